@@ -1,0 +1,1 @@
+"""Build, smoke-test and publish SageMaker-compatible container images."""

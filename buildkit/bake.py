@@ -1,0 +1,154 @@
+"""The buildx adapter: a bake plan -> an image, or a failure, for every target."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from buildkit import console, plan, shell
+from buildkit.errors import ToolError
+from buildkit.model import Built
+from buildkit.progress import TAIL, Progress, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from buildkit.model import Target
+
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+CAUSES = (  # what the engine says -> what it means and what to type next
+    ("no space left on device", "the engine's disk is full", "`docker system prune`, then again"),
+    (
+        "failed to resolve source metadata",
+        "the base image cannot be had",
+        "check `base` in images.toml, or stand another image in for it with `--substitute`",
+    ),
+    (
+        "cannot connect to the docker daemon",
+        "the Docker engine stopped answering",
+        "start it (`docker info` tells), then the same command again",
+    ),
+    (
+        "unknown command: docker buildx",
+        "docker has no buildx",
+        "install the buildx plugin: https://docs.docker.com/build/install-buildx/",
+    ),
+)
+GONE = ("cannot connect to the docker daemon", "error reading from server", "connection reset",
+        "transport is closing", "unexpected eof", "broken pipe")  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to run bake: at most `jobs` targets at once (None: as buildx likes)."""
+
+    builder: str
+    containerd: bool
+    jobs: int | None = None
+    fail_fast: bool = False
+    verbose: bool = False
+
+
+Result = Built | ToolError
+
+
+def build(
+    targets: Sequence[Target], the_plan: plan.Plan, options: Options
+) -> Iterator[tuple[Target, Result]]:
+    """Build every target of the plan, and yield each one's image or failure.
+
+    bake cancels all of its targets when one fails, so the others are baked again without it: what
+    they had finished is cached.
+    """
+    by_name = {the_plan.names[target.id]: target for target in targets}
+    names = list(by_name)
+    size = options.jobs or len(names)
+    with tempfile.TemporaryDirectory(prefix="buildkit-") as folder:
+        file = Path(folder, "plan.json")
+        file.write_text(json.dumps(the_plan.document), encoding="utf-8")
+        waves = [names[start : start + size] for start in range(0, len(names), size)]
+        while waves:
+            wave = waves.pop(0)
+            progress, metadata = _bake(file, wave, by_name, options)
+            if metadata is not None:
+                for name in wave:
+                    yield by_name[name], _built(by_name[name], metadata.get(name), options)
+                continue
+            failures = _failures(progress, wave)
+            for name, error in failures.items():
+                yield by_name[name], error
+            rest = [name for name in wave if name not in failures]
+            if options.fail_fast and failures:
+                return
+            # When nobody knows who broke the wave, each is baked alone and tells for itself.
+            waves[:0] = ([rest] if failures else [[name] for name in rest]) if rest else []
+
+
+def _bake(
+    file: Path, wave: Sequence[str], by_name: Mapping[str, Target], options: Options
+) -> tuple[Progress, Mapping[str, Any] | None]:
+    progress = Progress(targets=tuple(wave))
+
+    def on_line(line: str) -> None:
+        step = progress.read(line)
+        if options.verbose:
+            console.say(line, dim=True)
+        elif step is not None and step.target is not None and "internal" not in step.title:
+            console.step(by_name[step.target].id, step.title[:100], dim=True)
+
+    metadata = file.with_name("metadata.json")
+    metadata.unlink(missing_ok=True)
+    done = shell.run(
+        "docker", "buildx", "bake", "--builder", options.builder, "--file", str(file),
+        "--metadata-file", str(metadata), "--progress", "plain", *wave,
+        env=plan.ENVIRONMENT, on_line=on_line,
+    )  # fmt: skip
+    if done.code == 0 and metadata.exists():
+        return progress, json.loads(metadata.read_text(encoding="utf-8"))
+    progress.final_error = progress.final_error or done.output.strip()[-2000:]
+    if any(sign in progress.final_error.lower() for sign in GONE):
+        for name in wave:  # no engine: every target of the wave has failed
+            progress.steps[name] = Step(target=name, title="", error=progress.final_error)
+    return progress, None
+
+
+def _failures(progress: Progress, wave: Sequence[str]) -> dict[str, ToolError]:
+    failed = progress.failed()
+    if not failed and len(wave) == 1:
+        failed = {wave[0]: Step(target=wave[0], title="", error=progress.final_error)}
+    return {name: _explained(step, progress.final_error) for name, step in failed.items()}
+
+
+def _explained(step: Step, final_error: str) -> ToolError:
+    said = f"{step.error} {final_error} {' '.join(step.lines[-TAIL:])}".lower()
+    cause, hint = next(
+        ((cause, hint) for sign, cause, hint in CAUSES if sign in said),
+        ("the build failed", "mend the step, then the same command again; `-v` shows all output"),
+    )
+    where = f" at `{step.title}`" if step.title else ""
+    return ToolError(
+        f"{cause}{where}: {step.error}", hint=hint, details="\n".join(step.lines[-TAIL:])
+    )
+
+
+def _built(target: Target, metadata: Mapping[str, Any] | None, options: Options) -> Result:
+    """Read one target of the metadata file; a bake may end well and still have left one out."""
+    if metadata is None or "containerimage.digest" not in metadata:
+        return ToolError(
+            "bake ended well, but its metadata file does not hold this target",
+            hint="`docker buildx version`: 0.13 or newer is needed",
+        )
+    digest = metadata["containerimage.digest"]
+    config = metadata.get("containerimage.config.digest", digest)
+    if not options.containerd:  # the classic store knows images by their config alone
+        return Built(target=target, image_id=config, config_digest=config, manifest_digest=None)
+    kind = metadata.get("containerimage.descriptor", {}).get("mediaType", DOCKER_MANIFEST)
+    if kind != DOCKER_MANIFEST:
+        return ToolError(
+            f"the build made `{kind}`, which SageMaker refuses (contract IMG-02)",
+            hint="a template may not set its own `output` or attestations",
+        )
+    return Built(target=target, image_id=digest, config_digest=config, manifest_digest=digest)

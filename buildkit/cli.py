@@ -1,0 +1,110 @@
+"""The command line: which commands there are, and how each ends. A command is loaded when asked.
+
+The only place that catches errors: each kind has its exit code, `docs/exit-codes.md`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from importlib.metadata import version
+from typing import NoReturn
+
+import click
+
+from buildkit.errors import BuildkitError, Exit
+
+COMMANDS = {  # in the order of the pipeline
+    "list": "List the targets of images.toml.",
+    "render": "Write each target's Dockerfile.",
+    "build": "Build and test targets, and publish what passed.",
+    "test": "Test images against the SageMaker contract.",
+    "push": "Publish targets that are built and tested.",
+    "uri": "Print the URI of a published target.",
+}
+
+
+class Commands(click.Group):
+    """Loads a command's module when it is run; `--help` needs none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"buildkit.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 a bug, 2 usage or configuration, 3 nothing selected, 4 template, "
+    "5 a tool, registry or AWS failed, 6 an image broke the contract, 130 interrupted.",
+)
+@click.version_option(version("buildkit"), message="%(version)s")
+def cli() -> None:
+    """Build, test and publish SageMaker-compatible container images from images.toml.
+
+    \b
+    Examples:
+      buildkit list
+      buildkit build 'sklearn*'
+      buildkit build --all --push
+      docker pull "$(buildkit uri sklearn-1.7.2-cpu-py311)"
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    signal.signal(signal.SIGTERM, _interrupt)  # a CI that cancels sends this
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; return its exit code."""
+    from buildkit import console
+
+    try:
+        result = cli.main(
+            arguments,
+            prog_name="buildkit",
+            standalone_mode=False,
+            color=False if os.environ.get("NO_COLOR") else None,
+        )
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return Exit.USAGE
+    except BuildkitError as error:
+        console.fail(error.message, hint=error.hint, details=error.details)
+        return error.code
+    except (KeyboardInterrupt, click.Abort):
+        console.say("interrupted", fg="red")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of stdout has gone (`buildkit list | head`): nothing is wrong here.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.DONE
+    except Exception as error:  # noqa: BLE001 - the last resort, said to be a bug
+        if os.environ.get("BUILDKIT_TRACEBACK"):
+            raise
+        console.fail(
+            f"this is a bug in buildkit: {type(error).__name__}: {error}",
+            hint="report it with the output of the same command under BUILDKIT_TRACEBACK=1",
+        )
+        return Exit.BUG
+    return result if isinstance(result, int) else Exit.DONE
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,124 @@
+"""`buildkit build`."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import click
+
+from buildkit import (
+    bake,
+    bases,
+    console,
+    engine,
+    options,
+    pipeline,
+    plan,
+    records,
+    render,
+    secrets,
+    session,
+)
+from buildkit.commands import report
+
+if TYPE_CHECKING:
+    from buildkit.model import Built, Rendered, Target
+
+
+@click.command(
+    epilog="\b\nExamples:\n  buildkit build 'sklearn*'\n  buildkit build --all --push\n"
+    "  buildkit build basic-1.0-cpu-py311 --plan\n"
+    "  buildkit build --all --substitute 'python:*=mirror.example/library/python:*'"
+)
+@options.SELECT
+@options.ALL
+@options.PROJECT
+@click.option("--push", is_flag=True, help="Publish what passed its test.")
+@click.option("--plan", "only_plan", is_flag=True, help="Print the bake plan and do nothing.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first target that fails.")
+@click.option("--retest", is_flag=True, help="Test images also when they have passed before.")
+@options.JOBS
+@options.REGISTRY
+@options.BUILD
+@options.VERBOSE
+def command(  # noqa: PLR0917
+    select: tuple[str, ...],
+    everything: bool,  # noqa: FBT001
+    file: Path,
+    dist: Path | None,
+    as_json: bool,  # noqa: FBT001
+    push: bool,  # noqa: FBT001
+    only_plan: bool,  # noqa: FBT001
+    fail_fast: bool,  # noqa: FBT001
+    retest: bool,  # noqa: FBT001
+    jobs: int | None,
+    registry: str | None,
+    substitute: tuple[str, ...],
+    ca_bundle: Path | None,
+    pip_config: Path | None,
+    wheels: Path | None,
+    verbose: bool,  # noqa: FBT001
+) -> int:
+    """Build the images of the targets that match SELECT, test each, and with --push publish it.
+
+    An image is published only if it passed its test, under a tag that no other image has. A target
+    that fails does not stop the others; all failures are told at the end.
+    """
+    project = session.project(file, dist)
+    targets = project.select(options.selection(select, everything=everything))
+    source = render.templates(project.config.folder)
+    rendered = render.render_all(targets, source)
+    rules = (*bases.parse(substitute), *project.config.substitutes)
+    network = secrets.Network(ca_bundle=ca_bundle, pip_config=pip_config, wheels=wheels)
+    with ExitStack() as stack:
+        inputs = plan.Inputs(
+            runtime=source.runtime,
+            empty=Path(stack.enter_context(TemporaryDirectory(prefix="buildkit-"))),
+            substitutes=rules,
+            secrets=stack.enter_context(secrets.mounted(network)),
+            wheels=wheels,
+        )
+        the_plan = plan.make(rendered, inputs)
+        if only_plan:
+            click.echo(json.dumps(the_plan.document, indent=2))
+            return 0
+        docker = engine.connect()
+        stack.callback(docker.sweep)
+        delivery = session.delivery(project, registry, docker) if push else None
+        _record(project.records, rendered)
+        console.say(f"building {len(targets)} targets" if len(targets) > 1 else "building 1 target")
+        options_of_bake = bake.Options(
+            builder=docker.builder,
+            containerd=docker.containerd,
+            jobs=jobs,
+            fail_fast=fail_fast,
+            verbose=verbose,
+        )
+
+        def work(_target: Target, built: Built) -> pipeline.Outcome:
+            outcome, verified = pipeline.test(built, docker, project.records, retest=retest)
+            if delivery is None or verified is None:
+                return outcome
+            published = pipeline.publish(verified, delivery.publish, project.records)
+            return replace(outcome, published=published)
+
+        outcomes = pipeline.run(
+            targets,
+            bake.build(targets, the_plan, options_of_bake),
+            work,
+            pipeline.Crew(
+                interrupt=lambda: session.interrupt(docker), jobs=jobs, fail_fast=fail_fast
+            ),
+        )
+    return report.end(targets, outcomes, as_json=as_json)
+
+
+def _record(where: records.Records, rendered: tuple[Rendered, ...]) -> None:
+    for each in rendered:
+        records.write_text(where.of(each.target.id) / "Dockerfile", each.dockerfile)
+        where.write(records.RENDERED, each.target.id, each)

@@ -1,0 +1,56 @@
+"""`buildkit list`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from buildkit import config, matrix, options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from buildkit.model import Target
+
+COLUMNS = ("TARGET", "IMAGE", "PURPOSE", "BASE")
+
+
+@click.command("list", epilog="Example: buildkit list 'sklearn*' --json")
+@options.SELECT
+@options.FILE
+@options.JSON
+def command(select: tuple[str, ...], file: Path, as_json: bool) -> None:  # noqa: FBT001
+    """List the targets of images.toml: all of them, or those that match SELECT.
+
+    SELECT is one or more patterns on target ids, `*` as in file names.
+    """
+    targets = matrix.select(matrix.expand(config.read(file)), select or ("*",))
+    if as_json:
+        click.echo(json.dumps([_facts(target) for target in targets], indent=2))
+    else:
+        rows = [(t.id, t.image, t.purpose.value, t.base) for t in targets]
+        click.echo("\n".join(_table([COLUMNS, *rows])))
+
+
+def _facts(target: Target) -> dict[str, object]:
+    return {
+        "id": target.id,
+        "name": target.name,
+        "version": target.version,
+        "device": target.device.value,
+        "python": target.python,
+        "purpose": target.purpose.value,
+        "platform": target.platform,
+        "base": target.base,
+        "template": target.template,
+        "repository": target.repository,
+        "tag": target.tag,
+    }
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]

@@ -1,0 +1,76 @@
+"""`buildkit push`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from buildkit import engine, options, pipeline, records, session
+from buildkit.commands import report
+from buildkit.errors import ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from buildkit.model import Target, Verified
+
+
+@click.command(
+    epilog="\b\nExamples:\n  buildkit push 'sklearn*'\n"
+    "  buildkit push --all --registry 123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+)
+@options.SELECT
+@options.ALL
+@options.PROJECT
+@options.JOBS
+@options.REGISTRY
+def command(
+    select: tuple[str, ...],
+    everything: bool,  # noqa: FBT001
+    file: Path,
+    dist: Path | None,
+    as_json: bool,  # noqa: FBT001
+    jobs: int | None,
+    registry: str | None,
+) -> int:
+    """Publish the targets that match SELECT and whose image has passed its test.
+
+    The image that was tested is pushed, not built again. A tag is never overwritten.
+    """
+    project = session.project(file, dist)
+    targets = project.select(options.selection(select, everything=everything))
+    docker = engine.connect()
+    delivery = session.delivery(project, registry, docker)
+
+    def work(target: Target, verified: Verified) -> pipeline.Outcome:
+        published = pipeline.publish(verified, delivery.publish, project.records)
+        return pipeline.Outcome(
+            target=target, built=verified.built, report=verified.report, published=published
+        )
+
+    outcomes = pipeline.run(
+        targets,
+        _verified(project.records, targets),
+        work,
+        pipeline.Crew(interrupt=lambda: session.interrupt(docker), jobs=jobs),
+    )
+    return report.end(targets, outcomes, as_json=as_json)
+
+
+def _verified(
+    where: records.Records, targets: Sequence[Target]
+) -> Iterator[tuple[Target, Verified | ToolError]]:
+    for target in targets:
+        built = where.find(records.BUILT, target.id)
+        verified = where.find(records.VERIFIED, target.id)
+        if built is None:
+            yield target, ToolError("it is not built", hint=f"`buildkit build {target.id}`")
+        elif verified is None or verified.built.image_id != built.image_id:
+            yield (
+                target,
+                ToolError("its image has not passed a test", hint=f"`buildkit test {target.id}`"),
+            )
+        else:
+            yield target, verified

@@ -1,0 +1,57 @@
+"""`buildkit uri`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from buildkit import options, records, session
+from buildkit.errors import NothingSelectedError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command(
+    epilog="\b\nExamples:\n  buildkit uri sklearn-1.7.2-cpu-py311\n"
+    "  docker pull \"$(buildkit uri 'sklearn-*-py313' --digest)\""
+)
+@click.argument("target", shell_complete=options.complete_targets)
+@options.PROJECT
+@click.option("--digest", is_flag=True, help="Name the image by its digest, not by its tag.")
+def command(
+    target: str,
+    file: Path,
+    dist: Path | None,
+    as_json: bool,  # noqa: FBT001
+    digest: bool,  # noqa: FBT001
+) -> None:
+    """Print the URI of a published TARGET, and nothing else.
+
+    TARGET is an id, or a pattern that matches one target. A target that is not published is an
+    error: its URI would lead nowhere.
+    """
+    project = session.project(file, dist)
+    found = project.select((target,))
+    if len(found) > 1:
+        raise UsageError(
+            f"`{target}` matches {len(found)} targets: {', '.join(each.id for each in found)}",
+            hint="name one of them",
+        )
+    published = project.records.find(records.PUBLISHED, found[0].id)
+    if published is None:
+        raise NothingSelectedError(
+            f"{found[0].id} is not published", hint=f"`buildkit build {found[0].id} --push`"
+        )
+    if as_json:
+        document = {
+            "id": found[0].id,
+            "uri": published.uri,
+            "digest": published.digest,
+            "digest_uri": published.digest_uri,
+        }
+        click.echo(json.dumps(document, indent=2))
+    else:
+        click.echo(published.digest_uri if digest else published.uri)

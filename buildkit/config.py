@@ -1,0 +1,185 @@
+"""images.toml -> Config. Nothing is executed; every problem is reported at once, with its line."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+import tomli
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from buildkit import locate, names, schema
+from buildkit.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+PARTS = {name: field.annotation for name, field in schema.File.model_fields.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """images.toml, read and typed. Relative paths in it start at `folder`.
+
+    `problems` are those found while reading: `matrix` adds its own and raises them together.
+    """
+
+    path: Path
+    text: str
+    defaults: schema.Axes
+    registry: schema.Registry
+    substitutes: tuple[tuple[str, str], ...]
+    images: tuple[tuple[str, schema.Image], ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def folder(self) -> Path:
+        return self.path.parent
+
+
+def read(path: Path) -> Config:
+    """Read images.toml. Raises ConfigError if it cannot be read or is not TOML."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{path} does not exist", hint="name another file with `--file`, or write one: README"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    return parse(text, path.absolute())
+
+
+def parse(text: str, path: Path) -> Config:
+    try:
+        document = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise ConfigError(
+            f"{path.name}:{error.lineno}: not TOML: {error.msg} (column {error.colno})",
+            hint="strings need quotes, tables `[...]`; https://toml.io shows the grammar",
+        ) from error
+    problems = [*_unknown(document)]
+    parts: dict[str, Any] = {}
+    for name, annotation in PARTS.items():
+        if name != "image":
+            default = schema.File.model_fields[name].default
+            part = _validate(annotation, document.get(name, default), (name,), problems)
+            parts[name] = default if part is None else part
+    images = document.get("image", {})
+    if not isinstance(images, dict) or not images:
+        problems.append(Problem(path=("image",), message="no image: write `[image.<name>]`"))
+        images = {}
+    typed = [(name, _image(name, table, problems)) for name, table in images.items()]
+    problems += _bad_substitutes(parts["substitutes"])
+    return Config(
+        path=path,
+        text=text,
+        defaults=parts["defaults"],
+        registry=parts["registry"],
+        substitutes=tuple(parts["substitutes"].items()),
+        images=tuple((name, image) for name, image in typed if image is not None),
+        problems=tuple(problems),
+    )
+
+
+def fail(config: Config, problems: Iterable[Problem]) -> None:
+    """Raise ConfigError with one line per problem, in the order of the file; none: return."""
+    lines = []
+    for problem in problems:
+        line = locate.line_of(config.text, problem.path) or 1
+        where = ".".join(str(key) for key in problem.path)
+        lines.append((line, f"{config.path.name}:{line}: {where}: {problem.message}"))
+    if lines:
+        count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
+        raise ConfigError(
+            f"{count} in {config.path.name}",
+            details="\n".join(text for _, text in sorted(lines)),
+            hint=f"edit {config.path.name}, then `buildkit list`; docs/images-toml.md has each key",
+        )
+
+
+def _image(name: str, table: object, problems: list[Problem]) -> schema.Image | None:
+    _validate(schema.Name, name, ("image", name), problems)
+    image = _validate(schema.Image, table, ("image", name), problems)
+    return image if isinstance(image, schema.Image) else None
+
+
+def _validate(
+    annotation: Any, value: object, at: tuple[str, ...], problems: list[Problem]
+) -> object | None:
+    try:
+        return TypeAdapter(annotation).validate_python(value)
+    except ValidationError as error:
+        problems += [
+            Problem(path=(*at, *details["loc"]), message=_sentence(annotation, details))
+            for details in error.errors(include_url=False)
+        ]
+        return None
+
+
+def _sentence(model: Any, error: Any) -> str:
+    """Say in our words what pydantic found."""
+    match error["type"]:
+        case "missing":
+            return "this key is missing"
+        case "extra_forbidden":
+            return _nearest(str(error["loc"][-1]), _keys(model, error["loc"][:-1]))
+        case "enum" | "literal_error":
+            return f"{error['input']!r} is not one of {error['ctx']['expected']}".replace("'", "`")
+        case "value_error":
+            return str(error["ctx"]["error"])
+        case "string_type":
+            return f"a string is wanted, not {error['input']!r}; put it in quotes"
+        case "string_pattern_mismatch":
+            return f"{error['input']!r} does not match {error['ctx']['pattern']}"
+        case "too_short":
+            return "at least one value is wanted"
+        case _:
+            return f"{error['msg'][0].lower()}{error['msg'][1:]}, not {error['input']!r}"
+
+
+def _unknown(document: dict[str, object]) -> Iterator[Problem]:
+    for key in document:
+        if key not in PARTS:
+            yield Problem(path=(key,), message=_nearest(key, list(PARTS)))
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return f"unknown key; did you mean `{near[0]}`?" if near else (
+        f"unknown key; known are {', '.join(f'`{name}`' for name in known)}"
+    )  # fmt: skip
+
+
+def _keys(annotation: Any, path: tuple[str | int, ...]) -> list[str]:
+    """The keys that the table at `path` below a schema may have."""
+    model = next((part for part in _flatten(annotation)), None)
+    if model is None:
+        return []
+    if not (rest := [key for key in path if isinstance(key, str)]):
+        return [field.alias or name for name, field in model.model_fields.items()]
+    field = model.model_fields[rest[0].replace("-", "_")]
+    return _keys(field.annotation, tuple(rest[1:]))
+
+
+def _flatten(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _flatten(part)
+
+
+def _bad_substitutes(substitutes: dict[str, str]) -> Iterator[Problem]:
+    for source, substitute in substitutes.items():
+        for text in (source, substitute):
+            try:
+                names.reference(text.removesuffix("*").rstrip(":/") if "*" in text else text)
+            except ValueError as error:
+                yield Problem(path=("substitutes", source), message=str(error))
+        if source.count("*") > 1 or source.count("*") != substitute.count("*"):
+            yield Problem(
+                path=("substitutes", source),
+                message="`*` may stand once, at the end of both sides or of none",
+            )

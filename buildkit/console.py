@@ -1,0 +1,28 @@
+"""Talk to people, always on stderr. Data goes to stdout, and only from `commands`."""
+
+from __future__ import annotations
+
+import threading
+
+import click
+
+_one_line_at_a_time = threading.Lock()
+
+
+def say(message: str, **style: object) -> None:
+    """Print one line of talk. `style` is `click.secho`'s: fg, dim, bold."""
+    with _one_line_at_a_time:
+        click.secho(message, err=True, **style)  # type: ignore[arg-type]
+
+
+def step(subject: str, message: str, **style: object) -> None:
+    """Say what happens to one target."""
+    say(f"{subject}  {message}", **style)
+
+
+def fail(message: str, *, hint: str | None = None, details: str = "") -> None:
+    say(f"error: {message}", fg="red")
+    if details:
+        say(details)
+    if hint:
+        say(f"hint: {hint}", fg="cyan")

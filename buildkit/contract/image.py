@@ -1,0 +1,89 @@
+"""Clauses that can be judged without a start: the image itself (IMG) and its start words (RUN)."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from dataclasses import dataclass
+
+from buildkit.contract.clause import Broken, clause
+from buildkit.contract.world import ImageView
+from buildkit.model import Level
+
+INITS = ("tini", "docker-init", "dumb-init", "init")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StillImage:
+    """An image that is not running. `opt_ml` is a tar archive of its `/opt/ml`, None if absent."""
+
+    view: ImageView
+    architecture: str
+    opt_ml: bytes | None
+
+
+@clause(
+    "IMG-01",
+    "a Linux image for the right processor",
+    source="realtime-endpoints-graviton",
+    hint='build with `platform = "linux/amd64"`; an image built on an arm64 laptop dies at start',
+)
+def right_platform(image: StillImage) -> None:
+    found = f"{image.view.os}/{image.view.architecture}"
+    if found != f"linux/{image.architecture}":
+        raise Broken(f"the image is for {found}, wanted is linux/{image.architecture}")
+
+
+@clause(
+    "IMG-05",
+    "runs as root",
+    source="your-algorithms-inference-code",
+    hint="remove USER from the Dockerfile: SageMaker owns /opt/ml as root",
+    level=Level.REQUIRED,
+)
+def runs_as_root(image: StillImage) -> None:
+    if image.view.user.partition(":")[0] not in ("", "0", "root"):
+        raise Broken(f"the image runs as `{image.view.user}`")
+
+
+@clause(
+    "IMG-06",
+    "nothing of value under /opt/ml",
+    source="your-algorithms-training-algo-dockerfile",
+    hint="bake programs and default models elsewhere, such as /opt/program: mounts hide /opt/ml",
+)
+def opt_ml_is_free(image: StillImage) -> None:
+    if image.opt_ml is None:
+        return
+    with tarfile.open(fileobj=io.BytesIO(image.opt_ml)) as archive:
+        files = [f"/opt/{member.name}" for member in archive if member.isfile()]
+    baked = [name for name in files if not name.startswith("/opt/ml/code/")]
+    if baked:
+        raise Broken(f"the image holds {', '.join(baked[:5])}")
+
+
+@clause(
+    "RUN-04",
+    "the entrypoint is in exec form",
+    source="your-algorithms-training-algo-dockerfile",
+    hint='write ENTRYPOINT ["program"], or none at all: a shell swallows signals and arguments',
+)
+def exec_form(image: StillImage) -> None:
+    entrypoint = image.view.entrypoint
+    if len(entrypoint) > 1 and entrypoint[1] == "-c" and entrypoint[0].endswith("sh"):
+        raise Broken(f"the entrypoint is a shell: {' '.join(entrypoint)}")
+
+
+@clause(
+    "RUN-05",
+    "no bare init program as entrypoint",
+    source="your-algorithms-training-algo-dockerfile",
+    hint="remove `tini` from ENTRYPOINT: it takes `train` or `serve` for the program to run",
+)
+def no_bare_init(image: StillImage) -> None:
+    program, *rest = image.view.entrypoint or ("",)
+    if program.rpartition("/")[2] in INITS and all(word.startswith("-") for word in rest):
+        raise Broken(f"the entrypoint is {' '.join(image.view.entrypoint)}")
+
+
+CLAUSES = (right_platform, runs_as_root, opt_ml_is_free, exec_form, no_bare_init)

@@ -1,0 +1,82 @@
+"""Every way to fail, with its exit code. `docs/exit-codes.md` is the page for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    NOTHING_SELECTED = 3
+    TEMPLATE = 4
+    TOOL = 5
+    CONTRACT = 6
+    INTERRUPTED = 130
+
+
+class BuildkitError(Exception):
+    """A failure that a person can act on.
+
+    `message` says what, where and what was found; `hint` is the next thing to type; `details`
+    are lines of evidence (a log tail, a diff), shown as they are.
+    """
+
+    code = Exit.BUG
+
+    def __init__(self, message: str, *, hint: str | None = None, details: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.details = details
+
+
+class UsageError(BuildkitError):
+    """The command line asks for something that cannot be."""
+
+    code = Exit.USAGE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing that is wrong in images.toml: where (`path`), and what."""
+
+    path: tuple[str | int, ...]
+    message: str
+
+
+class ConfigError(BuildkitError):
+    """images.toml cannot be used. Carries every problem at once."""
+
+    code = Exit.USAGE
+
+
+class NothingSelectedError(BuildkitError):
+    code = Exit.NOTHING_SELECTED
+
+
+class TemplateError(BuildkitError):
+    code = Exit.TEMPLATE
+
+
+class ToolError(BuildkitError):
+    """Docker, a registry or AWS failed or refused."""
+
+    code = Exit.TOOL
+
+
+class ContractError(BuildkitError):
+    """An image breaks the SageMaker contract."""
+
+    code = Exit.CONTRACT
+
+
+def worst(codes: list[Exit]) -> Exit:
+    """The exit code of a run in which several targets failed.
+
+    A failed tool outranks a broken contract: with it the run is incomplete, not merely negative.
+    """
+    order = (Exit.BUG, Exit.TOOL, Exit.TEMPLATE, Exit.USAGE, Exit.NOTHING_SELECTED, Exit.CONTRACT)
+    return next((code for code in order if code in codes), Exit.DONE)

@@ -1,0 +1,161 @@
+"""The values that cross stages. Frozen, without I/O; each holds the whole previous one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Device(str, Enum):
+    CPU = "cpu"
+    GPU = "gpu"
+
+
+class Purpose(str, Enum):
+    """What an image is for: `train`, `serve`, or both words (contract RUN-01, RUN-02, RUN-03)."""
+
+    TRAINING = "training"
+    INFERENCE = "inference"
+    BOTH = "both"
+
+    @property
+    def trains(self) -> bool:
+        return self is not Purpose.INFERENCE
+
+    @property
+    def serves(self) -> bool:
+        return self is not Purpose.TRAINING
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payload:
+    """One request to `/invocations` and the answer that is right. Paths are absolute."""
+
+    content_type: str
+    body: str
+    answer: str | None = None
+    accept: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """What a smoke test feeds an image. Paths are absolute.
+
+    `channels` become `/opt/ml/input/data/<name>`, `code` becomes `/opt/ml/code`, `model` is put
+    under `/opt/ml/model` of an image that only serves.
+    """
+
+    hyperparameters: tuple[tuple[str, str], ...] = ()
+    channels: tuple[tuple[str, str], ...] = ()
+    code: str | None = None
+    model: str | None = None
+    payloads: tuple[Payload, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One cell of the matrix, with everything that its image is made from."""
+
+    id: str
+    name: str
+    version: str
+    device: Device
+    python: str
+    purpose: Purpose
+    platform: str
+    base: str
+    template: str
+    packages: tuple[str, ...]
+    args: tuple[tuple[str, str], ...]
+    labels: tuple[tuple[str, str], ...]
+    context: str | None
+    repository: str
+    tag: str
+    samples: Samples = field(default=Samples(), repr=False)
+
+    @property
+    def image(self) -> str:
+        """The name of the image in the local engine, before it has a registry."""
+        return f"{self.repository}:{self.tag}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendered:
+    target: Target
+    dockerfile: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """An image in the engine.
+
+    `image_id` is what `docker run` and `docker tag` take. `manifest_digest` is None where the
+    engine's classic image store makes the manifest only when it pushes.
+    """
+
+    target: Target
+    image_id: str
+    config_digest: str
+    manifest_digest: str | None
+
+
+class Level(str, Enum):
+    REQUIRED = "required"
+    RECOMMENDED = "recommended"
+
+
+class Status(str, Enum):
+    PASS = "pass"  # noqa: S105 - a verdict
+    FAIL = "fail"
+    WARN = "warn"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClauseResult:
+    """What one clause of the SageMaker contract came to, in one image."""
+
+    id: str
+    level: Level
+    status: Status
+    title: str
+    message: str
+    hint: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """All clauses of one image. `suite` identifies the clauses and samples that were used."""
+
+    image: str
+    digest: str
+    profile: str
+    suite: str
+    clauses: tuple[ClauseResult, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(clause.status is not Status.FAIL for clause in self.clauses)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """A built image that passed its test. Only `verify` makes one, and only this can be pushed."""
+
+    built: Built
+    report: Report
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A tested image in a registry, by tag and by digest."""
+
+    verified: Verified
+    uri: str
+    digest: str
+    pushed: bool
+
+    @property
+    def digest_uri(self) -> str:
+        return f"{self.uri.rpartition(':')[0]}@{self.digest}"

@@ -1,0 +1,88 @@
+"""The grammar of names: tags, repositories, image references, versions, requirements.
+
+Tags and repositories follow the OCI distribution specification ("Pulling manifests") narrowed by
+ECR's CreateRepository (2 to 256 characters).
+"""
+
+from __future__ import annotations
+
+import re
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+REPOSITORY = re.compile(rf"{COMPONENT}(?:/{COMPONENT})*")
+HOST = r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*)(?::[0-9]+)?"
+REFERENCE = re.compile(
+    rf"(?:{HOST}/)?{COMPONENT}(?:/{COMPONENT})*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+)
+VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]*")
+REVISION = re.compile(r"(?P<framework>.+)-(?P<revision>[0-9]+)")
+NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+PYTHON = re.compile(r"3\.[0-9]{1,2}")
+PLATFORM = re.compile(r"linux/(?:amd64|arm64)")
+ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+PATTERN_WORD = re.compile(r"\{([^{}]*)\}")
+
+
+def full(pattern: re.Pattern[str], what: str, text: str) -> str:
+    """Return `text` if all of it matches. Raises ValueError saying `what` it is not."""
+    if not pattern.fullmatch(text):
+        raise ValueError(f"{text!r} is not {what}")
+    return text
+
+
+def tag(text: str) -> str:
+    return full(TAG, "a tag (letters, digits, `_`, `.`, `-`; 128 at most)", text)
+
+
+def repository(text: str) -> str:
+    if not 2 <= len(text) <= 256:  # noqa: PLR2004 - ECR's own limits
+        raise ValueError(f"{text!r} is not a repository name (2 to 256 characters)")
+    what = "a repository name (lower-case letters, digits, `.`, `_`, `-`, `/`)"
+    return full(REPOSITORY, what, text)
+
+
+def reference(text: str) -> str:
+    return full(REFERENCE, "an image reference such as `python:3.11-slim-bookworm`", text)
+
+
+def plain(text: str) -> str:
+    """Refuse what could start a new line of a Dockerfile: control characters, line separators."""
+    bad = next((character for character in text if not character.isprintable()), None)
+    if bad is not None:
+        raise ValueError(f"{text!r} holds the control character {bad!r}")
+    return text
+
+
+def requirement(text: str) -> str:
+    """A PEP 508 requirement without credentials: it would stay in the image's history."""
+    try:
+        parsed = Requirement(text)
+    except InvalidRequirement as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{text!r} is not a Python requirement: {reason}") from error
+    if parsed.url and "@" in parsed.url.partition("://")[2].partition("/")[0]:
+        raise ValueError(
+            f"the address of {parsed.name!r} holds credentials; give them to the build with "
+            "`--pip-config`, where they leave no trace"
+        )
+    return text
+
+
+def split_revision(version: str) -> tuple[str, str]:
+    """Split `1.7.2-1` into the framework's version and the revision of the image, "" if none."""
+    match = REVISION.fullmatch(version)
+    return (match["framework"], match["revision"]) if match else (version, "")
+
+
+def expand(pattern: str, words: dict[str, str]) -> str:
+    """Replace each `{word}`. Not `str.format`, which would reach into attributes."""
+    return PATTERN_WORD.sub(lambda match: words[match[1]], pattern)
+
+
+def familiar(text: str) -> str:
+    """The short form Docker shows: `docker.io/library/python:3.11` is `python:3.11`."""
+    return text.removeprefix("docker.io/").removeprefix("library/")

@@ -1,0 +1,118 @@
+"""Options that several commands share, spelled once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from click.shell_completion import CompletionItem
+
+Command = TypeVar("Command", bound="Callable[..., Any]")
+
+
+def complete_targets(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str | CompletionItem]:
+    from buildkit import config, matrix  # only when a shell asks
+
+    try:
+        path = Path(context.params.get("file") or "images.toml")
+        return [t.id for t in matrix.expand(config.read(path)) if t.id.startswith(incomplete)]
+    except Exception:  # noqa: BLE001 - a completion must never print an error into a prompt
+        return []
+
+
+FILE = click.option(
+    "--file",
+    "-f",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("images.toml"),
+    show_default=True,
+    help="The file that says which images there are.",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+DIST = click.option(
+    "--dist",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the records of each target are kept.  [default: dist/ beside the file]",
+)
+SELECT = click.argument("select", nargs=-1, shell_complete=complete_targets)
+ALL = click.option("--all", "everything", is_flag=True, help="Every target of the file.")
+VERBOSE = click.option("--verbose", "-v", is_flag=True, help="Show everything that tools say.")
+JOBS = click.option(
+    "--jobs",
+    "-j",
+    type=click.IntRange(min=1),
+    help="At most so many targets at once.  [default: tests and pushes one per processor, builds "
+    "as many as buildx likes]",
+)
+REGISTRY = click.option(
+    "--registry",
+    metavar="HOST",
+    envvar="BUILDKIT_REGISTRY",
+    show_envvar=True,
+    help="The registry to push to, instead of the one in images.toml.",
+)
+SUBSTITUTE = click.option(
+    "--substitute",
+    metavar="FROM=TO",
+    multiple=True,
+    envvar="BUILDKIT_SUBSTITUTE",
+    show_envvar=True,
+    help="Use the image TO where a template says FROM; both may end in `*`.",
+)
+CA_BUNDLE = click.option(
+    "--ca-bundle",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path),
+    envvar=["BUILDKIT_CA_BUNDLE", "PIP_CERT", "SSL_CERT_FILE"],
+    show_envvar=True,
+    help="Certificates to trust while building.",
+)
+PIP_CONFIG = click.option(
+    "--pip-config",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path),
+    envvar="BUILDKIT_PIP_CONFIG",
+    show_envvar=True,
+    help="A pip.conf for the build: index, credentials.",
+)
+WHEELS = click.option(
+    "--wheels",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
+    envvar="BUILDKIT_WHEELS",
+    show_envvar=True,
+    help="A folder of wheels that the build may install from.",
+)
+
+
+def group(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several options as one decorator, in the order of `--help`."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+PROJECT = group(FILE, DIST, JSON)
+BUILD = group(SUBSTITUTE, CA_BUNDLE, PIP_CONFIG, WHEELS)
+
+
+def selection(select: Iterable[str], *, everything: bool) -> tuple[str, ...]:
+    """The patterns that were asked for. Raises UsageError for none, or for both ways at once."""
+    from buildkit.errors import UsageError
+
+    patterns = tuple(select)
+    if everything and patterns:
+        raise UsageError("`--all` and a selection exclude each other", hint="leave one out")
+    if not everything and not patterns:
+        raise UsageError(
+            "no target is selected", hint="name targets, such as 'sklearn*', or give `--all`"
+        )
+    return patterns or ("*",)

@@ -1,0 +1,128 @@
+"""The order of the stages after rendering, for many targets at once: build, test, publish."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from buildkit import console, records, verify
+from buildkit.errors import BuildkitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from buildkit.contract.world import Engine
+    from buildkit.model import Built, Published, Report, Target, Verified
+
+    Publish = Callable[[Verified], Published]
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How far one target came. `error` is None if it came as far as was asked."""
+
+    target: Target
+    built: Built | None = None
+    report: Report | None = None
+    published: Published | None = None
+    tested_before: bool = False
+    error: BuildkitError | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crew:
+    """How targets are worked on: how many at once, whether the first failure ends the run.
+
+    `interrupt` ends whatever the work is waiting for, so that it returns.
+    """
+
+    interrupt: Callable[[], None]
+    jobs: int | None = None
+    fail_fast: bool = False
+
+
+def run(
+    targets: Sequence[Target],
+    items: Iterable[tuple[Target, Item | BuildkitError]],
+    work: Callable[[Target, Item], Outcome],
+    crew: Crew,
+) -> tuple[Outcome, ...]:
+    """Do `work` on each item as it comes; an item may already be a failure.
+
+    The outcomes are in the order of `targets`. A target that was not begun has none.
+    """
+    outcomes: dict[str, Outcome] = {}
+
+    def note(outcome: Outcome) -> bool:
+        outcomes[outcome.target.id] = outcome
+        _tell(outcome)
+        return outcome.error is not None and crew.fail_fast
+
+    with ThreadPoolExecutor(max_workers=crew.jobs or os.cpu_count()) as pool:
+        try:
+            running: list[Future[Outcome]] = []
+            for target, item in items:
+                if not isinstance(item, BuildkitError):
+                    running.append(pool.submit(_guarded, work, target, item))
+                elif note(Outcome(target=target, error=item)):
+                    break
+            for future in as_completed(running):
+                if not future.cancelled() and note(future.result()):
+                    pool.shutdown(wait=False, cancel_futures=True)
+        except BaseException:
+            crew.interrupt()
+            pool.shutdown(wait=True, cancel_futures=True)
+            crew.interrupt()  # what a worker was just starting
+            raise
+    return tuple(outcomes[target.id] for target in targets if target.id in outcomes)
+
+
+def test(
+    built: Built, engine: Engine, where: records.Records, *, retest: bool
+) -> tuple[Outcome, Verified | None]:
+    """Test an image, unless this very image passed this very suite before."""
+    target = built.target
+    where.write(records.BUILT, target.id, built)
+    before = where.find(records.VERIFIED, target.id)
+    if before is not None and not retest and verify.still_holds(before, built):
+        found = Outcome(target=target, built=built, report=before.report, tested_before=True)
+        return found, replace(before, built=built)
+    console.step(target.id, "testing")
+    where.forget(records.VERIFIED, target.id)
+    report, passed = verify.verify(built, engine)
+    where.write(records.REPORT, target.id, report)
+    outcome = Outcome(target=target, built=built, report=report)
+    if passed is None:
+        return replace(outcome, error=verify.refusal(report)), None
+    where.write(records.VERIFIED, target.id, passed)
+    return outcome, passed
+
+
+def publish(verified: Verified, publisher: Publish, where: records.Records) -> Published:
+    target_id = verified.built.target.id
+    console.step(target_id, "publishing")
+    published = publisher(verified)
+    where.write(records.PUBLISHED, target_id, published)
+    return published
+
+
+def _guarded(work: Callable[[Target, Item], Outcome], target: Target, item: Item) -> Outcome:
+    try:
+        return work(target, item)
+    except BuildkitError as error:
+        return Outcome(target=target, error=error)
+
+
+def _tell(outcome: Outcome) -> None:
+    if outcome.error is not None:
+        console.step(outcome.target.id, f"failed: {outcome.error.message}", fg="red")
+    elif outcome.published is not None:
+        how = "published" if outcome.published.pushed else "published already"
+        console.step(outcome.target.id, f"{how}: {outcome.published.uri}", fg="green")
+    elif outcome.report is not None:
+        how = "passed before" if outcome.tested_before else "passed"
+        console.step(outcome.target.id, f"{how} {len(outcome.report.clauses)} clauses", fg="green")

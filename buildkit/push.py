@@ -1,0 +1,86 @@
+"""`docker push` with a login of its own: a private configuration that ends with the push."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildkit import shell
+from buildkit.errors import ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildkit.ecr import Login
+    from buildkit.engine import Engine
+
+REFUSALS = (  # what a registry says through docker -> what to do
+    (
+        r"immutable",
+        "the tag is there already and the repository's tags are immutable: raise the revision",
+    ),
+    (
+        r"no basic auth credentials|unauthorized|authorization token has expired|denied",
+        "the login is refused or has expired: log in to AWS again, then the same command",
+    ),
+    (
+        r"repository .* does not exist|name unknown",
+        "the repository is missing: create it, or allow ecr:CreateRepository",
+    ),
+    (r"no space left on device", "a disk is full: `docker system df`, or the registry's own"),
+    (
+        r"cannot connect to the docker daemon|unexpected eof|connection re(?:set|fused)",
+        "the engine or the registry stopped answering: start it, then the same command",
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerPusher:
+    """Fits `publish.Pusher`."""
+
+    engine: Engine
+    host: str
+    login: Login
+
+    def push(self, image_id: str, repository: str, tag: str) -> None:
+        """Push one image under one tag. Raises ToolError with the registry's own words."""
+        name = f"{self.host}/{repository}"
+        self.engine.tag(image_id, name, tag)
+        try:
+            with _private_configuration(self.host, self.login) as folder:
+                # The folder has no contexts, so the endpoint is named.
+                done = shell.run(
+                    "docker", "--config", str(folder), "push", f"{name}:{tag}",
+                    env={"DOCKER_HOST": self.engine.endpoint},
+                )  # fmt: skip
+        finally:
+            self.engine.untag(f"{name}:{tag}")
+        if done.code != 0:
+            said = done.output.strip().splitlines()
+            raise ToolError(
+                f"pushing `{name}:{tag}` failed: {said[-1] if said else f'exit {done.code}'}",
+                hint=next(
+                    (hint for sign, hint in REFUSALS if re.search(sign, done.output, re.I)),
+                    "the same command again continues: layers that are there are not sent again",
+                ),
+                details="\n".join(said[-5:-1]),
+            )
+
+
+@contextmanager
+def _private_configuration(host: str, login: Login) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="buildkit-") as name:  # mode 0700
+        secret = base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
+        path = Path(name, "config.json")
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump({"auths": {host: {"auth": secret}}}, file)
+        yield Path(name)

@@ -1,0 +1,89 @@
+"""What each stage leaves under `dist/<target id>/`, so that another run can start in the middle."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from buildkit.errors import ToolError
+from buildkit.model import Built, Published, Rendered, Report, Verified
+
+FORMAT = 1
+"""Raised when a record changes so that an older tool would misread it."""
+
+Value = TypeVar("Value", Rendered, Built, Report, Verified, Published)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind(Generic[Value]):
+    """One sort of record: its file, its type and the command that makes it."""
+
+    name: str
+    type: type[Value]
+    made_by: str
+
+
+RENDERED = Kind(name="rendered", type=Rendered, made_by="render")
+BUILT = Kind(name="built", type=Built, made_by="build")
+REPORT = Kind(name="report", type=Report, made_by="test")
+VERIFIED = Kind(name="verified", type=Verified, made_by="test")
+PUBLISHED = Kind(name="published", type=Published, made_by="push")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """The records of a project, in one folder."""
+
+    folder: Path
+
+    def of(self, target_id: str) -> Path:
+        return self.folder / target_id
+
+    def write(self, kind: Kind[Value], target_id: str, value: Value) -> None:
+        document = {
+            "format": FORMAT,
+            kind.name: TypeAdapter(kind.type).dump_python(value, mode="json"),
+        }
+        write_text(self.of(target_id) / f"{kind.name}.json", json.dumps(document, indent=2) + "\n")
+
+    def find(self, kind: Kind[Value], target_id: str) -> Value | None:
+        """Read a record, None if there is none. Raises ToolError if it cannot be understood."""
+        path = self.of(target_id) / f"{kind.name}.json"
+        try:
+            document: Any = json.loads(path.read_text(encoding="utf-8"))
+            if document["format"] != FORMAT:
+                raise ToolError(
+                    f"{path} has format {document['format']!r}, this tool reads {FORMAT}",
+                    hint=f"use the tool that wrote it, or remove it and `buildkit {kind.made_by}`",
+                )
+            return TypeAdapter(kind.type).validate_python(document[kind.name])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+            raise ToolError(
+                f"{path} is not a record that this tool understands: {error}",
+                hint=f"remove it, then `buildkit {kind.made_by} {target_id}`",
+            ) from error
+
+    def forget(self, kind: Kind[Value], target_id: str) -> None:
+        (self.of(target_id) / f"{kind.name}.json").unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file at once or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)  # noqa: PTH101 - mkstemp made it private
+        os.replace(temporary, path)  # noqa: PTH105
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

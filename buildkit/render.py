@@ -1,0 +1,143 @@
+"""Target -> Dockerfile text, through Jinja. The only module that knows Jinja."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jinja2
+from jinja2 import meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+
+from buildkit.errors import TemplateError
+from buildkit.model import Rendered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from buildkit.model import Target
+
+SUFFIX = ".Dockerfile.j2"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Templates:
+    """The folders templates are looked for in: the project's own first, then ours."""
+
+    folders: tuple[Path, ...]
+    environment: ImmutableSandboxedEnvironment
+
+    @property
+    def runtime(self) -> Path:
+        """The programs that enter script-mode images."""
+        return next(path for folder in self.folders if (path := folder / "runtime").is_dir())
+
+
+def shipped() -> Path:
+    """The templates that come with the tool: in the wheel, or in the checkout it runs from."""
+    packaged = Path(__file__).with_name("_templates")
+    return packaged if packaged.is_dir() else Path(__file__).parents[1] / "templates"
+
+
+def templates(project: Path) -> Templates:
+    """The templates of a project: `<project>/templates`, then the shipped ones.
+
+    The sandbox keeps a template from anything but text: a Dockerfile may run what it likes in its
+    own build, its template nothing on the machine that renders it.
+    """
+    own = project / "templates"
+    folders = tuple(dict.fromkeys(path for path in (own.resolve(), shipped()) if path.is_dir()))
+    environment = ImmutableSandboxedEnvironment(  # noqa: S701 - Dockerfiles, not HTML
+        loader=jinja2.FileSystemLoader(folders),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["shell"] = shlex.quote
+    environment.filters["value"] = _value
+    return Templates(folders=folders, environment=environment)
+
+
+def render(target: Target, source: Templates) -> Rendered:
+    """Render one Dockerfile. Raises TemplateError, with template and line where known."""
+    name = f"{target.template}{SUFFIX}"
+    try:
+        _refuse_loops(name, source.environment, ())
+        text = source.environment.get_template(name).render(target=target)
+    except jinja2.TemplateNotFound as error:
+        raise TemplateError(
+            f"{target.id}: there is no template `{error.name}`",
+            hint=f"templates are looked for in {' and '.join(map(str, source.folders))}; there are "
+            + ", ".join(_names(source)),
+        ) from error
+    except jinja2.TemplateSyntaxError as error:
+        raise TemplateError(
+            f"{target.id}: {error.name}:{error.lineno}: {error.message}",
+            hint="mend the template, then `buildkit render`",
+        ) from error
+    except (jinja2.TemplateError, SecurityError, TypeError, ValueError, ArithmeticError) as error:
+        raise TemplateError(
+            f"{target.id}: {_place(error, name)}: {error}",
+            hint="a template sees `target` and nothing else; docs/templates.md lists its fields",
+        ) from error
+    return Rendered(target=target, dockerfile=text)
+
+
+def render_all(targets: Sequence[Target], source: Templates) -> tuple[Rendered, ...]:
+    """Render every target, or raise one TemplateError that holds each failure."""
+    rendered, errors = [], []
+    for target in targets:
+        try:
+            rendered.append(render(target, source))
+        except TemplateError as error:
+            errors.append(error)
+    if not errors:
+        return tuple(rendered)
+    if len(errors) == 1:
+        raise errors[0]
+    raise TemplateError(
+        f"{len(errors)} of {len(targets)} targets cannot be rendered",
+        details="\n".join(dict.fromkeys(error.message for error in errors)),
+        hint=errors[0].hint,
+    )
+
+
+def _value(text: str) -> str:
+    """Quote for ENV, ARG and LABEL: one word, nothing in it is expanded."""
+    return json.dumps(text, ensure_ascii=False).replace("$", "\\$")
+
+
+def _refuse_loops(
+    name: str, environment: ImmutableSandboxedEnvironment, above: tuple[str, ...]
+) -> None:
+    if name in above:
+        loop = " -> ".join((*above[above.index(name) :], name))
+        raise TemplateError(f"templates call each other in a loop: {loop}")
+    assert environment.loader is not None
+    text, _, _ = environment.loader.get_source(environment, name)
+    for used in meta.find_referenced_templates(environment.parse(text, name)):
+        if used is not None:
+            _refuse_loops(used, environment, (*above, name))
+
+
+def _place(error: BaseException, name: str) -> str:
+    """The innermost template line of a failure: Jinja rewrites tracebacks to template lines."""
+    place, traceback = name, error.__traceback__
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        if file.endswith(".j2"):
+            place = f"{Path(file).name}:{traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    return place
+
+
+def _names(source: Templates) -> Iterable[str]:
+    found = {
+        path.name.removesuffix(SUFFIX) for folder in source.folders for path in folder.iterdir()
+        if path.name.endswith(SUFFIX) and not path.name.startswith("_")
+    }  # fmt: skip
+    return (f"`{name}`" for name in sorted(found))

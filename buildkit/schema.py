@@ -1,0 +1,147 @@
+"""The shape of images.toml, version 1: what may stand where. Meaning is `matrix`'s business."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from buildkit import names
+from buildkit.model import Device, Purpose
+
+PATTERN_WORDS = (
+    "name", "version", "framework_version", "revision", "device", "python", "py", "purpose"
+)  # fmt: skip
+
+
+def _pattern(text: str) -> str:
+    for word in names.PATTERN_WORD.findall(text):
+        if word not in PATTERN_WORDS:
+            known = ", ".join(f"{{{known}}}" for known in PATTERN_WORDS)
+            raise ValueError(f"unknown word {{{word}}} in {text!r}; known: {known}")
+    if "{" in (rest := names.PATTERN_WORD.sub("", text)) or "}" in rest:
+        raise ValueError(f"a lone brace in {text!r}")
+    return text
+
+
+def _every_device(value: object) -> object:
+    return {device.value: value for device in Device} if isinstance(value, str) else value
+
+
+def _matching(pattern: Any, what: str) -> AfterValidator:
+    return AfterValidator(lambda text: names.full(pattern, what, text))
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    twice = sorted({str(getattr(v, "value", v)) for v in values if values.count(v) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)} is listed twice")
+    return values
+
+
+Line = Annotated[str, AfterValidator(names.plain)]
+Pattern = Annotated[Line, AfterValidator(_pattern)]
+Name = Annotated[
+    str, _matching(names.NAME, "a name (lower-case letters, digits, single `.`, `_`, `-` between)")
+]
+Version = Annotated[
+    str, _matching(names.VERSION, "a version (letters, digits, `.`, `+`, `-`, `_`)")
+]
+Python = Annotated[str, _matching(names.PYTHON, "a Python version such as `3.11`")]
+Platform = Annotated[str, _matching(names.PLATFORM, "linux/amd64 or linux/arm64")]
+Argument = Annotated[str, _matching(names.ARGUMENT, "an argument name (letters, digits, `_`)")]
+Bases = Annotated[dict[Device, Pattern], BeforeValidator(_every_device)]
+Distinct = AfterValidator(_distinct)
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        alias_generator=lambda name: name.replace("_", "-"),
+    )
+
+
+class Cell(Model):
+    """A rule about cells: each given value must match, `*` as in file names."""
+
+    version: Line = "*"
+    device: Line = "*"
+    python: Line = "*"
+    purpose: Line = "*"
+
+
+class NewCell(Model):
+    """A whole cell, added to the product of the axes."""
+
+    version: Version
+    device: Device
+    python: Python
+    purpose: Purpose | None = None
+
+
+class PayloadTable(Model):
+    content_type: Line
+    body: Line
+    answer: Line | None = None
+    accept: Line | None = None
+
+
+class SamplesTable(Model):
+    hyperparameters: dict[Line, str] = {}
+    channels: dict[Line, Line] = {}
+    code: Line | None = None
+    model: Line | None = None
+    payload: tuple[PayloadTable, ...] = ()
+
+
+class Facts(Model):
+    """What a cell is made of. Each key of an override replaces the image's, whole."""
+
+    template: Line | None = None
+    base: Bases | None = None
+    packages: tuple[Pattern, ...] = ()
+    args: dict[Argument, Pattern] = {}
+    labels: dict[Line, Pattern] = {}
+    context: Line | None = None
+    platform: Platform = "linux/amd64"
+    repository: Pattern | None = None
+    tag: Pattern | None = None
+    samples: SamplesTable = SamplesTable()
+
+
+class Override(Facts):
+    when: Cell
+
+
+class Axes(Facts):
+    pythons: Annotated[tuple[Python, ...], Field(min_length=1), Distinct] = ("3.11",)
+    devices: Annotated[tuple[Device, ...], Field(min_length=1), Distinct] = (Device.CPU,)
+    purposes: Annotated[tuple[Purpose, ...], Field(min_length=1), Distinct] = (Purpose.BOTH,)
+
+
+class Image(Axes):
+    versions: Annotated[tuple[Version, ...], Field(min_length=1), Distinct]
+    include: tuple[NewCell, ...] = ()
+    exclude: tuple[Cell, ...] = ()
+    override: tuple[Override, ...] = ()
+
+
+class Registry(Model):
+    """Where images are pushed: an ECR account and region, or the name of a registry's host."""
+
+    account: Annotated[str, Field(pattern=r"^[0-9]{12}$")] | None = None
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}[a-z-]*-[0-9]$")] | None = None
+    host: Annotated[str, Field(pattern=rf"^{names.HOST}$")] | None = None
+    repository: Pattern | None = None
+    tag: Pattern = "{version}-{device}-{py}"
+
+
+class File(Model):
+    """The top level. Parts are validated one by one, so that one report holds every problem."""
+
+    format: Literal[1] = 1
+    defaults: Axes = Axes()
+    registry: Registry = Registry()
+    substitutes: dict[Line, Line] = {}
+    image: dict[Name, Image] = {}

@@ -1,0 +1,100 @@
+"""Built -> Verified: an image that passed its smoke test, and the only maker of that value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildkit.contract import kit
+from buildkit.errors import ContractError
+from buildkit.model import Report, Samples, Status, Verified
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from buildkit.contract.world import Engine
+    from buildkit.model import Built, ClauseResult
+
+PROFILE = "smoke"
+
+
+def report(subject: kit.Subject, digest: str, engine: Engine) -> Report:
+    """Test any image of the engine."""
+    return Report(
+        image=subject.image,
+        digest=digest,
+        profile=PROFILE,
+        suite=fingerprint(subject.samples),
+        clauses=kit.run(subject, engine),
+    )
+
+
+def verify(built: Built, engine: Engine) -> tuple[Report, Verified | None]:
+    """Test a built image by its id, whatever its name points at by now. None: it failed."""
+    target = built.target
+    subject = kit.Subject(
+        image=built.image_id,
+        architecture=target.platform.partition("/")[2],
+        purpose=target.purpose,
+        samples=target.samples,
+    )
+    found = report(subject, built.image_id, engine)
+    return found, Verified(built=built, report=found) if found.passed else None
+
+
+def still_holds(verified: Verified | None, built: Built) -> bool:
+    """Whether this very image has passed this very suite on these very samples before."""
+    return (
+        verified is not None
+        and verified.built.image_id == built.image_id
+        and verified.report.suite == fingerprint(built.target.samples)
+    )
+
+
+def refusal(found: Report) -> ContractError:
+    """The error of a report with failed clauses, with the evidence and the fix for each."""
+    failed = [each for each in found.clauses if each.status is Status.FAIL]
+    return ContractError(
+        f"breaks {len(failed)} of {len(found.clauses)} clauses: "
+        + ", ".join(each.id for each in failed),
+        details="\n".join(_evidence(failed)),
+        hint="mend the image, then the same command again",
+    )
+
+
+def fingerprint(samples: Samples) -> str:
+    """Changes whenever the clauses or the samples do; the same in every checkout."""
+    total = hashlib.sha256()
+    for file in sorted(Path(__file__).with_name("contract").glob("*.py")):
+        total.update(file.read_bytes())
+    total.update(json.dumps(samples.hyperparameters).encode())
+    for name, path in _files(samples):
+        total.update(f"{name} {path.stat().st_size}\n".encode())
+        total.update(path.read_bytes())
+    return f"sha256:{total.hexdigest()}"
+
+
+def _files(samples: Samples) -> Iterator[tuple[str, Path]]:
+    """Each file of the samples, under a name that says what it is used for."""
+    roots = [(f"channel {name}", path) for name, path in samples.channels]
+    roots += [("code", samples.code)] if samples.code else []
+    roots += [("model", samples.model)] if samples.model else []
+    for number, payload in enumerate(samples.payloads):
+        kind = f"payload {number} {payload.content_type} {payload.accept}"
+        roots.append((kind, payload.body))
+        roots += [(f"{kind} answer", payload.answer)] if payload.answer else []
+    for name, text in roots:
+        root = Path(text)
+        for path in [root] if root.is_file() else sorted(root.rglob("*")):
+            if path.is_file():
+                yield f"{name} {path.relative_to(root).as_posix()}", path
+
+
+def _evidence(failed: Sequence[ClauseResult]) -> Iterator[str]:
+    for each in failed:
+        yield f"  {each.id} {each.title}"
+        yield "    " + each.message.replace("\n", "\n    ")
+        yield f"    fix: {each.hint}"

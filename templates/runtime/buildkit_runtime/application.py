@@ -1,0 +1,130 @@
+"""The WSGI application: /ping, /invocations, /execution-parameters (SERVE-01..19, BATCH-03)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from typing import TYPE_CHECKING, Any, Callable
+
+from werkzeug.exceptions import (
+    HTTPException,
+    InternalServerError,
+    MethodNotAllowed,
+    NotFound,
+    ServiceUnavailable,
+)
+from werkzeug.wrappers import Request, Response
+
+from buildkit_runtime import content
+from buildkit_runtime.handlers import Handlers, to_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+logger = logging.getLogger("buildkit_runtime")
+
+# Clients see at most 2048 characters of an error (SERVE-13).
+_LONGEST_ERROR = 1000
+# Another worker may have said "ready" a moment before this one is. A client waits 60 s (SERVE-07).
+_PATIENCE_SECONDS = 50.0
+# Concurrency times payload may be 100 MB at most (BATCH-03).
+_BATCH_PAYLOAD_MB = 6
+_BATCH_MOST_CONCURRENT = 16
+
+
+class Service:
+    """A model that is loaded beside the server, and the routes in front of it."""
+
+    def __init__(
+        self,
+        load: Callable[[], tuple[Handlers, Any]],
+        *,
+        give_up: Callable[[], None],
+        concurrency: int = 1,
+        default_accept: str = "",
+    ) -> None:
+        self._load = load
+        self._give_up = give_up
+        self._concurrency = min(concurrency, _BATCH_MOST_CONCURRENT)
+        self._default_accept = default_accept
+        self._ready = threading.Event()
+        self._loaded: tuple[Handlers, Any] | None = None
+
+    def start_loading(self) -> None:
+        """Load while /ping already answers 503, so that a slow load is seen as one (SERVE-04)."""
+        threading.Thread(target=self.load, name="load model", daemon=True).start()
+
+    def load(self) -> None:
+        try:
+            self._loaded = self._load()
+        except BaseException:
+            # SystemExit too: a script that exits while loading has not loaded.
+            logger.exception("the model cannot be loaded")
+            self._give_up()
+        else:
+            self._ready.set()
+            logger.info("the model is loaded")
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        request = Request(environ)
+        try:
+            response = self._route(request)
+        except HTTPException as error:
+            if error.__cause__ is not None:
+                logger.info("request refused", exc_info=error)
+            response = _refusal(error)
+        except (Exception, SystemExit) as error:
+            # SystemExit would end the worker and every other request in it (SERVE-14).
+            logger.exception("the request failed")
+            summary = f"{type(error).__name__}: {error}"
+            response = _refusal(InternalServerError(summary))
+        return response(environ, start_response)
+
+    def _route(self, request: Request) -> Response:
+        routes: dict[str, tuple[tuple[str, ...], Callable[[Request], Response]]] = {
+            "/ping": (("GET", "HEAD", "POST"), self._ping),
+            "/invocations": (("POST",), self._invoke),
+            "/execution-parameters": (("GET", "HEAD"), self._describe),
+        }
+        if request.path not in routes:
+            raise NotFound("no such path")
+        methods, answer = routes[request.path]
+        if request.method not in methods:
+            raise MethodNotAllowed(valid_methods=methods)
+        return answer(request)
+
+    def _ping(self, _request: Request) -> Response:
+        if not self._ready.is_set():
+            raise ServiceUnavailable("the model is being loaded")
+        return Response(status=200)
+
+    def _describe(self, _request: Request) -> Response:
+        parameters = {
+            "MaxConcurrentTransforms": self._concurrency,
+            "BatchStrategy": "MULTI_RECORD",
+            "MaxPayloadInMB": _BATCH_PAYLOAD_MB,
+        }
+        return Response(json.dumps(parameters), content_type=content.JSON)
+
+    def _invoke(self, request: Request) -> Response:
+        data = request.get_data(cache=False)
+        if not self._ready.wait(_PATIENCE_SECONDS) or self._loaded is None:
+            raise ServiceUnavailable("the model is being loaded")
+        handlers, model = self._loaded
+        content_type, charset = content.parse_content_type(request.headers.get("Content-Type"))
+        accept = content.choose_accept(
+            request.headers.get("Accept"), content_type, self._default_accept
+        )
+        body = content.to_body(data, content_type, charset)
+        answer = to_answer(handlers.transform_fn(model, body, content_type, accept), accept)
+        return Response(answer.body, content_type=answer.content_type)
+
+
+def _refusal(error: HTTPException) -> Response:
+    """Status and one short line; tracebacks are for the log (SERVE-13)."""
+    text = (error.description or error.name).splitlines()[0][:_LONGEST_ERROR]
+    headers = [header for header in error.get_headers() if header[0] == "Allow"]
+    return Response(text, status=error.code, headers=headers, content_type="text/plain")

@@ -1,0 +1,169 @@
+"""CSV, JSON and JSON Lines bodies <-> rows of numbers, and which of them a request wants."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable, Union
+
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.exceptions import BadRequest, NotAcceptable, UnsupportedMediaType
+from werkzeug.http import parse_accept_header, parse_options_header
+
+CSV = "text/csv"
+JSON = "application/json"
+JSON_LINES = "application/jsonlines"
+NPY = "application/x-npy"
+# What a body without a declared type is, per HTTP.
+UNKNOWN = "application/octet-stream"
+
+Body = Union[str, bytes]
+Rows = Sequence[Sequence[float]]
+
+_ALIASES = {"application/x-jsonlines": JSON_LINES, "application/x-ndjson": JSON_LINES}
+# Text for these, as users of AWS's serving toolkit expect in input_fn (ITK-05); bytes for others.
+_TEXT = frozenset({CSV, JSON, JSON_LINES})
+
+
+def parse_content_type(header: str | None) -> tuple[str, str]:
+    """Media type in lower case, and the charset (SERVE-12)."""
+    media_type, options = parse_options_header(header)
+    media_type = media_type.lower() or UNKNOWN
+    return _ALIASES.get(media_type, media_type), options.get("charset", "utf-8")
+
+
+def to_body(data: bytes, media_type: str, charset: str) -> Body:
+    """Text for the textual types, the bytes themselves otherwise."""
+    if media_type not in _TEXT:
+        return data
+    try:
+        # "utf-8-sig" also takes the mark that spreadsheets put first.
+        is_utf8 = codecs.lookup(charset).name == "utf-8"
+        return data.decode("utf-8-sig" if is_utf8 else charset)
+    except LookupError as error:
+        raise UnsupportedMediaType(f"unknown charset {charset}") from error
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"the body is not {charset} text") from error
+
+
+def choose_accept(header: str | None, content_type: str, default: str = "") -> str:
+    """One media type to answer with: that of the request, or JSON, when the client leaves it open.
+
+    A type we do not know is passed on: the user's output_fn may.
+    """
+    first = default or (content_type if content_type in ENCODERS or content_type == NPY else JSON)
+    accept = parse_accept_header(header, MIMEAccept) if header else MIMEAccept([("*/*", 1)])
+    known = [first, CSV, JSON, JSON_LINES, NPY, *_ALIASES]
+    best = accept.best_match(known)
+    if best is None:
+        best = next((value for value in accept.values() if "*" not in value), "")
+    if not best:
+        raise NotAcceptable(f"cannot answer with {header}; offered are {', '.join(known[1:5])}")
+    return _ALIASES.get(best, best)
+
+
+def decode(body: Body, content_type: str) -> list[list[float]]:
+    """Rows of equally many numbers, or an HTTP error that says what is wrong."""
+    decoder = DECODERS.get(content_type)
+    if decoder is None or isinstance(body, bytes):
+        raise unsupported(content_type, DECODERS)
+    return check_rows(decoder(body))
+
+
+def encode(predictions: Sequence[Any], accept: str) -> str:
+    encoder = ENCODERS.get(accept)
+    if encoder is None:
+        raise unacceptable(accept, ENCODERS)
+    return encoder(predictions)
+
+
+def unsupported(content_type: str, offered: Mapping[str, Any]) -> UnsupportedMediaType:
+    return UnsupportedMediaType(f"cannot read {content_type}; send {', '.join(offered)}")
+
+
+def unacceptable(accept: str, offered: Mapping[str, Any]) -> NotAcceptable:
+    return NotAcceptable(f"cannot answer with {accept}; offered are {', '.join(offered)}")
+
+
+def check_rows(rows: Any) -> list[list[float]]:
+    """At least one row, all of one length, of numbers only."""
+    if not isinstance(rows, list) or not rows:
+        raise BadRequest("no rows in the body")
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, list) or not row:
+            raise BadRequest(f"row {number} is not a list of numbers")
+        if len(row) != len(rows[0]):
+            raise BadRequest(f"row {number} has {len(row)} values, row 1 has {len(rows[0])}")
+        if any(type(value) not in (int, float) for value in row):
+            raise BadRequest(f"row {number} holds something that is not a number")
+    return rows
+
+
+def _decode_csv(text: str) -> list[list[float]]:
+    reader = csv.reader(io.StringIO(text), strict=True)
+    try:
+        return [[float(cell) for cell in cells] for cells in reader if cells]
+    except (ValueError, csv.Error) as error:
+        raise BadRequest(f"CSV line {reader.line_num}: {error}") from error
+
+
+def _decode_json(text: str) -> Any:
+    """`[[1, 2], ...]`, one row `[1, 2]`, or `{"instances": [...]}` of either spelling."""
+    value = _load_json(text, "the body")
+    if isinstance(value, dict):
+        value = value.get("instances", [value] if "features" in value else None)
+    if isinstance(value, list) and value and not isinstance(value[0], (list, dict)):
+        value = [value]
+    return [_features(row) for row in value] if isinstance(value, list) else value
+
+
+def _decode_json_lines(text: str) -> Any:
+    lines = text.splitlines()
+    return [
+        _features(_load_json(line, f"line {number}"))
+        for number, line in enumerate(lines, start=1)
+        if line.strip()
+    ]
+
+
+def _features(row: Any) -> Any:
+    return row.get("features") if isinstance(row, dict) else row
+
+
+def _load_json(text: str, what: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"{what} is not JSON: {error}") from error
+
+
+def _encode_csv(predictions: Sequence[Any]) -> str:
+    """One line per record; none after the last, batch assembly adds its own (BATCH-05)."""
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    for prediction in predictions:
+        writer.writerow(prediction if isinstance(prediction, (list, tuple)) else [prediction])
+    return lines.getvalue().rstrip("\n")
+
+
+def _encode_json(predictions: Sequence[Any]) -> str:
+    return json.dumps({"predictions": list(predictions)})
+
+
+def _encode_json_lines(predictions: Sequence[Any]) -> str:
+    return "\n".join(json.dumps({"prediction": prediction}) for prediction in predictions)
+
+
+DECODERS: Mapping[str, Callable[[str], Any]] = {
+    CSV: _decode_csv,
+    JSON: _decode_json,
+    JSON_LINES: _decode_json_lines,
+}
+ENCODERS: Mapping[str, Callable[[Sequence[Any]], str]] = {
+    CSV: _encode_csv,
+    JSON: _encode_json,
+    JSON_LINES: _encode_json_lines,
+}

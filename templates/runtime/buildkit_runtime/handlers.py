@@ -1,0 +1,103 @@
+"""The functions that serve a model: the image's defaults, the user's in their place (ITK-04)."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Callable
+
+from werkzeug.exceptions import BadRequest, HTTPException
+
+from buildkit_runtime.hyperparameters import as_text, decode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from buildkit_runtime.content import Body
+
+_STEPS = ("input_fn", "predict_fn", "output_fn")
+
+
+class HandlerError(Exception):
+    """The handlers cannot serve this model; the text says what to change."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    body: bytes
+    content_type: str
+
+
+@dataclass(frozen=True)
+class Handlers:
+    """How to load, and how to turn a request into an answer."""
+
+    model_fn: Callable[[str], Any]
+    transform_fn: Callable[[Any, Body, str, str], Any]
+
+
+def load_handlers(family: str, script: Path | None) -> Handlers:
+    """Defaults of an image family (`BUILDKIT_HANDLERS`), and any subset of the script's on top."""
+    defaults = importlib.import_module(f"buildkit_runtime.handlers_{family}")
+    own = import_script(script) if script else ModuleType("nothing")
+    return combine(vars(defaults), vars(own))
+
+
+def combine(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> Handlers:
+    if "transform_fn" not in own:
+        merged = {**defaults, **{name: own[name] for name in ("model_fn", *_STEPS) if name in own}}
+        return Handlers(merged["model_fn"], _in_steps(merged))
+    mixed = [name for name in _STEPS if name in own]
+    if mixed:
+        raise HandlerError(f"transform_fn replaces {', '.join(mixed)}: define one or the other")
+    return Handlers(own.get("model_fn", defaults["model_fn"]), own["transform_fn"])
+
+
+def _in_steps(functions: Mapping[str, Any]) -> Callable[[Any, Body, str, str], Any]:
+    def transform(model: Any, body: Body, content_type: str, accept: str) -> Any:
+        try:
+            data = functions["input_fn"](body, content_type)
+        except HTTPException:
+            raise
+        except Exception as error:
+            # Whatever its type: what an input_fn cannot read is the client's mistake (SERVE-14).
+            raise BadRequest(f"input_fn: {type(error).__name__}: {error}") from error
+        return functions["output_fn"](functions["predict_fn"](data, model), accept)
+
+    return transform
+
+
+def to_answer(result: Any, accept: str) -> Answer:
+    """Body, or body and content type, as the user's functions may return them."""
+    body, content_type = result if isinstance(result, tuple) else (result, accept)
+    if isinstance(body, str):
+        body = body.encode("utf-8")
+    if not isinstance(body, (bytes, bytearray)):
+        raise HandlerError(f"output_fn must return text or bytes, not {type(body).__name__}")
+    return Answer(bytes(body), content_type)
+
+
+def find_script(variables: Mapping[str, str], model: Path) -> Path | None:
+    """The user's script, or None: SAGEMAKER_PROGRAM may name the training script (SERVE-18)."""
+    folder = Path(as_text(decode(variables.get("SAGEMAKER_SUBMIT_DIRECTORY", ""))))
+    if not folder.is_absolute() or not folder.is_dir():
+        folder = model / "code"
+    name = as_text(decode(variables.get("SAGEMAKER_PROGRAM", ""))) or "inference.py"
+    path = folder / name
+    return path if path.is_file() else None
+
+
+def import_script(path: Path) -> ModuleType:
+    """Import by path; modules beside it can be imported from it."""
+    sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise HandlerError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,26 @@
+"""Handlers for an image without a framework: rows are lists, the model is the user's affair."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from buildkit_runtime import content
+from buildkit_runtime.handlers import HandlerError
+
+
+def model_fn(model_dir: str) -> Any:
+    raise HandlerError(
+        f"nothing says how to load a model: define model_fn in {model_dir}/code/inference.py"
+    )
+
+
+def input_fn(body: content.Body, content_type: str) -> Any:
+    return content.decode(body, content_type)
+
+
+def predict_fn(_data: Any, _model: Any) -> Any:
+    raise HandlerError("nothing says how to predict: define predict_fn in inference.py")
+
+
+def output_fn(prediction: Any, accept: str) -> Any:
+    return content.encode(prediction, accept)

@@ -1,0 +1,74 @@
+"""How many CPUs, GPUs and Neuron cores this container may use."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+from pathlib import Path
+
+_CGROUP_ROOT = Path("/sys/fs/cgroup")
+# A broken driver can make the vendor's tool hang; no count is better than no job.
+_TOOL_SECONDS = 20
+
+
+def count_cpus(cgroup_root: Path = _CGROUP_ROOT) -> int:
+    """CPUs this process may be scheduled on, cut down to the container's quota (SERVE-20)."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    limits = [available or 1]
+    quota = cpu_quota(cgroup_root)
+    if quota is not None:
+        limits.append(max(1, math.ceil(quota)))
+    return min(limits)
+
+
+def cpu_quota(cgroup_root: Path) -> float | None:
+    """CPUs' worth of time the container may use, from cgroup v2, else v1; None when unlimited."""
+    fields = _words(cgroup_root / "cpu.max")
+    if not fields:
+        folder = cgroup_root / "cpu"
+        fields = _words(folder / "cpu.cfs_quota_us") + _words(folder / "cpu.cfs_period_us")
+    try:
+        quota, period = (int(field) for field in fields)
+    except ValueError:
+        # "max" in v2, or no such files: no limit.
+        return None
+    return quota / period if quota > 0 and period > 0 else None
+
+
+def count_gpus() -> int:
+    """Lines of `nvidia-smi --list-gpus` that name a GPU (TTK-08)."""
+    lines = _output(["nvidia-smi", "--list-gpus"]).splitlines()
+    return sum(line.startswith("GPU ") for line in lines)
+
+
+def count_neuron_cores() -> int:
+    """Sum over the devices that `neuron-ls` lists."""
+    try:
+        devices = json.loads(_output(["neuron-ls", "-j"]) or "[]")
+        return sum(int(device["nc_count"]) for device in devices)
+    except (ValueError, TypeError, KeyError):
+        return 0
+
+
+def _words(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="ascii").split()
+    except OSError:
+        return []
+
+
+def _output(command: list[str]) -> str:
+    try:
+        result = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_TOOL_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return result.stdout.decode("utf-8", "replace") if result.returncode == 0 else ""

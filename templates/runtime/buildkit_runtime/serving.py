@@ -1,0 +1,130 @@
+"""`serve`: gunicorn with threads in front of the handlers (SERVE-01, SERVE-08, SERVE-15, RUN-09).
+
+A model that cannot be loaded ends the server with a non-zero exit code and the reason in the log:
+/ping never says 200 for it, and nobody waits for the start-up window to run out (SERVE-04).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+
+from buildkit_runtime import hardware, packages, process
+from buildkit_runtime.application import Service
+from buildkit_runtime.failure import JobFailure
+from buildkit_runtime.handlers import Handlers, find_script, load_handlers
+from buildkit_runtime.paths import Paths
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+logger = logging.getLogger("buildkit_runtime")
+
+# Enough that /ping finds a free one while others predict; idle threads cost next to nothing.
+_THREADS = 32
+# SIGKILL follows SIGTERM after 30 s (RUN-09).
+_GRACEFUL_SECONDS = 25
+# Idle connections are kept longer than clients keep theirs, so that we are never first (SERVE-15).
+_KEEP_ALIVE_SECONDS = 75
+
+
+class Server(BaseApplication):  # type: ignore[misc]
+    """Gunicorn, told everything here and nothing by files or by its own variables."""
+
+    def __init__(self, settings: Mapping[str, Any], variables: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._variables = variables
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Service:
+        """Called in every worker, after the fork: many frameworks do not survive one."""
+        service = Service(
+            lambda: load_model(self._variables),
+            give_up=leave,
+            concurrency=self._settings["workers"],
+            default_accept=self._variables.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", ""),
+        )
+        service.start_loading()
+        return service
+
+
+def main() -> int:
+    # /opt/ml/model is read-only, and caches there would be no use to anyone (SERVE-17).
+    sys.dont_write_bytecode = True
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    variables = dict(os.environ)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        prepare(variables)
+    except JobFailure as error:
+        logger.error(error.reason)  # noqa: TRY400 - the reason is written for the user
+        return error.code
+    Server(gunicorn_settings(variables), variables).run()
+    return 0
+
+
+def prepare(variables: Mapping[str, str]) -> None:
+    """Install `requirements.txt` beside the user's script, once for all workers (ITK-03)."""
+    script = find_script(variables, Paths.from_variables(variables).model)
+    if script is not None:
+        with process.stop_signals() as stopper:
+            packages.install_requirements(script.parent, variables, stopper)
+
+
+def load_model(variables: Mapping[str, str]) -> tuple[Handlers, Any]:
+    model = Paths.from_variables(variables).model
+    script = find_script(variables, model)
+    family = variables.get("BUILDKIT_HANDLERS") or "plain"
+    logger.info("serving %s with %s", model, script or f"the {family} handlers")
+    handlers = load_handlers(family, script)
+    return handlers, handlers.model_fn(str(model))
+
+
+def leave() -> None:
+    """End this worker in the way that makes gunicorn end as a whole, from whichever thread."""
+    logging.shutdown()
+    os._exit(Arbiter.WORKER_BOOT_ERROR)
+
+
+def gunicorn_settings(variables: Mapping[str, str]) -> dict[str, Any]:
+    port = positive(variables, "SAGEMAKER_BIND_TO_PORT", 8080)
+    return {
+        "bind": f"0.0.0.0:{port}",
+        "worker_class": "gthread",
+        "workers": positive(variables, "SAGEMAKER_MODEL_SERVER_WORKERS", hardware.count_cpus()),
+        "threads": _THREADS,
+        "graceful_timeout": _GRACEFUL_SECONDS,
+        "keepalive": _KEEP_ALIVE_SECONDS,
+        # Workers answer from threads, so this limit only hits one that computes in C without a
+        # break. That is slow, not stuck: predictions may take an hour (SERVE-07).
+        "timeout": positive(variables, "SAGEMAKER_MODEL_SERVER_TIMEOUT", 0),
+        "worker_tmp_dir": scratch_folder(),
+        "proc_name": "serve",
+    }
+
+
+def positive(variables: Mapping[str, str], name: str, default: int) -> int:
+    """A variable as a number; an odd value is reported and ignored (SERVE-18)."""
+    text = variables.get(name, "").strip()
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    if text:
+        logger.warning("%s=%s is not a positive number, using %s", name, text, default)
+    return default
+
+
+def scratch_folder() -> str:
+    """Memory where there is some: a heartbeat on a slow disk can stall. Serverless has none."""
+    memory = Path("/dev/shm")  # noqa: S108
+    return str(memory) if os.access(memory, os.W_OK | os.X_OK) else tempfile.gettempdir()

@@ -1,0 +1,111 @@
+"""Bring the user's code to `/opt/ml/code`: from a folder, an archive, a file, or S3 (TTK-04)."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING
+
+from buildkit_runtime.failure import JobFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PERMISSIONS = 0o777
+
+
+def fetch(location: str, code: Path, variables: Mapping[str, str]) -> None:
+    """Fill the code folder, unless it already holds something: then that is the code (TTK-05)."""
+    if not location or Path(location) == code:
+        return
+    if code.is_dir() and any(code.iterdir()):
+        print(f"{code} is not empty: using it, not fetching {location}", flush=True)
+        return
+    try:
+        code.mkdir(parents=True, exist_ok=True)
+        if location.startswith("s3://"):
+            _fetch_from_s3(location, code, variables)
+        else:
+            _fetch_from_disk(Path(location), code)
+    except (OSError, EOFError, tarfile.TarError) as error:
+        raise JobFailure(f"cannot bring {location} to {code}: {error}") from error
+
+
+def _fetch_from_disk(path: Path, code: Path) -> None:
+    if path.is_dir():
+        shutil.copytree(path, code, dirs_exist_ok=True)
+    elif not path.exists():
+        raise JobFailure(f"`sagemaker_submit_directory` names {path}, which does not exist")
+    elif tarfile.is_tarfile(path):
+        extract(path, code)
+    else:
+        shutil.copy(path, code)
+
+
+def _fetch_from_s3(location: str, code: Path, variables: Mapping[str, str]) -> None:
+    try:
+        boto3 = importlib.import_module("boto3")
+        config = importlib.import_module("botocore.config")
+    except ImportError as error:
+        raise JobFailure(
+            f"`sagemaker_submit_directory` is {location}, but boto3 is not installed in this image:"
+            " install it, or pass the code in a channel or in the image"
+        ) from error
+    bucket, _, key = location[len("s3://") :].partition("/")
+    client = boto3.client(
+        "s3",
+        region_name=variables.get("AWS_REGION") or variables.get("SAGEMAKER_REGION"),
+        endpoint_url=variables.get("S3_ENDPOINT_URL"),
+        # Without a route to S3 a job should say so soon, not after minutes (ISO-03).
+        config=config.Config(connect_timeout=10, retries={"max_attempts": 3}),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / PurePosixPath(key).name
+        try:
+            client.download_file(bucket, key, os.fspath(archive))
+        except Exception as error:
+            # boto3 is optional here, so its exception classes cannot be named.
+            raise JobFailure(f"cannot download {location}: {error}") from error
+        _fetch_from_disk(archive, code)
+
+
+def extract(archive: Path, target: Path) -> None:
+    """Unpack folders and files; refuse names and links that leave the archive, and devices.
+
+    Links become copies of what they point to inside the archive, so that nothing can be written
+    through a link. Owners and setuid bits are not taken over.
+    """
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            path = target / _safe_name(member.name, archive)
+            if member.isdir():
+                path.mkdir(parents=True, exist_ok=True)
+                continue
+            content = _content(tar, member, archive)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with content, path.open("wb") as file:
+                shutil.copyfileobj(content, file)
+            path.chmod(member.mode & _PERMISSIONS)
+
+
+def _safe_name(name: str, archive: Path) -> PurePosixPath:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise JobFailure(
+            f"{archive} holds `{name}`, which would be unpacked outside the code folder"
+        )
+    return path
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo, archive: Path) -> IO[bytes]:
+    try:
+        content = tar.extractfile(member)
+    except KeyError:
+        content = None
+    if content is None:
+        raise JobFailure(f"{archive} holds `{member.name}`, which is no file or folder of its own")
+    return content
