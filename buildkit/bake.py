@@ -96,7 +96,7 @@ def _bake(
         step = progress.read(line)
         if options.verbose:
             console.say(line, dim=True)
-        elif step is not None and step.target is not None and "internal" not in step.title:
+        elif step is not None and step.target is not None:
             console.step(by_name[step.target].id, step.title[:100], dim=True)
 
     metadata = file.with_name("metadata.json")

@@ -9,11 +9,11 @@ import importlib
 import os
 import signal
 import sys
-from importlib.metadata import version
 from typing import NoReturn
 
 import click
 
+from buildkit import console
 from buildkit.errors import BuildkitError, Exit
 
 COMMANDS = {  # in the order of the pipeline
@@ -29,17 +29,17 @@ COMMANDS = {  # in the order of the pipeline
 class Commands(click.Group):
     """Loads a command's module when it is run; `--help` needs none of them."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click asks so
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"buildkit.commands.{cmd_name}")
         command: click.Command = module.command
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -50,9 +50,9 @@ class Commands(click.Group):
     epilog="Exit codes: 0 done, 1 a bug, 2 usage or configuration, 3 nothing selected, 4 template, "
     "5 a tool, registry or AWS failed, 6 an image broke the contract, 130 interrupted.",
 )
-@click.version_option(version("buildkit"), message="%(version)s")
+@click.version_option(package_name="buildkit", message="%(version)s")
 def cli() -> None:
-    """Build, test and publish SageMaker-compatible container images from images.toml.
+    r"""Build, test and publish SageMaker-compatible container images from images.toml.
 
     \b
     Examples:
@@ -69,10 +69,8 @@ def main() -> NoReturn:
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: list[str]) -> int:
+def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per kind of end
     """Run one command line; return its exit code."""
-    from buildkit import console
-
     try:
         result = cli.main(
             arguments,
@@ -95,7 +93,7 @@ def run(arguments: list[str]) -> int:
         # The reader of stdout has gone (`buildkit list | head`): nothing is wrong here.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
-    except Exception as error:  # noqa: BLE001 - the last resort, said to be a bug
+    except Exception as error:
         if os.environ.get("BUILDKIT_TRACEBACK"):
             raise
         console.fail(

@@ -110,16 +110,17 @@ def _validate(
     annotation: Any, value: object, at: tuple[str, ...], problems: list[Problem]
 ) -> object | None:
     try:
-        return TypeAdapter(annotation).validate_python(value)
+        typed: object = TypeAdapter(annotation).validate_python(value)
     except ValidationError as error:
         problems += [
             Problem(path=(*at, *details["loc"]), message=_sentence(annotation, details))
             for details in error.errors(include_url=False)
         ]
         return None
+    return typed
 
 
-def _sentence(model: Any, error: Any) -> str:
+def _sentence(model: Any, error: Any) -> str:  # noqa: PLR0911 - one per kind
     """Say in our words what pydantic found."""
     match error["type"]:
         case "missing":

@@ -16,6 +16,7 @@ import boto3
 import botocore.exceptions
 
 from buildkit.errors import ToolError, UsageError
+from buildkit.model import Login
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,17 +29,6 @@ HOST = re.compile(
     r"(?P<account>[0-9]{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.[a-z0-9.-]+"
 )
 """An ECR registry's name (ECR user guide, "Private registries"); dual-stack writes `dkr-ecr`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Login:
-    """What `docker login` would be given. Never printed, never on a command line."""
-
-    user: str
-    password: str
-
-    def __repr__(self) -> str:
-        return f"Login(user={self.user!r}, password=…)"
 
 
 @dataclass(frozen=True, kw_only=True)

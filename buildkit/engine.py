@@ -161,7 +161,7 @@ class Engine:
                     )
                     for mount in mounts
                 ],
-                ports={} if port is None else {f"{port}/tcp": (_publish_on(local), None)},
+                ports={} if port is None else {f"{port}/tcp": (_publish_on(local), 0)},
             )
         try:
             yield Container(docker=created, host=local)

@@ -3,50 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from buildkit import cells, names
 from buildkit import config as config_module
-from buildkit import names, schema
-from buildkit.errors import NothingSelectedError, Problem
-from buildkit.model import Device, Payload, Purpose, Samples, Target
+from buildkit.cells import Problems, Where, given, matches
+from buildkit.errors import NothingSelectedError
+from buildkit.model import Payload, Samples, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from buildkit import schema
+    from buildkit.cells import Cell
     from buildkit.config import Config
-
-Where = tuple[str | int, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Cell:
-    version: str
-    device: Device
-    python: str
-    purpose: Purpose
-
-
-@dataclass(kw_only=True)
-class _Problems:
-    """Collects what is wrong while targets are made, so that all of it is reported."""
-
-    found: list[Problem] = field(default_factory=list)
-
-    def add(self, path: Where, message: str) -> None:
-        problem = Problem(path=path, message=message)
-        if problem not in self.found:
-            self.found.append(problem)
-
-    def check(self, path: Where, check: Callable[[str], str], text: str) -> str:
-        try:
-            return check(text)
-        except ValueError as error:
-            self.add(path, str(error))
-            return text
 
 
 def expand(config: Config) -> tuple[Target, ...]:
@@ -54,12 +26,11 @@ def expand(config: Config) -> tuple[Target, ...]:
 
     Raises ConfigError with all problems of the file, those of reading it included.
     """
-    problems = _Problems(found=list(config.problems))
+    problems = Problems(found=list(config.problems))
     targets = []
     for name, image in config.images:
-        cells = _cells(name, image, config.defaults, problems)
-        split = len({cell.purpose for cell in cells}) > 1
-        targets += [_target(name, image, cell, split, config, problems) for cell in cells]
+        found = cells.of_image(name, image, config.defaults, problems)
+        targets += [_target(cell, image, config, problems) for cell in found]
     _refuse_twins(targets, problems)
     config_module.fail(config, problems.found)
     return tuple(targets)
@@ -78,103 +49,50 @@ def select(targets: Sequence[Target], patterns: Sequence[str]) -> tuple[Target, 
     return tuple(target for target in targets if any(fnmatchcase(target.id, p) for p in patterns))
 
 
-def _cells(
-    name: str, image: schema.Image, defaults: schema.Axes, problems: _Problems
-) -> list[_Cell]:
-    axes = {key: _given(key, image, defaults) for key in ("devices", "pythons", "purposes")}
-    purposes = axes["purposes"]
-    if Purpose.BOTH in purposes and len(purposes) > 1:
-        problems.add(
-            ("image", name, "purposes"),
-            "`both` is one image for training and inference; it stands alone",
-        )
-    cells = [
-        _Cell(version=version, device=device, python=python, purpose=purpose)
-        for version, device, python, purpose in product(
-            image.versions, axes["devices"], axes["pythons"], purposes
-        )
-    ]
-    for number, rule in enumerate(image.exclude):
-        kept = [cell for cell in cells if not _matches(cell, rule)]
-        if len(kept) == len(cells):
-            problems.add(("image", name, "exclude", number), "this matches no cell")
-        cells = kept
-    for number, new in enumerate(image.include):
-        for purpose in purposes if new.purpose is None else (new.purpose,):
-            cell = _Cell(version=new.version, device=new.device, python=new.python, purpose=purpose)
-            if cell in cells:
-                problems.add(("image", name, "include", number), "this cell is there already")
-            cells.append(cell)
-    if not cells:
-        problems.add(("image", name), "no cell is left after `exclude`")
-    for number, override in enumerate(image.override):
-        if not any(_matches(cell, override.when) for cell in cells):
-            problems.add(("image", name, "override", number, "when"), "this matches no cell")
-    return cells
-
-
-def _matches(cell: _Cell, rule: schema.Cell) -> bool:
-    return (
-        fnmatchcase(cell.version, rule.version)
-        and fnmatchcase(cell.device.value, rule.device)
-        and fnmatchcase(cell.python, rule.python)
-        and fnmatchcase(cell.purpose.value, rule.purpose)
-    )
-
-
-def _given(key: str, *layers: schema.Facts) -> Any:
-    """The value of the first layer in which the author wrote the key, else the schema's default."""
-    return next(
-        (getattr(layer, key) for layer in layers if key in layer.model_fields_set),
-        getattr(layers[-1], key),
-    )
-
-
-def _target(
-    name: str, image: schema.Image, cell: _Cell, split: bool, config: Config, problems: _Problems
-) -> Target:
-    overrides = [rule for rule in reversed(image.override) if _matches(cell, rule.when)]
+def _target(cell: Cell, image: schema.Image, config: Config, problems: Problems) -> Target:
+    overrides = [rule for rule in reversed(image.override) if matches(cell, rule.when)]
     layers: tuple[schema.Facts, ...] = (*overrides, image, config.defaults)
-    at: Where = ("image", name)
-    words = _words(name, cell)
-    repository = _given("repository", *layers) or config.registry.repository or (
-        "{name}-{purpose}" if split else "{name}"
+    at: Where = ("image", cell.name)
+    words = _words(cell)
+    repository = given("repository", *layers) or config.registry.repository or (
+        "{name}-{purpose}" if cell.split else "{name}"
     )  # fmt: skip
-    tag = _given("tag", *layers) or config.registry.tag
-    base = (_given("base", *layers) or {}).get(cell.device)
+    tag = given("tag", *layers) or config.registry.tag
+    base = (given("base", *layers) or {}).get(cell.device)
     if base is None:
         problems.add((*at, "base"), f"no base for {cell.device.value}")
         base = "scratch"
     return Target(
-        id=f"{name}-{cell.version}-{cell.device.value}-{words['py']}"
-        + (f"-{cell.purpose.value}" if split else ""),
-        name=name,
+        id=f"{cell.name}-{cell.version}-{cell.device.value}-{words['py']}"
+        + (f"-{cell.purpose.value}" if cell.split else ""),
+        name=cell.name,
         version=cell.version,
+        framework_version=words["framework_version"],
         device=cell.device,
         python=cell.python,
         purpose=cell.purpose,
-        platform=_given("platform", *layers),
+        platform=given("platform", *layers),
         base=problems.check((*at, "base"), names.reference, names.expand(base, words)),
-        template=_given("template", *layers) or name,
+        template=given("template", *layers) or cell.name,
         packages=tuple(
             problems.check((*at, "packages"), names.requirement, names.expand(text, words))
-            for text in _given("packages", *layers)
+            for text in given("packages", *layers)
         ),
-        args=_pairs(_given("args", *layers), words),
-        labels=_pairs(_given("labels", *layers), words),
-        context=_folder(config, _given("context", *layers), (*at, "context"), problems),
+        args=_pairs(given("args", *layers), words),
+        labels=_pairs(given("labels", *layers), words),
+        context=_folder(config, given("context", *layers), (*at, "context"), problems),
         repository=problems.check(
             (*at, "repository"), names.repository, names.expand(repository, words)
         ),
         tag=problems.check((*at, "tag"), names.tag, names.expand(tag, words).replace("+", ".")),
-        samples=_samples(config, _given("samples", *layers), (*at, "samples"), problems),
+        samples=_samples(config, given("samples", *layers), (*at, "samples"), problems),
     )
 
 
-def _words(name: str, cell: _Cell) -> dict[str, str]:
+def _words(cell: Cell) -> dict[str, str]:
     framework_version, revision = names.split_revision(cell.version)
     return {
-        "name": name,
+        "name": cell.name,
         "version": cell.version,
         "framework_version": framework_version,
         "revision": revision,
@@ -189,7 +107,7 @@ def _pairs(table: dict[str, str], words: dict[str, str]) -> tuple[tuple[str, str
     return tuple((key, names.expand(value, words)) for key, value in table.items())
 
 
-def _samples(config: Config, table: schema.SamplesTable, at: Where, problems: _Problems) -> Samples:
+def _samples(config: Config, table: schema.SamplesTable, at: Where, problems: Problems) -> Samples:
     return Samples(
         hyperparameters=tuple(table.hyperparameters.items()),
         channels=tuple(
@@ -211,14 +129,14 @@ def _samples(config: Config, table: schema.SamplesTable, at: Where, problems: _P
     )
 
 
-def _existing(config: Config, text: str, at: Where, problems: _Problems) -> str:
+def _existing(config: Config, text: str, at: Where, problems: Problems) -> str:
     path: Path = config.folder / text
     if not path.exists():
         problems.add(at, f"{text!r} does not exist in {config.folder}")
     return str(path)
 
 
-def _folder(config: Config, text: str | None, at: Where, problems: _Problems) -> str | None:
+def _folder(config: Config, text: str | None, at: Where, problems: Problems) -> str | None:
     if text is None:
         return None
     path = _existing(config, text, at, problems)
@@ -227,7 +145,7 @@ def _folder(config: Config, text: str | None, at: Where, problems: _Problems) ->
     return path
 
 
-def _refuse_twins(targets: Iterable[Target], problems: _Problems) -> None:
+def _refuse_twins(targets: Iterable[Target], problems: Problems) -> None:
     """Two targets must never share an id (one record) or a tag (one would hide the other)."""
     by_id, by_image = defaultdict(list), defaultdict(list)
     for target in targets:

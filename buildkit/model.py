@@ -54,11 +54,15 @@ class Samples:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """One cell of the matrix, with everything that its image is made from."""
+    """One cell of the matrix, with everything that its image is made from.
+
+    `version` is the author's string, `1.7.2-1`; `framework_version` is it without the revision.
+    """
 
     id: str
     name: str
     version: str
+    framework_version: str
     device: Device
     python: str
     purpose: Purpose
@@ -159,3 +163,14 @@ class Published:
     @property
     def digest_uri(self) -> str:
         return f"{self.uri.rpartition(':')[0]}@{self.digest}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """What `docker login` would be given. Never printed, never on a command line."""
+
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Login(user={self.user!r}, password=…)"

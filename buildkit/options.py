@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from buildkit.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -18,7 +20,7 @@ Command = TypeVar("Command", bound="Callable[..., Any]")
 def complete_targets(
     context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[str | CompletionItem]:
-    from buildkit import config, matrix  # only when a shell asks
+    from buildkit import config, matrix  # noqa: PLC0415 - only when a shell asks
 
     try:
         path = Path(context.params.get("file") or "images.toml")
@@ -106,8 +108,6 @@ BUILD = group(SUBSTITUTE, CA_BUNDLE, PIP_CONFIG, WHEELS)
 
 def selection(select: Iterable[str], *, everything: bool) -> tuple[str, ...]:
     """The patterns that were asked for. Raises UsageError for none, or for both ways at once."""
-    from buildkit.errors import UsageError
-
     patterns = tuple(select)
     if everything and patterns:
         raise UsageError("`--all` and a selection exclude each other", hint="leave one out")

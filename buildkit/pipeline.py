@@ -87,8 +87,8 @@ def test(
     """Test an image, unless this very image passed this very suite before."""
     target = built.target
     where.write(records.BUILT, target.id, built)
-    before = where.find(records.VERIFIED, target.id)
-    if before is not None and not retest and verify.still_holds(before, built):
+    before = None if retest else _tested_before(target.id, where)
+    if before is not None and verify.still_holds(before, built):
         found = Outcome(target=target, built=built, report=before.report, tested_before=True)
         return found, replace(before, built=built)
     console.step(target.id, "testing")
@@ -108,6 +108,15 @@ def publish(verified: Verified, publisher: Publish, where: records.Records) -> P
     published = publisher(verified)
     where.write(records.PUBLISHED, target_id, published)
     return published
+
+
+def _tested_before(target_id: str, where: records.Records) -> Verified | None:
+    """A record that cannot be read costs a test, no more."""
+    try:
+        return where.find(records.VERIFIED, target_id)
+    except BuildkitError as error:
+        console.step(target_id, f"will be tested again: {error.message}", fg="yellow")
+        return None
 
 
 def _guarded(work: Callable[[Target, Item], Outcome], target: Target, item: Item) -> Outcome:

@@ -14,6 +14,8 @@ ALONE = re.compile(r"#(?P<number>\d+) \[(?P<place>[^\]]*)\] ?(?P<text>.*)")
 OUTPUT = re.compile(r"#(?P<number>\d+) (?:\d+\.\d+ )?(?P<text>.*)")
 ERROR = re.compile(r"#(?P<number>\d+) ERROR: (?P<text>.*)")
 STATE = re.compile(r"(?:DONE|CANCELED|CACHED|ERROR|extracting|transferring|resolve|sha256:)\b")
+INSTRUCTION = re.compile(r"(?:\S+ )?\d+/\d+ ")
+MOUNTS = re.compile(r"--mount=\S+ *|\\ +")
 TAIL = 20
 
 
@@ -23,6 +25,11 @@ class Step:
     title: str
     lines: list[str] = field(default_factory=list)
     error: str | None = None
+
+    @property
+    def is_instruction(self) -> bool:
+        """A line of the Dockerfile, and not a preparation of buildx."""
+        return INSTRUCTION.match(self.title) is not None
 
 
 @dataclass(kw_only=True)
@@ -34,18 +41,19 @@ class Progress:
     final_error: str = ""
 
     def read(self, line: str) -> Step | None:
-        """Take one line; return the step if the line is the first of it."""
+        """Take one line; return the step if the line shows that it really runs."""
         if line.startswith("ERROR: "):
             self.final_error = line.removeprefix("ERROR: ")
         elif match := ERROR.fullmatch(line):
             self.steps.setdefault(match["number"], self._unnamed()).error = match["text"]
         elif match := OUTPUT.fullmatch(line):
-            if match["number"] in self.steps:
-                if not STATE.match(match["text"]):
-                    self.steps[match["number"]].lines.append(match["text"])
-            elif step := self._first(line):
-                self.steps[match["number"]] = step
-                return step
+            step = self.steps.get(match["number"])
+            if step is None:
+                self.steps[match["number"]] = self._first(line)
+            elif not STATE.match(match["text"]):
+                step.lines.append(match["text"])
+                if len(step.lines) == 1 and step.is_instruction:
+                    return step
         return None
 
     def failed(self) -> dict[str, Step]:
@@ -59,14 +67,19 @@ class Progress:
             if step.target is not None and step.error is not None
         }
 
-    def _first(self, line: str) -> Step | None:
+    def _first(self, line: str) -> Step:
         match = STEP.fullmatch(line)
         if match and match["target"] in self.targets:
-            return Step(target=match["target"], title=f"{match['place']} {match['text']}".strip())
+            return Step(target=match["target"], title=_title(match))
         if (match := ALONE.fullmatch(line)) and len(self.targets) == 1:
-            title = f"{match['place']} {match['text']}".strip()
-            return Step(target=self.targets[0], title=title)
+            return Step(target=self.targets[0], title=_title(match))
         return self._unnamed()
 
     def _unnamed(self) -> Step:
         return Step(target=None, title="")
+
+
+def _title(match: re.Match[str]) -> str:
+    """`image 2/4 RUN pip install ...`, without mounts and runs of blanks."""
+    text = re.sub(r"  +", " ", MOUNTS.sub("", match["text"]))
+    return f"{match['place']} {text}".strip()

@@ -94,8 +94,10 @@ class Publisher:
 
 
 def _same(manifest: Manifest, built: Built) -> bool:
-    """Whether a manifest is the built image: by its digest, and where the engine does not know
-    that before the push, by the digest of its configuration."""
+    """Whether a manifest is the built image.
+
+    By its digest; where the engine does not know that before the push, by its configuration's.
+    """
     if built.manifest_digest is not None:
         return manifest.digest == built.manifest_digest
     return manifest.config_digest == built.config_digest

@@ -18,8 +18,8 @@ from buildkit.errors import ToolError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildkit.ecr import Login
     from buildkit.engine import Engine
+    from buildkit.model import Login
 
 REFUSALS = (  # what a registry says through docker -> what to do
     (
@@ -67,10 +67,7 @@ class DockerPusher:
             said = done.output.strip().splitlines()
             raise ToolError(
                 f"pushing `{name}:{tag}` failed: {said[-1] if said else f'exit {done.code}'}",
-                hint=next(
-                    (hint for sign, hint in REFUSALS if re.search(sign, done.output, re.I)),
-                    "the same command again continues: layers that are there are not sent again",
-                ),
+                hint=_hint(done.output),
                 details="\n".join(said[-5:-1]),
             )
 
@@ -84,3 +81,10 @@ def _private_configuration(host: str, login: Login) -> Iterator[Path]:
         with os.fdopen(descriptor, "w") as file:
             json.dump({"auths": {host: {"auth": secret}}}, file)
         yield Path(name)
+
+
+def _hint(said: str) -> str:
+    return next(
+        (hint for sign, hint in REFUSALS if re.search(sign, said, re.IGNORECASE)),
+        "the same command again continues: layers that are there are not sent again",
+    )

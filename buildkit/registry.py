@@ -17,7 +17,7 @@ from buildkit.errors import ToolError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from buildkit.ecr import Login
+    from buildkit.model import Login
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
@@ -43,7 +43,8 @@ class Manifest:
 
     @property
     def config_digest(self) -> str | None:
-        return self.document.get("config", {}).get("digest")
+        digest: str | None = self.document.get("config", {}).get("digest")
+        return digest
 
 
 @dataclass(frozen=True, kw_only=True)

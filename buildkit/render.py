@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import jinja2
 from jinja2 import meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from buildkit.errors import TemplateError
 from buildkit.model import Rendered
@@ -50,7 +51,7 @@ def templates(project: Path) -> Templates:
     """
     own = project / "templates"
     folders = tuple(dict.fromkeys(path for path in (own.resolve(), shipped()) if path.is_dir()))
-    environment = ImmutableSandboxedEnvironment(  # noqa: S701 - Dockerfiles, not HTML
+    environment = ImmutableSandboxedEnvironment(
         loader=jinja2.FileSystemLoader(folders),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

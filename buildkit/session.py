@@ -42,8 +42,10 @@ def project(file: Path, dist: Path | None) -> Project:
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """Publishes to one registry. Each image gets a fresh login: a token may end while others
-    are built."""
+    """Publishes to one registry.
+
+    Each image gets a fresh login: a token may end while others are built.
+    """
 
     place: ecr.Place
     engine: Engine

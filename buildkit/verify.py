@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,12 +44,10 @@ def verify(built: Built, engine: Engine) -> tuple[Report, Verified | None]:
     return found, Verified(built=built, report=found) if found.passed else None
 
 
-def still_holds(verified: Verified | None, built: Built) -> bool:
+def still_holds(verified: Verified, built: Built) -> bool:
     """Whether this very image has passed this very suite on these very samples before."""
-    return (
-        verified is not None
-        and verified.built.image_id == built.image_id
-        and verified.report.suite == fingerprint(built.target.samples)
+    return verified.built.image_id == built.image_id and verified.report.suite == fingerprint(
+        built.target.samples
     )
 
 

@@ -109,9 +109,9 @@ install_packages() {
   rm -f -- "$log"
 }
 
-# debian_mirror [Debian-Security]: where the system itself gets Debian (or its security updates) from.
+# debian_mirror Debian|Debian-Security: where the system itself gets that from.
 debian_mirror() {
-  local label=${1:-Debian} path mirror
+  local label=$1 path mirror
   path=$(printf '%s' "$label" | tr '[:upper:]' '[:lower:]')
   # shellcheck disable=SC2016  # the dollars are apt's
   mirror=$(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
@@ -129,7 +129,7 @@ unpack_packages() {
   [[ -e $debian_keyring ]] || install_packages debian-archive-keyring
   mkdir -p "$apt"/{lists/partial,cache/archives/partial,parts,debs} "$folder"
   : >"$apt/status"
-  echo "deb [signed-by=$debian_keyring] $(debian_mirror) $suite main" >"$apt/sources.list"
+  echo "deb [signed-by=$debian_keyring] $(debian_mirror Debian) $suite main" >"$apt/sources.list"
   # The hooks are cleared because some systems let them clean /var/cache/apt after each update. As root because
   # apt's own user may not be able to enter the cache folder.
   cat >"$apt/apt.conf" <<CONF

@@ -46,23 +46,24 @@ if TYPE_CHECKING:
 @options.REGISTRY
 @options.BUILD
 @options.VERBOSE
-def command(  # noqa: PLR0917
+def command(
+    *,
     select: tuple[str, ...],
-    everything: bool,  # noqa: FBT001
+    everything: bool,
     file: Path,
     dist: Path | None,
-    as_json: bool,  # noqa: FBT001
-    push: bool,  # noqa: FBT001
-    only_plan: bool,  # noqa: FBT001
-    fail_fast: bool,  # noqa: FBT001
-    retest: bool,  # noqa: FBT001
+    as_json: bool,
+    push: bool,
+    only_plan: bool,
+    fail_fast: bool,
+    retest: bool,
     jobs: int | None,
     registry: str | None,
     substitute: tuple[str, ...],
     ca_bundle: Path | None,
     pip_config: Path | None,
     wheels: Path | None,
-    verbose: bool,  # noqa: FBT001
+    verbose: bool,
 ) -> int:
     """Build the images of the targets that match SELECT, test each, and with --push publish it.
 

@@ -22,7 +22,7 @@ COLUMNS = ("TARGET", "IMAGE", "PURPOSE", "BASE")
 @options.SELECT
 @options.FILE
 @options.JSON
-def command(select: tuple[str, ...], file: Path, as_json: bool) -> None:  # noqa: FBT001
+def command(*, select: tuple[str, ...], file: Path, as_json: bool) -> None:
     """List the targets of images.toml: all of them, or those that match SELECT.
 
     SELECT is one or more patterns on target ids, `*` as in file names.

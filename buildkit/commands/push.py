@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 @options.JOBS
 @options.REGISTRY
 def command(
+    *,
     select: tuple[str, ...],
-    everything: bool,  # noqa: FBT001
+    everything: bool,
     file: Path,
     dist: Path | None,
-    as_json: bool,  # noqa: FBT001
+    as_json: bool,
     jobs: int | None,
     registry: str | None,
 ) -> int:

@@ -32,12 +32,13 @@ if TYPE_CHECKING:
 )
 @click.option("--check", is_flag=True, help="Write nothing; fail with a diff if output differs.")
 def command(
+    *,
     select: tuple[str, ...],
     file: Path,
     dist: Path | None,
-    as_json: bool,  # noqa: FBT001
+    as_json: bool,
     output: Path | None,
-    check: bool,  # noqa: FBT001
+    check: bool,
 ) -> None:
     """Write each target's Dockerfile, of all targets or of those that match SELECT.
 
@@ -71,7 +72,7 @@ def _strangers(folder: Path, known: set[str]) -> list[Path]:
 
 
 def _check(rendered: Sequence[Rendered], paths: dict[str, Path], strangers: Sequence[Path]) -> None:
-    differences = []
+    differences: list[str] = []
     for each in rendered:
         path = paths[each.target.id]
         found = path.read_text(encoding="utf-8") if path.exists() else ""

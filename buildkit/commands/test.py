@@ -40,11 +40,12 @@ COLOURS = {Status.PASS: "green", Status.FAIL: "red", Status.WARN: "yellow", Stat
 )
 @options.JOBS
 def command(
+    *,
     subject: tuple[str, ...],
-    everything: bool,  # noqa: FBT001
+    everything: bool,
     file: Path,
     dist: Path | None,
-    as_json: bool,  # noqa: FBT001
+    as_json: bool,
     purpose: str,
     jobs: int | None,
 ) -> int:

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 @options.PROJECT
 @click.option("--digest", is_flag=True, help="Name the image by its digest, not by its tag.")
 def command(
+    *,
     target: str,
     file: Path,
     dist: Path | None,
-    as_json: bool,  # noqa: FBT001
-    digest: bool,  # noqa: FBT001
+    as_json: bool,
+    digest: bool,
 ) -> None:
     """Print the URI of a published TARGET, and nothing else.
 

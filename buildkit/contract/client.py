@@ -41,9 +41,8 @@ class HttpClient:
                 body=response.read(LARGEST_BODY),
             )
         except (OSError, http.client.HTTPException) as error:
-            raise Broken(
-                f"{method} {path} got no answer in {seconds:.0f} s: {error or type(error).__name__}"
-            ) from error
+            reason = str(error) or type(error).__name__
+            raise Broken(f"{method} {path} got no answer in {seconds:.0f} s: {reason}") from error
         finally:
             connection.close()
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import tarfile
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from buildkit.contract.clause import Broken, clause
-from buildkit.contract.world import ImageView
 from buildkit.model import Level
+
+if TYPE_CHECKING:
+    from buildkit.contract.world import ImageView
 
 INITS = ("tini", "docker-init", "dumb-init", "init")
 

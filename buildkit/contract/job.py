@@ -24,7 +24,7 @@ FOLDERS = ("input/config", "input/data", "model", "output/data")
 
 
 def training_tree(samples: Samples, channels: Iterable[tuple[str, str]]) -> bytes:
-    """Everything below `/opt/ml` when `train` starts: root's, folders 0755, files 0644 (TREE-05)."""
+    """All below `/opt/ml` when `train` starts: root's, folders 0755, files 0644 (TREE-05)."""
     channels = tuple(channels)
     configuration: Mapping[str, object] = {
         "hyperparameters": dict(samples.hyperparameters),

@@ -73,8 +73,6 @@ class Service:
         try:
             response = self._route(request)
         except HTTPException as error:
-            if error.__cause__ is not None:
-                logger.info("request refused", exc_info=error)
             response = _refusal(error)
         except (Exception, SystemExit) as error:
             # SystemExit would end the worker and every other request in it (SERVE-14).
@@ -125,6 +123,12 @@ class Service:
 
 def _refusal(error: HTTPException) -> Response:
     """Status and one short line; tracebacks are for the log (SERVE-13)."""
-    text = (error.description or error.name).splitlines()[0][:_LONGEST_ERROR]
-    headers = [header for header in error.get_headers() if header[0] == "Allow"]
-    return Response(text, status=error.code, headers=headers, content_type="text/plain")
+    text = (error.description or error.name).strip().splitlines()[0][:_LONGEST_ERROR]
+    allowed = (
+        {"Allow": ", ".join(error.valid_methods or ())}
+        if isinstance(error, MethodNotAllowed)
+        else {}
+    )
+    return Response(
+        text, status=error.code or 500, headers=allowed, content_type="text/plain; charset=utf-8"
+    )

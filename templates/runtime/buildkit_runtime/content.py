@@ -55,7 +55,9 @@ def choose_accept(header: str | None, content_type: str, default: str = "") -> s
     A type we do not know is passed on: the user's output_fn may.
     """
     first = default or (content_type if content_type in ENCODERS or content_type == NPY else JSON)
-    accept = parse_accept_header(header, MIMEAccept) if header else MIMEAccept([("*/*", 1)])
+    given = parse_accept_header(header or "*/*", MIMEAccept)
+    # `text/csv; charset=utf-8` is text/csv to us, but not to werkzeug.
+    accept = MIMEAccept([(value.partition(";")[0], weight) for value, weight in given])
     known = [first, CSV, JSON, JSON_LINES, NPY, *_ALIASES]
     best = accept.best_match(known)
     if best is None:

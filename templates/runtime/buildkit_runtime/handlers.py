@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from buildkit_runtime.content import Body
+
+logger = logging.getLogger("buildkit_runtime")
 
 _STEPS = ("input_fn", "predict_fn", "output_fn")
 
@@ -65,6 +68,7 @@ def _in_steps(functions: Mapping[str, Any]) -> Callable[[Any, Body, str, str], A
             raise
         except Exception as error:
             # Whatever its type: what an input_fn cannot read is the client's mistake (SERVE-14).
+            logger.info("input_fn refused the request", exc_info=error)
             raise BadRequest(f"input_fn: {type(error).__name__}: {error}") from error
         return functions["output_fn"](functions["predict_fn"](data, model), accept)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
 
 from buildkit_runtime import hardware, packages, process
 from buildkit_runtime.application import Service
@@ -70,7 +71,12 @@ def main() -> int:
     except JobFailure as error:
         logger.error(error.reason)  # noqa: TRY400 - the reason is written for the user
         return error.code
-    Server(gunicorn_settings(variables), variables).run()
+    try:
+        Server(gunicorn_settings(variables), variables).run()
+    except HaltServer as error:
+        # Two workers that fail at the same moment get past gunicorn's own handling of this.
+        logger.error("the server ends: %s", error.reason)  # noqa: TRY400
+        return int(error.exit_status)
     return 0
 
 

@@ -67,6 +67,9 @@ def _fetch_from_s3(location: str, code: Path, variables: Mapping[str, str]) -> N
         archive = Path(folder) / PurePosixPath(key).name
         try:
             client.download_file(bucket, key, os.fspath(archive))
+        except JobFailure:
+            # A stop signal, not S3.
+            raise
         except Exception as error:
             # boto3 is optional here, so its exception classes cannot be named.
             raise JobFailure(f"cannot download {location}: {error}") from error

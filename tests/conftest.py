@@ -1,0 +1,24 @@
+"""What all tests share: a unit test may start no process."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+
+@pytest.fixture(autouse=True)
+def no_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test without the marker `process` or `engine` fails when it starts a process."""
+    if any(request.node.get_closest_marker(name) for name in ("process", "engine")):
+        return
+
+    def refuse(*arguments: object, **_: object) -> NoReturn:
+        pytest.fail(f"a unit test tried to start {arguments[0]!r}")
+
+    monkeypatch.setattr(subprocess, "run", refuse)
+    monkeypatch.setattr(subprocess, "Popen", refuse)

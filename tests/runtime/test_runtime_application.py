@@ -1,0 +1,226 @@
+"""Routes and handlers without a server."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from buildkit_runtime import content, handlers_plain, serving
+from buildkit_runtime.application import Service
+from buildkit_runtime.handlers import (
+    HandlerError,
+    Handlers,
+    combine,
+    find_script,
+    load_handlers,
+    to_answer,
+)
+from werkzeug.exceptions import BadRequest
+from werkzeug.test import Client, TestResponse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def total(data: list[list[float]], model: float) -> list[float]:
+    return [sum(row) * model for row in data]
+
+
+OWN = {"model_fn": lambda _folder: 10, "predict_fn": total}
+
+
+def client_of(own: dict[str, Any]) -> Client:
+    handlers = combine(vars(handlers_plain), own)
+    service = Service(
+        lambda: (handlers, handlers.model_fn("model")), give_up=lambda: None, concurrency=64
+    )
+    service.load()
+    return Client(service)
+
+
+def invoke(client: Client, body: str = "1,2", content_type: str = content.CSV) -> TestResponse:
+    return client.post("/invocations", data=body, content_type=content_type)
+
+
+def test_a_user_may_define_any_subset_of_the_steps() -> None:
+    assert invoke(client_of(OWN)).text == "30.0"
+    own = {**OWN, "output_fn": lambda prediction, accept: (f"{prediction} {accept}", "text/odd")}
+    answer = invoke(client_of(own))
+    assert (answer.text, answer.content_type) == ("[30.0] text/csv", "text/odd")
+    own = {**OWN, "input_fn": lambda body, content_type: [[len(body), len(content_type)]]}
+    assert invoke(client_of(own), "abc", "image/png").text == '{"predictions": [120]}'
+
+
+def test_transform_fn_replaces_the_steps() -> None:
+    own = {"model_fn": lambda _folder: 2, "transform_fn": lambda model, body, *_: body * model}
+    assert invoke(client_of(own), "ab").text == "abab"
+
+
+def test_transform_fn_beside_a_step_is_an_error() -> None:
+    with pytest.raises(HandlerError, match="transform_fn replaces predict_fn"):
+        combine(vars(handlers_plain), {**OWN, "transform_fn": print})
+
+
+def test_without_a_framework_what_is_missing_is_said() -> None:
+    with pytest.raises(HandlerError, match="define model_fn"):
+        handlers_plain.model_fn("/opt/ml/model")
+    answer = invoke(client_of({"model_fn": lambda _folder: 1}))
+    assert (answer.status_code, "define predict_fn" in answer.text) == (500, True)
+
+
+def fail(error: BaseException) -> Any:
+    def function(*_: Any) -> Any:
+        raise error
+
+    return function
+
+
+@pytest.mark.parametrize(
+    ("own", "status", "text"),
+    [
+        pytest.param(
+            {"input_fn": fail(ValueError("odd"))}, 400, "input_fn: ValueError: odd", id="input"
+        ),
+        pytest.param({"predict_fn": fail(OSError("x\ny"))}, 500, "OSError: x", id="predict"),
+        pytest.param({"predict_fn": fail(SystemExit(3))}, 500, "SystemExit: 3", id="exit"),
+        pytest.param({"predict_fn": fail(BadRequest("no"))}, 400, "no", id="a status of its own"),
+        pytest.param({"output_fn": lambda *_: 3}, 500, "text or bytes, not int", id="no text"),
+    ],
+)
+def test_errors_are_one_short_line(own: dict[str, Any], status: int, text: str) -> None:
+    answer = invoke(client_of({**OWN, **own}))
+    assert answer.status_code == status
+    assert text in answer.text
+    assert answer.mimetype == "text/plain"
+    assert len(answer.text.splitlines()) == 1
+    assert "Traceback" not in answer.text
+
+
+def test_a_long_error_is_cut() -> None:
+    answer = invoke(client_of({**OWN, "predict_fn": fail(OSError("x" * 9000))}))
+    assert len(answer.data) < 2048
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/ping", 200),
+        ("POST", "/ping", 200),
+        ("GET", "/invocations", 405),
+        ("GET", "/", 404),
+        ("POST", "/nope", 404),
+        ("GET", "/execution-parameters", 200),
+    ],
+)
+def test_routes(method: str, path: str, status: int) -> None:
+    assert client_of(OWN).open(path, method=method).status_code == status
+
+
+def test_execution_parameters_stay_below_the_limit_of_batch() -> None:
+    parameters = client_of(OWN).get("/execution-parameters").json
+    assert parameters == {
+        "MaxConcurrentTransforms": 16,
+        "BatchStrategy": "MULTI_RECORD",
+        "MaxPayloadInMB": 6,
+    }
+
+
+def test_ping_says_no_until_the_model_is_loaded_and_for_ever_when_it_is_not() -> None:
+    left: list[bool] = []
+    service = Service(fail(SystemExit(1)), give_up=lambda: left.append(True))
+    client = Client(service)
+    assert client.get("/ping").status_code == 503
+    service.load()
+    assert (client.get("/ping").status_code, left) == (503, [True])
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        pytest.param("é", ("é".encode(), "text/csv"), id="text"),
+        pytest.param(b"\x00", (b"\x00", "text/csv"), id="bytes"),
+        pytest.param(("x", "image/png"), (b"x", "image/png"), id="with a type"),
+    ],
+)
+def test_results_of_output_fn(result: Any, expected: tuple[bytes, str]) -> None:
+    answer = to_answer(result, "text/csv")
+    assert (answer.body, answer.content_type) == expected
+
+
+def test_the_users_script_is_found_where_sagemaker_puts_it(tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    code.mkdir()
+    assert find_script({}, tmp_path) is None
+    (code / "inference.py").touch()
+    (code / "mine.py").touch()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine.py").touch()
+    assert find_script({}, tmp_path) == code / "inference.py"
+    assert find_script({"SAGEMAKER_PROGRAM": '"mine.py"'}, tmp_path) == code / "mine.py"
+    assert find_script({"SAGEMAKER_PROGRAM": "train.py"}, tmp_path) is None
+    odd = {"SAGEMAKER_SUBMIT_DIRECTORY": "s3://bucket/x"}
+    assert find_script(odd, tmp_path) == code / "inference.py"
+    variables = {"SAGEMAKER_SUBMIT_DIRECTORY": str(elsewhere), "SAGEMAKER_PROGRAM": "mine.py"}
+    assert find_script(variables, tmp_path) == elsewhere / "mine.py"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("3", 3), ("", 7), ("0", 7), ("-1", 7), ("many", 7), ("1.5", 7)]
+)
+def test_odd_settings_are_ignored(value: str, expected: int) -> None:
+    assert serving.positive({"NAME": value}, "NAME", 7) == expected
+
+
+def test_server_settings() -> None:
+    variables = {"SAGEMAKER_BIND_TO_PORT": "8999", "SAGEMAKER_MODEL_SERVER_WORKERS": "3"}
+    settings = serving.gunicorn_settings(variables)
+    assert (settings["bind"], settings["workers"]) == ("0.0.0.0:8999", 3)
+    assert serving.gunicorn_settings({})["bind"] == "0.0.0.0:8080"
+
+
+@pytest.fixture
+def sklearn_handlers(monkeypatch: pytest.MonkeyPatch) -> Handlers:
+    """The scikit-learn handlers with stand-ins for joblib and numpy, which the tests lack."""
+    joblib, arrays = ModuleType("joblib"), ModuleType("buildkit_runtime.arrays")
+    vars(joblib)["load"] = lambda path: Model(path.name)
+    vars(arrays).update(input_fn=handlers_plain.input_fn, output_fn=handlers_plain.output_fn)
+    monkeypatch.setitem(sys.modules, "joblib", joblib)
+    monkeypatch.setitem(sys.modules, "buildkit_runtime.arrays", arrays)
+    monkeypatch.delitem(sys.modules, "buildkit_runtime.handlers_sklearn", raising=False)
+    return load_handlers("sklearn", None)
+
+
+class Model:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def predict(self, data: list[list[float]]) -> list[str]:
+        if len(data[0]) != 2:
+            raise ValueError("expecting 2 features\nand more")
+        return [self.name for _ in data]
+
+
+def test_sklearn_handlers_load_and_predict(sklearn_handlers: Handlers, tmp_path: Path) -> None:
+    (tmp_path / "other.pkl").touch()
+    model = sklearn_handlers.model_fn(str(tmp_path))
+    assert model.name == "other.pkl"
+    assert sklearn_handlers.transform_fn(model, "1,2\n3,4", "text/csv", "text/csv") == (
+        "other.pkl\nother.pkl"
+    )
+    with pytest.raises(BadRequest, match=r"expecting 2 features$"):
+        sklearn_handlers.transform_fn(model, "1", "text/csv", "text/csv")
+    (tmp_path / "model.joblib").touch()
+    assert sklearn_handlers.model_fn(str(tmp_path)).name == "model.joblib"
+
+
+@pytest.mark.parametrize("names", [(), ("a.joblib", "b.pkl")])
+def test_sklearn_handlers_say_what_they_expected(
+    sklearn_handlers: Handlers, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(HandlerError, match=r"expected `model\.joblib`.*found"):
+        sklearn_handlers.model_fn(str(tmp_path))

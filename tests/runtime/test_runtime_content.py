@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import pytest
+from buildkit_runtime import content
+from buildkit_runtime.content import CSV, JSON, JSON_LINES, NPY, UNKNOWN
+from werkzeug.exceptions import BadRequest, HTTPException, NotAcceptable, UnsupportedMediaType
+
+ROWS = [[1.0, 2.0], [3.0, 4.5]]
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        pytest.param(None, (UNKNOWN, "utf-8"), id="absent"),
+        pytest.param("text/csv", (CSV, "utf-8"), id="plain"),
+        pytest.param("Text/CSV; charset=latin-1; header=absent", (CSV, "latin-1"), id="parameters"),
+        pytest.param("application/x-jsonlines", (JSON_LINES, "utf-8"), id="other name"),
+    ],
+)
+def test_content_types(header: str | None, expected: tuple[str, str]) -> None:
+    assert content.parse_content_type(header) == expected
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type", "expected"),
+    [
+        pytest.param(None, CSV, CSV, id="CSV for CSV"),
+        pytest.param(None, JSON, JSON, id="JSON for JSON"),
+        pytest.param("*/*", JSON_LINES, JSON_LINES, id="anything, JSON Lines for JSON Lines"),
+        pytest.param(None, "image/png", JSON, id="JSON for the rest"),
+        pytest.param("", CSV, CSV, id="empty header"),
+        pytest.param("application/json", CSV, JSON, id="asked for"),
+        pytest.param("text/csv; charset=utf-8", JSON, CSV, id="with parameters"),
+        pytest.param("text/csv;q=0.3, application/json", CSV, JSON, id="weights"),
+        pytest.param("image/png, application/json;q=0.5", CSV, JSON, id="the one we know"),
+        pytest.param("text/*", JSON, CSV, id="a family"),
+        pytest.param("application/x-ndjson", CSV, JSON_LINES, id="other name"),
+        pytest.param("image/png", CSV, "image/png", id="unknown ones are for the user's output_fn"),
+    ],
+)
+def test_negotiation(accept: str | None, content_type: str, expected: str) -> None:
+    assert content.choose_accept(accept, content_type) == expected
+
+
+def test_the_default_answer_can_be_set_for_an_image() -> None:
+    assert content.choose_accept("*/*", CSV, default=JSON) == JSON
+
+
+def test_a_family_without_members_is_not_acceptable() -> None:
+    with pytest.raises(NotAcceptable):
+        content.choose_accept("image/*", CSV)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        pytest.param("1,2\n3,4.5", CSV, id="CSV"),
+        pytest.param('1,"2"\r\n\r\n3,4.5\r\n', CSV, id="CSV of a spreadsheet"),
+        pytest.param("[[1,2],[3,4.5]]", JSON, id="JSON rows"),
+        pytest.param('{"instances": [[1,2],[3,4.5]]}', JSON, id="JSON instances"),
+        pytest.param(
+            '{"instances": [{"features": [1,2]}, {"features": [3,4.5]}]}', JSON, id="features"
+        ),
+        pytest.param("[1,2]\n\n[3,4.5]\n", JSON_LINES, id="JSON Lines"),
+        pytest.param('{"features": [1,2]}\n[3,4.5]', JSON_LINES, id="JSON Lines of features"),
+    ],
+)
+def test_all_spellings_of_two_rows(body: str, content_type: str) -> None:
+    assert content.decode(body, content_type) == ROWS
+
+
+@pytest.mark.parametrize("body", ["[1, 2]", '{"features": [1, 2]}', '{"instances": [1, 2]}'])
+def test_a_single_row_may_come_bare(body: str) -> None:
+    assert content.decode(body, JSON) == [[1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "text"),
+    [
+        pytest.param("", CSV, "no rows", id="empty"),
+        pytest.param("1,2\n3,x", CSV, "CSV line 2", id="a word"),
+        pytest.param("1,2\n3", CSV, "row 2 has 1 values", id="ragged"),
+        pytest.param('1,"2', CSV, "CSV line", id="open quote"),
+        pytest.param("[[1, 2", JSON, "not JSON", id="truncated"),
+        pytest.param("[" * 100_000, JSON, "not JSON", id="nested too deep"),
+        pytest.param('{"rows": []}', JSON, "no rows", id="other key"),
+        pytest.param("3", JSON, "no rows", id="number"),
+        pytest.param("[[1, null]]", JSON, "not a number", id="null"),
+        pytest.param("[[true]]", JSON, "not a number", id="boolean"),
+        pytest.param('[[1], "a"]', JSON, "row 2", id="mixed"),
+        pytest.param("[[]]", JSON, "row 1", id="empty row"),
+        pytest.param("[1]\n[2", JSON_LINES, "line 2", id="truncated line"),
+        pytest.param("{}", JSON_LINES, "row 1", id="no features"),
+    ],
+)
+def test_bad_bodies_are_the_clients_fault(body: str, content_type: str, text: str) -> None:
+    with pytest.raises(BadRequest, match=text):
+        content.decode(body, content_type)
+
+
+def test_text_arrives_decoded_and_other_bodies_as_bytes() -> None:
+    assert content.to_body(b"\xef\xbb\xbf1,2", CSV, "utf-8") == "1,2"
+    assert content.to_body("é".encode("latin-1"), JSON, "latin-1") == "é"
+    assert content.to_body(b"\x93NUMPY", NPY, "utf-8") == b"\x93NUMPY"
+
+
+@pytest.mark.parametrize(
+    ("data", "charset", "expected"),
+    [
+        pytest.param(b"\xff", "utf-8", BadRequest, id="not what it says"),
+        pytest.param(b"1", "klingon", UnsupportedMediaType, id="unknown charset"),
+    ],
+)
+def test_bodies_that_are_not_text(data: bytes, charset: str, expected: type[HTTPException]) -> None:
+    with pytest.raises(expected):
+        content.to_body(data, CSV, charset)
+
+
+def test_types_nobody_handles() -> None:
+    with pytest.raises(UnsupportedMediaType, match="cannot read image/png; send text/csv"):
+        content.decode(b"", "image/png")
+    with pytest.raises(NotAcceptable, match="cannot answer with image/png"):
+        content.encode([1], "image/png")
+
+
+@pytest.mark.parametrize(
+    ("accept", "predictions", "expected"),
+    [
+        pytest.param(CSV, [0, 1, 2], "0\n1\n2", id="CSV, no newline at the end"),
+        pytest.param(CSV, [[0.5, 0.25], [1.0, 0.0]], "0.5,0.25\n1.0,0.0", id="CSV of vectors"),
+        pytest.param(JSON, [0, 1], '{"predictions": [0, 1]}', id="JSON"),
+        pytest.param(JSON_LINES, [0, "a"], '{"prediction": 0}\n{"prediction": "a"}', id="lines"),
+    ],
+)
+def test_answers(accept: str, predictions: list[object], expected: str) -> None:
+    assert content.encode(predictions, accept) == expected

@@ -1,0 +1,219 @@
+"""`serve` as a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Callable
+
+import pytest
+from runtime_harness import EXAMPLES, SECONDS, Reply, Running, Tree, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+pytestmark = pytest.mark.process
+
+Serve = Callable[..., Running]
+
+INFERENCE = """
+import time
+from pathlib import Path
+import helper
+
+def model_fn(model_dir):
+    while (Path(model_dir) / "hold").exists():
+        time.sleep(0.02)
+    return float((Path(model_dir) / "factor").read_text())
+
+def predict_fn(data, model):
+    if data[0][0] == 666:
+        raise RuntimeError("evil")
+    if data[0][0] < 0:
+        Path(helper.MARK).touch()
+        time.sleep(-data[0][0])
+    return [sum(row) * model for row in data]
+"""
+
+
+@pytest.fixture
+def mark(tree: Tree) -> Path:
+    """A file the model makes when a slow prediction has begun."""
+    path = tree.base / "predicting"
+    tree.write("model/factor", "10")
+    tree.write("model/code/inference.py", INFERENCE)
+    tree.write("model/code/helper.py", f"MARK = {str(path)!r}\n")
+    return path
+
+
+@pytest.fixture
+def server(serve: Serve, mark: Path) -> Running:  # noqa: ARG001 - the model
+    running = serve()
+    running.wait_for_ping(200)
+    return running
+
+
+def test_a_life_of_good_and_bad_requests(server: Running) -> None:
+    def good() -> None:
+        reply = server.invoke("1,2\n3,4", "text/csv; charset=utf-8")
+        assert (reply.status, reply.body, reply.content_type) == (200, b"30.0\n70.0", "text/csv")
+
+    good()
+    assert server.request("POST", "/ping").status == 200
+    assert server.request("GET", "/nope").status == 404
+    parameters = server.request("GET", "/execution-parameters")
+    assert json.loads(parameters.body)["MaxConcurrentTransforms"] == 1
+    reply = server.invoke('{"instances": [[1, 2]]}', "application/json", "*/*")
+    assert (reply.text, reply.content_type) == ('{"predictions": [30.0]}', "application/json")
+    assert server.invoke("[1]", "application/json", "text/csv").text == "10.0"
+    assert server.invoke("[1]", "application/jsonlines").text == '{"prediction": 10.0}'
+    for status, bad in bad_replies(server):
+        assert bad.status == status
+        assert len(bad.body) < 2048
+        assert b"Traceback" not in bad.body
+        good()
+    assert "RuntimeError: evil" in server.log.read_text()
+
+
+def bad_replies(server: Running) -> Iterable[tuple[int, Reply]]:
+    yield 400, server.invoke("", "text/csv")
+    yield 400, server.invoke(os.urandom(1024 * 1024), "text/csv")
+    yield 400, server.invoke('{"instances": [[1, 2', "application/json")
+    yield 415, server.invoke("1,2", "image/png")
+    yield 415, server.request("POST", "/invocations", b"1,2")
+    yield 406, server.invoke("1,2", "text/csv", "image/png")
+    yield 500, server.invoke("666", "text/csv")
+    yield 405, server.request("GET", "/invocations")
+
+
+def test_large_chunked_expected_and_aborted_bodies(server: Running) -> None:
+    large = b"1,2,3,4\n" * (25 * 1024 * 1024 // 8)
+    assert server.invoke(b"x" + large, "text/csv").status == 400
+    chunks = iter([b"1,2\n", b"3,4\n"])
+    headers = {"Content-Type": "text/csv"}
+    assert server.request("POST", "/invocations", chunks, headers).body == b"30.0\n70.0"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS) as connection:
+        connection.sendall(
+            b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
+            b"Content-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 100")
+        connection.sendall(b"1,2")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS) as connection:
+        connection.sendall(b"POST /invocations HTTP/1.1\r\nContent-Length: 999\r\n\r\n1,2")
+    assert server.invoke("1,2", "text/csv").status == 200
+
+
+def test_ping_is_quick_while_predictions_are_slow(server: Running, mark: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        slow = [pool.submit(server.invoke, "-1.5", "text/csv") for _ in range(4)]
+        wait_until(mark.exists, "no prediction began")
+        begun = time.monotonic()
+        assert server.ping() == 200
+        assert time.monotonic() - begun < 1
+        assert [reply.result().status for reply in slow] == [200] * 4
+
+
+def test_a_request_in_flight_outlives_the_stop_signal(server: Running, mark: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(server.invoke, "-1.5", "text/csv")
+        wait_until(mark.exists, "no prediction began")
+        server.process.terminate()
+        assert slow.result().body == b"-15.0"
+    assert server.process.wait(timeout=SECONDS) == 0
+
+
+def test_requests_wait_and_ping_says_no_while_the_model_loads(
+    tree: Tree,
+    serve: Serve,
+    mark: Path,  # noqa: ARG001 - the model
+) -> None:
+    hold = tree.write("model/hold", "")
+    running = serve()
+    running.wait_for_ping(503)
+    threading.Timer(0.3, hold.unlink).start()
+    assert running.invoke("1", "text/csv").body == b"10.0"
+    assert running.ping() == 200
+
+
+def test_nothing_is_written_beside_the_model(tree: Tree, serve: Serve, mark: Path) -> None:
+    before = sorted((tree.base / "model").rglob("*"))
+    running = serve(SAGEMAKER_MODEL_SERVER_WORKERS="2")
+    running.wait_for_ping(200)
+    assert running.invoke("-0.01", "text/csv").status == 200
+    assert mark.exists()
+    assert sorted((tree.base / "model").rglob("*")) == before
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        pytest.param("model/factor", "could not convert string", id="corrupt model"),
+        pytest.param("model/code/inference.py", "SyntaxError", id="corrupt script"),
+    ],
+)
+@pytest.mark.usefixtures("mark")
+def test_a_model_that_cannot_be_loaded_ends_the_server(
+    tree: Tree, serve: Serve, name: str, reason: str, workers: str
+) -> None:
+    tree.write(name, "def (")
+    running = serve(SAGEMAKER_MODEL_SERVER_WORKERS=workers)
+    assert running.process.wait(timeout=SECONDS) == 3
+    log = running.log.read_text()
+    assert "the model cannot be loaded" in log
+    assert reason in log
+
+
+def test_odd_settings_do_not_keep_the_server_from_starting(serve: Serve, mark: Path) -> None:
+    assert not mark.exists()
+    running = serve(
+        SAGEMAKER_PROGRAM="train.py",
+        SAGEMAKER_SUBMIT_DIRECTORY="s3://bucket/x",
+        SAGEMAKER_CONTAINER_LOG_LEVEL="INFO",
+        SAGEMAKER_MODEL_SERVER_TIMEOUT="soon",
+        SAGEMAKER_MODEL_SERVER_WORKERS="all",
+    )
+    # The only odd one with an effect: there is no train.py, so nothing says how to load.
+    assert running.process.wait(timeout=SECONDS) == 3
+    log = running.log.read_text()
+    assert "is not a positive number" in log
+    assert "define model_fn" in log
+
+
+def test_a_self_contained_handler_needs_no_model_folder(
+    tree: Tree, serve: Serve, tmp_path: Path
+) -> None:
+    script = tmp_path / "program" / "inference.py"
+    script.parent.mkdir()
+    script.write_text("def model_fn(model_dir): return 1\ndef transform_fn(*_): return 'yes'\n")
+    running = serve(SAGEMAKER_SUBMIT_DIRECTORY=str(script.parent))
+    running.wait_for_ping(200)
+    assert running.invoke("x", "text/plain").text == "yes"
+    assert not tree.exists("model")
+
+
+def test_the_sklearn_example_is_served(tree: Tree, serve: Serve) -> None:
+    sklearn_tree = pytest.importorskip("sklearn.tree")
+    joblib = pytest.importorskip("joblib")
+    lines = (EXAMPLES / "iris/training/iris.csv").read_text().split()
+    rows = [[float(cell) for cell in line.split(",")] for line in lines]
+    model = sklearn_tree.DecisionTreeClassifier(random_state=0)
+    model.fit([row[1:] for row in rows], [int(row[0]) for row in rows])
+    tree.write("model/any", "")
+    joblib.dump(model, tree.base / "model/any.joblib")
+    running = serve(BUILDKIT_HANDLERS="sklearn")
+    running.wait_for_ping(200)
+    for kind, content_type in (("csv", "text/csv"), ("json", "application/json")):
+        reply = running.invoke((EXAMPLES / f"iris/payload.{kind}").read_bytes(), content_type)
+        assert reply.text == (EXAMPLES / f"iris/expected.{kind}").read_text().rstrip("\n")
+    assert running.invoke("1,2", "text/csv").status == 400
+    npy = running.invoke("5,3,1,0.2", "text/csv", "application/x-npy")
+    assert npy.body.startswith(b"\x93NUMPY")
+    assert running.invoke(npy.body, "application/x-npy").status == 400

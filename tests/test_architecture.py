@@ -1,0 +1,109 @@
+"""Imports point one way, each outside door has one owner, modules stay small."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "buildkit"
+LAYERS = (  # a module may import only from lower lines; names on one line never meet
+    {"__main__"},
+    {"cli"},
+    {"commands.list", "commands.render", "commands.build", "commands.test", "commands.push",
+     "commands.uri"},
+    {"commands.report"},
+    {"options", "session", "pipeline"},
+    {"matrix", "bake", "verify", "publish", "push"},
+    {"cells", "render", "plan", "progress", "records", "secrets", "engine", "ecr", "registry"},
+    {"contract.kit", "config"},
+    {"contract.client"},
+    {"contract.image", "contract.training", "contract.serving", "contract.job"},
+    {"contract.clause", "contract.world", "schema", "locate", "bases", "shell"},
+    {"console", "names"},
+    {"model", "errors"},
+)  # fmt: skip
+RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
+DOORS = {  # what reaches outside -> the only modules that may hold it
+    "subprocess": {"shell"},
+    "docker": {"engine"},
+    "requests": {"registry", "engine"},  # engine: docker-py lets its exceptions through
+    "boto3": {"ecr"},
+    "botocore": {"ecr"},
+    "jinja2": {"render"},
+    "pydantic": {"schema", "config", "records"},
+    "tomli": {"config", "locate"},
+}
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+MODULES = {name_of(path): path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py"}
+
+
+def imports(path: Path) -> set[str]:
+    """Every imported module, by its full name; imports inside functions included."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def own_imports(path: Path) -> set[str]:
+    names = {name.removeprefix("buildkit.") for name in imports(path) if "buildkit." in name}
+    return names & MODULES.keys()
+
+
+def test_every_module_has_its_layer() -> None:
+    assert MODULES.keys() == RANK.keys()
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_imports_point_down(name: str) -> None:
+    upward = {other for other in own_imports(MODULES[name]) if RANK[other] <= RANK[name]}
+    assert not upward
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_each_door_has_one_owner(name: str) -> None:
+    opened = {module.partition(".")[0] for module in imports(MODULES[name])}
+    assert not {door for door, owners in DOORS.items() if name not in owners and door in opened}
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_modules_stay_small(name: str) -> None:
+    assert len(MODULES[name].read_text().splitlines()) <= 280
+
+
+def test_the_contract_knows_nothing_of_the_matrix() -> None:
+    for name, path in MODULES.items():
+        if name.startswith("contract."):
+            allowed = {"model"} | {other for other in MODULES if other.startswith("contract.")}
+            assert own_imports(path) <= allowed
+
+
+def test_only_verify_makes_a_verified_value() -> None:
+    """`publish` takes nothing else, so an untested image cannot be pushed."""
+    makers = {
+        name
+        for name, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "Verified"
+    }
+    assert makers == {"verify"}
+
+
+def test_the_programs_inside_images_and_the_tool_do_not_know_each_other() -> None:
+    root = PACKAGE.parent
+    inside = [*root.glob("templates/runtime/**/*.py"), *root.glob("examples/**/*.py")]
+    assert inside
+    assert not any("buildkit" in {n.partition(".")[0] for n in imports(path)} for path in inside)
+    assert not any("buildkit_runtime" in path.read_text() for path in MODULES.values())
