@@ -21,34 +21,37 @@ def parse(rules: Iterable[str]) -> tuple[Rule, ...]:
     return tuple(_rule(text) for text in rules)
 
 
+def check(source: str, replacement: str) -> None:
+    """Raise ValueError if this can be no rule."""
+    if source.endswith("*") is not replacement.endswith("*"):
+        raise ValueError("`*` may end both sides or neither")
+    for side in (source, replacement):
+        names.reference(side.removesuffix("*").rstrip(":/") if side.endswith("*") else side)
+
+
 def substitute(base: str, rules: Sequence[Rule]) -> str | None:
     """What stands in for `base`: the first rule that fits its short or its full name, else None."""
     short = names.familiar(base)
-    full = short if "." in short.partition("/")[0] else f"docker.io/{_library(short)}"
     for source, replacement in rules:
-        for name in (base, short, full):
-            if "*" in source:
-                stem = source.removesuffix("*")
-                if name.startswith(stem):
-                    return replacement.removesuffix("*") + name.removeprefix(stem)
-            elif name == source:
+        for name in (base, short, _full(short)):
+            if source.endswith("*") and name.startswith(source.removesuffix("*")):
+                return replacement.removesuffix("*") + name.removeprefix(source.removesuffix("*"))
+            if name == source:
                 return replacement
     return None
 
 
-def _library(short: str) -> str:
-    return short if "/" in short else f"library/{short}"
+def _full(short: str) -> str:
+    host, slash, _ = short.partition("/")
+    if slash and (host == "localhost" or "." in host or ":" in host):
+        return short
+    return f"docker.io/{short}" if slash else f"docker.io/library/{short}"
 
 
 def _rule(text: str) -> Rule:
-    source, separator, replacement = text.partition("=")
+    source, _, replacement = text.partition("=")
     try:
-        if not separator:
-            raise ValueError(f"{text!r} holds no `=`")  # noqa: TRY301 - one place reports
-        if source.endswith("*") is not replacement.endswith("*"):
-            raise ValueError("`*` may end both sides or neither")  # noqa: TRY301
-        for side in (source, replacement):
-            names.reference(side.removesuffix("*").rstrip(":/") if side.endswith("*") else side)
+        check(source, replacement)
     except ValueError as error:
         raise UsageError(
             f"`--substitute {text}`: {error}",

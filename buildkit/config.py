@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import tomli
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from buildkit import locate, names, schema
+from buildkit import bases, locate, schema
 from buildkit.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -115,6 +115,8 @@ def _validate(
         problems += [
             Problem(path=(*at, *details["loc"]), message=_sentence(annotation, details))
             for details in error.errors(include_url=False)
+            # A list whose values are all wrong is not also too short.
+            if not (details["type"] == "too_short" and details["input"])
         ]
         return None
     return typed
@@ -173,14 +175,8 @@ def _flatten(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _bad_substitutes(substitutes: dict[str, str]) -> Iterator[Problem]:
-    for source, substitute in substitutes.items():
-        for text in (source, substitute):
-            try:
-                names.reference(text.removesuffix("*").rstrip(":/") if "*" in text else text)
-            except ValueError as error:
-                yield Problem(path=("substitutes", source), message=str(error))
-        if source.count("*") > 1 or source.count("*") != substitute.count("*"):
-            yield Problem(
-                path=("substitutes", source),
-                message="`*` may stand once, at the end of both sides or of none",
-            )
+    for source, replacement in substitutes.items():
+        try:
+            bases.check(source, replacement)
+        except ValueError as error:
+            yield Problem(path=("substitutes", source), message=str(error))

@@ -24,7 +24,8 @@ NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 PYTHON = re.compile(r"3\.[0-9]{1,2}")
 PLATFORM = re.compile(r"linux/(?:amd64|arm64)")
 ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-PATTERN_WORD = re.compile(r"\{([^{}]*)\}")
+PATTERN_WORD = re.compile(r"\{\{|\}\}|\{(?P<word>[^{}]*)\}")
+"""A `{word}`; `{{` and `}}` stand for the braces themselves."""
 
 
 def full(pattern: re.Pattern[str], what: str, text: str) -> str:
@@ -80,7 +81,9 @@ def split_revision(version: str) -> tuple[str, str]:
 
 def expand(pattern: str, words: dict[str, str]) -> str:
     """Replace each `{word}`. Not `str.format`, which would reach into attributes."""
-    return PATTERN_WORD.sub(lambda match: words[match[1]], pattern)
+    return PATTERN_WORD.sub(
+        lambda match: match[0][0] if match["word"] is None else words[match["word"]], pattern
+    )
 
 
 def familiar(text: str) -> str:

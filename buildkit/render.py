@@ -67,7 +67,11 @@ def render(target: Target, source: Templates) -> Rendered:
     """Render one Dockerfile. Raises TemplateError, with template and line where known."""
     name = f"{target.template}{SUFFIX}"
     try:
-        _refuse_loops(name, source.environment, ())
+        if loop := _loop(name, source.environment, ()):
+            raise TemplateError(
+                f"{target.id}: templates call each other in a loop: {' -> '.join(loop)}",
+                hint="a template may not extend, include or import itself",
+            )
         text = source.environment.get_template(name).render(target=target)
     except jinja2.TemplateNotFound as error:
         raise TemplateError(
@@ -112,17 +116,17 @@ def _value(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("$", "\\$")
 
 
-def _refuse_loops(
+def _loop(
     name: str, environment: ImmutableSandboxedEnvironment, above: tuple[str, ...]
-) -> None:
+) -> tuple[str, ...]:
+    """The templates of a loop below `name`, in order; empty if there is none."""
     if name in above:
-        loop = " -> ".join((*above[above.index(name) :], name))
-        raise TemplateError(f"templates call each other in a loop: {loop}")
+        return (*above[above.index(name) :], name)
     assert environment.loader is not None
     text, _, _ = environment.loader.get_source(environment, name)
-    for used in meta.find_referenced_templates(environment.parse(text, name)):
-        if used is not None:
-            _refuse_loops(used, environment, (*above, name))
+    used = meta.find_referenced_templates(environment.parse(text, name))
+    loops = (_loop(each, environment, (*above, name)) for each in used if each is not None)
+    return next((loop for loop in loops if loop), ())
 
 
 def _place(error: BaseException, name: str) -> str:

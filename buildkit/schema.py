@@ -15,12 +15,12 @@ PATTERN_WORDS = (
 
 
 def _pattern(text: str) -> str:
-    for word in names.PATTERN_WORD.findall(text):
-        if word not in PATTERN_WORDS:
+    for match in names.PATTERN_WORD.finditer(text):
+        if (word := match["word"]) is not None and word not in PATTERN_WORDS:
             known = ", ".join(f"{{{known}}}" for known in PATTERN_WORDS)
             raise ValueError(f"unknown word {{{word}}} in {text!r}; known: {known}")
     if "{" in (rest := names.PATTERN_WORD.sub("", text)) or "}" in rest:
-        raise ValueError(f"a lone brace in {text!r}")
+        raise ValueError(f"a lone brace in {text!r}; write `{{{{` or `}}}}` for a brace itself")
     return text
 
 

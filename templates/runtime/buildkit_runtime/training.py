@@ -95,7 +95,7 @@ def judge(found: Script, outcome: Outcome) -> None:
         return
     summary = f"`{found.name}` {describe(outcome.code)}"
     if outcome.stopped_by is not None:
-        summary += f" after {signal.Signals(outcome.stopped_by).name}"
+        summary += f", stopped with {signal.Signals(outcome.stopped_by).name}"
     raise JobFailure(failure.compose(summary, outcome.stderr), exit_code(outcome))
 
 

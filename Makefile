@@ -1,0 +1,51 @@
+# Everything starts here: `make help`.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.PHONY: help setup quickstart test lint unit e2e engine-up engine-down bench clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+
+help: ## Show this
+	@echo "buildkit: SageMaker images from one images.toml"
+	@echo
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@echo
+	@echo "Start with 'make quickstart', then read README.md."
+
+setup: $(VENV)/.ready ## Make .venv with the project in it, and nothing else
+
+$(VENV)/.ready: pyproject.toml scripts/setup
+	@scripts/setup $(VENV)
+
+quickstart: setup ## Engine, bases, registry; then build, test and publish the sklearn images
+	@scripts/quickstart
+
+test: lint unit e2e ## Lint, types, unit tests, then the end-to-end tests on real parts
+
+lint: setup ## Format, lint, types, shell scripts
+	@$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/shellcheck --external-sources --source-path SCRIPTDIR scripts/*
+
+unit: setup ## Tests that need no engine
+	@$(BIN)/pytest -m 'not engine' -n auto
+
+e2e: setup ## Tests on a real engine, with real images and a real registry
+	@scripts/with-engine $(BIN)/pytest -m engine $(PYTEST)
+
+engine-up: ## Start a Docker engine if none answers; prints what to export
+	@scripts/engine up
+
+engine-down: ## Stop and remove the engine and the registry that were started here
+	@scripts/registry down
+	scripts/engine down
+
+bench: setup ## Measure the tool against what one would use instead
+	@scripts/with-engine $(BIN)/python scripts/bench.py
+
+clean: ## Remove .venv, dist/ and caches of this folder
+	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache

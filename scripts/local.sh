@@ -1,0 +1,19 @@
+# shellcheck shell=bash
+# The real parts that quickstart and the end-to-end tests share: sourced, it exports where they are.
+
+# local_engine PYTHON…: an engine, and base images of these versions where it cannot pull them.
+local_engine() {
+  local lines
+  lines=$("$scripts/engine" up)
+  eval "$lines"
+  BUILDKIT_SUBSTITUTE=$("$scripts/bases" "$@" | paste -sd' ' -)
+  export BUILDKIT_SUBSTITUTE
+}
+
+# local_registry: a registry on loopback with ECR's login, and the API behind it. From here on no AWS account of
+# yours can be reached.
+local_registry() {
+  local lines
+  lines=$("$scripts/registry" up)
+  eval "$lines"
+}

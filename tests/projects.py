@@ -1,0 +1,28 @@
+"""Small projects for tests: an images.toml with what it names, in a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+from buildkit import config, matrix
+from buildkit.model import Target
+
+MINIMAL = """
+[image.demo]
+versions = ["1.0"]
+base = "python:{python}-slim"
+"""
+
+
+def parse(text: str, folder: Path = Path("/nowhere")) -> config.Config:
+    return config.parse(dedent(text), folder / "images.toml")
+
+
+def targets(text: str = MINIMAL, folder: Path = Path("/nowhere")) -> tuple[Target, ...]:
+    return matrix.expand(parse(text, folder))
+
+
+def target(text: str = MINIMAL, folder: Path = Path("/nowhere")) -> Target:
+    (only,) = targets(text, folder)
+    return only

@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from projects import MINIMAL, parse, targets
+
+from buildkit import config
+from buildkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def problems(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        targets(text)
+    return f"{caught.value.message}\n{caught.value.details}"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        pytest.param("[image.demo", "images.toml:1: not TOML", id="not TOML"),
+        pytest.param("a = 1\nb == 2\n", "images.toml:2: not TOML", id="not TOML, second line"),
+        pytest.param("", "no image: write `[image.<name>]`", id="empty"),
+        pytest.param(MINIMAL + "[regsitry]\n", "did you mean `registry`?", id="unknown table"),
+        pytest.param(
+            MINIMAL + 'pyhtons = ["3.11"]',
+            "images.toml:5: image.demo.pyhtons: unknown key; did you mean `pythons`?",
+            id="unknown key",
+        ),
+        pytest.param(
+            MINIMAL + '[[image.demo.samples.payload]]\ncontent_type = "a"\nbody = "b"',
+            "did you mean `content-type`?",
+            id="unknown key, deep",
+        ),
+        pytest.param(
+            "[image.demo]\nbase = 'a'", "image.demo.versions: this key is missing", id="missing"
+        ),
+        pytest.param(
+            MINIMAL.replace('["1.0"]', "[1.0]"),
+            "a string is wanted, not 1.0; put it in quotes",
+            id="a number for a version",
+        ),
+        pytest.param(
+            MINIMAL.replace('["1.0"]', "[]"), "at least one value is wanted", id="no version"
+        ),
+        pytest.param(
+            MINIMAL.replace('"1.0"', '"1.0", "1.0"'), "1.0 is listed twice", id="a version twice"
+        ),
+        pytest.param(
+            MINIMAL + 'devices = ["tpu"]', "`tpu` is not one of `cpu` or `gpu`", id="no such device"
+        ),
+        pytest.param(MINIMAL + "format = 2", "unknown key", id="format in the wrong place"),
+        pytest.param("format = 2\n" + MINIMAL, "2 is not one of 1", id="a later format"),
+        pytest.param(MINIMAL.replace("demo", '"De mo"'), "is not a name", id="an illegal name"),
+        pytest.param(
+            MINIMAL + 'exclude = [{ version = "2*" }]',
+            "images.toml:5: image.demo.exclude.0: this matches no cell",
+            id="exclude without effect",
+        ),
+        pytest.param(
+            MINIMAL + '[[image.demo.override]]\nwhen = { python = "3.9" }',
+            "image.demo.override.0.when: this matches no cell",
+            id="override without effect",
+        ),
+        pytest.param(
+            MINIMAL + 'include = [{ version = "1.0", device = "cpu", python = "3.11" }]',
+            "this cell is there already",
+            id="include of a cell that is there",
+        ),
+        pytest.param(
+            MINIMAL + 'exclude = [{ version = "1.0" }]', "no cell is left", id="everything excluded"
+        ),
+        pytest.param(
+            MINIMAL + 'purposes = ["both", "training"]', "it stands alone", id="both and training"
+        ),
+        pytest.param(
+            MINIMAL + "[image.other]\nversions = ['1.0']\nbase = 'b'\nrepository = 'demo'",
+            "have the same tag `demo:1.0-cpu-py311`",
+            id="duplicate tags",
+        ),
+        pytest.param(
+            MINIMAL
+            + "[image.demo-1]\nversions=['0']\nbase='b'\n[image.demo-1-0]\nversions=['0']\nbase='b'"
+            "\n[image.demo-1.override]\n",
+            "images.toml",
+            id="an override that is no array",
+        ),
+        pytest.param(
+            MINIMAL.replace('"1.0"', '"2", "1-2"') + "[image.demo-1]\nversions = ['2']\nbase = 'b'",
+            "2 targets have the id `demo-1-2-cpu-py311`",
+            id="duplicate ids",
+        ),
+        pytest.param(
+            MINIMAL + "[registry]\ntag = '{version} {device}'", "is not a tag", id="illegal tag"
+        ),
+        pytest.param(
+            MINIMAL + "[registry]\nrepository = 'Team/{name}'",
+            "is not a repository name",
+            id="illegal repository",
+        ),
+        pytest.param(
+            MINIMAL + "[registry]\ntag = '{verison}'", "unknown word {verison}", id="unknown word"
+        ),
+        pytest.param(
+            MINIMAL + "[registry]\ntag = '{version.__class__}'", "unknown word", id="an attribute"
+        ),
+        pytest.param(MINIMAL + "[registry]\ntag = '{version'", "a lone brace", id="a lone brace"),
+        pytest.param(
+            MINIMAL + 'packages = ["six\\nRUN rm -rf /"]',
+            "holds the control character '\\n'",
+            id="a newline in a package",
+        ),
+        pytest.param(
+            MINIMAL + 'packages = ["six; rm -rf /"]', "is not a Python requirement", id="a shell"
+        ),
+        pytest.param(
+            MINIMAL + 'packages = ["x @ https://me:secret@example.com/x.whl"]',
+            "holds credentials",
+            id="credentials in a requirement",
+        ),
+        pytest.param(
+            MINIMAL + 'args = { "A B" = "1" }', "is not an argument name", id="an argument's name"
+        ),
+        pytest.param(
+            MINIMAL + 'labels = { a = "x\\u2028RUN y" }', "control character", id="line separator"
+        ),
+        pytest.param(
+            MINIMAL.replace("python:{python}-slim", "python 3"),
+            "is not an image reference",
+            id="illegal base",
+        ),
+        pytest.param(
+            MINIMAL.replace('"python:{python}-slim"', '{ gpu = "a" }'),
+            "no base for cpu",
+            id="no base",
+        ),
+        pytest.param(
+            "[image.demo]\nversions = ['1']",
+            "image.demo.base: no base for cpu",
+            id="no base at all",
+        ),
+        pytest.param(
+            MINIMAL + "[image.demo.samples]\ncode = 'absent'",
+            "'absent' does not exist in /nowhere",
+            id="missing sample",
+        ),
+        pytest.param(
+            MINIMAL + "[substitutes]\n'a:*' = 'b'",
+            "`*` may end both sides or neither",
+            id="half a wildcard",
+        ),
+        pytest.param("[image]\ndemo = 3", "image.demo", id="an image that is no table"),
+        pytest.param("image = 3", "no image", id="images that are no table"),
+        pytest.param(
+            MINIMAL + "[registry]\naccount = '12'", "does not match ^[0-9]{12}$", id="account"
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(text: str, wanted: str) -> None:
+    assert wanted in problems(text)
+
+
+def test_all_problems_come_in_one_report_in_the_order_of_the_file() -> None:
+    found = problems(
+        """
+        [defaults]
+        devices = ["tpu"]
+
+        [image.one]
+        verions = ["1"]
+
+        [image.two]
+        versions = ["1", "2"]
+        base = "b b"
+        exclude = [{ version = "3" }]
+        """
+    )
+    assert [line.split(": ")[:2] for line in found.splitlines()] == [
+        ["5 problems in images.toml"],
+        ["images.toml:3", "defaults.devices.0"],
+        ["images.toml:5", "image.one.versions"],
+        ["images.toml:6", "image.one.verions"],
+        ["images.toml:10", "image.two.base"],
+        ["images.toml:11", "image.two.exclude.0"],
+    ]
+
+
+def test_the_line_of_a_key_is_found_across_arrays_texts_and_comments() -> None:
+    text = '''
+    [image.demo]
+    base = "b"
+    versions = [
+      "1",  # [image.fake]
+      "2",
+    ]
+    # versions = "not this"
+
+    packages = ["""
+no name"""]
+    '''
+    assert "images.toml:10: image.demo.packages: " in problems(text)
+
+
+def test_ten_thousand_lines_are_read_and_located_at_once() -> None:
+    text = "".join(f"[image.n{n}]\nversions = ['1']\nbase = 'b'\n# {n}\n" for n in range(2500))
+    began = time.monotonic()
+    assert "images.toml:9999: image.n2499.bsae" in problems(
+        text.replace("base = 'b'\n# 2499", "bsae = 'b'\n# 2499")
+    )
+    assert time.monotonic() - began < 20
+
+
+def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not exist") as caught:
+        config.read(tmp_path / "images.toml")
+    assert caught.value.hint
+
+
+def test_a_file_that_is_no_text_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "images.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        config.read(tmp_path / "images.toml")
+
+
+def test_nothing_is_executed_while_reading() -> None:
+    read = parse(MINIMAL + 'labels = { a = "$(touch /tmp/x) `id` {name}" }')
+    assert dict(read.images)["demo"].labels == {"a": "$(touch /tmp/x) `id` {name}"}

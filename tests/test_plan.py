@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from projects import MINIMAL, target
+
+from buildkit import bases, plan
+from buildkit.model import Rendered
+
+INPUTS = plan.Inputs(runtime=Path("/runtime"), empty=Path("/empty"))
+
+
+def only(rendered: Rendered, inputs: plan.Inputs = INPUTS) -> dict[str, object]:
+    (name,) = plan.make([rendered], inputs).names.values()
+    found: dict[str, object] = plan.make([rendered], inputs).document["target"][name]
+    return found
+
+
+def test_a_target_is_written_out_whole() -> None:
+    rendered = Rendered(target=target(), dockerfile="FROM python:3.11-slim\n")
+    inputs = plan.Inputs(
+        runtime=Path("/runtime"),
+        empty=Path("/empty"),
+        substitutes=bases.parse(["python:*=m.example/python:*"]),
+        secrets=(("pip.conf", Path("/secret/pip.conf")),),
+        wheels=Path("/wheels"),
+    )
+    assert only(rendered, inputs) == {
+        "context": "/empty",
+        "dockerfile-inline": "FROM python:3.11-slim\n",
+        "contexts": {
+            "runtime": "/runtime",
+            "wheels": "/wheels",
+            "python:3.11-slim": "docker-image://m.example/python:3.11-slim",
+        },
+        "platforms": ["linux/amd64"],
+        "tags": ["demo:1.0-cpu-py311"],
+        "secret": ["id=pip.conf,src=/secret/pip.conf"],
+        "output": ["type=image,oci-mediatypes=false,compression=gzip,force-compression=true"],
+    }
+
+
+def test_bake_interpolates_nothing_of_ours() -> None:
+    rendered = Rendered(target=target(), dockerfile="RUN echo ${HOME} %{if} $PATH\n")
+    assert only(rendered)["dockerfile-inline"] == "RUN echo $${HOME} %%{if} $PATH\n"
+
+
+def test_ids_that_look_alike_in_bake_keep_names_of_their_own() -> None:
+    rendered = [
+        Rendered(target=target(MINIMAL.replace("1.0", version)), dockerfile="FROM scratch\n")
+        for version in ("1.0", "1_0", "1+0")
+    ]
+    made = plan.make(rendered, INPUTS)
+    assert len(set(made.names.values())) == 3
+    assert json.loads(json.dumps(made.document)) == made.document

@@ -1,0 +1,79 @@
+"""What buildx 0.13.1 said, word for word, with an engine of 26.1.5."""
+
+from __future__ import annotations
+
+from buildkit.progress import Progress
+
+TWO_TARGETS = """\
+#0 building with "default" instance using docker driver
+
+#1 [internal] load local bake definitions
+#1 reading plan.json 2.16kB / 2.16kB done
+#1 DONE 0.0s
+
+#4 [bad-1_0 internal] load build definition from Dockerfile
+#4 transferring dockerfile: 124B done
+#4 DONE 0.0s
+
+#17 [good-1_0 image 2/4] COPY --from=runtime . /opt/buildkit/
+#17 CACHED
+
+#20 [bad-1_0 image 1/2] RUN --mount=type=cache,target=/x \\     echo one;    exit 3
+#20 0.267 one
+#20 0.268 three
+#20 ERROR: process "/bin/sh -c echo one" did not complete successfully: exit code: 3
+
+#21 [good-2 image 4/5] RUN sleep 5
+#21 CANCELED
+------
+ > [bad-1_0 image 1/2] RUN echo one; exit 3:
+0.267 one
+------
+ERROR: failed to solve: process "/bin/sh -c echo one" did not complete successfully: exit code: 3
+"""
+
+
+def read(text: str, *targets: str) -> tuple[Progress, list[str]]:
+    progress = Progress(targets=targets)
+    steps = [step for line in text.splitlines() if (step := progress.read(line)) is not None]
+    return progress, [f"{step.target} {step.title}" for step in steps]
+
+
+def test_the_target_that_broke_the_build_is_named_with_its_last_lines() -> None:
+    progress, _ = read(TWO_TARGETS, "good-1_0", "good-2", "bad-1_0")
+    (name, step), *others = progress.failed().items()
+    assert not others
+    assert name == "bad-1_0"
+    assert step.lines == ["one", "three"]
+    assert step.error is not None
+    assert "exit code: 3" in step.error
+    assert progress.final_error.startswith("failed to solve")
+
+
+def test_only_instructions_that_run_are_shown_and_without_their_mounts() -> None:
+    _, steps = read(TWO_TARGETS, "good-1_0", "good-2", "bad-1_0")
+    assert steps == ["bad-1_0 image 1/2 RUN echo one; exit 3"]
+
+
+def test_a_build_of_one_target_has_no_prefix_and_is_understood_too() -> None:
+    text = (
+        "#3 [context python:3] load metadata for m.example/python:3\n"
+        '#3 ERROR: failed to do request: Head "https://m.example/v2/": no such host\n'
+        "ERROR: failed to solve: failed to resolve source metadata for m.example/python:3\n"
+    )
+    progress, _ = read(text, "demo")
+    assert (
+        progress.failed()["demo"].title == "context python:3 load metadata for m.example/python:3"
+    )
+
+
+def test_an_error_before_any_step_is_kept() -> None:
+    progress, _ = read("ERROR: Cannot connect to the Docker daemon at unix:///x", "one", "two")
+    assert progress.failed() == {}
+    assert progress.final_error == "Cannot connect to the Docker daemon at unix:///x"
+
+
+def test_what_is_no_progress_at_all_is_passed_over() -> None:
+    progress, steps = read("\n".join(["", "#", "#x [", "WARNING: y", "#99 ERROR: z", "{}"]), "one")
+    assert steps == []
+    assert progress.failed() == {}

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from projects import MINIMAL, target
+
+from buildkit import render
+from buildkit.errors import TemplateError
+
+ROOT = Path(__file__).parents[1]
+
+
+def rendered(folder: Path, text: str, **templates: str) -> str:
+    (folder / "templates").mkdir(exist_ok=True)
+    for name, content in templates.items():
+        (folder / "templates" / f"{name}.Dockerfile.j2").write_text(content)
+    return render.render(target(text, folder), render.templates(folder)).dockerfile
+
+
+def test_a_project_s_own_template_extends_the_shipped_base(tmp_path: Path) -> None:
+    text = rendered(
+        tmp_path,
+        MINIMAL,
+        demo='{% extends "_base.Dockerfile.j2" %}\n{% block framework %}\nRUN true\n{% endblock %}\n',
+    )
+    assert "FROM python:3.11-slim AS image\n" in text
+    assert "RUN true\n" in text
+    assert 'buildkit.target="demo-1.0-cpu-py311"' in text
+
+
+def test_a_project_s_template_comes_before_a_shipped_one_of_the_same_name(tmp_path: Path) -> None:
+    assert rendered(tmp_path, MINIMAL + "template = 'basic'", basic="FROM mine\n") == "FROM mine\n"
+
+
+@pytest.mark.parametrize(
+    ("template", "wanted"),
+    [
+        pytest.param("{{ target.verison }}", "demo.Dockerfile.j2:1: .* no attribute 'verison'", id="a field"),
+        pytest.param("\n{{ tarket.id }}", "demo.Dockerfile.j2:2: 'tarket' is undefined", id="a variable"),
+        pytest.param("{% if %}", "demo.Dockerfile.j2:1: Expected an expression", id="syntax"),
+        pytest.param('{% include "absent.j2" %}', "there is no template `absent.j2`", id="include"),
+        pytest.param('{% extends "_base.Dockerfile.j2" %}', "(?i)required block", id="required block"),
+        pytest.param('{% include "demo.Dockerfile.j2" %}', "in a loop: demo.* -> demo", id="itself"),
+        pytest.param('{% extends "two.Dockerfile.j2" %}', "in a loop: two.* -> demo.* -> two|demo.* -> two.* -> demo", id="two"),
+        pytest.param("{% for i in range(10**9) %}x{% endfor %}", "Range too big", id="an endless loop"),
+        pytest.param("{{ target.__class__.__mro__ }}", "unsafe|undefined|no attribute", id="the sandbox"),
+        pytest.param("{{ 1 / 0 }}", "demo.Dockerfile.j2:1: division by zero", id="arithmetic"),
+        pytest.param("{{ 'a' + 1 }}", "demo.Dockerfile.j2:1", id="types"),
+        pytest.param("{{ target.packages | nosuch }}", "No filter named 'nosuch'", id="no filter"),
+    ],
+)  # fmt: skip
+def test_a_broken_template_names_target_template_and_line(
+    tmp_path: Path, template: str, wanted: str
+) -> None:
+    with pytest.raises(TemplateError, match=wanted) as caught:
+        rendered(tmp_path, MINIMAL, demo=template, two='{% include "demo.Dockerfile.j2" %}')
+    assert "demo-1.0-cpu-py311" in caught.value.message
+
+
+def test_a_missing_template_names_the_ones_there_are(tmp_path: Path) -> None:
+    with pytest.raises(TemplateError, match="no template `demo.Dockerfile.j2`") as caught:
+        rendered(tmp_path, MINIMAL)
+    assert "`sklearn`" in str(caught.value.hint)
+
+
+def test_every_template_failure_is_told_not_only_the_first(tmp_path: Path) -> None:
+    (tmp_path / "templates").mkdir()
+    bad = [target(MINIMAL.replace("demo", name), tmp_path) for name in ("one", "two")]
+    with pytest.raises(TemplateError, match="2 of 2 targets") as caught:
+        render.render_all(bad, render.templates(tmp_path))
+    assert "one.Dockerfile.j2" in caught.value.details
+    assert "two.Dockerfile.j2" in caught.value.details
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['x" RUN rm -rf / "', "$(id)", "${HOME}", "a\\", "a' && id", "{{ 7 * 7 }}", "RUN id", "#"],
+)
+def test_a_value_never_becomes_an_instruction_or_a_variable(tmp_path: Path, value: str) -> None:
+    """Read back as Docker reads it: one instruction, one word, `\\` and `$` escaped."""
+    literal = json.dumps(value.replace("{", "{{").replace("}", "}}"))
+    text = rendered(
+        tmp_path,
+        MINIMAL + f"args = {{ ONE = {literal} }}\nlabels = {{ two = {literal} }}\n",
+        demo='{% extends "_base.Dockerfile.j2" %}{% block framework %}{% endblock %}',
+    )
+    quoted = '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$") + '"'
+    lines = text.splitlines()
+    assert f"ARG ONE={quoted}" in lines
+    assert f'LABEL "two"={quoted}' in lines
+    assert not [line for line in lines if line.startswith("RUN rm")]
+
+
+def test_packages_are_quoted_for_the_shell(tmp_path: Path) -> None:
+    text = rendered(
+        tmp_path,
+        MINIMAL + "packages = [\"six>1; python_version > '3'\"]",
+        demo='{% extends "basic.Dockerfile.j2" %}',
+    )
+    assert """'six>1; python_version > '"'"'3'"'"'' && \\""" in text
+
+
+def test_the_committed_dockerfiles_are_what_is_rendered() -> None:
+    """The golden files: every change of a template shows in review what it does."""
+    from buildkit import config, matrix  # noqa: PLC0415
+
+    targets = matrix.expand(config.read(ROOT / "images.toml"))
+    found = {path.parent.name: path.read_text() for path in ROOT.glob("dockerfiles/*/Dockerfile")}
+    source = render.templates(ROOT)
+    assert {t.id: render.render(t, source).dockerfile for t in targets} == found
