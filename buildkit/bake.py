@@ -104,7 +104,8 @@ def _bake(
     done = shell.run(
         "docker", "buildx", "bake", "--builder", options.builder, "--file", str(file),
         "--metadata-file", str(metadata), "--progress", "plain", *wave,
-        env=plan.ENVIRONMENT, on_line=on_line,
+        # buildx leaves the files of inline Dockerfiles behind: in a folder that goes away.
+        env={**plan.ENVIRONMENT, "TMPDIR": str(file.parent)}, on_line=on_line,
     )  # fmt: skip
     if done.code == 0 and metadata.exists():
         return progress, json.loads(metadata.read_text(encoding="utf-8"))

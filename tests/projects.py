@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from textwrap import dedent
+from typing import TYPE_CHECKING
 
 from buildkit import config, matrix
-from buildkit.model import Target
+
+if TYPE_CHECKING:
+    from buildkit.model import Target
 
 MINIMAL = """
 [image.demo]

@@ -4,10 +4,10 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from projects import MINIMAL, parse, targets
 
 from buildkit import config
 from buildkit.errors import ConfigError
+from tests.projects import MINIMAL, parse, targets
 
 if TYPE_CHECKING:
     from pathlib import Path

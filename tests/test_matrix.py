@@ -3,11 +3,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from projects import MINIMAL, target, targets
 
 from buildkit import matrix
 from buildkit.errors import NothingSelectedError
 from buildkit.model import Device, Payload, Purpose
+from tests.projects import MINIMAL, target, targets
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,10 +3,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from projects import MINIMAL, target
-
 from buildkit import bases, plan
 from buildkit.model import Rendered
+from tests.projects import MINIMAL, target
 
 INPUTS = plan.Inputs(runtime=Path("/runtime"), empty=Path("/empty"))
 

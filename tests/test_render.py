@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from projects import MINIMAL, target
 
 from buildkit import render
 from buildkit.errors import TemplateError
+from tests.projects import MINIMAL, target
 
 ROOT = Path(__file__).parents[1]
 
@@ -104,7 +104,7 @@ def test_packages_are_quoted_for_the_shell(tmp_path: Path) -> None:
 
 def test_the_committed_dockerfiles_are_what_is_rendered() -> None:
     """The golden files: every change of a template shows in review what it does."""
-    from buildkit import config, matrix  # noqa: PLC0415
+    from buildkit import config, matrix
 
     targets = matrix.expand(config.read(ROOT / "images.toml"))
     found = {path.parent.name: path.read_text() for path in ROOT.glob("dockerfiles/*/Dockerfile")}

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-# Helpers and the programs' own package: neither is installed.
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "templates" / "runtime")]
+# The programs' own package, which is not installed.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "templates" / "runtime"))
 
-from runtime_harness import RUNTIME, SECONDS, Finished, Running, Tree, free_port  # noqa: E402
+from tests.runtime.runtime_harness import RUNTIME, SECONDS, Finished, Running, Tree, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

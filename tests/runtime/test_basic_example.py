@@ -6,7 +6,8 @@ import shutil
 from typing import Callable
 
 import pytest
-from runtime_harness import EXAMPLES, SECONDS, Finished, Running, Tree, wait_until
+
+from tests.runtime.runtime_harness import EXAMPLES, SECONDS, Finished, Running, Tree, wait_until
 
 pytestmark = pytest.mark.process
 

@@ -17,6 +17,8 @@ from buildkit_runtime.handlers import (
     load_handlers,
     to_answer,
 )
+from buildkit_runtime.readiness import Readiness
+from gunicorn.errors import HaltServer
 from werkzeug.exceptions import BadRequest
 from werkzeug.test import Client, TestResponse
 
@@ -34,7 +36,10 @@ OWN = {"model_fn": lambda _folder: 10, "predict_fn": total}
 def client_of(own: dict[str, Any]) -> Client:
     handlers = combine(vars(handlers_plain), own)
     service = Service(
-        lambda: (handlers, handlers.model_fn("model")), give_up=lambda: None, concurrency=64
+        lambda: (handlers, handlers.model_fn("model")),
+        give_up=lambda: None,
+        readiness=Readiness(workers=1),
+        concurrency=64,
     )
     service.load()
     return Client(service)
@@ -129,11 +134,28 @@ def test_execution_parameters_stay_below_the_limit_of_batch() -> None:
 
 def test_ping_says_no_until_the_model_is_loaded_and_for_ever_when_it_is_not() -> None:
     left: list[bool] = []
-    service = Service(fail(SystemExit(1)), give_up=lambda: left.append(True))
+    service = Service(
+        fail(SystemExit(1)), give_up=lambda: left.append(True), readiness=Readiness(workers=1)
+    )
     client = Client(service)
     assert client.get("/ping").status_code == 503
     service.load()
     assert (client.get("/ping").status_code, left) == (503, [True])
+
+
+def test_no_worker_says_yes_before_every_worker_is_ready() -> None:
+    """SERVE-03: which worker answers is chance, so a 200 must not be followed by a 503."""
+    readiness = Readiness(workers=2)
+    handlers = combine(vars(handlers_plain), OWN)
+    one, two = (
+        Service(lambda: (handlers, 1), give_up=lambda: None, readiness=readiness) for _ in range(2)
+    )
+    one.load()
+    assert [Client(each).get("/ping").status_code for each in (one, two)] == [503, 503]
+    two.load()
+    assert [Client(each).get("/ping").status_code for each in (one, two)] == [200, 200]
+    replacement = Service(lambda: (handlers, 1), give_up=lambda: None, readiness=readiness)
+    assert Client(replacement).get("/ping").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -179,6 +201,23 @@ def test_server_settings() -> None:
     settings = serving.gunicorn_settings(variables)
     assert (settings["bind"], settings["workers"]) == ("0.0.0.0:8999", 3)
     assert serving.gunicorn_settings({})["bind"] == "0.0.0.0:8080"
+
+
+def test_workers_that_fail_at_the_same_moment_still_end_the_server_with_a_code(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "")
+    monkeypatch.setattr(serving, "Server", HaltingServer)
+    assert serving.main() == 3
+
+
+class HaltingServer:
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def run(self) -> None:
+        raise HaltServer("Worker failed to boot.", 3)
 
 
 @pytest.fixture

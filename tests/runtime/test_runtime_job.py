@@ -11,7 +11,7 @@ from buildkit_runtime.script import Script
 from buildkit_runtime.variables import Hardware, script_variables
 
 if TYPE_CHECKING:
-    from runtime_harness import Tree
+    from tests.runtime.runtime_harness import Tree
 
 RESOURCES: dict[str, Any] = {
     "current_group_name": "workers",

@@ -11,7 +11,7 @@ from buildkit_runtime.failure import JobFailure
 from buildkit_runtime.script import Kind, Script
 
 if TYPE_CHECKING:
-    from runtime_harness import Tree
+    from tests.runtime.runtime_harness import Tree
 
 CODE = Path("/opt/ml/code")
 

@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Callable
 
 import pytest
-from runtime_harness import EXAMPLES, SECONDS, Reply, Running, Tree, wait_until
+
+from tests.runtime.runtime_harness import SECONDS, Reply, Running, Tree, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,7 +53,8 @@ def mark(tree: Tree) -> Path:
 
 
 @pytest.fixture
-def server(serve: Serve, mark: Path) -> Running:  # noqa: ARG001 - the model
+def server(serve: Serve, mark: Path) -> Running:
+    assert not mark.exists()
     running = serve()
     running.wait_for_ping(200)
     return running
@@ -129,11 +131,8 @@ def test_a_request_in_flight_outlives_the_stop_signal(server: Running, mark: Pat
     assert server.process.wait(timeout=SECONDS) == 0
 
 
-def test_requests_wait_and_ping_says_no_while_the_model_loads(
-    tree: Tree,
-    serve: Serve,
-    mark: Path,  # noqa: ARG001 - the model
-) -> None:
+@pytest.mark.usefixtures("mark")
+def test_requests_wait_and_ping_says_no_while_the_model_loads(tree: Tree, serve: Serve) -> None:
     hold = tree.write("model/hold", "")
     running = serve()
     running.wait_for_ping(503)
@@ -197,23 +196,3 @@ def test_a_self_contained_handler_needs_no_model_folder(
     running.wait_for_ping(200)
     assert running.invoke("x", "text/plain").text == "yes"
     assert not tree.exists("model")
-
-
-def test_the_sklearn_example_is_served(tree: Tree, serve: Serve) -> None:
-    sklearn_tree = pytest.importorskip("sklearn.tree")
-    joblib = pytest.importorskip("joblib")
-    lines = (EXAMPLES / "iris/training/iris.csv").read_text().split()
-    rows = [[float(cell) for cell in line.split(",")] for line in lines]
-    model = sklearn_tree.DecisionTreeClassifier(random_state=0)
-    model.fit([row[1:] for row in rows], [int(row[0]) for row in rows])
-    tree.write("model/any", "")
-    joblib.dump(model, tree.base / "model/any.joblib")
-    running = serve(BUILDKIT_HANDLERS="sklearn")
-    running.wait_for_ping(200)
-    for kind, content_type in (("csv", "text/csv"), ("json", "application/json")):
-        reply = running.invoke((EXAMPLES / f"iris/payload.{kind}").read_bytes(), content_type)
-        assert reply.text == (EXAMPLES / f"iris/expected.{kind}").read_text().rstrip("\n")
-    assert running.invoke("1,2", "text/csv").status == 400
-    npy = running.invoke("5,3,1,0.2", "text/csv", "application/x-npy")
-    assert npy.body.startswith(b"\x93NUMPY")
-    assert running.invoke(npy.body, "application/x-npy").status == 400

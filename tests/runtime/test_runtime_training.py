@@ -12,7 +12,8 @@ import zipfile
 from typing import TYPE_CHECKING, Callable
 
 import pytest
-from runtime_harness import EXAMPLES, RUNTIME, SECONDS, Finished, Tree, wait_until
+
+from tests.runtime.runtime_harness import RUNTIME, SECONDS, Finished, Tree, wait_until
 
 if TYPE_CHECKING:
     import subprocess
@@ -238,25 +239,3 @@ def test_requirements_are_installed_first(tree: Tree, train: Train) -> None:
     offline = {"PIP_NO_INDEX": "1", "PIP_TARGET": site, "PYTHONPATH": site}
     result = train(SAGEMAKER_PROGRAM="train.py", **offline)
     assert result.code == 0, result.stderr
-
-
-@needs_pip
-def test_requirements_that_cannot_be_installed_fail_the_job(tree: Tree, train: Train) -> None:
-    tree.write("code/train.py", "print('never')\n")
-    tree.write("code/requirements.txt", "./absent-1.0-py3-none-any.whl\n")
-    result = train(SAGEMAKER_PROGRAM="train.py", PIP_NO_INDEX="1")
-    assert result.code == 1
-    assert "never" not in result.stdout
-    assert "pip install -r requirements.txt" in tree.read("output/failure")
-
-
-def test_the_sklearn_example_trains(tree: Tree, train: Train) -> None:
-    pytest.importorskip("sklearn")
-    tree.write("code/train.py", (EXAMPLES / "sklearn/train.py").read_text())
-    tree.write("input/config/inputdataconfig.json", '{"training": {}}')
-    tree.write("input/data/training/iris.csv", (EXAMPLES / "iris/training/iris.csv").read_text())
-    tree.hyperparameters(**{"n-estimators": "20", "max-depth": "4"})
-    result = train(SAGEMAKER_PROGRAM="train.py")
-    assert result.code == 0, result.stderr
-    assert "accuracy=" in result.stdout
-    assert tree.exists("model/model.joblib")

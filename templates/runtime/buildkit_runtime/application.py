@@ -22,11 +22,13 @@ from buildkit_runtime.handlers import Handlers, to_answer
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from buildkit_runtime.readiness import Readiness
+
 logger = logging.getLogger("buildkit_runtime")
 
 # Clients see at most 2048 characters of an error (SERVE-13).
 _LONGEST_ERROR = 1000
-# Another worker may have said "ready" a moment before this one is. A client waits 60 s (SERVE-07).
+# A worker that replaces another still loads while /ping says 200. A client waits 60 s (SERVE-07).
 _PATIENCE_SECONDS = 50.0
 # Concurrency times payload may be 100 MB at most (BATCH-03).
 _BATCH_PAYLOAD_MB = 6
@@ -41,11 +43,13 @@ class Service:
         load: Callable[[], tuple[Handlers, Any]],
         *,
         give_up: Callable[[], None],
+        readiness: Readiness,
         concurrency: int = 1,
         default_accept: str = "",
     ) -> None:
         self._load = load
         self._give_up = give_up
+        self._readiness = readiness
         self._concurrency = min(concurrency, _BATCH_MOST_CONCURRENT)
         self._default_accept = default_accept
         self._ready = threading.Event()
@@ -64,6 +68,7 @@ class Service:
             self._give_up()
         else:
             self._ready.set()
+            self._readiness.add_one()
             logger.info("the model is loaded")
 
     def __call__(
@@ -95,7 +100,7 @@ class Service:
         return answer(request)
 
     def _ping(self, _request: Request) -> Response:
-        if not self._ready.is_set():
+        if not self._readiness.complete():
             raise ServiceUnavailable("the model is being loaded")
         return Response(status=200)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import joblib  # type: ignore[import-untyped]
+import joblib
 from werkzeug.exceptions import BadRequest
 
 from buildkit_runtime.arrays import input_fn, output_fn

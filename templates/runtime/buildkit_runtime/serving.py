@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from buildkit_runtime.application import Service
 from buildkit_runtime.failure import JobFailure
 from buildkit_runtime.handlers import Handlers, find_script, load_handlers
 from buildkit_runtime.paths import Paths
+from buildkit_runtime.readiness import Readiness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +42,7 @@ class Server(BaseApplication):  # type: ignore[misc]
     def __init__(self, settings: Mapping[str, Any], variables: Mapping[str, str]) -> None:
         self._settings = settings
         self._variables = variables
+        self._readiness = Readiness(settings["workers"])
         super().__init__()
 
     def load_config(self) -> None:
@@ -53,6 +54,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         service = Service(
             lambda: load_model(self._variables),
             give_up=leave,
+            readiness=self._readiness,
             concurrency=self._settings["workers"],
             default_accept=self._variables.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", ""),
         )
@@ -61,8 +63,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
 
 def main() -> int:
-    # /opt/ml/model is read-only, and caches there would be no use to anyone (SERVE-17).
-    sys.dont_write_bytecode = True
+    # `bin/serve` says so for this process; this is for those a framework may start (SERVE-17).
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     variables = dict(os.environ)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")

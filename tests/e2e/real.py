@@ -1,0 +1,185 @@
+"""Real parts for end-to-end tests: the command line as a process, small projects, a registry."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import requests
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "scripts"
+BUILDKIT = Path(sys.executable).with_name("buildkit")
+EVERY_TYPE = ", ".join(
+    f"application/vnd.{kind}"
+    for kind in (
+        "docker.distribution.manifest.v2+json",
+        "docker.distribution.manifest.list.v2+json",
+        "oci.image.manifest.v1+json",
+        "oci.image.index.v1+json",
+    )
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.stdout)
+
+
+def exports(text: str) -> dict[str, str]:
+    """What a script's `export` lines come to in a shell."""
+    script = f"{text}\nexec {shlex.quote(sys.executable)} -c 'import json, os; print(json.dumps(dict(os.environ)))'"
+    done = subprocess.run(["bash", "-c", script], check=True, capture_output=True, text=True)
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def script(*argv: str, env: dict[str, str] | None = None, seconds: float = 600) -> str:
+    """Run one of scripts/; its stdout. What it says is shown when it fails."""
+    done = subprocess.run(
+        [str(SCRIPTS / argv[0]), *argv[1:]],
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@dataclass(frozen=True, kw_only=True)
+class Local:
+    """An engine, and perhaps a registry, as the environment that leads to them."""
+
+    env: dict[str, str] = field(repr=False)
+
+    @property
+    def registry(self) -> str:
+        return self.env["BUILDKIT_REGISTRY"]
+
+    def buildkit(self, *arguments: str, folder: Path, seconds: float = 300, **env: str) -> Result:
+        """Run the command line in a project's folder, as a person or CI does."""
+        done = subprocess.run(
+            [str(BUILDKIT), *arguments],
+            cwd=folder,
+            env={**self.env, **env},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+        return Result(code=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+    def start(self, *arguments: str, folder: Path, **env: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(BUILDKIT), *arguments],
+            cwd=folder,
+            env={**self.env, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def docker(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["docker", *arguments], env=self.env, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def login(self) -> tuple[str, str]:
+        """User and password, from the ECR API that stands behind the registry."""
+        client = boto3.client(
+            "ecr",
+            region_name="us-east-1",
+            endpoint_url=self.env["AWS_ENDPOINT_URL"],
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+        )
+        token = client.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+        user, _, password = base64.b64decode(token).decode().partition(":")
+        return user, password
+
+    def manifest(self, repository: str, reference: str) -> tuple[str, str, dict[str, Any]] | None:
+        """Type, digest and document of what the registry serves, read without the tool."""
+        answer = requests.get(
+            f"http://{self.registry}/v2/{repository}/manifests/{reference}",
+            headers={"Accept": EVERY_TYPE},
+            auth=self.login(),
+            timeout=30,
+        )
+        if answer.status_code == 404:
+            return None
+        answer.raise_for_status()
+        digest = "sha256:" + hashlib.sha256(answer.content).hexdigest()
+        return answer.headers["Content-Type"], digest, answer.json()
+
+    def leftovers(self) -> str:
+        """Containers and volumes of any run of the tool."""
+        mine = ("--filter", "label=buildkit.run", "--quiet")
+        return self.docker("ps", "--all", *mine) + self.docker("volume", "ls", *mine)
+
+
+ALGORITHM = Path(__file__).with_name("algorithm")
+"""Two programs of the standard library that keep the contract: images of them build in a second."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A folder with an images.toml of its own, whose image's name nobody else has."""
+
+    folder: Path
+    name: str
+
+    def write(self, text: str) -> None:
+        (self.folder / "images.toml").write_text(text.replace("NAME", self.name))
+
+    @property
+    def id(self) -> str:
+        return f"{self.name}-1.0-cpu-py311"
+
+
+IMAGES = """
+[image.NAME]
+versions = ["1.0"]
+base = "python:3.11-slim-bookworm"
+template = "basic"
+context = "program"
+
+[image.NAME.samples]
+channels = { training = "data" }
+
+[[image.NAME.samples.payload]]
+content-type = "text/csv"
+body = "request.csv"
+answer = "answer.csv"
+"""
+
+
+def make_project(folder: Path) -> Project:
+    shutil.copytree(ALGORITHM, folder / "program")
+    (folder / "data").mkdir()
+    (folder / "data" / "numbers.csv").write_text("1\n2\n6\n")
+    (folder / "request.csv").write_text("1\n2\n")
+    (folder / "answer.csv").write_text("4\n5\n")
+    project = Project(folder=folder, name=f"t{uuid.uuid4().hex[:8]}")
+    project.write(IMAGES)
+    return project

@@ -1,0 +1,149 @@
+"""images.toml to URIs: the main job on real parts."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from tests.e2e.real import IMAGES, ROOT
+
+if TYPE_CHECKING:
+    from tests.e2e.real import Local, Project
+
+DOCKER = "application/vnd.docker"
+
+
+def test_build_test_and_publish(local: Local, project: Project) -> None:
+    done = local.buildkit("build", "--all", "--push", folder=project.folder)
+    assert done.code == 0, done.stderr
+    uri, digest_uri = done.stdout.splitlines()
+    assert uri == f"{local.registry}/{project.name}:1.0-cpu-py311"
+
+    found = local.manifest(project.name, "1.0-cpu-py311")
+    assert found is not None
+    media_type, digest, document = found
+    assert digest_uri == f"{local.registry}/{project.name}@{digest}"
+    assert media_type == f"{DOCKER}.distribution.manifest.v2+json"
+    assert document["config"]["mediaType"] == f"{DOCKER}.container.image.v1+json"
+    assert {layer["mediaType"] for layer in document["layers"]} == {
+        f"{DOCKER}.image.rootfs.diff.tar.gzip"
+    }
+
+    records = project.folder / "dist" / project.id
+    assert {path.name for path in records.iterdir()} == {
+        "Dockerfile", "rendered.json", "built.json", "report.json", "verified.json",
+        "published.json",
+    }  # fmt: skip
+    tested = json.loads((records / "verified.json").read_text())["verified"]["built"]
+    assert tested["manifest_digest"] in (digest, None)
+    assert tested["config_digest"] == document["config"]["digest"]
+
+    by_digest = local.buildkit("uri", project.id, "--digest", folder=project.folder)
+    assert by_digest.stdout == f"{digest_uri}\n"
+    assert by_digest.stderr == ""
+
+
+def test_again_nothing_is_built_tested_or_pushed(local: Local, project: Project) -> None:
+    assert local.buildkit("build", "--all", "--push", folder=project.folder).code == 0
+    again = local.buildkit("build", "--all", "--push", "--json", folder=project.folder)
+    assert again.code == 0
+    (target,) = again.json["targets"]
+    assert (target["status"], target["tested_before"], target["pushed"]) == (
+        "published", True, False,
+    )  # fmt: skip
+
+
+def test_each_stage_can_be_run_by_itself(local: Local, project: Project) -> None:
+    folder = project.folder
+    early = local.buildkit("push", "--all", folder=folder)
+    assert (early.code, early.stdout) == (5, "")
+    assert "it is not built" in early.stderr
+    assert (
+        local.buildkit("build", project.id, folder=folder).stdout
+        == f"{project.name}:1.0-cpu-py311\n"
+    )
+    assert local.buildkit("uri", project.id, folder=folder).code == 3
+    (folder / "dist" / project.id / "verified.json").unlink()
+    untested = local.buildkit("push", "--all", folder=folder)
+    assert untested.code == 5
+    assert "has not passed a test" in untested.stderr
+    assert local.manifest(project.name, "1.0-cpu-py311") is None
+    assert local.buildkit("test", project.id, folder=folder).code == 0
+    assert local.buildkit("push", project.id, folder=folder).code == 0
+    assert local.manifest(project.name, "1.0-cpu-py311") is not None
+
+
+def test_an_image_that_breaks_the_contract_is_never_pushed(local: Local, project: Project) -> None:
+    serve = project.folder / "program" / "serve"
+    serve.write_text(serve.read_text().replace('self.path == "/ping"', "False"))
+    slow = serve.read_text().replace("BaseHTTPRequestHandler, Thr", "BaseHTTPRequestHandler, Thr")
+    serve.write_text(slow + "\n")
+    (project.folder / "answer.csv").write_text("40\n50\n")
+    train = project.folder / "program" / "train"
+    train.write_text(train.read_text().replace("    raise\n", "    sys.exit(0)\n"))
+    serve.write_text(serve.read_text().replace("200 if False else 404", "200"))
+    done = local.buildkit("build", "--all", "--push", "--json", folder=project.folder)
+    assert done.code == 6
+    (target,) = done.json["targets"]
+    assert target["status"] == "failed"
+    assert "OUT-01" in target["error"]["message"]
+    assert "SERVE-06" in target["error"]["message"]
+    assert "fix:" in target["error"]["details"]
+    assert local.manifest(project.name, "1.0-cpu-py311") is None
+    refused = local.buildkit("push", "--all", folder=project.folder)
+    assert refused.code == 5
+    assert local.manifest(project.name, "1.0-cpu-py311") is None
+
+
+def test_any_image_can_be_tested(local: Local, project: Project) -> None:
+    assert local.buildkit("build", "--all", folder=project.folder).code == 0
+    found = local.buildkit("test", f"{project.name}:1.0-cpu-py311", "--purpose", "training", "--json",
+                           folder=project.folder)  # fmt: skip
+    # Without samples there is no channel, and this program wants one.
+    assert found.code == 6
+    verdicts = {clause["id"]: clause["status"] for clause in found.json["clauses"]}
+    assert verdicts["OUT-01"] == "fail"
+    assert verdicts["RUN-01"] == "pass"
+    assert found.json["verdict"] == "fail"
+    assert {"image", "digest", "profile"} <= found.json.keys()
+
+
+def test_two_purposes_are_two_images(local: Local, project: Project) -> None:
+    (project.folder / "model").mkdir()
+    (project.folder / "model" / "model.json").write_text("3.0")
+    text = IMAGES.replace('"1.0"]', '"1.0"]\npurposes = ["training", "inference"]')
+    project.write(text.replace('data" }', 'data" }\nmodel = "model"'))
+    done = local.buildkit("build", "--all", "--push", "--json", folder=project.folder)
+    assert done.code == 0, done.stderr
+    assert [target["id"] for target in done.json["targets"]] == [
+        f"{project.id}-training",
+        f"{project.id}-inference",
+    ]
+    assert local.manifest(f"{project.name}-training", "1.0-cpu-py311") is not None
+    assert local.manifest(f"{project.name}-inference", "1.0-cpu-py311") is not None
+
+
+def test_the_shipped_images_on_every_python(local: Local, tmp_path_factory: object) -> None:
+    """The real scikit-learn and basic images: built, tested, published, and again."""
+    dist = project_dist(tmp_path_factory)
+    done = local.buildkit(
+        "build", "--all", "--push", "--json", "--dist", dist, folder=ROOT, seconds=900
+    )
+    assert done.code == 0, done.stderr
+    targets = done.json["targets"]
+    assert [target["status"] for target in targets] == ["published"] * len(targets)
+    for target in targets:
+        repository, _, tag = target["uri"].removeprefix(f"{local.registry}/").partition(":")
+        found = local.manifest(repository, tag)
+        assert found is not None
+        assert (found[0], found[1]) == (
+            f"{DOCKER}.distribution.manifest.v2+json",
+            target["digest"],
+        )
+    again = local.buildkit("build", "--all", "--push", "--json", "--dist", dist, folder=ROOT)
+    assert not any(target["pushed"] for target in again.json["targets"])
+    assert all(target["tested_before"] for target in again.json["targets"])
+
+
+def project_dist(factory: object) -> str:
+    return str(factory.mktemp("dist"))  # type: ignore[attr-defined]
