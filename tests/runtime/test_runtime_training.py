@@ -239,3 +239,13 @@ def test_requirements_are_installed_first(tree: Tree, train: Train) -> None:
     offline = {"PIP_NO_INDEX": "1", "PIP_TARGET": site, "PYTHONPATH": site}
     result = train(SAGEMAKER_PROGRAM="train.py", **offline)
     assert result.code == 0, result.stderr
+
+
+@needs_pip
+def test_requirements_that_cannot_be_installed_fail_the_job(tree: Tree, train: Train) -> None:
+    tree.write("code/train.py", "print('never')\n")
+    tree.write("code/requirements.txt", "./absent-1.0-py3-none-any.whl\n")
+    result = train(SAGEMAKER_PROGRAM="train.py", PIP_NO_INDEX="1")
+    assert result.code == 1
+    assert "never" not in result.stdout
+    assert "pip install -r requirements.txt" in tree.read("output/failure")
