@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildkit import records
+from buildkit.errors import ToolError
+from buildkit.model import Payload, Published, Samples, Verified
+from tests import fakes, projects
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_every_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    where = records.Records(folder=tmp_path)
+    image = fakes.built()
+    verified = Verified(built=image, report=fakes.report(fakes.clause()))
+    published = Published(verified=verified, uri="r/demo:1", digest=fakes.DIGEST, pushed=True)
+    where.write(records.BUILT, "x", image)
+    where.write(records.PUBLISHED, "x", published)
+    assert where.find(records.BUILT, "x") == image
+    assert where.find(records.PUBLISHED, "x") == published
+
+
+def test_samples_and_labels_survive_the_round_trip(tmp_path: Path) -> None:
+    target = projects.target(projects.MINIMAL + 'labels = { a = "b" }')
+    samples = Samples(
+        channels=(("training", "/d"),), payloads=(Payload(content_type="text/csv", body="/b"),)
+    )
+    import dataclasses
+
+    image = fakes.built(dataclasses.replace(target, samples=samples))
+    where = records.Records(folder=tmp_path)
+    where.write(records.BUILT, "x", image)
+    assert where.find(records.BUILT, "x") == image
+
+
+def test_no_record_is_none(tmp_path: Path) -> None:
+    assert records.Records(folder=tmp_path).find(records.BUILT, "x") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        pytest.param("", "not a record", id="empty"),
+        pytest.param('{"format": 1', "not a record", id="cut off"),
+        pytest.param("[]", "not a record", id="a list"),
+        pytest.param('{"format": 1}', "not a record", id="without a value"),
+        pytest.param('{"format": 1, "built": {"image_id": 3}}', "not a record", id="another shape"),
+        pytest.param('{"format": 2, "built": {}}', "has format 2, this tool reads 1", id="newer"),
+    ],
+)
+def test_a_record_that_is_not_understood_is_refused(tmp_path: Path, text: str, wanted: str) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "built.json").write_text(text)
+    with pytest.raises(ToolError, match=wanted) as caught:
+        records.Records(folder=tmp_path).find(records.BUILT, "x")
+    assert "buildkit build" in str(caught.value.hint)
+
+
+def test_a_file_is_written_at_once_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b.json"
+    records.write_text(path, "one")
+    with pytest.raises(UnicodeEncodeError):
+        records.write_text(path, "two\ud800")
+    assert path.read_text() == "one"
+    assert [each.name for each in path.parent.iterdir()] == ["b.json"]
+
+
+def test_a_record_says_its_format(tmp_path: Path) -> None:
+    where = records.Records(folder=tmp_path)
+    where.write(records.BUILT, "x", fakes.built())
+    assert json.loads((tmp_path / "x" / "built.json").read_text())["format"] == 1
