@@ -32,7 +32,7 @@ class Inputs:
     """
 
     runtime: Path
-    empty: Path
+    nothing: Path
     substitutes: Sequence[bases.Rule] = ()
     secrets: tuple[tuple[str, Path], ...] = ()
     wheels: Path | None = None
@@ -68,7 +68,7 @@ def _target(rendered: Rendered, inputs: Inputs) -> dict[str, Any]:
     if (substitute := bases.substitute(target.base, inputs.substitutes)) is not None:
         contexts[target.base] = f"docker-image://{substitute}"
     return {
-        "context": target.context or str(inputs.empty),
+        "context": target.context or str(inputs.nothing),
         "dockerfile-inline": rendered.dockerfile,
         "contexts": contexts,
         "platforms": [target.platform],

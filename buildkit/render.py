@@ -33,8 +33,13 @@ class Templates:
 
     @property
     def runtime(self) -> Path:
-        """The programs that enter script-mode images."""
+        """The programs that enter script-mode images: the project's own, or ours."""
         return next(path for folder in self.folders if (path := folder / "runtime").is_dir())
+
+    @property
+    def nothing(self) -> Path:
+        """The context of an image that brings no files."""
+        return shipped() / "nothing"
 
 
 def shipped() -> Path:

@@ -7,7 +7,7 @@ from buildkit import bases, plan
 from buildkit.model import Rendered
 from tests.projects import MINIMAL, target
 
-INPUTS = plan.Inputs(runtime=Path("/runtime"), empty=Path("/empty"))
+INPUTS = plan.Inputs(runtime=Path("/runtime"), nothing=Path("/nothing"))
 
 
 def only(rendered: Rendered, inputs: plan.Inputs = INPUTS) -> dict[str, object]:
@@ -20,13 +20,13 @@ def test_a_target_is_written_out_whole() -> None:
     rendered = Rendered(target=target(), dockerfile="FROM python:3.11-slim\n")
     inputs = plan.Inputs(
         runtime=Path("/runtime"),
-        empty=Path("/empty"),
+        nothing=Path("/nothing"),
         substitutes=bases.parse(["python:*=m.example/python:*"]),
         secrets=(("pip.conf", Path("/secret/pip.conf")),),
         wheels=Path("/wheels"),
     )
     assert only(rendered, inputs) == {
-        "context": "/empty",
+        "context": "/nothing",
         "dockerfile-inline": "FROM python:3.11-slim\n",
         "contexts": {
             "runtime": "/runtime",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -27,6 +25,8 @@ from buildkit import (
 from buildkit.commands import report
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from buildkit.model import Built, Rendered, Target
 
 
@@ -79,7 +79,7 @@ def command(
     with ExitStack() as stack:
         inputs = plan.Inputs(
             runtime=source.runtime,
-            empty=Path(stack.enter_context(TemporaryDirectory(prefix="buildkit-"))),
+            nothing=source.nothing,
             substitutes=rules,
             secrets=stack.enter_context(secrets.mounted(network)),
             wheels=wheels,

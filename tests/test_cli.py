@@ -1,0 +1,197 @@
+"""The command line, in the process of the test: what ends how, what goes where."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildkit import cli, ecr
+from buildkit.errors import Exit
+from tests.projects import MINIMAL
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BASIC = MINIMAL + "template = 'basic'\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "images.toml").write_text(BASIC)
+    monkeypatch.chdir(tmp_path)
+    for name in ("BUILDKIT_REGISTRY", "BUILDKIT_SUBSTITUTE", "PIP_CERT", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_help_with_an_example(name: str, capsys: Captured) -> None:
+    assert cli.run([name, "--help"]) == Exit.DONE
+    said = capsys.readouterr()
+    assert "Example" in said.out
+    assert f"buildkit {name}" in said.out
+    assert said.err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "wanted"),
+    [
+        (["list", "nothing*"], Exit.NOTHING_SELECTED, "no target matches `nothing*`"),
+        (["list", "--file", "absent.toml"], Exit.USAGE, "absent.toml does not exist"),
+        (["build"], Exit.USAGE, "no target is selected"),
+        (["build", "--all", "demo*"], Exit.USAGE, "exclude each other"),
+        (["build", "--all", "--jobs", "0"], Exit.USAGE, "--jobs"),
+        (["build", "--all", "--substitute", "x"], Exit.USAGE, "`--substitute x`"),
+        (["build", "--all", "--ca-bundle", "absent"], Exit.USAGE, "absent"),
+        (["push"], Exit.USAGE, "no target is selected"),
+        (["uri", "nothing"], Exit.NOTHING_SELECTED, "no target matches"),
+        (["uri", "demo*"], Exit.NOTHING_SELECTED, "is not published"),
+        (["render", "--check"], Exit.TEMPLATE, "+FROM scratch AS wheels"),
+        (["nosuch"], Exit.USAGE, "No such command"),
+        (["list", "--nosuch"], Exit.USAGE, "No such option"),
+    ],
+)
+def test_a_mistake_ends_with_its_code_and_a_message_on_stderr(
+    project: Path, arguments: list[str], code: Exit, wanted: str, capsys: Captured
+) -> None:
+    assert cli.run(arguments) == code
+    said = capsys.readouterr()
+    assert wanted in said.err
+    assert said.out == ""
+    assert "Traceback" not in said.err
+
+
+def test_list_prints_a_table_or_json(project: Path, capsys: Captured) -> None:
+    assert cli.run(["list"]) == Exit.DONE
+    assert capsys.readouterr().out.splitlines()[1].split() == [
+        "demo-1.0-cpu-py311", "demo:1.0-cpu-py311", "both", "python:3.11-slim",
+    ]  # fmt: skip
+    assert cli.run(["list", "--json"]) == Exit.DONE
+    (target,) = json.loads(capsys.readouterr().out)
+    assert (target["id"], target["tag"]) == ("demo-1.0-cpu-py311", "1.0-cpu-py311")
+
+
+def test_render_writes_and_then_checks(project: Path, capsys: Captured) -> None:
+    assert cli.run(["render"]) == Exit.DONE
+    path = project / "dockerfiles" / "demo-1.0-cpu-py311" / "Dockerfile"
+    assert capsys.readouterr().out == f"{path}\n"
+    assert cli.run(["render", "--check"]) == Exit.DONE
+    path.write_text(path.read_text().replace("EXPOSE 8080", "EXPOSE 9090"))
+    assert cli.run(["render", "--check"]) == Exit.TEMPLATE
+    said = capsys.readouterr().err
+    assert "-EXPOSE 9090" in said
+    assert "+EXPOSE 8080" in said
+    assert "EXPOSE 9090" in path.read_text()
+
+
+def test_render_check_names_what_has_no_target_any_more(project: Path, capsys: Captured) -> None:
+    assert cli.run(["render"]) == Exit.DONE
+    (project / "images.toml").write_text(BASIC.replace("1.0", "2.0"))
+    assert cli.run(["render", "demo*"]) == Exit.DONE
+    assert cli.run(["render", "--check"]) == Exit.TEMPLATE
+    assert "demo-1.0-cpu-py311/Dockerfile: its target is not in" in capsys.readouterr().err
+
+
+def test_a_plan_is_printed_and_nothing_is_touched(project: Path, capsys: Captured) -> None:
+    before = sorted(project.rglob("*"))
+    assert cli.run(["build", "--all", "--plan"]) == Exit.DONE
+    plan = json.loads(capsys.readouterr().out)
+    assert list(plan["target"]) == ["demo-1_0-cpu-py311"]
+    assert sorted(project.rglob("*")) == before
+
+
+def test_uri_prints_one_uri_and_nothing_else(project: Path, capsys: Captured) -> None:
+    from buildkit import records
+    from buildkit.model import Published, Verified
+    from tests import fakes
+
+    published = Published(
+        verified=Verified(built=fakes.built(), report=fakes.report()),
+        uri="r.example/demo:1.0-cpu-py311",
+        digest=fakes.DIGEST,
+        pushed=True,
+    )
+    where = records.Records(folder=project / "dist")
+    where.write(records.PUBLISHED, "demo-1.0-cpu-py311", published)
+    assert cli.run(["uri", "demo*"]) == Exit.DONE
+    assert capsys.readouterr() == ("r.example/demo:1.0-cpu-py311\n", "")
+    assert cli.run(["uri", "demo*", "--digest"]) == Exit.DONE
+    assert capsys.readouterr() == (f"r.example/demo@{fakes.DIGEST}\n", "")
+
+
+def test_a_bug_is_called_one(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setattr("buildkit.matrix.expand", lambda _config: 1 / 0)
+    monkeypatch.delenv("BUILDKIT_TRACEBACK", raising=False)
+    assert cli.run(["list"]) == Exit.BUG
+    assert "this is a bug in buildkit: ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_an_interrupt_has_its_code(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_config: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("buildkit.matrix.expand", interrupted)
+    assert cli.run(["list"]) == Exit.INTERRUPTED
+
+
+def test_no_registry_is_taken_for_granted() -> None:
+    """Nothing is ever pushed to the caller's own account because nobody said where to."""
+    from buildkit.errors import UsageError
+    from buildkit.schema import Registry
+
+    with pytest.raises(UsageError, match="no registry is named"):
+        ecr.place(Registry(), None)
+    with pytest.raises(UsageError):
+        ecr.place(Registry(account="123456789012"), None)
+
+
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("us-east-1", "123456789012.dkr.ecr.us-east-1.amazonaws.com"),
+        ("cn-north-1", "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn"),
+        ("us-gov-west-1", "123456789012.dkr.ecr.us-gov-west-1.amazonaws.com"),
+        ("us-iso-east-1", "123456789012.dkr.ecr.us-iso-east-1.c2s.ic.gov"),
+    ],
+)
+def test_the_host_of_an_account_comes_from_its_partition(region: str, host: str) -> None:
+    from buildkit.schema import Registry
+
+    place = ecr.place(Registry(account="123456789012", region=region), None)
+    assert (place.host, place.region) == (host, region)
+
+
+def test_an_ecr_host_names_its_own_region_and_account() -> None:
+    from buildkit.schema import Registry
+
+    host = "210987654321.dkr.ecr.eu-west-1.amazonaws.com"
+    place = ecr.place(Registry(account="123456789012", region="us-east-1"), host)
+    assert (place.host, place.account, place.region) == (host, "210987654321", "eu-west-1")
+
+
+def test_a_login_never_shows_its_password() -> None:
+    from buildkit.model import Login
+
+    assert "hunter2" not in f"{Login(user='AWS', password='hunter2')!r}"
+
+
+@pytest.mark.process
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, buildkit.cli\n"
+        "buildkit.cli.run(['--help'])\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "Usage: buildkit" in done.stdout
+    heavy = {"boto3", "botocore", "docker", "jinja2", "pydantic", "requests", "tomli"}
+    assert not heavy & set(done.stderr.split())
