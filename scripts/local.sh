@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 # The real parts that quickstart and the end-to-end tests share: sourced, it exports where they are.
 
-# local_engine PYTHON…: an engine, and base images of these versions where it cannot pull them.
+# local_engine: an engine, and base images for every Python of the matrix where it cannot pull them.
 local_engine() {
   local lines
   lines=$("$scripts/engine" up)
   eval "$lines"
-  BUILDKIT_SUBSTITUTE=$("$scripts/bases" "$@" | paste -sd' ' -)
+  BUILDKIT_SUBSTITUTE=$("$scripts/bases" 3.9 3.11 3.13 | paste -sd' ' -)
   export BUILDKIT_SUBSTITUTE
 }
 
