@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 import botocore.exceptions
+from botocore.config import Config
 
 from buildkit.errors import ToolError, UsageError
 from buildkit.model import Login
@@ -29,6 +30,9 @@ HOST = re.compile(
     r"(?P<account>[0-9]{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.[a-z0-9.-]+"
 )
 """An ECR registry's name (ECR user guide, "Private registries"); dual-stack writes `dkr-ecr`."""
+
+LIMITS = Config(connect_timeout=5, read_timeout=20)
+"""Seconds, of each of boto3's attempts: with its own 60 a silent host costs five minutes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +110,7 @@ def ensure_repository(where: Place, name: str) -> bool:
 
 def _client(where: Place) -> ECRClient:
     with _translated("connecting to AWS"):
-        return boto3.client("ecr", region_name=where.region)
+        return boto3.client("ecr", region_name=where.region, config=LIMITS)
 
 
 def _dns_suffix(region: str) -> str:

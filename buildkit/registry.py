@@ -52,6 +52,10 @@ class Registry:
     host: str
     login: Login
 
+    def check(self) -> None:
+        """Raise ToolError if it does not answer, or not to this login."""
+        self._get("", {})
+
     def manifest(self, repository: str, reference: str) -> Manifest | None:
         """The manifest under a tag or digest, None if there is none. Raises ToolError."""
         answer = self._get(f"{repository}/manifests/{reference}", {"Accept": ", ".join(EVERY_TYPE)})
@@ -86,9 +90,15 @@ class Registry:
                 auth=(self.login.user, self.login.password),
                 timeout=SECONDS,
             )
+        except requests.exceptions.SSLError as error:
+            raise ToolError(
+                f"the certificate of the registry {self.host} is not trusted: {_reason(error)}",
+                hint="name your network's certificates in REQUESTS_CA_BUNDLE, and give them to "
+                "Docker too",
+            ) from error
         except requests.RequestException as error:
             raise ToolError(
-                f"the registry {self.host} does not answer: {error}",
+                f"the registry {self.host} does not answer: {_reason(error)}",
                 hint="check the registry's name and the network",
             ) from error
         match answer.status_code:
@@ -106,6 +116,11 @@ class Registry:
                     f"the registry {self.host} answered {status}: {answer.text[:200]}",
                     hint="run it again; what is in the registry already is kept",
                 )
+
+
+def _reason(error: requests.RequestException) -> str:
+    """What happened on the network, without what urllib3 wraps around it."""
+    return str(getattr(error.args[0], "reason", error) if error.args else error)
 
 
 def refusals(manifest: Manifest) -> list[str]:

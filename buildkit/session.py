@@ -54,7 +54,7 @@ class Delivery:
 
     def check(self) -> None:
         """Fail now rather than after the builds. Raises ToolError."""
-        ecr.login(self.place)
+        registry.Registry(host=self.place.host, login=ecr.login(self.place)).check()
 
     def publish(self, verified: Verified) -> Published:
         repository = verified.built.target.repository
@@ -72,7 +72,7 @@ class Delivery:
 
 
 def delivery(the_project: Project, host: str | None, engine: Engine) -> Delivery:
-    """Raises UsageError if no registry is named, ToolError if it gives no login."""
+    """Raises UsageError if no registry is named, ToolError if it gives or takes no login."""
     place = ecr.place(the_project.config.registry, host)
     made = Delivery(place=place, engine=engine)
     made.check()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.parts import Engine, another_engine, processes_with
 from tests.e2e.real import Local, Project, exports, make_project, script
 
 if TYPE_CHECKING:
@@ -33,6 +35,21 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
         script("registry", "down", "--state", state)
 
 
+@pytest.fixture(scope="session")
+def classic_engine(local: Local) -> Iterator[tuple[Engine, Local]]:
+    with another_engine(local, "classic") as made:
+        yield made
+
+
+@pytest.fixture
+def classic(classic_engine: tuple[Engine, Local], scratch: Path) -> Iterator[tuple[Engine, Local]]:
+    """An engine with the classic image store. A test may stop it, and has to start it again."""
+    engine, there = classic_engine
+    there = replace(there, env={**there.env, "TMPDIR": str(scratch)})
+    yield engine, there
+    assert there.stay_behind() == set()
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     folder = tmp_path / "project"
@@ -40,15 +57,20 @@ def project(tmp_path: Path) -> Project:
     return make_project(folder)
 
 
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    """The folder for temporary files of the tool, and of what it starts."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def nothing_is_left(
-    local: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
-    """No container, volume or temporary file of the tool may outlive its run."""
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
+def nothing_is_left(local: Local, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No container, volume, temporary file or process of the tool may outlive its run."""
     monkeypatch.setitem(local.env, "TMPDIR", str(scratch))
     yield
-    assert local.leftovers() == ""
+    assert local.stay_behind() == set()
     assert [path.name for path in scratch.iterdir()] == []
+    assert processes_with(str(scratch)) == []
     assert "BUILDKIT_REGISTRY" not in os.environ

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +65,35 @@ def script(*argv: str, env: dict[str, str] | None = None, seconds: float = 600) 
     return done.stdout
 
 
+class Running:
+    """A run of the command line that has not ended. What it says is kept as it comes."""
+
+    def __init__(self, argv: list[str], folder: Path, env: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            argv, cwd=folder, env=env, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.stderr = ""
+
+    def says(self, text: str) -> None:
+        """Wait until it has said this."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.stderr += line
+            if text in line:
+                return
+        raise AssertionError(f"it never said {text!r}: {self.stderr}")
+
+    def end(self, seconds: float) -> Result:
+        stdout, stderr = self.process.communicate(timeout=seconds)
+        return Result(code=self.process.returncode, stdout=stdout, stderr=self.stderr + stderr)
+
+    def kill(self) -> None:
+        """Nothing, if it has ended."""
+        self.process.kill()
+        self.process.wait()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Local:
     """An engine, and perhaps a registry, as the environment that leads to them."""
@@ -87,16 +117,9 @@ class Local:
         )
         return Result(code=done.returncode, stdout=done.stdout, stderr=done.stderr)
 
-    def start(self, *arguments: str, folder: Path, **env: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [str(BUILDKIT), *arguments],
-            cwd=folder,
-            env={**self.env, **env},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def start(self, *arguments: str, folder: Path, **env: str) -> Running:
+        """Begin a run that the test will interfere with."""
+        return Running([str(BUILDKIT), *arguments], folder, {**self.env, **env})
 
     def docker(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -132,10 +155,30 @@ class Local:
         digest = "sha256:" + hashlib.sha256(answer.content).hexdigest()
         return answer.headers["Content-Type"], digest, answer.json()
 
-    def leftovers(self) -> str:
+    def leftovers(self) -> set[str]:
         """Containers and volumes of any run of the tool."""
         mine = ("--filter", "label=buildkit.run", "--quiet")
-        return self.docker("ps", "--all", *mine) + self.docker("volume", "ls", *mine)
+        found = self.docker("ps", "--all", *mine), self.docker("volume", "ls", *mine)
+        return {name for lines in found for name in lines.split()}
+
+    def sweep(self) -> list[str]:
+        """Remove what a run could not, because its engine was gone."""
+        mine = ("--filter", "label=buildkit.run", "--quiet")
+        found = self.docker("ps", "--all", *mine).split()
+        if found:
+            self.docker("rm", "--force", "--volumes", *found)
+        if volumes := self.docker("volume", "ls", *mine).split():
+            self.docker("volume", "rm", "--force", *volumes)
+        return found
+
+    def stay_behind(self) -> set[str]:
+        """Those of them that stay: others may be at work on the same engine."""
+        found = self.leftovers()
+        deadline = time.monotonic() + 30
+        while found and time.monotonic() < deadline:
+            time.sleep(0.2)
+            found &= self.leftovers()
+        return found
 
 
 ALGORITHM = Path(__file__).with_name("algorithm")
@@ -151,6 +194,21 @@ class Project:
 
     def write(self, text: str) -> None:
         (self.folder / "images.toml").write_text(text.replace("NAME", self.name))
+
+    def change(self, program: str, old: str, new: str) -> None:
+        """Change `train` or `serve`."""
+        path = self.folder / "program" / program
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    def template(self, name: str, instructions: str) -> None:
+        """Write a template of the project: the basic one, with these instructions before it."""
+        folder = self.folder / "templates"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.Dockerfile.j2").write_text(
+            TEMPLATE.replace("INSTRUCTIONS", instructions)
+        )
 
     @property
     def id(self) -> str:
@@ -171,6 +229,13 @@ channels = { training = "data" }
 content-type = "text/csv"
 body = "request.csv"
 answer = "answer.csv"
+"""
+
+TEMPLATE = """\
+{% extends "basic.Dockerfile.j2" %}
+{% block system %}
+INSTRUCTIONS
+{% endblock %}
 """
 
 
