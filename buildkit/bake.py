@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,18 +28,25 @@ CAUSES = (  # what the engine says -> what it means and what to type next
         "check `base` in images.toml, or stand another image in for it with `--substitute`",
     ),
     (
-        "cannot connect to the docker daemon",
-        "the Docker engine stopped answering",
-        "start it (`docker info` tells), then the same command again",
-    ),
-    (
         "unknown command: docker buildx",
         "docker has no buildx",
         "install the buildx plugin: https://docs.docker.com/build/install-buildx/",
     ),
 )
-GONE = ("cannot connect to the docker daemon", "error reading from server", "connection reset",
-        "transport is closing", "unexpected eof", "broken pipe")  # fmt: skip
+STOPPED = (
+    "the Docker engine stopped answering",
+    "start it (`docker info` tells), then the same command again",
+)
+GONE = re.compile(
+    r"cannot connect to the docker daemon|error reading from server|transport is closing"
+    r"|^(?!.*failed to solve).*(?:connection reset|unexpected eof|broken pipe)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""The engine's end. What a living engine could not solve may tell of somebody else's connection."""
+OTHERWISE = (
+    "the build failed",
+    "mend the step, then the same command again; `-v` shows all output",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +118,7 @@ def _bake(
     if done.code == 0 and metadata.exists():
         return progress, json.loads(metadata.read_text(encoding="utf-8"))
     progress.final_error = progress.final_error or done.output.strip()[-2000:]
-    if any(sign in progress.final_error.lower() for sign in GONE):
+    if GONE.search(progress.final_error):
         for name in wave:  # no engine: every target of the wave has failed
             progress.steps[name] = Step(target=name, title="", error=progress.final_error)
     return progress, None
@@ -127,7 +135,7 @@ def _explained(step: Step, final_error: str) -> ToolError:
     said = f"{step.error} {final_error} {' '.join(step.lines[-TAIL:])}".lower()
     cause, hint = next(
         ((cause, hint) for sign, cause, hint in CAUSES if sign in said),
-        ("the build failed", "mend the step, then the same command again; `-v` shows all output"),
+        STOPPED if GONE.search(final_error) else OTHERWISE,
     )
     where = f" at `{step.title}`" if step.title else ""
     return ToolError(

@@ -34,6 +34,10 @@ LABEL = "buildkit.run"
 LOG_LINES = 30
 API_SECONDS = 120
 """How long the engine may think about one call; waits for a container add their own time."""
+HELLO_SECONDS = 20
+"""How long it may take to answer at all."""
+FAILURES = (docker.errors.DockerException, requests.RequestException)
+"""What docker-py raises: the engine's refusals, and the network's as they come."""
 
 
 @contextmanager
@@ -44,7 +48,7 @@ def _translated(doing: str) -> Iterator[None]:
         raise ToolError(
             f"{doing}: the engine has no such image", hint="build it, or `docker pull` it"
         ) from error
-    except (docker.errors.DockerException, requests.RequestException) as error:
+    except FAILURES as error:
         said = getattr(error, "explanation", None) or str(error)
         if "No space left" in said or "no space left" in said:
             raise ToolError(
@@ -113,7 +117,7 @@ class Engine:
 
     def untag(self, name: str) -> None:
         """Take a name off an image; its other names keep it."""
-        with suppress(docker.errors.DockerException):
+        with suppress(*FAILURES):
             self.client.images.remove(name, noprune=True)
 
     @contextmanager
@@ -124,7 +128,7 @@ class Engine:
         try:
             yield volume.name
         finally:
-            with suppress(docker.errors.DockerException):
+            with suppress(*FAILURES):
                 volume.remove(force=True)
 
     @contextmanager
@@ -166,7 +170,7 @@ class Engine:
         try:
             yield Container(docker=created, host=local)
         finally:
-            with suppress(docker.errors.DockerException, requests.RequestException):
+            with suppress(*FAILURES):
                 created.remove(force=True, v=True)
 
     def close(self) -> None:
@@ -176,12 +180,12 @@ class Engine:
 
     def sweep(self) -> None:
         mine: dict[str, Any] = {"label": f"{LABEL}={self.run}"}
-        with suppress(docker.errors.DockerException, requests.RequestException):
+        with suppress(*FAILURES):
             for container in self.client.containers.list(all=True, filters=mine):
-                with suppress(docker.errors.DockerException):
+                with suppress(*FAILURES):
                     container.remove(force=True, v=True)
             for volume in self.client.volumes.list(filters=mine):
-                with suppress(docker.errors.DockerException):
+                with suppress(*FAILURES):
                     volume.remove(force=True)
 
     def _refuse_when_closed(self) -> None:
@@ -209,12 +213,12 @@ class Container:
                 return None
 
     def start(self) -> str | None:
-        try:
-            self.docker.start()
-        except docker.errors.APIError as error:
-            if error.status_code in (400, 404):  # a program that is missing or not executable
-                return str(error.explanation)
-            with _translated("starting a container"):
+        with _translated("starting a container"):
+            try:
+                self.docker.start()
+            except docker.errors.APIError as error:
+                if error.status_code in (400, 404):  # a program is missing or not executable
+                    return str(error.explanation)
                 raise
         return None
 
@@ -251,12 +255,13 @@ def connect() -> Engine:
     where, builder = endpoint()
     try:
         client = (
-            docker.from_env(timeout=API_SECONDS)
+            docker.from_env(timeout=HELLO_SECONDS)
             if "DOCKER_HOST" in os.environ
-            else docker.DockerClient(base_url=where, timeout=API_SECONDS)
+            else docker.DockerClient(base_url=where, timeout=HELLO_SECONDS)
         )
         info = client.info()
-    except (docker.errors.DockerException, requests.RequestException) as error:
+        client.api.timeout = API_SECONDS
+    except FAILURES as error:
         raise ToolError(
             f"no Docker engine answers at {where}",
             details=str(error),

@@ -17,6 +17,8 @@ STATE = re.compile(r"(?:DONE|CANCELED|CACHED|ERROR|extracting|transferring|resol
 INSTRUCTION = re.compile(r"(?:\S+ )?\d+/\d+ ")
 MOUNTS = re.compile(r"--mount=\S+ *|\\ +")
 TAIL = 20
+WIDTH = 500
+"""Characters of a line that are kept: a build may print megabytes without a line break."""
 
 
 @dataclass(kw_only=True)
@@ -51,7 +53,7 @@ class Progress:
             if step is None:
                 self.steps[match["number"]] = self._first(line)
             elif not STATE.match(match["text"]):
-                step.lines.append(match["text"])
+                step.lines.append(match["text"][:WIDTH])
                 if len(step.lines) == 1 and step.is_instruction:
                     return step
         return None

@@ -64,8 +64,12 @@ def _verified(
     where: records.Records, targets: Sequence[Target]
 ) -> Iterator[tuple[Target, Verified | ToolError]]:
     for target in targets:
-        built = where.find(records.BUILT, target.id)
-        verified = where.find(records.VERIFIED, target.id)
+        try:
+            built = where.find(records.BUILT, target.id)
+            verified = where.find(records.VERIFIED, target.id)
+        except ToolError as error:
+            yield target, error
+            continue
         if built is None:
             yield target, ToolError("it is not built", hint=f"`buildkit build {target.id}`")
         elif verified is None or verified.built.image_id != built.image_id:

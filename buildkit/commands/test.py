@@ -105,7 +105,11 @@ def _built(
     where: records.Records, targets: Sequence[Target]
 ) -> Iterator[tuple[Target, Built | ToolError]]:
     for target in targets:
-        built = where.find(records.BUILT, target.id)
+        try:
+            built = where.find(records.BUILT, target.id)
+        except ToolError as error:
+            yield target, error
+            continue
         if built is None:
             yield target, ToolError("it is not built", hint=f"`buildkit build {target.id}`")
         else:
