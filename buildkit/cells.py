@@ -32,13 +32,23 @@ class Cell:
 
 @dataclass(kw_only=True)
 class Problems:
-    """Collects what is wrong while targets are made, so that all of it is reported."""
+    """Collects what is wrong while targets are made, so that all of it is reported.
 
+    `read` is what was wrong with the file's form: a key named there was left out of the image, so
+    what its absence leads to is not told as well.
+    """
+
+    read: tuple[Problem, ...]
     found: list[Problem] = field(default_factory=list)
 
     def add(self, path: Where, message: str) -> None:
         problem = Problem(path=path, message=message)
-        if problem not in self.found:
+        key = path[2:3]
+        left_out = key and any(
+            other.path[:3] == path[:3] or other.path[:2] == ("defaults", *key)
+            for other in self.read
+        )
+        if not left_out and problem not in self.found:
             self.found.append(problem)
 
     def check(self, path: Where, check: Callable[[str], str], text: str) -> str:

@@ -52,7 +52,7 @@ class Commands(click.Group):
 )
 @click.version_option(package_name="buildkit", message="%(version)s")
 def cli() -> None:
-    r"""Build, test and publish SageMaker-compatible container images from images.toml.
+    """Build, test and publish SageMaker-compatible container images from images.toml.
 
     \b
     Examples:
@@ -60,7 +60,7 @@ def cli() -> None:
       buildkit build 'sklearn*'
       buildkit build --all --push
       docker pull "$(buildkit uri sklearn-1.7.2-cpu-py311)"
-    """
+    """  # noqa: D301 - to click a backspace means "keep these lines"
 
 
 def main() -> NoReturn:

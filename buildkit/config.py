@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -86,16 +87,19 @@ def parse(text: str, path: Path) -> Config:
 
 def fail(config: Config, problems: Iterable[Problem]) -> None:
     """Raise ConfigError with one line per problem, in the order of the file; none: return."""
-    lines = []
+    found: dict[tuple[int, str], str] = {}  # one line for the same words about the same line
     for problem in problems:
         line = locate.line_of(config.text, problem.path) or 1
         where = ".".join(str(key) for key in problem.path)
-        lines.append((line, f"{config.path.name}:{line}: {where}: {problem.message}"))
+        found.setdefault(
+            (line, problem.message), f"{config.path.name}:{line}: {where}: {problem.message}"
+        )
+    lines = [text for _, text in sorted(found.items())]
     if lines:
         count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
         raise ConfigError(
             f"{count} in {config.path.name}",
-            details="\n".join(text for _, text in sorted(lines)),
+            details="\n".join(lines),
             hint=f"edit {config.path.name}, then `buildkit list`; docs/images-toml.md has each key",
         )
 
@@ -109,17 +113,29 @@ def _image(name: str, table: object, problems: list[Problem]) -> schema.Image | 
 def _validate(
     annotation: Any, value: object, at: tuple[str, ...], problems: list[Problem]
 ) -> object | None:
+    """The typed value; None if even what is left without its wrong keys is none.
+
+    What is left is used to look for further problems, never to build.
+    """
+    adapter: TypeAdapter[object] = TypeAdapter(annotation)
     try:
-        typed: object = TypeAdapter(annotation).validate_python(value)
+        return adapter.validate_python(value)
     except ValidationError as error:
-        problems += [
-            Problem(path=(*at, *details["loc"]), message=_sentence(annotation, details))
+        wrong = [
+            details
             for details in error.errors(include_url=False)
             # A list whose values are all wrong is not also too short.
             if not (details["type"] == "too_short" and details["input"])
         ]
-        return None
-    return typed
+    problems += [
+        Problem(path=(*at, *details["loc"]), message=_sentence(annotation, details))
+        for details in wrong
+    ]
+    if isinstance(value, dict):
+        names = {details["loc"][0] for details in wrong if details["loc"]}
+        with suppress(ValidationError):
+            return adapter.validate_python({k: v for k, v in value.items() if k not in names})
+    return None
 
 
 def _sentence(model: Any, error: Any) -> str:  # noqa: PLR0911 - one per kind
@@ -135,8 +151,6 @@ def _sentence(model: Any, error: Any) -> str:  # noqa: PLR0911 - one per kind
             return str(error["ctx"]["error"])
         case "string_type":
             return f"a string is wanted, not {error['input']!r}; put it in quotes"
-        case "string_pattern_mismatch":
-            return f"{error['input']!r} does not match {error['ctx']['pattern']}"
         case "too_short":
             return "at least one value is wanted"
         case _:

@@ -26,13 +26,13 @@ def expand(config: Config) -> tuple[Target, ...]:
 
     Raises ConfigError with all problems of the file, those of reading it included.
     """
-    problems = Problems(found=list(config.problems))
+    problems = Problems(read=config.problems)
     targets = []
     for name, image in config.images:
         found = cells.of_image(name, image, config.defaults, problems)
         targets += [_target(cell, image, config, problems) for cell in found]
     _refuse_twins(targets, problems)
-    config_module.fail(config, problems.found)
+    config_module.fail(config, (*config.problems, *problems.found))
     return tuple(targets)
 
 

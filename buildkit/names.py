@@ -14,6 +14,8 @@ COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 REPOSITORY = re.compile(rf"{COMPONENT}(?:/{COMPONENT})*")
 HOST = r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*)(?::[0-9]+)?"
+ACCOUNT = re.compile(r"[0-9]{12}")
+REGION = re.compile(r"[a-z]{2}[a-z-]*-[0-9]{1,2}")
 REFERENCE = re.compile(
     rf"(?:{HOST}/)?{COMPONENT}(?:/{COMPONENT})*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
@@ -44,6 +46,11 @@ def repository(text: str) -> str:
         raise ValueError(f"{text!r} is not a repository name (2 to 256 characters)")
     what = "a repository name (lower-case letters, digits, `.`, `_`, `-`, `/`)"
     return full(REPOSITORY, what, text)
+
+
+def host(text: str) -> str:
+    what = "the host name of a registry, such as `123456789012.dkr.ecr.eu-west-1.amazonaws.com`"
+    return full(re.compile(HOST), what, text)
 
 
 def reference(text: str) -> str:

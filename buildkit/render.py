@@ -28,6 +28,7 @@ SUFFIX = ".Dockerfile.j2"
 class Templates:
     """The folders templates are looked for in: the project's own first, then ours."""
 
+    own: Path
     folders: tuple[Path, ...]
     environment: ImmutableSandboxedEnvironment
 
@@ -65,7 +66,7 @@ def templates(project: Path) -> Templates:
     )
     environment.filters["shell"] = shlex.quote
     environment.filters["value"] = _value
-    return Templates(folders=folders, environment=environment)
+    return Templates(own=own, folders=folders, environment=environment)
 
 
 def render(target: Target, source: Templates) -> Rendered:
@@ -81,7 +82,7 @@ def render(target: Target, source: Templates) -> Rendered:
     except jinja2.TemplateNotFound as error:
         raise TemplateError(
             f"{target.id}: there is no template `{error.name}`",
-            hint=f"templates are looked for in {' and '.join(map(str, source.folders))}; there are "
+            hint=f"write {source.own / str(error.name)}, or use one of "
             + ", ".join(_names(source)),
         ) from error
     except jinja2.TemplateSyntaxError as error:
@@ -92,7 +93,8 @@ def render(target: Target, source: Templates) -> Rendered:
     except (jinja2.TemplateError, SecurityError, TypeError, ValueError, ArithmeticError) as error:
         raise TemplateError(
             f"{target.id}: {_place(error, name)}: {error}",
-            hint="a template sees `target` and nothing else; docs/templates.md lists its fields",
+            hint="docs/templates.md: a template sees `target` and its fields, extends a base "
+            "template and fills its blocks",
         ) from error
     return Rendered(target=target, dockerfile=text)
 

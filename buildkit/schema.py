@@ -130,9 +130,9 @@ class Image(Axes):
 class Registry(Model):
     """Where images are pushed: an ECR account and region, or the name of a registry's host."""
 
-    account: Annotated[str, Field(pattern=r"^[0-9]{12}$")] | None = None
-    region: Annotated[str, Field(pattern=r"^[a-z]{2}[a-z-]*-[0-9]$")] | None = None
-    host: Annotated[str, Field(pattern=rf"^{names.HOST}$")] | None = None
+    account: Annotated[str, _matching(names.ACCOUNT, "an AWS account of 12 digits")] | None = None
+    region: Annotated[str, _matching(names.REGION, "a region such as `eu-west-1`")] | None = None
+    host: Annotated[str, AfterValidator(names.host)] | None = None
     repository: Pattern | None = None
     tag: Pattern = "{version}-{device}-{py}"
 

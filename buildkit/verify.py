@@ -26,28 +26,31 @@ def report(subject: kit.Subject, digest: str, engine: Engine) -> Report:
         image=subject.image,
         digest=digest,
         profile=PROFILE,
-        suite=fingerprint(subject.samples),
+        suite=fingerprint(subject),
         clauses=kit.run(subject, engine),
     )
 
 
 def verify(built: Built, engine: Engine) -> tuple[Report, Verified | None]:
     """Test a built image by its id, whatever its name points at by now. None: it failed."""
-    target = built.target
-    subject = kit.Subject(
-        image=built.image_id,
-        architecture=target.platform.partition("/")[2],
-        purpose=target.purpose,
-        samples=target.samples,
-    )
-    found = report(subject, built.image_id, engine)
+    found = report(_subject(built), built.image_id, engine)
     return found, Verified(built=built, report=found) if found.passed else None
 
 
 def still_holds(verified: Verified, built: Built) -> bool:
-    """Whether this very image has passed this very suite on these very samples before."""
+    """Whether this very image has passed this very suite, for this purpose, on these samples."""
     return verified.built.image_id == built.image_id and verified.report.suite == fingerprint(
-        built.target.samples
+        _subject(built)
+    )
+
+
+def _subject(built: Built) -> kit.Subject:
+    target = built.target
+    return kit.Subject(
+        image=built.image_id,
+        architecture=target.platform.partition("/")[2],
+        purpose=target.purpose,
+        samples=target.samples,
     )
 
 
@@ -62,13 +65,17 @@ def refusal(found: Report) -> ContractError:
     )
 
 
-def fingerprint(samples: Samples) -> str:
-    """Changes whenever the clauses or the samples do; the same in every checkout."""
+def fingerprint(subject: kit.Subject) -> str:
+    """Changes with the clauses, with what an image is tested for, and with the samples.
+
+    The same in every checkout: files count by their content, not by where they are.
+    """
     total = hashlib.sha256()
     for file in sorted(Path(__file__).with_name("contract").glob("*.py")):
         total.update(file.read_bytes())
-    total.update(json.dumps(samples.hyperparameters).encode())
-    for name, path in _files(samples):
+    asked = [subject.architecture, subject.purpose.value, subject.samples.hyperparameters]
+    total.update(json.dumps(asked).encode())
+    for name, path in _files(subject.samples):
         total.update(f"{name} {path.stat().st_size}\n".encode())
         total.update(path.read_bytes())
     return f"sha256:{total.hexdigest()}"

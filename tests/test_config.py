@@ -156,7 +156,9 @@ def problems(text: str) -> str:
         pytest.param("[image]\ndemo = 3", "image.demo", id="an image that is no table"),
         pytest.param("image = 3", "no image", id="images that are no table"),
         pytest.param(
-            MINIMAL + "[registry]\naccount = '12'", "does not match ^[0-9]{12}$", id="account"
+            MINIMAL + "[registry]\naccount = '12'",
+            "is not an AWS account of 12 digits",
+            id="account",
         ),
     ],
 )
@@ -229,3 +231,23 @@ def test_a_file_that_is_no_text_is_an_error(tmp_path: Path) -> None:
 def test_nothing_is_executed_while_reading() -> None:
     read = parse(MINIMAL + 'labels = { a = "$(touch /tmp/x) `id` {name}" }')
     assert dict(read.images)["demo"].labels == {"a": "$(touch /tmp/x) `id` {name}"}
+
+
+def test_what_follows_from_a_wrong_key_is_not_told_as_well() -> None:
+    found = problems(
+        """
+        [defaults]
+        base = "a {nonsense}"
+
+        [image.one]
+        versions = ["1"]
+        packages = 3
+        exclude = [{ version = "2" }]
+        """
+    )
+    assert [line.split(": ")[:2] for line in found.splitlines()] == [
+        ["3 problems in images.toml"],
+        ["images.toml:3", "defaults.base.cpu"],
+        ["images.toml:7", "image.one.packages"],
+        ["images.toml:8", "image.one.exclude.0"],
+    ]

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkit import verify
-from buildkit.contract import clause, image, job, serving, training
+from buildkit.contract import clause, image, job, kit, serving, training
 from buildkit.contract.world import ImageView
 from buildkit.errors import ContractError
-from buildkit.model import Level, Payload, Samples, Status
+from buildkit.model import Level, Payload, Purpose, Samples, Status
 from tests import fakes
 
 if TYPE_CHECKING:
@@ -248,5 +248,21 @@ def test_the_suite_s_fingerprint_follows_the_samples_but_not_their_place(tmp_pat
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.csv").write_text(text)
         samples = Samples(channels=(("training", str(tmp_path / folder)),))
-        found.append(verify.fingerprint(samples))
+        found.append(fingerprint(samples))
     assert found[0] == found[1] != found[2]
+
+
+def fingerprint(samples: Samples, **changes: Any) -> str:
+    subject = kit.Subject(image="demo", architecture="amd64", purpose=Purpose.BOTH, samples=samples)
+    return verify.fingerprint(dataclasses.replace(subject, **changes))
+
+
+def test_an_image_that_was_tested_for_training_is_not_tested_for_inference() -> None:
+    found = {
+        fingerprint(Samples()),
+        fingerprint(Samples(), purpose=Purpose.TRAINING),
+        fingerprint(Samples(), architecture="arm64"),
+        fingerprint(Samples(hyperparameters=(("a", "1"),))),
+    }
+    assert len(found) == 4
+    assert fingerprint(Samples(), image="another name") in found
