@@ -16,6 +16,7 @@ import boto3
 import botocore.exceptions
 from botocore.config import Config
 
+from buildkit import names
 from buildkit.errors import ToolError, UsageError
 from buildkit.model import Login
 
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
     from buildkit.schema import Registry
 
 HOST = re.compile(
-    r"(?P<account>[0-9]{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.[a-z0-9.-]+"
+    r"(?P<account>[0-9]{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.(?P<suffix>[a-z0-9.-]+)"
 )
 """An ECR registry's name (ECR user guide, "Private registries"); dual-stack writes `dkr-ecr`."""
+DUAL_STACK = "on.aws"
 
 LIMITS = Config(connect_timeout=5, read_timeout=20)
 """Seconds, of each of boto3's attempts: with its own 60 a silent host costs five minutes."""
@@ -52,12 +54,7 @@ def place(registry: Registry, host: str | None) -> Place:
     """
     host = host or registry.host
     if host is not None:
-        match = HOST.fullmatch(host.partition(":")[0])
-        return Place(
-            host=host,
-            account=match["account"] if match else registry.account,
-            region=match["region"] if match else registry.region,
-        )
+        return _of_host(host, registry)
     if registry.account is None or registry.region is None:
         raise UsageError(
             "no registry is named",
@@ -69,6 +66,29 @@ def place(registry: Registry, host: str | None) -> Place:
         host=f"{registry.account}.dkr.ecr.{registry.region}.{suffix}",
         account=registry.account,
         region=registry.region,
+    )
+
+
+def _of_host(host: str, registry: Registry) -> Place:
+    """The place of a named host: ECR's own, or one on this machine that stands in for it.
+
+    ECR's login is sent to no other: whoever has it can push to every repository of the account.
+    """
+    try:
+        names.host(host)
+    except ValueError as error:
+        raise UsageError(
+            str(error), hint="no `https://`, no path: a host, perhaps a port"
+        ) from error
+    match = HOST.fullmatch(host.partition(":")[0])
+    if match and match["suffix"] in (_dns_suffix(match["region"]), DUAL_STACK):
+        return Place(host=host, account=match["account"], region=match["region"])
+    if names.is_loopback(host):
+        return Place(host=host, account=registry.account, region=registry.region)
+    raise UsageError(
+        f"`{host}` is no registry of ECR, and none on this machine",
+        hint="ECR's login goes nowhere else; an ECR registry is called "
+        "`<account>.dkr.ecr.<region>.amazonaws.com`",
     )
 
 

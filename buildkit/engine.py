@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 LABEL = "buildkit.run"
 LOG_LINES = 30
+LOG_WIDTH = 500
 API_SECONDS = 120
 """How long the engine may think about one call; waits for a container add their own time."""
 HELLO_SECONDS = 20
@@ -173,8 +174,9 @@ class Engine:
             with suppress(*FAILURES):
                 created.remove(force=True, v=True)
 
-    def close(self) -> None:
-        """Refuse new containers and remove all of this run: what waits for them then ends."""
+    def interrupt(self) -> None:
+        """End what this run waits for: processes, then containers. No new ones are begun."""
+        shell.end_all()
         self.closed.set()
         self.sweep()
 
@@ -241,7 +243,8 @@ class Container:
 
     def logs(self) -> str:
         with _translated("reading a container's log"):
-            return self.docker.logs(tail=LOG_LINES).decode("utf-8", "replace")
+            said = self.docker.logs(tail=LOG_LINES).decode("utf-8", "replace")
+        return "".join(f"{line[:LOG_WIDTH]}\n" for line in said.splitlines()[-LOG_LINES:])
 
     def address(self, port: int) -> tuple[str, int]:
         with _translated("looking for a published port"):

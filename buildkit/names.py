@@ -6,6 +6,7 @@ ECR's CreateRepository (2 to 256 characters).
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -51,6 +52,15 @@ def repository(text: str) -> str:
 def host(text: str) -> str:
     what = "the host name of a registry, such as `123456789012.dkr.ecr.eu-west-1.amazonaws.com`"
     return full(re.compile(HOST), what, text)
+
+
+def is_loopback(registry: str) -> bool:
+    """Whether a registry's host is this machine: there, and only there, plain HTTP is spoken."""
+    name = registry.removeprefix("[").rpartition(":")[0] or registry
+    try:
+        return ipaddress.ip_address(name.rstrip("]")).is_loopback
+    except ValueError:
+        return name == "localhost"
 
 
 def reference(text: str) -> str:

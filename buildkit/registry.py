@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from buildkit import names
 from buildkit.errors import ToolError
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ EVERY_TYPE = (
 )
 """Asked for all of them, a registry answers with what it has, unconverted."""
 SECONDS = 30
-LOOPBACK = ("127.", "localhost", "[::1]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ class Registry:
         return document
 
     def _get(self, path: str, headers: Mapping[str, str]) -> requests.Response | None:
-        scheme = "http" if self.host.startswith(LOOPBACK) else "https"
+        scheme = "http" if names.is_loopback(self.host) else "https"
         try:
             answer = requests.get(
                 f"{scheme}://{self.host}/v2/{path}",

@@ -14,7 +14,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"commands.list", "commands.render", "commands.build", "commands.test", "commands.push",
      "commands.uri"},
     {"commands.report"},
-    {"options", "session", "pipeline"},
+    {"options", "project", "delivery", "pipeline"},
     {"matrix", "bake", "verify", "publish", "push"},
     {"cells", "render", "plan", "progress", "records", "secrets", "engine", "ecr", "registry"},
     {"contract.kit", "config"},

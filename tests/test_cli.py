@@ -195,3 +195,31 @@ def test_help_loads_nothing_heavy() -> None:
     assert "Usage: buildkit" in done.stdout
     heavy = {"boto3", "botocore", "docker", "jinja2", "pydantic", "requests", "tomli"}
     assert not heavy & set(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "registry.example",
+        "localhost.localdomain:5000",
+        "127.evil.example",
+        "123456789012.dkr.ecr.us-east-1.evil.example",
+        "123456789012.dkr.ecr.us-east-1.amazonaws.com.evil.example",
+        "http://127.0.0.1:5000",
+        "127.0.0.1:5000/path",
+    ],
+)
+def test_ecr_s_login_goes_to_ecr_and_to_this_machine_alone(host: str) -> None:
+    from buildkit.errors import UsageError
+    from buildkit.schema import Registry
+
+    with pytest.raises(UsageError) as caught:
+        ecr.place(Registry(account="123456789012", region="us-east-1"), host)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:5000", "localhost:5000", "127.3.2.1"])
+def test_a_registry_on_this_machine_stands_in_for_ecr(host: str) -> None:
+    from buildkit.schema import Registry
+
+    assert ecr.place(Registry(region="eu-west-1"), host).region == "eu-west-1"

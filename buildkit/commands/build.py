@@ -20,14 +20,15 @@ from buildkit import (
     records,
     render,
     secrets,
-    session,
 )
 from buildkit.commands import report
+from buildkit.project import read as read_project
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from buildkit.model import Built, Rendered, Target
+    from buildkit.project import Project
 
 
 @click.command(
@@ -70,7 +71,7 @@ def command(
     An image is published only if it passed its test, under a tag that no other image has. A target
     that fails does not stop the others; all failures are told at the end.
     """
-    project = session.project(file, dist)
+    project = read_project(file, dist)
     targets = project.select(options.selection(select, everything=everything))
     source = render.templates(project.config.folder)
     rendered = render.render_all(targets, source)
@@ -90,7 +91,7 @@ def command(
             return 0
         docker = engine.connect()
         stack.callback(docker.sweep)
-        delivery = session.delivery(project, registry, docker) if push else None
+        publish = _publisher(project, registry, docker) if push else None
         _record(project.records, rendered)
         console.say(f"building {len(targets)} targets" if len(targets) > 1 else "building 1 target")
         options_of_bake = bake.Options(
@@ -103,20 +104,24 @@ def command(
 
         def work(_target: Target, built: Built) -> pipeline.Outcome:
             outcome, verified = pipeline.test(built, docker, project.records, retest=retest)
-            if delivery is None or verified is None:
+            if publish is None or verified is None:
                 return outcome
-            published = pipeline.publish(verified, delivery.publish, project.records)
+            published = pipeline.publish(verified, publish, project.records)
             return replace(outcome, published=published)
 
         outcomes = pipeline.run(
             targets,
             bake.build(targets, the_plan, options_of_bake),
             work,
-            pipeline.Crew(
-                interrupt=lambda: session.interrupt(docker), jobs=jobs, fail_fast=fail_fast
-            ),
+            pipeline.Crew(interrupt=docker.interrupt, jobs=jobs, fail_fast=fail_fast),
         )
     return report.end(targets, outcomes, as_json=as_json)
+
+
+def _publisher(project: Project, host: str | None, docker: engine.Engine) -> pipeline.Publish:
+    from buildkit import delivery  # noqa: PLC0415 - boto3 takes long to load: only for a push
+
+    return delivery.to(project.config.registry, host, docker).publish
 
 
 def _record(where: records.Records, rendered: tuple[Rendered, ...]) -> None:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import engine, options, pipeline, records, session
+from buildkit import delivery, engine, options, pipeline, records
 from buildkit.commands import report
 from buildkit.errors import ToolError
+from buildkit.project import read as read_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,13 +41,13 @@ def command(
 
     The image that was tested is pushed, not built again. A tag is never overwritten.
     """
-    project = session.project(file, dist)
+    project = read_project(file, dist)
     targets = project.select(options.selection(select, everything=everything))
     docker = engine.connect()
-    delivery = session.delivery(project, registry, docker)
+    publish = delivery.to(project.config.registry, registry, docker).publish
 
     def work(target: Target, verified: Verified) -> pipeline.Outcome:
-        published = pipeline.publish(verified, delivery.publish, project.records)
+        published = pipeline.publish(verified, publish, project.records)
         return pipeline.Outcome(
             target=target, built=verified.built, report=verified.report, published=published
         )
@@ -55,7 +56,7 @@ def command(
         targets,
         _verified(project.records, targets),
         work,
-        pipeline.Crew(interrupt=lambda: session.interrupt(docker), jobs=jobs),
+        pipeline.Crew(interrupt=docker.interrupt, jobs=jobs),
     )
     return report.end(targets, outcomes, as_json=as_json)
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import console, options, records, render, session
+from buildkit import console, options, records, render
 from buildkit.errors import TemplateError
+from buildkit.project import read as read_project
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +46,7 @@ def command(
     Commit the output, and let CI run `render --check`: a change of a template or of images.toml
     then shows what it does to every image.
     """
-    project = session.project(file, dist)
+    project = read_project(file, dist)
     targets = project.select(select or ("*",))
     rendered = render.render_all(targets, render.templates(project.config.folder))
     folder = output or project.config.folder / "dockerfiles"

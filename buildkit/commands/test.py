@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import console, engine, options, pipeline, records, session, verify
+from buildkit import console, engine, options, pipeline, records, verify
 from buildkit.commands import report
 from buildkit.contract.kit import Subject
 from buildkit.errors import Exit, ToolError, UsageError
 from buildkit.model import Built, Purpose, Samples, Status
+from buildkit.project import read as read_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from buildkit.model import Report, Target
+    from buildkit.project import Project
 
 COLOURS = {Status.PASS: "green", Status.FAIL: "red", Status.WARN: "yellow", Status.SKIP: None}
 
@@ -55,7 +57,7 @@ def command(
     Anything else is an image.
     """
     if not subject or file.exists():
-        project = session.project(file, dist)
+        project = read_project(file, dist)
         names = options.selection(subject, everything=everything)
         if any(fnmatchcase(target.id, name) for target in project.targets for name in names):
             return _test_targets(project, project.select(names), as_json=as_json, jobs=jobs)
@@ -78,20 +80,20 @@ def _test_image(image: str, purpose: Purpose, *, as_json: bool) -> Exit:
     try:
         found = verify.report(subject, view.id, docker)
     finally:
-        docker.close()
+        docker.sweep()
     _show(found, as_json=as_json)
     return Exit.DONE if found.passed else Exit.CONTRACT
 
 
 def _test_targets(
-    project: session.Project, targets: Sequence[Target], *, as_json: bool, jobs: int | None
+    project: Project, targets: Sequence[Target], *, as_json: bool, jobs: int | None
 ) -> Exit:
     docker = engine.connect()
 
     def work(_target: Target, built: Built) -> pipeline.Outcome:
         return pipeline.test(built, docker, project.records, retest=True)[0]
 
-    crew = pipeline.Crew(interrupt=lambda: session.interrupt(docker), jobs=jobs)
+    crew = pipeline.Crew(interrupt=docker.interrupt, jobs=jobs)
     outcomes = pipeline.run(targets, _built(project.records, targets), work, crew)
     if not as_json:
         for outcome in outcomes:

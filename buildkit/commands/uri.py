@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import options, records, session
+from buildkit import options, records
 from buildkit.errors import NothingSelectedError, UsageError
+from buildkit.project import read as read_project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,7 @@ def command(
     TARGET is an id, or a pattern that matches one target. A target that is not published is an
     error: its URI would lead nowhere.
     """
-    project = session.project(file, dist)
+    project = read_project(file, dist)
     found = project.select((target,))
     if len(found) > 1:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""What every command starts with: the project's targets, its records, its registry."""
+"""Deliver tested images to one registry: its login, its repositories, one push after another."""
 
 from __future__ import annotations
 
@@ -6,38 +6,14 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from buildkit import config, console, ecr, matrix, records, registry, shell
+from buildkit import console, ecr, registry
 from buildkit.publish import Publisher
 from buildkit.push import DockerPusher
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from buildkit.engine import Engine
-    from buildkit.model import Published, Target, Verified
-
-
-@dataclass(frozen=True, kw_only=True)
-class Project:
-    """images.toml, expanded, and where its records are."""
-
-    config: config.Config
-    targets: tuple[Target, ...]
-    records: records.Records
-
-    def select(self, patterns: Sequence[str]) -> tuple[Target, ...]:
-        return matrix.select(self.targets, patterns)
-
-
-def project(file: Path, dist: Path | None) -> Project:
-    """Read images.toml. Raises ConfigError."""
-    read = config.read(file)
-    return Project(
-        config=read,
-        targets=matrix.expand(read),
-        records=records.Records(folder=dist or read.folder / "dist"),
-    )
+    from buildkit.model import Published, Verified
+    from buildkit.schema import Registry as Options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,15 +47,9 @@ class Delivery:
         return publisher.publish(verified)
 
 
-def delivery(the_project: Project, host: str | None, engine: Engine) -> Delivery:
+def to(options: Options, host: str | None, engine: Engine) -> Delivery:
     """Raises UsageError if no registry is named, ToolError if it gives or takes no login."""
-    place = ecr.place(the_project.config.registry, host)
+    place = ecr.place(options, host)
     made = Delivery(place=place, engine=engine)
     made.check()
     return made
-
-
-def interrupt(engine: Engine) -> None:
-    """End what is running: processes first, then this run's containers and volumes."""
-    shell.end_all()
-    engine.close()
