@@ -48,6 +48,8 @@ OTHERWISE = (
     "mend the step, then the same command again; `-v` shows all output",
 )
 
+EXIT = re.compile(r'process ".*" did not complete successfully: (exit code: \d+)', re.DOTALL)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -137,10 +139,10 @@ def _explained(step: Step, final_error: str) -> ToolError:
         ((cause, hint) for sign, cause, hint in CAUSES if sign in said),
         STOPPED if GONE.search(final_error) else OTHERWISE,
     )
-    where = f" at `{step.title}`" if step.title else ""
-    return ToolError(
-        f"{cause}{where}: {step.error}", hint=hint, details="\n".join(step.lines[-TAIL:])
-    )
+    where = f" at `{step.title[:100]}`" if step.title else ""
+    # buildx quotes the whole command again; the step has been named.
+    reason = EXIT.sub(r"\1", step.error or "")
+    return ToolError(f"{cause}{where}: {reason}", hint=hint, details="\n".join(step.lines[-TAIL:]))
 
 
 def _built(target: Target, metadata: Mapping[str, Any] | None, options: Options) -> Result:

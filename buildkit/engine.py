@@ -1,4 +1,4 @@
-"""The Docker adapter: containers and images through docker-py, which neither builds nor pushes.
+"""The Docker adapter: images and containers through docker-py, which neither builds nor pushes.
 
 Every container and volume carries this run's label, so that an interrupted run can sweep what it
 has left. Files travel as archives, never as bind mounts: the engine may be on another machine.
@@ -16,48 +16,21 @@ from urllib.parse import urlparse
 
 import docker
 import docker.errors
-import requests
 from docker.types import LogConfig, Mount
 
 from buildkit import shell
+from buildkit.containers import API_SECONDS, FAILURES, Container, translated
 from buildkit.contract.world import ImageView
 from buildkit.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from docker.models.containers import Container as DockerContainer
-
     from buildkit.contract import world
 
 LABEL = "buildkit.run"
-LOG_LINES = 30
-LOG_WIDTH = 500
-API_SECONDS = 120
-"""How long the engine may think about one call; waits for a container add their own time."""
 HELLO_SECONDS = 20
 """How long it may take to answer at all."""
-FAILURES = (docker.errors.DockerException, requests.RequestException)
-"""What docker-py raises: the engine's refusals, and the network's as they come."""
-
-
-@contextmanager
-def _translated(doing: str) -> Iterator[None]:
-    try:
-        yield
-    except docker.errors.ImageNotFound as error:
-        raise ToolError(
-            f"{doing}: the engine has no such image", hint="build it, or `docker pull` it"
-        ) from error
-    except FAILURES as error:
-        said = getattr(error, "explanation", None) or str(error)
-        if "No space left" in said or "no space left" in said:
-            raise ToolError(
-                f"{doing}: the engine's disk is full", hint="`docker system prune`, then again"
-            ) from error
-        raise ToolError(
-            f"{doing}: {said}", hint="`docker info` tells whether the engine is well"
-        ) from error
 
 
 def endpoint() -> tuple[str, str]:
@@ -91,7 +64,7 @@ class Engine:
     closed: threading.Event = field(default_factory=threading.Event)
 
     def view(self, image: str) -> ImageView:
-        with _translated(f"looking at `{image}`"):
+        with translated(f"looking at `{image}`"):
             attributes = self.client.images.get(image).attrs
         config = attributes.get("Config") or {}
         return ImageView(
@@ -105,7 +78,7 @@ class Engine:
         )
 
     def has(self, image: str) -> bool:
-        with _translated(f"looking for `{image}`"):
+        with translated(f"looking for `{image}`"):
             try:
                 self.client.images.get(image)
             except docker.errors.ImageNotFound:
@@ -113,7 +86,7 @@ class Engine:
             return True
 
     def tag(self, image_id: str, repository: str, tag: str) -> None:
-        with _translated(f"tagging `{repository}:{tag}`"):
+        with translated(f"tagging `{repository}:{tag}`"):
             self.client.images.get(image_id).tag(repository, tag)
 
     def untag(self, name: str) -> None:
@@ -124,7 +97,7 @@ class Engine:
     @contextmanager
     def volume(self) -> Iterator[str]:
         self._refuse_when_closed()
-        with _translated("creating a volume"):
+        with translated("creating a volume"):
             volume = self.client.volumes.create(labels={LABEL: self.run})
         try:
             yield volume.name
@@ -146,7 +119,7 @@ class Engine:
         """A container without terminal and stdin (contract RUN-07), its log kept below 10 MB."""
         self._refuse_when_closed()
         local = urlparse(self.endpoint).hostname or "127.0.0.1"
-        with _translated(f"creating a container of `{image}`"):
+        with translated(f"creating a container of `{image}`"):
             created = self.client.containers.create(
                 image,
                 list(command),
@@ -193,64 +166,6 @@ class Engine:
     def _refuse_when_closed(self) -> None:
         if self.closed.is_set():
             raise ToolError("the run was ended")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Container:
-    """Fits `contract.world.Container`."""
-
-    docker: DockerContainer
-    host: str
-
-    def put(self, path: str, archive: bytes) -> None:
-        with _translated(f"copying into {path}"):
-            self.docker.put_archive(path, archive)
-
-    def get(self, path: str) -> bytes | None:
-        with _translated(f"copying {path}"):
-            try:
-                chunks, _ = self.docker.get_archive(path)
-                return b"".join(chunks)
-            except docker.errors.NotFound:
-                return None
-
-    def start(self) -> str | None:
-        with _translated("starting a container"):
-            try:
-                self.docker.start()
-            except docker.errors.APIError as error:
-                if error.status_code in (400, 404):  # a program is missing or not executable
-                    return str(error.explanation)
-                raise
-        return None
-
-    def wait(self, seconds: float) -> int | None:
-        if seconds == 0:
-            with _translated("looking at a container"):
-                self.docker.reload()
-            running = self.docker.attrs["State"]["Running"]
-            return None if running else int(self.docker.attrs["State"]["ExitCode"])
-        with _translated("waiting for a container"):
-            try:
-                return int(self.docker.wait(timeout=seconds)["StatusCode"])
-            except (requests.ReadTimeout, requests.ConnectionError):
-                return None
-
-    def stop(self, grace: int) -> int:
-        with _translated("stopping a container"):
-            self.docker.stop(timeout=grace)
-            return int(self.docker.wait(timeout=API_SECONDS)["StatusCode"])
-
-    def logs(self) -> str:
-        with _translated("reading a container's log"):
-            said = self.docker.logs(tail=LOG_LINES).decode("utf-8", "replace")
-        return "".join(f"{line[:LOG_WIDTH]}\n" for line in said.splitlines()[-LOG_LINES:])
-
-    def address(self, port: int) -> tuple[str, int]:
-        with _translated("looking for a published port"):
-            self.docker.reload()
-        published = self.docker.ports.get(f"{port}/tcp") or [{"HostPort": "0"}]
-        return self.host, int(published[0]["HostPort"])
 
 
 def connect() -> Engine:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 
@@ -76,6 +76,11 @@ class Target:
     repository: str
     tag: str
     samples: Samples = field(default=Samples(), repr=False)
+
+    @property
+    def recipe(self) -> Target:
+        """What makes and names the image: all but where files lie in this checkout."""
+        return replace(self, samples=Samples(), context=None)
 
     @property
     def image(self) -> str:

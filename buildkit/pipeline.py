@@ -11,7 +11,7 @@ from buildkit import console, records, verify
 from buildkit.errors import BuildkitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from buildkit.contract.world import Engine
     from buildkit.model import Built, Published, Report, Target, Verified
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Publish = Callable[[Verified], Published]
 
 Item = TypeVar("Item")
+CAUSE_WIDTH = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +82,17 @@ def run(
     return tuple(outcomes[target.id] for target in targets if target.id in outcomes)
 
 
+def each(
+    targets: Iterable[Target], find: Callable[[Target], Item]
+) -> Iterator[tuple[Target, Item | BuildkitError]]:
+    """What a former run left of each target, or why that cannot be used."""
+    for target in targets:
+        try:
+            yield target, find(target)
+        except BuildkitError as error:
+            yield target, error
+
+
 def test(
     built: Built, engine: Engine, where: records.Records, *, retest: bool
 ) -> tuple[Outcome, Verified | None]:
@@ -128,7 +140,9 @@ def _guarded(work: Callable[[Target, Item], Outcome], target: Target, item: Item
 
 def _tell(outcome: Outcome) -> None:
     if outcome.error is not None:
-        console.step(outcome.target.id, f"failed: {outcome.error.message}", fg="red")
+        # The whole of it comes at the end, where it is not lost among the others.
+        cause = outcome.error.message.partition("\n")[0][:CAUSE_WIDTH]
+        console.step(outcome.target.id, f"failed: {cause}", fg="red")
     elif outcome.published is not None:
         how = "published" if outcome.published.pushed else "published already"
         console.step(outcome.target.id, f"{how}: {outcome.published.uri}", fg="green")

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 
 STEP = re.compile(r"#(?P<number>\d+) \[(?P<target>\S+) (?P<place>[^\]]*)\] ?(?P<text>.*)")
 ALONE = re.compile(r"#(?P<number>\d+) \[(?P<place>[^\]]*)\] ?(?P<text>.*)")
-OUTPUT = re.compile(r"#(?P<number>\d+) (?:\d+\.\d+ )?(?P<text>.*)")
+OUTPUT = re.compile(r"#(?P<number>\d+) (?P<time>\d+\.\d+ )?(?P<text>.*)")
 ERROR = re.compile(r"#(?P<number>\d+) ERROR: (?P<text>.*)")
+"""What a program prints has a time, what buildx says of itself has none."""
 STATE = re.compile(r"(?:DONE|CANCELED|CACHED|ERROR|extracting|transferring|resolve|sha256:)\b")
 INSTRUCTION = re.compile(r"(?:\S+ )?\d+/\d+ ")
-MOUNTS = re.compile(r"--mount=\S+ *|\\ +")
+NOISE = re.compile(r"--mount=\S+ *|\\ +|(?<=RUN )(?:[A-Z_]+=\S+ +)+")
 TAIL = 20
 WIDTH = 500
 """Characters of a line that are kept: a build may print megabytes without a line break."""
@@ -52,7 +53,7 @@ class Progress:
             step = self.steps.get(match["number"])
             if step is None:
                 self.steps[match["number"]] = self._first(line)
-            elif not STATE.match(match["text"]):
+            elif match["time"] or not STATE.match(match["text"]):
                 step.lines.append(match["text"][:WIDTH])
                 if len(step.lines) == 1 and step.is_instruction:
                     return step
@@ -82,6 +83,6 @@ class Progress:
 
 
 def _title(match: re.Match[str]) -> str:
-    """`image 2/4 RUN pip install ...`, without mounts and runs of blanks."""
-    text = re.sub(r"  +", " ", MOUNTS.sub("", match["text"]))
+    """`image 2/4 RUN pip install ...`, without mounts, variables and runs of blanks."""
+    text = re.sub(r"  +", " ", NOISE.sub("", NOISE.sub("", match["text"])))
     return f"{match['place']} {text}".strip()

@@ -17,7 +17,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"options", "project", "delivery", "pipeline"},
     {"matrix", "bake", "verify", "publish", "push"},
     {"cells", "render", "plan", "progress", "records", "secrets", "engine", "ecr", "registry"},
-    {"contract.kit", "config"},
+    {"contract.kit", "config", "containers"},
     {"contract.client"},
     {"contract.image", "contract.training", "contract.serving", "contract.job"},
     {"contract.clause", "contract.world", "schema", "locate", "bases", "shell"},
@@ -27,8 +27,8 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 DOORS = {  # what reaches outside -> the only modules that may hold it
     "subprocess": {"shell"},
-    "docker": {"engine"},
-    "requests": {"registry", "engine"},  # engine: docker-py lets its exceptions through
+    "docker": {"engine", "containers"},
+    "requests": {"registry", "engine", "containers"},  # docker-py lets its exceptions through
     "boto3": {"ecr"},
     "botocore": {"ecr"},
     "jinja2": {"render"},
@@ -78,7 +78,7 @@ def test_each_door_has_one_owner(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_modules_stay_small(name: str) -> None:
-    assert len(MODULES[name].read_text().splitlines()) <= 280
+    assert len(MODULES[name].read_text().splitlines()) <= 250
 
 
 def test_the_contract_knows_nothing_of_the_matrix() -> None:

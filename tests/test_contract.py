@@ -102,7 +102,7 @@ def trained(
         pytest.param(trained(), {}, id="good"),
         pytest.param(
             trained({"refusal": "no such file", "exit_code": None, "model_files": ()}),
-            {"RUN-01": "fail", "OUT-01": "fail", "OUT-03": "skip"},
+            {"RUN-01": "fail", "OUT-01": "skip", "OUT-03": "skip"},
             id="does not start",
         ),
         pytest.param(
@@ -171,9 +171,7 @@ def payload(tmp_path: Path) -> Payload:
         pytest.param(
             FakeClient(status=500), {}, {"SERVE-06": "fail", "SERVE-14": "fail"}, id="invocations"
         ),
-        pytest.param(
-            FakeClient(body=b"2\n"), {}, {"SERVE-06": "fail", "SERVE-14": "fail"}, id="wrong"
-        ),
+        pytest.param(FakeClient(body=b"2\n"), {}, {"SERVE-06": "fail"}, id="wrong"),
         pytest.param(
             FakeClient(),
             {"healthy_after": None},

@@ -77,3 +77,18 @@ def test_what_is_no_progress_at_all_is_passed_over() -> None:
     progress, steps = read("\n".join(["", "#", "#x [", "WARNING: y", "#99 ERROR: z", "{}"]), "one")
     assert steps == []
     assert progress.failed() == {}
+
+
+def test_what_a_program_prints_is_kept_even_if_it_looks_like_buildx() -> None:
+    text = (
+        "#8 [image 1/3] RUN PIP_CONFIG_FILE=/x A=b pip install nope\n"
+        "#8 0.512 ERROR: No matching distribution found for nope\n"
+        "#8 0.600 DONE\n"
+        '#8 ERROR: process "/bin/sh -c pip" did not complete successfully: exit code: 1\n'
+    )
+    progress, steps = read(text, "demo")
+    assert progress.failed()["demo"].lines == [
+        "ERROR: No matching distribution found for nope",
+        "DONE",
+    ]
+    assert steps == ["demo image 1/3 RUN pip install nope"]

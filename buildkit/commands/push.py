@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import delivery, engine, options, pipeline, records
+from buildkit import delivery, engine, options, pipeline
 from buildkit.commands import report
-from buildkit.errors import ToolError
 from buildkit.project import read as read_project
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from buildkit.model import Target, Verified
@@ -54,29 +52,8 @@ def command(
 
     outcomes = pipeline.run(
         targets,
-        _verified(project.records, targets),
+        pipeline.each(targets, project.verified),
         work,
         pipeline.Crew(interrupt=docker.interrupt, jobs=jobs),
     )
     return report.end(targets, outcomes, as_json=as_json)
-
-
-def _verified(
-    where: records.Records, targets: Sequence[Target]
-) -> Iterator[tuple[Target, Verified | ToolError]]:
-    for target in targets:
-        try:
-            built = where.find(records.BUILT, target.id)
-            verified = where.find(records.VERIFIED, target.id)
-        except ToolError as error:
-            yield target, error
-            continue
-        if built is None:
-            yield target, ToolError("it is not built", hint=f"`buildkit build {target.id}`")
-        elif verified is None or verified.built.image_id != built.image_id:
-            yield (
-                target,
-                ToolError("its image has not passed a test", hint=f"`buildkit test {target.id}`"),
-            )
-        else:
-            yield target, verified

@@ -3,34 +3,49 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 from buildkit import console
-from buildkit.errors import Exit, worst
+from buildkit.errors import ContractError, Exit, worst
+from buildkit.model import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from buildkit.model import Target
+    from buildkit.model import Report, Target
     from buildkit.pipeline import Outcome
 
+COLOURS = {Status.PASS: "green", Status.FAIL: "red", Status.WARN: "yellow", Status.SKIP: None}
 
-def end(targets: Sequence[Target], outcomes: Sequence[Outcome], *, as_json: bool) -> Exit:
-    """Tell how each target ended. Returns the exit code of the run."""
+
+def end(
+    targets: Sequence[Target],
+    outcomes: Sequence[Outcome],
+    *,
+    as_json: bool,
+    clauses: bool = False,
+) -> Exit:
+    """Tell how each target ended, with `clauses` clause by clause. Returns the exit code."""
     failed = [(outcome, outcome.error) for outcome in outcomes if outcome.error is not None]
+    if clauses and not as_json:
+        for outcome in outcomes:
+            if outcome.report is not None:
+                console.say(outcome.target.id, bold=True)
+                show(outcome.report)
     for outcome, error in failed:
-        console.fail(
-            f"{outcome.target.id}: {error.message}", hint=error.hint, details=error.details
-        )
+        told = clauses and not as_json and isinstance(error, ContractError)
+        details = "" if told else error.details
+        console.fail(f"{outcome.target.id}: {error.message}", hint=error.hint, details=details)
     left = len(targets) - len(outcomes)
     if failed:
         rest = f", {left} not begun" if left else ""
         console.say(f"{len(failed)} of {len(targets)} targets failed{rest}", fg="red")
     if as_json:
         begun = {outcome.target.id for outcome in outcomes}
-        document = [_facts(outcome) for outcome in outcomes] + [
+        document = [_facts(outcome, clauses=clauses) for outcome in outcomes] + [
             {"id": target.id, "status": "not begun"} for target in targets if target.id not in begun
         ]
         click.echo(json.dumps({"targets": document}, indent=2))
@@ -38,6 +53,28 @@ def end(targets: Sequence[Target], outcomes: Sequence[Outcome], *, as_json: bool
         for outcome in outcomes:
             _print(outcome)
     return worst([error.code for _, error in failed])
+
+
+def show(found: Report) -> None:
+    """Each clause on stderr, failed ones first, with the evidence and the fix."""
+    order = (Status.FAIL, Status.WARN, Status.SKIP, Status.PASS)
+    for each in sorted(found.clauses, key=lambda clause: order.index(clause.status)):
+        console.say(f"{each.status.value:<5} {each.id:<9} {each.title}", fg=COLOURS[each.status])
+        if each.message:
+            console.say("      " + each.message.replace("\n", "\n      "))
+        if each.status in (Status.FAIL, Status.WARN):
+            console.say(f"      fix: {each.hint}", fg="cyan")
+
+
+def verdict(found: Report) -> dict[str, object]:
+    """A report as JSON."""
+    return {
+        "image": found.image,
+        "digest": found.digest,
+        "profile": found.profile,
+        "verdict": "pass" if found.passed else "fail",
+        "clauses": [asdict(each) for each in found.clauses],
+    }
 
 
 def _print(outcome: Outcome) -> None:
@@ -49,12 +86,14 @@ def _print(outcome: Outcome) -> None:
         click.echo(outcome.target.image)
 
 
-def _facts(outcome: Outcome) -> dict[str, object]:
+def _facts(outcome: Outcome, *, clauses: bool) -> dict[str, object]:
     facts: dict[str, object] = {"id": outcome.target.id, "status": _status(outcome)}
     if outcome.built is not None:
         facts |= {"image": outcome.target.image, "image_id": outcome.built.image_id}
     if outcome.report is not None:
         facts["tested_before"] = outcome.tested_before
+        if clauses:
+            facts["report"] = verdict(outcome.report)
     if (published := outcome.published) is not None:
         facts |= {
             "uri": published.uri,

@@ -3,42 +3,47 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import console, engine, options, pipeline, records, verify
+from buildkit import engine, options, pipeline, verify
 from buildkit.commands import report
 from buildkit.contract.kit import Subject
-from buildkit.errors import Exit, ToolError, UsageError
-from buildkit.model import Built, Purpose, Samples, Status
+from buildkit.errors import Exit, NothingSelectedError, UsageError
+from buildkit.model import Purpose, Samples
 from buildkit.project import read as read_project
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from buildkit.model import Report, Target
+    from buildkit.model import Built, Target
     from buildkit.project import Project
-
-COLOURS = {Status.PASS: "green", Status.FAIL: "red", Status.WARN: "yellow", Status.SKIP: None}
 
 
 @click.command(
     epilog="\b\nExamples:\n  buildkit test 'sklearn*'\n  buildkit test my-image:latest\n"
-    "  buildkit test my-server:latest --purpose inference --json"
+    "  buildkit test my-server:latest --purpose inference --json\n"
+    "  buildkit test my-image:latest --samples sklearn-1.7.2-cpu-py311"
 )
-@click.argument("subject", metavar="IMAGE|SELECT...", nargs=-1)
+@click.argument(
+    "subject", metavar="IMAGE|SELECT...", nargs=-1, shell_complete=options.complete_targets
+)
 @options.ALL
 @options.PROJECT
 @click.option(
     "--purpose",
-    type=click.Choice([purpose.value for purpose in Purpose]),
-    default=Purpose.BOTH.value,
-    show_default=True,
-    help="What IMAGE is for; a target says it in images.toml.",
+    type=click.Choice([Purpose.TRAINING.value, Purpose.INFERENCE.value]),
+    multiple=True,
+    help="What IMAGE is for; may be given twice.  [default: both]",
+)
+@click.option(
+    "--samples",
+    metavar="TARGET",
+    shell_complete=options.complete_targets,
+    help="Test IMAGE with the samples of this target.",
 )
 @options.JOBS
 def command(
@@ -48,40 +53,55 @@ def command(
     file: Path,
     dist: Path | None,
     as_json: bool,
-    purpose: str,
+    purpose: tuple[str, ...],
+    samples: str | None,
     jobs: int | None,
 ) -> int:
     """Test images against the SageMaker contract: any IMAGE of the engine, or built targets.
 
-    What matches a target of images.toml is a target, and its record is what `push` asks for.
-    Anything else is an image.
+    What matches a target of images.toml is a target; `push` asks for the record of its test.
+    Anything else is an image. What an image cannot be tested on without samples is skipped.
     """
-    if not subject or file.exists():
-        project = read_project(file, dist)
-        names = options.selection(subject, everything=everything)
-        if any(fnmatchcase(target.id, name) for target in project.targets for name in names):
-            return _test_targets(project, project.select(names), as_json=as_json, jobs=jobs)
+    project = read_project(file, dist) if not subject or samples or file.exists() else None
+    targets = () if project is None else _targets(project, subject, everything=everything)
+    if project is not None and targets:
+        if purpose or samples:
+            raise UsageError(
+                "`--purpose` and `--samples` are for an image; a target has them in images.toml",
+                hint="leave them out, or name an image",
+            )
+        return _test_targets(project, targets, as_json=as_json, jobs=jobs)
     if len(subject) != 1:
         raise UsageError("one image at a time", hint="`buildkit test IMAGE`")
-    return _test_image(subject[0], Purpose(purpose), as_json=as_json)
+    asked = Purpose(purpose[0]) if len(set(purpose)) == 1 else Purpose.BOTH
+    given = project.select((samples,))[0].samples if project and samples else Samples()
+    return _test_image(subject[0], asked, given, as_json=as_json)
 
 
-def _test_image(image: str, purpose: Purpose, *, as_json: bool) -> Exit:
+def _targets(project: Project, names: Sequence[str], *, everything: bool) -> Sequence[Target]:
+    patterns = options.selection(names, everything=everything)
+    if any(fnmatchcase(target.id, name) for target in project.targets for name in patterns):
+        return project.select(patterns)
+    return ()
+
+
+def _test_image(image: str, purpose: Purpose, samples: Samples, *, as_json: bool) -> Exit:
     docker = engine.connect()
     if not docker.has(image):
-        raise ToolError(
+        raise NothingSelectedError(
             f"`{image}` is no target of images.toml and no image of the engine",
             hint=f"`buildkit list` shows the targets; `docker pull {image}` fetches an image",
         )
     view = docker.view(image)
-    subject = Subject(
-        image=image, architecture=view.architecture, purpose=purpose, samples=Samples()
-    )
+    subject = Subject(image=image, architecture=view.architecture, purpose=purpose, samples=samples)
     try:
         found = verify.report(subject, view.id, docker)
     finally:
         docker.sweep()
-    _show(found, as_json=as_json)
+    if as_json:
+        click.echo(json.dumps(report.verdict(found), indent=2))
+    else:
+        report.show(found)
     return Exit.DONE if found.passed else Exit.CONTRACT
 
 
@@ -94,47 +114,5 @@ def _test_targets(
         return pipeline.test(built, docker, project.records, retest=True)[0]
 
     crew = pipeline.Crew(interrupt=docker.interrupt, jobs=jobs)
-    outcomes = pipeline.run(targets, _built(project.records, targets), work, crew)
-    if not as_json:
-        for outcome in outcomes:
-            if outcome.report is not None:
-                console.say(outcome.target.id, bold=True)
-                _show(outcome.report, as_json=False)
-    return report.end(targets, outcomes, as_json=as_json)
-
-
-def _built(
-    where: records.Records, targets: Sequence[Target]
-) -> Iterator[tuple[Target, Built | ToolError]]:
-    for target in targets:
-        try:
-            built = where.find(records.BUILT, target.id)
-        except ToolError as error:
-            yield target, error
-            continue
-        if built is None:
-            yield target, ToolError("it is not built", hint=f"`buildkit build {target.id}`")
-        else:
-            yield target, built
-
-
-def _show(found: Report, *, as_json: bool) -> None:
-    if as_json:
-        verdict = "pass" if found.passed else "fail"
-        clauses = [asdict(each) for each in found.clauses]
-        document = {
-            "image": found.image,
-            "digest": found.digest,
-            "profile": found.profile,
-            "verdict": verdict,
-            "clauses": clauses,
-        }
-        click.echo(json.dumps(document, indent=2))
-        return
-    order = (Status.FAIL, Status.WARN, Status.SKIP, Status.PASS)
-    for each in sorted(found.clauses, key=lambda clause: order.index(clause.status)):
-        console.say(f"{each.status.value:<5} {each.id:<9} {each.title}", fg=COLOURS[each.status])
-        if each.message:
-            console.say("      " + each.message.replace("\n", "\n      "))
-        if each.status in (Status.FAIL, Status.WARN):
-            console.say(f"      fix: {each.hint}", fg="cyan")
+    outcomes = pipeline.run(targets, pipeline.each(targets, project.built), work, crew)
+    return report.end(targets, outcomes, as_json=as_json, clauses=True)

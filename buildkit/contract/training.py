@@ -60,6 +60,8 @@ def starts(training: Training) -> None:
     hint="end with 0 after success and with another code after every error",
 )
 def exit_code_tells(training: Training) -> None:
+    if training.good.refusal is not None:
+        raise Unseen("it did not start")
     if training.good.exit_code is None:
         raise Broken(f"`train` did not end in {training.good.seconds:.0f} s{_log(training.good)}")
     if training.good.exit_code != 0:

@@ -1,0 +1,81 @@
+"""Starting in the middle: what a former run left is used only while it still fits images.toml."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildkit import project, records
+from buildkit.errors import ToolError
+from buildkit.model import Verified
+from tests import fakes
+from tests.projects import MINIMAL
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> project.Project:
+    """A project whose one target is built and tested."""
+    (tmp_path / "images.toml").write_text(MINIMAL)
+    found = project.read(tmp_path / "images.toml", None)
+    (target,) = found.targets
+    image = fakes.built(target)
+    found.records.write(records.BUILT, target.id, image)
+    verified = Verified(built=image, report=fakes.report(fakes.clause()))
+    found.records.write(records.VERIFIED, target.id, verified)
+    return found
+
+
+def again(left: project.Project, text: str) -> project.Project:
+    left.config.path.write_text(text)
+    return project.read(left.config.path, None)
+
+
+def test_a_tested_image_is_found(left: project.Project) -> None:
+    (target,) = left.targets
+    assert left.verified(target).built.image_id == left.built(target).image_id
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param('packages = ["six"]', id="packages"),
+        pytest.param("[registry]\ntag = 'new-{version}'", id="tag"),
+        pytest.param('purposes = ["training"]', id="purpose"),
+        pytest.param('platform = "linux/arm64"', id="platform"),
+    ],
+)
+def test_an_image_of_an_older_images_toml_is_not_used(left: project.Project, change: str) -> None:
+    changed = again(left, MINIMAL + change)
+    for find in (changed.built, changed.verified):
+        with pytest.raises(ToolError, match="has changed since it was built"):
+            find(changed.targets[0])
+
+
+def test_new_samples_are_used_at_once(left: project.Project, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    changed = again(left, MINIMAL + "[image.demo.samples]\nchannels = { training = 'data' }")
+    built = changed.built(changed.targets[0])
+    assert built.target.samples.channels == (("training", str(tmp_path / "data")),)
+
+
+def test_an_image_that_was_built_again_has_not_passed(left: project.Project) -> None:
+    (target,) = left.targets
+    left.records.write(records.BUILT, target.id, fakes.built(target, manifest_digest="sha256:new"))
+    with pytest.raises(ToolError, match="has not passed a test"):
+        left.verified(target)
+
+
+def test_what_is_not_there_says_how_to_make_it(left: project.Project) -> None:
+    (target,) = left.targets
+    left.records.forget(records.VERIFIED, target.id)
+    with pytest.raises(ToolError) as caught:
+        left.verified(target)
+    assert caught.value.hint == "`buildkit test demo-1.0-cpu-py311`"
+    left.records.forget(records.BUILT, target.id)
+    with pytest.raises(ToolError) as caught:
+        left.built(target)
+    assert caught.value.hint == "`buildkit build demo-1.0-cpu-py311`"
