@@ -27,6 +27,7 @@ NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 PYTHON = re.compile(r"3\.[0-9]{1,2}")
 PLATFORM = re.compile(r"linux/(?:amd64|arm64)")
 ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+USERINFO = re.compile(r"://[^/@\s]+@")
 PATTERN_WORD = re.compile(r"\{\{|\}\}|\{(?P<word>[^{}]*)\}")
 """A `{word}`; `{{` and `}}` stand for the braces themselves."""
 
@@ -81,7 +82,8 @@ def requirement(text: str) -> str:
         parsed = Requirement(text)
     except InvalidRequirement as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"{text!r} is not a Python requirement: {reason}") from error
+        shown = USERINFO.sub("://…@", text)
+        raise ValueError(f"{shown!r} is not a Python requirement: {reason}") from error
     if parsed.url and "@" in parsed.url.partition("://")[2].partition("/")[0]:
         raise ValueError(
             f"the address of {parsed.name!r} holds credentials; give them to the build with "

@@ -123,6 +123,11 @@ def problems(text: str) -> str:
             id="credentials in a requirement",
         ),
         pytest.param(
+            MINIMAL + 'packages = ["git+https://me:secret@example.com/x"]',
+            "'git+https://…@example.com/x' is not a Python requirement",
+            id="credentials in what is no requirement",
+        ),
+        pytest.param(
             MINIMAL + 'args = { "A B" = "1" }', "is not an argument name", id="an argument's name"
         ),
         pytest.param(
