@@ -77,13 +77,28 @@ class Engine:
             size=attributes["Size"],
         )
 
-    def has(self, image: str) -> bool:
+    def find(self, image: str) -> str | None:
+        """The id of what a name points at, None if there is nothing of that name."""
         with translated(f"looking for `{image}`"):
             try:
-                self.client.images.get(image)
+                return self.client.images.get(image).id
             except docker.errors.ImageNotFound:
-                return False
-            return True
+                return None
+
+    @contextmanager
+    def named(self, image_id: str, repository: str, tag: str) -> Iterator[str]:
+        """Give an image a name for a while; what had the name before has it again afterwards."""
+        name = f"{repository}:{tag}"
+        before = self.find(name)
+        self.tag(image_id, repository, tag)
+        try:
+            yield name
+        finally:
+            with suppress(ToolError):
+                if before is None:
+                    self.untag(name)
+                else:
+                    self.tag(before, repository, tag)
 
     def tag(self, image_id: str, repository: str, tag: str) -> None:
         with translated(f"tagging `{repository}:{tag}`"):

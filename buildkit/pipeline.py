@@ -115,10 +115,8 @@ def test(
 
 
 def publish(verified: Verified, publisher: Publish, where: records.Records) -> Published:
-    target_id = verified.built.target.id
-    console.step(target_id, "publishing")
     published = publisher(verified)
-    where.write(records.PUBLISHED, target_id, published)
+    where.write(records.PUBLISHED, verified.built.target.id, published)
     return published
 
 

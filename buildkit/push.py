@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit import shell
+from buildkit import console, shell
 from buildkit.errors import ToolError
 
 if TYPE_CHECKING:
@@ -52,21 +52,20 @@ class DockerPusher:
 
     def push(self, image_id: str, repository: str, tag: str) -> None:
         """Push one image under one tag. Raises ToolError with the registry's own words."""
-        name = f"{self.host}/{repository}"
-        self.engine.tag(image_id, name, tag)
-        try:
-            with _private_configuration(self.host, self.login) as folder:
-                # The folder has no contexts, so the endpoint is named.
-                done = shell.run(
-                    "docker", "--config", str(folder), "push", f"{name}:{tag}",
-                    env={"DOCKER_HOST": self.engine.endpoint},
-                )  # fmt: skip
-        finally:
-            self.engine.untag(f"{name}:{tag}")
+        with (
+            self.engine.named(image_id, f"{self.host}/{repository}", tag) as name,
+            _private_configuration(self.host, self.login) as folder,
+        ):
+            console.say(f"pushing {name}")
+            # The folder has no contexts, so the endpoint is named.
+            done = shell.run(
+                "docker", "--config", str(folder), "push", name,
+                env={"DOCKER_HOST": self.engine.endpoint},
+            )  # fmt: skip
         if done.code != 0:
             said = done.output.strip().splitlines()
             raise ToolError(
-                f"pushing `{name}:{tag}` failed: {said[-1] if said else f'exit {done.code}'}",
+                f"pushing `{name}` failed: {said[-1] if said else f'exit {done.code}'}",
                 hint=_hint(done.output),
                 details="\n".join(said[-5:-1]),
             )

@@ -87,7 +87,7 @@ def _targets(project: Project, names: Sequence[str], *, everything: bool) -> Seq
 
 def _test_image(image: str, purpose: Purpose, samples: Samples, *, as_json: bool) -> Exit:
     docker = engine.connect()
-    if not docker.has(image):
+    if docker.find(image) is None:
         raise NothingSelectedError(
             f"`{image}` is no target of images.toml and no image of the engine",
             hint=f"`buildkit list` shows the targets; `docker pull {image}` fetches an image",
