@@ -171,9 +171,13 @@ class Engine:
     def sweep(self) -> None:
         mine: dict[str, Any] = {"label": f"{LABEL}={self.run}"}
         with suppress(*FAILURES):
-            for container in self.client.containers.list(all=True, filters=mine):
+            # Others are removing them too: one that has gone must not end the list.
+            for container in self.client.containers.list(
+                all=True, filters=mine, ignore_removed=True
+            ):
                 with suppress(*FAILURES):
                     container.remove(force=True, v=True)
+        with suppress(*FAILURES):
             for volume in self.client.volumes.list(filters=mine):
                 with suppress(*FAILURES):
                     volume.remove(force=True)

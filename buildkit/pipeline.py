@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from buildkit import console, records, verify
+from buildkit import console, records, shell, verify
 from buildkit.errors import BuildkitError
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def run(
         return outcome.error is not None and crew.fail_fast
 
     with ThreadPoolExecutor(max_workers=crew.jobs or os.cpu_count()) as pool:
+        running: list[Future[Outcome]] = []
         try:
-            running: list[Future[Outcome]] = []
             for target, item in items:
                 if not isinstance(item, BuildkitError):
                     running.append(pool.submit(_guarded, work, target, item))
@@ -73,11 +73,14 @@ def run(
                     break
             for future in as_completed(running):
                 if not future.cancelled() and note(future.result()):
-                    pool.shutdown(wait=False, cancel_futures=True)
+                    _cancel(running)
         except BaseException:
-            crew.interrupt()
-            pool.shutdown(wait=True, cancel_futures=True)
-            crew.interrupt()  # what a worker was just starting
+            with shell.undisturbed():
+                _cancel(running)
+                crew.interrupt()
+                while wait(running, timeout=1).not_done:
+                    crew.interrupt()  # what a worker was just starting
+                crew.interrupt()
             raise
     return tuple(outcomes[target.id] for target in targets if target.id in outcomes)
 
@@ -91,6 +94,12 @@ def each(
             yield target, find(target)
         except BuildkitError as error:
             yield target, error
+
+
+def _cancel(futures: Iterable[Future[Outcome]]) -> None:
+    """Not by the pool's shutdown: nobody would tell those who wait for these futures."""
+    for future in futures:
+        future.cancel()
 
 
 def test(

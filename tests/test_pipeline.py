@@ -43,6 +43,38 @@ def test_fail_fast_begins_nothing_after_the_first_failure() -> None:
     assert [outcome.target for outcome in pipeline.run(TARGETS, items, done, crew)] == [one]
 
 
+def test_fail_fast_ends_also_when_others_wait_for_their_turn() -> None:
+    def work(target: object, _item: object) -> Outcome:
+        return Outcome(target=target, error=ContractError("bad"))  # type: ignore[arg-type]
+
+    crew = Crew(interrupt=lambda: None, jobs=1, fail_fast=True)
+    outcomes = pipeline.run(
+        TARGETS * 20, [(target, "built") for target in TARGETS * 20], work, crew
+    )
+    assert outcomes[0].target is TARGETS[0]
+
+
+def test_an_interrupt_ends_also_what_a_worker_was_just_starting() -> None:
+    """The first interrupt finds nothing to end yet."""
+    begun = threading.Event()
+    interrupts: list[int] = []
+
+    def work(target: object, item: object) -> Outcome:
+        begun.set()
+        while len(interrupts) < 2:
+            threading.Event().wait(0.01)
+        return done(target, item)
+
+    def items() -> object:
+        yield TARGETS[0], "built"
+        begun.wait(10)
+        raise KeyboardInterrupt
+
+    crew = Crew(interrupt=lambda: interrupts.append(1), jobs=1)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.run(TARGETS, items(), work, crew)  # type: ignore[arg-type]
+
+
 def test_an_interrupt_ends_what_the_workers_wait_for() -> None:
     """Ctrl-C comes to the main thread; the workers are inside a container or a push."""
     waiting, ended = threading.Event(), threading.Event()
