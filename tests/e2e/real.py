@@ -19,6 +19,8 @@ from typing import Any
 import boto3
 import requests
 
+from tests.e2e.running import Result, Running
+
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "scripts"
 BUILDKIT = Path(sys.executable).with_name("buildkit")
@@ -31,17 +33,6 @@ EVERY_TYPE = ", ".join(
         "oci.image.index.v1+json",
     )
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.stdout)
 
 
 def exports(text: str) -> dict[str, str]:
@@ -63,35 +54,6 @@ def script(*argv: str, env: dict[str, str] | None = None, seconds: float = 600) 
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-class Running:
-    """A run of the command line that has not ended. What it says is kept as it comes."""
-
-    def __init__(self, argv: list[str], folder: Path, env: dict[str, str]) -> None:
-        self.process = subprocess.Popen(
-            argv, cwd=folder, env=env, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        self.stderr = ""
-
-    def says(self, text: str) -> None:
-        """Wait until it has said this."""
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.stderr += line
-            if text in line:
-                return
-        raise AssertionError(f"it never said {text!r}: {self.stderr}")
-
-    def end(self, seconds: float) -> Result:
-        stdout, stderr = self.process.communicate(timeout=seconds)
-        return Result(code=self.process.returncode, stdout=stdout, stderr=self.stderr + stderr)
-
-    def kill(self) -> None:
-        """Nothing, if it has ended."""
-        self.process.kill()
-        self.process.wait()
 
 
 @dataclass(frozen=True, kw_only=True)
