@@ -46,8 +46,9 @@ def classic(classic_engine: tuple[Engine, Local], scratch: Path) -> Iterator[tup
     """An engine with the classic image store. A test may stop it, and has to start it again."""
     engine, there = classic_engine
     there = replace(there, env={**there.env, "TMPDIR": str(scratch)})
+    before = there.leftovers()
     yield engine, there
-    assert there.stay_behind() == set()
+    assert there.stay_behind(before) == set()
 
 
 @pytest.fixture
@@ -69,8 +70,9 @@ def scratch(tmp_path: Path) -> Path:
 def nothing_is_left(local: Local, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No container, volume, temporary file or process of the tool may outlive its run."""
     monkeypatch.setitem(local.env, "TMPDIR", str(scratch))
+    before = local.leftovers()
     yield
-    assert local.stay_behind() == set()
+    assert local.stay_behind(before) == set()
     assert [path.name for path in scratch.iterdir()] == []
     assert processes_with(str(scratch)) == []
     assert "BUILDKIT_REGISTRY" not in os.environ

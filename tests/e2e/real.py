@@ -133,9 +133,9 @@ class Local:
             self.docker("volume", "rm", "--force", *volumes)
         return found
 
-    def stay_behind(self) -> set[str]:
-        """Those of them that stay: others may be at work on the same engine."""
-        found = self.leftovers()
+    def stay_behind(self, before: set[str]) -> set[str]:
+        """Those that were not there before, and stay: others may be at work on the same engine."""
+        found = self.leftovers() - before
         deadline = time.monotonic() + 30
         while found and time.monotonic() < deadline:
             time.sleep(0.2)
