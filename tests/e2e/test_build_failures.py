@@ -131,7 +131,7 @@ def test_an_engine_that_stops_while_testing(
     project.change("train", "def main():", "def main():\n    __import__('time').sleep(60)")
     running = there.start("build", "--all", folder=project.folder)
     try:
-        running.says("testing")
+        running.says("  testing")
         wait_until(lambda: there.leftovers() != set())
         engine.kill()
         done = running.end(60)

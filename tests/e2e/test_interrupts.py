@@ -68,7 +68,7 @@ def test_while_testing(
     good = (project.folder / "program" / program).read_text()
     project.change(program, "signal.signal(signal.SIGTERM,", f"{SLEEP}\n(")
     running = local.start("build", "--all", "--push", folder=project.folder)
-    running.says("testing")
+    running.says("  testing")
     wait_until(lambda: f'"{program}"' in commands(local, project))
     interrupted(running, number, project.folder)
     assert records(project) == {"rendered", "built"}
@@ -99,7 +99,7 @@ def test_while_pushing(
     with relay(there.registry, rate=1024 * 1024) as slow:
         host = ("--registry", slow.address)
         running = there.start("push", "--all", *host, folder=project.folder)
-        running.says("publishing")
+        running.says("pushing ")
         wait_until(lambda: slow.passed > 512 * 1024)
         interrupted(running, number, project.folder)
         assert "published" not in records(project)
@@ -114,7 +114,7 @@ def test_while_pushing(
 def test_a_second_ctrl_c_does_not_break_the_cleaning(local: Local, project: Project) -> None:
     project.change("train", "def main():", f"def main():\n    {SLEEP}")
     running = local.start("build", "--all", folder=project.folder)
-    running.says("testing")
+    running.says("  testing")
     wait_until(lambda: '"train"' in commands(local, project))
     for _ in range(3):
         running.process.send_signal(signal.SIGINT)
