@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,4 +74,3 @@ def nothing_is_left(local: Local, scratch: Path, monkeypatch: pytest.MonkeyPatch
     assert local.stay_behind(before) == set()
     assert [path.name for path in scratch.iterdir()] == []
     assert processes_with(str(scratch)) == []
-    assert "BUILDKIT_REGISTRY" not in os.environ
