@@ -25,6 +25,9 @@ COMMANDS = {  # in the order of the pipeline
     "uri": "Print the URI of a published target.",
 }
 
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, a CI that cancels, a terminal that is closed."""
+
 
 class Commands(click.Group):
     """Loads a command's module when it is run; `--help` needs none of them."""
@@ -65,19 +68,15 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit."""
-    signal.signal(signal.SIGTERM, _interrupt)  # a CI that cancels sends this
+    for number in INTERRUPTS:
+        signal.signal(number, _interrupt)
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per kind of end
     """Run one command line; return its exit code."""
     try:
-        result = cli.main(
-            arguments,
-            prog_name="buildkit",
-            standalone_mode=False,
-            color=False if os.environ.get("NO_COLOR") else None,
-        )
+        result = cli.main(arguments, prog_name="buildkit", standalone_mode=False)
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
@@ -89,8 +88,9 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per kind of 
     except (KeyboardInterrupt, click.Abort):
         console.say("interrupted", fg="red")
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # The reader of stdout has gone (`buildkit list | head`): nothing is wrong here.
+    except (BrokenPipeError, SystemExit):
+        # The reader of stdout has gone (`buildkit list | head`): nothing is wrong here. Click
+        # ends itself then, and never for another reason.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
     except Exception as error:
@@ -105,4 +105,14 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per kind of 
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
+    """End the run once: a second signal must not break the cleaning after the first.
+
+    A handler, not SIG_IGN, which processes that are started meanwhile would inherit.
+    """
+    for number in INTERRUPTS:
+        signal.signal(number, _ignore)
     raise KeyboardInterrupt
+
+
+def _ignore(_number: int, _frame: object) -> None:
+    pass

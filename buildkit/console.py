@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import click
@@ -11,8 +12,9 @@ _one_line_at_a_time = threading.Lock()
 
 def say(message: str, **style: object) -> None:
     """Print one line of talk. `style` is `click.secho`'s: fg, dim, bold."""
+    colour = False if os.environ.get("NO_COLOR") else None  # None: as the terminal can
     with _one_line_at_a_time:
-        click.secho(message, err=True, **style)  # type: ignore[arg-type]
+        click.secho(message, err=True, color=colour, **style)  # type: ignore[arg-type]
 
 
 def step(subject: str, message: str, **style: object) -> None:

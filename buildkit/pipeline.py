@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from buildkit import console, records, shell, verify
+from buildkit import console, records, verify
 from buildkit.errors import BuildkitError
 
 if TYPE_CHECKING:
@@ -71,16 +71,17 @@ def run(
                     running.append(pool.submit(_guarded, work, target, item))
                 elif note(Outcome(target=target, error=item)):
                     break
+                if crew.fail_fast and any(_has_failed(future) for future in running):
+                    break
             for future in as_completed(running):
                 if not future.cancelled() and note(future.result()):
                     _cancel(running)
         except BaseException:
-            with shell.undisturbed():
-                _cancel(running)
-                crew.interrupt()
-                while wait(running, timeout=1).not_done:
-                    crew.interrupt()  # what a worker was just starting
-                crew.interrupt()
+            _cancel(running)
+            crew.interrupt()
+            while wait(running, timeout=1).not_done:
+                crew.interrupt()  # what a worker was just starting
+            crew.interrupt()
             raise
     return tuple(outcomes[target.id] for target in targets if target.id in outcomes)
 
@@ -94,6 +95,10 @@ def each(
             yield target, find(target)
         except BuildkitError as error:
             yield target, error
+
+
+def _has_failed(future: Future[Outcome]) -> bool:
+    return future.done() and not future.cancelled() and future.result().error is not None
 
 
 def _cancel(futures: Iterable[Future[Outcome]]) -> None:
@@ -123,10 +128,16 @@ def test(
     return outcome, passed
 
 
-def publish(verified: Verified, publisher: Publish, where: records.Records) -> Published:
-    published = publisher(verified)
-    where.write(records.PUBLISHED, verified.built.target.id, published)
-    return published
+def publish(
+    outcome: Outcome, verified: Verified, publisher: Publish, where: records.Records
+) -> Outcome:
+    """Publish an image after `outcome`, which a failure is added to."""
+    try:
+        published = publisher(verified)
+        where.write(records.PUBLISHED, outcome.target.id, published)
+    except BuildkitError as error:
+        return replace(outcome, error=error)
+    return replace(outcome, published=published)
 
 
 def _tested_before(target_id: str, where: records.Records) -> Verified | None:

@@ -5,6 +5,8 @@ Everything is expanded by us (no bake matrix, no variables), so names, tags and 
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -73,9 +75,16 @@ def _target(rendered: Rendered, inputs: Inputs) -> dict[str, Any]:
         "contexts": contexts,
         "platforms": [target.platform],
         "tags": [target.image],
-        "secret": [f"id={name},src={path}" for name, path in inputs.secrets],
+        "secret": [_fields(f"id={name}", f"src={path}") for name, path in inputs.secrets],
         "output": [OUTPUT],
     }
+
+
+def _fields(*fields: str) -> str:
+    """One line of CSV, as buildx reads it: a path may hold a comma."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(fields)
+    return line.getvalue()
 
 
 def _literal(value: Any) -> Any:

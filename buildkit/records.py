@@ -76,7 +76,17 @@ class Records:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file at once or not at all."""
+    """Write a file at once or not at all. Raises ToolError."""
+    try:
+        _write(path, text)
+    except OSError as error:
+        raise ToolError(
+            f"{path} cannot be written: {error.strerror}",
+            hint="make room, or name another folder with `--dist` or `--output`",
+        ) from error
+
+
+def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -10,14 +10,14 @@ import os
 import signal
 import subprocess
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildkit.errors import ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 GRACE = 10.0
@@ -86,24 +86,6 @@ def end_all() -> None:
             _signal(process, signal.SIGINT)
     for process in running:
         _end(process)
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Let no second Ctrl-C break the cleaning after the first. For the main thread.
-
-    A handler, not SIG_IGN: that would be inherited by processes started meanwhile.
-    """
-    before = {number: signal.signal(number, _ignore) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _ignore(_number: int, _frame: object) -> None:
-    pass
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -40,7 +40,28 @@ def archive(*names: str) -> bytes:
 VIEW = ImageView(
     id="x", os="linux", architecture="amd64", user="", entrypoint=(), labels={}, size=1
 )
-STILL = image.StillImage(view=VIEW, architecture="amd64", opt_ml=None)
+STILL = image.StillImage(view=VIEW, architecture="amd64", shell=None, opt_ml=None)
+
+
+def program(machine: int) -> bytes:
+    """The beginning of an ELF program."""
+    return b"\x7fELF" + bytes(14) + machine.to_bytes(2, "little") + bytes(44)
+
+
+@pytest.mark.parametrize(
+    ("shell", "broken"),
+    [
+        (program(62), {}),
+        (program(183), {"IMG-01": "fail"}),
+        (program(243), {"IMG-01": "fail"}),
+        (b"#!/bin/busybox", {}),
+        (b"", {}),
+    ],
+)
+def test_an_image_that_lies_about_its_processor(shell: bytes, broken: dict[str, str]) -> None:
+    """A base that was imported under the wrong platform builds and even runs, here."""
+    still = dataclasses.replace(STILL, shell=shell)
+    assert statuses(clause.judge(image.CLAUSES, still)) == broken
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -38,6 +39,12 @@ def test_a_target_is_written_out_whole() -> None:
         "secret": ["id=pip.conf,src=/secret/pip.conf"],
         "output": ["type=image,oci-mediatypes=false,compression=gzip,force-compression=true"],
     }
+
+
+def test_a_secret_may_lie_in_a_folder_with_a_comma() -> None:
+    rendered = Rendered(target=target(), dockerfile="FROM scratch\n")
+    inputs = dataclasses.replace(INPUTS, secrets=(("ca-bundle", Path('/a,b "c"/ca.crt')),))
+    assert only(rendered, inputs)["secret"] == ['id=ca-bundle,"src=/a,b ""c""/ca.crt"']
 
 
 def test_bake_interpolates_nothing_of_ours() -> None:

@@ -70,6 +70,13 @@ def test_a_file_is_written_at_once_or_not_at_all(tmp_path: Path) -> None:
     assert [each.name for each in path.parent.iterdir()] == ["b.json"]
 
 
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    where = records.Records(folder=tmp_path / "file" / "dist")
+    with pytest.raises(ToolError, match=r"file/dist/x/built.json cannot be written: Not a dir"):
+        where.write(records.BUILT, "x", fakes.built())
+
+
 def test_a_record_says_its_format(tmp_path: Path) -> None:
     where = records.Records(folder=tmp_path)
     where.write(records.BUILT, "x", fakes.built())

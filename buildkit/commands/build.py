@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -106,8 +105,7 @@ def command(
             outcome, verified = pipeline.test(built, docker, project.records, retest=retest)
             if publish is None or verified is None:
                 return outcome
-            published = pipeline.publish(verified, publish, project.records)
-            return replace(outcome, published=published)
+            return pipeline.publish(outcome, verified, publish, project.records)
 
         outcomes = pipeline.run(
             targets,

@@ -45,10 +45,10 @@ def command(
     publish = delivery.to(project.config.registry, registry, docker).publish
 
     def work(target: Target, verified: Verified) -> pipeline.Outcome:
-        published = pipeline.publish(verified, publish, project.records)
-        return pipeline.Outcome(
-            target=target, built=verified.built, report=verified.report, published=published
+        outcome = pipeline.Outcome(
+            target=target, built=verified.built, report=verified.report, tested_before=True
         )
+        return pipeline.publish(outcome, verified, publish, project.records)
 
     outcomes = pipeline.run(
         targets,

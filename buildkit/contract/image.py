@@ -13,15 +13,21 @@ from buildkit.model import Level
 if TYPE_CHECKING:
     from buildkit.contract.world import ImageView
 
+MACHINES = {62: "amd64", 183: "arm64"}
+ELF_HEADER = 20
 INITS = ("tini", "docker-init", "dumb-init", "init")
 
 
 @dataclass(frozen=True, kw_only=True)
 class StillImage:
-    """An image that is not running. `opt_ml` is a tar archive of its `/opt/ml`, None if absent."""
+    """An image that is not running.
+
+    `shell` is the beginning of its `/bin/sh`, `opt_ml` a tar archive of its `/opt/ml`.
+    """
 
     view: ImageView
     architecture: str
+    shell: bytes | None
     opt_ml: bytes | None
 
 
@@ -35,6 +41,9 @@ def right_platform(image: StillImage) -> None:
     found = f"{image.view.os}/{image.view.architecture}"
     if found != f"linux/{image.architecture}":
         raise Broken(f"the image is for {found}, wanted is linux/{image.architecture}")
+    machine = _machine(image.shell or b"")
+    if machine not in (None, image.architecture):
+        raise Broken(f"the image says that it is for {found}, but its /bin/sh is for {machine}")
 
 
 @clause(
@@ -87,6 +96,13 @@ def no_bare_init(image: StillImage) -> None:
     program, *rest = image.view.entrypoint or ("",)
     if program.rpartition("/")[2] in INITS and all(word.startswith("-") for word in rest):
         raise Broken(f"the entrypoint is {' '.join(image.view.entrypoint)}")
+
+
+def _machine(program: bytes) -> str | None:
+    """The processor of an ELF program: `e_machine` of its header, by its name in Go and Docker."""
+    if program[:4] != b"\x7fELF" or len(program) < ELF_HEADER:
+        return None
+    return MACHINES.get(int.from_bytes(program[18:20], "little"), "another processor")
 
 
 CLAUSES = (right_platform, runs_as_root, opt_ml_is_free, exec_form, no_bare_init)

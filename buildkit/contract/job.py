@@ -92,6 +92,13 @@ def files(archive: bytes) -> tuple[str, ...]:
         return tuple(member.name for member in source if member.isfile())
 
 
+def link(archive: bytes) -> str | None:
+    """Where the archive's one member leads, if it is a symbolic link."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as source:
+        member = source.next()
+        return member.linkname if member is not None and member.issym() else None
+
+
 def only_file(archive: bytes) -> bytes:
     """The content of an archive that holds one file."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from buildkit.model import ClauseResult, Purpose, Samples
 
 PORT = 8080
+LINKS = 5
 TRAINING_SECONDS = 600
 """How long `train` may take on samples."""
 
@@ -52,10 +54,24 @@ def run(subject: Subject, engine: Engine) -> tuple[ClauseResult, ...]:
 
 def _still(subject: Subject, engine: Engine) -> image.StillImage:
     with engine.container(subject.image, ["train"]) as container:
-        opt_ml = container.get("/opt/ml")
-    return image.StillImage(
-        view=engine.view(subject.image), architecture=subject.architecture, opt_ml=opt_ml
-    )
+        return image.StillImage(
+            view=engine.view(subject.image),
+            architecture=subject.architecture,
+            shell=_program(container, "/bin/sh"),
+            opt_ml=container.get("/opt/ml"),
+        )
+
+
+def _program(container: Container, path: str) -> bytes | None:
+    """A program of the image, through its links; None if it is not there."""
+    for _ in range(LINKS):
+        archive = container.get(path)
+        if archive is None:
+            return None
+        if (link := job.link(archive)) is None:
+            return job.only_file(archive)
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
+    return None
 
 
 def _sample_model(samples: Samples) -> bytes | None:
