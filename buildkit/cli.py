@@ -70,7 +70,11 @@ def main() -> NoReturn:
     """Run the command line and exit."""
     for number in INTERRUPTS:
         signal.signal(number, _interrupt)
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    for number in INTERRUPTS:
+        # Python restores other handlers while it ends, and a late signal would then kill it.
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per kind of end
