@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from buildkit import console
-from buildkit.errors import BuildkitError, Exit
+from buildkit.errors import BuildkitError, Exit, ToolError, bug
 
 COMMANDS = {  # in the order of the pipeline
     "list": "List the targets of images.toml.",
@@ -87,8 +87,7 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per kind of 
         error.show()
         return Exit.USAGE
     except BuildkitError as error:
-        console.fail(error.message, hint=error.hint, details=error.details)
-        return error.code
+        return _failed(error)
     except (KeyboardInterrupt, click.Abort):
         console.say("interrupted", fg="red")
         return Exit.INTERRUPTED
@@ -97,15 +96,18 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per kind of 
         # ends itself then, and never for another reason.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
+    except OSError as error:
+        return _failed(ToolError(f"the system refuses: {error}", hint="make room, or mend access"))
     except Exception as error:
         if os.environ.get("BUILDKIT_TRACEBACK"):
             raise
-        console.fail(
-            f"this is a bug in buildkit: {type(error).__name__}: {error}",
-            hint="report it with the output of the same command under BUILDKIT_TRACEBACK=1",
-        )
-        return Exit.BUG
+        return _failed(bug(error))
     return result if isinstance(result, int) else Exit.DONE
+
+
+def _failed(error: BuildkitError) -> Exit:
+    console.fail(error.message, hint=error.hint, details=error.details)
+    return error.code
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+MOST = 50
+"""Problems that are shown with their line; to find a thousand lines takes a minute."""
 PARTS = {name: field.annotation for name, field in schema.File.model_fields.items()}
 
 
@@ -43,7 +45,7 @@ class Config:
 def read(path: Path) -> Config:
     """Read images.toml. Raises ConfigError if it cannot be read or is not TOML."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Windows editors begin with a mark
     except FileNotFoundError as error:
         raise ConfigError(
             f"{path} does not exist", hint="name another file with `--file`, or write one: README"
@@ -60,6 +62,10 @@ def parse(text: str, path: Path) -> Config:
         raise ConfigError(
             f"{path.name}:{error.lineno}: not TOML: {error.msg} (column {error.colno})",
             hint="strings need quotes, tables `[...]`; https://toml.io shows the grammar",
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"{path.name}: not TOML that can be read: {error}", hint="is it nested too deep?"
         ) from error
     problems = [*_unknown(document)]
     parts: dict[str, Any] = {}
@@ -87,19 +93,21 @@ def parse(text: str, path: Path) -> Config:
 
 def fail(config: Config, problems: Iterable[Problem]) -> None:
     """Raise ConfigError with one line per problem, in the order of the file; none: return."""
+    told = tuple(problems)
     found: dict[tuple[int, str], str] = {}  # one line for the same words about the same line
-    for problem in problems:
+    for problem in told[:MOST]:
         line = locate.line_of(config.text, problem.path) or 1
         where = ".".join(str(key) for key in problem.path)
         found.setdefault(
             (line, problem.message), f"{config.path.name}:{line}: {where}: {problem.message}"
         )
-    lines = [text for _, text in sorted(found.items())]
-    if lines:
-        count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
+    if found:
+        more = max(0, len(told) - MOST)
+        count = len(found) + more
+        lines = [text for _, text in sorted(found.items())]
         raise ConfigError(
-            f"{count} in {config.path.name}",
-            details="\n".join(lines),
+            f"{count} problem{'s' if count > 1 else ''} in {config.path.name}",
+            details="\n".join([*lines, *([f"... and {more} more"] if more else [])]),
             hint=f"edit {config.path.name}, then `buildkit list`; docs/images-toml.md has each key",
         )
 

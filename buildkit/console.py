@@ -14,7 +14,12 @@ def say(message: str, **style: object) -> None:
     """Print one line of talk. `style` is `click.secho`'s: fg, dim, bold."""
     colour = False if os.environ.get("NO_COLOR") else None  # None: as the terminal can
     with _one_line_at_a_time:
-        click.secho(message, err=True, color=colour, **style)  # type: ignore[arg-type]
+        click.secho(_harmless(message), err=True, color=colour, **style)  # type: ignore[arg-type]
+
+
+def _harmless(text: str) -> str:
+    """What images, files and registries say may not command the terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
 def step(subject: str, message: str, **style: object) -> None:

@@ -158,7 +158,7 @@ def _translated(doing: str) -> Iterator[None]:
     except botocore.exceptions.ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         raise ToolError(f"{doing}: {error}", hint=_hint(code)) from error
-    except botocore.exceptions.BotoCoreError as error:
+    except (botocore.exceptions.BotoCoreError, ValueError) as error:
         raise ToolError(
             f"{doing}: {error}", hint="check the network and AWS_ENDPOINT_URL"
         ) from error

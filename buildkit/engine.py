@@ -87,27 +87,26 @@ class Engine:
 
     @contextmanager
     def named(self, image_id: str, repository: str, tag: str) -> Iterator[str]:
-        """Give an image a name for a while; what had the name before has it again afterwards."""
+        """Give an image a name. What had it before has it again if the work under it fails.
+
+        Otherwise the name stays: another run may be pushing under it at the same time.
+        """
         name = f"{repository}:{tag}"
         before = self.find(name)
-        self.tag(image_id, repository, tag)
+        self._tag(image_id, repository, tag)
         try:
             yield name
-        finally:
-            with suppress(ToolError):
+        except BaseException:
+            with suppress(ToolError, *FAILURES):
                 if before is None:
-                    self.untag(name)
+                    self.client.images.remove(name, noprune=True)
                 else:
-                    self.tag(before, repository, tag)
+                    self._tag(before, repository, tag)
+            raise
 
-    def tag(self, image_id: str, repository: str, tag: str) -> None:
+    def _tag(self, image_id: str, repository: str, tag: str) -> None:
         with translated(f"tagging `{repository}:{tag}`"):
             self.client.images.get(image_id).tag(repository, tag)
-
-    def untag(self, name: str) -> None:
-        """Take a name off an image; its other names keep it."""
-        with suppress(*FAILURES):
-            self.client.images.remove(name, noprune=True)
 
     @contextmanager
     def volume(self) -> Iterator[str]:

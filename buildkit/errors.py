@@ -73,6 +73,14 @@ class ContractError(BuildkitError):
     code = Exit.CONTRACT
 
 
+def bug(error: Exception) -> BuildkitError:
+    """What nobody foresaw. With BUILDKIT_TRACEBACK set, the exception itself is shown instead."""
+    return BuildkitError(
+        f"this is a bug in buildkit: {type(error).__name__}: {error}",
+        hint="report it with the output of the same command under BUILDKIT_TRACEBACK=1",
+    )
+
+
 def worst(codes: list[Exit]) -> Exit:
     """The exit code of a run in which several targets failed.
 

@@ -120,9 +120,9 @@ def _samples(config: Config, table: schema.SamplesTable, at: Where, problems: Pr
             Payload(
                 content_type=payload.content_type,
                 accept=payload.accept,
-                body=_existing(config, payload.body, (*at, "payload", number, "body"), problems),
+                body=_file(config, payload.body, (*at, "payload", number, "body"), problems),
                 answer=payload.answer
-                and _existing(config, payload.answer, (*at, "payload", number, "answer"), problems),
+                and _file(config, payload.answer, (*at, "payload", number, "answer"), problems),
             )
             for number, payload in enumerate(table.payload)
         ),
@@ -134,6 +134,12 @@ def _existing(config: Config, text: str, at: Where, problems: Problems) -> str:
     if not path.exists():
         problems.add(at, f"{text!r} does not exist in {config.folder}")
     return str(path)
+
+
+def _file(config: Config, text: str, at: Where, problems: Problems) -> str:
+    if (config.folder / text).is_dir():
+        problems.add(at, f"{text!r} is a folder, a file is wanted")
+    return _existing(config, text, at, problems)
 
 
 def _folder(config: Config, text: str | None, at: Where, problems: Problems) -> str | None:

@@ -150,10 +150,19 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Verified:
-    """A built image that passed its test. Only `verify` makes one, and only this can be pushed."""
+    """A built image that passed its test. Only `verify` makes one, and only this can be pushed.
+
+    A report that is not of this image, or that did not pass, is a ValueError, also in a record.
+    """
 
     built: Built
     report: Report
+
+    def __post_init__(self) -> None:
+        if not self.report.passed or not self.report.clauses:
+            raise ValueError("its report has not passed")
+        if self.report.digest != self.built.image_id:
+            raise ValueError("its report is of another image")
 
 
 @dataclass(frozen=True, kw_only=True)

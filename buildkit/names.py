@@ -21,12 +21,16 @@ REFERENCE = re.compile(
     rf"(?:{HOST}/)?{COMPONENT}(?:/{COMPONENT})*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
+ID = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]*")
 REVISION = re.compile(r"(?P<framework>.+)-(?P<revision>[0-9]+)")
 NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 PYTHON = re.compile(r"3\.[0-9]{1,2}")
 PLATFORM = re.compile(r"linux/(?:amd64|arm64)")
 ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+CHANNEL = re.compile(r"(?!\.+$)[A-Za-z0-9._-]{1,64}")
+"""A channel's name (SageMaker API, Channel), which also becomes a folder."""
+LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?")
 USERINFO = re.compile(r"://[^/@\s]+@")
 PATTERN_WORD = re.compile(r"\{\{|\}\}|\{(?P<word>[^{}]*)\}")
 """A `{word}`; `{{` and `}}` stand for the braces themselves."""
@@ -68,11 +72,22 @@ def reference(text: str) -> str:
     return full(REFERENCE, "an image reference such as `python:3.11-slim-bookworm`", text)
 
 
+def image(text: str) -> str:
+    """An image of an engine: by a reference, or by its id."""
+    return text if ID.fullmatch(text) else reference(text)
+
+
 def plain(text: str) -> str:
     """Refuse what could start a new line of a Dockerfile: control characters, line separators."""
     bad = next((character for character in text if not character.isprintable()), None)
     if bad is not None:
         raise ValueError(f"{text!r} holds the control character {bad!r}")
+    return text
+
+
+def header(text: str) -> str:
+    if not text.isascii():
+        raise ValueError(f"{text!r} cannot be sent as a header: it is not ASCII")
     return text
 
 

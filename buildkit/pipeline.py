@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from buildkit import console, records, verify
-from buildkit.errors import BuildkitError
+from buildkit.errors import BuildkitError, bug
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -154,6 +154,10 @@ def _guarded(work: Callable[[Target, Item], Outcome], target: Target, item: Item
         return work(target, item)
     except BuildkitError as error:
         return Outcome(target=target, error=error)
+    except Exception as error:
+        if os.environ.get("BUILDKIT_TRACEBACK"):
+            raise
+        return Outcome(target=target, error=bug(error))
 
 
 def _tell(outcome: Outcome) -> None:

@@ -52,23 +52,25 @@ class DockerPusher:
 
     def push(self, image_id: str, repository: str, tag: str) -> None:
         """Push one image under one tag. Raises ToolError with the registry's own words."""
-        with (
-            self.engine.named(image_id, f"{self.host}/{repository}", tag) as name,
-            _private_configuration(self.host, self.login) as folder,
-        ):
+        with self.engine.named(image_id, f"{self.host}/{repository}", tag) as name:
             console.say(f"pushing {name}")
-            # The folder has no contexts, so the endpoint is named.
-            done = shell.run(
-                "docker", "--config", str(folder), "push", name,
-                env={"DOCKER_HOST": self.engine.endpoint},
-            )  # fmt: skip
-        if done.code != 0:
-            said = done.output.strip().splitlines()
-            raise ToolError(
-                f"pushing `{name}` failed: {said[-1] if said else f'exit {done.code}'}",
-                hint=_hint(done.output),
-                details="\n".join(said[-5:-1]),
-            )
+            with _private_configuration(self.host, self.login) as folder:
+                # The folder has no contexts, so the endpoint is named.
+                done = shell.run(
+                    "docker", "--config", str(folder), "push", name,
+                    env={"DOCKER_HOST": self.engine.endpoint},
+                )  # fmt: skip
+            if done.code != 0:
+                raise _failure(name, done)
+
+
+def _failure(name: str, done: shell.Done) -> ToolError:
+    said = done.output.strip().splitlines()
+    return ToolError(
+        f"pushing `{name}` failed: {said[-1] if said else f'exit {done.code}'}",
+        hint=_hint(done.output),
+        details="\n".join(said[-5:-1]),
+    )
 
 
 @contextmanager

@@ -90,6 +90,11 @@ def render(target: Target, source: Templates) -> Rendered:
             f"{target.id}: {error.name}:{error.lineno}: {error.message}",
             hint="mend the template, then `buildkit render`",
         ) from error
+    except (RecursionError, MemoryError) as error:
+        raise TemplateError(
+            f"{target.id}: {name} calls itself without end, or makes too much text",
+            hint="look for an `include` or a macro that leads back to its own template",
+        ) from error
     except (jinja2.TemplateError, SecurityError, TypeError, ValueError, ArithmeticError) as error:
         raise TemplateError(
             f"{target.id}: {_place(error, name)}: {error}",

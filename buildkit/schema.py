@@ -40,6 +40,9 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 Line = Annotated[str, AfterValidator(names.plain)]
+Header = Annotated[Line, AfterValidator(names.header)]
+Channel = Annotated[str, _matching(names.CHANNEL, "a channel (letters, digits, `.`, `_`, `-`; 64)")]
+Label = Annotated[str, _matching(names.LABEL, "a label (letters, digits, `.`, `_`, `-`, `/`)")]
 Pattern = Annotated[Line, AfterValidator(_pattern)]
 Name = Annotated[
     str, _matching(names.NAME, "a name (lower-case letters, digits, single `.`, `_`, `-` between)")
@@ -81,15 +84,15 @@ class NewCell(Model):
 
 
 class PayloadTable(Model):
-    content_type: Line
+    content_type: Header
     body: Line
     answer: Line | None = None
-    accept: Line | None = None
+    accept: Header | None = None
 
 
 class SamplesTable(Model):
     hyperparameters: dict[Line, str] = {}
-    channels: dict[Line, Line] = {}
+    channels: dict[Channel, Line] = {}
     code: Line | None = None
     model: Line | None = None
     payload: tuple[PayloadTable, ...] = ()
@@ -102,7 +105,7 @@ class Facts(Model):
     base: Bases | None = None
     packages: tuple[Pattern, ...] = ()
     args: dict[Argument, Pattern] = {}
-    labels: dict[Line, Pattern] = {}
+    labels: dict[Label, Pattern] = {}
     context: Line | None = None
     platform: Platform = "linux/amd64"
     repository: Pattern | None = None

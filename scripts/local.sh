@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154  # $scripts: the folder, of whoever sources this
 # The real parts that quickstart and the end-to-end tests share: sourced, it exports where they are.
 
 # local_engine: an engine, and base images for every Python of the matrix where it cannot pull them.

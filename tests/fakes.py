@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from buildkit.model import Built, ClauseResult, Level, Report, Status
+from buildkit.model import Built, ClauseResult, Level, Report, Status, Verified
 from buildkit.registry import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, Manifest
 from tests import projects
 
@@ -39,8 +39,13 @@ def clause(status: Status = Status.PASS, **changes: Any) -> ClauseResult:
     return ClauseResult(**{**facts, **changes})
 
 
-def report(*clauses: ClauseResult) -> Report:
-    return Report(image="demo", digest=DIGEST, profile="smoke", suite="s", clauses=clauses)
+def report(*clauses: ClauseResult, digest: str = DIGEST) -> Report:
+    return Report(image="demo", digest=digest, profile="smoke", suite="s", clauses=clauses)
+
+
+def verified(image: Built | None = None) -> Verified:
+    image = image or built()
+    return Verified(built=image, report=report(clause(), digest=image.image_id))
 
 
 def manifest(config_digest: str = f"sha256:{'c' * 64}", **changes: Any) -> Manifest:

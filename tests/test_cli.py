@@ -109,11 +109,11 @@ def test_a_plan_is_printed_and_nothing_is_touched(project: Path, capsys: Capture
 
 def test_uri_prints_one_uri_and_nothing_else(project: Path, capsys: Captured) -> None:
     from buildkit import records
-    from buildkit.model import Published, Verified
+    from buildkit.model import Published
     from tests import fakes
 
     published = Published(
-        verified=Verified(built=fakes.built(), report=fakes.report()),
+        verified=fakes.verified(),
         uri="r.example/demo:1.0-cpu-py311",
         digest=fakes.DIGEST,
         pushed=True,
@@ -223,3 +223,23 @@ def test_a_registry_on_this_machine_stands_in_for_ecr(host: str) -> None:
     from buildkit.schema import Registry
 
     assert ecr.place(Registry(region="eu-west-1"), host).region == "eu-west-1"
+
+
+def test_uri_of_several_targets_is_refused(project: Path, capsys: Captured) -> None:
+    (project / "images.toml").write_text(BASIC.replace('["1.0"]', '["1.0", "2.0"]'))
+    assert cli.run(["uri", "demo*"]) == Exit.USAGE
+    said = capsys.readouterr()
+    assert (said.out, "matches 2 targets" in said.err) == ("", True)
+
+
+@pytest.mark.parametrize("image", ["", "BAD IMAGE!!", "a b"])
+def test_what_can_be_no_image_is_refused_before_an_engine_is_asked(
+    project: Path, image: str, capsys: Captured
+) -> None:
+    assert cli.run(["test", image]) == Exit.USAGE
+    assert "is not an image reference" in capsys.readouterr().err
+
+
+def test_what_is_said_cannot_command_the_terminal(project: Path, capsys: Captured) -> None:
+    assert cli.run(["list", "\x1b]0;owned\x07"]) == Exit.NOTHING_SELECTED
+    assert "\x1b" not in capsys.readouterr().err

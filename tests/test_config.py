@@ -24,6 +24,8 @@ def problems(text: str) -> str:
     [
         pytest.param("[image.demo", "images.toml:1: not TOML", id="not TOML"),
         pytest.param("a = 1\nb == 2\n", "images.toml:2: not TOML", id="not TOML, second line"),
+        pytest.param("a = " + "[" * 5000, "not TOML that can be read", id="nested too deep"),
+        pytest.param("format = " + "9" * 5000, "not TOML that can be read", id="a huge number"),
         pytest.param("", "no image: write `[image.<name>]`", id="empty"),
         pytest.param(MINIMAL + "[regsitry]\n", "did you mean `registry`?", id="unknown table"),
         pytest.param(
@@ -154,6 +156,22 @@ def problems(text: str) -> str:
             id="missing sample",
         ),
         pytest.param(
+            MINIMAL + "[image.demo.samples]\nchannels = { '../../etc' = '.' }",
+            "is not a channel",
+            id="a channel that leads elsewhere",
+        ),
+        pytest.param(
+            MINIMAL + "[image.demo.samples]\nchannels = { '..' = '.' }",
+            "is not a channel",
+            id="a channel above",
+        ),
+        pytest.param(MINIMAL + "labels = { 'a b=c' = 'd' }", "is not a label", id="a label's name"),
+        pytest.param(
+            MINIMAL + "[[image.demo.samples.payload]]\ncontent-type = 'text/ψ'\nbody = 'b'",
+            "cannot be sent as a header",
+            id="a header",
+        ),
+        pytest.param(
             MINIMAL + "[substitutes]\n'a:*' = 'b'",
             "`*` may end both sides or neither",
             id="half a wildcard",
@@ -219,6 +237,27 @@ def test_ten_thousand_lines_are_read_and_located_at_once() -> None:
         text.replace("base = 'b'\n# 2499", "bsae = 'b'\n# 2499")
     )
     assert time.monotonic() - began < 20
+
+
+def test_a_thousand_problems_are_counted_and_the_first_are_shown() -> None:
+    began = time.monotonic()
+    found = problems("".join(f"[image.n{n}]\nversions = 1\nbase = 'b'\n" for n in range(1000)))
+    assert "1000 problems in images.toml" in found
+    assert found.endswith("... and 950 more")
+    assert len(found.splitlines()) == 52
+    assert time.monotonic() - began < 20
+
+
+def test_a_sample_that_is_a_folder_is_no_body(tmp_path: Path) -> None:
+    text = MINIMAL + "[[image.demo.samples.payload]]\ncontent-type = 'a'\nbody = '.'"
+    with pytest.raises(ConfigError) as caught:
+        targets(text, tmp_path)
+    assert "'.' is a folder, a file is wanted" in caught.value.details
+
+
+def test_a_mark_at_the_beginning_of_the_file_is_no_matter(tmp_path: Path) -> None:
+    (tmp_path / "images.toml").write_bytes(b"\xef\xbb\xbf" + MINIMAL.encode())
+    assert config.read(tmp_path / "images.toml").images
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import dataclasses
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import pipeline
+from buildkit import pipeline, records, verify
 from buildkit.errors import ContractError, Exit, TemplateError, ToolError, worst
 from buildkit.pipeline import Crew, Outcome
-from tests import projects
+from tests import fakes, projects
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from buildkit.model import Report
 
 TARGETS = projects.targets(projects.MINIMAL.replace('"1.0"', '"1", "2", "3"'))
 CREW = Crew(interrupt=lambda: None, jobs=1)
@@ -94,12 +101,46 @@ def test_an_interrupt_ends_what_the_workers_wait_for() -> None:
     assert ended.is_set()
 
 
-def test_a_bug_in_a_worker_is_not_swallowed() -> None:
-    def work(*_: object) -> Outcome:
-        raise ZeroDivisionError
+def test_a_bug_fails_its_own_target_and_is_called_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two, _ = TARGETS
 
+    def work(target: object, item: object) -> Outcome:
+        if target is one:
+            raise ZeroDivisionError
+        return done(target, item)
+
+    items = [(one, "built"), (two, "built")]
+    monkeypatch.delenv("BUILDKIT_TRACEBACK", raising=False)
+    bad, good = pipeline.run(TARGETS, items, work, CREW)
+    assert bad.error is not None
+    assert (bad.error.code, good.error) == (Exit.BUG, None)
+    assert "ZeroDivisionError" in bad.error.message
+    monkeypatch.setenv("BUILDKIT_TRACEBACK", "1")
     with pytest.raises(ZeroDivisionError):
-        pipeline.run(TARGETS, [(TARGETS[0], "built")], work, CREW)
+        pipeline.run(TARGETS, items, work, CREW)
+
+
+def test_an_image_is_tested_again_when_the_suite_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The very image, but other clauses or samples: what passed before does not count."""
+    where, image = records.Records(folder=tmp_path), fakes.built()
+    suites: list[str] = ["one"]
+    tested: list[str] = []
+
+    def report(*_: object) -> Report:
+        tested.append(suites[-1])
+        return dataclasses.replace(fakes.report(fakes.clause()), suite=suites[-1])
+
+    monkeypatch.setattr(verify, "report", report)
+    monkeypatch.setattr(verify, "fingerprint", lambda _subject: suites[-1])
+    engine = object()
+    for suite in ("one", "one", "two"):
+        suites.append(suite)
+        outcome, verified = pipeline.test(image, engine, where, retest=False)  # type: ignore[arg-type]
+        assert verified is not None
+        assert outcome.error is None
+    assert tested == ["one", "two"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from buildkit import project, records
 from buildkit.errors import ToolError
-from buildkit.model import Verified
+from buildkit.model import Status, Verified
 from tests import fakes
 from tests.projects import MINIMAL
 
@@ -24,7 +24,7 @@ def left(tmp_path: Path) -> project.Project:
     (target,) = found.targets
     image = fakes.built(target)
     found.records.write(records.BUILT, target.id, image)
-    verified = Verified(built=image, report=fakes.report(fakes.clause()))
+    verified = fakes.verified(image)
     found.records.write(records.VERIFIED, target.id, verified)
     return found
 
@@ -79,3 +79,20 @@ def test_what_is_not_there_says_how_to_make_it(left: project.Project) -> None:
     with pytest.raises(ToolError) as caught:
         left.built(target)
     assert caught.value.hint == "`buildkit build demo-1.0-cpu-py311`"
+
+
+def test_a_report_that_failed_or_is_of_another_image_makes_nothing_verified(
+    left: project.Project,
+) -> None:
+    """Nor does a record that somebody has put together from such a report."""
+    (target,) = left.targets
+    image = left.built(target)
+    failed = fakes.report(fakes.clause(Status.FAIL))
+    other = fakes.report(fakes.clause(), digest="sha256:other")
+    for report in (failed, other, fakes.report()):
+        with pytest.raises(ValueError, match="its report"):
+            Verified(built=image, report=report)
+    path = left.records.of(target.id) / "verified.json"
+    path.write_text(path.read_text().replace('"pass"', '"fail"'))
+    with pytest.raises(ToolError, match="its report has not passed"):
+        left.verified(target)

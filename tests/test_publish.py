@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from buildkit import registry
 from buildkit.errors import ToolError
-from buildkit.model import Verified
 from buildkit.publish import Publisher
 from tests import fakes
+
+if TYPE_CHECKING:
+    from buildkit.model import Verified
 
 TAG = "demo:1.0-cpu-py311"
 
@@ -17,7 +19,7 @@ TAG = "demo:1.0-cpu-py311"
 def verified(served: registry.Manifest, *, known_before: bool = True) -> Verified:
     """A tested image; an engine with the classic store does not know its manifest's digest."""
     image = fakes.built(manifest_digest=served.digest if known_before else None)
-    return Verified(built=image, report=fakes.report())
+    return fakes.verified(image)
 
 
 def publisher(the_registry: fakes.FakeRegistry) -> Publisher:

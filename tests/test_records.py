@@ -7,7 +7,7 @@ import pytest
 
 from buildkit import records
 from buildkit.errors import ToolError
-from buildkit.model import Payload, Published, Samples, Verified
+from buildkit.model import Payload, Published, Samples
 from tests import fakes, projects
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def test_every_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
     where = records.Records(folder=tmp_path)
     image = fakes.built()
-    verified = Verified(built=image, report=fakes.report(fakes.clause()))
+    verified = fakes.verified(image)
     published = Published(verified=verified, uri="r/demo:1", digest=fakes.DIGEST, pushed=True)
     where.write(records.BUILT, "x", image)
     where.write(records.PUBLISHED, "x", published)

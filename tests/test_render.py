@@ -46,6 +46,8 @@ def test_a_project_s_template_comes_before_a_shipped_one_of_the_same_name(tmp_pa
         pytest.param('{% extends "two.Dockerfile.j2" %}', "in a loop: two.* -> demo.* -> two|demo.* -> two.* -> demo", id="two"),
         pytest.param("{% for i in range(10**9) %}x{% endfor %}", "Range too big", id="an endless loop"),
         pytest.param("{{ target.__class__.__mro__ }}", "unsafe|undefined|no attribute", id="the sandbox"),
+        pytest.param('{% include target.name ~ ".Dockerfile.j2" %}', "calls itself without end", id="itself, by another way"),
+        pytest.param('{{ "a" * 99999999999999 }}', "makes too much text", id="too much text"),
         pytest.param("{{ 1 / 0 }}", "demo.Dockerfile.j2:1: division by zero", id="arithmetic"),
         pytest.param("{{ 'a' + 1 }}", "demo.Dockerfile.j2:1", id="types"),
         pytest.param("{{ target.packages | nosuch }}", "No filter named 'nosuch'", id="no filter"),

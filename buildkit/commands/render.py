@@ -76,7 +76,7 @@ def _check(rendered: Sequence[Rendered], paths: dict[str, Path], strangers: Sequ
     differences: list[str] = []
     for each in rendered:
         path = paths[each.target.id]
-        found = path.read_text(encoding="utf-8") if path.exists() else ""
+        found = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         differences += difflib.unified_diff(
             found.splitlines(),
             each.dockerfile.splitlines(),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import engine, options, pipeline, verify
+from buildkit import engine, names, options, pipeline, verify
 from buildkit.commands import report
 from buildkit.contract.kit import Subject
 from buildkit.errors import Exit, NothingSelectedError, UsageError
@@ -73,13 +73,17 @@ def command(
         return _test_targets(project, targets, as_json=as_json, jobs=jobs)
     if len(subject) != 1:
         raise UsageError("one image at a time", hint="`buildkit test IMAGE`")
+    try:
+        names.image(subject[0])
+    except ValueError as error:
+        raise UsageError(str(error), hint="`buildkit list` shows the targets") from error
     asked = Purpose(purpose[0]) if len(set(purpose)) == 1 else Purpose.BOTH
     given = project.select((samples,))[0].samples if project and samples else Samples()
     return _test_image(subject[0], asked, given, as_json=as_json)
 
 
-def _targets(project: Project, names: Sequence[str], *, everything: bool) -> Sequence[Target]:
-    patterns = options.selection(names, everything=everything)
+def _targets(project: Project, selection: Sequence[str], *, everything: bool) -> Sequence[Target]:
+    patterns = options.selection(selection, everything=everything)
     if any(fnmatchcase(target.id, name) for target in project.targets for name in patterns):
         return project.select(patterns)
     return ()

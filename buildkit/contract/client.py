@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import socket
+import threading
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,10 +14,26 @@ from buildkit.contract.clause import Broken
 from buildkit.contract.serving import OK, Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 LARGEST_BODY = 32 * 1024 * 1024
 """Bytes of an answer that are read: more than SageMaker passes on (SERVE-09)."""
+
+
+@contextmanager
+def _hung_up_after(seconds: float, connected: socket.socket) -> Iterator[None]:
+    """End a connection in time. A socket's own time-out begins again with each byte."""
+
+    def hang_up() -> None:
+        with suppress(OSError):
+            connected.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,14 +50,20 @@ class HttpClient:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
+        began = time.monotonic()
         connection = http.client.HTTPConnection(self.host, self.port, timeout=seconds)
         try:
-            connection.request(method, path, body=body, headers=dict(headers or {}))
-            response = connection.getresponse()
+            connection.connect()
+            with _hung_up_after(seconds, connection.sock):
+                connection.request(method, path, body=body, headers=dict(headers or {}))
+                response = connection.getresponse()
+                content = response.read(LARGEST_BODY)
+            if time.monotonic() - began >= seconds:
+                raise TimeoutError("the answer has no end")
             return Answer(
                 status=response.status,
                 content_type=response.headers.get("Content-Type", ""),
-                body=response.read(LARGEST_BODY),
+                body=content,
             )
         except (OSError, http.client.HTTPException) as error:
             reason = str(error) or type(error).__name__

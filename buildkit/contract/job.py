@@ -65,25 +65,11 @@ def training_tree(samples: Samples, channels: Iterable[tuple[str, str]]) -> byte
     return buffer.getvalue()
 
 
-def folder_archive(path: Path) -> bytes:
-    """A folder's content as an archive."""
+def model_archive(path: Path) -> bytes:
+    """A model's folder as an engine gives `/opt/ml/model`: all below `model/`."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        _tree(archive, ".", path)
-    return buffer.getvalue()
-
-
-def without_top(archive: bytes) -> bytes:
-    """Drop the top folder of what an engine gives for `/opt/ml/model`, keep what is in it."""
-    buffer = io.BytesIO()
-    with (
-        tarfile.open(fileobj=io.BytesIO(archive)) as source,
-        tarfile.open(fileobj=buffer, mode="w") as sink,
-    ):
-        for member in source:
-            _, _, member.name = member.name.partition("/")
-            if member.name:
-                sink.addfile(member, source.extractfile(member) if member.isfile() else None)
+        _tree(archive, "model", path)
     return buffer.getvalue()
 
 

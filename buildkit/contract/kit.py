@@ -75,7 +75,7 @@ def _program(container: Container, path: str) -> bytes | None:
 
 
 def _sample_model(samples: Samples) -> bytes | None:
-    return None if samples.model is None else job.folder_archive(Path(samples.model))
+    return None if samples.model is None else job.model_archive(Path(samples.model))
 
 
 def _train(subject: Subject, engine: Engine) -> training.Training:
@@ -128,7 +128,7 @@ def _job(
             exit_code=exit_code,
             seconds=time.monotonic() - began,
             log=container.logs(),
-            model=None if model is None else job.without_top(model),
+            model=model,
             model_files=() if model is None else job.files(model),
             failure=None if failure is None else job.only_file(failure),
         )
@@ -147,7 +147,7 @@ def _serve(subject: Subject, engine: Engine, model: bytes | None) -> list[Clause
             # A read-only mount cannot be filled: a container that never starts fills it.
             filling = Mount(volume=volume, path="/opt/ml/model")
             with engine.container(subject.image, ["serve"], mounts=[filling]) as container:
-                container.put("/opt/ml/model", model)
+                container.put("/opt/ml", model)
         read_only = Mount(volume=volume, path="/opt/ml/model", read_only=True)
         with engine.container(subject.image, ["serve"], mounts=[read_only], port=PORT) as container:
             return _ask(subject, container)

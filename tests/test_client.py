@@ -1,0 +1,60 @@
+"""HTTP to a container that means harm: every wait has an end."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildkit.contract.clause import Broken
+from buildkit.contract.client import HttpClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def dripping(request: pytest.FixtureRequest) -> Iterator[HttpClient]:
+    """A server that sends the given beginning, and then a byte from time to time, for ever."""
+    server = socket.create_server(("127.0.0.1", 0))
+    ended = threading.Event()
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1000)
+            try:
+                connection.sendall(request.param)
+                while not ended.wait(0.05):
+                    connection.sendall(b"x")
+            except OSError:
+                pass
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield HttpClient(host="127.0.0.1", port=server.getsockname()[1])
+    finally:
+        ended.set()
+        thread.join()
+        server.close()
+
+
+@pytest.mark.parametrize(
+    "dripping",
+    [
+        pytest.param(b"", id="status"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nA: ", id="headers"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", id="body"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n", id="body without a length"),
+    ],
+    indirect=True,
+)
+def test_a_server_that_drips_is_left_in_time(dripping: HttpClient) -> None:
+    began = time.monotonic()
+    with pytest.raises(Broken, match="got no answer in 0 s"):
+        dripping.ask("GET", "/ping", seconds=0.4)
+    assert time.monotonic() - began < 2
