@@ -67,8 +67,9 @@ class Service:
             logger.exception("the model cannot be loaded")
             self._give_up()
         else:
-            self._ready.set()
+            # In this order: whoever has had an answer finds /ping at 200 too.
             self._readiness.add_one()
+            self._ready.set()
             logger.info("the model is loaded")
 
     def __call__(
