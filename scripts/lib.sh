@@ -116,7 +116,12 @@ debian_mirror() {
   # shellcheck disable=SC2016  # the dollars are apt's
   mirror=$(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
     awk -v label="$label" -v path="/$path/?$" '$1 == label || $NF ~ path { print $NF; exit }')
-  echo "${mirror:-http://deb.debian.org/$path}"
+  if [[ -z $mirror && $label == Debian-Security ]]; then
+    mirror=$(debian_mirror Debian)
+    mirror=${mirror%/}-security # mirrors carry it beside the rest
+  fi
+  [[ -n $mirror ]] || die "apt's sources name no mirror of $label"
+  echo "$mirror"
 }
 
 readonly debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg

@@ -16,8 +16,8 @@ MIRROR = bases.parse(["python:*=mirror.example:5000/library/python:*"])
         ("python:3.11", "docker.io/*=m.example/hub/*", "m.example/hub/library/python:3.11"),
         ("nvidia/cuda:12", "docker.io/*=m.example/hub/*", "m.example/hub/nvidia/cuda:12"),
         ("docker.io/library/python:3", "python:*=m.example/p:*", "m.example/p:3"),
-        ("quay.io/a/b:1", "docker.io/*=m.example/*", None),
-        ("quay.io/a/b:1", "quay.io/*=m.example/quay/*", "m.example/quay/a/b:1"),
+        ("other.example/a/b:1", "docker.io/*=m.example/*", None),
+        ("other.example/a/b:1", "other.example/*=m.example/other/*", "m.example/other/a/b:1"),
         ("python:3.11", "python:3.12=other:1", None),
     ],
 )
