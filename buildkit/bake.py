@@ -48,6 +48,8 @@ OTHERWISE = (
     "mend the step, then the same command again; `-v` shows all output",
 )
 
+TAKEN = re.compile(r'image "[^"]+": already exists')
+"""Two exports met at one name: another run's, or a cancelled bake's that had not ended yet."""
 EXIT = re.compile(r'process ".*" did not complete successfully: (exit code: \d+)', re.DOTALL)
 
 
@@ -83,6 +85,8 @@ def build(
         while waves:
             wave = waves.pop(0)
             progress, metadata = _bake(file, wave, by_name, options)
+            if metadata is None and TAKEN.search(progress.final_error):
+                progress, metadata = _bake(file, wave, by_name, options)
             if metadata is not None:
                 for name in wave:
                     yield by_name[name], _built(by_name[name], metadata.get(name), options)

@@ -20,7 +20,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"contract.kit", "config", "containers"},
     {"contract.client"},
     {"contract.image", "contract.training", "contract.serving", "contract.job"},
-    {"contract.clause", "contract.world", "schema", "locate", "bases", "shell"},
+    {"contract.answers", "contract.clause", "contract.world", "schema", "locate", "bases", "shell"},
     {"console", "names"},
     {"model", "errors"},
 )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkit import verify
-from buildkit.contract import clause, image, job, kit, serving, training
+from buildkit.contract import answers, clause, image, job, kit, serving, training
 from buildkit.contract.world import ImageView
 from buildkit.errors import ContractError
 from buildkit.model import Level, Payload, Purpose, Samples, Status
@@ -214,6 +214,34 @@ def test_a_server(
     assert statuses(clause.judge(serving.CLAUSES, seen)) == broken
 
 
+class SlowClient(FakeClient):
+    """Leaves the first so many requests without an answer."""
+
+    def __init__(self, slow: int) -> None:
+        super().__init__()
+        self.slow = slow
+
+    def ask(self, method: str, path: str, **arguments: Any) -> serving.Answer:
+        self.slow -= 1
+        if self.slow >= 0:
+            raise clause.Broken("GET /ping got no answer in 2 s")
+        return super().ask(method, path, **arguments)
+
+
+@pytest.mark.parametrize(("slow", "broken"), [(1, {}), (2, {"SERVE-02": "fail"})])
+def test_one_slow_ping_is_forgiven_and_two_are_not(slow: int, broken: dict[str, str]) -> None:
+    seen = serving.Serving(
+        refusal=None,
+        healthy_after=1.0,
+        exit_code=None,
+        log="",
+        client=SlowClient(slow),
+        payloads=(),
+    )
+    (ping,) = [each for each in serving.CLAUSES if each.id == "SERVE-02"]
+    assert statuses(clause.judge([ping], seen)) == broken
+
+
 @pytest.mark.parametrize(
     ("content_type", "found", "wanted", "same"),
     [
@@ -231,7 +259,7 @@ def test_a_server(
 def test_answers_are_compared_as_values(
     content_type: str, found: bytes, wanted: bytes, same: bool
 ) -> None:
-    assert serving.same_answer(content_type, found, wanted) is same
+    assert answers.same(content_type, found, wanted) is same
 
 
 def test_the_tree_of_a_training_job_is_what_sagemaker_lays_out(tmp_path: Path) -> None:

@@ -1,0 +1,47 @@
+"""Whether an answer of `/invocations` is the one that was wanted: compared as values."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+
+
+def same(content_type: str, found: bytes, wanted: bytes) -> bool:
+    """Compare as values: JSON and CSV by content, numbers to six digits, the rest by bytes."""
+    kind = content_type.partition(";")[0].strip()
+    try:
+        if kind == "application/json":
+            return _alike(json.loads(found), json.loads(wanted))
+        if kind == "text/csv":
+            return _alike(_rows(found), _rows(wanted))
+    except (ValueError, csv.Error, RecursionError):  # it is no such thing, or a bomb
+        return False
+    return found == wanted
+
+
+def _rows(text: bytes) -> list[list[object]]:
+    rows = csv.reader(io.StringIO(text.decode("utf-8")))
+    return [[_number(cell.strip()) for cell in row] for row in rows if row]
+
+
+def _number(text: str) -> object:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _alike(found: object, wanted: object) -> bool:
+    match found, wanted:
+        case (list(), list()):
+            return len(found) == len(wanted) and all(map(_alike, found, wanted))
+        case (dict(), dict()):
+            return found.keys() == wanted.keys() and all(
+                _alike(found[key], wanted[key]) for key in found
+            )
+        case (int() | float(), int() | float()):
+            return math.isclose(found, wanted, rel_tol=1e-6, abs_tol=1e-9)
+        case _:
+            return found == wanted
