@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from buildkit import console, plan, shell
 from buildkit.errors import ToolError
-from buildkit.model import Built
+from buildkit.model import DOCKER_MANIFEST, Built
 from buildkit.progress import TAIL, Progress, Step
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from buildkit.model import Target
 
-DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 CAUSES = (  # what the engine says -> what it means and what to type next
     ("no space left on device", "the engine's disk is full", "`docker system prune`, then again"),
     (

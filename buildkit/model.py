@@ -94,6 +94,10 @@ class Rendered:
     dockerfile: str
 
 
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+"""The one kind of manifest that all of SageMaker takes (contract IMG-02)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Built:
     """An image in the engine.

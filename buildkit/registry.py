@@ -14,13 +14,13 @@ import requests
 
 from buildkit import names
 from buildkit.errors import ToolError
+from buildkit.model import DOCKER_MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from buildkit.model import Login
 
-DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 EVERY_TYPE = (

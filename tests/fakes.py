@@ -7,8 +7,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from buildkit.model import Built, ClauseResult, Level, Report, Status, Verified
-from buildkit.registry import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, Manifest
+from buildkit.model import DOCKER_MANIFEST, Built, ClauseResult, Level, Report, Status, Verified
+from buildkit.registry import DOCKER_CONFIG, DOCKER_LAYER, Manifest
 from tests import projects
 
 if TYPE_CHECKING:

@@ -71,6 +71,11 @@ def skip(clauses: Iterable[Clause[Observed]], why: str) -> list[ClauseResult]:
     return [_result(each, Status.SKIP, why, 0.0) for each in clauses]
 
 
+def last_lines(log: str) -> str:
+    """The end of a container's log, as the end of a sentence of evidence."""
+    return f"; its last lines:\n{log.rstrip()}" if log.strip() else "; it printed nothing"
+
+
 def _result(each: Clause[Observed], status: Status, message: str, seconds: float) -> ClauseResult:
     return ClauseResult(
         id=each.id,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from buildkit.contract.answers import same
-from buildkit.contract.clause import Broken, Unseen, clause
+from buildkit.contract.clause import Broken, Unseen, clause, last_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +76,7 @@ def starts(serving: Serving) -> None:
     if serving.refusal is not None:
         raise Broken(f"the engine cannot start `serve`: {serving.refusal}")
     if serving.exit_code is not None:
-        raise Broken(f"`serve` ended by itself with {serving.exit_code}{_log(serving.log)}")
+        raise Broken(f"`serve` ended by itself with {serving.exit_code}{last_lines(serving.log)}")
 
 
 @clause(
@@ -87,7 +87,7 @@ def starts(serving: Serving) -> None:
 )
 def healthy_in_time(serving: Serving) -> None:
     if serving.healthy_after is None:
-        raise Broken(f"GET /ping never answered 200{_log(serving.log)}")
+        raise Broken(f"GET /ping never answered 200{last_lines(serving.log)}")
 
 
 @clause(
@@ -156,7 +156,7 @@ def survives_bad_input(serving: Serving) -> None:
 )
 def stops_in_time(stop: ServingStop) -> None:
     if stop.exit_code is None or stop.exit_code == KILLED:
-        raise Broken(f"SIGKILL was needed {stop.seconds:.0f} s after SIGTERM{_log(stop.log)}")
+        raise Broken(f"SIGKILL was needed {stop.seconds:.0f} s after SIGTERM{last_lines(stop.log)}")
 
 
 CLAUSES = (starts, healthy_in_time, ping_answers, invocations_answer, survives_bad_input)
@@ -180,7 +180,7 @@ def _check_payload(serving: Serving, payload: Payload) -> None:
     request = f"POST /invocations ({payload.content_type}, {Path(payload.body).name})"
     answer = _invoke(serving, payload)
     if answer.status != OK or not answer.body or not answer.content_type:
-        raise Broken(f"{request} answered {answer.shown()}{_log(serving.log)}")
+        raise Broken(f"{request} answered {answer.shown()}{last_lines(serving.log)}")
     if payload.answer is not None:
         wanted = Path(payload.answer).read_bytes()
         if not same(answer.content_type, answer.body, wanted):
@@ -205,7 +205,3 @@ def _invoke(serving: Serving, payload: Payload) -> Answer:
 
 def _short(body: bytes) -> str:
     return repr(body[:200].decode("utf-8", "replace"))
-
-
-def _log(log: str) -> str:
-    return f"; its last lines:\n{log.rstrip()}" if log.strip() else "; it printed nothing"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from buildkit.contract.clause import Broken, Unseen, clause
+from buildkit.contract.clause import Broken, Unseen, clause, last_lines
 from buildkit.model import Level
 
 STOP_SECONDS = 120
@@ -49,7 +49,7 @@ def starts(training: Training) -> None:
     if training.good.exit_code in (126, 127):
         raise Broken(
             f"`train` ended with {training.good.exit_code}, as when a program is missing or not "
-            f"executable{_log(training.good)}"
+            f"executable{last_lines(training.good.log)}"
         )
 
 
@@ -63,13 +63,15 @@ def exit_code_tells(training: Training) -> None:
     if training.good.refusal is not None:
         raise Unseen("it did not start")
     if training.good.exit_code is None:
-        raise Broken(f"`train` did not end in {training.good.seconds:.0f} s{_log(training.good)}")
+        raise Broken(
+            f"`train` did not end in {training.good.seconds:.0f} s{last_lines(training.good.log)}"
+        )
     if training.good.exit_code != 0:
         raise Broken(
-            f"`train` on the samples ended with {training.good.exit_code}{_log(training.good)}"
+            f"`train` on the samples ended with {training.good.exit_code}{last_lines(training.good.log)}"
         )
     if training.failed is not None and training.failed.exit_code == 0:
-        raise Broken(f"`train` without its channels ended with 0{_log(training.failed)}")
+        raise Broken(f"`train` without its channels ended with 0{last_lines(training.failed.log)}")
 
 
 @clause(
@@ -87,7 +89,7 @@ def failure_is_told(training: Training) -> None:
         raise Unseen("the run without channels did not fail")
     text = (training.failed.failure or b"").decode("utf-8", "replace").strip()
     if not text:
-        raise Broken(f"the failed run wrote no reason{_log(training.failed)}")
+        raise Broken(f"the failed run wrote no reason{last_lines(training.failed.log)}")
     if not any(letter.isalnum() for letter in text[:REASON_CHARACTERS]):
         raise Broken(f"the reason says nothing: {text[:80]!r}")
 
@@ -102,7 +104,7 @@ def model_appears(training: Training) -> None:
     if training.good.exit_code != 0:
         raise Unseen("training failed")
     if not training.good.model_files:
-        raise Broken(f"/opt/ml/model is empty after training{_log(training.good)}")
+        raise Broken(f"/opt/ml/model is empty after training{last_lines(training.good.log)}")
 
 
 @clause(
@@ -117,7 +119,7 @@ def stops_in_time(training: Training) -> None:
     if training.stopped.exit_code == KILLED or training.stopped.exit_code is None:
         raise Broken(
             f"SIGKILL was needed {training.stopped.seconds:.0f} s after SIGTERM"
-            f"{_log(training.stopped)}"
+            f"{last_lines(training.stopped.log)}"
         )
 
 
@@ -134,7 +136,3 @@ def logs_something(training: Training) -> None:
 
 
 CLAUSES = (starts, exit_code_tells, failure_is_told, model_appears, stops_in_time, logs_something)
-
-
-def _log(run: Run) -> str:
-    return f"; its last lines:\n{run.log.rstrip()}" if run.log.strip() else "; it printed nothing"
