@@ -62,14 +62,11 @@ def starts(training: Training) -> None:
 def exit_code_tells(training: Training) -> None:
     if training.good.refusal is not None:
         raise Unseen("it did not start")
+    said = last_lines(training.good.log)
     if training.good.exit_code is None:
-        raise Broken(
-            f"`train` did not end in {training.good.seconds:.0f} s{last_lines(training.good.log)}"
-        )
+        raise Broken(f"`train` did not end in {training.good.seconds:.0f} s{said}")
     if training.good.exit_code != 0:
-        raise Broken(
-            f"`train` on the samples ended with {training.good.exit_code}{last_lines(training.good.log)}"
-        )
+        raise Broken(f"`train` on the samples ended with {training.good.exit_code}{said}")
     if training.failed is not None and training.failed.exit_code == 0:
         raise Broken(f"`train` without its channels ended with 0{last_lines(training.failed.log)}")
 
