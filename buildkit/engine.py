@@ -73,8 +73,6 @@ class Engine:
             architecture=attributes["Architecture"],
             user=config.get("User") or "",
             entrypoint=tuple(config.get("Entrypoint") or ()),
-            labels=config.get("Labels") or {},
-            size=attributes["Size"],
         )
 
     def find(self, image: str) -> str | None:

@@ -37,9 +37,7 @@ def archive(*names: str) -> bytes:
     return buffer.getvalue()
 
 
-VIEW = ImageView(
-    id="x", os="linux", architecture="amd64", user="", entrypoint=(), labels={}, size=1
-)
+VIEW = ImageView(id="x", os="linux", architecture="amd64", user="", entrypoint=())
 STILL = image.StillImage(view=VIEW, architecture="amd64", shell=None, opt_ml=None)
 
 

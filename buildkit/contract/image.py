@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildkit.contract.clause import Broken, clause
-from buildkit.model import Level
 
 if TYPE_CHECKING:
     from buildkit.contract.world import ImageView
@@ -51,7 +50,6 @@ def right_platform(image: StillImage) -> None:
     "runs as root",
     source="your-algorithms-inference-code",
     hint="remove USER from the Dockerfile: SageMaker owns /opt/ml as root",
-    level=Level.REQUIRED,
 )
 def runs_as_root(image: StillImage) -> None:
     if image.view.user.partition(":")[0] not in ("", "0", "root"):

@@ -19,8 +19,6 @@ class ImageView:
     architecture: str
     user: str
     entrypoint: tuple[str, ...]
-    labels: Mapping[str, str]
-    size: int
 
 
 @dataclass(frozen=True, kw_only=True)
