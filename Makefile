@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: help setup quickstart test lint unit e2e engine-up engine-down bench clean
+.PHONY: help setup quickstart test lint unit e2e contract-report docs engine-up engine-down bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -43,6 +43,12 @@ engine-up: ## Start a Docker engine if none answers; prints what to export
 engine-down: ## Stop and remove the engine and the registry that were started here
 	@scripts/registry down
 	scripts/engine down
+
+contract-report: setup ## Prove the suite: mutants that it kills, good images that it blames (long)
+	@scripts/with-engine $(BIN)/python scripts/contract_report.py $(CONTRACT)
+
+docs: setup ## Write docs/clauses.md anew
+	@$(BIN)/python scripts/clauses.py
 
 bench: setup ## Measure the tool against what one would use instead
 	@scripts/with-engine $(BIN)/python scripts/bench.py

@@ -23,6 +23,7 @@ COMMANDS = {  # in the order of the pipeline
     "test": "Test images against the SageMaker contract.",
     "push": "Publish targets that are built and tested.",
     "uri": "Print the URI of a published target.",
+    "explain": "Explain a clause of the contract.",
 }
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import re
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
 
 import docker.errors
 import requests
 
+from buildkit.contract.world import Entry, Line, Process
 from buildkit.errors import ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from docker.models.containers import Container as DockerContainer
 
 LOG_LINES = 30
 LOG_WIDTH = 500
+LINE_WIDTH = 16 * 1024
+MOST_LINES = 2000
+"""Lines that are read for their times or for metrics: the last ones of a long log."""
+MOST_OUTPUT = 64 * 1024
+EXECUTE_SECONDS = 20
+UNFIT = 126
+"""A shell's exit code for a program that cannot be run."""
 API_SECONDS = 120
 """How long the engine may think about one call; waits for a container add their own time."""
 FAILURES = (docker.errors.DockerException, requests.RequestException)
 """What docker-py raises: the engine's refusals, and the network's as they come."""
+GO_MODES = {1 << 31: "folder", 1 << 27: "link"}
+"""The bits of Go's file modes that tell a kind; without any it is a file."""
+FRACTION = re.compile(r"\.(\d{1,6})\d*")
 
 
 @contextmanager
@@ -45,22 +59,45 @@ def translated(doing: str) -> Iterator[None]:
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """Fits `contract.world.Container`."""
+    """Fits `contract.world.Container`. `overrun` tells what the guard ended it for, or nothing."""
 
     docker: DockerContainer
     host: str
+    bridged: bool
+    overrun: Callable[[], str]
 
-    def put(self, path: str, archive: bytes) -> None:
+    @property
+    def id(self) -> str:
+        return str(self.docker.id)
+
+    def put(self, path: str, archive: Iterable[bytes]) -> None:
         with translated(f"copying into {path}"):
             self.docker.put_archive(path, archive)
 
-    def get(self, path: str) -> bytes | None:
+    def get(self, path: str) -> Iterator[bytes] | None:
         with translated(f"copying {path}"):
             try:
                 chunks, _ = self.docker.get_archive(path)
-                return b"".join(chunks)
             except docker.errors.NotFound:
                 return None
+        return _translated_chunks(chunks, path)
+
+    def look(self, path: str) -> Entry | None:
+        with translated(f"looking at {path}"):
+            try:
+                _, facts = self.docker.get_archive(path)
+            except docker.errors.NotFound:
+                return None
+        assert facts is not None
+        mode = int(facts["mode"])
+        kind = next((kind for bit, kind in GO_MODES.items() if mode & bit), "file")
+        return Entry(
+            name=path,
+            kind=kind,
+            size=int(facts["size"]),
+            mode=mode & 0o777,
+            target=facts["linkTarget"],
+        )
 
     def start(self) -> str | None:
         with translated("starting a container"):
@@ -74,28 +111,113 @@ class Container:
 
     def wait(self, seconds: float) -> int | None:
         if seconds == 0:
-            with translated("looking at a container"):
-                self.docker.reload()
-            running = self.docker.attrs["State"]["Running"]
-            return None if running else int(self.docker.attrs["State"]["ExitCode"])
+            state = self._state()
+            return None if state["Running"] else int(state["ExitCode"])
         with translated("waiting for a container"):
             try:
                 return int(self.docker.wait(timeout=seconds)["StatusCode"])
             except (requests.ReadTimeout, requests.ConnectionError):
                 return None
 
-    def stop(self, grace: int) -> int:
+    def stop(self, grace: int) -> int | None:
         with translated("stopping a container"):
             self.docker.stop(timeout=grace)
-            return int(self.docker.wait(timeout=API_SECONDS)["StatusCode"])
+        return self.wait(API_SECONDS)
+
+    def send(self, signal: str) -> None:
+        with suppress(docker.errors.APIError):  # it has ended
+            self.docker.kill(signal=signal)
 
     def logs(self) -> str:
-        with translated("reading a container's log"):
-            said = self.docker.logs(tail=LOG_LINES).decode("utf-8", "replace")
-        return "".join(f"{line[:LOG_WIDTH]}\n" for line in said.splitlines()[-LOG_LINES:])
+        lines = self._log(LOG_LINES).splitlines()[-LOG_LINES:]
+        return "".join(f"{line[:LOG_WIDTH]}\n" for line in lines)
+
+    def lines(self) -> tuple[Line, ...]:
+        found = []
+        for line in self._log(MOST_LINES, timestamps=True).split("\n"):  # a bare \r is no end
+            stamp, _, text = line.partition(" ")
+            if (at := _seconds(stamp)) is not None:
+                found.append(Line(at=at, text=text.removesuffix("\r")[:LINE_WIDTH]))
+        return tuple(found)
+
+    def processes(self) -> tuple[Process, ...]:
+        with suppress(docker.errors.APIError):  # it has ended
+            rows: Any = self.docker.top(ps_args="-eo pid,stat,args")["Processes"]
+            return tuple(
+                Process(pid=int(pid), state=state[:1], command=command)
+                for pid, state, command in rows
+            )
+        return ()
+
+    def changes(self) -> tuple[str, ...]:
+        with translated("looking for changes"):
+            return tuple(str(change["Path"]) for change in self.docker.diff() or ())
+
+    def execute(self, *command: str) -> tuple[int, str]:
+        """Of its output only so much is read, and for so long: it belongs to the image."""
+        api: Any = self.docker.client.api if self.docker.client else None
+        output = b""
+        try:
+            number = api.exec_create(self.docker.id, list(command))["Id"]
+            began = time.monotonic()
+            for chunk in api.exec_start(number, stream=True):
+                output += chunk
+                if len(output) > MOST_OUTPUT or time.monotonic() - began > EXECUTE_SECONDS:
+                    return UNFIT, "it has no end"
+            code = api.exec_inspect(number)["ExitCode"]
+        except FAILURES as error:  # the container has ended, there is no such program, it is mute
+            return UNFIT, str(error)
+        return (UNFIT if code is None else int(code)), output.decode("utf-8", "replace")
 
     def address(self, port: int) -> tuple[str, int]:
         with translated("looking for a published port"):
             self.docker.reload()
         published = self.docker.ports.get(f"{port}/tcp") or [{"HostPort": "0"}]
         return self.host, int(published[0]["HostPort"])
+
+    def inside(self) -> str | None:
+        if not self.bridged:
+            return None
+        with translated("looking for an address"):
+            self.docker.reload()
+        networks = self.docker.attrs["NetworkSettings"]["Networks"].values()
+        return next((each["IPAddress"] for each in networks if each["IPAddress"]), None)
+
+    def ended_at(self) -> float | None:
+        state = self._state()
+        return None if state["Running"] else _seconds(state["FinishedAt"])
+
+    def ended_by(self) -> str:
+        if reason := self.overrun():
+            return reason
+        return "the kernel ended it: out of memory" if self._state()["OOMKilled"] else ""
+
+    def _state(self) -> dict[str, Any]:
+        with translated("looking at a container"):
+            self.docker.reload()
+        state: dict[str, Any] = self.docker.attrs["State"]
+        return state
+
+    def _log(self, tail: int, *, timestamps: bool = False) -> str:
+        with translated("reading a container's log"):
+            said: bytes = self.docker.logs(tail=tail, timestamps=timestamps)
+        return said.decode("utf-8", "replace")
+
+
+def _translated_chunks(chunks: Iterable[bytes], path: str) -> Iterator[bytes]:
+    with translated(f"copying {path}"):
+        yield from chunks
+
+
+def _seconds(stamp: str) -> float | None:
+    """The Unix time of an RFC 3339 stamp in UTC, None for anything else."""
+    try:
+        moment = datetime.fromisoformat(FRACTION.sub(_six_digits, stamp).removesuffix("Z"))
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=timezone.utc).timestamp()
+
+
+def _six_digits(fraction: re.Match[str]) -> str:
+    """What Python 3.10 reads."""
+    return f".{fraction[1]:0<6}"

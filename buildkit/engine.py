@@ -1,34 +1,26 @@
-"""The Docker adapter: images and containers through docker-py, which neither builds nor pushes.
-
-Every container and volume carries this run's label, so that an interrupted run can sweep what it
-has left. Files travel as archives, never as bind mounts: the engine may be on another machine.
-"""
+"""The Docker adapter: an engine and its images, through docker-py, which only runs containers."""
 
 from __future__ import annotations
 
 import os
-import threading
+import sys
 import uuid
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlparse
 
 import docker
 import docker.errors
-from docker.types import LogConfig, Mount
 
-from buildkit import shell
-from buildkit.containers import API_SECONDS, FAILURES, Container, translated
+from buildkit import guard, names, shell
+from buildkit.containers import API_SECONDS, FAILURES, translated
 from buildkit.contract.world import ImageView
 from buildkit.errors import ToolError
+from buildkit.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
-    from buildkit.contract import world
-
-LABEL = "buildkit.run"
 HELLO_SECONDS = 20
 """How long it may take to answer at all."""
 
@@ -53,19 +45,16 @@ def endpoint() -> tuple[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Engine:
+class Engine(Sandbox):
     """An engine that answers. `containerd` tells which image store it keeps."""
 
-    client: docker.DockerClient
-    endpoint: str
     builder: str
     containerd: bool
-    run: str
-    closed: threading.Event = field(default_factory=threading.Event)
 
     def view(self, image: str) -> ImageView:
         with translated(f"looking at `{image}`"):
-            attributes = self.client.images.get(image).attrs
+            found = self.client.images.get(image)
+            attributes, history = found.attrs, found.history()
         config = attributes.get("Config") or {}
         return ImageView(
             id=attributes["Id"],
@@ -73,7 +62,24 @@ class Engine:
             architecture=attributes["Architecture"],
             user=config.get("User") or "",
             entrypoint=tuple(config.get("Entrypoint") or ()),
+            command=tuple(config.get("Cmd") or ()),
+            environment=dict(pair.split("=", 1) for pair in config.get("Env") or ()),
+            labels=config.get("Labels") or {},
+            history=tuple(layer.get("CreatedBy") or "" for layer in history),
+            size=attributes.get("Size") or 0,
+            media_type=self._media_type(image, attributes),
         )
+
+    def _media_type(self, image: str, attributes: dict[str, Any]) -> str | None:
+        """The manifest's, from an engine that tells it, else from the image's registry."""
+        if told := (attributes.get("Descriptor") or {}).get("mediaType"):
+            return str(told)
+        if not names.has_registry(image):
+            return None
+        with suppress(*FAILURES):
+            api: Any = self.client.api
+            return str(api.inspect_distribution(image)["Descriptor"]["mediaType"])
+        return None
 
     def find(self, image: str) -> str | None:
         """The id of what a name points at, None if there is nothing of that name."""
@@ -106,83 +112,6 @@ class Engine:
         with translated(f"tagging `{repository}:{tag}`"):
             self.client.images.get(image_id).tag(repository, tag)
 
-    @contextmanager
-    def volume(self) -> Iterator[str]:
-        self._refuse_when_closed()
-        with translated("creating a volume"):
-            volume = self.client.volumes.create(labels={LABEL: self.run})
-        try:
-            yield volume.name
-        finally:
-            with suppress(*FAILURES):
-                volume.remove(force=True)
-
-    @contextmanager
-    def container(
-        self,
-        image: str,
-        command: Sequence[str],
-        *,
-        mounts: Sequence[world.Mount] = (),
-        environment: Mapping[str, str] | None = None,
-        hostname: str | None = None,
-        port: int | None = None,
-    ) -> Iterator[Container]:
-        """A container without terminal and stdin (contract RUN-07), its log kept below 10 MB."""
-        self._refuse_when_closed()
-        local = urlparse(self.endpoint).hostname or "127.0.0.1"
-        with translated(f"creating a container of `{image}`"):
-            created = self.client.containers.create(
-                image,
-                list(command),
-                environment=dict(environment or {}),
-                hostname=hostname,
-                labels={LABEL: self.run},
-                log_config=LogConfig(
-                    type=LogConfig.types.JSON, config={"max-size": "5m", "max-file": "2"}
-                ),
-                mounts=[
-                    Mount(
-                        target=mount.path,
-                        source=mount.volume,
-                        type="volume",
-                        read_only=mount.read_only,
-                        no_copy=True,
-                    )
-                    for mount in mounts
-                ],
-                ports={} if port is None else {f"{port}/tcp": (_publish_on(local), 0)},
-            )
-        try:
-            yield Container(docker=created, host=local)
-        finally:
-            with suppress(*FAILURES):
-                created.remove(force=True, v=True)
-
-    def interrupt(self) -> None:
-        """End what this run waits for: processes, then containers. No new ones are begun."""
-        shell.end_all()
-        self.closed.set()
-        self.sweep()
-
-    def sweep(self) -> None:
-        mine: dict[str, Any] = {"label": f"{LABEL}={self.run}"}
-        with suppress(*FAILURES):
-            # Others are removing them too: one that has gone must not end the list.
-            for container in self.client.containers.list(
-                all=True, filters=mine, ignore_removed=True
-            ):
-                with suppress(*FAILURES):
-                    container.remove(force=True, v=True)
-        with suppress(*FAILURES):
-            for volume in self.client.volumes.list(filters=mine):
-                with suppress(*FAILURES):
-                    volume.remove(force=True)
-
-    def _refuse_when_closed(self) -> None:
-        if self.closed.is_set():
-            raise ToolError("the run was ended")
-
 
 def connect() -> Engine:
     """Connect to the engine that the docker CLI uses. Raises ToolError if none answers."""
@@ -202,14 +131,17 @@ def connect() -> Engine:
             hint="start Docker, or set DOCKER_HOST; in this project's checkout: `make engine-up`",
         ) from error
     containerd = any("containerd" in str(value) for _, value in info.get("DriverStatus") or ())
+    run = uuid.uuid4().hex[:12]
+    guard.sweep_the_dead(client)
     return Engine(
         client=client,
         endpoint=where,
         builder=builder,
         containerd=containerd,
-        run=uuid.uuid4().hex[:12],
+        run=run,
+        memory=int(info["MemTotal"] * guard.MEMORY_SHARE),
+        local=sys.platform == "linux"
+        and where.startswith("unix://")
+        and info.get("OperatingSystem") != "Docker Desktop",
+        guard=guard.Guard(client=client, run=run, limit=guard.DISK),
     )
-
-
-def _publish_on(local: str) -> str:
-    return "127.0.0.1" if local == "127.0.0.1" else "0.0.0.0"  # noqa: S104 - a remote engine

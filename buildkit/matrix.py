@@ -10,7 +10,8 @@ from buildkit import cells, names
 from buildkit import config as config_module
 from buildkit.cells import Problems, Where, given, matches
 from buildkit.errors import NothingSelectedError
-from buildkit.model import Payload, Samples, Target
+from buildkit.features import CAPABILITIES, FEATURES_LABEL, Feature
+from buildkit.model import Device, Payload, Samples, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -58,6 +59,7 @@ def _target(cell: Cell, image: schema.Image, config: Config, problems: Problems)
         "{name}-{purpose}" if cell.split else "{name}"
     )  # fmt: skip
     tag = given("tag", *layers) or config.registry.tag
+    features = _features(cell, given("features", *layers))
     base = (given("base", *layers) or {}).get(cell.device)
     if base is None:
         problems.add((*at, "base"), f"no base for {cell.device.value}")
@@ -79,12 +81,13 @@ def _target(cell: Cell, image: schema.Image, config: Config, problems: Problems)
             for text in given("packages", *layers)
         ),
         args=_pairs(given("args", *layers), words),
-        labels=_pairs(given("labels", *layers), words),
+        labels=_labels(given("labels", *layers), words, features),
         context=_folder(config, given("context", *layers), (*at, "context"), problems),
         repository=problems.check(
             (*at, "repository"), names.repository, names.expand(repository, words)
         ),
         tag=problems.check((*at, "tag"), names.tag, names.expand(tag, words).replace("+", ".")),
+        features=features,
         samples=_samples(config, given("samples", *layers), (*at, "samples"), problems),
     )
 
@@ -107,6 +110,24 @@ def _pairs(table: dict[str, str], words: dict[str, str]) -> tuple[tuple[str, str
     return tuple((key, names.expand(value, words)) for key, value in table.items())
 
 
+def _features(cell: Cell, given_features: Iterable[Feature]) -> tuple[Feature, ...]:
+    promised = {*given_features} | ({Feature.GPU} if cell.device is Device.GPU else set())
+    return tuple(sorted(promised, key=lambda feature: feature.value))
+
+
+def _labels(
+    table: dict[str, str], words: dict[str, str], features: Iterable[Feature]
+) -> tuple[tuple[str, str], ...]:
+    """The author's labels, and those that tell SageMaker and `buildkit test` the features."""
+    labels = dict(_pairs(table, words))
+    if features:
+        labels.setdefault(FEATURES_LABEL, ",".join(feature.value for feature in features))
+    for feature in features:
+        if feature in CAPABILITIES:
+            labels.setdefault(CAPABILITIES[feature], "true")
+    return tuple(labels.items())
+
+
 def _samples(config: Config, table: schema.SamplesTable, at: Where, problems: Problems) -> Samples:
     return Samples(
         hyperparameters=tuple(table.hyperparameters.items()),
@@ -126,7 +147,16 @@ def _samples(config: Config, table: schema.SamplesTable, at: Where, problems: Pr
             )
             for number, payload in enumerate(table.payload)
         ),
+        metrics=tuple(table.metrics.items()),
+        objective=_objective(table, (*at, "objective"), problems),
+        startup_seconds=table.startup_seconds,
     )
+
+
+def _objective(table: schema.SamplesTable, at: Where, problems: Problems) -> str | None:
+    if table.objective is not None and table.objective not in table.metrics:
+        problems.add(at, f"{table.objective!r} is none of the metrics")
+    return table.objective
 
 
 def _existing(config: Config, text: str, at: Where, problems: Problems) -> str:

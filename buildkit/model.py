@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from buildkit.features import Feature  # noqa: TC001 - records are read by these types
+
 
 class Device(str, Enum):
     CPU = "cpu"
@@ -27,6 +29,13 @@ class Purpose(str, Enum):
         return self is not Purpose.TRAINING
 
 
+class Profile(str, Enum):
+    """How much of the suite is run: `smoke` gates a build, `full` is all that applies."""
+
+    SMOKE = "smoke"
+    FULL = "full"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Payload:
     """One request to `/invocations` and the answer that is right. Paths are absolute."""
@@ -42,7 +51,9 @@ class Samples:
     """What a smoke test feeds an image. Paths are absolute.
 
     `channels` become `/opt/ml/input/data/<name>`, `code` becomes `/opt/ml/code`, `model` is put
-    under `/opt/ml/model` of an image that only serves.
+    under `/opt/ml/model` of an image that only serves. `metrics` are names and regular
+    expressions, `objective` the name of one of them that tuning looks at. `startup_seconds` is
+    how long a server may take until it is healthy, None for SageMaker's own limit.
     """
 
     hyperparameters: tuple[tuple[str, str], ...] = ()
@@ -50,6 +61,14 @@ class Samples:
     code: str | None = None
     model: str | None = None
     payloads: tuple[Payload, ...] = ()
+    metrics: tuple[tuple[str, str], ...] = ()
+    objective: str | None = None
+    startup_seconds: int | None = None
+
+    @property
+    def trainable(self) -> bool:
+        """Whether there is anything that `train` could work on."""
+        return bool(self.hyperparameters or self.channels or self.code)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +94,7 @@ class Target:
     context: str | None
     repository: str
     tag: str
+    features: tuple[Feature, ...] = ()
     samples: Samples = field(default=Samples(), repr=False)
 
     @property
@@ -115,6 +135,7 @@ class Built:
 class Level(str, Enum):
     REQUIRED = "required"
     RECOMMENDED = "recommended"
+    INFORMATIONAL = "informational"
 
 
 class Status(str, Enum):
@@ -146,6 +167,7 @@ class Report:
     profile: str
     suite: str
     clauses: tuple[ClauseResult, ...]
+    seconds: float = 0.0
 
     @property
     def passed(self) -> bool:

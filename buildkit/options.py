@@ -29,6 +29,14 @@ def complete_targets(
         return []
 
 
+def complete_clauses(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str | CompletionItem]:
+    from buildkit.contract.catalogue import clauses  # noqa: PLC0415 - only when a shell asks
+
+    return [each for each in clauses() if each.startswith(incomplete.upper())]
+
+
 FILE = click.option(
     "--file",
     "-f",
@@ -52,6 +60,18 @@ JOBS = click.option(
     type=click.IntRange(min=1),
     help="At most so many targets at once.  [default: tests and pushes one per processor, builds "
     "as many as buildx likes]",
+)
+JUNIT = click.option(
+    "--junit",
+    "junit_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a JUnit report to this file.",
+)
+HTML = click.option(
+    "--html",
+    "html_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a page to look at, all in this one file.",
 )
 REGISTRY = click.option(
     "--registry",

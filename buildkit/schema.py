@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from buildkit import names
+from buildkit.features import Feature  # noqa: TC001 - pydantic reads it
 from buildkit.model import Device, Purpose
 
 PATTERN_WORDS = (
@@ -21,6 +23,16 @@ def _pattern(text: str) -> str:
             raise ValueError(f"unknown word {{{word}}} in {text!r}; known: {known}")
     if "{" in (rest := names.PATTERN_WORD.sub("", text)) or "}" in rest:
         raise ValueError(f"a lone brace in {text!r}; write `{{{{` or `}}}}` for a brace itself")
+    return text
+
+
+def _regex(text: str) -> str:
+    try:
+        groups = re.compile(text).groups
+    except re.error as error:
+        raise ValueError(f"{text!r} is not a regular expression: {error}") from error
+    if groups == 0:
+        raise ValueError(f"{text!r} has no group `(…)` for the number")
     return text
 
 
@@ -53,6 +65,7 @@ Version = Annotated[
 Python = Annotated[str, _matching(names.PYTHON, "a Python version such as `3.11`")]
 Platform = Annotated[str, _matching(names.PLATFORM, "linux/amd64 or linux/arm64")]
 Argument = Annotated[str, _matching(names.ARGUMENT, "an argument name (letters, digits, `_`)")]
+Regex = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_regex)]
 Bases = Annotated[dict[Device, Pattern], BeforeValidator(_every_device)]
 Distinct = AfterValidator(_distinct)
 
@@ -96,6 +109,9 @@ class SamplesTable(Model):
     code: Line | None = None
     model: Line | None = None
     payload: tuple[PayloadTable, ...] = ()
+    metrics: dict[Line, Regex] = {}
+    objective: Line | None = None
+    startup_seconds: Annotated[int, Field(ge=60, le=3600)] | None = None
 
 
 class Facts(Model):
@@ -110,6 +126,7 @@ class Facts(Model):
     platform: Platform = "linux/amd64"
     repository: Pattern | None = None
     tag: Pattern | None = None
+    features: Annotated[tuple[Feature, ...], Distinct] = ()
     samples: SamplesTable = SamplesTable()
 
 

@@ -4,53 +4,90 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.contract import kit
+from buildkit.contract.bench import Subject
 from buildkit.errors import ContractError
-from buildkit.model import Report, Samples, Status, Verified
+from buildkit.model import Level, Profile, Report, Samples, Status, Verified
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from buildkit.contract.world import Engine
     from buildkit.model import Built, ClauseResult
 
-PROFILE = "smoke"
+    Progress = Callable[[int, int], None]
 
 
-def report(subject: kit.Subject, digest: str, engine: Engine) -> Report:
-    """Test any image of the engine."""
+@dataclass(frozen=True, kw_only=True)
+class Depth:
+    """How much an image is tested. `only`: ids of clauses. `strict`: a warning is a failure."""
+
+    profile: Profile = Profile.SMOKE
+    only: tuple[str, ...] = ()
+    strict: bool = False
+
+    @property
+    def gates(self) -> bool:
+        """Whether a pass is enough for an image to be published."""
+        return not self.only
+
+
+SMOKE = Depth()
+
+
+def report(
+    subject: Subject, digest: str, engine: Engine, depth: Depth, progress: Progress
+) -> Report:
+    """Test any image of the engine. `progress` is told how many scenarios are done, of how many."""
+    began = time.monotonic()
+    results = kit.run(subject, engine, depth.profile, depth.only, progress)
     return Report(
         image=subject.image,
         digest=digest,
-        profile=PROFILE,
+        profile=depth.profile.value,
         suite=fingerprint(subject),
-        clauses=kit.run(subject, engine),
+        clauses=tuple(map(_strict, results)) if depth.strict else results,
+        seconds=round(time.monotonic() - began, 3),
     )
 
 
-def verify(built: Built, engine: Engine) -> tuple[Report, Verified | None]:
+def _strict(result: ClauseResult) -> ClauseResult:
+    warned = result.status is Status.WARN and result.level is not Level.INFORMATIONAL
+    return replace(result, status=Status.FAIL) if warned else result
+
+
+def verify(
+    built: Built, engine: Engine, depth: Depth, progress: Progress
+) -> tuple[Report, Verified | None]:
     """Test a built image by its id, whatever its name points at by now. None: it failed."""
-    found = report(_subject(built), built.image_id, engine)
-    return found, Verified(built=built, report=found) if found.passed else None
+    found = report(_subject(built), built.image_id, engine, depth, progress)
+    passed = found.passed and depth.gates
+    return found, Verified(built=built, report=found) if passed else None
 
 
 def still_holds(verified: Verified, built: Built) -> bool:
-    """Whether this very image has passed this very suite, for this purpose, on these samples."""
+    """Whether this very image has passed this very suite, for this purpose, on these samples.
+
+    Either profile will do: what gates a build is in both.
+    """
     return verified.built.image_id == built.image_id and verified.report.suite == fingerprint(
         _subject(built)
     )
 
 
-def _subject(built: Built) -> kit.Subject:
+def _subject(built: Built) -> Subject:
     target = built.target
-    return kit.Subject(
+    return Subject(
         image=built.image_id,
         architecture=target.platform.partition("/")[2],
         purpose=target.purpose,
         samples=target.samples,
+        features=frozenset(target.features),
     )
 
 
@@ -65,17 +102,26 @@ def refusal(found: Report) -> ContractError:
     )
 
 
-def fingerprint(subject: kit.Subject) -> str:
+def fingerprint(subject: Subject) -> str:
     """Changes with the clauses, with what an image is tested for, and with the samples.
 
     The same in every checkout: files count by their content, not by where they are.
     """
     total = hashlib.sha256()
-    for file in sorted(Path(__file__).with_name("contract").glob("*.py")):
+    for file in sorted(Path(__file__).with_name("contract").rglob("*.[pt]*")):
         total.update(file.read_bytes())
-    asked = [subject.architecture, subject.purpose.value, subject.samples.hyperparameters]
+    samples = subject.samples
+    asked = [
+        subject.architecture,
+        subject.purpose.value,
+        sorted(feature.value for feature in subject.features),
+        samples.hyperparameters,
+        samples.metrics,
+        samples.objective,
+        samples.startup_seconds,
+    ]
     total.update(json.dumps(asked).encode())
-    for name, path in _files(subject.samples):
+    for name, path in _files(samples):
         total.update(f"{name} {path.stat().st_size}\n".encode())
         total.update(path.read_bytes())
     return f"sha256:{total.hexdigest()}"

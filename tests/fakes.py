@@ -40,7 +40,9 @@ def clause(status: Status = Status.PASS, **changes: Any) -> ClauseResult:
 
 
 def report(*clauses: ClauseResult, digest: str = DIGEST) -> Report:
-    return Report(image="demo", digest=digest, profile="smoke", suite="s", clauses=clauses)
+    return Report(
+        image="demo", digest=digest, profile="smoke", suite="s", clauses=clauses, seconds=1.0
+    )
 
 
 def verified(image: Built | None = None) -> Verified:

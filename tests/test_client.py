@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildkit.contract.clause import Broken
-from buildkit.contract.client import HttpClient
+from buildkit.contract.hosting.client import HttpClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,41 +4,102 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import runpy
 import tarfile
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from buildkit import verify
-from buildkit.contract import answers, clause, image, job, kit, serving, training
-from buildkit.contract.world import ImageView
+from buildkit.contract import answers, archive, bench, clause, kit, suite
+from buildkit.contract.catalogue import clauses
+from buildkit.contract.hosting import serving
+from buildkit.contract.hosting.client import Answer, Health, HttpClient
+from buildkit.contract.hosting.servers import Serving
+from buildkit.contract.jobs import job, training
+from buildkit.contract.jobs.runs import Run
+from buildkit.contract.still import image
+from buildkit.contract.world import Entry, ImageView
 from buildkit.errors import ContractError
-from buildkit.model import Level, Payload, Purpose, Samples, Status
+from buildkit.features import Feature
+from buildkit.model import Level, Payload, Profile, Purpose, Samples, Status
 from tests import fakes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
-    from buildkit.model import ClauseResult
-
-
-def statuses(results: list[ClauseResult]) -> dict[str, str]:
-    return {
-        result.id: result.status.value for result in results if result.status is not Status.PASS
-    }
+    from buildkit.contract.clause import Check
 
 
-def archive(*names: str) -> bytes:
+ROOT = Path(__file__).parents[1]
+
+
+def statuses(checks: Sequence[Check[Any]], observed: object) -> dict[str, str]:
+    """What is not passed, by clause."""
+    found: dict[str, list[Any]] = {}
+    for each in checks:
+        found.setdefault(each.clause, []).append(clause.run(each, observed))
+    merged = [clause.merged(results) for results in found.values()]
+    return {each.id: each.status.value for each in merged if each.status is not Status.PASS}
+
+
+def on(scenario: object, checks: Sequence[Check[Any]]) -> list[Check[Any]]:
+    return [each for each in checks if each.scenario is scenario]
+
+
+def file(name: str, content: bytes = b"1", **changes: Any) -> Entry:
+    facts = {"kind": "file", "size": len(content), "mode": 0o644, "content": content, **changes}
+    return Entry(name=name, **facts)
+
+
+def tar(*names: str) -> bytes:
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name in names:
-            tar.addfile(tarfile.TarInfo(name))
+            archive.addfile(tarfile.TarInfo(name))
     return buffer.getvalue()
 
 
+class FakeContainer:
+    """A container that holds nothing, says nothing and ends when it is asked to."""
+
+    id = "c"
+
+    def logs(self) -> str:
+        return ""
+
+    def ended_by(self) -> str:
+        return ""
+
+    def look(self, path: str) -> None:
+        return None
+
+    def get(self, path: str) -> None:
+        return None
+
+    def wait(self, seconds: float) -> None:
+        return None
+
+    def stop(self, grace: int) -> int:
+        return 0
+
+    def execute(self, *command: str) -> tuple[int, str]:
+        return 127, ""
+
+
+CONTAINER: Any = FakeContainer()
 VIEW = ImageView(id="x", os="linux", architecture="amd64", user="", entrypoint=())
-STILL = image.StillImage(view=VIEW, architecture="amd64", shell=None, opt_ml=None)
+STILL = image.StillImage(
+    reference="demo",
+    view=VIEW,
+    architecture="amd64",
+    features=frozenset(),
+    shell=b"",
+    opt_ml=(),
+    container=CONTAINER,
+)
 
 
 def program(machine: int) -> bytes:
@@ -59,7 +120,7 @@ def program(machine: int) -> bytes:
 def test_an_image_that_lies_about_its_processor(shell: bytes, broken: dict[str, str]) -> None:
     """A base that was imported under the wrong platform builds and even runs, here."""
     still = dataclasses.replace(STILL, shell=shell)
-    assert statuses(clause.judge(image.CLAUSES, still)) == broken
+    assert statuses(image.CHECKS, still) == broken
 
 
 @pytest.mark.parametrize(
@@ -78,99 +139,121 @@ def test_an_image_that_lies_about_its_processor(shell: bytes, broken: dict[str, 
 )
 def test_a_still_image(changes: dict[str, Any], broken: dict[str, str]) -> None:
     still = dataclasses.replace(STILL, view=dataclasses.replace(VIEW, **changes))
-    assert statuses(clause.judge(image.CLAUSES, still)) == broken
+    assert statuses(image.CHECKS, still) == broken
 
 
 def test_files_baked_under_opt_ml_are_named_but_a_script_may_be_there() -> None:
-    still = dataclasses.replace(STILL, opt_ml=archive("ml/code/train.py"))
-    assert statuses(clause.judge(image.CLAUSES, still)) == {}
-    still = dataclasses.replace(STILL, opt_ml=archive("ml/model/model.bin"))
-    (result,) = [r for r in clause.judge(image.CLAUSES, still) if r.id == "IMG-06"]
-    assert result.status is Status.FAIL
-    assert "/opt/ml/model/model.bin" in result.message
+    still = dataclasses.replace(STILL, opt_ml=(file("ml/code/train.py"),))
+    assert statuses(image.CHECKS, still) == {}
+    still = dataclasses.replace(STILL, opt_ml=(file("ml/model/model.bin"),))
+    with pytest.raises(clause.Broken, match="/opt/ml/model/model.bin"):
+        image.opt_ml_is_free.judge(still)
 
 
-GOOD = training.Run(
+GOOD = Run(
     refusal=None,
     exit_code=0,
     seconds=1.0,
     log="loss=1",
-    model=b"",
-    model_files=("model.json",),
-    failure=None,
+    tree=(file("model/model.json"), file("output/data/plot.svg")),
 )
-FAILED = dataclasses.replace(GOOD, exit_code=1, failure=b"no data", model_files=())
-STOPPED = dataclasses.replace(GOOD, exit_code=143)
-
-
-def trained(
-    good: dict[str, Any] | None = None,
-    failed: dict[str, Any] | None = None,
-    stopped: dict[str, Any] | None = None,
-) -> training.Training:
-    return training.Training(
-        good=dataclasses.replace(GOOD, **(good or {})),
-        failed=dataclasses.replace(FAILED, **(failed or {})),
-        stopped=dataclasses.replace(STOPPED, **(stopped or {})),
-    )
 
 
 @pytest.mark.parametrize(
-    ("seen", "broken"),
+    ("changes", "broken"),
     [
-        pytest.param(trained(), {}, id="good"),
+        pytest.param({}, {}, id="good"),
         pytest.param(
-            trained({"refusal": "no such file", "exit_code": None, "model_files": ()}),
-            {"RUN-01": "fail", "OUT-01": "skip", "OUT-03": "skip"},
+            {"refusal": "no such file", "exit_code": None, "tree": ()},
+            {"RUN-01": "fail", "OUT-01": "skip", "OUT-03": "skip", "LOG-01": "skip"},
             id="does not start",
         ),
         pytest.param(
-            trained({"exit_code": 127, "model_files": ()}),
-            {"RUN-01": "fail", "OUT-01": "fail", "OUT-03": "skip"},
+            {"exit_code": 127, "tree": ()},
+            {"RUN-01": "fail", "OUT-01": "skip", "OUT-03": "skip", "LOG-01": "skip"},
             id="no such program",
         ),
         pytest.param(
-            trained({"exit_code": None, "model_files": ()}),
+            {"exit_code": None, "tree": ()},
             {"OUT-01": "fail", "OUT-03": "skip"},
             id="never ends",
         ),
-        pytest.param(trained({"model_files": ()}), {"OUT-03": "fail"}, id="no model"),
-        pytest.param(trained({"failure": b"x"}), {"OUT-02": "fail"}, id="failure after success"),
-        pytest.param(trained({"log": " \n"}), {"LOG-01": "warn"}, id="silent"),
+        pytest.param({"tree": ()}, {"OUT-03": "fail"}, id="no model"),
+        pytest.param({"tree": None}, {"OUT-03": "skip"}, id="endless tree"),
         pytest.param(
-            trained(failed={"exit_code": 0}),
-            {"OUT-01": "fail", "OUT-02": "skip"},
-            id="hides failure",
+            {"tree": (file("model/m"), file("model/up", kind="link", target="../../etc"))},
+            {"OUT-03": "fail"},
+            id="a link out of the model",
         ),
-        pytest.param(trained(failed={"failure": None}), {"OUT-02": "fail"}, id="no reason"),
-        pytest.param(trained(failed={"failure": b" ..\n"}), {"OUT-02": "fail"}, id="empty reason"),
         pytest.param(
-            trained(stopped={"exit_code": 137}), {"RUN-08": "fail"}, id="had to be killed"
+            {"tree": (*(GOOD.tree or ()), file("output/failure"))},
+            {"OUT-02": "fail"},
+            id="failure after success",
         ),
+        pytest.param({"log": " \n"}, {"LOG-01": "warn"}, id="silent"),
     ],
 )
-def test_a_training(seen: training.Training, broken: dict[str, str]) -> None:
-    assert statuses(clause.judge(training.CLAUSES, seen)) == broken
+def test_a_training(changes: dict[str, Any], broken: dict[str, str]) -> None:
+    smoke = [each for each in on(training.GOOD, training.CHECKS) if each.smoke]
+    assert statuses(smoke, dataclasses.replace(GOOD, **changes)) == broken
 
 
-class FakeClient:
+FAILED = dataclasses.replace(GOOD, exit_code=1, tree=(file("output/failure", b"no data"),))
+
+
+@pytest.mark.parametrize(
+    ("changes", "broken"),
+    [
+        pytest.param({}, {}, id="good"),
+        pytest.param({"exit_code": 0}, {"OUT-01": "fail", "OUT-02": "skip"}, id="hides failure"),
+        pytest.param({"exit_code": None}, {"OUT-01": "fail"}, id="never ends"),
+        pytest.param({"tree": ()}, {"OUT-02": "fail"}, id="no reason"),
+        pytest.param({"tree": (file("output/failure", b" ..\n"),)}, {"OUT-02": "fail"}, id="dots"),
+        pytest.param({"tree": (file("output/failure", b"\xff"),)}, {"OUT-02": "fail"}, id="bytes"),
+    ],
+)
+def test_a_training_that_fails(changes: dict[str, Any], broken: dict[str, str]) -> None:
+    checks = on(training.FAILED, training.CHECKS)
+    assert statuses(checks, dataclasses.replace(FAILED, **changes)) == broken
+
+
+@pytest.mark.parametrize(("exit_code", "broken"), [(143, {}), (0, {}), (137, {"RUN-08": "fail"})])
+def test_a_training_that_is_stopped(exit_code: int, broken: dict[str, str]) -> None:
+    stopped = dataclasses.replace(GOOD, exit_code=exit_code)
+    assert statuses(on(training.STOPPED, training.CHECKS), stopped) == broken
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "out"),
+    [
+        ("model/a", "b", False),
+        ("model/deep/a", "../b", False),
+        ("model/a", "../b", True),
+        ("model/a", "/opt/ml/model/b", True),
+        ("model/deep/a", "../../output/b", True),
+    ],
+)
+def test_a_link_that_leads_out_of_the_model(name: str, target: str, out: bool) -> None:
+    assert training._leads_out(name, target) is out
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FakeClient(HttpClient):
     """Answers as told: what `/ping` says, what `/invocations` says."""
 
-    def __init__(self, ping: int = 200, status: int = 200, body: bytes = b"1.0\n") -> None:
-        self.ping, self.status, self.body = ping, status, body
+    host: str = ""
+    port: int = 0
+    ping: int = 200
+    status: int = 200
+    body: bytes = b"1.0\n"
 
-    def ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        seconds: float,
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> serving.Answer:
+    def ask(self, method: str, path: str, **arguments: Any) -> Answer:
         if path == "/ping":
-            return serving.Answer(status=self.ping, content_type="", body=b"")
-        return serving.Answer(status=self.status, content_type="text/csv", body=self.body)
+            return Answer(status=self.ping, content_type="", body=b"")
+        return Answer(status=self.status, content_type="text/csv", body=self.body)
+
+
+HEALTHY = Health(after=1.0, last=Answer(status=200, content_type="", body=b""))
 
 
 @pytest.fixture
@@ -193,51 +276,143 @@ def payload(tmp_path: Path) -> Payload:
         pytest.param(FakeClient(body=b"2\n"), {}, {"SERVE-06": "fail"}, id="wrong"),
         pytest.param(
             FakeClient(),
-            {"healthy_after": None},
-            {"SERVE-03": "fail", "SERVE-02": "skip", "SERVE-06": "skip", "SERVE-14": "skip"},
-            id="never healthy",
+            {"health": Health(after=None, last=None)},
+            {
+                "SERVE-01": "fail",
+                "SERVE-03": "fail",
+                "SERVE-02": "skip",
+                "SERVE-06": "skip",
+                "SERVE-14": "skip",
+                "RUN-09": "skip",
+            },
+            id="never answers",
         ),
-        pytest.param(FakeClient(), {"exit_code": 0}, {"RUN-02": "fail"}, id="ends by itself"),
+        pytest.param(
+            FakeClient(), {"exit_code": 0}, {"RUN-02": "fail", "SERVE-01": "skip"}, id="ends"
+        ),
         pytest.param(FakeClient(), {"payloads": ()}, {"SERVE-06": "skip"}, id="no sample"),
+        pytest.param(
+            FakeClient(),
+            {"health": Health(after=None, last=None), "exit_code": 1, "modelless": True},
+            dict.fromkeys(
+                ("RUN-02", "SERVE-01", "SERVE-03", "SERVE-02", "SERVE-06", "SERVE-14", "RUN-09"),
+                "skip",
+            ),
+            id="refuses to run without a model, and none is declared",
+        ),
     ],
 )
 def test_a_server(
     client: FakeClient, changes: dict[str, Any], broken: dict[str, str], payload: Payload
 ) -> None:
+    seen = server(client, **{"payloads": (payload,), **changes})
+    assert statuses(serving.CHECKS, seen) == broken
+
+
+def server(client: HttpClient, **changes: Any) -> Serving:
     facts: dict[str, Any] = {
-        "refusal": None, "healthy_after": 1.0, "exit_code": None, "log": "",
-        "client": client, "payloads": (payload,),
+        "container": CONTAINER, "client": client, "refusal": None, "health": HEALTHY,
+        "exit_code": None, **changes,
     }  # fmt: skip
-    seen = serving.Serving(**{**facts, **changes})
-    assert statuses(clause.judge(serving.CLAUSES, seen)) == broken
+    return Serving(**facts)
 
 
-class SlowClient(FakeClient):
+class Slow:
     """Leaves the first so many requests without an answer."""
 
     def __init__(self, slow: int) -> None:
-        super().__init__()
         self.slow = slow
 
-    def ask(self, method: str, path: str, **arguments: Any) -> serving.Answer:
+    def ask(self, method: str, path: str, **arguments: Any) -> Answer:
         self.slow -= 1
         if self.slow >= 0:
             raise clause.Broken("GET /ping got no answer in 2 s")
-        return super().ask(method, path, **arguments)
+        return FakeClient().ask(method, path, **arguments)
 
 
 @pytest.mark.parametrize(("slow", "broken"), [(1, {}), (2, {"SERVE-02": "fail"})])
 def test_one_slow_ping_is_forgiven_and_two_are_not(slow: int, broken: dict[str, str]) -> None:
-    seen = serving.Serving(
-        refusal=None,
-        healthy_after=1.0,
-        exit_code=None,
-        log="",
-        client=SlowClient(slow),
-        payloads=(),
-    )
-    (ping,) = [each for each in serving.CLAUSES if each.id == "SERVE-02"]
-    assert statuses(clause.judge([ping], seen)) == broken
+    client: Any = Slow(slow)
+    assert statuses([serving.ping_answers], server(client)) == broken
+
+
+def test_every_check_judges_a_clause_of_the_catalogue_and_says_how() -> None:
+    for each in suite.CHECKS:
+        assert not clauses()[each.clause].unchecked, each.clause
+        assert each.how.endswith("."), each.clause
+        assert clauses()[each.clause].hint, each.clause
+
+
+def test_every_clause_is_checked_or_says_why_not() -> None:
+    checked = {each.clause for each in suite.CHECKS}
+    assert len(clauses()) == 182
+    assert {id_ for id_, each in clauses().items() if not each.unchecked} == checked
+    assert len(checked) >= 110
+
+
+def test_the_page_of_clauses_is_what_the_suite_does() -> None:
+    made = runpy.run_path(str(ROOT / "scripts" / "clauses.py"))["page"]()
+    assert (ROOT / "docs" / "clauses.md").read_text() == made, "`make docs`"
+
+
+def test_of_several_checks_of_a_clause_the_worst_counts_with_all_its_evidence() -> None:
+    results = [
+        clause.result("OUT-01", Status.PASS, ""),
+        clause.result("OUT-01", Status.FAIL, "one"),
+        clause.result("OUT-01", Status.SKIP, "no"),
+        clause.result("OUT-01", Status.FAIL, "two"),
+    ]
+    assert clause.merged(results).message == "one\ntwo"
+    assert clause.merged(results).status is Status.FAIL
+    assert clause.merged([results[0], results[2]]).status is Status.PASS
+
+
+class FakeEngine:
+    """An engine whose containers hold nothing; none is ever started."""
+
+    def view(self, _image: str) -> ImageView:
+        return VIEW
+
+    @contextmanager
+    def container(self, image: str, start: object) -> Iterator[object]:
+        yield CONTAINER
+
+
+def run(
+    *only: str, profile: Profile = Profile.FULL, purpose: Purpose = Purpose.BOTH
+) -> dict[str, str]:
+    subject = bench.Subject(image="demo", architecture="amd64", purpose=purpose, samples=Samples())
+    engine: Any = FakeEngine()
+    return {each.id: each.message for each in kit.run(subject, engine, profile, only)}
+
+
+def test_only_the_asked_clauses_are_judged_in_the_order_of_the_contract() -> None:
+    assert list(run("RUN-05", "RUN-04", "IMG-06")) == ["IMG-06", "RUN-04", "RUN-05"]
+
+
+def test_what_does_not_apply_is_skipped_with_the_reason() -> None:
+    assert run("MME-02") == {"MME-02": "not promised: multi-model"}
+    assert run("SERVE-02", purpose=Purpose.TRAINING) == {
+        "SERVE-02": "the image is not for inference"
+    }
+
+
+def test_the_smoke_profile_leaves_the_rest_out() -> None:
+    assert run("MME-02", profile=Profile.SMOKE) == {}
+
+
+def test_what_several_scenarios_need_is_made_once_and_fails_for_all() -> None:
+    made = []
+
+    def make(_bench: bench.Bench) -> int:
+        made.append(1)
+        raise clause.Unseen("no")
+
+    stand: Any = bench.Bench(subject=None, engine=None, kept=None)  # type: ignore[arg-type]
+    for _ in range(2):
+        with pytest.raises(clause.Unseen):
+            stand.once(make)
+    assert made == [1]
 
 
 @pytest.mark.parametrize(
@@ -264,16 +439,36 @@ def test_the_tree_of_a_training_job_is_what_sagemaker_lays_out(tmp_path: Path) -
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "a.csv").write_text("1")
     samples = Samples(hyperparameters=(("epochs", "3"),), code=str(tmp_path / "deep"))
-    tree = job.training_tree(samples, [("training", str(tmp_path))])
-    with tarfile.open(fileobj=io.BytesIO(tree)) as tar:
-        members = {member.name: member for member in tar}
+    work = dataclasses.replace(
+        job.of(samples), channels=(job.Channel(name="training", path=tmp_path),)
+    )
+    members = {each.name: each for each in archive.members(work.archive())}
     assert {
         "input/config/hyperparameters.json", "input/config/inputdataconfig.json",
         "input/config/resourceconfig.json", "input/data/training/deep/a.csv", "model",
         "output/data", "code/a.csv",
     } <= members.keys()  # fmt: skip
-    assert {m.mode for m in members.values() if m.isfile()} == {0o644}
-    assert {m.mode for m in members.values() if m.isdir()} == {0o755}
+    assert {m.mode for m in members.values() if m.kind == "file"} == {0o644}
+    assert {m.mode for m in members.values() if m.kind == "folder"} == {0o755}
+
+
+def test_a_tree_without_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MOST", 3)
+    with pytest.raises(tarfile.TarError):
+        archive.members([tar("a", "b", "c", "d")])
+    monkeypatch.setattr(archive, "LARGEST", 100)
+    with pytest.raises(tarfile.TarError):
+        archive.members([tar("a")])
+
+
+def test_large_files_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "KEPT_FILE", 3)
+    made = archive.Archive()
+    made.file("small", b"abc")
+    made.file("large", b"abcd")
+    small, large = archive.members(made.chunks())
+    assert (small.content, large.content) == (b"abc", None)
+    assert len(large.digest) == 64
 
 
 def test_a_report_passes_with_warnings_and_fails_with_one_failure() -> None:
@@ -298,7 +493,9 @@ def test_the_suite_s_fingerprint_follows_the_samples_but_not_their_place(tmp_pat
 
 
 def fingerprint(samples: Samples, **changes: Any) -> str:
-    subject = kit.Subject(image="demo", architecture="amd64", purpose=Purpose.BOTH, samples=samples)
+    subject = bench.Subject(
+        image="demo", architecture="amd64", purpose=Purpose.BOTH, samples=samples
+    )
     return verify.fingerprint(dataclasses.replace(subject, **changes))
 
 
@@ -308,6 +505,7 @@ def test_an_image_that_was_tested_for_training_is_not_tested_for_inference() -> 
         fingerprint(Samples(), purpose=Purpose.TRAINING),
         fingerprint(Samples(), architecture="arm64"),
         fingerprint(Samples(hyperparameters=(("a", "1"),))),
+        fingerprint(Samples(), features=frozenset({Feature.BATCH})),
     }
-    assert len(found) == 4
+    assert len(found) == 5
     assert fingerprint(Samples(), image="another name") in found

@@ -51,7 +51,7 @@ def test_a_cell_has_its_device_s_base_and_its_overrides() -> None:
     gpu = next(t for t in targets(MATRIX) if t.device is Device.GPU)
     assert gpu.base == "nvidia/cuda:12"
     assert gpu.packages == ("torch==2.5.1+cu124", "horovod")
-    assert gpu.labels == (("gpu", "py311"),)
+    assert gpu.labels == (("gpu", "py311"), ("buildkit.features", "gpu"))
 
 
 def test_the_revision_belongs_to_the_version_and_not_to_the_framework() -> None:

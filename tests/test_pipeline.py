@@ -137,7 +137,13 @@ def test_an_image_is_tested_again_when_the_suite_has_changed(
     engine = object()
     for suite in ("one", "one", "two"):
         suites.append(suite)
-        outcome, verified = pipeline.test(image, engine, where, retest=False)  # type: ignore[arg-type]
+        outcome, verified = pipeline.test(
+            image,
+            engine,  # type: ignore[arg-type]
+            where,
+            verify.SMOKE,
+            retest=False,
+        )
         assert verified is not None
         assert outcome.error is None
     assert tested == ["one", "two"]

@@ -19,6 +19,7 @@ from buildkit import (
     records,
     render,
     secrets,
+    verify,
 )
 from buildkit.commands import report
 from buildkit.project import read as read_project
@@ -102,7 +103,9 @@ def command(
         )
 
         def work(_target: Target, built: Built) -> pipeline.Outcome:
-            outcome, verified = pipeline.test(built, docker, project.records, retest=retest)
+            outcome, verified = pipeline.test(
+                built, docker, project.records, verify.SMOKE, retest=retest
+            )
             if publish is None or verified is None:
                 return outcome
             return pipeline.publish(outcome, verified, publish, project.records)

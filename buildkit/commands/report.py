@@ -15,9 +15,15 @@ from buildkit.model import Status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from buildkit.model import Report, Target
+    from buildkit.model import ClauseResult, Report, Target
     from buildkit.pipeline import Outcome
 
+COUNTED = {
+    Status.FAIL: "failed",
+    Status.PASS: "passed",
+    Status.WARN: "warned",
+    Status.SKIP: "skipped",
+}
 COLOURS = {Status.PASS: "green", Status.FAIL: "red", Status.WARN: "yellow", Status.SKIP: None}
 
 
@@ -27,6 +33,7 @@ def end(
     *,
     as_json: bool,
     clauses: bool = False,
+    verbose: bool = False,
 ) -> Exit:
     """Tell how each target ended, with `clauses` clause by clause. Returns the exit code."""
     failed = [(outcome, outcome.error) for outcome in outcomes if outcome.error is not None]
@@ -34,7 +41,7 @@ def end(
         for outcome in outcomes:
             if outcome.report is not None:
                 console.say(outcome.target.id, bold=True)
-                show(outcome.report)
+                show(outcome.report, verbose=verbose)
     for outcome, error in failed:
         told = clauses and not as_json and isinstance(error, ContractError)
         details = "" if told else error.details
@@ -55,15 +62,55 @@ def end(
     return worst([error.code for _, error in failed])
 
 
-def show(found: Report) -> None:
-    """Each clause on stderr, failed ones first, with the evidence and the fix."""
-    order = (Status.FAIL, Status.WARN, Status.SKIP, Status.PASS)
-    for each in sorted(found.clauses, key=lambda clause: order.index(clause.status)):
-        console.say(f"{each.status.value:<5} {each.id:<9} {each.title}", fg=COLOURS[each.status])
-        if each.message:
-            console.say("      " + each.message.replace("\n", "\n      "))
-        if each.status in (Status.FAIL, Status.WARN):
+def show(found: Report, *, verbose: bool = False) -> None:
+    """On stderr: what is broken, with the evidence and the fix, then counts of the rest.
+
+    With `verbose` each skipped and each passed clause as well.
+    """
+    of = {status: [each for each in found.clauses if each.status is status] for status in Status}
+    for each in (*of[Status.FAIL], *of[Status.WARN]):
+        _show(each)
+        if each.hint:
             console.say(f"      fix: {each.hint}", fg="cyan")
+    if verbose:
+        for each in (*of[Status.SKIP], *of[Status.PASS]):
+            _show(each)
+    else:
+        if skipped := of[Status.SKIP]:
+            console.say(f"skip  {len(skipped)}: {_reasons(skipped)}")
+        if passed := of[Status.PASS]:
+            console.say(f"pass  {len(passed)}", fg=COLOURS[Status.PASS])
+    verdict = Status.PASS if found.passed else Status.FAIL
+    counts = ", ".join(
+        f"{len(of[status])} {word}"
+        for status, word in COUNTED.items()
+        if of[status] or status is Status.PASS
+    )
+    console.say(
+        f"{verdict.value}: {counts} in {found.seconds:.0f} s", fg=COLOURS[verdict], bold=True
+    )
+
+
+def _show(each: ClauseResult) -> None:
+    console.say(f"{each.status.value:<5} {each.id:<9} {each.title}", fg=COLOURS[each.status])
+    if each.message:
+        console.say("      " + each.message.replace("\n", "\n      "))
+
+
+def _reasons(skipped: Sequence[ClauseResult]) -> str:
+    """Why clauses were skipped, the most common first: `2 not promised (efa, tuning); 1 no …`.
+
+    A reason may end with what it is about, after a colon. If that is one word it is listed.
+    """
+    groups: dict[str, list[str]] = {}
+    for each in skipped:
+        reason, _, about = each.message.partition("\n")[0].partition(": ")
+        groups.setdefault(reason or "no reason", []).append(about)
+    told = []
+    for reason, abouts in sorted(groups.items(), key=lambda group: -len(group[1])):
+        words = sorted({about for about in abouts if about and " " not in about})
+        told.append(f"{len(abouts)} {reason}" + (f" ({', '.join(words)})" if words else ""))
+    return "; ".join(told)
 
 
 def verdict(found: Report) -> dict[str, object]:

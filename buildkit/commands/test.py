@@ -8,36 +8,55 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import engine, names, options, pipeline, verify
+from buildkit import engine, junit, names, options, page, pipeline, records, verify
 from buildkit.commands import report
-from buildkit.contract.kit import Subject
+from buildkit.contract import probe
+from buildkit.contract.bench import Subject
+from buildkit.contract.catalogue import clauses
 from buildkit.errors import Exit, NothingSelectedError, UsageError
-from buildkit.model import Purpose, Samples
+from buildkit.features import CAPABILITIES, FEATURES_LABEL, Feature
+from buildkit.model import Profile, Purpose, Samples
 from buildkit.project import read as read_project
+from buildkit.verify import Depth
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from buildkit.model import Built, Target
+    from buildkit.engine import Engine
+    from buildkit.model import Built, Report, Target
     from buildkit.project import Project
 
 
 @click.command(
-    epilog="\b\nExamples:\n  buildkit test 'sklearn*'\n  buildkit test my-image:latest\n"
-    "  buildkit test my-server:latest --purpose inference --json\n"
-    "  buildkit test my-image:latest --samples sklearn-1.7.2-cpu-py311"
+    epilog="\b\nExamples:\n"
+    "  buildkit test 'sklearn*'\n"
+    "  buildkit test my-image:latest\n"
+    "  buildkit test my-server:latest --purpose inference --feature batch --html report.html\n"
+    "  buildkit test my-image:latest --samples sklearn-1.7.2-cpu-py311 --profile smoke\n"
+    "  buildkit test my-image:latest --clause RUN-08 --clause SERVE-02 --json"
 )
 @click.argument(
     "subject", metavar="IMAGE|SELECT...", nargs=-1, shell_complete=options.complete_targets
 )
 @options.ALL
-@options.PROJECT
+@options.FILE
+@options.DIST
 @click.option(
     "--purpose",
     type=click.Choice([Purpose.TRAINING.value, Purpose.INFERENCE.value]),
     multiple=True,
-    help="What IMAGE is for; may be given twice.  [default: both]",
+    help="What IMAGE is for; may be given twice.  [default: what images.toml says of it, else what "
+    "it can start]",
+)
+@click.option(
+    "--feature",
+    type=click.Choice([each.value for each in Feature]),
+    multiple=True,
+    metavar="FEATURE",
+    help="Test that IMAGE can also do this; may be given several times. One of "
+    + ", ".join(each.value for each in Feature)
+    + ".  [default: what images.toml and its labels promise]",
 )
 @click.option(
     "--samples",
@@ -45,6 +64,25 @@ if TYPE_CHECKING:
     shell_complete=options.complete_targets,
     help="Test IMAGE with the samples of this target.",
 )
+@click.option(
+    "--profile",
+    type=click.Choice([each.value for each in Profile]),
+    default=Profile.FULL.value,
+    show_default=True,
+    help="smoke: the clauses that gate a build. full: all that apply.",
+)
+@click.option(
+    "--clause",
+    metavar="ID",
+    multiple=True,
+    shell_complete=options.complete_clauses,
+    help="Only this clause; may be given several times.",
+)
+@click.option("--strict", is_flag=True, help="A broken recommendation is a failure, too.")
+@options.JSON
+@options.JUNIT
+@options.HTML
+@options.VERBOSE
 @options.JOBS
 def command(
     *,
@@ -52,34 +90,67 @@ def command(
     everything: bool,
     file: Path,
     dist: Path | None,
-    as_json: bool,
     purpose: tuple[str, ...],
+    feature: tuple[str, ...],
     samples: str | None,
+    profile: str,
+    clause: tuple[str, ...],
+    strict: bool,
+    as_json: bool,
+    junit_file: Path | None,
+    html_file: Path | None,
+    verbose: bool,
     jobs: int | None,
 ) -> int:
     """Test images against the SageMaker contract: any IMAGE of the engine, or built targets.
 
     What matches a target of images.toml is a target; `push` asks for the record of its test.
     Anything else is an image. What an image cannot be tested on without samples is skipped.
+    `buildkit explain` tells what each clause demands.
     """
+    depth = Depth(profile=Profile(profile), only=_known(clause), strict=strict)
     project = read_project(file, dist) if not subject or samples or file.exists() else None
     targets = () if project is None else _targets(project, subject, everything=everything)
     if project is not None and targets:
-        if purpose or samples:
+        if purpose or samples or feature:
             raise UsageError(
-                "`--purpose` and `--samples` are for an image; a target has them in images.toml",
+                "`--purpose`, `--feature` and `--samples` are for an image; a target has them in "
+                "images.toml",
                 hint="leave them out, or name an image",
             )
-        return _test_targets(project, targets, as_json=as_json, jobs=jobs)
+        docker = engine.connect()
+        outcomes = _test_targets(project, targets, docker, depth, jobs)
+        _write([each.report for each in outcomes if each.report], junit_file, html_file)
+        return report.end(targets, outcomes, as_json=as_json, clauses=True, verbose=verbose)
     if len(subject) != 1:
         raise UsageError("one image at a time", hint="`buildkit test IMAGE`")
-    try:
-        names.image(subject[0])
-    except ValueError as error:
-        raise UsageError(str(error), hint="`buildkit list` shows the targets") from error
-    asked = Purpose(purpose[0]) if len(set(purpose)) == 1 else Purpose.BOTH
-    given = project.select((samples,))[0].samples if project and samples else Samples()
-    return _test_image(subject[0], asked, given, as_json=as_json)
+    image = _image(subject[0])
+    docker = engine.connect()
+    lender = _lender(project, image, samples)
+    wanted = _subject(docker, image, lender, purpose, map(Feature, feature))
+    found = pipeline.alone(
+        lambda: verify.report(
+            wanted, docker.view(image).id, docker, depth, pipeline.progress(image)
+        ),
+        docker.interrupt,
+    )
+    _write([found], junit_file, html_file)
+    if as_json:
+        click.echo(json.dumps(report.verdict(found), indent=2))
+    else:
+        report.show(found, verbose=verbose)
+    return Exit.DONE if found.passed else Exit.CONTRACT
+
+
+def _known(ids: Iterable[str]) -> tuple[str, ...]:
+    """The ids of clauses that can be checked. Raises UsageError."""
+    found = tuple(dict.fromkeys(each.upper() for each in ids))
+    for each in found:
+        if each not in clauses():
+            raise UsageError(f"there is no clause `{each}`", hint="`buildkit explain` lists them")
+        if why := clauses()[each].unchecked:
+            raise UsageError(f"{each} cannot be checked: {why}", hint=f"`buildkit explain {each}`")
+    return found
 
 
 def _targets(project: Project, selection: Sequence[str], *, everything: bool) -> Sequence[Target]:
@@ -89,34 +160,75 @@ def _targets(project: Project, selection: Sequence[str], *, everything: bool) ->
     return ()
 
 
-def _test_image(image: str, purpose: Purpose, samples: Samples, *, as_json: bool) -> Exit:
-    docker = engine.connect()
+def _test_targets(
+    project: Project, targets: Sequence[Target], docker: Engine, depth: Depth, jobs: int | None
+) -> Sequence[pipeline.Outcome]:
+    def work(_target: Target, built: Built) -> pipeline.Outcome:
+        return pipeline.test(built, docker, project.records, depth, retest=True)[0]
+
+    crew = pipeline.Crew(interrupt=docker.interrupt, jobs=jobs)
+    return pipeline.run(targets, pipeline.each(targets, project.built), work, crew)
+
+
+def _image(text: str) -> str:
+    try:
+        return names.image(text)
+    except ValueError as error:
+        raise UsageError(str(error), hint="`buildkit list` shows the targets") from error
+
+
+def _lender(project: Project | None, image: str, samples: str | None) -> Target | None:
+    """The target whose samples an image is tested with: the named one, else the one it is."""
+    if project is None:
+        return None
+    if samples is not None:
+        return project.select((samples,))[0]
+    return next((each for each in project.targets if f"/{image}".endswith(f"/{each.image}")), None)
+
+
+def _subject(
+    docker: Engine,
+    image: str,
+    lender: Target | None,
+    purposes: Sequence[str],
+    features: Iterable[Feature],
+) -> Subject:
     if docker.find(image) is None:
         raise NothingSelectedError(
             f"`{image}` is no target of images.toml and no image of the engine",
             hint=f"`buildkit list` shows the targets; `docker pull {image}` fetches an image",
         )
     view = docker.view(image)
-    subject = Subject(image=image, architecture=view.architecture, purpose=purpose, samples=samples)
-    try:
-        found = verify.report(subject, view.id, docker)
-    finally:
-        docker.sweep()
-    if as_json:
-        click.echo(json.dumps(report.verdict(found), indent=2))
+    if purposes:
+        purpose = Purpose(purposes[0]) if len(set(purposes)) == 1 else Purpose.BOTH
+    elif lender is not None:
+        purpose = lender.purpose
     else:
-        report.show(found)
-    return Exit.DONE if found.passed else Exit.CONTRACT
+        purpose = pipeline.alone(lambda: probe.purpose(image, docker), docker.interrupt)
+    return Subject(
+        image=image,
+        architecture=view.architecture,
+        purpose=purpose,
+        samples=Samples() if lender is None else lender.samples,
+        features=frozenset(features)
+        | frozenset(() if lender is None else lender.features)
+        | _labelled(view.labels),
+    )
 
 
-def _test_targets(
-    project: Project, targets: Sequence[Target], *, as_json: bool, jobs: int | None
-) -> Exit:
-    docker = engine.connect()
+def _labelled(labels: Mapping[str, str]) -> frozenset[Feature]:
+    """The features that the labels of an image promise."""
+    promised = {word.strip() for word in labels.get(FEATURES_LABEL, "").split(",")}
+    return frozenset(
+        each
+        for each in Feature
+        if each.value in promised or labels.get(CAPABILITIES.get(each, "")) == "true"
+    )
 
-    def work(_target: Target, built: Built) -> pipeline.Outcome:
-        return pipeline.test(built, docker, project.records, retest=True)[0]
 
-    crew = pipeline.Crew(interrupt=docker.interrupt, jobs=jobs)
-    outcomes = pipeline.run(targets, pipeline.each(targets, project.built), work, crew)
-    return report.end(targets, outcomes, as_json=as_json, clauses=True)
+def _write(reports: Sequence[Report], junit_file: Path | None, html_file: Path | None) -> None:
+    if junit_file is not None:
+        records.write_text(junit_file, junit.document(reports))
+    if html_file is not None:
+        sources = {each.id: each.source for each in clauses().values()}
+        records.write_text(html_file, page.document(reports, source=sources))

@@ -1,21 +1,31 @@
-"""A clause: one demand of SageMaker on an image, as a small function over something observed."""
+"""How a clause is judged: checks, each a small function over one thing that was observed."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from inspect import getdoc
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from buildkit.contract.catalogue import clauses
 from buildkit.model import ClauseResult, Level, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from buildkit.contract.bench import Scenario
+
 Observed = TypeVar("Observed")
+SEVERITY = (Status.FAIL, Status.WARN, Status.PASS, Status.SKIP)
+"""Of several checks of one clause the first of these is the verdict."""
 
 
 class Broken(Exception):  # noqa: N818 - a clause is broken
     """The image breaks the clause; the text is the evidence."""
+
+
+class Doubtful(Exception):  # noqa: N818
+    """The image looks as if it broke the clause, and it cannot be proven: a warning."""
 
 
 class Unseen(Exception):  # noqa: N818
@@ -23,66 +33,71 @@ class Unseen(Exception):  # noqa: N818
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clause(Generic[Observed]):
-    """`check` raises Broken or Unseen, or returns. `source` is the AWS page that demands it."""
+class Check(Generic[Observed]):
+    """One way to judge a clause. `judge` raises Broken, Doubtful or Unseen, or returns.
 
-    id: str
-    level: Level
-    title: str
-    source: str
-    hint: str
-    check: Callable[[Observed], None]
+    `how` is a sentence for people. `smoke`: the check gates a build, so it has to be quick.
+    """
+
+    clause: str
+    scenario: Scenario[Observed]
+    smoke: bool
+    how: str
+    judge: Callable[[Observed], None]
 
 
-def clause(
-    id: str,  # noqa: A002 - the word that everybody uses for it
-    title: str,
-    *,
-    source: str,
-    hint: str,
-    level: Level = Level.REQUIRED,
-) -> Callable[[Callable[[Observed], None]], Clause[Observed]]:
-    """Make a clause of a function."""
+def check(
+    clause: str, scenario: Scenario[Observed], *, smoke: bool = False
+) -> Callable[[Callable[[Observed], None]], Check[Observed]]:
+    """Make a check of a function. Its docstring says how it judges."""
 
-    def make(check: Callable[[Observed], None]) -> Clause[Observed]:
-        return Clause(id=id, level=level, title=title, source=source, hint=hint, check=check)
+    def make(judge: Callable[[Observed], None]) -> Check[Observed]:
+        how = " ".join((getdoc(judge) or "").split())
+        return Check(clause=clause, scenario=scenario, smoke=smoke, how=how, judge=judge)
 
     return make
 
 
-def judge(clauses: Iterable[Clause[Observed]], observed: Observed) -> list[ClauseResult]:
-    """Check each clause. A broken recommendation is a warning."""
-    results = []
-    for each in clauses:
-        began = time.monotonic()
-        status, message = Status.PASS, ""
-        try:
-            each.check(observed)
-        except Broken as error:
-            status = Status.FAIL if each.level is Level.REQUIRED else Status.WARN
-            message = str(error)
-        except Unseen as error:
-            status, message = Status.SKIP, str(error)
-        results.append(_result(each, status, message, time.monotonic() - began))
-    return results
+def run(each: Check[Observed], observed: Observed) -> ClauseResult:
+    began = time.monotonic()
+    status, message = Status.PASS, ""
+    try:
+        each.judge(observed)
+    except Broken as error:
+        required = clauses()[each.clause].level is Level.REQUIRED
+        status, message = Status.FAIL if required else Status.WARN, str(error)
+    except Doubtful as error:
+        status, message = Status.WARN, str(error)
+    except Unseen as error:
+        status, message = Status.SKIP, str(error)
+    return result(each.clause, status, message, time.monotonic() - began)
 
 
-def skip(clauses: Iterable[Clause[Observed]], why: str) -> list[ClauseResult]:
-    return [_result(each, Status.SKIP, why, 0.0) for each in clauses]
+def result(clause: str, status: Status, message: str, seconds: float = 0.0) -> ClauseResult:
+    known = clauses()[clause]
+    return ClauseResult(
+        id=clause,
+        level=known.level,
+        status=status,
+        title=known.title,
+        message=message,
+        hint=known.hint,
+        seconds=round(seconds, 3),
+    )
+
+
+def merged(results: Iterable[ClauseResult]) -> ClauseResult:
+    """What the checks of one clause come to: the worst that was seen, with all evidence of it."""
+    found = sorted(results, key=lambda each: SEVERITY.index(each.status))
+    worst = [each for each in found if each.status is found[0].status]
+    return result(
+        found[0].id,
+        found[0].status,
+        "\n".join(dict.fromkeys(each.message for each in worst if each.message)),
+        sum(each.seconds for each in found),
+    )
 
 
 def last_lines(log: str) -> str:
     """The end of a container's log, as the end of a sentence of evidence."""
     return f"; its last lines:\n{log.rstrip()}" if log.strip() else "; it printed nothing"
-
-
-def _result(each: Clause[Observed], status: Status, message: str, seconds: float) -> ClauseResult:
-    return ClauseResult(
-        id=each.id,
-        level=each.level,
-        status=status,
-        title=each.title,
-        message=message,
-        hint=each.hint,
-        seconds=round(seconds, 3),
-    )

@@ -1,181 +1,103 @@
-"""Run the suite on one image: start what has to be started, then judge what was seen."""
+"""Run the suite on one image: stage the scenarios that its clauses need, judge, merge."""
 
 from __future__ import annotations
 
-import posixpath
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
-from buildkit.contract import clause, image, job, serving, training
-from buildkit.contract.client import HttpClient
-from buildkit.contract.world import Mount
+from buildkit.contract import clause
+from buildkit.contract.bench import Bench, Scenario, Subject
+from buildkit.contract.catalogue import clauses
+from buildkit.contract.clause import Unseen
+from buildkit.contract.suite import CHECKS
+from buildkit.model import ClauseResult, Profile, Purpose, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from buildkit.contract.world import Container, Engine
-    from buildkit.model import ClauseResult, Purpose, Samples
+    from buildkit.contract.clause import Check
+    from buildkit.contract.world import Engine
 
-PORT = 8080
-LINKS = 5
-TRAINING_SECONDS = 600
-"""How long `train` may take on samples."""
+AT_ONCE = 4
+"""Scenarios side by side: most of their time is waiting for the engine."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Subject:
-    """An image, by whatever reference the engine knows, and what it is tested with."""
-
-    image: str
-    architecture: str
-    purpose: Purpose
-    samples: Samples
-
-
-def run(subject: Subject, engine: Engine) -> tuple[ClauseResult, ...]:
-    """Every clause of the smoke profile that the image's purpose calls for."""
-    results = clause.judge(image.CLAUSES, _still(subject, engine))
-    model = _sample_model(subject.samples)
-    if subject.purpose.trains:
-        seen = _train(subject, engine)
-        results += clause.judge(training.CLAUSES, seen)
-        if subject.purpose.serves and seen.good.exit_code != 0:
-            why = "training failed, so there is no model to serve"
-            results += clause.skip(serving.CLAUSES, why) + clause.skip(serving.STOP_CLAUSES, why)
-            return tuple(results)
-        model = seen.good.model
-    if subject.purpose.serves:
-        results += _serve(subject, engine, model)
-    return tuple(results)
-
-
-def _still(subject: Subject, engine: Engine) -> image.StillImage:
-    with engine.container(subject.image, ["train"]) as container:
-        return image.StillImage(
-            view=engine.view(subject.image),
-            architecture=subject.architecture,
-            shell=_program(container, "/bin/sh"),
-            opt_ml=container.get("/opt/ml"),
-        )
-
-
-def _program(container: Container, path: str) -> bytes | None:
-    """A program of the image, through its links; None if it is not there."""
-    for _ in range(LINKS):
-        archive = container.get(path)
-        if archive is None:
-            return None
-        if (link := job.link(archive)) is None:
-            return job.only_file(archive)
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
-    return None
-
-
-def _sample_model(samples: Samples) -> bytes | None:
-    return None if samples.model is None else job.model_archive(Path(samples.model))
-
-
-def _train(subject: Subject, engine: Engine) -> training.Training:
-    """The three runs do not meet: each has its own container and its own `/opt/ml`."""
-    channels = subject.samples.channels
-    with ThreadPoolExecutor(max_workers=3) as pool:
-        good = pool.submit(_job, subject, engine, channels)
-        failed = pool.submit(_job, subject, engine, ()) if channels else None
-        stopped = pool.submit(_job, subject, engine, channels, stop=True)
-        return training.Training(
-            good=good.result(),
-            failed=None if failed is None else failed.result(),
-            stopped=stopped.result(),
-        )
-
-
-def _job(
+def run(
     subject: Subject,
     engine: Engine,
-    channels: Iterable[tuple[str, str]],
-    *,
-    stop: bool = False,
-) -> training.Run:
-    tree = job.training_tree(subject.samples, channels)
-    with (
-        engine.volume() as volume,
-        engine.container(
-            subject.image,
-            ["train"],
-            mounts=[Mount(volume=volume, path="/opt/ml")],
-            environment=job.ENVIRONMENT,
-            hostname=job.HOST,
-        ) as container,
-    ):
-        container.put("/opt/ml", tree)
-        began = time.monotonic()
-        refusal = container.start()
-        if refusal is not None:
-            exit_code = None
-        elif stop:
-            _wait_for_a_sign_of_life(container)
-            began = time.monotonic()
-            exit_code = container.stop(training.STOP_SECONDS)
-        else:
-            exit_code = container.wait(TRAINING_SECONDS)
-        model = container.get("/opt/ml/model") if refusal is None else None
-        failure = container.get("/opt/ml/output/failure") if refusal is None else None
-        return training.Run(
-            refusal=refusal,
-            exit_code=exit_code,
-            seconds=time.monotonic() - began,
-            log=container.logs(),
-            model=model,
-            model_files=() if model is None else job.files(model),
-            failure=None if failure is None else job.only_file(failure),
-        )
+    profile: Profile,
+    only: Collection[str] = (),
+    progress: Callable[[int, int], None] = lambda _done, _of: None,
+) -> tuple[ClauseResult, ...]:
+    """Judge every clause of the profile, or `only` some, in the order of the contract.
 
-
-def _wait_for_a_sign_of_life(container: Container) -> None:
-    """Let the program get going before it is stopped: until it prints, a second at most."""
-    began = time.monotonic()
-    while time.monotonic() - began < 1 and not container.logs():
-        time.sleep(0.1)
-
-
-def _serve(subject: Subject, engine: Engine, model: bytes | None) -> list[ClauseResult]:
-    with engine.volume() as volume:
-        if model is not None:
-            # A read-only mount cannot be filled: a container that never starts fills it.
-            filling = Mount(volume=volume, path="/opt/ml/model")
-            with engine.container(subject.image, ["serve"], mounts=[filling]) as container:
-                container.put("/opt/ml", model)
-        read_only = Mount(volume=volume, path="/opt/ml/model", read_only=True)
-        with engine.container(subject.image, ["serve"], mounts=[read_only], port=PORT) as container:
-            return _ask(subject, container)
-
-
-def _ask(subject: Subject, container: Container) -> list[ClauseResult]:
-    refusal = container.start()
-    host, port = container.address(PORT) if refusal is None else ("", 0)
-    client = HttpClient(host=host, port=port)
-    healthy_after = None
-    if refusal is None:
-        healthy_after = client.wait_for_health(
-            serving.START_SECONDS, lambda: container.wait(0) is None
-        )
-    seen = serving.Serving(
-        refusal=refusal,
-        healthy_after=healthy_after,
-        exit_code=None if refusal is not None else container.wait(0),
-        log=container.logs(),
-        client=client,
-        payloads=subject.samples.payloads,
+    What the image does not promise, or is not for, is skipped with that reason. `progress` is told
+    how many scenarios are done, of how many.
+    """
+    wanted = [
+        each
+        for each in CHECKS
+        if (each.smoke or profile is Profile.FULL) and (not only or each.clause in only)
+    ]
+    excuses = {each: why for each in wanted if (why := excuse(each, subject))}
+    results = [clause.result(each.clause, Status.SKIP, why) for each, why in excuses.items()]
+    staged = _by_scenario(each for each in wanted if each not in excuses)
+    with ExitStack() as kept:
+        bench = Bench(subject=subject, engine=engine, kept=kept)
+        together = [scenario for scenario in staged if not scenario.alone]
+        alone = [scenario for scenario in staged if scenario.alone]
+        with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+            stagings = chain(
+                pool.map(lambda each: _stage(bench, each, staged[each]), together),
+                (_stage(bench, each, staged[each]) for each in alone),
+            )
+            for done, found in enumerate(stagings, start=1):
+                results += found
+                progress(done, len(staged))
+    return tuple(
+        clause.merged(found)
+        for id_ in clauses()
+        if (found := [each for each in results if each.id == id_])
     )
-    results = clause.judge(serving.CLAUSES, seen)
-    if healthy_after is None:
-        return results + clause.skip(serving.STOP_CLAUSES, "the server never became healthy")
+
+
+def excuse(check: Check[Any], subject: Subject) -> str:
+    """Why a check does not apply to an image, empty if it does."""
+    feature = clauses()[check.clause].feature
+    if feature is not None and feature not in subject.features:
+        return f"not promised: {feature.value}"
+    purpose = check.scenario.purpose
+    if purpose is Purpose.TRAINING and not subject.purpose.trains:
+        return "the image is not for training"
+    if purpose is Purpose.INFERENCE and not subject.purpose.serves:
+        return "the image is not for inference"
+    return ""
+
+
+def _by_scenario(checks: Iterable[Check[Any]]) -> Mapping[Scenario[Any], list[Check[Any]]]:
+    found: dict[Scenario[Any], list[Check[Any]]] = {}
+    for each in checks:
+        found.setdefault(each.scenario, []).append(each)
+    return found
+
+
+def _stage(
+    bench: Bench, scenario: Scenario[Any], checks: Iterable[Check[Any]]
+) -> list[ClauseResult]:
+    """All checks of one scenario, one after the other: some change what they look at.
+
+    The first one's time holds that of the staging.
+    """
+    checks = list(checks)
     began = time.monotonic()
-    exit_code = container.stop(serving.STOP_SECONDS)
-    stop = serving.ServingStop(
-        exit_code=exit_code, seconds=time.monotonic() - began, log=container.logs()
-    )
-    return results + clause.judge(serving.STOP_CLAUSES, stop)
+    try:
+        with scenario.stage(bench) as observed:
+            staged = time.monotonic() - began
+            first, *rest = [clause.run(each, observed) for each in checks]
+            return [replace(first, seconds=round(first.seconds + staged, 3)), *rest]
+    except Unseen as error:
+        return [clause.result(each.clause, Status.SKIP, str(error)) for each in checks]

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageView:
-    """What can be seen of an image without starting it."""
+    """What can be seen of an image without starting it.
+
+    `size` is in bytes, unpacked. `media_type` is that of its manifest, None where neither engine
+    nor registry tells. `history` holds the instruction of each layer.
+    """
 
     id: str
     os: str
     architecture: str
     user: str
     entrypoint: tuple[str, ...]
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    history: tuple[str, ...] = ()
+    size: int = 0
+    media_type: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,14 +38,81 @@ class Mount:
     read_only: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """How a container is started. What is not said is as `docker run` has it.
+
+    `entrypoint` replaces the image's. `networks` are pairs of a network and the names that the
+    container has in it; without any it is on the engine's default bridge. `beside` is the id of a
+    container whose network it shares. `memory` in bytes, `cpus` in processors, `scratch` the
+    paths that are file systems in memory.
+    """
+
+    command: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] | None = None
+    mounts: tuple[Mount, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    hostname: str | None = None
+    ports: tuple[int, ...] = ()
+    networks: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    beside: str | None = None
+    user: str | None = None
+    read_only: bool = False
+    scratch: tuple[str, ...] = ()
+    cpus: float | None = None
+    memory: int | None = None
+    shared_memory: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A member of a file tree. `mode` are the permission bits, `digest` a file's SHA-256.
+
+    `modified` is in seconds of the Unix clock, whole ones from some engines.
+    """
+
+    name: str
+    kind: str
+    size: int
+    mode: int
+    target: str = ""
+    digest: str = ""
+    modified: float = 0.0
+    content: bytes | None = None
+    """A small file's bytes, while there are not too many of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """`state` is the first letter of ps: Z for a zombie."""
+
+    pid: int
+    state: str
+    command: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A line of a log, with the second (of the Unix clock) when it was printed."""
+
+    at: float
+    text: str
+
+
 class Container(Protocol):
     """One container, created and not yet started. It is removed when its context ends."""
 
-    def put(self, path: str, archive: bytes) -> None:
+    @property
+    def id(self) -> str: ...
+
+    def put(self, path: str, archive: Iterable[bytes]) -> None:
         """Unpack a tar archive below `path`, also before the start."""
 
-    def get(self, path: str) -> bytes | None:
-        """A tar archive of `path`, None if there is nothing."""
+    def get(self, path: str) -> Iterator[bytes] | None:
+        """A tar archive of `path` in chunks, None if there is nothing."""
+
+    def look(self, path: str) -> Entry | None:
+        """One path without its content, links not followed."""
 
     def start(self) -> str | None:
         """Start it. Returns why the engine cannot (no such program …), None if it can."""
@@ -43,28 +120,45 @@ class Container(Protocol):
     def wait(self, seconds: float) -> int | None:
         """The exit code, None if it still runs after `seconds`."""
 
-    def stop(self, grace: int) -> int:
-        """SIGTERM, after `grace` seconds SIGKILL. The exit code."""
+    def stop(self, grace: int) -> int | None:
+        """SIGTERM, after `grace` seconds SIGKILL. The exit code, None if even that did not help."""
+
+    def send(self, signal: str) -> None:
+        """Send a signal to its first process; nothing if it has ended."""
 
     def logs(self) -> str:
         """The last lines of stdout and stderr."""
 
+    def lines(self) -> tuple[Line, ...]:
+        """The last lines again, more of them, with their times."""
+
+    def processes(self) -> tuple[Process, ...]: ...
+
+    def changes(self) -> tuple[str, ...]:
+        """Paths of its own file system that were made or changed since it was created."""
+
+    def execute(self, *command: str) -> tuple[int, str]:
+        """Run a program beside the first process: its exit code, 126 or 127 without one."""
+
     def address(self, port: int) -> tuple[str, int]:
-        """Where a port of the container is reached from here."""
+        """Where a published port is reached from here."""
+
+    def inside(self) -> str | None:
+        """Its own IP address, None if the engine's networks are not reached from here."""
+
+    def ended_at(self) -> float | None:
+        """The second (of the Unix clock, as in `lines`) when it ended, None if it still runs."""
+
+    def ended_by(self) -> str:
+        """What the harness or the kernel ended it for: memory or disk; empty if neither."""
 
 
 class Engine(Protocol):
     def view(self, image: str) -> ImageView: ...
 
-    def container(
-        self,
-        image: str,
-        command: Sequence[str],
-        *,
-        mounts: Sequence[Mount] = (),
-        environment: Mapping[str, str] | None = None,
-        hostname: str | None = None,
-        port: int | None = None,
-    ) -> AbstractContextManager[Container]: ...
+    def container(self, image: str, start: Start) -> AbstractContextManager[Container]: ...
 
     def volume(self) -> AbstractContextManager[str]: ...
+
+    def network(self, *, isolated: bool = False) -> AbstractContextManager[str]:
+        """`isolated`: nothing on it reaches anything outside."""

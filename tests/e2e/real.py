@@ -118,10 +118,14 @@ class Local:
         return answer.headers["Content-Type"], digest, answer.json()
 
     def leftovers(self) -> set[str]:
-        """Containers and volumes of any run of the tool."""
-        mine = ("--filter", "label=buildkit.run", "--quiet")
-        found = self.docker("ps", "--all", *mine), self.docker("volume", "ls", *mine)
-        return {name for lines in found for name in lines.split()}
+        """Containers, volumes and networks of runs that have ended. Others may be at work here."""
+        mine = ("--filter", "label=buildkit.owner", "--format", '{{.Label "buildkit.owner"}} ')
+        found = {
+            *self.docker("ps", "--all", *mine[:3], mine[3] + "{{.ID}}").splitlines(),
+            *self.docker("volume", "ls", *mine[:3], mine[3] + "{{.Name}}").splitlines(),
+            *self.docker("network", "ls", *mine[:3], mine[3] + "{{.ID}}").splitlines(),
+        }
+        return {line for line in found if not _lives(line.partition(" ")[0])}
 
     def sweep(self) -> list[str]:
         """Remove what a run could not, because its engine was gone."""
@@ -134,13 +138,18 @@ class Local:
         return found
 
     def stay_behind(self, before: set[str]) -> set[str]:
-        """Those that were not there before, and stay: others may be at work on the same engine."""
+        """Those that were not there before, and stay."""
         found = self.leftovers() - before
         deadline = time.monotonic() + 30
         while found and time.monotonic() < deadline:
             time.sleep(0.2)
             found &= self.leftovers()
         return found
+
+
+def _lives(owner: str) -> bool:
+    host, _, number = owner.rpartition("/")
+    return host != os.uname().nodename or Path("/proc", number).exists()
 
 
 ALGORITHM = Path(__file__).with_name("algorithm")

@@ -1,0 +1,170 @@
+"""Tar archives: made for a container, and read from one without keeping what is large."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+import tempfile
+from typing import TYPE_CHECKING
+
+from buildkit.contract.world import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+CHUNK = 1024 * 1024
+IN_MEMORY = 64 * 1024 * 1024
+"""Bytes of an archive from which on it is on disk."""
+KEPT_FILE = 64 * 1024
+KEPT_FILES = 8 * 1024 * 1024
+"""Bytes of one file and of all files that are kept: enough for every file the suite reads."""
+LARGEST = 16 * 1024**3
+MOST = 100_000
+"""Bytes and members after which a tree is taken for endless."""
+
+
+class Archive:
+    """A tar archive in the making: everything is root's, folders 0755, files 0644 (TREE-05)."""
+
+    def __init__(self) -> None:
+        self._buffer = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
+        self._tar = tarfile.open(fileobj=self._buffer, mode="w")  # noqa: SIM115 - by `chunks`
+
+    def folder(self, name: str, mode: int = 0o755) -> None:
+        self._add(name, tarfile.DIRTYPE, mode)
+
+    def fifo(self, name: str) -> None:
+        self._add(name, tarfile.FIFOTYPE, 0o644)
+
+    def link(self, name: str, target: str) -> None:
+        self._add(name, tarfile.SYMTYPE, 0o777, target)
+
+    def file(self, name: str, content: bytes, mode: int = 0o644) -> None:
+        member = tarfile.TarInfo(name)
+        member.size, member.mode = len(content), mode
+        self._tar.addfile(member, io.BytesIO(content))
+
+    def tree(self, name: str, path: Path) -> None:
+        """A folder with all below it, or a folder with one file."""
+        self.folder(name)
+        if path.is_file():
+            self._copy(f"{name}/{path.name}", path)
+            return
+        for child in sorted(path.rglob("*")):
+            inner = f"{name}/{child.relative_to(path).as_posix()}"
+            if child.is_dir():
+                self.folder(inner)
+            elif child.is_file():
+                self._copy(inner, child)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The whole archive, once: it is gone afterwards."""
+        self._tar.close()
+        with self._buffer as buffer:
+            buffer.seek(0)
+            while chunk := buffer.read(CHUNK):
+                yield chunk
+
+    def _copy(self, name: str, path: Path) -> None:
+        member = tarfile.TarInfo(name)
+        member.size, member.mode = path.stat().st_size, 0o644
+        with path.open("rb") as file:
+            self._tar.addfile(member, file)
+
+    def _add(self, name: str, kind: bytes, mode: int, target: str = "") -> None:
+        member = tarfile.TarInfo(name)
+        member.type, member.mode, member.linkname = kind, mode, target
+        self._tar.addfile(member)
+
+
+class _Stream(io.RawIOBase):
+    """Chunks as a file that can only be read, and only so far."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._rest = b""
+        self._left = LARGEST
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        parts = [self._rest]
+        length = len(self._rest)
+        while size < 0 or length < size:
+            chunk = next(self._chunks, b"")
+            if not chunk:
+                break
+            parts.append(chunk)
+            length += len(chunk)
+            self._left -= len(chunk)
+            if self._left < 0:
+                raise tarfile.ReadError("the tree is too large to be read")
+        whole = b"".join(parts)
+        cut = length if size < 0 else size
+        self._rest = whole[cut:]
+        return whole[:cut]
+
+
+def members(chunks: Iterable[bytes] | None) -> tuple[Entry, ...]:
+    """What an archive holds, in its order; nothing for None. Raises tarfile.TarError."""
+    return () if chunks is None else tuple(_members(chunks))
+
+
+def _members(chunks: Iterable[bytes]) -> Iterator[Entry]:
+    kept = 0
+    with tarfile.open(fileobj=_Stream(chunks), mode="r|") as source:
+        for number, member in enumerate(source):
+            if number >= MOST:
+                raise tarfile.ReadError("the tree has too many members")
+            content = None
+            digest = ""
+            if member.isfile() and (file := source.extractfile(member)) is not None:
+                total = hashlib.sha256()
+                if member.size <= KEPT_FILE and kept + member.size <= KEPT_FILES:
+                    content = file.read()
+                    kept += member.size
+                    total.update(content)
+                else:
+                    while part := file.read(CHUNK):
+                        total.update(part)
+                digest = total.hexdigest()
+            yield Entry(
+                name=member.name,
+                kind=_kind(member),
+                size=member.size,
+                mode=member.mode,
+                target=member.linkname,
+                digest=digest,
+                modified=float(member.mtime),
+                content=content,
+            )
+
+
+def _kind(member: tarfile.TarInfo) -> str:
+    if member.isfile():
+        return "file"
+    if member.isdir():
+        return "folder"
+    return "link" if member.issym() else "other"
+
+
+def only_file(chunks: Iterable[bytes] | None) -> bytes | None:
+    """The content of an archive that holds one small file, None for no archive."""
+    found = members(chunks)
+    return found[0].content if found else None
+
+
+def head(chunks: Iterable[bytes] | None, size: int) -> bytes:
+    """The beginning of the one file that an archive holds, without reading the rest."""
+    if chunks is None:
+        return b""
+    try:
+        with tarfile.open(fileobj=_Stream(chunks), mode="r|") as source:
+            member = source.next()
+            file = None if member is None else source.extractfile(member)
+            return b"" if file is None else file.read(size)
+    except tarfile.TarError:
+        return b""

@@ -1,0 +1,74 @@
+"""Where an image under test stands: scenarios put it to work, each at most once."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager, ExitStack
+
+    from buildkit.contract.world import Engine
+    from buildkit.features import Feature
+    from buildkit.model import Purpose, Samples
+
+Observed = TypeVar("Observed")
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """An image, by whatever reference the engine knows, and what it is tested with."""
+
+    image: str
+    architecture: str
+    purpose: Purpose
+    samples: Samples
+    features: frozenset[Feature] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """A subject on an engine. What several scenarios need is made by `once`, and kept in `kept`."""
+
+    subject: Subject
+    engine: Engine
+    kept: ExitStack
+    _made: dict[Callable[[Bench], Any], Future[Any]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def once(self, make: Callable[[Bench], Value]) -> Value:
+        """What `make` returned or raised, from the first call on. Others wait for the first."""
+        with self._lock:
+            first = make not in self._made
+            if first:
+                self._made[make] = Future()
+        promise: Future[Value] = self._made[make]
+        if first:
+            try:
+                promise.set_result(make(self))
+            except BaseException as error:  # noqa: BLE001 - it is raised below, to everyone
+                promise.set_exception(error)
+        return promise.result()
+
+    def keep(self, context: AbstractContextManager[Value]) -> Value:
+        """Enter a context that ends with the bench."""
+        with self._lock:
+            return self.kept.enter_context(context)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario(Generic[Observed]):
+    """A way to put an image to work, and to observe it.
+
+    `title` is for people. `stage` raises Unseen where the image cannot be put to work so. Nothing
+    else runs beside a scenario that is `alone`: its checks take times.
+    """
+
+    title: str
+    stage: Callable[[Bench], AbstractContextManager[Observed]]
+    purpose: Purpose | None = None
+    alone: bool = False

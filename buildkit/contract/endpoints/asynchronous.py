@@ -1,0 +1,125 @@
+"""The clause of asynchronous inference (ASYNC-01): a very large body, with pings in between."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildkit.contract.clause import Broken, Doubtful, check, last_lines
+from buildkit.contract.endpoints.batch_rules import LINES
+from buildkit.contract.hosting import servers
+from buildkit.contract.hosting.client import OK, hung_up_after, short
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildkit.contract.hosting.servers import Serving
+    from buildkit.model import Payload
+
+SIZE = 1024**3
+BLOCK = 1024**2
+SECONDS = 900
+"""How long asynchronous inference waits for an answer, unless told otherwise."""
+PING_PAUSE = 0.5
+TOO_LARGE = 413
+SERVED = servers.of("`serve` with the model, asked with a body of 1 GB", alone=True)
+
+
+@contextmanager
+def pinged(serving: Serving) -> Iterator[list[str]]:
+    """Ask `/ping` all the while; what went wrong, even when it was asked again at once."""
+    missed: list[str] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.wait(PING_PAUSE):
+            try:
+                answer = serving.ping()
+                if answer.status != OK:
+                    missed.append(answer.shown())
+            except Broken as error:
+                missed.append(str(error))
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    try:
+        yield missed
+    finally:
+        over.set()
+        thread.join()
+
+
+@check("ASYNC-01", SERVED)
+def takes_a_gigabyte(serving: Serving) -> None:
+    """A body of 1 GB: any answer but 413, GET /ping within 2 s all the time, good afterwards."""
+    payload = next((each for each in serving.payloads if _kind(each) in LINES), serving.a_payload())
+    with pinged(serving) as missed:
+        status, told = _send(serving, payload)
+    ended = serving.container.ended_by()
+    if serving.container.wait(0) is not None:
+        raise Broken(
+            f"a body of 1 GB ended the server{ended and f' ({ended})'}{last_lines(serving.log)}"
+        )
+    if status is None:
+        raise Broken(f"a body of 1 GB got no answer: {told}{last_lines(serving.log)}")
+    if status == TOO_LARGE:
+        raise Broken(f"a body of 1 GB was answered with {told}")
+    if len(missed) > 1:
+        raise Broken(f"while a body of 1 GB came in: {missed[0]}")
+    serving.still_good("a body of 1 GB")
+    if missed:
+        raise Doubtful(f"while a body of 1 GB came in, once: {missed[0]}")
+
+
+CHECKS = (takes_a_gigabyte,)
+
+
+def _kind(payload: Payload) -> str:
+    return payload.content_type.partition(";")[0].strip().lower()
+
+
+def padding(payload: Payload) -> bytes:
+    """What a sample is filled up with: what costs a reader least, so that the size is the test."""
+    if _kind(payload) in LINES:
+        return b"\n"
+    return b" " if _kind(payload).endswith("json") else Path(payload.body).read_bytes() or b"\0"
+
+
+def body(payload: Payload, size: int) -> Iterator[bytes]:
+    """A sample, filled up to `size` bytes."""
+    first = Path(payload.body).read_bytes()[:size]
+    yield first
+    left = size - len(first)
+    filler = padding(payload)
+    block = filler * (BLOCK // len(filler) + 1)
+    while left > 0:
+        yield block[:left]
+        left -= min(left, len(block))
+
+
+def _send(serving: Serving, payload: Payload) -> tuple[int | None, str]:
+    """The status of the answer and what was said; no status if there was no answer.
+
+    A server may answer, and close, before it has read everything.
+    """
+    headers = {**servers.request_headers(payload), "Content-Length": str(SIZE)}
+    refused = ""
+    with serving.client.connected(SECONDS) as connection:
+        try:
+            connection.connect()
+            with hung_up_after(SECONDS, connection.sock):
+                try:
+                    connection.request("POST", "/invocations", body(payload, SIZE), headers)
+                except OSError as error:
+                    refused = _reason(error)
+                response = connection.getresponse()
+                return response.status, f"{response.status} {short(response.read(200))}"
+        except (OSError, http.client.HTTPException) as error:
+            return None, refused or _reason(error)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

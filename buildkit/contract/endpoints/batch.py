@@ -1,0 +1,245 @@
+"""Clauses of batch transform (BATCH): many records a request, in parallel and again."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from buildkit.contract.answers import same
+from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.endpoints import batch_rules as rules
+from buildkit.contract.hosting import servers, serving
+from buildkit.contract.hosting.client import OK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from buildkit.contract.hosting.client import Answer
+    from buildkit.contract.hosting.servers import Serving
+    from buildkit.model import Payload
+
+CALL_SECONDS = 600
+"""How long batch transform waits for one call, unless told otherwise (BATCH-06)."""
+CONCURRENCY = 4
+MOST_CONCURRENCY = 16
+RECORDS = 8
+"""Of a sample so many are sent one by one."""
+TIMES = 3
+VARIABLES = {
+    "SAGEMAKER_BATCH": "true",
+    "SAGEMAKER_MAX_PAYLOAD_IN_MB": "6",
+    "SAGEMAKER_BATCH_STRATEGY": "MULTI_RECORD",
+    "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": str(CONCURRENCY),
+}
+BATCH = servers.of(
+    "`serve` with the variables of batch transform",
+    start=replace(servers.SERVE, environment=VARIABLES),
+)
+
+
+@check("BATCH-03", serving.SERVED)
+def parameters_are_right(server: Serving) -> None:
+    """GET /execution-parameters: any code but 200, or valid parameters of a job."""
+    server.need_health()
+    rules.judge_parameters(_parameters(server))
+
+
+@check("BATCH-01", BATCH)
+def healthy(server: Serving) -> None:
+    """With SAGEMAKER_BATCH=true GET /ping answers 200, as it does without."""
+    if server.health.after is None:
+        raise Broken(f"with the variables of batch transform {server.told}")
+
+
+@check("BATCH-01", BATCH)
+def answers(server: Serving) -> None:
+    """With SAGEMAKER_BATCH=true each sample is answered with 200, and as declared."""
+    server.a_payload()
+    for payload in server.payloads:
+        answer = server.invoke(payload)
+        wanted = Path(payload.answer).read_bytes() if payload.answer else answer.body
+        if answer.status != OK or not same(answer.content_type, answer.body, wanted):
+            raise Broken(
+                f"with the variables of batch transform {rules.named(payload)} was answered with "
+                f"{answer.shown()}{last_lines(server.log)}"
+            )
+
+
+@check("BATCH-04", BATCH)
+def reads_chunks(server: Serving) -> None:
+    """Each sample again with chunked encoding and no Content-Length: the same answer."""
+    server.a_payload()
+    seen = False
+    for payload in server.payloads:
+        body = Path(payload.body).read_bytes()
+        plain = _post(server, payload, body)
+        if plain.status != OK:
+            continue
+        seen = True
+        found = _post(server, payload, iter([body[: len(body) // 2], body[len(body) // 2 :]]))
+        repeats = rules.alike(plain, _post(server, payload, body))
+        if found.status != OK or (repeats and not rules.alike(found, plain)):
+            raise Broken(
+                f"{rules.named(payload)} with chunked encoding was answered with {found.shown()}, "
+                f"with a Content-Length with {plain.shown()}"
+            )
+    if not seen:
+        raise Unseen("no sample is answered with 200")
+
+
+@check("BATCH-04", BATCH)
+def reads_many_records(server: Serving) -> None:
+    """Several lines of a CSV or JSON Lines sample in one body: 200, as for one line."""
+    for payload, found in _line_samples(server):
+        first = _post(server, payload, found[0])
+        if first.status != OK:
+            raise Unseen(f"one line of {rules.named(payload)} is answered with {first.shown()}")
+        several = found if len(found) > 1 else found * TIMES
+        answer = _post(server, payload, b"\n".join(several))
+        if answer.status != OK:
+            raise Broken(
+                f"one line of {rules.named(payload)} is answered with 200, "
+                f"{len(several)} lines in one body with {answer.shown()}"
+            )
+
+
+@check("BATCH-05", BATCH)
+def a_line_for_a_line(server: Serving) -> None:
+    """Lines of a sample in one body: as many lines, in the order of those asked one by one."""
+    for payload, found in _line_samples(server):
+        several = found[:RECORDS] if len(found) > 1 else found * TIMES
+        many, accept = _by_lines(server, payload, several)
+        singles = [_post(server, payload, each, Accept=accept) for each in several]
+        wanted = [rules.lines(each.body) for each in singles]
+        name = f"one line of {rules.named(payload)}"
+        for single, each in zip(singles, wanted, strict=True):
+            if single.status != OK:
+                raise Unseen(f"{name} is answered with {single.shown()}")
+            if len(each) != 1:
+                raise Broken(f"{name} gave {len(each)}: {single.shown()}")
+        rules.judge_order(rules.lines(many.body), [each[0] for each in wanted])
+
+
+@check("BATCH-06", BATCH)
+def answers_again(server: Serving) -> None:
+    """Each sample three times: the same answer each time."""
+    server.a_payload()
+    seen = False
+    for payload in server.payloads:
+        first = server.invoke(payload)
+        if first.status != OK:
+            continue
+        seen = True
+        for _ in range(TIMES - 1):
+            again = server.invoke(payload)
+            told = f"{rules.named(payload)} was answered with {first.shown()}, then {again.shown()}"
+            if again.status != OK:
+                raise Broken(told)
+            if not rules.alike(first, again):
+                if payload.answer is not None:
+                    raise Broken(told)
+                raise Doubtful(f"{told}; unless it draws lots, a retry changes the result")
+    if not seen:
+        raise Unseen("no sample is answered with 200")
+
+
+@check("BATCH-07", BATCH)
+def answers_in_parallel(server: Serving) -> None:
+    """As many requests at once as /execution-parameters says, or 4: all 200 (asked twice)."""
+    payload = server.a_payload()
+    if server.invoke(payload).status != OK:
+        raise Unseen("the first sample is not answered with 200")
+    number = _concurrency(_parameters(server))
+    for attempt in (1, 2):
+        with ThreadPoolExecutor(max_workers=number) as pool:
+            told = [
+                each
+                for each in pool.map(lambda _: _failure(server, payload), range(number))
+                if each
+            ]
+        if not told:
+            return
+        if attempt > 1:
+            raise Broken(
+                f"of {number} requests at once {len(told)} failed: {told[0]}"
+                f"{last_lines(server.log)}"
+            )
+
+
+CHECKS = (
+    parameters_are_right,
+    healthy,
+    answers,
+    reads_chunks,
+    reads_many_records,
+    a_line_for_a_line,
+    answers_again,
+    answers_in_parallel,
+)
+
+
+def _line_samples(server: Serving) -> Iterable[tuple[Payload, list[bytes]]]:
+    """The samples in which a record is a line, with their records. Raises Unseen for none."""
+    server.a_payload()
+    if _said(_parameters(server)).get("BatchStrategy") == "SINGLE_RECORD":
+        raise Unseen("it asks for SINGLE_RECORD: a body never holds more than one")
+    found = [
+        (payload, split)
+        for payload in server.payloads
+        if (split := rules.records(payload.content_type, Path(payload.body).read_bytes()))
+    ]
+    if not found:
+        raise Unseen("the samples have no CSV (without a header) and no JSON Lines")
+    return found
+
+
+def _by_lines(server: Serving, payload: Payload, asked: list[bytes]) -> tuple[Answer, str]:
+    """The answer to several records that has as many lines, and the Accept that got it.
+
+    A job chooses its Accept, so an answer in another form than lines is not the only one.
+    """
+    first: Answer | None = None
+    for accept in dict.fromkeys((payload.accept or "*/*", payload.content_type, *rules.LINES)):
+        answer = _post(server, payload, b"\n".join(asked), Accept=accept)
+        if answer.status == OK and len(rules.lines(answer.body)) == len(asked):
+            return answer, accept
+        if first is None or first.status != OK:
+            first = answer
+    if first is None or first.status != OK:
+        raise Unseen(f"several lines of {rules.named(payload)} are not answered with 200")
+    count = len(rules.lines(first.body))
+    raise Broken(f"{len(asked)} lines of {rules.named(payload)} gave {count}: {first.shown()}")
+
+
+def _parameters(server: Serving) -> Answer:
+    return server.client.ask("GET", "/execution-parameters", seconds=servers.INVOCATION_SECONDS)
+
+
+def _said(answer: Answer) -> dict[str, Any]:
+    try:
+        rules.judge_parameters(answer)
+        return dict(json.loads(answer.body)) if answer.status == OK else {}
+    except Broken:
+        return {}  # BATCH-03 tells
+
+
+def _concurrency(answer: Answer) -> int:
+    return min(_said(answer).get("MaxConcurrentTransforms") or CONCURRENCY, MOST_CONCURRENCY)
+
+
+def _post(server: Serving, payload: Payload, body: bytes | Iterator[bytes], **more: str) -> Answer:
+    headers = {**servers.request_headers(payload), **more}
+    return server.client.ask(
+        "POST", "/invocations", seconds=CALL_SECONDS, body=body, headers=headers
+    )
+
+
+def _failure(server: Serving, payload: Payload) -> str:
+    try:
+        answer = _post(server, payload, Path(payload.body).read_bytes())
+    except Broken as error:
+        return str(error)
+    return "" if answer.status == OK else answer.shown()

@@ -1,0 +1,222 @@
+"""Clauses of bidirectional streaming (STREAM-02 to STREAM-04): a WebSocket beside `/ping`."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.hosting import servers
+from buildkit.contract.hosting.client import OK, hung_up_after
+from buildkit.contract.still import image
+from buildkit.features import CAPABILITIES, Feature
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from websockets.sync.client import ClientConnection
+
+    from buildkit.contract.hosting.servers import Serving
+    from buildkit.contract.still.image import StillImage
+
+PATH = "/invocations-bidirectional-stream"
+OPEN_SECONDS = 30
+REPLY_SECONDS = 15
+SILENCE_SECONDS = 1
+PONG_SECONDS = 2
+PATIENCE = 60
+"""SageMaker asks every 60 s, and gives up after 5 pongs that did not come."""
+CONNECTION_SECONDS = 240
+LARGEST_MESSAGE = 4 * 1024**2
+LARGEST_SENT = 16 * 1024
+MESSAGES = 16
+BUSY = 3
+SERVED = servers.of("`serve` with the model, asked through a WebSocket")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Talk:
+    """What came back for one message: messages, and how the connection ended if it did."""
+
+    replies: tuple[str | bytes, ...]
+    ended: str = ""
+
+    @property
+    def text(self) -> bytes:
+        return b"".join(each.encode() if isinstance(each, str) else each for each in self.replies)
+
+    @property
+    def told(self) -> str:
+        replies = "no message"
+        if self.replies:
+            replies = f"{len(self.replies)} messages, first {str(self.replies[0])[:80]!r}"
+        return replies + (self.ended and f", and {self.ended}")
+
+
+@check("STREAM-02", image.STILL)
+def has_label(still: StillImage) -> None:
+    """The image's label for bidirectional streaming is `true`."""
+    label = CAPABILITIES[Feature.BIDIRECTIONAL_STREAMING]
+    if still.view.labels.get(label) != "true":
+        raise Broken(f"the label {label} is {still.view.labels.get(label, 'missing')!r}")
+
+
+@check("STREAM-02", SERVED)
+def opens(serving: Serving) -> None:
+    """A WebSocket handshake on that path: 101; and GET /ping is plain HTTP all the while."""
+    serving.need_health()
+    with connected(serving):
+        if (answer := serving.ping()).status != OK:
+            raise Broken(f"while a WebSocket was open GET /ping answered {answer.shown()}")
+
+
+@check("STREAM-03", SERVED)
+def joins_fragments(serving: Serving) -> None:
+    """A message that is answered whole is answered in fragments, too, and with valid frames."""
+    serving.need_health()
+    for message in messages(serving):
+        whole = talk(serving, (message,))
+        if not whole.replies:
+            continue
+        again = talk(serving, (message,))
+        third = max(1, len(message) // 3)
+        parts = (message[:third], message[third : 2 * third], message[2 * third :])
+        joined = talk(serving, parts)
+        told = f"a message brought {whole.told}; the same in three fragments {joined.told}"
+        if not joined.replies:
+            raise Broken(f"{told}{last_lines(serving.log)}")
+        if whole.text == again.text != joined.text:
+            raise Doubtful(told)
+        return
+    raise Unseen("no message of the samples is answered, whole or in fragments")
+
+
+@check("STREAM-04", SERVED)
+def answers_pings(serving: Serving) -> None:
+    """A WebSocket ping, at rest and right after three messages: a pong (2 s; later is a doubt)."""
+    serving.need_health()
+    for when, number in (("at rest", 0), (f"after {BUSY} messages", BUSY)):
+        waited = _pong_after(serving, number)
+        if waited is None or waited > PONG_SECONDS:
+            waited = _pong_after(serving, number)
+        if waited is None:
+            raise Broken(f"a WebSocket ping {when} got no pong in {PATIENCE} s, twice")
+        if waited > PONG_SECONDS:
+            raise Doubtful(f"a WebSocket ping {when} got its pong after {waited:.0f} s only")
+
+
+@check("STREAM-04", SERVED)
+def answers_a_close(serving: Serving) -> None:
+    """A close frame is answered with a close frame (asked twice), and the server lives on."""
+    serving.need_health()
+    for _ in range(2):
+        with connected(serving) as socket:
+            socket.close(1000)
+            closed = socket.protocol.close_rcvd is not None
+        if closed:
+            return serving.still_good("the close of a WebSocket")
+    raise Broken("a close frame got no close frame in return")
+
+
+CHECKS = (has_label, opens, joins_fragments, answers_pings, answers_a_close)
+
+
+@contextmanager
+def connected(serving: Serving) -> Iterator[ClientConnection]:
+    """A WebSocket. Raises Broken if it does not open, or if what comes is no WebSocket."""
+    from websockets.exceptions import ConnectionClosed, WebSocketException  # noqa: PLC0415 - slow
+    from websockets.sync.client import connect  # noqa: PLC0415
+
+    client = serving.client
+    request = f"WebSocket {PATH}"
+    try:
+        with (
+            connect(
+                f"ws://{client.host}:{client.port}{PATH}",
+                proxy=None,
+                compression=None,
+                open_timeout=OPEN_SECONDS,
+                close_timeout=REPLY_SECONDS,
+                ping_interval=None,
+                max_size=LARGEST_MESSAGE,
+            ) as socket,
+            hung_up_after(CONNECTION_SECONDS, socket.socket),
+        ):
+            yield socket
+    except ConnectionClosed as error:
+        raise Broken(f"{request} was closed: {error}{last_lines(serving.log)}") from error
+    except (OSError, EOFError, WebSocketException) as error:
+        reason = str(error) or type(error).__name__
+        raise Broken(f"{request} did not open: {reason}{last_lines(serving.log)}") from error
+
+
+def messages(serving: Serving) -> list[str | bytes]:
+    """The samples that are short, as text where they are, and a word that is none."""
+    found: list[str | bytes] = []
+    for payload in serving.payloads:
+        body = Path(payload.body).read_bytes()
+        if 0 < len(body) <= LARGEST_SENT:
+            found.append(_text(body))
+    return [*found, "buildkit"]
+
+
+def _text(body: bytes) -> str | bytes:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return body
+
+
+def talk(serving: Serving, parts: Sequence[str | bytes]) -> Talk:
+    """Send one message, in fragments if there are several parts; what came until it was silent."""
+    from websockets.exceptions import ConnectionClosed  # noqa: PLC0415 - slow
+
+    replies: list[str | bytes] = []
+    with connected(serving) as socket:
+        try:
+            socket.send(parts[0] if len(parts) == 1 else iter(parts))
+            while len(replies) < MESSAGES:
+                wait = SILENCE_SECONDS if replies else REPLY_SECONDS
+                replies.append(socket.recv(timeout=wait))
+        except TimeoutError:
+            pass
+        except ConnectionClosed as error:
+            if _is_invalid(error):
+                raise Broken(f"it sent what is no valid frame: {error}") from error
+            return Talk(replies=tuple(replies), ended=f"the connection was closed: {error}")
+    return Talk(replies=tuple(replies))
+
+
+def _is_invalid(error: Exception) -> bool:
+    """Whether our own side closed the connection, for what the other had sent."""
+    sent = getattr(error, "sent", None)
+    theirs = getattr(error, "rcvd_then_sent", None)
+    return sent is not None and not theirs and sent.code in (1002, 1007)
+
+
+def _pong_after(serving: Serving, number: int) -> float | None:
+    """Seconds until a pong, None if none came. What else comes is read, and dropped.
+
+    A server that hangs up on messages which it does not understand need not answer a ping then.
+    """
+    from websockets.exceptions import ConnectionClosed  # noqa: PLC0415 - slow
+
+    with connected(serving) as socket:
+        try:
+            for _ in range(number):
+                socket.send(messages(serving)[0])
+            began = time.monotonic()
+            pong = socket.ping()
+            while (waited := time.monotonic() - began) < PATIENCE:
+                if pong.wait(0.05):
+                    return waited
+                with suppress(TimeoutError):
+                    socket.recv(timeout=0)
+        except ConnectionClosed:
+            if number:
+                return 0
+            raise
+    return None

@@ -1,0 +1,220 @@
+"""Clauses of pipelines and multi-container endpoints (PIPE): ports, and what an answer is."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildkit.contract.bench import Bench, Scenario
+from buildkit.contract.clause import Broken, Unseen, check
+from buildkit.contract.hosting import servers
+from buildkit.contract.hosting.client import OK, HttpClient
+from buildkit.contract.hosting.content import judge_type
+from buildkit.contract.still import image
+from buildkit.contract.world import Start
+from buildkit.features import CAPABILITIES, Feature
+from buildkit.model import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildkit.contract.hosting.servers import Serving
+    from buildkit.contract.still.image import StillImage
+    from buildkit.contract.world import Container
+
+PORTS = (9001, 9101)
+RANGES = ((9010, 9099), (9110, 9199))
+GIGABYTE = 1024**3
+PINGS = 10
+QUICK_SECONDS = 2
+RESOLVER = "0B00007F"
+"""127.0.0.11, where Docker itself listens in a container."""
+LISTENS = "0A"
+
+
+def _start(number: int, *others: int) -> Start:
+    """How the container of that number in a pipeline is started."""
+    low, high = RANGES[number]
+    return replace(
+        servers.SERVE,
+        ports=(PORTS[number], *others),
+        environment={
+            "SAGEMAKER_BIND_TO_PORT": str(PORTS[number]),
+            "SAGEMAKER_SAFE_PORT_RANGE": f"{low}-{high}",
+        },
+    )
+
+
+@contextmanager
+def _apart(bench: Bench) -> Iterator[tuple[Serving, ...]]:
+    servers.healthy(bench)
+    with ExitStack() as stack:
+        yield tuple(
+            stack.enter_context(servers.served(bench, start=_start(number, servers.PORT)))
+            for number in range(2)
+        )
+
+
+@contextmanager
+def _together(bench: Bench) -> Iterator[tuple[Serving, ...]]:
+    """Two copies in the network of the first one, which publishes the ports of both."""
+    servers.healthy(bench)
+    with servers.served(bench, start=_start(0, PORTS[1])) as first:
+        if first.health.after is None:
+            raise Unseen(f"alone on port {PORTS[0]} it is not healthy")
+        start = replace(_start(1), beside=first.container.id)
+        with servers.served(bench, start=start, door=first.container) as second:
+            yield first, second
+
+
+@contextmanager
+def _crowded(bench: Bench) -> Iterator[Serving]:
+    """One CPU and 2 GB, and a container beside it that computes without end."""
+    servers.healthy(bench)
+    burner = Start(entrypoint=("/bin/sh", "-c", "while :; do :; done"), cpus=1)
+    with bench.engine.container(bench.subject.image, burner) as other:
+        if other.start() is not None or other.wait(1) is not None:
+            raise Unseen("the image has no /bin/sh that could keep a CPU busy")
+        start = replace(_start(0), cpus=1, memory=2 * GIGABYTE)
+        with servers.served(bench, start=start) as serving:
+            yield serving
+
+
+APART = Scenario(
+    title="`serve` with SAGEMAKER_BIND_TO_PORT, two ports", stage=_apart, purpose=Purpose.INFERENCE
+)
+TOGETHER = Scenario(
+    title="two of `serve` in one network", stage=_together, purpose=Purpose.INFERENCE
+)
+CROWDED = Scenario(
+    title="`serve` on one CPU with 2 GB, beside a container that computes",
+    stage=_crowded,
+    purpose=Purpose.INFERENCE,
+    alone=True,
+)
+
+
+@check("PIPE-01", image.STILL)
+def has_label(still: StillImage) -> None:
+    """The image's label for SAGEMAKER_BIND_TO_PORT is `true`."""
+    label = CAPABILITIES[Feature.BIND_TO_PORT]
+    if still.view.labels.get(label) != "true":
+        raise Broken(f"the label {label} is {still.view.labels.get(label, 'missing')!r}")
+
+
+@check("PIPE-02", APART)
+def listens_where_told(both: tuple[Serving, ...]) -> None:
+    """GET /ping answers 200 on the port of SAGEMAKER_BIND_TO_PORT, and samples are answered."""
+    for port, serving in zip(PORTS, both, strict=True):
+        if serving.health.after is None:
+            raise Broken(f"with SAGEMAKER_BIND_TO_PORT={port} {serving.told}")
+        for payload in serving.payloads[:1]:
+            answer = serving.invoke(payload)
+            if answer.status != OK:
+                raise Broken(f"on port {port} POST /invocations answered {answer.shown()}")
+
+
+@check("PIPE-02", APART)
+def leaves_8080_alone(both: tuple[Serving, ...]) -> None:
+    """With another port in SAGEMAKER_BIND_TO_PORT nothing listens on 8080."""
+    serving = both[0]
+    if serving.refusal is not None or serving.exit_code is not None:
+        raise Unseen("the server does not run")
+    host, published = serving.container.address(servers.PORT)
+    found = listeners(serving.container)
+    if found is None:
+        serving.need_health()
+    if servers.PORT in (found or ()) or _answers(HttpClient(host=host, port=published)):
+        raise Broken(
+            f"with SAGEMAKER_BIND_TO_PORT={PORTS[0]} it listens on {servers.PORT} all the same"
+        )
+
+
+@check("PIPE-03", TOGETHER)
+def shares_a_network(both: tuple[Serving, ...]) -> None:
+    """Two copies in one network, each with ports of its own: both are healthy."""
+    first, second = both
+    if second.health.after is None:
+        raise Broken(f"beside a container of the same image {second.told}")
+    for serving in (first, second):
+        if (answer := serving.ping()).status != OK:
+            raise Broken(f"two copies in one network: GET /ping answered {answer.shown()}")
+
+
+@check("PIPE-03", TOGETHER)
+def keeps_to_its_ports(both: tuple[Serving, ...]) -> None:
+    """All ports that the two listen on, by /proc/net/tcp: told ones and those of the ranges."""
+    found = listeners(both[0].container)
+    if found is None:
+        raise Unseen("the image has no `cat` that could tell where it listens")
+    if strange := strangers(found):
+        raise Broken(
+            f"it listens on {', '.join(map(str, strange))}; SAGEMAKER_BIND_TO_PORT is "
+            f"{' and '.join(map(str, PORTS))}, SAGEMAKER_SAFE_PORT_RANGE "
+            f"{' and '.join(f'{low}-{high}' for low, high in RANGES)}"
+        )
+
+
+@check("PIPE-04", APART)
+def tells_what_it_answers(both: tuple[Serving, ...]) -> None:
+    """Each sample is answered with a Content-Type that fits the body: JSON, CSV, lines, HTML."""
+    serving = both[0]
+    serving.a_payload()
+    judged = False
+    for payload in serving.payloads:
+        answer = serving.invoke(payload)
+        if answer.status != OK:
+            continue
+        judged |= judge_type(f"{Path(payload.body).name} ({payload.content_type})", answer)
+    if not judged:
+        raise Unseen("no answer has a Content-Type whose truth can be seen")
+
+
+@check("PIPE-06", CROWDED)
+def pings_in_a_crowd(serving: Serving) -> None:
+    """On one CPU with 2 GB, beside a container that computes: healthy, each GET /ping in 2 s."""
+    if serving.health.after is None:
+        raise Broken(f"on one CPU with 2 GB {serving.told}")
+    for _ in range(PINGS):
+        if (answer := serving.ping()).status != OK:
+            raise Broken(f"on one crowded CPU GET /ping answered {answer.shown()}")
+
+
+CHECKS = (
+    has_label,
+    listens_where_told,
+    leaves_8080_alone,
+    shares_a_network,
+    keeps_to_its_ports,
+    tells_what_it_answers,
+    pings_in_a_crowd,
+)
+
+
+def listeners(container: Container) -> set[int] | None:
+    """The ports that are listened on in its network, None if its image cannot tell."""
+    _, table = container.execute("cat", "/proc/net/tcp", "/proc/net/tcp6")
+    return ports(table) if "local_address" in table else None
+
+
+def ports(table: str) -> set[int]:
+    """Of /proc/net/tcp the ports that are listened on."""
+    rows = [line.split() for line in table.splitlines()]
+    local = [row[1].split(":") for row in rows if len(row) > 3 and row[3] == LISTENS]  # noqa: PLR2004
+    return {int(port, 16) for host, port in local if host != RESOLVER}
+
+
+def strangers(found: set[int]) -> list[int]:
+    """Ports that two containers of a pipeline were not given."""
+    given = {port for low, high in RANGES for port in range(low, high + 1)}
+    return sorted(found - given - set(PORTS))
+
+
+def _answers(client: HttpClient) -> bool:
+    try:
+        client.ask("GET", "/ping", seconds=QUICK_SECONDS)
+    except Broken:
+        return False
+    return True

@@ -1,0 +1,96 @@
+"""The clause of stateful sessions (SESS-01): one is opened, used and closed."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildkit.contract.clause import Broken, Doubtful, Unseen, check
+from buildkit.contract.hosting import servers
+from buildkit.contract.hosting.client import OK
+
+if TYPE_CHECKING:
+    from buildkit.contract.hosting.servers import Serving
+    from buildkit.model import Payload
+
+HEADER = "x-amzn-sagemaker-session-id"
+CLOSED = "x-amzn-sagemaker-closed-session-id"
+NEW = "NEW_SESSION"
+FORM = re.compile(
+    r"([a-zA-Z0-9](?:-*[a-zA-Z0-9]){0,255});\s?Expires=(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"
+)
+LONGEST = 256
+SERVED = servers.of("`serve` with the model, asked for sessions")
+
+
+@check("SESS-01", SERVED)
+def opens(serving: Serving) -> None:
+    """A sample with Session-Id NEW_SESSION: a fresh id and Expires in the answer's header."""
+    ids = [_opened(serving)[0] for _ in range(2)]
+    if ids[0] == ids[1]:
+        raise Broken(f"two sessions were opened, and both are {ids[0]}")
+
+
+@check("SESS-01", SERVED)
+def uses_and_closes(serving: Serving) -> None:
+    """Samples with the id: 200; one of them ends the session, which a header tells."""
+    session, payload = _opened(serving)
+    answer = serving.invoke(payload, **_header(session))
+    if answer.status != OK:
+        raise Broken(f"a request in a session that is open was answered with {answer.shown()}")
+    answered: set[Payload] = set()
+    for _ in range(2):  # a session that has ended unheard refuses what it took before
+        for each in serving.payloads:
+            answer = serving.invoke(each, **_header(session))
+            closed = answer.headers.get(CLOSED)
+            name = f"{Path(each.body).name} ({each.content_type})"
+            if closed is not None and closed.strip() != session:
+                raise Broken(f"{name} in session {session} closed the session {closed[:300]!r}")
+            if closed is not None:
+                return
+            if answer.status != OK and each in answered:
+                raise Broken(
+                    f"session {session} ended, and no answer had the header {CLOSED}: {name} was "
+                    f"answered with 200, and then with {answer.shown()}"
+                )
+            if answer.status == OK:
+                answered.add(each)
+    raise Doubtful(f"no sample closes a session: no answer in one had the header {CLOSED}")
+
+
+CHECKS = (opens, uses_and_closes)
+
+
+def _opened(serving: Serving) -> tuple[str, Payload]:
+    """A new session, and the first sample that opens one. Raises Broken or Unseen."""
+    serving.a_payload()
+    told = []
+    for payload in serving.payloads:
+        answer = serving.invoke(payload, **_header(NEW))
+        found = answer.headers.get(HEADER)
+        if found is not None and answer.status == OK:
+            return session_id(found), payload
+        told.append(answer.status)
+    if OK not in told:
+        raise Unseen("no sample is answered with 200")
+    raise Broken(f"{HEADER}: {NEW} with each sample, and no answer has that header")
+
+
+def session_id(value: str) -> str:
+    """The id of an opened session. Raises Broken where the header has another form."""
+    found = FORM.fullmatch(value.strip())
+    if found is None or len(found[1]) > LONGEST:
+        raise Broken(f"{HEADER} is {value[:300]!r}, not <id>; Expires=yyyy-mm-ddThh:mm:ssZ")
+    try:
+        expires = datetime.strptime(found[2], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    except ValueError as error:
+        raise Broken(f"{HEADER} expires at no time that there is: {found[2]}") from error
+    if expires < datetime.now(timezone.utc):
+        raise Doubtful(f"{HEADER} expires in the past, at {found[2]}")
+    return found[1]
+
+
+def _header(session: str) -> dict[str, str]:
+    return {HEADER.replace("-", "_"): session}

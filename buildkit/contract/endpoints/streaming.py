@@ -1,0 +1,63 @@
+"""The clause of response streaming (STREAM-01): parts of an answer come as they are made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildkit.contract.clause import Broken, Doubtful, check
+from buildkit.contract.hosting import servers
+from buildkit.contract.hosting.client import OK
+
+if TYPE_CHECKING:
+    from buildkit.contract.hosting.client import Answer
+    from buildkit.contract.hosting.servers import Serving
+
+APART_SECONDS = 0.1
+"""Between first and last part: what comes closer was perhaps made at once."""
+SHARE = 0.2
+"""Of the whole time, so much lies between first and last part at least."""
+SERVED = servers.of("`serve` with the model, asked for streams")
+
+
+@check("STREAM-01", SERVED)
+def streams(serving: Serving) -> None:
+    """Of all samples at least one is answered in HTTP chunks, the first long before the last."""
+    serving.a_payload()
+    seen: list[tuple[str, str]] = []
+    for payload in serving.payloads:
+        for _ in range(2):
+            answer = serving.invoke(payload)
+            if answer.status != OK:
+                break
+            verdict = judge(answer)
+            if not verdict:
+                return
+            seen.append((f"{Path(payload.body).name} ({payload.content_type})", verdict))
+            if QUICK not in verdict:
+                break
+    told = "; ".join(dict.fromkeys(f"{name}: {verdict}" for name, verdict in seen))
+    if any(QUICK in verdict for _, verdict in seen):
+        raise Doubtful(f"no sample shows a stream for sure: {told}")
+    raise Broken(f"no sample is answered as a stream: {told or 'none is answered with 200'}")
+
+
+QUICK = "too quick to tell"
+
+
+def judge(answer: Answer) -> str:
+    """Why an answer is no stream, empty if it is one."""
+    if "chunked" not in answer.headers.get("transfer-encoding", "").lower():
+        return "not in HTTP chunks"
+    if not answer.parts:
+        return "an empty answer"
+    first, last = answer.parts[0][0], answer.parts[-1][0]
+    if len(answer.parts) > 1 and last - first >= max(APART_SECONDS, SHARE * answer.seconds):
+        return ""
+    told = f"{len(answer.parts)} parts, the first after {first:.2f} s of {answer.seconds:.2f} s"
+    if answer.seconds < 2 * APART_SECONDS:
+        return f"{told}, {QUICK}"
+    return f"{told}: all of it at the end"
+
+
+CHECKS = (streams,)

@@ -1,0 +1,1 @@
+"""Servers: how they are started and asked, and the clauses of every one of them."""

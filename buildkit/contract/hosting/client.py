@@ -1,0 +1,154 @@
+"""HTTP to one container, with a limit on every wait and on every answer."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from buildkit.contract.clause import Broken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+OK = 200
+LARGEST_BODY = 32 * 1024 * 1024
+"""Bytes of an answer that are read: more than SageMaker passes on (SERVE-09)."""
+PING_SECONDS = 2
+"""How long SageMaker waits for `/ping` (SERVE-02)."""
+PART = 64 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """`headers` have lower-case names. `parts`: seconds after the request, and bytes, of each."""
+
+    status: int
+    content_type: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    parts: tuple[tuple[float, int], ...] = ()
+
+    def shown(self) -> str:
+        return f"{self.status} {self.content_type}: {short(self.body)}"
+
+
+def short(body: bytes) -> str:
+    return repr(body[:200].decode("utf-8", "replace"))
+
+
+@contextmanager
+def hung_up_after(seconds: float, connected: socket.socket) -> Iterator[None]:
+    """End a connection in time. A socket's own time-out begins again with each byte."""
+
+    def hang_up() -> None:
+        with suppress(OSError):
+            connected.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpClient:
+    """Sends requests to one container. Each raises Broken if there is no whole answer in time."""
+
+    host: str
+    port: int
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        seconds: float,
+        body: bytes | Iterable[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One request. A body in parts goes out with HTTP chunks, unless its length is told."""
+        with self.connected(seconds) as connection:
+            return self.ask_on(
+                connection, method, path, seconds=seconds, body=body, headers=headers
+            )
+
+    @contextmanager
+    def connected(self, seconds: float) -> Iterator[http.client.HTTPConnection]:
+        """A connection for several requests."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=seconds)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def ask_on(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        path: str,
+        *,
+        seconds: float,
+        body: bytes | Iterable[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        began = time.monotonic()
+        try:
+            if connection.sock is None:
+                connection.connect()
+            with hung_up_after(seconds, connection.sock):
+                connection.request(method, path, body=body, headers=dict(headers or {}))
+                response = connection.getresponse()
+                parts = tuple(_parts(response, began))
+                response.close()  # or the connection takes no other request
+            if time.monotonic() - began >= seconds:
+                raise TimeoutError("the answer has no end")
+            return Answer(
+                status=response.status,
+                content_type=response.headers.get("Content-Type", ""),
+                body=b"".join(content for _, content in parts),
+                headers={name.lower(): value for name, value in response.headers.items()},
+                seconds=time.monotonic() - began,
+                parts=tuple((at, len(content)) for at, content in parts),
+            )
+        except (OSError, http.client.HTTPException) as error:
+            reason = str(error) or type(error).__name__
+            raise Broken(f"{method} {path} got no answer in {seconds:.0f} s: {reason}") from error
+
+    def wait_for_health(self, seconds: float, still_runs: Callable[[], bool]) -> Health:
+        """Ask `/ping` until it answers 200, or `seconds` have passed, or it has ended."""
+        began = time.monotonic()
+        last = None
+        while (waited := time.monotonic() - began) < seconds and still_runs():
+            try:
+                last = self.ask("GET", "/ping", seconds=PING_SECONDS)
+                if last.status == OK:
+                    return Health(after=waited, last=last)
+            except Broken:
+                pass  # not listening yet
+            time.sleep(0.1)
+        return Health(after=None, last=last)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """Seconds until `/ping` answered 200, None if it never did; and its last answer at all."""
+
+    after: float | None
+    last: Answer | None
+
+
+def _parts(response: http.client.HTTPResponse, began: float) -> Iterator[tuple[float, bytes]]:
+    left = LARGEST_BODY
+    while left > 0 and (content := response.read1(min(left, PART))):
+        left -= len(content)
+        yield time.monotonic() - began, content
+    if left > 0 and response.length:
+        raise http.client.IncompleteRead(b"", response.length)

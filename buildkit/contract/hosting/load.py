@@ -1,0 +1,244 @@
+"""Clauses of hosting that only a server under load can break: times, numbers, its end."""
+
+from __future__ import annotations
+
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.hosting import servers
+from buildkit.contract.hosting.client import OK, Answer
+from buildkit.contract.hosting.servers import INVOCATION_SECONDS, STOP_SECONDS
+from buildkit.contract.hosting.traffic import (
+    LOADED,
+    Loaded,
+    address,
+    connect_seconds,
+    exchange,
+    traffic,
+)
+from buildkit.contract.jobs.runs import KILLED
+
+PINGS = 100
+PINGS_UNDER_LOAD = 20
+CONNECTIONS = 20
+CONNECT_SECONDS = 0.25
+CONNECT_GIVEN_UP = 2.0
+TRIES = 3
+PARALLEL = 16
+KEPT_ALIVE = 50
+BAD_REQUESTS = 1000
+BAD_SECONDS = 8
+"""As many bad requests as fit in here."""
+BAD_BODIES = (
+    ("application/json", b'{"instances": [[1,'),
+    ("application/x-nobody-knows", b"\x00\xff\xfe"),
+    ("text/csv", b""),
+    ("text/csv", b"no,such\nthing;\x00"),
+)
+ZOMBIE_SECONDS = 2
+"""A child that is not waited for after this time is forgotten."""
+STATE = re.compile(r"^(\d+) \(.*\) ([A-Za-z]) ", re.MULTILINE)
+"""Process and state of /proc/<pid>/stat."""
+IN_FLIGHT_SECONDS = 0.5
+JVM_OPTION = "-XX:-UseContainerSupport"
+
+
+@check("SERVE-07", LOADED)
+def samples_are_quick(loaded: Loaded) -> None:
+    """The largest sample is answered within 60 s; it is sent again before that is blamed."""
+    loaded.need_life()
+    loaded.serving.a_payload()
+    content_type, body = loaded.sample
+    for _ in range(2):
+        found = exchange(loaded.serving, body, content_type)
+        if not found.timed_out:
+            return
+    raise Broken(
+        f"the largest sample, {len(body)} bytes of {content_type}, got no answer in "
+        f"{INVOCATION_SECONDS} s, twice{last_lines(loaded.serving.log)}"
+    )
+
+
+@check("SERVE-02", LOADED)
+def pings_all_answer(loaded: Loaded) -> None:
+    """GET /ping 100 times, then 20 times beside four clients with requests: 200, each in 2 s."""
+    loaded.need_life()
+    for number in range(PINGS):
+        _ping(loaded, f"GET /ping, number {number + 1} of {PINGS},")
+    with traffic(loaded):
+        for _ in range(PINGS_UNDER_LOAD):
+            _ping(loaded, "GET /ping beside four clients with requests")
+            time.sleep(0.05)
+
+
+@check("SERVE-08", LOADED)
+def connections_are_accepted(loaded: Loaded) -> None:
+    """20 connections beside four clients with requests, each in 250 ms; a miss is tried again."""
+    loaded.need_life()
+    where = address(loaded.serving)
+    slowest = 0.0
+    with traffic(loaded):
+        for _ in range(TRIES):
+            time.sleep(0.1)
+            slowest = max(connect_seconds(where, CONNECTIONS, CONNECT_GIVEN_UP))
+            if slowest < CONNECT_SECONDS:
+                return
+    raise Broken(
+        f"beside four clients with requests, one of {CONNECTIONS} connections took "
+        f"{slowest * 1000:.0f} ms, in each of {TRIES} tries"
+    )
+
+
+@check("SERVE-15", LOADED)
+def many_at_once(loaded: Loaded) -> None:
+    """16 requests at the same time, tried twice, are all answered with 200."""
+    payload = loaded.need_sample()
+
+    def ask(_number: int) -> str:
+        try:
+            answer = loaded.serving.invoke(payload)
+        except Broken as error:
+            return str(error)
+        return "" if answer.status == OK else answer.shown()
+
+    failed: list[str] = []
+    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+        for _ in range(2):
+            failed = [told for told in pool.map(ask, range(PARALLEL)) if told]
+            if not failed:
+                return
+    raise Broken(f"{len(failed)} of {PARALLEL} requests at the same time failed: {failed[0]}")
+
+
+@check("SERVE-15", LOADED)
+def connection_is_kept(loaded: Loaded) -> None:
+    """50 requests on one connection: all 200. It may be closed between two of them."""
+    payload = loaded.need_sample()
+    client = loaded.serving.client
+    body, headers = Path(payload.body).read_bytes(), servers.request_headers(payload)
+    with client.connected(INVOCATION_SECONDS) as connection:
+        ask = partial(client.ask_on, connection, "POST", "/invocations", body=body, headers=headers)
+        for number in range(KEPT_ALIVE):
+            began = time.monotonic()
+            try:
+                answer = ask(seconds=INVOCATION_SECONDS)
+            except Broken as error:
+                if number == 0 or time.monotonic() - began > INVOCATION_SECONDS / 2:
+                    raise Broken(f"request {number + 1} on one connection: {error}") from error
+                connection.close()
+                answer = ask(seconds=INVOCATION_SECONDS)
+            if answer.status != OK:
+                raise Broken(f"request {number + 1} on one connection got {answer.shown()}")
+
+
+@check("SERVE-05", LOADED)
+def stays_up(loaded: Loaded) -> None:
+    """The server still runs after all this and bad requests, 1000 or as many as go into 8 s."""
+    loaded.serving.need_health()
+    began = time.monotonic()
+    sent = 0
+    while sent < BAD_REQUESTS and time.monotonic() - began < BAD_SECONDS:
+        content_type, body = BAD_BODIES[sent % len(BAD_BODIES)]
+        sent += 1
+        with suppress(Broken):
+            loaded.serving.client.ask(
+                "POST",
+                "/invocations",
+                seconds=BAD_SECONDS,
+                body=body,
+                headers={"Content-Type": content_type},
+            )
+        if sent % 100 == 0 and loaded.serving.container.wait(0) is not None:
+            break
+    exit_code = loaded.serving.container.wait(0)
+    if exit_code is not None:
+        ended_by = loaded.serving.container.ended_by()
+        raise Broken(
+            f"under load and bad requests the server ended with {exit_code}"
+            f"{ended_by and f' ({ended_by})'}{last_lines(loaded.serving.log)}"
+        )
+
+
+@check("RUN-11", LOADED)
+def children_are_reaped(loaded: Loaded) -> None:
+    """After the load no child that has ended stays a zombie for 2 s, by a shell's look at /proc."""
+    loaded.need_life()
+    if zombies := _zombies(loaded):
+        time.sleep(ZOMBIE_SECONDS)
+        zombies &= _zombies(loaded)
+    if zombies:
+        raise Broken(f"{len(zombies)} ended processes are not waited for by process 1")
+
+
+@check("IMG-10", LOADED)
+def java_counts_processors(loaded: Loaded) -> None:
+    """A java process of the server has -XX:-UseContainerSupport on its command line."""
+    loaded.need_life()
+    found = [each.command for each in loaded.serving.container.processes()]
+    java = [each for each in found if each.split(" ")[0].rpartition("/")[2] == "java"]
+    if not java:
+        raise Unseen("no java process runs in the server")
+    for command in java:
+        if JVM_OPTION not in command:
+            raise Doubtful(f"its command line lacks {JVM_OPTION}: {command[:200]}")
+
+
+@check("LOG-01", LOADED)
+def prints_something(loaded: Loaded) -> None:
+    """The server has printed something on stdout or stderr by the end of all this."""
+    loaded.serving.need_health()
+    if not loaded.serving.log.strip():
+        raise Broken("`serve` printed nothing, not even about bad requests")
+
+
+@check("RUN-09", LOADED)
+def stops_while_answering(loaded: Loaded) -> None:
+    """SIGTERM beside four clients with requests ends the server within 30 s, without SIGKILL."""
+    loaded.need_life()
+    if isinstance(loaded.first, Answer) and loaded.first.seconds > STOP_SECONDS / 2:
+        raise Unseen("a request takes too long to be finished within the limit")
+    with traffic(loaded):
+        time.sleep(IN_FLIGHT_SECONDS)
+        exit_code, seconds = servers.stopped(loaded.serving)
+    if exit_code is None or exit_code == KILLED:
+        raise Broken(
+            f"while it answered requests, SIGKILL was needed {seconds:.0f} s after SIGTERM; the "
+            f"limit is {STOP_SECONDS} s{last_lines(loaded.serving.log)}"
+        )
+
+
+CHECKS = (
+    samples_are_quick,
+    pings_all_answer,
+    connections_are_accepted,
+    many_at_once,
+    connection_is_kept,
+    stays_up,
+    children_are_reaped,
+    java_counts_processors,
+    prints_something,
+    stops_while_answering,
+)
+
+
+def _ping(loaded: Loaded, asked: str) -> None:
+    try:
+        answer = loaded.serving.ping()
+    except Broken as error:
+        raise Broken(f"{asked}: {error}, twice") from error
+    if answer.status != OK:
+        raise Broken(f"{asked} answered {answer.shown()}")
+
+
+def _zombies(loaded: Loaded) -> set[int]:
+    """Engines do not list them all, so a shell in the container is asked. Raises Unseen."""
+    _, told = loaded.serving.container.execute("sh", "-c", "cat /proc/[0-9]*/stat")
+    found = [(int(pid), state) for pid, state in STATE.findall(told)]
+    if not found:
+        raise Unseen("the image has no shell to look with")
+    return {pid for pid, state in found if state == "Z"}

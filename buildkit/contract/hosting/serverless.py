@@ -1,0 +1,126 @@
+"""Clauses of serverless endpoints: little memory, one processor, no power of root, no /dev/shm."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from buildkit.contract.bench import Bench, Scenario
+from buildkit.contract.clause import Broken, Doubtful, Unseen, check
+from buildkit.contract.hosting import servers
+from buildkit.contract.hosting.servers import SERVE, Serving
+from buildkit.contract.hosting.trial import works
+from buildkit.model import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildkit.contract.world import Start
+
+GIB = 1024**3
+LARGEST_IMAGE = 10 * GIB
+MEMORY = GIB
+"""The smallest that a serverless endpoint offers."""
+START_SECONDS = 180
+PATIENCE_SECONDS = 2 * START_SECONDS
+"""How long is waited here: this machine's one processor may be slower than SageMaker's."""
+ONE_PROCESSOR = replace(SERVE, memory=MEMORY, cpus=1)
+ONE_WORKER = replace(SERVE, cpus=1, environment={"SAGEMAKER_MODEL_SERVER_WORKERS": "1"})
+NO_ROOT = replace(SERVE, user="65534:65534", read_only=True, scratch=("/tmp",))  # noqa: S108
+NO_SHARED_MEMORY = replace(SERVE, shared_memory=False)
+MANY = 3
+"""Processes with one command line: a master and two workers, or three workers."""
+FRONTS = ("nginx", "haproxy", "envoy")
+"""Programs whose processes hold no model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Small:
+    """A server on one processor, and how quickly the same was healthy without such a limit."""
+
+    serving: Serving
+    plain_seconds: float
+    size: int
+
+
+@contextmanager
+def _small(bench: Bench) -> Iterator[Small]:
+    plain_seconds = servers.healthy(bench)
+    with servers.served(bench, start=ONE_PROCESSOR, seconds=PATIENCE_SECONDS) as serving:
+        size = bench.engine.view(bench.subject.image).size
+        yield Small(serving=serving, plain_seconds=plain_seconds, size=size)
+
+
+def _of(title: str, start: Start) -> Scenario[Serving]:
+    return servers.of(f"`serve` {title}", start=start)
+
+
+SMALL = Scenario(
+    title="`serve` with 1 GB of memory on one processor", stage=_small, purpose=Purpose.INFERENCE
+)
+SINGLE = _of("told to run one worker", ONE_WORKER)
+POWERLESS = _of("as user 65534 on a read-only file system", NO_ROOT)
+UNSHARED = _of("without /dev/shm", NO_SHARED_MEMORY)
+
+
+@check("SLS-01", SMALL)
+def works_in_little(small: Small) -> None:
+    """It is healthy and answers each sample; the image has at most 10 GB."""
+    if small.size > LARGEST_IMAGE:
+        raise Broken(f"the image has {small.size / GIB:.1f} GB")
+    _works(small.serving, "with 1 GB of memory on one processor")
+
+
+@check("SLS-04", SMALL)
+def starts_in_time(small: Small) -> None:
+    """Seconds until GET /ping answers 200 on one processor, against 180; and without that limit."""
+    after = small.serving.health.after
+    if after is None:
+        if small.serving.exit_code is not None:
+            raise Unseen("it ended by itself (SLS-01)")
+        raise Broken(f"not healthy in {PATIENCE_SECONDS} s: {small.serving.told}")
+    if after > START_SECONDS:
+        told = f"healthy after {after:.0f} s; the limit is {START_SECONDS} s"
+        if small.plain_seconds > START_SECONDS:
+            raise Broken(f"{told}; with all processors {small.plain_seconds:.0f} s")
+        raise Doubtful(f"{told}, and this machine may be slower than SageMaker's")
+
+
+@check("SLS-02", SINGLE)
+def one_worker(serving: Serving) -> None:
+    """With SAGEMAKER_MODEL_SERVER_WORKERS=1 no three processes have the same command line."""
+    _works(serving, "told to run one worker")
+    commands = Counter(each.command for each in serving.container.processes())
+    for command, number in commands.most_common():
+        front = command.partition(":")[0].split(" ")[0].rpartition("/")[2] in FRONTS
+        if number >= MANY and not front:
+            raise Doubtful(f"{number} processes run the same program: {command[:200]}")
+
+
+@check("SLS-03", POWERLESS)
+def works_without_power(serving: Serving) -> None:
+    """It is healthy and answers each sample; only /tmp can be written."""
+    _works(serving, "as user 65534, where only /tmp can be written")
+
+
+@check("SLS-05", UNSHARED)
+def works_without_semaphores(serving: Serving) -> None:
+    """It is healthy and answers each sample."""
+    _works(serving, "without /dev/shm")
+
+
+CHECKS = (
+    works_in_little,
+    starts_in_time,
+    one_worker,
+    works_without_power,
+    works_without_semaphores,
+)
+
+
+def _works(serving: Serving, condition: str) -> None:
+    good, told = works(serving)
+    if not good:
+        raise Broken(f"{condition}: {told}")

@@ -1,0 +1,142 @@
+"""Clauses of hosting that every server has to keep: it starts, is healthy, answers and stops."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from buildkit.contract.answers import same
+from buildkit.contract.clause import Broken, Unseen, check, last_lines
+from buildkit.contract.hosting import servers
+from buildkit.contract.hosting.client import LARGEST_BODY, OK, short
+from buildkit.contract.hosting.servers import INVOCATION_SECONDS, STOP_SECONDS, Serving
+from buildkit.contract.jobs.runs import KILLED
+
+PINGS = 10
+SERVED = servers.of("`serve` with the model read-only", needs_health=False)
+
+
+@check("RUN-02", SERVED, smoke=True)
+def starts(serving: Serving) -> None:
+    """The engine can start `serve`, and it does not end by itself."""
+    if serving.refusal is not None:
+        raise Broken(f"the engine cannot start `serve`: {serving.refusal}")
+    if serving.exit_code is not None:
+        _excuse(serving)
+        raise Broken(serving.told)
+
+
+@check("SERVE-01", SERVED, smoke=True)
+def answers_on_its_port(serving: Serving) -> None:
+    """Something answers HTTP on port 8080 from outside the container."""
+    _need_run(serving)
+    if serving.health.last is None:
+        listens = _listens(serving)
+        raise Broken(f"nothing answers on port {servers.PORT}{listens}{last_lines(serving.log)}")
+
+
+@check("SERVE-03", SERVED, smoke=True)
+def healthy_in_time(serving: Serving) -> None:
+    """GET /ping answers 200 within 240 s of the start, or what the samples declare."""
+    if serving.health.after is None:
+        _excuse(serving)
+        raise Broken(f"GET /ping never answered 200: {serving.told}")
+
+
+@check("SERVE-02", SERVED, smoke=True)
+def ping_answers(serving: Serving) -> None:
+    """GET /ping ten times: 200 each time, within 2 s."""
+    serving.need_health()
+    for _ in range(PINGS):
+        answer = serving.ping()
+        if answer.status != OK:
+            raise Broken(f"GET /ping answered {answer.shown()}")
+
+
+@check("SERVE-06", SERVED, smoke=True)
+def invocations_answer(serving: Serving) -> None:
+    """POST /invocations with each sample: 200, a Content-Type, and the declared answer."""
+    serving.a_payload()
+    for payload in serving.payloads:
+        request = f"POST /invocations ({payload.content_type}, {Path(payload.body).name})"
+        answer = serving.invoke(payload)
+        if answer.status != OK or not answer.body or not answer.content_type:
+            raise Broken(f"{request} answered {answer.shown()}{last_lines(serving.log)}")
+        if len(answer.body) >= LARGEST_BODY:
+            raise Broken(f"{request} answered more than SageMaker passes on")
+        if payload.answer is not None:
+            wanted = Path(payload.answer).read_bytes()
+            if not same(answer.content_type, answer.body, wanted):
+                raise Broken(
+                    f"{request} answered another thing than {Path(payload.answer).name} holds\n"
+                    f"found:  {short(answer.body)}\nwanted: {short(wanted)}"
+                )
+
+
+@check("SERVE-14", SERVED, smoke=True)
+def survives_bad_input(serving: Serving) -> None:
+    """Empty, truncated and unknown bodies, then GET /ping and a good request."""
+    serving.need_health()
+    for content_type, body in (
+        ("text/csv", b""),
+        ("application/json", b'{"instances": [[1,'),
+        ("application/x-nobody-knows", bytes(range(256)) * 64),
+    ):
+        serving.client.ask(
+            "POST",
+            "/invocations",
+            seconds=INVOCATION_SECONDS,
+            body=body,
+            headers={"Content-Type": content_type},
+        )
+    serving.still_good("bad input")
+
+
+@check("RUN-09", SERVED, smoke=True)
+def stops_in_time(serving: Serving) -> None:
+    """SIGTERM ends the server within 30 s, without SIGKILL."""
+    serving.need_health()
+    exit_code, seconds = servers.stopped(serving)
+    if exit_code is None or exit_code == KILLED:
+        raise Broken(
+            f"SIGKILL was needed {seconds:.0f} s after SIGTERM; the limit is {STOP_SECONDS} s"
+            f"{last_lines(serving.log)}"
+        )
+
+
+CHECKS = (
+    starts,
+    answers_on_its_port,
+    healthy_in_time,
+    ping_answers,
+    invocations_answer,
+    survives_bad_input,
+    stops_in_time,
+)
+
+
+def _need_run(serving: Serving) -> None:
+    if serving.refusal is not None or serving.exit_code is not None:
+        raise Unseen("the server does not run")
+
+
+def _excuse(serving: Serving) -> None:
+    """A server that refuses to run without a model does what SERVE-04 asks for."""
+    answered = serving.health.last is not None
+    if serving.modelless and (serving.exit_code not in (None, 126, 127) or answered):
+        raise Unseen(f"no model is declared, and without one {serving.told}")
+
+
+def _listens(serving: Serving) -> str:
+    """Where it listens instead, if its image holds a program that can tell."""
+    code, table = serving.container.execute("cat", "/proc/net/tcp")
+    if code != 0:
+        return ""
+    rows = [line.split() for line in table.splitlines()[1:]]
+    found = {_address(row[1]) for row in rows if len(row) > 3 and row[3] == "0A"}  # noqa: PLR2004
+    return f"; it listens on {', '.join(sorted(found))}" if found else "; it listens nowhere"
+
+
+def _address(text: str) -> str:
+    """`0100007F:1F90` of /proc/net/tcp is 127.0.0.1:8080."""
+    host, port = text.split(":")
+    return ".".join(str(byte) for byte in bytes.fromhex(host)[::-1]) + f":{int(port, 16)}"

@@ -1,0 +1,238 @@
+"""A server under load: requests in a loop beside a check, and requests by hand on bare sockets."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildkit.contract.bench import Bench, Scenario
+from buildkit.contract.clause import Broken, Unseen, last_lines
+from buildkit.contract.hosting import servers
+from buildkit.contract.hosting.client import OK
+from buildkit.contract.hosting.servers import INVOCATION_SECONDS
+from buildkit.contract.hosting.trial import first_answer
+from buildkit.model import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from buildkit.contract.hosting.client import Answer
+    from buildkit.contract.hosting.servers import Serving
+    from buildkit.model import Payload
+
+AT_ONCE = 4
+CONTINUE = 100
+CONTINUE_SECONDS = 3
+"""How long a client holds its body back for `100 Continue`; then it sends it all the same."""
+PART = 256 * 1024
+LARGEST_HEAD = 64 * 1024
+END_SECONDS = 2
+"""A server that no longer answers may be about to end: then other checks have nothing to say."""
+JUNK = ("text/csv", b"1,2,3\n")
+"""What is sent where the samples have no payload."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A server that was healthy. `first`: what its very first request led to, None without one."""
+
+    serving: Serving
+    first: Answer | Broken | None
+
+    @property
+    def works(self) -> bool:
+        return not isinstance(self.first, Broken | None) and self.first.status == OK
+
+    @property
+    def sample(self) -> tuple[str, bytes]:
+        """Content type and body of the largest sample, else of junk."""
+        if not self.serving.payloads:
+            return JUNK
+        largest = max(self.serving.payloads, key=lambda each: Path(each.body).stat().st_size)
+        return largest.content_type, Path(largest.body).read_bytes()
+
+    def need_life(self) -> None:
+        """Raise Unseen if it has ended: that is SERVE-05's to say."""
+        self.serving.need_health()
+        if (exit_code := self.serving.container.wait(0)) is not None:
+            raise Unseen(f"the server has ended with {exit_code}")
+
+    def need_sample(self) -> Payload:
+        """The first sample, where it is answered with 200. Raises Unseen."""
+        self.need_life()
+        payload = self.serving.a_payload()
+        if not self.works:
+            raise Unseen("the first sample is not answered with 200 (SERVE-06)")
+        return payload
+
+    def still_good(self, after: str) -> None:
+        """It runs, pings, and answers the first sample if it ever did. Raises Broken."""
+        if (exit_code := self.serving.container.wait(0)) is not None:
+            log = last_lines(self.serving.log)
+            raise Broken(f"after {after} the server ended with {exit_code}{log}")
+        try:
+            serving = self.serving if self.works else replace(self.serving, payloads=())
+            serving.still_good(after)
+        except Broken:
+            self.serving.container.wait(END_SECONDS)
+            raise
+
+
+@contextmanager
+def _stage(bench: Bench) -> Iterator[Loaded]:
+    servers.healthy(bench)
+    with servers.served(bench) as serving:
+        yield Loaded(serving=serving, first=first_answer(serving))
+
+
+LOADED = Scenario(title="`serve` under load", stage=_stage, purpose=Purpose.INFERENCE, alone=True)
+
+
+@contextmanager
+def traffic(loaded: Loaded) -> Iterator[None]:
+    """Four clients that send the largest sample again and again, whatever comes back."""
+    over = threading.Event()
+    content_type, body = loaded.sample
+
+    def send() -> None:
+        while not over.is_set():
+            try:
+                post(loaded.serving, body, content_type)
+            except Broken:
+                over.wait(0.1)
+
+    clients = [threading.Thread(target=send, daemon=True) for _ in range(AT_ONCE)]
+    for each in clients:
+        each.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for each in clients:
+            each.join(INVOCATION_SECONDS + 1)
+
+
+def post(serving: Serving, body: bytes, content_type: str = "", **headers: str) -> Answer:
+    """Any request to /invocations. `headers`: underscores stand for hyphens."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    if content_type:
+        named["Content-Type"] = content_type
+    return serving.client.ask(
+        "POST", "/invocations", seconds=INVOCATION_SECONDS, body=body, headers=named
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """A request by hand. `status` is None if no answer came before the connection or time ended."""
+
+    status: int | None
+    sent: int
+    seconds: float
+    timed_out: bool
+
+
+def exchange(serving: Serving, body: bytes, content_type: str, *, expect: bool = False) -> Exchange:
+    """Send a body, and look for an answer even if it was not taken to its end.
+
+    `expect`: hold the body back for `100 Continue`, as curl does.
+    """
+    began = time.monotonic()
+    deadline = began + INVOCATION_SECONDS
+    status: int | None = None
+    sent = 0
+    try:
+        with _connected((serving.client.host, serving.client.port)) as connection:
+            length = f"Content-Length: {len(body)}\r\n"
+            length += "Expect: 100-continue\r\n" if expect else ""
+            connection.sendall(_head(serving, content_type, length))
+            if expect:
+                status = _status(connection, began + CONTINUE_SECONDS, until=CONTINUE)
+            if status in (None, CONTINUE):
+                with suppress(OSError):  # whoever refuses a body may not read it
+                    while sent < len(body) and time.monotonic() < deadline:
+                        connection.settimeout(max(deadline - time.monotonic(), 0.01))
+                        sent += connection.send(body[sent : sent + PART])
+                status = _status(connection, deadline)
+    except OSError:
+        pass
+    now = time.monotonic()
+    return Exchange(status=status, sent=sent, seconds=now - began, timed_out=now >= deadline)
+
+
+def hang_up(serving: Serving, content_type: str, *, head: bool) -> None:
+    """Break a connection off: in the middle of a body, or `head`, before the request ends."""
+    with suppress(OSError), _connected(address(serving)) as connection:
+        start = _head(serving, content_type, "Content-Length: 100000\r\n")
+        connection.sendall(start[:30] if head else start + b"1" * 1000)
+        time.sleep(0.02)
+        now = struct.pack("ii", 1, 0)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)  # a reset, no polite end
+
+
+def address(serving: Serving) -> tuple[str, int]:
+    """The server's own address, if it is reached: a published port is the engine's to accept."""
+    inside = serving.container.inside()
+    if inside is None:
+        return serving.client.host, serving.client.port
+    return inside, servers.PORT
+
+
+def connect_seconds(where: tuple[str, int], count: int, limit: float) -> list[float]:
+    """How long connections take that are opened one after the other, and stay open meanwhile.
+
+    One that is refused, or given up after `limit`, took as long as that.
+    """
+    found = []
+    opened: list[socket.socket] = []
+    try:
+        for _ in range(count):
+            began = time.monotonic()
+            try:
+                opened.append(socket.create_connection(where, timeout=limit))
+                found.append(time.monotonic() - began)
+            except OSError:
+                found.append(limit)
+    finally:
+        for each in opened:
+            each.close()
+    return found
+
+
+def _connected(where: tuple[str, int]) -> socket.socket:
+    return socket.create_connection(where, timeout=INVOCATION_SECONDS)
+
+
+def _head(serving: Serving, content_type: str, more: str) -> bytes:
+    host = f"{serving.client.host}:{serving.client.port}"
+    lines = f"POST /invocations HTTP/1.1\r\nHost: {host}\r\nContent-Type: {content_type}\r\n"
+    return f"{lines}{more}\r\n".encode("latin-1", "replace")
+
+
+def _status(connection: socket.socket, deadline: float, until: int | None = None) -> int | None:
+    """The status of the next answer; `100 Continue` is none, unless it is waited for."""
+    read: Callable[[int], bytes] = connection.recv
+    found = b""
+    try:
+        while len(found) < LARGEST_HEAD and (left := deadline - time.monotonic()) > 0:
+            head, end, rest = found.partition(b"\r\n\r\n")
+            if end:
+                status = int(head.split(None, 2)[1])
+                if status != CONTINUE or until == CONTINUE:
+                    return status
+                found = rest
+                continue
+            connection.settimeout(left)
+            part = read(4096)
+            if not part:
+                return None
+            found += part
+    except (OSError, ValueError, IndexError):
+        pass
+    return None

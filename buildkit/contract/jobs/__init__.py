@@ -1,0 +1,1 @@
+"""Training and processing jobs: how they are laid out and run, and their clauses."""

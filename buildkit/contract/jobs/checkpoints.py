@@ -1,0 +1,192 @@
+"""Clauses of checkpoints (SPOT): they are where SageMaker looks, and help after an interruption."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from buildkit.contract import archive
+from buildkit.contract.archive import Archive
+from buildkit.contract.bench import Scenario
+from buildkit.contract.clause import Broken, Doubtful, Unseen, check
+from buildkit.contract.jobs import job, resuming, runs
+from buildkit.model import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildkit.contract.bench import Bench
+    from buildkit.contract.jobs.job import Job
+    from buildkit.contract.jobs.runs import Run
+    from buildkit.contract.world import Container, Entry
+
+FOLDER = "checkpoints"
+PATH = f"{job.ROOT}/{FOLDER}"
+SETTLED_SECONDS = 1
+"""A checkpoint that stays the same for so long is taken for complete."""
+LARGEST_CUT = 1024 * 1024
+SHORT = 3
+"""Runs of fewer seconds do not tell by their length whether one did less than another."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumption:
+    """A whole run, one that was killed once it had a checkpoint, and what came after it.
+
+    `again` had the checkpoints of `first` and nothing else. `cut` had them too, but for the second
+    half of `cut_name`; it is None where there was nothing to cut.
+    """
+
+    whole: Run
+    first: Run
+    again: Run
+    cut: Run | None
+    cut_name: str
+
+    @property
+    def asked(self) -> str:
+        if self.first.exit_code == runs.KILLED:
+            return "after SIGKILL, with the checkpoints that were there, `train`"
+        return "with the checkpoints of a run that ended before SIGKILL came, `train`"
+
+
+def _job(bench: Bench) -> Job:
+    work = job.of(bench.subject.samples)
+    return replace(work, folders=(*work.folders, FOLDER))
+
+
+def _whole(bench: Bench) -> Run:
+    runs.needs_good(bench)
+    return runs.train(bench, _job(bench))
+
+
+WHOLE = runs.of("`train` with an empty /opt/ml/checkpoints", _whole)
+
+
+@contextmanager
+def _resumed(bench: Bench) -> Iterator[Resumption]:
+    whole = bench.once(_whole)
+    if not whole.good:
+        raise Unseen("with an empty /opt/ml/checkpoints training failed")
+    found = _attempt(bench, whole)
+    if not found.again.good:  # SIGKILL may have met a file half written: that is SPOT-03
+        found = _attempt(bench, whole)
+    yield found
+
+
+RESUMED = Scenario(
+    title="`train`, SIGKILL after its first checkpoint, and `train` again with the checkpoints",
+    stage=_resumed,
+    purpose=Purpose.TRAINING,
+)
+
+
+def _attempt(bench: Bench, whole: Run) -> Resumption:
+    with runs.laid_out(bench, _job(bench)) as container:
+        first = runs.finish(container, then=_kill_when_it_has_one)
+        left = [each for each in first.below(FOLDER) if each.kind == "file"]
+        if first.exit_code not in (0, runs.KILLED):
+            raise Unseen(f"the run that was to be interrupted {first.told}")
+        if not left:
+            raise Unseen("the interrupted run left no checkpoint")
+        again = _restart(bench, container)
+        newest = max(left, key=_age)
+        size = min(newest.size // 2, LARGEST_CUT)
+        cut = None
+        if again.good and newest.size > 1:
+            head = archive.head(container.get(f"{job.ROOT}/{newest.name}"), size)
+            cut = _restart(bench, container, instead=(newest.name, head))
+    return Resumption(whole=whole, first=first, again=again, cut=cut, cut_name=newest.name)
+
+
+def _restart(bench: Bench, ended: Container, instead: tuple[str, bytes] | None = None) -> Run:
+    with runs.laid_out(bench, _job(bench)) as container:
+        checkpoints = ended.get(PATH)
+        if checkpoints is not None:
+            container.put(job.ROOT, checkpoints)
+        if instead is not None:
+            over = Archive()
+            over.file(*instead)
+            container.put(job.ROOT, over.chunks())
+        return runs.finish(container)
+
+
+def _kill_when_it_has_one(container: Container) -> int | None:
+    """SIGKILL once a file in the folder has stayed the same for a while; or it ends before."""
+    deadline = time.monotonic() + runs.TRAIN_SECONDS
+    before: frozenset[tuple[str, str]] = frozenset()
+    while time.monotonic() < deadline:
+        if (code := container.wait(0)) is not None:
+            return code
+        now = _files(container)
+        if before & now:
+            container.send("SIGKILL")
+            return container.wait(runs.STOP_SECONDS)
+        before = now
+        time.sleep(SETTLED_SECONDS if now else 0.1)
+    return None
+
+
+def _files(container: Container) -> frozenset[tuple[str, str]]:
+    """The checkpoints as they are, but for hidden files: those are being written."""
+    try:
+        found = archive.members(container.get(PATH))
+    except tarfile.TarError:
+        return frozenset()
+    return frozenset(
+        (each.name, each.digest)
+        for each in found
+        if each.kind == "file" and each.size and not _hidden(each.name)
+    )
+
+
+def _hidden(name: str) -> bool:
+    return name.rpartition("/")[2].startswith(".")
+
+
+def _age(entry: Entry) -> tuple[bool, float, list[int], str]:
+    """Sorts checkpoints, the newest last. Of one second the one with the larger numbers."""
+    numbers = [int(part) for part in re.findall(r"\d{1,18}", entry.name)]
+    return (not _hidden(entry.name), entry.modified, numbers, entry.name)
+
+
+@check("SPOT-01", WHOLE)
+def checkpoints_appear(run: Run) -> None:
+    """/opt/ml/checkpoints, empty at the start, holds a file when the run ends."""
+    if not run.good:
+        raise Broken(f"with an empty /opt/ml/checkpoints `train` {run.told}")
+    if not any(each.kind == "file" and each.size for each in run.below(FOLDER)):
+        raise Broken(f"after {run.seconds:.0f} s of training there is no file in {PATH}")
+
+
+@check("SPOT-02", RESUMED)
+def resumes(found: Resumption) -> None:
+    """The second run ends with 0, and by its log or its length it does not begin from nothing."""
+    if not found.again.good:
+        raise Broken(f"{found.asked} {found.again.told}")
+    logs = [[line.text for line in run.lines] for run in (found.whole, found.first, found.again)]
+    repeated = resuming.repeats(*logs)
+    if repeated:
+        raise Broken(f"{found.asked} did everything again, from its line {repeated[:200]!r} on")
+    shorter = found.whole.seconds > SHORT and found.again.seconds < 0.7 * found.whole.seconds
+    if repeated is None and not shorter and len(logs[2]) >= len(logs[0]):
+        raise Doubtful(
+            f"{found.asked} took as long and printed as much as without: "
+            "nothing tells that it takes notice of them"
+        )
+
+
+@check("SPOT-03", RESUMED)
+def survives_a_cut_checkpoint(found: Resumption) -> None:
+    """A third run with the newest file cut in half ends with 0."""
+    if found.cut is None:
+        raise Unseen("it does not restart with whole checkpoints, or they are too small to be cut")
+    if not found.cut.good:
+        raise Broken(f"with {found.cut_name} cut in half `train` {found.cut.told}")
+
+
+CHECKS = (checkpoints_appear, resumes, survives_a_cut_checkpoint)

@@ -1,0 +1,124 @@
+"""Clauses of metrics in the log of a training job (MET, HPO)."""
+
+from __future__ import annotations
+
+import math
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildkit.contract.bench import Scenario
+from buildkit.contract.clause import Broken, Doubtful, Unseen, check
+from buildkit.contract.jobs import odd, runs
+from buildkit.contract.jobs.variants import ODD
+from buildkit.model import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from buildkit.contract.bench import Bench
+    from buildkit.contract.jobs.bundle import Bundle
+    from buildkit.contract.jobs.runs import Run
+
+NUMBER = re.compile(
+    r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE
+)
+LONG_LOG = 1500
+"""From so many lines on the log may be longer than what is kept of it."""
+ESCAPE = "\x1b"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Printed:
+    """The log of a good run, and the metrics that are declared: names and patterns."""
+
+    run: Run
+    metrics: Mapping[str, str]
+
+
+@contextmanager
+def _stage(bench: Bench) -> Iterator[Printed]:
+    yield Printed(run=runs.needs_good(bench), metrics=dict(bench.subject.samples.metrics))
+
+
+PRINTED = Scenario(
+    title="the log of `train` on the samples", stage=_stage, purpose=Purpose.TRAINING
+)
+
+
+def values(pattern: str, lines: Iterable[str]) -> list[str]:
+    """What SageMaker takes for a metric's values: the first group, line by line. Raises Unseen."""
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise Unseen(f"`{pattern}` is no pattern here: {error}") from error
+    if not compiled.groups:
+        raise Broken(f"`{pattern}` has no group, so it yields no number")
+    return [found[1] or "" for line in lines if (found := compiled.search(line))]
+
+
+def is_finite(text: str) -> bool:
+    """Python's own float() takes more, such as 1_000."""
+    return NUMBER.fullmatch(text.strip()) is not None and math.isfinite(float(text))
+
+
+@check("MET-01", PRINTED)
+def metrics_are_numbers(printed: Printed) -> None:
+    """Each declared pattern is found in the log, its first group is a plain number."""
+    lines = _lines(printed.run)
+    if not printed.metrics:
+        raise Unseen("no metric is declared")
+    for name, pattern in printed.metrics.items():
+        found = values(pattern, lines)
+        if not found:
+            _excuse_long(lines)
+            raise Broken(f"no line matches `{pattern}` of the metric {name}{_shown(lines)}")
+        strange = [text for text in found if not is_finite(text)]
+        if strange:
+            raise Broken(f"the metric {name} has the value {strange[0][:80]!r}")
+
+
+@check("MET-01", PRINTED)
+def lines_are_plain(printed: Printed) -> None:
+    """Where no metric is declared: lines without escape codes and carriage returns."""
+    if printed.metrics:
+        raise Unseen("the declared metrics tell more")
+    for line in _lines(printed.run):
+        if ESCAPE in line or "\r" in line:
+            raise Doubtful(f"a pattern would hardly match {line[:200]!r}")
+
+
+@check("HPO-01", ODD)
+def objective_is_printed(seen: Bundle) -> None:
+    """With the tuner's hyperparameter, the objective is printed, at least once as a number."""
+    samples = seen.bench.subject.samples
+    pattern = dict(samples.metrics).get(samples.objective or "")
+    if pattern is None:
+        raise Unseen("the samples declare no objective")
+    if _has_number(pattern, _lines(seen.good(odd.TUNED))):
+        return
+    lines = _lines(seen.alone(odd.TUNED))
+    if not _has_number(pattern, lines):
+        _excuse_long(lines)
+        raise Broken(f"no line has a number for `{pattern}` of {samples.objective}{_shown(lines)}")
+
+
+def _has_number(pattern: str, lines: Iterable[str]) -> bool:
+    return any(map(is_finite, values(pattern, lines)))
+
+
+def _lines(run: Run) -> list[str]:
+    return [line.text for line in run.lines]
+
+
+def _excuse_long(lines: list[str]) -> None:
+    if len(lines) > LONG_LOG:
+        raise Unseen("the log is longer than what is kept of it")
+
+
+def _shown(lines: list[str]) -> str:
+    return "; its last lines:\n" + "\n".join(line[:200] for line in lines[-10:])
+
+
+CHECKS = (metrics_are_numbers, lines_are_plain, objective_is_printed)

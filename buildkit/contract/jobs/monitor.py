@@ -1,0 +1,124 @@
+"""The clause of containers for Model Monitor: variables in, three JSON files out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from buildkit.contract.clause import Broken, check
+from buildkit.contract.jobs import errand, processing, runs
+from buildkit.contract.world import Start
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from buildkit.contract.bench import Bench
+    from buildkit.contract.jobs.runs import Run
+
+FILES = ("statistics.json", "constraints.json", "constraints_violations.json")
+RESULTS = "processing/resultdata"
+METRICS = "output/metrics/cloudwatch"
+CAPTURE = f"{errand.INPUT}/capture"
+CAPTURED = "endpoint/AllTraffic/2026/11/20/00/00-00-000-buildkit.jsonl"
+HEAD = 64 * 1024
+
+
+def _monitored(bench: Bench) -> Run:
+    processing.need_words(bench)
+    work = errand.of(bench.subject.image, bench.subject.samples)
+    work = replace(work, outputs=(RESULTS,))
+    if work.inputs:
+        name, path = work.inputs[0]
+        work = replace(work, inputs=work.inputs[:1])
+        source, kind = f"{errand.INPUT}/{name}", _kind(path)
+    else:
+        work = replace(work, files=((f"{CAPTURE}/{CAPTURED}", capture()),))
+        source, kind = CAPTURE, _CAPTURE_KIND
+    variables = {
+        "dataset_format": json.dumps(kind),
+        "dataset_source": f"/opt/ml/{source}",
+        "output_path": f"/opt/ml/{RESULTS}",
+        "publish_cloudwatch_metrics": "Enabled",
+        "sagemaker_endpoint_name": "buildkit-endpoint",
+        "sagemaker_monitoring_schedule_name": "buildkit-schedule",
+        "start_time": "2026-11-20T00:00:00Z",
+        "end_time": "2026-11-20T01:00:00Z",
+    }
+    work = replace(work, environment={**work.environment, **variables})
+    return runs.train(bench, work, start=Start())
+
+
+_CAPTURE_KIND: dict[str, object] = {
+    "sagemakerCaptureJson": {"captureIndexNames": ["endpointInput", "endpointOutput"]}
+}
+
+
+def _kind(path: Path) -> dict[str, object]:
+    """How Model Monitor would call the format of the samples, as far as their names tell."""
+    files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+    if not files or files[0].suffix not in (".csv", ".json", ".jsonl"):
+        return _CAPTURE_KIND
+    with files[0].open("rb") as file:
+        beginning = file.read(HEAD)
+    if files[0].suffix == ".csv":
+        return {"csv": {"header": any(byte >= ord("A") for byte in beginning.partition(b"\n")[0])}}
+    return _CAPTURE_KIND if b'"captureData"' in beginning else {"json": {"line": True}}
+
+
+def capture() -> bytes:
+    """What data capture of an endpoint writes."""
+    return b"".join(
+        json.dumps(
+            {
+                "captureData": {
+                    "endpointInput": _side("INPUT", f"{number},{number * 2}"),
+                    "endpointOutput": _side("OUTPUT", str(number % 2)),
+                },
+                "eventMetadata": {
+                    "eventId": f"00000000-0000-0000-0000-{number:012}",
+                    "inferenceTime": "2026-11-20T00:00:00Z",
+                },
+                "eventVersion": "0",
+            }
+        ).encode()
+        + b"\n"
+        for number in range(100)
+    )
+
+
+def _side(mode: str, data: str) -> dict[str, str]:
+    return {"observedContentType": "text/csv", "mode": mode, "data": data, "encoding": "CSV"}
+
+
+MONITORED = processing.scenario("`docker run IMAGE` with Model Monitor's variables", _monitored)
+
+
+@check("MON-01", MONITORED)
+def writes_three_files(run: Run) -> None:
+    """It ends with 0, each of the three files is JSON, and so is each line of its metrics."""
+    if not run.good:
+        raise Broken(f"with the variables of Model Monitor it {run.told}")
+    for name in FILES:
+        found = [each for each in run.below(RESULTS) if each.name == f"{RESULTS}/{name}"]
+        if not found or found[0].kind != "file":
+            raise Broken(f"it wrote no {name} into output_path, /opt/ml/{RESULTS}")
+        if found[0].content is not None and not _is_json(found[0].content):
+            raise Broken(f"{name} is not JSON: {found[0].content[:200]!r}")
+    for each in run.below(METRICS):
+        for line in (each.content or b"").splitlines():
+            if line.strip() and not _is_json(line):
+                raise Broken(f"/opt/ml/{each.name} has a line that is not JSON: {line[:200]!r}")
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        json.loads(text)
+    except RecursionError:
+        return True  # deeper than is read here
+    except ValueError:
+        return False
+    return True
+
+
+CHECKS = (writes_three_files,)

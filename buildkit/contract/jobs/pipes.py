@@ -1,0 +1,157 @@
+"""Pipe mode: channels that come through FIFOs, one for each epoch (DATA-04)."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from buildkit.contract.archive import Archive
+from buildkit.contract.bench import Scenario
+from buildkit.contract.clause import Broken, Unseen, check, last_lines
+from buildkit.contract.jobs import job, runs
+from buildkit.contract.jobs.channels import lacks_channel
+from buildkit.contract.world import Mount, Start
+from buildkit.model import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildkit.contract.bench import Bench
+    from buildkit.contract.jobs.job import Channel, Job
+    from buildkit.contract.jobs.runs import Run
+    from buildkit.contract.world import Container
+
+DATA = "feed"
+SINGLES = 3
+"""So many channels are tried by themselves where not all of them can be pipes."""
+READY_SECONDS = 60
+FEEDER = """
+command -v cat >&2 && command -v mkfifo >&2 || exit 97
+echo ready
+feed() {
+  n=0
+  while :; do
+    cat /feed/"$1"/*/* >/opt/ml/input/data/"$1_$n" || :
+    echo "fed $1 $n"
+    n=$((n + 1))
+    [ "$n" -gt 1 ] || sleep 5
+    mkfifo /opt/ml/input/data/"$1_$n" || exit 1
+  done
+}
+for channel; do feed "$channel" & done
+wait
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piped:
+    """`fed`: channel and number of each FIFO that was read, or closed early, by the job."""
+
+    channels: tuple[str, ...]
+    run: Run
+    fed: frozenset[tuple[str, int]]
+
+
+def piped(work: Job, names: tuple[str, ...]) -> Job:
+    """The job with some channels as pipes: no folder, and the FIFO of the first epoch."""
+    return replace(
+        work,
+        channels=tuple(
+            replace(each, path=None, absent=True, facts={**each.facts, "TrainingInputMode": "Pipe"})
+            if each.name in names
+            else each
+            for each in work.channels
+        ),
+        fifos=tuple(f"input/data/{name}_0" for name in names),
+    )
+
+
+@contextmanager
+def _stage(bench: Bench) -> Iterator[Piped]:
+    runs.needs_good(bench)
+    work = job.of(bench.subject.samples)
+    if why := lacks_channel(work):
+        raise Unseen(why)
+    names = tuple(each.name for each in work.channels)
+    found = _train(bench, work, names)
+    if not found.run.good and len(names) > 1:
+        for name in names[:SINGLES]:
+            single = _train(bench, work, (name,))
+            if single.run.good:
+                found = single
+                break
+    yield found
+
+
+def _train(bench: Bench, work: Job, names: tuple[str, ...]) -> Piped:
+    """The job, and beside it a container of the same image that writes into the FIFOs."""
+    with bench.engine.volume() as volume:
+        feeder = Start(
+            entrypoint=("/bin/sh", "-c", FEEDER, "feeder"),
+            command=names,
+            mounts=(Mount(volume=volume, path=job.ROOT),),
+        )
+        with (
+            runs.laid_out(bench, piped(work, names), volume=volume) as trainer,
+            bench.engine.container(bench.subject.image, feeder) as writer,
+        ):
+            writer.put("/", _feed([each for each in work.channels if each.name in names]))
+            _begin(writer)
+            run = runs.finish(trainer)
+            return Piped(channels=names, run=run, fed=fed(writer.logs()))
+
+
+def _feed(channels: list[Channel]) -> Iterator[bytes]:
+    """The files of each channel, each in a folder whose name keeps their order."""
+    archive = Archive()
+    archive.folder(DATA)
+    for channel in channels:
+        archive.folder(f"{DATA}/{channel.name}")
+        path = channel.path
+        if path is None:
+            continue
+        found = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for number, file in enumerate(each for each in found if each.is_file()):
+            archive.tree(f"{DATA}/{channel.name}/{number:06d}", file)
+    return archive.chunks()
+
+
+def _begin(writer: Container) -> None:
+    refusal = writer.start()
+    if refusal is not None:
+        raise Unseen(f"a shell of the image is needed to feed the pipes: {refusal}")
+    began = time.monotonic()
+    while "ready" not in writer.logs() and time.monotonic() - began < READY_SECONDS:
+        if writer.wait(0) is not None:
+            break
+        time.sleep(0.1)
+    if writer.wait(0) is not None or "ready" not in writer.logs():
+        raise Unseen("the image has no `cat` and `mkfifo` to feed the pipes with")
+
+
+def fed(log: str) -> frozenset[tuple[str, int]]:
+    words = (line.split() for line in log.splitlines())
+    return frozenset(
+        (found[1], int(found[2]))
+        for found in words
+        if len(found) == 3 and found[0] == "fed" and found[2].isdecimal()  # noqa: PLR2004
+    )
+
+
+PIPED = Scenario(title="`train` with its channels as pipes", stage=_stage, purpose=Purpose.TRAINING)
+
+
+@check("DATA-04", PIPED)
+def reads_pipes(seen: Piped) -> None:
+    """<channel>_0 is there, each next one some seconds after the last was read to its end."""
+    asked = f"with Pipe mode for {', '.join(seen.channels)}"
+    if not seen.run.good:
+        read = ", ".join(f"{name}_{number}" for name, number in sorted(seen.fed)) or "none"
+        raise Broken(f"{asked} `train` (which read {read}) {seen.run.told}")
+    if not seen.fed:
+        raise Broken(f"{asked} it ended with 0, and read no pipe{last_lines(seen.run.log)}")
+
+
+CHECKS = (reads_pipes,)

@@ -1,0 +1,215 @@
+"""Clauses of processing jobs (PROC): started without a word, and judged by what they leave."""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from buildkit.contract.bench import Scenario
+from buildkit.contract.clause import Broken, Unseen, check, last_lines
+from buildkit.contract.jobs import errand, runs
+from buildkit.contract.still.image import STILL
+from buildkit.contract.world import Start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from buildkit.contract.bench import Bench
+    from buildkit.contract.jobs.runs import Run
+    from buildkit.contract.still.image import StillImage
+    from buildkit.contract.world import Container, Entry
+
+MESSAGE = "output/message"
+GOING_SECONDS = 5
+"""A program is given so long to begin before a signal comes."""
+FIRST_SECONDS = 10
+"""A program that has not ended by then may not have listened yet: it is asked again."""
+STOP_SECONDS = 60
+WAITING = "buildkit-waits"
+DRIVERS = tuple(
+    f"{folder}/{name}"
+    for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64")
+    for name in ("libcuda.so.1", "libnvidia-ml.so.1")
+)
+
+
+def need_words(bench: Bench) -> None:
+    """An engine refuses an image without any before there is a container."""
+    view = bench.engine.view(bench.subject.image)
+    if not view.entrypoint and not view.command:
+        raise Unseen("the image names no program of its own to be started")
+
+
+def _processed(bench: Bench) -> Run:
+    need_words(bench)
+    return runs.train(bench, errand.of(bench.subject.image, bench.subject.samples), start=Start())
+
+
+def needs_processed(bench: Bench) -> Run:
+    """The run as the image has it. Raises Unseen if it failed."""
+    run = bench.once(_processed)
+    if not run.good:
+        raise Unseen("the image as it is fails on the samples, so nothing can be compared with it")
+    return run
+
+
+def _failed(bench: Bench) -> Run:
+    need_words(bench)
+    if not bench.subject.samples.channels:
+        raise Unseen("the samples have no channel to leave out")
+    work = errand.of(bench.subject.image, bench.subject.samples)
+    return runs.train(bench, replace(work, inputs=()), start=Start())
+
+
+def _stopped(signal: str) -> Callable[[Bench], Run]:
+    """A run with a signal while it reads an input that never ends."""
+
+    def then(container: Container) -> int | None:
+        began = time.monotonic()
+        while time.monotonic() - began < GOING_SECONDS:
+            if container.wait(0) is not None:
+                raise Unseen(f"it had ended before {signal} came")
+            time.sleep(0.2)
+        container.send(signal)
+        if (code := container.wait(FIRST_SECONDS)) is None:
+            container.send(signal)
+            code = container.wait(STOP_SECONDS)
+        return code
+
+    def make(bench: Bench) -> Run:
+        needs_processed(bench)
+        work = errand.of(bench.subject.image, bench.subject.samples)
+        fifos = tuple(f"{errand.INPUT}/{name}/{_waiting(path)}" for name, path in work.inputs)
+        if not fifos:
+            raise Unseen("the samples have no channel to keep it waiting with")
+        return runs.train(bench, replace(work, fifos=fifos), start=Start(), then=then)
+
+    return make
+
+
+def _waiting(path: Path) -> str:
+    """A name like that of the samples, so that a program that chooses by name takes it too."""
+    files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+    return WAITING + (files[0].suffix if files else "")
+
+
+def scenario(title: str, make: Callable[[Bench], Run]) -> Scenario[Run]:
+    """A scenario of one run of an image that need be neither for training nor for inference."""
+
+    @contextmanager
+    def stage(bench: Bench) -> Iterator[Run]:
+        yield bench.once(make)
+
+    return Scenario(title=title, stage=stage)
+
+
+PROCESSED = scenario("`docker run IMAGE` on the samples", _processed)
+FAILED = scenario("`docker run IMAGE` without inputs", _failed)
+TERMINATED = scenario("`docker run IMAGE`, then SIGTERM while it reads", _stopped("SIGTERM"))
+INTERRUPTED = scenario("`docker run IMAGE`, then SIGINT while it reads", _stopped("SIGINT"))
+
+
+@check("PROC-01", PROCESSED)
+def starts(run: Run) -> None:
+    """The engine can start the image as it is, and it does not end as a missing program does."""
+    if run.refusal is not None or run.exit_code in runs.MISSING:
+        raise Broken(f"`docker run IMAGE` {run.told}")
+
+
+@check("PROC-01", STILL)
+def passes_arguments_on(image: StillImage) -> None:
+    """The entrypoint is not a shell that drops the arguments of the job."""
+    shell, *words = image.view.entrypoint or ("",)
+    drops = words[:1] == ["-c"] and shell.endswith("sh") and not re.search(r"\$[@*0-9]", words[-1])
+    if drops:
+        raise Broken(f"the entrypoint is {list(image.view.entrypoint)}: arguments get lost")
+
+
+@check("PROC-02", PROCESSED)
+def success_is_zero(run: Run) -> None:
+    """The run on the samples ends with 0."""
+    if run.refusal is not None:
+        raise Unseen("it did not start")
+    if not run.good:
+        raise Broken(f"on the samples it {run.told}")
+
+
+@check("PROC-02", FAILED)
+def failure_is_not_zero(run: Run) -> None:
+    """The run that lacks its inputs does not end with 0."""
+    if run.refusal is not None:
+        raise Unseen("it did not start")
+    if run.exit_code is None or run.exit_code == 0:
+        raise Broken(f"without inputs it {run.told}")
+
+
+@check("PROC-03", PROCESSED)
+def outputs_are_files(run: Run) -> None:
+    """There is a new file below /opt/ml/processing, and no link."""
+    if not run.good:
+        raise Unseen("it failed on the samples")
+    made = [each for each in run.below("processing") if not _below(each, errand.INPUT)]
+    for each in made:
+        if each.kind == "link":
+            raise Broken(f"/opt/ml/{each.name} is a link to {each.target}")
+    if not any(each.kind == "file" for each in made):
+        raise Broken(f"there is no file in /opt/ml/{errand.OUTPUT}{last_lines(run.log)}")
+
+
+@check("PROC-05", FAILED)
+def failure_leaves_a_message(run: Run) -> None:
+    """The run that lacks its inputs leaves UTF-8 text in /opt/ml/output/message."""
+    if run.refusal is not None or not run.exit_code:
+        raise Unseen("the run without inputs did not fail")
+    try:
+        text = (run.file(MESSAGE) or b"").decode()
+    except UnicodeDecodeError as error:
+        raise Broken(f"/opt/ml/{MESSAGE} is not UTF-8: {error}") from error
+    if not text.strip():
+        raise Broken(f"the failed run wrote no /opt/ml/{MESSAGE}{last_lines(run.log)}")
+
+
+def _ends(run: Run, signal: str) -> None:
+    if run.exit_code is None:
+        raise Broken(f"{signal} does not end it: SIGKILL was needed{last_lines(run.log)}")
+
+
+@check("RUN-10", TERMINATED)
+def ends_on_sigterm(run: Run) -> None:
+    """It ends within a minute."""
+    _ends(run, "SIGTERM")
+
+
+@check("RUN-10", INTERRUPTED)
+def ends_on_sigint(run: Run) -> None:
+    """It ends within a minute."""
+    _ends(run, "SIGINT")
+
+
+@check("PROC-06", STILL)
+def brings_no_driver(image: StillImage) -> None:
+    """The libraries of NVIDIA's driver are not where the host's would be put."""
+    found = [path for path in DRIVERS if image.container.look(path) is not None]
+    if found:
+        raise Broken(f"the image holds {', '.join(found)}, a part of the host's driver")
+
+
+def _below(entry: Entry, folder: str) -> bool:
+    return entry.name.startswith(f"{folder}/")
+
+
+CHECKS = (
+    starts,
+    passes_arguments_on,
+    success_is_zero,
+    failure_is_not_zero,
+    outputs_are_files,
+    failure_leaves_a_message,
+    ends_on_sigterm,
+    ends_on_sigint,
+    brings_no_driver,
+)

@@ -1,0 +1,247 @@
+"""Runs of `train`: a job is laid out, the container started, and what it left is kept."""
+
+from __future__ import annotations
+
+import tarfile
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from buildkit.contract import archive
+from buildkit.contract.bench import Bench, Scenario
+from buildkit.contract.clause import Unseen, last_lines
+from buildkit.contract.jobs import job
+from buildkit.contract.world import Line, Mount, Start
+from buildkit.model import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from buildkit.contract.jobs.job import Job
+    from buildkit.contract.world import Container, Entry
+
+TRAIN_SECONDS = 600
+"""How long `train` may take on samples."""
+STOP_SECONDS = 120
+"""From SIGTERM to SIGKILL of a training job (RUN-08)."""
+SILENT_SECONDS = 5
+KILLED = 137
+TRAIN = Start(command=("train",))
+MISSING = (126, 127)
+"""Exit codes of a shell or of docker for a program that is missing or not executable."""
+
+
+class Work(Protocol):
+    """What a container is started for: what is laid out below `/opt/ml`, and around it."""
+
+    @property
+    def environment(self) -> Mapping[str, str]: ...
+
+    @property
+    def host(self) -> str: ...
+
+    def archive(self) -> Iterator[bytes]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run of an image to its end.
+
+    `refusal`: the engine could not start it. `exit_code` is None if it did not end by itself in
+    time, `ended_at` is on the clock of its `lines`. `ended_by` says what the harness or the kernel
+    ended it for. `tree` is all below `/opt/ml` afterwards, with names relative to it; None if it
+    was too large to be read. `bare`: no samples are declared, so that it may be right to fail.
+    """
+
+    refusal: str | None
+    exit_code: int | None
+    seconds: float
+    log: str
+    lines: tuple[Line, ...] = ()
+    tree: tuple[Entry, ...] | None = ()
+    changes: tuple[str, ...] = ()
+    ended_by: str = ""
+    ended_at: float | None = None
+    bare: bool = False
+
+    @property
+    def good(self) -> bool:
+        return self.refusal is None and self.exit_code == 0
+
+    @property
+    def told(self) -> str:
+        """How it ended and what it said, for evidence."""
+        if self.refusal is not None:
+            return f"the engine cannot start it: {self.refusal}"
+        if self.exit_code is None:
+            end = f"did not end in {self.seconds:.0f} s"
+        else:
+            end = f"ended with {self.exit_code}"
+        return f"{end}{self.ended_by and f' ({self.ended_by})'}{last_lines(self.log)}"
+
+    def below(self, folder: str) -> tuple[Entry, ...]:
+        """All below a folder of `/opt/ml` that is no folder. Raises Unseen."""
+        if self.tree is None:
+            raise Unseen("what it left in /opt/ml is too large to be read")
+        return tuple(
+            each
+            for each in self.tree
+            if each.name.startswith(f"{folder}/") and each.kind != "folder"
+        )
+
+    def file(self, name: str) -> bytes | None:
+        """A small file below `/opt/ml`, None if it is not there."""
+        return next((each.content for each in self.tree or () if each.name == name), None)
+
+
+def train(
+    bench: Bench,
+    work: Work,
+    *,
+    start: Start = TRAIN,
+    then: Callable[[Container], int | None] | None = None,
+    volume: str | None = None,
+) -> Run:
+    """One run, on a volume of its own or on one with whatever earlier runs left there.
+
+    `then` decides how it ends, instead of waiting.
+    """
+    with laid_out(bench, work, start=start, volume=volume) as container:
+        return finish(container, then=then)
+
+
+@contextmanager
+def laid_out(
+    bench: Bench, work: Work, *, start: Start = TRAIN, volume: str | None = None
+) -> Iterator[Container]:
+    """A container whose `/opt/ml` is laid out, not yet started."""
+    with ExitStack() as stack:
+        volume = volume or stack.enter_context(bench.engine.volume())
+        start = replace(
+            start,
+            mounts=(Mount(volume=volume, path=job.ROOT), *start.mounts),
+            environment={**work.environment, **start.environment},
+            hostname=None if start.beside else start.hostname or work.host,
+        )
+        container = stack.enter_context(bench.engine.container(bench.subject.image, start))
+        container.put(job.ROOT, work.archive())
+        yield container
+
+
+def finish(container: Container, *, then: Callable[[Container], int | None] | None = None) -> Run:
+    """Start a container and see it to its end; `/opt/ml` has been laid out."""
+    began = time.monotonic()
+    refusal = container.start()
+    if refusal is not None:
+        return Run(refusal=refusal, exit_code=None, seconds=0, log="")
+    exit_code = container.wait(TRAIN_SECONDS) if then is None else then(container)
+    took = time.monotonic() - began
+    if exit_code is None:
+        container.send("SIGKILL")
+        container.wait(STOP_SECONDS)
+    return Run(
+        refusal=None,
+        exit_code=exit_code,
+        seconds=took,
+        log=container.logs(),
+        lines=container.lines(),
+        tree=_tree(container),
+        changes=container.changes(),
+        ended_by=container.ended_by(),
+        ended_at=container.ended_at(),
+    )
+
+
+def _tree(container: Container) -> tuple[Entry, ...] | None:
+    try:
+        found = archive.members(container.get(job.ROOT))
+    except tarfile.TarError:
+        return None
+    prefix = job.ROOT.rpartition("/")[2] + "/"
+    return tuple(replace(each, name=each.name.removeprefix(prefix).rstrip("/")) for each in found)
+
+
+def wait_for_a_sign_of_life(container: Container, seconds: float = SILENT_SECONDS) -> None:
+    """Let the program get going before something happens to it: until it prints.
+
+    The first process does not even see a signal before it has said what to do with it.
+    """
+    began = time.monotonic()
+    while time.monotonic() - began < seconds and not container.logs():
+        if container.wait(0) is not None:
+            return
+        time.sleep(0.1)
+
+
+def stop(container: Container) -> int | None:
+    """SIGTERM as soon as it has got going."""
+    wait_for_a_sign_of_life(container)
+    return container.stop(STOP_SECONDS)
+
+
+def trained(bench: Bench) -> Run:
+    """`train` on the samples, the run that others are compared with."""
+    return bench.once(_trained)[0]
+
+
+def trained_model(bench: Bench) -> str:
+    """The volume with what that run left in `/opt/ml/model`. Raises Unseen if it failed."""
+    volume = bench.once(_trained)[1]
+    if volume is None:
+        raise Unseen("training failed, so there is no model to serve")
+    return volume
+
+
+def _trained(bench: Bench) -> tuple[Run, str | None]:
+    """The model goes from container to container, and is never held here."""
+    with laid_out(bench, job.of(bench.subject.samples)) as container:
+        run = replace(finish(container), bare=not bench.subject.samples.trainable)
+        if not run.good:
+            return run, None
+        model = container.get(f"{job.ROOT}/model")
+        return run, None if model is None else filled(bench, f"{job.ROOT}/model", model)
+
+
+def filled(bench: Bench, path: str, archive: Iterator[bytes]) -> str:
+    """A new volume with an archive in it, of `path` and all below, for the life of the bench.
+
+    A volume is filled through a container, which is never started.
+    """
+    volume = bench.keep(bench.engine.volume())
+    start = Start(command=("serve",), mounts=(Mount(volume=volume, path=path),))
+    with bench.engine.container(bench.subject.image, start) as container:
+        container.put(path.rpartition("/")[0], archive)
+    return volume
+
+
+def needs_good(bench: Bench) -> Run:
+    """The run on the samples. Raises Unseen if it failed: then a variant of it says nothing."""
+    run = trained(bench)
+    if not run.good:
+        raise Unseen("`train` on the samples failed, so nothing can be compared with it")
+    return run
+
+
+def of(title: str, make: Callable[[Bench], Run], *, alone: bool = False) -> Scenario[Run]:
+    """A scenario of one run."""
+
+    @contextmanager
+    def stage(bench: Bench) -> Iterator[Run]:
+        yield bench.once(make)
+
+    return Scenario(title=title, stage=stage, purpose=Purpose.TRAINING, alone=alone)
+
+
+def variant(
+    title: str,
+    change: Callable[[Job], Job],
+    start: Start = TRAIN,
+) -> Scenario[Run]:
+    """The run on the samples again, with something about the job or the start changed."""
+
+    def make(bench: Bench) -> Run:
+        needs_good(bench)
+        return train(bench, change(job.of(bench.subject.samples)), start=start)
+
+    return of(title, make)

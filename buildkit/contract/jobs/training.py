@@ -1,0 +1,235 @@
+"""Clauses of a training job that every image has to keep: how it starts, ends and stops."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.jobs import job, runs
+
+if TYPE_CHECKING:
+    from buildkit.contract.bench import Bench
+    from buildkit.contract.jobs.runs import Run
+
+REASON_CHARACTERS = 1024
+"""As much of the failure file becomes FailureReason (OUT-02)."""
+KNOWN_FOLDERS = frozenset(
+    ["input", "model", "output", "code", "checkpoints", "errors", "sagemaker", "metadata", "shared"]
+)
+"""What may stand right below `/opt/ml` after a job: more is lost with the instance (TREE-01)."""
+KNOWN_OUTPUTS = frozenset(
+    ["data", "failure", "message", "success", "intermediate", "tensors", "profiler", "metrics"]
+)
+DAEMON_SECONDS = 10
+"""A job that prints its last line and lives on for longer is billed for it (OUT-06)."""
+PRIVILEGES = ("operation not permitted", "/dev/fuse", "docker daemon", "privileged")
+SHARED_MEMORY = ("bus error", "shared memory", "/dev/shm")  # noqa: S108 - what a log says
+
+
+def _failed(bench: Bench) -> Run:
+    work = job.of(bench.subject.samples)
+    if not work.channels:
+        raise Unseen("the samples have no channel to leave out")
+    return runs.train(bench, replace(work, channels=()))
+
+
+def _stopped(bench: Bench) -> Run:
+    return runs.train(bench, job.of(bench.subject.samples), then=runs.stop)
+
+
+GOOD = runs.of("`train` on the samples", runs.trained)
+FAILED = runs.of("`train` without its channels", _failed)
+STOPPED = runs.of("`train`, then SIGTERM as soon as it prints", _stopped)
+
+
+@check("RUN-01", GOOD, smoke=True)
+def starts(run: Run) -> None:
+    """The engine can start `train`, and it does not end as a missing program does."""
+    if run.refusal is not None:
+        raise Broken(f"the engine cannot start `train`: {run.refusal}")
+    if run.exit_code in runs.MISSING:
+        raise Broken(
+            f"`train` ended with {run.exit_code}, as when a program is missing or not executable"
+            f"{last_lines(run.log)}"
+        )
+
+
+@check("OUT-01", GOOD, smoke=True)
+def success_is_zero(run: Run) -> None:
+    """The run on the samples ends with 0."""
+    _need_start(run)
+    if run.bare and run.exit_code:
+        raise Unseen(f"no samples are declared, and without them `train` {run.told}")
+    if not run.good:
+        raise Broken(f"`train` on the samples {run.told}")
+
+
+@check("OUT-01", FAILED, smoke=True)
+def failure_is_not_zero(run: Run) -> None:
+    """The run that lacks its channels does not end with 0."""
+    _need_start(run)
+    if run.exit_code is None:
+        raise Broken(f"`train` without its channels {run.told}")
+    if run.exit_code == 0:
+        raise Broken(f"`train` without its channels {run.told}")
+
+
+@check("OUT-02", GOOD, smoke=True)
+def success_leaves_no_reason(run: Run) -> None:
+    """A successful run leaves no failure file behind."""
+    if run.good and run.file("output/failure") is not None:
+        raise Broken("a successful run left a failure file behind")
+
+
+@check("OUT-02", FAILED, smoke=True)
+def failure_leaves_its_reason(run: Run) -> None:
+    """The failing run leaves text in /opt/ml/output/failure; 1024 characters are looked at."""
+    _need_start(run)
+    if run.exit_code == 0:
+        raise Unseen("the run without channels did not fail")
+    _need_reason(run)
+
+
+@check("OUT-02", GOOD, smoke=True)
+def bare_failure_leaves_its_reason(run: Run) -> None:
+    """Where no samples are declared, the run that fails for that leaves its reason, too."""
+    if run.bare and run.exit_code and run.exit_code not in runs.MISSING:
+        _need_reason(run)
+
+
+def _need_reason(run: Run) -> None:
+    try:
+        text = (run.file("output/failure") or b"").decode().strip()
+    except UnicodeDecodeError as error:
+        raise Broken("the reason in /opt/ml/output/failure is not UTF-8") from error
+    if not text:
+        raise Broken(f"the failed run wrote no reason{last_lines(run.log)}")
+    if not any(letter.isalnum() for letter in text[:REASON_CHARACTERS]):
+        raise Broken(f"the reason says nothing: {text[:80]!r}")
+
+
+@check("OUT-03", GOOD, smoke=True)
+def model_appears(run: Run) -> None:
+    """/opt/ml/model holds a file after the run, and no link that leads out of it."""
+    _need_success(run)
+    model = run.below("model")
+    if not any(each.kind == "file" for each in model):
+        raise Broken(f"/opt/ml/model is empty after training{last_lines(run.log)}")
+    for each in model:
+        if each.kind == "link" and _leads_out(each.name, each.target):
+            raise Broken(f"/opt/ml/{each.name} is a link to {each.target}, outside of the model")
+
+
+@check("RUN-08", STOPPED, smoke=True)
+def stops_in_time(run: Run) -> None:
+    """SIGTERM ends the run within 120 s, without SIGKILL."""
+    _need_start(run)
+    if run.exit_code == runs.KILLED or run.exit_code is None:
+        raise Broken(f"SIGKILL was needed {run.seconds:.0f} s after SIGTERM{last_lines(run.log)}")
+
+
+@check("LOG-01", GOOD, smoke=True)
+def logs_something(run: Run) -> None:
+    """The run prints something on stdout or stderr."""
+    _need_start(run)
+    if not run.log.strip():
+        raise Broken("`train` printed nothing")
+
+
+@check("OUT-05", GOOD)
+def nothing_is_lost(run: Run) -> None:
+    """Below /opt/ml/output nothing is written that SageMaker does not keep."""
+    _need_success(run)
+    lost = [each.name for each in run.below("output") if _part(each.name, 1) not in KNOWN_OUTPUTS]
+    if lost:
+        raise Broken(f"/opt/ml/{lost[0]} is not kept: only output/data and output/failure are")
+
+
+@check("TREE-01", GOOD)
+def paths_are_known(run: Run) -> None:
+    """Right below /opt/ml nothing is made that SageMaker does not know."""
+    _need_success(run)
+    if run.tree is None:
+        raise Unseen("what it left in /opt/ml is too large to be read")
+    strange = sorted({_part(each.name, 0) for each in run.tree} - KNOWN_FOLDERS - {"", "ml"})
+    if strange:
+        raise Broken(f"it wrote /opt/ml/{strange[0]}, which SageMaker does not know")
+
+
+@check("OUT-06", GOOD)
+def ends_promptly(run: Run) -> None:
+    """The run ends soon after its last line."""
+    _need_success(run)
+    if not run.lines or run.ended_at is None:
+        raise Unseen("it printed nothing")
+    idle = run.ended_at - run.lines[-1].at
+    if idle > DAEMON_SECONDS:
+        raise Doubtful(f"it ended {idle:.0f} s after its last line: {run.lines[-1].text[:80]!r}")
+
+
+@check("IMG-04", GOOD)
+def needs_no_privilege(run: Run) -> None:
+    """A run that fails does not blame a missing privilege."""
+    _blames(run, PRIVILEGES, "it needs a privilege that SageMaker never gives")
+
+
+@check("DIST-10", GOOD)
+def small_shared_memory(run: Run) -> None:
+    """A run that fails with 64 MB of /dev/shm does not blame it."""
+    _blames(run, SHARED_MEMORY, "64 MB of shared memory are not enough for it")
+
+
+CHECKS = (
+    starts,
+    success_is_zero,
+    failure_is_not_zero,
+    success_leaves_no_reason,
+    failure_leaves_its_reason,
+    bare_failure_leaves_its_reason,
+    model_appears,
+    stops_in_time,
+    logs_something,
+    nothing_is_lost,
+    paths_are_known,
+    ends_promptly,
+    needs_no_privilege,
+    small_shared_memory,
+)
+
+
+def _need_start(run: Run) -> None:
+    if run.refusal is not None or run.exit_code in runs.MISSING:
+        raise Unseen("it did not start")
+
+
+def _need_success(run: Run) -> None:
+    if not run.good:
+        raise Unseen("training failed")
+
+
+def _blames(run: Run, signs: tuple[str, ...], verdict: str) -> None:
+    _need_start(run)
+    if run.good:
+        return
+    for line in run.log.lower().splitlines():
+        if any(sign in line for sign in signs):
+            raise Broken(f"{verdict}: {line.strip()[:200]}")
+    raise Unseen("it failed for another reason")
+
+
+def _part(name: str, number: int) -> str:
+    parts = PurePosixPath(name).parts
+    return parts[number] if len(parts) > number else ""
+
+
+def _leads_out(name: str, target: str) -> bool:
+    if target.startswith("/"):
+        return True
+    depth = len(PurePosixPath(name).parts) - 2  # below `model`
+    for part in PurePosixPath(target).parts:
+        depth += -1 if part == ".." else 1
+        if depth < 0:
+            return True
+    return False

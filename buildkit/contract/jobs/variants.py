@@ -1,0 +1,184 @@
+"""Clauses of a training job's configuration, judged by varying a good run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildkit.contract.clause import Broken, Doubtful, Unseen, check
+from buildkit.contract.jobs import bundle, channels, odd
+
+if TYPE_CHECKING:
+    from buildkit.contract.jobs.bundle import Bundle, Variant
+    from buildkit.contract.jobs.runs import Run
+
+ODD = bundle.of(
+    "`train` on the samples, with all that may be odd about a job",
+    (*odd.VARIANTS, *channels.VARIANTS),
+)
+
+
+@check("CFG-02", ODD)
+def knows_both_encodings(seen: Bundle) -> None:
+    """Text hyperparameters in JSON's quotes, or without them: it passes, and drops the quotes."""
+    quoted = _quoted(seen.good(odd.ENCODED)) - _quoted(seen.plain)
+    if quoted:
+        raise Broken(f"with {odd.ENCODED.title} it wrote /opt/ml/{min(quoted)}")
+
+
+@check("CFG-03", ODD)
+def bears_reserved_names(seen: Bundle) -> None:
+    """All reserved hyperparameters, as the SDK sends them."""
+    run = seen.run(odd.RESERVED)
+    if not run.good and seen.alone(odd.RESERVED_LOCAL).good:
+        raise Doubtful(
+            f"with {', '.join(odd.NEEDS_AWS)} it {run.told}\nperhaps for want of credentials"
+        )
+    seen.good(odd.RESERVED)
+
+
+@check("CFG-03", ODD)
+def bears_unknown_names(seen: Bundle) -> None:
+    """A long hyperparameter that nobody knows passes, or is refused with a reason."""
+    run = seen.run(odd.UNKNOWN)
+    if run.good or reason(run):
+        return
+    raise Doubtful(f"with {odd.UNKNOWN.title} `train` {run.told}\nand it wrote no reason")
+
+
+@check("CFG-04", ODD)
+def bears_fast_file(seen: Bundle) -> None:
+    """TrainingInputMode FastFile and an unknown key for each channel."""
+    seen.good(channels.FAST_FILE)
+
+
+@check("CFG-04", ODD)
+def bears_content_types(seen: Bundle) -> None:
+    """A ContentType for each channel, guessed by the names of its files."""
+    run = seen.run(channels.TYPED)
+    if not run.good:
+        raise Doubtful(f"with {channels.TYPED.title} `train` {run.told}")
+
+
+@check("CFG-05", ODD)
+def bears_other_names(seen: Bundle) -> None:
+    """The host is algo-1-ab12c, its interface eth1, and there is one of that name."""
+    seen.good(odd.RENAMED)
+
+
+@check("CFG-06", ODD)
+def bears_more_files(seen: Bundle) -> None:
+    """Files in /opt/ml/input/config that nobody documents, one of them not even text."""
+    seen.good(odd.JUNK)
+
+
+@check("DATA-01", ODD)
+def bears_channel_names(seen: Bundle) -> None:
+    """A further channel `my-Data.v1` with the data of the first."""
+    run = seen.run(channels.NAMED)
+    if not run.good and not seen.alone(channels.PLAINLY_NAMED).good:
+        raise Unseen("it takes no further channel, whatever its name")
+    seen.good(channels.NAMED)
+
+
+@check("DATA-02", ODD)
+def bears_manifests(seen: Bundle) -> None:
+    """A file <channel>-manifest beside each channel."""
+    seen.good(channels.MANIFESTS)
+
+
+@check("DATA-02", ODD)
+def bears_folders(seen: Bundle) -> None:
+    """An empty folder in each channel that holds only files."""
+    run = seen.run(channels.EMPTY_FOLDERS)
+    if not run.good:
+        raise Doubtful(f"with {channels.EMPTY_FOLDERS.title} `train` {run.told}")
+
+
+@check("DATA-08", ODD)
+def skips_unknown_channels(seen: Bundle) -> None:
+    """Further channels `code` and `sm_drivers` with a file that is no data."""
+    seen.good(channels.SDK_CHANNELS)
+
+
+@check("ENV-03", ODD)
+def bears_no_region(seen: Bundle) -> None:
+    """No AWS_REGION is set."""
+    seen.good(odd.NO_REGION)
+
+
+@check("TREE-02", ODD)
+def makes_its_folders(seen: Bundle) -> None:
+    """There is no /opt/ml/output/data, and nothing else that need not be there."""
+    seen.good(odd.SPARSE)
+
+
+@check("TREE-05", ODD)
+def bears_real_modes(seen: Bundle) -> None:
+    """The folder /opt/ml/input/config has the mode 0644, as in a real job."""
+    seen.good(odd.MODES)
+
+
+@check("IMG-05", ODD)
+def trains_as_root(seen: Bundle) -> None:
+    """It can enter /opt/ml/input/config with mode 0644, as only root can."""
+    seen.good(odd.MODES)
+
+
+@check("LOG-03", ODD)
+def keeps_variables_secret(seen: Bundle) -> None:
+    """The value of the variable DB_PASSWORD is not in the log."""
+    _look_for(odd.SECRET_VARIABLE, seen, odd.SECRETIVE)
+
+
+@check("LOG-03", ODD)
+def keeps_hyperparameters_secret(seen: Bundle) -> None:
+    """The value of the hyperparameter db_password is not in the log."""
+    _look_for(odd.SECRET_HYPERPARAMETER, seen, odd.UNKNOWN)
+
+
+def reason(run: Run) -> str:
+    """What it wrote to /opt/ml/output/failure."""
+    return (run.file("output/failure") or b"").decode("utf-8", "replace").strip()
+
+
+def _quoted(run: Run) -> set[str]:
+    return {each.name for each in run.tree or () if '"' in each.name}
+
+
+def _look_for(secret: tuple[str, str], seen: Bundle, variant: Variant) -> None:
+    """A run that failed does not count: what is refused may be told."""
+    name, value = secret
+    if not seen.run(variant).good:
+        raise Unseen(f"it fails with {name}")
+    if _line_with(value, seen.run(variant)) and (line := _line_with(value, seen.alone(variant))):
+        raise Broken(f"the value of {name} is in the log: {_around(value, line)!r}")
+
+
+def _line_with(value: str, run: Run) -> str:
+    return next((line.text for line in run.lines if value in line.text), "")
+
+
+def _around(value: str, line: str) -> str:
+    at = line.index(value)
+    return line[max(at - 60, 0) : at + len(value)]
+
+
+CHECKS = (
+    knows_both_encodings,
+    bears_reserved_names,
+    bears_unknown_names,
+    bears_fast_file,
+    bears_content_types,
+    bears_other_names,
+    bears_more_files,
+    bears_channel_names,
+    bears_manifests,
+    bears_folders,
+    skips_unknown_channels,
+    bears_no_region,
+    makes_its_folders,
+    bears_real_modes,
+    trains_as_root,
+    keeps_variables_secret,
+    keeps_hyperparameters_secret,
+)

@@ -1,0 +1,103 @@
+"""What an image is for, found out from what it can start."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildkit.contract.bench import Bench, Subject
+from buildkit.contract.hosting.client import Health, HttpClient
+from buildkit.contract.hosting.servers import PORT
+from buildkit.contract.jobs import job, runs
+from buildkit.contract.world import Start
+from buildkit.model import Purpose, Samples
+
+if TYPE_CHECKING:
+    from buildkit.contract.world import Container, Engine
+
+SECONDS = 15
+NONSENSE = "no-such-word"
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reaction:
+    """What a start word led to: an exit code or none yet, what was printed, HTTP on 8080."""
+
+    refused: bool
+    exit_code: int | None
+    log: str
+    answers: bool
+
+
+def purpose(image: str, engine: Engine) -> Purpose:
+    """What `docker run IMAGE train` and `serve` lead to, in at most 15 s.
+
+    Without an entrypoint each word is a program or is not. With one, a word that leads to the
+    same as a nonsense word is not known to the image. An image that knows neither is tested for
+    both, and fails.
+    """
+    trains, serves = _found_on_path(image, engine)
+    if engine.view(image).entrypoint:
+        with ThreadPoolExecutor(max_workers=3) as pool:
+            train, serve, nonsense = pool.map(
+                lambda word: _react(image, engine, word), ("train", "serve", NONSENSE)
+            )
+        serves = serve.answers or (serves and not _same(serve, nonsense))
+        trains = not train.answers and not _same(train, nonsense)
+    if trains == serves:
+        return Purpose.BOTH
+    return Purpose.TRAINING if trains else Purpose.INFERENCE
+
+
+def _found_on_path(image: str, engine: Engine) -> tuple[bool, bool]:
+    path = engine.view(image).environment.get("PATH", DEFAULT_PATH)
+    with engine.container(image, Start(command=("train",))) as container:
+        return _has(container, path, "train"), _has(container, path, "serve")
+
+
+def _has(container: Container, path: str, program: str) -> bool:
+    return any(container.look(f"{folder}/{program}") for folder in path.split(":") if folder)
+
+
+def _react(image: str, engine: Engine, word: str) -> Reaction:
+    """Start it with a word, on the `/opt/ml` of a job without samples."""
+    subject = Subject(image=image, architecture="", purpose=Purpose.BOTH, samples=Samples())
+    start = Start(command=(word,), ports=(PORT,))
+    with ExitStack() as kept:
+        bench = Bench(subject=subject, engine=engine, kept=kept)
+        container = kept.enter_context(runs.laid_out(bench, job.of(Samples()), start=start))
+        if container.start() is not None:
+            return Reaction(refused=True, exit_code=None, log="", answers=False)
+        health = Health(after=None, last=None)
+        began = time.monotonic()
+        while container.wait(0) is None and time.monotonic() - began < SECONDS:
+            host, port = container.address(PORT)
+            client = HttpClient(host=host, port=port)
+            health = client.wait_for_health(1, lambda: container.wait(0) is None)
+            if health.last is not None:
+                break
+        return Reaction(
+            refused=False,
+            exit_code=container.wait(0),
+            log=container.logs(),
+            answers=health.last is not None,
+        )
+
+
+def _same(reaction: Reaction, nonsense: Reaction) -> bool:
+    """Whether a word did what a nonsense word does."""
+    if reaction.refused or reaction.exit_code in runs.MISSING:
+        return True
+    return (reaction.exit_code, reaction.answers) == (nonsense.exit_code, nonsense.answers) and (
+        _words(reaction.log) == _words(nonsense.log)
+    )
+
+
+def _words(log: str) -> list[str]:
+    """A log without the start word itself, and without what changes from run to run."""
+    kept = (word for word in log.split() if not any(c.isdigit() for c in word))
+    return [word for word in kept if not {"train", "serve", NONSENSE} & {word.strip("'\"`:,.")}]

@@ -1,0 +1,173 @@
+"""Clauses of script-style serving (ITK): inference.py beside the model, here the suite's own."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from buildkit.contract.archive import Archive
+from buildkit.contract.bench import Scenario
+from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.hosting import servers
+from buildkit.contract.hosting.client import OK
+from buildkit.contract.jobs import runs
+from buildkit.model import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from buildkit.contract.bench import Bench
+    from buildkit.contract.hosting.client import Answer
+    from buildkit.contract.hosting.servers import Serving
+
+SERVER = "multi-model-server"
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+IMPORTED = "buildkit_inference: imported"
+RAISED = "buildkit_inference: model_fn raises"
+LISTENING_SECONDS = 30
+START = replace(
+    servers.SERVE,
+    environment={
+        "SAGEMAKER_PROGRAM": "inference.py",
+        "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+        "SAGEMAKER_REGION": "us-east-1",
+    },
+)
+HEAD = f"""\
+import os, sys
+print({IMPORTED!r})
+sys.stdout.flush()
+def text(body):
+    return body if isinstance(body, str) else bytes(body).decode()
+"""
+MODEL_FN = """\
+def model_fn(model_dir):
+    with open(os.path.join(model_dir, "buildkit.txt")) as file:
+        return file.read().strip()
+"""
+STEPS = """\
+def input_fn(body, content_type):
+    return text(body).strip() + "i"
+def predict_fn(data, model):
+    return model + data + "p"
+def output_fn(prediction, accept):
+    return prediction + "o"
+"""
+TRANSFORM = """\
+def transform_fn(model, body, content_type, accept):
+    return model + text(body).strip() + "t"
+"""
+RAISING = f"""\
+def model_fn(model_dir):
+    print({RAISED!r})
+    sys.stdout.flush()
+    raise RuntimeError({RAISED!r})
+"""
+
+
+def _model(source: str) -> Callable[[Bench], str]:
+    def make(bench: Bench) -> str:
+        archive = Archive()
+        archive.folder("model/code")
+        archive.file("model/buildkit.txt", b"7\n")
+        archive.file("model/code/inference.py", (HEAD + source).encode())
+        return runs.filled(bench, servers.MODEL, archive.chunks())
+
+    return lambda bench: bench.once(make)
+
+
+def _of(title: str, source: str, seconds: float | None = None) -> Scenario[Serving]:
+    return servers.of(
+        title, start=START, choose=_model(source), seconds=seconds, needs_health=False
+    )
+
+
+IN_STEPS = _of("`serve` with input_fn, predict_fn and output_fn", MODEL_FN + STEPS)
+AT_ONCE = _of("`serve` with transform_fn", MODEL_FN + TRANSFORM)
+MIXED = _of("`serve` with transform_fn beside predict_fn", MODEL_FN + STEPS + TRANSFORM, 60)
+
+
+@contextmanager
+def _cannot_load(bench: Bench) -> Iterator[Serving]:
+    path = bench.engine.view(bench.subject.image).environment.get("PATH", DEFAULT_PATH)
+    with bench.engine.container(bench.subject.image, servers.SERVE) as container:
+        folders = [folder for folder in path.split(":") if folder]
+        if not any(container.look(f"{folder}/{SERVER}") for folder in folders):
+            raise Unseen(f"the image does not hold {SERVER}")
+    with servers.served(bench, start=START, choose=_model(RAISING), seconds=60) as serving:
+        yield serving
+
+
+CANNOT_LOAD = Scenario(
+    title="`serve` with a model_fn that raises", stage=_cannot_load, purpose=Purpose.INFERENCE
+)
+
+
+def _invoke(serving: Serving) -> Answer:
+    headers = {"Content-Type": "text/csv", "Accept": "text/csv"}
+    return serving.client.ask(
+        "POST", "/invocations", seconds=servers.INVOCATION_SECONDS, body=b"3", headers=headers
+    )
+
+
+def _said(serving: Serving, text: str) -> bool:
+    return any(text in line.text for line in serving.container.lines())
+
+
+def _need_import(serving: Serving) -> None:
+    if serving.refusal is not None or not _said(serving, IMPORTED):
+        raise Unseen("it does not import code/inference.py of the model folder")
+
+
+def _demand(serving: Serving, wanted: bytes) -> None:
+    _need_import(serving)
+    if serving.health.after is None:
+        raise Broken(f"with code/inference.py it is never healthy: {serving.told}")
+    answer = _invoke(serving)
+    if answer.status != OK or wanted not in answer.body:
+        raise Broken(
+            f"the functions make {wanted.decode()!r} of the model 7 and the request 3, and "
+            f"POST /invocations answered {answer.shown()}{last_lines(serving.log)}"
+        )
+
+
+@check("ITK-04", IN_STEPS)
+def calls_the_steps(serving: Serving) -> None:
+    """An answer shows that model_fn, input_fn, predict_fn and output_fn were called in order."""
+    _demand(serving, b"73ipo")
+
+
+@check("ITK-04", AT_ONCE)
+def calls_transform(serving: Serving) -> None:
+    """An answer shows that model_fn and transform_fn were called."""
+    _demand(serving, b"73t")
+
+
+@check("ITK-04", MIXED)
+def refuses_a_mix(serving: Serving) -> None:
+    """It does not become healthy, or does not answer with 200."""
+    _need_import(serving)
+    if serving.health.after is not None and (answer := _invoke(serving)).status == OK:
+        raise Doubtful(
+            f"transform_fn stands beside predict_fn, and the answer is {answer.shown()} "
+            "instead of an error"
+        )
+
+
+@check("ITK-07", CANNOT_LOAD)
+def ping_tells_the_truth(serving: Serving) -> None:
+    """GET /ping does not answer 200 after model_fn has raised."""
+    if serving.health.after is None:
+        return
+    deadline = time.monotonic() + LISTENING_SECONDS
+    while not _said(serving, RAISED):
+        if time.monotonic() > deadline:
+            raise Unseen("model_fn of code/inference.py is not called before a request")
+        time.sleep(1)
+    if (answer := serving.ping()).status == OK:
+        raise Broken(f"model_fn has raised, and GET /ping answers {answer.shown()}")
+
+
+CHECKS = (calls_the_steps, calls_transform, refuses_a_mix, ping_tells_the_truth)

@@ -1,0 +1,59 @@
+"""The clause of version 3 of the SDK: it starts /bin/bash on a driver of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from buildkit.contract.clause import Broken, check
+from buildkit.contract.jobs import job, runs
+from buildkit.contract.jobs.job import Channel
+from buildkit.contract.world import Start
+
+if TYPE_CHECKING:
+    from buildkit.contract.bench import Bench
+    from buildkit.contract.jobs.runs import Run
+
+DRIVER = "input/data/sm_drivers/sm_train.sh"
+START = Start(
+    entrypoint=("/bin/bash",),
+    command=("-c", f"chmod +x {job.ROOT}/{DRIVER} && {job.ROOT}/{DRIVER}"),
+)
+LEFT = "model/buildkit_driver"
+SCRIPT = b"""\
+#!/bin/bash
+missing() { echo "buildkit_driver: the image lacks $1"; exit 3; }
+command -v chmod > /dev/null || missing chmod
+command -v cat > /dev/null || missing cat
+python=$(command -v python3 || command -v python) || missing "python3 and python"
+pip=$(command -v pip3 || command -v pip) || missing "pip3 and pip"
+"$pip" --version > /dev/null || missing "a $pip that runs"
+env=/opt/ml/input/sm_training.env
+"$python" -c 'print("export SM_BUILDKIT=\\"yes\\"")' > "$env" || missing "a writable $env"
+cat "$env"
+source "$env"
+[[ $SM_BUILDKIT == yes ]] || missing "a $python that prints"
+echo done > /opt/ml/model/buildkit_driver
+echo "buildkit_driver: done"
+"""
+"""What the SDK's own driver calls, and then a file in `LEFT`."""
+
+
+def _driven(bench: Bench) -> Run:
+    work = job.of(bench.subject.samples)
+    channels = tuple(Channel(name=name, path=None) for name in ("code", "sm_drivers"))
+    work = replace(work, channels=(*work.channels, *channels), files=((DRIVER, SCRIPT),))
+    return runs.train(bench, work, start=START)
+
+
+DRIVEN = runs.of("/bin/bash on a driver in the channel sm_drivers", _driven)
+
+
+@check("SDK-02", DRIVEN)
+def driver_finds_its_programs(run: Run) -> None:
+    """A driver that calls bash, chmod, cat, python3 or python, pip3 or pip, ends with 0."""
+    if not run.good or run.file(LEFT) is None:
+        raise Broken(f"the driver {run.told}")
+
+
+CHECKS = (driver_finds_its_programs,)

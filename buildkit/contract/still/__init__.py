@@ -1,0 +1,1 @@
+"""Clauses that are judged without starting the image."""

@@ -1,0 +1,135 @@
+"""Clauses that can be judged without a start: the image itself (IMG) and its start words (RUN)."""
+
+from __future__ import annotations
+
+import posixpath
+import tarfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildkit.contract import archive
+from buildkit.contract.bench import Bench, Scenario
+from buildkit.contract.clause import Broken, check
+from buildkit.contract.world import Start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildkit.contract.world import Container, Entry, ImageView
+    from buildkit.features import Feature
+
+MACHINES = {62: "amd64", 183: "arm64"}
+ELF_HEADER = 20
+INITS = ("tini", "docker-init", "dumb-init", "init")
+
+
+LINKS = 5
+HEAD = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class StillImage:
+    """An image that is not running: what it says of itself, and its files by `look`.
+
+    `shell` is the beginning of its `/bin/sh`, `opt_ml` all that it holds below `/opt/ml`.
+    """
+
+    reference: str
+    view: ImageView
+    architecture: str
+    features: frozenset[Feature]
+    shell: bytes
+    opt_ml: tuple[Entry, ...]
+    container: Container
+
+
+@contextmanager
+def _still(bench: Bench) -> Iterator[StillImage]:
+    subject = bench.subject
+    # Some engines refuse a container without any command, and this one is never started.
+    with bench.engine.container(subject.image, Start(command=("train",))) as container:
+        yield StillImage(
+            reference=subject.image,
+            view=bench.engine.view(subject.image),
+            architecture=subject.architecture,
+            features=subject.features,
+            shell=_head(container, "/bin/sh"),
+            opt_ml=_opt_ml(container),
+            container=container,
+        )
+
+
+def _opt_ml(container: Container) -> tuple[Entry, ...]:
+    try:
+        return archive.members(container.get("/opt/ml"))
+    except tarfile.TarError:
+        return ()
+
+
+def _head(container: Container, path: str) -> bytes:
+    """The beginning of a program of the image, through its links; empty if it is not there."""
+    for _ in range(LINKS):
+        found = container.look(path)
+        if found is None:
+            return b""
+        if found.kind != "link":
+            return archive.head(container.get(path), HEAD)
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(path), found.target))
+    return b""
+
+
+STILL = Scenario(title="the image as it lies there, not started", stage=_still)
+
+
+@check("IMG-01", STILL, smoke=True)
+def right_platform(image: StillImage) -> None:
+    """Operating system and architecture of the image, and the processor of its /bin/sh."""
+    found = f"{image.view.os}/{image.view.architecture}"
+    if found != f"linux/{image.architecture}":
+        raise Broken(f"the image is for {found}, wanted is linux/{image.architecture}")
+    machine = _machine(image.shell)
+    if machine not in (None, image.architecture):
+        raise Broken(f"the image says that it is for {found}, but its /bin/sh is for {machine}")
+
+
+@check("IMG-05", STILL, smoke=True)
+def runs_as_root(image: StillImage) -> None:
+    """The user of the image."""
+    if image.view.user.partition(":")[0] not in ("", "0", "root"):
+        raise Broken(f"the image runs as `{image.view.user}`")
+
+
+@check("IMG-06", STILL, smoke=True)
+def opt_ml_is_free(image: StillImage) -> None:
+    """There is no file below /opt/ml, except in /opt/ml/code."""
+    files = [f"/opt/{each.name}" for each in image.opt_ml if each.kind == "file"]
+    baked = [name for name in files if not name.startswith("/opt/ml/code/")]
+    if baked:
+        raise Broken(f"the image holds {', '.join(baked[:5])}")
+
+
+@check("RUN-04", STILL, smoke=True)
+def exec_form(image: StillImage) -> None:
+    """The first words of the entrypoint."""
+    entrypoint = image.view.entrypoint
+    if len(entrypoint) > 1 and entrypoint[1] == "-c" and entrypoint[0].endswith("sh"):
+        raise Broken(f"the entrypoint is a shell: {' '.join(entrypoint)}")
+
+
+@check("RUN-05", STILL, smoke=True)
+def no_bare_init(image: StillImage) -> None:
+    """The entrypoint is not an init program with nothing but flags."""
+    program, *rest = image.view.entrypoint or ("",)
+    if program.rpartition("/")[2] in INITS and all(word.startswith("-") for word in rest):
+        raise Broken(f"the entrypoint is {' '.join(image.view.entrypoint)}")
+
+
+def _machine(program: bytes) -> str | None:
+    """The processor of an ELF program: `e_machine` of its header, by its name in Go and Docker."""
+    if program[:4] != b"\x7fELF" or len(program) < ELF_HEADER:
+        return None
+    return MACHINES.get(int.from_bytes(program[18:20], "little"), "another processor")
+
+
+CHECKS = (right_platform, runs_as_root, opt_ml_is_free, exec_form, no_bare_init)

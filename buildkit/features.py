@@ -1,0 +1,44 @@
+"""What an image may promise beyond `train` and `serve`, and how its labels say so."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Feature(str, Enum):
+    """What an image promises beyond `train` and `serve`. Its clauses are judged only then."""
+
+    ASYNC = "async"
+    BATCH = "batch"
+    BIDIRECTIONAL_STREAMING = "bidirectional-streaming"
+    BIND_TO_PORT = "bind-to-port"
+    CHECKPOINTS = "checkpoints"
+    CUSTOM_ATTRIBUTES = "custom-attributes"
+    EFA = "efa"
+    GPU = "gpu"
+    ISOLATION = "isolation"
+    MARKETPLACE = "marketplace"
+    MODEL_MONITOR = "model-monitor"
+    MPI = "mpi"
+    MULTI_MODEL = "multi-model"
+    PIPE_MODE = "pipe-mode"
+    PROCESSING = "processing"
+    SCRIPT_MODE = "script-mode"
+    SDK_V3 = "sdk-v3"
+    SERVERLESS = "serverless"
+    SESSIONS = "sessions"
+    STREAMING = "streaming"
+    TUNING = "tuning"
+    TWO_NODE = "two-node"
+
+
+FEATURES_LABEL = "buildkit.features"
+"""The label that tells which features an image promises, separated by commas."""
+CAPABILITIES = {
+    Feature.BIND_TO_PORT: "com.amazonaws.sagemaker.capabilities.accept-bind-to-port",
+    Feature.MULTI_MODEL: "com.amazonaws.sagemaker.capabilities.multi-models",
+    Feature.BIDIRECTIONAL_STREAMING: (
+        "com.amazonaws.sagemaker.capabilities.bidirectional-streaming"
+    ),
+}
+"""SageMaker's own labels, `true` where the feature is offered (contract IMG-07)."""

@@ -1,0 +1,149 @@
+"""What an image under test may use, and the end of a container that uses more.
+
+Memory and processes are limited by the kernel. Disk is not: the engine has no portable limit for
+it, so its use is looked at, and a single file is limited by the kernel too.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from buildkit.containers import FAILURES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import docker
+
+RUN = "buildkit.run"
+OWNER = "buildkit.owner"
+DISK = 8 * 1024**3
+"""Bytes that a container and its volumes may hold."""
+PROCESSES = 4096
+MEMORY_SHARE = 0.5
+"""Of the engine's memory; never all of it, whatever an image does."""
+LOOK_SECONDS = 2
+
+
+def owner() -> str:
+    """The label that tells later runs which process made a thing."""
+    return f"{socket.gethostname()}/{os.getpid()}"
+
+
+def _is_gone(label: str) -> bool:
+    """Whether the process of a label has ended. Of another machine nobody knows."""
+    host, _, number = label.rpartition("/")
+    if host != socket.gethostname() or not number.isdigit():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def sweep(client: docker.DockerClient, label: str) -> None:
+    """Remove every container, volume and network with a label, whatever state it is in."""
+    mine: dict[str, Any] = {"label": label}
+    with suppress(*FAILURES):
+        # Others are removing them too: one that has gone must not end the list.
+        for container in client.containers.list(all=True, filters=mine, ignore_removed=True):
+            with suppress(*FAILURES):
+                container.remove(force=True, v=True)
+    with suppress(*FAILURES):
+        for volume in client.volumes.list(filters=mine):
+            with suppress(*FAILURES):
+                volume.remove(force=True)
+    with suppress(*FAILURES):
+        for network in client.networks.list(filters=mine):
+            with suppress(*FAILURES):
+                network.remove()
+
+
+def sweep_the_dead(client: docker.DockerClient) -> None:
+    """Remove what a run left that was killed before it could."""
+    everything: dict[str, Any] = {"label": OWNER}
+    with suppress(*FAILURES):
+        things = [
+            *client.api.containers(all=True, filters=everything),
+            *(client.api.volumes(filters=everything)["Volumes"] or ()),
+            *client.api.networks(filters=everything),
+        ]
+        for label in {thing["Labels"][OWNER] for thing in things}:
+            if _is_gone(label):
+                sweep(client, f"{OWNER}={label}")
+
+
+@dataclass(kw_only=True)
+class Guard:
+    """Looks at what containers hold on disk, while there are any, and ends those with too much.
+
+    `limit` is in bytes, for each container with its volumes.
+    """
+
+    client: docker.DockerClient
+    run: str
+    limit: int
+    _volumes: dict[str, Sequence[str]] = field(default_factory=dict)
+    _overruns: dict[str, str] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _thread: threading.Thread | None = None
+
+    def watch(self, container: str, volumes: Sequence[str]) -> None:
+        with self._lock:
+            self._volumes[container] = volumes
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._look_on, daemon=True)
+                self._thread.start()
+
+    def forget(self, container: str) -> None:
+        with self._lock:
+            self._volumes.pop(container, None)
+
+    def overrun(self, container: str) -> str:
+        """What a container was ended for, empty if it was not."""
+        return self._overruns.get(container, "")
+
+    def _look_on(self) -> None:
+        pause = threading.Event()
+        while True:
+            pause.wait(LOOK_SECONDS)
+            with self._lock:
+                watched = dict(self._volumes)
+                if not watched:
+                    self._thread = None
+                    return
+            with suppress(*FAILURES, ValueError, KeyError):  # the next look will tell
+                self._look(watched)
+
+    def _look(self, watched: Mapping[str, Sequence[str]]) -> None:
+        held = self._held_by_volumes()
+        mine: dict[str, Any] = {"label": f"{RUN}={self.run}"}
+        for facts in self.client.api.containers(size=True, filters=mine):
+            container = facts["Id"]
+            used = facts.get("SizeRw", 0)
+            used += sum(held.get(volume, 0) for volume in watched.get(container, ()))
+            if used > self.limit:
+                self._overruns[container] = (
+                    f"ended for holding {used / 1024**3:.1f} GB on disk; "
+                    f"the limit is {self.limit / 1024**3:.0f} GB"
+                )
+                self.client.api.kill(container)
+
+    def _held_by_volumes(self) -> Mapping[str, int]:
+        """Bytes by volume. docker-py cannot ask for volumes alone, and all else takes minutes."""
+        api = self.client.api
+        url = f"{api.base_url}/v{api.api_version}/system/df"
+        answer = api.get(url, params={"type": "volume"}, timeout=api.timeout)
+        return {
+            volume["Name"]: max(volume["UsageData"]["Size"], 0)
+            for volume in answer.json()["Volumes"] or ()
+            if volume.get("UsageData")
+        }

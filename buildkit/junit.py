@@ -1,0 +1,89 @@
+"""Reports -> JUnit XML, which CI systems show as tests."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from buildkit.model import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from buildkit.model import ClauseResult, Report
+
+ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 cannot hold, not even escaped."""
+
+SUMMARY = 200
+"""So much of a line fits in a list of tests; the whole is in the text."""
+
+
+def document(reports: Sequence[Report]) -> str:
+    """One testsuite per image, one testcase per clause."""
+    every = [clause for report in reports for clause in report.clauses]
+    root = ET.Element("testsuites", {"name": "SageMaker contract", **_counts(every)})
+    root.extend(_suite(report) for report in reports)
+    ET.indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _counts(clauses: Sequence[ClauseResult]) -> dict[str, str]:
+    states = [clause.status for clause in clauses]
+    return {
+        "tests": str(len(states)),
+        "failures": str(states.count(Status.FAIL)),
+        "errors": "0",
+        "time": f"{sum(clause.seconds for clause in clauses):.3f}",
+    }
+
+
+def _suite(report: Report) -> ET.Element:
+    skipped = sum(clause.status is Status.SKIP for clause in report.clauses)
+    facts = {"name": _legal(report.image), **_counts(report.clauses), "skipped": str(skipped)}
+    suite = ET.Element("testsuite", facts)
+    properties = ET.SubElement(suite, "properties")
+    made_of = {"digest": report.digest, "profile": report.profile, "suite": report.suite}
+    for name, value in made_of.items():
+        ET.SubElement(properties, "property", {"name": name, "value": _legal(value)})
+    for clause in report.clauses:
+        suite.append(_case(clause, f"{report.image} {report.profile}"))
+    return suite
+
+
+def _case(clause: ClauseResult, where: str) -> ET.Element:
+    """`where` tells images and profiles apart, for readers that merge cases by their names."""
+    case = ET.Element(
+        "testcase",
+        {
+            "classname": _legal(where),
+            "name": _legal(f"{clause.id} {clause.title}"),
+            "time": f"{clause.seconds:.3f}",
+        },
+    )
+    told = "\n".join(filter(None, (clause.message, clause.hint and f"fix: {clause.hint}")))
+    if clause.status is Status.FAIL:
+        _add(case, "failure", told, message=_first_line(clause.message))
+    elif clause.status is Status.WARN:
+        _add(case, "system-out", f"warning: {told}")
+    elif clause.status is Status.SKIP:
+        # The attribute is what most readers show; GitLab shows only the text.
+        _add(case, "skipped", clause.message, message=_first_line(clause.message))
+    elif clause.message:
+        _add(case, "system-out", clause.message)
+    return case
+
+
+def _add(case: ET.Element, tag: str, text: str, **attributes: str) -> None:
+    child = ET.SubElement(case, tag, attributes)
+    child.text = _legal(text)
+
+
+def _first_line(text: str) -> str:
+    line = text.strip().partition("\n")[0]
+    return _legal(line if len(line) <= SUMMARY else f"{line[:SUMMARY]}…")
+
+
+def _legal(text: str) -> str:
+    return ILLEGAL.sub(lambda found: repr(found[0])[1:-1], text)

@@ -1,0 +1,165 @@
+"""Where images under test run: containers, volumes and networks of one run, bounded and labelled.
+
+Every one of them carries the run's label, so that an interrupted run can sweep what it has left,
+and a later run what a killed one has left. Files travel as archives, never as bind mounts: the
+engine may be on another machine.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlparse
+
+from docker.types import LogConfig, Mount, Ulimit
+
+from buildkit import guard, shell
+from buildkit.containers import FAILURES, Container, translated
+from buildkit.errors import ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import docker
+
+    from buildkit.contract.world import Start
+
+CAPABILITIES = (
+    "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETUID", "SETGID", "SETPCAP", "SETFCAP", "KILL",
+    "NET_BIND_SERVICE", "SYS_CHROOT", "AUDIT_WRITE",
+)  # fmt: skip
+"""Docker's own set without MKNOD and NET_RAW: nothing more may be expected (IMG-04)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sandbox:
+    """Fits `contract.world.Engine`, but for its images.
+
+    `memory` is how many bytes of it one container may have. `local`: the engine runs on this
+    machine's own kernel, so the addresses of its networks are reached from here.
+    """
+
+    client: docker.DockerClient
+    endpoint: str
+    run: str
+    memory: int
+    local: bool
+    guard: guard.Guard
+    closed: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def volume(self) -> Iterator[str]:
+        self._refuse_when_closed()
+        with translated("creating a volume"):
+            volume = self.client.volumes.create(labels=self._labels)
+        try:
+            yield volume.name
+        finally:
+            with suppress(*FAILURES):
+                volume.remove(force=True)
+
+    @contextmanager
+    def network(self, *, isolated: bool = False) -> Iterator[str]:
+        self._refuse_when_closed()
+        with translated("creating a network"):
+            network = self.client.networks.create(
+                f"buildkit-{uuid.uuid4().hex[:12]}", internal=isolated, labels=self._labels
+            )
+        try:
+            yield str(network.name)
+        finally:
+            with suppress(*FAILURES):
+                network.remove()
+
+    @contextmanager
+    def container(self, image: str, start: Start) -> Iterator[Container]:
+        """A container without terminal and stdin (contract RUN-07), bounded in every way."""
+        self._refuse_when_closed()
+        host = urlparse(self.endpoint).hostname or "127.0.0.1"
+        with translated(f"creating a container of `{image}`"):
+            created = self.client.containers.create(image, **self._options(start, host))
+        number = str(created.id)
+        self.guard.watch(number, [mount.volume for mount in start.mounts])
+        try:
+            with translated("connecting a container"):
+                for network, names in start.networks[1:]:
+                    self.client.networks.get(network).connect(created, aliases=list(names))
+            yield Container(
+                docker=created,
+                host=host,
+                bridged=self.local,
+                overrun=lambda: self.guard.overrun(number),
+            )
+        finally:
+            self.guard.forget(number)
+            with suppress(*FAILURES):
+                created.remove(force=True, v=True)
+
+    def _options(self, start: Start, host: str) -> dict[str, Any]:
+        memory = start.memory or self.memory
+        options: dict[str, Any] = {
+            "command": list(start.command),
+            "environment": dict(start.environment),
+            "labels": self._labels,
+            "log_config": LogConfig(
+                type=LogConfig.types.JSON, config={"max-size": "5m", "max-file": "2"}
+            ),
+            "mounts": [
+                Mount(
+                    target=mount.path,
+                    source=mount.volume,
+                    type="volume",
+                    read_only=mount.read_only,
+                    no_copy=True,
+                )
+                for mount in start.mounts
+            ],
+            "cap_drop": ["ALL"],
+            "cap_add": list(CAPABILITIES),
+            "mem_limit": memory,
+            "memswap_limit": memory,
+            "pids_limit": guard.PROCESSES,
+            "ulimits": [Ulimit(name="fsize", soft=self.guard.limit, hard=self.guard.limit)],
+            "read_only": start.read_only,
+            "tmpfs": dict.fromkeys(start.scratch, "size=512m,mode=1777"),
+        }
+        if start.entrypoint is not None:
+            options["entrypoint"] = list(start.entrypoint)
+        if start.cpus is not None:
+            options["nano_cpus"] = int(start.cpus * 1e9)
+        if start.user is not None:
+            options["user"] = start.user
+        if not start.shared_memory:
+            options["ipc_mode"] = "none"
+        if start.beside is not None:
+            return {**options, "network_mode": f"container:{start.beside}"}
+        if start.networks:
+            network, names = start.networks[0]
+            endpoint_config = self.client.api.create_endpoint_config(aliases=list(names))
+            options |= {"network": network, "networking_config": {network: endpoint_config}}
+        ports = {f"{port}/tcp": (_publish_on(host), 0) for port in start.ports}
+        return {**options, "hostname": start.hostname, "ports": ports}
+
+    @property
+    def _labels(self) -> dict[str, str]:
+        return {guard.RUN: self.run, guard.OWNER: guard.owner()}
+
+    def interrupt(self) -> None:
+        """End what this run waits for: processes, then containers. No new ones are begun."""
+        shell.end_all()
+        self.closed.set()
+        self.sweep()
+
+    def sweep(self) -> None:
+        guard.sweep(self.client, f"{guard.RUN}={self.run}")
+
+    def _refuse_when_closed(self) -> None:
+        if self.closed.is_set():
+            raise ToolError("the run was ended")
+
+
+def _publish_on(local: str) -> str:
+    return "127.0.0.1" if local == "127.0.0.1" else "0.0.0.0"  # noqa: S104 - a remote engine

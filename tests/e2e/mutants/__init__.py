@@ -1,0 +1,1 @@
+"""Images that break one clause each, by the group of clauses."""

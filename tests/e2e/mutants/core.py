@@ -1,0 +1,179 @@
+"""The image itself, how its programs start and stop, and what a job leaves."""
+
+from __future__ import annotations
+
+from tests.e2e.mutants.mutant import Mutant
+
+TRAINING = ("training",)
+INFERENCE = ("inference",)
+FAILS = ("OUT-01", "OUT-02")
+
+MUTANTS: dict[str, Mutant] = {
+    "shell-of-another-processor": Mutant(
+        clause="IMG-01",
+        dockerfile=(
+            "RUN cp /bin/sh /tmp/sh && printf '\\267' | dd of=/tmp/sh bs=1 seek=18 conv=notrunc"
+            " && mv /tmp/sh /bin/sh"
+        ),
+        also=("RUN-11",),
+    ),
+    "makes-a-device": Mutant(
+        clause="IMG-04",
+        program="train",
+        old="    forget_old_failure()\n    try:\n",
+        new="    forget_old_failure()\n    try:\n"
+        "        os.mknod('/tmp/device', 0o020600, os.makedev(1, 3))\n",
+        purposes=TRAINING,
+        also=FAILS,
+    ),
+    "needs-shared-memory": Mutant(
+        clause="DIST-10",
+        program="train",
+        old="    forget_old_failure()\n    try:\n",
+        new="    forget_old_failure()\n    try:\n"
+        "        pathlib.Path('/dev/shm/x').write_bytes(bytes(100 << 20))\n",
+        purposes=TRAINING,
+        also=FAILS,
+    ),
+    "another-user": Mutant(clause="IMG-05", dockerfile="USER 65534", also=("OUT-01", "OUT-02", "TREE-05")),
+    "a-baked-model": Mutant(
+        clause="IMG-06", dockerfile="RUN mkdir -p /opt/ml/model && date > /opt/ml/model/m"
+    ),
+    "a-shell-as-entrypoint": Mutant(
+        clause="RUN-04", dockerfile='ENTRYPOINT ["/bin/sh", "-c", "exec \\"$0\\""]'
+    ),
+    "a-bare-init": Mutant(
+        clause="RUN-05",
+        dockerfile='RUN printf "#!/bin/sh\\nshift; exec \\"\\$@\\"\\n" > /usr/bin/tini && '
+        'chmod +x /usr/bin/tini\nENTRYPOINT ["/usr/bin/tini", "--"]',
+    ),
+    "train-is-not-executable": Mutant(
+        clause="RUN-01", dockerfile="RUN chmod -x /usr/local/bin/train", purposes=TRAINING
+    ),
+    "train-from-windows": Mutant(
+        clause="RUN-01", program="train", old="python3\n", new="python3\r\n", purposes=TRAINING,
+        also=("OUT-01",),
+    ),
+    "serve-is-missing": Mutant(
+        clause="RUN-02", dockerfile="RUN rm /usr/local/bin/serve", purposes=INFERENCE,
+        also=("SERVE-03",),
+    ),
+    "serve-goes-to-the-background": Mutant(
+        clause="RUN-02",
+        old="    signal.sigwait({signal.SIGTERM, signal.SIGINT})\n",
+        new="    return 0\n",
+        purposes=INFERENCE,
+        samples='model = "samples/model"',
+        also=("SERVE-02", "SERVE-03", "SERVE-06", "SERVE-14", "RUN-09"),
+    ),
+    "stopped-training-goes-on": Mutant(
+        clause="RUN-08",
+        program="train",
+        old="    raise Stopped\n",
+        new="    time.sleep(600)\n",
+        purposes=TRAINING,
+        samples='hyperparameters = { epochs = "2", seconds = "3" }',
+    ),
+    "stopped-server-goes-on": Mutant(
+        clause="RUN-09",
+        old="    signal.sigwait({signal.SIGTERM, signal.SIGINT})\n",
+        new="    time.sleep(3600)\n",
+        purposes=INFERENCE,
+        samples='model = "samples/model"',
+    ),
+    "model-outside-of-opt-ml-model": Mutant(
+        clause="OUT-03",
+        program="train",
+        old='(MODEL / "model.json").write_text',
+        new='(OUTPUT / "data/model.json").write_text',
+        purposes=TRAINING,
+    ),
+    "a-link-out-of-the-model": Mutant(
+        clause="OUT-03",
+        program="train",
+        old="        MODEL.mkdir(parents=True, exist_ok=True)\n",
+        new="        MODEL.mkdir(parents=True, exist_ok=True)\n"
+        '        (MODEL / "latest").symlink_to("/tmp")\n',
+        purposes=TRAINING,
+    ),
+    "fails-with-0": Mutant(
+        clause="OUT-01", program="train", old="    return 1\n", new="    return 0\n",
+        purposes=TRAINING,
+    ),
+    "fails-without-a-reason": Mutant(
+        clause="OUT-02",
+        program="train",
+        old="        FAILURE.write_text(reason[:1024]",
+        new='        pathlib.Path("/tmp/failure").write_text(reason[:1024]',
+        purposes=TRAINING,
+    ),
+    "failure-after-success": Mutant(
+        clause="OUT-02",
+        program="train",
+        old='    say("done")\n',
+        new='    FAILURE.write_text("all is well")\n    say("done")\n',
+        purposes=TRAINING,
+    ),
+    "results-beside-output-data": Mutant(
+        clause="OUT-05",
+        program="train",
+        old='(OUTPUT / "data" / f"{job.host}.json").write_text',
+        new='(OUTPUT / f"{job.host}.json").write_text',
+        purposes=TRAINING,
+    ),
+    "a-folder-of-its-own": Mutant(
+        clause="TREE-01",
+        program="train",
+        old="        MODEL.mkdir(parents=True, exist_ok=True)\n",
+        new="        MODEL.mkdir(parents=True, exist_ok=True)\n"
+        '        (ROOT / "logs").mkdir(exist_ok=True)\n',
+        purposes=TRAINING,
+    ),
+    "lives-on-after-its-work": Mutant(
+        clause="OUT-06",
+        program="train",
+        old='    say("done")\n',
+        new='    say("done")\n    time.sleep(15)\n',
+        purposes=TRAINING,
+    ),
+    "says-nothing": Mutant(
+        clause="LOG-01",
+        program="train",
+        old="    print(text, flush=True)\n",
+        new="    pass\n",
+        purposes=TRAINING,
+        also=("MET-01",),
+    ),
+    "holds-its-log-back": Mutant(
+        clause="LOG-02",
+        program="train",
+        old="    print(text, flush=True)\n",
+        new='    print(text, flush=bool(os.environ.get("PYTHONUNBUFFERED")))\n',
+        dockerfile="ENV PYTHONUNBUFFERED=",
+        samples='hyperparameters = { epochs = "3", seconds = "1" }',
+        purposes=TRAINING,
+        also=("ENV-06",),
+    ),
+    "listens-to-itself": Mutant(
+        clause="SERVE-01",
+        old='Server(("0.0.0.0", PORT), Handler)',
+        new='Server(("127.0.0.1", PORT), Handler)',
+        purposes=INFERENCE,
+        samples='model = "samples/model"\nstartup-seconds = 60',
+        also=("SERVE-03",),
+    ),
+    "never-healthy": Mutant(
+        clause="SERVE-03",
+        old='        if path == "/ping" and self.command',
+        new='        if path == "/health" and self.command',
+        purposes=INFERENCE,
+        samples='model = "samples/model"\nstartup-seconds = 60',
+    ),
+    "adds-something-else": Mutant(
+        clause="SERVE-06",
+        old="READERS[content_type](body), model.mean",
+        new="READERS[content_type](body), -model.mean",
+        purposes=INFERENCE,
+        samples='model = "samples/model"',
+    ),
+}  # fmt: skip

@@ -1,0 +1,200 @@
+"""Judgements on batch parameters and order, content types, streams, sessions, ports and models."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from buildkit.contract.clause import Broken, Doubtful
+from buildkit.contract.endpoints import batch_rules, models, pipeline, sessions, streaming
+from buildkit.contract.endpoints.asynchronous import body
+from buildkit.contract.endpoints.bidirectional import Talk
+from buildkit.contract.hosting.client import Answer
+from buildkit.contract.hosting.content import judge_type
+from buildkit.model import Payload
+
+
+def answer(content: object, content_type: str = "application/json", status: int = 200) -> Answer:
+    text = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return Answer(status=status, content_type=content_type, body=text)
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        answer(b"not found", "text/plain", 404),
+        answer({}),
+        answer(
+            {"MaxConcurrentTransforms": 8, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": 6}
+        ),
+        answer({"MaxPayloadInMB": 0, "MaxConcurrentTransforms": 1000}),
+        answer({"MaxPayloadInMB": 100}, "application/json; charset=utf-8"),
+    ],
+)
+def test_good_parameters_of_a_transform(good: Answer) -> None:
+    batch_rules.judge_parameters(good)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        answer(b"<html>", "text/html"),
+        answer("{“MaxPayloadInMB”: 6}".encode()),
+        answer(b"[" * 100_000),
+        answer([]),
+        answer({"MaxPayloadInMB": True}),
+        answer({"MaxPayloadInMB": 6.0}),
+        answer({"MaxPayloadInMB": -1}),
+        answer({"MaxPayloadInMB": 101}),
+        answer({"MaxPayloadInMB": 50, "MaxConcurrentTransforms": 3}),
+        answer({"BatchStrategy": "MultiRecord"}),
+    ],
+)
+def test_bad_parameters_of_a_transform(bad: Answer) -> None:
+    with pytest.raises(Broken):
+        batch_rules.judge_parameters(bad)
+
+
+def test_records_are_lines_of_csv_and_json_lines_without_a_header() -> None:
+    assert batch_rules.records("text/csv; charset=utf-8", b"1,2\r\n\n3,4\n") == [b"1,2", b"3,4"]
+    assert batch_rules.records("application/jsonlines", b'{"a":1}\n{"a":2}') == [
+        b'{"a":1}',
+        b'{"a":2}',
+    ]
+    assert batch_rules.records("text/csv", b"name,age\nx,3\n") == []
+    assert batch_rules.records("text/csv", b'"two\nlines",1\n') == []
+    assert batch_rules.records("text/csv", b"a text\nanother\n") == [b"a text", b"another"]
+    assert batch_rules.records("application/json", b"{}\n{}\n") == []
+
+
+def test_a_final_newline_is_no_line() -> None:
+    assert batch_rules.lines(b"1\n2\n") == batch_rules.lines(b"1\r\n2") == [b"1", b"2"]
+    assert batch_rules.lines(b"") == []
+    assert len(batch_rules.lines(b"1\n\n2")) == 3
+
+
+def test_order_is_blamed_only_where_the_same_lines_stand_elsewhere() -> None:
+    batch_rules.judge_order([b"1.0000000001", b'{"a": 2}'], [b"1", b'{"a":2.0}'])
+    with pytest.raises(Broken):
+        batch_rules.judge_order([b"2", b"1", b"3"], [b"1", b"2", b"3"])
+    with pytest.raises(Doubtful):
+        batch_rules.judge_order([b"2", b"1.01", b"3"], [b"1", b"2", b"3"])
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content", "seen"),
+    [
+        ("application/json", b"[1]", True),
+        ("text/csv; charset=utf-8", b"1,2\n3,4", True),
+        ("text/csv", b"4.5", True),
+        ("application/jsonlines", b"1\n{}\n", True),
+        ("text/html; charset=utf-8", b"<p>", True),
+        ("application/x-own", b"{}", False),
+    ],
+)
+def test_a_true_content_type(content_type: str, content: bytes, seen: bool) -> None:
+    assert judge_type("x", answer(content, content_type)) is seen
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content"),
+    [
+        ("", b"1"),
+        ("application/json", b"1\n2"),
+        ("text/csv", b'{"predictions": [1]}'),
+        ("text/csv", b"\xff\xfe"),
+        ("application/jsonlines", b"one\n"),
+        ("text/html", b"4.5"),
+        ("text/html; charset=utf-8", b"setosa"),
+    ],
+)
+def test_a_content_type_that_lies(content_type: str, content: bytes) -> None:
+    with pytest.raises(Broken):
+        judge_type("x", answer(content, content_type))
+
+
+def streamed(*parts: float, seconds: float, chunked: bool = True) -> str:
+    headers = {"transfer-encoding": "chunked"} if chunked else {"content-length": "3"}
+    return streaming.judge(
+        Answer(
+            status=200, content_type="", body=b"x", headers=headers, seconds=seconds,
+            parts=tuple((at, 1) for at in parts),
+        )
+    )  # fmt: skip
+
+
+def test_a_stream_comes_in_parts_that_are_apart() -> None:
+    assert not streamed(0.1, 0.5, 0.9, seconds=1)
+    assert "chunks" in streamed(0.1, 0.9, seconds=1, chunked=False)
+    assert "at the end" in streamed(0.99, 1.0, seconds=1)
+    assert "at the end" in streamed(5, 5.3, seconds=5.3)
+    assert streaming.QUICK in streamed(0.01, 0.02, seconds=0.03)
+
+
+def test_the_header_of_a_new_session() -> None:
+    assert sessions.session_id("a-1; Expires=2999-01-31T00:00:00Z") == "a-1"
+    for wrong in (
+        "a-1",
+        "-a; Expires=2999-01-31T00:00:00Z",
+        "a_b; Expires=2999-01-31T00:00:00Z",
+        "a; Expires=2999-02-31T00:00:00Z",
+        "a; Expires=2999-01-31 00:00:00",
+        f"{'a' * 257}; Expires=2999-01-31T00:00:00Z",
+        f"{'-' * 5000}; Expires=2999-01-31T00:00:00Z",
+    ):
+        with pytest.raises(Broken):
+            sessions.session_id(wrong)
+    with pytest.raises(Doubtful):
+        sessions.session_id("a; Expires=2001-01-31T00:00:00Z")
+
+
+PROC = """  sl  local_address rem_address   st tx_queue rx_queue
+   0: 00000000:2329 00000000:0000 0A 00000000:00000000
+   1: 0100007F:1F90 00000000:0000 0A 00000000:00000000
+   2: 0B00007F:9999 00000000:0000 0A 00000000:00000000
+   3: 0100007F:A000 0100007F:2329 01 00000000:00000000
+   4: 00000000000000000000000000000000:2401 00000000000000000000000000000000:0000 0A 0
+"""
+
+
+def test_listening_ports_and_those_that_were_not_given() -> None:
+    assert pipeline.ports(PROC) == {9001, 8080, 9217}
+    assert pipeline.strangers({9001, 9101, 9010, 9199}) == []
+    assert pipeline.strangers({9001, 8080, 9217}) == [8080, 9217]
+
+
+def test_a_page_of_models() -> None:
+    one = {"modelName": "a", "modelUrl": "/opt/ml/models/a/model"}
+    assert models.page(answer({"models": []})) == ({}, "")
+    assert models.page(answer({"models": [one], "nextPageToken": "2"})) == (
+        {"a": "/opt/ml/models/a/model"},
+        "2",
+    )
+    wrongs: tuple[object, ...] = ([], {}, {"models": {}}, {"models": ["a"]}, {"models": [{"a": 1}]})
+    for wrong in wrongs:
+        with pytest.raises(Broken):
+            models.page(answer(wrong))
+    with pytest.raises(Broken):
+        models.page(answer({"models": []}, status=404))
+
+
+def test_a_large_body_is_a_sample_filled_up(tmp_path: object) -> None:
+    path = f"{tmp_path}/sample"
+    with open(path, "wb") as file:  # noqa: PTH123
+        file.write(b"1,2\n3,4")
+    for content_type, filler in (
+        ("text/csv", b"\n"),
+        ("application/json", b" "),
+        ("x/y", b"1,2\n3,4"),
+    ):
+        payload = Payload(content_type=content_type, body=path)
+        whole = b"".join(body(payload, 3_000_001))
+        assert len(whole) == 3_000_001
+        assert whole.startswith(b"1,2\n3,4" + filler)
+
+
+def test_a_talk_is_told_with_and_without_replies() -> None:
+    assert Talk(replies=()).told == "no message"
+    assert Talk(replies=(), ended="it was closed").told == "no message, and it was closed"
+    assert Talk(replies=("a", b"b")).told == "2 messages, first 'a'"

@@ -1,0 +1,192 @@
+"""Judgements of checkpoints, several hosts, scripts and processing, on what was observed by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from buildkit.contract import isolation
+from buildkit.contract.clause import Broken, Doubtful, Unseen
+from buildkit.contract.jobs import checkpoints, monitor, nodes, pairs, processing, resuming
+from buildkit.contract.jobs.runs import Run
+from buildkit.contract.scripts import script, scripted, userscripts, variables
+from buildkit.contract.world import Entry, Line
+
+if TYPE_CHECKING:
+    from buildkit.contract.clause import Check
+
+EPOCHS = [f"epoch={number} loss={1 / number:.3f}" for number in range(1, 6)]
+
+
+def verdict(check: Check[Any], observed: object) -> str:
+    try:
+        check.judge(observed)
+    except (Broken, Doubtful, Unseen) as error:
+        return f"{type(error).__name__}: {error}"
+    return "pass"
+
+
+def ended(exit_code: int | None = 0, *tree: Entry, log: list[str] | None = None) -> Run:
+    lines = tuple(Line(at=float(at), text=text) for at, text in enumerate(log or []))
+    return Run(refusal=None, exit_code=exit_code, seconds=5.0, log="said", lines=lines, tree=tree)
+
+
+def file(name: str, content: bytes = b"x") -> Entry:
+    return Entry(
+        name=name, kind="file", size=len(content), mode=0o644, digest=str(content), content=content
+    )
+
+
+@pytest.mark.parametrize(
+    ("again", "expected"),
+    [
+        (EPOCHS, EPOCHS[0]),
+        (EPOCHS[2:], ""),
+        ([], ""),
+        (["resuming after epoch 2", *EPOCHS], ""),
+        (["no checkpoint, starting from scratch", *EPOCHS], EPOCHS[0]),
+        (["2026-11-20 epoch=1 loss=1.0", *EPOCHS], EPOCHS[0]),
+    ],
+)
+def test_a_log_tells_whether_all_was_done_again(again: list[str], expected: str) -> None:
+    assert resuming.repeats(EPOCHS, EPOCHS[:3], again) == expected
+
+
+def test_a_log_without_a_count_tells_nothing() -> None:
+    log = ["loading", "loss 0.5", "loss 0.3", "loss 0.31", "saved"]
+    assert resuming.repeats(log, log, log) is None
+
+
+def test_the_first_epoch_again_is_no_proof_when_only_that_had_begun() -> None:
+    assert resuming.repeats(EPOCHS, EPOCHS[:1], EPOCHS) is None
+
+
+def test_a_clock_is_no_count() -> None:
+    assert resuming.counts([f"12:00:{second} working" for second in (41, 42, 43)]) == ()
+
+
+def test_resumption() -> None:
+    whole = ended(log=EPOCHS)
+    killed = ended(137, log=EPOCHS[:3])
+    found = checkpoints.Resumption(
+        whole=whole, first=killed, again=ended(log=EPOCHS[3:]), cut=ended(1), cut_name="c/3"
+    )
+    assert verdict(checkpoints.resumes, found) == "pass"
+    assert verdict(checkpoints.resumes, replace(found, again=whole)).startswith("Broken")
+    assert verdict(checkpoints.resumes, replace(found, again=ended(2))).startswith("Broken")
+    silent = ended(log=["working"])
+    unclear = replace(found, whole=silent, first=silent, again=silent)
+    assert verdict(checkpoints.resumes, unclear).startswith("Doubtful")
+    assert verdict(checkpoints.survives_a_cut_checkpoint, found).startswith("Broken: with c/3")
+
+
+def test_the_newest_checkpoint_is_cut_by_time_then_by_number_and_never_a_hidden_one() -> None:
+    names = ["c/epoch-9", "c/epoch-10", "c/.epoch-11"]
+    assert max(map(file, names), key=checkpoints._age).name == "c/epoch-10"
+    newer = replace(file("c/epoch-1"), modified=2.0)
+    assert max([newer, *map(file, names)], key=checkpoints._age).name == "c/epoch-1"
+
+
+def test_hosts_clash_only_with_other_content() -> None:
+    one, other = file("model/a", b"1"), file("model/a", b"2")
+    same = pairs.Pair(hosts={"x": ended(0, one), "y": ended(0, one)})
+    clash = pairs.Pair(hosts={"x": ended(0, one), "y": ended(0, other)})
+    failed = pairs.Pair(hosts={"x": ended(None), "y": ended(1)})
+    assert verdict(nodes.models_do_not_clash, same) == "pass"
+    assert "/opt/ml/model/a" in verdict(nodes.models_do_not_clash, clash)
+    assert verdict(nodes.models_do_not_clash, failed).startswith("Unseen")
+    assert "on two hosts y: `train` ended with 1" in verdict(nodes.train_together, failed)
+
+
+def test_routes_are_read_by_interface() -> None:
+    table = (
+        "Iface\tDestination\tGateway\n"
+        "eth0\t00000000\t010012AC\neth0\t000012AC\t00000000\neth1\t000013AC\t00000000\nbroken\n"
+    )
+    assert pairs.routes(table) == {"eth0": "000012AC", "eth1": "000013AC"}
+    assert pairs.routes("") == {}
+
+
+def test_isolation_may_cost_half_a_minute() -> None:
+    assert isolation.limit(2) == 32
+    assert isolation.limit(100) == 200
+
+
+def probed(argv: list[str], **environ: str) -> Run:
+    left = {"argv": argv, "environ": environ, "cwd": "/opt/ml/code"}
+    return ended(0, file(userscripts.LEFT, json.dumps(left).encode()))
+
+
+@pytest.mark.parametrize("left", [b"", b"{", b"[]", b'{"argv": 1, "environ": {}, "cwd": ""}'])
+def test_what_a_hostile_image_left_is_no_exception(left: bytes) -> None:
+    run = ended(0, file(userscripts.LEFT, left))
+    assert verdict(script.named_by_hyperparameter, run).startswith("Broken")
+    assert verdict(script.arguments_are_right, run).startswith("Unseen")
+
+
+def test_arguments_word_for_word() -> None:
+    assert verdict(script.arguments_are_right, probed(scripted.ARGUMENTS)) == "pass"
+    assert verdict(script.arguments_are_right, probed(["-a", "true"])).startswith("Broken")
+
+
+def test_a_value_that_a_shell_ran() -> None:
+    words = [w for name, value in scripted.HARMLESS.items() for w in (f"--{name}", value)]
+    assert verdict(script.no_shell_runs_values, probed(words)) == "pass"
+    ran = replace(probed(words), changes=("/tmp", scripted.PWNED))
+    assert verdict(script.no_shell_runs_values, ran).startswith("Broken")
+
+
+def environ() -> dict[str, str]:
+    wanted = variables.wanted(scripted.PROBE_JOB, userscripts.PROGRAM, scripted.ARGUMENTS)
+    return {
+        **{
+            name: value if isinstance(value, str) else json.dumps(value.value, indent=1)
+            for name, value in wanted.items()
+        },
+        **dict.fromkeys(variables.NUMBERS, "1"),
+        **dict.fromkeys(variables.LISTS, "[]"),
+        **dict.fromkeys(variables.OBJECTS, "{}"),
+    }
+
+
+def test_variables_are_compared_as_values() -> None:
+    def wrong(**changes: str) -> list[str]:
+        found = {**environ(), **changes}
+        return variables.wrong(found, scripted.PROBE_JOB, userscripts.PROGRAM, scripted.ARGUMENTS)
+
+    assert wrong() == []
+    assert wrong(SM_IS_HETERO="0") == ["SM_IS_HETERO is '0', not false"]
+    assert wrong(SM_NUM_CPUS="many") == ["SM_NUM_CPUS is 'many'"]
+    assert wrong(**{"SM_HP_LEARNING-RATE": "0.2"}) == ["SM_HP_LEARNING-RATE is '0.2', not 0.1"]
+    assert wrong(SM_HPS="[" * 9999)[0].startswith("SM_HPS is")
+
+
+def test_outputs_of_processing() -> None:
+    link = Entry(name="processing/output/a", kind="link", size=0, mode=0o777, target="/tmp/a")
+    judge = processing.outputs_are_files
+    assert verdict(judge, ended(0, file("processing/output/a"))) == "pass"
+    assert "link to /tmp/a" in verdict(judge, ended(0, link))
+    assert verdict(judge, ended(0, file("processing/input/a"))).startswith("Broken")
+    assert verdict(judge, ended(1)).startswith("Unseen")
+
+
+def test_the_message_is_utf_8() -> None:
+    judge = processing.failure_leaves_a_message
+    assert verdict(judge, ended(1, file("output/message", "zu früh".encode()))) == "pass"
+    assert "not UTF-8" in verdict(judge, ended(1, file("output/message", b"\xff")))
+    assert verdict(judge, ended(1)).startswith("Broken")
+    assert verdict(judge, ended(0)).startswith("Unseen")
+
+
+def test_monitor_files() -> None:
+    three = [file(f"{monitor.RESULTS}/{name}", b"{}") for name in monitor.FILES]
+    bad_metric = file(f"{monitor.METRICS}/m.jsonl", b"{}\nno\n")
+    assert verdict(monitor.writes_three_files, ended(0, *three)) == "pass"
+    assert "constraints_violations.json" in verdict(
+        monitor.writes_three_files, ended(0, *three[:2])
+    )
+    assert "no" in verdict(monitor.writes_three_files, ended(0, *three, bad_metric))
+    assert all(map(json.loads, monitor.capture().splitlines()))
