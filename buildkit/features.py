@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Feature(str, Enum):
@@ -42,3 +46,13 @@ CAPABILITIES = {
     ),
 }
 """SageMaker's own labels, `true` where the feature is offered (contract IMG-07)."""
+
+
+def promised(labels: Mapping[str, str]) -> frozenset[Feature]:
+    """The features that the labels of an image promise."""
+    named = {word.strip() for word in labels.get(FEATURES_LABEL, "").split(",")}
+    return frozenset(
+        each
+        for each in Feature
+        if each.value in named or labels.get(CAPABILITIES.get(each, "")) == "true"
+    )

@@ -6,11 +6,14 @@ it, so its use is looked at, and a single file is limited by the kernel too.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from buildkit.containers import FAILURES
@@ -30,15 +33,28 @@ MEMORY_SHARE = 0.5
 LOOK_SECONDS = 2
 
 
+@cache
+def machine() -> str:
+    """Where process numbers mean what they mean here: the same name may be many machines'."""
+    facts = [socket.gethostname()]
+    for read in (
+        Path("/proc/sys/kernel/random/boot_id").read_text,
+        Path("/proc/self/ns/pid").readlink,
+    ):
+        with suppress(OSError):  # only Linux has them
+            facts.append(str(read()).strip())
+    return hashlib.sha256(" ".join(facts).encode()).hexdigest()[:12]
+
+
 def owner() -> str:
     """The label that tells later runs which process made a thing."""
-    return f"{socket.gethostname()}/{os.getpid()}"
+    return f"{machine()}/{os.getpid()}"
 
 
-def _is_gone(label: str) -> bool:
+def is_gone(label: str) -> bool:
     """Whether the process of a label has ended. Of another machine nobody knows."""
-    host, _, number = label.rpartition("/")
-    if host != socket.gethostname() or not number.isdigit():
+    where, _, number = label.rpartition("/")
+    if where != machine() or not number.isdigit():
         return False
     try:
         os.kill(int(number), 0)
@@ -77,7 +93,7 @@ def sweep_the_dead(client: docker.DockerClient) -> None:
             *client.api.networks(filters=everything),
         ]
         for label in {thing["Labels"][OWNER] for thing in things}:
-            if _is_gone(label):
+            if is_gone(label):
                 sweep(client, f"{OWNER}={label}")
 
 

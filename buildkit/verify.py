@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from buildkit.contract import kit
 from buildkit.contract.bench import Subject
 from buildkit.errors import ContractError
+from buildkit.features import promised
 from buildkit.model import Level, Profile, Report, Samples, Status, Verified
 
 if TYPE_CHECKING:
@@ -43,9 +44,14 @@ SMOKE = Depth()
 def report(
     subject: Subject, digest: str, engine: Engine, depth: Depth, progress: Progress
 ) -> Report:
-    """Test any image of the engine. `progress` is told how many scenarios are done, of how many."""
+    """Test any image of the engine, also on what its labels promise.
+
+    `progress` is told how many scenarios are done, of how many.
+    """
     began = time.monotonic()
-    results = kit.run(subject, engine, depth.profile, depth.only, progress)
+    labels = engine.view(subject.image).labels
+    promising = replace(subject, features=subject.features | promised(labels))
+    results = kit.run(promising, engine, depth.profile, depth.only, progress)
     return Report(
         image=subject.image,
         digest=digest,

@@ -61,7 +61,10 @@ def good() -> int:
 def tell(verdict: factory.Verdict) -> None:
     word = "killed  " if verdict.killed else "SURVIVED"
     also = f"  also {', '.join(verdict.others)}" if verdict.others else ""
-    print(f"{word} {verdict.mutant.clause:<9} {verdict.name}{also}", flush=True)
+    print(
+        f"{word} {verdict.mutant.clause:<9} {verdict.name} {verdict.report.seconds:.0f} s{also}",
+        flush=True,
+    )
 
 
 def coverage(killed: set[str]) -> None:

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import engine, junit, names, options, page, pipeline, records, verify
+from buildkit import console, engine, junit, names, options, page, pipeline, records, verify
 from buildkit.commands import report
 from buildkit.contract import probe
 from buildkit.contract.bench import Subject
 from buildkit.contract.catalogue import clauses
 from buildkit.errors import Exit, NothingSelectedError, UsageError
-from buildkit.features import CAPABILITIES, FEATURES_LABEL, Feature
+from buildkit.features import Feature
 from buildkit.model import Profile, Purpose, Samples
 from buildkit.project import read as read_project
 from buildkit.verify import Depth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from buildkit.engine import Engine
@@ -82,7 +82,7 @@ if TYPE_CHECKING:
 @options.JSON
 @options.JUNIT
 @options.HTML
-@options.VERBOSE
+@click.option("--verbose", "-v", is_flag=True, help="Show each clause, not only the broken ones.")
 @options.JOBS
 def command(
     *,
@@ -205,24 +205,13 @@ def _subject(
         purpose = lender.purpose
     else:
         purpose = pipeline.alone(lambda: probe.purpose(image, docker), docker.interrupt)
+        console.step(image, f"purpose, by what it can start: {purpose.value}")
     return Subject(
         image=image,
         architecture=view.architecture,
         purpose=purpose,
         samples=Samples() if lender is None else lender.samples,
-        features=frozenset(features)
-        | frozenset(() if lender is None else lender.features)
-        | _labelled(view.labels),
-    )
-
-
-def _labelled(labels: Mapping[str, str]) -> frozenset[Feature]:
-    """The features that the labels of an image promise."""
-    promised = {word.strip() for word in labels.get(FEATURES_LABEL, "").split(",")}
-    return frozenset(
-        each
-        for each in Feature
-        if each.value in promised or labels.get(CAPABILITIES.get(each, "")) == "true"
+        features=frozenset(features) | frozenset(() if lender is None else lender.features),
     )
 
 

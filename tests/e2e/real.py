@@ -19,6 +19,7 @@ from typing import Any
 import boto3
 import requests
 
+from buildkit import guard
 from tests.e2e.running import Result, Running
 
 ROOT = Path(__file__).parents[2]
@@ -125,7 +126,7 @@ class Local:
             *self.docker("volume", "ls", *mine[:3], mine[3] + "{{.Name}}").splitlines(),
             *self.docker("network", "ls", *mine[:3], mine[3] + "{{.ID}}").splitlines(),
         }
-        return {line for line in found if not _lives(line.partition(" ")[0])}
+        return {line for line in found if guard.is_gone(line.partition(" ")[0])}
 
     def sweep(self) -> list[str]:
         """Remove what a run could not, because its engine was gone."""
@@ -145,11 +146,6 @@ class Local:
             time.sleep(0.2)
             found &= self.leftovers()
         return found
-
-
-def _lives(owner: str) -> bool:
-    host, _, number = owner.rpartition("/")
-    return host != os.uname().nodename or Path("/proc", number).exists()
 
 
 ALGORITHM = Path(__file__).with_name("algorithm")

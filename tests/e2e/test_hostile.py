@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from buildkit import guard
 from tests.e2e.mutants import factory
 from tests.e2e.parts import wait_until
 
@@ -216,7 +216,7 @@ def test_what_a_killed_run_left_is_swept_by_the_next(
 ) -> None:
     running = local.start("test", images["never-listens"], "--purpose=inference", folder=tmp_path)
     wait_until(lambda: images["never-listens"] in local.docker("ps", "--format", "{{.Image}}"))
-    owner = f"label=buildkit.owner={os.uname().nodename}/{running.process.pid}"
+    owner = f"label=buildkit.owner={guard.machine()}/{running.process.pid}"
     running.process.kill()
     running.end(10)
     assert local.docker("ps", "--quiet", "--filter", owner)

@@ -12,6 +12,7 @@ class Mutant:
     `old` is replaced by `new` once in `program`, a file of tests/e2e/everything; `dockerfile` are
     instructions that are added at its end. `features` are those that the clause needs, `samples`
     lines of TOML that replace keys of the samples. `also` are clauses that cannot but break, too.
+    `slow`: its verdict takes a minute or more.
     """
 
     clause: str
@@ -23,3 +24,4 @@ class Mutant:
     purposes: tuple[str, ...] = ()
     samples: str = ""
     also: tuple[str, ...] = ()
+    slow: bool = False
