@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from buildkit.contract.bench import Scenario
-from buildkit.contract.clause import Broken, Unseen, check, last_lines
+from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
 from buildkit.contract.jobs import errand, runs
 from buildkit.contract.still.image import STILL
 from buildkit.contract.world import Start
@@ -143,8 +143,10 @@ def failure_is_not_zero(run: Run) -> None:
     """The run that lacks its inputs does not end with 0."""
     if run.refusal is not None:
         raise Unseen("it did not start")
-    if run.exit_code is None or run.exit_code == 0:
+    if run.exit_code is None:
         raise Broken(f"without inputs it {run.told}")
+    if run.exit_code == 0:
+        raise Doubtful(f"without inputs it {run.told}")
 
 
 @check("PROC-03", PROCESSED)
@@ -157,7 +159,7 @@ def outputs_are_files(run: Run) -> None:
         if each.kind == "link":
             raise Broken(f"/opt/ml/{each.name} is a link to {each.target}")
     if not any(each.kind == "file" for each in made):
-        raise Broken(f"there is no file in /opt/ml/{errand.OUTPUT}{last_lines(run.log)}")
+        raise Doubtful(f"there is no file in /opt/ml/{errand.OUTPUT}{last_lines(run.log)}")
 
 
 @check("PROC-05", FAILED)
