@@ -45,7 +45,7 @@ engine-down: ## Stop and remove the engine and the registry that were started he
 	scripts/engine down
 
 contract-report: setup ## Prove the suite: mutants that it kills, good images that it blames (long)
-	@scripts/with-engine $(BIN)/python scripts/contract_report.py $(CONTRACT)
+	@scripts/with-engine $(BIN)/python -m tests.e2e.mutants $(CONTRACT)
 
 docs: setup ## Write docs/clauses.md anew
 	@$(BIN)/python scripts/clauses.py
