@@ -1,7 +1,8 @@
 """What an image under test may use, and the end of a container that uses more.
 
-Memory and processes are limited by the kernel. Disk is not: the engine has no portable limit for
-it, so its use is looked at, and a single file is limited by the kernel too.
+Memory and processes are limited by the kernel; but a program that forks without end goes on
+trying, and whole machines suffer from it. Disk is not limited: the engine has no portable limit
+for it, so its use is looked at, and a single file is limited by the kernel too.
 """
 
 from __future__ import annotations
@@ -27,7 +28,11 @@ RUN = "buildkit.run"
 OWNER = "buildkit.owner"
 DISK = 8 * 1024**3
 """Bytes that a container and its volumes may hold."""
-PROCESSES = 4096
+PROCESSES = 1024
+"""Processes and threads of a container. One that stays near it is ended."""
+NEAR = 0.95
+CPU_SHARES = 512
+"""Half of what others on the machine have, where they want the processor too."""
 MEMORY_SHARE = 0.5
 """Of the engine's memory; never all of it, whatever an image does."""
 LOOK_SECONDS = 2
@@ -109,6 +114,7 @@ class Guard:
     limit: int
     _volumes: dict[str, Sequence[str]] = field(default_factory=dict)
     _overruns: dict[str, str] = field(default_factory=dict)
+    _crowded: frozenset[str] = frozenset()
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _thread: threading.Thread | None = None
 
@@ -142,16 +148,30 @@ class Guard:
     def _look(self, watched: Mapping[str, Sequence[str]]) -> None:
         held = self._held_by_volumes()
         mine: dict[str, Any] = {"label": f"{RUN}={self.run}"}
+        crowded = set()
         for facts in self.client.api.containers(size=True, filters=mine):
             container = facts["Id"]
             used = facts.get("SizeRw", 0)
             used += sum(held.get(volume, 0) for volume in watched.get(container, ()))
             if used > self.limit:
-                self._overruns[container] = (
-                    f"ended for holding {used / 1024**3:.1f} GB on disk; "
-                    f"the limit is {self.limit / 1024**3:.0f} GB"
+                self._end(
+                    container,
+                    f"for holding {used / 1024**3:.1f} GB on disk; the limit is "
+                    f"{self.limit / 1024**3:.1f} GB",
                 )
-                self.client.api.kill(container)
+            elif self._processes(container) > NEAR * PROCESSES:
+                crowded.add(container)
+        for container in crowded & self._crowded:
+            self._end(container, f"for holding {PROCESSES} processes, which is the limit")
+        self._crowded = frozenset(crowded)
+
+    def _end(self, container: str, reason: str) -> None:
+        self._overruns[container] = f"ended {reason}"
+        self.client.api.kill(container)
+
+    def _processes(self, container: str) -> int:
+        stats: Any = self.client.api.stats(container, stream=False, one_shot=True)
+        return int(stats.get("pids_stats", {}).get("current", 0))
 
     def _held_by_volumes(self) -> Mapping[str, int]:
         """Bytes by volume. docker-py cannot ask for volumes alone, and all else takes minutes."""

@@ -122,6 +122,7 @@ class Sandbox:
             "mem_limit": memory,
             "memswap_limit": memory,
             "pids_limit": guard.PROCESSES,
+            "cpu_shares": guard.CPU_SHARES,
             "ulimits": [Ulimit(name="fsize", soft=self.guard.limit, hard=self.guard.limit)],
             "read_only": start.read_only,
             "tmpfs": dict.fromkeys(start.scratch, "size=512m,mode=1777"),

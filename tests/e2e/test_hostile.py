@@ -77,7 +77,7 @@ HOSTILE = {
     "forks-without-end": Hostile(
         clause="OUT-01",
         program="import os\nwhile True:\n    try: os.fork()\n    except OSError: pass",
-        evidence="did not end",
+        evidence="100 processes",
     ),
     "fills-the-disk": Hostile(
         clause="OUT-01",

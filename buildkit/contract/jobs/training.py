@@ -60,7 +60,7 @@ def starts(run: Run) -> None:
 def success_is_zero(run: Run) -> None:
     """The run on the samples ends with 0."""
     _need_start(run)
-    if run.bare and run.exit_code:
+    if run.bare and run.exit_code and not run.ended_by:
         raise Unseen(f"no samples are declared, and without them `train` {run.told}")
     if not run.good:
         raise Broken(f"`train` on the samples {run.told}")
@@ -95,7 +95,8 @@ def failure_leaves_its_reason(run: Run) -> None:
 @check("OUT-02", GOOD, smoke=True)
 def bare_failure_leaves_its_reason(run: Run) -> None:
     """Where no samples are declared, the run that fails for that leaves its reason, too."""
-    if run.bare and run.exit_code and run.exit_code not in runs.MISSING:
+    ended_itself = run.exit_code and run.exit_code not in runs.MISSING and not run.ended_by
+    if run.bare and ended_itself:
         _need_reason(run)
 
 

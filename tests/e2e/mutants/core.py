@@ -67,6 +67,7 @@ MUTANTS: dict[str, Mutant] = {
         also=("SERVE-02", "SERVE-03", "SERVE-06", "SERVE-14", "RUN-09"),
     ),
     "stopped-training-goes-on": Mutant(
+        slow=True,
         clause="RUN-08",
         program="train",
         old="    raise Stopped\n",
@@ -155,6 +156,7 @@ MUTANTS: dict[str, Mutant] = {
         also=("ENV-06",),
     ),
     "listens-to-itself": Mutant(
+        slow=True,
         clause="SERVE-01",
         old='Server(("0.0.0.0", PORT), Handler)',
         new='Server(("127.0.0.1", PORT), Handler)',
@@ -163,6 +165,7 @@ MUTANTS: dict[str, Mutant] = {
         also=("SERVE-03",),
     ),
     "never-healthy": Mutant(
+        slow=True,
         clause="SERVE-03",
         old='        if path == "/ping" and self.command',
         new='        if path == "/health" and self.command',

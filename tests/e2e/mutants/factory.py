@@ -182,4 +182,4 @@ def judge_all(
 
 
 def forget(images: Iterable[str]) -> None:
-    subprocess.run(["docker", "image", "rm", "--force", *images], capture_output=True, timeout=120)
+    subprocess.run(["docker", "image", "rm", "--force", *images], capture_output=True, timeout=600)

@@ -46,12 +46,14 @@ LOADED = {
         "            if len(SESSIONS) > 200:\n                os._exit(3)\n",
     ),
     "one-sample-is-slow": Mutant(
+        slow=True,
         clause="SERVE-07",
         old=INVOKE,
         new='        time.sleep(61 * ("json" in self.headers.get("Content-Type", "")))\n' + INVOKE,
         also=("SERVE-06", "SERVE-14"),
     ),
     "short-backlog": Mutant(
+        slow=True,
         clause="SERVE-08",
         old=BACKLOG,
         new=BACKLOG.replace("Threading", "").replace("128", "1"),
@@ -216,6 +218,7 @@ SERVERLESS = {
         features=("serverless",),
     ),
     "slow-on-one-processor": Mutant(
+        slow=True,
         clause="SLS-04",
         old=LOAD,
         new='            limit = pathlib.Path("/sys/fs/cgroup/cpu.max")\n'

@@ -51,6 +51,7 @@ MUTANTS: dict[str, Mutant] = {
         features=NODES,
     ),
     "impatient-follower": Mutant(
+        slow=True,
         clause="DIST-02",
         program="train",
         old="    pause = 0.1\n",
@@ -58,6 +59,7 @@ MUTANTS: dict[str, Mutant] = {
         features=NODES,
     ),
     "impatient-leader": Mutant(
+        slow=True,
         clause="DIST-02",
         program="train",
         old="    while missing:\n",
@@ -65,6 +67,7 @@ MUTANTS: dict[str, Mutant] = {
         features=NODES,
     ),
     "always-eth0": Mutant(
+        slow=True,
         clause="DIST-03",
         program="train",
         old="address_of(job.interface)",
@@ -302,6 +305,7 @@ MUTANTS: dict[str, Mutant] = {
         also=("GPU-01", "IMG-09"),
     ),
     "processing-ignores-sigint": Mutant(
+        slow=True,
         clause="RUN-10",
         program="process",
         old="signal.signal(signal.SIGINT, stop)",
@@ -309,6 +313,7 @@ MUTANTS: dict[str, Mutant] = {
         features=PROCESSING,
     ),
     "processing-ignores-sigterm": Mutant(
+        slow=True,
         clause="RUN-10",
         program="process",
         old="    signal.signal(signal.SIGTERM, stop)\n",
