@@ -1,12 +1,13 @@
-"""Containers that nobody here wrote: the suite on the public SageMaker examples.
+"""The suite on containers that nobody here wrote: the public examples for SageMaker.
 
-    scripts/public_examples.py [--from REPOSITORY] [--base PATTERN=IMAGE]... [--show FOLDER] [NAME]...
+    scripts/public_examples.py [--from REPOSITORY] [--base PATTERN=IMAGE]... [--keep FOLDER] [NAME…]
 
-Their files are taken from the repository of the examples at each run, a clone of which may be
-given, and built as published but for what MENDS says. A base that cannot be pulled has a
-stand-in: what `--base` says, else what STAND_INS says, made from $BUILDKIT_SUBSTITUTE
-(`scripts/bases 3.9 3.11 3.13`). A CA bundle for pip, as in docs/networks.md, is part of the base
-then. With names, only these examples; `--show` keeps the whole reports in a folder.
+Each run takes their files from the examples' repository, or from a clone of it, and builds them as
+they are, but for the changes that stand here and are printed. A base that cannot be pulled is
+replaced by what `--base` says, else by what BASES says; `scripts/bases 3.9 3.11 3.13` makes and
+prints the stand-ins for $BUILDKIT_SUBSTITUTE. Its pip gets the CA bundle of docs/networks.md and $PIP_INDEX_URL, for old
+ones ask for an index that is no more, and prefers wheels.
+With names, only these; `--keep` leaves build logs and reports in a folder.
 """
 
 from __future__ import annotations
@@ -16,31 +17,336 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from public_samples import SAMPLES
+from typing import Any
 
 PUBLISHED = "https://github.com/aws/amazon-sagemaker-examples"
 BUILDKIT = str(Path(sys.executable).with_name("buildkit"))
-OURS = "buildkit.local/public-examples"
+OURS = "buildkit-public-example"
+ATTEMPTS = 2  # mirrors have hiccups, and what was done is cached
+BASES = {
+    "ubuntu:18.04": "ubuntu",  # made of Ubuntu's packages
+    "*/r-base:*": "python:3.13-slim-bookworm",  # the stand-in is Debian 13
+    "*/miniconda3:*": "python:3.11-slim-bookworm",
+    "python:3.9-slim-*": "python:3.9-slim-bookworm",
+    "*/pytorch-training:*": "script-mode",  # the example below: the same toolkit starts the script
+}
 UBUNTU = """
 FROM python:3.13-slim-bookworm AS keys
 RUN apt-get -q update && apt-get -qy install --no-install-recommends ubuntu-archive-keyring
 FROM python:3.11-slim-bookworm AS make
 RUN apt-get -q update && apt-get -qy install --no-install-recommends mmdebstrap gpg
 COPY --from=keys /usr/share/keyrings/ /usr/share/keyrings/
-RUN mmdebstrap --mode=root --variant=minbase --components=main,universe bionic /ubuntu
+RUN mmdebstrap --mode=root --variant=minbase --include=apt --components=main,universe bionic /ubuntu
 FROM scratch
 COPY --from=make /ubuntu /
-CMD ["bash"]
 """
+OLD_PYTHON = (
+    ("FROM ubuntu:16.04", "FROM ubuntu:18.04"),  # whose own Python is 3.6: none is compiled
+    (r"add-apt-repository \S+ -y && \\\n", ""),  # has nothing for a release that old any more
+    (r"RUN wget .*?/usr/bin/pip\n", "RUN apt-get update && apt-get install -y python3-pip\n"),
+)
+NEW_PIP = (  # get-pip.py is for newer Pythons today
+    (r"curl -O .* get-pip.py --force-reinstall", "python3.7 -m pip install --upgrade pip"),
+)
+IRIS = (
+    "build_and_train_models/sm-scikit_build_your_own_container/container/local_test/test_dir/"
+    "input/data/training/iris.csv"
+)
+PAYLOADS = {"payload.jsonl": "application/jsonlines", "payload.csv": "text/csv"}
+R_HEAD = "Sepal.Width,Petal.Length,Petal.Width,Species"
+FEATURIZER = """
+import io, sys, joblib, pandas
+from sklearn.compose import ColumnTransformer
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+names = "length diameter height whole_weight shucked_weight viscera_weight shell_weight".split()
+rows = [["MFI"[n % 3], *(0.1 * n + 0.01 * m for m in range(7))] for n in range(30)]
+table = pandas.DataFrame(rows, columns=["sex", *names])
+parts = [("numbers", StandardScaler(), names), ("sex", OneHotEncoder(), ["sex"])]
+file = io.BytesIO()
+joblib.dump(ColumnTransformer(parts).fit(table), file)
+sys.stdout.buffer.write(file.getvalue())
+"""
+SCRIPT = """
+import os
+lines = open(os.path.join(os.environ["SM_CHANNEL_TRAIN"], "iris.csv")).readlines()
+print("rows=%d" % len(lines))
+open(os.path.join(os.environ["SM_MODEL_DIR"], "rows"), "w").write(str(len(lines)))
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """`files` are published, `made` are ours, `printed` come from a program run in the image."""
+
+    folder: str
+    says: str
+    """What images.toml says of it, beside the payloads, which are found by their names."""
+    changes: tuple[tuple[str, str], ...] = ()
+    files: dict[str, str] = field(default_factory=dict)
+    made: dict[str, str] = field(default_factory=dict)
+    printed: dict[str, str] = field(default_factory=dict)
+
+
+EXAMPLES = {
+    "decision-trees": Example(  # nginx, gunicorn and flask
+        folder="build_and_train_models/sm-scikit_build_your_own_container/container",
+        says='purposes = ["both"]\nfeatures = ["batch"]\nsamples.channels.training = "training"',
+        files={
+            "training/iris.csv": IRIS,
+            "payload.csv": f"{Path(IRIS).parents[4]}/payload.csv",
+        },
+    ),
+    "r-mars": Example(  # R, plumber
+        folder="archived/r_byo_r_algo_hpo",
+        says='purposes = ["both"]\nfeatures = ["tuning"]\nsamples.channels.train = "train"\n'
+        'samples.metrics.mse = "mse: ([0-9\\\\.]+)"\nsamples.objective = "mse"\n'
+        'samples.hyperparameters.degree = "2"',
+        made={
+            "train/iris.csv": f"Sepal.Length,{R_HEAD}\n"
+            + "".join(
+                f"{4 + n % 9 / 3:.2f},{n % 5},{n % 7},{n % 3},{'abc'[n % 3]}\n" for n in range(90)
+            ),
+            "payload.csv": f"{R_HEAD}\n3,1.4,0.2,a\n2,4.5,1.5,b\n3,6.0,2.5,c\n",
+        },
+    ),
+    "featurizer": Example(  # nginx, gunicorn and flask; `python` is the entrypoint
+        folder="archived/byoc-nginx-python/featurizer",
+        says='purposes = ["inference"]\nfeatures = ["bind-to-port"]\nsamples.model = "model"',
+        made={"payload.csv": "I,0.365,0.295,0.095,0.25,0.1075,0.0545,0.08\n"},
+        printed={"model/preprocess.joblib": FEATURIZER},
+    ),
+    "clarify-json": Example(  # flask's own server
+        folder="archived/fairness_and_explainability_json_format/container",
+        says='purposes = ["both"]\nsamples.channels.train = "train"',
+        made={
+            "train/train.csv": "".join(f"{n % 2},{n},{n % 7}\n" for n in range(60)),
+            "payload.jsonl": '{"features": [1, 2]}\n{"features": [3, 4]}\n',
+            "payload.csv": "1,2\n3,4\n",
+        },
+    ),
+    "catboost": Example(  # Multi Model Server, in Java
+        folder="archived/multi_model_catboost/container/mme_catboost",
+        says='purposes = ["inference"]\nfeatures = ["multi-model", "bind-to-port"]\n'
+        'samples.model = "model"',
+        changes=NEW_PIP,
+        files={
+            "model/catboost_model.bin": "archived/multi_model_catboost/models/mme_catboost/"
+            "catboost_model.bin",
+            "payload.csv": "archived/multi_model_catboost/data/mme_catboost/test_data.csv",
+        },
+    ),
+    "script-mode": Example(  # SageMaker's training toolkit
+        folder="archived/script-mode-container-2/docker",
+        says='purposes = ["training"]\nfeatures = ["script-mode"]\nsamples.code = "code"\n'
+        'samples.hyperparameters.sagemaker_program = "train.py"\nsamples.channels.train = "train"',
+        changes=OLD_PYTHON,
+        files={"train/iris.csv": IRIS},
+        made={"code/train.py": SCRIPT},
+    ),
+    "pipe": Example(  # the same toolkit, a script that reads named pipes
+        folder="archived/pipe_bring_your_own",
+        says='purposes = ["training"]\nfeatures = ["pipe-mode"]\n'
+        'samples.channels.training = "train"',
+        files={"train/iris.csv": IRIS},
+    ),
+    "basic-training": Example(  # a program as entrypoint; each run takes 150 s
+        folder="archived/basic-training-container/docker",
+        says='purposes = ["training"]\nsamples.channels.training = "train"',
+        changes=OLD_PYTHON,
+        files={"train/iris.csv": IRIS},
+    ),
+}
+
+
+class BrokenError(Exception):
+    """Ends one example, with what to tell."""
+
+
+class Bench:
+    def __init__(self, source: Path, bases: list[str], scratch: Path, keep: Path) -> None:
+        self.source, self.scratch, self.keep = source, scratch, keep
+        self.bases = dict(each.split("=", 1) for each in bases)
+        rules = os.environ.get("BUILDKIT_SUBSTITUTE", "").split()
+        self.substitutes = dict(each.split("=", 1) for each in rules)
+        names = run("git", "-C", source, "ls-tree", "-r", "-t", "-z", "--name-only", "HEAD")
+        self.paths = {
+            name.strip(): name for name in names.decode().split("\0")
+        }  # some begin with blanks
+        bundles = map(os.environ.get, ("BUILDKIT_CA_BUNDLE", "PIP_CERT", "SSL_CERT_FILE"))
+        self.bundle = next(filter(None, bundles), None)
+
+    def published(self, path: str) -> bytes:
+        return run("git", "-C", self.source, "show", f"HEAD:{self.paths[path]}")
+
+    def build(self, name: str) -> str:
+        """Build an example, its base first, and return its tag."""
+        example, folder, tag = EXAMPLES[name], self.scratch / f"{name}.files", f"{OURS}:{name}"
+        archive = run("git", "-C", self.source, "archive", f"HEAD:{self.paths[example.folder]}")
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            files.extractall(folder, filter="data")
+        text = (folder / "Dockerfile").read_text()
+        for old, new in example.changes:
+            text, count = re.subn(old, new, text, flags=re.DOTALL)
+            print(f"  changed: {old} -> {new}".replace("\n", "\\n"))
+            if not count:
+                raise BrokenError(f"its Dockerfile is another one today: no {old}")
+        text = text.replace("${region}", "us-east-1")
+        (folder / "Dockerfile").write_text(text)
+        (base,) = re.findall(r"^FROM (\S+)", text, flags=re.MULTILINE)
+        self.buildx(folder, tag, {base: self.base(base)})
+        return tag
+
+    def base(self, published: str) -> str:
+        """The image that is built on instead of a published one."""
+        found = next((to for of, to in self.bases.items() if fnmatchcase(published, of)), None)
+        if found is None and pullable(published):
+            found = published
+        like = next((to for of, to in BASES.items() if fnmatchcase(published, of)), "")
+        if found is None and like in EXAMPLES:
+            found = self.build(like)
+        elif found is None and like == "ubuntu":
+            found = f"{OURS}-base:ubuntu"
+            folder = self.scratch / "ubuntu"
+            folder.mkdir(exist_ok=True)
+            (folder / "Dockerfile").write_text(UBUNTU)
+            self.buildx(folder, found, self.substitutes)
+        elif found is None:
+            found = self.substitutes.get(like)
+        if found is None:
+            raise BrokenError(f"{published} cannot be pulled, and nothing stands in for it")
+        print(f"  base: {published}" + (f", here {found}" if found != published else ""))
+        return self.with_pip(found)
+
+    def with_pip(self, image: str) -> str:
+        """The same with a pip that finds its way today, and takes old wheels before new sources."""
+        folder, tag = self.scratch / "base", f"{OURS}-base:{re.sub(r'[^a-z0-9]+', '-', image)}"
+        folder.mkdir(exist_ok=True)
+        lines = ["[global]", "timeout = 180", "prefer-binary = true"]
+        if index := os.environ.get("PIP_INDEX_URL"):
+            lines.append(f"index-url = {index}")
+        if self.bundle:
+            lines.append("cert = /etc/pip-bundle.crt")
+            shutil.copyfile(self.bundle, folder / "pip-bundle.crt")
+        (folder / "pip.conf").write_text("\n".join(lines) + "\n")
+        (folder / "Dockerfile").write_text("FROM base\nCOPY pip* /etc/\n")
+        self.buildx(folder, tag, {"base": image})
+        return tag
+
+    def buildx(self, folder: Path, tag: str, contexts: dict[str, str]) -> None:
+        given = [f"--build-context={of}=docker-image://{to}" for of, to in contexts.items()]
+        command = ["docker", "buildx", "build", "--progress=plain", "--provenance=false", "--load"]
+        log = self.keep / f"{tag.replace(':', '-')}.log"
+        for _ in range(ATTEMPTS):
+            with log.open("wb") as out:
+                done = subprocess.run(
+                    [*command, *given, f"--tag={tag}", str(folder)],
+                    stdout=out, stderr=subprocess.STDOUT, timeout=1800, check=False,
+                )  # fmt: skip
+            if not done.returncode:
+                return
+        raise BrokenError("cannot be built today:\n" + log.read_text(errors="replace")[-1500:])
+
+    def test(self, name: str, tag: str) -> dict[str, Any]:
+        example, project = EXAMPLES[name], self.scratch / f"{name}.samples"
+        contents = {path: self.published(of) for path, of in example.files.items()}
+        contents |= {path: text.encode() for path, text in example.made.items()}
+        inside = ("docker", "run", "--rm", "-i", "--network=none", "--entrypoint=python", tag, "-")
+        contents |= {path: run(*inside, text=text) for path, text in example.printed.items()}
+        for path, content in contents.items():
+            (project / path).parent.mkdir(parents=True, exist_ok=True)
+            (project / path).write_bytes(content)
+        payloads = [
+            f'[[image.{name}.samples.payload]]\ncontent-type = "{kind}"\nbody = "{body}"\n'
+            f'accept = "{kind}"\n'
+            for body, kind in PAYLOADS.items()
+            if body in contents
+        ]
+        (project / "images.toml").write_text(
+            f'[image.{name}]\nversions = ["1"]\nbase = "{tag}"\n{example.says}\n'
+            + "".join(payloads)
+        )
+        done = subprocess.run(
+            [BUILDKIT, "test", tag, "--samples", f"{name}-*", "--json"],
+            cwd=project, capture_output=True, text=True, timeout=3600, check=False,
+        )  # fmt: skip
+        (self.keep / f"{name}.json").write_text(done.stdout)
+        if not done.stdout:
+            raise BrokenError(f"cannot be tested: {done.stderr[-1500:]}")
+        return dict(json.loads(done.stdout))
+
+
+def run(*command: object, text: str = "") -> bytes:
+    done = subprocess.run(
+        [str(each) for each in command],
+        input=text.encode(), capture_output=True, timeout=600, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise BrokenError(f"{command[0]}: {done.stderr.decode(errors='replace')[-1500:]}")
+    return done.stdout
+
+
+def pullable(image: str) -> bool:
+    command = ["docker", "buildx", "imagetools", "inspect", image]
+    try:
+        return not subprocess.run(command, capture_output=True, timeout=20, check=False).returncode
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def tell(report: dict[str, Any]) -> None:
+    """The counts, then each broken clause with the first line of its evidence."""
+    counts = Counter(each["status"] for each in report["clauses"])
+    print(f"  {report['verdict']}: " + ", ".join(f"{n} {word}" for word, n in counts.items()))
+    for each in report["clauses"]:
+        if each["status"] in ("fail", "warn"):
+            print(f"  {each['status']} {each['id']:<8} {each['title']}")
+            print(f"       {(each['message'].splitlines() or [''])[0][:300]}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Test the public examples.")
+    parser.add_argument("names", metavar="NAME", nargs="*", help=", ".join(EXAMPLES))
+    parser.add_argument("--from", dest="source", type=Path, help="a clone, bare or not")
+    parser.add_argument("--base", action="append", default=[], metavar="PATTERN=IMAGE")
+    parser.add_argument("--keep", type=Path, help="a folder for build logs and reports")
+    options = parser.parse_args()
+    tested = 0
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        source = options.source or scratch / "clone"
+        if not options.source:  # the contents of files are fetched as they are read
+            run(
+                "git", "clone", "-q", "--bare", "--depth=1", "--filter=blob:none", PUBLISHED, source
+            )
+        keep = options.keep or scratch
+        keep.mkdir(parents=True, exist_ok=True)
+        bench = Bench(source, options.base, scratch, keep)
+        for each in options.names or EXAMPLES:
+            print(f"{each}: {EXAMPLES[each].folder}", flush=True)
+            began = time.monotonic()
+            try:
+                tag = bench.build(each)
+                built = time.monotonic()
+                tell(bench.test(each, tag))
+                tested += 1
+                print(
+                    f"  built in {built - began:.0f} s, tested in {time.monotonic() - built:.0f} s"
+                )
+            except (BrokenError, subprocess.TimeoutExpired) as error:
+                print(f"  {error}")
+    print(f"tested {tested} of {len(options.names or EXAMPLES)}")
+    return 0 if tested == len(options.names or EXAMPLES) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -169,7 +169,7 @@ def test_outputs_of_processing() -> None:
     judge = processing.outputs_are_files
     assert verdict(judge, ended(0, file("processing/output/a"))) == "pass"
     assert "link to /tmp/a" in verdict(judge, ended(0, link))
-    assert verdict(judge, ended(0, file("processing/input/a"))).startswith("Broken")
+    assert verdict(judge, ended(0, file("processing/input/a"))).startswith("Doubtful")
     assert verdict(judge, ended(1)).startswith("Unseen")
 
 
