@@ -63,6 +63,8 @@ def cli() -> None:
       buildkit list
       buildkit build 'sklearn*'
       buildkit build --all --push
+      buildkit test my-image:latest
+      buildkit explain SERVE-02
       docker pull "$(buildkit uri sklearn-1.7.2-cpu-py311)"
     """  # noqa: D301 - to click a backspace means "keep these lines"
 

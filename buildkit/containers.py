@@ -33,6 +33,8 @@ API_SECONDS = 120
 """How long the engine may think about one call; waits for a container add their own time."""
 FAILURES = (docker.errors.DockerException, requests.RequestException)
 """What docker-py raises: the engine's refusals, and the network's as they come."""
+REFUSALS = ("OCI runtime", "unable to find user", "no matching entries", "unable to find group")
+"""In what an engine says when it is the image that cannot be started."""
 GO_MODES = {1 << 31: "folder", 1 << 27: "link"}
 """The bits of Go's file modes that tell a kind; without any it is a file."""
 FRACTION = re.compile(r"\.(\d{1,6})\d*")
@@ -104,8 +106,9 @@ class Container:
             try:
                 self.docker.start()
             except docker.errors.APIError as error:
-                if error.status_code in (400, 404):  # a program is missing or not executable
-                    return str(error.explanation)
+                said = str(error.explanation)
+                if error.status_code in (400, 404) or any(sign in said for sign in REFUSALS):
+                    return said
                 raise
         return None
 

@@ -14,19 +14,23 @@ class Device(str, Enum):
 
 
 class Purpose(str, Enum):
-    """What an image is for: `train`, `serve`, or both words (contract RUN-01, RUN-02, RUN-03)."""
+    """What an image is for: `train`, `serve`, or both words (contract RUN-01, RUN-02, RUN-03).
+
+    An image for processing knows neither: it is started as it is (PROC-01).
+    """
 
     TRAINING = "training"
     INFERENCE = "inference"
     BOTH = "both"
+    PROCESSING = "processing"
 
     @property
     def trains(self) -> bool:
-        return self is not Purpose.INFERENCE
+        return self in (Purpose.TRAINING, Purpose.BOTH)
 
     @property
     def serves(self) -> bool:
-        return self is not Purpose.TRAINING
+        return self in (Purpose.INFERENCE, Purpose.BOTH)
 
 
 class Profile(str, Enum):

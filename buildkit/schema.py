@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
+import regex
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from buildkit import names
@@ -28,8 +28,8 @@ def _pattern(text: str) -> str:
 
 def _regex(text: str) -> str:
     try:
-        groups = re.compile(text).groups
-    except re.error as error:
+        groups = regex.compile(text).groups
+    except regex.error as error:
         raise ValueError(f"{text!r} is not a regular expression: {error}") from error
     if groups == 0:
         raise ValueError(f"{text!r} has no group `(…)` for the number")
@@ -109,9 +109,9 @@ class SamplesTable(Model):
     code: Line | None = None
     model: Line | None = None
     payload: tuple[PayloadTable, ...] = ()
-    metrics: dict[Line, Regex] = {}
+    metrics: dict[Annotated[Line, Field(min_length=1)], Regex] = {}
     objective: Line | None = None
-    startup_seconds: Annotated[int, Field(ge=60, le=3600)] | None = None
+    startup_seconds: Annotated[int, Field(strict=True, ge=60, le=3600)] | None = None
 
 
 class Facts(Model):

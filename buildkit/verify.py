@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from buildkit.contract import kit
 from buildkit.contract.bench import Subject
 from buildkit.errors import ContractError
-from buildkit.features import promised
-from buildkit.model import Level, Profile, Report, Samples, Status, Verified
+from buildkit.features import Feature, promised
+from buildkit.model import Level, Profile, Purpose, Report, Samples, Status, Verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -50,7 +50,10 @@ def report(
     """
     began = time.monotonic()
     labels = engine.view(subject.image).labels
-    promising = replace(subject, features=subject.features | promised(labels))
+    features = subject.features | promised(labels)
+    if subject.purpose is Purpose.PROCESSING:
+        features |= {Feature.PROCESSING}
+    promising = replace(subject, features=features)
     results = kit.run(promising, engine, depth.profile, depth.only, progress)
     return Report(
         image=subject.image,

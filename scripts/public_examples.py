@@ -5,8 +5,8 @@
 Each run takes their files from the examples' repository, or from a clone of it, and builds them as
 they are, but for the changes that stand here and are printed. A base that cannot be pulled is
 replaced by what `--base` says, else by what BASES says; `scripts/bases 3.9 3.11 3.13` makes and
-prints the stand-ins for $BUILDKIT_SUBSTITUTE. Its pip gets the CA bundle of docs/networks.md and $PIP_INDEX_URL, for old
-ones ask for an index that is no more, and prefers wheels.
+prints the stand-ins for $BUILDKIT_SUBSTITUTE. Their pip prefers wheels, and gets the CA bundle of
+docs/networks.md and $PIP_INDEX_URL: old ones ask for an index that is no more.
 With names, only these; `--keep` leaves build logs and reports in a folder.
 """
 
@@ -46,7 +46,7 @@ RUN apt-get -q update && apt-get -qy install --no-install-recommends ubuntu-arch
 FROM python:3.11-slim-bookworm AS make
 RUN apt-get -q update && apt-get -qy install --no-install-recommends mmdebstrap gpg
 COPY --from=keys /usr/share/keyrings/ /usr/share/keyrings/
-RUN mmdebstrap --mode=root --variant=minbase --include=apt --components=main,universe bionic /ubuntu
+RUN mmdebstrap --mode=root --variant=minbase --include=apt,tzdata --components=main,universe bionic /ubuntu
 FROM scratch
 COPY --from=make /ubuntu /
 """
@@ -231,7 +231,7 @@ class Bench:
         """The same with a pip that finds its way today, and takes old wheels before new sources."""
         folder, tag = self.scratch / "base", f"{OURS}-base:{re.sub(r'[^a-z0-9]+', '-', image)}"
         folder.mkdir(exist_ok=True)
-        lines = ["[global]", "timeout = 180", "prefer-binary = true"]
+        lines = ["[global]", "timeout = 600", "prefer-binary = true"]
         if index := os.environ.get("PIP_INDEX_URL"):
             lines.append(f"index-url = {index}")
         if self.bundle:

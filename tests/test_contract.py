@@ -95,6 +95,7 @@ STILL = image.StillImage(
     reference="demo",
     view=VIEW,
     architecture="amd64",
+    trains=True,
     features=frozenset(),
     shell=b"",
     opt_ml=(),

@@ -66,6 +66,7 @@ def still(
         reference=reference,
         view=replace(VIEW, **view),
         architecture="amd64",
+        trains=True,
         features=features,
         shell=b"",
         opt_ml=(),

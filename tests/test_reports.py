@@ -258,6 +258,7 @@ def test_the_table_shows_what_is_broken_and_counts_the_rest(capsys: Captured) ->
         "      fix: print\n"
         "skip  4: 3 not promised (efa, tuning); 1 no channel\n"
         "pass  1\n"
+        "hint: with samples more can be judged: docs/contract.md#samples\n"
         "fail: 1 failed, 1 passed, 1 warned, 4 skipped in 1 s\n"
     )
 
@@ -273,6 +274,7 @@ def test_verbose_shows_each_clause(capsys: Captured) -> None:
         "skip  S-1       something\n"
         "      no channel\n"
         "pass  RUN-01    starts\n"
+        "hint: with samples more can be judged: docs/contract.md#samples\n"
         "pass: 1 passed, 1 skipped in 1 s\n"
     )
 

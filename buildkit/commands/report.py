@@ -24,6 +24,7 @@ COUNTED = {
     Status.WARN: "warned",
     Status.SKIP: "skipped",
 }
+WITHOUT_SAMPLES = ("no samples", "no payload", "no model is declared", "no channel")
 COLOURS = {Status.PASS: "green", Status.FAIL: "red", Status.WARN: "yellow", Status.SKIP: None}
 
 
@@ -80,6 +81,8 @@ def show(found: Report, *, verbose: bool = False) -> None:
             console.say(f"skip  {len(skipped)}: {_reasons(skipped)}")
         if passed := of[Status.PASS]:
             console.say(f"pass  {len(passed)}", fg=COLOURS[Status.PASS])
+    if any(sign in each.message for each in of[Status.SKIP] for sign in WITHOUT_SAMPLES):
+        console.say("hint: with samples more can be judged: docs/contract.md#samples", fg="cyan")
     verdict = Status.PASS if found.passed else Status.FAIL
     counts = ", ".join(
         f"{len(of[status])} {word}"
@@ -89,6 +92,11 @@ def show(found: Report, *, verbose: bool = False) -> None:
     console.say(
         f"{verdict.value}: {counts} in {found.seconds:.0f} s", fg=COLOURS[verdict], bold=True
     )
+
+
+def judged(found: Report) -> bool:
+    """Whether any clause was more than skipped."""
+    return any(each.status is not Status.SKIP for each in found.clauses)
 
 
 def _show(each: ClauseResult) -> None:

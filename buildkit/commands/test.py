@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import console, engine, junit, names, options, page, pipeline, records, verify
+from buildkit import engine, junit, names, options, page, pipeline, records, verify
 from buildkit.commands import report
-from buildkit.contract import probe
-from buildkit.contract.bench import Subject
+from buildkit.commands import subject as subject_of
 from buildkit.contract.catalogue import clauses
 from buildkit.errors import Exit, NothingSelectedError, UsageError
 from buildkit.features import Feature
-from buildkit.model import Profile, Purpose, Samples
+from buildkit.model import Profile, Purpose
 from buildkit.project import read as read_project
 from buildkit.verify import Depth
 
@@ -44,10 +44,10 @@ if TYPE_CHECKING:
 @options.DIST
 @click.option(
     "--purpose",
-    type=click.Choice([Purpose.TRAINING.value, Purpose.INFERENCE.value]),
+    type=click.Choice([each.value for each in Purpose if each is not Purpose.BOTH]),
     multiple=True,
-    help="What IMAGE is for; may be given twice.  [default: what images.toml says of it, else what "
-    "it can start]",
+    help="What IMAGE is for; `training` and `inference` may both be given.  [default: what "
+    "images.toml says of it, else what it can start]",
 )
 @click.option(
     "--feature",
@@ -109,6 +109,8 @@ def command(
     `buildkit explain` tells what each clause demands.
     """
     depth = Depth(profile=Profile(profile), only=_known(clause), strict=strict)
+    for path in filter(None, (junit_file, html_file)):
+        _refuse_unwritable(path)
     project = read_project(file, dist) if not subject or samples or file.exists() else None
     targets = () if project is None else _targets(project, subject, everything=everything)
     if project is not None and targets:
@@ -123,11 +125,21 @@ def command(
         _write([each.report for each in outcomes if each.report], junit_file, html_file)
         return report.end(targets, outcomes, as_json=as_json, clauses=True, verbose=verbose)
     if len(subject) != 1:
-        raise UsageError("one image at a time", hint="`buildkit test IMAGE`")
+        raise UsageError(
+            "one image at a time",
+            hint="`buildkit test IMAGE`, or `buildkit test --all` for targets",
+        )
     image = _image(subject[0])
     docker = engine.connect()
-    lender = _lender(project, image, samples)
-    wanted = _subject(docker, image, lender, purpose, map(Feature, feature))
+    lender = project.select((samples,))[0] if project and samples else None
+    wanted = subject_of.of(
+        docker,
+        image,
+        itself=subject_of.itself(project, image),
+        lender=lender,
+        purposes=purpose,
+        features=map(Feature, feature),
+    )
     found = pipeline.alone(
         lambda: verify.report(
             wanted, docker.view(image).id, docker, depth, pipeline.progress(image)
@@ -139,6 +151,10 @@ def command(
         click.echo(json.dumps(report.verdict(found), indent=2))
     else:
         report.show(found, verbose=verbose)
+    if not report.judged(found):
+        raise NothingSelectedError(
+            "nothing was judged: every clause was skipped", hint="the reasons are above"
+        )
     return Exit.DONE if found.passed else Exit.CONTRACT
 
 
@@ -151,6 +167,12 @@ def _known(ids: Iterable[str]) -> tuple[str, ...]:
         if why := clauses()[each].unchecked:
             raise UsageError(f"{each} cannot be checked: {why}", hint=f"`buildkit explain {each}`")
     return found
+
+
+def _refuse_unwritable(path: Path) -> None:
+    """Before a test of minutes, not after it."""
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UsageError(f"{path} cannot be written", hint="name a file in a folder that is there")
 
 
 def _targets(project: Project, selection: Sequence[str], *, everything: bool) -> Sequence[Target]:
@@ -175,44 +197,6 @@ def _image(text: str) -> str:
         return names.image(text)
     except ValueError as error:
         raise UsageError(str(error), hint="`buildkit list` shows the targets") from error
-
-
-def _lender(project: Project | None, image: str, samples: str | None) -> Target | None:
-    """The target whose samples an image is tested with: the named one, else the one it is."""
-    if project is None:
-        return None
-    if samples is not None:
-        return project.select((samples,))[0]
-    return next((each for each in project.targets if f"/{image}".endswith(f"/{each.image}")), None)
-
-
-def _subject(
-    docker: Engine,
-    image: str,
-    lender: Target | None,
-    purposes: Sequence[str],
-    features: Iterable[Feature],
-) -> Subject:
-    if docker.find(image) is None:
-        raise NothingSelectedError(
-            f"`{image}` is no target of images.toml and no image of the engine",
-            hint=f"`buildkit list` shows the targets; `docker pull {image}` fetches an image",
-        )
-    view = docker.view(image)
-    if purposes:
-        purpose = Purpose(purposes[0]) if len(set(purposes)) == 1 else Purpose.BOTH
-    elif lender is not None:
-        purpose = lender.purpose
-    else:
-        purpose = pipeline.alone(lambda: probe.purpose(image, docker), docker.interrupt)
-        console.step(image, f"purpose, by what it can start: {purpose.value}")
-    return Subject(
-        image=image,
-        architecture=view.architecture,
-        purpose=purpose,
-        samples=Samples() if lender is None else lender.samples,
-        features=frozenset(features) | frozenset(() if lender is None else lender.features),
-    )
 
 
 def _write(reports: Sequence[Report], junit_file: Path | None, html_file: Path | None) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import tarfile
 import tempfile
+import time
 from typing import TYPE_CHECKING
 
 from buildkit.contract.world import Entry
@@ -20,9 +21,10 @@ IN_MEMORY = 64 * 1024 * 1024
 KEPT_FILE = 64 * 1024
 KEPT_FILES = 8 * 1024 * 1024
 """Bytes of one file and of all files that are kept: enough for every file the suite reads."""
-LARGEST = 16 * 1024**3
+LARGEST = 8 * 1024**3
 MOST = 100_000
-"""Bytes and members after which a tree is taken for endless."""
+MOST_SECONDS = 30
+"""Bytes, members and time after which a tree is taken for endless."""
 
 
 class Archive:
@@ -86,6 +88,7 @@ class _Stream(io.RawIOBase):
         self._chunks = iter(chunks)
         self._rest = b""
         self._left = LARGEST
+        self._until = time.monotonic() + MOST_SECONDS
 
     def readable(self) -> bool:
         return True
@@ -100,7 +103,7 @@ class _Stream(io.RawIOBase):
             parts.append(chunk)
             length += len(chunk)
             self._left -= len(chunk)
-            if self._left < 0:
+            if self._left < 0 or time.monotonic() > self._until:
                 raise tarfile.ReadError("the tree is too large to be read")
         whole = b"".join(parts)
         cut = length if size < 0 else size

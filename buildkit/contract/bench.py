@@ -21,10 +21,13 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """An image, by whatever reference the engine knows, and what it is tested with."""
+    """An image, by whatever reference the engine knows, and what it is tested with.
+
+    `architecture` is what it is made for, None where nobody says so.
+    """
 
     image: str
-    architecture: str
+    architecture: str | None
     purpose: Purpose
     samples: Samples
     features: frozenset[Feature] = frozenset()

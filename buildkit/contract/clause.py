@@ -101,3 +101,10 @@ def merged(results: Iterable[ClauseResult]) -> ClauseResult:
 def last_lines(log: str) -> str:
     """The end of a container's log, as the end of a sentence of evidence."""
     return f"; its last lines:\n{log.rstrip()}" if log.strip() else "; it printed nothing"
+
+
+def needed_sigkill(seconds: float, log: str) -> str:
+    """The evidence that a container did not end by SIGTERM."""
+    if seconds < 1:
+        return f"it was killed at once: its STOPSIGNAL is not SIGTERM{last_lines(log)}"
+    return f"SIGKILL was needed {seconds:.0f} s after SIGTERM{last_lines(log)}"

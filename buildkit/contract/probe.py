@@ -13,9 +13,12 @@ from buildkit.contract.hosting.client import Health, HttpClient
 from buildkit.contract.hosting.servers import PORT
 from buildkit.contract.jobs import job, runs
 from buildkit.contract.world import Start
+from buildkit.features import Feature
 from buildkit.model import Purpose, Samples
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from buildkit.contract.world import Container, Engine
 
 SECONDS = 15
@@ -33,12 +36,12 @@ class Reaction:
     answers: bool
 
 
-def purpose(image: str, engine: Engine) -> Purpose:
+def purpose(image: str, engine: Engine, features: Collection[Feature]) -> Purpose:
     """What `docker run IMAGE train` and `serve` lead to, in at most 15 s.
 
     Without an entrypoint each word is a program or is not. With one, a word that leads to the
-    same as a nonsense word is not known to the image. An image that knows neither is tested for
-    both, and fails.
+    same as a nonsense word is not known to the image. An image that knows neither is for
+    processing, if it promises that; else it is tested for both, and fails.
     """
     trains, serves = _found_on_path(image, engine)
     if engine.view(image).entrypoint:
@@ -48,6 +51,8 @@ def purpose(image: str, engine: Engine) -> Purpose:
             )
         serves = serve.answers or (serves and not _same(serve, nonsense))
         trains = not train.answers and not _same(train, nonsense)
+    if not trains and not serves and {Feature.PROCESSING, Feature.MODEL_MONITOR} & set(features):
+        return Purpose.PROCESSING
     if trains == serves:
         return Purpose.BOTH
     return Purpose.TRAINING if trains else Purpose.INFERENCE

@@ -21,6 +21,7 @@ LARGEST_BODY = 32 * 1024 * 1024
 PING_SECONDS = 2
 """How long SageMaker waits for `/ping` (SERVE-02)."""
 PART = 64 * 1024
+REASON = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,30 +120,38 @@ class HttpClient:
                 parts=tuple((at, len(content)) for at, content in parts),
             )
         except (OSError, http.client.HTTPException) as error:
-            reason = str(error) or type(error).__name__
-            raise Broken(f"{method} {path} got no answer in {seconds:.0f} s: {reason}") from error
+            reason = (str(error) or type(error).__name__)[:REASON]
+            late = time.monotonic() - began >= seconds
+            what = f"no answer in {seconds:.0f} s" if late else "no whole answer"
+            raise Broken(f"{method} {path} got {what}: {reason}") from error
 
     def wait_for_health(self, seconds: float, still_runs: Callable[[], bool]) -> Health:
         """Ask `/ping` until it answers 200, or `seconds` have passed, or it has ended."""
         began = time.monotonic()
         last = None
+        said = ""
         while (waited := time.monotonic() - began) < seconds and still_runs():
             try:
                 last = self.ask("GET", "/ping", seconds=PING_SECONDS)
                 if last.status == OK:
                     return Health(after=waited, last=last)
-            except Broken:
-                pass  # not listening yet
+            except Broken as error:
+                said = str(error)  # perhaps it does not listen yet
             time.sleep(0.1)
-        return Health(after=None, last=last)
+        return Health(after=None, last=last, said=said, waited=time.monotonic() - began)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """Seconds until `/ping` answered 200, None if it never did; and its last answer at all."""
+    """Seconds until `/ping` answered 200, None if it never did; and its last answer at all.
+
+    `said` is what came in place of an answer the last time that none came.
+    """
 
     after: float | None
     last: Answer | None
+    said: str = ""
+    waited: float = 0.0
 
 
 def _parts(response: http.client.HTTPResponse, began: float) -> Iterator[tuple[float, bytes]]:

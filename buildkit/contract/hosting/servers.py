@@ -61,7 +61,7 @@ class Serving:
             reason = f" ({ended_by})" if ended_by else ""
             return f"`serve` ended by itself with {self.exit_code}{reason}{last_lines(self.log)}"
         if self.health.last is None:
-            return f"nothing answered on its port{last_lines(self.log)}"
+            return f"{self.health.said or 'nothing answered on its port'}{last_lines(self.log)}"
         return f"GET /ping answered {self.health.last.shown()}{last_lines(self.log)}"
 
     def need_health(self) -> None:

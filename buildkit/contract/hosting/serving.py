@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from buildkit.contract.answers import same
-from buildkit.contract.clause import Broken, Unseen, check, last_lines
+from buildkit.contract.clause import Broken, Unseen, check, last_lines, needed_sigkill
 from buildkit.contract.hosting import servers
 from buildkit.contract.hosting.client import LARGEST_BODY, OK, short
-from buildkit.contract.hosting.servers import INVOCATION_SECONDS, STOP_SECONDS, Serving
+from buildkit.contract.hosting.servers import INVOCATION_SECONDS, Serving
 from buildkit.contract.jobs.runs import KILLED
 
 PINGS = 10
+BROKEN_PROGRAM = ("ModuleNotFoundError", "ImportError", "SyntaxError")
+"""What no model would mend."""
 SERVED = servers.of("`serve` with the model read-only", needs_health=False)
 
 
@@ -30,8 +32,10 @@ def answers_on_its_port(serving: Serving) -> None:
     """Something answers HTTP on port 8080 from outside the container."""
     _need_run(serving)
     if serving.health.last is None:
-        listens = _listens(serving)
-        raise Broken(f"nothing answers on port {servers.PORT}{listens}{last_lines(serving.log)}")
+        raise Broken(
+            f"no HTTP answer comes from port {servers.PORT}{_listens(serving)}; "
+            f"{serving.health.said}{last_lines(serving.log)}"
+        )
 
 
 @check("SERVE-03", SERVED, smoke=True)
@@ -39,7 +43,8 @@ def healthy_in_time(serving: Serving) -> None:
     """GET /ping answers 200 within 240 s of the start, or what the samples declare."""
     if serving.health.after is None:
         _excuse(serving)
-        raise Broken(f"GET /ping never answered 200: {serving.told}")
+        waited = f"in {serving.health.waited:.0f} s"
+        raise Broken(f"GET /ping never answered 200 {waited}: {serving.told}")
 
 
 @check("SERVE-02", SERVED, smoke=True)
@@ -97,10 +102,7 @@ def stops_in_time(serving: Serving) -> None:
     serving.need_health()
     exit_code, seconds = servers.stopped(serving)
     if exit_code is None or exit_code == KILLED:
-        raise Broken(
-            f"SIGKILL was needed {seconds:.0f} s after SIGTERM; the limit is {STOP_SECONDS} s"
-            f"{last_lines(serving.log)}"
-        )
+        raise Broken(needed_sigkill(seconds, serving.log))
 
 
 CHECKS = (
@@ -122,6 +124,8 @@ def _need_run(serving: Serving) -> None:
 def _excuse(serving: Serving) -> None:
     """A server that refuses to run without a model does what SERVE-04 asks for."""
     answered = serving.health.last is not None
+    if any(sign in serving.log for sign in BROKEN_PROGRAM):
+        return
     if serving.modelless and (serving.exit_code not in (None, 126, 127) or answered):
         raise Unseen(f"no model is declared, and without one {serving.told}")
 

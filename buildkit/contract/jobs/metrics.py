@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import regex
+
 from buildkit.contract.bench import Scenario
 from buildkit.contract.clause import Broken, Doubtful, Unseen, check
 from buildkit.contract.jobs import odd, runs
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 NUMBER = re.compile(
     r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE
 )
+LINE_SECONDS = 1
 LONG_LOG = 1500
 """From so many lines on the log may be longer than what is kept of it."""
 ESCAPE = "\x1b"
@@ -48,14 +51,28 @@ PRINTED = Scenario(
 
 
 def values(pattern: str, lines: Iterable[str]) -> list[str]:
-    """What SageMaker takes for a metric's values: the first group, line by line. Raises Unseen."""
+    """What SageMaker takes for a metric's values: the first group, line by line. Raises Unseen.
+
+    Not by `re`, which nothing can stop: some patterns try for years on some lines.
+    """
     try:
-        compiled = re.compile(pattern)
-    except re.error as error:
+        compiled = regex.compile(pattern)
+    except regex.error as error:
         raise Unseen(f"`{pattern}` is no pattern here: {error}") from error
     if not compiled.groups:
         raise Broken(f"`{pattern}` has no group, so it yields no number")
-    return [found[1] or "" for line in lines if (found := compiled.search(line))]
+    texts = []
+    for line in lines:
+        try:
+            found = compiled.search(line, timeout=LINE_SECONDS, concurrent=True)
+        except TimeoutError as error:
+            raise Broken(
+                f"`{pattern}` takes more than {LINE_SECONDS} s on the line {line[:80]!r}: write it "
+                "without a repetition inside a repetition"
+            ) from error
+        if found is not None:
+            texts.append(found[1] or "")
+    return texts
 
 
 def is_finite(text: str) -> bool:

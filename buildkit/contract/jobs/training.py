@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines, needed_sigkill
 from buildkit.contract.jobs import job, runs
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def stops_in_time(run: Run) -> None:
     """SIGTERM ends the run within 120 s, without SIGKILL."""
     _need_start(run)
     if run.exit_code == runs.KILLED or run.exit_code is None:
-        raise Broken(f"SIGKILL was needed {run.seconds:.0f} s after SIGTERM{last_lines(run.log)}")
+        raise Broken(needed_sigkill(run.seconds, run.log))
 
 
 @check("LOG-01", GOOD, smoke=True)

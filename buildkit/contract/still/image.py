@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract import archive
 from buildkit.contract.bench import Bench, Scenario
-from buildkit.contract.clause import Broken, check
+from buildkit.contract.clause import Broken, Doubtful, check
 from buildkit.contract.world import Start
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ class StillImage:
 
     reference: str
     view: ImageView
-    architecture: str
+    architecture: str | None
+    trains: bool
     features: frozenset[Feature]
     shell: bytes
     opt_ml: tuple[Entry, ...]
@@ -53,6 +54,7 @@ def _still(bench: Bench) -> Iterator[StillImage]:
             reference=subject.image,
             view=bench.engine.view(subject.image),
             architecture=subject.architecture,
+            trains=subject.purpose.trains,
             features=subject.features,
             shell=_head(container, "/bin/sh"),
             opt_ml=_opt_ml(container),
@@ -86,11 +88,14 @@ STILL = Scenario(title="the image as it lies there, not started", stage=_still)
 def right_platform(image: StillImage) -> None:
     """Operating system and architecture of the image, and the processor of its /bin/sh."""
     found = f"{image.view.os}/{image.view.architecture}"
-    if found != f"linux/{image.architecture}":
-        raise Broken(f"the image is for {found}, wanted is linux/{image.architecture}")
+    wanted = image.architecture or "amd64"
     machine = _machine(image.shell)
-    if machine not in (None, image.architecture):
+    if machine not in (None, image.view.architecture):
         raise Broken(f"the image says that it is for {found}, but its /bin/sh is for {machine}")
+    if found == "linux/arm64" and image.architecture is None and not image.trains:
+        raise Doubtful("the image is for linux/arm64: only Graviton instances can host it")
+    if found != f"linux/{wanted}":
+        raise Broken(f"the image is for {found}, wanted is linux/{wanted}")
 
 
 @check("IMG-05", STILL, smoke=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from buildkit.contract.clause import Broken, Doubtful, Unseen, check
 from buildkit.contract.still import files
 from buildkit.contract.still.image import STILL, StillImage
-from buildkit.features import CAPABILITIES
+from buildkit.features import CAPABILITIES, FEATURES_LABEL, Feature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +70,10 @@ def labels_are_true(image: StillImage) -> None:
             raise Broken(f"{feature.value} is promised, and there is no label {label}")
         if value not in (None, "true"):
             raise Broken(f"the label {label} has the value {value!r} in place of 'true'")
+    words = image.view.labels.get(FEATURES_LABEL, "").split(",")
+    unknown = {word.strip() for word in words} - {each.value for each in Feature} - {""}
+    if unknown:
+        raise Doubtful(f"the label {FEATURES_LABEL} promises what nobody knows: {min(unknown)}")
 
 
 @check("IMG-08", STILL, smoke=True)

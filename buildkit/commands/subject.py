@@ -1,0 +1,69 @@
+"""What `buildkit test IMAGE` tests: the image, its purpose, its samples and what it promises."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildkit import console, pipeline
+from buildkit.contract import probe
+from buildkit.contract.bench import Subject
+from buildkit.errors import NothingSelectedError
+from buildkit.features import promised
+from buildkit.model import Purpose, Samples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from buildkit.engine import Engine
+    from buildkit.features import Feature
+    from buildkit.model import Target
+    from buildkit.project import Project
+
+
+def itself(project: Project | None, image: str) -> Target | None:
+    """The target that an image is, by its name."""
+    targets = () if project is None else project.targets
+    return next((each for each in targets if f"/{image}".endswith(f"/{each.image}")), None)
+
+
+def of(
+    docker: Engine,
+    image: str,
+    *,
+    itself: Target | None,
+    lender: Target | None,
+    purposes: Sequence[str],
+    features: Iterable[Feature],
+) -> Subject:
+    """What is tested, with the samples of the target that it is, or of the one that lends them."""
+    if docker.find(image) is None:
+        raise NothingSelectedError(
+            f"`{image}` is no target of images.toml and no image of the engine",
+            hint=f"`buildkit list` shows the targets; `docker pull {image}` fetches an image",
+        )
+    said = frozenset(features) | frozenset(() if itself is None else itself.features)
+    sampled = lender or itself
+    return Subject(
+        image=image,
+        architecture=None if itself is None else itself.platform.partition("/")[2],
+        purpose=_purpose(docker, image, itself, purposes, said),
+        samples=Samples() if sampled is None else sampled.samples,
+        features=said,
+    )
+
+
+def _purpose(
+    docker: Engine,
+    image: str,
+    itself: Target | None,
+    purposes: Sequence[str],
+    features: Iterable[Feature],
+) -> Purpose:
+    if purposes:
+        return Purpose(purposes[0]) if len(set(purposes)) == 1 else Purpose.BOTH
+    if itself is not None:
+        return itself.purpose
+    known = {*features, *promised(docker.view(image).labels)}
+    found = pipeline.alone(lambda: probe.purpose(image, docker, known), docker.interrupt)
+    console.step(image, f"purpose, by what it can start: {found.value}")
+    return found
