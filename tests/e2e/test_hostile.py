@@ -30,7 +30,7 @@ from buildkit.cli import main
 from buildkit.contract.hosting import client, servers
 from buildkit.contract.jobs import runs
 guard.DISK = 200 * 1024**2
-guard.MEMORY_SHARE = 0.04
+guard.MEMORY_SHARE = 0.01
 guard.PROCESSES = 100
 runs.STOP_SECONDS = runs.TRAIN_SECONDS = 20
 servers.START_SECONDS = servers.INVOCATION_SECONDS = 15
@@ -106,12 +106,12 @@ HOSTILE = {
         evidence="did not end",
     ),
     "never-listens": Hostile(
-        clause="SERVE-01", program="import time\ntime.sleep(600)", evidence="nothing answers",
+        clause="SERVE-01", program="import time\ntime.sleep(600)", evidence="no HTTP answer comes",
         word="serve",
     ),
     "restarts-itself": Hostile(
         clause="SERVE-01", program="import os, sys\nos.execv(sys.argv[0], sys.argv)",
-        evidence="nothing answers", word="serve",
+        evidence="no HTTP answer comes", word="serve",
     ),
     "a-byte-a-second": serving(
         "[(self.wfile.write(b'1'), time.sleep(1)) for _ in range(600)]",
@@ -176,6 +176,7 @@ versions = ["1"]
 base = "scratch"
 
 [image.lender.samples]
+hyperparameters = { a = "1" }
 model = "model"
 
 [[image.lender.samples.payload]]
