@@ -46,7 +46,8 @@ RUN apt-get -q update && apt-get -qy install --no-install-recommends ubuntu-arch
 FROM python:3.11-slim-bookworm AS make
 RUN apt-get -q update && apt-get -qy install --no-install-recommends mmdebstrap gpg
 COPY --from=keys /usr/share/keyrings/ /usr/share/keyrings/
-RUN mmdebstrap --mode=root --variant=minbase --include=apt,tzdata --components=main,universe bionic /ubuntu
+RUN mmdebstrap --mode=root --variant=minbase --include=apt,tzdata \\
+    --components=main,universe bionic /ubuntu
 FROM scratch
 COPY --from=make /ubuntu /
 """
@@ -55,6 +56,8 @@ OLD_PYTHON = (
     (r"add-apt-repository \S+ -y && \\\n", ""),  # has nothing for a release that old any more
     (r"RUN wget .*?/usr/bin/pip\n", "RUN apt-get update && apt-get install -y python3-pip\n"),
 )
+OLD_TOOLKIT = (*OLD_PYTHON, (r"sagemaker-training$", "'sagemaker-training<4'"))
+"""The newest that installs on Python 3.6 does not start there (OUT-01: `capture_output`)."""
 NEW_PIP = (  # get-pip.py is for newer Pythons today
     (r"curl -O .* get-pip.py --force-reinstall", "python3.7 -m pip install --upgrade pip"),
 )
@@ -149,7 +152,7 @@ EXAMPLES = {
         folder="archived/script-mode-container-2/docker",
         says='purposes = ["training"]\nfeatures = ["script-mode"]\nsamples.code = "code"\n'
         'samples.hyperparameters.sagemaker_program = "train.py"\nsamples.channels.train = "train"',
-        changes=OLD_PYTHON,
+        changes=OLD_TOOLKIT,
         files={"train/iris.csv": IRIS},
         made={"code/train.py": SCRIPT},
     ),
@@ -196,7 +199,7 @@ class Bench:
             files.extractall(folder, filter="data")
         text = (folder / "Dockerfile").read_text()
         for old, new in example.changes:
-            text, count = re.subn(old, new, text, flags=re.DOTALL)
+            text, count = re.subn(old, new, text, flags=re.DOTALL | re.MULTILINE)
             print(f"  changed: {old} -> {new}".replace("\n", "\\n"))
             if not count:
                 raise BrokenError(f"its Dockerfile is another one today: no {old}")
