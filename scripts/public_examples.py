@@ -46,7 +46,8 @@ RUN apt-get -q update && apt-get -qy install --no-install-recommends ubuntu-arch
 FROM python:3.11-slim-bookworm AS make
 RUN apt-get -q update && apt-get -qy install --no-install-recommends mmdebstrap gpg
 COPY --from=keys /usr/share/keyrings/ /usr/share/keyrings/
-RUN mmdebstrap --mode=root --variant=minbase --include=apt,tzdata \\
+RUN mmdebstrap --mode=root --variant=minbase \\
+    --include=apt,tzdata \\
     --components=main,universe bionic /ubuntu
 FROM scratch
 COPY --from=make /ubuntu /
@@ -55,9 +56,9 @@ OLD_PYTHON = (
     ("FROM ubuntu:16.04", "FROM ubuntu:18.04"),  # whose own Python is 3.6: none is compiled
     (r"add-apt-repository \S+ -y && \\\n", ""),  # has nothing for a release that old any more
     (r"RUN wget .*?/usr/bin/pip\n", "RUN apt-get update && apt-get install -y python3-pip\n"),
+    # The newest that installs on Python 3.6 does not start there (OUT-01: `capture_output`).
+    (r"sagemaker-training$", "'sagemaker-training<4'"),
 )
-OLD_TOOLKIT = (*OLD_PYTHON, (r"sagemaker-training$", "'sagemaker-training<4'"))
-"""The newest that installs on Python 3.6 does not start there (OUT-01: `capture_output`)."""
 NEW_PIP = (  # get-pip.py is for newer Pythons today
     (r"curl -O .* get-pip.py --force-reinstall", "python3.7 -m pip install --upgrade pip"),
 )
@@ -92,8 +93,10 @@ class Example:
     """`files` are published, `made` are ours, `printed` come from a program run in the image."""
 
     folder: str
-    says: str
-    """What images.toml says of it, beside the payloads, which are found by their names."""
+    samples: str
+    """Lines of the table in images.toml. Its payloads are found by their names, see PAYLOADS."""
+    purposes: tuple[str, ...] = ("training", "inference")
+    features: tuple[str, ...] = ()
     changes: tuple[tuple[str, str], ...] = ()
     files: dict[str, str] = field(default_factory=dict)
     made: dict[str, str] = field(default_factory=dict)
@@ -103,7 +106,8 @@ class Example:
 EXAMPLES = {
     "decision-trees": Example(  # nginx, gunicorn and flask
         folder="build_and_train_models/sm-scikit_build_your_own_container/container",
-        says='purposes = ["both"]\nfeatures = ["batch"]\nsamples.channels.training = "training"',
+        features=("batch",),
+        samples='channels.training = "training"',
         files={
             "training/iris.csv": IRIS,
             "payload.csv": f"{Path(IRIS).parents[4]}/payload.csv",
@@ -111,9 +115,9 @@ EXAMPLES = {
     ),
     "r-mars": Example(  # R, plumber
         folder="archived/r_byo_r_algo_hpo",
-        says='purposes = ["both"]\nfeatures = ["tuning"]\nsamples.channels.train = "train"\n'
-        'samples.metrics.mse = "mse: ([0-9\\\\.]+)"\nsamples.objective = "mse"\n'
-        'samples.hyperparameters.degree = "2"',
+        features=("tuning",),
+        samples='channels.train = "train"\nhyperparameters.degree = "2"\nobjective = "mse"\n'
+        'metrics.mse = "mse: ([0-9\\\\.]+)"',
         made={
             "train/iris.csv": f"Sepal.Length,{R_HEAD}\n"
             + "".join(
@@ -124,13 +128,15 @@ EXAMPLES = {
     ),
     "featurizer": Example(  # nginx, gunicorn and flask; `python` is the entrypoint
         folder="archived/byoc-nginx-python/featurizer",
-        says='purposes = ["inference"]\nfeatures = ["bind-to-port"]\nsamples.model = "model"',
+        purposes=("inference",),
+        features=("bind-to-port",),
+        samples='model = "model"',
         made={"payload.csv": "I,0.365,0.295,0.095,0.25,0.1075,0.0545,0.08\n"},
         printed={"model/preprocess.joblib": FEATURIZER},
     ),
     "clarify-json": Example(  # flask's own server
         folder="archived/fairness_and_explainability_json_format/container",
-        says='purposes = ["both"]\nsamples.channels.train = "train"',
+        samples='channels.train = "train"',
         made={
             "train/train.csv": "".join(f"{n % 2},{n},{n % 7}\n" for n in range(60)),
             "payload.jsonl": '{"features": [1, 2]}\n{"features": [3, 4]}\n',
@@ -139,8 +145,9 @@ EXAMPLES = {
     ),
     "catboost": Example(  # Multi Model Server, in Java
         folder="archived/multi_model_catboost/container/mme_catboost",
-        says='purposes = ["inference"]\nfeatures = ["multi-model", "bind-to-port"]\n'
-        'samples.model = "model"',
+        purposes=("inference",),
+        features=("multi-model", "bind-to-port"),
+        samples='model = "model"',
         changes=NEW_PIP,
         files={
             "model/catboost_model.bin": "archived/multi_model_catboost/models/mme_catboost/"
@@ -150,22 +157,19 @@ EXAMPLES = {
     ),
     "script-mode": Example(  # SageMaker's training toolkit
         folder="archived/script-mode-container-2/docker",
-        says='purposes = ["training"]\nfeatures = ["script-mode"]\nsamples.code = "code"\n'
-        'samples.hyperparameters.sagemaker_program = "train.py"\nsamples.channels.train = "train"',
-        changes=OLD_TOOLKIT,
+        purposes=("training",),
+        features=("script-mode",),
+        samples='code = "code"\nhyperparameters.sagemaker_program = "train.py"\n'
+        'channels.train = "train"',
+        changes=OLD_PYTHON,
         files={"train/iris.csv": IRIS},
         made={"code/train.py": SCRIPT},
     ),
     "pipe": Example(  # the same toolkit, a script that reads named pipes
         folder="archived/pipe_bring_your_own",
-        says='purposes = ["training"]\nfeatures = ["pipe-mode"]\n'
-        'samples.channels.training = "train"',
-        files={"train/iris.csv": IRIS},
-    ),
-    "basic-training": Example(  # a program as entrypoint; each run takes 150 s
-        folder="archived/basic-training-container/docker",
-        says='purposes = ["training"]\nsamples.channels.training = "train"',
-        changes=OLD_PYTHON,
+        purposes=("training",),
+        features=("pipe-mode",),
+        samples='channels.training = "train"',
         files={"train/iris.csv": IRIS},
     ),
 }
@@ -275,13 +279,15 @@ class Bench:
             if body in contents
         ]
         (project / "images.toml").write_text(
-            f'[image.{name}]\nversions = ["1"]\nbase = "{tag}"\n{example.says}\n'
-            + "".join(payloads)
+            f'[image.{name}]\nversions = ["1"]\nbase = "{tag}"\n'
+            f"[image.{name}.samples]\n{example.samples}\n" + "".join(payloads)
         )
+        command = [BUILDKIT, "test", tag, "--samples", f"{name}-*", "--json"]
+        command += [f"--purpose={each}" for each in example.purposes]
+        command += [f"--feature={each}" for each in example.features]
         done = subprocess.run(
-            [BUILDKIT, "test", tag, "--samples", f"{name}-*", "--json"],
-            cwd=project, capture_output=True, text=True, timeout=3600, check=False,
-        )  # fmt: skip
+            command, cwd=project, capture_output=True, text=True, timeout=3600, check=False
+        )
         (self.keep / f"{name}.json").write_text(done.stdout)
         if not done.stdout:
             raise BrokenError(f"cannot be tested: {done.stderr[-1500:]}")

@@ -118,15 +118,22 @@ class Local:
         digest = "sha256:" + hashlib.sha256(answer.content).hexdigest()
         return answer.headers["Content-Type"], digest, answer.json()
 
-    def leftovers(self) -> set[str]:
-        """Containers, volumes and networks of runs that have ended. Others may be at work here."""
-        mine = ("--filter", "label=buildkit.owner", "--format", '{{.Label "buildkit.owner"}} ')
-        found = {
-            *self.docker("ps", "--all", *mine[:3], mine[3] + "{{.ID}}").splitlines(),
-            *self.docker("volume", "ls", *mine[:3], mine[3] + "{{.Name}}").splitlines(),
-            *self.docker("network", "ls", *mine[:3], mine[3] + "{{.ID}}").splitlines(),
+    def things(self) -> set[str]:
+        """Containers, volumes and networks of any run of the tool: whose they are, and their ids."""
+        kinds = (("ps", "--all", "ID"), ("volume", "ls", "Name"), ("network", "ls", "ID"))
+        return {
+            line
+            for *command, name in kinds
+            for line in self.docker(
+                *command,
+                *("--filter", "label=buildkit.owner"),
+                *("--format", '{{.Label "buildkit.owner"}} {{.' + name + "}}"),
+            ).splitlines()
         }
-        return {line for line in found if guard.is_gone(line.partition(" ")[0])}
+
+    def leftovers(self) -> set[str]:
+        """Those of runs that have ended. Others may be at work here."""
+        return {thing for thing in self.things() if guard.is_gone(thing.partition(" ")[0])}
 
     def sweep(self) -> list[str]:
         """Remove what a run could not, because its engine was gone."""

@@ -132,7 +132,7 @@ def test_an_engine_that_stops_while_testing(
     running = there.start("build", "--all", folder=project.folder)
     try:
         running.says("  testing")
-        wait_until(lambda: there.leftovers() != set())
+        wait_until(lambda: there.things() != set())
         engine.kill()
         done = running.end(60)
     finally:
