@@ -108,7 +108,7 @@ def test_an_engine_that_stops_while_building(
 ) -> None:
     engine, there = classic
     project.write(IMAGES.replace('"basic"', '"slow"'))
-    project.template("slow", "RUN echo begun; sleep 60")
+    project.template("slow", f"RUN echo begun; sleep 60 # {project.name}: never from the cache")
     running = there.start("build", "--all", folder=project.folder)
     try:
         running.says("RUN echo begun")

@@ -51,7 +51,7 @@ def records(project: Project) -> set[str]:
 @SIGNALS
 def test_while_building(local: Local, project: Project, number: signal.Signals) -> None:
     project.write(IMAGES.replace('"basic"', '"slow"'))
-    project.template("slow", "RUN echo begun; sleep 60")
+    project.template("slow", f"RUN echo begun; sleep 60 # {project.name}: never from the cache")
     running = local.start("build", "--all", folder=project.folder)
     running.says("RUN echo begun")
     interrupted(running, number, project.folder)
@@ -128,7 +128,7 @@ def test_a_second_ctrl_c_does_not_break_the_cleaning(local: Local, project: Proj
 def test_typed_at_a_terminal(local: Local, project: Project) -> None:
     """There the signal goes to all processes of the foreground, not to the tool alone."""
     project.write(IMAGES.replace('"basic"', '"slow"'))
-    project.template("slow", "RUN echo begun; sleep 60")
+    project.template("slow", f"RUN echo begun; sleep 60 # {project.name}: never from the cache")
     terminal = pexpect.spawn(str(BUILDKIT), ["build", "--all"], cwd=str(project.folder),
                              env=local.env, encoding="utf-8", timeout=30)  # fmt: skip
     terminal.expect("RUN echo begun")
