@@ -54,7 +54,9 @@ class Engine(Sandbox):
     def view(self, image: str) -> ImageView:
         with translated(f"looking at `{image}`"):
             found = self.client.images.get(image)
-            attributes, history = found.attrs, found.history()
+        attributes, history = found.attrs, []
+        with suppress(*FAILURES):  # of another platform's image some engines cannot tell it
+            history = found.history()
         config = attributes.get("Config") or {}
         return ImageView(
             id=attributes["Id"],
