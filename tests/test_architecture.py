@@ -40,7 +40,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"contract.clause", "contract.jobs.job", "contract.jobs.errand"},
     {"contract.bench", "contract.archive"},
     {"contract.scripts.userscripts", "contract.jobs.resuming"},
-    {"contract.answers", "contract.catalogue", "contract.world", "schema", "locate", "bases", "shell"},
+    {"contract.answers", "contract.catalogue", "contract.mistakes", "contract.world", "schema", "locate", "bases", "shell"},
     {"console", "names"},
     {"model", "errors"},
     {"features"},

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from inspect import getdoc
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from buildkit.contract import mistakes
 from buildkit.contract.catalogue import clauses
 from buildkit.model import ClauseResult, Level, Status
 
@@ -81,7 +82,7 @@ def result(clause: str, status: Status, message: str, seconds: float = 0.0) -> C
         status=status,
         title=known.title,
         message=message,
-        hint=known.hint,
+        hint=mistakes.cure(clause, message) or known.hint,
         seconds=round(seconds, 3),
     )
 

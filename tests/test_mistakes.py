@@ -1,0 +1,69 @@
+"""The usual mistakes: each is known by what an engine, a shell or a server says of it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from buildkit.contract import mistakes
+from buildkit.contract.catalogue import clauses
+from buildkit.contract.clause import result
+from buildkit.model import Status
+
+SEEN = (
+    (
+        "RUN-01",
+        'the engine cannot start `train`: exec: "train": executable file not found in $PATH',
+        "PATH",
+    ),
+    ("RUN-01", "`train` ended with 127, as …; its last lines:\n/bin/sh: 1: train: not found", "PATH"),
+    ("RUN-02", 'cannot start `serve`: exec: "/opt/serve": permission denied: unknown', "--chmod"),
+    ("RUN-01", "`train` ended with 126, as when a program is missing", "--chmod"),
+    ("RUN-01", "its last lines:\n/usr/bin/env: 'python3\\r': No such file or directory", "LF"),
+    ("OUT-01", "its last lines:\nexec /usr/bin/train: exec format error", "processor"),
+    ("RUN-02", "[FATAL tini (7)] exec serve failed: No such file or directory", "init program"),
+    ("OUT-01", "exec /usr/bin/train: no such file or directory", "first line"),
+    ("RUN-02", "`serve` ended by itself with 1; …\nModuleNotFoundError: No module named 'x'", "module"),
+    ("SERVE-03", "OSError: [Errno 30] Read-only file system: '/opt/ml/model/x'", "/tmp"),
+    ("OUT-01", "PermissionError: [Errno 13] Permission denied: '/opt/ml/model/m'", "USER"),
+    ("SERVE-01", "no HTTP answer comes from port 8080; it listens on 127.0.0.1:8080", "0.0.0.0"),
+    ("SERVE-01", "no HTTP answer comes from port 8080; it listens on 0.0.0.0:5000", "8080"),
+    ("SERVE-03", "GET /ping never answered 200 in 240 s: GET /ping answered 404 text/html", "route"),
+    ("SERVE-06", "POST /invocations (text/csv) answered 413 text/html: ''", "client_max_body_size"),
+    ("RUN-02", "OSError: [Errno 98] Address already in use", "port"),
+    ("OUT-01", "train.py: error: unrecognized arguments: --sagemaker_program x", "parse_known_args"),
+    ("OUT-01", "KeyError: 'SM_MODEL_DIR'", "toolkit"),
+    ("OUT-01", "TypeError: 'str' object cannot be interpreted as an integer", "int("),
+    ("OUT-01", "botocore.exceptions.NoRegionError: You must specify a region.", "Region"),
+    ("OUT-01", "RuntimeError: DataLoader worker is killed by signal: Bus error.", "num_workers"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("clause", "evidence", "named"), SEEN)
+def test_a_symptom_in_the_evidence_gets_its_own_cure(
+    clause: str, evidence: str, named: str
+) -> None:
+    found = result(clause, Status.FAIL, evidence)
+    assert named in found.hint
+    assert found.hint != clauses()[clause].hint
+
+
+def test_every_mistake_was_seen() -> None:
+    cures = {mistakes.cure(clause, evidence) for clause, evidence, _ in SEEN}
+    assert cures == {each.cure for each in mistakes.MISTAKES}
+
+
+def test_evidence_without_a_symptom_keeps_the_hint_of_the_clause() -> None:
+    found = result("RUN-02", Status.FAIL, "`serve` ended by itself with 1; it printed nothing")
+    assert found.hint == clauses()["RUN-02"].hint
+
+
+def test_a_symptom_is_no_cure_for_another_clause() -> None:
+    assert mistakes.cure("IMG-08", "ModuleNotFoundError: No module named 'x'") is None
+
+
+def test_mistakes_belong_to_clauses_that_are_checked() -> None:
+    for each in mistakes.MISTAKES:
+        re.compile(each.symptom)
+        assert all(not clauses()[id_].unchecked for id_ in each.clauses), each.symptom
