@@ -36,6 +36,31 @@ class Feature(str, Enum):
     TWO_NODE = "two-node"
 
 
+OF_TRAINING = frozenset(
+    [
+        Feature.CHECKPOINTS,
+        Feature.MPI,
+        Feature.PIPE_MODE,
+        Feature.SDK_V3,
+        Feature.TUNING,
+        Feature.TWO_NODE,
+    ]
+)
+OF_INFERENCE = frozenset(
+    [
+        Feature.ASYNC,
+        Feature.BATCH,
+        Feature.BIDIRECTIONAL_STREAMING,
+        Feature.BIND_TO_PORT,
+        Feature.CUSTOM_ATTRIBUTES,
+        Feature.MULTI_MODEL,
+        Feature.SERVERLESS,
+        Feature.SESSIONS,
+        Feature.STREAMING,
+    ]
+)
+"""What only an image of that purpose can do. The others go with any purpose."""
+
 FEATURES_LABEL = "buildkit.features"
 """The label that tells which features an image promises, separated by commas."""
 CAPABILITIES = {

@@ -59,7 +59,7 @@ def _target(cell: Cell, image: schema.Image, config: Config, problems: Problems)
         "{name}-{purpose}" if cell.split else "{name}"
     )  # fmt: skip
     tag = given("tag", *layers) or config.registry.tag
-    features = _features(cell, given("features", *layers))
+    features = _features(cell, given("features", *layers), (*at, "features"), problems)
     base = (given("base", *layers) or {}).get(cell.device)
     if base is None:
         problems.add((*at, "base"), f"no base for {cell.device.value}")
@@ -110,9 +110,16 @@ def _pairs(table: dict[str, str], words: dict[str, str]) -> tuple[tuple[str, str
     return tuple((key, names.expand(value, words)) for key, value in table.items())
 
 
-def _features(cell: Cell, given_features: Iterable[Feature]) -> tuple[Feature, ...]:
+def _features(
+    cell: Cell, given_features: Iterable[Feature], at: Where, problems: Problems
+) -> tuple[Feature, ...]:
+    """Of an image per purpose, each promises what it can do."""
     promised = {*given_features} | ({Feature.GPU} if cell.device is Device.GPU else set())
-    return tuple(sorted(promised, key=lambda feature: feature.value))
+    able = {feature for feature in promised if cell.purpose.allows(feature)}
+    for feature in promised - able:
+        if not cell.split:
+            problems.add(at, f"an image for {cell.purpose.value} cannot do `{feature.value}`")
+    return tuple(sorted(able, key=lambda feature: feature.value))
 
 
 def _labels(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from buildkit.features import Feature  # noqa: TC001 - records are read by these types
+from buildkit.features import OF_INFERENCE, OF_TRAINING, Feature
 
 
 class Device(str, Enum):
@@ -31,6 +31,12 @@ class Purpose(str, Enum):
     @property
     def serves(self) -> bool:
         return self in (Purpose.INFERENCE, Purpose.BOTH)
+
+    def allows(self, feature: Feature) -> bool:
+        """Whether an image of this purpose can do that."""
+        return (self.trains or feature not in OF_TRAINING) and (
+            self.serves or feature not in OF_INFERENCE
+        )
 
 
 class Profile(str, Enum):

@@ -176,6 +176,11 @@ def problems(text: str) -> str:
             "`*` may end both sides or neither",
             id="half a wildcard",
         ),
+        pytest.param(
+            MINIMAL + "purposes = ['training']\nfeatures = ['batch']",
+            "image.demo.features: an image for training cannot do `batch`",
+            id="a feature of another purpose",
+        ),
         pytest.param("[image]\ndemo = 3", "image.demo", id="an image that is no table"),
         pytest.param("image = 3", "no image", id="images that are no table"),
         pytest.param(

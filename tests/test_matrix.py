@@ -54,6 +54,16 @@ def test_a_cell_has_its_device_s_base_and_its_overrides() -> None:
     assert gpu.labels == (("gpu", "py311"), ("buildkit.features", "gpu"))
 
 
+def test_of_an_image_per_purpose_each_promises_what_it_can_do() -> None:
+    both = targets(
+        MATRIX.replace("packages", 'features = ["batch", "tuning", "isolation"]\npackages', 1)
+    )
+    assert {each.purpose: [feature.value for feature in each.features] for each in both[:2]} == {
+        Purpose.TRAINING: ["isolation", "tuning"],
+        Purpose.INFERENCE: ["batch", "isolation"],
+    }
+
+
 def test_the_revision_belongs_to_the_version_and_not_to_the_framework() -> None:
     revised = target(MINIMAL.replace("1.0", "1.2-1"))
     assert (revised.version, revised.framework_version) == ("1.2-1", "1.2")

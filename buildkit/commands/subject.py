@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from buildkit import console, pipeline
 from buildkit.contract import probe
 from buildkit.contract.bench import Subject
-from buildkit.errors import NothingSelectedError
+from buildkit.errors import NothingSelectedError, UsageError
 from buildkit.features import promised
 from buildkit.model import Purpose, Samples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from buildkit.engine import Engine
     from buildkit.features import Feature
@@ -33,7 +33,7 @@ def of(
     itself: Target | None,
     lender: Target | None,
     purposes: Sequence[str],
-    features: Iterable[Feature],
+    features: Collection[Feature],
 ) -> Subject:
     """What is tested, with the samples of the target that it is, or of the one that lends them."""
     if docker.find(image) is None:
@@ -43,10 +43,17 @@ def of(
         )
     said = frozenset(features) | frozenset(() if itself is None else itself.features)
     sampled = lender or itself
+    purpose = _purpose(docker, image, itself, purposes, said)
+    for feature in features:
+        if not purpose.allows(feature):
+            raise UsageError(
+                f"`{feature.value}` is nothing that an image for {purpose.value} can do",
+                hint="leave out `--feature`, or say `--purpose` (it may be given twice)",
+            )
     return Subject(
         image=image,
         architecture=None if itself is None else itself.platform.partition("/")[2],
-        purpose=_purpose(docker, image, itself, purposes, said),
+        purpose=purpose,
         samples=Samples() if sampled is None else sampled.samples,
         features=said,
     )

@@ -138,7 +138,7 @@ def command(
         itself=subject_of.itself(project, image),
         lender=lender,
         purposes=purpose,
-        features=map(Feature, feature),
+        features=[Feature(each) for each in feature],
     )
     found = pipeline.alone(
         lambda: verify.report(
