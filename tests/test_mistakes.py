@@ -27,6 +27,7 @@ SEEN = (
     ("RUN-02", "`serve` ended by itself with 1; …\nModuleNotFoundError: No module named 'x'", "module"),
     ("SERVE-03", "OSError: [Errno 30] Read-only file system: '/opt/ml/model/x'", "/tmp"),
     ("OUT-01", "PermissionError: [Errno 13] Permission denied: '/opt/ml/model/m'", "USER"),
+    ("OUT-01", "cannot open file '/opt/ml/mars.R': No such file or directory", "mounts"),
     ("SERVE-01", "no HTTP answer comes from port 8080; it listens on 127.0.0.1:8080", "0.0.0.0"),
     ("SERVE-01", "no HTTP answer comes from port 8080; it listens on 0.0.0.0:5000", "8080"),
     ("SERVE-03", "GET /ping never answered 200 in 240 s: GET /ping answered 404 text/html", "route"),

@@ -78,6 +78,13 @@ MISTAKES = (
         "/opt/ml belongs to root: leave USER out of the Dockerfile",
     ),
     Mistake(
+        WORKS,
+        r"/opt/ml/(?!input|model|output|checkpoints)\S*?'?: no such file|"
+        r"no such file or directory: '/opt/ml/(?!input|model|output|checkpoints)",
+        "what the image holds below /opt/ml is hidden by SageMaker's mounts: COPY it to a folder "
+        "of your own, such as /opt/program",
+    ),
+    Mistake(
         SERVES,
         r"listens on 127\.0\.0\.1:",
         "the server only hears its own container: bind it to 0.0.0.0, port 8080",
