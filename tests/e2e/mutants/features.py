@@ -222,7 +222,6 @@ MUTANTS = {
         "PIPE-02",
         'int(os.environ.get("SAGEMAKER_BIND_TO_PORT") or 8080)',
         "8080",
-        also=("PIPE-06",),
         samples=SOON,
     ),
     "also-8080": _ports(
