@@ -34,6 +34,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"contract.jobs.odd", "contract.jobs.channels", "contract.hosting.traffic", "contract.still.files"},
     {"contract.hosting.trial"},
     {"contract.hosting.servers", "contract.jobs.bundle", "containers"},
+    {"contract.hosting.server"},
     {"contract.jobs.pairs", "contract.scripts.scripted"},
     {"contract.jobs.runs", "contract.scripts.variables"},
     {"contract.hosting.client"},

@@ -17,7 +17,7 @@ from buildkit.contract import answers, archive, bench, clause, kit, suite
 from buildkit.contract.catalogue import clauses
 from buildkit.contract.hosting import serving
 from buildkit.contract.hosting.client import Answer, Health, HttpClient
-from buildkit.contract.hosting.servers import Serving
+from buildkit.contract.hosting.server import Serving
 from buildkit.contract.jobs import job, training
 from buildkit.contract.jobs.runs import Run
 from buildkit.contract.still import image

@@ -13,7 +13,7 @@ from buildkit.contract import clause
 from buildkit.contract.clause import Broken
 from buildkit.contract.hosting import conditions, load, manners, serverless, spoilt
 from buildkit.contract.hosting.client import Answer, Health
-from buildkit.contract.hosting.servers import Serving
+from buildkit.contract.hosting.server import Serving
 from buildkit.contract.hosting.traffic import Loaded
 from buildkit.contract.hosting.trial import Plain
 from buildkit.contract.still import devices, files, static

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from buildkit.contract.bench import Bench
-    from buildkit.contract.hosting.servers import Serving
+    from buildkit.contract.hosting.server import Serving
     from buildkit.contract.jobs.runs import Run
 
 SLOWER_SECONDS = 30

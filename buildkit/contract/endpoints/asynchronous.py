@@ -12,11 +12,12 @@ from buildkit.contract.clause import Broken, Doubtful, check, last_lines
 from buildkit.contract.endpoints.batch_rules import LINES
 from buildkit.contract.hosting import servers
 from buildkit.contract.hosting.client import OK, hung_up_after, short
+from buildkit.contract.hosting.server import request_headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildkit.contract.hosting.servers import Serving
+    from buildkit.contract.hosting.server import Serving
     from buildkit.model import Payload
 
 SIZE = 1024**3
@@ -105,7 +106,7 @@ def _send(serving: Serving, payload: Payload) -> tuple[int | None, str]:
 
     A server may answer, and close, before it has read everything.
     """
-    headers = {**servers.request_headers(payload), "Content-Length": str(SIZE)}
+    headers = {**request_headers(payload), "Content-Length": str(SIZE)}
     refused = ""
     with serving.client.connected(SECONDS) as connection:
         try:

@@ -13,12 +13,13 @@ from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
 from buildkit.contract.endpoints import batch_rules as rules
 from buildkit.contract.hosting import servers, serving
 from buildkit.contract.hosting.client import OK
+from buildkit.contract.hosting.server import INVOCATION_SECONDS, request_headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from buildkit.contract.hosting.client import Answer
-    from buildkit.contract.hosting.servers import Serving
+    from buildkit.contract.hosting.server import Serving
     from buildkit.model import Payload
 
 CALL_SECONDS = 600
@@ -215,7 +216,7 @@ def _by_lines(server: Serving, payload: Payload, asked: list[bytes]) -> tuple[An
 
 
 def _parameters(server: Serving) -> Answer:
-    return server.client.ask("GET", "/execution-parameters", seconds=servers.INVOCATION_SECONDS)
+    return server.client.ask("GET", "/execution-parameters", seconds=INVOCATION_SECONDS)
 
 
 def _said(answer: Answer) -> dict[str, Any]:
@@ -231,7 +232,7 @@ def _concurrency(answer: Answer) -> int:
 
 
 def _post(server: Serving, payload: Payload, body: bytes | Iterator[bytes], **more: str) -> Answer:
-    headers = {**servers.request_headers(payload), **more}
+    headers = {**request_headers(payload), **more}
     return server.client.ask(
         "POST", "/invocations", seconds=CALL_SECONDS, body=body, headers=headers
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from websockets.sync.client import ClientConnection
 
-    from buildkit.contract.hosting.servers import Serving
+    from buildkit.contract.hosting.server import Serving
     from buildkit.contract.still.image import StillImage
 
 PATH = "/invocations-bidirectional-stream"

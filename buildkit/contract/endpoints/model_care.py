@@ -14,7 +14,7 @@ from buildkit.contract.jobs.runs import MISSING
 
 if TYPE_CHECKING:
     from buildkit.contract.hosting.client import Answer
-    from buildkit.contract.hosting.servers import Serving
+    from buildkit.contract.hosting.server import Serving
 
 CONFLICT = 409
 NO_MEMORY = 507

@@ -14,6 +14,7 @@ from buildkit.contract.bench import Bench, Scenario
 from buildkit.contract.clause import Broken, Unseen
 from buildkit.contract.hosting import servers
 from buildkit.contract.hosting.client import OK
+from buildkit.contract.hosting.server import INVOCATION_SECONDS, request_headers
 from buildkit.contract.world import Mount, Start
 from buildkit.model import Purpose
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from buildkit.contract.hosting.client import Answer
-    from buildkit.contract.hosting.servers import Serving
+    from buildkit.contract.hosting.server import Serving
     from buildkit.contract.world import Container
     from buildkit.model import Payload
 
@@ -148,17 +149,17 @@ def unload(serving: Serving, name: str) -> Answer:
 
 
 def get(serving: Serving, name: str) -> Answer:
-    return serving.client.ask("GET", f"/models/{name}", seconds=servers.INVOCATION_SECONDS)
+    return serving.client.ask("GET", f"/models/{name}", seconds=INVOCATION_SECONDS)
 
 
 def invoke(serving: Serving, name: str, payload: Payload) -> Answer:
     return serving.client.ask(
         "POST",
         f"/models/{name}/invoke",
-        seconds=servers.INVOCATION_SECONDS,
+        seconds=INVOCATION_SECONDS,
         body=Path(payload.body).read_bytes(),
         headers={
-            **servers.request_headers(payload),
+            **request_headers(payload),
             "X-Amzn-SageMaker-Target-Model": f"{name[:6]}.tar.gz",
         },
     )
@@ -178,7 +179,7 @@ def listed(serving: Serving) -> dict[str, object]:
     found: dict[str, object] = {}
     query = ""
     for _ in range(MOST_PAGES):
-        answer = serving.client.ask("GET", f"/models{query}", seconds=servers.INVOCATION_SECONDS)
+        answer = serving.client.ask("GET", f"/models{query}", seconds=INVOCATION_SECONDS)
         models, token = page(answer)
         found |= models
         if not token:

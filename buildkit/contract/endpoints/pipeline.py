@@ -20,7 +20,7 @@ from buildkit.model import Purpose
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildkit.contract.hosting.servers import Serving
+    from buildkit.contract.hosting.server import Serving
     from buildkit.contract.still.image import StillImage
     from buildkit.contract.world import Container
 

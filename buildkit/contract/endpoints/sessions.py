@@ -12,7 +12,7 @@ from buildkit.contract.hosting import servers
 from buildkit.contract.hosting.client import OK
 
 if TYPE_CHECKING:
-    from buildkit.contract.hosting.servers import Serving
+    from buildkit.contract.hosting.server import Serving
     from buildkit.model import Payload
 
 HEADER = "x-amzn-sagemaker-session-id"

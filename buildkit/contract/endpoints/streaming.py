@@ -11,7 +11,7 @@ from buildkit.contract.hosting.client import OK
 
 if TYPE_CHECKING:
     from buildkit.contract.hosting.client import Answer
-    from buildkit.contract.hosting.servers import Serving
+    from buildkit.contract.hosting.server import Serving
 
 APART_SECONDS = 0.1
 """Between first and last part: what comes closer was perhaps made at once."""

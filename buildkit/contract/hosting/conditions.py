@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from buildkit.contract.bench import Bench, Scenario
 from buildkit.contract.clause import Broken, Doubtful, Unseen, check
 from buildkit.contract.hosting import servers
-from buildkit.contract.hosting.servers import MODEL, SERVE, Serving
+from buildkit.contract.hosting.servers import MODEL, SERVE
 from buildkit.contract.hosting.trial import Plain, copied_model, plain, works
 from buildkit.model import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from buildkit.contract.hosting.server import Serving
 
 
 READ_ONLY = re.compile(r"read-only file ?system", re.IGNORECASE)

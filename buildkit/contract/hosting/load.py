@@ -12,7 +12,8 @@ from pathlib import Path
 from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
 from buildkit.contract.hosting import servers
 from buildkit.contract.hosting.client import OK, Answer
-from buildkit.contract.hosting.servers import INVOCATION_SECONDS, STOP_SECONDS
+from buildkit.contract.hosting.server import INVOCATION_SECONDS, request_headers
+from buildkit.contract.hosting.servers import STOP_SECONDS
 from buildkit.contract.hosting.traffic import (
     LOADED,
     Loaded,
@@ -120,7 +121,7 @@ def connection_is_kept(loaded: Loaded) -> None:
     """50 requests on one connection: all 200. It may be closed between two of them."""
     payload = loaded.need_sample()
     client = loaded.serving.client
-    body, headers = Path(payload.body).read_bytes(), servers.request_headers(payload)
+    body, headers = Path(payload.body).read_bytes(), request_headers(payload)
     with client.connected(INVOCATION_SECONDS) as connection:
         ask = partial(client.ask_on, connection, "POST", "/invocations", body=body, headers=headers)
         for number in range(KEPT_ALIVE):

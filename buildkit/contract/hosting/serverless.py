@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from buildkit.contract.bench import Bench, Scenario
 from buildkit.contract.clause import Broken, Doubtful, Unseen, check
 from buildkit.contract.hosting import servers
-from buildkit.contract.hosting.servers import SERVE, Serving
+from buildkit.contract.hosting.servers import SERVE
 from buildkit.contract.hosting.trial import works
 from buildkit.model import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from buildkit.contract.hosting.server import Serving
     from buildkit.contract.world import Start
 
 GIB = 1024**3

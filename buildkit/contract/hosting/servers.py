@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract.archive import Archive
 from buildkit.contract.bench import Bench, Scenario
-from buildkit.contract.clause import Broken, Unseen, last_lines
-from buildkit.contract.hosting.client import OK, PING_SECONDS, Answer, Health, HttpClient
+from buildkit.contract.clause import Broken, Unseen
+from buildkit.contract.hosting.client import OK, Health, HttpClient
+from buildkit.contract.hosting.server import Serving
 from buildkit.contract.jobs import job, runs
 from buildkit.contract.world import Mount, Start
 from buildkit.model import Purpose
@@ -25,93 +26,10 @@ if TYPE_CHECKING:
 PORT = 8080
 START_SECONDS = 240
 """`/ping` must answer 200 within this time: the stricter of AWS's figures (SERVE-03)."""
-INVOCATION_SECONDS = 60
 STOP_SECONDS = 30
 MODEL = f"{job.ROOT}/model"
 SERVE = Start(command=("serve",), ports=(PORT,))
 SAMPLE_BYTES = 64 * 1024 * 1024
-
-
-@dataclass(frozen=True, kw_only=True)
-class Serving:
-    """A container of `serve`, started, and healthy or not.
-
-    `exit_code` is None while it runs. `modelless`: it had no model, because none is declared.
-    """
-
-    container: Container
-    client: HttpClient
-    refusal: str | None
-    health: Health
-    exit_code: int | None
-    payloads: tuple[Payload, ...] = ()
-    modelless: bool = False
-
-    @property
-    def log(self) -> str:
-        return self.container.logs()
-
-    @property
-    def told(self) -> str:
-        """How it fares and what it said, for evidence."""
-        if self.refusal is not None:
-            return f"the engine cannot start it: {self.refusal}"
-        if self.exit_code is not None:
-            ended_by = self.container.ended_by()
-            reason = f" ({ended_by})" if ended_by else ""
-            return f"`serve` ended by itself with {self.exit_code}{reason}{last_lines(self.log)}"
-        if self.health.last is None:
-            return f"{self.health.said or 'nothing answered on its port'}{last_lines(self.log)}"
-        return f"GET /ping answered {self.health.last.shown()}{last_lines(self.log)}"
-
-    def need_health(self) -> None:
-        if self.health.after is None:
-            raise Unseen("the server never became healthy")
-
-    def ping(self) -> Answer:
-        """Ask once more after no answer: this machine may have been slow, and not the image."""
-        try:
-            return self.client.ask("GET", "/ping", seconds=PING_SECONDS)
-        except Broken:
-            return self.client.ask("GET", "/ping", seconds=PING_SECONDS)
-
-    def invoke(self, payload: Payload, **headers: str) -> Answer:
-        """Send a sample. `headers`: underscores stand for hyphens."""
-        return self.client.ask(
-            "POST",
-            "/invocations",
-            seconds=INVOCATION_SECONDS,
-            body=Path(payload.body).read_bytes(),
-            headers={**request_headers(payload), **_hyphenated(headers)},
-        )
-
-    def a_payload(self) -> Payload:
-        """The first sample. Raises Unseen without one."""
-        self.need_health()
-        if not self.payloads:
-            raise Unseen("the samples have no payload")
-        return self.payloads[0]
-
-    def still_good(self, after: str) -> None:
-        """It still pings, and answers the first sample if there is one. Raises Broken."""
-        answer = self.ping()
-        if answer.status != OK:
-            raise Broken(f"after {after} GET /ping answered {answer.shown()}")
-        for payload in self.payloads[:1]:
-            answer = self.invoke(payload)
-            if answer.status != OK:
-                raise Broken(f"after {after} a good request was answered with {answer.shown()}")
-
-
-def request_headers(payload: Payload) -> dict[str, str]:
-    headers = {"Content-Type": payload.content_type}
-    if payload.accept is not None:
-        headers["Accept"] = payload.accept
-    return headers
-
-
-def _hyphenated(headers: dict[str, str]) -> dict[str, str]:
-    return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
 def model(bench: Bench) -> str | None:
@@ -144,18 +62,21 @@ def served(
     seconds: float | None = None,
     inside: bool = False,
     door: Container | None = None,
+    plain: bool = False,
 ) -> Iterator[Serving]:
     """A server with the chosen model, read-only as in SageMaker (SERVE-17), until it is healthy.
 
     `seconds` is how long it may take, by default what the samples declare. `inside`: it is asked
-    at its own address, since an isolated network publishes no port. Raises Unseen where this
-    engine's networks are not reached from here.
+    at its own address, since an isolated network publishes no port. `plain`: it has all payloads;
+    any other is asked only what a plain one answers with 200. Raises Unseen where this engine's
+    networks are not reached from here.
     """
     volume = choose(bench)
     mount = Mount(volume=volume or empty_model(bench), path=MODEL, read_only=not writable)
     start = replace(start, mounts=(mount, *start.mounts))
     with started(bench, start, seconds=seconds, inside=inside, door=door) as serving:
-        yield replace(serving, modelless=choose is model and volume is None)
+        payloads = serving.payloads if plain else bench.once(_baseline).payloads
+        yield replace(serving, modelless=choose is model and volume is None, payloads=payloads)
 
 
 @contextmanager
@@ -208,15 +129,32 @@ def healthy(bench: Bench) -> float:
 
     A variant of a server that is not even healthy as it is would say nothing.
     """
-    seconds = bench.once(_health)
+    seconds = bench.once(_baseline).seconds
     if seconds is None:
         raise Unseen("`serve` on the samples is not healthy, so nothing can be compared with it")
     return seconds
 
 
-def _health(bench: Bench) -> float | None:
-    with served(bench) as serving:
-        return serving.health.after
+@dataclass(frozen=True, kw_only=True)
+class _Baseline:
+    """What a plain server does: seconds until it was healthy, and what it answers with 200."""
+
+    seconds: float | None
+    payloads: tuple[Payload, ...]
+
+
+def _baseline(bench: Bench) -> _Baseline:
+    with served(bench, plain=True) as serving:
+        healthy = serving.health.after is not None
+        good = tuple(each for each in serving.payloads if healthy and _is_answered(serving, each))
+        return _Baseline(seconds=serving.health.after, payloads=good)
+
+
+def _is_answered(serving: Serving, payload: Payload) -> bool:
+    try:
+        return serving.invoke(payload).status == OK
+    except Broken:
+        return False
 
 
 def of(
@@ -234,7 +172,9 @@ def of(
     def stage(bench: Bench) -> Iterator[Serving]:
         if needs_health:
             healthy(bench)
-        with served(bench, start=start, choose=choose, seconds=seconds) as serving:
+        with served(
+            bench, start=start, choose=choose, seconds=seconds, plain=not needs_health
+        ) as serving:
             yield serving
 
     return Scenario(title=title, stage=stage, purpose=Purpose.INFERENCE, alone=alone)

@@ -8,7 +8,7 @@ from buildkit.contract.answers import same
 from buildkit.contract.clause import Broken, Unseen, check, last_lines, needed_sigkill
 from buildkit.contract.hosting import servers
 from buildkit.contract.hosting.client import LARGEST_BODY, OK, short
-from buildkit.contract.hosting.servers import INVOCATION_SECONDS, Serving
+from buildkit.contract.hosting.server import INVOCATION_SECONDS, Serving
 from buildkit.contract.jobs.runs import KILLED
 
 PINGS = 10

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from buildkit.contract.hosting.client import Answer
-    from buildkit.contract.hosting.servers import Serving
+    from buildkit.contract.hosting.server import Serving
 
 SETTLED_SECONDS = 3
 """From a 200 of /ping to the next that counts as settled."""

@@ -15,7 +15,7 @@ from buildkit.contract.bench import Bench, Scenario
 from buildkit.contract.clause import Broken, Unseen, last_lines
 from buildkit.contract.hosting import servers
 from buildkit.contract.hosting.client import OK
-from buildkit.contract.hosting.servers import INVOCATION_SECONDS
+from buildkit.contract.hosting.server import INVOCATION_SECONDS
 from buildkit.contract.hosting.trial import first_answer
 from buildkit.model import Purpose
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from buildkit.contract.hosting.client import Answer
-    from buildkit.contract.hosting.servers import Serving
+    from buildkit.contract.hosting.server import Serving
     from buildkit.model import Payload
 
 AT_ONCE = 4

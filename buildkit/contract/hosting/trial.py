@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from buildkit.contract.bench import Bench
     from buildkit.contract.hosting.client import Answer
-    from buildkit.contract.hosting.servers import Serving
+    from buildkit.contract.hosting.server import Serving
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from buildkit.contract.bench import Scenario
 from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
 from buildkit.contract.hosting import servers
 from buildkit.contract.hosting.client import OK
+from buildkit.contract.hosting.server import INVOCATION_SECONDS
 from buildkit.contract.jobs import runs
 from buildkit.model import Purpose
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from buildkit.contract.bench import Bench
     from buildkit.contract.hosting.client import Answer
-    from buildkit.contract.hosting.servers import Serving
+    from buildkit.contract.hosting.server import Serving
 
 SERVER = "multi-model-server"
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -108,7 +109,7 @@ CANNOT_LOAD = Scenario(
 def _invoke(serving: Serving) -> Answer:
     headers = {"Content-Type": "text/csv", "Accept": "text/csv"}
     return serving.client.ask(
-        "POST", "/invocations", seconds=servers.INVOCATION_SECONDS, body=b"3", headers=headers
+        "POST", "/invocations", seconds=INVOCATION_SECONDS, body=b"3", headers=headers
     )
 
 

@@ -1,0 +1,100 @@
+"""One server: a container of `serve` that was started, and what it can be asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildkit.contract.clause import Broken, Unseen, last_lines
+from buildkit.contract.hosting.client import OK, PING_SECONDS, Answer, Health, HttpClient
+
+if TYPE_CHECKING:
+    from buildkit.contract.world import Container
+    from buildkit.model import Payload
+
+INVOCATION_SECONDS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """A container of `serve`, started, and healthy or not.
+
+    `exit_code` is None while it runs. `modelless`: it had no model, because none is declared.
+    """
+
+    container: Container
+    client: HttpClient
+    refusal: str | None
+    health: Health
+    exit_code: int | None
+    payloads: tuple[Payload, ...] = ()
+    modelless: bool = False
+
+    @property
+    def log(self) -> str:
+        return self.container.logs()
+
+    @property
+    def told(self) -> str:
+        """How it fares and what it said, for evidence."""
+        if self.refusal is not None:
+            return f"the engine cannot start it: {self.refusal}"
+        if self.exit_code is not None:
+            ended_by = self.container.ended_by()
+            reason = f" ({ended_by})" if ended_by else ""
+            return f"`serve` ended by itself with {self.exit_code}{reason}{last_lines(self.log)}"
+        if self.health.last is None:
+            return f"{self.health.said or 'nothing answered on its port'}{last_lines(self.log)}"
+        return f"GET /ping answered {self.health.last.shown()}{last_lines(self.log)}"
+
+    def need_health(self) -> None:
+        if self.health.after is None:
+            raise Unseen("the server never became healthy")
+
+    def ping(self) -> Answer:
+        """Ask once more after no answer: this machine may have been slow, and not the image."""
+        try:
+            return self.client.ask("GET", "/ping", seconds=PING_SECONDS)
+        except Broken:
+            return self.client.ask("GET", "/ping", seconds=PING_SECONDS)
+
+    def invoke(self, payload: Payload, **headers: str) -> Answer:
+        """Send a sample. `headers`: underscores stand for hyphens."""
+        return self.client.ask(
+            "POST",
+            "/invocations",
+            seconds=INVOCATION_SECONDS,
+            body=Path(payload.body).read_bytes(),
+            headers={**request_headers(payload), **_hyphenated(headers)},
+        )
+
+    def a_payload(self) -> Payload:
+        """The first sample. Raises Unseen without one."""
+        self.need_health()
+        if not self.payloads:
+            raise Unseen(
+                "the samples have no payload, or none that is answered with 200 (SERVE-06)"
+            )
+        return self.payloads[0]
+
+    def still_good(self, after: str) -> None:
+        """It still pings, and answers the first sample if there is one. Raises Broken."""
+        answer = self.ping()
+        if answer.status != OK:
+            raise Broken(f"after {after} GET /ping answered {answer.shown()}")
+        for payload in self.payloads[:1]:
+            answer = self.invoke(payload)
+            if answer.status != OK:
+                raise Broken(f"after {after} a good request was answered with {answer.shown()}")
+
+
+def request_headers(payload: Payload) -> dict[str, str]:
+    headers = {"Content-Type": payload.content_type}
+    if payload.accept is not None:
+        headers["Accept"] = payload.accept
+    return headers
+
+
+def _hyphenated(headers: dict[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in headers.items()}
