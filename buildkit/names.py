@@ -21,6 +21,7 @@ REFERENCE = re.compile(
     rf"(?:{HOST}/)?{COMPONENT}(?:/{COMPONENT})*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
+LONGEST_IMAGE = 1024
 ID = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]*")
 REVISION = re.compile(r"(?P<framework>.+)-(?P<revision>[0-9]+)")
@@ -74,6 +75,8 @@ def reference(text: str) -> str:
 
 def image(text: str) -> str:
     """An image of an engine: by a reference, or by its id."""
+    if len(text) > LONGEST_IMAGE:
+        raise ValueError(f"an image's name of {len(text)} characters is too long")
     return text if ID.fullmatch(text) else reference(text)
 
 
@@ -92,8 +95,8 @@ def plain(text: str) -> str:
 
 
 def header(text: str) -> str:
-    if not text.isascii():
-        raise ValueError(f"{text!r} cannot be sent as a header: it is not ASCII")
+    if not text.strip() or not text.isascii():
+        raise ValueError(f"{text!r} cannot be sent as a header: it is empty, or not ASCII")
     return text
 
 

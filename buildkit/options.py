@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
-from buildkit.errors import UsageError
+from buildkit.errors import NothingSelectedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,6 +37,28 @@ def complete_clauses(
     from buildkit.contract.catalogue import clauses  # noqa: PLC0415 - only when a shell asks
 
     return [each for each in clauses() if each.startswith(incomplete.upper())]
+
+
+def known_clauses(
+    _context: click.Context, _parameter: click.Parameter, asked: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The ids of clauses, as the contract spells them. Raises NothingSelectedError."""
+    from buildkit.contract.catalogue import clauses  # noqa: PLC0415 - not for other commands
+
+    ids = tuple(dict.fromkeys(id_.upper() for id_ in asked))
+    if unknown := [id_ for id_ in ids if id_ not in clauses()]:
+        near = dict.fromkeys(each for id_ in unknown for each in get_close_matches(id_, clauses()))
+        named = ", ".join(f"`{id_}`" for id_ in unknown)
+        raise NothingSelectedError(
+            f"the contract has no clause {named}",
+            hint=f"did you mean {', '.join(near)}?" if near else "`buildkit explain` lists them",
+        )
+    return ids
+
+
+def is_given(name: str) -> bool:
+    """Whether the user gave an option of the running command, rather than its default."""
+    return click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
 FILE = click.option(

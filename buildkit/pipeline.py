@@ -98,15 +98,16 @@ def alone(work: Callable[[], Item], interrupt: Callable[[], None]) -> Item:
             raise
 
 
-def progress(subject: str) -> Callable[[int, int], None]:
+def progress(subject: str) -> Callable[[int, int, str], None]:
     """Tells how far a test has come, from time to time."""
     said = time.monotonic()
 
-    def tell(done: int, of: int) -> None:
+    def tell(done: int, of: int, at_work: str) -> None:
         nonlocal said
         if time.monotonic() - said > PROGRESS_SECONDS:
             said = time.monotonic()
-            console.step(subject, f"testing: {done} of {of} scenarios", dim=True)
+            now = f", at work: {at_work}" if at_work else ""
+            console.step(subject, f"testing: {done} of {of} scenarios{now}", dim=True)
 
     return tell
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from buildkit.contract.world import Engine
     from buildkit.model import Built, ClauseResult
 
-    Progress = Callable[[int, int], None]
+    Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ def report(
 ) -> Report:
     """Test any image of the engine, also on what its labels promise.
 
-    `progress` is told how many scenarios are done, of how many.
+    `progress` is told how many scenarios are done, of how many, and which one is at work.
     """
     began = time.monotonic()
     labels = engine.view(subject.image).labels

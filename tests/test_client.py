@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.server
 import socket
 import threading
 import time
@@ -58,3 +59,37 @@ def test_a_server_that_drips_is_left_in_time(dripping: HttpClient) -> None:
     with pytest.raises(Broken, match="got no answer in 0 s"):
         dripping.ask("GET", "/ping", seconds=0.4)
     assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "healthy"),
+    [pytest.param(0.1, True, id="slow"), pytest.param(9.0, False, id="never")],
+)
+def test_a_ping_that_is_always_late_is_an_answer_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, *, healthy: bool
+) -> None:
+    monkeypatch.setattr("buildkit.contract.hosting.client.PING_SECONDS", 0.05)
+
+    class Late(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            time.sleep(seconds)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            pass
+
+    with Server(("127.0.0.1", 0), Late) as server:
+        server.block_on_close = False
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        client = HttpClient(host="127.0.0.1", port=server.server_address[1])
+        health = client.wait_for_health(2, lambda: True)
+        server.shutdown()
+        thread.join()
+    assert (health.after is not None) is healthy

@@ -175,6 +175,16 @@ GOOD = Run(
             id="no such program",
         ),
         pytest.param(
+            {"exit_code": 1, "log": "exec /bin/train: no such file or directory\n", "tree": ()},
+            {"RUN-01": "fail", "OUT-01": "skip", "OUT-03": "skip", "LOG-01": "skip"},
+            id="its interpreter is missing",
+        ),
+        pytest.param(
+            {"exit_code": 1, "log": "reading\nexec x: no such file or directory", "tree": ()},
+            {"OUT-01": "fail", "OUT-03": "skip"},
+            id="a program of its own is missing",
+        ),
+        pytest.param(
             {"exit_code": None, "tree": ()},
             {"OUT-01": "fail", "OUT-03": "skip"},
             id="never ends",
@@ -271,9 +281,7 @@ def payload(tmp_path: Path) -> Payload:
     [
         pytest.param(FakeClient(), {}, {}, id="good"),
         pytest.param(FakeClient(ping=500), {}, {"SERVE-02": "fail", "SERVE-14": "fail"}, id="ping"),
-        pytest.param(
-            FakeClient(status=500), {}, {"SERVE-06": "fail", "SERVE-14": "fail"}, id="invocations"
-        ),
+        pytest.param(FakeClient(status=500), {}, {"SERVE-06": "fail"}, id="invocations"),
         pytest.param(FakeClient(body=b"2\n"), {}, {"SERVE-06": "fail"}, id="wrong"),
         pytest.param(
             FakeClient(),

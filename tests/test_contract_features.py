@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from buildkit.contract import listening
 from buildkit.contract.clause import Broken, Doubtful
 from buildkit.contract.endpoints import batch_rules, models, pipeline, sessions, streaming
 from buildkit.contract.endpoints.asynchronous import body
@@ -159,7 +162,7 @@ PROC = """  sl  local_address rem_address   st tx_queue rx_queue
 
 
 def test_listening_ports_and_those_that_were_not_given() -> None:
-    assert pipeline.ports(PROC) == {9001, 8080, 9217}
+    assert {port for _, port in listening.parsed(PROC)} == {9001, 8080, 9217}
     assert pipeline.strangers({9001, 9101, 9010, 9199}) == []
     assert pipeline.strangers({9001, 8080, 9217}) == [8080, 9217]
 
@@ -198,3 +201,33 @@ def test_a_talk_is_told_with_and_without_replies() -> None:
     assert Talk(replies=()).told == "no message"
     assert Talk(replies=(), ended="it was closed").told == "no message, and it was closed"
     assert Talk(replies=("a", b"b")).told == "2 messages, first 'a'"
+
+
+def test_addresses_of_both_kinds_and_whether_others_reach_them() -> None:
+    table = PROC + (
+        "   5: 00000000000000000000000001000000:1F91 00000000000000000000000000000000:0000 0A 0\n"
+    )
+    assert ("127.0.0.1", 8080) in listening.parsed(table)
+    assert ("::1", 8081) in listening.parsed(table)
+    assert ("::", 9217) in listening.parsed(table)
+    assert listening.reaches(listening.parsed(table), 9217)
+    assert not listening.reaches(listening.parsed(table), 8080)
+
+
+@pytest.mark.parametrize(
+    ("port", "settles"),
+    [pytest.param(9999, True, id="elsewhere"), pytest.param(9001, False, id="where it is asked")],
+)
+def test_a_server_that_listens_elsewhere_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, port: int, *, settles: bool
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("buildkit.contract.listening.time.monotonic", lambda: now[0])
+    container = cast("Any", SimpleNamespace(execute=lambda *_: (0, PROC)))
+    look = listening.settled_elsewhere(container, port)
+    seen = []
+    for _ in range(80):
+        now[0] += 1
+        seen.append(look())
+    assert any(seen) is settles
+    assert not any(seen[:60])

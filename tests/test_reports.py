@@ -256,7 +256,9 @@ def test_the_table_shows_what_is_broken_and_counts_the_rest(capsys: Captured) ->
         "warn  LOG-01    starts\n"
         "      no output\n"
         "      fix: print\n"
-        "skip  4: 3 not promised (efa, tuning); 1 no channel\n"
+        "skip  4\n"
+        "      3 not promised (efa, tuning)\n"
+        "      1 no channel\n"
         "pass  1\n"
         "hint: with samples more can be judged: docs/contract.md#samples\n"
         "fail: 1 failed, 1 passed, 1 warned, 4 skipped in 1 s\n"
@@ -283,18 +285,27 @@ def test_verbose_shows_each_clause(capsys: Captured) -> None:
     ("messages", "wanted"),
     [
         pytest.param(["", ""], "2 no reason", id="none is given"),
-        pytest.param(["no a", "no b", "no b"], "2 no b; 1 no a", id="the most common first"),
+        pytest.param(["no a", "no b", "no b"], "2 no b\n      1 no a", id="the most common first"),
         pytest.param(
             ["the engine said: bad luck", "the engine said: go away"],
             "2 the engine said",
             id="a long end is left to --verbose",
         ),
         pytest.param(["first\nsecond: line", "first"], "2 first", id="the first line counts"),
+        pytest.param(["it ended; its last lines:\nx"], "1 it ended", id="a log follows"),
     ],
 )
 def test_reasons_are_grouped(messages: list[str], wanted: str, capsys: Captured) -> None:
     report.show(fakes.report(*(skipped(*each) for each in enumerate(messages))))
-    assert f"skip  {len(messages)}: {wanted}\n" in capsys.readouterr().err
+    assert f"skip  {len(messages)}\n      {wanted}\n" in capsys.readouterr().err
+
+
+def test_an_image_that_did_nothing_is_told_of(capsys: Captured) -> None:
+    idle = fakes.clause(Status.SKIP, id="OUT-01", title="x", message="no samples are declared")
+    report.show(fakes.report(GOOD, idle))
+    assert "nothing that the image does was judged" in capsys.readouterr().err
+    report.show(fakes.report(idle))
+    assert "skip: 0 passed, 1 skipped" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -5,19 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import textwrap
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import click
 
 from buildkit import options
 from buildkit.contract import catalogue, suite
-from buildkit.errors import NothingSelectedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from click.shell_completion import CompletionItem
 
     from buildkit.contract.catalogue import Clause
 
@@ -26,46 +22,30 @@ WIDEST = 100
 LABEL = 9
 
 
-def complete_clauses(
-    _context: click.Context, _parameter: click.Parameter, incomplete: str
-) -> list[str | CompletionItem]:
-    return [id_ for id_ in catalogue.clauses() if id_.startswith(incomplete.upper())]
-
-
 @click.command(
     "explain",
     epilog="\b\nExamples:\n  buildkit explain\n  buildkit explain OUT-01 serve-03\n"
     "  buildkit explain --json",
 )
-@click.argument("clause", nargs=-1, shell_complete=complete_clauses)
+@click.argument(
+    "clause",
+    nargs=-1,
+    shell_complete=options.complete_clauses,
+    callback=options.known_clauses,
+)
 @options.JSON
 def command(*, clause: tuple[str, ...], as_json: bool) -> None:
     """Explain clauses of the SageMaker contract: what is demanded, and how it is checked.
 
     CLAUSE is an id, such as OUT-01. Without one, all clauses are listed.
     """
-    chosen = _choose(clause)
+    chosen = tuple(catalogue.clauses()[id_] for id_ in clause or catalogue.clauses())
     if as_json:
         click.echo(json.dumps([_facts(each) for each in chosen], indent=2))
     elif clause:
         click.echo("\n\n".join(_page(each) for each in chosen))
     else:
         click.echo("\n".join(_table(chosen)))
-
-
-def _choose(asked: Sequence[str]) -> tuple[Clause, ...]:
-    """The clauses with these ids, all if there are none. Raises NothingSelectedError."""
-    known = catalogue.clauses()
-    ids = tuple(dict.fromkeys(id_.upper() for id_ in asked)) or tuple(known)
-    unknown = [id_ for id_ in ids if id_ not in known]
-    if unknown:
-        near = dict.fromkeys(each for id_ in unknown for each in get_close_matches(id_, known))
-        named = ", ".join(f"`{id_}`" for id_ in unknown)
-        raise NothingSelectedError(
-            f"the contract has no clause {named}",
-            hint=f"did you mean {', '.join(near)}?" if near else "`buildkit explain` lists them",
-        )
-    return tuple(known[id_] for id_ in ids)
 
 
 def _facts(clause: Clause) -> dict[str, object]:

@@ -25,6 +25,10 @@ COUNTED = {
     Status.SKIP: "skipped",
 }
 WITHOUT_SAMPLES = ("no samples", "no payload", "no model is declared", "no channel")
+LOG_FOLLOWS = "; its last lines:"
+"""How a reason ends whose further lines are a log."""
+WORK = ("OUT-01", "SERVE-03", "PROC-02")
+"""The clauses that see an image train, serve and process."""
 COLOURS = {Status.PASS: "green", Status.FAIL: "red", Status.WARN: "yellow", Status.SKIP: None}
 
 
@@ -78,9 +82,13 @@ def show(found: Report, *, verbose: bool = False) -> None:
             _show(each)
     else:
         if skipped := of[Status.SKIP]:
-            console.say(f"skip  {len(skipped)}: {_reasons(skipped)}")
+            console.say(f"skip  {len(skipped)}")
+            for reason in _reasons(skipped):
+                console.say(f"      {reason}")
         if passed := of[Status.PASS]:
             console.say(f"pass  {len(passed)}", fg=COLOURS[Status.PASS])
+    if _idle(found):
+        console.say("nothing that the image does was judged, only what it holds", fg="yellow")
     if any(sign in each.message for each in of[Status.SKIP] for sign in WITHOUT_SAMPLES):
         console.say("hint: with samples more can be judged: docs/contract.md#samples", fg="cyan")
     verdict = Status.PASS if found.passed else Status.FAIL
@@ -90,8 +98,16 @@ def show(found: Report, *, verbose: bool = False) -> None:
         if of[status] or status is Status.PASS
     )
     console.say(
-        f"{verdict.value}: {counts} in {found.seconds:.0f} s", fg=COLOURS[verdict], bold=True
+        f"{verdict.value if judged(found) else 'skip'}: {counts} in {found.seconds:.0f} s",
+        fg=COLOURS[verdict],
+        bold=True,
     )
+
+
+def _idle(found: Report) -> bool:
+    """Whether it was neither seen to train, to serve nor to process."""
+    work = [each.status for each in found.clauses if each.id in WORK]
+    return bool(work) and all(status is Status.SKIP for status in work)
 
 
 def judged(found: Report) -> bool:
@@ -105,20 +121,21 @@ def _show(each: ClauseResult) -> None:
         console.say("      " + each.message.replace("\n", "\n      "))
 
 
-def _reasons(skipped: Sequence[ClauseResult]) -> str:
-    """Why clauses were skipped, the most common first: `2 not promised (efa, tuning); 1 no …`.
+def _reasons(skipped: Sequence[ClauseResult]) -> list[str]:
+    """Why clauses were skipped, the most common first: `2 not promised (efa, tuning)`, `1 no …`.
 
     A reason may end with what it is about, after a colon. If that is one word it is listed.
     """
     groups: dict[str, list[str]] = {}
     for each in skipped:
-        reason, _, about = each.message.partition("\n")[0].partition(": ")
+        first, _, _ = each.message.partition("\n")
+        reason, _, about = first.removesuffix(LOG_FOLLOWS).partition(": ")
         groups.setdefault(reason or "no reason", []).append(about)
     told = []
     for reason, abouts in sorted(groups.items(), key=lambda group: -len(group[1])):
         words = sorted({about for about in abouts if about and " " not in about})
         told.append(f"{len(abouts)} {reason}" + (f" ({', '.join(words)})" if words else ""))
-    return "; ".join(told)
+    return told
 
 
 def verdict(found: Report) -> dict[str, object]:

@@ -43,7 +43,12 @@ def of(
         )
     said = frozenset(features) | frozenset(() if itself is None else itself.features)
     sampled = lender or itself
-    purpose = _purpose(docker, image, itself, purposes, said)
+    purpose = _said(purposes)
+    if purpose is None and (like := itself or lender) is not None:
+        purpose = like.purpose
+        if like is lender:
+            console.step(image, f"purpose, as {like.id} has it: {purpose.value}")
+    purpose = purpose or _found(docker, image, said)
     for feature in features:
         if not purpose.allows(feature):
             raise UsageError(
@@ -59,18 +64,25 @@ def of(
     )
 
 
-def _purpose(
-    docker: Engine,
-    image: str,
-    itself: Target | None,
-    purposes: Sequence[str],
-    features: Iterable[Feature],
-) -> Purpose:
-    if purposes:
-        return Purpose(purposes[0]) if len(set(purposes)) == 1 else Purpose.BOTH
-    if itself is not None:
-        return itself.purpose
+def _said(purposes: Sequence[str]) -> Purpose | None:
+    """The purpose that is said. Raises UsageError for two that exclude each other."""
+    if len(set(purposes)) > 1 and Purpose.PROCESSING.value in purposes:
+        raise UsageError(
+            "an image for processing is started without a word, and is for nothing else",
+            hint="`--purpose processing` alone, or `--purpose training --purpose inference`",
+        )
+    if not purposes:
+        return None
+    return Purpose(purposes[0]) if len(set(purposes)) == 1 else Purpose.BOTH
+
+
+def _found(docker: Engine, image: str, features: Iterable[Feature]) -> Purpose:
+    """What the image is for, by what it can start."""
     known = {*features, *promised(docker.view(image).labels)}
     found = pipeline.alone(lambda: probe.purpose(image, docker, known), docker.interrupt)
+    if found is None:
+        console.step(image, "knows neither `train` nor `serve`, and is tested for both")
+        console.say("hint: `--purpose` says what it is for", fg="cyan")
+        return Purpose.BOTH
     console.step(image, f"purpose, by what it can start: {found.value}")
     return found

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import engine, junit, names, options, page, pipeline, records, verify
-from buildkit.commands import report
+from buildkit import engine, names, options, pipeline, verify
+from buildkit.commands import pages, report
 from buildkit.commands import subject as subject_of
-from buildkit.contract.catalogue import clauses
+from buildkit.contract import catalogue, suite
 from buildkit.errors import Exit, NothingSelectedError, UsageError
 from buildkit.features import Feature
 from buildkit.model import Profile, Purpose
@@ -20,11 +19,11 @@ from buildkit.project import read as read_project
 from buildkit.verify import Depth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from buildkit.engine import Engine
-    from buildkit.model import Built, Report, Target
+    from buildkit.model import Built, Target
     from buildkit.project import Project
 
 
@@ -62,7 +61,7 @@ if TYPE_CHECKING:
     "--samples",
     metavar="TARGET",
     shell_complete=options.complete_targets,
-    help="Test IMAGE with the samples of this target.",
+    help="Test IMAGE with the samples of this target, and for its purpose if none is said.",
 )
 @click.option(
     "--profile",
@@ -76,6 +75,7 @@ if TYPE_CHECKING:
     metavar="ID",
     multiple=True,
     shell_complete=options.complete_clauses,
+    callback=options.known_clauses,
     help="Only this clause; may be given several times.",
 )
 @click.option("--strict", is_flag=True, help="A broken recommendation is a failure, too.")
@@ -108,10 +108,11 @@ def command(
     Anything else is an image. What an image cannot be tested on without samples is skipped.
     `buildkit explain` tells what each clause demands.
     """
-    depth = Depth(profile=Profile(profile), only=_known(clause), strict=strict)
-    for path in filter(None, (junit_file, html_file)):
-        _refuse_unwritable(path)
-    project = read_project(file, dist) if not subject or samples or file.exists() else None
+    depth = Depth(profile=Profile(profile), only=clause, strict=strict)
+    _refuse_unchecked(depth)
+    pages.refuse(junit_file, html_file)
+    needed = not subject or samples or options.is_given("file")
+    project = read_project(file, dist) if needed or file.exists() else None
     targets = () if project is None else _targets(project, subject, everything=everything)
     if project is not None and targets:
         if purpose or samples or feature:
@@ -122,8 +123,9 @@ def command(
             )
         docker = engine.connect()
         outcomes = _test_targets(project, targets, docker, depth, jobs)
-        _write([each.report for each in outcomes if each.report], junit_file, html_file)
-        return report.end(targets, outcomes, as_json=as_json, clauses=True, verbose=verbose)
+        code = report.end(targets, outcomes, as_json=as_json, clauses=True, verbose=verbose)
+        pages.write([each.report for each in outcomes if each.report], junit_file, html_file)
+        return code
     if len(subject) != 1:
         raise UsageError(
             "one image at a time",
@@ -146,11 +148,11 @@ def command(
         ),
         docker.interrupt,
     )
-    _write([found], junit_file, html_file)
     if as_json:
         click.echo(json.dumps(report.verdict(found), indent=2))
     else:
         report.show(found, verbose=verbose)
+    pages.write([found], junit_file, html_file)
     if not report.judged(found):
         raise NothingSelectedError(
             "nothing was judged: every clause was skipped", hint="the reasons are above"
@@ -158,21 +160,14 @@ def command(
     return Exit.DONE if found.passed else Exit.CONTRACT
 
 
-def _known(ids: Iterable[str]) -> tuple[str, ...]:
-    """The ids of clauses that can be checked. Raises UsageError."""
-    found = tuple(dict.fromkeys(each.upper() for each in ids))
-    for each in found:
-        if each not in clauses():
-            raise UsageError(f"there is no clause `{each}`", hint="`buildkit explain` lists them")
-        if why := clauses()[each].unchecked:
+def _refuse_unchecked(depth: Depth) -> None:
+    """Raise UsageError for a clause that this profile does not check."""
+    smoke = {each.clause for each in suite.CHECKS if each.smoke}
+    for each in depth.only:
+        if why := catalogue.clauses()[each].unchecked:
             raise UsageError(f"{each} cannot be checked: {why}", hint=f"`buildkit explain {each}`")
-    return found
-
-
-def _refuse_unwritable(path: Path) -> None:
-    """Before a test of minutes, not after it."""
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise UsageError(f"{path} cannot be written", hint="name a file in a folder that is there")
+        if depth.profile is Profile.SMOKE and each not in smoke:
+            raise UsageError(f"{each} is not in the profile smoke", hint="leave out `--profile`")
 
 
 def _targets(project: Project, selection: Sequence[str], *, everything: bool) -> Sequence[Target]:
@@ -197,11 +192,3 @@ def _image(text: str) -> str:
         return names.image(text)
     except ValueError as error:
         raise UsageError(str(error), hint="`buildkit list` shows the targets") from error
-
-
-def _write(reports: Sequence[Report], junit_file: Path | None, html_file: Path | None) -> None:
-    if junit_file is not None:
-        records.write_text(junit_file, junit.document(reports))
-    if html_file is not None:
-        sources = {each.id: each.source for each in clauses().values()}
-        records.write_text(html_file, page.document(reports, source=sources))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import replace
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from buildkit.contract import clause
@@ -17,10 +16,12 @@ from buildkit.contract.suite import CHECKS
 from buildkit.model import ClauseResult, Profile, Purpose, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from buildkit.contract.clause import Check
     from buildkit.contract.world import Engine
+
+    Progress = Callable[[int, int, str], None]
 
 AT_ONCE = 4
 """Scenarios side by side: most of their time is waiting for the engine."""
@@ -31,12 +32,12 @@ def run(
     engine: Engine,
     profile: Profile,
     only: Collection[str] = (),
-    progress: Callable[[int, int], None] = lambda _done, _of: None,
+    progress: Progress = lambda _done, _of, _at_work: None,
 ) -> tuple[ClauseResult, ...]:
     """Judge every clause of the profile, or `only` some, in the order of the contract.
 
     What the image does not promise, or is not for, is skipped with that reason. `progress` is told
-    how many scenarios are done, of how many.
+    how many scenarios are done, of how many, and the title of one that is at work.
     """
     wanted = [
         each
@@ -48,16 +49,8 @@ def run(
     staged = _by_scenario(each for each in wanted if each not in excuses)
     with ExitStack() as kept:
         bench = Bench(subject=subject, engine=engine, kept=kept)
-        together = [scenario for scenario in staged if not scenario.alone]
-        alone = [scenario for scenario in staged if scenario.alone]
-        with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-            stagings = chain(
-                pool.map(lambda each: _stage(bench, each, staged[each]), together),
-                (_stage(bench, each, staged[each]) for each in alone),
-            )
-            for done, found in enumerate(stagings, start=1):
-                results += found
-                progress(done, len(staged))
+        for found in _stagings(bench, staged, progress):
+            results += found
     return tuple(
         clause.merged(found)
         for id_ in clauses()
@@ -83,6 +76,26 @@ def _by_scenario(checks: Iterable[Check[Any]]) -> Mapping[Scenario[Any], list[Ch
     for each in checks:
         found.setdefault(each.scenario, []).append(each)
     return found
+
+
+def _stagings(
+    bench: Bench, staged: Mapping[Scenario[Any], list[Check[Any]]], progress: Progress
+) -> Iterator[list[ClauseResult]]:
+    """Stage all of them, some side by side. `progress` is told every second, and at each end."""
+    batches = [[each for each in staged if not each.alone]]
+    batches += [[each] for each in staged if each.alone]
+    done = 0
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        for batch in batches:
+            work = {pool.submit(_stage, bench, each, staged[each]): each for each in batch}
+            while work:
+                ended, _ = wait(work, timeout=1, return_when=FIRST_COMPLETED)
+                for each in ended:
+                    del work[each]
+                    done += 1
+                    yield each.result()
+                at_work = next((work[each].title for each in work if each.running()), "")
+                progress(done, len(staged), at_work)
 
 
 def _stage(

@@ -12,7 +12,7 @@ from buildkit.contract.bench import Bench, Subject
 from buildkit.contract.hosting.client import Health, HttpClient
 from buildkit.contract.hosting.servers import PORT
 from buildkit.contract.jobs import job, runs
-from buildkit.contract.world import Start
+from buildkit.contract.world import Start, never_ran
 from buildkit.features import Feature
 from buildkit.model import Purpose, Samples
 
@@ -36,12 +36,12 @@ class Reaction:
     answers: bool
 
 
-def purpose(image: str, engine: Engine, features: Collection[Feature]) -> Purpose:
+def purpose(image: str, engine: Engine, features: Collection[Feature]) -> Purpose | None:
     """What `docker run IMAGE train` and `serve` lead to, in at most 15 s.
 
     Without an entrypoint each word is a program or is not. With one, a word that leads to the
     same as a nonsense word is not known to the image. An image that knows neither is for
-    processing, if it promises that; else it is tested for both, and fails.
+    processing, if it promises that; else nobody can tell: None.
     """
     trains, serves = _found_on_path(image, engine)
     if engine.view(image).entrypoint:
@@ -53,8 +53,10 @@ def purpose(image: str, engine: Engine, features: Collection[Feature]) -> Purpos
         trains = not train.answers and not _same(train, nonsense)
     if not trains and not serves and {Feature.PROCESSING, Feature.MODEL_MONITOR} & set(features):
         return Purpose.PROCESSING
-    if trains == serves:
+    if trains and serves:
         return Purpose.BOTH
+    if not trains and not serves:
+        return None
     return Purpose.TRAINING if trains else Purpose.INFERENCE
 
 
@@ -95,7 +97,7 @@ def _react(image: str, engine: Engine, word: str) -> Reaction:
 
 def _same(reaction: Reaction, nonsense: Reaction) -> bool:
     """Whether a word did what a nonsense word does."""
-    if reaction.refused or reaction.exit_code in runs.MISSING:
+    if reaction.refused or never_ran(reaction.exit_code, reaction.log):
         return True
     return (reaction.exit_code, reaction.answers) == (nonsense.exit_code, nonsense.answers) and (
         _words(reaction.log) == _words(nonsense.log)

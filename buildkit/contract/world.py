@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
+
+
+MISSING = (126, 127)
+"""Exit codes of a shell or of docker for a program that is missing or not executable."""
+NOT_EXECUTED = re.compile(
+    r"exec \S+: (no such file or directory|exec format error|permission denied|input/output error)"
+)
+"""All that a container prints whose program names an interpreter that is not there (a line that
+ends with CR does), or is for another machine. The code is 1 then, or 255."""
+
+
+def never_ran(exit_code: int | None, log: str) -> bool:
+    """Whether a container ended because its program could not be started."""
+    return exit_code in MISSING or bool(exit_code and NOT_EXECUTED.fullmatch(log.strip()))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
 from buildkit.contract.endpoints import models
 from buildkit.contract.endpoints.models import FIRST, HEAVY, SECOND, Shelf
 from buildkit.contract.hosting.client import OK
-from buildkit.contract.jobs.runs import MISSING
+from buildkit.contract.world import MISSING
 
 if TYPE_CHECKING:
     from buildkit.contract.hosting.client import Answer

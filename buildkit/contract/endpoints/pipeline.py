@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildkit.contract import listening
 from buildkit.contract.bench import Bench, Scenario
 from buildkit.contract.clause import Broken, Unseen, check
 from buildkit.contract.hosting import servers
@@ -30,9 +31,6 @@ GIGABYTE = 1024**3
 PINGS = 10
 QUICK_SECONDS = 2
 SPARE_SECONDS = 60
-RESOLVER = "0B00007F"
-"""127.0.0.11, where Docker itself listens in a container."""
-LISTENS = "0A"
 
 
 def _start(number: int, *others: int) -> Start:
@@ -206,15 +204,8 @@ CHECKS = (
 
 def listeners(container: Container) -> set[int] | None:
     """The ports that are listened on in its network, None if its image cannot tell."""
-    _, table = container.execute("cat", "/proc/net/tcp", "/proc/net/tcp6")
-    return ports(table) if "local_address" in table else None
-
-
-def ports(table: str) -> set[int]:
-    """Of /proc/net/tcp the ports that are listened on."""
-    rows = [line.split() for line in table.splitlines()]
-    local = [row[1].split(":") for row in rows if len(row) > 3 and row[3] == LISTENS]  # noqa: PLR2004
-    return {int(port, 16) for host, port in local if host != RESOLVER}
+    found = listening.addresses(container)
+    return None if found is None else {port for _, port in found}
 
 
 def strangers(found: set[int]) -> list[int]:

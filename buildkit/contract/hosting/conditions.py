@@ -32,6 +32,9 @@ ODD_ENVIRONMENT = {
 }
 """What the SDK sets for a model without script, and within the API's limits much besides."""
 
+WRITABLE_SECONDS = 60
+"""Long enough to see a server work that failed with the same model read-only."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Writable:
@@ -47,7 +50,9 @@ def _writable(bench: Bench) -> Iterator[Writable]:
     seen = plain(bench)
     works_writable = False
     if not seen.works:
-        with servers.served(bench, choose=copied_model, writable=True) as serving:
+        with servers.served(
+            bench, choose=copied_model, writable=True, seconds=WRITABLE_SECONDS
+        ) as serving:
             works_writable, _ = works(serving)
     if works_writable:  # this machine may have been slow before
         with servers.served(bench) as serving:

@@ -78,6 +78,16 @@ class Serving:
             )
         return self.payloads[0]
 
+    def answered(self) -> tuple[Payload, ...]:
+        """The payloads that are answered with 200."""
+        return tuple(each for each in self.payloads if self._answers(each))
+
+    def _answers(self, payload: Payload) -> bool:
+        try:
+            return self.invoke(payload).status == OK
+        except Broken:
+            return False
+
     def still_good(self, after: str) -> None:
         """It still pings, and answers the first sample if there is one. Raises Broken."""
         answer = self.ping()

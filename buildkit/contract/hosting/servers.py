@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildkit.contract import listening
 from buildkit.contract.archive import Archive
 from buildkit.contract.bench import Bench, Scenario
-from buildkit.contract.clause import Broken, Unseen
-from buildkit.contract.hosting.client import OK, Health, HttpClient
+from buildkit.contract.clause import Unseen
+from buildkit.contract.hosting.client import Health, HttpClient
 from buildkit.contract.hosting.server import Serving
 from buildkit.contract.jobs import job, runs
 from buildkit.contract.world import Mount, Start
@@ -102,8 +103,10 @@ def started(
         health = Health(after=None, last=None)
         if refusal is None:
             limit = bench.subject.samples.startup_seconds or START_SECONDS
+            elsewhere = listening.settled_elsewhere(container, start.ports[0])
             health = client.wait_for_health(
-                limit if seconds is None else seconds, lambda: container.wait(0) is None
+                limit if seconds is None else seconds,
+                lambda: container.wait(0) is None and not elsewhere(),
             )
         yield Serving(
             container=container,
@@ -146,15 +149,8 @@ class _Baseline:
 def _baseline(bench: Bench) -> _Baseline:
     with served(bench, plain=True) as serving:
         healthy = serving.health.after is not None
-        good = tuple(each for each in serving.payloads if healthy and _is_answered(serving, each))
-        return _Baseline(seconds=serving.health.after, payloads=good)
-
-
-def _is_answered(serving: Serving, payload: Payload) -> bool:
-    try:
-        return serving.invoke(payload).status == OK
-    except Broken:
-        return False
+        payloads = serving.answered() if healthy else ()
+        return _Baseline(seconds=serving.health.after, payloads=payloads)
 
 
 def of(

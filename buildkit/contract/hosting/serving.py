@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from buildkit.contract import listening
 from buildkit.contract.answers import same
 from buildkit.contract.clause import Broken, Unseen, check, last_lines, needed_sigkill
 from buildkit.contract.hosting import servers
 from buildkit.contract.hosting.client import LARGEST_BODY, OK, short
 from buildkit.contract.hosting.server import INVOCATION_SECONDS, Serving
 from buildkit.contract.jobs.runs import KILLED
+from buildkit.contract.world import never_ran
 
 PINGS = 10
 BROKEN_PROGRAM = ("ModuleNotFoundError", "ImportError", "SyntaxError")
@@ -81,6 +84,7 @@ def invocations_answer(serving: Serving) -> None:
 def survives_bad_input(serving: Serving) -> None:
     """Empty, truncated and unknown bodies, then GET /ping and a good request."""
     serving.need_health()
+    serving = replace(serving, payloads=serving.answered())
     for content_type, body in (
         ("text/csv", b""),
         ("application/json", b'{"instances": [[1,'),
@@ -126,21 +130,15 @@ def _excuse(serving: Serving) -> None:
     answered = serving.health.last is not None
     if any(sign in serving.log for sign in BROKEN_PROGRAM):
         return
-    if serving.modelless and (serving.exit_code not in (None, 126, 127) or answered):
+    refused = serving.exit_code is not None and not never_ran(serving.exit_code, serving.log)
+    if serving.modelless and (refused or answered):
         raise Unseen(f"no model is declared, and without one {serving.told}")
 
 
 def _listens(serving: Serving) -> str:
     """Where it listens instead, if its image holds a program that can tell."""
-    code, table = serving.container.execute("cat", "/proc/net/tcp")
-    if code != 0:
+    found = listening.addresses(serving.container)
+    if found is None:
         return ""
-    rows = [line.split() for line in table.splitlines()[1:]]
-    found = {_address(row[1]) for row in rows if len(row) > 3 and row[3] == "0A"}  # noqa: PLR2004
-    return f"; it listens on {', '.join(sorted(found))}" if found else "; it listens nowhere"
-
-
-def _address(text: str) -> str:
-    """`0100007F:1F90` of /proc/net/tcp is 127.0.0.1:8080."""
-    host, port = text.split(":")
-    return ".".join(str(byte) for byte in bytes.fromhex(host)[::-1]) + f":{int(port, 16)}"
+    places = ", ".join(f"{host}:{port}" for host, port in sorted(found))
+    return f"; it listens {f'on {places}' if places else 'nowhere'}"

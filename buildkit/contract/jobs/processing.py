@@ -116,7 +116,7 @@ INTERRUPTED = scenario("`docker run IMAGE`, then SIGINT while it reads", _stoppe
 @check("PROC-01", PROCESSED)
 def starts(run: Run) -> None:
     """The engine can start the image as it is, and it does not end as a missing program does."""
-    if run.refusal is not None or run.exit_code in runs.MISSING:
+    if not run.ran:
         raise Broken(f"`docker run IMAGE` {run.told}")
 
 

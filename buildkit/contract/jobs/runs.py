@@ -12,7 +12,7 @@ from buildkit.contract import archive
 from buildkit.contract.bench import Bench, Scenario
 from buildkit.contract.clause import Unseen, last_lines
 from buildkit.contract.jobs import job
-from buildkit.contract.world import Line, Mount, Start
+from buildkit.contract.world import Line, Mount, Start, never_ran
 from buildkit.model import Purpose
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ STOP_SECONDS = 120
 SILENT_SECONDS = 5
 KILLED = 137
 TRAIN = Start(command=("train",))
-MISSING = (126, 127)
-"""Exit codes of a shell or of docker for a program that is missing or not executable."""
 
 
 class Work(Protocol):
@@ -68,6 +66,11 @@ class Run:
     @property
     def good(self) -> bool:
         return self.refusal is None and self.exit_code == 0
+
+    @property
+    def ran(self) -> bool:
+        """Whether its program was started at all."""
+        return self.refusal is None and not never_ran(self.exit_code, self.log)
 
     @property
     def told(self) -> str:

@@ -49,7 +49,7 @@ def starts(run: Run) -> None:
     """The engine can start `train`, and it does not end as a missing program does."""
     if run.refusal is not None:
         raise Broken(f"the engine cannot start `train`: {run.refusal}")
-    if run.exit_code in runs.MISSING:
+    if not run.ran:
         raise Broken(
             f"`train` ended with {run.exit_code}, as when a program is missing or not executable"
             f"{last_lines(run.log)}"
@@ -95,8 +95,7 @@ def failure_leaves_its_reason(run: Run) -> None:
 @check("OUT-02", GOOD, smoke=True)
 def bare_failure_leaves_its_reason(run: Run) -> None:
     """Where no samples are declared, the run that fails for that leaves its reason, too."""
-    ended_itself = run.exit_code and run.exit_code not in runs.MISSING and not run.ended_by
-    if run.bare and ended_itself:
+    if run.bare and run.ran and run.exit_code and not run.ended_by:
         _need_reason(run)
 
 
@@ -201,7 +200,7 @@ CHECKS = (
 
 
 def _need_start(run: Run) -> None:
-    if run.refusal is not None or run.exit_code in runs.MISSING:
+    if not run.ran:
         raise Unseen("it did not start")
 
 

@@ -54,6 +54,14 @@ MUTANTS: dict[str, Mutant] = {
         clause="RUN-01", program="train", old="python3\n", new="python3\r\n", purposes=TRAINING,
         also=("OUT-01",),
     ),
+    "train-names-no-interpreter": Mutant(
+        clause="RUN-01", dockerfile="RUN sed -i '1s|.*|#!/usr/local/bin/python3\\r|' /usr/local/bin/train",
+        purposes=TRAINING,
+    ),
+    "serve-names-no-interpreter": Mutant(
+        clause="RUN-02", dockerfile="RUN sed -i '1s|.*|#!/usr/bin/python9|' /usr/local/bin/serve",
+        purposes=INFERENCE, also=("SERVE-03",),
+    ),
     "serve-is-missing": Mutant(
         clause="RUN-02", dockerfile="RUN rm /usr/local/bin/serve", purposes=INFERENCE,
         also=("SERVE-03",),

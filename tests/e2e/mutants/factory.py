@@ -150,7 +150,7 @@ def judge(
         features=frozenset(Feature(each) for each in features) - left_out,
     )
     depth = verify.Depth(profile=Profile.FULL, only=tuple(only))
-    return verify.report(subject, view.id, docker, depth, lambda _done, _of: None)
+    return verify.report(subject, view.id, docker, depth, lambda _done, _of, _at_work: None)
 
 
 def judge_all(

@@ -1,0 +1,65 @@
+"""Where the programs of a container listen, by what the kernel tells inside it."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from buildkit.contract.world import Container
+
+RESOLVER = "127.0.0.11"
+"""Where Docker itself listens in a container."""
+LISTENS = "0A"
+LOOK_SECONDS = 5
+SETTLED_SECONDS = 60
+"""A server that has listened at the same wrong places for so long will not come to the right one.
+Some open a port for metrics first, and theirs only when the model is loaded."""
+
+Address = tuple[str, int]
+"""An IP address and a port."""
+
+
+def addresses(container: Container) -> frozenset[Address] | None:
+    """All of them, None if the image has no `cat` that could tell."""
+    _, table = container.execute("cat", "/proc/net/tcp", "/proc/net/tcp6")
+    return parsed(table) if "local_address" in table else None
+
+
+def parsed(table: str) -> frozenset[Address]:
+    """What listens, of the text of /proc/net/tcp and tcp6."""
+    rows = [line.split() for line in table.splitlines()]
+    local = [row[1] for row in rows if len(row) > 3 and row[3] == LISTENS]  # noqa: PLR2004
+    return frozenset(each for each in map(_address, local) if each[0] != RESOLVER)
+
+
+def _address(text: str) -> Address:
+    """`0100007F:1F90` is 127.0.0.1, port 8080: words of 32 bits, the least byte first."""
+    host, port = text.split(":")
+    words = [bytes.fromhex(host[at : at + 8])[::-1] for at in range(0, len(host), 8)]
+    return str(ipaddress.ip_address(b"".join(words))), int(port, 16)
+
+
+def reaches(found: frozenset[Address], port: int) -> bool:
+    """Whether one of them is that port, for others than the container itself."""
+    return any(at == port and not ipaddress.ip_address(host).is_loopback for host, at in found)
+
+
+def settled_elsewhere(container: Container, port: int) -> Callable[[], bool]:
+    """Whether it has listened for a while, and never where it is asked. To be called repeatedly."""
+    looked = since = time.monotonic()
+    seen: frozenset[Address] | None = None
+
+    def look() -> bool:
+        nonlocal looked, since, seen
+        now = time.monotonic()
+        if now - looked >= LOOK_SECONDS:
+            looked, found = now, addresses(container)
+            if not found or found != seen or reaches(found, port):
+                since, seen = now, found
+        return bool(seen) and now - since >= SETTLED_SECONDS
+
+    return look
