@@ -125,8 +125,8 @@ class HttpClient:
         except (OSError, http.client.HTTPException) as error:
             reason = (str(error) or type(error).__name__)[:REASON]
             late = time.monotonic() - began >= seconds
-            what = f"no answer in {seconds:.0f} s" if late else "no whole answer"
-            raise Broken(f"{method} {path} got {what}: {reason}") from error
+            what = f"no answer in {seconds:.0f} s" if late else f"no whole answer: {reason}"
+            raise Broken(f"{method} {path} got {what}") from error
 
     def wait_for_health(self, seconds: float, still_runs: Callable[[], bool]) -> Health:
         """Ask `/ping` until it answers 200, or `seconds` have passed, or it has ended.

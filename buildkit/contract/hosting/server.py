@@ -59,6 +59,13 @@ class Serving:
         except Broken:
             return self.client.ask("GET", "/ping", seconds=PING_SECONDS)
 
+    def pings(self) -> bool:
+        """Whether it answers 200 in time right now."""
+        try:
+            return self.ping().status == OK
+        except Broken:
+            return False
+
     def invoke(self, payload: Payload, **headers: str) -> Answer:
         """Send a sample. `headers`: underscores stand for hyphens."""
         return self.client.ask(

@@ -84,6 +84,8 @@ def invocations_answer(serving: Serving) -> None:
 def survives_bad_input(serving: Serving) -> None:
     """Empty, truncated and unknown bodies, then GET /ping and a good request."""
     serving.need_health()
+    if not serving.pings():
+        raise Unseen("GET /ping is not answered without bad input either (SERVE-02)")
     serving = replace(serving, payloads=serving.answered())
     for content_type, body in (
         ("text/csv", b""),
