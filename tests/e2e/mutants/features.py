@@ -191,7 +191,7 @@ MUTANTS = {
     "a-load-stops-the-world": _models(
         "MME-07",
         SLEEP,
-        'IS_MULTI_MODEL and __import__("re").match("(a+)+$", "a" * 27 + "b")',
+        'IS_MULTI_MODEL and __import__("re").match("(a+)+$", "a" * 28 + "b")',
     ),
     "writes-beside-its-model": _models(
         "MME-09",
