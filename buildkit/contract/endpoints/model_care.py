@@ -36,11 +36,17 @@ def a_load_blocks_nobody(shelf: Shelf) -> None:
     serving = shelf.serving
     payload = serving.a_payload()
     models.need_loaded(serving, FIRST)
-    with ThreadPoolExecutor(max_workers=1) as pool:
+
+    def invoke_until_loaded() -> None:
+        while not loads.done():
+            _during_a_load(models.invoke(serving, FIRST, payload), "an invocation of another model")
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
         loads = pool.submit(lambda: [models.load(serving, name) for name in HEAVY[:2]])
+        invocations = pool.submit(invoke_until_loaded)
         while not loads.done():
             _during_a_load(serving.ping(), "GET /ping")
-            _during_a_load(models.invoke(serving, FIRST, payload), "an invocation of another model")
+        invocations.result()
         if all(each.status != OK for each in loads.result()):
             raise Unseen(f"no large model could be loaded: {loads.result()[0].shown()}")
 
