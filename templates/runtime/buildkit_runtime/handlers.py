@@ -16,7 +16,7 @@ from werkzeug.exceptions import BadRequest, HTTPException
 from buildkit_runtime.hyperparameters import as_text, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from buildkit_runtime.content import Body
 
@@ -83,6 +83,19 @@ def to_answer(result: Any, accept: str) -> Answer:
     if not isinstance(body, (bytes, bytearray)):
         raise HandlerError(f"output_fn must return text or bytes, not {type(body).__name__}")
     return Answer(bytes(body), content_type)
+
+
+def only_file(folder: Path, names: Sequence[str]) -> Path:
+    """The file with the first of these names, else the only one that fits one of the others."""
+    preferred = folder / names[0]
+    if preferred.is_file():
+        return preferred
+    found = sorted(path for name in names[1:] for path in folder.glob(name))
+    if len(found) != 1:
+        wanted = f"`{names[0]}`, or one of {' or '.join(names[1:])}"
+        listed = ", ".join(path.name for path in found) or "none"
+        raise HandlerError(f"expected {wanted}, in {folder}; found {listed}")
+    return found[0]
 
 
 def find_script(variables: Mapping[str, str], model: Path) -> Path | None:

@@ -9,27 +9,16 @@ import joblib
 from werkzeug.exceptions import BadRequest
 
 from buildkit_runtime.arrays import input_fn, output_fn
-from buildkit_runtime.handlers import HandlerError
+from buildkit_runtime.handlers import only_file
 
 __all__ = ["input_fn", "model_fn", "output_fn", "predict_fn"]
+
+MODELS = ("model.joblib", "*.joblib", "*.pkl")
 
 
 def model_fn(model_dir: str) -> Any:
     """Load `model.joblib`, else the only *.joblib or *.pkl file."""
-    return joblib.load(find_model(Path(model_dir)))
-
-
-def find_model(folder: Path) -> Path:
-    preferred = folder / "model.joblib"
-    if preferred.is_file():
-        return preferred
-    found = sorted(path for suffix in ("*.joblib", "*.pkl") for path in folder.glob(suffix))
-    if len(found) != 1:
-        names = ", ".join(path.name for path in found) or "none"
-        raise HandlerError(
-            f"expected `model.joblib`, or one *.joblib or *.pkl file, in {folder}; found {names}"
-        )
-    return found[0]
+    return joblib.load(only_file(Path(model_dir), MODELS))
 
 
 def predict_fn(data: Any, model: Any) -> Any:
