@@ -13,7 +13,7 @@ import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from buildkit_runtime import failure, hardware, packages, process, script, source
+from buildkit_runtime import failure, hardware, launch, packages, process, script, source
 from buildkit_runtime.failure import JobFailure
 from buildkit_runtime.hyperparameters import to_arguments
 from buildkit_runtime.job import read_job
@@ -72,7 +72,9 @@ def train(paths: Paths, inherited: Mapping[str, str], stopper: Stopper) -> None:
         paths, job, found, arguments, hardware=machine, inherited=inherited
     )
     prepare(found, variables, stopper)
-    command = found.command(arguments)
+    command = launch.command(found, arguments, job, machine)
+    variables.update(launch.interface(job.cluster, inherited))
+    launch.wait_for_hosts(job.cluster)
     print(f"running: {shlex.join(command)}", flush=True)
     judge(found, process.run(command, found.folder, variables, stopper))
 

@@ -1,0 +1,50 @@
+"""Handlers for PyTorch: an exported program or TorchScript, on the GPU where there is one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from werkzeug.exceptions import BadRequest
+
+from buildkit_runtime import arrays, content
+from buildkit_runtime.handlers import only_file
+
+__all__ = ["input_fn", "model_fn", "output_fn", "predict_fn"]
+
+# The first two are the names of AWS's own containers.
+MODELS = ("model.pth", "model.pt", "*.pt2", "*.pth", "*.pt")
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def model_fn(model_dir: str) -> Any:
+    """Load `model.pth`, else the only *.pt2, *.pth or *.pt file.
+
+    A file of weights says nothing of the network: the user's own model_fn builds it.
+    """
+    path = only_file(Path(model_dir), MODELS)
+    if path.suffix == ".pt2":
+        return torch.export.load(path).module().to(DEVICE)
+    return torch.jit.load(path, map_location=DEVICE).eval()
+
+
+def input_fn(body: content.Body, content_type: str) -> Any:
+    """A tensor of 32-bit floats, of integers where an npy array holds them."""
+    array = arrays.input_fn(body, content_type)
+    return torch.as_tensor(array if array.dtype.kind in "biu" else array.astype("float32"))
+
+
+def predict_fn(data: Any, model: Any) -> Any:
+    try:
+        with torch.inference_mode():
+            return model(data.to(DEVICE))
+    except (RuntimeError, AssertionError) as error:
+        # That is how networks refuse a wrong shape; the message names both shapes.
+        raise BadRequest(str(error).splitlines()[0]) from error
+
+
+def output_fn(prediction: Any, accept: str) -> Any:
+    if isinstance(prediction, torch.Tensor):
+        prediction = prediction.detach().cpu().numpy()
+    return arrays.output_fn(prediction, accept)
