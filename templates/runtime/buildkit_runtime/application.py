@@ -7,27 +7,19 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any, Callable
 
-from werkzeug.exceptions import (
-    HTTPException,
-    InternalServerError,
-    MethodNotAllowed,
-    NotFound,
-    ServiceUnavailable,
-)
+from werkzeug.exceptions import MethodNotAllowed, NotFound, ServiceUnavailable
 from werkzeug.wrappers import Request, Response
 
 from buildkit_runtime import content
-from buildkit_runtime.handlers import Handlers, to_answer
+from buildkit_runtime.invocation import Invocation, answer
+from buildkit_runtime.wsgi import Application
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from buildkit_runtime.handlers import Handlers
     from buildkit_runtime.readiness import Readiness
 
 logger = logging.getLogger("buildkit_runtime")
 
-# Clients see at most 2048 characters of an error (SERVE-13).
-_LONGEST_ERROR = 1000
 # A worker that replaces another still loads while /ping says 200. A client waits 60 s (SERVE-07).
 _PATIENCE_SECONDS = 50.0
 # Concurrency times payload may be 100 MB at most (BATCH-03).
@@ -35,7 +27,7 @@ _BATCH_PAYLOAD_MB = 6
 _BATCH_MOST_CONCURRENT = 16
 
 
-class Service:
+class Service(Application):
     """A model that is loaded beside the server, and the routes in front of it."""
 
     def __init__(
@@ -72,22 +64,7 @@ class Service:
             self._ready.set()
             logger.info("the model is loaded")
 
-    def __call__(
-        self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> Iterable[bytes]:
-        request = Request(environ)
-        try:
-            response = self._route(request)
-        except HTTPException as error:
-            response = _refusal(error)
-        except (Exception, SystemExit) as error:
-            # SystemExit would end the worker and every other request in it (SERVE-14).
-            logger.exception("the request failed")
-            summary = f"{type(error).__name__}: {error}"
-            response = _refusal(InternalServerError(summary))
-        return response(environ, start_response)
-
-    def _route(self, request: Request) -> Response:
+    def route(self, request: Request) -> Response:
         routes: dict[str, tuple[tuple[str, ...], Callable[[Request], Response]]] = {
             "/ping": (("GET", "HEAD", "POST"), self._ping),
             "/invocations": (("POST",), self._invoke),
@@ -114,27 +91,9 @@ class Service:
         return Response(json.dumps(parameters), content_type=content.JSON)
 
     def _invoke(self, request: Request) -> Response:
-        data = request.get_data(cache=False)
+        wanted = Invocation.of(request, self._default_accept)
         if not self._ready.wait(_PATIENCE_SECONDS) or self._loaded is None:
             raise ServiceUnavailable("the model is being loaded")
         handlers, model = self._loaded
-        content_type, charset = content.parse_content_type(request.headers.get("Content-Type"))
-        accept = content.choose_accept(
-            request.headers.get("Accept"), content_type, self._default_accept
-        )
-        body = content.to_body(data, content_type, charset)
-        answer = to_answer(handlers.transform_fn(model, body, content_type, accept), accept)
-        return Response(answer.body, content_type=answer.content_type)
-
-
-def _refusal(error: HTTPException) -> Response:
-    """Status and one short line; tracebacks are for the log (SERVE-13)."""
-    text = (error.description or error.name).strip().splitlines()[0][:_LONGEST_ERROR]
-    allowed = (
-        {"Allow": ", ".join(error.valid_methods or ())}
-        if isinstance(error, MethodNotAllowed)
-        else {}
-    )
-    return Response(
-        text, status=error.code or 500, headers=allowed, content_type="text/plain; charset=utf-8"
-    )
+        found = answer(wanted, handlers, model)
+        return Response(found.body, content_type=found.content_type)

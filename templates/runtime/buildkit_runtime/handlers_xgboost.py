@@ -37,12 +37,14 @@ def model_fn(model_dir: str) -> Any:
     try:
         booster.load_model(path)
     except xgboost.core.XGBoostError as error:
-        raise HandlerError(f"{path} is no model of XGBoost: {str(error).splitlines()[0]}") from error
+        raise HandlerError(
+            f"{path} is no model of XGBoost: {str(error).splitlines()[0]}"
+        ) from error
     return booster
 
 
 def input_fn(body: content.Body, content_type: str) -> Any:
-    """Features from CSV, JSON, JSON Lines or npy; from LIBSVM text, too, whose label is left out."""
+    """Features from CSV, JSON, JSON Lines or npy; from LIBSVM text, too, less its labels."""
     if content_type not in LIBSVM:
         return xgboost.DMatrix(arrays.input_fn(body, content_type))
     with tempfile.NamedTemporaryFile(suffix=".libsvm") as file:

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
+_UNLIMITED_BYTES = 2**60
 # A broken driver can make the vendor's tool hang; no count is better than no job.
 _TOOL_SECONDS = 20
 
@@ -35,6 +36,33 @@ def cpu_quota(cgroup_root: Path) -> float | None:
         # "max" in v2, or no such files: no limit.
         return None
     return quota / period if quota > 0 and period > 0 else None
+
+
+def free_memory(cgroup_root: Path = _CGROUP_ROOT) -> int | None:
+    """Bytes that the container may still use, from cgroup v2, else v1; None when unlimited.
+
+    What the kernel keeps of files it can give up at once.
+    """
+    for folder, limit, used, cached in (
+        (cgroup_root, "memory.max", "memory.current", "inactive_file"),
+        (
+            cgroup_root / "memory",
+            "memory.limit_in_bytes",
+            "memory.usage_in_bytes",
+            "total_inactive_file",
+        ),
+    ):
+        words = _words(folder / "memory.stat")
+        stat = dict(zip(words[::2], words[1::2]))
+        try:
+            (most,), (now,) = _words(folder / limit), _words(folder / used)
+            free = int(most) - int(now) + int(stat.get(cached, 0))
+        except ValueError:
+            # "max" in v2, or no such files.
+            continue
+        # v1 says no limit with a number beyond any machine.
+        return free if int(most) < _UNLIMITED_BYTES else None
+    return None
 
 
 def count_gpus() -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,15 @@ from buildkit_runtime import hardware, packages, process
 from buildkit_runtime.application import Service
 from buildkit_runtime.failure import JobFailure
 from buildkit_runtime.handlers import Handlers, find_script, load_handlers
+from buildkit_runtime.multi_model import MultiModelService
 from buildkit_runtime.paths import Paths
 from buildkit_runtime.readiness import Readiness
+from buildkit_runtime.shelf import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from buildkit_runtime.wsgi import Application
 
 logger = logging.getLogger("buildkit_runtime")
 
@@ -49,14 +54,17 @@ class Server(BaseApplication):  # type: ignore[misc]
         for name, value in self._settings.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Service:
+    def load(self) -> Application:
         """Called in every worker, after the fork: many frameworks do not survive one."""
+        if is_multi_model(self._variables):
+            shelf = Shelf(partial(load_model, self._variables), family(self._variables))
+            return MultiModelService(shelf, default_accept(self._variables))
         service = Service(
-            lambda: load_model(self._variables),
+            lambda: load_model(self._variables, Paths.from_variables(self._variables).model),
             give_up=leave,
             readiness=self._readiness,
             concurrency=self._settings["workers"],
-            default_accept=self._variables.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", ""),
+            default_accept=default_accept(self._variables),
         )
         service.start_loading()
         return service
@@ -89,12 +97,23 @@ def prepare(variables: Mapping[str, str]) -> None:
             packages.install_requirements(script.parent, variables, stopper)
 
 
-def load_model(variables: Mapping[str, str]) -> tuple[Handlers, Any]:
-    model = Paths.from_variables(variables).model
+def is_multi_model(variables: Mapping[str, str]) -> bool:
+    """MME-01."""
+    return variables.get("SAGEMAKER_MULTI_MODEL", "").strip().lower() == "true"
+
+
+def family(variables: Mapping[str, str]) -> str:
+    return variables.get("BUILDKIT_HANDLERS") or "plain"
+
+
+def default_accept(variables: Mapping[str, str]) -> str:
+    return variables.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "")
+
+
+def load_model(variables: Mapping[str, str], model: Path) -> tuple[Handlers, Any]:
     script = find_script(variables, model)
-    family = variables.get("BUILDKIT_HANDLERS") or "plain"
-    logger.info("serving %s with %s", model, script or f"the {family} handlers")
-    handlers = load_handlers(family, script)
+    logger.info("serving %s with %s", model, script or f"the {family(variables)} handlers")
+    handlers = load_handlers(family(variables), script)
     return handlers, handlers.model_fn(str(model))
 
 
@@ -106,10 +125,12 @@ def leave() -> None:
 
 def gunicorn_settings(variables: Mapping[str, str]) -> dict[str, Any]:
     port = positive(variables, "SAGEMAKER_BIND_TO_PORT", 8080)
+    workers = positive(variables, "SAGEMAKER_MODEL_SERVER_WORKERS", hardware.count_cpus())
     return {
         "bind": f"0.0.0.0:{port}",
         "worker_class": "gthread",
-        "workers": positive(variables, "SAGEMAKER_MODEL_SERVER_WORKERS", hardware.count_cpus()),
+        # One knows all models that are loaded; they compute in processes of their own.
+        "workers": 1 if is_multi_model(variables) else workers,
         "threads": _THREADS,
         "graceful_timeout": _GRACEFUL_SECONDS,
         "keepalive": _KEEP_ALIVE_SECONDS,

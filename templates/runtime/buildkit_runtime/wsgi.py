@@ -1,0 +1,53 @@
+"""What all services here have in common: from a request to a response, whatever happens."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Callable
+
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
+from werkzeug.wrappers import Request, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+logger = logging.getLogger("buildkit_runtime")
+
+# Clients see at most 2048 characters of an error (SERVE-13).
+_LONGEST_ERROR = 1000
+
+
+class Application:
+    """A WSGI application whose subclass answers requests in `route`."""
+
+    def route(self, request: Request) -> Response:
+        """Answer, or raise HTTPException; any other exception becomes a 500."""
+        raise NotImplementedError
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        request = Request(environ)
+        try:
+            response = self.route(request)
+        except HTTPException as error:
+            response = refusal(error)
+        except (Exception, SystemExit) as error:
+            # SystemExit would end the worker and every other request in it (SERVE-14).
+            logger.exception("the request failed")
+            summary = f"{type(error).__name__}: {error}"
+            response = refusal(InternalServerError(summary))
+        return response(environ, start_response)
+
+
+def refusal(error: HTTPException) -> Response:
+    """Status and one short line; tracebacks are for the log (SERVE-13)."""
+    text = (error.description or error.name).strip().splitlines()[0][:_LONGEST_ERROR]
+    allowed = (
+        {"Allow": ", ".join(error.valid_methods or ())}
+        if isinstance(error, MethodNotAllowed)
+        else {}
+    )
+    return Response(
+        text, status=error.code or 500, headers=allowed, content_type="text/plain; charset=utf-8"
+    )
