@@ -17,6 +17,7 @@ from buildkit_runtime.handlers import (
     load_handlers,
     to_answer,
 )
+from buildkit_runtime.invocation import Invocation
 from buildkit_runtime.readiness import Readiness
 from gunicorn.errors import HaltServer
 from werkzeug.exceptions import BadRequest
@@ -246,11 +247,10 @@ def test_sklearn_handlers_load_and_predict(sklearn_handlers: Handlers, tmp_path:
     (tmp_path / "other.pkl").touch()
     model = sklearn_handlers.model_fn(str(tmp_path))
     assert model.name == "other.pkl"
-    assert sklearn_handlers.transform_fn(model, "1,2\n3,4", "text/csv", "text/csv") == (
-        "other.pkl\nother.pkl"
-    )
+    answer = sklearn_handlers.answer(model, Invocation(b"1,2\n3,4", "text/csv", None))
+    assert answer.body == b"other.pkl\nother.pkl"
     with pytest.raises(BadRequest, match=r"expecting 2 features$"):
-        sklearn_handlers.transform_fn(model, "1", "text/csv", "text/csv")
+        sklearn_handlers.answer(model, Invocation(b"1", "text/csv", None))
     (tmp_path / "model.joblib").touch()
     assert sklearn_handlers.model_fn(str(tmp_path)).name == "model.joblib"
 

@@ -11,7 +11,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound, ServiceUnavailable
 from werkzeug.wrappers import Request, Response
 
 from buildkit_runtime import content
-from buildkit_runtime.invocation import Invocation, answer
+from buildkit_runtime.invocation import Invocation
 from buildkit_runtime.wsgi import Application
 
 if TYPE_CHECKING:
@@ -95,5 +95,5 @@ class Service(Application):
         if not self._ready.wait(_PATIENCE_SECONDS) or self._loaded is None:
             raise ServiceUnavailable("the model is being loaded")
         handlers, model = self._loaded
-        found = answer(wanted, handlers, model)
+        found = handlers.answer(model, wanted)
         return Response(found.body, content_type=found.content_type)

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from werkzeug.exceptions import BadRequest, HTTPException
 
+from buildkit_runtime import content
 from buildkit_runtime.hyperparameters import as_text, decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from buildkit_runtime.content import Body
+    from buildkit_runtime.invocation import Invocation
 
 logger = logging.getLogger("buildkit_runtime")
 
@@ -37,27 +39,45 @@ class Answer:
 
 @dataclass(frozen=True)
 class Handlers:
-    """How to load, and how to turn a request into an answer."""
+    """How to load a model from its folder, and how to answer a request with it."""
 
     model_fn: Callable[[str], Any]
-    transform_fn: Callable[[Any, Body, str, str], Any]
+    answer: Callable[[Any, Invocation], Answer]
 
 
 def load_handlers(family: str, script: Path | None) -> Handlers:
-    """Defaults of an image family (`BUILDKIT_HANDLERS`), and any subset of the script's on top."""
+    """Those of an image family (`BUILDKIT_HANDLERS`), with what the script has of its own.
+
+    A family whose scripts have other functions than `model_fn` and its kin says how to `combine`.
+    """
     defaults = importlib.import_module(f"buildkit_runtime.handlers_{family}")
     own = import_script(script) if script else ModuleType("nothing")
-    return combine(vars(defaults), vars(own))
+    combined = getattr(defaults, "combine", None)
+    return combined(vars(own)) if combined else combine(vars(defaults), vars(own))
 
 
 def combine(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> Handlers:
+    """The defaults, and any subset of the script's functions on top."""
     if "transform_fn" not in own:
         merged = {**defaults, **{name: own[name] for name in ("model_fn", *_STEPS) if name in own}}
-        return Handlers(merged["model_fn"], _in_steps(merged))
+        return Handlers(merged["model_fn"], _transforming(_in_steps(merged)))
     mixed = [name for name in _STEPS if name in own]
     if mixed:
         raise HandlerError(f"transform_fn replaces {', '.join(mixed)}: define one or the other")
-    return Handlers(own.get("model_fn", defaults["model_fn"]), own["transform_fn"])
+    model_fn = own.get("model_fn", defaults["model_fn"])
+    return Handlers(model_fn, _transforming(own["transform_fn"]))
+
+
+def _transforming(
+    transform_fn: Callable[[Any, Body, str, str], Any],
+) -> Callable[[Any, Invocation], Answer]:
+    def answer(model: Any, wanted: Invocation) -> Answer:
+        content_type, charset = content.parse_content_type(wanted.content_type)
+        accept = content.choose_accept(wanted.accept, content_type, wanted.default_accept)
+        body = content.to_body(wanted.data, content_type, charset)
+        return to_answer(transform_fn(model, body, content_type, accept), accept)
+
+    return answer
 
 
 def _in_steps(functions: Mapping[str, Any]) -> Callable[[Any, Body, str, str], Any]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Callable
 
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from buildkit_runtime import hardware, invocation
+from buildkit_runtime import hardware
 from buildkit_runtime.handlers import Answer, Handlers
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def _serve(load: Load, folder: Path, pipe: Connection) -> None:
 
 def _answered(request: Invocation, handlers: Handlers, model: Any) -> Answer | tuple[int, str]:
     try:
-        return invocation.answer(request, handlers, model)
+        return handlers.answer(model, request)
     except HTTPException as error:
         return error.code or 500, error.description or error.name
     except (Exception, SystemExit) as error:

@@ -1,0 +1,76 @@
+"""TensorFlow Serving's REST API for scripts of this container that post to it themselves."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from typing import TYPE_CHECKING, Any, Callable
+
+from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.wrappers import Request, Response
+
+from buildkit_runtime import rest
+from buildkit_runtime.wsgi import Application
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from werkzeug.serving import BaseWSGIServer
+
+    from buildkit_runtime.rest import Wanted
+
+    Serve = Callable[[Wanted, Mapping[str, Any]], dict[str, Any]]
+
+_HOST = "127.0.0.1"
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_request(self, *_: Any) -> None:
+        pass
+
+
+class _Api(Application):
+    def __init__(self, serve: Serve) -> None:
+        self._serve = serve
+
+    def route(self, request: Request) -> Response:
+        try:
+            wanted = rest.of_path(request.path)
+            if wanted is None:
+                raise NotFound("no such path")
+            document = self._serve(wanted, rest.to_request(request.get_data(), "application/json"))
+        except HTTPException as error:
+            document = {"error": error.description}
+            return Response(json.dumps(document), error.code, content_type="application/json")
+        return Response(json.dumps(document), content_type="application/json")
+
+
+class Loopback:
+    """Started with the first address that is asked for: most models need none."""
+
+    def __init__(self, serve: Serve) -> None:
+        self._api = _Api(serve)
+        self._server: BaseWSGIServer | None = None
+        self._lock = threading.Lock()
+
+    def url(self, wanted: Wanted) -> str:
+        with self._lock:
+            if self._server is None:
+                self._server = _bound(self._api)
+                threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return f"http://{_HOST}:{self._server.port}{wanted.path}"
+
+
+def _bound(application: Any) -> BaseWSGIServer:
+    """On a free port of those that SageMaker leaves to this container (PIPE-03)."""
+    low, _, high = os.environ.get("SAGEMAKER_SAFE_PORT_RANGE", "").partition("-")
+    ports = range(int(low), int(high) + 1) if low.isdecimal() and high.isdecimal() else range(1)
+    for port in ports:
+        try:
+            return make_server(_HOST, port, application, threaded=True, request_handler=_Quiet)
+        except (OSError, SystemExit):
+            # werkzeug ends the program for a port that is taken.
+            continue
+    raise OSError(f"no port of SAGEMAKER_SAFE_PORT_RANGE={low}-{high} is free")

@@ -1,0 +1,125 @@
+"""TensorFlow Serving's REST contract, less TensorFlow: bodies, paths, custom attributes.
+
+What AWS's serving container takes as well is turned into what TensorFlow Serving itself takes:
+https://www.tensorflow.org/tfx/serving/api_rest.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+METHODS = ("predict", "classify", "regress")
+JSON = ("application/json", "application/jsonlines", "application/jsons")
+CSV = "text/csv"
+_ATTRIBUTE = re.compile(r"(tfs-[a-z-]+)=([^,]+)")
+_PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/([0-9]+))?:([a-z]+)")
+_TFS_KEYS = {"instances", "inputs", "examples"}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which model is asked for what. Empty texts mean the default model, the latest version."""
+
+    model: str = ""
+    version: str = ""
+    method: str = "predict"
+
+    @property
+    def path(self) -> str:
+        version = f"/versions/{self.version}" if self.version else ""
+        return f"/v1/models/{self.model}{version}:{self.method}"
+
+
+def of_attributes(header: str) -> Wanted:
+    """`tfs-model-name=a,tfs-model-version=2,tfs-method=regress` among other attributes."""
+    found = dict(_ATTRIBUTE.findall(header))
+    return Wanted(
+        model=found.get("tfs-model-name", "").strip(),
+        version=found.get("tfs-model-version", "").strip(),
+        method=found.get("tfs-method", "predict").strip(),
+    )
+
+
+def of_path(path: str) -> Wanted | None:
+    found = _PATH.fullmatch(path)
+    return None if found is None else Wanted(found[1], found[2] or "", found[3])
+
+
+def to_request(data: bytes, content_type: str) -> dict[str, Any]:
+    """A request of TensorFlow Serving, of whatever was sent. Raise HTTPException."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadRequest("the body is not UTF-8 text") from error
+    if content_type == CSV:
+        return {"instances": _csv(text)}
+    if content_type not in JSON:
+        raise UnsupportedMediaType(f"cannot read {content_type}; send {CSV}, {', '.join(JSON)}")
+    values = _documents(text)
+    if len(values) > 1:
+        return {"instances": values}
+    (value,) = values
+    if isinstance(value, dict) and _TFS_KEYS & value.keys():
+        return value
+    if isinstance(value, list) and value and isinstance(value[0], list):
+        return {"instances": value}
+    return {"instances": [value]}
+
+
+def _documents(text: str) -> list[Any]:
+    """One JSON document, or several with nothing but blanks between them."""
+    decoder, found, at = json.JSONDecoder(), [], 0
+    text = text.strip()
+    try:
+        while at < len(text):
+            value, at = decoder.raw_decode(text, at)
+            found.append(value)
+            at += len(text[at:]) - len(text[at:].lstrip())
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"the body is not JSON: {error}") from error
+    if not found:
+        raise BadRequest("the body is empty")
+    return found
+
+
+def _csv(text: str) -> list[Any]:
+    """A row of several columns is a list, of one column a value; numbers where all can be."""
+    rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    if not rows:
+        raise BadRequest("no rows in the body")
+    try:
+        values: list[list[Any]] = [[float(cell) for cell in row] for row in rows]
+    except ValueError:
+        values = [list(row) for row in rows]
+    return [row if len(row) > 1 else row[0] for row in values]
+
+
+def decoded(value: Any) -> Any:
+    """`{"b64": "..."}` is bytes, wherever it stands."""
+    if isinstance(value, dict) and value.keys() == {"b64"}:
+        try:
+            return base64.b64decode(value["b64"], validate=True)
+        except (ValueError, TypeError) as error:
+            raise BadRequest("the text of a b64 is no base64") from error
+    if isinstance(value, list):
+        return [decoded(each) for each in value]
+    return value
+
+
+def encoded(value: Any, *, as_bytes: bool) -> Any:
+    """Plain values for JSON; bytes as text, or as base64 where the name of the output asks so."""
+    if isinstance(value, list):
+        return [encoded(each, as_bytes=as_bytes) for each in value]
+    if not isinstance(value, bytes):
+        return value
+    if as_bytes:
+        return {"b64": base64.b64encode(value).decode("ascii")}
+    return value.decode("utf-8", "replace")

@@ -1,0 +1,193 @@
+"""SavedModels in their folders, and what TensorFlow Serving's REST API does with one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+from werkzeug.exceptions import BadRequest, NotFound
+
+from buildkit_runtime import rest
+from buildkit_runtime.handlers import HandlerError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from buildkit_runtime.rest import Wanted
+
+_DEFAULT_SIGNATURE = "serving_default"
+
+
+@dataclass(frozen=True)
+class Servables:
+    """Every version of every model, by name and number; the default is what is asked for least."""
+
+    models: Mapping[str, Mapping[int, Any]]
+    default: str
+
+    def answer(self, wanted: Wanted, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Raise HTTPException."""
+        versions = self.models.get(wanted.model or self.default)
+        if versions is None:
+            raise NotFound(f"no model {wanted.model}; there are {', '.join(self.models)}")
+        number = int(wanted.version) if wanted.version.isdecimal() else max(versions)
+        if number not in versions:
+            raise NotFound(f"no version {number} of {wanted.model or self.default}")
+        if wanted.method not in rest.METHODS:
+            raise BadRequest(f"method {wanted.method} is none of {', '.join(rest.METHODS)}")
+        signatures = versions[number].signatures
+        name = request.get("signature_name") or _default(signatures, wanted.method)
+        if name not in signatures:
+            raise BadRequest(f"no signature {name}; there are {', '.join(signatures)}")
+        signature = signatures[name]
+        if wanted.method == "predict":
+            return _predict(signature, request)
+        return _examples(signature, request, wanted.method)
+
+
+def load(folder: Path, default: str = "") -> Servables:
+    """All below a folder: `<name>/<version>/saved_model.pb`, at any depth. Raise HandlerError."""
+    found: dict[str, dict[int, Any]] = {}
+    for path in sorted(folder.rglob("saved_model.pb")):
+        version = path.parent
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if version.name.isdecimal() and not hidden:
+            loaded = tf.saved_model.load(str(version))
+            found.setdefault(version.parent.name, {})[int(version.name)] = loaded
+    if not found:
+        raise HandlerError(f"no <name>/<version>/saved_model.pb in {folder}")
+    if default and default not in found:
+        raise HandlerError(f"no model {default} in {folder}; there are {', '.join(found)}")
+    return Servables(found, default or next(iter(found)))
+
+
+def _default(signatures: Mapping[str, Any], method: str) -> str:
+    """The one signature of that method if there is no default one, as older exports have it."""
+    if _DEFAULT_SIGNATURE in signatures:
+        return _DEFAULT_SIGNATURE
+    return next((name for name in signatures if method in name), next(iter(signatures), ""))
+
+
+def _predict(signature: Any, request: Mapping[str, Any]) -> dict[str, Any]:
+    specs = signature.structured_input_signature[1]
+    by_row = "instances" in request
+    if not by_row and "inputs" not in request:
+        raise BadRequest("neither `instances` nor `inputs` in the request")
+    columns = _columns(request["instances"], specs) if by_row else _inputs(request["inputs"], specs)
+    outputs = _call(signature, columns)
+    if not by_row:
+        plain = {name: _plain(name, value) for name, value in outputs.items()}
+        return {"outputs": next(iter(plain.values())) if len(plain) == 1 else plain}
+    return {"predictions": _rows(outputs, len(request["instances"]))}
+
+
+def _columns(instances: Any, specs: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by input, of values by instance."""
+    if not isinstance(instances, list) or not instances:
+        raise BadRequest("`instances` is no list of at least one")
+    if not isinstance(instances[0], dict) or instances[0].keys() == {"b64"}:
+        return {_only(specs): instances}
+    for number, each in enumerate(instances):
+        if not isinstance(each, dict) or each.keys() != instances[0].keys():
+            raise BadRequest(f"instance {number} has other keys than the first")
+    return {name: [each[name] for each in instances] for name in instances[0]}
+
+
+def _inputs(inputs: Any, specs: Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(inputs, dict) and inputs.keys() != {"b64"}:
+        return dict(inputs)
+    return {_only(specs): inputs}
+
+
+def _only(specs: Mapping[str, Any]) -> str:
+    if len(specs) != 1:
+        raise BadRequest(f"the model has {len(specs)} inputs: name them, {', '.join(specs)}")
+    return next(iter(specs))
+
+
+def _call(signature: Any, columns: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    specs = signature.structured_input_signature[1]
+    if columns.keys() != specs.keys():
+        raise BadRequest(f"the model's inputs are {', '.join(specs)}, not {', '.join(columns)}")
+    try:
+        tensors = {name: _tensor(columns[name], spec) for name, spec in specs.items()}
+        outputs = signature(**tensors)
+    except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+        raise BadRequest(str(error).strip().splitlines()[0]) from error
+    return {name: value.numpy() for name, value in outputs.items()}
+
+
+def _tensor(value: Any, spec: Any) -> Any:
+    tensor = tf.constant(rest.decoded(value), dtype=spec.dtype)
+    if not spec.shape.is_compatible_with(tensor.shape):
+        raise ValueError(f"input {spec.name} has the shape {spec.shape}, not {tensor.shape}")
+    return tensor
+
+
+def _rows(outputs: Mapping[str, np.ndarray], count: int) -> list[Any]:
+    for name, value in outputs.items():
+        if value.ndim == 0 or len(value) != count:
+            raise BadRequest(f"output {name} has not one value per instance: send `inputs`")
+    plain = {name: _plain(name, value) for name, value in outputs.items()}
+    if len(plain) == 1:
+        return list(next(iter(plain.values())))
+    return [{name: values[row] for name, values in plain.items()} for row in range(count)]
+
+
+def _plain(name: str, value: np.ndarray) -> Any:
+    return rest.encoded(value.tolist(), as_bytes=name.endswith("_bytes"))
+
+
+def _examples(signature: Any, request: Mapping[str, Any], method: str) -> dict[str, Any]:
+    """`classify` and `regress` give the model serialized examples."""
+    examples, shared = request.get("examples"), request.get("context") or {}
+    if not isinstance(examples, list) or not examples or not isinstance(shared, dict):
+        raise BadRequest("`examples` is no list of at least one")
+    serialized = [_example({**shared, **_object(each)}) for each in examples]
+    outputs = _call(signature, {_only(signature.structured_input_signature[1]): serialized})
+    if method == "regress":
+        return {"results": np.ravel(next(iter(outputs.values()))).tolist()}
+    count = len(examples)
+    scores = outputs["scores"].tolist() if "scores" in outputs else None
+    width = np.size(next(iter(outputs.values()))) // count
+    classes = outputs.get("classes", np.broadcast_to(np.arange(width).astype(str), (count, width)))
+    return {
+        "results": [
+            [
+                [rest.encoded(label, as_bytes=False), None if scores is None else scores[row][at]]
+                for at, label in enumerate(classes[row].tolist())
+            ]
+            for row in range(count)
+        ]
+    }
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise BadRequest("an example is no object of features")
+    return value
+
+
+def _example(features: Mapping[str, Any]) -> bytes:
+    return bytes(
+        tf.train.Example(
+            features=tf.train.Features(
+                feature={name: _feature(rest.decoded(value)) for name, value in features.items()}
+            )
+        ).SerializeToString()
+    )
+
+
+def _feature(value: Any) -> Any:
+    values = value if isinstance(value, list) else [value]
+    if all(isinstance(each, int) for each in values):
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+    if all(isinstance(each, (int, float)) for each in values):
+        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+    if not all(isinstance(each, (str, bytes)) for each in values):
+        raise BadRequest("a feature is a number, a text, or a list of one kind")
+    texts = [each.encode() if isinstance(each, str) else each for each in values]
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=texts))
