@@ -88,6 +88,7 @@ def _target(cell: Cell, image: schema.Image, config: Config, problems: Problems)
         ),
         tag=problems.check((*at, "tag"), names.tag, names.expand(tag, words).replace("+", ".")),
         features=features,
+        end_of_life=given("end_of_life", *layers),
         samples=_samples(config, given("samples", *layers), (*at, "samples"), problems),
     )
 

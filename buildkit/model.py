@@ -86,6 +86,7 @@ class Target:
     """One cell of the matrix, with everything that its image is made from.
 
     `version` is the author's string, `1.7.2-1`; `framework_version` is it without the revision.
+    `end_of_life` is the month, `2023-09`, since which nobody mends the framework any more.
     """
 
     id: str
@@ -105,12 +106,13 @@ class Target:
     repository: str
     tag: str
     features: tuple[Feature, ...] = ()
+    end_of_life: str | None = None
     samples: Samples = field(default=Samples(), repr=False)
 
     @property
     def recipe(self) -> Target:
         """What makes and names the image: all but where files lie in this checkout."""
-        return replace(self, samples=Samples(), context=None)
+        return replace(self, samples=Samples(), context=None, end_of_life=None)
 
     @property
     def image(self) -> str:

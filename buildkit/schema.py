@@ -55,6 +55,7 @@ Line = Annotated[str, AfterValidator(names.plain)]
 Header = Annotated[Line, AfterValidator(names.header)]
 Channel = Annotated[str, _matching(names.CHANNEL, "a channel (letters, digits, `.`, `_`, `-`; 64)")]
 Label = Annotated[str, _matching(names.LABEL, "a label (letters, digits, `.`, `_`, `-`, `/`)")]
+Month = Annotated[str, _matching(names.MONTH, "a month such as `2023-09`")]
 Pattern = Annotated[Line, AfterValidator(_pattern)]
 Name = Annotated[
     str, _matching(names.NAME, "a name (lower-case letters, digits, single `.`, `_`, `-` between)")
@@ -127,6 +128,7 @@ class Facts(Model):
     repository: Pattern | None = None
     tag: Pattern | None = None
     features: Annotated[tuple[Feature, ...], Distinct] = ()
+    end_of_life: Month | None = None
     samples: SamplesTable = SamplesTable()
 
 

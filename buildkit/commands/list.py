@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from buildkit.model import Target
 
-COLUMNS = ("TARGET", "IMAGE", "PURPOSE", "BASE")
+COLUMNS = ("TARGET", "IMAGE", "PURPOSE", "BASE", "")
 
 
 @click.command("list", epilog="Example: buildkit list 'sklearn*' --json")
@@ -31,7 +31,7 @@ def command(*, select: tuple[str, ...], file: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_facts(target) for target in targets], indent=2))
     else:
-        rows = [(t.id, t.image, t.purpose.value, t.base) for t in targets]
+        rows = [(t.id, t.image, t.purpose.value, t.base, _note(t)) for t in targets]
         click.echo("\n".join(_table([COLUMNS, *rows])))
 
 
@@ -48,7 +48,12 @@ def _facts(target: Target) -> dict[str, object]:
         "template": target.template,
         "repository": target.repository,
         "tag": target.tag,
+        "end_of_life": target.end_of_life,
     }
+
+
+def _note(target: Target) -> str:
+    return "" if target.end_of_life is None else f"end of life {target.end_of_life}"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

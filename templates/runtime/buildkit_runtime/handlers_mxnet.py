@@ -1,0 +1,51 @@
+"""Handlers for MXNet: an exported network, as Module and Gluon write it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import mxnet
+from werkzeug.exceptions import BadRequest
+
+from buildkit_runtime import arrays, content
+from buildkit_runtime.handlers import only_file
+
+__all__ = ["input_fn", "model_fn", "output_fn", "predict_fn"]
+
+DEVICE = mxnet.gpu() if mxnet.context.num_gpus() else mxnet.cpu()
+
+
+def model_fn(model_dir: str) -> Any:
+    """Load `model-symbol.json` and its parameters, else the only such pair.
+
+    The names of the inputs are in `model-shapes.json`; without it there is one, `data`.
+    """
+    folder = Path(model_dir)
+    symbol = only_file(folder, ("model-symbol.json", "*-symbol.json"))
+    parameters = only_file(folder, ("model-0000.params", "*.params"))
+    shapes = folder / symbol.name.replace("-symbol", "-shapes")
+    inputs = ["data"]
+    if shapes.is_file():
+        inputs = [each["name"] for each in json.loads(shapes.read_text())]
+    return mxnet.gluon.SymbolBlock.imports(str(symbol), inputs, str(parameters), ctx=DEVICE)
+
+
+def input_fn(body: content.Body, content_type: str) -> Any:
+    array = arrays.input_fn(body, content_type)
+    return mxnet.nd.array(array, ctx=DEVICE, dtype="float32" if array.dtype.kind == "f" else None)
+
+
+def predict_fn(data: Any, model: Any) -> Any:
+    try:
+        # MXNet computes later: a wrong shape shows when the numbers are asked for.
+        return model(data).asnumpy()
+    except (ValueError, mxnet.base.MXNetError) as error:
+        raise BadRequest(str(error).strip().splitlines()[-1]) from error
+
+
+def output_fn(prediction: Any, accept: str) -> Any:
+    if isinstance(prediction, mxnet.nd.NDArray):
+        prediction = prediction.asnumpy()
+    return arrays.output_fn(prediction, accept)
