@@ -83,17 +83,21 @@ class Service(Application):
         return Response(status=200)
 
     def _describe(self, _request: Request) -> Response:
+        handlers, _ = self._model()
         parameters = {
             "MaxConcurrentTransforms": self._concurrency,
-            "BatchStrategy": "MULTI_RECORD",
+            "BatchStrategy": "MULTI_RECORD" if handlers.by_record else "SINGLE_RECORD",
             "MaxPayloadInMB": _BATCH_PAYLOAD_MB,
         }
         return Response(json.dumps(parameters), content_type=content.JSON)
 
     def _invoke(self, request: Request) -> Response:
         wanted = Invocation.of(request, self._default_accept)
-        if not self._ready.wait(_PATIENCE_SECONDS) or self._loaded is None:
-            raise ServiceUnavailable("the model is being loaded")
-        handlers, model = self._loaded
+        handlers, model = self._model()
         found = handlers.answer(model, wanted)
         return Response(found.body, content_type=found.content_type)
+
+    def _model(self) -> tuple[Handlers, Any]:
+        if not self._ready.wait(_PATIENCE_SECONDS) or self._loaded is None:
+            raise ServiceUnavailable("the model is being loaded")
+        return self._loaded

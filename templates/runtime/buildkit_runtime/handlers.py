@@ -39,10 +39,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Handlers:
-    """How to load a model from its folder, and how to answer a request with it."""
+    """How to load a model from its folder, and how to answer a request with it.
+
+    `by_record`: a body of several records is answered with a line for each (BATCH-05).
+    """
 
     model_fn: Callable[[str], Any]
     answer: Callable[[Any, Invocation], Answer]
+    by_record: bool = True
 
 
 def load_handlers(family: str, script: Path | None) -> Handlers:

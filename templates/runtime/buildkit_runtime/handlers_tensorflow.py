@@ -69,14 +69,15 @@ class Model(NamedTuple):
 def combine(own: Mapping[str, Any]) -> Handlers:
     """Raise HandlerError for a script that has half of a pair."""
     if "handler" in own:
-        return Handlers(model_fn, _with_handler(own["handler"]))
+        return Handlers(model_fn, _with_handler(own["handler"]), by_record=False)
     names = {"input_handler", "output_handler"} & own.keys()
     if len(names) == 1:
         raise HandlerError(f"{names.pop()} comes with its twin: define both, or `handler`")
     if names:
-        return Handlers(model_fn, _with_both(own["input_handler"], own["output_handler"]))
+        both = _with_both(own["input_handler"], own["output_handler"])
+        return Handlers(model_fn, both, by_record=False)
     if "__file__" not in own:
-        return Handlers(model_fn, _plain)
+        return Handlers(model_fn, _plain, by_record=False)
     defaults = {
         "model_fn": model_fn,
         "input_fn": arrays.input_fn,

@@ -1,0 +1,171 @@
+"""Handlers for Spark ML: a pipeline model, and a schema that says what the columns of a row are.
+
+The schema comes with the request, else from SAGEMAKER_SPARKML_SCHEMA as for AWS's own container,
+else from `schema.json` beside the model:
+https://github.com/aws/sagemaker-sparkml-serving-container.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+
+from pyspark.ml import PipelineModel
+from pyspark.ml.linalg import DenseVector, SparseVector, Vectors, VectorUDT
+from pyspark.sql import SparkSession, types
+from werkzeug.exceptions import BadRequest
+
+from buildkit_runtime import content
+from buildkit_runtime.handlers import HandlerError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["input_fn", "model_fn", "output_fn", "predict_fn"]
+
+_BASIC: dict[str, tuple[Any, Callable[[Any], Any]]] = {
+    "boolean": (types.BooleanType(), lambda value: str(value).strip().lower() in ("true", "1")),
+    "byte": (types.ByteType(), int),
+    "short": (types.ShortType(), int),
+    "int": (types.IntegerType(), int),
+    "integer": (types.IntegerType(), int),
+    "long": (types.LongType(), int),
+    "float": (types.FloatType(), float),
+    "double": (types.DoubleType(), float),
+    "string": (types.StringType(), str),
+}
+
+
+class Data(NamedTuple):
+    """Rows of texts or of JSON values, and the schema that came with them."""
+
+    rows: list[list[Any]]
+    schema: dict[str, Any] | None
+
+
+class Model(NamedTuple):
+    session: SparkSession
+    pipeline: PipelineModel
+    schema: dict[str, Any] | None
+
+
+def model_fn(model_dir: str) -> Model:
+    """Load the only pipeline below the folder."""
+    found = sorted({path.parent.parent for path in Path(model_dir).rglob("metadata/_SUCCESS")})
+    outer = [path for path in found if not any(other in path.parents for other in found)]
+    if len(outer) != 1:
+        names = ", ".join(map(str, outer)) or "none"
+        raise HandlerError(f"expected one saved pipeline in {model_dir}; found {names}")
+    session = (
+        SparkSession.builder.master("local[*]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "1")
+        .config("spark.local.dir", os.environ.get("TMPDIR", "/tmp"))  # noqa: S108
+        .getOrCreate()
+    )
+    session.sparkContext.setLogLevel("ERROR")
+    pipeline = PipelineModel.load(outer[0].as_uri())
+    return Model(session, pipeline, _schema(Path(model_dir)))
+
+
+def _schema(folder: Path) -> dict[str, Any] | None:
+    text = os.environ.get("SAGEMAKER_SPARKML_SCHEMA", "")
+    beside = folder / "schema.json"
+    if not text and beside.is_file():
+        text = beside.read_text()
+    try:
+        return dict(json.loads(text)) if text else None
+    except (ValueError, TypeError) as error:
+        raise HandlerError(f"the schema is no JSON object: {error}") from error
+
+
+def input_fn(body: content.Body, content_type: str) -> Data:
+    """CSV; JSON Lines, of lists or of `{"features": [...]}`; JSON with `data` and its `schema`."""
+    if isinstance(body, bytes):
+        offered = dict.fromkeys((content.CSV, content.JSON_LINES, content.JSON))
+        raise content.unsupported(content_type, offered)
+    if content_type == content.CSV:
+        rows = [row for row in csv.reader(io.StringIO(body)) if row]
+        return Data(_checked(rows), None)
+    if content_type == content.JSON_LINES:
+        lines = [_parsed(line) for line in body.splitlines() if line.strip()]
+        schemas = [line.get("schema") for line in lines[:1] if isinstance(line, dict)]
+        schema = next(iter(schemas), None)
+        return Data(_checked([_row(line) for line in lines]), schema)
+    value = _parsed(body)
+    if not isinstance(value, dict):
+        value = {"data": value}
+    rows = value.get("data", value.get("instances"))
+    if isinstance(rows, list) and rows and not isinstance(rows[0], list):
+        rows = [rows]
+    return Data(_checked(rows), value.get("schema"))
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"the body is not JSON: {error}") from error
+
+
+def _row(line: Any) -> Any:
+    return line.get("data", line.get("features")) if isinstance(line, dict) else line
+
+
+def _checked(rows: Any) -> list[list[Any]]:
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, list) for row in rows):
+        raise BadRequest("the body holds no rows")
+    return rows
+
+
+def predict_fn(data: Data, model: Model) -> list[Any]:
+    """The output column of each row, in order."""
+    schema = data.schema or model.schema
+    if schema is None:
+        raise BadRequest("no schema: send one, or set SAGEMAKER_SPARKML_SCHEMA")
+    try:
+        columns, output = schema["input"], schema["output"]
+        fields = [(each["name"], *_type(each)) for each in columns]
+    except (KeyError, TypeError) as error:
+        raise BadRequest("a schema has `input`, a list of name and type, and `output`") from error
+    rows = [_converted(row, fields) for row in data.rows]
+    structure = types.StructType([types.StructField(name, kind) for name, kind, _ in fields])
+    frame = model.session.createDataFrame(rows, structure).coalesce(1)
+    predicted = model.pipeline.transform(frame)
+    if output["name"] not in predicted.columns:
+        raise BadRequest(f"the pipeline makes no column {output['name']}")
+    return [_plain(row[0], output) for row in predicted.select(output["name"]).collect()]
+
+
+def _type(column: dict[str, Any]) -> tuple[Any, Any]:
+    """Spark's type of a column, and what turns a value into it."""
+    basic, convert = _BASIC[column["type"]]
+    structure = column.get("struct", "basic")
+    if structure == "vector":
+        return VectorUDT(), lambda value: Vectors.dense([float(each) for each in value])
+    if structure == "array":
+        return types.ArrayType(basic), lambda value: [convert(each) for each in value]
+    return basic, convert
+
+
+def _converted(row: list[Any], fields: Sequence[tuple[str, Any, Any]]) -> list[Any]:
+    if len(row) != len(fields):
+        raise BadRequest(f"a row has {len(fields)} values, not {len(row)}")
+    try:
+        return [convert(value) for value, (_, _, convert) in zip(row, fields)]
+    except (ValueError, TypeError) as error:
+        raise BadRequest(f"a value does not fit the schema: {error}") from error
+
+
+def _plain(value: Any, output: dict[str, Any]) -> Any:
+    if isinstance(value, (DenseVector, SparseVector)):
+        return value.toArray().tolist()
+    return _BASIC[output["type"]][1](value) if output.get("type") in _BASIC else value
+
+
+def output_fn(prediction: list[Any], accept: str) -> Any:
+    return content.encode(prediction, accept)
