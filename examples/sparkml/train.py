@@ -1,4 +1,4 @@
-"""A script-mode training script: a Spark ML pipeline on CSV files with the label in the first column.
+"""A script-mode training script: a Spark ML pipeline on CSV files, the label in the first column.
 
 It leaves the pipeline, and beside it the schema that `serve` reads rows by. It runs on a laptop
 just as well: python train.py --train ../iris/training --model-dir /tmp/model

@@ -89,8 +89,7 @@ def input_fn(body: content.Body, content_type: str) -> Data:
         offered = dict.fromkeys((content.CSV, content.JSON_LINES, content.JSON))
         raise content.unsupported(content_type, offered)
     if content_type == content.CSV:
-        rows = [row for row in csv.reader(io.StringIO(body)) if row]
-        return Data(_checked(rows), None)
+        return Data(_checked([row for row in csv.reader(io.StringIO(body)) if row]), None)
     if content_type == content.JSON_LINES:
         lines = [_parsed(line) for line in body.splitlines() if line.strip()]
         schemas = [line.get("schema") for line in lines[:1] if isinstance(line, dict)]
