@@ -23,6 +23,9 @@ $(VENV)/.ready: pyproject.toml scripts/setup
 quickstart: setup ## Engine, bases, registry; then build, test and publish the sklearn images
 	@scripts/quickstart
 
+build-all: setup ## Build, test in full and publish every target of images.toml: an hour or two
+	@scripts/build-all
+
 test: lint unit e2e ## Lint, types, unit tests, then the end-to-end tests on real parts
 
 lint: setup ## Format, lint, types, shell scripts
