@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: help setup quickstart test lint unit e2e contract-report docs engine-up engine-down bench clean
+.PHONY: help setup quickstart build-all test lint unit e2e contract-report docs engine-up engine-down bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
