@@ -63,10 +63,12 @@ invoke <- function(model, req, res) {
 }
 
 main <- function() {
+  # `invoke` reads the body itself, and says what is wrong with it.
+  plumber::register_parser("untouched", function(...) function(value, ...) NULL, regex = ".*")
   model <- readRDS(file.path(base, "model", "model.rds"))
   port <- as.integer(Sys.getenv("SAGEMAKER_BIND_TO_PORT", "8080"))
   server <- plumber::pr() |>
-    plumber::pr_set_parsers("none") |>
+    plumber::pr_set_parsers("untouched") |>
     plumber::pr_get("/ping", function(res) {
       res$body <- ""
       res
