@@ -91,6 +91,14 @@ def test_list_prints_a_table_or_json(project: Path, capsys: Captured) -> None:
     assert (target["id"], target["tag"]) == ("demo-1.0-cpu-py311", "1.0-cpu-py311")
 
 
+def test_list_tells_of_a_framework_that_nobody_mends(project: Path, capsys: Captured) -> None:
+    (project / "images.toml").write_text(BASIC + "end-of-life = '2023-09'\n")
+    assert cli.run(["list"]) == Exit.DONE
+    assert capsys.readouterr().out.rstrip().endswith("end of life 2023-09")
+    assert cli.run(["list", "--json"]) == Exit.DONE
+    assert json.loads(capsys.readouterr().out)[0]["end_of_life"] == "2023-09"
+
+
 def test_render_writes_and_then_checks(project: Path, capsys: Captured) -> None:
     assert cli.run(["render"]) == Exit.DONE
     path = project / "dockerfiles" / "demo-1.0-cpu-py311" / "Dockerfile"

@@ -181,6 +181,11 @@ def problems(text: str) -> str:
             "image.demo.features: an image for training cannot do `batch`",
             id="a feature of another purpose",
         ),
+        pytest.param(
+            MINIMAL + "end-of-life = '2023'",
+            "'2023' is not a month such as `2023-09`",
+            id="an end of life that is no month",
+        ),
         pytest.param("[image]\ndemo = 3", "image.demo", id="an image that is no table"),
         pytest.param("image = 3", "no image", id="images that are no table"),
         pytest.param(
