@@ -22,13 +22,22 @@ def job(hosts: list[str], current: str, **raw: str) -> Job:
     return Job(hyperparameters.split(raw), {}, read_cluster(cluster))
 
 
-def command(asked: Job, hardware: Hardware = CPUS, name: str = "train.py") -> tuple[str, ...]:
-    return launch.command(Script(name=name, folder=Path("/x")), ("--lr", "1"), asked, hardware)
+def command(
+    asked: Job, hardware: Hardware = CPUS, name: str = "train.py", **variables: str
+) -> tuple[str, ...]:
+    script = Script(name=name, folder=Path("/x"))
+    return launch.command(script, ("--lr", "1"), asked, hardware, variables)
 
 
 @pytest.mark.parametrize("raw", [{}, {"sagemaker_torch_distributed_enabled": "false"}])
 def test_without_a_distribution_python_runs_the_script(raw: dict[str, str]) -> None:
     assert command(job(["a"], "a", **raw)) == (sys.executable, "train.py", "--lr", "1")
+
+
+def test_a_framework_is_called_in_the_place_of_the_script() -> None:
+    python, option, code = command(job(["a"], "a"), SAGEMAKER_TRAINING_MODULE="json:dumps")
+    assert (python, option) == (sys.executable, "-c")
+    assert "import_module('json'), 'dumps')" in code
 
 
 def test_several_hosts_meet_on_the_first() -> None:

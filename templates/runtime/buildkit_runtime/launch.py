@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from buildkit_runtime.script import Script
     from buildkit_runtime.variables import Hardware
 
+_CALL = "import importlib, sys; sys.exit(getattr(importlib.import_module({module!r}), {name!r})())"
+FRAMEWORK = "SAGEMAKER_TRAINING_MODULE"
 TORCH_DISTRIBUTED = "sagemaker_torch_distributed_enabled"
 PORT = 7777
 # The names of other hosts may come late, AWS's toolkit waits as long (DIST-02).
@@ -29,9 +31,19 @@ _LONGEST_PAUSE_SECONDS = 30.0
 
 
 def command(
-    script: Script, arguments: tuple[str, ...], job: Job, hardware: Hardware
+    script: Script,
+    arguments: tuple[str, ...],
+    job: Job,
+    hardware: Hardware,
+    inherited: Mapping[str, str],
 ) -> tuple[str, ...]:
-    """Raise JobFailure where a distribution is asked for that the script cannot have."""
+    """Raise JobFailure where a distribution is asked for that the script cannot have.
+
+    SAGEMAKER_TRAINING_MODULE, `module:function`, is called in the place of the script.
+    """
+    if framework := inherited.get(FRAMEWORK, ""):
+        module, _, name = framework.partition(":")
+        return (sys.executable, "-c", _CALL.format(module=module, name=name or "main"))
     if job.hyperparameters.reserved.get(TORCH_DISTRIBUTED) is not True:
         return script.command(arguments)
     if script.kind is not Kind.PROGRAM:

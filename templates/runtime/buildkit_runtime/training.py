@@ -72,7 +72,7 @@ def train(paths: Paths, inherited: Mapping[str, str], stopper: Stopper) -> None:
         paths, job, found, arguments, hardware=machine, inherited=inherited
     )
     prepare(found, variables, stopper)
-    command = launch.command(found, arguments, job, machine)
+    command = launch.command(found, arguments, job, machine, inherited)
     variables.update(launch.interface(job.cluster, inherited))
     launch.wait_for_hosts(job.cluster)
     print(f"running: {shlex.join(command)}", flush=True)
