@@ -88,14 +88,18 @@ def _stagings(
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         for batch in batches:
             work = {pool.submit(_stage, bench, each, staged[each]): each for each in batch}
-            while work:
-                ended, _ = wait(work, timeout=1, return_when=FIRST_COMPLETED)
-                for each in ended:
-                    del work[each]
-                    done += 1
-                    yield each.result()
-                at_work = next((work[each].title for each in work if each.running()), "")
-                progress(done, len(staged), at_work)
+            try:
+                while work:
+                    ended, _ = wait(work, timeout=1, return_when=FIRST_COMPLETED)
+                    for each in ended:
+                        del work[each]
+                        done += 1
+                        yield each.result()
+                    at_work = next((work[each].title for each in work if each.running()), "")
+                    progress(done, len(staged), at_work)
+            finally:
+                for each in work:
+                    each.cancel()  # after an interruption or a fault the rest is not begun
 
 
 def _stage(

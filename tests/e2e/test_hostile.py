@@ -27,13 +27,13 @@ IMPATIENT = """
 import sys
 from buildkit import guard
 from buildkit.cli import main
-from buildkit.contract.hosting import client, servers
+from buildkit.contract.hosting import client, server, servers
 from buildkit.contract.jobs import runs
 guard.DISK = 200 * 1024**2
 guard.MEMORY_SHARE = 0.01
 guard.PROCESSES = 100
 runs.STOP_SECONDS = runs.TRAIN_SECONDS = 20
-servers.START_SECONDS = servers.INVOCATION_SECONDS = 15
+servers.START_SECONDS = server.INVOCATION_SECONDS = 15
 main()
 """
 """The limits of the suite, made small: minutes and gigabytes would prove nothing more."""
