@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tests.e2e.running import Result
 
 DOCKER = "application/vnd.docker"
+SHIPPED = ("sklearn*", "basic*", "framework*py313")
 
 
 def test_build_test_and_publish(local: Local, project: Project) -> None:
@@ -133,12 +134,11 @@ def test_two_purposes_are_two_images(local: Local, project: Project) -> None:
     assert local.manifest(f"{project.name}-inference", "1.0-cpu-py311") is not None
 
 
-def test_the_shipped_images_on_every_python(local: Local, tmp_path_factory: object) -> None:
-    """The real scikit-learn and basic images: built, tested, published, and again."""
+def test_shipped_images_on_every_python(local: Local, tmp_path_factory: object) -> None:
+    """A few of the real images: built, tested, published, and again. `make build-all` has all."""
     dist = project_dist(tmp_path_factory)
-    done = local.buildkit(
-        "build", "--all", "--push", "--json", "--dist", dist, folder=ROOT, seconds=900
-    )
+    arguments = ("build", *SHIPPED, "--push", "--json", "--dist", dist)
+    done = local.buildkit(*arguments, folder=ROOT, seconds=900)
     assert done.code == 0, done.stderr
     targets = done.json["targets"]
     assert [target["status"] for target in targets] == ["published"] * len(targets)
@@ -150,7 +150,7 @@ def test_the_shipped_images_on_every_python(local: Local, tmp_path_factory: obje
             f"{DOCKER}.distribution.manifest.v2+json",
             target["digest"],
         )
-    again = local.buildkit("build", "--all", "--push", "--json", "--dist", dist, folder=ROOT)
+    again = local.buildkit(*arguments, folder=ROOT)
     assert not any(target["pushed"] for target in again.json["targets"])
     assert all(target["tested_before"] for target in again.json["targets"])
 
