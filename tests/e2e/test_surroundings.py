@@ -98,7 +98,7 @@ def test_a_platform_that_cannot_run_here(local: Local, project: Project, tmp_pat
         tested = local.buildkit("build", "--all", "--json", *substitute, folder=project.folder)
         assert tested.code == 6
         assert "exec format error" in json.dumps(tested.json)
-        assert "OUT-01" in tested.json["targets"][0]["error"]["message"]
+        assert "RUN-01" in tested.json["targets"][0]["error"]["message"]
         project.write(foreign.replace('"basic"', '"step"'))
         project.template("step", "RUN true")
         built = local.buildkit("build", "--all", *substitute, folder=project.folder)
