@@ -1,4 +1,4 @@
-"""A training script in the image: the mean of each class, on CSV files with the label first.
+"""A training script, in the image or from S3: the mean of each class, on CSV files of rows.
 
 Hyperparameters arrive as arguments, folders as SM_* variables. It runs on a laptop just as well:
 python train.py --train ../iris/training --model-dir /tmp/model
