@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from buildkit import console
+from buildkit.contract.clause import LOG_FOLLOWS
 from buildkit.errors import ContractError, Exit, worst
 from buildkit.model import Status
 
@@ -25,8 +26,6 @@ COUNTED = {
     Status.SKIP: "skipped",
 }
 WITHOUT_SAMPLES = ("no samples", "no payload", "no model is declared", "no channel")
-LOG_FOLLOWS = "; its last lines:"
-"""How a reason ends whose further lines are a log."""
 WORK = ("OUT-01", "SERVE-03", "PROC-02")
 """The clauses that see an image train, serve and process."""
 COLOURS = {Status.PASS: "green", Status.FAIL: "red", Status.WARN: "yellow", Status.SKIP: None}

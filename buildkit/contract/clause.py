@@ -99,9 +99,13 @@ def merged(results: Iterable[ClauseResult]) -> ClauseResult:
     )
 
 
+LOG_FOLLOWS = "; its last lines:"
+"""How the first line of evidence ends whose further lines are a log."""
+
+
 def last_lines(log: str) -> str:
     """The end of a container's log, as the end of a sentence of evidence."""
-    return f"; its last lines:\n{log.rstrip()}" if log.strip() else "; it printed nothing"
+    return f"{LOG_FOLLOWS}\n{log.rstrip()}" if log.strip() else "; it printed nothing"
 
 
 def needed_sigkill(seconds: float, log: str) -> str:

@@ -51,12 +51,11 @@ def purpose(image: str, engine: Engine, features: Collection[Feature]) -> Purpos
             )
         serves = serve.answers or (serves and not _same(serve, nonsense))
         trains = not train.answers and not _same(train, nonsense)
-    if not trains and not serves and {Feature.PROCESSING, Feature.MODEL_MONITOR} & set(features):
-        return Purpose.PROCESSING
+    if not trains and not serves:
+        promises = {Feature.PROCESSING, Feature.MODEL_MONITOR} & set(features)
+        return Purpose.PROCESSING if promises else None
     if trains and serves:
         return Purpose.BOTH
-    if not trains and not serves:
-        return None
     return Purpose.TRAINING if trains else Purpose.INFERENCE
 
 

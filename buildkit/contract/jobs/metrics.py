@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import regex
 
 from buildkit.contract.bench import Scenario
-from buildkit.contract.clause import Broken, Doubtful, Unseen, check
+from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
 from buildkit.contract.jobs import odd, runs
 from buildkit.contract.jobs.variants import ODD
 from buildkit.model import Purpose
@@ -135,7 +135,7 @@ def _excuse_long(lines: list[str]) -> None:
 
 
 def _shown(lines: list[str]) -> str:
-    return "; its last lines:\n" + "\n".join(line[:200] for line in lines[-10:])
+    return last_lines("\n".join(line[:200] for line in lines[-10:]))
 
 
 CHECKS = (metrics_are_numbers, lines_are_plain, objective_is_printed)
