@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import lightgbm
+from buildkit_runtime import content
 from buildkit_runtime.arrays import input_fn, output_fn
 from buildkit_runtime.handlers import only_file
-from werkzeug.exceptions import BadRequest
 
 __all__ = ["input_fn", "model_fn", "output_fn", "predict_fn"]
 
@@ -23,5 +23,5 @@ def predict_fn(data: Any, model: Any) -> Any:
     try:
         predicted = model.predict(data)
     except (ValueError, lightgbm.basic.LightGBMError) as error:
-        raise BadRequest(str(error).splitlines()[0]) from error
+        raise content.bad_request(error) from error
     return predicted.argmax(axis=1) if predicted.ndim > 1 else predicted

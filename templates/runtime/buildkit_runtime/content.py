@@ -82,6 +82,12 @@ def encode(predictions: Sequence[Any], accept: str) -> str:
     return encoder(predictions)
 
 
+def bad_request(error: Exception, what: str = "") -> BadRequest:
+    """The client's mistake, told by the first line of what a library says of it."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return BadRequest(what + lines[0])
+
+
 def unsupported(content_type: str, offered: Mapping[str, Any]) -> UnsupportedMediaType:
     return UnsupportedMediaType(f"cannot read {content_type}; send {', '.join(offered)}")
 

@@ -8,7 +8,6 @@ import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Callable
 
 from werkzeug.exceptions import BadRequest, HTTPException
@@ -18,6 +17,7 @@ from buildkit_runtime.hyperparameters import as_text, decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from types import ModuleType
 
     from buildkit_runtime.content import Body
     from buildkit_runtime.invocation import Invocation
@@ -55,9 +55,9 @@ def load_handlers(family: str, script: Path | None) -> Handlers:
     A family whose scripts have other functions than `model_fn` and its kin says how to `combine`.
     """
     defaults = importlib.import_module(f"buildkit_runtime.handlers_{family}")
-    own = import_script(script) if script else ModuleType("nothing")
+    own = vars(import_script(script)) if script else {}
     combined = getattr(defaults, "combine", None)
-    return combined(vars(own)) if combined else combine(vars(defaults), vars(own))
+    return combined(own) if combined else combine(vars(defaults), own)
 
 
 def combine(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> Handlers:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import chainer
-from werkzeug.exceptions import BadRequest
 
 from buildkit_runtime import arrays, content
 from buildkit_runtime.handlers_plain import model_fn
@@ -24,7 +23,7 @@ def predict_fn(data: Any, model: Any) -> Any:
         with chainer.using_config("train", False), chainer.no_backprop_mode():  # noqa: FBT003
             return model(data)
     except chainer.utils.type_check.InvalidType as error:
-        raise BadRequest(str(error).strip().splitlines()[0]) from error
+        raise content.bad_request(error) from error
 
 
 def output_fn(prediction: Any, accept: str) -> Any:

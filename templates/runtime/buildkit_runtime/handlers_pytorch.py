@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from werkzeug.exceptions import BadRequest
 
 from buildkit_runtime import arrays, content
 from buildkit_runtime.handlers import only_file
@@ -41,7 +40,7 @@ def predict_fn(data: Any, model: Any) -> Any:
             return model(data.to(DEVICE))
     except (RuntimeError, AssertionError) as error:
         # That is how networks refuse a wrong shape; the message names both shapes.
-        raise BadRequest(str(error).splitlines()[0]) from error
+        raise content.bad_request(error) from error
 
 
 def output_fn(prediction: Any, accept: str) -> Any:

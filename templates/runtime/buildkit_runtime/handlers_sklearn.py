@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-from werkzeug.exceptions import BadRequest
 
+from buildkit_runtime import content
 from buildkit_runtime.arrays import input_fn, output_fn
 from buildkit_runtime.handlers import only_file
 
@@ -26,4 +26,4 @@ def predict_fn(data: Any, model: Any) -> Any:
         return model.predict(data)
     except ValueError as error:
         # That is how estimators refuse a wrong number of features, or missing values.
-        raise BadRequest(str(error).splitlines()[0]) from error
+        raise content.bad_request(error) from error

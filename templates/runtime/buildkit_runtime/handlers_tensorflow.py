@@ -76,7 +76,7 @@ def combine(own: Mapping[str, Any]) -> Handlers:
     if names:
         both = _with_both(own["input_handler"], own["output_handler"])
         return Handlers(model_fn, both, by_record=False)
-    if "__file__" not in own:
+    if not own:
         return Handlers(model_fn, _plain, by_record=False)
     defaults = {
         "model_fn": model_fn,

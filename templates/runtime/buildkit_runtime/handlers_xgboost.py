@@ -53,7 +53,7 @@ def input_fn(body: content.Body, content_type: str) -> Any:
         try:
             return xgboost.DMatrix(f"{file.name}?format=libsvm")
         except xgboost.core.XGBoostError as error:
-            raise BadRequest(f"the body is no LIBSVM text: {str(error).splitlines()[0]}") from error
+            raise content.bad_request(error, "the body is no LIBSVM text: ") from error
 
 
 def predict_fn(data: Any, model: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from werkzeug.exceptions import BadRequest, NotFound
 
-from buildkit_runtime import rest
+from buildkit_runtime import content, rest
 from buildkit_runtime.handlers import HandlerError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _call(signature: Any, columns: Mapping[str, Any]) -> dict[str, np.ndarray]:
         tensors = {name: _tensor(columns[name], spec) for name, spec in specs.items()}
         outputs = signature(**tensors)
     except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
-        raise BadRequest(str(error).strip().splitlines()[0]) from error
+        raise content.bad_request(error) from error
     return {name: value.numpy() for name, value in outputs.items()}
 
 
