@@ -7,7 +7,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any, Callable
 
-from werkzeug.exceptions import MethodNotAllowed, NotFound, ServiceUnavailable
+from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Request, Response
 
 from buildkit_runtime import content
@@ -39,6 +39,13 @@ class Service(Application):
         concurrency: int = 1,
         default_accept: str = "",
     ) -> None:
+        super().__init__(
+            [
+                ("/ping", ("GET", "POST"), self._ping),
+                ("/invocations", ("POST",), self._invoke),
+                ("/execution-parameters", ("GET",), self._describe),
+            ]
+        )
         self._load = load
         self._give_up = give_up
         self._readiness = readiness
@@ -63,19 +70,6 @@ class Service(Application):
             self._readiness.add_one()
             self._ready.set()
             logger.info("the model is loaded")
-
-    def route(self, request: Request) -> Response:
-        routes: dict[str, tuple[tuple[str, ...], Callable[[Request], Response]]] = {
-            "/ping": (("GET", "HEAD", "POST"), self._ping),
-            "/invocations": (("POST",), self._invoke),
-            "/execution-parameters": (("GET", "HEAD"), self._describe),
-        }
-        if request.path not in routes:
-            raise NotFound("no such path")
-        methods, answer = routes[request.path]
-        if request.method not in methods:
-            raise MethodNotAllowed(valid_methods=methods)
-        return answer(request)
 
     def _ping(self, _request: Request) -> Response:
         if not self._readiness.complete():

@@ -33,9 +33,10 @@ class _Quiet(WSGIRequestHandler):
 
 class _Api(Application):
     def __init__(self, serve: Serve) -> None:
+        super().__init__([("/v1/models/<path:_asked>", ("POST",), self._answer)])
         self._serve = serve
 
-    def route(self, request: Request) -> Response:
+    def _answer(self, request: Request, _asked: str) -> Response:
         try:
             wanted = rest.of_path(request.path)
             if wanted is None:

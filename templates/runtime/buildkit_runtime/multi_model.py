@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from werkzeug.exceptions import BadRequest, Conflict, HTTPException, MethodNotAllowed, NotFound
+from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Request, Response
 
 from buildkit_runtime import content
 from buildkit_runtime.invocation import Invocation
-from buildkit_runtime.shelf import AlreadyLoadedError, FullError, NotLoadedError
 from buildkit_runtime.wsgi import Application
 
 if TYPE_CHECKING:
@@ -19,42 +18,25 @@ if TYPE_CHECKING:
 _PAGE = 100
 
 
-class InsufficientStorage(HTTPException):
-    """The service then unloads other models and asks again (MME-02)."""
-
-    code = 507
-    description = "not enough memory"
-
-
 class MultiModelService(Application):
     """Healthy from the start: there may be no model yet (MME-01)."""
 
     def __init__(self, shelf: Shelf, default_accept: str = "") -> None:
+        super().__init__(
+            [
+                ("/ping", ("GET", "POST"), self._ping),
+                ("/models", ("GET",), self._list),
+                ("/models", ("POST",), self._load),
+                ("/models/<name>", ("GET",), self._describe),
+                ("/models/<name>", ("DELETE",), self._unload),
+                ("/models/<name>/invoke", ("POST",), self._invoke),
+            ]
+        )
         self._shelf = shelf
         self._default_accept = default_accept
 
-    def route(self, request: Request) -> Response:
-        where = request.path.split("/")[1:]
-        try:
-            if where == ["ping"]:
-                return Response(status=200)
-            if where == ["models"]:
-                return {"GET": self._list, "POST": self._load}[request.method](request)
-            if len(where) == 2 and where[0] == "models":  # noqa: PLR2004
-                return {"GET": self._describe, "DELETE": self._unload}[request.method](where[1])
-            if len(where) == 3 and where[0] == "models" and where[2] == "invoke":  # noqa: PLR2004
-                return {"POST": self._invoke}[request.method](request, where[1])
-        except KeyError as error:
-            raise MethodNotAllowed(
-                description=f"{error.args[0]} is no method of this path"
-            ) from error
-        except AlreadyLoadedError as error:
-            raise Conflict(f"model {error} is loaded") from error
-        except NotLoadedError as error:
-            raise NotFound(f"model {error} is not loaded") from error
-        except FullError as error:
-            raise InsufficientStorage(str(error)) from error
-        raise NotFound("no such path")
+    def _ping(self, _request: Request) -> Response:
+        return Response(status=200)
 
     def _list(self, request: Request) -> Response:
         models = [_facts(*each) for each in self._shelf.names()]
@@ -74,10 +56,10 @@ class MultiModelService(Application):
         self._shelf.load(wanted["model_name"], wanted["url"])
         return _json(_facts(wanted["model_name"], wanted["url"]))
 
-    def _describe(self, name: str) -> Response:
+    def _describe(self, _request: Request, name: str) -> Response:
         return _json(_facts(name, self._shelf.url(name)))
 
-    def _unload(self, name: str) -> Response:
+    def _unload(self, _request: Request, name: str) -> Response:
         self._shelf.unload(name)
         return _json({"modelName": name})
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import Conflict, HTTPException, InternalServerError, NotFound
 
 from buildkit_runtime import hardware
 from buildkit_runtime.handlers import Answer, Handlers
@@ -36,16 +36,10 @@ logger = logging.getLogger("buildkit_runtime")
 _STOP_SECONDS = 5
 
 
-class FullError(Exception):
-    """There is not enough memory for the model."""
+class InsufficientStorage(HTTPException):
+    """The service then unloads other models and asks again (MME-02)."""
 
-
-class AlreadyLoadedError(Exception):
-    pass
-
-
-class NotLoadedError(Exception):
-    pass
+    code = 507
 
 
 @dataclass
@@ -80,10 +74,10 @@ class Shelf:
         return self._find(name).url
 
     def load(self, name: str, url: str) -> None:
-        """Raise AlreadyLoadedError, FullError, or HTTPException with what the model's code said."""
+        """Raise Conflict, InsufficientStorage, or HTTPException with what the model's code said."""
         with self._lock:
             if name in self._models:
-                raise AlreadyLoadedError(name)
+                raise Conflict(f"model {name} is loaded")
             self._models[name] = None
         try:
             loaded = self._start(url)
@@ -93,7 +87,7 @@ class Shelf:
         self._models[name] = loaded
 
     def unload(self, name: str) -> None:
-        """Its memory is free when this returns. Raise NotLoadedError."""
+        """Its memory is free when this returns. Raise NotFound."""
         with self._lock:
             loaded = self._find(name)
             del self._models[name]
@@ -101,7 +95,7 @@ class Shelf:
             _end(loaded)
 
     def invoke(self, name: str, request: Invocation) -> Answer:
-        """Raise NotLoadedError, HTTPException."""
+        """Raise NotFound, or HTTPException with what the model's code said."""
         loaded = self._find(name)
         with loaded.turn:
             try:
@@ -116,13 +110,13 @@ class Shelf:
     def _find(self, name: str) -> Loaded:
         loaded = self._models.get(name)
         if loaded is None:
-            raise NotLoadedError(name)
+            raise NotFound(f"model {name} is not loaded")
         return loaded
 
     def _start(self, url: str) -> Loaded:
         free = hardware.free_memory()
         if free is not None and _size(Path(url)) > free:
-            raise FullError(f"{url} is larger than the memory that is left")
+            raise InsufficientStorage(f"{url} is larger than the memory that is left")
         ours, theirs = self._processes.Pipe()
         process = self._processes.Process(
             target=_serve, args=(self._load, Path(url), theirs), daemon=True
@@ -135,7 +129,7 @@ class Shelf:
         except EOFError as error:
             # Nothing but the kernel ends it without a word.
             _end(loaded)
-            raise FullError(f"{url} does not fit into the memory that is left") from error
+            raise InsufficientStorage(f"{url} does not fit into the memory that is left") from error
         except BaseException:
             _end(loaded)
             raise
@@ -145,7 +139,7 @@ class Shelf:
 def _received(pipe: Connection) -> Answer:
     result: Answer | MemoryError | tuple[int, str] = pipe.recv()
     if isinstance(result, MemoryError):
-        raise FullError("the memory is used up") from result
+        raise InsufficientStorage("the memory is used up") from result
     if isinstance(result, tuple):
         refusal = HTTPException(result[1])
         refusal.code = result[0]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Callable
 
-from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
+from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    Answer = Callable[..., Response]
 
 logger = logging.getLogger("buildkit_runtime")
 
@@ -18,11 +21,23 @@ _LONGEST_ERROR = 1000
 
 
 class Application:
-    """A WSGI application whose subclass answers requests in `route`."""
+    """A WSGI application. Each route is a path, its methods, and what answers.
+
+    `<name>` in a path is a part of it, given to what answers by that name. What answers may raise
+    HTTPException; any other exception becomes a 500.
+    """
+
+    def __init__(self, routes: Sequence[tuple[str, Sequence[str], Answer]]) -> None:
+        rules = [Rule(path, methods=methods, endpoint=answer) for path, methods, answer in routes]
+        self._map = Map(rules, merge_slashes=False)
 
     def route(self, request: Request) -> Response:
-        """Answer, or raise HTTPException; any other exception becomes a 500."""
-        raise NotImplementedError
+        try:
+            answer, parts = self._map.bind("").match(request.path, request.method)
+        except NotFound as error:
+            raise NotFound("no such path") from error
+        found: Response = answer(request, **parts)
+        return found
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
