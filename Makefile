@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: help setup quickstart build-all test lint unit e2e contract-report docs engine-up engine-down bench clean
+.PHONY: help setup quickstart build-all test lint unit e2e contract-report docs engine-up engine-down bench bench-serving clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,7 +32,7 @@ lint: setup ## Format, lint, types, shell scripts
 	@$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/shellcheck --external-sources --source-path SCRIPTDIR $(filter-out %.py,$(wildcard scripts/*))
+	$(BIN)/shellcheck --external-sources --source-path SCRIPTDIR $(filter-out %.py %/serving,$(wildcard scripts/* scripts/serving/classic/serve))
 
 unit: setup ## Tests that need no engine
 	@$(BIN)/pytest -m 'not engine' -n auto
@@ -55,6 +55,9 @@ docs: setup ## Write docs/clauses.md anew
 
 bench: setup ## Measure the tool against what one would use instead
 	@scripts/with-engine $(BIN)/python scripts/bench.py
+
+bench-serving: setup ## Measure our server against those that people bring today
+	@scripts/with-engine $(BIN)/python scripts/bench_serving.py
 
 clean: ## Remove .venv, dist/ and caches of this folder
 	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache
