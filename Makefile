@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: help setup quickstart build-all test lint unit e2e contract-report docs engine-up engine-down bench bench-serving clean
+.PHONY: help setup quickstart build-all test lint unit e2e test-uri prebuilt contract-report docs engine-up engine-down bench bench-serving clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -39,6 +39,12 @@ unit: setup ## Tests that need no engine
 
 e2e: setup ## Tests on a real engine, with real images and a real registry
 	@scripts/with-engine $(BIN)/pytest -m engine $(PYTEST)
+
+test-uri: setup ## Compare all of AWS's image URIs with the SageMaker SDK's answers
+	@AWS_DEFAULT_REGION=us-east-1 PYTHONPATH=. "$$(scripts/sdk core)" tests/uri/compare.py
+
+prebuilt: setup ## Write buildkit/prebuilt/images.txt anew from the SageMaker SDK; prints what changes
+	@"$$(scripts/sdk core)" scripts/prebuilt.py
 
 engine-up: ## Start a Docker engine if none answers; prints what to export
 	@scripts/engine up
