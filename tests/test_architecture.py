@@ -17,7 +17,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"commands.report", "commands.subject", "commands.pages"},
     {"options", "project", "delivery", "pipeline"},
     {"matrix", "bake", "verify", "publish", "push"},
-    {"cells", "extended", "render", "plan", "progress", "records", "secrets", "engine", "ecr", "registry",
+    {"cells", "extended", "render", "plan", "progress", "records", "secrets", "engine", "ecr", "logins", "registry",
      "junit", "page"},
     {"contract.kit", "config", "sandbox"},
     {"contract.suite", "contract.probe", "guard"},
