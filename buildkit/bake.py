@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 CAUSES = (  # what the engine says, in small letters -> what it means and what to type next
     ("no space left on device", "the engine's disk is full", "`docker system prune`, then again"),
     (
-        r"failed to resolve source metadata.*(?:401 unauth|403 forbidden|authorization|no basic auth)",
+        r"failed to resolve source metadata.*(?:401 unauthorized|403 forbidden|authorization)",
         "the registry of the base image refuses the login, or wants one",
-        "`docker login` there; a login to ECR that has expired: `docker logout` there, and the build "
-        "logs in by itself",
+        "`docker login` to it; if a login to ECR has expired `docker logout`, and build again",
     ),
     (
         "failed to resolve source metadata",
