@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: help setup quickstart build-all test lint unit e2e test-uri prebuilt contract-report docs engine-up engine-down bench bench-serving clean
+.PHONY: help setup quickstart build-all test lint unit e2e test-uri prebuilt frameworks contract-report docs engine-up engine-down bench bench-serving clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -45,6 +45,9 @@ test-uri: setup ## Compare all of AWS's image URIs with the SageMaker SDK's answ
 
 prebuilt: setup ## Write buildkit/prebuilt/images.txt anew from the SageMaker SDK; prints what changes
 	@"$$(scripts/sdk core)" scripts/prebuilt.py
+
+frameworks: setup ## Write buildkit/frameworks.txt anew from the package index: five minutes
+	@$(BIN)/python scripts/frameworks.py
 
 engine-up: ## Start a Docker engine if none answers; prints what to export
 	@scripts/engine up

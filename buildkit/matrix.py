@@ -6,7 +6,7 @@ from collections import defaultdict
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from buildkit import cells, extended, names, schema
+from buildkit import cells, compatibility, extended, names, schema
 from buildkit import config as config_module
 from buildkit.cells import Problems, Where, given, matches
 from buildkit.errors import NothingSelectedError
@@ -31,6 +31,9 @@ def expand(config: Config) -> tuple[Target, ...]:
     for name, image in config.images:
         found = cells.of_image(name, image, config.defaults, problems)
         targets += [_target(cell, image, config, problems) for cell in found]
+    for target in targets:
+        for message in compatibility.problems(target):
+            problems.add(("image", target.name, "packages"), f"{target.id}: {message}")
     _refuse_twins(targets, problems)
     config_module.fail(config, (*config.problems, *problems.found))
     return tuple(targets)

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from buildkit import tables
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-FILE = os.path.join(os.path.dirname(__file__), "images.txt")  # noqa: PTH118, PTH120 - 3 ms faster
+FILE = os.path.join(os.path.dirname(__file__), "images.txt")  # noqa: PTH118, PTH120 - see tables
 ANY = "any"
 
 
@@ -122,14 +124,10 @@ def _of_row(framework: str, purposes: list[str], row: list[str]) -> Iterator[Ent
                     )
 
 
+def _rows(title: str, *, head: bool = False) -> Iterator[list[str]]:
+    return tables.rows(_sections()[title], head=head)
+
+
 @cache
 def _sections() -> Mapping[str, str]:
-    with open(FILE, encoding="utf-8") as file:  # noqa: PTH123 - see above
-        _, *parts = file.read().split("\n[")
-    return {part.partition("]\n")[0]: part.partition("]\n")[2] for part in parts}
-
-
-def _rows(title: str, *, head: bool = False) -> Iterator[list[str]]:
-    for line in _sections()[title].splitlines():
-        if line and (head or not line.startswith("#")):
-            yield line.split()
+    return tables.sections(FILE)
