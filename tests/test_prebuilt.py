@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,57 @@ def test_what_is_not_there_is_an_error_that_names_the_nearest(
         image_uri(**{**PYTORCH, **changes})
     assert message in caught.value.message
     assert hint in (caught.value.hint or "")
+
+
+OLD_PAGE = (  # AWS's page of 2019: which account has which images of TensorFlow and MXNet
+    ("tensorflow", "1.13", "training", "py3", "763104351884", "tensorflow-training:1.13-cpu-py3"),
+    ("tensorflow", "1.13", "training", "py2", "520713654638", "sagemaker-tensorflow-scriptmode:1.13-cpu-py2"),
+    ("tensorflow", "1.13", "inference", None, "763104351884", "tensorflow-inference:1.13-cpu"),
+    ("tensorflow", "1.12", "inference", None, "520713654638", "sagemaker-tensorflow-serving:1.12-cpu"),
+    ("tensorflow", "1.10", "training", "py2", "520713654638", "sagemaker-tensorflow:1.10-cpu-py2"),
+    ("mxnet", "1.4.1", "training", "py3", "763104351884", "mxnet-training:1.4.1-cpu-py3"),
+    ("mxnet", "1.4.1", "training", "py2", "520713654638", "sagemaker-mxnet:1.4.1-cpu-py2"),
+    ("chainer", "5.0.0", "inference", "py2", "520713654638", "sagemaker-chainer:5.0.0-cpu-py2"),
+    ("pytorch", "1.1", "training", "py3", "520713654638", "sagemaker-pytorch:1.1-cpu-py3"),
+    ("pytorch", "1.2", "training", "py3", "763104351884", "pytorch-training:1.2-cpu-py3"),
+    ("tensorflow", "1.13", "eia", None, "520713654638", "sagemaker-tensorflow-serving-eia:1.13-cpu"),
+    ("mxnet", "1.4.0", "eia", "py3", "520713654638", "sagemaker-mxnet-serving-eia:1.4.0-cpu-py3"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("line", OLD_PAGE, ids=lambda line: line[-1])
+def test_the_patterns_of_aws_s_old_page_hold(line: tuple[str, ...]) -> None:
+    framework, version, purpose, python, account, image = line
+    found = image_uri(framework, "us-west-2", version, purpose=purpose, python=python, device="cpu")
+    assert found == f"{account}.dkr.ecr.us-west-2.amazonaws.com/{image}"
+
+
+def test_no_word_that_is_wrong_gets_an_answer_and_each_gets_a_hint() -> None:
+    chance = random.Random(0)
+    for _ in range(2000):
+        framework = chance.choice(facts.frameworks())
+        entry = chance.choice(facts.entries(framework))
+        asked: dict[str, Any] = {
+            "framework": framework,
+            "region": chance.choice(sorted(facts.regions_of(entry.accounts))),
+            "version": entry.names[0] or None,
+            "purpose": entry.purpose,
+            "device": entry.device or "cpu",
+            "python": entry.python,
+            "base_framework": next(iter(entry.bases), None),
+        }
+        assert image_uri(**asked)
+        wrong = chance.choice(
+            ("framework", "region", "version", "purpose", "device", "python", "base_framework")
+        )
+        text = asked[wrong] or "1x"
+        place = chance.randrange(len(text) + 1)
+        asked[wrong] = chance.choice((
+            f"{text[:place]}ß{text[place:]}", text.upper() + "_", f"{text}\n", f"../{text}", " ", "x" * 999,
+        ))  # fmt: skip
+        with pytest.raises((NothingSelectedError, UsageError)) as caught:
+            image_uri(**asked)
+        assert caught.value.hint
 
 
 def test_the_answer_tells_the_full_version_and_the_tag_what_was_asked() -> None:

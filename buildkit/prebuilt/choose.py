@@ -69,6 +69,8 @@ def _by_purpose(found: Entries, query: Query) -> Entries:
         wanted = EIA
     if query.instance_type is not None and query.instance_type not in instances.LOCAL:
         wanted = _on_architecture(wanted, query.framework, query.instance_type)
+    if wanted is not None and wanted not in facts.purposes():
+        raise nothing(f"AWS has no images for `{wanted}`", wanted, facts.purposes())
     if wanted is None:
         plain = tuple(entry for entry in found if entry.purpose not in APART)
         return plain or found
@@ -118,6 +120,8 @@ def _by_python(found: Entries, query: Query) -> Entries:
     if query.python is None:
         return found
     wanted = f"py{query.python.removeprefix('py').replace('.', '')}"
+    if not (wanted.isascii() and wanted[2:].isdigit()):
+        raise UsageError(f"`{query.python}` is not a Python", hint="such as `3.11` or `py311`")
     return _narrow(found, "Python", wanted, lambda e: e.python in (wanted, None),
                    lambda e: (e.python or "-",))  # fmt: skip
 
@@ -151,6 +155,8 @@ def _name(found: Entries) -> str:
 def nothing(message: str, wanted: str, known: Iterable[str]) -> NothingSelectedError:
     """The error for a name that is not known, with those that are near."""
     options = tuple(known)
+    if not options:
+        return NothingSelectedError(message, hint="leave it out")
     near = get_close_matches(wanted, options, n=3)
     return NothingSelectedError(
         message, hint=listed("did you mean", near) if near else listed("there is", options)

@@ -84,6 +84,13 @@ def frameworks() -> tuple[str, ...]:
 
 
 @cache
+def purposes() -> tuple[str, ...]:
+    """Every word for what an image is for."""
+    titles = (title.partition(": ")[2] for title in _sections())
+    return tuple(sorted({purpose for title in titles for purpose in title.split()}))
+
+
+@cache
 def entries(framework: str) -> tuple[Entry, ...]:
     """All images of a framework, in the order of the file."""
     return tuple(

@@ -60,20 +60,17 @@ def look_up(query: Query) -> Answer:
 
 
 def _answer(entry: Entry, query: Query, region: facts.Region) -> Answer:
-    python = entry.python or ""
+    python, base = entry.python or "", next(iter(entry.bases), "")
     words = {
-        "{version}": query.version or entry.names[0],
-        "{device}": entry.device or "",
-        "{python}": python,
-        "{-python}": f"-{python}" if query.python else "",
-        "{digits}": python.removeprefix("py"),
-        "{base}": _number(query.base_framework or next(iter(entry.bases), "")),
-        "{full_base}": _number(next(iter(entry.bases), "")),
+        "version": query.version or entry.names[0],
+        "device": entry.device or "",
+        "python": python,
+        "-python": f"-{python}" if query.python else "",
+        "digits": python.removeprefix("py"),
+        "base": _number(query.base_framework or base),
+        "full_base": _number(base),
     }
-    tag, repository = entry.tag, entry.repository
-    for word, text in words.items():
-        tag = tag.replace(word, text)
-        repository = repository.replace(word, text)
+    tag, repository = entry.tag.format_map(words), entry.repository.format_map(words)
     if query.container_version is not None:
         if entry.framework not in ADDABLE:
             raise UsageError(
@@ -97,7 +94,7 @@ def _answer(entry: Entry, query: Query, region: facts.Region) -> Answer:
         purpose=entry.purpose,
         device=entry.device,
         python=entry.python,
-        base_framework=next(iter(entry.bases), None),
+        base_framework=base or None,
     )
 
 
