@@ -7,13 +7,16 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from buildkit_runtime import content, handlers_plain, serving
+from buildkit_runtime import content, handlers_plain, packages, serving
 from buildkit_runtime.application import Service
 from buildkit_runtime.handlers import (
+    Answer,
     HandlerError,
     Handlers,
     combine,
     find_script,
+    import_script,
+    library,
     load_handlers,
     to_answer,
 )
@@ -35,7 +38,10 @@ OWN = {"model_fn": lambda _folder: 10, "predict_fn": total}
 
 
 def client_of(own: dict[str, Any]) -> Client:
-    handlers = combine(vars(handlers_plain), own)
+    return client_with(combine(vars(handlers_plain), own))
+
+
+def client_with(handlers: Handlers) -> Client:
     service = Service(
         lambda: (handlers, handlers.model_fn("model")),
         give_up=lambda: None,
@@ -67,6 +73,14 @@ def test_transform_fn_replaces_the_steps() -> None:
 def test_transform_fn_beside_a_step_is_an_error() -> None:
     with pytest.raises(HandlerError, match="transform_fn replaces predict_fn"):
         combine(vars(handlers_plain), {**OWN, "transform_fn": print})
+
+
+def test_handlers_may_answer_with_another_status() -> None:
+    refused = Answer(b'{"error": "no"}', content.JSON, 404)
+    answer = invoke(client_with(Handlers(lambda _folder: 1, lambda *_: refused)))
+    assert (answer.status_code, answer.content_type, answer.json) == (
+        404, content.JSON, {"error": "no"},
+    )  # fmt: skip
 
 
 def test_without_a_framework_what_is_missing_is_said() -> None:
@@ -188,6 +202,38 @@ def test_the_users_script_is_found_where_sagemaker_puts_it(tmp_path: Path) -> No
     assert find_script(odd, tmp_path) == code / "inference.py"
     variables = {"SAGEMAKER_SUBMIT_DIRECTORY": str(elsewhere), "SAGEMAKER_PROGRAM": "mine.py"}
     assert find_script(variables, tmp_path) == elsewhere / "mine.py"
+
+
+def test_models_of_an_endpoint_share_the_script_beside_them(tmp_path: Path) -> None:
+    model, shared = tmp_path / "models" / "a" / "model", tmp_path / "models" / "code"
+    for folder in (model / "code", shared):
+        folder.mkdir(parents=True)
+    (shared / "inference.py").touch()
+    variables = {"SAGEMAKER_BASE_DIR": str(tmp_path)}
+    assert find_script(variables, model) == shared / "inference.py"
+    (model / "code" / "inference.py").touch()
+    assert find_script(variables, model) == model / "code" / "inference.py"
+
+
+def test_a_script_of_tensorflow_may_bring_its_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = tmp_path / "model" / "code"
+    package = code / "lib" / "brought_along"
+    script = code / "inference.py"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("NUMBER = 3\n")
+    (code / "requirements.txt").write_text("anything\n")
+    script.write_text("from brought_along import NUMBER\n")
+    assert library("sklearn", script) is None
+    assert library("tensorflow", script) == code / "lib"
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    assert import_script(script, library("tensorflow", script)).NUMBER == 3
+    installed = []
+    monkeypatch.setattr(packages, "install_requirements", lambda each, *_: installed.append(each))
+    for family in ("tensorflow", "sklearn"):
+        serving.prepare({"SAGEMAKER_BASE_DIR": str(tmp_path), "BUILDKIT_HANDLERS": family})
+    assert installed == [code]
 
 
 @pytest.mark.parametrize(

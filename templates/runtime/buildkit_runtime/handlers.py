@@ -14,6 +14,7 @@ from werkzeug.exceptions import BadRequest, HTTPException
 
 from buildkit_runtime import content
 from buildkit_runtime.hyperparameters import as_text, decode
+from buildkit_runtime.paths import Paths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ class HandlerError(Exception):
 class Answer:
     body: bytes
     content_type: str
+    status: int = 200
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def load_handlers(family: str, script: Path | None) -> Handlers:
     A family whose scripts have other functions than `model_fn` and its kin says how to `combine`.
     """
     defaults = importlib.import_module(f"buildkit_runtime.handlers_{family}")
-    own = vars(import_script(script)) if script else {}
+    own = vars(import_script(script, library(family, script))) if script else {}
     combined = getattr(defaults, "combine", None)
     return combined(own) if combined else combine(vars(defaults), own)
 
@@ -123,18 +125,30 @@ def only_file(folder: Path, names: Sequence[str]) -> Path:
 
 
 def find_script(variables: Mapping[str, str], model: Path) -> Path | None:
-    """The user's script, or None: SAGEMAKER_PROGRAM may name the training script (SERVE-18)."""
-    folder = Path(as_text(decode(variables.get("SAGEMAKER_SUBMIT_DIRECTORY", ""))))
-    if not folder.is_absolute() or not folder.is_dir():
-        folder = model / "code"
+    """The user's script, or None: SAGEMAKER_PROGRAM may name the training script (SERVE-18).
+
+    Models of a multi-model endpoint that come without one share the one beside them.
+    """
+    given = Path(as_text(decode(variables.get("SAGEMAKER_SUBMIT_DIRECTORY", ""))))
+    folders: tuple[Path, ...] = (model / "code", Paths.from_variables(variables).models / "code")
+    if given.is_absolute() and given.is_dir():
+        folders = (given,)
     name = as_text(decode(variables.get("SAGEMAKER_PROGRAM", ""))) or "inference.py"
-    path = folder / name
-    return path if path.is_file() else None
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
 
 
-def import_script(path: Path) -> ModuleType:
-    """Import by path; modules beside it can be imported from it."""
-    sys.path.insert(0, str(path.parent))
+def library(family: str, script: Path) -> Path | None:
+    """The packages that a script brings, in TensorFlow's containers: then no others are installed.
+
+    https://github.com/aws/sagemaker-tensorflow-serving-container
+    """
+    folder = script.parent / "lib"
+    return folder if family == "tensorflow" and folder.is_dir() else None
+
+
+def import_script(path: Path, packages: Path | None = None) -> ModuleType:
+    """Import by path; modules beside it, and packages, can be imported from it."""
+    sys.path[:0] = [str(folder) for folder in (path.parent, packages) if folder]
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise HandlerError(f"{path} is not a Python file")
