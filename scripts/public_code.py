@@ -77,6 +77,14 @@ def build(folder: Path, tag: str, contexts: dict[str, str], log: Path) -> None:
     raise BrokenError("cannot be built today:\n" + log.read_text(errors="replace")[-1500:])
 
 
+def require(image: str) -> None:
+    try:
+        run("docker", "image", "inspect", image)
+    except BrokenError as error:
+        target = image.replace(":", "-")
+        raise BrokenError(f"no image {image}: build it with `buildkit build {target}`") from error
+
+
 def with_pip(image: str, tag: str, folder: Path, log: Path, instructions: str = "") -> None:
     """The same with a pip that finds its way today, and takes old wheels before new sources.
 

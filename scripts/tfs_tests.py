@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from public_code import BrokenError, Clone, run, with_pip
+from public_code import BrokenError, Clone, require, run, with_pip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -189,6 +189,7 @@ def main() -> int:
         keep = options.keep or scratch
         keep.mkdir(parents=True, exist_ok=True)
         try:
+            require(options.image)
             clone = Clone.of(PUBLISHED, options.source and options.source.absolute(), scratch)
             clone.export("test", scratch / "test")
             with_pip(
