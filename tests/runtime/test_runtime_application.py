@@ -75,6 +75,29 @@ def test_transform_fn_beside_a_step_is_an_error() -> None:
         combine(vars(handlers_plain), {**OWN, "transform_fn": print})
 
 
+def test_functions_may_ask_for_the_context() -> None:
+    done: list[Any] = []
+    own = {
+        "pre_model_fn": lambda folder: done.append(("before", folder)),
+        "model_fn": lambda folder, context: context.system_properties["model_dir"] + folder,
+        "model_warmup_fn": lambda folder, model, context: done.append(("after", model, context)),
+        "input_fn": lambda body, _type, context: body + context.get_request_header(0, "Accept"),
+        "predict_fn": lambda data, model, context: f"{data} {model}",
+        "output_fn": lambda prediction, accept, context: (
+            f"{prediction} {context.system_properties['gpu_id']}"
+        ),
+    }
+    answer = client_of(own).post(
+        "/invocations", data="1", content_type=content.CSV, headers={"Accept": content.CSV}
+    )
+    assert answer.text == "1text/csv modelmodel None"
+    assert [each[:2] for each in done] == [("before", "model"), ("after", "modelmodel")]
+    own = {"model_fn": lambda _: 1, "transform_fn": lambda *given, **_: str(len(given))}
+    assert invoke(client_of(own)).text == "4"
+    own["transform_fn"] = lambda model, body, kind, accept, context: repr(context.headers)
+    assert "'content-type': 'text/csv'" in invoke(client_of(own)).text
+
+
 def test_handlers_may_answer_with_another_status() -> None:
     refused = Answer(b'{"error": "no"}', content.JSON, 404)
     answer = invoke(client_with(Handlers(lambda _folder: 1, lambda *_: refused)))
@@ -292,13 +315,13 @@ class Model:
 def test_sklearn_handlers_load_and_predict(sklearn_handlers: Handlers, tmp_path: Path) -> None:
     (tmp_path / "other.pkl").touch()
     model = sklearn_handlers.model_fn(str(tmp_path))
-    assert model.name == "other.pkl"
+    assert model.model.name == "other.pkl"
     answer = sklearn_handlers.answer(model, Invocation(b"1,2\n3,4", "text/csv", None))
     assert answer.body == b"other.pkl\nother.pkl"
     with pytest.raises(BadRequest, match=r"expecting 2 features$"):
         sklearn_handlers.answer(model, Invocation(b"1", "text/csv", None))
     (tmp_path / "model.joblib").touch()
-    assert sklearn_handlers.model_fn(str(tmp_path)).name == "model.joblib"
+    assert sklearn_handlers.model_fn(str(tmp_path)).model.name == "model.joblib"
 
 
 @pytest.mark.parametrize("names", [(), ("a.joblib", "b.pkl")])
