@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: help setup quickstart build-all test lint unit e2e test-uri prebuilt frameworks contract-report docs engine-up engine-down bench bench-serving clean
+.PHONY: help setup quickstart build-all test lint unit e2e test-uri prebuilt frameworks contract-report public-scripts docs engine-up engine-down bench bench-serving clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -58,6 +58,11 @@ engine-down: ## Stop and remove the engine and the registry that were started he
 
 contract-report: setup ## Prove the suite: mutants that it kills, good images that it blames (long)
 	@scripts/with-engine $(BIN)/python -m tests.e2e.mutants $(CONTRACT)
+
+public-scripts: setup ## Public example scripts, and AWS's tests of its serving container, on our images
+	@scripts/with-engine $(BIN)/buildkit build 'sklearn-*-py311' 'xgboost-*-py311' 'pytorch-*-cpu-*' 'tensorflow-inference-*'
+	scripts/with-engine $(BIN)/python scripts/public_scripts.py $(PUBLIC_SCRIPTS)
+	scripts/with-engine $(BIN)/python scripts/tfs_tests.py $(TFS_TESTS)
 
 docs: setup ## Write docs/clauses.md anew
 	@$(BIN)/python scripts/clauses.py

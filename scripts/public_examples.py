@@ -13,14 +13,11 @@ With names, only these; `--keep` leaves build logs and reports in a folder.
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from collections import Counter
@@ -29,10 +26,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from public_code import BrokenError, Clone, build, run, with_pip
+
 PUBLISHED = "https://github.com/aws/amazon-sagemaker-examples"
 BUILDKIT = str(Path(sys.executable).with_name("buildkit"))
 OURS = "buildkit-public-example"
-ATTEMPTS = 2  # mirrors have hiccups, and what was done is cached
 BASES = {
     "ubuntu:18.04": "ubuntu",  # made of Ubuntu's packages
     "*/r-base:*": "python:3.13-slim-bookworm",  # the stand-in is Debian 13
@@ -175,32 +173,17 @@ EXAMPLES = {
 }
 
 
-class BrokenError(Exception):
-    """Ends one example, with what to tell."""
-
-
 class Bench:
-    def __init__(self, source: Path, bases: list[str], scratch: Path, keep: Path) -> None:
+    def __init__(self, source: Clone, bases: list[str], scratch: Path, keep: Path) -> None:
         self.source, self.scratch, self.keep = source, scratch, keep
         self.bases = dict(each.split("=", 1) for each in bases)
         rules = os.environ.get("BUILDKIT_SUBSTITUTE", "").split()
         self.substitutes = dict(each.split("=", 1) for each in rules)
-        names = run("git", "-C", source, "ls-tree", "-r", "-t", "-z", "--name-only", "HEAD")
-        self.paths = {
-            name.strip(): name for name in names.decode().split("\0")
-        }  # some begin with blanks
-        bundles = map(os.environ.get, ("BUILDKIT_CA_BUNDLE", "PIP_CERT", "SSL_CERT_FILE"))
-        self.bundle = next(filter(None, bundles), None)
-
-    def published(self, path: str) -> bytes:
-        return run("git", "-C", self.source, "show", f"HEAD:{self.paths[path]}")
 
     def build(self, name: str) -> str:
         """Build an example, its base first, and return its tag."""
         example, folder, tag = EXAMPLES[name], self.scratch / f"{name}.files", f"{OURS}:{name}"
-        archive = run("git", "-C", self.source, "archive", f"HEAD:{self.paths[example.folder]}")
-        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-            files.extractall(folder, filter="data")
+        self.source.export(example.folder, folder)
         text = (folder / "Dockerfile").read_text()
         for old, new in example.changes:
             text, count = re.subn(old, new, text, flags=re.DOTALL | re.MULTILINE)
@@ -210,8 +193,11 @@ class Bench:
         text = text.replace("${region}", "us-east-1")
         (folder / "Dockerfile").write_text(text)
         (base,) = re.findall(r"^FROM (\S+)", text, flags=re.MULTILINE)
-        self.buildx(folder, tag, {base: self.base(base)})
+        build(folder, tag, {base: self.base(base)}, self.log(tag))
         return tag
+
+    def log(self, tag: str) -> Path:
+        return self.keep / f"{tag.replace(':', '-')}.log"
 
     def base(self, published: str) -> str:
         """The image that is built on instead of a published one."""
@@ -226,46 +212,19 @@ class Bench:
             folder = self.scratch / "ubuntu"
             folder.mkdir(exist_ok=True)
             (folder / "Dockerfile").write_text(UBUNTU)
-            self.buildx(folder, found, self.substitutes)
+            build(folder, found, self.substitutes, self.log(found))
         elif found is None:
             found = self.substitutes.get(like)
         if found is None:
             raise BrokenError(f"{published} cannot be pulled, and nothing stands in for it")
         print(f"  base: {published}" + (f", here {found}" if found != published else ""))
-        return self.with_pip(found)
-
-    def with_pip(self, image: str) -> str:
-        """The same with a pip that finds its way today, and takes old wheels before new sources."""
-        folder, tag = self.scratch / "base", f"{OURS}-base:{re.sub(r'[^a-z0-9]+', '-', image)}"
-        folder.mkdir(exist_ok=True)
-        lines = ["[global]", "timeout = 600", "prefer-binary = true"]
-        if index := os.environ.get("PIP_INDEX_URL"):
-            lines.append(f"index-url = {index}")
-        if self.bundle:
-            lines.append("cert = /etc/pip-bundle.crt")
-            shutil.copyfile(self.bundle, folder / "pip-bundle.crt")
-        (folder / "pip.conf").write_text("\n".join(lines) + "\n")
-        (folder / "Dockerfile").write_text("FROM base\nCOPY pip* /etc/\n")
-        self.buildx(folder, tag, {"base": image})
+        tag = f"{OURS}-base:{re.sub(r'[^a-z0-9]+', '-', found)}"
+        with_pip(found, tag, self.scratch / "base", self.log(tag))
         return tag
-
-    def buildx(self, folder: Path, tag: str, contexts: dict[str, str]) -> None:
-        given = [f"--build-context={of}=docker-image://{to}" for of, to in contexts.items()]
-        command = ["docker", "buildx", "build", "--progress=plain", "--provenance=false", "--load"]
-        log = self.keep / f"{tag.replace(':', '-')}.log"
-        for _ in range(ATTEMPTS):
-            with log.open("wb") as out:
-                done = subprocess.run(
-                    [*command, *given, f"--tag={tag}", str(folder)],
-                    stdout=out, stderr=subprocess.STDOUT, timeout=1800, check=False,
-                )  # fmt: skip
-            if not done.returncode:
-                return
-        raise BrokenError("cannot be built today:\n" + log.read_text(errors="replace")[-1500:])
 
     def test(self, name: str, tag: str) -> dict[str, Any]:
         example, project = EXAMPLES[name], self.scratch / f"{name}.samples"
-        contents = {path: self.published(of) for path, of in example.files.items()}
+        contents = {path: self.source.read(of) for path, of in example.files.items()}
         contents |= {path: text.encode() for path, text in example.made.items()}
         inside = ("docker", "run", "--rm", "-i", "--network=none", "--entrypoint=python", tag, "-")
         contents |= {path: run(*inside, text=text) for path, text in example.printed.items()}
@@ -292,16 +251,6 @@ class Bench:
         if not done.stdout:
             raise BrokenError(f"cannot be tested: {done.stderr[-1500:]}")
         return dict(json.loads(done.stdout))
-
-
-def run(*command: object, text: str = "") -> bytes:
-    done = subprocess.run(
-        [str(each) for each in command],
-        input=text.encode(), capture_output=True, timeout=600, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise BrokenError(f"{command[0]}: {done.stderr.decode(errors='replace')[-1500:]}")
-    return done.stdout
 
 
 def pullable(image: str) -> bool:
@@ -332,11 +281,7 @@ def main() -> int:
     tested = 0
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
-        source = options.source or scratch / "clone"
-        if not options.source:  # the contents of files are fetched as they are read
-            run(
-                "git", "clone", "-q", "--bare", "--depth=1", "--filter=blob:none", PUBLISHED, source
-            )
+        source = Clone.of(PUBLISHED, options.source, scratch)
         keep = options.keep or scratch
         keep.mkdir(parents=True, exist_ok=True)
         bench = Bench(source, options.base, scratch, keep)

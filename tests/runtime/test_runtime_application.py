@@ -7,13 +7,16 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from buildkit_runtime import content, handlers_plain, serving
+from buildkit_runtime import content, handlers_plain, packages, serving
 from buildkit_runtime.application import Service
 from buildkit_runtime.handlers import (
+    Answer,
     HandlerError,
     Handlers,
     combine,
     find_script,
+    import_script,
+    library,
     load_handlers,
     to_answer,
 )
@@ -35,7 +38,10 @@ OWN = {"model_fn": lambda _folder: 10, "predict_fn": total}
 
 
 def client_of(own: dict[str, Any]) -> Client:
-    handlers = combine(vars(handlers_plain), own)
+    return client_with(combine(vars(handlers_plain), own))
+
+
+def client_with(handlers: Handlers) -> Client:
     service = Service(
         lambda: (handlers, handlers.model_fn("model")),
         give_up=lambda: None,
@@ -67,6 +73,37 @@ def test_transform_fn_replaces_the_steps() -> None:
 def test_transform_fn_beside_a_step_is_an_error() -> None:
     with pytest.raises(HandlerError, match="transform_fn replaces predict_fn"):
         combine(vars(handlers_plain), {**OWN, "transform_fn": print})
+
+
+def test_functions_may_ask_for_the_context() -> None:
+    done: list[Any] = []
+    own = {
+        "pre_model_fn": lambda folder: done.append(("before", folder)),
+        "model_fn": lambda folder, context: context.system_properties["model_dir"] + folder,
+        "model_warmup_fn": lambda folder, model, context: done.append(("after", model, context)),
+        "input_fn": lambda body, _type, context: body + context.get_request_header(0, "Accept"),
+        "predict_fn": lambda data, model, context: f"{data} {model}",
+        "output_fn": lambda prediction, accept, context: (
+            f"{prediction} {context.system_properties['gpu_id']}"
+        ),
+    }
+    answer = client_of(own).post(
+        "/invocations", data="1", content_type=content.CSV, headers={"Accept": content.CSV}
+    )
+    assert answer.text == "1text/csv modelmodel None"
+    assert [each[:2] for each in done] == [("before", "model"), ("after", "modelmodel")]
+    own = {"model_fn": lambda _: 1, "transform_fn": lambda *given, **_: str(len(given))}
+    assert invoke(client_of(own)).text == "4"
+    own["transform_fn"] = lambda model, body, kind, accept, context: repr(context.headers)
+    assert "'content-type': 'text/csv'" in invoke(client_of(own)).text
+
+
+def test_handlers_may_answer_with_another_status() -> None:
+    refused = Answer(b'{"error": "no"}', content.JSON, 404)
+    answer = invoke(client_with(Handlers(lambda _folder: 1, lambda *_: refused)))
+    assert (answer.status_code, answer.content_type, answer.json) == (
+        404, content.JSON, {"error": "no"},
+    )  # fmt: skip
 
 
 def test_without_a_framework_what_is_missing_is_said() -> None:
@@ -190,6 +227,38 @@ def test_the_users_script_is_found_where_sagemaker_puts_it(tmp_path: Path) -> No
     assert find_script(variables, tmp_path) == elsewhere / "mine.py"
 
 
+def test_models_of_an_endpoint_share_the_script_beside_them(tmp_path: Path) -> None:
+    model, shared = tmp_path / "models" / "a" / "model", tmp_path / "models" / "code"
+    for folder in (model / "code", shared):
+        folder.mkdir(parents=True)
+    (shared / "inference.py").touch()
+    variables = {"SAGEMAKER_BASE_DIR": str(tmp_path)}
+    assert find_script(variables, model) == shared / "inference.py"
+    (model / "code" / "inference.py").touch()
+    assert find_script(variables, model) == model / "code" / "inference.py"
+
+
+def test_a_script_of_tensorflow_may_bring_its_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = tmp_path / "model" / "code"
+    package = code / "lib" / "brought_along"
+    script = code / "inference.py"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("NUMBER = 3\n")
+    (code / "requirements.txt").write_text("anything\n")
+    script.write_text("from brought_along import NUMBER\n")
+    assert library("sklearn", script) is None
+    assert library("tensorflow", script) == code / "lib"
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    assert import_script(script, library("tensorflow", script)).NUMBER == 3
+    installed = []
+    monkeypatch.setattr(packages, "install_requirements", lambda each, *_: installed.append(each))
+    for family in ("tensorflow", "sklearn"):
+        serving.prepare({"SAGEMAKER_BASE_DIR": str(tmp_path), "BUILDKIT_HANDLERS": family})
+    assert installed == [code]
+
+
 @pytest.mark.parametrize(
     ("value", "expected"), [("3", 3), ("", 7), ("0", 7), ("-1", 7), ("many", 7), ("1.5", 7)]
 )
@@ -246,13 +315,13 @@ class Model:
 def test_sklearn_handlers_load_and_predict(sklearn_handlers: Handlers, tmp_path: Path) -> None:
     (tmp_path / "other.pkl").touch()
     model = sklearn_handlers.model_fn(str(tmp_path))
-    assert model.name == "other.pkl"
+    assert model.model.name == "other.pkl"
     answer = sklearn_handlers.answer(model, Invocation(b"1,2\n3,4", "text/csv", None))
     assert answer.body == b"other.pkl\nother.pkl"
     with pytest.raises(BadRequest, match=r"expecting 2 features$"):
         sklearn_handlers.answer(model, Invocation(b"1", "text/csv", None))
     (tmp_path / "model.joblib").touch()
-    assert sklearn_handlers.model_fn(str(tmp_path)).name == "model.joblib"
+    assert sklearn_handlers.model_fn(str(tmp_path)).model.name == "model.joblib"
 
 
 @pytest.mark.parametrize("names", [(), ("a.joblib", "b.pkl")])

@@ -4,7 +4,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from buildkit_runtime.hardware import count_cpus, cpu_quota, free_memory
+from buildkit_runtime.hardware import count_cpus, cpu_quota, free_memory, has_gpu
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,3 +76,10 @@ def test_the_memory_that_is_left(tmp_path: Path, files: dict[str, str], free: in
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     assert free_memory(tmp_path) == free
+
+
+def test_a_gpu_is_known_by_its_device(tmp_path: Path) -> None:
+    (tmp_path / "nvidiactl").touch()
+    assert not has_gpu(tmp_path)
+    (tmp_path / "nvidia3").touch()
+    assert has_gpu(tmp_path)

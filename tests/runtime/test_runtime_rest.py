@@ -82,6 +82,18 @@ def test_what_cannot_be_read(content_type: str, body: bytes, kind: type[HTTPExce
         rest.to_request(body, content_type)
 
 
+def test_an_answer_and_a_refusal_are_documents() -> None:
+    def serve(wanted: Wanted, request: Any) -> dict[str, Any]:
+        if wanted.model:
+            raise BadRequest("not that one")
+        return {"predictions": request["instances"]}
+
+    assert rest.answer(serve, Wanted(), b"[[1]]", JSON) == ({"predictions": [[1]]}, 200)
+    assert rest.answer(serve, Wanted("x"), b"[[1]]", JSON) == ({"error": "not that one"}, 400)
+    assert rest.answer(serve, Wanted(), b"", JSON) == ({"error": "the document is empty"}, 400)
+    assert rest.answer(serve, None, b"[[1]]", JSON) == ({"error": "no such path"}, 404)
+
+
 def test_bytes_travel_as_base64() -> None:
     assert rest.decoded([{"b64": "aGk="}, "hi"]) == [b"hi", "hi"]
     assert rest.encoded([b"hi", 1.5], as_bytes=True) == [{"b64": "aGk="}, 1.5]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sys
 import tarfile
 from pathlib import Path
@@ -131,6 +132,17 @@ def test_an_archive_with_an_escaping_member_is_refused(
     with pytest.raises(JobFailure, match=r"sourcedir\.tar\.gz holds"):
         source.fetch(str(archive), tree.base / "code", {})
     assert list(tree.base.rglob("*")) == [tree.base / "code"]
+
+
+def test_an_archive_that_would_fill_the_disk_is_refused(
+    tree: Tree, make_archive: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = make_archive((member("small"), bytes(100)), (member("large"), bytes(101)))
+    usage = shutil.disk_usage(tree.base)._replace(free=100)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(JobFailure, match="`large` of 101 bytes, more than the 100 that are free"):
+        source.fetch(str(archive), tree.base / "code", {})
+    assert [path.name for path in (tree.base / "code").iterdir()] == ["small"]
 
 
 def test_a_filled_code_folder_is_used_as_it_is(

@@ -89,7 +89,7 @@ class Service(Application):
         wanted = Invocation.of(request, self._default_accept)
         handlers, model = self._model()
         found = handlers.answer(model, wanted)
-        return Response(found.body, content_type=found.content_type)
+        return Response(found.body, found.status, content_type=found.content_type)
 
     def _model(self) -> tuple[Handlers, Any]:
         if not self._ready.wait(_PATIENCE_SECONDS) or self._loaded is None:

@@ -12,18 +12,21 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from werkzeug.exceptions import BadRequest, HTTPException
 
-from buildkit_runtime import content
+from buildkit_runtime import content, context
 from buildkit_runtime.hyperparameters import as_text, decode
+from buildkit_runtime.paths import Paths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import ModuleType
 
     from buildkit_runtime.content import Body
+    from buildkit_runtime.context import Context
     from buildkit_runtime.invocation import Invocation
 
 logger = logging.getLogger("buildkit_runtime")
 
+_LOADING = ("pre_model_fn", "model_fn", "model_warmup_fn")
 _STEPS = ("input_fn", "predict_fn", "output_fn")
 
 
@@ -35,6 +38,15 @@ class HandlerError(Exception):
 class Answer:
     body: bytes
     content_type: str
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model of the user's, and what its functions may know of where it is."""
+
+    model: Any
+    context: Context
 
 
 @dataclass(frozen=True)
@@ -55,46 +67,65 @@ def load_handlers(family: str, script: Path | None) -> Handlers:
     A family whose scripts have other functions than `model_fn` and its kin says how to `combine`.
     """
     defaults = importlib.import_module(f"buildkit_runtime.handlers_{family}")
-    own = vars(import_script(script)) if script else {}
+    own = vars(import_script(script, library(family, script))) if script else {}
     combined = getattr(defaults, "combine", None)
     return combined(own) if combined else combine(vars(defaults), own)
 
 
 def combine(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> Handlers:
     """The defaults, and any subset of the script's functions on top."""
+    merged = {**defaults, **{name: own[name] for name in (*_LOADING, *_STEPS) if name in own}}
     if "transform_fn" not in own:
-        merged = {**defaults, **{name: own[name] for name in ("model_fn", *_STEPS) if name in own}}
-        return Handlers(merged["model_fn"], _transforming(_in_steps(merged)))
+        return Handlers(_loading(merged), _transforming(_in_steps(merged)))
     mixed = [name for name in _STEPS if name in own]
     if mixed:
         raise HandlerError(f"transform_fn replaces {', '.join(mixed)}: define one or the other")
-    model_fn = own.get("model_fn", defaults["model_fn"])
-    return Handlers(model_fn, _transforming(own["transform_fn"]))
+    return Handlers(_loading(merged), _transforming(own["transform_fn"]))
 
 
-def _transforming(
-    transform_fn: Callable[[Any, Body, str, str], Any],
-) -> Callable[[Any, Invocation], Answer]:
-    def answer(model: Any, wanted: Invocation) -> Answer:
+def _loading(functions: Mapping[str, Any]) -> Callable[[str], Loaded]:
+    """Load a model, with what is to be done before and after."""
+    before, load, after = (
+        context.offered(functions.get(name, lambda *_: None), arguments)
+        for name, arguments in zip(_LOADING, (1, 1, 2))
+    )
+
+    def model_fn(model_dir: str) -> Loaded:
+        surroundings = context.of_model(model_dir)
+        before(model_dir, surroundings)
+        model = load(model_dir, surroundings)
+        after(model_dir, model, surroundings)
+        return Loaded(model, surroundings)
+
+    return model_fn
+
+
+def _transforming(transform_fn: Callable[..., Any]) -> Callable[[Loaded, Invocation], Answer]:
+    transform = context.offered(transform_fn, 4)
+
+    def answer(loaded: Loaded, wanted: Invocation) -> Answer:
         content_type, charset = content.parse_content_type(wanted.content_type)
         accept = content.choose_accept(wanted.accept, content_type, wanted.default_accept)
         body = content.to_body(wanted.data, content_type, charset)
-        return to_answer(transform_fn(model, body, content_type, accept), accept)
+        about = context.of_request(loaded.context, wanted)
+        return to_answer(transform(loaded.model, body, content_type, accept, about), accept)
 
     return answer
 
 
-def _in_steps(functions: Mapping[str, Any]) -> Callable[[Any, Body, str, str], Any]:
-    def transform(model: Any, body: Body, content_type: str, accept: str) -> Any:
+def _in_steps(functions: Mapping[str, Any]) -> Callable[..., Any]:
+    read, predict, write = (context.offered(functions[name], 2) for name in _STEPS)
+
+    def transform(model: Any, body: Body, content_type: str, accept: str, about: Context) -> Any:
         try:
-            data = functions["input_fn"](body, content_type)
+            data = read(body, content_type, about)
         except HTTPException:
             raise
         except Exception as error:
             # Whatever its type: what an input_fn cannot read is the client's mistake (SERVE-14).
             logger.info("input_fn refused the request", exc_info=error)
             raise BadRequest(f"input_fn: {type(error).__name__}: {error}") from error
-        return functions["output_fn"](functions["predict_fn"](data, model), accept)
+        return write(predict(data, model, about), accept, about)
 
     return transform
 
@@ -123,18 +154,30 @@ def only_file(folder: Path, names: Sequence[str]) -> Path:
 
 
 def find_script(variables: Mapping[str, str], model: Path) -> Path | None:
-    """The user's script, or None: SAGEMAKER_PROGRAM may name the training script (SERVE-18)."""
-    folder = Path(as_text(decode(variables.get("SAGEMAKER_SUBMIT_DIRECTORY", ""))))
-    if not folder.is_absolute() or not folder.is_dir():
-        folder = model / "code"
+    """The user's script, or None: SAGEMAKER_PROGRAM may name the training script (SERVE-18).
+
+    Models of a multi-model endpoint that come without one share the one beside them.
+    """
+    given = Path(as_text(decode(variables.get("SAGEMAKER_SUBMIT_DIRECTORY", ""))))
+    folders: tuple[Path, ...] = (model / "code", Paths.from_variables(variables).models / "code")
+    if given.is_absolute() and given.is_dir():
+        folders = (given,)
     name = as_text(decode(variables.get("SAGEMAKER_PROGRAM", ""))) or "inference.py"
-    path = folder / name
-    return path if path.is_file() else None
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
 
 
-def import_script(path: Path) -> ModuleType:
-    """Import by path; modules beside it can be imported from it."""
-    sys.path.insert(0, str(path.parent))
+def library(family: str, script: Path) -> Path | None:
+    """The packages that a script brings, in TensorFlow's containers: then no others are installed.
+
+    https://github.com/aws/sagemaker-tensorflow-serving-container
+    """
+    folder = script.parent / "lib"
+    return folder if family == "tensorflow" and folder.is_dir() else None
+
+
+def import_script(path: Path, packages: Path | None = None) -> ModuleType:
+    """Import by path; modules beside it, and packages, can be imported from it."""
+    sys.path[:0] = [str(folder) for folder in (path.parent, packages) if folder]
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise HandlerError(f"{path} is not a Python file")

@@ -12,8 +12,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from werkzeug.exceptions import BadRequest
-
 from buildkit_runtime import arrays, handlers, rest, servables
 from buildkit_runtime.content import parse_content_type
 from buildkit_runtime.handlers import Answer, HandlerError, Handlers, to_answer
@@ -45,9 +43,9 @@ class Context(NamedTuple):
 
 
 class Reply:
-    """An answer of the model, with what scripts read of `requests.Response`."""
+    """An answer of the REST API, with what scripts read of `requests.Response`."""
 
-    def __init__(self, document: Mapping[str, Any], status_code: int = 200) -> None:
+    def __init__(self, document: Mapping[str, Any], status_code: int) -> None:
         self.content = json.dumps(document).encode()
         self.status_code = status_code
         self.ok = status_code < 400  # noqa: PLR2004
@@ -101,10 +99,14 @@ def predict_fn(data: Any, model: Model) -> Any:
 def _plain(model: Model, request: Invocation) -> Answer:
     content_type, _ = parse_content_type(request.content_type or _JSON)
     wanted = rest.of_attributes(request.custom_attributes)
-    document = model.servables.answer(wanted, rest.to_request(request.data, content_type))
+    reply = _reply(model, wanted, request.data, content_type)
     lines = "application/jsonlines"
     first = (request.accept or "").split(",")[0].partition(";")[0].strip()
-    return Answer(json.dumps(document).encode(), lines if first == lines else _JSON)
+    return Answer(reply.content, lines if first == lines else _JSON, reply.status_code)
+
+
+def _reply(model: Model, wanted: Wanted, data: bytes, content_type: str) -> Reply:
+    return Reply(*rest.answer(model.servables.answer, wanted, data, content_type))
 
 
 def _with_handler(handler: Callable[..., Any]) -> Callable[[Model, Invocation], Answer]:
@@ -124,13 +126,11 @@ def _with_both(
         wanted = rest.of_attributes(request.custom_attributes)
         context = _context(request, wanted, _named(wanted, model).path)
         prepared = input_handler(io.BytesIO(request.data), context)
-        try:
-            document = json.loads(prepared)
-        except (ValueError, TypeError) as error:
-            raise HandlerError("input_handler must return the text of a JSON object") from error
-        if not isinstance(document, dict):
-            raise BadRequest("input_handler returned no JSON object")
-        reply = Reply(model.servables.answer(wanted, document))
+        if not isinstance(prepared, (str, bytes)):
+            given = type(prepared).__name__
+            raise HandlerError(f"input_handler must return the text of a JSON object, not {given}")
+        data = prepared.encode() if isinstance(prepared, str) else prepared
+        reply = _reply(model, wanted, data, _JSON)
         return to_answer(output_handler(reply, context), context.accept_header)
 
     return answer

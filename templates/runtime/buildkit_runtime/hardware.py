@@ -71,6 +71,11 @@ def count_gpus() -> int:
     return sum(line.startswith("GPU ") for line in lines)
 
 
+def has_gpu(devices: Path = Path("/dev")) -> bool:
+    """Whether the driver has made a GPU of NVIDIA's known here: quicker than to ask its tool."""
+    return any(devices.glob("nvidia[0-9]*"))
+
+
 def count_neuron_cores() -> int:
     """Sum over the devices that `neuron-ls` lists."""
     try:

@@ -5,23 +5,18 @@ from __future__ import annotations
 import json
 import os
 import threading
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any
 
-from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
-from buildkit_runtime import rest
+from buildkit_runtime import content, rest
 from buildkit_runtime.wsgi import Application
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from werkzeug.serving import BaseWSGIServer
 
-    from buildkit_runtime.rest import Wanted
-
-    Serve = Callable[[Wanted, Mapping[str, Any]], dict[str, Any]]
+    from buildkit_runtime.rest import Serve, Wanted
 
 _HOST = "127.0.0.1"
 
@@ -37,15 +32,9 @@ class _Api(Application):
         self._serve = serve
 
     def _answer(self, request: Request, _asked: str) -> Response:
-        try:
-            wanted = rest.of_path(request.path)
-            if wanted is None:
-                raise NotFound("no such path")
-            document = self._serve(wanted, rest.to_request(request.get_data(), "application/json"))
-        except HTTPException as error:
-            document = {"error": error.description}
-            return Response(json.dumps(document), error.code, content_type="application/json")
-        return Response(json.dumps(document), content_type="application/json")
+        wanted = rest.of_path(request.path)
+        document, status = rest.answer(self._serve, wanted, request.get_data(), content.JSON)
+        return Response(json.dumps(document), status, content_type=content.JSON)
 
 
 class Loopback:

@@ -65,7 +65,7 @@ class MultiModelService(Application):
 
     def _invoke(self, request: Request, name: str) -> Response:
         found = self._shelf.invoke(name, Invocation.of(request, self._default_accept))
-        return Response(found.body, content_type=found.content_type)
+        return Response(found.body, found.status, content_type=found.content_type)
 
 
 def _facts(name: str, url: str) -> dict[str, str]:

@@ -29,6 +29,11 @@ class Paths:
         return self.base / "model"
 
     @property
+    def models(self) -> Path:
+        """Of a multi-model endpoint."""
+        return self.base / "models"
+
+    @property
     def input(self) -> Path:
         return self.base / "input"
 

@@ -12,9 +12,14 @@ import io
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Callable
 
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, HTTPException, NotFound, UnsupportedMediaType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Serve = Callable[["Wanted", Mapping[str, Any]], dict[str, Any]]
 
 METHODS = ("predict", "classify", "regress")
 JSON = ("application/json", "application/jsonlines", "application/jsons")
@@ -53,6 +58,18 @@ def of_path(path: str) -> Wanted | None:
     return None if found is None else Wanted(found[1], found[2] or "", found[3])
 
 
+def answer(
+    serve: Serve, wanted: Wanted | None, data: bytes, content_type: str
+) -> tuple[dict[str, Any], int]:
+    """The document and the status of what is served, or of a refusal."""
+    try:
+        if wanted is None:
+            raise NotFound("no such path")
+        return serve(wanted, to_request(data, content_type)), 200
+    except HTTPException as error:
+        return {"error": error.description}, error.code or 500
+
+
 def to_request(data: bytes, content_type: str) -> dict[str, Any]:
     """A request of TensorFlow Serving, of whatever was sent. Raise HTTPException."""
     try:
@@ -86,7 +103,7 @@ def _documents(text: str) -> list[Any]:
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"the body is not JSON: {error}") from error
     if not found:
-        raise BadRequest("the body is empty")
+        raise BadRequest("the document is empty")
     return found
 
 

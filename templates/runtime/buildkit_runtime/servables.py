@@ -1,19 +1,24 @@
-"""SavedModels in their folders, and what TensorFlow Serving's REST API does with one."""
+"""SavedModels in their folders, and what TensorFlow Serving's REST API does with one.
+
+They run in a session, as in TensorFlow Serving: it takes tensors of any shape that the operations
+take, and graphs of TensorFlow 1 of which no function of TensorFlow 2 can be made.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf.config_pb2 import CallableOptions
 from werkzeug.exceptions import BadRequest, NotFound
 
 from buildkit_runtime import content, rest
 from buildkit_runtime.handlers import HandlerError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from buildkit_runtime.rest import Wanted
@@ -22,10 +27,20 @@ _DEFAULT_SIGNATURE = "serving_default"
 
 
 @dataclass(frozen=True)
-class Servables:
-    """Every version of every model, by name and number; the default is what is asked for least."""
+class Signature:
+    """`method` is that of the REST API. `run` takes an array for each input, in their order."""
 
-    models: Mapping[str, Mapping[int, Any]]
+    method: str
+    inputs: Mapping[str, tf.DType]
+    outputs: Sequence[str]
+    run: Callable[..., Sequence[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Servables:
+    """The signatures of every version of every model; the default model needs no name."""
+
+    models: Mapping[str, Mapping[int, Mapping[str, Signature]]]
     default: str
 
     def answer(self, wanted: Wanted, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,7 +53,7 @@ class Servables:
             raise NotFound(f"no version {number} of {wanted.model or self.default}")
         if wanted.method not in rest.METHODS:
             raise BadRequest(f"method {wanted.method} is none of {', '.join(rest.METHODS)}")
-        signatures = versions[number].signatures
+        signatures = versions[number]
         name = request.get("signature_name") or _default(signatures, wanted.method)
         if name not in signatures:
             raise BadRequest(f"no signature {name}; there are {', '.join(signatures)}")
@@ -50,13 +65,12 @@ class Servables:
 
 def load(folder: Path, default: str = "") -> Servables:
     """All below a folder: `<name>/<version>/saved_model.pb`, at any depth. Raise HandlerError."""
-    found: dict[str, dict[int, Any]] = {}
+    found: dict[str, dict[int, dict[str, Signature]]] = {}
     for path in sorted(folder.rglob("saved_model.pb")):
         version = path.parent
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if version.name.isdecimal() and not hidden:
-            loaded = tf.saved_model.load(str(version))
-            found.setdefault(version.parent.name, {})[int(version.name)] = loaded
+            found.setdefault(version.parent.name, {})[int(version.name)] = _open(version)
     if not found:
         raise HandlerError(f"no <name>/<version>/saved_model.pb in {folder}")
     if default and default not in found:
@@ -64,19 +78,46 @@ def load(folder: Path, default: str = "") -> Servables:
     return Servables(found, default or next(iter(found)))
 
 
-def _default(signatures: Mapping[str, Any], method: str) -> str:
-    """The one signature of that method if there is no default one, as older exports have it."""
-    if _DEFAULT_SIGNATURE in signatures:
+def _open(version: Path) -> dict[str, Signature]:
+    session = tf.compat.v1.Session(graph=tf.Graph())
+    with session.graph.as_default():
+        tags = [tf.saved_model.SERVING]
+        loaded = tf.compat.v1.saved_model.load(session, tags, str(version))
+    return {
+        name: _signature(session, definition)
+        for name, definition in loaded.signature_def.items()
+        # Others are the loader's own, or of tensors that the REST API cannot name.
+        if definition.method_name
+        and all(
+            each.name for part in (definition.inputs, definition.outputs) for each in part.values()
+        )
+    }
+
+
+def _signature(session: Any, definition: Any) -> Signature:
+    inputs = {name: info.name for name, info in definition.inputs.items()}
+    outputs = {name: info.name for name, info in definition.outputs.items()}
+    options = CallableOptions(feed=inputs.values(), fetch=outputs.values())
+    # What is public refuses shapes that the graph was not said to take, if it takes them or not.
+    run = session._make_callable_from_options(options)  # noqa: SLF001
+    types = {name: session.graph.get_tensor_by_name(of).dtype for name, of in inputs.items()}
+    return Signature(definition.method_name.rpartition("/")[2], types, tuple(outputs), run)
+
+
+def _default(signatures: Mapping[str, Signature], method: str) -> str:
+    """That of TensorFlow Serving, unless it is for another method and there is one for this."""
+    fitting = [name for name, signature in signatures.items() if signature.method == method]
+    if _DEFAULT_SIGNATURE in (fitting or signatures):
         return _DEFAULT_SIGNATURE
-    return next((name for name in signatures if method in name), next(iter(signatures), ""))
+    return next(iter([*fitting, *signatures]), "")
 
 
-def _predict(signature: Any, request: Mapping[str, Any]) -> dict[str, Any]:
-    specs = signature.structured_input_signature[1]
+def _predict(signature: Signature, request: Mapping[str, Any]) -> dict[str, Any]:
     by_row = "instances" in request
     if not by_row and "inputs" not in request:
         raise BadRequest("neither `instances` nor `inputs` in the request")
-    columns = _columns(request["instances"], specs) if by_row else _inputs(request["inputs"], specs)
+    names = list(signature.inputs)
+    columns = _columns(request["instances"], names) if by_row else _inputs(request["inputs"], names)
     outputs = _call(signature, columns)
     if not by_row:
         plain = {name: _plain(name, value) for name, value in outputs.items()}
@@ -84,47 +125,43 @@ def _predict(signature: Any, request: Mapping[str, Any]) -> dict[str, Any]:
     return {"predictions": _rows(outputs, len(request["instances"]))}
 
 
-def _columns(instances: Any, specs: Mapping[str, Any]) -> dict[str, Any]:
+def _columns(instances: Any, names: Sequence[str]) -> dict[str, Any]:
     """Values by input, of values by instance."""
     if not isinstance(instances, list) or not instances:
         raise BadRequest("`instances` is no list of at least one")
     if not isinstance(instances[0], dict) or instances[0].keys() == {"b64"}:
-        return {_only(specs): instances}
+        return {_only(names): instances}
     for number, each in enumerate(instances):
         if not isinstance(each, dict) or each.keys() != instances[0].keys():
             raise BadRequest(f"instance {number} has other keys than the first")
     return {name: [each[name] for each in instances] for name in instances[0]}
 
 
-def _inputs(inputs: Any, specs: Mapping[str, Any]) -> dict[str, Any]:
+def _inputs(inputs: Any, names: Sequence[str]) -> dict[str, Any]:
     if isinstance(inputs, dict) and inputs.keys() != {"b64"}:
         return dict(inputs)
-    return {_only(specs): inputs}
+    return {_only(names): inputs}
 
 
-def _only(specs: Mapping[str, Any]) -> str:
-    if len(specs) != 1:
-        raise BadRequest(f"the model has {len(specs)} inputs: name them, {', '.join(specs)}")
-    return next(iter(specs))
+def _only(names: Sequence[str]) -> str:
+    if len(names) != 1:
+        raise BadRequest(f"the model has {len(names)} inputs: name them, {', '.join(names)}")
+    return names[0]
 
 
-def _call(signature: Any, columns: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    specs = signature.structured_input_signature[1]
-    if columns.keys() != specs.keys():
-        raise BadRequest(f"the model's inputs are {', '.join(specs)}, not {', '.join(columns)}")
+def _call(signature: Signature, columns: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    names = signature.inputs
+    if columns.keys() != names.keys():
+        raise BadRequest(f"the model's inputs are {', '.join(names)}, not {', '.join(columns)}")
     try:
-        tensors = {name: _tensor(columns[name], spec) for name, spec in specs.items()}
-        outputs = signature(**tensors)
+        # Unlike numpy's, this conversion makes no number of a text, and no integer of a fraction.
+        arrays = [
+            tf.constant(rest.decoded(columns[name]), dtype=of).numpy() for name, of in names.items()
+        ]
+        outputs = signature.run(*arrays)
     except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
         raise content.bad_request(error) from error
-    return {name: value.numpy() for name, value in outputs.items()}
-
-
-def _tensor(value: Any, spec: Any) -> Any:
-    tensor = tf.constant(rest.decoded(value), dtype=spec.dtype)
-    if not spec.shape.is_compatible_with(tensor.shape):
-        raise ValueError(f"input {spec.name} has the shape {spec.shape}, not {tensor.shape}")
-    return tensor
+    return dict(zip(signature.outputs, map(np.asarray, outputs)))
 
 
 def _rows(outputs: Mapping[str, np.ndarray], count: int) -> list[Any]:
@@ -141,13 +178,13 @@ def _plain(name: str, value: np.ndarray) -> Any:
     return rest.encoded(value.tolist(), as_bytes=name.endswith("_bytes"))
 
 
-def _examples(signature: Any, request: Mapping[str, Any], method: str) -> dict[str, Any]:
+def _examples(signature: Signature, request: Mapping[str, Any], method: str) -> dict[str, Any]:
     """`classify` and `regress` give the model serialized examples."""
     examples, shared = request.get("examples"), request.get("context") or {}
     if not isinstance(examples, list) or not examples or not isinstance(shared, dict):
         raise BadRequest("`examples` is no list of at least one")
     serialized = [_example({**shared, **_object(each)}) for each in examples]
-    outputs = _call(signature, {_only(signature.structured_input_signature[1]): serialized})
+    outputs = _call(signature, {_only(list(signature.inputs)): serialized})
     if method == "regress":
         return {"results": np.ravel(next(iter(outputs.values()))).tolist()}
     count = len(examples)

@@ -20,7 +20,7 @@ from gunicorn.errors import HaltServer
 from buildkit_runtime import hardware, packages, process
 from buildkit_runtime.application import Service
 from buildkit_runtime.failure import JobFailure
-from buildkit_runtime.handlers import Handlers, find_script, load_handlers
+from buildkit_runtime.handlers import Handlers, find_script, library, load_handlers
 from buildkit_runtime.multi_model import MultiModelService
 from buildkit_runtime.paths import Paths
 from buildkit_runtime.readiness import Readiness
@@ -92,7 +92,7 @@ def main() -> int:
 def prepare(variables: Mapping[str, str]) -> None:
     """Install `requirements.txt` beside the user's script, once for all workers (ITK-03)."""
     script = find_script(variables, Paths.from_variables(variables).model)
-    if script is not None:
+    if script is not None and library(family(variables), script) is None:
         with process.stop_signals() as stopper:
             packages.install_requirements(script.parent, variables, stopper)
 

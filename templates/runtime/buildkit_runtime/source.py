@@ -30,18 +30,18 @@ def fetch(location: str, code: Path, variables: Mapping[str, str]) -> None:
         if location.startswith("s3://"):
             _fetch_from_s3(location, code, variables)
         else:
-            _fetch_from_disk(Path(location), code)
+            _fetch_from_disk(Path(location), code, location)
     except (OSError, EOFError, tarfile.TarError) as error:
         raise JobFailure(f"cannot bring {location} to {code}: {error}") from error
 
 
-def _fetch_from_disk(path: Path, code: Path) -> None:
+def _fetch_from_disk(path: Path, code: Path, location: str) -> None:
     if path.is_dir():
         shutil.copytree(path, code, dirs_exist_ok=True)
     elif not path.exists():
         raise JobFailure(f"`sagemaker_submit_directory` names {path}, which does not exist")
     elif tarfile.is_tarfile(path):
-        extract(path, code)
+        extract(path, code, location)
     else:
         shutil.copy(path, code)
 
@@ -66,6 +66,8 @@ def _fetch_from_s3(location: str, code: Path, variables: Mapping[str, str]) -> N
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / PurePosixPath(key).name
         try:
+            # S3 gives no reason to the HEAD that a download begins with.
+            client.get_object(Bucket=bucket, Key=key)["Body"].close()
             client.download_file(bucket, key, os.fspath(archive))
         except JobFailure:
             # A stop signal, not S3.
@@ -73,42 +75,51 @@ def _fetch_from_s3(location: str, code: Path, variables: Mapping[str, str]) -> N
         except Exception as error:
             # boto3 is optional here, so its exception classes cannot be named.
             raise JobFailure(f"cannot download {location}: {error}") from error
-        _fetch_from_disk(archive, code)
+        _fetch_from_disk(archive, code, location)
 
 
-def extract(archive: Path, target: Path) -> None:
-    """Unpack folders and files; refuse names and links that leave the archive, and devices.
+def extract(archive: Path, target: Path, location: str) -> None:
+    """Unpack folders and files; refuse what leaves the archive, is a device, or fills the disk.
 
     Links become copies of what they point to inside the archive, so that nothing can be written
     through a link. Owners and setuid bits are not taken over.
     """
     with tarfile.open(archive) as tar:
         for member in tar:
-            path = target / _safe_name(member.name, archive)
+            path = target / _safe_name(member.name, location)
             if member.isdir():
                 path.mkdir(parents=True, exist_ok=True)
                 continue
-            content = _content(tar, member, archive)
+            content = _content(tar, member, location)
+            free = shutil.disk_usage(target).free
+            if member.size > free:
+                raise JobFailure(
+                    f"{location} holds `{member.name}` of {member.size} bytes, more than the {free}"
+                    f" that are free in {target}"
+                )
             path.parent.mkdir(parents=True, exist_ok=True)
             with content, path.open("wb") as file:
                 shutil.copyfileobj(content, file)
             path.chmod(member.mode & _PERMISSIONS)
 
 
-def _safe_name(name: str, archive: Path) -> PurePosixPath:
+def _safe_name(name: str, location: str) -> PurePosixPath:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
         raise JobFailure(
-            f"{archive} holds `{name}`, which would be unpacked outside the code folder"
+            f"{location} holds `{name}`, which would be unpacked outside the code folder"
         )
     return path
 
 
-def _content(tar: tarfile.TarFile, member: tarfile.TarInfo, archive: Path) -> IO[bytes]:
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo, location: str) -> IO[bytes]:
     try:
         content = tar.extractfile(member)
     except KeyError:
         content = None
     if content is None:
-        raise JobFailure(f"{archive} holds `{member.name}`, which is no file or folder of its own")
+        what = (
+            f"a link to `{member.linkname}`, which is not in it" if member.linkname else "no file"
+        )
+        raise JobFailure(f"{location} holds `{member.name}`, {what}")
     return content
