@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: help setup quickstart build-all test lint unit e2e test-uri prebuilt frameworks contract-report public-scripts docs engine-up engine-down bench bench-serving clean
+.PHONY: help setup quickstart build-all test lint unit e2e test-uri prebuilt frameworks contract-report public-scripts docs engine-up engine-down bench bench-serving measure clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -72,6 +72,9 @@ bench: setup ## Measure the tool against what one would use instead
 
 bench-serving: setup ## Measure our server against those that people bring today
 	@scripts/with-engine $(BIN)/python scripts/bench_serving.py
+
+measure: setup ## Measure each image of images.toml: size, start, requests per second (long)
+	@scripts/with-engine $(BIN)/python scripts/measure_images.py
 
 clean: ## Remove .venv, dist/ and caches of this folder
 	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache

@@ -10,10 +10,7 @@ from __future__ import annotations
 import base64
 import http.client
 import io
-import json
-import os
 import statistics
-import subprocess
 import sys
 import tarfile
 import time
@@ -22,20 +19,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import docker
-
-from buildkit import bases, secrets
+from load import CONNECTIONS, ROOT, Load, Request, ask, build, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from docker.models.containers import Container
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
 BUILDKIT = str(Path(sys.executable).with_name("buildkit"))
 OURS = "sklearn:1.7.2-cpu-py311"
 RIVALS = ("classic", "toolkit")
-ROUNDS, SECONDS, CONNECTIONS = 3, 8, 8
+ROUNDS, SECONDS = 3, 8
+ROW = Request(body="5.1,3.5,1.4,0.2\n")
 TRAIN = """
 import base64, joblib, numpy
 from sklearn.tree import DecisionTreeClassifier
@@ -53,22 +48,24 @@ print(time.perf_counter() - start)
 
 def main() -> None:
     engine = docker.from_env()
-    run([BUILDKIT, "build", "sklearn-1.7.2-cpu-py311"])
+    run(BUILDKIT, "build", "sklearn-1.7.2-cpu-py311")
     images = {"buildkit": OURS, **{name: build(name) for name in RIVALS}}
-    load = build("load", base="debian:bookworm-slim")
-    bench = Bench(engine, load, trained(engine))
-    rates: dict[str, list[dict[str, float]]] = {name: [] for name in images}
+    bench = Bench(engine, trained(engine))
+    loads: dict[str, list[Load]] = {name: [] for name in images}
     starts: dict[str, list[float]] = {name: [] for name in images}
     for _ in range(ROUNDS):
         for name, image in images.items():
             with bench.serving(image) as (server, seconds):
                 starts[name].append(seconds - bench.empty(image))
-                rates[name].append(bench.load(server))
-            print(f"{name}: {rates[name][-1]}", file=sys.stderr, flush=True)
+                found = ask(engine, str(server.id), ROW, connections=CONNECTIONS, seconds=SECONDS)
+                if found.failed:
+                    sys.exit(f"{found.failed} requests failed:\n{server.logs().decode()[-2000:]}")
+            loads[name].append(found)
+            print(f"{name}: {found}", file=sys.stderr, flush=True)
     print(f"{'':10}{'req/s':>8}{'p99 ms':>8}{'start s':>9}{'MB':>7}")
     for name, image in images.items():
-        rate = statistics.median(each["requests"] / each["seconds"] for each in rates[name])
-        p99 = statistics.median(each["p99"] for each in rates[name])
+        rate = statistics.median(each.rate for each in loads[name])
+        p99 = statistics.median(each.p99 for each in loads[name])
         start = statistics.median(starts[name])
         size = engine.images.get(image).attrs["Size"] / 1e6
         print(f"{name:10}{rate:8.0f}{p99:8.2f}{start:9.2f}{size:7.0f}")
@@ -78,8 +75,8 @@ def main() -> None:
 
 
 class Bench:
-    def __init__(self, engine: docker.DockerClient, load: str, model: bytes) -> None:
-        self._engine, self._load, self._model = engine, load, model
+    def __init__(self, engine: docker.DockerClient, model: bytes) -> None:
+        self._engine, self._model = engine, model
 
     @contextmanager
     def serving(self, image: str) -> Iterator[tuple[Container, float]]:
@@ -98,26 +95,6 @@ class Bench:
             yield server, time.perf_counter() - began
         finally:
             server.remove(force=True)
-
-    def load(self, server: Container) -> dict[str, float]:
-        """What wrk counted, after as long a warm-up."""
-        for _ in range(2):
-            output = self._engine.containers.run(
-                self._load,
-                [
-                    "-t1",
-                    f"-c{CONNECTIONS}",
-                    f"-d{SECONDS}s",
-                    "-s/request.lua",
-                    "http://127.0.0.1:8080",
-                ],
-                network_mode=f"container:{server.id}",
-                remove=True,
-            )
-        found: dict[str, float] = json.loads(output.decode().splitlines()[-1])
-        if found["failed"]:
-            sys.exit(f"{found['failed']} requests failed:\n{server.logs().decode()[-2000:]}")
-        return found
 
     def empty(self, image: str) -> float:
         """Seconds until a container that does nothing has started and ended."""
@@ -168,31 +145,6 @@ def healthy(port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def build(name: str, base: str = "python:3.11-slim-bookworm") -> str:
-    tag = f"buildkit-bench:{name}"
-    rules = bases.parse(os.environ.get("BUILDKIT_SUBSTITUTE", "").split())
-    bundle = os.environ.get("BUILDKIT_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
-    wheels = os.environ.get("BUILDKIT_WHEELS")
-    network = secrets.Network(
-        ca_bundle=Path(bundle) if bundle else None, wheels=Path(wheels) if wheels else None
-    )
-    with secrets.mounted(network) as mounts:
-        run(
-            ["docker", "buildx", "build", "--tag", tag, "--load", "--provenance=false"]
-            + [f"--build-arg=BASE={bases.substitute(base, rules) or base}"]
-            + [f"--build-context=wheels={wheels or ROOT / 'templates/nothing'}"]
-            + [f"--secret=id={key},src={path}" for key, path in mounts]
-            + [str(HERE / "serving" / name)]
-        )
-    return tag
-
-
-def run(command: list[str]) -> None:
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)}\n{done.stderr[-3000:]}")
 
 
 if __name__ == "__main__":

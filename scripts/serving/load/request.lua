@@ -1,14 +1,16 @@
--- One row of irises to /invocations, as often as the server answers.
-wrk.method = "POST"
-wrk.path = "/invocations"
-wrk.headers["Content-Type"] = "text/csv"
-wrk.headers["Accept"] = "text/csv"
-wrk.body = "5.1,3.5,1.4,0.2\n"
+-- wrk … -- CONTENT-TYPE ACCEPT BODY: one request to /invocations, as often as the server answers.
+function init(arguments)
+  wrk.method = "POST"
+  wrk.path = "/invocations"
+  wrk.headers["Content-Type"] = arguments[1]
+  wrk.headers["Accept"] = arguments[2]
+  wrk.body = arguments[3]
+end
 
-function done(summary, latency, requests)
+function done(summary, latency, _)
   local errors = summary.errors
   io.write(string.format(
-    '{"requests": %d, "seconds": %.3f, "p50": %.3f, "p99": %.3f, "failed": %d}\n',
-    summary.requests, summary.duration / 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
+    '{"rate": %.3f, "p50": %.3f, "p99": %.3f, "failed": %d}\n',
+    summary.requests / summary.duration * 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
     errors.connect + errors.read + errors.write + errors.status + errors.timeout))
 end
