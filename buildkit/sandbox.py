@@ -129,7 +129,7 @@ class Sandbox:
             "cpu_shares": guard.CPU_SHARES,
             "ulimits": [Ulimit(name="fsize", soft=self.guard.limit, hard=self.guard.limit)],
             "read_only": start.read_only,
-            "tmpfs": dict.fromkeys(start.scratch, "size=512m,mode=1777"),
+            "tmpfs": dict.fromkeys(start.scratch, "size=512m,mode=1777,exec"),
         }
         if start.entrypoint is not None:
             options["entrypoint"] = list(start.entrypoint)

@@ -163,8 +163,16 @@ PROC = """  sl  local_address rem_address   st tx_queue rx_queue
 
 def test_listening_ports_and_those_that_were_not_given() -> None:
     assert {port for _, port in listening.parsed(PROC)} == {9001, 8080, 9217}
-    assert pipeline.strangers({9001, 9101, 9010, 9199}) == []
-    assert pipeline.strangers({9001, 8080, 9217}) == [8080, 9217]
+    given = frozenset(("0.0.0.0", port) for port in (9001, 9101, 9010, 9199))
+    assert pipeline.strangers(given) == []
+    assert {port for _, port in pipeline.strangers(listening.parsed(PROC))} == {8080, 9217}
+
+
+def test_ports_of_the_kernels_choice_meet_nobody() -> None:
+    assert pipeline.met_by_nobody(("127.0.0.1", 41609))
+    assert pipeline.met_by_nobody(("::1", 32768))
+    assert not pipeline.met_by_nobody(("0.0.0.0", 41609))
+    assert not pipeline.met_by_nobody(("127.0.0.1", 8500))
 
 
 def test_a_page_of_models() -> None:
@@ -210,6 +218,8 @@ def test_addresses_of_both_kinds_and_whether_others_reach_them() -> None:
     assert ("127.0.0.1", 8080) in listening.parsed(table)
     assert ("::1", 8081) in listening.parsed(table)
     assert ("::", 9217) in listening.parsed(table)
+    mapped = "   6: 0000000000000000FFFF00000100007F:1F92 00000000:0000 0A 0\n"
+    assert ("127.0.0.1", 8082) in listening.parsed(PROC + mapped)
     assert listening.reaches(listening.parsed(table), 9217)
     assert not listening.reaches(listening.parsed(table), 8080)
 

@@ -37,10 +37,14 @@ def parsed(table: str) -> frozenset[Address]:
 
 
 def _address(text: str) -> Address:
-    """`0100007F:1F90` is 127.0.0.1, port 8080: words of 32 bits, the least byte first."""
+    """`0100007F:1F90` is 127.0.0.1, port 8080: words of 32 bits, the least byte first.
+
+    So is what Java makes of it, ::ffff:127.0.0.1.
+    """
     host, port = text.split(":")
     words = [bytes.fromhex(host[at : at + 8])[::-1] for at in range(0, len(host), 8)]
-    return str(ipaddress.ip_address(b"".join(words))), int(port, 16)
+    address = ipaddress.ip_address(b"".join(words))
+    return str(getattr(address, "ipv4_mapped", None) or address), int(port, 16)
 
 
 def reaches(found: frozenset[Address], port: int) -> bool:

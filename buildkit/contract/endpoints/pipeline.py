@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract import listening
 from buildkit.contract.bench import Bench, Scenario
-from buildkit.contract.clause import Broken, Unseen, check
+from buildkit.contract.clause import Broken, Doubtful, Unseen, check
 from buildkit.contract.hosting import servers
 from buildkit.contract.hosting.client import OK, HttpClient
 from buildkit.contract.hosting.content import judge_type
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from buildkit.contract.hosting.server import Serving
+    from buildkit.contract.listening import Address
     from buildkit.contract.still.image import StillImage
     from buildkit.contract.world import Container
 
@@ -29,6 +31,8 @@ PORTS = (9001, 9101)
 RANGES = ((9010, 9099), (9110, 9199))
 GIGABYTE = 1024**3
 PINGS = 10
+HANDED_OUT = range(32768, 61000)
+"""Linux's ip_local_port_range (kernel documentation, networking/ip-sysctl)."""
 QUICK_SECONDS = 2
 SPARE_SECONDS = 60
 
@@ -155,15 +159,19 @@ def shares_a_network(both: tuple[Serving, ...]) -> None:
 @check("PIPE-03", TOGETHER)
 def keeps_to_its_ports(both: tuple[Serving, ...]) -> None:
     """All ports that the two listen on, by /proc/net/tcp: told ones and those of the ranges."""
-    found = listeners(both[0].container)
+    found = listening.addresses(both[0].container)
     if found is None:
         raise Unseen("the image has no `cat` that could tell where it listens")
     if strange := strangers(found):
-        raise Broken(
-            f"it listens on {', '.join(map(str, strange))}; SAGEMAKER_BIND_TO_PORT is "
+        ports = sorted({port for _, port in strange})
+        told = (
+            f"it listens on {', '.join(map(str, ports))}; SAGEMAKER_BIND_TO_PORT is "
             f"{' and '.join(map(str, PORTS))}, SAGEMAKER_SAFE_PORT_RANGE "
             f"{' and '.join(f'{low}-{high}' for low, high in RANGES)}"
         )
+        if all(map(met_by_nobody, strange)):
+            raise Doubtful(f"{told}. The kernel chose them, so they meet no others")
+        raise Broken(told)
 
 
 @check("PIPE-04", APART)
@@ -208,10 +216,16 @@ def listeners(container: Container) -> set[int] | None:
     return None if found is None else {port for _, port in found}
 
 
-def strangers(found: set[int]) -> list[int]:
-    """Ports that two containers of a pipeline were not given."""
-    given = {port for low, high in RANGES for port in range(low, high + 1)}
-    return sorted(found - given - set(PORTS))
+def strangers(found: frozenset[Address]) -> list[Address]:
+    """Where two containers of a pipeline listen on ports that they were not given."""
+    given = {port for low, high in RANGES for port in range(low, high + 1)} | set(PORTS)
+    return sorted(each for each in found if each[1] not in given)
+
+
+def met_by_nobody(address: Address) -> bool:
+    """Whether it is on loopback, with a port of those that Linux itself hands out by default."""
+    host, port = address
+    return ipaddress.ip_address(host).is_loopback and port in HANDED_OUT
 
 
 def _answers(client: HttpClient) -> bool:

@@ -43,8 +43,8 @@ BAD_BODIES = (
 )
 ZOMBIE_SECONDS = 2
 """A child that is not waited for after this time is forgotten."""
-STATE = re.compile(r"^(\d+) \(.*\) ([A-Za-z]) ", re.MULTILINE)
-"""Process and state of /proc/<pid>/stat."""
+STATE = re.compile(r"^(\d+) \(.*\) ([A-Za-z]) (\d+) ", re.MULTILINE)
+"""Process, state and parent of /proc/<pid>/stat."""
 IN_FLIGHT_SECONDS = 0.5
 JVM_OPTION = "-XX:-UseContainerSupport"
 
@@ -237,9 +237,9 @@ def _ping(loaded: Loaded, asked: str) -> None:
 
 
 def _zombies(loaded: Loaded) -> set[int]:
-    """Engines do not list them all, so a shell in the container is asked. Raises Unseen."""
+    """Those of process 1. Engines do not list them all, so a shell is asked. Raises Unseen."""
     _, told = loaded.serving.container.execute("sh", "-c", "cat /proc/[0-9]*/stat")
-    found = [(int(pid), state) for pid, state in STATE.findall(told)]
+    found = STATE.findall(told)
     if not found:
         raise Unseen("the image has no shell to look with")
-    return {pid for pid, state in found if state == "Z"}
+    return {int(pid) for pid, state, parent in found if state == "Z" and parent == "1"}
