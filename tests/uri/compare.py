@@ -29,7 +29,7 @@ INSTANCES = {"cpu": "ml.m5.xlarge", "gpu": "ml.g5.xlarge", None: None}
 ARM = "ml.c6g.xlarge"
 MACHINES = (
     "ml.m5.xlarge", "ml.g5.xlarge", "ml.p3.2xlarge", "ml.c5.xlarge", ARM, "ml.g5g.xlarge",
-    "ml.c7gn.xlarge", "ml.inf1.xlarge", "ml.inf2.xlarge", "ml.trn1.2xlarge", "local", "local_gpu",
+    "ml.p4d.24xlarge", "ml.c7gn.xlarge", "ml.inf1.xlarge", "ml.inf2.xlarge", "ml.trn1.2xlarge", "local", "local_gpu",
 )  # fmt: skip
 ON_ARM = (ARM, "ml.g5g.xlarge", "ml.c7gn.xlarge")
 ON_CHIPS = ("ml.inf1.xlarge", "ml.inf2.xlarge", "ml.trn1.2xlarge")
