@@ -85,7 +85,7 @@ def build(
     """
     by_name = {the_plan.names[target.id]: target for target in targets}
     names = list(by_name)
-    size = options.jobs or len(names)
+    size = options.jobs or len(names) or 1
     with tempfile.TemporaryDirectory(prefix="buildkit-") as folder:
         file = Path(folder, "plan.json")
         file.write_text(json.dumps(the_plan.document), encoding="utf-8")

@@ -41,10 +41,9 @@ def substitute(base: str, rules: Sequence[Rule]) -> str | None:
     return None
 
 
-def of_ecr(bases: Iterable[str], rules: Sequence[Rule]) -> tuple[str, ...]:
-    """The registries of ECR, by their names, that bases come from after substitution."""
-    hosts = ((substitute(base, rules) or base).partition("/")[0] for base in bases)
-    return tuple(sorted({host for host in hosts if names.ECR_HOST.fullmatch(host)}))
+def registry(base: str, rules: Sequence[Rule]) -> str:
+    """The registry that a base comes from after substitution; some word, if it is Docker Hub."""
+    return (substitute(base, rules) or base).partition("/")[0]
 
 
 def _full(short: str) -> str:

@@ -48,6 +48,20 @@ ARM_TAGS = {  # these two have one image for ARM, whose tag nothing in the SDK's
     ("xgboost", "1.3-1"): "1.3-1-arm64",
     ("xgboost", "1.5-1"): "1.5-1-arm64",
 }
+ENDS = (  # what the SDK's code adds to a tag for its library of distributed training, and for p4d
+    ("tensorflow:2.3-gpu-py37", "cu110-ubuntu18.04-v3"),
+    ("tensorflow:2.3.1-gpu-py37", "cu110-ubuntu18.04"),
+    ("tensorflow:2.3.2-gpu-py37", "cu110-ubuntu18.04"),
+    ("tensorflow:1.15-gpu-py37", "cu110-ubuntu18.04-v8"),
+    ("tensorflow:1.15.4-gpu-py37", "cu110-ubuntu18.04"),
+    ("tensorflow:1.15.5-gpu-py37", "cu110-ubuntu18.04"),
+    ("mxnet:1.8-gpu-py37", "cu110-ubuntu16.04-v1"),
+    ("mxnet:1.8.0-gpu-py37", "cu110-ubuntu16.04"),
+    ("pytorch:1.6-gpu-py36", "cu110-ubuntu18.04-v3"),
+    ("pytorch:1.6.0-gpu-py36", "cu110-ubuntu18.04"),
+    ("pytorch:1.6-gpu-py3", "cu110-ubuntu18.04-v3"),
+    ("pytorch:1.6.0-gpu-py3", "cu110-ubuntu18.04"),
+)
 NO_PYTHON = ("spark",)
 """Their tags are there with and without the Python."""
 IN_REPOSITORY = ("py310", "py38")
@@ -120,6 +134,7 @@ def main() -> None:
         f"{HEAD}\n# Source: sagemaker-core {version}\n",
         *partitions(accounts),
         *account_table(accounts),
+        table("[smdistributed]", ("# framework:tag", "end"), list(ENDS)),
         *(table(f"[{framework}: {' '.join(names)}]", ("# versions", "base", "accounts",
               "repository", "pythons", "tags"), [finish(row, accounts) for row in rows])
           for (framework, names), rows in sections.items()),

@@ -91,15 +91,12 @@ def test_a_configuration_that_is_none_is_named(own: Path) -> None:
     assert caught.value.hint
 
 
-def test_registries_of_ecr_are_found_behind_substitutes() -> None:
+def test_the_registry_of_a_base_is_found_behind_substitutes() -> None:
     rules = bases.parse(
         [f"python:*={HOST}/docker-hub/library/python:*", f"{HOST}/a=mirror.example/a"]
     )
-    found = bases.of_ecr(
-        ["python:3.11", f"{HOST}/a", "692866216735.dkr.ecr.eu-south-1.amazonaws.com/x", "debian"],
-        rules,
-    )
-    assert found == (HOST, "692866216735.dkr.ecr.eu-south-1.amazonaws.com")[::-1]
+    found = [bases.registry(base, rules) for base in ("python:3.11", f"{HOST}/a", f"{HOST}/b")]
+    assert found == [HOST, "mirror.example", HOST]
 
 
 @pytest.mark.parametrize(

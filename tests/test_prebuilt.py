@@ -72,6 +72,16 @@ from buildkit.prebuilt import facts
             id="the end of a tag",
         ),
         pytest.param(
+            {"framework": "pytorch", "version": "1.6", "purpose": "training", "device": "gpu", "python": "py36", "region": "us-west-2", "smdistributed": True},
+            "763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:1.6-gpu-py36-cu110-ubuntu18.04-v3",
+            id="distributed training",
+        ),
+        pytest.param(
+            {"framework": "pytorch", "version": "2.5.1", "purpose": "training", "instance_type": "ml.p4d.24xlarge", "region": "us-west-2"},
+            "763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:2.5.1-gpu-py311",
+            id="a machine for it, with an image that is for both",
+        ),
+        pytest.param(
             {"framework": "sagemaker-base-python", "version": "1.0", "python": "3.10", "region": "us-west-2"},
             "236514542706.dkr.ecr.us-west-2.amazonaws.com/sagemaker-base-python-310:1.0",
             id="Python in the repository",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,7 @@ from buildkit import (
     console,
     engine,
     logins,
+    names,
     options,
     pipeline,
     plan,
@@ -23,10 +25,11 @@ from buildkit import (
     verify,
 )
 from buildkit.commands import report
+from buildkit.errors import ToolError
 from buildkit.project import read as read_project
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from buildkit.model import Built, Login, Rendered, Target
@@ -94,7 +97,8 @@ def command(
         docker = engine.connect()
         stack.callback(docker.sweep)
         publish = _publisher(project, registry, docker) if push else None
-        environment = stack.enter_context(logins.beside(_logins(targets, rules)))
+        found, refused = _logins(targets, rules)
+        environment = stack.enter_context(logins.beside(found))
         _record(project.records, rendered)
         console.say(f"building {len(targets)} targets" if len(targets) > 1 else "building 1 target")
         options_of_bake = bake.Options(
@@ -114,9 +118,11 @@ def command(
                 return outcome
             return pipeline.publish(outcome, verified, publish, project.records)
 
+        out = {target.id for target, _ in refused}
+        rest = [target for target in targets if target.id not in out]
         outcomes = pipeline.run(
             targets,
-            bake.build(targets, the_plan, options_of_bake),
+            chain(refused, bake.build(rest, the_plan, options_of_bake)),
             work,
             pipeline.Crew(interrupt=docker.interrupt, jobs=jobs, fail_fast=fail_fast),
         )
@@ -129,18 +135,27 @@ def _publisher(project: Project, host: str | None, docker: engine.Engine) -> pip
     return delivery.to(project.config.registry, host, docker).publish
 
 
-def _logins(targets: Sequence[Target], rules: Sequence[bases.Rule]) -> Mapping[str, Login]:
-    """A login for each registry of ECR that a base comes from and docker has none for."""
-    hosts = logins.lacking(bases.of_ecr((target.base for target in targets), rules))
-    if not hosts:
-        return {}
+def _logins(
+    targets: Sequence[Target], rules: Sequence[bases.Rule]
+) -> tuple[dict[str, Login], list[tuple[Target, ToolError]]]:
+    """A login for each registry of ECR that a base comes from and docker has none for.
+
+    Beside it the targets whose registry gives none, and why.
+    """
+    sources = {target: bases.registry(target.base, rules) for target in targets}
+    lacking = logins.lacking(filter(names.ECR_HOST.fullmatch, sorted({*sources.values()})))
+    if not lacking:
+        return {}, []
     from buildkit import ecr  # noqa: PLC0415 - as above
 
-    found = {}
-    for place in filter(None, map(ecr.private, hosts)):
+    found, refused = {}, {}
+    for place in filter(None, map(ecr.private, lacking)):
         console.say(f"logging in to {place.host}")
-        found[place.host] = ecr.login(place)
-    return found
+        try:
+            found[place.host] = ecr.login(place)
+        except ToolError as error:
+            refused[place.host] = error
+    return found, [(t, refused[host]) for t, host in sources.items() if host in refused]
 
 
 def _record(where: records.Records, rendered: tuple[Rendered, ...]) -> None:

@@ -74,6 +74,12 @@ def regions_of(accounts: str) -> frozenset[str]:
     return next(frozenset(regions) for name, *regions in _rows("regions") if name == accounts)
 
 
+@cache
+def ends() -> Mapping[str, str]:
+    """What some tags end with for SageMaker's distributed training, by framework and tag."""
+    return dict(_rows("smdistributed"))
+
+
 def family(accounts: str) -> str:
     return accounts.partition("-")[0]
 

@@ -32,6 +32,10 @@ def is_arm(instance_type: str) -> bool:
     return ARM.fullmatch(_family(instance_type)) is not None
 
 
+def is_p4d(instance_type: str | None) -> bool:
+    return instance_type is not None and instance_type.startswith(("ml.p4d.", "ml_p4d"))
+
+
 def _family(instance_type: str) -> str:
     match = TYPE.fullmatch(instance_type)
     if match is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildkit.errors import UsageError
-from buildkit.prebuilt import choose, facts
+from buildkit.prebuilt import choose, facts, instances
 from buildkit.prebuilt.question import Answer, Query
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def image_uri(
     base_framework: str | None = None,
     accelerator: str | None = None,
     container_version: str | None = None,
+    smdistributed: bool = False,
 ) -> str:
     """The URI of one of AWS's prebuilt SageMaker images; see `Query` for the words.
 
@@ -37,7 +38,7 @@ def image_uri(
     """
     query = Query(
         framework, region, version, python, device, instance_type, purpose, base_framework,
-        accelerator, container_version,
+        accelerator, container_version, smdistributed,
     )  # fmt: skip
     return look_up(query).uri
 
@@ -79,6 +80,8 @@ def _answer(entry: Entry, query: Query, region: facts.Region) -> Answer:
                 hint=f"only those of {' and '.join(ADDABLE)} can take a container version",
             )
         tag = f"{tag}-{query.container_version}"
+    if query.smdistributed or instances.is_p4d(query.instance_type):
+        tag = "-".join(filter(None, (tag, facts.ends().get(f"{entry.framework}:{tag}"))))
     account = region.accounts[facts.family(entry.accounts)]
     host = f"{account}.dkr.ecr.{region.name}.{region.domain}"
     return Answer(

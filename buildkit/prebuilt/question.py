@@ -12,7 +12,8 @@ class Query:
     `python` is written `3.11` or `py311`; `device` is `cpu`, `gpu` or one of the chips and machine
     families that images are made for; an `instance_type` such as `ml.g5.xlarge` names it, too.
     `purpose` is `training`, `inference` or one of the SDK's other scopes. `base_framework`, such as
-    `pytorch2.0`, is what Hugging Face's images build on.
+    `pytorch2.0`, is what Hugging Face's images build on. `smdistributed` is SageMaker's library of
+    distributed training, for which, and on `ml.p4d`, some images are others.
     """
 
     framework: str
@@ -25,6 +26,7 @@ class Query:
     base_framework: str | None = None
     accelerator: str | None = None
     container_version: str | None = None
+    smdistributed: bool = False
 
 
 @dataclass(frozen=True)

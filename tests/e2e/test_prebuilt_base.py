@@ -130,3 +130,28 @@ def test_a_login_of_the_user_s_own_is_left_alone_and_told_when_it_is_refused(
     assert "logging in to" not in done.stderr
     assert "refuses the login" in done.stderr
     assert "`docker logout" in done.stderr
+
+
+def test_a_target_without_a_login_does_not_stop_the_others(local: Local, project: Project) -> None:
+    other = """
+[image.NAME-other]
+versions = ["1.0"]
+purposes = ["training"]
+base = "python:3.11-slim-bookworm"
+template = "basic"
+context = "program"
+samples = { channels = { training = "data" } }
+"""
+    project.write(IMAGES + other)
+    done = local.buildkit("build", "--all", folder=project.folder, AWS_REGION="us-east-1",
+                          AWS_ENDPOINT_URL="http://127.0.0.1:9")  # fmt: skip
+    assert done.code == 5
+    assert done.stdout == f"{project.name}-other:1.0-cpu-py311\n"
+    assert (
+        f"error: {project.name}-2.5.1-cpu-py311: asking ECR for a login to {VIRGINIA}"
+        in done.stderr
+    )
+    alone = local.buildkit("build", f"{project.name}-2.5.1*", folder=project.folder,
+                           AWS_REGION="us-east-1", AWS_ENDPOINT_URL="http://127.0.0.1:9")  # fmt: skip
+    assert alone.code == 5
+    assert "1 of 1 targets failed" in alone.stderr

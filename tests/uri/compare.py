@@ -29,7 +29,7 @@ INSTANCES = {"cpu": "ml.m5.xlarge", "gpu": "ml.g5.xlarge", None: None}
 ARM = "ml.c6g.xlarge"
 MACHINES = (
     "ml.m5.xlarge", "ml.g5.xlarge", "ml.p3.2xlarge", "ml.c5.xlarge", ARM, "ml.g5g.xlarge",
-    "ml.c7gn.xlarge", "ml.inf1.xlarge", "ml.inf2.xlarge", "ml.trn1.2xlarge", "local", "local_gpu",
+    "ml.p4d.24xlarge", "ml.c7gn.xlarge", "ml.inf1.xlarge", "ml.inf2.xlarge", "ml.trn1.2xlarge", "local", "local_gpu",
 )  # fmt: skip
 ON_ARM = (ARM, "ml.g5g.xlarge", "ml.c7gn.xlarge")
 ON_CHIPS = ("ml.inf1.xlarge", "ml.inf2.xlarge", "ml.trn1.2xlarge")
@@ -46,7 +46,7 @@ class Combination:
     python: str | None
     device: str | None
     region: str
-    is_alias: bool
+    is_alias: bool = False
     machine: str | None = None
 
 
@@ -109,7 +109,7 @@ def ask_sdk(one: Combination) -> str | None:
         instance = ARM
     try:
         found: str = image_uris.retrieve(
-            framework, one.region, version=one.version, py_version=one.python,
+            framework, one.region, version=one.version or None, py_version=one.python,
             instance_type=instance, image_scope=one.scope, base_framework_version=one.base,
             inference_tool=tool, training_compiler_config=config,
             accelerator_type="ml.eia1.medium" if one.scope == "eia" else None,
@@ -125,7 +125,7 @@ def ask_us(one: Combination) -> str | BuildkitError:
     device = "inf2" if second else one.device
     try:
         return image_uri(
-            one.framework, one.region, one.version, python=one.python,
+            one.framework, one.region, one.version or None, python=one.python,
             device=None if one.machine else device, instance_type=one.machine,
             purpose=one.scope, base_framework=one.base,
         )  # fmt: skip
@@ -229,6 +229,13 @@ def base_python() -> Iterator[tuple[str, str, str | BuildkitError]]:
             yield f"base-python {python} {region}", theirs, ours
 
 
+WITHOUT_A_VERSION = (
+    Combination("debugger", "debugger", "no-such-version", None, None, None, "us-west-2"),
+    Combination("sklearn", "training", "", None, "py3", "cpu", "us-west-2"),
+)
+"""The SDK answers with the one that there is, or the newest; we only with what is asked."""
+
+
 def judge(one: Combination) -> tuple[str, str | None]:
     """How it comes out: a line of the summary, and what is wrong if nothing explains it."""
     theirs, ours = ask_sdk(one), ask_us(one)
@@ -258,6 +265,10 @@ def main() -> int:
     for name, theirs, ours in base_python():
         counts["combinations, equal"] += theirs == ours
         wrong += [] if theirs == ours else [f"{name}\n  SDK:  {theirs}\n  ours: {ours}"]
+    for odd in WITHOUT_A_VERSION:
+        substitute, error = ask_sdk(odd), ask_us(odd)
+        if substitute is None or isinstance(error, str):
+            wrong.append(f"{odd}\n  SDK:  {substitute}\n  ours: {error}")
     unused = [d.reason for d in DEVIATIONS if not any(d.reason in line for line in counts)]
     print("\n".join(f"{count:7}  {line}" for line, count in sorted(counts.items())))
     print("\n".join(wrong[:SHOWN]), file=sys.stderr)
