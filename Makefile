@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: help setup quickstart build-all test lint unit e2e contract-report public-scripts docs engine-up engine-down bench clean
+.PHONY: help setup quickstart build-all test lint unit e2e test-uri prebuilt frameworks contract-report public-scripts docs engine-up engine-down bench bench-serving measure clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,13 +32,22 @@ lint: setup ## Format, lint, types, shell scripts
 	@$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/shellcheck --external-sources --source-path SCRIPTDIR $(filter-out %.py,$(wildcard scripts/*))
+	$(BIN)/shellcheck --external-sources --source-path SCRIPTDIR $(filter-out %.py %/serving,$(wildcard scripts/* scripts/serving/classic/serve))
 
 unit: setup ## Tests that need no engine
 	@$(BIN)/pytest -m 'not engine' -n auto
 
 e2e: setup ## Tests on a real engine, with real images and a real registry
 	@scripts/with-engine $(BIN)/pytest -m engine $(PYTEST)
+
+test-uri: setup ## Compare all of AWS's image URIs with the SageMaker SDK's answers
+	@AWS_DEFAULT_REGION=us-east-1 PYTHONPATH=. "$$(scripts/sdk core)" tests/uri/compare.py
+
+prebuilt: setup ## Write buildkit/prebuilt/images.txt anew from the SageMaker SDK; prints what changes
+	@"$$(scripts/sdk core)" scripts/prebuilt.py
+
+frameworks: setup ## Write buildkit/frameworks.txt anew from the package index: five minutes
+	@$(BIN)/python scripts/frameworks.py
 
 engine-up: ## Start a Docker engine if none answers; prints what to export
 	@scripts/engine up
@@ -60,6 +69,12 @@ docs: setup ## Write docs/clauses.md anew
 
 bench: setup ## Measure the tool against what one would use instead
 	@scripts/with-engine $(BIN)/python scripts/bench.py
+
+bench-serving: setup ## Measure our server against those that people bring today
+	@scripts/with-engine $(BIN)/python scripts/bench_serving.py
+
+measure: setup ## Measure each image of images.toml: size, start, requests per second (long)
+	@scripts/with-engine $(BIN)/python scripts/measure_images.py
 
 clean: ## Remove .venv, dist/ and caches of this folder
 	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache

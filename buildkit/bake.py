@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 
     from buildkit.model import Target
 
-CAUSES = (  # what the engine says -> what it means and what to type next
+CAUSES = (  # what the engine says, in small letters -> what it means and what to type next
     ("no space left on device", "the engine's disk is full", "`docker system prune`, then again"),
+    (
+        r"failed to resolve source metadata.*(?:401 unauthorized|403 forbidden|authorization)",
+        "the registry of the base image refuses the login, or wants one",
+        "`docker login` to it; if a login to ECR has expired `docker logout`, and build again",
+    ),
     (
         "failed to resolve source metadata",
         "the base image cannot be had",
@@ -54,13 +59,17 @@ EXIT = re.compile(r'process ".*" did not complete successfully: (exit code: \d+)
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to run bake: at most `jobs` targets at once (None: as buildx likes)."""
+    """How to run bake: at most `jobs` targets at once (None: as buildx likes).
+
+    `environment` holds what leads docker to logins.
+    """
 
     builder: str
     containerd: bool
     jobs: int | None = None
     fail_fast: bool = False
     verbose: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 Result = Built | ToolError
@@ -118,7 +127,8 @@ def _bake(
         "docker", "buildx", "bake", "--builder", options.builder, "--file", str(file),
         "--metadata-file", str(metadata), "--progress", "plain", *wave,
         # buildx leaves the files of inline Dockerfiles behind: in a folder that goes away.
-        env={**plan.ENVIRONMENT, "TMPDIR": str(file.parent)}, on_line=on_line,
+        env={**plan.ENVIRONMENT, **options.environment, "TMPDIR": str(file.parent)},
+        on_line=on_line,
     )  # fmt: skip
     if done.code == 0 and metadata.exists():
         return progress, json.loads(metadata.read_text(encoding="utf-8"))
@@ -139,7 +149,7 @@ def _failures(progress: Progress, wave: Sequence[str]) -> dict[str, ToolError]:
 def _explained(step: Step, final_error: str) -> ToolError:
     said = f"{step.error} {final_error} {' '.join(step.lines[-TAIL:])}".lower()
     cause, hint = next(
-        ((cause, hint) for sign, cause, hint in CAUSES if sign in said),
+        ((cause, hint) for sign, cause, hint in CAUSES if re.search(sign, said)),
         STOPPED if GONE.search(final_error) else OTHERWISE,
     )
     where = f" at `{step.title[:100]}`" if step.title else ""

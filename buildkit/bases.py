@@ -41,6 +41,12 @@ def substitute(base: str, rules: Sequence[Rule]) -> str | None:
     return None
 
 
+def of_ecr(bases: Iterable[str], rules: Sequence[Rule]) -> tuple[str, ...]:
+    """The registries of ECR, by their names, that bases come from after substitution."""
+    hosts = ((substitute(base, rules) or base).partition("/")[0] for base in bases)
+    return tuple(sorted({host for host in hosts if names.ECR_HOST.fullmatch(host)}))
+
+
 def _full(short: str) -> str:
     host, slash, _ = short.partition("/")
     if slash and (host == "localhost" or "." in host or ":" in host):

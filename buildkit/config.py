@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
@@ -26,6 +27,7 @@ PARTS = {name: field.annotation for name, field in schema.File.model_fields.item
 class Config:
     """images.toml, read and typed. Relative paths in it start at `folder`.
 
+    `region` is the AWS region that the file says, else that of the environment if it may count.
     `problems` are those found while reading: `matrix` adds its own and raises them together.
     """
 
@@ -33,6 +35,7 @@ class Config:
     text: str
     defaults: schema.Axes
     registry: schema.Registry
+    region: str | None
     substitutes: tuple[tuple[str, str], ...]
     images: tuple[tuple[str, schema.Image], ...]
     problems: tuple[Problem, ...]
@@ -42,8 +45,11 @@ class Config:
         return self.path.parent
 
 
-def read(path: Path) -> Config:
-    """Read images.toml. Raises ConfigError if it cannot be read or is not TOML."""
+def read(path: Path, *, alone: bool = False) -> Config:
+    """Read images.toml; `alone`, the environment has no say in what its images are.
+
+    Raises ConfigError if it cannot be read or is not TOML.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")  # Windows editors begin with a mark
     except FileNotFoundError as error:
@@ -52,10 +58,11 @@ def read(path: Path) -> Config:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-    return parse(text, path.absolute())
+    around = None if alone else os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    return parse(text, path.absolute(), around)
 
 
-def parse(text: str, path: Path) -> Config:
+def parse(text: str, path: Path, region: str | None = None) -> Config:
     try:
         document = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
@@ -85,6 +92,7 @@ def parse(text: str, path: Path) -> Config:
         text=text,
         defaults=parts["defaults"],
         registry=parts["registry"],
+        region=parts["registry"].region or region,
         substitutes=tuple(parts["substitutes"].items()),
         images=tuple((name, image) for name, image in typed if image is not None),
         problems=tuple(problems),
@@ -136,7 +144,9 @@ def _validate(
             if not (details["type"] == "too_short" and details["input"])
         ]
     problems += [
-        Problem(path=(*at, *details["loc"]), message=_sentence(annotation, details))
+        Problem(
+            path=(*at, *_written(value, details["loc"])), message=_sentence(annotation, details)
+        )
         for details in wrong
     ]
     if isinstance(value, dict):
@@ -144,6 +154,17 @@ def _validate(
         with suppress(ValidationError):
             return adapter.validate_python({k: v for k, v in value.items() if k not in names})
     return None
+
+
+def _written(value: Any, loc: tuple[str | int, ...]) -> Iterator[str | int]:
+    """Where that is in the file: some shapes of the schema are not spelt out there."""
+    for number, key in enumerate(loc, 1):
+        inside = isinstance(key, int) if isinstance(value, list) else (
+            isinstance(value, dict) and (key in value or number == len(loc))
+        )  # fmt: skip
+        if inside:
+            yield key
+            value = value.get(key) if isinstance(value, dict) else value[key]
 
 
 def _sentence(model: Any, error: Any) -> str:  # noqa: PLR0911 - one per kind
@@ -183,10 +204,10 @@ def _keys(annotation: Any, path: tuple[str | int, ...]) -> list[str]:
     model = next((part for part in _flatten(annotation)), None)
     if model is None:
         return []
-    if not (rest := [key for key in path if isinstance(key, str)]):
-        return [field.alias or name for name, field in model.model_fields.items()]
-    field = model.model_fields[rest[0].replace("-", "_")]
-    return _keys(field.annotation, tuple(rest[1:]))
+    for number, key in enumerate(path, 1):
+        if field := model.model_fields.get(str(key).replace("-", "_")):
+            return _keys(field.annotation, path[number:])
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _flatten(annotation: Any) -> Iterator[type[BaseModel]]:

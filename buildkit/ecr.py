@@ -7,7 +7,6 @@ code that talks to a local API server.
 from __future__ import annotations
 
 import base64
-import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,10 +26,6 @@ if TYPE_CHECKING:
 
     from buildkit.schema import Registry
 
-HOST = re.compile(
-    r"(?P<account>[0-9]{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.(?P<suffix>[a-z0-9.-]+)"
-)
-"""An ECR registry's name (ECR user guide, "Private registries"); dual-stack writes `dkr-ecr`."""
 DUAL_STACK = "on.aws"
 
 LIMITS = Config(connect_timeout=5, read_timeout=20)
@@ -80,9 +75,8 @@ def _of_host(host: str, registry: Registry) -> Place:
         raise UsageError(
             str(error), hint="no `https://`, no path: a host, perhaps a port"
         ) from error
-    match = HOST.fullmatch(host.partition(":")[0])
-    if match and match["suffix"] in (_dns_suffix(match["region"]), DUAL_STACK):
-        return Place(host=host, account=match["account"], region=match["region"])
+    if found := private(host):
+        return found
     if names.is_loopback(host):
         return Place(host=host, account=registry.account, region=registry.region)
     raise UsageError(
@@ -92,9 +86,20 @@ def _of_host(host: str, registry: Registry) -> Place:
     )
 
 
+def private(host: str) -> Place | None:
+    """The registry of ECR with this name, anybody's; None if the name is none of AWS's."""
+    match = names.ECR_HOST.fullmatch(host.partition(":")[0])
+    if match and match["suffix"] in (_dns_suffix(match["region"]), DUAL_STACK):
+        return Place(host=host, account=match["account"], region=match["region"])
+    return None
+
+
 def login(where: Place) -> Login:
-    """A fresh login from GetAuthorizationToken; ECR's tokens live 12 hours. Raises ToolError."""
-    with _translated("asking ECR for a login"):
+    """A fresh login from GetAuthorizationToken; ECR's tokens live 12 hours. Raises ToolError.
+
+    It is the caller's own, and opens what the caller may use of other accounts in the region, too.
+    """
+    with _translated(f"asking ECR for a login to {where.host}"):
         data = _client(where).get_authorization_token()["authorizationData"]
     text = base64.b64decode(data[0]["authorizationToken"]).decode()
     user, _, password = text.partition(":")

@@ -145,5 +145,6 @@ def connect() -> Engine:
         local=sys.platform == "linux"
         and where.startswith("unix://")
         and info.get("OperatingSystem") != "Docker Desktop",
+        gpus="nvidia" in info.get("Runtimes", {}),
         guard=guard.Guard(client=client, run=run, limit=guard.DISK),
     )

@@ -6,7 +6,7 @@ from collections import defaultdict
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from buildkit import cells, names
+from buildkit import cells, compatibility, extended, names, schema
 from buildkit import config as config_module
 from buildkit.cells import Problems, Where, given, matches
 from buildkit.errors import NothingSelectedError
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from buildkit import schema
     from buildkit.cells import Cell
     from buildkit.config import Config
 
@@ -32,6 +31,9 @@ def expand(config: Config) -> tuple[Target, ...]:
     for name, image in config.images:
         found = cells.of_image(name, image, config.defaults, problems)
         targets += [_target(cell, image, config, problems) for cell in found]
+    for target in targets:
+        for message in compatibility.problems(target):
+            problems.add(("image", target.name, "packages"), f"{target.id}: {message}")
     _refuse_twins(targets, problems)
     config_module.fail(config, (*config.problems, *problems.found))
     return tuple(targets)
@@ -60,13 +62,11 @@ def _target(cell: Cell, image: schema.Image, config: Config, problems: Problems)
     )  # fmt: skip
     tag = given("tag", *layers) or config.registry.tag
     features = _features(cell, given("features", *layers), (*at, "features"), problems)
-    base = (given("base", *layers) or {}).get(cell.device)
-    if base is None:
-        problems.add((*at, "base"), f"no base for {cell.device.value}")
-        base = "scratch"
+    target_id = f"{cell.name}-{cell.version}-{cell.device.value}-{words['py']}" + (
+        f"-{cell.purpose.value}" if cell.split else ""
+    )
     return Target(
-        id=f"{cell.name}-{cell.version}-{cell.device.value}-{words['py']}"
-        + (f"-{cell.purpose.value}" if cell.split else ""),
+        id=target_id,
         name=cell.name,
         version=cell.version,
         framework_version=words["framework_version"],
@@ -74,7 +74,7 @@ def _target(cell: Cell, image: schema.Image, config: Config, problems: Problems)
         python=cell.python,
         purpose=cell.purpose,
         platform=given("platform", *layers),
-        base=problems.check((*at, "base"), names.reference, names.expand(base, words)),
+        base=_base(target_id, layers, words, config, problems),
         template=given("template", *layers) or cell.name,
         packages=tuple(
             problems.check((*at, "packages"), names.requirement, names.expand(text, words))
@@ -91,6 +91,31 @@ def _target(cell: Cell, image: schema.Image, config: Config, problems: Problems)
         end_of_life=given("end_of_life", *layers),
         samples=_samples(config, given("samples", *layers), (*at, "samples"), problems),
     )
+
+
+def _base(
+    target_id: str,
+    layers: tuple[schema.Facts, ...],
+    words: dict[str, str],
+    config: Config,
+    problems: Problems,
+) -> str:
+    at: Where = ("image", words["name"], "base")
+    match (given("base", *layers) or {}).get(Device(words["device"])):
+        case str() as pattern:
+            return problems.check(at, names.reference, names.expand(pattern, words))
+        case schema.Prebuilt(prebuilt=table):
+            region = table.region or config.region
+            if region is None:
+                problems.add((*at, "prebuilt"), extended.NO_REGION)
+                return "scratch"
+            try:
+                return extended.base(table, words, given("platform", *layers), region)
+            except ValueError as error:
+                problems.add((*at, "prebuilt"), f"{target_id}: {error}")
+        case _:
+            problems.add(at, f"no base for {words['device']}")
+    return "scratch"
 
 
 def _words(cell: Cell) -> dict[str, str]:

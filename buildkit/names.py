@@ -22,6 +22,10 @@ REFERENCE = re.compile(
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
 MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
+ECR_HOST = re.compile(
+    r"(?P<account>[0-9]{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.(?P<suffix>[a-z0-9.-]+)"
+)
+"""An ECR registry's name (ECR user guide, "Private registries"); dual-stack writes `dkr-ecr`."""
 LONGEST_IMAGE = 1024
 ID = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]*")

@@ -50,9 +50,9 @@ class Project:
         return replace(verified, built=built)
 
 
-def read(file: Path, dist: Path | None) -> Project:
-    """Read images.toml. Raises ConfigError."""
-    found = config.read(file)
+def read(file: Path, dist: Path | None, *, alone: bool = False) -> Project:
+    """Read images.toml; `alone`, as if there were no environment. Raises ConfigError."""
+    found = config.read(file, alone=alone)
     return Project(
         config=found,
         targets=matrix.expand(found),

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import os
 import re
-import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit import console, shell
+from buildkit import console, logins, shell
 from buildkit.errors import ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from buildkit.engine import Engine
     from buildkit.model import Login
 
@@ -54,7 +46,7 @@ class DockerPusher:
         """Push one image under one tag. Raises ToolError with the registry's own words."""
         with self.engine.named(image_id, f"{self.host}/{repository}", tag) as name:
             console.say(f"pushing {name}")
-            with _private_configuration(self.host, self.login) as folder:
+            with logins.alone(self.host, self.login) as folder:
                 # The folder has no contexts, so the endpoint is named.
                 done = shell.run(
                     "docker", "--config", str(folder), "push", name,
@@ -71,17 +63,6 @@ def _failure(name: str, done: shell.Done) -> ToolError:
         hint=_hint(done.output),
         details="\n".join(said[-5:-1]),
     )
-
-
-@contextmanager
-def _private_configuration(host: str, login: Login) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="buildkit-") as name:  # mode 0700
-        secret = base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
-        path = Path(name, "config.json")
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump({"auths": {host: {"auth": secret}}}, file)
-        yield Path(name)
 
 
 def _hint(said: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
-from docker.types import LogConfig, Mount, Ulimit
+from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
 from buildkit import guard, shell
 from buildkit.containers import FAILURES, Container, translated
@@ -39,7 +39,8 @@ class Sandbox:
     """Fits `contract.world.Engine`, but for its images.
 
     `memory` is how many bytes of it one container may have. `local`: the engine runs on this
-    machine's own kernel, so the addresses of its networks are reached from here.
+    machine's own kernel, so the addresses of its networks are reached from here. `gpus`: it can
+    give GPUs to containers.
     """
 
     client: docker.DockerClient
@@ -47,6 +48,7 @@ class Sandbox:
     run: str
     memory: int
     local: bool
+    gpus: bool
     guard: guard.Guard
     closed: threading.Event = field(default_factory=threading.Event)
 
@@ -80,7 +82,9 @@ class Sandbox:
         self._refuse_when_closed()
         host = urlparse(self.endpoint).hostname or "127.0.0.1"
         with translated(f"creating a container of `{image}`"):
-            created = self.client.containers.create(image, **self._options(start, host))
+            created = self.client.containers.create(
+                image, **self._options(start, host), device_requests=self._devices(image)
+            )
         number = str(created.id)
         self.guard.watch(number, [mount.volume for mount in start.mounts])
         try:
@@ -143,6 +147,14 @@ class Sandbox:
             options |= {"network": network, "networking_config": {network: endpoint_config}}
         ports = {f"{port}/tcp": (_publish_on(host), 0) for port in start.ports}
         return {**options, "hostname": start.hostname, "ports": ports}
+
+    def _devices(self, image: str) -> list[DeviceRequest]:
+        """All GPUs for an image that asks for them as NVIDIA's container toolkit reads it."""
+        if not self.gpus:
+            return []
+        variables = self.client.images.get(image).attrs["Config"].get("Env") or ()
+        asked = any(pair.startswith("NVIDIA_VISIBLE_DEVICES=") for pair in variables)
+        return [DeviceRequest(count=-1, capabilities=[["gpu"]])] if asked else []
 
     @property
     def _labels(self) -> dict[str, str]:

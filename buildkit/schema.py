@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import regex
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+)
 
 from buildkit import names
 from buildkit.features import Feature  # noqa: TC001 - pydantic reads it
@@ -37,7 +45,12 @@ def _regex(text: str) -> str:
 
 
 def _every_device(value: object) -> object:
-    return {device.value: value for device in Device} if isinstance(value, str) else value
+    for_all = isinstance(value, str) or (isinstance(value, dict) and "prebuilt" in value)
+    return {device.value: value for device in Device} if for_all else value
+
+
+def _kind_of_base(value: object) -> str:
+    return "prebuilt image" if isinstance(value, (dict, Prebuilt)) else "pattern"
 
 
 def _matching(pattern: Any, what: str) -> AfterValidator:
@@ -67,7 +80,7 @@ Python = Annotated[str, _matching(names.PYTHON, "a Python version such as `3.11`
 Platform = Annotated[str, _matching(names.PLATFORM, "linux/amd64 or linux/arm64")]
 Argument = Annotated[str, _matching(names.ARGUMENT, "an argument name (letters, digits, `_`)")]
 Regex = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_regex)]
-Bases = Annotated[dict[Device, Pattern], BeforeValidator(_every_device)]
+Region = Annotated[str, _matching(names.REGION, "a region such as `eu-west-1`")]
 Distinct = AfterValidator(_distinct)
 
 
@@ -115,6 +128,30 @@ class SamplesTable(Model):
     startup_seconds: Annotated[int, Field(strict=True, ge=60, le=3600)] | None = None
 
 
+class PrebuiltTable(Model):
+    """One of AWS's images. What is not given is the target's; see `prebuilt.question.Query`."""
+
+    framework: Pattern
+    version: Pattern = "{framework_version}"
+    device: Pattern = "{device}"
+    python: Pattern = "{python}"
+    purpose: Pattern | None = None
+    base_framework: Pattern | None = None
+    container_version: Pattern | None = None
+    region: Region | None = None
+
+
+class Prebuilt(Model):
+    prebuilt: PrebuiltTable
+
+
+Base = Annotated[
+    Annotated[Pattern, Tag("pattern")] | Annotated[Prebuilt, Tag("prebuilt image")],
+    Discriminator(_kind_of_base),
+]
+Bases = Annotated[dict[Device, Base], BeforeValidator(_every_device)]
+
+
 class Facts(Model):
     """What a cell is made of. Each key of an override replaces the image's, whole."""
 
@@ -153,7 +190,7 @@ class Registry(Model):
     """Where images are pushed: an ECR account and region, or the name of a registry's host."""
 
     account: Annotated[str, _matching(names.ACCOUNT, "an AWS account of 12 digits")] | None = None
-    region: Annotated[str, _matching(names.REGION, "a region such as `eu-west-1`")] | None = None
+    region: Region | None = None
     host: Annotated[str, AfterValidator(names.host)] | None = None
     repository: Pattern | None = None
     tag: Pattern = "{version}-{device}-{py}"

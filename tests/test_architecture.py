@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"commands.report", "commands.subject", "commands.pages"},
     {"options", "project", "delivery", "pipeline"},
     {"matrix", "bake", "verify", "publish", "push"},
-    {"cells", "render", "plan", "progress", "records", "secrets", "engine", "ecr", "registry",
+    {"cells", "compatibility", "extended", "render", "plan", "progress", "records", "secrets", "engine", "ecr", "logins", "registry",
      "junit", "page"},
     {"contract.kit", "config", "sandbox"},
     {"contract.suite", "contract.probe", "guard"},
@@ -42,8 +43,10 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"contract.bench", "contract.archive"},
     {"contract.scripts.userscripts", "contract.jobs.resuming"},
     {"contract.answers", "contract.catalogue", "contract.mistakes", "contract.world", "schema", "locate", "bases", "shell"},
-    {"console", "names"},
-    {"model", "errors"},
+    {"prebuilt.lookup"},
+    {"prebuilt.choose"},
+    {"console", "names", "prebuilt.facts", "prebuilt.instances", "prebuilt.question"},
+    {"model", "errors", "tables"},
     {"features"},
 )  # fmt: skip
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
@@ -112,6 +115,17 @@ def test_the_contract_knows_nothing_of_the_matrix() -> None:
                 other for other in MODULES if other.startswith("contract.")
             }
             assert own_imports(path) <= allowed
+
+
+def test_whoever_only_looks_up_an_image_loads_nothing_but_the_standard_library() -> None:
+    looking_up = {name for name in MODULES if name.startswith("prebuilt.")}
+    looking_up |= {"errors", "tables"}
+    for path in (PACKAGE / "__init__.py", *(MODULES[name] for name in looking_up)):
+        assert {each.partition(".")[0] for each in imports(path)} <= {
+            "buildkit",
+            *sys.stdlib_module_names,
+        }
+        assert own_imports(path) <= looking_up
 
 
 def test_only_verify_makes_a_verified_value() -> None:

@@ -301,7 +301,7 @@ def test_what_follows_from_a_wrong_key_is_not_told_as_well() -> None:
     )
     assert [line.split(": ")[:2] for line in found.splitlines()] == [
         ["3 problems in images.toml"],
-        ["images.toml:3", "defaults.base.cpu"],
+        ["images.toml:3", "defaults.base"],
         ["images.toml:7", "image.one.packages"],
         ["images.toml:8", "image.one.exclude.0"],
     ]

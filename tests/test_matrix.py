@@ -18,12 +18,12 @@ base = { cpu = "python:{python}-slim", gpu = "nvidia/cuda:12" }
 pythons = ["3.9", "3.11"]
 
 [image.torch]
-versions = ["2.4.1", "2.5.1+cu124-2"]
+versions = ["2.4.1", "2.5.1+ours-2"]
 devices = ["cpu", "gpu"]
 purposes = ["training", "inference"]
 packages = ["torch=={framework_version}"]
 exclude = [{ version = "2.4*", device = "gpu" }, { python = "3.9" }]
-include = [{ version = "2.3.0", device = "cpu", python = "3.13", purpose = "inference" }]
+include = [{ version = "2.3.0", device = "cpu", python = "3.12", purpose = "inference" }]
 
 [[image.torch.override]]
 when = { version = "2.5*", purpose = "training" }
@@ -39,18 +39,18 @@ def test_the_matrix_is_the_product_less_what_is_excluded_plus_what_is_included()
     assert [each.id for each in targets(MATRIX)] == [
         "torch-2.4.1-cpu-py311-training",
         "torch-2.4.1-cpu-py311-inference",
-        "torch-2.5.1+cu124-2-cpu-py311-training",
-        "torch-2.5.1+cu124-2-cpu-py311-inference",
-        "torch-2.5.1+cu124-2-gpu-py311-training",
-        "torch-2.5.1+cu124-2-gpu-py311-inference",
-        "torch-2.3.0-cpu-py313-inference",
+        "torch-2.5.1+ours-2-cpu-py311-training",
+        "torch-2.5.1+ours-2-cpu-py311-inference",
+        "torch-2.5.1+ours-2-gpu-py311-training",
+        "torch-2.5.1+ours-2-gpu-py311-inference",
+        "torch-2.3.0-cpu-py312-inference",
     ]
 
 
 def test_a_cell_has_its_device_s_base_and_its_overrides() -> None:
     gpu = next(t for t in targets(MATRIX) if t.device is Device.GPU)
     assert gpu.base == "nvidia/cuda:12"
-    assert gpu.packages == ("torch==2.5.1+cu124", "horovod")
+    assert gpu.packages == ("torch==2.5.1+ours", "horovod")
     assert gpu.labels == (("gpu", "py311"), ("buildkit.features", "gpu"))
 
 

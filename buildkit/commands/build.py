@@ -13,6 +13,7 @@ from buildkit import (
     bases,
     console,
     engine,
+    logins,
     options,
     pipeline,
     plan,
@@ -25,9 +26,10 @@ from buildkit.commands import report
 from buildkit.project import read as read_project
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from buildkit.model import Built, Rendered, Target
+    from buildkit.model import Built, Login, Rendered, Target
     from buildkit.project import Project
 
 
@@ -92,6 +94,7 @@ def command(
         docker = engine.connect()
         stack.callback(docker.sweep)
         publish = _publisher(project, registry, docker) if push else None
+        environment = stack.enter_context(logins.beside(_logins(targets, rules)))
         _record(project.records, rendered)
         console.say(f"building {len(targets)} targets" if len(targets) > 1 else "building 1 target")
         options_of_bake = bake.Options(
@@ -100,6 +103,7 @@ def command(
             jobs=jobs,
             fail_fast=fail_fast,
             verbose=verbose,
+            environment=environment,
         )
 
         def work(_target: Target, built: Built) -> pipeline.Outcome:
@@ -123,6 +127,20 @@ def _publisher(project: Project, host: str | None, docker: engine.Engine) -> pip
     from buildkit import delivery  # noqa: PLC0415 - boto3 takes long to load: only for a push
 
     return delivery.to(project.config.registry, host, docker).publish
+
+
+def _logins(targets: Sequence[Target], rules: Sequence[bases.Rule]) -> Mapping[str, Login]:
+    """A login for each registry of ECR that a base comes from and docker has none for."""
+    hosts = logins.lacking(bases.of_ecr((target.base for target in targets), rules))
+    if not hosts:
+        return {}
+    from buildkit import ecr  # noqa: PLC0415 - as above
+
+    found = {}
+    for place in filter(None, map(ecr.private, hosts)):
+        console.say(f"logging in to {place.host}")
+        found[place.host] = ecr.login(place)
+    return found
 
 
 def _record(where: records.Records, rendered: tuple[Rendered, ...]) -> None:

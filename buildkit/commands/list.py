@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import config, matrix, options
+from buildkit import compatibility, config, matrix, options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +36,7 @@ def command(*, select: tuple[str, ...], file: Path, as_json: bool) -> None:
 
 
 def _facts(target: Target) -> dict[str, object]:
+    cuda = compatibility.cuda_of(target)
     return {
         "id": target.id,
         "name": target.name,
@@ -49,11 +50,16 @@ def _facts(target: Target) -> dict[str, object]:
         "repository": target.repository,
         "tag": target.tag,
         "end_of_life": target.end_of_life,
+        "cuda": cuda.version if cuda else None,
+        "driver": cuda.driver if cuda else None,
     }
 
 
 def _note(target: Target) -> str:
-    return "" if target.end_of_life is None else f"end of life {target.end_of_life}"
+    cuda = compatibility.cuda_of(target)
+    notes = [f"end of life {target.end_of_life}"] if target.end_of_life else []
+    notes += [f"CUDA {cuda.version}, driver {cuda.driver} or newer"] if cuda else []
+    return "; ".join(notes)
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -46,7 +46,7 @@ def command(
     Commit the output, and let CI run `render --check`: a change of a template or of images.toml
     then shows what it does to every image.
     """
-    project = read_project(file, dist)
+    project = read_project(file, dist, alone=True)
     targets = project.select(select or ("*",))
     rendered = render.render_all(targets, render.templates(project.config.folder))
     folder = output or project.config.folder / "dockerfiles"

@@ -91,6 +91,8 @@ def main() -> None:
         print(f"accuracy={accuracy:.4f}")
         torch.jit.script(classifier).save(arguments.model_dir / "model.pth")
     if workers > 1:
+        # Whoever leaves first must not break off what another still sends.
+        torch.distributed.barrier()
         torch.distributed.destroy_process_group()
 
 

@@ -1,0 +1,88 @@
+"""Docker configurations that hold logins: private folders that end with the work under them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from buildkit.errors import ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from buildkit.model import Login
+
+FILE = "config.json"
+
+
+@contextmanager
+def alone(host: str, login: Login) -> Iterator[Path]:
+    """A configuration with this login and nothing else: for `docker --config`."""
+    with TemporaryDirectory(prefix="buildkit-") as folder:  # mode 0700
+        _write(Path(folder), {"auths": {host: _entry(login)}})
+        yield Path(folder)
+
+
+@contextmanager
+def beside(logins: Mapping[str, Login]) -> Iterator[Mapping[str, str]]:
+    """The user's own configuration with some logins more, as an environment that leads there.
+
+    Contexts, plugins and builders are the user's. Without a login nothing changes.
+    """
+    if not logins:
+        yield {}
+        return
+    own = _folder()
+    document = _read(own)
+    for host, login in logins.items():
+        document.setdefault("auths", {})[host] = _entry(login)
+        # Or docker would ask the user's store of credentials, for this host too.
+        document.setdefault("credHelpers", {})[host] = ""
+    with TemporaryDirectory(prefix="buildkit-") as folder:
+        if own.is_dir():
+            for path in own.iterdir():
+                if path.name != FILE:
+                    Path(folder, path.name).symlink_to(path)
+        _write(Path(folder), document)
+        builders = os.environ.get("BUILDX_CONFIG") or str(own / "buildx")
+        yield {"DOCKER_CONFIG": folder, "BUILDX_CONFIG": builders}
+
+
+def lacking(hosts: Iterable[str]) -> tuple[str, ...]:
+    """Those that the user has not logged in to with docker."""
+    document = _read(_folder())
+    known = {*document.get("auths", {}), *document.get("credHelpers", {})}
+    return tuple(host for host in hosts if not known & {host, f"https://{host}"})
+
+
+def _folder() -> Path:
+    return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker").absolute()
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    path = folder / FILE
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ToolError(
+            f"{path} cannot be read: {error}", hint="it is docker's own: `docker info` tells"
+        ) from error
+    return document
+
+
+def _entry(login: Login) -> dict[str, str]:
+    secret = base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
+    return {"auth": secret}
+
+
+def _write(folder: Path, document: Mapping[str, Any]) -> None:
+    descriptor = os.open(folder / FILE, os.O_WRONLY | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(document, file)

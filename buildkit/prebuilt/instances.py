@@ -1,0 +1,41 @@
+"""SageMaker instance types: which devices of images they run."""
+
+from __future__ import annotations
+
+import re
+
+from buildkit.errors import UsageError
+
+TYPE = re.compile(r"(?:ml[._])?(?P<family>[a-z]+[0-9][a-z0-9-]*?)(?:\.[a-z0-9-]+)?")
+ARM = re.compile(r"[a-z]+[0-9]+g[a-z]*")
+"""Graviton: a `g` after the generation, as in `c7gn`; in `g5` it is the first letter."""
+LOCAL = {"local": ("cpu",), "local_gpu": ("gpu",)}
+CHIPS = (  # AWS's own: the first Inferentia is another architecture than the later ones
+    ("inf1", ("inf1", "inf")),
+    ("inf", ("inf2", "neuronx")),
+    ("trn", ("trn", "neuronx")),
+)
+
+
+def devices(instance_type: str) -> tuple[str, ...]:
+    """The devices whose images run there, the closest one first. Raises UsageError."""
+    if instance_type in LOCAL:
+        return LOCAL[instance_type]
+    family = _family(instance_type)
+    for prefix, found in CHIPS:
+        if family.startswith(prefix):
+            return found
+    return (family, "gpu" if family[0] in "gp" else "cpu")
+
+
+def is_arm(instance_type: str) -> bool:
+    return ARM.fullmatch(_family(instance_type)) is not None
+
+
+def _family(instance_type: str) -> str:
+    match = TYPE.fullmatch(instance_type)
+    if match is None:
+        raise UsageError(
+            f"`{instance_type}` is not an instance type", hint="such as `ml.m5.xlarge` or `local`"
+        )
+    return match["family"]

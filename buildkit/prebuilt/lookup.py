@@ -1,0 +1,121 @@
+"""A question for one of AWS's prebuilt images -> its URI, or an error that names the nearest ones.
+
+Never another version, device or region than asked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildkit.errors import UsageError
+from buildkit.prebuilt import choose, facts
+from buildkit.prebuilt.question import Answer, Query
+
+if TYPE_CHECKING:
+    from buildkit.prebuilt.facts import Entry
+
+ADDABLE = ("pytorch-smp", "spark")
+"""Frameworks whose tags may end with a `container_version` that the data does not hold."""
+
+
+def image_uri(
+    framework: str,
+    region: str,
+    version: str | None = None,
+    *,
+    python: str | None = None,
+    device: str | None = None,
+    instance_type: str | None = None,
+    purpose: str | None = None,
+    base_framework: str | None = None,
+    accelerator: str | None = None,
+    container_version: str | None = None,
+) -> str:
+    """The URI of one of AWS's prebuilt SageMaker images; see `Query` for the words.
+
+    Raises NothingSelectedError if there is no such image, and UsageError if there are several.
+    """
+    query = Query(
+        framework, region, version, python, device, instance_type, purpose, base_framework,
+        accelerator, container_version,
+    )  # fmt: skip
+    return look_up(query).uri
+
+
+def look_up(query: Query) -> Answer:
+    """The one image that is asked for. Raises NothingSelectedError or UsageError."""
+    region = facts.regions().get(query.region)
+    if region is None:
+        known = facts.regions()
+        raise choose.nothing(f"AWS has no images in `{query.region}`", query.region, known)
+    found = choose.fitting(query)
+    there = tuple(e for e in found if query.region in facts.regions_of(e.accounts))
+    if not there:
+        near = sorted(frozenset().union(*(facts.regions_of(e.accounts) for e in found)))
+        raise choose.nothing(f"{_told(query)} is not in {query.region}", query.region, near)
+    answers = tuple(_answer(entry, query, region) for entry in there)
+    if len({answer.uri for answer in answers}) > 1:
+        raise _several(query, there)
+    return answers[0]
+
+
+def _answer(entry: Entry, query: Query, region: facts.Region) -> Answer:
+    python, base = entry.python or "", next(iter(entry.bases), "")
+    words = {
+        "version": query.version or entry.names[0],
+        "device": entry.device or "",
+        "python": python,
+        "-python": f"-{python}" if query.python else "",
+        "digits": python.removeprefix("py"),
+        "base": _number(query.base_framework or base),
+        "full_base": _number(base),
+    }
+    tag, repository = entry.tag.format_map(words), entry.repository.format_map(words)
+    if query.container_version is not None:
+        if entry.framework not in ADDABLE:
+            raise UsageError(
+                f"the tags of `{entry.framework}` end as they are; `{query.container_version}` "
+                "cannot be added",
+                hint=f"only those of {' and '.join(ADDABLE)} can take a container version",
+            )
+        tag = f"{tag}-{query.container_version}"
+    account = region.accounts[facts.family(entry.accounts)]
+    host = f"{account}.dkr.ecr.{region.name}.{region.domain}"
+    return Answer(
+        uri=f"{host}/{repository}:{tag}" if tag else f"{host}/{repository}",
+        host=host,
+        repository=repository,
+        tag=tag or None,
+        account=account,
+        region=region.name,
+        partition=region.partition,
+        framework=entry.framework,
+        version=entry.names[0],
+        purpose=entry.purpose,
+        device=entry.device,
+        python=entry.python,
+        base_framework=base or None,
+    )
+
+
+def _number(base: str) -> str:
+    return base.removeprefix("pytorch").removeprefix("tensorflow")
+
+
+def _several(query: Query, found: tuple[Entry, ...]) -> UsageError:
+    asked = (
+        ("purpose", query.purpose, {entry.purpose for entry in found}),
+        ("device", query.device or query.instance_type, {entry.device or "any" for entry in found}),
+        ("python", query.python, {entry.python or "any" for entry in found}),
+        ("base_framework", query.base_framework, {b for e in found for b in e.bases}),
+    )
+    open_ = [(name, values) for name, told, values in asked if told is None and len(values) > 1]
+    return UsageError(
+        f"{len(found)} images of AWS are {_told(query)}: say {' and '.join(n for n, _ in open_)}",
+        hint="; ".join(choose.listed(name, sorted(values)) for name, values in open_),
+    )
+
+
+def _told(query: Query) -> str:
+    parts = (query.version, query.base_framework, query.purpose, query.device, query.python)
+    return f"`{query.framework}` {' '.join(filter(None, parts))}".rstrip()

@@ -1,0 +1,46 @@
+"""What one can ask about AWS's prebuilt images, and what the answer holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked for. What is None is not asked; if it matters, that is an error.
+
+    `python` is written `3.11` or `py311`; `device` is `cpu`, `gpu` or one of the chips and machine
+    families that images are made for; an `instance_type` such as `ml.g5.xlarge` names it, too.
+    `purpose` is `training`, `inference` or one of the SDK's other scopes. `base_framework`, such as
+    `pytorch2.0`, is what Hugging Face's images build on.
+    """
+
+    framework: str
+    region: str
+    version: str | None = None
+    python: str | None = None
+    device: str | None = None
+    instance_type: str | None = None
+    purpose: str | None = None
+    base_framework: str | None = None
+    accelerator: str | None = None
+    container_version: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An image of AWS. `version` is the full one; the tag has what was asked, as AWS tags both."""
+
+    uri: str
+    host: str
+    repository: str
+    tag: str | None
+    account: str
+    region: str
+    partition: str
+    framework: str
+    version: str
+    purpose: str
+    device: str | None
+    python: str | None
+    base_framework: str | None

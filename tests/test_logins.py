@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buildkit import bases, ecr, logins
+from buildkit.errors import ToolError
+from buildkit.model import Login
+
+HOST = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
+TOKEN = Login(user="AWS", password="a secret")
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "docker"
+    folder.mkdir()
+    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
+    monkeypatch.delenv("BUILDX_CONFIG", raising=False)
+    return folder
+
+
+def write(folder: Path, **document: Any) -> None:
+    (folder / "config.json").write_text(json.dumps(document))
+
+
+def test_a_login_is_added_to_the_user_s_configuration_and_ends_with_the_work(own: Path) -> None:
+    write(own, currentContext="mine", auths={"other.example": {"auth": "x"}})
+    (own / "contexts").mkdir()
+    with logins.beside({HOST: TOKEN}) as environment:
+        folder = Path(environment["DOCKER_CONFIG"])
+        document = json.loads((folder / "config.json").read_text())
+        assert document["currentContext"] == "mine"
+        assert document["auths"] == {
+            "other.example": {"auth": "x"},
+            HOST: {"auth": "QVdTOmEgc2VjcmV0"},
+        }
+        assert (folder / "contexts").resolve() == own / "contexts"
+        assert environment["BUILDX_CONFIG"] == str(own / "buildx")
+        assert stat.S_IMODE((folder / "config.json").stat().st_mode) == 0o600
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert not folder.exists()
+    assert {path.name for path in own.iterdir()} == {"config.json", "contexts"}
+    assert "QVdT" not in (own / "config.json").read_text()
+
+
+def test_a_store_of_credentials_is_not_asked_for_that_host(own: Path) -> None:
+    write(own, credsStore="desktop")
+    with logins.beside({HOST: TOKEN}) as environment:
+        document = json.loads(Path(environment["DOCKER_CONFIG"], "config.json").read_text())
+    assert document["credsStore"] == "desktop"
+    assert document["credHelpers"] == {HOST: ""}
+
+
+def test_without_a_login_nothing_changes(own: Path) -> None:
+    with logins.beside({}) as environment:
+        assert environment == {}
+
+
+def test_docker_need_not_be_configured_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "absent"))
+    assert logins.lacking([HOST]) == (HOST,)
+    with logins.beside({HOST: TOKEN}) as environment:
+        (only,) = Path(environment["DOCKER_CONFIG"]).iterdir()
+    assert only.name == "config.json"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        pytest.param({"auths": {HOST: {"auth": "x"}}}, id="docker login"),
+        pytest.param({"auths": {f"https://{HOST}": {}}, "credsStore": "pass"}, id="with a store"),
+        pytest.param({"credHelpers": {HOST: "ecr-login"}}, id="a helper"),
+    ],
+)
+def test_what_the_user_has_logged_in_to_is_left_alone(own: Path, document: dict[str, Any]) -> None:
+    write(own, **document)
+    assert logins.lacking([HOST, "b.example"]) == ("b.example",)
+
+
+def test_a_configuration_that_is_none_is_named(own: Path) -> None:
+    (own / "config.json").write_text("{")
+    with pytest.raises(ToolError, match="config.json cannot be read") as caught:
+        logins.lacking([HOST])
+    assert caught.value.hint
+
+
+def test_registries_of_ecr_are_found_behind_substitutes() -> None:
+    rules = bases.parse(
+        [f"python:*={HOST}/docker-hub/library/python:*", f"{HOST}/a=mirror.example/a"]
+    )
+    found = bases.of_ecr(
+        ["python:3.11", f"{HOST}/a", "692866216735.dkr.ecr.eu-south-1.amazonaws.com/x", "debian"],
+        rules,
+    )
+    assert found == (HOST, "692866216735.dkr.ecr.eu-south-1.amazonaws.com")[::-1]
+
+
+@pytest.mark.parametrize(
+    ("host", "region"),
+    [
+        pytest.param(HOST, "us-east-1", id="commercial"),
+        pytest.param("727897471807.dkr.ecr.cn-north-1.amazonaws.com.cn", "cn-north-1", id="China"),
+        pytest.param("763104351884.dkr-ecr.us-east-1.on.aws", "us-east-1", id="dual stack"),
+        pytest.param("763104351884.dkr.ecr.us-east-1.amazonaws.example", None, id="not AWS's"),
+        pytest.param("727897471807.dkr.ecr.cn-north-1.amazonaws.com", None, id="another partition"),
+        pytest.param("127.0.0.1:5050", None, id="this machine"),
+    ],
+)
+def test_ecr_s_logins_go_to_ecr_alone(host: str, region: str | None) -> None:
+    place = ecr.private(host)
+    assert (place and place.region) == region

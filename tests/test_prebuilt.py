@@ -1,0 +1,191 @@
+"""AWS's prebuilt images. `make test-uri` compares all of them with the SageMaker SDK's answers."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buildkit import Query, image_uri, look_up
+from buildkit.errors import BuildkitError, NothingSelectedError, UsageError
+from buildkit.prebuilt import facts
+
+
+@pytest.mark.parametrize(
+    ("asked", "uri"),
+    [
+        pytest.param(
+            {"framework": "pytorch", "version": "2.5.1", "purpose": "training", "device": "cpu", "python": "3.11", "region": "eu-west-1"},
+            "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.5.1-cpu-py311",
+            id="a deep learning container",
+        ),
+        pytest.param(
+            {"framework": "pytorch", "version": "2.5", "purpose": "training", "instance_type": "ml.g5.xlarge", "python": "py311", "region": "cn-north-1"},
+            "727897471807.dkr.ecr.cn-north-1.amazonaws.com.cn/pytorch-training:2.5-gpu-py311",
+            id="a short version, an instance type, another partition",
+        ),
+        pytest.param(
+            {"framework": "sklearn", "version": "1.2-1", "region": "us-isob-east-1"},
+            "281123927165.dkr.ecr.us-isob-east-1.sc2s.sgov.gov/sagemaker-scikit-learn:1.2-1-cpu-py3",
+            id="one image for every purpose",
+        ),
+        pytest.param(
+            {"framework": "xgboost", "version": "latest", "region": "us-east-1"},
+            "811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:latest",
+            id="a tag that tells nothing",
+        ),
+        pytest.param(
+            {"framework": "model-monitor", "region": "us-west-2"},
+            "159807026194.dkr.ecr.us-west-2.amazonaws.com/sagemaker-model-monitor-analyzer",
+            id="no tag",
+        ),
+        pytest.param(
+            {"framework": "huggingface", "version": "4.28", "base_framework": "pytorch2.0", "purpose": "training", "region": "eu-west-1"},
+            "763104351884.dkr.ecr.eu-west-1.amazonaws.com/huggingface-pytorch-training:2.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04",
+            id="a base framework",
+        ),
+        pytest.param(
+            {"framework": "pytorch", "version": "1.12", "instance_type": "ml.c7g.xlarge", "region": "eu-west-1"},
+            "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-inference-graviton:1.12-cpu-py38-ubuntu20.04-sagemaker",
+            id="Graviton",
+        ),
+        pytest.param(
+            {"framework": "pytorch", "version": "1.11", "instance_type": "ml.trn1.2xlarge", "region": "us-east-1"},
+            "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training-neuron:1.11-neuron-py38-sdk2.4.0-ubuntu20.04",
+            id="Trainium",
+        ),
+        pytest.param(
+            {"framework": "tensorflow", "version": "1.14", "accelerator": "ml.eia1.medium", "region": "us-east-1"},
+            "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference-eia:1.14-cpu",
+            id="Elastic Inference",
+        ),
+        pytest.param(
+            {"framework": "chainer", "version": "5.0.0", "purpose": "training", "device": "gpu", "python": "py3", "region": "us-west-2"},
+            "520713654638.dkr.ecr.us-west-2.amazonaws.com/sagemaker-chainer:5.0.0-gpu-py3",
+            id="a legacy account",
+        ),
+        pytest.param(
+            {"framework": "spark", "version": "3.3", "container_version": "v1", "python": "py39", "region": "us-west-2"},
+            "153931337802.dkr.ecr.us-west-2.amazonaws.com/sagemaker-spark-processing:3.3-cpu-py39-v1",
+            id="the end of a tag",
+        ),
+        pytest.param(
+            {"framework": "sagemaker-base-python", "version": "1.0", "python": "3.10", "region": "us-west-2"},
+            "236514542706.dkr.ecr.us-west-2.amazonaws.com/sagemaker-base-python-310:1.0",
+            id="Python in the repository",
+        ),
+    ],
+)  # fmt: skip
+def test_an_image_is_found(asked: dict[str, Any], uri: str) -> None:
+    assert image_uri(**asked) == uri
+
+
+PYTORCH: dict[str, Any] = {
+    "framework": "pytorch",
+    "version": "2.5.1",
+    "purpose": "training",
+    "device": "cpu",
+    "python": "3.11",
+    "region": "eu-west-1",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message", "hint"),
+    [
+        pytest.param({"framework": "pytroch"}, NothingSelectedError, "`pytroch`", "`pytorch`", id="a misspelt framework"),
+        pytest.param({"version": "2.5.9"}, NothingSelectedError, "2.5.9", "`2.5.1`", id="another version"),
+        pytest.param({"version": None}, UsageError, "many versions", "`2.8.0`", id="no version"),
+        pytest.param({"region": "eu-west-11"}, NothingSelectedError, "`eu-west-11`", "`eu-west-1`", id="a region that is not there"),
+        pytest.param({"region": "pytorch", "framework": "eu-west-1"}, NothingSelectedError, "`pytorch`", "`us-west-2`", id="swapped words"),
+        pytest.param({"python": "3.9"}, NothingSelectedError, "`py39`", "`py311`", id="another Python"),
+        pytest.param({"device": "inf2"}, NothingSelectedError, "`inf2`", "`cpu`", id="another device"),
+        pytest.param({"device": None, "instance_type": "ml.c6g.xlarge"}, NothingSelectedError, "on ARM", "without a `g`", id="training on Graviton"),
+        pytest.param({"device": None, "instance_type": "big"}, UsageError, "`big`", "ml.m5.xlarge", id="no instance type"),
+        pytest.param({"purpose": "trainning"}, NothingSelectedError, "`trainning`", "`training`", id="a misspelt purpose"),
+        pytest.param({"device": None, "purpose": None}, UsageError, "purpose and device", "`inference`, `training`", id="several"),
+        pytest.param({"container_version": "cu124"}, UsageError, "`cu124`", "spark", id="a container version for all"),
+        pytest.param({"framework": "pytorch-smp", "version": "2.5.1", "device": "gpu", "region": "af-south-1"}, NothingSelectedError, "not in af-south-1", "`", id="not in this region"),
+        pytest.param({"accelerator": "eia"}, UsageError, "`eia`", "ml.eia1.medium", id="no accelerator"),
+    ],
+)  # fmt: skip
+def test_what_is_not_there_is_an_error_that_names_the_nearest(
+    changes: dict[str, Any], error: type[BuildkitError], message: str, hint: str
+) -> None:
+    with pytest.raises(error) as caught:
+        image_uri(**{**PYTORCH, **changes})
+    assert message in caught.value.message
+    assert hint in (caught.value.hint or "")
+
+
+OLD_PAGE = (  # AWS's page of 2019: which account has which images of TensorFlow and MXNet
+    ("tensorflow", "1.13", "training", "py3", "763104351884", "tensorflow-training:1.13-cpu-py3"),
+    ("tensorflow", "1.13", "training", "py2", "520713654638", "sagemaker-tensorflow-scriptmode:1.13-cpu-py2"),
+    ("tensorflow", "1.13", "inference", None, "763104351884", "tensorflow-inference:1.13-cpu"),
+    ("tensorflow", "1.12", "inference", None, "520713654638", "sagemaker-tensorflow-serving:1.12-cpu"),
+    ("tensorflow", "1.10", "training", "py2", "520713654638", "sagemaker-tensorflow:1.10-cpu-py2"),
+    ("mxnet", "1.4.1", "training", "py3", "763104351884", "mxnet-training:1.4.1-cpu-py3"),
+    ("mxnet", "1.4.1", "training", "py2", "520713654638", "sagemaker-mxnet:1.4.1-cpu-py2"),
+    ("chainer", "5.0.0", "inference", "py2", "520713654638", "sagemaker-chainer:5.0.0-cpu-py2"),
+    ("pytorch", "1.1", "training", "py3", "520713654638", "sagemaker-pytorch:1.1-cpu-py3"),
+    ("pytorch", "1.2", "training", "py3", "763104351884", "pytorch-training:1.2-cpu-py3"),
+    ("tensorflow", "1.13", "eia", None, "520713654638", "sagemaker-tensorflow-serving-eia:1.13-cpu"),
+    ("mxnet", "1.4.0", "eia", "py3", "520713654638", "sagemaker-mxnet-serving-eia:1.4.0-cpu-py3"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("line", OLD_PAGE, ids=lambda line: line[-1])
+def test_the_patterns_of_aws_s_old_page_hold(line: tuple[str, ...]) -> None:
+    framework, version, purpose, python, account, image = line
+    found = image_uri(framework, "us-west-2", version, purpose=purpose, python=python, device="cpu")
+    assert found == f"{account}.dkr.ecr.us-west-2.amazonaws.com/{image}"
+
+
+def test_no_word_that_is_wrong_gets_an_answer_and_each_gets_a_hint() -> None:
+    chance = random.Random(0)
+    for _ in range(2000):
+        framework = chance.choice(facts.frameworks())
+        entry = chance.choice(facts.entries(framework))
+        asked: dict[str, Any] = {
+            "framework": framework,
+            "region": chance.choice(sorted(facts.regions_of(entry.accounts))),
+            "version": entry.names[0] or None,
+            "purpose": entry.purpose,
+            "device": entry.device or "cpu",
+            "python": entry.python,
+            "base_framework": next(iter(entry.bases), None),
+        }
+        assert image_uri(**asked)
+        wrong = chance.choice(
+            ("framework", "region", "version", "purpose", "device", "python", "base_framework")
+        )
+        text = asked[wrong] or "1x"
+        place = chance.randrange(len(text) + 1)
+        asked[wrong] = chance.choice((
+            f"{text[:place]}ß{text[place:]}", text.upper() + "_", f"{text}\n", f"../{text}", " ", "x" * 999,
+        ))  # fmt: skip
+        with pytest.raises((NothingSelectedError, UsageError)) as caught:
+            image_uri(**asked)
+        assert caught.value.hint
+
+
+def test_the_answer_tells_the_full_version_and_the_tag_what_was_asked() -> None:
+    answer = look_up(Query(**{**PYTORCH, "version": "2.5"}))
+    assert (answer.version, answer.tag) == ("2.5.1", "2.5-cpu-py311")
+    assert (answer.account, answer.partition) == ("763104351884", "aws")
+
+
+def test_every_line_of_the_data_is_used_and_well_formed() -> None:
+    families = {family for region in facts.regions().values() for family in region.accounts}
+    for framework in facts.frameworks():
+        for entry in facts.entries(framework):
+            assert facts.family(entry.accounts) in families
+            assert facts.regions_of(entry.accounts) <= facts.regions().keys()
+            assert entry.names
+            assert entry.repository
+
+
+def test_the_data_stays_small() -> None:
+    assert Path(facts.FILE).stat().st_size < 250_000

@@ -1,0 +1,270 @@
+"""Every combination of the SDK's data, asked of the SDK's `retrieve` and of our lookup.
+
+    PYTHONPATH=. "$(scripts/sdk core)" tests/uri/compare.py
+
+Runs in the SDK's own environment. Equal, or one of DEVIATIONS, each of which must occur.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sagemaker.core import common_utils, image_uris
+
+from buildkit.errors import BuildkitError
+from buildkit.prebuilt.lookup import image_uri
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CONFIGS = Path(image_uris.__file__).with_name("image_uri_config")
+NOT_A_FRAMEWORK = ("instance_gpu_info",)
+INSTANCES = {"cpu": "ml.m5.xlarge", "gpu": "ml.g5.xlarge", None: None}
+ARM = "ml.c6g.xlarge"
+MACHINES = (
+    "ml.m5.xlarge", "ml.g5.xlarge", "ml.p3.2xlarge", "ml.c5.xlarge", ARM, "ml.g5g.xlarge",
+    "ml.c7gn.xlarge", "ml.inf1.xlarge", "ml.inf2.xlarge", "ml.trn1.2xlarge", "local", "local_gpu",
+)  # fmt: skip
+ON_ARM = (ARM, "ml.g5g.xlarge", "ml.c7gn.xlarge")
+ON_CHIPS = ("ml.inf1.xlarge", "ml.inf2.xlarge", "ml.trn1.2xlarge")
+"""Asked with each combination of one region, instead of the device."""
+SHOWN = 15
+
+
+@dataclass(frozen=True)
+class Combination:
+    framework: str
+    scope: str
+    version: str
+    base: str | None
+    python: str | None
+    device: str | None
+    region: str
+    is_alias: bool
+    machine: str | None = None
+
+
+def combinations(framework: str) -> Iterator[Combination]:
+    document = json.loads((CONFIGS / f"{framework}.json").read_text())
+    if "versions" in document:
+        parts = [(scope, document) for scope in document.get("scope", [])]
+    else:
+        parts = list(document.items())
+    for scope, node in parts:
+        aliases = node.get("version_aliases", {})
+        for version in (*node["versions"], *aliases):
+            below = node["versions"][aliases.get(version, version)]
+            for base, python, image in _images(below):
+                pythons = [python] if python else image.get("py_versions") or [None]
+                devices = node.get("processors") or image.get("processors") or [None]
+                bases = [base]
+                if base:
+                    more = below.get("version_aliases", {})
+                    bases += [alias for alias, to in more.items() if to == base]
+                for spelt in bases:
+                    for each in pythons:
+                        for device in devices:
+                            for region in image["registries"]:
+                                yield Combination(
+                                    framework, scope, version, spelt, each, device, region,
+                                    version in aliases or spelt != base,
+                                )  # fmt: skip
+
+
+def on_machines(framework: str) -> Iterator[Combination]:
+    asked = {
+        replace(one, device=None) for one in combinations(framework) if one.region == "us-west-2"
+    }
+    for one in sorted(asked, key=repr):
+        yield from (replace(one, machine=machine) for machine in MACHINES)
+
+
+def _images(node: dict[str, Any]) -> Iterator[tuple[str | None, str | None, dict[str, Any]]]:
+    if "repository" in node:
+        yield None, None, node
+        return
+    for name, below in node.items():
+        if name in ("py2", "py3"):
+            yield None, name, below
+        elif name != "version_aliases":
+            yield name, None, below
+
+
+def ask_sdk(one: Combination) -> str | None:
+    """The SDK's answer, None if it refuses or fails."""
+    framework, tool, config = one.framework, None, None
+    for suffix in ("-neuronx", "-neuron"):
+        if framework in (f"pytorch{suffix}", f"huggingface{suffix}"):
+            framework, tool = framework.removesuffix(suffix), suffix[1:]
+    if framework.endswith("-training-compiler"):
+        framework, config = framework.removesuffix("-training-compiler"), object()
+    instance = one.machine or INSTANCES.get(one.device, f"ml.{one.device}.xlarge")
+    if one.scope == "inference_graviton" and one.machine is None:
+        instance = ARM
+    try:
+        found: str = image_uris.retrieve(
+            framework, one.region, version=one.version, py_version=one.python,
+            instance_type=instance, image_scope=one.scope, base_framework_version=one.base,
+            inference_tool=tool, training_compiler_config=config,
+            accelerator_type="ml.eia1.medium" if one.scope == "eia" else None,
+        )  # fmt: skip
+    except Exception:  # noqa: BLE001 - it fails in many ways
+        return None
+    return found
+
+
+def ask_us(one: Combination) -> str | BuildkitError:
+    # The SDK calls either generation of Inferentia `inf`.
+    second = one.device == "inf" and one.framework.endswith("-neuronx")
+    device = "inf2" if second else one.device
+    try:
+        return image_uri(
+            one.framework, one.region, one.version, python=one.python,
+            device=None if one.machine else device, instance_type=one.machine,
+            purpose=one.scope, base_framework=one.base,
+        )  # fmt: skip
+    except BuildkitError as error:
+        return error
+
+
+@dataclass(frozen=True)
+class Deviation:
+    reason: str
+    holds: Callable[[Combination, str | None, str | None], bool]
+
+
+DEVIATIONS: tuple[Deviation, ...] = (
+    Deviation(
+        "an image for x86 does not run on Graviton",
+        lambda one, sdk, ours: (
+            one.machine in ON_ARM and ours is None and sdk is not None and not _is_for_arm(sdk)
+        ),
+    ),
+    Deviation(
+        "the SDK does not know all of Graviton, and takes the rest for x86",
+        lambda one, sdk, ours: (
+            one.machine in ON_ARM[1:] and _is_for_arm(ours) and not _is_for_arm(sdk)
+        ),
+    ),
+    Deviation(
+        "on Graviton the SDK answers any question with the image for inference",
+        lambda one, sdk, ours: (
+            one.machine == ARM and one.scope == "training" and ours is None and _is_for_arm(sdk)
+        ),
+    ),
+    Deviation(
+        "on Graviton the SDK answers with another version of scikit-learn than asked",
+        lambda one, sdk, ours: (
+            one.machine == ARM
+            and one.framework == "sklearn"
+            and ours is None
+            and one.version not in (sdk or "")
+        ),
+    ),
+    Deviation(
+        "the SDK has images for AWS's second chips that no instance type leads it to",
+        lambda one, sdk, ours: one.machine in ON_CHIPS[1:] and sdk is None and ours is not None,
+    ),
+    Deviation(
+        "an image for CPUs and GPUs is not made for AWS's chips, whatever its tag leaves out",
+        lambda one, sdk, ours: (
+            one.machine in ON_CHIPS and ours is None and sdk is not None and "neuron" not in sdk
+        ),
+    ),
+    Deviation(
+        "an image for one kind of AWS's chips runs nowhere else",
+        lambda one, sdk, ours: (
+            one.machine is not None
+            and ours is None
+            and "neuron" in (sdk or "")
+            and (one.framework != "pytorch" or one.version in (sdk or ""))
+        ),
+    ),
+    Deviation(
+        "on AWS's chips the SDK answers with another version of PyTorch than asked",
+        lambda one, sdk, ours: (
+            one.machine in ON_CHIPS
+            and one.framework == "pytorch"
+            and ours is None
+            and one.version not in (sdk or "")
+        ),
+    ),
+    Deviation(
+        "an image for ARM does not run on x86",
+        lambda one, sdk, ours: (
+            one.machine not in (None, *ON_ARM) and ours is None and _is_for_arm(sdk)
+        ),
+    ),
+    Deviation(
+        "the SDK refuses its own llama.cpp for ARM on Graviton",
+        lambda one, sdk, ours: (
+            one.machine == ARM and one.framework == "llama-cpp-arm64" and sdk is None
+        ),
+    ),
+    Deviation(
+        "the SDK lets no framework but PyTorch run on Trainium, before it looks at its own data",
+        lambda one, sdk, ours: (
+            sdk is None and "neuronx" in (ours or "") and one.device in ("trn", "neuronx")
+        ),
+    ),
+)
+
+
+def _is_for_arm(uri: str | None) -> bool:
+    return "arm64" in (uri or "") or "graviton" in (uri or "")
+
+
+def base_python() -> Iterator[tuple[str, str, str | BuildkitError]]:
+    document = json.loads((CONFIGS / "sagemaker-base-python.json").read_text())
+    for region in document["versions"]["1.0"]["registries"]:
+        for python in ("310", "38"):
+            theirs = image_uris.get_base_python_image_uri(region, python)
+            ours = image_uri("sagemaker-base-python", region, "1.0", python=python)
+            yield f"base-python {python} {region}", theirs, ours
+
+
+def judge(one: Combination) -> tuple[str, str | None]:
+    """How it comes out: a line of the summary, and what is wrong if nothing explains it."""
+    theirs, ours = ask_sdk(one), ask_us(one)
+    told = ours if isinstance(ours, str) else None
+    kind = "machines" if one.machine else "aliases" if one.is_alias else "combinations"
+    if theirs == told and (theirs is not None or one.machine):
+        return f"{kind}, equal", None
+    for deviation in DEVIATIONS:
+        if deviation.holds(one, theirs, told):
+            return f"{kind}: {deviation.reason}", None
+    return f"{kind}, UNEXPLAINED", f"{one}\n  SDK:  {theirs}\n  ours: {ours}"
+
+
+def main() -> int:
+    # Both are read again for each question, which makes an hour of ten seconds.
+    image_uris.config_for_framework = cache(image_uris.config_for_framework)
+    resolver = common_utils._botocore_resolver()
+    common_utils._botocore_resolver = lambda: resolver
+    counts: Counter[str] = Counter()
+    wrong = []
+    for path in sorted(CONFIGS.glob("*.json")):
+        if path.stem not in NOT_A_FRAMEWORK:
+            for one in (*combinations(path.stem), *on_machines(path.stem)):
+                line, problem = judge(one)
+                counts[line] += 1
+                wrong += [problem] if problem else []
+    for name, theirs, ours in base_python():
+        counts["combinations, equal"] += theirs == ours
+        wrong += [] if theirs == ours else [f"{name}\n  SDK:  {theirs}\n  ours: {ours}"]
+    unused = [d.reason for d in DEVIATIONS if not any(d.reason in line for line in counts)]
+    print("\n".join(f"{count:7}  {line}" for line, count in sorted(counts.items())))
+    print("\n".join(wrong[:SHOWN]), file=sys.stderr)
+    for reason in unused:
+        print(f"this deviation does not occur: {reason}", file=sys.stderr)
+    return 1 if wrong or unused else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
