@@ -161,7 +161,7 @@ CASES = {
         image="pytorch",
         script="ml_ops/sm-pipelines_local_mode/code/training/train.py",
         data="cancer-labels",
-        requirements="pandas<2\nnumpy<2\nscikit-learn\n",  # AWS's container has them
+        requirements="pandas<2\nnumpy<2\nscikit-learn\n",  # what it was written for
     ),
 }
 
