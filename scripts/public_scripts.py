@@ -4,8 +4,8 @@
 
 Each run takes the scripts from the examples' repository, or from a clone of it. A script comes to
 its image as the SageMaker SDK brings it: a `sourcedir.tar.gz` in the channel `code` to train, the
-same files in `code/` of the model to serve. It trains on data that scikit-learn comes with, cut to
-the form that the script reads, and has to predict rows it has not seen better than a constant does.
+same files in `code/` of the model to serve. It trains on data of scikit-learn, which public_data.py
+cuts to the form that it reads, and has to predict unseen rows better than a constant does.
 With names, only these; `--keep` leaves what the containers said in a folder.
 
 Some cannot run: `fails` is what they then say, and they are told with that. One that is to fail and
@@ -24,6 +24,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,82 +40,7 @@ IMAGES = {
 }
 SECONDS = 300
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
-DATA = """
-import gzip, json, pathlib
-import numpy as np
-import pandas as pd
-from sklearn import datasets
-
-root = pathlib.Path("/data")
-
-def folder(*names):
-    path = root.joinpath(*names)
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
-def ask(case, kind, bodies, expected):
-    found = {"type": kind, "bodies": list(bodies), "expected": [float(each) for each in expected]}
-    (folder(case) / "requests.json").write_text(json.dumps(found))
-
-def rows(values):
-    return [",".join(map(str, row)) for row in values]
-
-def halves(values, labels):
-    unseen = np.arange(len(values)) % 5 == 0
-    return values[~unseen], labels[~unseen], values[unseen], labels[unseen]
-
-def table(path, values, labels, **options):
-    pd.DataFrame(np.column_stack([labels, values])).to_csv(path, index=False, **options)
-
-x, y, new_x, new_y = halves(*datasets.load_iris(return_X_y=True))
-table(folder("iris", "train") / "iris.csv", x, y, header=False)
-ask("iris", "text/csv", rows(new_x), new_y)
-
-x, y = datasets.load_diabetes(return_X_y=True, scaled=True)
-x, y = x / x.std(axis=0), (y - y.mean()) / y.std()
-steps = pd.qcut(y, 15, labels=False)
-a, b, c, d = halves(x, steps)
-table(folder("steps", "train") / "train.csv", a, b)
-table(folder("steps", "validation") / "newval.csv", c, d)
-ask("steps", "text/csv", rows(c), d)
-
-a, b, c, d = halves(x, y)
-for name in ("diabetes", "diabetes-in-code"):
-    parts = (name, "code", "data") if name.endswith("code") else (name,)
-    times = 60 if name.endswith("code") else 1  # that script passes over its data only once
-    for channel, values, labels in (
-        ("train", np.tile(a, (times, 1)), np.tile(b, times)), ("test", c, d)
-    ):
-        np.save(folder(*parts, channel) / f"x_{channel}.npy", values[:, :8])
-        np.save(folder(*parts, channel) / f"y_{channel}.npy", labels)
-    ask(name, "application/json", [json.dumps([row[:8].tolist()]) for row in c], d)
-table(folder("diabetes-table", "train") / "train.csv", a, b, header=False)
-table(folder("diabetes-table", "test") / "test.csv", c, d, header=False)
-ask("diabetes-table", "text/csv", rows(c), d)
-
-a, b, c, d = halves(*datasets.load_breast_cancer(return_X_y=True))
-for name, label in (("cancer", "fraud"), ("cancer-labels", "labels")):
-    for channel, values, labels in (("train", a, b), ("test", c, d)):
-        columns = [label, *map(str, range(values.shape[1]))]
-        frame = pd.DataFrame(np.column_stack([labels, values]), columns=columns)
-        frame.to_csv(folder(name, channel) / f"{channel}.csv", index=False)
-ask("cancer", "text/csv", rows(c), d)
-for channel, word, values, labels in (("train", "train", a, b), ("validation", "val", c, d)):
-    path = folder("cancer-apart", channel)
-    pd.DataFrame(values).to_csv(path / f"{word}_features.csv", index=False)
-    pd.DataFrame(labels).to_csv(path / f"{word}_labels.csv", index=False)
-
-images, labels = datasets.load_digits(return_X_y=True)
-images = np.pad(np.kron(images.reshape(-1, 8, 8), np.ones((3, 3))), ((0, 0), (2, 2), (2, 2)))
-a, b, c, d = halves(images * 15, labels)
-for channel, word, values, labels in (("training", "train", a, b), ("testing", "t10k", c, d)):
-    path = folder("digits", channel)
-    for name, head, array in ("images-idx3", 16, values), ("labels-idx1", 8, labels):
-        with gzip.open(path / f"{word}-{name}-ubyte.gz", "wb") as file:
-            file.write(bytes(head) + array.astype("uint8").tobytes())
-c = (c - c.mean(axis=(1, 2), keepdims=True)) / c.std(axis=(1, 2), keepdims=True)
-ask("digits", "application/json", [json.dumps({"inputs": [[row.tolist()]]}) for row in c[:40]], d)
-"""
+DATA = Path(__file__).with_name("public_data.py")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,7 +161,7 @@ CASES = {
         image="pytorch",
         script="ml_ops/sm-pipelines_local_mode/code/training/train.py",
         data="cancer-labels",
-        requirements="pandas<2\nnumpy<2\nscikit-learn\n",  # AWS's container has them
+        requirements="pandas<2\nnumpy<2\nscikit-learn\n",  # what it was written for
     ),
 }
 
@@ -254,22 +180,22 @@ class Bench:
         run("docker", "create", "-i", "--name", maker, "--network=none", "--entrypoint=python",
             IMAGES["sklearn"], "-")  # fmt: skip
         try:
-            run("docker", "start", "-ai", maker, text=DATA)
+            run("docker", "start", "-ai", maker, text=DATA.read_text())
             run("docker", "cp", f"{maker}:/data", self.data)
         finally:
             run("docker", "rm", maker)
         for name in images:
-            self.made.add(f"{OURS}:{name}")
             with_pip(
                 IMAGES[name], f"{OURS}:{name}", self.scratch / "pip", self.keep / f"{name}.log"
             )
+            self.made.add(f"{OURS}:{name}")
 
     def close(self) -> None:
         for image in self.made:
             run("docker", "image", "rm", image)
 
-    def try_out(self, name: str) -> str:
-        """Train and serve; what came of it."""
+    def try_out(self, name: str) -> tuple[str, str]:
+        """Train and serve: `ok` or `cannot`, and what came of it. Raise BrokenError."""
         case, folder = CASES[name], self.scratch / name
         code = folder / "code"
         self.lay_out(case, code)
@@ -278,16 +204,16 @@ class Bench:
             self.train(name, case, folder)
         except BrokenError as error:
             if case.fails and case.fails in str(error):
-                return f"cannot run here: {case.fails}"
+                return "cannot", case.fails
             raise
         if case.fails:
             raise BrokenError(f"it trained, but was to fail: {case.fails}")
         said = f"trained in {time.monotonic() - began:.0f} s"
         if not case.serve:
-            return f"{said}; does not serve"
+            return "ok", f"{said}; does not serve"
         (folder / "hosted/model/code").mkdir(exist_ok=True)
         run("cp", "-r", f"{code}/.", folder / "hosted/model/code")
-        return f"{said}, {self.serve(name, case, folder)}"
+        return "ok", f"{said}, {self.serve(name, case, folder)}"
 
     def lay_out(self, case: Case, code: Path) -> None:
         """`source_dir`, as its user would have it."""
@@ -304,42 +230,9 @@ class Bench:
 
     def train(self, name: str, case: Case, folder: Path) -> None:
         """Raise BrokenError with the reason of the job's failure. The model comes to `hosted`."""
-        channels = [path for path in (self.data / case.data).iterdir() if path.name != "code"]
-        channels = [path for path in channels if path.is_dir()]
-        location = "/opt/ml/input/data/code" + ("" if case.unpacked else "/sourcedir.tar.gz")
-        reserved = {
-            "sagemaker_program": Path(case.script).name,
-            "sagemaker_submit_directory": location,
-        }
-        encoded = {key: json.dumps(value) for key, value in reserved.items()}
-        files: dict[str, bytes] = {
-            "input/config/hyperparameters.json": json.dumps(
-                {**encoded, **case.hyperparameters}
-            ).encode(),
-            "input/config/inputdataconfig.json": json.dumps(
-                {
-                    each: {"TrainingInputMode": "File"}
-                    for each in ["code", *(p.name for p in channels)]
-                }
-            ).encode(),
-            "input/config/resourceconfig.json": json.dumps(
-                {"current_host": "algo-1", "hosts": ["algo-1"], "network_interface_name": "eth0"}
-            ).encode(),
-        }
-        tree = folder / "tree"
-        for path, content in files.items():
-            (tree / path).parent.mkdir(parents=True, exist_ok=True)
-            (tree / path).write_bytes(content)
-        (tree / "input/data").mkdir()
-        for channel in channels:
-            run("cp", "-r", channel, tree / "input/data")
-        if case.unpacked:
-            run("cp", "-r", folder / "code", tree / "input/data")
-        else:
-            (tree / "input/data/code").mkdir()
-            with tarfile.open(tree / "input/data/code/sourcedir.tar.gz", "w:gz") as tar:
-                tar.add(folder / "code", arcname=".")
-        container = f"{OURS}-{name}"
+        container, tree = f"{OURS}-{name}", folder / "tree"
+        channels = [path for path in (self.data / case.data).iterdir() if path.is_dir()]
+        plant(tree, case, folder / "code", [path for path in channels if path.name != "code"])
         run("docker", "create", "--name", container, f"{OURS}:{case.image}", "train")
         try:
             run("docker", "cp", f"{tree}/.", f"{container}:/opt/ml")
@@ -382,6 +275,34 @@ class Bench:
             run("docker", "rm", "--force", "--volumes", container)
 
 
+def plant(tree: Path, case: Case, code: Path, channels: list[Path]) -> None:
+    """What is below /opt/ml when a job starts."""
+    location = "/opt/ml/input/data/code" + ("" if case.unpacked else "/sourcedir.tar.gz")
+    reserved = {
+        "sagemaker_program": Path(case.script).name,
+        "sagemaker_submit_directory": location,
+    }
+    encoded = {key: json.dumps(value) for key, value in reserved.items()}
+    names = ["code", *(path.name for path in channels)]
+    config: dict[str, dict[str, object]] = {
+        "hyperparameters": {**encoded, **case.hyperparameters},
+        "inputdataconfig": {name: {"TrainingInputMode": "File"} for name in names},
+        "resourceconfig": {"current_host": "algo-1", "hosts": ["algo-1"]},
+    }
+    (tree / "input/config").mkdir(parents=True)
+    for name, value in config.items():
+        (tree / f"input/config/{name}.json").write_text(json.dumps(value))
+    (tree / "input/data").mkdir()
+    for channel in channels:
+        run("cp", "-r", channel, tree / "input/data")
+    if case.unpacked:
+        run("cp", "-r", code, tree / "input/data")
+    else:
+        (tree / "input/data/code").mkdir()
+        with tarfile.open(tree / "input/data/code/sourcedir.tar.gz", "w:gz") as tar:
+            tar.add(code, arcname=".")
+
+
 def failure(container: str) -> str:
     try:
         archive = run("docker", "cp", f"{container}:/opt/ml/output/failure", "-")
@@ -418,7 +339,7 @@ def predicted(url: str, body: str, kind: str) -> float:
 
 
 def judged(answers: list[float], expected: list[float]) -> str:
-    pairs = list(zip(answers, expected, strict=False))  # some cases ask for less
+    pairs = list(zip(answers, expected, strict=True))
     middle = statistics.median(expected)
     error = statistics.mean(abs(answer - right) for answer, right in pairs)
     constant = statistics.mean(abs(middle - right) for _, right in pairs)
@@ -434,28 +355,29 @@ def main() -> int:
     parser.add_argument("--from", dest="source", type=Path, help="a clone, bare or not")
     parser.add_argument("--keep", type=Path, help="a folder for logs")
     options = parser.parse_args()
-    names, broken = options.names or list(CASES), 0
+    counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         keep = options.keep or scratch
         keep.mkdir(parents=True, exist_ok=True)
         bench = Bench(Clone.of(PUBLISHED, options.source, scratch), scratch, keep)
         try:
-            try:
-                bench.prepare({CASES[each].image for each in names})
-            except BrokenError as error:
-                print(error)
-                return 1
+            names = options.names or list(CASES)
+            bench.prepare({CASES[each].image for each in names})
             for each in names:
                 try:
-                    print(f"ok      {each}: {bench.try_out(each)}", flush=True)
+                    word, said = bench.try_out(each)
                 except (BrokenError, subprocess.TimeoutExpired) as error:
-                    broken += 1
-                    print(f"FAILED  {each}: {error}", flush=True)
+                    word, said = "FAILED", str(error)
+                counts[word] += 1
+                print(f"{word:<7} {each}: {said}", flush=True)
+        except BrokenError as error:
+            print(error)
+            return 1
         finally:
             bench.close()
-    print(f"{len(names) - broken} of {len(names)}")
-    return 1 if broken else 0
+    print(", ".join(f"{number} {word}" for word, number in counts.items()))
+    return 1 if counts["FAILED"] else 0
 
 
 if __name__ == "__main__":
