@@ -174,7 +174,7 @@ def test_odd_settings_do_not_keep_the_server_from_starting(serve: Serve, mark: P
     assert not mark.exists()
     running = serve(
         SAGEMAKER_PROGRAM="train.py",
-        SAGEMAKER_SUBMIT_DIRECTORY="s3://bucket/x",
+        SAGEMAKER_SUBMIT_DIRECTORY="bucket/x",
         SAGEMAKER_CONTAINER_LOG_LEVEL="INFO",
         SAGEMAKER_MODEL_SERVER_TIMEOUT="soon",
         SAGEMAKER_MODEL_SERVER_WORKERS="all",
@@ -184,6 +184,19 @@ def test_odd_settings_do_not_keep_the_server_from_starting(serve: Serve, mark: P
     log = running.log.read_text()
     assert "is not a positive number" in log
     assert "define model_fn" in log
+
+
+def test_a_script_in_s3_that_cannot_be_had_ends_the_server(serve: Serve, mark: Path) -> None:
+    assert not mark.exists()
+    running = serve(
+        SAGEMAKER_PROGRAM="train.py",
+        SAGEMAKER_SUBMIT_DIRECTORY="s3://bucket/sourcedir.tar.gz",
+        S3_ENDPOINT_URL="http://127.0.0.1:9",
+        AWS_ACCESS_KEY_ID="id",
+        AWS_SECRET_ACCESS_KEY="key",
+    )
+    assert running.process.wait(timeout=SECONDS) == 1
+    assert "cannot download s3://bucket/sourcedir.tar.gz: Could not" in running.log.read_text()
 
 
 def test_a_self_contained_handler_needs_no_model_folder(

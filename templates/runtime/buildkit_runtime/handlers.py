@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("buildkit_runtime")
 
+SUBMIT_DIRECTORY = "SAGEMAKER_SUBMIT_DIRECTORY"
 _LOADING = ("pre_model_fn", "model_fn", "model_warmup_fn")
 _STEPS = ("input_fn", "predict_fn", "output_fn")
 
@@ -158,7 +159,7 @@ def find_script(variables: Mapping[str, str], model: Path) -> Path | None:
 
     Models of a multi-model endpoint that come without one share the one beside them.
     """
-    given = Path(as_text(decode(variables.get("SAGEMAKER_SUBMIT_DIRECTORY", ""))))
+    given = Path(as_text(decode(variables.get(SUBMIT_DIRECTORY, ""))))
     folders: tuple[Path, ...] = (model / "code", Paths.from_variables(variables).models / "code")
     if given.is_absolute() and given.is_dir():
         folders = (given,)

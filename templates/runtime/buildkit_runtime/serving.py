@@ -17,10 +17,17 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 
-from buildkit_runtime import hardware, packages, process
+from buildkit_runtime import hardware, packages, process, source
 from buildkit_runtime.application import Service
 from buildkit_runtime.failure import JobFailure
-from buildkit_runtime.handlers import Handlers, find_script, library, load_handlers
+from buildkit_runtime.handlers import (
+    SUBMIT_DIRECTORY,
+    Handlers,
+    find_script,
+    library,
+    load_handlers,
+)
+from buildkit_runtime.hyperparameters import as_text, decode
 from buildkit_runtime.multi_model import MultiModelService
 from buildkit_runtime.paths import Paths
 from buildkit_runtime.readiness import Readiness
@@ -73,10 +80,9 @@ class Server(BaseApplication):  # type: ignore[misc]
 def main() -> int:
     # `bin/serve` says so for this process; this is for those a framework may start (SERVE-17).
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-    variables = dict(os.environ)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        prepare(variables)
+        variables = prepare(dict(os.environ))
     except JobFailure as error:
         logger.error(error.reason)  # noqa: TRY400 - the reason is written for the user
         return error.code
@@ -89,12 +95,23 @@ def main() -> int:
     return 0
 
 
-def prepare(variables: Mapping[str, str]) -> None:
-    """Install `requirements.txt` beside the user's script, once for all workers (ITK-03)."""
-    script = find_script(variables, Paths.from_variables(variables).model)
+def prepare(variables: Mapping[str, str]) -> Mapping[str, str]:
+    """Once for all workers: bring the user's script here, and install what it asks for (ITK-03).
+
+    SAGEMAKER_SUBMIT_DIRECTORY then names where it is: the SDK's models for scikit-learn and XGBoost
+    leave it in S3. A script in the model comes first. Raise JobFailure.
+    """
+    script = find_script(variables, model := Paths.from_variables(variables).model)
+    location = as_text(decode(variables.get(SUBMIT_DIRECTORY, "")))
+    if script is None and location.startswith("s3://"):
+        folder = tempfile.mkdtemp()
+        source.fetch(location, Path(folder), variables)
+        variables = {**variables, SUBMIT_DIRECTORY: folder}
+        script = find_script(variables, model)
     if script is not None and library(family(variables), script) is None:
         with process.stop_signals() as stopper:
             packages.install_requirements(script.parent, variables, stopper)
+    return variables
 
 
 def is_multi_model(variables: Mapping[str, str]) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import os
 import shutil
 import tarfile
 import tempfile
@@ -47,34 +45,11 @@ def _fetch_from_disk(path: Path, code: Path, location: str) -> None:
 
 
 def _fetch_from_s3(location: str, code: Path, variables: Mapping[str, str]) -> None:
-    try:
-        boto3 = importlib.import_module("boto3")
-        config = importlib.import_module("botocore.config")
-    except ImportError as error:
-        raise JobFailure(
-            f"`sagemaker_submit_directory` is {location}, but boto3 is not installed in this image:"
-            " install it, or pass the code in a channel or in the image"
-        ) from error
-    bucket, _, key = location[len("s3://") :].partition("/")
-    client = boto3.client(
-        "s3",
-        region_name=variables.get("AWS_REGION") or variables.get("SAGEMAKER_REGION"),
-        endpoint_url=variables.get("S3_ENDPOINT_URL"),
-        # Without a route to S3 a job should say so soon, not after minutes (ISO-03).
-        config=config.Config(connect_timeout=10, retries={"max_attempts": 3}),
-    )
+    from buildkit_runtime import s3  # noqa: PLC0415 - most need it not, and boto3 takes a while
+
     with tempfile.TemporaryDirectory() as folder:
-        archive = Path(folder) / PurePosixPath(key).name
-        try:
-            # S3 gives no reason to the HEAD that a download begins with.
-            client.get_object(Bucket=bucket, Key=key)["Body"].close()
-            client.download_file(bucket, key, os.fspath(archive))
-        except JobFailure:
-            # A stop signal, not S3.
-            raise
-        except Exception as error:
-            # boto3 is optional here, so its exception classes cannot be named.
-            raise JobFailure(f"cannot download {location}: {error}") from error
+        archive = Path(folder) / PurePosixPath(location).name
+        s3.download(location, archive, variables)
         _fetch_from_disk(archive, code, location)
 
 
