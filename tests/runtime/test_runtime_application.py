@@ -292,11 +292,13 @@ class HaltingServer:
 
 @pytest.fixture
 def sklearn_handlers(monkeypatch: pytest.MonkeyPatch) -> Handlers:
-    """The scikit-learn handlers with stand-ins for joblib and numpy, which the tests lack."""
+    """The scikit-learn handlers with stand-ins for what they import, which the tests lack."""
     joblib, arrays = ModuleType("joblib"), ModuleType("buildkit_runtime.arrays")
     vars(joblib)["load"] = lambda path: Model(path.name)
     vars(arrays).update(input_fn=handlers_plain.input_fn, output_fn=handlers_plain.output_fn)
     monkeypatch.setitem(sys.modules, "joblib", joblib)
+    for name in ("sklearn", "sklearn.base"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
     monkeypatch.setitem(sys.modules, "buildkit_runtime.arrays", arrays)
     monkeypatch.delitem(sys.modules, "buildkit_runtime.handlers_sklearn", raising=False)
     return load_handlers("sklearn", None)

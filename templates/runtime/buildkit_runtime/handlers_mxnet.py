@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,11 @@ from buildkit_runtime.handlers import only_file
 
 __all__ = ["input_fn", "model_fn", "output_fn", "predict_fn"]
 
-DEVICE = mxnet.gpu() if mxnet.context.num_gpus() else mxnet.cpu()
+
+@cache
+def device() -> Any:
+    """Asked for in a worker only: CUDA does not survive the fork that makes one."""
+    return mxnet.gpu() if mxnet.context.num_gpus() else mxnet.cpu()
 
 
 def model_fn(model_dir: str) -> Any:
@@ -29,12 +34,12 @@ def model_fn(model_dir: str) -> Any:
     inputs = ["data"]
     if shapes.is_file():
         inputs = [each["name"] for each in json.loads(shapes.read_text())]
-    return mxnet.gluon.SymbolBlock.imports(str(symbol), inputs, str(parameters), ctx=DEVICE)
+    return mxnet.gluon.SymbolBlock.imports(str(symbol), inputs, str(parameters), ctx=device())
 
 
 def input_fn(body: content.Body, content_type: str) -> Any:
     array = arrays.input_fn(body, content_type)
-    return mxnet.nd.array(array, ctx=DEVICE, dtype="float32" if array.dtype.kind == "f" else None)
+    return mxnet.nd.array(array, ctx=device(), dtype="float32" if array.dtype.kind == "f" else None)
 
 
 def predict_fn(data: Any, model: Any) -> Any:

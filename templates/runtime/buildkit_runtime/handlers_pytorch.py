@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,12 @@ __all__ = ["input_fn", "model_fn", "output_fn", "predict_fn"]
 
 # The first two are the names of AWS's own containers.
 MODELS = ("model.pth", "model.pt", "*.pt2", "*.pth", "*.pt")
-DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@cache
+def device() -> torch.device:
+    """Asked for in a worker only: CUDA does not survive the fork that makes one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def model_fn(model_dir: str) -> Any:
@@ -24,8 +30,8 @@ def model_fn(model_dir: str) -> Any:
     """
     path = only_file(Path(model_dir), MODELS)
     if path.suffix == ".pt2":
-        return torch.export.load(path).module().to(DEVICE)
-    return torch.jit.load(path, map_location=DEVICE).eval()
+        return torch.export.load(path).module().to(device())
+    return torch.jit.load(path, map_location=device()).eval()
 
 
 def input_fn(body: content.Body, content_type: str) -> Any:
@@ -37,7 +43,7 @@ def input_fn(body: content.Body, content_type: str) -> Any:
 def predict_fn(data: Any, model: Any) -> Any:
     try:
         with torch.inference_mode():
-            return model(data.to(DEVICE))
+            return model(data.to(device()))
     except (RuntimeError, AssertionError) as error:
         # That is how networks refuse a wrong shape; the message names both shapes.
         raise content.bad_request(error) from error

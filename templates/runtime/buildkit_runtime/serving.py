@@ -6,6 +6,7 @@ A model that cannot be loaded ends the server with a non-zero exit code and the 
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import tempfile
@@ -48,6 +49,14 @@ _GRACEFUL_SECONDS = 25
 _KEEP_ALIVE_SECONDS = 75
 
 
+class Supervisor(Arbiter):  # type: ignore[misc]
+    """Starts all workers at once: the pauses of gunicorn's own would delay /ping's first 200."""
+
+    def spawn_workers(self) -> None:
+        for _ in range(self.num_workers - len(self.WORKERS)):
+            self.spawn_worker()
+
+
 class Server(BaseApplication):  # type: ignore[misc]
     """Gunicorn, told everything here and nothing by files or by its own variables."""
 
@@ -57,12 +66,14 @@ class Server(BaseApplication):  # type: ignore[misc]
         self._readiness = Readiness(settings["workers"])
         super().__init__()
 
+    def run(self) -> None:
+        Supervisor(self).run()
+
     def load_config(self) -> None:
         for name, value in self._settings.items():
             self.cfg.set(name, value)
 
     def load(self) -> Application:
-        """Called in every worker, after the fork: many frameworks do not survive one."""
         if is_multi_model(self._variables):
             shelf = Shelf(partial(load_model, self._variables), family(self._variables))
             return MultiModelService(shelf, default_accept(self._variables))
@@ -83,6 +94,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         variables = prepare(dict(os.environ))
+        import_framework(variables)
     except JobFailure as error:
         logger.error(error.reason)  # noqa: TRY400 - the reason is written for the user
         return error.code
@@ -112,6 +124,15 @@ def prepare(variables: Mapping[str, str]) -> Mapping[str, str]:
         with process.stop_signals() as stopper:
             packages.install_requirements(script.parent, variables, stopper)
     return variables
+
+
+def import_framework(variables: Mapping[str, str]) -> None:
+    """Before the workers are forked: it then takes its time and its memory once, not in each.
+
+    The user's script and the model come after the fork: many do not survive one.
+    """
+    with process.stop_signals():
+        importlib.import_module(f"buildkit_runtime.handlers_{family(variables)}")
 
 
 def is_multi_model(variables: Mapping[str, str]) -> bool:
