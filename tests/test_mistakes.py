@@ -50,6 +50,12 @@ def test_a_symptom_in_the_evidence_gets_its_own_cure(
     assert found.hint != clauses()[clause].hint
 
 
+@pytest.mark.parametrize("places", ["0.0.0.0:8080", "127.0.0.1:8080, 0.0.0.0:5000", "[::]:8080"])
+def test_a_late_server_on_the_right_port_is_not_told_of_ports(places: str) -> None:
+    evidence = f"no HTTP answer comes from port 8080; it listens on {places}"
+    assert mistakes.cure("SERVE-01", evidence) is None
+
+
 def test_every_mistake_was_seen() -> None:
     cures = {mistakes.cure(clause, evidence) for clause, evidence, _ in SEEN}
     assert cures == {each.cure for each in mistakes.MISTAKES}

@@ -86,12 +86,12 @@ MISTAKES = (
     ),
     Mistake(
         SERVES,
-        r"listens on 127\.0\.0\.1:",
+        r"listens on (?:(?:127\.[\d.]+|::1):\d+(?:, )?)+(?![\d:.,])",
         "the server only hears its own container: bind it to 0.0.0.0, port 8080",
     ),
     Mistake(
         SERVES,
-        r"listens on (?!127\.)",
+        r"listens on (?![^\n;]*:8080\b)",
         "the server listens on another port: make it 8080, or the number in "
         "SAGEMAKER_BIND_TO_PORT where that is set",
     ),
