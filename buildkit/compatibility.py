@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 DATA = Path(__file__).with_name("frameworks.txt")
 PLATFORM = "linux/amd64"
 CPU_LABEL = "cpu"
+EXACT = ("==", "===")
 CUDA_LABEL = re.compile(r"cu([0-9]+)([0-9])")
 CUDA_BASE = re.compile(r"(?:.*/)?nvidia/cuda:([0-9]+\.[0-9]+)")
 NEVER = "never"
@@ -115,7 +116,7 @@ def _pinned(target: Target) -> Iterator[Pinned]:
         release = package and package.releases.get(version.public)
         label = version.local or ""
         known = label in ("", CPU_LABEL) or CUDA_LABEL.fullmatch(label)
-        if package and release and known and specifier.operator == "==" and not requirement.marker:
+        if package and release and known and specifier.operator in EXACT and not requirement.marker:
             yield Pinned(
                 package=package, release=release, label=label, extras=frozenset(requirement.extras)
             )

@@ -31,6 +31,11 @@ CUDA_11 = "nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu22.04"
             id="a Python that is too old",
         ),
         pytest.param(
+            image('"torch===2.13.0"', 'pythons = ["3.9"]'),
+            "torch 2.13.0 is not for Python 3.9",
+            id="the same, without labels",
+        ),
+        pytest.param(
             image('"torch==2.5.1+cpu"', 'pythons = ["3.14"]'),
             "torch 2.5.1 is not for Python 3.14, but for 3.9-3.13; the newest for Python 3.14 is torch",
             id="a Python that is too new",

@@ -54,6 +54,21 @@ def test_a_process_for_each_gpu() -> None:
     assert not any(word.startswith("--master") for word in found)
 
 
+@pytest.mark.parametrize("text", ["True", '"true"', "true"])
+def test_a_switch_is_on_however_it_is_written(text: str) -> None:
+    assert "torch.distributed.run" in command(
+        job(["a"], "a", sagemaker_torch_distributed_enabled=text)
+    )
+
+
+@pytest.mark.parametrize("name", ["mpi", "parameter_server", "pytorch_ddp"])
+def test_a_distribution_that_is_not_there_is_refused(name: str) -> None:
+    asked = f"sagemaker_{name}_enabled"
+    with pytest.raises(JobFailure, match=asked):
+        command(job(["a", "b"], "a", **{asked: "true"}))
+    assert "train.py" in command(job(["a", "b"], "a", **{asked: "false"}))
+
+
 def test_the_launcher_starts_python_only() -> None:
     with pytest.raises(JobFailure, match="train.sh"):
         command(job(["a"], "a", **TORCH), name="train.sh")

@@ -88,5 +88,10 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else compact_json(value)
 
 
+def is_true(value: Any) -> bool:
+    """Whether a switch is on, as JSON writes it or as Python does."""
+    return as_text(value).strip().lower() == "true"
+
+
 def compact_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from buildkit_runtime.failure import JobFailure
+from buildkit_runtime.hyperparameters import is_true
 from buildkit_runtime.script import Kind
 
 if TYPE_CHECKING:
@@ -24,6 +25,15 @@ if TYPE_CHECKING:
 _CALL = "import importlib, sys; sys.exit(getattr(importlib.import_module({module!r}), {name!r})())"
 FRAMEWORK = "SAGEMAKER_TRAINING_MODULE"
 TORCH_DISTRIBUTED = "sagemaker_torch_distributed_enabled"
+# What else the SDK's `distribution` may ask for. A host that trains alone would look like success.
+_OTHERS = (
+    "sagemaker_distributed_dataparallel_enabled",
+    "sagemaker_mpi_enabled",
+    "sagemaker_multi_worker_mirrored_strategy_enabled",
+    "sagemaker_parameter_server_enabled",
+    "sagemaker_pytorch_ddp_enabled",
+    "sagemaker_pytorch_xla_multi_worker_enabled",
+)
 PORT = 7777
 # The names of other hosts may come late, AWS's toolkit waits as long (DIST-02).
 _NAMES_SECONDS = 15 * 60
@@ -44,7 +54,14 @@ def command(
     if framework := inherited.get(FRAMEWORK, ""):
         module, _, name = framework.partition(":")
         return (sys.executable, "-c", _CALL.format(module=module, name=name or "main"))
-    if job.hyperparameters.reserved.get(TORCH_DISTRIBUTED) is not True:
+    reserved = job.hyperparameters.reserved
+    for name in _OTHERS:
+        if is_true(reserved.get(name)):
+            raise JobFailure(
+                f"`{name}` asks for what no image of this kind has; "
+                f"`{TORCH_DISTRIBUTED}` starts torch's launcher"
+            )
+    if not is_true(reserved.get(TORCH_DISTRIBUTED)):
         return script.command(arguments)
     if script.kind is not Kind.PROGRAM:
         raise JobFailure(f"torch's launcher starts *.py files, and not `{script.name}`")

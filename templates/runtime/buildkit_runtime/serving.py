@@ -120,6 +120,11 @@ def prepare(variables: Mapping[str, str]) -> Mapping[str, str]:
         source.fetch(location, Path(folder), variables)
         variables = {**variables, SUBMIT_DIRECTORY: folder}
         script = find_script(variables, model)
+        if script is None:
+            name = variables.get("SAGEMAKER_PROGRAM") or "inference.py"
+            raise JobFailure(
+                f"{location} holds no {name}, which SAGEMAKER_PROGRAM says is to serve"
+            )
     if script is not None and library(family(variables), script) is None:
         with process.stop_signals() as stopper:
             packages.install_requirements(script.parent, variables, stopper)
