@@ -141,6 +141,8 @@ def _features(
 ) -> tuple[Feature, ...]:
     """Of an image per purpose, each promises what it can do."""
     promised = {*given_features} | ({Feature.GPU} if cell.device is Device.GPU else set())
+    if cell.device is Device.CPU and Feature.GPU in promised:
+        problems.add(at, "`gpu` comes with the device; write `devices`, and leave it out here")
     able = {feature for feature in promised if cell.purpose.allows(feature)}
     for feature in promised - able:
         if not cell.split:

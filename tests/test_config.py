@@ -177,6 +177,11 @@ def problems(text: str) -> str:
             id="half a wildcard",
         ),
         pytest.param(
+            MINIMAL + "features = ['gpu']",
+            "image.demo.features: `gpu` comes with the device",
+            id="a device as a feature",
+        ),
+        pytest.param(
             MINIMAL + "purposes = ['training']\nfeatures = ['batch']",
             "image.demo.features: an image for training cannot do `batch`",
             id="a feature of another purpose",

@@ -60,7 +60,11 @@ def test_a_user_may_define_any_subset_of_the_steps() -> None:
     assert invoke(client_of(OWN)).text == "30.0"
     own = {**OWN, "output_fn": lambda prediction, accept: (f"{prediction} {accept}", "text/odd")}
     answer = invoke(client_of(own))
-    assert (answer.text, answer.content_type) == ("[30.0] text/csv", "text/odd")
+    assert (answer.text, answer.content_type) == ("[30.0] application/json", "text/odd")
+    asked = client_of(own).post(
+        "/invocations", data="1,2", content_type=content.CSV, headers={"Accept": content.CSV}
+    )
+    assert asked.text == "[30.0] text/csv"
     own = {**OWN, "input_fn": lambda body, content_type: [[len(body), len(content_type)]]}
     assert invoke(client_of(own), "abc", "image/png").text == '{"predictions": [120]}'
 

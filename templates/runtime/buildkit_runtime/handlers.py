@@ -74,14 +74,19 @@ def load_handlers(family: str, script: Path | None) -> Handlers:
 
 
 def combine(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> Handlers:
-    """The defaults, and any subset of the script's functions on top."""
+    """The defaults, and any subset of the script's functions on top.
+
+    Where a client leaves open what it accepts, a script's own functions are asked for JSON, as by
+    AWS's containers (ITK-02); ours answer in the type of the request.
+    """
     merged = {**defaults, **{name: own[name] for name in (*_LOADING, *_STEPS) if name in own}}
+    accept = content.JSON if own.keys() & {"output_fn", "transform_fn"} else ""
     if "transform_fn" not in own:
-        return Handlers(_loading(merged), _transforming(_in_steps(merged)))
+        return Handlers(_loading(merged), _transforming(_in_steps(merged), accept))
     mixed = [name for name in _STEPS if name in own]
     if mixed:
         raise HandlerError(f"transform_fn replaces {', '.join(mixed)}: define one or the other")
-    return Handlers(_loading(merged), _transforming(own["transform_fn"]))
+    return Handlers(_loading(merged), _transforming(own["transform_fn"], accept))
 
 
 def _loading(functions: Mapping[str, Any]) -> Callable[[str], Loaded]:
@@ -101,12 +106,15 @@ def _loading(functions: Mapping[str, Any]) -> Callable[[str], Loaded]:
     return model_fn
 
 
-def _transforming(transform_fn: Callable[..., Any]) -> Callable[[Loaded, Invocation], Answer]:
+def _transforming(
+    transform_fn: Callable[..., Any], left_open: str
+) -> Callable[[Loaded, Invocation], Answer]:
     transform = context.offered(transform_fn, 4)
 
     def answer(loaded: Loaded, wanted: Invocation) -> Answer:
         content_type, charset = content.parse_content_type(wanted.content_type)
-        accept = content.choose_accept(wanted.accept, content_type, wanted.default_accept)
+        default = wanted.default_accept or left_open
+        accept = content.choose_accept(wanted.accept, content_type, default)
         body = content.to_body(wanted.data, content_type, charset)
         about = context.of_request(loaded.context, wanted)
         return to_answer(transform(loaded.model, body, content_type, accept, about), accept)
