@@ -180,6 +180,8 @@ def _sentence(model: Any, error: Any) -> str:  # noqa: PLR0911 - one per kind
             return str(error["ctx"]["error"])
         case "string_type":
             return f"a string is wanted, not {error['input']!r}; put it in quotes"
+        case "model_type" | "dict_type":
+            return f"a table `{{ … }}` is wanted, not {error['input']!r}"
         case "too_short":
             return "at least one value is wanted"
         case _:

@@ -41,4 +41,7 @@ def base(table: PrebuiltTable, words: Mapping[str, str], platform: str, region: 
     try:
         return image_uri(region=region, **asked)
     except BuildkitError as error:
-        raise ValueError(f"{error.message}; {error.hint}") from error
+        given = ", ".join(
+            f'{key.replace("_", "-")} = "{value}"' for key, value in asked.items() if value
+        )
+        raise ValueError(f"{error.message}; {error.hint}; asked was {{ {given} }}") from error

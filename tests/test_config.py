@@ -177,6 +177,11 @@ def problems(text: str) -> str:
             id="half a wildcard",
         ),
         pytest.param(
+            MINIMAL + "samples = 'iris'",
+            "image.demo.samples: a table `{ … }` is wanted, not 'iris'",
+            id="a text in the place of a table",
+        ),
+        pytest.param(
             MINIMAL + "features = ['gpu']",
             "image.demo.features: `gpu` comes with the device",
             id="a device as a feature",

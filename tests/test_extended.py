@@ -73,6 +73,11 @@ def test_one_device_may_have_a_prebuilt_image_and_the_other_not() -> None:
             "is not there for the Python `py39`; did you mean: `py311`",
             id="no such Python",
         ),
+        pytest.param(
+            project('framework = "sklearn"', ""),
+            'asked was { framework = "sklearn", version = "',
+            id="what was asked",
+        ),
         pytest.param(project(TORCH, ""), "say purpose", id="two images for two purposes"),
         pytest.param(
             project(TORCH, 'platform = "linux/arm64"\npurposes = ["training"]'),
