@@ -17,6 +17,7 @@ ERROR = re.compile(r"#(?P<number>\d+) ERROR: (?P<text>.*)")
 STATE = re.compile(r"(?:DONE|CANCELED|CACHED|ERROR|extracting|transferring|resolve|sha256:)\b")
 INSTRUCTION = re.compile(r"(?:\S+ )?\d+/\d+ ")
 NOISE = re.compile(r"--mount=\S+ *|\\ +|(?<=RUN )(?:[A-Z_]+=\S+ +)+")
+LOST = re.compile(r"rpc error: code = (?:Unavailable|Canceled)|context canceled|no active session")
 TAIL = 20
 WIDTH = 500
 """Characters of a line that are kept: a build may print megabytes without a line break."""
@@ -62,13 +63,16 @@ class Progress:
     def failed(self) -> dict[str, Step]:
         """The targets that broke the build, each with its broken step.
 
-        A step that several targets share carries the name of one: the others fail in turn.
+        A step that several targets share carries the name of one: the others fail in turn. When one
+        breaks, the others lose their connection to buildx: they have not failed unless all have.
         """
-        return {
+        broken = {
             step.target: step
             for step in self.steps.values()
             if step.target is not None and step.error is not None
         }
+        own = {name: step for name, step in broken.items() if not LOST.search(step.error or "")}
+        return own or broken
 
     def _first(self, line: str) -> Step:
         match = STEP.fullmatch(line)

@@ -92,3 +92,17 @@ def test_what_a_program_prints_is_kept_even_if_it_looks_like_buildx() -> None:
         "DONE",
     ]
     assert steps == ["demo image 1/3 RUN pip install nope"]
+
+
+def test_who_lost_the_connection_when_another_broke_has_not_failed() -> None:
+    progress = Progress(targets=("bad", "good"))
+    for line in (
+        "#4 [bad internal] load metadata for nobody.localhost/none:1",
+        "#5 [good internal] load .dockerignore",
+    ):
+        progress.read(line)
+    lost = "rpc error: code = Unavailable desc = error reading from server: EOF"
+    progress.read(f"#5 ERROR: {lost}")
+    assert list(progress.failed()) == ["good"], "nobody else is to blame"
+    progress.read("#4 ERROR: failed to do request: no such host")
+    assert list(progress.failed()) == ["bad"]
