@@ -7,8 +7,11 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from public_code import ca_bundle
 
 from buildkit import bases, secrets
 
@@ -58,11 +61,12 @@ def ask(
     return Load(**json.loads(output.decode().splitlines()[-1]))
 
 
+@cache
 def build(name: str, base: str = "python:3.11-slim-bookworm") -> str:
     """Build a folder of `serving`, with what the network needs as in any build."""
     tag = f"buildkit-bench:{name}"
     rules = bases.parse(os.environ.get("BUILDKIT_SUBSTITUTE", "").split())
-    bundle = os.environ.get("BUILDKIT_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
+    bundle = ca_bundle()
     wheels = os.environ.get("BUILDKIT_WHEELS")
     network = secrets.Network(
         ca_bundle=Path(bundle) if bundle else None, wheels=Path(wheels) if wheels else None

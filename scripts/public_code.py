@@ -77,6 +77,12 @@ def build(folder: Path, tag: str, contexts: dict[str, str], log: Path) -> None:
     raise BrokenError("cannot be built today:\n" + log.read_text(errors="replace")[-1500:])
 
 
+def ca_bundle() -> str | None:
+    """That of docs/networks.md."""
+    names = ("BUILDKIT_CA_BUNDLE", "PIP_CERT", "SSL_CERT_FILE")
+    return next(filter(None, map(os.environ.get, names)), None)
+
+
 def require(image: str) -> None:
     try:
         run("docker", "image", "inspect", image)
@@ -94,8 +100,7 @@ def with_pip(image: str, tag: str, folder: Path, log: Path, instructions: str = 
     lines = ["[global]", "timeout = 600", "prefer-binary = true"]
     if index := os.environ.get("PIP_INDEX_URL"):
         lines.append(f"index-url = {index}")
-    bundles = map(os.environ.get, ("BUILDKIT_CA_BUNDLE", "PIP_CERT", "SSL_CERT_FILE"))
-    if bundle := next(filter(None, bundles), None):
+    if bundle := ca_bundle():
         lines.append("cert = /etc/pip-bundle.crt")
         shutil.copyfile(bundle, folder / "pip-bundle.crt")
     (folder / "pip.conf").write_text("\n".join(lines) + "\n")
