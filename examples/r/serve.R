@@ -31,7 +31,7 @@ readers <- list("text/csv" = read_csv, "application/json" = read_json)
 writers <- list(
   "text/csv" = function(classes) paste(classes, collapse = "\n"),
   "application/json" = function(classes) {
-    as.character(jsonlite::toJSON(list(predictions = classes), auto_unbox = FALSE))
+    as.character(jsonlite::toJSON(classes, auto_unbox = FALSE))
   }
 )
 

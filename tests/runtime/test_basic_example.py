@@ -64,7 +64,7 @@ def test_serve_answers_and_survives_bad_input(serve: Callable[..., Running]) -> 
             assert running.invoke(body, "application/json").status == 400
     assert running.invoke("1", "image/png").status == 415
     assert running.invoke("1,2,3,4", "text/csv", "image/png").status == 406
-    assert running.invoke("1,2,3,4", "text/csv", "application/json").text == '{"predictions": [1]}'
+    assert running.invoke("1,2,3,4", "text/csv", "application/json").text == "[1]"
     assert running.request("GET", "/nope").status == 404
     running.process.terminate()
     assert running.process.wait(timeout=SECONDS) == 0

@@ -66,7 +66,7 @@ def test_a_user_may_define_any_subset_of_the_steps() -> None:
     )
     assert asked.text == "[30.0] text/csv"
     own = {**OWN, "input_fn": lambda body, content_type: [[len(body), len(content_type)]]}
-    assert invoke(client_of(own), "abc", "image/png").text == '{"predictions": [120]}'
+    assert invoke(client_of(own), "abc", "image/png").text == "[120]"
 
 
 def test_transform_fn_replaces_the_steps() -> None:
@@ -213,7 +213,9 @@ def test_results_of_output_fn(result: Any, expected: tuple[bytes, str]) -> None:
     assert (answer.body, answer.content_type) == expected
 
 
-def test_the_users_script_is_found_where_sagemaker_puts_it(tmp_path: Path) -> None:
+def test_the_users_script_is_found_where_sagemaker_puts_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     code = tmp_path / "code"
     code.mkdir()
     assert find_script({}, tmp_path) is None
@@ -225,6 +227,7 @@ def test_the_users_script_is_found_where_sagemaker_puts_it(tmp_path: Path) -> No
     assert find_script({}, tmp_path) == code / "inference.py"
     assert find_script({"SAGEMAKER_PROGRAM": '"mine.py"'}, tmp_path) == code / "mine.py"
     assert find_script({"SAGEMAKER_PROGRAM": "train.py"}, tmp_path) is None
+    assert "no train.py (SAGEMAKER_PROGRAM)" in caplog.text
     odd = {"SAGEMAKER_SUBMIT_DIRECTORY": "s3://bucket/x"}
     assert find_script(odd, tmp_path) == code / "inference.py"
     variables = {"SAGEMAKER_SUBMIT_DIRECTORY": str(elsewhere), "SAGEMAKER_PROGRAM": "mine.py"}

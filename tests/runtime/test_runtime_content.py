@@ -14,7 +14,7 @@ ROWS = [[1.0, 2.0], [3.0, 4.5]]
         pytest.param(None, (UNKNOWN, "utf-8"), id="absent"),
         pytest.param("text/csv", (CSV, "utf-8"), id="plain"),
         pytest.param("Text/CSV; charset=latin-1; header=absent", (CSV, "latin-1"), id="parameters"),
-        pytest.param("application/x-jsonlines", (JSON_LINES, "utf-8"), id="other name"),
+        pytest.param("Application/X-JSONLines", ("application/x-jsonlines", "utf-8"), id="case"),
     ],
 )
 def test_content_types(header: str | None, expected: tuple[str, str]) -> None:
@@ -34,7 +34,7 @@ def test_content_types(header: str | None, expected: tuple[str, str]) -> None:
         pytest.param("text/csv;q=0.3, application/json", CSV, JSON, id="weights"),
         pytest.param("image/png, application/json;q=0.5", CSV, JSON, id="the one we know"),
         pytest.param("text/*", JSON, CSV, id="a family"),
-        pytest.param("application/x-ndjson", CSV, JSON_LINES, id="other name"),
+        pytest.param("application/x-ndjson", CSV, "application/x-ndjson", id="other name"),
         pytest.param("image/png", CSV, "image/png", id="unknown ones are for the user's output_fn"),
     ],
 )
@@ -63,9 +63,11 @@ def test_a_family_without_members_is_not_acceptable() -> None:
         ),
         pytest.param("[1,2]\n\n[3,4.5]\n", JSON_LINES, id="JSON Lines"),
         pytest.param('{"features": [1,2]}\n[3,4.5]', JSON_LINES, id="JSON Lines of features"),
+        pytest.param("[1,2]\n[3,4.5]", "application/x-jsonlines", id="other name"),
+        pytest.param(b"[1,2]\n[3,4.5]", JSON_LINES, id="JSON Lines as they arrive"),
     ],
 )
-def test_all_spellings_of_two_rows(body: str, content_type: str) -> None:
+def test_all_spellings_of_two_rows(body: str | bytes, content_type: str) -> None:
     assert content.decode(body, content_type) == ROWS
 
 
@@ -102,6 +104,7 @@ def test_text_arrives_decoded_and_other_bodies_as_bytes() -> None:
     assert content.to_body(b"\xef\xbb\xbf1,2", CSV, "utf-8") == "1,2"
     assert content.to_body("é".encode("latin-1"), JSON, "latin-1") == "é"
     assert content.to_body(b"\x93NUMPY", NPY, "utf-8") == b"\x93NUMPY"
+    assert content.to_body(b"[1]", JSON_LINES, "utf-8") == b"[1]"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +131,7 @@ def test_types_nobody_handles() -> None:
     [
         pytest.param(CSV, [0, 1, 2], "0\n1\n2", id="CSV, no newline at the end"),
         pytest.param(CSV, [[0.5, 0.25], [1.0, 0.0]], "0.5,0.25\n1.0,0.0", id="CSV of vectors"),
-        pytest.param(JSON, [0, 1], '{"predictions": [0, 1]}', id="JSON"),
+        pytest.param(JSON, [0, 1], "[0, 1]", id="JSON"),
         pytest.param(JSON_LINES, [0, "a"], '{"prediction": 0}\n{"prediction": "a"}', id="lines"),
     ],
 )

@@ -71,7 +71,7 @@ def test_a_life_of_good_and_bad_requests(server: Running) -> None:
     parameters = server.request("GET", "/execution-parameters")
     assert json.loads(parameters.body)["MaxConcurrentTransforms"] == 1
     reply = server.invoke('{"instances": [[1, 2]]}', "application/json", "*/*")
-    assert (reply.text, reply.content_type) == ('{"predictions": [30.0]}', "application/json")
+    assert (reply.text, reply.content_type) == ("[30.0]", "application/json")
     assert server.invoke("[1]", "application/json", "text/csv").text == "10.0"
     assert server.invoke("[1]", "application/jsonlines").text == '{"prediction": 10.0}'
     for status, bad in bad_replies(server):

@@ -23,26 +23,31 @@ UNKNOWN = "application/octet-stream"
 Body = Union[str, bytes]
 Rows = Sequence[Sequence[float]]
 
-_ALIASES = {"application/x-jsonlines": JSON_LINES, "application/x-ndjson": JSON_LINES}
+# All names that JSON Lines go by.
+LINES = (JSON_LINES, "application/x-jsonlines", "application/x-ndjson")
 # Text for these, as users of AWS's serving toolkit expect in input_fn (ITK-05); bytes for others.
-_TEXT = frozenset({CSV, JSON, JSON_LINES})
+_TEXT = frozenset({CSV, JSON})
 
 
 def parse_content_type(header: str | None) -> tuple[str, str]:
     """Media type in lower case, and the charset (SERVE-12)."""
     media_type, options = parse_options_header(header)
-    media_type = media_type.lower() or UNKNOWN
-    return _ALIASES.get(media_type, media_type), options.get("charset", "utf-8")
+    return media_type.lower() or UNKNOWN, options.get("charset", "utf-8")
 
 
 def to_body(data: bytes, media_type: str, charset: str) -> Body:
-    """Text for the textual types, the bytes themselves otherwise."""
-    if media_type not in _TEXT:
-        return data
+    """Text for CSV and JSON, the bytes themselves otherwise."""
+    return to_text(data, charset) if media_type in _TEXT else data
+
+
+def to_text(body: Body, charset: str = "utf-8") -> str:
+    """Text of bytes in a charset that the request names; text stays as it is."""
+    if isinstance(body, str):
+        return body
     try:
         # "utf-8-sig" also takes the mark that spreadsheets put first.
         is_utf8 = codecs.lookup(charset).name == "utf-8"
-        return data.decode("utf-8-sig" if is_utf8 else charset)
+        return body.decode("utf-8-sig" if is_utf8 else charset)
     except LookupError as error:
         raise UnsupportedMediaType(f"unknown charset {charset}") from error
     except UnicodeDecodeError as error:
@@ -58,21 +63,21 @@ def choose_accept(header: str | None, content_type: str, default: str = "") -> s
     given = parse_accept_header(header or "*/*", MIMEAccept)
     # `text/csv; charset=utf-8` is text/csv to us, but not to werkzeug.
     accept = MIMEAccept([(value.partition(";")[0], weight) for value, weight in given])
-    known = [first, CSV, JSON, JSON_LINES, NPY, *_ALIASES]
+    known = [first, *ENCODERS, NPY]
     best = accept.best_match(known)
     if best is None:
         best = next((value for value in accept.values() if "*" not in value), "")
     if not best:
-        raise NotAcceptable(f"cannot answer with {header}; offered are {', '.join(known[1:5])}")
-    return _ALIASES.get(best, best)
+        raise NotAcceptable(f"cannot answer with {header}; offered are {', '.join(known[1:])}")
+    return best
 
 
 def decode(body: Body, content_type: str) -> list[list[float]]:
     """Rows of equally many numbers, or an HTTP error that says what is wrong."""
     decoder = DECODERS.get(content_type)
-    if decoder is None or isinstance(body, bytes):
+    if decoder is None:
         raise unsupported(content_type, DECODERS)
-    return check_rows(decoder(body))
+    return check_rows(decoder(to_text(body)))
 
 
 def encode(predictions: Sequence[Any], accept: str) -> str:
@@ -158,7 +163,8 @@ def _encode_csv(predictions: Sequence[Any]) -> str:
 
 
 def _encode_json(predictions: Sequence[Any]) -> str:
-    return json.dumps({"predictions": list(predictions)})
+    """The list alone, as AWS's framework containers answer: clients index it (ITK-02)."""
+    return json.dumps(list(predictions))
 
 
 def _encode_json_lines(predictions: Sequence[Any]) -> str:
@@ -168,10 +174,10 @@ def _encode_json_lines(predictions: Sequence[Any]) -> str:
 DECODERS: Mapping[str, Callable[[str], Any]] = {
     CSV: _decode_csv,
     JSON: _decode_json,
-    JSON_LINES: _decode_json_lines,
+    **dict.fromkeys(LINES, _decode_json_lines),
 }
 ENCODERS: Mapping[str, Callable[[Sequence[Any]], str]] = {
     CSV: _encode_csv,
     JSON: _encode_json,
-    JSON_LINES: _encode_json_lines,
+    **dict.fromkeys(LINES, _encode_json_lines),
 }

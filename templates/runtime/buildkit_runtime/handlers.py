@@ -171,8 +171,13 @@ def find_script(variables: Mapping[str, str], model: Path) -> Path | None:
     folders: tuple[Path, ...] = (model / "code", Paths.from_variables(variables).models / "code")
     if given.is_absolute() and given.is_dir():
         folders = (given,)
-    name = as_text(decode(variables.get("SAGEMAKER_PROGRAM", ""))) or "inference.py"
-    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+    named = as_text(decode(variables.get("SAGEMAKER_PROGRAM", "")))
+    name = named or "inference.py"
+    found = next((folder / name for folder in folders if (folder / name).is_file()), None)
+    there = next((folder for folder in folders if folder.is_dir()), None)
+    if found is None and named and there:
+        logger.warning("no %s (SAGEMAKER_PROGRAM) in %s: the image's own serve", named, there)
+    return found
 
 
 def library(family: str, script: Path) -> Path | None:

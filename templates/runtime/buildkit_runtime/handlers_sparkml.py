@@ -85,17 +85,17 @@ def _schema(folder: Path) -> dict[str, Any] | None:
 
 def input_fn(body: content.Body, content_type: str) -> Data:
     """CSV; JSON Lines, of lists or of `{"features": [...]}`; JSON with `data` and its `schema`."""
-    if isinstance(body, bytes):
-        offered = dict.fromkeys((content.CSV, content.JSON_LINES, content.JSON))
-        raise content.unsupported(content_type, offered)
+    if content_type not in content.DECODERS:
+        raise content.unsupported(content_type, content.DECODERS)
+    text = content.to_text(body)
     if content_type == content.CSV:
-        return Data(_checked([row for row in csv.reader(io.StringIO(body)) if row]), None)
-    if content_type == content.JSON_LINES:
-        lines = [_parsed(line) for line in body.splitlines() if line.strip()]
+        return Data(_checked([row for row in csv.reader(io.StringIO(text)) if row]), None)
+    if content_type in content.LINES:
+        lines = [_parsed(line) for line in text.splitlines() if line.strip()]
         schemas = [line.get("schema") for line in lines[:1] if isinstance(line, dict)]
         schema = next(iter(schemas), None)
         return Data(_checked([_row(line) for line in lines]), schema)
-    value = _parsed(body)
+    value = _parsed(text)
     if not isinstance(value, dict):
         value = {"data": value}
     rows = value.get("data", value.get("instances"))
