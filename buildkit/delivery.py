@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from buildkit import console, ecr, registry
+from buildkit import console, ecr, places, registry
 from buildkit.publish import Publisher
 from buildkit.push import DockerPusher
 
@@ -23,7 +23,7 @@ class Delivery:
     Each image gets a fresh login: a token may end while others are built.
     """
 
-    place: ecr.Place
+    place: places.Place
     engine: Engine
     _known: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -49,7 +49,7 @@ class Delivery:
 
 def to(options: Options, host: str | None, engine: Engine) -> Delivery:
     """Raises UsageError if no registry is named, ToolError if it gives or takes no login."""
-    place = ecr.place(options, host)
+    (place,) = places.places(options, [host] if host else [])
     made = Delivery(place=place, engine=engine)
     made.check()
     return made

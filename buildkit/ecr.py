@@ -1,4 +1,4 @@
-"""The AWS adapter: where a registry is, its login, its repositories. The only boto3 import.
+"""The API of ECR: logins and repositories. The only boto3 import.
 
 `AWS_ENDPOINT_URL` and the rest of boto3's own chain apply, so the code that talks to AWS is the
 code that talks to a local API server.
@@ -8,90 +8,26 @@ from __future__ import annotations
 
 import base64
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import boto3
 import botocore.exceptions
 from botocore.config import Config
 
-from buildkit import names
-from buildkit.errors import ToolError, UsageError
+from buildkit.errors import ToolError
 from buildkit.model import Login
+from buildkit.places import Api
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_ecr_public import ECRPublicClient
 
-    from buildkit.schema import Registry
+    from buildkit.places import Place
 
-DUAL_STACK = "on.aws"
-
-LIMITS = Config(connect_timeout=5, read_timeout=20)
-"""Seconds, of each of boto3's attempts: with its own 60 a silent host costs five minutes."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """A registry: its host, and the account and region whose ECR API stands behind it."""
-
-    host: str
-    account: str | None
-    region: str | None
-
-
-def place(registry: Registry, host: str | None) -> Place:
-    """Where images go: the given host, else images.toml's, else the ECR of its account and region.
-
-    Never the caller's own account by default: a push must be asked for by name.
-    Raises UsageError if none is named.
-    """
-    host = host or registry.host
-    if host is not None:
-        return _of_host(host, registry)
-    if registry.account is None or registry.region is None:
-        raise UsageError(
-            "no registry is named",
-            hint="`--registry HOST` or BUILDKIT_REGISTRY, or `account` and `region` below "
-            "`[registry]` in images.toml",
-        )
-    suffix = _dns_suffix(registry.region)
-    return Place(
-        host=f"{registry.account}.dkr.ecr.{registry.region}.{suffix}",
-        account=registry.account,
-        region=registry.region,
-    )
-
-
-def _of_host(host: str, registry: Registry) -> Place:
-    """The place of a named host: ECR's own, or one on this machine that stands in for it.
-
-    ECR's login is sent to no other: whoever has it can push to every repository of the account.
-    """
-    try:
-        names.host(host)
-    except ValueError as error:
-        raise UsageError(
-            str(error), hint="no `https://`, no path: a host, perhaps a port"
-        ) from error
-    if found := private(host):
-        return found
-    if names.is_loopback(host):
-        return Place(host=host, account=registry.account, region=registry.region)
-    raise UsageError(
-        f"`{host}` is no registry of ECR, and none on this machine",
-        hint="ECR's login goes nowhere else; an ECR registry is called "
-        "`<account>.dkr.ecr.<region>.amazonaws.com`",
-    )
-
-
-def private(host: str) -> Place | None:
-    """The registry of ECR with this name, anybody's; None if the name is none of AWS's."""
-    match = names.ECR_HOST.fullmatch(host.partition(":")[0])
-    if match and match["suffix"] in (_dns_suffix(match["region"]), DUAL_STACK):
-        return Place(host=host, account=match["account"], region=match["region"])
-    return None
+LIMITS = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 5})
+"""Seconds of each attempt: with boto3's own 60 a silent host costs five minutes."""
 
 
 def login(where: Place) -> Login:
@@ -100,8 +36,11 @@ def login(where: Place) -> Login:
     It is the caller's own, and opens what the caller may use of other accounts in the region, too.
     """
     with _translated(f"asking ECR for a login to {where.host}"):
-        data = _client(where).get_authorization_token()["authorizationData"]
-    text = base64.b64decode(data[0]["authorizationToken"]).decode()
+        if where.api is Api.ECR_PUBLIC:
+            token = _public_client(where).get_authorization_token()["authorizationData"]
+        else:
+            token = _client(where).get_authorization_token()["authorizationData"][0]
+    text = base64.b64decode(token["authorizationToken"]).decode()
     user, _, password = text.partition(":")
     return Login(user=user, password=password)
 
@@ -134,17 +73,18 @@ def ensure_repository(where: Place, name: str) -> bool:
 
 
 def _client(where: Place) -> ECRClient:
-    with _translated("connecting to AWS"):
-        return boto3.client("ecr", region_name=where.region, config=LIMITS)
+    with _translated(f"connecting to AWS for {where.host}"):
+        options = Config(use_fips_endpoint=where.fips, use_dualstack_endpoint=where.dual_stack)
+        return _session(where).client("ecr", config=LIMITS.merge(options))
 
 
-def _dns_suffix(region: str) -> str:
-    session = boto3.session.Session()
-    with _translated(f"looking for the partition of `{region}`"):
-        partition = session.get_partition_for_region(region)
-    partitions = session._session.get_data("partitions")["partitions"]  # noqa: SLF001 - see below
-    # boto3 hands out a partition's name but not its DNS suffix, botocore's data has both.
-    return next(str(p["outputs"]["dnsSuffix"]) for p in partitions if p["id"] == partition)
+def _public_client(where: Place) -> ECRPublicClient:
+    with _translated(f"connecting to AWS for {where.host}"):
+        return _session(where).client("ecr-public", config=LIMITS)
+
+
+def _session(where: Place) -> boto3.session.Session:
+    return boto3.session.Session(profile_name=where.profile, region_name=where.region)
 
 
 @contextmanager
@@ -155,6 +95,10 @@ def _translated(doing: str) -> Iterator[None]:
         raise ToolError(
             f"{doing}: there are no AWS credentials",
             hint="`aws sso login`, or set AWS_PROFILE; `aws sts get-caller-identity` tells",
+        ) from error
+    except botocore.exceptions.ProfileNotFound as error:
+        raise ToolError(
+            f"{doing}: {error}", hint="`aws configure list-profiles`, or mend `profile`"
         ) from error
     except botocore.exceptions.NoRegionError as error:
         raise ToolError(

@@ -23,7 +23,8 @@ REFERENCE = re.compile(
 )
 MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
 ECR_HOST = re.compile(
-    r"(?P<account>[0-9]{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.(?P<suffix>[a-z0-9.-]+)"
+    r"(?P<account>[0-9]{12})\.dkr(?P<style>[.-])ecr(?P<fips>-fips)?"
+    r"\.(?P<region>[a-z0-9-]+)\.(?P<suffix>[a-z0-9.-]+)"
 )
 """An ECR registry's name (ECR user guide, "Private registries"); dual-stack writes `dkr-ecr`."""
 LONGEST_IMAGE = 1024

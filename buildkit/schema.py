@@ -186,12 +186,21 @@ class Image(Axes):
     override: tuple[Override, ...] = ()
 
 
-class Registry(Model):
-    """Where images are pushed: an ECR account and region, or the name of a registry's host."""
+class PlaceTable(Model):
+    """A registry: an ECR account and region, or the name of its host."""
 
     account: Annotated[str, _matching(names.ACCOUNT, "an AWS account of 12 digits")] | None = None
     region: Region | None = None
     host: Annotated[str, AfterValidator(names.host)] | None = None
+    profile: Annotated[Line, Field(min_length=1)] | None = None
+    fips: bool = False
+    dual_stack: bool = False
+
+
+class Registry(PlaceTable):
+    """Where images are pushed. What `copies` leave open is as in the first place."""
+
+    copies: tuple[PlaceTable, ...] = ()
     repository: Pattern | None = None
     tag: Pattern = "{version}-{device}-{py}"
 

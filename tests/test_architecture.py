@@ -19,7 +19,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"matrix", "bake", "verify", "publish", "push"},
     {"cells", "compatibility", "extended", "render", "plan", "progress", "records", "secrets", "engine", "ecr", "logins", "registry",
      "junit", "page"},
-    {"contract.kit", "config", "sandbox"},
+    {"contract.kit", "config", "sandbox", "places"},
     {"contract.suite", "contract.probe", "guard"},
     {"contract.jobs.monitor"},
     {"contract.jobs.checkpoints", "contract.jobs.nodes", "contract.isolation", "contract.scripts.script",
@@ -55,7 +55,7 @@ DOORS = {  # what reaches outside -> the only modules that may hold it
     "docker": {"engine", "sandbox", "guard", "containers"},
     "requests": {"registry", "engine", "containers"},  # docker-py lets its exceptions through
     "boto3": {"ecr"},
-    "botocore": {"ecr"},
+    "botocore": {"ecr", "places"},
     "jinja2": {"render", "page"},
     "pydantic": {"schema", "config", "records"},
     "regex": {"schema", "contract.jobs.metrics"},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import cli, ecr
+from buildkit import cli
 from buildkit.errors import Exit
 from tests.projects import MINIMAL
 
@@ -164,41 +164,6 @@ def test_an_interrupt_has_its_code(project: Path, monkeypatch: pytest.MonkeyPatc
     assert cli.run(["list"]) == Exit.INTERRUPTED
 
 
-def test_no_registry_is_taken_for_granted() -> None:
-    """Nothing is ever pushed to the caller's own account because nobody said where to."""
-    from buildkit.errors import UsageError
-    from buildkit.schema import Registry
-
-    with pytest.raises(UsageError, match="no registry is named"):
-        ecr.place(Registry(), None)
-    with pytest.raises(UsageError):
-        ecr.place(Registry(account="123456789012"), None)
-
-
-@pytest.mark.parametrize(
-    ("region", "host"),
-    [
-        ("us-east-1", "123456789012.dkr.ecr.us-east-1.amazonaws.com"),
-        ("cn-north-1", "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn"),
-        ("us-gov-west-1", "123456789012.dkr.ecr.us-gov-west-1.amazonaws.com"),
-        ("us-iso-east-1", "123456789012.dkr.ecr.us-iso-east-1.c2s.ic.gov"),
-    ],
-)
-def test_the_host_of_an_account_comes_from_its_partition(region: str, host: str) -> None:
-    from buildkit.schema import Registry
-
-    place = ecr.place(Registry(account="123456789012", region=region), None)
-    assert (place.host, place.region) == (host, region)
-
-
-def test_an_ecr_host_names_its_own_region_and_account() -> None:
-    from buildkit.schema import Registry
-
-    host = "210987654321.dkr.ecr.eu-west-1.amazonaws.com"
-    place = ecr.place(Registry(account="123456789012", region="us-east-1"), host)
-    assert (place.host, place.account, place.region) == (host, "210987654321", "eu-west-1")
-
-
 def test_a_login_never_shows_its_password() -> None:
     from buildkit.model import Login
 
@@ -216,34 +181,6 @@ def test_help_loads_nothing_heavy() -> None:
     assert "Usage: buildkit" in done.stdout
     heavy = {"boto3", "botocore", "docker", "jinja2", "pydantic", "requests", "tomli"}
     assert not heavy & set(done.stderr.split())
-
-
-@pytest.mark.parametrize(
-    "host",
-    [
-        "registry.example",
-        "localhost.localdomain:5000",
-        "127.evil.example",
-        "123456789012.dkr.ecr.us-east-1.evil.example",
-        "123456789012.dkr.ecr.us-east-1.amazonaws.com.evil.example",
-        "http://127.0.0.1:5000",
-        "127.0.0.1:5000/path",
-    ],
-)
-def test_ecr_s_login_goes_to_ecr_and_to_this_machine_alone(host: str) -> None:
-    from buildkit.errors import UsageError
-    from buildkit.schema import Registry
-
-    with pytest.raises(UsageError) as caught:
-        ecr.place(Registry(account="123456789012", region="us-east-1"), host)
-    assert caught.value.hint
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1:5000", "localhost:5000", "127.3.2.1"])
-def test_a_registry_on_this_machine_stands_in_for_ecr(host: str) -> None:
-    from buildkit.schema import Registry
-
-    assert ecr.place(Registry(region="eu-west-1"), host).region == "eu-west-1"
 
 
 def test_uri_of_several_targets_is_refused(project: Path, capsys: Captured) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from buildkit import bases, ecr, logins
+from buildkit import bases, logins, places
 from buildkit.errors import ToolError
 from buildkit.model import Login
 
@@ -111,5 +111,5 @@ def test_the_registry_of_a_base_is_found_behind_substitutes() -> None:
     ],
 )
 def test_ecr_s_logins_go_to_ecr_alone(host: str, region: str | None) -> None:
-    place = ecr.private(host)
+    place = places.private(host)
     assert (place and place.region) == region

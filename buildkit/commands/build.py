@@ -146,10 +146,10 @@ def _logins(
     lacking = logins.lacking(filter(names.ECR_HOST.fullmatch, sorted({*sources.values()})))
     if not lacking:
         return {}, []
-    from buildkit import ecr  # noqa: PLC0415 - as above
+    from buildkit import ecr, places  # noqa: PLC0415 - as above
 
     found, refused = {}, {}
-    for place in filter(None, map(ecr.private, lacking)):
+    for place in filter(None, map(places.private, lacking)):
         console.say(f"logging in to {place.host}")
         try:
             found[place.host] = ecr.login(place)

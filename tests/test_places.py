@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import pytest
+
+from buildkit.errors import UsageError
+from buildkit.places import Api, Place, partition_of, places, private
+from buildkit.schema import PlaceTable, Registry
+
+ACCOUNT = "123456789012"
+
+
+@pytest.fixture(autouse=True)
+def no_local_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_ECR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def the_place(registry: Registry, *hosts: str) -> Place:
+    (found,) = places(registry, hosts)
+    return found
+
+
+def test_no_registry_is_taken_for_granted() -> None:
+    """Nothing is ever pushed to the caller's own account because nobody said where to."""
+    with pytest.raises(UsageError, match="no registry is named"):
+        places(Registry(), ())
+    with pytest.raises(UsageError, match="no registry is named"):
+        places(Registry(account=ACCOUNT), ())
+
+
+@pytest.mark.parametrize(
+    ("region", "domain"),
+    [
+        ("us-east-1", "amazonaws.com"),
+        ("cn-north-1", "amazonaws.com.cn"),
+        ("us-gov-west-1", "amazonaws.com"),
+        ("us-iso-east-1", "c2s.ic.gov"),
+        ("us-isob-east-1", "sc2s.sgov.gov"),
+        ("eu-isoe-west-1", "cloud.adc-e.uk"),
+        ("us-isof-south-1", "csp.hci.ic.gov"),
+        ("eusc-de-east-1", "amazonaws.eu"),
+        pytest.param("eu-west-97", "amazonaws.com", id="a region of tomorrow"),
+    ],
+)
+def test_the_host_of_an_account_comes_from_its_partition(region: str, domain: str) -> None:
+    found = the_place(Registry(account=ACCOUNT, region=region))
+    assert found == Place(
+        host=f"{ACCOUNT}.dkr.ecr.{region}.{domain}", api=Api.ECR, account=ACCOUNT, region=region
+    )
+    assert private(found.host) == found
+
+
+@pytest.mark.parametrize(
+    ("region", "options", "host"),
+    [
+        ("us-east-1", {"fips": True}, "dkr.ecr-fips.us-east-1.amazonaws.com"),
+        ("us-east-1", {"dual-stack": True}, "dkr-ecr.us-east-1.on.aws"),
+        ("us-gov-west-1", {"dual-stack": True, "fips": True}, "dkr-ecr-fips.us-gov-west-1.on.aws"),
+        ("cn-north-1", {"dual-stack": True}, "dkr-ecr.cn-north-1.on.amazonwebservices.com.cn"),
+    ],
+)
+def test_other_endpoints_by_option(region: str, options: dict[str, bool], host: str) -> None:
+    table = Registry.model_validate({"account": ACCOUNT, "region": region, **options})
+    found = the_place(table)
+    assert found.host == f"{ACCOUNT}.{host}"
+    assert (found.fips, found.dual_stack) == ("fips" in options, "dual-stack" in options)
+    assert private(found.host) == found
+
+
+def test_an_ecr_host_names_its_own_region_and_account() -> None:
+    host = "210987654321.dkr.ecr.eu-west-1.amazonaws.com"
+    found = the_place(Registry(account=ACCOUNT, region="us-east-1", profile="mine"), host)
+    assert (found.host, found.account, found.region) == (host, "210987654321", "eu-west-1")
+    assert found.profile == "mine"
+
+
+def test_copies_take_the_account_of_the_first_and_their_own_profile() -> None:
+    registry = Registry(
+        account=ACCOUNT,
+        region="us-east-1",
+        profile="world",
+        copies=(
+            PlaceTable(region="eu-west-1"),
+            PlaceTable(account="210987654321", region="cn-north-1", profile="china"),
+        ),
+    )
+    assert [(each.host, each.profile) for each in places(registry, ())] == [
+        (f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com", "world"),
+        (f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com", None),
+        ("210987654321.dkr.ecr.cn-north-1.amazonaws.com.cn", "china"),
+    ]
+
+
+def test_a_copy_that_is_no_copy_is_refused() -> None:
+    registry = Registry(account=ACCOUNT, region="us-east-1", copies=(PlaceTable(),))
+    with pytest.raises(UsageError, match="is named twice"):
+        places(registry, ())
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "123456789012.dkr.ecr.us-east-1.evil.example",
+        "123456789012.dkr.ecr.us-east-1.amazonaws.com.evil.example",
+        "123456789012.dkr-ecr.us-east-1.amazonaws.com",
+        "http://127.0.0.1:5000",
+        "127.0.0.1:5000/path",
+    ],
+)
+def test_what_is_nearly_a_registry_is_refused(host: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        places(Registry(), (host,))
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "host", ["registry.example", "127.evil.example", "localhost.localdomain:5000"]
+)
+def test_ecr_s_login_goes_to_ecr_alone(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    assert the_place(Registry(account=ACCOUNT, region="us-east-1"), host) == Place(host=host)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:5000", "localhost:5000", "127.3.2.1"])
+def test_a_registry_on_this_machine_stands_in_for_ecr_if_the_api_is_here_too(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert the_place(Registry(region="eu-west-1"), host) == Place(host=host)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    found = the_place(Registry(region="eu-west-1"), host)
+    assert (found.api, found.region) == (Api.ECR, "eu-west-1")
+
+
+def test_ecr_public() -> None:
+    found = the_place(Registry(), "public.ecr.aws")
+    assert (found.api, found.region) == (Api.ECR_PUBLIC, "us-east-1")
+
+
+def test_a_region_of_nowhere() -> None:
+    assert partition_of("moon-base-1") is None
+    with pytest.raises(UsageError, match="no region of AWS"):
+        places(Registry(account=ACCOUNT, region="moon-base-1"), ())
