@@ -1,55 +1,98 @@
-"""Deliver tested images to one registry: its login, its repositories, one push after another."""
+"""Deliver tested images to registries: their logins, their repositories, their bytes."""
 
 from __future__ import annotations
 
+import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit import console, ecr, places, registry
-from buildkit.publish import Publisher
-from buildkit.push import DockerPusher
+from buildkit import console, ecr, logins, places
+from buildkit.export import Spool
+from buildkit.places import Api
+from buildkit.publish import Destination, Publisher
+from buildkit.registry.client import Registry
+from buildkit.registry.wire import Wire
+from buildkit.transfer import Transfer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from buildkit.engine import Engine
-    from buildkit.model import Published, Verified
+    from buildkit.model import Login, Published, Target, Verified
+    from buildkit.places import Place
     from buildkit.schema import Registry as Options
 
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """Publishes to one registry.
+    """Publishes to some registries; `interrupt` ends what it waits for."""
 
-    Each image gets a fresh login: a token may end while others are built.
+    publisher: Publisher
+    registries: Sequence[Registry]
+
+    def publish(self, verified: Verified) -> Published:
+        return self.publisher.publish(verified)
+
+    def interrupt(self) -> None:
+        for each in self.registries:
+            each.interrupt()
+
+
+@contextmanager
+def to(
+    options: Options, hosts: Sequence[str], targets: Sequence[Target], engine: Engine
+) -> Iterator[Delivery]:
+    """Have logins that the registries take, before anything is built.
+
+    Raises UsageError if no registry is named, ToolError if one gives or takes no login.
     """
+    found = places.places(options, hosts)
+    registries = [Registry(wire=Wire(host=each.host, login=_login(each))) for each in found]
+    with ThreadPoolExecutor(max_workers=len(registries)) as pool:
+        list(pool.map(Registry.check, registries))
+    sisters = tuple(dict.fromkeys(target.repository for target in targets))
+    with tempfile.TemporaryDirectory(prefix="buildkit-") as folder:
+        yield Delivery(
+            publisher=Publisher(
+                destinations=[
+                    Destination(
+                        registry=registry,
+                        carrier=Transfer(registry=registry, sisters=sisters),
+                        have_repository=_Repositories(place=place).have,
+                    )
+                    for place, registry in zip(found, registries, strict=True)
+                ],
+                packer=Spool(engine=engine, folder=Path(folder)),
+            ),
+            registries=registries,
+        )
 
-    place: places.Place
-    engine: Engine
+
+@dataclass(kw_only=True)
+class _Repositories:
+    """Those of one registry that are known to be there."""
+
+    place: Place
     _known: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def check(self) -> None:
-        """Fail now rather than after the builds. Raises ToolError."""
-        registry.Registry(host=self.place.host, login=ecr.login(self.place)).check()
-
-    def publish(self, verified: Verified) -> Published:
-        repository = verified.built.target.repository
+    def have(self, name: str) -> None:
+        """Create a repository that is missing, where registries do not do that by themselves."""
+        if self.place.api is Api.NONE:
+            return
         with self._lock:
-            if repository not in self._known:
-                if ecr.ensure_repository(self.place, repository):
-                    console.say(f"created the repository {repository}")
-                self._known.add(repository)
-        login = ecr.login(self.place)
-        publisher = Publisher(
-            registry=registry.Registry(host=self.place.host, login=login),
-            pusher=DockerPusher(engine=self.engine, host=self.place.host, login=login),
-        )
-        return publisher.publish(verified)
+            if name not in self._known:
+                if ecr.ensure_repository(self.place, name):
+                    console.say(f"created the repository {self.place.host}/{name}")
+                self._known.add(name)
 
 
-def to(options: Options, host: str | None, engine: Engine) -> Delivery:
-    """Raises UsageError if no registry is named, ToolError if it gives or takes no login."""
-    (place,) = places.places(options, [host] if host else [])
-    made = Delivery(place=place, engine=engine)
-    made.check()
-    return made
+def _login(place: Place) -> Callable[[], Login | None]:
+    """ECR's own, fresh at each call; of another registry the one that docker has."""
+    if place.api is Api.NONE:
+        return lambda: logins.of(place.host)
+    return lambda: ecr.login(place)

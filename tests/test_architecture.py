@@ -16,10 +16,12 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
      "commands.uri", "commands.explain"},
     {"commands.report", "commands.subject", "commands.pages"},
     {"options", "project", "delivery", "pipeline"},
-    {"matrix", "bake", "verify", "publish", "push"},
-    {"cells", "compatibility", "extended", "render", "plan", "progress", "records", "secrets", "engine", "ecr", "logins", "registry",
+    {"matrix", "bake", "verify", "publish"},
+    {"transfer", "export"},
+    {"registry.client"},
+    {"cells", "compatibility", "extended", "render", "plan", "progress", "records", "secrets", "engine", "ecr", "logins", "registry.wire", "registry.manifests",
      "junit", "page"},
-    {"contract.kit", "config", "sandbox", "places"},
+    {"contract.kit", "config", "sandbox", "places", "registry.sockets"},
     {"contract.suite", "contract.probe", "guard"},
     {"contract.jobs.monitor"},
     {"contract.jobs.checkpoints", "contract.jobs.nodes", "contract.isolation", "contract.scripts.script",
@@ -52,8 +54,15 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 DOORS = {  # what reaches outside -> the only modules that may hold it
     "subprocess": {"shell"},
-    "docker": {"engine", "sandbox", "guard", "containers"},
-    "requests": {"registry", "engine", "containers"},  # docker-py lets its exceptions through
+    "docker": {"engine", "sandbox", "guard", "containers", "logins"},  # logins: docker's own files
+    # docker-py lets the exceptions of requests through
+    "requests": {
+        "registry.wire",
+        "registry.client",
+        "registry.sockets",
+        "engine",
+        "containers",
+    },
     "boto3": {"ecr"},
     "botocore": {"ecr", "places"},
     "jinja2": {"render", "page"},
