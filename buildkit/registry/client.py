@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import requests
@@ -129,13 +129,14 @@ class Registry:
         def whole() -> None:
             begun = self.wire.send("POST", f"{repository}/blobs/uploads/", scope=scope)
             assert begun is not None
-            sent = self.wire.send(
-                "PATCH",
-                begun.headers["Location"],
-                scope=scope,
-                headers={"Content-Type": "application/octet-stream"},
-                body=lambda: _Body(blob, tell),
-            )
+            with blob.path.open("rb") as file:
+                sent = self.wire.send(
+                    "PATCH",
+                    begun.headers["Location"],
+                    scope=scope,
+                    headers={"Content-Type": "application/octet-stream"},
+                    body=lambda: _Body(file, blob.size, tell),
+                )
             assert sent is not None
             where = _with_query(sent.headers["Location"], digest=blob.digest)
             # An upload that is lost is begun again.
@@ -180,9 +181,10 @@ class Registry:
 class _Body:
     """A file as the body of a request: with a length, so that it is not sent in chunks."""
 
-    def __init__(self, blob: Blob, tell: Callable[[int], None]) -> None:
-        self._file = blob.path.open("rb")
-        self._size = blob.size
+    def __init__(self, file: IO[bytes], size: int, tell: Callable[[int], None]) -> None:
+        file.seek(0)
+        self._file = file
+        self._size = size
         self._tell = tell
         self._sent = 0
 
@@ -195,10 +197,9 @@ class _Body:
 
     def read(self, size: int = -1) -> bytes:
         chunk = self._file.read(size)
-        self._sent += len(chunk)
-        self._tell(self._sent)
-        if not chunk:
-            self._file.close()
+        if chunk:
+            self._sent += len(chunk)
+            self._tell(self._sent)
         return chunk
 
 

@@ -31,6 +31,7 @@ SECONDS = (10, 120)
 """For a connection; for the next bytes of an answer: of large layers it comes late."""
 ATTEMPTS = 8
 """Some 30 seconds of trying, unless the registry asks for longer pauses."""
+GROWING = tenacity.wait_exponential(multiplier=0.25, max=20) + tenacity.wait_random(0, 0.25)
 LONGEST_PAUSE = 60
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Status codes that another attempt may not meet."""
@@ -218,7 +219,7 @@ def _pause(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, PassingError) and error.after is not None:
         return min(error.after, LONGEST_PAUSE)
-    return tenacity.wait_exponential_jitter(initial=0.25, max=20, jitter=0.25)(state)
+    return GROWING(state)
 
 
 def _asked_pause(answer: requests.Response) -> float | None:
