@@ -82,8 +82,8 @@ JOBS = click.option(
     "--jobs",
     "-j",
     type=click.IntRange(min=1),
-    help="At most so many targets at once.  [default: tests and pushes one per processor, builds "
-    "as many as buildx likes]",
+    help="At most so many targets at once.  [default: tests one per processor, pushes 8, builds as "
+    "many as buildx likes]",
 )
 JUNIT = click.option(
     "--junit",

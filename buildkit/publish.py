@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from buildkit import console
 from buildkit.errors import BuildkitError, ToolError
 from buildkit.model import Location, Published
 from buildkit.registry.manifests import refusals
@@ -128,6 +129,7 @@ def _look(there: Destination, built: Built) -> Manifest | None:
 def _push(there: Destination, packed: Packed, built: Built) -> Manifest | None:
     target, manifest, registry = built.target, packed.manifest, there.registry
     _refuse_unfit(there, target, manifest)
+    console.step(target.id, f"pushing to {registry.host}", dim=True)
     there.have_repository(target.repository)
     there.carrier.bring(target.repository, packed.blobs, target.id)
     registry.put_manifest(target.repository, manifest.digest, manifest)

@@ -15,7 +15,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ MANIFEST = re.compile(r"/v2/(?P<name>.+)/manifests/(?P<reference>[^/]+)")
 UPLOAD = re.compile(r"/v2/(?P<name>.+)/blobs/uploads/(?P<id>[^/]*)")
 TAGS = re.compile(r"/v2/(?P<name>.+)/tags/list")
 
+Server = TypeVar("Server", bound="RegistryServer")
 Reply = tuple[int, "dict[str, str]", bytes]
 
 
@@ -180,7 +181,7 @@ def digest(content: bytes) -> str:
 
 
 @contextmanager
-def running(registry: RegistryServer) -> Iterator[RegistryServer]:
+def running(registry: Server) -> Iterator[Server]:
     handler = type("Bound", (Handler,), {"registry": registry})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True

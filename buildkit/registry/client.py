@@ -43,8 +43,11 @@ class Registry:
         return self.wire.host
 
     def check(self) -> None:
-        """Raise ToolError if it does not answer, or not to this login."""
-        self._ask("GET", "", absent=ABSENT)
+        """Raise ToolError if it does not answer, or not to this login. Takes a few seconds at most.
+
+        Nothing has been done yet that would be worth more patience.
+        """
+        self.wire.again(lambda: self.wire.send("GET", "", absent=ABSENT), attempts=3)
 
     def manifest(self, repository: str, reference: str) -> Manifest | None:
         """The manifest under a tag or digest, None if there is none."""

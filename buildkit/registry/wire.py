@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 SECONDS = (10, 120)
 """For a connection; for the next bytes of an answer: of large layers it comes late."""
-ATTEMPTS = 8
-"""Some 30 seconds of trying, unless the registry asks for longer pauses."""
+ATTEMPTS = 7
+"""Some 15 seconds of trying, unless the registry asks for longer pauses."""
 GROWING = tenacity.wait_exponential(multiplier=0.25, max=20) + tenacity.wait_random(0, 0.25)
 LONGEST_PAUSE = 60
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -85,11 +85,11 @@ class Wire:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 
-    def again(self, work: Callable[[], Found]) -> Found:
+    def again(self, work: Callable[[], Found], attempts: int = ATTEMPTS) -> Found:
         """Do `work` until it is not disturbed by something passing. Raises ToolError."""
         patient = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(PassingError),
-            stop=tenacity.stop_after_attempt(ATTEMPTS) | tenacity.stop_when_event_set(self._stop),
+            stop=tenacity.stop_after_attempt(attempts) | tenacity.stop_when_event_set(self._stop),
             wait=_pause,
             sleep=tenacity.sleep_using_event(self._stop),
             reraise=True,

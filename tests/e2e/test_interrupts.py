@@ -105,7 +105,6 @@ def test_while_pushing(
         interrupted(running, number, project.folder)
         assert "published" not in records(project)
         assert local.manifest(project.name, "1.0-cpu-py311") is None
-        assert slow.address not in there.docker("images", "--format", "{{.Repository}}")
         slow.rate = None
         healed = there.buildkit("push", "--all", *host, folder=project.folder)
         assert healed.code == 0, healed.stderr
