@@ -19,7 +19,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"matrix", "bake", "verify", "publish"},
     {"transfer", "export"},
     {"registry.client"},
-    {"cells", "clashes", "compatibility", "extended", "render", "plan", "progress", "records", "secrets", "engine", "ecr", "logins", "registry.wire", "registry.manifests",
+    {"aliases", "cells", "clashes", "compatibility", "extended", "render", "plan", "progress", "records", "secrets", "engine", "ecr", "logins", "registry.wire", "registry.manifests",
      "junit", "page"},
     {"contract.kit", "config", "sandbox", "places", "registry.sockets"},
     {"contract.suite", "contract.probe", "guard"},
