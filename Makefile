@@ -77,4 +77,4 @@ measure: setup ## Measure each image of images.toml: size, start, requests per s
 	@scripts/with-engine $(BIN)/python scripts/measure_images.py
 
 clean: ## Remove .venv, dist/ and caches of this folder
-	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from buildkit import cells, compatibility, extended, names, schema
+from buildkit import cells, clashes, compatibility, extended, families, names, schema
 from buildkit import config as config_module
 from buildkit.cells import Problems, Where, given, matches
 from buildkit.errors import NothingSelectedError
@@ -34,7 +33,10 @@ def expand(config: Config) -> tuple[Target, ...]:
     for target in targets:
         for message in compatibility.problems(target):
             problems.add(("image", target.name, "packages"), f"{target.id}: {message}")
-    _refuse_twins(targets, problems)
+        for alias in families.aliases_of(target.family, target.version):
+            problems.check(("image", target.name, "aliases"), names.tag, alias)
+    for problem in clashes.problems(targets):
+        problems.add(problem.path, problem.message)
     config_module.fail(config, (*config.problems, *problems.found))
     return tuple(targets)
 
@@ -61,6 +63,8 @@ def _target(cell: Cell, image: schema.Image, config: Config, problems: Problems)
         "{name}-{purpose}" if cell.split else "{name}"
     )  # fmt: skip
     tag = given("tag", *layers) or config.registry.tag
+    aliases = given("aliases", *layers)
+    family = families.of(tag, config.registry.aliases if aliases is None else aliases, words)
     features = _features(cell, given("features", *layers), (*at, "features"), problems)
     target_id = f"{cell.name}-{cell.version}-{cell.device.value}-{words['py']}" + (
         f"-{cell.purpose.value}" if cell.split else ""
@@ -86,9 +90,10 @@ def _target(cell: Cell, image: schema.Image, config: Config, problems: Problems)
         repository=problems.check(
             (*at, "repository"), names.repository, names.expand(repository, words)
         ),
-        tag=problems.check((*at, "tag"), names.tag, names.expand(tag, words).replace("+", ".")),
+        tag=problems.check((*at, "tag"), names.tag, names.without_plus(names.expand(tag, words))),
         features=features,
         end_of_life=given("end_of_life", *layers),
+        family=family,
         samples=_samples(config, given("samples", *layers), (*at, "samples"), problems),
     )
 
@@ -119,12 +124,9 @@ def _base(
 
 
 def _words(cell: Cell) -> dict[str, str]:
-    framework_version, revision = names.split_revision(cell.version)
     return {
+        **names.version_words(cell.version),
         "name": cell.name,
-        "version": cell.version,
-        "framework_version": framework_version,
-        "revision": revision,
         "device": cell.device.value,
         "python": cell.python,
         "py": f"py{cell.python.replace('.', '')}",
@@ -214,24 +216,3 @@ def _folder(config: Config, text: str | None, at: Where, problems: Problems) -> 
     if (config.folder / text).is_file():
         problems.add(at, f"{text!r} is a file, a folder is wanted")
     return path
-
-
-def _refuse_twins(targets: Iterable[Target], problems: Problems) -> None:
-    """Two targets must never share an id (one record) or a tag (one would hide the other)."""
-    by_id, by_image = defaultdict(list), defaultdict(list)
-    for target in targets:
-        by_id[target.id].append(target)
-        by_image[target.image].append(target)
-    for target_id, twins in by_id.items():
-        if len(twins) > 1:
-            problems.add(
-                ("image", twins[-1].name), f"{len(twins)} targets have the id `{target_id}`"
-            )
-    for image, twins in by_image.items():
-        ids = [twin.id for twin in twins]
-        if len(set(ids)) > 1:
-            problems.add(
-                ("image", twins[-1].name),
-                f"{' and '.join(ids)} have the same tag `{image}`; tell them apart in "
-                "`repository` or `tag`",
-            )

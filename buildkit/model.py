@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from buildkit.families import Family  # noqa: TC001 - pydantic reads it
 from buildkit.features import OF_INFERENCE, OF_TRAINING, Feature
 
 
@@ -87,6 +88,7 @@ class Target:
 
     `version` is the author's string, `1.7.2-1`; `framework_version` is it without the revision.
     `end_of_life` is the month, `2023-09`, since which nobody mends the framework any more.
+    `family` is None if no alias follows the versions of this target.
     """
 
     id: str
@@ -107,12 +109,13 @@ class Target:
     tag: str
     features: tuple[Feature, ...] = ()
     end_of_life: str | None = None
+    family: Family | None = None
     samples: Samples = field(default=Samples(), repr=False)
 
     @property
     def recipe(self) -> Target:
-        """What makes and names the image: all but where files lie in this checkout."""
-        return replace(self, samples=Samples(), context=None, end_of_life=None)
+        """What makes and names the image: all but where files lie here, and where aliases go."""
+        return replace(self, samples=Samples(), context=None, end_of_life=None, family=None)
 
     @property
     def image(self) -> str:

@@ -31,6 +31,7 @@ LONGEST_IMAGE = 1024
 ID = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]*")
 REVISION = re.compile(r"(?P<framework>.+)-(?P<revision>[0-9]+)")
+NUMBERS = re.compile(r"(?P<major>[0-9]+)(?:\.(?P<minor>[0-9]+))?")
 NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 PYTHON = re.compile(r"3\.[0-9]{1,2}")
 PLATFORM = re.compile(r"linux/(?:amd64|arm64)")
@@ -126,6 +127,28 @@ def split_revision(version: str) -> tuple[str, str]:
     """Split `1.7.2-1` into the framework's version and the revision of the image, "" if none."""
     match = REVISION.fullmatch(version)
     return (match["framework"], match["revision"]) if match else (version, "")
+
+
+def version_words(version: str) -> dict[str, str]:
+    """What patterns may say of a version. `major` and `minor` are there where it begins so."""
+    framework_version, revision = split_revision(version)
+    numbers = NUMBERS.match(framework_version)
+    return {
+        "version": version,
+        "framework_version": framework_version,
+        "revision": revision,
+        **({word: text for word, text in numbers.groupdict().items() if text} if numbers else {}),
+    }
+
+
+def without_plus(text: str) -> str:
+    """As a tag spells it: no tag may hold a `+`."""
+    return text.replace("+", ".")
+
+
+def words_of(pattern: str) -> set[str]:
+    """The words that a pattern says."""
+    return {match["word"] for match in PATTERN_WORD.finditer(pattern)} - {None}
 
 
 def expand(pattern: str, words: dict[str, str]) -> str:

@@ -22,16 +22,23 @@ from buildkit.model import Device, Purpose
 PATTERN_WORDS = (
     "name", "version", "framework_version", "revision", "device", "python", "py", "purpose"
 )  # fmt: skip
+ALIAS_WORDS = (*PATTERN_WORDS, "major", "minor")
 
 
-def _pattern(text: str) -> str:
+def _pattern(text: str, words: tuple[str, ...] = PATTERN_WORDS) -> str:
     for match in names.PATTERN_WORD.finditer(text):
-        if (word := match["word"]) is not None and word not in PATTERN_WORDS:
-            known = ", ".join(f"{{{known}}}" for known in PATTERN_WORDS)
+        if (word := match["word"]) is not None and word not in words:
+            known = ", ".join(f"{{{known}}}" for known in words)
             raise ValueError(f"unknown word {{{word}}} in {text!r}; known: {known}")
     if "{" in (rest := names.PATTERN_WORD.sub("", text)) or "}" in rest:
         raise ValueError(f"a lone brace in {text!r}; write `{{{{` or `}}}}` for a brace itself")
     return text
+
+
+def _alias_pattern(text: str) -> str:
+    if "{{" in text or "}}" in text:
+        raise ValueError(f"{text!r} asks for a brace, and no tag has one")
+    return _pattern(text, ALIAS_WORDS)
 
 
 def _regex(text: str) -> str:
@@ -70,6 +77,7 @@ Channel = Annotated[str, _matching(names.CHANNEL, "a channel (letters, digits, `
 Label = Annotated[str, _matching(names.LABEL, "a label (letters, digits, `.`, `_`, `-`, `/`)")]
 Month = Annotated[str, _matching(names.MONTH, "a month such as `2023-09`")]
 Pattern = Annotated[Line, AfterValidator(_pattern)]
+AliasPattern = Annotated[Line, AfterValidator(_alias_pattern)]
 Name = Annotated[
     str, _matching(names.NAME, "a name (lower-case letters, digits, single `.`, `_`, `-` between)")
 ]
@@ -164,6 +172,7 @@ class Facts(Model):
     platform: Platform = "linux/amd64"
     repository: Pattern | None = None
     tag: Pattern | None = None
+    aliases: Annotated[tuple[AliasPattern, ...], Distinct] | None = None
     features: Annotated[tuple[Feature, ...], Distinct] = ()
     end_of_life: Month | None = None
     samples: SamplesTable = SamplesTable()
@@ -203,6 +212,7 @@ class Registry(PlaceTable):
     copies: tuple[PlaceTable, ...] = ()
     repository: Pattern | None = None
     tag: Pattern = "{version}-{device}-{py}"
+    aliases: Annotated[tuple[AliasPattern, ...], Distinct] = ()
 
 
 class File(Model):

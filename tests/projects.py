@@ -6,7 +6,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
-from buildkit import config, matrix
+from buildkit import config, families, matrix
 
 if TYPE_CHECKING:
     from buildkit.model import Target
@@ -29,3 +29,7 @@ def targets(text: str = MINIMAL, folder: Path = Path("/nowhere")) -> tuple[Targe
 def target(text: str = MINIMAL, folder: Path = Path("/nowhere")) -> Target:
     (only,) = targets(text, folder)
     return only
+
+
+def aliases_of(target: Target) -> tuple[str, ...]:
+    return families.aliases_of(target.family, target.version)

@@ -19,7 +19,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"matrix", "bake", "verify", "publish"},
     {"transfer", "export"},
     {"registry.client"},
-    {"cells", "compatibility", "extended", "render", "plan", "progress", "records", "secrets", "engine", "ecr", "logins", "registry.wire", "registry.manifests",
+    {"aliases", "cells", "clashes", "compatibility", "extended", "render", "plan", "progress", "records", "secrets", "engine", "ecr", "logins", "registry.wire", "registry.manifests",
      "junit", "page"},
     {"contract.kit", "config", "sandbox", "places", "registry.sockets"},
     {"contract.suite", "contract.probe", "guard"},
@@ -47,9 +47,10 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"contract.answers", "contract.catalogue", "contract.mistakes", "contract.world", "schema", "locate", "bases", "shell"},
     {"prebuilt.lookup"},
     {"prebuilt.choose"},
-    {"console", "names", "prebuilt.facts", "prebuilt.instances", "prebuilt.question"},
+    {"console", "prebuilt.facts", "prebuilt.instances", "prebuilt.question"},
     {"model", "errors", "tables"},
-    {"features"},
+    {"families", "features"},
+    {"names"},
 )  # fmt: skip
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 DOORS = {  # what reaches outside -> the only modules that may hold it

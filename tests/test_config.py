@@ -110,6 +110,75 @@ def problems(text: str) -> str:
         pytest.param(
             MINIMAL + "[registry]\ntag = '{version.__class__}'", "unknown word", id="an attribute"
         ),
+        pytest.param(
+            MINIMAL + "tag = '{major}'", "unknown word {major}", id="a word of aliases in a tag"
+        ),
+        pytest.param(
+            MINIMAL + "aliases = ['{mayor}']",
+            "images.toml:5: image.demo.aliases.0: unknown word",
+            id="unknown word of an alias",
+        ),
+        pytest.param(MINIMAL + "aliases = ['{{a}}']", "no tag has one", id="a brace in an alias"),
+        pytest.param(
+            MINIMAL + "[registry]\naliases = ['a', 'a']",
+            "images.toml:6: registry.aliases: a is listed twice",
+            id="an alias twice",
+        ),
+        pytest.param(
+            MINIMAL + "aliases = ['the latest']",
+            "images.toml:5: image.demo.aliases: 'the latest' is not a tag",
+            id="an alias that is no tag",
+        ),
+        pytest.param(
+            MINIMAL + "aliases = ['{major}.{minor}-cpu-py311']",
+            "the alias `1.0-cpu-py311` of demo-1.0-cpu-py311 is its own tag",
+            id="an alias that is the target's own tag",
+        ),
+        pytest.param(
+            MINIMAL.replace('"1.0"', '"1.0", "1.0.1"')
+            + "[[image.demo.override]]\nwhen = { version = '1.0.1' }\n"
+            "aliases = ['{major}.{minor}-{device}-{py}']",
+            "of demo-1.0.1-cpu-py311 is the tag of demo-1.0-cpu-py311",
+            id="an alias that is another target's tag",
+        ),
+        pytest.param(
+            MINIMAL + "devices = ['cpu', 'gpu']\naliases = ['latest']",
+            "demo-1.0-cpu-py311 and demo-1.0-gpu-py311 have the same alias `latest`",
+            id="an alias of two devices",
+        ),
+        pytest.param(
+            MINIMAL + "aliases = ['latest']\n[image.other]\nversions = ['2']\nbase = 'b'\n"
+            "repository = 'demo'\npythons = ['3.12']\naliases = ['latest']",
+            "demo-1.0-cpu-py311 and other-2-cpu-py312 have the same alias `latest`",
+            id="an alias of two images, of different versions",
+        ),
+        pytest.param(
+            MINIMAL + "tag = '{py}'\naliases = ['latest']",
+            "the tag `py311` of demo-1.0-cpu-py311 does not tell its version",
+            id="a tag without its version",
+        ),
+        pytest.param(
+            MINIMAL.replace("1.0", "1.0-1") + "tag = '{framework_version}'\naliases = ['latest']",
+            "the tag `1.0` of demo-1.0-1-cpu-py311 does not tell its version",
+            id="a tag without its revision",
+        ),
+        pytest.param(
+            MINIMAL + "devices = ['cpu', 'gpu']\ntag = '{version}'\naliases = ['latest-{device}']\n"
+            "[[image.demo.override]]\nwhen = { device = 'gpu' }\ntag = '{version}-gpu'",
+            "`1.0-gpu` of demo-1.0-gpu-py311 looks like one of demo-1.0-cpu-py311 with another",
+            id="a tag that looks like another device's",
+        ),
+        pytest.param(
+            MINIMAL.replace('"1.0"', '"1.0", "2.0"') + "aliases = ['latest']\n"
+            "[[image.demo.override]]\nwhen = { version = '2.0' }\naliases = []",
+            "demo-2.0-cpu-py311 and demo-1.0-cpu-py311 differ in nothing that their tags tell",
+            id="aliases for some versions",
+        ),
+        pytest.param(
+            MINIMAL + "tag = '{version}'\naliases = ['{version}-{device}']",
+            "the alias `1.0-cpu` of demo-1.0-cpu-py311 looks like the tag of demo 1.0-cpu",
+            id="an alias that looks like a tag",
+        ),
         pytest.param(MINIMAL + "[registry]\ntag = '{version'", "a lone brace", id="a lone brace"),
         pytest.param(
             MINIMAL + 'packages = ["six\\nRUN rm -rf /"]',
@@ -315,3 +384,8 @@ def test_what_follows_from_a_wrong_key_is_not_told_as_well() -> None:
         ["images.toml:7", "image.one.packages"],
         ["images.toml:8", "image.one.exclude.0"],
     ]
+
+
+def test_an_alias_that_is_the_target_s_own_tag_is_one_problem() -> None:
+    text = MINIMAL + "aliases = ['{major}.{minor}-{device}-{py}', 'latest']"
+    assert problems(text).startswith("1 problem in ")

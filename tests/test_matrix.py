@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import matrix
+from buildkit import families, matrix
 from buildkit.errors import NothingSelectedError
+from buildkit.families import Family
 from buildkit.model import Device, Payload, Purpose
-from tests.projects import MINIMAL, target, targets
+from tests.projects import MINIMAL, aliases_of, target, targets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,6 +89,73 @@ def test_two_purposes_are_two_repositories_and_one_is_one() -> None:
 def test_patterns_name_the_registry_s_repository_and_tag() -> None:
     text = MINIMAL + "[registry]\nrepository = 'ml/{name}'\ntag = '{py}-{framework_version}'"
     assert target(text).image == "ml/demo:py311-1.0"
+
+
+ALIASES = """
+[defaults]
+base = "python:3.11"
+[registry]
+aliases = ["{major}.{minor}-{device}-{py}", "latest-{name}-{device}"]
+[image.torch]
+versions = ["2.13.0-1", "20240101", "2.13.0+cpu-2"]
+[image.own]
+versions = ["1.2.3"]
+tag = "v{framework_version}-r{revision}"
+aliases = ["v{major}"]
+[[image.own.override]]
+when = { device = "cpu" }
+aliases = ["v{major}.{minor}"]
+[image.plus]
+versions = ["2.13+1-2"]
+aliases = ["{major}.{minor}+{device}", "{framework_version}"]
+[image.none]
+versions = ["1.0"]
+aliases = []
+"""
+
+
+def test_aliases_follow_a_target_s_version_and_keep_all_else() -> None:
+    found = {each.id: each for each in targets(ALIASES)}
+    assert {name: aliases_of(each) for name, each in found.items()} == {
+        "torch-2.13.0-1-cpu-py311": ("2.13-cpu-py311", "latest-torch-cpu"),
+        "torch-20240101-cpu-py311": ("latest-torch-cpu",),
+        "torch-2.13.0+cpu-2-cpu-py311": ("2.13-cpu-py311", "latest-torch-cpu"),
+        "own-1.2.3-cpu-py311": ("v1.2",),
+        "plus-2.13+1-2-cpu-py311": ("2.13.cpu", "2.13.1"),
+        "none-1.0-cpu-py311": (),
+    }
+    assert found["torch-20240101-cpu-py311"].family == Family(
+        tag="{version}-cpu-py311", aliases=("{major}.{minor}-cpu-py311", "latest-torch-cpu")
+    )
+    assert found["none-1.0-cpu-py311"].family is None
+
+
+def test_aliases_make_no_other_image() -> None:
+    assert target(MINIMAL).recipe == target(MINIMAL + "aliases = ['latest']").recipe
+
+
+@pytest.mark.parametrize(
+    ("pattern", "tag", "version"),
+    [
+        pytest.param("{version}-cpu", "1.7.2-cpu", "1.7.2", id="a version"),
+        pytest.param("{version}-cpu", "1.7.2-1-cpu", "1.7.2-1", id="a revision"),
+        pytest.param("{version}-cpu", "1.7.2.ours-cpu", "1.7.2.ours", id="a `+` came as a dot"),
+        pytest.param("{version}-cpu", "1.7.2-gpu", None, id="another's"),
+        pytest.param("{version}-cpu", "1.7.2-cpu-py311", None, id="another's, longer"),
+        pytest.param("{version}-cpu", "1.7-cpu", None, id="an alias with numbers"),
+        pytest.param("{version}-cpu", "latest-cpu", None, id="an alias without"),
+        pytest.param("{version}.cpu", "1.7.2xcpu", None, id="a dot is a dot"),
+        pytest.param("{version}_{version}", "1.7.2_1.7.2", "1.7.2", id="twice"),
+        pytest.param("{version}_{version}", "1.7.2_1.7.3", None, id="twice, and not the same"),
+        pytest.param("{framework_version}_{revision}", "1.7.2_3", "1.7.2-3", id="in two words"),
+        pytest.param("{framework_version}_{revision}", "1.7.2_", "1.7.2", id="no revision"),
+        pytest.param("{framework_version}", "1.7.2-3", None, id="a revision it cannot have"),
+        pytest.param("{revision}-cpu", "3-cpu", None, id="no version in the tag"),
+    ],
+)
+def test_a_tag_tells_the_version_that_it_is_of(pattern: str, tag: str, version: str | None) -> None:
+    family = Family(tag=pattern, aliases=("{major}.{minor}-cpu", "latest-cpu"))
+    assert families.version_of(family, tag) == version
 
 
 def test_an_image_s_own_key_wins_over_the_defaults() -> None:
