@@ -132,7 +132,7 @@ def command(
 def _publisher(project: Project, host: str | None, docker: engine.Engine) -> pipeline.Publish:
     from buildkit import delivery  # noqa: PLC0415 - boto3 takes long to load: only for a push
 
-    return delivery.to(project.config.registry, host, docker).publish
+    return delivery.to(project.config, project.targets, host, docker).publish
 
 
 def _logins(

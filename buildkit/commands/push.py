@@ -42,7 +42,7 @@ def command(
     project = read_project(file, dist)
     targets = project.select(options.selection(select, everything=everything))
     docker = engine.connect()
-    publish = delivery.to(project.config.registry, registry, docker).publish
+    publish = delivery.to(project.config, project.targets, registry, docker).publish
 
     def work(target: Target, verified: Verified) -> pipeline.Outcome:
         outcome = pipeline.Outcome(
