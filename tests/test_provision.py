@@ -21,7 +21,7 @@ from buildkit.keeping import RepositoriesTable
 from buildkit.places import Api, Place
 from buildkit.provision import State
 from buildkit.repositories import Wanted, drift, wanted
-from tests.projects import MINIMAL, parse, targets
+from tests.projects import MINIMAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,6 +95,12 @@ def test_a_push_makes_a_repository_that_is_as_wanted_and_leaves_one_that_is_ther
     assert found.lifecycle is not None
     assert not ecr_repositories.ensure(PLACE, want(**{"scan-on-push": False}))
     assert read() == found
+
+
+def test_a_push_to_a_repository_that_is_there_only_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    aws_client().create_repository(repositoryName="demo")
+    monkeypatch.setattr(Repositories, "create", lambda *_: pytest.fail("it may not be allowed to"))
+    assert not ecr_repositories.ensure(PLACE, want())
 
 
 def test_arns_are_of_the_partition() -> None:
@@ -200,6 +206,17 @@ def test_encryption_that_cannot_be_changed_is_told_by_words_and_code(
     assert read().encryption == "AES256"
 
 
+def test_the_encryption_of_what_is_adopted_is_told_too(project: Path, capsys: Captured) -> None:
+    kms: Any = {"encryptionType": "KMS"}
+    aws_client().create_repository(repositoryName="demo", encryptionConfiguration=kms)
+    assert cli.run(["repo", "apply"]) == Exit.DONE
+    capsys.readouterr()
+    assert cli.run(["repo", "apply", "--adopt", "demo"]) == Exit.DRIFT
+    said = capsys.readouterr().out
+    assert f"{HOST}/demo  changed\n" in said
+    assert ") -> AES256 (settled when it was created" in said
+
+
 def test_json_says_the_same(project: Path, capsys: Captured) -> None:
     aws_client().create_repository(
         repositoryName="demo", tags=[{"Key": "managed-by", "Value": "buildkit"}]
@@ -222,6 +239,16 @@ def test_only_the_selected_repositories_are_touched(project: Path, capsys: Captu
     assert capsys.readouterr().out == f"{HOST}/other  created\n{COPY}/other  created\n"
     with pytest.raises(aws_client().exceptions.RepositoryNotFoundException):
         aws_client().describe_repositories(repositoryNames=["demo"])
+
+
+def test_targets_that_are_not_selected_count_in_their_repository(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = "\n[image.other]\nversions = ['2.0']\nbase = 'b'\nrepository = 'demo'\n"
+    project.write_text(DEMO + more + TWO_PLACES)
+    monkeypatch.setattr(stock, "aliases_of", lambda target: (f"{target.name}-latest",))
+    assert cli.run(["repo", "apply", "demo*"]) == Exit.DONE
+    assert read().filters == ("cache-*", "demo-*", "other-*", "sha256-*")
 
 
 def test_a_place_that_fails_stops_no_other(
@@ -271,6 +298,18 @@ def test_a_repository_that_is_gone_meanwhile_is_made_again() -> None:
     found = provision._bring(meddled, PLACE, want(), adopted=True)
     assert (len(seen), found.state) == (1, State.CREATED)
     assert drift(want(), read()) == ()
+
+
+def test_a_repository_that_is_gone_before_it_is_read_to_the_end_is_none() -> None:
+    class Vanishing(Repositories):
+        def _describe(self, name: str) -> Any:
+            found = super()._describe(name)
+            self.client.delete_repository(repositoryName=name)
+            return found
+
+    there = ecr_repositories.of(PLACE)
+    there.create(want())
+    assert Vanishing(client=there.client, registry=there.registry).read("demo") is None
 
 
 def test_whoever_changes_it_all_the_time_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -334,9 +373,3 @@ def test_aliases_that_ecr_cannot_keep_apart_are_a_problem_of_the_file(
     assert cli.run(["repo", "plan"]) == Exit.USAGE
     said = capsys.readouterr().err
     assert "images.toml:12: registry.repositories: `demo`: the alias `1.0-cpu-py311` is" in said
-
-
-def test_all_targets_of_a_repository_decide_what_it_should_be() -> None:
-    text = DEMO + "[image.two]\nversions = ['2.0']\nbase = 'b'\nrepository = 'demo'\n"
-    (only,) = stock.wanted(parse(text), targets(text))
-    assert only == wanted("demo", RepositoriesTable(), tags=[], aliases=[])
