@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from buildkit import documents, ecr
+from buildkit.errors import ToolError
 from buildkit.repositories import Aspect, Found, drift
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Repositories:
     """Somebody else may be quicker in all of this: that is no error, and the answer tells.
 
     `registry` is the account as a parameter of ECR's calls, if it is known. All methods raise
-    ToolError.
+    ToolError, whose words leave it to the caller to say which repository.
     """
 
     client: ECRClient
@@ -141,7 +142,10 @@ def ensure(place: Place, wanted: Wanted) -> bool:
     Returns whether it was created. Raises ToolError.
     """
     there = of(place)
-    return not there.exists(wanted.name) and there.create(wanted)
+    try:
+        return not there.exists(wanted.name) and there.create(wanted)
+    except ToolError as error:
+        raise ToolError(f"the repository `{wanted.name}`: {error}", hint=error.hint) from error
 
 
 def _found(

@@ -7,6 +7,7 @@ principal exists is ECR's business, and proven nowhere here.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -101,6 +102,13 @@ def test_a_push_to_a_repository_that_is_there_only_looks(monkeypatch: pytest.Mon
     aws_client().create_repository(repositoryName="demo")
     monkeypatch.setattr(Repositories, "create", lambda *_: pytest.fail("it may not be allowed to"))
     assert not ecr_repositories.ensure(PLACE, want())
+
+
+def test_a_push_that_fails_names_the_repository() -> None:
+    too_short = replace(want(), name="x")
+    with pytest.raises(ToolError, match="the repository `x`: looking for it: ") as caught:
+        ecr_repositories.ensure(PLACE, too_short)
+    assert caught.value.hint
 
 
 def test_arns_are_of_the_partition() -> None:

@@ -31,8 +31,9 @@ def command() -> None:
 
 
 @command.command(
+    short_help="Show what differs, and change nothing.",
     epilog="\b\nExamples:\n  buildkit repo plan\n  buildkit repo plan 'sklearn*' --json\n"
-    "  buildkit repo plan --check"
+    "  buildkit repo plan --check",
 )
 @options.SELECT
 @options.FILE
@@ -54,7 +55,8 @@ def plan(
 
 
 @command.command(
-    epilog="\b\nExamples:\n  buildkit repo apply\n  buildkit repo apply 'sklearn*' --adopt sklearn"
+    short_help="Create what is missing, and mend what differs.",
+    epilog="\b\nExamples:\n  buildkit repo apply\n  buildkit repo apply 'sklearn*' --adopt sklearn",
 )
 @options.SELECT
 @options.FILE
