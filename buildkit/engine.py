@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import uuid
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 HELLO_SECONDS = 20
 """How long it may take to answer at all."""
+EXPORT_CHUNK = 1 << 20
 
 
 def endpoint() -> tuple[str, str]:
@@ -91,28 +92,12 @@ class Engine(Sandbox):
             except docker.errors.ImageNotFound:
                 return None
 
-    @contextmanager
-    def named(self, image_id: str, repository: str, tag: str) -> Iterator[str]:
-        """Give an image a name. What had it before has it again if the work under it fails.
-
-        Otherwise the name stays: another run may be pushing under it at the same time.
-        """
-        name = f"{repository}:{tag}"
-        before = self.find(name)
-        self._tag(image_id, repository, tag)
-        try:
-            yield name
-        except BaseException:
-            with suppress(ToolError, *FAILURES):
-                if before is None:
-                    self.client.images.remove(name, noprune=True)
-                else:
-                    self._tag(before, repository, tag)
-            raise
-
-    def _tag(self, image_id: str, repository: str, tag: str) -> None:
-        with translated(f"tagging `{repository}:{tag}`"):
-            self.client.images.get(image_id).tag(repository, tag)
+    def export(self, image_id: str) -> Iterator[bytes]:
+        """An image as `docker save` hands it out, in pieces. Raises ToolError."""
+        with translated(f"reading the image `{image_id}`"):
+            for chunk in self.client.images.get(image_id).save(chunk_size=EXPORT_CHUNK):
+                self._refuse_when_closed()
+                yield chunk
 
 
 def connect() -> Engine:

@@ -10,12 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from docker import auth
+from docker.errors import DockerException
+
 from buildkit.errors import ToolError
+from buildkit.model import Login
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-
-    from buildkit.model import Login
 
 FILE = "config.json"
 
@@ -51,6 +53,22 @@ def beside(logins: Mapping[str, Login]) -> Iterator[Mapping[str, str]]:
         _write(Path(folder), document)
         builders = os.environ.get("BUILDX_CONFIG") or str(own / "buildx")
         yield {"DOCKER_CONFIG": folder, "BUILDX_CONFIG": builders}
+
+
+def of(host: str) -> Login | None:
+    """The user's own login to a registry, from docker's configuration or its credential helpers.
+
+    Raises ToolError if a helper fails.
+    """
+    try:
+        found = auth.load_config(str(_folder() / FILE)).resolve_authconfig(host)
+    except (DockerException, OSError, ValueError) as error:
+        raise ToolError(
+            f"docker's login to {host} cannot be had: {error}", hint=f"`docker login {host}`"
+        ) from error
+    if not found or not found.get("username"):
+        return None
+    return Login(user=found["username"], password=found["password"])
 
 
 def lacking(hosts: Iterable[str]) -> tuple[str, ...]:

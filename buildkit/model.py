@@ -204,17 +204,36 @@ class Verified:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Location:
+    """Where an image is: by its tag, in one registry. `pushed` tells whether this run sent it."""
+
+    uri: str
+    pushed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Published:
-    """A tested image in a registry, by tag and by digest."""
+    """A tested image in registries, by tag and by digest. The first is the one people are told."""
 
     verified: Verified
-    uri: str
     digest: str
-    pushed: bool
+    locations: tuple[Location, ...]
+
+    @property
+    def uri(self) -> str:
+        return self.locations[0].uri
+
+    @property
+    def pushed(self) -> bool:
+        return any(each.pushed for each in self.locations)
 
     @property
     def digest_uri(self) -> str:
-        return f"{self.uri.rpartition(':')[0]}@{self.digest}"
+        return self.digest_uris[0]
+
+    @property
+    def digest_uris(self) -> tuple[str, ...]:
+        return tuple(f"{each.uri.rpartition(':')[0]}@{self.digest}" for each in self.locations)
 
 
 @dataclass(frozen=True, kw_only=True)

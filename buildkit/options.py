@@ -99,10 +99,12 @@ HTML = click.option(
 )
 REGISTRY = click.option(
     "--registry",
+    "registries",
     metavar="HOST",
+    multiple=True,
     envvar="BUILDKIT_REGISTRY",
     show_envvar=True,
-    help="The registry to push to, instead of the one in images.toml.",
+    help="A registry to push to, instead of those in images.toml. May be given several times.",
 )
 SUBSTITUTE = click.option(
     "--substitute",

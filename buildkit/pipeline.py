@@ -207,7 +207,9 @@ def _tell(outcome: Outcome) -> None:
         console.step(outcome.target.id, f"failed: {cause}", fg="red")
     elif outcome.published is not None:
         how = "published" if outcome.published.pushed else "published already"
-        console.step(outcome.target.id, f"{how}: {outcome.published.uri}", fg="green")
+        more = len(outcome.published.locations) - 1
+        also = f" and to {more} more" if more else ""
+        console.step(outcome.target.id, f"{how}: {outcome.published.uri}{also}", fg="green")
     elif outcome.report is not None:
         how = "passed before" if outcome.tested_before else "passed"
         judged = sum(1 for each in outcome.report.clauses if each.status is not Status.SKIP)

@@ -1,106 +1,206 @@
-"""Verified -> Published: push the tested image, and check what the registry then serves.
+"""Verified -> Published: the tested image into every registry, checked, and then under its tag.
 
-Takes `Verified` and nothing else, so an untested image cannot be pushed.
+Takes `Verified` and nothing else, so an untested image cannot be pushed. In each registry the order
+is: blobs, manifest without a tag, check of what is served, tag, check again. A tag that has another
+image is never moved.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from buildkit import registry as registry_module
-from buildkit.errors import ToolError
-from buildkit.model import Published
+from buildkit.errors import BuildkitError, ToolError
+from buildkit.model import Location, Published
+from buildkit.registry.manifests import refusals
 
 if TYPE_CHECKING:
-    from buildkit.model import Built, Verified
-    from buildkit.registry import Manifest
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from buildkit.export import Packed
+    from buildkit.model import Built, Target, Verified
+    from buildkit.registry.client import Blob
+    from buildkit.registry.manifests import Manifest
 
 
 class Registry(Protocol):
-    """Reads from one registry."""
+    """Manifests of one registry."""
 
     @property
     def host(self) -> str: ...
 
     def manifest(self, repository: str, reference: str) -> Manifest | None: ...
 
-    def config(self, repository: str, digest: str) -> object: ...
+    def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> None: ...
+
+    def config(self, repository: str, digest: str) -> Mapping[str, Any]: ...
 
 
-class Pusher(Protocol):
-    """Pushes an image of the engine to that registry, as `<host>/<repository>:<tag>`."""
+class Carrier(Protocol):
+    """Brings blobs into that registry."""
 
-    def push(self, image_id: str, repository: str, tag: str) -> None: ...
+    def bring(self, repository: str, blobs: Iterable[Blob], subject: str) -> None: ...
+
+
+class Packer(Protocol):
+    """Has an image's bytes at hand while a context lasts."""
+
+    def packed(self, built: Built) -> AbstractContextManager[Packed]: ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Destination:
+    """A registry to publish to. `have_repository` makes one that is missing."""
+
+    registry: Registry
+    carrier: Carrier
+    have_repository: Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Publisher:
-    registry: Registry
-    pusher: Pusher
+    destinations: Sequence[Destination]
+    packer: Packer
 
     def publish(self, verified: Verified) -> Published:
-        """Push, unless the very image is there already. Never overwrites a tag.
+        """Have the image in every registry under its tag, sending only what is missing.
 
-        Raises ToolError: another image has the tag; the push fails; the registry then serves
-        something else, or something that SageMaker refuses.
+        Raises ToolError: another image has the tag somewhere, and then nothing is sent anywhere; or
+        some registries failed, which are named, while the others have the image.
         """
         built, target = verified.built, verified.built.target
-        there = self.registry.manifest(target.repository, target.tag)
-        if there is not None and not _same(there, built):
-            raise ToolError(
-                f"`{self._uri(verified)}` is there already, with another image: {there.digest}, "
-                f"not {built.manifest_digest or built.config_digest}",
-                hint="tags are never overwritten: raise the revision in images.toml "
-                f"(`{_next_revision(target.version)}`)",
-            )
-        if there is None:
-            self.pusher.push(built.image_id, target.repository, target.tag)
-        manifest = there or self.registry.manifest(target.repository, target.tag)
-        self._check(verified, manifest)
-        assert manifest is not None
+        found = self._everywhere(self.destinations, lambda each: _look(each, built))
+        lacking = [each for each, manifest in found.items() if manifest is None]
+        there = [manifest for manifest in found.values() if manifest is not None]
+        if lacking:
+            with self.packer.packed(built) as packed:
+                if differing := {each.digest for each in there} - {packed.manifest.digest}:
+                    raise ToolError(
+                        f"{target.image} would be {packed.manifest.digest} in one registry and "
+                        f"{', '.join(differing)} in another: another engine has compressed it",
+                        hint="publish from where it was published before, or raise the revision",
+                    )
+                self._everywhere(lacking, lambda each: _push(each, packed, built))
+            there = [packed.manifest]
         return Published(
             verified=verified,
-            uri=self._uri(verified),
-            digest=manifest.digest,
-            pushed=there is None,
+            digest=there[0].digest,
+            locations=tuple(
+                Location(uri=f"{each.registry.host}/{target.image}", pushed=each in lacking)
+                for each in self.destinations
+            ),
         )
 
-    def _check(self, verified: Verified, manifest: Manifest | None) -> None:
-        """What the registry serves is one Docker schema 2 manifest of the tested image."""
-        built, target = verified.built, verified.built.target
-        uri = self._uri(verified)
-        if manifest is None:
-            raise ToolError(f"`{uri}` was pushed, but the registry does not serve it")
-        if wrong := registry_module.refusals(manifest):
-            raise ToolError(
-                f"SageMaker would refuse `{uri}` (contract IMG-02): {'; '.join(wrong)}",
-                hint="build it with `buildkit build`, which makes a manifest that it takes",
-            )
-        if not _same(manifest, built):
-            raise ToolError(
-                f"`{uri}` was pushed as {built.manifest_digest or built.config_digest}, but the "
-                f"registry serves {manifest.digest}",
-                hint="somebody else pushed the same tag; raise the revision in images.toml",
-            )
-        config = self.registry.config(target.repository, built.config_digest)
-        assert isinstance(config, dict)
-        found = f"{config.get('os')}/{config.get('architecture')}"
-        if found != target.platform:
-            raise ToolError(f"`{uri}` is for {found}, wanted is {target.platform}")
-
-    def _uri(self, verified: Verified) -> str:
-        return f"{self.registry.host}/{verified.built.target.image}"
+    def _everywhere(
+        self,
+        destinations: Sequence[Destination],
+        work: Callable[[Destination], Manifest | None],
+    ) -> dict[Destination, Manifest | None]:
+        """Work in all registries side by side. One that fails does not stop the others."""
+        with ThreadPoolExecutor(max_workers=max(1, len(destinations))) as pool:
+            begun = {each: pool.submit(work, each) for each in destinations}
+        failed = {
+            each.registry.host: error
+            for each, future in begun.items()
+            if (error := future.exception()) is not None
+        }
+        for error in failed.values():
+            if not isinstance(error, BuildkitError) or len(destinations) == 1:
+                raise error
+        if failed:
+            raise _partly(failed, [each.registry.host for each in destinations])
+        return {each: future.result() for each, future in begun.items()}
 
 
-def _same(manifest: Manifest, built: Built) -> bool:
-    """Whether a manifest is the built image.
+def _look(there: Destination, built: Built) -> Manifest | None:
+    """The image under its tag, None if nothing is. Raises ToolError if it is another image."""
+    target = built.target
+    found = there.registry.manifest(target.repository, target.tag)
+    if found is None:
+        return None
+    _refuse_another(there, built, found)
+    _refuse_unfit(there, target, found)
+    return found
 
-    By its digest; where the engine does not know that before the push, by its configuration's.
+
+def _push(there: Destination, packed: Packed, built: Built) -> Manifest | None:
+    target, manifest, registry = built.target, packed.manifest, there.registry
+    _refuse_unfit(there, target, manifest)
+    there.have_repository(target.repository)
+    there.carrier.bring(target.repository, packed.blobs, target.id)
+    registry.put_manifest(target.repository, manifest.digest, manifest)
+    _check(there, built, manifest)
+    try:
+        registry.put_manifest(target.repository, target.tag, manifest)
+    except ToolError:
+        # Immutable tags: another publisher was quicker, with this image or another one.
+        now = registry.manifest(target.repository, target.tag)
+        if now is None:
+            raise
+        _refuse_another(there, built, now)
+    served = registry.manifest(target.repository, target.tag)
+    if served is None:
+        raise ToolError(f"`{_uri(there, target)}` was pushed, but the registry does not serve it")
+    _refuse_another(there, built, served)
+    return served
+
+
+def _check(there: Destination, built: Built, manifest: Manifest) -> None:
+    """What the registry serves is what was sent, for the platform that is wanted."""
+    target, registry = built.target, there.registry
+    served = registry.manifest(target.repository, manifest.digest)
+    uri = f"{registry.host}/{target.repository}@{manifest.digest}"
+    if served is None:
+        raise ToolError(f"`{uri}` was pushed, but the registry does not serve it")
+    _refuse_unfit(there, target, served)
+    if served.content != manifest.content:
+        raise ToolError(f"`{uri}` was pushed, but the registry serves {served.digest}")
+    config = registry.config(target.repository, built.config_digest)
+    found = f"{config.get('os')}/{config.get('architecture')}"
+    if found != target.platform:
+        raise ToolError(f"`{uri}` is for {found}, wanted is {target.platform}")
+
+
+def _refuse_another(there: Destination, built: Built, found: Manifest) -> None:
+    """Raise ToolError unless a manifest is the built image.
+
+    Told by its digest; where the engine does not know that before the push, by its configuration's.
     """
-    if built.manifest_digest is not None:
-        return manifest.digest == built.manifest_digest
-    return manifest.config_digest == built.config_digest
+    ours = built.manifest_digest or built.config_digest
+    if (found.digest if built.manifest_digest else found.config_digest) == ours:
+        return
+    target = built.target
+    raise ToolError(
+        f"`{_uri(there, target)}` is there already, with another image: {found.digest}, not {ours}",
+        hint="tags are never overwritten: raise the revision in images.toml "
+        f"(`{_next_revision(target.version)}`)",
+    )
+
+
+def _refuse_unfit(there: Destination, target: Target, manifest: Manifest) -> None:
+    if wrong := refusals(manifest):
+        raise ToolError(
+            f"SageMaker would refuse `{_uri(there, target)}` (contract IMG-02): {'; '.join(wrong)}",
+            hint="build it with `buildkit build`, which makes a manifest that it takes",
+        )
+
+
+def _partly(failed: Mapping[str, BaseException], hosts: Sequence[str]) -> ToolError:
+    """Several registries: which failed and why, and which have the image."""
+    done = [host for host in hosts if host not in failed]
+    errors = [error for error in failed.values() if isinstance(error, BuildkitError)]
+    return ToolError(
+        f"{len(failed)} of {len(hosts)} registries failed: "
+        + "; ".join(f"{host}: {error}" for host, error in failed.items())
+        + (f"; done: {', '.join(done)}" if done else ""),
+        hint="; ".join(dict.fromkeys(error.hint for error in errors if error.hint)),
+    )
+
+
+def _uri(there: Destination, target: Target) -> str:
+    return f"{there.registry.host}/{target.image}"
 
 
 def _next_revision(version: str) -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from buildkit.export import Packed
 from buildkit.model import DOCKER_MANIFEST, Built, ClauseResult, Level, Report, Status, Verified
-from buildkit.registry import DOCKER_CONFIG, DOCKER_LAYER, Manifest
+from buildkit.registry.client import Blob
+from buildkit.registry.manifests import DOCKER_CONFIG, DOCKER_LAYER, Manifest
 from tests import projects
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from buildkit.model import Target
 
 DIGEST = f"sha256:{'a' * 64}"
@@ -59,27 +64,48 @@ def manifest(config_digest: str = f"sha256:{'c' * 64}", **changes: Any) -> Manif
         "layers": [{"mediaType": DOCKER_LAYER, "digest": DIGEST}],
         **changes,
     }
-    digest = hashlib.sha256(json.dumps(document).encode()).hexdigest()
-    media_type = document["mediaType"]
-    return Manifest(media_type=media_type, digest=f"sha256:{digest}", document=document)
+    return Manifest(media_type=str(document["mediaType"]), content=json.dumps(document).encode())
 
 
 @dataclass
 class FakeRegistry:
-    """A registry in a dict; what is pushed comes back as `serves`."""
+    """A registry in a dict, and what brings blobs and makes repositories there, all in one.
 
-    serves: Manifest
-    tags: dict[str, Manifest] = field(default_factory=dict)
+    `distorts` is what it does to a manifest that it stores.
+    """
+
+    manifests: dict[str, Manifest] = field(default_factory=dict)
     platform: tuple[str, str] = ("linux", "amd64")
-    pushed: list[str] = field(default_factory=list)
     host: str = "registry.example"
+    distorts: Callable[[Manifest], Manifest] = lambda manifest: manifest
+    done: list[str] = field(default_factory=list)
 
     def manifest(self, repository: str, reference: str) -> Manifest | None:
-        return self.tags.get(f"{repository}:{reference}")
+        return self.manifests.get(f"{repository}:{reference}")
+
+    def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> None:
+        self.done.append(f"put {repository}:{reference}")
+        self.manifests[f"{repository}:{reference}"] = self.distorts(manifest)
 
     def config(self, repository: str, digest: str) -> dict[str, str]:
         return {"os": self.platform[0], "architecture": self.platform[1]}
 
-    def push(self, image_id: str, repository: str, tag: str) -> None:
-        self.pushed.append(image_id)
-        self.tags[f"{repository}:{tag}"] = self.serves
+    def bring(self, repository: str, blobs: Iterable[Blob], subject: str) -> None:
+        self.done.append(f"bring {len(list(blobs))}")
+
+    def have_repository(self, name: str) -> None:
+        self.done.append(f"have {name}")
+
+
+@dataclass
+class FakePacker:
+    """Has one image at hand."""
+
+    manifest: Manifest
+    asked: int = 0
+
+    @contextmanager
+    def packed(self, built: Built) -> Iterator[Packed]:
+        self.asked += 1
+        blob = Blob(digest=built.config_digest, size=1, path=Path("nowhere"))
+        yield Packed(manifest=self.manifest, config=blob, layers=())

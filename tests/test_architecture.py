@@ -16,12 +16,14 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
      "commands.uri", "commands.repo", "commands.explain"},
     {"commands.report", "commands.subject", "commands.pages"},
     {"options", "project", "delivery", "provision", "pipeline"},
-    {"matrix", "bake", "verify", "publish", "push"},
-    {"cells", "compatibility", "extended", "render", "plan", "progress", "records", "secrets", "engine", "ecr_repositories", "stock", "logins", "registry",
-     "junit", "page"},
+    {"matrix", "bake", "verify", "publish"},
+    {"transfer", "export"},
+    {"registry.client"},
+    {"cells", "compatibility", "extended", "render", "plan", "progress", "records", "secrets", "engine", "ecr_repositories", "stock", "logins", "registry.wire",
+     "registry.manifests", "junit", "page"},
     {"ecr", "repositories"},
     {"documents"},
-    {"contract.kit", "config", "sandbox", "places", "exclusions"},
+    {"contract.kit", "config", "sandbox", "places", "exclusions", "registry.sockets"},
     {"contract.suite", "contract.probe", "guard"},
     {"contract.jobs.monitor"},
     {"contract.jobs.checkpoints", "contract.jobs.nodes", "contract.isolation", "contract.scripts.script",
@@ -56,8 +58,15 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 DOORS = {  # what reaches outside -> the only modules that may hold it
     "subprocess": {"shell"},
-    "docker": {"engine", "sandbox", "guard", "containers"},
-    "requests": {"registry", "engine", "containers"},  # docker-py lets its exceptions through
+    "docker": {"engine", "sandbox", "guard", "containers", "logins"},  # logins: docker's own files
+    # docker-py lets the exceptions of requests through
+    "requests": {
+        "registry.wire",
+        "registry.client",
+        "registry.sockets",
+        "engine",
+        "containers",
+    },
     "boto3": {"ecr"},
     "botocore": {"ecr", "places"},
     "jinja2": {"render", "page"},

@@ -130,14 +130,13 @@ def test_a_plan_is_printed_and_nothing_is_touched(project: Path, capsys: Capture
 
 def test_uri_prints_one_uri_and_nothing_else(project: Path, capsys: Captured) -> None:
     from buildkit import records
-    from buildkit.model import Published
+    from buildkit.model import Location, Published
     from tests import fakes
 
     published = Published(
         verified=fakes.verified(),
-        uri="r.example/demo:1.0-cpu-py311",
         digest=fakes.DIGEST,
-        pushed=True,
+        locations=(Location(uri="r.example/demo:1.0-cpu-py311", pushed=True),),
     )
     where = records.Records(folder=project / "dist")
     where.write(records.PUBLISHED, "demo-1.0-cpu-py311", published)

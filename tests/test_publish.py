@@ -5,58 +5,134 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkit import registry
 from buildkit.errors import ToolError
-from buildkit.publish import Publisher
+from buildkit.model import Location
+from buildkit.publish import Destination, Publisher
+from buildkit.registry.manifests import Manifest, refusals
 from tests import fakes
 
 if TYPE_CHECKING:
     from buildkit.model import Verified
 
 TAG = "demo:1.0-cpu-py311"
+GOOD = fakes.manifest()
+OTHER = fakes.manifest(config_digest=f"sha256:{'d' * 64}")
+OCI = "application/vnd.oci.image"
 
 
-def verified(served: registry.Manifest, *, known_before: bool = True) -> Verified:
+def verified(manifest: Manifest = GOOD, *, known_before: bool = True) -> Verified:
     """A tested image; an engine with the classic store does not know its manifest's digest."""
-    image = fakes.built(manifest_digest=served.digest if known_before else None)
+    image = fakes.built(manifest_digest=manifest.digest if known_before else None)
     return fakes.verified(image)
 
 
-def publisher(the_registry: fakes.FakeRegistry) -> Publisher:
-    return Publisher(registry=the_registry, pusher=the_registry)
+def publisher(
+    *registries: fakes.FakeRegistry, manifest: Manifest = GOOD
+) -> tuple[Publisher, fakes.FakePacker]:
+    packer = fakes.FakePacker(manifest)
+    destinations = [
+        Destination(registry=each, carrier=each, have_repository=each.have_repository)
+        for each in registries
+    ]
+    return Publisher(destinations=destinations, packer=packer), packer
 
 
-@pytest.mark.parametrize("known_before", [True, False], ids=["containerd store", "classic store"])
-def test_a_tested_image_is_pushed_and_checked(known_before: bool) -> None:
-    served = fakes.manifest()
-    there = fakes.FakeRegistry(serves=served)
-    published = publisher(there).publish(verified(served, known_before=known_before))
-    assert there.pushed == [verified(served, known_before=known_before).built.image_id]
-    assert published.pushed
-    assert published.uri == f"registry.example/{TAG}"
-    assert published.digest_uri == f"registry.example/demo@{served.digest}"
+both_stores = pytest.mark.parametrize(
+    "known_before", [True, False], ids=["containerd store", "classic store"]
+)
 
 
-@pytest.mark.parametrize("known_before", [True, False], ids=["containerd store", "classic store"])
+@both_stores
+def test_a_tested_image_gets_its_tag_last(known_before: bool) -> None:
+    there = fakes.FakeRegistry()
+    published = publisher(there)[0].publish(verified(known_before=known_before))
+    assert there.done == ["have demo", "bring 1", f"put demo:{GOOD.digest}", f"put {TAG}"]
+    assert published.locations == (Location(uri=f"registry.example/{TAG}", pushed=True),)
+    assert published.digest_uri == f"registry.example/demo@{GOOD.digest}"
+
+
+@both_stores
 def test_the_same_image_under_the_tag_is_published_already(known_before: bool) -> None:
-    served = fakes.manifest()
-    there = fakes.FakeRegistry(serves=served, tags={TAG: served})
-    published = publisher(there).publish(verified(served, known_before=known_before))
-    assert (there.pushed, published.pushed, published.digest) == ([], False, served.digest)
+    there = fakes.FakeRegistry(manifests={TAG: GOOD})
+    this, packer = publisher(there)
+    published = this.publish(verified(known_before=known_before))
+    assert (there.done, packer.asked) == ([], 0)
+    assert (published.pushed, published.digest) == (False, GOOD.digest)
 
 
-@pytest.mark.parametrize("known_before", [True, False], ids=["containerd store", "classic store"])
+@both_stores
 def test_a_tag_is_never_overwritten(known_before: bool) -> None:
-    other = fakes.manifest(config_digest=f"sha256:{'d' * 64}")
-    there = fakes.FakeRegistry(serves=fakes.manifest(), tags={TAG: other})
-    with pytest.raises(ToolError, match=other.digest) as caught:
-        publisher(there).publish(verified(fakes.manifest(), known_before=known_before))
-    assert there.pushed == []
-    assert there.tags == {TAG: other}
+    there = fakes.FakeRegistry(manifests={TAG: OTHER})
+    with pytest.raises(ToolError, match=OTHER.digest) as caught:
+        publisher(there)[0].publish(verified(known_before=known_before))
+    assert there.done == []
     assert "1.0-1" in str(caught.value.hint)
 
 
-OCI = "application/vnd.oci.image"
+def test_several_registries_get_what_they_lack() -> None:
+    full, empty = fakes.FakeRegistry(manifests={TAG: GOOD}), fakes.FakeRegistry(host="two.example")
+    this, packer = publisher(full, empty)
+    published = this.publish(verified())
+    assert [each.pushed for each in published.locations] == [False, True]
+    assert (full.done, packer.asked) == ([], 1)
+    assert empty.manifests[TAG] == GOOD
+
+
+def test_another_image_under_the_tag_of_one_registry_stops_all() -> None:
+    empty, taken = fakes.FakeRegistry(), fakes.FakeRegistry(manifests={TAG: OTHER}, host="two")
+    with pytest.raises(ToolError, match="1 of 2 registries failed: two: .*another image"):
+        publisher(empty, taken)[0].publish(verified())
+    assert empty.done == []
+
+
+def test_a_registry_that_fails_does_not_stop_the_others() -> None:
+    def refuse(_name: str) -> None:
+        raise ToolError("no more room", hint="make room")
+
+    full, well = fakes.FakeRegistry(host="one"), fakes.FakeRegistry(host="two")
+    full.have_repository = refuse  # type: ignore[assignment,method-assign]
+    with pytest.raises(ToolError, match="one: no more room; done: two") as caught:
+        publisher(full, well)[0].publish(verified())
+    assert caught.value.hint == "make room"
+    assert well.manifests[TAG] == GOOD
+
+
+def test_registries_never_hold_different_manifests_of_one_image() -> None:
+    """A classic engine elsewhere may have compressed the same layers to other bytes."""
+    elsewhere = fakes.manifest(layers=[])
+    there = fakes.FakeRegistry(manifests={TAG: elsewhere})
+    empty = fakes.FakeRegistry(host="two")
+    with pytest.raises(ToolError, match="another engine has compressed it"):
+        publisher(there, empty)[0].publish(verified(known_before=False))
+    assert empty.done == []
+
+
+def test_of_two_publishers_the_slower_is_told() -> None:
+    there = fakes.FakeRegistry()
+    put = there.put_manifest
+
+    def immutable(repository: str, reference: str, manifest: Manifest) -> None:
+        if f"{repository}:{reference}" == TAG:
+            there.manifests[TAG] = OTHER
+            raise ToolError("400: TAG_INVALID, immutable")
+        put(repository, reference, manifest)
+
+    there.put_manifest = immutable  # type: ignore[method-assign]
+    with pytest.raises(ToolError, match="is there already, with another image"):
+        publisher(there)[0].publish(verified())
+
+
+def test_a_twin_that_was_quicker_with_the_same_image_is_no_failure() -> None:
+    there = fakes.FakeRegistry()
+    put = there.put_manifest
+
+    def immutable(repository: str, reference: str, manifest: Manifest) -> None:
+        put(repository, reference, manifest)
+        if f"{repository}:{reference}" == TAG:
+            raise ToolError("400: ImageTagAlreadyExists")
+
+    there.put_manifest = immutable  # type: ignore[method-assign]
+    assert publisher(there)[0].publish(verified()).digest == GOOD.digest
 
 
 @pytest.mark.parametrize(
@@ -86,32 +162,44 @@ OCI = "application/vnd.oci.image"
         ),
     ],
 )
-def test_what_sagemaker_refuses_fails_the_push(changes: dict[str, Any], wanted: str) -> None:
-    served = fakes.manifest(**changes)
+def test_what_sagemaker_refuses_is_not_sent(changes: dict[str, Any], wanted: str) -> None:
+    unfit = fakes.manifest(**changes)
+    there = fakes.FakeRegistry()
     with pytest.raises(ToolError, match="SageMaker would refuse") as caught:
-        publisher(fakes.FakeRegistry(serves=served)).publish(verified(served))
+        publisher(there, manifest=unfit)[0].publish(verified(unfit))
     assert wanted in caught.value.message
+    assert there.done == []
 
 
 def test_a_manifest_that_lies_about_its_type_is_refused() -> None:
-    lying = dataclasses.replace(fakes.manifest(), media_type=f"{OCI}.manifest.v1+json")
-    assert registry.refusals(lying)
+    lying = dataclasses.replace(GOOD, media_type=f"{OCI}.manifest.v1+json")
+    assert refusals(lying)
 
 
-def test_a_registry_that_serves_another_image_than_was_pushed_fails_the_push() -> None:
-    there = fakes.FakeRegistry(serves=fakes.manifest(config_digest=f"sha256:{'d' * 64}"))
+def test_a_registry_that_serves_another_manifest_gets_no_tag() -> None:
+    there = fakes.FakeRegistry(distorts=lambda _: OTHER)
     with pytest.raises(ToolError, match="but the registry serves"):
-        publisher(there).publish(verified(fakes.manifest()))
+        publisher(there)[0].publish(verified())
+    assert f"put {TAG}" not in there.done
 
 
-def test_a_registry_that_loses_the_tag_fails_the_push() -> None:
-    there = fakes.FakeRegistry(serves=fakes.manifest())
-    there.push = lambda *_: None  # type: ignore[method-assign]
+def test_a_registry_that_converts_the_manifest_gets_no_tag() -> None:
+    converted = dataclasses.replace(GOOD, media_type=f"{OCI}.manifest.v1+json")
+    there = fakes.FakeRegistry(distorts=lambda _: converted)
+    with pytest.raises(ToolError, match="SageMaker would refuse"):
+        publisher(there)[0].publish(verified())
+    assert f"put {TAG}" not in there.done
+
+
+def test_a_registry_that_loses_what_it_got_gets_no_tag() -> None:
+    there = fakes.FakeRegistry()
+    there.put_manifest = lambda *_: None  # type: ignore[method-assign]
     with pytest.raises(ToolError, match="does not serve it"):
-        publisher(there).publish(verified(fakes.manifest()))
+        publisher(there)[0].publish(verified())
 
 
-def test_an_image_for_another_processor_fails_the_push() -> None:
-    there = fakes.FakeRegistry(serves=fakes.manifest(), platform=("linux", "arm64"))
+def test_an_image_for_another_processor_gets_no_tag() -> None:
+    there = fakes.FakeRegistry(platform=("linux", "arm64"))
     with pytest.raises(ToolError, match="is for linux/arm64"):
-        publisher(there).publish(verified(fakes.manifest()))
+        publisher(there)[0].publish(verified())
+    assert TAG not in there.manifests

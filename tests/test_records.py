@@ -7,7 +7,7 @@ import pytest
 
 from buildkit import records
 from buildkit.errors import ToolError
-from buildkit.model import Payload, Published, Samples
+from buildkit.model import Location, Payload, Published, Samples
 from tests import fakes, projects
 
 if TYPE_CHECKING:
@@ -18,7 +18,11 @@ def test_every_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
     where = records.Records(folder=tmp_path)
     image = fakes.built()
     verified = fakes.verified(image)
-    published = Published(verified=verified, uri="r/demo:1", digest=fakes.DIGEST, pushed=True)
+    published = Published(
+        verified=verified,
+        digest=fakes.DIGEST,
+        locations=(Location(uri="r/demo:1", pushed=True),),
+    )
     where.write(records.BUILT, "x", image)
     where.write(records.PUBLISHED, "x", published)
     assert where.find(records.BUILT, "x") == image

@@ -30,8 +30,10 @@ from buildkit.project import read as read_project
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from buildkit.delivery import Delivery
     from buildkit.model import Built, Login, Rendered, Target
     from buildkit.project import Project
 
@@ -64,7 +66,7 @@ def command(
     fail_fast: bool,
     retest: bool,
     jobs: int | None,
-    registry: str | None,
+    registries: tuple[str, ...],
     substitute: tuple[str, ...],
     ca_bundle: Path | None,
     pip_config: Path | None,
@@ -96,7 +98,7 @@ def command(
             return 0
         docker = engine.connect()
         stack.callback(docker.sweep)
-        publish = _publisher(project, registry, docker) if push else None
+        there = stack.enter_context(_delivery(project, registries, docker)) if push else None
         found, refused = _logins(targets, rules)
         environment = stack.enter_context(logins.beside(found))
         _record(project.records, rendered)
@@ -114,9 +116,14 @@ def command(
             outcome, verified = pipeline.test(
                 built, docker, project.records, verify.SMOKE, retest=retest
             )
-            if publish is None or verified is None:
+            if there is None or verified is None:
                 return outcome
-            return pipeline.publish(outcome, verified, publish, project.records)
+            return pipeline.publish(outcome, verified, there.publish, project.records)
+
+        def interrupt() -> None:
+            docker.interrupt()
+            if there is not None:
+                there.interrupt()
 
         out = {target.id for target, _ in refused}
         rest = [target for target in targets if target.id not in out]
@@ -124,15 +131,17 @@ def command(
             targets,
             chain(refused, bake.build(rest, the_plan, options_of_bake)),
             work,
-            pipeline.Crew(interrupt=docker.interrupt, jobs=jobs, fail_fast=fail_fast),
+            pipeline.Crew(interrupt=interrupt, jobs=jobs, fail_fast=fail_fast),
         )
     return report.end(targets, outcomes, as_json=as_json)
 
 
-def _publisher(project: Project, host: str | None, docker: engine.Engine) -> pipeline.Publish:
+def _delivery(
+    project: Project, registries: Sequence[str], docker: engine.Engine
+) -> AbstractContextManager[Delivery]:
     from buildkit import delivery  # noqa: PLC0415 - boto3 takes long to load: only for a push
 
-    return delivery.to(project.config, project.targets, host, docker).publish
+    return delivery.to(project.config, registries, project.targets, docker)
 
 
 def _logins(

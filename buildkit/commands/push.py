@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from buildkit.model import Target, Verified
 
+AT_ONCE = 8
+"""Images: what limits a push is the connections, of which each registry has its own number."""
+
 
 @click.command(
     epilog="\b\nExamples:\n  buildkit push 'sklearn*'\n"
@@ -33,7 +36,7 @@ def command(
     dist: Path | None,
     as_json: bool,
     jobs: int | None,
-    registry: str | None,
+    registries: tuple[str, ...],
 ) -> int:
     """Publish the targets that match SELECT and whose image has passed its test.
 
@@ -42,18 +45,22 @@ def command(
     project = read_project(file, dist)
     targets = project.select(options.selection(select, everything=everything))
     docker = engine.connect()
-    publish = delivery.to(project.config, project.targets, registry, docker).publish
+    with delivery.to(project.config, registries, project.targets, docker) as there:
 
-    def work(target: Target, verified: Verified) -> pipeline.Outcome:
-        outcome = pipeline.Outcome(
-            target=target, built=verified.built, report=verified.report, tested_before=True
+        def interrupt() -> None:
+            docker.interrupt()
+            there.interrupt()
+
+        def work(target: Target, verified: Verified) -> pipeline.Outcome:
+            outcome = pipeline.Outcome(
+                target=target, built=verified.built, report=verified.report, tested_before=True
+            )
+            return pipeline.publish(outcome, verified, there.publish, project.records)
+
+        outcomes = pipeline.run(
+            targets,
+            pipeline.each(targets, project.verified),
+            work,
+            pipeline.Crew(interrupt=interrupt, jobs=jobs or AT_ONCE),
         )
-        return pipeline.publish(outcome, verified, publish, project.records)
-
-    outcomes = pipeline.run(
-        targets,
-        pipeline.each(targets, project.verified),
-        work,
-        pipeline.Crew(interrupt=docker.interrupt, jobs=jobs),
-    )
     return report.end(targets, outcomes, as_json=as_json)

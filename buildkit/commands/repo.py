@@ -41,13 +41,13 @@ def command() -> None:
 @options.REGISTRY
 @click.option("--check", is_flag=True, help="End with 7 if anything differs.")
 def plan(
-    *, select: tuple[str, ...], file: Path, as_json: bool, registry: str | None, check: bool
+    *, select: tuple[str, ...], file: Path, as_json: bool, registries: tuple[str, ...], check: bool
 ) -> int:
     """Show what `repo apply` would do to the repositories of the targets that match SELECT.
 
     Nothing is changed. Without SELECT, every repository of the file.
     """
-    where, wanted = _asked(file, select, registry)
+    where, wanted = _asked(file, select, registries)
     findings = provision.plan(where, wanted)
     failed = _tell(findings, as_json=as_json)
     differ = check and any(each.differs for each in findings)
@@ -73,7 +73,7 @@ def apply(
     select: tuple[str, ...],
     file: Path,
     as_json: bool,
-    registry: str | None,
+    registries: tuple[str, ...],
     adopt: tuple[str, ...],
 ) -> int:
     """Create and mend the repositories of the targets that match SELECT.
@@ -81,7 +81,7 @@ def apply(
     Without SELECT, every repository of the file. The same command again changes nothing. What can
     only be settled when a repository is created is told, and ends with 7.
     """
-    where, wanted = _asked(file, select, registry)
+    where, wanted = _asked(file, select, registries)
     known = [each.name for each in wanted]
     if unknown := [name for name in adopt if name not in known]:
         raise NothingSelectedError(
@@ -95,11 +95,11 @@ def apply(
 
 
 def _asked(
-    file: Path, select: tuple[str, ...], registry: str | None
+    file: Path, select: tuple[str, ...], registries: tuple[str, ...]
 ) -> tuple[tuple[Place, ...], list[Wanted]]:
     project = read_project(file, None)
     names = {target.repository for target in project.select(select or ("*",))}
-    where = places.places(project.config.registry, [registry] if registry else [])
+    where = places.places(project.config.registry, registries)
     every = stock.wanted(project.config, project.targets)
     return where, [each for each in every if each.name in names]
 

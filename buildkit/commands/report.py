@@ -151,8 +151,11 @@ def verdict(found: Report) -> dict[str, object]:
 def _print(outcome: Outcome) -> None:
     """One line per name of the image, on stdout."""
     if outcome.published is not None:
-        click.echo(outcome.published.uri)
-        click.echo(outcome.published.digest_uri)
+        for location, digest_uri in zip(
+            outcome.published.locations, outcome.published.digest_uris, strict=True
+        ):
+            click.echo(location.uri)
+            click.echo(digest_uri)
     elif outcome.error is None:
         click.echo(outcome.target.image)
 
@@ -171,6 +174,10 @@ def _facts(outcome: Outcome, *, clauses: bool) -> dict[str, object]:
             "digest": published.digest,
             "digest_uri": published.digest_uri,
             "pushed": published.pushed,
+            "locations": [
+                {"uri": each.uri, "digest_uri": digest_uri, "pushed": each.pushed}
+                for each, digest_uri in zip(published.locations, published.digest_uris, strict=True)
+            ],
         }
     if (error := outcome.error) is not None:
         facts["error"] = {

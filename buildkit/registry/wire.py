@@ -1,0 +1,246 @@
+"""HTTP to one registry: logins, certificates, what heals by trying again, and Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urljoin, urlsplit
+from weakref import WeakSet
+
+import requests
+import tenacity
+
+from buildkit import names
+from buildkit.errors import ToolError
+from buildkit.registry.sockets import CONNECTIONS, Adapter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from buildkit.model import Login
+
+Found = TypeVar("Found")
+SECONDS = (10, 120)
+"""For a connection; for the next bytes of an answer: of large layers it comes late."""
+ATTEMPTS = 8
+"""Some 30 seconds of trying, unless the registry asks for longer pauses."""
+GROWING = tenacity.wait_exponential(multiplier=0.25, max=20) + tenacity.wait_random(0, 0.25)
+LONGEST_PAUSE = 60
+PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Status codes that another attempt may not meet."""
+REFUSED = frozenset({401, 403})
+CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+
+
+class PassingError(Exception):
+    """What may be over at the next attempt. `after` is the pause the registry asks for, seconds."""
+
+    def __init__(self, error: ToolError, after: float | None = None) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.after = after
+
+
+class StoppedError(ToolError):
+    """The run was interrupted."""
+
+
+@dataclass(kw_only=True)
+class Wire:
+    """Requests to one registry, at most CONNECTIONS at once. May be used by several threads.
+
+    `login` makes a fresh login at each call, or None where nobody has one.
+    """
+
+    host: str
+    login: Callable[[], Login | None]
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _free: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(CONNECTIONS))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _sockets: WeakSet[socket.socket] = field(default_factory=WeakSet)
+    _logins: list[Login | None] = field(default_factory=list)
+    _tokens: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._session = requests.Session()
+        self._session.mount("https://", Adapter(self._sockets))
+        self._session.mount("http://", Adapter(self._sockets))
+
+    @property
+    def root(self) -> str:
+        scheme = "http" if names.is_loopback(self.host) else "https"
+        return f"{scheme}://{self.host}/v2/"
+
+    def interrupt(self) -> None:
+        """End every request at once, from another thread."""
+        self._stop.set()
+        for each in list(self._sockets):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def again(self, work: Callable[[], Found]) -> Found:
+        """Do `work` until it is not disturbed by something passing. Raises ToolError."""
+        patient = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(PassingError),
+            stop=tenacity.stop_after_attempt(ATTEMPTS) | tenacity.stop_when_event_set(self._stop),
+            wait=_pause,
+            sleep=tenacity.sleep_using_event(self._stop),
+            reraise=True,
+        )
+        try:
+            return patient(work)
+        except PassingError as error:
+            if self._stop.is_set():
+                raise StoppedError(f"{self.host}: interrupted") from error
+            raise error.error from error
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        scope: str = "",
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+        absent: tuple[int, ...] = (),
+    ) -> requests.Response | None:
+        """One request; None for a status of `absent`.
+
+        `path` is below /v2/, or a whole URL that the registry gave. `scope` is what a token is
+        asked for, such as `repository:name:pull`. A `body` that can be used only once is a function
+        that makes it. Raises ToolError, or PassingError for `again`.
+        """
+        answer = self._send(method, path, scope, headers or {}, body, fresh=False)
+        if answer.status_code in REFUSED:
+            answer = self._send(method, path, scope, headers or {}, body, fresh=True)
+        if answer.status_code in absent:
+            return None
+        if answer.ok:
+            return answer
+        raise self._error(answer)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        scope: str,
+        headers: Mapping[str, str],
+        body: Any,
+        *,
+        fresh: bool,
+    ) -> requests.Response:
+        url = urljoin(self.root, path)
+        # What a registry says of itself is followed elsewhere, but without its login.
+        own = urlsplit(url)[:2] == urlsplit(self.root)[:2]
+        login = (
+            {"Authorization": text} if own and (text := self._authorization(scope, fresh)) else {}
+        )
+        with self._free:
+            if self._stop.is_set():
+                raise StoppedError(f"{self.host}: interrupted")
+            try:
+                answer = self._session.request(
+                    method,
+                    url,
+                    headers={**headers, **login},
+                    data=body() if callable(body) else body,
+                    timeout=SECONDS,
+                )
+            except requests.exceptions.SSLError as error:
+                raise ToolError(
+                    f"the certificate of the registry {self.host} is not trusted: {_reason(error)}",
+                    hint="name your network's certificates in REQUESTS_CA_BUNDLE",
+                ) from error
+            except requests.RequestException as error:
+                raise PassingError(
+                    ToolError(
+                        f"the registry {self.host} does not answer: {_reason(error)}",
+                        hint="check the registry's name and the network, then the same command "
+                        "again: layers that are there are not sent again",
+                    )
+                ) from error
+        if own and answer.status_code == requests.codes.unauthorized:
+            self._meet(answer, scope)
+        return answer
+
+    def _authorization(self, scope: str, fresh: bool) -> str:  # noqa: FBT001 - named by send
+        with self._lock:
+            if token := self._tokens.get(scope):
+                return f"Bearer {token}"
+            if fresh or not self._logins:
+                self._logins[:] = [self.login()]
+            (login,) = self._logins
+        return requests.auth._basic_auth_str(login.user, login.password) if login else ""  # noqa: SLF001
+
+    def _meet(self, answer: requests.Response, scope: str) -> None:
+        """Get the token that the registry wants instead of a login (distribution: token auth)."""
+        kind, _, rest = answer.headers.get("WWW-Authenticate", "").partition(" ")
+        asked = dict(CHALLENGE.findall(rest))
+        if kind.lower() != "bearer" or "realm" not in asked:
+            return
+        with self._lock:
+            self._tokens.pop(scope, None)
+            (login,) = self._logins or [None]
+        wanted = {"service": asked.get("service", ""), "scope": scope or asked.get("scope", "")}
+        with suppress(requests.RequestException, ValueError):
+            told = self._session.get(
+                asked["realm"],
+                params={name: text for name, text in wanted.items() if text},
+                auth=(login.user, login.password) if login else None,
+                timeout=SECONDS,
+            ).json()
+            with self._lock:
+                self._tokens[scope] = str(told.get("token") or told["access_token"])
+
+    def _error(self, answer: requests.Response) -> Exception:
+        said, status = _said(answer), answer.status_code
+        if status in REFUSED:
+            return ToolError(
+                f"the registry {self.host} refuses the login ({status}){said}",
+                hint="log in again (`aws sso login`, or `docker login` to another registry); the "
+                "role needs the actions of docs/publish.md",
+            )
+        error = ToolError(
+            f"the registry {self.host} answered {status}{said}",
+            hint="the same command again continues: what is in the registry is kept",
+        )
+        return PassingError(error, _asked_pause(answer)) if status in PASSING else error
+
+
+def _pause(state: tenacity.RetryCallState) -> float:
+    """Seconds before the next attempt: what the registry asks for, else ever more, with jitter."""
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, PassingError) and error.after is not None:
+        return min(error.after, LONGEST_PAUSE)
+    return GROWING(state)
+
+
+def _asked_pause(answer: requests.Response) -> float | None:
+    """Retry-After: seconds, or a date (RFC 9110, 10.2.3)."""
+    text = answer.headers.get("Retry-After", "")
+    if text.isdigit():
+        return float(text)
+    with suppress(ValueError, TypeError):
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    return None
+
+
+def _said(answer: requests.Response) -> str:
+    """The registry's own words, as an ending (distribution specification, "Error codes")."""
+    with suppress(ValueError, KeyError, TypeError, IndexError):
+        first = json.loads(answer.content)["errors"][0]
+        return f": {first['code']}, {first.get('message', '')}"[:300]
+    text = answer.text.strip()[:200]
+    return f": {text}" if text else ""
+
+
+def _reason(error: requests.RequestException) -> str:
+    """What happened on the network, without what urllib3 wraps around it."""
+    return str(getattr(error.args[0], "reason", error) if error.args else error)

@@ -1,0 +1,91 @@
+"""Blobs on their way into one registry: each is sent once, whatever number of images has it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from buildkit import console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from buildkit.registry.client import Blob, Registry
+
+SIDE_BY_SIDE = 4
+"""Blobs of one image at a time; the registry's wire has the limit of all."""
+PROGRESS_SECONDS = 10
+WORTH_TELLING = 10_000_000
+"""Bytes of a layer whose end is told."""
+
+
+@dataclass(kw_only=True)
+class Transfer:
+    """Brings blobs into the repositories of one registry.
+
+    `sisters` are repositories that may hold what another one lacks: a blob is mounted from there
+    (distribution specification, "Mounting a blob from another repository").
+    """
+
+    registry: Registry
+    sisters: Sequence[str] = ()
+    sent: int = 0
+    _holders: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    _locks: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def bring(self, repository: str, blobs: Iterable[Blob], subject: str) -> None:
+        """Have all blobs in a repository. Raises ToolError."""
+        with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
+            work = [pool.submit(self._bring, repository, blob, subject) for blob in blobs]
+        for each in work:
+            each.result()
+
+    def _bring(self, repository: str, blob: Blob, subject: str) -> None:
+        with self._lock:
+            alone = self._locks[blob.digest]
+        with alone:  # who comes second mounts what the first has sent
+            holders = self._holders[blob.digest]
+            if repository in holders:
+                return
+            if not self._there(repository, blob.digest, holders):
+                self.registry.upload(repository, blob, self._teller(blob, subject))
+                with self._lock:
+                    self.sent += blob.size
+            holders.append(repository)
+
+    def _there(self, repository: str, digest: str, holders: Sequence[str]) -> bool:
+        """Whether the repository has the blob, or has it now, from a sister."""
+        if self.registry.has(repository, digest):
+            return True
+        if holders:
+            return self.registry.mount(repository, digest, holders[0])
+        return any(
+            self.registry.has(sister, digest) and self.registry.mount(repository, digest, sister)
+            for sister in self.sisters
+            if sister != repository
+        )
+
+    def _teller(self, blob: Blob, subject: str) -> Callable[[int], None]:
+        """Tells from time to time how much of a large blob is on its way."""
+        began = said = time.monotonic()
+        name = f"layer {blob.digest[7:19]} to {self.registry.host}"
+
+        def tell(sent: int) -> None:
+            nonlocal said
+            now = time.monotonic()
+            speed = sent / max(now - began, 0.001) / 1e6
+            if sent == blob.size and blob.size >= WORTH_TELLING:
+                console.step(subject, f"{name}: {sent / 1e6:.0f} MB, {speed:.1f} MB/s", dim=True)
+            elif now - said > PROGRESS_SECONDS:
+                of = f"{sent / 1e6:.1f} of {blob.size / 1e6:.1f} MB"
+                console.step(subject, f"{name}: {of}, {speed:.3g} MB/s", dim=True)
+            else:
+                return
+            said = now
+
+        return tell

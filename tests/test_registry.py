@@ -1,0 +1,238 @@
+"""The registry client against a real HTTP server that fails in exact places."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildkit.errors import ToolError
+from buildkit.model import Login
+from buildkit.registry.client import Blob, Registry
+from buildkit.registry.manifests import Manifest
+from buildkit.registry.wire import ATTEMPTS, StoppedError, Wire
+from buildkit.transfer import Transfer
+from tests import fakes
+from tests.registry_server import Fault, Handler, RegistryServer, answers, digest, resets, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CONTENT = b"layer" * 100_000
+GOOD = fakes.manifest()
+
+
+@pytest.fixture
+def server() -> Iterator[RegistryServer]:
+    with running(RegistryServer()) as found:
+        yield found
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
+    """No pauses; returns those that registries asked for."""
+    asked: list[float | None] = []
+
+    def pause(state: object) -> float:
+        asked.append(state.outcome.exception().after)  # type: ignore[attr-defined]
+        return 0
+
+    monkeypatch.setattr("buildkit.registry.wire._pause", pause)
+    return asked
+
+
+def client(server: RegistryServer, *logins: Login | None) -> Registry:
+    left = list(logins or [Login(user="AWS", password="first")])
+    return Registry(
+        wire=Wire(host=server.host, login=lambda: left.pop(0) if len(left) > 1 else left[0])
+    )
+
+
+@pytest.fixture
+def blob(tmp_path: Path) -> Blob:
+    path = tmp_path / "blob"
+    path.write_bytes(CONTENT)
+    return Blob(digest=digest(CONTENT), size=len(CONTENT), path=path)
+
+
+def test_a_blob_and_a_manifest_arrive(server: RegistryServer, blob: Blob) -> None:
+    sent: list[int] = []
+    there = client(server)
+    assert not there.has("demo", blob.digest)
+    there.upload("demo", blob, sent.append)
+    assert there.has("demo", blob.digest)
+    assert sent == sorted(sent)
+    assert sent[-1] == blob.size
+    assert there.manifest("demo", "1") is None
+    there.put_manifest("demo", "1", GOOD)
+    assert there.manifest("demo", "1") == GOOD
+    assert there.manifest("demo", GOOD.digest) == GOOD
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Fault("POST", "uploads", answers(500)), id="500 at the start"),
+        pytest.param(Fault("PATCH", "uploads", answers(503)), id="503 in the middle"),
+        pytest.param(Fault("PUT", "uploads", answers(502)), id="502 at the end"),
+        pytest.param(Fault("PATCH", "uploads", resets), id="a reset in the middle"),
+        pytest.param(Fault("PUT", "uploads", answers(404)), id="the upload is lost"),
+        pytest.param(Fault("PATCH", "uploads", answers(429)), id="throttled"),
+        pytest.param(Fault("POST", "uploads", answers(500), times=7), id="seven times"),
+    ],
+)
+def test_an_upload_heals(
+    server: RegistryServer, blob: Blob, fault: Fault, at_once: list[float | None]
+) -> None:
+    server.faults.append(fault)
+    client(server).upload("demo", blob, lambda _: None)
+    assert server.blobs["demo"][blob.digest] == CONTENT
+    assert len(at_once) in (1, 7)
+
+
+def test_a_pause_that_the_registry_asks_for_is_kept(
+    server: RegistryServer, at_once: list[float | None]
+) -> None:
+    server.faults.append(Fault("GET", "manifests", answers(429, Retry_After="7")))
+    client(server).manifest("demo", "1")
+    assert at_once == [7.0]
+
+
+def test_a_registry_that_stays_ill_is_named_with_its_own_words(
+    server: RegistryServer, at_once: list[float | None]
+) -> None:
+    text = '{"errors": [{"code": "TOOMANYREQUESTS", "message": "slow down"}]}'
+    server.faults.append(Fault("GET", "manifests", answers(429, text), times=99))
+    with pytest.raises(ToolError, match=r"answered 429: TOOMANYREQUESTS, slow down") as caught:
+        client(server).manifest("demo", "1")
+    assert caught.value.hint
+    assert len(at_once) == ATTEMPTS
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_login_that_ends_in_the_middle_is_renewed(
+    server: RegistryServer, blob: Blob, status: int
+) -> None:
+    server.faults.append(Fault("PATCH", "uploads", answers(status, "token expired")))
+    first, second = Login(user="AWS", password="first"), Login(user="AWS", password="second")
+    client(server, first, second).upload("demo", blob, lambda _: None)
+    assert server.blobs["demo"][blob.digest] == CONTENT
+    assert len(set(server.logins)) == 2
+
+
+def test_a_login_that_is_refused_twice_is_told(server: RegistryServer) -> None:
+    server.faults.append(Fault("GET", "", answers(403, "not authorized: ecr:BatchGetImage"), 9))
+    with pytest.raises(ToolError, match="refuses the login.*ecr:BatchGetImage") as caught:
+        client(server).check()
+    assert "first" not in caught.value.message
+
+
+def test_a_token_is_got_where_the_registry_wants_one(server: RegistryServer) -> None:
+    challenge = f'Bearer realm="http://{server.host}/token",service="s"'
+    server.faults += [
+        Fault("GET", "manifests", answers(401, WWW_Authenticate=challenge)),
+        Fault("GET", "^/token", answers(200, '{"token": "abc"}')),
+    ]
+    assert client(server).manifest("demo", "1") is None
+    assert server.requests[1].startswith("GET /token?service=s&scope=repository%3Ademo%3Apull")
+    assert server.logins[-1] == "Bearer abc"
+
+
+def test_nobody_s_login_is_none(server: RegistryServer) -> None:
+    client(server, None).check()
+    assert server.logins == [""]
+
+
+def test_a_manifest_that_is_cut_off_is_read_again(
+    server: RegistryServer, at_once: list[float | None]
+) -> None:
+    client(server).put_manifest("demo", "1", GOOD)
+    cut = GOOD.content[:-20].decode()
+    kind = {"Content_Type": GOOD.media_type, "Docker_Content_Digest": GOOD.digest}
+    server.faults.append(Fault("GET", "manifests", answers(200, cut, **kind)))
+    assert client(server).manifest("demo", "1") == GOOD
+    assert len(at_once) == 1
+
+
+def test_a_manifest_that_is_another_one_is_never_taken(
+    server: RegistryServer, at_once: list[float | None]
+) -> None:
+    other = fakes.manifest(layers=[])
+    server.manifests[f"demo:{GOOD.digest}"] = (other.media_type, other.content)
+    with pytest.raises(ToolError, match=f"is {other.digest}, not {GOOD.digest}"):
+        client(server).manifest("demo", GOOD.digest)
+    assert at_once
+
+
+def test_all_pages_of_tags(server: RegistryServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("buildkit.registry.client.PAGE", 2)
+    for number in range(5):
+        client(server).put_manifest("demo", str(number), GOOD)
+    assert client(server).tags("demo") == ("0", "1", "2", "3", "4")
+    assert client(server).tags("nothing") == ()
+
+
+def test_an_interrupt_ends_a_request_that_hangs(server: RegistryServer) -> None:
+    gate = threading.Event()
+
+    def hangs(_handler: Handler) -> None:
+        gate.wait(30)
+
+    server.faults.append(Fault("GET", "manifests", hangs))
+    there = client(server)
+    threading.Timer(0.2, there.interrupt).start()
+    began = time.monotonic()
+    with pytest.raises(StoppedError):
+        there.manifest("demo", "1")
+    gate.set()
+    assert time.monotonic() - began < 5
+    with pytest.raises(StoppedError):
+        there.check()
+
+
+def test_images_share_what_is_sent_once(server: RegistryServer, blob: Blob) -> None:
+    transfer = Transfer(registry=client(server))
+    work = [
+        threading.Thread(target=transfer.bring, args=(f"demo{number}", [blob], "demo"))
+        for number in range(6)
+    ]
+    for each in work:
+        each.start()
+    for each in work:
+        each.join()
+    assert server.received == transfer.sent == blob.size
+    assert all(server.blobs[f"demo{number}"][blob.digest] == CONTENT for number in range(6))
+
+
+def test_a_sister_of_an_earlier_run_lends_its_blob(server: RegistryServer, blob: Blob) -> None:
+    client(server).upload("old", blob, lambda _: None)
+    transfer = Transfer(registry=client(server), sisters=["nothing", "old", "new"])
+    transfer.bring("new", [blob], "demo")
+    assert transfer.sent == 0
+    assert server.blobs["new"][blob.digest] == CONTENT
+
+
+def test_where_nothing_is_mounted_it_is_sent(server: RegistryServer, blob: Blob) -> None:
+    server.mounts = False
+    transfer = Transfer(registry=client(server))
+    for name in ("one", "two"):
+        transfer.bring(name, [blob], "demo")
+    assert transfer.sent == 2 * blob.size
+    assert not server.uploads  # none is left open
+
+
+def test_a_registry_that_does_not_answer_is_named(at_once: list[float | None]) -> None:
+    nowhere = Registry(wire=Wire(host="127.0.0.1:9", login=lambda: None))
+    with pytest.raises(ToolError, match=r"the registry 127.0.0.1:9 does not answer") as caught:
+        nowhere.check()
+    assert caught.value.hint
+    assert at_once
+
+
+def test_the_type_of_a_manifest_is_kept(server: RegistryServer) -> None:
+    odd = Manifest(media_type="application/vnd.oci.image.manifest.v1+json", content=b"{}")
+    client(server).put_manifest("demo", "1", odd)
+    assert client(server).manifest("demo", "1") == odd
