@@ -23,6 +23,7 @@ COMMANDS = {  # in the order of the pipeline
     "test": "Test images against the SageMaker contract.",
     "push": "Publish targets that are built and tested.",
     "uri": "Print the URI of a published target.",
+    "repo": "Keep the repositories of ECR as images.toml says.",
     "explain": "Explain a clause of the contract.",
 }
 
@@ -52,7 +53,8 @@ class Commands(click.Group):
     cls=Commands,
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 a bug, 2 usage or configuration, 3 nothing selected, 4 template, "
-    "5 a tool, registry or AWS failed, 6 an image broke the contract, 130 interrupted.",
+    "5 a tool, registry or AWS failed, 6 an image broke the contract, 7 repositories differ, "
+    "130 interrupted.",
 )
 @click.version_option(package_name="buildkit", message="%(version)s")
 def cli() -> None:

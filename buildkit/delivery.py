@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit import console, ecr, logins, places
+from buildkit import console, ecr, ecr_repositories, logins, places, stock
 from buildkit.export import Spool
 from buildkit.places import Api
 from buildkit.publish import Destination, Publisher
@@ -19,12 +19,13 @@ from buildkit.registry.wire import Wire
 from buildkit.transfer import Transfer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from buildkit.config import Config
     from buildkit.engine import Engine
     from buildkit.model import Login, Published, Target, Verified
     from buildkit.places import Place
-    from buildkit.schema import Registry as Options
+    from buildkit.repositories import Wanted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +45,17 @@ class Delivery:
 
 @contextmanager
 def to(
-    options: Options, hosts: Sequence[str], targets: Sequence[Target], engine: Engine
+    config: Config, hosts: Sequence[str], targets: Sequence[Target], engine: Engine
 ) -> Iterator[Delivery]:
     """Have logins that the registries take, before anything is built.
 
-    Raises UsageError if no registry is named, ToolError if one gives or takes no login.
+    `targets` are all of images.toml: what a repository should be depends on all that it holds.
+    Raises UsageError if no registry is named, ConfigError if ECR could not keep a repository so,
+    ToolError if a registry gives or takes no login.
     """
-    found = places.places(options, hosts)
+    found = places.places(config.registry, hosts)
+    ours = any(each.api is Api.ECR for each in found)
+    kept = {each.name: each for each in stock.wanted(config, targets)} if ours else {}
     registries = [Registry(wire=Wire(host=each.host, login=_login(each))) for each in found]
     with ThreadPoolExecutor(max_workers=len(registries)) as pool:
         list(pool.map(Registry.check, registries))
@@ -62,7 +67,7 @@ def to(
                     Destination(
                         registry=registry,
                         carrier=Transfer(registry=registry, sisters=sisters),
-                        have_repository=_Repositories(place=place).have,
+                        have_repository=_Repositories(place=place, kept=kept).have,
                     )
                     for place, registry in zip(found, registries, strict=True)
                 ],
@@ -77,16 +82,17 @@ class _Repositories:
     """Those of one registry that are known to be there."""
 
     place: Place
+    kept: Mapping[str, Wanted]
     _known: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def have(self, name: str) -> None:
         """Create a repository that is missing, where registries do not do that by themselves."""
-        if self.place.api is Api.NONE:
+        if self.place.api is not Api.ECR:
             return
         with self._lock:
             if name not in self._known:
-                if ecr.ensure_repository(self.place, name):
+                if ecr_repositories.ensure(self.place, self.kept[name]):
                     console.say(f"created the repository {self.place.host}/{name}")
                 self._known.add(name)
 

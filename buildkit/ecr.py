@@ -1,4 +1,4 @@
-"""The API of ECR: logins and repositories. The only boto3 import.
+"""The API of ECR: clients, logins, and what its refusals mean. The only boto3 import.
 
 `AWS_ENDPOINT_URL` and the rest of boto3's own chain apply, so the code that talks to AWS is the
 code that talks to a local API server.
@@ -7,6 +7,7 @@ code that talks to a local API server.
 from __future__ import annotations
 
 import base64
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -35,51 +36,25 @@ def login(where: Place) -> Login:
 
     It is the caller's own, and opens what the caller may use of other accounts in the region, too.
     """
-    with _translated(f"asking ECR for a login to {where.host}"):
+    with translated(f"asking ECR for a login to {where.host}"):
         if where.api is Api.ECR_PUBLIC:
             token = _public_client(where).get_authorization_token()["authorizationData"]
         else:
-            token = _client(where).get_authorization_token()["authorizationData"][0]
+            token = client(where).get_authorization_token()["authorizationData"][0]
     text = base64.b64decode(token["authorizationToken"]).decode()
     user, _, password = text.partition(":")
     return Login(user=user, password=password)
 
 
-def ensure_repository(where: Place, name: str) -> bool:
-    """Create the repository if it is missing; its tags can then never be overwritten.
-
-    Returns whether it was created. Raises ToolError.
-    """
-    client = _client(where)
-    named = {"registryId": where.account} if where.account else {}
-    with _translated(f"looking for the repository `{name}`"):
-        try:
-            client.describe_repositories(repositoryNames=[name], **named)  # type: ignore[arg-type]
-        except client.exceptions.RepositoryNotFoundException:
-            pass
-        else:
-            return False
-    with _translated(f"creating the repository `{name}`"):
-        try:
-            client.create_repository(
-                repositoryName=name,
-                imageTagMutability="IMMUTABLE",
-                imageScanningConfiguration={"scanOnPush": True},
-                **named,  # type: ignore[arg-type]
-            )
-        except client.exceptions.RepositoryAlreadyExistsException:
-            return False  # somebody else was quicker
-    return True
-
-
-def _client(where: Place) -> ECRClient:
-    with _translated(f"connecting to AWS for {where.host}"):
+def client(where: Place) -> ECRClient:
+    """Asks nothing yet. Safe in several threads. Raises ToolError."""
+    with translated(f"connecting to AWS for {where.host}"):
         options = Config(use_fips_endpoint=where.fips, use_dualstack_endpoint=where.dual_stack)
         return _session(where).client("ecr", config=LIMITS.merge(options))
 
 
 def _public_client(where: Place) -> ECRPublicClient:
-    with _translated(f"connecting to AWS for {where.host}"):
+    with translated(f"connecting to AWS for {where.host}"):
         return _session(where).client("ecr-public", config=LIMITS)
 
 
@@ -88,7 +63,8 @@ def _session(where: Place) -> boto3.session.Session:
 
 
 @contextmanager
-def _translated(doing: str) -> Iterator[None]:
+def translated(doing: str) -> Iterator[None]:
+    """Raises ToolError in the place of boto3's errors; `doing` says what was tried."""
     try:
         yield
     except botocore.exceptions.NoCredentialsError as error:
@@ -105,17 +81,24 @@ def _translated(doing: str) -> Iterator[None]:
             f"{doing}: no region", hint="set `region` below `[registry]`, or AWS_REGION"
         ) from error
     except botocore.exceptions.ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        raise ToolError(f"{doing}: {error}", hint=_hint(code)) from error
+        raise ToolError(f"{doing}: {error}", hint=_hint(error)) from error
     except (botocore.exceptions.BotoCoreError, ValueError) as error:
         raise ToolError(
             f"{doing}: {error}", hint="check the network and AWS_ENDPOINT_URL"
         ) from error
 
 
-def _hint(code: str) -> str:
+def _hint(error: botocore.exceptions.ClientError) -> str:
+    code = error.response.get("Error", {}).get("Code", "")
     if code.startswith("AccessDenied"):
-        return "the role needs ecr:GetAuthorizationToken, the push actions, ecr:CreateRepository"
+        # AWS's words name it; else it is called as the operation is.
+        named = re.search(r"not authorized to perform: ([\w:-]+)", str(error))
+        action = named[1] if named else f"ecr:{error.operation_name}"
+        return f"the role needs `{action}`; docs/publish.md lists what each command needs"
     if "Expired" in code or "InvalidClientToken" in code or "UnrecognizedClient" in code:
         return "the AWS credentials are not valid any more: log in again"
+    if "Throttl" in code or code == "LimitExceededException":
+        return "AWS refuses more of this now, or of this kind at all: later, or ask for a quota"
+    if code == "InvalidParameterException" and error.operation_name == "SetRepositoryPolicy":
+        return "do all of `pull-accounts` and `pull-roles` exist, in the partition of the registry?"
     return "`aws sts get-caller-identity` tells who AWS takes you for"

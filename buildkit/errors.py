@@ -14,6 +14,7 @@ class Exit(IntEnum):
     TEMPLATE = 4
     TOOL = 5
     CONTRACT = 6
+    DRIFT = 7
     INTERRUPTED = 130
 
 
@@ -86,5 +87,13 @@ def worst(codes: list[Exit]) -> Exit:
 
     A failed tool outranks a broken contract: with it the run is incomplete, not merely negative.
     """
-    order = (Exit.BUG, Exit.TOOL, Exit.TEMPLATE, Exit.USAGE, Exit.NOTHING_SELECTED, Exit.CONTRACT)
+    order = (
+        Exit.BUG,
+        Exit.TOOL,
+        Exit.TEMPLATE,
+        Exit.USAGE,
+        Exit.NOTHING_SELECTED,
+        Exit.CONTRACT,
+        Exit.DRIFT,
+    )
     return next((code for code in order if code in codes), Exit.DONE)

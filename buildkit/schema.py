@@ -9,15 +9,18 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
+    ValidationInfo,
+    field_validator,
 )
 
 from buildkit import names
 from buildkit.features import Feature  # noqa: TC001 - pydantic reads it
+from buildkit.keeping import RepositoriesTable
 from buildkit.model import Device, Purpose
+from buildkit.strict import STRICT, Distinct, Line
 
 PATTERN_WORDS = (
     "name", "version", "framework_version", "revision", "device", "python", "py", "purpose"
@@ -64,14 +67,6 @@ def _matching(pattern: Any, what: str) -> AfterValidator:
     return AfterValidator(lambda text: names.full(pattern, what, text))
 
 
-def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    twice = sorted({str(getattr(v, "value", v)) for v in values if values.count(v) > 1})
-    if twice:
-        raise ValueError(f"{', '.join(twice)} is listed twice")
-    return values
-
-
-Line = Annotated[str, AfterValidator(names.plain)]
 Header = Annotated[Line, AfterValidator(names.header)]
 Channel = Annotated[str, _matching(names.CHANNEL, "a channel (letters, digits, `.`, `_`, `-`; 64)")]
 Label = Annotated[str, _matching(names.LABEL, "a label (letters, digits, `.`, `_`, `-`, `/`)")]
@@ -89,15 +84,10 @@ Platform = Annotated[str, _matching(names.PLATFORM, "linux/amd64 or linux/arm64"
 Argument = Annotated[str, _matching(names.ARGUMENT, "an argument name (letters, digits, `_`)")]
 Regex = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_regex)]
 Region = Annotated[str, _matching(names.REGION, "a region such as `eu-west-1`")]
-Distinct = AfterValidator(_distinct)
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        alias_generator=lambda name: name.replace("_", "-"),
-    )
+    model_config = STRICT
 
 
 class Cell(Model):
@@ -213,6 +203,21 @@ class Registry(PlaceTable):
     repository: Pattern | None = None
     tag: Pattern = "{version}-{device}-{py}"
     aliases: Annotated[tuple[AliasPattern, ...], Distinct] = ()
+    repositories: RepositoriesTable = RepositoriesTable()
+
+    @field_validator("repositories")
+    @classmethod
+    def _key_in_each_region(
+        cls, table: RepositoriesTable, info: ValidationInfo
+    ) -> RepositoriesTable:
+        copies = [each.region for each in info.data.get("copies", ()) if each.region]
+        for region in (info.data.get("region") or table.region, *copies):
+            if table.region not in (None, region):
+                raise ValueError(
+                    f"`kms-key` is in {table.region} and of no use in {region}; `alias/<name>` is "
+                    "looked up in each region"
+                )
+        return table
 
 
 class File(Model):

@@ -141,7 +141,7 @@ def _delivery(
 ) -> AbstractContextManager[Delivery]:
     from buildkit import delivery  # noqa: PLC0415 - boto3 takes long to load: only for a push
 
-    return delivery.to(project.config.registry, registries, project.targets, docker)
+    return delivery.to(project.config, registries, project.targets, docker)
 
 
 def _logins(

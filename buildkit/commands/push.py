@@ -45,7 +45,7 @@ def command(
     project = read_project(file, dist)
     targets = project.select(options.selection(select, everything=everything))
     docker = engine.connect()
-    with delivery.to(project.config.registry, registries, project.targets, docker) as there:
+    with delivery.to(project.config, registries, project.targets, docker) as there:
 
         def interrupt() -> None:
             docker.interrupt()

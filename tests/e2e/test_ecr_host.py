@@ -54,7 +54,7 @@ def test_publish_under_the_name_of_ecr(ecr: Local, project: Project) -> None:
     (repository,) = client.describe_repositories(
         registryId="123456789012", repositoryNames=[project.name]
     )["repositories"]
-    assert repository["imageTagMutability"] == "IMMUTABLE"
+    assert repository["imageTagMutability"] == "IMMUTABLE_WITH_EXCLUSION"
     assert repository["repositoryUri"] == f"{HOST}/{project.name}"
 
 

@@ -1,0 +1,42 @@
+"""images.toml -> the repositories that its images need, as they should be."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from buildkit import config as config_module
+from buildkit import repositories
+from buildkit.errors import Problem
+from buildkit.families import aliases_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from buildkit.config import Config
+    from buildkit.model import Target
+    from buildkit.repositories import Wanted
+
+KEPT = ("registry", "repositories")
+
+
+def wanted(config: Config, targets: Sequence[Target]) -> tuple[Wanted, ...]:
+    """In the order of the file. `targets` are all of images.toml: they share repositories.
+
+    Raises ConfigError with all repositories that ECR could not keep as they are asked for.
+    """
+    by_name: dict[str, list[Target]] = defaultdict(list)
+    for target in targets:
+        by_name[target.repository].append(target)
+    found, problems = [], []
+    for name, inside in by_name.items():
+        tags = [target.tag for target in inside]
+        aliases = [alias for each in inside for alias in aliases_of(each.family, each.version)]
+        try:
+            found.append(
+                repositories.wanted(name, config.registry.repositories, tags=tags, aliases=aliases)
+            )
+        except ValueError as error:
+            problems.append(Problem(path=KEPT, message=f"`{name}`: {error}"))
+    config_module.fail(config, problems)
+    return tuple(found)
