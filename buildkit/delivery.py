@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit import console, ecr, ecr_repositories, logins, places, stock
+from buildkit import console, ecr, ecr_repositories, logins, moving, places, stock
 from buildkit.export import Spool
+from buildkit.moving import Moves
 from buildkit.places import Api
 from buildkit.publish import Destination, Publisher
 from buildkit.registry.client import Registry
@@ -37,6 +38,14 @@ class Delivery:
 
     def publish(self, verified: Verified) -> Published:
         return self.publisher.publish(verified)
+
+    def move_aliases(self, targets: Sequence[Target], published: Sequence[Published]) -> Moves:
+        """Have all aliases of the targets where they belong, if every exact tag of them is in."""
+        if lacking := len(targets) - len(published):
+            if any(target.family for target in targets):
+                console.say(f"aliases stay: {lacking} of {len(targets)} targets are not published")
+            return Moves()
+        return moving.move(self.registries, targets, lambda _host, _repository: {})
 
     def interrupt(self) -> None:
         for each in self.registries:

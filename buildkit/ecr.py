@@ -97,6 +97,8 @@ def _hint(error: botocore.exceptions.ClientError) -> str:
         return f"the role needs `{action}`; docs/publish.md lists what each command needs"
     if "Expired" in code or "InvalidClientToken" in code or "UnrecognizedClient" in code:
         return "the AWS credentials are not valid any more: log in again"
+    if "Signature" in code or code == "RequestTimeTooSkewed":
+        return "is this machine's clock right (`date -u`)? is the secret key?"
     if "Throttl" in code or code == "LimitExceededException":
         return "AWS refuses more of this now, or of this kind at all: later, or ask for a quota"
     if code == "InvalidParameterException" and error.operation_name == "SetRepositoryPolicy":

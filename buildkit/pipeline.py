@@ -87,6 +87,11 @@ def run(
     return tuple(outcomes[target.id] for target in targets if target.id in outcomes)
 
 
+def published(outcomes: Iterable[Outcome]) -> tuple[Published, ...]:
+    """What is in the registries now, sent by this run or before."""
+    return tuple(each.published for each in outcomes if each.published is not None)
+
+
 def alone(work: Callable[[], Item], interrupt: Callable[[], None]) -> Item:
     """Do one piece of work so that Ctrl-C ends what it waits for, too."""
     with ThreadPoolExecutor(max_workers=1) as pool:

@@ -83,6 +83,10 @@ class FakeRegistry:
     def manifest(self, repository: str, reference: str) -> Manifest | None:
         return self.manifests.get(f"{repository}:{reference}")
 
+    def tags(self, repository: str) -> tuple[str, ...]:
+        found = (name.partition(":") for name in self.manifests)
+        return tuple(tag for name, _, tag in found if name == repository and ":" not in tag)
+
     def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> None:
         self.done.append(f"put {repository}:{reference}")
         self.manifests[f"{repository}:{reference}"] = self.distorts(manifest)

@@ -176,6 +176,13 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+class Quiet(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A client that has gone, as clients do whose connection was broken on purpose."""
+
+
 def digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
@@ -183,8 +190,7 @@ def digest(content: bytes) -> str:
 @contextmanager
 def running(registry: Server) -> Iterator[Server]:
     handler = type("Bound", (Handler,), {"registry": registry})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = Quiet(("127.0.0.1", 0), handler)
     registry.host = f"127.0.0.1:{server.server_port}"
     threading.Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True

@@ -16,7 +16,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
      "commands.uri", "commands.repo", "commands.explain"},
     {"commands.report", "commands.subject", "commands.pages"},
     {"options", "project", "delivery", "provision", "pipeline"},
-    {"matrix", "bake", "verify", "publish"},
+    {"matrix", "bake", "verify", "publish", "moving"},
     {"transfer", "export"},
     {"registry.client"},
     {"aliases", "cells", "clashes", "compatibility", "extended", "render", "plan", "progress", "records", "secrets", "engine",

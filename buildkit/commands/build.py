@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -133,7 +134,11 @@ def command(
             work,
             pipeline.Crew(interrupt=interrupt, jobs=jobs, fail_fast=fail_fast),
         )
-    return report.end(targets, outcomes, as_json=as_json)
+        moves = None
+        if there is not None:
+            published = pipeline.published(outcomes)
+            moves = pipeline.alone(partial(there.move_aliases, targets, published), interrupt)
+    return report.end(targets, outcomes, as_json=as_json, moves=moves)
 
 
 def _delivery(

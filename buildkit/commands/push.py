@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -63,4 +64,6 @@ def command(
             work,
             pipeline.Crew(interrupt=interrupt, jobs=jobs or AT_ONCE),
         )
-    return report.end(targets, outcomes, as_json=as_json)
+        published = pipeline.published(outcomes)
+        moves = pipeline.alone(partial(there.move_aliases, targets, published), interrupt)
+    return report.end(targets, outcomes, as_json=as_json, moves=moves)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from buildkit.model import ClauseResult, Report, Target
+    from buildkit.moving import Moves
     from buildkit.pipeline import Outcome
 
 COUNTED = {
@@ -38,8 +39,12 @@ def end(
     as_json: bool,
     clauses: bool = False,
     verbose: bool = False,
+    moves: Moves | None = None,
 ) -> Exit:
-    """Tell how each target ended, with `clauses` clause by clause. Returns the exit code."""
+    """Tell how each target ended, with `clauses` clause by clause. Returns the exit code.
+
+    `moves` are the aliases that a publish has moved, or could not.
+    """
     failed = [(outcome, outcome.error) for outcome in outcomes if outcome.error is not None]
     if clauses and not as_json:
         for outcome in outcomes:
@@ -54,16 +59,20 @@ def end(
     if failed:
         rest = f", {left} not begun" if left else ""
         console.say(f"{len(failed)} of {len(targets)} targets failed{rest}", fg="red")
+    stayed = moves.errors if moves else ()
+    for error in stayed:
+        console.fail(error.message, hint=error.hint, details=error.details)
     if as_json:
         begun = {outcome.target.id for outcome in outcomes}
         document = [_facts(outcome, clauses=clauses) for outcome in outcomes] + [
             {"id": target.id, "status": "not begun"} for target in targets if target.id not in begun
         ]
-        click.echo(json.dumps({"targets": document}, indent=2))
+        aliases = {"aliases": [asdict(each) for each in moves.done]} if moves else {}
+        click.echo(json.dumps({"targets": document, **aliases}, indent=2))
     else:
         for outcome in outcomes:
             _print(outcome)
-    return worst([error.code for _, error in failed])
+    return worst([*(error.code for _, error in failed), *(error.code for error in stayed)])
 
 
 def show(found: Report, *, verbose: bool = False) -> None:

@@ -156,6 +156,24 @@ def test_what_stays_is_named_and_leaves_no_tag(
     assert healed.code == 0, healed.stderr
 
 
+def test_one_of_two_registries_fails_and_another_run_does_the_rest(
+    local: Local, tested: Project, registry: FaultRelay
+) -> None:
+    registry.faults.append(Fault("PUT", "manifests", answers(507), times=99))
+    both = ("push", "--all", "--json", "--registry", local.registry, "--registry", registry.host)
+    done = local.buildkit(*both, folder=tested.folder)
+    assert done.code == 5
+    assert f"1 of 2 registries failed: {registry.host}: " in done.stderr
+    assert f"done: {local.registry}" in done.stderr
+    assert served(local, tested, registry) is None
+    registry.faults.clear()
+    healed = local.buildkit(*both, folder=tested.folder)
+    assert healed.code == 0, healed.stderr
+    (target,) = healed.json["targets"]
+    assert [each["pushed"] for each in target["locations"]] == [False, True]
+    assert target["digest"] == served(local, tested, registry)
+
+
 def test_a_tag_that_another_publisher_was_quicker_to_give(
     local: Local, tested: Project, registry: FaultRelay
 ) -> None:
@@ -207,12 +225,6 @@ def test_one_kilobyte_a_second_is_slow_and_no_failure(
             5,
             "clock",
             id="clock skew",
-        ),
-        pytest.param(
-            aws(400, "RepositoryNotFoundException", "does not exist"),
-            0,
-            "published",
-            id="not found",
         ),
     ],
 )

@@ -1,0 +1,165 @@
+"""Aliases -> where they belong (docs/aliases.md), after every exact tag of a run is in."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from buildkit import aliases, console, families
+from buildkit.errors import BuildkitError, ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from buildkit.model import Target
+    from buildkit.registry.manifests import Manifest
+
+    Held = Callable[[str, str], Mapping[str, Collection[str]]]
+    """A registry's host and a repository -> for an alias, the exact tags it must not be at."""
+
+
+AT_ONCE = 8
+
+
+class Registry(Protocol):
+    @property
+    def host(self) -> str: ...
+
+    def tags(self, repository: str) -> tuple[str, ...]: ...
+
+    def manifest(self, repository: str, reference: str) -> Manifest | None: ...
+
+    def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """An alias that is now at an exact tag. `before` is the digest it had, None if it is new."""
+
+    host: str
+    repository: str
+    alias: str
+    tag: str
+    before: str | None
+    after: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moves:
+    """What was moved, and why other aliases stay."""
+
+    done: tuple[Moved, ...] = ()
+    errors: tuple[ToolError, ...] = ()
+
+
+def move(registries: Sequence[Registry], targets: Iterable[Target], held: Held) -> Moves:
+    """Move the aliases of targets that are all published, in each registry.
+
+    Registries are worked on side by side; one that fails stops no other.
+    """
+    by_repository: dict[str, list[Target]] = {}
+    for target in targets:
+        if target.family is not None:
+            by_repository.setdefault(target.repository, []).append(target)
+    work = [
+        _Repository(registry=registry, name=name, targets=inside)
+        for registry in registries
+        for name, inside in by_repository.items()
+    ]
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        found = list(pool.map(lambda each: each.move(held), work))
+    return Moves(
+        done=tuple(moved for each in found for moved in each.done),
+        errors=tuple(error for each in found for error in each.errors),
+    )
+
+
+@dataclass(kw_only=True)
+class _Repository:
+    """One repository of one registry, with the targets that share it."""
+
+    registry: Registry
+    name: str
+    targets: Sequence[Target]
+    _tags: Sequence[str] = ()
+    _served: dict[str, Manifest | None] = field(default_factory=dict)
+
+    @property
+    def _where(self) -> str:
+        return f"{self.registry.host}/{self.name}"
+
+    def move(self, held: Held) -> Moves:
+        try:
+            self._tags = self.registry.tags(self.name)
+        except BuildkitError as error:
+            return Moves(errors=(ToolError(f"{self._where}: {error.message}", hint=error.hint),))
+        held_back = held(self.registry.host, self.name)
+        decisions = [aliases.decide(target, self._tags, held_back) for target in self.targets]
+        done: list[Moved] = []
+        errors = [
+            ToolError(f"{self._where}: {each.message}", hint=each.hint)
+            for each in dict.fromkeys(each for found in decisions for each in found.refusals)
+        ]
+        for wanted in dict.fromkeys(each for found in decisions for each in found.moves):
+            try:
+                moved = self._move(wanted)
+            except ToolError as error:
+                errors.append(error)
+                continue
+            if moved is not None:
+                done.append(moved)
+                console.step(f"{self._where}:{moved.alias}", f"is now {moved.tag}", fg="green")
+        return Moves(done=tuple(done), errors=tuple(errors))
+
+    def _move(self, wanted: aliases.Move) -> Moved | None:
+        """Move one alias if it is elsewhere. Raises ToolError if it cannot or may not be."""
+        name = f"{self._where}:{wanted.alias}"
+        there = self._manifest(wanted.tag)
+        if there is None:
+            raise ToolError(f"`{name}` stays: the registry has lost `{wanted.tag}`")
+        now = self._manifest(wanted.alias) if wanted.alias in self._tags else None
+        if now is not None and now.digest == there.digest:
+            return None
+        if now is not None and not self._is_ours(now):
+            raise ToolError(
+                f"`{name}` stays: it is {now.digest}, which has no exact tag here, so somebody "
+                "else gave it",
+                hint="remove that tag, or name the alias differently in `aliases`",
+            )
+        try:
+            self.registry.put_manifest(self.name, wanted.alias, there)
+        except ToolError as error:
+            raise ToolError(
+                f"`{name}` stays, it cannot be moved: {error.message}",
+                hint="`buildkit repo plan` shows whether the repository lets aliases move",
+            ) from error
+        after = self.registry.manifest(self.name, wanted.alias)
+        if after is None or after.digest != there.digest:
+            raise ToolError(
+                f"`{name}` was moved to {there.digest}, but the registry serves "
+                f"{after.digest if after else 'nothing'}",
+                hint="somebody else moved it: the same command again tells",
+            )
+        return Moved(
+            host=self.registry.host,
+            repository=self.name,
+            alias=wanted.alias,
+            tag=wanted.tag,
+            before=now.digest if now else None,
+            after=after.digest,
+        )
+
+    def _is_ours(self, now: Manifest) -> bool:
+        """Whether an alias is at an image that has an exact tag."""
+        exact = (
+            tag
+            for tag in reversed(self._tags)
+            if any(each.family and families.version_of(each.family, tag) for each in self.targets)
+        )
+        return any((found := self._manifest(tag)) and found.digest == now.digest for tag in exact)
+
+    def _manifest(self, tag: str) -> Manifest | None:
+        if tag not in self._served:
+            self._served[tag] = self.registry.manifest(self.name, tag)
+        return self._served[tag]

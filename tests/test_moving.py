@@ -1,0 +1,127 @@
+"""Where aliases belong is tests/test_aliases.py's; here, how they get there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildkit.errors import ToolError
+from buildkit.moving import Moved, Moves, move
+from tests import fakes, projects
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from buildkit.model import Target
+    from buildkit.registry.manifests import Manifest
+
+IMAGES = """
+[image.demo]
+versions = ["1.2.0", "1.3.0"]
+base = "python:{python}-slim"
+aliases = ["{major}-{py}", "latest-{py}"]
+"""
+OLD, NEW, OTHER = (fakes.manifest(config_digest=f"sha256:{digit * 64}") for digit in "123")
+EXACT = {"demo:1.2.0-cpu-py311": OLD, "demo:1.3.0-cpu-py311": NEW}
+
+
+def targets() -> tuple[Target, ...]:
+    return projects.targets(IMAGES)
+
+
+def nothing_held(_host: str, _repository: str) -> Mapping[str, Collection[str]]:
+    return {}
+
+
+def there(**manifests: Manifest) -> fakes.FakeRegistry:
+    more = {f"demo:{tag.replace('_', '-')}": each for tag, each in manifests.items()}
+    return fakes.FakeRegistry(manifests={**EXACT, **more})
+
+
+def test_new_aliases_are_given() -> None:
+    registry = there()
+    moves = move([registry], targets(), nothing_held)
+    assert moves.errors == ()
+    assert [(each.alias, each.tag, each.before, each.after) for each in moves.done] == [
+        ("1-py311", "1.3.0-cpu-py311", None, NEW.digest),
+        ("latest-py311", "1.3.0-cpu-py311", None, NEW.digest),
+    ]
+    assert registry.manifests["demo:latest-py311"] == NEW
+
+
+def test_an_old_alias_goes_on_and_a_right_one_is_left() -> None:
+    registry = there(latest_py311=OLD, **{"1-py311": NEW})
+    moves = move([registry], targets(), nothing_held)
+    assert moves.done == (
+        Moved(
+            host="registry.example",
+            repository="demo",
+            alias="latest-py311",
+            tag="1.3.0-cpu-py311",
+            before=OLD.digest,
+            after=NEW.digest,
+        ),
+    )
+    assert registry.done == ["put demo:latest-py311"]
+
+
+def test_again_nothing_moves() -> None:
+    registry = there()
+    move([registry], targets(), nothing_held)
+    assert move([registry], targets(), nothing_held) == Moves()
+
+
+def test_an_older_version_alone_moves_nothing_back() -> None:
+    registry = there(latest_py311=NEW, **{"1-py311": NEW})
+    assert move([registry], targets()[:1], nothing_held) == Moves()
+
+
+def test_what_was_rolled_back_stays_there() -> None:
+    registry = there(latest_py311=OLD, **{"1-py311": NEW})
+    held = {"latest-py311": {"1.3.0-cpu-py311"}}
+    assert move([registry], targets(), lambda _host, _repository: held) == Moves()
+
+
+def test_an_alias_that_somebody_else_gave_is_left_and_told() -> None:
+    registry = there(latest_py311=OTHER, **{"1-py311": NEW})
+    moves = move([registry], targets(), nothing_held)
+    (error,) = moves.errors
+    assert f"latest-py311` stays: it is {OTHER.digest}" in error.message
+    assert registry.done == []
+
+
+def test_a_repository_that_lets_no_alias_move_is_told() -> None:
+    registry = there(latest_py311=OLD, **{"1-py311": NEW})
+
+    def immutable(_repository: str, _reference: str, _manifest: Manifest) -> None:
+        raise ToolError("400: the tag is immutable")
+
+    registry.put_manifest = immutable  # type: ignore[assignment,method-assign]
+    (error,) = move([registry], targets(), nothing_held).errors
+    assert "latest-py311` stays, it cannot be moved: 400" in error.message
+    assert error.hint
+    assert registry.manifests["demo:latest-py311"] == OLD
+
+
+def test_a_registry_that_fails_stops_no_other() -> None:
+    ill, well = there(), there()
+    ill.host = "ill.example"
+
+    def refuse(_repository: str) -> tuple[str, ...]:
+        raise ToolError("500")
+
+    ill.tags = refuse  # type: ignore[method-assign,assignment]
+    moves = move([ill, well], targets(), nothing_held)
+    assert [error.message for error in moves.errors] == ["ill.example/demo: 500"]
+    assert {each.host for each in moves.done} == {"registry.example"}
+
+
+def test_an_alias_that_does_not_stay_is_told() -> None:
+    registry = there()
+    registry.distorts = lambda _: OTHER
+    assert "but the registry serves" in move([registry], targets(), nothing_held).errors[0].message
+
+
+def test_targets_without_aliases_ask_nothing() -> None:
+    registry = fakes.FakeRegistry()
+    registry.tags = None  # type: ignore[method-assign,assignment]
+    assert move([registry], projects.targets(), nothing_held) == Moves()
