@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: help setup quickstart build-all test lint unit e2e test-uri prebuilt frameworks contract-report public-scripts docs engine-up engine-down bench bench-serving measure clean
+.PHONY: help setup quickstart build-all test lint unit e2e test-uri prebuilt frameworks contract-report public-scripts docs engine-up engine-down bench bench-serving kills measure clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -72,6 +72,9 @@ bench: setup ## Measure the tool against what one would use instead
 
 bench-serving: setup ## Measure our server against those that people bring today
 	@scripts/with-engine $(BIN)/python scripts/bench_serving.py
+
+kills: setup ## Kill a publish at 40 moments, and see what the registries hold (long)
+	@BUILDKIT_KILLS=40 scripts/with-engine $(BIN)/pytest -q -m engine tests/e2e/test_killed.py -o junit_family=xunit1 --junitxml=kills.xml
 
 measure: setup ## Measure each image of images.toml: size, start, requests per second (long)
 	@scripts/with-engine $(BIN)/python scripts/measure_images.py

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from buildkit import console, plan, shell
+from buildkit import console, plan, scratch, shell
 from buildkit.errors import ToolError
 from buildkit.model import DOCKER_MANIFEST, Built
 from buildkit.progress import TAIL, Progress, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from buildkit.model import Target
 
@@ -86,8 +85,8 @@ def build(
     by_name = {the_plan.names[target.id]: target for target in targets}
     names = list(by_name)
     size = options.jobs or len(names) or 1
-    with tempfile.TemporaryDirectory(prefix="buildkit-") as folder:
-        file = Path(folder, "plan.json")
+    with scratch.folder() as folder:
+        file = folder / "plan.json"
         file.write_text(json.dumps(the_plan.document), encoding="utf-8")
         waves = [names[start : start + size] for start in range(0, len(names), size)]
         while waves:

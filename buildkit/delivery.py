@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit import console, ecr, ecr_repositories, logins, moving, places, stock
+from buildkit import console, ecr, ecr_repositories, logins, moving, places, scratch, stock
 from buildkit.export import Spool
 from buildkit.moving import Moves
 from buildkit.places import Api
@@ -69,7 +67,7 @@ def to(
     with ThreadPoolExecutor(max_workers=len(registries)) as pool:
         list(pool.map(Registry.check, registries))
     sisters = tuple(dict.fromkeys(target.repository for target in targets))
-    with tempfile.TemporaryDirectory(prefix="buildkit-") as folder:
+    with scratch.folder() as folder:
         yield Delivery(
             publisher=Publisher(
                 destinations=[
@@ -80,7 +78,7 @@ def to(
                     )
                     for place, registry in zip(found, registries, strict=True)
                 ],
-                packer=Spool(engine=engine, folder=Path(folder)),
+                packer=Spool(engine=engine, folder=folder),
             ),
             registries=registries,
         )

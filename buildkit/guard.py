@@ -7,17 +7,13 @@ for it, so its use is looked at, and a single file is limited by the kernel too.
 
 from __future__ import annotations
 
-import hashlib
-import os
-import socket
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from buildkit.containers import FAILURES
+from buildkit.owners import is_gone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,38 +32,6 @@ CPU_SHARES = 512
 MEMORY_SHARE = 0.5
 """Of the engine's memory; never all of it, whatever an image does."""
 LOOK_SECONDS = 2
-
-
-@cache
-def machine() -> str:
-    """Where process numbers mean what they mean here: the same name may be many machines'."""
-    facts = [socket.gethostname()]
-    for read in (
-        Path("/proc/sys/kernel/random/boot_id").read_text,
-        Path("/proc/self/ns/pid").readlink,
-    ):
-        with suppress(OSError):  # only Linux has them
-            facts.append(str(read()).strip())
-    return hashlib.sha256(" ".join(facts).encode()).hexdigest()[:12]
-
-
-def owner() -> str:
-    """The label that tells later runs which process made a thing."""
-    return f"{machine()}/{os.getpid()}"
-
-
-def is_gone(label: str) -> bool:
-    """Whether the process of a label has ended. Of another machine nobody knows."""
-    where, _, number = label.rpartition("/")
-    if where != machine() or not number.isdigit():
-        return False
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def sweep(client: docker.DockerClient, label: str) -> None:

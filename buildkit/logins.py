@@ -7,12 +7,12 @@ import json
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from docker import auth
 from docker.errors import DockerException
 
+from buildkit import scratch
 from buildkit.errors import ToolError
 from buildkit.model import Login
 
@@ -20,14 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 FILE = "config.json"
-
-
-@contextmanager
-def alone(host: str, login: Login) -> Iterator[Path]:
-    """A configuration with this login and nothing else: for `docker --config`."""
-    with TemporaryDirectory(prefix="buildkit-") as folder:  # mode 0700
-        _write(Path(folder), {"auths": {host: _entry(login)}})
-        yield Path(folder)
 
 
 @contextmanager
@@ -45,14 +37,14 @@ def beside(logins: Mapping[str, Login]) -> Iterator[Mapping[str, str]]:
         document.setdefault("auths", {})[host] = _entry(login)
         # Or docker would ask the user's store of credentials, for this host too.
         document.setdefault("credHelpers", {})[host] = ""
-    with TemporaryDirectory(prefix="buildkit-") as folder:
+    with scratch.folder() as folder:
         if own.is_dir():
             for path in own.iterdir():
                 if path.name != FILE:
-                    Path(folder, path.name).symlink_to(path)
-        _write(Path(folder), document)
+                    (folder / path.name).symlink_to(path)
+        _write(folder, document)
         builders = os.environ.get("BUILDX_CONFIG") or str(own / "buildx")
-        yield {"DOCKER_CONFIG": folder, "BUILDX_CONFIG": builders}
+        yield {"DOCKER_CONFIG": str(folder), "BUILDX_CONFIG": builders}
 
 
 def of(host: str) -> Login | None:

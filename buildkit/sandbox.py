@@ -19,6 +19,7 @@ from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 from buildkit import guard, shell
 from buildkit.containers import FAILURES, Container, translated
 from buildkit.errors import ToolError
+from buildkit.owners import owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,7 +159,7 @@ class Sandbox:
 
     @property
     def _labels(self) -> dict[str, str]:
-        return {guard.RUN: self.run, guard.OWNER: guard.owner()}
+        return {guard.RUN: self.run, guard.OWNER: owner()}
 
     def interrupt(self) -> None:
         """End what this run waits for: processes, then containers. No new ones are begun."""

@@ -6,14 +6,14 @@ import configparser
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from buildkit import scratch
 from buildkit.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 CA_BUNDLE = "ca-bundle"
 PIP_CONFIG = "pip.conf"
@@ -56,10 +56,10 @@ def mounted(network: Network) -> Iterator[tuple[tuple[str, Path], ...]]:
         pip.add_section("global")
     for key, value in added.items():
         pip.set("global", key, value)
-    with TemporaryDirectory(prefix="buildkit-") as folder:  # mode 0700
+    with scratch.folder() as folder:
         found = [] if network.ca_bundle is None else [(CA_BUNDLE, network.ca_bundle)]
         if pip.sections():
-            path = Path(folder, PIP_CONFIG)
+            path = folder / PIP_CONFIG
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
                 pip.write(file)
             found.append((PIP_CONFIG, path))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import requests
 
-from tests.registry_server import Handler, RegistryServer, Reply
+from tests.registry_server import MANIFEST, Handler, RegistryServer, Reply, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,8 @@ class FaultRelay(RegistryServer):
 
     target: str = ""
     prefix: str = ""
+    given: list[tuple[str, str]] = field(default_factory=list)
+    """Each reference that the registry took a manifest for, in order, and the manifest's digest."""
 
     def reply(self, method: str, url: str, headers: Any, body: bytes) -> Reply:
         path = url.replace("/v2/", f"/v2/{self.prefix}", 1) if url != "/v2/" else url
@@ -38,6 +40,8 @@ class FaultRelay(RegistryServer):
         if "Location" in found:
             location = found["Location"].removeprefix(self.target)
             found["Location"] = location.replace(f"/v2/{self.prefix}", "/v2/", 1)
+        if method == "PUT" and answer.ok and (match := MANIFEST.fullmatch(url)):
+            self.given.append((match["reference"], digest(body)))
         return answer.status_code, found, b"" if method == "HEAD" else answer.content
 
 

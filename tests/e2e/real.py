@@ -19,7 +19,7 @@ from typing import Any
 import boto3
 import requests
 
-from buildkit import guard
+from buildkit.owners import is_gone
 from tests.e2e.running import Result, Running
 
 ROOT = Path(__file__).parents[2]
@@ -133,7 +133,7 @@ class Local:
 
     def leftovers(self) -> set[str]:
         """Those of runs that have ended. Others may be at work here."""
-        return {thing for thing in self.things() if guard.is_gone(thing.partition(" ")[0])}
+        return {thing for thing in self.things() if is_gone(thing.partition(" ")[0])}
 
     def sweep(self) -> list[str]:
         """Remove what a run could not, because its engine was gone."""

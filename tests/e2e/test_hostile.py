@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkit import guard
+from buildkit import owners
 from tests.e2e.mutants import factory
 from tests.e2e.parts import wait_until
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 IMPATIENT = """
 import sys
-from buildkit import guard
+from buildkit import owners
 from buildkit.cli import main
 from buildkit.contract.hosting import client, server, servers
 from buildkit.contract.jobs import runs
@@ -217,7 +217,7 @@ def test_what_a_killed_run_left_is_swept_by_the_next(
 ) -> None:
     running = local.start("test", images["never-listens"], "--purpose=inference", folder=tmp_path)
     wait_until(lambda: images["never-listens"] in local.docker("ps", "--format", "{{.Image}}"))
-    owner = f"label=buildkit.owner={guard.machine()}/{running.process.pid}"
+    owner = f"label=buildkit.owner={owners.machine()}/{running.process.pid}"
     running.process.kill()
     running.end(10)
     assert local.docker("ps", "--quiet", "--filter", owner)
