@@ -74,7 +74,7 @@ bench-serving: setup ## Measure our server against those that people bring today
 	@scripts/with-engine $(BIN)/python scripts/bench_serving.py
 
 kills: setup ## Kill a publish at 40 moments, and see what the registries hold (long)
-	@BUILDKIT_KILLS=40 scripts/with-engine $(BIN)/pytest -q -m engine tests/e2e/test_killed.py -o junit_family=xunit1 --junitxml=kills.xml
+	@BUILDKIT_KILLS=40 BUILDKIT_KILLED_TARGETS=12 scripts/with-engine $(BIN)/pytest -q -m engine tests/e2e/test_killed.py -o junit_family=xunit1 --junitxml=kills.xml
 
 measure: setup ## Measure each image of images.toml: size, start, requests per second (long)
 	@scripts/with-engine $(BIN)/python scripts/measure_images.py

@@ -1,6 +1,7 @@
 """`kill -9` at any moment of a publish: what the registries then hold, and one more run.
 
-BUILDKIT_KILLS sets how many moments are tried; `make kills` tries 40.
+BUILDKIT_KILLS and BUILDKIT_KILLED_TARGETS set how many moments and targets are tried: `make kills`
+tries 40 and 12.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-KILLS = int(os.environ.get("BUILDKIT_KILLS", "3"))
-VERSIONS = 12
+KILLS = int(os.environ.get("BUILDKIT_KILLS", "2"))
+VERSIONS = int(os.environ.get("BUILDKIT_KILLED_TARGETS", "4"))
 LATEST = f"1.{VERSIONS - 1}.0-cpu-py311"
 NUMBERS = itertools.count()
 IMAGES = """
@@ -51,7 +52,7 @@ body = "request.csv"
 
 @pytest.fixture(scope="module")
 def tested(local: Local, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Twelve images that have been built and tested."""
+    """Images that have been built and tested."""
     project = make_project(tmp_path_factory.mktemp("project"))
     versions = [f"1.{number}.0" for number in range(VERSIONS)]
     project.write(IMAGES.replace("VERSIONS", str(versions)))
