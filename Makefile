@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: help setup quickstart build-all test lint unit e2e test-uri prebuilt frameworks contract-report public-scripts docs engine-up engine-down bench bench-serving kills measure clean
+.PHONY: help setup quickstart build-all test lint unit e2e test-uri prebuilt frameworks contract-report public-scripts docs engine-up engine-down bench bench-serving bench-publish kills measure clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -72,6 +72,9 @@ bench: setup ## Measure the tool against what one would use instead
 
 bench-serving: setup ## Measure our server against those that people bring today
 	@scripts/with-engine $(BIN)/python scripts/bench_serving.py
+
+bench-publish: setup ## Measure publishing against docker push
+	@PYTHONPATH=. scripts/with-engine $(BIN)/python scripts/bench_publish.py
 
 kills: setup ## Kill a publish at 40 moments, and see what the registries hold (long)
 	@BUILDKIT_KILLS=40 BUILDKIT_KILLED_TARGETS=12 scripts/with-engine $(BIN)/pytest -q -m engine tests/e2e/test_killed.py -o junit_family=xunit1 --junitxml=kills.xml

@@ -118,7 +118,9 @@ def test_a_manifest_that_comes_back_different_gets_no_tag(
     ("fault", "told"),
     [
         pytest.param(
-            ("POST", "uploads", answers(500, "out of order", Retry_After="0")), "500: out of order", id="500"
+            ("POST", "uploads", answers(500, "out of order", Retry_After="0")),
+            "500: out of order",
+            id="500",
         ),
         pytest.param(("PATCH", "uploads", answers(507)), "answered 507", id="no room"),
         pytest.param(
