@@ -75,6 +75,7 @@ def to(
                         registry=registry,
                         carrier=Transfer(registry=registry, sisters=sisters),
                         have_repository=_Repositories(place=place, kept=kept).have,
+                        mutable=config.registry.repositories.mutability == "mutable",
                     )
                     for place, registry in zip(found, registries, strict=True)
                 ],

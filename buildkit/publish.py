@@ -53,11 +53,15 @@ class Packer(Protocol):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Destination:
-    """A registry to publish to. `have_repository` makes one that is missing."""
+    """A registry to publish to. `have_repository` makes one that is missing.
+
+    `mutable`: its owner lets tags go from one image to another.
+    """
 
     registry: Registry
     carrier: Carrier
     have_repository: Callable[[str], None]
+    mutable: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +125,9 @@ def _look(there: Destination, built: Built) -> Manifest | None:
     found = there.registry.manifest(target.repository, target.tag)
     if found is None:
         return None
+    if there.mutable and not _is(found, built):
+        console.step(target.id, f"`{_uri(there, target)}` goes on from {found.digest}", fg="yellow")
+        return None
     _refuse_another(there, built, found)
     _refuse_unfit(there, target, found)
     return found
@@ -170,15 +177,36 @@ def _refuse_another(there: Destination, built: Built, found: Manifest) -> None:
 
     Told by its digest; where the engine does not know that before the push, by its configuration's.
     """
-    ours = built.manifest_digest or built.config_digest
-    if (found.digest if built.manifest_digest else found.config_digest) == ours:
+    if _is(found, built):
         return
     target = built.target
     raise ToolError(
-        f"`{_uri(there, target)}` is there already, with another image: {found.digest}, not {ours}",
+        f"`{_uri(there, target)}` is there already, with another image: {found.digest}"
+        f"{_made(there, target, found)}, not {built.manifest_digest or built.config_digest}",
         hint="tags are never overwritten: raise the revision in images.toml "
-        f"(`{_next_revision(target.version)}`)",
+        f'(`{_next_revision(target.version)}`), or let tags move with `mutability = "mutable"` '
+        "below `[registry.repositories]`",
     )
+
+
+def _is(found: Manifest, built: Built) -> bool:
+    if built.manifest_digest is not None:
+        return found.digest == built.manifest_digest
+    return found.config_digest == built.config_digest
+
+
+def _made(there: Destination, target: Target, found: Manifest) -> str:
+    """When and by what an image was built, as far as it tells."""
+    try:
+        config = there.registry.config(target.repository, found.config_digest or "")
+    except ToolError:
+        return ""
+    by = next((step.get("comment") for step in reversed(config.get("history") or ())), None)
+    facts = (
+        f"built {config['created']}" if config.get("created") else "",
+        f"by {by}" if by else "",
+    )
+    return f" ({' '.join(filter(None, facts))})" if any(facts) else ""
 
 
 def _refuse_unfit(there: Destination, target: Target, manifest: Manifest) -> None:

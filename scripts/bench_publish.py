@@ -101,7 +101,8 @@ def tell_unchanged() -> None:
         first = seconds_of_ours(["--all"], both, project)
         found = [seconds_of_ours(["--all"], both, project) for _ in range(5)]
     print(
-        f"{UNCHANGED} images in 2 registries: first {first:.1f} s, unchanged {statistics.median(found):.2f} s"
+        f"{UNCHANGED} images in 2 registries: first {first:.1f} s, "
+        f"unchanged {statistics.median(found):.2f} s"
     )
 
 

@@ -27,11 +27,13 @@ def verified(manifest: Manifest = GOOD, *, known_before: bool = True) -> Verifie
 
 
 def publisher(
-    *registries: fakes.FakeRegistry, manifest: Manifest = GOOD
+    *registries: fakes.FakeRegistry, manifest: Manifest = GOOD, mutable: bool = False
 ) -> tuple[Publisher, fakes.FakePacker]:
     packer = fakes.FakePacker(manifest)
     destinations = [
-        Destination(registry=each, carrier=each, have_repository=each.have_repository)
+        Destination(
+            registry=each, carrier=each, have_repository=each.have_repository, mutable=mutable
+        )
         for each in registries
     ]
     return Publisher(destinations=destinations, packer=packer), packer
@@ -67,6 +69,27 @@ def test_a_tag_is_never_overwritten(known_before: bool) -> None:
         publisher(there)[0].publish(verified(known_before=known_before))
     assert there.done == []
     assert "1.0-1" in str(caught.value.hint)
+
+
+def test_where_tags_may_move_it_goes_on_and_that_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    there = fakes.FakeRegistry(manifests={TAG: OTHER})
+    this, _ = publisher(there, mutable=True)
+    assert this.publish(verified()).pushed
+    assert there.manifests[TAG] == GOOD
+    assert f"goes on from {OTHER.digest}" in capsys.readouterr().err
+
+
+def test_a_refusal_tells_when_and_by_what_the_other_image_was_built() -> None:
+    there = fakes.FakeRegistry(manifests={TAG: OTHER})
+    there.config = lambda *_: {  # type: ignore[method-assign]
+        "created": "2026-11-20T10:00:00Z",
+        "history": [{"comment": "debuerreotype"}, {"comment": "buildkit.dockerfile.v0"}],
+    }
+    told = r"\(built 2026-11-20T10:00:00Z by buildkit.dockerfile.v0\)"
+    with pytest.raises(ToolError, match=f"{OTHER.digest} {told}, not {GOOD.digest}"):
+        publisher(there)[0].publish(verified())
 
 
 def test_several_registries_get_what_they_lack() -> None:
