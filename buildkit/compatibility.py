@@ -157,6 +157,8 @@ def _cpu(pinned: Pinned) -> Iterator[str]:
     if pinned.variant:
         instead = f"{package.name}=={release.version}+{CPU_LABEL}"
         yield f"{pinned.name}+{pinned.label} brings CUDA into an image for cpu; write `{instead}`"
+    if package.cuda == "brings" and release.cuda != "-" and package.other != "-":
+        yield f"{pinned.name} brings CUDA into an image for cpu; take `{package.other}`"
     if package.cuda in pinned.extras:
         yield (
             f"{package.name}[{package.cuda}] brings CUDA into an image for cpu; "

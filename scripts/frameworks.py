@@ -26,12 +26,16 @@ PYTHONS = tuple(f"3.{minor}" for minor in range(6, 16))
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """`cuda` is how it comes to CUDA, `other` is what to take for the other device."""
+    """`cuda` is how it comes to CUDA, `other` is what to take for the other device.
+
+    `pythons` are those that it works with where its files say nothing of them.
+    """
 
     name: str
     since: str
     cuda: str
     other: str = "-"
+    pythons: str = ""
 
 
 PACKAGES = (
@@ -40,7 +44,8 @@ PACKAGES = (
     Package(name="tensorflow-cpu", since="2.14", cuda="never", other="tensorflow[and-cuda]"),
     Package(name="xgboost", since="2.1", cuda="brings", other="xgboost-cpu"),
     Package(name="xgboost-cpu", since="2.1", cuda="never", other="xgboost"),
-    Package(name="mxnet", since="1.9", cuda="never"),
+    # It uses what NumPy lost with 1.24, and older ones have no files for Python 3.12.
+    Package(name="mxnet", since="1.9", cuda="never", pythons="3.6-3.11"),
     Package(name="scikit-learn", since="1.3", cuda="-"),
     Package(name="lightgbm", since="4.0", cuda="-"),
     Package(name="pyspark", since="3.4", cuda="-"),
@@ -100,7 +105,7 @@ def section(package: Package, pip: str) -> str:
     print(f"looking at {package.name}", file=sys.stderr)
     rows = [("# version", "pythons", "cuda", "variants")]
     for version, release in releases(package, pip):
-        pythons = spelt(release)
+        pythons = package.pythons or spelt(release)
         brings = package.cuda not in ("-", "never")
         cuda = cuda_of(package.name, version, release, pip) if brings else "-"
         minor = ".".join(version.split(".")[:2])

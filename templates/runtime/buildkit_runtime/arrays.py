@@ -12,7 +12,7 @@ from buildkit_runtime import content
 
 
 def input_fn(body: content.Body, content_type: str) -> Any:
-    """Two-dimensional array of floats from CSV, JSON or JSON Lines; any numeric array from npy."""
+    """Array of floats from CSV, JSON or JSON Lines, a row or more; any numeric array from npy."""
     if content_type != content.NPY or isinstance(body, str):
         if content_type not in content.DECODERS:
             raise content.unsupported(content_type, {**content.DECODERS, content.NPY: None})

@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, Union
 
@@ -72,8 +73,11 @@ def choose_accept(header: str | None, content_type: str, default: str = "") -> s
     return best
 
 
-def decode(body: Body, content_type: str) -> list[list[float]]:
-    """Rows of equally many numbers, or an HTTP error that says what is wrong."""
+def decode(body: Body, content_type: str) -> list[list[Any]]:
+    """Rows of equally many numbers, or of equally shaped lists of them; NaN for what is missing.
+
+    An HTTP error says what is wrong.
+    """
     decoder = DECODERS.get(content_type)
     if decoder is None:
         raise unsupported(content_type, DECODERS)
@@ -101,26 +105,38 @@ def unacceptable(accept: str, offered: Mapping[str, Any]) -> NotAcceptable:
     return NotAcceptable(f"cannot answer with {accept}; offered are {', '.join(offered)}")
 
 
-def check_rows(rows: Any) -> list[list[float]]:
-    """At least one row, all of one length, of numbers only."""
+def check_rows(rows: Any) -> list[list[Any]]:
+    """At least one row, all of one shape, of numbers only."""
     if not isinstance(rows, list) or not rows:
         raise BadRequest("no rows in the body")
-    for number, row in enumerate(rows, start=1):
-        if not isinstance(row, list) or not row:
-            raise BadRequest(f"row {number} is not a list of numbers")
-        if len(row) != len(rows[0]):
-            raise BadRequest(f"row {number} has {len(row)} values, row 1 has {len(rows[0])}")
-        if any(type(value) not in (int, float) for value in row):
-            raise BadRequest(f"row {number} holds something that is not a number")
-    return rows
+    return [_row(row, number, rows[0]) for number, row in enumerate(rows, start=1)]
+
+
+def _row(row: Any, number: int, first: Any) -> list[Any]:
+    if not isinstance(row, list) or not row or not isinstance(first, list):
+        raise BadRequest(f"row {number} is not a list of numbers")
+    if len(row) != len(first):
+        raise BadRequest(f"row {number} has {len(row)} values, row 1 has {len(first)}")
+    if any(isinstance(value, list) for value in row):
+        return [_row(value, number, first[0]) for value in row]
+    if any(value is not None and type(value) not in (int, float) for value in row):
+        raise BadRequest(f"row {number} holds something that is not a number")
+    return [math.nan if value is None else value for value in row]
 
 
 def _decode_csv(text: str) -> list[list[float]]:
-    reader = csv.reader(io.StringIO(text), strict=True)
+    """Numbers between commas, or else semicolons or tabs; an empty cell is a missing value."""
+    head = text.partition("\n")[0]
+    delimiter = next((each for each in ",;\t" if each in head), ",")
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
     try:
-        return [[float(cell) for cell in cells] for cells in reader if cells]
+        return [[_number(cell) for cell in cells] for cells in reader if cells]
     except (ValueError, csv.Error) as error:
         raise BadRequest(f"CSV line {reader.line_num}: {error}") from error
+
+
+def _number(cell: str) -> float:
+    return float(cell) if cell.strip() else math.nan
 
 
 def _decode_json(text: str) -> Any:

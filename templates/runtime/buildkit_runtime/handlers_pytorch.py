@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,17 +31,24 @@ def model_fn(model_dir: str) -> Any:
     """
     path = only_file(Path(model_dir), MODELS)
     if path.suffix == ".pt2":
-        return torch.export.load(path).module().to(device())
-    return torch.jit.load(path, map_location=device()).eval()
+        return torch.export.load(path).module()
+    return torch.jit.load(path, map_location=device())
 
 
 def input_fn(body: content.Body, content_type: str) -> Any:
-    """A tensor of 32-bit floats, of integers where an npy array holds them."""
+    """A tensor of 32-bit floats, of integers where an npy array holds them; JSON of any shape."""
     array = arrays.input_fn(body, content_type)
     return torch.as_tensor(array if array.dtype.kind in "biu" else array.astype("float32"))
 
 
 def predict_fn(data: Any, model: Any) -> Any:
+    """Predict on the GPU if there is one, as for evaluation: a user's model_fn need not say so."""
+    if isinstance(model, torch.nn.Module):
+        if device().type == "cuda":
+            model.to(device())
+        if model.training:
+            with suppress(NotImplementedError):  # an exported program stays as it was made
+                model.eval()
     try:
         with torch.inference_mode():
             return model(data.to(device()))

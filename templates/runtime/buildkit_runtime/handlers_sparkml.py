@@ -41,10 +41,15 @@ _BASIC: dict[str, tuple[Any, Callable[[Any], Any]]] = {
 
 
 class Data(NamedTuple):
-    """Rows of texts or of JSON values, and the schema that came with them."""
+    """Rows of texts or of JSON values, and the schema that came with them.
 
-    rows: list[list[Any]]
-    schema: dict[str, Any] | None
+    `single`: whether it may be one row, of which the schema alone can tell: a list may be a row of
+    several, or the array or vector in the first column of the only one.
+    """
+
+    rows: list[Any]
+    schema: Any
+    single: bool = False
 
 
 class Model(NamedTuple):
@@ -94,14 +99,15 @@ def input_fn(body: content.Body, content_type: str) -> Data:
         lines = [_parsed(line) for line in text.splitlines() if line.strip()]
         schemas = [line.get("schema") for line in lines[:1] if isinstance(line, dict)]
         schema = next(iter(schemas), None)
-        return Data(_checked([_row(line) for line in lines]), schema)
+        rows = [_row(line) for line in lines]
+        if len(rows) == 1:
+            return Data(_listed(rows[0]), schema, single=True)
+        return Data(_checked(rows), schema)
     value = _parsed(text)
     if not isinstance(value, dict):
         value = {"data": value}
     rows = value.get("data", value.get("instances"))
-    if isinstance(rows, list) and rows and not isinstance(rows[0], list):
-        rows = [rows]
-    return Data(_checked(rows), value.get("schema"))
+    return Data(_listed(rows), value.get("schema"), single=True)
 
 
 def _parsed(text: str) -> Any:
@@ -113,6 +119,22 @@ def _parsed(text: str) -> Any:
 
 def _row(line: Any) -> Any:
     return line.get("data", line.get("features")) if isinstance(line, dict) else line
+
+
+def _listed(rows: Any) -> list[Any]:
+    if not isinstance(rows, list) or not rows:
+        raise BadRequest("the body holds no rows")
+    return rows
+
+
+def _rows(data: Data, columns: Sequence[dict[str, Any]]) -> list[list[Any]]:
+    """Each row as a list of the columns' values."""
+    first: Any = data.rows[0]
+    if columns and columns[0].get("struct", "basic") != "basic":
+        first = first[0] if isinstance(first, list) and first else None
+    if data.single and not isinstance(first, list):
+        return [data.rows]
+    return _checked(data.rows)
 
 
 def _checked(rows: Any) -> list[list[Any]]:
@@ -131,7 +153,7 @@ def predict_fn(data: Data, model: Model) -> list[Any]:
         fields = [(each["name"], *_type(each)) for each in columns]
     except (KeyError, TypeError) as error:
         raise BadRequest("a schema has `input`, a list of name and type, and `output`") from error
-    rows = [_converted(row, fields) for row in data.rows]
+    rows = [_converted(row, fields) for row in _rows(data, columns)]
     structure = types.StructType([types.StructField(name, kind) for name, kind, _ in fields])
     frame = model.session.createDataFrame(rows, structure).coalesce(1)
     predicted = model.pipeline.transform(frame)
@@ -155,7 +177,9 @@ def _converted(row: list[Any], fields: Sequence[tuple[str, Any, Any]]) -> list[A
     if len(row) != len(fields):
         raise BadRequest(f"a row has {len(fields)} values, not {len(row)}")
     try:
-        return [convert(value) for value, (_, _, convert) in zip(row, fields)]
+        return [
+            None if value is None else convert(value) for value, (_, _, convert) in zip(row, fields)
+        ]
     except (ValueError, TypeError) as error:
         raise BadRequest(f"a value does not fit the schema: {error}") from error
 
@@ -167,4 +191,8 @@ def _plain(value: Any, output: dict[str, Any]) -> Any:
 
 
 def output_fn(prediction: list[Any], accept: str) -> Any:
-    return content.encode(prediction, accept)
+    """JSON Lines as AWS's container for Spark ML writes them: `{"features": [...]}` a row."""
+    if accept not in content.LINES:
+        return content.encode(prediction, accept)
+    listed = [each if isinstance(each, list) else [each] for each in prediction]
+    return "\n".join(json.dumps({"features": each}) for each in listed)

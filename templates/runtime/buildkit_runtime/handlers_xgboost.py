@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pickle
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xgboost
+from scipy.sparse import csr_matrix
 from werkzeug.exceptions import BadRequest
 
 from buildkit_runtime import arrays, content
@@ -47,18 +47,39 @@ def input_fn(body: content.Body, content_type: str) -> Any:
     """Features from CSV, JSON, JSON Lines or npy; from LIBSVM text, too, less its labels."""
     if content_type not in LIBSVM:
         return xgboost.DMatrix(arrays.input_fn(body, content_type))
-    with tempfile.NamedTemporaryFile(suffix=".libsvm") as file:
-        file.write(body.encode() if isinstance(body, str) else body)
-        file.flush()
-        try:
-            return xgboost.DMatrix(f"{file.name}?format=libsvm")
-        except xgboost.core.XGBoostError as error:
-            raise content.bad_request(error, "the body is no LIBSVM text: ") from error
+    rows = [
+        _libsvm_row(line, number)
+        for number, line in enumerate(content.to_text(body).splitlines(), start=1)
+        if line.strip()
+    ]
+    if not rows:
+        raise BadRequest("no rows in the body")
+    starts = np.cumsum([0, *map(len, rows)])
+    found = [each for row in rows for each in row]
+    columns, values = zip(*found) if found else ((), ())
+    shape = (len(rows), max(columns, default=0) + 1)
+    return xgboost.DMatrix(csr_matrix((values, columns, starts), shape=shape, dtype=float))
+
+
+def _libsvm_row(line: str, number: int) -> list[tuple[int, float]]:
+    """Columns and values; a label before them is left out."""
+    label, *rest = line.split()
+    try:
+        if ":" in label:
+            rest = [label, *rest]
+        else:
+            float(label)
+        return [(int(column), float(value)) for column, value in (each.split(":") for each in rest)]
+    except ValueError as error:
+        raise BadRequest(f"line {number} is no LIBSVM text: {error}") from error
 
 
 def predict_fn(data: Any, model: Any) -> Any:
     """Predict with the best iteration, if training was stopped early; without feature names."""
     booster = model if isinstance(model, xgboost.Booster) else model.get_booster()
+    if data.num_col() == booster.num_features() + 1 and data.get_data()[:, 0].nnz == 0:
+        # LIBSVM counts from 1, the model was trained with columns that count from 0.
+        data = xgboost.DMatrix(data.get_data()[:, 1:])
     if data.num_col() > booster.num_features():
         raise BadRequest(
             f"the model has {booster.num_features()} features, the request {data.num_col()}"
