@@ -106,8 +106,8 @@ def input_fn(body: content.Body, content_type: str) -> Data:
     value = _parsed(text)
     if not isinstance(value, dict):
         value = {"data": value}
-    rows = value.get("data", value.get("instances"))
-    return Data(_listed(rows), value.get("schema"), single=True)
+    data = value.get("data", value.get("instances"))
+    return Data(_listed(data), value.get("schema"), single=True)
 
 
 def _parsed(text: str) -> Any:
