@@ -20,7 +20,8 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"transfer", "export"},
     {"registry.client"},
     {"aliases", "cells", "clashes", "compatibility", "extended", "render", "plan", "progress", "records", "secrets", "engine",
-     "ecr_repositories", "stock", "logins", "registry.wire", "registry.manifests", "junit", "page"},
+     "ecr_repositories", "stock", "logins", "registry.wire", "registry.manifests", "junit", "page",
+     "releases.inputs"},
     {"ecr", "repositories"},
     {"documents"},
     {"contract.kit", "config", "sandbox", "places", "exclusions", "registry.sockets"},
@@ -53,13 +54,14 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"strict"},
     {"console", "prebuilt.facts", "prebuilt.instances", "prebuilt.question"},
     {"model", "errors", "tables"},
-    {"families", "features", "scratch"},
+    {"families", "features", "scratch", "origin"},
     {"names", "owners"},
 )  # fmt: skip
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 DOORS = {  # what reaches outside -> the only modules that may hold it
     "subprocess": {"shell"},
-    "docker": {"engine", "sandbox", "guard", "containers", "logins"},  # logins: docker's own files
+    # logins: docker's own files; inputs: its rules of what a build sees
+    "docker": {"engine", "sandbox", "guard", "containers", "logins", "releases.inputs"},
     # docker-py lets the exceptions of requests through
     "requests": {
         "registry.wire",
