@@ -17,7 +17,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"commands.report", "commands.subject", "commands.pages"},
     {"options", "project", "delivery", "provision", "pipeline"},
     {"matrix", "bake", "verify", "publish", "moving"},
-    {"transfer", "export"},
+    {"transfer", "export", "registry.referrers"},
     {"registry.client"},
     {"aliases", "cells", "clashes", "compatibility", "extended", "render", "plan", "progress", "records", "secrets", "engine",
      "ecr_repositories", "stock", "logins", "registry.wire", "registry.manifests", "junit", "page",
