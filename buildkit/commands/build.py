@@ -26,7 +26,7 @@ from buildkit import (
     secrets,
     verify,
 )
-from buildkit.commands import report
+from buildkit.commands import released, report
 from buildkit.errors import ToolError
 from buildkit.project import read as read_project
 from buildkit.releases import inputs
@@ -141,8 +141,13 @@ def command(
         moves = None
         if there is not None:
             published = pipeline.published(outcomes)
-            moves = pipeline.alone(partial(there.move_aliases, targets, published), interrupt)
-    return report.end(targets, outcomes, as_json=as_json, moves=moves)
+            moves = pipeline.alone(
+                partial(there.move_aliases, targets, published, released.held(project)), interrupt
+            )
+        code = report.end(targets, outcomes, as_json=as_json, moves=moves)
+        if there is not None and moves is not None:
+            released.note(project, outcomes, there, moves.done)
+    return code
 
 
 def _delivery(
@@ -150,6 +155,7 @@ def _delivery(
 ) -> AbstractContextManager[Delivery]:
     from buildkit import delivery  # noqa: PLC0415 - boto3 takes long to load: only for a push
 
+    released.check(project)
     return delivery.to(project.config, registries, project.targets, docker)
 
 
