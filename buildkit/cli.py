@@ -23,6 +23,7 @@ COMMANDS = {  # in the order of the pipeline
     "test": "Test images against the SageMaker contract.",
     "push": "Publish targets that are built and tested.",
     "releases": "List what was released.",
+    "diff": "Show what is different in two published images.",
     "promote": "Move an alias to a released image, or copy it to another repository.",
     "rollback": "Move an alias back to the image that it named before.",
     "uri": "Print the URI of a published target.",

@@ -248,6 +248,9 @@ def test_an_alias_that_somebody_else_moves_meanwhile_is_told(
         (["rollback", "demo:1.0-cpu-py311"], Exit.USAGE, "is an exact tag"),
         (["rollback", "latest", "--to", "2020"], Exit.NOTHING_SELECTED, "no record `2020`"),
         (["rollback", "latest", "--to", "0" * 12], Exit.NOTHING_SELECTED, "no record of the ledger"),
+        (["diff", "nothing", "demo:latest"], Exit.USAGE, "names no image"),
+        (["diff", "demo-1.0-cpu-py311@2020", "demo:latest"], Exit.NOTHING_SELECTED, "no record `2020`"),
+        (["diff", "demo:nothing", "demo:latest"], Exit.NOTHING_SELECTED, "is not in 127.0.0.1"),
         (["releases", "other*"], Exit.NOTHING_SELECTED, "has no record of `other*`"),
         (["releases", "--limit", "0"], Exit.USAGE, "--limit"),
     ],
@@ -331,6 +334,48 @@ def test_releases_are_listed_newest_first(world: World, capsys: Captured) -> Non
     assert first["moves"][0]["before"] == world.digest("1.0")
     assert cli.run(["releases", "--limit", "1", "--json"]) == Exit.DONE
     assert [each["action"] for each in json.loads(capsys.readouterr().out)] == ["rollback"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("demo-2.0-cpu-py311", "demo-3.0-cpu-py311"),
+        ("demo:2.0-cpu-py311", "demo:latest"),
+        ("TWO", "THREE"),
+        ("HOST/demo:2.0-cpu-py311", "demo-3.0-cpu-py311@RECORD"),
+    ],
+)
+def test_two_images_are_compared_by_any_name(
+    world: World, names: tuple[str, str], capsys: Captured
+) -> None:
+    words = {
+        "TWO": world.digest("2.0"), "THREE": world.digest("3.0")[7:20],
+        "HOST": world.registries[1].host, "RECORD": world.book.read()[2].id,
+    }  # fmt: skip
+
+    def meant(name: str) -> str:
+        for word, text in words.items():
+            name = name.replace(word, text)
+        return name
+
+    assert cli.run(["diff", *map(meant, names), "--json"]) == Exit.DONE
+    found = json.loads(capsys.readouterr().out)
+    assert (found["a"]["digest"], found["b"]["digest"]) == (
+        world.digest("2.0"),
+        world.digest("3.0"),
+    )
+    assert found["a"]["target"] == "demo-2.0-cpu-py311"
+    assert found["a"]["base"] == f"python:3.11-slim@sha256:{'b' * 64}"
+    assert len(found["layers"]["only_a"]) == len(found["layers"]["only_b"]) == 1
+
+
+def test_a_comparison_is_a_page(world: World, capsys: Captured) -> None:
+    assert cli.run(["diff", "demo-2.0-cpu-py311", "demo-3.0-cpu-py311"]) == Exit.DONE
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"a  {world.registries[0].host}/demo@{world.digest('2.0')}"
+    assert "  the same: python:3.11-slim@sha256:" in lines[4]
+    assert lines[5:7] == ["layers", "  0, 0.0 MB, in both"]
+    assert lines[-2:] == ["packages", "  the same"]
 
 
 def test_publications_are_told_what_was_taken_back(world: World) -> None:
