@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from buildkit import console, plan, scratch, shell
 from buildkit.errors import ToolError
-from buildkit.model import DOCKER_MANIFEST, Built
+from buildkit.model import Built
+from buildkit.origin import Origin
 from buildkit.progress import TAIL, Progress, Step
+from buildkit.registry.manifests import DOCKER_MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -96,7 +98,10 @@ def build(
                 progress, metadata = _bake(file, wave, by_name, options)
             if metadata is not None:
                 for name in wave:
-                    yield by_name[name], _built(by_name[name], metadata.get(name), options)
+                    target = by_name[name]
+                    base = the_plan.bases[target.id]
+                    origin = Origin(base=base, base_digest=progress.digest_of(base))
+                    yield target, _built(target, origin, metadata.get(name), options)
                 continue
             failures = _failures(progress, wave)
             for name, error in failures.items():
@@ -157,7 +162,9 @@ def _explained(step: Step, final_error: str) -> ToolError:
     return ToolError(f"{cause}{where}: {reason}", hint=hint, details="\n".join(step.lines[-TAIL:]))
 
 
-def _built(target: Target, metadata: Mapping[str, Any] | None, options: Options) -> Result:
+def _built(
+    target: Target, origin: Origin, metadata: Mapping[str, Any] | None, options: Options
+) -> Result:
     """Read one target of the metadata file; a bake may end well and still have left one out."""
     if metadata is None or "containerimage.digest" not in metadata:
         return ToolError(
@@ -167,11 +174,23 @@ def _built(target: Target, metadata: Mapping[str, Any] | None, options: Options)
     digest = metadata["containerimage.digest"]
     config = metadata.get("containerimage.config.digest", digest)
     if not options.containerd:  # the classic store knows images by their config alone
-        return Built(target=target, image_id=config, config_digest=config, manifest_digest=None)
+        return Built(
+            target=target,
+            image_id=config,
+            config_digest=config,
+            manifest_digest=None,
+            origin=origin,
+        )
     kind = metadata.get("containerimage.descriptor", {}).get("mediaType", DOCKER_MANIFEST)
     if kind != DOCKER_MANIFEST:
         return ToolError(
             f"the build made `{kind}`, which SageMaker refuses (contract IMG-02)",
             hint="a template may not set its own `output` or attestations",
         )
-    return Built(target=target, image_id=digest, config_digest=config, manifest_digest=digest)
+    return Built(
+        target=target,
+        image_id=digest,
+        config_digest=config,
+        manifest_digest=digest,
+        origin=origin,
+    )

@@ -22,6 +22,10 @@ COMMANDS = {  # in the order of the pipeline
     "build": "Build and test targets, and publish what passed.",
     "test": "Test images against the SageMaker contract.",
     "push": "Publish targets that are built and tested.",
+    "releases": "List what was released.",
+    "diff": "Show what is different in two published images.",
+    "promote": "Move an alias to a released image, or copy it to another repository.",
+    "rollback": "Move an alias back to the image that it named before.",
     "uri": "Print the URI of a published target.",
     "repo": "Keep the repositories of ECR as images.toml says.",
     "explain": "Explain a clause of the contract.",
@@ -67,6 +71,7 @@ def cli() -> None:
       buildkit build --all --push
       buildkit test my-image:latest
       buildkit explain SERVE-02
+      buildkit rollback sklearn:latest-cpu-py311
       docker pull "$(buildkit uri sklearn-1.7.2-cpu-py311)"
     """  # noqa: D301 - to click a backspace means "keep these lines"
 

@@ -8,13 +8,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from buildkit import console, ecr, ecr_repositories, logins, moving, places, scratch, stock
+from buildkit import (
+    console,
+    ecr,
+    ecr_repositories,
+    logins,
+    moving,
+    places,
+    repositories,
+    scratch,
+    stock,
+)
 from buildkit.export import Spool
-from buildkit.moving import Moves
 from buildkit.places import Api
 from buildkit.publish import Destination, Publisher
 from buildkit.registry.client import Registry
 from buildkit.registry.wire import Wire
+from buildkit.releases.moves import Moves
 from buildkit.transfer import Transfer
 
 if TYPE_CHECKING:
@@ -22,7 +32,9 @@ if TYPE_CHECKING:
 
     from buildkit.config import Config
     from buildkit.engine import Engine
+    from buildkit.keeping import RepositoriesTable
     from buildkit.model import Login, Published, Target, Verified
+    from buildkit.moving import Held
     from buildkit.places import Place
     from buildkit.repositories import Wanted
 
@@ -37,13 +49,15 @@ class Delivery:
     def publish(self, verified: Verified) -> Published:
         return self.publisher.publish(verified)
 
-    def move_aliases(self, targets: Sequence[Target], published: Sequence[Published]) -> Moves:
+    def move_aliases(
+        self, targets: Sequence[Target], published: Sequence[Published], held: Held
+    ) -> Moves:
         """Have all aliases of the targets where they belong, if every exact tag of them is in."""
         if lacking := len(targets) - len(published):
             if any(target.family for target in targets):
                 console.say(f"aliases stay: {lacking} of {len(targets)} targets are not published")
             return Moves()
-        return moving.move(self.registries, targets, lambda _host, _repository: {})
+        return moving.move(self.registries, targets, held)
 
     def interrupt(self) -> None:
         for each in self.registries:
@@ -60,37 +74,78 @@ def to(
     Raises UsageError if no registry is named, ConfigError if ECR could not keep a repository so,
     ToolError if a registry gives or takes no login.
     """
-    found = places.places(config.registry, hosts)
-    ours = any(each.api is Api.ECR for each in found)
-    kept = {each.name: each for each in stock.wanted(config, targets)} if ours else {}
-    registries = [Registry(wire=Wire(host=each.host, login=_login(each))) for each in found]
-    with ThreadPoolExecutor(max_workers=len(registries)) as pool:
-        list(pool.map(Registry.check, registries))
+    reached = _reach(config, places.places(config.registry, hosts), targets)
     sisters = tuple(dict.fromkeys(target.repository for target in targets))
     with scratch.folder() as folder:
         yield Delivery(
             publisher=Publisher(
                 destinations=[
                     Destination(
-                        registry=registry,
-                        carrier=Transfer(registry=registry, sisters=sisters),
-                        have_repository=_Repositories(place=place, kept=kept).have,
+                        registry=each.registry,
+                        carrier=Transfer(registry=each.registry, sisters=sisters),
+                        have_repository=each.have_repository,
                         mutable=config.registry.repositories.mutability == "mutable",
                     )
-                    for place, registry in zip(found, registries, strict=True)
+                    for each in reached
                 ],
                 packer=Spool(engine=engine, folder=folder),
             ),
-            registries=registries,
+            registries=[each.registry for each in reached],
         )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reached:
+    """A registry that takes our login. `have_repository` makes one that is missing."""
+
+    registry: Registry
+    have_repository: Callable[[str], None]
+
+
+def written(config: Config) -> tuple[str, ...]:
+    """The hosts of the registries that images.toml names; perhaps none."""
+    named = config.registry.host or (config.registry.account and config.registry.region)
+    return tuple(each.host for each in places.places(config.registry, ())) if named else ()
+
+
+def reach(
+    config: Config, hosts: Sequence[str], targets: Sequence[Target] = ()
+) -> tuple[Reached, ...]:
+    """Registries as images.toml has them, if it does; `targets` are all of it.
+
+    Raises the errors of `to`.
+    """
+    options = config.registry
+    own = {each.host: each for each in places.places(options, ())} if written(config) else {}
+    found = [own.get(host) or places.places(options, (host,))[0] for host in hosts]
+    return _reach(config, found, targets)
+
+
+def _reach(
+    config: Config, found: Sequence[Place], targets: Sequence[Target]
+) -> tuple[Reached, ...]:
+    ours = any(each.api is Api.ECR for each in found)
+    kept = {each.name: each for each in stock.wanted(config, targets)} if ours else {}
+    registries = [Registry(wire=Wire(host=each.host, login=_login(each))) for each in found]
+    with ThreadPoolExecutor(max_workers=max(1, len(registries))) as pool:
+        list(pool.map(Registry.check, registries))
+    table = config.registry.repositories
+    return tuple(
+        Reached(
+            registry=registry,
+            have_repository=_Repositories(place=place, kept=kept, table=table).have,
+        )
+        for place, registry in zip(found, registries, strict=True)
+    )
 
 
 @dataclass(kw_only=True)
 class _Repositories:
-    """Those of one registry that are known to be there."""
+    """Those of one registry that are known to be there. `table` is for those of no target."""
 
     place: Place
     kept: Mapping[str, Wanted]
+    table: RepositoriesTable
     _known: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -100,7 +155,10 @@ class _Repositories:
             return
         with self._lock:
             if name not in self._known:
-                if ecr_repositories.ensure(self.place, self.kept[name]):
+                wanted = self.kept.get(name) or repositories.wanted(
+                    name, self.table, tags=(), aliases=()
+                )
+                if ecr_repositories.ensure(self.place, wanted):
                     console.say(f"created the repository {self.place.host}/{name}")
                 self._known.add(name)
 

@@ -22,9 +22,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from buildkit.errors import ToolError
-from buildkit.model import DOCKER_MANIFEST
 from buildkit.registry.client import Blob
-from buildkit.registry.manifests import DOCKER_CONFIG, DOCKER_LAYER, Manifest
+from buildkit.registry.manifests import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

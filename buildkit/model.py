@@ -7,6 +7,7 @@ from enum import Enum
 
 from buildkit.families import Family  # noqa: TC001 - pydantic reads it
 from buildkit.features import OF_INFERENCE, OF_TRAINING, Feature
+from buildkit.origin import Origin  # noqa: TC001 - pydantic reads it
 
 
 class Device(str, Enum):
@@ -129,10 +130,6 @@ class Rendered:
     dockerfile: str
 
 
-DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-"""The one kind of manifest that all of SageMaker takes (contract IMG-02)."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Built:
     """An image in the engine.
@@ -145,6 +142,7 @@ class Built:
     image_id: str
     config_digest: str
     manifest_digest: str | None
+    origin: Origin | None = None
 
 
 class Level(str, Enum):

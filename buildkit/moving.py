@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from buildkit import aliases, console, families
 from buildkit.errors import BuildkitError, ToolError
+from buildkit.releases import moves
+from buildkit.releases.moves import Alias, Moves
+from buildkit.releases.record import Move
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -22,35 +25,10 @@ if TYPE_CHECKING:
 AT_ONCE = 8
 
 
-class Registry(Protocol):
-    @property
-    def host(self) -> str: ...
+class Registry(moves.Registry, Protocol):
+    """Manifests and tags of one registry."""
 
     def tags(self, repository: str) -> tuple[str, ...]: ...
-
-    def manifest(self, repository: str, reference: str) -> Manifest | None: ...
-
-    def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> None: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Moved:
-    """An alias that is now at an exact tag. `before` is the digest it had, None if it is new."""
-
-    host: str
-    repository: str
-    alias: str
-    tag: str
-    before: str | None
-    after: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Moves:
-    """What was moved, and why other aliases stay."""
-
-    done: tuple[Moved, ...] = ()
-    errors: tuple[ToolError, ...] = ()
 
 
 def move(registries: Sequence[Registry], targets: Iterable[Target], held: Held) -> Moves:
@@ -96,7 +74,7 @@ class _Repository:
             return Moves(errors=(ToolError(f"{self._where}: {error.message}", hint=error.hint),))
         held_back = held(self.registry.host, self.name)
         decisions = [aliases.decide(target, self._tags, held_back) for target in self.targets]
-        done: list[Moved] = []
+        done: list[Move] = []
         errors = [
             ToolError(f"{self._where}: {each.message}", hint=each.hint)
             for each in dict.fromkeys(each for found in decisions for each in found.refusals)
@@ -112,7 +90,7 @@ class _Repository:
                 console.step(f"{self._where}:{moved.alias}", f"is now {moved.tag}", fg="green")
         return Moves(done=tuple(done), errors=tuple(errors))
 
-    def _move(self, wanted: aliases.Move) -> Moved | None:
+    def _move(self, wanted: aliases.Move) -> Move | None:
         """Move one alias if it is elsewhere. Raises ToolError if it cannot or may not be."""
         name = f"{self._where}:{wanted.alias}"
         there = self._manifest(wanted.tag)
@@ -127,27 +105,14 @@ class _Repository:
                 "else gave it",
                 hint="remove that tag, or name the alias differently in `aliases`",
             )
-        try:
-            self.registry.put_manifest(self.name, wanted.alias, there)
-        except ToolError as error:
-            raise ToolError(
-                f"`{name}` stays, it cannot be moved: {error.message}",
-                hint="`buildkit repo plan` shows whether the repository lets aliases move",
-            ) from error
-        after = self.registry.manifest(self.name, wanted.alias)
-        if after is None or after.digest != there.digest:
-            raise ToolError(
-                f"`{name}` was moved to {there.digest}, but the registry serves "
-                f"{after.digest if after else 'nothing'}",
-                hint="somebody else moved it: the same command again tells",
-            )
-        return Moved(
+        moves.put(self.registry, Alias(repository=self.name, name=wanted.alias), there)
+        return Move(
             host=self.registry.host,
             repository=self.name,
             alias=wanted.alias,
             tag=wanted.tag,
             before=now.digest if now else None,
-            after=after.digest,
+            after=there.digest,
         )
 
     def _is_ours(self, now: Manifest) -> bool:

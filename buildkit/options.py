@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
+    from buildkit.releases.record import Release
+
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
 
@@ -29,6 +31,30 @@ def complete_targets(
         return [t.id for t in matrix.expand(config.read(path)) if t.id.startswith(incomplete)]
     except Exception:  # noqa: BLE001 - a completion must never print an error into a prompt
         return []
+
+
+def complete_digests(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str | CompletionItem]:
+    found = (image.digest for release in _releases(context) for image in release.images)
+    return [each for each in dict.fromkeys(found) if each.startswith(incomplete)]
+
+
+def complete_aliases(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str | CompletionItem]:
+    moves = (move for release in _releases(context) for move in release.moves)
+    found = (f"{each.repository}:{each.alias}" for each in moves)
+    return [each for each in dict.fromkeys(found) if each.startswith(incomplete)]
+
+
+def _releases(context: click.Context) -> tuple[Release, ...]:
+    from buildkit.releases import ledger  # noqa: PLC0415 - only when a shell asks
+
+    try:
+        return ledger.beside(Path(context.params.get("file") or "images.toml")).read()
+    except Exception:  # noqa: BLE001 - as above
+        return ()
 
 
 def complete_clauses(
@@ -105,6 +131,15 @@ REGISTRY = click.option(
     envvar="BUILDKIT_REGISTRY",
     show_envvar=True,
     help="A registry to push to, instead of those in images.toml. May be given several times.",
+)
+LOOK_IN = click.option(
+    "--registry",
+    "registries",
+    metavar="HOST",
+    multiple=True,
+    envvar="BUILDKIT_REGISTRY",
+    show_envvar=True,
+    help="A registry to look in, instead of those on record. May be given several times.",
 )
 SUBSTITUTE = click.option(
     "--substitute",

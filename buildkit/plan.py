@@ -42,10 +42,14 @@ class Inputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The bake file, and the bake name of each target id (bake allows no dots in names)."""
+    """The bake file, and the bake name of each target id (bake allows no dots in names).
+
+    `bases` are the references that are built on, by target id.
+    """
 
     document: Mapping[str, Any]
     names: Mapping[str, str]
+    bases: Mapping[str, str]
 
 
 def make(rendered: Sequence[Rendered], inputs: Inputs) -> Plan:
@@ -59,7 +63,11 @@ def make(rendered: Sequence[Rendered], inputs: Inputs) -> Plan:
         "group": {"default": {"targets": list(names.values())}},
         "target": {names[each.target.id]: _target(each, inputs) for each in rendered},
     }
-    return Plan(document=_literal(document), names=names)
+    used = {
+        each.target.id: bases.substitute(each.target.base, inputs.substitutes) or each.target.base
+        for each in rendered
+    }
+    return Plan(document=_literal(document), names=names, bases=used)
 
 
 def _target(rendered: Rendered, inputs: Inputs) -> dict[str, Any]:

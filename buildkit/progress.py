@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from buildkit import names
+
 STEP = re.compile(r"#(?P<number>\d+) \[(?P<target>\S+) (?P<place>[^\]]*)\] ?(?P<text>.*)")
 ALONE = re.compile(r"#(?P<number>\d+) \[(?P<place>[^\]]*)\] ?(?P<text>.*)")
 OUTPUT = re.compile(r"#(?P<number>\d+) (?P<time>\d+\.\d+ )?(?P<text>.*)")
@@ -17,6 +19,10 @@ ERROR = re.compile(r"#(?P<number>\d+) ERROR: (?P<text>.*)")
 STATE = re.compile(r"(?:DONE|CANCELED|CACHED|ERROR|extracting|transferring|resolve|sha256:)\b")
 INSTRUCTION = re.compile(r"(?:\S+ )?\d+/\d+ ")
 NOISE = re.compile(r"--mount=\S+ *|\\ +|(?<=RUN )(?:[A-Z_]+=\S+ +)+")
+RESOLVED = re.compile(
+    r"#\d+ \[[^\]]*\] (?:FROM )?(?P<name>[^\s@]+)@(?P<digest>sha256:[0-9a-f]{64})"
+)
+"""A base, and what its name has led to."""
 LOST = re.compile(r"rpc error: code = (?:Unavailable|Canceled)|context canceled|no active session")
 TAIL = 20
 WIDTH = 500
@@ -38,9 +44,13 @@ class Step:
 
 @dataclass(kw_only=True)
 class Progress:
-    """Follows one bake. `targets` are the bake names in it."""
+    """Follows one bake. `targets` are the bake names in it.
+
+    `bases` are the digests of bases by the short form of their references.
+    """
 
     targets: tuple[str, ...]
+    bases: dict[str, str] = field(default_factory=dict)
     steps: dict[str, Step] = field(default_factory=dict)
     final_error: str = ""
 
@@ -60,6 +70,13 @@ class Progress:
                     return step
         return None
 
+    def digest_of(self, base: str) -> str | None:
+        """What a base was resolved to, None if no line told."""
+        name, _, pinned = names.familiar(base).partition("@")
+        if pinned:
+            return pinned
+        return self.bases.get(name if ":" in name.rpartition("/")[2] else f"{name}:latest")
+
     def failed(self) -> dict[str, Step]:
         """The targets that broke the build, each with its broken step.
 
@@ -75,6 +92,8 @@ class Progress:
         return own or broken
 
     def _first(self, line: str) -> Step:
+        if base := RESOLVED.match(line):
+            self.bases[names.familiar(base["name"])] = base["digest"]
         match = STEP.fullmatch(line)
         if match and match["target"] in self.targets:
             return Step(target=match["target"], title=_title(match))

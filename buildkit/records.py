@@ -75,15 +75,16 @@ class Records:
         (self.of(target_id) / f"{kind.name}.json").unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(
+    path: Path,
+    text: str,
+    hint: str = "make room, or name another folder with `--dist` or `--output`",
+) -> None:
     """Write a file at once or not at all. Raises ToolError."""
     try:
         _write(path, text)
     except OSError as error:
-        raise ToolError(
-            f"{path} cannot be written: {error.strerror}",
-            hint="make room, or name another folder with `--dist` or `--output`",
-        ) from error
+        raise ToolError(f"{path} cannot be written: {error.strerror}", hint=hint) from error
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,11 +1,14 @@
-"""Data files that people read, too: `[title]`, then words in columns; `#` begins a comment."""
+"""Words in columns: data files that people read, too, and what commands print.
+
+In files `[title]` comes first; `#` begins a comment.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 def sections(path: str) -> Mapping[str, str]:
@@ -21,3 +24,9 @@ def rows(text: str, *, head: bool = False) -> Iterator[list[str]]:
     for line in text.splitlines():
         if line and (head or not line.startswith("#")):
             yield line.split()
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of as many words each, every word below the one above it."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]

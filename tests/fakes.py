@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from buildkit.export import Packed
-from buildkit.model import DOCKER_MANIFEST, Built, ClauseResult, Level, Report, Status, Verified
+from buildkit.model import Built, ClauseResult, Level, Report, Status, Verified
 from buildkit.registry.client import Blob
-from buildkit.registry.manifests import DOCKER_CONFIG, DOCKER_LAYER, Manifest
+from buildkit.registry.manifests import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, Manifest
 from tests import projects
 
 if TYPE_CHECKING:

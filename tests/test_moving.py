@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildkit.errors import ToolError
-from buildkit.moving import Moved, Moves, move
+from buildkit.moving import move
+from buildkit.releases.moves import Moves
+from buildkit.releases.record import Move
 from tests import fakes, projects
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ def test_an_old_alias_goes_on_and_a_right_one_is_left() -> None:
     registry = there(latest_py311=OLD, **{"1-py311": NEW})
     moves = move([registry], targets(), nothing_held)
     assert moves.done == (
-        Moved(
+        Move(
             host="registry.example",
             repository="demo",
             alias="latest-py311",

@@ -55,6 +55,26 @@ def test_only_instructions_that_run_are_shown_and_without_their_mounts() -> None
     assert steps == ["bad-1_0 image 1/2 RUN echo one; exit 3"]
 
 
+def test_what_a_base_was_resolved_to_is_known() -> None:
+    """As buildx 0.13.1 tells it; what a program prints of digests does not count."""
+    one, two, three = (f"sha256:{letter * 64}" for letter in "123")
+    text = (
+        f"#8 [good-1_0 image 1/4] FROM docker.io/library/python:3.11-slim@{one}\n"
+        f"#9 [good-1_0 context base:1] m.example:5000/team/base:1@{two}\n"
+        f"#9 resolve m.example:5000/team/base:1@{two} done\n"
+        f"#10 [good-1_0 wheels 1/1] FROM docker.io/library/busybox:latest@{two}\n"
+        "#11 [good-1_0 image 2/4] RUN something\n"
+        f"#11 0.267 [good-1_0 image 1/4] FROM docker.io/library/python:3.11-slim@{three}\n"
+    )
+    progress, _ = read(text, "good-1_0")
+    assert progress.digest_of("python:3.11-slim") == one
+    assert progress.digest_of("docker.io/library/python:3.11-slim") == one
+    assert progress.digest_of("m.example:5000/team/base:1") == two
+    assert progress.digest_of("busybox") == two
+    assert progress.digest_of(f"python:3.12@{three}") == three
+    assert progress.digest_of("python:3.12") is None
+
+
 def test_a_build_of_one_target_has_no_prefix_and_is_understood_too() -> None:
     text = (
         "#3 [context python:3] load metadata for m.example/python:3\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -25,9 +26,10 @@ from buildkit import (
     secrets,
     verify,
 )
-from buildkit.commands import report
+from buildkit.commands import released, report
 from buildkit.errors import ToolError
 from buildkit.project import read as read_project
+from buildkit.releases import inputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,14 +88,14 @@ def command(
     rules = (*bases.parse(substitute), *project.config.substitutes)
     network = secrets.Network(ca_bundle=ca_bundle, pip_config=pip_config, wheels=wheels)
     with ExitStack() as stack:
-        inputs = plan.Inputs(
+        brought = plan.Inputs(
             runtime=source.runtime,
             nothing=source.nothing,
             substitutes=rules,
             secrets=stack.enter_context(secrets.mounted(network)),
             wheels=wheels,
         )
-        the_plan = plan.make(rendered, inputs)
+        the_plan = plan.make(rendered, brought)
         if only_plan:
             click.echo(json.dumps(the_plan.document, indent=2))
             return 0
@@ -103,6 +105,7 @@ def command(
         found, refused = _logins(targets, rules)
         environment = stack.enter_context(logins.beside(found))
         _record(project.records, rendered)
+        made_from = inputs.digests(rendered, source.runtime)
         console.say(f"building {len(targets)} targets" if len(targets) > 1 else "building 1 target")
         options_of_bake = bake.Options(
             builder=docker.builder,
@@ -113,9 +116,10 @@ def command(
             environment=environment,
         )
 
-        def work(_target: Target, built: Built) -> pipeline.Outcome:
+        def work(target: Target, built: Built) -> pipeline.Outcome:
+            traced = _traced(built, docker, made_from[target.id])
             outcome, verified = pipeline.test(
-                built, docker, project.records, verify.SMOKE, retest=retest
+                traced, docker, project.records, verify.SMOKE, retest=retest
             )
             if there is None or verified is None:
                 return outcome
@@ -137,8 +141,13 @@ def command(
         moves = None
         if there is not None:
             published = pipeline.published(outcomes)
-            moves = pipeline.alone(partial(there.move_aliases, targets, published), interrupt)
-    return report.end(targets, outcomes, as_json=as_json, moves=moves)
+            moves = pipeline.alone(
+                partial(there.move_aliases, targets, published, released.held(project)), interrupt
+            )
+        code = report.end(targets, outcomes, as_json=as_json, moves=moves)
+        if there is not None and moves is not None:
+            released.note(project, outcomes, there, moves.done)
+    return code
 
 
 def _delivery(
@@ -146,7 +155,16 @@ def _delivery(
 ) -> AbstractContextManager[Delivery]:
     from buildkit import delivery  # noqa: PLC0415 - boto3 takes long to load: only for a push
 
+    released.check(project)
     return delivery.to(project.config, registries, project.targets, docker)
+
+
+def _traced(built: Built, docker: engine.Engine, made_from: str) -> Built:
+    """Add where it comes from: its inputs, and the base that the engine has."""
+    if built.origin is None:
+        return built
+    base = docker.find(built.origin.base) or built.origin.base_digest
+    return replace(built, origin=replace(built.origin, base_digest=base, inputs=made_from))
 
 
 def _logins(

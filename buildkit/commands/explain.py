@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import options
+from buildkit import options, tables
 from buildkit.contract import catalogue, suite
 
 if TYPE_CHECKING:
@@ -63,9 +63,8 @@ def _facts(clause: Clause) -> dict[str, object]:
 
 
 def _table(clauses: Sequence[Clause]) -> list[str]:
-    rows = [COLUMNS, *((each.id, each.level.value, each.title) for each in clauses)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    rows = [(each.id, each.level.value, each.title) for each in clauses]
+    return tables.aligned([COLUMNS, *rows])
 
 
 def _page(clause: Clause) -> str:

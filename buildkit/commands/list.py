@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import compatibility, config, matrix, options
+from buildkit import compatibility, config, matrix, options, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from buildkit.model import Target
@@ -32,7 +31,7 @@ def command(*, select: tuple[str, ...], file: Path, as_json: bool) -> None:
         click.echo(json.dumps([_facts(target) for target in targets], indent=2))
     else:
         rows = [(t.id, t.image, t.purpose.value, t.base, _note(t)) for t in targets]
-        click.echo("\n".join(_table([COLUMNS, *rows])))
+        click.echo("\n".join(tables.aligned([COLUMNS, *rows])))
 
 
 def _facts(target: Target) -> dict[str, object]:
@@ -60,8 +59,3 @@ def _note(target: Target) -> str:
     notes = [f"end of life {target.end_of_life}"] if target.end_of_life else []
     notes += [f"CUDA {cuda.version}, driver {cuda.driver} or newer"] if cuda else []
     return "; ".join(notes)
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from buildkit import delivery, engine, options, pipeline
-from buildkit.commands import report
+from buildkit.commands import released, report
 from buildkit.project import read as read_project
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def command(
     """
     project = read_project(file, dist)
     targets = project.select(options.selection(select, everything=everything))
+    released.check(project)
     docker = engine.connect()
     with delivery.to(project.config, registries, project.targets, docker) as there:
 
@@ -65,5 +66,9 @@ def command(
             pipeline.Crew(interrupt=interrupt, jobs=jobs or AT_ONCE),
         )
         published = pipeline.published(outcomes)
-        moves = pipeline.alone(partial(there.move_aliases, targets, published), interrupt)
-    return report.end(targets, outcomes, as_json=as_json, moves=moves)
+        moves = pipeline.alone(
+            partial(there.move_aliases, targets, published, released.held(project)), interrupt
+        )
+        code = report.end(targets, outcomes, as_json=as_json, moves=moves)
+        released.note(project, outcomes, there, moves.done)
+    return code

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from buildkit.model import ClauseResult, Report, Target
-    from buildkit.moving import Moves
     from buildkit.pipeline import Outcome
+    from buildkit.releases.moves import Moves
 
 COUNTED = {
     Status.FAIL: "failed",

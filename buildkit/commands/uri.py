@@ -10,9 +10,12 @@ import click
 from buildkit import options, records
 from buildkit.errors import NothingSelectedError, UsageError
 from buildkit.project import read as read_project
+from buildkit.releases import history, ledger
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from buildkit.project import Project
 
 
 @click.command(
@@ -42,18 +45,27 @@ def command(
             f"`{target}` matches {len(found)} targets: {', '.join(each.id for each in found)}",
             hint="name one of them",
         )
-    published = project.records.find(records.PUBLISHED, found[0].id)
-    if published is None:
-        raise NothingSelectedError(
-            f"{found[0].id} is not published", hint=f"`buildkit build {found[0].id} --push`"
-        )
+    uri, digest_of_it, digest_uri = _published(project, found[0].id)
     if as_json:
         document = {
             "id": found[0].id,
-            "uri": published.uri,
-            "digest": published.digest,
-            "digest_uri": published.digest_uri,
+            "uri": uri,
+            "digest": digest_of_it,
+            "digest_uri": digest_uri,
         }
         click.echo(json.dumps(document, indent=2))
     else:
-        click.echo(published.digest_uri if digest else published.uri)
+        click.echo(digest_uri if digest else uri)
+
+
+def _published(project: Project, target_id: str) -> tuple[str, str, str]:
+    """URI by tag, digest and URI by digest: what `dist/` has, else the ledger."""
+    published = project.records.find(records.PUBLISHED, target_id)
+    if published is not None:
+        return published.uri, published.digest, published.digest_uri
+    image = history.latest(ledger.beside(project.config.path).read(), target_id)
+    if image is None:
+        raise NothingSelectedError(
+            f"{target_id} is not published", hint=f"`buildkit build {target_id} --push`"
+        )
+    return image.locations[0], image.digest, image.digest_uri

@@ -56,7 +56,7 @@ class Registry:
             answer = self.wire.send(
                 "GET",
                 f"{repository}/manifests/{reference}",
-                scope=_pull(repository),
+                scope=pull(repository),
                 headers={"Accept": ", ".join(EVERY_TYPE)},
                 absent=ABSENT,
             )
@@ -71,10 +71,10 @@ class Registry:
 
     def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> None:
         """Store a manifest under its digest, or give it a tag."""
-        self._ask(
+        self.ask(
             "PUT",
             f"{repository}/manifests/{reference}",
-            scope=_push(repository),
+            scope=push(repository),
             headers={"Content-Type": manifest.media_type},
             body=manifest.content,
         )
@@ -84,7 +84,7 @@ class Registry:
         found: list[str] = []
         path = f"{repository}/tags/list?n={PAGE}"
         while path:
-            answer = self._ask("GET", path, scope=_pull(repository), absent=ABSENT)
+            answer = self.ask("GET", path, scope=pull(repository), absent=ABSENT)
             if answer is None:
                 break
             found += _json(answer).get("tags") or ()
@@ -93,8 +93,8 @@ class Registry:
 
     def config(self, repository: str, digest: str) -> Mapping[str, Any]:
         """The configuration of an image, checked against its digest."""
-        answer = self._ask(
-            "GET", f"{repository}/blobs/{digest}", scope=_pull(repository), absent=ABSENT
+        answer = self.ask(
+            "GET", f"{repository}/blobs/{digest}", scope=pull(repository), absent=ABSENT
         )
         if answer is None or digest_of(answer.content) != digest:
             raise ToolError(f"{self.host} does not hold the configuration {digest}")
@@ -104,14 +104,14 @@ class Registry:
     def has(self, repository: str, digest: str) -> bool:
         """Whether a repository holds a blob."""
         path = f"{repository}/blobs/{digest}"
-        return self._ask("HEAD", path, scope=_pull(repository), absent=ABSENT) is not None
+        return self.ask("HEAD", path, scope=pull(repository), absent=ABSENT) is not None
 
     def mount(self, repository: str, digest: str, sister: str) -> bool:
         """Take a blob over from another repository of this registry, if it lets us."""
-        answer = self._ask(
+        answer = self.ask(
             "POST",
             f"{repository}/blobs/uploads/?{urlencode({'mount': digest, 'from': sister})}",
-            scope=f"{_push(repository)} {_pull(sister)}",
+            scope=f"{push(repository)} {pull(sister)}",
             # A registry that does not mount begins an upload instead, or refuses.
             absent=(400, 403, 404, 405),
         )
@@ -127,7 +127,7 @@ class Registry:
 
         A blob that is disturbed is sent again from its start: not all registries take parts.
         """
-        scope = _push(repository)
+        scope = push(repository)
 
         def whole() -> None:
             begun = self.wire.send("POST", f"{repository}/blobs/uploads/", scope=scope)
@@ -151,12 +151,13 @@ class Registry:
     def interrupt(self) -> None:
         self.wire.interrupt()
 
-    def _ask(self, method: str, path: str, **options: Any) -> requests.Response | None:
+    def ask(self, method: str, path: str, **options: Any) -> requests.Response | None:
+        """Send a request, again if need be; `options` are those of the wire's `send`."""
         return self.wire.again(lambda: self.wire.send(method, path, **options))
 
     def _cancel(self, repository: str, location: str) -> None:
         if location:
-            self._ask("DELETE", location, scope=_push(repository), absent=(*ABSENT, 405, 400))
+            self.ask("DELETE", location, scope=push(repository), absent=(*ABSENT, 405, 400))
 
     def _check(
         self, repository: str, reference: str, found: Manifest, answer: requests.Response
@@ -206,11 +207,11 @@ class _Body:
         return chunk
 
 
-def _pull(repository: str) -> str:
+def pull(repository: str) -> str:
     return f"repository:{repository}:pull"
 
 
-def _push(repository: str) -> str:
+def push(repository: str) -> str:
     return f"repository:{repository}:pull,push"
 
 

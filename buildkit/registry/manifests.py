@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from buildkit.model import DOCKER_MANIFEST
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+"""The one kind of manifest that all of SageMaker takes (contract IMG-02)."""
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 EVERY_TYPE = (

@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 from weakref import WeakSet
@@ -110,16 +111,17 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         body: Any = None,
         absent: tuple[int, ...] = (),
+        stream: bool = False,
     ) -> requests.Response | None:
         """One request; None for a status of `absent`.
 
-        `path` is below /v2/, or a whole URL that the registry gave. `scope` is what a token is
-        asked for, such as `repository:name:pull`. A `body` that can be used only once is a function
-        that makes it. Raises ToolError, or PassingError for `again`.
+        `path` is below /v2/, or a whole URL that the registry gave. `scope` is for the token. A
+        `body` that can be used only once is a function that makes it. With `stream` the caller
+        reads the answer. Raises ToolError, or PassingError for `again`.
         """
-        answer = self._send(method, path, scope, headers or {}, body, fresh=False)
-        if answer.status_code in REFUSED:
-            answer = self._send(method, path, scope, headers or {}, body, fresh=True)
+        ask = partial(self._send, method, path, scope, headers or {}, body, stream=stream)
+        if (answer := ask(fresh=False)).status_code in REFUSED:
+            answer = ask(fresh=True)
         if answer.status_code in absent:
             return None
         if answer.ok:
@@ -134,6 +136,7 @@ class Wire:
         headers: Mapping[str, str],
         body: Any,
         *,
+        stream: bool,
         fresh: bool,
     ) -> requests.Response:
         url = urljoin(self.root, path)
@@ -151,6 +154,7 @@ class Wire:
                     url,
                     headers={**headers, **login},
                     data=body() if callable(body) else body,
+                    stream=stream,
                     timeout=SECONDS,
                 )
             except requests.exceptions.SSLError as error:

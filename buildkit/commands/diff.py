@@ -1,0 +1,180 @@
+"""`buildkit diff`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import click
+
+from buildkit import config, delivery, options, pipeline, tables
+from buildkit.releases import compare, find, history, ledger
+from buildkit.releases.find import Named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from buildkit.config import Config
+    from buildkit.registry.client import Registry
+    from buildkit.releases.compare import Comparison
+    from buildkit.releases.differences import Difference, Stored
+    from buildkit.releases.find import Found
+    from buildkit.releases.record import Image, Release
+
+NONE = "-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One of the two images: as it was found, and where it can be had."""
+
+    found: Found
+    subject: compare.Subject
+
+    @property
+    def base(self) -> str | None:
+        image = self.found.image
+        if image is None or image.origin is None:
+            return None
+        digest = image.origin.base_digest
+        return image.origin.base + (f"@{digest}" if digest and "@" not in image.origin.base else "")
+
+
+@click.command(
+    "diff",
+    epilog="\b\nExamples:\n"
+    "  buildkit diff sklearn-1.7.2-cpu-py311 sklearn-1.7.2-1-cpu-py311\n"
+    "  buildkit diff sklearn:latest-cpu-py311 sha256:16e4af5aaf43\n"
+    "  buildkit diff basic-1.0-cpu-py311@20261121T161654-f42ab3c1 basic-1.0-cpu-py311 --json",
+)
+@click.argument("a", shell_complete=options.complete_targets)
+@click.argument("b", shell_complete=options.complete_targets)
+@options.FILE
+@options.JSON
+@options.LOOK_IN
+def command(*, a: str, b: str, file: Path, as_json: bool, registries: tuple[str, ...]) -> None:
+    """Show what is different in two published images: base, layers, configuration, packages.
+
+    A and B are a target of the ledger (TARGET, or TARGET@RECORD for an earlier release), a tag or
+    an alias (REPOSITORY:TAG), or a digest, of which 12 digits are enough. No image is run or
+    pulled: only layers that are not in both are read.
+    """
+    settings = config.read(file)
+    releases = ledger.beside(file).read()
+    connections = _Connections(settings)
+    sides = [_side(text, releases, connections, registries) for text in (a, b)]
+    first, second = sides
+    found = pipeline.alone(
+        lambda: compare.compare(first.subject, second.subject), connections.interrupt
+    )
+    if as_json:
+        click.echo(json.dumps(_document(first, second, found), indent=2))
+    else:
+        click.echo("\n".join(_page(first, second, found)))
+
+
+class _Connections:
+    """Registries as images.toml has them, each asked for a login when it is needed, once."""
+
+    def __init__(self, settings: Config) -> None:
+        self.own = delivery.written(settings)
+        self._open: list[Registry] = []
+        self.to = cache(lambda host: self._connected(settings, host))
+
+    def _connected(self, settings: Config, host: str) -> Registry:
+        (there,) = delivery.reach(settings, (host,))
+        self._open.append(there.registry)
+        return there.registry
+
+    def interrupt(self) -> None:
+        for each in self._open:
+            each.interrupt()
+
+
+def _side(
+    text: str, releases: Sequence[Release], connections: _Connections, given: Sequence[str]
+) -> Side:
+    on_record = find.image(releases, text)
+    if on_record is not None:
+        name = Named(host=None, repository=on_record.repository, reference=on_record.digest)
+    else:
+        name = find.named(text)
+    hosts = (name.host,) if name.host else given or _hosts(releases, name, connections.own)
+    found = find.in_registries(name, map(connections.to, hosts), releases)
+    return Side(
+        found=found,
+        subject=compare.Subject(
+            registry=connections.to(found.host),
+            repository=found.repository,
+            digest=found.digest,
+        ),
+    )
+
+
+def _hosts(releases: Iterable[Release], name: Named, own: Sequence[str]) -> tuple[str, ...]:
+    """The registries of images.toml, then those in which the ledger knows the repository."""
+    known = [
+        host
+        for _, image in history.images(releases)
+        if image.repository == name.repository
+        for host in image.hosts
+    ]
+    return tuple(dict.fromkeys((*own, *known)))
+
+
+def _document(first: Side, second: Side, found: Comparison) -> dict[str, object]:
+    return {
+        "a": _facts(first),
+        "b": _facts(second),
+        "layers": asdict(found.layers),
+        "configuration": [asdict(each) for each in found.configuration],
+        "packages": [asdict(each) for each in found.packages],
+        "fetched": found.fetched,
+    }
+
+
+def _facts(side: Side) -> dict[str, object]:
+    image: Image | None = side.found.image
+    return {
+        "uri": side.subject.uri,
+        "digest": side.found.digest,
+        "target": None if image is None else image.target,
+        "base": side.base,
+    }
+
+
+def _page(first: Side, second: Side, found: Comparison) -> Iterator[str]:
+    yield f"a  {first.subject.uri}"
+    yield f"b  {second.subject.uri}"
+    yield ""
+    yield "base"
+    if first.base == second.base:
+        yield f"  the same: {first.base or 'not on record'}"
+    else:
+        yield f"  a  {first.base or 'not on record'}"
+        yield f"  b  {second.base or 'not on record'}"
+    yield "layers"
+    yield f"  {_sum(found.layers.shared)} in both"
+    for mark, layers in (("a", found.layers.only_a), ("b", found.layers.only_b)):
+        yield f"  {_sum(layers)} only in {mark}"
+        for each in layers:
+            yield f"    {each.digest}  {each.size / 1e6:.1f} MB"
+    yield from _differences("configuration", found.configuration)
+    yield from _differences("packages", found.packages)
+
+
+def _sum(layers: Sequence[Stored]) -> str:
+    return f"{len(layers)}, {sum(each.size for each in layers) / 1e6:.1f} MB,"
+
+
+def _differences(title: str, found: Sequence[Difference]) -> Iterator[str]:
+    yield title
+    if not found:
+        yield "  the same"
+        return
+    rows = [("", "a", "b"), *((each.name, each.a or NONE, each.b or NONE) for each in found)]
+    for line in tables.aligned(rows):
+        yield f"  {line}"

@@ -1,0 +1,176 @@
+"""`buildkit promote`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import click
+
+from buildkit import console, delivery, options, pipeline
+from buildkit.commands import alias as aliases
+from buildkit.errors import BuildkitError, NothingSelectedError, ToolError, UsageError
+from buildkit.project import read as read_project
+from buildkit.releases import attach, copying, history, ledger, make, moves
+from buildkit.releases.commit import commit
+from buildkit.releases.record import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from buildkit.delivery import Reached
+    from buildkit.project import Project
+    from buildkit.releases.moves import Alias
+    from buildkit.releases.record import Image, Release
+
+
+@click.command(
+    "promote",
+    epilog="\b\nExamples:\n  buildkit promote sha256:16e4af5aaf43 --to sklearn:stable\n"
+    "  buildkit promote 16e4af5aaf43 --to production/sklearn",
+)
+@click.argument("digest", shell_complete=options.complete_digests)
+@click.option(
+    "--to",
+    required=True,
+    metavar="ALIAS|REPOSITORY",
+    help="REPOSITORY:ALIAS, or ALIAS where the ledger has one repository; or a repository.",
+)
+@options.FILE
+@options.JSON
+@options.LOOK_IN
+def command(
+    *, digest: str, to: str, file: Path, as_json: bool, registries: tuple[str, ...]
+) -> None:
+    """Move an alias to a released image, or copy the image to another repository. Nothing is built.
+
+    DIGEST is one that the ledger knows, so its image has passed its test; 12 digits are enough. An
+    alias is moved in every registry that holds the image. A copy is made within each registry,
+    under the exact tag, which never moves. A name without `:` is a repository if it has a `/` or
+    the project knows it as one.
+    """
+    project = read_project(file, None)
+    book = ledger.beside(file)
+    promotion = Promotion(project=project, book=book, releases=book.read(), given=registries)
+    images = history.by_digest(promotion.releases, digest)
+    repository = promotion.repository(to, images[0])
+    if repository is None:
+        alias = aliases.alias(to, promotion.releases, project)
+        release = promotion.move(images, alias)
+    else:
+        release = promotion.copy(images[0], repository)
+    aliases.show(release, as_json=as_json)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promotion:
+    """What a promotion starts with. `given` are the registries that were asked for."""
+
+    project: Project
+    book: ledger.Ledger
+    releases: Sequence[Release]
+    given: Sequence[str]
+
+    def repository(self, to: str, image: Image) -> str | None:
+        """The repository that `to` names; None if it is an alias."""
+        name, colon, tag = to.rpartition(":")
+        if colon:
+            return name if tag == image.tag and name != image.repository else None
+        known = history.repositories(self.releases)
+        known |= {target.repository for target in self.project.targets}
+        return to if "/" in to or to in known else None
+
+    def move(self, images: Sequence[Image], alias: Alias) -> Release:
+        """Move an alias wherever the image is."""
+        here = [each for each in images if each.repository == alias.repository]
+        if not here:
+            raise NothingSelectedError(
+                f"the ledger has no image {images[0].digest} in the repository "
+                f"`{alias.repository}`, only in `{images[0].repository}`",
+                hint=f"`buildkit promote {images[0].digest[:19]} --to "
+                f"{alias.repository}:{images[0].tag}` copies it there first",
+            )
+        reached = self._reach(here)
+        return pipeline.alone(lambda: self._move(here[0], alias, reached), _interrupt(reached))
+
+    def copy(self, image: Image, to: str) -> Release:
+        """Copy an image to another repository of its registries."""
+        if to == image.repository:
+            raise UsageError(
+                f"{image.digest} is in `{to}` already, as `{to}:{image.tag}`",
+                hint=f"name an alias, `--to {to}:ALIAS`, or another repository",
+            )
+        reached = self._reach([image])
+        return pipeline.alone(lambda: self._copy(image, to, reached), _interrupt(reached))
+
+    def _reach(self, images: Sequence[Image]) -> tuple[Reached, ...]:
+        hosts = aliases.hosts(self.given, (host for each in images for host in each.hosts))
+        return delivery.reach(self.project.config, hosts, self.project.targets)
+
+    def _move(self, image: Image, alias: Alias, reached: Sequence[Reached]) -> Release:
+        aims = []
+        for each in reached:
+            found = moves.aim(each.registry, alias, image.digest, image.tag)
+            if found is None:
+                console.say(f"{each.registry.host} does not hold it: nothing moves", fg="yellow")
+            else:
+                aims.append(found)
+        if not aims:
+            raise _nowhere(image, reached)
+        return aliases.record(self.book, self.releases, Action.PROMOTE, aims)
+
+    def _copy(self, image: Image, to: str, reached: Sequence[Reached]) -> Release:
+        done, errors = [], []
+        for each in reached:
+            try:
+                done.append(_copied(image, to, each))
+            except BuildkitError as error:
+                errors.append(error)
+        copy = replace(image, repository=to, locations=tuple(done))
+        release = make.release(
+            Action.PROMOTE,
+            commit(self.book.path.parent, self.book.path.name),
+            images=[copy] if done else [],
+        )
+        if done:
+            self.book.append(release)
+            attach.attach(release, {}, [each.registry for each in reached])
+        if errors:
+            raise ToolError(
+                f"{len(errors)} of {len(reached)} registries failed: "
+                + "; ".join(error.message for error in errors)
+                + (f"; done: {', '.join(done)}" if done else ""),
+                hint="; ".join(dict.fromkeys(each.hint for each in errors if each.hint)),
+            )
+        return release
+
+
+def _copied(image: Image, to: str, there: Reached) -> str:
+    """Have the image in a registry's other repository; its URI there."""
+    registry = there.registry
+    manifest = registry.manifest(image.repository, image.digest)
+    if manifest is None:
+        raise _nowhere(image, [there])
+    uri = f"{registry.host}/{to}:{image.tag}"
+    if copying.copy(registry, image, manifest, to, there.have_repository):
+        console.say(f"copied to {uri}", fg="green")
+    else:
+        console.say(f"{uri} is there already")
+    return uri
+
+
+def _interrupt(reached: Sequence[Reached]) -> Callable[[], None]:
+    def interrupt() -> None:
+        for each in reached:
+            each.registry.interrupt()
+
+    return interrupt
+
+
+def _nowhere(image: Image, reached: Sequence[Reached]) -> ToolError:
+    hosts = ", ".join(each.registry.host for each in reached)
+    return ToolError(
+        f"`{image.repository}@{image.digest}` is on record, but not in {hosts}",
+        hint=f"somebody has removed it: `buildkit push {image.target}`, or `--registry HOST`",
+    )

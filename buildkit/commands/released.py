@@ -1,0 +1,80 @@
+"""After a run: what it published goes into the ledger, and beside the images in registries."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from buildkit import console, pipeline
+from buildkit.errors import BuildkitError
+from buildkit.releases import attach, history, ledger, make
+from buildkit.releases.commit import commit
+from buildkit.releases.record import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from buildkit.delivery import Delivery
+    from buildkit.model import Published
+    from buildkit.moving import Held
+    from buildkit.pipeline import Outcome
+    from buildkit.project import Project
+    from buildkit.registry.manifests import Manifest
+    from buildkit.releases.record import Move
+
+
+def check(project: Project) -> None:
+    """Raise ToolError for a ledger that cannot be read: before anything is sent, not after."""
+    ledger.beside(project.config.path).read()
+
+
+def held(project: Project) -> Held:
+    """What publications keep aliases away from, by the ledger as it is now."""
+    return partial(history.held_back, ledger.beside(project.config.path).read())
+
+
+def note(
+    project: Project, outcomes: Sequence[Outcome], there: Delivery, moves: Sequence[Move] = ()
+) -> None:
+    """Record what was published and moved; nothing is recorded twice.
+
+    An image that the registries had already is recorded if the ledger does not know that: the run
+    that sent it was cut off. Raises ToolError if the ledger cannot be read or written.
+    """
+    book = ledger.beside(project.config.path)
+    known = book.read()
+    published = [
+        each.published
+        for each in outcomes
+        if each.published is not None
+        and (each.published.pushed or not history.knows(known, each.published))
+    ]
+    if published or moves:
+        pipeline.alone(lambda: _note(book, published, moves, there), interrupt=there.interrupt)
+
+
+def _note(
+    book: ledger.Ledger,
+    published: Sequence[Published],
+    moves: Sequence[Move],
+    there: Delivery,
+) -> None:
+    release = make.release(
+        Action.PUBLISH,
+        commit(book.path.parent, book.path.name),
+        images=[make.image(each, _manifest(each, there)) for each in published],
+        moves=moves,
+    )
+    book.append(release)
+    reports = {each.verified.built.target.id: each.verified.report for each in published}
+    attach.attach(release, reports, there.registries)
+
+
+def _manifest(published: Published, there: Delivery) -> Manifest | None:
+    """What the first registry serves of an image; it has just been read there."""
+    target = published.verified.built.target
+    try:
+        return there.registries[0].manifest(target.repository, published.digest)
+    except BuildkitError as error:
+        console.step(target.id, f"its size is not on record: {error.message}", fg="yellow")
+        return None

@@ -1,0 +1,91 @@
+"""`buildkit releases`."""
+
+from __future__ import annotations
+
+import json
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+import click
+
+from buildkit import options, tables
+from buildkit.errors import NothingSelectedError
+from buildkit.releases import history, ledger
+from buildkit.releases.record import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from buildkit.releases.record import Release
+
+COLUMNS = ("RECORD", "ACTION", "WHAT", "DIGEST", "TEST", "COMMIT")
+SHORT = 19
+"""Characters of a digest that are shown: `sha256:` and 12, which is enough to name it."""
+
+
+@click.command(
+    "releases",
+    epilog="\b\nExamples:\n  buildkit releases\n  buildkit releases 'sklearn*' --limit 5\n"
+    "  buildkit releases --json",
+)
+@click.argument("target", nargs=-1, shell_complete=options.complete_targets)
+@options.FILE
+@options.JSON
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many records.")
+def command(*, target: tuple[str, ...], file: Path, as_json: bool, limit: int | None) -> None:
+    """List what was released, the newest first: images, and moves of their aliases.
+
+    TARGET is one or more patterns on target ids, `*` as in file names. The records are in
+    releases.jsonl beside images.toml.
+    """
+    book = ledger.beside(file)
+    known = book.read()
+    chosen = [each for each in reversed(known) if _is_about(each, _digests(known, target))][:limit]
+    if not chosen:
+        about = " of " + ", ".join(f"`{each}`" for each in target) if target else ""
+        raise NothingSelectedError(
+            f"{book.path} has no record{about}",
+            hint="`buildkit build --all --push` publishes, and records it",
+        )
+    if as_json:
+        click.echo(json.dumps([json.loads(ledger.text(each)) for each in chosen], indent=2))
+    else:
+        rows = [row for each in chosen for row in _rows(each)]
+        click.echo("\n".join(tables.aligned([COLUMNS, *rows])))
+
+
+def _digests(releases: Sequence[Release], patterns: Sequence[str]) -> frozenset[str]:
+    """Of all images whose target fits one of the patterns, or of all."""
+    return frozenset(
+        image.digest
+        for _, image in history.images(releases)
+        if any(fnmatchcase(image.target, pattern) for pattern in patterns or ("*",))
+    )
+
+
+def _is_about(release: Release, digests: frozenset[str]) -> bool:
+    """Whether it has one of these images, or moves an alias to one or away."""
+    found = {image.digest for image in release.images}
+    found |= {digest for move in release.moves for digest in (move.before, move.after) if digest}
+    return bool(found & digests)
+
+
+def _rows(release: Release) -> Iterator[tuple[str, ...]]:
+    commit = _short_commit(release.commit)
+    for image in release.images:
+        verdict = f"{image.verdict.profile}, {image.verdict.passed} passed"
+        what = f"{image.repository}:{image.tag}"
+        yield release.id, release.action.value, what, image.digest[:SHORT], verdict, commit
+    for move in release.moves:
+        what = f"{move.host}/{move.repository}:{move.alias} -> {move.tag}"
+        yield release.id, _verb(release.action), what, move.after[:SHORT], "", commit
+
+
+def _verb(action: Action) -> str:
+    return "alias" if action is Action.PUBLISH else action.value
+
+
+def _short_commit(commit: str | None) -> str:
+    head, dash, dirty = (commit or "").partition("-")
+    return f"{head[:12]}{dash}{dirty}"

@@ -1,0 +1,148 @@
+"""`buildkit rollback`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from buildkit import delivery, options, pipeline
+from buildkit.commands import alias as aliases
+from buildkit.errors import NothingSelectedError, ToolError, UsageError
+from buildkit.project import read as read_project
+from buildkit.releases import history, ledger, moves
+from buildkit.releases.history import Stop
+from buildkit.releases.record import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from buildkit.registry.client import Registry
+    from buildkit.releases.moves import Aim, Alias
+    from buildkit.releases.record import Release
+
+
+@click.command(
+    "rollback",
+    epilog="\b\nExamples:\n  buildkit rollback sklearn:latest-cpu-py311\n"
+    "  buildkit rollback sklearn:stable --to sha256:16e4af5aaf43",
+)
+@click.argument("alias", shell_complete=options.complete_aliases)
+@click.option(
+    "--to",
+    metavar="DIGEST|RECORD",
+    help="The image to go back to.  [default: where the alias was before, by the ledger]",
+)
+@options.FILE
+@options.JSON
+@options.LOOK_IN
+def command(
+    *, alias: str, to: str | None, file: Path, as_json: bool, registries: tuple[str, ...]
+) -> None:
+    """Move ALIAS back to the image that it named before. Nothing is built.
+
+    ALIAS is REPOSITORY:ALIAS, or ALIAS where the ledger has one repository. It is moved in every
+    registry in which the ledger knows it, or in none: the image must be there first. A publication
+    does not move it forward again to what it was taken back from; `buildkit promote` does.
+    """
+    project = read_project(file, None)
+    book = ledger.beside(file)
+    releases = book.read()
+    meant = aliases.alias(alias, releases, project)
+    hosts = aliases.hosts(
+        registries, history.hosts_of_alias(releases, meant.repository, meant.name)
+    )
+    if not hosts:
+        raise NothingSelectedError(
+            f"the ledger has no move of `{meant}`",
+            hint="`buildkit releases` shows what was moved; `buildkit promote` moves an alias",
+        )
+    wanted = None if to is None else _wanted(to, meant, releases)
+    reached = delivery.reach(project.config, hosts)
+
+    def interrupt() -> None:
+        for each in reached:
+            each.registry.interrupt()
+
+    def work() -> Release:
+        aims = _aims([each.registry for each in reached], meant, releases, wanted)
+        return aliases.record(book, releases, Action.ROLLBACK, aims)
+
+    aliases.show(pipeline.alone(work, interrupt), as_json=as_json)
+
+
+def _wanted(text: str, alias: Alias, releases: Sequence[Release]) -> Stop:
+    """The image that `--to` names, by digest or record. Raises UsageError, NothingSelectedError."""
+    if history.DIGEST.fullmatch(text):
+        found = {
+            each.digest: each.tag
+            for each in history.by_digest(releases, text)
+            if each.repository == alias.repository
+        }
+    else:
+        release = history.by_id(releases, text)
+        found = {
+            move.after: move.tag
+            for move in release.moves
+            if (move.repository, move.alias) == (alias.repository, alias.name)
+        } or {
+            each.digest: each.tag for each in release.images if each.repository == alias.repository
+        }
+    if not found:
+        raise NothingSelectedError(
+            f"the ledger has no image `{text}` in the repository `{alias.repository}`",
+            hint="`buildkit releases` shows records and digests",
+        )
+    if len(found) > 1:
+        raise UsageError(
+            f"`{text}` has {len(found)} images of `{alias.repository}`: {', '.join(found)}",
+            hint="name one of these digests",
+        )
+    ((digest, tag),) = found.items()
+    return Stop(digest=digest, tag=tag)
+
+
+def _aims(
+    registries: Sequence[Registry],
+    alias: Alias,
+    releases: Sequence[Release],
+    wanted: Stop | None,
+) -> list[Aim]:
+    """What is to move in all registries. Raises an error before anything has moved."""
+    aims, lacking = [], []
+    for registry in registries:
+        stop = wanted or _before(registry, alias, releases)
+        if stop.tag is None:
+            raise NothingSelectedError(
+                f"`{registry.host}/{alias}` was at {stop.digest} before, which is not on record",
+                hint="`--to DIGEST` names an image that this project has released",
+            )
+        found = moves.aim(registry, alias, stop.digest, stop.tag)
+        if found is None:
+            lacking.append(f"{registry.host} does not hold {stop.digest}")
+        else:
+            aims.append(found)
+    if lacking:
+        raise ToolError(
+            f"`{alias}` stays where it is: {'; '.join(lacking)}",
+            hint="`--to DIGEST` names another image, `--registry HOST` only some registries",
+        )
+    return aims
+
+
+def _before(registry: Registry, alias: Alias, releases: Sequence[Release]) -> Stop:
+    now = registry.manifest(alias.repository, alias.name)
+    if now is None:
+        raise ToolError(
+            f"`{registry.host}/{alias}` is not there",
+            hint="`buildkit promote DIGEST --to ALIAS` makes it; or name it by `--to`",
+        )
+    trail = history.trail(releases, registry.host, alias.repository, alias.name)
+    stop = trail.before(now.digest)
+    if stop is None:
+        raise NothingSelectedError(
+            f"the ledger does not know where `{registry.host}/{alias}` was before {now.digest}",
+            hint="`--to DIGEST` names the image to go back to: `buildkit releases` shows them",
+        )
+    return stop

@@ -1,0 +1,144 @@
+"""Artifacts beside an image: manifests of their own that name it as their subject.
+
+The image's manifest and tags stay as they are. OCI image specification 1.1, "Guidelines for
+Artifact Usage"; distribution specification 1.1, "Pushing Manifests with Subject", "Listing
+Referrers" and "Referrers Tag Schema".
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from buildkit import scratch
+from buildkit.errors import ToolError
+from buildkit.registry.client import Blob, pull, push
+from buildkit.registry.manifests import Manifest, digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from buildkit.registry.client import Registry
+
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+EMPTY = "application/vnd.oci.empty.v1+json"
+NOTHING = b"{}"
+"""The content of what a manifest must have and an artifact has not."""
+UNKNOWN = (400, 404, 405)
+"""What registries answer that have never heard of referrers."""
+ATTEMPTS = 5
+"""Others may write the same list: what they overwrite is added again."""
+
+Descriptor = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """One file to attach. `kind` is a media type; `created` a time, ISO 8601."""
+
+    kind: str
+    content: bytes
+    created: str
+
+
+def attach(registry: Registry, repository: str, subject: Manifest, artifact: Artifact) -> str:
+    """Have an artifact beside an image, and listed; return its digest. Raises ToolError."""
+    _send(registry, repository, NOTHING)
+    _send(registry, repository, artifact.content)
+    manifest = _manifest(subject, artifact)
+    answer = registry.ask(
+        "PUT",
+        f"{repository}/manifests/{manifest.digest}",
+        scope=push(repository),
+        headers={"Content-Type": manifest.media_type},
+        body=manifest.content,
+    )
+    assert answer is not None
+    if "OCI-Subject" not in answer.headers:
+        _list(registry, repository, subject.digest, manifest)
+    return manifest.digest
+
+
+def listed(registry: Registry, repository: str, digest: str) -> tuple[Descriptor, ...]:
+    """The descriptors of all artifacts beside an image, everybody's."""
+    found: list[Descriptor] = []
+    path = f"{repository}/referrers/{digest}"
+    while path:
+        answer = registry.ask("GET", path, scope=pull(repository), absent=UNKNOWN)
+        if answer is None:
+            index = _index(registry, repository, digest)
+            return tuple(index.get("manifests", ()))
+        found += answer.json().get("manifests", ())
+        path = answer.links.get("next", {}).get("url", "")
+    return tuple(found)
+
+
+def tag_of(digest: str) -> str:
+    """The tag under which a registry without a list of referrers keeps one."""
+    return digest.replace(":", "-")
+
+
+def _list(registry: Registry, repository: str, subject: str, artifact: Manifest) -> None:
+    """Add an artifact to the list that is kept under a tag, unless it is in."""
+    ours = _descriptor(artifact.media_type, artifact.content) | {
+        key: artifact.document[key] for key in ("artifactType", "annotations")
+    }
+    for _ in range(ATTEMPTS):
+        index = _index(registry, repository, subject)
+        listed = [*index.get("manifests", ())]
+        if any(each.get("digest") == artifact.digest for each in listed):
+            return
+        document = {
+            **index, "schemaVersion": 2, "mediaType": INDEX, "manifests": [*listed, ours],
+        }  # fmt: skip
+        content = json.dumps(document).encode()
+        registry.put_manifest(
+            repository, tag_of(subject), Manifest(media_type=INDEX, content=content)
+        )
+    raise ToolError(
+        f"others keep changing the list {registry.host}/{repository}:{tag_of(subject)}",
+        hint="the same command again, when they have ended",
+    )
+
+
+def _index(registry: Registry, repository: str, subject: str) -> Mapping[str, Any]:
+    found = registry.manifest(repository, tag_of(subject))
+    if found is None:
+        return {}
+    if found.media_type != INDEX:
+        raise ToolError(
+            f"{registry.host}/{repository}:{tag_of(subject)} is `{found.media_type}`, where the "
+            f"list of what belongs to {subject} should be",
+            hint="remove that tag: it is not ours, and stays as it is",
+        )
+    return found.document
+
+
+def _manifest(subject: Manifest, artifact: Artifact) -> Manifest:
+    document = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "artifactType": artifact.kind,
+        "config": _descriptor(EMPTY, NOTHING),
+        "layers": [_descriptor(artifact.kind, artifact.content)],
+        "subject": _descriptor(subject.media_type, subject.content),
+        "annotations": {"org.opencontainers.image.created": artifact.created},
+    }
+    return Manifest(media_type=MANIFEST, content=json.dumps(document).encode())
+
+
+def _descriptor(media_type: str, content: bytes) -> Descriptor:
+    return {"mediaType": media_type, "digest": digest_of(content), "size": len(content)}
+
+
+def _send(registry: Registry, repository: str, content: bytes) -> None:
+    digest = digest_of(content)
+    if registry.has(repository, digest):
+        return
+    with scratch.folder() as folder:
+        path = folder / "blob"
+        path.write_bytes(content)
+        blob = Blob(digest=digest, size=len(content), path=path)
+        registry.upload(repository, blob, lambda _sent: None)

@@ -1,0 +1,66 @@
+"""Records and reports into the registries, beside the images that they are about.
+
+An extra: where it fails, that is told, and nothing else changes.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from buildkit import console
+from buildkit.errors import BuildkitError, ToolError
+from buildkit.registry import referrers
+from buildkit.registry.referrers import Artifact
+from buildkit.releases import ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from buildkit.model import Report
+    from buildkit.registry.client import Registry
+    from buildkit.releases.record import Image, Release
+
+RELEASE = "application/vnd.buildkit.release.v1+json"
+REPORT = "application/vnd.buildkit.test-report.v1+json"
+SIDE_BY_SIDE = 8
+"""Images at a time."""
+
+
+def attach(release: Release, reports: Mapping[str, Report], registries: Sequence[Registry]) -> None:
+    """Attach to each image its part of a record and, by the id of its target, its report."""
+    by_host = {each.host: each for each in registries}
+    with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
+        work = [
+            pool.submit(_attach, by_host[host], image, (*_artifacts(release, image, reports),))
+            for image in release.images
+            for host in image.hosts
+        ]
+    for each in work:
+        each.result()
+
+
+def _attach(registry: Registry, image: Image, artifacts: Sequence[Artifact]) -> None:
+    try:
+        subject = registry.manifest(image.repository, image.digest)
+        if subject is None:
+            raise ToolError(f"the registry does not serve {image.digest}")
+        for artifact in artifacts:
+            referrers.attach(registry, image.repository, subject, artifact)
+    except BuildkitError as error:
+        where = f"{registry.host}/{image.repository}"
+        console.step(
+            image.target,
+            f"is published, but its record is not beside it in {where}: {error.message}",
+            fg="yellow",
+        )
+
+
+def _artifacts(release: Release, image: Image, reports: Mapping[str, Report]) -> Iterator[Artifact]:
+    alone = replace(release, images=(image,), moves=())
+    yield Artifact(kind=RELEASE, content=ledger.text(alone).encode(), created=release.time)
+    if (report := reports.get(image.target)) is not None:
+        content = json.dumps(asdict(report)).encode()
+        yield Artifact(kind=REPORT, content=content, created=release.time)

@@ -1,0 +1,71 @@
+"""An image -> another repository of the same registry, under its exact tag."""
+
+from __future__ import annotations
+
+import shutil
+from typing import IO, TYPE_CHECKING
+
+from buildkit import console, scratch
+from buildkit.errors import ToolError
+from buildkit.registry import download
+from buildkit.registry.client import Blob
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from buildkit.registry.client import Registry
+    from buildkit.registry.manifests import Manifest
+    from buildkit.releases.record import Image
+
+WORTH_TELLING = 10_000_000
+"""Bytes of a blob whose way through this machine is told."""
+
+
+def copy(
+    registry: Registry, image: Image, manifest: Manifest, to: str, make: Callable[[str], None]
+) -> bool:
+    """Have an image of this registry in the repository `to`; whether it was not there yet.
+
+    The order is that of a publication: blobs, manifest, tag, and each is checked. Raises ToolError,
+    also if another image has the tag.
+    """
+    uri = f"{registry.host}/{to}:{image.tag}"
+    if _is_there(registry, to, image.tag, manifest, uri):
+        return False
+    make(to)
+    document = manifest.document
+    for each in (*document["layers"], document["config"]):
+        _bring(registry, image.repository, to, each["digest"], each["size"])
+    for reference in (manifest.digest, image.tag):
+        registry.put_manifest(to, reference, manifest)
+        if not _is_there(registry, to, reference, manifest, uri):
+            raise ToolError(f"`{uri}` was copied, but the registry does not serve it")
+    return True
+
+
+def _is_there(
+    registry: Registry, repository: str, reference: str, manifest: Manifest, uri: str
+) -> bool:
+    found = registry.manifest(repository, reference)
+    if found is not None and found.content != manifest.content:
+        raise ToolError(
+            f"`{uri}` is there already, with another image: {found.digest}, not {manifest.digest}",
+            hint="tags are never overwritten: promote to another repository",
+        )
+    return found is not None
+
+
+def _bring(registry: Registry, source: str, to: str, digest: str, size: int) -> None:
+    if registry.has(to, digest) or registry.mount(to, digest, source):
+        return
+    if size >= WORTH_TELLING:
+        console.say(f"copying {digest[:19]} to {registry.host}/{to}: {size / 1e6:.0f} MB", dim=True)
+    with scratch.folder() as folder:
+        path = folder / "blob"
+
+        def keep(content: IO[bytes]) -> None:
+            with path.open("wb") as file:
+                shutil.copyfileobj(content, file)
+
+        download.read(registry, source, digest, keep)
+        registry.upload(to, Blob(digest=digest, size=size, path=path), lambda _sent: None)

@@ -1,0 +1,72 @@
+"""What an image is made from -> one digest, the same in every checkout.
+
+Its Dockerfile, arguments and platform, and the files that the build sees of its folders. The base
+is not part of it: what a name of a registry leads to is found out by the build.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docker.utils.build import PatternMatcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from buildkit.model import Rendered
+
+IGNORED = ".dockerignore"
+USES_RUNTIME = re.compile(r"\bruntime\b")
+CHUNK = 1 << 20
+
+
+def digests(rendered: Iterable[Rendered], runtime: Path) -> dict[str, str]:
+    """By the ids of targets. `runtime` counts for those whose Dockerfile names it."""
+    content = cache(_content)
+    return {each.target.id: _digest(each, runtime, content) for each in rendered}
+
+
+def _digest(rendered: Rendered, runtime: Path, content: Callable[[Path], str]) -> str:
+    target = rendered.target
+    made_from = {
+        "dockerfile": rendered.dockerfile,
+        "args": target.args,
+        "platform": target.platform,
+        "context": content(Path(target.context)) if target.context else None,
+        "runtime": content(runtime) if USES_RUNTIME.search(rendered.dockerfile) else None,
+    }
+    return f"sha256:{hashlib.sha256(json.dumps(made_from).encode()).hexdigest()}"
+
+
+def _content(folder: Path) -> str:
+    """SHA-256 over the files and links of a folder: names, contents, and the bit that git keeps."""
+    total = hashlib.sha256()
+    for name in sorted(_seen(folder)):
+        path = folder / name
+        if path.is_symlink():
+            facts: tuple[object, ...] = (name, "link", os.readlink(path))  # noqa: PTH115 - as it is
+            total.update(f"{json.dumps(facts)}\n".encode())
+        elif path.is_file():
+            status = path.stat()
+            facts = (name, "program" if status.st_mode & 0o100 else "file", status.st_size)
+            total.update(f"{json.dumps(facts)}\n".encode())
+            with path.open("rb") as file:
+                while chunk := file.read(CHUNK):
+                    total.update(chunk)
+    return total.hexdigest()
+
+
+def _seen(folder: Path) -> Iterator[str]:
+    """The paths that a build is given: all that `.dockerignore` leaves."""
+    ignored = folder / IGNORED
+    lines = ignored.read_text(encoding="utf-8").splitlines() if ignored.is_file() else []
+    patterns = [line.strip() for line in lines]
+    chosen = [each for each in patterns if each and not each.startswith("#")]
+    found: Iterator[str] = PatternMatcher(chosen).walk(str(folder))
+    return found

@@ -1,0 +1,109 @@
+"""`releases.jsonl`: one record a line, added at once or not at all, by any number of runs.
+
+Lines are independent of each other and have their order in their id, so that git may merge two
+ledgers by keeping the lines of both (`merge=union`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from buildkit import records
+from buildkit.errors import ToolError
+from buildkit.releases.record import Release
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NAME = "releases.jsonl"
+FORMAT = 1
+"""Raised when a record changes so that an older tool would misread it."""
+ADAPTER = TypeAdapter(Release)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ledger:
+    path: Path
+
+    def read(self) -> tuple[Release, ...]:
+        """All records, the oldest first; none without a file.
+
+        Raises ToolError that names the line of the first that is not understood.
+        """
+        lines = enumerate(self._text().split("\n"), 1)
+        releases = [self._parsed(number, line) for number, line in lines if line.strip()]
+        found = {each.id: each for each in releases}  # a merge may leave a line twice
+        return tuple(found[id_] for id_ in sorted(found))
+
+    def append(self, release: Release) -> None:
+        """Add a record. Raises ToolError if the file cannot be written.
+
+        What is there stays as it is, also where it is not understood.
+        """
+        with self._alone():
+            before = self._text()
+            # What a broken line lacks is not made up for: the record gets a line of its own.
+            apart = "\n" if before and not before.endswith("\n") else ""
+            records.write_text(
+                self.path.resolve(),
+                f"{before}{apart}{text(release)}\n",
+                hint="make room, or mend access; then add this line to it yourself: "
+                + text(release),
+            )
+
+    def _text(self) -> str:
+        try:
+            # Line ends as they are: what is there is written again.
+            return self.path.read_bytes().decode()
+        except FileNotFoundError:
+            return ""
+        except (OSError, UnicodeDecodeError) as error:
+            raise ToolError(
+                f"{self.path} cannot be read: {error}",
+                hint=f"mend it: `git log -p {self.path.name}` shows what it was",
+            ) from error
+
+    def _parsed(self, number: int, line: str) -> Release:
+        try:
+            document: Any = json.loads(line)
+            if document["format"] != FORMAT:
+                raise ToolError(
+                    f"{self.path}:{number} has format {document['format']!r}, this tool reads "
+                    f"{FORMAT}",
+                    hint="use the tool that wrote it, or a newer one",
+                )
+            return ADAPTER.validate_python(document)
+        except (ValueError, KeyError, TypeError, ValidationError) as error:
+            raise ToolError(
+                f"{self.path}:{number} is not a record that this tool understands: {error}",
+                hint=f"mend or remove the line: `git log -p {self.path.name}` shows what it was",
+            ) from error
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other run adds a record meanwhile. The lock is the folder's: the file is replaced."""
+        descriptor = os.open(self.path.resolve().parent, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def beside(file: Path) -> Ledger:
+    """The ledger of a project, by the path of its images.toml."""
+    return Ledger(path=file.with_name(NAME))
+
+
+def text(release: Release) -> str:
+    """A record as one line of JSON."""
+    document = {"format": FORMAT, **ADAPTER.dump_python(release, mode="json")}
+    return json.dumps(document, ensure_ascii=False)

@@ -1,0 +1,79 @@
+"""Published images and moved aliases -> a record of the ledger."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timezone
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from buildkit.model import Status
+from buildkit.releases.record import Image, Release, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from buildkit.model import Published, Report
+    from buildkit.registry.manifests import Manifest
+    from buildkit.releases.record import Action, Move
+
+
+def release(
+    action: Action,
+    commit: str | None,
+    *,
+    images: Iterable[Image] = (),
+    moves: Iterable[Move] = (),
+) -> Release:
+    """A record of now, by this version of the tool."""
+    now = datetime.now(timezone.utc)
+    return Release(
+        # Microseconds and three digits of chance: unique, and in the order of time.
+        id=f"{now:%Y%m%dT%H%M%S}-{now.microsecond:05x}{secrets.randbelow(1 << 12):03x}",
+        time=f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        action=action,
+        tool=version("buildkit"),
+        commit=commit,
+        images=tuple(images),
+        moves=tuple(moves),
+    )
+
+
+def image(published: Published, manifest: Manifest | None) -> Image:
+    """An image on record. `manifest` is what a registry serves of it, if one does."""
+    built = published.verified.built
+    target = built.target
+    return Image(
+        target=target.id,
+        name=target.name,
+        version=target.version,
+        device=target.device.value,
+        python=target.python,
+        purpose=target.purpose.value,
+        repository=target.repository,
+        tag=target.tag,
+        digest=published.digest,
+        config_digest=built.config_digest,
+        size=None if manifest is None else sum(map(_size, manifest.document["layers"])),
+        locations=tuple(each.uri for each in published.locations),
+        origin=built.origin,
+        verdict=_verdict(published.verified.report),
+    )
+
+
+def _size(layer: dict[str, int]) -> int:
+    return layer["size"]
+
+
+def _verdict(report: Report) -> Verdict:
+    def count(status: Status) -> int:
+        return sum(1 for each in report.clauses if each.status is status)
+
+    return Verdict(
+        profile=report.profile,
+        suite=report.suite,
+        passed=count(Status.PASS),
+        warned=count(Status.WARN),
+        skipped=count(Status.SKIP),
+        seconds=report.seconds,
+    )

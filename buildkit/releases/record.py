@@ -1,0 +1,90 @@
+"""The records of the ledger: what a run published, and which aliases it moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from buildkit.origin import Origin  # noqa: TC001 - pydantic reads it
+
+
+class Action(str, Enum):
+    PUBLISH = "publish"
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """How an image passed its test: how many clauses ended how, and how long that took."""
+
+    profile: str
+    suite: str
+    passed: int
+    warned: int
+    skipped: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """An image of a target, in a repository of one or more registries.
+
+    `locations` are its URIs by tag; `size` is that of all layers as they are sent, in bytes, None
+    where no registry told it.
+    """
+
+    target: str
+    name: str
+    version: str
+    device: str
+    python: str
+    purpose: str
+    repository: str
+    tag: str
+    digest: str
+    config_digest: str
+    size: int | None
+    locations: tuple[str, ...]
+    origin: Origin | None
+    verdict: Verdict
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        return tuple(each.removesuffix(f"/{self.repository}:{self.tag}") for each in self.locations)
+
+    @property
+    def digest_uri(self) -> str:
+        """In the first registry, the one people are told."""
+        return f"{self.hosts[0]}/{self.repository}@{self.digest}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """An alias that has moved, in one registry: from a digest (None: it was new) to another.
+
+    `tag` is the exact tag of the image that it is at now.
+    """
+
+    host: str
+    repository: str
+    alias: str
+    before: str | None
+    after: str
+    tag: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """What one run did. `id` is unique and sorts by time; `time` is UTC, ISO 8601, in seconds.
+
+    `commit` is that of the project's repository, with `-dirty` where files differ from it.
+    """
+
+    id: str
+    time: str
+    action: Action
+    tool: str
+    commit: str | None
+    images: tuple[Image, ...] = ()
+    moves: tuple[Move, ...] = ()

@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildkit.errors import ToolError
+from buildkit.model import Location, Published
+from buildkit.origin import Origin
+from buildkit.releases import ledger, make
+from buildkit.releases.commit import commit
+from buildkit.releases.record import Action, Verdict
+from tests import fakes, releases
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from buildkit.releases.ledger import Ledger
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Ledger:
+    return ledger.beside(tmp_path / "images.toml")
+
+
+def test_records_come_back_as_they_were_written(book: Ledger) -> None:
+    full = releases.release(releases.image(), moves=[releases.move(None, "1", "1.0")], commit="abc")
+    bare = releases.release(releases.image(origin=None, size=None), action=Action.PROMOTE)
+    for each in (full, bare):
+        book.append(each)
+    assert book.read() == (full, bare)
+    assert [json.loads(line)["format"] for line in book.path.read_text().splitlines()] == [1, 1]
+
+
+def test_without_a_file_there_is_no_record(book: Ledger) -> None:
+    assert book.read() == ()
+
+
+def test_records_are_in_the_order_of_their_ids_and_each_is_there_once(book: Ledger) -> None:
+    """As git leaves the lines of two branches (merge=union)."""
+    first, second = releases.release(), releases.release()
+    book.path.write_text("".join(f"{ledger.text(each)}\n" for each in (second, first, second)))
+    assert book.read() == (first, second)
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        pytest.param('{"format": 1, "id": "2', "releases.jsonl:2 is not a record", id="cut off"),
+        pytest.param("<<<<<<< HEAD", "releases.jsonl:2 is not a record", id="a conflict"),
+        pytest.param("[]", "releases.jsonl:2 is not a record", id="a list"),
+        pytest.param('{"format": 1}', "releases.jsonl:2 is not a record", id="without a value"),
+        pytest.param(
+            '{"format": 9}', "releases.jsonl:2 has format 9, this tool reads 1", id="newer"
+        ),
+    ],
+)
+def test_a_line_that_is_not_understood_is_told_and_left(
+    book: Ledger, line: str, wanted: str
+) -> None:
+    first, last = releases.release(), releases.release()
+    book.path.write_text(f"{ledger.text(first)}\n{line}")
+    with pytest.raises(ToolError, match=wanted) as caught:
+        book.read()
+    assert caught.value.hint
+    book.append(last)
+    assert book.path.read_text() == f"{ledger.text(first)}\n{line}\n{ledger.text(last)}\n"
+
+
+def test_a_ledger_that_cannot_be_written_costs_no_record(
+    book: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in the error, to be added by hand."""
+    first, last = releases.release(), releases.release()
+    book.append(first)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.mkstemp", full)
+    with pytest.raises(ToolError, match="releases.jsonl cannot be written: No space") as caught:
+        book.append(last)
+    assert ledger.text(last) in str(caught.value.hint)
+    assert book.read() == (first,)
+
+
+def test_a_link_to_a_ledger_stays_one(book: Ledger, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    book.path.symlink_to(elsewhere / "shared.jsonl")
+    (elsewhere / "shared.jsonl").write_text("")
+    release = releases.release()
+    book.append(release)
+    assert book.path.is_symlink()
+    assert book.read() == (release,)
+
+
+@pytest.mark.process
+def test_runs_at_the_same_time_lose_no_record(book: Ledger) -> None:
+    code = (
+        "import pathlib, sys; from buildkit.releases import ledger; from tests import releases\n"
+        "book = ledger.beside(pathlib.Path(sys.argv[1]) / 'images.toml')\n"
+        "print('ready', flush=True); sys.stdin.read()\n"
+        "for number in range(60):\n"
+        "    book.append(releases.release(id=f'{sys.argv[2]}-{number:02}'))"
+    )
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(book.path.parent), name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for name in ("a", "b", "c")
+    ]
+    for run in runs:
+        assert run.stdout is not None
+        run.stdout.readline()
+    for run in runs:
+        assert run.stdin is not None
+        run.stdin.close()
+    assert [run.wait(60) for run in runs] == [0, 0, 0]
+    for run in runs:
+        assert run.stdout is not None
+        run.stdout.close()
+    assert [each.id for each in book.read()] == [f"{n}-{i:02}" for n in "abc" for i in range(60)]
+
+
+@pytest.mark.process
+def test_a_run_that_is_killed_leaves_no_half_line(book: Ledger) -> None:
+    """However long its record is."""
+    code = (
+        "import pathlib, sys; from buildkit.releases import ledger; from tests import releases\n"
+        "book = ledger.beside(pathlib.Path(sys.argv[1]) / 'images.toml')\n"
+        "big = releases.release(*[releases.image() for _ in range(20000)])\n"
+        "print('now', flush=True)\n"
+        "while True:\n"
+        "    book.append(big); book.path.unlink()"
+    )
+    for _ in range(3):
+        with subprocess.Popen(
+            [sys.executable, "-c", code, str(book.path.parent)], stdout=subprocess.PIPE
+        ) as run:
+            assert run.stdout is not None
+            run.stdout.readline()
+            run.kill()
+        assert len(book.read()) <= 1
+        book.path.unlink(missing_ok=True)
+
+
+def test_ids_are_unique_and_in_the_order_of_time() -> None:
+    made = [make.release(Action.PUBLISH, None) for _ in range(300)]
+    ids = [each.id for each in made]
+    assert ids == sorted(ids)
+    assert len(set(ids)) == len(ids)
+    first = made[0]
+    stamp = first.id.partition("-")[0]
+    assert first.time == (
+        f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}T{stamp[9:11]}:{stamp[11:13]}:{stamp[13:15]}Z"
+    )
+
+
+def test_an_image_on_record_is_what_was_published() -> None:
+    origin = Origin(base="mirror.example/python:3.11-slim", base_digest=fakes.DIGEST, inputs="i")
+    built = dataclasses.replace(fakes.built(), origin=origin)
+    published = Published(
+        verified=fakes.verified(built),
+        digest=fakes.DIGEST,
+        locations=(
+            Location(uri="one.example/demo:1.0-cpu-py311", pushed=True),
+            Location(uri="two.example/demo:1.0-cpu-py311", pushed=False),
+        ),
+    )
+    layers = [{"digest": fakes.DIGEST, "size": 40}, {"digest": fakes.DIGEST, "size": 2}]
+    found = make.image(published, fakes.manifest(layers=layers))
+    assert (found.target, found.repository, found.tag) == (
+        "demo-1.0-cpu-py311", "demo", "1.0-cpu-py311",
+    )  # fmt: skip
+    assert (found.digest, found.config_digest) == (fakes.DIGEST, built.config_digest)
+    assert (found.size, found.origin) == (42, origin)
+    assert found.hosts == ("one.example", "two.example")
+    assert found.verdict == Verdict(
+        profile="smoke", suite="s", passed=1, warned=0, skipped=0, seconds=1.0
+    )
+    assert make.image(published, None).size is None
+
+
+def git(folder: Path, *arguments: str) -> None:
+    env = {
+        **os.environ,
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_SYSTEM": "/dev/null",
+        **{
+            f"GIT_{who}_{what}": "a@b.example"
+            for who in ("AUTHOR", "COMMITTER")
+            for what in ("NAME", "EMAIL")
+        },
+    }
+    subprocess.run(["git", "-C", str(folder), *arguments], check=True, env=env, capture_output=True)
+
+
+@pytest.mark.process
+def test_a_commit_is_dirty_when_files_differ_from_it_but_not_for_the_ledger(tmp_path: Path) -> None:
+    assert commit(tmp_path, ledger.NAME) is None
+    project = tmp_path / "project"
+    project.mkdir()
+    git(tmp_path, "init", "--quiet")
+    assert commit(project, ledger.NAME) is None  # nothing is committed yet
+    for path in (project / "images.toml", project / ledger.NAME, tmp_path / "other"):
+        path.write_text("one")
+    git(tmp_path, "add", "--all")
+    git(tmp_path, "commit", "--quiet", "--message", "one")
+    clean = commit(project, ledger.NAME)
+    assert clean is not None
+    assert len(clean) == 40
+    (project / ledger.NAME).write_text("two")
+    (project / "new").write_text("not known to git")
+    assert commit(project, ledger.NAME) == clean
+    (tmp_path / "other").write_text("two")
+    assert commit(project, ledger.NAME) == f"{clean}-dirty"
+
+
+@pytest.mark.process
+def test_where_git_is_missing_there_is_no_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert commit(tmp_path, ledger.NAME) is None
