@@ -94,8 +94,22 @@ def push(registries: tuple[FaultRelay, ...]) -> tuple[str, ...]:
 
 
 def tags(registry: FaultRelay) -> dict[str, str]:
-    """What was given each tag last, in the order in which tags were given first."""
-    return {name: digest for name, digest in registry.given if not name.startswith("sha256:")}
+    """What was given each tag last, in the order in which tags were given first.
+
+    Without `sha256-…`: such a tag is the list of what lies beside an image.
+    """
+    return {name: digest for name, digest in registry.given if not name.startswith("sha256")}
+
+
+def on_record(project: Project, registry: FaultRelay) -> dict[str, str]:
+    """Exact tags and digests that the ledger knows to be in a registry."""
+    lines = (project.folder / "releases.jsonl").read_text().splitlines()
+    images = [image for line in lines for image in json.loads(line)["images"]]
+    return {
+        image["tag"]: image["digest"]
+        for image in images
+        if f"{registry.host}/{project.name}:{image['tag']}" in image["locations"]
+    }
 
 
 def told(registries: tuple[FaultRelay, ...]) -> str:
@@ -143,6 +157,7 @@ def test_killed_at_any_moment(  # noqa: PLR0917 - pytest's own way
         exact = [(name, digest) for name, digest in registry.given if is_exact(name)]
         assert dict(exact) == ours
         assert len(exact) == VERSIONS
+        assert on_record(tested, registry) == ours
         assert [is_exact(tag) for tag in given] == [True] * VERSIONS + [False] * 2
         assert given["latest-cpu-py311"] == given["1-cpu-py311"] == ours[LATEST]
         for tag, digest in given.items():
