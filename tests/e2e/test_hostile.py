@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 IMPATIENT = """
 import sys
-from buildkit import owners
+from buildkit import guard
 from buildkit.cli import main
 from buildkit.contract.hosting import client, server, servers
 from buildkit.contract.jobs import runs
