@@ -207,7 +207,8 @@ def test_ctrl_c_ends_the_test_of_a_hostile_image(
     try:
         wait_until(lambda: images[name] in local.docker("ps", "--format", "{{.Image}}"))
         running.process.send_signal(signal.SIGINT)
-        assert running.end(30).code == 130
+        # What forks without end leaves little of two processors for the engine to kill it with.
+        assert running.end(120).code == 130
     finally:
         running.kill()
 
