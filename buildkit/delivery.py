@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,11 +20,13 @@ from buildkit import (
     stock,
 )
 from buildkit.export import Spool
+from buildkit.packing import Packing
 from buildkit.places import Api
 from buildkit.publish import Destination, Publisher
 from buildkit.registry.client import Registry
 from buildkit.registry.wire import Wire
 from buildkit.releases.moves import Moves
+from buildkit.store import Store
 from buildkit.transfer import Transfer
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ def to(
     """
     reached = _reach(config, places.places(config.registry, hosts), targets)
     sisters = tuple(dict.fromkeys(target.repository for target in targets))
-    with scratch.folder() as folder:
+    with scratch.folder() as folder, closing(Store(sandbox=engine)) as store:
         yield Delivery(
             publisher=Publisher(
                 destinations=[
@@ -88,7 +90,7 @@ def to(
                     )
                     for each in reached
                 ],
-                packer=Spool(engine=engine, folder=folder),
+                packer=Packing(store=store, spool=Spool(engine=engine, folder=folder)),
             ),
             registries=[each.registry for each in reached],
         )

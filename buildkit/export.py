@@ -16,8 +16,10 @@ import tempfile
 import threading
 import zlib
 from collections import Counter
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from buildkit.model import Built
 
+Open = Callable[[str, int], AbstractContextManager[IO[bytes]]]
 CHUNK = 1 << 20
 GZIP = b"\x1f\x8b"
 BLOBS = "blobs/sha256/"
@@ -53,6 +56,28 @@ class Packed:
     def blobs(self) -> tuple[Blob, ...]:
         """Each once; the configuration last, as a sign that the layers are in."""
         return (*{layer.digest: layer for layer in self.layers}.values(), self.config)
+
+
+def as_built(built: Built, content: bytes, open_: Open) -> Packed:
+    """An image whose build made its manifest, which is `content`, and its blobs.
+
+    `open_` opens one by its digest and size. Raises ToolError for another manifest.
+    """
+    manifest = Manifest(media_type=DOCKER_MANIFEST, content=content)
+    if manifest.digest != built.manifest_digest:
+        raise ToolError(
+            f"the engine hands out {manifest.digest} for `{built.manifest_digest}`",
+            hint="build the image again",
+        )
+    config, *layers = (
+        Blob(
+            digest=each["digest"],
+            size=each["size"],
+            open=partial(open_, each["digest"], each["size"]),
+        )
+        for each in (manifest.document["config"], *manifest.document["layers"])
+    )
+    return Packed(manifest=manifest, config=config, layers=tuple(layers))
 
 
 @dataclass(kw_only=True)
@@ -79,7 +104,8 @@ class Spool:
             files = self._unpack(self.engine.export(built.image_id), held)
             (document,) = json.loads(self._path(files["manifest.json"]).read_bytes())
             if built.manifest_digest is not None:
-                return self._as_built(built, built.manifest_digest)
+                content = self._path(built.manifest_digest.removeprefix("sha256:")).read_bytes()
+                return as_built(built, content, lambda digest, _size: self._blob(digest).open())
             config = self._blob(f"sha256:{files[document['Config']]}")
             packed = [self._compressed(files[name], held) for name in document["Layers"]]
         except (tarfile.TarError, KeyError, ValueError, EOFError, FileNotFoundError) as error:
@@ -90,15 +116,6 @@ class Spool:
             ) from error
         layers = tuple(map(self._blob, packed))
         return Packed(manifest=_manifest(config, layers), config=config, layers=layers)
-
-    def _as_built(self, built: Built, digest: str) -> Packed:
-        content = self._path(digest.removeprefix("sha256:")).read_bytes()
-        manifest = Manifest(media_type=DOCKER_MANIFEST, content=content)
-        return Packed(
-            manifest=manifest,
-            config=self._blob(built.config_digest),
-            layers=tuple(self._blob(each["digest"]) for each in manifest.document["layers"]),
-        )
 
     def _unpack(self, archive: Iterable[bytes], held: list[str]) -> dict[str, str]:
         """Names in the archive -> SHA-256 of their content, which is their name in the folder."""
@@ -157,7 +174,7 @@ class Spool:
 
     def _blob(self, digest: str) -> Blob:
         path = self._path(digest.removeprefix("sha256:"))
-        return Blob(digest=digest, size=path.stat().st_size, path=path)
+        return Blob(digest=digest, size=path.stat().st_size, open=lambda: path.open("rb"))
 
     def _path(self, digest: str) -> Path:
         return self.folder / digest

@@ -19,6 +19,7 @@ from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 from buildkit import guard, shell
 from buildkit.containers import FAILURES, Container, translated
 from buildkit.errors import ToolError
+from buildkit.holder import HELD, Holder
 from buildkit.owners import owner
 
 if TYPE_CHECKING:
@@ -102,6 +103,19 @@ class Sandbox:
             self.guard.forget(number)
             with suppress(*FAILURES):
                 created.remove(force=True, v=True)
+
+    def holder(self, image: str, folder: str) -> Holder:
+        """A container that is never started, and sees a folder of the engine's machine.
+
+        Whoever asks for one removes it. Raises ToolError if the engine does not allow that.
+        """
+        self._refuse_when_closed()
+        mount = Mount(target=HELD, source=folder, type="bind", read_only=True)
+        with translated(f"mounting {folder}"):
+            created = self.client.containers.create(
+                image, command=["never"], labels=self._labels, mounts=[mount], network_mode="none"
+            )
+        return Holder(docker=created)
 
     def _options(self, start: Start, host: str) -> dict[str, Any]:
         memory = start.memory or self.memory

@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from buildkit import console
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 SIDE_BY_SIDE = 4
 """Blobs of one image at a time; the registry's wire has the limit of all."""
 PROGRESS_SECONDS = 10
+WORTH_A_SEARCH = 1_000_000
+"""Bytes of a blob from which on it is cheaper to ask all sisters for it than to send it."""
 WORTH_TELLING = 10_000_000
 """Bytes of a layer whose end is told."""
 
@@ -52,23 +55,29 @@ class Transfer:
             holders = self._holders[blob.digest]
             if repository in holders:
                 return
-            if not self._there(repository, blob.digest, holders):
+            if not self._there(repository, blob, holders):
                 self.registry.upload(repository, blob, self._teller(blob, subject))
                 with self._lock:
                     self.sent += blob.size
             holders.append(repository)
 
-    def _there(self, repository: str, digest: str, holders: Sequence[str]) -> bool:
+    def _there(self, repository: str, blob: Blob, holders: Sequence[str]) -> bool:
         """Whether the repository has the blob, or has it now, from a sister."""
-        if self.registry.has(repository, digest):
+        if self.registry.has(repository, blob.digest):
             return True
         if holders:
-            return self.registry.mount(repository, digest, holders[0])
-        return any(
-            self.registry.has(sister, digest) and self.registry.mount(repository, digest, sister)
-            for sister in self.sisters
+            return self.registry.mount(repository, blob.digest, holders[0])
+        return blob.size >= WORTH_A_SEARCH and any(
+            self.registry.has(sister, blob.digest)
+            and self.registry.mount(repository, blob.digest, sister)
+            for sister in self._lenders
             if sister != repository
         )
+
+    @cached_property
+    def _lenders(self) -> tuple[str, ...]:
+        """The sisters that held an image before this run; twice asked for at worst."""
+        return tuple(sister for sister in self.sisters if self.registry.tags(sister))
 
     def _teller(self, blob: Blob, subject: str) -> Callable[[int], None]:
         """Tells from time to time how much of a large blob is on its way."""

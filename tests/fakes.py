@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from buildkit.export import Packed
@@ -111,5 +111,5 @@ class FakePacker:
     @contextmanager
     def packed(self, built: Built) -> Iterator[Packed]:
         self.asked += 1
-        blob = Blob(digest=built.config_digest, size=1, path=Path("nowhere"))
+        blob = Blob(digest=built.config_digest, size=1, open=lambda: io.BytesIO(b"x"))
         yield Packed(manifest=self.manifest, config=blob, layers=())

@@ -18,16 +18,16 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"commands.report", "commands.subject", "commands.pages", "commands.released", "commands.alias"},
     {"options", "project", "delivery", "provision", "pipeline"},
     {"releases.attach", "releases.compare", "releases.find"},
-    {"matrix", "bake", "verify", "publish", "moving", "releases.ledger", "releases.copying"},
+    {"matrix", "bake", "verify", "publish", "packing", "moving", "releases.ledger", "releases.copying"},
     {"transfer", "export", "registry.referrers", "registry.download", "releases.make", "releases.moves"},
     {"registry.client"},
-    {"aliases", "cells", "clashes", "compatibility", "extended", "render", "plan", "progress", "records", "secrets", "engine",
+    {"aliases", "cells", "clashes", "compatibility", "extended", "render", "plan", "progress", "records", "secrets", "engine", "store",
      "ecr_repositories", "stock", "logins", "registry.wire", "registry.manifests", "junit", "page",
      "releases.inputs", "releases.commit", "releases.history", "releases.differences"},
     {"ecr", "repositories"},
     {"documents"},
     {"contract.kit", "config", "sandbox", "places", "exclusions", "registry.sockets"},
-    {"contract.suite", "contract.probe", "guard"},
+    {"contract.suite", "contract.probe", "guard", "holder"},
     {"contract.jobs.monitor"},
     {"contract.jobs.checkpoints", "contract.jobs.nodes", "contract.isolation", "contract.scripts.script",
      "contract.scripts.sdk", "contract.jobs.processing", "contract.scripts.handlers"},
@@ -63,7 +63,7 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 DOORS = {  # what reaches outside -> the only modules that may hold it
     "subprocess": {"shell"},
     # logins: docker's own files; inputs: its rules of what a build sees
-    "docker": {"engine", "sandbox", "guard", "containers", "logins", "releases.inputs"},
+    "docker": {"engine", "sandbox", "guard", "containers", "holder", "logins", "releases.inputs"},
     # docker-py lets the exceptions of requests through
     "requests": {
         "registry.wire",

@@ -126,9 +126,9 @@ def command(
             return pipeline.publish(outcome, verified, there.publish, project.records)
 
         def interrupt() -> None:
-            docker.interrupt()
             if there is not None:
-                there.interrupt()
+                there.interrupt()  # first: an engine waits for whoever reads a blob of it
+            docker.interrupt()
 
         out = {target.id for target, _ in refused}
         rest = [target for target in targets if target.id not in out]

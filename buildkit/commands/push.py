@@ -50,8 +50,8 @@ def command(
     with delivery.to(project.config, registries, project.targets, docker) as there:
 
         def interrupt() -> None:
+            there.interrupt()  # first: an engine waits for whoever reads a blob of it
             docker.interrupt()
-            there.interrupt()
 
         def work(target: Target, verified: Verified) -> pipeline.Outcome:
             outcome = pipeline.Outcome(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -15,21 +16,23 @@ from buildkit.registry.wire import PassingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
+    from contextlib import AbstractContextManager
 
     from buildkit.registry.wire import Wire
 
 ABSENT = (404,)
 PAGE = 1000
+CHUNK = 1 << 18
+"""Bytes that are handed on at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Blob:
-    """A layer or a configuration in a file. `size` in bytes."""
+    """A layer or a configuration. `size` in bytes; `open` makes it readable from its start."""
 
     digest: str
     size: int
-    path: Path
+    open: Callable[[], AbstractContextManager[IO[bytes]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,13 +135,13 @@ class Registry:
         def whole() -> None:
             begun = self.wire.send("POST", f"{repository}/blobs/uploads/", scope=scope)
             assert begun is not None
-            with blob.path.open("rb") as file:
+            with ExitStack() as opened:
                 sent = self.wire.send(
                     "PATCH",
                     begun.headers["Location"],
                     scope=scope,
                     headers={"Content-Type": "application/octet-stream"},
-                    body=lambda: _Body(file, blob.size, tell),
+                    body=lambda: _Body(opened.enter_context(blob.open()), blob.size, tell),
                 )
             assert sent is not None
             where = _with_query(sent.headers["Location"], digest=blob.digest)
@@ -183,10 +186,12 @@ class Registry:
 
 
 class _Body:
-    """A file as the body of a request: with a length, so that it is not sent in chunks."""
+    """A file as the body of a request: with a length, so that it is not sent in HTTP's chunks.
+
+    It is iterated over, not read: urllib3 would read 16 KB at a time.
+    """
 
     def __init__(self, file: IO[bytes], size: int, tell: Callable[[int], None]) -> None:
-        file.seek(0)
         self._file = file
         self._size = size
         self._tell = tell
@@ -196,15 +201,10 @@ class _Body:
         return self._size
 
     def __iter__(self) -> Iterator[bytes]:
-        while chunk := self.read(1 << 16):
+        while chunk := self._file.read(CHUNK):
             yield chunk
-
-    def read(self, size: int = -1) -> bytes:
-        chunk = self._file.read(size)
-        if chunk:
             self._sent += len(chunk)
             self._tell(self._sent)
-        return chunk
 
 
 def pull(repository: str) -> str:

@@ -7,11 +7,11 @@ Referrers" and "Referrers Tag Schema".
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from buildkit import scratch
 from buildkit.errors import ToolError
 from buildkit.registry.client import Blob, pull, push
 from buildkit.registry.manifests import Manifest, digest_of
@@ -137,8 +137,5 @@ def _send(registry: Registry, repository: str, content: bytes) -> None:
     digest = digest_of(content)
     if registry.has(repository, digest):
         return
-    with scratch.folder() as folder:
-        path = folder / "blob"
-        path.write_bytes(content)
-        blob = Blob(digest=digest, size=len(content), path=path)
-        registry.upload(repository, blob, lambda _sent: None)
+    blob = Blob(digest=digest, size=len(content), open=lambda: io.BytesIO(content))
+    registry.upload(repository, blob, lambda _sent: None)

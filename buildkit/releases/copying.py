@@ -68,4 +68,5 @@ def _bring(registry: Registry, source: str, to: str, digest: str, size: int) -> 
                 shutil.copyfileobj(content, file)
 
         download.read(registry, source, digest, keep)
-        registry.upload(to, Blob(digest=digest, size=size, path=path), lambda _sent: None)
+        blob = Blob(digest=digest, size=size, open=lambda: path.open("rb"))
+        registry.upload(to, blob, lambda _sent: None)

@@ -60,3 +60,24 @@ def test_an_image_of_one_store_is_not_taken_for_that_of_the_other(
     assert done.code == 5
     assert "is there already, with another image" in done.stderr
     assert local.manifest(project.name, "1.0-cpu-py311") == before
+
+
+def test_of_the_containerd_store_only_blobs_are_read_that_the_registry_lacks(
+    local: Local, project: Project
+) -> None:
+    folder, image = project.folder, f"{project.name}:1.0-cpu-py311"
+    assert local.buildkit("build", "--all", folder=folder).code == 0
+    began = local.docker("info", "--format", "{{.SystemTime}}")
+    assert local.buildkit("push", "--all", folder=folder).code == 0
+    now = local.docker("info", "--format", "{{.SystemTime}}")
+    window = ("--since", began, "--until", now)
+    saved = local.docker("events", *window, "--filter", f"image={image}", "--filter", "event=save")
+    assert saved == ""  # docker save: whole images, and slow
+    found = local.manifest(project.name, "1.0-cpu-py311")
+    assert found is not None
+    copied = local.docker(
+        *("events", *window, "--filter", "type=container", "--filter", "event=archive-path"),
+        *("--filter", f"image={found[1]}", "--format", "{{.Actor.ID}}"),
+    ).splitlines()
+    # The store is looked for, the manifest read, and then the configuration and each layer.
+    assert 2 < len(copied) <= 3 + len({each["digest"] for each in found[2]["layers"]})
