@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from buildkit import (
@@ -149,20 +150,25 @@ class _Repositories:
     kept: Mapping[str, Wanted]
     table: RepositoriesTable
     _known: set[str] = field(default_factory=set)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _locks: dict[str, threading.Lock] = field(default_factory=dict)
 
     def have(self, name: str) -> None:
         """Create a repository that is missing, where registries do not do that by themselves."""
         if self.place.api is not Api.ECR:
             return
-        with self._lock:
+        with self._locks.setdefault(name, threading.Lock()):
             if name not in self._known:
                 wanted = self.kept.get(name) or repositories.wanted(
                     name, self.table, tags=(), aliases=()
                 )
-                if ecr_repositories.ensure(self.place, wanted):
+                if ecr_repositories.ensure(self._there, wanted):
                     console.say(f"created the repository {self.place.host}/{name}")
                 self._known.add(name)
+
+    @cached_property
+    def _there(self) -> ecr_repositories.Repositories:
+        """Made once: boto3 takes a third of a second to read what ECR's API is like."""
+        return ecr_repositories.of(self.place)
 
 
 def _login(place: Place) -> Callable[[], Login | None]:

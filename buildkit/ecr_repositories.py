@@ -136,12 +136,11 @@ def of(place: Place) -> Repositories:
     return Repositories(client=ecr.client(place), registry=registry)
 
 
-def ensure(place: Place, wanted: Wanted) -> bool:
+def ensure(there: Repositories, wanted: Wanted) -> bool:
     """Create the repository if it is missing; one that exists is left as it is.
 
     Returns whether it was created. Raises ToolError.
     """
-    there = of(place)
     try:
         return not there.exists(wanted.name) and there.create(wanted)
     except ToolError as error:

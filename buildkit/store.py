@@ -1,15 +1,17 @@
 """The content store of an engine, blob by blob: nothing is read that nobody asked for.
 
 `docker save` hands out whole images, also the layers that a registry has already, and takes ten
-times the processor time: it reads 32 KB at a time through containerd's API. So the folder of the
-blobs is mounted, read-only, into containers that are never started, and files are copied out of
-those. An engine may refuse that, or keep its blobs elsewhere: then it has no store to be read.
+times the processor time: it reads 32 KB at a time through containerd's API. The files themselves
+are read instead: here, if this process may (root beside the engine); else the folder of the blobs
+is mounted, read-only, into containers that are never started, and files are copied out of those.
+An engine may refuse that, or keep its blobs elsewhere: then it has no store to be read.
 """
 
 from __future__ import annotations
 
 import http.client
 import io
+import os
 import tarfile
 import threading
 from contextlib import ExitStack, contextmanager, suppress
@@ -35,7 +37,7 @@ FOLDERS = (
     "/var/lib/desktop-containerd/daemon",  # in Docker Desktop's machine
 )
 """Where containerd keeps its state; the rest of the path is containerd's own."""
-CHUNK = 1 << 20
+BLOCK = tarfile.BLOCKSIZE
 READERS = 8
 """Containers: an engine reads one file at a time out of each."""
 BROKEN = (
@@ -80,15 +82,23 @@ class Store:
         The registry compares what it gets with the digest. `size`, in bytes, is compared here:
         a body that is shorter than was said would be waited for.
         """
-        with self._free, self._reader(image) as reader, ExitStack() as opened:
+        with self._free, ExitStack() as opened:
             with _told(digest):
-                copy = opened.enter_context(reader.copy(_path(digest)))
-                tar = opened.enter_context(tarfile.open(fileobj=copy, mode="r|", bufsize=CHUNK))
-                member = tar.next()
-                content = tar.extractfile(member) if member else None
-                if member is None or content is None or member.size != (size or member.size):
-                    raise tarfile.ReadError("it is not as long as the manifest says")
-            yield cast("IO[bytes]", _Blob(content, digest))
+                content, found = opened.enter_context(self._source(image, digest))
+                if found != (size or found):
+                    raise tarfile.ReadError(f"it has {found} bytes, in its manifest {size}")
+            yield cast("IO[bytes]", _Blob(content, found, digest))
+
+    @contextmanager
+    def _source(self, image: str, digest: str) -> Iterator[tuple[IO[bytes], int]]:
+        """Where the bytes of a blob come next, and how many."""
+        path = f"{self._folder}/{_name(digest)}"
+        if os.access(path, os.R_OK):
+            with open(path, "rb") as file:  # noqa: PTH123 - the engine's path, not ours
+                yield file, os.fstat(file.fileno()).st_size
+        else:
+            with self._reader(image) as reader, reader.copy(_name(digest)) as archive:
+                yield archive, _size(archive)
 
     @contextmanager
     def _reader(self, image: str) -> Iterator[Holder]:
@@ -102,14 +112,16 @@ class Store:
             self._idle.put(reader)
 
     def _find(self, image: str, digest: str) -> str | None:
-        """The folder that has a blob, where the engine lets it be mounted."""
+        """The folder that has a blob, and may be read here or mounted."""
         with translated("asking the engine for its folder"):
             root = self.sandbox.client.info().get("DockerRootDir", "")
         for state in FOLDERS:
             folder = f"{state.format(root=root)}/{BLOBS}"
+            if os.access(f"{folder}/{_name(digest)}", os.R_OK):
+                return folder
             with suppress(ToolError):
                 reader = self._make(image, folder)
-                with reader.copy(_path(digest)):
+                with reader.copy(_name(digest)):
                     self._idle.put(reader)
                     return folder
         return None
@@ -121,10 +133,14 @@ class Store:
 
 
 class _Blob(io.RawIOBase):
-    """What the engine hands out, as a file that can be read once; where it breaks is told."""
+    """So many bytes that come next, as a file that can be read once; where it breaks is told.
 
-    def __init__(self, content: IO[bytes], digest: str) -> None:
-        self._content = content
+    Not tarfile's own: that copies every byte three times.
+    """
+
+    def __init__(self, source: IO[bytes], size: int, digest: str) -> None:
+        self._source = source
+        self._left = size
         self._digest = digest
 
     def readable(self) -> bool:
@@ -132,7 +148,25 @@ class _Blob(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         with _told(self._digest):
-            return self._content.read(size)
+            wanted = self._left if size < 0 else min(size, self._left)
+            chunk = self._source.read(wanted)
+            self._left -= len(chunk)
+            if len(chunk) < wanted:
+                raise tarfile.ReadError(f"it is cut off, {self._left} bytes are missing")
+        return chunk
+
+
+def _name(digest: str) -> str:
+    return digest.replace(":", "/")
+
+
+def _size(archive: IO[bytes]) -> int:
+    """Read up to the content of a file that is alone in an archive; the size of it in bytes."""
+    while True:
+        member = tarfile.TarInfo.frombuf(archive.read(BLOCK), tarfile.ENCODING, "strict")
+        if member.isreg():
+            return member.size
+        archive.read(-(-member.size // BLOCK) * BLOCK)  # what Go says of a file before it
 
 
 @contextmanager
@@ -144,7 +178,3 @@ def _told(digest: str) -> Iterator[None]:
             f"the engine does not hand out {digest}: {error}",
             hint="`docker info` tells whether the engine is well; then the same command again",
         ) from error
-
-
-def _path(digest: str) -> str:
-    return digest.replace(":", "/")

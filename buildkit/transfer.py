@@ -63,10 +63,10 @@ class Transfer:
 
     def _there(self, repository: str, blob: Blob, holders: Sequence[str]) -> bool:
         """Whether the repository has the blob, or has it now, from a sister."""
+        if holders:  # to mount what is there already does no harm
+            return self.registry.mount(repository, blob.digest, holders[0])
         if self.registry.has(repository, blob.digest):
             return True
-        if holders:
-            return self.registry.mount(repository, blob.digest, holders[0])
         return blob.size >= WORTH_A_SEARCH and any(
             self.registry.has(sister, blob.digest)
             and self.registry.mount(repository, blob.digest, sister)

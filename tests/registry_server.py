@@ -6,6 +6,7 @@ Stands in for the real one of the end-to-end tests where a fault must come at on
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -57,7 +58,8 @@ def resets(handler: Handler) -> None:
 class RegistryServer:
     blobs: dict[str, dict[str, bytes]] = field(default_factory=dict)
     manifests: dict[str, tuple[str, bytes]] = field(default_factory=dict)
-    uploads: dict[str, bytes] = field(default_factory=dict)
+    uploads: set[str] = field(default_factory=set)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
     faults: list[Fault] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
@@ -117,21 +119,19 @@ class RegistryServer:
                 if self.mounts and blob is not None:
                     self.blobs.setdefault(name, {})[query["mount"]] = blob
                     return 201, {}, b""
-                upload = f"u{len(self.uploads)}"
-                self.uploads[upload] = b""
+                upload = f"u{next(self.numbers)}"
+                self.uploads.add(upload)
             elif upload not in self.uploads:
                 return 404, {}, b""
             elif method == "DELETE":
-                del self.uploads[upload]
+                self.uploads.remove(upload)
                 return 204, {}, b""
-            elif method == "PATCH":
-                self.uploads[upload] += body
-                self.received += len(body)
             else:
-                content = self.uploads.pop(upload) + body
-                if digest(content) != query["digest"]:
+                self.uploads.remove(upload)
+                self.received += len(body)
+                if digest(body) != query["digest"]:
                     return 400, {}, b'{"errors": [{"code": "DIGEST_INVALID", "message": "no"}]}'
-                self.blobs.setdefault(name, {})[query["digest"]] = content
+                self.blobs.setdefault(name, {})[query["digest"]] = body
                 return 201, {"Docker-Content-Digest": query["digest"]}, b""
         return 202, {"Location": f"/v2/{name}/blobs/uploads/{upload}?state=x"}, b""
 
@@ -170,7 +170,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _do  # noqa: N815 - http.server's
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _do  # noqa: N815 - http.server's
 
     def log_message(self, *_: object) -> None:
         pass

@@ -88,39 +88,41 @@ def read(region: str = "eu-west-1") -> Found:
 
 def test_a_push_makes_a_repository_that_is_as_wanted_and_leaves_one_that_is_there() -> None:
     asked = want(**{"pull-accounts": ["210987654321"], "tags": {"team": "forecasting"}})
-    assert ecr_repositories.ensure(PLACE, asked)
+    assert ecr_repositories.ensure(ecr_repositories.of(PLACE), asked)
     found = read()
     assert drift(asked, found) == ()
     assert found.filters == ("cache-*", "latest", "sha256-*")
     assert found.tags == (("managed-by", "buildkit"), ("team", "forecasting"))
     assert found.lifecycle is not None
-    assert not ecr_repositories.ensure(PLACE, want(**{"scan-on-push": False}))
+    assert not ecr_repositories.ensure(ecr_repositories.of(PLACE), want(**{"scan-on-push": False}))
     assert read() == found
 
 
 def test_a_push_to_a_repository_that_is_there_only_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     aws_client().create_repository(repositoryName="demo")
     monkeypatch.setattr(Repositories, "create", lambda *_: pytest.fail("it may not be allowed to"))
-    assert not ecr_repositories.ensure(PLACE, want())
+    assert not ecr_repositories.ensure(ecr_repositories.of(PLACE), want())
 
 
 def test_a_push_that_fails_names_the_repository() -> None:
     too_short = replace(want(), name="x")
     with pytest.raises(ToolError, match="the repository `x`: looking for it: ") as caught:
-        ecr_repositories.ensure(PLACE, too_short)
+        ecr_repositories.ensure(ecr_repositories.of(PLACE), too_short)
     assert caught.value.hint
 
 
 def test_arns_are_of_the_partition() -> None:
     host = f"{ACCOUNT}.dkr.ecr.cn-north-1.amazonaws.com.cn"
     place = Place(host=host, api=Api.ECR, account=ACCOUNT, region="cn-north-1")
-    assert ecr_repositories.ensure(place, want(**{"pull-accounts": ["210987654321"]}))
+    assert ecr_repositories.ensure(
+        ecr_repositories.of(place), want(**{"pull-accounts": ["210987654321"]})
+    )
     assert "arn:aws-cn:iam::210987654321:root" in json.dumps(read("cn-north-1").policy)
 
 
 def test_encryption_is_settled_by_the_push() -> None:
     asked = want(encryption="KMS", **{"kms-key": "alias/mine"})
-    assert ecr_repositories.ensure(PLACE, asked)
+    assert ecr_repositories.ensure(ecr_repositories.of(PLACE), asked)
     assert (read().encryption, read().kms_key) == ("KMS", "alias/mine")
 
 

@@ -64,6 +64,7 @@ class FakeHolder:
 class FakeSandbox:
     """An engine whose blobs lie in a folder, if it lets that be mounted."""
 
+    root: str = "/data"
     folder: str = f"/data/containerd/daemon/{BLOBS}"
     files: dict[str, bytes] = field(
         default_factory=lambda: {
@@ -77,7 +78,7 @@ class FakeSandbox:
 
     @property
     def client(self) -> Any:
-        return SimpleNamespace(info=lambda: {"DockerRootDir": "/data"})
+        return SimpleNamespace(info=lambda: {"DockerRootDir": self.root})
 
     def holder(self, _image: str, folder: str) -> Holder:
         self.asked.append(folder)
@@ -107,6 +108,19 @@ def test_an_image_is_read_blob_by_blob(folder: str, tmp_path: Path) -> None:
         assert read(packed.layers[0]) == PACKED  # again, from its start
     assert engine.asked == []
     assert len(sandbox.made) == 1
+
+
+def test_what_may_be_read_here_needs_no_container(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    there = FakeSandbox(root=str(root))
+    for name, content in there.files.items():
+        path = root / "containerd/daemon" / BLOBS / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    pack = packing(there, FakeEngine({}), tmp_path)
+    with pack.packed(built("image", MANIFEST_DIGEST)) as packed:
+        assert [read(each) for each in packed.blobs] == [PACKED, CONFIG]
+    assert there.asked == []
 
 
 def test_an_engine_that_has_no_store_hands_out_the_image(tmp_path: Path) -> None:
@@ -154,7 +168,9 @@ def test_a_blob_of_another_size_is_told() -> None:
     there = store(FakeSandbox())
     assert there.read("image", MANIFEST_DIGEST)
     with (
-        pytest.raises(ToolError, match="not as long as the manifest says"),
+        pytest.raises(
+            ToolError, match=f"it has {len(PACKED)} bytes, in its manifest {len(PACKED) + 1}"
+        ),
         there.open("image", digest_of(PACKED), len(PACKED) + 1),
     ):
         pass

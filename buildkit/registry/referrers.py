@@ -17,7 +17,7 @@ from buildkit.registry.client import Blob, pull, push
 from buildkit.registry.manifests import Manifest, digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from buildkit.registry.client import Registry
 
@@ -43,22 +43,28 @@ class Artifact:
     created: str
 
 
-def attach(registry: Registry, repository: str, subject: Manifest, artifact: Artifact) -> str:
-    """Have an artifact beside an image, and listed; return its digest. Raises ToolError."""
-    _send(registry, repository, NOTHING)
-    _send(registry, repository, artifact.content)
-    manifest = _manifest(subject, artifact)
-    answer = registry.ask(
-        "PUT",
-        f"{repository}/manifests/{manifest.digest}",
-        scope=push(repository),
-        headers={"Content-Type": manifest.media_type},
-        body=manifest.content,
-    )
-    assert answer is not None
-    if "OCI-Subject" not in answer.headers:
-        _list(registry, repository, subject.digest, manifest)
-    return manifest.digest
+def attach(
+    registry: Registry, repository: str, subject: Manifest, artifacts: Sequence[Artifact]
+) -> tuple[str, ...]:
+    """Have artifacts beside an image, and listed; return their digests. Raises ToolError."""
+    if not registry.has(repository, digest_of(NOTHING)):
+        _send(registry, repository, NOTHING)
+    manifests = [_manifest(subject, each) for each in artifacts]
+    unlisted = []
+    for artifact, manifest in zip(artifacts, manifests, strict=True):
+        _send(registry, repository, artifact.content)
+        answer = registry.ask(
+            "PUT",
+            f"{repository}/manifests/{manifest.digest}",
+            scope=push(repository),
+            headers={"Content-Type": manifest.media_type},
+            body=manifest.content,
+        )
+        if answer is not None and "OCI-Subject" not in answer.headers:
+            unlisted.append(manifest)
+    if unlisted:
+        _list(registry, repository, subject.digest, unlisted)
+    return tuple(each.digest for each in manifests)
 
 
 def listed(registry: Registry, repository: str, digest: str) -> tuple[Descriptor, ...]:
@@ -80,19 +86,21 @@ def tag_of(digest: str) -> str:
     return digest.replace(":", "-")
 
 
-def _list(registry: Registry, repository: str, subject: str, artifact: Manifest) -> None:
-    """Add an artifact to the list that is kept under a tag, unless it is in."""
-    ours = _descriptor(artifact.media_type, artifact.content) | {
-        key: artifact.document[key] for key in ("artifactType", "annotations")
-    }
+def _list(registry: Registry, repository: str, subject: str, artifacts: Sequence[Manifest]) -> None:
+    """Add artifacts to the list that is kept under a tag, unless they are in."""
     for _ in range(ATTEMPTS):
         index = _index(registry, repository, subject)
         listed = [*index.get("manifests", ())]
-        if any(each.get("digest") == artifact.digest for each in listed):
+        known = {each.get("digest") for each in listed}
+        lacking = [each for each in artifacts if each.digest not in known]
+        if not lacking:
             return
         document = {
-            **index, "schemaVersion": 2, "mediaType": INDEX, "manifests": [*listed, ours],
-        }  # fmt: skip
+            **index,
+            "schemaVersion": 2,
+            "mediaType": INDEX,
+            "manifests": [*listed, *map(_entry, lacking)],
+        }
         content = json.dumps(document).encode()
         registry.put_manifest(
             repository, tag_of(subject), Manifest(media_type=INDEX, content=content)
@@ -129,13 +137,18 @@ def _manifest(subject: Manifest, artifact: Artifact) -> Manifest:
     return Manifest(media_type=MANIFEST, content=json.dumps(document).encode())
 
 
+def _entry(artifact: Manifest) -> Descriptor:
+    """An artifact in a list."""
+    return _descriptor(artifact.media_type, artifact.content) | {
+        key: artifact.document[key] for key in ("artifactType", "annotations")
+    }
+
+
 def _descriptor(media_type: str, content: bytes) -> Descriptor:
     return {"mediaType": media_type, "digest": digest_of(content), "size": len(content)}
 
 
 def _send(registry: Registry, repository: str, content: bytes) -> None:
     digest = digest_of(content)
-    if registry.has(repository, digest):
-        return
     blob = Blob(digest=digest, size=len(content), open=lambda: io.BytesIO(content))
     registry.upload(repository, blob, lambda _sent: None)

@@ -47,8 +47,7 @@ def _attach(registry: Registry, image: Image, artifacts: Sequence[Artifact]) -> 
         subject = registry.manifest(image.repository, image.digest)
         if subject is None:
             raise ToolError(f"the registry does not serve {image.digest}")
-        for artifact in artifacts:
-            referrers.attach(registry, image.repository, subject, artifact)
+        referrers.attach(registry, image.repository, subject, artifacts)
     except BuildkitError as error:
         where = f"{registry.host}/{image.repository}"
         console.step(

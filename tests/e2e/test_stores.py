@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from contextlib import closing
 from typing import TYPE_CHECKING
+
+import pytest
+
+from buildkit import engine
+from buildkit.registry.manifests import digest_of
+from buildkit.store import Store
 
 if TYPE_CHECKING:
     from tests.e2e.parts import Engine
@@ -62,7 +70,7 @@ def test_an_image_of_one_store_is_not_taken_for_that_of_the_other(
     assert local.manifest(project.name, "1.0-cpu-py311") == before
 
 
-def test_of_the_containerd_store_only_blobs_are_read_that_the_registry_lacks(
+def test_of_the_containerd_store_images_are_not_handed_out_whole(
     local: Local, project: Project
 ) -> None:
     folder, image = project.folder, f"{project.name}:1.0-cpu-py311"
@@ -71,13 +79,34 @@ def test_of_the_containerd_store_only_blobs_are_read_that_the_registry_lacks(
     assert local.buildkit("push", "--all", folder=folder).code == 0
     now = local.docker("info", "--format", "{{.SystemTime}}")
     window = ("--since", began, "--until", now)
-    saved = local.docker("events", *window, "--filter", f"image={image}", "--filter", "event=save")
-    assert saved == ""  # docker save: whole images, and slow
+    events = ("events", *window, "--filter", f"image={image}", "--format", "{{.Action}}")
+    assert "save" not in local.docker(*events).splitlines()
+
+
+@pytest.mark.parametrize("near", [True, False], ids=["root beside the engine", "anybody else"])
+def test_blobs_are_read_as_they_are(
+    near: bool, local: Local, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert local.buildkit("build", "--all", "--push", folder=project.folder).code == 0
     found = local.manifest(project.name, "1.0-cpu-py311")
     assert found is not None
-    copied = local.docker(
-        *("events", *window, "--filter", "type=container", "--filter", "event=archive-path"),
-        *("--filter", f"image={found[1]}", "--format", "{{.Actor.ID}}"),
-    ).splitlines()
-    # The store is looked for, the manifest read, and then the configuration and each layer.
-    assert 2 < len(copied) <= 3 + len({each["digest"] for each in found[2]["layers"]})
+    _, digest, document = found
+    monkeypatch.setenv("DOCKER_HOST", local.env["DOCKER_HOST"])
+    if not near:
+        monkeypatch.setattr("buildkit.store.os.access", lambda *_: False)
+    docker = engine.connect()
+    before = local.things()
+    with closing(docker.client), closing(Store(sandbox=docker)) as store:
+        manifest = store.read(digest, digest)
+        assert manifest is not None
+        assert digest_of(manifest) == digest
+        for each in (document["config"], *document["layers"]):
+            seen = hashlib.sha256()
+            with store.open(digest, each["digest"], each["size"]) as content:
+                for chunk in iter(lambda: content.read(1 << 16), b""):
+                    seen.update(chunk)
+            assert f"sha256:{seen.hexdigest()}" == each["digest"]
+        with store.open(digest, document["layers"][0]["digest"]) as content:
+            assert content.read(10)  # and no more: the engine is not kept waiting
+        assert bool(local.things() - before) is not near
+    assert local.things() <= before
