@@ -1,6 +1,7 @@
 """`make bench-publish`: publishing against `docker push`, one image after another.
 
-Twelve real images that share layers, into empty registries on this machine, in turns; then the
+Twelve real images that share layers, into empty registries, in turns: on this machine, where
+processors are the limit, and as far away as a registry mostly is; then the
 bytes that were sent for the layers there are; then 48 images of which nothing is new, in two
 registries.
 """
@@ -27,7 +28,9 @@ from tests.e2e.parts import relay
 from tests.e2e.real import Local, exports, script
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from tests.e2e.parts import Relay
 
 BUILDKIT = str(Path(sys.executable).with_name("buildkit"))
 RELATED = (
@@ -52,27 +55,31 @@ def main() -> None:
     run(BUILDKIT, "build", *RELATED)
     found = matrix.select(matrix.expand(config.read(ROOT / "images.toml")), RELATED)
     images = [target.image for target in found]
-    print(f"{len(images)} related images, {ROUNDS} rounds in turns")
-    times: dict[str, list[float]] = {"docker push": [], "buildkit push": []}
-    for number in range(ROUNDS):
-        with registry(f"docker-{number}") as there:
-            times["docker push"].append(seconds_of_docker(images, there))
-        with registry(f"ours-{number}") as there:
-            times["buildkit push"].append(seconds_of_ours(RELATED, [there], ROOT))
-    for name, found in times.items():
-        print(
-            f"  {name}: {statistics.median(found):.1f} s  ({', '.join(f'{s:.1f}' for s in found)})"
-        )
-    ratio = statistics.median(times["buildkit push"]) / statistics.median(times["docker push"])
-    print(f"  ratio {ratio:.2f}")
+    print(f"{len(images)} related images into empty registries, {ROUNDS} rounds in turns")
+    tell_times("with nothing between", images, {})
+    tell_times("20 ms away, 50 MB/s a connection", images, {"rate": 50e6, "delay": 0.02})
     tell_bytes(images)
     tell_unchanged()
 
 
+def tell_times(where: str, images: Sequence[str], road: Mapping[str, float]) -> None:
+    times: dict[str, list[float]] = {"docker push": [], "buildkit push": []}
+    for number in range(ROUNDS):
+        with registry(f"docker-{number}", road) as there:
+            times["docker push"].append(seconds_of_docker(images, there))
+        with registry(f"ours-{number}", road) as there:
+            times["buildkit push"].append(seconds_of_ours(RELATED, [there], ROOT))
+    print(f"{where}:")
+    for name, found in times.items():
+        each = ", ".join(f"{seconds:.1f}" for seconds in found)
+        print(f"  {name}: {statistics.median(found):.1f} s  ({each})")
+    ratio = statistics.median(times["buildkit push"]) / statistics.median(times["docker push"])
+    print(f"  ratio {ratio:.2f}")
+
+
 def tell_bytes(images: Sequence[str]) -> None:
     with registry("bytes") as there, relay(there.registry) as wire:
-        through = replace(there, env={**there.env, "BUILDKIT_REGISTRY": wire.address})
-        seconds_of_ours(RELATED, [through], ROOT)
+        seconds_of_ours(RELATED, [behind(wire, there)], ROOT)
         manifests = [there.manifest(*image.split(":")) for image in images]
     layers = {
         layer["digest"]: layer["size"]
@@ -134,13 +141,22 @@ def seconds_of_ours(select: Sequence[str], registries: Sequence[Local], folder: 
 
 
 @contextmanager
-def registry(name: str) -> Iterator[Local]:
-    """An empty one, as the environment that leads to it."""
+def registry(name: str, road: Mapping[str, float] | None = None) -> Iterator[Local]:
+    """An empty one, as the environment that leads to it; `road`: options of a relay before it."""
     with tempfile.TemporaryDirectory(prefix=f"{name}-") as state:
         try:
-            yield Local(env=exports(script("registry", "up", "--state", state)))
+            there = Local(env=exports(script("registry", "up", "--state", state)))
+            if not road:
+                yield there
+                return
+            with relay(there.registry, **road) as wire:
+                yield behind(wire, there)
         finally:
             script("registry", "down", "--state", state)
+
+
+def behind(wire: Relay, there: Local) -> Local:
+    return replace(there, env={**there.env, "BUILDKIT_REGISTRY": wire.address})
 
 
 if __name__ == "__main__":

@@ -112,10 +112,12 @@ def _link(source: str, target: str) -> None:
 
 @dataclass(kw_only=True)
 class Relay:
-    """A TCP relay. `rate` is bytes per second towards `target`, None for as fast as can be."""
+    """A TCP relay. `rate` is bytes per second of each connection towards `target`, None for as fast
+    as can be; `delay` is how many seconds each answer takes longer."""
 
     target: tuple[str, int]
     rate: float | None = None
+    delay: float = 0
     passed: int = 0
     _server: socket.socket = field(default_factory=socket.socket)
     _open: list[socket.socket] = field(default_factory=list)
@@ -159,6 +161,8 @@ class Relay:
                     self.passed += len(data)
                     if self.rate is not None:
                         time.sleep(len(data) / self.rate)
+                elif self.delay:
+                    time.sleep(self.delay)
                 sink.sendall(data)
         with suppress(OSError):
             sink.shutdown(socket.SHUT_WR)
@@ -166,10 +170,15 @@ class Relay:
 
 @contextmanager
 def relay(
-    target: str, *, rate: float | None = None, host: str = "127.0.0.1", port: int = 0
+    target: str,
+    *,
+    rate: float | None = None,
+    delay: float = 0,
+    host: str = "127.0.0.1",
+    port: int = 0,
 ) -> Iterator[Relay]:
     name, _, number = target.rpartition(":")
-    made = Relay(target=(name, int(number)), rate=rate)
+    made = Relay(target=(name, int(number)), rate=rate, delay=delay)
     made.start(host, port)
     try:
         yield made
