@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +201,19 @@ def test_every_line_of_the_data_is_used_and_well_formed() -> None:
 
 def test_the_data_stays_small() -> None:
     assert Path(facts.FILE).stat().st_size < 250_000
+
+
+@pytest.mark.process
+def test_the_api_loads_quickly_and_nothing_of_others() -> None:
+    code = (
+        "import sys; before = set(sys.modules)\n"
+        "from buildkit import image_uri\n"
+        "image_uri('sklearn', 'us-west-2', '1.2-1')\n"
+        "print(*(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = set(done.stdout.split())
+    others = {name.partition(".")[0] for name in loaded} - {"buildkit", *sys.stdlib_module_names}
+    assert not others
+    # of the standard library, what takes long to load
+    assert not loaded & {"dataclasses", "difflib", "pathlib", "json"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from buildkit.errors import NothingSelectedError, UsageError
@@ -157,6 +156,8 @@ def nothing(message: str, wanted: str, known: Iterable[str]) -> NothingSelectedE
     options = tuple(known)
     if not options:
         return NothingSelectedError(message, hint="leave it out")
+    from difflib import get_close_matches  # noqa: PLC0415 - an answer has no need of it
+
     near = get_close_matches(wanted, options, n=3)
     return NothingSelectedError(
         message, hint=listed("did you mean", near) if near else listed("there is", options)
