@@ -16,6 +16,7 @@ from buildkit import (
     bases,
     console,
     engine,
+    files,
     logins,
     names,
     options,
@@ -192,5 +193,5 @@ def _logins(
 
 def _record(where: records.Records, rendered: tuple[Rendered, ...]) -> None:
     for each in rendered:
-        records.write_text(where.of(each.target.id) / "Dockerfile", each.dockerfile)
+        files.write_text(where.of(each.target.id) / "Dockerfile", each.dockerfile)
         where.write(records.RENDERED, each.target.id, each)

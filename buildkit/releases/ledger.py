@@ -10,12 +10,10 @@ import fcntl
 import json
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from buildkit import records
+from buildkit import files, typed
 from buildkit.errors import ToolError
 from buildkit.releases.record import Release
 
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 NAME = "releases.jsonl"
 FORMAT = 1
 """Raised when a record changes so that an older tool would misread it."""
-ADAPTER = TypeAdapter(Release)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +49,7 @@ class Ledger:
             before = self._text()
             # What a broken line lacks is not made up for: the record gets a line of its own.
             apart = "\n" if before and not before.endswith("\n") else ""
-            records.write_text(
+            files.write_text(
                 self.path.resolve(),
                 f"{before}{apart}{text(release)}\n",
                 hint="make room, or mend access; then add this line to it yourself: "
@@ -80,8 +77,8 @@ class Ledger:
                     f"{FORMAT}",
                     hint="use the tool that wrote it, or a newer one",
                 )
-            return ADAPTER.validate_python(document)
-        except (ValueError, KeyError, TypeError, ValidationError) as error:
+            return typed.read(Release, document)
+        except (ValueError, KeyError, TypeError) as error:
             raise ToolError(
                 f"{self.path}:{number} is not a record that this tool understands: {error}",
                 hint=f"mend or remove the line: `git log -p {self.path.name}` shows what it was",
@@ -105,5 +102,4 @@ def beside(file: Path) -> Ledger:
 
 def text(release: Release) -> str:
     """A record as one line of JSON."""
-    document = {"format": FORMAT, **ADAPTER.dump_python(release, mode="json")}
-    return json.dumps(document, ensure_ascii=False)
+    return json.dumps({"format": FORMAT, **asdict(release)}, ensure_ascii=False)
