@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -69,6 +68,8 @@ def known_clauses(
     _context: click.Context, _parameter: click.Parameter, asked: tuple[str, ...]
 ) -> tuple[str, ...]:
     """The ids of clauses, as the contract spells them. Raises NothingSelectedError."""
+    from difflib import get_close_matches  # noqa: PLC0415
+
     from buildkit.contract.catalogue import clauses  # noqa: PLC0415 - not for other commands
 
     ids = tuple(dict.fromkeys(id_.upper() for id_ in asked))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildkit.errors import NothingSelectedError, UsageError
+from buildkit.near import listed, nothing
 from buildkit.prebuilt import facts, instances
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from buildkit.prebuilt.facts import Entry
     from buildkit.prebuilt.question import Query
@@ -20,8 +21,6 @@ ARM = "inference_graviton"
 ARM_FRAMEWORK = "-arm64"
 APART = (EIA, ARM)
 """Purposes that nobody means who does not say so."""
-MOST = 12
-"""Names that an error lists."""
 
 
 def fitting(query: Query) -> Entries:
@@ -149,22 +148,3 @@ def _narrow(
 
 def _name(found: Entries) -> str:
     return f"`{found[0].framework}` {found[0].names[0]}".rstrip()
-
-
-def nothing(message: str, wanted: str, known: Iterable[str]) -> NothingSelectedError:
-    """The error for a name that is not known, with those that are near."""
-    options = tuple(known)
-    if not options:
-        return NothingSelectedError(message, hint="leave it out")
-    from difflib import get_close_matches  # noqa: PLC0415 - an answer has no need of it
-
-    near = get_close_matches(wanted, options, n=3)
-    return NothingSelectedError(
-        message, hint=listed("did you mean", near) if near else listed("there is", options)
-    )
-
-
-def listed(what: str, names: Sequence[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[-MOST:])
-    more = f", and {len(names) - MOST} more" if len(names) > MOST else ""
-    return f"{what}: {shown}{more}"

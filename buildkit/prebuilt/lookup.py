@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildkit.errors import UsageError
-from buildkit.prebuilt import choose, facts, instances
+from buildkit.near import listed, nothing
+from buildkit.prebuilt import choose, facts, instances, naming
 from buildkit.prebuilt.question import Answer, Query
 
 if TYPE_CHECKING:
@@ -48,12 +49,12 @@ def look_up(query: Query) -> Answer:
     region = facts.regions().get(query.region)
     if region is None:
         known = facts.regions()
-        raise choose.nothing(f"AWS has no images in `{query.region}`", query.region, known)
+        raise nothing(f"AWS has no images in `{query.region}`", query.region, known)
     found = choose.fitting(query)
     there = tuple(e for e in found if query.region in facts.regions_of(e.accounts))
     if not there:
         near = sorted(frozenset().union(*(facts.regions_of(e.accounts) for e in found)))
-        raise choose.nothing(f"{_told(query)} is not in {query.region}", query.region, near)
+        raise nothing(f"{_told(query)} is not in {query.region}", query.region, near)
     answers = tuple(_answer(entry, query, region) for entry in there)
     if len({answer.uri for answer in answers}) > 1:
         raise _several(query, there)
@@ -61,17 +62,9 @@ def look_up(query: Query) -> Answer:
 
 
 def _answer(entry: Entry, query: Query, region: facts.Region) -> Answer:
-    python, base = entry.python or "", next(iter(entry.bases), "")
-    words = {
-        "version": query.version or entry.names[0],
-        "device": entry.device or "",
-        "python": python,
-        "-python": f"-{python}" if query.python else "",
-        "digits": python.removeprefix("py"),
-        "base": _number(query.base_framework or base),
-        "full_base": _number(base),
-    }
-    tag, repository = entry.tag.format_map(words), entry.repository.format_map(words)
+    repository, tag = naming.named(
+        entry, query.version, query.base_framework, with_python=query.python is not None
+    )
     if query.container_version is not None:
         if entry.framework not in ADDABLE:
             raise UsageError(
@@ -97,12 +90,8 @@ def _answer(entry: Entry, query: Query, region: facts.Region) -> Answer:
         purpose=entry.purpose,
         device=entry.device,
         python=entry.python,
-        base_framework=base or None,
+        base_framework=next(iter(entry.bases), None),
     )
-
-
-def _number(base: str) -> str:
-    return base.removeprefix("pytorch").removeprefix("tensorflow")
 
 
 def _several(query: Query, found: tuple[Entry, ...]) -> UsageError:
@@ -115,7 +104,7 @@ def _several(query: Query, found: tuple[Entry, ...]) -> UsageError:
     open_ = [(name, values) for name, told, values in asked if told is None and len(values) > 1]
     return UsageError(
         f"{len(found)} images of AWS are {_told(query)}: say {' and '.join(n for n, _ in open_)}",
-        hint="; ".join(choose.listed(name, sorted(values)) for name, values in open_),
+        hint="; ".join(listed(name, sorted(values)) for name, values in open_),
     )
 
 
