@@ -73,7 +73,7 @@ def _option(name: str, help_: str, metavar: str) -> Callable[[options.Command], 
 )
 @_option("--framework", "With --list: of this name, or pattern.", "NAME")
 @click.option("--explain", metavar="URI", help="Take the URI of an image apart.")
-@options.FILE
+@options.FILE_AS_TEXT
 @options.JSON
 def command(**given: Any) -> None:
     """Print one URI of an image, and nothing else.

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from buildkit.errors import UsageError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 OWN, PREBUILT, LIST, EXPLAIN = "an own image", "--prebuilt", "--list", "--explain"
 GOES_WITH = {  # what only some of the four can be asked with
@@ -39,7 +36,7 @@ INSTEAD = {  # the next thing to type, where it is not to leave the option out
 
 
 class Asked(NamedTuple):
-    file: Path
+    file: str
     as_json: bool
     target: str | None
     prebuilt: bool

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from buildkit import options
 from buildkit.commands import uri_rows
 from buildkit.releases import ledger, published
 
@@ -54,8 +54,8 @@ def _rows(given: Mapping[str, Any]) -> list[Row]:
     """Own images and AWS's; without --prebuilt, a name of both is an own one."""
     if given.get("prebuilt"):
         return list(uri_rows.prebuilt())
-    book = ledger.beside(Path(given.get("file") or "images.toml"))
-    own = list(uri_rows.own(published.places(book.read())))
+    book = ledger.file_beside(given.get("file") or options.IMAGES)
+    own = list(uri_rows.own(published.places(ledger.read_file(book))))
     target = given.get("target")
     if any(target in (row.framework, row.id) for row in own):
         return [row for row in own if target in (row.framework, row.id)]

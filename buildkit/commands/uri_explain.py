@@ -30,7 +30,7 @@ DEVICES = ("cpu", "gpu", "neuron", "neuronx")
 def answer(asked: Asked) -> None:
     assert asked.explain is not None
     parts = reverse.parse(asked.explain)
-    places = published.places(ledger.beside(asked.file).read())
+    places = published.places(ledger.read_file(ledger.file_beside(asked.file)))
     document: dict[str, Any] = {
         "uri": parts.uri,
         "whose": AWS if parts.account and reverse.homes(parts.account) else UNKNOWN,

@@ -21,7 +21,9 @@ COLUMNS = (
 
 
 def answer(asked: Asked) -> None:
-    own = () if asked.prebuilt else published.places(ledger.beside(asked.file).read())
+    own = (
+        () if asked.prebuilt else published.places(ledger.read_file(ledger.file_beside(asked.file)))
+    )
     wanted = uri_rows.Filter(
         asked.framework, asked.version, asked.purpose, asked.device, asked.python, asked.region
     )

@@ -26,16 +26,24 @@ def answer(asked: Asked) -> None:
         account=asked.account,
         region=asked.region,
     )
-    found = published.find(published.places(ledger.beside(asked.file).read()), wanted)
+    found = published.find(
+        published.places(ledger.read_file(ledger.file_beside(asked.file))), wanted
+    )
     place = found.place
     if asked.version not in (None, place.image.version):
         older = f", the newest: there is {', '.join(found.others)}, too" if found.others else ""
         console.say(f"{asked.version} is {place.image.version}{older}")
     if asked.verify:
+        from pathlib import Path  # noqa: PLC0415 - and this, too
+
         from buildkit.commands import uri_verify  # noqa: PLC0415 - it loads what talks to AWS
 
         uri_verify.verify(
-            asked.file, place.host, place.image.repository, place.image.tag, place.image.digest
+            Path(asked.file),
+            place.host,
+            place.image.repository,
+            place.image.tag,
+            place.image.digest,
         )
     if asked.as_json:
         click.echo(json.dumps(_document(place, verified=asked.verify), indent=2))

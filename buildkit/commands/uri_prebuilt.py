@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING
 
@@ -40,12 +39,21 @@ def answer(asked: Asked) -> None:
     )
     document, uri = found._asdict(), found.uri
     if asked.verify:
+        from pathlib import Path  # noqa: PLC0415
+
         from buildkit.commands import uri_verify  # noqa: PLC0415 - it loads what talks to AWS
 
-        digest = uri_verify.verify(asked.file, found.host, found.repository, found.tag or UNTAGGED)
+        digest = uri_verify.verify(
+            Path(asked.file), found.host, found.repository, found.tag or UNTAGGED
+        )
         uri = f"{found.host}/{found.repository}@{digest}"
         document |= {"digest": digest, "digest_uri": uri}
-    click.echo(json.dumps(document, indent=2) if asked.as_json else uri)
+    if asked.as_json:
+        import json  # noqa: PLC0415 - it takes long to load, too
+
+        click.echo(json.dumps(document, indent=2))
+    else:
+        click.echo(uri)
 
 
 def _region() -> str:

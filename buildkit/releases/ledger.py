@@ -31,14 +31,8 @@ class Ledger:
     path: Path
 
     def read(self) -> tuple[Release, ...]:
-        """All records, the oldest first; none without a file.
-
-        Raises ToolError that names the line of the first that is not understood.
-        """
-        lines = enumerate(self._text().split("\n"), 1)
-        releases = [self._parsed(number, line) for number, line in lines if line.strip()]
-        found = {each.id: each for each in releases}  # a merge may leave a line twice
-        return tuple(found[id_] for id_ in sorted(found))
+        """All records, the oldest first; none without a file. Raises ToolError, as `read_file`."""
+        return read_file(os.fspath(self.path))
 
     def append(self, release: Release) -> None:
         """Add a record. Raises ToolError if the file cannot be written.
@@ -46,7 +40,7 @@ class Ledger:
         What is there stays as it is, also where it is not understood.
         """
         with self._alone():
-            before = self._text()
+            before = _text(os.fspath(self.path))
             # What a broken line lacks is not made up for: the record gets a line of its own.
             apart = "\n" if before and not before.endswith("\n") else ""
             files.write_text(
@@ -55,34 +49,6 @@ class Ledger:
                 hint="make room, or mend access; then add this line to it yourself: "
                 + text(release),
             )
-
-    def _text(self) -> str:
-        try:
-            # Line ends as they are: what is there is written again.
-            return self.path.read_bytes().decode()
-        except FileNotFoundError:
-            return ""
-        except (OSError, UnicodeDecodeError) as error:
-            raise ToolError(
-                f"{self.path} cannot be read: {error}",
-                hint=f"mend it: `git log -p {self.path.name}` shows what it was",
-            ) from error
-
-    def _parsed(self, number: int, line: str) -> Release:
-        try:
-            document: Any = json.loads(line)
-            if document["format"] != FORMAT:
-                raise ToolError(
-                    f"{self.path}:{number} has format {document['format']!r}, this tool reads "
-                    f"{FORMAT}",
-                    hint="use the tool that wrote it, or a newer one",
-                )
-            return typed.read(Release, document)
-        except (ValueError, KeyError, TypeError) as error:
-            raise ToolError(
-                f"{self.path}:{number} is not a record that this tool understands: {error}",
-                hint=f"mend or remove the line: `git log -p {self.path.name}` shows what it was",
-            ) from error
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -98,6 +64,53 @@ class Ledger:
 def beside(file: Path) -> Ledger:
     """The ledger of a project, by the path of its images.toml."""
     return Ledger(path=file.with_name(NAME))
+
+
+def file_beside(file: str) -> str:
+    """The path of that ledger."""
+    return os.path.join(os.path.dirname(file), NAME)  # noqa: PTH118, PTH120 - see `read_file`
+
+
+def read_file(path: str) -> tuple[Release, ...]:
+    """All records of a file, the oldest first; none without it.
+
+    The path is text: pathlib takes long to load, and `buildkit uri` has no other need of it.
+    Raises ToolError that names the line of the first that is not understood.
+    """
+    lines = enumerate(_text(path).split("\n"), 1)
+    releases = [_parsed(path, number, line) for number, line in lines if line.strip()]
+    found = {each.id: each for each in releases}  # a merge may leave a line twice
+    return tuple(found[id_] for id_ in sorted(found))
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            # Line ends as they are: what is there is written again.
+            return file.read().decode()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ToolError(
+            f"{path} cannot be read: {error}",
+            hint=f"mend it: `git log -p {NAME}` shows what it was",
+        ) from error
+
+
+def _parsed(path: str, number: int, line: str) -> Release:
+    try:
+        document: Any = json.loads(line)
+        if document["format"] != FORMAT:
+            raise ToolError(
+                f"{path}:{number} has format {document['format']!r}, this tool reads {FORMAT}",
+                hint="use the tool that wrote it, or a newer one",
+            )
+        return typed.read(Release, document)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ToolError(
+            f"{path}:{number} is not a record that this tool understands: {error}",
+            hint=f"mend or remove the line: `git log -p {NAME}` shows what it was",
+        ) from error
 
 
 def text(release: Release) -> str:
