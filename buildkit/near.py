@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 MOST = 12
 """Names that an error lists."""
+SHORTEST = 2
 LONGEST = 80
 """Characters of a name that an error repeats."""
 
@@ -22,7 +23,10 @@ def nothing(message: str, wanted: str, known: Iterable[str]) -> NothingSelectedE
     options = tuple(known)
     if not options:
         return NothingSelectedError(message, hint="leave it out")
-    near = get_close_matches(wanted[:LONGEST], options, n=3)
+    word = wanted[:LONGEST].lower()
+    near = get_close_matches(word, options, n=3)
+    if len(word) >= SHORTEST:  # `tei` is not like `huggingface-tei`, but in it
+        near = near or [name for name in options if word in name]
     return NothingSelectedError(
         message, hint=listed("did you mean", near) if near else listed("there is", options)
     )

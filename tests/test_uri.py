@@ -8,12 +8,11 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-import click
 import pytest
+from click.shell_completion import ShellComplete
 
 from buildkit import cli, delivery, schema
 from buildkit.commands import uri_complete
-from buildkit.commands.uri import command
 from buildkit.errors import Exit
 from buildkit.prebuilt import facts, listing
 from buildkit.releases import ledger
@@ -71,7 +70,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         ("sklearn --version 1.7.2 --python 3.11", f"{IRELAND}/sklearn:1.7.2-cpu-py311", ""),
         ("sklearn --version 1.7.2 --device cpu --python py313 --region us-east-1", f"{VIRGINIA}/sklearn:1.7.2-cpu-py313", ""),
-        ("sklearn --version 1.7 --python 3.11", f"{IRELAND}/sklearn:1.7.10-cpu-py311", "1.7 is 1.7.10, the newest: there is 1.7.2, too\n"),
+        ("sklearn --version 1.7 --python 3.11", f"{IRELAND}/sklearn:1.7.10-cpu-py311", "1.7 is 1.7.10, the newest: there is, too: `1.7.2`\n"),
         ("sklearn --version 2 --account 444455556666", f"{OTHERS}/sklearn:2.0.0-cpu-py311", "2 is 2.0.0\n"),
         ("sklearn-1.7.2-cpu-py311", f"{IRELAND}/sklearn:1.7.2-cpu-py311", ""),
         ("sklearn-*-py313 --digest", f"{IRELAND}/sklearn@{digest('b')}", ""),
@@ -91,6 +90,7 @@ def test_an_own_image_is_found(
 @pytest.mark.parametrize(
     "case",
     [
+        ("pytorch", Exit.NOTHING_SELECTED, "`pytorch` is not published", "`--prebuilt`"),
         ("sklern", Exit.NOTHING_SELECTED, "`sklern` is not published", "did you mean: `sklearn`"),
         ("sklearn-1.7.2-cpu-py312", Exit.NOTHING_SELECTED, "is not published", "`sklearn-1.7.2-cpu-py311`"),
         ("sklearn --version 1.8", Exit.NOTHING_SELECTED, "`sklearn` 1.8 is not published", "`1.7.10`"),
@@ -381,33 +381,31 @@ def test_what_is_no_uri_is_refused(project: Path, uri: str, capsys: Captured) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "incomplete", "wanted"),
+    ("line", "wanted"),
     [
-        ("target", {}, "sk", ["sklearn", "sklearn-1.7.2-cpu-py311", "sklearn-1.7.2-cpu-py313", "sklearn-1.7.10-cpu-py311", "sklearn-2.0.0-cpu-py311"]),
-        ("target", {"prebuilt": True}, "pytorch-n", ["pytorch-neuron"]),
-        ("framework", {"listing": True}, "xgb", ["xgboost-neo", "xgboost"]),
-        ("version", {"target": "sklearn"}, "1.", ["1.7.2", "1.7.10"]),
-        ("version", {"target": "pytorch", "prebuilt": True}, "2.3", ["2.3.0", "2.3"]),
-        ("version", {"target": "pytorch", "region": "us-isob-east-1"}, "2.9", ["2.9.0", "2.9"]),
-        ("region", {"target": "sklearn"}, "", ["eu-west-1", "us-east-1"]),
-        ("region", {"target": "pytorch-smp"}, "us-", ["us-east-1", "us-east-2", "us-west-1", "us-west-2"]),
-        ("purpose", {"target": "pytorch", "prebuilt": True}, "inf", ["inference", "inference_graviton"]),
-        ("device", {"target": "pytorch", "prebuilt": True, "version": "2.3"}, "", ["cpu", "gpu"]),
-        ("python", {"target": "sklearn", "version": "1.7.2"}, "3.", ["3.11", "3.13"]),
-        ("base_framework", {"target": "huggingface", "version": "4.28"}, "py", ["pytorch2.0.0", "pytorch2.0"]),
-        ("container_version", {}, "", []),
-        ("version", {"target": "no such"}, "", []),
+        ("sk", ["sklearn", "sklearn-1.7.2-cpu-py311", "sklearn-1.7.2-cpu-py313", "sklearn-1.7.10-cpu-py311", "sklearn-2.0.0-cpu-py311"]),
+        ("--prebuilt pytorch-n", ["pytorch-neuron"]),
+        ("--list --framework xgb", ["xgboost-neo", "xgboost"]),
+        ("sklearn --version 1.", ["1.7.2", "1.7.10"]),
+        ("sklearn-2.0.0-cpu-py311 --version 1", []),
+        ("pytorch --prebuilt --version 2.", ["2.0.0", "2.0.1", "2.0", "2.1.0", "2.1", "2.2.0", "2.2", "2.3.0", "2.3", "2.4.0", "2.4", "2.5.1", "2.5", "2.6.0", "2.6", "2.2.1", "2.7.1", "2.7", "2.8.0", "2.8", "2.9.0", "2.9", "2.10.0", "2.10"]),
+        ("pytorch --region us-isob-east-1 --version 2.9", ["2.9.0", "2.9"]),
+        ("sklearn --region ", ["eu-west-1", "us-east-1"]),
+        ("pytorch-smp --region us-", ["us-east-1", "us-east-2", "us-west-1", "us-west-2"]),
+        ("--prebuilt pytorch --purpose inf", ["inference", "inference_graviton"]),
+        ("--prebuilt pytorch --version=2.3 --device ", ["cpu", "gpu"]),
+        ("sklearn --version 1.7.2 --python 3.", ["3.11", "3.13"]),
+        ("huggingface --version 4.28 --base-framework py", ["pytorch2.0.0", "pytorch2.0"]),
+        ("spark --container-version ", []),
+        ("nosuch --version ", []),
+        ("--reg", ["--region"]),
     ],
 )  # fmt: skip
-def test_words_are_completed(
-    project: Path, name: str, given: dict[str, Any], incomplete: str, wanted: list[str]
-) -> None:
-    assert uri_complete.complete(name, given, incomplete) == wanted
-    parameter = next(each for each in command.params if each.name == name)
-    with click.Context(command) as context:
-        context.params.update(given)
-        items = parameter.shell_complete(context, incomplete)
-    assert [item.value for item in items] == wanted
+def test_words_are_completed(project: Path, line: str, wanted: list[str]) -> None:
+    *arguments, incomplete = ["uri", *line.split(" ")]
+    shell = ShellComplete(cli.cli, {}, "buildkit", "_BUILDKIT_COMPLETE")
+    found = [item.value for item in shell.get_completions(arguments, incomplete)]
+    assert sorted(found) == sorted(wanted)
 
 
 def test_a_completion_prints_no_error(project: Path) -> None:

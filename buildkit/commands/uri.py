@@ -27,7 +27,10 @@ def _complete(name: str) -> Completion:
     ) -> list[str | CompletionItem]:
         from buildkit.commands import uri_complete  # noqa: PLC0415 - only when a shell asks
 
-        return [*uri_complete.complete(name, context.params, incomplete)]
+        given = dict(context.params)
+        # An option that still lacks its word keeps click from giving TARGET its own.
+        given["target"] = given.get("target") or next(iter(context.args), None)
+        return [*uri_complete.complete(name, given, incomplete)]
 
     return complete
 

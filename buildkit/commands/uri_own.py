@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from buildkit import console
+from buildkit.near import listed
 from buildkit.releases import ledger, published
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def answer(asked: Asked) -> None:
     )
     place = found.place
     if asked.version not in (None, place.image.version):
-        older = f", the newest: there is {', '.join(found.others)}, too" if found.others else ""
+        older = f", the newest: {listed('there is, too', found.others)}" if found.others else ""
         console.say(f"{asked.version} is {place.image.version}{older}")
     if asked.verify:
         from pathlib import Path  # noqa: PLC0415 - and this, too

@@ -72,8 +72,21 @@ def _by_purpose(found: Entries, query: Query) -> Entries:
     if wanted is None:
         plain = tuple(entry for entry in found if entry.purpose not in APART)
         return plain or found
+    if wanted == ARM != query.purpose and not any(e.purpose == ARM for e in found):
+        raise _nothing_for_arm(found, query.instance_type)
     return _narrow(found, "purpose", wanted, lambda e: e.purpose in (wanted, facts.ANY),
                    lambda e: (e.purpose,))  # fmt: skip
+
+
+def _nothing_for_arm(found: Entries, machine: str | None) -> NothingSelectedError:
+    framework = found[0].framework
+    versions = dict.fromkeys(e.names[0] for e in facts.entries(framework) if e.purpose == ARM)
+    return NothingSelectedError(
+        f"{_name(found)} is not there for ARM, such as `{machine}`",
+        hint=listed("for ARM there is", tuple(versions))
+        if versions
+        else "take an instance type without a `g` after its number",
+    )
 
 
 def _on_architecture(wanted: str | None, framework: str, instance_type: str) -> str | None:

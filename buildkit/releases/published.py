@@ -132,11 +132,9 @@ def _by_name(known: Sequence[Place], name: str) -> Sequence[Place]:
     if not fits:
         names = sorted({each.image.name for each in known})
         ids = sorted({each.image.target for each in known})
-        raise nothing(
-            f"`{name}` is not published: no image of the ledger is called so, and no target",
-            name,
-            ids if "-" in name else names,
-        )
+        message = f"`{name}` is not published: no image of the ledger is called so, and no target"
+        error = nothing(message, name, ids if "-" in name else names)
+        raise NothingSelectedError(message, hint=f"{error.hint}; AWS's own images: `--prebuilt`")
     return fits
 
 
