@@ -45,8 +45,9 @@ def published(version: str, letter: str, *hosts: str, **changes: Any) -> Any:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A ledger, and no images.toml: `uri` reads the ledger alone."""
     monkeypatch.chdir(tmp_path)
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "BUILDKIT_REGISTRY"):
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_ECR"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
     book = ledger.beside(tmp_path / "images.toml")
     book.append(release(published("1.7.2", "a"), published("1.7.2", "b", python="3.13")))
     book.append(release(published("1.7.10", "c"), published("2.0.0", "d", OTHERS)))
@@ -206,6 +207,8 @@ def test_the_region_of_the_environment_is_taken_and_told(
     out, err = capsys.readouterr()
     assert (out, "hint: `--region eu-west-1`, or set AWS_REGION" in err) == ("", True)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    assert cli.run([*PYTORCH, "--region", ""]) == Exit.NOTHING_SELECTED  # of a variable not set
+    assert capsys.readouterr().out == ""
     monkeypatch.setenv("AWS_REGION", "cn-north-1")
     assert cli.run(PYTORCH) == Exit.DONE
     assert capsys.readouterr() == (f"{CHINA}\n", "the region is cn-north-1, by AWS_REGION\n")

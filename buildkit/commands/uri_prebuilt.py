@@ -25,7 +25,7 @@ def answer(asked: Asked) -> None:
     found = look_up(
         Query(
             framework=asked.target,
-            region=asked.region or _region(),
+            region=_region() if asked.region is None else asked.region,
             version=asked.version,
             python=asked.python,
             device=asked.device,
