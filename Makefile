@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: help setup quickstart build-all test lint unit e2e test-uri prebuilt frameworks contract-report public-scripts docs engine-up engine-down bench bench-serving bench-publish kills measure clean
+.PHONY: help setup quickstart build-all test lint unit e2e test-uri prebuilt bench-uri frameworks contract-report public-scripts docs engine-up engine-down bench bench-serving bench-publish kills measure clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -42,6 +42,9 @@ e2e: setup ## Tests on a real engine, with real images and a real registry
 
 test-uri: setup ## Compare all of AWS's image URIs with the SageMaker SDK's answers
 	@AWS_DEFAULT_REGION=us-east-1 PYTHONPATH=. "$$(scripts/sdk core)" tests/uri/compare.py
+
+bench-uri: setup ## Measure `buildkit uri` against the SageMaker SDK and bare Python
+	@$(BIN)/python scripts/bench_uri.py "$$(scripts/sdk core)"
 
 prebuilt: setup ## Write buildkit/prebuilt/images.txt anew from the SageMaker SDK; prints what changes
 	@"$$(scripts/sdk core)" scripts/prebuilt.py

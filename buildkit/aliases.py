@@ -68,13 +68,28 @@ def decide(
     """
     moves, refusals = [], []
     for alias, candidates in _candidates(target, tags, held_back).items():
-        grammar = next((each for each in (_semantic, _python) if _all(each, candidates)), None)
-        if grammar is None:
+        if not candidates:
+            continue
+        found = newest(candidates)
+        if found is None:
             refusals.append(_refusal(alias, candidates))
-        elif candidates:
-            newest = max(candidates, key=lambda each: _rank(grammar(each.version), each))
-            moves.append(Move(alias=alias, tag=newest.tag))
+        else:
+            moves.append(Move(alias=alias, tag=found.tag))
     return Decision(moves=tuple(moves), refusals=tuple(refusals))
+
+
+def candidate(tag: str, version: str) -> Candidate:
+    """An image by its tag, and its version with a revision, if it has one."""
+    framework_version, revision = names.split_revision(version)
+    return Candidate(tag=tag, version=_read(framework_version), revision=int(revision or -1))
+
+
+def newest(candidates: Sequence[Candidate]) -> Candidate | None:
+    """The newest of one or more, by one grammar for all; None where no grammar reads all."""
+    grammar = next((each for each in (_semantic, _python) if _all(each, candidates)), None)
+    if grammar is None:
+        return None
+    return max(candidates, key=lambda each: _rank(grammar(each.version), each))
 
 
 def _candidates(
@@ -89,13 +104,9 @@ def _candidates(
     for tag in sorted(set(tags)):
         if (version := families.version_of(target.family, tag)) is None:
             continue
-        framework_version, revision = names.split_revision(version)
-        candidate = Candidate(
-            tag=tag, version=_read(framework_version), revision=int(revision or -1)
-        )
         for alias in families.aliases_of(target.family, version):
             if alias in found and tag not in held_back.get(alias, ()):
-                found[alias].append(candidate)
+                found[alias].append(candidate(tag, version))
     return found
 
 
@@ -128,7 +139,7 @@ def _python(text: str) -> Order | None:
 
 
 def _all(grammar: Grammar, candidates: Iterable[Candidate]) -> bool:
-    return all(grammar(candidate.version) is not None for candidate in candidates)
+    return all(grammar(each.version) is not None for each in candidates)
 
 
 def _rank(order: Order | None, candidate: Candidate) -> tuple[object, ...]:

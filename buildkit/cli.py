@@ -26,7 +26,7 @@ COMMANDS = {  # in the order of the pipeline
     "diff": "Show what is different in two published images.",
     "promote": "Move an alias to a released image, or copy it to another repository.",
     "rollback": "Move an alias back to the image that it named before.",
-    "uri": "Print the URI of a published target.",
+    "uri": "Print the URI of a published image, or of one of AWS's.",
     "repo": "Keep the repositories of ECR as images.toml says.",
     "explain": "Explain a clause of the contract.",
 }
@@ -73,6 +73,7 @@ def cli() -> None:
       buildkit explain SERVE-02
       buildkit rollback sklearn:latest-cpu-py311
       docker pull "$(buildkit uri sklearn-1.7.2-cpu-py311)"
+      buildkit uri pytorch --prebuilt --version 2.3 --purpose training --device gpu
     """  # noqa: D301 - to click a backspace means "keep these lines"
 
 

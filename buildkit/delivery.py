@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from buildkit.moving import Held
     from buildkit.places import Place
     from buildkit.repositories import Wanted
+    from buildkit.schema import Registry as RegistryTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +108,12 @@ class Reached:
 
 def written(config: Config) -> tuple[str, ...]:
     """The hosts of the registries that images.toml names; perhaps none."""
-    named = config.registry.host or (config.registry.account and config.registry.region)
-    return tuple(each.host for each in places.places(config.registry, ())) if named else ()
+    return tuple(_written(config.registry))
+
+
+def registry(options: RegistryTable, host: str) -> Registry:
+    """A registry as `[registry]` has it, if it does, of which nothing is asked yet."""
+    return _registry(_place(options, host))
 
 
 def reach(
@@ -118,10 +123,20 @@ def reach(
 
     Raises the errors of `to`.
     """
-    options = config.registry
-    own = {each.host: each for each in places.places(options, ())} if written(config) else {}
-    found = [own.get(host) or places.places(options, (host,))[0] for host in hosts]
-    return _reach(config, found, targets)
+    return _reach(config, [_place(config.registry, host) for host in hosts], targets)
+
+
+def _written(options: RegistryTable) -> dict[str, Place]:
+    named = options.host or (options.account and options.region)
+    return {each.host: each for each in places.places(options, ())} if named else {}
+
+
+def _place(options: RegistryTable, host: str) -> Place:
+    return _written(options).get(host) or places.places(options, (host,))[0]
+
+
+def _registry(place: Place) -> Registry:
+    return Registry(wire=Wire(host=place.host, login=_login(place)))
 
 
 def _reach(
@@ -129,7 +144,7 @@ def _reach(
 ) -> tuple[Reached, ...]:
     ours = any(each.api is Api.ECR for each in found)
     kept = {each.name: each for each in stock.wanted(config, targets)} if ours else {}
-    registries = [Registry(wire=Wire(host=each.host, login=_login(each))) for each in found]
+    registries = [_registry(each) for each in found]
     with ThreadPoolExecutor(max_workers=max(1, len(registries))) as pool:
         list(pool.map(Registry.check, registries))
     table = config.registry.repositories

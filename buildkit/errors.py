@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class Exit(IntEnum):
@@ -40,8 +40,7 @@ class UsageError(BuildkitError):
     code = Exit.USAGE
 
 
-@dataclass(frozen=True, kw_only=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong in images.toml: where (`path`), and what."""
 
     path: tuple[str | int, ...]

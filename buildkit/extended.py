@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from buildkit import names
 from buildkit.errors import BuildkitError
-from buildkit.prebuilt.lookup import image_uri
+from buildkit.prebuilt.lookup import look_up
+from buildkit.prebuilt.question import Query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +40,7 @@ def base(table: PrebuiltTable, words: Mapping[str, str], platform: str, region: 
             raise ValueError(f"AWS has no image for {words['purpose']} on {platform}")
         asked["purpose"] = PURPOSES[words["purpose"], platform]
     try:
-        return image_uri(region=region, **asked)
+        return look_up(Query(region=region, **asked)).uri
     except BuildkitError as error:
         given = ", ".join(
             f'{key.replace("_", "-")} = "{value}"' for key, value in asked.items() if value

@@ -9,8 +9,6 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 REPOSITORY = re.compile(rf"{COMPONENT}(?:/{COMPONENT})*")
@@ -22,11 +20,6 @@ REFERENCE = re.compile(
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
 MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
-ECR_HOST = re.compile(
-    r"(?P<account>[0-9]{12})\.dkr(?P<style>[.-])ecr(?P<fips>-fips)?"
-    r"\.(?P<region>[a-z0-9-]+)\.(?P<suffix>[a-z0-9.-]+)"
-)
-"""An ECR registry's name (ECR user guide, "Private registries"); dual-stack writes `dkr-ecr`."""
 LONGEST_IMAGE = 1024
 ID = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]*")
@@ -109,6 +102,11 @@ def header(text: str) -> str:
 
 def requirement(text: str) -> str:
     """A PEP 508 requirement without credentials: it would stay in the image's history."""
+    from packaging.requirements import (  # noqa: PLC0415 - few need it, and it takes long to load
+        InvalidRequirement,
+        Requirement,
+    )
+
     try:
         parsed = Requirement(text)
     except InvalidRequirement as error:

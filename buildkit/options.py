@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -13,12 +12,23 @@ from buildkit.errors import NothingSelectedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from click.shell_completion import CompletionItem
 
     from buildkit.releases.record import Release
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
+IMAGES = "images.toml"
+
+
+class _Path(click.Path):
+    """A path as pathlib has it, which takes long to load: `uri` for one does not wait for it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        from pathlib import Path  # noqa: PLC0415
+
+        return Path(os.fsdecode(super().convert(value, param, ctx)))
 
 
 def complete_targets(
@@ -27,8 +37,8 @@ def complete_targets(
     from buildkit import config, matrix  # noqa: PLC0415 - only when a shell asks
 
     try:
-        path = Path(context.params.get("file") or "images.toml")
-        return [t.id for t in matrix.expand(config.read(path)) if t.id.startswith(incomplete)]
+        found = matrix.expand(config.read(_images(context)))
+        return [t.id for t in found if t.id.startswith(incomplete)]
     except Exception:  # noqa: BLE001 - a completion must never print an error into a prompt
         return []
 
@@ -52,9 +62,15 @@ def _releases(context: click.Context) -> tuple[Release, ...]:
     from buildkit.releases import ledger  # noqa: PLC0415 - only when a shell asks
 
     try:
-        return ledger.beside(Path(context.params.get("file") or "images.toml")).read()
+        return ledger.beside(_images(context)).read()
     except Exception:  # noqa: BLE001 - as above
         return ()
+
+
+def _images(context: click.Context) -> Path:
+    from pathlib import Path  # noqa: PLC0415 - only when a shell asks
+
+    return Path(context.params.get("file") or IMAGES)
 
 
 def complete_clauses(
@@ -69,6 +85,8 @@ def known_clauses(
     _context: click.Context, _parameter: click.Parameter, asked: tuple[str, ...]
 ) -> tuple[str, ...]:
     """The ids of clauses, as the contract spells them. Raises NothingSelectedError."""
+    from difflib import get_close_matches  # noqa: PLC0415
+
     from buildkit.contract.catalogue import clauses  # noqa: PLC0415 - not for other commands
 
     ids = tuple(dict.fromkeys(id_.upper() for id_ in asked))
@@ -87,18 +105,23 @@ def is_given(name: str) -> bool:
     return click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
-FILE = click.option(
-    "--file",
-    "-f",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("images.toml"),
-    show_default=True,
-    help="The file that says which images there are.",
-)
+def _file(type_: click.Path) -> Callable[[Command], Command]:
+    return click.option(
+        "--file",
+        "-f",
+        type=type_,
+        default=IMAGES,
+        show_default=True,
+        help="The file that says which images there are.",
+    )
+
+
+FILE = _file(_Path(dir_okay=False))
+FILE_AS_TEXT = _file(click.Path(dir_okay=False))
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 DIST = click.option(
     "--dist",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=_Path(file_okay=False),
     help="Where the records of each target are kept.  [default: dist/ beside the file]",
 )
 SELECT = click.argument("select", nargs=-1, shell_complete=complete_targets)
@@ -114,13 +137,13 @@ JOBS = click.option(
 JUNIT = click.option(
     "--junit",
     "junit_file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=_Path(dir_okay=False),
     help="Write a JUnit report to this file.",
 )
 HTML = click.option(
     "--html",
     "html_file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=_Path(dir_okay=False),
     help="Write a page to look at, all in this one file.",
 )
 REGISTRY = click.option(
@@ -151,21 +174,21 @@ SUBSTITUTE = click.option(
 )
 CA_BUNDLE = click.option(
     "--ca-bundle",
-    type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path),
+    type=_Path(exists=True, dir_okay=False, resolve_path=True),
     envvar=["BUILDKIT_CA_BUNDLE", "PIP_CERT", "SSL_CERT_FILE"],
     show_envvar=True,
     help="Certificates to trust while building.",
 )
 PIP_CONFIG = click.option(
     "--pip-config",
-    type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path),
+    type=_Path(exists=True, dir_okay=False, resolve_path=True),
     envvar="BUILDKIT_PIP_CONFIG",
     show_envvar=True,
     help="A pip.conf for the build: index, credentials.",
 )
 WHEELS = click.option(
     "--wheels",
-    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
+    type=_Path(exists=True, file_okay=False, resolve_path=True),
     envvar="BUILDKIT_WHEELS",
     show_envvar=True,
     help="A folder of wheels that the build may install from.",

@@ -18,6 +18,7 @@ import botocore.session
 
 from buildkit import names
 from buildkit.errors import UsageError
+from buildkit.hosts import ECR_HOST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,7 +82,7 @@ def places(registry: Registry, hosts: Sequence[str]) -> tuple[Place, ...]:
 
 def private(host: str) -> Place | None:
     """The registry of ECR with this name, anybody's; None if the name is none of AWS's."""
-    match = names.ECR_HOST.fullmatch(host.partition(":")[0])
+    match = ECR_HOST.fullmatch(host.partition(":")[0])
     if match is None:
         return None
     partition = partition_of(match["region"])
@@ -162,7 +163,7 @@ def _named(host: str, registry: Registry) -> Place:
         ) from error
     if found := private(host):
         return replace(found, profile=registry.profile)
-    if names.ECR_HOST.match(host):
+    if ECR_HOST.match(host):
         raise UsageError(
             f"`{host}` looks like a registry of ECR, and is none",
             hint="ECR's are called `<account>.dkr.ecr.<region>.amazonaws.com`, or as AWS calls "

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from buildkit import files
 from buildkit.errors import ToolError
 from buildkit.model import Built, Published, Rendered, Report, Verified
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FORMAT = 1
 """Raised when a record changes so that an older tool would misread it."""
@@ -50,7 +51,8 @@ class Records:
             "format": FORMAT,
             kind.name: TypeAdapter(kind.type).dump_python(value, mode="json"),
         }
-        write_text(self.of(target_id) / f"{kind.name}.json", json.dumps(document, indent=2) + "\n")
+        path = self.of(target_id) / f"{kind.name}.json"
+        files.write_text(path, json.dumps(document, indent=2) + "\n")
 
     def find(self, kind: Kind[Value], target_id: str) -> Value | None:
         """Read a record, None if there is none. Raises ToolError if it cannot be understood."""
@@ -73,28 +75,3 @@ class Records:
 
     def forget(self, kind: Kind[Value], target_id: str) -> None:
         (self.of(target_id) / f"{kind.name}.json").unlink(missing_ok=True)
-
-
-def write_text(
-    path: Path,
-    text: str,
-    hint: str = "make room, or name another folder with `--dist` or `--output`",
-) -> None:
-    """Write a file at once or not at all. Raises ToolError."""
-    try:
-        _write(path, text)
-    except OSError as error:
-        raise ToolError(f"{path} cannot be written: {error.strerror}", hint=hint) from error
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)  # noqa: PTH101 - mkstemp made it private
-        os.replace(temporary, path)  # noqa: PTH105
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

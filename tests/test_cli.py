@@ -51,8 +51,8 @@ def test_every_command_has_help_with_an_example(name: str, capsys: Captured) -> 
         (["build", "--all", "--substitute", "x"], Exit.USAGE, "`--substitute x`"),
         (["build", "--all", "--ca-bundle", "absent"], Exit.USAGE, "absent"),
         (["push"], Exit.USAGE, "no target is selected"),
-        (["uri", "nothing"], Exit.NOTHING_SELECTED, "no target matches"),
-        (["uri", "demo*"], Exit.NOTHING_SELECTED, "is not published"),
+        (["uri"], Exit.USAGE, "no image is named"),
+        (["uri", "demo*"], Exit.NOTHING_SELECTED, "nothing is published"),
         (["render", "--check"], Exit.TEMPLATE, "+FROM scratch AS wheels"),
         (["test", "x", "--file", "absent.toml"], Exit.USAGE, "absent.toml does not exist"),
         (["test", "x", "--clause", "SERVE-2"], Exit.NOTHING_SELECTED, "did you mean SERVE-2"),
@@ -128,24 +128,6 @@ def test_a_plan_is_printed_and_nothing_is_touched(project: Path, capsys: Capture
     assert sorted(project.rglob("*")) == before
 
 
-def test_uri_prints_one_uri_and_nothing_else(project: Path, capsys: Captured) -> None:
-    from buildkit import records
-    from buildkit.model import Location, Published
-    from tests import fakes
-
-    published = Published(
-        verified=fakes.verified(),
-        digest=fakes.DIGEST,
-        locations=(Location(uri="r.example/demo:1.0-cpu-py311", pushed=True),),
-    )
-    where = records.Records(folder=project / "dist")
-    where.write(records.PUBLISHED, "demo-1.0-cpu-py311", published)
-    assert cli.run(["uri", "demo*"]) == Exit.DONE
-    assert capsys.readouterr() == ("r.example/demo:1.0-cpu-py311\n", "")
-    assert cli.run(["uri", "demo*", "--digest"]) == Exit.DONE
-    assert capsys.readouterr() == (f"r.example/demo@{fakes.DIGEST}\n", "")
-
-
 def test_a_bug_is_called_one(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
@@ -180,13 +162,6 @@ def test_help_loads_nothing_heavy() -> None:
     assert "Usage: buildkit" in done.stdout
     heavy = {"boto3", "botocore", "docker", "jinja2", "pydantic", "requests", "tomli"}
     assert not heavy & set(done.stderr.split())
-
-
-def test_uri_of_several_targets_is_refused(project: Path, capsys: Captured) -> None:
-    (project / "images.toml").write_text(BASIC.replace('["1.0"]', '["1.0", "2.0"]'))
-    assert cli.run(["uri", "demo*"]) == Exit.USAGE
-    said = capsys.readouterr()
-    assert (said.out, "matches 2 targets" in said.err) == ("", True)
 
 
 @pytest.mark.parametrize("image", ["", "BAD IMAGE!!", "a b"])

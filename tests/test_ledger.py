@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -48,6 +48,23 @@ def test_records_are_in_the_order_of_their_ids_and_each_is_there_once(book: Ledg
     assert book.read() == (first, second)
 
 
+def changed(key: str, value: str | None) -> str:
+    """A record with another value, as JSON, under the first key of this name; None: without it."""
+
+    def change(found: Any) -> bool:
+        if isinstance(found, dict) and key in found:
+            found.pop(key) if value is None else found.update({key: json.loads(value)})
+            return True
+        parts = (
+            found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
+        )
+        return any(map(change, parts))
+
+    document = json.loads(ledger.text(releases.release(releases.image())))
+    assert change(document)
+    return json.dumps(document)
+
+
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [
@@ -57,6 +74,33 @@ def test_records_are_in_the_order_of_their_ids_and_each_is_there_once(book: Ledg
         pytest.param('{"format": 1}', "releases.jsonl:2 is not a record", id="without a value"),
         pytest.param(
             '{"format": 9}', "releases.jsonl:2 has format 9, this tool reads 1", id="newer"
+        ),
+        pytest.param(
+            changed("passed", '"two"'),
+            r"images\[0\].verdict.passed: 'two' is not a whole number",
+            id="a text for a number",
+        ),
+        pytest.param(
+            changed("warned", "true"),
+            r"images\[0\].verdict.warned: True is not a whole number",
+            id="true for a number",
+        ),
+        pytest.param(changed("tool", "null"), "tool: None is not text", id="null"),
+        pytest.param(
+            changed("locations", '"one"'),
+            r"images\[0\].locations: 'one' is not a list",
+            id="no list",
+        ),
+        pytest.param(
+            changed("verdict", "[]"), r"images\[0\].verdict: \[\] is not an object", id="no object"
+        ),
+        pytest.param(
+            changed("action", '"moved"'),
+            "action: 'moved' is none of publish, promote, rollback",
+            id="no word of it",
+        ),
+        pytest.param(
+            changed("base", None), r"images\[0\].origin.base: is missing", id="what must be there"
         ),
     ],
 )
@@ -70,6 +114,15 @@ def test_a_line_that_is_not_understood_is_told_and_left(
     assert caught.value.hint
     book.append(last)
     assert book.path.read_text() == f"{ledger.text(first)}\n{line}\n{ledger.text(last)}\n"
+
+
+def test_keys_that_no_field_has_are_left_out(book: Ledger) -> None:
+    """They are of a newer tool, whose format this one reads."""
+    release = releases.release(releases.image())
+    document = json.loads(ledger.text(release))
+    document["images"][0]["news"] = document["news"] = 1
+    book.path.write_text(json.dumps(document))
+    assert book.read() == (release,)
 
 
 def test_a_ledger_that_cannot_be_written_costs_no_record(

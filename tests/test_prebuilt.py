@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +91,7 @@ from buildkit.prebuilt import facts
     ],
 )  # fmt: skip
 def test_an_image_is_found(asked: dict[str, Any], uri: str) -> None:
-    assert image_uri(**asked) == uri
+    assert look_up(Query(**asked)).uri == uri
 
 
 PYTORCH: dict[str, Any] = {
@@ -113,6 +115,8 @@ PYTORCH: dict[str, Any] = {
         pytest.param({"python": "3.9"}, NothingSelectedError, "`py39`", "`py311`", id="another Python"),
         pytest.param({"device": "inf2"}, NothingSelectedError, "`inf2`", "`cpu`", id="another device"),
         pytest.param({"device": None, "instance_type": "ml.c6g.xlarge"}, NothingSelectedError, "on ARM", "without a `g`", id="training on Graviton"),
+        pytest.param({"framework": "sklearn", "version": "1.2-1", "device": None, "purpose": None, "instance_type": "ml.c6g.xlarge"}, NothingSelectedError, "not there for ARM, such as `ml.c6g.xlarge`", "`1.0-1`", id="a version that Graviton has not"),
+        pytest.param({"framework": "triton"}, NothingSelectedError, "`triton`", "did you mean: `sagemaker-tritonserver`", id="a part of a name"),
         pytest.param({"device": None, "instance_type": "big"}, UsageError, "`big`", "ml.m5.xlarge", id="no instance type"),
         pytest.param({"purpose": "trainning"}, NothingSelectedError, "`trainning`", "`training`", id="a misspelt purpose"),
         pytest.param({"device": None, "purpose": None}, UsageError, "purpose and device", "`inference`, `training`", id="several"),
@@ -125,12 +129,36 @@ def test_what_is_not_there_is_an_error_that_names_the_nearest(
     changes: dict[str, Any], error: type[BuildkitError], message: str, hint: str
 ) -> None:
     with pytest.raises(error) as caught:
-        image_uri(**{**PYTORCH, **changes})
+        look_up(Query(**{**PYTORCH, **changes}))
     assert message in caught.value.message
     assert hint in (caught.value.hint or "")
 
 
-OLD_PAGE = (  # AWS's page of 2019: which account has which images of TensorFlow and MXNet
+INFERENTIA = "763104351884.dkr.ecr.us-east-1.amazonaws.com/huggingface-pytorch-inference-neuronx:2.1.2-transformers4.43.2-neuronx-py310-sdk2.20.0-ubuntu20.04"
+
+
+@pytest.mark.parametrize(
+    ("asked", "uri"),
+    [
+        pytest.param(("pytorch", "cn-north-1", "2.3", "py311", "ml.g5.xlarge", None, "training"), "727897471807.dkr.ecr.cn-north-1.amazonaws.com.cn/pytorch-training:2.3-gpu-py311", id="by position"),
+        pytest.param({"framework": "pytorch", "region": "us-west-2", "version": "1.6", "py_version": "py36", "instance_type": "ml.p3.16xlarge", "image_scope": "training", "distribution": {"smdistributed": {"dataparallel": {"enabled": True}}}},
+                     "763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:1.6-gpu-py36-cu110-ubuntu18.04-v3", id="distributed training"),
+        pytest.param({"framework": "pytorch", "region": "us-west-2", "version": "1.6", "py_version": "py36", "instance_type": "ml.p3.16xlarge", "image_scope": "training", "distribution": {"torch_distributed": {"enabled": True}}},
+                     "763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:1.6-gpu-py36", id="distributed by others"),
+        pytest.param({"framework": "pytorch", "region": "us-west-2", "version": "2.5.1", "image_scope": "inference", "serverless_inference_config": object()},
+                     "763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-inference:2.5.1-cpu-py311", id="serverless"),
+        pytest.param({"framework": "pytorch", "region": "us-east-1", "version": "1.12.0", "py_version": "py38", "image_scope": "training", "training_compiler_config": object(), "instance_type": "ml.p3.2xlarge"},
+                     "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-trcomp-training:1.12.0-gpu-py38", id="the training compiler"),
+        pytest.param({"framework": "tensorflow", "region": "us-east-1", "version": "1.14", "accelerator_type": "ml.eia1.medium", "instance_type": "ml.m5.xlarge"},
+                     "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference-eia:1.14-cpu", id="Elastic Inference"),
+        pytest.param({"framework": "huggingface", "region": "us-east-1", "version": "4.43.2", "base_framework_version": "pytorch2.1.2", "inference_tool": "neuronx", "instance_type": "ml.inf2.xlarge", "image_scope": "inference"}, INFERENTIA, id="a tool"),
+    ],
+)  # fmt: skip
+def test_a_call_of_the_sdk_is_a_call_of_ours(asked: Any, uri: str) -> None:
+    assert (image_uri(**asked) if isinstance(asked, dict) else image_uri(*asked)) == uri
+
+
+OLD_PAGE = (  # AWS's page "Prebuilt … Images for TensorFlow, MXNet, Chainer, and PyTorch" of 2019: which account has which images of TensorFlow and MXNet
     ("tensorflow", "1.13", "training", "py3", "763104351884", "tensorflow-training:1.13-cpu-py3"),
     ("tensorflow", "1.13", "training", "py2", "520713654638", "sagemaker-tensorflow-scriptmode:1.13-cpu-py2"),
     ("tensorflow", "1.13", "inference", None, "763104351884", "tensorflow-inference:1.13-cpu"),
@@ -149,8 +177,20 @@ OLD_PAGE = (  # AWS's page of 2019: which account has which images of TensorFlow
 @pytest.mark.parametrize("line", OLD_PAGE, ids=lambda line: line[-1])
 def test_the_patterns_of_aws_s_old_page_hold(line: tuple[str, ...]) -> None:
     framework, version, purpose, python, account, image = line
-    found = image_uri(framework, "us-west-2", version, purpose=purpose, python=python, device="cpu")
+    found = image_uri(framework, "us-west-2", version, python, image_scope=purpose, device="cpu")
     assert found == f"{account}.dkr.ecr.us-west-2.amazonaws.com/{image}"
+
+
+EXAMPLES = (  # of each of its three patterns, to the letter
+    (("mxnet", "us-east-1", "1.4.1", "py3", "ml.p3.2xlarge", None, "training"), "763104351884.dkr.ecr.us-east-1.amazonaws.com/mxnet-training:1.4.1-gpu-py3"),
+    (("tensorflow", "us-east-1", "1.13", None, "ml.p3.2xlarge", None, "inference"), "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:1.13-gpu"),
+    (("chainer", "us-east-1", "4.1.0", "py2", "ml.p3.2xlarge", None, "training"), "520713654638.dkr.ecr.us-east-1.amazonaws.com/sagemaker-chainer:4.1.0-gpu-py2"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("asked", "uri"), EXAMPLES, ids=lambda value: value[-1])
+def test_the_examples_of_aws_s_old_page_are_answers(asked: Any, uri: str) -> None:
+    assert image_uri(*asked) == uri
 
 
 def test_no_word_that_is_wrong_gets_an_answer_and_each_gets_a_hint() -> None:
@@ -167,7 +207,7 @@ def test_no_word_that_is_wrong_gets_an_answer_and_each_gets_a_hint() -> None:
             "python": entry.python,
             "base_framework": next(iter(entry.bases), None),
         }
-        assert image_uri(**asked)
+        assert look_up(Query(**asked))
         wrong = chance.choice(
             ("framework", "region", "version", "purpose", "device", "python", "base_framework")
         )
@@ -177,7 +217,7 @@ def test_no_word_that_is_wrong_gets_an_answer_and_each_gets_a_hint() -> None:
             f"{text[:place]}ß{text[place:]}", text.upper() + "_", f"{text}\n", f"../{text}", " ", "x" * 999,
         ))  # fmt: skip
         with pytest.raises((NothingSelectedError, UsageError)) as caught:
-            image_uri(**asked)
+            look_up(Query(**asked))
         assert caught.value.hint
 
 
@@ -199,3 +239,19 @@ def test_every_line_of_the_data_is_used_and_well_formed() -> None:
 
 def test_the_data_stays_small() -> None:
     assert Path(facts.FILE).stat().st_size < 250_000
+
+
+@pytest.mark.process
+def test_the_api_loads_quickly_and_nothing_of_others() -> None:
+    code = (
+        "import sys; before = set(sys.modules)\n"
+        "from buildkit import image_uri\n"
+        "image_uri('sklearn', 'us-west-2', '1.2-1')\n"
+        "print(*(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = set(done.stdout.split())
+    others = {name.partition(".")[0] for name in loaded} - {"buildkit", *sys.stdlib_module_names}
+    assert not others
+    # of the standard library, what takes long to load
+    assert not loaded & {"dataclasses", "difflib", "pathlib", "json"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from buildkit import cli, options, records
+from buildkit import cli, files, options
 from buildkit.errors import Exit
 from buildkit.model import Location, Published
 from buildkit.pipeline import Outcome
@@ -394,7 +394,7 @@ def test_digests_and_aliases_are_completed(world: World) -> None:
     digest = world.digest("2.0")
     assert options.complete_digests(context, parameter, digest[:12]) == [digest]
     assert options.complete_aliases(context, parameter, "demo:l") == [ALIAS]
-    records.write_text(world.book.path, "half a li")
+    files.write_text(world.book.path, "half a li")
     assert options.complete_aliases(context, parameter, "") == []
 
 
@@ -475,7 +475,7 @@ def test_a_record_that_cannot_be_attached_is_no_failure(world: World, capsys: Ca
 def test_a_ledger_that_cannot_be_read_stops_a_push_before_anything_is_sent(
     world: World, capsys: Captured
 ) -> None:
-    records.write_text(world.book.path, "half a li")
+    files.write_text(world.book.path, "half a li")
     assert cli.run(["push", "--all", "--registry", world.registries[0].host]) == Exit.TOOL
     said = capsys.readouterr().err
     assert "releases.jsonl:1 is not a record" in said

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import records
+from buildkit import files, records
 from buildkit.errors import ToolError
 from buildkit.model import Location, Payload, Published, Samples
 from tests import fakes, projects
@@ -67,9 +67,9 @@ def test_a_record_that_is_not_understood_is_refused(tmp_path: Path, text: str, w
 
 def test_a_file_is_written_at_once_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b.json"
-    records.write_text(path, "one")
+    files.write_text(path, "one")
     with pytest.raises(UnicodeEncodeError):
-        records.write_text(path, "two\ud800")
+        files.write_text(path, "two\ud800")
     assert path.read_text() == "one"
     assert [each.name for each in path.parent.iterdir()] == ["b.json"]
 

@@ -16,8 +16,8 @@ from buildkit import (
     bases,
     console,
     engine,
+    files,
     logins,
-    names,
     options,
     pipeline,
     plan,
@@ -28,6 +28,7 @@ from buildkit import (
 )
 from buildkit.commands import released, report
 from buildkit.errors import ToolError
+from buildkit.hosts import ECR_HOST
 from buildkit.project import read as read_project
 from buildkit.releases import inputs
 
@@ -175,7 +176,7 @@ def _logins(
     Beside it the targets whose registry gives none, and why.
     """
     sources = {target: bases.registry(target.base, rules) for target in targets}
-    lacking = logins.lacking(filter(names.ECR_HOST.fullmatch, sorted({*sources.values()})))
+    lacking = logins.lacking(filter(ECR_HOST.fullmatch, sorted({*sources.values()})))
     if not lacking:
         return {}, []
     from buildkit import ecr, places  # noqa: PLC0415 - as above
@@ -192,5 +193,5 @@ def _logins(
 
 def _record(where: records.Records, rendered: tuple[Rendered, ...]) -> None:
     for each in rendered:
-        records.write_text(where.of(each.target.id) / "Dockerfile", each.dockerfile)
+        files.write_text(where.of(each.target.id) / "Dockerfile", each.dockerfile)
         where.write(records.RENDERED, each.target.id, each)

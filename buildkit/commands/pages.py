@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from typing import TYPE_CHECKING
 
-from buildkit import junit, page, records
+from buildkit import files, junit, page
 from buildkit.contract.catalogue import clauses
 from buildkit.errors import UsageError
 
@@ -37,7 +37,7 @@ def refuse(junit_file: Path | None, html_file: Path | None) -> None:
 
 def write(reports: Sequence[Report], junit_file: Path | None, html_file: Path | None) -> None:
     if junit_file is not None:
-        records.write_text(junit_file, junit.document(reports))
+        files.write_text(junit_file, junit.document(reports))
     if html_file is not None:
         sources = {each.id: each.source for each in clauses().values()}
-        records.write_text(html_file, page.document(reports, source=sources))
+        files.write_text(html_file, page.document(reports, source=sources))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import console, options, records, render
+from buildkit import console, files, options, records, render
 from buildkit.errors import TemplateError
 from buildkit.project import read as read_project
 
@@ -56,7 +56,7 @@ def command(
         _check(rendered, paths, [] if select else _strangers(folder, known))
     else:
         for each in rendered:
-            records.write_text(paths[each.target.id], each.dockerfile)
+            files.write_text(paths[each.target.id], each.dockerfile)
             project.records.write(records.RENDERED, each.target.id, each)
     if as_json:
         document = [{"id": key, "dockerfile": str(path)} for key, path in paths.items()]

@@ -2,70 +2,90 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from buildkit import options, records
-from buildkit.errors import NothingSelectedError, UsageError
-from buildkit.project import read as read_project
-from buildkit.releases import history, ledger
+from buildkit import options
+from buildkit.uri.asked import EXPLAIN, LIST, OWN, PREBUILT, Asked, check
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from buildkit.project import Project
+    from click.shell_completion import CompletionItem
+
+    Completion = Callable[[click.Context, click.Parameter, str], list[str | CompletionItem]]
+
+ANSWERS = {OWN: "own", PREBUILT: "prebuilt", LIST: "listing", EXPLAIN: "explain"}
+"""The module that answers, loaded when it is asked: whoever waits for a URI loads no more."""
+
+
+def _complete(name: str) -> Completion:
+    def words(
+        context: click.Context, _parameter: click.Parameter, incomplete: str
+    ) -> list[str | CompletionItem]:
+        from buildkit.uri import complete  # noqa: PLC0415 - only when a shell asks
+
+        given = dict(context.params)
+        # An option that still lacks its word keeps click from giving TARGET its own.
+        given["target"] = given.get("target") or next(iter(context.args), None)
+        return [*complete.complete(name, given, incomplete)]
+
+    return words
+
+
+def _option(name: str, help_: str, metavar: str) -> Callable[[options.Command], options.Command]:
+    word = name.removeprefix("--").replace("-", "_")
+    return click.option(name, metavar=metavar, help=help_, shell_complete=_complete(word))
 
 
 @click.command(
-    epilog="\b\nExamples:\n  buildkit uri sklearn-1.7.2-cpu-py311\n"
-    "  docker pull \"$(buildkit uri 'sklearn-*-py313' --digest)\""
+    epilog="\b\nExamples:\n"
+    "  buildkit uri sklearn --version 1.7 --device cpu --python 3.11\n"
+    "  buildkit uri sklearn-1.7.2-cpu-py311 --digest --region eu-west-1\n"
+    "  buildkit uri 'sklearn-*-py313' --verify\n"
+    "  buildkit uri pytorch --prebuilt --version 2.3 --purpose training --device gpu \\\n"
+    "      --python py311 --region cn-north-1\n"
+    "  buildkit uri pytorch --prebuilt --version 2.3 --purpose training \\\n"
+    "      --instance-type ml.g5.xlarge --region eu-west-1\n"
+    "  buildkit uri --list --framework 'huggingface*' --region eu-west-1\n"
+    "  buildkit uri --explain \\\n"
+    "      763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.3-gpu-py311\n"
+    '  docker pull "$(buildkit uri sklearn-1.7.2-cpu-py311 --digest)"'
 )
-@click.argument("target", shell_complete=options.complete_targets)
-@options.PROJECT
-@click.option("--digest", is_flag=True, help="Name the image by its digest, not by its tag.")
-def command(
-    *,
-    target: str,
-    file: Path,
-    dist: Path | None,
-    as_json: bool,
-    digest: bool,
-) -> None:
-    """Print the URI of a published TARGET, and nothing else.
+@click.argument("target", required=False, shell_complete=_complete("target"))
+@click.option("--prebuilt", is_flag=True, help="One of AWS's images: TARGET is its framework.")
+@_option("--version", "The version; of an own image also a part of it, for the newest.", "VERSION")
+@_option("--device", "cpu, gpu, or another that the image is made for.", "DEVICE")
+@_option("--python", "3.11 or py311.", "PYTHON")
+@_option("--purpose", "training, inference, or another that the image is for.", "PURPOSE")
+@_option("--region", "The region of the registry; AWS_REGION counts for --prebuilt.", "REGION")
+@_option("--account", "The account of the registry, for own images.", "ACCOUNT")
+@click.option("--digest", is_flag=True, help="Name an own image by its digest, not by its tag.")
+@click.option(
+    "--verify", is_flag=True, help="Ask the registry for the image, and name it by its digest."
+)
+@_option("--instance-type", "ml.g5.xlarge: says the device of AWS's images.", "TYPE")
+@_option("--base-framework", "pytorch2.0: what AWS's Hugging Face images build on.", "NAME")
+@_option("--accelerator", "ml.eia1.medium: AWS's images for Elastic Inference.", "TYPE")
+@_option("--container-version", "What the tags of AWS's spark and pytorch-smp end with.", "TEXT")
+@click.option("--smdistributed", is_flag=True, help="AWS's image for its distributed training.")
+@click.option(
+    "--list", "listing", is_flag=True, help="List own images and AWS's (--prebuilt: AWS's)."
+)
+@_option("--framework", "With --list: of this name, or pattern.", "NAME")
+@click.option("--explain", metavar="URI", help="Take the URI of an image apart.")
+@options.FILE_AS_TEXT
+@options.JSON
+def command(**given: Any) -> None:
+    """Print one URI of an image, and nothing else.
 
-    TARGET is an id, or a pattern that matches one target. A target that is not published is an
-    error: its URI would lead nowhere.
+    TARGET is an image, a target id or a pattern that matches one target, of what this project has
+    published by its ledger, releases.jsonl beside images.toml. With --prebuilt it is one of AWS's
+    frameworks. What is not there is an error that names what is near; what fits several, one that
+    says what to add.
     """
-    project = read_project(file, dist)
-    found = project.select((target,))
-    if len(found) > 1:
-        raise UsageError(
-            f"`{target}` matches {len(found)} targets: {', '.join(each.id for each in found)}",
-            hint="name one of them",
-        )
-    uri, digest_of_it, digest_uri = _published(project, found[0].id)
-    if as_json:
-        document = {
-            "id": found[0].id,
-            "uri": uri,
-            "digest": digest_of_it,
-            "digest_uri": digest_uri,
-        }
-        click.echo(json.dumps(document, indent=2))
-    else:
-        click.echo(digest_uri if digest else uri)
-
-
-def _published(project: Project, target_id: str) -> tuple[str, str, str]:
-    """URI by tag, digest and URI by digest: what `dist/` has, else the ledger."""
-    published = project.records.find(records.PUBLISHED, target_id)
-    if published is not None:
-        return published.uri, published.digest, published.digest_uri
-    image = history.latest(ledger.beside(project.config.path).read(), target_id)
-    if image is None:
-        raise NothingSelectedError(
-            f"{target_id} is not published", hint=f"`buildkit build {target_id} --push`"
-        )
-    return image.locations[0], image.digest, image.digest_uri
+    asked = Asked(**given)
+    check(asked)
+    importlib.import_module(f"buildkit.uri.{ANSWERS[asked.mode]}").answer(asked)

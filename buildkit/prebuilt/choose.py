@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from buildkit.errors import NothingSelectedError, UsageError
+from buildkit.near import listed, nothing
 from buildkit.prebuilt import facts, instances
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from buildkit.prebuilt.facts import Entry
     from buildkit.prebuilt.question import Query
@@ -21,8 +21,6 @@ ARM = "inference_graviton"
 ARM_FRAMEWORK = "-arm64"
 APART = (EIA, ARM)
 """Purposes that nobody means who does not say so."""
-MOST = 12
-"""Names that an error lists."""
 
 
 def fitting(query: Query) -> Entries:
@@ -74,8 +72,21 @@ def _by_purpose(found: Entries, query: Query) -> Entries:
     if wanted is None:
         plain = tuple(entry for entry in found if entry.purpose not in APART)
         return plain or found
+    if wanted == ARM != query.purpose and not any(e.purpose == ARM for e in found):
+        raise _nothing_for_arm(found, query.instance_type)
     return _narrow(found, "purpose", wanted, lambda e: e.purpose in (wanted, facts.ANY),
                    lambda e: (e.purpose,))  # fmt: skip
+
+
+def _nothing_for_arm(found: Entries, machine: str | None) -> NothingSelectedError:
+    framework = found[0].framework
+    versions = dict.fromkeys(e.names[0] for e in facts.entries(framework) if e.purpose == ARM)
+    return NothingSelectedError(
+        f"{_name(found)} is not there for ARM, such as `{machine}`",
+        hint=listed("for ARM there is", tuple(versions))
+        if versions
+        else "take an instance type without a `g` after its number",
+    )
 
 
 def _on_architecture(wanted: str | None, framework: str, instance_type: str) -> str | None:
@@ -150,20 +161,3 @@ def _narrow(
 
 def _name(found: Entries) -> str:
     return f"`{found[0].framework}` {found[0].names[0]}".rstrip()
-
-
-def nothing(message: str, wanted: str, known: Iterable[str]) -> NothingSelectedError:
-    """The error for a name that is not known, with those that are near."""
-    options = tuple(known)
-    if not options:
-        return NothingSelectedError(message, hint="leave it out")
-    near = get_close_matches(wanted, options, n=3)
-    return NothingSelectedError(
-        message, hint=listed("did you mean", near) if near else listed("there is", options)
-    )
-
-
-def listed(what: str, names: Sequence[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[-MOST:])
-    more = f", and {len(names) - MOST} more" if len(names) > MOST else ""
-    return f"{what}: {shown}{more}"

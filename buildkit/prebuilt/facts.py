@@ -6,9 +6,8 @@ Each framework is read when it is first asked for, so that a process with one qu
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from buildkit import tables
 
@@ -19,8 +18,7 @@ FILE = os.path.join(os.path.dirname(__file__), "images.txt")  # noqa: PTH118, PT
 ANY = "any"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One image in all of its regions.
 
     `names` and `bases` are the ways to say its version and its base framework, the full one first.
@@ -39,8 +37,7 @@ class Entry:
     accounts: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Region:
+class Region(NamedTuple):
     """`accounts` has AWS's account in this region by the name of the family of accounts."""
 
     name: str

@@ -6,8 +6,9 @@ import re
 
 from buildkit.errors import UsageError
 
-TYPE = re.compile(r"(?:ml[._])?(?P<family>[a-z]+[0-9][a-z0-9-]*?)(?:\.[a-z0-9-]+)?")
-ARM = re.compile(r"[a-z]+[0-9]+g[a-z]*")
+# Compiled when they are first wanted: most questions name a device.
+TYPE = r"(?:ml[._])?(?P<family>[a-z]+[0-9][a-z0-9-]*?)(?:\.[a-z0-9-]+)?"
+ARM = r"[a-z]+[0-9]+g[a-z]*"
 """Graviton: a `g` after the generation, as in `c7gn`; in `g5` it is the first letter."""
 LOCAL = {"local": ("cpu",), "local_gpu": ("gpu",)}
 CHIPS = (  # AWS's own: the first Inferentia is another architecture than the later ones
@@ -29,7 +30,7 @@ def devices(instance_type: str) -> tuple[str, ...]:
 
 
 def is_arm(instance_type: str) -> bool:
-    return ARM.fullmatch(_family(instance_type)) is not None
+    return re.fullmatch(ARM, _family(instance_type)) is not None
 
 
 def is_p4d(instance_type: str | None) -> bool:
@@ -37,7 +38,7 @@ def is_p4d(instance_type: str | None) -> bool:
 
 
 def _family(instance_type: str) -> str:
-    match = TYPE.fullmatch(instance_type)
+    match = re.fullmatch(TYPE, instance_type)
     if match is None:
         raise UsageError(
             f"`{instance_type}` is not an instance type", hint="such as `ml.m5.xlarge` or `local`"

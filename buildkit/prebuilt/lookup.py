@@ -8,38 +8,63 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildkit.errors import UsageError
-from buildkit.prebuilt import choose, facts, instances
+from buildkit.near import listed, nothing
+from buildkit.prebuilt import choose, facts, instances, naming
 from buildkit.prebuilt.question import Answer, Query
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from buildkit.prebuilt.facts import Entry
 
 ADDABLE = ("pytorch-smp", "spark")
 """Frameworks whose tags may end with a `container_version` that the data does not hold."""
 
 
-def image_uri(
+def image_uri(  # noqa: PLR0917 - in the SDK's order
     framework: str,
     region: str,
     version: str | None = None,
-    *,
-    python: str | None = None,
-    device: str | None = None,
+    py_version: str | None = None,
     instance_type: str | None = None,
-    purpose: str | None = None,
-    base_framework: str | None = None,
-    accelerator: str | None = None,
+    accelerator_type: str | None = None,
+    image_scope: str | None = None,
     container_version: str | None = None,
-    smdistributed: bool = False,
+    distribution: Mapping[str, object] | None = None,
+    base_framework_version: str | None = None,
+    training_compiler_config: object = None,
+    *,
+    inference_tool: str | None = None,
+    serverless_inference_config: object = None,
+    device: str | None = None,
 ) -> str:
-    """The URI of one of AWS's prebuilt SageMaker images; see `Query` for the words.
+    """The URI of one of AWS's prebuilt images, for what one would say to the SageMaker SDK.
+
+    The parameters are those of `sagemaker.image_uris.retrieve`, so that a call of it is a call of
+    this; `device`, such as `gpu`, may stand in the place of an instance type. Of the three
+    configurations it only matters what is there. docs/moving-from-the-sdk.md tells what is not the
+    same; `look_up` has the words of this project.
 
     Raises NothingSelectedError if there is no such image, and UsageError if there are several.
     """
+    if training_compiler_config is not None:
+        framework = f"{framework}-training-compiler"
+    elif inference_tool is not None:
+        framework = f"{framework}-{inference_tool}"
+    serverless = serverless_inference_config is not None
     query = Query(
-        framework, region, version, python, device, instance_type, purpose, base_framework,
-        accelerator, container_version, smdistributed,
-    )  # fmt: skip
+        framework=framework,
+        region=region,
+        version=version,
+        python=py_version,
+        device="cpu" if serverless else device,
+        instance_type=None if serverless else instance_type,
+        purpose=image_scope,
+        base_framework=base_framework_version,
+        accelerator=accelerator_type,
+        container_version=container_version,
+        smdistributed="smdistributed" in (distribution or ()),
+    )
     return look_up(query).uri
 
 
@@ -48,12 +73,12 @@ def look_up(query: Query) -> Answer:
     region = facts.regions().get(query.region)
     if region is None:
         known = facts.regions()
-        raise choose.nothing(f"AWS has no images in `{query.region}`", query.region, known)
+        raise nothing(f"AWS has no images in `{query.region}`", query.region, known)
     found = choose.fitting(query)
     there = tuple(e for e in found if query.region in facts.regions_of(e.accounts))
     if not there:
         near = sorted(frozenset().union(*(facts.regions_of(e.accounts) for e in found)))
-        raise choose.nothing(f"{_told(query)} is not in {query.region}", query.region, near)
+        raise nothing(f"{_told(query)} is not in {query.region}", query.region, near)
     answers = tuple(_answer(entry, query, region) for entry in there)
     if len({answer.uri for answer in answers}) > 1:
         raise _several(query, there)
@@ -61,17 +86,9 @@ def look_up(query: Query) -> Answer:
 
 
 def _answer(entry: Entry, query: Query, region: facts.Region) -> Answer:
-    python, base = entry.python or "", next(iter(entry.bases), "")
-    words = {
-        "version": query.version or entry.names[0],
-        "device": entry.device or "",
-        "python": python,
-        "-python": f"-{python}" if query.python else "",
-        "digits": python.removeprefix("py"),
-        "base": _number(query.base_framework or base),
-        "full_base": _number(base),
-    }
-    tag, repository = entry.tag.format_map(words), entry.repository.format_map(words)
+    repository, tag = naming.named(
+        entry, query.version, query.base_framework, with_python=query.python is not None
+    )
     if query.container_version is not None:
         if entry.framework not in ADDABLE:
             raise UsageError(
@@ -97,12 +114,8 @@ def _answer(entry: Entry, query: Query, region: facts.Region) -> Answer:
         purpose=entry.purpose,
         device=entry.device,
         python=entry.python,
-        base_framework=base or None,
+        base_framework=next(iter(entry.bases), None),
     )
-
-
-def _number(base: str) -> str:
-    return base.removeprefix("pytorch").removeprefix("tensorflow")
 
 
 def _several(query: Query, found: tuple[Entry, ...]) -> UsageError:
@@ -115,7 +128,7 @@ def _several(query: Query, found: tuple[Entry, ...]) -> UsageError:
     open_ = [(name, values) for name, told, values in asked if told is None and len(values) > 1]
     return UsageError(
         f"{len(found)} images of AWS are {_told(query)}: say {' and '.join(n for n, _ in open_)}",
-        hint="; ".join(choose.listed(name, sorted(values)) for name, values in open_),
+        hint="; ".join(listed(name, sorted(values)) for name, values in open_),
     )
 
 

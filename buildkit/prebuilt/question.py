@@ -1,12 +1,14 @@
-"""What one can ask about AWS's prebuilt images, and what the answer holds."""
+"""What one can ask about AWS's prebuilt images, and what the answer holds.
+
+Named tuples: whoever only looks up a URI has no time to load `dataclasses`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Query:
+class Query(NamedTuple):
     """What is asked for. What is None is not asked; if it matters, that is an error.
 
     `python` is written `3.11` or `py311`; `device` is `cpu`, `gpu` or one of the chips and machine
@@ -29,8 +31,7 @@ class Query:
     smdistributed: bool = False
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """An image of AWS. `version` is the full one; the tag has what was asked, as AWS tags both."""
 
     uri: str

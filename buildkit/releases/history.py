@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from buildkit.errors import NothingSelectedError, UsageError
@@ -96,6 +95,8 @@ def by_digest(releases: Iterable[Release], text: str) -> tuple[Image, ...]:
             hint="give more of it",
         )
     if not found:
+        from difflib import get_close_matches  # noqa: PLC0415 - an answer has no need of it
+
         near = get_close_matches(start, dict.fromkeys(image.digest for image in known), NEAR)
         others = near or tuple(dict.fromkeys(image.digest for image in known))[:NEAR]
         raise NothingSelectedError(

@@ -10,12 +10,10 @@ import fcntl
 import json
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from buildkit import records
+from buildkit import files, typed
 from buildkit.errors import ToolError
 from buildkit.releases.record import Release
 
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 NAME = "releases.jsonl"
 FORMAT = 1
 """Raised when a record changes so that an older tool would misread it."""
-ADAPTER = TypeAdapter(Release)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +31,8 @@ class Ledger:
     path: Path
 
     def read(self) -> tuple[Release, ...]:
-        """All records, the oldest first; none without a file.
-
-        Raises ToolError that names the line of the first that is not understood.
-        """
-        lines = enumerate(self._text().split("\n"), 1)
-        releases = [self._parsed(number, line) for number, line in lines if line.strip()]
-        found = {each.id: each for each in releases}  # a merge may leave a line twice
-        return tuple(found[id_] for id_ in sorted(found))
+        """All records, the oldest first; none without a file. Raises ToolError, as `read_file`."""
+        return read_file(os.fspath(self.path))
 
     def append(self, release: Release) -> None:
         """Add a record. Raises ToolError if the file cannot be written.
@@ -49,43 +40,15 @@ class Ledger:
         What is there stays as it is, also where it is not understood.
         """
         with self._alone():
-            before = self._text()
+            before = _text(os.fspath(self.path))
             # What a broken line lacks is not made up for: the record gets a line of its own.
             apart = "\n" if before and not before.endswith("\n") else ""
-            records.write_text(
+            files.write_text(
                 self.path.resolve(),
                 f"{before}{apart}{text(release)}\n",
                 hint="make room, or mend access; then add this line to it yourself: "
                 + text(release),
             )
-
-    def _text(self) -> str:
-        try:
-            # Line ends as they are: what is there is written again.
-            return self.path.read_bytes().decode()
-        except FileNotFoundError:
-            return ""
-        except (OSError, UnicodeDecodeError) as error:
-            raise ToolError(
-                f"{self.path} cannot be read: {error}",
-                hint=f"mend it: `git log -p {self.path.name}` shows what it was",
-            ) from error
-
-    def _parsed(self, number: int, line: str) -> Release:
-        try:
-            document: Any = json.loads(line)
-            if document["format"] != FORMAT:
-                raise ToolError(
-                    f"{self.path}:{number} has format {document['format']!r}, this tool reads "
-                    f"{FORMAT}",
-                    hint="use the tool that wrote it, or a newer one",
-                )
-            return ADAPTER.validate_python(document)
-        except (ValueError, KeyError, TypeError, ValidationError) as error:
-            raise ToolError(
-                f"{self.path}:{number} is not a record that this tool understands: {error}",
-                hint=f"mend or remove the line: `git log -p {self.path.name}` shows what it was",
-            ) from error
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -103,7 +66,53 @@ def beside(file: Path) -> Ledger:
     return Ledger(path=file.with_name(NAME))
 
 
+def file_beside(file: str) -> str:
+    """The path of that ledger."""
+    return os.path.join(os.path.dirname(file), NAME)  # noqa: PTH118, PTH120 - see `read_file`
+
+
+def read_file(path: str) -> tuple[Release, ...]:
+    """All records of a file, the oldest first; none without it.
+
+    The path is text: pathlib takes long to load, and `buildkit uri` has no other need of it.
+    Raises ToolError that names the line of the first that is not understood.
+    """
+    lines = enumerate(_text(path).split("\n"), 1)
+    releases = [_parsed(path, number, line) for number, line in lines if line.strip()]
+    found = {each.id: each for each in releases}  # a merge may leave a line twice
+    return tuple(found[id_] for id_ in sorted(found))
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            # Line ends as they are: what is there is written again.
+            return file.read().decode()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ToolError(
+            f"{path} cannot be read: {error}",
+            hint=f"mend it: `git log -p {NAME}` shows what it was",
+        ) from error
+
+
+def _parsed(path: str, number: int, line: str) -> Release:
+    try:
+        document: Any = json.loads(line)
+        if document["format"] != FORMAT:
+            raise ToolError(
+                f"{path}:{number} has format {document['format']!r}, this tool reads {FORMAT}",
+                hint="use the tool that wrote it, or a newer one",
+            )
+        return typed.read(Release, document)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ToolError(
+            f"{path}:{number} is not a record that this tool understands: {error}",
+            hint=f"mend or remove the line: `git log -p {NAME}` shows what it was",
+        ) from error
+
+
 def text(release: Release) -> str:
     """A record as one line of JSON."""
-    document = {"format": FORMAT, **ADAPTER.dump_python(release, mode="json")}
-    return json.dumps(document, ensure_ascii=False)
+    return json.dumps({"format": FORMAT, **asdict(release)}, ensure_ascii=False)

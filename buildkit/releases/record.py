@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from buildkit.origin import Origin  # noqa: TC001 - pydantic reads it
+from buildkit.origin import Origin  # noqa: TC001 - `typed` reads it
 
 
 class Action(str, Enum):

@@ -90,7 +90,9 @@ def test_completion(local: Local, project: Project) -> None:
     assert "_buildkit_completion" in source.stdout
     assert completions(local, project, "buildkit b", 1) == ["build"]
     assert completions(local, project, f"buildkit build {project.name[:3]}", 2) == [project.id]
-    assert completions(local, project, f"buildkit uri {project.name[:3]}", 2) == [project.id]
+    assert completions(local, project, "buildkit uri pytorch-n", 2) == ["pytorch-neuron"]
+    words = "buildkit uri --prebuilt pytorch --region us-isob"
+    assert completions(local, project, words, 5) == ["us-isob-east-1"]
     (project.folder / "images.toml").write_text("not toml")
     assert completions(local, project, "buildkit build t", 2) == []
 

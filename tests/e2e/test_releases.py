@@ -155,7 +155,9 @@ def test_records_lie_beside_the_image_and_the_image_stays_as_it_is(
 
 def test_a_ledger_alone_tells_the_uri_and_two_of_them_merge(local: Local, project: Project) -> None:
     target = publish(local, project, "1.0")
-    elsewhere = run(local, project, "uri", project.id, "--dist", str(project.folder / "no"))
+    (project.folder / "images.toml").rename(project.folder / "no.toml")
+    elsewhere = run(local, project, "uri", project.id)
+    (project.folder / "no.toml").rename(project.folder / "images.toml")
     assert elsewhere == f"{target['uri']}\n"
     git = ("git", "-C", str(project.folder), "-c", "user.name=a", "-c", "user.email=a@b.example")
 

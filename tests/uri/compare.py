@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sagemaker.core import common_utils, image_uris
 
 from buildkit.errors import BuildkitError
+from buildkit.prebuilt import facts
 from buildkit.prebuilt.lookup import image_uri
 
 if TYPE_CHECKING:
@@ -96,8 +97,8 @@ def _images(node: dict[str, Any]) -> Iterator[tuple[str | None, str | None, dict
             yield name, None, below
 
 
-def ask_sdk(one: Combination) -> str | None:
-    """The SDK's answer, None if it refuses or fails."""
+def call_of(one: Combination) -> dict[str, Any]:
+    """What one says to `retrieve`."""
     framework, tool, config = one.framework, None, None
     for suffix in ("-neuronx", "-neuron"):
         if framework in (f"pytorch{suffix}", f"huggingface{suffix}"):
@@ -107,28 +108,32 @@ def ask_sdk(one: Combination) -> str | None:
     instance = one.machine or INSTANCES.get(one.device, f"ml.{one.device}.xlarge")
     if one.scope == "inference_graviton" and one.machine is None:
         instance = ARM
+    return {
+        "framework": framework, "region": one.region, "version": one.version or None, "py_version": one.python,
+        "instance_type": instance, "image_scope": one.scope, "base_framework_version": one.base,
+        "inference_tool": tool, "training_compiler_config": config,
+        "accelerator_type": "ml.eia1.medium" if one.scope == "eia" else None,
+    }  # fmt: skip
+
+
+def ask_sdk(one: Combination) -> str | None:
+    """The SDK's answer, None if it refuses or fails."""
     try:
-        found: str = image_uris.retrieve(
-            framework, one.region, version=one.version or None, py_version=one.python,
-            instance_type=instance, image_scope=one.scope, base_framework_version=one.base,
-            inference_tool=tool, training_compiler_config=config,
-            accelerator_type="ml.eia1.medium" if one.scope == "eia" else None,
-        )  # fmt: skip
+        found: str = image_uris.retrieve(**call_of(one))
     except Exception:  # noqa: BLE001 - it fails in many ways
         return None
     return found
 
 
 def ask_us(one: Combination) -> str | BuildkitError:
-    # The SDK calls either generation of Inferentia `inf`.
-    second = one.device == "inf" and one.framework.endswith("-neuronx")
-    device = "inf2" if second else one.device
+    """The very same call with a machine; else with the device, which no instance type tells."""
+    asked = call_of(one)
+    if one.machine is None:
+        # The SDK calls either generation of Inferentia `inf`.
+        second = one.device == "inf" and one.framework.endswith("-neuronx")
+        asked |= {"instance_type": None, "device": "inf2" if second else one.device}
     try:
-        return image_uri(
-            one.framework, one.region, one.version or None, python=one.python,
-            device=None if one.machine else device, instance_type=one.machine,
-            purpose=one.scope, base_framework=one.base,
-        )  # fmt: skip
+        return image_uri(**asked)
     except BuildkitError as error:
         return error
 
@@ -225,7 +230,7 @@ def base_python() -> Iterator[tuple[str, str, str | BuildkitError]]:
     for region in document["versions"]["1.0"]["registries"]:
         for python in ("310", "38"):
             theirs = image_uris.get_base_python_image_uri(region, python)
-            ours = image_uri("sagemaker-base-python", region, "1.0", python=python)
+            ours = image_uri("sagemaker-base-python", region, "1.0", python)
             yield f"base-python {python} {region}", theirs, ours
 
 
@@ -256,9 +261,11 @@ def main() -> int:
     common_utils._botocore_resolver = lambda: resolver
     counts: Counter[str] = Counter()
     wrong = []
+    asked = []
     for path in sorted(CONFIGS.glob("*.json")):
         if path.stem not in NOT_A_FRAMEWORK:
             for one in (*combinations(path.stem), *on_machines(path.stem)):
+                asked.append(one)
                 line, problem = judge(one)
                 counts[line] += 1
                 wrong += [problem] if problem else []
@@ -269,6 +276,10 @@ def main() -> int:
         substitute, error = ask_sdk(odd), ask_us(odd)
         if substitute is None or isinstance(error, str):
             wrong.append(f"{odd}\n  SDK:  {substitute}\n  ours: {error}")
+    compared = {facts.regions()[one.region].partition for one in asked}
+    if lacking := {each.partition for each in facts.regions().values()} - compared:
+        wrong.append(f"no host is compared of the partitions {', '.join(sorted(lacking))}")
+    print(f"{len(compared):7}  partitions, whose hosts are compared")
     unused = [d.reason for d in DEVIATIONS if not any(d.reason in line for line in counts)]
     print("\n".join(f"{count:7}  {line}" for line, count in sorted(counts.items())))
     print("\n".join(wrong[:SHOWN]), file=sys.stderr)

@@ -1,0 +1,36 @@
+"""An image, by the version and the base that are asked -> its repository and its tag."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from buildkit.prebuilt.facts import Entry
+
+
+def named(
+    entry: Entry,
+    version: str | None = None,
+    base: str | None = None,
+    *,
+    with_python: bool = False,
+) -> tuple[str, str]:
+    """As AWS calls it: with what is asked, `2.5` or `2.5.1`, as there is a tag for either.
+
+    The tag is empty where the image has none. `with_python` is for tags with and without it.
+    """
+    python, full_base = entry.python or "", next(iter(entry.bases), "")
+    words = {
+        "version": version or entry.names[0],
+        "device": entry.device or "",
+        "python": python,
+        "-python": f"-{python}" if with_python else "",
+        "digits": python.removeprefix("py"),
+        "base": _number(base or full_base),
+        "full_base": _number(full_base),
+    }
+    return entry.repository.format_map(words), entry.tag.format_map(words)
+
+
+def _number(base: str) -> str:
+    return base.removeprefix("pytorch").removeprefix("tensorflow")

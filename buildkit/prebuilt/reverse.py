@@ -1,0 +1,132 @@
+"""The URI of an image -> what it tells, and what the data knows of it.
+
+Says what can be said: a registry, a repository or a tag that is not known leaves the rest as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from buildkit.errors import UsageError
+from buildkit.hosts import ECR_HOST
+from buildkit.prebuilt import facts
+from buildkit.prebuilt.naming import named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildkit.prebuilt.facts import Entry
+
+URI = re.compile(
+    r"(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::[0-9]+)?)/(?P<repository>[a-z0-9._/-]+)"
+    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
+LONGEST = 1024
+
+
+class Parts(NamedTuple):
+    """A URI, taken apart. What is not of ECR has no account and no region."""
+
+    uri: str
+    host: str
+    account: str | None
+    region: str | None
+    domain: str | None
+    dual_stack: bool
+    repository: str
+    tag: str | None
+    digest: str | None
+
+
+class Known(NamedTuple):
+    """An image of the data that a URI names. `rest` is what its tag adds to the known one."""
+
+    entry: Entry
+    version: str
+    rest: str | None
+
+
+def parse(text: str) -> Parts:
+    """Raises UsageError."""
+    match = URI.fullmatch(text) if len(text) <= LONGEST else None
+    if match is None:
+        raise UsageError(
+            f"`{text[:LONGEST]}` is not the URI of an image: HOST/REPOSITORY:TAG",
+            hint="such as `763104351884.dkr.ecr.eu-west-1.amazonaws.com/"
+            "pytorch-training:2.5.1-cpu-py311`",
+        )
+    ecr = ECR_HOST.fullmatch(match["host"])
+    return Parts(
+        uri=text,
+        host=match["host"],
+        account=ecr and ecr["account"],
+        region=ecr and ecr["region"],
+        domain=ecr and ecr["suffix"],
+        dual_stack=ecr is not None and ecr["style"] == "-",
+        repository=match["repository"],
+        tag=match["tag"],
+        digest=match["digest"],
+    )
+
+
+def families(parts: Parts) -> tuple[str, ...]:
+    """The families of accounts that have this account, in any region."""
+    return tuple(
+        dict.fromkeys(
+            family
+            for region in facts.regions().values()
+            for family, account in region.accounts.items()
+            if account == parts.account
+        )
+    )
+
+
+def homes(account: str) -> tuple[str, ...]:
+    """The regions in which an account is AWS's for SageMaker's images."""
+    regions = facts.regions().values()
+    return tuple(each.name for each in regions if account in each.accounts.values())
+
+
+def partition(parts: Parts) -> str | None:
+    """By the region; of one that is not known by the domain, where that tells."""
+    there = facts.regions().get(parts.region or "")
+    if there is not None:
+        return there.partition
+    found = {each.partition for each in facts.regions().values() if each.domain == parts.domain}
+    return found.pop() if len(found) == 1 else None
+
+
+def known(parts: Parts) -> tuple[Known, ...]:
+    """The images with this repository and tag, or the ones whose tag goes on; best ones alone."""
+    found = tuple(_tagged(parts)) if parts.digest is None or parts.tag else ()
+    least = min((len(each.rest or "") for each in found), default=0)
+    best = [each for each in found if len(each.rest or "") == least]
+    here = [each for each in best if facts.family(each.entry.accounts) in families(parts)]
+    return tuple(here or best)
+
+
+def of_repository(repository: str) -> tuple[Entry, ...]:
+    return tuple(
+        each
+        for each in _entries()
+        if repository == (named(each)[0] if "{" in each.repository else each.repository)
+    )
+
+
+def _tagged(parts: Parts) -> Iterator[Known]:
+    for entry in of_repository(parts.repository):
+        for version in entry.names:
+            for base in entry.bases or (None,):
+                for with_python in (False, True):
+                    tag = named(entry, version, base, with_python=with_python)[1]
+                    end = facts.ends().get(f"{entry.framework}:{tag}")
+                    if parts.tag in (tag or None, f"{tag}-{end}"):
+                        yield Known(entry, version, None)
+                    elif tag and (parts.tag or "").startswith(f"{tag}-"):
+                        yield Known(entry, version, (parts.tag or "")[len(tag) + 1 :])
+
+
+def _entries() -> Iterator[Entry]:
+    for framework in facts.frameworks():
+        yield from facts.entries(framework)

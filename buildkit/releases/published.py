@@ -1,0 +1,190 @@
+"""Which published image is meant -> where it is, by the ledger alone. Pure.
+
+An answer that is not the only one is none: what matters must be said. The exception is a version
+that is said in part, `1.7`: it is the newest of those that begin so.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, NamedTuple
+
+from buildkit.errors import NothingSelectedError, UsageError
+from buildkit.hosts import ECR_HOST
+from buildkit.near import listed, nothing
+from buildkit.releases.record import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from buildkit.releases.record import Image, Release
+
+BOTH = ("training", "inference")
+"""What an image for `both` is for."""
+
+
+class Wanted(NamedTuple):
+    """`name` is that of an image, the id of a target, or a pattern on ids."""
+
+    name: str
+    version: str | None = None
+    device: str | None = None
+    python: str | None = None
+    purpose: str | None = None
+    account: str | None = None
+    region: str | None = None
+
+
+class Place(NamedTuple):
+    """An image in one registry. `account` and `region` are of ECR, None elsewhere."""
+
+    image: Image
+    record: str
+    uri: str
+    account: str | None
+    region: str | None
+
+    @property
+    def host(self) -> str:
+        return self.uri.removesuffix(f"/{self.image.repository}:{self.image.tag}")
+
+    @property
+    def digest_uri(self) -> str:
+        return f"{self.host}/{self.image.repository}@{self.image.digest}"
+
+
+class Found(NamedTuple):
+    """`others` are the versions that are older than the one that a part of it stands for."""
+
+    place: Place
+    others: tuple[str, ...] = ()
+
+
+def places(releases: Iterable[Release]) -> tuple[Place, ...]:
+    """All places of all images that were published, the oldest record first.
+
+    A promotion is left out: it is a copy.
+    """
+    found = []
+    for release in releases:
+        for image in release.images if release.action is Action.PUBLISH else ():
+            for uri in image.locations:
+                host = ECR_HOST.match(uri)
+                account, region = (host["account"], host["region"]) if host else (None, None)
+                found.append(Place(image, release.id, uri, account, region))
+    return tuple(found)
+
+
+def find(known: Sequence[Place], wanted: Wanted) -> Found:
+    """The one image that is meant, in the first registry that fits.
+
+    Raises NothingSelectedError with what there is, UsageError for several.
+    """
+    fits = _by_version(_by_name(known, wanted.name), wanted)
+    python = wanted.python
+    if python is not None and python.startswith("py"):
+        python = f"{python[2:3]}.{python[3:]}"
+    for what, value, of in (
+        ("device", wanted.device, lambda each: (each.image.device,)),
+        ("Python", python, lambda each: (each.image.python,)),
+        ("purpose", wanted.purpose, lambda each: purposes(each.image)),
+        ("account", wanted.account, lambda each: (each.account or each.host,)),
+        ("region", wanted.region, lambda each: (each.region or each.host,)),
+    ):
+        if value is not None:
+            fits = _narrow(fits, f"`{wanted.name}` is not published for the {what}", value, of)
+    _refuse_several(fits)
+    versions = tuple(dict.fromkeys(each.image.version for each in fits))
+    if len(versions) == 1:
+        return Found(_last(fits, versions[0]))
+    if wanted.version is None:
+        raise UsageError(
+            f"`{wanted.name}` is published in {len(versions)} versions: say which",
+            hint=listed("--version", versions),
+        )
+    newest = _newest(fits, wanted.version)
+    return Found(_last(fits, newest), tuple(each for each in versions if each != newest))
+
+
+def _last(fits: Sequence[Place], version: str) -> Place:
+    """Where an image of this version was published last, in the first registry."""
+    found = [each for each in fits if each.image.version == version]
+    return next(each for each in found if each.record == found[-1].record)
+
+
+def purposes(image: Image) -> tuple[str, ...]:
+    return BOTH if image.purpose == "both" else (image.purpose,)
+
+
+def begins(version: str, part: str) -> bool:
+    """Whether a version may be meant by a part of it: `1.7.2-1` by `1.7`, and `1.70` not."""
+    return version.startswith(part) and version[len(part) :][:1] in ("", ".", "-", "+")
+
+
+def _by_name(known: Sequence[Place], name: str) -> Sequence[Place]:
+    if not known:
+        raise NothingSelectedError(
+            "nothing is published: the ledger has no image",
+            hint="`buildkit build --all --push` publishes; AWS's own images: `--prebuilt`",
+        )
+    fits = [each for each in known if each.image.name == name]
+    fits = fits or [each for each in known if fnmatchcase(each.image.target, name)]
+    if not fits:
+        names = sorted({each.image.name for each in known})
+        ids = sorted({each.image.target for each in known})
+        message = f"`{name}` is not published: no image of the ledger is called so, and no target"
+        error = nothing(message, name, ids if "-" in name else names)
+        raise NothingSelectedError(message, hint=f"{error.hint}; AWS's own images: `--prebuilt`")
+    return fits
+
+
+def _by_version(fits: Sequence[Place], wanted: Wanted) -> Sequence[Place]:
+    version = wanted.version
+    if version is None:
+        return fits
+    exact = [each for each in fits if each.image.version == version]
+    found = exact or [each for each in fits if begins(each.image.version, version)]
+    if not found:
+        versions = dict.fromkeys(each.image.version for each in fits)
+        raise nothing(f"`{wanted.name}` {version} is not published", version, versions)
+    return found
+
+
+def _narrow(
+    fits: Sequence[Place], message: str, value: str, of: Callable[[Place], Sequence[str]]
+) -> Sequence[Place]:
+    found = [each for each in fits if value in of(each)]
+    if not found:
+        known = dict.fromkeys(word for each in fits for word in of(each))
+        raise nothing(f"{message} `{value}`", value, known)
+    return found
+
+
+def _refuse_several(fits: Sequence[Place]) -> None:
+    """Raise UsageError if the places differ in more than version and registry."""
+    for option, values in (
+        ("TARGET", {each.image.name for each in fits}),
+        ("--device", {each.image.device for each in fits}),
+        ("--python", {each.image.python for each in fits}),
+        ("--purpose", {each.image.purpose for each in fits}),
+    ):
+        if len(values) > 1:
+            ids = sorted({each.image.target for each in fits})
+            raise UsageError(
+                f"{len(ids)} targets fit: {listed('say which', ids)}",
+                hint=listed(option, sorted(values)),
+            )
+
+
+def _newest(fits: Sequence[Place], part: str) -> str:
+    from buildkit import aliases  # noqa: PLC0415 - it takes long to load, and is seldom needed
+
+    by_tag = {each.image.tag: each.image.version for each in fits}
+    newest = aliases.newest([aliases.candidate(tag, version) for tag, version in by_tag.items()])
+    if newest is None:
+        raise UsageError(
+            f"nobody can say which of the versions {part} is the newest: they are not all of one "
+            "grammar",
+            hint=listed("--version", tuple(by_tag.values())),
+        )
+    return by_tag[newest.tag]

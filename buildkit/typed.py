@@ -1,0 +1,104 @@
+"""What JSON holds -> frozen dataclasses: every value must be what its field says.
+
+For records that are read by the thousand, and by commands that have no time to load pydantic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin, get_type_hints
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Value = TypeVar("Value")
+PLAIN = {
+    str: ((str,), "text"),
+    int: ((int,), "a whole number"),
+    float: ((float, int), "a number"),
+    NoneType: ((NoneType,), "null"),
+}
+
+
+def read(kind: type[Value], document: object) -> Value:
+    """Keys that no field has are left out: a newer tool may have more of them.
+
+    Raises ValueError that names the value, as in `images[0].verdict.passed: "two" is not …`.
+    """
+    try:
+        value = _reader(cast("Any", kind))(document)
+    except ValueError as error:
+        raise ValueError(str(error).lstrip(".: ")) from None
+    return cast("Value", value)
+
+
+@cache
+def _reader(kind: Any) -> Callable[[Any], Any]:
+    if is_dataclass(kind):
+        return _of_object(kind)
+    if get_origin(kind) is tuple:
+        return _of_list(_reader(get_args(kind)[0]))
+    if isinstance(kind, UnionType):
+        (other,) = set(get_args(kind)) - {NoneType}
+        inner = _reader(other)
+        return lambda value: None if value is None else inner(value)
+    if issubclass(kind, Enum):
+        return _of_enum(kind)
+    types, called = PLAIN[kind]
+
+    def plain(value: object) -> object:
+        if type(value) not in types:  # not isinstance, for which `true` is a number
+            raise ValueError(f": {value!r} is not {called}")
+        return value
+
+    return plain
+
+
+def _of_object(kind: Any) -> Callable[[Any], Any]:
+    hints = get_type_hints(kind)
+    plan = [(each.name, _reader(hints[each.name]), each.default) for each in fields(kind)]
+
+    def read_object(value: object) -> object:
+        if not isinstance(value, dict):
+            raise ValueError(f": {value!r} is not an object")  # noqa: TRY004 - of a document
+        found = {}
+        for name, reader, default in plan:
+            if name in value:
+                try:
+                    found[name] = reader(value[name])
+                except ValueError as error:
+                    raise ValueError(f".{name}{error}") from None
+            elif default is MISSING:
+                raise ValueError(f".{name}: is missing")
+        return kind(**found)
+
+    return read_object
+
+
+def _of_list(reader: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def read_list(value: object) -> object:
+        if not isinstance(value, list):
+            raise ValueError(f": {value!r} is not a list")  # noqa: TRY004 - of a document
+        found = []
+        for number, each in enumerate(value):
+            try:
+                found.append(reader(each))
+            except ValueError as error:
+                raise ValueError(f"[{number}]{error}") from None
+        return tuple(found)
+
+    return read_list
+
+
+def _of_enum(kind: Any) -> Callable[[Any], Any]:
+    by_value = {each.value: each for each in kind}
+
+    def read_enum(value: object) -> object:
+        if not isinstance(value, str) or value not in by_value:
+            raise ValueError(f": {value!r} is none of {', '.join(by_value)}")
+        return by_value[value]
+
+    return read_enum

@@ -1,0 +1,1 @@
+"""What `buildkit uri` answers: own images, AWS's, lists, and what a URI means."""

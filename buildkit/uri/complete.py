@@ -1,0 +1,62 @@
+"""What a shell may complete after `buildkit uri`: words that lead to an answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from buildkit import options
+from buildkit.releases import ledger, published
+from buildkit.uri import known
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from buildkit.uri.known import Row
+
+WORDS: Mapping[str, Callable[[Row], Iterable[str]]] = {
+    "target": lambda row: filter(None, (row.framework, row.id)),
+    "framework": lambda row: (row.framework,),
+    "version": lambda row: row.names,
+    "purpose": lambda row: row.purposes,
+    "device": lambda row: (row.device or "cpu",),
+    "python": lambda row: filter(None, (row.python,)),
+    "region": lambda row: row.regions,
+    "base_framework": lambda row: row.bases,
+    "instance_type": lambda _row: ("ml.m5.xlarge", "ml.g5.xlarge", "ml.inf2.xlarge", "local"),
+    "accelerator": lambda _row: ("ml.eia1.medium", "ml.eia2.medium"),
+}
+
+
+def complete(name: str, given: Mapping[str, Any], incomplete: str) -> list[str]:
+    """The words for an option, or for the target, that fit what is given already."""
+    of = WORDS.get(name)
+    if of is None:
+        return []
+    try:
+        wanted = known.Filter(
+            framework=given.get("framework") or given.get("target"),
+            **{
+                key: given.get(key)
+                for key in ("version", "purpose", "device", "python", "region")
+                if key != name
+            },
+        )
+        if name in ("target", "framework"):
+            wanted = known.Filter()
+        rows = known.narrow(_rows(given), wanted)
+    except Exception:  # noqa: BLE001 - a completion must never print an error into a prompt
+        return []
+    words = dict.fromkeys(word for row in rows for word in of(row))
+    return [word for word in words if word.startswith(incomplete)]
+
+
+def _rows(given: Mapping[str, Any]) -> list[Row]:
+    """Own images and AWS's; without --prebuilt, a name of both is an own one."""
+    if given.get("prebuilt"):
+        return list(known.prebuilt())
+    book = ledger.file_beside(given.get("file") or options.IMAGES)
+    own = list(known.own(published.places(ledger.read_file(book))))
+    target = given.get("target")
+    if any(target in (row.framework, row.id) for row in own):
+        return [row for row in own if target in (row.framework, row.id)]
+    return [*own, *known.prebuilt()]

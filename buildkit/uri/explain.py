@@ -1,0 +1,190 @@
+"""`buildkit uri --explain URI`: whose image it is, which, and what is newer."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cmp_to_key
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from buildkit import aliases, tables
+from buildkit.near import listed
+from buildkit.prebuilt import facts, reverse
+from buildkit.prebuilt.naming import named
+from buildkit.releases import ledger, published
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from buildkit.prebuilt.reverse import Known, Parts
+    from buildkit.releases.published import Place
+    from buildkit.uri.asked import Asked
+
+OWN, AWS, UNKNOWN = "own", "aws", "unknown"
+PYTHON = re.compile(r"py[23][0-9]*")
+DEVICES = ("cpu", "gpu", "neuron", "neuronx")
+
+
+def answer(asked: Asked) -> None:
+    assert asked.explain is not None
+    parts = reverse.parse(asked.explain)
+    places = published.places(ledger.read_file(ledger.file_beside(asked.file)))
+    document: dict[str, Any] = {
+        "uri": parts.uri,
+        "whose": AWS if parts.account and reverse.homes(parts.account) else UNKNOWN,
+        "host": parts.host,
+        "account": parts.account,
+        "accounts": list(reverse.families(parts)),
+        "region": parts.region,
+        "partition": reverse.partition(parts),
+        "repository": parts.repository,
+        "tag": parts.tag,
+        "digest": parts.digest,
+    }
+    own = next((each for each in reversed(places) if _is(each, parts)), None)
+    known = () if own else reverse.known(parts)
+    if own is not None:
+        document |= {"whose": OWN, **_own(own, places), "notes": []}
+    else:
+        document |= _known(known, parts) if known else _guessed(parts)
+        document["notes"] = [*_notes_on_host(parts), *_notes_on_image(known, parts)]
+    if asked.as_json:
+        click.echo(json.dumps(document, indent=2))
+    else:
+        click.echo("\n".join(_lines(document)))
+
+
+def _is(place: Place, parts: Parts) -> bool:
+    if (place.host, place.image.repository) != (parts.host, parts.repository):
+        return False
+    return parts.digest == place.image.digest if parts.digest else parts.tag == place.image.tag
+
+
+def _own(place: Place, places: Iterable[Place]) -> dict[str, Any]:
+    image = place.image
+    like = (image.name, image.device, image.purpose)
+    versions = [
+        each.image.version
+        for each in places
+        if (each.image.name, each.image.device, each.image.purpose) == like
+    ]
+    return {
+        "framework": image.name,
+        "version": image.version,
+        "purposes": list(published.purposes(image)),
+        "devices": [image.device],
+        "pythons": [image.python],
+        "base_framework": image.origin and image.origin.base,
+        "tag_goes_on": None,
+        "newer": _newer(image.version, versions),
+        "target": image.target,
+        "record": place.record,
+        "published_digest": image.digest,
+    }
+
+
+def _known(known: tuple[Known, ...], parts: Parts) -> dict[str, Any]:
+    first = known[0].entry
+    purposes = dict.fromkeys(each.entry.purpose for each in known)
+    devices = dict.fromkeys(each.entry.device for each in known)
+    pythons = dict.fromkeys(each.entry.python for each in known)
+    others = [
+        name
+        for entry in facts.entries(first.framework)
+        if entry.purpose in purposes
+        and entry.device in devices
+        and (parts.region in facts.regions_of(entry.accounts) or parts.region is None)
+        for name in entry.names[:1]
+    ]
+    return {
+        "framework": first.framework,
+        "version": first.names[0] or None,
+        "purposes": list(purposes),
+        "devices": list(filter(None, devices)),
+        "pythons": list(filter(None, pythons)),
+        "base_framework": next(iter(first.bases), None),
+        "tag_goes_on": known[0].rest,
+        "newer": _newer(first.names[0], others),
+    }
+
+
+def _guessed(parts: Parts) -> dict[str, Any]:
+    """By the words of a tag that the data does not have, as AWS puts tags together."""
+    entries = reverse.of_repository(parts.repository)
+    words = (parts.tag or "").split("-")
+    version = words[0] if words[0][:1].isdigit() else None
+    return {
+        "framework": entries[0].framework if entries else None,
+        "version": version,
+        "purposes": list(dict.fromkeys(each.purpose for each in entries)),
+        "devices": [word for word in words if word in DEVICES],
+        "pythons": [word for word in words if PYTHON.fullmatch(word)],
+        "base_framework": None,
+        "tag_goes_on": None,
+        "newer": _newer(version or "", (each.names[0] for each in entries)),
+    }
+
+
+def _newer(version: str, others: Iterable[str]) -> list[str]:
+    """Those that are newer, the newest last. What cannot be ordered, such as `latest`, is not."""
+    found = [other for other in dict.fromkeys(others) if _compared(other, version) > 0]
+    return sorted(found, key=cmp_to_key(_compared))
+
+
+def _compared(one: str, other: str) -> int:
+    if one == other:
+        return 0
+    first, second = (aliases.candidate(text, text) for text in (one, other))
+    newest = aliases.newest([first, second])
+    return 0 if newest is None else 1 if newest is first else -1
+
+
+def _notes_on_host(parts: Parts) -> Iterator[str]:
+    if parts.account is None:
+        yield f"{parts.host} is not a registry of ECR"
+        return
+    there = facts.regions().get(parts.region or "")
+    if there is None:
+        yield f"AWS has no SageMaker images in {parts.region}, as far as this tool's data goes"
+    elif parts.domain != there.domain and not parts.dual_stack:
+        yield f"there is no such host: in {there.name} it ends with {there.domain}"
+    homes = reverse.homes(parts.account)
+    if not homes:
+        yield "the account is none of AWS's for SageMaker, and the ledger has no such image"
+    elif parts.region not in homes:
+        yield listed(f"in {parts.region} AWS has another account; this one is in", homes)
+
+
+def _notes_on_image(known: tuple[Known, ...], parts: Parts) -> Iterator[str]:
+    entries = reverse.of_repository(parts.repository)
+    if not known and entries:
+        tags = dict.fromkeys(named(each)[1] for each in entries)
+        if parts.tag is not None:
+            yield f"the data has no tag `{parts.tag}` of it; {_near(parts.tag, tuple(tags))}"
+    elif not known:
+        yield f"AWS has no repository `{parts.repository}`"
+    elif not any(parts.region in facts.regions_of(each.entry.accounts) for each in known):
+        yield f"AWS has no such image in {parts.region}"
+    elif not any(facts.family(each.entry.accounts) in reverse.families(parts) for each in known):
+        yield "AWS has an image that is called so, in another account"
+    frameworks = dict.fromkeys(each.framework for each in entries)
+    if len(frameworks) > 1:
+        yield listed("the repository is of several frameworks", tuple(frameworks))
+
+
+def _near(tag: str, tags: tuple[str, ...]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - it takes long to load
+
+    near = get_close_matches(tag, tags, n=3)
+    return listed("near are", near) if near else listed("there is", tags)
+
+
+def _lines(document: dict[str, Any]) -> list[str]:
+    rows = []
+    for key, value in document.items():
+        if key not in ("uri", "notes") and value not in (None, []):
+            text = ", ".join(value) if isinstance(value, list) else value
+            rows.append((key.replace("_", " "), text))
+    return [*tables.aligned(rows), *document["notes"]]

@@ -1,0 +1,74 @@
+"""`buildkit uri TARGET`: one published image of this project, by its ledger."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from buildkit import console
+from buildkit.near import listed
+from buildkit.releases import ledger, published
+
+if TYPE_CHECKING:
+    from buildkit.releases.published import Place
+    from buildkit.uri.asked import Asked
+
+
+def answer(asked: Asked) -> None:
+    assert asked.target is not None
+    wanted = published.Wanted(
+        name=asked.target,
+        version=asked.version,
+        device=asked.device,
+        python=asked.python,
+        purpose=asked.purpose,
+        account=asked.account,
+        region=asked.region,
+    )
+    found = published.find(
+        published.places(ledger.read_file(ledger.file_beside(asked.file))), wanted
+    )
+    place = found.place
+    if asked.version not in (None, place.image.version):
+        older = f", the newest: {listed('there is, too', found.others)}" if found.others else ""
+        console.say(f"{asked.version} is {place.image.version}{older}")
+    if asked.verify:
+        from pathlib import Path  # noqa: PLC0415 - and this, too
+
+        from buildkit.uri import verify  # noqa: PLC0415 - it loads what talks to AWS
+
+        verify.verify(
+            Path(asked.file),
+            place.host,
+            place.image.repository,
+            place.image.tag,
+            place.image.digest,
+        )
+    if asked.as_json:
+        click.echo(json.dumps(_document(place, verified=asked.verify), indent=2))
+    else:
+        click.echo(place.digest_uri if asked.digest or asked.verify else place.uri)
+
+
+def _document(place: Place, *, verified: bool) -> dict[str, Any]:
+    image = place.image
+    return {
+        "id": image.target,
+        "uri": place.uri,
+        "digest": image.digest,
+        "digest_uri": place.digest_uri,
+        "verified": verified,
+        "host": place.host,
+        "account": place.account,
+        "region": place.region,
+        "repository": image.repository,
+        "tag": image.tag,
+        "name": image.name,
+        "version": image.version,
+        "device": image.device,
+        "python": image.python,
+        "purpose": image.purpose,
+        "record": place.record,
+    }

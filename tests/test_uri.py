@@ -1,0 +1,431 @@
+"""`buildkit uri`, in the process of the test: own images by the ledger, AWS's by the data."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.shell_completion import ShellComplete
+
+from buildkit import cli, delivery, schema
+from buildkit.errors import Exit
+from buildkit.prebuilt import facts, listing
+from buildkit.releases import ledger
+from buildkit.releases.record import Action
+from buildkit.uri import complete
+from tests.distribution import Distribution
+from tests.registry_server import running
+from tests.releases import digest, image, release
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Captured = pytest.CaptureFixture[str]
+IRELAND = "111122223333.dkr.ecr.eu-west-1.amazonaws.com"
+VIRGINIA = "111122223333.dkr.ecr.us-east-1.amazonaws.com"
+OTHERS = "444455556666.dkr.ecr.eu-west-1.amazonaws.com"
+
+
+def published(version: str, letter: str, *hosts: str, **changes: Any) -> Any:
+    device, python = changes.get("device", "cpu"), changes.get("python", "3.11")
+    tag = f"{version}-{device}-py{python.replace('.', '')}"
+    name = changes.get("name", "sklearn")
+    facts = {
+        "target": f"{name}-{tag}", "name": name, "repository": name, "tag": tag,
+        "locations": tuple(f"{host}/{name}:{tag}" for host in hosts or (IRELAND, VIRGINIA)),
+    }  # fmt: skip
+    return image(version, letter, **{**facts, **changes})
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A ledger, and no images.toml: `uri` reads the ledger alone."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_ECR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    book = ledger.beside(tmp_path / "images.toml")
+    book.append(release(published("1.7.2", "a"), published("1.7.2", "b", python="3.13")))
+    book.append(release(published("1.7.10", "c"), published("2.0.0", "d", OTHERS)))
+    book.append(release(published("1.0", "e", name="tool", purpose="training")))
+    book.append(
+        release(
+            published("1.0-1", "f", name="lone", locations=("127.0.0.1:5050/lone:1.0-1-cpu-py311",))
+        )
+    )
+    book.append(
+        release(
+            published("1.7.2", "a", repository="prod/sklearn", locations=("x.example/prod/sklearn:1.7.2-cpu-py311",)),
+            action=Action.PROMOTE,
+        )
+    )  # fmt: skip
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "out", "err"),
+    [
+        ("sklearn --version 1.7.2 --python 3.11", f"{IRELAND}/sklearn:1.7.2-cpu-py311", ""),
+        ("sklearn --version 1.7.2 --device cpu --python py313 --region us-east-1", f"{VIRGINIA}/sklearn:1.7.2-cpu-py313", ""),
+        ("sklearn --version 1.7 --python 3.11", f"{IRELAND}/sklearn:1.7.10-cpu-py311", "1.7 is 1.7.10, the newest: there is, too: `1.7.2`\n"),
+        ("sklearn --version 2 --account 444455556666", f"{OTHERS}/sklearn:2.0.0-cpu-py311", "2 is 2.0.0\n"),
+        ("sklearn-1.7.2-cpu-py311", f"{IRELAND}/sklearn:1.7.2-cpu-py311", ""),
+        ("sklearn-*-py313 --digest", f"{IRELAND}/sklearn@{digest('b')}", ""),
+        ("tool --purpose training", f"{IRELAND}/tool:1.0-cpu-py311", ""),
+        ("sklearn --purpose inference --version 2.0.0", f"{OTHERS}/sklearn:2.0.0-cpu-py311", ""),
+        ("lone --version 1.0", "127.0.0.1:5050/lone:1.0-1-cpu-py311", "1.0 is 1.0-1\n"),
+        ("lone --region 127.0.0.1:5050", "127.0.0.1:5050/lone:1.0-1-cpu-py311", ""),
+    ],
+)  # fmt: skip
+def test_an_own_image_is_found(
+    project: Path, arguments: str, out: str, err: str, capsys: Captured
+) -> None:
+    assert cli.run(["uri", *arguments.split()]) == Exit.DONE
+    assert capsys.readouterr() == (f"{out}\n", err)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("pytorch", Exit.NOTHING_SELECTED, "`pytorch` is not published", "`--prebuilt`"),
+        ("sklern", Exit.NOTHING_SELECTED, "`sklern` is not published", "did you mean: `sklearn`"),
+        ("sklearn-1.7.2-cpu-py312", Exit.NOTHING_SELECTED, "is not published", "`sklearn-1.7.2-cpu-py311`"),
+        ("sklearn --version 1.8", Exit.NOTHING_SELECTED, "`sklearn` 1.8 is not published", "`1.7.10`"),
+        ("sklearn --version 1.7.1", Exit.NOTHING_SELECTED, "1.7.1 is not published", "`1.7.2`"),
+        ("sklearn --version 1.7 --device gpu", Exit.NOTHING_SELECTED, "the device `gpu`", "`cpu`"),
+        ("sklearn --version 1.7 --python 3.12", Exit.NOTHING_SELECTED, "the Python `3.12`", "`3.13`"),
+        ("tool --purpose inference", Exit.NOTHING_SELECTED, "the purpose `inference`", "there is: `training`"),
+        ("sklearn --version 2.0.0 --region us-east-1", Exit.NOTHING_SELECTED, "the region `us-east-1`", "`eu-west-1`"),
+        ("sklearn --account 123", Exit.NOTHING_SELECTED, "the account `123`", "`111122223333`"),
+        ("sklearn --version 1.7", Exit.USAGE, "3 targets fit", "--python: `3.11`, `3.13`"),
+        ("sklearn --python 3.11", Exit.USAGE, "in 3 versions", "--version: `1.7.2`, `1.7.10`, `2.0.0`"),
+        ("*", Exit.USAGE, "6 targets fit", "TARGET: `lone`, `sklearn`, `tool`"),
+    ],
+    ids=lambda case: case[0],
+)  # fmt: skip
+def test_an_own_image_that_is_not_the_one_is_an_error(
+    project: Path, case: tuple[str, Exit, str, str], capsys: Captured
+) -> None:
+    arguments, code, message, hint = case
+    assert cli.run(["uri", *arguments.split()]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert hint in err.partition("hint: ")[2]
+
+
+def test_versions_that_nobody_can_order_are_not_guessed(project: Path, capsys: Captured) -> None:
+    book = ledger.beside(project / "images.toml")
+    book.append(release(published("1.7..a", "7"), published("1.7..b", "8")))
+    assert cli.run(["uri", "sklearn", "--version", "1.7", "--python", "3.11"]) == Exit.USAGE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "nobody can say which of the versions 1.7 is the newest" in err
+
+
+def test_json_has_all_fields(project: Path, capsys: Captured) -> None:
+    assert cli.run(["uri", "tool", "--json"]) == Exit.DONE
+    found = json.loads(capsys.readouterr().out)
+    assert found.pop("record").startswith("20261121T")
+    assert found == {
+        "id": "tool-1.0-cpu-py311", "name": "tool", "version": "1.0", "device": "cpu", "python": "3.11", "purpose": "training",
+        "uri": f"{IRELAND}/tool:1.0-cpu-py311", "digest": digest("e"), "digest_uri": f"{IRELAND}/tool@{digest('e')}", "verified": False,
+        "host": IRELAND, "account": "111122223333", "region": "eu-west-1", "repository": "tool", "tag": "1.0-cpu-py311",
+    }  # fmt: skip
+
+
+def test_a_ledger_that_is_broken_is_told_with_its_line(project: Path, capsys: Captured) -> None:
+    (project / "releases.jsonl").write_text('{"format": 1, "id": 7}\n')
+    assert cli.run(["uri", "tool"]) == Exit.TOOL
+    assert "releases.jsonl:1 is not a record" in capsys.readouterr().err
+
+
+def test_verify_asks_the_registry_once(project: Path, capsys: Captured) -> None:
+    with running(Distribution()) as registry:
+        manifest = registry.image("v", "1.0-cpu-py311", "2.0-cpu-py311", layers=[])
+        book = ledger.beside(project / "images.toml")
+        for version, known in (
+            ("1.0", manifest.digest),
+            ("2.0", digest("0")),
+            ("3.0", digest("0")),
+        ):
+            hosts = (registry.host,)
+            book.append(release(published(version, "a", *hosts, name="v", digest=known)))
+        before = len(registry.requests)
+        assert cli.run(["uri", "v", "--version", "1", "--verify"]) == Exit.DONE
+        assert capsys.readouterr().out == f"{registry.host}/v@{manifest.digest}\n"
+        assert len(registry.requests) == before + 1
+        assert cli.run(["uri", "v", "--version", "2", "--verify"]) == Exit.TOOL
+        out, err = capsys.readouterr()
+        assert (out, "is another image: the ledger has sha256:000" in err) == ("", True)
+        assert (
+            cli.run(["uri", "v", "--version", "3", "--verify", "--json"]) == Exit.NOTHING_SELECTED
+        )
+        out, err = capsys.readouterr()
+        assert (out, "the registry has no such image" in err) == ("", True)
+
+
+CHINA = "727897471807.dkr.ecr.cn-north-1.amazonaws.com.cn/pytorch-training:2.3-gpu-py311"
+PYTORCH = [
+    "uri", "pytorch", "--prebuilt", "--version", "2.3", "--purpose", "training", "--device", "gpu",
+    "--python", "py311",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "uri"),
+    [
+        ("pytorch --version 2.3 --purpose training --device gpu --python py311 --region cn-north-1", CHINA),
+        ("pytorch --version 2.3 --purpose training --instance-type ml.g5.xlarge --region cn-north-1", CHINA),
+        ("huggingface --version 4.28 --base-framework pytorch2.0 --purpose training --region eu-west-1",
+         "763104351884.dkr.ecr.eu-west-1.amazonaws.com/huggingface-pytorch-training:2.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04"),
+        ("tensorflow --version 1.14 --accelerator ml.eia1.medium --region us-east-1",
+         "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference-eia:1.14-cpu"),
+        ("spark --version 3.3 --container-version v1 --python py39 --region us-west-2",
+         "153931337802.dkr.ecr.us-west-2.amazonaws.com/sagemaker-spark-processing:3.3-cpu-py39-v1"),
+        ("pytorch --version 1.6 --purpose training --device gpu --python py36 --smdistributed --region us-west-2",
+         "763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:1.6-gpu-py36-cu110-ubuntu18.04-v3"),
+        ("pytorch --version 1.12 --purpose inference_graviton --region eu-west-1",
+         "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-inference-graviton:1.12-cpu-py38-ubuntu20.04-sagemaker"),
+    ],
+)  # fmt: skip
+def test_an_image_of_aws_is_found(
+    project: Path, arguments: str, uri: str, capsys: Captured
+) -> None:
+    assert cli.run(["uri", "--prebuilt", *arguments.split()]) == Exit.DONE
+    assert capsys.readouterr() == (f"{uri}\n", "")
+
+
+def test_the_region_of_the_environment_is_taken_and_told(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    assert cli.run(PYTORCH) == Exit.USAGE
+    out, err = capsys.readouterr()
+    assert (out, "hint: `--region eu-west-1`, or set AWS_REGION" in err) == ("", True)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    assert cli.run([*PYTORCH, "--region", ""]) == Exit.NOTHING_SELECTED  # of a variable not set
+    assert capsys.readouterr().out == ""
+    monkeypatch.setenv("AWS_REGION", "cn-north-1")
+    assert cli.run(PYTORCH) == Exit.DONE
+    assert capsys.readouterr() == (f"{CHINA}\n", "the region is cn-north-1, by AWS_REGION\n")
+
+
+def test_an_image_of_aws_as_json(project: Path, capsys: Captured) -> None:
+    assert cli.run([*PYTORCH, "--region", "cn-north-1", "--json"]) == Exit.DONE
+    assert json.loads(capsys.readouterr().out) == {
+        "uri": CHINA, "host": CHINA.partition("/")[0], "repository": "pytorch-training", "tag": "2.3-gpu-py311",
+        "account": "727897471807", "region": "cn-north-1", "partition": "aws-cn", "framework": "pytorch", "version": "2.3.0",
+        "purpose": "training", "device": "gpu", "python": "py311", "base_framework": None,
+    }  # fmt: skip
+
+
+def test_an_image_of_aws_can_be_asked_for_in_its_registry(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    with running(Distribution()) as registry:
+        manifest = registry.image("pytorch-training", "2.3-gpu-py311", layers=[])
+        asked = []
+        real = delivery.registry
+
+        def instead(options: schema.Registry, host: str) -> object:
+            asked.append(host)
+            return real(options, registry.host)
+
+        monkeypatch.setattr(delivery, "registry", instead)
+        assert cli.run([*PYTORCH, "--region", "cn-north-1", "--verify"]) == Exit.DONE
+        host = CHINA.partition("/")[0]
+        assert capsys.readouterr().out == f"{host}/pytorch-training@{manifest.digest}\n"
+        assert asked == [host]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        ("x --prebuilt --account 1", "`--account` does not go with --prebuilt", "it is for an own image"),
+        ("x --instance-type ml.m5.xlarge", "`--instance-type` does not go with an own image", "`--device cpu`"),
+        ("x --prebuilt --digest", "`--digest` does not go with --prebuilt", "`--verify`"),
+        ("x --list", "`TARGET` does not go with --list", "`buildkit uri --list --framework x`"),
+        ("--framework x", "`--framework` does not go", "`buildkit uri x`"),
+        ("--list --verify", "`--verify` does not go with --list", "leave it out"),
+        ("--explain x --prebuilt", "`--prebuilt` does not go with --explain", "leave it out"),
+        ("--explain x --list", "exclude each other", "leave one out"),
+        ("--prebuilt", "no image is named", "`buildkit uri pytorch --prebuilt"),
+    ],
+)  # fmt: skip
+def test_options_that_do_not_go_together_are_refused(
+    project: Path, arguments: str, message: str, hint: str, capsys: Captured
+) -> None:
+    assert cli.run(["uri", *arguments.split()]) == Exit.USAGE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert hint in err.partition("hint: ")[2]
+
+
+def listed(capsys: Captured, *arguments: str) -> list[dict[str, Any]]:
+    assert cli.run(["uri", "--list", "--json", *arguments]) == Exit.DONE
+    found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_own_images_and_those_of_aws_are_listed(project: Path, capsys: Captured) -> None:
+    found = listed(capsys)
+    own = [each for each in found if each["whose"] == "own"]
+    assert {each["uri"] for each in own} >= {f"{VIRGINIA}/sklearn:1.7.2-cpu-py313", "127.0.0.1:5050/lone:1.0-1-cpu-py311"}  # fmt: skip
+    assert len(own) == 10
+    assert {each["framework"] for each in found if each["whose"] == "aws"} == {*facts.frameworks()}
+    assert not [each for each in listed(capsys, "--prebuilt") if each["whose"] == "own"]
+
+
+def test_a_list_can_be_narrowed(project: Path, capsys: Captured) -> None:
+    found = listed(
+        capsys, "--framework", "pytorch*", "--version", "2.3", "--purpose", "training", "--device", "gpu",
+        "--python", "3.11", "--region", "cn-north-1",
+    )  # fmt: skip
+    assert CHINA.replace("2.3-", "2.3.0-") in [each["uri"] for each in found]
+    assert {each["whose"] for each in found} == {"aws"}
+    assert (
+        cli.run(["uri", "--list", "--framework", "sklearn", "--region", "us-east-1"]) == Exit.DONE
+    )
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split()[:2] == ["WHOSE", "FRAMEWORK"]
+    assert lines[0].split()[-1] == f"{VIRGINIA}/sklearn:1.7.2-cpu-py311"
+    assert {line.split()[0] for line in lines} == {"own", "aws"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        ("--framework pytroch", "`pytorch`"),
+        ("--framework sklearn --version 9", "`1.7.10`"),
+        ("--framework xgboost --region eu-wset-1", "`eu-west-1`"),
+        ("--framework sklearn --purpose serving", "`training`"),
+        ("--framework sklearn --device tpu", "`cpu`"),
+        ("--framework sklearn --python 2.7", "`py311`"),
+    ],
+)
+def test_a_list_of_nothing_is_an_error_with_what_is_near(
+    project: Path, arguments: str, hint: str, capsys: Captured
+) -> None:
+    assert cli.run(["uri", "--list", *arguments.split()]) == Exit.NOTHING_SELECTED
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert hint in err.partition("hint: ")[2]
+
+
+def explained(capsys: Captured, uri: str) -> dict[str, Any]:
+    assert cli.run(["uri", "--explain", uri, "--json"]) == Exit.DONE
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured) -> None:
+    chance = random.Random(0)
+    images = tuple(listing.images())
+    for each in chance.sample(images, 80):
+        region = chance.choice(sorted(each.regions))
+        found = explained(capsys, each.uri(region))
+        assert found["whose"] == "aws"
+        assert (found["region"], found["partition"]) == (region, facts.regions()[region].partition)
+        assert found["version"] == (each.names[0] if each.names else None)
+        assert each.device in found["devices"] or (not found["devices"] and each.device is None)
+        assert each.python in found["pythons"] or (not found["pythons"] and each.python is None)
+        assert set(each.purposes) <= set(found["purposes"])
+        assert not [note for note in found["notes"] if "several frameworks" not in note]
+
+
+@pytest.mark.parametrize(
+    ("uri", "wanted", "note"),
+    [
+        pytest.param("763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:2.5-gpu-py311-cu124-ubuntu22.04-sagemaker",
+                     {"whose": "aws", "version": "2.5.1", "devices": ["gpu"], "tag_goes_on": "cu124-ubuntu22.04-sagemaker", "newer": ["2.6.0", "2.7.1", "2.8.0", "2.9.0", "2.10.0"]}, "", id="the whole tag of AWS"),
+        pytest.param("763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:1.6-gpu-py36-cu110-ubuntu18.04-v3",
+                     {"version": "1.6.0", "tag_goes_on": None}, "", id="distributed training"),
+        pytest.param("763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:9.9-gpu-py399",
+                     {"framework": "pytorch", "version": "9.9", "devices": ["gpu"], "pythons": ["py399"], "newer": []}, "the data has no tag", id="a newer tag than the data"),
+        pytest.param("763104351884.dkr.ecr.eu-south-1.amazonaws.com/pytorch-training:2.3-gpu-py311",
+                     {"whose": "aws", "version": "2.3.0"}, "in eu-south-1 AWS has another account", id="another region's account"),
+        pytest.param("763104351884.dkr.ecr.cn-north-1.amazonaws.com/pytorch-training:2.3-gpu-py311",
+                     {"partition": "aws-cn"}, "ends with amazonaws.com.cn", id="a host that is not there"),
+        pytest.param("763104351884.dkr-ecr.us-west-2.on.aws/pytorch-training:2.3-gpu-py311", {"version": "2.3.0"}, "", id="dual stack"),
+        pytest.param("123456789012.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.3-gpu-py311",
+                     {"whose": "unknown", "version": "2.3.0"}, "none of AWS's", id="a copy"),
+        pytest.param("123456789012.dkr.ecr.xx-moon-1.amazonaws.com/a/b:1-cpu",
+                     {"whose": "unknown", "framework": None, "version": "1", "devices": ["cpu"]}, "no SageMaker images in xx-moon-1", id="nothing known"),
+        pytest.param(f"763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training@{digest('a')}",
+                     {"framework": "pytorch", "version": None}, "", id="a digest"),
+        pytest.param("docker.io/library/python:3.11", {"whose": "unknown", "account": None, "region": None}, "not a registry of ECR", id="another registry"),
+        pytest.param("658645717510.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:2.3-gpu-py311", {"whose": "aws"}, "in another account", id="another account of AWS"),
+        pytest.param(f"{VIRGINIA}/sklearn:1.7.2-cpu-py311",
+                     {"whose": "own", "framework": "sklearn", "target": "sklearn-1.7.2-cpu-py311", "pythons": ["3.11"], "newer": ["1.7.10", "2.0.0"]}, "", id="an own image"),
+        pytest.param(f"127.0.0.1:5050/lone@{digest('f')}", {"whose": "own", "version": "1.0-1"}, "", id="an own digest"),
+    ],
+)  # fmt: skip
+def test_a_uri_is_taken_apart(
+    project: Path, uri: str, wanted: dict[str, Any], note: str, capsys: Captured
+) -> None:
+    found = explained(capsys, uri)
+    assert {key: found[key] for key in wanted} == wanted
+    assert note in "\n".join(found["notes"])
+    assert bool(found["notes"]) == bool(note)
+    assert cli.run(["uri", "--explain", uri]) == Exit.DONE
+    assert f"{found['host']}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("uri", ["", "python:3.11", "https://x.example/y:1", "a b/c", "x.example/UP:1", "x" * 5000])  # fmt: skip
+def test_what_is_no_uri_is_refused(project: Path, uri: str, capsys: Captured) -> None:
+    assert cli.run(["uri", "--explain", uri]) == Exit.USAGE
+    out, err = capsys.readouterr()
+    assert (out, "is not the URI of an image" in err) == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("sk", ["sklearn", "sklearn-1.7.2-cpu-py311", "sklearn-1.7.2-cpu-py313", "sklearn-1.7.10-cpu-py311", "sklearn-2.0.0-cpu-py311"]),
+        ("--prebuilt pytorch-n", ["pytorch-neuron"]),
+        ("--list --framework xgb", ["xgboost-neo", "xgboost"]),
+        ("sklearn --version 1.", ["1.7.2", "1.7.10"]),
+        ("sklearn-2.0.0-cpu-py311 --version 1", []),
+        ("pytorch --prebuilt --version 2.", ["2.0.0", "2.0.1", "2.0", "2.1.0", "2.1", "2.2.0", "2.2", "2.3.0", "2.3", "2.4.0", "2.4", "2.5.1", "2.5", "2.6.0", "2.6", "2.2.1", "2.7.1", "2.7", "2.8.0", "2.8", "2.9.0", "2.9", "2.10.0", "2.10"]),
+        ("pytorch --region us-isob-east-1 --version 2.9", ["2.9.0", "2.9"]),
+        ("sklearn --region ", ["eu-west-1", "us-east-1"]),
+        ("pytorch-smp --region us-", ["us-east-1", "us-east-2", "us-west-1", "us-west-2"]),
+        ("--prebuilt pytorch --purpose inf", ["inference", "inference_graviton"]),
+        ("--prebuilt pytorch --version=2.3 --device ", ["cpu", "gpu"]),
+        ("sklearn --version 1.7.2 --python 3.", ["3.11", "3.13"]),
+        ("huggingface --version 4.28 --base-framework py", ["pytorch2.0.0", "pytorch2.0"]),
+        ("spark --container-version ", []),
+        ("nosuch --version ", []),
+        ("--reg", ["--region"]),
+    ],
+)  # fmt: skip
+def test_words_are_completed(project: Path, line: str, wanted: list[str]) -> None:
+    *arguments, incomplete = ["uri", *line.split(" ")]
+    shell = ShellComplete(cli.cli, {}, "buildkit", "_BUILDKIT_COMPLETE")
+    found = [item.value for item in shell.get_completions(arguments, incomplete)]
+    assert sorted(found) == sorted(wanted)
+
+
+def test_a_completion_prints_no_error(project: Path) -> None:
+    (project / "releases.jsonl").write_text("half a li")
+    assert complete.complete("target", {}, "") == []
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "arguments", [[*PYTORCH, "--region", "cn-north-1"], ["uri", "tool"]], ids=["AWS's", "own"]
+)
+def test_an_answer_loads_nothing_heavy(project: Path, arguments: list[str]) -> None:
+    code = (
+        "import sys, buildkit.cli\n"
+        f"assert buildkit.cli.run({arguments}) == 0\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    heavy = {"boto3", "docker", "jinja2", "pydantic", "requests", "tomli", "packaging", "semver"}
+    assert not heavy & set(done.stderr.split())
