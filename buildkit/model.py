@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from buildkit.families import Family  # noqa: TC001 - pydantic reads it
+from buildkit.families import Family  # noqa: TC001 - records are read by it
 from buildkit.features import OF_INFERENCE, OF_TRAINING, Feature
-from buildkit.origin import Origin  # noqa: TC001 - pydantic reads it
+from buildkit.origin import Origin  # noqa: TC001 - records are read by it
 
 
 class Device(str, Enum):

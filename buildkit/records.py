@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
-
-from buildkit import files
+from buildkit import files, typed
 from buildkit.errors import ToolError
 from buildkit.model import Built, Published, Rendered, Report, Verified
 
@@ -47,10 +45,7 @@ class Records:
         return self.folder / target_id
 
     def write(self, kind: Kind[Value], target_id: str, value: Value) -> None:
-        document = {
-            "format": FORMAT,
-            kind.name: TypeAdapter(kind.type).dump_python(value, mode="json"),
-        }
+        document = {"format": FORMAT, kind.name: asdict(value)}
         path = self.of(target_id) / f"{kind.name}.json"
         files.write_text(path, json.dumps(document, indent=2) + "\n")
 
@@ -64,10 +59,10 @@ class Records:
                     f"{path} has format {document['format']!r}, this tool reads {FORMAT}",
                     hint=f"use the tool that wrote it, or remove it and `buildkit {kind.made_by}`",
                 )
-            return TypeAdapter(kind.type).validate_python(document[kind.name])
+            return typed.read(kind.type, document[kind.name])
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise ToolError(
                 f"{path} is not a record that this tool understands: {error}",
                 hint=f"remove it, then `buildkit {kind.made_by} {target_id}`",

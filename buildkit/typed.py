@@ -12,11 +12,12 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Value = TypeVar("Value")
 PLAIN = {
     str: ((str,), "text"),
+    bool: ((bool,), "true or false"),
     int: ((int,), "a whole number"),
     float: ((float, int), "a number"),
     NoneType: ((NoneType,), "null"),
@@ -40,7 +41,10 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
     if is_dataclass(kind):
         return _of_object(kind)
     if get_origin(kind) is tuple:
-        return _of_list(_reader(get_args(kind)[0]))
+        first, *rest = get_args(kind)
+        if rest == [...]:
+            return _of_list(_reader(first))
+        return _of_row([_reader(each) for each in (first, *rest)])
     if isinstance(kind, UnionType):
         (other,) = set(get_args(kind)) - {NoneType}
         inner = _reader(other)
@@ -59,19 +63,22 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
 
 def _of_object(kind: Any) -> Callable[[Any], Any]:
     hints = get_type_hints(kind)
-    plan = [(each.name, _reader(hints[each.name]), each.default) for each in fields(kind)]
+    plan = [
+        (each.name, _reader(hints[each.name]), each.default is each.default_factory is MISSING)
+        for each in fields(kind)
+    ]
 
     def read_object(value: object) -> object:
         if not isinstance(value, dict):
             raise ValueError(f": {value!r} is not an object")  # noqa: TRY004 - of a document
         found = {}
-        for name, reader, default in plan:
+        for name, reader, required in plan:
             if name in value:
                 try:
                     found[name] = reader(value[name])
                 except ValueError as error:
                     raise ValueError(f".{name}{error}") from None
-            elif default is MISSING:
+            elif required:
                 raise ValueError(f".{name}: is missing")
         return kind(**found)
 
@@ -91,6 +98,17 @@ def _of_list(reader: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return tuple(found)
 
     return read_list
+
+
+def _of_row(readers: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    """A list whose length is known, such as a pair."""
+
+    def read_row(value: object) -> object:
+        if not isinstance(value, list) or len(value) != len(readers):
+            raise ValueError(f": {value!r} is not a list of {len(readers)}")
+        return tuple(reader(each) for reader, each in zip(readers, value, strict=True))
+
+    return read_row
 
 
 def _of_enum(kind: Any) -> Callable[[Any], Any]:

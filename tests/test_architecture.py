@@ -77,7 +77,7 @@ DOORS = {  # what reaches outside -> the only modules that may hold it
     "boto3": {"ecr"},
     "botocore": {"ecr", "places"},
     "jinja2": {"render", "page"},
-    "pydantic": {"schema", "keeping", "strict", "config", "records"},
+    "pydantic": {"schema", "keeping", "strict", "config"},
     "regex": {"schema", "contract.jobs.metrics"},
     "tomli": {"config", "locate", "contract.catalogue"},
     "websockets": {"contract.endpoints.bidirectional"},

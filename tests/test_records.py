@@ -47,6 +47,34 @@ def test_no_record_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("image_id",), 3),
+        (("target", "device"), "tpu"),
+        (("target", "labels"), [["a", "b", "c"]]),
+        (("target", "labels"), ["ab"]),
+        (("target", "packages"), "one"),
+        (("target", "samples"), None),
+        (("manifest_digest",), True),
+    ],
+)
+def test_a_value_of_another_kind_is_named(
+    tmp_path: Path, where: tuple[str, ...], value: object
+) -> None:
+    there = records.Records(folder=tmp_path)
+    there.write(records.BUILT, "x", fakes.built())
+    path = tmp_path / "x" / "built.json"
+    document = json.loads(path.read_text())
+    inner = document["built"]
+    for key in where[:-1]:
+        inner = inner[key]
+    inner[where[-1]] = value
+    path.write_text(json.dumps(document))
+    with pytest.raises(ToolError, match="not a record.*" + r"\.".join(where)):
+        there.find(records.BUILT, "x")
+
+
+@pytest.mark.parametrize(
     ("text", "wanted"),
     [
         pytest.param("", "not a record", id="empty"),
