@@ -66,7 +66,12 @@ class Store:
             each.remove()
 
     def read(self, image: str, digest: str) -> bytes | None:
-        """A small blob of an image, None if there is no store to be read. Raises ToolError."""
+        """A small blob of an image, None if there is no store to be read.
+
+        Raises ToolError, also for an image that was removed: its blobs may stay for a while.
+        """
+        with translated(f"reading the image `{image}`"):
+            self.sandbox.client.images.get(image)
         with self._lock:
             if not self._looked:
                 self._folder, self._looked = self._find(image, digest), True

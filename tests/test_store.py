@@ -78,7 +78,8 @@ class FakeSandbox:
 
     @property
     def client(self) -> Any:
-        return SimpleNamespace(info=lambda: {"DockerRootDir": self.root})
+        images = SimpleNamespace(get=lambda _image: None)
+        return SimpleNamespace(info=lambda: {"DockerRootDir": self.root}, images=images)
 
     def holder(self, _image: str, folder: str) -> Holder:
         self.asked.append(folder)
