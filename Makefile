@@ -38,7 +38,7 @@ unit: setup ## Tests that need no engine
 	@$(BIN)/pytest -m 'not engine' -n auto
 
 e2e: setup ## Tests on a real engine, with real images and a real registry
-	@scripts/with-engine $(BIN)/pytest -m engine -n 2 --dist loadgroup $(PYTEST)
+	@scripts/with-engine $(BIN)/pytest -m engine -n 2 --dist loadfile $(PYTEST)
 
 test-uri: setup ## Compare all of AWS's image URIs with the SageMaker SDK's answers
 	@AWS_DEFAULT_REGION=us-east-1 PYTHONPATH=. "$$(scripts/sdk core)" tests/uri/compare.py

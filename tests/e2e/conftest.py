@@ -15,17 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
-NAMES_OF_ECR = {"test_ecr_host", "test_regions", "test_prebuilt_base"}
-"""They need the machine's port 443 and its file of host names for themselves."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.engine)
-            name = item.path.stem
-            # The tests of a file share what is dear to make: they go to one worker.
-            item.add_marker(pytest.mark.xdist_group("ecr" if name in NAMES_OF_ECR else name))
 
 
 @pytest.fixture(scope="session")

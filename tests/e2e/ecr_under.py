@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 from contextlib import contextmanager
@@ -20,7 +21,18 @@ HOSTS = Path("/etc/hosts")
 
 @contextmanager
 def ecr_under(local: Local, folder: Path, *hosts: str) -> Iterator[Local]:
-    """The tool's environment of a user of ECR, whose registries of these names are all one."""
+    """The tool's environment of a user of ECR, whose registries of these names are all one.
+
+    Port 443 and the file of host names are the machine's: others wait.
+    """
+    with Path(__file__).open() as alone:
+        fcntl.flock(alone, fcntl.LOCK_EX)
+        with _ecr_under(local, folder, hosts) as found:
+            yield found
+
+
+@contextmanager
+def _ecr_under(local: Local, folder: Path, hosts: tuple[str, ...]) -> Iterator[Local]:
     authority = private_engine(local) / "ca"
     leaf, key = certificate(authority, folder, *(f"DNS:{host}" for host in hosts))
     state = str(folder / "ecr")
