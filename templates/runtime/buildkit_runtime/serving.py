@@ -6,6 +6,7 @@ A model that cannot be loaded ends the server with a non-zero exit code and the 
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import os
@@ -139,6 +140,8 @@ def import_framework(variables: Mapping[str, str]) -> None:
     """
     with process.stop_signals():
         importlib.import_module(f"buildkit_runtime.handlers_{family(variables)}")
+    # A request of many values makes the garbage collector look often: what was imported never is.
+    gc.freeze()
 
 
 def is_multi_model(variables: Mapping[str, str]) -> bool:
