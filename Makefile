@@ -64,6 +64,8 @@ contract-report: setup ## Prove the suite: mutants that it kills, good images th
 
 public-scripts: setup ## Public example scripts, and AWS's tests of its serving container, on our images
 	@scripts/with-engine $(BIN)/buildkit build 'sklearn-*-py311' 'xgboost-*-py311' 'pytorch-*-cpu-*' 'tensorflow-inference-*'
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist/aws-toolkits sagemaker-training==5.1.4 sagemaker-inference==1.10.1
+	scripts/with-engine $(BIN)/buildkit build --file examples/aws-toolkits/images.toml --all --wheels dist/aws-toolkits
 	scripts/with-engine $(BIN)/python scripts/public_scripts.py $(PUBLIC_SCRIPTS)
 	scripts/with-engine $(BIN)/python scripts/tfs_tests.py $(TFS_TESTS)
 

@@ -35,6 +35,7 @@ PUBLISHED = "https://github.com/aws/amazon-sagemaker-examples"
 OURS = "buildkit-public-script"
 IMAGES = {
     "sklearn": "sklearn:1.7.2-cpu-py311",
+    "sklearn-toolkits": "sklearn-toolkits:1.7.2-cpu-py311",
     "xgboost": "xgboost:3.2.0-cpu-py311",
     "pytorch": "pytorch:2.13.0-cpu-py311",
 }
@@ -90,10 +91,10 @@ CASES = {
         serve="histgradientboost.py",
     ),
     "sklearn-housing": Case(
-        image="sklearn",
+        image="sklearn-toolkits",
         script=f"{ARCHIVED}/scikitlearn_script/train_deploy_scikitlearn_without_dependencies.py",
         data="diabetes-table",
-        fails="No module named 'sagemaker_training'",
+        serve="train_deploy_scikitlearn_without_dependencies.py",
     ),
     "sklearn-featurizer": Case(
         image="sklearn",

@@ -17,7 +17,8 @@ import pytest
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from concurrent.futures import Future
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = ROOT / "templates" / "runtime"
@@ -110,6 +111,17 @@ def wait_until(claim: Callable[[], bool], otherwise: str, log: Path | None = Non
         if time.monotonic() > deadline:
             pytest.fail(f"{otherwise}\n{log.read_text() if log else ''}")
         time.sleep(0.02)
+
+
+def slowest_ping(server: Running, others: Iterable[Future[Reply]]) -> float:
+    """Seconds that the slowest of several pings took until these requests were answered."""
+    taken = [0.0]
+    while not all(reply.done() for reply in others):
+        begun = time.monotonic()
+        assert server.ping() == 200
+        taken.append(time.monotonic() - begun)
+        time.sleep(0.1)
+    return max(taken)
 
 
 def free_port() -> int:

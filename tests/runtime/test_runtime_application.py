@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -341,3 +342,9 @@ def test_sklearn_handlers_say_what_they_expected(
         (tmp_path / name).touch()
     with pytest.raises(HandlerError, match=r"expected `model\.joblib`.*found"):
         sklearn_handlers.model_fn(str(tmp_path))
+
+
+def test_what_was_imported_is_not_collected_again() -> None:
+    serving.import_framework({})
+    assert gc.get_freeze_count()
+    gc.unfreeze()

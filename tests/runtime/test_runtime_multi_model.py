@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Callable
 
 import pytest
+
+from tests.runtime.runtime_harness import slowest_ping
 
 if TYPE_CHECKING:
     from tests.runtime.runtime_harness import Reply, Running, Tree
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.process
 
 INFERENCE = """
-import os, helper
+import os, time, helper
 
 def model_fn(model_dir):
     return helper.FACTOR
@@ -24,6 +27,8 @@ def predict_fn(data, model):
     if data[0][0] == 400:
         from werkzeug.exceptions import ImATeapot
         raise ImATeapot("no tea")
+    if data[0][0] < 0:
+        time.sleep(-data[0][0])
     return [sum(row) * model for row in data]
 """
 
@@ -88,3 +93,11 @@ def test_a_model_that_dies_takes_no_other_with_it(server: Running, tree: Tree) -
     assert invoke(server, "a").status == 404
     assert (server.ping(), invoke(server, "b").status) == (200, 200)
     assert load(server, tree, "a").status == 200
+
+
+def test_ping_is_quick_while_many_wait_for_one_model(server: Running, tree: Tree) -> None:
+    assert load(server, tree, "a").status == 200
+    with ThreadPoolExecutor(50) as pool:
+        slow = [pool.submit(invoke, server, "a", "-0.1") for _ in range(50)]
+        assert slowest_ping(server, slow) < 1
+        assert [reply.result().status for reply in slow] == [200] * 50

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -94,9 +95,23 @@ def test_an_answer_and_a_refusal_are_documents() -> None:
     assert rest.answer(serve, None, b"[[1]]", JSON) == ({"error": "no such path"}, 404)
 
 
+def test_many_documents_are_read_in_the_time_of_one() -> None:
+    lines = [[number] for number in range(200_000)]
+    body = "\n".join(map(json.dumps, lines)).encode()
+    began = time.process_time()
+    assert rest.to_request(body, "application/jsonlines") == {"instances": lines}
+    assert time.process_time() - began < 5
+
+
 def test_bytes_travel_as_base64() -> None:
-    assert rest.decoded([{"b64": "aGk="}, "hi"]) == [b"hi", "hi"]
+    def read(body: str) -> Any:
+        return rest.to_request(body.encode(), JSON)
+
+    assert read('{"inputs": [{"b64": "aGk="}, "hi"]}') == {"inputs": [b"hi", "hi"]}
+    assert read('[{"x": {"b64": "aGk="}}]') == {"instances": [[{"x": b"hi"}]]}
+    assert read('{"b64": "aGk="}') == {"instances": [b"hi"]}
     assert rest.encoded([b"hi", 1.5], as_bytes=True) == [{"b64": "aGk="}, 1.5]
     assert rest.encoded([[b"hi"]], as_bytes=False) == [["hi"]]
-    with pytest.raises(BadRequest):
-        rest.decoded({"b64": "?"})
+    for wrong in ('{"b64": "?"}', '{"b64": 1}'):
+        with pytest.raises(BadRequest, match="is no base64"):
+            read(wrong)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from buildkit_runtime.rest import Wanted
 
 _DEFAULT_SIGNATURE = "serving_default"
+_NUMBERS = "biuf"
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def _columns(instances: Any, names: Sequence[str]) -> dict[str, Any]:
     """Values by input, of values by instance."""
     if not isinstance(instances, list) or not instances:
         raise BadRequest("`instances` is no list of at least one")
-    if not isinstance(instances[0], dict) or instances[0].keys() == {"b64"}:
+    if not isinstance(instances[0], dict):
         return {_only(names): instances}
     for number, each in enumerate(instances):
         if not isinstance(each, dict) or each.keys() != instances[0].keys():
@@ -138,7 +139,7 @@ def _columns(instances: Any, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _inputs(inputs: Any, names: Sequence[str]) -> dict[str, Any]:
-    if isinstance(inputs, dict) and inputs.keys() != {"b64"}:
+    if isinstance(inputs, dict):
         return dict(inputs)
     return {_only(names): inputs}
 
@@ -155,9 +156,7 @@ def _call(signature: Signature, columns: Mapping[str, Any]) -> dict[str, np.ndar
         raise BadRequest(f"the model's inputs are {', '.join(names)}, not {', '.join(columns)}")
     try:
         # Unlike numpy's, this conversion makes no number of a text, and no integer of a fraction.
-        arrays = [
-            tf.constant(rest.decoded(columns[name]), dtype=of).numpy() for name, of in names.items()
-        ]
+        arrays = [tf.constant(columns[name], dtype=of).numpy() for name, of in names.items()]
         outputs = signature.run(*arrays)
     except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
         raise content.bad_request(error) from error
@@ -175,6 +174,8 @@ def _rows(outputs: Mapping[str, np.ndarray], count: int) -> list[Any]:
 
 
 def _plain(name: str, value: np.ndarray) -> Any:
+    if value.dtype.kind in _NUMBERS:
+        return value.tolist()
     return rest.encoded(value.tolist(), as_bytes=name.endswith("_bytes"))
 
 
@@ -212,7 +213,7 @@ def _example(features: Mapping[str, Any]) -> bytes:
     return bytes(
         tf.train.Example(
             features=tf.train.Features(
-                feature={name: _feature(rest.decoded(value)) for name, value in features.items()}
+                feature={name: _feature(value) for name, value in features.items()}
             )
         ).SerializeToString()
     )

@@ -6,6 +6,7 @@ A model that cannot be loaded ends the server with a non-zero exit code and the 
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import os
@@ -33,6 +34,7 @@ from buildkit_runtime.multi_model import MultiModelService
 from buildkit_runtime.paths import Paths
 from buildkit_runtime.readiness import Readiness
 from buildkit_runtime.shelf import Shelf
+from buildkit_runtime.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("buildkit_runtime")
 
-# Enough that /ping finds a free one while others predict; idle threads cost next to nothing.
+# Predictions may wait for others: a service, a disk. Idle threads cost next to nothing.
 _THREADS = 32
 # SIGKILL follows SIGTERM after 30 s (RUN-09).
 _GRACEFUL_SECONDS = 25
@@ -138,6 +140,8 @@ def import_framework(variables: Mapping[str, str]) -> None:
     """
     with process.stop_signals():
         importlib.import_module(f"buildkit_runtime.handlers_{family(variables)}")
+    # A request of many values makes the garbage collector look often: what was imported never is.
+    gc.freeze()
 
 
 def is_multi_model(variables: Mapping[str, str]) -> bool:
@@ -171,7 +175,7 @@ def gunicorn_settings(variables: Mapping[str, str]) -> dict[str, Any]:
     workers = positive(variables, "SAGEMAKER_MODEL_SERVER_WORKERS", hardware.count_cpus())
     return {
         "bind": f"0.0.0.0:{port}",
-        "worker_class": "gthread",
+        "worker_class": Worker,
         # One knows all models that are loaded; they compute in processes of their own.
         "workers": 1 if is_multi_model(variables) else workers,
         "threads": _THREADS,
