@@ -5,7 +5,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from buildkit import cells, clashes, compatibility, extended, families, names, schema
+from buildkit import cells, clashes, compatibility, extended, families, locks, names, schema
 from buildkit import config as config_module
 from buildkit.cells import Problems, Where, given, matches
 from buildkit.errors import NothingSelectedError
@@ -86,6 +86,7 @@ def _target(cell: Cell, image: schema.Image, config: Config, problems: Problems)
         ),
         args=_pairs(given("args", *layers), words),
         labels=_labels(given("labels", *layers), words, features),
+        lock=_lock(config, given("lock", *layers), words, (*at, "lock"), problems),
         context=_folder(config, given("context", *layers), (*at, "context"), problems),
         repository=problems.check(
             (*at, "repository"), names.repository, names.expand(repository, words)
@@ -163,6 +164,16 @@ def _labels(
         if feature in CAPABILITIES:
             labels.setdefault(CAPABILITIES[feature], "true")
     return tuple(labels.items())
+
+
+def _lock(
+    config: Config, pattern: str | None, words: dict[str, str], at: Where, problems: Problems
+) -> str | None:
+    if pattern is None:
+        return None
+    path = _file(config, names.expand(pattern, words), at, problems)
+    problems.check(at, locks.check, path)
+    return path
 
 
 def _samples(config: Config, table: schema.SamplesTable, at: Where, problems: Problems) -> Samples:

@@ -109,6 +109,7 @@ class Target:
     repository: str
     tag: str
     features: tuple[Feature, ...] = ()
+    lock: str | None = None
     end_of_life: str | None = None
     family: Family | None = None
     samples: Samples = field(default=Samples(), repr=False)
@@ -116,7 +117,8 @@ class Target:
     @property
     def recipe(self) -> Target:
         """What makes and names the image: all but where files lie here, and where aliases go."""
-        return replace(self, samples=Samples(), context=None, end_of_life=None, family=None)
+        made = replace(self, samples=Samples(), context=None, end_of_life=None, family=None)
+        return replace(made, lock=self.lock and self.lock.rpartition("/")[2])
 
     @property
     def image(self) -> str:

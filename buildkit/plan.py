@@ -9,13 +9,13 @@ import csv
 import io
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from buildkit import bases
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from buildkit.model import Rendered
 
@@ -75,6 +75,8 @@ def _target(rendered: Rendered, inputs: Inputs) -> dict[str, Any]:
     contexts = {"runtime": str(inputs.runtime)}
     if inputs.wheels is not None:
         contexts["wheels"] = str(inputs.wheels)
+    if target.lock is not None:
+        contexts["lock"] = str(Path(target.lock).parent)
     if (substitute := bases.substitute(target.base, inputs.substitutes)) is not None:
         contexts[target.base] = f"docker-image://{substitute}"
     return {

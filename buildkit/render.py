@@ -12,6 +12,7 @@ import jinja2
 from jinja2 import meta
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from packaging.requirements import Requirement
 
 from buildkit.errors import TemplateError
 from buildkit.model import Rendered
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from buildkit.model import Target
 
 SUFFIX = ".Dockerfile.j2"
+FROM_LOCK = "--mount=type=bind,from=lock,"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,7 @@ def templates(project: Path) -> Templates:
     )
     environment.filters["shell"] = shlex.quote
     environment.filters["value"] = _value
+    environment.filters["without_url"] = _without_url
     return Templates(own=own, folders=folders, environment=environment)
 
 
@@ -101,6 +104,11 @@ def render(target: Target, source: Templates) -> Rendered:
             hint="docs/templates.md: a template sees `target` and its fields, extends a base "
             "template and fills its blocks",
         ) from error
+    if target.lock is not None and FROM_LOCK not in text:
+        raise TemplateError(
+            f"{target.id}: {name} installs no packages from `lock`",
+            hint="`pip.install(target.packages)` does, as it is; or leave `lock` out",
+        )
     return Rendered(target=target, dockerfile=text)
 
 
@@ -126,6 +134,13 @@ def render_all(targets: Sequence[Target], source: Templates) -> tuple[Rendered, 
 def _value(text: str) -> str:
     """Quote for ENV, ARG and LABEL: one word, nothing in it is expanded."""
     return json.dumps(text, ensure_ascii=False).replace("$", "\\$")
+
+
+def _without_url(text: str) -> str:
+    """The requirement without where it comes from, as an installed package can meet it."""
+    requirement = Requirement(text)
+    requirement.url = None
+    return str(requirement)
 
 
 def _loop(

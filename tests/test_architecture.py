@@ -23,7 +23,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"matrix", "bake", "verify", "publish", "packing", "moving", "releases.ledger", "releases.copying"},
     {"transfer", "export", "registry.referrers", "registry.download", "releases.make", "releases.moves"},
     {"registry.client"},
-    {"aliases", "cells", "clashes", "compatibility", "extended", "render", "plan", "progress", "records", "secrets", "engine", "store",
+    {"aliases", "cells", "clashes", "compatibility", "extended", "locks", "render", "plan", "progress", "records", "secrets", "engine", "store",
      "ecr_repositories", "stock", "logins", "registry.wire", "registry.manifests", "junit", "page",
      "releases.inputs", "releases.commit", "releases.history", "releases.differences"},
     {"ecr", "repositories"},

@@ -89,6 +89,7 @@ def test_list_prints_a_table_or_json(project: Path, capsys: Captured) -> None:
     assert cli.run(["list", "--json"]) == Exit.DONE
     (target,) = json.loads(capsys.readouterr().out)
     assert (target["id"], target["tag"]) == ("demo-1.0-cpu-py311", "1.0-cpu-py311")
+    assert target["packages"] == []
 
 
 def test_list_tells_of_a_framework_that_nobody_mends(project: Path, capsys: Captured) -> None:

@@ -124,3 +124,22 @@ def test_files_cannot_be_taken_for_each_other(tmp_path: Path, header: str) -> No
     (two / "context" / "x").write_text("a\n")
     (two / "context" / "y").write_text("b")
     assert digest(one) != digest(two)
+
+
+def test_the_lock_counts_where_there_is_one(tmp_path: Path) -> None:
+    checkout = make(tmp_path)
+    lock = checkout / "lock.txt"
+    lock.write_text("six==1.17.0 --hash=sha256:aa\n")
+    without, before = digest(checkout), digest(checkout, lock=str(lock))
+    lock.write_text("six==1.17.0 --hash=sha256:bb\n")
+    assert len({without, before, digest(checkout, lock=str(lock))}) == 3
+
+
+def test_the_digest_of_an_image_without_lock_is_that_of_the_ledgers_there_are(
+    tmp_path: Path,
+) -> None:
+    """Written down before there were locks: no image may look changed."""
+    rendered = Rendered(target=TARGET, dockerfile=PLAIN)
+    assert inputs.digests([rendered], tmp_path) == {
+        TARGET.id: "sha256:26b0084e4ce93ec86dbe9708d457b9d8b3bfc3056bd1a428aa634ce011982879"
+    }

@@ -60,3 +60,9 @@ def test_ids_that_look_alike_in_bake_keep_names_of_their_own() -> None:
     made = plan.make(rendered, INPUTS)
     assert len(set(made.names.values())) == 3
     assert json.loads(json.dumps(made.document)) == made.document
+
+
+def test_a_lock_comes_from_its_folder() -> None:
+    locked = dataclasses.replace(target(), lock="/project/locks/demo.txt")
+    found = only(Rendered(target=locked, dockerfile="FROM scratch\n"))
+    assert found["contexts"] == {"runtime": "/runtime", "lock": "/project/locks"}

@@ -112,3 +112,59 @@ def test_the_committed_dockerfiles_are_what_is_rendered() -> None:
     found = {path.parent.name: path.read_text() for path in ROOT.glob("dockerfiles/*/Dockerfile")}
     source = render.templates(ROOT)
     assert {t.id: render.render(t, source).dockerfile for t in targets} == found
+
+
+LOCKED = (
+    MINIMAL
+    + """
+packages = ["six<2; python_version > '3'", "other[x] @ https://example.com/other.whl"]
+lock = "locks/{name}-{py}.txt"
+"""
+)
+
+
+def write_lock(folder: Path) -> None:
+    (folder / "locks").mkdir()
+    (folder / "locks" / "demo-py311.txt").write_text("six==1.17.0 --hash=sha256:aa\n")
+
+
+def test_with_a_lock_pip_installs_that_alone_and_then_looks_for_the_packages(
+    tmp_path: Path,
+) -> None:
+    write_lock(tmp_path)
+    text = rendered(tmp_path, LOCKED, demo='{% extends "sklearn.Dockerfile.j2" %}')
+    run = text[text.index("RUN") : text.index("    site=")].splitlines()
+    assert [line.strip() for line in run][2:] == [
+        "--mount=type=bind,from=runtime,source=requirements.txt,target=/run/requirements.txt \\",
+        "--mount=type=bind,from=lock,source=demo-py311.txt,target=/run/lock.txt \\",
+        "PIP_CONFIG_FILE=/run/secrets/pip.conf PIP_RESUME_RETRIES=5 pip install \\",
+        "--require-hashes --requirement /run/lock.txt \\",
+        "--no-compile --root-user-action=ignore && \\",
+        "{ PIP_CONFIG_FILE=/run/secrets/pip.conf pip install --quiet --no-index --require-hashes \\",
+        """'six<2; python_version > "3"' \\""",
+        "'other[x]' \\",
+        "--requirement /run/requirements.txt \\",
+        "--root-user-action=ignore || \\",
+        """{ echo "the lock lacks what the image's packages ask for, make it anew: demo-py311.txt" >&2; exit 1; }; } && \\""",
+    ]
+
+
+def test_a_lock_without_packages_is_installed_and_nothing_is_looked_for(tmp_path: Path) -> None:
+    write_lock(tmp_path)
+    text = rendered(
+        tmp_path,
+        MINIMAL + 'lock = "locks/{name}-{py}.txt"',
+        demo='{% extends "basic.Dockerfile.j2" %}',
+    )
+    assert "--require-hashes --requirement /run/lock.txt \\\n" in text
+    assert text.count("pip install") == 1
+
+
+@pytest.mark.parametrize("packages", ['target.packages + ("more",)', '["more"]'])
+def test_a_template_that_installs_something_else_than_the_lock_is_refused(
+    tmp_path: Path, packages: str
+) -> None:
+    write_lock(tmp_path)
+    block = f"{{% block framework %}}{{{{ pip.install({packages}) }}}}{{% endblock %}}"
+    with pytest.raises(TemplateError, match="demo.Dockerfile.j2 installs no packages from `lock`"):
+        rendered(tmp_path, LOCKED, demo='{% extends "_base.Dockerfile.j2" %}' + block)

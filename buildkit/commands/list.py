@@ -46,6 +46,7 @@ def _facts(target: Target) -> dict[str, object]:
         "platform": target.platform,
         "base": target.base,
         "template": target.template,
+        "packages": target.packages,
         "repository": target.repository,
         "tag": target.tag,
         "end_of_life": target.end_of_life,

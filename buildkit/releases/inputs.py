@@ -1,7 +1,8 @@
 """What an image is made from -> one digest, the same in every checkout.
 
-Its Dockerfile, arguments and platform, and the files that the build sees of its folders. The base
-is not part of it: what a name of a registry leads to is found out by the build.
+Its Dockerfile, arguments and platform, the files that the build sees of its folders, and the lock
+of its packages. The base is not part of it: what a name of a registry leads to is found out by the
+build.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ def _digest(rendered: Rendered, runtime: Path, content: Callable[[Path], str]) -
         "context": content(Path(target.context)) if target.context else None,
         "runtime": content(runtime) if USES_RUNTIME.search(rendered.dockerfile) else None,
     }
+    if target.lock is not None:  # not None for the others: their digests are in ledgers
+        made_from["lock"] = hashlib.sha256(Path(target.lock).read_bytes()).hexdigest()
     return f"sha256:{hashlib.sha256(json.dumps(made_from).encode()).hexdigest()}"
 
 

@@ -9,7 +9,6 @@ import shutil
 import ssl
 import tarfile
 import threading
-import zipfile
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -20,7 +19,7 @@ import pytest
 
 from buildkit import bases
 from tests.e2e.parts import certificate, gateway, private_engine
-from tests.e2e.real import IMAGES
+from tests.e2e.real import IMAGES, make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,24 +28,6 @@ if TYPE_CHECKING:
 
 USER, PASSWORD = "builder", "Zq7-pass-of-the-private-index"
 ALLOWED = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-
-
-def make_wheel(folder: Path, name: str) -> Path:
-    """A wheel of one module. It is stored uncompressed, so that its bytes can be searched for."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}-1.0-py3-none-any.whl"
-    info = f"{name}-1.0.dist-info"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(f"{name}.py", f"NAME = {name!r}\n")
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        archive.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        archive.writestr(
-            f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n"
-        )
-        archive.comment = f"wheel file of {name}".encode()
-    return path
 
 
 class Index(SimpleHTTPRequestHandler):
