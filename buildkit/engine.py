@@ -96,7 +96,7 @@ class Engine(Sandbox):
         """An image as `docker save` hands it out, in pieces. Raises ToolError."""
         with translated(f"reading the image `{image_id}`"):
             for chunk in self.client.images.get(image_id).save(chunk_size=EXPORT_CHUNK):
-                self._refuse_when_closed()
+                self.refuse_when_closed()
                 yield chunk
 
 

@@ -76,7 +76,7 @@ class Publisher:
         some registries failed, which are named, while the others have the image.
         """
         built, target = verified.built, verified.built.target
-        found = self._everywhere(self.destinations, lambda each: _look(each, built))
+        found = self._everywhere(self.destinations, lambda each: _look(each, built), sends=False)
         lacking = [each for each, manifest in found.items() if manifest is None]
         there = [manifest for manifest in found.values() if manifest is not None]
         if lacking:
@@ -87,7 +87,7 @@ class Publisher:
                         f"{', '.join(differing)} in another: another engine has compressed it",
                         hint="publish from where it was published before, or raise the revision",
                     )
-                self._everywhere(lacking, lambda each: _push(each, packed, built))
+                self._everywhere(lacking, lambda each: _push(each, packed, built), sends=True)
             there = [packed.manifest]
         return Published(
             verified=verified,
@@ -102,6 +102,8 @@ class Publisher:
         self,
         destinations: Sequence[Destination],
         work: Callable[[Destination], Manifest | None],
+        *,
+        sends: bool,
     ) -> dict[Destination, Manifest | None]:
         """Work in all registries side by side. One that fails does not stop the others."""
         with ThreadPoolExecutor(max_workers=max(1, len(destinations))) as pool:
@@ -115,7 +117,7 @@ class Publisher:
             if not isinstance(error, BuildkitError) or len(destinations) == 1:
                 raise error
         if failed:
-            raise _partly(failed, [each.registry.host for each in destinations])
+            raise _partly(failed, [each.registry.host for each in destinations], sends=sends)
         return {each: future.result() for each, future in begun.items()}
 
 
@@ -141,6 +143,10 @@ def _push(there: Destination, packed: Packed, built: Built) -> Manifest | None:
     there.carrier.bring(target.repository, packed.blobs, target.id)
     registry.put_manifest(target.repository, manifest.digest, manifest)
     _check(there, built, manifest)
+    # Again: not all registries keep tags, and a large image is long on its way.
+    if (now := registry.manifest(target.repository, target.tag)) and not there.mutable:
+        _refuse_another(there, built, now)
+        return now
     try:
         registry.put_manifest(target.repository, target.tag, manifest)
     except ToolError:
@@ -217,14 +223,15 @@ def _refuse_unfit(there: Destination, target: Target, manifest: Manifest) -> Non
         )
 
 
-def _partly(failed: Mapping[str, BaseException], hosts: Sequence[str]) -> ToolError:
+def _partly(failed: Mapping[str, BaseException], hosts: Sequence[str], *, sends: bool) -> ToolError:
     """Several registries: which failed and why, and which have the image."""
-    done = [host for host in hosts if host not in failed]
+    done = ", ".join(host for host in hosts if host not in failed)
+    ending = "; nothing was sent anywhere" if not sends else f"; done: {done}" if done else ""
     errors = [error for error in failed.values() if isinstance(error, BuildkitError)]
     return ToolError(
         f"{len(failed)} of {len(hosts)} registries failed: "
         + "; ".join(f"{host}: {error}" for host, error in failed.items())
-        + (f"; done: {', '.join(done)}" if done else ""),
+        + ending,
         hint="; ".join(dict.fromkeys(error.hint for error in errors if error.hint)),
     )
 

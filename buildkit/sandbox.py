@@ -56,7 +56,7 @@ class Sandbox:
 
     @contextmanager
     def volume(self) -> Iterator[str]:
-        self._refuse_when_closed()
+        self.refuse_when_closed()
         with translated("creating a volume"):
             volume = self.client.volumes.create(labels=self._labels)
         try:
@@ -67,7 +67,7 @@ class Sandbox:
 
     @contextmanager
     def network(self, *, isolated: bool = False) -> Iterator[str]:
-        self._refuse_when_closed()
+        self.refuse_when_closed()
         with translated("creating a network"):
             network = self.client.networks.create(
                 f"buildkit-{uuid.uuid4().hex[:12]}", internal=isolated, labels=self._labels
@@ -81,7 +81,7 @@ class Sandbox:
     @contextmanager
     def container(self, image: str, start: Start) -> Iterator[Container]:
         """A container without terminal and stdin (contract RUN-07), bounded in every way."""
-        self._refuse_when_closed()
+        self.refuse_when_closed()
         host = urlparse(self.endpoint).hostname or "127.0.0.1"
         with translated(f"creating a container of `{image}`"):
             created = self.client.containers.create(
@@ -109,7 +109,7 @@ class Sandbox:
 
         Whoever asks for one removes it. Raises ToolError if the engine does not allow that.
         """
-        self._refuse_when_closed()
+        self.refuse_when_closed()
         mount = Mount(target=HELD, source=folder, type="bind", read_only=True)
         with translated(f"mounting {folder}"):
             created = self.client.containers.create(
@@ -184,7 +184,8 @@ class Sandbox:
     def sweep(self) -> None:
         guard.sweep(self.client, f"{guard.RUN}={self.run}")
 
-    def _refuse_when_closed(self) -> None:
+    def refuse_when_closed(self) -> None:
+        """Raise ToolError if the run was ended."""
         if self.closed.is_set():
             raise ToolError("the run was ended")
 

@@ -17,7 +17,7 @@ import threading
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Protocol, cast
 
 import urllib3.exceptions
 
@@ -26,6 +26,7 @@ from buildkit.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from buildkit.holder import Holder
     from buildkit.sandbox import Sandbox
@@ -40,6 +41,7 @@ FOLDERS = (
 BLOCK = tarfile.BLOCKSIZE
 READERS = 8
 """Containers: an engine reads one file at a time out of each."""
+WAIT_SECONDS = 1
 BROKEN = (
     *FAILURES,
     urllib3.exceptions.HTTPError,
@@ -49,21 +51,26 @@ BROKEN = (
 )
 
 
+class Source(Protocol):
+    """Where blobs come from: what comes next is the blob, and so many bytes long."""
+
+    def open(self, image: str, name: str) -> AbstractContextManager[tuple[IO[bytes], int]]: ...
+
+    def close(self) -> None: ...
+
+
 @dataclass(kw_only=True)
 class Store:
-    """Blobs of images, for several threads. Containers are made when they are needed."""
+    """Blobs of images, for several threads."""
 
     sandbox: Sandbox
-    _made: list[Holder] = field(default_factory=list)
-    _idle: SimpleQueue[Holder] = field(default_factory=SimpleQueue)
-    _free: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(READERS))
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _folder: str | None = None
+    _source: Source | None = None
     _looked: bool = False
 
     def close(self) -> None:
-        for each in self._made:
-            each.remove()
+        if self._source is not None:
+            self._source.close()
 
     def read(self, image: str, digest: str) -> bytes | None:
         """A small blob of an image, None if there is no store to be read.
@@ -74,8 +81,8 @@ class Store:
             self.sandbox.client.images.get(image)
         with self._lock:
             if not self._looked:
-                self._folder, self._looked = self._find(image, digest), True
-        if self._folder is None:
+                self._source, self._looked = self._find(image, _name(digest)), True
+        if self._source is None:
             return None
         with self.open(image, digest) as content:
             return content.read()
@@ -87,54 +94,87 @@ class Store:
         The registry compares what it gets with the digest. `size`, in bytes, is compared here:
         a body that is shorter than was said would be waited for.
         """
-        with self._free, ExitStack() as opened:
+        assert self._source is not None
+        with ExitStack() as opened:
             with _told(digest):
-                content, found = opened.enter_context(self._source(image, digest))
+                content, found = opened.enter_context(self._source.open(image, _name(digest)))
                 if found != (size or found):
                     raise tarfile.ReadError(f"it has {found} bytes, in its manifest {size}")
             yield cast("IO[bytes]", _Blob(content, found, digest))
 
-    @contextmanager
-    def _source(self, image: str, digest: str) -> Iterator[tuple[IO[bytes], int]]:
-        """Where the bytes of a blob come next, and how many."""
-        path = f"{self._folder}/{_name(digest)}"
-        if os.access(path, os.R_OK):
-            with open(path, "rb") as file:  # noqa: PTH123 - the engine's path, not ours
-                yield file, os.fstat(file.fileno()).st_size
-        else:
-            with self._reader(image) as reader, reader.copy(_name(digest)) as archive:
-                yield archive, _size(archive)
-
-    @contextmanager
-    def _reader(self, image: str) -> Iterator[Holder]:
-        try:
-            reader = self._idle.get_nowait()
-        except Empty:
-            reader = self._make(image, self._folder or "")
-        try:
-            yield reader
-        finally:
-            self._idle.put(reader)
-
-    def _find(self, image: str, digest: str) -> str | None:
+    def _find(self, image: str, name: str) -> Source | None:
         """The folder that has a blob, and may be read here or mounted."""
         with translated("asking the engine for its folder"):
             root = self.sandbox.client.info().get("DockerRootDir", "")
         for state in FOLDERS:
             folder = f"{state.format(root=root)}/{BLOBS}"
-            if os.access(f"{folder}/{_name(digest)}", os.R_OK):
-                return folder
-            with suppress(ToolError):
-                reader = self._make(image, folder)
-                with reader.copy(_name(digest)):
-                    self._idle.put(reader)
-                    return folder
+            if os.access(f"{folder}/{name}", os.R_OK):
+                return _Files(folder=folder)
+            readers = _Readers(sandbox=self.sandbox, folder=folder)
+            with suppress(ToolError), readers.open(image, name):
+                return readers
+            readers.close()
         return None
 
-    def _make(self, image: str, folder: str) -> Holder:
-        reader = self.sandbox.holder(image, folder)
-        self._made.append(reader)
-        return reader
+
+@dataclass(frozen=True, kw_only=True)
+class _Files:
+    """The engine's own files, on this machine."""
+
+    folder: str
+
+    @contextmanager
+    def open(self, _image: str, name: str) -> Iterator[tuple[IO[bytes], int]]:
+        with open(f"{self.folder}/{name}", "rb") as file:  # noqa: PTH123 - the engine's path
+            yield file, os.fstat(file.fileno()).st_size
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass(kw_only=True)
+class _Readers:
+    """Containers that hold the folder, made when they are needed."""
+
+    sandbox: Sandbox
+    folder: str
+    _made: list[Holder] = field(default_factory=list)
+    _idle: SimpleQueue[Holder] = field(default_factory=SimpleQueue)
+    _free: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(READERS))
+
+    @contextmanager
+    def open(self, image: str, name: str) -> Iterator[tuple[IO[bytes], int]]:
+        with self._slot(), ExitStack() as opened:
+            reader, archive = self._begin(image, name, opened)
+            try:
+                yield archive, _size(archive)
+            finally:
+                self._idle.put(reader)
+
+    def close(self) -> None:
+        for each in self._made:
+            each.remove()
+
+    def _begin(self, image: str, name: str, opened: ExitStack) -> tuple[Holder, IO[bytes]]:
+        with suppress(Empty):
+            idle = self._idle.get_nowait()
+            try:
+                return idle, opened.enter_context(idle.copy(name))
+            except ToolError:  # `docker container prune` takes what never ran
+                idle.remove()
+        new = self.sandbox.holder(image, self.folder)
+        self._made.append(new)
+        return new, opened.enter_context(new.copy(name))
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        """Wait for a container that is free, or for the end of the run."""
+        while not self._free.acquire(timeout=WAIT_SECONDS):
+            self.sandbox.refuse_when_closed()
+        try:
+            yield
+        finally:
+            self._free.release()
 
 
 class _Blob(io.RawIOBase):

@@ -66,6 +66,8 @@ class RegistryServer:
     received: int = 0
     mounts: bool = True
     immutable: bool = False
+    pause: threading.Barrier | None = None
+    """Where faulty requests wait for each other, once."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     host: str = ""
 
@@ -154,6 +156,8 @@ class Handler(BaseHTTPRequestHandler):
         fault = self.registry.fault(self.command, self.path)
         self.registry.requests.append(f"{self.command} {self.path}")
         self.registry.logins.append(self.headers.get("Authorization", ""))
+        if fault and self.registry.pause and not self.registry.pause.broken:
+            self.registry.pause.wait(10)
         found = fault.does(self) if fault else None
         if self.connection.fileno() < 0:
             self.close_connection = True

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +22,8 @@ from tests.registry_server import Fault, Handler, RegistryServer, answers, diges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+    from typing import IO
 
 CONTENT = b"layer" * 300_000
 GOOD = fakes.manifest()
@@ -118,6 +122,65 @@ def test_a_login_that_ends_in_the_middle_is_renewed(
     client(server, first, second).upload("demo", blob, lambda _: None)
     assert server.blobs["demo"][blob.digest] == CONTENT
     assert len(set(server.logins)) == 2
+
+
+def test_a_blob_is_not_held_open_while_it_is_opened_again(server: RegistryServer) -> None:
+    """Where only so many are open at once, each upload would wait for another one."""
+    server.faults.append(Fault("PUT", "uploads", answers(401)))
+    open_now = most = 0
+
+    @contextmanager
+    def opened() -> Iterator[IO[bytes]]:
+        nonlocal open_now, most
+        open_now += 1
+        most = max(most, open_now)
+        yield io.BytesIO(CONTENT)
+        open_now -= 1
+
+    client(server).upload("demo", Blob(digest=digest(CONTENT), size=len(CONTENT), open=opened),
+                          lambda _: None)  # fmt: skip
+    assert (most, open_now) == (1, 0)
+
+
+def test_what_a_role_may_not_do_is_not_tried_with_another_login(
+    server: RegistryServer, blob: Blob
+) -> None:
+    server.faults.append(Fault("PUT", "uploads", answers(403, "not authorized"), times=99))
+    with pytest.raises(ToolError, match="refuses the login"):
+        client(server).upload("demo", blob, lambda _: None)
+    assert len([each for each in server.requests if each.startswith("PUT")]) == 1
+
+
+def test_a_login_that_ended_is_renewed_once_for_all(server: RegistryServer) -> None:
+    asked: list[int] = []
+
+    def login() -> Login:
+        asked.append(1)
+        return Login(user="AWS", password=str(len(asked)))
+
+    there = Registry(wire=Wire(host=server.host, login=login))
+    there.check()
+    server.faults.append(Fault("HEAD", "blobs", answers(401), times=6))
+    work = [threading.Thread(target=there.has, args=("demo", digest(b"x"))) for _ in range(6)]
+    server.pause = threading.Barrier(6)
+    for each in work:
+        each.start()
+    for each in work:
+        each.join()
+    assert len(asked) == 2
+
+
+def test_a_login_of_netrc_is_not_taken(
+    server: RegistryServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    client(server).check()
+    nobody = Registry(wire=Wire(host=server.host, login=lambda: None))
+    nobody.check()
+    ours = base64.b64encode(b"AWS:first").decode()
+    assert server.logins == [f"Basic {ours}", ""]
 
 
 def test_a_login_that_is_refused_twice_is_told(server: RegistryServer) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 import threading
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from types import SimpleNamespace
@@ -42,10 +42,11 @@ class FakeHolder:
     cut: int | None
     at_work: list[int]
     removed: bool = False
+    gone: bool = False
 
     @contextmanager
     def copy(self, path: str) -> Iterator[IO[bytes]]:
-        if path not in self.files:
+        if self.gone or path not in self.files:
             raise ToolError(f"reading {path}: 404")
         self.at_work.append(len(self.at_work) + 1)
         out = io.BytesIO()
@@ -75,6 +76,11 @@ class FakeSandbox:
     asked: list[str] = field(default_factory=list)
     made: list[FakeHolder] = field(default_factory=list)
     at_work: list[int] = field(default_factory=list)
+    closed: bool = False
+
+    def refuse_when_closed(self) -> None:
+        if self.closed:
+            raise ToolError("the run was ended")
 
     @property
     def client(self) -> Any:
@@ -205,3 +211,25 @@ def test_containers_are_shared_and_bounded_and_removed() -> None:
         assert sorted(found) == sorted([CONFIG, PACKED] * 2 * READERS)
         assert len(sandbox.made) <= READERS
     assert all(each.removed for each in sandbox.made)
+
+
+def test_a_container_that_somebody_has_removed_is_made_again() -> None:
+    sandbox = FakeSandbox()
+    there = store(sandbox)
+    assert there.read("image", MANIFEST_DIGEST)
+    sandbox.made[0].gone = True
+    with there.open("image", digest_of(PACKED)) as content:
+        assert content.read() == PACKED
+    assert len(sandbox.made) == 2
+
+
+def test_the_end_of_the_run_ends_the_wait_for_a_container() -> None:
+    sandbox = FakeSandbox()
+    there = store(sandbox)
+    assert there.read("image", MANIFEST_DIGEST)
+    with ExitStack() as held:
+        for _ in range(READERS):
+            held.enter_context(there.open("image", digest_of(PACKED)))
+        sandbox.closed = True
+        with pytest.raises(ToolError, match="the run was ended"), there.open("image", "sha256:x"):
+            pass

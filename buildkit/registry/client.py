@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -133,18 +133,22 @@ class Registry:
         """
         scope = push(repository)
 
+        @contextmanager
+        def body() -> Iterator[_Body]:
+            with blob.open() as file:
+                yield _Body(file, blob.size, tell)
+
         def whole() -> None:
             begun = self.wire.send("POST", f"{repository}/blobs/uploads/", scope=scope)
             assert begun is not None
-            with ExitStack() as opened:
-                sent = self.wire.send(
-                    "PUT",
-                    _with_query(begun.headers["Location"], digest=blob.digest),
-                    scope=scope,
-                    headers={"Content-Type": "application/octet-stream"},
-                    body=lambda: _Body(opened.enter_context(blob.open()), blob.size, tell),
-                    absent=ABSENT,
-                )
+            sent = self.wire.send(
+                "PUT",
+                _with_query(begun.headers["Location"], digest=blob.digest),
+                scope=scope,
+                headers={"Content-Type": "application/octet-stream"},
+                body=body,
+                absent=ABSENT,
+            )
             if sent is None:  # an upload that is lost is begun again
                 raise PassingError(ToolError(f"{self.host} lost the upload of {blob.digest}"))
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -20,6 +19,7 @@ import tenacity
 
 from buildkit import names
 from buildkit.errors import ToolError
+from buildkit.registry import signing, words
 from buildkit.registry.sockets import CONNECTIONS, Adapter
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Wire:
     _tokens: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._session = requests.Session()
+        self._session = signing.Session()
         self._session.mount("https://", Adapter(self._sockets))
         self._session.mount("http://", Adapter(self._sockets))
 
@@ -116,12 +116,13 @@ class Wire:
         """One request; None for a status of `absent`.
 
         `path` is below /v2/, or a whole URL that the registry gave. `scope` is for the token. A
-        `body` that can be used only once is a function that makes it. With `stream` the caller
-        reads the answer. Raises ToolError, or PassingError for `again`.
+        `body` that can be used only once is a function whose result is entered for one request.
+        With `stream` the caller reads the answer. Raises ToolError, or PassingError for `again`.
         """
         ask = partial(self._send, method, path, scope, headers or {}, body, stream=stream)
-        if (answer := ask(fresh=False)).status_code in REFUSED:
-            answer = ask(fresh=True)
+        answer = ask(refused=None)
+        if signing.has_ended(answer):
+            answer = ask(refused=answer.request.headers.get("Authorization"))
         if answer.status_code in absent:
             return None
         if answer.ok:
@@ -137,35 +138,36 @@ class Wire:
         body: Any,
         *,
         stream: bool,
-        fresh: bool,
+        refused: str | None,
     ) -> requests.Response:
         url = urljoin(self.root, path)
         # What a registry says of itself is followed elsewhere, but without its login.
         own = urlsplit(url)[:2] == urlsplit(self.root)[:2]
-        login = (
-            {"Authorization": text} if own and (text := self._authorization(scope, fresh)) else {}
-        )
-        with self._free:
+        login = self._authorization(scope, refused) if own else ""
+        with self._free, ExitStack() as opened:
             if self._stop.is_set():
                 raise StoppedError(f"{self.host}: interrupted")
+            data = opened.enter_context(body()) if callable(body) else body
             try:
                 answer = self._session.request(
                     method,
                     url,
-                    headers={**headers, **login},
-                    data=body() if callable(body) else body,
+                    headers=headers,
+                    auth=signing.Signed(login),
+                    data=data,
                     stream=stream,
                     timeout=SECONDS,
                 )
             except requests.exceptions.SSLError as error:
                 raise ToolError(
-                    f"the certificate of the registry {self.host} is not trusted: {_reason(error)}",
+                    f"the certificate of the registry {self.host} is not trusted: "
+                    f"{words.reason(error)}",
                     hint="name your network's certificates in REQUESTS_CA_BUNDLE",
                 ) from error
             except requests.RequestException as error:
                 raise PassingError(
                     ToolError(
-                        f"the registry {self.host} does not answer: {_reason(error)}",
+                        f"the registry {self.host} does not answer: {words.reason(error)}",
                         hint="check the registry's name and the network, then the same command "
                         "again: layers that are there are not sent again",
                     )
@@ -174,14 +176,17 @@ class Wire:
             self._meet(answer, scope)
         return answer
 
-    def _authorization(self, scope: str, fresh: bool) -> str:  # noqa: FBT001 - named by send
+    def _authorization(self, scope: str, refused: str | None) -> str:
+        """The token or login for a request; another login than the one that was `refused`.
+
+        Of several requests that were refused with one login the first gets a new one, for all.
+        """
         with self._lock:
             if token := self._tokens.get(scope):
                 return f"Bearer {token}"
-            if fresh or not self._logins:
+            if not self._logins or signing.basic(self._logins[0]) == refused:
                 self._logins[:] = [self.login()]
-            (login,) = self._logins
-        return requests.auth._basic_auth_str(login.user, login.password) if login else ""  # noqa: SLF001
+            return signing.basic(self._logins[0])
 
     def _meet(self, answer: requests.Response, scope: str) -> None:
         """Get the token that the registry wants instead of a login (distribution: token auth)."""
@@ -197,14 +202,14 @@ class Wire:
             told = self._session.get(
                 asked["realm"],
                 params={name: text for name, text in wanted.items() if text},
-                auth=(login.user, login.password) if login else None,
+                auth=signing.Signed(signing.basic(login)),
                 timeout=SECONDS,
             ).json()
             with self._lock:
                 self._tokens[scope] = str(told.get("token") or told["access_token"])
 
     def _error(self, answer: requests.Response) -> Exception:
-        said, status = _said(answer), answer.status_code
+        said, status = words.said(answer), answer.status_code
         if status in REFUSED:
             return ToolError(
                 f"the registry {self.host} refuses the login ({status}){said}",
@@ -234,17 +239,3 @@ def _asked_pause(answer: requests.Response) -> float | None:
     with suppress(ValueError, TypeError):
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     return None
-
-
-def _said(answer: requests.Response) -> str:
-    """The registry's own words, as an ending (distribution specification, "Error codes")."""
-    with suppress(ValueError, KeyError, TypeError, IndexError):
-        first = json.loads(answer.content)["errors"][0]
-        return f": {first['code']}, {first.get('message', '')}"[:300]
-    text = answer.text.strip()[:200]
-    return f": {text}" if text else ""
-
-
-def _reason(error: requests.RequestException) -> str:
-    """What happened on the network, without what urllib3 wraps around it."""
-    return str(getattr(error.args[0], "reason", error) if error.args else error)
