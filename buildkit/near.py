@@ -32,6 +32,12 @@ def nothing(message: str, wanted: str, known: Iterable[str]) -> NothingSelectedE
     )
 
 
+def shown(word: str) -> str:
+    """A word as a message repeats it: short, on one line."""
+    text = word if word.isprintable() else ascii(word)[1:-1]
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
 def listed(what: str, names: Sequence[str]) -> str:
     shown = ", ".join(f"`{name}`" for name in names[-MOST:])
     more = f", and {len(names) - MOST} more" if len(names) > MOST else ""

@@ -37,6 +37,13 @@ def test_records_come_back_as_they_were_written(book: Ledger) -> None:
     assert [json.loads(line)["format"] for line in book.path.read_text().splitlines()] == [1, 1]
 
 
+@pytest.mark.parametrize("uri", ["r.example/demo:1\nr.example/other:1", "r.example/demo:1 ", ""])
+def test_a_location_is_one_reference(book: Ledger, uri: str) -> None:
+    book.append(releases.release(releases.image(locations=(uri,))))
+    with pytest.raises(ToolError, match=r"releases\.jsonl:1 is not a record.* is not a reference"):
+        book.read()
+
+
 def test_without_a_file_there_is_no_record(book: Ledger) -> None:
     assert book.read() == ()
 

@@ -122,6 +122,8 @@ PYTORCH: dict[str, Any] = {
         pytest.param({"device": None, "purpose": None}, UsageError, "purpose and device", "`inference`, `training`", id="several"),
         pytest.param({"container_version": "cu124"}, UsageError, "`cu124`", "spark", id="a container version for all"),
         pytest.param({"framework": "pytorch-smp", "version": "2.5.1", "device": "gpu", "region": "af-south-1"}, NothingSelectedError, "not in af-south-1", "`", id="not in this region"),
+        *(pytest.param({"framework": "spark", "version": "3.3", "purpose": None, "python": None, "container_version": end}, UsageError, "cannot be the end of a tag", "`v1`", id=f"the end {end[:9]!r}")
+          for end in ("", " ", "v1\n", "v1\nx", "@sha256:0", "a b", "ß", "x" * 122)),
         pytest.param({"accelerator": "eia"}, UsageError, "`eia`", "ml.eia1.medium", id="no accelerator"),
     ],
 )  # fmt: skip

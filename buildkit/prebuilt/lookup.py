@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from buildkit import near
 from buildkit.errors import UsageError
 from buildkit.near import listed, nothing
 from buildkit.prebuilt import choose, facts, instances, naming
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 ADDABLE = ("pytorch-smp", "spark")
 """Frameworks whose tags may end with a `container_version` that the data does not hold."""
+END = r"[A-Za-z0-9_.-]+"
+LONGEST_TAG = 128
 
 
 def image_uri(  # noqa: PLR0917 - in the SDK's order
@@ -77,8 +80,8 @@ def look_up(query: Query) -> Answer:
     found = choose.fitting(query)
     there = tuple(e for e in found if query.region in facts.regions_of(e.accounts))
     if not there:
-        near = sorted(frozenset().union(*(facts.regions_of(e.accounts) for e in found)))
-        raise nothing(f"{_told(query)} is not in {query.region}", query.region, near)
+        regions = sorted(frozenset().union(*(facts.regions_of(e.accounts) for e in found)))
+        raise nothing(f"{_told(query)} is not in {query.region}", query.region, regions)
     answers = tuple(_answer(entry, query, region) for entry in there)
     if len({answer.uri for answer in answers}) > 1:
         raise _several(query, there)
@@ -90,13 +93,7 @@ def _answer(entry: Entry, query: Query, region: facts.Region) -> Answer:
         entry, query.version, query.base_framework, with_python=query.python is not None
     )
     if query.container_version is not None:
-        if entry.framework not in ADDABLE:
-            raise UsageError(
-                f"the tags of `{entry.framework}` end as they are; `{query.container_version}` "
-                "cannot be added",
-                hint=f"only those of {' and '.join(ADDABLE)} can take a container version",
-            )
-        tag = f"{tag}-{query.container_version}"
+        tag = _ended(entry.framework, tag, query.container_version)
     if query.smdistributed or instances.is_p4d(query.instance_type):
         tag = "-".join(filter(None, (tag, facts.ends().get(f"{entry.framework}:{tag}"))))
     account = region.accounts[facts.family(entry.accounts)]
@@ -116,6 +113,24 @@ def _answer(entry: Entry, query: Query, region: facts.Region) -> Answer:
         python=entry.python,
         base_framework=next(iter(entry.bases), None),
     )
+
+
+def _ended(framework: str, tag: str, end: str) -> str:
+    """A tag with the container version that is asked. Raises UsageError."""
+    import re  # noqa: PLC0415 - few questions have one
+
+    if framework not in ADDABLE:
+        raise UsageError(
+            f"the tags of `{framework}` end as they are; `{near.shown(end)}` cannot be added",
+            hint=f"only those of {' and '.join(ADDABLE)} can take a container version",
+        )
+    if not re.fullmatch(END, end) or len(tag) + 1 + len(end) > LONGEST_TAG:
+        raise UsageError(
+            f"`{near.shown(end)}` cannot be the end of a tag: that is letters, digits, `_`, `.` "
+            f"and `-`, and a tag has {LONGEST_TAG} characters at most",
+            hint="such as `v1` or `1.0`",
+        )
+    return f"{tag}-{end}"
 
 
 def _several(query: Query, found: tuple[Entry, ...]) -> UsageError:
