@@ -77,7 +77,9 @@ def changed(key: str, value: str | None) -> str:
     [
         pytest.param('{"format": 1, "id": "2', "releases.jsonl:2 is not a record", id="cut off"),
         pytest.param("<<<<<<< HEAD", "releases.jsonl:2 is not a record", id="a conflict"),
-        pytest.param("[]", "releases.jsonl:2 is not a record", id="a list"),
+        pytest.param("[]", "releases.jsonl:2 is not a record.*list is no object", id="a list"),
+        pytest.param("null", "releases.jsonl:2 is not a record.*is no object", id="nothing"),
+        pytest.param("[" * 200_000, "releases.jsonl:2 is not a record", id="a deep one"),
         pytest.param('{"format": 1}', "releases.jsonl:2 is not a record", id="without a value"),
         pytest.param(
             '{"format": 9}', "releases.jsonl:2 has format 9, this tool reads 1", id="newer"

@@ -103,13 +103,15 @@ def _text(path: str) -> str:
 def _parsed(path: str, number: int, line: str) -> Release:
     try:
         document: Any = json.loads(line)
+        if not isinstance(document, dict):
+            raise ValueError(f"{type(document).__name__} is no object")  # noqa: TRY004, TRY301
         if document["format"] != FORMAT:
             raise ToolError(
                 f"{path}:{number} has format {document['format']!r}, this tool reads {FORMAT}",
                 hint="use the tool that wrote it, or a newer one",
             )
         return _checked(typed.read(Release, document))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ToolError(
             f"{path}:{number} is not a record that this tool understands: {error}",
             hint=f"mend or remove the line: `git log -p {NAME}` shows what it was",
