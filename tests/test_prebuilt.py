@@ -94,6 +94,21 @@ def test_an_image_is_found(asked: dict[str, Any], uri: str) -> None:
     assert look_up(Query(**asked)).uri == uri
 
 
+@pytest.mark.parametrize(
+    ("device", "machine"),
+    [("gpu", "ml.g5.xlarge"), ("cpu", "ml.m5.xlarge"), ("gpu", "local_gpu"), (None, "g5.xlarge")],
+)
+def test_a_device_and_its_machine_may_both_be_said(device: str | None, machine: str) -> None:
+    asked = {**PYTORCH, "device": device, "instance_type": machine}
+    assert look_up(Query(**asked)).device == ("cpu" if "m5" in machine else "gpu")
+
+
+def test_an_instance_type_is_known_without_its_prefix() -> None:
+    asked = ("pytorch", "us-west-2", "1.6", "py36")
+    uris = {image_uri(*asked, machine, None, "training") for machine in ("p4d.24xlarge", "ml.p4d.24xlarge")}  # fmt: skip
+    assert [uri.rpartition(":")[2] for uri in uris] == ["1.6-gpu-py36-cu110-ubuntu18.04-v3"]
+
+
 PYTORCH: dict[str, Any] = {
     "framework": "pytorch",
     "version": "2.5.1",
@@ -114,7 +129,11 @@ PYTORCH: dict[str, Any] = {
         pytest.param({"region": "pytorch", "framework": "eu-west-1"}, NothingSelectedError, "`pytorch`", "`us-west-2`", id="swapped words"),
         pytest.param({"python": "3.9"}, NothingSelectedError, "`py39`", "`py311`", id="another Python"),
         pytest.param({"device": "inf2"}, NothingSelectedError, "`inf2`", "`cpu`", id="another device"),
-        pytest.param({"device": None, "instance_type": "ml.c6g.xlarge"}, NothingSelectedError, "on ARM", "without a `g`", id="training on Graviton"),
+        pytest.param({"device": None, "instance_type": "ml.c6g.xlarge"}, NothingSelectedError, "on ARM", "not ARM", id="training on Graviton"),
+        *(pytest.param({"device": None, "purpose": purpose, "instance_type": machine}, NothingSelectedError, "on ARM" if purpose else "not there for ARM", "", id=f"{machine} for {purpose}")
+          for machine in ("ml.p6e-gb200.36xlarge", "ml.p6e-gb300.36xlarge", "ml.a1.large") for purpose in ("training", None)),
+        *(pytest.param({"purpose": None, "device": device, "instance_type": machine}, UsageError, f"`{machine}` has no device `{device}`", "leave one of the two out", id=f"{machine} with {device}")
+          for machine, device in (("ml.m5.xlarge", "gpu"), ("ml.inf2.xlarge", "cpu"), ("ml.inf2.xlarge", "inf"), ("ml.p3.2xlarge", "p3"), ("local", "gpu"))),
         pytest.param({"framework": "sklearn", "version": "1.2-1", "device": None, "purpose": None, "instance_type": "ml.c6g.xlarge"}, NothingSelectedError, "not there for ARM, such as `ml.c6g.xlarge`", "`1.0-1`", id="a version that Graviton has not"),
         pytest.param({"framework": "triton"}, NothingSelectedError, "`triton`", "did you mean: `sagemaker-tritonserver`", id="a part of a name"),
         pytest.param({"device": None, "instance_type": "big"}, UsageError, "`big`", "ml.m5.xlarge", id="no instance type"),
@@ -124,6 +143,9 @@ PYTORCH: dict[str, Any] = {
         pytest.param({"framework": "pytorch-smp", "version": "2.5.1", "device": "gpu", "region": "af-south-1"}, NothingSelectedError, "not in af-south-1", "`", id="not in this region"),
         *(pytest.param({"framework": "spark", "version": "3.3", "purpose": None, "python": None, "container_version": end}, UsageError, "cannot be the end of a tag", "`v1`", id=f"the end {end[:9]!r}")
           for end in ("", " ", "v1\n", "v1\nx", "@sha256:0", "a b", "ß", "x" * 122)),
+        *(pytest.param({"accelerator": word, "purpose": None}, UsageError, "is not an accelerator", "ml.eia1.medium", id=f"no accelerator {word!r}")
+          for word in ("ml.eia", "ml.eia1", "ml.eia9.medium", "ml.eia1.medium\n", "local_sagemaker_notebook2", "", " ")),
+        pytest.param({"accelerator": "ml.eia1.medium"}, UsageError, "is not for `training`", "`inference`", id="an accelerator to train"),
         pytest.param({"accelerator": "eia"}, UsageError, "`eia`", "ml.eia1.medium", id="no accelerator"),
     ],
 )  # fmt: skip
