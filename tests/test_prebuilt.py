@@ -124,6 +124,9 @@ PYTORCH: dict[str, Any] = {
     [
         pytest.param({"framework": "pytroch"}, NothingSelectedError, "`pytroch`", "`pytorch`", id="a misspelt framework"),
         pytest.param({"version": "2.5.9"}, NothingSelectedError, "2.5.9", "`2.5.1`", id="another version"),
+        pytest.param({"version": "2.1.1"}, NothingSelectedError, "2.1.1", "did you mean: `2.1", id="what begins alike first"),
+        pytest.param({"version": ""}, NothingSelectedError, "the word for it is empty", "`2.10.0`", id="an empty word"),
+        pytest.param({"version": "9" * 5000}, NothingSelectedError, "9" * 80 + "…", "`", id="a long word"),
         pytest.param({"version": None}, UsageError, "many versions", "`2.8.0`", id="no version"),
         pytest.param({"region": "eu-west-11"}, NothingSelectedError, "`eu-west-11`", "`eu-west-1`", id="a region that is not there"),
         pytest.param({"region": "pytorch", "framework": "eu-west-1"}, NothingSelectedError, "`pytorch`", "`us-west-2`", id="swapped words"),
@@ -243,6 +246,40 @@ def test_no_word_that_is_wrong_gets_an_answer_and_each_gets_a_hint() -> None:
         with pytest.raises((NothingSelectedError, UsageError)) as caught:
             look_up(Query(**asked))
         assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("framework", "asked", "told"),
+    [
+        ("pytorch-smp", "2.3.1", "2.3.1"),
+        ("pytorch-smp", "2.2", "2.2"),
+        ("pytorch-smp", "2.2.0", "2.2.0"),
+        ("neo-tensorflow", "2.9.0", "2.9.0"),
+        ("neo-pytorch", "1.2.0", "1.2.0"),
+        ("neo-mxnet", "1.4.1", "1.4.1"),
+        ("djl-lmi", "latest", "0.38.0"),
+    ],
+)
+def test_the_version_is_never_another_than_the_tag_tells(
+    framework: str, asked: str, told: str
+) -> None:
+    found = look_up(Query(framework, "us-west-2", asked, device="gpu"))
+    assert found.version == told
+    assert told in (found.tag or "")
+
+
+def test_an_alias_of_another_version_is_none() -> None:
+    with pytest.raises(NothingSelectedError) as caught:
+        look_up(Query("huggingface-llm", "us-west-2", "2.0"))
+    assert "`2.0.0`" in (caught.value.hint or "")
+
+
+def test_all_names_of_an_image_are_ways_to_say_its_version() -> None:
+    for framework in facts.frameworks():
+        for first, *others in {entry.names for entry in facts.entries(framework)}:
+            for name in others:
+                short, long = sorted((first, name), key=len)
+                assert name == "latest" or long.startswith((f"{short}.", f"{short}-"))
 
 
 def test_the_answer_tells_the_full_version_and_the_tag_what_was_asked() -> None:

@@ -345,6 +345,8 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
                      {"whose": "aws", "version": "2.5.1", "devices": ["gpu"], "tag_goes_on": "cu124-ubuntu22.04-sagemaker", "newer": ["2.6.0", "2.7.1", "2.8.0", "2.9.0", "2.10.0"]}, "", id="the whole tag of AWS"),
         pytest.param("763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:1.6-gpu-py36-cu110-ubuntu18.04-v3",
                      {"version": "1.6.0", "tag_goes_on": None}, "", id="distributed training"),
+        pytest.param("301217895009.dkr.ecr.us-west-2.amazonaws.com/sagemaker-inference-tensorflow:2.9.0-cpu-py3",
+                     {"framework": "neo-tensorflow", "version": "2.9.0", "newer": []}, "", id="a version that another was told for"),
         pytest.param("763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:9.9-gpu-py399",
                      {"framework": "pytorch", "version": "9.9", "devices": ["gpu"], "pythons": ["py399"], "newer": []}, "the data has no tag", id="a newer tag than the data"),
         pytest.param("763104351884.dkr.ecr.eu-south-1.amazonaws.com/pytorch-training:2.3-gpu-py311",

@@ -107,7 +107,7 @@ def _answer(entry: Entry, query: Query, region: facts.Region) -> Answer:
         region=region.name,
         partition=region.partition,
         framework=entry.framework,
-        version=entry.names[0],
+        version=naming.full_version(entry, query.version),
         purpose=entry.purpose,
         device=entry.device,
         python=entry.python,

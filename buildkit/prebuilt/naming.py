@@ -32,5 +32,11 @@ def named(
     return entry.repository.format_map(words), entry.tag.format_map(words)
 
 
+def full_version(entry: Entry, asked: str | None) -> str:
+    """The full one of the ways to say it: `2.5.1` for `2.5`, and `2.2.0` for itself, not `2.2`."""
+    first = entry.names[0]
+    return asked if asked is not None and asked.startswith(f"{first}.") else first
+
+
 def _number(base: str) -> str:
     return base.removeprefix("pytorch").removeprefix("tensorflow")

@@ -12,7 +12,7 @@ import click
 from buildkit import aliases, tables
 from buildkit.near import listed
 from buildkit.prebuilt import facts, reverse
-from buildkit.prebuilt.naming import named
+from buildkit.prebuilt.naming import full_version, named
 from buildkit.releases import ledger, published
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def _own(place: Place, places: Iterable[Place]) -> dict[str, Any]:
 
 def _known(known: tuple[Known, ...], parts: Parts) -> dict[str, Any]:
     first = known[0].entry
+    version = full_version(first, known[0].version)
     purposes = dict.fromkeys(each.entry.purpose for each in known)
     devices = dict.fromkeys(each.entry.device for each in known)
     pythons = dict.fromkeys(each.entry.python for each in known)
@@ -100,13 +101,13 @@ def _known(known: tuple[Known, ...], parts: Parts) -> dict[str, Any]:
     ]
     return {
         "framework": first.framework,
-        "version": first.names[0] or None,
+        "version": version or None,
         "purposes": list(purposes),
         "devices": list(filter(None, devices)),
         "pythons": list(filter(None, pythons)),
         "base_framework": next(iter(first.bases), None),
         "tag_goes_on": known[0].rest,
-        "newer": _newer(first.names[0], others),
+        "newer": _newer(version, others),
     }
 
 

@@ -8,6 +8,7 @@ Runs in the SDK's own environment. Equal, or one of DEVIATIONS, each of which mu
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -204,6 +205,12 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "an image for ARM does not run on x86",
         lambda one, sdk, ours: (
             one.machine not in (None, *ON_ARM) and ours is None and _is_for_arm(sdk)
+        ),
+    ),
+    Deviation(
+        "an alias of the SDK's leads to another version than it says, of an image whose tag is fixed",
+        lambda one, sdk, ours: (
+            one.is_alias and ours is None and one.version not in re.split("[:-]|tgi", sdk or "")
         ),
     ),
     Deviation(
