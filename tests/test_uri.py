@@ -77,6 +77,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("sklearn-*-py313 --digest", f"{IRELAND}/sklearn@{digest('b')}", ""),
         ("tool --purpose training", f"{IRELAND}/tool:1.0-cpu-py311", ""),
         ("sklearn --purpose inference --version 2.0.0", f"{OTHERS}/sklearn:2.0.0-cpu-py311", ""),
+        ("sklearn --purpose both --version 2.0.0", f"{OTHERS}/sklearn:2.0.0-cpu-py311", ""),
         ("lone --version 1.0", "127.0.0.1:5050/lone:1.0-1-cpu-py311", "1.0 is 1.0-1\n"),
         ("lone --region 127.0.0.1:5050", "127.0.0.1:5050/lone:1.0-1-cpu-py311", ""),
     ],
@@ -116,6 +117,25 @@ def test_an_own_image_that_is_not_the_one_is_an_error(
     assert out == ""
     assert message in err
     assert hint in err.partition("hint: ")[2]
+
+
+@pytest.mark.parametrize(
+    ("purpose", "letter"), [("training", "2"), ("both", "1"), ("inference", "1")]
+)
+def test_an_image_for_a_purpose_comes_before_one_for_both(
+    project: Path, purpose: str, letter: str, capsys: Captured
+) -> None:
+    book = ledger.beside(project / "images.toml")
+    for letter_, tag, for_ in (("1", "1.0", "both"), ("2", "1.0-training", "training")):
+        facts = {"tag": tag, "target": f"two-{tag}", "locations": (f"{IRELAND}/two:{tag}",)}
+        book.append(release(published("1.0", letter_, name="two", purpose=for_, **facts)))
+    assert cli.run(["uri", "two", "--digest"]) == Exit.USAGE
+    assert "--purpose: `both`, `training`" in capsys.readouterr().err
+    assert cli.run(["uri", "two", "--digest", "--purpose", purpose]) == Exit.DONE
+    assert capsys.readouterr().out.endswith(f"/two@{digest(letter)}\n")
+    assert [each["id"] for each in listed(capsys, "--framework", "two", "--purpose", "both")] == [
+        "two-1.0"
+    ]
 
 
 def test_versions_that_nobody_can_order_are_not_guessed(project: Path, capsys: Captured) -> None:

@@ -87,12 +87,13 @@ def find(known: Sequence[Place], wanted: Wanted) -> Found:
     for what, value, of in (
         ("device", wanted.device, lambda each: (each.image.device,)),
         ("Python", python, lambda each: (each.image.python,)),
-        ("purpose", wanted.purpose, lambda each: purposes(each.image)),
+        ("purpose", wanted.purpose, lambda each: (each.image.purpose, *purposes(each.image))),
         ("account", wanted.account, lambda each: (each.account or each.host,)),
         ("region", wanted.region, lambda each: (each.region or each.host,)),
     ):
         if value is not None:
             fits = _narrow(fits, f"`{wanted.name}` is not published for the {what}", value, of)
+    fits = _without_spare(fits, wanted.purpose)
     _refuse_several(fits)
     versions = tuple(dict.fromkeys(each.image.version for each in fits))
     if len(versions) == 1:
@@ -158,6 +159,20 @@ def _narrow(
         known = dict.fromkeys(word for each in fits for word in of(each))
         raise nothing(f"{message} `{value}`", value, known)
     return found
+
+
+def _without_spare(fits: Sequence[Place], purpose: str | None) -> Sequence[Place]:
+    """Whoever asks for `training` means the image for it, if there is one for `both`, too."""
+    made = {_but_for_purpose(each.image) for each in fits if each.image.purpose == purpose}
+    return [
+        each
+        for each in fits
+        if each.image.purpose == purpose or _but_for_purpose(each.image) not in made
+    ]
+
+
+def _but_for_purpose(image: Image) -> tuple[str, ...]:
+    return image.name, image.version, image.device, image.python
 
 
 def _refuse_several(fits: Sequence[Place]) -> None:

@@ -95,7 +95,7 @@ def narrow(rows: Sequence[Row], wanted: Filter) -> Sequence[Row]:
     conditions: tuple[Condition, ...] = (
         ("called", wanted.framework, lambda row: (row.framework,), fnmatchcase),
         ("of the version", wanted.version, lambda row: row.names, published.begins),
-        ("for", wanted.purpose, lambda row: row.purposes, _is_for),
+        ("for", wanted.purpose, _purposes, _is_for),
         ("for the device", wanted.device, lambda row: (row.device or ANY,), _runs_on),
         ("for the Python", python, _pythons, _has),
         ("in", wanted.region, lambda row: row.regions, str.__eq__),
@@ -117,6 +117,11 @@ def _pythons(row: Row) -> tuple[str, ...]:
 def _python(text: str) -> str:
     """`3.11`, as images.toml has it, and `py311` are one."""
     return f"py{text.removeprefix('py').replace('.', '')}"
+
+
+def _purposes(row: Row) -> tuple[str, ...]:
+    """An own image for `both` may be asked for as that, too."""
+    return (*row.purposes, "both") if row.purposes == published.BOTH else row.purposes
 
 
 def _is_for(each: str, value: str) -> bool:
