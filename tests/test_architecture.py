@@ -52,6 +52,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"contract.bench", "contract.archive"},
     {"contract.scripts.userscripts", "contract.jobs.resuming"},
     {"contract.answers", "contract.catalogue", "contract.mistakes", "contract.world", "schema", "locate", "bases", "shell", "releases.packages"},
+    {"prebuilt.retrieve"},
     {"prebuilt.lookup", "prebuilt.listing", "prebuilt.reverse"},
     {"prebuilt.choose", "prebuilt.naming"},
     {"keeping"},

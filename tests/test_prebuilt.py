@@ -185,6 +185,40 @@ def test_a_call_of_the_sdk_is_a_call_of_ours(asked: Any, uri: str) -> None:
     assert (image_uri(**asked) if isinstance(asked, dict) else image_uri(*asked)) == uri
 
 
+CALL: dict[str, Any] = {"framework": "pytorch", "region": "us-west-2", "version": "2.5.1", "image_scope": "training", "instance_type": "ml.m5.xlarge"}  # fmt: skip
+DEFAULTS: dict[str, Any] = {
+    "model_id": None, "model_version": None, "hub_arn": None, "tolerate_vulnerable_model": False, "tolerate_deprecated_model": False,
+    "sdk_version": None, "sagemaker_session": object(), "config_name": None, "model_type": "open_weights",
+    "training_compiler_config": False, "inference_tool": "", "serverless_inference_config": False, "distribution": {},
+}  # fmt: skip
+
+
+def test_what_the_sdk_takes_is_taken() -> None:
+    assert image_uri(**CALL, **DEFAULTS) == image_uri(**CALL)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message", "hint"),
+    [
+        *(({name: "x"}, f"`{name}` cannot be asked here", "SDK") for name in ("model_id", "model_version", "hub_arn", "config_name")),
+        ({"sdk_version": "2.9.1"}, "`sdk_version` cannot", "leave it out"),
+        ({"region": None}, "`region` is None, and not text", 'region="eu-west-1"'),
+        ({"framework": None}, "`framework` is None", "--list"),
+        ({"version": 2.5}, "`version` is 2.5, and not text", 'version="2.5"'),
+        ({"py_version": 311}, "`python` is 311, and not text", '"311"'),
+        ({"instance_type": b"ml"}, "`instance_type` is b'ml'", "text"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_cannot_be_answered_is_refused(
+    changes: dict[str, Any], message: str, hint: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        image_uri(**{**CALL, **changes})
+    assert message in caught.value.message
+    assert hint in (caught.value.hint or "")
+
+
 OLD_PAGE = (  # AWS's page "Prebuilt … Images for TensorFlow, MXNet, Chainer, and PyTorch" of 2019: which account has which images of TensorFlow and MXNet
     ("tensorflow", "1.13", "training", "py3", "763104351884", "tensorflow-training:1.13-cpu-py3"),
     ("tensorflow", "1.13", "training", "py2", "520713654638", "sagemaker-tensorflow-scriptmode:1.13-cpu-py2"),

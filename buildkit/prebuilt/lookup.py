@@ -14,65 +14,19 @@ from buildkit.prebuilt import choose, facts, instances, naming
 from buildkit.prebuilt.question import Answer, Query
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from buildkit.prebuilt.facts import Entry
 
 ADDABLE = ("pytorch-smp", "spark")
 """Frameworks whose tags may end with a `container_version` that the data does not hold."""
+WORDS = Query._fields[:-1]
+"""What is text in a query."""
 END = r"[A-Za-z0-9_.-]+"
 LONGEST_TAG = 128
 
 
-def image_uri(  # noqa: PLR0917 - in the SDK's order
-    framework: str,
-    region: str,
-    version: str | None = None,
-    py_version: str | None = None,
-    instance_type: str | None = None,
-    accelerator_type: str | None = None,
-    image_scope: str | None = None,
-    container_version: str | None = None,
-    distribution: Mapping[str, object] | None = None,
-    base_framework_version: str | None = None,
-    training_compiler_config: object = None,
-    *,
-    inference_tool: str | None = None,
-    serverless_inference_config: object = None,
-    device: str | None = None,
-) -> str:
-    """The URI of one of AWS's prebuilt images, for what one would say to the SageMaker SDK.
-
-    The parameters are those of `sagemaker.image_uris.retrieve`, so that a call of it is a call of
-    this; `device`, such as `gpu`, may stand in the place of an instance type. Of the three
-    configurations it only matters what is there. docs/moving-from-the-sdk.md tells what is not the
-    same; `look_up` has the words of this project.
-
-    Raises NothingSelectedError if there is no such image, and UsageError if there are several.
-    """
-    if training_compiler_config is not None:
-        framework = f"{framework}-training-compiler"
-    elif inference_tool is not None:
-        framework = f"{framework}-{inference_tool}"
-    serverless = serverless_inference_config is not None
-    query = Query(
-        framework=framework,
-        region=region,
-        version=version,
-        python=py_version,
-        device="cpu" if serverless else device,
-        instance_type=None if serverless else instance_type,
-        purpose=image_scope,
-        base_framework=base_framework_version,
-        accelerator=accelerator_type,
-        container_version=container_version,
-        smdistributed="smdistributed" in (distribution or ()),
-    )
-    return look_up(query).uri
-
-
 def look_up(query: Query) -> Answer:
     """The one image that is asked for. Raises NothingSelectedError or UsageError."""
+    _refuse_other_than_text(query)
     region = facts.regions().get(query.region)
     if region is None:
         known = facts.regions()
@@ -86,6 +40,18 @@ def look_up(query: Query) -> Answer:
     if len({answer.uri for answer in answers}) > 1:
         raise _several(query, there)
     return answers[0]
+
+
+def _refuse_other_than_text(query: Query) -> None:
+    """Raise UsageError for what Python lets one say, in spite of the types: `version=2.5`."""
+    for name, value in zip(WORDS, query, strict=False):
+        if not isinstance(value, str) and (value is not None or name in ("framework", "region")):
+            raise UsageError(
+                f"`{name}` is {near.shown(repr(value))}, and not text",
+                hint=f'say it as text: {name}="{"eu-west-1" if name == "region" else value}"'
+                if value is not None or name == "region"
+                else "`buildkit uri --list --prebuilt` shows all frameworks",
+            )
 
 
 def _answer(entry: Entry, query: Query, region: facts.Region) -> Answer:

@@ -20,7 +20,7 @@ from sagemaker.core import common_utils, image_uris
 
 from buildkit.errors import BuildkitError
 from buildkit.prebuilt import facts
-from buildkit.prebuilt.lookup import image_uri
+from buildkit.prebuilt.retrieve import image_uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
