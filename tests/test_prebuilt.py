@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import random
 import subprocess
 import sys
@@ -330,6 +331,23 @@ def test_every_line_of_the_data_is_used_and_well_formed() -> None:
             assert facts.regions_of(entry.accounts) <= facts.regions().keys()
             assert entry.names
             assert entry.repository
+
+
+def test_the_page_of_deviations_has_the_reason_of_each() -> None:
+    here = Path(__file__).parent
+    tree = ast.parse((here / "uri" / "compare.py").read_text())
+    reasons = {
+        node.args[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("Deviation", "odd")
+        and isinstance(node.args[0], ast.Constant)
+    }
+    page = (here.parent / "docs" / "prebuilt.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
+    told = {row.split(" | ")[3].removesuffix(" |") for row in rows if row.count(" | ") == 3}
+    assert reasons == told - {"Why", "---"}
 
 
 def test_the_data_stays_small() -> None:
