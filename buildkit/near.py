@@ -54,6 +54,14 @@ def shown(word: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
+def near_to(word: str, known: Sequence[str]) -> str:
+    """The names that are near, or what there is: the end of a sentence."""
+    from difflib import get_close_matches  # noqa: PLC0415 - it takes long to load
+
+    near = get_close_matches(word[:LONGEST], known, n=SUGGESTED)
+    return listed("near are", near) if near else listed("there is", known)
+
+
 def listed(what: str, names: Sequence[str]) -> str:
     shown = ", ".join(f"`{name}`" for name in names[-MOST:])
     more = f", and {len(names) - MOST} more" if len(names) > MOST else ""

@@ -17,7 +17,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
      "commands.promote", "commands.rollback"},
     {"commands.report", "commands.subject", "commands.pages", "commands.released", "commands.alias",
      "uri.own", "uri.prebuilt", "uri.listing", "uri.complete", "uri.explain"},
-    {"uri.known", "uri.verify", "uri.asked"},
+    {"uri.known", "uri.ours", "uri.verify", "uri.asked"},
     {"options", "project", "delivery", "provision", "pipeline"},
     {"releases.attach", "releases.compare", "releases.find", "releases.published"},
     {"matrix", "bake", "verify", "publish", "packing", "moving", "releases.ledger", "releases.copying"},

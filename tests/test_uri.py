@@ -19,7 +19,7 @@ from buildkit.releases.record import Action
 from buildkit.uri import complete
 from tests.distribution import Distribution
 from tests.registry_server import running
-from tests.releases import digest, image, release
+from tests.releases import digest, image, move, release
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -383,7 +383,7 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
         pytest.param("docker.io/library/python:3.11", {"whose": "unknown", "account": None, "region": None}, "not a registry of ECR", id="another registry"),
         pytest.param("658645717510.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:2.3-gpu-py311", {"whose": "aws"}, "in another account", id="another account of AWS"),
         pytest.param(f"{VIRGINIA}/sklearn:1.7.2-cpu-py311",
-                     {"whose": "own", "framework": "sklearn", "target": "sklearn-1.7.2-cpu-py311", "pythons": ["3.11"], "newer": ["1.7.10", "2.0.0"]}, "", id="an own image"),
+                     {"whose": "own", "framework": "sklearn", "target": "sklearn-1.7.2-cpu-py311", "pythons": ["3.11"], "newer": ["1.7.10"]}, "", id="an own image"),
         pytest.param(f"127.0.0.1:5050/lone@{digest('f')}", {"whose": "own", "version": "1.0-1"}, "", id="an own digest"),
     ],
 )  # fmt: skip
@@ -396,6 +396,66 @@ def test_a_uri_is_taken_apart(
     assert bool(found["notes"]) == bool(note)
     assert cli.run(["uri", "--explain", uri]) == Exit.DONE
     assert f"{found['host']}" in capsys.readouterr().out
+
+
+def test_what_the_ledger_tells_of_copies_and_aliases(project: Path, capsys: Captured) -> None:
+    at = {"host": IRELAND, "repository": "sklearn", "alias": "stable"}
+    ledger.beside(project / "images.toml").append(
+        release(
+            moves=[
+                move(None, "a", "1.7.2", **at),
+                move("a", "c", "1.7.10", **at),
+            ]
+        )
+    )
+    cases: tuple[tuple[str, dict[str, Any], str], ...] = (
+        (f"{IRELAND}/sklearn:stable", {"version": "1.7.10", "published_digest": digest("c")}, "`stable` is an alias, by the ledger at `1.7.10-cpu-py311`"),
+        (f"{IRELAND}/sklearn:stable@{digest('a')}", {"version": "1.7.2", "newer": ["1.7.10"]}, f"`stable` is at {digest('c')}"),
+        ("x.example/prod/sklearn:1.7.2-cpu-py311", {"version": "1.7.2", "newer": []}, "a copy, which `buildkit promote` made"),
+        (f"{IRELAND}/sklearn:1.7.3-cpu-py311", {"version": "1.7.3", "framework": None}, "the ledger has no tag `1.7.3-cpu-py311` of it; near are: `1.7.2-cpu-py311`"),
+        (f"{IRELAND}/sklearn:1.7.2-cpu-py311@{digest('c')}", {"version": "1.7.10"}, "the tag and the digest are two images"),
+        (f"{IRELAND}/sklearn@{digest('9')}", {"version": None}, "no such digest"),
+    )  # fmt: skip
+    for uri, wanted, note in cases:
+        found = explained(capsys, uri)
+        assert found["whose"] == "own", uri
+        assert {key: found[key] for key in wanted} == wanted, uri
+        assert note in "\n".join(found["notes"]), uri
+        assert "AWS" not in "\n".join(found["notes"]), uri
+
+
+def test_what_is_wrong_with_a_host_is_told(project: Path, capsys: Captured) -> None:
+    here, image_ = "763104351884.dkr.ecr.us-west-2.amazonaws.com", "pytorch-training:2.3-gpu-py311"
+    cases = {
+        f"{here}:443/{image_}": "",
+        f"763104351884.dkr-ecr.us-west-2.amazonaws.com/{image_}": "ends with on.aws",
+        f"public.ecr.aws/x/{image_}": "is ECR Public",
+        f"{here}/pytorch-trainig:2.3-gpu-py311": "near are: `pytorch-training`",
+    }
+    for uri, note in cases.items():
+        notes = explained(capsys, uri)["notes"]
+        assert note in "\n".join(notes), uri
+        assert bool(notes) == bool(note), uri
+
+
+@pytest.mark.parametrize(
+    ("uri", "hint"),
+    [
+        ("https://x.example/y:1", "leave `https://` out: `x.example/y:1`"),
+        (" x.example/y:1\n", "leave the blanks around it out: `x.example/y:1`"),
+    ],
+)
+def test_why_a_uri_is_refused_is_told(project: Path, uri: str, hint: str, capsys: Captured) -> None:
+    assert cli.run(["uri", "--explain", uri]) == Exit.USAGE
+    assert hint in capsys.readouterr().err
+
+
+def test_a_broken_ledger_is_no_matter_of_an_image_of_aws(project: Path, capsys: Captured) -> None:
+    (project / "releases.jsonl").write_text("half a li")
+    assert cli.run(["uri", "--explain", CHINA]) == Exit.DONE
+    out, err = capsys.readouterr()
+    assert "pytorch-training" in out
+    assert err.startswith("warning: own images are not known: releases.jsonl:1 is not a record")
 
 
 @pytest.mark.parametrize("uri", ["", "python:3.11", "https://x.example/y:1", "a b/c", "x.example/UP:1", "x" * 5000])  # fmt: skip
@@ -433,9 +493,10 @@ def test_words_are_completed(project: Path, line: str, wanted: list[str]) -> Non
     assert sorted(found) == sorted(wanted)
 
 
-def test_a_completion_prints_no_error(project: Path) -> None:
+def test_a_completion_prints_no_error(project: Path, capsys: Captured) -> None:
     (project / "releases.jsonl").write_text("half a li")
-    assert complete.complete("target", {}, "") == []
+    assert complete.complete("target", {}, "pytorch-n") == ["pytorch-neuron"]
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.process

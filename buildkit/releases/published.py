@@ -60,14 +60,11 @@ class Found(NamedTuple):
     others: tuple[str, ...] = ()
 
 
-def places(releases: Iterable[Release]) -> tuple[Place, ...]:
-    """All places of all images that were published, the oldest record first.
-
-    A promotion is left out: it is a copy.
-    """
+def places(releases: Iterable[Release], action: Action = Action.PUBLISH) -> tuple[Place, ...]:
+    """All places of all images that were published, or copied, the oldest record first."""
     found = []
     for release in releases:
-        for image in release.images if release.action is Action.PUBLISH else ():
+        for image in release.images if release.action is action else ():
             for uri in image.locations:
                 host = ECR_HOST.match(uri)
                 account, region = (host["account"], host["region"]) if host else (None, None)

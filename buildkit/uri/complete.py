@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from buildkit import options
+from buildkit.errors import ToolError
 from buildkit.releases import ledger, published
 from buildkit.uri import known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from buildkit.releases.record import Release
     from buildkit.uri.known import Row
 
 WORDS: Mapping[str, Callable[[Row], Iterable[str]]] = {
@@ -50,12 +52,19 @@ def complete(name: str, given: Mapping[str, Any], incomplete: str) -> list[str]:
     return [word for word in words if word.startswith(incomplete)]
 
 
+def _releases(given: Mapping[str, Any]) -> tuple[Release, ...]:
+    """None of a ledger that is broken: AWS's images are completed without it."""
+    try:
+        return ledger.read_file(ledger.file_beside(given.get("file") or options.IMAGES))
+    except ToolError:
+        return ()
+
+
 def _rows(given: Mapping[str, Any]) -> list[Row]:
     """Own images and AWS's; without --prebuilt, a name of both is an own one."""
     if given.get("prebuilt"):
         return list(known.prebuilt())
-    book = ledger.file_beside(given.get("file") or options.IMAGES)
-    own = list(known.own(published.places(ledger.read_file(book))))
+    own = list(known.own(published.places(_releases(given))))
     target = given.get("target")
     if any(target in (row.framework, row.id) for row in own):
         return [row for row in own if target in (row.framework, row.id)]
