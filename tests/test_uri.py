@@ -78,6 +78,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("tool --purpose training", f"{IRELAND}/tool:1.0-cpu-py311", ""),
         ("sklearn --purpose inference --version 2.0.0", f"{OTHERS}/sklearn:2.0.0-cpu-py311", ""),
         ("sklearn --purpose both --version 2.0.0", f"{OTHERS}/sklearn:2.0.0-cpu-py311", ""),
+        ("sklearn --version 1.7 --python 3.11 --region us-east-1", f"{VIRGINIA}/sklearn:1.7.10-cpu-py311", "1.7 is 1.7.10 in us-east-1, the newest: there is, too: `1.7.2`\n"),
         ("lone --version 1.0", "127.0.0.1:5050/lone:1.0-1-cpu-py311", "1.0 is 1.0-1\n"),
         ("lone --region 127.0.0.1:5050", "127.0.0.1:5050/lone:1.0-1-cpu-py311", ""),
     ],
@@ -136,6 +137,13 @@ def test_an_image_for_a_purpose_comes_before_one_for_both(
     assert [each["id"] for each in listed(capsys, "--framework", "two", "--purpose", "both")] == [
         "two-1.0"
     ]
+
+
+def test_the_ledger_that_was_looked_for_is_told(project: Path, capsys: Captured) -> None:
+    assert cli.run(["uri", "sklearn", "--file", "elsewhere/images.toml"]) == Exit.NOTHING_SELECTED
+    assert "elsewhere/releases.jsonl is not there, or has no image" in capsys.readouterr().err
+    assert cli.run(["uri", "sklern"]) == Exit.NOTHING_SELECTED
+    assert "no image of releases.jsonl is called so" in capsys.readouterr().err
 
 
 def test_versions_that_nobody_can_order_are_not_guessed(project: Path, capsys: Captured) -> None:
@@ -256,9 +264,12 @@ def test_an_image_of_aws_can_be_asked_for_in_its_registry(
             return real(options, registry.host)
 
         monkeypatch.setattr(delivery, "registry", instead)
+        (project / "images.toml").write_text("[image\n")  # which says nothing of AWS's registries
         assert cli.run([*PYTORCH, "--region", "cn-north-1", "--verify"]) == Exit.DONE
         host = CHINA.partition("/")[0]
-        assert capsys.readouterr().out == f"{host}/pytorch-training@{manifest.digest}\n"
+        out, err = capsys.readouterr()
+        assert out == f"{host}/pytorch-training@{manifest.digest}\n"
+        assert err.startswith("warning: images.toml is left out")
         assert asked == [host]
 
 

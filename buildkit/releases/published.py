@@ -72,12 +72,12 @@ def places(releases: Iterable[Release], action: Action = Action.PUBLISH) -> tupl
     return tuple(found)
 
 
-def find(known: Sequence[Place], wanted: Wanted) -> Found:
+def find(known: Sequence[Place], wanted: Wanted, book: str = "the ledger") -> Found:
     """The one image that is meant, in the first registry that fits.
 
     Raises NothingSelectedError with what there is, UsageError for several.
     """
-    fits = _by_version(_by_name(known, wanted.name), wanted)
+    fits = _by_version(_by_name(known, wanted.name, book), wanted)
     python = wanted.python
     if python is not None and python.startswith("py"):
         python = f"{python[2:3]}.{python[3:]}"
@@ -119,18 +119,19 @@ def begins(version: str, part: str) -> bool:
     return version.startswith(part) and version[len(part) :][:1] in ("", ".", "-", "+")
 
 
-def _by_name(known: Sequence[Place], name: str) -> Sequence[Place]:
+def _by_name(known: Sequence[Place], name: str, book: str) -> Sequence[Place]:
     if not known:
         raise NothingSelectedError(
-            "nothing is published: the ledger has no image",
-            hint="`buildkit build --all --push` publishes; AWS's own images: `--prebuilt`",
+            f"nothing is published: {book} is not there, or has no image",
+            hint="`--file` says where images.toml and its ledger are; "
+            "`buildkit build --all --push` publishes; AWS's own images: `--prebuilt`",
         )
     fits = [each for each in known if each.image.name == name]
     fits = fits or [each for each in known if fnmatchcase(each.image.target, name)]
     if not fits:
         names = sorted({each.image.name for each in known})
         ids = sorted({each.image.target for each in known})
-        message = f"`{name}` is not published: no image of the ledger is called so, and no target"
+        message = f"`{name}` is not published: no image of {book} is called so, and no target"
         error = nothing(message, name, ids if "-" in name else names)
         raise NothingSelectedError(message, hint=f"{error.hint}; AWS's own images: `--prebuilt`")
     return fits
