@@ -70,6 +70,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("arguments", "out", "err"),
     [
         ("sklearn --version 1.7.2 --python 3.11", f"{IRELAND}/sklearn:1.7.2-cpu-py311", ""),
+        ("sklearn --version 1.7.2 --python py3.11", f"{IRELAND}/sklearn:1.7.2-cpu-py311", ""),
         ("sklearn --version 1.7.2 --device cpu --python py313 --region us-east-1", f"{VIRGINIA}/sklearn:1.7.2-cpu-py313", ""),
         ("sklearn --version 1.7 --python 3.11", f"{IRELAND}/sklearn:1.7.10-cpu-py311", "1.7 is 1.7.10, the newest: there is, too: `1.7.2`\n"),
         ("sklearn --version 2 --account 444455556666", f"{OTHERS}/sklearn:2.0.0-cpu-py311", "2 is 2.0.0\n"),
@@ -502,6 +503,12 @@ def test_words_are_completed(project: Path, line: str, wanted: list[str]) -> Non
     shell = ShellComplete(cli.cli, {}, "buildkit", "_BUILDKIT_COMPLETE")
     found = [item.value for item in shell.get_completions(arguments, incomplete)]
     assert sorted(found) == sorted(wanted)
+
+
+def test_versions_are_completed_in_their_order(project: Path) -> None:
+    found = complete.complete("version", {"prebuilt": True, "target": "pytorch"}, "2.")
+    assert found[:4] == ["2.0", "2.0.0", "2.0.1", "2.1"]
+    assert found[-2:] == ["2.10", "2.10.0"]
 
 
 def test_a_completion_prints_no_error(project: Path, capsys: Captured) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from buildkit import near
 from buildkit.errors import NothingSelectedError, UsageError
 from buildkit.near import listed, nothing
-from buildkit.prebuilt import facts, instances
+from buildkit.prebuilt import facts, instances, naming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -156,7 +156,7 @@ def _tool(entry: Entry) -> str:
 def _by_python(found: Entries, query: Query) -> Entries:
     if query.python is None:
         return found
-    wanted = f"py{query.python.removeprefix('py').replace('.', '')}"
+    wanted = naming.python_word(query.python)
     if not (wanted.isascii() and wanted[2:].isdigit()):
         raise UsageError(f"`{query.python}` is not a Python", hint="such as `3.11` or `py311`")
     return _narrow(found, "Python", wanted, lambda e: e.python in (wanted, None),

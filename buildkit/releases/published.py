@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from buildkit.errors import NothingSelectedError, UsageError
 from buildkit.hosts import ECR_HOST
 from buildkit.near import listed, nothing
+from buildkit.prebuilt.naming import python_word
 from buildkit.releases.record import Action
 
 if TYPE_CHECKING:
@@ -78,9 +79,7 @@ def find(known: Sequence[Place], wanted: Wanted, book: str = "the ledger") -> Fo
     Raises NothingSelectedError with what there is, UsageError for several.
     """
     fits = _by_version(_by_name(known, wanted.name, book), wanted)
-    python = wanted.python
-    if python is not None and python.startswith("py"):
-        python = f"{python[2:3]}.{python[3:]}"
+    python = None if wanted.python is None else _dotted(wanted.python)
     for what, value, of in (
         ("device", wanted.device, lambda each: (each.image.device,)),
         ("Python", python, lambda each: (each.image.python,)),
@@ -102,6 +101,12 @@ def find(known: Sequence[Place], wanted: Wanted, book: str = "the ledger") -> Fo
         )
     newest = _newest(fits, wanted.version)
     return Found(_last(fits, newest), tuple(each for each in versions if each != newest))
+
+
+def _dotted(python: str) -> str:
+    """`3.11`, as images.toml has it, for `py311` and `py3.11`."""
+    word = python_word(python)
+    return f"{word[2:3]}.{word[3:]}" if word[2:].isdigit() else python
 
 
 def _last(fits: Sequence[Place], version: str) -> Place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from buildkit import options
@@ -49,7 +50,13 @@ def complete(name: str, given: Mapping[str, Any], incomplete: str) -> list[str]:
     except Exception:  # noqa: BLE001 - a completion must never print an error into a prompt
         return []
     words = dict.fromkeys(word for row in rows for word in of(row))
-    return [word for word in words if word.startswith(incomplete)]
+    found = [word for word in words if word.startswith(incomplete)]
+    return sorted(found, key=_in_order) if name == "version" else found
+
+
+def _in_order(version: str) -> list[tuple[int, str]]:
+    """By its numbers, so that `1.9` comes before `1.10`."""
+    return [(int(part) if part.isdigit() else -1, part) for part in re.split("[.-]", version)]
 
 
 def _releases(given: Mapping[str, Any]) -> tuple[Release, ...]:

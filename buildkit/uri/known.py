@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from buildkit.near import nothing
 from buildkit.prebuilt import facts, listing
+from buildkit.prebuilt.naming import python_word
 from buildkit.releases import published
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def prebuilt(region: str | None = None) -> Iterator[Row]:
 
 def narrow(rows: Sequence[Row], wanted: Filter) -> Sequence[Row]:
     """Those that fit. Raises NothingSelectedError with what there is."""
-    python = wanted.python and _python(wanted.python)
+    python = wanted.python and python_word(wanted.python)
     conditions: tuple[Condition, ...] = (
         ("called", wanted.framework, lambda row: (row.framework,), fnmatchcase),
         ("of the version", wanted.version, lambda row: row.names, published.begins),
@@ -111,12 +112,7 @@ def narrow(rows: Sequence[Row], wanted: Filter) -> Sequence[Row]:
 
 
 def _pythons(row: Row) -> tuple[str, ...]:
-    return (ANY if row.python is None else _python(row.python),)
-
-
-def _python(text: str) -> str:
-    """`3.11`, as images.toml has it, and `py311` are one."""
-    return f"py{text.removeprefix('py').replace('.', '')}"
+    return (ANY if row.python is None else python_word(row.python),)
 
 
 def _purposes(row: Row) -> tuple[str, ...]:
