@@ -37,8 +37,8 @@ def look_up(query: Query) -> Answer:
         regions = sorted(frozenset().union(*(facts.regions_of(e.accounts) for e in found)))
         raise nothing(f"{_told(query)} is not in {query.region}", query.region, regions)
     answers = tuple(_answer(entry, query, region) for entry in there)
-    if len({answer.uri for answer in answers}) > 1:
-        raise _several(query, there)
+    if (count := len({answer.uri for answer in answers})) > 1:
+        raise _several(query, there, count)
     return answers[0]
 
 
@@ -99,17 +99,17 @@ def _ended(framework: str, tag: str, end: str) -> str:
     return f"{tag}-{end}"
 
 
-def _several(query: Query, found: tuple[Entry, ...]) -> UsageError:
+def _several(query: Query, found: tuple[Entry, ...], count: int) -> UsageError:
     asked = (
         ("purpose", query.purpose, {entry.purpose for entry in found}),
         ("device", query.device or query.instance_type, {entry.device or "any" for entry in found}),
         ("python", query.python, {entry.python or "any" for entry in found}),
-        ("base_framework", query.base_framework, {b for e in found for b in e.bases}),
+        ("base-framework", query.base_framework, {b for e in found for b in e.bases}),
     )
     open_ = [(name, values) for name, told, values in asked if told is None and len(values) > 1]
     return UsageError(
-        f"{len(found)} images of AWS are {_told(query)}: say {' and '.join(n for n, _ in open_)}",
-        hint="; ".join(listed(name, sorted(values)) for name, values in open_),
+        f"{count} images of AWS are {_told(query)}: say {' and '.join(n for n, _ in open_)}",
+        hint="; ".join(listed(f"--{name}", sorted(values)) for name, values in open_),
     )
 
 
