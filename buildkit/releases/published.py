@@ -47,11 +47,11 @@ class Place(NamedTuple):
 
     @property
     def host(self) -> str:
-        return self.uri.removesuffix(f"/{self.image.repository}:{self.image.tag}")
+        return self.image.host_of(self.uri)
 
     @property
     def digest_uri(self) -> str:
-        return f"{self.host}/{self.image.repository}@{self.image.digest}"
+        return self.image.digest_uri_at(self.host)
 
 
 class Found(NamedTuple):
