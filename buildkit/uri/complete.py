@@ -11,11 +11,13 @@ from buildkit.releases import ledger, published
 from buildkit.uri import known
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from buildkit.releases.record import Release
     from buildkit.uri.known import Row
 
+OTHERS = (None, "cpu", "gpu")
+"""What does not run on AWS's chips."""
 WORDS: Mapping[str, Callable[[Row], Iterable[str]]] = {
     "target": lambda row: filter(None, (row.framework, row.id)),
     "framework": lambda row: (row.framework,),
@@ -46,12 +48,24 @@ def complete(name: str, given: Mapping[str, Any], incomplete: str) -> list[str]:
         )
         if name in ("target", "framework"):
             wanted = known.Filter()
-        rows = known.narrow(_rows(given), wanted)
+        rows: Sequence[Row] = _rows(given)
+        if on_chips := _on_chips(rows, wanted):
+            rows, wanted = on_chips, wanted._replace(framework=None, device=None)
+        rows = known.narrow(rows, wanted)
     except Exception:  # noqa: BLE001 - a completion must never print an error into a prompt
         return []
     words = dict.fromkeys(word for row in rows for word in of(row))
     found = [word for word in words if word.startswith(incomplete)]
     return sorted(found, key=_in_order) if name == "version" else found
+
+
+def _on_chips(rows: Sequence[Row], wanted: known.Filter) -> list[Row]:
+    """Of `pytorch` on `neuron` the images of `pytorch-neuron`, which the lookup takes, too."""
+    return [
+        row
+        for row in rows
+        if row.framework == f"{wanted.framework}-{wanted.device}" and row.device not in OTHERS
+    ]
 
 
 def _in_order(version: str) -> list[tuple[int, str]]:
