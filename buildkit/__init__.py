@@ -7,8 +7,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from buildkit.prebuilt.lookup import image_uri, look_up
+    from buildkit.prebuilt.lookup import look_up
     from buildkit.prebuilt.question import Answer, Query
+    from buildkit.prebuilt.retrieve import image_uri
 
 __all__ = ["Answer", "Query", "image_uri", "look_up"]
 
@@ -16,6 +17,6 @@ __all__ = ["Answer", "Query", "image_uri", "look_up"]
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from buildkit.prebuilt import lookup  # noqa: PLC0415
+    from buildkit.prebuilt import lookup, retrieve  # noqa: PLC0415
 
-    return getattr(lookup, name)
+    return getattr(retrieve if name == "image_uri" else lookup, name)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 MOST = 12
 """Names that an error lists."""
+SUGGESTED = 3
 SHORTEST = 2
 LONGEST = 80
 """Characters of a name that an error repeats."""
@@ -23,13 +24,42 @@ def nothing(message: str, wanted: str, known: Iterable[str]) -> NothingSelectedE
     options = tuple(known)
     if not options:
         return NothingSelectedError(message, hint="leave it out")
+    if len(wanted) > LONGEST:
+        message = message.replace(wanted, shown(wanted))
+    if not wanted.strip():
+        return NothingSelectedError(
+            f"{message.rstrip()}: the word for it is empty, as a variable is that is not set",
+            hint=listed("there is", options),
+        )
     word = wanted[:LONGEST].lower()
-    near = get_close_matches(word, options, n=3)
-    if len(word) >= SHORTEST:  # `tei` is not like `huggingface-tei`, but in it
-        near = near or [name for name in options if word in name]
+    near = sorted(get_close_matches(word, options, n=3), key=lambda name: -_alike(word, name))
+    if len(word) >= SHORTEST:
+        near = [*(name for name in options if name.startswith(word)), *near]
+        # `tei` is not like `huggingface-tei`, but in it
+        near = [*dict.fromkeys(near or (name for name in options if word in name))][:SUGGESTED]
     return NothingSelectedError(
         message, hint=listed("did you mean", near) if near else listed("there is", options)
     )
+
+
+def _alike(one: str, other: str) -> int:
+    """How many letters two words begin with together."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def shown(word: str) -> str:
+    """A word as a message repeats it: short, on one line."""
+    text = word if word.isprintable() else ascii(word)[1:-1]
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def near_to(word: str, known: Sequence[str]) -> str:
+    """The names that are near, or what there is: the end of a sentence."""
+    from difflib import get_close_matches  # noqa: PLC0415 - it takes long to load
+
+    near = get_close_matches(word[:LONGEST], known, n=SUGGESTED)
+    return listed("near are", near) if near else listed("there is", known)
 
 
 def listed(what: str, names: Sequence[str]) -> str:

@@ -42,6 +42,7 @@ FAMILIES = {  # the account in us-west-2 -> what we call its kin in other region
     "081189585635": "geospatial",
 }
 ANY = "any"
+LATEST = "latest"
 ARM = "inference_graviton"
 ARM_TAGS = {  # these two have one image for ARM, whose tag nothing in the SDK's data tells
     ("sklearn", "1.0-1"): "1.0-1-arm64-cpu-py3",
@@ -170,14 +171,38 @@ def image_rows(
             if framework.endswith("-neuronx") and devices in (["inf"], [ANY]):
                 devices = SECOND_CHIPS
             bases = spelt(base, below.get("version_aliases", {})) if base else []
-            yield (
-                ",".join(names) or "-",
-                ",".join(bases) or "-",
-                accounts.add(image["registries"]),
-                image["repository"] + ("-{digits}" if scope == ANY else ""),
-                ",".join(pythons) or "-",
-                *tags(framework, scope, version, image, devices),
-            )
+            made = tuple(tags(framework, scope, version, image, devices))
+            for one in named_apart(framework, names, made):
+                yield (
+                    ",".join(one) or "-",
+                    ",".join(bases) or "-",
+                    accounts.add(image["registries"]),
+                    image["repository"] + ("-{digits}" if scope == ANY else ""),
+                    ",".join(pythons) or "-",
+                    *made,
+                )
+
+
+def named_apart(framework: str, names: list[str], made: tuple[str, ...]) -> Iterator[list[str]]:
+    """The names of each version: an alias that is no other way to say it is another version.
+
+    It has an image of its own where the tag has what is asked. Elsewhere it would lead to another
+    version than asked, and is left out.
+    """
+    first, *others = names
+    same = [name for name in others if name == LATEST or is_part(name, first)]
+    yield [first, *same]
+    left = [name for name in others if name not in same]
+    if left and any("{version}" in tag for tag in made):
+        yield from named_apart(framework, left, made)
+    elif left:
+        print(f"left out: {framework} {', '.join(left)}, which leads to {first}", file=sys.stderr)
+
+
+def is_part(one: str, other: str) -> bool:
+    """Whether one version is the beginning of the other: `2.5` and `2.5.1`."""
+    short, long = sorted((one, other), key=len)
+    return f"{long}.".startswith(f"{short}.") or long.startswith(f"{short}-")
 
 
 def spelt(version: str, aliases: dict[str, str]) -> list[str]:

@@ -37,6 +37,13 @@ def test_records_come_back_as_they_were_written(book: Ledger) -> None:
     assert [json.loads(line)["format"] for line in book.path.read_text().splitlines()] == [1, 1]
 
 
+@pytest.mark.parametrize("uri", ["r.example/demo:1\nr.example/other:1", "r.example/demo:1 ", ""])
+def test_a_location_is_one_reference(book: Ledger, uri: str) -> None:
+    book.append(releases.release(releases.image(locations=(uri,))))
+    with pytest.raises(ToolError, match=r"releases\.jsonl:1 is not a record.* is not a reference"):
+        book.read()
+
+
 def test_without_a_file_there_is_no_record(book: Ledger) -> None:
     assert book.read() == ()
 
@@ -70,7 +77,9 @@ def changed(key: str, value: str | None) -> str:
     [
         pytest.param('{"format": 1, "id": "2', "releases.jsonl:2 is not a record", id="cut off"),
         pytest.param("<<<<<<< HEAD", "releases.jsonl:2 is not a record", id="a conflict"),
-        pytest.param("[]", "releases.jsonl:2 is not a record", id="a list"),
+        pytest.param("[]", "releases.jsonl:2 is not a record.*list is no object", id="a list"),
+        pytest.param("null", "releases.jsonl:2 is not a record.*is no object", id="nothing"),
+        pytest.param("[" * 200_000, "releases.jsonl:2 is not a record", id="a deep one"),
         pytest.param('{"format": 1}', "releases.jsonl:2 is not a record", id="without a value"),
         pytest.param(
             '{"format": 9}', "releases.jsonl:2 has format 9, this tool reads 1", id="newer"

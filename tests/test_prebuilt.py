@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import random
 import subprocess
 import sys
@@ -94,6 +95,21 @@ def test_an_image_is_found(asked: dict[str, Any], uri: str) -> None:
     assert look_up(Query(**asked)).uri == uri
 
 
+@pytest.mark.parametrize(
+    ("device", "machine"),
+    [("gpu", "ml.g5.xlarge"), ("cpu", "ml.m5.xlarge"), ("gpu", "local_gpu"), (None, "g5.xlarge")],
+)
+def test_a_device_and_its_machine_may_both_be_said(device: str | None, machine: str) -> None:
+    asked = {**PYTORCH, "device": device, "instance_type": machine}
+    assert look_up(Query(**asked)).device == ("cpu" if "m5" in machine else "gpu")
+
+
+def test_an_instance_type_is_known_without_its_prefix() -> None:
+    asked = ("pytorch", "us-west-2", "1.6", "py36")
+    uris = {image_uri(*asked, machine, None, "training") for machine in ("p4d.24xlarge", "ml.p4d.24xlarge")}  # fmt: skip
+    assert [uri.rpartition(":")[2] for uri in uris] == ["1.6-gpu-py36-cu110-ubuntu18.04-v3"]
+
+
 PYTORCH: dict[str, Any] = {
     "framework": "pytorch",
     "version": "2.5.1",
@@ -109,19 +125,32 @@ PYTORCH: dict[str, Any] = {
     [
         pytest.param({"framework": "pytroch"}, NothingSelectedError, "`pytroch`", "`pytorch`", id="a misspelt framework"),
         pytest.param({"version": "2.5.9"}, NothingSelectedError, "2.5.9", "`2.5.1`", id="another version"),
+        pytest.param({"version": "2.1.1"}, NothingSelectedError, "2.1.1", "did you mean: `2.1", id="what begins alike first"),
+        pytest.param({"version": ""}, NothingSelectedError, "the word for it is empty", "`2.10.0`", id="an empty word"),
+        pytest.param({"version": "9" * 5000}, NothingSelectedError, "9" * 80 + "…", "`", id="a long word"),
         pytest.param({"version": None}, UsageError, "many versions", "`2.8.0`", id="no version"),
         pytest.param({"region": "eu-west-11"}, NothingSelectedError, "`eu-west-11`", "`eu-west-1`", id="a region that is not there"),
         pytest.param({"region": "pytorch", "framework": "eu-west-1"}, NothingSelectedError, "`pytorch`", "`us-west-2`", id="swapped words"),
         pytest.param({"python": "3.9"}, NothingSelectedError, "`py39`", "`py311`", id="another Python"),
         pytest.param({"device": "inf2"}, NothingSelectedError, "`inf2`", "`cpu`", id="another device"),
-        pytest.param({"device": None, "instance_type": "ml.c6g.xlarge"}, NothingSelectedError, "on ARM", "without a `g`", id="training on Graviton"),
+        pytest.param({"device": None, "instance_type": "ml.c6g.xlarge"}, NothingSelectedError, "on ARM", "not ARM", id="training on Graviton"),
+        *(pytest.param({"device": None, "purpose": purpose, "instance_type": machine}, NothingSelectedError, "on ARM" if purpose else "not there for ARM", "", id=f"{machine} for {purpose}")
+          for machine in ("ml.p6e-gb200.36xlarge", "ml.p6e-gb300.36xlarge", "ml.a1.large") for purpose in ("training", None)),
+        *(pytest.param({"purpose": None, "device": device, "instance_type": machine}, UsageError, f"`{machine}` has no device `{device}`", "leave one of the two out", id=f"{machine} with {device}")
+          for machine, device in (("ml.m5.xlarge", "gpu"), ("ml.inf2.xlarge", "cpu"), ("ml.inf2.xlarge", "inf"), ("ml.p3.2xlarge", "p3"), ("local", "gpu"))),
         pytest.param({"framework": "sklearn", "version": "1.2-1", "device": None, "purpose": None, "instance_type": "ml.c6g.xlarge"}, NothingSelectedError, "not there for ARM, such as `ml.c6g.xlarge`", "`1.0-1`", id="a version that Graviton has not"),
         pytest.param({"framework": "triton"}, NothingSelectedError, "`triton`", "did you mean: `sagemaker-tritonserver`", id="a part of a name"),
         pytest.param({"device": None, "instance_type": "big"}, UsageError, "`big`", "ml.m5.xlarge", id="no instance type"),
         pytest.param({"purpose": "trainning"}, NothingSelectedError, "`trainning`", "`training`", id="a misspelt purpose"),
-        pytest.param({"device": None, "purpose": None}, UsageError, "purpose and device", "`inference`, `training`", id="several"),
+        pytest.param({"device": None, "purpose": None}, UsageError, "4 images of AWS are `pytorch` 2.5.1 3.11: say purpose and device", "--purpose: `inference`, `training`", id="several"),
+        pytest.param({"framework": "huggingface", "version": "4.6.1", "purpose": "training", "device": "gpu", "python": "py36"}, UsageError, "3 images of AWS", "--base-framework: `pytorch1.6", id="several below"),
         pytest.param({"container_version": "cu124"}, UsageError, "`cu124`", "spark", id="a container version for all"),
         pytest.param({"framework": "pytorch-smp", "version": "2.5.1", "device": "gpu", "region": "af-south-1"}, NothingSelectedError, "not in af-south-1", "`", id="not in this region"),
+        *(pytest.param({"framework": "spark", "version": "3.3", "purpose": None, "python": None, "container_version": end}, UsageError, "cannot be the end of a tag", "`v1`", id=f"the end {end[:9]!r}")
+          for end in ("", " ", "v1\n", "v1\nx", "@sha256:0", "a b", "ß", "x" * 122)),
+        *(pytest.param({"accelerator": word, "purpose": None}, UsageError, "is not an accelerator", "ml.eia1.medium", id=f"no accelerator {word!r}")
+          for word in ("ml.eia", "ml.eia1", "ml.eia9.medium", "ml.eia1.medium\n", "local_sagemaker_notebook2", "", " ")),
+        pytest.param({"accelerator": "ml.eia1.medium"}, UsageError, "is not for `training`", "`inference`", id="an accelerator to train"),
         pytest.param({"accelerator": "eia"}, UsageError, "`eia`", "ml.eia1.medium", id="no accelerator"),
     ],
 )  # fmt: skip
@@ -156,6 +185,40 @@ INFERENTIA = "763104351884.dkr.ecr.us-east-1.amazonaws.com/huggingface-pytorch-i
 )  # fmt: skip
 def test_a_call_of_the_sdk_is_a_call_of_ours(asked: Any, uri: str) -> None:
     assert (image_uri(**asked) if isinstance(asked, dict) else image_uri(*asked)) == uri
+
+
+CALL: dict[str, Any] = {"framework": "pytorch", "region": "us-west-2", "version": "2.5.1", "image_scope": "training", "instance_type": "ml.m5.xlarge"}  # fmt: skip
+DEFAULTS: dict[str, Any] = {
+    "model_id": None, "model_version": None, "hub_arn": None, "tolerate_vulnerable_model": False, "tolerate_deprecated_model": False,
+    "sdk_version": None, "sagemaker_session": object(), "config_name": None, "model_type": "open_weights",
+    "training_compiler_config": False, "inference_tool": "", "serverless_inference_config": False, "distribution": {},
+}  # fmt: skip
+
+
+def test_what_the_sdk_takes_is_taken() -> None:
+    assert image_uri(**CALL, **DEFAULTS) == image_uri(**CALL)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message", "hint"),
+    [
+        *(({name: "x"}, f"`{name}` cannot be asked here", "SDK") for name in ("model_id", "model_version", "hub_arn", "config_name")),
+        ({"sdk_version": "2.9.1"}, "`sdk_version` cannot", "leave it out"),
+        ({"region": None}, "`region` is None, and not text", 'region="eu-west-1"'),
+        ({"framework": None}, "`framework` is None", "--list"),
+        ({"version": 2.5}, "`version` is 2.5, and not text", 'version="2.5"'),
+        ({"py_version": 311}, "`python` is 311, and not text", '"311"'),
+        ({"instance_type": b"ml"}, "`instance_type` is b'ml'", "text"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_cannot_be_answered_is_refused(
+    changes: dict[str, Any], message: str, hint: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        image_uri(**{**CALL, **changes})
+    assert message in caught.value.message
+    assert hint in (caught.value.hint or "")
 
 
 OLD_PAGE = (  # AWS's page "Prebuilt … Images for TensorFlow, MXNet, Chainer, and PyTorch" of 2019: which account has which images of TensorFlow and MXNet
@@ -221,6 +284,40 @@ def test_no_word_that_is_wrong_gets_an_answer_and_each_gets_a_hint() -> None:
         assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("framework", "asked", "told"),
+    [
+        ("pytorch-smp", "2.3.1", "2.3.1"),
+        ("pytorch-smp", "2.2", "2.2"),
+        ("pytorch-smp", "2.2.0", "2.2.0"),
+        ("neo-tensorflow", "2.9.0", "2.9.0"),
+        ("neo-pytorch", "1.2.0", "1.2.0"),
+        ("neo-mxnet", "1.4.1", "1.4.1"),
+        ("djl-lmi", "latest", "0.38.0"),
+    ],
+)
+def test_the_version_is_never_another_than_the_tag_tells(
+    framework: str, asked: str, told: str
+) -> None:
+    found = look_up(Query(framework, "us-west-2", asked, device="gpu"))
+    assert found.version == told
+    assert told in (found.tag or "")
+
+
+def test_an_alias_of_another_version_is_none() -> None:
+    with pytest.raises(NothingSelectedError) as caught:
+        look_up(Query("huggingface-llm", "us-west-2", "2.0"))
+    assert "`2.0.0`" in (caught.value.hint or "")
+
+
+def test_all_names_of_an_image_are_ways_to_say_its_version() -> None:
+    for framework in facts.frameworks():
+        for first, *others in {entry.names for entry in facts.entries(framework)}:
+            for name in others:
+                short, long = sorted((first, name), key=len)
+                assert name == "latest" or long.startswith((f"{short}.", f"{short}-"))
+
+
 def test_the_answer_tells_the_full_version_and_the_tag_what_was_asked() -> None:
     answer = look_up(Query(**{**PYTORCH, "version": "2.5"}))
     assert (answer.version, answer.tag) == ("2.5.1", "2.5-cpu-py311")
@@ -235,6 +332,23 @@ def test_every_line_of_the_data_is_used_and_well_formed() -> None:
             assert facts.regions_of(entry.accounts) <= facts.regions().keys()
             assert entry.names
             assert entry.repository
+
+
+def test_the_page_of_deviations_has_the_reason_of_each() -> None:
+    here = Path(__file__).parent
+    tree = ast.parse((here / "uri" / "compare.py").read_text())
+    reasons = {
+        node.args[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("Deviation", "odd")
+        and isinstance(node.args[0], ast.Constant)
+    }
+    page = (here.parent / "docs" / "prebuilt.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
+    told = {row.split(" | ")[3].removesuffix(" |") for row in rows if row.count(" | ") == 3}
+    assert reasons == told - {"Why", "---"}
 
 
 def test_the_data_stays_small() -> None:

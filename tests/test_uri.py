@@ -19,7 +19,7 @@ from buildkit.releases.record import Action
 from buildkit.uri import complete
 from tests.distribution import Distribution
 from tests.registry_server import running
-from tests.releases import digest, image, release
+from tests.releases import digest, image, move, release
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +70,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("arguments", "out", "err"),
     [
         ("sklearn --version 1.7.2 --python 3.11", f"{IRELAND}/sklearn:1.7.2-cpu-py311", ""),
+        ("sklearn --version 1.7.2 --python py3.11", f"{IRELAND}/sklearn:1.7.2-cpu-py311", ""),
         ("sklearn --version 1.7.2 --device cpu --python py313 --region us-east-1", f"{VIRGINIA}/sklearn:1.7.2-cpu-py313", ""),
         ("sklearn --version 1.7 --python 3.11", f"{IRELAND}/sklearn:1.7.10-cpu-py311", "1.7 is 1.7.10, the newest: there is, too: `1.7.2`\n"),
         ("sklearn --version 2 --account 444455556666", f"{OTHERS}/sklearn:2.0.0-cpu-py311", "2 is 2.0.0\n"),
@@ -77,6 +78,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("sklearn-*-py313 --digest", f"{IRELAND}/sklearn@{digest('b')}", ""),
         ("tool --purpose training", f"{IRELAND}/tool:1.0-cpu-py311", ""),
         ("sklearn --purpose inference --version 2.0.0", f"{OTHERS}/sklearn:2.0.0-cpu-py311", ""),
+        ("sklearn --purpose both --version 2.0.0", f"{OTHERS}/sklearn:2.0.0-cpu-py311", ""),
+        ("sklearn --version 1.7 --python 3.11 --region us-east-1", f"{VIRGINIA}/sklearn:1.7.10-cpu-py311", "1.7 is 1.7.10 in us-east-1, the newest: there is, too: `1.7.2`\n"),
         ("lone --version 1.0", "127.0.0.1:5050/lone:1.0-1-cpu-py311", "1.0 is 1.0-1\n"),
         ("lone --region 127.0.0.1:5050", "127.0.0.1:5050/lone:1.0-1-cpu-py311", ""),
     ],
@@ -116,6 +119,32 @@ def test_an_own_image_that_is_not_the_one_is_an_error(
     assert out == ""
     assert message in err
     assert hint in err.partition("hint: ")[2]
+
+
+@pytest.mark.parametrize(
+    ("purpose", "letter"), [("training", "2"), ("both", "1"), ("inference", "1")]
+)
+def test_an_image_for_a_purpose_comes_before_one_for_both(
+    project: Path, purpose: str, letter: str, capsys: Captured
+) -> None:
+    book = ledger.beside(project / "images.toml")
+    for letter_, tag, for_ in (("1", "1.0", "both"), ("2", "1.0-training", "training")):
+        facts = {"tag": tag, "target": f"two-{tag}", "locations": (f"{IRELAND}/two:{tag}",)}
+        book.append(release(published("1.0", letter_, name="two", purpose=for_, **facts)))
+    assert cli.run(["uri", "two", "--digest"]) == Exit.USAGE
+    assert "--purpose: `both`, `training`" in capsys.readouterr().err
+    assert cli.run(["uri", "two", "--digest", "--purpose", purpose]) == Exit.DONE
+    assert capsys.readouterr().out.endswith(f"/two@{digest(letter)}\n")
+    assert [each["id"] for each in listed(capsys, "--framework", "two", "--purpose", "both")] == [
+        "two-1.0"
+    ]
+
+
+def test_the_ledger_that_was_looked_for_is_told(project: Path, capsys: Captured) -> None:
+    assert cli.run(["uri", "sklearn", "--file", "elsewhere/images.toml"]) == Exit.NOTHING_SELECTED
+    assert "elsewhere/releases.jsonl is not there, or has no image" in capsys.readouterr().err
+    assert cli.run(["uri", "sklern"]) == Exit.NOTHING_SELECTED
+    assert "no image of releases.jsonl is called so" in capsys.readouterr().err
 
 
 def test_versions_that_nobody_can_order_are_not_guessed(project: Path, capsys: Captured) -> None:
@@ -236,9 +265,12 @@ def test_an_image_of_aws_can_be_asked_for_in_its_registry(
             return real(options, registry.host)
 
         monkeypatch.setattr(delivery, "registry", instead)
+        (project / "images.toml").write_text("[image\n")  # which says nothing of AWS's registries
         assert cli.run([*PYTORCH, "--region", "cn-north-1", "--verify"]) == Exit.DONE
         host = CHINA.partition("/")[0]
-        assert capsys.readouterr().out == f"{host}/pytorch-training@{manifest.digest}\n"
+        out, err = capsys.readouterr()
+        assert out == f"{host}/pytorch-training@{manifest.digest}\n"
+        assert err.startswith("warning: images.toml is left out")
         assert asked == [host]
 
 
@@ -345,6 +377,8 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
                      {"whose": "aws", "version": "2.5.1", "devices": ["gpu"], "tag_goes_on": "cu124-ubuntu22.04-sagemaker", "newer": ["2.6.0", "2.7.1", "2.8.0", "2.9.0", "2.10.0"]}, "", id="the whole tag of AWS"),
         pytest.param("763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:1.6-gpu-py36-cu110-ubuntu18.04-v3",
                      {"version": "1.6.0", "tag_goes_on": None}, "", id="distributed training"),
+        pytest.param("301217895009.dkr.ecr.us-west-2.amazonaws.com/sagemaker-inference-tensorflow:2.9.0-cpu-py3",
+                     {"framework": "neo-tensorflow", "version": "2.9.0", "newer": []}, "", id="a version that another was told for"),
         pytest.param("763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:9.9-gpu-py399",
                      {"framework": "pytorch", "version": "9.9", "devices": ["gpu"], "pythons": ["py399"], "newer": []}, "the data has no tag", id="a newer tag than the data"),
         pytest.param("763104351884.dkr.ecr.eu-south-1.amazonaws.com/pytorch-training:2.3-gpu-py311",
@@ -361,7 +395,7 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
         pytest.param("docker.io/library/python:3.11", {"whose": "unknown", "account": None, "region": None}, "not a registry of ECR", id="another registry"),
         pytest.param("658645717510.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:2.3-gpu-py311", {"whose": "aws"}, "in another account", id="another account of AWS"),
         pytest.param(f"{VIRGINIA}/sklearn:1.7.2-cpu-py311",
-                     {"whose": "own", "framework": "sklearn", "target": "sklearn-1.7.2-cpu-py311", "pythons": ["3.11"], "newer": ["1.7.10", "2.0.0"]}, "", id="an own image"),
+                     {"whose": "own", "framework": "sklearn", "target": "sklearn-1.7.2-cpu-py311", "pythons": ["3.11"], "newer": ["1.7.10"]}, "", id="an own image"),
         pytest.param(f"127.0.0.1:5050/lone@{digest('f')}", {"whose": "own", "version": "1.0-1"}, "", id="an own digest"),
     ],
 )  # fmt: skip
@@ -374,6 +408,66 @@ def test_a_uri_is_taken_apart(
     assert bool(found["notes"]) == bool(note)
     assert cli.run(["uri", "--explain", uri]) == Exit.DONE
     assert f"{found['host']}" in capsys.readouterr().out
+
+
+def test_what_the_ledger_tells_of_copies_and_aliases(project: Path, capsys: Captured) -> None:
+    at = {"host": IRELAND, "repository": "sklearn", "alias": "stable"}
+    ledger.beside(project / "images.toml").append(
+        release(
+            moves=[
+                move(None, "a", "1.7.2", **at),
+                move("a", "c", "1.7.10", **at),
+            ]
+        )
+    )
+    cases: tuple[tuple[str, dict[str, Any], str], ...] = (
+        (f"{IRELAND}/sklearn:stable", {"version": "1.7.10", "published_digest": digest("c")}, "`stable` is an alias, by the ledger at `1.7.10-cpu-py311`"),
+        (f"{IRELAND}/sklearn:stable@{digest('a')}", {"version": "1.7.2", "newer": ["1.7.10"]}, f"`stable` is at {digest('c')}"),
+        ("x.example/prod/sklearn:1.7.2-cpu-py311", {"version": "1.7.2", "newer": []}, "a copy, which `buildkit promote` made"),
+        (f"{IRELAND}/sklearn:1.7.3-cpu-py311", {"version": "1.7.3", "framework": None}, "the ledger has no tag `1.7.3-cpu-py311` of it; near are: `1.7.2-cpu-py311`"),
+        (f"{IRELAND}/sklearn:1.7.2-cpu-py311@{digest('c')}", {"version": "1.7.10"}, "the tag and the digest are two images"),
+        (f"{IRELAND}/sklearn@{digest('9')}", {"version": None}, "no such digest"),
+    )  # fmt: skip
+    for uri, wanted, note in cases:
+        found = explained(capsys, uri)
+        assert found["whose"] == "own", uri
+        assert {key: found[key] for key in wanted} == wanted, uri
+        assert note in "\n".join(found["notes"]), uri
+        assert "AWS" not in "\n".join(found["notes"]), uri
+
+
+def test_what_is_wrong_with_a_host_is_told(project: Path, capsys: Captured) -> None:
+    here, image_ = "763104351884.dkr.ecr.us-west-2.amazonaws.com", "pytorch-training:2.3-gpu-py311"
+    cases = {
+        f"{here}:443/{image_}": "",
+        f"763104351884.dkr-ecr.us-west-2.amazonaws.com/{image_}": "ends with on.aws",
+        f"public.ecr.aws/x/{image_}": "is ECR Public",
+        f"{here}/pytorch-trainig:2.3-gpu-py311": "near are: `pytorch-training`",
+    }
+    for uri, note in cases.items():
+        notes = explained(capsys, uri)["notes"]
+        assert note in "\n".join(notes), uri
+        assert bool(notes) == bool(note), uri
+
+
+@pytest.mark.parametrize(
+    ("uri", "hint"),
+    [
+        ("https://x.example/y:1", "leave `https://` out: `x.example/y:1`"),
+        (" x.example/y:1\n", "leave the blanks around it out: `x.example/y:1`"),
+    ],
+)
+def test_why_a_uri_is_refused_is_told(project: Path, uri: str, hint: str, capsys: Captured) -> None:
+    assert cli.run(["uri", "--explain", uri]) == Exit.USAGE
+    assert hint in capsys.readouterr().err
+
+
+def test_a_broken_ledger_is_no_matter_of_an_image_of_aws(project: Path, capsys: Captured) -> None:
+    (project / "releases.jsonl").write_text("half a li")
+    assert cli.run(["uri", "--explain", CHINA]) == Exit.DONE
+    out, err = capsys.readouterr()
+    assert "pytorch-training" in out
+    assert err.startswith("warning: own images are not known: releases.jsonl:1 is not a record")
 
 
 @pytest.mark.parametrize("uri", ["", "python:3.11", "https://x.example/y:1", "a b/c", "x.example/UP:1", "x" * 5000])  # fmt: skip
@@ -399,6 +493,7 @@ def test_what_is_no_uri_is_refused(project: Path, uri: str, capsys: Captured) ->
         ("--prebuilt pytorch --version=2.3 --device ", ["cpu", "gpu"]),
         ("sklearn --version 1.7.2 --python 3.", ["3.11", "3.13"]),
         ("huggingface --version 4.28 --base-framework py", ["pytorch2.0.0", "pytorch2.0"]),
+        ("--prebuilt pytorch --device neuron --version ", ["1.11.0", "1.11"]),
         ("spark --container-version ", []),
         ("nosuch --version ", []),
         ("--reg", ["--region"]),
@@ -411,9 +506,16 @@ def test_words_are_completed(project: Path, line: str, wanted: list[str]) -> Non
     assert sorted(found) == sorted(wanted)
 
 
-def test_a_completion_prints_no_error(project: Path) -> None:
+def test_versions_are_completed_in_their_order(project: Path) -> None:
+    found = complete.complete("version", {"prebuilt": True, "target": "pytorch"}, "2.")
+    assert found[:4] == ["2.0", "2.0.0", "2.0.1", "2.1"]
+    assert found[-2:] == ["2.10", "2.10.0"]
+
+
+def test_a_completion_prints_no_error(project: Path, capsys: Captured) -> None:
     (project / "releases.jsonl").write_text("half a li")
-    assert complete.complete("target", {}, "") == []
+    assert complete.complete("target", {}, "pytorch-n") == ["pytorch-neuron"]
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.process

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 PARTS = 4
 """Tests that run side by side."""
 QUESTIONS = 20_000 // PARTS
-WORDS = ("target", "--version", "--purpose", "--device", "--python", "--region")
+SELDOM = ("--container-version", "--accelerator", "--instance-type")
 
 
 def spoilt(chance: random.Random, text: str) -> str:
@@ -38,12 +39,17 @@ def of_aws(chance: random.Random, images: tuple[listing.Listed, ...]) -> list[st
     words = {
         "target": each.framework, "--version": each.names[0] if each.names else "", "--purpose": each.purposes[0],
         "--device": each.device or "cpu", "--python": each.python or "", "--region": chance.choice(sorted(each.regions)),
-        "--base-framework": each.bases[0] if each.bases else "",
+        "--base-framework": each.bases[0] if each.bases else "", "--container-version": "v1", "--accelerator": "ml.eia1.medium",
+        "--instance-type": chance.choice(("ml.m5.xlarge", "ml.g5.xlarge", "ml.p6e-gb200.36xlarge", "p4d.24xlarge", "local_gpu")),
     }  # fmt: skip
-    wrong = chance.choice([word for word in WORDS if words[word]])
-    if each.python is None and wrong == "--python":
-        wrong = "target"
-    words[wrong] = spoilt(chance, words[wrong]) or "-"
+    wrong = chance.choice([word for word in words if words[word]])
+    for word in SELDOM:
+        if word != wrong and chance.random() < 0.9:
+            words[word] = ""
+    bad = spoilt(chance, words[wrong]) or "-"
+    while wrong == "--container-version" and re.fullmatch(r"[\w.-]{1,99}", bad, re.ASCII):
+        bad = spoilt(chance, words[wrong])  # nearly anything may be the end of a tag
+    words[wrong] = bad or " "
     return ["--prebuilt", *arguments(words)]
 
 

@@ -61,7 +61,7 @@ def _option(name: str, help_: str, metavar: str) -> Callable[[options.Command], 
 @_option("--python", "3.11 or py311.", "PYTHON")
 @_option("--purpose", "training, inference, or another that the image is for.", "PURPOSE")
 @_option("--region", "The region of the registry; AWS_REGION counts for --prebuilt.", "REGION")
-@_option("--account", "The account of the registry, for own images.", "ACCOUNT")
+@click.option("--account", metavar="ACCOUNT", help="The account of the registry, for own images.")
 @click.option("--digest", is_flag=True, help="Name an own image by its digest, not by its tag.")
 @click.option(
     "--verify", is_flag=True, help="Ask the registry for the image, and name it by its digest."
@@ -69,7 +69,9 @@ def _option(name: str, help_: str, metavar: str) -> Callable[[options.Command], 
 @_option("--instance-type", "ml.g5.xlarge: says the device of AWS's images.", "TYPE")
 @_option("--base-framework", "pytorch2.0: what AWS's Hugging Face images build on.", "NAME")
 @_option("--accelerator", "ml.eia1.medium: AWS's images for Elastic Inference.", "TYPE")
-@_option("--container-version", "What the tags of AWS's spark and pytorch-smp end with.", "TEXT")
+@click.option(
+    "--container-version", metavar="TEXT", help="What AWS's tags of spark, pytorch-smp end with."
+)
 @click.option("--smdistributed", is_flag=True, help="AWS's image for its distributed training.")
 @click.option(
     "--list", "listing", is_flag=True, help="List own images and AWS's (--prebuilt: AWS's)."

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from buildkit import near
 from buildkit.errors import NothingSelectedError, UsageError
 from buildkit.near import listed, nothing
-from buildkit.prebuilt import facts, instances
+from buildkit.prebuilt import facts, instances, naming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,6 +23,8 @@ ARM = "inference_graviton"
 ARM_FRAMEWORK = "-arm64"
 APART = (EIA, ARM)
 """Purposes that nobody means who does not say so."""
+ACCELERATOR = r"ml\.eia[12]\.(medium|large|xlarge)|local_sagemaker_notebook"
+NOT_ARM = "take an instance type that is not ARM, such as `ml.m5.xlarge` or `ml.g5.xlarge`"
 
 
 def fitting(query: Query) -> Entries:
@@ -60,10 +64,7 @@ def _by_version(query: Query) -> Entries:
 def _by_purpose(found: Entries, query: Query) -> Entries:
     wanted = query.purpose
     if query.accelerator is not None:
-        if not query.accelerator.startswith(("ml.eia", "local_sagemaker_notebook")):
-            raise UsageError(
-                f"`{query.accelerator}` is not an accelerator", hint="such as `ml.eia1.medium`"
-            )
+        _refuse_accelerator(query.accelerator, wanted)
         wanted = EIA
     if query.instance_type is not None and query.instance_type not in instances.LOCAL:
         wanted = _on_architecture(wanted, query.framework, query.instance_type)
@@ -78,14 +79,26 @@ def _by_purpose(found: Entries, query: Query) -> Entries:
                    lambda e: (e.purpose,))  # fmt: skip
 
 
+def _refuse_accelerator(accelerator: str, purpose: str | None) -> None:
+    """Raise UsageError if it is none, or if it is of no use for what is asked."""
+    if not re.fullmatch(ACCELERATOR, accelerator):
+        raise UsageError(
+            f"`{near.shown(accelerator)}` is not an accelerator",
+            hint="such as `ml.eia1.medium` or `ml.eia2.xlarge`",
+        )
+    if purpose not in (None, "inference", EIA):
+        raise UsageError(
+            f"an accelerator such as `{accelerator}` is not for `{near.shown(purpose)}`",
+            hint=f"leave one of the two out; an accelerator is for `inference` or `{EIA}`",
+        )
+
+
 def _nothing_for_arm(found: Entries, machine: str | None) -> NothingSelectedError:
     framework = found[0].framework
     versions = dict.fromkeys(e.names[0] for e in facts.entries(framework) if e.purpose == ARM)
     return NothingSelectedError(
         f"{_name(found)} is not there for ARM, such as `{machine}`",
-        hint=listed("for ARM there is", tuple(versions))
-        if versions
-        else "take an instance type without a `g` after its number",
+        hint=listed("for ARM there is", tuple(versions)) if versions else NOT_ARM,
     )
 
 
@@ -98,7 +111,7 @@ def _on_architecture(wanted: str | None, framework: str, instance_type: str) -> 
             return ARM
         raise NothingSelectedError(
             f"AWS has no image for {wanted} on ARM, such as `{instance_type}`",
-            hint="take an instance type without a `g` after its number",
+            hint=NOT_ARM,
         )
     if wanted == ARM or framework.endswith(ARM_FRAMEWORK):
         raise UsageError(f"`{instance_type}` is not ARM", hint="such as `ml.c7g.xlarge`")
@@ -108,6 +121,7 @@ def _on_architecture(wanted: str | None, framework: str, instance_type: str) -> 
 def _by_device(found: Entries, query: Query) -> Entries:
     has = lambda entry: (entry.device or "cpu",)  # noqa: E731
     if query.device is not None:
+        _refuse_contradiction(query.device, query.instance_type)
         name = query.device
         return _narrow(found, "device", name, lambda e: _runs_on(e, name) or name == _tool(e), has)
     if query.instance_type is None:
@@ -116,6 +130,18 @@ def _by_device(found: Entries, query: Query) -> Entries:
         if fits := tuple(entry for entry in found if _runs_on(entry, device)):
             return fits
     return _narrow(found, "instance type", query.instance_type, lambda _entry: False, has)
+
+
+def _refuse_contradiction(device: str, instance_type: str | None) -> None:
+    """Raise UsageError if both are asked, and the machine is of another kind."""
+    if instance_type is None:
+        return
+    known = instances.devices(instance_type)
+    if device not in known:
+        raise UsageError(
+            f"`{instance_type}` has no device `{near.shown(device)}`",
+            hint=f"leave one of the two out; {listed('that machine has', known)}",
+        )
 
 
 def _runs_on(entry: Entry, device: str) -> bool:
@@ -130,7 +156,7 @@ def _tool(entry: Entry) -> str:
 def _by_python(found: Entries, query: Query) -> Entries:
     if query.python is None:
         return found
-    wanted = f"py{query.python.removeprefix('py').replace('.', '')}"
+    wanted = naming.python_word(query.python)
     if not (wanted.isascii() and wanted[2:].isdigit()):
         raise UsageError(f"`{query.python}` is not a Python", hint="such as `3.11` or `py311`")
     return _narrow(found, "Python", wanted, lambda e: e.python in (wanted, None),

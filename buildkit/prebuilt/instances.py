@@ -8,13 +8,13 @@ from buildkit.errors import UsageError
 
 # Compiled when they are first wanted: most questions name a device.
 TYPE = r"(?:ml[._])?(?P<family>[a-z]+[0-9][a-z0-9-]*?)(?:\.[a-z0-9-]+)?"
-ARM = r"[a-z]+[0-9]+g[a-z]*"
-"""Graviton: a `g` after the generation, as in `c7gn`; in `g5` it is the first letter."""
+ARM = r"[a-z]+[0-9]+g[a-z]*|a1|[a-z]+[0-9]+[a-z]*-gb[0-9]+"
+"""Graviton: a `g` after the generation, as in `c7gn`, or the first, `a1`. Grace: `p6e-gb200`."""
 LOCAL = {"local": ("cpu",), "local_gpu": ("gpu",)}
 CHIPS = (  # AWS's own: the first Inferentia is another architecture than the later ones
-    ("inf1", ("inf1", "inf")),
+    ("inf1", ("inf1", "inf", "neuron")),
     ("inf", ("inf2", "neuronx")),
-    ("trn", ("trn", "neuronx")),
+    ("trn", ("trn", "neuronx", "neuron")),
 )
 
 
@@ -26,7 +26,7 @@ def devices(instance_type: str) -> tuple[str, ...]:
     for prefix, found in CHIPS:
         if family.startswith(prefix):
             return found
-    return (family, "gpu" if family[0] in "gp" else "cpu")
+    return ("gpu" if family[0] in "gp" else "cpu",)
 
 
 def is_arm(instance_type: str) -> bool:
@@ -34,7 +34,9 @@ def is_arm(instance_type: str) -> bool:
 
 
 def is_p4d(instance_type: str | None) -> bool:
-    return instance_type is not None and instance_type.startswith(("ml.p4d.", "ml_p4d"))
+    if instance_type is None or instance_type in LOCAL:
+        return False
+    return _family(instance_type) == "p4d"
 
 
 def _family(instance_type: str) -> str:

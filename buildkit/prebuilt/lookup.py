@@ -7,69 +7,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from buildkit import near
 from buildkit.errors import UsageError
 from buildkit.near import listed, nothing
 from buildkit.prebuilt import choose, facts, instances, naming
 from buildkit.prebuilt.question import Answer, Query
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from buildkit.prebuilt.facts import Entry
 
 ADDABLE = ("pytorch-smp", "spark")
 """Frameworks whose tags may end with a `container_version` that the data does not hold."""
-
-
-def image_uri(  # noqa: PLR0917 - in the SDK's order
-    framework: str,
-    region: str,
-    version: str | None = None,
-    py_version: str | None = None,
-    instance_type: str | None = None,
-    accelerator_type: str | None = None,
-    image_scope: str | None = None,
-    container_version: str | None = None,
-    distribution: Mapping[str, object] | None = None,
-    base_framework_version: str | None = None,
-    training_compiler_config: object = None,
-    *,
-    inference_tool: str | None = None,
-    serverless_inference_config: object = None,
-    device: str | None = None,
-) -> str:
-    """The URI of one of AWS's prebuilt images, for what one would say to the SageMaker SDK.
-
-    The parameters are those of `sagemaker.image_uris.retrieve`, so that a call of it is a call of
-    this; `device`, such as `gpu`, may stand in the place of an instance type. Of the three
-    configurations it only matters what is there. docs/moving-from-the-sdk.md tells what is not the
-    same; `look_up` has the words of this project.
-
-    Raises NothingSelectedError if there is no such image, and UsageError if there are several.
-    """
-    if training_compiler_config is not None:
-        framework = f"{framework}-training-compiler"
-    elif inference_tool is not None:
-        framework = f"{framework}-{inference_tool}"
-    serverless = serverless_inference_config is not None
-    query = Query(
-        framework=framework,
-        region=region,
-        version=version,
-        python=py_version,
-        device="cpu" if serverless else device,
-        instance_type=None if serverless else instance_type,
-        purpose=image_scope,
-        base_framework=base_framework_version,
-        accelerator=accelerator_type,
-        container_version=container_version,
-        smdistributed="smdistributed" in (distribution or ()),
-    )
-    return look_up(query).uri
+WORDS = Query._fields[:-1]
+"""What is text in a query."""
+END = r"[A-Za-z0-9_.-]+"
+LONGEST_TAG = 128
 
 
 def look_up(query: Query) -> Answer:
     """The one image that is asked for. Raises NothingSelectedError or UsageError."""
+    _refuse_other_than_text(query)
     region = facts.regions().get(query.region)
     if region is None:
         known = facts.regions()
@@ -77,12 +34,24 @@ def look_up(query: Query) -> Answer:
     found = choose.fitting(query)
     there = tuple(e for e in found if query.region in facts.regions_of(e.accounts))
     if not there:
-        near = sorted(frozenset().union(*(facts.regions_of(e.accounts) for e in found)))
-        raise nothing(f"{_told(query)} is not in {query.region}", query.region, near)
+        regions = sorted(frozenset().union(*(facts.regions_of(e.accounts) for e in found)))
+        raise nothing(f"{_told(query)} is not in {query.region}", query.region, regions)
     answers = tuple(_answer(entry, query, region) for entry in there)
-    if len({answer.uri for answer in answers}) > 1:
-        raise _several(query, there)
+    if (count := len({answer.uri for answer in answers})) > 1:
+        raise _several(query, there, count)
     return answers[0]
+
+
+def _refuse_other_than_text(query: Query) -> None:
+    """Raise UsageError for what Python lets one say, in spite of the types: `version=2.5`."""
+    for name, value in zip(WORDS, query, strict=False):
+        if not isinstance(value, str) and (value is not None or name in ("framework", "region")):
+            raise UsageError(
+                f"`{name}` is {near.shown(repr(value))}, and not text",
+                hint=f'say it as text: {name}="{"eu-west-1" if name == "region" else value}"'
+                if value is not None or name == "region"
+                else "`buildkit uri --list --prebuilt` shows all frameworks",
+            )
 
 
 def _answer(entry: Entry, query: Query, region: facts.Region) -> Answer:
@@ -90,13 +59,7 @@ def _answer(entry: Entry, query: Query, region: facts.Region) -> Answer:
         entry, query.version, query.base_framework, with_python=query.python is not None
     )
     if query.container_version is not None:
-        if entry.framework not in ADDABLE:
-            raise UsageError(
-                f"the tags of `{entry.framework}` end as they are; `{query.container_version}` "
-                "cannot be added",
-                hint=f"only those of {' and '.join(ADDABLE)} can take a container version",
-            )
-        tag = f"{tag}-{query.container_version}"
+        tag = _ended(entry.framework, tag, query.container_version)
     if query.smdistributed or instances.is_p4d(query.instance_type):
         tag = "-".join(filter(None, (tag, facts.ends().get(f"{entry.framework}:{tag}"))))
     account = region.accounts[facts.family(entry.accounts)]
@@ -110,7 +73,7 @@ def _answer(entry: Entry, query: Query, region: facts.Region) -> Answer:
         region=region.name,
         partition=region.partition,
         framework=entry.framework,
-        version=entry.names[0],
+        version=naming.full_version(entry, query.version),
         purpose=entry.purpose,
         device=entry.device,
         python=entry.python,
@@ -118,17 +81,35 @@ def _answer(entry: Entry, query: Query, region: facts.Region) -> Answer:
     )
 
 
-def _several(query: Query, found: tuple[Entry, ...]) -> UsageError:
+def _ended(framework: str, tag: str, end: str) -> str:
+    """A tag with the container version that is asked. Raises UsageError."""
+    import re  # noqa: PLC0415 - few questions have one
+
+    if framework not in ADDABLE:
+        raise UsageError(
+            f"the tags of `{framework}` end as they are; `{near.shown(end)}` cannot be added",
+            hint=f"only those of {' and '.join(ADDABLE)} can take a container version",
+        )
+    if not re.fullmatch(END, end) or len(tag) + 1 + len(end) > LONGEST_TAG:
+        raise UsageError(
+            f"`{near.shown(end)}` cannot be the end of a tag: that is letters, digits, `_`, `.` "
+            f"and `-`, and a tag has {LONGEST_TAG} characters at most",
+            hint="such as `v1` or `1.0`",
+        )
+    return f"{tag}-{end}"
+
+
+def _several(query: Query, found: tuple[Entry, ...], count: int) -> UsageError:
     asked = (
         ("purpose", query.purpose, {entry.purpose for entry in found}),
         ("device", query.device or query.instance_type, {entry.device or "any" for entry in found}),
         ("python", query.python, {entry.python or "any" for entry in found}),
-        ("base_framework", query.base_framework, {b for e in found for b in e.bases}),
+        ("base-framework", query.base_framework, {b for e in found for b in e.bases}),
     )
     open_ = [(name, values) for name, told, values in asked if told is None and len(values) > 1]
     return UsageError(
-        f"{len(found)} images of AWS are {_told(query)}: say {' and '.join(n for n, _ in open_)}",
-        hint="; ".join(listed(name, sorted(values)) for name, values in open_),
+        f"{count} images of AWS are {_told(query)}: say {' and '.join(n for n, _ in open_)}",
+        hint="; ".join(listed(f"--{name}", sorted(values)) for name, values in open_),
     )
 
 

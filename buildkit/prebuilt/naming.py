@@ -32,5 +32,16 @@ def named(
     return entry.repository.format_map(words), entry.tag.format_map(words)
 
 
+def python_word(text: str) -> str:
+    """`py311`, as AWS's tags have it, for `3.11`, `py3.11` and `311`, too."""
+    return f"py{text.removeprefix('py').replace('.', '')}"
+
+
+def full_version(entry: Entry, asked: str | None) -> str:
+    """The full one of the ways to say it: `2.5.1` for `2.5`, and `2.2.0` for itself, not `2.2`."""
+    first = entry.names[0]
+    return asked if asked is not None and asked.startswith(f"{first}.") else first
+
+
 def _number(base: str) -> str:
     return base.removeprefix("pytorch").removeprefix("tensorflow")

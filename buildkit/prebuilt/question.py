@@ -11,8 +11,8 @@ from typing import NamedTuple
 class Query(NamedTuple):
     """What is asked for. What is None is not asked; if it matters, that is an error.
 
-    `python` is written `3.11` or `py311`; `device` is `cpu`, `gpu` or one of the chips and machine
-    families that images are made for; an `instance_type` such as `ml.g5.xlarge` names it, too.
+    `python` is written `3.11` or `py311`; `device` is `cpu`, `gpu` or one of the chips that images
+    are made for; an `instance_type` such as `ml.g5.xlarge` names it, too.
     `purpose` is `training`, `inference` or one of the SDK's other scopes. `base_framework`, such as
     `pytorch2.0`, is what Hugging Face's images build on. `smdistributed` is SageMaker's library of
     distributed training, for which, and on `ml.p4d`, some images are others.

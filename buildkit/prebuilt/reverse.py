@@ -10,19 +10,24 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from buildkit.errors import UsageError
 from buildkit.hosts import ECR_HOST
+from buildkit.near import shown
 from buildkit.prebuilt import facts
 from buildkit.prebuilt.naming import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildkit.prebuilt.facts import Entry
+    from buildkit.prebuilt.facts import Entry, Region
 
 URI = re.compile(
     r"(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::[0-9]+)?)/(?P<repository>[a-z0-9._/-]+)"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
 LONGEST = 1024
+HTTPS_PORT = ":443"
+"""Which is there anyhow: a host with it is the same host."""
+DUAL_STACK = {"amazonaws.com": "on.aws", "amazonaws.com.cn": "on.amazonwebservices.com.cn"}
+"""Where a partition has both, what dual-stack hosts end with instead."""
 
 
 class Parts(NamedTuple):
@@ -52,11 +57,12 @@ def parse(text: str) -> Parts:
     match = URI.fullmatch(text) if len(text) <= LONGEST else None
     if match is None:
         raise UsageError(
-            f"`{text[:LONGEST]}` is not the URI of an image: HOST/REPOSITORY:TAG",
-            hint="such as `763104351884.dkr.ecr.eu-west-1.amazonaws.com/"
+            f"`{shown(text)}` is not the URI of an image: HOST/REPOSITORY:TAG",
+            hint=_spoilt_by(text)
+            or "such as `763104351884.dkr.ecr.eu-west-1.amazonaws.com/"
             "pytorch-training:2.5.1-cpu-py311`",
         )
-    ecr = ECR_HOST.fullmatch(match["host"])
+    ecr = ECR_HOST.fullmatch(match["host"].removesuffix(HTTPS_PORT))
     return Parts(
         uri=text,
         host=match["host"],
@@ -68,6 +74,27 @@ def parse(text: str) -> Parts:
         tag=match["tag"],
         digest=match["digest"],
     )
+
+
+def _spoilt_by(text: str) -> str | None:
+    """What to leave out, of a URI that is one but for it."""
+    bare = text.strip()
+    if URI.fullmatch(bare):
+        return f"leave the blanks around it out: `{bare}`"
+    scheme, apart, rest = bare.partition("://")
+    if apart and URI.fullmatch(rest):
+        return f"leave `{scheme}://` out: `{rest}`"
+    return None
+
+
+def domain(region: Region, *, dual_stack: bool) -> str:
+    """What the host of a registry ends with."""
+    return DUAL_STACK.get(region.domain, region.domain) if dual_stack else region.domain
+
+
+def repositories() -> tuple[str, ...]:
+    """The names of all repositories of the data."""
+    return tuple(dict.fromkeys(named(each)[0] for each in _entries()))
 
 
 def families(parts: Parts) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 NAME = "releases.jsonl"
 FORMAT = 1
 """Raised when a record changes so that an older tool would misread it."""
+REFERENCE = re.compile(r"[A-Za-z0-9._:/@\[\]-]+")
+"""Letters of a URI by tag or digest, and of its parts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,17 +103,28 @@ def _text(path: str) -> str:
 def _parsed(path: str, number: int, line: str) -> Release:
     try:
         document: Any = json.loads(line)
+        if not isinstance(document, dict):
+            raise ValueError(f"{type(document).__name__} is no object")  # noqa: TRY004, TRY301
         if document["format"] != FORMAT:
             raise ToolError(
                 f"{path}:{number} has format {document['format']!r}, this tool reads {FORMAT}",
                 hint="use the tool that wrote it, or a newer one",
             )
-        return typed.read(Release, document)
-    except (ValueError, KeyError, TypeError) as error:
+        return _checked(typed.read(Release, document))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ToolError(
             f"{path}:{number} is not a record that this tool understands: {error}",
             hint=f"mend or remove the line: `git log -p {NAME}` shows what it was",
         ) from error
+
+
+def _checked(release: Release) -> Release:
+    """Raises ValueError for a URI that is more than one word: `buildkit uri` prints it as it is."""
+    for image in release.images:
+        for uri in (*image.locations, image.repository, image.tag, image.digest):
+            if not REFERENCE.fullmatch(uri):
+                raise ValueError(f"{uri!r} is not a reference of {image.target}")
+    return release
 
 
 def text(release: Release) -> str:

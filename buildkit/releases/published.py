@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from buildkit.errors import NothingSelectedError, UsageError
 from buildkit.hosts import ECR_HOST
 from buildkit.near import listed, nothing
+from buildkit.prebuilt.naming import python_word
 from buildkit.releases.record import Action
 
 if TYPE_CHECKING:
@@ -46,11 +47,11 @@ class Place(NamedTuple):
 
     @property
     def host(self) -> str:
-        return self.uri.removesuffix(f"/{self.image.repository}:{self.image.tag}")
+        return self.image.host_of(self.uri)
 
     @property
     def digest_uri(self) -> str:
-        return f"{self.host}/{self.image.repository}@{self.image.digest}"
+        return self.image.digest_uri_at(self.host)
 
 
 class Found(NamedTuple):
@@ -60,14 +61,11 @@ class Found(NamedTuple):
     others: tuple[str, ...] = ()
 
 
-def places(releases: Iterable[Release]) -> tuple[Place, ...]:
-    """All places of all images that were published, the oldest record first.
-
-    A promotion is left out: it is a copy.
-    """
+def places(releases: Iterable[Release], action: Action = Action.PUBLISH) -> tuple[Place, ...]:
+    """All places of all images that were published, or copied, the oldest record first."""
     found = []
     for release in releases:
-        for image in release.images if release.action is Action.PUBLISH else ():
+        for image in release.images if release.action is action else ():
             for uri in image.locations:
                 host = ECR_HOST.match(uri)
                 account, region = (host["account"], host["region"]) if host else (None, None)
@@ -75,24 +73,23 @@ def places(releases: Iterable[Release]) -> tuple[Place, ...]:
     return tuple(found)
 
 
-def find(known: Sequence[Place], wanted: Wanted) -> Found:
+def find(known: Sequence[Place], wanted: Wanted, book: str = "the ledger") -> Found:
     """The one image that is meant, in the first registry that fits.
 
     Raises NothingSelectedError with what there is, UsageError for several.
     """
-    fits = _by_version(_by_name(known, wanted.name), wanted)
-    python = wanted.python
-    if python is not None and python.startswith("py"):
-        python = f"{python[2:3]}.{python[3:]}"
+    fits = _by_version(_by_name(known, wanted.name, book), wanted)
+    python = None if wanted.python is None else _dotted(wanted.python)
     for what, value, of in (
         ("device", wanted.device, lambda each: (each.image.device,)),
         ("Python", python, lambda each: (each.image.python,)),
-        ("purpose", wanted.purpose, lambda each: purposes(each.image)),
+        ("purpose", wanted.purpose, lambda each: (each.image.purpose, *purposes(each.image))),
         ("account", wanted.account, lambda each: (each.account or each.host,)),
         ("region", wanted.region, lambda each: (each.region or each.host,)),
     ):
         if value is not None:
             fits = _narrow(fits, f"`{wanted.name}` is not published for the {what}", value, of)
+    fits = _without_spare(fits, wanted.purpose)
     _refuse_several(fits)
     versions = tuple(dict.fromkeys(each.image.version for each in fits))
     if len(versions) == 1:
@@ -104,6 +101,12 @@ def find(known: Sequence[Place], wanted: Wanted) -> Found:
         )
     newest = _newest(fits, wanted.version)
     return Found(_last(fits, newest), tuple(each for each in versions if each != newest))
+
+
+def _dotted(python: str) -> str:
+    """`3.11`, as images.toml has it, for `py311` and `py3.11`."""
+    word = python_word(python)
+    return f"{word[2:3]}.{word[3:]}" if word[2:].isdigit() else python
 
 
 def _last(fits: Sequence[Place], version: str) -> Place:
@@ -121,18 +124,19 @@ def begins(version: str, part: str) -> bool:
     return version.startswith(part) and version[len(part) :][:1] in ("", ".", "-", "+")
 
 
-def _by_name(known: Sequence[Place], name: str) -> Sequence[Place]:
+def _by_name(known: Sequence[Place], name: str, book: str) -> Sequence[Place]:
     if not known:
         raise NothingSelectedError(
-            "nothing is published: the ledger has no image",
-            hint="`buildkit build --all --push` publishes; AWS's own images: `--prebuilt`",
+            f"nothing is published: {book} is not there, or has no image",
+            hint="`--file` says where images.toml and its ledger are; "
+            "`buildkit build --all --push` publishes; AWS's own images: `--prebuilt`",
         )
     fits = [each for each in known if each.image.name == name]
     fits = fits or [each for each in known if fnmatchcase(each.image.target, name)]
     if not fits:
         names = sorted({each.image.name for each in known})
         ids = sorted({each.image.target for each in known})
-        message = f"`{name}` is not published: no image of the ledger is called so, and no target"
+        message = f"`{name}` is not published: no image of {book} is called so, and no target"
         error = nothing(message, name, ids if "-" in name else names)
         raise NothingSelectedError(message, hint=f"{error.hint}; AWS's own images: `--prebuilt`")
     return fits
@@ -158,6 +162,20 @@ def _narrow(
         known = dict.fromkeys(word for each in fits for word in of(each))
         raise nothing(f"{message} `{value}`", value, known)
     return found
+
+
+def _without_spare(fits: Sequence[Place], purpose: str | None) -> Sequence[Place]:
+    """Whoever asks for `training` means the image for it, if there is one for `both`, too."""
+    made = {_but_for_purpose(each.image) for each in fits if each.image.purpose == purpose}
+    return [
+        each
+        for each in fits
+        if each.image.purpose == purpose or _but_for_purpose(each.image) not in made
+    ]
+
+
+def _but_for_purpose(image: Image) -> tuple[str, ...]:
+    return image.name, image.version, image.device, image.python
 
 
 def _refuse_several(fits: Sequence[Place]) -> None:

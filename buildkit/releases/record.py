@@ -51,12 +51,18 @@ class Image:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        return tuple(each.removesuffix(f"/{self.repository}:{self.tag}") for each in self.locations)
+        return tuple(map(self.host_of, self.locations))
+
+    def host_of(self, location: str) -> str:
+        return location.removesuffix(f"/{self.repository}:{self.tag}")
+
+    def digest_uri_at(self, host: str) -> str:
+        return f"{host}/{self.repository}@{self.digest}"
 
     @property
     def digest_uri(self) -> str:
         """In the first registry, the one people are told."""
-        return f"{self.hosts[0]}/{self.repository}@{self.digest}"
+        return self.digest_uri_at(self.hosts[0])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from buildkit import options
+from buildkit.errors import ToolError
 from buildkit.releases import ledger, published
 from buildkit.uri import known
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from buildkit.releases.record import Release
     from buildkit.uri.known import Row
 
+OTHERS = (None, "cpu", "gpu")
+"""What does not run on AWS's chips."""
 WORDS: Mapping[str, Callable[[Row], Iterable[str]]] = {
     "target": lambda row: filter(None, (row.framework, row.id)),
     "framework": lambda row: (row.framework,),
@@ -43,19 +48,44 @@ def complete(name: str, given: Mapping[str, Any], incomplete: str) -> list[str]:
         )
         if name in ("target", "framework"):
             wanted = known.Filter()
-        rows = known.narrow(_rows(given), wanted)
+        rows: Sequence[Row] = _rows(given)
+        if on_chips := _on_chips(rows, wanted):
+            rows, wanted = on_chips, wanted._replace(framework=None, device=None)
+        rows = known.narrow(rows, wanted)
     except Exception:  # noqa: BLE001 - a completion must never print an error into a prompt
         return []
     words = dict.fromkeys(word for row in rows for word in of(row))
-    return [word for word in words if word.startswith(incomplete)]
+    found = [word for word in words if word.startswith(incomplete)]
+    return sorted(found, key=_in_order) if name == "version" else found
+
+
+def _on_chips(rows: Sequence[Row], wanted: known.Filter) -> list[Row]:
+    """Of `pytorch` on `neuron` the images of `pytorch-neuron`, which the lookup takes, too."""
+    return [
+        row
+        for row in rows
+        if row.framework == f"{wanted.framework}-{wanted.device}" and row.device not in OTHERS
+    ]
+
+
+def _in_order(version: str) -> list[tuple[int, str]]:
+    """By its numbers, so that `1.9` comes before `1.10`."""
+    return [(int(part) if part.isdigit() else -1, part) for part in re.split("[.-]", version)]
+
+
+def _releases(given: Mapping[str, Any]) -> tuple[Release, ...]:
+    """None of a ledger that is broken: AWS's images are completed without it."""
+    try:
+        return ledger.read_file(ledger.file_beside(given.get("file") or options.IMAGES))
+    except ToolError:
+        return ()
 
 
 def _rows(given: Mapping[str, Any]) -> list[Row]:
     """Own images and AWS's; without --prebuilt, a name of both is an own one."""
     if given.get("prebuilt"):
         return list(known.prebuilt())
-    book = ledger.file_beside(given.get("file") or options.IMAGES)
-    own = list(known.own(published.places(ledger.read_file(book))))
+    own = list(known.own(published.places(_releases(given))))
     target = given.get("target")
     if any(target in (row.framework, row.id) for row in own):
         return [row for row in own if target in (row.framework, row.id)]

@@ -9,28 +9,33 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from buildkit import aliases, tables
-from buildkit.near import listed
+from buildkit import aliases, console, tables
+from buildkit.errors import ToolError
+from buildkit.near import listed, near_to
 from buildkit.prebuilt import facts, reverse
-from buildkit.prebuilt.naming import named
+from buildkit.prebuilt.naming import full_version, named
 from buildkit.releases import ledger, published
+from buildkit.uri import ours
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from buildkit.prebuilt.facts import Entry
     from buildkit.prebuilt.reverse import Known, Parts
     from buildkit.releases.published import Place
+    from buildkit.releases.record import Release
     from buildkit.uri.asked import Asked
 
 OWN, AWS, UNKNOWN = "own", "aws", "unknown"
 PYTHON = re.compile(r"py[23][0-9]*")
+PUBLIC = "public.ecr.aws"
 DEVICES = ("cpu", "gpu", "neuron", "neuronx")
 
 
 def answer(asked: Asked) -> None:
     assert asked.explain is not None
     parts = reverse.parse(asked.explain)
-    places = published.places(ledger.read_file(ledger.file_beside(asked.file)))
+    own = ours.told(_releases(asked.file), parts)
     document: dict[str, Any] = {
         "uri": parts.uri,
         "whose": AWS if parts.account and reverse.homes(parts.account) else UNKNOWN,
@@ -43,12 +48,16 @@ def answer(asked: Asked) -> None:
         "tag": parts.tag,
         "digest": parts.digest,
     }
-    own = next((each for each in reversed(places) if _is(each, parts)), None)
-    known = () if own else reverse.known(parts)
     if own is not None:
-        document |= {"whose": OWN, **_own(own, places), "notes": []}
+        about = _guessed(parts, ()) if own.place is None else _own(own.place, own.newer_of)
+        document |= {"whose": OWN, **about, "notes": own.notes}
     else:
-        document |= _known(known, parts) if known else _guessed(parts)
+        known = reverse.known(parts)
+        document |= (
+            _known(known, parts)
+            if known
+            else _guessed(parts, reverse.of_repository(parts.repository))
+        )
         document["notes"] = [*_notes_on_host(parts), *_notes_on_image(known, parts)]
     if asked.as_json:
         click.echo(json.dumps(document, indent=2))
@@ -56,20 +65,17 @@ def answer(asked: Asked) -> None:
         click.echo("\n".join(_lines(document)))
 
 
-def _is(place: Place, parts: Parts) -> bool:
-    if (place.host, place.image.repository) != (parts.host, parts.repository):
-        return False
-    return parts.digest == place.image.digest if parts.digest else parts.tag == place.image.tag
+def _releases(file: str) -> tuple[Release, ...]:
+    """What the ledger has. One that is broken is told, and AWS's images are known without it."""
+    try:
+        return ledger.read_file(ledger.file_beside(file))
+    except ToolError as error:
+        console.say(f"warning: own images are not known: {error.message}", fg="yellow")
+        return ()
 
 
 def _own(place: Place, places: Iterable[Place]) -> dict[str, Any]:
     image = place.image
-    like = (image.name, image.device, image.purpose)
-    versions = [
-        each.image.version
-        for each in places
-        if (each.image.name, each.image.device, each.image.purpose) == like
-    ]
     return {
         "framework": image.name,
         "version": image.version,
@@ -78,7 +84,7 @@ def _own(place: Place, places: Iterable[Place]) -> dict[str, Any]:
         "pythons": [image.python],
         "base_framework": image.origin and image.origin.base,
         "tag_goes_on": None,
-        "newer": _newer(image.version, versions),
+        "newer": _newer(image.version, (each.image.version for each in places)),
         "target": image.target,
         "record": place.record,
         "published_digest": image.digest,
@@ -87,6 +93,7 @@ def _own(place: Place, places: Iterable[Place]) -> dict[str, Any]:
 
 def _known(known: tuple[Known, ...], parts: Parts) -> dict[str, Any]:
     first = known[0].entry
+    version = full_version(first, known[0].version)
     purposes = dict.fromkeys(each.entry.purpose for each in known)
     devices = dict.fromkeys(each.entry.device for each in known)
     pythons = dict.fromkeys(each.entry.python for each in known)
@@ -100,19 +107,18 @@ def _known(known: tuple[Known, ...], parts: Parts) -> dict[str, Any]:
     ]
     return {
         "framework": first.framework,
-        "version": first.names[0] or None,
+        "version": version or None,
         "purposes": list(purposes),
         "devices": list(filter(None, devices)),
         "pythons": list(filter(None, pythons)),
         "base_framework": next(iter(first.bases), None),
         "tag_goes_on": known[0].rest,
-        "newer": _newer(first.names[0], others),
+        "newer": _newer(version, others),
     }
 
 
-def _guessed(parts: Parts) -> dict[str, Any]:
-    """By the words of a tag that the data does not have, as AWS puts tags together."""
-    entries = reverse.of_repository(parts.repository)
+def _guessed(parts: Parts, entries: tuple[Entry, ...]) -> dict[str, Any]:
+    """By the words of a tag that nobody knows, as AWS puts tags together."""
     words = (parts.tag or "").split("-")
     version = words[0] if words[0][:1].isdigit() else None
     return {
@@ -143,13 +149,17 @@ def _compared(one: str, other: str) -> int:
 
 def _notes_on_host(parts: Parts) -> Iterator[str]:
     if parts.account is None:
-        yield f"{parts.host} is not a registry of ECR"
+        yield (
+            f"{parts.host} is ECR Public: AWS's images for SageMaker are not there"
+            if parts.host == PUBLIC
+            else f"{parts.host} is not a registry of ECR"
+        )
         return
     there = facts.regions().get(parts.region or "")
     if there is None:
         yield f"AWS has no SageMaker images in {parts.region}, as far as this tool's data goes"
-    elif parts.domain != there.domain and not parts.dual_stack:
-        yield f"there is no such host: in {there.name} it ends with {there.domain}"
+    elif parts.domain != (domain := reverse.domain(there, dual_stack=parts.dual_stack)):
+        yield f"there is no such host: in {there.name} it ends with {domain}"
     homes = reverse.homes(parts.account)
     if not homes:
         yield "the account is none of AWS's for SageMaker, and the ledger has no such image"
@@ -158,13 +168,16 @@ def _notes_on_host(parts: Parts) -> Iterator[str]:
 
 
 def _notes_on_image(known: tuple[Known, ...], parts: Parts) -> Iterator[str]:
+    if parts.account is None:
+        return
     entries = reverse.of_repository(parts.repository)
     if not known and entries:
         tags = dict.fromkeys(named(each)[1] for each in entries)
         if parts.tag is not None:
-            yield f"the data has no tag `{parts.tag}` of it; {_near(parts.tag, tuple(tags))}"
+            yield f"the data has no tag `{parts.tag}` of it; {near_to(parts.tag, tuple(tags))}"
     elif not known:
-        yield f"AWS has no repository `{parts.repository}`"
+        near = near_to(parts.repository, reverse.repositories())
+        yield f"AWS has no repository `{parts.repository}`; {near}"
     elif not any(parts.region in facts.regions_of(each.entry.accounts) for each in known):
         yield f"AWS has no such image in {parts.region}"
     elif not any(facts.family(each.entry.accounts) in reverse.families(parts) for each in known):
@@ -172,13 +185,6 @@ def _notes_on_image(known: tuple[Known, ...], parts: Parts) -> Iterator[str]:
     frameworks = dict.fromkeys(each.framework for each in entries)
     if len(frameworks) > 1:
         yield listed("the repository is of several frameworks", tuple(frameworks))
-
-
-def _near(tag: str, tags: tuple[str, ...]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - it takes long to load
-
-    near = get_close_matches(tag, tags, n=3)
-    return listed("near are", near) if near else listed("there is", tags)
 
 
 def _lines(document: dict[str, Any]) -> list[str]:

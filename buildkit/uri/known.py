@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from buildkit.near import nothing
 from buildkit.prebuilt import facts, listing
+from buildkit.prebuilt.naming import python_word
 from buildkit.releases import published
 
 if TYPE_CHECKING:
@@ -91,11 +92,11 @@ def prebuilt(region: str | None = None) -> Iterator[Row]:
 
 def narrow(rows: Sequence[Row], wanted: Filter) -> Sequence[Row]:
     """Those that fit. Raises NothingSelectedError with what there is."""
-    python = wanted.python and _python(wanted.python)
+    python = wanted.python and python_word(wanted.python)
     conditions: tuple[Condition, ...] = (
         ("called", wanted.framework, lambda row: (row.framework,), fnmatchcase),
         ("of the version", wanted.version, lambda row: row.names, published.begins),
-        ("for", wanted.purpose, lambda row: row.purposes, _is_for),
+        ("for", wanted.purpose, _purposes, _is_for),
         ("for the device", wanted.device, lambda row: (row.device or ANY,), _runs_on),
         ("for the Python", python, _pythons, _has),
         ("in", wanted.region, lambda row: row.regions, str.__eq__),
@@ -111,12 +112,12 @@ def narrow(rows: Sequence[Row], wanted: Filter) -> Sequence[Row]:
 
 
 def _pythons(row: Row) -> tuple[str, ...]:
-    return (ANY if row.python is None else _python(row.python),)
+    return (ANY if row.python is None else python_word(row.python),)
 
 
-def _python(text: str) -> str:
-    """`3.11`, as images.toml has it, and `py311` are one."""
-    return f"py{text.removeprefix('py').replace('.', '')}"
+def _purposes(row: Row) -> tuple[str, ...]:
+    """An own image for `both` may be asked for as that, too."""
+    return (*row.purposes, "both") if row.purposes == published.BOTH else row.purposes
 
 
 def _is_for(each: str, value: str) -> bool:

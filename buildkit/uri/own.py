@@ -27,13 +27,13 @@ def answer(asked: Asked) -> None:
         account=asked.account,
         region=asked.region,
     )
-    found = published.find(
-        published.places(ledger.read_file(ledger.file_beside(asked.file))), wanted
-    )
+    book = ledger.file_beside(asked.file)
+    found = published.find(published.places(ledger.read_file(book)), wanted, book)
     place = found.place
     if asked.version not in (None, place.image.version):
         older = f", the newest: {listed('there is, too', found.others)}" if found.others else ""
-        console.say(f"{asked.version} is {place.image.version}{older}")
+        where = "" if asked.region is None else f" in {asked.region}"
+        console.say(f"{asked.version} is {place.image.version}{where}{older}")
     if asked.verify:
         from pathlib import Path  # noqa: PLC0415 - and this, too
 

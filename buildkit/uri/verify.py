@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkit import config, delivery, schema
-from buildkit.errors import NothingSelectedError, ToolError
+from buildkit import config, console, delivery, schema
+from buildkit.errors import BuildkitError, NothingSelectedError, ToolError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,8 +17,7 @@ def verify(file: Path, host: str, repository: str, tag: str, digest: str | None 
     images.toml, where there is one, says which profile is the registry's. Raises ToolError if it
     is not the one that is wanted, NothingSelectedError if there is no such image.
     """
-    options = config.read(file).registry if file.exists() else schema.Registry()
-    manifest = delivery.registry(options, host).manifest(repository, tag)
+    manifest = delivery.registry(_options(file), host).manifest(repository, tag)
     if manifest is None:
         raise NothingSelectedError(
             f"{host}/{repository}:{tag} is not there: the registry has no such image",
@@ -33,3 +32,14 @@ def verify(file: Path, host: str, repository: str, tag: str, digest: str | None 
             "image, which `buildkit promote` can give a tag again",
         )
     return manifest.digest
+
+
+def _options(file: Path) -> schema.Registry:
+    """What images.toml says of registries. One that is broken is told: it is not asked for."""
+    if not file.exists():
+        return schema.Registry()
+    try:
+        return config.read(file).registry
+    except BuildkitError as error:
+        console.say(f"warning: {file} is left out, as it cannot be read: {error}", fg="yellow")
+        return schema.Registry()

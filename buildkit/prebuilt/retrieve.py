@@ -1,0 +1,88 @@
+"""`image_uri`: a question in the words of the SageMaker SDK, so that its calls move as they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildkit.errors import UsageError
+from buildkit.prebuilt.lookup import look_up
+from buildkit.prebuilt.question import Query
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+INSTEAD = {  # what nobody can answer from this data -> the next thing to do
+    "model_id": "JumpStart tells the image of a model over the network: ask the SDK for it",
+    "model_version": "JumpStart tells the image of a model over the network: ask the SDK for it",
+    "hub_arn": "a hub tells the images of its models over the network: ask the SDK for it",
+    "config_name": "JumpStart tells the image of a model over the network: ask the SDK for it",
+    "sdk_version": "leave it out: the data has the one of each image",
+}
+
+
+def image_uri(  # noqa: PLR0917 - in the SDK's order
+    framework: str,
+    region: str,
+    version: str | None = None,
+    py_version: str | None = None,
+    instance_type: str | None = None,
+    accelerator_type: str | None = None,
+    image_scope: str | None = None,
+    container_version: str | None = None,
+    distribution: Mapping[str, object] | None = None,
+    base_framework_version: str | None = None,
+    training_compiler_config: object = None,
+    model_id: str | None = None,
+    model_version: str | None = None,
+    hub_arn: str | None = None,
+    tolerate_vulnerable_model: bool = False,  # noqa: ARG001, FBT001, FBT002 - as below
+    tolerate_deprecated_model: bool = False,  # noqa: ARG001, FBT001, FBT002 - as below
+    sdk_version: str | None = None,
+    inference_tool: str | None = None,
+    serverless_inference_config: object = None,
+    sagemaker_session: object = None,  # noqa: ARG001 - only a model of JumpStart needs it
+    config_name: str | None = None,
+    model_type: object = None,  # noqa: ARG001 - as above
+    *,
+    device: str | None = None,
+) -> str:
+    """The URI of one of AWS's prebuilt images, for what one would say to the SageMaker SDK.
+
+    The parameters are those of `sagemaker.image_uris.retrieve`, so that a call of it is a call of
+    this; `device`, such as `gpu`, may stand in the place of an instance type. Of the three
+    configurations it only matters whether they are there. docs/moving-from-the-sdk.md tells what
+    is not the same; `look_up` has the words of this project.
+
+    Raises NothingSelectedError if there is no such image, and UsageError if there are several, or
+    for a model of JumpStart.
+    """
+    _refuse(
+        model_id=model_id, model_version=model_version, hub_arn=hub_arn, config_name=config_name,
+        sdk_version=sdk_version,
+    )  # fmt: skip
+    if training_compiler_config:
+        framework = f"{framework}-training-compiler"
+    elif inference_tool:
+        framework = f"{framework}-{inference_tool}"
+    serverless = bool(serverless_inference_config)
+    query = Query(
+        framework=framework,
+        region=region,
+        version=version,
+        python=py_version,
+        device="cpu" if serverless else device,
+        instance_type=None if serverless else instance_type,
+        purpose=image_scope,
+        base_framework=base_framework_version,
+        accelerator=accelerator_type,
+        container_version=container_version,
+        smdistributed="smdistributed" in (distribution or ()),
+    )
+    return look_up(query).uri
+
+
+def _refuse(**given: str | None) -> None:
+    """Raise UsageError for what is set. The SDK's empty words are its None."""
+    for name, value in given.items():
+        if value:
+            raise UsageError(f"`{name}` cannot be asked here", hint=INSTEAD[name])
