@@ -23,6 +23,17 @@ def write_text(
         raise ToolError(f"{path} cannot be written: {error.strerror}", hint=hint) from error
 
 
+def check(path: Path, hint: str) -> None:
+    """Raise ToolError if a file could not be written. Nothing is left of the attempt."""
+    import tempfile  # noqa: PLC0415 - as below
+
+    try:
+        with tempfile.TemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+            pass
+    except OSError as error:
+        raise ToolError(f"{path} cannot be written: {error.strerror}", hint=hint) from error
+
+
 def _write(path: Path, text: str) -> None:
     import tempfile  # noqa: PLC0415 - who only reads has no need of it
 

@@ -10,7 +10,7 @@ import click
 import pytest
 
 from buildkit import cli, files, options
-from buildkit.errors import Exit
+from buildkit.errors import Exit, ToolError
 from buildkit.model import Location, Published
 from buildkit.pipeline import Outcome
 from buildkit.project import read
@@ -24,7 +24,7 @@ from tests.registry_server import Fault, answers, running
 from tests.releases import image, release
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from buildkit.registry.manifests import Manifest
@@ -470,6 +470,51 @@ def test_a_record_that_cannot_be_attached_is_no_failure(world: World, capsys: Ca
     assert "405" in said
     assert len(referrers.listed(two.registry, "demo", world.digest("1.0"))) == 2
     assert world.book.read()[-1].images[0].hosts == (one.host, two.host)
+
+
+def end(world: World, tell: Callable[[], Exit]) -> Exit:
+    from buildkit.commands import released
+
+    there = There(registries=tuple(each.registry for each in world.registries))
+    project = read(world.folder / "images.toml", None)
+    return released.end(project, [outcome(world, pushed=True)], there, (), tell)  # type: ignore[arg-type]
+
+
+def test_a_run_is_on_record_also_if_nobody_reads_how_it_ended(world: World) -> None:
+    def broken() -> Exit:
+        raise BrokenPipeError
+
+    before = len(world.book.read())
+    with pytest.raises(BrokenPipeError):
+        end(world, broken)
+    assert len(world.book.read()) == before + 1
+
+
+def test_a_run_that_cannot_be_recorded_is_told_all_the_same(world: World) -> None:
+    told = []
+
+    def tell() -> Exit:
+        told.append("how it ended")
+        return Exit.DONE
+
+    away_with_the_folder_of_the_ledger(world)
+    with pytest.raises(ToolError, match="cannot be opened"):
+        end(world, tell)
+    assert told
+
+
+def away_with_the_folder_of_the_ledger(world: World) -> None:
+    world.book.path.unlink()
+    world.book.path.symlink_to(world.folder / "nowhere" / "releases.jsonl")
+
+
+def test_a_ledger_that_cannot_be_written_stops_a_push_before_anything_is_sent(
+    world: World, capsys: Captured
+) -> None:
+    away_with_the_folder_of_the_ledger(world)
+    assert cli.run(["push", "--all", "--registry", world.registries[0].host]) == Exit.TOOL
+    assert "releases.jsonl cannot be written: No such file" in capsys.readouterr().err
+    assert not any(line.startswith("PUT") for line in world.registries[0].requests)
 
 
 def test_a_ledger_that_cannot_be_read_stops_a_push_before_anything_is_sent(

@@ -139,16 +139,14 @@ def command(
             work,
             pipeline.Crew(interrupt=interrupt, jobs=jobs, fail_fast=fail_fast),
         )
-        moves = None
-        if there is not None:
-            published = pipeline.published(outcomes)
-            moves = pipeline.alone(
-                partial(there.move_aliases, targets, published, released.held(project)), interrupt
-            )
-        code = report.end(targets, outcomes, as_json=as_json, moves=moves)
-        if there is not None and moves is not None:
-            released.note(project, outcomes, there, moves.done)
-    return code
+        if there is None:
+            return report.end(targets, outcomes, as_json=as_json)
+        published = pipeline.published(outcomes)
+        moves = pipeline.alone(
+            partial(there.move_aliases, targets, published, released.held(project)), interrupt
+        )
+        tell = partial(report.end, targets, outcomes, as_json=as_json, moves=moves)
+        return released.end(project, outcomes, there, moves.done, tell)
 
 
 def _delivery(

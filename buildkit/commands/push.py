@@ -69,6 +69,5 @@ def command(
         moves = pipeline.alone(
             partial(there.move_aliases, targets, published, released.held(project)), interrupt
         )
-        code = report.end(targets, outcomes, as_json=as_json, moves=moves)
-        released.note(project, outcomes, there, moves.done)
-    return code
+        tell = partial(report.end, targets, outcomes, as_json=as_json, moves=moves)
+        return released.end(project, outcomes, there, moves.done, tell)

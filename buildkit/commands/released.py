@@ -12,9 +12,10 @@ from buildkit.releases.commit import commit
 from buildkit.releases.record import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from buildkit.delivery import Delivery
+    from buildkit.errors import Exit
     from buildkit.model import Published
     from buildkit.moving import Held
     from buildkit.pipeline import Outcome
@@ -24,13 +25,34 @@ if TYPE_CHECKING:
 
 
 def check(project: Project) -> None:
-    """Raise ToolError for a ledger that cannot be read: before anything is sent, not after."""
-    ledger.beside(project.config.path).read()
+    """Raise ToolError for a ledger that cannot be read or written: before anything is sent."""
+    book = ledger.beside(project.config.path)
+    book.read()
+    book.check()
 
 
 def held(project: Project) -> Held:
     """What publications keep aliases away from, by the ledger as it is now."""
     return partial(history.held_back, ledger.beside(project.config.path).read())
+
+
+def end(
+    project: Project,
+    outcomes: Sequence[Outcome],
+    there: Delivery,
+    moves: Sequence[Move],
+    tell: Callable[[], Exit],
+) -> Exit:
+    """Record a run, then tell how it ended: whoever reads that may be gone. Returns its exit code.
+
+    It is told also where it cannot be recorded. Raises the error of that, then.
+    """
+    try:
+        note(project, outcomes, there, moves)
+    except BaseException:
+        tell()
+        raise
+    return tell()
 
 
 def note(

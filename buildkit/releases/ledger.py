@@ -37,6 +37,12 @@ class Ledger:
         """All records, the oldest first; none without a file. Raises ToolError, as `read_file`."""
         return read_file(os.fspath(self.path))
 
+    def check(self) -> None:
+        """Raise ToolError if no record could be added."""
+        files.check(
+            self.path.resolve(), hint="make room, or mend access: a release is put on record"
+        )
+
     def append(self, release: Release) -> None:
         """Add a record. Raises ToolError if the file cannot be written.
 
@@ -56,7 +62,13 @@ class Ledger:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """No other run adds a record meanwhile. The lock is the folder's: the file is replaced."""
-        descriptor = os.open(self.path.resolve().parent, os.O_RDONLY)
+        folder = self.path.resolve().parent
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)
+        except OSError as error:
+            raise ToolError(
+                f"{folder} cannot be opened: {error.strerror}", hint="mend access to that folder"
+            ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
