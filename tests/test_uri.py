@@ -494,6 +494,7 @@ def test_what_is_no_uri_is_refused(project: Path, uri: str, capsys: Captured) ->
         ("sklearn --version 1.7.2 --python 3.", ["3.11", "3.13"]),
         ("huggingface --version 4.28 --base-framework py", ["pytorch2.0.0", "pytorch2.0"]),
         ("--prebuilt pytorch --device neuron --version ", ["1.11.0", "1.11"]),
+        ("--prebuilt sagemaker-base-python --purpose ", []),
         ("spark --container-version ", []),
         ("nosuch --version ", []),
         ("--reg", ["--region"]),

@@ -37,7 +37,7 @@ def of_aws(chance: random.Random, images: tuple[listing.Listed, ...]) -> list[st
     """A good question of an image of AWS, of which one word is spoilt."""
     each = chance.choice(images)
     words = {
-        "target": each.framework, "--version": each.names[0] if each.names else "", "--purpose": each.purposes[0],
+        "target": each.framework, "--version": each.names[0] if each.names else "", "--purpose": each.purposes[0].replace("any", "training"),
         "--device": each.device or "cpu", "--python": each.python or "", "--region": chance.choice(sorted(each.regions)),
         "--base-framework": each.bases[0] if each.bases else "", "--container-version": "v1", "--accelerator": "ml.eia1.medium",
         "--instance-type": chance.choice(("ml.m5.xlarge", "ml.g5.xlarge", "ml.p6e-gb200.36xlarge", "p4d.24xlarge", "local_gpu")),

@@ -88,9 +88,9 @@ def frameworks() -> tuple[str, ...]:
 
 @cache
 def purposes() -> tuple[str, ...]:
-    """Every word for what an image is for."""
+    """Every word for what an image is for. `any` is none: it marks images for whatever is asked."""
     titles = (title.partition(": ")[2] for title in _sections())
-    return tuple(sorted({purpose for title in titles for purpose in title.split()}))
+    return tuple(sorted({purpose for title in titles for purpose in title.split()} - {ANY}))
 
 
 @cache

@@ -22,7 +22,7 @@ WORDS: Mapping[str, Callable[[Row], Iterable[str]]] = {
     "target": lambda row: filter(None, (row.framework, row.id)),
     "framework": lambda row: (row.framework,),
     "version": lambda row: row.names,
-    "purpose": lambda row: row.purposes,
+    "purpose": lambda row: (each for each in row.purposes if each != known.ANY),
     "device": lambda row: (row.device or "cpu",),
     "python": lambda row: filter(None, (row.python,)),
     "region": lambda row: row.regions,
