@@ -382,10 +382,10 @@ def test_publications_are_told_what_was_taken_back(world: World) -> None:
     from buildkit.commands import released
 
     project, host = read(world.folder / "images.toml", None), world.registries[0].host
-    assert released.held(project)(host, "demo") == {"latest": frozenset()}
+    assert released.known(project)(host, "demo").held == {"latest": frozenset()}
     assert cli.run(["rollback", ALIAS]) == Exit.DONE
-    assert released.held(project)(host, "demo") == {"latest": {"3.0-cpu-py311"}}
-    assert released.held(project)(host, "other") == {}
+    assert released.known(project)(host, "demo").held == {"latest": {"3.0-cpu-py311"}}
+    assert released.known(project)(host, "other").held == {}
 
 
 def test_digests_and_aliases_are_completed(world: World) -> None:
