@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from buildkit.engine import Engine
     from buildkit.keeping import RepositoriesTable
     from buildkit.model import Login, Published, Target, Verified
-    from buildkit.moving import Held
+    from buildkit.moving import Known
     from buildkit.places import Place
     from buildkit.repositories import Wanted
     from buildkit.schema import Registry as RegistryTable
@@ -54,14 +54,14 @@ class Delivery:
         return self.publisher.publish(verified)
 
     def move_aliases(
-        self, targets: Sequence[Target], published: Sequence[Published], held: Held
+        self, targets: Sequence[Target], published: Sequence[Published], known: Known
     ) -> Moves:
         """Have all aliases of the targets where they belong, if every exact tag of them is in."""
         if lacking := len(targets) - len(published):
             if any(target.family for target in targets):
                 console.say(f"aliases stay: {lacking} of {len(targets)} targets are not published")
             return Moves()
-        return moving.move(self.registries, targets, held)
+        return moving.move(self.registries, targets, known)
 
     def interrupt(self) -> None:
         for each in self.registries:

@@ -13,13 +13,14 @@ from buildkit.releases.moves import Alias, Moves
 from buildkit.releases.record import Move
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from buildkit.model import Target
     from buildkit.registry.manifests import Manifest
+    from buildkit.releases.history import Past
 
-    Held = Callable[[str, str], Mapping[str, Collection[str]]]
-    """A registry's host and a repository -> for an alias, the exact tags it must not be at."""
+    Known = Callable[[str, str], Past]
+    """A registry's host and a repository -> what is on record of it by now."""
 
 
 AT_ONCE = 8
@@ -31,7 +32,7 @@ class Registry(moves.Registry, Protocol):
     def tags(self, repository: str) -> tuple[str, ...]: ...
 
 
-def move(registries: Sequence[Registry], targets: Iterable[Target], held: Held) -> Moves:
+def move(registries: Sequence[Registry], targets: Iterable[Target], known: Known) -> Moves:
     """Move the aliases of targets that are all published, in each registry.
 
     Registries are worked on side by side; one that fails stops no other.
@@ -46,7 +47,7 @@ def move(registries: Sequence[Registry], targets: Iterable[Target], held: Held) 
         for name, inside in by_repository.items()
     ]
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        found = list(pool.map(lambda each: each.move(held), work))
+        found = list(pool.map(lambda each: each.move(known), work))
     return Moves(
         done=tuple(moved for each in found for moved in each.done),
         errors=tuple(error for each in found for error in each.errors),
@@ -67,13 +68,13 @@ class _Repository:
     def _where(self) -> str:
         return f"{self.registry.host}/{self.name}"
 
-    def move(self, held: Held) -> Moves:
+    def move(self, known: Known) -> Moves:
         try:
             self._tags = self.registry.tags(self.name)
+            past = known(self.registry.host, self.name)
         except BuildkitError as error:
             return Moves(errors=(ToolError(f"{self._where}: {error.message}", hint=error.hint),))
-        held_back = held(self.registry.host, self.name)
-        decisions = [aliases.decide(target, self._tags, held_back) for target in self.targets]
+        decisions = [aliases.decide(target, self._tags, past.held) for target in self.targets]
         done: list[Move] = []
         errors = [
             ToolError(f"{self._where}: {each.message}", hint=each.hint)
@@ -81,24 +82,31 @@ class _Repository:
         ]
         for wanted in dict.fromkeys(each for found in decisions for each in found.moves):
             try:
-                moved = self._move(wanted)
+                moved = self._move(wanted, past)
             except ToolError as error:
                 errors.append(error)
                 continue
             if moved is not None:
                 done.append(moved)
-                console.step(f"{self._where}:{moved.alias}", f"is now {moved.tag}", fg="green")
         return Moves(done=tuple(done), errors=tuple(errors))
 
-    def _move(self, wanted: aliases.Move) -> Move | None:
-        """Move one alias if it is elsewhere. Raises ToolError if it cannot or may not be."""
+    def _move(self, wanted: aliases.Move, past: Past) -> Move | None:
+        """Move one alias if it is elsewhere. Raises ToolError if it cannot or may not be.
+
+        Where it is right, but nobody has put on record that it moved there, that is made up for.
+        """
         name = f"{self._where}:{wanted.alias}"
         there = self._manifest(wanted.tag)
         if there is None:
             raise ToolError(f"`{name}` stays: the registry has lost `{wanted.tag}`")
         now = self._manifest(wanted.alias) if wanted.alias in self._tags else None
-        if now is not None and now.digest == there.digest:
-            return None
+        before = now.digest if now else None
+        if before == there.digest:
+            before = past.last.get(wanted.alias)
+            if before == there.digest:
+                return None
+            console.step(name, "is there already, which was not on record", fg="yellow")
+            return self._moved(wanted, before, there)
         if now is not None and not self._is_ours(now):
             raise ToolError(
                 f"`{name}` stays: it is {now.digest}, which has no exact tag here, so somebody "
@@ -106,12 +114,16 @@ class _Repository:
                 hint="remove that tag, or name the alias differently in `aliases`",
             )
         moves.put(self.registry, Alias(repository=self.name, name=wanted.alias), there)
+        console.step(name, f"is now {wanted.tag}", fg="green")
+        return self._moved(wanted, before, there)
+
+    def _moved(self, wanted: aliases.Move, before: str | None, there: Manifest) -> Move:
         return Move(
             host=self.registry.host,
             repository=self.name,
             alias=wanted.alias,
             tag=wanted.tag,
-            before=now.digest if now else None,
+            before=before,
             after=there.digest,
         )
 

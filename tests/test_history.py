@@ -69,6 +69,20 @@ def test_an_alias_is_followed(
     assert found.held == held
 
 
+def test_a_move_that_two_runs_put_on_record_is_one() -> None:
+    again = release(moves=[move("2", "3", "3.0")])
+    assert trail(*PUBLISHED, again) == trail(*PUBLISHED)
+    new = release(moves=[move(None, "1", "1.0")])
+    assert trail(new, new) == trail(new)
+
+
+def test_where_aliases_of_a_repository_are_is_known_by_registry() -> None:
+    other = release(moves=[move("3", "1", "1.0", host="other.example")])
+    past = history.past((*PUBLISHED, other, back("3", "2", "2.0")), HOST, "demo")
+    assert past == history.Past(held={"latest": frozenset({THREE})}, last={"latest": digest("2")})
+    assert history.past(PUBLISHED, HOST, "nobody") == history.Past(held={}, last={})
+
+
 def test_what_an_alias_was_at_before_the_ledger_is_remembered() -> None:
     found = trail(release(image("2.0", "2"), moves=[move("e", "2", "2.0")]))
     assert found.before(digest("2")) == history.Stop(digest=digest("e"), tag=None)

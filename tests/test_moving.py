@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 from buildkit.errors import ToolError
 from buildkit.moving import move
+from buildkit.releases.history import Past
 from buildkit.releases.moves import Moves
 from buildkit.releases.record import Move
 from tests import fakes, projects
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from buildkit.model import Target
+    from buildkit.moving import Known
     from buildkit.registry.manifests import Manifest
 
 IMAGES = """
@@ -30,8 +32,21 @@ def targets() -> tuple[Target, ...]:
     return projects.targets(IMAGES)
 
 
-def nothing_held(_host: str, _repository: str) -> Mapping[str, Collection[str]]:
-    return {}
+def nothing(_host: str, _repository: str) -> Past:
+    return Past(held={}, last={})
+
+
+def known(last: Mapping[str, Manifest], **held: str) -> Known:
+    """What is on record: where aliases were last, and an exact tag that they are kept away from."""
+    past = Past(
+        held={alias.replace("_", "-"): frozenset({tag}) for alias, tag in held.items()},
+        last={alias: each.digest for alias, each in last.items()},
+    )
+    return lambda _host, _repository: past
+
+
+RIGHT = known({"1-py311": NEW})
+BOTH_RIGHT = known({"1-py311": NEW, "latest-py311": NEW})
 
 
 def there(**manifests: Manifest) -> fakes.FakeRegistry:
@@ -41,7 +56,7 @@ def there(**manifests: Manifest) -> fakes.FakeRegistry:
 
 def test_new_aliases_are_given() -> None:
     registry = there()
-    moves = move([registry], targets(), nothing_held)
+    moves = move([registry], targets(), nothing)
     assert moves.errors == ()
     assert [(each.alias, each.tag, each.before, each.after) for each in moves.done] == [
         ("1-py311", "1.3.0-cpu-py311", None, NEW.digest),
@@ -52,7 +67,7 @@ def test_new_aliases_are_given() -> None:
 
 def test_an_old_alias_goes_on_and_a_right_one_is_left() -> None:
     registry = there(latest_py311=OLD, **{"1-py311": NEW})
-    moves = move([registry], targets(), nothing_held)
+    moves = move([registry], targets(), RIGHT)
     assert moves.done == (
         Move(
             host="registry.example",
@@ -68,24 +83,43 @@ def test_an_old_alias_goes_on_and_a_right_one_is_left() -> None:
 
 def test_again_nothing_moves() -> None:
     registry = there()
-    move([registry], targets(), nothing_held)
-    assert move([registry], targets(), nothing_held) == Moves()
+    move([registry], targets(), nothing)
+    assert move([registry], targets(), BOTH_RIGHT) == Moves()
 
 
 def test_an_older_version_alone_moves_nothing_back() -> None:
     registry = there(latest_py311=NEW, **{"1-py311": NEW})
-    assert move([registry], targets()[:1], nothing_held) == Moves()
+    assert move([registry], targets()[:1], BOTH_RIGHT) == Moves()
 
 
 def test_what_was_rolled_back_stays_there() -> None:
     registry = there(latest_py311=OLD, **{"1-py311": NEW})
-    held = {"latest-py311": {"1.3.0-cpu-py311"}}
-    assert move([registry], targets(), lambda _host, _repository: held) == Moves()
+    on_record = known({"1-py311": NEW, "latest-py311": OLD}, latest_py311="1.3.0-cpu-py311")
+    assert move([registry], targets(), on_record) == Moves()
+
+
+def test_a_move_that_is_not_on_record_is_put_there() -> None:
+    """The run that moved it was cut off."""
+    registry = there(latest_py311=NEW, **{"1-py311": NEW})
+    moves = move([registry], targets(), known({"latest-py311": OLD}))
+    assert [(each.alias, each.tag, each.before, each.after) for each in moves.done] == [
+        ("1-py311", "1.3.0-cpu-py311", None, NEW.digest),
+        ("latest-py311", "1.3.0-cpu-py311", OLD.digest, NEW.digest),
+    ]
+    assert registry.done == []
+
+
+def test_a_ledger_that_cannot_be_read_any_more_is_told() -> None:
+    def broken(_host: str, _repository: str) -> Past:
+        raise ToolError("half a line")
+
+    (error,) = move([there()], targets(), broken).errors
+    assert error.message == "registry.example/demo: half a line"
 
 
 def test_an_alias_that_somebody_else_gave_is_left_and_told() -> None:
     registry = there(latest_py311=OTHER, **{"1-py311": NEW})
-    moves = move([registry], targets(), nothing_held)
+    moves = move([registry], targets(), RIGHT)
     (error,) = moves.errors
     assert f"latest-py311` stays: it is {OTHER.digest}" in error.message
     assert registry.done == []
@@ -98,7 +132,7 @@ def test_a_repository_that_lets_no_alias_move_is_told() -> None:
         raise ToolError("400: the tag is immutable")
 
     registry.put_manifest = immutable  # type: ignore[assignment,method-assign]
-    (error,) = move([registry], targets(), nothing_held).errors
+    (error,) = move([registry], targets(), nothing).errors
     assert "latest-py311` stays, it cannot be moved: 400" in error.message
     assert error.hint
     assert registry.manifests["demo:latest-py311"] == OLD
@@ -112,7 +146,7 @@ def test_a_registry_that_fails_stops_no_other() -> None:
         raise ToolError("500")
 
     ill.tags = refuse  # type: ignore[method-assign,assignment]
-    moves = move([ill, well], targets(), nothing_held)
+    moves = move([ill, well], targets(), nothing)
     assert [error.message for error in moves.errors] == ["ill.example/demo: 500"]
     assert {each.host for each in moves.done} == {"registry.example"}
 
@@ -120,10 +154,10 @@ def test_a_registry_that_fails_stops_no_other() -> None:
 def test_an_alias_that_does_not_stay_is_told() -> None:
     registry = there()
     registry.distorts = lambda _: OTHER
-    assert "but the registry serves" in move([registry], targets(), nothing_held).errors[0].message
+    assert "but the registry serves" in move([registry], targets(), nothing).errors[0].message
 
 
 def test_targets_without_aliases_ask_nothing() -> None:
     registry = fakes.FakeRegistry()
     registry.tags = None  # type: ignore[method-assign,assignment]
-    assert move([registry], projects.targets(), nothing_held) == Moves()
+    assert move([registry], projects.targets(), nothing) == Moves()

@@ -318,6 +318,32 @@ def test_a_copy_takes_no_tag_that_another_image_has(world: World, capsys: Captur
     assert world.book.read()[-1].images[0].locations == (f"{two.host}/other:2.0-cpu-py311",)
 
 
+@pytest.mark.parametrize("to", ["production/demo", "production/demo:2.0-cpu-py311"])
+def test_a_copy_that_failed_in_one_registry_is_finished_by_the_same_command(
+    world: World, to: str, capsys: Captured
+) -> None:
+    two = world.registries[1]
+    command = ["promote", world.digest("2.0"), "--to", to]
+    two.faults.append(Fault("PUT", "/manifests/", answers(400, "not now")))
+    assert cli.run(command) == Exit.TOOL
+    assert world.at("production/demo:2.0-cpu-py311") == ["2.0", None]
+    uris = tuple(f"{each.host}/production/demo:2.0-cpu-py311" for each in world.registries)
+    assert world.book.read()[-1].images[0].locations == uris[:1]
+    assert cli.run(command) == Exit.DONE
+    assert world.at("production/demo:2.0-cpu-py311") == ["2.0", "2.0"]
+    assert world.book.read()[-1].images[0].locations == uris
+    for each in world.registries:
+        found = referrers.listed(each.registry, "production/demo", world.digest("2.0"))
+        assert [entry["artifactType"] for entry in found] == [RELEASE]
+    before = world.book.path.read_text()
+    capsys.readouterr()
+    assert cli.run(command) == Exit.DONE
+    said = capsys.readouterr()
+    assert f"{uris[1]} is there already" in said.err
+    assert said.out.splitlines() == [*uris]
+    assert world.book.path.read_text() == before
+
+
 def test_releases_are_listed_newest_first(world: World, capsys: Captured) -> None:
     assert cli.run(["rollback", ALIAS]) == Exit.DONE
     capsys.readouterr()
@@ -382,10 +408,10 @@ def test_publications_are_told_what_was_taken_back(world: World) -> None:
     from buildkit.commands import released
 
     project, host = read(world.folder / "images.toml", None), world.registries[0].host
-    assert released.held(project)(host, "demo") == {"latest": frozenset()}
+    assert released.known(project)(host, "demo").held == {"latest": frozenset()}
     assert cli.run(["rollback", ALIAS]) == Exit.DONE
-    assert released.held(project)(host, "demo") == {"latest": {"3.0-cpu-py311"}}
-    assert released.held(project)(host, "other") == {}
+    assert released.known(project)(host, "demo").held == {"latest": {"3.0-cpu-py311"}}
+    assert released.known(project)(host, "other").held == {}
 
 
 def test_digests_and_aliases_are_completed(world: World) -> None:

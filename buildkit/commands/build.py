@@ -143,7 +143,7 @@ def command(
             return report.end(targets, outcomes, as_json=as_json)
         published = pipeline.published(outcomes)
         moves = pipeline.alone(
-            partial(there.move_aliases, targets, published, released.held(project)), interrupt
+            partial(there.move_aliases, targets, published, released.known(project)), interrupt
         )
         tell = partial(report.end, targets, outcomes, as_json=as_json, moves=moves)
         return released.end(project, outcomes, there, moves.done, tell)

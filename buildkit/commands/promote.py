@@ -16,7 +16,7 @@ from buildkit.releases.commit import commit
 from buildkit.releases.record import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from buildkit.delivery import Reached
@@ -54,12 +54,12 @@ def command(
     book = ledger.beside(file)
     promotion = Promotion(project=project, book=book, releases=book.read(), given=registries)
     images = history.by_digest(promotion.releases, digest)
-    repository = promotion.repository(to, images[0])
+    repository = promotion.repository(to, images)
     if repository is None:
         alias = aliases.alias(to, promotion.releases, project)
         release = promotion.move(images, alias)
     else:
-        release = promotion.copy(images[0], repository)
+        release = promotion.copy(images, repository)
     aliases.show(release, as_json=as_json)
 
 
@@ -72,11 +72,11 @@ class Promotion:
     releases: Sequence[Release]
     given: Sequence[str]
 
-    def repository(self, to: str, image: Image) -> str | None:
+    def repository(self, to: str, images: Sequence[Image]) -> str | None:
         """The repository that `to` names; None if it is an alias."""
         name, colon, tag = to.rpartition(":")
         if colon:
-            return name if tag == image.tag and name != image.repository else None
+            return name if any(tag == i.tag and name != i.repository for i in images) else None
         known = history.repositories(self.releases)
         known |= {target.repository for target in self.project.targets}
         return to if "/" in to or to in known else None
@@ -94,15 +94,17 @@ class Promotion:
         reached = self._reach(here)
         return pipeline.alone(lambda: self._move(here[0], alias, reached), _interrupt(reached))
 
-    def copy(self, image: Image, to: str) -> Release:
-        """Copy an image to another repository of its registries."""
-        if to == image.repository:
+    def copy(self, images: Sequence[Image], to: str) -> Release:
+        """Have an image in another repository of its registries, where it is not there yet."""
+        sources = [each for each in images if each.repository != to]
+        if not sources:
             raise UsageError(
-                f"{image.digest} is in `{to}` already, as `{to}:{image.tag}`",
+                f"{images[0].digest} is in `{to}` already, as `{to}:{images[0].tag}`",
                 hint=f"name an alias, `--to {to}:ALIAS`, or another repository",
             )
-        reached = self._reach([image])
-        return pipeline.alone(lambda: self._copy(image, to, reached), _interrupt(reached))
+        known = {uri for each in images if each.repository == to for uri in each.locations}
+        reached = self._reach(sources)
+        return pipeline.alone(lambda: self._copy(sources, to, reached, known), _interrupt(reached))
 
     def _reach(self, images: Sequence[Image]) -> tuple[Reached, ...]:
         hosts = aliases.hosts(self.given, (host for each in images for host in each.hosts))
@@ -120,22 +122,30 @@ class Promotion:
             raise _nowhere(image, reached)
         return aliases.record(self.book, self.releases, Action.PROMOTE, aims)
 
-    def _copy(self, image: Image, to: str, reached: Sequence[Reached]) -> Release:
-        done, errors = [], []
+    def _copy(
+        self, sources: Sequence[Image], to: str, reached: Sequence[Reached], known: Collection[str]
+    ) -> Release:
+        done, news, errors = [], [], []
         for each in reached:
+            host = each.registry.host
+            source = next((image for image in sources if host in image.hosts), sources[0])
             try:
-                done.append(_copied(image, to, each))
+                uri, copied = _copied(source, to, each)
             except BuildkitError as error:
                 errors.append(error)
-        copy = replace(image, repository=to, locations=tuple(done))
+                continue
+            done.append(uri)
+            if copied or uri not in known:
+                news.append(each.registry)
+        copy = replace(sources[0], repository=to, locations=tuple(done))
         release = make.release(
             Action.PROMOTE,
             commit(self.book.path.parent, self.book.path.name),
             images=[copy] if done else [],
         )
-        if done:
+        if news:
             self.book.append(release)
-            attach.attach(release, {}, [each.registry for each in reached])
+            attach.attach(release, {}, news)
         if errors:
             raise ToolError(
                 f"{len(errors)} of {len(reached)} registries failed: "
@@ -146,18 +156,19 @@ class Promotion:
         return release
 
 
-def _copied(image: Image, to: str, there: Reached) -> str:
-    """Have the image in a registry's other repository; its URI there."""
+def _copied(image: Image, to: str, there: Reached) -> tuple[str, bool]:
+    """Have the image in a registry's other repository; its URI there, and whether it is new."""
     registry = there.registry
     manifest = registry.manifest(image.repository, image.digest)
     if manifest is None:
         raise _nowhere(image, [there])
     uri = f"{registry.host}/{to}:{image.tag}"
-    if copying.copy(registry, image, manifest, to, there.have_repository):
+    copied = copying.copy(registry, image, manifest, to, there.have_repository)
+    if copied:
         console.say(f"copied to {uri}", fg="green")
     else:
         console.say(f"{uri} is there already")
-    return uri
+    return uri, copied
 
 
 def _interrupt(reached: Sequence[Reached]) -> Callable[[], None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from buildkit import console, pipeline
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from buildkit.delivery import Delivery
     from buildkit.errors import Exit
     from buildkit.model import Published
-    from buildkit.moving import Held
+    from buildkit.moving import Known
     from buildkit.pipeline import Outcome
     from buildkit.project import Project
     from buildkit.registry.manifests import Manifest
@@ -31,9 +30,10 @@ def check(project: Project) -> None:
     book.check()
 
 
-def held(project: Project) -> Held:
-    """What publications keep aliases away from, by the ledger as it is now."""
-    return partial(history.held_back, ledger.beside(project.config.path).read())
+def known(project: Project) -> Known:
+    """What publications have to know of aliases, by the ledger as it is when they ask."""
+    book = ledger.beside(project.config.path)
+    return lambda host, repository: history.past(book.read(), host, repository)
 
 
 def end(
@@ -64,12 +64,12 @@ def note(
     that sent it was cut off. Raises ToolError if the ledger cannot be read or written.
     """
     book = ledger.beside(project.config.path)
-    known = book.read()
+    records = book.read()
     published = [
         each.published
         for each in outcomes
         if each.published is not None
-        and (each.published.pushed or not history.knows(known, each.published))
+        and (each.published.pushed or not history.knows(records, each.published))
     ]
     if published or moves:
         pipeline.alone(lambda: _note(book, published, moves, there), interrupt=there.interrupt)

@@ -30,13 +30,17 @@ SIDE_BY_SIDE = 8
 
 
 def attach(release: Release, reports: Mapping[str, Report], registries: Sequence[Registry]) -> None:
-    """Attach to each image its part of a record and, by the id of its target, its report."""
+    """Attach to each image its part of a record and, by the id of its target, its report.
+
+    Only in these registries, of all that hold it.
+    """
     by_host = {each.host: each for each in registries}
     with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
         work = [
             pool.submit(_attach, by_host[host], image, (*_artifacts(release, image, reports),))
             for image in release.images
             for host in image.hosts
+            if host in by_host
         ]
     for each in work:
         each.result()

@@ -10,7 +10,7 @@ from buildkit.errors import NothingSelectedError, UsageError
 from buildkit.releases.record import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from buildkit.model import Published
     from buildkit.releases.record import Image, Release
@@ -42,6 +42,18 @@ class Trail:
         """Where the alias was before it came to the digest at which it is now."""
         earlier = self.stops[:-1] if self.stops and self.stops[-1].digest == now else self.stops
         return earlier[-1] if earlier else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """What the ledger knows of a repository in one registry, when it is asked where aliases belong.
+
+    By alias: `held` are the exact tags that it must not be at, `last` is the digest that it was
+    last moved to.
+    """
+
+    held: Mapping[str, frozenset[str]]
+    last: Mapping[str, str]
 
 
 def images(releases: Iterable[Release]) -> Iterator[tuple[Release, Image]]:
@@ -159,8 +171,8 @@ def held(releases: Iterable[Release], host: str, repository: str, alias: str) ->
     return trail(releases, host, repository, alias).held
 
 
-def held_back(releases: Iterable[Release], host: str, repository: str) -> dict[str, frozenset[str]]:
-    """The same for every alias of a repository."""
+def past(releases: Iterable[Release], host: str, repository: str) -> Past:
+    """The same for every alias of a repository, and where it is."""
     records = tuple(releases)
     aliases = {
         move.alias
@@ -168,7 +180,11 @@ def held_back(releases: Iterable[Release], host: str, repository: str) -> dict[s
         for move in release.moves
         if (move.host, move.repository) == (host, repository)
     }
-    return {alias: held(records, host, repository, alias) for alias in sorted(aliases)}
+    trails = {alias: trail(records, host, repository, alias) for alias in sorted(aliases)}
+    return Past(
+        held={alias: each.held for alias, each in trails.items()},
+        last={alias: each.stops[-1].digest for alias, each in trails.items()},
+    )
 
 
 def trail(releases: Iterable[Release], host: str, repository: str, alias: str) -> Trail:
@@ -183,6 +199,8 @@ def trail(releases: Iterable[Release], host: str, repository: str, alias: str) -
         for move in release.moves:
             if (move.host, move.repository, move.alias) != (host, repository, alias):
                 continue
+            if release.action is Action.PUBLISH and _is_known(stops, move.before, move.after):
+                continue
             if move.before is not None and not _at(stops, move.before):  # somebody else's doing
                 stops.append(Stop(digest=move.before, tag=tags.get(move.before)))
             if release.action is Action.ROLLBACK:
@@ -191,6 +209,12 @@ def trail(releases: Iterable[Release], host: str, repository: str, alias: str) -
                 stops.append(Stop(digest=move.after, tag=move.tag))
             back.discard(move.tag)
     return Trail(stops=tuple(stops), held=frozenset(tag for tag in back if tag is not None))
+
+
+def _is_known(stops: Sequence[Stop], before: str | None, after: str) -> bool:
+    """Whether a move is the last one again: two runs may have put it on record."""
+    known = [None, *(each.digest for each in stops)]
+    return known[-2:] == [before, after]
 
 
 def _at(stops: Sequence[Stop], digest: str) -> bool:
