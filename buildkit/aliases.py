@@ -163,5 +163,5 @@ def _refusal(alias: str, candidates: Sequence[Candidate]) -> Refusal:
     return Refusal(
         alias=alias,
         message=f"the alias `{alias}` stays where it is: {why}, so nobody can say which is newest",
-        hint=f"hold `{blamed.tag}` back from the alias, or name such versions by another `tag`",
+        hint=f"name versions such as `{blamed.version}` by another `tag`, or remove `{blamed.tag}`",
     )

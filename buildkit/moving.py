@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 
 AT_ONCE = 8
+ROUNDS = 3
+"""Times that aliases are decided on while other publishers add tags."""
 
 
 class Registry(moves.Registry, Protocol):
@@ -69,11 +71,30 @@ class _Repository:
         return f"{self.registry.host}/{self.name}"
 
     def move(self, known: Known) -> Moves:
+        """Move, and again if another publisher added a tag meanwhile: who ends last is right."""
+        done: list[Move] = []
         try:
-            self._tags = self.registry.tags(self.name)
-            past = known(self.registry.host, self.name)
+            for _ in range(ROUNDS):
+                self._served.clear()
+                self._tags = self.registry.tags(self.name)
+                found = self._round(known(self.registry.host, self.name))
+                done += found.done
+                if not found.done or {*self.registry.tags(self.name)} <= self._expected(found):
+                    return Moves(done=tuple(done), errors=found.errors)
         except BuildkitError as error:
-            return Moves(errors=(ToolError(f"{self._where}: {error.message}", hint=error.hint),))
+            told = ToolError(f"{self._where}: {error.message}", hint=error.hint)
+        else:
+            told = ToolError(
+                f"{self._where}: others keep adding tags, so its aliases may be behind",
+                hint="the same command again, when they have ended",
+            )
+        return Moves(done=tuple(done), errors=(told,))
+
+    def _expected(self, moved: Moves) -> set[str]:
+        """The tags that there are if nobody else has added one."""
+        return {*self._tags, *(each.alias for each in moved.done)}
+
+    def _round(self, past: Past) -> Moves:
         decisions = [aliases.decide(target, self._tags, past.held) for target in self.targets]
         done: list[Move] = []
         errors = [
@@ -107,7 +128,7 @@ class _Repository:
                 return None
             console.step(name, "is there already, which was not on record", fg="yellow")
             return self._moved(wanted, before, there)
-        if now is not None and not self._is_ours(now):
+        if now is not None and not self._is_ours(now, past):
             raise ToolError(
                 f"`{name}` stays: it is {now.digest}, which has no exact tag here, so somebody "
                 "else gave it",
@@ -127,8 +148,13 @@ class _Repository:
             after=there.digest,
         )
 
-    def _is_ours(self, now: Manifest) -> bool:
-        """Whether an alias is at an image that has an exact tag."""
+    def _is_ours(self, now: Manifest, past: Past) -> bool:
+        """Whether an alias is at an image that has an exact tag, or had one by the ledger.
+
+        In a mutable repository a tag goes on to another image, and the alias follows.
+        """
+        if now.digest in past.published:
+            return True
         exact = (
             tag
             for tag in reversed(self._tags)

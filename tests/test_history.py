@@ -79,7 +79,9 @@ def test_a_move_that_two_runs_put_on_record_is_one() -> None:
 def test_where_aliases_of_a_repository_are_is_known_by_registry() -> None:
     other = release(moves=[move("3", "1", "1.0", host="other.example")])
     past = history.past((*PUBLISHED, other, back("3", "2", "2.0")), HOST, "demo")
-    assert past == history.Past(held={"latest": frozenset({THREE})}, last={"latest": digest("2")})
+    assert past.held == {"latest": frozenset({THREE})}
+    assert past.last == {"latest": digest("2")}
+    assert past.published == {digest("1"), digest("2"), digest("3")}
     assert history.past(PUBLISHED, HOST, "nobody") == history.Past(held={}, last={})
 
 

@@ -161,3 +161,45 @@ def test_targets_without_aliases_ask_nothing() -> None:
     registry = fakes.FakeRegistry()
     registry.tags = None  # type: ignore[method-assign,assignment]
     assert move([registry], projects.targets(), nothing) == Moves()
+
+
+def test_an_alias_goes_on_from_an_image_that_lost_its_tag_to_a_rebuild() -> None:
+    """Tags of a mutable repository go from one image to another."""
+    registry = there(latest_py311=OTHER, **{"1-py311": OTHER})
+    past = Past(held={}, last={}, published=frozenset({OTHER.digest}))
+    moves = move([registry], targets(), lambda _host, _repository: past)
+    assert moves.errors == ()
+    assert registry.manifests["demo:latest-py311"] == registry.manifests["demo:1-py311"] == NEW
+
+
+def test_a_publisher_that_was_quicker_is_not_undone() -> None:
+    """A newer version comes in, with its aliases, while older ones are on their way."""
+    registry = there()
+    newest = fakes.manifest(config_digest=f"sha256:{'4' * 64}")
+    put = registry.put_manifest
+
+    def put_late(repository: str, reference: str, manifest: Manifest) -> None:
+        if "demo:1.4.0-cpu-py311" not in registry.manifests:
+            for tag in ("1.4.0-cpu-py311", "latest-py311", "1-py311"):
+                registry.manifests[f"demo:{tag}"] = newest
+        put(repository, reference, manifest)
+
+    registry.put_manifest = put_late  # type: ignore[method-assign]
+    moves = move([registry], targets(), nothing)
+    assert moves.errors == ()
+    assert registry.manifests["demo:latest-py311"] == newest
+    assert registry.manifests["demo:1-py311"] == newest
+
+
+def test_publishers_that_never_end_are_told() -> None:
+    registry = there()
+    put, versions = registry.put_manifest, iter(range(4, 99))
+
+    def put_late(repository: str, reference: str, manifest: Manifest) -> None:
+        put(repository, f"1.{next(versions)}.0-cpu-py311", NEW if manifest == OLD else OLD)
+        put(repository, reference, manifest)
+
+    registry.put_manifest = put_late  # type: ignore[method-assign]
+    (error,) = move([registry], targets(), nothing).errors
+    assert "others keep adding tags" in error.message
+    assert error.hint

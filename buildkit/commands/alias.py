@@ -57,7 +57,10 @@ def hosts(given: Sequence[str], known: Iterable[str]) -> tuple[str, ...]:
     on_record = tuple(dict.fromkeys(known))
     for host in on_record if given else ():
         if host not in given:
-            console.say(f"{host} is left as it is: `--registry` does not name it", fg="yellow")
+            console.say(
+                f"{host} is left as it is: `--registry`, or BUILDKIT_REGISTRY, does not name it",
+                fg="yellow",
+            )
     return tuple(given) or on_record
 
 

@@ -49,11 +49,12 @@ class Past:
     """What the ledger knows of a repository in one registry, when it is asked where aliases belong.
 
     By alias: `held` are the exact tags that it must not be at, `last` is the digest that it was
-    last moved to.
+    last moved to. `published` are the digests of all images that were ever put there.
     """
 
     held: Mapping[str, frozenset[str]]
     last: Mapping[str, str]
+    published: frozenset[str] = frozenset()
 
 
 def images(releases: Iterable[Release]) -> Iterator[tuple[Release, Image]]:
@@ -184,6 +185,11 @@ def past(releases: Iterable[Release], host: str, repository: str) -> Past:
     return Past(
         held={alias: each.held for alias, each in trails.items()},
         last={alias: each.stops[-1].digest for alias, each in trails.items()},
+        published=frozenset(
+            image.digest
+            for _, image in images(records)
+            if image.repository == repository and host in image.hosts
+        ),
     )
 
 
