@@ -138,7 +138,7 @@ def speed() -> float:
                     version=names[0] or None,
                     python=entry.python,
                     device=entry.device,
-                    purpose=entry.purpose,
+                    purpose=None if entry.purpose == facts.ANY else entry.purpose,
                     base_framework=next(iter(entry.bases), None),
                 )
             )
