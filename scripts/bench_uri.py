@@ -29,6 +29,8 @@ ATTEMPTS = 2
 SDK_RUNS = 7
 RUNS = 21
 SECOND = 1.0
+TURN = 0.1
+"""Seconds of lookups at a time."""
 BY_THE_SDK = 1 / 30
 BY_PYTHON = 6
 LOOKUPS = 50_000
@@ -76,6 +78,7 @@ def measure(sdk: str) -> tuple[list[str], bool]:
             for each in (bare, aws, own, *((theirs,) if number < SDK_RUNS else ())):
                 each.run()
         api = [float(Command([here, "-c", API], Path(folder), env).run()) for _ in range(RUNS)]
+    lookups = [LOOKUPS / speed() for _ in range(RUNS)]
     lines = [f"bare Python {bare.median * 1000:.0f} ms, the SDK {theirs.median * 1000:.0f} ms"]
     good = [
         judge(lines, f"{name}, by bare Python", each.by(bare), BY_PYTHON)
@@ -86,7 +89,12 @@ def measure(sdk: str) -> tuple[list[str], bool]:
         judge(
             lines, "seconds of the import of the API", (statistics.median(api), min(api)), IMPORT
         ),
-        judge(lines, "seconds of 50,000 lookups in a process", (LOOKUPS / speed(),), SECOND),
+        judge(
+            lines,
+            "seconds of 50,000 lookups in a process",
+            (statistics.median(lookups), min(lookups)),
+            SECOND,
+        ),
     ]
     return lines, all(good)
 
@@ -138,12 +146,12 @@ def speed() -> float:
                     version=names[0] or None,
                     python=entry.python,
                     device=entry.device,
-                    purpose=entry.purpose,
+                    purpose=None if entry.purpose == facts.ANY else entry.purpose,
                     base_framework=next(iter(entry.bases), None),
                 )
             )
     count, start = 0, time.perf_counter()
-    while time.perf_counter() - start < SECOND:
+    while time.perf_counter() - start < TURN:
         for query in queries:
             look_up(query)
         count += len(queries)
