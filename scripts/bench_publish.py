@@ -1,9 +1,8 @@
 """`make bench-publish`: publishing against `docker push`, one image after another.
 
 Twelve real images that share layers, into empty registries, in turns: on this machine, where
-processors are the limit, and as far away as a registry mostly is; then the
-bytes that were sent for the layers there are; then 48 images of which nothing is new, in two
-registries.
+processors are the limit, and as far away as a registry mostly is; then the bytes that were sent for
+the layers there are; then 48 images of which nothing is new, in two registries.
 """
 
 from __future__ import annotations
