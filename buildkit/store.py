@@ -111,7 +111,7 @@ class Store:
             if os.access(f"{folder}/{name}", os.R_OK):
                 return _Files(folder=folder)
             readers = _Readers(sandbox=self.sandbox, folder=folder)
-            with suppress(ToolError), readers.open(image, name):
+            with suppress(ToolError, *BROKEN), readers.open(image, name):
                 return readers
             readers.close()
         return None
