@@ -72,13 +72,9 @@ def another_engine(
 
     `data` is where it keeps images, instead of a folder of its own.
     """
-    first = private_engine(local)
-    cache = Path(tempfile.mkdtemp(prefix="bk."))  # short: sockets are below it
-    engine = Engine(cache=cache, store=store)
+    engine = Engine(cache=engine_folder(local), store=store)
+    cache = engine.cache
     try:
-        for name in ("engine/prefix", "bases"):
-            if (source := first.parent / name).is_dir():
-                shutil.copytree(source, cache / name, symlinks=True, copy_function=_link)
         if data is not None:
             engine.state.mkdir(exist_ok=True)
             (engine.state / "data").symlink_to(data)
@@ -89,6 +85,17 @@ def another_engine(
     finally:
         engine.down()
         shutil.rmtree(cache)
+
+
+def engine_folder(local: Local, fits: Callable[[Path], bool] = lambda _: True) -> Path:
+    """A new folder, of a name that `fits`, with the packages and bases of the first engine."""
+    first = private_engine(local)
+    while not fits(cache := Path(tempfile.mkdtemp(prefix="bk."))):  # short: sockets are below it
+        cache.rmdir()
+    for name in ("engine/prefix", "bases"):
+        if (source := first.parent / name).is_dir():
+            shutil.copytree(source, cache / name, symlinks=True, copy_function=_link)
+    return cache
 
 
 @contextmanager
