@@ -20,6 +20,7 @@ from buildkit import (
     scratch,
     stock,
 )
+from buildkit.errors import BuildkitError, UnavailableError, together
 from buildkit.export import Spool
 from buildkit.packing import Packing
 from buildkit.places import Api
@@ -75,10 +76,16 @@ def to(
     """Have logins that the registries take, before anything is built.
 
     `targets` are all of images.toml: what a repository should be depends on all that it holds.
-    Raises UsageError if no registry is named, ConfigError if ECR could not keep a repository so,
-    ToolError if a registry gives or takes no login.
+    Of several registries one that does not answer now is left out, and told: each image fails to be
+    published there. Raises UsageError if no registry is named, ConfigError if ECR could not keep a
+    repository so, ToolError if a registry gives or takes no login, or none answers.
     """
-    reached = _reach(config, places.places(config.registry, hosts), targets)
+    reached, failed = _reach(config, places.places(config.registry, hosts), targets)
+    absent = {host: error for host, error in failed.items() if isinstance(error, UnavailableError)}
+    if not reached or len(absent) < len(failed):
+        raise _refusal(failed, len(reached))
+    for host in absent:
+        console.say(f"{host} does not answer: nothing is published there now", fg="yellow")
     sisters = tuple(dict.fromkeys(target.repository for target in targets))
     with scratch.folder() as folder, closing(Store(sandbox=engine)) as store:
         yield Delivery(
@@ -92,6 +99,7 @@ def to(
                     )
                     for each in reached
                 ],
+                absent=absent,
                 packer=Packing(store=store, spool=Spool(engine=engine, folder=folder)),
             ),
             registries=[each.registry for each in reached],
@@ -121,9 +129,12 @@ def reach(
 ) -> tuple[Reached, ...]:
     """Registries as images.toml has them, if it does; `targets` are all of it.
 
-    Raises the errors of `to`.
+    Raises the errors of `to`, also if one of several does not answer.
     """
-    return _reach(config, [_place(config.registry, host) for host in hosts], targets)
+    reached, failed = _reach(config, [_place(config.registry, host) for host in hosts], targets)
+    if failed:
+        raise _refusal(failed, len(reached))
+    return reached
 
 
 def _written(options: RegistryTable) -> dict[str, Place]:
@@ -141,20 +152,41 @@ def _registry(place: Place) -> Registry:
 
 def _reach(
     config: Config, found: Sequence[Place], targets: Sequence[Target]
-) -> tuple[Reached, ...]:
+) -> tuple[tuple[Reached, ...], Mapping[str, BuildkitError]]:
+    """The registries that answer and take our login, and why the others, by host, do not."""
     ours = any(each.api is Api.ECR for each in found)
     kept = {each.name: each for each in stock.wanted(config, targets)} if ours else {}
     registries = [_registry(each) for each in found]
     with ThreadPoolExecutor(max_workers=max(1, len(registries))) as pool:
-        list(pool.map(Registry.check, registries))
+        errors = list(pool.map(_check, registries))
     table = config.registry.repositories
-    return tuple(
+    reached = tuple(
         Reached(
             registry=registry,
             have_repository=_Repositories(place=place, kept=kept, table=table).have,
         )
-        for place, registry in zip(found, registries, strict=True)
+        for place, registry, error in zip(found, registries, errors, strict=True)
+        if error is None
     )
+    failed = {
+        place.host: error for place, error in zip(found, errors, strict=True) if error is not None
+    }
+    return reached, failed
+
+
+def _check(registry: Registry) -> BuildkitError | None:
+    try:
+        registry.check()
+    except BuildkitError as error:
+        return error
+    return None
+
+
+def _refusal(failed: Mapping[str, BuildkitError], others: int) -> BuildkitError:
+    """Nothing has been sent yet: all that is wrong is told at once."""
+    errors = [*failed.values()]
+    of = len(errors) + others
+    return errors[0] if of == 1 else together(errors, of, "nothing was sent anywhere")
 
 
 @dataclass(kw_only=True)

@@ -15,7 +15,7 @@ import boto3
 import botocore.exceptions
 from botocore.config import Config
 
-from buildkit.errors import ToolError
+from buildkit.errors import ToolError, UnavailableError
 from buildkit.model import Login
 from buildkit.places import Api
 
@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 
     from buildkit.places import Place
 
+AWAY = (
+    botocore.exceptions.EndpointConnectionError,
+    botocore.exceptions.ConnectTimeoutError,
+    botocore.exceptions.ReadTimeoutError,
+    botocore.exceptions.ConnectionClosedError,
+)
+"""What boto3 raises, after its own attempts, where nobody answers."""
+SERVERS_FAULT = 500
+"""The least status of an answer that is AWS's own trouble."""
 LIMITS = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 5})
 """Seconds of each attempt: with boto3's own 60 a silent host costs five minutes."""
 
@@ -81,7 +90,13 @@ def translated(doing: str) -> Iterator[None]:
             f"{doing}: no region", hint="set `region` below `[registry]`, or AWS_REGION"
         ) from error
     except botocore.exceptions.ClientError as error:
-        raise ToolError(f"{doing}: {error}", hint=_hint(error)) from error
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        kind = UnavailableError if status >= SERVERS_FAULT else ToolError
+        raise kind(f"{doing}: {error}", hint=_hint(error)) from error
+    except AWAY as error:
+        raise UnavailableError(
+            f"{doing}: {error}", hint="check the network and AWS_ENDPOINT_URL"
+        ) from error
     except (botocore.exceptions.BotoCoreError, ValueError) as error:
         raise ToolError(
             f"{doing}: {error}", hint="check the network and AWS_ENDPOINT_URL"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 
 class Exit(IntEnum):
@@ -67,6 +70,10 @@ class ToolError(BuildkitError):
     code = Exit.TOOL
 
 
+class UnavailableError(ToolError):
+    """A registry or AWS does not answer now, and may later."""
+
+
 class ContractError(BuildkitError):
     """An image breaks the SageMaker contract."""
 
@@ -79,6 +86,22 @@ def bug(error: Exception) -> BuildkitError:
         f"this is a bug in buildkit: {type(error).__name__}: {error}",
         hint="report it with the output of the same command under BUILDKIT_TRACEBACK=1",
     )
+
+
+def together(errors: Sequence[BuildkitError], of: int, others: str) -> ToolError:
+    """What failed in some of `of` registries, as one error; `others` says what of the rest."""
+    return ToolError(
+        f"{len(errors)} of {of} registries failed: "
+        + "; ".join(error.message for error in errors)
+        + (f"; {others}" if others else ""),
+        hint="; ".join(dict.fromkeys(error.hint for error in errors if error.hint)),
+    )
+
+
+def ending(places: Iterable[str]) -> str:
+    """The ending that names what did not fail, if anything did not."""
+    named = ", ".join(places)
+    return f"done: {named}" if named else ""
 
 
 def worst(codes: list[Exit]) -> Exit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from buildkit import config, matrix, records
+from buildkit import config, matrix, records, stock
 from buildkit.errors import ToolError
 
 if TYPE_CHECKING:
@@ -53,8 +53,10 @@ class Project:
 def read(file: Path, dist: Path | None, *, alone: bool = False) -> Project:
     """Read images.toml; `alone`, as if there were no environment. Raises ConfigError."""
     found = config.read(file, alone=alone)
+    targets = matrix.expand(found)
+    stock.check(found, targets)
     return Project(
         config=found,
-        targets=matrix.expand(found),
+        targets=targets,
         records=records.Records(folder=dist or found.folder / "dist"),
     )

@@ -8,11 +8,11 @@ image is never moved.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from buildkit import console
-from buildkit.errors import BuildkitError, ToolError
+from buildkit.errors import BuildkitError, ToolError, UnavailableError, ending, together
 from buildkit.model import Location, Published
 from buildkit.registry.manifests import refusals
 
@@ -66,8 +66,11 @@ class Destination:
 
 @dataclass(frozen=True, kw_only=True)
 class Publisher:
+    """`absent` are registries that did not answer when the run began, by host, and why."""
+
     destinations: Sequence[Destination]
     packer: Packer
+    absent: Mapping[str, BuildkitError] = field(default_factory=dict)
 
     def publish(self, verified: Verified) -> Published:
         """Have the image in every registry under its tag, sending only what is missing.
@@ -76,7 +79,10 @@ class Publisher:
         some registries failed, which are named, while the others have the image.
         """
         built, target = verified.built, verified.built.target
-        found = self._everywhere(self.destinations, lambda each: _look(each, built), sends=False)
+        found, failed = _everywhere(self.destinations, lambda each: _look(each, built))
+        if not all(isinstance(error, UnavailableError) for error in failed.values()):
+            raise self._partly(failed, "nothing was sent anywhere")
+        failed = {**self.absent, **failed}
         lacking = [each for each, manifest in found.items() if manifest is None]
         there = [manifest for manifest in found.values() if manifest is not None]
         if lacking:
@@ -87,8 +93,12 @@ class Publisher:
                         f"{', '.join(differing)} in another: another engine has compressed it",
                         hint="publish from where it was published before, or raise the revision",
                     )
-                self._everywhere(lacking, lambda each: _push(each, packed, built), sends=True)
+                _, more = _everywhere(lacking, lambda each: _push(each, packed, built))
+            failed |= more
             there = [packed.manifest]
+        if failed:
+            hosts = (each.registry.host for each in found)
+            raise self._partly(failed, ending(host for host in hosts if host not in failed))
         return Published(
             verified=verified,
             digest=there[0].digest,
@@ -98,27 +108,33 @@ class Publisher:
             ),
         )
 
-    def _everywhere(
-        self,
-        destinations: Sequence[Destination],
-        work: Callable[[Destination], Manifest | None],
-        *,
-        sends: bool,
-    ) -> dict[Destination, Manifest | None]:
-        """Work in all registries side by side. One that fails does not stop the others."""
-        with ThreadPoolExecutor(max_workers=max(1, len(destinations))) as pool:
-            begun = {each: pool.submit(work, each) for each in destinations}
-        failed = {
-            each.registry.host: error
-            for each, future in begun.items()
-            if (error := future.exception()) is not None
-        }
-        for error in failed.values():
-            if not isinstance(error, BuildkitError) or len(destinations) == 1:
-                raise error
-        if failed:
-            raise _partly(failed, [each.registry.host for each in destinations], sends=sends)
-        return {each: future.result() for each, future in begun.items()}
+    def _partly(self, failed: Mapping[str, BuildkitError], others: str) -> BuildkitError:
+        """Some registries failed, of several: which and why, and how it is in the others."""
+        of = len(self.destinations) + len(self.absent)
+        if of == 1:
+            return next(iter(failed.values()))
+        named = [
+            ToolError(f"{host}: {error.message}", hint=error.hint) for host, error in failed.items()
+        ]
+        return together(named, of, others)
+
+
+def _everywhere(
+    destinations: Sequence[Destination], work: Callable[[Destination], Manifest | None]
+) -> tuple[dict[Destination, Manifest | None], dict[str, BuildkitError]]:
+    """Work in all registries side by side: what came of it, and by host what failed.
+
+    One that fails does not stop the others.
+    """
+    with ThreadPoolExecutor(max_workers=max(1, len(destinations))) as pool:
+        begun = {each: pool.submit(work, each) for each in destinations}
+    found, failed = {}, {}
+    for each, future in begun.items():
+        try:
+            found[each] = future.result()
+        except BuildkitError as error:
+            failed[each.registry.host] = error
+    return found, failed
 
 
 def _look(there: Destination, built: Built) -> Manifest | None:
@@ -221,19 +237,6 @@ def _refuse_unfit(there: Destination, target: Target, manifest: Manifest) -> Non
             f"SageMaker would refuse `{_uri(there, target)}` (contract IMG-02): {'; '.join(wrong)}",
             hint="build it with `buildkit build`, which makes a manifest that it takes",
         )
-
-
-def _partly(failed: Mapping[str, BaseException], hosts: Sequence[str], *, sends: bool) -> ToolError:
-    """Several registries: which failed and why, and which have the image."""
-    done = ", ".join(host for host in hosts if host not in failed)
-    ending = "; nothing was sent anywhere" if not sends else f"; done: {done}" if done else ""
-    errors = [error for error in failed.values() if isinstance(error, BuildkitError)]
-    return ToolError(
-        f"{len(failed)} of {len(hosts)} registries failed: "
-        + "; ".join(f"{host}: {error}" for host, error in failed.items())
-        + ending,
-        hint="; ".join(dict.fromkeys(error.hint for error in errors if error.hint)),
-    )
 
 
 def _uri(there: Destination, target: Target) -> str:

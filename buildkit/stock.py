@@ -9,6 +9,7 @@ from buildkit import config as config_module
 from buildkit import repositories
 from buildkit.errors import Problem
 from buildkit.families import aliases_of
+from buildkit.hosts import ECR_HOST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from buildkit.repositories import Wanted
 
 KEPT = ("registry", "repositories")
+
+
+def check(config: Config, targets: Sequence[Target]) -> None:
+    """Raise ConfigError if images.toml names a registry of ECR, which could not keep its images."""
+    named = (config.registry, *config.registry.copies)
+    by_parts = config.registry.account and config.registry.region
+    if by_parts or any(ECR_HOST.match(each.host or "") for each in named):
+        wanted(config, targets)
 
 
 def wanted(config: Config, targets: Sequence[Target]) -> tuple[Wanted, ...]:

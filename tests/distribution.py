@@ -10,7 +10,8 @@ import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from buildkit.registry.client import Registry
+from buildkit.registry import referrers
+from buildkit.registry.client import Registry, pull
 from buildkit.registry.manifests import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, Manifest
 from buildkit.registry.wire import Wire
 from tests.registry_server import RegistryServer, digest
@@ -96,3 +97,13 @@ def layer(files: Mapping[str, str | None]) -> bytes:
 
 def _descriptor(media_type: str, content: bytes) -> dict[str, object]:
     return {"mediaType": media_type, "digest": digest(content), "size": len(content)}
+
+
+def listed(registry: Registry, repository: str, digest: str) -> tuple[Mapping[str, Any], ...]:
+    """The descriptors of what lies beside an image, from whichever list the registry has."""
+    path = f"{repository}/referrers/{digest}"
+    answer = registry.ask("GET", path, scope=pull(repository), absent=(404,))
+    if answer is not None:
+        return tuple(answer.json()["manifests"])
+    index = registry.manifest(repository, referrers.tag_of(digest))
+    return tuple(index.document["manifests"]) if index else ()

@@ -95,6 +95,16 @@ def test_a_tag_is_held_back_also_if_the_alias_came_there_unrecorded() -> None:
     assert history.held(records, HOST, "demo", "latest") == {TWO}
 
 
+def test_what_an_alias_never_was_at_is_held_back_as_well_when_it_goes_back() -> None:
+    """Else the next publication, of nothing new, would move it there: 1.5 is newer than 1.0."""
+    backport = release(image("1.5", "5"))
+    records = (*PUBLISHED, backport, back("3", "1", "1.0"))
+    found = history.held(records, HOST, "demo", "latest")
+    assert found == {TWO, THREE, "1.5-cpu-py311"}
+    later = release(image("1.6", "6"), moves=[move("1", "6", "1.6")])
+    assert "1.6-cpu-py311" not in history.held((*records, later), HOST, "demo", "latest")
+
+
 def test_other_registries_repositories_and_aliases_do_not_count() -> None:
     rolled = back("3", "2", "2.0")
     records = (*PUBLISHED, rolled)

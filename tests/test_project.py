@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildkit import project, records
-from buildkit.errors import ToolError
+from buildkit.errors import ConfigError, ToolError
 from buildkit.model import Status, Verified
 from tests import fakes
 from tests.projects import MINIMAL
@@ -96,3 +96,39 @@ def test_a_report_that_failed_or_is_of_another_image_makes_nothing_verified(
     path.write_text(path.read_text().replace('"pass"', '"fail"'))
     with pytest.raises(ToolError, match="its report has not passed"):
         left.verified(target)
+
+
+IN_ECR = """
+[registry]
+{where}
+aliases = ["{{major}}.{{minor}}-{{device}}", "{{major}}-{{device}}", "latest-{{device}}"]
+
+[image.demo]
+versions = ["1.0.0", "1.1.0"]
+tag = "{{version}}-{{device}}"
+base = "python:{{python}}-slim"
+"""
+"""ECR takes five filters, and the aliases of two minor versions need six."""
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        'account = "123456789012"\nregion = "eu-west-1"',
+        'host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"',
+        'host = "r.example"\ncopies = [{host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"}]',
+    ],
+)
+def test_aliases_that_ecr_cannot_have_are_told_when_the_file_is_read(
+    tmp_path: Path, where: str
+) -> None:
+    (tmp_path / "images.toml").write_text(IN_ECR.format(where=where))
+    with pytest.raises(ConfigError) as caught:
+        project.read(tmp_path / "images.toml", None)
+    assert "the aliases need 6 filters" in (caught.value.details or "")
+
+
+@pytest.mark.parametrize("where", ["", 'host = "r.example"', 'region = "eu-west-1"'])
+def test_other_registries_have_any_aliases(tmp_path: Path, where: str) -> None:
+    (tmp_path / "images.toml").write_text(IN_ECR.format(where=where))
+    assert len(project.read(tmp_path / "images.toml", None).targets) == 2

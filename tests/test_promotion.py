@@ -14,12 +14,11 @@ from buildkit.errors import Exit, ToolError
 from buildkit.model import Location, Published
 from buildkit.pipeline import Outcome
 from buildkit.project import read
-from buildkit.registry import referrers
 from buildkit.releases import history, ledger
 from buildkit.releases.attach import RELEASE, REPORT
 from buildkit.releases.record import Action, Move
 from tests import fakes, projects
-from tests.distribution import Distribution, layer
+from tests.distribution import Distribution, layer, listed
 from tests.registry_server import Fault, answers, running
 from tests.releases import image, release
 
@@ -287,7 +286,7 @@ def test_an_image_is_copied_to_another_repository(
                 if digest in each.blobs["demo"]
             }.items()
         )
-        (record,) = referrers.listed(each.registry, "production/demo", world.digest("2.0"))
+        (record,) = listed(each.registry, "production/demo", world.digest("2.0"))
         assert record["artifactType"] == RELEASE
     last = world.book.read()[-1]
     assert (last.action, last.moves) == (Action.PROMOTE, ())
@@ -333,7 +332,7 @@ def test_a_copy_that_failed_in_one_registry_is_finished_by_the_same_command(
     assert world.at("production/demo:2.0-cpu-py311") == ["2.0", "2.0"]
     assert world.book.read()[-1].images[0].locations == uris
     for each in world.registries:
-        found = referrers.listed(each.registry, "production/demo", world.digest("2.0"))
+        found = listed(each.registry, "production/demo", world.digest("2.0"))
         assert [entry["artifactType"] for entry in found] == [RELEASE]
     before = world.book.path.read_text()
     capsys.readouterr()
@@ -469,8 +468,8 @@ def test_a_publication_is_recorded_beside_the_project_and_beside_the_image(world
     (found,) = last.images
     assert (last.action, found.digest) == (Action.PUBLISH, world.digest("1.0"))
     for each in world.registries:
-        listed = referrers.listed(each.registry, "demo", found.digest)
-        kinds = {entry["artifactType"]: entry["digest"] for entry in listed}
+        entries = listed(each.registry, "demo", found.digest)
+        kinds = {entry["artifactType"]: entry["digest"] for entry in entries}
         assert kinds.keys() == {RELEASE, REPORT}
         blob = json.loads(each.manifests[f"demo:{kinds[RELEASE]}"][1])["layers"][0]["digest"]
         assert each.blobs["demo"][blob].decode() == ledger.text(last)
@@ -494,7 +493,7 @@ def test_a_record_that_cannot_be_attached_is_no_failure(world: World, capsys: Ca
     said = capsys.readouterr().err
     assert f"its record is not beside it in {one.host}/demo" in said
     assert "405" in said
-    assert len(referrers.listed(two.registry, "demo", world.digest("1.0"))) == 2
+    assert len(listed(two.registry, "demo", world.digest("1.0"))) == 2
     assert world.book.read()[-1].images[0].hosts == (one.host, two.host)
 
 

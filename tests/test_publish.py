@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkit.errors import ToolError
+from buildkit.errors import ToolError, UnavailableError
 from buildkit.model import Location
 from buildkit.publish import Destination, Publisher
 from buildkit.registry.manifests import Manifest, refusals
@@ -118,6 +118,26 @@ def test_a_registry_that_fails_does_not_stop_the_others() -> None:
         publisher(full, well)[0].publish(verified())
     assert caught.value.hint == "make room"
     assert well.manifests[TAG] == GOOD
+
+
+def test_a_registry_that_does_not_answer_does_not_stop_the_others() -> None:
+    def silent(_repository: str, _reference: str) -> Manifest | None:
+        raise UnavailableError("it does not answer", hint="wait")
+
+    down, well = fakes.FakeRegistry(host="one"), fakes.FakeRegistry(host="two")
+    down.manifest = silent  # type: ignore[assignment,method-assign]
+    with pytest.raises(ToolError, match="one: it does not answer; done: two"):
+        publisher(down, well)[0].publish(verified())
+    assert well.manifests[TAG] == GOOD
+
+
+def test_a_registry_that_was_away_when_the_run_began_is_named_for_each_image() -> None:
+    well = fakes.FakeRegistry(host="two")
+    absent = {"one": UnavailableError("it does not answer", hint="wait")}
+    this = dataclasses.replace(publisher(well)[0], absent=absent)
+    with pytest.raises(ToolError, match="1 of 2 registries failed: one: .*; done: two") as caught:
+        this.publish(verified())
+    assert (caught.value.hint, well.manifests[TAG]) == ("wait", GOOD)
 
 
 def test_registries_never_hold_different_manifests_of_one_image() -> None:

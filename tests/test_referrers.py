@@ -8,7 +8,7 @@ import pytest
 from buildkit.errors import ToolError
 from buildkit.registry import referrers
 from buildkit.registry.referrers import Artifact
-from tests.distribution import Distribution, layer
+from tests.distribution import Distribution, layer, listed
 from tests.registry_server import digest as sha256
 from tests.registry_server import running
 
@@ -42,7 +42,7 @@ def test_artifacts_are_listed_and_the_image_stays_as_it_is(there: Distribution) 
     subject = image(there)
     before = dict(there.manifests)
     digests = [*referrers.attach(there.registry, "demo", subject, [ONE, TWO])]
-    found = referrers.listed(there.registry, "demo", subject.digest)
+    found = listed(there.registry, "demo", subject.digest)
     assert [each["digest"] for each in found] == digests
     assert [each["artifactType"] for each in found] == [ONE.kind, TWO.kind]
     assert before.items() <= there.manifests.items()
@@ -77,7 +77,7 @@ def test_an_artifact_is_listed_once(there: Distribution) -> None:
     subject = image(there)
     for _ in range(2):
         referrers.attach(there.registry, "demo", subject, [ONE])
-    assert len(referrers.listed(there.registry, "demo", subject.digest)) == 1
+    assert len(listed(there.registry, "demo", subject.digest)) == 1
 
 
 def test_what_others_have_listed_stays(plain: Distribution) -> None:
@@ -116,7 +116,7 @@ def test_what_another_writer_overwrites_is_added_again(plain: Distribution) -> N
 
     plain.on_put = overwrite
     (ours,) = referrers.attach(plain.registry, "demo", subject, [ONE])
-    found = referrers.listed(plain.registry, "demo", subject.digest)
+    found = listed(plain.registry, "demo", subject.digest)
     assert [each["digest"] for each in found] == [theirs["digest"], ours]
 
 
@@ -130,4 +130,4 @@ def test_another_thing_under_the_tag_of_the_list_is_left(plain: Distribution) ->
 
 
 def test_nothing_is_listed_of_an_image_without_artifacts(there: Distribution) -> None:
-    assert referrers.listed(there.registry, "demo", image(there).digest) == ()
+    assert listed(there.registry, "demo", image(there).digest) == ()

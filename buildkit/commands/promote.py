@@ -9,7 +9,14 @@ import click
 
 from buildkit import console, delivery, options, pipeline
 from buildkit.commands import alias as aliases
-from buildkit.errors import BuildkitError, NothingSelectedError, ToolError, UsageError
+from buildkit.errors import (
+    BuildkitError,
+    NothingSelectedError,
+    ToolError,
+    UsageError,
+    ending,
+    together,
+)
 from buildkit.project import read as read_project
 from buildkit.releases import attach, copying, history, ledger, make, moves
 from buildkit.releases.commit import commit
@@ -144,15 +151,10 @@ class Promotion:
             images=[copy] if done else [],
         )
         if news:
-            self.book.append(release)
             attach.attach(release, {}, news)
+            self.book.append(release)
         if errors:
-            raise ToolError(
-                f"{len(errors)} of {len(reached)} registries failed: "
-                + "; ".join(error.message for error in errors)
-                + (f"; done: {', '.join(done)}" if done else ""),
-                hint="; ".join(dict.fromkeys(each.hint for each in errors if each.hint)),
-            )
+            raise together(errors, len(reached), ending(done))
         return release
 
 

@@ -87,9 +87,10 @@ def _note(
         images=[make.image(each, _manifest(each, there)) for each in published],
         moves=moves,
     )
-    book.append(release)
     reports = {each.verified.built.target.id: each.verified.report for each in published}
+    # First: what the ledger does not know of is made up for by the next run, this with it.
     attach.attach(release, reports, there.registries)
+    book.append(release)
 
 
 def _manifest(published: Published, there: Delivery) -> Manifest | None:

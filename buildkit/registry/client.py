@@ -150,7 +150,7 @@ class Registry:
                 absent=ABSENT,
             )
             if sent is None:  # an upload that is lost is begun again
-                raise PassingError(ToolError(f"{self.host} lost the upload of {blob.digest}"))
+                raise PassingError(f"{self.host} lost the upload of {blob.digest}")
 
         self.wire.again(whole)
 
@@ -174,18 +174,14 @@ class Registry:
         name = f"{self.host}/{repository}:{reference}"
         if promised and promised != found.digest:
             raise PassingError(
-                ToolError(
-                    f"{self.host} sent a manifest of {repository} that is {found.digest}, not "
-                    f"{promised}",
-                    hint="something between here and the registry changes what it sends",
-                )
+                f"{self.host} sent a manifest of {repository} that is {found.digest}, not "
+                f"{promised}",
+                hint="something between here and the registry changes what it sends",
             )
         try:
             _ = found.document
         except ValueError as error:
-            raise PassingError(
-                ToolError(f"{self.host} sent a manifest of {name} that is not JSON")
-            ) from error
+            raise PassingError(f"{self.host} sent a manifest of {name} that is not JSON") from error
 
 
 class _Body:

@@ -58,10 +58,8 @@ def read(
                     pass
                 if body.digest != digest:
                     raise PassingError(
-                        ToolError(
-                            f"{registry.host} sent {body.digest}, not {digest}",
-                            hint="something between here and the registry changes what it sends",
-                        )
+                        f"{registry.host} sent {body.digest}, not {digest}",
+                        hint="something between here and the registry changes what it sends",
                     )
 
     return registry.wire.again(once)
@@ -73,7 +71,7 @@ def _translated(registry: Registry, digest: str) -> Iterator[None]:
         yield
     except BROKEN as error:
         raise PassingError(
-            ToolError(f"the registry {registry.host} stopped sending {digest}: {error}")
+            f"the registry {registry.host} stopped sending {digest}: {error}"
         ) from error
 
 

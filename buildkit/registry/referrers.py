@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from buildkit.errors import ToolError
-from buildkit.registry.client import Blob, pull, push
+from buildkit.registry.client import Blob, push
 from buildkit.registry.manifests import Manifest, digest_of
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 EMPTY = "application/vnd.oci.empty.v1+json"
 NOTHING = b"{}"
 """The content of what a manifest must have and an artifact has not."""
-UNKNOWN = (400, 404, 405)
-"""What registries answer that have never heard of referrers."""
 ATTEMPTS = 5
 """Others may write the same list: what they overwrite is added again."""
 
@@ -65,20 +63,6 @@ def attach(
     if unlisted:
         _list(registry, repository, subject.digest, unlisted)
     return tuple(each.digest for each in manifests)
-
-
-def listed(registry: Registry, repository: str, digest: str) -> tuple[Descriptor, ...]:
-    """The descriptors of all artifacts beside an image, everybody's."""
-    found: list[Descriptor] = []
-    path = f"{repository}/referrers/{digest}"
-    while path:
-        answer = registry.ask("GET", path, scope=pull(repository), absent=UNKNOWN)
-        if answer is None:
-            index = _index(registry, repository, digest)
-            return tuple(index.get("manifests", ()))
-        found += answer.json().get("manifests", ())
-        path = answer.links.get("next", {}).get("url", "")
-    return tuple(found)
 
 
 def tag_of(digest: str) -> str:

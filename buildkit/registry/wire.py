@@ -18,7 +18,7 @@ import requests
 import tenacity
 
 from buildkit import names
-from buildkit.errors import ToolError
+from buildkit.errors import ToolError, UnavailableError
 from buildkit.registry import signing, words
 from buildkit.registry.sockets import CONNECTIONS, Adapter
 
@@ -43,9 +43,12 @@ CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 class PassingError(Exception):
     """What may be over at the next attempt. `after` is the pause the registry asks for, seconds."""
 
-    def __init__(self, error: ToolError, after: float | None = None) -> None:
-        super().__init__(error.message)
-        self.error = error
+    def __init__(
+        self, message: str, *, hint: str | None = None, after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
         self.after = after
 
 
@@ -87,7 +90,10 @@ class Wire:
                 each.shutdown(socket.SHUT_RDWR)
 
     def again(self, work: Callable[[], Found], attempts: int = ATTEMPTS) -> Found:
-        """Do `work` until it is not disturbed by something passing. Raises ToolError."""
+        """Do `work` until it is not disturbed by something passing.
+
+        Raises UnavailableError when patience ends, and what else `work` raises.
+        """
         patient = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(PassingError),
             stop=tenacity.stop_after_attempt(attempts) | tenacity.stop_when_event_set(self._stop),
@@ -100,7 +106,7 @@ class Wire:
         except PassingError as error:
             if self._stop.is_set():
                 raise StoppedError(f"{self.host}: interrupted") from error
-            raise error.error from error
+            raise UnavailableError(error.message, hint=error.hint) from error
 
     def send(
         self,
@@ -166,11 +172,9 @@ class Wire:
                 ) from error
             except requests.RequestException as error:
                 raise PassingError(
-                    ToolError(
-                        f"the registry {self.host} does not answer: {words.reason(error)}",
-                        hint="check the registry's name and the network, then the same command "
-                        "again: layers that are there are not sent again",
-                    )
+                    f"the registry {self.host} does not answer: {words.reason(error)}",
+                    hint="check the registry's name and the network, then the same command "
+                    "again: layers that are there are not sent again",
                 ) from error
         if own and answer.status_code == requests.codes.unauthorized:
             self._meet(answer, scope)
@@ -216,11 +220,11 @@ class Wire:
                 hint="log in again (`aws sso login`, or `docker login` to another registry); the "
                 "role needs the actions of docs/publish.md",
             )
-        error = ToolError(
-            f"the registry {self.host} answered {status}{said}",
-            hint="the same command again continues: what is in the registry is kept",
-        )
-        return PassingError(error, _asked_pause(answer)) if status in PASSING else error
+        message = f"the registry {self.host} answered {status}{said}"
+        hint = "the same command again continues: what is in the registry is kept"
+        if status in PASSING:
+            return PassingError(message, hint=hint, after=_asked_pause(answer))
+        return ToolError(message, hint=hint)
 
 
 def _pause(state: tenacity.RetryCallState) -> float:

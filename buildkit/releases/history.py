@@ -32,7 +32,8 @@ class Stop:
 class Trail:
     """Where an alias has been in one registry, the oldest first, without what was taken back.
 
-    `held` are the exact tags that it was taken back from.
+    `held` are the exact tags that it was taken back from, and those that it passed over: whatever
+    the repository had on record when it went back, but for what it was at before.
     """
 
     stops: tuple[Stop, ...]
@@ -201,7 +202,13 @@ def trail(releases: Iterable[Release], host: str, repository: str, alias: str) -
     }
     stops: list[Stop] = []
     back: set[str | None] = set()
+    there: set[str | None] = set()
     for release in records:
+        there |= {
+            image.tag
+            for image in release.images
+            if image.repository == repository and host in image.hosts
+        }
         for move in release.moves:
             if (move.host, move.repository, move.alias) != (host, repository, alias):
                 continue
@@ -210,7 +217,8 @@ def trail(releases: Iterable[Release], host: str, repository: str, alias: str) -
             if move.before is not None and not _at(stops, move.before):  # somebody else's doing
                 stops.append(Stop(digest=move.before, tag=tags.get(move.before)))
             if release.action is Action.ROLLBACK:
-                back |= {each.tag for each in _taken_back(stops, move.after)}
+                taken = {each.tag for each in _taken_back(stops, move.after)}
+                back |= taken | (there - {each.tag for each in stops})
             if not _at(stops, move.after):
                 stops.append(Stop(digest=move.after, tag=move.tag))
             back.discard(move.tag)

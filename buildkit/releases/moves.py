@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from buildkit.errors import ToolError
+from buildkit.errors import ToolError, ending, together
 from buildkit.releases.record import Move
 
 if TYPE_CHECKING:
@@ -117,10 +117,4 @@ def failure(moves: Moves, wanted: Sequence[Aim]) -> ToolError | None:
     """What did not move, in one error; None if all did."""
     if not moves.errors:
         return None
-    done = [each.host for each in moves.done]
-    return ToolError(
-        f"{len(moves.errors)} of {len(wanted)} registries failed: "
-        + "; ".join(error.message for error in moves.errors)
-        + (f"; done: {', '.join(done)}" if done else ""),
-        hint="; ".join(dict.fromkeys(error.hint for error in moves.errors if error.hint)),
-    )
+    return together(moves.errors, len(wanted), ending(each.host for each in moves.done))

@@ -20,21 +20,26 @@ HOSTS = Path("/etc/hosts")
 
 
 @contextmanager
-def ecr_under(local: Local, folder: Path, *hosts: str) -> Iterator[Local]:
+def ecr_under(
+    local: Local, folder: Path, *hosts: str, away: tuple[str, ...] = ()
+) -> Iterator[Local]:
     """The tool's environment of a user of ECR, whose registries of these names are all one.
 
-    Port 443 and the file of host names are the machine's: others wait.
+    Those that are `away` have no address until `names` gives them one. Port 443 and the file of
+    host names are the machine's: others wait.
     """
     with Path(__file__).open() as alone:
         fcntl.flock(alone, fcntl.LOCK_EX)
-        with _ecr_under(local, folder, hosts) as found:
+        with _ecr_under(local, folder, hosts, away) as found:
             yield found
 
 
 @contextmanager
-def _ecr_under(local: Local, folder: Path, hosts: tuple[str, ...]) -> Iterator[Local]:
+def _ecr_under(
+    local: Local, folder: Path, hosts: tuple[str, ...], away: tuple[str, ...]
+) -> Iterator[Local]:
     authority = private_engine(local) / "ca"
-    leaf, key = certificate(authority, folder, *(f"DNS:{host}" for host in hosts))
+    leaf, key = certificate(authority, folder, *(f"DNS:{host}" for host in (*hosts, *away)))
     state = str(folder / "ecr")
     try:
         lines = script("registry", "up", "--state", state, "--tls-cert", str(leaf),
@@ -49,7 +54,7 @@ def _ecr_under(local: Local, folder: Path, hosts: tuple[str, ...]) -> Iterator[L
             "NO_PROXY": "*",
             "no_proxy": "*",
         }
-        with _names(local, *hosts) as address, relay("127.0.0.2:443", host=address, port=443):
+        with names(local, *hosts) as address, relay("127.0.0.2:443", host=address, port=443):
             yield replace(local, env=env)
     finally:
         script("registry", "down", "--state", state)
@@ -62,7 +67,7 @@ def pull(local: Local, host: str) -> str:
 
 
 @contextmanager
-def _names(local: Local, *hosts: str) -> Iterator[str]:
+def names(local: Local, *hosts: str) -> Iterator[str]:
     """ECR's names lead to the engine's own bridge, not to 127.0.0.1: of registries on 127.0.0.0/8
     Docker verifies no certificate."""
     address = gateway(local)

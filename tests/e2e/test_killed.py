@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from buildkit.releases.attach import RELEASE, REPORT
 from tests.e2e.fault_relay import FaultRelay
 from tests.e2e.parts import wait_until
 from tests.e2e.real import Local, Project, make_project
@@ -112,6 +113,12 @@ def on_record(project: Project, registry: FaultRelay) -> dict[str, str]:
     }
 
 
+def beside(local: Local, repository: str, digest: str) -> set[str]:
+    """The types of the artifacts that are listed beside an image."""
+    found = local.manifest(repository, digest.replace(":", "-"))
+    return {each["artifactType"] for each in found[2]["manifests"]} if found else set()
+
+
 def told(registries: tuple[FaultRelay, ...]) -> str:
     return " and ".join(f"{len(tags(each))} of {VERSIONS + 2} tags" for each in registries)
 
@@ -164,4 +171,6 @@ def test_killed_at_any_moment(  # noqa: PLR0917 - pytest's own way
             served = local.manifest(f"{registry.prefix}{tested.name}", tag)
             assert served is not None
             assert served[1] == digest
+        for digest in ours.values():
+            assert beside(local, f"{registry.prefix}{tested.name}", digest) == {RELEASE, REPORT}
     assert list(scratch.iterdir()) == []  # what the killed run left went with the next

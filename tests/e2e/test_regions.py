@@ -10,7 +10,7 @@ import boto3
 import pytest
 import requests
 
-from tests.e2e.ecr_under import ecr_under
+from tests.e2e.ecr_under import ecr_under, names
 from tests.e2e.real import EVERY_TYPE, IMAGES
 
 if TYPE_CHECKING:
@@ -112,3 +112,26 @@ def test_a_region_without_a_login_is_named_before_anything_is_sent(
     assert done.code == 5
     assert BEIJING in done.stderr
     assert digest(ecr, VIRGINIA, project.name, "1.0.0-cpu-py311") is None
+
+
+def test_a_region_that_does_not_answer_does_not_stop_the_others(
+    local: Local, project: Project, tmp_path: Path
+) -> None:
+    project.write(PLACES + FIRST)
+    name, folder = project.name, project.folder
+    with ecr_under(local, tmp_path, VIRGINIA, FRANKFURT, away=(BEIJING,)) as ecr:
+        done = ecr.buildkit("build", "--all", "--push", folder=folder)
+        assert done.code == 5
+        assert f"{BEIJING} does not answer: nothing is published there now" in done.stderr
+        assert f"1 of 3 registries failed: {BEIJING}: " in done.stderr
+        assert f"done: {VIRGINIA}, {FRANKFURT}" in done.stderr
+        assert digest(ecr, VIRGINIA, name, "1.0.0-cpu-py311") is not None
+        assert digest(ecr, FRANKFURT, name, "latest-cpu-py311") is None
+        with names(local, BEIJING):
+            again = ecr.buildkit("build", "--all", "--push", "--json", folder=folder)
+            assert again.code == 0, again.stderr
+            assert len(again.json["targets"][0]["locations"]) == 3
+            for host in HOSTS:
+                first = digest(ecr, host, name, "1.0.0-cpu-py311")
+                assert first is not None
+                assert digest(ecr, host, name, "latest-cpu-py311") == first
