@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,11 +51,13 @@ def beside(logins: Mapping[str, Login]) -> Iterator[Mapping[str, str]]:
 def of(host: str) -> Login | None:
     """The user's own login to a registry, from docker's configuration or its credential helpers.
 
-    Raises ToolError if a helper fails.
+    Raises ToolError if a helper fails, or the configuration is damaged.
     """
     try:
-        found = auth.load_config(str(_folder() / FILE)).resolve_authconfig(host)
-    except (DockerException, OSError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a helper that is missing: the error says so
+            found = auth.load_config(str(_folder() / FILE)).resolve_authconfig(host)
+    except (DockerException, OSError, ValueError, TypeError, AttributeError) as error:
         raise ToolError(
             f"docker's login to {host} cannot be had: {error}", hint=f"`docker login {host}`"
         ) from error

@@ -13,6 +13,7 @@ COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 REPOSITORY = re.compile(rf"{COMPONENT}(?:/{COMPONENT})*")
 HOST = r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*)(?::[0-9]+)?"
+LAST_PORT = 65535
 ACCOUNT = re.compile(r"[0-9]{12}")
 REGION = re.compile(r"[a-z]{2}[a-z-]*-[0-9]{1,2}")
 REFERENCE = re.compile(
@@ -57,14 +58,17 @@ def repository(text: str) -> str:
 
 def host(text: str) -> str:
     what = "the host name of a registry, such as `123456789012.dkr.ecr.eu-west-1.amazonaws.com`"
-    return full(re.compile(HOST), what, text)
+    port = full(re.compile(HOST), what, text).partition(":")[2]
+    if port and int(port) > LAST_PORT:
+        raise ValueError(f"{text!r} is not {what}: ports end at {LAST_PORT}")
+    return text
 
 
 def is_loopback(registry: str) -> bool:
     """Whether a registry's host is this machine: there, and only there, plain HTTP is spoken."""
-    name = registry.removeprefix("[").rpartition(":")[0] or registry
+    name = registry.partition(":")[0]
     try:
-        return ipaddress.ip_address(name.rstrip("]")).is_loopback
+        return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return name == "localhost"
 

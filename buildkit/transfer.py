@@ -22,8 +22,6 @@ SIDE_BY_SIDE = 4
 PROGRESS_SECONDS = 10
 WORTH_A_SEARCH = 1_000_000
 """Bytes of a blob from which on it is cheaper to ask all sisters for it than to send it."""
-WORTH_TELLING = 10_000_000
-"""Bytes of a layer whose end is told."""
 
 
 @dataclass(kw_only=True)
@@ -36,7 +34,6 @@ class Transfer:
 
     registry: Registry
     sisters: Sequence[str] = ()
-    sent: int = 0
     _holders: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     _locks: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -57,8 +54,6 @@ class Transfer:
                 return
             if not self._there(repository, blob, holders):
                 self.registry.upload(repository, blob, self._teller(blob, subject))
-                with self._lock:
-                    self.sent += blob.size
             holders.append(repository)
 
     def _there(self, repository: str, blob: Blob, holders: Sequence[str]) -> bool:
@@ -88,7 +83,7 @@ class Transfer:
             nonlocal said
             now = time.monotonic()
             speed = sent / max(now - began, 0.001) / 1e6
-            if sent == blob.size and blob.size >= WORTH_TELLING:
+            if sent == blob.size and blob.is_large:
                 console.step(subject, f"{name}: {sent / 1e6:.0f} MB, {speed:.1f} MB/s", dim=True)
             elif now - said > PROGRESS_SECONDS:
                 of = f"{sent / 1e6:.1f} of {blob.size / 1e6:.1f} MB"

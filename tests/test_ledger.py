@@ -44,6 +44,13 @@ def test_a_location_is_one_reference(book: Ledger, uri: str) -> None:
         book.read()
 
 
+def test_what_a_killed_run_left_goes_with_the_next(book: Ledger, tmp_path: Path) -> None:
+    (tmp_path / ".releases.jsonl.x1y2z3").write_text("half of a rec")
+    (tmp_path / ".other").write_text("")
+    book.append(releases.release())
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".other", "releases.jsonl"]
+
+
 def test_without_a_file_there_is_no_record(book: Ledger) -> None:
     assert book.read() == ()
 

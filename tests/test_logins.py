@@ -91,6 +91,22 @@ def test_a_configuration_that_is_none_is_named(own: Path) -> None:
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        pytest.param([], id="a list"),
+        pytest.param({"auths": {HOST: {"auth": 5}}}, id="a number"),
+        pytest.param({"auths": {HOST: {"auth": "%%%"}}}, id="not base64"),
+        pytest.param({"credHelpers": {HOST: "nobody"}}, id="a helper that is missing"),
+    ],
+)
+def test_a_login_that_cannot_be_read_is_told(own: Path, document: object) -> None:
+    (own / "config.json").write_text(json.dumps(document))
+    with pytest.raises(ToolError, match=f"docker's login to {HOST} cannot be had") as caught:
+        logins.of(HOST)
+    assert caught.value.hint == f"`docker login {HOST}`"
+
+
 def test_the_registry_of_a_base_is_found_behind_substitutes() -> None:
     rules = bases.parse(
         [f"python:*={HOST}/docker-hub/library/python:*", f"{HOST}/a=mirror.example/a"]

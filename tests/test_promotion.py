@@ -357,6 +357,15 @@ def test_releases_are_listed_newest_first(world: World, capsys: Captured) -> Non
     (first, second) = json.loads(capsys.readouterr().out)
     assert second["images"][0]["target"] == "demo-1.0-cpu-py311"
     assert first["moves"][0]["before"] == world.digest("1.0")
+    world.book.append(release(image("1.0", "1"), image("7.0", "7"), image("8.0", "8")))
+    assert cli.run(["releases", "demo-7.0*", "--json"]) == Exit.DONE
+    (only,) = json.loads(capsys.readouterr().out)
+    assert [each["target"] for each in only["images"]] == ["demo-7.0-cpu-py311"]
+
+
+def test_releases_can_be_limited(world: World, capsys: Captured) -> None:
+    assert cli.run(["rollback", ALIAS]) == Exit.DONE
+    capsys.readouterr()
     assert cli.run(["releases", "--limit", "1", "--json"]) == Exit.DONE
     assert [each["action"] for each in json.loads(capsys.readouterr().out)] == ["rollback"]
 

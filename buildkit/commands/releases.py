@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -36,12 +37,15 @@ SHORT = 19
 def command(*, target: tuple[str, ...], file: Path, as_json: bool, limit: int | None) -> None:
     """List what was released, the newest first: images, and moves of their aliases.
 
-    TARGET is one or more patterns on target ids, `*` as in file names. The records are in
+    TARGET is one or more patterns on target ids, `*` as in file names: of each record only what is
+    about them is shown. The records are in
     releases.jsonl beside images.toml.
     """
     book = ledger.beside(file)
     known = book.read()
-    chosen = [each for each in reversed(known) if _is_about(each, _digests(known, target))][:limit]
+    digests = _digests(known, target)
+    narrowed = (_narrowed(each, digests) for each in reversed(known))
+    chosen = [each for each in narrowed if each.images or each.moves][:limit]
     if not chosen:
         about = " of " + ", ".join(f"`{each}`" for each in target) if target else ""
         raise NothingSelectedError(
@@ -64,11 +68,13 @@ def _digests(releases: Sequence[Release], patterns: Sequence[str]) -> frozenset[
     )
 
 
-def _is_about(release: Release, digests: frozenset[str]) -> bool:
-    """Whether it has one of these images, or moves an alias to one or away."""
-    found = {image.digest for image in release.images}
-    found |= {digest for move in release.moves for digest in (move.before, move.after) if digest}
-    return bool(found & digests)
+def _narrowed(release: Release, digests: frozenset[str]) -> Release:
+    """What of a record is about these images: themselves, and aliases that came there or left."""
+    return replace(
+        release,
+        images=tuple(each for each in release.images if each.digest in digests),
+        moves=tuple(each for each in release.moves if {each.before, each.after} & digests),
+    )
 
 
 def _rows(release: Release) -> Iterator[tuple[str, ...]]:

@@ -134,7 +134,7 @@ def _aims(
 def _before(registry: Registry, alias: Alias, releases: Sequence[Release]) -> Stop:
     now = registry.manifest(alias.repository, alias.name)
     if now is None:
-        raise ToolError(
+        raise NothingSelectedError(
             f"`{registry.host}/{alias}` is not there",
             hint="`buildkit promote DIGEST --to ALIAS` makes it; or name it by `--to`",
         )

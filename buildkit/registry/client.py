@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ABSENT = (404,)
 PAGE = 1000
+WORTH_TELLING = 10_000_000
+"""Bytes."""
 CHUNK = 1 << 16
 """Bytes that are handed on at once; for more, memory comes from the kernel each time."""
 
@@ -33,6 +35,11 @@ class Blob:
     digest: str
     size: int
     open: Callable[[], AbstractContextManager[IO[bytes]]]
+
+    @property
+    def is_large(self) -> bool:
+        """Whether people want to know what becomes of it."""
+        return self.size >= WORTH_TELLING
 
 
 @dataclass(frozen=True, kw_only=True)

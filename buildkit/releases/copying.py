@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from buildkit.registry.manifests import Manifest
     from buildkit.releases.record import Image
 
-WORTH_TELLING = 10_000_000
-"""Bytes of a blob whose way through this machine is told."""
-
 
 def copy(
     registry: Registry, image: Image, manifest: Manifest, to: str, make: Callable[[str], None]
@@ -58,15 +55,16 @@ def _is_there(
 def _bring(registry: Registry, source: str, to: str, digest: str, size: int) -> None:
     if registry.has(to, digest) or registry.mount(to, digest, source):
         return
-    if size >= WORTH_TELLING:
-        console.say(f"copying {digest[:19]} to {registry.host}/{to}: {size / 1e6:.0f} MB", dim=True)
     with scratch.folder() as folder:
         path = folder / "blob"
+        blob = Blob(digest=digest, size=size, open=lambda: path.open("rb"))
+        if blob.is_large:
+            size_told = f"{size / 1e6:.0f} MB"
+            console.say(f"copying {digest[:19]} to {registry.host}/{to}: {size_told}", dim=True)
 
         def keep(content: IO[bytes]) -> None:
             with path.open("wb") as file:
                 shutil.copyfileobj(content, file)
 
         download.read(registry, source, digest, keep)
-        blob = Blob(digest=digest, size=size, open=lambda: path.open("rb"))
         registry.upload(to, blob, lambda _sent: None)

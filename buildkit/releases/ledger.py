@@ -49,6 +49,7 @@ class Ledger:
         What is there stays as it is, also where it is not understood.
         """
         with self._alone():
+            self._sweep()
             before = _text(os.fspath(self.path))
             # What a broken line lacks is not made up for: the record gets a line of its own.
             apart = "\n" if before and not before.endswith("\n") else ""
@@ -58,6 +59,11 @@ class Ledger:
                 hint="make room, or mend access; then add this line to it yourself: "
                 + text(release),
             )
+
+    def _sweep(self) -> None:
+        """Remove what runs left that were killed while they wrote. Only while no other one does."""
+        for left in self.path.resolve().parent.glob(f".{self.path.resolve().name}.*"):
+            left.unlink(missing_ok=True)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
