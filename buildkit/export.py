@@ -69,6 +69,11 @@ def as_built(built: Built, content: bytes, open_: Open) -> Packed:
             f"the engine hands out {manifest.digest} for `{built.manifest_digest}`",
             hint="build the image again",
         )
+    if not {"config", "layers"} <= manifest.document.keys():
+        raise ToolError(
+            f"what the engine keeps as `{built.manifest_digest}` is not the manifest of one image",
+            hint="build the image again",
+        )
     config, *layers = (
         Blob(
             digest=each["digest"],

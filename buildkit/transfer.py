@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from buildkit import console
+from buildkit.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -35,6 +36,7 @@ class Transfer:
     registry: Registry
     sisters: Sequence[str] = ()
     _holders: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    _failed: dict[str, ToolError] = field(default_factory=dict)
     _locks: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -53,8 +55,18 @@ class Transfer:
             if repository in holders:
                 return
             if not self._there(repository, blob, holders):
-                self.registry.upload(repository, blob, self._teller(blob, subject))
+                self._send(repository, blob, subject)
             holders.append(repository)
+
+    def _send(self, repository: str, blob: Blob, subject: str) -> None:
+        """A blob that could not be sent for one image is not sent for others: patience is over."""
+        if before := self._failed.get(blob.digest):
+            raise ToolError(before.message, hint=before.hint)
+        try:
+            self.registry.upload(repository, blob, self._teller(blob, subject))
+        except ToolError as error:
+            self._failed[blob.digest] = error
+            raise
 
     def _there(self, repository: str, blob: Blob, holders: Sequence[str]) -> bool:
         """Whether the repository has the blob, or has it now, from a sister."""

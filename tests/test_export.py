@@ -7,13 +7,14 @@ import io
 import json
 import tarfile
 import threading
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
 from buildkit.errors import ToolError
-from buildkit.export import Spool
+from buildkit.export import Spool, as_built
 from buildkit.model import Built
 from buildkit.registry.manifests import digest_of, refusals
 from tests import fakes, projects
@@ -117,6 +118,12 @@ def test_a_containerd_store_hands_out_what_was_built(tmp_path: Path) -> None:
         assert read(packed.layers[0]) == PACKED
         assert packed.layers[0].size == len(PACKED)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_index_where_a_manifest_was_is_told() -> None:
+    index = b'{"schemaVersion": 2, "manifests": []}'
+    with pytest.raises(ToolError, match="is not the manifest of one image"):
+        as_built(built("image", digest_of(index)), index, lambda *_: nullcontext(io.BytesIO()))
 
 
 @pytest.mark.parametrize("kind", CLASSIC)

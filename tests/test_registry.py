@@ -281,6 +281,17 @@ def test_a_sister_of_an_earlier_run_lends_its_blob(server: RegistryServer, blob:
     assert not any(request.startswith("HEAD /v2/nothing/") for request in server.requests)
 
 
+def test_a_blob_that_cannot_be_sent_is_not_tried_for_each_image(
+    server: RegistryServer, blob: Blob
+) -> None:
+    server.faults.append(Fault("PUT", "/blobs/uploads/", answers(400, "no such thing"), times=99))
+    transfer = Transfer(registry=client(server))
+    for name in ("one", "two", "three"):
+        with pytest.raises(ToolError, match="no such thing"):
+            transfer.bring(name, [blob], "demo")
+    assert len([each for each in server.requests if each.startswith("PUT")]) == 1
+
+
 def test_where_nothing_is_mounted_it_is_sent(server: RegistryServer, blob: Blob) -> None:
     server.mounts = False
     transfer = Transfer(registry=client(server))
