@@ -28,7 +28,11 @@ SLOWER_SECONDS = 30
 
 @dataclass(frozen=True, kw_only=True)
 class Isolated:
-    """A run without a network, the quicker of two if the first one was slow; and the one with."""
+    """A run without a network, the quicker of two if the first one was slow; and the one with.
+
+    If both were slow, the machine may have become busy: then that one is run again, too, and the
+    slower one counts.
+    """
 
     run: Run
     online: Run
@@ -45,6 +49,9 @@ def _trained(bench: Bench) -> Iterator[Isolated]:
     run = _train(bench)
     if run.good and run.seconds > limit(online.seconds):
         run = min(run, _train(bench), key=lambda each: each.seconds)
+    if run.good and run.seconds > limit(online.seconds):
+        again = runs.train(bench, job.of(bench.subject.samples))
+        online = max(online, again, key=lambda each: each.seconds)
     yield Isolated(run=run, online=online)
 
 
@@ -67,6 +74,10 @@ def _served(bench: Bench) -> Iterator[tuple[Serving, float]]:
                 yield serving, online
                 return
         with servers.served(bench, start=start, inside=True) as serving:
+            after = serving.health.after
+            if after is not None and after > limit(online):
+                with servers.served(bench) as again:
+                    online = max(online, again.health.after or online)
             yield serving, online
 
 
