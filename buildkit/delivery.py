@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from buildkit.config import Config
     from buildkit.engine import Engine
     from buildkit.keeping import RepositoriesTable
-    from buildkit.model import Login, Published, Target, Verified
+    from buildkit.login import Login
+    from buildkit.model import Published, Target, Verified
     from buildkit.moving import Known
     from buildkit.places import Place
     from buildkit.repositories import Wanted

@@ -16,7 +16,7 @@ import botocore.exceptions
 from botocore.config import Config
 
 from buildkit.errors import ToolError, UnavailableError
-from buildkit.model import Login
+from buildkit.login import Login
 from buildkit.places import Api
 
 if TYPE_CHECKING:

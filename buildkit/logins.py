@@ -15,7 +15,7 @@ from docker.errors import DockerException
 
 from buildkit import scratch
 from buildkit.errors import ToolError
-from buildkit.model import Login
+from buildkit.login import Login
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

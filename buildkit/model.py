@@ -216,10 +216,15 @@ class Location:
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A tested image in registries, by tag and by digest. The first is the one people are told."""
+    """A tested image in registries, by tag and by digest. The first is the one people are told.
+
+    `size` is in bytes, of all layers as they are sent; `manifest_size` of the manifest.
+    """
 
     verified: Verified
     digest: str
+    size: int
+    manifest_size: int
     locations: tuple[Location, ...]
 
     @property
@@ -237,14 +242,3 @@ class Published:
     @property
     def digest_uris(self) -> tuple[str, ...]:
         return tuple(f"{each.uri.rpartition(':')[0]}@{self.digest}" for each in self.locations)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Login:
-    """What `docker login` would be given. Never printed, never on a command line."""
-
-    user: str
-    password: str
-
-    def __repr__(self) -> str:
-        return f"Login(user={self.user!r}, password=…)"

@@ -131,6 +131,12 @@ def split_revision(version: str) -> tuple[str, str]:
     return (match["framework"], match["revision"]) if match else (version, "")
 
 
+def next_revision(version: str) -> str:
+    """The version of the next image of the same framework: `1.7.2-1` after `1.7.2`."""
+    framework_version, revision = split_revision(version)
+    return f"{framework_version}-{int(revision or 0) + 1}"
+
+
 def version_words(version: str) -> dict[str, str]:
     """What patterns may say of a version. `major` and `minor` are there where it begins so."""
     framework_version, revision = split_revision(version)

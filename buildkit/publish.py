@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from buildkit import console
+from buildkit import console, names
 from buildkit.errors import BuildkitError, ToolError, UnavailableError, ending, together
 from buildkit.model import Location, Published
 from buildkit.registry.manifests import refusals
@@ -99,9 +99,12 @@ class Publisher:
         if failed:
             hosts = (each.registry.host for each in found)
             raise self._partly(failed, ending(host for host in hosts if host not in failed))
+        manifest = there[0]
         return Published(
             verified=verified,
-            digest=there[0].digest,
+            digest=manifest.digest,
+            size=manifest.layers_size,
+            manifest_size=len(manifest.content),
             locations=tuple(
                 Location(uri=f"{each.registry.host}/{target.image}", pushed=each in lacking)
                 for each in self.destinations
@@ -206,8 +209,8 @@ def _refuse_another(there: Destination, built: Built, found: Manifest) -> None:
         f"`{_uri(there, target)}` is there already, with another image: {found.digest}"
         f"{_made(there, target, found)}, not {built.manifest_digest or built.config_digest}",
         hint="tags are never overwritten: raise the revision in images.toml "
-        f'(`{_next_revision(target.version)}`), or let tags move with `mutability = "mutable"` '
-        "below `[registry.repositories]`",
+        f"(`{names.next_revision(target.version)}`), or let tags move with "
+        '`mutability = "mutable"` below `[registry.repositories]`',
     )
 
 
@@ -241,8 +244,3 @@ def _refuse_unfit(there: Destination, target: Target, manifest: Manifest) -> Non
 
 def _uri(there: Destination, target: Target) -> str:
     return f"{there.registry.host}/{target.image}"
-
-
-def _next_revision(version: str) -> str:
-    stem, _, revision = version.rpartition("-")
-    return f"{stem}-{int(revision) + 1}" if stem and revision.isdigit() else f"{version}-1"

@@ -84,7 +84,9 @@ class Transfer:
     @cached_property
     def _lenders(self) -> tuple[str, ...]:
         """The sisters that held an image before this run; twice asked for at worst."""
-        return tuple(sister for sister in self.sisters if self.registry.tags(sister))
+        with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
+            tags = list(pool.map(self.registry.tags, self.sisters))
+        return tuple(sister for sister, any_ in zip(self.sisters, tags, strict=True) if any_)
 
     def _teller(self, blob: Blob, subject: str) -> Callable[[int], None]:
         """Tells from time to time how much of a large blob is on its way."""

@@ -61,7 +61,7 @@ def manifest(config_digest: str = f"sha256:{'c' * 64}", **changes: Any) -> Manif
         "schemaVersion": 2,
         "mediaType": DOCKER_MANIFEST,
         "config": {"mediaType": DOCKER_CONFIG, "digest": config_digest},
-        "layers": [{"mediaType": DOCKER_LAYER, "digest": DIGEST}],
+        "layers": [{"mediaType": DOCKER_LAYER, "digest": DIGEST, "size": 1}],
         **changes,
     }
     return Manifest(media_type=str(document["mediaType"]), content=json.dumps(document).encode())

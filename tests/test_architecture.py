@@ -60,7 +60,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"strict"},
     {"releases.record", "console", "files", "near", "prebuilt.facts", "prebuilt.instances", "prebuilt.question"},
     {"model", "errors", "tables"},
-    {"families", "features", "scratch", "origin"},
+    {"families", "features", "scratch", "origin", "login"},
     {"names", "owners", "typed", "hosts"},
 )  # fmt: skip
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

@@ -147,7 +147,7 @@ def test_an_interrupt_has_its_code(project: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_login_never_shows_its_password() -> None:
-    from buildkit.model import Login
+    from buildkit.login import Login
 
     assert "hunter2" not in f"{Login(user='AWS', password='hunter2')!r}"
 

@@ -199,6 +199,8 @@ def test_an_image_is_known_where_it_is_on_record(places: list[str], wanted: bool
     published = Published(
         verified=fakes.verified(),
         digest=digest("1"),
+        size=3,
+        manifest_size=2,
         locations=tuple(Location(uri=f"{host}/demo:{ONE}", pushed=False) for host in places),
     )
     assert history.knows(PUBLISHED, published) is wanted

@@ -9,7 +9,7 @@ import pytest
 
 from buildkit import bases, logins, places
 from buildkit.errors import ToolError
-from buildkit.model import Login
+from buildkit.login import Login
 
 HOST = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
 TOKEN = Login(user="AWS", password="a secret")

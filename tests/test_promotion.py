@@ -458,7 +458,13 @@ def outcome(world: World, *, pushed: bool) -> Outcome:
     locations = tuple(
         Location(uri=f"{each.host}/{target.image}", pushed=pushed) for each in world.registries
     )
-    published = Published(verified=verified, digest=manifest.digest, locations=locations)
+    published = Published(
+        verified=verified,
+        digest=manifest.digest,
+        size=3,
+        manifest_size=len(manifest.content),
+        locations=locations,
+    )
     return Outcome(target=target, built=verified.built, published=published)
 
 

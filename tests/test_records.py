@@ -21,6 +21,8 @@ def test_every_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
     published = Published(
         verified=verified,
         digest=fakes.DIGEST,
+        size=3,
+        manifest_size=2,
         locations=(Location(uri="r/demo:1", pushed=True),),
     )
     where.write(records.BUILT, "x", image)

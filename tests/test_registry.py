@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildkit.errors import ToolError
-from buildkit.model import Login
+from buildkit.login import Login
 from buildkit.registry.client import Blob, Registry
 from buildkit.registry.manifests import Manifest
 from buildkit.registry.wire import ATTEMPTS, StoppedError, Wire

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildkit.delivery import Delivery
-    from buildkit.model import Built, Login, Rendered, Target
+    from buildkit.login import Login
+    from buildkit.model import Built, Rendered, Target
     from buildkit.project import Project
 
 

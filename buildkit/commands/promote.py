@@ -18,6 +18,7 @@ from buildkit.errors import (
     together,
 )
 from buildkit.project import read as read_project
+from buildkit.registry.referrers import descriptor
 from buildkit.releases import attach, copying, history, ledger, make, moves
 from buildkit.releases.commit import commit
 from buildkit.releases.record import Action
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from buildkit.delivery import Reached
     from buildkit.project import Project
+    from buildkit.registry.manifests import Manifest
+    from buildkit.registry.referrers import Descriptor
     from buildkit.releases.moves import Alias
     from buildkit.releases.record import Image, Release
 
@@ -133,15 +136,19 @@ class Promotion:
         self, sources: Sequence[Image], to: str, reached: Sequence[Reached], known: Collection[str]
     ) -> Release:
         done, news, errors = [], [], []
+        subjects: dict[str, Descriptor] = {}
         for each in reached:
             host = each.registry.host
             source = next((image for image in sources if host in image.hosts), sources[0])
             try:
-                uri, copied = _copied(source, to, each)
+                manifest = _manifest(source, each)
+                uri, copied = _copied(source, manifest, to, each)
             except BuildkitError as error:
                 errors.append(error)
                 continue
             done.append(uri)
+            size = len(manifest.content)
+            subjects[manifest.digest] = descriptor(manifest.media_type, manifest.digest, size)
             if copied or uri not in known:
                 news.append(each.registry)
         copy = replace(sources[0], repository=to, locations=tuple(done))
@@ -151,19 +158,23 @@ class Promotion:
             images=[copy] if done else [],
         )
         if news:
-            attach.attach(release, {}, news)
+            attach.attach(release, {}, news, subjects)
             self.book.append(release)
         if errors:
             raise together(errors, len(reached), ending(done))
         return release
 
 
-def _copied(image: Image, to: str, there: Reached) -> tuple[str, bool]:
+def _manifest(image: Image, there: Reached) -> Manifest:
+    found = there.registry.manifest(image.repository, image.digest)
+    if found is None:
+        raise _nowhere(image, [there])
+    return found
+
+
+def _copied(image: Image, manifest: Manifest, to: str, there: Reached) -> tuple[str, bool]:
     """Have the image in a registry's other repository; its URI there, and whether it is new."""
     registry = there.registry
-    manifest = registry.manifest(image.repository, image.digest)
-    if manifest is None:
-        raise _nowhere(image, [there])
     uri = f"{registry.host}/{to}:{image.tag}"
     copied = copying.copy(registry, image, manifest, to, there.have_repository)
     if copied:

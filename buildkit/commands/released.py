@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkit import console, pipeline
-from buildkit.errors import BuildkitError
+from buildkit import pipeline
+from buildkit.registry import referrers
+from buildkit.registry.manifests import DOCKER_MANIFEST
 from buildkit.releases import attach, history, ledger, make
 from buildkit.releases.commit import commit
 from buildkit.releases.record import Action
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from buildkit.moving import Known
     from buildkit.pipeline import Outcome
     from buildkit.project import Project
-    from buildkit.registry.manifests import Manifest
+    from buildkit.registry.referrers import Descriptor
     from buildkit.releases.record import Move
 
 
@@ -84,20 +85,15 @@ def _note(
     release = make.release(
         Action.PUBLISH,
         commit(book.path.parent, book.path.name),
-        images=[make.image(each, _manifest(each, there)) for each in published],
+        images=[make.image(each) for each in published],
         moves=moves,
     )
     reports = {each.verified.built.target.id: each.verified.report for each in published}
     # First: what the ledger does not know of is made up for by the next run, this with it.
-    attach.attach(release, reports, there.registries)
+    attach.attach(release, reports, there.registries, dict(map(_subject, published)))
     book.append(release)
 
 
-def _manifest(published: Published, there: Delivery) -> Manifest | None:
-    """What the first registry serves of an image; it has just been read there."""
-    target = published.verified.built.target
-    try:
-        return there.registries[0].manifest(target.repository, published.digest)
-    except BuildkitError as error:
-        console.step(target.id, f"its size is not on record: {error.message}", fg="yellow")
-        return None
+def _subject(published: Published) -> tuple[str, Descriptor]:
+    digest = published.digest
+    return digest, referrers.descriptor(DOCKER_MANIFEST, digest, published.manifest_size)

@@ -47,6 +47,11 @@ class Manifest:
         return document
 
     @property
+    def layers_size(self) -> int:
+        """Bytes of all layers as they are sent."""
+        return sum(layer["size"] for layer in self.document["layers"])
+
+    @property
     def config_digest(self) -> str | None:
         digest: str | None = self.document.get("config", {}).get("digest")
         return digest

@@ -42,7 +42,7 @@ class Artifact:
 
 
 def attach(
-    registry: Registry, repository: str, subject: Manifest, artifacts: Sequence[Artifact]
+    registry: Registry, repository: str, subject: Descriptor, artifacts: Sequence[Artifact]
 ) -> tuple[str, ...]:
     """Have artifacts beside an image, and listed; return their digests. Raises ToolError."""
     if not registry.has(repository, digest_of(NOTHING)):
@@ -61,8 +61,13 @@ def attach(
         if answer is not None and "OCI-Subject" not in answer.headers:
             unlisted.append(manifest)
     if unlisted:
-        _list(registry, repository, subject.digest, unlisted)
+        _list(registry, repository, subject["digest"], unlisted)
     return tuple(each.digest for each in manifests)
+
+
+def descriptor(media_type: str, digest: str, size: int) -> Descriptor:
+    """What one manifest says of another, or of a blob of `size` bytes."""
+    return {"mediaType": media_type, "digest": digest, "size": size}
 
 
 def tag_of(digest: str) -> str:
@@ -108,14 +113,14 @@ def _index(registry: Registry, repository: str, subject: str) -> Mapping[str, An
     return found.document
 
 
-def _manifest(subject: Manifest, artifact: Artifact) -> Manifest:
+def _manifest(subject: Descriptor, artifact: Artifact) -> Manifest:
     document = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "artifactType": artifact.kind,
-        "config": _descriptor(EMPTY, NOTHING),
-        "layers": [_descriptor(artifact.kind, artifact.content)],
-        "subject": _descriptor(subject.media_type, subject.content),
+        "config": _of(EMPTY, NOTHING),
+        "layers": [_of(artifact.kind, artifact.content)],
+        "subject": subject,
         "annotations": {"org.opencontainers.image.created": artifact.created},
     }
     return Manifest(media_type=MANIFEST, content=json.dumps(document).encode())
@@ -123,13 +128,13 @@ def _manifest(subject: Manifest, artifact: Artifact) -> Manifest:
 
 def _entry(artifact: Manifest) -> Descriptor:
     """An artifact in a list."""
-    return _descriptor(artifact.media_type, artifact.content) | {
+    return _of(artifact.media_type, artifact.content) | {
         key: artifact.document[key] for key in ("artifactType", "annotations")
     }
 
 
-def _descriptor(media_type: str, content: bytes) -> Descriptor:
-    return {"mediaType": media_type, "digest": digest_of(content), "size": len(content)}
+def _of(media_type: str, content: bytes) -> Descriptor:
+    return descriptor(media_type, digest_of(content), len(content))
 
 
 def _send(registry: Registry, repository: str, content: bytes) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import requests
 
 if TYPE_CHECKING:
-    from buildkit.model import Login
+    from buildkit.login import Login
 
 
 class Signed(requests.auth.AuthBase):

@@ -25,7 +25,7 @@ from buildkit.registry.sockets import CONNECTIONS, Adapter
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from buildkit.model import Login
+    from buildkit.login import Login
 
 Found = TypeVar("Found")
 SECONDS = (10, 120)

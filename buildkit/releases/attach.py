@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from buildkit import console
-from buildkit.errors import BuildkitError, ToolError
+from buildkit.errors import BuildkitError
 from buildkit.registry import referrers
 from buildkit.registry.referrers import Artifact
 from buildkit.releases import ledger
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from buildkit.model import Report
     from buildkit.registry.client import Registry
+    from buildkit.registry.referrers import Descriptor
     from buildkit.releases.record import Image, Release
 
 RELEASE = "application/vnd.buildkit.release.v1+json"
@@ -29,16 +30,22 @@ SIDE_BY_SIDE = 8
 """Images at a time."""
 
 
-def attach(release: Release, reports: Mapping[str, Report], registries: Sequence[Registry]) -> None:
+def attach(
+    release: Release,
+    reports: Mapping[str, Report],
+    registries: Sequence[Registry],
+    subjects: Mapping[str, Descriptor],
+) -> None:
     """Attach to each image its part of a record and, by the id of its target, its report.
 
-    Only in these registries, of all that hold it.
+    Only in these registries, of all that hold it. `subjects` describe manifests by their digest.
     """
     by_host = {each.host: each for each in registries}
     with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
         work = [
-            pool.submit(_attach, by_host[host], image, (*_artifacts(release, image, reports),))
+            pool.submit(_attach, by_host[host], image, subjects[image.digest], artifacts)
             for image in release.images
+            for artifacts in [tuple(_artifacts(release, image, reports))]
             for host in image.hosts
             if host in by_host
         ]
@@ -46,11 +53,10 @@ def attach(release: Release, reports: Mapping[str, Report], registries: Sequence
         each.result()
 
 
-def _attach(registry: Registry, image: Image, artifacts: Sequence[Artifact]) -> None:
+def _attach(
+    registry: Registry, image: Image, subject: Descriptor, artifacts: Sequence[Artifact]
+) -> None:
     try:
-        subject = registry.manifest(image.repository, image.digest)
-        if subject is None:
-            raise ToolError(f"the registry does not serve {image.digest}")
         referrers.attach(registry, image.repository, subject, artifacts)
     except BuildkitError as error:
         where = f"{registry.host}/{image.repository}"

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from buildkit.model import Published, Report
-    from buildkit.registry.manifests import Manifest
     from buildkit.releases.record import Action, Move
 
 
@@ -39,8 +38,8 @@ def release(
     )
 
 
-def image(published: Published, manifest: Manifest | None) -> Image:
-    """An image on record. `manifest` is what a registry serves of it, if one does."""
+def image(published: Published) -> Image:
+    """An image on record."""
     built = published.verified.built
     target = built.target
     return Image(
@@ -54,15 +53,11 @@ def image(published: Published, manifest: Manifest | None) -> Image:
         tag=target.tag,
         digest=published.digest,
         config_digest=built.config_digest,
-        size=None if manifest is None else sum(map(_size, manifest.document["layers"])),
+        size=published.size,
         locations=tuple(each.uri for each in published.locations),
         origin=built.origin,
         verdict=_verdict(published.verified.report),
     )
-
-
-def _size(layer: dict[str, int]) -> int:
-    return layer["size"]
 
 
 def _verdict(report: Report) -> Verdict:
