@@ -225,19 +225,23 @@ def make_project(folder: Path) -> Project:
     return project
 
 
-def make_wheel(folder: Path, name: str) -> Path:
-    """A wheel of one module. It is stored uncompressed, so that its bytes can be searched for."""
+def make_wheel(folder: Path, name: str, *more: str) -> Path:
+    """A wheel of one module, and `more` empty files.
+
+    It is stored uncompressed, so that its bytes can be searched for.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-1.0-py3-none-any.whl"
     info = f"{name}-1.0.dist-info"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(f"{name}.py", f"NAME = {name!r}\n")
+        for each in more:
+            archive.writestr(each, "")
         archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
         archive.writestr(
             f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )
-        archive.writestr(
-            f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n"
-        )
+        files = (f"{name}.py", *more, f"{info}/METADATA", f"{info}/WHEEL", f"{info}/RECORD")
+        archive.writestr(f"{info}/RECORD", "".join(f"{each},,\n" for each in files))
         archive.comment = f"wheel file of {name}".encode()
     return path
