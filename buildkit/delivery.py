@@ -6,7 +6,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from buildkit import (
@@ -209,14 +208,9 @@ class _Repositories:
                 wanted = self.kept.get(name) or repositories.wanted(
                     name, self.table, tags=(), aliases=()
                 )
-                if ecr_repositories.ensure(self._there, wanted):
+                if ecr_repositories.ensure(ecr_repositories.of(self.place), wanted):
                     console.say(f"created the repository {self.place.host}/{name}")
                 self._known.add(name)
-
-    @cached_property
-    def _there(self) -> ecr_repositories.Repositories:
-        """Made once: boto3 takes a third of a second to read what ECR's API is like."""
-        return ecr_repositories.of(self.place)
 
 
 def _login(place: Place) -> Callable[[], Login | None]:

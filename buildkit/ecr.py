@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import re
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
@@ -55,8 +56,12 @@ def login(where: Place) -> Login:
     return Login(user=user, password=password)
 
 
+@cache
 def client(where: Place) -> ECRClient:
-    """Asks nothing yet. Safe in several threads. Raises ToolError."""
+    """Asks nothing yet. Safe in several threads. Raises ToolError.
+
+    Made once: boto3 takes a third of a second to read what ECR's API is like.
+    """
     with translated(f"connecting to AWS for {where.host}"):
         options = Config(use_fips_endpoint=where.fips, use_dualstack_endpoint=where.dual_stack)
         return _session(where).client("ecr", config=LIMITS.merge(options))
