@@ -63,7 +63,8 @@ contract-report: setup ## Prove the suite: mutants that it kills, good images th
 	@scripts/with-engine $(BIN)/python -m tests.e2e.mutants $(CONTRACT)
 
 public-scripts: setup ## Public example scripts, and AWS's tests of its serving container, on our images
-	@scripts/with-engine $(BIN)/buildkit build 'sklearn-*-py311' 'xgboost-*-py311' 'pytorch-*-cpu-*' 'tensorflow-inference-*'
+	@[[ -d $${PIP_FIND_LINKS:-} ]] && export BUILDKIT_WHEELS=$${BUILDKIT_WHEELS:-$$PIP_FIND_LINKS}
+	scripts/with-engine $(BIN)/buildkit build 'sklearn-*-py311' 'xgboost-3*-py311' 'pytorch-2*-cpu-*' 'tensorflow-inference-*'
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist/aws-toolkits sagemaker-training==5.1.4 sagemaker-inference==1.10.1
 	scripts/with-engine $(BIN)/buildkit build --file examples/aws-toolkits/images.toml --all --wheels dist/aws-toolkits
 	scripts/with-engine $(BIN)/python scripts/public_scripts.py $(PUBLIC_SCRIPTS)
