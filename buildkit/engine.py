@@ -117,6 +117,11 @@ def connect() -> Engine:
             details=str(error),
             hint="start Docker, or set DOCKER_HOST; in this project's checkout: `make engine-up`",
         ) from error
+    except (ValueError, TypeError, AttributeError) as error:  # docker-py's, of config.json
+        raise ToolError(
+            f"docker's own configuration cannot be read: {error}",
+            hint="mend config.json in DOCKER_CONFIG or ~/.docker; `docker info` tells",
+        ) from error
     containerd = any("containerd" in str(value) for _, value in info.get("DriverStatus") or ())
     run = uuid.uuid4().hex[:12]
     guard.sweep_the_dead(client)

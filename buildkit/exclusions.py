@@ -37,7 +37,7 @@ def filters(tags: Sequence[str], aliases: Sequence[str]) -> tuple[str, ...]:
     if len(every) > MOST:
         raise ValueError(
             f"the aliases need {len(every)} filters, {', '.join(every)}, and ECR takes {MOST}; "
-            "begin all aliases with a word of their own (`stable-{major}.{minor}-{device}-{py}` "
+            "begin all aliases with a word of their own (`stable-{major}.{minor}-{py}-{device}` "
             'needs `stable-*` alone), have fewer of them, or write `mutability = "mutable"`'
         )
     return tuple(every)

@@ -10,6 +10,9 @@ from buildkit.errors import ToolError
 if TYPE_CHECKING:
     from pathlib import Path
 
+RANDOM = "[a-z0-9_]" * 8
+"""How a file ends that is being written (tempfile), as a pattern: an editor's may begin so, too."""
+
 
 def write_text(
     path: Path,

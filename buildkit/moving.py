@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from buildkit.model import Target
     from buildkit.registry.manifests import Manifest
-    from buildkit.releases.history import Past
+    from buildkit.releases.trails import Past
 
     Known = Callable[[str, str], Past]
     """A registry's host and a repository -> what is on record of it by now."""

@@ -12,7 +12,7 @@ from buildkit.families import aliases_of
 from buildkit.hosts import ECR_HOST
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from buildkit.config import Config
     from buildkit.model import Target
@@ -29,9 +29,15 @@ def check(config: Config, targets: Sequence[Target]) -> None:
         wanted(config, targets)
 
 
-def wanted(config: Config, targets: Sequence[Target]) -> tuple[Wanted, ...]:
+def wanted(
+    config: Config,
+    targets: Sequence[Target],
+    published: Callable[[str], Collection[str]] = lambda _name: (),
+) -> tuple[Wanted, ...]:
     """In the order of the file. `targets` are all of images.toml: they share repositories.
 
+    `published` tells the exact tags that a repository has of an older images.toml: no alias's
+    filter may let them move.
     Raises ConfigError with all repositories that ECR could not keep as they are asked for.
     """
     by_name: dict[str, list[Target]] = defaultdict(list)
@@ -39,7 +45,7 @@ def wanted(config: Config, targets: Sequence[Target]) -> tuple[Wanted, ...]:
         by_name[target.repository].append(target)
     found, problems = [], []
     for name, inside in by_name.items():
-        tags = [target.tag for target in inside]
+        tags = [*dict.fromkeys((*(target.tag for target in inside), *sorted(published(name))))]
         aliases = [alias for each in inside for alias in aliases_of(each.family, each.version)]
         try:
             found.append(

@@ -6,7 +6,7 @@ import pytest
 
 from buildkit.errors import NothingSelectedError, UsageError
 from buildkit.model import Location, Published
-from buildkit.releases import history
+from buildkit.releases import history, trails
 from buildkit.releases.record import Action, Release
 from tests import fakes, releases
 from tests.releases import HOST, digest, image, move, release
@@ -27,8 +27,8 @@ def forth(before: str, after: str, version: str) -> Release:
     return release(action=Action.PROMOTE, moves=[move(before, after, version)])
 
 
-def trail(*records: Release) -> history.Trail:
-    return history.trail(records, HOST, "demo", "latest")
+def trail(*records: Release) -> trails.Trail:
+    return trails.trail(records, HOST, "demo", "latest")
 
 
 @pytest.mark.parametrize(
@@ -78,40 +78,40 @@ def test_a_move_that_two_runs_put_on_record_is_one() -> None:
 
 def test_where_aliases_of_a_repository_are_is_known_by_registry() -> None:
     other = release(moves=[move("3", "1", "1.0", host="other.example")])
-    past = history.past((*PUBLISHED, other, back("3", "2", "2.0")), HOST, "demo")
+    past = trails.past((*PUBLISHED, other, back("3", "2", "2.0")), HOST, "demo")
     assert past.held == {"latest": frozenset({THREE})}
     assert past.last == {"latest": digest("2")}
     assert past.published == {digest("1"), digest("2"), digest("3")}
-    assert history.past(PUBLISHED, HOST, "nobody") == history.Past(held={}, last={})
+    assert trails.past(PUBLISHED, HOST, "nobody") == trails.Past(held={}, last={})
 
 
 def test_what_an_alias_was_at_before_the_ledger_is_remembered() -> None:
     found = trail(release(image("2.0", "2"), moves=[move("e", "2", "2.0")]))
-    assert found.before(digest("2")) == history.Stop(digest=digest("e"), tag=None)
+    assert found.before(digest("2")) == trails.Stop(digest=digest("e"), tag=None)
 
 
 def test_a_tag_is_held_back_also_if_the_alias_came_there_unrecorded() -> None:
     records = (release(image("1.0", "1"), image("2.0", "2")), back("2", "1", "1.0"))
-    assert history.held(records, HOST, "demo", "latest") == {TWO}
+    assert trails.trail(records, HOST, "demo", "latest").held == {TWO}
 
 
 def test_what_an_alias_never_was_at_is_held_back_as_well_when_it_goes_back() -> None:
     """Else the next publication, of nothing new, would move it there: 1.5 is newer than 1.0."""
     backport = release(image("1.5", "5"))
     records = (*PUBLISHED, backport, back("3", "1", "1.0"))
-    found = history.held(records, HOST, "demo", "latest")
+    found = trails.trail(records, HOST, "demo", "latest").held
     assert found == {TWO, THREE, "1.5-cpu-py311"}
     later = release(image("1.6", "6"), moves=[move("1", "6", "1.6")])
-    assert "1.6-cpu-py311" not in history.held((*records, later), HOST, "demo", "latest")
+    assert "1.6-cpu-py311" not in trails.trail((*records, later), HOST, "demo", "latest").held
 
 
 def test_other_registries_repositories_and_aliases_do_not_count() -> None:
     rolled = back("3", "2", "2.0")
     records = (*PUBLISHED, rolled)
-    assert history.held(records, HOST, "demo", "latest") == {THREE}
-    assert history.held(records, "other.example", "demo", "latest") == frozenset()
-    assert history.held(records, HOST, "other", "latest") == frozenset()
-    assert history.held(records, HOST, "demo", "stable") == frozenset()
+    assert trails.trail(records, HOST, "demo", "latest").held == {THREE}
+    assert trails.trail(records, "other.example", "demo", "latest").held == frozenset()
+    assert trails.trail(records, HOST, "other", "latest").held == frozenset()
+    assert trails.trail(records, HOST, "demo", "stable").held == frozenset()
 
 
 def test_going_back_step_by_step_never_meets_a_held_tag_and_ends() -> None:

@@ -45,10 +45,12 @@ def test_a_location_is_one_reference(book: Ledger, uri: str) -> None:
 
 
 def test_what_a_killed_run_left_goes_with_the_next(book: Ledger, tmp_path: Path) -> None:
-    (tmp_path / ".releases.jsonl.x1y2z3").write_text("half of a rec")
-    (tmp_path / ".other").write_text("")
+    (tmp_path / ".releases.jsonl.x1y2z3_a").write_text("half of a rec")
+    (tmp_path / ".releases.jsonl.swp").write_text("an editor's")
     book.append(releases.release())
-    assert sorted(each.name for each in tmp_path.iterdir()) == [".other", "releases.jsonl"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        ".releases.jsonl.swp", "releases.jsonl",
+    ]  # fmt: skip
 
 
 def test_without_a_file_there_is_no_record(book: Ledger) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from buildkit import bases, logins, places
+from buildkit import bases, engine, logins, places
 from buildkit.errors import ToolError
 from buildkit.login import Login
 
@@ -89,6 +89,15 @@ def test_a_configuration_that_is_none_is_named(own: Path) -> None:
     with pytest.raises(ToolError, match="config.json cannot be read") as caught:
         logins.lacking([HOST])
     assert caught.value.hint
+
+
+def test_an_engine_is_not_blamed_for_docker_s_configuration(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
+    write(own, auths={HOST: {"auth": "%%%"}})
+    with pytest.raises(ToolError, match="docker's own configuration cannot be read"):
+        engine.connect()
 
 
 @pytest.mark.parametrize(

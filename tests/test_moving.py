@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from buildkit.errors import ToolError
 from buildkit.moving import move
-from buildkit.releases.history import Past
 from buildkit.releases.moves import Moves
 from buildkit.releases.record import Move
+from buildkit.releases.trails import Past
 from tests import fakes, projects
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -126,6 +127,20 @@ def test_aliases_that_ecr_cannot_have_are_told_when_the_file_is_read(
     with pytest.raises(ConfigError) as caught:
         project.read(tmp_path / "images.toml", None)
     assert "the aliases need 6 filters" in (caught.value.details or "")
+
+
+def test_the_way_out_that_is_told_is_one(tmp_path: Path) -> None:
+    text = IN_ECR.format(where='account = "123456789012"\nregion = "eu-west-1"')
+    (tmp_path / "images.toml").write_text(text.replace('tag = "{version}-{device}"\n', ""))
+    with pytest.raises(ConfigError) as caught:
+        project.read(tmp_path / "images.toml", None)
+    advice = re.search(r"\(`(stable-\S+)` needs `stable-\*` alone\)", caught.value.details)
+    assert advice
+    aliases = f'aliases = ["{advice[1]}"]'
+    (tmp_path / "images.toml").write_text(
+        re.sub("aliases = .*", aliases, text.replace('tag = "{version}-{device}"\n', ""))
+    )
+    assert len(project.read(tmp_path / "images.toml", None).targets) == 2
 
 
 @pytest.mark.parametrize("where", ["", 'host = "r.example"', 'region = "eu-west-1"'])

@@ -14,7 +14,7 @@ from buildkit.errors import Exit, ToolError
 from buildkit.model import Location, Published
 from buildkit.pipeline import Outcome
 from buildkit.project import read
-from buildkit.releases import history, ledger
+from buildkit.releases import ledger, trails
 from buildkit.releases.attach import RELEASE, REPORT
 from buildkit.releases.record import Action, Move
 from tests import fakes, projects
@@ -60,7 +60,7 @@ class World:
 
     def held(self, host: str | None = None) -> set[str]:
         where = host or self.registries[0].host
-        return {each[:3] for each in history.held(self.book.read(), where, "demo", "latest")}
+        return {each[:3] for each in trails.trail(self.book.read(), where, "demo", "latest").held}
 
 
 @pytest.fixture
@@ -216,6 +216,60 @@ def test_a_registry_that_refuses_is_told_and_the_others_are_recorded(
     assert world.at() == ["2.0", "3.0"]
     assert [each.host for each in world.book.read()[-1].moves] == [one.host]
     assert (world.held(one.host), world.held(two.host)) == ({"3.0"}, set())
+    assert cli.run(["rollback", ALIAS]) == Exit.DONE
+    assert f"{one.host}/demo:latest is at 2.0-cpu-py311 already\n" in capsys.readouterr().err
+    assert world.at() == ["2.0", "2.0"]
+    assert [each.host for each in world.book.read()[-1].moves] == [two.host]
+
+
+@pytest.mark.parametrize("moved", [1, 2])
+def test_a_way_back_that_was_cut_off_is_finished_by_the_same_command(
+    world: World, capsys: Captured, moved: int
+) -> None:
+    """Killed before it was on record, when it had moved the alias in some registries or in all."""
+    for each in world.registries[:moved]:
+        each.manifests["demo:latest"] = each.manifests["demo:2.0-cpu-py311"]
+    assert cli.run(["rollback", ALIAS]) == Exit.DONE
+    assert "is at 2.0-cpu-py311 already, which was not on record" in capsys.readouterr().err
+    assert world.at() == ["2.0", "2.0"]
+    for there, move in zip(world.registries, world.book.read()[-1].moves, strict=True):
+        assert (move.before, move.after) == (world.digest("3.0"), world.digest("2.0"))
+        assert world.held(there.host) == {"3.0"}
+    assert cli.run(["rollback", ALIAS]) == Exit.DONE
+    assert world.at() == ["1.0", "1.0"]
+
+
+def test_a_promotion_that_was_cut_off_is_put_on_record_by_the_same_command(world: World) -> None:
+    for each in world.registries:
+        each.manifests["demo:latest"] = each.manifests["demo:1.0-cpu-py311"]
+    assert cli.run(["promote", world.digest("1.0"), "--to", ALIAS]) == Exit.DONE
+    *_, last = world.book.read()
+    assert [each.before for each in last.moves] == [world.digest("3.0")] * 2
+
+
+@pytest.mark.parametrize("command", [["rollback", "latest"], ["promote", "ONE", "--to", "latest"]])
+def test_nothing_moves_that_cannot_be_put_on_record(
+    world: World, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    def refuse(_book: Ledger) -> None:
+        raise ToolError("releases.jsonl cannot be written")
+
+    monkeypatch.setattr(ledger.Ledger, "check", refuse)
+    words = [world.digest("1.0") if word == "ONE" else word for word in command]
+    assert cli.run(words) == Exit.TOOL
+    assert world.at() == ["3.0", "3.0"]
+
+
+@pytest.mark.parametrize("name", ["9.9-cpu-py311", "stable-cpu-py311"])
+def test_no_alias_is_made_that_publications_would_take_for_a_version(
+    world: World, capsys: Captured, name: str
+) -> None:
+    text = '[registry]\naliases = ["latest-{device}-{py}"]\n' + projects.MINIMAL
+    (world.folder / "images.toml").write_text(text)
+    assert cli.run(["promote", world.digest("1.0"), "--to", f"demo:{name}"]) == Exit.USAGE
+    assert "reads as the exact tag of a version" in capsys.readouterr().err
+    assert cli.run(["promote", world.digest("1.0"), "--to", "demo:latest-cpu-py311"]) == Exit.DONE
+    assert cli.run(["promote", world.digest("1.0"), "--to", "demo:stable-py311-cpu"]) == Exit.DONE
 
 
 def test_an_alias_that_somebody_else_moves_meanwhile_is_told(

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkit import documents, exclusions
+from buildkit import documents, exclusions, stock
 from buildkit.errors import ConfigError, ToolError
 from buildkit.keeping import RepositoriesTable
 from buildkit.repositories import Aspect, Change, Found, Wanted, drift, wanted
-from tests.projects import MINIMAL, targets
+from tests.projects import MINIMAL, parse, targets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -392,3 +392,14 @@ def test_mistakes_are_found_before_aws_is_asked(text: str, said: str) -> None:
 
 def test_a_change_is_words_for_people() -> None:
     assert str(Change(aspect=Aspect.SCAN, before="off", after="on")) == "scan on push: off -> on"
+
+
+def test_exact_tags_of_an_older_file_do_not_begin_to_move() -> None:
+    """`2.1-*` is enough for what images.toml has now; the repository has `2.1-1-cpu-py311`, too."""
+    text = '[registry]\naliases = ["{major}.{minor}-{device}-{py}"]\n' + MINIMAL.replace(
+        '"1.0"', '"2.1.5"'
+    )
+    (now,) = stock.wanted(parse(text), targets(text))
+    assert now.filters == ("2.1-*", "cache-*", "sha256-*")
+    (found,) = stock.wanted(parse(text), targets(text), lambda _name: {"2.1-1-cpu-py311"})
+    assert found.filters == ("2.1-cpu-*", "cache-*", "sha256-*")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import console, names
+from buildkit import console, families, names
 from buildkit.errors import UsageError
-from buildkit.releases import history, ledger, make, moves
+from buildkit.releases import history, ledger, make, moves, trails
 from buildkit.releases.commit import commit
 from buildkit.releases.moves import Alias
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 def alias(text: str, releases: Sequence[Release], project: Project) -> Alias:
     """Read `REPOSITORY:ALIAS`, or `ALIAS` if the ledger leaves only one repository for it.
 
-    Raises UsageError, also for an exact tag: those never move.
+    Raises UsageError, also for an exact tag, which never moves, and for what reads as one.
     """
     repository, colon, name = text.rpartition(":")
     if not colon:
@@ -49,6 +50,15 @@ def alias(text: str, releases: Sequence[Release], project: Project) -> Alias:
             f"`{repository}:{name}` is an exact tag: it names one image for ever",
             hint="name an alias, such as `latest-cpu-py311`",
         )
+    for target in project.targets:
+        if target.repository != repository or target.family is None:
+            continue
+        if (version := families.version_of(target.family, name)) is not None:
+            raise UsageError(
+                f"`{repository}:{name}` reads as the exact tag of a version `{version}`, to which "
+                "other aliases could move",
+                hint="put the words in another order, as in `stable-py311-cpu`",
+            )
     return Alias(repository=repository, name=name)
 
 
@@ -68,10 +78,7 @@ def record(
     book: ledger.Ledger, releases: Sequence[Release], action: Action, aims: Sequence[Aim]
 ) -> Release:
     """Move aliases, and put on record what has moved. Raises ToolError if some have not."""
-    wanted = [each for each in aims if _is_news(each, releases)]
-    for each in aims:
-        if each not in wanted:
-            console.say(f"{each.registry.host}/{each.alias} is at {each.tag} already")
+    wanted = [news for each in aims if (news := _news(each, releases))]
     moved = moves.carry_out(wanted)
     at = commit(book.path.parent, book.path.name)
     release = make.release(action, at, moves=moved.done)
@@ -85,11 +92,21 @@ def record(
     return release
 
 
-def _is_news(aim: Aim, releases: Sequence[Release]) -> bool:
-    """Whether anything changes: where the alias is, or that it is kept away from there."""
-    alias = aim.alias
-    held = history.held(releases, aim.registry.host, alias.repository, alias.name)
-    return aim.before != aim.manifest.digest or aim.tag in held
+def _news(aim: Aim, releases: Sequence[Release]) -> Aim | None:
+    """What changes: where the alias is, whether it is kept away from there, or what is on record.
+
+    A move that was cut off before it was on record is made up for, from where the ledger saw it.
+    """
+    alias, digest = aim.alias, aim.manifest.digest
+    trail = trails.trail(releases, aim.registry.host, alias.repository, alias.name)
+    if aim.before != digest or aim.tag in trail.held:
+        return aim
+    where = f"{aim.registry.host}/{alias} is at {aim.tag} already"
+    if trail.last == digest:
+        console.say(where)
+        return None
+    console.say(f"{where}, which was not on record", fg="yellow")
+    return replace(aim, before=trail.last)
 
 
 def show(release: Release, *, as_json: bool) -> None:

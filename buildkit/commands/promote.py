@@ -63,6 +63,7 @@ def command(
     project = read_project(file, None)
     book = ledger.beside(file)
     promotion = Promotion(project=project, book=book, releases=book.read(), given=registries)
+    book.check()
     images = history.by_digest(promotion.releases, digest)
     repository = promotion.repository(to, images)
     if repository is None:

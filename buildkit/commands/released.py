@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from buildkit import pipeline
 from buildkit.registry import referrers
 from buildkit.registry.manifests import DOCKER_MANIFEST
-from buildkit.releases import attach, history, ledger, make
+from buildkit.releases import attach, history, ledger, make, trails
 from buildkit.releases.commit import commit
 from buildkit.releases.record import Action
 
@@ -34,7 +34,7 @@ def check(project: Project) -> None:
 def known(project: Project) -> Known:
     """What publications have to know of aliases, by the ledger as it is when they ask."""
     book = ledger.beside(project.config.path)
-    return lambda host, repository: history.past(book.read(), host, repository)
+    return lambda host, repository: trails.past(book.read(), host, repository)
 
 
 def end(

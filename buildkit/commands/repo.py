@@ -12,6 +12,7 @@ from buildkit import console, options, places, provision, stock
 from buildkit.errors import Exit, NothingSelectedError, worst
 from buildkit.project import read as read_project
 from buildkit.provision import State
+from buildkit.releases import history, ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -100,7 +101,10 @@ def _asked(
     project = read_project(file, None)
     names = {target.repository for target in project.select(select or ("*",))}
     where = places.places(project.config.registry, registries)
-    every = stock.wanted(project.config, project.targets)
+    releases = ledger.beside(file).read()
+    every = stock.wanted(
+        project.config, project.targets, lambda name: history.exact_tags(releases, name)
+    )
     return where, [each for each in every if each.name in names]
 
 

@@ -10,9 +10,9 @@ from buildkit import delivery, options, pipeline
 from buildkit.commands import alias as aliases
 from buildkit.errors import NothingSelectedError, ToolError, UsageError
 from buildkit.project import read as read_project
-from buildkit.releases import history, ledger, moves
-from buildkit.releases.history import Stop
+from buildkit.releases import history, ledger, moves, trails
 from buildkit.releases.record import Action
+from buildkit.releases.trails import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +49,7 @@ def command(
     project = read_project(file, None)
     book = ledger.beside(file)
     releases = book.read()
+    book.check()
     meant = aliases.alias(alias, releases, project)
     hosts = aliases.hosts(
         registries, history.hosts_of_alias(releases, meant.repository, meant.name)
@@ -111,8 +112,7 @@ def _aims(
 ) -> list[Aim]:
     """What is to move in all registries. Raises an error before anything has moved."""
     aims, lacking = [], []
-    for registry in registries:
-        stop = wanted or _before(registry, alias, releases)
+    for registry, stop in _stops(registries, alias, releases, wanted):
         if stop.tag is None:
             raise NothingSelectedError(
                 f"`{registry.host}/{alias}` was at {stop.digest} before, which is not on record",
@@ -131,18 +131,39 @@ def _aims(
     return aims
 
 
-def _before(registry: Registry, alias: Alias, releases: Sequence[Release]) -> Stop:
+def _stops(
+    registries: Sequence[Registry],
+    alias: Alias,
+    releases: Sequence[Release],
+    wanted: Stop | None,
+) -> list[tuple[Registry, Stop]]:
+    """Where the alias shall be in each registry.
+
+    It may have moved in some of them only: then it stays where it comes to in the others, so that
+    the same command again finishes what it began.
+    """
+    if wanted is not None:
+        return [(each, wanted) for each in registries]
+    found = [(each, *_before(each, alias, releases)) for each in registries]
+    return [
+        (each, next((other for _, _, other in found if other.digest == now), stop))
+        for each, now, stop in found
+    ]
+
+
+def _before(registry: Registry, alias: Alias, releases: Sequence[Release]) -> tuple[str, Stop]:
+    """The digest at which the alias is, and where it was before."""
     now = registry.manifest(alias.repository, alias.name)
     if now is None:
         raise NothingSelectedError(
             f"`{registry.host}/{alias}` is not there",
             hint="`buildkit promote DIGEST --to ALIAS` makes it; or name it by `--to`",
         )
-    trail = history.trail(releases, registry.host, alias.repository, alias.name)
+    trail = trails.trail(releases, registry.host, alias.repository, alias.name)
     stop = trail.before(now.digest)
     if stop is None:
         raise NothingSelectedError(
             f"the ledger does not know where `{registry.host}/{alias}` was before {now.digest}",
             hint="`--to DIGEST` names the image to go back to: `buildkit releases` shows them",
         )
-    return stop
+    return now.digest, stop

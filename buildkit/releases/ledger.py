@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 NAME = "releases.jsonl"
 FORMAT = 1
 """Raised when a record changes so that an older tool would misread it."""
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 REFERENCE = re.compile(r"[A-Za-z0-9._:/@\[\]-]+")
 """Letters of a URI by tag or digest, and of its parts."""
 
@@ -62,7 +63,8 @@ class Ledger:
 
     def _sweep(self) -> None:
         """Remove what runs left that were killed while they wrote. Only while no other one does."""
-        for left in self.path.resolve().parent.glob(f".{self.path.resolve().name}.*"):
+        path = self.path.resolve()
+        for left in path.parent.glob(f".{path.name}.{files.RANDOM}"):
             left.unlink(missing_ok=True)
 
     @contextmanager
@@ -142,6 +144,8 @@ def _checked(release: Release) -> Release:
         for uri in (*image.locations, image.repository, image.tag, image.digest):
             if not REFERENCE.fullmatch(uri):
                 raise ValueError(f"{uri!r} is not a reference of {image.target}")
+        if not DIGEST.fullmatch(image.digest):
+            raise ValueError(f"{image.digest!r} is no digest of {image.target}")
     return release
 
 
