@@ -51,7 +51,7 @@ def ask(
         output = engine.containers.run(
             image,
             [
-                *("-t1", f"-c{connections}", f"-d{seconds}s", "-s/request.lua"),
+                *("-t1", f"-c{connections}", f"-d{seconds}s", "--timeout=60s", "-s/request.lua"),
                 *("http://127.0.0.1:8080", "--"),
                 *(request.content_type, request.accept, request.body),
             ],
