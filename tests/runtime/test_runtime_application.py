@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from asyncio import CancelledError
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +134,9 @@ def fail(error: BaseException) -> Any:
         ),
         pytest.param({"predict_fn": fail(OSError("x\ny"))}, 500, "OSError: x", id="predict"),
         pytest.param({"predict_fn": fail(SystemExit(3))}, 500, "SystemExit: 3", id="exit"),
+        pytest.param(
+            {"predict_fn": fail(CancelledError())}, 500, "CancelledError:", id="a cancelled task"
+        ),
         pytest.param({"predict_fn": fail(BadRequest("no"))}, 400, "no", id="a status of its own"),
         pytest.param({"output_fn": lambda *_: 3}, 500, "text or bytes, not int", id="no text"),
     ],

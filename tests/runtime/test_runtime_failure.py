@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 TRACEBACK = 'Traceback (most recent call last):\n  File "x", line 1, in <module>\n    f()\n'
 
+LAUNCHERS = TRACEBACK + "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: \n===\n"
+
 
 @pytest.mark.parametrize(
     ("stderr", "cause"),
@@ -33,6 +35,17 @@ TRACEBACK = 'Traceback (most recent call last):\n  File "x", line 1, in <module>
             id="syntax error",
         ),
         pytest.param("one\nlast words\n\n", "last words", id="no traceback"),
+        pytest.param(
+            TRACEBACK + "ValueError: mine\nE1128 api.py failed (exitcode: 1)\n" + LAUNCHERS,
+            "ValueError: mine",
+            id="under torch's launcher",
+        ),
+        pytest.param(
+            "[rank0]: Traceback (most recent call last):\n[rank0]:   File\n"
+            "[rank0]: KeyError: 'mine'\n" + LAUNCHERS,
+            "KeyError: 'mine'",
+            id="of a process that has met the others",
+        ),
         pytest.param("", "", id="silent"),
     ],
 )

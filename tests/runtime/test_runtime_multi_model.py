@@ -38,6 +38,8 @@ def server(tree: Tree, serve: Callable[..., Running]) -> Running:
     for name, factor in (("a", 10), ("b", 100)):
         tree.write(f"models/{name}/model/code/inference.py", INFERENCE)
         tree.write(f"models/{name}/model/code/helper.py", f"FACTOR = {factor}")
+    for name, end in (("crashes", "os._exit(0)"), ("starves", "os.kill(os.getpid(), 9)")):
+        tree.write(f"models/{name}/model/code/inference.py", f"import os\n{end}\n")
     tree.write("models/broken/model/code/inference.py", "raise RuntimeError('nothing works')")
     running = serve(SAGEMAKER_MULTI_MODEL="true")
     running.wait_for_ping(200)
@@ -85,6 +87,16 @@ def test_mistakes_have_their_codes(server: Running, tree: Tree) -> None:
     assert load(server, tree, "a").status == 200
     assert invoke(server, "a", "x").status == 400
     assert invoke(server, "a", "400").status == 418
+
+
+def test_a_model_that_crashes_while_it_loads_is_not_one_for_which_memory_is_short(
+    server: Running, tree: Tree
+) -> None:
+    """507 makes the service unload others (MME-02)."""
+    found = {name: load(server, tree, name) for name in ("crashes", "starves")}
+    assert {name: reply.status for name, reply in found.items()} == {"crashes": 500, "starves": 507}
+    assert "its process ended with 0" in found["crashes"].text
+    assert load(server, tree, "a").status == 200
 
 
 def test_a_model_that_dies_takes_no_other_with_it(server: Running, tree: Tree) -> None:

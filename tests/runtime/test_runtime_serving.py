@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Callable
 
 import pytest
@@ -156,6 +157,35 @@ def test_nothing_is_written_beside_the_model(tree: Tree, serve: Serve, mark: Pat
     assert sorted((tree.base / "model").rglob("*")) == before
 
 
+@pytest.mark.parametrize("end", ["os._exit(0)", "os._exit(3)", "os.kill(os.getpid(), 9)"])
+def test_a_worker_that_dies_while_it_loads_ends_the_server(
+    tree: Tree, serve: Serve, end: str
+) -> None:
+    tree.write("model/code/inference.py", f"import os\ndef model_fn(folder):\n    {end}\n")
+    running = serve(SAGEMAKER_MODEL_SERVER_WORKERS="2")
+    assert running.process.wait(timeout=SECONDS) == 1
+    log = running.log.read_text()
+    assert "a worker ended before its model was loaded" in log
+    assert log.count("Booting worker") == 2
+
+
+@pytest.mark.parametrize("code", [0, 1, 3, 4])
+def test_a_worker_that_dies_later_is_replaced(
+    tree: Tree, serve: Serve, mark: Path, code: int
+) -> None:
+    dies = INFERENCE.replace('raise RuntimeError("evil")', f"import os; os._exit({code})")
+    tree.write("model/code/inference.py", dies)
+    assert not mark.exists()
+    running = serve()
+    running.wait_for_ping(200)
+    with pytest.raises((OSError, HTTPException)):
+        running.invoke("666", "text/csv")
+    wait_until(lambda: running.log.read_text().count("Booting worker") == 2, "it is not replaced")
+    assert running.invoke("1", "text/csv").body == b"10.0"
+    running.process.terminate()
+    assert running.process.wait(timeout=SECONDS) == 0
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize(
     ("name", "reason"),
@@ -170,7 +200,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_server(
 ) -> None:
     tree.write(name, "def (")
     running = serve(SAGEMAKER_MODEL_SERVER_WORKERS=workers)
-    assert running.process.wait(timeout=SECONDS) == 3
+    assert running.process.wait(timeout=SECONDS) == 1
     log = running.log.read_text()
     assert "the model cannot be loaded" in log
     assert reason in log
@@ -186,7 +216,7 @@ def test_odd_settings_do_not_keep_the_server_from_starting(serve: Serve, mark: P
         SAGEMAKER_MODEL_SERVER_WORKERS="all",
     )
     # The only odd one with an effect: there is no train.py, so nothing says how to load.
-    assert running.process.wait(timeout=SECONDS) == 3
+    assert running.process.wait(timeout=SECONDS) == 1
     log = running.log.read_text()
     assert "is not a positive number" in log
     assert "define model_fn" in log

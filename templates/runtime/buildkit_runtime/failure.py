@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 LIMIT = 1024
 
 _TRACEBACK = "Traceback (most recent call last):"
+_LAUNCHER = "torch.distributed.elastic."
+# How torch begins the lines of a process once it has met the others.
+_RANK = re.compile(r"^\[rank\d+\]: ?")
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(: .*)?")
 
 
@@ -26,14 +29,16 @@ class JobFailure(Exception):  # noqa: N818 - it says how the job ended
 
 
 def cause_of(stderr: str) -> str:
-    """The line that says what went wrong: that of the last exception, else the last line."""
-    lines = stderr.splitlines()
+    """The line that says what went wrong: that of the last exception, else the last line.
+
+    What torch's launcher raises only says that a process of its own has failed.
+    """
+    lines = [_RANK.sub("", line) for line in stderr.splitlines()]
     for start in range(len(lines) - 1, -1, -1):
         if lines[start].startswith(_TRACEBACK):
-            for line in lines[start + 1 :]:
-                if _EXCEPTION.fullmatch(line):
-                    return line
-            break
+            found = next(filter(_EXCEPTION.fullmatch, lines[start + 1 :]), "")
+            if found and not found.startswith(_LAUNCHER):
+                return found
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 

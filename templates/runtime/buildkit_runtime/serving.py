@@ -52,7 +52,29 @@ _KEEP_ALIVE_SECONDS = 75
 
 
 class Supervisor(Arbiter):  # type: ignore[misc]
-    """Starts all workers at once: the pauses of gunicorn's own would delay /ping's first 200."""
+    """Starts all workers at once: the pauses of gunicorn's own would delay /ping's first 200.
+
+    A worker that ends before its model is loaded ends the server, in whatever way it ended: the
+    next one would do the same. One that ends later is replaced.
+    """
+
+    # Not 3 and 4, with which a user's code may end a worker that is to be replaced.
+    WORKER_BOOT_ERROR = 203
+    APP_LOAD_ERROR = 204
+
+    def __init__(self, app: Server) -> None:
+        self._stopping = False
+        super().__init__(app)
+
+    def stop(self, graceful: bool = True) -> None:  # noqa: FBT001, FBT002 - gunicorn's own
+        self._stopping = True
+        self.reap_workers()  # who ended while another was told: no signal tells of them again
+        super().stop(graceful)
+
+    def refuse_unloaded(self, worker: Any) -> None:
+        """Gunicorn calls it of every worker that has ended. Raise HaltServer."""
+        if not self._stopping and not self.app.has_loaded(worker.pid):
+            raise HaltServer("a worker ended before its model was loaded", 1)
 
     def spawn_workers(self) -> None:
         for _ in range(self.num_workers - len(self.WORKERS)):
@@ -67,6 +89,9 @@ class Server(BaseApplication):  # type: ignore[misc]
         self._variables = variables
         self._readiness = Readiness(settings["workers"])
         super().__init__()
+
+    def has_loaded(self, worker: int) -> bool:
+        return is_multi_model(self._variables) or self._readiness.has(worker)
 
     def run(self) -> None:
         Supervisor(self).run()
@@ -165,9 +190,9 @@ def load_model(variables: Mapping[str, str], model: Path) -> tuple[Handlers, Any
 
 
 def leave() -> None:
-    """End this worker in the way that makes gunicorn end as a whole, from whichever thread."""
+    """End this worker, and the server with it, from whichever thread."""
     logging.shutdown()
-    os._exit(Arbiter.WORKER_BOOT_ERROR)
+    os._exit(1)
 
 
 def gunicorn_settings(variables: Mapping[str, str]) -> dict[str, Any]:
@@ -186,6 +211,7 @@ def gunicorn_settings(variables: Mapping[str, str]) -> dict[str, Any]:
         "timeout": positive(variables, "SAGEMAKER_MODEL_SERVER_TIMEOUT", 0),
         "worker_tmp_dir": scratch_folder(),
         "proc_name": "serve",
+        "child_exit": Supervisor.refuse_unloaded,
     }
 
 

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import multiprocessing
 import os
+import signal
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,9 +128,16 @@ class Shelf:
         try:
             _received(ours)
         except EOFError as error:
-            # Nothing but the kernel ends it without a word.
+            process.join(_STOP_SECONDS)
+            code = process.exitcode
             _end(loaded)
-            raise InsufficientStorage(f"{url} does not fit into the memory that is left") from error
+            if code == -signal.SIGKILL:  # the kernel's way to say that memory is short
+                raise InsufficientStorage(
+                    f"{url} does not fit into the memory that is left"
+                ) from error
+            raise InternalServerError(
+                f"{url} cannot be loaded: its process ended with {code}"
+            ) from error
         except BaseException:
             _end(loaded)
             raise
@@ -179,7 +187,7 @@ def _answered(request: Invocation, handlers: Handlers, model: Any) -> Answer | t
         return handlers.answer(model, request)
     except HTTPException as error:
         return error.code or 500, error.description or error.name
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         logger.exception("the request failed")
         return 500, f"{type(error).__name__}: {error}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tarfile
 import tempfile
@@ -56,16 +57,21 @@ def _fetch_from_s3(location: str, code: Path, variables: Mapping[str, str]) -> N
 def extract(archive: Path, target: Path, location: str) -> None:
     """Unpack folders and files; refuse what leaves the archive, is a device, or fills the disk.
 
-    Links become copies of what they point to inside the archive, so that nothing can be written
-    through a link. Owners and setuid bits are not taken over.
+    Links to files become copies of what they point to inside the archive; links to folders of it
+    are made last, so that nothing can be written through a link. Owners and setuid bits are not
+    taken over.
     """
+    links: list[tuple[Path, tarfile.TarInfo]] = []
     with tarfile.open(archive) as tar:
         for member in tar:
             path = target / _safe_name(member.name, location)
             if member.isdir():
                 path.mkdir(parents=True, exist_ok=True)
                 continue
-            content = _content(tar, member, location)
+            content = _content(tar, member)
+            if content is None:
+                links.append((path, member))
+                continue
             free = shutil.disk_usage(target).free
             if member.size > free:
                 raise JobFailure(
@@ -76,6 +82,8 @@ def extract(archive: Path, target: Path, location: str) -> None:
             with content, path.open("wb") as file:
                 shutil.copyfileobj(content, file)
             path.chmod(member.mode & _PERMISSIONS)
+    for path, member in links:
+        _link(path, member, target, location)
 
 
 def _safe_name(name: str, location: str) -> PurePosixPath:
@@ -87,14 +95,22 @@ def _safe_name(name: str, location: str) -> PurePosixPath:
     return path
 
 
-def _content(tar: tarfile.TarFile, member: tarfile.TarInfo, location: str) -> IO[bytes]:
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes] | None:
+    """Of a file, or of the one that a link leads to; None if it does not lead to any."""
     try:
-        content = tar.extractfile(member)
-    except KeyError:
-        content = None
-    if content is None:
-        what = (
-            f"a link to `{member.linkname}`, which is not in it" if member.linkname else "no file"
-        )
-        raise JobFailure(f"{location} holds `{member.name}`, {what}")
-    return content
+        return tar.extractfile(member)
+    except (KeyError, RecursionError):
+        return None
+
+
+def _link(path: Path, member: tarfile.TarInfo, target: Path, location: str) -> None:
+    if member.issym():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(member.linkname)
+        with contextlib.suppress(OSError, RuntimeError):
+            inside = target.resolve() in path.resolve(strict=True).parents
+            if inside and path.is_dir():
+                return
+        path.unlink()
+    what = f"a link to `{member.linkname}`, which is not in it" if member.linkname else "no file"
+    raise JobFailure(f"{location} holds `{member.name}`, {what}")

@@ -47,8 +47,9 @@ class Application:
             response = self.route(request)
         except HTTPException as error:
             response = refusal(error)
-        except (Exception, SystemExit) as error:
-            # SystemExit would end the worker and every other request in it (SERVE-14).
+        except BaseException as error:
+            # SystemExit would end the worker and every other request in it (SERVE-14); anything
+            # else that gets through, as a cancelled task's error, would leave the client waiting.
             logger.exception("the request failed")
             summary = f"{type(error).__name__}: {error}"
             response = refusal(InternalServerError(summary))
