@@ -43,10 +43,14 @@ def model_fn(model_dir: str) -> Any:
     return booster
 
 
+class Rows(xgboost.DMatrix):  # type: ignore[misc]
+    """Of a form that says every feature, so that one that is not there was forgotten."""
+
+
 def input_fn(body: content.Body, content_type: str) -> Any:
     """Features from CSV, JSON, JSON Lines or npy; from LIBSVM text, too, less its labels."""
     if content_type not in LIBSVM:
-        return xgboost.DMatrix(arrays.input_fn(body, content_type))
+        return Rows(arrays.input_fn(body, content_type))
     rows = [
         _libsvm_row(line, number)
         for number, line in enumerate(content.to_text(body).splitlines(), start=1)
@@ -80,7 +84,8 @@ def predict_fn(data: Any, model: Any) -> Any:
     if data.num_col() == booster.num_features() + 1 and data.get_data()[:, 0].nnz == 0:
         # LIBSVM counts from 1, the model was trained with columns that count from 0.
         data = xgboost.DMatrix(data.get_data()[:, 1:])
-    if data.num_col() > booster.num_features():
+    lacks = isinstance(data, Rows) and data.num_col() < booster.num_features()
+    if lacks or data.num_col() > booster.num_features():
         raise BadRequest(
             f"the model has {booster.num_features()} features, the request {data.num_col()}"
         )
