@@ -13,7 +13,6 @@ from buildkit import (
     ecr,
     ecr_repositories,
     logins,
-    moving,
     places,
     repositories,
     scratch,
@@ -58,10 +57,13 @@ class Delivery:
         self, targets: Sequence[Target], published: Sequence[Published], known: Known
     ) -> Moves:
         """Have all aliases of the targets where they belong, if every exact tag of them is in."""
-        if lacking := len(targets) - len(published):
-            if any(target.family for target in targets):
-                console.say(f"aliases stay: {lacking} of {len(targets)} targets are not published")
+        if not any(target.family for target in targets):
             return Moves()
+        if lacking := len(targets) - len(published):
+            console.say(f"aliases stay: {lacking} of {len(targets)} targets are not published")
+            return Moves()
+        from buildkit import moving  # noqa: PLC0415 - what orders versions takes long to load
+
         return moving.move(self.registries, targets, known)
 
     def interrupt(self) -> None:

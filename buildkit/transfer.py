@@ -41,9 +41,10 @@ class Transfer:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def bring(self, repository: str, blobs: Iterable[Blob], subject: str) -> None:
-        """Have all blobs in a repository. Raises ToolError."""
+        """Have all blobs in a repository, the largest first. Raises ToolError."""
+        by_size = sorted(blobs, key=lambda blob: blob.size, reverse=True)
         with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
-            work = [pool.submit(self._bring, repository, blob, subject) for blob in blobs]
+            work = [pool.submit(self._bring, repository, blob, subject) for blob in by_size]
         for each in work:
             each.result()
 
