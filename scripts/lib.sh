@@ -115,7 +115,7 @@ debian_mirror() {
   path=$(printf '%s' "$label" | tr '[:upper:]' '[:lower:]')
   # shellcheck disable=SC2016  # the dollars are apt's
   mirror=$(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
-    awk -v label="$label" -v path="/$path/?$" '$1 == label || $NF ~ path && !found++ { print $NF }')
+    awk -v label="$label" -v path="/$path/?$" '($1 == label || $NF ~ path) && !found++ { print $NF }')
   if [[ -z $mirror && $label == Debian-Security ]]; then
     mirror=$(debian_mirror Debian)
     mirror=${mirror%/}-security # mirrors carry it beside the rest
