@@ -34,10 +34,6 @@ def plain() -> Iterator[Distribution]:
         yield found
 
 
-def described(found: Manifest) -> referrers.Descriptor:
-    return referrers.descriptor(found.media_type, found.digest, len(found.content))
-
-
 def image(there: Distribution) -> Manifest:
     return there.image("demo", "1.0", layers=[layer({"a": "a"})])
 
@@ -45,7 +41,7 @@ def image(there: Distribution) -> Manifest:
 def test_artifacts_are_listed_and_the_image_stays_as_it_is(there: Distribution) -> None:
     subject = image(there)
     before = dict(there.manifests)
-    digests = [*referrers.attach(there.registry, "demo", described(subject), [ONE, TWO])]
+    digests = [*referrers.attach(there.registry, "demo", referrers.of(subject), [ONE, TWO])]
     found = listed(there.registry, "demo", subject.digest)
     assert [each["digest"] for each in found] == digests
     assert [each["artifactType"] for each in found] == [ONE.kind, TWO.kind]
@@ -54,7 +50,7 @@ def test_artifacts_are_listed_and_the_image_stays_as_it_is(there: Distribution) 
 
 def test_an_artifact_is_a_manifest_with_the_image_as_its_subject(there: Distribution) -> None:
     subject = image(there)
-    (digest,) = referrers.attach(there.registry, "demo", described(subject), [ONE])
+    (digest,) = referrers.attach(there.registry, "demo", referrers.of(subject), [ONE])
     kind, content = there.manifests[f"demo:{digest}"]
     document = json.loads(content)
     assert kind == document["mediaType"] == "application/vnd.oci.image.manifest.v1+json"
@@ -72,7 +68,7 @@ def test_an_artifact_is_a_manifest_with_the_image_as_its_subject(there: Distribu
 
 def test_the_tag_of_the_list_is_only_there_where_it_is_needed(there: Distribution) -> None:
     subject = image(there)
-    referrers.attach(there.registry, "demo", described(subject), [ONE])
+    referrers.attach(there.registry, "demo", referrers.of(subject), [ONE])
     tag = subject.digest.replace(":", "-")
     assert (f"demo:{tag}" in there.manifests) is not there.refers
 
@@ -80,7 +76,7 @@ def test_the_tag_of_the_list_is_only_there_where_it_is_needed(there: Distributio
 def test_an_artifact_is_listed_once(there: Distribution) -> None:
     subject = image(there)
     for _ in range(2):
-        referrers.attach(there.registry, "demo", described(subject), [ONE])
+        referrers.attach(there.registry, "demo", referrers.of(subject), [ONE])
     assert len(listed(there.registry, "demo", subject.digest)) == 1
 
 
@@ -91,7 +87,7 @@ def test_what_others_have_listed_stays(plain: Distribution) -> None:
              "annotations": {"a": "b"}}  # fmt: skip
     tag = referrers.tag_of(subject.digest)
     plain.manifests[f"demo:{tag}"] = (referrers.INDEX, json.dumps(index).encode())
-    (ours,) = referrers.attach(plain.registry, "demo", described(subject), [ONE])
+    (ours,) = referrers.attach(plain.registry, "demo", referrers.of(subject), [ONE])
     kind, content = plain.manifests[f"demo:{tag}"]
     document = json.loads(content)
     assert kind == referrers.INDEX
@@ -119,7 +115,7 @@ def test_what_another_writer_overwrites_is_added_again(plain: Distribution) -> N
             plain.manifests[f"demo:{tag}"] = (referrers.INDEX, json.dumps(index).encode())
 
     plain.on_put = overwrite
-    (ours,) = referrers.attach(plain.registry, "demo", described(subject), [ONE])
+    (ours,) = referrers.attach(plain.registry, "demo", referrers.of(subject), [ONE])
     found = listed(plain.registry, "demo", subject.digest)
     assert [each["digest"] for each in found] == [theirs["digest"], ours]
 
@@ -129,7 +125,7 @@ def test_another_thing_under_the_tag_of_the_list_is_left(plain: Distribution) ->
     tag = referrers.tag_of(subject.digest)
     before = plain.manifests[f"demo:{tag}"] = plain.manifests["demo:1.0"]
     with pytest.raises(ToolError, match="where the list of what belongs to"):
-        referrers.attach(plain.registry, "demo", described(subject), [ONE])
+        referrers.attach(plain.registry, "demo", referrers.of(subject), [ONE])
     assert plain.manifests[f"demo:{tag}"] == before
 
 

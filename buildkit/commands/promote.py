@@ -18,7 +18,7 @@ from buildkit.errors import (
     together,
 )
 from buildkit.project import read as read_project
-from buildkit.registry.referrers import descriptor
+from buildkit.registry import referrers
 from buildkit.releases import attach, copying, history, ledger, make, moves
 from buildkit.releases.commit import commit
 from buildkit.releases.record import Action
@@ -148,8 +148,7 @@ class Promotion:
                 errors.append(error)
                 continue
             done.append(uri)
-            size = len(manifest.content)
-            subjects[manifest.digest] = descriptor(manifest.media_type, manifest.digest, size)
+            subjects[manifest.digest] = referrers.of(manifest)
             if copied or uri not in known:
                 news.append(each.registry)
         copy = replace(sources[0], repository=to, locations=tuple(done))

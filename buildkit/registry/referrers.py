@@ -70,6 +70,11 @@ def descriptor(media_type: str, digest: str, size: int) -> Descriptor:
     return {"mediaType": media_type, "digest": digest, "size": size}
 
 
+def of(manifest: Manifest) -> Descriptor:
+    """The same of a manifest that is at hand."""
+    return _of(manifest.media_type, manifest.content)
+
+
 def tag_of(digest: str) -> str:
     """The tag under which a registry without a list of referrers keeps one."""
     return digest.replace(":", "-")
@@ -128,9 +133,7 @@ def _manifest(subject: Descriptor, artifact: Artifact) -> Manifest:
 
 def _entry(artifact: Manifest) -> Descriptor:
     """An artifact in a list."""
-    return _of(artifact.media_type, artifact.content) | {
-        key: artifact.document[key] for key in ("artifactType", "annotations")
-    }
+    return of(artifact) | {key: artifact.document[key] for key in ("artifactType", "annotations")}
 
 
 def _of(media_type: str, content: bytes) -> Descriptor:
