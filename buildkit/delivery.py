@@ -18,11 +18,12 @@ from buildkit import (
     scratch,
     stock,
 )
+from buildkit.destination import Destination
 from buildkit.errors import BuildkitError, UnavailableError, together
 from buildkit.export import Spool
 from buildkit.packing import Packing
 from buildkit.places import Api
-from buildkit.publish import Destination, Publisher
+from buildkit.publish import Publisher
 from buildkit.registry.client import Registry
 from buildkit.registry.wire import Wire
 from buildkit.releases.moves import Moves

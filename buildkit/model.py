@@ -207,6 +207,15 @@ class Verified:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Staged:
+    """A tested image that registries hold by its digest, until it is given its tag there."""
+
+    verified: Verified
+    digest: str
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Location:
     """Where an image is: by its tag, in one registry. `pushed` tells whether this run sent it."""
 
@@ -234,10 +243,6 @@ class Published:
     @property
     def pushed(self) -> bool:
         return any(each.pushed for each in self.locations)
-
-    @property
-    def digest_uri(self) -> str:
-        return self.digest_uris[0]
 
     @property
     def digest_uris(self) -> tuple[str, ...]:

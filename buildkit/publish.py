@@ -1,67 +1,35 @@
-"""Verified -> Published: the tested image into every registry, checked, and then under its tag.
+"""Verified -> Published: the tested image into every registry, and under its tag.
 
-Takes `Verified` and nothing else, so an untested image cannot be pushed. In each registry the order
-is: blobs, manifest without a tag, check of what is served, tag, check again. A tag that has another
-image is never moved.
+Takes `Verified` and nothing else, so an untested image cannot be pushed. Half-way an image is
+`Staged`: the registries hold it without a tag, and somebody else may give it that.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from buildkit import console, names
+from buildkit import destination
 from buildkit.errors import BuildkitError, ToolError, UnavailableError, ending, together
-from buildkit.model import Location, Published
-from buildkit.registry.manifests import refusals
+from buildkit.model import Location, Published, Staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from buildkit.destination import Destination
     from buildkit.export import Packed
-    from buildkit.model import Built, Target, Verified
-    from buildkit.registry.client import Blob
+    from buildkit.model import Built, Verified
     from buildkit.registry.manifests import Manifest
 
-
-class Registry(Protocol):
-    """Manifests of one registry."""
-
-    @property
-    def host(self) -> str: ...
-
-    def manifest(self, repository: str, reference: str) -> Manifest | None: ...
-
-    def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> None: ...
-
-    def config(self, repository: str, digest: str) -> Mapping[str, Any]: ...
-
-
-class Carrier(Protocol):
-    """Brings blobs into that registry."""
-
-    def bring(self, repository: str, blobs: Iterable[Blob], subject: str) -> None: ...
+    Send = Callable[[Destination, Packed, Built], Manifest]
 
 
 class Packer(Protocol):
     """Has an image's bytes at hand while a context lasts."""
 
     def packed(self, built: Built) -> AbstractContextManager[Packed]: ...
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Destination:
-    """A registry to publish to. `have_repository` makes one that is missing.
-
-    `mutable`: its owner lets tags go from one image to another.
-    """
-
-    registry: Registry
-    carrier: Carrier
-    have_repository: Callable[[str], None]
-    mutable: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,35 +46,91 @@ class Publisher:
         Raises ToolError: another image has the tag somewhere, and then nothing is sent anywhere; or
         some registries failed, which are named, while the others have the image.
         """
-        built, target = verified.built, verified.built.target
-        found, failed = _everywhere(self.destinations, lambda each: _look(each, built))
-        if not all(isinstance(error, UnavailableError) for error in failed.values()):
-            raise self._partly(failed, "nothing was sent anywhere")
-        failed = {**self.absent, **failed}
+        manifest, lacking = self._have(verified.built, destination.push)
+        return self._published(verified, manifest, lacking)
+
+    def stage(self, verified: Verified) -> Staged:
+        """Have the image in every registry by its digest. Raises the errors of `publish`.
+
+        It gets no tag: whoever has all images of a release together gives them theirs.
+        """
+        manifest, _ = self._have(verified.built, destination.send)
+        return Staged(
+            verified=verified,
+            digest=manifest.digest,
+            hosts=tuple(each.registry.host for each in self.destinations),
+        )
+
+    def check(self, staged: Staged) -> None:
+        """Raise ToolError if the image could not have its tag in every registry now."""
+        built = staged.verified.built
+        found, failed = _everywhere(self.destinations, lambda each: destination.look(each, built))
+        lacking = [each for each, manifest in found.items() if manifest is None]
+        _, more = _everywhere(lacking, lambda each: destination.held(each, staged))
+        if failed := {**self.absent, **failed, **more}:
+            raise self._partly(failed, "no tag was given anywhere")
+
+    def release(self, staged: Staged) -> Published:
+        """Give an image its tag in every registry. Raises ToolError, as `publish` does."""
+        built = staged.verified.built
+        found, failed = self._look(built)
+        lacking = [each for each, manifest in found.items() if manifest is None]
+        tagged, more = _everywhere(
+            lacking, lambda each: destination.tag(each, destination.held(each, staged), built)
+        )
+        there = [each for each in (*found.values(), *tagged.values()) if each is not None]
+        self._refuse_partly(found, {**failed, **more})
+        return self._published(staged.verified, there[0], lacking)
+
+    def _have(self, built: Built, send: Send) -> tuple[Manifest, Sequence[Destination]]:
+        """Do `send` where the tag is not there yet; return the image, and where that was."""
+        found, failed = self._look(built)
         lacking = [each for each, manifest in found.items() if manifest is None]
         there = [manifest for manifest in found.values() if manifest is not None]
         if lacking:
             with self.packer.packed(built) as packed:
                 if differing := {each.digest for each in there} - {packed.manifest.digest}:
                     raise ToolError(
-                        f"{target.image} would be {packed.manifest.digest} in one registry and "
-                        f"{', '.join(differing)} in another: another engine has compressed it",
+                        f"{built.target.image} would be {packed.manifest.digest} in one registry "
+                        f"and {', '.join(differing)} in another: another engine has compressed it",
                         hint="publish from where it was published before, or raise the revision",
                     )
-                _, more = _everywhere(lacking, lambda each: _push(each, packed, built))
-            failed |= more
+                _, more = _everywhere(lacking, lambda each: send(each, packed, built))
+            failed = {**failed, **more}
             there = [packed.manifest]
+        self._refuse_partly(found, failed)
+        return there[0], lacking
+
+    def _look(
+        self, built: Built
+    ) -> tuple[dict[Destination, Manifest | None], dict[str, BuildkitError]]:
+        """What has the tag in each registry, and which do not answer.
+
+        Raises ToolError if it is another image somewhere.
+        """
+        found, failed = _everywhere(self.destinations, lambda each: destination.look(each, built))
+        if not all(isinstance(error, UnavailableError) for error in failed.values()):
+            raise self._partly(failed, "nothing was sent anywhere")
+        return found, {**self.absent, **failed}
+
+    def _refuse_partly(
+        self, found: Iterable[Destination], failed: Mapping[str, BuildkitError]
+    ) -> None:
         if failed:
             hosts = (each.registry.host for each in found)
             raise self._partly(failed, ending(host for host in hosts if host not in failed))
-        manifest = there[0]
+
+    def _published(
+        self, verified: Verified, manifest: Manifest, lacking: Sequence[Destination]
+    ) -> Published:
+        image = verified.built.target.image
         return Published(
             verified=verified,
             digest=manifest.digest,
             size=manifest.layers_size,
             manifest_size=len(manifest.content),
             locations=tuple(
-                Location(uri=f"{each.registry.host}/{target.image}", pushed=each in lacking)
+                Location(uri=f"{each.registry.host}/{image}", pushed=each in lacking)
                 for each in self.destinations
             ),
         )
@@ -138,109 +162,3 @@ def _everywhere(
         except BuildkitError as error:
             failed[each.registry.host] = error
     return found, failed
-
-
-def _look(there: Destination, built: Built) -> Manifest | None:
-    """The image under its tag, None if nothing is. Raises ToolError if it is another image."""
-    target = built.target
-    found = there.registry.manifest(target.repository, target.tag)
-    if found is None:
-        return None
-    if there.mutable and not _is(found, built):
-        console.step(target.id, f"`{_uri(there, target)}` goes on from {found.digest}", fg="yellow")
-        return None
-    _refuse_another(there, built, found)
-    _refuse_unfit(there, target, found)
-    return found
-
-
-def _push(there: Destination, packed: Packed, built: Built) -> Manifest | None:
-    target, manifest, registry = built.target, packed.manifest, there.registry
-    _refuse_unfit(there, target, manifest)
-    console.step(target.id, f"pushing to {registry.host}", dim=True)
-    there.have_repository(target.repository)
-    there.carrier.bring(target.repository, packed.blobs, target.id)
-    registry.put_manifest(target.repository, manifest.digest, manifest)
-    _check(there, built, manifest)
-    # Again: not all registries keep tags, and a large image is long on its way.
-    if (now := registry.manifest(target.repository, target.tag)) and not there.mutable:
-        _refuse_another(there, built, now)
-        return now
-    try:
-        registry.put_manifest(target.repository, target.tag, manifest)
-    except ToolError:
-        # Immutable tags: another publisher was quicker, with this image or another one.
-        now = registry.manifest(target.repository, target.tag)
-        if now is None:
-            raise
-        _refuse_another(there, built, now)
-    served = registry.manifest(target.repository, target.tag)
-    if served is None:
-        raise ToolError(f"`{_uri(there, target)}` was pushed, but the registry does not serve it")
-    _refuse_another(there, built, served)
-    return served
-
-
-def _check(there: Destination, built: Built, manifest: Manifest) -> None:
-    """What the registry serves is what was sent, for the platform that is wanted."""
-    target, registry = built.target, there.registry
-    served = registry.manifest(target.repository, manifest.digest)
-    uri = f"{registry.host}/{target.repository}@{manifest.digest}"
-    if served is None:
-        raise ToolError(f"`{uri}` was pushed, but the registry does not serve it")
-    _refuse_unfit(there, target, served)
-    if served.content != manifest.content:
-        raise ToolError(f"`{uri}` was pushed, but the registry serves {served.digest}")
-    config = registry.config(target.repository, built.config_digest)
-    found = f"{config.get('os')}/{config.get('architecture')}"
-    if found != target.platform:
-        raise ToolError(f"`{uri}` is for {found}, wanted is {target.platform}")
-
-
-def _refuse_another(there: Destination, built: Built, found: Manifest) -> None:
-    """Raise ToolError unless a manifest is the built image.
-
-    Told by its digest; where the engine does not know that before the push, by its configuration's.
-    """
-    if _is(found, built):
-        return
-    target = built.target
-    raise ToolError(
-        f"`{_uri(there, target)}` is there already, with another image: {found.digest}"
-        f"{_made(there, target, found)}, not {built.manifest_digest or built.config_digest}",
-        hint="tags are never overwritten: raise the revision in images.toml "
-        f"(`{names.next_revision(target.version)}`), or let tags move with "
-        '`mutability = "mutable"` below `[registry.repositories]`',
-    )
-
-
-def _is(found: Manifest, built: Built) -> bool:
-    if built.manifest_digest is not None:
-        return found.digest == built.manifest_digest
-    return found.config_digest == built.config_digest
-
-
-def _made(there: Destination, target: Target, found: Manifest) -> str:
-    """When and by what an image was built, as far as it tells."""
-    try:
-        config = there.registry.config(target.repository, found.config_digest or "")
-    except ToolError:
-        return ""
-    by = next((step.get("comment") for step in reversed(config.get("history") or ())), None)
-    facts = (
-        f"built {config['created']}" if config.get("created") else "",
-        f"by {by}" if by else "",
-    )
-    return f" ({' '.join(filter(None, facts))})" if any(facts) else ""
-
-
-def _refuse_unfit(there: Destination, target: Target, manifest: Manifest) -> None:
-    if wrong := refusals(manifest):
-        raise ToolError(
-            f"SageMaker would refuse `{_uri(there, target)}` (contract IMG-02): {'; '.join(wrong)}",
-            hint="build it with `buildkit build`, which makes a manifest that it takes",
-        )
-
-
-def _uri(there: Destination, target: Target) -> str:
-    return f"{there.registry.host}/{target.image}"

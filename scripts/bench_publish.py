@@ -36,6 +36,8 @@ RELATED = (
     "sklearn-*", "xgboost-3*", "xgboost-two-*", "lightgbm-*", "basic-*", "script-mode-1.0-cpu-py311"
 )  # fmt: skip
 ROUNDS = 3
+MEMORY = Path("/dev/shm")  # noqa: S108 - where the registries keep what they are sent
+"""A registry's disk is not on the machine that publishes: writing to it would slow both down."""
 UNCHANGED = 48
 IMAGES = """
 [image.bench]
@@ -142,7 +144,8 @@ def seconds_of_ours(select: Sequence[str], registries: Sequence[Local], folder: 
 @contextmanager
 def registry(name: str, road: Mapping[str, float] | None = None) -> Iterator[Local]:
     """An empty one, as the environment that leads to it; `road`: options of a relay before it."""
-    with tempfile.TemporaryDirectory(prefix=f"{name}-") as state:
+    memory = MEMORY if MEMORY.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=memory) as state:
         try:
             there = Local(env=exports(script("registry", "up", "--state", state)))
             if not road:

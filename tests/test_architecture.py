@@ -21,6 +21,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"options", "project", "delivery", "provision", "pipeline"},
     {"releases.attach", "releases.compare", "releases.find", "releases.published"},
     {"matrix", "bake", "verify", "publish", "packing", "moving", "releases.ledger", "releases.copying"},
+    {"destination"},
     {"transfer", "export", "registry.referrers", "registry.download", "releases.make", "releases.moves"},
     {"registry.client"},
     {"aliases", "cells", "clashes", "compatibility", "extended", "locks", "render", "plan", "progress", "records", "secrets", "engine", "store",

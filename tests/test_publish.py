@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from buildkit.destination import Destination
 from buildkit.errors import ToolError, UnavailableError
 from buildkit.model import Location
-from buildkit.publish import Destination, Publisher
+from buildkit.publish import Publisher
 from buildkit.registry.manifests import Manifest, refusals
 from tests import fakes
 
@@ -50,7 +51,7 @@ def test_a_tested_image_gets_its_tag_last(known_before: bool) -> None:
     published = publisher(there)[0].publish(verified(known_before=known_before))
     assert there.done == ["have demo", "bring 1", f"put demo:{GOOD.digest}", f"put {TAG}"]
     assert published.locations == (Location(uri=f"registry.example/{TAG}", pushed=True),)
-    assert published.digest_uri == f"registry.example/demo@{GOOD.digest}"
+    assert published.digest_uris == (f"registry.example/demo@{GOOD.digest}",)
 
 
 @both_stores

@@ -181,7 +181,7 @@ def _facts(outcome: Outcome, *, clauses: bool) -> dict[str, object]:
         facts |= {
             "uri": published.uri,
             "digest": published.digest,
-            "digest_uri": published.digest_uri,
+            "digest_uri": published.digest_uris[0],
             "pushed": published.pushed,
             "locations": [
                 {"uri": each.uri, "digest_uri": digest_uri, "pushed": each.pushed}
