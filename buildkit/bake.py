@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from buildkit import console, plan, scratch, shell
@@ -101,7 +101,10 @@ def build(
                     target = by_name[name]
                     base = the_plan.bases[target.id]
                     origin = Origin(base=base, base_digest=progress.digest_of(base))
-                    yield target, _built(target, origin, metadata.get(name), options)
+                    built = _built(target, origin, metadata.get(name), options)
+                    if isinstance(built, Built):
+                        built = replace(built, seconds=round(progress.seconds_of(name), 1))
+                    yield target, built
                 continue
             failures = _failures(progress, wave)
             for name, error in failures.items():

@@ -37,11 +37,12 @@ if TYPE_CHECKING:
     from buildkit.engine import Engine
     from buildkit.keeping import RepositoriesTable
     from buildkit.login import Login
-    from buildkit.model import Published, Target, Verified
+    from buildkit.model import Target
     from buildkit.moving import Known
     from buildkit.places import Place
     from buildkit.repositories import Wanted
     from buildkit.schema import Registry as RegistryTable
+    from buildkit.shipped import Published
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +51,6 @@ class Delivery:
 
     publisher: Publisher
     registries: Sequence[Registry]
-
-    def publish(self, verified: Verified) -> Published:
-        return self.publisher.publish(verified)
 
     def move_aliases(
         self, targets: Sequence[Target], published: Sequence[Published], known: Known
@@ -74,11 +72,12 @@ class Delivery:
 
 @contextmanager
 def to(
-    config: Config, hosts: Sequence[str], targets: Sequence[Target], engine: Engine
+    config: Config, hosts: Sequence[str], targets: Sequence[Target], engine: Engine | None
 ) -> Iterator[Delivery]:
     """Have logins that the registries take, before anything is built.
 
     `targets` are all of images.toml: what a repository should be depends on all that it holds.
+    Without an engine only what is staged can be published.
     Of several registries one that does not answer now is left out, and told: each image fails to be
     published there. Raises UsageError if no registry is named, ConfigError if ECR could not keep a
     repository so, ToolError if a registry gives or takes no login, or none answers.
@@ -90,7 +89,7 @@ def to(
     for host in absent:
         console.say(f"{host} does not answer: nothing is published there now", fg="yellow")
     sisters = tuple(dict.fromkeys(target.repository for target in targets))
-    with scratch.folder() as folder, closing(Store(sandbox=engine)) as store:
+    with _packer(engine) as packer:
         yield Delivery(
             publisher=Publisher(
                 destinations=[
@@ -103,10 +102,19 @@ def to(
                     for each in reached
                 ],
                 absent=absent,
-                packer=Packing(store=store, spool=Spool(engine=engine, folder=folder)),
+                packer=packer,
             ),
             registries=[each.registry for each in reached],
         )
+
+
+@contextmanager
+def _packer(engine: Engine | None) -> Iterator[Packing | None]:
+    if engine is None:
+        yield None
+        return
+    with scratch.folder() as folder, closing(Store(sandbox=engine)) as store:
+        yield Packing(store=store, spool=Spool(engine=engine, folder=folder))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -115,6 +123,11 @@ class Reached:
 
     registry: Registry
     have_repository: Callable[[str], None]
+
+
+def wanted(config: Config, hosts: Sequence[str]) -> frozenset[str]:
+    """The hosts of the registries to publish to. Raises UsageError, as `to`."""
+    return frozenset(each.host for each in places.places(config.registry, hosts))
 
 
 def written(config: Config) -> tuple[str, ...]:

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from buildkit.export import Packed
-    from buildkit.model import Built, Staged, Target
+    from buildkit.model import Built, Target
     from buildkit.registry.client import Blob
     from buildkit.registry.manifests import Manifest
+    from buildkit.shipped import Staged
 
 
 class Registry(Protocol):

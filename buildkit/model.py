@@ -137,7 +137,8 @@ class Built:
     """An image in the engine.
 
     `image_id` is what `docker run` and `docker tag` take. `manifest_digest` is None where the
-    engine's classic image store makes the manifest only when it pushes.
+    engine's classic image store makes the manifest only when it pushes. `seconds` is the time
+    of all steps of its build that were not cached, None if nobody knows.
     """
 
     target: Target
@@ -145,6 +146,7 @@ class Built:
     config_digest: str
     manifest_digest: str | None
     origin: Origin | None = None
+    seconds: float | None = None
 
 
 class Level(str, Enum):
@@ -204,46 +206,3 @@ class Verified:
             raise ValueError("its report has not passed")
         if self.report.digest != self.built.image_id:
             raise ValueError("its report is of another image")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Staged:
-    """A tested image that registries hold by its digest, until it is given its tag there."""
-
-    verified: Verified
-    digest: str
-    hosts: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Location:
-    """Where an image is: by its tag, in one registry. `pushed` tells whether this run sent it."""
-
-    uri: str
-    pushed: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Published:
-    """A tested image in registries, by tag and by digest. The first is the one people are told.
-
-    `size` is in bytes, of all layers as they are sent; `manifest_size` of the manifest.
-    """
-
-    verified: Verified
-    digest: str
-    size: int
-    manifest_size: int
-    locations: tuple[Location, ...]
-
-    @property
-    def uri(self) -> str:
-        return self.locations[0].uri
-
-    @property
-    def pushed(self) -> bool:
-        return any(each.pushed for each in self.locations)
-
-    @property
-    def digest_uris(self) -> tuple[str, ...]:
-        return tuple(f"{each.uri.rpartition(':')[0]}@{self.digest}" for each in self.locations)

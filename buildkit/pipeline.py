@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from buildkit.contract.world import Engine
-    from buildkit.model import Built, Published, Report, Target, Verified
+    from buildkit.model import Built, Report, Target, Verified
+    from buildkit.shipped import Published, Staged
     from buildkit.verify import Depth
-
-    Publish = Callable[[Verified], Published]
 
 Item = TypeVar("Item")
 CAUSE_WIDTH = 100
@@ -33,6 +32,7 @@ class Outcome:
     target: Target
     built: Built | None = None
     report: Report | None = None
+    staged: Staged | None = None
     published: Published | None = None
     tested_before: bool = False
     error: BuildkitError | None = None
@@ -176,15 +176,25 @@ def test(
 
 
 def publish(
-    outcome: Outcome, verified: Verified, publisher: Publish, where: records.Records
+    outcome: Outcome, publisher: Callable[[], Published], where: records.Records
 ) -> Outcome:
     """Publish an image after `outcome`, which a failure is added to."""
     try:
-        published = publisher(verified)
+        published = publisher()
         where.write(records.PUBLISHED, outcome.target.id, published)
     except BuildkitError as error:
         return replace(outcome, error=error)
     return replace(outcome, published=published)
+
+
+def stage(outcome: Outcome, stager: Callable[[], Staged], where: records.Records) -> Outcome:
+    """The same for an image that gets no tag yet."""
+    try:
+        staged = stager()
+        where.write(records.STAGED, outcome.target.id, staged)
+    except BuildkitError as error:
+        return replace(outcome, error=error)
+    return replace(outcome, staged=staged)
 
 
 def _tested_before(target_id: str, where: records.Records) -> Verified | None:
@@ -217,6 +227,9 @@ def _tell(outcome: Outcome) -> None:
         more = len(outcome.published.locations) - 1
         also = f" and to {more} more" if more else ""
         console.step(outcome.target.id, f"{how}: {outcome.published.uri}{also}", fg="green")
+    elif outcome.staged is not None:
+        where = ", ".join(outcome.staged.hosts)
+        console.step(outcome.target.id, f"staged in {where}: {outcome.staged.digest}", fg="green")
     elif outcome.report is not None:
         how = "passed before" if outcome.tested_before else "passed"
         judged = sum(1 for each in outcome.report.clauses if each.status is not Status.SKIP)

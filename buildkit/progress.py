@@ -14,6 +14,9 @@ from buildkit import names
 STEP = re.compile(r"#(?P<number>\d+) \[(?P<target>\S+) (?P<place>[^\]]*)\] ?(?P<text>.*)")
 ALONE = re.compile(r"#(?P<number>\d+) \[(?P<place>[^\]]*)\] ?(?P<text>.*)")
 OUTPUT = re.compile(r"#(?P<number>\d+) (?P<time>\d+\.\d+ )?(?P<text>.*)")
+DONE = re.compile(r"#(?P<number>\d+) DONE (?P<seconds>\d+\.\d+)s")
+WHOLE = re.compile(r"#(?P<number>\d+) (?:\[(?P<target>\S+)\] )?exporting to image")
+"""The step that makes an image of all others; its target is named unless it is the only one."""
 ERROR = re.compile(r"#(?P<number>\d+) ERROR: (?P<text>.*)")
 """What a program prints has a time, what buildx says of itself has none."""
 STATE = re.compile(r"(?:DONE|CANCELED|CACHED|ERROR|extracting|transferring|resolve|sha256:)\b")
@@ -35,6 +38,7 @@ class Step:
     title: str
     lines: list[str] = field(default_factory=list)
     error: str | None = None
+    seconds: float = 0.0
 
     @property
     def is_instruction(self) -> bool:
@@ -53,6 +57,7 @@ class Progress:
     bases: dict[str, str] = field(default_factory=dict)
     steps: dict[str, Step] = field(default_factory=dict)
     final_error: str = ""
+    _exports: dict[str, str | None] = field(default_factory=dict)
 
     def read(self, line: str) -> Step | None:
         """Take one line; return the step if the line shows that it really runs."""
@@ -60,6 +65,10 @@ class Progress:
             self.final_error = line.removeprefix("ERROR: ")
         elif match := ERROR.fullmatch(line):
             self.steps.setdefault(match["number"], self._unnamed()).error = match["text"]
+        elif match := DONE.fullmatch(line):
+            self.steps.setdefault(match["number"], self._unnamed()).seconds = float(
+                match["seconds"]
+            )
         elif match := OUTPUT.fullmatch(line):
             step = self.steps.get(match["number"])
             if step is None:
@@ -76,6 +85,14 @@ class Progress:
         if pinned:
             return pinned
         return self.bases.get(name if ":" in name.rpartition("/")[2] else f"{name}:latest")
+
+    def seconds_of(self, target: str) -> float:
+        """How long the steps of a target took; one that several share counts for one of them."""
+        return sum(
+            step.seconds
+            for number, step in self.steps.items()
+            if target in (step.target, self._exports.get(number))
+        )
 
     def failed(self) -> dict[str, Step]:
         """The targets that broke the build, each with its broken step.
@@ -94,6 +111,8 @@ class Progress:
     def _first(self, line: str) -> Step:
         if base := RESOLVED.match(line):
             self.bases[names.familiar(base["name"])] = base["digest"]
+        if export := WHOLE.fullmatch(line):
+            self._exports[export["number"]] = export["target"] or self.targets[0]
         match = STEP.fullmatch(line)
         if match and match["target"] in self.targets:
             return Step(target=match["target"], title=_title(match))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildkit.model import Built, Target, Verified
+    from buildkit.shipped import Staged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,17 @@ class Project:
         if verified is None or verified.built.image_id != built.image_id:
             raise ToolError("its image has not passed a test", hint=f"`buildkit test {target.id}`")
         return replace(verified, built=built)
+
+    def staged(self, target: Target) -> Staged | None:
+        """The tested image of a target as registries hold it without a tag, None if none does.
+
+        Raises the errors of `verified`.
+        """
+        verified = self.verified(target)
+        staged = self.records.find(records.STAGED, target.id)
+        if staged is None or staged.verified.built.image_id != verified.built.image_id:
+            return None
+        return replace(staged, verified=verified)
 
 
 def read(file: Path, dist: Path | None, *, alone: bool = False) -> Project:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from buildkit import destination
 from buildkit.errors import BuildkitError, ToolError, UnavailableError, ending, together
-from buildkit.model import Location, Published, Staged
+from buildkit.shipped import Location, Published, Staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,10 +34,13 @@ class Packer(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Publisher:
-    """`absent` are registries that did not answer when the run began, by host, and why."""
+    """`absent` are registries that did not answer when the run began, by host, and why.
+
+    Without a packer there are only images that are staged.
+    """
 
     destinations: Sequence[Destination]
-    packer: Packer
+    packer: Packer | None
     absent: Mapping[str, BuildkitError] = field(default_factory=dict)
 
     def publish(self, verified: Verified) -> Published:
@@ -61,14 +64,15 @@ class Publisher:
             hosts=tuple(each.registry.host for each in self.destinations),
         )
 
-    def check(self, staged: Staged) -> None:
-        """Raise ToolError if the image could not have its tag in every registry now."""
+    def check(self, staged: Staged) -> Staged:
+        """The same image. Raises ToolError if it could not have its tag in every registry now."""
         built = staged.verified.built
         found, failed = _everywhere(self.destinations, lambda each: destination.look(each, built))
         lacking = [each for each, manifest in found.items() if manifest is None]
         _, more = _everywhere(lacking, lambda each: destination.held(each, staged))
         if failed := {**self.absent, **failed, **more}:
             raise self._partly(failed, "no tag was given anywhere")
+        return staged
 
     def release(self, staged: Staged) -> Published:
         """Give an image its tag in every registry. Raises ToolError, as `publish` does."""
@@ -88,6 +92,7 @@ class Publisher:
         lacking = [each for each, manifest in found.items() if manifest is None]
         there = [manifest for manifest in found.values() if manifest is not None]
         if lacking:
+            assert self.packer is not None
             with self.packer.packed(built) as packed:
                 if differing := {each.digest for each in there} - {packed.manifest.digest}:
                     raise ToolError(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from buildkit import files, typed
 from buildkit.errors import ToolError
-from buildkit.model import Built, Published, Rendered, Report, Verified
+from buildkit.model import Built, Rendered, Report, Verified
+from buildkit.shipped import Published, Staged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Raised when a record changes so that an older tool would misread it."""
 
-Value = TypeVar("Value", Rendered, Built, Report, Verified, Published)
+Value = TypeVar("Value", Rendered, Built, Report, Verified, Staged, Published)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,7 @@ RENDERED = Kind(name="rendered", type=Rendered, made_by="render")
 BUILT = Kind(name="built", type=Built, made_by="build")
 REPORT = Kind(name="report", type=Report, made_by="test")
 VERIFIED = Kind(name="verified", type=Verified, made_by="test")
+STAGED = Kind(name="staged", type=Staged, made_by="build --stage")
 PUBLISHED = Kind(name="published", type=Published, made_by="push")
 
 
@@ -67,6 +69,10 @@ class Records:
                 f"{path} is not a record that this tool understands: {error}",
                 hint=f"remove it, then `buildkit {kind.made_by} {target_id}`",
             ) from error
+
+    def ids(self) -> tuple[str, ...]:
+        """The targets of which anything is kept."""
+        return tuple(sorted(each.parent.name for each in self.folder.glob("*/*.json")))
 
     def forget(self, kind: Kind[Value], target_id: str) -> None:
         (self.of(target_id) / f"{kind.name}.json").unlink(missing_ok=True)

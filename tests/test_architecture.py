@@ -60,6 +60,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"keeping"},
     {"strict"},
     {"releases.record", "console", "files", "near", "prebuilt.facts", "prebuilt.instances", "prebuilt.question"},
+    {"shipped"},
     {"model", "errors", "tables"},
     {"families", "features", "scratch", "origin", "login"},
     {"names", "owners", "typed", "hosts"},

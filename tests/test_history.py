@@ -5,9 +5,9 @@ import random
 import pytest
 
 from buildkit.errors import NothingSelectedError, UsageError
-from buildkit.model import Location, Published
 from buildkit.releases import history, trails
 from buildkit.releases.record import Action, Release
+from buildkit.shipped import Location, Published
 from tests import fakes, releases
 from tests.releases import HOST, digest, image, move, release
 

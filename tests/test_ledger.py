@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkit.errors import ToolError
-from buildkit.model import Location, Published
 from buildkit.origin import Origin
 from buildkit.releases import ledger, make
 from buildkit.releases.commit import commit
 from buildkit.releases.record import Action, Verdict
+from buildkit.shipped import Location, Published
 from tests import fakes, releases
 
 if TYPE_CHECKING:

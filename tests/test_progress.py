@@ -126,3 +126,18 @@ def test_who_lost_the_connection_when_another_broke_has_not_failed() -> None:
     assert list(progress.failed()) == ["good"], "nobody else is to blame"
     progress.read("#4 ERROR: failed to do request: no such host")
     assert list(progress.failed()) == ["bad"]
+
+
+def test_how_long_a_target_took_is_the_sum_of_its_own_steps() -> None:
+    progress, _ = read(
+        "#3 [a internal] load build definition\n#3 DONE 0.1s\n"
+        "#7 [a image 2/3] RUN pip install x\n#7 1.2 Collecting\n#7 DONE 12.5s\n"
+        "#8 [b image 2/3] RUN true\n#8 DONE 2.0s\n#9 [b image 3/3] COPY . /\n#9 CACHED\n"
+        "#12 [a] exporting to image\n#12 exporting layers 3.0s done\n#12 DONE 3.4s\n",
+        "a",
+        "b",
+    )
+    assert progress.seconds_of("a") == 16.0
+    assert progress.seconds_of("b") == 2.0
+    alone, _ = read("#12 exporting to image\n#12 DONE 3.4s\n", "a")
+    assert alone.seconds_of("a") == 3.4

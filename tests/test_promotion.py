@@ -11,12 +11,12 @@ import pytest
 
 from buildkit import cli, files, options
 from buildkit.errors import Exit, ToolError
-from buildkit.model import Location, Published
 from buildkit.pipeline import Outcome
 from buildkit.project import read
 from buildkit.releases import ledger, trails
 from buildkit.releases.attach import RELEASE, REPORT
 from buildkit.releases.record import Action, Move
+from buildkit.shipped import Location, Published
 from tests import fakes, projects
 from tests.distribution import Distribution, layer, listed
 from tests.registry_server import Fault, answers, running

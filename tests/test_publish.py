@@ -7,9 +7,9 @@ import pytest
 
 from buildkit.destination import Destination
 from buildkit.errors import ToolError, UnavailableError
-from buildkit.model import Location
 from buildkit.publish import Publisher
 from buildkit.registry.manifests import Manifest, refusals
+from buildkit.shipped import Location
 from tests import fakes
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import pytest
 
 from buildkit import files, records
 from buildkit.errors import ToolError
-from buildkit.model import Location, Payload, Published, Samples
+from buildkit.model import Payload, Samples
+from buildkit.shipped import Location, Published
 from tests import fakes, projects
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from buildkit import (
     verify,
 )
 from buildkit.commands import released, report
-from buildkit.errors import ToolError
+from buildkit.errors import ToolError, UsageError
 from buildkit.hosts import ECR_HOST
 from buildkit.project import read as read_project
 from buildkit.releases import inputs
@@ -52,6 +52,11 @@ if TYPE_CHECKING:
 @options.ALL
 @options.PROJECT
 @click.option("--push", is_flag=True, help="Publish what passed its test.")
+@click.option(
+    "--stage",
+    is_flag=True,
+    help="Send what passed its test to the registries without a tag; `push` gives that later.",
+)
 @click.option("--plan", "only_plan", is_flag=True, help="Print the bake plan and do nothing.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first target that fails.")
 @click.option("--retest", is_flag=True, help="Test images also when they have passed before.")
@@ -67,6 +72,7 @@ def command(
     dist: Path | None,
     as_json: bool,
     push: bool,
+    stage: bool,
     only_plan: bool,
     fail_fast: bool,
     retest: bool,
@@ -83,6 +89,8 @@ def command(
     An image is published only if it passed its test, under a tag that no other image has. A target
     that fails does not stop the others; all failures are told at the end.
     """
+    if push and stage:
+        raise UsageError("`--push` and `--stage` exclude each other", hint="leave one out")
     project = read_project(file, dist)
     targets = project.select(options.selection(select, everything=everything))
     source = render.templates(project.config.folder)
@@ -103,7 +111,8 @@ def command(
             return 0
         docker = engine.connect()
         stack.callback(docker.sweep)
-        there = stack.enter_context(_delivery(project, registries, docker)) if push else None
+        sends = push or stage
+        there = stack.enter_context(_delivery(project, registries, docker)) if sends else None
         found, refused = _logins(targets, rules)
         environment = stack.enter_context(logins.beside(found))
         _record(project.records, rendered)
@@ -125,7 +134,12 @@ def command(
             )
             if there is None or verified is None:
                 return outcome
-            return pipeline.publish(outcome, verified, there.publish, project.records)
+            if stage:
+                return pipeline.stage(
+                    outcome, partial(there.publisher.stage, verified), project.records
+                )
+            publish = partial(there.publisher.publish, verified)
+            return pipeline.publish(outcome, publish, project.records)
 
         def interrupt() -> None:
             if there is not None:
@@ -140,7 +154,7 @@ def command(
             work,
             pipeline.Crew(interrupt=interrupt, jobs=jobs, fail_fast=fail_fast),
         )
-        if there is None:
+        if there is None or stage:
             return report.end(targets, outcomes, as_json=as_json)
         published = pipeline.published(outcomes)
         moves = pipeline.alone(

@@ -2,31 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import delivery, engine, options, pipeline
+from buildkit import console, delivery, engine, options, pipeline
 from buildkit.commands import released, report
+from buildkit.pipeline import Outcome
 from buildkit.project import read as read_project
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from buildkit.delivery import Delivery
+    from buildkit.errors import BuildkitError
     from buildkit.model import Target, Verified
+    from buildkit.project import Project
+    from buildkit.shipped import Staged
 
 AT_ONCE = 8
 """Images: what limits a push is the connections, of which each registry has its own number."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """A tested image, and as all registries hold it without its tag, if they do."""
+
+    verified: Verified
+    staged: Staged | None
+
+    @property
+    def outcome(self) -> Outcome:
+        return Outcome(
+            target=self.verified.built.target,
+            built=self.verified.built,
+            report=self.verified.report,
+            tested_before=True,
+        )
+
+
 @click.command(
-    epilog="\b\nExamples:\n  buildkit push 'sklearn*'\n"
+    epilog="\b\nExamples:\n  buildkit push 'sklearn*'\n  buildkit push --all --complete\n"
     "  buildkit push --all --registry 123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 )
 @options.SELECT
 @options.ALL
 @options.PROJECT
+@click.option(
+    "--complete",
+    is_flag=True,
+    help="Give no image its tag unless all can have theirs: tested, sent, the tag not taken.",
+)
 @options.JOBS
 @options.REGISTRY
 def command(
@@ -36,38 +65,66 @@ def command(
     file: Path,
     dist: Path | None,
     as_json: bool,
+    complete: bool,
     jobs: int | None,
     registries: tuple[str, ...],
 ) -> int:
     """Publish the targets that match SELECT and whose image has passed its test.
 
-    The image that was tested is pushed, not built again. A tag is never overwritten.
+    The image that was tested is pushed, not built again; one that was staged needs no engine. A tag
+    is never overwritten.
     """
     project = read_project(file, dist)
     targets = project.select(options.selection(select, everything=everything))
     released.check(project)
-    docker = engine.connect()
+    hosts = delivery.wanted(project.config, registries)
+    ready = list(pipeline.each(targets, partial(_ready, project, hosts)))
+    needed = any(isinstance(each, Ready) and each.staged is None for _, each in ready)
+    docker = engine.connect() if needed else None
     with delivery.to(project.config, registries, project.targets, docker) as there:
 
         def interrupt() -> None:
             there.interrupt()  # first: an engine waits for whoever reads a blob of it
-            docker.interrupt()
+            if docker is not None:
+                docker.interrupt()
 
-        def work(target: Target, verified: Verified) -> pipeline.Outcome:
-            outcome = pipeline.Outcome(
-                target=target, built=verified.built, report=verified.report, tested_before=True
-            )
-            return pipeline.publish(outcome, verified, there.publish, project.records)
+        def run(
+            items: Sequence[tuple[Target, Ready | BuildkitError]],
+            work: Callable[[Target, Ready], Outcome],
+        ) -> tuple[Outcome, ...]:
+            crew = pipeline.Crew(interrupt=interrupt, jobs=jobs or AT_ONCE)
+            return pipeline.run(targets, items, work, crew)
 
-        outcomes = pipeline.run(
-            targets,
-            pipeline.each(targets, project.verified),
-            work,
-            pipeline.Crew(interrupt=interrupt, jobs=jobs or AT_ONCE),
-        )
+        if complete:
+            outcomes = run(ready, partial(_stage, project, there))
+            if any(each.error for each in outcomes):
+                console.say("no image gets its tag: not all can have theirs", fg="red")
+                return report.end(targets, outcomes, as_json=as_json)
+            ready = list(pipeline.each(targets, partial(_ready, project, hosts)))
+        outcomes = run(ready, partial(_publish, project, there))
         published = pipeline.published(outcomes)
         moves = pipeline.alone(
             partial(there.move_aliases, targets, published, released.known(project)), interrupt
         )
         tell = partial(report.end, targets, outcomes, as_json=as_json, moves=moves)
         return released.end(project, outcomes, there, moves.done, tell)
+
+
+def _ready(project: Project, hosts: frozenset[str], target: Target) -> Ready:
+    verified, staged = project.verified(target), project.staged(target)
+    whole = staged is not None and hosts <= {*staged.hosts}
+    return Ready(verified=verified, staged=staged if whole else None)
+
+
+def _stage(project: Project, there: Delivery, _: Target, ready: Ready) -> Outcome:
+    publisher, staged = there.publisher, ready.staged
+    stage = partial(publisher.check, staged) if staged else partial(publisher.stage, ready.verified)
+    return pipeline.stage(ready.outcome, stage, project.records)
+
+
+def _publish(project: Project, there: Delivery, _: Target, ready: Ready) -> Outcome:
+    publisher, staged = there.publisher, ready.staged
+    publish = (
+        partial(publisher.release, staged) if staged else partial(publisher.publish, ready.verified)
+    )
+    return pipeline.publish(ready.outcome, publish, project.records)

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from buildkit.delivery import Delivery
     from buildkit.errors import Exit
-    from buildkit.model import Published
     from buildkit.moving import Known
     from buildkit.pipeline import Outcome
     from buildkit.project import Project
     from buildkit.registry.referrers import Descriptor
     from buildkit.releases.record import Move
+    from buildkit.shipped import Published
 
 
 def check(project: Project) -> None:

@@ -165,6 +165,9 @@ def _print(outcome: Outcome) -> None:
         ):
             click.echo(location.uri)
             click.echo(digest_uri)
+    elif outcome.staged is not None and outcome.error is None:
+        for uri in outcome.staged.digest_uris:
+            click.echo(uri)
     elif outcome.error is None:
         click.echo(outcome.target.image)
 
@@ -188,6 +191,8 @@ def _facts(outcome: Outcome, *, clauses: bool) -> dict[str, object]:
                 for each, digest_uri in zip(published.locations, published.digest_uris, strict=True)
             ],
         }
+    elif (staged := outcome.staged) is not None:
+        facts |= {"digest": staged.digest, "digest_uris": staged.digest_uris}
     if (error := outcome.error) is not None:
         facts["error"] = {
             "code": int(error.code),
@@ -201,4 +206,6 @@ def _facts(outcome: Outcome, *, clauses: bool) -> dict[str, object]:
 def _status(outcome: Outcome) -> str:
     if outcome.error is not None:
         return "failed"
-    return "published" if outcome.published is not None else "tested"
+    if outcome.published is not None:
+        return "published"
+    return "staged" if outcome.staged is not None else "tested"

@@ -11,8 +11,8 @@ from buildkit.releases.record import Action
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from buildkit.model import Published
     from buildkit.releases.record import Image, Release
+    from buildkit.shipped import Published
 
 DIGEST = re.compile(r"(?:sha256:)?(?P<hex>[0-9a-f]{12,64})")
 NEAR = 5

@@ -13,8 +13,9 @@ from buildkit.releases.record import Image, Release, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from buildkit.model import Published, Report
+    from buildkit.model import Report
     from buildkit.releases.record import Action, Move
+    from buildkit.shipped import Published
 
 
 def release(
@@ -57,6 +58,7 @@ def image(published: Published) -> Image:
         locations=tuple(each.uri for each in published.locations),
         origin=built.origin,
         verdict=_verdict(published.verified.report),
+        build_seconds=built.seconds,
     )
 
 

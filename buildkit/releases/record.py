@@ -31,7 +31,8 @@ class Image:
     """An image of a target, in a repository of one or more registries.
 
     `locations` are its URIs by tag; `size` is that of all layers as they are sent, in bytes, None
-    where no registry told it.
+    where no registry told it; `build_seconds` how long its steps took that were not cached, None
+    where nobody knows.
     """
 
     target: str
@@ -48,6 +49,7 @@ class Image:
     locations: tuple[str, ...]
     origin: Origin | None
     verdict: Verdict
+    build_seconds: float | None = None
 
     @property
     def hosts(self) -> tuple[str, ...]:
