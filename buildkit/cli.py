@@ -27,6 +27,10 @@ COMMANDS = {  # in the order of the pipeline
     "promote": "Move an alias to a released image, or copy it to another repository.",
     "rollback": "Move an alias back to the image that it named before.",
     "uri": "Print the URI of a published image, or of one of AWS's.",
+    "ci-matrix": "Split targets into shards for the jobs of a CI.",
+    "revise": "Raise revisions in images.toml, so that images can be rebuilt.",
+    "merge": "Take over what other machines have built and tested.",
+    "notes": "Write release notes: what changed in each image.",
     "repo": "Keep the repositories of ECR as images.toml says.",
     "explain": "Explain a clause of the contract.",
 }
@@ -44,7 +48,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"buildkit.commands.{cmd_name}")
+        module = importlib.import_module(f"buildkit.commands.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

@@ -77,12 +77,19 @@ class Engine(Sandbox):
         """The manifest's, from an engine that tells it, else from the image's registry."""
         if told := (attributes.get("Descriptor") or {}).get("mediaType"):
             return str(told)
-        if not names.has_registry(image):
-            return None
+        return self._in_registry(image, "mediaType") if names.has_registry(image) else None
+
+    def _in_registry(self, image: str, fact: str) -> str | None:
+        """What an image's registry tells the engine of it now, None if it tells nothing."""
         with suppress(*FAILURES):
             api: Any = self.client.api
-            return str(api.inspect_distribution(image)["Descriptor"]["mediaType"])
+            return str(api.inspect_distribution(image)["Descriptor"][fact])
         return None
+
+    def digests(self, image: str) -> frozenset[str]:
+        """What a name leads to now: in its registry, and in the engine; perhaps nowhere."""
+        found = (self._in_registry(image, "digest"), self.find(image))
+        return frozenset(each for each in found if each is not None)
 
     def find(self, image: str) -> str | None:
         """The id of what a name points at, None if there is nothing of that name."""

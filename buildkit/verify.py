@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from buildkit.contract.world import Engine
-    from buildkit.model import Built, ClauseResult
+    from buildkit.model import Built, ClauseResult, Target
 
     Progress = Callable[[int, int, str], None]
 
@@ -89,10 +89,18 @@ def still_holds(verified: Verified, built: Built) -> bool:
     )
 
 
+def suite_of(target: Target) -> str:
+    """What `fingerprint` will be of the images of a target."""
+    return fingerprint(_of_target(target, image=""))
+
+
 def _subject(built: Built) -> Subject:
-    target = built.target
+    return _of_target(built.target, built.image_id)
+
+
+def _of_target(target: Target, image: str) -> Subject:
     return Subject(
-        image=built.image_id,
+        image=image,
         architecture=target.platform.partition("/")[2],
         purpose=target.purpose,
         samples=target.samples,

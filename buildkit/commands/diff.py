@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import config, delivery, options, pipeline, tables
+from buildkit import config, options, pipeline, tables
+from buildkit.commands.connections import Connections
 from buildkit.releases import compare, find, history, ledger
 from buildkit.releases.find import Named
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from buildkit.config import Config
-    from buildkit.registry.client import Registry
     from buildkit.releases.compare import Comparison
     from buildkit.releases.differences import Difference, Stored
     from buildkit.releases.find import Found
@@ -64,7 +62,7 @@ def command(*, a: str, b: str, file: Path, as_json: bool, registries: tuple[str,
     """
     settings = config.read(file)
     releases = ledger.beside(file).read()
-    connections = _Connections(settings)
+    connections = Connections(settings)
     sides = [_side(text, releases, connections, registries) for text in (a, b)]
     first, second = sides
     found = pipeline.alone(
@@ -76,26 +74,8 @@ def command(*, a: str, b: str, file: Path, as_json: bool, registries: tuple[str,
         click.echo("\n".join(_page(first, second, found)))
 
 
-class _Connections:
-    """Registries as images.toml has them, each asked for a login when it is needed, once."""
-
-    def __init__(self, settings: Config) -> None:
-        self.own = delivery.written(settings)
-        self._open: list[Registry] = []
-        self.to = cache(lambda host: self._connected(settings, host))
-
-    def _connected(self, settings: Config, host: str) -> Registry:
-        (there,) = delivery.reach(settings, (host,))
-        self._open.append(there.registry)
-        return there.registry
-
-    def interrupt(self) -> None:
-        for each in self._open:
-            each.interrupt()
-
-
 def _side(
-    text: str, releases: Sequence[Release], connections: _Connections, given: Sequence[str]
+    text: str, releases: Sequence[Release], connections: Connections, given: Sequence[str]
 ) -> Side:
     on_record = find.image(releases, text)
     if on_record is not None:

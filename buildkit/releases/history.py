@@ -38,6 +38,18 @@ def latest(releases: Iterable[Release], target_id: str) -> Image | None:
     )
 
 
+def tagged(releases: Iterable[Release], repository: str, tag: str) -> Image | None:
+    """The image that was last given an exact tag, None if none was."""
+    return next(
+        (
+            image
+            for _, image in images(releases)
+            if (image.repository, image.tag) == (repository, tag)
+        ),
+        None,
+    )
+
+
 def knows(releases: Iterable[Release], published: Published) -> bool:
     """Whether this image is on record in all the places where it is published."""
     places = {

@@ -1,0 +1,115 @@
+"""Which targets a run is about: those that differ from a commit, or from what was released."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildkit import console, names, project, render, scratch, shell, verify
+from buildkit.errors import BuildkitError, ToolError, UsageError
+from buildkit.releases import history, inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from buildkit.model import Target
+    from buildkit.project import Project
+    from buildkit.releases.record import Release
+
+
+def inputs_of(found: Project, targets: Iterable[Target]) -> dict[str, str]:
+    """What each target would be built from now, as a digest, by their ids."""
+    source = render.templates(found.config.folder)
+    return inputs.digests(render.render_all(tuple(targets), source), source.runtime)
+
+
+def since(found: Project, targets: Sequence[Target], reference: str) -> tuple[Target, ...]:
+    """Those that are built or tested otherwise than where the branch left `reference`.
+
+    Raises UsageError if git does not know it.
+    """
+    now = _essence(found, targets)
+    with scratch.folder() as folder:
+        before = _before(found, folder, reference)
+    return tuple(each for each in targets if before.get(each.id) != now[each.id])
+
+
+def unreleased(
+    found: Project, targets: Sequence[Target], releases: Sequence[Release]
+) -> tuple[Target, ...]:
+    """Those whose tag no release has given yet.
+
+    Raises ToolError if one has, to an image that was made from other files: that could not be
+    published, after all the work of building it. Where tags may move it is one of those to build.
+    """
+    made_from = inputs_of(found, targets)
+    lacking, taken = [], []
+    for target in targets:
+        there = history.tagged(releases, target.repository, target.tag)
+        if there is None:
+            lacking.append(target)
+        elif there.origin and there.origin.inputs not in (None, made_from[target.id]):
+            lacking.append(target)
+            taken.append(target)
+    if taken and found.config.registry.repositories.mutability != "mutable":
+        raise ToolError(
+            f"{len(taken)} of {len(targets)} targets are released, and their files have changed "
+            "since: " + ", ".join(each.id for each in taken),
+            hint="tags are never overwritten: raise the revision in images.toml (`"
+            f"{names.next_revision(taken[0].version)}`), as `buildkit revise` does",
+        )
+    return tuple(lacking)
+
+
+def _essence(found: Project, targets: Sequence[Target]) -> dict[str, str]:
+    """All that an image and its test depend on, the same in every checkout."""
+    made_from = inputs_of(found, targets)
+    return {
+        each.id: json.dumps(
+            (asdict(each.recipe), made_from[each.id], verify.suite_of(each)), default=str
+        )
+        for each in targets
+    }
+
+
+def _before(found: Project, folder: Path, reference: str) -> Mapping[str, str]:
+    """The same of all targets at a commit; of none, where images.toml was not usable then."""
+    here = found.config.folder.resolve()
+    top = Path(_git(here, "rev-parse", "--show-toplevel"))
+    if not _says(here, "rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}"):
+        raise UsageError(
+            f"git knows no commit `{reference}`",
+            hint="fetch it first; a CI that clones without history needs `fetch-depth: 0`",
+        )
+    base = _says(here, "merge-base", reference, "HEAD") or reference
+    archive, checkout = folder / "base.tar", folder / "base"
+    _git(top, "archive", "--format=tar", f"--output={archive}", base)
+    with tarfile.open(archive) as file:
+        file.extractall(checkout, filter="data")
+    archive.unlink()
+    then = checkout / here.relative_to(top) / found.config.path.name
+    try:
+        old = project.read(then, None)
+        return _essence(old, old.targets)
+    except BuildkitError as error:
+        console.say(f"all targets count as changed: at {base[:12]} {error.message}", fg="yellow")
+        return {}
+
+
+def _says(folder: Path, *words: str) -> str:
+    """What git answers, nothing where it refuses."""
+    done = shell.run("git", "-C", str(folder), *words)
+    return done.output.strip() if done.code == 0 else ""
+
+
+def _git(folder: Path, *words: str) -> str:
+    done = shell.run("git", "-C", str(folder), *words)
+    if done.code != 0:
+        raise ToolError(
+            f"git {words[0]} failed: {done.output.strip()}",
+            hint=f"is {folder} in a checkout of git, with the history that is asked for?",
+        )
+    return done.output.strip()

@@ -1,0 +1,121 @@
+"""Shards -> what a CI reads: GitHub's matrix, GitLab's child pipeline, CodeBuild's batch. Pure.
+
+GitHub: "Using a matrix for your jobs". GitLab: "Downstream pipelines", dynamic child pipelines.
+AWS: "Batch build buildspec reference". The last two are YAML, of which JSON is a part.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from buildkit.ci.shards import Shard
+
+MOST = {"github": 256, "gitlab": 200, "buildspec": 99}
+"""Shards that each CI takes; CodeBuild's hundredth build is the one that publishes."""
+MERGE = "buildkit merge $TARGETS --from shards"
+PUBLISH = "buildkit push $TARGETS --complete"
+BUILD = "buildkit build $TARGETS --stage --dist shards/$SHARD"
+
+
+def github(shards: Sequence[Shard]) -> str:
+    """One line for `$GITHUB_OUTPUT`, which `fromJSON` reads."""
+    return json.dumps({"include": [_cell(each) for each in shards]}, separators=(",", ":"))
+
+
+def gitlab(shards: Sequence[Shard]) -> str:
+    """The jobs; `default` and whatever they need is in the file that includes them."""
+    jobs: dict[str, Any] = {"stages": ["build", "publish"]}
+    for each in shards:
+        jobs[f"build {each.number}/{len(shards)}"] = {
+            "stage": "build",
+            "variables": {"TARGETS": _ids(each), "SHARD": str(each.number)},
+            "script": [BUILD],
+            "artifacts": {"paths": ["shards/"], "when": "always", "expire_in": "1 week"},
+        }
+    if shards:
+        jobs["publish"] = {
+            "stage": "publish",
+            "variables": {"TARGETS": " ".join(map(_ids, shards))},
+            "script": [MERGE, PUBLISH],
+            "artifacts": {"paths": ["releases.jsonl"]},
+        }
+    else:
+        jobs["nothing to build"] = {"stage": "build", "script": ["true"]}
+    return json.dumps(jobs, indent=2)
+
+
+def buildspec(shards: Sequence[Shard]) -> str:
+    """A whole buildspec: what a build does depends on whether it is a shard.
+
+    The records wait in S3, at `$RECORDS`.
+    """
+    identifiers = [f"shard_{each.number}" for each in shards]
+    graph: list[dict[str, Any]] = [
+        {
+            "identifier": identifier,
+            "env": {"variables": {"TARGETS": _ids(each), "SHARD": str(each.number)}},
+        }
+        for identifier, each in zip(identifiers, shards, strict=True)
+    ]
+    publish = {
+        "identifier": "publish",
+        "depend-on": identifiers,
+        "env": {"variables": {"TARGETS": " ".join(map(_ids, shards)), "SHARD": ""}},
+    }
+    shard = (BUILD, 'aws s3 cp --recursive shards "$RECORDS/shards"')
+    fetch = 'aws s3 cp --recursive "$RECORDS/shards" shards'
+    keep = 'aws s3 cp releases.jsonl "$RECORDS/releases.jsonl"'
+    last = (fetch, MERGE, PUBLISH, keep)
+    document = {
+        "version": 0.2,
+        "batch": {"fast-fail": False, "build-graph": [*graph, publish] if shards else []},
+        "phases": {
+            "build": {
+                "commands": [
+                    f'if [ -n "$SHARD" ]; then {" && ".join(shard)}; else {" && ".join(last)}; fi'
+                ]
+            }
+        },
+    }
+    return json.dumps(document, indent=2)
+
+
+def markdown(shards: Sequence[Shard]) -> str:
+    """The matrix as a table for people."""
+    if not shards:
+        return "Nothing to build: no target has changed."
+    rows = [
+        f"| `{target.id}` | `{target.image}` | {target.base} | {shard.number} |"
+        for shard in shards
+        for target in shard.targets
+    ]
+    longest = max(each.seconds for each in shards) / 60
+    return "\n".join(
+        (
+            f"{len(rows)} targets in {len(shards)} shards, about {longest:.0f} minutes.",
+            "",
+            "| Target | Image | Base | Shard |",
+            "| --- | --- | --- | --- |",
+            *rows,
+        )
+    )
+
+
+FORMATS: dict[str, Callable[[Sequence[Shard]], str]] = {
+    "github": github,
+    "gitlab": gitlab,
+    "buildspec": buildspec,
+    "markdown": markdown,
+}
+
+
+def _cell(shard: Shard) -> dict[str, object]:
+    return {"shard": shard.number, "targets": _ids(shard), "minutes": round(shard.seconds / 60, 1)}
+
+
+def _ids(shard: Shard) -> str:
+    return " ".join(each.id for each in shard.targets)

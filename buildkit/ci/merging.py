@@ -1,0 +1,124 @@
+"""Records of shards -> records of one project: complete, and of one opinion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from buildkit import records
+from buildkit.errors import BuildkitError, ToolError, UsageError
+from buildkit.model import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from buildkit.model import Target, Verified
+    from buildkit.project import Project
+    from buildkit.shipped import Staged
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A tested target as one shard handed it over."""
+
+    folder: Path
+    verified: Verified
+    staged: Staged | None
+
+    @property
+    def digest(self) -> str:
+        return self.staged.digest if self.staged else self.verified.built.image_id
+
+
+def folders(given: Sequence[Path]) -> tuple[Path, ...]:
+    """The folders of records: those given, and those in them. Raises UsageError for none."""
+    found = [
+        each
+        for folder in given
+        for each in (folder, *sorted(inner for inner in folder.iterdir() if inner.is_dir()))
+        if next(each.glob("*/*.json"), None) is not None
+    ]
+    if not found:
+        raise UsageError(
+            f"{', '.join(map(str, given))}: no records there",
+            hint="name what `buildkit build --dist FOLDER` has left, or a folder of such folders",
+        )
+    return tuple(found)
+
+
+def merge(
+    project: Project,
+    targets: Sequence[Target],
+    where: Sequence[Path],
+    made_from: Mapping[str, str],
+) -> tuple[Part, ...]:
+    """One part for each target. `made_from`: the digests of what they are built from here.
+
+    Raises ToolError that names all that is missing or contradicts itself.
+    """
+    parts, problems = [], []
+    for target in targets:
+        found: list[Part] = []
+        wrong: list[str] = []
+        for folder in where:
+            there = replace(project, records=records.Records(folder=folder))
+            if target.id in there.records.ids():
+                try:
+                    found.append(_part(there, target, made_from[target.id]))
+                except BuildkitError as error:
+                    wrong.append(f"{folder}: {error.message}")
+        if not found and not wrong:
+            wrong.append("no folder has a record of it")
+        if len({each.digest for each in found}) > 1:
+            wrong.append(_each(found, lambda part: part.digest))
+        problems += [f"{target.id}: {each}" for each in wrong]
+        parts += found[:1]
+    if not problems:
+        problems = list(_unlike(parts))
+    if problems:
+        raise ToolError(
+            f"the records of {len(targets)} targets cannot be merged",
+            details="\n".join(problems),
+            hint="run the shards again that should have made them, all of one commit",
+        )
+    return tuple(parts)
+
+
+def write(project: Project, parts: Sequence[Part]) -> None:
+    """Keep parts as if this project had built and tested them."""
+    for each in parts:
+        verified, target = each.verified, each.verified.built.target.id
+        project.records.write(records.BUILT, target, verified.built)
+        project.records.write(records.REPORT, target, verified.report)
+        project.records.write(records.VERIFIED, target, verified)
+        if each.staged is not None:
+            project.records.write(records.STAGED, target, each.staged)
+        else:
+            project.records.forget(records.STAGED, target)
+
+
+def _part(there: Project, target: Target, made_from: str) -> Part:
+    """Raises ToolError for an image that failed, or was made otherwise than it would be here."""
+    report = there.records.find(records.REPORT, target.id)
+    if report is not None and not report.passed:
+        broken = [each.id for each in report.clauses if each.status is Status.FAIL]
+        raise ToolError(f"its image broke {', '.join(broken)}")
+    verified = there.verified(target)
+    origin = verified.built.origin
+    if origin is not None and origin.inputs not in (None, made_from):
+        raise ToolError("it was built from other files than those here")
+    return Part(folder=there.records.folder, verified=verified, staged=there.staged(target))
+
+
+def _unlike(parts: Sequence[Part]) -> Iterator[str]:
+    """What cannot all be of one run."""
+    hosts = {each.staged.hosts if each.staged else () for each in parts}
+    if len(hosts) > 1:
+        for each in parts:
+            where = ", ".join(each.staged.hosts) if each.staged else "no registry"
+            yield f"{each.verified.built.target.id}: {each.folder}: staged in {where}"
+
+
+def _each(parts: Sequence[Part], fact: Callable[[Part], str]) -> str:
+    return "; ".join(f"{each.folder} has {fact(each)}" for each in parts)

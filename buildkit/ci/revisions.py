@@ -1,0 +1,43 @@
+"""Raise revisions in the text of images.toml, and leave all else in it as it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tomlkit
+
+from buildkit import names
+from buildkit.releases import history
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from buildkit.model import Target
+    from buildkit.releases.record import Release
+
+
+def raised(targets: Iterable[Target], releases: Sequence[Release]) -> dict[str, dict[str, str]]:
+    """By image, its versions and what each becomes: the next revision that no release has had."""
+    found: dict[str, dict[str, str]] = {}
+    for target in targets:
+        used = {image.version for _, image in history.images(releases) if image.name == target.name}
+        new = names.next_revision(target.version)
+        while new in used:
+            new = names.next_revision(new)
+        found.setdefault(target.name, {})[target.version] = new
+    return found
+
+
+def edited(text: str, changes: Mapping[str, Mapping[str, str]]) -> str:
+    """The text of images.toml with other versions, wherever an image names them."""
+    document = tomlkit.parse(text)
+    for name, versions in changes.items():
+        image: Any = document["image"][name]
+        places: list[tuple[Any, Any]] = [
+            (image["versions"], number) for number in range(len(image["versions"]))
+        ]
+        for rules in ("include", "exclude"):
+            places += [(rule, "version") for rule in image.get(rules, ()) if "version" in rule]
+        for holder, key in places:
+            holder[key] = versions.get(holder[key], holder[key])
+    return tomlkit.dumps(document)

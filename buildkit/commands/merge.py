@@ -1,0 +1,61 @@
+"""`buildkit merge`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from buildkit import console, options
+from buildkit.ci import changes, merging
+from buildkit.project import read as read_project
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  buildkit merge --all --from shards\n"
+    "  buildkit merge 'sklearn*' --from one/dist --from two/dist"
+)
+@options.SELECT
+@options.ALL
+@click.option(
+    "--from",
+    "given",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    multiple=True,
+    required=True,
+    metavar="FOLDER",
+    help="Records of a shard, or a folder of such folders. May be given several times.",
+)
+@options.PROJECT
+def command(
+    *,
+    select: tuple[str, ...],
+    everything: bool,
+    given: tuple[Path, ...],
+    file: Path,
+    dist: Path | None,
+    as_json: bool,
+) -> None:
+    """Take over what other machines have built and tested of the targets that match SELECT.
+
+    All or nothing: a target without a record, one that has not passed, one that was built from
+    other files than those here, or two images of one target are refused, by name.
+    """
+    project = read_project(file, dist)
+    targets = project.select(options.selection(select, everything=everything))
+    parts = merging.merge(
+        project, targets, merging.folders(given), changes.inputs_of(project, targets)
+    )
+    merging.write(project, parts)
+    console.say(f"{len(parts)} targets from {len({each.folder for each in parts})} folders")
+    if as_json:
+        found = [
+            {"id": each.verified.built.target.id, "digest": each.digest, "from": str(each.folder)}
+            for each in parts
+        ]
+        click.echo(json.dumps(found, indent=2))
+    else:
+        for each in parts:
+            click.echo(f"{each.verified.built.target.id}  {each.digest}")

@@ -1,0 +1,89 @@
+"""`buildkit notes`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from buildkit import config, console, options, pipeline
+from buildkit.ci import notes
+from buildkit.commands.connections import Connections
+from buildkit.errors import BuildkitError, NothingSelectedError
+from buildkit.releases import compare, history, ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from buildkit.ci.notes import Change
+    from buildkit.releases.differences import Difference
+    from buildkit.releases.record import Image, Release
+
+
+@click.command(
+    epilog="\b\nExamples:\n  buildkit notes\n  buildkit notes 20261128T0711 --no-packages\n"
+    '  buildkit notes >> "$GITHUB_STEP_SUMMARY"'
+)
+@click.argument("record", required=False)
+@options.FILE
+@options.JSON
+@click.option(
+    "--packages/--no-packages",
+    default=True,
+    help="Compare the packages of images too, which reads the layers that differ.",
+)
+def command(*, record: str | None, file: Path, as_json: bool, packages: bool) -> None:
+    """Write release notes, in Markdown, of a RECORD of the ledger, or of the newest one.
+
+    Each image is compared with the one that its cell of the matrix had before: base, size,
+    packages.
+    """
+    releases = ledger.beside(file).read()
+    if not releases:
+        raise NothingSelectedError(
+            "the ledger has no record", hint="`buildkit build --all --push` publishes, and records"
+        )
+    release = history.by_id(releases, record) if record else releases[-1]
+    connections = Connections(config.read(file))
+    changes = pipeline.alone(
+        lambda: _changes(releases, release, connections if packages else None),
+        connections.interrupt,
+    )
+    if as_json:
+        found = {name: asdict(change) for name, change in changes.items()}
+        document = {"record": json.loads(ledger.text(release)), "changes": found}
+        click.echo(json.dumps(document, indent=2))
+    else:
+        click.echo(notes.page(release, changes), nl=False)
+
+
+def _changes(
+    releases: Sequence[Release], release: Release, connections: Connections | None
+) -> dict[str, Change]:
+    found = {}
+    for image in release.images:
+        if (before := notes.before(releases, release, image)) is not None:
+            packages = None if connections is None else _packages(before, image, connections)
+            found[image.target] = notes.Change(before=before, packages=packages)
+    return found
+
+
+def _packages(before: Image, image: Image, connections: Connections) -> Sequence[Difference] | None:
+    """None where an image cannot be read any more: notes are written without that."""
+    try:
+        shared = next((each for each in image.hosts if each in before.hosts), None)
+        older, newer = (
+            compare.Subject(
+                registry=connections.to(shared or each.hosts[0]),
+                repository=each.repository,
+                digest=each.digest,
+            )
+            for each in (before, image)
+        )
+        return compare.compare(older, newer).packages
+    except BuildkitError as error:
+        console.step(image.target, f"packages are not compared: {error.message}", fg="yellow")
+        return None
