@@ -22,8 +22,9 @@ BUILD = "buildkit build $TARGETS --stage --dist shards/$SHARD"
 
 
 def github(shards: Sequence[Shard]) -> str:
-    """One line for `$GITHUB_OUTPUT`, which `fromJSON` reads."""
-    return json.dumps({"include": [_cell(each) for each in shards]}, separators=(",", ":"))
+    """Lines for `$GITHUB_OUTPUT`: the matrix, which `fromJSON` reads, and all ids in it."""
+    matrix = json.dumps({"include": [_cell(each) for each in shards]}, separators=(",", ":"))
+    return f"matrix={matrix}\ntargets={_all(shards)}"
 
 
 def gitlab(shards: Sequence[Shard]) -> str:
@@ -39,7 +40,7 @@ def gitlab(shards: Sequence[Shard]) -> str:
     if shards:
         jobs["publish"] = {
             "stage": "publish",
-            "variables": {"TARGETS": " ".join(map(_ids, shards))},
+            "variables": {"TARGETS": _all(shards)},
             "script": [MERGE, PUBLISH],
             "artifacts": {"paths": ["releases.jsonl"]},
         }
@@ -64,7 +65,7 @@ def buildspec(shards: Sequence[Shard]) -> str:
     publish = {
         "identifier": "publish",
         "depend-on": identifiers,
-        "env": {"variables": {"TARGETS": " ".join(map(_ids, shards)), "SHARD": ""}},
+        "env": {"variables": {"TARGETS": _all(shards), "SHARD": ""}},
     }
     shard = (BUILD, 'aws s3 cp --recursive shards "$RECORDS/shards"')
     fetch = 'aws s3 cp --recursive "$RECORDS/shards" shards'
@@ -115,6 +116,10 @@ FORMATS: dict[str, Callable[[Sequence[Shard]], str]] = {
 
 def _cell(shard: Shard) -> dict[str, object]:
     return {"shard": shard.number, "targets": _ids(shard), "minutes": round(shard.seconds / 60, 1)}
+
+
+def _all(shards: Sequence[Shard]) -> str:
+    return " ".join(map(_ids, shards))
 
 
 def _ids(shard: Shard) -> str:

@@ -24,8 +24,8 @@ MOST = max(formats.MOST.values())
 @click.command(
     "ci-matrix",
     epilog="\b\nExamples:\n"
-    "  buildkit ci-matrix --all --format github --unreleased\n"
-    "  buildkit ci-matrix --all --format github --since origin/main\n"
+    '  buildkit ci-matrix --all --format github --unreleased >> "$GITHUB_OUTPUT"\n'
+    "  buildkit ci-matrix --all --since origin/main\n"
     "  buildkit ci-matrix 'sklearn*' --format gitlab --shards 3 > child.yml\n"
     "  buildkit ci-matrix --all --format buildspec > buildspec.yml",
 )

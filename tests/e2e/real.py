@@ -119,6 +119,24 @@ class Local:
         digest = "sha256:" + hashlib.sha256(answer.content).hexdigest()
         return answer.headers["Content-Type"], digest, answer.json()
 
+    def tags(self, repository: str) -> set[str]:
+        """All tags of a repository, read without the tool."""
+        answer = requests.get(
+            f"http://{self.registry}/v2/{repository}/tags/list", auth=self.login(), timeout=30
+        )
+        if answer.status_code == 404:
+            return set()
+        answer.raise_for_status()
+        return set(answer.json()["tags"] or ())
+
+    def pull(self, uri: str, folder: Path) -> str:
+        """Pull with ECR's own login, which is kept in a folder."""
+        secret = base64.b64encode(":".join(self.login()).encode()).decode()
+        login = {"auths": {uri.partition("/")[0]: {"auth": secret}}}
+        folder.mkdir(exist_ok=True)
+        (folder / "config.json").write_text(json.dumps(login))
+        return self.docker("--config", str(folder), "pull", "--quiet", uri)
+
     def things(self) -> set[str]:
         """Containers, volumes and networks of any run of the tool: whose they are, and their ids."""
         kinds = (("ps", "--all", "ID"), ("volume", "ls", "Name"), ("network", "ls", "ID"))
