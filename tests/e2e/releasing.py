@@ -7,16 +7,19 @@ import shutil
 import subprocess
 import sys
 import venv
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.actions import runner
-from tests.e2e.real import ROOT
+from tests.e2e.real import ROOT, Local, exports, script
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.actions.runner import Event, Run, World
-    from tests.e2e.real import Local, Project
+    from tests.e2e.real import Project
 
 TOOL = "makers/buildkit"
 OWNER = "people/images"
@@ -104,6 +107,7 @@ class Site:
             "shards": "3",
             **inputs,
         }
+        given = {key: value for key, value in given.items() if value is not None}
         uses = f"{TOOL}/{self.workflow}@{ref}"
         permissions = {"contents": "write", "id-token": "write"}
         job = {"uses": uses, "with": given, "permissions": permissions}
@@ -121,8 +125,42 @@ class Site:
         file = self.project.folder / "releases.jsonl"
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
-    def tags(self, repository: str | None = None) -> set[str]:
-        return set(self.local.tags(repository or self.project.name))
+    @property
+    def tags(self) -> set[str]:
+        """Those of people: what belongs to an image is listed under its digest."""
+        found = self.local.tags(self.project.name)
+        return {tag for tag in found if not tag.startswith("sha256-")}
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """What each tag leads to."""
+        found = {tag: self.local.manifest(self.project.name, tag) for tag in self.tags}
+        return {tag: served[1] for tag, served in found.items() if served}
+
+
+def without_keys(local: Local) -> dict[str, str]:
+    """A runner's environment: what AWS is asked with comes from the role alone."""
+    return {
+        key: value
+        for key, value in local.env.items()
+        if key not in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "BUILDKIT_REGISTRY")
+    }
+
+
+@contextmanager
+def another_registry(local: Local, state: Path) -> Iterator[Local]:
+    lines = script("registry", "up", "--state", str(state), env=local.env)
+    try:
+        yield Local(env={**local.env, **exports(lines)})
+    finally:
+        script("registry", "down", "--state", str(state))
+
+
+def build(local: Local, name: str, dockerfile: str, folder: Path) -> None:
+    """An image without the tool."""
+    folder.mkdir()
+    (folder / "Dockerfile").write_text(dockerfile)
+    local.docker("build", "--quiet", "--provenance=false", "--tag", name, str(folder))
 
 
 def make_site(folder: Path, project: Project, local: Local, tool: Path, python: Path) -> Site:
@@ -138,9 +176,7 @@ def make_site(folder: Path, project: Project, local: Local, tool: Path, python: 
     world = runner.World(
         folder=folder,
         repositories={OWNER: project.folder, TOOL: tool},
-        environment={
-            key: value for key, value in local.env.items() if not key.startswith("AWS_ACCESS_KEY")
-        },
+        environment=without_keys(local),
         python=python,
         skips=install_once,
     )
