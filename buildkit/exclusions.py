@@ -20,18 +20,24 @@ SIGNATURES = "sha256-"
 MOST = 5
 
 
+def check(name: str, otherwise: str) -> None:
+    """Raise ValueError, which ends with the way out, for a name that people's tags may not have."""
+    for beginning in (CACHE, SIGNATURES):
+        if name.startswith(beginning):
+            raise ValueError(
+                f"the tag `{name}` is not an image's: `{beginning}*` are caches, which expire, "
+                f"signatures and attestations; {otherwise}"
+            )
+
+
 def filters(tags: Sequence[str], aliases: Sequence[str]) -> tuple[str, ...]:
     """As few as let all aliases move and no exact tag.
 
     Raises ValueError that says which aliases cannot be had, and the ways out.
     """
     fixed = [f"{CACHE}*", f"{SIGNATURES}*"]
-    for tag in tags:
-        if taken := [each for each in fixed if fnmatchcase(tag, each)]:
-            raise ValueError(
-                f"the tag `{tag}` is not an image's: `{taken[0]}` are caches, signatures and "
-                "attestations, and move; give `tag` another beginning"
-            )
+    for name, key in (*((tag, "tag") for tag in tags), *((alias, "aliases") for alias in aliases)):
+        check(name, f"give `{key}` another beginning")
     found = dict.fromkeys(_filter(alias, tags) for alias in dict.fromkeys(aliases))
     every = sorted({*fixed, *found})
     if len(every) > MOST:

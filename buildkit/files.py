@@ -26,13 +26,18 @@ def write_text(
         raise ToolError(f"{path} cannot be written: {error.strerror}", hint=hint) from error
 
 
-def check(path: Path, hint: str) -> None:
-    """Raise ToolError if a file could not be written. Nothing is left of the attempt."""
+def check(path: Path, hint: str, more: int) -> None:
+    """Raise ToolError if a file could not be written anew, with `more` bytes than it has.
+
+    Nothing is left of the attempt.
+    """
     import tempfile  # noqa: PLC0415 - as below
 
     try:
-        with tempfile.TemporaryFile(dir=path.parent, prefix=f".{path.name}."):
-            pass
+        size = path.stat().st_size if path.exists() else 0
+        with tempfile.TemporaryFile(dir=path.parent, prefix=f".{path.name}.") as file:
+            file.write(bytes(size + more))
+            file.flush()
     except OSError as error:
         raise ToolError(f"{path} cannot be written: {error.strerror}", hint=hint) from error
 

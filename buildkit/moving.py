@@ -44,7 +44,12 @@ def move(registries: Sequence[Registry], targets: Iterable[Target], known: Known
         if target.family is not None:
             by_repository.setdefault(target.repository, []).append(target)
     work = [
-        _Repository(registry=registry, name=name, targets=inside)
+        _Repository(
+            registry=registry,
+            name=name,
+            targets=inside,
+            others=[each for each in registries if each is not registry],
+        )
         for registry in registries
         for name, inside in by_repository.items()
     ]
@@ -58,11 +63,15 @@ def move(registries: Sequence[Registry], targets: Iterable[Target], known: Known
 
 @dataclass(kw_only=True)
 class _Repository:
-    """One repository of one registry, with the targets that share it."""
+    """One repository of one registry, with the targets that share it.
+
+    `others` are the other registries of the run.
+    """
 
     registry: Registry
     name: str
     targets: Sequence[Target]
+    others: Sequence[Registry]
     _tags: Sequence[str] = ()
     _served: dict[str, Manifest | None] = field(default_factory=dict)
 
@@ -95,7 +104,8 @@ class _Repository:
         return {*self._tags, *(each.alias for each in moved.done)}
 
     def _round(self, past: Past) -> Moves:
-        decisions = [aliases.decide(target, self._tags, past.held) for target in self.targets]
+        tags = [tag for tag in self._tags if self._is_settled(tag, past)]
+        decisions = [aliases.decide(target, tags, past.held) for target in self.targets]
         done: list[Move] = []
         errors = [
             ToolError(f"{self._where}: {each.message}", hint=each.hint)
@@ -110,6 +120,35 @@ class _Repository:
             if moved is not None:
                 done.append(moved)
         return Moves(done=tuple(done), errors=tuple(errors))
+
+    def _is_settled(self, tag: str, past: Past) -> bool:
+        """Whether aliases may come to a tag: no half a release is to be seen through them.
+
+        It is of this run, on record, the same image in every registry of the run, or the one at
+        which an alias is already, because that moves forward only.
+        """
+        if tag in past.tags or any(tag == each.tag for each in self.targets):
+            return True
+        named = [
+            alias
+            for each in self.targets
+            if each.family and (version := families.version_of(each.family, tag))
+            for alias in families.aliases_of(each.family, version)
+        ]
+        if not named or tag in named or not self.others or (there := self._manifest(tag)) is None:
+            return True
+        everywhere = (each.manifest(self.name, tag) for each in self.others)
+        if all(each and each.digest == there.digest for each in everywhere):
+            return True
+        now = (self._manifest(alias) for alias in named if alias in self._tags)
+        if any(each and each.digest == there.digest for each in now):
+            return True
+        console.step(
+            f"{self._where}:{tag}",
+            "is passed over: it is not on record, and not the same in all registries",
+            fg="yellow",
+        )
+        return False
 
     def _move(self, wanted: aliases.Move, past: Past) -> Move | None:
         """Move one alias if it is elsewhere. Raises ToolError if it cannot or may not be.

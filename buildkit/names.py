@@ -58,6 +58,8 @@ def repository(text: str) -> str:
 
 def host(text: str) -> str:
     what = "the host name of a registry, such as `123456789012.dkr.ecr.eu-west-1.amazonaws.com`"
+    if "@" in text:  # perhaps a password, which is not to be repeated
+        raise ValueError(f"what stands before and after an `@` is not {what}")
     port = full(re.compile(HOST), what, text).partition(":")[2]
     if port and int(port) > LAST_PORT:
         raise ValueError(f"{text!r} is not {what}: ports end at {LAST_PORT}")

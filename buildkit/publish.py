@@ -8,10 +8,17 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from buildkit import destination
-from buildkit.errors import BuildkitError, ToolError, UnavailableError, ending, together
+from buildkit.errors import (
+    BuildkitError,
+    TakenError,
+    ToolError,
+    UnavailableError,
+    ending,
+    together,
+)
 from buildkit.shipped import Location, Published, Staged
 
 if TYPE_CHECKING:
@@ -23,13 +30,24 @@ if TYPE_CHECKING:
     from buildkit.model import Built, Verified
     from buildkit.registry.manifests import Manifest
 
-    Send = Callable[[Destination, Packed, Built], Manifest]
+
+Found = TypeVar("Found")
 
 
 class Packer(Protocol):
     """Has an image's bytes at hand while a context lasts."""
 
     def packed(self, built: Built) -> AbstractContextManager[Packed]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """An image on its way: where it was sent, where it was looked for, what failed by host."""
+
+    manifest: Manifest
+    to: Sequence[Destination]
+    found: Mapping[Destination, Manifest | None]
+    failed: Mapping[str, BuildkitError]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,18 +67,22 @@ class Publisher:
         Raises ToolError: another image has the tag somewhere, and then nothing is sent anywhere; or
         some registries failed, which are named, while the others have the image.
         """
-        manifest, lacking = self._have(verified.built, destination.push)
-        return self._published(verified, manifest, lacking)
+        built = verified.built
+        sent = self._send(built)
+        failed = _tag(sent.to, built, lambda _: sent.manifest)
+        self._refuse_partly(sent.found, {**sent.failed, **failed})
+        return self._published(verified, sent.manifest, sent.to)
 
     def stage(self, verified: Verified) -> Staged:
         """Have the image in every registry by its digest. Raises the errors of `publish`.
 
         It gets no tag: whoever has all images of a release together gives them theirs.
         """
-        manifest, _ = self._have(verified.built, destination.send)
+        sent = self._send(verified.built)
+        self._refuse_partly(sent.found, sent.failed)
         return Staged(
             verified=verified,
-            digest=manifest.digest,
+            digest=sent.manifest.digest,
             hosts=tuple(each.registry.host for each in self.destinations),
         )
 
@@ -79,32 +101,34 @@ class Publisher:
         built = staged.verified.built
         found, failed = self._look(built)
         lacking = [each for each, manifest in found.items() if manifest is None]
-        tagged, more = _everywhere(
-            lacking, lambda each: destination.tag(each, destination.held(each, staged), built)
-        )
-        there = [each for each in (*found.values(), *tagged.values()) if each is not None]
-        self._refuse_partly(found, {**failed, **more})
-        return self._published(staged.verified, there[0], lacking)
+        held, more = _everywhere(lacking, lambda each: destination.held(each, staged))
+        manifests = {**found, **held}
+        failed |= more
+        failed |= _tag(list(held), built, lambda each: held[each])
+        self._refuse_partly(found, failed)
+        manifest = next(each for each in manifests.values() if each is not None)
+        return self._published(staged.verified, manifest, lacking)
 
-    def _have(self, built: Built, send: Send) -> tuple[Manifest, Sequence[Destination]]:
-        """Do `send` where the tag is not there yet; return the image, and where that was."""
+    def _send(self, built: Built) -> Sent:
+        """Send the image where its tag is not."""
         found, failed = self._look(built)
         lacking = [each for each, manifest in found.items() if manifest is None]
         there = [manifest for manifest in found.values() if manifest is not None]
-        if lacking:
-            assert self.packer is not None
-            with self.packer.packed(built) as packed:
-                if differing := {each.digest for each in there} - {packed.manifest.digest}:
-                    raise ToolError(
-                        f"{built.target.image} would be {packed.manifest.digest} in one registry "
-                        f"and {', '.join(differing)} in another: another engine has compressed it",
-                        hint="publish from where it was published before, or raise the revision",
-                    )
-                _, more = _everywhere(lacking, lambda each: send(each, packed, built))
-            failed = {**failed, **more}
-            there = [packed.manifest]
-        self._refuse_partly(found, failed)
-        return there[0], lacking
+        if not lacking:
+            self._refuse_partly(found, failed)
+            return Sent(manifest=there[0], to=(), found=found, failed=failed)
+        assert self.packer is not None
+        with self.packer.packed(built) as packed:
+            if differing := {each.digest for each in there} - {packed.manifest.digest}:
+                raise ToolError(
+                    f"{built.target.image} would be {packed.manifest.digest} in one registry and "
+                    f"{', '.join(differing)} in another: another engine has compressed it",
+                    hint="publish from where it was published before, or raise the revision",
+                )
+            sent, more = _everywhere(lacking, lambda each: destination.send(each, packed, built))
+        return Sent(
+            manifest=packed.manifest, to=tuple(sent), found=found, failed={**failed, **more}
+        )
 
     def _look(
         self, built: Built
@@ -151,9 +175,28 @@ class Publisher:
         return together(named, of, others)
 
 
+def _tag(
+    destinations: Sequence[Destination],
+    built: Built,
+    manifest: Callable[[Destination], Manifest],
+) -> dict[str, BuildkitError]:
+    """Give the tag in one registry, then in the others; what failed, by host.
+
+    The first one by name decides who has a tag that two publishers want: whoever comes second there
+    leaves it alone in the others, too.
+    """
+    first = sorted(destinations, key=lambda each: each.registry.host)[:1]
+    others = [each for each in destinations if each not in first]
+    _, failed = _everywhere(first, lambda each: destination.tag(each, manifest(each), built))
+    if any(isinstance(error, TakenError) for error in failed.values()):
+        return {each.registry.host: error for each in destinations for error in failed.values()}
+    _, more = _everywhere(others, lambda each: destination.tag(each, manifest(each), built))
+    return {**failed, **more}
+
+
 def _everywhere(
-    destinations: Sequence[Destination], work: Callable[[Destination], Manifest | None]
-) -> tuple[dict[Destination, Manifest | None], dict[str, BuildkitError]]:
+    destinations: Sequence[Destination], work: Callable[[Destination], Found]
+) -> tuple[dict[Destination, Found], dict[str, BuildkitError]]:
     """Work in all registries side by side: what came of it, and by host what failed.
 
     One that fails does not stop the others.

@@ -203,3 +203,44 @@ def test_publishers_that_never_end_are_told() -> None:
     (error,) = move([registry], targets(), nothing).errors
     assert "others keep adding tags" in error.message
     assert error.hint
+
+
+HALF = "demo:1.9.0-cpu-py311"
+"""A release that reached one registry only, and is on no record."""
+
+
+def two() -> tuple[fakes.FakeRegistry, fakes.FakeRegistry]:
+    return there(), fakes.FakeRegistry(manifests=dict(EXACT), host="two.example")
+
+
+def test_half_a_release_is_not_seen_through_aliases() -> None:
+    one, other = two()
+    one.manifests[HALF] = OTHER
+    assert move([one, other], targets(), nothing).errors == ()
+    assert one.manifests["demo:latest-py311"] == other.manifests["demo:latest-py311"] == NEW
+    other.manifests[HALF] = OLD  # another image: no better
+    move([one, other], targets(), nothing)
+    assert one.manifests["demo:latest-py311"] == NEW
+
+
+def test_the_same_image_in_every_registry_or_on_record_or_alone_is_whole() -> None:
+    one, other = two()
+    one.manifests[HALF] = other.manifests[HALF] = OTHER
+    move([one, other], targets(), nothing)
+    assert one.manifests["demo:latest-py311"] == other.manifests["demo:latest-py311"] == OTHER
+    one, other = two()
+    one.manifests[HALF] = OTHER
+    on_record = Past(held={}, last={}, tags=frozenset({"1.9.0-cpu-py311"}))
+    move([one, other], targets(), lambda host, _: on_record if host == one.host else PAST)
+    assert one.manifests["demo:latest-py311"] == OTHER
+    assert other.manifests["demo:latest-py311"] == NEW
+
+
+def test_an_alias_does_not_go_back_from_where_another_publisher_has_put_it() -> None:
+    one, other = two()
+    one.manifests |= {HALF: OTHER, "demo:latest-py311": OTHER}
+    move([one, other], targets(), nothing)
+    assert one.manifests["demo:latest-py311"] == OTHER
+
+
+PAST = Past(held={}, last={})

@@ -222,6 +222,28 @@ def test_a_registry_that_refuses_is_told_and_the_others_are_recorded(
     assert [each.host for each in world.book.read()[-1].moves] == [two.host]
 
 
+def test_a_way_back_that_was_refused_is_finished_also_where_there_is_no_earlier_stop(
+    world: World,
+) -> None:
+    _one, two = world.registries
+    assert cli.run(["rollback", ALIAS]) == Exit.DONE
+    two.faults.append(Fault("PUT", "/manifests/latest", answers(400, "immutable")))
+    assert cli.run(["rollback", ALIAS]) == Exit.TOOL
+    assert world.at() == ["1.0", "2.0"]
+    assert cli.run(["rollback", ALIAS]) == Exit.DONE
+    assert world.at() == ["1.0", "1.0"]
+    assert [each.host for each in world.book.read()[-1].moves] == [two.host]
+
+
+@pytest.mark.parametrize("name", ["cache-x", "sha256-0123"])
+def test_no_alias_is_made_that_would_expire_or_hide_what_is_beside_an_image(
+    world: World, capsys: Captured, name: str
+) -> None:
+    assert cli.run(["promote", world.digest("1.0"), "--to", f"demo:{name}"]) == Exit.USAGE
+    assert "is not an image's" in capsys.readouterr().err
+    assert all(f"demo:{name}" not in each.manifests for each in world.registries)
+
+
 @pytest.mark.parametrize("moved", [1, 2])
 def test_a_way_back_that_was_cut_off_is_finished_by_the_same_command(
     world: World, capsys: Captured, moved: int

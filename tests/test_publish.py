@@ -121,6 +121,51 @@ def test_a_registry_that_fails_does_not_stop_the_others() -> None:
     assert well.manifests[TAG] == GOOD
 
 
+def test_of_two_publishers_the_first_registry_by_name_decides() -> None:
+    """Another one gives the tag there after this one has looked: the other registry is left alone."""
+    late, other = fakes.FakeRegistry(host="a"), fakes.FakeRegistry(host="b")
+
+    def bring(*_: object) -> None:
+        late.manifests[TAG] = OTHER
+
+    late.bring = bring  # type: ignore[method-assign]
+    with pytest.raises(ToolError, match=f"2 of 2 registries failed: .*{OTHER.digest}"):
+        publisher(other, late)[0].publish(verified())
+    assert TAG not in other.manifests
+    assert late.manifests[TAG] == OTHER
+
+
+def test_a_staged_image_has_no_tag_until_it_is_released() -> None:
+    one, two = fakes.FakeRegistry(host="one"), fakes.FakeRegistry(host="two")
+    this, packer = publisher(one, two)
+    staged = this.stage(verified())
+    assert staged.digest_uris == (f"one/demo@{GOOD.digest}", f"two/demo@{GOOD.digest}")
+    assert all(TAG not in each.manifests for each in (one, two))
+    without_engine = dataclasses.replace(this, packer=None)
+    assert without_engine.check(staged) == staged
+    published = without_engine.release(staged)
+    assert [each.pushed for each in published.locations] == [True, True]
+    assert one.manifests[TAG] == two.manifests[TAG] == GOOD
+    assert packer.asked == 1
+    assert not any(each.pushed for each in without_engine.release(staged).locations)
+
+
+def test_what_was_staged_and_is_gone_or_taken_is_told_before_any_tag_is_given() -> None:
+    one, two = fakes.FakeRegistry(host="one"), fakes.FakeRegistry(host="two")
+    this, _ = publisher(one, two)
+    staged = this.stage(verified())
+    del two.manifests[f"demo:{GOOD.digest}"]
+    with pytest.raises(ToolError, match="two does not hold .* was staged; no tag was") as caught:
+        this.check(staged)
+    assert "--stage" in str(caught.value.hint)
+    two.manifests[TAG] = OTHER
+    with pytest.raises(ToolError, match="two: .*another image"):
+        this.check(staged)
+    with pytest.raises(ToolError, match="nothing was sent"):
+        this.release(staged)
+    assert TAG not in one.manifests
+
+
 def test_a_registry_that_does_not_answer_does_not_stop_the_others() -> None:
     def silent(_repository: str, _reference: str) -> Manifest | None:
         raise UnavailableError("it does not answer", hint="wait")

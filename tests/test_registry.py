@@ -146,7 +146,7 @@ def test_what_a_role_may_not_do_is_not_tried_with_another_login(
     server: RegistryServer, blob: Blob
 ) -> None:
     server.faults.append(Fault("PUT", "uploads", answers(403, "not authorized"), times=99))
-    with pytest.raises(ToolError, match="refuses the login"):
+    with pytest.raises(ToolError, match="forbids this"):
         client(server).upload("demo", blob, lambda _: None)
     assert len([each for each in server.requests if each.startswith("PUT")]) == 1
 
@@ -185,7 +185,7 @@ def test_a_login_of_netrc_is_not_taken(
 
 def test_a_login_that_is_refused_twice_is_told(server: RegistryServer) -> None:
     server.faults.append(Fault("GET", "", answers(403, "not authorized: ecr:BatchGetImage"), 9))
-    with pytest.raises(ToolError, match="refuses the login.*ecr:BatchGetImage") as caught:
+    with pytest.raises(ToolError, match="forbids this.*ecr:BatchGetImage") as caught:
         client(server).check()
     assert "first" not in caught.value.message
 

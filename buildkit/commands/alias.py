@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import console, families, names
+from buildkit import console, exclusions, families, names
 from buildkit.errors import UsageError
 from buildkit.releases import history, ledger, make, moves, trails
 from buildkit.releases.commit import commit
@@ -28,6 +28,11 @@ def alias(text: str, releases: Sequence[Release], project: Project) -> Alias:
     Raises UsageError, also for an exact tag, which never moves, and for what reads as one.
     """
     repository, colon, name = text.rpartition(":")
+    try:
+        names.tag(name)
+        exclusions.check(name, "give the alias another beginning")
+    except ValueError as error:
+        raise UsageError(f"`{text}`: {error}", hint="`REPOSITORY:ALIAS`, without a host") from error
     if not colon:
         known = sorted(history.repositories_of_alias(releases, text))
         known = known or sorted(history.repositories(releases))
@@ -41,7 +46,6 @@ def alias(text: str, releases: Sequence[Release], project: Project) -> Alias:
         (repository,) = known
     try:
         names.repository(repository)
-        names.tag(name)
     except ValueError as error:
         raise UsageError(f"`{text}`: {error}", hint="`REPOSITORY:ALIAS`, without a host") from error
     exact = {each.tag for each in project.targets if each.repository == repository}

@@ -145,14 +145,23 @@ def _stops(
     if wanted is not None:
         return [(each, wanted) for each in registries]
     found = [(each, *_before(each, alias, releases)) for each in registries]
-    return [
-        (each, next((other for _, _, other in found if other.digest == now), stop))
-        for each, now, stop in found
-    ]
+    aims = []
+    for registry, now, before in found:
+        there = (stop for _, _, stop in found if stop is not None and stop.digest == now)
+        stop = next(there, before)
+        if stop is None:
+            raise NothingSelectedError(
+                f"the ledger does not know where `{registry.host}/{alias}` was before {now}",
+                hint="`--to DIGEST` names the image to go back to: `buildkit releases` shows them",
+            )
+        aims.append((registry, stop))
+    return aims
 
 
-def _before(registry: Registry, alias: Alias, releases: Sequence[Release]) -> tuple[str, Stop]:
-    """The digest at which the alias is, and where it was before."""
+def _before(
+    registry: Registry, alias: Alias, releases: Sequence[Release]
+) -> tuple[str, Stop | None]:
+    """The digest at which the alias is, and where it was before, None if nobody knows."""
     now = registry.manifest(alias.repository, alias.name)
     if now is None:
         raise NothingSelectedError(
@@ -160,10 +169,4 @@ def _before(registry: Registry, alias: Alias, releases: Sequence[Release]) -> tu
             hint="`buildkit promote DIGEST --to ALIAS` makes it; or name it by `--to`",
         )
     trail = trails.trail(releases, registry.host, alias.repository, alias.name)
-    stop = trail.before(now.digest)
-    if stop is None:
-        raise NothingSelectedError(
-            f"the ledger does not know where `{registry.host}/{alias}` was before {now.digest}",
-            hint="`--to DIGEST` names the image to go back to: `buildkit releases` shows them",
-        )
-    return now.digest, stop
+    return now.digest, trail.before(now.digest)

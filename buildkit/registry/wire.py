@@ -174,7 +174,7 @@ class Wire:
                 raise PassingError(
                     f"the registry {self.host} does not answer: {words.reason(error)}",
                     hint="check the registry's name and the network, then the same command "
-                    "again: layers that are there are not sent again",
+                    "again: what is there already is kept",
                 ) from error
         if own and answer.status_code == requests.codes.unauthorized:
             self._meet(answer, scope)
@@ -215,8 +215,9 @@ class Wire:
     def _error(self, answer: requests.Response) -> Exception:
         said, status = words.said(answer), answer.status_code
         if status in REFUSED:
+            what = "refuses the login" if status == requests.codes.unauthorized else "forbids this"
             return ToolError(
-                f"the registry {self.host} refuses the login ({status}){said}",
+                f"the registry {self.host} {what} ({status}){said}",
                 hint="log in again (`aws sso login`, or `docker login` to another registry); the "
                 "role needs the actions of docs/publish.md",
             )

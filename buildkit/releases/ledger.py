@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 NAME = "releases.jsonl"
 FORMAT = 1
 """Raised when a record changes so that an older tool would misread it."""
+ROOM = 1 << 20
+"""Bytes that a record may take: some hundred images in several registries."""
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 REFERENCE = re.compile(r"[A-Za-z0-9._:/@\[\]-]+")
 """Letters of a URI by tag or digest, and of its parts."""
@@ -41,7 +43,9 @@ class Ledger:
     def check(self) -> None:
         """Raise ToolError if no record could be added."""
         files.check(
-            self.path.resolve(), hint="make room, or mend access: a release is put on record"
+            self.path.resolve(),
+            hint="make room, or mend access: a release is put on record",
+            more=ROOM,
         )
 
     def append(self, release: Release) -> None:

@@ -55,12 +55,14 @@ class Past:
     """What the ledger knows of a repository in one registry, when it is asked where aliases belong.
 
     By alias: `held` are the exact tags that it must not be at, `last` is the digest that it was
-    last moved to. `published` are the digests of all images that were ever put there.
+    last moved to. `published` are the digests of all images that were ever put there, `tags` their
+    exact tags.
     """
 
     held: Mapping[str, frozenset[str]]
     last: Mapping[str, str]
     published: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
 
 
 def past(releases: Iterable[Release], host: str, repository: str) -> Past:
@@ -72,15 +74,17 @@ def past(releases: Iterable[Release], host: str, repository: str) -> Past:
         for move in release.moves
         if (move.host, move.repository) == (host, repository)
     }
+    images = [
+        image
+        for _, image in history.images(records)
+        if image.repository == repository and host in image.hosts
+    ]
     trails = {alias: trail(records, host, repository, alias) for alias in sorted(aliases)}
     return Past(
         held={alias: each.held for alias, each in trails.items()},
         last={alias: each.last for alias, each in trails.items() if each.last is not None},
-        published=frozenset(
-            image.digest
-            for _, image in history.images(records)
-            if image.repository == repository and host in image.hosts
-        ),
+        published=frozenset(image.digest for image in images),
+        tags=frozenset(image.tag for image in images),
     )
 
 

@@ -129,7 +129,7 @@ def test_a_manifest_that_comes_back_different_gets_no_tag(
                 "manifests",
                 answers(403, '{"errors": [{"code": "DENIED", "message": "ecr:PutImage"}]}'),
             ),
-            "refuses the login (403): DENIED, ecr:PutImage",
+            "forbids this (403): DENIED, ecr:PutImage",
             id="access denied",
         ),
         pytest.param(
