@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: help setup quickstart build-all test lint unit e2e test-uri prebuilt bench-uri frameworks contract-report public-scripts docs engine-up engine-down bench bench-serving bench-publish kills release-trials measure clean
+.PHONY: help setup quickstart build-all test lint unit e2e test-uri prebuilt bench-uri frameworks contract-report public-scripts package docs engine-up engine-down bench bench-serving bench-publish kills release-trials measure clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -28,11 +28,12 @@ build-all: setup ## Build, test in full and publish every target of images.toml:
 
 test: lint unit e2e ## Lint, types, unit tests, then the end-to-end tests on real parts
 
-lint: setup ## Format, lint, types, shell scripts
+lint: setup ## Format, lint, types, shell scripts, workflows
 	@$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/shellcheck --external-sources --source-path SCRIPTDIR $(filter-out %.py %/serving,$(wildcard scripts/* scripts/serving/classic/serve))
+	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python scripts/lint_workflows.py
 
 unit: setup ## Tests that need no engine
 	@$(BIN)/pytest -m 'not engine' -n auto
@@ -70,6 +71,9 @@ public-scripts: setup ## Public example scripts, and AWS's tests of its serving 
 	scripts/with-engine $(BIN)/python scripts/public_scripts.py $(PUBLIC_SCRIPTS)
 	scripts/with-engine $(BIN)/python scripts/tfs_tests.py $(TFS_TESTS)
 
+package: setup ## Build the tool's wheel and sdist, and try both outside of this checkout
+	@scripts/package packages
+
 docs: setup ## Write docs/clauses.md anew
 	@$(BIN)/python scripts/clauses.py
 
@@ -92,4 +96,4 @@ measure: setup ## Measure each image of images.toml: size, start, requests per s
 	@scripts/with-engine $(BIN)/python scripts/measure_images.py
 
 clean: ## Remove .venv, dist/ and caches of this folder
-	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) dist packages .mypy_cache .ruff_cache .pytest_cache .hypothesis

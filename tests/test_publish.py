@@ -128,7 +128,7 @@ def test_of_two_publishers_the_first_registry_by_name_decides() -> None:
     def bring(*_: object) -> None:
         late.manifests[TAG] = OTHER
 
-    late.bring = bring  # type: ignore[method-assign]
+    late.bring = bring  # type: ignore[assignment,method-assign]
     with pytest.raises(ToolError, match=f"2 of 2 registries failed: .*{OTHER.digest}"):
         publisher(other, late)[0].publish(verified())
     assert TAG not in other.manifests
