@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,7 +88,7 @@ def _before(found: Project, folder: Path, reference: str) -> Mapping[str, str]:
     base = _says(here, "merge-base", reference, "HEAD") or reference
     archive, checkout = folder / "base.tar", folder / "base"
     _git(top, "archive", "--format=tar", f"--output={archive}", base)
-    with tarfile.open(archive) as file:
+    with suppress(tarfile.ReadError), tarfile.open(archive) as file:  # of a commit without files
         file.extractall(checkout, filter="data")
     archive.unlink()
     then = checkout / here.relative_to(top) / found.config.path.name

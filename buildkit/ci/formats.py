@@ -54,35 +54,33 @@ def buildspec(shards: Sequence[Shard]) -> str:
 
     The records wait in S3, at `$RECORDS`.
     """
-    identifiers = [f"shard_{each.number}" for each in shards]
-    graph: list[dict[str, Any]] = [
-        {
-            "identifier": identifier,
-            "env": {"variables": {"TARGETS": _ids(each), "SHARD": str(each.number)}},
-        }
-        for identifier, each in zip(identifiers, shards, strict=True)
-    ]
-    publish = {
-        "identifier": "publish",
-        "depend-on": identifiers,
-        "env": {"variables": {"TARGETS": _all(shards), "SHARD": ""}},
-    }
+    graph = [_build(f"shard_{each.number}", _ids(each), str(each.number)) for each in shards]
+    if shards:
+        publish = _build("publish", _all(shards), "publish")
+        graph.append({**publish, "depend-on": [each["identifier"] for each in graph]})
+    else:
+        graph.append(_build("nothing", "", "nothing"))
     shard = (BUILD, 'aws s3 cp --recursive shards "$RECORDS/shards"')
     fetch = 'aws s3 cp --recursive "$RECORDS/shards" shards'
     keep = 'aws s3 cp releases.jsonl "$RECORDS/releases.jsonl"'
     last = (fetch, MERGE, PUBLISH, keep)
+    command = (
+        f'case "$SHARD" in publish) {" && ".join(last)} ;; nothing) echo "nothing to build" ;; '
+        f"*) {' && '.join(shard)} ;; esac"
+    )
     document = {
         "version": 0.2,
-        "batch": {"fast-fail": False, "build-graph": [*graph, publish] if shards else []},
-        "phases": {
-            "build": {
-                "commands": [
-                    f'if [ -n "$SHARD" ]; then {" && ".join(shard)}; else {" && ".join(last)}; fi'
-                ]
-            }
-        },
+        "batch": {"fast-fail": False, "build-graph": graph},
+        "phases": {"build": {"commands": [command]}},
     }
     return json.dumps(document, indent=2)
+
+
+def _build(identifier: str, targets: str, shard: str) -> dict[str, Any]:
+    return {
+        "identifier": identifier,
+        "env": {"variables": {"TARGETS": targets, "SHARD": shard}},
+    }
 
 
 def markdown(shards: Sequence[Shard]) -> str:
