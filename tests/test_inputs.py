@@ -57,6 +57,18 @@ def test_the_same_files_elsewhere_and_later_have_the_same_digest(tmp_path: Path)
     assert digest(one).startswith("sha256:")
 
 
+def test_what_differs_in_each_checkout_does_not_count(tmp_path: Path) -> None:
+    one = make(tmp_path)
+    before = digest(one)
+    for name in (".git/index", ".buildkit/README.md"):
+        (one / "context" / name).parent.mkdir()
+        (one / "context" / name).write_text("of this checkout")
+    assert digest(one) == before
+    (one / "context" / ".github").mkdir()
+    (one / "context" / ".github" / "CODEOWNERS").write_text("me")
+    assert digest(one) != before
+
+
 @pytest.mark.parametrize(
     "change",
     [

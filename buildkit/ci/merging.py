@@ -107,7 +107,10 @@ def _part(there: Project, target: Target, made_from: str) -> Part:
     verified = there.verified(target)
     origin = verified.built.origin
     if origin is not None and origin.inputs not in (None, made_from):
-        raise ToolError("it was built from other files than those here")
+        raise ToolError(
+            "it was built from other files than those here; what is not of the image belongs into "
+            "a .dockerignore"
+        )
     return Part(folder=there.records.folder, verified=verified, staged=there.staged(target))
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 IGNORED = ".dockerignore"
 USES_RUNTIME = re.compile(r"\bruntime\b")
 CHUNK = 1 << 20
+OF_A_CHECKOUT = (".git", ".buildkit")
+"""Folders that differ in each checkout of one commit; the second is the tool's, in a CI."""
 
 
 def digests(rendered: Iterable[Rendered], runtime: Path) -> dict[str, str]:
@@ -66,10 +68,11 @@ def _content(folder: Path) -> str:
 
 
 def _seen(folder: Path) -> Iterator[str]:
-    """The paths that a build is given: all that `.dockerignore` leaves."""
+    """The paths that a build is given: all that `.dockerignore` leaves, and is of the project."""
     ignored = folder / IGNORED
     lines = ignored.read_text(encoding="utf-8").splitlines() if ignored.is_file() else []
     patterns = [line.strip() for line in lines]
     chosen = [each for each in patterns if each and not each.startswith("#")]
-    found: Iterator[str] = PatternMatcher(chosen).walk(str(folder))
-    return found
+    for name in PatternMatcher(chosen).walk(str(folder)):
+        if name.partition("/")[0] not in OF_A_CHECKOUT:
+            yield name
