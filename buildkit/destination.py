@@ -162,6 +162,7 @@ def _made(there: Destination, target: Target, found: Manifest) -> str:
     except ToolError:
         return ""
     by = next((step.get("comment") for step in reversed(config.get("history") or ())), None)
+    by = "buildx" if by and by.startswith("buildkit.") else by  # its builder has our name
     facts = (
         f"built {config['created']}" if config.get("created") else "",
         f"by {by}" if by else "",

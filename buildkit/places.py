@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from buildkit.schema import PlaceTable, Registry
 
 PUBLIC = "public.ecr.aws"
+LIKE_ECR = re.compile(r"\.dkr[.-]ecr")
 LOCAL_API = ("AWS_ENDPOINT_URL_ECR", "AWS_ENDPOINT_URL")
 
 
@@ -163,7 +164,7 @@ def _named(host: str, registry: Registry) -> Place:
         ) from error
     if found := private(host):
         return replace(found, profile=registry.profile)
-    if ECR_HOST.match(host):
+    if ECR_HOST.match(host) or LIKE_ECR.search(host):
         raise UsageError(
             f"`{host}` looks like a registry of ECR, and is none",
             hint="ECR's are called `<account>.dkr.ecr.<region>.amazonaws.com`, or as AWS calls "

@@ -134,6 +134,15 @@ def test_an_alias_goes_back_to_a_digest_or_a_record(world: World) -> None:
     assert world.held() == {"1.0", "3.0"}
 
 
+def test_a_way_to_a_newer_image_can_be_gone_back(world: World) -> None:
+    for _ in range(2):
+        assert cli.run(["rollback", ALIAS]) == Exit.DONE
+    assert cli.run(["rollback", ALIAS, "--to", world.digest("3.0")]) == Exit.DONE
+    assert world.at() == ["3.0", "3.0"]
+    assert cli.run(["rollback", ALIAS]) == Exit.DONE
+    assert world.at() == ["1.0", "1.0"]
+
+
 def test_a_promotion_takes_a_rollback_back(world: World, capsys: Captured) -> None:
     assert cli.run(["rollback", ALIAS]) == Exit.DONE
     assert cli.run(["promote", world.digest("3.0"), "--to", "latest", "--json"]) == Exit.DONE

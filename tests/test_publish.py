@@ -88,7 +88,7 @@ def test_a_refusal_tells_when_and_by_what_the_other_image_was_built() -> None:
         "created": "2026-11-20T10:00:00Z",
         "history": [{"comment": "debuerreotype"}, {"comment": "buildkit.dockerfile.v0"}],
     }
-    told = r"\(built 2026-11-20T10:00:00Z by buildkit.dockerfile.v0\)"
+    told = r"\(built 2026-11-20T10:00:00Z by buildx\)"
     with pytest.raises(ToolError, match=f"{OTHER.digest} {told}, not {GOOD.digest}"):
         publisher(there)[0].publish(verified())
 

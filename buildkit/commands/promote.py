@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import console, delivery, options, pipeline
+from buildkit import console, delivery, names, options, pipeline
 from buildkit.commands import alias as aliases
 from buildkit.errors import (
     BuildkitError,
@@ -90,7 +90,12 @@ class Promotion:
             return name if any(tag == i.tag and name != i.repository for i in images) else None
         known = history.repositories(self.releases)
         known |= {target.repository for target in self.project.targets}
-        return to if "/" in to or to in known else None
+        if "/" not in to and to not in known:
+            return None
+        try:
+            return names.repository(to)
+        except ValueError as error:
+            raise UsageError(f"`{to}`: {error}", hint="`REPOSITORY`, without a host") from error
 
     def move(self, images: Sequence[Image], alias: Alias) -> Release:
         """Move an alias wherever the image is."""

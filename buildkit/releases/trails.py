@@ -132,9 +132,13 @@ def _at(stops: Sequence[Stop], digest: str) -> bool:
 
 
 def _taken_back(stops: list[Stop], digest: str) -> list[Stop]:
-    """Take away what came after the last stop at `digest`; the last one if there is none."""
+    """Take away what came after the last stop at `digest`.
+
+    If there is none it went somewhere new, away from the last one, which it may come back to.
+    """
     place = max((i for i, each in enumerate(stops) if each.digest == digest), default=None)
-    keep = len(stops) - 1 if place is None else place + 1
-    taken = stops[keep:]
-    del stops[keep:]
+    if place is None:
+        return stops[-1:]
+    taken = stops[place + 1 :]
+    del stops[place + 1 :]
     return taken
