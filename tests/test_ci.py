@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buildkit import cli, project, records
@@ -61,6 +61,7 @@ def timed(target: str, build: float | None, test: float, **more: Any) -> Any:
 # shards
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(min_value=0.1, max_value=1e4), min_size=1, max_size=40),
     st.integers(min_value=1, max_value=50),
@@ -153,6 +154,7 @@ def test_a_tag_that_other_files_have_is_told_before_anything_is_built(found: Pro
     with pytest.raises(ToolError, match=f"1 of 3 targets .* changed since: {first.id}") as caught:
         changes.unreleased(found, found.targets, known)
     assert "`1.0-1`" in str(caught.value.hint)
+    assert changes.stale(found, found.targets, known) == (first,)
     text = '[registry.repositories]\nmutability = "mutable"\n'
     found.config.path.write_text(f"{text}{IMAGES}")
     again = project.read(found.config.path, None)
@@ -338,6 +340,16 @@ def test_notes_say_what_changed_image_by_image() -> None:
     assert "| numpy | 1.0 | 1.1 |" in page
     assert "| six | - | 1.16 |" in page
     assert "`registry.example/demo:latest` is at `1.0-1-cpu-py311`" in page
+
+
+def test_an_image_is_compared_with_its_own_version_or_the_one_below_it() -> None:
+    old = release(image("1.0", "1"), image("1.1", "2"), image("2.0", "3"))
+    new = release(image("1.1-1", "4"), image("2.0-1", "5"), image("1.2", "6"), image("0.9", "7"))
+    found = [notes.before((old, new), new, each) for each in new.images]
+    assert [each and each.version for each in found] == ["1.1", "2.0", "1.1", None]
+    last = release(image("2.0-2", "8"), image("nightly", "9"))
+    again = [notes.before((old, new, last), last, each) for each in last.images]
+    assert [each and each.version for each in again] == ["2.0-1", None]
 
 
 def test_an_image_without_a_predecessor_is_new() -> None:

@@ -46,15 +46,7 @@ def unreleased(
     Raises ToolError if one has, to an image that was made from other files: that could not be
     published, after all the work of building it. Where tags may move it is one of those to build.
     """
-    made_from = inputs_of(found, targets)
-    lacking, taken = [], []
-    for target in targets:
-        there = history.tagged(releases, target.repository, target.tag)
-        if there is None:
-            lacking.append(target)
-        elif there.origin and there.origin.inputs not in (None, made_from[target.id]):
-            lacking.append(target)
-            taken.append(target)
+    taken = stale(found, targets, releases)
     if taken and found.config.registry.repositories.mutability != "mutable":
         raise ToolError(
             f"{len(taken)} of {len(targets)} targets are released, and their files have changed "
@@ -62,7 +54,26 @@ def unreleased(
             hint="tags are never overwritten: raise the revision in images.toml (`"
             f"{names.next_revision(taken[0].version)}`), as `buildkit revise` does",
         )
-    return tuple(lacking)
+    return tuple(
+        each
+        for each in targets
+        if each in taken or history.tagged(releases, each.repository, each.tag) is None
+    )
+
+
+def stale(
+    found: Project, targets: Sequence[Target], releases: Sequence[Release]
+) -> tuple[Target, ...]:
+    """Those whose tag a release has given to an image that was made from other files."""
+    made_from = inputs_of(found, targets)
+    there = {each: history.tagged(releases, each.repository, each.tag) for each in targets}
+    return tuple(
+        target
+        for target, image in there.items()
+        if image is not None
+        and image.origin is not None
+        and image.origin.inputs not in (None, made_from[target.id])
+    )
 
 
 def _essence(found: Project, targets: Sequence[Target]) -> dict[str, str]:

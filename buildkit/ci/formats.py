@@ -92,10 +92,10 @@ def markdown(shards: Sequence[Shard]) -> str:
         for shard in shards
         for target in shard.targets
     ]
-    longest = max(each.seconds for each in shards) / 60
+    longest = max(1.0, *(each.seconds / 60 for each in shards))
     return "\n".join(
         (
-            f"{len(rows)} targets in {len(shards)} shards, about {longest:.0f} minutes.",
+            f"Targets: {len(rows)}, in shards: {len(shards)}, of {longest:.0f} minutes or less.",
             "",
             "| Target | Image | Base | Shard |",
             "| --- | --- | --- | --- |",

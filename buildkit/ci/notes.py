@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from buildkit import aliases, names
 from buildkit.releases.record import Action
 
 if TYPE_CHECKING:
@@ -30,18 +31,27 @@ class Change:
 
 
 def before(releases: Sequence[Release], release: Release, image: Image) -> Image | None:
-    """What this cell of the matrix had before a record, in another version or revision."""
-    cell = _cell(image)
-    return next(
-        (
-            other
-            for earlier in reversed(releases)
-            if earlier.id < release.id and earlier.action is Action.PUBLISH
-            for other in earlier.images
-            if _cell(other) == cell and other.digest != image.digest
-        ),
-        None,
-    )
+    """What this cell of the matrix had before a record: the same version, else the one below it."""
+    earlier = [
+        other
+        for each in reversed(releases)
+        if each.id < release.id and each.action is Action.PUBLISH
+        for other in each.images
+        if _cell(other) == _cell(image) and other.digest != image.digest
+    ]
+    version, _ = names.split_revision(image.version)
+    same = (each for each in earlier if names.split_revision(each.version)[0] == version)
+    if (found := next(same, None)) is not None:
+        return found
+    older = [each for each in earlier if _newest(each, image) is image]
+    return _newest(*older) if older else None
+
+
+def _newest(*images: Image) -> Image:
+    """Of the newest version, or the first where nobody can say which that is."""
+    by_tag = {each.tag: each for each in reversed(images)}
+    found = aliases.newest([aliases.candidate(tag, each.version) for tag, each in by_tag.items()])
+    return images[0] if found is None else by_tag[found.tag]
 
 
 def page(release: Release, changes: Mapping[str, Change]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import options
+from buildkit import console, options
 from buildkit.ci import changes, formats, shards
 from buildkit.errors import UsageError
 from buildkit.project import read as read_project
@@ -70,6 +70,8 @@ def command(
 
     Each shard takes about as long as the others, by the times of builds and tests on record.
     """
+    if as_json and options.is_given("format_"):
+        raise UsageError("`--json` and `--format` exclude each other", hint="leave one out")
     most = formats.MOST.get(format_, MOST)
     if count is not None and count > most:
         raise UsageError(
@@ -81,6 +83,12 @@ def command(
     releases = ledger.beside(project.config.path).read()
     if since is not None:
         targets = changes.since(project, targets, since)
+        for each in changes.stale(project, targets, releases):
+            console.step(
+                each.id,
+                "is released as it was: raise its revision, `buildkit revise`, before a release",
+                fg="yellow",
+            )
     if unreleased:
         targets = changes.unreleased(project, targets, releases)
     times = shards.seconds(targets, (image for _, image in history.images(releases)))

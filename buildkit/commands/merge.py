@@ -49,7 +49,8 @@ def command(
         project, targets, merging.folders(given), changes.inputs_of(project, targets)
     )
     merging.write(project, parts)
-    console.say(f"{len(parts)} targets from {len({each.folder for each in parts})} folders")
+    folders = len({each.folder for each in parts})
+    console.say(f"targets: {len(parts)}, from {folders} folder" + ("s" if folders > 1 else ""))
     if as_json:
         found = [
             {"id": each.verified.built.target.id, "digest": each.digest, "from": str(each.folder)}

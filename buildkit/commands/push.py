@@ -97,9 +97,9 @@ def command(
 
         if complete:
             outcomes = run(ready, partial(_stage, project, there))
-            if any(each.error for each in outcomes):
+            if failed := tuple(each for each in outcomes if each.error):
                 console.say("no image gets its tag: not all can have theirs", fg="red")
-                return report.end(targets, outcomes, as_json=as_json)
+                return report.end(targets, failed, as_json=as_json)
             ready = list(pipeline.each(targets, partial(_ready, project, hosts)))
         outcomes = run(ready, partial(_publish, project, there))
         published = pipeline.published(outcomes)

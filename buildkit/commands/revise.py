@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from buildkit import bases, config, console, engine, files, matrix, options
-from buildkit.ci import revisions
+from buildkit.ci import changes, revisions
 from buildkit.project import read as read_project
 from buildkit.releases import history, ledger
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog="\b\nExamples:\n  buildkit revise 'sklearn*'\n  buildkit revise --all --moved"
+    epilog="\b\nExamples:\n  buildkit revise 'sklearn*'\n  buildkit revise --all --changed"
 )
 @options.SELECT
 @options.ALL
 @options.FILE
 @options.JSON
 @click.option(
-    "--moved",
+    "--changed",
     is_flag=True,
-    help="Only where the base image is another one by now than when the target was released.",
+    help="Only what is released, and would be another image now: of another base, or other files.",
 )
 @options.SUBSTITUTE
 def command(
@@ -40,7 +40,7 @@ def command(
     everything: bool,
     file: Path,
     as_json: bool,
-    moved: bool,
+    changed: bool,
     substitute: tuple[str, ...],
 ) -> None:
     """Raise the revision, in images.toml, of the versions that the targets of SELECT have.
@@ -51,22 +51,24 @@ def command(
     project = read_project(file, None)
     targets = project.select(options.selection(select, everything=everything))
     releases = ledger.beside(file).read()
-    if moved:
+    if changed:
         rules = (*bases.parse(substitute), *project.config.substitutes)
-        targets = _moved(targets, releases, rules, engine.connect())
-    changes = revisions.raised(targets, releases)
-    if changes:
-        text = revisions.edited(file.read_text(encoding="utf-8"), changes)
+        stale = changes.stale(project, targets, releases)
+        moved = _moved(targets, releases, rules, engine.connect())
+        targets = tuple(each for each in targets if each in stale or each in moved)
+    raised = revisions.raised(targets, releases)
+    if raised:
+        text = revisions.edited(file.read_text(encoding="utf-8"), raised)
         files.write_text(file.resolve(), text, hint="mend access to it")
-    new = matrix.expand(config.read(file)) if changes else ()
-    found = [t.id for t in new if t.version in changes.get(t.name, {}).values()]
-    for name, versions in changes.items():
+    new = matrix.expand(config.read(file)) if raised else ()
+    found = [t.id for t in new if t.version in raised.get(t.name, {}).values()]
+    for name, versions in raised.items():
         for old, version in versions.items():
             console.say(f"{name} {old} is {version} now", fg="green")
-    if not changes:
+    if not raised:
         console.say("no revision is raised")
     if as_json:
-        click.echo(json.dumps({"raised": changes, "targets": found}, indent=2))
+        click.echo(json.dumps({"raised": raised, "targets": found}, indent=2))
     elif found:
         click.echo("\n".join(found))
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+REPOSITORY = {"repository": {"default_branch": "main", "fork": False}}
+"""What most events tell; a schedule does not."""
 LOCAL = re.compile(r"\./.*")
 PINNED = re.compile(r"(?P<owner>[\w.-]+)/(?P<name>[\w.-]+)(?P<path>/[^@]+)?@(?P<ref>[0-9a-f]{40})")
 
@@ -162,7 +164,7 @@ class _Workflow:
         github = {
             "repository": event.repository,
             "event_name": event.name,
-            "event": {"repository": {"default_branch": "main"}, **event.payload},
+            "event": {**({} if event.name == "schedule" else REPOSITORY), **event.payload},
             "sha": event.sha,
             "ref": event.ref,
             "ref_name": short,

@@ -160,9 +160,14 @@ def download(machine: Machine, given: Mapping[str, str], _github: Mapping[str, A
     if name := given.get("name"):
         shutil.copytree(machine.artifacts / name, there, dirs_exist_ok=True)
         return
-    for each in machine.artifacts.iterdir():
-        if each.is_dir() and fnmatchcase(each.name, given["pattern"]):
-            shutil.copytree(each, there / each.name)
+    found = [
+        each
+        for each in machine.artifacts.iterdir()
+        if each.is_dir() and fnmatchcase(each.name, given["pattern"])
+    ]
+    for each in found:  # a single one has no folder of its own
+        inside = there if len(found) == 1 else there / each.name
+        shutil.copytree(each, inside, dirs_exist_ok=True)
 
 
 KNOWN: dict[str, Callable[[Machine, Mapping[str, str], Mapping[str, Any]], None]] = {
