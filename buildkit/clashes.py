@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from buildkit import families, names
+from buildkit import exclusions, families, names
 from buildkit.errors import Problem
 
 if TYPE_CHECKING:
@@ -60,6 +60,10 @@ def _aliases(siblings: Sequence[Target]) -> Iterator[Problem]:
                 "follow; put `{version}` into `tag`",
             )
         for alias in families.aliases_of(target.family, target.version):
+            try:
+                exclusions.check(alias, "begin its pattern in `aliases` differently")
+            except ValueError as error:
+                yield _problem(target, str(error))
             owners[alias].setdefault(_kind(target), target)
             if alias in exact:
                 whose = "its own tag" if exact[alias] == target else f"the tag of {exact[alias].id}"

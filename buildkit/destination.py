@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from buildkit import console, names
-from buildkit.errors import TakenError, ToolError
+from buildkit.errors import ToolError
 from buildkit.registry.manifests import refusals
 
 if TYPE_CHECKING:
@@ -133,14 +133,14 @@ def _check(there: Destination, built: Built, manifest: Manifest) -> None:
 
 
 def _refuse_another(there: Destination, built: Built, found: Manifest) -> None:
-    """Raise TakenError unless a manifest is the built image.
+    """Raise ToolError unless a manifest is the built image.
 
     Told by its digest; where the engine does not know that before the push, by its configuration's.
     """
     if _is(found, built):
         return
     target = built.target
-    raise TakenError(
+    raise ToolError(
         f"`{_uri(there, target)}` is there already, with another image: {found.digest}"
         f"{_made(there, target, found)}, not {built.manifest_digest or built.config_digest}",
         hint="tags are never overwritten: raise the revision in images.toml "

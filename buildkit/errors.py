@@ -74,10 +74,6 @@ class UnavailableError(ToolError):
     """A registry or AWS does not answer now, and may later."""
 
 
-class TakenError(ToolError):
-    """A tag is another image's."""
-
-
 class ContractError(BuildkitError):
     """An image breaks the SageMaker contract."""
 

@@ -22,11 +22,13 @@ MOST = 5
 
 def check(name: str, otherwise: str) -> None:
     """Raise ValueError, which ends with the way out, for a name that people's tags may not have."""
-    for beginning in (CACHE, SIGNATURES):
+    for beginning, whose in (
+        (CACHE, "caches, which expire"),
+        (SIGNATURES, "signatures and reports"),
+    ):
         if name.startswith(beginning):
             raise ValueError(
-                f"the tag `{name}` is not an image's: `{beginning}*` are caches, which expire, "
-                f"signatures and attestations; {otherwise}"
+                f"the tag `{name}` is not an image's: `{beginning}*` are {whose}; {otherwise}"
             )
 
 

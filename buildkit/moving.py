@@ -124,8 +124,8 @@ class _Repository:
     def _is_settled(self, tag: str, past: Past) -> bool:
         """Whether aliases may come to a tag: no half a release is to be seen through them.
 
-        It is of this run, on record, the same image in every registry of the run, or the one at
-        which an alias is already, because that moves forward only.
+        It is of this run, on record, the same image in every registry of the run (if that has all
+        that there are), or the one at which an alias is already, because that moves forward only.
         """
         if tag in past.tags or any(tag == each.tag for each in self.targets):
             return True
@@ -135,10 +135,11 @@ class _Repository:
             if each.family and (version := families.version_of(each.family, tag))
             for alias in families.aliases_of(each.family, version)
         ]
-        if not named or tag in named or not self.others or (there := self._manifest(tag)) is None:
+        if not named or tag in named or (there := self._manifest(tag)) is None:
             return True
         everywhere = (each.manifest(self.name, tag) for each in self.others)
-        if all(each and each.digest == there.digest for each in everywhere):
+        alone = not self.others and past.elsewhere
+        if not alone and all(each and each.digest == there.digest for each in everywhere):
             return True
         now = (self._manifest(alias) for alias in named if alias in self._tags)
         if any(each and each.digest == there.digest for each in now):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from buildkit.schema import PlaceTable, Registry
 
 PUBLIC = "public.ecr.aws"
-LIKE_ECR = re.compile(r"\.dkr[.-]ecr")
+LIKE_ECR = re.compile(r"dkr.?ecr|\.amazonaws\.|public\.ecr\.aws", re.IGNORECASE)
 LOCAL_API = ("AWS_ENDPOINT_URL_ECR", "AWS_ENDPOINT_URL")
 
 
@@ -164,14 +164,14 @@ def _named(host: str, registry: Registry) -> Place:
         ) from error
     if found := private(host):
         return replace(found, profile=registry.profile)
+    if host == PUBLIC:
+        return Place(host=host, api=Api.ECR_PUBLIC, region="us-east-1", profile=registry.profile)
     if ECR_HOST.match(host) or LIKE_ECR.search(host):
         raise UsageError(
             f"`{host}` looks like a registry of ECR, and is none",
             hint="ECR's are called `<account>.dkr.ecr.<region>.amazonaws.com`, or as AWS calls "
             "them in other partitions",
         )
-    if host == PUBLIC:
-        return Place(host=host, api=Api.ECR_PUBLIC, region="us-east-1", profile=registry.profile)
     if names.is_loopback(host) and any(map(os.environ.get, LOCAL_API)):
         return Place(host=host, api=Api.ECR, account=registry.account, region=registry.region)
     return Place(host=host)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from buildkit import destination
 from buildkit.errors import (
     BuildkitError,
-    TakenError,
     ToolError,
     UnavailableError,
     ending,
@@ -182,16 +181,18 @@ def _tag(
 ) -> dict[str, BuildkitError]:
     """Give the tag in one registry, then in the others; what failed, by host.
 
-    The first one by name decides who has a tag that two publishers want: whoever comes second there
-    leaves it alone in the others, too.
+    The first one by name decides who has a tag that two publishers want. Where it does not give it,
+    for whatever reason, the others are left alone: two images would have one tag.
     """
-    first = sorted(destinations, key=lambda each: each.registry.host)[:1]
-    others = [each for each in destinations if each not in first]
-    _, failed = _everywhere(first, lambda each: destination.tag(each, manifest(each), built))
-    if any(isinstance(error, TakenError) for error in failed.values()):
-        return {each.registry.host: error for each in destinations for error in failed.values()}
+    if not destinations:
+        return {}
+    first, *others = sorted(destinations, key=lambda each: each.registry.host)
+    _, failed = _everywhere([first], lambda each: destination.tag(each, manifest(each), built))
+    if failed:
+        waits = ToolError(f"no tag is given before {first.registry.host} has given it")
+        return {**failed, **{each.registry.host: waits for each in others}}
     _, more = _everywhere(others, lambda each: destination.tag(each, manifest(each), built))
-    return {**failed, **more}
+    return more
 
 
 def _everywhere(

@@ -236,6 +236,15 @@ def test_the_same_image_in_every_registry_or_on_record_or_alone_is_whole() -> No
     assert other.manifests["demo:latest-py311"] == NEW
 
 
+def test_a_run_with_one_registry_of_several_does_not_show_half_a_release_either() -> None:
+    one, _ = two()
+    one.manifests[HALF] = OTHER
+    move([one], targets(), lambda *_: Past(held={}, last={}, elsewhere=True))
+    assert one.manifests["demo:latest-py311"] == NEW
+    move([one], targets(), nothing)  # the only registry there is
+    assert one.manifests["demo:latest-py311"] == OTHER
+
+
 def test_an_alias_does_not_go_back_from_where_another_publisher_has_put_it() -> None:
     one, other = two()
     one.manifests |= {HALF: OTHER, "demo:latest-py311": OTHER}

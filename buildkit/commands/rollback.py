@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import delivery, options, pipeline
+from buildkit import console, delivery, options, pipeline
 from buildkit.commands import alias as aliases
 from buildkit.errors import NothingSelectedError, ToolError, UsageError
 from buildkit.project import read as read_project
@@ -155,6 +155,12 @@ def _stops(
                 hint="`--to DIGEST` names the image to go back to: `buildkit releases` shows them",
             )
         aims.append((registry, stop))
+    if len({stop.digest for _, stop in aims}) > 1:
+        where = ", ".join(f"{each.host} to {stop.tag or stop.digest}" for each, stop in aims)
+        console.say(
+            f"`{alias}` was at different images before: {where}; `--to` brings it to one",
+            fg="yellow",
+        )
     return aims
 
 

@@ -56,13 +56,14 @@ class Past:
 
     By alias: `held` are the exact tags that it must not be at, `last` is the digest that it was
     last moved to. `published` are the digests of all images that were ever put there, `tags` their
-    exact tags.
+    exact tags; `elsewhere` tells whether other registries hold images of the repository.
     """
 
     held: Mapping[str, frozenset[str]]
     last: Mapping[str, str]
     published: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
+    elsewhere: bool = False
 
 
 def past(releases: Iterable[Release], host: str, repository: str) -> Past:
@@ -74,17 +75,15 @@ def past(releases: Iterable[Release], host: str, repository: str) -> Past:
         for move in release.moves
         if (move.host, move.repository) == (host, repository)
     }
-    images = [
-        image
-        for _, image in history.images(records)
-        if image.repository == repository and host in image.hosts
-    ]
+    named = [image for _, image in history.images(records) if image.repository == repository]
+    images = [image for image in named if host in image.hosts]
     trails = {alias: trail(records, host, repository, alias) for alias in sorted(aliases)}
     return Past(
         held={alias: each.held for alias, each in trails.items()},
         last={alias: each.last for alias, each in trails.items() if each.last is not None},
         published=frozenset(image.digest for image in images),
         tags=frozenset(image.tag for image in images),
+        elsewhere=any({*image.hosts} - {host} for image in named),
     )
 
 
