@@ -142,6 +142,16 @@ def problems(text: str) -> str:
             id="an alias that is another target's tag",
         ),
         pytest.param(
+            MINIMAL + "aliases = ['cache-{device}-{py}']",
+            "the tag `cache-cpu-py311` is not an image's: `cache-*` are caches, which expire",
+            id="an alias that would expire",
+        ),
+        pytest.param(
+            MINIMAL + "aliases = ['sha256-{py}']",
+            "the tag `sha256-py311` is not an image's: `sha256-*` are signatures and reports",
+            id="an alias of what lies beside images",
+        ),
+        pytest.param(
             MINIMAL + "devices = ['cpu', 'gpu']\naliases = ['latest']",
             "demo-1.0-cpu-py311 and demo-1.0-gpu-py311 have the same alias `latest`",
             id="an alias of two devices",
