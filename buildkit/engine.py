@@ -21,6 +21,8 @@ from buildkit.sandbox import Sandbox
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from buildkit.login import Login
+
 HELLO_SECONDS = 20
 """How long it may take to answer at all."""
 EXPORT_CHUNK = 1 << 20
@@ -79,16 +81,20 @@ class Engine(Sandbox):
             return str(told)
         return self._in_registry(image, "mediaType") if names.has_registry(image) else None
 
-    def _in_registry(self, image: str, fact: str) -> str | None:
+    def _in_registry(self, image: str, fact: str, login: Login | None = None) -> str | None:
         """What an image's registry tells the engine of it now, None if it tells nothing."""
+        given = {"username": login.user, "password": login.password} if login else None
         with suppress(*FAILURES):
             api: Any = self.client.api
-            return str(api.inspect_distribution(image)["Descriptor"][fact])
+            return str(api.inspect_distribution(image, auth_config=given)["Descriptor"][fact])
         return None
 
-    def digests(self, image: str) -> frozenset[str]:
-        """What a name leads to now: in its registry, and in the engine; perhaps nowhere."""
-        found = (self._in_registry(image, "digest"), self.find(image))
+    def digests(self, image: str, login: Login | None) -> frozenset[str]:
+        """What a name leads to now: in its registry, and in the engine; perhaps nowhere.
+
+        Without a `login` docker's own is used, if it has one.
+        """
+        found = (self._in_registry(image, "digest", login), self.find(image))
         return frozenset(each for each in found if each is not None)
 
     def find(self, image: str) -> str | None:

@@ -17,6 +17,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
      "commands.promote", "commands.rollback", "commands.ci_matrix", "commands.merge",
      "commands.revise", "commands.notes"},
     {"commands.report", "commands.subject", "commands.pages", "commands.released", "commands.alias", "commands.connections",
+     "commands.base_logins",
      "uri.own", "uri.prebuilt", "uri.listing", "uri.complete", "uri.explain"},
     {"uri.known", "uri.ours", "uri.verify", "uri.asked"},
     {"ci.changes", "ci.merging", "ci.formats", "ci.revisions", "ci.notes"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from buildkit import cli, project, records
 from buildkit.ci import changes, formats, merging, notes, revisions, shards
 from buildkit.errors import Exit, ToolError, UsageError
+from buildkit.login import Login
 from buildkit.model import Built, Status, Verified
 from buildkit.origin import Origin
 from buildkit.releases import ledger
@@ -318,6 +319,47 @@ def test_revise_writes_the_file_and_says_the_new_targets(
     assert out == "demo-1.0-1-cpu-py311\n"
     assert "demo 1.0 is 1.0-1 now" in err
     assert found.config.path.read_text() == IMAGES.replace('"1.0"', '"1.0-1"')
+
+
+@dataclass
+class Bases:
+    """An engine that is asked what bases are now, and with whose login."""
+
+    now: dict[str, frozenset[str]]
+    asked: dict[str, Login | None] = field(default_factory=dict)
+
+    def digests(self, image: str, login: Login | None) -> frozenset[str]:
+        self.asked[image] = login
+        return self.now.get(image, frozenset())
+
+
+def test_what_is_released_and_would_be_another_image_now_is_revised(
+    found: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/base:1"
+    found.config.path.write_text(
+        '[image.demo]\nversions = ["1.0", "2.0", "3.0", "4.0"]\nbase = "python:3.11-slim"\n'
+        'template = "basic"\ncontext = "program"\n'
+        f'[[image.demo.override]]\nwhen = {{ version = "3.0" }}\nbase = "{private}"\n'
+    )
+    now = project.read(found.config.path, None)
+    book = ledger.beside(found.config.path)
+    for target in now.targets[:3]:  # 4.0 is not released
+        book.append(release(of_now(now, target)))
+    engine = Bases(
+        {"python:3.11-slim": frozenset({digest("b")}), private: frozenset({digest("f")})}
+    )
+    monkeypatch.setattr("buildkit.engine.connect", lambda: engine)
+    monkeypatch.setenv("DOCKER_CONFIG", str(found.config.folder / "docker"))
+    monkeypatch.setattr("buildkit.ecr.login", lambda place: Login(user="AWS", password=place.host))
+    assert cli.run(["revise", "--all", "--changed"]) == Exit.DONE
+    assert capsys.readouterr().out.split() == ["demo-3.0-1-cpu-py311"]
+    assert engine.asked["python:3.11-slim"] is None
+    assert engine.asked[private] == Login(user="AWS", password=private.partition("/")[0])
+    engine.now[private] = frozenset()
+    (found.config.folder / "program" / "train").write_text("#!/bin/sh\nexit 0\n")
+    assert cli.run(["revise", "demo-[124]*", "--changed"]) == Exit.DONE
+    assert capsys.readouterr().out.split() == ["demo-1.0-1-cpu-py311", "demo-2.0-1-cpu-py311"]
 
 
 # notes

@@ -36,8 +36,9 @@ def edited(text: str, changes: Mapping[str, Mapping[str, str]]) -> str:
         places: list[tuple[Any, Any]] = [
             (image["versions"], number) for number in range(len(image["versions"]))
         ]
-        for rules in ("include", "exclude"):
-            places += [(rule, "version") for rule in image.get(rules, ()) if "version" in rule]
+        rules = [*image.get("include", ()), *image.get("exclude", ())]
+        rules += [each["when"] for each in image.get("override", ())]
+        places += [(rule, "version") for rule in rules if "version" in rule]
         for holder, key in places:
             holder[key] = versions.get(holder[key], holder[key])
     return tomlkit.dumps(document)

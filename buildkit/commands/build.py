@@ -26,9 +26,8 @@ from buildkit import (
     secrets,
     verify,
 )
-from buildkit.commands import released, report
+from buildkit.commands import base_logins, released, report
 from buildkit.errors import ToolError, UsageError
-from buildkit.hosts import ECR_HOST
 from buildkit.project import read as read_project
 from buildkit.releases import inputs
 
@@ -189,18 +188,7 @@ def _logins(
     Beside it the targets whose registry gives none, and why.
     """
     sources = {target: bases.registry(target.base, rules) for target in targets}
-    lacking = logins.lacking(filter(ECR_HOST.fullmatch, sorted({*sources.values()})))
-    if not lacking:
-        return {}, []
-    from buildkit import ecr, places  # noqa: PLC0415 - as above
-
-    found, refused = {}, {}
-    for place in filter(None, map(places.private, lacking)):
-        console.say(f"logging in to {place.host}")
-        try:
-            found[place.host] = ecr.login(place)
-        except ToolError as error:
-            refused[place.host] = error
+    found, refused = base_logins.fresh(sources.values())
     return found, [(t, refused[host]) for t, host in sources.items() if host in refused]
 
 

@@ -9,16 +9,20 @@ import click
 
 from buildkit import bases, config, console, engine, files, matrix, options
 from buildkit.ci import changes, revisions
+from buildkit.commands import base_logins
+from buildkit.errors import ConfigError
 from buildkit.project import read as read_project
 from buildkit.releases import history, ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from buildkit.engine import Engine
     from buildkit.model import Target
     from buildkit.releases.record import Release
+
+HINT = "mend access to it"
 
 
 @click.command(
@@ -57,10 +61,7 @@ def command(
         moved = _moved(targets, releases, rules, engine.connect())
         targets = tuple(each for each in targets if each in stale or each in moved)
     raised = revisions.raised(targets, releases)
-    if raised:
-        text = revisions.edited(file.read_text(encoding="utf-8"), raised)
-        files.write_text(file.resolve(), text, hint="mend access to it")
-    new = matrix.expand(config.read(file)) if raised else ()
+    new = _write(file, raised) if raised else ()
     found = [t.id for t in new if t.version in raised.get(t.name, {}).values()]
     for name, versions in raised.items():
         for old, version in versions.items():
@@ -73,6 +74,20 @@ def command(
         click.echo("\n".join(found))
 
 
+def _write(file: Path, raised: Mapping[str, Mapping[str, str]]) -> tuple[Target, ...]:
+    """Write other versions into images.toml; its targets now.
+
+    Raises ConfigError if it would not be right then, and leaves it as it was.
+    """
+    before = file.read_text(encoding="utf-8")
+    files.write_text(file.resolve(), revisions.edited(before, raised), hint=HINT)
+    try:
+        return matrix.expand(config.read(file))
+    except ConfigError:
+        files.write_text(file.resolve(), before, hint=HINT)
+        raise
+
+
 def _moved(
     targets: Sequence[Target],
     releases: Sequence[Release],
@@ -81,12 +96,16 @@ def _moved(
 ) -> tuple[Target, ...]:
     """The released targets whose base is not what it was."""
     found = []
-    for target in targets:
-        image = history.tagged(releases, target.repository, target.tag)
+    released = {each: history.tagged(releases, each.repository, each.tag) for each in targets}
+    hosts = [bases.registry(each.base, rules) for each, image in released.items() if image]
+    logins, refused = base_logins.fresh(hosts)
+    for host, error in refused.items():
+        console.say(f"no login to {host}: {error.message}", fg="yellow")
+    for target, image in released.items():
         if image is None:
             continue
         base = bases.substitute(target.base, rules) or target.base
-        now = docker.digests(base)
+        now = docker.digests(base, logins.get(bases.registry(target.base, rules)))
         if not now:
             console.step(target.id, f"stays: nobody tells what `{base}` is now", fg="yellow")
         elif image.origin is None or image.origin.base_digest not in now:
