@@ -10,7 +10,7 @@ from buildkit.errors import BuildkitError, ToolError, UsageError
 from buildkit.model import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from buildkit.model import Target, Verified
@@ -58,20 +58,21 @@ def merge(
     Raises ToolError that names all that is missing or contradicts itself.
     """
     parts, problems = [], []
+    kept = [records.Records(folder=folder) for folder in where]
+    shards = [(replace(project, records=each), frozenset(each.ids())) for each in kept]
     for target in targets:
         found: list[Part] = []
         wrong: list[str] = []
-        for folder in where:
-            there = replace(project, records=records.Records(folder=folder))
-            if target.id in there.records.ids():
+        for there, ids in shards:
+            if target.id in ids:
                 try:
                     found.append(_part(there, target, made_from[target.id]))
                 except BuildkitError as error:
-                    wrong.append(f"{folder}: {error.message}")
+                    wrong.append(f"{there.records.folder}: {error.message}")
         if not found and not wrong:
             wrong.append("no folder has a record of it")
         if len({each.digest for each in found}) > 1:
-            wrong.append(_each(found, lambda part: part.digest))
+            wrong.append("; ".join(f"{each.folder} has {each.digest}" for each in found))
         problems += [f"{target.id}: {each}" for each in wrong]
         parts += found[:1]
     if not problems:
@@ -121,7 +122,3 @@ def _unlike(parts: Sequence[Part]) -> Iterator[str]:
         for each in parts:
             where = ", ".join(each.staged.hosts) if each.staged else "no registry"
             yield f"{each.verified.built.target.id}: {each.folder}: staged in {where}"
-
-
-def _each(parts: Sequence[Part], fact: Callable[[Part], str]) -> str:
-    return "; ".join(f"{each.folder} has {fact(each)}" for each in parts)

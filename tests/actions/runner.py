@@ -42,7 +42,7 @@ class Place:
 class World:
     """What GitHub knows: repositories by `owner/name`, variables, and the environment of its runners.
 
-    `breaks` is asked before and after each step: an answer other than None is its failure.
+    `breaks` is asked before and after each step: yes is its failure. `skips` names steps to leave out.
     """
 
     folder: Path
