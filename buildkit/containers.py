@@ -26,7 +26,8 @@ LINE_WIDTH = 16 * 1024
 MOST_LINES = 2000
 """Lines that are read for their times or for metrics: the last ones of a long log."""
 MOST_OUTPUT = 64 * 1024
-EXECUTE_SECONDS = 20
+EXECUTE_SECONDS = 300
+"""Only ends a hang: of a program that was started in a container to look around."""
 UNFIT = 126
 """A shell's exit code for a program that cannot be run."""
 API_SECONDS = 120
@@ -122,14 +123,28 @@ class Container:
             except (requests.ReadTimeout, requests.ConnectionError):
                 return None
 
-    def stop(self, grace: int) -> int | None:
-        with translated("stopping a container"):
-            self.docker.stop(timeout=grace)
-        return self.wait(API_SECONDS)
+    def terminate(self) -> None:
+        self.send(self.docker.attrs["Config"].get("StopSignal") or "SIGTERM")
 
     def send(self, signal: str) -> None:
         with suppress(docker.errors.APIError):  # it has ended
             self.docker.kill(signal=signal)
+
+    def catches(self, number: int) -> bool | None:
+        first = str(self._state()["Pid"])
+        with suppress(docker.errors.APIError, ValueError):  # it has ended, or an odd ps
+            rows: Any = self.docker.top(ps_args="-eo pid,caught")["Processes"]
+            for pid, caught in rows:
+                if pid == first:
+                    return bool(int(caught, 16) >> (number - 1) & 1)
+        return None
+
+    def processor_seconds(self) -> float | None:
+        with suppress(*FAILURES, KeyError):
+            api: Any = self.docker.client.api if self.docker.client else None
+            stats: Any = api.stats(self.docker.id, stream=False, one_shot=True)
+            return int(stats["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9 or None
+        return None
 
     def logs(self) -> str:
         lines = self._log(LOG_LINES).splitlines()[-LOG_LINES:]

@@ -8,6 +8,7 @@ import runpy
 import tarfile
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +21,7 @@ from buildkit.contract.hosting.client import Answer, Health, HttpClient
 from buildkit.contract.hosting.server import Serving
 from buildkit.contract.jobs import job, training
 from buildkit.contract.jobs.runs import Run
+from buildkit.contract.machine import Limit
 from buildkit.contract.still import image
 from buildkit.contract.world import Entry, ImageView
 from buildkit.errors import ContractError
@@ -79,17 +81,20 @@ class FakeContainer:
     def get(self, path: str) -> None:
         return None
 
-    def wait(self, seconds: float) -> None:
-        return None
+    asked = False
 
-    def stop(self, grace: int) -> int:
-        return 0
+    def wait(self, seconds: float) -> int | None:
+        return 0 if self.asked else None
+
+    def terminate(self) -> None:
+        self.asked = True
 
     def execute(self, *command: str) -> tuple[int, str]:
         return 127, ""
 
 
 CONTAINER: Any = FakeContainer()
+MACHINE: Any = SimpleNamespace(limit=lambda _container, seconds: Limit(seconds=seconds))
 VIEW = ImageView(id="x", os="linux", architecture="amd64", user="", entrypoint=())
 STILL = image.StillImage(
     reference="demo",
@@ -228,9 +233,12 @@ def test_a_training_that_fails(changes: dict[str, Any], broken: dict[str, str]) 
     assert statuses(checks, dataclasses.replace(FAILED, **changes)) == broken
 
 
-@pytest.mark.parametrize(("exit_code", "broken"), [(143, {}), (0, {}), (137, {"RUN-08": "fail"})])
-def test_a_training_that_is_stopped(exit_code: int, broken: dict[str, str]) -> None:
-    stopped = dataclasses.replace(GOOD, exit_code=exit_code)
+@pytest.mark.parametrize(
+    ("exit_code", "killed", "broken"),
+    [(143, "", {}), (0, "", {}), (137, "SIGKILL was needed", {"RUN-08": "fail"})],
+)
+def test_a_training_that_is_stopped(exit_code: int, killed: str, broken: dict[str, str]) -> None:
+    stopped = dataclasses.replace(GOOD, exit_code=exit_code, killed=killed)
     assert statuses(on(training.STOPPED, training.CHECKS), stopped) == broken
 
 
@@ -320,7 +328,7 @@ def test_a_server(
 
 def server(client: HttpClient, **changes: Any) -> Serving:
     facts: dict[str, Any] = {
-        "container": CONTAINER, "client": client, "refusal": None, "health": HEALTHY,
+        "container": FakeContainer(), "machine": MACHINE, "client": client, "refusal": None, "health": HEALTHY,
         "exit_code": None, **changes,
     }  # fmt: skip
     return Serving(**facts)
@@ -339,8 +347,11 @@ class Slow:
         return FakeClient().ask(method, path, **arguments)
 
 
-@pytest.mark.parametrize(("slow", "broken"), [(1, {}), (2, {"SERVE-02": "fail"})])
-def test_one_slow_ping_is_forgiven_and_two_are_not(slow: int, broken: dict[str, str]) -> None:
+@pytest.mark.parametrize(("slow", "broken"), [(2, {}), (3, {"SERVE-02": "fail"})])
+def test_two_missed_pings_are_forgiven_and_three_are_not(
+    slow: int, broken: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("buildkit.contract.hosting.server.PING_PAUSE", 0)
     client: Any = Slow(slow)
     assert statuses([serving.ping_answers], server(client)) == broken
 

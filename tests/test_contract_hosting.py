@@ -16,6 +16,7 @@ from buildkit.contract.hosting.client import Answer, Health
 from buildkit.contract.hosting.server import Serving
 from buildkit.contract.hosting.traffic import Loaded
 from buildkit.contract.hosting.trial import Plain
+from buildkit.contract.machine import Machine
 from buildkit.contract.still import devices, files, static
 from buildkit.contract.still.image import StillImage
 from buildkit.contract.world import Entry, ImageView, Process
@@ -221,9 +222,11 @@ def serving(**facts: Any) -> Any:
         logs=lambda: facts.get("log", ""),
         ended_by=lambda: "",
         execute=lambda *_command: (0, facts.get("told", "")),
+        processor_seconds=lambda: 0.0,
     )
     return Serving(
         container=container,
+        machine=Machine(engine=SimpleNamespace(), image="demo"),
         client=SimpleNamespace(),  # type: ignore[arg-type]
         refusal=None,
         health=Health(after=facts.get("after", 1.0), last=OK),
@@ -243,6 +246,7 @@ def test_java() -> None:
 
 def test_zombies_that_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "ZOMBIE_SECONDS", 0)
+    monkeypatch.setattr(Machine, "slowdown", lambda _self: 1.0)
     alive = "1 (serve) S 0 1\n8 (a) Z (b) R 1 1\n"
     for told, found in (("", "skip"), (alive, "pass"), (alive + "7 (x) Z 1 1\n", "warn")):
         loaded = Loaded(serving=serving(told=told), first=None)
@@ -296,7 +300,10 @@ def test_read_only(works: bool, writable: bool, log: str, found: str) -> None:
     ("after", "plain", "found"),
     [(100.0, 5.0, "pass"), (200.0, 5.0, "warn"), (200.0, 190.0, "fail"), (None, 5.0, "fail")],
 )
-def test_serverless_start(after: float | None, plain: float, found: str) -> None:
+def test_serverless_start(
+    after: float | None, plain: float, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Machine, "slowdown", lambda _self: 1.0)
     small = serverless.Small(serving=serving(after=after), plain_seconds=plain, size=0)
     assert verdict(serverless.starts_in_time, small) == found
 

@@ -106,10 +106,3 @@ LOG_FOLLOWS = "; its last lines:"
 def last_lines(log: str) -> str:
     """The end of a container's log, as the end of a sentence of evidence."""
     return f"{LOG_FOLLOWS}\n{log.rstrip()}" if log.strip() else "; it printed nothing"
-
-
-def needed_sigkill(seconds: float, log: str) -> str:
-    """The evidence that a container did not end by SIGTERM."""
-    if seconds < 1:
-        return f"it was killed at once: its STOPSIGNAL is not SIGTERM{last_lines(log)}"
-    return f"SIGKILL was needed {seconds:.0f} s after SIGTERM{last_lines(log)}"

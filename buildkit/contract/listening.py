@@ -16,8 +16,10 @@ RESOLVER = "127.0.0.11"
 LISTENS = "0A"
 LOOK_SECONDS = 5
 SETTLED_SECONDS = 60
-"""A server that has listened at the same wrong places for so long will not come to the right one.
-Some open a port for metrics first, and theirs only when the model is loaded."""
+"""A server that has listened at the same wrong places for so long, and computed nothing, will not
+come to the right one. Some open a port for metrics first, theirs only when the model is loaded."""
+BUSY = 0.05
+"""The share of one processor from which on it computes something."""
 
 Address = tuple[str, int]
 """An IP address and a port."""
@@ -56,13 +58,16 @@ def settled_elsewhere(container: Container, port: int) -> Callable[[], bool]:
     """Whether it has listened for a while, and never where it is asked. To be called repeatedly."""
     looked = since = time.monotonic()
     seen: frozenset[Address] | None = None
+    used = 0.0
 
     def look() -> bool:
-        nonlocal looked, since, seen
+        nonlocal looked, since, seen, used
         now = time.monotonic()
         if now - looked >= LOOK_SECONDS:
-            looked, found = now, addresses(container)
-            if not found or found != seen or reaches(found, port):
+            found, total = addresses(container), container.processor_seconds() or 0.0
+            busy = total - used > BUSY * (now - looked)
+            looked, used = now, total
+            if busy or not found or found != seen or reaches(found, port):
                 since, seen = now, found
         return bool(seen) and now - since >= SETTLED_SECONDS
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from buildkit.contract import machine
 from buildkit.contract.bench import Bench, Subject
 from buildkit.contract.hosting.client import Health, HttpClient
 from buildkit.contract.hosting.servers import PORT
@@ -79,8 +79,8 @@ def _react(image: str, engine: Engine, word: str) -> Reaction:
         if container.start() is not None:
             return Reaction(refused=True, exit_code=None, log="", answers=False)
         health = Health(after=None, last=None)
-        began = time.monotonic()
-        while container.wait(0) is None and time.monotonic() - began < SECONDS:
+        limit = machine.of(bench).limit(container, SECONDS)
+        while container.wait(0) is None and not limit.expired():
             host, port = container.address(PORT)
             client = HttpClient(host=host, port=port)
             health = client.wait_for_health(1, lambda: container.wait(0) is None)

@@ -135,11 +135,20 @@ class Container(Protocol):
     def wait(self, seconds: float) -> int | None:
         """The exit code, None if it still runs after `seconds`."""
 
-    def stop(self, grace: int) -> int | None:
-        """SIGTERM, after `grace` seconds SIGKILL. The exit code, None if even that did not help."""
+    def terminate(self) -> None:
+        """Ask it to end as `docker stop` does: by the image's stop signal, else by SIGTERM."""
 
     def send(self, signal: str) -> None:
         """Send a signal to its first process; nothing if it has ended."""
+
+    def catches(self, number: int) -> bool | None:
+        """Whether its first process has a handler for a signal, None if nobody can tell.
+
+        Without one it ignores the signal: the kernel spares the first process the default.
+        """
+
+    def processor_seconds(self) -> float | None:
+        """Processor time that its programs have used, None if it has ended or nobody can tell."""
 
     def logs(self) -> str:
         """The last lines of stdout and stderr."""

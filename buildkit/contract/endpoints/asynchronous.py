@@ -108,10 +108,11 @@ def _send(serving: Serving, payload: Payload) -> tuple[int | None, str]:
     """
     headers = {**request_headers(payload), "Content-Length": str(SIZE)}
     refused = ""
-    with serving.client.connected(SECONDS) as connection:
+    limit = serving.client.limit(SECONDS)
+    with serving.client.connected(limit.most) as connection:
         try:
             connection.connect()
-            with hung_up_after(SECONDS, connection.sock):
+            with hung_up_after(limit, connection.sock):
                 try:
                     connection.request("POST", "/invocations", body(payload, SIZE), headers)
                 except OSError as error:

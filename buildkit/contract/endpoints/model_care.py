@@ -15,11 +15,14 @@ from buildkit.contract.world import MISSING
 if TYPE_CHECKING:
     from buildkit.contract.hosting.client import Answer
     from buildkit.contract.hosting.server import Serving
+    from buildkit.contract.machine import Limit
 
 CONFLICT = 409
 NO_MEMORY = 507
 FREE_SECONDS = 5
 """How long memory or files may take to be free before it counts."""
+LOOK_SECONDS = 1
+"""Between two looks at whether they are."""
 ROUNDS = 3
 """A model that is not freed may still fit in once."""
 FULL = models.of(
@@ -72,9 +75,10 @@ def frees_memory(shelf: Shelf) -> None:
         raise Unseen("it does not say that memory is short")
     for _ in range(ROUNDS):
         models.unload(shelf.serving, loaded[-1])
+        limit = _time_to_free(shelf)
         answer = models.load(shelf.serving, loaded[-1])
-        if answer.status not in (OK, CONFLICT):
-            time.sleep(FREE_SECONDS)
+        while answer.status not in (OK, CONFLICT) and not limit.expired():
+            time.sleep(LOOK_SECONDS)
             answer = models.load(shelf.serving, loaded[-1])
         if answer.status not in (OK, CONFLICT):
             raise Broken(f"after DELETE of a model, POST /models of it answered {answer.shown()}")
@@ -99,10 +103,10 @@ def keeps_no_file_open(shelf: Shelf) -> None:
     """After DELETE no process of the container has a file of the model open or mapped."""
     models.need_loaded(shelf.serving, FIRST)
     models.unload(shelf.serving, FIRST)
-    if not _open_files(shelf):
-        return
-    time.sleep(FREE_SECONDS)
-    if not (found := _open_files(shelf)):
+    limit = _time_to_free(shelf)
+    while (found := _open_files(shelf)) and not limit.expired():
+        time.sleep(LOOK_SECONDS)
+    if not found:
         return
     raise Broken(f"{FREE_SECONDS} s after DELETE a file of the model is open: {found[:300]}")
 
@@ -140,6 +144,10 @@ CHECKS = (
     keeps_no_file_open,
     survives_without,
 )
+
+
+def _time_to_free(shelf: Shelf) -> Limit:
+    return shelf.serving.machine.limit(shelf.serving.container, FREE_SECONDS)
 
 
 def _during_a_load(answer: Answer, request: str) -> None:

@@ -7,10 +7,11 @@ import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from buildkit.contract.clause import Broken
+from buildkit.contract.clause import Broken, Unseen
+from buildkit.contract.machine import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,6 +24,8 @@ PING_SECONDS = 2
 PATIENCE = 5
 """So many times `/ping` may be too slow before it is given more time, to see if it answers."""
 LATE_SECONDS = 60
+PAUSE = 0.05
+"""Seconds between two questions for health."""
 PART = 64 * 1024
 REASON = 300
 
@@ -47,27 +50,50 @@ def short(body: bytes) -> str:
 
 
 @contextmanager
-def hung_up_after(seconds: float, connected: socket.socket) -> Iterator[None]:
-    """End a connection in time. A socket's own time-out begins again with each byte."""
+def hung_up_after(limit: Limit, connected: socket.socket) -> Iterator[None]:
+    """End a connection in time. A socket's own time-out begins again with each byte.
 
-    def hang_up() -> None:
+    Raises Unseen if nobody can tell whether it was in time.
+    """
+    done = threading.Event()
+    unseen: list[Unseen] = []
+
+    def watch() -> None:
+        try:
+            while not done.wait(limit.left) and not limit.expired():
+                pass
+            if not limit.passed:
+                return
+        except Unseen as error:
+            unseen.append(error)
         with suppress(OSError):
             connected.shutdown(socket.SHUT_RDWR)
 
-    timer = threading.Timer(seconds, hang_up)
-    timer.start()
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
     try:
         yield
     finally:
-        timer.cancel()
+        done.set()
+        watcher.join()
+        if unseen:
+            raise unseen[0]
+
+
+def plain_limit(seconds: float) -> Limit:
+    return Limit(seconds=seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
 class HttpClient:
-    """Sends requests to one container. Each raises Broken if there is no whole answer in time."""
+    """Sends requests to one container. Each raises Broken if there is no whole answer in time.
+
+    `limit` makes a limit of seconds; of those that do not count because of the machine, if it says.
+    """
 
     host: str
     port: int
+    limit: Callable[[float], Limit] = plain_limit
 
     def ask(
         self,
@@ -79,7 +105,7 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """One request. A body in parts goes out with HTTP chunks, unless its length is told."""
-        with self.connected(seconds) as connection:
+        with self.connected(self.limit(seconds).most) as connection:
             return self.ask_on(
                 connection, method, path, seconds=seconds, body=body, headers=headers
             )
@@ -104,15 +130,16 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         began = time.monotonic()
+        limit = self.limit(seconds)
         try:
             if connection.sock is None:
                 connection.connect()
-            with hung_up_after(seconds, connection.sock):
+            with hung_up_after(limit, connection.sock):
                 connection.request(method, path, body=body, headers=dict(headers or {}))
                 response = connection.getresponse()
                 parts = tuple(_parts(response, began))
                 response.close()  # or the connection takes no other request
-            if time.monotonic() - began >= seconds:
+            if limit.passed:
                 raise TimeoutError("the answer has no end")
             return Answer(
                 status=response.status,
@@ -124,7 +151,7 @@ class HttpClient:
             )
         except (OSError, http.client.HTTPException) as error:
             reason = (str(error) or type(error).__name__)[:REASON]
-            late = time.monotonic() - began >= seconds
+            late = limit.passed or time.monotonic() - began >= limit.most
             what = f"no answer in {seconds:.0f} s" if late else f"no whole answer: {reason}"
             raise Broken(f"{method} {path} got {what}") from error
 
@@ -132,22 +159,25 @@ class HttpClient:
         """Ask `/ping` until it answers 200, or `seconds` have passed, or it has ended.
 
         One that answers 200 too late each time is healthy here: SERVE-02 tells that it is late.
+        Raises Unseen if nobody can tell whether the time was enough.
         """
+        plain = replace(self, limit=plain_limit)  # who is late here is asked again
+        limit = self.limit(seconds)
         began = time.monotonic()
         last = None
         said = ""
         slow = 0
-        while (waited := time.monotonic() - began) < seconds and still_runs():
+        while not limit.expired() and still_runs():
             asked = time.monotonic()
-            limit = PING_SECONDS if slow < PATIENCE else min(LATE_SECONDS, seconds - waited)
+            patience = PING_SECONDS if slow < PATIENCE else LATE_SECONDS
             try:
-                last = self.ask("GET", "/ping", seconds=limit)
+                last = plain.ask("GET", "/ping", seconds=min(patience, limit.left + PAUSE))
                 if last.status == OK:
-                    return Health(after=waited, last=last)
+                    return Health(after=asked - began, last=last)
             except Broken as error:
                 said = str(error)  # perhaps it does not listen yet
                 slow += time.monotonic() - asked >= PING_SECONDS
-            time.sleep(0.1)
+            time.sleep(PAUSE)
         return Health(after=None, last=last, said=said, waited=time.monotonic() - began)
 
 

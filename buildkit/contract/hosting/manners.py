@@ -187,6 +187,7 @@ def _take(loaded: Loaded, body: bytes, content_type: str, *, expect: bool = Fals
         if found.status is not None or (found.timed_out and found.sent == len(body)):
             return
         if found.timed_out or found.seconds > SLOW:
+            loaded.serving.machine.excuse(loaded.serving.container, found.seconds, SLOW)
             raise Doubtful(f"{asked} got no answer in {found.seconds:.0f} s")
     log = last_lines(loaded.serving.log)
     raise Broken(f"{asked}: the connection ended without an answer, {sent} bytes sent{log}")

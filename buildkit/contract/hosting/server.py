@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +11,15 @@ from buildkit.contract.clause import Broken, Unseen, last_lines
 from buildkit.contract.hosting.client import OK, PING_SECONDS, Answer, Health, HttpClient
 
 if TYPE_CHECKING:
+    from buildkit.contract.machine import Machine
     from buildkit.contract.world import Container
     from buildkit.model import Payload
 
 INVOCATION_SECONDS = 60
+"""How long SageMaker waits for an answer of `/invocations` (SERVE-07)."""
+PING_TRIES = 3
+PING_PAUSE = 0.2
+"""Seconds before `/ping` is asked again after a miss."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +30,7 @@ class Serving:
     """
 
     container: Container
+    machine: Machine
     client: HttpClient
     refusal: str | None
     health: Health
@@ -53,11 +60,13 @@ class Serving:
             raise Unseen("the server never became healthy")
 
     def ping(self) -> Answer:
-        """Ask once more after no answer: this machine may have been slow, and not the image."""
-        try:
-            return self.client.ask("GET", "/ping", seconds=PING_SECONDS)
-        except Broken:
-            return self.client.ask("GET", "/ping", seconds=PING_SECONDS)
+        """What `/ping` answers in time. Raises Broken if it misses that three times in a row."""
+        for _ in range(PING_TRIES - 1):
+            try:
+                return self.client.ask("GET", "/ping", seconds=PING_SECONDS)
+            except Broken:
+                time.sleep(PING_PAUSE)
+        return self.client.ask("GET", "/ping", seconds=PING_SECONDS)
 
     def pings(self) -> bool:
         """Whether it answers 200 in time right now."""

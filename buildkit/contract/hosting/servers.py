@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract import listening
+from buildkit.contract import listening, machine
 from buildkit.contract.archive import Archive
 from buildkit.contract.bench import Bench, Scenario
 from buildkit.contract.clause import Unseen
 from buildkit.contract.hosting.client import Health, HttpClient
 from buildkit.contract.hosting.server import Serving
-from buildkit.contract.jobs import job, runs
+from buildkit.contract.jobs import endings, job, runs
 from buildkit.contract.world import Mount, Start
 from buildkit.model import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from buildkit.contract.jobs.endings import Ending
     from buildkit.contract.world import Container
     from buildkit.model import Payload
 
@@ -28,6 +29,7 @@ PORT = 8080
 START_SECONDS = 240
 """`/ping` must answer 200 within this time: the stricter of AWS's figures (SERVE-03)."""
 STOP_SECONDS = 30
+"""From SIGTERM to SIGKILL of a server (RUN-09)."""
 MODEL = f"{job.ROOT}/model"
 SERVE = Start(command=("serve",), ports=(PORT,))
 SAMPLE_BYTES = 64 * 1024 * 1024
@@ -67,10 +69,10 @@ def served(
 ) -> Iterator[Serving]:
     """A server with the chosen model, read-only as in SageMaker (SERVE-17), until it is healthy.
 
-    `seconds` is how long it may take, by default what the samples declare. `inside`: it is asked
-    at its own address, since an isolated network publishes no port. `plain`: it has all payloads;
-    any other is asked only what a plain one answers with 200. Raises Unseen where this engine's
-    networks are not reached from here.
+    `seconds` is how long it may take on a machine at rest, by default what the samples declare.
+    `inside`: it is asked at its own address, since an isolated network publishes no port. `plain`:
+    it has all payloads; any other only those that a plain one answers with 200. Raises Unseen where
+    this engine's networks are not reached from here.
     """
     volume = choose(bench)
     mount = Mount(volume=volume or empty_model(bench), path=MODEL, read_only=not writable)
@@ -99,7 +101,8 @@ def started(
         if refusal is None:
             published = (door or container).address
             host, port = _inside(container, start) if inside else published(start.ports[0])
-        client = HttpClient(host=host, port=port)
+        here = machine.of(bench)
+        client = HttpClient(host=host, port=port, limit=partial(here.limit, container))
         health = Health(after=None, last=None)
         if refusal is None:
             limit = bench.subject.samples.startup_seconds or START_SECONDS
@@ -110,6 +113,7 @@ def started(
             )
         yield Serving(
             container=container,
+            machine=here,
             client=client,
             refusal=refusal,
             health=health,
@@ -176,7 +180,7 @@ def of(
     return Scenario(title=title, stage=stage, purpose=Purpose.INFERENCE, alone=alone)
 
 
-def stopped(serving: Serving, grace: int = STOP_SECONDS) -> tuple[int | None, float]:
-    """SIGTERM, and after `grace` seconds SIGKILL: the exit code, and how long it took."""
-    began = time.monotonic()
-    return serving.container.stop(grace), time.monotonic() - began
+def stopped(serving: Serving) -> Ending:
+    """SIGTERM, and SIGKILL when the time for that is over."""
+    serving.container.terminate()
+    return endings.ending(serving.machine, serving.container, STOP_SECONDS)

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from buildkit.contract import listening
 from buildkit.contract.answers import same
-from buildkit.contract.clause import Broken, Unseen, check, last_lines, needed_sigkill
+from buildkit.contract.clause import Broken, Unseen, check, last_lines
 from buildkit.contract.hosting import servers
 from buildkit.contract.hosting.client import LARGEST_BODY, OK, short
 from buildkit.contract.hosting.server import INVOCATION_SECONDS, Serving
-from buildkit.contract.jobs.runs import KILLED
 from buildkit.contract.world import never_ran
 
 PINGS = 10
@@ -106,9 +105,8 @@ def survives_bad_input(serving: Serving) -> None:
 def stops_in_time(serving: Serving) -> None:
     """SIGTERM ends the server within 30 s, without SIGKILL."""
     serving.need_health()
-    exit_code, seconds = servers.stopped(serving)
-    if exit_code is None or exit_code == KILLED:
-        raise Broken(needed_sigkill(seconds, serving.log))
+    if killed := servers.stopped(serving).killed:
+        raise Broken(f"{killed}{last_lines(serving.log)}")
 
 
 CHECKS = (

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SETTLED_SECONDS = 3
 """From a 200 of /ping to the next that counts as settled."""
+LOOK_SECONDS = 0.5
 WATCH_SECONDS = 8
 GARBAGE = b"\x00\xff\xfe this is no model \x80\n" * 4
 
@@ -62,11 +63,13 @@ def _spoilt(title: str, name: str, choose: Callable[[Bench], str]) -> Scenario[S
 
 
 def _settles(serving: Serving) -> bool:
-    time.sleep(SETTLED_SECONDS)
-    try:
-        return serving.ping().status == OK
-    except Broken:
-        return False
+    """Whether all is well until some seconds later."""
+    limit = serving.machine.limit(serving.container, SETTLED_SECONDS)
+    while well := serving.pings():
+        if limit.expired():
+            break
+        time.sleep(LOOK_SECONDS)
+    return well
 
 
 def _corrupt(bench: Bench) -> str:

@@ -184,6 +184,14 @@ def address(serving: Serving) -> tuple[str, int]:
     return inside, servers.PORT
 
 
+@contextmanager
+def listener() -> Iterator[tuple[str, int]]:
+    """A socket of this process that takes connections: what a connection costs here anyway."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
+        host, port = server.getsockname()
+        yield str(host), int(port)
+
+
 def connect_seconds(where: tuple[str, int], count: int, limit: float) -> list[float]:
     """How long connections take that are opened one after the other, and stay open meanwhile.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract.bench import Scenario
 from buildkit.contract.clause import Broken, Unseen
-from buildkit.contract.jobs import job, runs
+from buildkit.contract.jobs import endings, job, runs
 from buildkit.model import Purpose
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from buildkit.contract.world import Start
     from buildkit.model import Samples
 
-SHORT_SECONDS = runs.TRAIN_SECONDS / 4
+SHORT_SECONDS = endings.TRAIN_SECONDS / 4
 """A good run of no more than this is proof that a variant of it had time enough to end."""
 
 

@@ -9,28 +9,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from buildkit.contract import archive
+from buildkit.contract import archive, machine
 from buildkit.contract.archive import Archive
 from buildkit.contract.bench import Scenario
 from buildkit.contract.clause import Broken, Doubtful, Unseen, check
-from buildkit.contract.jobs import job, resuming, runs
+from buildkit.contract.jobs import endings, job, resuming, runs
+from buildkit.contract.jobs.endings import Ending
 from buildkit.model import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from buildkit.contract.bench import Bench
+    from buildkit.contract.jobs.endings import Then
     from buildkit.contract.jobs.job import Job
     from buildkit.contract.jobs.runs import Run
     from buildkit.contract.world import Container, Entry
 
 FOLDER = "checkpoints"
 PATH = f"{job.ROOT}/{FOLDER}"
-SETTLED_SECONDS = 1
-"""A checkpoint that stays the same for so long is taken for complete."""
+SETTLED_SECONDS = (1, 3, 10)
+"""A checkpoint that stays the same for so long is taken for complete. If `train` cannot go on with
+it, SIGKILL may have met it half written, which is SPOT-03's to judge, and more time is given."""
+LOOK_SECONDS = 0.1
 LARGEST_CUT = 1024 * 1024
 SHORT = 3
-"""Runs of fewer seconds do not tell by their length whether one did less than another."""
+"""Runs of fewer seconds, by the clock or of a processor, do not tell whether one did less."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +53,7 @@ class Resumption:
 
     @property
     def asked(self) -> str:
-        if self.first.exit_code == runs.KILLED:
+        if self.first.exit_code == endings.KILLED:
             return "after SIGKILL, with the checkpoints that were there, `train`"
         return "with the checkpoints of a run that ended before SIGKILL came, `train`"
 
@@ -61,7 +65,7 @@ def _job(bench: Bench) -> Job:
 
 def _whole(bench: Bench) -> Run:
     runs.needs_good(bench)
-    return runs.train(bench, _job(bench))
+    return runs.train(bench, _job(bench), then=endings.metered)
 
 
 WHOLE = runs.of("`train` with an empty /opt/ml/checkpoints", _whole)
@@ -72,9 +76,11 @@ def _resumed(bench: Bench) -> Iterator[Resumption]:
     whole = bench.once(_whole)
     if not whole.good:
         raise Unseen("with an empty /opt/ml/checkpoints training failed")
-    found = _attempt(bench, whole)
-    if not found.again.good:  # SIGKILL may have met a file half written: that is SPOT-03
-        found = _attempt(bench, whole)
+    first, *longer = SETTLED_SECONDS
+    found = _attempt(bench, whole, first)
+    for settled in longer:
+        if not found.again.good:
+            found = _attempt(bench, whole, settled)
     yield found
 
 
@@ -85,11 +91,11 @@ RESUMED = Scenario(
 )
 
 
-def _attempt(bench: Bench, whole: Run) -> Resumption:
+def _attempt(bench: Bench, whole: Run, settled: float) -> Resumption:
     with runs.laid_out(bench, _job(bench)) as container:
-        first = runs.finish(container, then=_kill_when_it_has_one)
+        first = runs.finish(bench, container, then=_kill_when_it_has_one(settled))
         left = [each for each in first.below(FOLDER) if each.kind == "file"]
-        if first.exit_code not in (0, runs.KILLED):
+        if first.exit_code not in (0, endings.KILLED):
             raise Unseen(f"the run that was to be interrupted {first.told}")
         if not left:
             raise Unseen("the interrupted run left no checkpoint")
@@ -112,23 +118,27 @@ def _restart(bench: Bench, ended: Container, instead: tuple[str, bytes] | None =
             over = Archive()
             over.file(*instead)
             container.put(job.ROOT, over.chunks())
-        return runs.finish(container)
+        return runs.finish(bench, container, then=endings.metered)
 
 
-def _kill_when_it_has_one(container: Container) -> int | None:
+def _kill_when_it_has_one(settled: float) -> Then:
     """SIGKILL once a file in the folder has stayed the same for a while; or it ends before."""
-    deadline = time.monotonic() + runs.TRAIN_SECONDS
-    before: frozenset[tuple[str, str]] = frozenset()
-    while time.monotonic() < deadline:
-        if (code := container.wait(0)) is not None:
-            return code
-        now = _files(container)
-        if before & now:
-            container.send("SIGKILL")
-            return container.wait(runs.STOP_SECONDS)
-        before = now
-        time.sleep(SETTLED_SECONDS if now else 0.1)
-    return None
+
+    def then(bench: Bench, container: Container) -> Ending:
+        limit = machine.of(bench).limit(container, endings.TRAIN_SECONDS)
+        before: frozenset[tuple[str, str]] = frozenset()
+        while not limit.expired():
+            if (code := container.wait(0)) is not None:
+                return Ending(exit_code=code)
+            now = _files(container)
+            if before & now:
+                container.send("SIGKILL")
+                return Ending(exit_code=container.wait(endings.HANG_SECONDS))
+            before = now
+            time.sleep(settled if now else LOOK_SECONDS)
+        return Ending(exit_code=None)
+
+    return then
 
 
 def _files(container: Container) -> frozenset[tuple[str, str]]:
@@ -146,6 +156,10 @@ def _files(container: Container) -> frozenset[tuple[str, str]]:
 
 def _hidden(name: str) -> bool:
     return name.rpartition("/")[2].startswith(".")
+
+
+def _shorter(whole: float, again: float) -> bool:
+    return whole > SHORT and again < 0.7 * whole
 
 
 def _age(entry: Entry) -> tuple[bool, float, list[int], str]:
@@ -172,7 +186,9 @@ def resumes(found: Resumption) -> None:
     repeated = resuming.repeats(*logs)
     if repeated:
         raise Broken(f"{found.asked} did everything again, from its line {repeated[:200]!r} on")
-    shorter = found.whole.seconds > SHORT and found.again.seconds < 0.7 * found.whole.seconds
+    shorter = _shorter(found.whole.seconds, found.again.seconds) or _shorter(
+        found.whole.processor_seconds, found.again.processor_seconds
+    )
     if repeated is None and not shorter and len(logs[2]) >= len(logs[0]):
         raise Doubtful(
             f"{found.asked} took as long and printed as much as without: "

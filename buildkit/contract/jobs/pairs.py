@@ -9,9 +9,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from buildkit.contract import machine
 from buildkit.contract.bench import Scenario
 from buildkit.contract.clause import Broken, Unseen
-from buildkit.contract.jobs import job, runs
+from buildkit.contract.jobs import endings, job, runs
+from buildkit.contract.jobs.endings import Ending
 from buildkit.contract.world import Start
 from buildkit.features import Feature
 from buildkit.model import Purpose
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from buildkit.contract.bench import Bench
+    from buildkit.contract.jobs.endings import Then
     from buildkit.contract.jobs.runs import Run
     from buildkit.contract.world import Container
 
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 HOSTS = ("algo-1", "algo-2")
 OTHER_HOSTS = ("node-b7-x2c9", "worker.k4")
 LATE_SECONDS = 20
+LOOK_SECONDS = 0.2
+"""Between two looks at whether a host has ended."""
 GRACE_SECONDS = 15
 """How long a host may go on after the other has failed: SageMaker ends it."""
 CHECKPOINTS = "checkpoints"
@@ -72,7 +77,7 @@ def _together(
     def one(name: str, container: Container) -> Run:
         if name == late:
             failed.wait(LATE_SECONDS)
-        run = runs.finish(container, then=lambda it: _unless(failed, it))
+        run = runs.finish(bench, container, then=_unless(failed))
         if not run.good:
             failed.set()
         return run
@@ -93,16 +98,20 @@ def _on(network: str) -> Callable[[str], Start]:
     return lambda name: replace(runs.TRAIN, networks=((network, (name,)),))
 
 
-def _unless(failed: threading.Event, container: Container) -> int | None:
+def _unless(failed: threading.Event) -> Then:
     """Wait for the end of a container, but not for long once another host has failed."""
-    deadline = time.monotonic() + runs.TRAIN_SECONDS
-    while time.monotonic() < deadline:
-        if (code := container.wait(0)) is not None:
-            return code
-        if failed.is_set():
-            return container.wait(GRACE_SECONDS)
-        time.sleep(0.2)
-    return None
+
+    def then(bench: Bench, container: Container) -> Ending:
+        limit = machine.of(bench).limit(container, endings.TRAIN_SECONDS)
+        while not limit.expired():
+            if (code := container.wait(0)) is not None:
+                return Ending(exit_code=code)
+            if failed.is_set():
+                return Ending(exit_code=machine.of(bench).wait(container, GRACE_SECONDS))
+            time.sleep(LOOK_SECONDS)
+        return Ending(exit_code=None)
+
+    return then
 
 
 def _plain(bench: Bench) -> Pair:

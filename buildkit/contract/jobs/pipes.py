@@ -99,7 +99,7 @@ def _train(bench: Bench, work: Job, names: tuple[str, ...]) -> Piped:
         ):
             writer.put("/", _feed([each for each in work.channels if each.name in names]))
             _begin(writer)
-            run = runs.finish(trainer)
+            run = runs.finish(bench, trainer)
             return Piped(channels=names, run=run, fed=fed(writer.logs()))
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import signal
 import time
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from buildkit.contract import machine
 from buildkit.contract.bench import Scenario
 from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
 from buildkit.contract.jobs import errand, runs
+from buildkit.contract.jobs.endings import Ending
 from buildkit.contract.still.image import STILL
 from buildkit.contract.world import Start
 
@@ -29,6 +32,8 @@ GOING_SECONDS = 5
 FIRST_SECONDS = 10
 """A program that has not ended by then may not have listened yet: it is asked again."""
 STOP_SECONDS = 60
+"""From the signal to the end (RUN-10)."""
+LOOK_SECONDS = 0.2
 WAITING = "buildkit-waits"
 DRIVERS = tuple(
     f"{folder}/{name}"
@@ -65,20 +70,20 @@ def _failed(bench: Bench) -> Run:
     return runs.train(bench, replace(work, inputs=()), start=Start())
 
 
-def _stopped(signal: str) -> Callable[[Bench], Run]:
+def _stopped(number: signal.Signals) -> Callable[[Bench], Run]:
     """A run with a signal while it reads an input that never ends."""
 
-    def then(container: Container) -> int | None:
-        began = time.monotonic()
-        while time.monotonic() - began < GOING_SECONDS:
+    def then(bench: Bench, container: Container) -> Ending:
+        going = machine.of(bench).limit(container, GOING_SECONDS)
+        while not going.expired():
             if container.wait(0) is not None:
-                raise Unseen(f"it had ended before {signal} came")
-            time.sleep(0.2)
-        container.send(signal)
-        if (code := container.wait(FIRST_SECONDS)) is None:
-            container.send(signal)
-            code = container.wait(STOP_SECONDS)
-        return code
+                raise Unseen(f"it had ended before {number.name} came")
+            time.sleep(LOOK_SECONDS)
+        container.send(number.name)
+        if (code := machine.of(bench).wait(container, FIRST_SECONDS)) is None:
+            container.send(number.name)
+            code = machine.of(bench).wait(container, STOP_SECONDS)
+        return Ending(exit_code=code)
 
     def make(bench: Bench) -> Run:
         needs_processed(bench)
@@ -109,8 +114,8 @@ def scenario(title: str, make: Callable[[Bench], Run]) -> Scenario[Run]:
 
 PROCESSED = scenario("`docker run IMAGE` on the samples", _processed)
 FAILED = scenario("`docker run IMAGE` without inputs", _failed)
-TERMINATED = scenario("`docker run IMAGE`, then SIGTERM while it reads", _stopped("SIGTERM"))
-INTERRUPTED = scenario("`docker run IMAGE`, then SIGINT while it reads", _stopped("SIGINT"))
+TERMINATED = scenario("`docker run IMAGE`, then SIGTERM while it reads", _stopped(signal.SIGTERM))
+INTERRUPTED = scenario("`docker run IMAGE`, then SIGINT while it reads", _stopped(signal.SIGINT))
 
 
 @check("PROC-01", PROCESSED)
@@ -175,9 +180,9 @@ def failure_leaves_a_message(run: Run) -> None:
         raise Broken(f"the failed run wrote no /opt/ml/{MESSAGE}{last_lines(run.log)}")
 
 
-def _ends(run: Run, signal: str) -> None:
+def _ends(run: Run, name: str) -> None:
     if run.exit_code is None:
-        raise Broken(f"{signal} does not end it: SIGKILL was needed{last_lines(run.log)}")
+        raise Broken(f"{name} does not end it: SIGKILL was needed{last_lines(run.log)}")
 
 
 @check("RUN-10", TERMINATED)

@@ -11,22 +11,17 @@ from typing import TYPE_CHECKING, Protocol
 from buildkit.contract import archive
 from buildkit.contract.bench import Bench, Scenario
 from buildkit.contract.clause import Unseen, last_lines
-from buildkit.contract.jobs import job
+from buildkit.contract.jobs import endings, job
 from buildkit.contract.world import Line, Mount, Start, never_ran
 from buildkit.model import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from buildkit.contract.jobs.endings import Then
     from buildkit.contract.jobs.job import Job
     from buildkit.contract.world import Container, Entry
 
-TRAIN_SECONDS = 600
-"""How long `train` may take on samples."""
-STOP_SECONDS = 120
-"""From SIGTERM to SIGKILL of a training job (RUN-08)."""
-SILENT_SECONDS = 5
-KILLED = 137
 TRAIN = Start(command=("train",))
 
 
@@ -49,7 +44,9 @@ class Run:
     `refusal`: the engine could not start it. `exit_code` is None if it did not end by itself in
     time, `ended_at` is on the clock of its `lines`. `ended_by` says what the harness or the kernel
     ended it for. `tree` is all below `/opt/ml` afterwards, with names relative to it; None if it
-    was too large to be read. `bare`: no samples are declared, so that it may be right to fail.
+    was too large to be read. `changes` are known only of runs that ask for them. `bare`: no samples
+    are declared, so that it may be right to fail. `killed` is the evidence, where it was asked to
+    end and did not.
     """
 
     refusal: str | None
@@ -62,6 +59,8 @@ class Run:
     ended_by: str = ""
     ended_at: float | None = None
     bare: bool = False
+    killed: str = ""
+    processor_seconds: float = 0.0
 
     @property
     def good(self) -> bool:
@@ -103,15 +102,18 @@ def train(
     work: Work,
     *,
     start: Start = TRAIN,
-    then: Callable[[Container], int | None] | None = None,
+    then: Then | None = None,
     volume: str | None = None,
+    changes: bool = False,
 ) -> Run:
     """One run, on a volume of its own or on one with whatever earlier runs left there.
 
-    `then` decides how it ends, instead of waiting.
+    `then` decides how it ends, instead of waiting. `changes`: what it changed in its own file
+    system is looked for, which takes a while.
     """
     with laid_out(bench, work, start=start, volume=volume) as container:
-        return finish(container, then=then)
+        run = finish(bench, container, then=then)
+        return replace(run, changes=container.changes()) if changes and run.ran else run
 
 
 @contextmanager
@@ -132,27 +134,28 @@ def laid_out(
         yield container
 
 
-def finish(container: Container, *, then: Callable[[Container], int | None] | None = None) -> Run:
+def finish(bench: Bench, container: Container, *, then: Then | None = None) -> Run:
     """Start a container and see it to its end; `/opt/ml` has been laid out."""
     began = time.monotonic()
     refusal = container.start()
     if refusal is not None:
         return Run(refusal=refusal, exit_code=None, seconds=0, log="")
-    exit_code = container.wait(TRAIN_SECONDS) if then is None else then(container)
+    ending = (then or endings.to_its_end)(bench, container)
     took = time.monotonic() - began
-    if exit_code is None:
+    if ending.exit_code is None:
         container.send("SIGKILL")
-        container.wait(STOP_SECONDS)
+        container.wait(endings.HANG_SECONDS)
     return Run(
         refusal=None,
-        exit_code=exit_code,
+        exit_code=ending.exit_code,
         seconds=took,
         log=container.logs(),
         lines=container.lines(),
         tree=_tree(container),
-        changes=container.changes(),
         ended_by=container.ended_by(),
         ended_at=container.ended_at(),
+        killed=ending.killed,
+        processor_seconds=ending.processor_seconds,
     )
 
 
@@ -163,24 +166,6 @@ def _tree(container: Container) -> tuple[Entry, ...] | None:
         return None
     prefix = job.ROOT.rpartition("/")[2] + "/"
     return tuple(replace(each, name=each.name.removeprefix(prefix).rstrip("/")) for each in found)
-
-
-def wait_for_a_sign_of_life(container: Container, seconds: float = SILENT_SECONDS) -> None:
-    """Let the program get going before something happens to it: until it prints.
-
-    The first process does not even see a signal before it has said what to do with it.
-    """
-    began = time.monotonic()
-    while time.monotonic() - began < seconds and not container.logs():
-        if container.wait(0) is not None:
-            return
-        time.sleep(0.1)
-
-
-def stop(container: Container) -> int | None:
-    """SIGTERM as soon as it has got going."""
-    wait_for_a_sign_of_life(container)
-    return container.stop(STOP_SECONDS)
 
 
 def trained(bench: Bench) -> Run:
@@ -199,7 +184,7 @@ def trained_model(bench: Bench) -> str:
 def _trained(bench: Bench) -> tuple[Run, str | None]:
     """The model goes from container to container, and is never held here."""
     with laid_out(bench, job.of(bench.subject.samples)) as container:
-        run = replace(finish(container), bare=not bench.subject.samples.trainable)
+        run = replace(finish(bench, container), bare=not bench.subject.samples.trainable)
         if not run.good:
             return run, None
         model = container.get(f"{job.ROOT}/model")

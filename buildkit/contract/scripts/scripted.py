@@ -7,14 +7,17 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from buildkit.contract.jobs import job, runs
+from buildkit.contract import machine
+from buildkit.contract.jobs import endings, job, runs
+from buildkit.contract.jobs.endings import Ending
 from buildkit.contract.jobs.job import Channel, Job
 from buildkit.contract.scripts import userscripts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from buildkit.contract.bench import Bench, Scenario
+    from buildkit.contract.jobs.endings import Then
     from buildkit.contract.jobs.runs import Run
     from buildkit.contract.world import Container
 
@@ -34,6 +37,7 @@ HARMLESS = {"text": "a b; touch /tmp/buildkit-pwned", "zz": "$(touch /tmp/buildk
 PWNED = "/tmp/buildkit-pwned"  # noqa: S108 - the shell of an image would make it
 CODE_CHANNEL = "input/data/code/sourcedir.tar.gz"
 ARCHIVE = f"{job.ROOT}/{CODE_CHANNEL}"
+LOOK_SECONDS = 0.1
 STOP_SECONDS = 60
 """A script that ends at once after SIGTERM gets at most so long to hear of it."""
 
@@ -57,24 +61,22 @@ PROBE_JOB = _job(
 )
 
 
-def _of(
-    title: str, work: Job, then: Callable[[Container], int | None] | None = None
-) -> Scenario[Run]:
+def _of(title: str, work: Job, *, then: Then | None = None, changes: bool = False) -> Scenario[Run]:
     def make(bench: Bench) -> Run:
-        return runs.train(bench, work, then=then)
+        return runs.train(bench, work, then=then, changes=changes)
 
     return runs.of(title, make)
 
 
-def _until_stopped(container: Container) -> int | None:
+def _until_stopped(bench: Bench, container: Container) -> Ending:
     """SIGTERM once the script listens, or no signal if it never does; and its end."""
-    deadline = time.monotonic() + runs.STOP_SECONDS
+    limit = machine.of(bench).limit(container, endings.STOP_SECONDS)
     while container.look(f"{job.ROOT}/{userscripts.BEGAN}") is None:
-        if time.monotonic() > deadline or container.wait(0) is not None:
-            return container.wait(0)
-        time.sleep(0.2)
+        if container.wait(0) is not None or limit.expired():
+            return Ending(exit_code=container.wait(0))
+        time.sleep(LOOK_SECONDS)
     container.send("SIGTERM")
-    return container.wait(STOP_SECONDS)
+    return Ending(exit_code=machine.of(bench).wait(container, STOP_SECONDS))
 
 
 def _with_variables(work: Job, **more: str) -> Job:
@@ -123,6 +125,7 @@ QUOTED = _of(
         (userscripts.PROGRAM, userscripts.SAW_ALL),
         program=userscripts.PROGRAM,
     ),
+    changes=True,
 )
 FAILING = _of("`train` with a script that exits with 9", _FAILING)
 NO_OUTPUT = _of(
@@ -136,5 +139,5 @@ NO_OUTPUT = _of(
 STOPPED = _of(
     "`train` with a script that waits for SIGTERM",
     _job({}, (userscripts.PROGRAM, userscripts.STOPS), program=userscripts.PROGRAM),
-    _until_stopped,
+    then=_until_stopped,
 )
