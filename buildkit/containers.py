@@ -134,7 +134,7 @@ class Container:
         first = str(self._state()["Pid"])
         with suppress(docker.errors.APIError, ValueError):  # it has ended, or an odd ps
             rows: Any = self.docker.top(ps_args="-eo pid,caught")["Processes"]
-            for pid, caught in rows:
+            for pid, caught in rows or ():
                 if pid == first:
                     return bool(int(caught, 16) >> (number - 1) & 1)
         return None
@@ -163,7 +163,7 @@ class Container:
             rows: Any = self.docker.top(ps_args="-eo pid,stat,args")["Processes"]
             return tuple(
                 Process(pid=int(pid), state=state[:1], command=command)
-                for pid, state, command in rows
+                for pid, state, command in rows or ()
             )
         return ()
 
