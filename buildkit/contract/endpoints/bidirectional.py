@@ -31,6 +31,8 @@ SILENCE_SECONDS = 1
 """After a reply: what comes later is not read, and two talks that differ are repeated."""
 PONG_SECONDS = 2
 PONG_TRIES = 3
+PAUSE = 0.05
+"""Between two looks for a pong."""
 PATIENCE = 60
 """SageMaker asks every 60 s, and gives up after 5 pongs that did not come."""
 CONNECTION_SECONDS = 600
@@ -227,7 +229,7 @@ def _pong_after(serving: Serving, number: int) -> float:
             began = time.monotonic()
             pong = socket.ping()
             while (waited := time.monotonic() - began) < PATIENCE:
-                if pong.wait(0.05):
+                if pong.wait(PAUSE):
                     return waited
                 with suppress(TimeoutError):
                     socket.recv(timeout=0)

@@ -35,6 +35,9 @@ HANDED_OUT = range(32768, 61000)
 """Linux's ip_local_port_range (kernel documentation, networking/ip-sysctl)."""
 QUICK_SECONDS = 2
 SPARE_SECONDS = 60
+"""On top of ten times what it took where it listens by itself."""
+BURNING_SECONDS = 1
+"""A shell that is missing, or cannot loop, has ended by then."""
 
 
 def _start(number: int, *others: int) -> Start:
@@ -88,7 +91,7 @@ def _crowded(bench: Bench) -> Iterator[Serving]:
     servers.healthy(bench)
     burner = Start(entrypoint=("/bin/sh", "-c", "while :; do :; done"), cpus=1)
     with bench.engine.container(bench.subject.image, burner) as other:
-        if other.start() is not None or other.wait(1) is not None:
+        if other.start() is not None or other.wait(BURNING_SECONDS) is not None:
             raise Unseen("the image has no /bin/sh that could keep a CPU busy")
         start = replace(servers.SERVE, cpus=1, memory=2 * GIGABYTE)
         with servers.served(bench, start=start) as serving:

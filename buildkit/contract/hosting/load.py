@@ -41,6 +41,7 @@ BAD_BODIES = (
     ("text/csv", b""),
     ("text/csv", b"no,such\nthing;\x00"),
 )
+PAUSE = 0.05
 ZOMBIE_PAUSE = 0.2
 ZOMBIE_SECONDS = 2
 """A child that is not waited for after this time is forgotten."""
@@ -76,7 +77,7 @@ def pings_all_answer(loaded: Loaded) -> None:
     with traffic(loaded):
         for _ in range(PINGS_UNDER_LOAD):
             _ping(loaded, "GET /ping beside four clients with requests")
-            time.sleep(0.05)
+            time.sleep(PAUSE)
 
 
 @check("SERVE-08", LOADED)
@@ -87,7 +88,7 @@ def connections_are_accepted(loaded: Loaded) -> None:
     slowest = here = 0.0
     with traffic(loaded), listener() as reference:
         for _ in range(TRIES):
-            time.sleep(0.1)
+            time.sleep(PAUSE)
             slowest = max(connect_seconds(where, CONNECTIONS, CONNECT_GIVEN_UP))
             if slowest < CONNECT_SECONDS:
                 return

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from buildkit.contract.answers import same
 from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
 from buildkit.contract.hosting.client import OK
+from buildkit.contract.hosting.server import INVOCATION_SECONDS
 from buildkit.contract.hosting.traffic import LOADED, Loaded, exchange, hang_up, post
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def unknown_paths_are_not_found(loaded: Loaded) -> None:
     """GET / and /nope answer 404, or at least an error of the client's."""
     loaded.need_life()
     for path in ("/", "/nope"):
-        answer = loaded.serving.client.ask("GET", path, seconds=10)
+        answer = loaded.serving.client.ask("GET", path, seconds=INVOCATION_SECONDS)
         if not 400 <= answer.status < 500:  # noqa: PLR2004 - the client's error
             raise Broken(f"GET {path} answered {answer.shown()}")
 

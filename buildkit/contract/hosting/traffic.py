@@ -30,9 +30,10 @@ AT_ONCE = 4
 CONTINUE = 100
 CONTINUE_SECONDS = 3
 """How long a client holds its body back for `100 Continue`; then it sends it all the same."""
+PAUSE = 0.05
 PART = 256 * 1024
 LARGEST_HEAD = 64 * 1024
-END_SECONDS = 2
+END_SECONDS = 10
 """A server that no longer answers may be about to end: then other checks have nothing to say."""
 JUNK = ("text/csv", b"1,2,3\n")
 """What is sent where the samples have no payload."""
@@ -105,7 +106,7 @@ def traffic(loaded: Loaded) -> Iterator[None]:
             try:
                 post(loaded.serving, body, content_type)
             except Broken:
-                over.wait(0.1)
+                over.wait(PAUSE)
 
     clients = [threading.Thread(target=send, daemon=True) for _ in range(AT_ONCE)]
     for each in clients:
@@ -171,7 +172,7 @@ def hang_up(serving: Serving, content_type: str, *, head: bool) -> None:
     with suppress(OSError), _connected(address(serving)) as connection:
         start = _head(serving, content_type, "Content-Length: 100000\r\n")
         connection.sendall(start[:30] if head else start + b"1" * 1000)
-        time.sleep(0.02)
+        time.sleep(PAUSE)
         now = struct.pack("ii", 1, 0)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)  # a reset, no polite end
 

@@ -29,7 +29,7 @@ SPOKEN_SECONDS = 1
 LOOK_SECONDS = 0.1
 """Between two looks at whether it listens."""
 METER_SECONDS = 0.2
-HANG_SECONDS = 60
+HANG_SECONDS = 300
 """Only ends a hang: from SIGKILL to the end."""
 KILLED = 137
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 NUMBER = re.compile(
     r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE
 )
-LINE_SECONDS = 1
+LINE_SECONDS = 10
+"""Only ends a hang: a pattern takes microseconds for a line, unless it never ends."""
 LONG_LOG = 1500
 """From so many lines on the log may be longer than what is kept of it."""
 ESCAPE = "\x1b"

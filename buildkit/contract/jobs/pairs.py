@@ -38,7 +38,8 @@ GRACE_SECONDS = 15
 """How long a host may go on after the other has failed: SageMaker ends it."""
 CHECKPOINTS = "checkpoints"
 SHOW_ROUTES = ("/bin/sh", "-c", "cat /proc/net/route")
-PROBE_SECONDS = 30
+PROBE_SECONDS = 300
+"""Only ends a hang: of a program that shows the network."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 DATA = "feed"
 SINGLES = 3
 """So many channels are tried by themselves where not all of them can be pipes."""
-READY_SECONDS = 60
+READY_SECONDS = 300
+"""Only ends a hang."""
+LOOK_SECONDS = 0.1
 FEEDER = """
 command -v cat >&2 && command -v mkfifo >&2 || exit 97
 echo ready
@@ -126,7 +128,7 @@ def _begin(writer: Container) -> None:
     while "ready" not in writer.logs() and time.monotonic() - began < READY_SECONDS:
         if writer.wait(0) is not None:
             break
-        time.sleep(0.1)
+        time.sleep(LOOK_SECONDS)
     if writer.wait(0) is not None or "ready" not in writer.logs():
         raise Unseen("the image has no `cat` and `mkfifo` to feed the pipes with")
 

@@ -30,6 +30,8 @@ RAISED = "buildkit_inference: model_fn raises"
 LISTENING_SECONDS = 30
 """A server that has not called model_fn by then does so with a request."""
 LOOK_SECONDS = 0.5
+MIXED_SECONDS = 60
+"""For a server that is right never to be healthy."""
 START = replace(
     servers.SERVE,
     environment={
@@ -89,7 +91,9 @@ def _of(title: str, source: str, seconds: float | None = None) -> Scenario[Servi
 
 IN_STEPS = _of("`serve` with input_fn, predict_fn and output_fn", MODEL_FN + STEPS)
 AT_ONCE = _of("`serve` with transform_fn", MODEL_FN + TRANSFORM)
-MIXED = _of("`serve` with transform_fn beside predict_fn", MODEL_FN + STEPS + TRANSFORM, 60)
+MIXED = _of(
+    "`serve` with transform_fn beside predict_fn", MODEL_FN + STEPS + TRANSFORM, MIXED_SECONDS
+)
 
 
 @contextmanager
@@ -99,7 +103,9 @@ def _cannot_load(bench: Bench) -> Iterator[Serving]:
         folders = [folder for folder in path.split(":") if folder]
         if not any(container.look(f"{folder}/{SERVER}") for folder in folders):
             raise Unseen(f"the image does not hold {SERVER}")
-    with servers.served(bench, start=START, choose=_model(RAISING), seconds=60) as serving:
+    with servers.served(
+        bench, start=START, choose=_model(RAISING), seconds=MIXED_SECONDS
+    ) as serving:
         yield serving
 
 
