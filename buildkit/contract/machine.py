@@ -33,7 +33,7 @@ REFERENCE = Start(
     entrypoint=(
         "/bin/sh",
         "-c",
-        "echo; i=0; while [ $i -lt 150000 ]; do i=$((i+1)); done; times",
+        "echo; i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done; times",
     )
 )
 """The reference program: it prints a line, counts, and prints what processor time that took."""
