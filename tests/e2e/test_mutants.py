@@ -12,6 +12,7 @@ import pytest
 from buildkit import engine
 from tests.e2e.mutants import factory
 from tests.e2e.mutants.all import every_mutant
+from tests.e2e.mutants.mutant import Mutant
 
 if TYPE_CHECKING:
     from tests.e2e.real import Local
@@ -42,6 +43,29 @@ def test_the_image_that_keeps_every_clause_is_not_blamed(local: Local) -> None:
     assert factory.flagged(report) == (), report
     passed = [each for each in report.clauses if each.status.value == "pass"]
     assert len(passed) >= 125
+
+
+SLOW_STARTERS = {
+    "silent": "    time.sleep(8)\n    signal.signal",
+    "talkative": '    say("importing")\n    time.sleep(8)\n    signal.signal',
+}
+"""What a trainer does before it listens to SIGTERM, as one that imports a large library."""
+
+
+@pytest.mark.parametrize("name", SLOW_STARTERS)
+def test_a_trainer_that_takes_long_to_listen_is_not_blamed(local: Local, name: str) -> None:
+    """It would go on for half an hour, so what passes has heard the signal."""
+    trainer = Mutant(
+        clause="RUN-08",
+        program="train",
+        old="    signal.signal",
+        new=SLOW_STARTERS[name],
+        purposes=("training",),
+        samples='hyperparameters = { epochs = "2", seconds = "2000" }',
+    )
+    image = factory.build({f"listens-late-{name}": trainer})[f"listens-late-{name}"]
+    (found,) = factory.judge(image, engine.connect(), trainer, only=("RUN-08",)).clauses
+    assert (found.status.value, found.message) == ("pass", "")
 
 
 @pytest.fixture(scope="module")
