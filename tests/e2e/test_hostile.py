@@ -28,11 +28,11 @@ import sys
 from buildkit import guard
 from buildkit.cli import main
 from buildkit.contract.hosting import client, server, servers
-from buildkit.contract.jobs import runs
+from buildkit.contract.jobs import endings
 guard.DISK = 200 * 1024**2
 guard.MEMORY_SHARE = 0.01
 guard.PROCESSES = 100
-runs.STOP_SECONDS = runs.TRAIN_SECONDS = 20
+endings.STOP_SECONDS = endings.TRAIN_SECONDS = 20
 servers.START_SECONDS = server.INVOCATION_SECONDS = 15
 main()
 """

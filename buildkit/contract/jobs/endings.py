@@ -51,7 +51,8 @@ def within(seconds: float) -> Then:
     return lambda bench, container: Ending(exit_code=machine.of(bench).wait(container, seconds))
 
 
-to_its_end = within(TRAIN_SECONDS)
+def to_its_end(bench: Bench, container: Container) -> Ending:
+    return within(TRAIN_SECONDS)(bench, container)
 
 
 def metered(bench: Bench, container: Container) -> Ending:
