@@ -149,7 +149,7 @@ LOADED = {
         clause="RUN-09",
         old='    say("stopping")\n',
         new='    say("stopping")\n'
-        "    time.sleep(60 * any(IN_FLIGHT or time.sleep(0.001) for _ in range(300)))\n",
+        "    time.sleep(600 * any(IN_FLIGHT or time.sleep(0.001) for _ in range(300)))\n",
     ),
     "leaves-a-zombie": Mutant(
         clause="RUN-11",
