@@ -38,7 +38,8 @@ def test_a_mutant_is_flagged_by_its_clause(verdicts: dict[str, factory.Verdict],
 
 
 def test_the_image_that_keeps_every_clause_is_not_blamed(local: Local) -> None:
-    report = factory.judge(factory.build_good(), engine.connect())
+    with engine.connect() as docker:
+        report = factory.judge(factory.build_good(), docker)
     assert factory.flagged(report) == (), report
     passed = [each for each in report.clauses if each.status.value == "pass"]
     assert len(passed) >= 125
