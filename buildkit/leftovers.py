@@ -135,7 +135,9 @@ class Sweeper:
     _left: Left | None = field(default_factory=Left)
 
     def sweep(self, *, last: bool) -> bool:
-        """False if the engine does not answer."""
+        """False if the engine does not answer, and has something of this run."""
+        if not self.used.is_set():
+            return True
         patience = STUCK_SECONDS if last else 0
         try:
             with closing(self.connect(CALL_SECONDS)) as client:
@@ -146,14 +148,14 @@ class Sweeper:
 
     def close(self) -> None:
         """The end of a run that nobody interrupts."""
-        if self.used.is_set() and not stopping.is_asked():
+        if not stopping.is_asked():
             self.sweep(last=True)
             for line in self.left():
                 console.say(line, fg="yellow")
 
     def left(self) -> tuple[str, ...]:
         """The commands that remove what is left, under a line that says so; empty if nothing is."""
-        if self._left is None and self.used.is_set():
+        if self._left is None:
             only = f"--filter label={self._label}"
             return (
                 f"the engine at {self.endpoint} does not answer; what this run has left there is",
@@ -168,7 +170,9 @@ class Sweeper:
         return ()
 
     def is_at(self, peer: object) -> bool:
-        """Whether an address is the engine's, as a connected socket has it."""
+        """Whether the engine may be making something of this run at this address of a socket."""
+        if not self.used.is_set():
+            return False
         where = urlparse(self.endpoint)
         if isinstance(peer, tuple):
             return bool(peer[1] == (where.port or SSH))

@@ -27,7 +27,7 @@ class Engine(Protocol):
         """What could not be removed, and the commands that do; in lines, empty if nothing."""
 
     def is_at(self, peer: object) -> bool:
-        """Whether this is the address of the engine, as a socket has it."""
+        """Whether a connection to this address of a socket may be making something there."""
 
 
 _asked = threading.Event()
