@@ -6,14 +6,17 @@ The only place that catches errors: each kind has its exit code, `docs/exit-code
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import signal
 import sys
-from typing import NoReturn
+import threading
+from queue import SimpleQueue
+from typing import Any, NoReturn
 
 import click
 
-from buildkit import console
+from buildkit import console, sockets, stopping
 from buildkit.errors import BuildkitError, Exit, ToolError, bug
 
 COMMANDS = {  # in the order of the pipeline
@@ -82,14 +85,73 @@ def cli() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line and exit."""
+    """Run the command line and exit.
+
+    The work is done in a thread, and this one waits: a signal is an item of what it waits for, and
+    comes in the middle of nothing. A second one changes nothing.
+    """
+    own = sockets.descriptors()
+    news: SimpleQueue[object] = SimpleQueue()
     for number in INTERRUPTS:
-        signal.signal(number, _interrupt)
-    code = run(sys.argv[1:])
+        signal.signal(number, lambda number, _frame: news.put(number))
+    if sys.stdout is not None:  # as it is after `>&-`
+        sys.stdout = _Answer(sys.stdout)
+    work = _Work(sys.argv[1:], news)
+    work.start()
+    code = work.result() if news.get() is work else _interrupted(work, own)
     for number in INTERRUPTS:
         # Python restores other handlers while it ends, and a late signal would then kill it.
         signal.signal(number, signal.SIG_IGN)
     sys.exit(code)
+
+
+class _Work(threading.Thread):
+    """One command line, whose end is news."""
+
+    def __init__(self, arguments: list[str], news: SimpleQueue[object]) -> None:
+        super().__init__(daemon=True)
+        self._arguments = arguments
+        self._news = news
+        self._code: int = Exit.INTERRUPTED
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._code = run(self._arguments)
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is seen
+            self._error = error
+        self._news.put(self)
+
+    def result(self) -> int:
+        if self._error is not None:
+            raise self._error
+        return self._code
+
+
+def _interrupted(work: _Work, own: frozenset[int]) -> int:
+    """End a run. What ended well before it noticed has ended well."""
+    from buildkit import ending  # noqa: PLC0415 - few runs need it
+
+    lines = ending.end(work, own)
+    if not work.is_alive() and work.result() == Exit.DONE:
+        return Exit.DONE
+    ending.say(lines)
+    if work.is_alive():
+        ending.leave(Exit.INTERRUPTED)
+    return Exit.INTERRUPTED
+
+
+class _Answer(io.TextIOWrapper):
+    """stdout, to which an interrupted run writes nothing: half an answer would be taken for one."""
+
+    def __init__(self, stdout: Any) -> None:
+        super().__init__(
+            stdout.buffer, stdout.encoding, stdout.errors, line_buffering=stdout.line_buffering
+        )
+
+    def write(self, text: str) -> int:
+        stopping.check()
+        return super().write(text)
 
 
 def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per kind of end
@@ -103,8 +165,7 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per kind of 
         return Exit.USAGE
     except BuildkitError as error:
         return _failed(error)
-    except (KeyboardInterrupt, click.Abort):
-        console.say("interrupted", fg="red")
+    except stopping.Interrupted:
         return Exit.INTERRUPTED
     except (BrokenPipeError, SystemExit):
         # The reader of stdout has gone (`buildkit list | head`): nothing is wrong here. Click
@@ -114,6 +175,8 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per kind of 
     except OSError as error:
         return _failed(ToolError(f"the system refuses: {error}", hint="make room, or mend access"))
     except Exception as error:
+        if stopping.is_asked():
+            return Exit.INTERRUPTED
         if os.environ.get("BUILDKIT_TRACEBACK"):
             raise
         return _failed(bug(error))
@@ -121,19 +184,7 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per kind of 
 
 
 def _failed(error: BuildkitError) -> Exit:
+    if stopping.is_asked():  # its connections were ended: that is no failure to tell of
+        return Exit.INTERRUPTED
     console.fail(error.message, hint=error.hint, details=error.details)
     return error.code
-
-
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    """End the run once: a second signal must not break the cleaning after the first.
-
-    A handler, not SIG_IGN, which processes that are started meanwhile would inherit.
-    """
-    for number in INTERRUPTS:
-        signal.signal(number, _ignore)
-    raise KeyboardInterrupt
-
-
-def _ignore(_number: int, _frame: object) -> None:
-    pass

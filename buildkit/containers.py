@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import docker.errors
+import docker.utils
 import requests
 
+from buildkit import stopping
+from buildkit.calls import BROKEN, streamed, translated
 from buildkit.contract.world import Entry, Line, Process
-from buildkit.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -27,37 +29,17 @@ MOST_LINES = 2000
 """Lines that are read for their times or for metrics: the last ones of a long log."""
 MOST_OUTPUT = 64 * 1024
 EXECUTE_SECONDS = 300
-"""Only ends a hang: of a program that was started in a container to look around."""
+"""A program that says nothing for so long, or speaks for longer, has no end."""
+ATTACHED = {"Detach": False, "Tty": False}
+HEADER = 8
+CHUNK = 1 << 20
 UNFIT = 126
 """A shell's exit code for a program that cannot be run."""
-API_SECONDS = 120
-"""How long the engine may think about one call; waits for a container add their own time."""
-FAILURES = (docker.errors.DockerException, requests.RequestException)
-"""What docker-py raises: the engine's refusals, and the network's as they come."""
 REFUSALS = ("OCI runtime", "unable to find user", "no matching entries", "unable to find group")
 """In what an engine says when it is the image that cannot be started."""
 GO_MODES = {1 << 31: "folder", 1 << 27: "link"}
 """The bits of Go's file modes that tell a kind; without any it is a file."""
 FRACTION = re.compile(r"\.(\d{1,6})\d*")
-
-
-@contextmanager
-def translated(doing: str) -> Iterator[None]:
-    try:
-        yield
-    except docker.errors.ImageNotFound as error:
-        raise ToolError(
-            f"{doing}: the engine has no such image", hint="build it, or `docker pull` it"
-        ) from error
-    except FAILURES as error:
-        said = getattr(error, "explanation", None) or str(error)
-        if "No space left" in said or "no space left" in said:
-            raise ToolError(
-                f"{doing}: the engine's disk is full", hint="`docker system prune`, then again"
-            ) from error
-        raise ToolError(
-            f"{doing}: {said}", hint="`docker info` tells whether the engine is well"
-        ) from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,25 +55,37 @@ class Container:
     def id(self) -> str:
         return str(self.docker.id)
 
+    @property
+    def _api(self) -> Any:
+        return self.docker.client.api if self.docker.client else None
+
     def put(self, path: str, archive: Iterable[bytes]) -> None:
         with translated(f"copying into {path}"):
             self.docker.put_archive(path, archive)
 
     def get(self, path: str) -> Iterator[bytes] | None:
-        with translated(f"copying {path}"):
-            try:
-                chunks, _ = self.docker.get_archive(path)
-            except docker.errors.NotFound:
-                return None
-        return _translated_chunks(chunks, path)
+        chunks = self._archive(path)
+        return None if next(chunks, None) is None else chunks
+
+    def _archive(self, path: str) -> Iterator[bytes]:
+        """Nothing for nothing, else an empty chunk first, with which the copy is open."""
+        with (
+            translated(f"copying {path}"),
+            suppress(docker.errors.NotFound),
+            streamed(self._api, f"containers/{self.id}/archive", params={"path": path}) as answer,
+        ):
+            yield b""
+            yield from answer.iter_content(CHUNK)
 
     def look(self, path: str) -> Entry | None:
+        api = self._api
+        url = f"{api.base_url}/v{api.api_version}/containers/{self.id}/archive"
         with translated(f"looking at {path}"):
-            try:
-                _, facts = self.docker.get_archive(path)
-            except docker.errors.NotFound:
+            answer = api.head(url, params={"path": path}, timeout=api.timeout)
+            if answer.status_code == requests.codes.not_found:
                 return None
-        assert facts is not None
+            answer.raise_for_status()
+        facts = docker.utils.decode_json_header(answer.headers["X-Docker-Container-Path-Stat"])
         mode = int(facts["mode"])
         kind = next((kind for bit, kind in GO_MODES.items() if mode & bit), "file")
         return Entry(
@@ -121,6 +115,7 @@ class Container:
             try:
                 return int(self.docker.wait(timeout=seconds)["StatusCode"])
             except (requests.ReadTimeout, requests.ConnectionError):
+                stopping.check()
                 return None
 
     def terminate(self) -> None:
@@ -140,7 +135,7 @@ class Container:
         return None
 
     def processor_seconds(self) -> float | None:
-        with suppress(*FAILURES, KeyError):
+        with suppress(*BROKEN, KeyError):
             api: Any = self.docker.client.api if self.docker.client else None
             stats: Any = api.stats(self.docker.id, stream=False, one_shot=True)
             return int(stats["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9 or None
@@ -173,17 +168,16 @@ class Container:
 
     def execute(self, *command: str) -> tuple[int, str]:
         """Of its output only so much is read, and for so long: it belongs to the image."""
-        api: Any = self.docker.client.api if self.docker.client else None
-        output = b""
         try:
-            number = api.exec_create(self.docker.id, list(command))["Id"]
-            began = time.monotonic()
-            for chunk in api.exec_start(number, stream=True):
-                output += chunk
-                if len(output) > MOST_OUTPUT or time.monotonic() - began > EXECUTE_SECONDS:
-                    return UNFIT, "it has no end"
-            code = api.exec_inspect(number)["ExitCode"]
-        except FAILURES as error:  # the container has ended, there is no such program, it is mute
+            number = self._api.exec_create(self.id, list(command))["Id"]
+            with streamed(
+                self._api, f"exec/{number}/start", json=ATTACHED, timeout=EXECUTE_SECONDS
+            ) as answer:
+                output = _output(cast("IO[bytes]", answer.raw))
+            if output is None:
+                return UNFIT, "it has no end"
+            code = self._api.exec_inspect(number)["ExitCode"]
+        except BROKEN as error:  # the container has ended, there is no such program, it is mute
             return UNFIT, str(error)
         return (UNFIT if code is None else int(code)), output.decode("utf-8", "replace")
 
@@ -222,9 +216,15 @@ class Container:
         return said.decode("utf-8", "replace")
 
 
-def _translated_chunks(chunks: Iterable[bytes], path: str) -> Iterator[bytes]:
-    with translated(f"copying {path}"):
-        yield from chunks
+def _output(stream: IO[bytes]) -> bytes | None:
+    """What a program says, None if it does not stop; after 8 bytes for each piece: kind, length."""
+    output = b""
+    began = time.monotonic()
+    while header := stream.read(HEADER):
+        output += stream.read(int.from_bytes(header[4:], "big"))
+        if len(output) > MOST_OUTPUT or time.monotonic() - began > EXECUTE_SECONDS:
+            return None
+    return output
 
 
 def _seconds(stamp: str) -> float | None:

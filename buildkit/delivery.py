@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ from buildkit.transfer import Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from buildkit.config import Config
     from buildkit.engine import Engine
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """Publishes to some registries; `interrupt` ends what it waits for."""
+    """Publishes to some registries."""
 
     publisher: Publisher
     registries: Sequence[Registry]
@@ -65,10 +66,6 @@ class Delivery:
 
         return moving.move(self.registries, targets, known)
 
-    def interrupt(self) -> None:
-        for each in self.registries:
-            each.interrupt()
-
 
 @contextmanager
 def to(
@@ -82,30 +79,36 @@ def to(
     published there. Raises UsageError if no registry is named, ConfigError if ECR could not keep a
     repository so, ToolError if a registry gives or takes no login, or none answers.
     """
-    reached, failed = _reach(config, places.places(config.registry, hosts), targets)
-    absent = {host: error for host, error in failed.items() if isinstance(error, UnavailableError)}
-    if not reached or len(absent) < len(failed):
-        raise _refusal(failed, len(reached))
-    for host in absent:
-        console.say(f"{host} does not answer: nothing is published there now", fg="yellow")
+    with _reach(config, places.places(config.registry, hosts), targets) as (reached, failed):
+        away = {host: each for host, each in failed.items() if isinstance(each, UnavailableError)}
+        if not reached or len(away) < len(failed):
+            raise _refusal(failed, len(reached))
+        for host in away:
+            console.say(f"{host} does not answer: nothing is published there now", fg="yellow")
+        with _packer(engine) as packer:
+            yield Delivery(
+                publisher=Publisher(
+                    destinations=_destinations(config, reached, targets),
+                    absent=away,
+                    packer=packer,
+                ),
+                registries=[each.registry for each in reached],
+            )
+
+
+def _destinations(
+    config: Config, reached: Sequence[Reached], targets: Sequence[Target]
+) -> list[Destination]:
     sisters = tuple(dict.fromkeys(target.repository for target in targets))
-    with _packer(engine) as packer:
-        yield Delivery(
-            publisher=Publisher(
-                destinations=[
-                    Destination(
-                        registry=each.registry,
-                        carrier=Transfer(registry=each.registry, sisters=sisters),
-                        have_repository=each.have_repository,
-                        mutable=config.registry.repositories.mutability == "mutable",
-                    )
-                    for each in reached
-                ],
-                absent=absent,
-                packer=packer,
-            ),
-            registries=[each.registry for each in reached],
+    return [
+        Destination(
+            registry=each.registry,
+            carrier=Transfer(registry=each.registry, sisters=sisters),
+            have_repository=each.have_repository,
+            mutable=config.registry.repositories.mutability == "mutable",
         )
+        for each in reached
+    ]
 
 
 @contextmanager
@@ -135,22 +138,24 @@ def written(config: Config) -> tuple[str, ...]:
     return tuple(_written(config.registry))
 
 
-def registry(options: RegistryTable, host: str) -> Registry:
+def registry(options: RegistryTable, host: str) -> AbstractContextManager[Registry]:
     """A registry as `[registry]` has it, if it does, of which nothing is asked yet."""
-    return _registry(_place(options, host))
+    return closing(_registry(_place(options, host)))
 
 
+@contextmanager
 def reach(
     config: Config, hosts: Sequence[str], targets: Sequence[Target] = ()
-) -> tuple[Reached, ...]:
+) -> Iterator[tuple[Reached, ...]]:
     """Registries as images.toml has them, if it does; `targets` are all of it.
 
     Raises the errors of `to`, also if one of several does not answer.
     """
-    reached, failed = _reach(config, [_place(config.registry, host) for host in hosts], targets)
-    if failed:
-        raise _refusal(failed, len(reached))
-    return reached
+    found = [_place(config.registry, host) for host in hosts]
+    with _reach(config, found, targets) as (reached, failed):
+        if failed:
+            raise _refusal(failed, len(reached))
+        yield reached
 
 
 def _written(options: RegistryTable) -> dict[str, Place]:
@@ -166,28 +171,34 @@ def _registry(place: Place) -> Registry:
     return Registry(wire=Wire(host=place.host, login=_login(place)))
 
 
+@contextmanager
 def _reach(
     config: Config, found: Sequence[Place], targets: Sequence[Target]
-) -> tuple[tuple[Reached, ...], Mapping[str, BuildkitError]]:
+) -> Iterator[tuple[tuple[Reached, ...], Mapping[str, BuildkitError]]]:
     """The registries that answer and take our login, and why the others, by host, do not."""
     ours = any(each.api is Api.ECR for each in found)
     kept = {each.name: each for each in stock.wanted(config, targets)} if ours else {}
-    registries = [_registry(each) for each in found]
-    with ThreadPoolExecutor(max_workers=max(1, len(registries))) as pool:
-        errors = list(pool.map(_check, registries))
     table = config.registry.repositories
-    reached = tuple(
-        Reached(
-            registry=registry,
-            have_repository=_Repositories(place=place, kept=kept, table=table).have,
+    with ExitStack() as opened:
+        registries = [opened.enter_context(closing(_registry(each))) for each in found]
+        with ThreadPoolExecutor(max_workers=max(1, len(registries))) as pool:
+            errors = list(pool.map(_check, registries))
+        reached = tuple(
+            Reached(
+                registry=registry,
+                have_repository=_Repositories(place=place, kept=kept, table=table).have,
+            )
+            for place, registry, error in zip(found, registries, errors, strict=True)
+            if error is None
         )
-        for place, registry, error in zip(found, registries, errors, strict=True)
-        if error is None
-    )
-    failed = {
-        place.host: error for place, error in zip(found, errors, strict=True) if error is not None
-    }
-    return reached, failed
+        yield (
+            reached,
+            {
+                place.host: error
+                for place, error in zip(found, errors, strict=True)
+                if error is not None
+            },
+        )
 
 
 def _check(registry: Registry) -> BuildkitError | None:

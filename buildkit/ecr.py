@@ -10,12 +10,13 @@ import base64
 import re
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import boto3
 import botocore.exceptions
 from botocore.config import Config
 
+from buildkit import stopping
 from buildkit.errors import ToolError, UnavailableError
 from buildkit.login import Login
 from buildkit.places import Api
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from buildkit.places import Place
 
+Client = TypeVar("Client", "ECRClient", "ECRPublicClient")
 AWAY = (
     botocore.exceptions.EndpointConnectionError,
     botocore.exceptions.ConnectTimeoutError,
@@ -64,12 +66,20 @@ def client(where: Place) -> ECRClient:
     """
     with translated(f"connecting to AWS for {where.host}"):
         options = Config(use_fips_endpoint=where.fips, use_dualstack_endpoint=where.dual_stack)
-        return _session(where).client("ecr", config=LIMITS.merge(options))
+        made = _session(where).client("ecr", config=LIMITS.merge(options))
+    return _interruptible(made)
 
 
 def _public_client(where: Place) -> ECRPublicClient:
     with translated(f"connecting to AWS for {where.host}"):
-        return _session(where).client("ecr-public", config=LIMITS)
+        made = _session(where).client("ecr-public", config=LIMITS)
+    return _interruptible(made)
+
+
+def _interruptible(made: Client) -> Client:
+    """It tries again what fails, and so also what was ended: not once the run is to end."""
+    made.meta.events.register("before-send", lambda **_: stopping.check())
+    return made
 
 
 def _session(where: Place) -> boto3.session.Session:

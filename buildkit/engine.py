@@ -5,26 +5,25 @@ from __future__ import annotations
 import os
 import sys
 import uuid
-from contextlib import suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import docker
 import docker.errors
 
-from buildkit import guard, names, shell
-from buildkit.containers import API_SECONDS, FAILURES, translated
+from buildkit import guard, leftovers, names, shell, stopping
+from buildkit.calls import API_SECONDS, FAILURES, streamed, translated
 from buildkit.contract.world import ImageView
 from buildkit.errors import ToolError
 from buildkit.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from buildkit.login import Login
 
-HELLO_SECONDS = 20
-"""How long it may take to answer at all."""
 EXPORT_CHUNK = 1 << 20
 
 
@@ -105,49 +104,70 @@ class Engine(Sandbox):
             except docker.errors.ImageNotFound:
                 return None
 
-    def export(self, image_id: str) -> Iterator[bytes]:
+    def export(self, image_id: str) -> Generator[bytes]:
         """An image as `docker save` hands it out, in pieces. Raises ToolError."""
-        with translated(f"reading the image `{image_id}`"):
-            for chunk in self.client.images.get(image_id).save(chunk_size=EXPORT_CHUNK):
-                self.refuse_when_closed()
+        with (
+            translated(f"reading the image `{image_id}`"),
+            streamed(self.client.api, f"images/{image_id}/get") as answer,
+        ):
+            for chunk in answer.iter_content(EXPORT_CHUNK):
+                stopping.check()
                 yield chunk
 
 
-def connect() -> Engine:
-    """Connect to the engine that the docker CLI uses. Raises ToolError if none answers."""
+@contextmanager
+def connect() -> Iterator[Engine]:
+    """The engine that the docker CLI uses. What a run leaves in it is removed, or named.
+
+    Raises ToolError if none answers.
+    """
     where, builder = endpoint()
-    try:
-        client = (
-            docker.from_env(timeout=HELLO_SECONDS)
-            if "DOCKER_HOST" in os.environ
-            else docker.DockerClient(base_url=where, timeout=HELLO_SECONDS)
-        )
-        info = client.info()
-        client.api.timeout = API_SECONDS
-    except FAILURES as error:
-        raise ToolError(
-            f"no Docker engine answers at {where}",
-            details=str(error),
-            hint="start Docker, or set DOCKER_HOST; in this project's checkout: `make engine-up`",
-        ) from error
-    except (ValueError, TypeError, AttributeError) as error:  # docker-py's, of config.json
-        raise ToolError(
-            f"docker's own configuration cannot be read: {error}",
-            hint="mend config.json in DOCKER_CONFIG or ~/.docker; `docker info` tells",
-        ) from error
-    containerd = any("containerd" in str(value) for _, value in info.get("DriverStatus") or ())
     run = uuid.uuid4().hex[:12]
-    guard.sweep_the_dead(client)
-    return Engine(
-        client=client,
-        endpoint=where,
-        builder=builder,
-        containerd=containerd,
-        run=run,
-        memory=int(info["MemTotal"] * guard.MEMORY_SHARE),
-        local=sys.platform == "linux"
-        and where.startswith("unix://")
-        and info.get("OperatingSystem") != "Docker Desktop",
-        gpus="nvidia" in info.get("Runtimes", {}),
-        guard=guard.Guard(client=client, run=run, limit=guard.DISK),
-    )
+    sweeper = leftovers.Sweeper(connect=partial(_client, where), endpoint=where, run=run)
+    with _hello(where) as (client, info), stopping.using(sweeper):
+        leftovers.sweep_the_dead(client)
+        watch = guard.Guard(client=client, run=run, limit=guard.DISK)
+        with closing(watch), closing(sweeper):
+            yield Engine(
+                client=client,
+                endpoint=where,
+                builder=builder,
+                containerd=any("containerd" in str(v) for _, v in info.get("DriverStatus") or ()),
+                run=run,
+                memory=int(info["MemTotal"] * guard.MEMORY_SHARE),
+                local=sys.platform == "linux"
+                and where.startswith("unix://")
+                and info.get("OperatingSystem") != "Docker Desktop",
+                gpus="nvidia" in info.get("Runtimes", {}),
+                guard=watch,
+                used=sweeper.used,
+            )
+
+
+@contextmanager
+def _hello(where: str) -> Iterator[tuple[docker.DockerClient, dict[str, Any]]]:
+    """A client of an engine that answers, and what the engine says of itself."""
+    with ExitStack() as opened:
+        try:
+            client = opened.enter_context(closing(_client(where, API_SECONDS)))
+            info = client.info()
+        except FAILURES as error:
+            stopping.check()
+            raise ToolError(
+                f"no Docker engine answers at {where}",
+                details=str(error),
+                hint="start Docker, or set DOCKER_HOST; in this project's checkout: "
+                "`make engine-up`",
+            ) from error
+        except (ValueError, TypeError, AttributeError) as error:  # docker-py's, of config.json
+            raise ToolError(
+                f"docker's own configuration cannot be read: {error}",
+                hint="mend config.json in DOCKER_CONFIG or ~/.docker; `docker info` tells",
+            ) from error
+        yield client, info
+
+
+def _client(where: str, seconds: int) -> docker.DockerClient:
+    if "DOCKER_HOST" in os.environ:
+        return docker.from_env(timeout=seconds)
+    return docker.DockerClient(base_url=where, timeout=seconds)

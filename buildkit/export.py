@@ -17,18 +17,19 @@ import threading
 import zlib
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
+from buildkit import stopping
 from buildkit.errors import ToolError
 from buildkit.registry.client import Blob
 from buildkit.registry.manifests import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from buildkit.model import Built
 
@@ -41,7 +42,7 @@ BLOBS = "blobs/sha256/"
 class Exporter(Protocol):
     """Hands out an image as `docker save` does."""
 
-    def export(self, image_id: str) -> Iterable[bytes]: ...
+    def export(self, image_id: str) -> Generator[bytes]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +107,8 @@ class Spool:
 
     def _pack(self, built: Built, held: list[str]) -> Packed:
         try:
-            files = self._unpack(self.engine.export(built.image_id), held)
+            with closing(self.engine.export(built.image_id)) as archive:
+                files = self._unpack(archive, held)
             (document,) = json.loads(self._path(files["manifest.json"]).read_bytes())
             if built.manifest_digest is not None:
                 content = self._path(built.manifest_digest.removeprefix("sha256:")).read_bytes()
@@ -170,6 +172,7 @@ class Spool:
         try:
             with os.fdopen(descriptor, "wb") as file:
                 for chunk in chunks:
+                    stopping.check()
                     seen.update(chunk)
                     file.write(chunk)
         except BaseException:

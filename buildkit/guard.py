@@ -12,16 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from buildkit.containers import FAILURES
-from buildkit.owners import is_gone
+from buildkit.calls import FAILURES
+from buildkit.leftovers import RUN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import docker
 
-RUN = "buildkit.run"
-OWNER = "buildkit.owner"
 DISK = 8 * 1024**3
 """Bytes that a container and its volumes may hold."""
 PROCESSES = 1024
@@ -32,38 +30,6 @@ CPU_SHARES = 512
 MEMORY_SHARE = 0.5
 """Of the engine's memory; never all of it, whatever an image does."""
 LOOK_SECONDS = 2
-
-
-def sweep(client: docker.DockerClient, label: str) -> None:
-    """Remove every container, volume and network with a label, whatever state it is in."""
-    mine: dict[str, Any] = {"label": label}
-    with suppress(*FAILURES):
-        # Others are removing them too: one that has gone must not end the list.
-        for container in client.containers.list(all=True, filters=mine, ignore_removed=True):
-            with suppress(*FAILURES):
-                container.remove(force=True, v=True)
-    with suppress(*FAILURES):
-        for volume in client.volumes.list(filters=mine):
-            with suppress(*FAILURES):
-                volume.remove(force=True)
-    with suppress(*FAILURES):
-        for network in client.networks.list(filters=mine):
-            with suppress(*FAILURES):
-                network.remove()
-
-
-def sweep_the_dead(client: docker.DockerClient) -> None:
-    """Remove what a run left that was killed before it could."""
-    everything: dict[str, Any] = {"label": OWNER}
-    with suppress(*FAILURES):
-        things = [
-            *client.api.containers(all=True, filters=everything),
-            *(client.api.volumes(filters=everything)["Volumes"] or ()),
-            *client.api.networks(filters=everything),
-        ]
-        for label in {thing["Labels"][OWNER] for thing in things}:
-            if is_gone(label):
-                sweep(client, f"{OWNER}={label}")
 
 
 @dataclass(kw_only=True)
@@ -81,6 +47,15 @@ class Guard:
     _crowded: frozenset[str] = frozenset()
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _thread: threading.Thread | None = None
+    _closed: threading.Event = field(default_factory=threading.Event)
+
+    def close(self) -> None:
+        """No more is looked."""
+        self._closed.set()
+        with self._lock:
+            thread = self._thread
+        if thread is not None:
+            thread.join()
 
     def watch(self, container: str, volumes: Sequence[str]) -> None:
         with self._lock:
@@ -98,9 +73,7 @@ class Guard:
         return self._overruns.get(container, "")
 
     def _look_on(self) -> None:
-        pause = threading.Event()
-        while True:
-            pause.wait(LOOK_SECONDS)
+        while not self._closed.wait(LOOK_SECONDS):
             with self._lock:
                 watched = dict(self._volumes)
                 if not watched:

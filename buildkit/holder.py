@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
-from buildkit.containers import FAILURES, translated
+from buildkit.calls import FAILURES, streamed, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,23 +25,18 @@ class Holder:
 
     @contextmanager
     def copy(self, path: str) -> Iterator[IO[bytes]]:
-        """A tar archive of a file below the folder. Raises ToolError.
-
-        docker-py cannot close an archive that is not read to its end, and the engine would wait.
-        """
+        """A tar archive of a file below the folder. Raises ToolError."""
         api: Any = self.docker.client.api if self.docker.client else None
-        url = f"{api.base_url}/v{api.api_version}/containers/{self.docker.id}/archive"
-        with translated(f"reading {path}"):
-            answer = api.get(
-                url,
-                params={"path": f"{HELD}/{path}"},
-                headers={"Accept-Encoding": "identity"},  # blobs are compressed already
-                stream=True,
-                timeout=api.timeout,
-            )
-            answer.raise_for_status()
-        with answer:
-            yield answer.raw
+        with ExitStack() as opened:
+            with translated(f"reading {path}"):
+                answer = opened.enter_context(
+                    streamed(
+                        api,
+                        f"containers/{self.docker.id}/archive",
+                        params={"path": f"{HELD}/{path}"},
+                    )
+                )
+            yield cast("IO[bytes]", answer.raw)
 
     def remove(self) -> None:
         with suppress(*FAILURES):

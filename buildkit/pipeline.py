@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from buildkit import console, records
+from buildkit import console, records, stopping
 from buildkit.errors import BuildkitError, bug
 from buildkit.model import Status
 
@@ -40,12 +40,8 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Crew:
-    """How targets are worked on: how many at once, whether the first failure ends the run.
+    """How targets are worked on: how many at once, whether the first failure ends the run."""
 
-    `interrupt` ends whatever the work is waiting for, so that it returns.
-    """
-
-    interrupt: Callable[[], None]
     jobs: int | None = None
     fail_fast: bool = False
 
@@ -82,7 +78,6 @@ def run(
                     _cancel(running)
         except BaseException:
             _cancel(running)
-            _interrupt_until_done(running, crew.interrupt)
             raise
     return tuple(outcomes[target.id] for target in targets if target.id in outcomes)
 
@@ -90,17 +85,6 @@ def run(
 def published(outcomes: Iterable[Outcome]) -> tuple[Published, ...]:
     """What is in the registries now, sent by this run or before."""
     return tuple(each.published for each in outcomes if each.published is not None)
-
-
-def alone(work: Callable[[], Item], interrupt: Callable[[], None]) -> Item:
-    """Do one piece of work so that Ctrl-C ends what it waits for, too."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        future = pool.submit(work)
-        try:
-            return future.result()
-        except BaseException:
-            _interrupt_until_done([future], interrupt)
-            raise
 
 
 def progress(subject: str) -> Callable[[int, int, str], None]:
@@ -126,13 +110,6 @@ def each(
             yield target, find(target)
         except BuildkitError as error:
             yield target, error
-
-
-def _interrupt_until_done(running: Sequence[Future[Any]], interrupt: Callable[[], None]) -> None:
-    interrupt()
-    while wait(running, timeout=1).not_done:
-        interrupt()  # what a worker was just starting
-    interrupt()
 
 
 def _has_failed(future: Future[Outcome]) -> bool:
@@ -210,8 +187,10 @@ def _guarded(work: Callable[[Target, Item], Outcome], target: Target, item: Item
     try:
         return work(target, item)
     except BuildkitError as error:
+        stopping.check()
         return Outcome(target=target, error=error)
     except Exception as error:
+        stopping.check()  # what breaks when its connections are ended is no bug
         if os.environ.get("BUILDKIT_TRACEBACK"):
             raise
         return Outcome(target=target, error=bug(error))

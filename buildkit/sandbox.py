@@ -16,14 +16,15 @@ from urllib.parse import urlparse
 
 from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
-from buildkit import guard, shell
-from buildkit.containers import FAILURES, Container, translated
-from buildkit.errors import ToolError
+from buildkit import guard, stopping
+from buildkit.calls import FAILURES, translated
+from buildkit.containers import Container
 from buildkit.holder import HELD, Holder
+from buildkit.leftovers import OWNER, RUN
 from buildkit.owners import owner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import docker
 
@@ -42,7 +43,7 @@ class Sandbox:
 
     `memory` is how many bytes of it one container may have. `local`: the engine runs on this
     machine's own kernel, so the addresses of its networks are reached from here. `gpus`: it can
-    give GPUs to containers.
+    give GPUs to containers. `used` is set once something of this run may be there.
     """
 
     client: docker.DockerClient
@@ -52,36 +53,31 @@ class Sandbox:
     local: bool
     gpus: bool
     guard: guard.Guard
-    closed: threading.Event = field(default_factory=threading.Event)
+    used: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
     def volume(self) -> Iterator[str]:
-        self.refuse_when_closed()
         with translated("creating a volume"):
-            volume = self.client.volumes.create(labels=self._labels)
+            volume = self.client.volumes.create(labels=self._labels())
         try:
             yield volume.name
         finally:
-            with suppress(*FAILURES):
-                volume.remove(force=True)
+            _remove(lambda: volume.remove(force=True))
 
     @contextmanager
     def network(self, *, isolated: bool = False) -> Iterator[str]:
-        self.refuse_when_closed()
         with translated("creating a network"):
             network = self.client.networks.create(
-                f"buildkit-{uuid.uuid4().hex[:12]}", internal=isolated, labels=self._labels
+                f"buildkit-{uuid.uuid4().hex[:12]}", internal=isolated, labels=self._labels()
             )
         try:
             yield str(network.name)
         finally:
-            with suppress(*FAILURES):
-                network.remove()
+            _remove(network.remove)
 
     @contextmanager
     def container(self, image: str, start: Start) -> Iterator[Container]:
         """A container without terminal and stdin (contract RUN-07), bounded in every way."""
-        self.refuse_when_closed()
         host = urlparse(self.endpoint).hostname or "127.0.0.1"
         with translated(f"creating a container of `{image}`"):
             created = self.client.containers.create(
@@ -101,19 +97,17 @@ class Sandbox:
             )
         finally:
             self.guard.forget(number)
-            with suppress(*FAILURES):
-                created.remove(force=True, v=True)
+            _remove(lambda: created.remove(force=True, v=True))
 
     def holder(self, image: str, folder: str) -> Holder:
         """A container that is never started, and sees a folder of the engine's machine.
 
         Whoever asks for one removes it. Raises ToolError if the engine does not allow that.
         """
-        self.refuse_when_closed()
         mount = Mount(target=HELD, source=folder, type="bind", read_only=True)
         with translated(f"mounting {folder}"):
             created = self.client.containers.create(
-                image, command=["never"], labels=self._labels, mounts=[mount], network_mode="none"
+                image, command=["never"], labels=self._labels(), mounts=[mount], network_mode="none"
             )
         return Holder(docker=created)
 
@@ -122,7 +116,7 @@ class Sandbox:
         options: dict[str, Any] = {
             "command": list(start.command),
             "environment": dict(start.environment),
-            "labels": self._labels,
+            "labels": self._labels(),
             "log_config": LogConfig(
                 type=LogConfig.types.JSON, config={"max-size": "5m", "max-file": "2"}
             ),
@@ -171,23 +165,17 @@ class Sandbox:
         asked = any(pair.startswith("NVIDIA_VISIBLE_DEVICES=") for pair in variables)
         return [DeviceRequest(count=-1, capabilities=[["gpu"]])] if asked else []
 
-    @property
     def _labels(self) -> dict[str, str]:
-        return {guard.RUN: self.run, guard.OWNER: owner()}
+        """Of something that is about to be there."""
+        self.used.set()
+        return {RUN: self.run, OWNER: owner()}
 
-    def interrupt(self) -> None:
-        """End what this run waits for: processes, then containers. No new ones are begun."""
-        shell.end_all()
-        self.closed.set()
-        self.sweep()
 
-    def sweep(self) -> None:
-        guard.sweep(self.client, f"{guard.RUN}={self.run}")
-
-    def refuse_when_closed(self) -> None:
-        """Raise ToolError if the run was ended."""
-        if self.closed.is_set():
-            raise ToolError("the run was ended")
+def _remove(remove: Callable[[], None]) -> None:
+    """Nothing of an interrupted run, all of which is removed at once."""
+    if not stopping.is_asked():
+        with suppress(*FAILURES):
+            remove()
 
 
 def _publish_on(local: str) -> str:

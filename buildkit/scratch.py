@@ -20,9 +20,18 @@ if TYPE_CHECKING:
 def folder() -> Iterator[Path]:
     """A folder that nobody else may look into (mode 0700): it may hold credentials."""
     _sweep_the_dead()
-    prefix = f"buildkit-{machine()}-{os.getpid()}-"
-    with tempfile.TemporaryDirectory(prefix=prefix) as name:
+    with tempfile.TemporaryDirectory(prefix=_prefix()) as name:
         yield Path(name)
+
+
+def remove_all() -> None:
+    """Remove all folders of this process: whoever works in them is not waited for."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_prefix()}*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _prefix() -> str:
+    return f"buildkit-{machine()}-{os.getpid()}-"
 
 
 @cache

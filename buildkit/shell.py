@@ -10,18 +10,20 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from buildkit import stopping
 from buildkit.errors import ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-GRACE = 10.0
-"""Seconds between SIGINT and SIGKILL when a process is ended."""
+GRACE_SECONDS = 30.0
+"""Between SIGINT and SIGKILL when processes are ended, and for what the kernel does after that."""
 
 _running: set[subprocess.Popen[str]] = set()
 _lock = threading.Lock()
@@ -45,6 +47,7 @@ def run(
 
     `env` is added to the environment. Raises ToolError if the command does not exist.
     """
+    stopping.check()
     try:
         process = subprocess.Popen(
             argv,
@@ -70,9 +73,13 @@ def run(
         for line in process.stdout:
             lines.append(line)
             on_line(line.rstrip("\n"))
-        return Done(code=process.wait(), output="".join(lines))
+        code = process.wait()
+        stopping.check()
+        return Done(code=code, output="".join(lines))
     finally:
-        _end(process)
+        _end([process])
+        if process.stdout is not None:
+            process.stdout.close()
         with _lock:
             _running.discard(process)
 
@@ -81,23 +88,18 @@ def end_all() -> None:
     """End every process that other threads are waiting for."""
     with _lock:
         running = tuple(_running)
-    for process in running:
-        if process.poll() is None:
-            _signal(process, signal.SIGINT)
-    for process in running:
-        _end(process)
+    _end(running)
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    if process.poll() is None:
-        _signal(process, signal.SIGINT)
-        try:
-            process.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            _signal(process, signal.SIGKILL)
-            process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
+def _end(processes: Sequence[subprocess.Popen[str]]) -> None:
+    for number in (signal.SIGINT, signal.SIGKILL):
+        running = [each for each in processes if each.poll() is None]
+        for each in running:
+            _signal(each, number)
+        until = time.monotonic() + GRACE_SECONDS
+        for each in running:
+            with suppress(subprocess.TimeoutExpired):
+                each.wait(max(0.0, until - time.monotonic()))
 
 
 def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:

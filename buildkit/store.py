@@ -21,7 +21,8 @@ from typing import IO, TYPE_CHECKING, Protocol, cast
 
 import urllib3.exceptions
 
-from buildkit.containers import FAILURES, translated
+from buildkit import stopping
+from buildkit.calls import FAILURES, translated
 from buildkit.errors import ToolError
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ class _Readers:
     def _slot(self) -> Iterator[None]:
         """Wait for a container that is free, or for the end of the run."""
         while not self._free.acquire(timeout=WAIT_SECONDS):
-            self.sandbox.refuse_when_closed()
+            stopping.check()
         try:
             yield
         finally:
@@ -219,6 +220,7 @@ def _told(digest: str) -> Iterator[None]:
     try:
         yield
     except BROKEN as error:
+        stopping.check()
         raise ToolError(
             f"the engine does not hand out {digest}: {error}",
             hint="`docker info` tells whether the engine is well; then the same command again",

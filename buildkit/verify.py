@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildkit import stopping
 from buildkit.contract import kit
 from buildkit.contract.bench import Subject
 from buildkit.errors import ContractError
@@ -58,6 +59,7 @@ def report(
         features |= {Feature.PROCESSING}
     promising = replace(subject, features=features)
     results = kit.run(promising, engine, depth.profile, depth.only, progress)
+    stopping.check()  # what an image seems to do while it is being removed is no verdict
     return Report(
         image=subject.image,
         digest=digest,

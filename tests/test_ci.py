@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -349,7 +350,7 @@ def test_what_is_released_and_would_be_another_image_now_is_revised(
     engine = Bases(
         {"python:3.11-slim": frozenset({digest("b")}), private: frozenset({digest("f")})}
     )
-    monkeypatch.setattr("buildkit.engine.connect", lambda: engine)
+    monkeypatch.setattr("buildkit.engine.connect", lambda: nullcontext(engine))
     monkeypatch.setenv("DOCKER_CONFIG", str(found.config.folder / "docker"))
     monkeypatch.setattr("buildkit.ecr.login", lambda place: Login(user="AWS", password=place.host))
     assert cli.run(["revise", "--all", "--changed"]) == Exit.DONE

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import cli
+from buildkit import cli, stopping
 from buildkit.errors import Exit
 from tests.projects import MINIMAL
 
@@ -140,7 +140,7 @@ def test_a_bug_is_called_one(
 
 def test_an_interrupt_has_its_code(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(_config: object) -> None:
-        raise KeyboardInterrupt
+        raise stopping.Interrupted
 
     monkeypatch.setattr("buildkit.matrix.expand", interrupted)
     assert cli.run(["list"]) == Exit.INTERRUPTED

@@ -20,7 +20,7 @@ from buildkit.registry.manifests import digest_of, refusals
 from tests import fakes, projects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
     from buildkit.registry.client import Blob
@@ -57,7 +57,7 @@ class FakeEngine:
     archives: dict[str, bytes]
     asked: list[str] = field(default_factory=list)
 
-    def export(self, image_id: str) -> Iterator[bytes]:
+    def export(self, image_id: str) -> Generator[bytes]:
         self.asked.append(image_id)
         content = self.archives[image_id]
         for start in range(0, len(content), 1000):

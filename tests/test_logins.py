@@ -97,7 +97,7 @@ def test_an_engine_is_not_blamed_for_docker_s_configuration(
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
     write(own, auths={HOST: {"auth": "%%%"}})
     with pytest.raises(ToolError, match="docker's own configuration cannot be read"):
-        engine.connect()
+        engine.connect().__enter__()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import pipeline, records, verify
+from buildkit import pipeline, records, stopping, verify
 from buildkit.errors import ContractError, Exit, TemplateError, ToolError, worst
 from buildkit.pipeline import Crew, Outcome
 from tests import fakes, projects
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from buildkit.model import Report
 
 TARGETS = projects.targets(projects.MINIMAL.replace('"1.0"', '"1", "2", "3"'))
-CREW = Crew(interrupt=lambda: None, jobs=1)
+CREW = Crew(jobs=1)
 
 
 def done(target: object, _item: object) -> Outcome:
@@ -46,7 +46,7 @@ def test_a_target_that_fails_does_not_stop_the_others() -> None:
 def test_fail_fast_begins_nothing_after_the_first_failure() -> None:
     one, two, three = TARGETS
     items = [(one, ToolError("no")), (two, "built"), (three, "built")]
-    crew = Crew(interrupt=lambda: None, jobs=1, fail_fast=True)
+    crew = Crew(jobs=1, fail_fast=True)
     assert [outcome.target for outcome in pipeline.run(TARGETS, items, done, crew)] == [one]
 
 
@@ -54,51 +54,25 @@ def test_fail_fast_ends_also_when_others_wait_for_their_turn() -> None:
     def work(target: object, _item: object) -> Outcome:
         return Outcome(target=target, error=ContractError("bad"))  # type: ignore[arg-type]
 
-    crew = Crew(interrupt=lambda: None, jobs=1, fail_fast=True)
+    crew = Crew(jobs=1, fail_fast=True)
     outcomes = pipeline.run(
         TARGETS * 20, [(target, "built") for target in TARGETS * 20], work, crew
     )
     assert outcomes[0].target is TARGETS[0]
 
 
-def test_an_interrupt_ends_also_what_a_worker_was_just_starting() -> None:
-    """The first interrupt finds nothing to end yet."""
-    begun = threading.Event()
-    interrupts: list[int] = []
+def test_an_interrupted_run_has_no_outcomes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What breaks because its connections were ended is no failure of the target."""
+    asked = threading.Event()
+    monkeypatch.setattr(stopping, "_asked", asked)
 
     def work(target: object, item: object) -> Outcome:
-        begun.set()
-        while len(interrupts) < 2:
-            threading.Event().wait(0.01)
-        return done(target, item)
+        asked.set()
+        raise ToolError("the connection is gone")
 
-    def items() -> object:
-        yield TARGETS[0], "built"
-        begun.wait(10)
-        raise KeyboardInterrupt
-
-    crew = Crew(interrupt=lambda: interrupts.append(1), jobs=1)
-    with pytest.raises(KeyboardInterrupt):
-        pipeline.run(TARGETS, items(), work, crew)  # type: ignore[arg-type]
-
-
-def test_an_interrupt_ends_what_the_workers_wait_for() -> None:
-    """Ctrl-C comes to the main thread; the workers are inside a container or a push."""
-    waiting, ended = threading.Event(), threading.Event()
-
-    def work(target: object, item: object) -> Outcome:
-        waiting.set()
-        assert ended.wait(10)
-        return done(target, item)
-
-    def items() -> object:
-        yield TARGETS[0], "built"
-        waiting.wait(10)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        pipeline.run(TARGETS, items(), work, Crew(interrupt=ended.set, jobs=1))  # type: ignore[arg-type]
-    assert ended.is_set()
+    items = [(target, "built") for target in TARGETS]
+    with pytest.raises(stopping.Interrupted):
+        pipeline.run(TARGETS, items, work, CREW)
 
 
 def test_a_bug_fails_its_own_target_and_is_called_one(monkeypatch: pytest.MonkeyPatch) -> None:

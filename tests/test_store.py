@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
+from buildkit import stopping
 from buildkit.errors import ToolError
 from buildkit.export import Spool
 from buildkit.packing import Packing
@@ -76,11 +77,6 @@ class FakeSandbox:
     asked: list[str] = field(default_factory=list)
     made: list[FakeHolder] = field(default_factory=list)
     at_work: list[int] = field(default_factory=list)
-    closed: bool = False
-
-    def refuse_when_closed(self) -> None:
-        if self.closed:
-            raise ToolError("the run was ended")
 
     @property
     def client(self) -> Any:
@@ -223,13 +219,15 @@ def test_a_container_that_somebody_has_removed_is_made_again() -> None:
     assert len(sandbox.made) == 2
 
 
-def test_the_end_of_the_run_ends_the_wait_for_a_container() -> None:
+def test_the_end_of_the_run_ends_the_wait_for_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
     sandbox = FakeSandbox()
     there = store(sandbox)
     assert there.read("image", MANIFEST_DIGEST)
     with ExitStack() as held:
         for _ in range(READERS):
             held.enter_context(there.open("image", digest_of(PACKED)))
-        sandbox.closed = True
-        with pytest.raises(ToolError, match="the run was ended"), there.open("image", "sha256:x"):
+        asked = threading.Event()
+        asked.set()
+        monkeypatch.setattr(stopping, "_asked", asked)
+        with pytest.raises(stopping.Interrupted), there.open("image", "sha256:x"):
             pass

@@ -108,8 +108,7 @@ def command(
         if only_plan:
             click.echo(json.dumps(the_plan.document, indent=2))
             return 0
-        docker = engine.connect()
-        stack.callback(docker.sweep)
+        docker = stack.enter_context(engine.connect())
         sends = push or stage
         there = stack.enter_context(_delivery(project, registries, docker)) if sends else None
         found, refused = _logins(targets, rules)
@@ -140,25 +139,18 @@ def command(
             publish = partial(there.publisher.publish, verified)
             return pipeline.publish(outcome, publish, project.records)
 
-        def interrupt() -> None:
-            if there is not None:
-                there.interrupt()  # first: an engine waits for whoever reads a blob of it
-            docker.interrupt()
-
         out = {target.id for target, _ in refused}
         rest = [target for target in targets if target.id not in out]
         outcomes = pipeline.run(
             targets,
             chain(refused, bake.build(rest, the_plan, options_of_bake)),
             work,
-            pipeline.Crew(interrupt=interrupt, jobs=jobs, fail_fast=fail_fast),
+            pipeline.Crew(jobs=jobs, fail_fast=fail_fast),
         )
         if there is None or stage:
             return report.end(targets, outcomes, as_json=as_json)
         published = pipeline.published(outcomes)
-        moves = pipeline.alone(
-            partial(there.move_aliases, targets, published, released.known(project)), interrupt
-        )
+        moves = there.move_aliases(targets, published, released.known(project))
         tell = partial(report.end, targets, outcomes, as_json=as_json, moves=moves)
         return released.end(project, outcomes, there, moves.done, tell)
 

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from buildkit import delivery
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from buildkit.config import Config
     from buildkit.registry.client import Registry
 
 
+@dataclass(frozen=True, kw_only=True)
 class Connections:
-    """Registries as images.toml has them, each asked for a login when it is needed, once."""
+    """Registries as images.toml has them: those that it names, and how to reach one, once."""
 
-    def __init__(self, settings: Config) -> None:
-        self.own = delivery.written(settings)
-        self._open: list[Registry] = []
-        self.to = cache(lambda host: self._connected(settings, host))
+    own: Sequence[str]
+    to: Callable[[str], Registry]
 
-    def _connected(self, settings: Config, host: str) -> Registry:
-        (there,) = delivery.reach(settings, (host,))
-        self._open.append(there.registry)
-        return there.registry
 
-    def interrupt(self) -> None:
-        for each in self._open:
-            each.interrupt()
+@contextmanager
+def connections(settings: Config) -> Iterator[Connections]:
+    """Each registry is asked for a login when it is needed. All are closed in the end."""
+    with ExitStack() as opened:
+
+        def reach(host: str) -> Registry:
+            (there,) = opened.enter_context(delivery.reach(settings, (host,)))
+            return there.registry
+
+        yield Connections(own=delivery.written(settings), to=cache(reach))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import config, options, pipeline, tables
-from buildkit.commands.connections import Connections
+from buildkit import config, options, tables
+from buildkit.commands.connections import connections
 from buildkit.releases import compare, find, history, ledger
 from buildkit.releases.find import Named
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from buildkit.commands.connections import Connections
     from buildkit.releases.compare import Comparison
     from buildkit.releases.differences import Difference, Stored
     from buildkit.releases.find import Found
@@ -62,12 +63,9 @@ def command(*, a: str, b: str, file: Path, as_json: bool, registries: tuple[str,
     """
     settings = config.read(file)
     releases = ledger.beside(file).read()
-    connections = Connections(settings)
-    sides = [_side(text, releases, connections, registries) for text in (a, b)]
-    first, second = sides
-    found = pipeline.alone(
-        lambda: compare.compare(first.subject, second.subject), connections.interrupt
-    )
+    with connections(settings) as reached:
+        first, second = (_side(text, releases, reached, registries) for text in (a, b))
+        found = compare.compare(first.subject, second.subject)
     if as_json:
         click.echo(json.dumps(_document(first, second, found), indent=2))
     else:
@@ -75,19 +73,19 @@ def command(*, a: str, b: str, file: Path, as_json: bool, registries: tuple[str,
 
 
 def _side(
-    text: str, releases: Sequence[Release], connections: Connections, given: Sequence[str]
+    text: str, releases: Sequence[Release], reached: Connections, given: Sequence[str]
 ) -> Side:
     on_record = find.image(releases, text)
     if on_record is not None:
         name = Named(host=None, repository=on_record.repository, reference=on_record.digest)
     else:
         name = find.named(text)
-    hosts = (name.host,) if name.host else given or _hosts(releases, name, connections.own)
-    found = find.in_registries(name, map(connections.to, hosts), releases)
+    hosts = (name.host,) if name.host else given or _hosts(releases, name, reached.own)
+    found = find.in_registries(name, map(reached.to, hosts), releases)
     return Side(
         found=found,
         subject=compare.Subject(
-            registry=connections.to(found.host),
+            registry=reached.to(found.host),
             repository=found.repository,
             digest=found.digest,
         ),

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import config, console, options, pipeline
+from buildkit import config, console, options
 from buildkit.ci import notes
-from buildkit.commands.connections import Connections
+from buildkit.commands.connections import connections
 from buildkit.errors import BuildkitError, NothingSelectedError
 from buildkit.releases import compare, history, ledger
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildkit.ci.notes import Change
+    from buildkit.commands.connections import Connections
     from buildkit.releases.differences import Difference
     from buildkit.releases.record import Image, Release
 
@@ -47,11 +48,8 @@ def command(*, record: str | None, file: Path, as_json: bool, packages: bool) ->
             "the ledger has no record", hint="`buildkit build --all --push` publishes, and records"
         )
     release = history.by_id(releases, record) if record else releases[-1]
-    connections = Connections(config.read(file))
-    changes = pipeline.alone(
-        lambda: _changes(releases, release, connections if packages else None),
-        connections.interrupt,
-    )
+    with connections(config.read(file)) as reached:
+        changes = _changes(releases, release, reached if packages else None)
     if as_json:
         found = {name: asdict(change) for name, change in changes.items()}
         document = {"record": json.loads(ledger.text(release)), "changes": found}
@@ -61,23 +59,23 @@ def command(*, record: str | None, file: Path, as_json: bool, packages: bool) ->
 
 
 def _changes(
-    releases: Sequence[Release], release: Release, connections: Connections | None
+    releases: Sequence[Release], release: Release, reached: Connections | None
 ) -> dict[str, Change]:
     found = {}
     for image in release.images:
         if (before := notes.before(releases, release, image)) is not None:
-            packages = None if connections is None else _packages(before, image, connections)
+            packages = None if reached is None else _packages(before, image, reached)
             found[image.target] = notes.Change(before=before, packages=packages)
     return found
 
 
-def _packages(before: Image, image: Image, connections: Connections) -> Sequence[Difference] | None:
+def _packages(before: Image, image: Image, reached: Connections) -> Sequence[Difference] | None:
     """None where an image cannot be read any more: notes are written without that."""
     try:
         shared = next((each for each in image.hosts if each in before.hosts), None)
         older, newer = (
             compare.Subject(
-                registry=connections.to(shared or each.hosts[0]),
+                registry=reached.to(shared or each.hosts[0]),
                 repository=each.repository,
                 digest=each.digest,
             )

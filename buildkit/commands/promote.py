@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import console, delivery, names, options, pipeline
+from buildkit import console, delivery, names, options
 from buildkit.commands import alias as aliases
 from buildkit.errors import (
     BuildkitError,
@@ -24,7 +24,8 @@ from buildkit.releases.commit import commit
 from buildkit.releases.record import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from buildkit.delivery import Reached
@@ -107,8 +108,8 @@ class Promotion:
                 hint=f"`buildkit promote {images[0].digest[:19]} --to "
                 f"{alias.repository}:{images[0].tag}` copies it there first",
             )
-        reached = self._reach(here)
-        return pipeline.alone(lambda: self._move(here[0], alias, reached), _interrupt(reached))
+        with self._reach(here) as reached:
+            return self._move(here[0], alias, reached)
 
     def copy(self, images: Sequence[Image], to: str) -> Release:
         """Have an image in another repository of its registries, where it is not there yet."""
@@ -119,10 +120,10 @@ class Promotion:
                 hint=f"name an alias, `--to {to}:ALIAS`, or another repository",
             )
         known = {uri for each in images if each.repository == to for uri in each.locations}
-        reached = self._reach(sources)
-        return pipeline.alone(lambda: self._copy(sources, to, reached, known), _interrupt(reached))
+        with self._reach(sources) as reached:
+            return self._copy(sources, to, reached, known)
 
-    def _reach(self, images: Sequence[Image]) -> tuple[Reached, ...]:
+    def _reach(self, images: Sequence[Image]) -> AbstractContextManager[tuple[Reached, ...]]:
         hosts = aliases.hosts(self.given, (host for each in images for host in each.hosts))
         return delivery.reach(self.project.config, hosts, self.project.targets)
 
@@ -187,14 +188,6 @@ def _copied(image: Image, manifest: Manifest, to: str, there: Reached) -> tuple[
     else:
         console.say(f"{uri} is there already")
     return uri, copied
-
-
-def _interrupt(reached: Sequence[Reached]) -> Callable[[], None]:
-    def interrupt() -> None:
-        for each in reached:
-            each.registry.interrupt()
-
-    return interrupt
 
 
 def _nowhere(image: Image, reached: Sequence[Reached]) -> ToolError:

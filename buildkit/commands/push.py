@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -80,19 +81,17 @@ def command(
     hosts = delivery.wanted(project.config, registries)
     ready = list(pipeline.each(targets, partial(_ready, project, hosts)))
     needed = any(isinstance(each, Ready) and each.staged is None for _, each in ready)
-    docker = engine.connect() if needed else None
-    with delivery.to(project.config, registries, project.targets, docker) as there:
-
-        def interrupt() -> None:
-            there.interrupt()  # first: an engine waits for whoever reads a blob of it
-            if docker is not None:
-                docker.interrupt()
+    with ExitStack() as stack:
+        docker = stack.enter_context(engine.connect()) if needed else None
+        there = stack.enter_context(
+            delivery.to(project.config, registries, project.targets, docker)
+        )
 
         def run(
             items: Sequence[tuple[Target, Ready | BuildkitError]],
             work: Callable[[Target, Ready], Outcome],
         ) -> tuple[Outcome, ...]:
-            crew = pipeline.Crew(interrupt=interrupt, jobs=jobs or AT_ONCE)
+            crew = pipeline.Crew(jobs=jobs or AT_ONCE)
             return pipeline.run(targets, items, work, crew)
 
         if complete:
@@ -103,9 +102,7 @@ def command(
             ready = list(pipeline.each(targets, partial(_ready, project, hosts)))
         outcomes = run(ready, partial(_publish, project, there))
         published = pipeline.published(outcomes)
-        moves = pipeline.alone(
-            partial(there.move_aliases, targets, published, released.known(project)), interrupt
-        )
+        moves = there.move_aliases(targets, published, released.known(project))
         tell = partial(report.end, targets, outcomes, as_json=as_json, moves=moves)
         return released.end(project, outcomes, there, moves.done, tell)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkit import pipeline
 from buildkit.registry import referrers
 from buildkit.registry.manifests import DOCKER_MANIFEST
 from buildkit.releases import attach, history, ledger, make, trails
@@ -50,7 +49,7 @@ def end(
     """
     try:
         note(project, outcomes, there, moves)
-    except BaseException:
+    except Exception:
         tell()
         raise
     return tell()
@@ -73,7 +72,7 @@ def note(
         and (each.published.pushed or not history.knows(records, each.published))
     ]
     if published or moves:
-        pipeline.alone(lambda: _note(book, published, moves, there), interrupt=there.interrupt)
+        _note(book, published, moves, there)
 
 
 def _note(

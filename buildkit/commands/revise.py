@@ -58,7 +58,8 @@ def command(
     if changed:
         rules = (*bases.parse(substitute), *project.config.substitutes)
         stale = changes.stale(project, targets, releases)
-        moved = _moved(targets, releases, rules, engine.connect())
+        with engine.connect() as docker:
+            moved = _moved(targets, releases, rules, docker)
         targets = tuple(each for each in targets if each in stale or each in moved)
     raised = revisions.raised(targets, releases)
     new = _write(file, raised) if raised else ()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import console, delivery, options, pipeline
+from buildkit import console, delivery, options
 from buildkit.commands import alias as aliases
 from buildkit.errors import NothingSelectedError, ToolError, UsageError
 from buildkit.project import read as read_project
@@ -60,17 +60,10 @@ def command(
             hint="`buildkit releases` shows what was moved; `buildkit promote` moves an alias",
         )
     wanted = None if to is None else _wanted(to, meant, releases)
-    reached = delivery.reach(project.config, hosts)
-
-    def interrupt() -> None:
-        for each in reached:
-            each.registry.interrupt()
-
-    def work() -> Release:
+    with delivery.reach(project.config, hosts) as reached:
         aims = _aims([each.registry for each in reached], meant, releases, wanted)
-        return aliases.record(book, releases, Action.ROLLBACK, aims)
-
-    aliases.show(pipeline.alone(work, interrupt), as_json=as_json)
+        release = aliases.record(book, releases, Action.ROLLBACK, aims)
+    aliases.show(release, as_json=as_json)
 
 
 def _wanted(text: str, alias: Alias, releases: Sequence[Release]) -> Stop:

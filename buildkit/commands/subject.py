@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkit import console, pipeline
+from buildkit import console, stopping
 from buildkit.contract import probe
 from buildkit.contract.bench import Subject
 from buildkit.errors import NothingSelectedError, UsageError
@@ -79,7 +79,8 @@ def _said(purposes: Sequence[str]) -> Purpose | None:
 def _found(docker: Engine, image: str, features: Iterable[Feature]) -> Purpose:
     """What the image is for, by what it can start."""
     known = {*features, *promised(docker.view(image).labels)}
-    found = pipeline.alone(lambda: probe.purpose(image, docker, known), docker.interrupt)
+    found = probe.purpose(image, docker, known)
+    stopping.check()  # what an image seems to start while it is being removed says nothing
     if found is None:
         console.step(image, "knows neither `train` nor `serve`, and is tested for both")
         console.say("hint: `--purpose` says what it is for", fg="cyan")

@@ -121,8 +121,8 @@ def command(
                 "images.toml",
                 hint="leave them out, or name an image",
             )
-        docker = engine.connect()
-        outcomes = _test_targets(project, targets, docker, depth, jobs)
+        with engine.connect() as docker:
+            outcomes = _test_targets(project, targets, docker, depth, jobs)
         code = report.end(targets, outcomes, as_json=as_json, clauses=True, verbose=verbose)
         pages.write([each.report for each in outcomes if each.report], junit_file, html_file)
         return code
@@ -132,22 +132,17 @@ def command(
             hint="`buildkit test IMAGE`, or `buildkit test --all` for targets",
         )
     image = _image(subject[0])
-    docker = engine.connect()
-    lender = project.select((samples,))[0] if project and samples else None
-    wanted = subject_of.of(
-        docker,
-        image,
-        itself=subject_of.itself(project, image),
-        lender=lender,
-        purposes=purpose,
-        features=[Feature(each) for each in feature],
-    )
-    found = pipeline.alone(
-        lambda: verify.report(
-            wanted, docker.view(image).id, docker, depth, pipeline.progress(image)
-        ),
-        docker.interrupt,
-    )
+    with engine.connect() as docker:
+        wanted = subject_of.of(
+            docker,
+            image,
+            itself=subject_of.itself(project, image),
+            lender=project.select((samples,))[0] if project and samples else None,
+            purposes=purpose,
+            features=[Feature(each) for each in feature],
+        )
+        tell = pipeline.progress(image)
+        found = verify.report(wanted, docker.view(image).id, docker, depth, tell)
     if as_json:
         click.echo(json.dumps(report.verdict(found), indent=2))
     else:
@@ -183,8 +178,8 @@ def _test_targets(
     def work(_target: Target, built: Built) -> pipeline.Outcome:
         return pipeline.test(built, docker, project.records, depth, retest=True)[0]
 
-    crew = pipeline.Crew(interrupt=docker.interrupt, jobs=jobs)
-    return pipeline.run(targets, pipeline.each(targets, project.built), work, crew)
+    items = pipeline.each(targets, project.built)
+    return pipeline.run(targets, items, work, pipeline.Crew(jobs=jobs))
 
 
 def _image(text: str) -> str:

@@ -161,8 +161,8 @@ class Registry:
 
         self.wire.again(whole)
 
-    def interrupt(self) -> None:
-        self.wire.interrupt()
+    def close(self) -> None:
+        self.wire.close()
 
     def ask(self, method: str, path: str, **options: Any) -> requests.Response | None:
         """Send a request, again if need be; `options` are those of the wire's `send`."""

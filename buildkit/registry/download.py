@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Protocol, TypeVar, cast
 
 import urllib3.exceptions
 
+from buildkit import stopping
 from buildkit.errors import ToolError
 from buildkit.registry.client import ABSENT, pull
 from buildkit.registry.wire import PassingError
@@ -70,6 +71,7 @@ def _translated(registry: Registry, digest: str) -> Iterator[None]:
     try:
         yield
     except BROKEN as error:
+        stopping.check()
         raise PassingError(
             f"the registry {registry.host} stopped sending {digest}: {error}"
         ) from error

@@ -1,9 +1,8 @@
-"""HTTP to one registry: logins, certificates, what heals by trying again, and Ctrl-C."""
+"""HTTP to one registry: logins, certificates, and what heals by trying again."""
 
 from __future__ import annotations
 
 import re
-import socket
 import threading
 import time
 from contextlib import ExitStack, suppress
@@ -12,15 +11,14 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urljoin, urlsplit
-from weakref import WeakSet
 
 import requests
 import tenacity
+from requests.adapters import HTTPAdapter
 
-from buildkit import names
+from buildkit import names, stopping
 from buildkit.errors import ToolError, UnavailableError
 from buildkit.registry import signing, words
-from buildkit.registry.sockets import CONNECTIONS, Adapter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +26,8 @@ if TYPE_CHECKING:
     from buildkit.login import Login
 
 Found = TypeVar("Found")
+CONNECTIONS = 8
+"""At once to one registry: ECR throttles by account and region, and more do not send faster."""
 SECONDS = (10, 120)
 """For a connection; for the next bytes of an answer: of large layers it comes late."""
 ATTEMPTS = 7
@@ -52,10 +52,6 @@ class PassingError(Exception):
         self.after = after
 
 
-class StoppedError(ToolError):
-    """The run was interrupted."""
-
-
 @dataclass(kw_only=True)
 class Wire:
     """Requests to one registry, at most CONNECTIONS at once. May be used by several threads.
@@ -65,29 +61,23 @@ class Wire:
 
     host: str
     login: Callable[[], Login | None]
-    _stop: threading.Event = field(default_factory=threading.Event)
     _free: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(CONNECTIONS))
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _sockets: WeakSet[socket.socket] = field(default_factory=WeakSet)
     _logins: list[Login | None] = field(default_factory=list)
     _tokens: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._session = signing.Session()
-        self._session.mount("https://", Adapter(self._sockets))
-        self._session.mount("http://", Adapter(self._sockets))
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
 
     @property
     def root(self) -> str:
         scheme = "http" if names.is_loopback(self.host) else "https"
         return f"{scheme}://{self.host}/v2/"
 
-    def interrupt(self) -> None:
-        """End every request at once, from another thread."""
-        self._stop.set()
-        for each in list(self._sockets):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+    def close(self) -> None:
+        self._session.close()
 
     def again(self, work: Callable[[], Found], attempts: int = ATTEMPTS) -> Found:
         """Do `work` until it is not disturbed by something passing.
@@ -96,16 +86,14 @@ class Wire:
         """
         patient = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(PassingError),
-            stop=tenacity.stop_after_attempt(attempts) | tenacity.stop_when_event_set(self._stop),
+            stop=tenacity.stop_after_attempt(attempts),
             wait=_pause,
-            sleep=tenacity.sleep_using_event(self._stop),
+            sleep=stopping.pause,
             reraise=True,
         )
         try:
             return patient(work)
         except PassingError as error:
-            if self._stop.is_set():
-                raise StoppedError(f"{self.host}: interrupted") from error
             raise UnavailableError(error.message, hint=error.hint) from error
 
     def send(
@@ -151,8 +139,7 @@ class Wire:
         own = urlsplit(url)[:2] == urlsplit(self.root)[:2]
         login = self._authorization(scope, refused) if own else ""
         with self._free, ExitStack() as opened:
-            if self._stop.is_set():
-                raise StoppedError(f"{self.host}: interrupted")
+            stopping.check()
             data = opened.enter_context(body()) if callable(body) else body
             try:
                 answer = self._session.request(
@@ -171,6 +158,7 @@ class Wire:
                     hint="name your network's certificates in REQUESTS_CA_BUNDLE",
                 ) from error
             except requests.RequestException as error:
+                stopping.check()
                 raise PassingError(
                     f"the registry {self.host} does not answer: {words.reason(error)}",
                     hint="check the registry's name and the network, then the same command "

@@ -17,7 +17,8 @@ def verify(file: Path, host: str, repository: str, tag: str, digest: str | None 
     images.toml, where there is one, says which profile is the registry's. Raises ToolError if it
     is not the one that is wanted, NothingSelectedError if there is no such image.
     """
-    manifest = delivery.registry(_options(file), host).manifest(repository, tag)
+    with delivery.registry(_options(file), host) as registry:
+        manifest = registry.manifest(repository, tag)
     if manifest is None:
         raise NothingSelectedError(
             f"{host}/{repository}:{tag} is not there: the registry has no such image",

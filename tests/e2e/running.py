@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import subprocess
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
+
+HANG_SECONDS = 300
+"""Nothing that a test waits for takes so long, on the slowest machine: it hangs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,21 +44,51 @@ class Running:
             )  # fmt: skip
             self._files = stack.pop_all()
 
-    def says(self, text: str, seconds: float = 60) -> None:
+    def says(self, text: str) -> None:
         """Wait until it has said this."""
-        deadline = time.monotonic() + seconds
-        while text not in (stderr := self._read(1)):
-            assert self.process.poll() is None, stderr
-            assert time.monotonic() < deadline, stderr
+        self.until(lambda: text in self._read(1))
+
+    def until(self, true: Callable[[], bool]) -> None:
+        """Wait until something is true, at the latest when it ends."""
+        deadline = time.monotonic() + HANG_SECONDS
+        while True:
+            last = self.has_ended()
+            if true():
+                return
+            assert not last, self._read(1)
+            assert time.monotonic() < deadline, self._read(1)
             time.sleep(0.02)
 
-    def end(self, seconds: float) -> Result:
-        code = self.process.wait(seconds)
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def wait_for_its_handlers(self) -> None:
+        """Wait until signals find the tool, and not a Python that is still loading it."""
+        self.until(lambda: self.has_ended() or self._catches(signal.SIGHUP))
+
+    def _catches(self, number: signal.Signals) -> bool:
+        with suppress(OSError):  # it has just ended
+            status = Path(f"/proc/{self.process.pid}/status").read_text()
+            caught = re.search(r"^SigCgt:\s*(\w+)", status, re.MULTILINE)
+            return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1)
+        return False
+
+    def end(self, seconds: float = HANG_SECONDS) -> Result:
+        """Wait until it has ended by itself. One that hangs is ended, and the test with it."""
         with self._files:
+            try:
+                code = self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self._kill()
+                raise AssertionError(f"it has not ended:\n{self._read(1)}") from None
             return Result(code=code, stdout=self._read(0), stderr=self._read(1))
 
     def kill(self) -> None:
         """Nothing, if it has ended."""
+        with self._files:
+            self._kill()
+
+    def _kill(self) -> None:
         self.process.kill()
         self.process.wait()
 

@@ -113,7 +113,7 @@ def test_an_engine_that_stops_while_building(
     try:
         running.says("RUN echo begun")
         engine.kill()
-        done = running.end(60)
+        done = running.end()
     finally:
         running.kill()
         engine.up()
@@ -134,7 +134,7 @@ def test_an_engine_that_stops_while_testing(
         running.says("  testing")
         wait_until(lambda: there.things() != set())
         engine.kill()
-        done = running.end(60)
+        done = running.end()
     finally:
         running.kill()
         engine.up()

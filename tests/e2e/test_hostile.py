@@ -208,7 +208,7 @@ def test_ctrl_c_ends_the_test_of_a_hostile_image(
         wait_until(lambda: images[name] in local.docker("ps", "--format", "{{.Image}}"))
         running.process.send_signal(signal.SIGINT)
         # What forks without end leaves little of two processors for the engine to kill it with.
-        assert running.end(120).code == 130
+        assert running.end().code == 130
     finally:
         running.kill()
 
@@ -220,7 +220,7 @@ def test_what_a_killed_run_left_is_swept_by_the_next(
     wait_until(lambda: images["never-listens"] in local.docker("ps", "--format", "{{.Image}}"))
     owner = f"label=buildkit.owner={owners.machine()}/{running.process.pid}"
     running.process.kill()
-    running.end(10)
+    running.end()
     assert local.docker("ps", "--quiet", "--filter", owner)
     assert local.docker("volume", "ls", "--quiet", "--filter", owner)
     done = local.buildkit("test", images["never-listens"], "--clause=IMG-01", folder=tmp_path)

@@ -1,39 +1,43 @@
-"""Ctrl-C and SIGTERM at every stage: a quick end, nothing left, and the next run heals."""
+"""Ctrl-C, SIGTERM and SIGHUP at every stage: an end in steps, nothing left, and the next run heals."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
+import subprocess
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
 
-from tests.e2e.parts import relay, wait_until
+from tests.e2e.parts import relay
 from tests.e2e.real import BUILDKIT, IMAGES
+from tests.e2e.running import HANG_SECONDS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from tests.e2e.parts import Engine
     from tests.e2e.real import Local, Project
     from tests.e2e.running import Result, Running
 
+    Trouble = Callable[[Engine], AbstractContextManager[None]]
+
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
-SECONDS = 15
-SLEEP = "__import__('time').sleep(60)"
+SLEEP = "__import__('time').sleep(600)"
 MEGABYTES = 24
 
 
 def interrupted(running: Running, number: signal.Signals, folder: Path) -> Result:
     """Send the signal, to the tool alone; check how it ends."""
     running.process.send_signal(number)
-    try:
-        done = running.end(SECONDS)
-    finally:
-        running.kill()
-    assert done.code == 130
+    done = running.end()
+    assert done.code == 130, done.stderr
     assert done.stdout == ""
     assert done.stderr.splitlines()[-1] == "interrupted"
     assert "Traceback" not in done.stderr
@@ -48,10 +52,14 @@ def records(project: Project) -> set[str]:
     return {path.stem for path in (project.folder / "dist" / project.id).glob("*.json")}
 
 
+def slow_build(project: Project) -> None:
+    project.write(IMAGES.replace('"basic"', '"slow"'))
+    project.template("slow", f"RUN echo begun; sleep 600 # {project.name}: never from the cache")
+
+
 @SIGNALS
 def test_while_building(local: Local, project: Project, number: signal.Signals) -> None:
-    project.write(IMAGES.replace('"basic"', '"slow"'))
-    project.template("slow", f"RUN echo begun; sleep 60 # {project.name}: never from the cache")
+    slow_build(project)
     running = local.start("build", "--all", folder=project.folder)
     running.says("RUN echo begun")
     interrupted(running, number, project.folder)
@@ -68,9 +76,8 @@ def test_while_testing(
     """Also when the program does not care for SIGTERM."""
     good = (project.folder / "program" / program).read_text()
     project.change(program, "signal.signal(signal.SIGTERM,", f"{SLEEP}\n(")
-    running = local.start("build", "--all", "--push", folder=project.folder)
-    running.says("  testing")
-    wait_until(lambda: f'"{program}"' in commands(local, project))
+    running = local.start("build", "--all", "--push", "--json", folder=project.folder)
+    running.until(lambda: f'"{program}"' in commands(local, project))
     interrupted(running, number, project.folder)
     assert records(project) == {"rendered", "built"}
     assert local.manifest(project.name, "1.0-cpu-py311") is None
@@ -100,8 +107,7 @@ def test_while_pushing(
     with relay(there.registry, rate=1024 * 1024) as slow:
         host = ("--registry", slow.address)
         running = there.start("push", "--all", *host, folder=project.folder)
-        running.says("pushing ")
-        wait_until(lambda: slow.passed > 512 * 1024)
+        running.until(lambda: slow.passed > 512 * 1024)
         interrupted(running, number, project.folder)
         assert "published" not in records(project)
         assert local.manifest(project.name, "1.0-cpu-py311") is None
@@ -111,28 +117,95 @@ def test_while_pushing(
     assert local.manifest(project.name, "1.0-cpu-py311") is not None
 
 
-def test_a_second_ctrl_c_does_not_break_the_cleaning(local: Local, project: Project) -> None:
+def test_more_signals_do_not_break_the_cleaning(local: Local, project: Project) -> None:
     project.change("train", "def main():", f"def main():\n    {SLEEP}")
     running = local.start("build", "--all", folder=project.folder)
-    running.says("  testing")
-    wait_until(lambda: '"train"' in commands(local, project))
-    for _ in range(3):
+    running.until(lambda: '"train"' in commands(local, project))
+    while not running.has_ended():
         running.process.send_signal(signal.SIGINT)
-        time.sleep(0.2)
-    done = running.end(SECONDS)
+        time.sleep(0.05)
+    done = running.end()
     assert done.code == 130
+    assert done.stderr.splitlines()[-1] == "interrupted"
     assert "Traceback" not in done.stderr
 
 
 def test_typed_at_a_terminal(local: Local, project: Project) -> None:
     """There the signal goes to all processes of the foreground, not to the tool alone."""
-    project.write(IMAGES.replace('"basic"', '"slow"'))
-    project.template("slow", f"RUN echo begun; sleep 60 # {project.name}: never from the cache")
+    slow_build(project)
     terminal = pexpect.spawn(str(BUILDKIT), ["build", "--all"], cwd=str(project.folder),
-                             env=local.env, encoding="utf-8", timeout=30)  # fmt: skip
+                             env=local.env, encoding="utf-8", timeout=HANG_SECONDS)  # fmt: skip
     terminal.expect("RUN echo begun")
     terminal.sendintr()
     terminal.expect("interrupted")
     terminal.expect(pexpect.EOF)
     terminal.close()
     assert terminal.exitstatus == 130
+
+
+def test_a_terminal_that_is_closed(local: Local, project: Project) -> None:
+    """SIGHUP comes then, and nobody reads what is said."""
+    project.change("train", "def main():", f"def main():\n    {SLEEP}")
+    terminal = pexpect.spawn(str(BUILDKIT), ["build", "--all"], cwd=str(project.folder),
+                             env=local.env, encoding="utf-8", timeout=HANG_SECONDS)  # fmt: skip
+    terminal.expect("  testing")
+    until = time.monotonic() + HANG_SECONDS
+    while '"train"' not in commands(local, project):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    os.close(terminal.child_fd)
+    terminal.wait()
+    assert terminal.exitstatus == 130
+
+
+@contextmanager
+def stopped(engine: Engine) -> Iterator[None]:
+    """The engine takes calls and does not answer them, as one whose disk is lost."""
+    number = int((engine.state / "run" / "docker.pid").read_text())
+    os.kill(number, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(number, signal.SIGCONT)
+
+
+@contextmanager
+def gone(engine: Engine) -> Iterator[None]:
+    engine.kill()
+    try:
+        yield
+    finally:
+        engine.up()
+
+
+@pytest.mark.parametrize("trouble", [stopped, gone], ids=["hangs", "gone"])
+def test_while_testing_on_an_engine_that(
+    classic: tuple[Engine, Local], project: Project, trouble: Trouble
+) -> None:
+    """What is left there is named, with commands that remove it."""
+    engine, there = classic
+    project.change("train", "def main():", f"def main():\n    {SLEEP}")
+    running = there.start("build", "--all", folder=project.folder)
+    running.until(lambda: '"train"' in commands(there, project))
+    with trouble(engine):
+        done = interrupted(running, signal.SIGTERM, project.folder)
+    where = there.env["DOCKER_HOST"]
+    assert f"the engine at {where} does not answer; what this run has left" in done.stderr
+    assert there.things() != set()
+    for line in done.stderr.splitlines():
+        if line.startswith("  docker "):
+            subprocess.run(["bash", "-c", line], env=there.env, check=True, capture_output=True)
+    assert there.things() == set()
+
+
+def test_while_building_on_an_engine_that_hangs(
+    classic: tuple[Engine, Local], project: Project
+) -> None:
+    """Nothing of the run is in the engine: nobody waits for its answer."""
+    engine, there = classic
+    slow_build(project)
+    running = there.start("build", "--all", folder=project.folder)
+    running.says("RUN echo begun")
+    with stopped(engine):
+        done = interrupted(running, signal.SIGTERM, project.folder)
+    assert "does not answer" not in done.stderr

@@ -19,7 +19,6 @@ import pytest
 
 from buildkit.releases.attach import RELEASE, REPORT
 from tests.e2e.fault_relay import FaultRelay
-from tests.e2e.parts import wait_until
 from tests.e2e.real import Local, Project, make_project
 from tests.registry_server import running
 
@@ -58,7 +57,7 @@ def tested(local: Local, tmp_path_factory: pytest.TempPathFactory) -> Project:
     versions = [f"1.{number}.0" for number in range(VERSIONS)]
     project.write(IMAGES.replace("VERSIONS", str(versions)))
     (project.folder / "program" / "noise").write_bytes(os.urandom(2_000_000))
-    done = local.buildkit("build", "--all", folder=project.folder, seconds=500)
+    done = local.buildkit("build", "--all", folder=project.folder, seconds=1500)
     assert done.code == 0, done.stderr
     return project
 
@@ -69,7 +68,7 @@ def whole(local: Local, tested: Project) -> int:
     with two_regions(local) as registries:
         done = local.buildkit(*push(registries), folder=tested.folder)
         assert done.code == 0, done.stderr
-        return sum(len(each.requests) for each in registries)
+        return requested(registries)
 
 
 @pytest.fixture
@@ -119,6 +118,10 @@ def beside(local: Local, repository: str, digest: str) -> set[str]:
     return {each["artifactType"] for each in found[2]["manifests"]} if found else set()
 
 
+def requested(registries: tuple[FaultRelay, ...]) -> int:
+    return sum(len(each.requests) for each in registries)
+
+
 def told(registries: tuple[FaultRelay, ...]) -> str:
     return " and ".join(f"{len(tags(each))} of {VERSIONS + 2} tags" for each in registries)
 
@@ -151,9 +154,9 @@ def test_killed_at_any_moment(  # noqa: PLR0917 - pytest's own way
     ours = built(tested)
     requests = random.Random(moment).randrange(whole)
     begun = local.start(*push(regions), folder=tested.folder)
-    wait_until(lambda: sum(len(each.requests) for each in regions) >= requests, 120)
+    begun.until(lambda: begun.has_ended() or requested(regions) >= requests)
     begun.process.send_signal(signal.SIGKILL)
-    begun.end(30)
+    begun.end()
     record_property("killed after", f"{requests} of {whole} requests, {told(regions)}")
 
     done = local.buildkit(*push(regions), folder=tested.folder)

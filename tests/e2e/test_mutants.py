@@ -39,7 +39,8 @@ def test_a_mutant_is_flagged_by_its_clause(verdicts: dict[str, factory.Verdict],
 
 
 def test_the_image_that_keeps_every_clause_is_not_blamed(local: Local) -> None:
-    report = factory.judge(factory.build_good(), engine.connect())
+    with engine.connect() as docker:
+        report = factory.judge(factory.build_good(), docker)
     assert factory.flagged(report) == (), report
     passed = [each for each in report.clauses if each.status.value == "pass"]
     assert len(passed) >= 125
@@ -64,7 +65,8 @@ def test_a_trainer_that_takes_long_to_listen_is_not_blamed(local: Local, name: s
         samples='hyperparameters = { epochs = "2", seconds = "2000" }',
     )
     image = factory.build({f"listens-late-{name}": trainer})[f"listens-late-{name}"]
-    (found,) = factory.judge(image, engine.connect(), trainer, only=("RUN-08",)).clauses
+    with engine.connect() as docker:
+        (found,) = factory.judge(image, docker, trainer, only=("RUN-08",)).clauses
     assert (found.status.value, found.message) == ("pass", "")
 
 

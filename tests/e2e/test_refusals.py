@@ -111,7 +111,7 @@ def test_a_registry_that_dies_in_the_middle_of_a_push(
         wait_until(lambda: slow.passed > 512 * 1024)
         kill_registry(spare_state)
         slow.rate = None
-        done = running.end(120)
+        done = running.end()
         assert done.code == 5
         assert f"{project.id}: the registry {slow.address} does not answer" in done.stderr
         assert "hint: " in done.stderr

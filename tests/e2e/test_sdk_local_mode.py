@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.parts import processes_with, wait_until
 from tests.e2e.real import ROOT, script
-from tests.e2e.running import Result, Running
+from tests.e2e.running import Running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ def test_two_users_at_once_train_deploy_and_predict(
         users = [Running([str(sdk), str(CLIENT)], jobs / target, env) for target in images]
         for user in users:
             stack.callback(user.kill)
-        for done in [end(user, 240) for user in users]:
+        for done in [user.end() for user in users]:
             assert done.code == 0, f"{done.stdout}\n{done.stderr}"
         wait_until(lambda: not processes_with(project))
         assert states(local, project) == ["serve exited"] * 2 + ["train exited"] * 2
@@ -90,15 +90,6 @@ def examples(stem: str) -> dict[str, Any]:
         "text/csv": list(csv.reader(path.with_suffix(".csv").read_text().splitlines())),
         "application/json": json.loads(path.with_suffix(".json").read_text()),
     }
-
-
-def end(user: Running, seconds: float) -> Result:
-    """Also of one that does not end: its log is wanted."""
-    try:
-        return user.end(seconds)
-    except subprocess.TimeoutExpired:
-        user.kill()
-        return user.end(0)
 
 
 @contextmanager

@@ -95,12 +95,11 @@ def test_blobs_are_read_as_they_are(
     monkeypatch.setenv("DOCKER_HOST", local.env["DOCKER_HOST"])
     if not near:
         monkeypatch.setattr("buildkit.store.os.access", lambda *_: False)
-    docker = engine.connect()
 
     def held() -> list[str]:
         return [each for each in local.things() if each.startswith(owner())]
 
-    with closing(docker.client), closing(Store(sandbox=docker)) as store:
+    with engine.connect() as docker, closing(Store(sandbox=docker)) as store:
         manifest = store.read(digest, digest)
         assert manifest is not None
         assert digest_of(manifest) == digest

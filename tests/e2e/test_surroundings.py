@@ -24,7 +24,7 @@ RUN python -c "import pathlib; path = pathlib.Path('/bin/sh').resolve(); data = 
 
 def test_two_builds_of_one_target_at_once(local: Local, project: Project) -> None:
     both = [local.start("build", "--all", "--push", folder=project.folder) for _ in range(2)]
-    ends = [running.end(120) for running in both]
+    ends = [running.end() for running in both]
     assert [done.code for done in ends] == [0, 0], ends
     assert ends[0].stdout == ends[1].stdout
     found = local.manifest(project.name, "1.0-cpu-py311")

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from buildkit.contract.clause import Broken, Unseen
+from buildkit.contract.clause import Broken
 from buildkit.contract.machine import Limit
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def hung_up_after(limit: Limit, connected: socket.socket) -> Iterator[None]:
     Raises Unseen if nobody can tell whether it was in time.
     """
     done = threading.Event()
-    unseen: list[Unseen] = []
+    failed: list[BaseException] = []
 
     def watch() -> None:
         try:
@@ -64,8 +64,8 @@ def hung_up_after(limit: Limit, connected: socket.socket) -> Iterator[None]:
                 pass
             if not limit.passed:
                 return
-        except Unseen as error:
-            unseen.append(error)
+        except BaseException as error:  # noqa: BLE001 - it is raised below, to who asked
+            failed.append(error)
         with suppress(OSError):
             connected.shutdown(socket.SHUT_RDWR)
 
@@ -76,8 +76,8 @@ def hung_up_after(limit: Limit, connected: socket.socket) -> Iterator[None]:
     finally:
         done.set()
         watcher.join()
-        if unseen:
-            raise unseen[0]
+        if failed:
+            raise failed[0]
 
 
 def plain_limit(seconds: float) -> Limit:

@@ -45,7 +45,8 @@ def good() -> int:
     everything = factory.build_good()
     alarms = 0
     for number in range(1, RUNS + 1):
-        report = factory.judge(everything, engine.connect())
+        with engine.connect() as docker:
+            report = factory.judge(everything, docker)
         document = [(each.id, each.status.value, each.message) for each in report.clauses]
         alarms += told("everything", number, document)
     for folder, targets in PROJECTS.items():

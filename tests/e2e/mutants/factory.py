@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit import config, engine, matrix, verify
+from buildkit import config, engine, matrix, stopping, verify
 from buildkit.contract.bench import Subject
 from buildkit.features import Feature
 from buildkit.model import Profile, Purpose, Status
@@ -160,9 +160,8 @@ def judge_all(
     only_its_clause: bool = False,
 ) -> list[Verdict]:
     images = build(mutants)
-    docker = engine.connect()
 
-    def verdict(name: str) -> Verdict:
+    def verdict(name: str, docker: Engine) -> Verdict:
         mutant = mutants[name]
         only = (mutant.clause,) if only_its_clause else ()
         report = judge(images[name], docker, mutant, only)
@@ -171,13 +170,13 @@ def judge_all(
         return found
 
     try:
-        with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
-            return list(pool.map(verdict, mutants))
-    except BaseException:
-        docker.interrupt()
-        raise
+        with engine.connect() as docker, ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
+            try:
+                return list(pool.map(lambda name: verdict(name, docker), mutants))
+            except BaseException:
+                stopping.begin()  # the next run removes what is left then
+                raise
     finally:
-        docker.sweep()
         forget(images.values())
 
 

@@ -1,0 +1,107 @@
+"""The end of an interrupted run: in steps, each of which ends, and what is left is named.
+
+The work runs in other threads. It learns of the end wherever it waits: processes are ended,
+containers removed, connections shut. What does not notice in time is left behind: nothing waits
+for an engine that hangs.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from buildkit import console, scratch, shell, sockets, stopping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+ENGINE_SECONDS = 120
+"""For the engine to answer what the work has asked it: it may be making what has to be removed."""
+WORK_SECONDS = 240
+"""For the work to notice. Only what hangs takes as long: all that it waits for has ended."""
+LOOK_SECONDS = 0.5
+"""Between two looks at whether the work has ended."""
+TELL_SECONDS = 5
+"""Between two words of what the end is waiting for."""
+WORDS_SECONDS = 10
+"""For the last words: whoever should read them may have stopped reading."""
+
+
+def end(work: threading.Thread, own: Collection[int]) -> tuple[str, ...]:
+    """End the work and all that it started; in lines, what could not be removed.
+
+    `own` are the open files that do not belong to the work.
+    """
+    began = time.monotonic()
+    hangs = False
+    with _telling() as step:
+        stopping.begin()
+        at_work = True
+        while at_work:
+            waited = time.monotonic() - began
+            at_work = work.is_alive() and waited < WORK_SECONDS
+            step("ending processes")
+            shell.end_all()
+            step("ending connections")
+            _shut(own, engines=hangs or waited > ENGINE_SECONDS)
+            step("removing containers, volumes and networks")
+            if not hangs:  # also while the work goes on: it may wait for its containers
+                answers = [each.sweep(last=not at_work) for each in stopping.engines()]
+                hangs = not all(answers)
+            step("waiting for what is at work")
+            work.join(LOOK_SECONDS)
+        step("removing temporary files")
+        scratch.remove_all()
+    return tuple(line for each in stopping.engines() for line in each.left())
+
+
+def say(lines: Collection[str]) -> None:
+    """Last words, if anybody still listens."""
+
+    def speak() -> None:
+        with suppress(OSError, ValueError):  # the terminal is gone
+            for line in lines:
+                console.say(line, fg="yellow")
+            console.say("interrupted", fg="red")
+
+    words = threading.Thread(target=speak, daemon=True)
+    words.start()
+    words.join(WORDS_SECONDS)
+
+
+def leave(code: int) -> None:
+    """End the process, whatever its threads do."""
+    os._exit(code)
+
+
+def _shut(own: Collection[int], *, engines: bool) -> None:
+    """End every wait for a connection, perhaps also to engines."""
+
+    def spare(peer: object) -> bool:
+        return not engines and any(each.is_at(peer) for each in stopping.engines())
+
+    sockets.shut(sockets.descriptors() - frozenset(own), spare)
+
+
+@contextmanager
+def _telling() -> Iterator[Callable[[str], None]]:
+    """Say which step it is, when the end takes longer than one expects."""
+    now, ended = "", threading.Event()
+
+    def tell() -> None:
+        while not ended.wait(TELL_SECONDS):
+            with suppress(OSError, ValueError):
+                console.say(f"interrupted: {now}", dim=True)
+
+    def step(title: str) -> None:
+        nonlocal now
+        now = title
+
+    threading.Thread(target=tell, daemon=True).start()
+    try:
+        yield step
+    finally:
+        ended.set()

@@ -1,0 +1,118 @@
+"""Commands that wait for a registry, AWS or an engine that takes a call and never answers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildkit.releases import ledger
+from tests.projects import MINIMAL
+from tests.releases import digest, image, move, release
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.process
+HANG_SECONDS = 300
+BASIC = MINIMAL + "template = 'basic'\ncontext = 'program'\n"
+ECR = "000000000000.dkr.ecr.us-east-1.amazonaws.com"
+
+
+class Mute:
+    """It hears what is asked, and says nothing."""
+
+    def __init__(self) -> None:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._server.settimeout(0.1)
+        self.address = "{}:{}".format(*self._server.getsockname())
+
+    def hear(self, asking: subprocess.Popen[str]) -> socket.socket:
+        """Wait for the process to ask something."""
+        while True:
+            assert asking.poll() is None, asking.communicate()
+            with suppress(TimeoutError):
+                connection, _ = self._server.accept()
+                connection.settimeout(HANG_SECONDS)
+                assert connection.recv(1)
+                return connection
+
+    def close(self) -> None:
+        self._server.close()
+
+
+@pytest.fixture
+def mute() -> Iterator[Mute]:
+    found = Mute()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def project(tmp_path: Path, mute: Mute) -> Path:
+    """With two images that were published where nobody answers now."""
+    (tmp_path / "images.toml").write_text(BASIC)
+    (tmp_path / "program").mkdir()
+    for program in ("train", "serve"):
+        (tmp_path / "program" / program).write_text("#!/bin/sh\n")
+    book = ledger.beside(tmp_path / "images.toml")
+    where = mute.address
+    for version, letter in (("1.0", "1"), ("1.0-1", "2")):
+        moved = move(None, letter, version, host=where)
+        book.append(release(image(version, letter, host=where), moves=[moved]))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("number", "command"),
+    [
+        pytest.param(signal.SIGINT, "diff demo-1.0-cpu-py311 demo-1.0-1-cpu-py311", id="diff"),
+        pytest.param(signal.SIGTERM, "notes", id="notes"),
+        pytest.param(
+            signal.SIGHUP, f"promote {digest('1')} --to demo:stable", id="promote an alias"
+        ),
+        pytest.param(signal.SIGINT, f"promote {digest('1')} --to other/demo", id="promote a copy"),
+        pytest.param(signal.SIGTERM, "rollback demo:latest --json", id="rollback"),
+        pytest.param(signal.SIGHUP, "uri demo-1.0-cpu-py311 --verify", id="uri"),
+        pytest.param(signal.SIGINT, f"repo plan --registry {ECR} --json", id="repo plan"),
+        pytest.param(signal.SIGTERM, f"repo apply --registry {ECR}", id="repo apply"),
+        pytest.param(signal.SIGHUP, "build --all --json", id="build"),
+        pytest.param(signal.SIGINT, "test any:image --json", id="test"),
+        pytest.param(signal.SIGTERM, "revise --all --changed", id="revise"),
+    ],
+)
+def test_ends_at_a_signal(
+    mute: Mute, project: Path, number: signal.Signals, command: str, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    env = {
+        **os.environ,
+        "DOCKER_HOST": f"tcp://{mute.address}",
+        "DOCKER_CONFIG": str(project),
+        "AWS_ENDPOINT_URL": f"http://{mute.address}",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "TMPDIR": str(scratch),
+    }
+    with subprocess.Popen(
+        [sys.executable, "-X", "dev", "-m", "buildkit", *command.split()],
+        cwd=project, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as running, mute.hear(running):  # fmt: skip
+        running.send_signal(number)
+        out, err = running.communicate(timeout=HANG_SECONDS)
+    assert running.returncode == 130, err
+    assert out == ""
+    assert err.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in err
+    assert "Warning" not in err
+    assert "failed" not in err
+    assert list(scratch.iterdir()) == []
