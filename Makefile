@@ -15,12 +15,12 @@ help: ## Show this
 	@echo
 	@echo "Start with 'make quickstart', then read README.md."
 
-setup: $(VENV)/.ready ## Make .venv with the project in it, and nothing else
+setup: $(VENV)/.dev ## Make .venv with the project in it, and nothing else
 
-$(VENV)/.ready: pyproject.toml scripts/setup
-	@scripts/setup $(VENV)
+$(VENV)/.dev: pyproject.toml scripts/setup
+	@scripts/setup $(VENV) dev
 
-quickstart: setup ## Engine, bases, registry; then build, test and publish the sklearn images
+quickstart: ## Engine, bases, registry; then build, test and publish the sklearn images
 	@scripts/quickstart
 
 build-all: setup ## Build, test in full and publish every target of images.toml: an hour or two
