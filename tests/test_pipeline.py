@@ -10,6 +10,7 @@ from buildkit import pipeline, records, verify
 from buildkit.errors import ContractError, Exit, TemplateError, ToolError, worst
 from buildkit.pipeline import Crew, Outcome
 from tests import fakes, projects
+from tests.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +75,7 @@ def test_an_interrupt_ends_also_what_a_worker_was_just_starting() -> None:
 
     def items() -> object:
         yield TARGETS[0], "built"
-        begun.wait(10)
+        begun.wait(HANG)
         raise KeyboardInterrupt
 
     crew = Crew(interrupt=lambda: interrupts.append(1), jobs=1)
@@ -88,12 +89,12 @@ def test_an_interrupt_ends_what_the_workers_wait_for() -> None:
 
     def work(target: object, item: object) -> Outcome:
         waiting.set()
-        assert ended.wait(10)
+        assert ended.wait(HANG)
         return done(target, item)
 
     def items() -> object:
         yield TARGETS[0], "built"
-        waiting.wait(10)
+        waiting.wait(HANG)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -15,6 +15,24 @@ RUN_HANGS = 6 * HANG
 """The same of a run of the tool, which may build, test and publish many images."""
 
 
+QUADRATIC = 100
+
+
+def growth(work: Callable[[int], object], size: int) -> float:
+    """How many times the processor's time of `size` it costs to do ten times as much.
+
+    Ten where each part costs the same, QUADRATIC where each is compared with all others.
+    """
+    least = min(_cost(work, size) for _ in range(3))
+    return _cost(work, 10 * size) / least
+
+
+def _cost(work: Callable[[int], object], size: int) -> float:
+    began = time.process_time()
+    work(size)
+    return time.process_time() - began
+
+
 def wait_until(claim: Callable[[], bool], otherwise: Callable[[], str] = lambda: "") -> None:
     """Wait for an event. What `otherwise` says is shown if it never comes."""
     deadline = time.monotonic() + HANG
