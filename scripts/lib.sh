@@ -2,8 +2,10 @@
 # Shared by the scripts beside it: messages, the cache folder, locks, scratch space, Debian packages.
 # stdout belongs to the data a script prints; everything here talks on stderr.
 
-# Seconds after which a wait is given up. It ends what hangs; no machine that works is as slow as that.
-readonly hang=1800
+# Seconds after which a wait is given up, and after which what is asked is taken to be absent. Both only end what hangs:
+# a machine may be slow.
+# shellcheck disable=SC2034  # for those that source this
+readonly hang=1800 silence=120
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -54,7 +56,7 @@ limited() {
 lock() {
   mkdir -p -- "$1"
   exec 9<"$1"
-  ! has flock || flock -w 600 9 || die "another process has held $1 for ten minutes"
+  ! has flock || flock -w "$hang" 9 || die "another process has held $1 for $((hang / 60)) minutes"
   [[ ! -e /dev/fd/9 || $1 -ef /dev/fd/9 ]] || lock "$1"
 }
 

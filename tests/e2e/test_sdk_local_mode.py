@@ -16,6 +16,7 @@ import pytest
 from tests.e2e.parts import processes_with, wait_until
 from tests.e2e.real import ROOT, script
 from tests.e2e.running import Result, Running
+from tests.waiting import HANG, RUN_HANGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ def sdk(local: Local) -> Path:
 @pytest.fixture(scope="module")
 def images(local: Local, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     dist = str(tmp_path_factory.mktemp("dist"))
-    done = local.buildkit("build", *ESTIMATORS, "--json", "--dist", dist, folder=ROOT, seconds=400)
+    done = local.buildkit("build", *ESTIMATORS, "--json", "--dist", dist, folder=ROOT)
     assert done.code == 0, done.stderr
     return {target["id"]: target["image"] for target in done.json["targets"]}
 
@@ -68,7 +69,7 @@ def test_two_users_at_once_train_deploy_and_predict(
         users = [Running([str(sdk), str(CLIENT)], jobs / target, env) for target in images]
         for user in users:
             stack.callback(user.kill)
-        for done in [end(user, 240) for user in users]:
+        for done in [end(user) for user in users]:
             assert done.code == 0, f"{done.stdout}\n{done.stderr}"
         wait_until(lambda: not processes_with(project))
         assert states(local, project) == ["serve exited"] * 2 + ["train exited"] * 2
@@ -92,10 +93,10 @@ def examples(stem: str) -> dict[str, Any]:
     }
 
 
-def end(user: Running, seconds: float) -> Result:
+def end(user: Running) -> Result:
     """Also of one that does not end: its log is wanted."""
     try:
-        return user.end(seconds)
+        return user.end(RUN_HANGS)
     except subprocess.TimeoutExpired:
         user.kill()
         return user.end(0)
@@ -123,7 +124,7 @@ def network(local: Local, jobs: Path, image: str) -> Iterator[None]:
 
 def keep_network(local: Local, jobs: Path, image: str, tries: int = 5) -> str:
     run = ("run", "--detach", "--rm", "--network", NETWORK, "--volume", f"{jobs}:/jobs",
-           "--entrypoint", "sleep", image, "900")  # fmt: skip
+           "--entrypoint", "sleep", image, "infinity")  # fmt: skip
     # Compose wants its own label on a network that is there.
     labels = ("--label", OURS, "--label", f"com.docker.compose.network={NETWORK}")
     # Either can fail because of another run: the network is there already, or not any more.
@@ -150,7 +151,7 @@ def compose_project(local: Local) -> Iterator[str]:
 
 def docker(local: Local, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["docker", *arguments], env=local.env, capture_output=True, text=True, timeout=60
+        ["docker", *arguments], env=local.env, capture_output=True, text=True, timeout=HANG
     )
 
 
