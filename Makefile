@@ -7,6 +7,8 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
+# End-to-end tests also wait: for containers to end, for limits of time.
+E2E_WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 
 help: ## Show this
 	@echo "buildkit: SageMaker images from one images.toml"
@@ -15,12 +17,12 @@ help: ## Show this
 	@echo
 	@echo "Start with 'make quickstart', then read README.md."
 
-setup: $(VENV)/.ready ## Make .venv with the project in it, and nothing else
+setup: $(VENV)/.dev ## Make .venv with the project in it, and nothing else
 
-$(VENV)/.ready: pyproject.toml scripts/setup
-	@scripts/setup $(VENV)
+$(VENV)/.dev: pyproject.toml scripts/setup
+	@scripts/setup $(VENV) dev
 
-quickstart: setup ## Engine, bases, registry; then build, test and publish the sklearn images
+quickstart: ## Engine, bases, registry; then build, test and publish the sklearn images
 	@scripts/quickstart
 
 build-all: setup ## Build, test in full and publish every target of images.toml: an hour or two
@@ -39,7 +41,7 @@ unit: setup ## Tests that need no engine
 	@$(BIN)/pytest -m 'not engine' -n auto
 
 e2e: setup ## Tests on a real engine, with real images and a real registry
-	@scripts/with-engine $(BIN)/pytest -m engine -n 2 --dist loadfile $(PYTEST)
+	@scripts/with-engine $(BIN)/pytest -m engine -n $(E2E_WORKERS) --dist loadgroup $(PYTEST)
 
 test-uri: setup ## Compare all of AWS's image URIs with the SageMaker SDK's answers
 	@AWS_DEFAULT_REGION=us-east-1 PYTHONPATH=. "$$(scripts/sdk core)" tests/uri/compare.py
@@ -90,7 +92,7 @@ kills: setup ## Kill a publish at 40 moments, and see what the registries hold (
 	@BUILDKIT_KILLS=40 BUILDKIT_KILLED_TARGETS=12 scripts/with-engine $(BIN)/pytest -q -m engine tests/e2e/test_killed.py -o junit_family=xunit1 --junitxml=kills.xml
 
 release-trials: setup ## Break the release workflow at 30 steps, and see what the registry holds (long)
-	@BUILDKIT_RELEASE_TRIALS=30 scripts/with-engine $(BIN)/pytest -q -m engine tests/e2e/test_release_workflow.py -k leaves_no_release -o timeout=3600
+	@BUILDKIT_RELEASE_TRIALS=30 scripts/with-engine $(BIN)/pytest -q -m engine tests/e2e/test_release_workflow.py -k leaves_no_release -o timeout=0
 
 measure: setup ## Measure each image of images.toml: size, start, requests per second (long)
 	@scripts/with-engine $(BIN)/python scripts/measure_images.py

@@ -2,6 +2,11 @@
 # Shared by the scripts beside it: messages, the cache folder, locks, scratch space, Debian packages.
 # stdout belongs to the data a script prints; everything here talks on stderr.
 
+# Seconds after which a wait is given up, and after which what is asked is taken to be absent. Both only end what hangs:
+# a machine may be slow.
+# shellcheck disable=SC2034  # for those that source this
+readonly hang=1800 silence=120
+
 say() { printf '%s\n' "$*" >&2; }
 
 # The exit code says "a tool outside of this project", as it does in `buildkit` itself.
@@ -51,7 +56,7 @@ limited() {
 lock() {
   mkdir -p -- "$1"
   exec 9<"$1"
-  ! has flock || flock -w 600 9 || die "another process has held $1 for ten minutes"
+  ! has flock || flock -w "$hang" 9 || die "another process has held $1 for $((hang / 60)) minutes"
   [[ ! -e /dev/fd/9 || $1 -ef /dev/fd/9 ]] || lock "$1"
 }
 
@@ -63,6 +68,49 @@ scratch() {
   trap 'rm -rf -- "$scratch"' EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
+}
+
+# begin NAME COMMAND…: a part of this script that runs beside the others, with its stdout in $scratch/NAME. Each part is
+# a process group of its own, so that an interruption, or the failure of another part, ends all of it.
+begin() {
+  local name=$1
+  shift
+  [[ -n ${parts+begun} ]] || trap end_parts EXIT
+  set -m
+  (
+    set +m
+    trap : TERM # this shell ends when its command has, and says nothing of it
+    "$@" >"$scratch/$name" 2>&3 3>&- </dev/null && : >"$scratch/$name.done"
+  ) 3>&2 2>/dev/null &
+  set +m
+  parts=(${parts[@]+"${parts[@]}"} "$name:$!")
+}
+
+# finish NAME…: wait until these parts have ended well. The first of all parts that does not ends the script: what
+# went wrong is the last thing that it said.
+finish() {
+  local name part code
+  for name in "$@"; do
+    until [[ -e $scratch/$name.done ]]; do
+      for part in "${parts[@]}"; do
+        kill -0 "${part#*:}" 2>/dev/null || [[ -e $scratch/${part%:*}.done ]] || {
+          code=0
+          wait "${part#*:}" || code=$?
+          ((code < 128)) || say "error: the part \`${part%:*}\` was ended by a signal"
+          exit "$code"
+        }
+      done
+      sleep 0.1
+    done
+  done
+}
+
+end_parts() {
+  local part
+  trap '' INT TERM HUP
+  for part in "${parts[@]}"; do kill -TERM -- "-${part#*:}" 2>/dev/null || true; done
+  for part in "${parts[@]}"; do wait "${part#*:}" 2>/dev/null || true; done
+  rm -rf --one-file-system -- "$scratch"
 }
 
 # quietly LOG COMMAND…: the output goes to LOG, whose end is shown when the command fails.
@@ -100,12 +148,19 @@ install_packages() {
   done
   ((${#missing[@]})) || return 0
   say "installing Debian packages with apt-get: ${missing[*]}"
-  local install=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 install -y -q
+  local install=(env DEBIAN_FRONTEND=noninteractive apt-get -o "DPkg::Lock::Timeout=$hang" install -y -q
     --no-install-recommends "${missing[@]}")
   log=$(mktemp)
-  "${install[@]}" >"$log" 2>&1 </dev/null ||
-    { quietly "$log" apt-get update -q && quietly "$log" "${install[@]}"; } ||
-    die "cannot install ${missing[*]}; whole log: $log"
+  (
+    # One at a time: apt-get waits for another one's installation, but not for its refreshing of the lists.
+    ! has flock || flock -w "$hang" 7 || die "another process has held /var/lib/dpkg for $((hang / 60)) minutes"
+    # An interruption may end the download, but not the installation: dpkg would leave a system to be repaired.
+    {
+      { "${install[@]}" --download-only >"$log" 2>&1 </dev/null ||
+        { quietly "$log" apt-get update -q && quietly "$log" "${install[@]}" --download-only; }; } &&
+        trap '' INT TERM HUP && quietly "$log" "${install[@]}"
+    } 7>&- # what an installation starts does not hold the lock
+  ) 7</var/lib/dpkg || die "cannot install ${missing[*]}; whole log: $log"
   rm -f -- "$log"
 }
 

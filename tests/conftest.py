@@ -10,6 +10,19 @@ import pytest
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from tests.e2e.schedule import Scheduler
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config) -> Scheduler | None:
+    """That of the end-to-end tests, under the name that xdist has for it."""
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    config.option.loadscopereorder = False
+    from tests.e2e.schedule import Scheduler
+
+    return Scheduler(config)
+
 
 @pytest.fixture(autouse=True)
 def no_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
+from tests.waiting import HANG
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -157,7 +159,7 @@ class Handler(BaseHTTPRequestHandler):
         self.registry.requests.append(f"{self.command} {self.path}")
         self.registry.logins.append(self.headers.get("Authorization", ""))
         if fault and self.registry.pause and not self.registry.pause.broken:
-            self.registry.pause.wait(10)
+            self.registry.pause.wait(HANG)
         found = fault.does(self) if fault else None
         if self.connection.fileno() < 0:
             self.close_connection = True

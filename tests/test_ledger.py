@@ -16,6 +16,7 @@ from buildkit.releases.commit import commit
 from buildkit.releases.record import Action, Verdict
 from buildkit.shipped import Location, Published
 from tests import fakes, releases
+from tests.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -194,7 +195,7 @@ def test_runs_at_the_same_time_lose_no_record(book: Ledger) -> None:
     for run in runs:
         assert run.stdin is not None
         run.stdin.close()
-    assert [run.wait(60) for run in runs] == [0, 0, 0]
+    assert [run.wait(HANG) for run in runs] == [0, 0, 0]
     for run in runs:
         assert run.stdout is not None
         run.stdout.close()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import HANG
+
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.process
 
@@ -19,7 +21,7 @@ def package(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedPr
         env={**os.environ, **env},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG,
     )
 
 

@@ -19,6 +19,7 @@ from buildkit.registry.wire import ATTEMPTS, Wire
 from buildkit.transfer import Transfer
 from tests import fakes
 from tests.registry_server import Fault, Handler, RegistryServer, answers, digest, resets, running
+from tests.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -238,22 +239,24 @@ def test_all_pages_of_tags(server: RegistryServer, monkeypatch: pytest.MonkeyPat
 def test_an_interrupt_ends_a_request_that_hangs(
     server: RegistryServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate = threading.Event()
+    begun, gate = threading.Event(), threading.Event()
     monkeypatch.setattr(stopping, "_asked", threading.Event())
 
     def hangs(_handler: Handler) -> None:
-        gate.wait(30)
+        begun.set()
+        gate.wait(2 * HANG)
 
     server.faults.append(Fault("GET", "manifests", hangs))
     there = client(server)
     before = sockets.descriptors()
 
     def interrupt() -> None:
+        begun.wait(HANG)
         stopping.begin()
         own = (server.host.partition(":")[0], int(server.host.partition(":")[2]))
         sockets.shut(sockets.descriptors() - before, spare=lambda peer: peer != own)
 
-    threading.Timer(0.2, interrupt).start()
+    threading.Thread(target=interrupt).start()
     with pytest.raises(stopping.Interrupted):
         there.manifest("demo", "1")
     gate.set()

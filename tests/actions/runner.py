@@ -18,6 +18,7 @@ import yaml
 
 from tests.actions import stand_ins
 from tests.actions.expressions import as_text, fill, holds
+from tests.waiting import RUN_HANGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -331,7 +332,7 @@ class _Steps:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                timeout=900,
+                timeout=RUN_HANGS,
                 check=False,
             )
             found.log += f"== {place}: {done.returncode}\n{done.stdout}"

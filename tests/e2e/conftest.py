@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.parts import Engine, another_engine, processes_with
 from tests.e2e.real import Local, Project, exports, make_project, script
+from tests.e2e.schedule import place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,9 +19,11 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.engine)
+    ours = [item for item in items if item.path.is_relative_to(HERE)]
+    for item in ours:
+        item.add_marker(pytest.mark.engine)
+    others = [item for item in items if not item.path.is_relative_to(HERE)]
+    items[:] = others + sorted(ours, key=lambda item: place(item.path))
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tests.e2e.parts import certificate, gateway, private_engine, relay, wait_until
 from tests.e2e.real import Local, exports, script
+from tests.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +64,7 @@ def _ecr_under(
 def pull(local: Local, host: str) -> str:
     """What docker says to a pull of an image that is not there."""
     argv = ["docker", "pull", f"{host}/nobody:1"]
-    return subprocess.run(argv, env=local.env, capture_output=True, text=True, timeout=60).stderr
+    return subprocess.run(argv, env=local.env, capture_output=True, text=True, timeout=HANG).stderr
 
 
 @contextmanager
@@ -76,7 +77,7 @@ def names(local: Local, *hosts: str) -> Iterator[str]:
     _replace(before + ("" if before.endswith("\n") else "\n") + line)
     try:
         # The engine may remember the old file for five seconds.
-        wait_until(lambda: not any("no such host" in pull(local, host) for host in hosts), 20)
+        wait_until(lambda: not any("no such host" in pull(local, host) for host in hosts))
         yield address
     finally:
         _replace(HOSTS.read_text().replace(line, ""))

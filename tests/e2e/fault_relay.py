@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from tests.registry_server import MANIFEST, Handler, RegistryServer, Reply, digest
+from tests.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,7 @@ class FaultRelay(RegistryServer):
             f"{self.target}{path}",
             headers={name: headers[name] for name in PASSED_ON if name in headers},
             data=body,
-            timeout=60,
+            timeout=HANG,
             allow_redirects=False,
         )
         found = {name: answer.headers[name] for name in PASSED_BACK if name in answer.headers}

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.real import Local, exports, script
+from tests.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -152,7 +153,7 @@ class Relay:
                 near, _ = self._server.accept()
                 self._open.append(near)
                 try:
-                    far = socket.create_connection(self.target, timeout=10)
+                    far = socket.create_connection(self.target, timeout=HANG)
                 except OSError:
                     near.close()
                     continue
@@ -216,7 +217,7 @@ def gateway(local: Local) -> str:
     )
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = HANG) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it never became true"

@@ -22,6 +22,7 @@ import requests
 
 from buildkit.owners import is_gone
 from tests.e2e.running import Result, Running
+from tests.waiting import HANG, RUN_HANGS
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "scripts"
@@ -45,7 +46,7 @@ def exports(text: str) -> dict[str, str]:
     return found
 
 
-def script(*argv: str, env: dict[str, str] | None = None, seconds: float = 600) -> str:
+def script(*argv: str, env: dict[str, str] | None = None, seconds: float = RUN_HANGS) -> str:
     """Run one of scripts/; its stdout. What it says is shown when it fails."""
     done = subprocess.run(
         [str(SCRIPTS / argv[0]), *argv[1:]],
@@ -68,7 +69,9 @@ class Local:
     def registry(self) -> str:
         return self.env["BUILDKIT_REGISTRY"]
 
-    def buildkit(self, *arguments: str, folder: Path, seconds: float = 300, **env: str) -> Result:
+    def buildkit(
+        self, *arguments: str, folder: Path, seconds: float = RUN_HANGS, **env: str
+    ) -> Result:
         """Run the command line in a project's folder, as a person or CI does."""
         done = subprocess.run(
             [str(BUILDKIT), *arguments],
@@ -87,7 +90,7 @@ class Local:
 
     def docker(self, *arguments: str) -> str:
         done = subprocess.run(
-            ["docker", *arguments], env=self.env, capture_output=True, text=True, timeout=300
+            ["docker", *arguments], env=self.env, capture_output=True, text=True, timeout=HANG
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
@@ -111,7 +114,7 @@ class Local:
             f"http://{self.registry}/v2/{repository}/manifests/{reference}",
             headers={"Accept": EVERY_TYPE},
             auth=self.login(),
-            timeout=30,
+            timeout=HANG,
         )
         if answer.status_code == 404:
             return None
@@ -122,7 +125,7 @@ class Local:
     def tags(self, repository: str) -> set[str]:
         """All tags of a repository, read without the tool."""
         answer = requests.get(
-            f"http://{self.registry}/v2/{repository}/tags/list", auth=self.login(), timeout=30
+            f"http://{self.registry}/v2/{repository}/tags/list", auth=self.login(), timeout=HANG
         )
         if answer.status_code == 404:
             return set()
@@ -167,7 +170,7 @@ class Local:
     def stay_behind(self, before: set[str]) -> set[str]:
         """Those that were not there before, and stay."""
         found = self.leftovers() - before
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + HANG
         while found and time.monotonic() < deadline:
             time.sleep(0.2)
             found &= self.leftovers()

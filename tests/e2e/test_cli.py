@@ -10,6 +10,7 @@ import pexpect
 import pytest
 
 from tests.e2e.real import BUILDKIT, IMAGES
+from tests.waiting import HANG
 
 if TYPE_CHECKING:
     from tests.e2e.real import Local, Project
@@ -26,7 +27,7 @@ def test_the_plan_is_what_bake_reads(local: Local, project: Project) -> None:
     assert not (project.folder / "dist").exists()
     printed = subprocess.run(
         ["docker", "buildx", "bake", "--file", "-", "--print"],
-        env=local.env, input=done.stdout, capture_output=True, text=True, timeout=60,
+        env=local.env, input=done.stdout, capture_output=True, text=True, timeout=HANG,
     )  # fmt: skip
     assert printed.returncode == 0, printed.stderr
     read, planned = json.loads(printed.stdout), done.json
@@ -70,7 +71,7 @@ def test_a_reader_that_takes_one_line(local: Local, project: Project) -> None:
     project.write(IMAGES.replace('"1.0"', many))
     done = subprocess.run(
         ["bash", "-c", 'set -o pipefail; "$0" list | head -1; echo "${PIPESTATUS[0]}"', BUILDKIT],
-        cwd=project.folder, env=local.env, capture_output=True, text=True, timeout=60,
+        cwd=project.folder, env=local.env, capture_output=True, text=True, timeout=HANG,
     )  # fmt: skip
     first, code = done.stdout.splitlines()
     assert first.startswith("TARGET")
@@ -103,7 +104,7 @@ def test_colour_on_a_terminal_only(local: Local, project: Project, no_color: str
     env = {**local.env, "TERM": "xterm", "NO_COLOR": no_color, "DOCKER_HOST": "unix:///nonexistent"}
     arguments = ["build", "--all"]
     terminal = pexpect.spawn(str(BUILDKIT), arguments, cwd=str(project.folder), env=env,
-                             encoding="utf-8", timeout=30)  # fmt: skip
+                             encoding="utf-8", timeout=HANG)  # fmt: skip
     terminal.expect(pexpect.EOF)
     terminal.close()
     assert terminal.exitstatus == 5

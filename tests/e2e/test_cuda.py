@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
-
-import pytest
 
 from tests.e2e.real import IMAGES, make_wheel
 
@@ -20,22 +19,29 @@ devices = ["gpu"]
 """
 
 
-@pytest.mark.parametrize("library", ["libcudart.so.12", "libcublasLt.so.12", "libnccl.so.2"])
+LIBRARIES = {"a": "libcudart.so.12", "b": "libcublasLt.so.12", "c": "libnccl.so.2"}
+
+
 def test_a_package_with_cuda_is_refused_in_an_image_for_cpus(
-    local: Local, project: Project, tmp_path: Path, library: str
+    local: Local, project: Project, tmp_path: Path
 ) -> None:
     """Frameworks are known by name; any other package may bring it, too."""
-    make_wheel(tmp_path / "wheels", f"{project.name}heavy", f"nvidia/lib/{library}")
-    images = IMAGES.replace('"1.0"]', '"1.0"]\npackages = ["NAMEheavy"]')
+    images = ""
+    for letter, library in LIBRARIES.items():
+        make_wheel(tmp_path / "wheels", f"{project.name}{letter}", f"nvidia/lib/{library}")
+        packages = '"1.0"]\npackages = ["NAME"]'
+        images += IMAGES.replace('"1.0"]', packages).replace("NAME", f"NAME{letter}")
     project.write(images)
-    wheels = ("--wheels", str(tmp_path / "wheels"))
-    done = local.buildkit("build", "--all", *wheels, folder=project.folder)
+    options = ("build", "--all", "--json", "--wheels", str(tmp_path / "wheels"))
+    done = local.buildkit(*options, folder=project.folder)
     assert done.code == 5
-    assert "CUDA in an image for CPUs, choose other packages: " in done.stderr
-    assert f"nvidia/lib/{library}" in done.stderr
+    for target, library in zip(done.json["targets"], LIBRARIES.values(), strict=True):
+        said = json.dumps(target["error"])
+        assert "CUDA in an image for CPUs, choose other packages: " in said
+        assert f"nvidia/lib/{library}" in said
 
     project.write(DEVICES + images)
-    for_gpus = local.buildkit("build", "--all", *wheels, folder=project.folder)
+    for_gpus = local.buildkit(*options, folder=project.folder)
     assert for_gpus.code == 0, for_gpus.stderr
 
 

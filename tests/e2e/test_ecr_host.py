@@ -11,6 +11,7 @@ import requests
 from tests.e2e.ecr_under import ecr_under, pull
 from tests.e2e.parts import certificate, private_engine
 from tests.e2e.real import EVERY_TYPE, IMAGES, script
+from tests.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,7 @@ def test_publish_under_the_name_of_ecr(ecr: Local, project: Project) -> None:
         headers={"Accept": EVERY_TYPE},
         auth=ecr.login(),
         verify=ecr.env["SSL_CERT_FILE"],
-        timeout=30,
+        timeout=HANG,
     )
     assert answer.headers["Content-Type"].startswith("application/vnd.docker.")
     assert answer.headers["Docker-Content-Digest"] == digest_uri.partition("@")[2]

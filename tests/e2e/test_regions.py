@@ -12,6 +12,7 @@ import requests
 
 from tests.e2e.ecr_under import ecr_under, names
 from tests.e2e.real import EVERY_TYPE, IMAGES
+from tests.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,7 @@ def digest(there: Local, host: str, name: str, tag: str) -> str | None:
         headers={"Accept": EVERY_TYPE},
         auth=there.login(),
         verify=there.env["SSL_CERT_FILE"],
-        timeout=30,
+        timeout=HANG,
     )
     return answer.headers.get("Docker-Content-Digest")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from tests.e2e.real import EVERY_TYPE, IMAGES
+from tests.waiting import HANG
 
 if TYPE_CHECKING:
     from tests.e2e.real import Local, Project
@@ -43,7 +44,7 @@ def at(local: Local, project: Project, tag: str) -> str | None:
 
 def blob(local: Local, project: Project, digest: str) -> bytes:
     url = f"http://{local.registry}/v2/{project.name}/blobs/{digest}"
-    answer = requests.get(url, auth=local.login(), timeout=30)
+    answer = requests.get(url, auth=local.login(), timeout=HANG)
     answer.raise_for_status()
     return answer.content
 
@@ -148,7 +149,7 @@ def test_records_lie_beside_the_image_and_the_image_stays_as_it_is(
     assert served[1] == digest
     tags = requests.get(
         f"http://{local.registry}/v2/{project.name}/tags/list",
-        headers={"Accept": EVERY_TYPE}, auth=local.login(), timeout=30,
+        headers={"Accept": EVERY_TYPE}, auth=local.login(), timeout=HANG,
     ).json()["tags"]  # fmt: skip
     assert sorted(tags) == sorted(["1.0-cpu-py311", LATEST, digest.replace(":", "-")])
 

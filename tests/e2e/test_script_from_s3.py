@@ -17,6 +17,7 @@ import requests
 
 from tests.e2e.parts import gateway, relay
 from tests.e2e.real import ROOT
+from tests.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +85,7 @@ class Bench:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                timeout=120,
+                timeout=HANG,
             )
             return Ended(done.returncode, done.stdout, self.failure(job))
         finally:
@@ -108,7 +109,7 @@ class Bench:
 def bench(local: Local, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     scratch = tmp_path_factory.mktemp("jobs")
     dist = str(scratch / "dist")
-    done = local.buildkit("build", TARGET, "--json", "--dist", dist, folder=ROOT, seconds=400)
+    done = local.buildkit("build", TARGET, "--json", "--dist", dist, folder=ROOT)
     assert done.code == 0, done.stderr
     (target,) = done.json["targets"]
     s3 = boto3.client(
@@ -145,11 +146,11 @@ def member(name: str, content: bytes = b"", **fields: object) -> tuple[tarfile.T
 def only_known_keys(local: Local) -> Iterator[None]:
     """The API refuses access keys that nobody made, as AWS does."""
     address = f"{local.env['AWS_ENDPOINT_URL']}/moto-api/reset-auth"
-    requests.post(address, data="0", timeout=10).raise_for_status()
+    requests.post(address, data="0", timeout=HANG).raise_for_status()
     try:
         yield
     finally:
-        requests.post(address, data="inf", timeout=10).raise_for_status()
+        requests.post(address, data="inf", timeout=HANG).raise_for_status()
 
 
 def test_a_script_and_what_it_imports_come_from_s3_and_train(bench: Bench) -> None:

@@ -16,6 +16,7 @@ import pytest
 from tests.e2e.parts import processes_with, wait_until
 from tests.e2e.real import ROOT, script
 from tests.e2e.running import Running
+from tests.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ def sdk(local: Local) -> Path:
 @pytest.fixture(scope="module")
 def images(local: Local, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     dist = str(tmp_path_factory.mktemp("dist"))
-    done = local.buildkit("build", *ESTIMATORS, "--json", "--dist", dist, folder=ROOT, seconds=400)
+    done = local.buildkit("build", *ESTIMATORS, "--json", "--dist", dist, folder=ROOT)
     assert done.code == 0, done.stderr
     return {target["id"]: target["image"] for target in done.json["targets"]}
 
@@ -114,7 +115,7 @@ def network(local: Local, jobs: Path, image: str) -> Iterator[None]:
 
 def keep_network(local: Local, jobs: Path, image: str, tries: int = 5) -> str:
     run = ("run", "--detach", "--rm", "--network", NETWORK, "--volume", f"{jobs}:/jobs",
-           "--entrypoint", "sleep", image, "900")  # fmt: skip
+           "--entrypoint", "sleep", image, "infinity")  # fmt: skip
     # Compose wants its own label on a network that is there.
     labels = ("--label", OURS, "--label", f"com.docker.compose.network={NETWORK}")
     # Either can fail because of another run: the network is there already, or not any more.
@@ -141,7 +142,7 @@ def compose_project(local: Local) -> Iterator[str]:
 
 def docker(local: Local, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["docker", *arguments], env=local.env, capture_output=True, text=True, timeout=60
+        ["docker", *arguments], env=local.env, capture_output=True, text=True, timeout=HANG
     )
 
 

@@ -16,7 +16,8 @@ import pytest
 # The programs' own package, which is not installed.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "templates" / "runtime"))
 
-from tests.runtime.runtime_harness import RUNTIME, SECONDS, Finished, Running, Tree, free_port
+from tests.runtime.runtime_harness import RUNTIME, Finished, Running, Tree, free_port
+from tests.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +40,7 @@ def train(tree: Tree) -> Callable[..., Finished]:
             env=tree.variables(**variables),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=SECONDS,
+            timeout=HANG,
             check=False,
             cwd="/",
         )
@@ -71,7 +72,7 @@ def start(tree: Tree, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen
     for process in started:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait(timeout=SECONDS)
+        process.wait(timeout=HANG)
 
 
 @pytest.fixture

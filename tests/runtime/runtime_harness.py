@@ -7,23 +7,21 @@ import json
 import random
 import socket
 import sys
-import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
+from tests.waiting import HANG, wait_until
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = ROOT / "templates" / "runtime"
 EXAMPLES = ROOT / "examples"
-SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ class Running:
     def request(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> Reply:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANG)
         with closing(connection):
             connection.request(method, path, body=body, headers=dict(headers or {}))
             answer = connection.getresponse()
@@ -102,26 +100,23 @@ class Running:
             return None
 
     def wait_for_ping(self, status: int) -> None:
-        wait_until(lambda: self.ping() == status, f"/ping never said {status}", self.log)
+        wait_until(lambda: self.ping() == status, self.log.read_text)
 
 
-def wait_until(claim: Callable[[], bool], otherwise: str, log: Path | None = None) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not claim():
-        if time.monotonic() > deadline:
-            pytest.fail(f"{otherwise}\n{log.read_text() if log else ''}")
-        time.sleep(0.02)
+def answers_ping_while_they_wait(server: Running, others: Sequence[Future[Reply]]) -> None:
+    """All these requests have reached the server, none can be answered yet, and `/ping` still is."""
+    wait_until(lambda: connections(server.port) >= len(others), server.log.read_text)
+    assert [server.ping() for _ in range(10)] == [200] * 10
+    assert not any(reply.done() for reply in others)
 
 
-def slowest_ping(server: Running, others: Iterable[Future[Reply]]) -> float:
-    """Seconds that the slowest of several pings took until these requests were answered."""
-    taken = [0.0]
-    while not all(reply.done() for reply in others):
-        begun = time.monotonic()
-        assert server.ping() == 200
-        taken.append(time.monotonic() - begun)
-        time.sleep(0.1)
-    return max(taken)
+def connections(port: int) -> int:
+    """How many are open to this port."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    found = [line.split()[1:4] for line in lines]
+    return [(here.partition(":")[2], state) for here, _, state in found].count(
+        (f"{port:04X}", "01")
+    )
 
 
 def free_port() -> int:

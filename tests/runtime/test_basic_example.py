@@ -7,7 +7,8 @@ from typing import Callable
 
 import pytest
 
-from tests.runtime.runtime_harness import EXAMPLES, SECONDS, Finished, Running, Tree, wait_until
+from tests.runtime.runtime_harness import EXAMPLES, Finished, Running, Tree
+from tests.waiting import HANG, wait_until
 
 pytestmark = pytest.mark.process
 
@@ -67,10 +68,10 @@ def test_serve_answers_and_survives_bad_input(serve: Callable[..., Running]) -> 
     assert running.invoke("1,2,3,4", "text/csv", "application/json").text == "[1]"
     assert running.request("GET", "/nope").status == 404
     running.process.terminate()
-    assert running.process.wait(timeout=SECONDS) == 0
+    assert running.process.wait(timeout=HANG) == 0
 
 
 def test_serve_without_a_model_ends_with_a_reason(serve: Callable[..., Running]) -> None:
     running = serve(SERVE)
-    assert running.process.wait(timeout=SECONDS) == 1
-    wait_until(lambda: "cannot load the model" in running.log.read_text(), "no reason was given")
+    assert running.process.wait(timeout=HANG) == 1
+    wait_until(lambda: "cannot load the model" in running.log.read_text())

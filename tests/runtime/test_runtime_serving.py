@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Callable
@@ -13,13 +12,13 @@ from typing import TYPE_CHECKING, Callable
 import pytest
 
 from tests.runtime.runtime_harness import (
-    SECONDS,
     Reply,
     Running,
     Tree,
-    slowest_ping,
-    wait_until,
+    answers_ping_while_they_wait,
+    connections,
 )
+from tests.waiting import HANG, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,19 +43,24 @@ def predict_fn(data, model):
         raise RuntimeError("evil")
     if data[0][0] < 0:
         Path(helper.MARK).touch()
-        time.sleep(-data[0][0])
+        while not Path(helper.MARK + ".ends").exists():
+            time.sleep(0.02)
     return [sum(row) * model for row in data]
 """
 
 
 @pytest.fixture
 def mark(tree: Tree) -> Path:
-    """A file the model makes when a slow prediction has begun."""
+    """A file the model makes when a slow prediction has begun. `end` lets it end."""
     path = tree.base / "predicting"
     tree.write("model/factor", "10")
     tree.write("model/code/inference.py", INFERENCE)
     tree.write("model/code/helper.py", f"MARK = {str(path)!r}\n")
     return path
+
+
+def end(mark: Path) -> None:
+    mark.with_suffix(".ends").touch()
 
 
 @pytest.fixture
@@ -106,7 +110,7 @@ def test_large_chunked_expected_and_aborted_bodies(server: Running) -> None:
     chunks = iter([b"1,2\n", b"3,4\n"])
     headers = {"Content-Type": "text/csv"}
     assert server.request("POST", "/invocations", chunks, headers).body == b"30.0\n70.0"
-    with socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=HANG) as connection:
         connection.sendall(
             b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
             b"Content-Length: 3\r\nExpect: 100-continue\r\n\r\n"
@@ -114,7 +118,7 @@ def test_large_chunked_expected_and_aborted_bodies(server: Running) -> None:
         assert connection.recv(100).startswith(b"HTTP/1.1 100")
         connection.sendall(b"1,2")
         assert connection.recv(1000).startswith(b"HTTP/1.1 200")
-    with socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=HANG) as connection:
         connection.sendall(b"POST /invocations HTTP/1.1\r\nContent-Length: 999\r\n\r\n1,2")
     assert server.invoke("1,2", "text/csv").status == 200
 
@@ -124,18 +128,21 @@ def test_ping_is_quick_while_more_predictions_wait_than_there_are_threads(
 ) -> None:
     with ThreadPoolExecutor(50) as pool:
         slow = [pool.submit(server.invoke, "-1.5", "text/csv") for _ in range(50)]
-        wait_until(mark.exists, "no prediction began")
-        assert slowest_ping(server, slow) < 1
+        wait_until(mark.exists, server.log.read_text)
+        answers_ping_while_they_wait(server, slow)
+        end(mark)
         assert [reply.result().status for reply in slow] == [200] * 50
 
 
 def test_a_request_in_flight_outlives_the_stop_signal(server: Running, mark: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(server.invoke, "-1.5", "text/csv")
-        wait_until(mark.exists, "no prediction began")
+        wait_until(mark.exists, server.log.read_text)
         server.process.terminate()
+        wait_until(lambda: "Handling signal: term" in server.log.read_text())
+        end(mark)
         assert slow.result().body == b"-15.0"
-    assert server.process.wait(timeout=SECONDS) == 0
+    assert server.process.wait(timeout=HANG) == 0
 
 
 @pytest.mark.usefixtures("mark")
@@ -143,8 +150,12 @@ def test_requests_wait_and_ping_says_no_while_the_model_loads(tree: Tree, serve:
     hold = tree.write("model/hold", "")
     running = serve()
     running.wait_for_ping(503)
-    threading.Timer(0.3, hold.unlink).start()
-    assert running.invoke("1", "text/csv").body == b"10.0"
+    with ThreadPoolExecutor(1) as pool:
+        early = pool.submit(running.invoke, "1", "text/csv")
+        wait_until(lambda: connections(running.port) == 1)
+        assert not early.done()
+        hold.unlink()
+        assert early.result().body == b"10.0"
     assert running.ping() == 200
 
 
@@ -152,7 +163,8 @@ def test_nothing_is_written_beside_the_model(tree: Tree, serve: Serve, mark: Pat
     before = sorted((tree.base / "model").rglob("*"))
     running = serve(SAGEMAKER_MODEL_SERVER_WORKERS="2")
     running.wait_for_ping(200)
-    assert running.invoke("-0.01", "text/csv").status == 200
+    end(mark)
+    assert running.invoke("-1", "text/csv").status == 200
     assert mark.exists()
     assert sorted((tree.base / "model").rglob("*")) == before
 
@@ -163,7 +175,7 @@ def test_a_worker_that_dies_while_it_loads_ends_the_server(
 ) -> None:
     tree.write("model/code/inference.py", f"import os\ndef model_fn(folder):\n    {end}\n")
     running = serve(SAGEMAKER_MODEL_SERVER_WORKERS="2")
-    assert running.process.wait(timeout=SECONDS) == 1
+    assert running.process.wait(timeout=HANG) == 1
     log = running.log.read_text()
     assert "a worker ended before its model was loaded" in log
     assert log.count("Booting worker") == 2
@@ -180,10 +192,10 @@ def test_a_worker_that_dies_later_is_replaced(
     running.wait_for_ping(200)
     with pytest.raises((OSError, HTTPException)):
         running.invoke("666", "text/csv")
-    wait_until(lambda: running.log.read_text().count("Booting worker") == 2, "it is not replaced")
+    wait_until(lambda: running.log.read_text().count("Booting worker") == 2)
     assert running.invoke("1", "text/csv").body == b"10.0"
     running.process.terminate()
-    assert running.process.wait(timeout=SECONDS) == 0
+    assert running.process.wait(timeout=HANG) == 0
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -200,7 +212,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_server(
 ) -> None:
     tree.write(name, "def (")
     running = serve(SAGEMAKER_MODEL_SERVER_WORKERS=workers)
-    assert running.process.wait(timeout=SECONDS) == 1
+    assert running.process.wait(timeout=HANG) == 1
     log = running.log.read_text()
     assert "the model cannot be loaded" in log
     assert reason in log
@@ -216,7 +228,7 @@ def test_odd_settings_do_not_keep_the_server_from_starting(serve: Serve, mark: P
         SAGEMAKER_MODEL_SERVER_WORKERS="all",
     )
     # The only odd one with an effect: there is no train.py, so nothing says how to load.
-    assert running.process.wait(timeout=SECONDS) == 1
+    assert running.process.wait(timeout=HANG) == 1
     log = running.log.read_text()
     assert "is not a positive number" in log
     assert "define model_fn" in log
@@ -231,7 +243,7 @@ def test_a_script_in_s3_that_cannot_be_had_ends_the_server(serve: Serve, mark: P
         AWS_ACCESS_KEY_ID="id",
         AWS_SECRET_ACCESS_KEY="key",
     )
-    assert running.process.wait(timeout=SECONDS) == 1
+    assert running.process.wait(timeout=HANG) == 1
     assert "cannot download s3://bucket/sourcedir.tar.gz: Could not" in running.log.read_text()
 
 

@@ -7,13 +7,13 @@ import json
 import os
 import signal
 import tarfile
-import time
 import zipfile
 from typing import TYPE_CHECKING, Callable
 
 import pytest
 
-from tests.runtime.runtime_harness import RUNTIME, SECONDS, Finished, Tree, wait_until
+from tests.runtime.runtime_harness import RUNTIME, Finished, Tree
+from tests.waiting import HANG, wait_until
 
 if TYPE_CHECKING:
     import subprocess
@@ -154,23 +154,21 @@ def test_a_daemon_left_behind_does_not_hold_up_the_end(tree: Tree, train: Train)
     tree.write(
         "code/train.py",
         "import subprocess\n"
-        "daemon = subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL)\n"
+        f"daemon = subprocess.Popen(['sleep', '{2 * HANG}'], stdout=subprocess.DEVNULL)\n"
         "print(daemon.pid)\n",
     )
-    begun = time.monotonic()
     result = train(SAGEMAKER_PROGRAM="train.py")
-    os.kill(int(result.stdout.splitlines()[-1]), signal.SIGKILL)
+    os.kill(int(result.stdout.splitlines()[-1]), signal.SIGKILL)  # it is there still
     assert result.code == 0
-    assert time.monotonic() - begun < SECONDS / 2
 
 
 def test_output_is_not_held_back(tree: Tree, start: Start, tmp_path: Path) -> None:
-    tree.write("code/train.py", "import time\nprint('epoch 1')\ntime.sleep(60)\n")
+    tree.write("code/train.py", f"import time\nprint('epoch 1')\ntime.sleep({HANG})\n")
     log = tmp_path / "log"
     process = start(PROGRAM, SAGEMAKER_PROGRAM="train.py")
-    wait_until(lambda: "epoch 1" in log.read_text(), "nothing was printed", log)
+    wait_until(lambda: "epoch 1" in log.read_text())
     process.terminate()
-    assert process.wait(timeout=SECONDS) == 143
+    assert process.wait(timeout=HANG) == 143
 
 
 HANDLER = """
@@ -180,7 +178,7 @@ def handle(number, frame):
     {ending}
 signal.signal(signal.{signal}, handle)
 open(os.environ["SM_MODEL_DIR"] + "/started", "w").close()
-time.sleep(60)
+time.sleep(3600)
 """
 
 
@@ -198,9 +196,9 @@ def test_stop_signals_reach_the_script(
 ) -> None:
     tree.write("code/train.py", HANDLER.format(signal=name, ending=ending))
     process = start(PROGRAM, SAGEMAKER_PROGRAM="train.py")
-    wait_until(lambda: tree.exists("model/started"), "the script never started")
+    wait_until(lambda: tree.exists("model/started"))
     process.send_signal(getattr(signal, name))
-    assert process.wait(timeout=SECONDS) == code
+    assert process.wait(timeout=HANG) == code
     assert tree.read("model/stopped") == str(int(getattr(signal, name)))
     assert tree.exists("output/failure") == (code != 0)
 
@@ -209,10 +207,10 @@ def test_a_stop_reaches_what_a_shell_script_runs(tree: Tree, start: Start) -> No
     tree.write("code/worker.py", HANDLER.format(signal="SIGTERM", ending="sys.exit(0)"))
     tree.write("code/train.sh", "python worker.py\necho never\n")
     process = start(PROGRAM, SAGEMAKER_PROGRAM="train.sh")
-    wait_until(lambda: tree.exists("model/started"), "the script never started")
+    wait_until(lambda: tree.exists("model/started"))
     process.terminate()
-    assert process.wait(timeout=SECONDS) == 143
-    wait_until(lambda: tree.exists("model/stopped"), "the worker was never told")
+    assert process.wait(timeout=HANG) == 143
+    wait_until(lambda: tree.exists("model/stopped"))
     assert "stopped with SIGTERM" in tree.read("output/failure")
 
 

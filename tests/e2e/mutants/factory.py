@@ -16,6 +16,7 @@ from buildkit import config, engine, matrix, stopping, verify
 from buildkit.contract.bench import Subject
 from buildkit.features import Feature
 from buildkit.model import Profile, Purpose, Status
+from tests.waiting import HANG, RUN_HANGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -118,7 +119,7 @@ def bake(folders: Mapping[str, Path], *, bases: bool) -> None:
         input=json.dumps(document),
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=RUN_HANGS,
     )
     assert done.returncode == 0, done.stderr[-4000:]
 
@@ -181,4 +182,4 @@ def judge_all(
 
 
 def forget(images: Iterable[str]) -> None:
-    subprocess.run(["docker", "image", "rm", "--force", *images], capture_output=True, timeout=600)
+    subprocess.run(["docker", "image", "rm", "--force", *images], capture_output=True, timeout=HANG)
