@@ -39,8 +39,16 @@ AWAY = (
 """What boto3 raises, after its own attempts, where nobody answers."""
 SERVERS_FAULT = 500
 """The least status of an answer that is AWS's own trouble."""
-LIMITS = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 5})
-"""Seconds of each attempt: with boto3's own 60 a silent host costs five minutes."""
+CONNECT_SECONDS = 10
+"""For a connection: with boto3's own 60 a silent host costs five minutes."""
+READ_SECONDS = 60
+"""For an answer. Only what hangs takes as long."""
+ATTEMPTS = 5
+LIMITS = Config(
+    connect_timeout=CONNECT_SECONDS,
+    read_timeout=READ_SECONDS,
+    retries={"mode": "standard", "max_attempts": ATTEMPTS},
+)
 
 
 def login(where: Place) -> Login:

@@ -30,6 +30,7 @@ CPU_SHARES = 512
 MEMORY_SHARE = 0.5
 """Of the engine's memory; never all of it, whatever an image does."""
 LOOK_SECONDS = 2
+"""Between two looks at what containers hold."""
 
 
 @dataclass(kw_only=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 CAUSE_WIDTH = 100
 PROGRESS_SECONDS = 10
+"""Between two lines that say how far it is."""
 
 
 @dataclass(frozen=True, kw_only=True)

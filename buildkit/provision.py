@@ -5,14 +5,13 @@ A repository belongs to this tool if it carries the tag of `keeping.OWNER`. Othe
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from buildkit import ecr_repositories
+from buildkit import ecr_repositories, stopping
 from buildkit.errors import ToolError, UsageError
 from buildkit.places import Api
 from buildkit.repositories import drift
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
 
 ROUNDS = 3
 """How often a repository is read, mended and read again before others are said to be at it too."""
-PAUSE = 1.0
-"""Seconds between rounds from the second on."""
+PAUSE_SECONDS = 1.0
+"""Between rounds from the second on: AWS may show a change late."""
 
 
 class State(str, Enum):
@@ -94,7 +93,7 @@ def _bring(there: Repositories, place: Place, wanted: Wanted, *, adopted: bool) 
     made: dict[str, Change] = {}
     for number in range(ROUNDS):
         if number > 1:
-            time.sleep(PAUSE)
+            stopping.pause(PAUSE_SECONDS)
         found = there.read(wanted.name)
         if found is None:
             created = there.create(wanted)

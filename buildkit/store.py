@@ -43,6 +43,7 @@ BLOCK = tarfile.BLOCKSIZE
 READERS = 8
 """Containers: an engine reads one file at a time out of each."""
 WAIT_SECONDS = 1
+"""Between two looks at whether the run has ended, while all of them are in use."""
 BROKEN = (
     *FAILURES,
     urllib3.exceptions.HTTPError,

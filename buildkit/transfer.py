@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SIDE_BY_SIDE = 4
 """Blobs of one image at a time; the registry's wire has the limit of all."""
 PROGRESS_SECONDS = 10
+"""Between two lines that say how far it is."""
 WORTH_A_SEARCH = 1_000_000
 """Bytes of a blob from which on it is cheaper to ask all sisters for it than to send it."""
 

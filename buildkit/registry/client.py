@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from buildkit.registry.wire import Wire
 
 ABSENT = (404,)
+CHECKS = 3
+"""Attempts to reach a registry: nothing has been done yet that would be worth more patience."""
 PAGE = 1000
 WORTH_TELLING = 10_000_000
 """Bytes."""
@@ -53,11 +55,8 @@ class Registry:
         return self.wire.host
 
     def check(self) -> None:
-        """Raise ToolError if it does not answer, or not to this login. Takes a few seconds at most.
-
-        Nothing has been done yet that would be worth more patience.
-        """
-        self.wire.again(lambda: self.wire.send("GET", "", absent=ABSENT), attempts=3)
+        """Raise ToolError if it does not answer, or not to this login."""
+        self.wire.again(lambda: self.wire.send("GET", "", absent=ABSENT), attempts=CHECKS)
 
     def manifest(self, repository: str, reference: str) -> Manifest | None:
         """The manifest under a tag or digest, None if there is none."""

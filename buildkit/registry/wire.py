@@ -28,12 +28,16 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 CONNECTIONS = 8
 """At once to one registry: ECR throttles by account and region, and more do not send faster."""
-SECONDS = (10, 120)
-"""For a connection; for the next bytes of an answer: of large layers it comes late."""
+CONNECT_SECONDS = 10
+"""For a connection. It only ends the wait for a host that says nothing."""
+READ_SECONDS = 120
+"""For the next bytes of an answer, which of large layers come late."""
+SECONDS = (CONNECT_SECONDS, READ_SECONDS)
 ATTEMPTS = 7
-"""Some 15 seconds of trying, unless the registry asks for longer pauses."""
+"""Some 15 seconds of pauses, unless the registry asks for longer ones."""
 GROWING = tenacity.wait_exponential(multiplier=0.25, max=20) + tenacity.wait_random(0, 0.25)
 LONGEST_PAUSE = 60
+"""In seconds, whatever a registry asks for."""
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Status codes that another attempt may not meet."""
 REFUSED = frozenset({401, 403})

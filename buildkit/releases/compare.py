@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from buildkit.releases.packages import Layer
 
 PROGRESS_SECONDS = 10
+"""Between two lines that say how far it is."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,42 @@
+"""Real commands in Python's development mode, which tells of files and sockets that nobody closed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.e2e.real import Local, Project
+
+
+@pytest.mark.parametrize("store", ["containerd", "classic"])
+def test_commands_close_what_they_open(
+    request: pytest.FixtureRequest, local: Local, project: Project, store: str
+) -> None:
+    there = local if store == "containerd" else request.getfixturevalue("classic")[1]
+    tag = f"{project.name}:1.0-cpu-py311"
+    for command in (
+        ("list",),
+        ("build", "--all"),
+        ("test", "--all", "--json"),
+        ("test", tag, "--clause", "IMG-01"),
+        ("push", "--all"),
+        ("push", "--all", "--complete"),
+        ("uri", project.id, "--verify"),
+        ("diff", tag, tag),
+        ("promote", "DIGEST", "--to", f"{project.name}:stable"),
+        ("revise", "--all", "--changed"),
+        ("repo", "plan"),
+    ):
+        arguments = [digest(local, project) if word == "DIGEST" else word for word in command]
+        done = there.buildkit(*arguments, folder=project.folder, PYTHONDEVMODE="1")
+        assert done.code == 0, (command, done.stderr)
+        assert "Warning" not in done.stderr, (command, done.stderr)
+        assert "Exception ignored" not in done.stderr, (command, done.stderr)
+
+
+def digest(local: Local, project: Project) -> str:
+    found = local.manifest(project.name, "1.0-cpu-py311")
+    assert found is not None
+    return found[1]
