@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 4
 """Scenarios side by side: most of their time is waiting for the engine."""
-TELL_SECONDS = 1
+TELL_PAUSE = 1
 """How often is told what is at work."""
 
 
@@ -92,7 +92,7 @@ def _stagings(
             work = {pool.submit(_stage, bench, each, staged[each]): each for each in batch}
             try:
                 while work:
-                    ended, _ = wait(work, timeout=TELL_SECONDS, return_when=FIRST_COMPLETED)
+                    ended, _ = wait(work, timeout=TELL_PAUSE, return_when=FIRST_COMPLETED)
                     for each in ended:
                         del work[each]
                         done += 1

@@ -32,7 +32,7 @@ CONNECT_SECONDS = 10
 """For a connection. It only ends the wait for a host that says nothing."""
 READ_SECONDS = 120
 """For the next bytes of an answer, which of large layers come late."""
-SECONDS = (CONNECT_SECONDS, READ_SECONDS)
+LIMITS = (CONNECT_SECONDS, READ_SECONDS)
 ATTEMPTS = 7
 """Some 15 seconds of pauses, unless the registry asks for longer ones."""
 GROWING = tenacity.wait_exponential(multiplier=0.25, max=20) + tenacity.wait_random(0, 0.25)
@@ -153,7 +153,7 @@ class Wire:
                     auth=signing.Signed(login),
                     data=data,
                     stream=stream,
-                    timeout=SECONDS,
+                    timeout=LIMITS,
                 )
             except requests.exceptions.SSLError as error:
                 raise ToolError(
@@ -199,7 +199,7 @@ class Wire:
                 asked["realm"],
                 params={name: text for name, text in wanted.items() if text},
                 auth=signing.Signed(signing.basic(login)),
-                timeout=SECONDS,
+                timeout=LIMITS,
             ).json()
             with self._lock:
                 self._tokens[scope] = str(told.get("token") or told["access_token"])

@@ -28,7 +28,7 @@ SPOKEN_SECONDS = 1
 """How long a program that says nothing, or has said something, may take to listen to signals."""
 LOOK_SECONDS = 0.1
 """Between two looks at whether it listens."""
-METER_SECONDS = 0.2
+METER_LOOK_SECONDS = 0.2
 HANG_SECONDS = 300
 """Only ends a hang: from SIGKILL to the end."""
 KILLED = 137
@@ -59,7 +59,7 @@ def metered(bench: Bench, container: Container) -> Ending:
     """Wait for the end, and look now and then how much it has computed."""
     limit = machine.of(bench).limit(container, TRAIN_SECONDS)
     used = 0.0
-    while (code := container.wait(METER_SECONDS)) is None and not limit.expired():
+    while (code := container.wait(METER_LOOK_SECONDS)) is None and not limit.expired():
         used = container.processor_seconds() or used
     return Ending(exit_code=code, processor_seconds=used)
 
