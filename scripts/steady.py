@@ -59,7 +59,7 @@ def verdict(target: str, profile: str, file: str) -> dict[str, tuple[str, str]]:
     """Status and message of each clause."""
     done = subprocess.run(
         [BUILDKIT, "test", target, "--file", file, "--profile", profile, "--json"],
-        stdout=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
     )
