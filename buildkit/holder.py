@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from buildkit import stopping
 from buildkit.calls import FAILURES, streamed, translated
 
 if TYPE_CHECKING:
@@ -39,5 +40,8 @@ class Holder:
             yield cast("IO[bytes]", answer.raw)
 
     def remove(self) -> None:
+        """Nothing in an interrupted run, all of which is removed at once."""
+        if stopping.is_asked():
+            return
         with suppress(*FAILURES):
             self.docker.remove(force=True, v=True)

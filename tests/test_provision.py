@@ -326,7 +326,7 @@ def test_whoever_changes_it_all_the_time_is_told_of(monkeypatch: pytest.MonkeyPa
             self.client.put_image_tag_mutability(repositoryName=name, imageTagMutability="MUTABLE")
             return super().read(name)
 
-    monkeypatch.setattr(provision, "PAUSE", 0)
+    monkeypatch.setattr(provision, "PAUSE_SECONDS", 0)
     there = ecr_repositories.of(PLACE)
     there.create(want())
     meddled = Meddling(client=there.client, registry=there.registry)

@@ -1,0 +1,147 @@
+"""What is read of a container as it comes: only as much as one wants, and closed then."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import docker.errors
+import urllib3.exceptions
+
+from buildkit import containers
+from buildkit.containers import MOST_OUTPUT, UNFIT, Container
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+FACTS = {"name": "x", "size": 3, "mode": 0o644, "mtime": "", "linkTarget": ""}
+
+
+@dataclass
+class FakeAnswer:
+    """An answer of an engine that is read as it comes."""
+
+    status_code: int = 200
+    content: bytes = b"abcdef"
+    closed: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.raw: Any = io.BytesIO(self.content)
+
+    def __enter__(self) -> FakeAnswer:  # noqa: PYI034 - Python 3.10 has no `Self`
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closed = True
+
+    def raise_for_status(self) -> None: ...
+
+    def iter_content(self, _size: int) -> Iterator[bytes]:
+        while chunk := self.raw.read(2):
+            yield chunk
+
+
+@dataclass
+class FakeApi:
+    answer: FakeAnswer
+    base_url: str = "http://engine"
+    api_version: str = "1.47"
+    timeout: int = 1
+
+    def get(self, _url: str, **_: Any) -> FakeAnswer:
+        return self.answer
+
+    post = head = get
+
+    def _raise_for_status(self, answer: FakeAnswer) -> None:
+        if answer.status_code == 404:
+            raise docker.errors.NotFound("no such file")
+
+    def exec_create(self, *_: object) -> dict[str, str]:
+        return {"Id": "1"}
+
+    def exec_inspect(self, _number: str) -> dict[str, int]:
+        return {"ExitCode": 3}
+
+
+def container(answer: FakeAnswer) -> Container:
+    client = SimpleNamespace(api=FakeApi(answer))
+    docker: Any = SimpleNamespace(id="c", client=client)
+    return Container(docker=docker, host="127.0.0.1", bridged=False, overrun=lambda: "")
+
+
+def test_a_copy_is_closed_when_all_of_it_is_read() -> None:
+    answer = FakeAnswer()
+    chunks = container(answer).get("/x")
+    assert chunks is not None
+    assert b"".join(chunks) == b"abcdef"
+    assert answer.closed
+
+
+def test_a_copy_that_nobody_reads_to_its_end_is_closed() -> None:
+    answer = FakeAnswer()
+    chunks = container(answer).get("/x")
+    assert chunks is not None
+    assert next(chunks) == b"ab"
+    del chunks
+    assert answer.closed
+
+
+def test_a_copy_that_nobody_reads_at_all_is_closed() -> None:
+    answer = FakeAnswer()
+    container(answer).get("/x")
+    assert answer.closed
+
+
+def test_nothing_is_copied_of_what_is_not_there() -> None:
+    answer = FakeAnswer(status_code=404)
+    assert container(answer).get("/x") is None
+    assert answer.closed
+    assert container(answer).look("/x") is None
+
+
+def test_a_look_reads_no_content() -> None:
+    told = base64.b64encode(json.dumps(FACTS).encode()).decode()
+    found = container(FakeAnswer(headers={"X-Docker-Container-Path-Stat": told})).look("/x")
+    assert found is not None
+    assert (found.name, found.kind, found.size, found.mode) == ("/x", "file", 3, 0o644)
+
+
+def said(*pieces: bytes) -> bytes:
+    return b"".join(b"\1\0\0\0" + len(each).to_bytes(4, "big") + each for each in pieces)
+
+
+def test_a_program_s_output_comes_in_pieces() -> None:
+    answer = FakeAnswer(content=said(b"one ", b"two"))
+    assert container(answer).execute("x") == (3, "one two")
+    assert answer.closed
+
+
+def test_a_program_that_says_too_much_is_not_read_to_its_end() -> None:
+    answer = FakeAnswer(content=said(*[b"x" * 1000] * (MOST_OUTPUT // 500)))
+    assert container(answer).execute("x") == (UNFIT, "it has no end")
+    assert answer.closed
+    assert answer.raw.read() != b""
+
+
+def test_a_program_that_speaks_for_too_long_has_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "EXECUTE_SECONDS", -1)
+    assert container(FakeAnswer(content=said(b"x"))).execute("x") == (UNFIT, "it has no end")
+
+
+def test_a_mute_program_is_not_waited_for() -> None:
+    class Mute:
+        def read(self, _size: int) -> bytes:
+            raise urllib3.exceptions.HTTPError("it says nothing")
+
+    answer = FakeAnswer()
+    answer.raw = Mute()
+    assert container(answer).execute("x") == (UNFIT, "it says nothing")
+    assert answer.closed
