@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import sys
 import threading
@@ -90,15 +91,8 @@ def test_an_engine_that_answers_is_given_the_time_to(
     """It may be making what has to be removed: only after a long time is the call cut off."""
     engine = FakeEngine(peer=server.address)
     own = sockets.descriptors()
-    clock = iter(
-        [
-            0.0,
-            1.0,
-            ending.ENGINE_SECONDS,
-            ending.ENGINE_SECONDS + 1,
-            *[ending.ENGINE_SECONDS + 2] * 9,
-        ]
-    )
+    late = ending.ENGINE_SECONDS
+    clock = itertools.chain([0.0, 1.0, late, late + 1], itertools.repeat(late + 2.0))
     seen: list[float] = []
 
     def now() -> float:
