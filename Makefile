@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: help setup quickstart build-all test lint unit e2e test-uri prebuilt bench-uri frameworks contract-report public-scripts package docs engine-up engine-down bench bench-serving bench-publish kills interrupts release-trials measure clean
+.PHONY: help setup quickstart build-all test lint unit e2e test-uri prebuilt bench-uri frameworks contract-report public-scripts package docs engine-up engine-down bench bench-serving bench-publish kills interrupts steady release-trials measure clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -90,6 +90,9 @@ bench-publish: setup ## Measure publishing against docker push
 
 kills: setup ## Kill a publish at 40 moments, and see what the registries hold (long)
 	@BUILDKIT_KILLS=40 BUILDKIT_KILLED_TARGETS=12 scripts/with-engine $(BIN)/pytest -q -m engine tests/e2e/test_killed.py -o junit_family=xunit1 --junitxml=kills.xml
+
+steady: setup ## Test built images 20 times beside busy processes: the same verdicts each time (long)
+	@scripts/with-engine $(BIN)/python scripts/steady.py $(STEADY)
 
 interrupts: setup ## Interrupt builds, tests and pushes at 100 moments, and see what they leave (long)
 	@BUILDKIT_INTERRUPTS=$${BUILDKIT_INTERRUPTS:-100} scripts/with-engine $(BIN)/pytest -q -m engine tests/e2e/test_interrupted_anywhere.py -o junit_family=xunit1 --junitxml=interrupts.xml

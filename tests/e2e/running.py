@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.waiting import RUN_HANGS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-HANG_SECONDS = 300
-"""Nothing that a test waits for takes so long, on the slowest machine: it hangs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +49,7 @@ class Running:
 
     def until(self, true: Callable[[], bool]) -> None:
         """Wait until something is true, at the latest when it ends."""
-        deadline = time.monotonic() + HANG_SECONDS
+        deadline = time.monotonic() + RUN_HANGS
         while True:
             last = self.has_ended()
             if true():
@@ -73,7 +72,7 @@ class Running:
             return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1)
         return False
 
-    def end(self, seconds: float = HANG_SECONDS) -> Result:
+    def end(self, seconds: float = RUN_HANGS) -> Result:
         """Wait until it has ended by itself. One that hangs is ended, and the test with it."""
         with self._files:
             try:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.parts import relay
 from tests.e2e.real import BUILDKIT, IMAGES
-from tests.e2e.running import HANG_SECONDS
+from tests.waiting import RUN_HANGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -134,7 +134,7 @@ def test_typed_at_a_terminal(local: Local, project: Project) -> None:
     """There the signal goes to all processes of the foreground, not to the tool alone."""
     slow_build(project)
     terminal = pexpect.spawn(str(BUILDKIT), ["build", "--all"], cwd=str(project.folder),
-                             env=local.env, encoding="utf-8", timeout=HANG_SECONDS)  # fmt: skip
+                             env=local.env, encoding="utf-8", timeout=RUN_HANGS)  # fmt: skip
     terminal.expect("RUN echo begun")
     terminal.sendintr()
     terminal.expect("interrupted")
@@ -147,9 +147,9 @@ def test_a_terminal_that_is_closed(local: Local, project: Project) -> None:
     """SIGHUP comes then, and nobody reads what is said."""
     project.change("train", "def main():", f"def main():\n    {SLEEP}")
     terminal = pexpect.spawn(str(BUILDKIT), ["build", "--all"], cwd=str(project.folder),
-                             env=local.env, encoding="utf-8", timeout=HANG_SECONDS)  # fmt: skip
+                             env=local.env, encoding="utf-8", timeout=RUN_HANGS)  # fmt: skip
     terminal.expect("  testing")
-    until = time.monotonic() + HANG_SECONDS
+    until = time.monotonic() + RUN_HANGS
     while '"train"' not in commands(local, project):
         assert time.monotonic() < until
         time.sleep(0.05)
