@@ -382,17 +382,33 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
         pytest.param("763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:9.9-gpu-py399",
                      {"framework": "pytorch", "version": "9.9", "devices": ["gpu"], "pythons": ["py399"], "newer": []}, "the data has no tag", id="a newer tag than the data"),
         pytest.param("763104351884.dkr.ecr.eu-south-1.amazonaws.com/pytorch-training:2.3-gpu-py311",
-                     {"whose": "aws", "version": "2.3.0"}, "in eu-south-1 AWS has another account", id="another region's account"),
+                     {"whose": "aws", "version": "2.3.0"}, "in eu-south-1 AWS has another account, 692866216735; this one is in", id="another region's account"),
         pytest.param("763104351884.dkr.ecr.cn-north-1.amazonaws.com/pytorch-training:2.3-gpu-py311",
                      {"partition": "aws-cn"}, "ends with amazonaws.com.cn", id="a host that is not there"),
         pytest.param("763104351884.dkr-ecr.us-west-2.on.aws/pytorch-training:2.3-gpu-py311", {"version": "2.3.0"}, "", id="dual stack"),
         pytest.param("123456789012.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.3-gpu-py311",
-                     {"whose": "unknown", "version": "2.3.0"}, "none of AWS's", id="a copy"),
+                     {"whose": "unknown", "framework": None, "version": "2.3", "newer": []}, "none of AWS's", id="called as AWS's, in the account of others"),
         pytest.param("123456789012.dkr.ecr.xx-moon-1.amazonaws.com/a/b:1-cpu",
                      {"whose": "unknown", "framework": None, "version": "1", "devices": ["cpu"]}, "no SageMaker images in xx-moon-1", id="nothing known"),
         pytest.param(f"763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training@{digest('a')}",
                      {"framework": "pytorch", "version": None}, "", id="a digest"),
         pytest.param("docker.io/library/python:3.11", {"whose": "unknown", "account": None, "region": None}, "not a registry of ECR", id="another registry"),
+        *(
+            pytest.param(uri, {"whose": "unknown", "host": "docker.io", "repository": repository, "framework": None, "version": None, "purposes": [], "newer": []}, "docker.io is not a registry of ECR", id=f"Docker Hub: {uri}")
+            for uri, repository in (
+                ("pytorch/pytorch:1.7.0-cuda11.0-cudnn8-runtime", "pytorch/pytorch"),
+                ("xgboost/xgboost:latest", "xgboost/xgboost"),
+                ("python:3.11-slim", "library/python"),
+                ("pytorch-training:2.3-gpu-py311", "library/pytorch-training"),
+                ("docker.io/huggingface/transformers-pytorch-gpu:4.28.1", "huggingface/transformers-pytorch-gpu"),
+            )
+        ),
+        pytest.param("ghcr.io/huggingface/text-generation-inference:2.3.1", {"whose": "unknown", "framework": None, "version": None}, "ghcr.io is not a registry of ECR", id="another registry's image that is called as AWS's"),
+        pytest.param("public.ecr.aws/deep-learning-containers/vllm:0.11.2-gpu-py312-cu129-ubuntu22.04-sagemaker",
+                     {"whose": "aws", "devices": ["gpu"]}, "SageMaker pulls the repository `vllm` of AWS's private registries", id="AWS's gallery"),
+        pytest.param("public.ecr.aws/deep-learning-containers/pytorch-training:2.5.1-gpu-py311-cu124-ubuntu22.04-sagemaker",
+                     {"whose": "aws", "framework": "pytorch", "version": "2.5.1"}, "SageMaker pulls the repository `pytorch-training`", id="AWS's gallery, an older framework"),
+        pytest.param("public.ecr.aws/docker/library/python:3.11", {"whose": "unknown", "framework": None, "version": None}, "is ECR Public; whose image it is cannot be told", id="the rest of ECR Public"),
         pytest.param("658645717510.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:2.3-gpu-py311", {"whose": "aws"}, "in another account", id="another account of AWS"),
         pytest.param(f"{VIRGINIA}/sklearn:1.7.2-cpu-py311",
                      {"whose": "own", "framework": "sklearn", "target": "sklearn-1.7.2-cpu-py311", "pythons": ["3.11"], "newer": ["1.7.10"]}, "", id="an own image"),
@@ -470,7 +486,7 @@ def test_a_broken_ledger_is_no_matter_of_an_image_of_aws(project: Path, capsys: 
     assert err.startswith("warning: own images are not known: releases.jsonl:1 is not a record")
 
 
-@pytest.mark.parametrize("uri", ["", "python:3.11", "https://x.example/y:1", "a b/c", "x.example/UP:1", "x" * 5000])  # fmt: skip
+@pytest.mark.parametrize("uri", ["", "https://x.example/y:1", "a b/c", "x.example/UP:1", "x" * 5000])  # fmt: skip
 def test_what_is_no_uri_is_refused(project: Path, uri: str, capsys: Captured) -> None:
     assert cli.run(["uri", "--explain", uri]) == Exit.USAGE
     out, err = capsys.readouterr()

@@ -20,10 +20,15 @@ if TYPE_CHECKING:
     from buildkit.prebuilt.facts import Entry, Region
 
 URI = re.compile(
-    r"(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::[0-9]+)?)/(?P<repository>[a-z0-9._/-]+)"
+    r"(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::[0-9]+)?)/(?P<repository>[a-z0-9._/-]*[a-z0-9])"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
 LONGEST = 1024
+HUB = "docker.io"
+"""Where Docker looks for an image whose name has no host (distribution/reference, "normalize")."""
+PUBLIC = "public.ecr.aws"
+GALLERY = "deep-learning-containers/"
+"""AWS's own alias in ECR Public: there repositories are called as in its private registries."""
 HTTPS_PORT = ":443"
 """Which is there anyhow: a host with it is the same host."""
 DUAL_STACK = {"amazonaws.com": "on.aws", "amazonaws.com.cn": "on.amazonwebservices.com.cn"}
@@ -53,8 +58,8 @@ class Known(NamedTuple):
 
 
 def parse(text: str) -> Parts:
-    """Raises UsageError."""
-    match = URI.fullmatch(text) if len(text) <= LONGEST else None
+    """Raises UsageError. A name without a host is one of Docker Hub, as Docker reads it."""
+    match = URI.fullmatch(_with_host(text)) if len(text) <= LONGEST else None
     if match is None:
         raise UsageError(
             f"`{shown(text)}` is not the URI of an image: HOST/REPOSITORY:TAG",
@@ -76,15 +81,36 @@ def parse(text: str) -> Parts:
     )
 
 
+def _with_host(text: str) -> str:
+    """A single word stays as it is: it may as well be the name of a target."""
+    first, apart, _ = text.partition("/")
+    if apart and ("." in first or ":" in first or first == "localhost"):
+        return text
+    if not apart and (":" in text or "@" in text):
+        return f"{HUB}/library/{text}"
+    return f"{HUB}/{text}" if apart else text
+
+
 def _spoilt_by(text: str) -> str | None:
     """What to leave out, of a URI that is one but for it."""
     bare = text.strip()
-    if URI.fullmatch(bare):
+    if URI.fullmatch(_with_host(bare)):
         return f"leave the blanks around it out: `{bare}`"
     scheme, apart, rest = bare.partition("://")
-    if apart and URI.fullmatch(rest):
+    if apart and URI.fullmatch(rest) and "." in rest.partition("/")[0]:
         return f"leave `{scheme}://` out: `{rest}`"
     return None
+
+
+def gallery_name(parts: Parts) -> str | None:
+    """The name in AWS's private registries of an image of its gallery in ECR Public."""
+    in_gallery = parts.host == PUBLIC and parts.repository.startswith(GALLERY)
+    return parts.repository.removeprefix(GALLERY) if in_gallery else None
+
+
+def is_of_aws(parts: Parts) -> bool:
+    """Whether the registry is AWS's own: nothing is known of an image in any other, by its name."""
+    return bool(parts.account and homes(parts.account)) or gallery_name(parts) is not None
 
 
 def domain(region: Region, *, dual_stack: bool) -> str:

@@ -20,7 +20,7 @@ from buildkit.uri import ours
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from buildkit.prebuilt.facts import Entry
+    from buildkit.prebuilt.facts import Entry, Region
     from buildkit.prebuilt.reverse import Known, Parts
     from buildkit.releases.published import Place
     from buildkit.releases.record import Release
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 OWN, AWS, UNKNOWN = "own", "aws", "unknown"
 PYTHON = re.compile(r"py[23][0-9]*")
-PUBLIC = "public.ecr.aws"
 DEVICES = ("cpu", "gpu", "neuron", "neuronx")
 
 
@@ -38,7 +37,7 @@ def answer(asked: Asked) -> None:
     own = ours.told(_releases(asked.file), parts)
     document: dict[str, Any] = {
         "uri": parts.uri,
-        "whose": AWS if parts.account and reverse.homes(parts.account) else UNKNOWN,
+        "whose": AWS if reverse.is_of_aws(parts) else UNKNOWN,
         "host": parts.host,
         "account": parts.account,
         "accounts": list(reverse.families(parts)),
@@ -51,14 +50,14 @@ def answer(asked: Asked) -> None:
     if own is not None:
         about = _guessed(parts, ()) if own.place is None else _own(own.place, own.newer_of)
         document |= {"whose": OWN, **about, "notes": own.notes}
-    else:
-        known = reverse.known(parts)
-        document |= (
-            _known(known, parts)
-            if known
-            else _guessed(parts, reverse.of_repository(parts.repository))
-        )
-        document["notes"] = [*_notes_on_host(parts), *_notes_on_image(known, parts)]
+    elif reverse.is_of_aws(parts):
+        inside = parts._replace(repository=reverse.gallery_name(parts) or parts.repository)
+        known, entries = reverse.known(inside), reverse.of_repository(inside.repository)
+        document |= _known(known, inside) if known else _guessed(inside, entries)
+        document["notes"] = [*_notes_on_host(parts, known), *_notes_on_image(known, inside)]
+    else:  # an image of others: a name that is like one of AWS's says nothing
+        document |= _guessed(parts, ()) if parts.account else _untold()
+        document["notes"] = list(_notes_on_host(parts, ()))
     if asked.as_json:
         click.echo(json.dumps(document, indent=2))
     else:
@@ -117,19 +116,26 @@ def _known(known: tuple[Known, ...], parts: Parts) -> dict[str, Any]:
     }
 
 
+def _untold() -> dict[str, Any]:
+    """Of a registry that is not ECR's not even the tag is read: its words mean anything."""
+    single = dict.fromkeys(("framework", "version", "base_framework", "tag_goes_on"))
+    return {**single, "purposes": [], "devices": [], "pythons": [], "newer": []}
+
+
 def _guessed(parts: Parts, entries: tuple[Entry, ...]) -> dict[str, Any]:
     """By the words of a tag that nobody knows, as AWS puts tags together."""
     words = (parts.tag or "").split("-")
     version = words[0] if words[0][:1].isdigit() else None
+    frameworks = {each.framework for each in entries}
     return {
-        "framework": entries[0].framework if entries else None,
+        "framework": next(iter(frameworks)) if len(frameworks) == 1 else None,
         "version": version,
         "purposes": list(dict.fromkeys(each.purpose for each in entries)),
         "devices": [word for word in words if word in DEVICES],
         "pythons": [word for word in words if PYTHON.fullmatch(word)],
         "base_framework": None,
         "tag_goes_on": None,
-        "newer": _newer(version or "", (each.names[0] for each in entries)),
+        "newer": _newer(version or "", (each.names[0] for each in entries if len(frameworks) == 1)),
     }
 
 
@@ -147,13 +153,17 @@ def _compared(one: str, other: str) -> int:
     return 0 if newest is None else 1 if newest is first else -1
 
 
-def _notes_on_host(parts: Parts) -> Iterator[str]:
+def _notes_on_host(parts: Parts, known: tuple[Known, ...]) -> Iterator[str]:
     if parts.account is None:
-        yield (
-            f"{parts.host} is ECR Public: AWS's images for SageMaker are not there"
-            if parts.host == PUBLIC
-            else f"{parts.host} is not a registry of ECR"
-        )
+        if name := reverse.gallery_name(parts):
+            yield (
+                f"AWS's gallery in ECR Public; SageMaker pulls the repository `{name}` of AWS's "
+                "private registries"
+            )
+        elif parts.host == reverse.PUBLIC:
+            yield f"{parts.host} is ECR Public; whose image it is cannot be told"
+        else:
+            yield f"{parts.host} is not a registry of ECR; nothing is known of its images"
         return
     there = facts.regions().get(parts.region or "")
     if there is None:
@@ -164,12 +174,21 @@ def _notes_on_host(parts: Parts) -> Iterator[str]:
     if not homes:
         yield "the account is none of AWS's for SageMaker, and the ledger has no such image"
     elif parts.region not in homes:
-        yield listed(f"in {parts.region} AWS has another account; this one is in", homes)
+        right = there and _accounts(there, known)
+        yield listed(
+            f"in {parts.region} AWS has another account{f', {right}' if right else ''}; "
+            "this one is in",
+            homes,
+        )
+
+
+def _accounts(there: Region, known: tuple[Known, ...]) -> str:
+    """The accounts that have an image in a region; empty if it is not there."""
+    families = dict.fromkeys(facts.family(each.entry.accounts) for each in known)
+    return " or ".join(there.accounts[each] for each in families if each in there.accounts)
 
 
 def _notes_on_image(known: tuple[Known, ...], parts: Parts) -> Iterator[str]:
-    if parts.account is None:
-        return
     entries = reverse.of_repository(parts.repository)
     if not known and entries:
         tags = dict.fromkeys(named(each)[1] for each in entries)
@@ -178,6 +197,8 @@ def _notes_on_image(known: tuple[Known, ...], parts: Parts) -> Iterator[str]:
     elif not known:
         near = near_to(parts.repository, reverse.repositories())
         yield f"AWS has no repository `{parts.repository}`; {near}"
+    elif parts.account is None:
+        pass
     elif not any(parts.region in facts.regions_of(each.entry.accounts) for each in known):
         yield f"AWS has no such image in {parts.region}"
     elif not any(facts.family(each.entry.accounts) in reverse.families(parts) for each in known):
