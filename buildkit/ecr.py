@@ -106,7 +106,8 @@ def translated(doing: str) -> Iterator[None]:
         ) from error
     except botocore.exceptions.ProfileNotFound as error:
         raise ToolError(
-            f"{doing}: {error}", hint="`aws configure list-profiles`, or mend `profile`"
+            f"{doing}: {error}",
+            hint="`aws configure list-profiles`; then correct `profile` or AWS_PROFILE",
         ) from error
     except botocore.exceptions.NoRegionError as error:
         raise ToolError(

@@ -12,6 +12,11 @@ import re
 COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 REPOSITORY = re.compile(rf"{COMPONENT}(?:/{COMPONENT})*")
+REGISTRY = re.compile(
+    r"localhost|.+\.(?:amazonaws\.com(?:\.cn)?|on\.aws|ecr\.aws|docker\.io|gcr\.io|pkg\.dev|azurecr\.io)"
+    r"|(?:docker|ghcr|gcr|quay)\.io|public\.ecr\.aws|.+:[0-9]+"
+)
+"""Hosts that people paste with a name. Names may hold dots, too, so no other is refused."""
 HOST = r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*)(?::[0-9]+)?"
 LAST_PORT = 65535
 ACCOUNT = re.compile(r"[0-9]{12}")
@@ -50,6 +55,12 @@ def tag(text: str) -> str:
 
 
 def repository(text: str) -> str:
+    first = text.partition("/")[0]
+    if REGISTRY.fullmatch(first):
+        rest = text.removeprefix(first).strip("/").partition(":")[0] or "NAME"
+        raise ValueError(
+            f"{text!r} begins with the host of a registry, and is to be a name within one: `{rest}`"
+        )
     if not 2 <= len(text) <= 256:  # noqa: PLR2004 - ECR's own limits
         raise ValueError(f"{text!r} is not a repository name (2 to 256 characters)")
     what = "a repository name (lower-case letters, digits, `.`, `_`, `-`, `/`)"

@@ -14,7 +14,7 @@ from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import botocore.session
+from botocore.loaders import Loader
 
 from buildkit import names
 from buildkit.errors import UsageError
@@ -183,5 +183,6 @@ def _suffix(partition: Partition, *, dual_stack: bool) -> str:
 
 @cache
 def _partitions() -> Sequence[Mapping[str, Any]]:
-    data: Mapping[str, Any] = botocore.session.get_session().get_data("partitions")
+    # Not by a session: that reads the user's profile, which may not exist, and is not needed.
+    data: Mapping[str, Any] = Loader().load_data("partitions")
     return tuple(data["partitions"])

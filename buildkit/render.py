@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 
 SUFFIX = ".Dockerfile.j2"
 FROM_LOCK = "--mount=type=bind,from=lock,"
+FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(?P<image>\S+)", re.IGNORECASE | re.MULTILINE)
+OPENED = {
+    "Missing end of comment tag": (
+        "to Jinja `{#` begins a comment: write `{% raw %}${#name}{% endraw %}`"
+    ),
+}
+"""What people meet who take a Dockerfile as it is: the hint for what Jinja says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +99,7 @@ def render(target: Target, source: Templates) -> Rendered:
     except jinja2.TemplateSyntaxError as error:
         raise TemplateError(
             f"{target.id}: {error.name}:{error.lineno}: {error.message}",
-            hint="mend the template, then `buildkit render`",
+            hint=OPENED.get(str(error.message), "correct the template, then `buildkit render`"),
         ) from error
     except (RecursionError, MemoryError) as error:
         raise TemplateError(
@@ -109,7 +117,24 @@ def render(target: Target, source: Templates) -> Rendered:
             f"{target.id}: {name} installs no packages from `lock`",
             hint="`pip.install(target.packages)` does, as it is; or leave `lock` out",
         )
+    _need_base(target, name, text)
     return Rendered(target=target, dockerfile=text)
+
+
+def _need_base(target: Target, name: str, dockerfile: str) -> None:
+    """The base that images.toml names has to be the one that is built on.
+
+    Lists, the ledger, `revise --changed` and substitutes would speak of another image. What a
+    variable names cannot be told.
+    """
+    named = [match["image"] for match in FROM.finditer(dockerfile)]
+    if any(image == target.base or "$" in image for image in named):
+        return
+    told = ", ".join(f"`{each}`" for each in dict.fromkeys(named)) or "nothing"
+    raise TemplateError(
+        f"{target.id}: `base` is `{target.base}`, and {name} builds on {told}",
+        hint="write `FROM {{ target.base }}` in the template, or correct `base` in images.toml",
+    )
 
 
 def render_all(targets: Sequence[Target], source: Templates) -> tuple[Rendered, ...]:
@@ -151,7 +176,11 @@ def _loop(
         return (*above[above.index(name) :], name)
     assert environment.loader is not None
     text, _, _ = environment.loader.get_source(environment, name)
-    used = meta.find_referenced_templates(environment.parse(text, name))
+    try:
+        used = meta.find_referenced_templates(environment.parse(text, name))
+    except jinja2.TemplateSyntaxError as error:
+        error.name = error.name or name  # of what no lexer understands Jinja does not tell it
+        raise
     loops = (_loop(each, environment, (*above, name)) for each in used if each is not None)
     return next((loop for loop in loops if loop), ())
 

@@ -100,6 +100,16 @@ def problems(text: str) -> str:
             MINIMAL + "[registry]\ntag = '{version} {device}'", "is not a tag", id="illegal tag"
         ),
         pytest.param(
+            MINIMAL + "repository = '123456789012.dkr.ecr.us-east-1.amazonaws.com/ml/foo:1'",
+            "begins with the host of a registry, and is to be a name within one: `ml/foo`",
+            id="a URI for a repository",
+        ),
+        pytest.param(
+            MINIMAL + "repository = 'public.ecr.aws/foo'",
+            "begins with the host of a registry, and is to be a name within one: `foo`",
+            id="a gallery for a repository",
+        ),
+        pytest.param(
             MINIMAL + "[registry]\nrepository = 'Team/{name}'",
             "is not a repository name",
             id="illegal repository",

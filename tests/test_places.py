@@ -138,6 +138,13 @@ def test_ecr_public() -> None:
     assert (found.api, found.region) == (Api.ECR_PUBLIC, "us-east-1")
 
 
+def test_a_profile_that_does_not_exist_is_no_matter_of_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    assert private("123456789012.dkr.ecr.eu-west-1.amazonaws.com") is not None
+
+
 def test_a_region_of_nowhere() -> None:
     assert partition_of("moon-base-1") is None
     with pytest.raises(UsageError, match="no region of AWS"):

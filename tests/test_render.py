@@ -31,7 +31,39 @@ def test_a_project_s_own_template_extends_the_shipped_base(tmp_path: Path) -> No
 
 
 def test_a_project_s_template_comes_before_a_shipped_one_of_the_same_name(tmp_path: Path) -> None:
-    assert rendered(tmp_path, MINIMAL + "template = 'basic'", basic="FROM mine\n") == "FROM mine\n"
+    mine = "FROM {{ target.base }}\nRUN mine\n"
+    found = rendered(tmp_path, MINIMAL + "template = 'basic'", basic=mine)
+    assert found == "FROM python:3.11-slim\nRUN mine\n"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "FROM {{ target.base }}",
+        "FROM golang:1.25 AS made\nFROM --platform=linux/amd64 {{ target.base }} AS image",
+        "ARG BASE={{ target.base }}\nfrom $BASE",
+    ],
+)
+def test_a_template_builds_on_the_base_of_its_target(tmp_path: Path, template: str) -> None:
+    assert rendered(tmp_path, MINIMAL, demo=template)
+
+
+@pytest.mark.parametrize(
+    ("template", "found"),
+    [
+        ("FROM python:3.10-slim AS image", "builds on `python:3.10-slim`"),
+        ("FROM a\nRUN true\nFROM b\n# FROM python:3.11-slim", "builds on `a`, `b`"),
+        ("RUN true", "builds on nothing"),
+    ],
+)
+def test_a_template_that_builds_on_another_image_is_refused(
+    tmp_path: Path, template: str, found: str
+) -> None:
+    """Lists, ledger, rebuilds and substitutes would speak of an image that is not used."""
+    with pytest.raises(TemplateError, match=found) as caught:
+        rendered(tmp_path, MINIMAL, demo=template)
+    assert "`base` is `python:3.11-slim`" in caught.value.message
+    assert "FROM {{ target.base }}" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +72,8 @@ def test_a_project_s_template_comes_before_a_shipped_one_of_the_same_name(tmp_pa
         pytest.param("{{ target.verison }}", "demo.Dockerfile.j2:1: .* no attribute 'verison'", id="a field"),
         pytest.param("\n{{ tarket.id }}", "demo.Dockerfile.j2:2: 'tarket' is undefined", id="a variable"),
         pytest.param("{% if %}", "demo.Dockerfile.j2:1: Expected an expression", id="syntax"),
+        pytest.param("FROM x\nRUN echo ${#name}", "demo.Dockerfile.j2:2: Missing end of comment tag", id="shell that looks like a comment"),
+        pytest.param('{% include "three.Dockerfile.j2" %}', "three.Dockerfile.j2:1: Missing end of comment tag", id="syntax of another file"),
         pytest.param('{% include "absent.j2" %}', "there is no template `absent.j2`", id="include"),
         pytest.param('{% extends "_base.Dockerfile.j2" %}', "(?i)required block", id="required block"),
         pytest.param('{% include "demo.Dockerfile.j2" %}', "in a loop: demo.* -> demo", id="itself"),
@@ -57,7 +91,13 @@ def test_a_broken_template_names_target_template_and_line(
     tmp_path: Path, template: str, wanted: str
 ) -> None:
     with pytest.raises(TemplateError, match=wanted) as caught:
-        rendered(tmp_path, MINIMAL, demo=template, two='{% include "demo.Dockerfile.j2" %}')
+        rendered(
+            tmp_path,
+            MINIMAL,
+            demo=template,
+            two='{% include "demo.Dockerfile.j2" %}',
+            three="{# open",
+        )
     assert "demo-1.0-cpu-py311" in caught.value.message
 
 
