@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,16 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from tests.e2e.schedule import Scheduler
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What tests start can be interrupted, also where whoever runs them has signals ignored.
+
+    `nohup` and a shell's `&` do that, and every process hands it on.
+    """
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.hookimpl(optionalhook=True)

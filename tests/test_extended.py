@@ -37,7 +37,7 @@ TORCH = 'framework = "pytorch"'
         pytest.param(project('framework = "sklearn", version = "1.2-1", python = "py3"', ""), "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3", id="one image for every purpose"),
         pytest.param(project(TORCH + ', region = "us-east-1"'), "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.5.1-cpu-py311", id="a region of its own"),
         pytest.param(project(TORCH, 'versions = ["2.6.0"]\npurposes = ["inference"]\nplatform = "linux/arm64"\npythons = ["3.12"]'), f"{DLC}/pytorch-inference-arm64:2.6.0-cpu-py312-ubuntu22.04-sagemaker", id="ARM"),
-        pytest.param(project('framework = "huggingface", version = "4.28.1", base-framework = "pytorch2.0"', 'devices = ["gpu"]\npythons = ["3.10"]\npurposes = ["training"]'), f"{DLC}/huggingface-pytorch-training:2.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04", id="a base framework"),
+        pytest.param(project('framework = "huggingface", version = "4.28.1", base-framework = "pytorch2.0"', 'devices = ["gpu"]\npythons = ["3.10"]\npurposes = ["training"]'), f"{DLC}/huggingface-pytorch-training:2.0.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04", id="a base framework"),
     ],
 )  # fmt: skip
 def test_the_base_is_aws_s_image_for_the_target_and_the_region(text: str, base: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from buildkit import Query, image_uri, look_up
 from buildkit.errors import BuildkitError, NothingSelectedError, UsageError
-from buildkit.prebuilt import facts
+from buildkit.prebuilt import facts, naming
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ from buildkit.prebuilt import facts
         ),
         pytest.param(
             {"framework": "huggingface", "version": "4.28", "base_framework": "pytorch2.0", "purpose": "training", "region": "eu-west-1"},
-            "763104351884.dkr.ecr.eu-west-1.amazonaws.com/huggingface-pytorch-training:2.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04",
+            "763104351884.dkr.ecr.eu-west-1.amazonaws.com/huggingface-pytorch-training:2.0.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04",
             id="a base framework",
         ),
         pytest.param(
@@ -370,3 +371,17 @@ def test_the_api_loads_quickly_and_nothing_of_others() -> None:
     assert not others
     # of the standard library, what takes long to load
     assert not loaded & {"dataclasses", "difflib", "pathlib", "json"}
+
+
+def test_no_tag_mixes_a_short_version_with_a_full_one() -> None:
+    """Two versions are in a tag of Hugging Face's: AWS's tags have both in full, or both short."""
+    for framework in facts.frameworks():
+        for entry in facts.entries(framework):
+            if "transformers" not in entry.tag or "optimum" in entry.tag:
+                continue
+            for version in (None, *entry.names):
+                for base in (None, *entry.bases):
+                    tag = naming.named(entry, version, base)[1]
+                    found = re.match(r"([0-9.]+)-transformers([0-9.]+)-", tag)
+                    assert found is not None, tag
+                    assert found[1].count(".") == found[2].count("."), tag

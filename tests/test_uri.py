@@ -211,7 +211,7 @@ PYTORCH = [
         ("pytorch --version 2.3 --purpose training --device gpu --python py311 --region cn-north-1", CHINA),
         ("pytorch --version 2.3 --purpose training --instance-type ml.g5.xlarge --region cn-north-1", CHINA),
         ("huggingface --version 4.28 --base-framework pytorch2.0 --purpose training --region eu-west-1",
-         "763104351884.dkr.ecr.eu-west-1.amazonaws.com/huggingface-pytorch-training:2.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04"),
+         "763104351884.dkr.ecr.eu-west-1.amazonaws.com/huggingface-pytorch-training:2.0.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04"),
         ("tensorflow --version 1.14 --accelerator ml.eia1.medium --region us-east-1",
          "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference-eia:1.14-cpu"),
         ("spark --version 3.3 --container-version v1 --python py39 --region us-west-2",

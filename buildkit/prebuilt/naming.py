@@ -18,8 +18,12 @@ def named(
     """As AWS calls it: with what is asked, `2.5` or `2.5.1`, as there is a tag for either.
 
     The tag is empty where the image has none. `with_python` is for tags with and without it.
+    A tag with two versions, as Hugging Face's `2.0.0-transformers4.28.1-…`, has both in full or
+    both short: AWS's release notes and build files show no mixture, though the SDK makes some.
     """
     python, full_base = entry.python or "", next(iter(entry.bases), "")
+    if "{base}" in entry.tag and not _both_short(entry, version, base):
+        version, base = None, None
     words = {
         "version": version or entry.names[0],
         "device": entry.device or "",
@@ -30,6 +34,11 @@ def named(
         "full_base": _number(full_base),
     }
     return entry.repository.format_map(words), entry.tag.format_map(words)
+
+
+def _both_short(entry: Entry, version: str | None, base: str | None) -> bool:
+    asked = version not in (None, entry.names[0]) and base not in (None, *entry.bases[:1])
+    return asked and "{version}" in entry.tag
 
 
 def python_word(text: str) -> str:

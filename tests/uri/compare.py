@@ -215,6 +215,10 @@ DEVIATIONS: tuple[Deviation, ...] = (
         ),
     ),
     Deviation(
+        "AWS's tags have the versions of base and transformers in full, or both short: no mixture",
+        lambda one, sdk, ours: _is_mixed(sdk) and ours is not None and not _is_mixed(ours),
+    ),
+    Deviation(
         "the SDK refuses its own llama.cpp for ARM on Graviton",
         lambda one, sdk, ours: (
             one.machine == ARM and one.framework == "llama-cpp-arm64" and sdk is None
@@ -227,6 +231,11 @@ DEVIATIONS: tuple[Deviation, ...] = (
         ),
     ),
 )
+
+
+def _is_mixed(uri: str | None) -> bool:
+    found = re.search(r":([0-9.]+)-transformers([0-9.]+)-", uri or "")
+    return found is not None and found[1].count(".") != found[2].count(".")
 
 
 def _is_for_arm(uri: str | None) -> bool:
