@@ -7,7 +7,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from buildkit import aliases
@@ -155,7 +155,13 @@ POOLS = (ANY, PYTHON, SEMANTIC)
 
 EACH = 4
 WIDTH = 15
-thorough = settings(max_examples=10_000 // EACH, deadline=None, database=None, derandomize=True)
+thorough = settings(
+    max_examples=10_000 // EACH,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],  # a slow machine is no fault of the cases
+)
 quick = settings(thorough, max_examples=300)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from buildkit import cli, project, records
@@ -63,7 +63,7 @@ def timed(target: str, build: float | None, test: float, **more: Any) -> Any:
 # shards
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.floats(min_value=0.1, max_value=1e4), min_size=1, max_size=40),
     st.integers(min_value=1, max_value=50),
