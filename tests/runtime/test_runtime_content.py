@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections import UserDict
+from typing import TYPE_CHECKING
 
 import pytest
 from buildkit_runtime import content
 from buildkit_runtime.content import CSV, JSON, JSON_LINES, NPY, UNKNOWN
 from werkzeug.exceptions import BadRequest, HTTPException, NotAcceptable, UnsupportedMediaType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROWS = [[1.0, 2.0], [3.0, 4.5]]
 
@@ -152,14 +157,60 @@ def test_types_nobody_handles() -> None:
         content.encode([1], "image/png")
 
 
+class Array:
+    """What arrays, tensors and scalars of numpy have in common."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def tolist(self) -> object:
+        return self.value
+
+
+class Table:
+    """A DataFrame has no `tolist`, and iterating it gives the names of its columns."""
+
+    def __array__(self) -> Array:
+        return Array([[1, 2.5], [3, "a"]])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter("ab")
+
+
 @pytest.mark.parametrize(
-    ("accept", "predictions", "expected"),
+    ("accept", "prediction", "expected"),
     [
         pytest.param(CSV, [0, 1, 2], "0\n1\n2", id="CSV, no newline at the end"),
         pytest.param(CSV, [[0.5, 0.25], [1.0, 0.0]], "0.5,0.25\n1.0,0.0", id="CSV of vectors"),
+        pytest.param(CSV, [["king", 0.91]], "king,0.91", id="CSV of labels with scores"),
+        pytest.param(CSV, Array(3.0), "3.0", id="CSV of a scalar"),
+        pytest.param(CSV, [Array([1, 2]), (3,)], "1,2\n3", id="CSV of vectors, ragged"),
+        pytest.param(CSV, [[[1, 2], "a"]], '"[1, 2]",a', id="CSV of matrices"),
+        pytest.param(CSV, {"p": Array([1])}, '"{""p"": [1]}"', id="CSV of an object"),
+        pytest.param(CSV, "a,b", '"a,b"', id="CSV of a text"),
+        pytest.param(CSV, Table(), "1,2.5\n3,a", id="CSV of a table"),
         pytest.param(JSON, [0, 1], "[0, 1]", id="JSON"),
+        pytest.param(JSON, [("king", 0.91)], '[["king", 0.91]]', id="JSON of labels with scores"),
+        pytest.param(JSON, Array(3.0), "3.0", id="JSON of a scalar"),
+        pytest.param(JSON, {"label": 1}, '{"label": 1}', id="JSON of an object"),
+        pytest.param(JSON, {"p": Array([0.1])}, '{"p": [0.1]}', id="JSON of arrays in an object"),
+        pytest.param(JSON, [[1], [1, 2]], "[[1], [1, 2]]", id="JSON, ragged"),
+        pytest.param(JSON, Array([Array(1)]), "[1]", id="JSON of arrays in arrays"),
+        pytest.param(JSON, "yes", '"yes"', id="JSON of a text"),
+        pytest.param(JSON, Table(), '[[1, 2.5], [3, "a"]]', id="JSON of a table"),
+        pytest.param(JSON, (each for each in (1, 2)), "[1, 2]", id="JSON of what is iterated"),
+        pytest.param(JSON, UserDict(a=range(2)), '{"a": [0, 1]}', id="JSON of a mapping"),
         pytest.param(JSON_LINES, [0, "a"], '{"prediction": 0}\n{"prediction": "a"}', id="lines"),
+        pytest.param(JSON_LINES, "ab", '{"prediction": "ab"}', id="a line of a text"),
+        pytest.param(JSON_LINES, {"a": 1}, '{"prediction": {"a": 1}}', id="a line of an object"),
+        pytest.param(JSON_LINES, Array([1]), '{"prediction": 1}', id="lines of an array"),
     ],
 )
-def test_answers(accept: str, predictions: list[object], expected: str) -> None:
-    assert content.encode(predictions, accept) == expected
+def test_answers(accept: str, prediction: object, expected: str) -> None:
+    assert content.encode(prediction, accept) == expected
+
+
+@pytest.mark.parametrize("value", [b"a", [bytearray(b"a")], {"a": 1j}, object(), [{"a": object}]])
+def test_what_json_cannot_hold(value: object) -> None:
+    with pytest.raises(TypeError, match="cannot answer with a value of type"):
+        content.encode(value, JSON)

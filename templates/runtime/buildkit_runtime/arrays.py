@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 import numpy as np
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, NotAcceptable
 
 from buildkit_runtime import content
 
@@ -28,12 +28,28 @@ def input_fn(body: content.Body, content_type: str) -> Any:
 
 
 def output_fn(prediction: Any, accept: str) -> Any:
-    """Encode one prediction per record; npy is the array itself."""
-    array = np.asarray(prediction)
+    """JSON of the prediction itself, as AWS's encoder answers; CSV and npy of it as an array."""
     if accept == content.NPY:
-        buffer = io.BytesIO()
-        np.save(buffer, array, allow_pickle=False)
-        return buffer.getvalue()
+        return _npy(prediction)
     if accept not in content.ENCODERS:
         raise content.unacceptable(accept, {**content.ENCODERS, content.NPY: None})
-    return content.encode(np.atleast_1d(array).tolist(), accept)
+    return content.encode(_rows(prediction) if accept == content.CSV else prediction, accept)
+
+
+def _npy(prediction: Any) -> bytes:
+    buffer = io.BytesIO()
+    try:
+        # Never pickles: no client should have to run what it reads.
+        np.save(buffer, np.asarray(prediction), allow_pickle=False)
+    except ValueError as error:
+        raise NotAcceptable(f"npy cannot hold this prediction: {error}") from error
+    return buffer.getvalue()
+
+
+def _rows(prediction: Any) -> Any:
+    """Numbers of one column are of one type in CSV; what is no array stays as it is."""
+    try:
+        return np.asarray(prediction).tolist()
+    except (ValueError, TypeError, RuntimeError):
+        # Lists of unequal lengths, tensors on a GPU, tensors with gradients.
+        return prediction

@@ -1,4 +1,4 @@
-"""CSV, JSON and JSON Lines bodies <-> rows of numbers, and which of them a request wants."""
+"""CSV, JSON and JSON Lines bodies -> rows; predictions -> bodies; which of them a request wants."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Callable, Union
 
 from werkzeug.datastructures import MIMEAccept
@@ -28,6 +28,8 @@ Rows = Sequence[Sequence[float]]
 LINES = (JSON_LINES, "application/x-jsonlines", "application/x-ndjson")
 # Text for these, as users of AWS's serving toolkit expect in input_fn (ITK-05); bytes for others.
 _TEXT = frozenset({CSV, JSON})
+# What a cell of CSV can hold as it is.
+_CELLS = frozenset({str, int, float, bool, bytes, type(None)})
 
 
 def parse_content_type(header: str | None) -> tuple[str, str]:
@@ -84,11 +86,27 @@ def decode(body: Body, content_type: str) -> list[list[Any]]:
     return check_rows(decoder(to_text(body)))
 
 
-def encode(predictions: Sequence[Any], accept: str) -> str:
+def encode(prediction: Any, accept: str) -> str:
+    """Text of what a model predicts. Raise NotAcceptable, TypeError for what no text can hold."""
     encoder = ENCODERS.get(accept)
     if encoder is None:
         raise unacceptable(accept, ENCODERS)
-    return encoder(predictions)
+    return encoder(prediction)
+
+
+def as_plain(value: Any) -> Any:
+    """What JSON can hold in place of an array, a tensor, a table or anything that can be iterated.
+
+    `tolist` is all that AWS's encoder knows. It also is the fast way out of an array.
+    """
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    for name in ("asnumpy", "toarray", "__array__"):  # MXNet, sparse matrices, tables of pandas
+        if hasattr(value, name):
+            return getattr(value, name)().tolist()
+    if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray, memoryview)):
+        return dict(value) if isinstance(value, Mapping) else list(value)
+    raise TypeError(f"cannot answer with a value of type {type(value).__name__}")
 
 
 def bad_request(error: Exception, what: str = "") -> BadRequest:
@@ -169,22 +187,54 @@ def _load_json(text: str, what: str) -> Any:
         raise BadRequest(f"{what} is not JSON: {error}") from error
 
 
-def _encode_csv(predictions: Sequence[Any]) -> str:
+def _encode_csv(prediction: Any) -> str:
     """One line per record; none after the last, batch assembly adds its own (BATCH-05)."""
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
-    for prediction in predictions:
-        writer.writerow(prediction if isinstance(prediction, (list, tuple)) else [prediction])
+    for record in _records(prediction):
+        if type(record) in _CELLS:
+            writer.writerow((record,))
+            continue
+        cells = record if isinstance(record, (list, tuple)) else [record]
+        writer.writerow([cell if type(cell) in _CELLS else _cell(cell) for cell in cells])
     return lines.getvalue().rstrip("\n")
 
 
-def _encode_json(predictions: Sequence[Any]) -> str:
-    """The list alone, as AWS's framework containers answer: clients index it (ITK-02)."""
-    return json.dumps(list(predictions))
+def _encode_json(prediction: Any) -> str:
+    """The prediction alone, as AWS's framework containers answer: clients index it (ITK-02)."""
+    return json.dumps(prediction, default=as_plain)
 
 
-def _encode_json_lines(predictions: Sequence[Any]) -> str:
-    return "\n".join(json.dumps({"prediction": prediction}) for prediction in predictions)
+def _encode_json_lines(prediction: Any) -> str:
+    encode_one = json.JSONEncoder(default=as_plain).encode
+    return "\n".join(encode_one({"prediction": record}) for record in _records(prediction))
+
+
+def _records(prediction: Any) -> Sequence[Any]:
+    """The rows of what has rows; anything else is one record, an object and a text too."""
+    plain = _unpacked(prediction)
+    if not isinstance(plain, (list, tuple)):
+        return [plain]
+    return [row if type(row) in _CELLS else _unpacked(row) for row in plain]
+
+
+def _unpacked(value: Any) -> Any:
+    """A list for what holds other values, but is neither a list nor an object."""
+    known = (str, bytes, int, float, list, tuple, dict, type(None))
+    if isinstance(value, known) and not hasattr(value, "tolist"):
+        return value
+    try:
+        return as_plain(value)
+    except TypeError:
+        return value
+
+
+def _cell(value: Any) -> Any:
+    """A list or an object in one cell is JSON text; the rest is what Python writes."""
+    plain = _unpacked(value)
+    if isinstance(plain, (list, tuple, dict)):
+        return json.dumps(plain, default=as_plain)
+    return plain
 
 
 DECODERS: Mapping[str, Callable[[str], Any]] = {
@@ -192,7 +242,7 @@ DECODERS: Mapping[str, Callable[[str], Any]] = {
     JSON: _decode_json,
     **dict.fromkeys(LINES, _decode_json_lines),
 }
-ENCODERS: Mapping[str, Callable[[Sequence[Any]], str]] = {
+ENCODERS: Mapping[str, Callable[[Any], str]] = {
     CSV: _encode_csv,
     JSON: _encode_json,
     **dict.fromkeys(LINES, _encode_json_lines),
