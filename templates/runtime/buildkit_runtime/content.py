@@ -233,8 +233,13 @@ def _cell(value: Any) -> Any:
     """A list or an object in one cell is JSON text; the rest is what Python writes."""
     plain = _unpacked(value)
     if isinstance(plain, (list, tuple, dict)):
-        return json.dumps(plain, default=as_plain)
+        return json.dumps(plain, default=_plain_or_text)
     return plain
+
+
+def _plain_or_text(value: Any) -> Any:
+    plain = _unpacked(value)
+    return str(value) if plain is value else plain
 
 
 DECODERS: Mapping[str, Callable[[str], Any]] = {

@@ -52,5 +52,5 @@ def predict_fn(data: Any, model: Any) -> Any:
 
 def output_fn(prediction: Any, accept: str) -> Any:
     if isinstance(prediction, mxnet.nd.NDArray):
-        prediction = prediction.asnumpy()
+        prediction = arrays.of_tensor(prediction.asnumpy(), accept)
     return arrays.output_fn(prediction, accept)

@@ -59,5 +59,5 @@ def predict_fn(data: Any, model: Any) -> Any:
 
 def output_fn(prediction: Any, accept: str) -> Any:
     if isinstance(prediction, torch.Tensor):
-        prediction = prediction.detach().cpu().numpy()
+        prediction = arrays.of_tensor(prediction.detach().cpu().numpy(), accept)
     return arrays.output_fn(prediction, accept)
