@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from buildkit_runtime import arrays
 from buildkit_runtime.content import CSV, JSON, JSON_LINES, NPY
-from werkzeug.exceptions import NotAcceptable
+from werkzeug.exceptions import BadRequest, NotAcceptable
 
 from tests.runtime.predictions import predictions
 
@@ -107,3 +107,28 @@ def test_tensors_keep_their_type_but_for_csv() -> None:
     assert written == {JSON: "<f4", CSV: "<f8", NPY: "<f4"}
     assert arrays.of_tensor(np.array([1]), CSV).dtype.kind == "i"
     assert arrays.output_fn(tensor, CSV) == "0.91,3.0"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "expected", "kind"),
+    [
+        pytest.param("1,2", CSV, [[1.0, 2.0]], "f", id="numbers"),
+        pytest.param("1,,", CSV, [[1.0, None, None]], "f", id="missing numbers"),
+        pytest.param("1,a\n2,b", CSV, [[1.0, "a"], [2.0, "b"]], "O", id="a column of texts"),
+        pytest.param('[["a", 1]]', JSON, [["a", 1]], "O", id="JSON"),
+        pytest.param('[["0.5", 1]]', JSON, [[0.5, 1.0]], "f", id="numbers as texts, as AWS"),
+        pytest.param('["a", null]', JSON_LINES, [["a", None]], "O", id="a missing value"),
+    ],
+)
+def test_rows_arrive_as_arrays(body: str, content_type: str, expected: Any, kind: str) -> None:
+    array = arrays.input_fn(body, content_type)
+    assert array.dtype.kind == kind
+    assert [[None if str(each) == "nan" else each for each in row] for row in array] == expected
+
+
+@pytest.mark.parametrize(("body", "content_type"), [("1,a", CSV), ('[["a"]]', JSON)])
+def test_families_that_compute_with_numbers_alone_refuse_texts(
+    body: str, content_type: str
+) -> None:
+    with pytest.raises(BadRequest):
+        arrays.numbers(body, content_type)

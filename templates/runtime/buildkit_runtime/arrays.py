@@ -15,6 +15,17 @@ _ROWS_AND_COLUMNS = 2
 
 
 def input_fn(body: content.Body, content_type: str) -> Any:
+    """As `numbers`; of objects where there are texts: pipelines of scikit-learn encode them."""
+    if content_type == content.NPY or content_type not in content.DECODERS:
+        return numbers(body, content_type)
+    rows = content.decode(body, content_type, text=True)
+    try:
+        return np.asarray(rows, dtype=float)
+    except ValueError:
+        return np.asarray(rows, dtype=object)
+
+
+def numbers(body: content.Body, content_type: str) -> Any:
     """Array of floats from CSV, JSON or JSON Lines, a row or more; any numeric array from npy."""
     if content_type != content.NPY or isinstance(body, str):
         if content_type not in content.DECODERS:

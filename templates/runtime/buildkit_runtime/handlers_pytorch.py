@@ -37,7 +37,7 @@ def model_fn(model_dir: str) -> Any:
 
 def input_fn(body: content.Body, content_type: str) -> Any:
     """A tensor of 32-bit floats, of integers where an npy array holds them; JSON of any shape."""
-    array = arrays.input_fn(body, content_type)
+    array = arrays.numbers(body, content_type)
     return torch.as_tensor(array if array.dtype.kind in "biu" else array.astype("float32"))
 
 
