@@ -150,6 +150,16 @@ def test_errors_are_one_short_line(own: dict[str, Any], status: int, text: str) 
     assert "Traceback" not in answer.text
 
 
+def test_texts_reach_a_predict_fn_which_may_refuse_them() -> None:
+    own = {**OWN, "predict_fn": lambda data, _: [len(name) * number for name, number in data]}
+    assert invoke(client_of(own), "king,2\nab,1").text == "8.0\n2.0"
+    answer = invoke(client_of(OWN), "1,x")
+    assert (answer.status_code, answer.text[:10]) == (400, "predict_fn")
+    own = {**OWN, "input_fn": lambda body, _: [body.split(",")]}
+    assert invoke(client_of(own), "1,x").status_code == 500
+    assert invoke(client_of({**OWN, "predict_fn": fail(ValueError("x"))})).status_code == 500
+
+
 def test_a_long_error_is_cut() -> None:
     answer = invoke(client_of({**OWN, "predict_fn": fail(OSError("x" * 9000))}))
     assert len(answer.data) < 2048

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import math
 from collections import UserDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from buildkit_runtime import content
@@ -129,6 +129,43 @@ def test_a_single_row_may_come_bare(body: str) -> None:
 def test_bad_bodies_are_the_clients_fault(body: str, content_type: str, text: str) -> None:
     with pytest.raises(BadRequest, match=text):
         content.decode(body, content_type)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "expected"),
+    [
+        pytest.param("1,a\n2,", CSV, [[1.0, "a"], [2.0, ""]], id="a column of CSV"),
+        pytest.param('"a,b";1\né;2', CSV, [["a,b", 1.0], ["é", 2.0]], id="between semicolons"),
+        pytest.param("1,2\n3,x", CSV, [[1.0, "2"], [3.0, "x"]], id="a word among numbers"),
+        pytest.param("x", CSV, [["x"]], id="a word"),
+        pytest.param('[["a", 1], ["b", 2]]', JSON, [["a", 1], ["b", 2]], id="JSON"),
+        pytest.param('["a", 1]', JSON, [["a", 1]], id="one row of JSON"),
+        pytest.param(
+            '["a", 1]\n{"features": ["b", 2]}', JSON_LINES, [["a", 1], ["b", 2]], id="lines"
+        ),
+        pytest.param("1,2\n3,4", CSV, [[1.0, 2.0], [3.0, 4.0]], id="numbers are numbers"),
+    ],
+)
+def test_rows_may_hold_texts(body: str, content_type: str, expected: list[Any]) -> None:
+    assert content.decode(body, content_type, text=True) == expected
+    has_text = any(isinstance(value, str) for row in expected for value in row)
+    assert content.holds_text(expected) == has_text
+    if has_text:
+        with pytest.raises(BadRequest):
+            content.decode(body, content_type)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        pytest.param("a,b\nc", "row 2 has 1 values", id="ragged"),
+        pytest.param('a,b\n"c', "CSV line 2", id="open quote"),
+        pytest.param('1,b\n2,"c"d', "CSV line 2", id="odd quote"),
+    ],
+)
+def test_texts_are_read_as_strictly_as_numbers(body: str, text: str) -> None:
+    with pytest.raises(BadRequest, match=text):
+        content.decode(body, CSV, text=True)
 
 
 def test_text_arrives_decoded_and_other_bodies_as_bytes() -> None:

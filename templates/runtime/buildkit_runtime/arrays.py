@@ -10,8 +10,22 @@ from werkzeug.exceptions import BadRequest, NotAcceptable
 
 from buildkit_runtime import content
 
+_NARROW = "ef"  # floats of 16 and 32 bits
+_ROWS_AND_COLUMNS = 2
+
 
 def input_fn(body: content.Body, content_type: str) -> Any:
+    """As `numbers`; of objects where there are texts: pipelines of scikit-learn encode them."""
+    if content_type == content.NPY or content_type not in content.DECODERS:
+        return numbers(body, content_type)
+    rows = content.decode(body, content_type, text=True)
+    try:
+        return np.asarray(rows, dtype=float)
+    except ValueError:
+        return np.asarray(rows, dtype=object)
+
+
+def numbers(body: content.Body, content_type: str) -> Any:
     """Array of floats from CSV, JSON or JSON Lines, a row or more; any numeric array from npy."""
     if content_type != content.NPY or isinstance(body, str):
         if content_type not in content.DECODERS:
@@ -36,6 +50,11 @@ def output_fn(prediction: Any, accept: str) -> Any:
     return content.encode(_rows(prediction) if accept == content.CSV else prediction, accept)
 
 
+def of_tensor(array: Any, accept: str) -> Any:
+    """The array of a tensor. AWS's containers write its numbers in CSV as doubles."""
+    return array.astype(float) if accept == content.CSV and array.dtype.kind == "f" else array
+
+
 def _npy(prediction: Any) -> bytes:
     buffer = io.BytesIO()
     try:
@@ -49,7 +68,11 @@ def _npy(prediction: Any) -> bytes:
 def _rows(prediction: Any) -> Any:
     """Numbers of one column are of one type in CSV; what is no array stays as it is."""
     try:
-        return np.asarray(prediction).tolist()
+        array = np.asarray(prediction)
     except (ValueError, TypeError, RuntimeError):
         # Lists of unequal lengths, tensors on a GPU, tensors with gradients.
         return prediction
+    if array.dtype.char in _NARROW and 0 < array.ndim <= _ROWS_AND_COLUMNS:
+        # As AWS's encoder: 0.91, not the digits of the double next to it. No slower than those.
+        return [str(x) if array.ndim == 1 else [str(each) for each in x] for x in array]
+    return array.tolist()

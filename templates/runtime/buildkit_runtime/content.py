@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Callable, Union
 
@@ -28,6 +29,7 @@ Rows = Sequence[Sequence[float]]
 LINES = (JSON_LINES, "application/x-jsonlines", "application/x-ndjson")
 # Text for these, as users of AWS's serving toolkit expect in input_fn (ITK-05); bytes for others.
 _TEXT = frozenset({CSV, JSON})
+_QUOTED = re.compile(r'"[^"]*"')
 # What a cell of CSV can hold as it is.
 _CELLS = frozenset({str, int, float, bool, bytes, type(None)})
 
@@ -75,15 +77,22 @@ def choose_accept(header: str | None, content_type: str, default: str = "") -> s
     return best
 
 
-def decode(body: Body, content_type: str) -> list[list[Any]]:
+def decode(body: Body, content_type: str, *, text: bool = False) -> list[list[Any]]:
     """Rows of equally many numbers, or of equally shaped lists of them; NaN for what is missing.
 
-    An HTTP error says what is wrong.
+    With `text` they may hold texts, too. An HTTP error says what is wrong.
     """
     decoder = DECODERS.get(content_type)
     if decoder is None:
         raise unsupported(content_type, DECODERS)
-    return check_rows(decoder(to_text(body)))
+    if decoder is _decode_csv:
+        return check_rows(_decode_csv(to_text(body), text=text), text=text)
+    return check_rows(decoder(to_text(body)), text=text)
+
+
+def holds_text(rows: Sequence[Any]) -> bool:
+    """Whether `decode` found texts among the numbers."""
+    return any(isinstance(value, str) for row in rows if isinstance(row, list) for value in row)
 
 
 def encode(prediction: Any, accept: str) -> str:
@@ -123,34 +132,59 @@ def unacceptable(accept: str, offered: Mapping[str, Any]) -> NotAcceptable:
     return NotAcceptable(f"cannot answer with {accept}; offered are {', '.join(offered)}")
 
 
-def check_rows(rows: Any) -> list[list[Any]]:
-    """At least one row, all of one shape, of numbers only."""
+def check_rows(rows: Any, *, text: bool = False) -> list[list[Any]]:
+    """At least one row, all of one shape, of numbers only, or of numbers and texts."""
     if not isinstance(rows, list) or not rows:
         raise BadRequest("no rows in the body")
-    return [_row(row, number, rows[0]) for number, row in enumerate(rows, start=1)]
+    allowed = (int, float, str) if text else (int, float)
+    return [_row(row, number, rows[0], allowed) for number, row in enumerate(rows, start=1)]
 
 
-def _row(row: Any, number: int, first: Any) -> list[Any]:
+def _row(row: Any, number: int, first: Any, allowed: tuple[type, ...]) -> list[Any]:
     if not isinstance(row, list) or not row or not isinstance(first, list):
         raise BadRequest(f"row {number} is not a list of numbers")
     if len(row) != len(first):
         raise BadRequest(f"row {number} has {len(row)} values, row 1 has {len(first)}")
     if any(isinstance(value, list) for value in row):
-        return [_row(value, number, first[0]) for value in row]
-    if any(value is not None and type(value) not in (int, float) for value in row):
+        return [_row(value, number, first[0], allowed) for value in row]
+    if any(value is not None and type(value) not in allowed for value in row):
         raise BadRequest(f"row {number} holds something that is not a number")
     return [math.nan if value is None else value for value in row]
 
 
-def _decode_csv(text: str) -> list[list[float]]:
-    """Numbers between commas, or else semicolons or tabs; an empty cell is a missing value."""
-    head = text.partition("\n")[0]
+def _decode_csv(body: str, *, text: bool = False) -> list[list[Any]]:
+    """Numbers between commas, or else semicolons or tabs; an empty cell is a missing value.
+
+    With `text`, a column that holds anything else is one of texts.
+    """
+    head = _QUOTED.sub("", body.partition("\n")[0])
     delimiter = next((each for each in ",;\t" if each in head), ",")
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(body), delimiter=delimiter, strict=True)
     try:
         return [[_number(cell) for cell in cells] for cells in reader if cells]
     except (ValueError, csv.Error) as error:
+        if text and isinstance(error, ValueError):
+            return _decode_texts(body, delimiter)
         raise BadRequest(f"CSV line {reader.line_num}: {error}") from error
+
+
+def _decode_texts(body: str, delimiter: str) -> list[list[Any]]:
+    reader = csv.reader(io.StringIO(body), delimiter=delimiter, strict=True)
+    try:
+        rows = [cells for cells in reader if cells]
+    except csv.Error as error:
+        raise BadRequest(f"CSV line {reader.line_num}: {error}") from error
+    if len(set(map(len, rows))) > 1:
+        return [[*row] for row in rows]  # which `check_rows` refuses
+    columns = [_column(cells) for cells in zip(*rows)]
+    return [list(row) for row in zip(*columns)]
+
+
+def _column(cells: Sequence[str]) -> Sequence[Any]:
+    try:
+        return [_number(cell) for cell in cells]
+    except ValueError:
+        return cells
 
 
 def _number(cell: str) -> float:
@@ -233,8 +267,13 @@ def _cell(value: Any) -> Any:
     """A list or an object in one cell is JSON text; the rest is what Python writes."""
     plain = _unpacked(value)
     if isinstance(plain, (list, tuple, dict)):
-        return json.dumps(plain, default=as_plain)
+        return json.dumps(plain, default=_plain_or_text)
     return plain
+
+
+def _plain_or_text(value: Any) -> Any:
+    plain = _unpacked(value)
+    return str(value) if plain is value else plain
 
 
 DECODERS: Mapping[str, Callable[[str], Any]] = {

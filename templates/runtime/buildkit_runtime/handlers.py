@@ -82,7 +82,8 @@ def combine(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> Handlers:
     merged = {**defaults, **{name: own[name] for name in (*_LOADING, *_STEPS) if name in own}}
     accept = content.JSON if own.keys() & {"output_fn", "transform_fn"} else ""
     if "transform_fn" not in own:
-        return Handlers(_loading(merged), _transforming(_in_steps(merged), accept))
+        steps = _in_steps(merged, ours="input_fn" not in own)
+        return Handlers(_loading(merged), _transforming(steps, accept))
     mixed = [name for name in _STEPS if name in own]
     if mixed:
         raise HandlerError(f"transform_fn replaces {', '.join(mixed)}: define one or the other")
@@ -122,7 +123,8 @@ def _transforming(
     return answer
 
 
-def _in_steps(functions: Mapping[str, Any]) -> Callable[..., Any]:
+def _in_steps(functions: Mapping[str, Any], *, ours: bool) -> Callable[..., Any]:
+    """`ours`: the default `input_fn` reads the body, which takes texts for what they may be."""
     read, predict, write = (context.offered(functions[name], 2) for name in _STEPS)
 
     def transform(model: Any, body: Body, content_type: str, accept: str, about: Context) -> Any:
@@ -134,9 +136,23 @@ def _in_steps(functions: Mapping[str, Any]) -> Callable[..., Any]:
             # Whatever its type: what an input_fn cannot read is the client's mistake (SERVE-14).
             logger.info("input_fn refused the request", exc_info=error)
             raise BadRequest(f"input_fn: {type(error).__name__}: {error}") from error
-        return write(predict(data, model, about), accept, about)
+        try:
+            prediction = predict(data, model, about)
+        except (TypeError, ValueError) as error:
+            if not ours or not _holds_text(data):
+                raise
+            # Where only numbers can be computed with, a text is the client's mistake, too.
+            logger.info("predict_fn refused texts", exc_info=error)
+            raise content.bad_request(error, "predict_fn: ") from error
+        return write(prediction, accept, about)
 
     return transform
+
+
+def _holds_text(data: Any) -> bool:
+    if isinstance(data, list):
+        return content.holds_text(data)
+    return getattr(getattr(data, "dtype", None), "kind", "") == "O"
 
 
 def to_answer(result: Any, accept: str) -> Answer:

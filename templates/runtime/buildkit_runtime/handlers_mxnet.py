@@ -38,7 +38,7 @@ def model_fn(model_dir: str) -> Any:
 
 
 def input_fn(body: content.Body, content_type: str) -> Any:
-    array = arrays.input_fn(body, content_type)
+    array = arrays.numbers(body, content_type)
     return mxnet.nd.array(array, ctx=device(), dtype="float32" if array.dtype.kind == "f" else None)
 
 
@@ -52,5 +52,5 @@ def predict_fn(data: Any, model: Any) -> Any:
 
 def output_fn(prediction: Any, accept: str) -> Any:
     if isinstance(prediction, mxnet.nd.NDArray):
-        prediction = prediction.asnumpy()
+        prediction = arrays.of_tensor(prediction.asnumpy(), accept)
     return arrays.output_fn(prediction, accept)

@@ -15,7 +15,7 @@ def model_fn(model_dir: str) -> Any:
 
 
 def input_fn(body: content.Body, content_type: str) -> Any:
-    return content.decode(body, content_type)
+    return content.decode(body, content_type, text=True)
 
 
 def predict_fn(_data: Any, _model: Any) -> Any:

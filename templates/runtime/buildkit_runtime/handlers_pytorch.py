@@ -37,7 +37,7 @@ def model_fn(model_dir: str) -> Any:
 
 def input_fn(body: content.Body, content_type: str) -> Any:
     """A tensor of 32-bit floats, of integers where an npy array holds them; JSON of any shape."""
-    array = arrays.input_fn(body, content_type)
+    array = arrays.numbers(body, content_type)
     return torch.as_tensor(array if array.dtype.kind in "biu" else array.astype("float32"))
 
 
@@ -59,5 +59,5 @@ def predict_fn(data: Any, model: Any) -> Any:
 
 def output_fn(prediction: Any, accept: str) -> Any:
     if isinstance(prediction, torch.Tensor):
-        prediction = prediction.detach().cpu().numpy()
+        prediction = arrays.of_tensor(prediction.detach().cpu().numpy(), accept)
     return arrays.output_fn(prediction, accept)

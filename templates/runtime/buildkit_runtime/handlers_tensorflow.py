@@ -78,7 +78,7 @@ def combine(own: Mapping[str, Any]) -> Handlers:
         return Handlers(model_fn, _plain, by_record=False)
     defaults = {
         "model_fn": model_fn,
-        "input_fn": arrays.input_fn,
+        "input_fn": arrays.numbers,
         "predict_fn": predict_fn,
         "output_fn": arrays.output_fn,
     }

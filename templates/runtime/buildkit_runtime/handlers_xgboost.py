@@ -50,7 +50,7 @@ class Rows(xgboost.DMatrix):  # type: ignore[misc]
 def input_fn(body: content.Body, content_type: str) -> Any:
     """Features from CSV, JSON, JSON Lines or npy; from LIBSVM text, too, less its labels."""
     if content_type not in LIBSVM:
-        return Rows(arrays.input_fn(body, content_type))
+        return Rows(arrays.numbers(body, content_type))
     rows = [
         _libsvm_row(line, number)
         for number, line in enumerate(content.to_text(body).splitlines(), start=1)

@@ -1,0 +1,98 @@
+"""What a `predict_fn` may return: every kind of value, in every kind of container.
+
+Needs numpy alone, so that AWS's encoders can be asked the same in an environment of their own.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+VALUES: dict[str, Any] = {
+    "null": None,
+    "true": True,
+    "zero": 0,
+    "negative": -7,
+    "beyond doubles": 2**53 + 1,
+    "beyond int64": 2**63,
+    "beyond uint64": 2**70,
+    "a float": 0.91,
+    "a whole float": 3.0,
+    "minus zero": -0.0,
+    "large": 1e22,
+    "small": 1e-7,
+    "nan": float("nan"),
+    "infinity": float("-inf"),
+    "no text": "",
+    "a text": "king",
+    "a number as text": "0.91",
+    "unicode": "é☃𝄞",
+    "a comma": "a,b",
+    "a quote": 'a"b',
+    "two lines": "a\nb",
+    "bytes": b"a",
+    "no bytes": b"",
+    "a complex": 1j,
+    "a decimal": Decimal("1.5"),
+    "a set": {1},
+    "float64": np.float64(0.91),
+    "float32": np.float32(0.91),
+    "float16": np.float16(0.5),
+    "int64": np.int64(-3),
+    "int8": np.int8(3),
+    "uint64": np.uint64(2**64 - 1),
+    "bool_": np.bool_(True),  # noqa: FBT003 - a value
+    "str_": np.str_("king"),
+    "bytes_": np.bytes_(b"a"),
+    "datetime64": np.datetime64("2026-01-02"),
+    "0-d": np.array(2.5),
+    "0-d of text": np.array("king"),
+}
+
+CONTAINERS: dict[str, Callable[[Any], Any]] = {
+    "itself": lambda x: x,
+    "list": lambda x: [x],
+    "list of two": lambda x: [x, x],
+    "tuple": lambda x: (x, x),
+    "pair with a label": lambda x: [("king", x), ("queen", x)],
+    "beside a float": lambda x: [x, 0.5],
+    "beside null": lambda x: [None, x],
+    "rows": lambda x: [[x, x], [x, x]],
+    "ragged": lambda x: [[x], [x, x]],
+    "deep": lambda x: [[[x], [x]]],
+    "object": lambda x: {"p": x},
+    "object of a list": lambda x: {"p": [x, x]},
+    "objects": lambda x: [{"p": x}, {"p": x}],
+    "object by number": lambda x: {1: x, None: x},
+    "1-d": lambda x: np.array([x, x]),
+    "2-d": lambda x: np.array([[x, x], [x, x]]),
+    "3-d": lambda x: np.array([[[x, x]]]),
+    "1-d of objects": lambda x: np.array([x, "a"], dtype=object),
+    "object of an array": lambda x: {"p": np.array([x, x])},
+    "arrays": lambda x: [np.array([x]), np.array([x])],
+    "arrays, ragged": lambda x: [np.array([x]), np.array([x, x])],
+}
+
+# Those that are the same whatever they hold.
+EMPTY: dict[str, Any] = {
+    "empty list": [],
+    "empty tuple": (),
+    "empty object": {},
+    "list of an empty list": [[]],
+    "empty array": np.zeros((0,)),
+    "array of empty rows": np.zeros((2, 0)),
+    "object of an empty list": {"p": []},
+    "object by a number of numpy": {np.int64(1): 2},
+}
+
+
+def predictions() -> Iterator[tuple[str, Any]]:
+    for container, wrap in CONTAINERS.items():
+        for name, value in VALUES.items():
+            yield f"{container}: {name}", wrap(value)
+    yield from EMPTY.items()

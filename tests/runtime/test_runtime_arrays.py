@@ -1,0 +1,134 @@
+"""The default `output_fn` of images with a framework, beside the answers of AWS's encoders.
+
+`aws_encoder.json` has what they answered to each of `predictions()`: JSON and CSV of
+sagemaker-inference 1.10.1, CSV of sagemaker-containers 2.8.6, which scikit-learn, XGBoost and
+Chainer use; the type and the shape of an npy array. null is a refusal. A difference that is not
+in docs/images.md is a mistake.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from buildkit_runtime import arrays
+from buildkit_runtime.content import CSV, JSON, JSON_LINES, NPY
+from werkzeug.exceptions import BadRequest, NotAcceptable
+
+from tests.runtime.predictions import predictions
+
+ANSWERS = json.loads(Path(__file__).with_name("aws_encoder.json").read_text(encoding="utf-8"))
+PREDICTIONS = dict(predictions())
+# A cell that holds a list or an object is JSON text; AWS writes what Python or numpy prints.
+NESTED = ("deep", "3-d", "objects")
+# sagemaker-inference writes None, quotes nothing, and has a form of its own for complex numbers.
+UNQUOTED = ("null", "no text", "a comma", "a quote", "two lines", "a complex")
+
+
+def encoded(prediction: Any, accept: str) -> Any:
+    try:
+        return arrays.output_fn(prediction, accept)
+    except (TypeError, NotAcceptable):
+        return None
+
+
+def parts(name: str) -> tuple[str, str]:
+    container, _, value = name.partition(": ")
+    return container, value
+
+
+def test_the_table_has_every_prediction() -> None:
+    assert list(ANSWERS) == list(PREDICTIONS)
+
+
+def test_json_is_what_aws_answers() -> None:
+    different = {}
+    for name, (aws, *_) in ANSWERS.items():
+        ours = encoded(PREDICTIONS[name], JSON)
+        if ours != aws:
+            different[name] = (ours, aws)
+    # What can be iterated is a list here; AWS refuses it.
+    assert {parts(name)[1] for name in different} == {"a set"}
+    assert all(aws is None for _, aws in different.values())
+
+
+def test_csv_is_what_aws_answers() -> None:
+    """Less the last newline; a text of it for whatever AWS refuses."""
+    different = {}
+    for name, (_, _, aws, _) in ANSWERS.items():
+        ours = encoded(PREDICTIONS[name], CSV)
+        assert ours is not None or name == "object by a number of numpy"
+        if aws is not None and ours.rstrip("\n") != aws.rstrip("\n"):
+            different[name] = (ours, aws)
+    left = [name for name in different if parts(name)[0] not in NESTED]
+    assert [name for name in left if parts(name)[1] != "a set"] == [
+        "beside null: float32", "1-d of objects: float32",
+    ]  # fmt: skip
+
+
+def test_csv_of_tensors_is_what_aws_answers() -> None:
+    """Where there is nothing to quote and nothing is missing."""
+    different = {}
+    for name, (_, aws, _, _) in ANSWERS.items():
+        ours = encoded(PREDICTIONS[name], CSV)
+        if aws is not None and ours.rstrip("\n") != aws.rstrip("\n"):
+            different[name] = (ours, aws)
+    left = [name for name in different if parts(name)[0] not in (*NESTED, "beside null")]
+    assert [name for name in left if parts(name)[1] not in (*UNQUOTED, "a set")] == [
+        "1-d of objects: float32"
+    ]
+
+
+def test_npy_is_what_aws_answers_unless_that_is_a_pickle() -> None:
+    for name, (*_, aws) in ANSWERS.items():
+        body = encoded(PREDICTIONS[name], NPY)
+        if body is None:
+            assert aws in (None, "pickle"), name
+        else:
+            array = np.load(io.BytesIO(body))
+            assert f"{array.dtype.str} {array.shape}" == aws, name
+
+
+@pytest.mark.parametrize("accept", [JSON, JSON_LINES, CSV])
+def test_every_prediction_without_bytes_is_answered_in_text(accept: str) -> None:
+    """As lists of records, lines have what JSON has."""
+    for name, (aws, *_) in ANSWERS.items():
+        if aws is not None:
+            assert encoded(PREDICTIONS[name], accept) is not None, name
+
+
+def test_tensors_keep_their_type_but_for_csv() -> None:
+    tensor = np.array([[0.91, 3]], dtype="float32")
+    written = {each: arrays.of_tensor(tensor, each).dtype.str for each in (JSON, CSV, NPY)}
+    assert written == {JSON: "<f4", CSV: "<f8", NPY: "<f4"}
+    assert arrays.of_tensor(np.array([1]), CSV).dtype.kind == "i"
+    assert arrays.output_fn(tensor, CSV) == "0.91,3.0"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "expected", "kind"),
+    [
+        pytest.param("1,2", CSV, [[1.0, 2.0]], "f", id="numbers"),
+        pytest.param("1,,", CSV, [[1.0, None, None]], "f", id="missing numbers"),
+        pytest.param("1,a\n2,b", CSV, [[1.0, "a"], [2.0, "b"]], "O", id="a column of texts"),
+        pytest.param('[["a", 1]]', JSON, [["a", 1]], "O", id="JSON"),
+        pytest.param('[["0.5", 1]]', JSON, [[0.5, 1.0]], "f", id="numbers as texts, as AWS"),
+        pytest.param('["a", null]', JSON_LINES, [["a", None]], "O", id="a missing value"),
+    ],
+)
+def test_rows_arrive_as_arrays(body: str, content_type: str, expected: Any, kind: str) -> None:
+    array = arrays.input_fn(body, content_type)
+    assert array.dtype.kind == kind
+    assert [[None if str(each) == "nan" else each for each in row] for row in array] == expected
+
+
+@pytest.mark.parametrize(("body", "content_type"), [("1,a", CSV), ('[["a"]]', JSON)])
+def test_families_that_compute_with_numbers_alone_refuse_texts(
+    body: str, content_type: str
+) -> None:
+    with pytest.raises(BadRequest):
+        arrays.numbers(body, content_type)
