@@ -96,6 +96,8 @@ def ending(here: Machine, container: Container, seconds: float, *, heard: bool =
         if not heard and container.catches(signal.SIGTERM):
             container.terminate()
             return ending(here, container, seconds)
+    if (code := container.wait(0)) is not None:  # an engine may be slow to tell
+        return _ended(code)
     took = time.monotonic() - began
     container.send("SIGKILL")
     container.wait(HANG_SECONDS)
