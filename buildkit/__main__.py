@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
-from buildkit.cli import main
+import os
+import signal
+from typing import NoReturn
+
+from buildkit.stopping import INTERRUPTS
+
+
+def main() -> NoReturn:
+    """Load the command line and run it. An interrupt before it is loaded has nothing to end."""
+    for number in INTERRUPTS:
+        signal.signal(number, _leave)
+    from buildkit import cli  # noqa: PLC0415 - it takes a while, and may be interrupted
+
+    cli.main()
+
+
+def _leave(_number: int, _frame: object) -> NoReturn:
+    os.write(2, b"interrupted\n")
+    os._exit(130)
+
 
 if __name__ == "__main__":
     main()

@@ -38,9 +38,6 @@ COMMANDS = {  # in the order of the pipeline
     "explain": "Explain a clause of the contract.",
 }
 
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Ctrl-C, a CI that cancels, a terminal that is closed."""
-
 
 class Commands(click.Group):
     """Loads a command's module when it is run; `--help` needs none of them."""
@@ -92,14 +89,14 @@ def main() -> NoReturn:
     """
     own = sockets.descriptors()
     news: SimpleQueue[object] = SimpleQueue()
-    for number in INTERRUPTS:
+    for number in stopping.INTERRUPTS:
         signal.signal(number, lambda number, _frame: news.put(number))
     if sys.stdout is not None:  # as it is after `>&-`
         sys.stdout = _Answer(sys.stdout)
     work = _Work(sys.argv[1:], news)
     work.start()
     code = work.result() if news.get() is work else _interrupted(work, own)
-    for number in INTERRUPTS:
+    for number in stopping.INTERRUPTS:
         # Python restores other handlers while it ends, and a late signal would then kill it.
         signal.signal(number, signal.SIG_IGN)
     sys.exit(code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal as signals
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -118,20 +119,27 @@ class Container:
                 stopping.check()
                 return None
 
-    def terminate(self) -> None:
-        self.send(self.docker.attrs["Config"].get("StopSignal") or "SIGTERM")
+    @property
+    def stop_signal(self) -> str:
+        told = str(self.docker.attrs["Config"].get("StopSignal") or "SIGTERM")
+        try:
+            return signals.Signals(int(told)).name if told.isdigit() else told
+        except ValueError:
+            return told
 
     def send(self, signal: str) -> None:
         with suppress(docker.errors.APIError):  # it has ended
             self.docker.kill(signal=signal)
 
-    def catches(self, number: int) -> bool | None:
-        first = str(self._state()["Pid"])
+    def hears(self, name: str) -> bool | None:
+        first, number = str(self._state()["Pid"]), getattr(signals, name, None)
+        if number is None:
+            return None
         with suppress(docker.errors.APIError, ValueError):  # it has ended, or an odd ps
-            rows: Any = self.docker.top(ps_args="-eo pid,caught")["Processes"]
-            for pid, caught in rows or ():
+            rows: Any = self.docker.top(ps_args="-eo pid,caught,blocked")["Processes"]
+            for pid, caught, blocked in rows or ():  # what is blocked is kept for `sigwait`
                 if pid == first:
-                    return bool(int(caught, 16) >> (number - 1) & 1)
+                    return bool((int(caught, 16) | int(blocked, 16)) >> (number - 1) & 1)
         return None
 
     def processor_seconds(self) -> float | None:

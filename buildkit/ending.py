@@ -22,6 +22,8 @@ ENGINE_SECONDS = 120
 """For the engine to answer what the work has asked it: it may be making what has to be removed."""
 WORK_SECONDS = 240
 """For the work to notice. Only what hangs takes as long: all that it waits for has ended."""
+ALONE_SECONDS = 30
+"""The same where no engine is in use: then nothing is left behind, whatever the work waits for."""
 LOOK_SECONDS = 0.5
 """Between two looks at whether the work has ended."""
 TELL_SECONDS = 5
@@ -42,7 +44,8 @@ def end(work: threading.Thread, own: Collection[int]) -> tuple[str, ...]:
         at_work = True
         while at_work:
             waited = time.monotonic() - began
-            at_work = work.is_alive() and waited < WORK_SECONDS
+            patience = WORK_SECONDS if stopping.engines() else ALONE_SECONDS
+            at_work = work.is_alive() and waited < patience
             step("ending processes")
             shell.end_all()
             step("ending connections")

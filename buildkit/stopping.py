@@ -5,12 +5,17 @@ As signals are, it is one for the whole process. `ending` begins it, and nobody 
 
 from __future__ import annotations
 
+import signal
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, a CI that cancels, a terminal that is closed."""
 
 
 class Interrupted(BaseException):

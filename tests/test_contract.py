@@ -86,7 +86,10 @@ class FakeContainer:
     def wait(self, seconds: float) -> int | None:
         return 0 if self.asked else None
 
-    def terminate(self) -> None:
+    stop_signal = "SIGTERM"
+
+    def send(self, name: str) -> None:
+        assert name == self.stop_signal
         self.asked = True
 
     def execute(self, *command: str) -> tuple[int, str]:

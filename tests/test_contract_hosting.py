@@ -297,14 +297,18 @@ def test_read_only(works: bool, writable: bool, log: str, found: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("after", "plain", "found"),
-    [(100.0, 5.0, "pass"), (200.0, 5.0, "warn"), (200.0, 190.0, "fail"), (None, 5.0, "fail")],
+    ("after", "late", "plain", "found"),
+    [
+        (100.0, False, 5.0, "pass"),
+        (250.0, False, 5.0, "pass"),  # of which only some count
+        (20.0, True, 5.0, "warn"),
+        (20.0, True, 190.0, "fail"),
+        (None, True, 5.0, "fail"),
+        (None, False, 5.0, "skip"),
+    ],
 )
-def test_serverless_start(
-    after: float | None, plain: float, found: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Machine, "slowdown", lambda _self: 1.0)
-    small = serverless.Small(serving=serving(after=after), plain_seconds=plain, size=0)
+def test_serverless_start(after: float | None, late: bool, plain: float, found: str) -> None:
+    small = serverless.Small(serving=serving(after=after), plain_seconds=plain, size=0, late=late)
     assert verdict(serverless.starts_in_time, small) == found
 
 

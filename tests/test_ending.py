@@ -138,7 +138,7 @@ def test_what_is_made_until_the_work_has_noticed_is_swept(server: Server) -> Non
 
 def test_work_that_does_not_notice_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     never = threading.Event()
-    monkeypatch.setattr(ending, "WORK_SECONDS", 0.05)
+    monkeypatch.setattr(ending, "ALONE_SECONDS", 0.05)
     work = begun(threading.Thread(target=never.wait, daemon=True))
     assert ending.end(work, sockets.descriptors()) == ()
     assert work.is_alive()
@@ -149,7 +149,7 @@ def test_a_step_that_takes_long_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     never = threading.Event()
-    monkeypatch.setattr(ending, "WORK_SECONDS", 0.2)
+    monkeypatch.setattr(ending, "ALONE_SECONDS", 0.2)
     monkeypatch.setattr(ending, "TELL_SECONDS", 0.01)
     work = begun(threading.Thread(target=never.wait, daemon=True))
     ending.end(work, sockets.descriptors())

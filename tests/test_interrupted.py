@@ -15,13 +15,13 @@ import pytest
 from buildkit.releases import ledger
 from tests.projects import MINIMAL
 from tests.releases import digest, image, move, release
+from tests.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.process
-HANG_SECONDS = 300
 BASIC = MINIMAL + "template = 'basic'\ncontext = 'program'\n"
 ECR = "000000000000.dkr.ecr.us-east-1.amazonaws.com"
 
@@ -40,7 +40,7 @@ class Mute:
             assert asking.poll() is None, asking.communicate()
             with suppress(TimeoutError):
                 connection, _ = self._server.accept()
-                connection.settimeout(HANG_SECONDS)
+                connection.settimeout(HANG)
                 assert connection.recv(1)
                 return connection
 
@@ -108,7 +108,7 @@ def test_ends_at_a_signal(
         cwd=project, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as running, mute.hear(running):  # fmt: skip
         running.send_signal(number)
-        out, err = running.communicate(timeout=HANG_SECONDS)
+        out, err = running.communicate(timeout=HANG)
     assert running.returncode == 130, err
     assert out == ""
     assert err.splitlines()[-1] == "interrupted"
@@ -116,3 +116,32 @@ def test_ends_at_a_signal(
     assert "Warning" not in err
     assert "failed" not in err
     assert list(scratch.iterdir()) == []
+
+
+LOADING = """
+import sys, time
+from buildkit import __main__
+class Slow:
+    def find_spec(self, name, *_):
+        if name == "buildkit.cli":
+            print("loading", flush=True)
+            time.sleep(3600)
+sys.meta_path.insert(0, Slow())
+__main__.main()
+"""
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_while_the_tool_is_being_loaded(number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", LOADING],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "loading\n"
+        running.send_signal(number)
+        out, err = running.communicate(timeout=HANG)
+    assert (running.returncode, out, err) == (130, "", "interrupted\n")

@@ -44,6 +44,16 @@ def test_the_page_lists_every_time_of_the_tool_with_its_value() -> None:
     assert listed == constants()
 
 
+def test_it_lists_those_of_the_programs_inside_images() -> None:
+    found = {}
+    for path in sorted((ROOT / "templates/runtime").rglob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Assign) and "SECONDS" in (name := ast.unparse(node.targets[0])):
+                found[f"runtime: {path.stem}.{name}"] = ast.unparse(node.value)
+    listed = {name: cells[0] for name, cells in rows().items() if name.startswith("runtime:")}
+    assert listed == found
+
+
 def test_each_time_is_of_a_known_kind_and_has_a_reason() -> None:
     for name, (_, kind, reason) in rows().items():
         assert kind in KINDS, name

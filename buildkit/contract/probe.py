@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from buildkit.contract.world import Container, Engine
 
 SECONDS = 15
+ASK_SECONDS = 1
+"""Between two looks at where it is reached."""
 NONSENSE = "no-such-word"
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -83,7 +85,7 @@ def _react(image: str, engine: Engine, word: str) -> Reaction:
         while container.wait(0) is None and not limit.expired():
             host, port = container.address(PORT)
             client = HttpClient(host=host, port=port)
-            health = client.wait_for_health(1, lambda: container.wait(0) is None)
+            health = client.wait_for_health(ASK_SECONDS, lambda: container.wait(0) is None)
             if health.last is not None:
                 break
         return Reaction(

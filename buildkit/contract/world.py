@@ -135,16 +135,17 @@ class Container(Protocol):
     def wait(self, seconds: float) -> int | None:
         """The exit code, None if it still runs after `seconds`."""
 
-    def terminate(self) -> None:
-        """Ask it to end as `docker stop` does: by the image's stop signal, else by SIGTERM."""
+    @property
+    def stop_signal(self) -> str:
+        """What `docker stop` sends: the image's STOPSIGNAL, else SIGTERM."""
 
     def send(self, signal: str) -> None:
         """Send a signal to its first process; nothing if it has ended."""
 
-    def catches(self, number: int) -> bool | None:
-        """Whether its first process has a handler for a signal, None if nobody can tell.
+    def hears(self, name: str) -> bool | None:
+        """Whether its first process handles a signal, or waits for it; None if nobody can tell.
 
-        Without one it ignores the signal: the kernel spares the first process the default.
+        Otherwise it is as if nothing was sent: the kernel spares the first process the default.
         """
 
     def processor_seconds(self) -> float | None:

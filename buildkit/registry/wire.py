@@ -36,7 +36,7 @@ LIMITS = (CONNECT_SECONDS, READ_SECONDS)
 ATTEMPTS = 7
 """Some 15 seconds of pauses, unless the registry asks for longer ones."""
 GROWING = tenacity.wait_exponential(multiplier=0.25, max=20) + tenacity.wait_random(0, 0.25)
-LONGEST_PAUSE = 60
+LONGEST_PAUSE_SECONDS = 60
 """In seconds, whatever a registry asks for."""
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Status codes that another attempt may not meet."""
@@ -224,7 +224,7 @@ def _pause(state: tenacity.RetryCallState) -> float:
     """Seconds before the next attempt: what the registry asks for, else ever more, with jitter."""
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, PassingError) and error.after is not None:
-        return min(error.after, LONGEST_PAUSE)
+        return min(error.after, LONGEST_PAUSE_SECONDS)
     return GROWING(state)
 
 

@@ -111,8 +111,7 @@ def answers_pings(serving: Serving) -> None:
         waited = _soonest_pong(serving, number)
         if waited == PATIENCE:
             raise Broken(f"a WebSocket ping {when} got no pong in {PATIENCE} s, {PONG_TRIES} times")
-        if waited > PONG_SECONDS:
-            serving.machine.excuse(serving.container, waited, PONG_SECONDS)
+        if waited > 0:
             raise Doubtful(f"a WebSocket ping {when} got its pong after {waited:.0f} s only")
 
 
@@ -206,17 +205,17 @@ def _is_invalid(error: Exception) -> bool:
 
 
 def _soonest_pong(serving: Serving, number: int) -> float:
-    """The seconds until a pong, in the best of some tries; PATIENCE if none came."""
+    """The seconds until a pong that was late, in the best of some tries; 0 if one was in time."""
     waited = float(PATIENCE)
     for _ in range(PONG_TRIES):
         waited = min(waited, _pong_after(serving, number))
-        if waited <= PONG_SECONDS:
+        if not waited:
             break
     return waited
 
 
 def _pong_after(serving: Serving, number: int) -> float:
-    """Seconds until a pong, PATIENCE if none came. What else comes is read, and dropped.
+    """Seconds until a pong, PATIENCE if none came, 0 if it was in time; what else comes is dropped.
 
     A server that hangs up on messages which it does not understand need not answer a ping then.
     """
@@ -227,10 +226,12 @@ def _pong_after(serving: Serving, number: int) -> float:
             for _ in range(number):
                 socket.send(messages(serving)[0])
             began = time.monotonic()
+            limit = serving.machine.limit(serving.container, PONG_SECONDS)
             pong = socket.ping()
             while (waited := time.monotonic() - began) < PATIENCE:
                 if pong.wait(PAUSE):
-                    return waited
+                    return waited if limit.passed else 0
+                limit.expired()
                 with suppress(TimeoutError):
                     socket.recv(timeout=0)
         except ConnectionClosed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.clause import Broken, Doubtful, check
+from buildkit.contract.clause import Broken, Doubtful, Unseen, check
 from buildkit.contract.hosting import servers
 from buildkit.contract.hosting.client import OK
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 APART_SECONDS = 0.1
 """Between first and last part: what comes closer was perhaps made at once."""
+BUSY = 1.2
+"""How much slower than at rest a machine is that excuses something."""
 TRIES = 4
 """A busy machine may read late, and all at once, what came in parts."""
 SHARE = 0.2
@@ -27,15 +29,23 @@ def streams(serving: Serving) -> None:
     """Of all samples at least one is answered in HTTP chunks, the first long before the last."""
     serving.a_payload()
     seen: list[tuple[str, str]] = []
+    shares: list[float] = []
     for payload in serving.payloads:
         for _ in range(TRIES):
             answer = serving.invoke(payload)
             if answer.status != OK:
                 break
             verdict = judge(answer)
+            shares.append(spread(answer) / max(answer.seconds, APART_SECONDS))
             if not verdict:
                 return
             seen.append((f"{Path(payload.body).name} ({payload.content_type})", verdict))
+    share, slowdown = max(shares, default=0.0), serving.machine.slowdown()
+    if share * slowdown >= SHARE > share and slowdown > BUSY:
+        raise Unseen(
+            f"this machine is too busy to tell: it takes {slowdown:.0f} times as long as at rest, "
+            f"and parts came within {share:.0%} of an answer's time; test again when it is quieter"
+        )
     told = "; ".join(dict.fromkeys(f"{name}: {verdict}" for name, verdict in seen))
     if any(QUICK in verdict for _, verdict in seen):
         raise Doubtful(f"no sample shows a stream for sure: {told}")
@@ -51,13 +61,18 @@ def judge(answer: Answer) -> str:
         return "not in HTTP chunks"
     if not answer.parts:
         return "an empty answer"
-    first, last = answer.parts[0][0], answer.parts[-1][0]
-    if len(answer.parts) > 1 and last - first >= max(APART_SECONDS, SHARE * answer.seconds):
+    if spread(answer) >= max(APART_SECONDS, SHARE * answer.seconds):
         return ""
+    first = answer.parts[0][0]
     told = f"{len(answer.parts)} parts, the first after {first:.2f} s of {answer.seconds:.2f} s"
     if answer.seconds < 2 * APART_SECONDS:
         return f"{told}, {QUICK}"
     return f"{told}: all of it at the end"
+
+
+def spread(answer: Answer) -> float:
+    """Seconds from the first part to the last, 0 if there is one at most."""
+    return answer.parts[-1][0] - answer.parts[0][0] if answer.parts else 0.0
 
 
 CHECKS = (streams,)

@@ -22,7 +22,7 @@ FILLER = b" " * 1023 + b"\n"
 """Follows the sample until a body is large: JSON and most CSV stay what they were."""
 TOO_LARGE = 413
 EXPECTATION_FAILED = 417
-SLOW = 25
+SLOW_SECONDS = 25
 """Seconds after which a broken connection may be a time limit, and not the size."""
 SHORT_ERROR = 2048
 """Characters of an error that a client gets to see (SERVE-13)."""
@@ -187,8 +187,7 @@ def _take(loaded: Loaded, body: bytes, content_type: str, *, expect: bool = Fals
             raise Broken(f"{asked} got {found.status}")
         if found.status is not None or (found.timed_out and found.sent == len(body)):
             return
-        if found.timed_out or found.seconds > SLOW:
-            loaded.serving.machine.excuse(loaded.serving.container, found.seconds, SLOW)
+        if found.timed_out or found.seconds > SLOW_SECONDS:
             raise Doubtful(f"{asked} got no answer in {found.seconds:.0f} s")
     log = last_lines(loaded.serving.log)
     raise Broken(f"{asked}: the connection ended without an answer, {sent} bytes sent{log}")

@@ -182,5 +182,6 @@ def of(
 
 def stopped(serving: Serving) -> Ending:
     """SIGTERM, and SIGKILL when the time for that is over."""
-    serving.container.terminate()
-    return endings.ending(serving.machine, serving.container, STOP_SECONDS)
+    name = serving.container.stop_signal
+    serving.container.send(name)
+    return endings.ending(serving.machine, serving.container, STOP_SECONDS, name=name)

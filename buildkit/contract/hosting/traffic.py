@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from buildkit.contract.bench import Bench, Scenario
 from buildkit.contract.clause import Broken, Unseen, last_lines
 from buildkit.contract.hosting import servers
-from buildkit.contract.hosting.client import OK
+from buildkit.contract.hosting.client import OK, hung_up_after
 from buildkit.contract.hosting.server import INVOCATION_SECONDS
 from buildkit.contract.hosting.trial import first_answer
 from buildkit.model import Purpose
@@ -116,7 +116,7 @@ def traffic(loaded: Loaded) -> Iterator[None]:
     finally:
         over.set()
         for each in clients:
-            each.join(INVOCATION_SECONDS + 1)
+            each.join()
 
 
 def post(serving: Serving, body: bytes, content_type: str = "", **headers: str) -> Answer:
@@ -144,12 +144,15 @@ def exchange(serving: Serving, body: bytes, content_type: str, *, expect: bool =
 
     `expect`: hold the body back for `100 Continue`, as curl does.
     """
-    began = time.monotonic()
-    deadline = began + INVOCATION_SECONDS
+    began, limit = time.monotonic(), serving.client.limit(INVOCATION_SECONDS)
+    deadline = began + limit.most
     status: int | None = None
     sent = 0
     try:
-        with _connected((serving.client.host, serving.client.port)) as connection:
+        with (
+            _connected((serving.client.host, serving.client.port)) as connection,
+            hung_up_after(limit, connection),
+        ):
             length = f"Content-Length: {len(body)}\r\n"
             length += "Expect: 100-continue\r\n" if expect else ""
             connection.sendall(_head(serving, content_type, length))
@@ -163,8 +166,9 @@ def exchange(serving: Serving, body: bytes, content_type: str, *, expect: bool =
                 status = _status(connection, deadline)
     except OSError:
         pass
-    now = time.monotonic()
-    return Exchange(status=status, sent=sent, seconds=now - began, timed_out=now >= deadline)
+    took = time.monotonic() - began
+    late = limit.passed or took >= limit.most
+    return Exchange(status=status, sent=sent, seconds=took, timed_out=late)
 
 
 def hang_up(serving: Serving, content_type: str, *, head: bool) -> None:

@@ -33,7 +33,7 @@ SETTLED_SECONDS = (1, 3, 10)
 it, SIGKILL may have met it half written, which is SPOT-03's to judge, and more time is given."""
 LOOK_SECONDS = 0.1
 LARGEST_CUT = 1024 * 1024
-SHORT = 3
+SHORT_SECONDS = 3
 """Runs of fewer seconds, by the clock or of a processor, do not tell whether one did less."""
 
 
@@ -159,7 +159,7 @@ def _hidden(name: str) -> bool:
 
 
 def _shorter(whole: float, again: float) -> bool:
-    return whole > SHORT and again < 0.7 * whole
+    return whole > SHORT_SECONDS and again < 0.7 * whole
 
 
 def _age(entry: Entry) -> tuple[bool, float, list[int], str]:

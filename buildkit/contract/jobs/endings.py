@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,8 +23,11 @@ TRAIN_SECONDS = 600
 STOP_SECONDS = 120
 """From SIGTERM to SIGKILL of a training job (RUN-08)."""
 SILENT_SECONDS = 60
+"""How long a program that says nothing may take to listen to signals before it gets one."""
 SPOKEN_SECONDS = 1
-"""How long a program that says nothing, or has said something, may take to listen to signals."""
+"""The same of one that has said something."""
+AGAIN_SECONDS = 10
+"""Between two signals to a program of which nobody can tell whether it listens."""
 LOOK_SECONDS = 0.1
 """Between two looks at whether it listens."""
 METER_LOOK_SECONDS = 0.2
@@ -70,40 +72,45 @@ def stop(bench: Bench, container: Container) -> Ending:
     The first process does not even see a signal before it has said what to do with it. One that
     prints, and has not said so, gets it all the same.
     """
-    here, heard = machine.of(bench), container.catches(signal.SIGTERM)
+    here, name = machine.of(bench), container.stop_signal
     limit, silent = here.limit(container, SILENT_SECONDS), True
-    while not heard and not limit.expired():
+    while not (heard := container.hears(name)) and not limit.expired():
         if (code := container.wait(0)) is not None:
             return Ending(exit_code=code)
         if silent and container.logs():
             limit, silent = here.limit(container, SPOKEN_SECONDS), False
         time.sleep(LOOK_SECONDS)
-        heard = container.catches(signal.SIGTERM)
-    container.terminate()
-    return ending(here, container, STOP_SECONDS, heard=bool(heard))
+    container.send(name)
+    return ending(here, container, STOP_SECONDS, name=name, heard=heard)
 
 
-def ending(here: Machine, container: Container, seconds: float, *, heard: bool = True) -> Ending:
-    """The end of a container that was asked to end: by itself within so many seconds, or killed.
+def ending(
+    here: Machine, container: Container, seconds: float, *, name: str, heard: bool | None = True
+) -> Ending:
+    """The end of a container that was asked to end by a signal: within so many seconds, or killed.
 
-    If it has not `heard` that, it is asked once more as soon as it listens.
+    If it has not `heard` that, it is asked once more as soon as it does; where nobody can tell
+    (None), now and then.
     """
     began, limit = time.monotonic(), here.limit(container, seconds)
     while not limit.expired():
-        pause = max(limit.left, LOOK_SECONDS) if heard else LOOK_SECONDS
-        if (code := container.wait(pause)) is not None:
-            return _ended(code)
-        if not heard and container.catches(signal.SIGTERM):
-            container.terminate()
-            return ending(here, container, seconds)
+        pause = LOOK_SECONDS if heard is False else AGAIN_SECONDS if heard is None else limit.left
+        if (code := container.wait(max(min(pause, limit.left), LOOK_SECONDS))) is not None:
+            return _ended(code, name)
+        if heard is None:
+            container.send(name)
+        elif not heard and container.hears(name):
+            container.send(name)
+            return ending(here, container, seconds, name=name)
     if (code := container.wait(0)) is not None:  # an engine may be slow to tell
-        return _ended(code)
+        return _ended(code, name)
     took = time.monotonic() - began
     container.send("SIGKILL")
     container.wait(HANG_SECONDS)
-    return Ending(exit_code=KILLED, killed=f"SIGKILL was needed {took:.0f} s after SIGTERM")
+    return Ending(exit_code=KILLED, killed=f"SIGKILL was needed {took:.0f} s after {name}")
 
 
-def _ended(code: int) -> Ending:
-    at_once = "it was killed at once: its STOPSIGNAL is not SIGTERM"
-    return Ending(exit_code=code, killed=at_once if code == KILLED else "")
+def _ended(code: int, name: str) -> Ending:
+    at_once = code == KILLED and name == "SIGKILL"
+    killed = "it was killed at once: its STOPSIGNAL is not SIGTERM" if at_once else ""
+    return Ending(exit_code=code, killed=killed)

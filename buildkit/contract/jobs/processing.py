@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from buildkit.contract import machine
 from buildkit.contract.bench import Scenario
 from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
-from buildkit.contract.jobs import errand, runs
-from buildkit.contract.jobs.endings import Ending
+from buildkit.contract.jobs import endings, errand, runs
 from buildkit.contract.still.image import STILL
 from buildkit.contract.world import Start
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildkit.contract.bench import Bench
+    from buildkit.contract.jobs.endings import Ending
     from buildkit.contract.jobs.runs import Run
     from buildkit.contract.still.image import StillImage
     from buildkit.contract.world import Container, Entry
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 MESSAGE = "output/message"
 GOING_SECONDS = 5
 """A program is given so long to begin before a signal comes."""
-FIRST_SECONDS = 10
-"""A program that has not ended by then may not have listened yet: it is asked again."""
 STOP_SECONDS = 60
 """From the signal to the end (RUN-10)."""
 LOOK_SECONDS = 0.2
@@ -74,16 +72,15 @@ def _stopped(number: signal.Signals) -> Callable[[Bench], Run]:
     """A run with a signal while it reads an input that never ends."""
 
     def then(bench: Bench, container: Container) -> Ending:
-        going = machine.of(bench).limit(container, GOING_SECONDS)
+        here, name = machine.of(bench), number.name
+        going = here.limit(container, GOING_SECONDS)
         while not going.expired():
             if container.wait(0) is not None:
-                raise Unseen(f"it had ended before {number.name} came")
+                raise Unseen(f"it had ended before {name} came")
             time.sleep(LOOK_SECONDS)
-        container.send(number.name)
-        if (code := machine.of(bench).wait(container, FIRST_SECONDS)) is None:
-            container.send(number.name)
-            code = machine.of(bench).wait(container, STOP_SECONDS)
-        return Ending(exit_code=code)
+        heard = container.hears(name)
+        container.send(name)
+        return endings.ending(here, container, STOP_SECONDS, name=name, heard=heard)
 
     def make(bench: Bench) -> Run:
         needs_processed(bench)
@@ -181,7 +178,7 @@ def failure_leaves_a_message(run: Run) -> None:
 
 
 def _ends(run: Run, name: str) -> None:
-    if run.exit_code is None:
+    if run.killed:
         raise Broken(f"{name} does not end it: SIGKILL was needed{last_lines(run.log)}")
 
 
