@@ -147,6 +147,8 @@ def test(
     outcome = Outcome(target=target, built=built, report=report)
     if not report.passed:
         return replace(outcome, error=verify.refusal(report)), None
+    if (busy := verify.untold(report)) is not None:
+        return replace(outcome, error=busy), None
     if passed is None:  # only some of the clauses were judged
         return outcome, None
     where.write(records.VERIFIED, target.id, passed)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from buildkit import stopping
 from buildkit.contract import kit
 from buildkit.contract.bench import Subject
-from buildkit.errors import ContractError
+from buildkit.contract.machine import TOO_BUSY
+from buildkit.errors import ContractError, ToolError
 from buildkit.features import Feature, promised
 from buildkit.model import Level, Profile, Purpose, Report, Samples, Status, Verified
 
@@ -80,7 +81,7 @@ def verify(
 ) -> tuple[Report, Verified | None]:
     """Test a built image by its id, whatever its name points at by now. None: it failed."""
     found = report(_subject(built), built.image_id, engine, depth, progress)
-    passed = found.passed and depth.gates
+    passed = found.passed and depth.gates and untold(found) is None
     return found, Verified(built=built, report=found) if passed else None
 
 
@@ -121,6 +122,23 @@ def refusal(found: Report) -> ContractError:
         + ", ".join(each.id for each in failed),
         details="\n".join(_evidence(failed)),
         hint="mend the image, then the same command again",
+    )
+
+
+def untold(found: Report) -> ToolError | None:
+    """The error of a report without a failure, if a clause that gates was not judged for want of a
+    quieter machine: such an image has not passed.
+    """
+    busy = [
+        each.id
+        for each in found.clauses
+        if each.level is Level.REQUIRED and each.message.startswith(TOO_BUSY)
+    ]
+    if not busy:
+        return None
+    return ToolError(
+        f"not tested: {TOO_BUSY} of {', '.join(busy)}",
+        hint="the same command again, when the machine is quieter",
     )
 
 

@@ -174,13 +174,13 @@ def test_work_that_has_ended_when_the_limit_is_over_still_counts(clock: Clock) -
 def test_a_machine_that_was_busy_half_way_is_no_quicker_for_being_idle_at_the_end(
     clock: Clock,
 ) -> None:
-    engine = Reference(clock, 8)
+    engine = Reference(clock, 15)
     here = Machine(engine=engine, image="demo")  # type: ignore[arg-type]
     limit = here.limit(program(clock, busy=0.125), 10)
     while not limit.passed and clock.now < 1010:
         clock.sleep(max(limit.left, 0.1))
         limit.expired()
-        engine.slowdown = 8 if clock.now < 1009 else 1
+        engine.slowdown = 15 if clock.now < 1009 else 1
     assert not limit.passed
 
 

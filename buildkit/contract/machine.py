@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from buildkit.contract.clause import Unseen
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MOST = 10
 """No wait lasts longer than so many times its limit: what is not over by then cannot be told."""
+TOO_BUSY = "this machine is too busy to tell"
+"""How the reason begins why a clause is skipped that would be judged on another machine."""
 NEARLY = 0.95
 """What is measured is not exact: so much of a limit is the whole of it."""
 EARLY_SECONDS = 0.25
@@ -81,7 +83,7 @@ class Limit:
             self.passed = True
         elif waited >= self.most:
             raise Unseen(
-                f"this machine is too busy to tell: of {waited:.0f} s only {counts:.0f} count, the "
+                f"{TOO_BUSY}: of {waited:.0f} s only {counts:.0f} count, the "
                 f"limit is {self.seconds:.0f} s; test again when it is quieter"
             )
         else:
@@ -96,7 +98,7 @@ class Meter:
 
     machine: Machine
     container: Container
-    slowest: float = 1.0
+    _slowdowns: list[float] = field(default_factory=list)
     _before: tuple[float, float | None] | None = None
 
     def look(self) -> None:
@@ -104,18 +106,19 @@ class Meter:
         if self._before is None:
             self._before = self._now()
         else:
-            self.slowest = max(self.slowest, self.machine.slowdown())
+            self._slowdowns.append(self.machine.slowdown())
 
     def counted(self, waited: float) -> float:
         """Of the seconds waited, those that a machine at rest had needed."""
         if self._before is None:  # nobody has looked in time
             self._before = (time.monotonic() - waited, None)
         (began, before), (now, after) = self._before, self._now()
-        self.slowest = max(self.slowest, self.machine.slowdown())
+        self._slowdowns.append(self.machine.slowdown())
+        slowdown = sum(self._slowdowns) / len(self._slowdowns)
         if before is None or after is None:  # nobody can tell: all of it may be the machine's fault
-            return waited / self.slowest
+            return waited / slowdown
         busy = (after - before) / max(now - began, 0.001)
-        return waited * max(1 - (self.slowest - 1) * busy, 1 / self.slowest)
+        return waited * max(1 - (slowdown - 1) * busy, 1 / slowdown)
 
     def _now(self) -> tuple[float, float | None]:
         return time.monotonic(), self.container.processor_seconds()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from buildkit.contract.clause import Broken, Doubtful, Unseen, check
 from buildkit.contract.hosting import servers
 from buildkit.contract.hosting.client import OK
+from buildkit.contract.machine import TOO_BUSY
 
 if TYPE_CHECKING:
     from buildkit.contract.hosting.client import Answer
@@ -43,7 +44,7 @@ def streams(serving: Serving) -> None:
     share, slowdown = max(shares, default=0.0), serving.machine.slowdown()
     if share * slowdown >= SHARE > share and slowdown > BUSY:
         raise Unseen(
-            f"this machine is too busy to tell: it takes {slowdown:.0f} times as long as at rest, "
+            f"{TOO_BUSY}: it takes {slowdown:.0f} times as long as at rest, "
             f"and parts came within {share:.0%} of an answer's time; test again when it is quieter"
         )
     told = "; ".join(dict.fromkeys(f"{name}: {verdict}" for name, verdict in seen))
