@@ -126,8 +126,9 @@ def refusal(found: Report) -> ContractError:
 
 
 def untold(found: Report) -> ToolError | None:
-    """The error of a report without a failure, if a clause that gates was not judged for want of a
-    quieter machine: such an image has not passed.
+    """The error of a report in which a clause that gates was not judged on a busy machine.
+
+    Such an image has not passed.
     """
     busy = [
         each.id

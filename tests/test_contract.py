@@ -21,7 +21,7 @@ from buildkit.contract.hosting.client import Answer, Health, HttpClient
 from buildkit.contract.hosting.server import Serving
 from buildkit.contract.jobs import job, training
 from buildkit.contract.jobs.runs import Run
-from buildkit.contract.machine import Limit
+from buildkit.contract.machine import TOO_BUSY, Limit
 from buildkit.contract.still import image
 from buildkit.contract.world import Entry, ImageView
 from buildkit.errors import ContractError
@@ -503,6 +503,19 @@ def test_a_report_passes_with_warnings_and_fails_with_one_failure() -> None:
     assert isinstance(error, ContractError)
     assert "because" in error.details
     assert "make it start" in error.details
+
+
+def test_an_image_that_a_busy_machine_could_not_judge_has_not_passed() -> None:
+    skipped = fakes.clause(Status.SKIP, message=f"{TOO_BUSY}: of 60 s only 5 count")
+    error = verify.untold(fakes.report(skipped))
+    assert error is not None
+    assert "RUN-01" in error.message
+    for other in (
+        fakes.clause(Status.SKIP, message="not promised: gpu"),
+        fakes.clause(Status.SKIP, message=f"{TOO_BUSY}: …", level=Level.RECOMMENDED),
+        fakes.clause(),
+    ):
+        assert verify.untold(fakes.report(other)) is None
 
 
 def test_the_suite_s_fingerprint_follows_the_samples_but_not_their_place(tmp_path: Path) -> None:
