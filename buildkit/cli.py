@@ -11,7 +11,8 @@ import os
 import signal
 import sys
 import threading
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any, NoReturn
 
 import click
@@ -37,6 +38,9 @@ COMMANDS = {  # in the order of the pipeline
     "repo": "Keep the repositories of ECR as images.toml says.",
     "explain": "Explain a clause of the contract.",
 }
+
+LOOK_SECONDS = 0.2
+"""Between two looks at whether a signal has come."""
 
 
 class Commands(click.Group):
@@ -95,11 +99,22 @@ def main() -> NoReturn:
         sys.stdout = _Answer(sys.stdout)
     work = _Work(sys.argv[1:], news)
     work.start()
-    code = work.result() if news.get() is work else _interrupted(work, own)
+    code = work.result() if _first(news) is work else _interrupted(work, own)
     for number in stopping.INTERRUPTS:
         # Python restores other handlers while it ends, and a late signal would then kill it.
         signal.signal(number, signal.SIG_IGN)
     sys.exit(code)
+
+
+def _first(news: SimpleQueue[object]) -> object:
+    """What comes first.
+
+    The kernel may hand a signal to another thread, which does not wake this one, and this one alone
+    runs handlers: so it wakes now and then.
+    """
+    while True:
+        with suppress(Empty):
+            return news.get(timeout=LOOK_SECONDS)
 
 
 class _Work(threading.Thread):
