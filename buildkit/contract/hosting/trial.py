@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from buildkit.contract.bench import Bench
     from buildkit.contract.hosting.client import Answer
     from buildkit.contract.hosting.server import Serving
+    from buildkit.model import Payload
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,12 +68,20 @@ def works(serving: Serving) -> tuple[bool, str]:
         return False, serving.told
     for payload in serving.payloads:
         try:
-            answer = serving.invoke(payload)
+            answer = _twice(serving, payload)
         except Broken as error:
             return False, f"{error}{last_lines(serving.log)}"
         if answer.status != OK:
             return False, f"a sample got {answer.shown()}{last_lines(serving.log)}"
     return True, ""
+
+
+def _twice(serving: Serving, payload: Payload) -> Answer:
+    """A connection that breaks is tried again before the image is blamed."""
+    try:
+        return serving.invoke(payload)
+    except Broken:
+        return serving.invoke(payload)
 
 
 @contextmanager
