@@ -121,11 +121,10 @@ class Container:
 
     @property
     def stop_signal(self) -> str:
-        told = str(self.docker.attrs["Config"].get("StopSignal") or "SIGTERM")
-        try:
-            return signals.Signals(int(told)).name if told.isdigit() else told
-        except ValueError:
-            return told
+        told = str(self.docker.attrs["Config"].get("StopSignal") or "SIGTERM").upper()
+        with suppress(ValueError):  # a number that is no signal's
+            return signals.Signals(int(told)).name if told.isdigit() else _whole_name(told)
+        return told
 
     def send(self, signal: str) -> None:
         with suppress(docker.errors.APIError):  # it has ended
@@ -144,8 +143,7 @@ class Container:
 
     def processor_seconds(self) -> float | None:
         with suppress(*BROKEN, KeyError):
-            api: Any = self.docker.client.api if self.docker.client else None
-            stats: Any = api.stats(self.docker.id, stream=False, one_shot=True)
+            stats: Any = self._api.stats(self.id, stream=False, one_shot=True)
             return int(stats["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9 or None
         return None
 
@@ -222,6 +220,11 @@ class Container:
         with translated("reading a container's log"):
             said: bytes = self.docker.logs(tail=tail, timestamps=timestamps)
         return said.decode("utf-8", "replace")
+
+
+def _whole_name(signal: str) -> str:
+    """Docker takes `TERM` for `SIGTERM`."""
+    return signal if signal.startswith("SIG") else f"SIG{signal}"
 
 
 def _output(stream: IO[bytes]) -> bytes | None:

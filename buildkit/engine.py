@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import docker
 import docker.errors
 
-from buildkit import guard, leftovers, names, shell, stopping
+from buildkit import guard, leftovers, shell, stopping
 from buildkit.calls import API_SECONDS, FAILURES, streamed, translated
 from buildkit.contract.world import ImageView
 from buildkit.errors import ToolError
+from buildkit.hosts import has_registry
 from buildkit.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Engine(Sandbox):
         """The manifest's, from an engine that tells it, else from the image's registry."""
         if told := (attributes.get("Descriptor") or {}).get("mediaType"):
             return str(told)
-        return self._in_registry(image, "mediaType") if names.has_registry(image) else None
+        return self._in_registry(image, "mediaType") if has_registry(image) else None
 
     def _in_registry(self, image: str, fact: str, login: Login | None = None) -> str | None:
         """What an image's registry tells the engine of it now, None if it tells nothing."""

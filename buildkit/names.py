@@ -97,12 +97,6 @@ def image(text: str) -> str:
     return text if ID.fullmatch(text) else reference(text)
 
 
-def has_registry(text: str) -> bool:
-    """Whether a reference names the host of a registry, as Docker tells it from a folder."""
-    first, _, rest = text.partition("/")
-    return bool(rest) and ("." in first or ":" in first or first == "localhost")
-
-
 def plain(text: str) -> str:
     """Refuse what could start a new line of a Dockerfile: control characters, line separators."""
     bad = next((character for character in text if not character.isprintable()), None)

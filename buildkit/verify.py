@@ -138,8 +138,8 @@ def untold(found: Report) -> ToolError | None:
     if not busy:
         return None
     return ToolError(
-        f"not tested: {TOO_BUSY} of {', '.join(busy)}",
-        hint="the same command again, when the machine is quieter",
+        f"this machine is too busy to judge {', '.join(busy)}",
+        hint="run the same command again when the machine is quieter",
     )
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildkit import pipeline, records, stopping, verify
+from buildkit.contract.machine import TOO_BUSY
 from buildkit.errors import ContractError, Exit, TemplateError, ToolError, worst
+from buildkit.model import Status
 from buildkit.pipeline import Crew, Outcome
 from tests import fakes, projects
 
@@ -121,6 +123,25 @@ def test_an_image_is_tested_again_when_the_suite_has_changed(
         assert verified is not None
         assert outcome.error is None
     assert tested == ["one", "two"]
+
+
+def test_an_image_that_a_busy_machine_could_not_judge_goes_no_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skipped = fakes.clause(Status.SKIP, message=f"{TOO_BUSY}: of 60 s only 5 count")
+    monkeypatch.setattr(verify, "report", lambda *_: fakes.report(skipped))
+    where = records.Records(folder=tmp_path)
+    outcome, verified = pipeline.test(
+        fakes.built(),
+        object(),  # type: ignore[arg-type]
+        where,
+        verify.SMOKE,
+        retest=False,
+    )
+    assert verified is None
+    assert isinstance(outcome.error, ToolError)
+    assert outcome.error.message == "this machine is too busy to judge RUN-01"
+    assert where.find(records.VERIFIED, outcome.target.id) is None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from buildkit.errors import UsageError
-from buildkit.hosts import ECR_HOST
+from buildkit.hosts import ECR_HOST, has_registry
 from buildkit.near import shown
 from buildkit.prebuilt import facts
 from buildkit.prebuilt.naming import named
@@ -83,12 +83,11 @@ def parse(text: str) -> Parts:
 
 def _with_host(text: str) -> str:
     """A single word stays as it is: it may as well be the name of a target."""
-    first, apart, _ = text.partition("/")
-    if apart and ("." in first or ":" in first or first == "localhost"):
+    if has_registry(text):
         return text
-    if not apart and (":" in text or "@" in text):
-        return f"{HUB}/library/{text}"
-    return f"{HUB}/{text}" if apart else text
+    if "/" in text:
+        return f"{HUB}/{text}"
+    return f"{HUB}/library/{text}" if ":" in text or "@" in text else text
 
 
 def _spoilt_by(text: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from buildkit import names
 from buildkit.errors import NothingSelectedError, UsageError
+from buildkit.hosts import has_registry
 from buildkit.releases import history
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def named(text: str) -> Named:
     except ValueError as error:
         raise _unknown(text) from error
     host, rest = None, text
-    if names.has_registry(text):
+    if has_registry(text):
         host, _, rest = text.partition("/")
     repository, _, reference = rest.partition("@")
     if not reference:

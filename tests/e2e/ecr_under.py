@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.e2e.parts import certificate, gateway, private_engine, relay, wait_until
+from tests.e2e.parts import certificate, gateway, private_engine, relay
 from tests.e2e.real import Local, exports, script
-from tests.waiting import HANG
+from tests.waiting import HANG, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -217,13 +217,6 @@ def gateway(local: Local) -> str:
     )
 
 
-def wait_until(true: Callable[[], bool], seconds: float = HANG) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it never became true"
-        time.sleep(0.05)
-
-
 def processes_with(text: str) -> list[str]:
     """The command lines of all processes that have `text` in their environment."""
     found = []

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.parts import another_engine, small_disk, wait_until
+from tests.e2e.parts import another_engine, small_disk
 from tests.e2e.real import IMAGES
-from tests.waiting import RUN_HANGS
+from tests.waiting import RUN_HANGS, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

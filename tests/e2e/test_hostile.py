@@ -14,8 +14,7 @@ import pytest
 
 from buildkit import owners
 from tests.e2e.mutants import factory
-from tests.e2e.parts import wait_until
-from tests.waiting import HANG, RUN_HANGS
+from tests.waiting import HANG, RUN_HANGS, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

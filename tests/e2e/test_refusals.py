@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.parts import relay, wait_until
+from tests.e2e.parts import relay
 from tests.e2e.real import IMAGES, Local, exports, script
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.parts import processes_with, wait_until
+from tests.e2e.parts import processes_with
 from tests.e2e.real import ROOT, script
 from tests.e2e.running import Running
-from tests.waiting import HANG
+from tests.waiting import HANG, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

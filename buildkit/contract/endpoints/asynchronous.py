@@ -109,7 +109,7 @@ def _send(serving: Serving, payload: Payload) -> tuple[int | None, str]:
     headers = {**request_headers(payload), "Content-Length": str(SIZE)}
     refused = ""
     limit = serving.client.limit(SECONDS)
-    with serving.client.connected(limit.most) as connection:
+    with serving.client.connected(SECONDS) as connection:
         try:
             connection.connect()
             with hung_up_after(limit, connection.sock):

@@ -37,23 +37,32 @@ def streams(serving: Serving) -> None:
             if answer.status != OK:
                 break
             verdict = judge(answer)
-            shares.append(spread(answer) / max(answer.seconds, APART_SECONDS))
             if not verdict:
                 return
+            if AT_THE_END in verdict:
+                shares.append(spread(answer) / answer.seconds)
             seen.append((f"{Path(payload.body).name} ({payload.content_type})", verdict))
-    share, slowdown = max(shares, default=0.0), serving.machine.slowdown()
-    if share * slowdown >= SHARE > share and slowdown > BUSY:
-        raise Unseen(
-            f"{TOO_BUSY}: it takes {slowdown:.0f} times as long as at rest, "
-            f"and parts came within {share:.0%} of an answer's time; test again when it is quieter"
-        )
+    _excuse_busy(serving, max(shares, default=0.0))
     told = "; ".join(dict.fromkeys(f"{name}: {verdict}" for name, verdict in seen))
     if any(QUICK in verdict for _, verdict in seen):
         raise Doubtful(f"no sample shows a stream for sure: {told}")
     raise Broken(f"no sample is answered as a stream: {told or 'none is answered with 200'}")
 
 
+def _excuse_busy(serving: Serving, share: float) -> None:
+    """Raise Unseen if parts within this share of an answer's time may be a stream all the same."""
+    if not share:
+        return
+    slowdown = serving.machine.slowdown()
+    if slowdown > BUSY and share * slowdown >= SHARE:
+        raise Unseen(
+            f"{TOO_BUSY}: it takes {slowdown:.0f} times as long as at rest, "
+            f"and parts came within {share:.0%} of an answer's time; test again when it is quieter"
+        )
+
+
 QUICK = "too quick to tell"
+AT_THE_END = "all of it at the end"
 
 
 def judge(answer: Answer) -> str:
@@ -68,7 +77,7 @@ def judge(answer: Answer) -> str:
     told = f"{len(answer.parts)} parts, the first after {first:.2f} s of {answer.seconds:.2f} s"
     if answer.seconds < 2 * APART_SECONDS:
         return f"{told}, {QUICK}"
-    return f"{told}: all of it at the end"
+    return f"{told}: {AT_THE_END}"
 
 
 def spread(answer: Answer) -> float:

@@ -105,15 +105,16 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """One request. A body in parts goes out with HTTP chunks, unless its length is told."""
-        with self.connected(self.limit(seconds).most) as connection:
+        with self.connected(seconds) as connection:
             return self.ask_on(
                 connection, method, path, seconds=seconds, body=body, headers=headers
             )
 
     @contextmanager
     def connected(self, seconds: float) -> Iterator[http.client.HTTPConnection]:
-        """A connection for several requests."""
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=seconds)
+        """A connection for several requests, each of at most `seconds` that count."""
+        most = self.limit(seconds).most
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=most)
         try:
             yield connection
         finally:

@@ -23,6 +23,7 @@ from buildkit.contract.hosting.traffic import (
     listener,
     traffic,
 )
+from buildkit.contract.machine import TOO_BUSY
 
 PINGS = 100
 PINGS_UNDER_LOAD = 20
@@ -85,16 +86,16 @@ def connections_are_accepted(loaded: Loaded) -> None:
     """20 connections beside four clients with requests, each in 250 ms; a miss is tried again."""
     loaded.need_life()
     where = address(loaded.serving)
-    slowest = here = 0.0
+    slowest = 0.0
     with traffic(loaded), listener() as reference:
         for _ in range(TRIES):
             time.sleep(PAUSE)
             slowest = max(connect_seconds(where, CONNECTIONS, GIVEN_UP_SECONDS))
             if slowest < CONNECT_SECONDS:
                 return
-            here = max(connect_seconds(reference, CONNECTIONS, GIVEN_UP_SECONDS), default=0.0)
+            here = max(connect_seconds(reference, CONNECTIONS, GIVEN_UP_SECONDS))
             if here > CONNECT_SECONDS / 2:
-                raise Unseen(f"this machine is too busy: a connection to itself took {here:.2f} s")
+                raise Unseen(f"{TOO_BUSY}: a connection to itself took {here:.2f} s")
     raise Broken(
         f"beside four clients with requests, one of {CONNECTIONS} connections took "
         f"{slowest * 1000:.0f} ms, in each of {TRIES} tries"
@@ -128,7 +129,7 @@ def connection_is_kept(loaded: Loaded) -> None:
     payload = loaded.need_sample()
     client = loaded.serving.client
     body, headers = Path(payload.body).read_bytes(), request_headers(payload)
-    with client.connected(client.limit(INVOCATION_SECONDS).most) as connection:
+    with client.connected(INVOCATION_SECONDS) as connection:
         ask = partial(client.ask_on, connection, "POST", "/invocations", body=body, headers=headers)
         for number in range(KEPT_ALIVE):
             began = time.monotonic()
