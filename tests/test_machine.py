@@ -185,7 +185,7 @@ def test_a_machine_that_was_busy_half_way_is_no_quicker_for_being_idle_at_the_en
 
 
 def test_what_cannot_be_told_is_not_waited_for_without_end(clock: Clock) -> None:
-    with pytest.raises(Unseen, match="too busy to tell"):
+    with pytest.raises(Unseen, match="too busy to judge"):
         on(clock, 100).wait(program(clock, busy=0.01), 10)
     assert clock.now < 1000 + 10 * (machine.MOST + 20)
 

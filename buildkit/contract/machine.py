@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from buildkit.contract.world import Container, Engine
 
 MOST = 10
-"""No wait lasts longer than so many times its limit: what is not over by then cannot be told."""
-TOO_BUSY = "this machine is too busy to tell"
+"""No wait lasts longer than so many times its limit: what is not over by then is not judged."""
+TOO_BUSY = "this machine is too busy to judge this"
 """How the reason begins why a clause is skipped that would be judged on another machine."""
 NEARLY = 0.95
 """What is measured is not exact: so much of a limit is the whole of it."""
@@ -66,11 +66,11 @@ class Limit:
 
     @property
     def most(self) -> float:
-        """Seconds after which it is over, or cannot be told."""
+        """Seconds after which it is over, or cannot be judged."""
         return self.seconds if self.meter is None else self.seconds * MOST
 
     def expired(self) -> bool:
-        """Whether it is over, which stays so. Raises Unseen if that cannot be told."""
+        """Whether it is over, which stays so. Raises Unseen if that cannot be judged."""
         if self.passed or self.left > 0:
             return self.passed
         waited = time.monotonic() - self._began
@@ -83,8 +83,8 @@ class Limit:
             self.passed = True
         elif waited >= self.most:
             raise Unseen(
-                f"{TOO_BUSY}: of {waited:.0f} s only {counts:.0f} count, the "
-                f"limit is {self.seconds:.0f} s; test again when it is quieter"
+                f"{TOO_BUSY}: only {counts:.0f} of {waited:.0f} s count, and the limit is "
+                f"{self.seconds:.0f} s; test again when the machine is quieter"
             )
         else:
             share = max(counts / waited, 1 / MOST)
@@ -115,7 +115,7 @@ class Meter:
         (began, before), (now, after) = self._before, self._now()
         self._slowdowns.append(self.machine.slowdown())
         slowdown = sum(self._slowdowns) / len(self._slowdowns)
-        if before is None or after is None:  # nobody can tell: all of it may be the machine's fault
+        if before is None or after is None:  # unknown: all of it may be the machine's fault
             return waited / slowdown
         busy = (after - before) / max(now - began, 0.001)
         return waited * max(1 - (slowdown - 1) * busy, 1 / slowdown)

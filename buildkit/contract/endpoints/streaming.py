@@ -56,8 +56,8 @@ def _excuse_busy(serving: Serving, share: float) -> None:
     slowdown = serving.machine.slowdown()
     if slowdown > BUSY and share * slowdown >= SHARE:
         raise Unseen(
-            f"{TOO_BUSY}: it takes {slowdown:.0f} times as long as at rest, "
-            f"and parts came within {share:.0%} of an answer's time; test again when it is quieter"
+            f"{TOO_BUSY}: programs take {slowdown:.0f} times as long as at rest, and the parts "
+            f"came within {share:.0%} of an answer's time; test again when the machine is quieter"
         )
 
 

@@ -60,6 +60,13 @@ def flagged(report: Report) -> tuple[str, ...]:
     return tuple(each.id for each in report.clauses if each.status in (Status.FAIL, Status.WARN))
 
 
+def objections(report: Report) -> str:
+    """What is said against an image."""
+    return "\n".join(
+        f"{each.id}: {each.message}" for each in report.clauses if each.id in flagged(report)
+    )
+
+
 def build_good() -> str:
     """The image that keeps every clause."""
     bake({GOOD: EVERYTHING}, bases=True)
