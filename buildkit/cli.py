@@ -145,12 +145,10 @@ def _interrupted(work: _Work, own: frozenset[int]) -> int:
     from buildkit import ending  # noqa: PLC0415 - few runs need it
 
     lines = ending.end(work, own)
-    if not work.is_alive() and work.result() == Exit.DONE:
-        return Exit.DONE
-    ending.say(lines)
-    if work.is_alive():
+    if work.is_alive() or work.result() != Exit.DONE:
+        ending.say(lines)
         ending.leave(Exit.INTERRUPTED)
-    return Exit.INTERRUPTED
+    return Exit.DONE
 
 
 class _Answer(io.TextIOWrapper):

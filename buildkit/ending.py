@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from buildkit import console, scratch, shell, sockets, stopping
 
@@ -75,8 +75,12 @@ def say(lines: Collection[str]) -> None:
     words.join(WORDS_SECONDS)
 
 
-def leave(code: int) -> None:
-    """End the process, whatever its threads do."""
+def leave(code: int) -> NoReturn:
+    """End the process, whatever its threads do.
+
+    Python's own end would also try to write what a terminal did not take, and change the exit code
+    if that is gone.
+    """
     os._exit(code)
 
 
