@@ -43,8 +43,9 @@ unit: setup ## Tests that need no engine
 e2e: setup ## Tests on a real engine, with real images and a real registry
 	@scripts/with-engine $(BIN)/pytest -m engine -n $(E2E_WORKERS) --dist loadgroup $(PYTEST)
 
-test-uri: setup ## Compare all of AWS's image URIs with the SageMaker SDK's answers
+test-uri: setup ## Compare all of AWS's image URIs with the SageMaker SDK's; 20,000 bad questions
 	@AWS_DEFAULT_REGION=us-east-1 PYTHONPATH=. "$$(scripts/sdk core)" tests/uri/compare.py
+	QUESTIONS=20000 $(BIN)/pytest -n auto tests/test_uri_mistakes.py
 
 bench-uri: setup ## Measure `buildkit uri` against the SageMaker SDK and bare Python
 	@$(BIN)/python scripts/bench_uri.py "$$(scripts/sdk core)"
