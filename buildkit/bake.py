@@ -55,6 +55,9 @@ OTHERWISE = (
 
 TAKEN = re.compile(r'image "[^"]+": already exists')
 """Two exports met at one name: another run's, or a cancelled bake's that had not ended yet."""
+MISSING = re.compile(r"ERROR: No matching distribution found for (\S+)")
+LOOKING = re.compile(r"Looking in indexes: (.+)")
+"""What pip says where it asks others than the public index, passwords left out."""
 EXIT = re.compile(r'process ".*" did not complete successfully: (exit code: \d+)', re.DOTALL)
 
 
@@ -106,7 +109,7 @@ def build(
                         built = replace(built, seconds=round(progress.seconds_of(name), 1))
                     yield target, built
                 continue
-            failures = _failures(progress, wave)
+            failures = _failures(progress, wave, by_name)
             for name, error in failures.items():
                 yield by_name[name], error
             rest = [name for name in wave if name not in failures]
@@ -146,11 +149,32 @@ def _bake(
     return progress, None
 
 
-def _failures(progress: Progress, wave: Sequence[str]) -> dict[str, ToolError]:
+def _failures(
+    progress: Progress, wave: Sequence[str], by_name: Mapping[str, Target]
+) -> dict[str, ToolError]:
     failed = progress.failed()
     if not failed and len(wave) == 1:
         failed = {wave[0]: Step(target=wave[0], title="", error=progress.final_error)}
-    return {name: _explained(step, progress.final_error) for name, step in failed.items()}
+    return {
+        name: missing_package(step, by_name[name]) or _explained(step, progress.final_error)
+        for name, step in failed.items()
+    }
+
+
+def missing_package(step: Step, target: Target) -> ToolError | None:
+    """A step in which pip found no such package, with the indexes that it has asked."""
+    missing = next((match for line in step.lines if (match := MISSING.match(line))), None)
+    if missing is None:
+        return None
+    asked = next((match[1] for line in step.lines if (match := LOOKING.match(line))), None)
+    asked = asked or ", ".join(("pip's own index", *target.indexes))
+    return ToolError(
+        f"pip found no `{missing[1]}` for Python {target.python} and {target.platform}; "
+        f"asked: {asked}",
+        hint="check the version; a package of another index needs that in `indexes` of the image "
+        "(docs/images-toml.md), or in the file of `--pip-config`, or its wheel in `--wheels`",
+        details="\n".join(step.lines[-TAIL:]),
+    )
 
 
 def _explained(step: Step, final_error: str) -> ToolError:

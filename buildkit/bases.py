@@ -1,6 +1,7 @@
-"""Base substitution: another image in the place of a FROM, with no change to a template.
+"""Substitution: another image in the place of a FROM, another address in that of a package index.
 
-For mirrors, pull-through caches and stand-ins. A rule is `FROM=TO`; both may end in `*`.
+For mirrors, pull-through caches and stand-ins, with no change to a template. A rule is `FROM=TO`;
+both may end in `*`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 Rule = tuple[str, str]
+ADDRESS = "://"
+"""In rules about package indexes. No image's name has it."""
 
 
 def parse(rules: Iterable[str]) -> tuple[Rule, ...]:
@@ -25,6 +28,10 @@ def check(source: str, replacement: str) -> None:
     """Raise ValueError if this can be no rule."""
     if source.endswith("*") is not replacement.endswith("*"):
         raise ValueError("`*` may end both sides or neither")
+    if ADDRESS in source or ADDRESS in replacement:
+        for side in (source, replacement):
+            names.index(side.removesuffix("*"))
+        return
     for side in (source, replacement):
         names.reference(side.removesuffix("*").rstrip(":/") if side.endswith("*") else side)
 
@@ -32,8 +39,18 @@ def check(source: str, replacement: str) -> None:
 def substitute(base: str, rules: Sequence[Rule]) -> str | None:
     """What stands in for `base`: the first rule that fits its short or its full name, else None."""
     short = names.familiar(base)
+    return _first((base, short, _full(short)), rules)
+
+
+def mirror(index: str, rules: Sequence[Rule]) -> str | None:
+    """The address in the place of that of a package index: as the first rule that fits has it."""
+    bare = index.rstrip("/")
+    return _first((index, bare, f"{bare}/"), rules)
+
+
+def _first(spellings: Iterable[str], rules: Sequence[Rule]) -> str | None:
     for source, replacement in rules:
-        for name in (base, short, _full(short)):
+        for name in spellings:
             if source.endswith("*") and name.startswith(source.removesuffix("*")):
                 return replacement.removesuffix("*") + name.removeprefix(source.removesuffix("*"))
             if name == source:

@@ -84,6 +84,10 @@ def _target(cell: Cell, image: schema.Image, config: Config, problems: Problems)
             problems.check((*at, "packages"), names.requirement, names.expand(text, words))
             for text in given("packages", *layers)
         ),
+        indexes=tuple(
+            problems.check((*at, "indexes"), names.index, names.expand(text, words))
+            for text in given("indexes", *layers)
+        ),
         args=_pairs(given("args", *layers), words),
         labels=_labels(given("labels", *layers), words, features),
         lock=_lock(config, given("lock", *layers), words, (*at, "lock"), problems),

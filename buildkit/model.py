@@ -89,6 +89,7 @@ class Target:
 
     `version` is the author's string, `1.7.2-1`; `framework_version` is it without the revision.
     `end_of_life` is the month, `2023-09`, since which nobody mends the framework any more.
+    `indexes` are the addresses of package indexes that pip asks beside its own.
     `family` is None if no alias follows the versions of this target.
     """
 
@@ -109,6 +110,7 @@ class Target:
     repository: str
     tag: str
     features: tuple[Feature, ...] = ()
+    indexes: tuple[str, ...] = ()
     lock: str | None = None
     end_of_life: str | None = None
     family: Family | None = None

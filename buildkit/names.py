@@ -25,6 +25,10 @@ REFERENCE = re.compile(
     rf"(?:{HOST}/)?{COMPONENT}(?:/{COMPONENT})*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
+INDEX = re.compile(
+    r"https?://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%+-]*)*"
+)
+"""Also what a shell leaves as it is."""
 MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
 LONGEST_IMAGE = 1024
 ID = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
@@ -130,6 +134,23 @@ def requirement(text: str) -> str:
             "`--pip-config`, where they leave no trace"
         )
     return text
+
+
+def index(text: str) -> str:
+    """The address of a package index, without credentials: it stays in the image's history."""
+    if "@" in text:  # perhaps a password, which is not to be repeated
+        raise ValueError(
+            "the address of an index holds an `@`; give credentials to the build with "
+            "`--pip-config`, where they leave no trace"
+        )
+    if "?" in text or "#" in text:  # perhaps a token
+        raise ValueError(
+            "the address of an index ends before `?` and `#`; give tokens to the build with "
+            "`--pip-config`, where they leave no trace"
+        )
+    return full(
+        INDEX, "the address of a package index such as `https://packages.example.com/simple`", text
+    )
 
 
 def split_revision(version: str) -> tuple[str, str]:

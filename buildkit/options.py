@@ -170,7 +170,8 @@ SUBSTITUTE = click.option(
     multiple=True,
     envvar="BUILDKIT_SUBSTITUTE",
     show_envvar=True,
-    help="Use the image TO where a template says FROM; both may end in `*`.",
+    help="Use the image TO in the place of the base FROM, or the address TO in that of the package "
+    "index FROM; both may end in `*`.",
 )
 CA_BUNDLE = click.option(
     "--ca-bundle",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 OUTPUT = "type=image,oci-mediatypes=false,compression=gzip,force-compression=true"
 """One Docker schema 2 manifest with gzip layers, whatever the base has (contract IMG-02)."""
 
+INDEXES = "indexes"
+"""The secret with the options of pip that name a target's indexes, where these have mirrors."""
+
 ENVIRONMENT = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
 """An attestation would turn the manifest into an index (contract IMG-02)."""
 
@@ -30,13 +33,15 @@ ENVIRONMENT = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
 class Inputs:
     """What enters every build from outside: none of it may stay in an image.
 
-    `secrets` maps the ids that templates mount to files; `wheels` is a folder of wheels.
+    `secrets` maps the ids that templates mount to files, `indexes` the ids of targets to the file
+    that says where their package indexes have mirrors. `wheels` is a folder of wheels.
     """
 
     runtime: Path
     nothing: Path
     substitutes: Sequence[bases.Rule] = ()
     secrets: tuple[tuple[str, Path], ...] = ()
+    indexes: Mapping[str, Path] = field(default_factory=dict)
     wheels: Path | None = None
 
 
@@ -79,13 +84,16 @@ def _target(rendered: Rendered, inputs: Inputs) -> dict[str, Any]:
         contexts["lock"] = str(Path(target.lock).parent)
     if (substitute := bases.substitute(target.base, inputs.substitutes)) is not None:
         contexts[target.base] = f"docker-image://{substitute}"
+    secrets = inputs.secrets
+    if target.id in inputs.indexes:
+        secrets = (*secrets, (INDEXES, inputs.indexes[target.id]))
     return {
         "context": target.context or str(inputs.nothing),
         "dockerfile-inline": rendered.dockerfile,
         "contexts": contexts,
         "platforms": [target.platform],
         "tags": [target.image],
-        "secret": [_fields(f"id={name}", f"src={path}") for name, path in inputs.secrets],
+        "secret": [_fields(f"id={name}", f"src={path}") for name, path in secrets],
         "output": [OUTPUT],
     }
 

@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildkit import scratch
+from buildkit import bases, scratch
 from buildkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from buildkit.model import Target
 
 CA_BUNDLE = "ca-bundle"
 PIP_CONFIG = "pip.conf"
@@ -64,3 +66,20 @@ def mounted(network: Network) -> Iterator[tuple[tuple[str, Path], ...]]:
                 pip.write(file)
             found.append((PIP_CONFIG, path))
         yield tuple(found)
+
+
+@contextmanager
+def mirrored(targets: Sequence[Target], rules: Sequence[bases.Rule]) -> Iterator[dict[str, Path]]:
+    """By target id, the file with pip's options for its package indexes, where a rule replaces one.
+
+    The Dockerfile names the public address, and so do its cache and history.
+    """
+    with scratch.folder() as folder:
+        found = {}
+        for number, target in enumerate(targets):
+            mirrors = [bases.mirror(index, rules) or index for index in target.indexes]
+            if tuple(mirrors) != target.indexes:
+                found[target.id] = folder / str(number)
+                options = " ".join(f"--extra-index-url {mirror}" for mirror in mirrors)
+                found[target.id].write_text(options, encoding="utf-8")
+        yield found

@@ -7,6 +7,8 @@ local_engine() {
   lines=$("$scripts/engine" up)
   eval "$lines"
   BUILDKIT_SUBSTITUTE=$("$scripts/bases" 3.9 3.11 3.13 | paste -sd' ' -)
+  # Who has a folder of wheels on this machine may not reach the index of PyTorch's: pip need not wait for it.
+  [[ ! -d ${PIP_FIND_LINKS:-} ]] || BUILDKIT_SUBSTITUTE+=" https://download.pytorch.org/whl/cpu=https://pypi.org/simple"
   export BUILDKIT_SUBSTITUTE
 }
 

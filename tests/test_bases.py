@@ -36,3 +36,40 @@ def test_a_rule_that_cannot_be_is_a_usage_error_with_an_example(rule: str) -> No
     with pytest.raises(UsageError) as caught:
         bases.parse([rule])
     assert caught.value.hint
+
+
+PYTORCH = "https://download.pytorch.org/whl/cpu"
+
+
+@pytest.mark.parametrize(
+    ("rule", "wanted"),
+    [
+        (f"{PYTORCH}=https://m.example/cpu", "https://m.example/cpu"),
+        (f"{PYTORCH}/=https://m.example/cpu/", "https://m.example/cpu/"),
+        (
+            "https://download.pytorch.org/*=http://10.0.0.1:8080/p/*",
+            "http://10.0.0.1:8080/p/whl/cpu",
+        ),
+        ("https://download.pytorch.org/whl/cu128=https://m.example/cu128", None),
+        ("docker.io/*=m.example/*", None),
+    ],
+)
+def test_a_package_index_has_mirrors_as_a_base_has(rule: str, wanted: str | None) -> None:
+    rules = bases.parse([rule])
+    assert bases.mirror(PYTORCH, rules) == wanted
+    assert bases.substitute("python:3.11", rules) in (None, "m.example/library/python:3.11")
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "https://a.example/*=mirror.example/a/*",
+        "python:*=https://m.example/*",
+        "https://a.example=https://u:p4ss@m.example",
+        "https://a.example=https://m.example/?token=p4ss",
+    ],
+)
+def test_a_rule_leads_from_an_address_to_one_without_credentials(rule: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        bases.parse([rule])
+    assert "p4ss" not in caught.value.message.partition(": ")[2]

@@ -214,6 +214,26 @@ def problems(text: str) -> str:
             id="credentials in a requirement",
         ),
         pytest.param(
+            MINIMAL + 'indexes = ["https://me:p4ss@i.example"]',
+            "image.demo.indexes: the address of an index holds an `@`",
+            id="credentials in an index",
+        ),
+        pytest.param(
+            MINIMAL + 'indexes = ["https://i.example/simple?token=p4ss"]',
+            "image.demo.indexes: the address of an index ends before `?` and `#`",
+            id="a token in an index",
+        ),
+        pytest.param(
+            MINIMAL + 'indexes = ["https://i.example/$(id)"]',
+            "is not the address of a package index such as",
+            id="a shell in an index",
+        ),
+        pytest.param(
+            MINIMAL + 'indexes = ["i.example/simple"]',
+            "is not the address of a package index such as",
+            id="an index without its protocol",
+        ),
+        pytest.param(
             MINIMAL + 'packages = ["git+https://me:secret@example.com/x"]',
             "'git+https://…@example.com/x' is not a Python requirement",
             id="credentials in what is no requirement",

@@ -66,3 +66,11 @@ def test_a_lock_comes_from_its_folder() -> None:
     locked = dataclasses.replace(target(), lock="/project/locks/demo.txt")
     found = only(Rendered(target=locked, dockerfile="FROM scratch\n"))
     assert found["contexts"] == {"runtime": "/runtime", "lock": "/project/locks"}
+
+
+def test_mirrors_of_indexes_are_a_secret_of_their_target_alone() -> None:
+    rendered = Rendered(target=target(), dockerfile="FROM scratch\n")
+    inputs = dataclasses.replace(
+        INPUTS, indexes={rendered.target.id: Path("/secret/0"), "another": Path("/secret/1")}
+    )
+    assert only(rendered, inputs)["secret"] == ["id=indexes,src=/secret/0"]

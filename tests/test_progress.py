@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from buildkit.bake import missing_package
 from buildkit.progress import Progress
+from tests.projects import MINIMAL, target
 
 TWO_TARGETS = """\
 #0 building with "default" instance using docker driver
@@ -141,3 +145,41 @@ def test_how_long_a_target_took_is_the_sum_of_its_own_steps() -> None:
     assert progress.seconds_of("b") == 2.0
     alone, _ = read("#12 exporting to image\n#12 DONE 3.4s\n", "a")
     assert alone.seconds_of("a") == 3.4
+
+
+PIP = """\
+#9 [image 1/3] RUN pip install torch==2.13.0+cpu
+#9 0.92 {looking}
+#9 2.11 ERROR: Could not find a version that satisfies the requirement torch==2.13.0+cpu (from versions: 2.13.0)
+#9 2.11 ERROR: No matching distribution found for torch==2.13.0+cpu
+#9 ERROR: process "/bin/sh -c pip install" did not complete successfully: exit code: 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("looking", "asked"),
+    [
+        (
+            "Looking in indexes: https://me:****@i.example/simple, https://j.example",
+            "https://me:****@i.example/simple, https://j.example",
+        ),
+        ("Collecting torch", "pip's own index, https://x.example/whl"),
+    ],
+)
+def test_a_package_that_pip_does_not_find_is_told_with_the_indexes(
+    looking: str, asked: str
+) -> None:
+    progress, _ = read(PIP.format(looking=looking), "demo")
+    error = missing_package(
+        progress.failed()["demo"], target(MINIMAL + 'indexes = ["https://x.example/whl"]')
+    )
+    assert error is not None
+    assert error.message == (
+        "pip found no `torch==2.13.0+cpu` for Python 3.11 and linux/amd64; asked: " + asked
+    )
+    assert "`indexes`" in (error.hint or "")
+
+
+def test_other_failed_steps_are_not_about_packages() -> None:
+    progress, _ = read(TWO_TARGETS, "bad-1_0", "good-2")
+    assert missing_package(progress.failed()["bad-1_0"], target()) is None

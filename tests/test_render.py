@@ -36,6 +36,18 @@ def test_a_project_s_template_comes_before_a_shipped_one_of_the_same_name(tmp_pa
     assert found == "FROM python:3.11-slim\nRUN mine\n"
 
 
+def test_an_image_s_indexes_are_in_the_step_that_installs(tmp_path: Path) -> None:
+    text = rendered(
+        tmp_path,
+        MINIMAL + 'template = "basic"\npackages = ["torch"]\nindexes = ["https://a.example/{py}/"]',
+    )
+    assert "echo --extra-index-url https://a.example/py311/ )" in text
+    assert "id=indexes" in text
+    plain = rendered(tmp_path, MINIMAL + 'template = "basic"\npackages = ["torch"]')
+    assert "indexes" not in plain
+    assert "index-url" not in plain
+
+
 @pytest.mark.parametrize(
     "template",
     [

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import secrets
+from buildkit import bases, secrets
 from buildkit.errors import UsageError
+from tests.projects import MINIMAL, target
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,3 +48,20 @@ def test_what_is_no_pip_configuration_is_refused_without_showing_it(tmp_path: Pa
     ):
         pass
     assert "hunter2" not in f"{caught.value.message} {caught.value.hint} {caught.value.details}"
+
+
+def test_mirrors_are_said_for_the_targets_whose_indexes_have_one() -> None:
+    rules = bases.parse(["https://a.example/*=https://m.example/a/*"])
+    both, other, none = (
+        target(MINIMAL.replace("demo", name) + f"indexes = {indexes}")
+        for name, indexes in {
+            "both": ["https://b.example", "https://a.example/simple"],
+            "other": ["https://b.example"],
+            "none": [],
+        }.items()
+    )
+    with secrets.mirrored((both, other, none), rules) as found:
+        assert {name: path.read_text() for name, path in found.items()} == {
+            both.id: "--extra-index-url https://b.example "
+            "--extra-index-url https://m.example/a/simple"
+        }

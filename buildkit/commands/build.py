@@ -102,6 +102,7 @@ def command(
             nothing=source.nothing,
             substitutes=rules,
             secrets=stack.enter_context(secrets.mounted(network)),
+            indexes=stack.enter_context(secrets.mirrored(targets, rules)),
             wheels=wheels,
         )
         the_plan = plan.make(rendered, brought)

@@ -6,19 +6,14 @@ import base64
 import gzip
 import io
 import shutil
-import ssl
 import tarfile
-import threading
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import bases
-from tests.e2e.parts import certificate, gateway, private_engine
+from tests.e2e.package_index import address_for_a_name, index
+from tests.e2e.parts import private_engine
 from tests.e2e.real import IMAGES, make_wheel
 
 if TYPE_CHECKING:
@@ -30,67 +25,25 @@ USER, PASSWORD = "builder", "Zq7-pass-of-the-private-index"
 ALLOWED = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
 
-class Index(SimpleHTTPRequestHandler):
-    """A private package index: nothing without the password."""
-
-    def do_GET(self) -> None:
-        if self.headers.get("Authorization") != ALLOWED:
-            self.send_response(401)
-            self.send_header("WWW-Authenticate", "Basic")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        super().do_GET()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@contextmanager
-def index(folder: Path, address: str, leaf: Path, key: Path) -> Iterator[int]:
-    server = ThreadingHTTPServer((address, 0), partial(Index, directory=str(folder)))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(leaf, key)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 @pytest.fixture
 def network(local: Local, project: Project, tmp_path: Path) -> Iterator[tuple[str, ...]]:
     """The options that lead to two packages: one of an index with TLS and login, one of a folder."""
     authority = private_engine(local) / "ca"
-    address = gateway(local)
-    leaf, key = certificate(authority, tmp_path, f"IP:{address}")
     make_wheel(tmp_path / "index" / "indexed", f"{project.name}indexed").parent.rename(
         tmp_path / "index" / f"{project.name}indexed"
     )
     make_wheel(tmp_path / "my wheels", f"{project.name}foldered")
-    with index(tmp_path / "index", address, leaf, key) as port:
+    with index(local, tmp_path / "index", ALLOWED) as host:
         configuration = tmp_path / "pip.conf"
         configuration.write_text(
-            f"[global]\nindex-url = https://{USER}:{PASSWORD}@{address}:{port}/\nretries = 0\n"
-            + _address_for_a_name(local)
+            f"[global]\nindex-url = https://{USER}:{PASSWORD}@{host}/\nretries = 0\n"
+            + address_for_a_name(local)
         )
         yield (
             "--pip-config", str(configuration),
             "--ca-bundle", str(authority / "ca.crt"),
             "--wheels", str(tmp_path / "my wheels"),
         )  # fmt: skip
-
-
-def _address_for_a_name(local: Local) -> str:
-    """pip 24.2 and newer trip over a host without a name, unless they look at certificates as before."""
-    base = "python:3.11-slim-bookworm"
-    rules = bases.parse(local.env.get("BUILDKIT_SUBSTITUTE", "").split())
-    image = bases.substitute(base, rules) or base
-    version = local.docker("run", "--rm", image, "pip", "--version").split()[1]
-    major, minor = map(int, version.split(".")[:2])
-    return "use-deprecated = legacy-certs\n" if (major, minor) >= (24, 2) else ""
 
 
 def secrets(local: Local, project: Project) -> tuple[bytes, ...]:
