@@ -219,7 +219,7 @@ PYTORCH = [
         ("pytorch --version 1.6 --purpose training --device gpu --python py36 --smdistributed --region us-west-2",
          "763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:1.6-gpu-py36-cu110-ubuntu18.04-v3"),
         ("pytorch --version 1.12 --purpose inference_graviton --region eu-west-1",
-         "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-inference-graviton:1.12-cpu-py38-ubuntu20.04-sagemaker"),
+         "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-inference-graviton:1.12.1-cpu-py38-ubuntu20.04-sagemaker"),
     ],
 )  # fmt: skip
 def test_an_image_of_aws_is_found(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from buildkit.prebuilt.facts import Entry
 
+SYSTEM = "-ubuntu"
+
 
 def named(
     entry: Entry,
@@ -18,11 +20,12 @@ def named(
     """As AWS calls it: with what is asked, `2.5` or `2.5.1`, as there is a tag for either.
 
     The tag is empty where the image has none. `with_python` is for tags with and without it.
-    A tag with two versions, as Hugging Face's `2.0.0-transformers4.28.1-…`, has both in full or
-    both short: AWS's release notes and build files show no mixture, though the SDK makes some.
+    A tag that names the operating system or a base has its versions in full, as
+    `2.4.0-cpu-py311-ubuntu22.04-sagemaker` and `2.0.0-transformers4.28.1-…` have. The SDK makes
+    short ones too, and mixtures, that none of AWS's image lists and release notes shows.
     """
     python, full_base = entry.python or "", next(iter(entry.bases), "")
-    if "{base}" in entry.tag and not _both_short(entry, version, base):
+    if SYSTEM in entry.tag or "{base}" in entry.tag:
         version, base = None, None
     words = {
         "version": version or entry.names[0],
@@ -34,11 +37,6 @@ def named(
         "full_base": _number(full_base),
     }
     return entry.repository.format_map(words), entry.tag.format_map(words)
-
-
-def _both_short(entry: Entry, version: str | None, base: str | None) -> bool:
-    asked = version not in (None, entry.names[0]) and base not in (None, *entry.bases[:1])
-    return asked and "{version}" in entry.tag
 
 
 def python_word(text: str) -> str:

@@ -215,8 +215,12 @@ DEVIATIONS: tuple[Deviation, ...] = (
         ),
     ),
     Deviation(
-        "AWS's tags have the versions of base and transformers in full, or both short: no mixture",
-        lambda one, sdk, ours: _is_mixed(sdk) and ours is not None and not _is_mixed(ours),
+        "AWS's tags that name the operating system or a base have their versions in full",
+        lambda one, sdk, ours: (
+            one.is_alias
+            and re.search("-ubuntu|-transformers", sdk or "") is not None
+            and len(ours or "") > len(sdk or "")
+        ),
     ),
     Deviation(
         "the SDK refuses its own llama.cpp for ARM on Graviton",
@@ -231,11 +235,6 @@ DEVIATIONS: tuple[Deviation, ...] = (
         ),
     ),
 )
-
-
-def _is_mixed(uri: str | None) -> bool:
-    found = re.search(r":([0-9.]+)-transformers([0-9.]+)-", uri or "")
-    return found is not None and found[1].count(".") != found[2].count(".")
 
 
 def _is_for_arm(uri: str | None) -> bool:
