@@ -26,11 +26,18 @@ def input_fn(body: content.Body, content_type: str) -> Any:
 
 
 def numbers(body: content.Body, content_type: str) -> Any:
-    """Array of floats from CSV, JSON or JSON Lines, a row or more; any numeric array from npy."""
+    """Array of floats from CSV, JSON or JSON Lines, a row or more; any numeric array from npy.
+
+    Numbers in JSON may be quoted, as AWS's decoders have it.
+    """
     if content_type != content.NPY or isinstance(body, str):
         if content_type not in content.DECODERS:
             raise content.unsupported(content_type, {**content.DECODERS, content.NPY: None})
-        return np.asarray(content.decode(body, content_type), dtype=float)
+        rows = content.decode(body, content_type, text=content_type != content.CSV)
+        try:
+            return np.asarray(rows, dtype=float)
+        except ValueError as error:
+            raise content.bad_request(error) from error
     try:
         # Never pickles: a request must not be able to run code.
         array = np.load(io.BytesIO(body), allow_pickle=False)

@@ -192,10 +192,12 @@ def _number(cell: str) -> float:
 
 
 def _decode_json(text: str) -> Any:
-    """`[[1, 2], ...]`, one row `[1, 2]`, or `{"instances": [...]}` of either spelling."""
+    """`[[1, 2], ...]`, one row `[1, 2]`, one number, or `{"instances": [...]}` of these."""
     value = _load_json(text, "the body")
     if isinstance(value, dict):
         value = value.get("instances", [value] if "features" in value else None)
+    if isinstance(value, (int, float, str)):
+        value = [value]
     if isinstance(value, list) and value and not isinstance(value[0], (list, dict)):
         value = [value]
     return [_features(row) for row in value] if isinstance(value, list) else value
