@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import click
 
-from buildkit import console, sockets, stopping
+from buildkit import console, manual, sockets, stopping
 from buildkit.errors import BuildkitError, Exit, ToolError, bug
 
 COMMANDS = {  # in the order of the pipeline
@@ -68,7 +68,7 @@ class Commands(click.Group):
     "5 a tool, registry or AWS failed, 6 an image broke the contract, 7 repositories differ, "
     "130 interrupted.",
 )
-@click.version_option(package_name="buildkit", message="%(version)s")
+@click.version_option(package_name=manual.DISTRIBUTION, message="%(version)s")
 def cli() -> None:
     """Build, test and publish SageMaker-compatible container images from images.toml.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import tomli
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from buildkit import bases, locate, schema
+from buildkit import bases, locate, manual, schema
 from buildkit.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def read(path: Path, *, alone: bool = False) -> Config:
         text = path.read_text(encoding="utf-8-sig")  # Windows editors begin with a mark
     except FileNotFoundError as error:
         raise ConfigError(
-            f"{path} does not exist", hint="name another file with `--file`, or write one: README"
+            f"{path} does not exist", hint=f"name another file with `--file`, or write one: {manual.page('images-toml')}"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
@@ -116,7 +116,8 @@ def fail(config: Config, problems: Iterable[Problem]) -> None:
         raise ConfigError(
             f"{count} problem{'s' if count > 1 else ''} in {config.path.name}",
             details="\n".join([*lines, *([f"... and {more} more"] if more else [])]),
-            hint=f"edit {config.path.name}, then `buildkit list`; docs/images-toml.md has each key",
+            hint=f"edit {config.path.name}, then `buildkit list`; each key: "
+            f"{manual.page('images-toml')}",
         )
 
 

@@ -16,7 +16,7 @@ import boto3
 import botocore.exceptions
 from botocore.config import Config
 
-from buildkit import stopping
+from buildkit import manual, stopping
 from buildkit.errors import ToolError, UnavailableError
 from buildkit.login import Login
 from buildkit.places import Api
@@ -133,7 +133,7 @@ def _hint(error: botocore.exceptions.ClientError) -> str:
         # AWS's words name it; else it is called as the operation is.
         named = re.search(r"not authorized to perform: ([\w:-]+)", str(error))
         action = named[1] if named else f"ecr:{error.operation_name}"
-        return f"the role needs `{action}`; docs/publish.md lists what each command needs"
+        return f"the role needs `{action}`; what each command needs: {manual.page('publish')}"
     if "Expired" in code or "InvalidClientToken" in code or "UnrecognizedClient" in code:
         return "the AWS credentials are not valid any more: log in again"
     if "Signature" in code or code == "RequestTimeTooSkewed":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from buildkit import names
+from buildkit import manual, names
 
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 """What stands in an option of a Dockerfile without quotes."""
@@ -38,6 +38,6 @@ def _each_with_hash(name: str, text: str) -> None:
             line = text.count("\n", 0, match.start()) + 1
             package = said.partition("\\")[0].strip()
             raise ValueError(
-                f"{name}:{line}: `{package}` has no hash; make the lock with `--generate-hashes`, "
-                "see docs/images-toml.md"
+                f"{name}:{line}: `{package}` has no hash; make the lock with `--generate-hashes`: "
+                f"{manual.page('images-toml', 'a-lock')}"
             )

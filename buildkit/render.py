@@ -15,6 +15,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from packaging.requirements import Requirement
 
+from buildkit import manual
 from buildkit.errors import TemplateError
 from buildkit.model import Rendered
 
@@ -109,8 +110,8 @@ def render(target: Target, source: Templates) -> Rendered:
     except (jinja2.TemplateError, SecurityError, TypeError, ValueError, ArithmeticError) as error:
         raise TemplateError(
             f"{target.id}: {_place(error, name)}: {error}",
-            hint="docs/templates.md: a template sees `target` and its fields, extends a base "
-            "template and fills its blocks",
+            hint="a template sees `target` and its fields, extends a base template and fills its "
+            f"blocks: {manual.page('templates')}",
         ) from error
     if target.lock is not None and FROM_LOCK not in text:
         raise TemplateError(

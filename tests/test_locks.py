@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import locks
+from buildkit import locks, manual
 from buildkit.errors import ConfigError
 from tests.projects import MINIMAL, target
 
@@ -57,7 +57,7 @@ def test_the_first_line_without_a_hash_is_named(tmp_path: Path, line: str, said:
     write(tmp_path, f"{GOOD}{line}\nlast==1\n")
     assert problem(LOCKED, tmp_path) == (
         f"images.toml:6: image.demo.lock: {NAME}:10: `{said}` has no hash; make the lock with "
-        "`--generate-hashes`, see docs/images-toml.md"
+        f"`--generate-hashes`: {manual.page('images-toml', 'a-lock')}"
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import console
+from buildkit import console, manual
 from buildkit.contract.clause import LOG_FOLLOWS
 from buildkit.errors import ContractError, Exit, worst
 from buildkit.model import Status
@@ -98,7 +98,8 @@ def show(found: Report, *, verbose: bool = False) -> None:
     if _idle(found):
         console.say("nothing that the image does was judged, only what it holds", fg="yellow")
     if any(sign in each.message for each in of[Status.SKIP] for sign in WITHOUT_SAMPLES):
-        console.say("hint: with samples more can be judged: docs/contract.md#samples", fg="cyan")
+        page = manual.page("contract", "samples")
+        console.say(f"hint: with samples more can be judged: {page}", fg="cyan")
     verdict = Status.PASS if found.passed else Status.FAIL
     counts = ", ".join(
         f"{len(of[status])} {word}"

@@ -16,7 +16,7 @@ import requests
 import tenacity
 from requests.adapters import HTTPAdapter
 
-from buildkit import names, stopping
+from buildkit import manual, names, stopping
 from buildkit.errors import ToolError, UnavailableError
 from buildkit.registry import signing, words
 
@@ -210,8 +210,8 @@ class Wire:
             what = "refuses the login" if status == requests.codes.unauthorized else "forbids this"
             return ToolError(
                 f"the registry {self.host} {what} ({status}){said}",
-                hint="log in again (`aws sso login`, or `docker login` to another registry); the "
-                "role needs the actions of docs/publish.md",
+                hint="log in again (`aws sso login`, or `docker login` to another registry); "
+                f"actions that the role needs: {manual.page('publish', 'your-own-aws-account')}",
             )
         message = f"the registry {self.host} answered {status}{said}"
         hint = "the same command again continues: what is in the registry is kept"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime, timezone
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from buildkit import manual
 from buildkit.model import Status
 from buildkit.releases.record import Image, Release, Verdict
 
@@ -32,7 +32,7 @@ def release(
         id=f"{now:%Y%m%dT%H%M%S}-{now.microsecond:05x}{secrets.randbelow(1 << 12):03x}",
         time=f"{now:%Y-%m-%dT%H:%M:%SZ}",
         action=action,
-        tool=version("buildkit"),
+        tool=manual.version(),
         commit=commit,
         images=tuple(images),
         moves=tuple(moves),
