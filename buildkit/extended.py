@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from buildkit import names
 from buildkit.errors import BuildkitError
+from buildkit.prebuilt import facts
 from buildkit.prebuilt.lookup import look_up
 from buildkit.prebuilt.question import Query
 
@@ -37,7 +38,7 @@ def base(table: PrebuiltTable, words: Mapping[str, str], platform: str, region: 
     }
     if asked["purpose"] is None:
         if (words["purpose"], platform) not in PURPOSES:
-            raise ValueError(f"AWS has no image for {words['purpose']} on {platform}")
+            raise ValueError(f"{facts.source()} has no image for {words['purpose']} on {platform}")
         asked["purpose"] = PURPOSES[words["purpose"], platform]
     try:
         return look_up(Query(region=region, **asked)).uri
@@ -45,4 +46,5 @@ def base(table: PrebuiltTable, words: Mapping[str, str], platform: str, region: 
         given = ", ".join(
             f'{key.replace("_", "-")} = "{value}"' for key, value in asked.items() if value
         )
-        raise ValueError(f"{error.message}; {error.hint}; asked was {{ {given} }}") from error
+        hint = (error.hint or "").replace("--", "")  # keys here, options of a command there
+        raise ValueError(f"{error.message}; {hint}; the table asks for {{ {given} }}") from error

@@ -29,7 +29,7 @@ def nothing(message: str, wanted: str, known: Iterable[str]) -> NothingSelectedE
     if not wanted.strip():
         return NothingSelectedError(
             f"{message.rstrip()}: the word for it is empty, as a variable is that is not set",
-            hint=listed("there is", options),
+            hint=there_are(options),
         )
     word = wanted[:LONGEST].lower()
     near = sorted(get_close_matches(word, options, n=3), key=lambda name: -_alike(word, name))
@@ -38,7 +38,7 @@ def nothing(message: str, wanted: str, known: Iterable[str]) -> NothingSelectedE
         # `tei` is not like `huggingface-tei`, but in it
         near = [*dict.fromkeys(near or (name for name in options if word in name))][:SUGGESTED]
     return NothingSelectedError(
-        message, hint=listed("did you mean", near) if near else listed("there is", options)
+        message, hint=listed("did you mean", near) if near else there_are(options)
     )
 
 
@@ -54,15 +54,23 @@ def shown(word: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
-def near_to(word: str, known: Sequence[str]) -> str:
-    """The names that are near, or what there is: the end of a sentence."""
+def near_names(word: str, known: Sequence[str]) -> list[str]:
     from difflib import get_close_matches  # noqa: PLC0415 - it takes long to load
 
-    near = get_close_matches(word[:LONGEST], known, n=SUGGESTED)
-    return listed("near are", near) if near else listed("there is", known)
+    return get_close_matches(word[:LONGEST], known, n=SUGGESTED)
+
+
+def near_to(word: str, known: Sequence[str]) -> str:
+    """The names that are near, or what there is: the end of a sentence."""
+    near = near_names(word, known)
+    return listed("near are", near) if near else there_are(known)
+
+
+def there_are(names: Sequence[str]) -> str:
+    return listed("there is" if len(names) == 1 else "there are", names)
 
 
 def listed(what: str, names: Sequence[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[-MOST:])
+    shown = ", ".join(f"`{name}`" for name in names[:MOST])
     more = f", and {len(names) - MOST} more" if len(names) > MOST else ""
     return f"{what}: {shown}{more}"

@@ -64,24 +64,24 @@ def test_one_device_may_have_a_prebuilt_image_and_the_other_not() -> None:
     [
         pytest.param(
             project(TORCH + ', version = "2.5.9"'),
-            "images.toml:6: image.demo.base.prebuilt: demo-2.5.1-3-cpu-py311: "
-            "AWS has no `pytorch` 2.5.9; did you mean: `2.5.1`",
+            "images.toml:6: image.demo.base.prebuilt: demo-2.5.1-3-cpu-py311: the data (sagemaker-core 2.27.0) "
+            "has no `pytorch` 2.5.9; did you mean: `2.5.1`",
             id="no such version",
         ),
         pytest.param(
             project(TORCH, 'pythons = ["3.9"]\npurposes = ["training"]'),
-            "is not there for the Python `py39`; did you mean: `py311`",
+            "has no `pytorch` 2.5.1 for the Python `py39`; did you mean: `py311`",
             id="no such Python",
         ),
         pytest.param(
             project('framework = "sklearn"', ""),
-            'asked was { framework = "sklearn", version = "',
+            'the table asks for { framework = "sklearn", version = "',
             id="what was asked",
         ),
         pytest.param(project(TORCH, ""), "say purpose", id="two images for two purposes"),
         pytest.param(
             project(TORCH, 'platform = "linux/arm64"\npurposes = ["training"]'),
-            "AWS has no image for training on linux/arm64",
+            "has no image for training on linux/arm64",
             id="training on ARM",
         ),
         pytest.param(

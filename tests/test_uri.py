@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import botocore.session
 import pytest
 from click.shell_completion import ShellComplete
 
 from buildkit import cli, delivery, schema
-from buildkit.errors import Exit
-from buildkit.prebuilt import facts, listing
+from buildkit.errors import Exit, UsageError
+from buildkit.prebuilt import facts, listing, naming
 from buildkit.releases import ledger
 from buildkit.releases.record import Action
-from buildkit.uri import complete
+from buildkit.uri import complete, region
 from tests.distribution import Distribution
 from tests.registry_server import running
 from tests.releases import digest, image, move, release
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+ROOT = Path(__file__).parents[1]
 Captured = pytest.CaptureFixture[str]
 IRELAND = "111122223333.dkr.ecr.eu-west-1.amazonaws.com"
 VIRGINIA = "111122223333.dkr.ecr.us-east-1.amazonaws.com"
@@ -47,6 +48,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_ECR"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws"))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
     book = ledger.beside(tmp_path / "images.toml")
     book.append(release(published("1.7.2", "a"), published("1.7.2", "b", python="3.13")))
@@ -72,14 +76,17 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("sklearn --version 1.7.2 --python 3.11", f"{IRELAND}/sklearn:1.7.2-cpu-py311", ""),
         ("sklearn --version 1.7.2 --python py3.11", f"{IRELAND}/sklearn:1.7.2-cpu-py311", ""),
         ("sklearn --version 1.7.2 --device cpu --python py313 --region us-east-1", f"{VIRGINIA}/sklearn:1.7.2-cpu-py313", ""),
-        ("sklearn --version 1.7 --python 3.11", f"{IRELAND}/sklearn:1.7.10-cpu-py311", "1.7 is 1.7.10, the newest: there is, too: `1.7.2`\n"),
+        ("sklearn --latest --version 1.7 --python 3.11", f"{IRELAND}/sklearn:1.7.10-cpu-py311", "the newest that fits is 1.7.10; older: `1.7.2`\n"),
+        ("sklearn --latest --python 3.11", f"{OTHERS}/sklearn:2.0.0-cpu-py311", "the newest that fits is 2.0.0; older: `1.7.10`, `1.7.2`\n"),
+        ("sklearn --latest --python 3.13", f"{IRELAND}/sklearn:1.7.2-cpu-py313", "the newest that fits is 1.7.2\n"),
+        ("sklearn --latest --region us-east-1 --python 3.11", f"{VIRGINIA}/sklearn:1.7.10-cpu-py311", "the newest that fits in us-east-1 is 1.7.10; older: `1.7.2`\n"),
         ("sklearn --version 2 --account 444455556666", f"{OTHERS}/sklearn:2.0.0-cpu-py311", "2 is 2.0.0\n"),
         ("sklearn-1.7.2-cpu-py311", f"{IRELAND}/sklearn:1.7.2-cpu-py311", ""),
         ("sklearn-*-py313 --digest", f"{IRELAND}/sklearn@{digest('b')}", ""),
         ("tool --purpose training", f"{IRELAND}/tool:1.0-cpu-py311", ""),
         ("sklearn --purpose inference --version 2.0.0", f"{OTHERS}/sklearn:2.0.0-cpu-py311", ""),
         ("sklearn --purpose both --version 2.0.0", f"{OTHERS}/sklearn:2.0.0-cpu-py311", ""),
-        ("sklearn --version 1.7 --python 3.11 --region us-east-1", f"{VIRGINIA}/sklearn:1.7.10-cpu-py311", "1.7 is 1.7.10 in us-east-1, the newest: there is, too: `1.7.2`\n"),
+        ("sklearn --version 1.7 --python 3.13 --region us-east-1", f"{VIRGINIA}/sklearn:1.7.2-cpu-py313", "1.7 is 1.7.2 in us-east-1\n"),
         ("lone --version 1.0", "127.0.0.1:5050/lone:1.0-1-cpu-py311", "1.0 is 1.0-1\n"),
         ("lone --region 127.0.0.1:5050", "127.0.0.1:5050/lone:1.0-1-cpu-py311", ""),
     ],
@@ -105,7 +112,10 @@ def test_an_own_image_is_found(
         ("sklearn --version 2.0.0 --region us-east-1", Exit.NOTHING_SELECTED, "the region `us-east-1`", "`eu-west-1`"),
         ("sklearn --account 123", Exit.NOTHING_SELECTED, "the account `123`", "`111122223333`"),
         ("sklearn --version 1.7", Exit.USAGE, "3 targets fit", "--python: `3.11`, `3.13`"),
-        ("sklearn --python 3.11", Exit.USAGE, "in 3 versions", "--version: `1.7.2`, `1.7.10`, `2.0.0`"),
+        ("sklearn --python 3.11", Exit.USAGE, "in 3 versions", "--version: `2.0.0`, `1.7.10`, `1.7.2`; `--latest`"),
+        ("sklearn --version 1.7 --python 3.11", Exit.USAGE, "in 2 versions that begin with 1.7: say which", "--version: `1.7.10`, `1.7.2`; `--latest`"),
+        ("sklearn --version 9 --python 3.13", Exit.NOTHING_SELECTED, "`sklearn` 9 is not published", "there is: `1.7.2`"),
+        ("sklearn --version latest", Exit.NOTHING_SELECTED, "`sklearn` latest is not published", "`--latest`"),
         ("*", Exit.USAGE, "6 targets fit", "TARGET: `lone`, `sklearn`, `tool`"),
     ],
     ids=lambda case: case[0],
@@ -150,7 +160,10 @@ def test_the_ledger_that_was_looked_for_is_told(project: Path, capsys: Captured)
 def test_versions_that_nobody_can_order_are_not_guessed(project: Path, capsys: Captured) -> None:
     book = ledger.beside(project / "images.toml")
     book.append(release(published("1.7..a", "7"), published("1.7..b", "8")))
-    assert cli.run(["uri", "sklearn", "--version", "1.7", "--python", "3.11"]) == Exit.USAGE
+    assert (
+        cli.run(["uri", "sklearn", "--latest", "--version", "1.7", "--python", "3.11"])
+        == Exit.USAGE
+    )
     out, err = capsys.readouterr()
     assert out == ""
     assert "nobody can say which of the versions 1.7 is the newest" in err
@@ -198,6 +211,69 @@ def test_verify_asks_the_registry_once(project: Path, capsys: Captured) -> None:
         assert (out, "the registry has no such image" in err) == ("", True)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "image", "said"),
+    [
+        ("pytorch --latest --purpose training --device gpu", "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.10.0-gpu-py313", "is 2.10.0"),
+        ("pytorch --latest --version 2.5 --purpose training --device gpu", "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.5.1-gpu-py311", "is 2.5.1"),
+        ("xgboost --version 1.7", "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:1.7-1", "1.7 is 1.7-1"),
+        ("xgboost --latest", "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.2-0", "is 3.2-0"),
+        ("scikit-learn --version 1.2-1", "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3", ""),
+        ("k-means", "438346466558.dkr.ecr.eu-west-1.amazonaws.com/kmeans:1", ""),
+    ],
+)  # fmt: skip
+def test_the_newest_a_part_of_a_version_and_other_names(
+    project: Path, arguments: str, image: str, said: str, capsys: Captured
+) -> None:
+    asked = ["uri", "--prebuilt", "--region", "eu-west-1", *arguments.split()]
+    assert cli.run(asked) == Exit.DONE
+    out, err = capsys.readouterr()
+    assert out == f"{image}\n"
+    assert said in err
+
+
+@pytest.mark.parametrize("name", naming.SPOKEN)
+def test_what_people_call_a_framework_is_answered(
+    project: Path, name: str, capsys: Captured
+) -> None:
+    meant = naming.SPOKEN[name]
+    assert meant in facts.frameworks()
+    assert name not in facts.frameworks()
+    assert f"`{name}`" in (ROOT / "docs" / "uri.md").read_text()
+    called = {each["framework"] for each in listed(capsys, "--framework", name)}
+    assert called == {meant}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("pytorch --purpose training --device gpu", Exit.USAGE, "many versions", "there are: `2.10.0`, `2.9.0`, `2.8.0`, `2.7.1`"),
+        ("pytorch --purpose inference_graviton", Exit.USAGE, "many versions", "`--latest`"),
+        ("pytorch --version latest", Exit.USAGE, "`latest` is no version", "`--latest`"),
+        ("xgboost --version 3", Exit.USAGE, "2 versions of `xgboost` begin with 3", "--version: `3.2-0`, `3.0-5`; `--latest`"),
+        ("pytorch --device neuronx --purpose inference", Exit.NOTHING_SELECTED, "the data (sagemaker-core ", "`"),
+        ("pytorch --version 9.9 --device cpu --purpose inference_graviton", Exit.NOTHING_SELECTED, "no `pytorch` 9.9", "there are: `2.6.0`"),
+        ("nosuchthing", Exit.NOTHING_SELECTED, "has no images of `nosuchthing`", "`buildkit uri --list --frameworks`"),
+        ("tgi-inference", Exit.NOTHING_SELECTED, "has no images of `tgi-inference`", "repositories are called so of: `huggingface-llm-neuronx`, `huggingface-llm`"),
+    ],
+)  # fmt: skip
+def test_choices_fit_what_was_given_and_the_newest_comes_first(
+    project: Path, case: tuple[str, Exit, str, str], capsys: Captured
+) -> None:
+    arguments, code, message, hint = case
+    assert cli.run(["uri", "--prebuilt", "--region", "eu-west-1", *arguments.split()]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert hint in err.partition("hint: ")[2]
+
+
+def test_no_message_says_what_aws_has(project: Path) -> None:
+    """The data is the SDK's: AWS may have more."""
+    for path in (ROOT / "buildkit").rglob("*.py"):
+        assert "AWS has no" not in path.read_text(), path.name
+
+
 CHINA = "727897471807.dkr.ecr.cn-north-1.amazonaws.com.cn/pytorch-training:2.3-gpu-py311"
 PYTORCH = [
     "uri", "pytorch", "--prebuilt", "--version", "2.3", "--purpose", "training", "--device", "gpu",
@@ -235,12 +311,48 @@ def test_the_region_of_the_environment_is_taken_and_told(
     assert cli.run(PYTORCH) == Exit.USAGE
     out, err = capsys.readouterr()
     assert (out, "hint: `--region eu-west-1`, or set AWS_REGION" in err) == ("", True)
+    assert f"nor by the profile `default` of {project}/aws" in err
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
     assert cli.run([*PYTORCH, "--region", ""]) == Exit.NOTHING_SELECTED  # of a variable not set
     assert capsys.readouterr().out == ""
     monkeypatch.setenv("AWS_REGION", "cn-north-1")
     assert cli.run(PYTORCH) == Exit.DONE
     assert capsys.readouterr() == (f"{CHINA}\n", "the region is cn-north-1, by AWS_REGION\n")
+
+
+CONFIGURATIONS = (
+    pytest.param("[default]\nregion = eu-west-3\n", {}, id="default"),
+    pytest.param("[profile work]\nregion=eu-west-3\n[default]\nregion=us-east-1\n", {"AWS_PROFILE": "work"}, id="a profile"),
+    pytest.param("[profile 'my work']\nregion = eu-west-3\n", {"AWS_PROFILE": "my work"}, id="quotes"),
+    pytest.param("[profile work]\nregion = eu-west-3\n", {"AWS_DEFAULT_PROFILE": "work", "AWS_PROFILE": "x"}, id="the older variable first"),
+    pytest.param("[profile default]\nregion = eu-west-3\n", {}, id="default spelt as a profile"),
+    pytest.param("[sso-session work]\nsso_region = us-east-1\n[default]\ns3 =\n  max = 20\nregion = eu-west-3\n", {}, id="nested"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "environment"), CONFIGURATIONS)
+def test_the_region_of_the_aws_configuration_is_that_of_aws_s_tools(
+    text: str, environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "config"
+    file.write_text(text)
+    for name in (*region.VARIABLES, *region.PROFILES):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    for name, value in {"AWS_CONFIG_FILE": str(file), **environment}.items():
+        monkeypatch.setenv(name, value)
+    assert region.of(os.environ).name == "eu-west-3"
+    assert botocore.session.Session().get_config_variable("region") == "eu-west-3"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[default\n", "[default]\noutput = json\n", "[x]\nregion = eu-west-1\n", "\x00"]
+)
+def test_a_configuration_without_a_region_is_no_region(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(text)
+    with pytest.raises(UsageError) as caught:
+        region.of({"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_PROFILE": "work"})
+    assert f"the profile `work` of {tmp_path}/config" in caught.value.message
 
 
 def test_an_image_of_aws_as_json(project: Path, capsys: Captured) -> None:
@@ -282,6 +394,8 @@ def test_an_image_of_aws_can_be_asked_for_in_its_registry(
         ("x --prebuilt --digest", "`--digest` does not go with --prebuilt", "`--verify`"),
         ("x --list", "`TARGET` does not go with --list", "`buildkit uri --list --framework x`"),
         ("--framework x", "`--framework` does not go", "`buildkit uri x`"),
+        ("--list --latest", "`--latest` does not go with --list", "`buildkit uri --list --frameworks`"),
+        ("x --frameworks", "`--frameworks` does not go", "`buildkit uri --list --frameworks`"),
         ("--list --verify", "`--verify` does not go with --list", "leave it out"),
         ("--explain x --prebuilt", "`--prebuilt` does not go with --explain", "leave it out"),
         ("--explain x --list", "exclude each other", "leave one out"),
@@ -327,6 +441,25 @@ def test_a_list_can_be_narrowed(project: Path, capsys: Captured) -> None:
     assert head.split()[:2] == ["WHOSE", "FRAMEWORK"]
     assert lines[0].split()[-1] == f"{VIRGINIA}/sklearn:1.7.2-cpu-py311"
     assert {line.split()[0] for line in lines} == {"own", "aws"}
+
+
+def test_a_list_finds_the_names_of_repositories(project: Path, capsys: Captured) -> None:
+    found = listed(capsys, "--prebuilt", "--framework", "*tgi*")
+    assert {each["framework"] for each in found} == {"huggingface-llm", "huggingface-llm-neuronx"}
+    assert all("tgi" in each["repository"] for each in found)
+    assert {each["framework"] for each in listed(capsys, "--framework", "vllm")} == {"vllm"}
+
+
+def test_the_names_of_frameworks_are_listed(project: Path, capsys: Captured) -> None:
+    assert cli.run(["uri", "--list", "--frameworks"]) == Exit.DONE
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split("  ")[0] == "WHOSE"
+    assert len(lines) == len(facts.frameworks()) + 3
+    rows = listed(capsys, "--frameworks", "--prebuilt", "--framework", "huggingface-llm")
+    (row,) = rows
+    assert row["also_called"] == ["text-generation-inference", "tgi"]
+    (own,) = listed(capsys, "--frameworks", "--framework", "tool")
+    assert (own["whose"], own["newest"], own["also_called"]) == ("own", "1.0", [])
 
 
 @pytest.mark.parametrize(
@@ -464,6 +597,36 @@ def test_what_is_wrong_with_a_host_is_told(project: Path, capsys: Captured) -> N
         notes = explained(capsys, uri)["notes"]
         assert note in "\n".join(notes), uri
         assert bool(notes) == bool(note), uri
+
+
+def test_an_own_account_hears_nothing_of_repositories_of_aws(
+    project: Path, capsys: Captured
+) -> None:
+    for uri in (
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/forecasts:1.0-cpu-py311",
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/pytorch:1.0",
+        f"{IRELAND}/nothing-of-the-ledger:1.0",
+    ):
+        assert explained(capsys, uri)["notes"] == [
+            "the account is none of AWS's for SageMaker, and the ledger has no such image"
+        ]
+
+
+def test_a_repository_that_the_data_lacks_may_be_there(project: Path, capsys: Captured) -> None:
+    here = "763104351884.dkr.ecr.us-west-2.amazonaws.com"
+    (note,) = explained(capsys, f"{here}/pytorch-inference-neuronx:2.1.2")["notes"]
+    assert note.startswith("the data (sagemaker-core ")
+    assert "has no repository `pytorch-inference-neuronx`, which AWS may have" in note
+    assert note.count("`") <= 2 + 2 * 3
+
+
+@pytest.mark.parametrize("uri", ["python:3.11", "my-image:latest", "team/image:1"])
+def test_a_name_without_a_registry_gets_a_sensible_answer(
+    project: Path, uri: str, capsys: Captured
+) -> None:
+    notes = explained(capsys, uri)["notes"]
+    assert "the name has no registry: Docker looks for it on this machine" in notes[-1]
+    assert "`buildkit uri TARGET`" in notes[-1]
 
 
 @pytest.mark.parametrize(

@@ -49,18 +49,25 @@ def _option(name: str, help_: str, metavar: str) -> Callable[[options.Command], 
     "      --python py311 --region cn-north-1\n"
     "  buildkit uri pytorch --prebuilt --version 2.3 --purpose training \\\n"
     "      --instance-type ml.g5.xlarge --region eu-west-1\n"
+    "  buildkit uri tgi --prebuilt --latest --region eu-west-1\n"
     "  buildkit uri --list --framework 'huggingface*' --region eu-west-1\n"
+    "  buildkit uri --list --frameworks\n"
     "  buildkit uri --explain \\\n"
     "      763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.3-gpu-py311\n"
     '  docker pull "$(buildkit uri sklearn-1.7.2-cpu-py311 --digest)"'
 )
 @click.argument("target", required=False, shell_complete=_complete("target"))
 @click.option("--prebuilt", is_flag=True, help="One of AWS's images: TARGET is its framework.")
-@_option("--version", "The version; of an own image also a part of it, for the newest.", "VERSION")
+@_option("--version", "The version, or a part of it that fits one version.", "VERSION")
+@click.option("--latest", is_flag=True, help="The newest version that fits what is given.")
 @_option("--device", "cpu, gpu, or another that the image is made for.", "DEVICE")
 @_option("--python", "3.11 or py311.", "PYTHON")
 @_option("--purpose", "training, inference, or another that the image is for.", "PURPOSE")
-@_option("--region", "The region of the registry; AWS_REGION counts for --prebuilt.", "REGION")
+@_option(
+    "--region",
+    "The region of the registry. For --prebuilt AWS_REGION and the AWS configuration count, too.",
+    "REGION",
+)
 @click.option("--account", metavar="ACCOUNT", help="The account of the registry, for own images.")
 @click.option("--digest", is_flag=True, help="Name an own image by its digest, not by its tag.")
 @click.option(
@@ -76,7 +83,10 @@ def _option(name: str, help_: str, metavar: str) -> Callable[[options.Command], 
 @click.option(
     "--list", "listing", is_flag=True, help="List own images and AWS's (--prebuilt: AWS's)."
 )
-@_option("--framework", "With --list: of this name, or pattern.", "NAME")
+@_option(
+    "--framework", "With --list: of this name, or pattern on frameworks, repositories.", "NAME"
+)
+@click.option("--frameworks", is_flag=True, help="With --list: the names of frameworks alone.")
 @click.option("--explain", metavar="URI", help="Take the URI of an image apart.")
 @options.FILE_AS_TEXT
 @options.JSON

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from buildkit import near
-from buildkit.errors import NothingSelectedError, UsageError
+from buildkit.errors import BuildkitError, NothingSelectedError, UsageError
 from buildkit.near import listed, nothing
 from buildkit.prebuilt import facts, instances, naming
 
@@ -24,6 +24,8 @@ ARM_FRAMEWORK = "-arm64"
 APART = (EIA, ARM)
 """Purposes that nobody means who does not say so."""
 ACCELERATOR = r"ml\.eia[12]\.(medium|large|xlarge)|local_sagemaker_notebook"
+SHORTEST = 3
+"""Letters of a word that is looked for in the names of repositories."""
 NOT_ARM = "take an instance type that is not ARM, such as `ml.m5.xlarge` or `ml.g5.xlarge`"
 
 
@@ -32,33 +34,91 @@ def fitting(query: Query) -> Entries:
 
     Raises NothingSelectedError, or UsageError if a part of the question is no word of its kind.
     """
-    found = _by_purpose(_by_version(query), query)
+    return _by_the_rest(_by_version(query), query)
+
+
+def versions(query: Query) -> tuple[str, ...]:
+    """The full versions of which an image fits the rest of the question, the newest first.
+
+    Those in its region, if any is there. Raises NothingSelectedError, or UsageError, if nothing
+    fits the rest.
+    """
+    found = _by_the_rest(_of_framework(query), query)
+    there = tuple(e for e in found if query.region in facts.regions_of(e.accounts))
+    return naming.newest_first(entry.names[0] for entry in there or found)
+
+
+def has_version(query: Query) -> bool:
+    """Whether the version that is asked is one of the ways to say one, in full or short."""
+    return any(query.version in facts.by_version(name) for name in _names(query))
+
+
+def _by_the_rest(found: Entries, query: Query) -> Entries:
+    """Those that fit what is asked besides framework, version and region."""
+    found = _by_purpose(found, query)
     base = query.base_framework
     found = _narrow(found, "base framework", base, lambda e: base in e.bases, lambda e: e.bases)
     return _by_python(_by_device(found, query), query)
 
 
-def _by_version(query: Query) -> Entries:
-    names = [query.framework]
+def _names(query: Query) -> list[str]:
+    """The frameworks of the data that are meant. Raises NothingSelectedError if none is."""
+    called = naming.framework(query.framework)
+    names = [called]
     if _is_neuron(query):
-        names += [f"{query.framework}-neuron", f"{query.framework}-neuronx"]
+        names += [f"{called}-neuron", f"{called}-neuronx"]
     known = facts.frameworks()
     names = [name for name in names if name in known]
     if not names:
-        raise nothing(f"AWS has no images of `{query.framework}`", query.framework, known)
+        raise _no_framework(query.framework)
+    return names
+
+
+def _no_framework(name: str) -> NothingSelectedError:
+    """The error for a name, which may be part of what a repository is called."""
+    error = nothing(
+        f"{facts.source()} has no images of `{name}`", name, (*facts.frameworks(), *naming.SPOKEN)
+    )
+    word = name.strip().lower()
+    found = dict.fromkeys(
+        framework
+        for framework in facts.frameworks()
+        if len(word) >= SHORTEST
+        and any(word in entry.repository for entry in facts.entries(framework))
+    )
+    said = listed("repositories are called so of", tuple(found)) if found else error.hint
+    return NothingSelectedError(
+        error.message, hint=f"{said}; `buildkit uri --list --frameworks` lists all"
+    )
+
+
+def _of_framework(query: Query) -> Entries:
+    return tuple(entry for name in _names(query) for entry in facts.entries(name))
+
+
+def _by_version(query: Query) -> Entries:
     if query.version is not None:
-        found = tuple(e for name in names for e in facts.by_version(name).get(query.version, ()))
-        if found:
+        known = (facts.by_version(name).get(query.version, ()) for name in _names(query))
+        if found := tuple(entry for entries in known for entry in entries):
             return found
-    everything = tuple(entry for name in names for entry in facts.entries(name))
-    versions = tuple(dict.fromkeys(name for entry in everything for name in entry.names))
+    everything = _of_framework(query)
     if query.version is None:
         if len({entry.names for entry in everything}) == 1:
             return everything
         raise UsageError(
-            f"`{query.framework}` has many versions: say which", hint=listed("there is", versions)
+            f"`{query.framework}` has many versions: say which",
+            hint=f"{near.there_are(versions(query))}; `--latest` is for the newest",
         )
-    raise nothing(f"AWS has no `{query.framework}` {query.version}", query.version, versions)
+    message = f"{facts.source()} has no `{query.framework}` {query.version}"
+    raise nothing(message, query.version, _versions_near(query))
+
+
+def _versions_near(query: Query) -> tuple[str, ...]:
+    """The versions that an error names: those that fit the rest, or all where nothing does."""
+    try:
+        return versions(query)
+    except BuildkitError:
+        return naming.newest_first(entry.names[0] for entry in _of_framework(query))
 
 
 def _by_purpose(found: Entries, query: Query) -> Entries:
@@ -69,7 +129,8 @@ def _by_purpose(found: Entries, query: Query) -> Entries:
     if query.instance_type is not None and query.instance_type not in instances.LOCAL:
         wanted = _on_architecture(wanted, query.framework, query.instance_type)
     if wanted is not None and wanted not in facts.purposes():
-        raise nothing(f"AWS has no images for `{wanted}`", wanted, facts.purposes())
+        message = f"{facts.source()} has no images for `{wanted}`"
+        raise nothing(message, wanted, facts.purposes())
     if wanted is None:
         plain = tuple(entry for entry in found if entry.purpose not in APART)
         return plain or found
@@ -95,10 +156,10 @@ def _refuse_accelerator(accelerator: str, purpose: str | None) -> None:
 
 def _nothing_for_arm(found: Entries, machine: str | None) -> NothingSelectedError:
     framework = found[0].framework
-    versions = dict.fromkeys(e.names[0] for e in facts.entries(framework) if e.purpose == ARM)
+    for_arm = naming.newest_first(e.names[0] for e in facts.entries(framework) if e.purpose == ARM)
     return NothingSelectedError(
-        f"{_name(found)} is not there for ARM, such as `{machine}`",
-        hint=listed("for ARM there is", tuple(versions)) if versions else NOT_ARM,
+        f"{facts.source()} has no {_name(found)} for ARM, such as `{machine}`",
+        hint=f"for ARM {near.there_are(for_arm)}" if for_arm else NOT_ARM,
     )
 
 
@@ -110,7 +171,7 @@ def _on_architecture(wanted: str | None, framework: str, instance_type: str) -> 
         if wanted in (None, "inference", ARM):
             return ARM
         raise NothingSelectedError(
-            f"AWS has no image for {wanted} on ARM, such as `{instance_type}`",
+            f"{facts.source()} has no image for {wanted} on ARM, such as `{instance_type}`",
             hint=NOT_ARM,
         )
     if wanted == ARM or framework.endswith(ARM_FRAMEWORK):
@@ -181,9 +242,12 @@ def _narrow(
     narrowed = tuple(entry for entry in found if fits(entry))
     if not narrowed:
         known = dict.fromkeys(name for entry in found for name in has(entry))
-        raise nothing(f"{_name(found)} is not there for the {what} `{wanted}`", wanted, known)
+        message = f"{facts.source()} has no {_name(found)} for the {what} `{wanted}`"
+        raise nothing(message, wanted, known)
     return narrowed
 
 
 def _name(found: Entries) -> str:
-    return f"`{found[0].framework}` {found[0].names[0]}".rstrip()
+    """The framework, and its version if that is one."""
+    versions_ = dict.fromkeys(entry.names[0] for entry in found)
+    return f"`{found[0].framework}` {next(iter(versions_)) if len(versions_) == 1 else ''}".rstrip()

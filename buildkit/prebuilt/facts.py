@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FILE = os.path.join(os.path.dirname(__file__), "images.txt")  # noqa: PTH118, PTH120 - see tables
 ANY = "any"
+SOURCE = "# Source:"
 
 
 class Entry(NamedTuple):
@@ -75,6 +76,13 @@ def regions_of(accounts: str) -> frozenset[str]:
 def ends() -> Mapping[str, str]:
     """What some tags end with for SageMaker's distributed training, by framework and tag."""
     return dict(_rows("smdistributed"))
+
+
+def source() -> str:
+    """What an answer of the data is by: AWS may have more than the SDK that it is made from."""
+    with open(FILE, encoding="utf-8") as file:  # noqa: PTH123 - pathlib takes long to load
+        found = next(line for line in file if line.startswith(SOURCE))
+    return f"the data ({found.removeprefix(SOURCE).strip()})"
 
 
 def family(accounts: str) -> str:

@@ -30,12 +30,14 @@ def look_up(query: Query) -> Answer:
     region = facts.regions().get(query.region)
     if region is None:
         known = facts.regions()
-        raise nothing(f"AWS has no images in `{query.region}`", query.region, known)
+        message = f"{facts.source()} has no images in `{query.region}`"
+        raise nothing(message, query.region, known)
     found = choose.fitting(query)
     there = tuple(e for e in found if query.region in facts.regions_of(e.accounts))
     if not there:
         regions = sorted(frozenset().union(*(facts.regions_of(e.accounts) for e in found)))
-        raise nothing(f"{_told(query)} is not in {query.region}", query.region, regions)
+        message = f"{facts.source()} has no {_told(query)} in {query.region}"
+        raise nothing(message, query.region, regions)
     answers = tuple(_answer(entry, query, region) for entry in there)
     if (count := len({answer.uri for answer in answers})) > 1:
         raise _several(query, there, count)

@@ -1,13 +1,42 @@
-"""An image, by the version and the base that are asked -> its repository and its tag."""
+"""What people say of an image -> what the data calls it, its repository and its tag."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from buildkit.prebuilt.facts import Entry
 
 SYSTEM = "-ubuntu"
+SPOKEN: Mapping[str, str] = {
+    "blazing-text": "blazingtext",
+    "deepar": "forecasting-deepar",
+    "hf": "huggingface",
+    "hugging-face": "huggingface",
+    "ip-insights": "ipinsights",
+    "k-means": "kmeans",
+    "k-nn": "knn",
+    "llama.cpp": "llama-cpp",
+    "lmi": "djl-lmi",
+    "object-2-vec": "object2vec",
+    "random-cut-forest": "randomcutforest",
+    "rcf": "randomcutforest",
+    "scikit-learn": "sklearn",
+    "sparkml": "sparkml-serving",
+    "tei": "huggingface-tei",
+    "text-embeddings-inference": "huggingface-tei",
+    "text-generation-inference": "huggingface-llm",
+    "tf": "tensorflow",
+    "tgi": "huggingface-llm",
+    "torch": "pytorch",
+    "transformers": "huggingface",
+    "triton": "sagemaker-tritonserver",
+    "tritonserver": "sagemaker-tritonserver",
+    "vowpal-wabbit": "vw",
+}
+"""What people call a framework, where the data has another name. docs/uri.md has them."""
 
 
 def named(
@@ -48,6 +77,31 @@ def full_version(entry: Entry, asked: str | None) -> str:
     """The full one of the ways to say it: `2.5.1` for `2.5`, and `2.2.0` for itself, not `2.2`."""
     first = entry.names[0]
     return asked if asked is not None and asked.startswith(f"{first}.") else first
+
+
+def framework(name: str) -> str:
+    """The data's name for what people call a framework; any other name as it is."""
+    return SPOKEN.get(name, name)
+
+
+def spoken(name: str) -> tuple[str, ...]:
+    """What people call a framework of the data."""
+    return tuple(each for each, meant in SPOKEN.items() if meant == name)
+
+
+def begins(version: str, part: str) -> bool:
+    """Whether a version may be meant by a part of it: `1.7.2-1` by `1.7`, and `1.70` not."""
+    return version.startswith(part) and version[len(part) :][:1] in ("", ".", "-", "+")
+
+
+def newest_first(versions: Iterable[str]) -> tuple[str, ...]:
+    """By their numbers, as `1.10` comes after `1.9`; a word such as `latest` counts as oldest."""
+    return tuple(sorted(dict.fromkeys(versions), key=_numbers, reverse=True))
+
+
+def _numbers(version: str) -> list[tuple[int, str]]:
+    parts = version.replace("-", ".").replace("+", ".").split(".")
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def _number(base: str) -> str:

@@ -1,17 +1,19 @@
 """Which published image is meant -> where it is, by the ledger alone. Pure.
 
-An answer that is not the only one is none: what matters must be said. The exception is a version
-that is said in part, `1.7`: it is the newest of those that begin so.
+An answer that is not the only one is none: what matters must be said. A part of a version, `1.7`,
+is enough where one version begins so; of several the newest is an answer only if that is asked.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
 from buildkit.errors import NothingSelectedError, UsageError
 from buildkit.hosts import ECR_HOST
 from buildkit.near import listed, nothing
+from buildkit.prebuilt import naming
 from buildkit.prebuilt.naming import python_word
 from buildkit.releases.record import Action
 
@@ -34,6 +36,7 @@ class Wanted(NamedTuple):
     purpose: str | None = None
     account: str | None = None
     region: str | None = None
+    latest: bool = False
 
 
 class Place(NamedTuple):
@@ -55,7 +58,7 @@ class Place(NamedTuple):
 
 
 class Found(NamedTuple):
-    """`others` are the versions that are older than the one that a part of it stands for."""
+    """`others` are the older versions that fit, too, where the newest was asked for."""
 
     place: Place
     others: tuple[str, ...] = ()
@@ -78,7 +81,26 @@ def find(known: Sequence[Place], wanted: Wanted, book: str = "the ledger") -> Fo
 
     Raises NothingSelectedError with what there is, UsageError for several.
     """
-    fits = _by_version(_by_name(known, wanted.name, book), wanted)
+    named = _by_name(known, wanted.name, book)
+    fits = _by_rest(_by_version(named, wanted), wanted)
+    fits = _without_spare(fits, wanted.purpose)
+    _refuse_several(fits)
+    versions = naming.newest_first(each.image.version for each in fits)
+    if len(versions) == 1:
+        return Found(_last(fits, versions[0]))
+    if not wanted.latest:
+        raise UsageError(
+            f"`{wanted.name}` is published in {len(versions)} versions"
+            + (f" that begin with {wanted.version}" if wanted.version else "")
+            + ": say which",
+            hint=f"{listed('--version', versions)}; `--latest` is for the newest",
+        )
+    newest = _newest(fits, wanted.version)
+    return Found(_last(fits, newest), tuple(each for each in versions if each != newest))
+
+
+def _by_rest(fits: Sequence[Place], wanted: Wanted) -> Sequence[Place]:
+    """Those that fit what is asked besides name and version. Raises NothingSelectedError."""
     python = None if wanted.python is None else _dotted(wanted.python)
     for what, value, of in (
         ("device", wanted.device, lambda each: (each.image.device,)),
@@ -89,18 +111,7 @@ def find(known: Sequence[Place], wanted: Wanted, book: str = "the ledger") -> Fo
     ):
         if value is not None:
             fits = _narrow(fits, f"`{wanted.name}` is not published for the {what}", value, of)
-    fits = _without_spare(fits, wanted.purpose)
-    _refuse_several(fits)
-    versions = tuple(dict.fromkeys(each.image.version for each in fits))
-    if len(versions) == 1:
-        return Found(_last(fits, versions[0]))
-    if wanted.version is None:
-        raise UsageError(
-            f"`{wanted.name}` is published in {len(versions)} versions: say which",
-            hint=listed("--version", versions),
-        )
-    newest = _newest(fits, wanted.version)
-    return Found(_last(fits, newest), tuple(each for each in versions if each != newest))
+    return fits
 
 
 def _dotted(python: str) -> str:
@@ -117,11 +128,6 @@ def _last(fits: Sequence[Place], version: str) -> Place:
 
 def purposes(image: Image) -> tuple[str, ...]:
     return BOTH if image.purpose == "both" else (image.purpose,)
-
-
-def begins(version: str, part: str) -> bool:
-    """Whether a version may be meant by a part of it: `1.7.2-1` by `1.7`, and `1.70` not."""
-    return version.startswith(part) and version[len(part) :][:1] in ("", ".", "-", "+")
 
 
 def _by_name(known: Sequence[Place], name: str, book: str) -> Sequence[Place]:
@@ -147,11 +153,20 @@ def _by_version(fits: Sequence[Place], wanted: Wanted) -> Sequence[Place]:
     if version is None:
         return fits
     exact = [each for each in fits if each.image.version == version]
-    found = exact or [each for each in fits if begins(each.image.version, version)]
+    found = exact or [each for each in fits if naming.begins(each.image.version, version)]
     if not found:
-        versions = dict.fromkeys(each.image.version for each in fits)
-        raise nothing(f"`{wanted.name}` {version} is not published", version, versions)
+        raise _no_version(fits, wanted, version)
     return found
+
+
+def _no_version(fits: Sequence[Place], wanted: Wanted, version: str) -> NothingSelectedError:
+    """Names the versions that fit the rest of the question, or all where nothing does."""
+    with suppress(NothingSelectedError):
+        fits = _by_rest(fits, wanted)
+    versions = naming.newest_first(each.image.version for each in fits)
+    error = nothing(f"`{wanted.name}` {version} is not published", version, versions)
+    hint = "`--latest` is for the newest" if version == "latest" else error.hint
+    return NothingSelectedError(error.message, hint=hint)
 
 
 def _narrow(
@@ -194,15 +209,15 @@ def _refuse_several(fits: Sequence[Place]) -> None:
             )
 
 
-def _newest(fits: Sequence[Place], part: str) -> str:
+def _newest(fits: Sequence[Place], part: str | None) -> str:
     from buildkit import aliases  # noqa: PLC0415 - it takes long to load, and is seldom needed
 
     by_tag = {each.image.tag: each.image.version for each in fits}
     newest = aliases.newest([aliases.candidate(tag, version) for tag, version in by_tag.items()])
     if newest is None:
         raise UsageError(
-            f"nobody can say which of the versions {part} is the newest: they are not all of one "
-            "grammar",
+            f"nobody can say which of the versions {part or ''} is the newest: they are not all of "
+            "one grammar",
             hint=listed("--version", tuple(by_tag.values())),
         )
     return by_tag[newest.tag]

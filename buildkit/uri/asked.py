@@ -10,6 +10,7 @@ OWN, PREBUILT, LIST, EXPLAIN = "an own image", "--prebuilt", "--list", "--explai
 GOES_WITH = {  # what only some of the four can be asked with
     "target": (OWN, PREBUILT),
     "version": (OWN, PREBUILT, LIST),
+    "latest": (OWN, PREBUILT),
     "device": (OWN, PREBUILT, LIST),
     "python": (OWN, PREBUILT, LIST),
     "purpose": (OWN, PREBUILT, LIST),
@@ -19,6 +20,7 @@ GOES_WITH = {  # what only some of the four can be asked with
     "verify": (OWN, PREBUILT),
     "prebuilt": (PREBUILT, LIST),
     "framework": (LIST,),
+    "frameworks": (LIST,),
     "instance_type": (PREBUILT,),
     "base_framework": (PREBUILT,),
     "accelerator": (PREBUILT,),
@@ -32,6 +34,9 @@ INSTEAD = {  # the next thing to type, where it is not to leave the option out
     ("framework", OWN): "`buildkit uri {value}`, or `buildkit uri --list --framework {value}`",
     ("instance_type", OWN): "`--device cpu` or `--device gpu`; for AWS's images `--prebuilt`",
     ("digest", PREBUILT): "`--verify` asks the registry for the digest",
+    ("latest", LIST): "`buildkit uri --list --frameworks` shows the newest of each",
+    ("frameworks", OWN): "`buildkit uri --list --frameworks`",
+    ("frameworks", PREBUILT): "`buildkit uri --list --prebuilt --frameworks`",
 }
 
 
@@ -43,7 +48,9 @@ class Asked(NamedTuple):
     listing: bool
     explain: str | None
     framework: str | None
+    frameworks: bool
     version: str | None
+    latest: bool
     device: str | None
     python: str | None
     purpose: str | None

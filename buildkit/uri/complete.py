@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from buildkit import options
 from buildkit.errors import ToolError
+from buildkit.prebuilt import naming
 from buildkit.releases import ledger, published
 from buildkit.uri import known
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 OTHERS = (None, "cpu", "gpu")
 """What does not run on AWS's chips."""
 WORDS: Mapping[str, Callable[[Row], Iterable[str]]] = {
-    "target": lambda row: filter(None, (row.framework, row.id)),
-    "framework": lambda row: (row.framework,),
+    "target": lambda row: filter(None, (row.framework, *naming.spoken(row.framework), row.id)),
+    "framework": lambda row: (row.framework, *naming.spoken(row.framework)),
     "version": lambda row: row.names,
     "purpose": lambda row: (each for each in row.purposes if each != known.ANY),
     "device": lambda row: (row.device or "cpu",),
@@ -39,7 +40,7 @@ def complete(name: str, given: Mapping[str, Any], incomplete: str) -> list[str]:
         return []
     try:
         wanted = known.Filter(
-            framework=given.get("framework") or given.get("target"),
+            framework=naming.framework(given.get("framework") or given.get("target") or "") or None,
             **{
                 key: given.get(key)
                 for key in ("version", "purpose", "device", "python", "region")

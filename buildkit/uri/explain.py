@@ -11,7 +11,8 @@ import click
 
 from buildkit import aliases, console, tables
 from buildkit.errors import ToolError
-from buildkit.near import listed, near_to
+from buildkit.hosts import has_registry
+from buildkit.near import listed, near_names, near_to
 from buildkit.prebuilt import facts, reverse
 from buildkit.prebuilt.naming import full_version, named
 from buildkit.releases import ledger, published
@@ -164,10 +165,16 @@ def _notes_on_host(parts: Parts, known: tuple[Known, ...]) -> Iterator[str]:
             yield f"{parts.host} is ECR Public; whose image it is cannot be told"
         else:
             yield f"{parts.host} is not a registry of ECR; nothing is known of its images"
+            if not has_registry(parts.uri):
+                yield (
+                    "the name has no registry: Docker looks for it on this machine, then on "
+                    "Docker Hub; SageMaker takes the URI of a registry of ECR, such as "
+                    "`buildkit uri TARGET` prints"
+                )
         return
     there = facts.regions().get(parts.region or "")
     if there is None:
-        yield f"AWS has no SageMaker images in {parts.region}, as far as this tool's data goes"
+        yield f"{facts.source()} has no SageMaker images in {parts.region}"
     elif parts.domain != (domain := reverse.domain(there, dual_stack=parts.dual_stack)):
         yield f"there is no such host: in {there.name} it ends with {domain}"
     homes = reverse.homes(parts.account)
@@ -195,14 +202,15 @@ def _notes_on_image(known: tuple[Known, ...], parts: Parts) -> Iterator[str]:
         if parts.tag is not None:
             yield f"the data has no tag `{parts.tag}` of it; {near_to(parts.tag, tuple(tags))}"
     elif not known:
-        near = near_to(parts.repository, reverse.repositories())
-        yield f"AWS has no repository `{parts.repository}`; {near}"
+        near = near_names(parts.repository, reverse.repositories())
+        end = f"; {listed('near are', near)}" if near else ""
+        yield f"{facts.source()} has no repository `{parts.repository}`, which AWS may have{end}"
     elif parts.account is None:
         pass
     elif not any(parts.region in facts.regions_of(each.entry.accounts) for each in known):
-        yield f"AWS has no such image in {parts.region}"
+        yield f"{facts.source()} has no such image in {parts.region}"
     elif not any(facts.family(each.entry.accounts) in reverse.families(parts) for each in known):
-        yield "AWS has an image that is called so, in another account"
+        yield f"{facts.source()} has an image that is called so in another account"
     frameworks = dict.fromkeys(each.framework for each in entries)
     if len(frameworks) > 1:
         yield listed("the repository is of several frameworks", tuple(frameworks))

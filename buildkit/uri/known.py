@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
 from buildkit.near import nothing
-from buildkit.prebuilt import facts, listing
+from buildkit.prebuilt import facts, listing, naming
 from buildkit.prebuilt.naming import python_word
 from buildkit.releases import published
 
@@ -94,8 +94,8 @@ def narrow(rows: Sequence[Row], wanted: Filter) -> Sequence[Row]:
     """Those that fit. Raises NothingSelectedError with what there is."""
     python = wanted.python and python_word(wanted.python)
     conditions: tuple[Condition, ...] = (
-        ("called", wanted.framework, lambda row: (row.framework,), fnmatchcase),
-        ("of the version", wanted.version, lambda row: row.names, published.begins),
+        ("called", *_called(rows, wanted.framework), fnmatchcase),
+        ("of the version", wanted.version, lambda row: row.names, naming.begins),
         ("for", wanted.purpose, _purposes, _is_for),
         ("for the device", wanted.device, lambda row: (row.device or ANY,), _runs_on),
         ("for the Python", python, _pythons, _has),
@@ -109,6 +109,17 @@ def narrow(rows: Sequence[Row], wanted: Filter) -> Sequence[Row]:
                 raise nothing(f"no image is {what} `{value}`", value, known)
             rows = found
     return rows
+
+
+def _called(
+    rows: Sequence[Row], name: str | None
+) -> tuple[str | None, Callable[[Row], Iterable[str]]]:
+    """A framework, by what people call it, too; where a pattern fits none, a repository."""
+    if name is None or any(fnmatchcase(row.framework, name) for row in rows):
+        return name, lambda row: (row.framework,)
+    if any(fnmatchcase(row.repository, name) for row in rows):
+        return name, lambda row: (row.repository,)
+    return naming.framework(name), lambda row: (row.framework,)
 
 
 def _pythons(row: Row) -> tuple[str, ...]:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from buildkit import tables
+from buildkit.prebuilt import naming
 from buildkit.releases import ledger, published
 from buildkit.uri import known
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from buildkit.uri.asked import Asked
     from buildkit.uri.known import Row
 
@@ -28,11 +31,41 @@ def answer(asked: Asked) -> None:
         asked.framework, asked.version, asked.purpose, asked.device, asked.python, asked.region
     )
     rows = known.narrow([*known.own(own), *known.prebuilt(asked.region)], wanted)
-    if asked.as_json:
+    if asked.frameworks:
+        _names(rows, as_json=asked.as_json)
+    elif asked.as_json:
         click.echo(json.dumps([_document(row) for row in rows], indent=2))
     else:
         lines = [_line(row) for row in rows]
         click.echo("\n".join(tables.aligned([COLUMNS, *lines])))
+
+
+def _names(rows: Sequence[Row], *, as_json: bool) -> None:
+    """Each framework once: its newest version, what it is for, and what else it is called."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row.whose, row.framework), []).append(row)
+    documents = [
+        {
+            "whose": whose,
+            "framework": name,
+            "newest": next(iter(naming.newest_first(n for row in of for n in row.names[:1])), None),
+            "purposes": [*dict.fromkeys(each for row in of for each in row.purposes)],
+            "also_called": [*naming.spoken(name)] if whose == known.AWS else [],
+        }
+        for (whose, name), of in found.items()
+    ]
+    if as_json:
+        click.echo(json.dumps(documents, indent=2))
+        return
+    lines = [
+        tuple(",".join(each) if isinstance(each, list) else each or "" for each in one.values())
+        for one in documents
+    ]
+    head = ("WHOSE", "FRAMEWORK", "NEWEST", "PURPOSE", "ALSO CALLED")
+    click.echo(
+        "\n".join(tables.aligned([head, *([word or "-" for word in line] for line in lines)]))
+    )
 
 
 def _line(row: Row) -> tuple[str, ...]:

@@ -26,14 +26,17 @@ def answer(asked: Asked) -> None:
         purpose=asked.purpose,
         account=asked.account,
         region=asked.region,
+        latest=asked.latest,
     )
     book = ledger.file_beside(asked.file)
     found = published.find(published.places(ledger.read_file(book)), wanted, book)
     place = found.place
-    if asked.version not in (None, place.image.version):
-        older = f", the newest: {listed('there is, too', found.others)}" if found.others else ""
-        where = "" if asked.region is None else f" in {asked.region}"
-        console.say(f"{asked.version} is {place.image.version}{where}{older}")
+    where = "" if asked.region is None else f" in {asked.region}"
+    if asked.latest:
+        older = f"; {listed('older', found.others)}" if found.others else ""
+        console.say(f"the newest that fits{where} is {place.image.version}{older}")
+    elif asked.version not in (None, place.image.version):
+        console.say(f"{asked.version} is {place.image.version}{where}")
     if asked.verify:
         from pathlib import Path  # noqa: PLC0415 - and this, too
 

@@ -9,34 +9,35 @@ import click
 
 from buildkit import console
 from buildkit.errors import UsageError
+from buildkit.near import listed
+from buildkit.prebuilt import choose, facts, naming
 from buildkit.prebuilt.lookup import look_up
 from buildkit.prebuilt.question import Query
+from buildkit.uri import region
 
 if TYPE_CHECKING:
     from buildkit.uri.asked import Asked
 
-REGION = ("AWS_REGION", "AWS_DEFAULT_REGION")
 UNTAGGED = "latest"
 """What a registry takes for an image without a tag."""
 
 
 def answer(asked: Asked) -> None:
     assert asked.target is not None
-    found = look_up(
-        Query(
-            framework=asked.target,
-            region=_region() if asked.region is None else asked.region,
-            version=asked.version,
-            python=asked.python,
-            device=asked.device,
-            instance_type=asked.instance_type,
-            purpose=asked.purpose,
-            base_framework=asked.base_framework,
-            accelerator=asked.accelerator,
-            container_version=asked.container_version,
-            smdistributed=asked.smdistributed,
-        )
+    query = Query(
+        framework=asked.target,
+        region=_region() if asked.region is None else asked.region,
+        version=asked.version,
+        python=asked.python,
+        device=asked.device,
+        instance_type=asked.instance_type,
+        purpose=asked.purpose,
+        base_framework=asked.base_framework,
+        accelerator=asked.accelerator,
+        container_version=asked.container_version,
+        smdistributed=asked.smdistributed,
     )
+    found = look_up(_with_version(query, latest=asked.latest))
     document, uri = found._asdict(), found.uri
     if asked.verify:
         from pathlib import Path  # noqa: PLC0415
@@ -56,13 +57,42 @@ def answer(asked: Asked) -> None:
         click.echo(uri)
 
 
+def _with_version(query: Query, *, latest: bool) -> Query:
+    """With the whole version that is meant by a part of it, or by `--latest`; else as it is.
+
+    Raises UsageError for a part that fits several, unless the newest is asked for.
+    """
+    part = query.version
+    if not latest and (part is None or choose.has_version(query)):
+        return query
+    if part == "latest" and not choose.has_version(query):
+        raise UsageError(
+            f"`latest` is no version of `{query.framework}`", hint="`--latest` is for the newest"
+        )
+    known = choose.versions(query._replace(version=None)) if _knows(query.region) else ()
+    fits = [each for each in known if part is None or naming.begins(each, part)]
+    if not fits:
+        return query
+    if latest:
+        if fits[0]:
+            console.say(f"the newest that fits in {facts.source()} is {fits[0]}")
+        return query._replace(version=fits[0] or None)
+    if len(fits) > 1:
+        raise UsageError(
+            f"{len(fits)} versions of `{query.framework}` begin with {part}: say which",
+            hint=f"{listed('--version', fits)}; `--latest` is for the newest",
+        )
+    console.say(f"{part} is {fits[0]}")
+    return query._replace(version=fits[0])
+
+
+def _knows(name: str) -> bool:
+    """Of a region that is not known the lookup says more than that no version is there."""
+    return name in facts.regions()
+
+
 def _region() -> str:
     """The region of the environment. Raises UsageError without one."""
-    for name in REGION:
-        if region := os.environ.get(name):
-            console.say(f"the region is {region}, by {name}")
-            return region
-    raise UsageError(
-        "AWS's image is another one in each region, and none is named",
-        hint="`--region eu-west-1`, or set AWS_REGION",
-    )
+    found = region.of(os.environ)
+    console.say(f"the region is {found.name}, by {found.by}")
+    return found.name

@@ -1,0 +1,65 @@
+"""The region of the environment: variables, then the AWS configuration file, as AWS's tools do.
+
+The file is read here: botocore, which knows more ways, takes longer to load than a lookup takes.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from buildkit.errors import UsageError
+from buildkit.near import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
+PROFILES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
+"""In the order in which botocore looks (`botocore.configprovider`)."""
+FILE = "~/.aws/config"
+
+
+class Region(NamedTuple):
+    """A region, and what says so."""
+
+    name: str
+    by: str
+
+
+def of(environment: Mapping[str, str]) -> Region:
+    """Raises UsageError if nothing names one."""
+    for name in VARIABLES:
+        if region := environment.get(name):
+            return Region(region, name)
+    profile = next((environment[each] for each in PROFILES if environment.get(each)), "default")
+    file = os.path.expanduser(environment.get("AWS_CONFIG_FILE") or FILE)  # noqa: PTH111 - pathlib takes long to load
+    if region := _of_profile(file, profile):
+        return Region(region, f"the profile `{shown(profile)}` of {file}")
+    raise UsageError(
+        "AWS's image is another one in each region, and none is named: not by --region, nor by "
+        f"AWS_REGION, nor by the profile `{shown(profile)}` of {file}",
+        hint="`--region eu-west-1`, or set AWS_REGION, or `aws configure set region eu-west-1`",
+    )
+
+
+def _of_profile(file: str, profile: str) -> str | None:
+    """None for a file that is not there, or cannot be read: AWS's tools tell more of it."""
+    import configparser  # noqa: PLC0415 - only where no variable says it
+    import shlex  # noqa: PLC0415
+
+    parser = configparser.RawConfigParser(default_section="")
+    try:
+        parser.read(file, encoding="utf-8")
+    except (configparser.Error, OSError, UnicodeDecodeError):
+        return None
+    for section in parser.sections():
+        try:
+            words = shlex.split(section)
+        except ValueError:
+            continue
+        if words in (["profile", profile], [profile] if profile == "default" else []):
+            found = parser.get(section, "region", fallback="").strip()
+            if found:
+                return found
+    return None
