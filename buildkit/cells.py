@@ -41,8 +41,8 @@ class Problems:
     read: tuple[Problem, ...]
     found: list[Problem] = field(default_factory=list)
 
-    def add(self, path: Where, message: str) -> None:
-        problem = Problem(path=path, message=message)
+    def add(self, path: Where, message: str, cause: str = "") -> None:
+        problem = Problem(path=path, message=message, cause=cause)
         key = path[2:3]
         left_out = key and any(
             other.path[:3] == path[:3] or other.path[:2] == ("defaults", *key)

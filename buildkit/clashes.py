@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def problems(targets: Iterable[Target]) -> Iterator[Problem]:
     told = tuple(targets)
     yield from _twins(told)
-    for siblings in _by(lambda target: target.repository, told).values():
+    apart = [twins[0] for twins in _by(lambda target: target.image, told).values()]
+    for siblings in _by(lambda target: target.repository, apart).values():
         if any(target.family for target in siblings):
             yield from _aliases(siblings)
 
@@ -45,6 +46,7 @@ def _twins(targets: Sequence[Target]) -> Iterator[Problem]:
                 path=("image", twins[-1].name),
                 message=f"{' and '.join(ids)} have the same tag `{image}`; tell them apart in "
                 "`repository` or `tag`",
+                cause=f"the tags of {' and '.join(sorted({twin.name for twin in twins}))}",
             )
 
 
@@ -58,12 +60,13 @@ def _aliases(siblings: Sequence[Target]) -> Iterator[Problem]:
                 target,
                 f"the tag `{target.tag}` of {target.id} does not tell its version, which aliases "
                 "follow; put `{version}` into `tag`",
+                "no version in the tag",
             )
         for alias in families.aliases_of(target.family, target.version):
             try:
                 exclusions.check(alias, "begin its pattern in `aliases` differently")
             except ValueError as error:
-                yield _problem(target, str(error))
+                yield _problem(target, str(error), "a beginning that others have")
             owners[alias].setdefault(_kind(target), target)
             if alias in exact:
                 whose = "its own tag" if exact[alias] == target else f"the tag of {exact[alias].id}"
@@ -71,6 +74,7 @@ def _aliases(siblings: Sequence[Target]) -> Iterator[Problem]:
                     target,
                     f"the alias `{alias}` of {target.id} is {whose}, which never moves; leave its "
                     "pattern out of the image's `aliases`, or write the version longer (`1.0.0`)",
+                    "an alias that is an exact tag",
                 )
     for alias, rivals in owners.items():
         if len(rivals) > 1:
@@ -78,6 +82,7 @@ def _aliases(siblings: Sequence[Target]) -> Iterator[Problem]:
                 [*rivals.values()][-1],
                 f"{' and '.join(each.id for each in rivals.values())} have the same alias "
                 f"`{alias}`; tell them apart in `aliases`, as with `{{device}}` or `{{py}}`",
+                "one alias of two",
             )
     named = [(alias, target) for alias, rivals in owners.items() for target in rivals.values()]
     for target in {_kind(each): each for each in siblings}.values():
@@ -113,12 +118,14 @@ def _foreign_tags(target: Target, family: Family, siblings: Iterable[Target]) ->
                 target,
                 f"the tag `{other.tag}` of {other.id} looks like one of {target.id} with another "
                 "version, so its aliases could move there; tell them apart in `tag`",
+                "a tag that looks like another",
             )
         elif other.family != family:
             yield _problem(
                 other,
                 f"{other.id} and {target.id} differ in nothing that their tags tell but the "
                 "version, so they must have the same `aliases`",
+                "other aliases",
             )
 
 
@@ -132,8 +139,16 @@ def _foreign_aliases(
                 owner,
                 f"the alias `{alias}` of {owner.id} looks like the tag of {target.name} {version}; "
                 "choose another name in `aliases`",
+                "an alias that looks like a tag",
             )
 
 
-def _problem(target: Target, message: str) -> Problem:
-    return Problem(path=("image", target.name, "aliases"), message=message)
+def _problem(target: Target, message: str, kind: str) -> Problem:
+    """With the patterns as its cause: one edit of them mends all problems of the kind."""
+    patterns = " ".join(target.family.aliases) if target.family else target.name
+    words = (target.name, target.device.value, f"py{target.python.replace('.', '')}")
+    for word in (*words, target.python, target.purpose.value):
+        patterns = patterns.replace(word, "*")
+    return Problem(
+        path=("image", target.name, "aliases"), message=message, cause=f"{kind}: {patterns}"
+    )

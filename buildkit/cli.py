@@ -17,8 +17,8 @@ from typing import Any, NoReturn
 
 import click
 
-from buildkit import console, manual, sockets, stopping
-from buildkit.errors import BuildkitError, Exit, ToolError, bug
+from buildkit import console, manual, near, sockets, stopping
+from buildkit.errors import BuildkitError, Exit, ToolError, UsageError, bug
 
 COMMANDS = {  # in the order of the pipeline
     "list": "List the targets of images.toml.",
@@ -37,8 +37,34 @@ COMMANDS = {  # in the order of the pipeline
     "notes": "Write release notes: what changed in each image.",
     "repo": "Keep the repositories of ECR as images.toml says.",
     "explain": "Explain a clause of the contract.",
+    "completion": "Print what makes a shell complete commands, targets and versions.",
 }
 
+BEGINNINGS = ("init", "new", "create")
+OF_OTHERS = {  # what people type who know other tools -> the commands that do it here
+    "bake": ("build",),
+    "check": ("test", "render --check"),
+    "compare": ("diff",),
+    "config": ("list",),
+    "dockerfile": ("render",),
+    "help": ("--help",),
+    "history": ("releases",),
+    "images": ("list",),
+    "lint": ("list", "render --check"),
+    "log": ("releases",),
+    "lookup": ("uri",),
+    "ls": ("list",),
+    "matrix": ("ci-matrix",),
+    "publish": ("push",),
+    "release": ("push", "releases"),
+    "revert": ("rollback",),
+    "run": ("test",),
+    "tag": ("promote",),
+    "targets": ("list",),
+    "validate": ("test", "list"),
+    "verify": ("test",),
+    "version": ("--version",),
+}
 LOOK_SECONDS = 0.2
 """Between two looks at whether a signal has come."""
 
@@ -56,9 +82,25 @@ class Commands(click.Group):
         command: click.Command = module.command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise UsageError(f"there is no command `{near.shown(args[0])}`", hint=_near(args[0]))
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _near(word: str) -> str:
+    """What is near to a word that is no command, or what other tools call so."""
+    if word in BEGINNINGS:
+        return f"begin with a file images.toml: {manual.page('images-toml')}"
+    found = OF_OTHERS.get(word) or near.near_names(word, tuple(COMMANDS))
+    meant = f"did you mean {' or '.join(f'`buildkit {each}`' for each in found)}? " if found else ""
+    return f"{meant}`buildkit --help` lists the commands"
 
 
 @click.group(

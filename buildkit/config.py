@@ -54,7 +54,8 @@ def read(path: Path, *, alone: bool = False) -> Config:
         text = path.read_text(encoding="utf-8-sig")  # Windows editors begin with a mark
     except FileNotFoundError as error:
         raise ConfigError(
-            f"{path} does not exist", hint=f"name another file with `--file`, or write one: {manual.page('images-toml')}"
+            f"{path} does not exist",
+            hint=f"name another file with `--file`, or write one: {manual.page('images-toml')}",
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
@@ -101,13 +102,14 @@ def parse(text: str, path: Path, region: str | None = None) -> Config:
 
 def fail(config: Config, problems: Iterable[Problem]) -> None:
     """Raise ConfigError with one line per problem, in the order of the file; none: return."""
-    told = tuple(problems)
+    told = _by_cause(problems)
     found: dict[tuple[int, str], str] = {}  # one line for the same words about the same line
-    for problem in told[:MOST]:
+    for problem, others in told[:MOST]:
         line = locate.line_of(config.text, problem.path) or 1
         where = ".".join(str(key) for key in problem.path)
+        also = f" (and {others} more target{'s' if others > 1 else ''})" if others else ""
         found.setdefault(
-            (line, problem.message), f"{config.path.name}:{line}: {where}: {problem.message}"
+            (line, problem.message), f"{config.path.name}:{line}: {where}: {problem.message}{also}"
         )
     if found:
         more = max(0, len(told) - MOST)
@@ -119,6 +121,14 @@ def fail(config: Config, problems: Iterable[Problem]) -> None:
             hint=f"edit {config.path.name}, then `buildkit list`; each key: "
             f"{manual.page('images-toml')}",
         )
+
+
+def _by_cause(problems: Iterable[Problem]) -> list[tuple[Problem, int]]:
+    """The first problem of each cause, and how many more there are of it."""
+    found: dict[object, list[Problem]] = {}
+    for problem in problems:
+        found.setdefault(problem.cause or problem, []).append(problem)
+    return [(first, len(others)) for first, *others in found.values()]
 
 
 def _image(name: str, table: object, problems: list[Problem]) -> schema.Image | None:

@@ -44,10 +44,15 @@ class UsageError(BuildkitError):
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong in images.toml: where (`path`), and what."""
+    """One thing that is wrong in images.toml: where (`path`), and what.
+
+    `cause` is what it has in common with problems of other targets that one edit mends: of those
+    with the same cause one is shown. Without one a problem stands for itself.
+    """
 
     path: tuple[str | int, ...]
     message: str
+    cause: str = ""
 
 
 class ConfigError(BuildkitError):

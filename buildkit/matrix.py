@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from buildkit import cells, clashes, compatibility, extended, families, locks, names, schema
+from buildkit import (
+    cells,
+    clashes,
+    compatibility,
+    extended,
+    families,
+    locks,
+    names,
+    near,
+    schema,
+)
 from buildkit import config as config_module
 from buildkit.cells import Problems, Where, given, matches
 from buildkit.errors import NothingSelectedError
@@ -32,26 +41,39 @@ def expand(config: Config) -> tuple[Target, ...]:
         targets += [_target(cell, image, config, problems) for cell in found]
     for target in targets:
         for message in compatibility.problems(target):
-            problems.add(("image", target.name, "packages"), f"{target.id}: {message}")
+            at = ("image", target.name, "packages")
+            problems.add(at, f"{target.id}: {message}", _cause(at, message, _own_words(target)))
         for alias in families.aliases_of(target.family, target.version):
             problems.check(("image", target.name, "aliases"), names.tag, alias)
     for problem in clashes.problems(targets):
-        problems.add(problem.path, problem.message)
+        problems.add(problem.path, problem.message, problem.cause)
     config_module.fail(config, (*config.problems, *problems.found))
     return tuple(targets)
 
 
 def select(targets: Sequence[Target], patterns: Sequence[str]) -> tuple[Target, ...]:
-    """The targets whose id matches any pattern. Raises NothingSelectedError if a pattern has none.
+    """The targets that any pattern means. Raises NothingSelectedError if a pattern means none.
 
     A pattern that matches nothing is an error even beside others that match: it is a mistake.
     """
     for pattern in patterns:
-        if not any(fnmatchcase(target.id, pattern) for target in targets):
-            raise NothingSelectedError(
-                f"no target matches `{pattern}`", hint="`buildkit list` shows every target id"
-            )
-    return tuple(target for target in targets if any(fnmatchcase(target.id, p) for p in patterns))
+        if not any(names.means(pattern, target.name, target.id) for target in targets):
+            raise _no_target(pattern, targets)
+    return tuple(t for t in targets if any(names.means(each, t.name, t.id) for each in patterns))
+
+
+def _no_target(pattern: str, targets: Sequence[Target]) -> NothingSelectedError:
+    """The error for a pattern without a target, with names and ids that are near."""
+    known = dict.fromkeys((*(each.name for each in targets), *(each.id for each in targets)))
+    bare = pattern.strip("*?")
+    found = [each for each in known if bare and each.startswith(f"{bare}-")] or (
+        near.near_names(bare, tuple(known))
+    )
+    hint = near.listed("did you mean", found[: near.SUGGESTED]) if found else ""
+    return NothingSelectedError(
+        f"no target matches `{near.shown(pattern)}`",
+        hint="; ".join(filter(None, (hint, "`buildkit list` shows every target id"))),
+    )
 
 
 def _target(cell: Cell, image: schema.Image, config: Config, problems: Problems) -> Target:
@@ -60,7 +82,7 @@ def _target(cell: Cell, image: schema.Image, config: Config, problems: Problems)
     at: Where = ("image", cell.name)
     words = _words(cell)
     repository = given("repository", *layers) or config.registry.repository or (
-        "{name}-{purpose}" if cell.split else "{name}"
+        config.registry.prefix + ("{name}-{purpose}" if cell.split else "{name}")
     )  # fmt: skip
     tag = given("tag", *layers) or config.registry.tag
     aliases = given("aliases", *layers)
@@ -122,10 +144,22 @@ def _base(
             try:
                 return extended.base(table, words, given("platform", *layers), region)
             except ValueError as error:
-                problems.add((*at, "prebuilt"), f"{target_id}: {error}")
+                cause = _cause(at, str(error), words.values())
+                problems.add((*at, "prebuilt"), f"{target_id}: {error}", cause)
         case _:
             problems.add(at, f"no base for {words['device']}")
     return "scratch"
+
+
+def _own_words(target: Target) -> tuple[str, ...]:
+    return target.framework_version, target.python
+
+
+def _cause(at: Where, message: str, words: Iterable[str]) -> str:
+    """A problem without the words of its target: what the same edit mends in others."""
+    for word in sorted(filter(None, words), key=len, reverse=True):
+        message = message.replace(word, "{}")
+    return f"{at}: {message}"
 
 
 def _words(cell: Cell) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from fnmatch import fnmatchcase
 
 COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -69,6 +70,13 @@ def repository(text: str) -> str:
         raise ValueError(f"{text!r} is not a repository name (2 to 256 characters)")
     what = "a repository name (lower-case letters, digits, `.`, `_`, `-`, `/`)"
     return full(REPOSITORY, what, text)
+
+
+def prefix(text: str) -> str:
+    """What the names of repositories begin with, such as `acme/`."""
+    if text:
+        repository(f"{text}xx")
+    return text
 
 
 def host(text: str) -> str:
@@ -192,6 +200,11 @@ def expand(pattern: str, words: dict[str, str]) -> str:
     return PATTERN_WORD.sub(
         lambda match: match[0][0] if match["word"] is None else words[match["word"]], pattern
     )
+
+
+def means(pattern: str, name: str, target_id: str) -> bool:
+    """Whether a word of a command line means a target: its image's name, or a pattern on ids."""
+    return name == pattern or fnmatchcase(target_id, pattern)
 
 
 def familiar(text: str) -> str:

@@ -202,10 +202,21 @@ class Registry(PlaceTable):
     """Where images are pushed. What `copies` leave open is as in the first place."""
 
     copies: tuple[PlaceTable, ...] = ()
+    prefix: Annotated[str, AfterValidator(names.prefix)] = ""
     repository: Pattern | None = None
     tag: Pattern = "{version}-{device}-{py}"
     aliases: Annotated[tuple[AliasPattern, ...], Distinct] = ()
     repositories: RepositoriesTable = RepositoriesTable()
+
+    @field_validator("repository")
+    @classmethod
+    def _whole(cls, pattern: str | None, info: ValidationInfo) -> str | None:
+        if pattern is not None and info.data.get("prefix"):
+            raise ValueError(
+                "`prefix` begins the names that nobody writes, and `repository` is a whole name: "
+                "leave one of the two out"
+            )
+        return pattern
 
     @field_validator("repositories")
     @classmethod

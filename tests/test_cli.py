@@ -67,7 +67,7 @@ def test_every_command_has_help_with_an_example(name: str, capsys: Captured) -> 
         (["test", "x", "--html", "/proc/a"], Exit.USAGE, "/proc/a cannot be written"),
         (["test", "x", "--html", ""], Exit.USAGE, "an empty name"),
         (["test", "x" * 5000], Exit.USAGE, "too long"),
-        (["nosuch"], Exit.USAGE, "No such command"),
+        (["nosuch"], Exit.USAGE, "there is no command `nosuch`"),
         (["list", "--nosuch"], Exit.USAGE, "No such option"),
     ],
 )

@@ -320,7 +320,7 @@ def test_an_alias_that_somebody_else_moves_meanwhile_is_told(
 @pytest.mark.parametrize(
     ("arguments", "code", "wanted"),
     [
-        (["promote", "1.0", "--to", "latest"], Exit.USAGE, "is no digest"),
+        (["promote", "1.0", "--to", "latest"], Exit.NOTHING_SELECTED, "it is no digest"),
         (["promote", "0" * 12, "--to", "latest"], Exit.NOTHING_SELECTED, "no record of the ledger"),
         (["promote", "THREE", "--to", "demo:1.0-cpu-py311"], Exit.USAGE, "is an exact tag"),
         (["promote", "THREE", "--to", "demo"], Exit.USAGE, "is in `demo` already"),

@@ -17,6 +17,7 @@ from buildkit import (
     console,
     engine,
     files,
+    gitignore,
     logins,
     options,
     pipeline,
@@ -186,6 +187,7 @@ def _logins(
 
 
 def _record(where: records.Records, rendered: tuple[Rendered, ...]) -> None:
+    gitignore.advise(where.folder)
     for each in rendered:
         files.write_text(where.of(each.target.id) / "Dockerfile", each.dockerfile)
         where.write(records.RENDERED, each.target.id, each)

@@ -24,7 +24,7 @@ COLUMNS = ("TARGET", "IMAGE", "PURPOSE", "BASE", "")
 def command(*, select: tuple[str, ...], file: Path, as_json: bool) -> None:
     """List the targets of images.toml: all of them, or those that match SELECT.
 
-    SELECT is one or more patterns on target ids, `*` as in file names.
+    SELECT is one or more patterns on target ids, `*` as in file names, or names of images.
     """
     targets = matrix.select(matrix.expand(config.read(file)), select or ("*",))
     if as_json:

@@ -13,6 +13,7 @@ from buildkit.ci import notes
 from buildkit.commands.connections import connections
 from buildkit.errors import BuildkitError, NothingSelectedError
 from buildkit.releases import compare, history, ledger
+from buildkit.releases.record import Action
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     help="Compare the packages of images too, which reads the layers that differ.",
 )
 def command(*, record: str | None, file: Path, as_json: bool, packages: bool) -> None:
-    """Write release notes, in Markdown, of a RECORD of the ledger, or of the newest one.
+    """Write release notes, in Markdown, of a RECORD of the ledger, or of the newest publication.
 
     Each image is compared with the one that its cell of the matrix had before: base, size,
     packages.
@@ -47,7 +48,7 @@ def command(*, record: str | None, file: Path, as_json: bool, packages: bool) ->
         raise NothingSelectedError(
             "the ledger has no record", hint="`buildkit build --all --push` publishes, and records"
         )
-    release = history.by_id(releases, record) if record else releases[-1]
+    release = history.by_id(releases, record) if record else _newest(releases)
     with connections(config.read(file)) as reached:
         changes = _changes(releases, release, reached if packages else None)
     if as_json:
@@ -56,6 +57,12 @@ def command(*, record: str | None, file: Path, as_json: bool, packages: bool) ->
         click.echo(json.dumps(document, indent=2))
     else:
         click.echo(notes.page(release, changes), nl=False)
+
+
+def _newest(releases: Sequence[Release]) -> Release:
+    """The newest record that published images: a promotion or a rollback has no news of them."""
+    published = (each for each in reversed(releases) if each.action is Action.PUBLISH)
+    return next((each for each in published if each.images), releases[-1])
 
 
 def _changes(

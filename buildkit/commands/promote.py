@@ -19,7 +19,7 @@ from buildkit.errors import (
 )
 from buildkit.project import read as read_project
 from buildkit.registry import referrers
-from buildkit.releases import attach, copying, history, ledger, make, moves
+from buildkit.releases import attach, copying, find, history, ledger, make, moves
 from buildkit.releases.commit import commit
 from buildkit.releases.record import Action
 
@@ -39,9 +39,10 @@ if TYPE_CHECKING:
 @click.command(
     "promote",
     epilog="\b\nExamples:\n  buildkit promote sha256:16e4af5aaf43 --to sklearn:stable\n"
+    "  buildkit promote sklearn-1.7.2-cpu-py311 --to sklearn:stable\n"
     "  buildkit promote 16e4af5aaf43 --to production/sklearn",
 )
-@click.argument("digest", shell_complete=options.complete_digests)
+@click.argument("digest", metavar="DIGEST|TARGET", shell_complete=options.complete_digests)
 @click.option(
     "--to",
     required=True,
@@ -56,8 +57,9 @@ def command(
 ) -> None:
     """Move an alias to a released image, or copy the image to another repository. Nothing is built.
 
-    DIGEST is one that the ledger knows, so its image has passed its test; 12 digits are enough. An
-    alias is moved in every registry that holds the image. A copy is made within each registry,
+    DIGEST is one that the ledger knows, so its image has passed its test; 12 digits are enough. A
+    TARGET is what was last published of it, TARGET@RECORD what that record has. An alias is moved
+    in every registry that holds the image. A copy is made within each registry,
     under the exact tag, which never moves. A name without `:` is a repository if it has a `/` or
     the project knows it as one.
     """
@@ -65,7 +67,7 @@ def command(
     book = ledger.beside(file)
     promotion = Promotion(project=project, book=book, releases=book.read(), given=registries)
     book.check()
-    images = history.by_digest(promotion.releases, digest)
+    images = find.images(promotion.releases, digest)
     repository = promotion.repository(to, images)
     if repository is None:
         alias = aliases.alias(to, promotion.releases, project)

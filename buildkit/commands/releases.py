@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import options, tables
+from buildkit import names, options, tables
 from buildkit.errors import NothingSelectedError
 from buildkit.releases import history, ledger
 from buildkit.releases.record import Action
@@ -37,8 +36,8 @@ SHORT = 19
 def command(*, target: tuple[str, ...], file: Path, as_json: bool, limit: int | None) -> None:
     """List what was released, the newest first: images, and moves of their aliases.
 
-    TARGET is one or more patterns on target ids, `*` as in file names: of each record only what is
-    about them is shown. The records are in
+    TARGET is one or more patterns on target ids, `*` as in file names, or names of images: of each
+    record only what is about them is shown. The records are in
     releases.jsonl beside images.toml.
     """
     book = ledger.beside(file)
@@ -64,7 +63,7 @@ def _digests(releases: Sequence[Release], patterns: Sequence[str]) -> frozenset[
     return frozenset(
         image.digest
         for _, image in history.images(releases)
-        if any(fnmatchcase(image.target, pattern) for pattern in patterns or ("*",))
+        if any(names.means(each, image.name, image.target) for each in patterns or ("*",))
     )
 
 

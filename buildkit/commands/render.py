@@ -10,17 +10,23 @@ from typing import TYPE_CHECKING
 import click
 
 from buildkit import console, files, options, records, render
-from buildkit.errors import TemplateError
+from buildkit.errors import TemplateError, UsageError
 from buildkit.project import read as read_project
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from buildkit.model import Rendered
+
+HEAD = 2
+"""Lines of a unified diff that name its files."""
+MOST = 20
+"""Lines of a change that a summary shows."""
 
 
 @click.command(
     epilog="\b\nExamples:\n  buildkit render\n  buildkit render --check\n"
+    "  buildkit render --check --stat\n"
     "  buildkit render 'sklearn*' --output /tmp/dockerfiles"
 )
 @options.SELECT
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
     help="Where to write <target id>/Dockerfile.  [default: dockerfiles/ beside the file]",
 )
 @click.option("--check", is_flag=True, help="Write nothing; fail with a diff if output differs.")
+@click.option("--stat", is_flag=True, help="With --check: each different change once, counted.")
 def command(
     *,
     select: tuple[str, ...],
@@ -40,12 +47,15 @@ def command(
     as_json: bool,
     output: Path | None,
     check: bool,
+    stat: bool,
 ) -> None:
     """Write each target's Dockerfile, of all targets or of those that match SELECT.
 
     Commit the output, and let CI run `render --check`: a change of a template or of images.toml
     then shows what it does to every image.
     """
+    if stat and not check:
+        raise UsageError("`--stat` is a way to show what `--check` finds", hint="add `--check`")
     project = read_project(file, dist, alone=True)
     targets = project.select(select or ("*",))
     rendered = render.render_all(targets, render.templates(project.config.folder))
@@ -53,7 +63,12 @@ def command(
     paths = {each.target.id: folder / each.target.id / "Dockerfile" for each in rendered}
     if check:
         known = {target.id for target in project.targets}
-        _check(rendered, paths, [] if select else _strangers(folder, known))
+        strangers = [] if select else _strangers(folder, known)
+        if differences := _differences(rendered, paths):
+            shown = _summed(differences, len(rendered)) if stat else _whole(differences)
+        else:
+            shown = []
+        _refuse(shown, strangers)
     else:
         for each in rendered:
             files.write_text(paths[each.target.id], each.dockerfile)
@@ -72,22 +87,55 @@ def _strangers(folder: Path, known: set[str]) -> list[Path]:
     return [path for path in sorted(folder.glob("*/Dockerfile")) if path.parent.name not in known]
 
 
-def _check(rendered: Sequence[Rendered], paths: dict[str, Path], strangers: Sequence[Path]) -> None:
-    differences: list[str] = []
+def _differences(
+    rendered: Sequence[Rendered], paths: Mapping[str, Path]
+) -> dict[str, tuple[str, ...]]:
+    """The unified diff of each target whose file is not as rendered."""
+    found = {}
     for each in rendered:
         path = paths[each.target.id]
-        found = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-        differences += difflib.unified_diff(
-            found.splitlines(),
-            each.dockerfile.splitlines(),
-            str(path),
-            f"{each.target.id} as rendered",
-            lineterm="",
+        there = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        lines = tuple(
+            difflib.unified_diff(
+                there.splitlines(),
+                each.dockerfile.splitlines(),
+                str(path),
+                f"{each.target.id} as rendered",
+                lineterm="",
+            )
         )
-    differences += [f"{path}: its target is not in images.toml any more" for path in strangers]
-    if differences:
+        if lines:
+            found[each.target.id] = lines
+    return found
+
+
+def _whole(differences: Mapping[str, Sequence[str]]) -> list[str]:
+    return [line for lines in differences.values() for line in lines]
+
+
+def _summed(differences: Mapping[str, Sequence[str]], of: int) -> list[str]:
+    """Each change once: the lines that go and come, and the targets in which they do."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for target_id, lines in differences.items():
+        changed = tuple(line for line in lines[HEAD:] if line[:1] in ("-", "+"))
+        groups.setdefault(changed, []).append(target_id)
+    shown = [f"{len(differences)} of {of} differ, by {len(groups)} changes"]
+    if len(groups) == 1:
+        shown = [f"{len(differences)} of {of} differ, all by the same change"]
+    for changed, ids in sorted(groups.items(), key=lambda group: -len(group[1])):
+        more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
+        shown += [f"{len(ids)} by this: {ids[0]}{more}", *(f"  {line}" for line in changed[:MOST])]
+        if len(changed) > MOST:
+            shown.append(f"  ... and {len(changed) - MOST} more lines")
+    return shown
+
+
+def _refuse(shown: Sequence[str], strangers: Sequence[Path]) -> None:
+    """Raise TemplateError if anything differs, or has no target any more."""
+    lines = [*shown, *(f"{path}: its target is not in images.toml any more" for path in strangers)]
+    if lines:
         raise TemplateError(
             "the written Dockerfiles are not what the templates render",
-            details="\n".join(differences),
+            details="\n".join(lines),
             hint="`buildkit render`, look at the change, commit it; remove what has no target",
         )

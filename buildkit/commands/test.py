@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import click
@@ -167,7 +166,7 @@ def _refuse_unchecked(depth: Depth) -> None:
 
 def _targets(project: Project, selection: Sequence[str], *, everything: bool) -> Sequence[Target]:
     patterns = options.selection(selection, everything=everything)
-    if any(fnmatchcase(target.id, name) for target in project.targets for name in patterns):
+    if any(names.means(p, each.name, each.id) for each in project.targets for p in patterns):
         return project.select(patterns)
     return ()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildkit import names
+from buildkit import names, near
 from buildkit.errors import NothingSelectedError, UsageError
 from buildkit.hosts import has_registry
 from buildkit.releases import history
@@ -60,6 +60,23 @@ def image(releases: Sequence[Release], text: str) -> Image | None:
             )
         return found
     return history.by_digest(releases, text)[0] if history.DIGEST.fullmatch(text) else None
+
+
+def images(releases: Sequence[Release], text: str) -> tuple[Image, ...]:
+    """All that is on record of an image, by `TARGET`, `TARGET@RECORD` or a digest.
+
+    Raises UsageError or NothingSelectedError for one that fits several, or none.
+    """
+    found = image(releases, text)
+    if found is not None:
+        return history.by_digest(releases, found.digest)
+    known = dict.fromkeys(each.target for _, each in history.images(releases))
+    raise NothingSelectedError(
+        f"`{near.shown(text)}` names no image: the ledger has no such target, and it is no digest",
+        hint=f"{near.near_to(text, tuple(known))}; `buildkit releases` shows targets and digests"
+        if known
+        else "`buildkit build --all --push` publishes, and records",
+    )
 
 
 def named(text: str) -> Named:

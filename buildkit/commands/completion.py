@@ -1,0 +1,30 @@
+"""`buildkit completion`."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+PROGRAM = "buildkit"
+VARIABLE = "_BUILDKIT_COMPLETE"
+"""What click looks for, by the name of the program."""
+SHELLS = ("bash", "zsh", "fish")
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  echo 'eval \"$(buildkit completion bash)\"' >> ~/.bashrc\n"
+    "  echo 'eval \"$(buildkit completion zsh)\"' >> ~/.zshrc\n"
+    "  buildkit completion fish > ~/.config/fish/completions/buildkit.fish"
+)
+@click.argument("shell", type=click.Choice(SHELLS))
+@click.pass_context
+def command(context: click.Context, *, shell: str) -> None:
+    """Print the script for SHELL, which completes commands, options, targets, versions, regions.
+
+    Bash must be 4.4 or newer.
+    """
+    script = get_completion_class(shell)
+    assert script is not None
+    root = context.find_root().command
+    click.echo(script(root, {}, PROGRAM, VARIABLE).source())
