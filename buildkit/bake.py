@@ -171,8 +171,8 @@ def missing_package(step: Step, target: Target) -> ToolError | None:
     return ToolError(
         f"pip found no `{missing[1]}` for Python {target.python} and {target.platform}; "
         f"asked: {asked}",
-        hint="check the version; a package of another index needs that in `indexes` of the image, or "
-        "in the file of `--pip-config`, or its wheel in `--wheels`: "
+        hint="check the version; a package of another index needs that in `indexes` of the image, "
+        "or in the file of `--pip-config`, or its wheel in `--wheels`: "
         f"{manual.page('images-toml', 'package-indexes')}",
         details="\n".join(step.lines[-TAIL:]),
     )

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from buildkit.prebuilt import facts, naming
+
 ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")]
 LINK = re.compile(r"\[[^\]]*\]\((?!https?://|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
@@ -26,3 +28,25 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert target.exists(), name
         if anchor and target.suffix == ".md":
             assert anchor in anchors(target), f"{name}#{anchor}"
+
+
+FRAMEWORK = re.compile(
+    r"""\bimage_uri\(\s*"([^"]+)"|image_uris\.retrieve\("([^"]+)"|framework="([^"]+)"|the framework `([^`]+)`"""
+    r"""|framework = "([^"]+)"|buildkit uri ([a-z][a-z0-9.-]*) --prebuilt|Query\("([^"]+)\""""
+)
+"""Where a page says which of AWS's frameworks is meant."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_pages_name_frameworks_that_exist(page: Path) -> None:
+    named = {
+        name for match in FRAMEWORK.finditer(page.read_text()) for name in match.groups() if name
+    }
+    assert not named - {*facts.frameworks(), *naming.SPOKEN}
+
+
+def test_a_framework_that_does_not_exist_would_be_seen() -> None:
+    found = FRAMEWORK.findall(
+        '`image_uri("a", …)`, or the framework `b`; `buildkit uri c --prebuilt`'
+    )
+    assert ["".join(each) for each in found] == ["a", "b", "c"]
