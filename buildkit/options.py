@@ -38,7 +38,8 @@ def complete_targets(
 
     try:
         found = matrix.expand(config.read(_images(context)))
-        return [t.id for t in found if t.id.startswith(incomplete)]
+        words = dict.fromkeys((*(t.name for t in found), *(t.id for t in found)))
+        return [word for word in words if word.startswith(incomplete)]
     except Exception:  # noqa: BLE001 - a completion must never print an error into a prompt
         return []
 

@@ -244,6 +244,17 @@ def test_a_way_back_that_was_refused_is_finished_also_where_there_is_no_earlier_
     assert [each.host for each in world.book.read()[-1].moves] == [two.host]
 
 
+def test_a_target_may_be_said_in_the_place_of_its_digest(world: World, capsys: Captured) -> None:
+    assert cli.run(["promote", "demo-1.0-cpu-py311", "--to", "demo:stable"]) == Exit.DONE
+    (stable, _) = world.book.read()[-1].moves
+    assert (stable.alias, stable.after) == ("stable", world.digest("1.0"))
+    assert cli.run(["promote", f"demo-1.0-cpu-py311@{world.book.read()[0].id}", "--to", "demo:stable"]) == Exit.DONE  # fmt: skip
+    assert cli.run(["rollback", ALIAS, "--to", "demo-1.0-cpu-py311"]) == Exit.DONE
+    assert world.at() == ["1.0", "1.0"]
+    assert cli.run(["promote", "demo-1.0-cpu-py312", "--to", "demo:stable"]) == Exit.NOTHING_SELECTED  # fmt: skip
+    assert "near are: `demo-1.0-cpu-py311`" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["cache-x", "sha256-0123"])
 def test_no_alias_is_made_that_would_expire_or_hide_what_is_beside_an_image(
     world: World, capsys: Captured, name: str

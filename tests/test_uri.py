@@ -253,6 +253,8 @@ def test_what_people_call_a_framework_is_answered(
         ("xgboost --version 3", Exit.USAGE, "2 versions of `xgboost` begin with 3", "--version: `3.2-0`, `3.0-5`; `--latest`"),
         ("pytorch --device neuronx --purpose inference", Exit.NOTHING_SELECTED, "the data (sagemaker-core ", "`"),
         ("pytorch --version 9.9 --device cpu --purpose inference_graviton", Exit.NOTHING_SELECTED, "no `pytorch` 9.9", "there are: `2.6.0`"),
+        ("pytorch-neuron --version 1.11 --device gpu --region us-east-1", Exit.NOTHING_SELECTED, "for the device `gpu`", "there is: `trn`"),
+        ("tensorflow --version 2.21 --purpose inference --region eu-west-1", Exit.NOTHING_SELECTED, "for the purpose `inference`", "there is: `training`"),
         ("nosuchthing", Exit.NOTHING_SELECTED, "has no images of `nosuchthing`", "`buildkit uri --list --frameworks`"),
         ("tgi-inference", Exit.NOTHING_SELECTED, "has no images of `tgi-inference`", "repositories are called so of: `huggingface-llm-neuronx`, `huggingface-llm`"),
     ],
@@ -647,6 +649,11 @@ def test_a_broken_ledger_is_no_matter_of_an_image_of_aws(project: Path, capsys: 
     out, err = capsys.readouterr()
     assert "pytorch-training" in out
     assert err.startswith("warning: own images are not known: releases.jsonl:1 is not a record")
+
+
+def test_the_name_of_a_target_is_told_the_way_to_its_uri(project: Path, capsys: Captured) -> None:
+    assert cli.run(["uri", "--explain", "sklearn-1.7.2-cpu-py311"]) == Exit.USAGE
+    assert "`buildkit uri sklearn-1.7.2-cpu-py311`" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("uri", ["", "https://x.example/y:1", "a b/c", "x.example/UP:1", "x" * 5000])  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import names, options, tables
+from buildkit import names, near, options, tables
 from buildkit.errors import NothingSelectedError
 from buildkit.releases import history, ledger
 from buildkit.releases.record import Action
@@ -49,13 +49,20 @@ def command(*, target: tuple[str, ...], file: Path, as_json: bool, limit: int | 
         about = " of " + ", ".join(f"`{each}`" for each in target) if target else ""
         raise NothingSelectedError(
             f"{book.path} has no record{about}",
-            hint="`buildkit build --all --push` publishes, and records it",
+            hint=_near(known, target)
+            or "`buildkit build --all --push` publishes, and records what it publishes",
         )
     if as_json:
         click.echo(json.dumps([json.loads(ledger.text(each)) for each in chosen], indent=2))
     else:
         rows = [row for each in chosen for row in _rows(each)]
         click.echo("\n".join(tables.aligned([COLUMNS, *rows])))
+
+
+def _near(releases: Sequence[Release], patterns: Sequence[str]) -> str:
+    """The targets on record that are near to what was asked; empty if there are none."""
+    known = dict.fromkeys(image.target for _, image in history.images(releases))
+    return near.near_to(patterns[0].strip("*?"), tuple(known)) if known and patterns else ""
 
 
 def _digests(releases: Sequence[Release], patterns: Sequence[str]) -> frozenset[str]:

@@ -10,7 +10,7 @@ from buildkit import console, delivery, options
 from buildkit.commands import alias as aliases
 from buildkit.errors import NothingSelectedError, ToolError, UsageError
 from buildkit.project import read as read_project
-from buildkit.releases import history, ledger, moves, trails
+from buildkit.releases import find, history, ledger, moves, trails
 from buildkit.releases.record import Action
 from buildkit.releases.trails import Stop
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.argument("alias", shell_complete=options.complete_aliases)
 @click.option(
     "--to",
-    metavar="DIGEST|RECORD",
+    metavar="DIGEST|TARGET|RECORD",
     help="The image to go back to.  [default: where the alias was before, by the ledger]",
 )
 @options.FILE
@@ -67,11 +67,15 @@ def command(
 
 
 def _wanted(text: str, alias: Alias, releases: Sequence[Release]) -> Stop:
-    """The image that `--to` names, by digest or record. Raises UsageError, NothingSelectedError."""
-    if history.DIGEST.fullmatch(text):
+    """The image that `--to` names, by digest, target or record.
+
+    Raises UsageError, NothingSelectedError.
+    """
+    named = find.image(releases, text)
+    if named is not None:
         found = {
             each.digest: each.tag
-            for each in history.by_digest(releases, text)
+            for each in history.by_digest(releases, named.digest)
             if each.repository == alias.repository
         }
     else:

@@ -57,7 +57,9 @@ def _by_the_rest(found: Entries, query: Query) -> Entries:
     """Those that fit what is asked besides framework, version and region."""
     found = _by_purpose(found, query)
     base = query.base_framework
-    found = _narrow(found, "base framework", base, lambda e: base in e.bases, lambda e: e.bases)
+    found = _narrow(
+        found, query, ("base framework", base), lambda e: base in e.bases, lambda e: e.bases
+    )
     return _by_python(_by_device(found, query), query)
 
 
@@ -136,7 +138,7 @@ def _by_purpose(found: Entries, query: Query) -> Entries:
         return plain or found
     if wanted == ARM != query.purpose and not any(e.purpose == ARM for e in found):
         raise _nothing_for_arm(found, query.instance_type)
-    return _narrow(found, "purpose", wanted, lambda e: e.purpose in (wanted, facts.ANY),
+    return _narrow(found, query, ("purpose", wanted), lambda e: e.purpose in (wanted, facts.ANY),
                    lambda e: (e.purpose,))  # fmt: skip
 
 
@@ -184,13 +186,15 @@ def _by_device(found: Entries, query: Query) -> Entries:
     if query.device is not None:
         _refuse_contradiction(query.device, query.instance_type)
         name = query.device
-        return _narrow(found, "device", name, lambda e: _runs_on(e, name) or name == _tool(e), has)
+        return _narrow(
+            found, query, ("device", name), lambda e: _runs_on(e, name) or name == _tool(e), has
+        )
     if query.instance_type is None:
         return found
     for device in instances.devices(query.instance_type):
         if fits := tuple(entry for entry in found if _runs_on(entry, device)):
             return fits
-    return _narrow(found, "instance type", query.instance_type, lambda _entry: False, has)
+    return _narrow(found, query, ("instance type", query.instance_type), lambda _entry: False, has)
 
 
 def _refuse_contradiction(device: str, instance_type: str | None) -> None:
@@ -220,7 +224,7 @@ def _by_python(found: Entries, query: Query) -> Entries:
     wanted = naming.python_word(query.python)
     if not (wanted.isascii() and wanted[2:].isdigit()):
         raise UsageError(f"`{query.python}` is not a Python", hint="such as `3.11` or `py311`")
-    return _narrow(found, "Python", wanted, lambda e: e.python in (wanted, None),
+    return _narrow(found, query, ("Python", wanted), lambda e: e.python in (wanted, None),
                    lambda e: (e.python or "-",))  # fmt: skip
 
 
@@ -231,17 +235,22 @@ def _is_neuron(query: Query) -> bool:
 
 def _narrow(
     found: Entries,
-    what: str,
-    wanted: str | None,
+    query: Query,
+    asked: tuple[str, str | None],
     fits: Callable[[Entry], bool],
     has: Callable[[Entry], Sequence[str]],
 ) -> Entries:
-    """Those that fit; all, if nothing is wanted. Raises NothingSelectedError with what there is."""
+    """Those that fit; all, if nothing is wanted.
+
+    Raises NothingSelectedError with what there is: in the region that is asked, if anything is.
+    """
+    what, wanted = asked
     if wanted is None:
         return found
     narrowed = tuple(entry for entry in found if fits(entry))
     if not narrowed:
-        known = dict.fromkeys(name for entry in found for name in has(entry))
+        there = [e for e in found if query.region in facts.regions_of(e.accounts)]
+        known = dict.fromkeys(name for entry in there or found for name in has(entry))
         message = f"{facts.source()} has no {_name(found)} for the {what} `{wanted}`"
         raise nothing(message, wanted, known)
     return narrowed

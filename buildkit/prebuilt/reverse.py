@@ -98,6 +98,8 @@ def _spoilt_by(text: str) -> str | None:
     scheme, apart, rest = bare.partition("://")
     if apart and URI.fullmatch(rest) and "." in rest.partition("/")[0]:
         return f"leave `{scheme}://` out: `{rest}`"
+    if re.fullmatch(r"[a-z0-9._-]+", bare):
+        return f"an image or a target of this project has a URI: `buildkit uri {shown(bare)}`"
     return None
 
 
