@@ -48,14 +48,18 @@ class Problems:
             other.path[:3] == path[:3] or other.path[:2] == ("defaults", *key)
             for other in self.read
         )
-        if not left_out and problem not in self.found:
+        # Of a cause each is kept: its targets are counted.
+        if not left_out and (cause or problem not in self.found):
             self.found.append(problem)
 
-    def check(self, path: Where, check: Callable[[str], str], text: str) -> str:
+    def check(self, path: Where, check: Callable[[str], str], text: str, pattern: str = "") -> str:
+        """The checked text. With the pattern that it comes from, all targets have one cause."""
         try:
             return check(text)
         except ValueError as error:
-            self.add(path, str(error))
+            message = str(error)
+            cause = f"{path} {pattern}: {message.replace(repr(text), '')}" if pattern else ""
+            self.add(path, message, cause)
             return text
 
 

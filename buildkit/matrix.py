@@ -103,7 +103,7 @@ def _target(cell: Cell, image: schema.Image, config: Config, problems: Problems)
         base=_base(target_id, layers, words, config, problems),
         template=given("template", *layers) or cell.name,
         packages=tuple(
-            problems.check((*at, "packages"), names.requirement, names.expand(text, words))
+            problems.check((*at, "packages"), names.requirement, names.expand(text, words), text)
             for text in given("packages", *layers)
         ),
         indexes=tuple(
@@ -115,9 +115,11 @@ def _target(cell: Cell, image: schema.Image, config: Config, problems: Problems)
         lock=_lock(config, given("lock", *layers), words, (*at, "lock"), problems),
         context=_folder(config, given("context", *layers), (*at, "context"), problems),
         repository=problems.check(
-            (*at, "repository"), names.repository, names.expand(repository, words)
+            (*at, "repository"), names.repository, names.expand(repository, words), repository
         ),
-        tag=problems.check((*at, "tag"), names.tag, names.without_plus(names.expand(tag, words))),
+        tag=problems.check(
+            (*at, "tag"), names.tag, names.without_plus(names.expand(tag, words)), tag
+        ),
         features=features,
         end_of_life=given("end_of_life", *layers),
         family=family,
@@ -135,7 +137,7 @@ def _base(
     at: Where = ("image", words["name"], "base")
     match (given("base", *layers) or {}).get(Device(words["device"])):
         case str() as pattern:
-            return problems.check(at, names.reference, names.expand(pattern, words))
+            return problems.check(at, names.reference, names.expand(pattern, words), pattern)
         case schema.Prebuilt(prebuilt=table):
             region = table.region or config.region
             if region is None:

@@ -47,8 +47,10 @@ def complete_targets(
 def complete_digests(
     context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[str | CompletionItem]:
-    found = (image.digest for release in _releases(context) for image in release.images)
-    return [each for each in dict.fromkeys(found) if each.startswith(incomplete)]
+    """Digests of the ledger, and the targets that stand for what was last published of them."""
+    images = [image for release in _releases(context) for image in release.images]
+    found = dict.fromkeys((*(i.digest for i in images), *(i.target for i in images)))
+    return [each for each in found if each.startswith(incomplete)]
 
 
 def complete_aliases(

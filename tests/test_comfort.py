@@ -237,6 +237,26 @@ def test_a_package_that_does_not_fit_is_one_problem_for_all_versions() -> None:
     assert line.endswith("(and 3 more targets)")
 
 
+@pytest.mark.parametrize(
+    ("key", "others"),
+    [
+        ("tag = '{version}/{device}-{py}'", 11),
+        ("repository = '{name}/{version}/A'", 11),
+        ("packages = ['six={framework_version}']", 11),
+        ("packages = ['six=1', 'seven=1']", None),
+    ],
+)
+def test_a_pattern_that_makes_no_name_is_one_problem(key: str, others: int | None) -> None:
+    lines = problems(MANY.replace('aliases = ["{major}.{minor}-{device}-{py}"]', "").replace(
+        'versions = ["3.10"', f'{key}\nversions = ["3.10"'
+    ))  # fmt: skip
+    if others is None:
+        assert len(lines) == 2
+    else:
+        assert len(lines) == 1
+        assert lines[0].endswith(f"(and {others} more targets)")
+
+
 def test_other_causes_stand_apart() -> None:
     lines = problems(MANY + "aliases = ['sha256-{device}-{py}']\n")
     assert len(lines) == 2

@@ -139,7 +139,7 @@ PYTORCH: dict[str, Any] = {
         *(pytest.param({"purpose": None, "device": device, "instance_type": machine}, UsageError, f"`{machine}` has no device `{device}`", "leave one of the two out", id=f"{machine} with {device}")
           for machine, device in (("ml.m5.xlarge", "gpu"), ("ml.inf2.xlarge", "cpu"), ("ml.inf2.xlarge", "inf"), ("ml.p3.2xlarge", "p3"), ("local", "gpu"))),
         pytest.param({"framework": "sklearn", "version": "1.2-1", "device": None, "purpose": None, "instance_type": "ml.c6g.xlarge"}, NothingSelectedError, "has no `sklearn` 1.2-1 for ARM, such as `ml.c6g.xlarge`", "`1.0-1`", id="a version that Graviton has not"),
-        pytest.param({"framework": "trcomp"}, NothingSelectedError, "`trcomp`", "called so of: `huggingface-training-compiler`, `pytorch-training-compiler`", id="a part of a name"),
+        pytest.param({"framework": "trcomp"}, NothingSelectedError, "`trcomp`", "in their names: `huggingface-training-compiler`, `pytorch-training-compiler`", id="a part of a name"),
         pytest.param({"device": None, "instance_type": "big"}, UsageError, "`big`", "ml.m5.xlarge", id="no instance type"),
         pytest.param({"purpose": "any", "framework": "sagemaker-base-python", "version": "1.0", "python": "3.10"}, NothingSelectedError, "no images for `any`", "`training`", id="no purpose"),
         pytest.param({"purpose": "trainning"}, NothingSelectedError, "`trainning`", "`training`", id="a misspelt purpose"),

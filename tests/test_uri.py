@@ -256,7 +256,7 @@ def test_what_people_call_a_framework_is_answered(
         ("pytorch-neuron --version 1.11 --device gpu --region us-east-1", Exit.NOTHING_SELECTED, "for the device `gpu`", "there is: `trn`"),
         ("tensorflow --version 2.21 --purpose inference --region eu-west-1", Exit.NOTHING_SELECTED, "for the purpose `inference`", "there is: `training`"),
         ("nosuchthing", Exit.NOTHING_SELECTED, "has no images of `nosuchthing`", "`buildkit uri --list --frameworks`"),
-        ("tgi-inference", Exit.NOTHING_SELECTED, "has no images of `tgi-inference`", "repositories are called so of: `huggingface-llm-neuronx`, `huggingface-llm`"),
+        ("tgi-inference", Exit.NOTHING_SELECTED, "has no images of `tgi-inference`", "frameworks whose repositories have that in their names: `huggingface-llm-neuronx`, `huggingface-llm`"),
     ],
 )  # fmt: skip
 def test_choices_fit_what_was_given_and_the_newest_comes_first(

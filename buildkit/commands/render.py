@@ -38,7 +38,9 @@ MOST = 20
     help="Where to write <target id>/Dockerfile.  [default: dockerfiles/ beside the file]",
 )
 @click.option("--check", is_flag=True, help="Write nothing; fail with a diff if output differs.")
-@click.option("--stat", is_flag=True, help="With --check: each different change once, counted.")
+@click.option(
+    "--stat", is_flag=True, help="With --check: show each change once, with its targets counted."
+)
 def command(
     *,
     select: tuple[str, ...],

@@ -59,7 +59,7 @@ def _option(name: str, help_: str, metavar: str) -> Callable[[options.Command], 
 @click.argument("target", required=False, shell_complete=_complete("target"))
 @click.option("--prebuilt", is_flag=True, help="One of AWS's images: TARGET is its framework.")
 @_option("--version", "The version, or a part of it that fits one version.", "VERSION")
-@click.option("--latest", is_flag=True, help="The newest version that fits what is given.")
+@click.option("--latest", is_flag=True, help="Take the newest version that fits the rest.")
 @_option("--device", "cpu, gpu, or another that the image is made for.", "DEVICE")
 @_option("--python", "3.11 or py311.", "PYTHON")
 @_option("--purpose", "training, inference, or another that the image is for.", "PURPOSE")
@@ -86,7 +86,7 @@ def _option(name: str, help_: str, metavar: str) -> Callable[[options.Command], 
 @_option(
     "--framework", "With --list: of this name, or pattern on frameworks, repositories.", "NAME"
 )
-@click.option("--frameworks", is_flag=True, help="With --list: the names of frameworks alone.")
+@click.option("--frameworks", is_flag=True, help="With --list: list each framework once.")
 @click.option("--explain", metavar="URI", help="Take the URI of an image apart.")
 @options.FILE_AS_TEXT
 @options.JSON

@@ -88,7 +88,11 @@ def _no_framework(name: str) -> NothingSelectedError:
         if len(word) >= SHORTEST
         and any(word in entry.repository for entry in facts.entries(framework))
     )
-    said = listed("repositories are called so of", tuple(found)) if found else error.hint
+    said = (
+        listed("frameworks whose repositories have that in their names", tuple(found))
+        if found
+        else error.hint
+    )
     return NothingSelectedError(
         error.message, hint=f"{said}; `buildkit uri --list --frameworks` lists all"
     )
@@ -109,7 +113,7 @@ def _by_version(query: Query) -> Entries:
             return everything
         raise UsageError(
             f"`{query.framework}` has many versions: say which",
-            hint=f"{near.there_are(versions(query))}; `--latest` is for the newest",
+            hint=f"{near.there_are(versions(query))}; `--latest` takes the newest",
         )
     message = f"{facts.source()} has no `{query.framework}` {query.version}"
     raise nothing(message, query.version, _versions_near(query))

@@ -93,7 +93,7 @@ def find(known: Sequence[Place], wanted: Wanted, book: str = "the ledger") -> Fo
             f"`{wanted.name}` is published in {len(versions)} versions"
             + (f" that begin with {wanted.version}" if wanted.version else "")
             + ": say which",
-            hint=f"{listed('--version', versions)}; `--latest` is for the newest",
+            hint=f"{listed('--version', versions)}; `--latest` takes the newest",
         )
     newest = _newest(fits, wanted.version)
     return Found(_last(fits, newest), tuple(each for each in versions if each != newest))
@@ -165,7 +165,7 @@ def _no_version(fits: Sequence[Place], wanted: Wanted, version: str) -> NothingS
         fits = _by_rest(fits, wanted)
     versions = naming.newest_first(each.image.version for each in fits)
     error = nothing(f"`{wanted.name}` {version} is not published", version, versions)
-    hint = "`--latest` is for the newest" if version == "latest" else error.hint
+    hint = "`--latest` takes the newest" if version == "latest" else error.hint
     return NothingSelectedError(error.message, hint=hint)
 
 

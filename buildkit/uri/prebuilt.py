@@ -67,7 +67,7 @@ def _with_version(query: Query, *, latest: bool) -> Query:
         return query
     if part == "latest" and not choose.has_version(query):
         raise UsageError(
-            f"`latest` is no version of `{query.framework}`", hint="`--latest` is for the newest"
+            f"`latest` is no version of `{query.framework}`", hint="`--latest` takes the newest"
         )
     known = choose.versions(query._replace(version=None)) if _knows(query.region) else ()
     fits = [each for each in known if part is None or naming.begins(each, part)]
@@ -80,7 +80,7 @@ def _with_version(query: Query, *, latest: bool) -> Query:
     if len(fits) > 1:
         raise UsageError(
             f"{len(fits)} versions of `{query.framework}` begin with {part}: say which",
-            hint=f"{listed('--version', fits)}; `--latest` is for the newest",
+            hint=f"{listed('--version', fits)}; `--latest` takes the newest",
         )
     console.say(f"{part} is {fits[0]}")
     return query._replace(version=fits[0])
