@@ -34,7 +34,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
      "releases.inputs", "releases.commit", "releases.trails", "releases.differences"},
     {"ecr", "repositories", "releases.history"},
     {"documents"},
-    {"contract.kit", "config", "sandbox", "places", "exclusions", "registry.signing", "registry.words"},
+    {"contract.kit", "config", "git", "sandbox", "places", "exclusions", "registry.signing", "registry.words"},
     {"contract.suite", "contract.probe", "guard", "holder"},
     {"contract.jobs.monitor"},
     {"contract.jobs.checkpoints", "contract.jobs.nodes", "contract.isolation", "contract.scripts.script",
