@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tomli
@@ -97,3 +98,20 @@ def test_no_document_installs_the_tool_without_its_lock() -> None:
     text = (ROOT / "docs" / "ci.md").read_text()
     for line in re.findall(r"pip install.*", text):
         assert "--require-hashes" in line or "--no-deps" in line, line
+
+
+def jobs() -> list[Any]:
+    """Those of all workflows that hold a token which may write, or a role."""
+    found = []
+    for path in sorted((ROOT / ".github/workflows").glob("*.yml")):
+        for name, job in yaml.safe_load(path.read_text())["jobs"].items():
+            if "write" in (job.get("permissions") or {}).values():
+                found.append(pytest.param(job, id=f"{path.stem}: {name}"))
+    return found
+
+
+@pytest.mark.parametrize("job", jobs())
+def test_a_job_that_may_write_installs_nothing_but_by_the_action(job: dict[str, Any]) -> None:
+    for step in job["steps"]:
+        run = step.get("run", "")
+        assert not re.search(r"\b(make|pip|pipx|uvx?|npm|apt-get|curl|wget|setup)\b", run), run
