@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: help setup quickstart build-all test lint unit e2e test-uri prebuilt bench-uri frameworks contract-report public-scripts package docs engine-up engine-down bench bench-serving bench-publish kills interrupts steady release-trials measure clean
+.PHONY: help setup quickstart build-all test lint unit e2e test-uri prebuilt bench-uri frameworks lock contract-report public-scripts package docs engine-up engine-down bench bench-serving bench-publish kills interrupts steady release-trials measure clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -55,6 +55,9 @@ prebuilt: setup ## Write buildkit/prebuilt/images.txt anew from the SageMaker SD
 
 frameworks: setup ## Write buildkit/frameworks.txt anew from the package index: five minutes
 	@$(BIN)/python scripts/frameworks.py
+
+lock: setup ## Write requirements.lock anew: what the release action installs, by its hashes
+	@scripts/lock
 
 engine-up: ## Start a Docker engine if none answers; prints what to export
 	@scripts/engine up

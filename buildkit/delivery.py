@@ -133,6 +133,17 @@ def wanted(config: Config, hosts: Sequence[str]) -> frozenset[str]:
     return frozenset(each.host for each in places.places(config.registry, hosts))
 
 
+def tell_which(config: Config, hosts: Sequence[str], given_by: str) -> None:
+    """Say so where registries that were given, and how, replace those of images.toml."""
+    own = written(config) if hosts else ()
+    if own and {*own} != {*hosts}:
+        console.say(
+            f"registries: {', '.join(hosts)}, by {given_by}; those of images.toml are not used: "
+            f"{', '.join(own)}",
+            fg="yellow",
+        )
+
+
 def written(config: Config) -> tuple[str, ...]:
     """The hosts of the registries that images.toml names; perhaps none."""
     return tuple(_written(config.registry))

@@ -7,19 +7,20 @@ has another image is never moved.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from buildkit import console, names
 from buildkit.errors import ToolError
 from buildkit.registry.manifests import refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from buildkit.export import Packed
     from buildkit.model import Built, Target
     from buildkit.registry.client import Blob
     from buildkit.registry.manifests import Manifest
+    from buildkit.registry.shapes import Configuration
     from buildkit.shipped import Staged
 
 
@@ -33,7 +34,7 @@ class Registry(Protocol):
 
     def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> None: ...
 
-    def config(self, repository: str, digest: str) -> Mapping[str, Any]: ...
+    def config(self, repository: str, digest: str) -> Configuration: ...
 
 
 class Carrier(Protocol):
@@ -127,7 +128,7 @@ def _check(there: Destination, built: Built, manifest: Manifest) -> None:
     if served.content != manifest.content:
         raise ToolError(f"`{uri}` was pushed, but the registry serves {served.digest}")
     config = registry.config(target.repository, built.config_digest)
-    found = f"{config.get('os')}/{config.get('architecture')}"
+    found = f"{config.os}/{config.architecture}"
     if found != target.platform:
         raise ToolError(f"`{uri}` is for {found}, wanted is {target.platform}")
 
@@ -161,10 +162,10 @@ def _made(there: Destination, target: Target, found: Manifest) -> str:
         config = there.registry.config(target.repository, found.config_digest or "")
     except ToolError:
         return ""
-    by = next((step.get("comment") for step in reversed(config.get("history") or ())), None)
+    by = next((step.comment for step in reversed(config.history or ())), None)
     by = "buildx" if by and by.startswith("buildkit.") else by  # its builder has our name
     facts = (
-        f"built {config['created']}" if config.get("created") else "",
+        f"built {config.created}" if config.created else "",
         f"by {by}" if by else "",
     )
     return f" ({' '.join(filter(None, facts))})" if any(facts) else ""

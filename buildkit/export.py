@@ -17,7 +17,7 @@ import threading
 import zlib
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from buildkit.model import Built
+    from buildkit.registry.shapes import Descriptor
 
 Open = Callable[[str, int], AbstractContextManager[IO[bytes]]]
 CHUNK = 1 << 20
@@ -70,20 +71,23 @@ def as_built(built: Built, content: bytes, open_: Open) -> Packed:
             f"the engine hands out {manifest.digest} for `{built.manifest_digest}`",
             hint="build the image again",
         )
-    if not {"config", "layers"} <= manifest.document.keys():
-        raise ToolError(
-            f"what the engine keeps as `{built.manifest_digest}` is not the manifest of one image",
-            hint="build the image again",
-        )
     config, *layers = (
-        Blob(
-            digest=each["digest"],
-            size=each["size"],
-            open=partial(open_, each["digest"], each["size"]),
-        )
-        for each in (manifest.document["config"], *manifest.document["layers"])
+        Blob(digest=each.digest, size=each.size, open=partial(open_, each.digest, each.size))
+        for each in _blobs(manifest)
     )
     return Packed(manifest=manifest, config=config, layers=tuple(layers))
+
+
+def _blobs(manifest: Manifest) -> tuple[Descriptor, ...]:
+    """What a manifest of one image names, its configuration first. Raises ToolError for another."""
+    with suppress(ValueError):
+        document = manifest.document
+        if document.config is not None and document.layers is not None:
+            return document.config, *document.layers
+    raise ToolError(
+        f"what the engine keeps as `{manifest.digest}` is not the manifest of one image",
+        hint="build the image again",
+    )
 
 
 @dataclass(kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkit import console, shell
+from buildkit import console, git
 from buildkit.errors import ToolError
 
 if TYPE_CHECKING:
@@ -20,9 +20,7 @@ def advise(records: Path) -> None:
         return
     inside = records / "record"  # a pattern such as `dist/` is for folders, and this is none yet
     try:
-        done = shell.run(
-            "git", "-C", str(records.parent), "check-ignore", "--quiet", str(inside.absolute())
-        )
+        done = git.run(records.parent, "check-ignore", "--quiet", str(inside.absolute()))
     except ToolError:  # no git
         return
     if done.code == NOT_IGNORED:

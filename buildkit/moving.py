@@ -146,7 +146,7 @@ class _Repository:
             return True
         console.step(
             f"{self._where}:{tag}",
-            "is passed over: it is not on record, and not the same in all registries",
+            "is skipped: the tag is not in the ledger, and differs between registries",
             fg="yellow",
         )
         return False
@@ -166,7 +166,9 @@ class _Repository:
             before = past.last.get(wanted.alias)
             if before == there.digest:
                 return None
-            console.step(name, "is there already, which was not on record", fg="yellow")
+            console.step(
+                name, "already points there; adding the missing ledger record", fg="yellow"
+            )
             return self._moved(wanted, before, there)
         if now is not None and not self._is_ours(now, past):
             raise ToolError(

@@ -91,7 +91,11 @@ def host(text: str) -> str:
 
 def is_loopback(registry: str) -> bool:
     """Whether a registry's host is this machine: there, and only there, plain HTTP is spoken."""
-    name = registry.partition(":")[0]
+    return is_this_machine(registry.partition(":")[0])
+
+
+def is_this_machine(name: str) -> bool:
+    """The same of a host without a port."""
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:

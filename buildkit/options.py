@@ -108,6 +108,12 @@ def is_given(name: str) -> bool:
     return click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
+def registries_from() -> str:
+    """Where the registries of the running command come from, for people."""
+    source = click.get_current_context().get_parameter_source("registries")
+    return "BUILDKIT_REGISTRY" if source is ParameterSource.ENVIRONMENT else "`--registry`"
+
+
 def _file(type_: click.Path) -> Callable[[Command], Command]:
     return click.option(
         "--file",

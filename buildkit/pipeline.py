@@ -199,16 +199,22 @@ def _guarded(work: Callable[[Target, Item], Outcome], target: Target, item: Item
         return Outcome(target=target, error=bug(error))
 
 
+def _where(published: Published) -> str:
+    """Each registry by what is true of it: sent there by this run, or found there."""
+    found = {
+        how: [each.uri for each in published.locations if each.pushed is pushed]
+        for how, pushed in (("published", True), ("published already", False))
+    }
+    return "; ".join(f"{how}: {', '.join(uris)}" for how, uris in found.items() if uris)
+
+
 def _tell(outcome: Outcome) -> None:
     if outcome.error is not None:
         # The whole of it comes at the end, where it is not lost among the others.
         cause = outcome.error.message.partition("\n")[0][:CAUSE_WIDTH]
         console.step(outcome.target.id, f"failed: {cause}", fg="red")
     elif outcome.published is not None:
-        how = "published" if outcome.published.pushed else "published already"
-        more = len(outcome.published.locations) - 1
-        also = f" and to {more} more" if more else ""
-        console.step(outcome.target.id, f"{how}: {outcome.published.uri}{also}", fg="green")
+        console.step(outcome.target.id, _where(outcome.published), fg="green")
     elif outcome.staged is not None:
         where = ", ".join(outcome.staged.hosts)
         console.step(outcome.target.id, f"staged in {where}: {outcome.staged.digest}", fg="green")

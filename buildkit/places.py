@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from botocore.loaders import Loader
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 PUBLIC = "public.ecr.aws"
 LIKE_ECR = re.compile(r"dkr.?ecr|\.amazonaws\.|public\.ecr\.aws", re.IGNORECASE)
 LOCAL_API = ("AWS_ENDPOINT_URL_ECR", "AWS_ENDPOINT_URL")
+IGNORED = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
+"""Set to true, boto3 asks AWS whatever the others say."""
 
 
 class Api(str, Enum):
@@ -153,8 +156,9 @@ def _with_options(place: Place, table: PlaceTable) -> Place:
 def _named(host: str, registry: Registry) -> Place:
     """The place of a named host.
 
-    A registry on this machine stands in for ECR where the API of ECR is on this machine too: ECR's
-    login opens every repository of the account, and goes nowhere else.
+    A registry on this machine stands in for ECR where the API of ECR is on this machine too: a
+    login of AWS's own API, also through an endpoint of a VPC, opens every repository of the
+    account, and goes nowhere else.
     """
     try:
         names.host(host)
@@ -172,9 +176,20 @@ def _named(host: str, registry: Registry) -> Place:
             hint="ECR's are called `<account>.dkr.ecr.<region>.amazonaws.com`, or as AWS calls "
             "them in other partitions",
         )
-    if names.is_loopback(host) and any(map(os.environ.get, LOCAL_API)):
+    if names.is_loopback(host) and _has_local_api():
         return Place(host=host, api=Api.ECR, account=registry.account, region=registry.region)
     return Place(host=host)
+
+
+def _has_local_api() -> bool:
+    """Whether boto3 asks this machine for ECR's logins: the variable for ECR comes first."""
+    if os.environ.get(IGNORED, "").lower() == "true":
+        return False
+    address = next(filter(None, map(os.environ.get, LOCAL_API)), "")
+    try:
+        return names.is_this_machine(urlsplit(address).hostname or "")
+    except ValueError:
+        return False
 
 
 def _suffix(partition: Partition, *, dual_stack: bool) -> str:

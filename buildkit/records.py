@@ -56,15 +56,15 @@ class Records:
         path = self.of(target_id) / f"{kind.name}.json"
         try:
             document: Any = json.loads(path.read_text(encoding="utf-8"))
-            if document["format"] != FORMAT:
+            if (found := document["format"]) != FORMAT:
                 raise ToolError(
-                    f"{path} has format {document['format']!r}, this tool reads {FORMAT}",
+                    f"{path} has format {typed.shown(found)}, this tool reads {FORMAT}",
                     hint=f"use the tool that wrote it, or remove it and `buildkit {kind.made_by}`",
                 )
             return typed.read(kind.type, document[kind.name])
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ToolError(
                 f"{path} is not a record that this tool understands: {error}",
                 hint=f"remove it, then `buildkit {kind.made_by} {target_id}`",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import stat
 import tempfile
+import time
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -14,6 +17,10 @@ from buildkit.owners import is_gone, machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+NAME = re.compile(r"buildkit-(?P<owner>(?P<machine>[0-9a-f]{12})-[0-9]+)-.+")
+OLD_SECONDS = 24 * 60 * 60
+"""No run lasts so long."""
 
 
 @contextmanager
@@ -36,10 +43,19 @@ def _prefix() -> str:
 
 @cache
 def _sweep_the_dead() -> None:
-    """Remove what a process has left that was killed before it could."""
-    for path in Path(tempfile.gettempdir()).glob(f"buildkit-{machine()}-*"):
-        process = path.name.split("-")[2]
+    """Remove what a process has left that was killed before it could.
+
+    What another machine or container has left, or this one before it was started anew, is known by
+    its age alone.
+    """
+    for path in Path(tempfile.gettempdir()).glob("buildkit-*"):
+        match = NAME.fullmatch(path.name)
+        if match is None:
+            continue
         with suppress(OSError):  # it may be another user's
-            mine = not path.is_symlink() and path.stat().st_uid == os.getuid()
-            if mine and is_gone(f"{machine()}/{process}"):
+            about = path.lstat()
+            mine = stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid()
+            here = match["machine"] == machine()
+            old = time.time() - about.st_mtime > OLD_SECONDS
+            if mine and (is_gone(match["owner"].replace("-", "/")) if here else old):
                 shutil.rmtree(path)

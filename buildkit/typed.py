@@ -5,6 +5,7 @@ For records that are read by the thousand, and by commands that have no time to 
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -22,6 +23,19 @@ PLAIN = {
     float: ((float, int), "a number"),
     NoneType: ((NoneType,), "null"),
 }
+KEY = "key"
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+
+
+def key(name: str) -> dict[str, str]:
+    """The metadata of a field whose key in JSON is not spelt as Python's names are."""
+    return {KEY: name}
+
+
+def shown(value: object) -> str:
+    """A value in an error: some of it, whatever its size and depth."""
+    return _SHORT.repr(value)
 
 
 def read(kind: type[Value], document: object) -> Value:
@@ -40,6 +54,8 @@ def read(kind: type[Value], document: object) -> Value:
 def _reader(kind: Any) -> Callable[[Any], Any]:
     if is_dataclass(kind):
         return _of_object(kind)
+    if get_origin(kind) is dict:
+        return _of_map(_reader(get_args(kind)[1]))
     if get_origin(kind) is tuple:
         first, *rest = get_args(kind)
         if rest == [...]:
@@ -49,13 +65,18 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
         (other,) = set(get_args(kind)) - {NoneType}
         inner = _reader(other)
         return lambda value: None if value is None else inner(value)
-    if issubclass(kind, Enum):
-        return _of_enum(kind)
+    return _of_enum(kind) if issubclass(kind, Enum) else _of_plain(kind)
+
+
+def _of_plain(kind: Any) -> Callable[[Any], Any]:
+    """One value; an `object` may be anything."""
+    if kind is object:
+        return lambda value: value
     types, called = PLAIN[kind]
 
     def plain(value: object) -> object:
         if type(value) not in types:  # not isinstance, for which `true` is a number
-            raise ValueError(f": {value!r} is not {called}")
+            raise ValueError(f": {shown(value)} is not {called}")
         return value
 
     return plain
@@ -64,22 +85,27 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
 def _of_object(kind: Any) -> Callable[[Any], Any]:
     hints = get_type_hints(kind)
     plan = [
-        (each.name, _reader(hints[each.name]), each.default is each.default_factory is MISSING)
+        (
+            each.name,
+            each.metadata.get(KEY, each.name),
+            _reader(hints[each.name]),
+            each.default is each.default_factory is MISSING,
+        )
         for each in fields(kind)
     ]
 
     def read_object(value: object) -> object:
         if not isinstance(value, dict):
-            raise ValueError(f": {value!r} is not an object")  # noqa: TRY004 - of a document
+            raise ValueError(f": {shown(value)} is not an object")  # noqa: TRY004 - of a document
         found = {}
-        for name, reader, required in plan:
-            if name in value:
+        for name, key, reader, required in plan:
+            if key in value:
                 try:
-                    found[name] = reader(value[name])
+                    found[name] = reader(value[key])
                 except ValueError as error:
-                    raise ValueError(f".{name}{error}") from None
+                    raise ValueError(f".{key}{error}") from None
             elif required:
-                raise ValueError(f".{name}: is missing")
+                raise ValueError(f".{key}: is missing")
         return kind(**found)
 
     return read_object
@@ -88,7 +114,7 @@ def _of_object(kind: Any) -> Callable[[Any], Any]:
 def _of_list(reader: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def read_list(value: object) -> object:
         if not isinstance(value, list):
-            raise ValueError(f": {value!r} is not a list")  # noqa: TRY004 - of a document
+            raise ValueError(f": {shown(value)} is not a list")  # noqa: TRY004 - of a document
         found = []
         for number, each in enumerate(value):
             try:
@@ -100,12 +126,29 @@ def _of_list(reader: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return read_list
 
 
+def _of_map(reader: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """An object whose keys are anybody's, such as labels."""
+
+    def read_map(value: object) -> object:
+        if not isinstance(value, dict):
+            raise ValueError(f": {shown(value)} is not an object")  # noqa: TRY004 - of a document
+        found = {}
+        for key, each in value.items():
+            try:
+                found[key] = reader(each)
+            except ValueError as error:
+                raise ValueError(f"[{shown(key)}]{error}") from None
+        return found
+
+    return read_map
+
+
 def _of_row(readers: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
     """A list whose length is known, such as a pair."""
 
     def read_row(value: object) -> object:
         if not isinstance(value, list) or len(value) != len(readers):
-            raise ValueError(f": {value!r} is not a list of {len(readers)}")
+            raise ValueError(f": {shown(value)} is not a list of {len(readers)}")
         return tuple(reader(each) for reader, each in zip(readers, value, strict=True))
 
     return read_row
@@ -116,7 +159,7 @@ def _of_enum(kind: Any) -> Callable[[Any], Any]:
 
     def read_enum(value: object) -> object:
         if not isinstance(value, str) or value not in by_value:
-            raise ValueError(f": {value!r} is none of {', '.join(by_value)}")
+            raise ValueError(f": {shown(value)} is none of {', '.join(by_value)}")
         return by_value[value]
 
     return read_enum

@@ -102,8 +102,8 @@ def _descriptor(media_type: str, content: bytes) -> dict[str, object]:
 def listed(registry: Registry, repository: str, digest: str) -> tuple[Mapping[str, Any], ...]:
     """The descriptors of what lies beside an image, from whichever list the registry has."""
     path = f"{repository}/referrers/{digest}"
-    answer = registry.ask("GET", path, scope=pull(repository), absent=(404,))
+    answer = registry.ask("GET", path, scope=pull(repository), absent=(404,), most=1 << 20)
     if answer is not None:
-        return tuple(answer.json()["manifests"])
+        return tuple(json.loads(answer.content)["manifests"])
     index = registry.manifest(repository, referrers.tag_of(digest))
-    return tuple(index.document["manifests"]) if index else ()
+    return tuple(json.loads(index.content)["manifests"]) if index else ()

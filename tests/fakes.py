@@ -12,6 +12,7 @@ from buildkit.export import Packed
 from buildkit.model import Built, ClauseResult, Level, Report, Status, Verified
 from buildkit.registry.client import Blob
 from buildkit.registry.manifests import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, Manifest
+from buildkit.registry.shapes import Configuration
 from tests import projects
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def manifest(config_digest: str = f"sha256:{'c' * 64}", **changes: Any) -> Manif
     document = {
         "schemaVersion": 2,
         "mediaType": DOCKER_MANIFEST,
-        "config": {"mediaType": DOCKER_CONFIG, "digest": config_digest},
+        "config": {"mediaType": DOCKER_CONFIG, "digest": config_digest, "size": 2},
         "layers": [{"mediaType": DOCKER_LAYER, "digest": DIGEST, "size": 1}],
         **changes,
     }
@@ -91,8 +92,8 @@ class FakeRegistry:
         self.done.append(f"put {repository}:{reference}")
         self.manifests[f"{repository}:{reference}"] = self.distorts(manifest)
 
-    def config(self, repository: str, digest: str) -> dict[str, str]:
-        return {"os": self.platform[0], "architecture": self.platform[1]}
+    def config(self, repository: str, digest: str) -> Configuration:
+        return Configuration(os=self.platform[0], architecture=self.platform[1])
 
     def bring(self, repository: str, blobs: Iterable[Blob], subject: str) -> None:
         self.done.append(f"bring {len(list(blobs))}")

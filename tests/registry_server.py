@@ -152,6 +152,7 @@ class RegistryServer:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or a body waits until its headers are acknowledged
     registry: RegistryServer
 
     def _do(self) -> None:

@@ -190,8 +190,9 @@ def test_since_a_commit_only_what_is_made_or_tested_otherwise_has_changed(
     (folder / file).write_text(text)
     now = project.read(folder / "images.toml", None)
     assert [each.id for each in changes.since(now, now.targets, "main")] == changed
-    with pytest.raises(UsageError, match="no commit `elsewhere`"):
-        changes.since(now, now.targets, "elsewhere")
+    for other in ("elsewhere", "--all", "-x"):
+        with pytest.raises(UsageError, match=f"no commit `{other}`"):
+            changes.since(now, now.targets, other)
 
 
 @pytest.mark.process

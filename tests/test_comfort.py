@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import cli, config, gitignore, matrix, shell
+from buildkit import cli, config, git, gitignore, matrix, shell
 from buildkit.errors import ConfigError, Exit, NothingSelectedError
 from buildkit.releases import ledger
 from buildkit.releases.record import Action
@@ -310,11 +310,11 @@ def test_the_first_build_says_what_belongs_into_gitignore(
         records.mkdir()
     asked = []
 
-    def run(*argv: str) -> shell.Done:
+    def run(*argv: object) -> shell.Done:
         asked.append(argv)
         return shell.Done(code=code, output="")
 
-    monkeypatch.setattr(shell, "run", run)
+    monkeypatch.setattr(git, "run", run)
     gitignore.advise(records)
     err = capsys.readouterr().err
     assert wanted in err

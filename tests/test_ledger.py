@@ -54,6 +54,26 @@ def test_what_a_killed_run_left_goes_with_the_next(book: Ledger, tmp_path: Path)
     ]  # fmt: skip
 
 
+def test_what_runs_side_by_side_have_published_together_is_on_record_once(book: Ledger) -> None:
+    """Three pushes of one folder: each finds no tag when it begins, and no alias."""
+    image, other = releases.image(), releases.image(target="other", digest=releases.digest("e"))
+    moved = releases.move(None, "1", "1.0")
+    old = releases.release()
+    book.append(old)
+    since = frozenset({old.id})
+    first = releases.release(image, moves=[moved])
+    book.append(first, since)
+    book.append(releases.release(image, moves=[moved]), since)
+    assert book.read() == (old, first)
+    more = releases.release(image, other, moves=[moved, releases.move("1", "2", "2.0")])
+    book.append(more, since)
+    last = book.read()[-1]
+    assert (last.images, last.moves) == ((other,), (releases.move("1", "2", "2.0"),))
+    again = releases.release(image, moves=[moved])
+    book.append(again, frozenset(each.id for each in book.read()))
+    assert book.read()[-1] == again  # what was there when the run began is another matter
+
+
 def test_without_a_file_there_is_no_record(book: Ledger) -> None:
     assert book.read() == ()
 
@@ -294,6 +314,42 @@ def test_a_commit_is_dirty_when_files_differ_from_it_but_not_for_the_ledger(tmp_
     assert commit(project, ledger.NAME) == clean
     (tmp_path / "other").write_text("two")
     assert commit(project, ledger.NAME) == f"{clean}-dirty"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("key", "attributes"),
+    [
+        ("core.fsmonitor", ""),
+        ("core.hooksPath", ""),
+        ("filter.x.clean", "* filter=x"),
+        ("filter.x=y.clean", "* filter=x=y"),
+        ("filter.x.process", "* filter=x"),
+    ],
+)
+def test_programs_of_a_foreign_folder_are_not_run(
+    tmp_path: Path, key: str, attributes: str
+) -> None:
+    """A clone has no configuration of its own; what comes as an archive may."""
+    project, ran = tmp_path / "project", tmp_path / "ran"
+    project.mkdir()
+    git(project, "init", "--quiet")
+    (project / "images.toml").write_text("one")
+    (project / ".gitattributes").write_text(attributes)
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message", "one")
+    program = tmp_path / "hooks" / "post-index-change"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch {ran}\ncat\n")
+    program.chmod(0o755)
+    value = program.parent if key.endswith("Path") else program
+    git(project, "config", key, str(value))
+    git(project, "config", "filter.x.required", "true")
+    (project / "images.toml").write_text("two")
+    found = commit(project, ledger.NAME)
+    assert found is not None
+    assert found.endswith("-dirty")
+    assert not ran.exists()
 
 
 @pytest.mark.process

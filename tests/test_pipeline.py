@@ -11,6 +11,7 @@ from buildkit.contract.machine import TOO_BUSY
 from buildkit.errors import ContractError, Exit, TemplateError, ToolError, worst
 from buildkit.model import Status
 from buildkit.pipeline import Crew, Outcome
+from buildkit.shipped import Location, Published
 from tests import fakes, projects
 
 if TYPE_CHECKING:
@@ -156,3 +157,33 @@ def test_an_image_that_a_busy_machine_could_not_judge_goes_no_further(
 def test_the_worst_failure_gives_the_exit_code(codes: list[Exit], wanted: Exit) -> None:
     assert worst(codes) == wanted
     assert TemplateError("x").code in Exit
+
+
+@pytest.mark.parametrize(
+    ("pushed", "told"),
+    [
+        ([True], "published: one.example/demo:1"),
+        ([False], "published already: one.example/demo:1"),
+        ([True, True], "published: one.example/demo:1, two.example/demo:1"),
+        ([False, True], "published: two.example/demo:1; published already: one.example/demo:1"),
+        ([False, False], "published already: one.example/demo:1, two.example/demo:1"),
+    ],
+)
+def test_of_each_registry_it_is_said_what_is_true_of_it(
+    pushed: list[bool], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = Published(
+        verified=fakes.verified(),
+        digest=fakes.DIGEST,
+        size=3,
+        manifest_size=2,
+        locations=tuple(
+            Location(uri=f"{host}.example/demo:1", pushed=each)
+            for host, each in zip(("one", "two"), pushed, strict=False)
+        ),
+    )
+    target = TARGETS[0]
+    pipeline.run(
+        [target], [(target, "x")], lambda *_: Outcome(target=target, published=found), CREW
+    )
+    assert capsys.readouterr().err == f"{target.id}  {told}\n"

@@ -11,7 +11,11 @@ ACCOUNT = "123456789012"
 
 @pytest.fixture(autouse=True)
 def no_local_api(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_ECR"):
+    for name in (
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_ECR",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -131,6 +135,39 @@ def test_a_registry_on_this_machine_stands_in_for_ecr_if_the_api_is_here_too(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     found = the_place(Registry(region="eu-west-1"), host)
     assert (found.api, found.region) == (Api.ECR, "eu-west-1")
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"AWS_ENDPOINT_URL": "https://vpce-0a1b.api.ecr.eu-west-1.vpce.amazonaws.com"},
+        {"AWS_ENDPOINT_URL_ECR": "https://api.ecr.eu-west-1.amazonaws.com"},
+        {"AWS_ENDPOINT_URL_ECR": "https://ecr.example", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
+        {"AWS_ENDPOINT_URL": "http://127.0.0.1.evil.example:1"},
+        {"AWS_ENDPOINT_URL": "http://127.0.0.1@evil.example:1"},
+        {"AWS_ENDPOINT_URL": "127.0.0.1:4566"},
+        {"AWS_ENDPOINT_URL": "http://[::1"},
+        {"AWS_ENDPOINT_URL": "http://localhost:1", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},
+    ],
+)
+def test_a_login_of_aws_s_own_api_goes_to_no_registry_on_this_machine(
+    variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in variables.items():
+        monkeypatch.setenv(name, text)
+    host = "127.0.0.1:9999"
+    assert the_place(Registry(account=ACCOUNT, region="eu-west-1"), host) == Place(host=host)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://localhost:1", "http://[::1]:4566", "https://127.1.2.3"]
+)
+def test_an_api_on_this_machine_by_any_of_its_names(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://ecr.example")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", address)
+    assert the_place(Registry(region="eu-west-1"), "localhost:5000").api is Api.ECR
 
 
 def test_ecr_public() -> None:

@@ -272,7 +272,9 @@ def test_a_way_back_that_was_cut_off_is_finished_by_the_same_command(
     for each in world.registries[:moved]:
         each.manifests["demo:latest"] = each.manifests["demo:2.0-cpu-py311"]
     assert cli.run(["rollback", ALIAS]) == Exit.DONE
-    assert "is at 2.0-cpu-py311 already, which was not on record" in capsys.readouterr().err
+    assert (
+        "is at 2.0-cpu-py311 already; adding the missing ledger record" in capsys.readouterr().err
+    )
     assert world.at() == ["2.0", "2.0"]
     for there, move in zip(world.registries, world.book.read()[-1].moves, strict=True):
         assert (move.before, move.after) == (world.digest("3.0"), world.digest("2.0"))
@@ -568,7 +570,8 @@ def note(world: World, *outcomes: Outcome) -> None:
     from buildkit.commands import released
 
     there = There(registries=tuple(each.registry for each in world.registries))
-    released.note(read(world.folder / "images.toml", None), outcomes, there)  # type: ignore[arg-type]
+    since = frozenset(each.id for each in world.book.read())
+    released.note(read(world.folder / "images.toml", None), outcomes, there, since=since)  # type: ignore[arg-type]
 
 
 def test_a_publication_is_recorded_beside_the_project_and_beside_the_image(world: World) -> None:
@@ -613,7 +616,9 @@ def end(world: World, tell: Callable[[], Exit]) -> Exit:
 
     there = There(registries=tuple(each.registry for each in world.registries))
     project = read(world.folder / "images.toml", None)
-    return released.end(project, [outcome(world, pushed=True)], there, (), tell)  # type: ignore[arg-type]
+    published = [outcome(world, pushed=True)]
+    since = frozenset(each.id for each in world.book.read())
+    return released.end(project, published, there, (), tell, since=since)  # type: ignore[arg-type]
 
 
 def test_a_run_is_on_record_also_if_nobody_reads_how_it_ended(world: World) -> None:
@@ -634,7 +639,7 @@ def test_a_run_that_cannot_be_recorded_is_told_all_the_same(world: World) -> Non
         return Exit.DONE
 
     away_with_the_folder_of_the_ledger(world)
-    with pytest.raises(ToolError, match="cannot be opened"):
+    with pytest.raises(ToolError, match="cannot be written"):
         end(world, tell)
     assert told
 
@@ -661,3 +666,28 @@ def test_a_ledger_that_cannot_be_read_stops_a_push_before_anything_is_sent(
     said = capsys.readouterr().err
     assert "releases.jsonl:1 is not a record" in said
     assert not any(line.startswith("PUT") for line in world.registries[0].requests)
+
+
+@pytest.mark.parametrize("given_by", ["`--registry`", "BUILDKIT_REGISTRY"])
+def test_registries_that_replace_those_of_the_file_are_said(
+    world: World, capsys: Captured, monkeypatch: pytest.MonkeyPatch, given_by: str
+) -> None:
+    file = world.folder / "images.toml"
+    file.write_text(f'[registry]\nhost = "other.example"\n{file.read_text()}')
+    host = world.registries[0].host
+    option = ["--registry", host] if given_by == "`--registry`" else []
+    if not option:
+        monkeypatch.setenv("BUILDKIT_REGISTRY", host)
+    cli.run(["push", "--all", *option])
+    told = f"by {given_by}; those of images.toml are not used: other.example"
+    assert f"registries: {host}, {told}\n" in capsys.readouterr().err
+
+
+def test_registries_that_the_file_names_itself_need_no_words(
+    world: World, capsys: Captured
+) -> None:
+    file = world.folder / "images.toml"
+    host = world.registries[0].host
+    file.write_text(f'[registry]\nhost = "{host}"\n{file.read_text()}')
+    cli.run(["push", "--all", "--registry", host])
+    assert "are not used" not in capsys.readouterr().err

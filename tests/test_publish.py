@@ -9,6 +9,7 @@ from buildkit.destination import Destination
 from buildkit.errors import ToolError, UnavailableError
 from buildkit.publish import Publisher
 from buildkit.registry.manifests import Manifest, refusals
+from buildkit.registry.shapes import Configuration, Step
 from buildkit.shipped import Location
 from tests import fakes
 
@@ -19,6 +20,7 @@ TAG = "demo:1.0-cpu-py311"
 GOOD = fakes.manifest()
 OTHER = fakes.manifest(config_digest=f"sha256:{'d' * 64}")
 OCI = "application/vnd.oci.image"
+BLOB = {"digest": f"sha256:{'c' * 64}", "size": 1}
 
 
 def verified(manifest: Manifest = GOOD, *, known_before: bool = True) -> Verified:
@@ -84,10 +86,10 @@ def test_where_tags_may_move_it_goes_on_and_that_is_said(
 
 def test_a_refusal_tells_when_and_by_what_the_other_image_was_built() -> None:
     there = fakes.FakeRegistry(manifests={TAG: OTHER})
-    there.config = lambda *_: {  # type: ignore[method-assign]
-        "created": "2026-11-20T10:00:00Z",
-        "history": [{"comment": "debuerreotype"}, {"comment": "buildkit.dockerfile.v0"}],
-    }
+    there.config = lambda *_: Configuration(  # type: ignore[method-assign]
+        created="2026-11-20T10:00:00Z",
+        history=(Step(comment="debuerreotype"), Step(comment="buildkit.dockerfile.v0")),
+    )
     told = r"\(built 2026-11-20T10:00:00Z by buildx\)"
     with pytest.raises(ToolError, match=f"{OTHER.digest} {told}, not {GOOD.digest}"):
         publisher(there)[0].publish(verified())
@@ -237,15 +239,21 @@ def test_a_twin_that_was_quicker_with_the_same_image_is_no_failure() -> None:
             id="list",
         ),
         pytest.param(
-            {"layers": [{"mediaType": f"{OCI}.layer.v1.tar+gzip"}]}, "a layer", id="OCI layer"
+            {"layers": [{**BLOB, "mediaType": f"{OCI}.layer.v1.tar+gzip"}]},
+            "a layer",
+            id="OCI layer",
         ),
         pytest.param(
-            {"layers": [{"mediaType": "application/vnd.docker.image.rootfs.diff.tar.zstd"}]},
+            {
+                "layers": [
+                    {**BLOB, "mediaType": "application/vnd.docker.image.rootfs.diff.tar.zstd"}
+                ]
+            },
             "tar.zstd",
             id="zstd",
         ),
         pytest.param(
-            {"config": {"mediaType": f"{OCI}.config.v1+json", "digest": f"sha256:{'c' * 64}"}},
+            {"config": {**BLOB, "mediaType": f"{OCI}.config.v1+json"}},
             "its configuration",
             id="OCI configuration",
         ),

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +12,7 @@ from buildkit.errors import ToolError
 from buildkit.model import Payload, Samples
 from buildkit.shipped import Location, Published
 from tests import fakes, projects
+from tests.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,6 +89,13 @@ def test_a_value_of_another_kind_is_named(
         pytest.param('{"format": 1}', "not a record", id="without a value"),
         pytest.param('{"format": 1, "built": {"image_id": 3}}', "not a record", id="another shape"),
         pytest.param('{"format": 2, "built": {}}', "has format 2, this tool reads 1", id="newer"),
+        pytest.param("[" * 200_000, "not a record", id="a deep one"),
+        pytest.param('{"format": ' + "[" * 900 + "]" * 900 + "}", "has format", id="a deep value"),
+        pytest.param(
+            '{"format": 1, "built": ' + "[" * 900 + "]" * 900 + "}",
+            "not a record",
+            id="deep inside",
+        ),
     ],
 )
 def test_a_record_that_is_not_understood_is_refused(tmp_path: Path, text: str, wanted: str) -> None:
@@ -103,6 +113,52 @@ def test_a_file_is_written_at_once_or_not_at_all(tmp_path: Path) -> None:
         files.write_text(path, "two\ud800")
     assert path.read_text() == "one"
     assert [each.name for each in path.parent.iterdir()] == ["b.json"]
+
+
+def test_what_a_killed_run_left_half_written_goes_with_the_next(tmp_path: Path) -> None:
+    where = records.Records(folder=tmp_path)
+    where.write(records.BUILT, "x", fakes.built())
+    (tmp_path / "x" / ".built.json.x5hutz7g").write_text('{"format"')
+    (tmp_path / "x" / ".built.json.swp").write_text("an editor's")
+    where.write(records.BUILT, "x", fakes.built())
+    found = sorted(each.name for each in (tmp_path / "x").iterdir())
+    assert found == [".built.json.swp", "built.json"]
+
+
+def test_what_another_run_is_writing_stays(tmp_path: Path) -> None:
+    """They wait for each other: whoever writes is alone, so what is there is nobody's."""
+    begun, gate = threading.Event(), threading.Event()
+    path = tmp_path / "a.json"
+
+    def slow() -> str:
+        begun.set()
+        gate.wait(HANG)
+        return "first"
+
+    work = [
+        threading.Thread(target=files.rewrite, args=(path, slow, "hint")),
+        threading.Thread(target=files.write_text, args=(path, "second")),
+    ]
+    work[0].start()
+    begun.wait(HANG)
+    work[1].start()
+    gate.set()
+    for each in work:
+        each.join()
+    assert path.read_text() == "second"
+    assert [each.name for each in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_file_system_without_locks_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuses)
+    (tmp_path / ".a.json.x5hutz7g").write_text("perhaps another run's")
+    files.write_text(tmp_path / "a.json", "one")
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".a.json.x5hutz7g", "a.json"]
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:

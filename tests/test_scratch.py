@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,3 +42,24 @@ def test_what_a_killed_run_left_goes_with_the_next(tmp_path: Path) -> None:
     with scratch.folder():
         assert not dead.exists()
         assert all(each.exists() for each in (living, elsewhere, other, other / "config.json"))
+
+
+def test_what_was_left_before_a_reboot_or_in_another_container_goes_when_it_is_old(
+    tmp_path: Path,
+) -> None:
+    old = tmp_path / f"buildkit-000000000000-{os.getpid()}-abc"
+    new = tmp_path / f"buildkit-000000000001-{os.getpid()}-abc"
+    here = tmp_path / f"buildkit-{owners.machine()}-{os.getppid()}-abc"
+    notes = tmp_path / "buildkit-my-old-notes"
+    for each in (old, new, here, notes):
+        each.mkdir()
+        (each / "pip.conf").write_text("[global]")
+    link = tmp_path / f"buildkit-000000000002-{NEVER}-link"
+    link.symlink_to(notes)
+    long_ago = time.time() - scratch.OLD_SECONDS - 60
+    for each in (old, here, notes):
+        os.utime(each, (long_ago, long_ago))
+    os.utime(link, (long_ago, long_ago), follow_symlinks=False)
+    with scratch.folder():
+        assert not old.exists()
+        assert all(each.exists() for each in (new, here, link, notes / "pip.conf"))

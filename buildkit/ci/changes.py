@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit import console, names, project, render, scratch, shell, verify
+from buildkit import console, git, names, project, render, scratch, verify
 from buildkit.errors import BuildkitError, ToolError, UsageError
 from buildkit.releases import history, inputs
 
@@ -91,12 +91,14 @@ def _before(found: Project, folder: Path, reference: str) -> Mapping[str, str]:
     """The same of all targets at a commit; of none, where images.toml was not usable then."""
     here = found.config.folder.resolve()
     top = Path(_git(here, "rev-parse", "--show-toplevel"))
-    if not _says(here, "rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}"):
+    named = f"{reference}^{{commit}}"
+    commit = "" if named.startswith("-") else _says(here, "rev-parse", "--verify", "--quiet", named)
+    if not commit:
         raise UsageError(
             f"git knows no commit `{reference}`",
             hint="fetch it first; a CI that clones without history needs `fetch-depth: 0`",
         )
-    base = _says(here, "merge-base", reference, "HEAD") or reference
+    base = _says(here, "merge-base", commit, "HEAD") or commit
     archive, checkout = folder / "base.tar", folder / "base"
     _git(top, "archive", "--format=tar", f"--output={archive}", base)
     with suppress(tarfile.ReadError), tarfile.open(archive) as file:  # of a commit without files
@@ -113,12 +115,12 @@ def _before(found: Project, folder: Path, reference: str) -> Mapping[str, str]:
 
 def _says(folder: Path, *words: str) -> str:
     """What git answers, nothing where it refuses."""
-    done = shell.run("git", "-C", str(folder), *words)
+    done = git.run(folder, *words)
     return done.output.strip() if done.code == 0 else ""
 
 
 def _git(folder: Path, *words: str) -> str:
-    done = shell.run("git", "-C", str(folder), *words)
+    done = git.run(folder, *words)
     if done.code != 0:
         raise ToolError(
             f"git {words[0]} failed: {done.output.strip()}",

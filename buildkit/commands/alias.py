@@ -109,7 +109,7 @@ def _news(aim: Aim, releases: Sequence[Release]) -> Aim | None:
     if trail.last == digest:
         console.say(where)
         return None
-    console.say(f"{where}, which was not on record", fg="yellow")
+    console.say(f"{where}; adding the missing ledger record", fg="yellow")
     return replace(aim, before=trail.last)
 
 

@@ -112,6 +112,7 @@ def command(
             return 0
         docker = stack.enter_context(engine.connect())
         sends = push or stage
+        since = released.check(project) if sends else frozenset()
         there = stack.enter_context(_delivery(project, registries, docker)) if sends else None
         found, refused = _logins(targets, rules)
         environment = stack.enter_context(logins.beside(found))
@@ -154,7 +155,7 @@ def command(
         published = pipeline.published(outcomes)
         moves = there.move_aliases(targets, published, released.known(project))
         tell = partial(report.end, targets, outcomes, as_json=as_json, moves=moves)
-        return released.end(project, outcomes, there, moves.done, tell)
+        return released.end(project, outcomes, there, moves.done, tell, since=since)
 
 
 def _delivery(
@@ -162,7 +163,7 @@ def _delivery(
 ) -> AbstractContextManager[Delivery]:
     from buildkit import delivery  # noqa: PLC0415 - boto3 takes long to load: only for a push
 
-    released.check(project)
+    delivery.tell_which(project.config, registries, options.registries_from())
     return delivery.to(project.config, registries, project.targets, docker)
 
 

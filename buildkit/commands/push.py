@@ -77,7 +77,8 @@ def command(
     """
     project = read_project(file, dist)
     targets = project.select(options.selection(select, everything=everything))
-    released.check(project)
+    since = released.check(project)
+    delivery.tell_which(project.config, registries, options.registries_from())
     hosts = delivery.wanted(project.config, registries)
     ready = list(pipeline.each(targets, partial(_ready, project, hosts)))
     needed = any(isinstance(each, Ready) and each.staged is None for _, each in ready)
@@ -104,7 +105,7 @@ def command(
         published = pipeline.published(outcomes)
         moves = there.move_aliases(targets, published, released.known(project))
         tell = partial(report.end, targets, outcomes, as_json=as_json, moves=moves)
-        return released.end(project, outcomes, there, moves.done, tell)
+        return released.end(project, outcomes, there, moves.done, tell, since=since)
 
 
 def _ready(project: Project, hosts: frozenset[str], target: Target) -> Ready:

@@ -23,11 +23,15 @@ if TYPE_CHECKING:
     from buildkit.shipped import Published
 
 
-def check(project: Project) -> None:
-    """Raise ToolError for a ledger that cannot be read or written: before anything is sent."""
+def check(project: Project) -> frozenset[str]:
+    """The ids of all records, before anything is sent: others may add to them meanwhile.
+
+    Raises ToolError for a ledger that cannot be read or written.
+    """
     book = ledger.beside(project.config.path)
-    book.read()
+    found = frozenset(each.id for each in book.read())
     book.check()
+    return found
 
 
 def known(project: Project) -> Known:
@@ -42,13 +46,17 @@ def end(
     there: Delivery,
     moves: Sequence[Move],
     tell: Callable[[], Exit],
+    *,
+    since: frozenset[str],
 ) -> Exit:
     """Record a run, then tell how it ended: whoever reads that may be gone. Returns its exit code.
+
+    `since` is what `check` has found when it began.
 
     It is told also where it cannot be recorded. Raises the error of that, then.
     """
     try:
-        note(project, outcomes, there, moves)
+        note(project, outcomes, there, moves, since=since)
     except Exception:
         tell()
         raise
@@ -56,9 +64,14 @@ def end(
 
 
 def note(
-    project: Project, outcomes: Sequence[Outcome], there: Delivery, moves: Sequence[Move] = ()
+    project: Project,
+    outcomes: Sequence[Outcome],
+    there: Delivery,
+    moves: Sequence[Move] = (),
+    *,
+    since: frozenset[str],
 ) -> None:
-    """Record what was published and moved; nothing is recorded twice.
+    """Record what was published and moved; nothing is recorded twice, by runs side by side neither.
 
     An image that the registries had already is recorded if the ledger does not know that: the run
     that sent it was cut off. Raises ToolError if the ledger cannot be read or written.
@@ -71,26 +84,23 @@ def note(
         if each.published is not None
         and (each.published.pushed or not history.knows(records, each.published))
     ]
-    if published or moves:
-        _note(book, published, moves, there)
-
-
-def _note(
-    book: ledger.Ledger,
-    published: Sequence[Published],
-    moves: Sequence[Move],
-    there: Delivery,
-) -> None:
-    release = make.release(
-        Action.PUBLISH,
-        commit(book.path.parent, book.path.name),
-        images=[make.image(each) for each in published],
-        moves=moves,
+    if not published and not moves:
+        return
+    release = history.news(
+        make.release(
+            Action.PUBLISH,
+            commit(book.path.parent, book.path.name),
+            images=[make.image(each) for each in published],
+            moves=moves,
+        ),
+        [each for each in records if each.id not in since],
     )
+    if release is None:
+        return
     reports = {each.verified.built.target.id: each.verified.report for each in published}
     # First: what the ledger does not know of is made up for by the next run, this with it.
     attach.attach(release, reports, there.registries, dict(map(_subject, published)))
-    book.append(release)
+    book.append(release, since)
 
 
 def _subject(published: Published) -> tuple[str, Descriptor]:

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
-
-import requests
+from urllib.parse import urlencode
 
 from buildkit.errors import ToolError
+from buildkit.registry import answers, links, shapes
+from buildkit.registry.exchange import PassingError
 from buildkit.registry.manifests import EVERY_TYPE, Manifest, digest_of
-from buildkit.registry.wire import PassingError
+from buildkit.registry.wire import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from buildkit.registry.answers import Answer
     from buildkit.registry.wire import Wire
 
 ABSENT = (404,)
+CREATED, ACCEPTED = 201, 202
 CHECKS = 3
 """Attempts to reach a registry: nothing has been done yet that would be worth more patience."""
 PAGE = 1000
+MOST_TAGS = 1_000_000
+"""Of a repository: ten times what ECR keeps. A registry that has more does not stop."""
+MEETINGS = 3
+"""Times that an upload may meet another one of the same blob."""
+MET = "DIGEST_INVALID"
+"""What a registry says then, and of content that is another one."""
 WORTH_TELLING = 10_000_000
 """Bytes."""
 CHUNK = 1 << 16
@@ -56,7 +63,9 @@ class Registry:
 
     def check(self) -> None:
         """Raise ToolError if it does not answer, or not to this login."""
-        self.wire.again(lambda: self.wire.send("GET", "", absent=ABSENT), attempts=CHECKS)
+        self.wire.again(
+            lambda: self.wire.send("GET", self.wire.root, absent=ABSENT), attempts=CHECKS
+        )
 
     def manifest(self, repository: str, reference: str) -> Manifest | None:
         """The manifest under a tag or digest, None if there is none."""
@@ -68,6 +77,7 @@ class Registry:
                 scope=pull(repository),
                 headers={"Accept": ", ".join(EVERY_TYPE)},
                 absent=ABSENT,
+                most=answers.MANIFEST_BYTES,
             )
             if answer is None:
                 return None
@@ -89,26 +99,41 @@ class Registry:
         )
 
     def tags(self, repository: str) -> tuple[str, ...]:
-        """All tags of a repository, none of one that does not exist."""
-        found: list[str] = []
+        """All tags of a repository, none of one that does not exist.
+
+        A registry that never comes to an end of them is not listened to for ever.
+        """
+        found: dict[str, None] = {}
         path = f"{repository}/tags/list?n={PAGE}"
         while path:
-            answer = self.ask("GET", path, scope=pull(repository), absent=ABSENT)
+            answer = self.ask(
+                "GET", path, scope=pull(repository), absent=ABSENT, most=answers.TAGS_BYTES
+            )
             if answer is None:
                 break
-            found += _json(answer).get("tags") or ()
-            path = answer.links.get("next", {}).get("url", "")
+            before = len(found)
+            found.update(dict.fromkeys(answer.read(shapes.Tags).tags or ()))
+            if len(found) > MOST_TAGS:
+                raise answers.strange(self.host, answer.asked, f"more than {MOST_TAGS} tags")
+            # A page that brings nothing new would lead to itself.
+            path = self._beside(answer, answer.next) if len(found) > before else ""
         return tuple(found)
 
-    def config(self, repository: str, digest: str) -> Mapping[str, Any]:
+    def config(self, repository: str, digest: str) -> shapes.Configuration:
         """The configuration of an image, checked against its digest."""
         answer = self.ask(
-            "GET", f"{repository}/blobs/{digest}", scope=pull(repository), absent=ABSENT
+            "GET",
+            f"{repository}/blobs/{digest}",
+            scope=pull(repository),
+            absent=ABSENT,
+            most=answers.CONFIG_BYTES,
         )
         if answer is None or digest_of(answer.content) != digest:
-            raise ToolError(f"{self.host} does not hold the configuration {digest}")
-        document: Mapping[str, Any] = _json(answer)
-        return document
+            raise ToolError(
+                f"{self.host}/{repository} does not hold the configuration {digest}",
+                hint="somebody has removed or changed it; publish the image again",
+            )
+        return answer.read(shapes.Configuration)
 
     def has(self, repository: str, digest: str) -> bool:
         """Whether a repository holds a blob."""
@@ -126,18 +151,18 @@ class Registry:
         )
         if answer is None:
             return False
-        if answer.status_code == requests.codes.accepted:
-            self._cancel(repository, answer.headers.get("Location", ""))
-            return False
-        return True
+        if answer.status == ACCEPTED:
+            self._cancel(repository, answer)
+        return answer.status == CREATED
 
     def upload(self, repository: str, blob: Blob, tell: Callable[[int], None]) -> None:
         """Send a blob; `tell` is called with the bytes of it that are on their way.
 
         All of it in one request, as containerd does: a registry hashes what comes in two requests
-        twice. A blob that is disturbed is sent again from its start: not all take parts.
+        twice. A blob that is disturbed is sent again from its start: not all take parts. So is one
+        that meets another upload of it: the registry may be known by two names.
         """
-        scope = push(repository)
+        met = 0
 
         @contextmanager
         def body() -> Iterator[_Body]:
@@ -145,35 +170,72 @@ class Registry:
                 yield _Body(file, blob.size, tell)
 
         def whole() -> None:
-            begun = self.wire.send("POST", f"{repository}/blobs/uploads/", scope=scope)
-            assert begun is not None
-            sent = self.wire.send(
-                "PUT",
-                _with_query(begun.headers["Location"], digest=blob.digest),
-                scope=scope,
-                headers={"Content-Type": "application/octet-stream"},
-                body=body,
-                absent=ABSENT,
-            )
-            if sent is None:  # an upload that is lost is begun again
-                raise PassingError(f"{self.host} lost the upload of {blob.digest}")
+            nonlocal met
+            if met and self.has(repository, blob.digest):
+                return
+            try:
+                self._upload(repository, blob.digest, body)
+            except RefusedError as error:
+                met += 1
+                if MET not in error.codes or met > MEETINGS:
+                    raise
+                raise PassingError(error.message, hint=error.hint) from error
 
         self.wire.again(whole)
+
+    def _upload(
+        self, repository: str, digest: str, body: Callable[[], AbstractContextManager[_Body]]
+    ) -> None:
+        scope = push(repository)
+        begun = self.wire.send("POST", f"{repository}/blobs/uploads/", scope=scope)
+        assert begun is not None
+        sent = self.wire.send(
+            "PUT",
+            links.with_query(self._location(begun), urlencode({"digest": digest})),
+            scope=scope,
+            headers={"Content-Type": "application/octet-stream"},
+            body=body,
+            absent=ABSENT,
+        )
+        if sent is None:  # an upload that is lost is begun again
+            raise PassingError(f"{self.host} lost the upload of {digest}")
 
     def close(self) -> None:
         self.wire.close()
 
-    def ask(self, method: str, path: str, **options: Any) -> requests.Response | None:
+    def ask(self, method: str, path: str, **options: Any) -> Answer | None:
         """Send a request, again if need be; `options` are those of the wire's `send`."""
         return self.wire.again(lambda: self.wire.send(method, path, **options))
 
-    def _cancel(self, repository: str, location: str) -> None:
-        if location:
-            self.ask("DELETE", location, scope=push(repository), absent=(*ABSENT, 405, 400))
+    def _cancel(self, repository: str, begun: Answer) -> None:
+        """What is left open goes away by itself in the end, too."""
+        with suppress(ToolError):
+            where = self._location(begun)
+            self.ask("DELETE", where, scope=push(repository), absent=(*ABSENT, 405, 400))
 
-    def _check(
-        self, repository: str, reference: str, found: Manifest, answer: requests.Response
-    ) -> None:
+    def _location(self, begun: Answer) -> str:
+        """Where to send an upload that was begun."""
+        try:
+            return links.resolved(begun.url, begun.headers.get("Location", ""))
+        except ValueError as error:
+            named = f"a `Location` that cannot be asked: {error}"
+            raise answers.strange(self.host, begun.asked, named) from error
+
+    def _beside(self, answer: Answer, link: str) -> str:
+        """The next page of an answer, "" without one. The registry itself has it, or nobody."""
+        if not link:
+            return ""
+        try:
+            url = links.resolved(answer.url, link)
+        except ValueError as error:
+            named = f"a next page that cannot be asked: {error}"
+            raise answers.strange(self.host, answer.asked, named) from error
+        if links.origin(url) != links.origin(self.wire.root):
+            named = f"a next page at {links.shown(url)}, which is another host"
+            raise answers.strange(self.host, answer.asked, named)
+        return url
+
+    def _check(self, repository: str, reference: str, found: Manifest, answer: Answer) -> None:
         """A manifest that is cut off, or not the one whose digest was asked for, may come right."""
         promised = reference if reference.startswith("sha256:") else None
         promised = promised or answer.headers.get("Docker-Content-Digest")
@@ -186,8 +248,10 @@ class Registry:
             )
         try:
             _ = found.document
+        except shapes.NotJsonError as error:
+            raise PassingError(f"{self.host} sent a manifest of {name}: {error}") from error
         except ValueError as error:
-            raise PassingError(f"{self.host} sent a manifest of {name} that is not JSON") from error
+            raise answers.strange(self.host, answer.asked, error) from error
 
 
 class _Body:
@@ -218,15 +282,3 @@ def pull(repository: str) -> str:
 
 def push(repository: str) -> str:
     return f"repository:{repository}:pull,push"
-
-
-def _with_query(url: str, **more: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(query=urlencode([*parse_qsl(parts.query), *more.items()])))
-
-
-def _json(answer: requests.Response) -> Any:
-    try:
-        return json.loads(answer.content)
-    except ValueError as error:
-        raise ToolError(f"{answer.url} is not JSON", hint="is this a registry?") from error

@@ -12,7 +12,7 @@ import urllib3.exceptions
 from buildkit import stopping
 from buildkit.errors import ToolError
 from buildkit.registry.client import ABSENT, pull
-from buildkit.registry.wire import PassingError
+from buildkit.registry.exchange import PassingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,40 +28,37 @@ def read(
     registry: Registry,
     repository: str,
     digest: str,
+    size: int,
     work: Callable[[IO[bytes]], Found],
+    *,
     tell: Callable[[int], None] = lambda _count: None,
 ) -> Found:
-    """Do `work` on the bytes of a blob, again from the first if the connection breaks.
+    """Do `work` on the `size` bytes of a blob, again from the first if the connection breaks.
 
     `tell` is called with the number of bytes that have come since the last call. Raises ToolError,
-    also if they are not those of the digest: what `work` has found then does not count.
+    also if they are not those of the digest, or more: what `work` has found then does not count.
     """
 
     def once() -> Found:
-        answer = registry.wire.send(
-            "GET",
-            f"{repository}/blobs/{digest}",
-            scope=pull(repository),
-            absent=ABSENT,
-            stream=True,
-        )
-        if answer is None:
-            raise ToolError(
-                f"{registry.host}/{repository} does not hold {digest}",
-                hint="somebody has removed it; publish the image again",
-            )
-        body = _Body(answer.raw, tell)
-        with answer, io.BufferedReader(body, CHUNK) as content, _translated(registry, digest):
-            try:
-                return work(cast("IO[bytes]", content))
-            finally:  # what `work` complains of may not be what the registry holds
-                while body.read(CHUNK):
-                    pass
-                if body.digest != digest:
-                    raise PassingError(
-                        f"{registry.host} sent {body.digest}, not {digest}",
-                        hint="something between here and the registry changes what it sends",
-                    )
+        path = f"{repository}/blobs/{digest}"
+        with registry.wire.stream(path, scope=pull(repository), absent=ABSENT) as answer:
+            if answer is None:
+                raise ToolError(
+                    f"{registry.host}/{repository} does not hold {digest}",
+                    hint="somebody has removed it; publish the image again",
+                )
+            body = _Body(answer.raw, size, tell)
+            with io.BufferedReader(body, CHUNK) as content, _translated(registry, digest):
+                try:
+                    return work(cast("IO[bytes]", content))
+                finally:  # what `work` complains of may not be what the registry holds
+                    while body.read(CHUNK):
+                        pass
+                    if body.digest != digest:
+                        raise PassingError(
+                            f"{registry.host} sent {body.digest}, not {digest}",
+                            hint="something between here and the registry changes what it sends",
+                        )
 
     return registry.wire.again(once)
 
@@ -82,10 +79,14 @@ class _Source(Protocol):
 
 
 class _Body(io.RawIOBase):
-    """An answer as a file that can be read once, and knows what it was."""
+    """An answer as a file that can be read once, and knows what it was.
 
-    def __init__(self, source: _Source, tell: Callable[[int], None]) -> None:
+    It ends one byte after the size that it should have: that is another blob then.
+    """
+
+    def __init__(self, source: _Source, size: int, tell: Callable[[int], None]) -> None:
         self._source = source
+        self._left = size + 1
         self._tell = tell
         self._seen = hashlib.sha256()
 
@@ -97,7 +98,8 @@ class _Body(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        chunk = self._source.read(len(buffer))
+        chunk = self._source.read(min(len(buffer), self._left))
+        self._left -= len(chunk)
         self._seen.update(chunk)
         self._tell(len(chunk))
         buffer[: len(chunk)] = chunk

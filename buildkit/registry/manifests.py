@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from buildkit.registry import shapes
+from buildkit.registry.shapes import Document
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 """The one kind of manifest that all of SageMaker takes (contract IMG-02)."""
@@ -39,22 +37,19 @@ class Manifest:
         return digest_of(self.content)
 
     @cached_property
-    def document(self) -> Mapping[str, Any]:
-        """The manifest as JSON. Raises ValueError if it is cut off, or none."""
-        document = json.loads(self.content)
-        if not isinstance(document, dict):
-            raise ValueError("a manifest that is no JSON object")  # noqa: TRY004 - as json's own
-        return document
+    def document(self) -> Document:
+        """What it says. Raises NotJsonError if it is cut off, ValueError for another shape."""
+        return shapes.read(Document, self.content)
 
     @property
     def layers_size(self) -> int:
         """Bytes of all layers as they are sent."""
-        return sum(layer["size"] for layer in self.document["layers"])
+        return sum(layer.size for layer in self.document.layers or ())
 
     @property
     def config_digest(self) -> str | None:
-        digest: str | None = self.document.get("config", {}).get("digest")
-        return digest
+        config = self.document.config
+        return config.digest if config else None
 
 
 def digest_of(content: bytes) -> str:
@@ -66,14 +61,17 @@ def refusals(manifest: Manifest) -> list[str]:
     found = []
     if manifest.media_type != DOCKER_MANIFEST:
         found.append(f"the manifest is `{manifest.media_type}`, not `{DOCKER_MANIFEST}`")
-    if manifest.document.get("mediaType", manifest.media_type) != manifest.media_type:
-        found.append(f"the manifest calls itself `{manifest.document['mediaType']}`")
-    config = manifest.document.get("config", {}).get("mediaType")
+    document = manifest.document
+    if document.media_type not in (None, manifest.media_type):
+        found.append(f"the manifest calls itself `{document.media_type}`")
+    config = document.config.media_type if document.config else None
     if config != DOCKER_CONFIG:
         found.append(f"its configuration is `{config}`, not `{DOCKER_CONFIG}`")
+    if document.layers is None:
+        found.append("it has no list of layers")
     found += [
-        f"a layer is `{layer.get('mediaType')}`, not `{DOCKER_LAYER}`"
-        for layer in manifest.document.get("layers", ())
-        if layer.get("mediaType") != DOCKER_LAYER
+        f"a layer is `{layer.media_type}`, not `{DOCKER_LAYER}`"
+        for layer in document.layers or ()
+        if layer.media_type != DOCKER_LAYER
     ]
     return found

@@ -10,9 +10,10 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from buildkit.errors import ToolError
+from buildkit.registry import shapes
 from buildkit.registry.client import Blob, push
 from buildkit.registry.manifests import Manifest, digest_of
 
@@ -48,7 +49,7 @@ def attach(
     if not registry.has(repository, digest_of(NOTHING)):
         _send(registry, repository, NOTHING)
     manifests = [_manifest(subject, each) for each in artifacts]
-    unlisted = []
+    unlisted: list[tuple[Artifact, Manifest]] = []
     for artifact, manifest in zip(artifacts, manifests, strict=True):
         _send(registry, repository, artifact.content)
         answer = registry.ask(
@@ -59,7 +60,7 @@ def attach(
             body=manifest.content,
         )
         if answer is not None and "OCI-Subject" not in answer.headers:
-            unlisted.append(manifest)
+            unlisted.append((artifact, manifest))
     if unlisted:
         _list(registry, repository, subject["digest"], unlisted)
     return tuple(each.digest for each in manifests)
@@ -80,20 +81,25 @@ def tag_of(digest: str) -> str:
     return digest.replace(":", "-")
 
 
-def _list(registry: Registry, repository: str, subject: str, artifacts: Sequence[Manifest]) -> None:
+def _list(
+    registry: Registry,
+    repository: str,
+    subject: str,
+    artifacts: Sequence[tuple[Artifact, Manifest]],
+) -> None:
     """Add artifacts to the list that is kept under a tag, unless they are in."""
     for _ in range(ATTEMPTS):
         index = _index(registry, repository, subject)
-        listed = [*index.get("manifests", ())]
-        known = {each.get("digest") for each in listed}
-        lacking = [each for each in artifacts if each.digest not in known]
+        listed = index.get("manifests") or ()
+        known = {each["digest"] for each in listed}
+        lacking = [_entry(*each) for each in artifacts if each[1].digest not in known]
         if not lacking:
             return
         document = {
             **index,
             "schemaVersion": 2,
             "mediaType": INDEX,
-            "manifests": [*listed, *map(_entry, lacking)],
+            "manifests": [*listed, *lacking],
         }
         content = json.dumps(document).encode()
         registry.put_manifest(
@@ -106,6 +112,7 @@ def _list(registry: Registry, repository: str, subject: str, artifacts: Sequence
 
 
 def _index(registry: Registry, repository: str, subject: str) -> Mapping[str, Any]:
+    """As it came: what others have put into it stays. That it is an index has been looked at."""
     found = registry.manifest(repository, tag_of(subject))
     if found is None:
         return {}
@@ -115,7 +122,7 @@ def _index(registry: Registry, repository: str, subject: str) -> Mapping[str, An
             f"list of what belongs to {subject} should be",
             hint="remove that tag: it is not ours, and stays as it is",
         )
-    return found.document
+    return cast("Mapping[str, Any]", shapes.parsed(found.content))
 
 
 def _manifest(subject: Descriptor, artifact: Artifact) -> Manifest:
@@ -126,14 +133,18 @@ def _manifest(subject: Descriptor, artifact: Artifact) -> Manifest:
         "config": _of(EMPTY, NOTHING),
         "layers": [_of(artifact.kind, artifact.content)],
         "subject": subject,
-        "annotations": {"org.opencontainers.image.created": artifact.created},
+        "annotations": _annotations(artifact),
     }
     return Manifest(media_type=MANIFEST, content=json.dumps(document).encode())
 
 
-def _entry(artifact: Manifest) -> Descriptor:
+def _entry(artifact: Artifact, manifest: Manifest) -> Descriptor:
     """An artifact in a list."""
-    return of(artifact) | {key: artifact.document[key] for key in ("artifactType", "annotations")}
+    return of(manifest) | {"artifactType": artifact.kind, "annotations": _annotations(artifact)}
+
+
+def _annotations(artifact: Artifact) -> dict[str, str]:
+    return {"org.opencontainers.image.created": artifact.created}
 
 
 def _of(media_type: str, content: bytes) -> Descriptor:

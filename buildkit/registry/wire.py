@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import threading
 import time
-from contextlib import ExitStack, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode
 
 import requests
 import tenacity
@@ -18,21 +17,18 @@ from requests.adapters import HTTPAdapter
 
 from buildkit import manual, names, stopping
 from buildkit.errors import ToolError, UnavailableError
-from buildkit.registry import signing, words
+from buildkit.registry import answers, exchange, links, shapes, signing, words
+from buildkit.registry.answers import Answer
+from buildkit.registry.exchange import PassingError, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from buildkit.login import Login
 
 Found = TypeVar("Found")
 CONNECTIONS = 8
 """At once to one registry: ECR throttles by account and region, and more do not send faster."""
-CONNECT_SECONDS = 10
-"""For a connection. It only ends the wait for a host that says nothing."""
-READ_SECONDS = 120
-"""For the next bytes of an answer, which of large layers come late."""
-LIMITS = (CONNECT_SECONDS, READ_SECONDS)
 ATTEMPTS = 7
 """Some 15 seconds of pauses, unless the registry asks for longer ones."""
 GROWING = tenacity.wait_exponential(multiplier=0.25, max=20) + tenacity.wait_random(0, 0.25)
@@ -41,26 +37,23 @@ LONGEST_PAUSE_SECONDS = 60
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Status codes that another attempt may not meet."""
 REFUSED = frozenset({401, 403})
-CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+CHALLENGE = re.compile(r'\b(\w+)="([^"]*)"')
+LONGEST_CHALLENGE = 4096
+"""Characters."""
 
 
-class PassingError(Exception):
-    """What may be over at the next attempt. `after` is the pause the registry asks for, seconds."""
+class RefusedError(ToolError):
+    """A registry does not do what it was asked. `codes` are its reasons, in its own words."""
 
-    def __init__(
-        self, message: str, *, hint: str | None = None, after: float | None = None
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.after = after
+    codes: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True)
 class Wire:
     """Requests to one registry, at most CONNECTIONS at once. May be used by several threads.
 
-    `login` makes a fresh login at each call, or None where nobody has one.
+    `login` makes a fresh login at each call, or None where nobody has one. It is shown to the
+    registry itself, by scheme, host and port, and to a token server that may have it (`links`).
     """
 
     host: str
@@ -109,68 +102,72 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         body: Any = None,
         absent: tuple[int, ...] = (),
-        stream: bool = False,
-    ) -> requests.Response | None:
+        most: int = 0,
+    ) -> Answer | None:
         """One request; None for a status of `absent`.
 
         `path` is below /v2/, or a whole URL that the registry gave. `scope` is for the token. A
         `body` that can be used only once is a function whose result is entered for one request.
-        With `stream` the caller reads the answer. Raises ToolError, or PassingError for `again`.
+        `most` are the bytes of the answer that is wanted, more of which are an error; of others
+        only as much is kept as people read. Raises ToolError, or PassingError for `again`.
         """
-        ask = partial(self._send, method, path, scope, headers or {}, body, stream=stream)
-        answer = ask(refused=None)
-        if signing.has_ended(answer):
-            answer = ask(refused=answer.request.headers.get("Authorization"))
-        if answer.status_code in absent:
-            return None
-        if answer.ok:
-            return answer
-        raise self._error(answer)
+        request = self._request(method, path, scope, headers, body)
+        with self._free:
+            came = self._ask(request)
+            if isinstance(came, requests.Response):
+                return exchange.whole(request, came, most)
+        self._refuse(came, absent)
+        return None
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        scope: str,
-        headers: Mapping[str, str],
-        body: Any,
-        *,
-        stream: bool,
-        refused: str | None,
-    ) -> requests.Response:
-        url = urljoin(self.root, path)
-        # What a registry says of itself is followed elsewhere, but without its login.
-        own = urlsplit(url)[:2] == urlsplit(self.root)[:2]
-        login = self._authorization(scope, refused) if own else ""
-        with self._free, ExitStack() as opened:
-            stopping.check()
-            data = opened.enter_context(body()) if callable(body) else body
-            try:
-                answer = self._session.request(
-                    method,
-                    url,
-                    headers=headers,
-                    auth=signing.Signed(login),
-                    data=data,
-                    stream=stream,
-                    timeout=LIMITS,
-                )
-            except requests.exceptions.SSLError as error:
-                raise ToolError(
-                    f"the certificate of the registry {self.host} is not trusted: "
-                    f"{words.reason(error)}",
-                    hint="name your network's certificates in REQUESTS_CA_BUNDLE",
-                ) from error
-            except requests.RequestException as error:
-                stopping.check()
-                raise PassingError(
-                    f"the registry {self.host} does not answer: {words.reason(error)}",
-                    hint="check the registry's name and the network, then the same command "
-                    "again: what is there already is kept",
-                ) from error
-        if own and answer.status_code == requests.codes.unauthorized:
-            self._meet(answer, scope)
-        return answer
+    @contextmanager
+    def stream(
+        self, path: str, *, scope: str, absent: tuple[int, ...] = ()
+    ) -> Iterator[requests.Response | None]:
+        """The same for what the caller reads from the answer of a GET, as it comes."""
+        with self._free:
+            came = self._ask(self._request("GET", path, scope, None, None))
+        if isinstance(came, Answer):
+            self._refuse(came, absent)
+            yield None
+            return
+        with closing(came):
+            yield came
+
+    def _request(
+        self, method: str, path: str, scope: str, headers: Mapping[str, str] | None, body: Any
+    ) -> Request:
+        try:
+            url = links.resolved(self.root, path)
+        except ValueError as error:
+            raise answers.strange(self.host, f"{method} {links.shown(path)}", error) from error
+        return Request(
+            host=self.host,
+            method=method,
+            url=url,
+            home=links.origin(self.root),
+            scope=scope,
+            headers=headers or {},
+            body=body,
+        )
+
+    def _refuse(self, came: Answer, absent: tuple[int, ...]) -> None:
+        if came.status not in absent:
+            raise self._error(came)
+
+    def _ask(self, request: Request) -> requests.Response | Answer:
+        """An answer to be read, or a whole one that says why there is none."""
+        came = self._with_login(request, None)
+        if isinstance(came, Answer) and signing.has_ended(came):
+            return self._with_login(request, came.login)
+        return came
+
+    def _with_login(self, request: Request, refused: str | None) -> requests.Response | Answer:
+        own = links.origin(request.url) == request.home
+        login = self._authorization(request.scope, refused) if own else ""
+        came = exchange.follow(self._session, request, login)
+        if isinstance(came, Answer) and came.own and came.status == requests.codes.unauthorized:
+            self._meet(came, request.scope)
+        return came
 
     def _authorization(self, scope: str, refused: str | None) -> str:
         """The token or login for a request; another login than the one that was `refused`.
@@ -184,40 +181,69 @@ class Wire:
                 self._logins[:] = [self.login()]
             return signing.basic(self._logins[0])
 
-    def _meet(self, answer: requests.Response, scope: str) -> None:
+    def _meet(self, answer: Answer, scope: str) -> None:
         """Get the token that the registry wants instead of a login (distribution: token auth)."""
-        kind, _, rest = answer.headers.get("WWW-Authenticate", "").partition(" ")
+        challenge = answer.headers.get("WWW-Authenticate", "")[:LONGEST_CHALLENGE]
+        kind, _, rest = challenge.partition(" ")
         asked = dict(CHALLENGE.findall(rest))
         if kind.lower() != "bearer" or "realm" not in asked:
             return
         with self._lock:
             self._tokens.pop(scope, None)
             (login,) = self._logins or [None]
+        realm = self._realm(asked["realm"], login)
         wanted = {"service": asked.get("service", ""), "scope": scope or asked.get("scope", "")}
-        with suppress(requests.RequestException, ValueError):
-            told = self._session.get(
-                asked["realm"],
-                params={name: text for name, text in wanted.items() if text},
-                auth=signing.Signed(signing.basic(login)),
-                timeout=LIMITS,
-            ).json()
-            with self._lock:
-                self._tokens[scope] = str(told.get("token") or told["access_token"])
+        query = urlencode({name: text for name, text in wanted.items() if text})
+        request = Request(
+            host=self.host,
+            method="GET",
+            url=links.with_query(realm, query),
+            home=links.origin(realm),
+        )
+        came = exchange.follow(self._session, request, signing.basic(login))
+        if isinstance(came, Answer):
+            if came.status in REFUSED:  # the registry says the same, and another login may do
+                return
+            raise self._error(came)
+        token = exchange.whole(request, came, answers.TOKEN_BYTES).read(shapes.Token)
+        with self._lock:
+            self._tokens[scope] = token.text
 
-    def _error(self, answer: requests.Response) -> Exception:
-        said, status = words.said(answer), answer.status_code
+    def _realm(self, text: str, login: Login | None) -> str:
+        """The address of a token server. Raises ToolError if it may not have the login."""
+        try:
+            realm = links.resolved(self.root, text)
+        except ValueError as error:
+            named = f"a token server `{links.shown(text)}`: {error}"
+            raise answers.strange(self.host, "the question for a token", named) from error
+        if login is not None and not links.may_have_login(self.root, realm):
+            raise ToolError(
+                f"the registry {self.host} wants its login to be sent to {links.shown(realm)}, "
+                "which is another host: it was not sent",
+                hint="a token server is the registry itself, or HTTPS on a domain above it; is "
+                "the registry's name right?",
+            )
+        return realm
+
+    def _error(self, answer: Answer) -> Exception:
+        said, status = words.said(answer.content), answer.status
+        who = f"the registry {self.host}"
+        if links.origin(answer.url) != links.origin(self.root):
+            who = f"{links.shown(answer.url)}, where {who} leads,"
         if status in REFUSED:
             what = "refuses the login" if status == requests.codes.unauthorized else "forbids this"
             return ToolError(
-                f"the registry {self.host} {what} ({status}){said}",
+                f"{who} {what} ({status}){said}",
                 hint="log in again (`aws sso login`, or `docker login` to another registry); "
                 f"actions that the role needs: {manual.page('publish', 'your-own-aws-account')}",
             )
-        message = f"the registry {self.host} answered {status}{said}"
-        hint = "the same command again continues: what is in the registry is kept"
+        message = f"{who} answered {status}{said}"
+        hint = "rerun the command: what the registry holds already is kept"
         if status in PASSING:
             return PassingError(message, hint=hint, after=_asked_pause(answer))
-        return ToolError(message, hint=hint)
+        error = RefusedError(message, hint=hint)
+        error.codes = tuple(each.code for each in words.problems(answer.content))
+        return error
 
 
 def _pause(state: tenacity.RetryCallState) -> float:
@@ -228,11 +254,11 @@ def _pause(state: tenacity.RetryCallState) -> float:
     return GROWING(state)
 
 
-def _asked_pause(answer: requests.Response) -> float | None:
+def _asked_pause(answer: Answer) -> float | None:
     """Retry-After: seconds, or a date (RFC 9110, 10.2.3)."""
     text = answer.headers.get("Retry-After", "")
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return float(text)
-    with suppress(ValueError, TypeError):
+    with suppress(ValueError, TypeError, IndexError, OverflowError):
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     return None

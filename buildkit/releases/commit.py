@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from buildkit import shell
+from buildkit import git
 from buildkit.errors import ToolError
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ def commit(folder: Path, ledger: str) -> str | None:
     The ledger itself does not count: it grows with each release, and is committed afterwards.
     """
     try:
-        found = shell.run("git", "-C", str(folder), "rev-parse", "HEAD")
+        found = git.run(folder, "rev-parse", "HEAD")
         head = found.output.strip().rpartition("\n")[2]
         if found.code != 0 or not HASH.fullmatch(head):
             return None
-        changed = shell.run(
-            "git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no",
+        changed = git.run(
+            folder, "status", "--porcelain", "--untracked-files=no",
             "--", ":/", f":(exclude){ledger}",
         )  # fmt: skip
     except ToolError:  # no git

@@ -6,7 +6,7 @@ import tarfile
 import time
 import zlib
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from buildkit import console
 from buildkit.errors import ToolError
@@ -15,9 +15,10 @@ from buildkit.releases import differences, packages
 from buildkit.releases.differences import Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from buildkit.registry.client import Registry
+    from buildkit.registry.shapes import Configuration
     from buildkit.releases.differences import Difference, Layers
     from buildkit.releases.packages import Layer
 
@@ -71,20 +72,20 @@ def compare(a: Subject, b: Subject) -> Comparison:
     )
 
 
-def _parts(subject: Subject) -> tuple[Mapping[str, Any], tuple[Stored, ...]]:
+def _parts(subject: Subject) -> tuple[Configuration, tuple[Stored, ...]]:
     """Configuration and layers of an image, the lowest first."""
     manifest = subject.registry.manifest(subject.repository, subject.digest)
     if manifest is None:
         raise ToolError(
             f"`{subject.uri}` is not there", hint="somebody has removed it; publish it again"
         )
-    config, layers = manifest.config_digest, manifest.document.get("layers")
+    config, layers = manifest.config_digest, manifest.document.layers
     if config is None or not layers:
         raise ToolError(
             f"`{subject.uri}` is `{manifest.media_type}`, which is not one image of layers",
             hint="name an image that this tool has published: `buildkit releases`",
         )
-    blobs = tuple(Stored(digest=each["digest"], size=each["size"]) for each in layers)
+    blobs = tuple(Stored(digest=each.digest, size=each.size) for each in layers)
     return subject.registry.config(subject.repository, config), blobs
 
 
@@ -124,8 +125,9 @@ class _Reader:
             subject.registry,
             subject.repository,
             blob.digest,
+            blob.size,
             lambda content: _scan(subject, blob, content),
-            tell,
+            tell=tell,
         )
 
 

@@ -31,8 +31,14 @@ def copy(
         return False
     make(to)
     document = manifest.document
-    for each in (*document["layers"], document["config"]):
-        _bring(registry, image.repository, to, each["digest"], each["size"])
+    if document.config is None or document.layers is None:
+        raise ToolError(
+            f"`{registry.host}/{image.repository}@{manifest.digest}` is `{manifest.media_type}`, "
+            "which is not one image of layers",
+            hint="name an image that this tool has published: `buildkit releases`",
+        )
+    for each in (*document.layers, document.config):
+        _bring(registry, image.repository, to, each.digest, each.size)
     for reference in (manifest.digest, image.tag):
         registry.put_manifest(to, reference, manifest)
         if not _is_there(registry, to, reference, manifest, uri):
@@ -66,5 +72,5 @@ def _bring(registry: Registry, source: str, to: str, digest: str, size: int) -> 
             with path.open("wb") as file:
                 shutil.copyfileobj(content, file)
 
-        download.read(registry, source, digest, keep)
+        download.read(registry, source, digest, size, keep)
         registry.upload(to, blob, lambda _sent: None)

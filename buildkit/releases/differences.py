@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from buildkit.registry.shapes import Settings
 from buildkit.releases.packages import below, merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from buildkit.registry.shapes import Configuration
     from buildkit.releases.packages import Layer, Packages
 
-SETTINGS = ("Entrypoint", "Cmd", "User", "WorkingDir", "ExposedPorts", "Volumes", "StopSignal")
+SETTINGS = ("entrypoint", "cmd", "user", "workingdir", "exposedports", "volumes", "stopsignal")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +58,7 @@ def common(a: Sequence[Stored], b: Sequence[Stored]) -> int:
     return same.index(False) if False in same else len(same)
 
 
-def configuration(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Difference, ...]:
+def configuration(a: Configuration, b: Configuration) -> tuple[Difference, ...]:
     """What differs in two configurations as a registry serves them."""
     return _differing(_settings(a), _settings(b))
 
@@ -80,17 +82,17 @@ def packages(
     return _differing(_versions(merged(base, above_a)), _versions(merged(base, above_b)))
 
 
-def _settings(document: Mapping[str, Any]) -> dict[str, str]:
-    config = document.get("config") or {}
-    found = {"platform": f"{document.get('os')}/{document.get('architecture')}"}
-    for pair in config.get("Env") or ():
+def _settings(document: Configuration) -> dict[str, str]:
+    config = document.config or Settings()
+    found = {"platform": f"{document.os}/{document.architecture}"}
+    for pair in config.env or ():
         name, _, text = pair.partition("=")
         found[f"env {name}"] = text
-    for name, text in (config.get("Labels") or {}).items():
+    for name, text in (config.labels or {}).items():
         found[f"label {name}"] = text
     for name in SETTINGS:
-        if (value := config.get(name)) not in (None, "", [], {}):
-            found[name.lower()] = value if isinstance(value, str) else " ".join(value)
+        if value := getattr(config, name):
+            found[name] = value if isinstance(value, str) else " ".join(value)
     return found
 
 

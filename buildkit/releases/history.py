@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from buildkit.errors import NothingSelectedError, UsageError
@@ -11,7 +12,7 @@ from buildkit.releases.record import Action
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from buildkit.releases.record import Image, Release
+    from buildkit.releases.record import Image, Move, Release
     from buildkit.shipped import Published
 
 DIGEST = re.compile(r"(?:sha256:)?(?P<hex>[0-9a-f]{12,64})")
@@ -59,6 +60,30 @@ def knows(releases: Iterable[Release], published: Published) -> bool:
         for place in image.locations
     }
     return {each.uri for each in published.locations} <= places
+
+
+def news(release: Release, others: Iterable[Release]) -> Release | None:
+    """What of a record none of the others has; None if that is nothing.
+
+    Others may have published the same images, and moved the same aliases, at the same time.
+    """
+    records = tuple(others)
+    places = {(image.digest, uri) for _, image in images(records) for uri in image.locations}
+    last = {_alias(move): move.after for each in records for move in each.moves}
+    found = replace(
+        release,
+        images=tuple(
+            each
+            for each in release.images
+            if not {(each.digest, u) for u in each.locations} <= places
+        ),
+        moves=tuple(each for each in release.moves if last.get(_alias(each)) != each.after),
+    )
+    return found if found.images or found.moves else None
+
+
+def _alias(move: Move) -> tuple[str, str, str]:
+    return move.host, move.repository, move.alias
 
 
 def by_digest(releases: Iterable[Release], text: str) -> tuple[Image, ...]:

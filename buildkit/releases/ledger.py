@@ -6,20 +6,19 @@ ledgers by keeping the lines of both (`merge=union`).
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from buildkit import files, typed
 from buildkit.errors import ToolError
+from buildkit.releases import history
 from buildkit.releases.record import Release
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection
     from pathlib import Path
 
 NAME = "releases.jsonl"
@@ -48,44 +47,33 @@ class Ledger:
             more=ROOM,
         )
 
-    def append(self, release: Release) -> None:
+    def append(self, release: Release, since: Collection[str] | None = None) -> None:
         """Add a record. Raises ToolError if the file cannot be written.
 
-        What is there stays as it is, also where it is not understood.
+        What is there stays as it is, also where it is not understood. `since` are the ids of the
+        records that there were when the run began: what others have put on record since then, the
+        same images in the same places, is not recorded twice.
         """
-        with self._alone():
-            self._sweep()
-            before = _text(os.fspath(self.path))
+        path = self.path.resolve()
+
+        def added() -> str | None:
+            news: Release | None = release
+            if since is not None:
+                others = [each for each in self.read() if each.id not in since]
+                news = history.news(release, others)
+            if news is None:
+                return None
+            before = _text(os.fspath(path))
             # What a broken line lacks is not made up for: the record gets a line of its own.
             apart = "\n" if before and not before.endswith("\n") else ""
-            files.write_text(
-                self.path.resolve(),
-                f"{before}{apart}{text(release)}\n",
-                hint="make room, or mend access; then add this line to it yourself: "
-                + text(release),
-            )
+            return f"{before}{apart}{text(news)}\n"
 
-    def _sweep(self) -> None:
-        """Remove what runs left that were killed while they wrote. Only while no other one does."""
-        path = self.path.resolve()
-        for left in path.parent.glob(f".{path.name}.{files.RANDOM}"):
-            left.unlink(missing_ok=True)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """No other run adds a record meanwhile. The lock is the folder's: the file is replaced."""
-        folder = self.path.resolve().parent
-        try:
-            descriptor = os.open(folder, os.O_RDONLY)
-        except OSError as error:
-            raise ToolError(
-                f"{folder} cannot be opened: {error.strerror}", hint="mend access to that folder"
-            ) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+        files.rewrite(
+            path,
+            added,
+            hint="make room, or fix the permissions; then add this line to it yourself: "
+            + text(release),
+        )
 
 
 def beside(file: Path) -> Ledger:
@@ -129,9 +117,9 @@ def _parsed(path: str, number: int, line: str) -> Release:
         document: Any = json.loads(line)
         if not isinstance(document, dict):
             raise ValueError(f"{type(document).__name__} is no object")  # noqa: TRY004, TRY301
-        if document["format"] != FORMAT:
+        if (found := document["format"]) != FORMAT:
             raise ToolError(
-                f"{path}:{number} has format {document['format']!r}, this tool reads {FORMAT}",
+                f"{path}:{number} has format {typed.shown(found)}, this tool reads {FORMAT}",
                 hint="use the tool that wrote it, or a newer one",
             )
         return _checked(typed.read(Release, document))

@@ -127,7 +127,9 @@ def below(layers: Iterable[Layer]) -> Packages:
 
 
 def _path(name: str) -> str:
-    return posixpath.normpath(name).lstrip("/")
+    """Without bytes that are no text, as people are shown names."""
+    text = name.encode(errors="surrogateescape").decode(errors="replace")
+    return posixpath.normpath(text).lstrip("/")
 
 
 def _ancestors(path: str) -> Iterator[str]:
