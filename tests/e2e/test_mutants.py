@@ -35,7 +35,7 @@ def verdicts(local: Local) -> dict[str, factory.Verdict]:
 
 @pytest.mark.parametrize("name", CHOSEN)
 def test_a_mutant_is_flagged_by_its_clause(verdicts: dict[str, factory.Verdict], name: str) -> None:
-    assert verdicts[name].killed, verdicts[name].report
+    assert verdicts[name].killed, verdicts[name].told
 
 
 def test_the_image_that_keeps_every_clause_is_not_blamed(local: Local) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from buildkit import config, engine, matrix, stopping, verify
 from buildkit.contract.bench import Subject
+from buildkit.contract.machine import TOO_BUSY
 from buildkit.features import Feature
 from buildkit.model import Profile, Purpose, Status
 from tests.waiting import HANG, RUN_HANGS
@@ -48,6 +49,12 @@ class Verdict:
     @property
     def killed(self) -> bool:
         return self.mutant.clause in self.flagged
+
+    @property
+    def told(self) -> str:
+        """What its own clause came to."""
+        own = (each for each in self.report.clauses if each.id == self.mutant.clause)
+        return "\n".join(f"{each.id}: {each.status.value}: {each.message}" for each in own)
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -180,7 +187,11 @@ def judge_all(
     try:
         with engine.connect() as docker, ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
             try:
-                return list(pool.map(lambda name: verdict(name, docker), mutants))
+                found = list(pool.map(lambda name: verdict(name, docker), mutants))
+                # What a busy machine left open is asked again, alone.
+                return [
+                    verdict(each.name, docker) if TOO_BUSY in each.told else each for each in found
+                ]
             except BaseException:
                 stopping.begin()  # the next run removes what is left then
                 raise
