@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from buildkit import manual, names
+from buildkit import boundary, manual, names
 
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 """What stands in an option of a Dockerfile without quotes."""
@@ -16,18 +16,21 @@ OPTION = "-"
 HASH = "--hash="
 
 
-def check(path: str) -> str:
-    """The path of a lock in which each package has a hash. Raises ValueError.
+def check_name(path: str) -> str:
+    """The path of a lock whose name fits into a Dockerfile. Raises ValueError."""
+    what = "the name of a lock (letters, digits, `.`, `_`, `+`, `-`)"
+    names.full(FILE_NAME, what, Path(path).name)
+    return path
 
-    A file that is missing is told elsewhere.
-    """
+
+def check(path: str) -> str:
+    """The path of a lock in which each package has a hash. Raises ValueError."""
     lock = Path(path)
-    names.full(FILE_NAME, "the name of a lock (letters, digits, `.`, `_`, `+`, `-`)", lock.name)
-    if lock.is_file():
-        try:
-            _each_with_hash(lock.name, lock.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"{lock.name} cannot be read: {error}") from error
+    try:
+        text = boundary.read_text(lock)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{lock.name} cannot be read: {error}") from error
+    _each_with_hash(lock.name, text)
     return path
 
 
