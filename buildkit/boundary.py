@@ -63,12 +63,13 @@ def around(folder: Path, *, open_: bool = False) -> Boundary:
 def read_text(path: Path, limit: int = LARGEST_TEXT) -> str:
     """The text of a regular file. Raises OSError, or ValueError for what is no text of that size.
 
-    A mark at the beginning, which editors of Windows write, is left out.
+    A mark at the beginning, which editors of Windows write, is left out, and so is the
+    carriage return that ends their lines.
     """
     check_file(path, limit)
     content = path.read_bytes()
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise ValueError(_no_text(content, error)) from error
 

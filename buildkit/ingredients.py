@@ -54,7 +54,7 @@ def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Ite
 
 
 def _no_template(target: Target, source: Templates, *, written: bool) -> str:
-    near = get_close_matches(target.template, source.names, n=1)
+    near = get_close_matches(target.template.removesuffix(render.SUFFIX), source.names, n=1)
     known = ", ".join(f"`{name}`" for name in source.names)
     return (
         f"there is no template `{shown(target.template)}`"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from buildkit import boundary, manual, names
+from buildkit import boundary, manual, names, requirements
 
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 """What stands in an option of a Dockerfile without quotes."""
@@ -30,17 +30,27 @@ def check(path: str) -> str:
         text = boundary.read_text(lock)
     except (OSError, ValueError) as error:
         raise ValueError(f"{lock.name} cannot be read: {error}") from error
-    _each_with_hash(lock.name, text)
+    for match in WHOLE_LINE.finditer(text):
+        try:
+            _check_line(COMMENT.sub("", match[0]).strip())
+        except ValueError as error:
+            line = text.count("\n", 0, match.start()) + 1
+            raise ValueError(f"{lock.name}:{line}: {error}") from error
     return path
 
 
-def _each_with_hash(name: str, text: str) -> None:
-    for match in WHOLE_LINE.finditer(text):
-        said = COMMENT.sub("", match[0]).strip()
-        if said and HASH not in said and not said.startswith(OPTION):
-            line = text.count("\n", 0, match.start()) + 1
-            package = said.partition("\\")[0].strip()
+def _check_line(said: str) -> None:
+    """Raise ValueError for a package without a hash, or an address with a secret."""
+    if said.startswith(OPTION):
+        if requirements.without_secrets(said) != said:
+            raise ValueError(f"the address holds credentials; {requirements.NO_TRACE}")
+    elif said:
+        package = said.partition("\\")[0].partition(HASH)[0].strip()
+        name, _, address = package.partition(" @ ")
+        if address:
+            requirements.check_address(name, address.partition(" ")[0])
+        if HASH not in said:
             raise ValueError(
-                f"{name}:{line}: `{package}` has no hash; make the lock with `--generate-hashes`: "
-                f"{manual.page('images-toml', 'a-lock')}"
+                f"`{requirements.without_secrets(package)}` has no hash; make the lock with "
+                f"`--generate-hashes`: {manual.page('images-toml', 'a-lock')}"
             )

@@ -82,7 +82,7 @@ def requirement(text: str) -> str:
             f"{without_secrets(text)!r} is not a Python requirement: {reason}{named}"
         ) from error
     if parsed.url:
-        _check_address(parsed.name, parsed.url)
+        check_address(parsed.name, parsed.url)
     elif parsed.name.lower().endswith(TEXT):
         raise ValueError(f"{text!r} is a file, not a package: {OWN_KEY.format(text)}")
     elif parsed.name.lower().endswith(PACKED):
@@ -145,7 +145,7 @@ def _option(text: str) -> str:
     return f"{without_secrets(text)!r} is an option of pip: {advice}"
 
 
-def _check_address(package: str, address: str) -> None:
+def check_address(package: str, address: str) -> None:
     """Raise ValueError for an address with a secret in it, or one that pip could not reach."""
     whose = f"the address of {package!r}"
     try:

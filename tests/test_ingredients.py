@@ -49,6 +49,9 @@ def problem(folder: Path, text: str, **templates: str) -> str:
         pytest.param(
             "template = 'x'", "`x`; there is: `basic`, `chainer`, `extend`, ", id="nothing near"
         ),
+        pytest.param(
+            "template = 'basic.Dockerfile.j2'", "did you mean `basic`?", id="with its ending"
+        ),
         pytest.param("template = '../x'", "there is no template `../x`", id="above"),
         pytest.param(
             "", "images.toml:2: image.demo.template: there is no template `demo`, as the image is called", id="by the name"
