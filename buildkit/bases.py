@@ -19,9 +19,9 @@ ADDRESS = "://"
 """In rules about package indexes. No image's name has it."""
 
 
-def parse(rules: Iterable[str]) -> tuple[Rule, ...]:
-    """Read `FROM=TO` as given on the command line. Raises UsageError."""
-    return tuple(_rule(text) for text in rules)
+def parse(rules: Iterable[str], given_by: str = "--substitute") -> tuple[Rule, ...]:
+    """Read `FROM=TO` as given by an option or a variable. Raises UsageError, which names it."""
+    return tuple(_rule(text, given_by) for text in rules)
 
 
 def check(source: str, replacement: str) -> None:
@@ -70,13 +70,15 @@ def _full(short: str) -> str:
     return f"docker.io/{short}" if slash else f"docker.io/library/{short}"
 
 
-def _rule(text: str) -> Rule:
+def _rule(text: str, given_by: str) -> Rule:
     source, _, replacement = text.partition("=")
+    apart = " " if given_by.startswith("-") else "="
     try:
         check(source, replacement)
     except ValueError as error:
+        wrong = error if "=" in text else "it has no `=`: `FROM=TO` is wanted"
         raise UsageError(
-            f"`--substitute {text}`: {error}",
-            hint="`--substitute 'python:*=mirror.example/library/python:*'`",
+            f"`{given_by}{apart}{text}`: {wrong}",
+            hint=f"`{given_by}{apart}'python:*=mirror.example/library/python:*'`",
         ) from error
     return source, replacement

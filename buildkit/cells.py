@@ -30,6 +30,27 @@ class Cell:
     split: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where images.toml writes the facts of a cell: the first layer that has a key decides it.
+
+    The last two layers are the image and `[defaults]`.
+    """
+
+    layers: tuple[tuple[Where, schema.Facts], ...]
+
+    def has(self, key: str) -> bool:
+        return any(key in layer.model_fields_set for _, layer in self.layers)
+
+    def given(self, key: str) -> Any:
+        return given(key, *(layer for _, layer in self.layers))
+
+    def of(self, key: str) -> Where:
+        """The place of a key; of one that is nowhere, the place in the image where it could be."""
+        found = (at for at, layer in self.layers if key in layer.model_fields_set)
+        return (*next(found, self.layers[-2][0]), key)
+
+
 @dataclass(kw_only=True)
 class Problems:
     """Collects what is wrong while targets are made, so that all of it is reported.

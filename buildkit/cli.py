@@ -5,6 +5,7 @@ The only place that catches errors: each kind has its exit code, `docs/exit-code
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -225,7 +226,7 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per kind of 
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
     except OSError as error:
-        return _failed(ToolError(f"the system refuses: {error}", hint="make room, or mend access"))
+        return _failed(_refused(error))
     except Exception as error:
         if stopping.is_asked():
             return Exit.INTERRUPTED
@@ -233,6 +234,12 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per kind of 
             raise
         return _failed(bug(error))
     return result if isinstance(result, int) else Exit.DONE
+
+
+def _refused(error: OSError) -> BuildkitError:
+    if error.errno == errno.ENAMETOOLONG:
+        return UsageError("a name is too long for a file", hint="choose a shorter one")
+    return ToolError(f"the system refuses: {error}", hint="make room, or mend access")
 
 
 def _failed(error: BuildkitError) -> Exit:

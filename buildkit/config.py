@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import difflib
 import os
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-import tomli
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from buildkit import bases, locate, manual, schema
+from buildkit import bases, boundary, grammar, locate, manual, schema
 from buildkit.errors import ConfigError, Problem
+from buildkit.near import shown
+from buildkit.sentences import sentence, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from buildkit.boundary import Boundary
+
 MOST = 50
 """Problems that are shown with their line; to find a thousand lines takes a minute."""
+LONGEST = 1000
+"""Characters of a problem that are shown: some repeat what the file says."""
+RULES = ("include", "exclude", "override")
+ANY_VERSION = "0.0.0"
 PARTS = {name: field.annotation for name, field in schema.File.model_fields.items()}
 
 
@@ -29,15 +36,20 @@ class Config:
 
     `region` is the AWS region that the file says, else that of the environment if it may count.
     `problems` are those found while reading: `matrix` adds its own and raises them together.
+    `document` is the file as it is written. `unversioned` are images without usable `versions`,
+    which are looked at for further problems and nothing else.
     """
 
     path: Path
     text: str
+    document: dict[str, Any]
+    boundary: Boundary
     defaults: schema.Axes
     registry: schema.Registry
     region: str | None
     substitutes: tuple[tuple[str, str], ...]
     images: tuple[tuple[str, schema.Image], ...]
+    unversioned: tuple[tuple[str, schema.Image], ...]
     problems: tuple[Problem, ...]
 
     @property
@@ -45,36 +57,47 @@ class Config:
         return self.path.parent
 
 
-def read(path: Path, *, alone: bool = False) -> Config:
+def read(
+    path: Path,
+    *,
+    alone: bool = False,
+    allow_outside: bool = False,
+    within: Boundary | None = None,
+) -> Config:
     """Read images.toml; `alone`, the environment has no say in what its images are.
 
-    Raises ConfigError if it cannot be read or is not TOML.
+    `within` is the boundary of the project, if that is not to be found out from its folder;
+    `allow_outside` opens it. Raises ConfigError if the file cannot be read or is not TOML.
     """
+    path = path.absolute()
+    limits = within or boundary.around(path.parent, open_=allow_outside)
     try:
-        text = path.read_text(encoding="utf-8-sig")  # Windows editors begin with a mark
+        _check_encoding(path)
+        limits.check(path, path.name)
+        text = boundary.read_text(path)
     except FileNotFoundError as error:
         raise ConfigError(
             f"{path} does not exist",
             hint=f"name another file with `--file`, or write one: {manual.page('images-toml')}",
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise ConfigError(
+            f"{shown(str(path))} cannot be read: {error.strerror}",
+            hint="name the file with `--file`, or correct its permissions",
+        ) from error
+    except ValueError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error}",
+            hint=f"{path.name} is a text in UTF-8; `--file` names another",
+        ) from error
     around = None if alone else os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    return parse(text, path.absolute(), around)
+    return parse(text, path, around, limits)
 
 
-def parse(text: str, path: Path, region: str | None = None) -> Config:
-    try:
-        document = tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
-        raise ConfigError(
-            f"{path.name}:{error.lineno}: not TOML: {error.msg} (column {error.colno})",
-            hint="strings need quotes, tables `[...]`; https://toml.io shows the grammar",
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"{path.name}: not TOML that can be read: {error}", hint="is it nested too deep?"
-        ) from error
+def parse(
+    text: str, path: Path, region: str | None = None, limits: Boundary | None = None
+) -> Config:
+    document = grammar.load(text, path.name)
     problems = [*_unknown(document)]
     parts: dict[str, Any] = {}
     for name, annotation in PARTS.items():
@@ -91,13 +114,33 @@ def parse(text: str, path: Path, region: str | None = None) -> Config:
     return Config(
         path=path,
         text=text,
+        document=document,
+        boundary=limits or boundary.around(path.parent),
         defaults=parts["defaults"],
         registry=parts["registry"],
         region=parts["registry"].region or region,
         substitutes=tuple(parts["substitutes"].items()),
         images=tuple((name, image) for name, image in typed if image is not None),
+        unversioned=tuple(
+            (name, rest)
+            for name, image in typed
+            if image is None and (rest := _unversioned(images[name])) is not None
+        ),
         problems=tuple(problems),
     )
+
+
+def _check_encoding(path: Path) -> None:
+    """Raise ValueError for a path that other programs, told of it in UTF-8, would not find."""
+    try:
+        found = os.fsencode(path).decode() == str(path)
+    except UnicodeError:
+        found = False
+    if not found:
+        raise ValueError(
+            f"its path is not UTF-8, or this Python reads paths as {sys.getfilesystemencoding()}; "
+            "set PYTHONUTF8=1, or rename the folder"
+        )
 
 
 def fail(config: Config, problems: Iterable[Problem]) -> None:
@@ -108,9 +151,8 @@ def fail(config: Config, problems: Iterable[Problem]) -> None:
         line = locate.line_of(config.text, problem.path) or 1
         where = ".".join(str(key) for key in problem.path)
         also = f" (and {others} more target{'s' if others > 1 else ''})" if others else ""
-        found.setdefault(
-            (line, problem.message), f"{config.path.name}:{line}: {where}: {problem.message}{also}"
-        )
+        said = f"{config.path.name}:{line}: {_cut(where)}: {_cut(problem.message)}{also}"
+        found.setdefault((line, problem.message), said)
     if found:
         more = max(0, len(told) - MOST)
         count = len(found) + more
@@ -131,9 +173,22 @@ def _by_cause(problems: Iterable[Problem]) -> list[tuple[Problem, int]]:
     return [(first, len(others)) for first, *others in found.values()]
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
 def _image(name: str, table: object, problems: list[Problem]) -> schema.Image | None:
     _validate(schema.Name, name, ("image", name), problems)
     image = _validate(schema.Image, table, ("image", name), problems)
+    return image if isinstance(image, schema.Image) else None
+
+
+def _unversioned(table: object) -> schema.Image | None:
+    """An image whose `versions` cannot be used, with one that stands for any; without its rules."""
+    if not isinstance(table, dict):
+        return None
+    rest = {key: value for key, value in table.items() if key not in ("versions", *RULES)}
+    image = _validate(schema.Image, {**rest, "versions": [ANY_VERSION]}, (), [])
     return image if isinstance(image, schema.Image) else None
 
 
@@ -155,9 +210,7 @@ def _validate(
             if not (details["type"] == "too_short" and details["input"])
         ]
     problems += [
-        Problem(
-            path=(*at, *_written(value, details["loc"])), message=_sentence(annotation, details)
-        )
+        Problem(path=(*at, *_written(value, details["loc"])), message=sentence(annotation, details))
         for details in wrong
     ]
     if isinstance(value, dict):
@@ -178,56 +231,10 @@ def _written(value: Any, loc: tuple[str | int, ...]) -> Iterator[str | int]:
             value = value.get(key) if isinstance(value, dict) else value[key]
 
 
-def _sentence(model: Any, error: Any) -> str:  # noqa: PLR0911 - one per kind
-    """Say in our words what pydantic found."""
-    match error["type"]:
-        case "missing":
-            return "this key is missing"
-        case "extra_forbidden":
-            return _nearest(str(error["loc"][-1]), _keys(model, error["loc"][:-1]))
-        case "enum" | "literal_error":
-            return f"{error['input']!r} is not one of {error['ctx']['expected']}".replace("'", "`")
-        case "value_error":
-            return str(error["ctx"]["error"])
-        case "string_type":
-            return f"a string is wanted, not {error['input']!r}; put it in quotes"
-        case "model_type" | "dict_type":
-            return f"a table `{{ … }}` is wanted, not {error['input']!r}"
-        case "too_short":
-            return "at least one value is wanted"
-        case _:
-            return f"{error['msg'][0].lower()}{error['msg'][1:]}, not {error['input']!r}"
-
-
 def _unknown(document: dict[str, object]) -> Iterator[Problem]:
     for key in document:
         if key not in PARTS:
-            yield Problem(path=(key,), message=_nearest(key, list(PARTS)))
-
-
-def _nearest(key: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    return f"unknown key; did you mean `{near[0]}`?" if near else (
-        f"unknown key; known are {', '.join(f'`{name}`' for name in known)}"
-    )  # fmt: skip
-
-
-def _keys(annotation: Any, path: tuple[str | int, ...]) -> list[str]:
-    """The keys that the table at `path` below a schema may have."""
-    model = next((part for part in _flatten(annotation)), None)
-    if model is None:
-        return []
-    for number, key in enumerate(path, 1):
-        if field := model.model_fields.get(str(key).replace("-", "_")):
-            return _keys(field.annotation, path[number:])
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _flatten(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _flatten(part)
+            yield Problem(path=(key,), message=unknown(key, list(PARTS)))
 
 
 def _bad_substitutes(substitutes: dict[str, str]) -> Iterator[Problem]:

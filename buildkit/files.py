@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from contextlib import contextmanager
 from glob import escape
 from typing import TYPE_CHECKING
 
-from buildkit.errors import ToolError
+from buildkit.errors import ToolError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +23,10 @@ HINT = "make room, or name another folder with `--dist` or `--output`"
 
 
 def write_text(path: Path, text: str, hint: str = HINT) -> None:
-    """Write a file at once or not at all, and the folders that it is in. Raises ToolError."""
+    """Write a file at once or not at all, and the folders that it is in.
+
+    Raises ToolError, for a name that is too long UsageError.
+    """
     with _translated(path, hint):
         path.parent.mkdir(parents=True, exist_ok=True)
     rewrite(path, lambda: text, hint)
@@ -63,7 +67,8 @@ def _translated(path: Path, hint: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ToolError(f"{path} cannot be written: {error.strerror}", hint=hint) from error
+        kind = UsageError if error.errno == errno.ENAMETOOLONG else ToolError
+        raise kind(f"{path} cannot be written: {error.strerror}", hint=hint) from error
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from buildkit import manual, names
+from buildkit import boundary, manual, names, requirements
 
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 """What stands in an option of a Dockerfile without quotes."""
@@ -16,28 +16,41 @@ OPTION = "-"
 HASH = "--hash="
 
 
-def check(path: str) -> str:
-    """The path of a lock in which each package has a hash. Raises ValueError.
-
-    A file that is missing is told elsewhere.
-    """
-    lock = Path(path)
-    names.full(FILE_NAME, "the name of a lock (letters, digits, `.`, `_`, `+`, `-`)", lock.name)
-    if lock.is_file():
-        try:
-            _each_with_hash(lock.name, lock.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"{lock.name} cannot be read: {error}") from error
+def check_name(path: str) -> str:
+    """The path of a lock whose name fits into a Dockerfile. Raises ValueError."""
+    what = "the name of a lock (letters, digits, `.`, `_`, `+`, `-`)"
+    names.full(FILE_NAME, what, Path(path).name)
     return path
 
 
-def _each_with_hash(name: str, text: str) -> None:
+def check(path: str) -> str:
+    """The path of a lock in which each package has a hash. Raises ValueError."""
+    lock = Path(path)
+    try:
+        text = boundary.read_text(lock)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{lock.name} cannot be read: {error}") from error
     for match in WHOLE_LINE.finditer(text):
-        said = COMMENT.sub("", match[0]).strip()
-        if said and HASH not in said and not said.startswith(OPTION):
+        try:
+            _check_line(COMMENT.sub("", match[0]).strip())
+        except ValueError as error:
             line = text.count("\n", 0, match.start()) + 1
-            package = said.partition("\\")[0].strip()
+            raise ValueError(f"{lock.name}:{line}: {error}") from error
+    return path
+
+
+def _check_line(said: str) -> None:
+    """Raise ValueError for a package without a hash, or an address with a secret."""
+    if said.startswith(OPTION):
+        if requirements.without_secrets(said) != said:
+            raise ValueError(f"the address holds credentials; {requirements.NO_TRACE}")
+    elif said:
+        package = said.partition("\\")[0].partition(HASH)[0].strip()
+        name, _, address = package.partition(" @ ")
+        if address:
+            requirements.check_address(name, address.partition(" ")[0])
+        if HASH not in said:
             raise ValueError(
-                f"{name}:{line}: `{package}` has no hash; make the lock with `--generate-hashes`: "
-                f"{manual.page('images-toml', 'a-lock')}"
+                f"`{requirements.without_secrets(package)}` has no hash; make the lock with "
+                f"`--generate-hashes`: {manual.page('images-toml', 'a-lock')}"
             )

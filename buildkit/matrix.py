@@ -2,53 +2,88 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from buildkit import (
+    boundary,
     cells,
     clashes,
     compatibility,
     extended,
     families,
+    ingredients,
     locks,
     names,
     near,
+    paths,
+    requirements,
     schema,
 )
 from buildkit import config as config_module
-from buildkit.cells import Problems, Where, given, matches
+from buildkit.cells import Places, Problems, matches
 from buildkit.errors import NothingSelectedError
 from buildkit.features import CAPABILITIES, FEATURES_LABEL, Feature
 from buildkit.model import Device, Payload, Samples, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from buildkit.cells import Cell
+    from buildkit.cells import Cell, Where
     from buildkit.config import Config
+    from buildkit.render import Templates
+
+NAME = "{name}"
+"""The repository of an image that says none."""
+ANY_VERSION = frozenset({"base", "packages", "args", "labels", "features", "repository", "tag"})
+"""Keys that can be judged without the versions of their image."""
+LONGEST_ID = 200
+EXAMPLE_BASES = {
+    Device.CPU: "python:{python}-slim-bookworm",
+    Device.GPU: "nvidia/cuda:12.6.3-runtime-ubuntu24.04",
+}
+CREDENTIALS = re.compile(r"://[^/@\s]+:[^/@\s]+@")
 
 
-def expand(config: Config) -> tuple[Target, ...]:
+def expand(config: Config, source: Templates | None = None) -> tuple[Target, ...]:
     """Every target of images.toml, in the order of the file.
 
-    Raises ConfigError with all problems of the file, those of reading it included.
+    With `source` the templates of the targets are looked at, too. Raises ConfigError with all
+    problems of the file, those of reading it included.
     """
     problems = Problems(read=config.problems)
-    targets = []
+    targets: list[Target] = []
+    places: dict[str, Places] = {}
     for name, image in config.images:
-        found = cells.of_image(name, image, config.defaults, problems)
-        targets += [_target(cell, image, config, problems) for cell in found]
+        for cell in cells.of_image(name, image, config.defaults, problems):
+            target, places[target.id] = _target(cell, image, config, problems)
+            targets.append(target)
     for target in targets:
         for message in compatibility.problems(target):
-            at = ("image", target.name, "packages")
+            at = places[target.id].of("packages")
             problems.add(at, f"{target.id}: {message}", _cause(at, message, _own_words(target)))
         for alias in families.aliases_of(target.family, target.version):
-            problems.check(("image", target.name, "aliases"), names.tag, alias)
+            problems.check(places[target.id].of("aliases"), names.tag, alias)
     for problem in clashes.problems(targets):
         problems.add(problem.path, problem.message, problem.cause)
-    config_module.fail(config, (*config.problems, *problems.found))
+    incomplete = [*_of_any_version(config, problems)]
+    found = [*config.problems, *problems.found, *paths.problems(config)]
+    if source is not None:
+        looked_at = [*((each, places[each.id]) for each in targets), *incomplete]
+        found += ingredients.problems(looked_at, source)
+    config_module.fail(config, found)
     return tuple(targets)
+
+
+def _of_any_version(config: Config, problems: Problems) -> Iterator[tuple[Target, Places]]:
+    """Targets of images without usable `versions`, to find what does not depend on these."""
+    for name, image in config.unversioned:
+        found = Problems(read=config.problems)
+        for cell in cells.of_image(name, image, config.defaults, found):
+            yield _target(cell, image, config, found)
+        for problem in found.found:
+            if ANY_VERSION & {*problem.path} and "prebuilt" not in problem.path:
+                problems.add(problem.path, problem.message)
 
 
 def select(targets: Sequence[Target], patterns: Sequence[str]) -> tuple[Target, ...]:
@@ -76,22 +111,37 @@ def _no_target(pattern: str, targets: Sequence[Target]) -> NothingSelectedError:
     )
 
 
-def _target(cell: Cell, image: schema.Image, config: Config, problems: Problems) -> Target:
-    overrides = [rule for rule in reversed(image.override) if matches(cell, rule.when)]
-    layers: tuple[schema.Facts, ...] = (*overrides, image, config.defaults)
-    at: Where = ("image", cell.name)
+def _target(
+    cell: Cell, image: schema.Image, config: Config, problems: Problems
+) -> tuple[Target, Places]:
+    """A target, and where images.toml writes what it is made of."""
+    overrides = [
+        (("image", cell.name, "override", number), rule)
+        for number, rule in reversed([*enumerate(image.override)])
+        if matches(cell, rule.when)
+    ]
+    places = Places(
+        layers=(*overrides, (("image", cell.name), image), (("defaults",), config.defaults))
+    )
+    given = places.given
     words = _words(cell)
-    repository = given("repository", *layers) or config.registry.repository or (
-        config.registry.prefix + ("{name}-{purpose}" if cell.split else "{name}")
+    repository = given("repository") or config.registry.repository or (
+        config.registry.prefix + ("{name}-{purpose}" if cell.split else NAME)
     )  # fmt: skip
-    tag = given("tag", *layers) or config.registry.tag
-    aliases = given("aliases", *layers)
+    tag = given("tag") or config.registry.tag
+    aliases = given("aliases")
     family = families.of(tag, config.registry.aliases if aliases is None else aliases, words)
-    features = _features(cell, given("features", *layers), (*at, "features"), problems)
+    features = _features(cell, given("features"), places.of("features"), problems)
     target_id = f"{cell.name}-{cell.version}-{cell.device.value}-{words['py']}" + (
         f"-{cell.purpose.value}" if cell.split else ""
     )
-    return Target(
+    if len(target_id) > LONGEST_ID:
+        problems.add(
+            ("image", cell.name),
+            f"the id `{near.shown(target_id)}` has {len(target_id)} characters, and becomes the "
+            f"name of a folder: {LONGEST_ID} at most; shorten the name of the image or its version",
+        )
+    target = Target(
         id=target_id,
         name=cell.name,
         version=cell.version,
@@ -99,43 +149,42 @@ def _target(cell: Cell, image: schema.Image, config: Config, problems: Problems)
         device=cell.device,
         python=cell.python,
         purpose=cell.purpose,
-        platform=given("platform", *layers),
-        base=_base(target_id, layers, words, config, problems),
-        template=given("template", *layers) or cell.name,
-        packages=tuple(
-            problems.check((*at, "packages"), names.requirement, names.expand(text, words), text)
-            for text in given("packages", *layers)
-        ),
+        platform=given("platform"),
+        base=_base(target_id, places, words, config, problems),
+        template=given("template") or cell.name,
+        packages=_packages(config, places, words, problems),
         indexes=tuple(
-            problems.check((*at, "indexes"), names.index, names.expand(text, words))
-            for text in given("indexes", *layers)
+            problems.check(places.of("indexes"), names.index, names.expand(text, words))
+            for text in given("indexes")
         ),
-        args=_pairs(given("args", *layers), words),
-        labels=_labels(given("labels", *layers), words, features),
-        lock=_lock(config, given("lock", *layers), words, (*at, "lock"), problems),
-        context=_folder(config, given("context", *layers), (*at, "context"), problems),
-        repository=problems.check(
-            (*at, "repository"), names.repository, names.expand(repository, words), repository
-        ),
+        args=_pairs("args", places, words, problems),
+        labels=_labels(places, words, features, problems),
+        lock=_lock(config, places, words, problems),
+        context=_path(config, given("context")),
+        repository=_repository(repository, config, places, words, problems),
         tag=problems.check(
-            (*at, "tag"), names.tag, names.without_plus(names.expand(tag, words)), tag
+            _named_at("tag", config, places),
+            names.tag,
+            names.without_plus(names.expand(tag, words)),
+            tag,
         ),
         features=features,
-        end_of_life=given("end_of_life", *layers),
+        end_of_life=given("end_of_life"),
         family=family,
-        samples=_samples(config, given("samples", *layers), (*at, "samples"), problems),
+        samples=_samples(config, given("samples"), places.of("samples"), problems),
     )
+    return target, places
 
 
 def _base(
     target_id: str,
-    layers: tuple[schema.Facts, ...],
+    places: Places,
     words: dict[str, str],
     config: Config,
     problems: Problems,
 ) -> str:
-    at: Where = ("image", words["name"], "base")
-    match (given("base", *layers) or {}).get(Device(words["device"])):
+    at = places.of("base")
+    match (places.given("base") or {}).get(Device(words["device"])):
         case str() as pattern:
             return problems.check(at, names.reference, names.expand(pattern, words), pattern)
         case schema.Prebuilt(prebuilt=table):
@@ -144,12 +193,12 @@ def _base(
                 problems.add((*at, "prebuilt"), extended.NO_REGION)
                 return "scratch"
             try:
-                return extended.base(table, words, given("platform", *layers), region)
+                return extended.base(table, words, places.given("platform"), region)
             except ValueError as error:
                 cause = _cause(at, str(error), words.values())
                 problems.add((*at, "prebuilt"), f"{target_id}: {error}", cause)
         case _:
-            problems.add(at, f"no base for {words['device']}")
+            problems.add(at, _no_base(words["device"], any_=bool(places.given("base"))))
     return "scratch"
 
 
@@ -164,6 +213,34 @@ def _cause(at: Where, message: str, words: Iterable[str]) -> str:
     return f"{at}: {message}"
 
 
+def _no_base(device: str, *, any_: bool) -> str:
+    """What to write where a device has no base: into the table that there is, or a text for all."""
+    example = EXAMPLE_BASES[Device(device)]
+    what = f'`{device} = "{example}"` into `base`' if any_ else f'`base = "{example}"`'
+    return f"no base for {device}; write {what}, or another image to build on"
+
+
+def _named_at(key: str, config: Config, places: Places) -> Where:
+    """Where a part of the image's name is written: of its own, or for all in `[registry]`."""
+    of_registry = not places.has(key) and key in config.registry.model_fields_set
+    return ("registry", key) if of_registry else places.of(key)
+
+
+def _repository(
+    pattern: str, config: Config, places: Places, words: dict[str, str], problems: Problems
+) -> str:
+    name = words["name"]
+    if pattern == NAME and len(name) < names.SHORTEST_REPOSITORY:
+        problems.add(
+            ("image", name),
+            f"the name `{name}` is too short for a repository, which has 2 to 256 characters; "
+            "lengthen it, or write `repository`",
+        )
+        return name
+    at = _named_at("repository", config, places)
+    return problems.check(at, names.repository, names.expand(pattern, words), pattern)
+
+
 def _words(cell: Cell) -> dict[str, str]:
     return {
         **names.version_words(cell.version),
@@ -175,8 +252,19 @@ def _words(cell: Cell) -> dict[str, str]:
     }
 
 
-def _pairs(table: dict[str, str], words: dict[str, str]) -> tuple[tuple[str, str], ...]:
-    return tuple((key, names.expand(value, words)) for key, value in table.items())
+def _pairs(
+    key: str, places: Places, words: dict[str, str], problems: Problems
+) -> tuple[tuple[str, str], ...]:
+    """A table of patterns, filled in. What is in them stays in the image for good."""
+    found = [(name, names.expand(value, words)) for name, value in places.given(key).items()]
+    for name, value in found:
+        if CREDENTIALS.search(value):
+            problems.add(
+                (*places.of(key), name),
+                "it holds credentials, which would stay in the image; give those of pip to the "
+                "build with `--pip-config`, where they leave no trace",
+            )
+    return tuple(found)
 
 
 def _features(
@@ -194,10 +282,10 @@ def _features(
 
 
 def _labels(
-    table: dict[str, str], words: dict[str, str], features: Iterable[Feature]
+    places: Places, words: dict[str, str], features: Iterable[Feature], problems: Problems
 ) -> tuple[tuple[str, str], ...]:
     """The author's labels, and those that tell SageMaker and `buildkit test` the features."""
-    labels = dict(_pairs(table, words))
+    labels = dict(_pairs("labels", places, words, problems))
     if features:
         labels.setdefault(FEATURES_LABEL, ",".join(feature.value for feature in features))
     for feature in features:
@@ -206,34 +294,57 @@ def _labels(
     return tuple(labels.items())
 
 
-def _lock(
-    config: Config, pattern: str | None, words: dict[str, str], at: Where, problems: Problems
-) -> str | None:
-    if pattern is None:
+def _packages(
+    config: Config, places: Places, words: dict[str, str], problems: Problems
+) -> tuple[str, ...]:
+    """The requirements of `packages`, then those of the file `requirements`."""
+    packages = [
+        problems.check(
+            places.of("packages"), requirements.requirement, names.expand(text, words), text
+        )
+        for text in places.given("packages")
+    ]
+    if (pattern := places.given("requirements")) is not None:
+        text = names.expand(pattern, words)
+        wrong = tuple(paths.fault(config, text, paths.Kind.FILE, requirements.LARGEST))
+        found: tuple[str, ...] = ()
+        if not wrong:
+            found, wrong = requirements.read(config.folder / text)
+        packages += [each for each in found if each not in packages]
+        for message in wrong:
+            at = places.of("requirements")
+            problems.add(at, message, _cause(at, f"{pattern} {message}", (text,)))
+    return tuple(packages)
+
+
+def _lock(config: Config, places: Places, words: dict[str, str], problems: Problems) -> str | None:
+    if (pattern := places.given("lock")) is None:
         return None
-    path = _file(config, names.expand(pattern, words), at, problems)
-    problems.check(at, locks.check, path)
-    return path
+    at, text = places.of("lock"), names.expand(pattern, words)
+    path = str(config.folder / text)
+    problems.check(at, locks.check_name, path)
+    wrong = [*paths.fault(config, text, paths.Kind.FILE, boundary.LARGEST_TEXT)]
+    for message in wrong:
+        problems.add(at, message, _cause(at, f"{pattern} {message}", (text,)))
+    return path if wrong else problems.check(at, locks.check, path)
 
 
 def _samples(config: Config, table: schema.SamplesTable, at: Where, problems: Problems) -> Samples:
     return Samples(
         hyperparameters=tuple(table.hyperparameters.items()),
         channels=tuple(
-            (channel, _existing(config, path, (*at, "channels", channel), problems))
-            for channel, path in table.channels.items()
+            (channel, str(config.folder / text)) for channel, text in table.channels.items()
         ),
-        code=_folder(config, table.code, (*at, "code"), problems),
-        model=_folder(config, table.model, (*at, "model"), problems),
+        code=_path(config, table.code),
+        model=_path(config, table.model),
         payloads=tuple(
             Payload(
                 content_type=payload.content_type,
                 accept=payload.accept,
-                body=_file(config, payload.body, (*at, "payload", number, "body"), problems),
-                answer=payload.answer
-                and _file(config, payload.answer, (*at, "payload", number, "answer"), problems),
+                body=str(config.folder / payload.body),
+                answer=_path(config, payload.answer),
             )
-            for number, payload in enumerate(table.payload)
+            for payload in table.payload
         ),
         metrics=tuple(table.metrics.items()),
         objective=_objective(table, (*at, "objective"), problems),
@@ -247,23 +358,5 @@ def _objective(table: schema.SamplesTable, at: Where, problems: Problems) -> str
     return table.objective
 
 
-def _existing(config: Config, text: str, at: Where, problems: Problems) -> str:
-    path: Path = config.folder / text
-    if not path.exists():
-        problems.add(at, f"{text!r} does not exist in {config.folder}")
-    return str(path)
-
-
-def _file(config: Config, text: str, at: Where, problems: Problems) -> str:
-    if (config.folder / text).is_dir():
-        problems.add(at, f"{text!r} is a folder, a file is wanted")
-    return _existing(config, text, at, problems)
-
-
-def _folder(config: Config, text: str | None, at: Where, problems: Problems) -> str | None:
-    if text is None:
-        return None
-    path = _existing(config, text, at, problems)
-    if (config.folder / text).is_file():
-        problems.add(at, f"{text!r} is a file, a folder is wanted")
-    return path
+def _path(config: Config, text: str | None) -> str | None:
+    return None if text is None else str(config.folder / text)

@@ -1,4 +1,4 @@
-"""The grammar of names: tags, repositories, image references, versions, requirements.
+"""The grammar of names: tags, repositories, image references, versions.
 
 Tags and repositories follow the OCI distribution specification ("Pulling manifests") narrowed by
 ECR's CreateRepository (2 to 256 characters).
@@ -13,6 +13,8 @@ from fnmatch import fnmatchcase
 COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 REPOSITORY = re.compile(rf"{COMPONENT}(?:/{COMPONENT})*")
+SHORTEST_REPOSITORY, LONGEST_REPOSITORY = 2, 256
+"""ECR's own limits."""
 REGISTRY = re.compile(
     r"localhost|.+\.(?:amazonaws\.com(?:\.cn)?|on\.aws|ecr\.aws|docker\.io|gcr\.io|pkg\.dev|azurecr\.io)"
     r"|(?:docker|ghcr|gcr|quay)\.io|public\.ecr\.aws|.+:[0-9]+"
@@ -43,7 +45,6 @@ ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 CHANNEL = re.compile(r"(?!\.+$)[A-Za-z0-9._-]{1,64}")
 """A channel's name (SageMaker API, Channel), which also becomes a folder."""
 LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?")
-USERINFO = re.compile(r"://[^/@\s]+@")
 PATTERN_WORD = re.compile(r"\{\{|\}\}|\{(?P<word>[^{}]*)\}")
 """A `{word}`; `{{` and `}}` stand for the braces themselves."""
 
@@ -66,8 +67,14 @@ def repository(text: str) -> str:
         raise ValueError(
             f"{text!r} begins with the host of a registry, and is to be a name within one: `{rest}`"
         )
-    if not 2 <= len(text) <= 256:  # noqa: PLR2004 - ECR's own limits
-        raise ValueError(f"{text!r} is not a repository name (2 to 256 characters)")
+    if len(text) < SHORTEST_REPOSITORY:
+        raise ValueError(
+            f"{text!r} is too short for a repository, whose name has 2 to 256 characters"
+        )
+    if len(text) > LONGEST_REPOSITORY:
+        raise ValueError(
+            f"a name of {len(text)} characters is too long for a repository, which has 2 to 256"
+        )
     what = "a repository name (lower-case letters, digits, `.`, `_`, `-`, `/`)"
     return full(REPOSITORY, what, text)
 
@@ -124,27 +131,6 @@ def plain(text: str) -> str:
 def header(text: str) -> str:
     if not text.strip() or not text.isascii():
         raise ValueError(f"{text!r} cannot be sent as a header: it is empty, or not ASCII")
-    return text
-
-
-def requirement(text: str) -> str:
-    """A PEP 508 requirement without credentials: it would stay in the image's history."""
-    from packaging.requirements import (  # noqa: PLC0415 - few need it, and it takes long to load
-        InvalidRequirement,
-        Requirement,
-    )
-
-    try:
-        parsed = Requirement(text)
-    except InvalidRequirement as error:
-        reason = str(error).splitlines()[0]
-        shown = USERINFO.sub("://…@", text)
-        raise ValueError(f"{shown!r} is not a Python requirement: {reason}") from error
-    if parsed.url and "@" in parsed.url.partition("://")[2].partition("/")[0]:
-        raise ValueError(
-            f"the address of {parsed.name!r} holds credentials; give them to the build with "
-            "`--pip-config`, where they leave no trace"
-        )
     return text
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
+    from buildkit.bases import Rule
     from buildkit.releases.record import Release
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
@@ -114,6 +115,35 @@ def registries_from() -> str:
     return "BUILDKIT_REGISTRY" if source is ParameterSource.ENVIRONMENT else "`--registry`"
 
 
+def _spelled(context: click.Context, parameter: click.Parameter) -> str:
+    """How the user gave an option: by itself, or by its variable."""
+    by_variable = context.get_parameter_source(parameter.name or "") is ParameterSource.ENVIRONMENT
+    return str(parameter.envvar) if by_variable else f"{parameter.opts[0]}"
+
+
+def _rules(
+    context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
+) -> tuple[Rule, ...]:
+    from buildkit import bases  # noqa: PLC0415 - not for other commands
+
+    return bases.parse(given, _spelled(context, parameter))
+
+
+def _hosts(
+    context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
+) -> tuple[str, ...]:
+    from buildkit import names  # noqa: PLC0415 - not for other commands
+
+    for host in given:
+        try:
+            names.host(host)
+        except ValueError as error:
+            raise UsageError(
+                f"{_spelled(context, parameter)}: {error}", hint="a host, without `https://`"
+            ) from error
+    return given
+
+
 def _file(type_: click.Path) -> Callable[[Command], Command]:
     return click.option(
         "--file",
@@ -126,6 +156,12 @@ def _file(type_: click.Path) -> Callable[[Command], Command]:
 
 
 FILE = _file(_Path(dir_okay=False))
+ALLOW_OUTSIDE = click.option(
+    "--allow-outside",
+    is_flag=True,
+    help="Read files outside of the project (its root of git) where images.toml, a template or a "
+    "link leads there.",
+)
 FILE_AS_TEXT = _file(click.Path(dir_okay=False))
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 DIST = click.option(
@@ -161,6 +197,7 @@ REGISTRY = click.option(
     metavar="HOST",
     multiple=True,
     envvar="BUILDKIT_REGISTRY",
+    callback=_hosts,
     show_envvar=True,
     help="A registry to push to, instead of those in images.toml. May be given several times.",
 )
@@ -170,6 +207,7 @@ LOOK_IN = click.option(
     metavar="HOST",
     multiple=True,
     envvar="BUILDKIT_REGISTRY",
+    callback=_hosts,
     show_envvar=True,
     help="A registry to look in, instead of those on record. May be given several times.",
 )
@@ -178,6 +216,7 @@ SUBSTITUTE = click.option(
     metavar="FROM=TO",
     multiple=True,
     envvar="BUILDKIT_SUBSTITUTE",
+    callback=_rules,
     show_envvar=True,
     help="Use the image TO in the place of the base FROM, or the address TO in that of the package "
     "index FROM; both may end in `*`.",
@@ -216,7 +255,9 @@ def group(*options: Callable[[Command], Command]) -> Callable[[Command], Command
     return decorate
 
 
-PROJECT = group(FILE, DIST, JSON)
+READ = group(FILE, ALLOW_OUTSIDE)
+"""Of commands that read images.toml and what it names."""
+PROJECT = group(READ, DIST, JSON)
 BUILD = group(SUBSTITUTE, CA_BUNDLE, PIP_CONFIG, WHEELS)
 
 

@@ -5,24 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from buildkit import config, matrix, records, stock
-from buildkit.errors import ToolError
+from buildkit import config, matrix, records, render, stock
+from buildkit.errors import ToolError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from buildkit.boundary import Boundary
     from buildkit.model import Built, Target, Verified
     from buildkit.shipped import Staged
 
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """images.toml, expanded, and where its records are."""
+    """images.toml, expanded, and where its records and templates are."""
 
     config: config.Config
     targets: tuple[Target, ...]
     records: records.Records
+    templates: render.Templates
 
     def select(self, patterns: Sequence[str]) -> tuple[Target, ...]:
         return matrix.select(self.targets, patterns)
@@ -62,13 +64,40 @@ class Project:
         return replace(staged, verified=verified)
 
 
-def read(file: Path, dist: Path | None, *, alone: bool = False) -> Project:
-    """Read images.toml; `alone`, as if there were no environment. Raises ConfigError."""
-    found = config.read(file, alone=alone)
-    targets = matrix.expand(found)
+def read(
+    file: Path,
+    dist: Path | None,
+    *,
+    alone: bool = False,
+    renders: bool = False,
+    allow_outside: bool = False,
+    within: Boundary | None = None,
+) -> Project:
+    """Read images.toml; `alone`, as if there were no environment. Raises ConfigError.
+
+    For a command that `renders`, templates are looked at together with the file. What it names is
+    inside of the project, or of `within`, unless `allow_outside`.
+    """
+    found = config.read(file, alone=alone, allow_outside=allow_outside, within=within)
+    templates = render.templates(found.folder, found.boundary)
+    targets = matrix.expand(found, templates if renders else None)
     stock.check(found, targets)
     return Project(
         config=found,
         targets=targets,
-        records=records.Records(folder=dist or found.folder / "dist"),
+        records=records.Records(folder=dist or written(found, "dist")),
+        templates=templates,
     )
+
+
+def written(found: config.Config, name: str) -> Path:
+    """A folder of the project that results are written into.
+
+    Raises UsageError for a link that leads out of the project: a foreign project could bring one.
+    """
+    folder = found.folder / name
+    try:
+        found.boundary.check(folder, name)
+    except ValueError as error:
+        raise UsageError(str(error), hint="`--dist` and `--output` name another folder") from error
+    return folder

@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 from jinja2 import meta
 from jinja2.exceptions import SecurityError
+from jinja2.loaders import split_template_path
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from packaging.requirements import Requirement
 
-from buildkit import manual
+from buildkit import boundary, manual
 from buildkit.errors import TemplateError
-from buildkit.model import Rendered
+from buildkit.model import Rendered, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from buildkit.model import Target
+    from jinja2.runtime import Context
+
+    from buildkit.boundary import Boundary
 
 SUFFIX = ".Dockerfile.j2"
 FROM_LOCK = "--mount=type=bind,from=lock,"
 FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(?P<image>\S+)", re.IGNORECASE | re.MULTILINE)
+SEEN = "target"
+NO_FIELD = re.compile(r"'buildkit\.model\.Target object' has no attribute '(\w+)'")
+NO_VARIABLE = re.compile(r"'(\w+)' is undefined")
+LARGEST = 4 << 20
+"""Characters of a Dockerfile, and of a text that a template multiplies."""
+LARGEST_POWER = 100
 OPENED = {
     "Missing end of comment tag": (
         "to Jinja `{#` begins a comment: write `{% raw %}${#name}{% endraw %}`"
@@ -41,17 +53,87 @@ class Templates:
 
     own: Path
     folders: tuple[Path, ...]
-    environment: ImmutableSandboxedEnvironment
+    environment: _Sandbox
+    loader: _Loader
+    limits: Boundary
+    used_by: Callable[[str], tuple[str, ...]]
 
     @property
     def runtime(self) -> Path:
-        """The programs that enter script-mode images: the project's own, or ours."""
-        return next(path for folder in self.folders if (path := folder / "runtime").is_dir())
+        """The programs that enter script-mode images: the project's own, or ours.
+
+        Raises TemplateError if the project's own lead out of it.
+        """
+        found = next(path for folder in self.folders if (path := folder / "runtime").is_dir())
+        if not _is_shipped(found):
+            ends = [(found, self.limits.outside(found)), *self.limits.links(found)]
+            for path, end in ends:
+                if end is not None:
+                    raise TemplateError(
+                        f"`{path}` leads to `{end}`, outside of the project `{self.limits.root}`",
+                        hint=f"move it into the project, or pass `{boundary.FLAG}`",
+                    )
+        return found
 
     @property
     def nothing(self) -> Path:
         """The context of an image that brings no files."""
         return shipped() / "nothing"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The templates that an image can use, those that are for extending left out."""
+        found = {
+            path.name.removesuffix(SUFFIX) for folder in self.folders for path in folder.iterdir()
+            if path.name.endswith(SUFFIX) and not path.name.startswith("_")
+        }  # fmt: skip
+        return tuple(sorted(found))
+
+    def has(self, name: str) -> bool:
+        return self.loader.find(f"{name}{SUFFIX}") is not None
+
+
+class _Loader(jinja2.FileSystemLoader):
+    """Reads templates of the project and ours: nothing that a link of the project leads out to."""
+
+    def __init__(self, folders: Sequence[Path], limits: Boundary) -> None:
+        super().__init__(folders)
+        self._limits = limits
+
+    def find(self, template: str) -> Path | None:
+        try:
+            parts = split_template_path(template)
+        except jinja2.TemplateNotFound:
+            return None
+        paths = (os.path.join(folder, *parts) for folder in self.searchpath)  # noqa: PTH118
+        return next((Path(path) for path in paths if os.path.isfile(path)), None)  # noqa: PTH113
+
+    def get_source(
+        self, environment: jinja2.Environment, template: str
+    ) -> tuple[str, str, Callable[[], bool]]:
+        if (path := self.find(template)) is not None:
+            if not _is_shipped(path):
+                self._limits.check(path, template)
+            boundary.check_file(path, boundary.LARGEST_TEXT)
+        return super().get_source(environment, template)
+
+
+def _is_shipped(path: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(shipped().resolve())
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """A sandbox in which no multiplication makes a text or a number that is too large."""
+
+    intercepted_binops = frozenset(("*", "**"))
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        if operator == "**" and isinstance(right, (int, float)) and abs(right) > LARGEST_POWER:
+            raise MemoryError
+        for one, other in ((left, right), (right, left)):
+            if hasattr(one, "__len__") and isinstance(other, int) and len(one) * other > LARGEST:
+                raise MemoryError
+        return super().call_binop(context, operator, left, right)
 
 
 def shipped() -> Path:
@@ -60,7 +142,7 @@ def shipped() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).parents[1] / "templates"
 
 
-def templates(project: Path) -> Templates:
+def templates(project: Path, limits: Boundary | None = None) -> Templates:
     """The templates of a project: `<project>/templates`, then the shipped ones.
 
     The sandbox keeps a template from anything but text: a Dockerfile may run what it likes in its
@@ -68,8 +150,10 @@ def templates(project: Path) -> Templates:
     """
     own = project / "templates"
     folders = tuple(dict.fromkeys(path for path in (own.resolve(), shipped()) if path.is_dir()))
-    environment = ImmutableSandboxedEnvironment(
-        loader=jinja2.FileSystemLoader(folders),
+    limits = limits or boundary.around(project)
+    loader = _Loader(folders, limits)
+    environment = _Sandbox(
+        loader=loader,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -78,24 +162,31 @@ def templates(project: Path) -> Templates:
     environment.filters["shell"] = shlex.quote
     environment.filters["value"] = _value
     environment.filters["without_url"] = _without_url
-    return Templates(own=own, folders=folders, environment=environment)
+    return Templates(
+        own=own,
+        folders=folders,
+        environment=environment,
+        loader=loader,
+        limits=limits,
+        used_by=cache(partial(_used_by, environment)),  # a parsed one serves all targets
+    )
 
 
 def render(target: Target, source: Templates) -> Rendered:
     """Render one Dockerfile. Raises TemplateError, with template and line where known."""
     name = f"{target.template}{SUFFIX}"
     try:
-        if loop := _loop(name, source.environment, ()):
+        if loop := _loop(name, source, ()):
             raise TemplateError(
                 f"{target.id}: templates call each other in a loop: {' -> '.join(loop)}",
                 hint="a template may not extend, include or import itself",
             )
-        text = source.environment.get_template(name).render(target=target)
+        text = _text(source.environment.get_template(name).generate(target=target))
     except jinja2.TemplateNotFound as error:
         raise TemplateError(
             f"{target.id}: there is no template `{error.name}`",
             hint=f"write {source.own / str(error.name)}, or use one of "
-            + ", ".join(_names(source)),
+            + ", ".join(f"`{each}`" for each in source.names),
         ) from error
     except jinja2.TemplateSyntaxError as error:
         raise TemplateError(
@@ -107,9 +198,11 @@ def render(target: Target, source: Templates) -> Rendered:
             f"{target.id}: {name} calls itself without end, or makes too much text",
             hint="look for an `include` or a macro that leads back to its own template",
         ) from error
-    except (jinja2.TemplateError, SecurityError, TypeError, ValueError, ArithmeticError) as error:
+    except (
+        jinja2.TemplateError, SecurityError, TypeError, ValueError, ArithmeticError, OSError
+    ) as error:  # fmt: skip
         raise TemplateError(
-            f"{target.id}: {_place(error, name)}: {error}",
+            f"{target.id}: {_place(error, name, source.own)}: {_said(error)}",
             hint="a template sees `target` and its fields, extends a base template and fills its "
             f"blocks: {manual.page('templates')}",
         ) from error
@@ -169,12 +262,16 @@ def _without_url(text: str) -> str:
     return str(requirement)
 
 
-def _loop(
-    name: str, environment: ImmutableSandboxedEnvironment, above: tuple[str, ...]
-) -> tuple[str, ...]:
+def _loop(name: str, source: Templates, above: tuple[str, ...]) -> tuple[str, ...]:
     """The templates of a loop below `name`, in order; empty if there is none."""
     if name in above:
         return (*above[above.index(name) :], name)
+    loops = (_loop(each, source, (*above, name)) for each in source.used_by(name))
+    return next((loop for loop in loops if loop), ())
+
+
+def _used_by(environment: _Sandbox, name: str) -> tuple[str, ...]:
+    """The templates that one names."""
     assert environment.loader is not None
     text, _, _ = environment.loader.get_source(environment, name)
     try:
@@ -182,24 +279,41 @@ def _loop(
     except jinja2.TemplateSyntaxError as error:
         error.name = error.name or name  # of what no lexer understands Jinja does not tell it
         raise
-    loops = (_loop(each, environment, (*above, name)) for each in used if each is not None)
-    return next((loop for loop in loops if loop), ())
+    return tuple(each for each in used if each is not None)
 
 
-def _place(error: BaseException, name: str) -> str:
-    """The innermost template line of a failure: Jinja rewrites tracebacks to template lines."""
-    place, traceback = name, error.__traceback__
+def _text(pieces: Iterable[str]) -> str:
+    found, size = [], 0
+    for piece in pieces:
+        found.append(piece)
+        size += len(piece)
+        if size > LARGEST:
+            raise MemoryError
+    return "".join(found)
+
+
+def _said(error: BaseException) -> str:
+    """What Jinja says; a field or a variable that there is not, with the one that is near."""
+    if field := NO_FIELD.fullmatch(str(error)):
+        known = [*(each.name for each in fields(Target)), "image"]
+        near = get_close_matches(field[1], known, n=1)
+        advice = f"did you mean `{near[0]}`?" if near else f"it has {', '.join(known)}"
+        return f"`target` has no attribute '{field[1]}'; {advice}"
+    if (variable := NO_VARIABLE.fullmatch(str(error))) and get_close_matches(variable[1], [SEEN]):
+        return f"{error}; did you mean `{SEEN}`?"
+    return str(error)
+
+
+def _place(error: BaseException, name: str, own: Path) -> str:
+    """The innermost template line of a failure: Jinja rewrites tracebacks to template lines.
+
+    The project's own come first: a macro of ours fails for what it was called with.
+    """
+    places, traceback = [], error.__traceback__
     while traceback is not None:
-        file = traceback.tb_frame.f_code.co_filename
-        if file.endswith(".j2"):
-            place = f"{Path(file).name}:{traceback.tb_lineno}"
+        file = Path(traceback.tb_frame.f_code.co_filename)
+        if file.suffix == ".j2":
+            places.append((file, f"{file.name}:{traceback.tb_lineno}"))
         traceback = traceback.tb_next
-    return place
-
-
-def _names(source: Templates) -> Iterable[str]:
-    found = {
-        path.name.removesuffix(SUFFIX) for folder in source.folders for path in folder.iterdir()
-        if path.name.endswith(SUFFIX) and not path.name.startswith("_")
-    }  # fmt: skip
-    return (f"`{name}`" for name in sorted(found))
+    mine = [place for file, place in places if file.is_relative_to(own.resolve())]
+    return next(reversed(mine or [place for _, place in places]), name)

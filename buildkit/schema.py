@@ -156,6 +156,7 @@ class Facts(Model):
     template: Line | None = None
     base: Bases | None = None
     packages: tuple[Pattern, ...] = ()
+    requirements: Pattern | None = None
     indexes: Annotated[tuple[Pattern, ...], Distinct] = ()
     lock: Pattern | None = None
     args: dict[Argument, Pattern] = {}

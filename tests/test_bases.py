@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from buildkit import bases
-from buildkit.errors import UsageError
+from buildkit import bases, cli
+from buildkit.errors import Exit, UsageError
 
 MIRROR = bases.parse(["python:*=mirror.example:5000/library/python:*"])
 
@@ -35,6 +35,7 @@ def test_the_first_rule_that_fits_wins() -> None:
 def test_a_rule_that_cannot_be_is_a_usage_error_with_an_example(rule: str) -> None:
     with pytest.raises(UsageError) as caught:
         bases.parse([rule])
+    assert f"`--substitute {rule}`: " in caught.value.message
     assert caught.value.hint
 
 
@@ -73,3 +74,31 @@ def test_a_rule_leads_from_an_address_to_one_without_credentials(rule: str) -> N
     with pytest.raises(UsageError) as caught:
         bases.parse([rule])
     assert "p4ss" not in caught.value.message.partition(": ")[2]
+
+
+def test_a_rule_of_a_variable_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BUILDKIT_SUBSTITUTE", "foo")
+    assert cli.run(["build", "--all"]) == Exit.USAGE
+    said = capsys.readouterr().err
+    assert "`BUILDKIT_SUBSTITUTE=foo`: it has no `=`: `FROM=TO` is wanted" in said
+    assert "--substitute" not in said
+
+
+@pytest.mark.parametrize(
+    ("variable", "arguments", "name"),
+    [("https://h", [], "BUILDKIT_REGISTRY"), ("", ["--registry", "https://h"], "--registry")],
+)
+def test_a_registry_that_is_no_host_is_named_by_the_way_it_was_given(
+    variable: str,
+    arguments: list[str],
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("BUILDKIT_REGISTRY", variable)
+    assert cli.run(["push", "--all", *arguments]) == Exit.USAGE
+    assert (
+        f"error: {name}: 'https://h' is not the host name of a registry" in capsys.readouterr().err
+    )

@@ -52,6 +52,7 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     (tmp_path / "images.toml").write_text(IMAGES)
     (tmp_path / "program").mkdir()
     (tmp_path / "program" / "train").write_text("#!/bin/sh\n")
+    (tmp_path / "program" / "train").chmod(0o755)
     return project.read(tmp_path / "images.toml", None)
 
 

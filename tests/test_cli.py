@@ -16,12 +16,13 @@ from tests.projects import MINIMAL
 if TYPE_CHECKING:
     from pathlib import Path
 
-BASIC = MINIMAL + "template = 'basic'\n"
+BASIC = MINIMAL + "template = 'basic'\ncontext = 'program'\n"
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "images.toml").write_text(BASIC)
+    (tmp_path / "program").mkdir()
     monkeypatch.chdir(tmp_path)
     for name in ("BUILDKIT_REGISTRY", "BUILDKIT_SUBSTITUTE", "PIP_CERT", "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)
@@ -68,6 +69,9 @@ def test_every_command_has_help_with_an_example(name: str, capsys: Captured) -> 
         (["test", "x", "--html", ""], Exit.USAGE, "an empty name"),
         (["test", "x" * 5000], Exit.USAGE, "too long"),
         (["nosuch"], Exit.USAGE, "there is no command `nosuch`"),
+        (["render", "--output", "x" * 300], Exit.USAGE, "too long"),
+        (["render", "--check", "--output", "x" * 300], Exit.USAGE, "a name is too long for a file"),
+        (["list", "--file", "x" * 300], Exit.USAGE, "File name too long"),
         (["list", "--nosuch"], Exit.USAGE, "No such option"),
     ],
 )
@@ -132,14 +136,14 @@ def test_a_plan_is_printed_and_nothing_is_touched(project: Path, capsys: Capture
 def test_a_bug_is_called_one(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    monkeypatch.setattr("buildkit.matrix.expand", lambda _config: 1 / 0)
+    monkeypatch.setattr("buildkit.matrix.expand", lambda _config, _templates: 1 / 0)
     monkeypatch.delenv("BUILDKIT_TRACEBACK", raising=False)
     assert cli.run(["list"]) == Exit.BUG
     assert "this is a bug in buildkit: ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_an_interrupt_has_its_code(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(_config: object) -> None:
+    def interrupted(_config: object, _templates: object) -> None:
         raise stopping.Interrupted
 
     monkeypatch.setattr("buildkit.matrix.expand", interrupted)

@@ -31,12 +31,12 @@ TWO = """
 versions = ["1.0", "2.0"]
 pythons = ["3.11", "3.13"]
 base = "python:{python}-slim"
-template = "basic"
+template = "extend"
 
 [image.other]
 versions = ["1.0"]
 base = "python:{python}-slim"
-template = "basic"
+template = "extend"
 """
 
 

@@ -144,7 +144,7 @@ def test_cuda_and_its_driver_are_shown(text: str, cuda: tuple[str, str] | None) 
 
 def test_list_shows_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "images.toml"
-    file.write_text(image('"torch==2.13.0"', GPU))
+    file.write_text(image('"torch==2.13.0"', f"{GPU}\ntemplate = 'pytorch'"))
     assert cli.run(["list", "--file", str(file)]) == Exit.DONE
     assert capsys.readouterr().out.splitlines()[1].endswith("CUDA 13.0, driver 580 or newer")
     assert cli.run(["list", "--file", str(file), "--json"]) == Exit.DONE

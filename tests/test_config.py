@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from buildkit import config
-from buildkit.errors import ConfigError
+from buildkit.errors import ConfigError, Exit
 from tests.projects import MINIMAL, parse, targets
 from tests.waiting import QUADRATIC, growth
 
@@ -312,6 +315,127 @@ def problems(text: str) -> str:
             "is not an AWS account of 12 digits",
             id="account",
         ),
+        pytest.param(
+            MINIMAL.replace('["1.0"]', '"1.0"'),
+            'a list is wanted: `["1.0"]`',
+            id="a text for a list",
+        ),
+        pytest.param(
+            MINIMAL.replace('["1.0"]', "1.0"),
+            'a list is wanted: `["1.0"]`',
+            id="a number for a list",
+        ),
+        pytest.param(
+            MINIMAL + "[registry]\naliases = 'latest'",
+            'a list is wanted: `["latest"]`',
+            id="a text for a list of the registry",
+        ),
+        pytest.param(
+            MINIMAL + "packages = 'six'", 'a list is wanted: `["six"]`', id="a text for packages"
+        ),
+        pytest.param(
+            MINIMAL + "packages = { six = '1' }",
+            "a list is wanted, not a table",
+            id="a table for a list",
+        ),
+        pytest.param(
+            MINIMAL + "packages = 'requirements.txt'",
+            'image.demo.packages: write `requirements = "requirements.txt"`',
+            id="a file for packages",
+        ),
+        pytest.param(
+            MINIMAL + "samples.payload = 'x.csv'",
+            "a list of tables is wanted, `[[…payload]]`, not 'x.csv'",
+            id="a text for a list of tables",
+        ),
+        pytest.param(
+            MINIMAL + "exclude = 'gpu'", "a list of tables is wanted, `[[…exclude]]`", id="rules"
+        ),
+        pytest.param(
+            MINIMAL + "[registry]\nfips = 3", "`true` or `false` is wanted, not 3", id="no boolean"
+        ),
+        pytest.param(
+            MINIMAL + "samples.startup-seconds = 'a'",
+            "a whole number is wanted, not 'a'",
+            id="no number",
+        ),
+        pytest.param(
+            MINIMAL + "end-of-life = 2023-09-01",
+            "a string is wanted, not 2023-09-01; put it in quotes",
+            id="a date for a text",
+        ),
+        pytest.param(
+            MINIMAL + "template = true", "a string is wanted, not true", id="a boolean for a text"
+        ),
+        pytest.param(
+            MINIMAL + "packages = 'x @ https://me:hunter2@h/x?token=hunter2'",
+            'a list is wanted: `["x @ https://…@h/x?…"]`',
+            id="a secret in what is no list",
+        ),
+        pytest.param(
+            MINIMAL + "dockerfile = 'x'",
+            "unknown key; known are `template`, `base`, `packages`, `requirements`, ",
+            id="an unknown key that is like none",
+        ),
+        pytest.param(MINIMAL + "extends = 'x'", "unknown key; known are ", id="like none, too"),
+        pytest.param(
+            MINIMAL + "purpose = []", "did you mean `purposes`?", id="an axis in singular"
+        ),
+        pytest.param(
+            MINIMAL.replace("demo", "x"),
+            "images.toml:2: image.x: the name `x` is too short for a repository, which has 2 to 256",
+            id="a name of one letter",
+        ),
+        pytest.param(
+            MINIMAL + "repository = 'x'",
+            "images.toml:5: image.demo.repository: 'x' is too short for a repository",
+            id="a repository of one letter",
+        ),
+        pytest.param(
+            MINIMAL + "[registry]\nrepository = 'x'",
+            "images.toml:6: registry.repository: 'x' is too short for a repository",
+            id="a repository of one letter for all",
+        ),
+        pytest.param(
+            "[image.demo]\nversions = ['1']\ndevices = ['cpu', 'gpu']",
+            'no base for gpu; write `base = "nvidia/cuda:',
+            id="no base for a GPU",
+        ),
+        pytest.param(
+            "[image.demo]\nversions = ['1']\ndevices = ['gpu']\nbase = { cpu = 'a' }",
+            'no base for gpu; write `gpu = "nvidia/cuda:12.6.3-runtime-ubuntu24.04"` into `base`',
+            id="no base for one device",
+        ),
+        pytest.param(
+            MINIMAL + "args = { PIP_INDEX_URL = 'https://me:hunter2@h/simple' }",
+            "images.toml:5: image.demo.args.PIP_INDEX_URL: it holds credentials, which would stay",
+            id="credentials in an argument",
+        ),
+        pytest.param(
+            MINIMAL + "labels = { a = 'https://me:hunter2@h/simple' }",
+            "image.demo.labels.a: it holds credentials",
+            id="credentials in a label",
+        ),
+        pytest.param(
+            "format = 0x" + "f" * 5000 + MINIMAL,
+            "format: this number is too large",
+            id="hexadecimal",
+        ),
+        pytest.param(
+            MINIMAL + "template = 0x" + "f" * 5000,
+            "a string is wanted, not a number of thousands of digits",
+            id="hexadecimal for a text",
+        ),
+        pytest.param(
+            MINIMAL + "packages = [[0x" + "f" * 5000 + "]]",
+            "a string is wanted, not a list",
+            id="hexadecimal in a list",
+        ),
+        pytest.param(
+            MINIMAL.replace('"1.0"', '"' + "9" * 400 + '"') + "tag = 'x'",
+            "characters, and becomes the name of a folder: 200 at most",
+            id="a target whose id is too long",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_place(text: str, wanted: str) -> None:
@@ -334,13 +458,136 @@ def test_all_problems_come_in_one_report_in_the_order_of_the_file() -> None:
         """
     )
     assert [line.split(": ")[:2] for line in found.splitlines()] == [
-        ["5 problems in images.toml"],
+        ["6 problems in images.toml"],
         ["images.toml:3", "defaults.devices.0"],
+        ["images.toml:5", "image.one.base"],
         ["images.toml:5", "image.one.versions"],
         ["images.toml:6", "image.one.verions"],
         ["images.toml:10", "image.two.base"],
         ["images.toml:11", "image.two.exclude.0"],
     ]
+
+
+def test_wrong_types_and_wrong_paths_come_in_one_report(tmp_path: Path) -> None:
+    text = """
+        [defaults]
+        context = "gone"
+
+        [image.demo]
+        versions = "1.0"
+        base = "b b"
+        packages = ["no name"]
+        samples.hyperparameters = { n = 20 }
+        samples.code = "absent"
+        samples.channels = { one = 3, two = "absent" }
+
+        [[image.demo.samples.payload]]
+        content-type = 3
+        body = "absent"
+
+        [[image.demo.samples.payload]]
+        content-type = "text/csv"
+        body = "absent"
+        answer = 3
+
+        [[image.demo.override]]
+        when = { version = 1 }
+        context = "absent"
+
+        [image.other]
+        versions = ["1.0"]
+        base = "b"
+        lock = "absent.txt"
+        packages = 3
+        """
+    with pytest.raises(ConfigError) as caught:
+        targets(text, tmp_path)
+    found = [line.split(": ")[:2] for line in caught.value.details.splitlines()]
+    assert found == [
+        ["images.toml:3", "defaults.context"],
+        ["images.toml:6", "image.demo.versions"],
+        ["images.toml:7", "image.demo.base"],
+        ["images.toml:8", "image.demo.packages"],
+        ["images.toml:9", "image.demo.samples.hyperparameters.n"],
+        ["images.toml:10", "image.demo.samples.code"],
+        ["images.toml:11", "image.demo.samples.channels.two"],
+        ["images.toml:11", "image.demo.samples.channels.one"],
+        ["images.toml:14", "image.demo.samples.payload.0.content-type"],
+        ["images.toml:15", "image.demo.samples.payload.0.body"],
+        ["images.toml:19", "image.demo.samples.payload.1.body"],
+        ["images.toml:20", "image.demo.samples.payload.1.answer"],
+        ["images.toml:23", "image.demo.override.0.when.version"],
+        ["images.toml:24", "image.demo.override.0.context"],
+        ["images.toml:29", "image.other.lock"],
+        ["images.toml:30", "image.other.packages"],
+    ]
+
+
+def test_a_secret_is_in_no_message(tmp_path: Path) -> None:
+    address = "https://me:hunter2@h/x?token=hunter2#hunter2"
+    keys = f"packages = ['{address}', 'x @ {address}']\nargs = {{ A = '{address}' }}\n"
+    assert "hunter2" not in problems(MINIMAL + keys)
+    assert "hunter2" not in problems(MINIMAL + f"packages = '{address}'")
+    assert "hunter2" not in problems(MINIMAL + f"features = ['{address}']")
+
+
+def test_a_long_text_is_cut_in_a_message() -> None:
+    found = problems(MINIMAL + f'labels = {{ a = "{"x" * 100_000}\\n" }}\n{"k" * 5000} = 1')
+    assert len(found) < 5000
+
+
+@pytest.mark.parametrize("length", [300, 5000])
+@pytest.mark.parametrize(
+    "key", ["context", "lock", "requirements", "samples.code", "samples.channels.a"]
+)
+def test_a_path_that_is_too_long_is_a_problem_of_the_file(
+    tmp_path: Path, key: str, length: int
+) -> None:
+    with pytest.raises(ConfigError, match="1 problem in") as caught:
+        targets(MINIMAL + f"{key} = '{'x' * length}'", tmp_path)
+    assert f"images.toml:5: image.demo.{key}: " in caught.value.details
+    assert "cannot be read: File name too long" in caught.value.details or length > 1000
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "x" * 300])
+def test_a_file_whose_name_is_too_long_is_a_mistake_of_the_user(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be read: File name too long"):
+        config.read(tmp_path / name)
+
+
+def test_a_path_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
+    """Other programs are told paths in UTF-8, and would look for another."""
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (folder / "images.toml").write_text(MINIMAL)
+    with pytest.raises(ConfigError, match="its path is not UTF-8") as caught:
+        config.read(folder / "images.toml")
+    assert "PYTHONUTF8=1" in caught.value.message
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("folder", "context", "said"),
+    [
+        ("café", "program", "its path is not UTF-8, or this Python reads paths as ascii"),
+        ("cafe", "café", "is no path where Python writes paths as ascii; set PYTHONUTF8=1"),
+    ],
+)
+def test_without_utf_8_a_path_of_other_letters_is_told(
+    tmp_path: Path, folder: str, context: str, said: str
+) -> None:
+    (tmp_path / folder / context).mkdir(parents=True)
+    text = MINIMAL + f"template = 'sklearn'\ncontext = '{context}'\n"
+    (tmp_path / folder / "images.toml").write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "buildkit", "list"],
+        cwd=tmp_path / folder,
+        env={**os.environ, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == Exit.USAGE
+    assert said in done.stderr
 
 
 def test_the_line_of_a_key_is_found_across_arrays_texts_and_comments() -> None:

@@ -62,6 +62,7 @@ def project(tmp_path: Path, mute: Mute) -> Path:
     (tmp_path / "program").mkdir()
     for program in ("train", "serve"):
         (tmp_path / "program" / program).write_text("#!/bin/sh\n")
+        (tmp_path / "program" / program).chmod(0o755)
     book = ledger.beside(tmp_path / "images.toml")
     where = mute.address
     for version, letter in (("1.0", "1"), ("1.0-1", "2")):

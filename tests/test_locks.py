@@ -61,6 +61,33 @@ def test_the_first_line_without_a_hash_is_named(tmp_path: Path, line: str, said:
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("x @ https://me:hunter2@h/x.whl --hash=sha256:aa", "the address of 'x' holds credentials"),
+        ("x @ https://h/x.whl?token=hunter2 \\\n  --hash=sha256:aa", "may hold a token"),
+        ("x @ file:///x.whl --hash=sha256:aa", "none that a build can reach"),
+        ("x @ https://me:hunter2@h/x.whl", "the address of 'x' holds credentials"),
+        ("--index-url https://me:hunter2@h/simple", "the address holds credentials"),
+        ("--extra-index-url=https://h/simple?key=hunter2", "the address holds credentials"),
+        ("git+https://me:hunter2@h/x", "has no hash"),
+    ],
+)
+def test_a_lock_holds_no_secret(tmp_path: Path, line: str, said: str) -> None:
+    """pip writes the address of a package into the image."""
+    write(tmp_path, f"{GOOD}{line}\n")
+    found = problem(LOCKED, tmp_path)
+    assert found.startswith(f"images.toml:6: image.demo.lock: {NAME}:10: ")
+    assert said in found
+    assert "hunter2" not in found
+
+
+def test_a_lock_with_the_line_ends_of_windows_is_one(tmp_path: Path) -> None:
+    path = write(tmp_path, "")
+    path.write_bytes(GOOD.replace("\n", "\r\n").encode())
+    assert target(LOCKED, tmp_path).lock == str(path)
+
+
 def test_each_target_has_the_lock_that_the_pattern_says(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD)
     found = target(LOCKED, tmp_path)

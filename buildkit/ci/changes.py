@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit import console, git, names, project, render, scratch, verify
+from buildkit import boundary, console, git, names, project, render, scratch, verify
 from buildkit.errors import BuildkitError, ToolError, UsageError
 from buildkit.releases import history, inputs
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def inputs_of(found: Project, targets: Iterable[Target]) -> dict[str, str]:
     """What each target would be built from now, as a digest, by their ids."""
-    source = render.templates(found.config.folder)
+    source = found.templates
     return inputs.digests(render.render_all(tuple(targets), source), source.runtime)
 
 
@@ -106,7 +106,8 @@ def _before(found: Project, folder: Path, reference: str) -> Mapping[str, str]:
     archive.unlink()
     then = checkout / here.relative_to(top) / found.config.path.name
     try:
-        old = project.read(then, None)
+        limits = boundary.Boundary(root=checkout.resolve(), open=found.config.boundary.open)
+        old = project.read(then, None, within=limits)
         return _essence(old, old.targets)
     except BuildkitError as error:
         console.say(f"all targets count as changed: at {base[:12]} {error.message}", fg="yellow")

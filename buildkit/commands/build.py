@@ -69,6 +69,7 @@ def command(
     select: tuple[str, ...],
     everything: bool,
     file: Path,
+    allow_outside: bool,
     dist: Path | None,
     as_json: bool,
     push: bool,
@@ -78,7 +79,7 @@ def command(
     retest: bool,
     jobs: int | None,
     registries: tuple[str, ...],
-    substitute: tuple[str, ...],
+    substitute: tuple[bases.Rule, ...],
     ca_bundle: Path | None,
     pip_config: Path | None,
     wheels: Path | None,
@@ -91,11 +92,11 @@ def command(
     """
     if push and stage:
         raise UsageError("`--push` and `--stage` exclude each other", hint="leave one out")
-    project = read_project(file, dist)
+    project = read_project(file, dist, renders=True, allow_outside=allow_outside)
     targets = project.select(options.selection(select, everything=everything))
-    source = render.templates(project.config.folder)
+    source = project.templates
     rendered = render.render_all(targets, source)
-    rules = (*bases.parse(substitute), *project.config.substitutes)
+    rules = (*substitute, *project.config.substitutes)
     network = secrets.Network(ca_bundle=ca_bundle, pip_config=pip_config, wheels=wheels)
     with ExitStack() as stack:
         brought = plan.Inputs(

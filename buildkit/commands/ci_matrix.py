@@ -31,7 +31,7 @@ MOST = max(formats.MOST.values())
 )
 @options.SELECT
 @options.ALL
-@options.FILE
+@options.READ
 @options.JSON
 @click.option(
     "--format",
@@ -60,6 +60,7 @@ def command(
     select: tuple[str, ...],
     everything: bool,
     file: Path,
+    allow_outside: bool,
     as_json: bool,
     format_: str,
     count: int | None,
@@ -78,7 +79,7 @@ def command(
             f"`--shards {count}`: `{format_}` has {most} at most",
             hint="give fewer; a shard takes any number of targets",
         )
-    project = read_project(file, None)
+    project = read_project(file, None, renders=True, allow_outside=allow_outside)
     targets = project.select(options.selection(select, everything=everything))
     releases = ledger.beside(project.config.path).read()
     if since is not None:

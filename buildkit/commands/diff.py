@@ -51,17 +51,19 @@ class Side:
 )
 @click.argument("a", shell_complete=options.complete_targets)
 @click.argument("b", shell_complete=options.complete_targets)
-@options.FILE
+@options.READ
 @options.JSON
 @options.LOOK_IN
-def command(*, a: str, b: str, file: Path, as_json: bool, registries: tuple[str, ...]) -> None:
+def command(
+    *, a: str, b: str, file: Path, allow_outside: bool, as_json: bool, registries: tuple[str, ...]
+) -> None:
     """Show what is different in two published images: base, layers, configuration, packages.
 
     A and B are a target of the ledger (TARGET, or TARGET@RECORD for an earlier release), a tag or
     an alias (REPOSITORY:TAG), or a digest, of which 12 digits are enough. No image is run or
     pulled: only layers that are not in both are read.
     """
-    settings = config.read(file)
+    settings = config.read(file, allow_outside=allow_outside)
     releases = ledger.beside(file).read()
     with connections(settings) as reached:
         first, second = (_side(text, releases, reached, registries) for text in (a, b))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import compatibility, config, matrix, options, tables
+from buildkit import compatibility, config, matrix, options, render, tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,14 +19,16 @@ COLUMNS = ("TARGET", "IMAGE", "PURPOSE", "BASE", "")
 
 @click.command("list", epilog="Example: buildkit list 'sklearn*' --json")
 @options.SELECT
-@options.FILE
+@options.READ
 @options.JSON
-def command(*, select: tuple[str, ...], file: Path, as_json: bool) -> None:
+def command(*, select: tuple[str, ...], file: Path, allow_outside: bool, as_json: bool) -> None:
     """List the targets of images.toml: all of them, or those that match SELECT.
 
     SELECT is one or more patterns on target ids, `*` as in file names, or names of images.
     """
-    targets = matrix.select(matrix.expand(config.read(file)), select or ("*",))
+    found = config.read(file, allow_outside=allow_outside)
+    targets = matrix.expand(found, render.templates(found.folder, found.boundary))
+    targets = matrix.select(targets, select or ("*",))
     if as_json:
         click.echo(json.dumps([_facts(target) for target in targets], indent=2))
     else:

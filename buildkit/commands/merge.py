@@ -35,6 +35,7 @@ def command(
     everything: bool,
     given: tuple[Path, ...],
     file: Path,
+    allow_outside: bool,
     dist: Path | None,
     as_json: bool,
 ) -> None:
@@ -43,7 +44,7 @@ def command(
     All or nothing: a target without a record, one that has not passed, one that was built from
     other files than those here, or two images of one target are refused, by name.
     """
-    project = read_project(file, dist)
+    project = read_project(file, dist, allow_outside=allow_outside)
     targets = project.select(options.selection(select, everything=everything))
     parts = merging.merge(
         project, targets, merging.folders(given), changes.inputs_of(project, targets)

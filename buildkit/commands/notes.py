@@ -30,14 +30,16 @@ if TYPE_CHECKING:
     '  buildkit notes >> "$GITHUB_STEP_SUMMARY"'
 )
 @click.argument("record", required=False)
-@options.FILE
+@options.READ
 @options.JSON
 @click.option(
     "--packages/--no-packages",
     default=True,
     help="Compare the packages of images too, which reads the layers that differ.",
 )
-def command(*, record: str | None, file: Path, as_json: bool, packages: bool) -> None:
+def command(
+    *, record: str | None, file: Path, allow_outside: bool, as_json: bool, packages: bool
+) -> None:
     """Write release notes, in Markdown, of a RECORD of the ledger, or of the newest publication.
 
     Each image is compared with the one that its cell of the matrix had before: base, size,
@@ -49,7 +51,7 @@ def command(*, record: str | None, file: Path, as_json: bool, packages: bool) ->
             "the ledger has no record", hint="`buildkit build --all --push` publishes, and records"
         )
     release = history.by_id(releases, record) if record else _newest(releases)
-    with connections(config.read(file)) as reached:
+    with connections(config.read(file, allow_outside=allow_outside)) as reached:
         changes = _changes(releases, release, reached if packages else None)
     if as_json:
         found = {name: asdict(change) for name, change in changes.items()}

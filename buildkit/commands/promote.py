@@ -49,11 +49,17 @@ if TYPE_CHECKING:
     metavar="ALIAS|REPOSITORY",
     help="REPOSITORY:ALIAS, or ALIAS where the ledger has one repository; or a repository.",
 )
-@options.FILE
+@options.READ
 @options.JSON
 @options.LOOK_IN
 def command(
-    *, digest: str, to: str, file: Path, as_json: bool, registries: tuple[str, ...]
+    *,
+    digest: str,
+    to: str,
+    file: Path,
+    allow_outside: bool,
+    as_json: bool,
+    registries: tuple[str, ...],
 ) -> None:
     """Move an alias to a released image, or copy the image to another repository. Nothing is built.
 
@@ -63,7 +69,7 @@ def command(
     under the exact tag, which never moves. A name without `:` is a repository if it has a `/` or
     the project knows it as one.
     """
-    project = read_project(file, None)
+    project = read_project(file, None, allow_outside=allow_outside)
     book = ledger.beside(file)
     promotion = Promotion(project=project, book=book, releases=book.read(), given=registries)
     book.check()

@@ -64,6 +64,7 @@ def command(
     select: tuple[str, ...],
     everything: bool,
     file: Path,
+    allow_outside: bool,
     dist: Path | None,
     as_json: bool,
     complete: bool,
@@ -75,7 +76,7 @@ def command(
     The image that was tested is pushed, not built again; one that was staged needs no engine. A tag
     is never overwritten.
     """
-    project = read_project(file, dist)
+    project = read_project(file, dist, allow_outside=allow_outside)
     targets = project.select(options.selection(select, everything=everything))
     since = released.check(project)
     delivery.tell_which(project.config, registries, options.registries_from())

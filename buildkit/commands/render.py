@@ -12,6 +12,7 @@ import click
 from buildkit import console, files, options, records, render
 from buildkit.errors import TemplateError, UsageError
 from buildkit.project import read as read_project
+from buildkit.project import written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,6 +46,7 @@ def command(
     *,
     select: tuple[str, ...],
     file: Path,
+    allow_outside: bool,
     dist: Path | None,
     as_json: bool,
     output: Path | None,
@@ -58,10 +60,10 @@ def command(
     """
     if stat and not check:
         raise UsageError("`--stat` is a way to show what `--check` finds", hint="add `--check`")
-    project = read_project(file, dist, alone=True)
+    project = read_project(file, dist, alone=True, renders=True, allow_outside=allow_outside)
     targets = project.select(select or ("*",))
-    rendered = render.render_all(targets, render.templates(project.config.folder))
-    folder = output or project.config.folder / "dockerfiles"
+    rendered = render.render_all(targets, project.templates)
+    folder = output or written(project.config, "dockerfiles")
     paths = {each.target.id: folder / each.target.id / "Dockerfile" for each in rendered}
     if check:
         known = {target.id for target in project.targets}

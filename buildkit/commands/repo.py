@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildkit.places import Place
+    from buildkit.project import Project
     from buildkit.provision import Finding
     from buildkit.repositories import Change, Wanted
 
@@ -37,18 +38,25 @@ def command() -> None:
     "  buildkit repo plan --check",
 )
 @options.SELECT
-@options.FILE
+@options.READ
 @options.JSON
 @options.REGISTRY
 @click.option("--check", is_flag=True, help="End with 7 if anything differs.")
 def plan(
-    *, select: tuple[str, ...], file: Path, as_json: bool, registries: tuple[str, ...], check: bool
+    *,
+    select: tuple[str, ...],
+    file: Path,
+    allow_outside: bool,
+    as_json: bool,
+    registries: tuple[str, ...],
+    check: bool,
 ) -> int:
     """Show what `repo apply` would do to the repositories of the targets that match SELECT.
 
     Nothing is changed. Without SELECT, every repository of the file.
     """
-    where, wanted = _asked(file, select, registries)
+    project = read_project(file, None, allow_outside=allow_outside)
+    where, wanted = _asked(project, select, registries)
     findings = provision.plan(where, wanted)
     failed = _tell(findings, as_json=as_json)
     differ = check and any(each.differs for each in findings)
@@ -60,7 +68,7 @@ def plan(
     epilog="\b\nExamples:\n  buildkit repo apply\n  buildkit repo apply 'sklearn*' --adopt sklearn",
 )
 @options.SELECT
-@options.FILE
+@options.READ
 @options.JSON
 @options.REGISTRY
 @click.option(
@@ -73,6 +81,7 @@ def apply(
     *,
     select: tuple[str, ...],
     file: Path,
+    allow_outside: bool,
     as_json: bool,
     registries: tuple[str, ...],
     adopt: tuple[str, ...],
@@ -82,7 +91,8 @@ def apply(
     Without SELECT, every repository of the file. The same command again changes nothing. What can
     only be settled when a repository is created is told, and ends with 7.
     """
-    where, wanted = _asked(file, select, registries)
+    project = read_project(file, None, allow_outside=allow_outside)
+    where, wanted = _asked(project, select, registries)
     known = [each.name for each in wanted]
     if unknown := [name for name in adopt if name not in known]:
         raise NothingSelectedError(
@@ -96,12 +106,11 @@ def apply(
 
 
 def _asked(
-    file: Path, select: tuple[str, ...], registries: tuple[str, ...]
+    project: Project, select: tuple[str, ...], registries: tuple[str, ...]
 ) -> tuple[tuple[Place, ...], list[Wanted]]:
-    project = read_project(file, None)
     names = {target.repository for target in project.select(select or ("*",))}
     where = places.places(project.config.registry, registries)
-    releases = ledger.beside(file).read()
+    releases = ledger.beside(project.config.path).read()
     every = stock.wanted(
         project.config, project.targets, lambda name: history.exact_tags(releases, name)
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from buildkit.engine import Engine
     from buildkit.model import Target
+    from buildkit.project import Project
     from buildkit.releases.record import Release
 
 HINT = "mend access to it"
@@ -30,7 +31,7 @@ HINT = "mend access to it"
 )
 @options.SELECT
 @options.ALL
-@options.FILE
+@options.READ
 @options.JSON
 @click.option(
     "--changed",
@@ -43,26 +44,27 @@ def command(
     select: tuple[str, ...],
     everything: bool,
     file: Path,
+    allow_outside: bool,
     as_json: bool,
     changed: bool,
-    substitute: tuple[str, ...],
+    substitute: tuple[bases.Rule, ...],
 ) -> None:
     """Raise the revision, in images.toml, of the versions that the targets of SELECT have.
 
     `1.7.2` becomes `1.7.2-1`: a rebuilt image gets a tag of its own, and aliases move to it. All
     targets of a version are raised together. Comments and layout of the file stay.
     """
-    project = read_project(file, None)
+    project = read_project(file, None, allow_outside=allow_outside)
     targets = project.select(options.selection(select, everything=everything))
     releases = ledger.beside(file).read()
     if changed:
-        rules = (*bases.parse(substitute), *project.config.substitutes)
+        rules = (*substitute, *project.config.substitutes)
         stale = changes.stale(project, targets, releases)
         with engine.connect() as docker:
             moved = _moved(targets, releases, rules, docker)
         targets = tuple(each for each in targets if each in stale or each in moved)
     raised = revisions.raised(targets, releases)
-    new = _write(file, raised) if raised else ()
+    new = _write(project, raised) if raised else ()
     found = [t.id for t in new if t.version in raised.get(t.name, {}).values()]
     for name, versions in raised.items():
         for old, version in versions.items():
@@ -75,15 +77,16 @@ def command(
         click.echo("\n".join(found))
 
 
-def _write(file: Path, raised: Mapping[str, Mapping[str, str]]) -> tuple[Target, ...]:
+def _write(project: Project, raised: Mapping[str, Mapping[str, str]]) -> tuple[Target, ...]:
     """Write other versions into images.toml; its targets now.
 
     Raises ConfigError if it would not be right then, and leaves it as it was.
     """
+    file = project.config.path
     before = file.read_text(encoding="utf-8")
     files.write_text(file.resolve(), revisions.edited(before, raised), hint=HINT)
     try:
-        return matrix.expand(config.read(file))
+        return matrix.expand(config.read(file, within=project.config.boundary))
     except ConfigError:
         files.write_text(file.resolve(), before, hint=HINT)
         raise

@@ -34,11 +34,17 @@ if TYPE_CHECKING:
     metavar="DIGEST|TARGET|RECORD",
     help="The image to go back to.  [default: where the alias was before, by the ledger]",
 )
-@options.FILE
+@options.READ
 @options.JSON
 @options.LOOK_IN
 def command(
-    *, alias: str, to: str | None, file: Path, as_json: bool, registries: tuple[str, ...]
+    *,
+    alias: str,
+    to: str | None,
+    file: Path,
+    allow_outside: bool,
+    as_json: bool,
+    registries: tuple[str, ...],
 ) -> None:
     """Move ALIAS back to the image that it named before. Nothing is built.
 
@@ -46,7 +52,7 @@ def command(
     registry in which the ledger knows it, or in none: the image must be there first. A publication
     does not move it forward again to what it was taken back from; `buildkit promote` does.
     """
-    project = read_project(file, None)
+    project = read_project(file, None, allow_outside=allow_outside)
     book = ledger.beside(file)
     releases = book.read()
     book.check()

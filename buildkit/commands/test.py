@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     "subject", metavar="IMAGE|SELECT...", nargs=-1, shell_complete=options.complete_targets
 )
 @options.ALL
-@options.FILE
+@options.READ
 @options.DIST
 @click.option(
     "--purpose",
@@ -88,6 +88,7 @@ def command(
     subject: tuple[str, ...],
     everything: bool,
     file: Path,
+    allow_outside: bool,
     dist: Path | None,
     purpose: tuple[str, ...],
     feature: tuple[str, ...],
@@ -111,7 +112,9 @@ def command(
     _refuse_unchecked(depth)
     pages.refuse(junit_file, html_file)
     needed = not subject or samples or options.is_given("file")
-    project = read_project(file, dist) if needed or file.exists() else None
+    project = (
+        read_project(file, dist, allow_outside=allow_outside) if needed or file.exists() else None
+    )
     targets = () if project is None else _targets(project, subject, everything=everything)
     if project is not None and targets:
         if purpose or samples or feature:

@@ -67,12 +67,20 @@ def _content(folder: Path) -> str:
     return total.hexdigest()
 
 
+def is_seen(folder: Path, name: str) -> bool:
+    """Whether a build is given this path of its context."""
+    return not PatternMatcher(_ignored(folder)).matches(name)  # type: ignore[arg-type]  # a text
+
+
 def _seen(folder: Path) -> Iterator[str]:
     """The paths that a build is given: all that `.dockerignore` leaves, and is of the project."""
+    for name in PatternMatcher(_ignored(folder)).walk(str(folder)):
+        if name.partition("/")[0] not in OF_A_CHECKOUT:
+            yield name
+
+
+def _ignored(folder: Path) -> list[str]:
     ignored = folder / IGNORED
     lines = ignored.read_text(encoding="utf-8").splitlines() if ignored.is_file() else []
     patterns = [line.strip() for line in lines]
-    chosen = [each for each in patterns if each and not each.startswith("#")]
-    for name in PatternMatcher(chosen).walk(str(folder)):
-        if name.partition("/")[0] not in OF_A_CHECKOUT:
-            yield name
+    return [each for each in patterns if each and not each.startswith("#")]

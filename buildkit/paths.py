@@ -1,0 +1,122 @@
+"""The paths that images.toml names -> what is wrong with each: missing, of another kind, outside.
+
+They are looked at as they are written, also where another key of their image is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from enum import Enum
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from buildkit import boundary
+from buildkit.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from buildkit.cells import Where
+    from buildkit.config import Config
+
+LARGEST_BODY = 100 << 20
+"""Bytes of a request or an answer: the largest `MaxPayloadInMB` of batch transform is 100."""
+
+
+class Kind(str, Enum):
+    FILE = "file"
+    FOLDER = "folder"
+    EITHER = "file or folder"
+
+
+def problems(config: Config) -> Iterator[Problem]:
+    """Of every path that is no pattern; those of patterns differ by target."""
+    links = cache(lambda folder: tuple(config.boundary.links(folder)))
+    for at, text, kind in _written(config.document):
+        found = [*fault(config, text, kind, LARGEST_BODY)]
+        yield from (Problem(path=at, message=message) for message in found)
+        folder = config.folder / text
+        if not found and folder.is_dir():
+            for link, end in links(folder):
+                if at[-1] != "context" or _is_sent(config, folder, link):
+                    yield Problem(path=at, message=_of_link(config, link, end, at))
+
+
+def fault(config: Config, text: str, kind: Kind, limit: int) -> Iterator[str]:
+    """What is wrong with one path, if anything is; `limit` is the size of a file in bytes."""
+    path = config.folder / text
+    try:
+        config.boundary.check(path, text)
+        mode = path.stat().st_mode
+        if kind is not Kind.FILE and stat.S_ISDIR(mode):
+            return
+        if kind is Kind.FOLDER or stat.S_ISDIR(mode):
+            yield f"{text!r} is {boundary.kind(mode)}, a {kind.value} is wanted"
+        elif kind is Kind.FILE:
+            boundary.check_file(path, limit)
+        elif not stat.S_ISREG(mode):
+            yield f"{text!r} is {boundary.kind(mode)}, a {kind.value} is wanted"
+    except (FileNotFoundError, NotADirectoryError):
+        yield f"{text!r} does not exist in {config.folder}"
+    except UnicodeEncodeError as error:
+        yield f"{text!r} is no path where Python writes paths as {error.encoding}; set PYTHONUTF8=1"
+    except OSError as error:
+        yield f"{text!r} cannot be read: {error.strerror}"
+    except ValueError as error:
+        yield str(error)
+
+
+def _written(document: dict[str, Any]) -> Iterator[tuple[Where, str, Kind]]:
+    """Each path with its place in the file. What is of another type is told elsewhere."""
+    tables: list[tuple[Where, Any]] = [(("defaults",), document.get("defaults"))]
+    for name, image in _items(document.get("image")):
+        tables.append((("image", name), image))
+        overrides = image.get("override") if isinstance(image, dict) else None
+        for number, override in enumerate(overrides if isinstance(overrides, list) else ()):
+            tables.append((("image", name, "override", number), override))
+    for at, table in tables:
+        if isinstance(table, dict):
+            samples = table.get("samples")
+            found = [(("context",), table.get("context"), Kind.FOLDER), *_of_samples(samples)]
+            for key, text, kind in found:
+                if isinstance(text, str) and text.isprintable():
+                    yield (*at, *key), text, kind
+
+
+def _of_samples(samples: object) -> Iterator[tuple[Where, object, Kind]]:
+    if not isinstance(samples, dict):
+        return
+    for key in ("code", "model"):
+        yield ("samples", key), samples.get(key), Kind.FOLDER
+    for channel, text in _items(samples.get("channels")):
+        yield ("samples", "channels", channel), text, Kind.EITHER
+    payloads = samples.get("payload")
+    for number, payload in enumerate(payloads if isinstance(payloads, list) else ()):
+        for key, text in _items(payload):
+            if key in ("body", "answer"):
+                yield ("samples", "payload", number, key), text, Kind.FILE
+
+
+def _items(table: object) -> Iterator[tuple[str, Any]]:
+    yield from table.items() if isinstance(table, dict) else ()
+
+
+def _of_link(config: Config, link: Path, end: str, at: Where) -> str:
+    name = os.path.relpath(link, config.folder)
+    leave = ", or leave it out with `.dockerignore`" if at[-1] == "context" else ""
+    return (
+        f"`{name}` in it is a link that leads to `{end}`, outside of the project "
+        f"`{config.boundary.root}`; replace it by what it leads to{leave}, or pass "
+        f"`{boundary.FLAG}`"
+    )
+
+
+def _is_sent(config: Config, context: Path, link: Path) -> bool:
+    """Whether a build is given that link of its context."""
+    from buildkit.releases import inputs  # noqa: PLC0415 - its rules take long to load
+
+    if config.boundary.outside(context / inputs.IGNORED):
+        return True  # what leads out is not read to find that out
+    return inputs.is_seen(context, link.relative_to(context).as_posix())

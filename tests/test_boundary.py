@@ -1,0 +1,322 @@
+"""Nothing outside of a project is read, unless the user allows it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildkit import boundary, cli, config, matrix, project, render
+from buildkit.boundary import Boundary, around
+from buildkit.errors import ConfigError, Exit, TemplateError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+IMAGE = """
+[image.demo]
+versions = ["1.0"]
+base = "python:3.11-slim"
+template = "mine"
+"""
+BODY = '[[image.demo.samples.payload]]\ncontent-type = "text/csv"\n'
+PLACES = [
+    pytest.param("context = {}", "context", True, id="context"),
+    pytest.param("lock = {}", "lock", False, id="lock"),
+    pytest.param("requirements = {}", "requirements", False, id="requirements"),
+    pytest.param("samples.code = {}", "samples.code", True, id="code"),
+    pytest.param("samples.model = {}", "samples.model", True, id="model"),
+    pytest.param("samples.channels.a = {}", "samples.channels.a", True, id="a channel"),
+    pytest.param("samples.channels.a = {}", "samples.channels.a", False, id="a file as a channel"),
+    pytest.param(BODY + "body = {}", "samples.payload.0.body", False, id="body"),
+    pytest.param(BODY + 'body = "in.csv"\nanswer = {}', "samples.payload.0.answer", False, id="answer"),
+    pytest.param(
+        "[[image.demo.override]]\nwhen = {{ device = 'cpu' }}\ncontext = {}",
+        "override.0.context",
+        True,
+        id="an override",
+    ),
+]  # fmt: skip
+WITH_LINKS = [place for place in PLACES if place.values[2]]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A folder with a project in a repository of git, and secrets beside it."""
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "key").write_text("six==1.17.0 --hash=sha256:aa\n")
+    inside = tmp_path / "repository" / "project"
+    (inside / "templates").mkdir(parents=True)
+    (inside.parent / ".git").mkdir()
+    (inside / "templates" / "mine.Dockerfile.j2").write_text(
+        '{% extends "_base.Dockerfile.j2" %}{% block framework %}'
+        "{{ pip.install(target.packages) }}{% endblock %}"
+    )
+    (inside / "in.csv").write_text("1\n")
+    return tmp_path
+
+
+def expand(home: Path, text: str, *, allow_outside: bool = False) -> tuple[object, ...]:
+    file = home / "repository" / "project" / "images.toml"
+    file.write_text(IMAGE + text)
+    return project.read(file, None, renders=True, allow_outside=allow_outside).targets
+
+
+def problem(home: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        expand(home, text)
+    return caught.value.details
+
+
+@pytest.mark.parametrize(("text", "key", "folder"), PLACES)
+@pytest.mark.parametrize("way", ["absolute", "above", "a link"])
+def test_a_path_that_leads_out_is_refused(
+    home: Path, text: str, key: str, folder: bool, way: str
+) -> None:
+    secret = home / "secrets" / ("" if folder else "key")
+    (home / "repository" / "project" / "link.txt").symlink_to(secret)
+    paths = {"absolute": str(secret), "above": os.path.relpath(secret, home / "repository" / "project"), "a link": "link.txt"}  # fmt: skip
+    line = text.format(f'"{paths[way]}"')
+    found = problem(home, line)
+    number = (IMAGE + line).count("\n") + 1
+    assert found.startswith(f"images.toml:{number}: image.demo.{key}: `{paths[way]}` ")
+    assert f"outside of the project `{home / 'repository'}`" in found
+    assert "`--allow-outside`" in found
+    assert way == "absolute" or f"leads to `{secret}`" in found
+    if not text.startswith("requirements"):
+        assert expand(home, line, allow_outside=True)
+
+
+@pytest.mark.parametrize(("text", "key", "folder"), WITH_LINKS)
+@pytest.mark.parametrize("to", ["../../../secrets/key", "../../../secrets", "absent"])
+def test_a_link_below_a_folder_that_leads_out_is_refused(
+    home: Path, text: str, key: str, folder: bool, to: str
+) -> None:
+    below = home / "repository" / "project" / "data" / "deep"
+    below.mkdir(parents=True)
+    end = to.replace("../../..", str(home)) if to != "absent" else str(home / "absent")
+    (below / "link").symlink_to(end)
+    line = text.format('"data"')
+    found = problem(home, line)
+    assert f"image.demo.{key}: `data/deep/link` in it is a link that leads to `{end}`" in found
+    assert "`--allow-outside`" in found
+    assert expand(home, line, allow_outside=True)
+
+
+@pytest.mark.parametrize(("text", "key", "folder"), PLACES)
+def test_what_lies_in_the_repository_is_read_also_above_the_file(
+    home: Path, text: str, key: str, folder: bool
+) -> None:
+    (home / "repository" / "shared").mkdir()
+    (home / "repository" / "shared" / "key").write_text(
+        "six==1.17.0\n" if key == "requirements" else "six==1.17.0 --hash=sha256:aa\n"
+    )
+    (home / "repository" / "shared" / "link").symlink_to("key")
+    path = "../shared" if folder else "../shared/link"
+    assert expand(home, text.format(f'"{path}"'))
+
+
+def test_without_git_a_project_ends_at_its_folder(home: Path) -> None:
+    (home / "repository" / ".git").rmdir()
+    (home / "repository" / "data").mkdir()
+    assert "outside of the project" in problem(home, 'samples.code = "../data"')
+
+
+def test_a_root_of_git_is_known_by_a_file_too(home: Path) -> None:
+    """As of a worktree or a submodule."""
+    (home / "repository" / ".git").rmdir()
+    (home / "repository" / ".git").write_text("gitdir: elsewhere")
+    assert around(home / "repository" / "project") == Boundary(root=home / "repository")
+
+
+@pytest.mark.parametrize("above", [False, True])
+def test_versioned_dotfiles_make_no_project_of_a_home(
+    home: Path, monkeypatch: pytest.MonkeyPatch, above: bool
+) -> None:
+    inside = home / "repository" / "project"
+    monkeypatch.setenv("HOME", str(home / "repository" / ("project" if above else "")))
+    assert around(inside) == Boundary(root=inside)
+
+
+def test_a_link_of_a_context_that_no_build_is_given_does_not_matter(home: Path) -> None:
+    inside = home / "repository" / "project"
+    (inside / "link").symlink_to(home / "secrets")
+    (inside / ".dockerignore").write_text("link\n")
+    assert expand(home, 'context = "."')
+    assert "`link` in it" in problem(home, 'samples.code = "."')
+
+
+def test_an_ignore_file_that_leads_out_is_not_read(home: Path) -> None:
+    inside = home / "repository" / "project"
+    (home / "secrets" / "ignore").write_text("*\n")
+    (inside / ".dockerignore").symlink_to(home / "secrets" / "ignore")
+    (inside / "link").symlink_to(home / "secrets")
+    found = problem(home, 'context = "."')
+    assert "`.dockerignore` in it" in found
+    assert "`link` in it" in found
+
+
+def test_images_toml_itself_may_not_lead_out(home: Path) -> None:
+    inside = home / "repository" / "project"
+    (home / "secrets" / "images.toml").write_text(IMAGE)
+    (inside / "images.toml").symlink_to(home / "secrets" / "images.toml")
+    with pytest.raises(ConfigError, match="leads to .*secrets/images.toml`, outside of"):
+        config.read(inside / "images.toml")
+    assert config.read(inside / "images.toml", allow_outside=True).images
+
+
+@pytest.mark.parametrize("include", ["etc/key", "key", "inside/far"])
+def test_a_template_reads_no_file_that_a_link_leads_out_to(home: Path, include: str) -> None:
+    inside = home / "repository" / "project"
+    (inside / "templates" / "etc").symlink_to(home / "secrets")
+    (inside / "templates" / "key").symlink_to(home / "secrets" / "key")
+    (inside / "other").mkdir()
+    (inside / "templates" / "inside").symlink_to("../other")
+    (inside / "other" / "far").symlink_to(home / "secrets" / "key")
+    (inside / "templates" / "mine.Dockerfile.j2").write_text(
+        f'FROM {{{{ target.base }}}}\n# {{% include "{include}" %}}'
+    )
+    (target,) = expand(home, "")
+    with pytest.raises(TemplateError) as caught:
+        render.render(target, render.templates(inside))  # type: ignore[arg-type]
+    assert f"demo-1.0-cpu-py311: mine.Dockerfile.j2: `{include}` leads to " in caught.value.message
+    assert "--allow-outside" in caught.value.message
+    allowed = render.templates(inside, around(inside, open_=True))
+    assert "--hash=sha256:aa" in render.render(target, allowed).dockerfile  # type: ignore[arg-type]
+
+
+def test_a_folder_of_templates_may_not_lead_out(home: Path) -> None:
+    inside = home / "repository" / "project"
+    shutil.move(inside / "templates", home / "secrets" / "templates")
+    (inside / "templates").symlink_to(home / "secrets" / "templates")
+    (target,) = expand(home, "")
+    with pytest.raises(TemplateError, match="outside of the project"):
+        render.render(target, render.templates(inside))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("what", ["the folder", "a link in it"])
+def test_programs_of_the_project_s_own_may_not_lead_out(home: Path, what: str) -> None:
+    inside = home / "repository" / "project"
+    runtime = inside / "templates" / "runtime"
+    if what == "the folder":
+        runtime.symlink_to(home / "secrets")
+    else:
+        runtime.mkdir()
+        (runtime / "key").symlink_to(home / "secrets" / "key")
+    with pytest.raises(TemplateError, match=f"leads to `{home}/secrets"):
+        _ = render.templates(inside).runtime
+    assert render.templates(inside, around(inside, open_=True)).runtime == runtime
+
+
+def test_the_templates_that_come_with_the_tool_are_none_of_this(home: Path) -> None:
+    inside = home / "repository" / "project"
+    (inside / "templates" / "linked").symlink_to(render.shipped())
+    source = render.templates(inside)
+    assert source.has("sklearn")
+    assert source.has("linked/sklearn")
+    assert source.runtime == render.shipped() / "runtime"
+
+
+@pytest.mark.parametrize(("text", "key", "folder"), PLACES)
+@pytest.mark.parametrize("kind", ["a named pipe", "a socket", "a device"])
+def test_what_has_no_end_is_never_read(
+    home: Path, text: str, key: str, folder: bool, kind: str
+) -> None:
+    inside = home / "repository" / "project"
+    if kind == "a named pipe":
+        os.mkfifo(inside / "odd")
+    elif kind == "a socket":
+        with socket.socket(socket.AF_UNIX) as opened:
+            os.chdir(inside)  # the name of a socket is short
+            opened.bind("odd")
+    else:
+        (inside / "odd").symlink_to("/dev/zero")
+    with pytest.raises(ConfigError) as caught:
+        expand(home, text.format('"odd"'), allow_outside=True)
+    assert f"image.demo.{key}: " in caught.value.details
+    assert f"is {kind}, a " in caught.value.details
+
+
+@pytest.mark.parametrize("name", ["dist", "dockerfiles"])
+def test_results_are_not_written_where_a_link_of_the_project_leads_out_to(
+    home: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inside = home / "repository" / "project"
+    (inside / "images.toml").write_text(IMAGE)
+    (inside / name).symlink_to(home / "secrets")
+    file = str(inside / "images.toml")
+    assert cli.run(["render", "-f", file]) == Exit.USAGE
+    assert f"`{name}` leads to `{home}/secrets`, outside of" in capsys.readouterr().err
+    assert [path.name for path in (home / "secrets").iterdir()] == ["key"]
+    option = "--dist" if name == "dist" else "--output"
+    assert cli.run(["render", "-f", file, option, str(home / "elsewhere")]) == Exit.DONE
+    assert cli.run(["render", "-f", file, "--allow-outside"]) == Exit.DONE
+    assert (home / "secrets" / "demo-1.0-cpu-py311").is_dir()
+
+
+def test_a_body_has_a_largest_size(home: Path) -> None:
+    inside = home / "repository" / "project"
+    with (inside / "large").open("wb") as file:
+        file.truncate(100 * 1024**2)
+        assert expand(home, BODY + 'body = "large"')
+        file.truncate(100 * 1024**2 + 1)
+        found = problem(home, BODY + 'body = "large"')
+    assert "`large` has 104,857,601 bytes, more than the limit of 104,857,600" in found
+
+
+@pytest.mark.parametrize("key", ["lock", "requirements"])
+def test_a_file_that_is_read_whole_has_a_largest_size(home: Path, key: str) -> None:
+    with (home / "repository" / "project" / "large").open("wb") as file:
+        file.truncate(16 * 1024**2 + 1)
+    assert "more than the limit" in problem(home, f'{key} = "large"')
+
+
+def test_a_file_that_cannot_be_images_toml_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "images.toml")
+    with pytest.raises(ConfigError, match="is a named pipe, a file is wanted"):
+        config.read(tmp_path / "images.toml")
+
+
+def test_every_command_that_reads_the_file_has_the_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    reads = {*cli.COMMANDS} - {"uri", "releases", "explain", "completion"}
+    for name in reads:
+        for words in [[name, "plan"], [name, "apply"]] if name == "repo" else [[name]]:
+            assert cli.run([*words, "--help"]) == Exit.DONE
+            assert "--allow-outside" in capsys.readouterr().out, name
+
+
+def test_the_flag_opens_what_a_command_reads(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = home / "repository" / "project" / "images.toml"
+    file.write_text(IMAGE + f'context = "{home}/secrets"')
+    assert cli.run(["list", "-f", str(file)]) == Exit.USAGE
+    assert "--allow-outside" in capsys.readouterr().err
+    assert cli.run(["list", "-f", str(file), "--allow-outside"]) == Exit.DONE
+    assert cli.run(["build", "--all", "--plan", "-f", str(file), "--allow-outside"]) == Exit.DONE
+    assert f'"context": "{home}/secrets"' in capsys.readouterr().out
+
+
+def test_completion_looks_at_no_template(home: Path) -> None:
+    file = home / "repository" / "project" / "images.toml"
+    (file.parent / "templates" / "mine.Dockerfile.j2").write_text("{{ 1 / 0 }}")
+    file.write_text(IMAGE)
+    assert matrix.expand(config.read(file))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a = 1\n# caf\xe9\n", "line 2 is not UTF-8: byte 0xe9 (in Latin-1 `é`)"),
+        ("a = 1\n".encode("utf-16"), "it is UTF-16; save it as UTF-8"),
+    ],
+)
+def test_a_text_that_is_not_utf_8_is_told_with_its_line(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    (tmp_path / "text").write_bytes(content)
+    with pytest.raises(ValueError, match=said.replace("(", r"\(").replace(")", r"\)")):
+        boundary.read_text(tmp_path / "text")

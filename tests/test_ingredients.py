@@ -1,0 +1,247 @@
+"""What a template needs and does not get is a problem of the file, found without a build."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildkit import cli, dockerfile, matrix, render
+from buildkit.errors import ConfigError, Exit
+from tests.projects import parse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from buildkit.model import Rendered, Target
+
+IMAGE = """
+[image.demo]
+versions = ["1.0"]
+base = "python:3.11-slim"
+"""
+SHIPPED = ("basic", "r", "script-mode", "framework", "lightgbm")
+"""Those that copy from the context, by what their first lines say."""
+
+
+def expand(folder: Path, text: str, **templates: str) -> tuple[Target, ...]:
+    (folder / "templates").mkdir(exist_ok=True)
+    for name, content in templates.items():
+        (folder / "templates" / f"{name}.Dockerfile.j2").write_text(content)
+    return matrix.expand(parse(IMAGE + text, folder), render.templates(folder))
+
+
+def problem(folder: Path, text: str, **templates: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        expand(folder, text, **templates)
+    return caught.value.details
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(
+            "template = 'sklaern'",
+            "images.toml:5: image.demo.template: there is no template `sklaern`; did you mean "
+            "`sklearn`?",
+            id="misspelt",
+        ),
+        pytest.param(
+            "template = 'x'", "`x`; there is: `basic`, `chainer`, `extend`, ", id="nothing near"
+        ),
+        pytest.param(
+            "template = 'basic.Dockerfile.j2'", "did you mean `basic`?", id="with its ending"
+        ),
+        pytest.param("template = '../x'", "there is no template `../x`", id="above"),
+        pytest.param(
+            "", "images.toml:2: image.demo.template: there is no template `demo`, as the image is called", id="by the name"
+        ),
+        pytest.param(
+            "[[image.demo.override]]\nwhen = { device = 'cpu' }\ntemplate = 'x'",
+            "images.toml:7: image.demo.override.0.template: there is no template `x`",
+            id="of an override",
+        ),
+        pytest.param(
+            "[defaults]\ntemplate = 'x'",
+            "images.toml:6: defaults.template: there is no template `x`",
+            id="of the defaults",
+        ),
+        pytest.param("template = '" + "x" * 5000 + "'", "there is no template `xxx", id="too long for a file"),
+    ],
+)  # fmt: skip
+def test_a_template_that_there_is_none_of(tmp_path: Path, text: str, said: str) -> None:
+    found = problem(tmp_path, text)
+    assert said in found
+    assert f"{tmp_path}/templates/" in found
+
+
+@pytest.mark.parametrize("template", SHIPPED)
+def test_a_shipped_template_that_copies_needs_a_context(tmp_path: Path, template: str) -> None:
+    found = problem(tmp_path, f"template = '{template}'")
+    assert "images.toml:2: image.demo.context: the template" in found
+    assert "has `COPY " in found
+    assert 'write `context = "…"`' in found
+
+
+def test_all_other_shipped_templates_need_none(tmp_path: Path) -> None:
+    names = {*render.templates(tmp_path).names} - {*SHIPPED}
+    assert len(names) > 8
+    for name in names:
+        assert expand(tmp_path, f"template = '{name}'")
+
+
+BASE = "FROM {{ target.base }}\n"
+
+
+@pytest.mark.parametrize(
+    ("template", "needs"),
+    [
+        ("COPY . /x/", True),
+        ("copy --chown=1:1 a b /x/", True),
+        ('COPY ["a", "/x"]', True),
+        ("ADD a.tar.gz /x/", True),
+        ("COPY \\\n  # why\n  a \\\n  /x/", True),
+        ("RUN --mount=type=bind,source=a,target=/a cat /a", True),
+        ("RUN --mount=target=/a ls /a", True),
+        ("COPY --from=runtime . /x/", False),
+        ("COPY --from=python:3.11 /usr/bin/env /x/", False),
+        ("ADD https://example.com/x /x", False),
+        ("ADD git@example.com:a/b.git /x", False),
+        ("COPY <<EOF /x\nCOPY a b\nEOF", False),
+        ("RUN <<EOF\nCOPY a b\nEOF\nRUN true", False),
+        ("# COPY a b", False),
+        ("RUN --mount=type=cache,target=/a true", False),
+        ("RUN --mount=type=bind,from=wheels,target=/a true", False),
+        ("RUN echo COPY . /x", False),
+    ],
+)
+def test_what_a_template_of_one_s_own_copies_is_read_as_docker_reads_it(
+    tmp_path: Path, template: str, needs: bool
+) -> None:
+    if needs:
+        found = problem(tmp_path, "template = 'mine'", mine=BASE + template)
+        assert "there is no context to take that from" in found
+    else:
+        assert expand(tmp_path, "template = 'mine'", mine=BASE + template)
+
+
+def program(folder: Path, name: str = "program/train", mode: int = 0o644) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("#!/bin/sh\n")
+    (folder / name).chmod(mode)
+
+
+@pytest.mark.parametrize("template", ["basic", "r"])
+@pytest.mark.parametrize("name", ["train", "serve"])
+def test_a_program_without_its_run_bit_is_found(tmp_path: Path, template: str, name: str) -> None:
+    for each in ("train", "serve"):
+        program(tmp_path, f"program/{each}", 0o644 if each == name else 0o755)
+    text = f"template = '{template}'\ncontext = 'program'"
+    assert problem(tmp_path, text) == (
+        f"images.toml:6: image.demo.context: `{name}` could not be started in the image, as its "
+        f"file has no run bit: `chmod +x {tmp_path}/program/{name}`, and commit that"
+    )
+    (tmp_path / "program" / name).chmod(0o755)
+    assert expand(tmp_path, text)
+
+
+def test_a_link_to_a_program_counts_by_what_it_leads_to(tmp_path: Path) -> None:
+    program(tmp_path, "program/run")
+    (tmp_path / "program" / "train").symlink_to("run")
+    text = "template = 'basic'\ncontext = 'program'"
+    assert "`train` could not be started" in problem(tmp_path, text)
+    (tmp_path / "program" / "run").chmod(0o755)
+    assert expand(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("template", "found"),
+    [
+        ("COPY train /usr/local/bin/", True),
+        ("COPY train /usr/local/bin/train", True),
+        ("COPY train serve /usr/bin/", True),
+        ("WORKDIR /opt/a\nENV PATH=$PATH:/opt/a\nCOPY . ./", True),
+        ('ENV A=b PATH="/opt/a/:$PATH"\nADD . /opt/a', True),
+        ("COPY --chmod=755 train /usr/local/bin/", False),
+        ("COPY train /usr/local/bin/\nRUN chmod +x /usr/local/bin/train", False),
+        ("COPY train /usr/local/bin/other", False),
+        ("COPY . /opt/data/", False),
+        ('COPY . /usr/bin/\nENTRYPOINT ["python", "/usr/bin/run.py"]', False),
+        ("COPY . /usr/bin/\nFROM {{ target.base }}\nRUN true", False),
+    ],
+)
+def test_a_program_is_one_where_the_image_looks_for_it(
+    tmp_path: Path, template: str, found: bool
+) -> None:
+    program(tmp_path)
+    program(tmp_path, "program/serve", 0o755)
+    text = "template = 'mine'\ncontext = 'program'"
+    if found:
+        assert "`train` could not be started" in problem(tmp_path, text, mine=BASE + template)
+    else:
+        assert expand(tmp_path, text, mine=BASE + template)
+
+
+def test_a_word_that_an_image_does_not_know_is_any_file(tmp_path: Path) -> None:
+    program(tmp_path)
+    keys = "template = 'basic'\ncontext = 'program'\npurposes = ['inference']"
+    assert expand(tmp_path, keys)
+
+
+def test_a_file_that_is_copied_and_not_there_is_found(tmp_path: Path) -> None:
+    (tmp_path / "program").mkdir()
+    found = problem(tmp_path, "template = 'lightgbm'\ncontext = 'program'")
+    assert "copies `handlers_lightgbm.py`, which is not in" in found
+    assert "images.toml:6: image.demo.context: " in found
+    (tmp_path / "program" / "handlers_lightgbm.py").touch()
+    assert expand(tmp_path, "template = 'lightgbm'\ncontext = 'program'")
+    assert expand(tmp_path, "template = 'mine'\ncontext = 'program'", mine=BASE + "COPY *.txt /x/")
+
+
+def test_a_template_that_cannot_be_rendered_is_left_to_render(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert expand(tmp_path, "template = 'mine'", mine="{{ target.nosuch }}")
+    (tmp_path / "images.toml").write_text(IMAGE + "template = 'mine'")
+    assert cli.run(["list", "-f", f"{tmp_path}/images.toml"]) == Exit.DONE
+    assert cli.run(["render", "-f", f"{tmp_path}/images.toml"]) == Exit.TEMPLATE
+    assert "mine.Dockerfile.j2:1: `target` has no attribute 'nosuch'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["list"], ["render"], ["render", "--check"], ["build", "--all"], ["ci-matrix", "--all"]],
+)
+def test_commands_that_render_tell_it(
+    tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "images.toml").write_text(IMAGE + "template = 'sklaern'")
+    assert cli.run([*words, "-f", f"{tmp_path}/images.toml"]) == Exit.USAGE
+    assert "images.toml:5: image.demo.template: there is no" in capsys.readouterr().err
+
+
+def test_a_template_of_many_targets_is_judged_once_for_each_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = []
+    one = render.render
+
+    def counted(target: Target, source: render.Templates) -> Rendered:
+        rendered.append(target)
+        return one(target, source)
+
+    monkeypatch.setattr("buildkit.ingredients.render.render", counted)
+    versions = ", ".join(f'"{number}.0"' for number in range(50))
+    text = IMAGE.replace('"1.0"', versions) + "template = 'sklearn'\npythons = ['3.11', '3.12']"
+    assert len(matrix.expand(parse(text, tmp_path), render.templates(tmp_path))) == 100
+    assert len(rendered) == 1
+
+
+def test_instructions_are_those_of_docker() -> None:
+    found = dockerfile.instructions(
+        "# syntax=x\nfrom a AS b\nRUN --mount=type=cache,target=/c --network=none \\\n\n  echo \\\n# no\n  1\n"
+    )
+    assert [(each.word, each.flags, each.rest.split()) for each in found] == [
+        ("FROM", (), ["a", "AS", "b"]),
+        ("RUN", (("mount", "type=cache,target=/c"), ("network", "none")), ["echo", "1"]),
+    ]
