@@ -123,6 +123,7 @@ def _target(cell: Cell, image: schema.Image, config: Config, problems: Problems)
         features=features,
         end_of_life=given("end_of_life", *layers),
         family=family,
+        network=given("network", *layers),
         samples=_samples(config, given("samples", *layers), (*at, "samples"), problems),
     )
 
