@@ -66,7 +66,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"prebuilt.choose"},
     {"prebuilt.naming"},
     {"keeping"},
-    {"strict"},
+    {"strict", "stdout"},
     {"releases.record", "console", "files", "near", "prebuilt.facts", "prebuilt.instances", "prebuilt.question"},
     {"shipped"},
     {"model", "errors", "tables"},
