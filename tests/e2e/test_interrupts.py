@@ -203,11 +203,13 @@ def test_while_testing_on_an_engine_that(
 def test_while_building_on_an_engine_that_hangs(
     classic: tuple[Engine, Local], project: Project
 ) -> None:
-    """Nothing of the run is in the engine: nobody waits for its answer."""
+    """It may hold an image of the run by now, under the run's own name for it."""
     engine, there = classic
     slow_build(project)
     running = there.start("build", "--all", folder=project.folder)
     running.says("RUN echo begun")
     with stopped(engine):
         done = interrupted(running, signal.SIGTERM, project.folder)
-    assert "does not answer" not in done.stderr
+    assert "does not answer; what this run has left" in done.stderr
+    assert "docker image ls --filter 'reference=buildkit-build:" in done.stderr
+    assert there.docker("image", "ls", "--quiet", "buildkit-build") == ""
