@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from typing import NoReturn
 
 from buildkit.stopping import INTERRUPTS
+
+INTERRUPTED = (
+    '{"error": {"kind": "interrupted", "message": "interrupted", '
+    '"hint": "the same command again", "code": 130}}'
+)
+"""What `errors.interruption` is as JSON, before anything is loaded that could say so."""
 
 
 def main() -> NoReturn:
@@ -20,6 +27,8 @@ def main() -> NoReturn:
 
 def _leave(_number: int, _frame: object) -> NoReturn:
     os.write(2, b"interrupted\n")
+    if "--json" in sys.argv:
+        os.write(1, f"{INTERRUPTED}\n".encode())
     os._exit(130)
 
 

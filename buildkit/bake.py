@@ -54,7 +54,7 @@ OTHERWISE = (
 )
 
 TAKEN = re.compile(r'image "[^"]+": already exists')
-"""Two exports met at one name: another run's, or a cancelled bake's that had not ended yet."""
+"""Two exports met at one name: that of a cancelled bake had not ended yet."""
 MISSING = re.compile(r"ERROR: No matching distribution found for (\S+)")
 LOOKING = re.compile(r"Looking in indexes: (.+)")
 """What pip says where it asks others than the public index, passwords left out."""
@@ -65,11 +65,13 @@ EXIT = re.compile(r'process ".*" did not complete successfully: (exit code: \d+)
 class Options:
     """How to run bake: at most `jobs` targets at once (None: as buildx likes).
 
-    `environment` holds what leads docker to logins.
+    `held` are the names under which images are built, by target id. `environment` holds what leads
+    docker to logins.
     """
 
     builder: str
     containerd: bool
+    held: Mapping[str, str]
     jobs: int | None = None
     fail_fast: bool = False
     verbose: bool = False
@@ -92,7 +94,7 @@ def build(
     size = options.jobs or len(names) or 1
     with scratch.folder() as folder:
         file = folder / "plan.json"
-        file.write_text(json.dumps(the_plan.document), encoding="utf-8")
+        file.write_text(json.dumps(_document(the_plan, options.held)), encoding="utf-8")
         waves = [names[start : start + size] for start in range(0, len(names), size)]
         while waves:
             wave = waves.pop(0)
@@ -117,6 +119,14 @@ def build(
                 return
             # When nobody knows who broke the wave, each is baked alone and tells for itself.
             waves[:0] = ([rest] if failures else [[name] for name in rest]) if rest else []
+
+
+def _document(the_plan: plan.Plan, held: Mapping[str, str]) -> Mapping[str, Any]:
+    """The plan, with the names that images have while the run lasts in the place of their own."""
+    tags = {name: [held[id_]] for id_, name in the_plan.names.items()}
+    found: Mapping[str, Mapping[str, Any]] = the_plan.document["target"]
+    changed = {name: {**facts, "tags": tags[name]} for name, facts in found.items()}
+    return {**the_plan.document, "target": changed}
 
 
 def _bake(

@@ -8,18 +8,20 @@ from __future__ import annotations
 import errno
 import importlib
 import io
+import json
 import os
 import signal
 import sys
 import threading
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
 from buildkit import console, manual, near, sockets, stopping
-from buildkit.errors import BuildkitError, Exit, ToolError, UsageError, bug
+from buildkit.errors import BuildkitError, Exit, ToolError, UsageError, bug, interruption
+from buildkit.stdout import Answer
 
 COMMANDS = {  # in the order of the pipeline
     "list": "List the targets of images.toml.",
@@ -66,6 +68,7 @@ OF_OTHERS = {  # what people type who know other tools -> the commands that do i
     "verify": ("test",),
     "version": ("--version",),
 }
+NAME = "buildkit"
 LOOK_SECONDS = 0.2
 """Between two looks at whether a signal has come."""
 
@@ -139,7 +142,7 @@ def main() -> NoReturn:
     for number in stopping.INTERRUPTS:
         signal.signal(number, lambda number, _frame: news.put(number))
     if sys.stdout is not None:  # as it is after `>&-`
-        sys.stdout = _Answer(sys.stdout)
+        sys.stdout = Answer(sys.stdout)
     work = _Work(sys.argv[1:], news)
     work.start()
     code = work.result() if _first(news) is work else _interrupted(work, own)
@@ -165,14 +168,14 @@ class _Work(threading.Thread):
 
     def __init__(self, arguments: list[str], news: SimpleQueue[object]) -> None:
         super().__init__(daemon=True)
-        self._arguments = arguments
+        self.arguments = arguments
         self._news = news
         self._code: int = Exit.INTERRUPTED
         self._error: BaseException | None = None
 
     def run(self) -> None:
         try:
-            self._code = run(self._arguments)
+            self._code = run(self.arguments)
         except BaseException as error:  # noqa: BLE001 - it is raised where it is seen
             self._error = error
         self._news.put(self)
@@ -189,35 +192,30 @@ def _interrupted(work: _Work, own: frozenset[int]) -> int:
 
     lines = ending.end(work, own)
     if work.is_alive() or work.result() != Exit.DONE:
-        ending.say(lines)
+        ending.say(lines, lambda: _answer(work.arguments, interruption()))
         ending.leave(Exit.INTERRUPTED)
     return Exit.DONE
 
 
-class _Answer(io.TextIOWrapper):
-    """stdout, to which an interrupted run writes nothing: half an answer would be taken for one."""
-
-    def __init__(self, stdout: Any) -> None:
-        super().__init__(
-            stdout.buffer, stdout.encoding, stdout.errors, line_buffering=stdout.line_buffering
-        )
-
-    def write(self, text: str) -> int:
-        stopping.check()
-        return super().write(text)
-
-
 def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per kind of end
-    """Run one command line; return its exit code."""
+    """Run one command line; return its exit code.
+
+    With `--json` an error is told on stdout, too, unless the answer is there already.
+    """
     try:
-        result = cli.main(arguments, prog_name="buildkit", standalone_mode=False)
+        result = cli.main(arguments, prog_name=NAME, standalone_mode=False)
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        console.say(shown.getvalue().rstrip("\n"))
+        path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else NAME
+        told = UsageError(error.format_message(), hint=f"`{path} --help`")
+        _answer(arguments, told)
         return Exit.USAGE
     except BuildkitError as error:
-        return _failed(error)
+        return _failed(error, arguments)
     except stopping.Interrupted:
         return Exit.INTERRUPTED
     except (BrokenPipeError, SystemExit):
@@ -226,13 +224,13 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per kind of 
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
     except OSError as error:
-        return _failed(_refused(error))
+        return _failed(_refused(error), arguments)
     except Exception as error:
         if stopping.is_asked():
             return Exit.INTERRUPTED
         if os.environ.get("BUILDKIT_TRACEBACK"):
             raise
-        return _failed(bug(error))
+        return _failed(bug(error), arguments)
     return result if isinstance(result, int) else Exit.DONE
 
 
@@ -242,8 +240,20 @@ def _refused(error: OSError) -> BuildkitError:
     return ToolError(f"the system refuses: {error}", hint="make room, or mend access")
 
 
-def _failed(error: BuildkitError) -> Exit:
+def _failed(error: BuildkitError, arguments: list[str]) -> Exit:
     if stopping.is_asked():  # its connections were ended: that is no failure to tell of
         return Exit.INTERRUPTED
     console.fail(error.message, hint=error.hint, details=error.details)
+    _answer(arguments, error)
     return error.code
+
+
+def _answer(arguments: list[str], error: BuildkitError) -> None:
+    """What a program reads of an error that it asked JSON of."""
+    if "--json" not in arguments or sys.stdout is None:
+        return
+    text = json.dumps({"error": error.facts}, indent=2)
+    if isinstance(sys.stdout, Answer):
+        sys.stdout.end(text)
+    else:
+        click.echo(text)

@@ -188,18 +188,14 @@ class Container:
         return (UNFIT if code is None else int(code)), output.decode("utf-8", "replace")
 
     def address(self, port: int) -> tuple[str, int]:
-        with translated("looking for a published port"):
-            self.docker.reload()
-        published = self.docker.ports.get(f"{port}/tcp") or [{"HostPort": "0"}]
-        return self.host, int(published[0]["HostPort"])
-
-    def inside(self) -> str | None:
-        if not self.bridged:
-            return None
         with translated("looking for an address"):
             self.docker.reload()
-        networks = self.docker.attrs["NetworkSettings"]["Networks"].values()
-        return next((each["IPAddress"] for each in networks if each["IPAddress"]), None)
+        if self.bridged:
+            networks = self.docker.attrs["NetworkSettings"]["Networks"].values()
+            own = next((each["IPAddress"] for each in networks if each["IPAddress"]), None)
+            return (own, port) if own else (self.host, 0)
+        published = self.docker.ports.get(f"{port}/tcp") or [{"HostPort": "0"}]
+        return self.host, int(published[0]["HostPort"])
 
     def ended_at(self) -> float | None:
         state = self._state()

@@ -61,14 +61,16 @@ def end(work: threading.Thread, own: Collection[int]) -> tuple[str, ...]:
     return tuple(line for each in stopping.engines() for line in each.left())
 
 
-def say(lines: Collection[str]) -> None:
-    """Last words, if anybody still listens."""
+def say(lines: Collection[str], answer: Callable[[], None]) -> None:
+    """Last words, if anybody still listens; `answer` gives those on stdout."""
 
     def speak() -> None:
         with suppress(OSError, ValueError):  # the terminal is gone
             for line in lines:
                 console.say(line, fg="yellow")
             console.say("interrupted", fg="red")
+        with suppress(OSError, ValueError):
+            answer()
 
     words = threading.Thread(target=speak, daemon=True)
     words.start()

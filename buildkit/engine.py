@@ -18,10 +18,11 @@ from buildkit.calls import API_SECONDS, FAILURES, streamed, translated
 from buildkit.contract.world import ImageView
 from buildkit.errors import ToolError
 from buildkit.hosts import has_registry
+from buildkit.networks import Networks
 from buildkit.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from buildkit.login import Login
 
@@ -49,10 +50,16 @@ def endpoint() -> tuple[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Engine(Sandbox):
-    """An engine that answers. `containerd` tells which image store it keeps."""
+    """An engine that answers. `containerd` tells which image store it keeps.
+
+    `held` makes names for images that are built by this run, by their numbers. Another run may
+    give the name of a target to an image of its own, and an image that has lost its last name is
+    gone: the run's own name keeps it, until the run ends.
+    """
 
     builder: str
     containerd: bool
+    held: Callable[[int], str]
 
     def view(self, image: str) -> ImageView:
         with translated(f"looking at `{image}`"):
@@ -105,6 +112,12 @@ class Engine(Sandbox):
             except docker.errors.ImageNotFound:
                 return None
 
+    def name(self, image: str, name: str) -> None:
+        """Give an image one more name, whatever had that before. Raises ToolError."""
+        repository, _, tag = name.rpartition(":")
+        with translated(f"naming `{name}`"):
+            self.client.api.tag(image, repository, tag)
+
     def export(self, image_id: str) -> Generator[bytes]:
         """An image as `docker save` hands it out, in pieces. Raises ToolError."""
         with (
@@ -134,15 +147,27 @@ def connect() -> Iterator[Engine]:
                 endpoint=where,
                 builder=builder,
                 containerd=any("containerd" in str(v) for _, v in info.get("DriverStatus") or ()),
-                run=run,
+                labels=sweeper.labels,
+                held=sweeper.name,
                 memory=int(info["MemTotal"] * guard.MEMORY_SHARE),
-                local=sys.platform == "linux"
-                and where.startswith("unix://")
-                and info.get("OperatingSystem") != "Docker Desktop",
+                local=_is_local(where, info),
                 gpus="nvidia" in info.get("Runtimes", {}),
                 guard=watch,
-                used=sweeper.used,
+                networks=Networks(client=client, labels=sweeper.labels),
             )
+
+
+def _is_local(where: str, info: dict[str, Any]) -> bool:
+    """Whether the addresses of the engine's networks are reached from here.
+
+    Docker Desktop's are in a virtual machine, a rootless engine's in a network of its own.
+    """
+    return (
+        sys.platform == "linux"
+        and where.startswith("unix://")
+        and info.get("OperatingSystem") != "Docker Desktop"
+        and not any("rootless" in option for option in info.get("SecurityOptions") or ())
+    )
 
 
 @contextmanager

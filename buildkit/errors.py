@@ -36,6 +36,16 @@ class BuildkitError(Exception):
         self.hint = hint
         self.details = details
 
+    @property
+    def facts(self) -> dict[str, object]:
+        """The error as JSON: `message` holds the evidence too, in the lines after the first."""
+        return {
+            "kind": self.code.name.lower().replace("_", "-"),
+            "message": "\n".join(filter(None, (self.message, self.details))),
+            "hint": self.hint,
+            "code": int(self.code),
+        }
+
 
 class UsageError(BuildkitError):
     """The command line asks for something that cannot be."""
@@ -91,6 +101,13 @@ def bug(error: Exception) -> BuildkitError:
         f"this is a bug in buildkit: {type(error).__name__}: {error}",
         hint="report it with the output of the same command under BUILDKIT_TRACEBACK=1",
     )
+
+
+def interruption() -> BuildkitError:
+    """The end by Ctrl-C, SIGTERM or SIGHUP."""
+    error = BuildkitError("interrupted", hint="the same command again")
+    error.code = Exit.INTERRUPTED
+    return error
 
 
 def together(errors: Sequence[BuildkitError], of: int, others: str) -> ToolError:

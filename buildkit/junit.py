@@ -1,20 +1,20 @@
-"""Reports -> JUnit XML, which CI systems show as tests."""
+"""Reports -> JUnit XML, which CI systems show as tests.
+
+What XML 1.0 cannot hold, not even escaped, is not printable either, and shown by its code.
+"""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from buildkit.console import readable
 from buildkit.model import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from buildkit.model import ClauseResult, Report
-
-ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 cannot hold, not even escaped."""
 
 SUMMARY = 200
 """So much of a line fits in a list of tests; the whole is in the text."""
@@ -41,12 +41,12 @@ def _counts(clauses: Sequence[ClauseResult]) -> dict[str, str]:
 
 def _suite(report: Report) -> ET.Element:
     skipped = sum(clause.status is Status.SKIP for clause in report.clauses)
-    facts = {"name": _legal(report.image), **_counts(report.clauses), "skipped": str(skipped)}
+    facts = {"name": readable(report.image), **_counts(report.clauses), "skipped": str(skipped)}
     suite = ET.Element("testsuite", facts)
     properties = ET.SubElement(suite, "properties")
     made_of = {"digest": report.digest, "profile": report.profile, "suite": report.suite}
     for name, value in made_of.items():
-        ET.SubElement(properties, "property", {"name": name, "value": _legal(value)})
+        ET.SubElement(properties, "property", {"name": name, "value": readable(value)})
     for clause in report.clauses:
         suite.append(_case(clause, f"{report.image} {report.profile}"))
     return suite
@@ -57,8 +57,8 @@ def _case(clause: ClauseResult, where: str) -> ET.Element:
     case = ET.Element(
         "testcase",
         {
-            "classname": _legal(where),
-            "name": _legal(f"{clause.id} {clause.title}"),
+            "classname": readable(where),
+            "name": readable(f"{clause.id} {clause.title}"),
             "time": f"{clause.seconds:.3f}",
         },
     )
@@ -77,13 +77,9 @@ def _case(clause: ClauseResult, where: str) -> ET.Element:
 
 def _add(case: ET.Element, tag: str, text: str, **attributes: str) -> None:
     child = ET.SubElement(case, tag, attributes)
-    child.text = _legal(text)
+    child.text = readable(text)
 
 
 def _first_line(text: str) -> str:
     line = text.strip().partition("\n")[0]
-    return _legal(line if len(line) <= SUMMARY else f"{line[:SUMMARY]}…")
-
-
-def _legal(text: str) -> str:
-    return ILLEGAL.sub(lambda found: repr(found[0])[1:-1], text)
+    return readable(line if len(line) <= SUMMARY else f"{line[:SUMMARY]}…")

@@ -12,15 +12,19 @@ from urllib.parse import urlparse
 
 from buildkit import console, stopping
 from buildkit.calls import FAILURES
-from buildkit.owners import is_gone
+from buildkit.owners import is_gone, owner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import docker
 
 RUN = "buildkit.run"
 OWNER = "buildkit.owner"
+HELD = "buildkit-build"
+"""The repository of the names that images have while the run that has built them is at work. An
+image has no labels of a run: they would be part of it."""
+NAMES = "--format '{{.Repository}}:{{.Tag}}' | xargs -r docker image rm"
 SIDE_BY_SIDE = 8
 """Removals at a time: an engine spends most of one waiting for the kernel."""
 CALL_SECONDS = 60
@@ -39,9 +43,10 @@ class Left:
     containers: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.containers) + len(self.volumes) + len(self.networks)
+        return sum(map(len, (self.containers, self.volumes, self.networks, self.images)))
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -52,6 +57,7 @@ class Left:
                 ("docker rm --force --volumes", self.containers),
                 ("docker volume rm --force", self.volumes),
                 ("docker network rm", self.networks),
+                ("docker image rm", self.images),
             )
             if names
         )
@@ -65,7 +71,20 @@ def find(client: docker.DockerClient, label: str) -> Left:
         containers=tuple(each["Id"] for each in api.containers(all=True, filters=mine)),
         volumes=tuple(each["Name"] for each in api.volumes(filters=mine)["Volumes"] or ()),
         networks=tuple(each["Id"] for each in api.networks(filters=mine)),
+        images=tuple(name for name, labels in _held(client) if label in labels),
     )
+
+
+def _held(client: docker.DockerClient) -> Iterator[tuple[str, tuple[str, str]]]:
+    """The names of images that runs hold, each with what would be the labels of its run."""
+    filters: dict[str, Any] = {"reference": f"{HELD}:*"}
+    for image in client.api.images(filters=filters):
+        for name in image["RepoTags"] or ():
+            repository, _, tag = name.partition(":")
+            parts = tag.split(".")
+            if repository == HELD and len(parts) == 4:  # noqa: PLR2004 - as `Sweeper.name` makes it
+                machine, process, run, _ = parts
+                yield name, (f"{OWNER}={machine}/{process}", f"{RUN}={run}")
 
 
 def sweep(client: docker.DockerClient, label: str, patience: float = STUCK_SECONDS) -> Left:
@@ -95,8 +114,9 @@ def _remove(client: docker.DockerClient, left: Left) -> None:
         (left.containers, lambda name: api.remove_container(name, v=True, force=True)),
         (left.volumes, lambda name: api.remove_volume(name, force=True)),
         (left.networks, api.remove_network),
+        (left.images, api.remove_image),
     )
-    for names, remove in kinds:  # one after the other: containers hold volumes and networks
+    for names, remove in kinds:  # one after the other: containers hold all the others
 
         def attempt(name: str, remove: Callable[[str], None] = remove) -> None:
             with suppress(*FAILURES):
@@ -115,7 +135,9 @@ def sweep_the_dead(client: docker.DockerClient) -> None:
             *(client.api.volumes(filters=everything)["Volumes"] or ()),
             *client.api.networks(filters=everything),
         ]
-        for label in {thing["Labels"][OWNER] for thing in things}:
+        owners = {thing["Labels"][OWNER] for thing in things}
+        owners |= {label.removeprefix(f"{OWNER}=") for _, (label, _) in _held(client)}
+        for label in owners:
             if is_gone(label):
                 sweep(client, f"{OWNER}={label}", patience=0)
 
@@ -133,6 +155,16 @@ class Sweeper:
     run: str
     used: Event = field(default_factory=Event)
     _left: Left | None = field(default_factory=Left)
+
+    def labels(self) -> dict[str, str]:
+        """Of something of the run that is about to be there."""
+        self.used.set()
+        return {RUN: self.run, OWNER: owner()}
+
+    def name(self, number: int) -> str:
+        """Of an image that is about to be built: nobody else's, as long as the run lasts."""
+        self.used.set()
+        return f"{HELD}:{owner().replace('/', '.')}.{self.run}.{number}"
 
     def sweep(self, *, last: bool) -> bool:
         """False if the engine does not answer, and has something of this run."""
@@ -163,6 +195,7 @@ class Sweeper:
                 f"  docker ps --all --quiet {only} | xargs -r docker rm --force --volumes",
                 f"  docker volume ls --quiet {only} | xargs -r docker volume rm --force",
                 f"  docker network ls --quiet {only} | xargs -r docker network rm",
+                f"  docker image ls --filter 'reference={HELD}:*.{self.run}.*' {NAMES}",
             )
         if self._left:
             commands = (f"  {each}" for each in self._left.commands)

@@ -171,6 +171,7 @@ def _target(
         features=features,
         end_of_life=given("end_of_life"),
         family=family,
+        network=given("network"),
         samples=_samples(config, given("samples"), places.of("samples"), problems),
     )
     return target, places

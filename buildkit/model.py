@@ -90,7 +90,7 @@ class Target:
     `version` is the author's string, `1.7.2-1`; `framework_version` is it without the revision.
     `end_of_life` is the month, `2023-09`, since which nobody mends the framework any more.
     `indexes` are the addresses of package indexes that pip asks beside its own.
-    `family` is None if no alias follows the versions of this target.
+    `family` is None if no alias follows the versions of this target. `network`: its tests have one.
     """
 
     id: str
@@ -114,12 +114,14 @@ class Target:
     lock: str | None = None
     end_of_life: str | None = None
     family: Family | None = None
+    network: bool = False
     samples: Samples = field(default=Samples(), repr=False)
 
     @property
     def recipe(self) -> Target:
         """What makes and names the image: all but where files lie here, and where aliases go."""
         made = replace(self, samples=Samples(), context=None, end_of_life=None, family=None)
+        made = replace(made, network=False)  # of its test
         return replace(made, lock=self.lock and self.lock.rpartition("/")[2])
 
     @property

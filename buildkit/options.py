@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from buildkit.bases import Rule
+    from buildkit.model import Target
     from buildkit.releases.record import Release
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
@@ -179,6 +181,12 @@ JOBS = click.option(
     help="At most so many targets at once.  [default: tests one per processor, pushes 8, builds as "
     "many as buildx likes]",
 )
+NETWORK = click.option(
+    "--network",
+    is_flag=True,
+    help="Give the containers of the tests a network. Without it they reach nothing outside, "
+    "unless images.toml says `network = true`.",
+)
 JUNIT = click.option(
     "--junit",
     "junit_file",
@@ -259,6 +267,11 @@ READ = group(FILE, ALLOW_OUTSIDE)
 """Of commands that read images.toml and what it names."""
 PROJECT = group(READ, DIST, JSON)
 BUILD = group(SUBSTITUTE, CA_BUNDLE, PIP_CONFIG, WHEELS)
+
+
+def networked(targets: Iterable[Target], *, network: bool) -> tuple[Target, ...]:
+    """The targets, each of which has a network in its tests if `--network` is given."""
+    return tuple(replace(each, network=network or each.network) for each in targets)
 
 
 def selection(select: Iterable[str], *, everything: bool) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from buildkit import console
 from buildkit.model import Status
 
 if TYPE_CHECKING:
@@ -97,6 +98,4 @@ def _by_reason(entries: Sequence[Entry]) -> tuple[tuple[str, tuple[Entry, ...]],
 
 def _readable(value: object) -> object:
     """Show what would be invisible, or would turn the text around it, by its code."""
-    if type(value) is not str or value.isprintable():  # what macros made is another type
-        return value
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in value)
+    return console.readable(value) if type(value) is str else value  # what macros made is not

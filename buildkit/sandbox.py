@@ -7,10 +7,8 @@ engine may be on another machine.
 
 from __future__ import annotations
 
-import threading
-import uuid
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
@@ -20,21 +18,22 @@ from buildkit import guard, stopping
 from buildkit.calls import FAILURES, translated
 from buildkit.containers import Container
 from buildkit.holder import HELD, Holder
-from buildkit.leftovers import OWNER, RUN
-from buildkit.owners import owner
+from buildkit.networks import Kind, Networks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import docker
+    from typing_extensions import Self
 
     from buildkit.contract.world import Start
-
 CAPABILITIES = (
     "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETUID", "SETGID", "SETPCAP", "SETFCAP", "KILL",
     "NET_BIND_SERVICE", "SYS_CHROOT", "AUDIT_WRITE",
 )  # fmt: skip
 """Docker's own set without MKNOD and NET_RAW: nothing more may be expected (IMG-04)."""
+NO_NEW_PRIVILEGES = ["no-new-privileges"]
+"""No program of an image gets more rights than it was started with (setuid, file capabilities)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,37 +42,40 @@ class Sandbox:
 
     `memory` is how many bytes of it one container may have. `local`: the engine runs on this
     machine's own kernel, so the addresses of its networks are reached from here. `gpus`: it can
-    give GPUs to containers. `used` is set once something of this run may be there.
+    give GPUs to containers. `labels` are of something that is about to be there. `outside`:
+    containers have the engine's own network, and not one of the run that leads nowhere.
     """
 
     client: docker.DockerClient
     endpoint: str
-    run: str
+    labels: Callable[[], dict[str, str]]
     memory: int
     local: bool
     gpus: bool
     guard: guard.Guard
-    used: threading.Event = field(default_factory=threading.Event)
+    networks: Networks
+    outside: bool = False
+
+    def connected(self, *, outside: bool) -> Self:
+        """The same engine, whose containers reach what is outside, or nothing."""
+        return replace(self, outside=outside)
 
     @contextmanager
     def volume(self) -> Iterator[str]:
         with translated("creating a volume"):
-            volume = self.client.volumes.create(labels=self._labels())
+            volume = self.client.volumes.create(labels=self.labels())
         try:
             yield volume.name
         finally:
             _remove(lambda: volume.remove(force=True))
 
     @contextmanager
-    def network(self, *, isolated: bool = False) -> Iterator[str]:
-        with translated("creating a network"):
-            network = self.client.networks.create(
-                f"buildkit-{uuid.uuid4().hex[:12]}", internal=isolated, labels=self._labels()
-            )
+    def network(self) -> Iterator[str]:
+        network = self.networks.make(None if self.outside else Kind.SEALED)
         try:
-            yield str(network.name)
+            yield network
         finally:
-            _remove(network.remove)
+            _remove(lambda: self.client.api.remove_network(network))
 
     @contextmanager
     def container(self, image: str, start: Start) -> Iterator[Container]:
@@ -107,7 +109,12 @@ class Sandbox:
         mount = Mount(target=HELD, source=folder, type="bind", read_only=True)
         with translated(f"mounting {folder}"):
             created = self.client.containers.create(
-                image, command=["never"], labels=self._labels(), mounts=[mount], network_mode="none"
+                image,
+                command=["never"],
+                labels=self.labels(),
+                mounts=[mount],
+                network_mode="none",
+                security_opt=NO_NEW_PRIVILEGES,
             )
         return Holder(docker=created)
 
@@ -116,7 +123,7 @@ class Sandbox:
         options: dict[str, Any] = {
             "command": list(start.command),
             "environment": dict(start.environment),
-            "labels": self._labels(),
+            "labels": self.labels(),
             "log_config": LogConfig(
                 type=LogConfig.types.JSON, config={"max-size": "5m", "max-file": "2"}
             ),
@@ -132,6 +139,7 @@ class Sandbox:
             ],
             "cap_drop": ["ALL"],
             "cap_add": list(CAPABILITIES),
+            "security_opt": NO_NEW_PRIVILEGES,
             "mem_limit": memory,
             "memswap_limit": memory,
             "pids_limit": guard.PROCESSES,
@@ -150,12 +158,20 @@ class Sandbox:
             options["ipc_mode"] = "none"
         if start.beside is not None:
             return {**options, "network_mode": f"container:{start.beside}"}
-        if start.networks:
-            network, names = start.networks[0]
+        if networks := start.networks or self._network(start):
+            network, names = networks[0]
             endpoint_config = self.client.api.create_endpoint_config(aliases=list(names))
             options |= {"network": network, "networking_config": {network: endpoint_config}}
-        ports = {f"{port}/tcp": (_publish_on(host), 0) for port in start.ports}
-        return {**options, "hostname": start.hostname, "ports": ports}
+        if not self.local:
+            options["ports"] = {f"{port}/tcp": (_publish_on(host), 0) for port in start.ports}
+        return {**options, "hostname": start.hostname}
+
+    def _network(self, start: Start) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The run's network for a container that names none; empty: the engine's own."""
+        if self.outside:
+            return ()
+        served = Kind.ASKED if self.local else Kind.PUBLISHED
+        return ((self.networks.of(served if start.ports else Kind.SEALED), ()),)
 
     def _devices(self, image: str) -> list[DeviceRequest]:
         """All GPUs for an image that asks for them as NVIDIA's container toolkit reads it."""
@@ -165,11 +181,6 @@ class Sandbox:
         asked = any(pair.startswith("NVIDIA_VISIBLE_DEVICES=") for pair in variables)
         return [DeviceRequest(count=-1, capabilities=[["gpu"]])] if asked else []
 
-    def _labels(self) -> dict[str, str]:
-        """Of something that is about to be there."""
-        self.used.set()
-        return {RUN: self.run, OWNER: owner()}
-
 
 def _remove(remove: Callable[[], None]) -> None:
     """Nothing of an interrupted run, all of which is removed at once."""
@@ -178,5 +189,10 @@ def _remove(remove: Callable[[], None]) -> None:
             remove()
 
 
-def _publish_on(local: str) -> str:
-    return "127.0.0.1" if local == "127.0.0.1" else "0.0.0.0"  # noqa: S104 - a remote engine
+def _publish_on(host: str) -> str:
+    """The address of the engine's machine at which ports are published.
+
+    Of one elsewhere nobody here knows at which of its addresses it is reached: it may be behind
+    another one, and refuses to publish at an address that it has not.
+    """
+    return "127.0.0.1" if host == "127.0.0.1" else "0.0.0.0"  # noqa: S104 - see above

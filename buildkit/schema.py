@@ -168,6 +168,7 @@ class Facts(Model):
     aliases: Annotated[tuple[AliasPattern, ...], Distinct] | None = None
     features: Annotated[tuple[Feature, ...], Distinct] = ()
     end_of_life: Month | None = None
+    network: Annotated[bool, Field(strict=True)] = False
     samples: SamplesTable = SamplesTable()
 
 

@@ -56,9 +56,10 @@ def report(
     began = time.monotonic()
     labels = engine.view(subject.image).labels
     features = subject.features | promised(labels)
+    labelled = features - subject.features
     if subject.purpose is Purpose.PROCESSING:
         features |= {Feature.PROCESSING}
-    promising = replace(subject, features=features)
+    promising = replace(subject, features=features, labelled=labelled)
     results = kit.run(promising, engine, depth.profile, depth.only, progress)
     stopping.check()  # what an image seems to do while it is being removed is no verdict
     return Report(
@@ -111,6 +112,7 @@ def _of_target(target: Target, image: str) -> Subject:
         purpose=target.purpose,
         samples=target.samples,
         features=frozenset(target.features),
+        network=target.network,
     )
 
 
@@ -161,6 +163,7 @@ def fingerprint(subject: Subject) -> str:
         samples.metrics,
         samples.objective,
         samples.startup_seconds,
+        subject.network,
     ]
     total.update(json.dumps(asked).encode())
     for name, path in _files(samples):

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from buildkit import cli, stopping
 from buildkit.errors import Exit
 from tests.projects import MINIMAL
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BASIC = MINIMAL + "template = 'basic'\ncontext = 'program'\n"
 
@@ -83,6 +80,58 @@ def test_a_mistake_ends_with_its_code_and_a_message_on_stderr(
     assert wanted in said.err
     assert said.out == ""
     assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["list", "--nosuch"], ("usage", "No such option", "`buildkit list --help`")),
+        (["nosuch"], ("usage", "there is no command", "`buildkit --help`")),
+        (["build", "--jobs", "x"], ("usage", "is not a valid", "`buildkit build --help`")),
+        (["build"], ("usage", "no target is selected", "--all")),
+        (["list", "--file", "absent.toml"], ("usage", "absent.toml", "--file")),
+        (["list", "--file", "bad.toml"], ("usage", "image.demo.versions", "bad.toml")),
+        (["list", "x*"], ("nothing-selected", "no target", "buildkit list")),
+        (["render", "--check"], ("template", "+FROM scratch", "`buildkit render`")),
+        (["releases"], ("tool", "releases.jsonl:1", "mend or remove")),
+        (["notes"], ("tool", "releases.jsonl:1", "mend or remove")),
+        (["uri", "demo"], ("tool", "releases.jsonl:1", "mend or remove")),
+        (["explain", "XX-1"], ("nothing-selected", "XX-1", "explain")),
+    ],
+)
+def test_with_json_an_error_is_an_answer(
+    project: Path, arguments: list[str], wanted: tuple[str, str, str], capsys: Captured
+) -> None:
+    kind, message, hint = wanted
+    (project / "releases.jsonl").write_text("{")
+    (project / "bad.toml").write_text("[image.demo]\nversions = 1\n")
+    code = Exit[kind.upper().replace("-", "_")]
+    assert cli.run([*arguments, "--json"]) == code
+    said = capsys.readouterr()
+    error = json.loads(said.out)["error"]
+    assert list(error) == ["kind", "message", "hint", "code"]
+    assert (error["kind"], error["code"]) == (kind, code)
+    assert message in error["message"]
+    assert hint in error["hint"]
+    assert message in said.err
+    assert cli.run(arguments) == code
+    assert capsys.readouterr().out == ""
+
+
+def test_with_json_a_bug_is_an_answer(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setattr("buildkit.matrix.expand", lambda _config: 1 / 0)
+    monkeypatch.delenv("BUILDKIT_TRACEBACK", raising=False)
+    assert cli.run(["list", "--json"]) == Exit.BUG
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["kind"], error["code"]) == ("bug", 1)
+
+
+def test_every_kind_of_error_has_a_name() -> None:
+    kinds = {each.name.lower().replace("_", "-") for each in Exit} - {"done"}
+    text = (Path(__file__).parents[1] / "docs" / "commands.md").read_text()
+    assert all(f"`{kind}`" in text for kind in kinds)
 
 
 def test_list_prints_a_table_or_json(project: Path, capsys: Captured) -> None:

@@ -396,6 +396,9 @@ class FakeEngine:
     def view(self, _image: str) -> ImageView:
         return VIEW
 
+    def connected(self, *, outside: bool) -> FakeEngine:
+        return self
+
     @contextmanager
     def container(self, image: str, start: object) -> Iterator[object]:
         yield CONTAINER

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from buildkit.contract import isolation
+from buildkit.contract.bench import Bench, Subject
 from buildkit.contract.clause import Broken, Doubtful, Unseen
 from buildkit.contract.jobs import checkpoints, monitor, nodes, pairs, processing, resuming
 from buildkit.contract.jobs.runs import Run
 from buildkit.contract.scripts import script, scripted, userscripts, variables
 from buildkit.contract.world import Entry, Line
+from buildkit.features import Feature
+from buildkit.model import Purpose, Samples
 
 if TYPE_CHECKING:
     from buildkit.contract.clause import Check
@@ -113,6 +117,91 @@ def test_routes_are_read_by_interface() -> None:
 def test_isolation_may_cost_half_a_minute() -> None:
     assert isolation.limit(2) == 32
     assert isolation.limit(100) == 200
+
+
+class FakeEngine:
+    """Remembers which networks its containers were given, and starts none."""
+
+    def __init__(self) -> None:
+        self.outside: list[bool] = []
+
+    def connected(self, *, outside: bool) -> FakeEngine:
+        self.outside.append(outside)
+        return self
+
+
+def isolated(
+    monkeypatch: pytest.MonkeyPatch, runs: list[Run], *, labelled: bool = False
+) -> tuple[str, list[bool]]:
+    """What ISO-01 says of these runs, and which of them had a network."""
+    there = FakeEngine()
+    subject = Subject(
+        image="demo",
+        architecture=None,
+        purpose=Purpose.TRAINING,
+        samples=Samples(),
+        labelled=frozenset([Feature.ISOLATION] if labelled else []),
+    )
+    engine: Any = there
+    monkeypatch.setattr("buildkit.contract.jobs.runs.train", lambda *_, **__: runs.pop(0))
+    with ExitStack() as kept:
+        bench = Bench(subject=subject, engine=engine, kept=kept)
+        try:
+            observed = kept.enter_context(isolation.TRAINED.stage(bench))
+        except Unseen as error:
+            return f"Unseen: {error}", there.outside
+        return verdict(isolation.trains_alone, observed), there.outside
+
+
+GOOD = ended(0, file("model/a"))
+
+
+def test_a_network_is_given_only_where_it_tells_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isolated(monkeypatch, [GOOD]) == ("pass", [False])
+    said, outside = isolated(monkeypatch, [ended(1), GOOD])
+    assert "without a network `train` ended with 1" in said
+    assert outside == [False, True]
+    said, outside = isolated(monkeypatch, [ended(None), GOOD, ended(None)])
+    assert "it waits for what it cannot reach" in said
+    assert outside == [False, True, False]
+    assert isolated(monkeypatch, [ended(None), GOOD, GOOD])[0] == "pass"
+    said, _ = isolated(monkeypatch, [ended(), GOOD])
+    assert "leaves no model" in said
+    assert isolated(monkeypatch, [ended(), ended()])[0] == "pass"
+    assert isolated(monkeypatch, [ended(1), ended(1)])[0].startswith("Unseen: `train` on the")
+
+
+def test_an_image_gets_no_network_by_its_own_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    said, outside = isolated(monkeypatch, [ended(1)], labelled=True)
+    assert said.startswith("Unseen: without a network it fails")
+    assert outside == [False]
+
+
+def served(*wrong: str, after: float | None = 1.0) -> isolation.Fared:
+    return isolation.Fared(
+        after=after, told="said", wrong=tuple((f"text/{n}", each) for n, each in enumerate(wrong))
+    )
+
+
+@pytest.mark.parametrize(
+    ("alone", "online", "expected"),
+    [
+        (served(""), None, "pass"),
+        (served(), None, "Unseen: it is healthy without a network, but"),
+        (served("no", after=None), served(""), "Broken: without a network `serve` is not healthy"),
+        (
+            served("", "got 500"),
+            served("", ""),
+            "Broken: without a network, with a sample of text/1",
+        ),
+        (served("got 500"), served("got 400"), "pass"),
+    ],
+)
+def test_what_a_server_cannot_do_without_a_network(
+    alone: isolation.Fared, online: isolation.Fared | None, expected: str
+) -> None:
+    found = isolation.IsolatedServer(served=alone, online=online)
+    assert verdict(isolation.serves_alone, found).startswith(expected)
 
 
 def probed(argv: list[str], **environ: str) -> Run:

@@ -198,6 +198,9 @@ class FakeClient:
     def networks(self, **_: Any) -> list[dict[str, str]]:
         return [{"Id": each} for each in self._of("n")]
 
+    def images(self, **_: Any) -> list[dict[str, Any]]:
+        return [{"RepoTags": [each, "demo:1"]} for each in self._of("buildkit-build:")]
+
     def remove_container(self, name: str, **_: Any) -> None:
         if name in self.stuck:
             raise docker.errors.APIError("it does not end")
@@ -210,13 +213,30 @@ class FakeClient:
 
     remove_network = remove_volume
 
+    def remove_image(self, name: str) -> None:
+        self.things.remove(name)
+
     def close(self) -> None: ...
 
 
 def test_a_sweep_removes_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = FakeClient("c1", "c2", "v1", "n1")
+    mine, others = "buildkit-build:m.7.r.0", "buildkit-build:m.7.other.0"
+    client = FakeClient("c1", "c2", "v1", "n1", mine, others)
     assert not leftovers.sweep(client, LABEL, patience=0)  # type: ignore[arg-type]
+    assert client.things == [others]
+    assert not leftovers.sweep(client, "buildkit.owner=m/7", patience=0)  # type: ignore[arg-type]
     assert client.things == []
+
+
+def test_an_image_is_held_under_a_name_that_is_the_runs_own() -> None:
+    one, other = sweeper(FakeClient()), sweeper(FakeClient())
+    other.run = "r2"
+    names = {one.name(0), one.name(1), other.name(0)}
+    assert len(names) == 3
+    assert one.used.is_set()
+    client = FakeClient(*names)
+    leftovers.sweep(client, "buildkit.run=r", patience=0)  # type: ignore[arg-type]
+    assert client.things == [other.name(0)]
 
 
 def test_what_cannot_be_removed_is_named_with_commands() -> None:

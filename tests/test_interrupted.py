@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from buildkit.errors import interruption
 from buildkit.releases import ledger
 from tests.projects import MINIMAL
 from tests.releases import digest, image, move, release
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.process
 BASIC = MINIMAL + "template = 'basic'\ncontext = 'program'\n"
+INTERRUPTED = {"error": interruption().facts}
 ECR = "000000000000.dkr.ecr.us-east-1.amazonaws.com"
 
 
@@ -111,7 +114,7 @@ def test_ends_at_a_signal(
         running.send_signal(number)
         out, err = running.communicate(timeout=HANG)
     assert running.returncode == 130, err
-    assert out == ""
+    assert (json.loads(out) if out else None) == (INTERRUPTED if "--json" in command else None)
     assert err.splitlines()[-1] == "interrupted"
     assert "Traceback" not in err
     assert "Warning" not in err
@@ -134,9 +137,10 @@ __main__.main()
 
 @pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupt_while_the_tool_is_being_loaded(number: signal.Signals) -> None:
+@pytest.mark.parametrize("asked", ["--all", "--json"])
+def test_an_interrupt_while_the_tool_is_being_loaded(number: signal.Signals, asked: str) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", LOADING],
+        [sys.executable, "-c", LOADING, asked],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -145,4 +149,5 @@ def test_an_interrupt_while_the_tool_is_being_loaded(number: signal.Signals) -> 
         assert running.stdout.readline() == "loading\n"
         running.send_signal(number)
         out, err = running.communicate(timeout=HANG)
-    assert (running.returncode, out, err) == (130, "", "interrupted\n")
+    assert (running.returncode, err) == (130, "interrupted\n")
+    assert (json.loads(out) if out else None) == (INTERRUPTED if asked == "--json" else None)

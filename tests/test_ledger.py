@@ -45,6 +45,33 @@ def test_a_location_is_one_reference(book: Ledger, uri: str) -> None:
         book.read()
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param({"id": "\x1b[31mRED\x07"}, id="id"),
+        pytest.param({"commit": "\x1b[2J"}, id="commit"),
+        pytest.param({"commit": "abc\n::error::x"}, id="commit of two lines"),
+        pytest.param({"time": "now and then"}, id="time"),
+        pytest.param({"moves": (releases.move(None, "1", "1.0", alias="a\u202eb"),)}, id="alias"),
+        pytest.param({"moves": (releases.move(None, "1", "1.0", host="a b"),)}, id="host"),
+        pytest.param({"moves": (releases.move(None, "1", "1.0", tag=""),)}, id="tag"),
+    ],
+)
+def test_what_is_printed_of_a_record_is_one_word(book: Ledger, bad: dict[str, Any]) -> None:
+    book.append(releases.release(releases.image(), **bad))
+    with pytest.raises(ToolError, match=r"releases\.jsonl:1 is not a record.* is no "):
+        book.read()
+
+
+def test_the_verdict_of_a_record_commands_nobody(book: Ledger) -> None:
+    verdict = Verdict(
+        profile="::error::x\n::error::y", suite="s", passed=1, warned=0, skipped=0, seconds=1
+    )
+    book.append(releases.release(releases.image(verdict=verdict)))
+    with pytest.raises(ToolError, match="is no profile"):
+        book.read()
+
+
 def test_what_a_killed_run_left_goes_with_the_next(book: Ledger, tmp_path: Path) -> None:
     (tmp_path / ".releases.jsonl.x1y2z3_a").write_text("half of a rec")
     (tmp_path / ".releases.jsonl.swp").write_text("an editor's")

@@ -25,6 +25,8 @@ SEEN = (
     ("RUN-02", "[FATAL tini (7)] exec serve failed: No such file or directory", "init program"),
     ("OUT-01", "exec /usr/bin/train: no such file or directory", "first line"),
     ("RUN-02", "`serve` ended by itself with 1; …\nModuleNotFoundError: No module named 'x'", "module"),
+    ("OUT-01", "urlopen error [Errno -3] Temporary failure in name resolution", "--network"),
+    ("PROC-02", "OSError: [Errno 101] Network is unreachable", "network = true"),
     ("SERVE-03", "OSError: [Errno 30] Read-only file system: '/opt/ml/model/x'", "/tmp"),
     ("OUT-01", "PermissionError: [Errno 13] Permission denied: '/opt/ml/model/m'", "USER"),
     ("OUT-01", "cannot open file '/opt/ml/mars.R': No such file or directory", "mounts"),

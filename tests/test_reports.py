@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from buildkit import junit, manual, page
+from buildkit import console, junit, manual, page
 from buildkit.commands import report
 from buildkit.model import ClauseResult, Level, Report, Status
 from tests import fakes
@@ -107,7 +107,7 @@ def test_each_clause_is_a_case_that_tells_how_it_ended() -> None:
 def test_junit_holds_what_an_image_says_whatever_it_is(text: str) -> None:
     suite = parsed([hostile(text)])[0]
     told = next(suite.iter("failure")).text or ""
-    legal = "".join(c if junit.ILLEGAL.match(c) is None else repr(c)[1:-1] for c in text)
+    legal = console.readable(text)
     assert told == f"{legal}\nfix: {legal}"
     assert len(next(suite.iter("failure")).get("message", "")) < 1000
 

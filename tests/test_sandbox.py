@@ -9,15 +9,23 @@ import pytest
 
 from buildkit.contract.world import Start
 from buildkit.guard import Guard
+from buildkit.networks import Networks
 from buildkit.sandbox import Sandbox
+
+SEALED = {"com.docker.network.bridge.inhibit_ipv4": "true"}
 
 
 class FakeClient:
-    """An engine that has one image and remembers how a container was created."""
+    """An engine that has one image and remembers how containers and networks were created."""
 
     def __init__(self, *variables: str) -> None:
         self.options: dict[str, Any] = {}
+        self.made: dict[str, Any] = {}
         self.containers = SimpleNamespace(create=self.create)
+        self.networks = SimpleNamespace(create=self.network)
+        self.api = SimpleNamespace(
+            create_endpoint_config=lambda **facts: facts, remove_network=self.made.pop
+        )
         image = SimpleNamespace(attrs={"Config": {"Env": list(variables) or None}})
         self.images = SimpleNamespace(get=lambda _name: image)
 
@@ -25,19 +33,36 @@ class FakeClient:
         self.options = options
         return SimpleNamespace(id="1", remove=lambda **_: None)
 
+    def network(self, name: str, **options: Any) -> Any:
+        self.made[name] = options
+        return SimpleNamespace(name=name)
+
+
+def sandbox(client: Any, **changes: Any) -> Sandbox:
+    def labels() -> dict[str, str]:
+        return {"buildkit.run": "test"}
+
+    facts: dict[str, Any] = {
+        "client": client,
+        "endpoint": "unix:///nowhere",
+        "labels": labels,
+        "memory": 2**30,
+        "local": True,
+        "gpus": False,
+        "guard": Guard(client=client, run="test", limit=2**30),
+        "networks": Networks(client=client, labels=labels),
+    }
+    return Sandbox(**{**facts, **changes})
+
+
+def created(where: Sandbox, start: Start) -> dict[str, Any]:
+    client: Any = where.client
+    with where.container("image", start):
+        return dict(client.options)
+
 
 def requests(client: Any, *, gpus: bool) -> list[Any]:
-    sandbox = Sandbox(
-        client=client,
-        endpoint="unix:///nowhere",
-        run="test",
-        memory=2**30,
-        local=True,
-        gpus=gpus,
-        guard=Guard(client=client, run="test", limit=2**30),
-    )
-    with sandbox.container("image", Start()):
-        return list(client.options["device_requests"])
+    return list(created(sandbox(client, gpus=gpus), Start())["device_requests"])
 
 
 def test_an_image_for_gpus_gets_all_that_the_engine_has() -> None:
@@ -53,3 +78,69 @@ def test_no_gpus_without_an_engine_that_has_them_or_an_image_that_asks(
     variable: str, gpus: bool
 ) -> None:
     assert requests(FakeClient(variable), gpus=gpus) == []
+
+
+def test_no_program_gets_more_rights_than_it_was_started_with() -> None:
+    assert created(sandbox(FakeClient()), Start())["security_opt"] == ["no-new-privileges"]
+    client = FakeClient()
+    sandbox(client).holder("image", "/folder")
+    assert client.options["security_opt"] == ["no-new-privileges"]
+    assert client.options["network_mode"] == "none"
+
+
+def test_a_container_that_nobody_asks_reaches_nothing() -> None:
+    client = FakeClient()
+    options = created(sandbox(client), Start())
+    network = client.made[options["network"]]
+    assert (network["internal"], network["options"]) == (True, SEALED)
+    assert network["labels"] == {"buildkit.run": "test"}
+    assert "ports" not in options
+
+
+def test_a_server_is_asked_at_its_address_on_an_internal_network() -> None:
+    client = FakeClient()
+    options = created(sandbox(client), Start(ports=(8080,)))
+    network = client.made[options["network"]]
+    assert network["internal"] is True
+    assert network["options"]["com.docker.network.bridge.name"].startswith("bk-test-")
+    assert "ports" not in options
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "published"),
+    [("tcp://build.example:2376", "0.0.0.0"), ("unix:///desktop.sock", "127.0.0.1")],
+)
+def test_a_server_of_an_engine_elsewhere_is_asked_at_a_published_port(
+    endpoint: str, published: str
+) -> None:
+    """An internal network publishes none; what leaves this one has an address of no use."""
+    client = FakeClient()
+    where = sandbox(client, local=False, endpoint=endpoint)
+    options = created(where, Start(ports=(8080,)))
+    network = client.made[options["network"]]
+    assert network["internal"] is False
+    assert network["options"]["com.docker.network.bridge.enable_ip_masquerade"] == "false"
+    assert options["ports"] == {"8080/tcp": (published, 0)}
+    assert client.made[created(where, Start())["network"]]["options"] == SEALED
+
+
+def test_networks_are_made_once_in_a_run() -> None:
+    client = FakeClient()
+    where = sandbox(client)
+    for _ in range(3):
+        created(where, Start())
+        created(where, Start(ports=(8080,)))
+    created(where.connected(outside=False), Start())
+    assert len(client.made) == 2
+
+
+def test_who_asks_for_a_network_gets_the_engines() -> None:
+    client = FakeClient()
+    where = sandbox(client).connected(outside=True)
+    assert "network" not in created(where, Start(ports=(8080,)))
+    assert client.made == {}
+    with where.network() as name:
+        assert (client.made[name]["internal"], client.made[name]["options"]) == (False, {})
+    with where.connected(outside=False).network() as name:
+        assert client.made[name]["options"] == SEALED
+    assert client.made == {}

@@ -207,8 +207,9 @@ def test_verify_asks_the_registry_once(project: Path, capsys: Captured) -> None:
         assert (
             cli.run(["uri", "v", "--version", "3", "--verify", "--json"]) == Exit.NOTHING_SELECTED
         )
-        out, err = capsys.readouterr()
-        assert (out, "the registry has no such image" in err) == ("", True)
+        said = capsys.readouterr()
+        assert "the registry has no such image" in said.err
+        assert json.loads(said.out)["error"]["kind"] == "nothing-selected"
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 )
 @click.option("--plan", "only_plan", is_flag=True, help="Print the bake plan and do nothing.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first target that fails.")
+@options.NETWORK
 @click.option("--retest", is_flag=True, help="Test images also when they have passed before.")
 @options.JOBS
 @options.REGISTRY
@@ -76,6 +77,7 @@ def command(
     stage: bool,
     only_plan: bool,
     fail_fast: bool,
+    network: bool,
     retest: bool,
     jobs: int | None,
     registries: tuple[str, ...],
@@ -93,17 +95,18 @@ def command(
     if push and stage:
         raise UsageError("`--push` and `--stage` exclude each other", hint="leave one out")
     project = read_project(file, dist, renders=True, allow_outside=allow_outside)
-    targets = project.select(options.selection(select, everything=everything))
+    chosen = project.select(options.selection(select, everything=everything))
+    targets = options.networked(chosen, network=network)
     source = project.templates
     rendered = render.render_all(targets, source)
     rules = (*substitute, *project.config.substitutes)
-    network = secrets.Network(ca_bundle=ca_bundle, pip_config=pip_config, wheels=wheels)
+    around = secrets.Network(ca_bundle=ca_bundle, pip_config=pip_config, wheels=wheels)
     with ExitStack() as stack:
         brought = plan.Inputs(
             runtime=source.runtime,
             nothing=source.nothing,
             substitutes=rules,
-            secrets=stack.enter_context(secrets.mounted(network)),
+            secrets=stack.enter_context(secrets.mounted(around)),
             indexes=stack.enter_context(secrets.mirrored(targets, rules)),
             wheels=wheels,
         )
@@ -123,6 +126,7 @@ def command(
         options_of_bake = bake.Options(
             builder=docker.builder,
             containerd=docker.containerd,
+            held={target.id: docker.held(number) for number, target in enumerate(targets)},
             jobs=jobs,
             fail_fast=fail_fast,
             verbose=verbose,
@@ -130,6 +134,7 @@ def command(
         )
 
         def work(target: Target, built: Built) -> pipeline.Outcome:
+            docker.name(options_of_bake.held[target.id], target.image)
             traced = _traced(built, docker, made_from[target.id])
             outcome, verified = pipeline.test(
                 traced, docker, project.records, verify.SMOKE, retest=retest

@@ -195,12 +195,7 @@ def _facts(outcome: Outcome, *, clauses: bool) -> dict[str, object]:
     elif (staged := outcome.staged) is not None:
         facts |= {"digest": staged.digest, "digest_uris": staged.digest_uris}
     if (error := outcome.error) is not None:
-        facts["error"] = {
-            "code": int(error.code),
-            "message": error.message,
-            "hint": error.hint,
-            "details": error.details,
-        }
+        facts["error"] = {**error.facts, "message": error.message, "details": error.details}
     return facts
 
 

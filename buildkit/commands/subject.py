@@ -34,13 +34,18 @@ def of(
     lender: Target | None,
     purposes: Sequence[str],
     features: Collection[Feature],
+    network: bool,
 ) -> Subject:
-    """What is tested, with the samples of the target that it is, or of the one that lends them."""
+    """What is tested, with the samples of the target that it is, or of the one that lends them.
+
+    `network`: with one, as also a target has it that asks for one and is this image.
+    """
     if docker.find(image) is None:
         raise NothingSelectedError(
             f"`{image}` is no target of images.toml and no image of the engine",
             hint=f"`buildkit list` shows the targets; `docker pull {image}` fetches an image",
         )
+    network = network or (itself is not None and itself.network)
     said = frozenset(features) | frozenset(() if itself is None else itself.features)
     sampled = lender or itself
     purpose = _said(purposes)
@@ -48,7 +53,7 @@ def of(
         purpose = like.purpose
         if like is lender:
             console.step(image, f"purpose, as {like.id} has it: {purpose.value}")
-    purpose = purpose or _found(docker, image, said)
+    purpose = purpose or _found(docker.connected(outside=network), image, said)
     for feature in features:
         if not purpose.allows(feature):
             raise UsageError(
@@ -61,6 +66,7 @@ def of(
         purpose=purpose,
         samples=Samples() if sampled is None else sampled.samples,
         features=said,
+        network=network,
     )
 
 

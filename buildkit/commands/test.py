@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     help="Only this clause; may be given several times.",
 )
 @click.option("--strict", is_flag=True, help="A broken recommendation is a failure, too.")
+@options.NETWORK
 @options.JSON
 @options.JUNIT
 @options.HTML
@@ -96,6 +97,7 @@ def command(
     profile: str,
     clause: tuple[str, ...],
     strict: bool,
+    network: bool,
     as_json: bool,
     junit_file: Path | None,
     html_file: Path | None,
@@ -116,6 +118,7 @@ def command(
         read_project(file, dist, allow_outside=allow_outside) if needed or file.exists() else None
     )
     targets = () if project is None else _targets(project, subject, everything=everything)
+    targets = options.networked(targets, network=network)
     if project is not None and targets:
         if purpose or samples or feature:
             raise UsageError(
@@ -142,6 +145,7 @@ def command(
             lender=project.select((samples,))[0] if project and samples else None,
             purposes=purpose,
             features=[Feature(each) for each in feature],
+            network=network,
         )
         tell = pipeline.progress(image)
         found = verify.report(wanted, docker.view(image).id, docker, depth, tell)

@@ -23,7 +23,8 @@ Value = TypeVar("Value")
 class Subject:
     """An image, by whatever reference the engine knows, and what it is tested with.
 
-    `architecture` is what it is made for, None where nobody says so.
+    `architecture` is what it is made for, None where nobody says so. `labelled` are those of its
+    features that only its own labels promise. `network`: its containers reach what is outside.
     """
 
     image: str
@@ -31,6 +32,8 @@ class Subject:
     purpose: Purpose
     samples: Samples
     features: frozenset[Feature] = frozenset()
+    labelled: frozenset[Feature] = frozenset()
+    network: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

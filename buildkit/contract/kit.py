@@ -50,7 +50,8 @@ def run(
     results = [clause.result(each.clause, Status.SKIP, why) for each, why in excuses.items()]
     staged = _by_scenario(each for each in wanted if each not in excuses)
     with ExitStack() as kept:
-        bench = Bench(subject=subject, engine=engine, kept=kept)
+        connected = engine.connected(outside=subject.network)
+        bench = Bench(subject=subject, engine=connected, kept=kept)
         for found in _stagings(bench, staged, progress):
             results += found
     return tuple(

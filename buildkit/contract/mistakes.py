@@ -68,6 +68,14 @@ MISTAKES = (
         "a module is missing or broken in the image: install it there, with its version pinned",
     ),
     Mistake(
+        WORKS | ANSWERS | {"PROC-02"},
+        r"network is unreachable|no route to host|name resolution|name or service not known"
+        r"|could not resolve host|getaddrinfo|unknownhostexception|no address associated with"
+        r"|could not connect to the endpoint url|NameResolutionError",
+        "images under test have no network: put what it fetches into the image or a channel; if it "
+        "cannot work without one, write `network = true` in images.toml, or give `--network`",
+    ),
+    Mistake(
         SERVES | ANSWERS | {"SERVE-17"},
         r"read-only file system",
         "the model is mounted read-only: unpack, compile and cache below /tmp",

@@ -58,7 +58,8 @@ class Start:
     """How a container is started. What is not said is as `docker run` has it.
 
     `entrypoint` replaces the image's. `networks` are pairs of a network and the names that the
-    container has in it; without any it is on the engine's default bridge. `beside` is the id of a
+    container has in it; without any it is on one that leads nowhere, unless the engine is
+    `connected` to what is outside. `ports` are those that it is asked at. `beside` is the id of a
     container whose network it shares. `memory` in bytes, `cpus` in processors, `scratch` the
     paths that are file systems in memory.
     """
@@ -166,10 +167,7 @@ class Container(Protocol):
         """Run a program beside the first process: its exit code, 126 or 127 without one."""
 
     def address(self, port: int) -> tuple[str, int]:
-        """Where a published port is reached from here."""
-
-    def inside(self) -> str | None:
-        """Its own IP address, None if the engine's networks are not reached from here."""
+        """Where one of the ports of its start is reached from here; port 0 if it has ended."""
 
     def ended_at(self) -> float | None:
         """The second (of the Unix clock, as in `lines`) when it ended, None if it still runs."""
@@ -185,5 +183,8 @@ class Engine(Protocol):
 
     def volume(self) -> AbstractContextManager[str]: ...
 
-    def network(self, *, isolated: bool = False) -> AbstractContextManager[str]:
-        """`isolated`: nothing on it reaches anything outside."""
+    def network(self) -> AbstractContextManager[str]:
+        """One more network, for containers that are to reach each other."""
+
+    def connected(self, *, outside: bool) -> Engine:
+        """The same engine, whose containers and networks reach what is outside, or nothing."""

@@ -18,7 +18,7 @@ from buildkit.releases import history
 from buildkit.releases.record import Release
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
 NAME = "releases.jsonl"
@@ -29,6 +29,7 @@ ROOM = 1 << 20
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 REFERENCE = re.compile(r"[A-Za-z0-9._:/@\[\]-]+")
 """Letters of a URI by tag or digest, and of its parts."""
+WORD = re.compile("[!-~]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +132,10 @@ def _parsed(path: str, number: int, line: str) -> Release:
 
 
 def _checked(release: Release) -> Release:
-    """Raises ValueError for a URI that is more than one word: `buildkit uri` prints it as it is."""
+    """Raises ValueError for what is more than one word: it is printed as it is, and looked up."""
+    for name, word in _words(release):
+        if not WORD.fullmatch(word):
+            raise ValueError(f"{word!r} is no {name}")
     for image in release.images:
         for uri in (*image.locations, image.repository, image.tag, image.digest):
             if not REFERENCE.fullmatch(uri):
@@ -139,6 +143,25 @@ def _checked(release: Release) -> Release:
         if not DIGEST.fullmatch(image.digest):
             raise ValueError(f"{image.digest!r} is no digest of {image.target}")
     return release
+
+
+def _words(release: Release) -> Iterator[tuple[str, str]]:
+    """What has a form of its own beside the references of images, and what it is called."""
+    yield "id of a record", release.id
+    yield "time", release.time
+    if release.commit is not None:
+        yield "commit", release.commit
+    for image in release.images:
+        yield "target", image.target
+        yield "profile", image.verdict.profile
+    for move in release.moves:
+        yield "registry", move.host
+        yield "repository", move.repository
+        yield "alias", move.alias
+        yield "tag", move.tag
+        for digest in (move.before, move.after):
+            if digest is not None:
+                yield "digest", digest
 
 
 def text(release: Release) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from buildkit.errors import interruption
 from tests.e2e.parts import processes_with
 from tests.e2e.real import Local, Project, make_project
 
@@ -71,7 +72,7 @@ def test_interrupted_at_any_moment(  # noqa: PLR0917 - pytest's own way
     assert done.code in (0, 130), done.stderr
     assert "Traceback" not in done.stderr
     if done.code == 130:
-        assert done.stdout == ""
+        assert done.json == {"error": interruption().facts}
         assert done.stderr.splitlines()[-1] == "interrupted"
     mine = f"/{running.process.pid} "
     assert [thing for thing in local.things() if mine in thing] == []

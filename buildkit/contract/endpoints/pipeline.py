@@ -74,7 +74,7 @@ def _apart(bench: Bench) -> Iterator[tuple[Serving, ...]]:
 
 @contextmanager
 def _together(bench: Bench) -> Iterator[tuple[Serving, ...]]:
-    """Two copies in the network of the first one, which publishes the ports of both."""
+    """Two copies in the network of the first one, which is asked at the ports of both."""
     seconds = _patience(bench)
     with servers.served(bench, start=_start(0, PORTS[1]), seconds=seconds) as first:
         if first.health.after is None:
@@ -138,11 +138,11 @@ def leaves_8080_alone(both: tuple[Serving, ...]) -> None:
     serving = both[0]
     if serving.refusal is not None or serving.exit_code is not None:
         raise Unseen("the server does not run")
-    host, published = serving.container.address(servers.PORT)
+    host, port = serving.container.address(servers.PORT)
     found = listeners(serving.container)
     if found is None:
         serving.need_health()
-    if servers.PORT in (found or ()) or _answers(HttpClient(host=host, port=published)):
+    if servers.PORT in (found or ()) or _answers(HttpClient(host=host, port=port)):
         raise Broken(
             f"with SAGEMAKER_BIND_TO_PORT={PORTS[0]} it listens on {servers.PORT} all the same"
         )

@@ -95,6 +95,11 @@ class HttpClient:
     port: int
     limit: Callable[[float], Limit] = plain_limit
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """As sockets have it."""
+        return self.host, self.port
+
     def ask(
         self,
         method: str,

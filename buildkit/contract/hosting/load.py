@@ -17,7 +17,6 @@ from buildkit.contract.hosting.servers import STOP_SECONDS
 from buildkit.contract.hosting.traffic import (
     LOADED,
     Loaded,
-    address,
     connect_seconds,
     exchange,
     listener,
@@ -85,7 +84,7 @@ def pings_all_answer(loaded: Loaded) -> None:
 def connections_are_accepted(loaded: Loaded) -> None:
     """20 connections beside four clients with requests, each in 250 ms; a miss is tried again."""
     loaded.need_life()
-    where = address(loaded.serving)
+    where = loaded.serving.client.address
     slowest = 0.0
     with traffic(loaded), listener() as reference:
         for _ in range(TRIES):

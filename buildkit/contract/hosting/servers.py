@@ -63,21 +63,18 @@ def served(
     choose: Callable[[Bench], str | None] = model,
     writable: bool = False,
     seconds: float | None = None,
-    inside: bool = False,
     door: Container | None = None,
     plain: bool = False,
 ) -> Iterator[Serving]:
     """A server with the chosen model, read-only as in SageMaker (SERVE-17), until it is healthy.
 
     `seconds` is how long it may take on a machine at rest, by default what the samples declare.
-    `inside`: it is asked at its own address, since an isolated network publishes no port. `plain`:
-    it has all payloads; any other only those that a plain one answers with 200. Raises Unseen where
-    this engine's networks are not reached from here.
+    `plain`: it has all payloads; any other only those that a plain one answers with 200.
     """
     volume = choose(bench)
     mount = Mount(volume=volume or empty_model(bench), path=MODEL, read_only=not writable)
     start = replace(start, mounts=(mount, *start.mounts))
-    with started(bench, start, seconds=seconds, inside=inside, door=door) as serving:
+    with started(bench, start, seconds=seconds, door=door) as serving:
         payloads = serving.payloads if plain else bench.once(_baseline).payloads
         yield replace(serving, modelless=choose is model and volume is None, payloads=payloads)
 
@@ -88,19 +85,17 @@ def started(
     start: Start,
     *,
     seconds: float | None = None,
-    inside: bool = False,
     door: Container | None = None,
 ) -> Iterator[Serving]:
     """A server as it is told to start, without a model unless `start` mounts one.
 
-    `door` is the container whose published ports lead to it, if it shares that one's network.
+    `door` is the container at whose address it is asked, if it shares that one's network.
     """
     with bench.engine.container(bench.subject.image, start) as container:
         refusal = container.start()
         host, port = "", 0
         if refusal is None:
-            published = (door or container).address
-            host, port = _inside(container, start) if inside else published(start.ports[0])
+            host, port = (door or container).address(start.ports[0])
         here = machine.of(bench)
         client = HttpClient(host=host, port=port, limit=partial(here.limit, container))
         health = Health(after=None, last=None)
@@ -120,15 +115,6 @@ def started(
             exit_code=None if refusal is not None else container.wait(0),
             payloads=bench.subject.samples.payloads,
         )
-
-
-def _inside(container: Container, start: Start) -> tuple[str, int]:
-    address = container.inside()
-    if address is None:
-        if container.wait(0) is not None:
-            return "127.0.0.1", 9  # nobody will answer, and that is right
-        raise Unseen("the engine runs elsewhere: its networks are not reached from here")
-    return address, start.ports[0]
 
 
 def healthy(bench: Bench) -> float:

@@ -173,20 +173,12 @@ def exchange(serving: Serving, body: bytes, content_type: str, *, expect: bool =
 
 def hang_up(serving: Serving, content_type: str, *, head: bool) -> None:
     """Break a connection off: in the middle of a body, or `head`, before the request ends."""
-    with suppress(OSError), _connected(address(serving)) as connection:
+    with suppress(OSError), _connected(serving.client.address) as connection:
         start = _head(serving, content_type, "Content-Length: 100000\r\n")
         connection.sendall(start[:30] if head else start + b"1" * 1000)
         time.sleep(PAUSE)
         now = struct.pack("ii", 1, 0)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)  # a reset, no polite end
-
-
-def address(serving: Serving) -> tuple[str, int]:
-    """The server's own address, if it is reached: a published port is the engine's to accept."""
-    inside = serving.container.inside()
-    if inside is None:
-        return serving.client.host, serving.client.port
-    return inside, servers.PORT
 
 
 @contextmanager
