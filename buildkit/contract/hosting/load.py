@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
-from buildkit.contract.hosting import servers
+from buildkit.contract.hosting import parallel, servers
 from buildkit.contract.hosting.client import OK, Answer
 from buildkit.contract.hosting.server import INVOCATION_SECONDS, request_headers
 from buildkit.contract.hosting.servers import STOP_SECONDS
@@ -24,6 +25,13 @@ from buildkit.contract.hosting.traffic import (
     traffic,
 )
 from buildkit.contract.machine import TOO_BUSY
+from buildkit.contract.world import ended
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from http.client import HTTPConnection
+
+    from buildkit.model import Payload
 
 PINGS = 100
 PINGS_UNDER_LOAD = 20
@@ -50,6 +58,10 @@ ZOMBIE_SECONDS = 2
 STATE = re.compile(r"^(\d+) \(.*\) ([A-Za-z]) (\d+) ", re.MULTILINE)
 """Process, state and parent of /proc/<pid>/stat."""
 IN_FLIGHT_SECONDS = 0.5
+TRACED = "Traceback (most recent call last)"
+HUNG_UP = ("ConnectionResetError", "BrokenPipeError", "ConnectionAbortedError")
+"""How the last line of a traceback begins whose cause is a client that hung up."""
+LAST_LINES = 30
 JVM_OPTION = "-XX:-UseContainerSupport"
 
 
@@ -74,7 +86,7 @@ def pings_all_answer(loaded: Loaded) -> None:
     """GET /ping 100 times, then 20 times beside four clients with requests: 200, each in 2 s."""
     loaded.need_life()
     for number in range(PINGS):
-        _ping(loaded, f"GET /ping, number {number + 1} of {PINGS},")
+        _ping(loaded, f"GET /ping ({number + 1} of {PINGS})")
     with traffic(loaded):
         for _ in range(PINGS_UNDER_LOAD):
             _ping(loaded, "GET /ping beside four clients with requests")
@@ -124,24 +136,54 @@ def many_at_once(loaded: Loaded) -> None:
 
 
 @check("SERVE-15", LOADED)
+def answers_are_not_mixed_up(loaded: Loaded) -> None:
+    """16 different bodies at the same time, ten times: each has the answer that it has alone."""
+    loaded.need_sample()
+    ask = loaded.serving.post
+    parallel.not_mixed_up(parallel.steady(loaded.serving.payloads, ask), PARALLEL, ask)
+
+
+@check("SERVE-15", LOADED)
 def connection_is_kept(loaded: Loaded) -> None:
-    """50 requests on one connection: all 200. It may be closed between two of them."""
+    """50 requests on one connection, two bodies in turn: all 200, each with its own answer.
+
+    It may be closed between two of them.
+    """
     payload = loaded.need_sample()
     client = loaded.serving.client
-    body, headers = Path(payload.body).read_bytes(), request_headers(payload)
+    found = parallel.steady(loaded.serving.payloads, loaded.serving.post)[:2]
+    turns = [(each.body, each.like) for each in found] or [(_read(payload), payload)]
     with client.connected(INVOCATION_SECONDS) as connection:
-        ask = partial(client.ask_on, connection, "POST", "/invocations", body=body, headers=headers)
         for number in range(KEPT_ALIVE):
-            began = time.monotonic()
-            try:
-                answer = ask(seconds=INVOCATION_SECONDS)
-            except Broken as error:
-                if number == 0 or time.monotonic() - began > INVOCATION_SECONDS / 2:
-                    raise Broken(f"request {number + 1} on one connection: {error}") from error
-                connection.close()
-                answer = ask(seconds=INVOCATION_SECONDS)
+            body, like = turns[number % len(turns)]
+            ask = partial(
+                client.ask_on, connection, "POST", "/invocations",
+                seconds=INVOCATION_SECONDS, body=body, headers=request_headers(like),
+            )  # fmt: skip
+            answer = _again(ask, connection, number)
             if answer.status != OK:
                 raise Broken(f"request {number + 1} on one connection got {answer.shown()}")
+            if found and not found[number % len(found)].fits(answer):
+                wanted = found[number % len(found)].answer.shown()
+                raise Broken(
+                    f"request {number + 1} on one connection got {answer.shown()}; alone {wanted}"
+                )
+
+
+def _again(ask: Callable[[], Answer], connection: HTTPConnection, number: int) -> Answer:
+    """What is asked; once more on a new connection if this one has been closed meanwhile."""
+    began = time.monotonic()
+    try:
+        return ask()
+    except Broken as error:
+        if number == 0 or time.monotonic() - began > INVOCATION_SECONDS / 2:
+            raise Broken(f"request {number + 1} on one connection: {error}") from error
+        connection.close()
+        return ask()
+
+
+def _read(payload: Payload) -> bytes:
+    return Path(payload.body).read_bytes()
 
 
 @check("SERVE-05", LOADED)
@@ -163,12 +205,12 @@ def stays_up(loaded: Loaded) -> None:
             )
         if sent % 100 == 0 and loaded.serving.container.wait(0) is not None:
             break
-    exit_code = loaded.serving.container.wait(0)
+    container = loaded.serving.container
+    exit_code = container.wait(0)
     if exit_code is not None:
-        ended_by = loaded.serving.container.ended_by()
         raise Broken(
-            f"under load and bad requests the server ended with {exit_code}"
-            f"{ended_by and f' ({ended_by})'}{last_lines(loaded.serving.log)}"
+            f"under load and bad requests the server {ended(exit_code, container.ended_by())}"
+            f"{last_lines(own_words(line.text for line in container.lines()))}"
         )
 
 
@@ -214,10 +256,10 @@ def stops_while_answering(loaded: Loaded) -> None:
         raise Unseen("a request takes too long to be finished within the limit")
     with traffic(loaded):
         time.sleep(IN_FLIGHT_SECONDS)
-        killed = servers.stopped(loaded.serving).killed
-    if killed:
+        ending = servers.stopped(loaded.serving)
+    if ending.killed:
         raise Broken(
-            f"while it answered requests, {killed}; the limit is {STOP_SECONDS} s"
+            f"while it answered requests, {ending.told}; the limit is {STOP_SECONDS} s"
             f"{last_lines(loaded.serving.log)}"
         )
 
@@ -227,6 +269,7 @@ CHECKS = (
     pings_all_answer,
     connections_are_accepted,
     many_at_once,
+    answers_are_not_mixed_up,
     connection_is_kept,
     stays_up,
     children_are_reaped,
@@ -236,11 +279,23 @@ CHECKS = (
 )
 
 
+def own_words(lines: Iterable[str]) -> str:
+    """The end of a log without the tracebacks of connections that the suite itself broke off."""
+    kept: list[str] = []
+    for line in lines:
+        if line.startswith(HUNG_UP):
+            begin = max((at for at, each in enumerate(kept) if TRACED in each), default=len(kept))
+            del kept[begin:]
+        else:
+            kept.append(line)
+    return "\n".join(kept[-LAST_LINES:])
+
+
 def _ping(loaded: Loaded, asked: str) -> None:
     try:
         answer = loaded.serving.ping()
     except Broken as error:
-        raise Broken(f"{asked}: {error}, twice") from error
+        raise Broken(f"{asked} {str(error).removeprefix('GET /ping ')}, twice") from error
     if answer.status != OK:
         raise Broken(f"{asked} answered {answer.shown()}")
 
