@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from buildkit.contract.hosting import (
 from buildkit.contract.hosting.client import Answer, Health, HttpClient
 from buildkit.contract.hosting.server import Serving
 from buildkit.contract.hosting.traffic import Loaded
+from buildkit.contract.jobs.endings import Ending
 from buildkit.contract.machine import TOO_BUSY, Machine
 from buildkit.model import Payload, Status
 
@@ -243,7 +244,7 @@ def test_each_header_comes_as_long_as_the_api_allows(
     monkeypatch.setattr(Client, "ask", ask)
     loaded = Loaded(serving=server(sums, rows), first=answer(b"1"))
     assert verdict(manners.headers_are_tolerated, loaded).startswith(found)
-    assert {len(text) for text in manners.LONGEST.values()} == {63, 64, 256, 1020, 1024}
+    assert {len(text) for text in manners.LONGEST.values()} == {63, 64, 1020, 1024}
 
 
 def test_a_friendly_error_is_a_doubt(rows: Payload) -> None:
@@ -268,6 +269,32 @@ def test_a_server_that_is_gone_is_said_to_be(rows: Payload) -> None:
         killed.invoke(rows)
     with pytest.raises(Broken, match="connection: the kernel ended it: out of memory"):
         server(breaks, rows, ended_by="the kernel ended it: out of memory").invoke(rows)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "lost", "found"),
+    [(0.9, True, "Doubtful"), (0.9, False, "pass"), (0.1, True, "pass")],
+)
+def test_a_request_in_flight_is_finished(
+    seconds: float, lost: bool, found: str, rows: Payload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = threading.Event()
+
+    def reply(_body: bytes) -> Answer:
+        if threading.current_thread() is not threading.main_thread():
+            gone.wait()
+            if lost:
+                raise Broken("POST /invocations got no whole answer: reset")
+        return answer(b"1", seconds=seconds)
+
+    def stop(_serving: Serving) -> Ending:
+        gone.set()
+        return Ending(exit_code=0)
+
+    monkeypatch.setattr(servers, "stopped", stop)
+    monkeypatch.setattr(load, "traffic", lambda _loaded: nullcontext())
+    loaded = Loaded(serving=server(reply, rows), first=answer(b"1"))
+    assert verdict(load.stops_while_answering, loaded).startswith(found)
 
 
 TABLE = "  sl  local_address rem_address st\n   0: 00000000:1F90 00000000:0000 0A\n"

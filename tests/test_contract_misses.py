@@ -286,6 +286,15 @@ def test_a_reason_at_another_path_is_found() -> None:
     assert "there is" not in found
 
 
+def test_the_cause_comes_before_the_traceback() -> None:
+    trace = b"Traceback (most recent call last):\n  File x\nValueError: no data"
+    found = verdict(training.failure_leaves_its_reason, run(1, reason=trace))
+    assert found.startswith("Doubtful")
+    assert (
+        verdict(training.failure_leaves_its_reason, run(1, reason=b"no data\n" + trace)) == "pass"
+    )
+
+
 # An image that is an interpreter.
 
 

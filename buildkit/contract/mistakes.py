@@ -247,7 +247,7 @@ MISTAKES = (
     ),
     Mistake(
         frozenset(["OUT-02"]),
-        r"is not UTF-8|says nothing",
+        r"is not UTF-8|says nothing|begins with a traceback",
         "write plain text in UTF-8 to /opt/ml/output/failure, and begin with the cause: its first "
         "1024 characters are what a user sees",
     ),
@@ -265,8 +265,9 @@ MISTAKES = (
     Mistake(
         STOPS,
         r"process 1 is `[^`]*\b(Rscript|R/bin|exec/R|bin/R)\b",
-        "R ignores SIGTERM as process 1: put a shell in front that starts R in the background, "
-        "traps TERM, sends it on and waits, as `examples/r/run` does",
+        "R ignores SIGTERM as process 1: put a shell in front that hands it on, "
+        "`Rscript train.R & child=$!; trap 'kill -TERM $child' TERM; wait $child; wait $child`, as "
+        "`examples/r/run` does",
     ),
     Mistake(
         STOPS,

@@ -56,7 +56,6 @@ LONGEST = {
     "X_Amzn_SageMaker_Target_Container_Hostname": "c" * 63,
     "X_Amzn_SageMaker_Inference_Id": "i" * 64,
     "X_Amzn_SageMaker_Inference_Component": "c" * 63,
-    "X_Amzn_SageMaker_Session_Id": "s" * 256,
 }
 """The longest values that InvokeEndpoint takes (its page in the API reference)."""
 NEW_SESSION = {"X_Amzn_SageMaker_Session_Id": "NEW_SESSION"}

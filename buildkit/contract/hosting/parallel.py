@@ -99,11 +99,15 @@ def not_mixed_up(found: Sequence[Steady], number: int, ask: Ask) -> None:
 
 
 def _blame(each: Steady, answer: Answer, found: Sequence[Steady], ask: Ask) -> None:
-    if not each.fits(ask(each.body, each.like)):
-        raise Unseen("the answer to one body changes from time to time")
     others = any(other.fits(answer) for other in found)
     whose = ", the answer to another of the requests" if others else ""
-    raise Broken(
-        f"beside other requests {each.name} was answered with {answer.shown()}{whose}; alone with "
-        f"{each.answer.shown()}"
-    )
+    blame(each, answer, ask, f"beside other requests {each.name} got {answer.shown()}{whose}")
+
+
+def blame(each: Steady, answer: Answer, ask: Ask, told: str) -> None:
+    """Raises Broken for an answer that a body does not get alone, or Unseen if that has changed."""
+    if each.fits(answer):
+        return
+    if not each.fits(ask(each.body, each.like)):
+        raise Unseen("the answer to one body changes from time to time")
+    raise Broken(f"{told}; alone {each.answer.shown()}")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from buildkit.contract.jobs.runs import Run
     from buildkit.contract.world import Container, Line
 
+TRACEBACK = "Traceback (most recent call last)"
 REASON_CHARACTERS = 1024
 """As much of the failure file becomes FailureReason (OUT-02)."""
 KNOWN_FOLDERS = frozenset(
@@ -131,6 +132,10 @@ def _need_reason(run: Run) -> None:
         raise Broken(f"the failed run wrote no reason{_elsewhere(run)}{last_lines(run.log)}")
     if not any(letter.isalnum() for letter in text[:REASON_CHARACTERS]):
         raise Broken(f"the reason says nothing: {text[:80]!r}")
+    if text.startswith(TRACEBACK):
+        raise Doubtful(
+            "the reason begins with a traceback: only its first 1024 characters are seen"
+        )
 
 
 @check("OUT-03", GOOD, smoke=True)

@@ -131,6 +131,13 @@ MUTANTS: dict[str, Mutant] = {
         new='        pathlib.Path("/tmp/failure").write_text(reason[:1024]',
         purposes=TRAINING,
     ),
+    "reason-is-a-traceback": Mutant(
+        clause="OUT-02",
+        program="train",
+        old="    reason = str(error) if expected",
+        new="    reason = traceback.format_exc() if expected",
+        purposes=TRAINING,
+    ),
     "failure-after-success": Mutant(
         clause="OUT-02",
         program="train",

@@ -172,6 +172,9 @@ LOADED = {
         new='    say("stopping")\n'
         "    time.sleep(600 * any(IN_FLIGHT or time.sleep(0.001) for _ in range(300)))\n",
     ),
+    "drops-what-is-in-flight": Mutant(
+        clause="RUN-09", old="    while IN_FLIGHT and time", new="    while not IN_FLIGHT and time"
+    ),
     "leaves-a-zombie": Mutant(
         clause="RUN-11",
         old=START,
