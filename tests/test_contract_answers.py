@@ -29,6 +29,7 @@ from buildkit.contract.hosting.server import Serving
 from buildkit.contract.hosting.traffic import Loaded
 from buildkit.contract.jobs.endings import Ending
 from buildkit.contract.machine import TOO_BUSY, Machine
+from buildkit.contract.world import Line
 from buildkit.model import Payload, Status
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def server(reply: Callable[[bytes], Answer], *payloads: Payload, **facts: Any) -
         wait=lambda _seconds: facts.get("exit_code"),
         ended_by=lambda: facts.get("ended_by", ""),
         logs=lambda: "",
-        lines=lambda: (),
+        lines=lambda: tuple(Line(at=0.0, text=text) for text in facts.get("lines", ())),
         execute=lambda *_command: (0, facts.get("table", "")),
     )
     health = Health(after=1.0, last=answer(b""))
@@ -300,6 +301,9 @@ def test_a_request_in_flight_is_finished(
 TABLE = "  sl  local_address rem_address st\n   0: 00000000:1F90 00000000:0000 0A\n"
 
 
+WORKER = "[CRITICAL] WORKER TIMEOUT (pid:8)"
+
+
 @pytest.mark.parametrize(
     ("said", "table", "found"),
     [
@@ -315,6 +319,16 @@ def test_an_address_that_is_right_is_not_blamed(said: str, table: str, found: st
     never = verdict(serving.healthy_in_time, silent)
     assert never.count("GET /ping") == 1
     assert "34 s; the last time it got no" in never
+
+
+def test_a_worker_that_is_killed_while_it_loads_is_named_with_its_cure() -> None:
+    said = "GET /ping got no whole answer: Remote end closed connection"
+    health = Health(after=None, last=None, said=said, waited=240)
+    killed = server(sums, table=TABLE, health=health, lines=[WORKER, *("line " * 40).split()])
+    assert verdict(serving.answers_on_its_port, killed).startswith("Unseen")
+    found = clause.run(serving.healthy_in_time, killed)
+    assert WORKER in found.message
+    assert "--preload" in found.hint
 
 
 def test_a_miss_is_told_once() -> None:

@@ -62,7 +62,7 @@ SEEN = (
     (
         "RUN-08",
         "SIGKILL was needed 120 s after SIGTERM: process 1 is `/usr/lib/R/bin/exec/R --no-echo`",
-        "examples/r/run",
+        "template `r`",
     ),
     ("RUN-08", "SIGTERM has no effect: process 1 is `/bin/sh /usr/local/bin/train`", "exec"),
 )  # fmt: skip

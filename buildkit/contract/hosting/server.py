@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildkit.contract import mistakes
 from buildkit.contract.clause import Broken, Unseen, last_lines, telling
 from buildkit.contract.hosting.client import OK, PING_SECONDS, Answer, Health, HttpClient
 from buildkit.contract.world import ended
@@ -60,6 +61,11 @@ class Serving:
     def last_words(self) -> str:
         """The end of its log, and before that a line that says why if there is one."""
         return f"{telling(self.container.lines(), self.log)}{last_lines(self.log)}"
+
+    @property
+    def excuse(self) -> str:
+        """The line of its log that says why it does not answer, though it listens."""
+        return mistakes.telling(line.text for line in self.container.lines())
 
     def need_health(self) -> None:
         if self.health.after is None:

@@ -36,7 +36,7 @@ def answers_on_its_port(serving: Serving) -> None:
     _need_run(serving)
     if serving.health.last is None:
         where = listening.addresses(serving.container)
-        late = NO_ANSWER in serving.health.said
+        late = NO_ANSWER in serving.health.said or serving.excuse
         if where is not None and late and listening.reaches(where, servers.PORT):
             raise Unseen(
                 f"it listens on port {servers.PORT}, and never answered in time (SERVE-03)"
