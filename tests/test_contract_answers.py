@@ -261,6 +261,21 @@ def test_a_friendly_error_is_a_doubt(rows: Payload) -> None:
     assert verdict(serving.invocations_answer, confessing).startswith("Doubtful")
 
 
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        (b'{"error": "no"}', "error"),
+        (b'{"Exception": {"type": "x"}}', "Exception"),
+        (b'{"error": 0.1, "prediction": 2}', ""),  # a measure of the model's
+        (b'{"error": null, "prediction": 2}', ""),
+        (b'["error"]', ""),
+        (b"error", ""),
+    ],
+)
+def test_an_answer_confesses_by_its_key(body: bytes, key: str) -> None:
+    assert content.confesses(body) == key
+
+
 def test_a_server_that_is_gone_is_said_to_be(rows: Payload) -> None:
     def breaks(_body: bytes) -> Answer:
         raise Broken("POST /invocations got no whole answer: Remote end closed connection")

@@ -266,8 +266,8 @@ MISTAKES = (
         STOPS,
         r"process 1 is `[^`]*\b(Rscript|R/bin|exec/R|bin/R)\b",
         "R ignores SIGTERM as process 1: put a shell in front that hands it on, "
-        "`Rscript train.R & child=$!; trap 'kill -TERM $child' TERM; wait $child; wait $child`; the "
-        "template `r` brings such a shell",
+        "`Rscript train.R & child=$!; trap 'kill -TERM $child' TERM; wait $child; wait $child`; "
+        "the template `r` brings such a shell",
     ),
     Mistake(
         STOPS,

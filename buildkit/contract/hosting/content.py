@@ -24,7 +24,7 @@ def judge_type(asked: str, answer: Answer) -> bool:
     kind = answer.content_type.partition(";")[0].strip().lower()
     said = f"{asked} was answered with {answer.shown()}"
     if not kind:
-        raise Broken(f"{said}, without a Content-Type")
+        raise Broken(said)
     document = _document(answer.body)
     if kind == "application/json" or kind.endswith("+json"):
         if document is None:
@@ -70,8 +70,8 @@ def confesses(body: bytes) -> str:
     found = document[0] if document else None
     if not isinstance(found, dict):
         return ""
-    names = (name for name in found if str(name).lower() in ERRORS and found[name])
-    return str(next(names, ""))
+    names = (name for name, value in found.items() if value and isinstance(value, str | dict))
+    return next((str(name) for name in names if str(name).lower() in ERRORS), "")
 
 
 def friendly(answer: Answer, good: Sequence[Answer]) -> str:

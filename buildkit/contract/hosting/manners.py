@@ -210,8 +210,8 @@ def _take(loaded: Loaded, body: bytes, content_type: str, *, expect: bool = Fals
             return
         if found.timed_out or found.seconds > SLOW_SECONDS:
             raise Doubtful(f"{asked} got no answer in {found.seconds:.0f} s")
-    log = last_lines(loaded.serving.log)
-    raise Broken(f"{asked}: the connection ended without an answer, {sent} bytes sent{log}")
+    told = f"{sent} bytes sent{loaded.serving.gone()}{last_lines(loaded.serving.log)}"
+    raise Broken(f"{asked}: the connection ended without an answer, {told}")
 
 
 def _sample(loaded: Loaded) -> tuple[str, bytes]:

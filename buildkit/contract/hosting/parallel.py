@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 ROUNDS = 10
 MOST = 8
 """So many different bodies are enough."""
-QUICK_SECONDS = 2
+QUICK_SECONDS = 1
 """What is answered later than this would make the whole too long."""
+ENOUGH_SECONDS = 10
+"""No new round begins after this time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +95,11 @@ def not_mixed_up(found: Sequence[Steady], number: int, ask: Ask) -> None:
             return None  # who answers at all is looked at elsewhere
         return None if answer.status != OK or each.fits(answer) else (each, answer)
 
+    began = time.monotonic()
     with ThreadPoolExecutor(max_workers=number) as pool:
         for _ in range(ROUNDS):
+            if time.monotonic() - began > ENOUGH_SECONDS:
+                return
             for each, answer in filter(None, pool.map(wrong, range(number))):
                 _blame(each, answer, found, ask)
 

@@ -101,9 +101,9 @@ class Serving:
                 headers={**request_headers(like), **_hyphenated(headers)},
             )
         except Broken as error:
-            raise Broken(f"{error}{self._gone()}") from error
+            raise Broken(f"{error}{self.gone()}") from error
 
-    def _gone(self) -> str:
+    def gone(self) -> str:
         """How the server ended, if it has, or what the kernel ended in it."""
         exit_code = self.container.wait(GONE_SECONDS)
         reason = self.container.ended_by()
