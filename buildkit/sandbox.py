@@ -79,7 +79,7 @@ class Sandbox:
 
     @contextmanager
     def container(self, image: str, start: Start) -> Iterator[Container]:
-        """A container without terminal and stdin (contract RUN-07), bounded in every way."""
+        """A container that is bounded in every way, without terminal and input (RUN-07)."""
         host = urlparse(self.endpoint).hostname or "127.0.0.1"
         with translated(f"creating a container of `{image}`"):
             created = self.client.containers.create(
@@ -146,6 +146,8 @@ class Sandbox:
             "cpu_shares": guard.CPU_SHARES,
             "ulimits": [Ulimit(name="fsize", soft=self.guard.limit, hard=self.guard.limit)],
             "read_only": start.read_only,
+            "tty": start.terminal,
+            "stdin_open": start.terminal,
             "tmpfs": dict.fromkeys(start.scratch, "size=512m,mode=1777,exec"),
         }
         if start.entrypoint is not None:

@@ -23,7 +23,7 @@ from buildkit.contract.jobs import job, training
 from buildkit.contract.jobs.runs import Run
 from buildkit.contract.machine import TOO_BUSY, Limit
 from buildkit.contract.still import image
-from buildkit.contract.world import Entry, ImageView
+from buildkit.contract.world import Entry, ImageView, Line, Process
 from buildkit.errors import ContractError
 from buildkit.features import Feature
 from buildkit.model import Level, Payload, Profile, Purpose, Samples, Status
@@ -94,6 +94,15 @@ class FakeContainer:
 
     def execute(self, *command: str) -> tuple[int, str]:
         return 127, ""
+
+    def lines(self) -> tuple[Line, ...]:
+        return ()
+
+    def hears(self, name: str) -> bool:
+        return True
+
+    def processes(self) -> tuple[Process, ...]:
+        return (Process(pid=1, state="S", command="serve"),)
 
 
 CONTAINER: Any = FakeContainer()
@@ -234,15 +243,6 @@ FAILED = dataclasses.replace(GOOD, exit_code=1, tree=(file("output/failure", b"n
 def test_a_training_that_fails(changes: dict[str, Any], broken: dict[str, str]) -> None:
     checks = on(training.FAILED, training.CHECKS)
     assert statuses(checks, dataclasses.replace(FAILED, **changes)) == broken
-
-
-@pytest.mark.parametrize(
-    ("exit_code", "killed", "broken"),
-    [(143, "", {}), (0, "", {}), (137, "SIGKILL was needed", {"RUN-08": "fail"})],
-)
-def test_a_training_that_is_stopped(exit_code: int, killed: str, broken: dict[str, str]) -> None:
-    stopped = dataclasses.replace(GOOD, exit_code=exit_code, killed=killed)
-    assert statuses(on(training.STOPPED, training.CHECKS), stopped) == broken
 
 
 @pytest.mark.parametrize(

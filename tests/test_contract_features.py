@@ -13,6 +13,7 @@ from buildkit.contract.clause import Broken, Doubtful
 from buildkit.contract.endpoints import batch_rules, models, pipeline, sessions, streaming
 from buildkit.contract.endpoints.asynchronous import body
 from buildkit.contract.endpoints.bidirectional import Talk
+from buildkit.contract.hosting import bodies
 from buildkit.contract.hosting.client import Answer
 from buildkit.contract.hosting.content import judge_type
 from buildkit.model import Payload
@@ -60,15 +61,15 @@ def test_bad_parameters_of_a_transform(bad: Answer) -> None:
 
 
 def test_records_are_lines_of_csv_and_json_lines_without_a_header() -> None:
-    assert batch_rules.records("text/csv; charset=utf-8", b"1,2\r\n\n3,4\n") == [b"1,2", b"3,4"]
-    assert batch_rules.records("application/jsonlines", b'{"a":1}\n{"a":2}') == [
+    assert bodies.records("text/csv; charset=utf-8", b"1,2\r\n\n3,4\n") == [b"1,2", b"3,4"]
+    assert bodies.records("application/jsonlines", b'{"a":1}\n{"a":2}') == [
         b'{"a":1}',
         b'{"a":2}',
     ]
-    assert batch_rules.records("text/csv", b"name,age\nx,3\n") == []
-    assert batch_rules.records("text/csv", b'"two\nlines",1\n') == []
-    assert batch_rules.records("text/csv", b"a text\nanother\n") == [b"a text", b"another"]
-    assert batch_rules.records("application/json", b"{}\n{}\n") == []
+    assert bodies.records("text/csv", b"name,age\nx,3\n") == []
+    assert bodies.records("text/csv", b'"two\nlines",1\n') == []
+    assert bodies.records("text/csv", b"a text\nanother\n") == [b"a text", b"another"]
+    assert bodies.records("application/json", b"{}\n{}\n") == []
 
 
 def test_a_final_newline_is_no_line() -> None:

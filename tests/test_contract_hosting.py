@@ -19,7 +19,7 @@ from buildkit.contract.hosting.trial import Plain
 from buildkit.contract.machine import Machine
 from buildkit.contract.still import devices, files, static
 from buildkit.contract.still.image import StillImage
-from buildkit.contract.world import Entry, ImageView, Process
+from buildkit.contract.world import Entry, ImageView, Line, Process
 from buildkit.features import CAPABILITIES, Feature
 
 if TYPE_CHECKING:
@@ -220,6 +220,7 @@ def serving(**facts: Any) -> Any:
         wait=lambda _seconds: facts.get("ended"),
         processes=lambda: facts.get("processes", ()),
         logs=lambda: facts.get("log", ""),
+        lines=lambda: tuple(Line(at=0.0, text=text) for text in facts.get("log", "").splitlines()),
         ended_by=lambda: "",
         execute=lambda *_command: (0, facts.get("told", "")),
         processor_seconds=lambda: 0.0,

@@ -14,7 +14,7 @@ from buildkit.contract import machine
 from buildkit.contract.clause import Unseen
 from buildkit.contract.jobs import endings, training
 from buildkit.contract.machine import Limit, Machine
-from buildkit.contract.world import Line
+from buildkit.contract.world import Line, Process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +90,9 @@ class Program:
 
     def lines(self) -> tuple[Line, ...]:
         return (Line(at=self.began + self.prints, text="said"),) if self.logs() else ()
+
+    def processes(self) -> tuple[Process, ...]:
+        return (Process(pid=1, state="S", command="python train"),)
 
     def send(self, name: str) -> None:
         self.signals.append(name)
@@ -197,8 +200,15 @@ def test_a_limit_without_a_machine_is_one_by_the_clock(clock: Clock) -> None:
     assert (limit.left, limit.expired(), limit.passed) == (0, True, True)
 
 
-def stopped(image: Any, slowdown: float = 1) -> endings.Ending:
-    return endings.stop(bench(image.clock, slowdown), image)
+AT_ONCE = endings.Moment()
+
+
+def ended_well(ending: endings.Ending) -> bool:
+    return ending.exit_code == 0 and not ending.killed
+
+
+def stopped(image: Any, slowdown: float = 1, moment: endings.Moment = AT_ONCE) -> endings.Ending:
+    return endings.stop(moment)(bench(image.clock, slowdown), image)
 
 
 def bench(clock: Clock, slowdown: float) -> Any:
@@ -209,19 +219,19 @@ def test_a_trainer_that_is_silent_while_it_starts_is_not_stopped_before_it_liste
     clock: Clock,
 ) -> None:
     image = program(clock, listens=8, ends=2, needs=200)
-    assert stopped(image) == endings.Ending(exit_code=0)
+    assert ended_well(stopped(image))
     assert image.signals == ["SIGTERM"]
 
 
 def test_one_that_prints_long_before_it_listens_is_asked_again(clock: Clock) -> None:
     image = program(clock, prints=1, listens=30, ends=2, needs=200)
-    assert stopped(image) == endings.Ending(exit_code=0)
+    assert ended_well(stopped(image))
     assert image.signals == ["SIGTERM", "SIGTERM"]
 
 
 def test_where_nobody_can_tell_who_listens_it_is_asked_now_and_then(clock: Clock) -> None:
     image = program(clock, prints=1, listens=None, deaf=30, ends=2)
-    assert stopped(image) == endings.Ending(exit_code=0)
+    assert ended_well(stopped(image))
     assert set(image.signals) == {"SIGTERM"}
     assert len(image.signals) > 2
 
@@ -240,8 +250,31 @@ def test_one_that_listens_and_does_not_end_is_killed(clock: Clock) -> None:
 
 def test_one_that_has_ended_was_not_killed(clock: Clock) -> None:
     image = program(clock, needs=3, prints=5)
-    assert stopped(image) == endings.Ending(exit_code=0)
+    assert ended_well(stopped(image))
     assert image.signals == []
+
+
+def test_the_signal_waits_for_the_middle_of_the_work(clock: Clock) -> None:
+    image = program(clock, listens=1, prints=20, ends=2, needs=200)
+    ending = stopped(image, moment=endings.Moment(seconds=10, lines=1))
+    assert clock.now - 1000 == pytest.approx(22, abs=0.5)
+    assert ending.signalled is not None
+    assert (ending.signalled.heard, ending.signalled.lines) == (True, 1)
+    assert ending.signalled.first == "python train"
+
+
+def test_one_that_never_listens_and_ends_by_itself_has_not_heard(clock: Clock) -> None:
+    ending = stopped(program(clock, prints=1, needs=10))
+    assert ended_well(ending)
+    assert ending.signalled is not None
+    assert ending.signalled.heard is False
+
+
+def test_one_that_ends_while_it_is_waited_for_got_no_signal(clock: Clock) -> None:
+    image = program(clock, listens=1, prints=1, needs=9)
+    ending = stopped(image, moment=endings.Moment(seconds=10, lines=1))
+    assert ended_well(ending)
+    assert (ending.signalled, image.signals) == (None, [])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 
 from buildkit.contract import mistakes
 from buildkit.contract.catalogue import clauses
-from buildkit.contract.clause import result
+from buildkit.contract.clause import result, telling
+from buildkit.contract.world import Line
 from buildkit.model import Status
 
 SEEN = (
@@ -40,6 +41,32 @@ SEEN = (
     ("OUT-01", "TypeError: 'str' object cannot be interpreted as an integer", "int("),
     ("OUT-01", "botocore.exceptions.NoRegionError: You must specify a region.", "Region"),
     ("OUT-01", "RuntimeError: DataLoader worker is killed by signal: Bus error.", "num_workers"),
+    ("OUT-01", "`train` on the samples ended with 135 (SIGBUS: often a full /dev/shm)", "DIST-10"),
+    ("OUT-01", "`train` on the samples ended with 137 (SIGKILL: often out of memory)", "memory"),
+    ("SERVE-06", "got no whole answer: x: the kernel ended it: out of memory", "memory"),
+    ("OUT-01", "`train` on the samples ended with 139 (SIGSEGV: native code crashed)", "native code"),
+    ("OUT-01", "`train` on the samples ended with 3; its last lines:\nno luck", "exit code is right"),
+    ("OUT-01", "EOFError: EOF when reading a line", "RUN-07"),
+    ("OUT-01", "KeyError: 'S3Uri'", "/opt/ml/input/data"),
+    ("OUT-01", "json.decoder.JSONDecodeError: Expecting value", "json.loads"),
+    ("OUT-01", "KeyError: 'epochs'", "default"),
+    ("OUT-01", "FileNotFoundError: … '/opt/ml/input/data/train/x.csv'", "/opt/ml/input/data"),
+    ("OUT-01", "socket.gaierror: Name or service not known", "ISO-01"),
+    ("OUT-02", "a successful run left a failure file behind", "only when training fails"),
+    ("OUT-02", "the failed run wrote no reason; there is /opt/ml/failure", "/opt/ml/output/failure"),
+    ("OUT-02", "the reason in /opt/ml/output/failure is not UTF-8", "UTF-8"),
+    ("SERVE-06", "(text/csv, a.csv) answered 307, which redirects to /invocations/", "redirect"),
+    ("SERVE-06", "(text/csv, a.csv) answered 200 without a Content-Type: '1'", "Content-Type"),
+    ("SERVE-03", "it said '[CRITICAL] WORKER TIMEOUT (pid:8)'", "--preload"),
+    ("SERVE-03", "GET /ping answered 502 text/html: '<center>nginx</center>'", "proxy_pass"),
+    ("SERVE-03", "connect() failed (111: Connection refused) while connecting to upstream", "nginx"),
+    ("SERVE-01", "no whole answer: HTTP/0.9", "TLS"),
+    (
+        "RUN-08",
+        "SIGKILL was needed 120 s after SIGTERM: process 1 is `/usr/lib/R/bin/exec/R --no-echo`",
+        "template `r`",
+    ),
+    ("RUN-08", "SIGTERM has no effect: process 1 is `/bin/sh /usr/local/bin/train`", "exec"),
 )  # fmt: skip
 
 
@@ -59,8 +86,27 @@ def test_a_late_server_on_the_right_port_is_not_told_of_ports(places: str) -> No
 
 
 def test_every_mistake_was_seen() -> None:
-    cures = {mistakes.cure(clause, evidence) for clause, evidence, _ in SEEN}
-    assert cures == {each.cure for each in mistakes.MISTAKES}
+    cures = [mistakes.cure(clause, evidence) or "" for clause, evidence, _ in SEEN]
+    for each in mistakes.MISTAKES:
+        assert any(cure.startswith(each.cure) for cure in cures), each.cure
+
+
+def test_a_cure_names_the_clause_that_says_more() -> None:
+    evidence = "error: unrecognized arguments: --sagemaker_region"
+    assert "`buildkit explain CFG-03`" in str(mistakes.cure("OUT-01", evidence))
+    assert "explain" not in str(mistakes.cure("CFG-03", evidence))
+    assert all(each.breaks in {"", *clauses()} for each in mistakes.MISTAKES)
+
+
+def test_of_a_long_log_the_line_is_told_that_says_why() -> None:
+    said = ["[CRITICAL] WORKER TIMEOUT (pid:8)", *(f"line {n}" for n in range(50))]
+    lines = [Line(at=0.0, text=text) for text in said]
+    told = telling(lines, "\n".join(said[-30:]))
+    assert told == "; it said '[CRITICAL] WORKER TIMEOUT (pid:8)'"
+    assert telling(lines, "\n".join(said)) == ""
+    assert telling(lines[1:], "") == ""
+    found = result("SERVE-03", Status.FAIL, f"GET /ping got no answer in 34 s{told}")
+    assert "--preload" in found.hint
 
 
 def test_evidence_without_a_symptom_keeps_the_hint_of_the_clause() -> None:

@@ -45,6 +45,22 @@ class Bench:
     kept: ExitStack
     _made: dict[Callable[[Bench], Any], Future[Any]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _staged: dict[int, str] = field(default_factory=dict)
+    _notes: dict[str, str] = field(default_factory=dict)
+
+    def begin(self, scenario: Scenario[Any]) -> None:
+        """From now on this thread is at work on a scenario."""
+        self._staged[threading.get_ident()] = scenario.title
+        self._notes.pop(scenario.title, None)
+
+    def note(self, text: str) -> None:
+        """What the scenario of this thread waits for right now, for people."""
+        self._notes[self._staged.get(threading.get_ident(), "")] = text
+
+    def at_work(self, scenario: Scenario[Any]) -> str:
+        """The title of a scenario, and what it waits for."""
+        note = self._notes.get(scenario.title, "")
+        return f"{scenario.title}{note and f', {note}'}"
 
     def once(self, make: Callable[[Bench], Value]) -> Value:
         """What `make` returned or raised, from the first call on. Others wait for the first."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from buildkit.contract.bench import Scenario
+    from buildkit.contract.world import Line
 
 Observed = TypeVar("Observed")
 SEVERITY = (Status.FAIL, Status.WARN, Status.PASS, Status.SKIP)
@@ -97,6 +98,12 @@ def merged(results: Iterable[ClauseResult]) -> ClauseResult:
         "\n".join(dict.fromkeys(each.message for each in worst if each.message)),
         sum(each.seconds for each in found),
     )
+
+
+def telling(lines: Iterable[Line], log: str) -> str:
+    """A line that says why, if it is not among the last ones: a part of a sentence of evidence."""
+    found = mistakes.telling(line.text for line in lines)
+    return f"; it said {found.strip()[:200]!r}" if found and found[:80] not in log else ""
 
 
 LOG_FOLLOWS = "; its last lines:"

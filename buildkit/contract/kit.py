@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from buildkit.contract import clause
+from buildkit.contract import causes, clause
 from buildkit.contract.bench import Bench, Scenario, Subject
 from buildkit.contract.catalogue import clauses
 from buildkit.contract.clause import Unseen
@@ -54,7 +54,7 @@ def run(
         bench = Bench(subject=subject, engine=connected, kept=kept)
         for found in _stagings(bench, staged, progress):
             results += found
-    return tuple(
+    return causes.named(
         clause.merged(found)
         for id_ in clauses()
         if (found := [each for each in results if each.id == id_])
@@ -98,8 +98,8 @@ def _stagings(
                         del work[each]
                         done += 1
                         yield each.result()
-                    at_work = next((work[each].title for each in work if each.running()), "")
-                    progress(done, len(staged), at_work)
+                    titles = (bench.at_work(work[each]) for each in work if each.running())
+                    progress(done, len(staged), next(titles, ""))
             finally:
                 for each in work:
                     each.cancel()  # after an interruption or a fault the rest is not begun
@@ -114,6 +114,7 @@ def _stage(
     """
     checks = list(checks)
     began = time.monotonic()
+    bench.begin(scenario)
     try:
         with scenario.stage(bench) as observed:
             staged = time.monotonic() - began

@@ -27,6 +27,12 @@ MOST = 10
 """No wait lasts longer than so many times its limit: what is not over by then is not judged."""
 TOO_BUSY = "this machine is too busy to judge this"
 """How the reason begins why a clause is skipped that would be judged on another machine."""
+EXHAUSTED = re.compile(
+    r"resource temporarily unavailable|cannot allocate memory|no space left on device|"
+    r"too many open files",
+    re.IGNORECASE,
+)
+"""Why an engine starts no container whatsoever."""
 NEARLY = 0.95
 """What is measured is not exact: so much of a limit is the whole of it."""
 EARLY_SECONDS = 0.25
@@ -155,6 +161,14 @@ class Machine:
                     computed += float(f"{seconds}.{part}") + float(f"{more}.{more_part}")
                     return max((lines[-1].at - lines[0].at) / max(computed, 0.01), 1.0)
         return _here()
+
+
+def started(container: Container) -> str | None:
+    """Start it. Why the engine cannot, None if it can. Raises Unseen on an exhausted machine."""
+    refusal = container.start()
+    if refusal is not None and EXHAUSTED.search(refusal):
+        raise Unseen(f"{TOO_BUSY}: the engine cannot start a container: {refusal}")
+    return refusal
 
 
 def of(bench: Bench) -> Machine:

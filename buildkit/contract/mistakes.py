@@ -8,24 +8,49 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 STARTS = frozenset(["RUN-01", "RUN-02"])
 SERVES = frozenset(["RUN-02", "SERVE-01", "SERVE-02", "SERVE-03"])
 TRAINS = frozenset(["OUT-01", "CFG-01", "CFG-02", "CFG-03"])
 WORKS = STARTS | SERVES | TRAINS
 ANSWERS = frozenset(["SERVE-06", "SERVE-07", "BATCH-04", "ASYNC-01"])
+STOPS = frozenset(["RUN-08", "RUN-09", "RUN-10"])
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """`symptom` is looked for in the evidence of a broken clause, whatever its letters' case."""
+    """`symptom` is looked for in the evidence of a broken clause, whatever its letters' case.
+
+    `breaks` is the clause that says more of it, where it may be blamed on another.
+    """
 
     clauses: frozenset[str]
     symptom: str
     cure: str
+    breaks: str = ""
 
 
 MISTAKES = (
+    Mistake(
+        SERVES | ANSWERS,
+        r"WORKER TIMEOUT|Worker \(pid:\d+\) was sent SIG(KILL|ABRT)",
+        "gunicorn kills a worker that is busy for longer than its time-out of 30 s, while it loads "
+        "the model too: load at import instead of with the first request and start gunicorn with "
+        "`--preload`, or raise `--timeout`",
+        "SERVE-03",
+    ),
+    Mistake(
+        SERVES | ANSWERS,
+        r"\(111: Connection refused\) while connecting to upstream|connect\(\) to \S+ failed|"
+        r"no live upstreams|upstream prematurely closed|answered 50[24][^\n]*nginx",
+        "nginx runs, and the program behind it does not answer: look why that has ended or has not "
+        "started (its own lines in the log), start it before nginx, give `proxy_pass` the address "
+        "on which it listens, and end the container when it ends",
+    ),
     Mistake(
         STARTS | {"OUT-01"},
         r"\\r|\^M|\r",
@@ -71,9 +96,11 @@ MISTAKES = (
         WORKS | ANSWERS | {"PROC-02"},
         r"network is unreachable|no route to host|name resolution|name or service not known"
         r"|could not resolve host|getaddrinfo|unknownhostexception|no address associated with"
-        r"|could not connect to the endpoint url|NameResolutionError",
+        r"|could not connect to the endpoint|NameResolutionError|max retries exceeded"
+        r"|NoCredentialsError|unable to locate credentials",
         "images under test have no network: put what it fetches into the image or a channel; if it "
         "cannot work without one, write `network = true` in images.toml, or give `--network`",
+        "ISO-01",
     ),
     Mistake(
         SERVES | ANSWERS | {"SERVE-17"},
@@ -84,6 +111,7 @@ MISTAKES = (
         WORKS,
         r"(permission denied|PermissionError)[^\n]*/opt/ml",
         "/opt/ml belongs to root: leave USER out of the Dockerfile",
+        "IMG-05",
     ),
     Mistake(
         WORKS,
@@ -123,36 +151,158 @@ MISTAKES = (
         TRAINS,
         r"unrecognized arguments",
         "SageMaker adds hyperparameters of its own: read with `parse_known_args`, not `parse_args`",
+        "CFG-03",
     ),
     Mistake(
         WORKS,
         r"KeyError: '(SM|SAGEMAKER)_",
         "no toolkit is in the image that sets SM_ variables: install sagemaker-training, or read "
         "the files below /opt/ml/input/config",
+        "ENV-01",
     ),
     Mistake(
         TRAINS,
         r"'str' object cannot be interpreted|between instances of 'str'|must be (a )?real number, "
         r"not str|unsupported operand type[^\n]*'str'",
         "every hyperparameter arrives as text: convert each to its type, `int(value)`",
+        "CFG-01",
     ),
     Mistake(
         WORKS,
         r"must specify a region|NoRegionError",
         "give the client its Region: `boto3.client(…, region_name=os.environ['AWS_REGION'])`",
+        "ENV-03",
     ),
     Mistake(
         WORKS | {"DIST-10"},
-        r"bus error|/dev/shm|shared memory",
+        r"bus error|SIGBUS|/dev/shm|shared memory|DataLoader worker [^\n]*killed",
         "shared memory has 64 MB: load data in the main process (`num_workers=0`), or share files "
         "(`torch.multiprocessing.set_sharing_strategy('file_system')`)",
+        "DIST-10",
+    ),
+    Mistake(
+        WORKS,
+        r"EOF when reading a line|inappropriate ioctl|not a (tty|terminal)|TERM environment "
+        r"variable not set",
+        "there is no terminal and no input: take answers from hyperparameters or variables, and "
+        "ask only `if sys.stdin.isatty()`",
+        "RUN-07",
+    ),
+    Mistake(
+        TRAINS,
+        r"KeyError: '(S3Uri|S3DataSource|DataSource)'|s3_?uri[^\n]*(missing|none|null|not found)",
+        "inputdataconfig.json has no S3 address: read the files below /opt/ml/input/data/<channel>",
+        "CFG-04",
+    ),
+    Mistake(
+        TRAINS,
+        r"JSONDecodeError|is not valid JSON|invalid JSON",
+        "a hyperparameter may be bare text: decode with json.loads, and on ValueError take the "
+        "text as it is",
+        "CFG-02",
+    ),
+    Mistake(
+        TRAINS,
+        r"KeyError: |no such option|missing hyperparameter",
+        "a key is missing that SageMaker does not send, or the samples lack: give each "
+        "hyperparameter a default",
+        "CFG-01",
+    ),
+    Mistake(
+        TRAINS,
+        r"(no such file or directory|FileNotFoundError)[^\n]*/opt/ml/input|"
+        r"/opt/ml/input\S*: no such file",
+        "the file is not where SageMaker lays it out: a channel's files are below "
+        "/opt/ml/input/data/<channel>, under the names that they have in the samples",
+        "TREE-01",
+    ),
+    Mistake(
+        WORKS | ANSWERS | {"SERVE-05"},
+        r"out of memory|MemoryError|SIGKILL: often",
+        "memory runs out: hold less of the data at once, start fewer workers, or choose an "
+        "instance with more memory",
+    ),
+    Mistake(
+        WORKS | ANSWERS | {"SERVE-05"},
+        r"SIGSEGV|SIGILL|SIGABRT|SIGFPE",
+        "native code crashed: look for a library that is built for another processor or against "
+        "other versions, and install all of them from one source; `faulthandler.enable()` shows "
+        "where Python was",
+    ),
+    Mistake(
+        frozenset(["OUT-01"]),
+        r"^`train` on the samples (ended with|did not end)",
+        "training on the samples fails, and that it says so by its exit code is right: read the "
+        "last lines, the cause stands there; then look at the hyperparameters and channels of the "
+        "samples",
+    ),
+    Mistake(
+        frozenset(["OUT-02"]),
+        r"left a failure file behind",
+        "write /opt/ml/output/failure only when training fails, and remove one that an earlier "
+        "attempt left when it succeeds",
+    ),
+    Mistake(
+        frozenset(["OUT-02"]),
+        r"; there is /opt/ml/",
+        "the path is /opt/ml/output/failure, a file without a suffix: write the cause there",
+    ),
+    Mistake(
+        frozenset(["OUT-02"]),
+        r"is not UTF-8|says nothing|begins with a traceback",
+        "write plain text in UTF-8 to /opt/ml/output/failure, and begin with the cause: its first "
+        "1024 characters are what a user sees",
+    ),
+    Mistake(
+        frozenset(["SERVE-06", "BATCH-01", "BATCH-04"]),
+        r"redirects to",
+        "SageMaker follows no redirect: answer POST /invocations itself, without a slash at the "
+        "end of the route (Flask `strict_slashes=False`, FastAPI `redirect_slashes=False`)",
+    ),
+    Mistake(
+        frozenset(["SERVE-06"]),
+        r"without a Content-Type",
+        "say what the answer is: set its Content-Type to what the request accepts",
+    ),
+    Mistake(
+        STOPS,
+        r"process 1 is `[^`]*\b(Rscript|R/bin|exec/R|bin/R)\b",
+        "R ignores SIGTERM as process 1: put a shell in front that hands it on, "
+        "`Rscript train.R & child=$!; trap 'kill -TERM $child' TERM; wait $child; wait $child`; "
+        "the template `r` brings such a shell",
+    ),
+    Mistake(
+        STOPS,
+        r"process 1 is `(\S*/)?(ba|da|a|z|k)?sh\b",
+        "a shell as process 1 keeps SIGTERM for itself: start the program with `exec` as the last "
+        "command, or trap TERM, send it on and wait",
+    ),
+    Mistake(
+        frozenset(["SERVE-01"]),
+        r"no whole answer",
+        "something listens, and speaks no plain HTTP: serve HTTP without TLS, and let no program "
+        "end the connection in between",
     ),
 )  # fmt: skip
+
+
+TELLING = re.compile(
+    r"WORKER TIMEOUT|while connecting to upstream|no live upstreams|upstream prematurely closed|"
+    r"out of memory|Killed process|bus error|Segmentation fault",
+    re.IGNORECASE,
+)
+"""Lines that say why, and may be followed by many that do not."""
+
+
+def telling(lines: Iterable[str]) -> str:
+    """The first line of a log that says why, empty if none does."""
+    return next((line for line in lines if TELLING.search(line)), "")
 
 
 def cure(clause: str, evidence: str) -> str | None:
     """What mends the usual mistake that the evidence shows, None if it shows none."""
     for each in MISTAKES:
         if clause in each.clauses and re.search(each.symptom, evidence, re.IGNORECASE):
-            return each.cure
+            also = each.breaks and each.breaks != clause
+            return f"{each.cure} (`buildkit explain {each.breaks}`)" if also else each.cure
     return None

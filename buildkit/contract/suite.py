@@ -26,6 +26,7 @@ from buildkit.contract.jobs import (
     nodes,
     pipes,
     processing,
+    stopped,
     training,
     variants,
 )
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 CHECKS: tuple[Check[Any], ...] = (
     *image.CHECKS,
     *training.CHECKS,
+    *stopped.CHECKS,
     *diagnosis.CHECKS,
     *variants.CHECKS,
     *edges.CHECKS,

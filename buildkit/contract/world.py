@@ -20,6 +20,23 @@ NOT_EXECUTED = re.compile(
 ends with CR does), or is for another machine. The code is 1 then, or 255."""
 
 
+SIGNALS = {
+    132: "SIGILL: an instruction that this processor does not have",
+    134: "SIGABRT: native code gave up",
+    135: "SIGBUS: often a full /dev/shm",
+    136: "SIGFPE: native code divided by zero",
+    137: "SIGKILL: often out of memory",
+    139: "SIGSEGV: native code crashed",
+}
+"""Exit codes that say which signal ended a program: 128 and its number."""
+
+
+def ended(exit_code: int, reason: str = "", how: str = "ended") -> str:
+    """`ended with CODE`, and why: `reason` where the harness knows it, else the signal's name."""
+    why = reason or SIGNALS.get(exit_code, "")
+    return f"{how} with {exit_code}{why and f' ({why})'}"
+
+
 def never_ran(exit_code: int | None, log: str) -> bool:
     """Whether a container ended because its program could not be started."""
     return exit_code in MISSING or bool(exit_code and NOT_EXECUTED.fullmatch(log.strip()))
@@ -61,7 +78,8 @@ class Start:
     container has in it; without any it is on one that leads nowhere, unless the engine is
     `connected` to what is outside. `ports` are those that it is asked at. `beside` is the id of a
     container whose network it shares. `memory` in bytes, `cpus` in processors, `scratch` the
-    paths that are file systems in memory.
+    paths that are file systems in memory. `terminal`: it has one, and an open input, which
+    SageMaker never gives (RUN-07).
     """
 
     command: tuple[str, ...] = ()
@@ -78,6 +96,7 @@ class Start:
     cpus: float | None = None
     memory: int | None = None
     shared_memory: bool = True
+    terminal: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

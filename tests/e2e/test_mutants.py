@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkit import engine
+from buildkit.model import Status
 from tests.e2e.mutants import factory
 from tests.e2e.mutants.all import every_mutant
 from tests.e2e.mutants.mutant import Mutant
@@ -55,19 +56,33 @@ SLOW_STARTERS = {
 
 @pytest.mark.parametrize("name", SLOW_STARTERS)
 def test_a_trainer_that_takes_long_to_listen_is_not_blamed(local: Local, name: str) -> None:
-    """It would go on for half an hour, so what passes has heard the signal."""
+    """Half of the whole run is over then, and what passes has heard the signal."""
     trainer = Mutant(
         clause="RUN-08",
         program="train",
         old="    signal.signal",
         new=SLOW_STARTERS[name],
         purposes=("training",),
-        samples='hyperparameters = { epochs = "2", seconds = "2000" }',
+        samples='hyperparameters = { epochs = "2", seconds = "10" }',
     )
     image = factory.build({f"listens-late-{name}": trainer})[f"listens-late-{name}"]
     with engine.connect() as docker:
         (found,) = factory.judge(image, docker, trainer, only=("RUN-08",)).clauses
     assert (found.status.value, found.message) == ("pass", "")
+
+
+INTERPRETER = 'ENTRYPOINT ["python3"]\nCMD []'
+
+
+def test_an_image_that_is_an_interpreter_is_not_blamed_for_its_missing_script(local: Local) -> None:
+    image = factory.build({"interpreter": Mutant(clause="PROC-02", dockerfile=INTERPRETER)})
+    promises = Mutant(clause="PROC-02", features=("processing",))
+    clauses = ("PROC-01", "PROC-02", "PROC-03", "PROC-05", "RUN-10")
+    with engine.connect() as docker:
+        report = factory.judge(image["interpreter"], docker, promises, only=clauses)
+    assert factory.flagged(report) == (), factory.objections(report)
+    skipped = [each.id for each in report.clauses if each.status is Status.SKIP]
+    assert skipped == ["RUN-10", "PROC-02", "PROC-03", "PROC-05"]
 
 
 @pytest.fixture(scope="module")

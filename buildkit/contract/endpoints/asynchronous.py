@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.contract.clause import Broken, Doubtful, check, last_lines
-from buildkit.contract.endpoints.batch_rules import LINES
 from buildkit.contract.hosting import servers
+from buildkit.contract.hosting.bodies import LINES, kind_of
 from buildkit.contract.hosting.client import OK, hung_up_after, short
 from buildkit.contract.hosting.server import request_headers
 
@@ -79,7 +79,7 @@ CHECKS = (takes_a_gigabyte,)
 
 
 def _kind(payload: Payload) -> str:
-    return payload.content_type.partition(";")[0].strip().lower()
+    return kind_of(payload.content_type)
 
 
 def padding(payload: Payload) -> bytes:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from buildkit.contract.answers import same
 from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
 from buildkit.contract.endpoints import batch_rules as rules
-from buildkit.contract.hosting import servers, serving
+from buildkit.contract.hosting import bodies, parallel, servers, serving
 from buildkit.contract.hosting.client import OK
 from buildkit.contract.hosting.server import INVOCATION_SECONDS, request_headers
 
@@ -124,6 +124,25 @@ def a_line_for_a_line(server: Serving) -> None:
         rules.judge_order(rules.lines(many.body), [each[0] for each in wanted])
 
 
+@check("BATCH-05", BATCH)
+def no_record_is_lost(server: Serving) -> None:
+    """Repeated lines of a sample, one with an empty cell: as many lines, or an error for all."""
+    for payload, found in _line_samples(server):
+        first, last = found[0], found[min(len(found), RECORDS) - 1]
+        empty = bodies.emptied(payload.content_type, first)
+        _, accept = _by_lines(server, payload, [first, last])
+        repeated = [first, first, last, first, last, last]
+        missing = [first, empty, last] if empty is not None else []
+        for asked, what in ((repeated, "repeated records"), (missing, "an empty cell or null")):
+            answer = _post(server, payload, b"\n".join(asked), Accept=accept)
+            count = len(rules.lines(answer.body))
+            if asked and answer.status == OK and count != len(asked):
+                raise Broken(
+                    f"{len(asked)} lines of {rules.named(payload)} with {what} gave {count}: "
+                    f"{answer.shown()}"
+                )
+
+
 @check("BATCH-06", BATCH)
 def answers_again(server: Serving) -> None:
     """Each sample three times: the same answer each time."""
@@ -170,6 +189,18 @@ def answers_in_parallel(server: Serving) -> None:
             )
 
 
+@check("BATCH-07", BATCH)
+def answers_are_its_own(server: Serving) -> None:
+    """As many different bodies at once: each has the answer that it has alone."""
+    server.a_payload()
+    number = max(_concurrency(_parameters(server)), 2)
+
+    def ask(body: bytes, like: Payload) -> Answer:
+        return _post(server, like, body)
+
+    parallel.not_mixed_up(parallel.steady(server.payloads, ask), number, ask)
+
+
 CHECKS = (
     parameters_are_right,
     healthy,
@@ -177,8 +208,10 @@ CHECKS = (
     reads_chunks,
     reads_many_records,
     a_line_for_a_line,
+    no_record_is_lost,
     answers_again,
     answers_in_parallel,
+    answers_are_its_own,
 )
 
 
@@ -190,7 +223,7 @@ def _line_samples(server: Serving) -> Iterable[tuple[Payload, list[bytes]]]:
     found = [
         (payload, split)
         for payload in server.payloads
-        if (split := rules.records(payload.content_type, Path(payload.body).read_bytes()))
+        if (split := bodies.records(payload.content_type, Path(payload.body).read_bytes()))
     ]
     if not found:
         raise Unseen("the samples have no CSV (without a header) and no JSON Lines")
@@ -203,7 +236,7 @@ def _by_lines(server: Serving, payload: Payload, asked: list[bytes]) -> tuple[An
     A job chooses its Accept, so an answer in another form than lines is not the only one.
     """
     first: Answer | None = None
-    for accept in dict.fromkeys((payload.accept or "*/*", payload.content_type, *rules.LINES)):
+    for accept in dict.fromkeys((payload.accept or "*/*", payload.content_type, *bodies.LINES)):
         answer = _post(server, payload, b"\n".join(asked), Accept=accept)
         if answer.status == OK and len(rules.lines(answer.body)) == len(asked):
             return answer, accept

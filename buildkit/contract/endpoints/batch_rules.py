@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.contract.answers import same
 from buildkit.contract.clause import Broken, Doubtful
+from buildkit.contract.hosting.bodies import CSV
 from buildkit.contract.hosting.client import OK, short
 
 if TYPE_CHECKING:
@@ -21,17 +20,7 @@ if TYPE_CHECKING:
 LARGEST_PRODUCT = 100
 """Megabytes: MaxPayloadInMB, and it times MaxConcurrentTransforms (BATCH-03)."""
 STRATEGIES = ("MULTI_RECORD", "SINGLE_RECORD")
-CSV = "text/csv"
 JSON = "application/json"
-LINES = (
-    CSV,
-    "application/jsonlines",
-    "application/x-jsonlines",
-    "application/jsonl",
-    "application/x-ndjson",
-    "application/ndjson",
-)
-"""Content types in which a record is a line."""
 
 
 def judge_parameters(answer: Answer) -> None:
@@ -88,37 +77,6 @@ def judge_order(found: Sequence[bytes], wanted: Sequence[bytes]) -> None:
 def lines(body: bytes) -> list[bytes]:
     """The lines of an answer. A final newline ends the last one."""
     return [line.rstrip(b"\r") for line in body.removesuffix(b"\n").split(b"\n")] if body else []
-
-
-def records(content_type: str, body: bytes) -> list[bytes]:
-    """The records of a sample, none if its lines are not records."""
-    kind = content_type.partition(";")[0].strip().lower()
-    found = [line for line in body.splitlines() if line.strip()]
-    if kind not in LINES:
-        return []
-    if kind == CSV and found:
-        text = body.decode("utf-8", "replace")
-        try:
-            rows = [row for row in csv.reader(io.StringIO(text)) if any(row)]
-        except csv.Error:
-            return []
-        if len(rows) != len(found) or _is_header(rows):
-            return []
-    return found
-
-
-def _is_header(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row has no number, and a later one has."""
-    first, *others = (any(map(_is_number, row)) for row in rows)
-    return not first and any(others)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _same_line(one: bytes, other: bytes) -> bool:

@@ -28,6 +28,8 @@ PAUSE = 0.05
 """Seconds between two questions for health."""
 PART = 64 * 1024
 REASON = 300
+NO_ANSWER = "no answer"
+"""How it begins what came instead of an answer in time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,12 @@ class Answer:
     parts: tuple[tuple[float, int], ...] = ()
 
     def shown(self) -> str:
-        return f"{self.status} {self.content_type}: {short(self.body)}"
+        """Its status, type and the beginning of its body, for evidence."""
+        kind = self.content_type or "without a Content-Type"
+        where = self.headers.get("location", "")
+        if where and 300 <= self.status < 400:  # noqa: PLR2004
+            return f"{self.status}, which redirects to {where[:200]}"
+        return f"{self.status} {kind}: {short(self.body) if self.body else 'an empty body'}"
 
 
 def short(body: bytes) -> str:
@@ -158,12 +165,18 @@ class HttpClient:
         except (OSError, http.client.HTTPException) as error:
             reason = (str(error) or type(error).__name__)[:REASON]
             late = limit.passed or time.monotonic() - began >= limit.most
-            what = f"no answer in {seconds:.0f} s" if late else f"no whole answer: {reason}"
+            what = f"{NO_ANSWER} in {seconds:.0f} s" if late else f"no whole answer: {reason}"
             raise Broken(f"{method} {path} got {what}") from error
 
-    def wait_for_health(self, seconds: float, still_runs: Callable[[], bool]) -> Health:
+    def wait_for_health(
+        self,
+        seconds: float,
+        still_runs: Callable[[], bool],
+        tell: Callable[[str], None] = lambda _waits: None,
+    ) -> Health:
         """Ask `/ping` until it answers 200, or `seconds` have passed, or it has ended.
 
+        `tell` is told what is waited for, and what comes meanwhile.
         One that answers 200 too late each time is healthy here: SERVE-02 tells that it is late.
         Raises Unseen if nobody can tell whether the time was enough.
         """
@@ -183,6 +196,8 @@ class HttpClient:
             except Broken as error:
                 said = str(error)  # perhaps it does not listen yet
                 slow += time.monotonic() - asked >= PING_SECONDS
+            now = said if last is None else f"GET /ping answers {last.status}"
+            tell(f"waiting for 200 from GET /ping for {time.monotonic() - began:.0f} s: {now}")
             time.sleep(PAUSE)
         return Health(after=None, last=last, said=said, waited=time.monotonic() - began)
 

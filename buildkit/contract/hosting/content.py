@@ -1,4 +1,4 @@
-"""Whether the Content-Type of an answer tells the truth (PIPE-04)."""
+"""What an answer is: whether its Content-Type tells the truth, or an error passes for a result."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ import json
 from typing import TYPE_CHECKING
 
 from buildkit.contract.clause import Broken, Doubtful
+from buildkit.contract.hosting.client import OK
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from buildkit.contract.hosting.client import Answer
 
+ERRORS = frozenset(["error", "errors", "exception", "traceback", "error_message", "errormessage"])
 JSON_LINES = ("jsonlines", "x-jsonlines", "jsonl", "x-ndjson", "ndjson")
 
 
@@ -20,7 +24,7 @@ def judge_type(asked: str, answer: Answer) -> bool:
     kind = answer.content_type.partition(";")[0].strip().lower()
     said = f"{asked} was answered with {answer.shown()}"
     if not kind:
-        raise Broken(f"{said}, without a Content-Type")
+        raise Broken(said)
     document = _document(answer.body)
     if kind == "application/json" or kind.endswith("+json"):
         if document is None:
@@ -58,3 +62,49 @@ def _is_csv(body: bytes) -> bool:
         return all(row is not None for row in csv.reader(io.StringIO(body.decode()), strict=True))
     except (ValueError, csv.Error):
         return False
+
+
+def confesses(body: bytes) -> str:
+    """The key of a JSON object that says that something failed, empty if there is none."""
+    document = _document(body)
+    found = document[0] if document else None
+    if not isinstance(found, dict):
+        return ""
+    names = (name for name, value in found.items() if value and isinstance(value, str | dict))
+    return next((str(name) for name in names if str(name).lower() in ERRORS), "")
+
+
+def friendly(answer: Answer, good: Sequence[Answer]) -> str:
+    """Why an answer of 200 to what nobody can read looks like an error, empty if it does not.
+
+    It has another form than each answer to a sample: other keys, or another kind of text.
+    """
+    if answer.status != OK or not answer.body or not good:
+        return ""
+    if any(_form(answer.body) == _form(each.body) for each in good):
+        return ""
+    if key := confesses(answer.body):
+        return f"200 with `{key}` is an error that clients take for a result"
+    return "no sample has an answer of this form: is it an error that says 200?"
+
+
+def _form(body: bytes) -> object:
+    document = _document(body)
+    if document is not None and isinstance(document[0], dict):
+        return frozenset(document[0])
+    if document is not None and isinstance(document[0], list | str):
+        return type(document[0])
+    cells = [
+        cell.strip()
+        for row in body.decode("utf-8", "replace").splitlines()
+        for cell in row.split(",")
+    ]
+    return "numbers" if cells and all(map(_is_number, cells)) else "text"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
-from buildkit.contract.hosting import servers
+from buildkit.contract.hosting import parallel, servers
 from buildkit.contract.hosting.client import OK, Answer
 from buildkit.contract.hosting.server import INVOCATION_SECONDS, request_headers
 from buildkit.contract.hosting.servers import STOP_SECONDS
@@ -23,6 +24,13 @@ from buildkit.contract.hosting.traffic import (
     traffic,
 )
 from buildkit.contract.machine import TOO_BUSY
+from buildkit.contract.world import ended
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from http.client import HTTPConnection
+
+    from buildkit.model import Payload
 
 PINGS = 100
 PINGS_UNDER_LOAD = 20
@@ -49,6 +57,12 @@ ZOMBIE_SECONDS = 2
 STATE = re.compile(r"^(\d+) \(.*\) ([A-Za-z]) (\d+) ", re.MULTILINE)
 """Process, state and parent of /proc/<pid>/stat."""
 IN_FLIGHT_SECONDS = 0.5
+TRACED = "Traceback (most recent call last)"
+HUNG_UP = ("ConnectionResetError", "BrokenPipeError", "ConnectionAbortedError")
+"""How the last line of a traceback begins whose cause is a client that hung up."""
+LAST_LINES = 30
+SLOW_SECONDS = 0.5
+"""A sample that takes longer can be caught in the middle of its answer."""
 JVM_OPTION = "-XX:-UseContainerSupport"
 
 
@@ -73,7 +87,7 @@ def pings_all_answer(loaded: Loaded) -> None:
     """GET /ping 100 times, then 20 times beside four clients with requests: 200, each in 2 s."""
     loaded.need_life()
     for number in range(PINGS):
-        _ping(loaded, f"GET /ping, number {number + 1} of {PINGS},")
+        _ping(loaded, f"GET /ping ({number + 1} of {PINGS})")
     with traffic(loaded):
         for _ in range(PINGS_UNDER_LOAD):
             _ping(loaded, "GET /ping beside four clients with requests")
@@ -106,41 +120,63 @@ def many_at_once(loaded: Loaded) -> None:
     """16 requests at the same time, tried twice, are all answered with 200."""
     payload = loaded.need_sample()
 
-    def ask(_number: int) -> str:
-        try:
-            answer = loaded.serving.invoke(payload)
-        except Broken as error:
-            return str(error)
-        return "" if answer.status == OK else answer.shown()
-
     failed: list[str] = []
     with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
         for _ in range(2):
-            failed = [told for told in pool.map(ask, range(PARALLEL)) if told]
+            told = pool.map(lambda _number: _outcome(loaded, payload), range(PARALLEL))
+            failed = [each for each in told if each]
             if not failed:
                 return
     raise Broken(f"{len(failed)} of {PARALLEL} requests at the same time failed: {failed[0]}")
 
 
 @check("SERVE-15", LOADED)
+def answers_are_not_mixed_up(loaded: Loaded) -> None:
+    """16 different bodies at the same time, ten times: each has the answer that it has alone."""
+    loaded.need_sample()
+    ask = loaded.serving.post
+    parallel.not_mixed_up(parallel.steady(loaded.serving.payloads, ask), PARALLEL, ask)
+
+
+@check("SERVE-15", LOADED)
 def connection_is_kept(loaded: Loaded) -> None:
-    """50 requests on one connection: all 200. It may be closed between two of them."""
+    """50 requests on one connection, two bodies in turn: all 200, each with its own answer.
+
+    It may be closed between two of them.
+    """
     payload = loaded.need_sample()
     client = loaded.serving.client
-    body, headers = Path(payload.body).read_bytes(), request_headers(payload)
+    found = parallel.steady(loaded.serving.payloads, loaded.serving.post)[:2]
+    turns = [(each.body, each.like) for each in found] or [(_read(payload), payload)]
     with client.connected(INVOCATION_SECONDS) as connection:
-        ask = partial(client.ask_on, connection, "POST", "/invocations", body=body, headers=headers)
         for number in range(KEPT_ALIVE):
-            began = time.monotonic()
-            try:
-                answer = ask(seconds=INVOCATION_SECONDS)
-            except Broken as error:
-                if number == 0 or time.monotonic() - began > INVOCATION_SECONDS / 2:
-                    raise Broken(f"request {number + 1} on one connection: {error}") from error
-                connection.close()
-                answer = ask(seconds=INVOCATION_SECONDS)
+            body, like = turns[number % len(turns)]
+            ask = partial(
+                client.ask_on, connection, "POST", "/invocations",
+                seconds=INVOCATION_SECONDS, body=body, headers=request_headers(like),
+            )  # fmt: skip
+            answer = _again(ask, connection, number)
             if answer.status != OK:
                 raise Broken(f"request {number + 1} on one connection got {answer.shown()}")
+            if found:
+                told = f"request {number + 1} on one connection got {answer.shown()}"
+                parallel.blame(found[number % len(found)], answer, loaded.serving.post, told)
+
+
+def _again(ask: Callable[[], Answer], connection: HTTPConnection, number: int) -> Answer:
+    """What is asked; once more on a new connection if this one has been closed meanwhile."""
+    began = time.monotonic()
+    try:
+        return ask()
+    except Broken as error:
+        if number == 0 or time.monotonic() - began > INVOCATION_SECONDS / 2:
+            raise Broken(f"request {number + 1} on one connection: {error}") from error
+        connection.close()
+        return ask()
+
+
+def _read(payload: Payload) -> bytes:
+    return Path(payload.body).read_bytes()
 
 
 @check("SERVE-05", LOADED)
@@ -162,12 +198,12 @@ def stays_up(loaded: Loaded) -> None:
             )
         if sent % 100 == 0 and loaded.serving.container.wait(0) is not None:
             break
-    exit_code = loaded.serving.container.wait(0)
+    container = loaded.serving.container
+    exit_code = container.wait(0)
     if exit_code is not None:
-        ended_by = loaded.serving.container.ended_by()
         raise Broken(
-            f"under load and bad requests the server ended with {exit_code}"
-            f"{ended_by and f' ({ended_by})'}{last_lines(loaded.serving.log)}"
+            f"under load and bad requests the server {ended(exit_code, container.ended_by())}"
+            f"{last_lines(own_words(line.text for line in container.lines()))}"
         )
 
 
@@ -207,18 +243,46 @@ def prints_something(loaded: Loaded) -> None:
 
 @check("RUN-09", LOADED)
 def stops_while_answering(loaded: Loaded) -> None:
-    """SIGTERM beside four clients with requests ends the server within 30 s, without SIGKILL."""
+    """SIGTERM beside four clients ends the server within 30 s; a slow request gets its answer."""
     loaded.need_life()
     if isinstance(loaded.first, Answer) and loaded.first.seconds > STOP_SECONDS / 2:
         raise Unseen("a request takes too long to be finished within the limit")
-    with traffic(loaded):
-        time.sleep(IN_FLIGHT_SECONDS)
-        killed = servers.stopped(loaded.serving).killed
-    if killed:
+    slow = _slowest(loaded)
+    with ThreadPoolExecutor(max_workers=1) as pool, traffic(loaded):
+        last = pool.submit(_outcome, loaded, slow[0]) if slow else None
+        time.sleep(IN_FLIGHT_SECONDS if slow is None else slow[1] / 3)
+        ending = servers.stopped(loaded.serving)
+        lost = "" if last is None else last.result()
+    if ending.killed:
         raise Broken(
-            f"while it answered requests, {killed}; the limit is {STOP_SECONDS} s"
+            f"while it answered requests, {ending.told}; the limit is {STOP_SECONDS} s"
             f"{last_lines(loaded.serving.log)}"
         )
+    if slow is not None and lost:
+        raise Doubtful(
+            f"SIGTERM came while it answered {Path(slow[0].body).name}, which takes "
+            f"{slow[1]:.1f} s, and that request was lost: {lost}"
+        )
+
+
+def _slowest(loaded: Loaded) -> tuple[Payload, float] | None:
+    """The sample that takes longest, and its seconds, if they are enough to be interrupted."""
+    found = []
+    for payload in loaded.serving.payloads:
+        with suppress(Broken):
+            answer = loaded.serving.invoke(payload)
+            if answer.status == OK and SLOW_SECONDS < answer.seconds < STOP_SECONDS / 3:
+                found.append((payload, answer.seconds))
+    return max(found, key=lambda each: each[1], default=None)
+
+
+def _outcome(loaded: Loaded, payload: Payload) -> str:
+    """What went wrong with a request, empty if nothing did."""
+    try:
+        answer = loaded.serving.invoke(payload)
+    except Broken as error:
+        return str(error)
+    return "" if answer.status == OK else answer.shown()
 
 
 CHECKS = (
@@ -226,6 +290,7 @@ CHECKS = (
     pings_all_answer,
     connections_are_accepted,
     many_at_once,
+    answers_are_not_mixed_up,
     connection_is_kept,
     stays_up,
     children_are_reaped,
@@ -235,11 +300,23 @@ CHECKS = (
 )
 
 
+def own_words(lines: Iterable[str]) -> str:
+    """The end of a log without the tracebacks of connections that the suite itself broke off."""
+    kept: list[str] = []
+    for line in lines:
+        if line.startswith(HUNG_UP):
+            begin = max((at for at, each in enumerate(kept) if TRACED in each), default=len(kept))
+            del kept[begin:]
+        else:
+            kept.append(line)
+    return "\n".join(kept[-LAST_LINES:])
+
+
 def _ping(loaded: Loaded, asked: str) -> None:
     try:
         answer = loaded.serving.ping()
     except Broken as error:
-        raise Broken(f"{asked}: {error}, twice") from error
+        raise Broken(f"{asked} {str(error).removeprefix('GET /ping ')}, twice") from error
     if answer.status != OK:
         raise Broken(f"{asked} answered {answer.shown()}")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from buildkit.contract.answers import same
 from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
 from buildkit.contract.hosting.client import OK
+from buildkit.contract.hosting.content import friendly
 from buildkit.contract.hosting.server import INVOCATION_SECONDS
 from buildkit.contract.hosting.traffic import LOADED, Loaded, exchange, hang_up, post
 
@@ -47,6 +48,16 @@ HEADERS = {
     "X_Amzn_SageMaker_Not_Yet_Known": "1",
     "X_Amzn_SageMaker_Buildkit": 'odd "value"; q=0.5, \\ (too)',
 }
+VISIBLE = bytes(range(0x21, 0x7F)).decode()
+LONGEST = {
+    "X_Amzn_SageMaker_Custom_Attributes": (VISIBLE * 11)[:1024],
+    "X_Amzn_SageMaker_Target_Model": f"{'some-folder/' * 84}model.tar.gz",
+    "X_Amzn_SageMaker_Target_Variant": "v" * 63,
+    "X_Amzn_SageMaker_Target_Container_Hostname": "c" * 63,
+    "X_Amzn_SageMaker_Inference_Id": "i" * 64,
+    "X_Amzn_SageMaker_Inference_Component": "c" * 63,
+}
+"""The longest values that InvokeEndpoint takes (its page in the API reference)."""
 NEW_SESSION = {"X_Amzn_SageMaker_Session_Id": "NEW_SESSION"}
 
 
@@ -65,27 +76,33 @@ def first_request_succeeds(loaded: Loaded) -> None:
 
 @check("SERVE-10", LOADED)
 def headers_are_tolerated(loaded: Loaded) -> None:
-    """The first sample with and without all headers of the API and three unknown ones."""
+    """The first sample with and without all headers of the API, the longest, and unknown ones."""
     payload = loaded.need_sample()
     plain = loaded.serving.invoke(payload)
     again = loaded.serving.invoke(payload)
-    for added in (HEADERS, NEW_SESSION):
+    for added, named in (
+        (HEADERS, "the headers X-Amzn-SageMaker-*"),
+        (NEW_SESSION, "a session id"),
+        *(({name: text}, _of_length(name, text)) for name, text in LONGEST.items()),
+    ):
         answer = loaded.serving.invoke(payload, **added)
-        named = "the headers X-Amzn-SageMaker-*" if added is HEADERS else "a session id"
         if plain.status == OK != answer.status:
             raise Broken(f"with {named} the first sample was answered with {answer.shown()}")
-        if added is HEADERS and _same(plain, again) and not _same(plain, answer):
+        if added is not NEW_SESSION and _same(plain, again) and not _same(plain, answer):
             raise Broken(f"{named} change the answer from {plain.shown()} to {answer.shown()}")
 
 
 @check("SERVE-11", LOADED)
 def attributes_come_back(loaded: Loaded) -> None:
-    """The answer to a request with X-Amzn-SageMaker-Custom-Attributes has this header, too."""
+    """The answer to X-Amzn-SageMaker-Custom-Attributes has this header, also for 1024 letters."""
     payload = loaded.need_sample()
     name = "X_Amzn_SageMaker_Custom_Attributes"
     answer = loaded.serving.invoke(payload, **{name: ATTRIBUTES})
     if name.lower().replace("_", "-") not in answer.headers:
         raise Broken(f"the header is not in the answer, only {', '.join(answer.headers)}")
+    longest = loaded.serving.invoke(payload, **{name: LONGEST[name]})
+    if longest.status == OK and name.lower().replace("_", "-") not in longest.headers:
+        raise Broken("the header is not in the answer when it has 1024 characters")
 
 
 @check("SERVE-12", LOADED)
@@ -106,19 +123,23 @@ def odd_types_are_handled(loaded: Loaded) -> None:
     ):
         headers = {"Accept": accept} if accept else {}
         answer = post(loaded.serving, body, content_type, **headers)
+        asked = f"Content-Type: {content_type or 'none'}, Accept: {accept or 'none'}"
         if not _is_polite(answer):
-            asked = f"Content-Type: {content_type or 'none'}, Accept: {accept or 'none'}"
             raise Broken(f"{asked} got {answer.shown()}{last_lines(loaded.serving.log)}")
+        if content_type == STRANGE and (why := friendly(answer, loaded.answers())):
+            raise Doubtful(f"{asked} got {answer.shown()}: {why}")
 
 
 @check("SERVE-13", LOADED)
 def errors_are_short(loaded: Loaded) -> None:
-    """A body that cannot be read: 4xx, less than 2 kB, no traceback."""
+    """A body that cannot be read: 4xx, less than 2 kB, no traceback, and no 200 with an error."""
     loaded.need_life()
     content_type, sample = _sample(loaded)
     for body in (*BAD_BODIES, sample[:-1] + b"\xff", b""):
         answer = post(loaded.serving, body, content_type)
         if answer.status < 400:  # noqa: PLR2004 - no error
+            if body and (why := friendly(answer, loaded.answers())):
+                raise Doubtful(f"{body[:30]!r} as {content_type} got {answer.shown()}: {why}")
             continue
         if TRACEBACK.search(answer.body):
             raise Broken(f"a bad body is answered with a traceback: {answer.shown()}")
@@ -189,8 +210,8 @@ def _take(loaded: Loaded, body: bytes, content_type: str, *, expect: bool = Fals
             return
         if found.timed_out or found.seconds > SLOW_SECONDS:
             raise Doubtful(f"{asked} got no answer in {found.seconds:.0f} s")
-    log = last_lines(loaded.serving.log)
-    raise Broken(f"{asked}: the connection ended without an answer, {sent} bytes sent{log}")
+    told = f"{sent} bytes sent{loaded.serving.gone()}{last_lines(loaded.serving.log)}"
+    raise Broken(f"{asked}: the connection ended without an answer, {told}")
 
 
 def _sample(loaded: Loaded) -> tuple[str, bytes]:
@@ -206,6 +227,10 @@ def _is_polite(answer: Answer) -> bool:
 
 def _same(one: Answer, other: Answer) -> bool:
     return one.status == other.status and same(other.content_type, other.body, one.body)
+
+
+def _of_length(name: str, text: str) -> str:
+    return f"{len(text)} characters in {name.replace('_', '-')}"
 
 
 def _shown(answer: Answer | None) -> str:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.clause import Broken, Unseen, last_lines
+from buildkit.contract import mistakes
+from buildkit.contract.clause import Broken, Unseen, last_lines, telling
 from buildkit.contract.hosting.client import OK, PING_SECONDS, Answer, Health, HttpClient
+from buildkit.contract.world import ended
 
 if TYPE_CHECKING:
     from buildkit.contract.machine import Machine
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 INVOCATION_SECONDS = 60
 """How long SageMaker waits for an answer of `/invocations` (SERVE-07)."""
+GONE_SECONDS = 2
+"""How long after a broken connection a server may be about to end."""
 PING_PAUSE = 0.2
 """Seconds before `/ping` is asked again after a miss."""
 
@@ -47,12 +51,21 @@ class Serving:
         if self.refusal is not None:
             return f"the engine cannot start it: {self.refusal}"
         if self.exit_code is not None:
-            ended_by = self.container.ended_by()
-            reason = f" ({ended_by})" if ended_by else ""
-            return f"`serve` ended by itself with {self.exit_code}{reason}{last_lines(self.log)}"
+            told = ended(self.exit_code, self.container.ended_by(), "ended by itself")
+            return f"`serve` {told}{self.last_words}"
         if self.health.last is None:
-            return f"{self.health.said or 'nothing answered on its port'}{last_lines(self.log)}"
-        return f"GET /ping answered {self.health.last.shown()}{last_lines(self.log)}"
+            return f"{self.health.said or 'nothing answered on its port'}{self.last_words}"
+        return f"GET /ping answered {self.health.last.shown()}{self.last_words}"
+
+    @property
+    def last_words(self) -> str:
+        """The end of its log, and before that a line that says why if there is one."""
+        return f"{telling(self.container.lines(), self.log)}{last_lines(self.log)}"
+
+    @property
+    def excuse(self) -> str:
+        """The line of its log that says why it does not answer, though it listens."""
+        return mistakes.telling(line.text for line in self.container.lines())
 
     def need_health(self) -> None:
         if self.health.after is None:
@@ -74,14 +87,29 @@ class Serving:
             return False
 
     def invoke(self, payload: Payload, **headers: str) -> Answer:
-        """Send a sample. `headers`: underscores stand for hyphens."""
-        return self.client.ask(
-            "POST",
-            "/invocations",
-            seconds=INVOCATION_SECONDS,
-            body=Path(payload.body).read_bytes(),
-            headers={**request_headers(payload), **_hyphenated(headers)},
-        )
+        """Send a sample. `headers`: underscores stand for hyphens. Raises Broken."""
+        return self.post(Path(payload.body).read_bytes(), payload, **headers)
+
+    def post(self, body: bytes, like: Payload, **headers: str) -> Answer:
+        """Send a body with the types of a sample. Raises Broken, and says if the server is gone."""
+        try:
+            return self.client.ask(
+                "POST",
+                "/invocations",
+                seconds=INVOCATION_SECONDS,
+                body=body,
+                headers={**request_headers(like), **_hyphenated(headers)},
+            )
+        except Broken as error:
+            raise Broken(f"{error}{self.gone()}") from error
+
+    def gone(self) -> str:
+        """How the server ended, if it has, or what the kernel ended in it."""
+        exit_code = self.container.wait(GONE_SECONDS)
+        reason = self.container.ended_by()
+        if exit_code is not None:
+            return f": the server {ended(exit_code, reason)}"
+        return f": {reason}" if reason else ""
 
     def a_payload(self) -> Payload:
         """The first sample. Raises Unseen without one."""

@@ -92,7 +92,7 @@ def started(
     `door` is the container at whose address it is asked, if it shares that one's network.
     """
     with bench.engine.container(bench.subject.image, start) as container:
-        refusal = container.start()
+        refusal = machine.started(container)
         host, port = "", 0
         if refusal is None:
             host, port = (door or container).address(start.ports[0])
@@ -105,7 +105,9 @@ def started(
             health = client.wait_for_health(
                 limit if seconds is None else seconds,
                 lambda: container.wait(0) is None and not elsewhere(),
+                bench.note,
             )
+            bench.note("")
         yield Serving(
             container=container,
             machine=here,
@@ -169,5 +171,4 @@ def of(
 def stopped(serving: Serving) -> Ending:
     """SIGTERM, and SIGKILL when the time for that is over."""
     name = serving.container.stop_signal
-    serving.container.send(name)
-    return endings.ending(serving.machine, serving.container, STOP_SECONDS, name=name)
+    return endings.signal(serving.machine, serving.container, STOP_SECONDS, name=name)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from buildkit.contract import listening
 from buildkit.contract.answers import same
-from buildkit.contract.clause import Broken, Unseen, check, last_lines
+from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
 from buildkit.contract.hosting import servers
-from buildkit.contract.hosting.client import LARGEST_BODY, OK, short
+from buildkit.contract.hosting.client import LARGEST_BODY, NO_ANSWER, OK, short
+from buildkit.contract.hosting.content import confesses
 from buildkit.contract.hosting.server import INVOCATION_SECONDS, Serving
 from buildkit.contract.world import never_ran
 
@@ -34,9 +35,15 @@ def answers_on_its_port(serving: Serving) -> None:
     """Something answers HTTP on port 8080 from outside the container."""
     _need_run(serving)
     if serving.health.last is None:
+        where = listening.addresses(serving.container)
+        late = NO_ANSWER in serving.health.said or serving.excuse
+        if where is not None and late and listening.reaches(where, servers.PORT):
+            raise Unseen(
+                f"it listens on port {servers.PORT}, and never answered in time (SERVE-03)"
+            )
         raise Broken(
-            f"no HTTP answer comes from port {servers.PORT}{_listens(serving)}; "
-            f"{serving.health.said}{last_lines(serving.log)}"
+            f"no HTTP answer comes from port {servers.PORT}{_listens(where)}; "
+            f"{serving.health.said}{serving.last_words}"
         )
 
 
@@ -46,7 +53,9 @@ def healthy_in_time(serving: Serving) -> None:
     if serving.health.after is None:
         _excuse(serving)
         waited = f"in {serving.health.waited:.0f} s"
-        raise Broken(f"GET /ping never answered 200 {waited}: {serving.told}")
+        told = serving.told.removeprefix("GET /ping ")
+        again = "; the last time it " if told != serving.told else ": "
+        raise Broken(f"GET /ping never answered 200 {waited}{again}{told}")
 
 
 @check("SERVE-02", SERVED, smoke=True)
@@ -77,6 +86,8 @@ def invocations_answer(serving: Serving) -> None:
                     f"{request} answered another thing than {Path(payload.answer).name} holds\n"
                     f"found:  {short(answer.body)}\nwanted: {short(wanted)}"
                 )
+        elif key := confesses(answer.body):
+            raise Doubtful(f"{request} answered {answer.shown()}: 200 with `{key}` in it")
 
 
 @check("SERVE-14", SERVED, smoke=True)
@@ -105,8 +116,11 @@ def survives_bad_input(serving: Serving) -> None:
 def stops_in_time(serving: Serving) -> None:
     """SIGTERM ends the server within 30 s, without SIGKILL."""
     serving.need_health()
-    if killed := servers.stopped(serving).killed:
-        raise Broken(f"{killed}{last_lines(serving.log)}")
+    ending = servers.stopped(serving)
+    if ending.signalled is None:
+        raise Unseen("it had ended by itself before SIGTERM came")
+    if ending.killed:
+        raise Broken(f"{ending.told}{last_lines(serving.log)}")
 
 
 CHECKS = (
@@ -135,9 +149,8 @@ def _excuse(serving: Serving) -> None:
         raise Unseen(f"no model is declared, and without one {serving.told}")
 
 
-def _listens(serving: Serving) -> str:
+def _listens(found: frozenset[listening.Address] | None) -> str:
     """Where it listens instead, if its image holds a program that can tell."""
-    found = listening.addresses(serving.container)
     if found is None:
         return ""
     places = ", ".join(f"{host}:{port}" for host, port in sorted(found))

@@ -17,6 +17,7 @@ from buildkit.contract.hosting import servers
 from buildkit.contract.hosting.client import OK, hung_up_after
 from buildkit.contract.hosting.server import INVOCATION_SECONDS
 from buildkit.contract.hosting.trial import first_answer
+from buildkit.contract.world import ended
 from buildkit.model import Purpose
 
 if TYPE_CHECKING:
@@ -58,11 +59,19 @@ class Loaded:
         largest = max(self.serving.payloads, key=lambda each: Path(each.body).stat().st_size)
         return largest.content_type, Path(largest.body).read_bytes()
 
+    def answers(self) -> list[Answer]:
+        """What each sample gets right now, if it is 200."""
+        found = []
+        for payload in self.serving.payloads:
+            with suppress(Broken):
+                found.append(self.serving.invoke(payload))
+        return [each for each in found if each.status == OK]
+
     def need_life(self) -> None:
         """Raise Unseen if it has ended: that is SERVE-05's to say."""
         self.serving.need_health()
         if (exit_code := self.serving.container.wait(0)) is not None:
-            raise Unseen(f"the server has ended with {exit_code}")
+            raise Unseen(f"the server has ended with {exit_code} (SERVE-05)")
 
     def need_sample(self) -> Payload:
         """The first sample, where it is answered with 200. Raises Unseen."""
@@ -75,8 +84,8 @@ class Loaded:
     def still_good(self, after: str) -> None:
         """It runs, pings, and answers the first sample if it ever did. Raises Broken."""
         if (exit_code := self.serving.container.wait(0)) is not None:
-            log = last_lines(self.serving.log)
-            raise Broken(f"after {after} the server ended with {exit_code}{log}")
+            told = ended(exit_code, self.serving.container.ended_by())
+            raise Broken(f"after {after} the server {told}{last_lines(self.serving.log)}")
         try:
             serving = self.serving if self.works else replace(self.serving, payloads=())
             serving.still_good(after)

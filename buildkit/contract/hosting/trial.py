@@ -11,15 +11,21 @@ from buildkit.contract.hosting import servers
 from buildkit.contract.hosting.client import OK
 from buildkit.contract.hosting.servers import MODEL
 from buildkit.contract.jobs import runs
+from buildkit.contract.machine import TOO_BUSY
 from buildkit.contract.world import Mount, Start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from buildkit.contract.bench import Bench
     from buildkit.contract.hosting.client import Answer
     from buildkit.contract.hosting.server import Serving
     from buildkit.model import Payload
+
+AGAIN_SECONDS = 60
+AGAIN_TIMES = 5
+"""A server that failed is given this time, and so many times its usual one, to be healthy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +80,34 @@ def works(serving: Serving) -> tuple[bool, str]:
         if answer.status != OK:
             return False, f"a sample got {answer.shown()}{last_lines(serving.log)}"
     return True, ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """Whether a server under some condition works; if not, the evidence."""
+
+    works: bool
+    told: str
+
+
+def tried(bench: Bench, serve: Callable[[float | None], AbstractContextManager[Serving]]) -> Tried:
+    """Try a server out; where it fails, once more beside a plain one, which has to work meanwhile.
+
+    `serve` is told how many seconds it may take, None for as many as ever. Raises Unseen.
+    """
+    usual = servers.healthy(bench)
+    with serve(None) as serving:
+        good, told = works(serving)
+    if good:
+        return Tried(works=True, told="")
+    with serve(AGAIN_SECONDS + AGAIN_TIMES * usual) as serving:
+        good, told = works(serving)
+        if not good:
+            with servers.served(bench) as other:
+                fine, why = works(other)
+            if not fine:
+                raise Unseen(f"{TOO_BUSY}: just now a plain server does not work either: {why}")
+    return Tried(works=good, told=told)
 
 
 def _twice(serving: Serving, payload: Payload) -> Answer:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from buildkit.contract.bench import Bench
+    from buildkit.contract.jobs.endings import Then
     from buildkit.contract.jobs.job import Job
     from buildkit.contract.jobs.runs import Run
     from buildkit.contract.world import Start
@@ -82,13 +83,13 @@ def excuse_slow(plain: Run, run: Run) -> None:
         raise Unseen(f"`train` takes {plain.seconds:.0f} s, too long to be compared")
 
 
-def train(bench: Bench, variants: Sequence[Variant]) -> Run:
+def train(bench: Bench, variants: Sequence[Variant], *, then: Then | None = None) -> Run:
     work, start = job.of(bench.subject.samples), runs.TRAIN
     for each in variants:
         work, start = each.change(work), each.conditions(bench, start)
         more = each.hyperparameters(bench.subject.samples)
         work = replace(work, hyperparameters={**more, **work.hyperparameters})
-    return runs.train(bench, work, start=start)
+    return runs.train(bench, work, start=start, then=then)
 
 
 def of(title: str, variants: Sequence[Variant]) -> Scenario[Bundle]:

@@ -96,9 +96,10 @@ FAST_FILE = Variant(
     lacks=lacks_channel,
 )
 TYPED = Variant(title="a ContentType for its channels", change=_type, lacks=_lacks_type)
+LONGEST_NAME = "my-Data.v1_".ljust(64, "x")
 NAMED = Variant(
-    title="a further channel `my-Data.v1`",
-    change=lambda work: _more_channels(work, "my-Data.v1"),
+    title=f"a further channel `{LONGEST_NAME}`",
+    change=lambda work: _more_channels(work, LONGEST_NAME),
     lacks=lacks_channel,
 )
 PLAINLY_NAMED = Variant(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract.bench import Scenario
 from buildkit.contract.clause import Broken, Doubtful, Unseen, check
-from buildkit.contract.jobs import bundle, channels, job, runs
+from buildkit.contract.jobs import bundle, channels, endings, job, odd, runs
 from buildkit.contract.jobs.bundle import Variant
 from buildkit.model import Purpose
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from buildkit.contract.bench import Bench
-    from buildkit.contract.jobs.job import Job
+    from buildkit.contract.jobs.endings import Then
+    from buildkit.contract.jobs.job import Channel, Job
     from buildkit.contract.jobs.runs import Run
 
 MISSES = re.compile(
@@ -36,13 +37,17 @@ class Diagnosis:
     def work(self) -> Job:
         return job.of(self.bench.subject.samples)
 
-    def again(self, variant: Variant) -> Run:
+    @property
+    def log(self) -> str:
+        return "\n".join(line.text for line in self.plain.lines)
+
+    def again(self, variant: Variant, *, then: Then | None = None) -> Run:
         """The failed run with something that SageMaker does not do. Raises Unseen."""
         if self.plain.refusal is not None or self.plain.exit_code is None:
             raise Unseen("training failed, and not in a way that tells why")
         if why := variant.lacks(self.work):
             raise Unseen(why)
-        return bundle.train(self.bench, (variant,))
+        return bundle.train(self.bench, (variant,), then=then)
 
 
 @contextmanager
@@ -57,22 +62,44 @@ AGAIN = Scenario(
 )
 
 
-def _numbers(values: Mapping[str, object]) -> Mapping[str, object]:
-    """The values whose text is a JSON number or boolean, as such."""
+def _values(texts: Mapping[str, object]) -> Mapping[str, object]:
+    """The values whose text is JSON, other than text in quotes, as such."""
     found = {}
-    for name, value in values.items():
+    for name, value in texts.items():
         try:
             decoded = json.loads(str(value))
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
-        if isinstance(decoded, int | float):
+        if not isinstance(decoded, str):
             found[name] = decoded
     return found
 
 
-def _lacks_numbers(work: Job) -> str:
-    found = _numbers(work.hyperparameters)
-    return "" if found else "no hyperparameter of the samples is a number"
+def _lacks_values(work: Job) -> str:
+    found = _values(work.hyperparameters)
+    return "" if found else "no hyperparameter of the samples is a number, a list or an object"
+
+
+def _with_addresses(work: Job) -> Job:
+    """What the request of a job says of its channels, and inputdataconfig.json does not."""
+    return replace(work, channels=tuple(map(_with_address, work.channels)))
+
+
+def _with_address(channel: Channel) -> Channel:
+    source = {
+        "S3DataType": "S3Prefix",
+        "S3Uri": f"s3://amzn-s3-demo-bucket/{channel.name}",
+        "S3DataDistributionType": "FullyReplicated",
+    }
+    facts = {
+        **source,
+        "ChannelName": channel.name,
+        "InputMode": "File",
+        "CompressionType": "None",
+        "S3DataSource": source,
+        "DataSource": {"S3DataSource": source},
+    }
+    return replace(channel, facts={**facts, **channel.facts})
 
 
 def _variables(work: Job) -> Mapping[str, str]:
@@ -104,12 +131,22 @@ def _variables(work: Job) -> Mapping[str, str]:
     }
 
 
-NUMBERS = Variant(
-    title="JSON numbers for its hyperparameters",
+VALUES = Variant(
+    title="JSON values for its hyperparameters",
     change=lambda work: replace(
-        work, hyperparameters={**work.hyperparameters, **_numbers(work.hyperparameters)}
+        work, hyperparameters={**work.hyperparameters, **_values(work.hyperparameters)}
     ),
-    lacks=_lacks_numbers,
+    lacks=_lacks_values,
+)
+ADDRESSES = Variant(
+    title="S3 addresses for its channels", change=_with_addresses, lacks=channels.lacks_channel
+)
+TERMINAL = Variant(
+    title="a terminal", conditions=lambda _bench, start: replace(start, terminal=True)
+)
+LARGE_MEMORY = Variant(
+    title="a large /dev/shm",
+    conditions=lambda _bench, start: replace(start, scratch=("/dev/shm",)),  # noqa: S108
 )
 VARIABLES = Variant(
     title="the variables of the training toolkit",
@@ -121,22 +158,86 @@ UNBUFFERED = Variant(
     title="PYTHONUNBUFFERED",
     change=lambda work: replace(work, environment={**work.environment, "PYTHONUNBUFFERED": "1"}),
 )
-HELD_BACK_SECONDS = 1.0
+HELD_BACK_SECONDS = 0.25
 HELD_BACK_TIMES = 3
 """What a buffer holds back comes at once; so many times as long, and longer, is another thing."""
+LONGER_SECONDS = 60
+"""How much longer than the failed run one may take that waits, with a terminal, for a person."""
+ASKS = re.compile(r"EOF when reading a line|EOFError|/dev/tty", re.IGNORECASE)
+WANTS_TERMINAL = re.compile(
+    r"inappropriate ioctl|not a (tty|terminal)|TERM environment variable not set", re.IGNORECASE
+)
+WANTS_ADDRESS = re.compile(
+    r"KeyError: '(S3Uri|S3DataSource|DataSource|ChannelName|InputMode|CompressionType)'"
+)
+FULL = re.compile(r"No space left on device|bus error|/dev/shm|shared memory", re.IGNORECASE)
 
 
 @check("CFG-01", AGAIN)
-def reads_numbers_as_text(diagnosis: Diagnosis) -> None:
-    """Numbers come as text. A run that fails so must not pass with JSON numbers."""
+def reads_values_as_text(diagnosis: Diagnosis) -> None:
+    """Values come as text. A run that fails so must not pass with JSON numbers, lists, objects."""
     if diagnosis.plain.good:
-        if why := _lacks_numbers(diagnosis.work):
+        if why := _lacks_values(diagnosis.work):
             raise Unseen(why)
         return
-    if diagnosis.again(NUMBERS).good:
+    if diagnosis.again(VALUES).good:
         raise Broken(
-            f"it wants JSON numbers, and SageMaker sends text: with text it {diagnosis.plain.told}"
+            "it wants JSON values (numbers, lists, objects), and SageMaker sends text: with text "
+            f"it {diagnosis.plain.told}"
         )
+    raise Unseen("training failed for another reason")
+
+
+@check("CFG-02", AGAIN)
+def needs_no_certain_encoding(diagnosis: Diagnosis) -> None:
+    """A run that fails must not pass with its text in quotes, or without those that it has."""
+    if diagnosis.plain.good:
+        raise Unseen("training on the samples succeeds")
+    if diagnosis.again(odd.ENCODED).good:
+        raise Broken(
+            "it knows one encoding of text only: it passes with the other one (bare or JSON), and "
+            f"with the samples as they are it {diagnosis.plain.told}"
+        )
+    raise Unseen("training failed for another reason")
+
+
+@check("CFG-04", AGAIN)
+def needs_no_addresses(diagnosis: Diagnosis) -> None:
+    """There is no S3 address. A run that fails so must not pass with one, nor miss its key."""
+    if diagnosis.plain.good:
+        raise Unseen("training on the samples succeeds")
+    if diagnosis.again(ADDRESSES).good:
+        raise Broken(
+            "it reads more of a channel than inputdataconfig.json holds, such as its S3 address: "
+            f"without that it {diagnosis.plain.told}"
+        )
+    if missed := WANTS_ADDRESS.search(diagnosis.log):
+        raise Broken(f"it reads {missed[1]}, which is not there: it {diagnosis.plain.told}")
+    raise Unseen("training failed for another reason")
+
+
+@check("DIST-10", AGAIN)
+def needs_no_large_memory(diagnosis: Diagnosis) -> None:
+    """A run that finds something full must not pass with a larger /dev/shm."""
+    if diagnosis.plain.good:
+        return
+    if not FULL.search(diagnosis.log) or not diagnosis.again(LARGE_MEMORY).good:
+        raise Unseen("training failed for another reason")
+    raise Broken(f"it needs more than 64 MB of /dev/shm: with that it {diagnosis.plain.told}")
+
+
+@check("RUN-07", AGAIN)
+def needs_no_terminal(diagnosis: Diagnosis) -> None:
+    """There is no terminal and no input. A run that fails so must not pass with a terminal."""
+    if diagnosis.plain.good:
+        return
+    if ASKS.search(diagnosis.log):
+        raise Broken(f"it asks for input, and SageMaker gives none: it {diagnosis.plain.told}")
+    within = endings.within(diagnosis.plain.seconds + LONGER_SECONDS)
+    if diagnosis.again(TERMINAL, then=within).good:
+        raise Broken(f"it works only in a terminal: without one it {diagnosis.plain.told}")
+    if WANTS_TERMINAL.search(diagnosis.log):
+        raise Doubtful(f"it seems to want a terminal: it {diagnosis.plain.told}")
     raise Unseen("training failed for another reason")
 
 
@@ -146,7 +247,7 @@ def needs_no_more_variables(diagnosis: Diagnosis) -> None:
     plain = diagnosis.plain
     if plain.good:
         return
-    missing = missing_variable("\n".join(line.text for line in plain.lines))
+    missing = missing_variable(diagnosis.log)
     if diagnosis.again(VARIABLES).good:
         raise Broken(
             f"it needs variables that SageMaker does not set: without them it {plain.told}"
@@ -179,14 +280,23 @@ def log_is_not_held_back(diagnosis: Diagnosis) -> None:
     at_once = _spread(diagnosis.plain)
     if at_once > HELD_BACK_SECONDS:
         return
-    if _spread(diagnosis.again(UNBUFFERED)) <= at_once + HELD_BACK_SECONDS:
-        return
-    plain, unbuffered = map(_spread, _side_by_side(diagnosis))
-    if unbuffered > HELD_BACK_TIMES * plain + HELD_BACK_SECONDS:
-        raise Broken(
-            f"its {len(diagnosis.plain.lines)} lines come within {plain:.1f} s; with "
-            f"PYTHONUNBUFFERED=1 they come over {unbuffered:.1f} s, as they are printed"
+    if not _wider(at_once, _spread(diagnosis.again(UNBUFFERED))):
+        raise Unseen(
+            f"its {len(diagnosis.plain.lines)} lines come within {at_once:.1f} s, with a buffer or "
+            "without: give samples that print for longer"
         )
+    plain, unbuffered = map(_spread, _side_by_side(diagnosis))
+    if not _wider(plain, unbuffered):
+        raise Unseen("its lines come sooner at one time and later at another")
+    raise Broken(
+        f"its {len(diagnosis.plain.lines)} lines come within {plain:.1f} s; with "
+        f"PYTHONUNBUFFERED=1 they come over {unbuffered:.1f} s, as they are printed"
+    )
+
+
+def _wider(at_once: float, unbuffered: float) -> bool:
+    """Whether lines spread much more without a buffer."""
+    return unbuffered > HELD_BACK_TIMES * at_once + HELD_BACK_SECONDS
 
 
 def _side_by_side(diagnosis: Diagnosis) -> tuple[Run, Run]:
@@ -208,7 +318,11 @@ def missing_variable(log: str) -> str | None:
 
 
 CHECKS = (
-    reads_numbers_as_text,
+    reads_values_as_text,
+    needs_no_certain_encoding,
+    needs_no_addresses,
+    needs_no_large_memory,
+    needs_no_terminal,
     needs_no_more_variables,
     needs_no_content_type,
     log_is_not_held_back,

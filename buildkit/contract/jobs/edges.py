@@ -12,7 +12,7 @@ from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
 from buildkit.contract.jobs import bundle, endings, job, runs
 from buildkit.contract.jobs.bundle import Bundle, Variant, excuse_slow
 from buildkit.contract.jobs.channels import lacks_channel
-from buildkit.contract.jobs.variants import reason
+from buildkit.contract.jobs.variants import crashed, reason
 from buildkit.contract.world import Mount, Start
 from buildkit.model import Purpose
 
@@ -86,9 +86,13 @@ SHARDED = _compared(
 
 @check("CFG-01", BARE)
 def bears_no_hyperparameters(seen: Compared) -> None:
-    """Without hyperparameters it ends with 0, or fails with a reason."""
+    """Without hyperparameters it ends with 0, or fails with a reason, which is no crash."""
     if why := without_reason(seen):
         raise (Broken if _crashed(seen.run) else Doubtful)(f"without hyperparameters {why}")
+    if crash := crashed(seen.run):
+        raise Doubtful(
+            f"without hyperparameters it crashes instead of saying what it lacks: {crash}"
+        )
 
 
 @check("DATA-02", SHARDED)
@@ -96,6 +100,8 @@ def bears_empty_channels(seen: Compared) -> None:
     """On channels without a file, as a host may have them, it ends, and not without a reason."""
     if why := without_reason(seen):
         raise (Broken if seen.run.exit_code is None else Doubtful)(f"on empty channels {why}")
+    if crash := crashed(seen.run):
+        raise Doubtful(f"on empty channels it crashes instead of saying what it lacks: {crash}")
 
 
 def without_reason(seen: Compared) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildkit.contract import machine
@@ -26,6 +26,8 @@ SILENT_SECONDS = 60
 """How long a program that says nothing may take to listen to signals before it gets one."""
 SPOKEN_SECONDS = 1
 """The same of one that has said something."""
+READING_SECONDS = 10
+"""How long a program that reads what has no end may take to listen, and then to end."""
 AGAIN_SECONDS = 10
 """Between two signals to a program of which nobody can tell whether it listens."""
 LOOK_SECONDS = 0.1
@@ -37,15 +39,52 @@ KILLED = 137
 
 
 @dataclass(frozen=True, kw_only=True)
+class Signalled:
+    """A container that got a signal while it ran.
+
+    `heard`: whether its first process ever said what to do with it, None if nobody can tell.
+    `first` is the command of that process, `others` is how many ran beside it. `lines`: it had
+    printed so many, at least.
+    """
+
+    heard: bool | None
+    first: str = ""
+    others: int = 0
+    lines: int = 0
+
+    @property
+    def shown(self) -> str:
+        """Who got it, as a part of evidence."""
+        return f": process 1 is `{self.first[:200]}`" if self.first else ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ending:
     """How a container ended. `killed` is the evidence that SIGKILL was needed, empty if not.
 
-    `processor_seconds` it had used shortly before, where that was looked at.
+    `processor_seconds` it had used shortly before, where that was looked at. `heard` is what
+    became known after a signal was sent. `signalled` is None where none was, or where it had ended
+    by itself before.
     """
 
     exit_code: int | None
     killed: str = ""
     processor_seconds: float = 0.0
+    heard: bool | None = None
+    signalled: Signalled | None = None
+
+    @property
+    def told(self) -> str:
+        """Why SIGKILL was needed, and whom the signal had reached."""
+        return f"{self.killed}{self.signalled.shown if self.signalled else ''}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """When a signal is sent: at the earliest after so many seconds and lines."""
+
+    seconds: float = 0.0
+    lines: int = 0
 
 
 def within(seconds: float) -> Then:
@@ -66,22 +105,78 @@ def metered(bench: Bench, container: Container) -> Ending:
     return Ending(exit_code=code, processor_seconds=used)
 
 
-def stop(bench: Bench, container: Container) -> Ending:
-    """SIGTERM as soon as it is heard, and once more if it may have come too early.
+def stop(moment: Moment) -> Then:
+    """The stop signal at a moment, as soon as it is heard; once more if it may have come too early.
 
     The first process does not even see a signal before it has said what to do with it. One that
     prints, and has not said so, gets it all the same.
     """
+
+    def then(bench: Bench, container: Container) -> Ending:
+        began, here = time.monotonic(), machine.of(bench)
+        if (code := _until_heard(here, container)) is not None:
+            return Ending(exit_code=code)
+        while time.monotonic() - began < moment.seconds or _lines(container) < moment.lines:
+            if (code := container.wait(0)) is not None:
+                return Ending(exit_code=code)
+            time.sleep(LOOK_SECONDS)
+        return signal(here, container, STOP_SECONDS, name=container.stop_signal, lines=moment.lines)
+
+    return then
+
+
+def stop_reading(bench: Bench, container: Container) -> Ending:
+    """The same for a program that reads what has no end: it is not waited for as long."""
     here, name = machine.of(bench), container.stop_signal
-    limit, silent = here.limit(container, SILENT_SECONDS), True
-    while not (heard := container.hears(name)) and not limit.expired():
+    limit = here.limit(container, READING_SECONDS)
+    while not container.hears(name) and not limit.expired():
         if (code := container.wait(0)) is not None:
             return Ending(exit_code=code)
+        time.sleep(LOOK_SECONDS)
+    return signal(here, container, READING_SECONDS, name=name)
+
+
+def _until_heard(here: Machine, container: Container) -> int | None:
+    """Wait until the stop signal is heard, or long enough. The exit code if it ends before."""
+    name = container.stop_signal
+    limit, silent = here.limit(container, SILENT_SECONDS), True
+    while not container.hears(name) and not limit.expired():
+        if (code := container.wait(0)) is not None:
+            return code
         if silent and container.logs():
             limit, silent = here.limit(container, SPOKEN_SECONDS), False
         time.sleep(LOOK_SECONDS)
+    return None
+
+
+def _lines(container: Container) -> int:
+    return len(container.lines())
+
+
+def signal(
+    here: Machine,
+    container: Container,
+    seconds: float,
+    *,
+    name: str,
+    lines: int = 0,
+) -> Ending:
+    """Send a signal, and see a container to its end: within so many seconds, or killed.
+
+    `lines`: it has printed so many by now.
+    """
+    heard, processes = container.hears(name), container.processes()
+    if (code := container.wait(0)) is not None:
+        return Ending(exit_code=code)
     container.send(name)
-    return ending(here, container, STOP_SECONDS, name=name, heard=heard)
+    found = ending(here, container, seconds, name=name, heard=heard)
+    signalled = Signalled(
+        heard=heard or found.heard,
+        first=processes[0].command if processes else "",
+        others=max(len(processes) - 1, 0),
+        lines=lines,
+    )
+    return replace(found, signalled=signalled)
 
 
 def ending(
@@ -96,21 +191,22 @@ def ending(
     while not limit.expired():
         pause = LOOK_SECONDS if heard is False else AGAIN_SECONDS if heard is None else limit.left
         if (code := container.wait(max(min(pause, limit.left), LOOK_SECONDS))) is not None:
-            return _ended(code, name)
+            return _ended(code, name, heard=heard)
         if heard is None:
             container.send(name)
         elif not heard and container.hears(name):
             container.send(name)
             return ending(here, container, seconds, name=name)
     if (code := container.wait(0)) is not None:  # an engine may be slow to tell
-        return _ended(code, name)
+        return _ended(code, name, heard=heard)
     took = time.monotonic() - began
     container.send("SIGKILL")
     container.wait(HANG_SECONDS)
-    return Ending(exit_code=KILLED, killed=f"SIGKILL was needed {took:.0f} s after {name}")
+    killed = f"SIGKILL was needed {took:.0f} s after {name}"
+    return Ending(exit_code=KILLED, killed=killed, heard=heard)
 
 
-def _ended(code: int, name: str) -> Ending:
+def _ended(code: int, name: str, *, heard: bool | None) -> Ending:
     at_once = code == KILLED and name == "SIGKILL"
     killed = "it was killed at once: its STOPSIGNAL is not SIGTERM" if at_once else ""
-    return Ending(exit_code=code, killed=killed)
+    return Ending(exit_code=code, killed=killed, heard=heard)

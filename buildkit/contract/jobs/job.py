@@ -115,3 +115,9 @@ def of(samples: Samples) -> Job:
         channels=tuple(Channel(name=name, path=Path(path)) for name, path in samples.channels),
         code=None if samples.code is None else Path(samples.code),
     )
+
+
+def endless_name(path: Path) -> str:
+    """A name for a file without an end beside the samples: of their kind, so that it is read."""
+    files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+    return f"buildkit-waits{files[0].suffix if files else ''}"

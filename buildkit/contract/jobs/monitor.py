@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from buildkit.contract.clause import Broken, check
+from buildkit.contract.clause import Broken, Unseen, check
 from buildkit.contract.jobs import errand, processing, runs
 from buildkit.contract.world import Start
 
@@ -26,6 +26,8 @@ HEAD = 64 * 1024
 
 def _monitored(bench: Bench) -> Run:
     processing.need_words(bench)
+    if found := processing.interpreter(bench.engine.view(bench.subject.image)):
+        raise Unseen(f"the image starts `{found}`, to which each job gives its own script")
     work = errand.of(bench.subject.image, bench.subject.samples)
     work = replace(work, outputs=(RESULTS,))
     if work.inputs:

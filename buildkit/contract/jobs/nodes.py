@@ -37,7 +37,7 @@ def talk_over_the_named_interface(pair: Pair) -> None:
 
 @check("CFG-05", pairs.RENAMED)
 def names_come_from_the_file(pair: Pair) -> None:
-    """The hosts are not called algo-1 and algo-2; both containers end with 0."""
+    """The hosts are not called algo-1 and algo-2, nor as their kernels say; both end with 0."""
     pair.need_success(f"with hosts called {' and '.join(pairs.OTHER_HOSTS)}")
 
 

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from buildkit.model import Samples
 
 LONGEST_VALUE = 2500
+LONGEST_NAME = 256
+MOST_HYPERPARAMETERS = 100
+"""Characters and entries that the API allows (CFG-01)."""
+RENAMED_HOST = "algo-1-ab12c"
+KERNEL_NAME = "ip-10-0-93-7.ec2.internal"
+"""What a host is called in resourceconfig.json, and what its kernel says."""
 SECRET_VARIABLE = ("DB_PASSWORD", "53ntin3l-in-a-variable")
 SECRET_HYPERPARAMETER = ("db_password", "53ntin3l-in-a-hyperparameter")
 """Names and values: the values are looked for in logs."""
@@ -105,6 +111,18 @@ def _unknown(work: Job) -> Job:
     return _with_hyperparameters(work, {name: value.ljust(LONGEST_VALUE, "x")})
 
 
+def _unknown_short(work: Job) -> Job:
+    name, value = SECRET_HYPERPARAMETER
+    return _with_hyperparameters(work, {name: value})
+
+
+def _many(work: Job) -> Job:
+    """As many as a job may have, one of them with the longest name."""
+    left = MOST_HYPERPARAMETERS - len(work.hyperparameters)
+    names = ["buildkit_".ljust(LONGEST_NAME, "x"), *(f"buildkit_{n}" for n in range(1, left))]
+    return _with_hyperparameters(work, dict.fromkeys(names[: max(left, 0)], "1"))
+
+
 def _script(work: Job) -> str:
     return "a user's script may refuse unknown hyperparameters" if work.code is not None else ""
 
@@ -118,9 +136,10 @@ def _junk(work: Job) -> Job:
     return replace(work, files=(*work.files, *more))
 
 
-def _second_interface(bench: Bench, start: Start) -> Start:
+def _another_name(bench: Bench, start: Start) -> Start:
+    """A second interface; and the host's name in the job is none of the kernel's (DIST-09)."""
     first, second = bench.once(_networks)
-    return replace(start, networks=((first, ()), (second, ())))
+    return replace(start, hostname=KERNEL_NAME, networks=((first, (RENAMED_HOST,)), (second, ())))
 
 
 def _networks(bench: Bench) -> tuple[str, str]:
@@ -158,12 +177,18 @@ TUNED = Variant(title="the hyperparameter _tuning_objective_metric", hyperparame
 UNKNOWN = Variant(
     title=f"an unknown hyperparameter of {LONGEST_VALUE} characters", change=_unknown, lacks=_script
 )
+UNKNOWN_SHORT = Variant(
+    title="a short unknown hyperparameter", change=_unknown_short, lacks=_script
+)
+MANY = Variant(
+    title=f"{MOST_HYPERPARAMETERS} hyperparameters, a name of {LONGEST_NAME} characters among them",
+    change=_many,
+    lacks=_script,
+)
 RENAMED = Variant(
-    title="the host name algo-1-ab12c and the network interface eth1",
-    change=lambda work: replace(
-        work, hosts=("algo-1-ab12c",), host="algo-1-ab12c", interface="eth1"
-    ),
-    conditions=_second_interface,
+    title=f"the host {RENAMED_HOST}, of which gethostname() knows nothing, and the interface eth1",
+    change=lambda work: replace(work, hosts=(RENAMED_HOST,), host=RENAMED_HOST, interface="eth1"),
+    conditions=_another_name,
 )
 JUNK = Variant(title="unknown files in /opt/ml/input/config", change=_junk)
 NO_REGION = Variant(title="no AWS_REGION", change=_no_region)
@@ -174,5 +199,5 @@ MODES = Variant(
     change=lambda work: replace(work, configuration_mode=0o644),
 )
 VARIANTS = (
-    ENCODED, RESERVED, TUNED, UNKNOWN, RENAMED, JUNK, NO_REGION, SECRETIVE, SPARSE, MODES,
+    ENCODED, RESERVED, TUNED, UNKNOWN, MANY, RENAMED, JUNK, NO_REGION, SECRETIVE, SPARSE, MODES,
 )  # fmt: skip

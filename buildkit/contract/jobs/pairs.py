@@ -145,8 +145,20 @@ def _late(host: str) -> Staged:
 
 
 def _renamed(bench: Bench) -> Pair:
+    """The kernels' names are others than the job's, as on SageMaker (DIST-09)."""
     _needs_pair(bench)
-    return _together(bench, OTHER_HOSTS)
+    with bench.engine.network() as network:
+        return _together(bench, OTHER_HOSTS, start=_called_otherwise(network))
+
+
+def _called_otherwise(*networks: str) -> Callable[[str], Start]:
+    """The name is known on the first of the networks only; the kernel has another one."""
+    first, *others = networks
+    return lambda name: replace(
+        runs.TRAIN,
+        networks=((first, (name,)), *((each, ()) for each in others)),
+        hostname=f"host-of-{name}",
+    )
 
 
 def _two_networks(bench: Bench) -> Pair:
@@ -157,16 +169,8 @@ def _two_networks(bench: Bench) -> Pair:
             interface = _interface(bench, named, unnamed)
             if interface != "eth0":
                 # The engine makes the host's own name known on every network.
-                return _together(
-                    bench,
-                    HOSTS,
-                    start=lambda name, networks=(named, unnamed): replace(  # type: ignore[misc]
-                        runs.TRAIN,
-                        networks=((networks[0], (name,)), (networks[1], ())),
-                        hostname=f"host-of-{name}",
-                    ),
-                    interface=interface,
-                )
+                start = _called_otherwise(named, unnamed)
+                return _together(bench, HOSTS, start=start, interface=interface)
     raise Unseen("this engine calls each network eth0")
 
 

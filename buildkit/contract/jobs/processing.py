@@ -7,24 +7,24 @@ import signal
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from buildkit.contract import machine
 from buildkit.contract.bench import Scenario
 from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
-from buildkit.contract.jobs import endings, errand, runs
+from buildkit.contract.jobs import endings, errand, job, runs
 from buildkit.contract.still.image import STILL
 from buildkit.contract.world import Start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from buildkit.contract.bench import Bench
     from buildkit.contract.jobs.endings import Ending
     from buildkit.contract.jobs.runs import Run
     from buildkit.contract.still.image import StillImage
-    from buildkit.contract.world import Container, Entry
+    from buildkit.contract.world import Container, Entry, ImageView
 
 MESSAGE = "output/message"
 GOING_SECONDS = 5
@@ -32,7 +32,9 @@ GOING_SECONDS = 5
 STOP_SECONDS = 60
 """From the signal to the end (RUN-10)."""
 LOOK_SECONDS = 0.2
-WAITING = "buildkit-waits"
+INTERPRETER = re.compile(
+    r"(python|pypy|Rscript|R|bash|sh|dash|perl|ruby|node|java|julia|spark-submit|env)[\d.]*"
+)
 DRIVERS = tuple(
     f"{folder}/{name}"
     for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64")
@@ -47,21 +49,35 @@ def need_words(bench: Bench) -> None:
         raise Unseen("the image names no program of its own to be started")
 
 
+def interpreter(view: ImageView) -> str:
+    """The program to which each job gives a script, if the image starts nothing else."""
+    words = (*view.entrypoint, *view.command)
+    names = [PurePosixPath(word).name for word in words if not word.startswith("-")]
+    alone = bool(names) and all(INTERPRETER.fullmatch(name) for name in names)
+    return " ".join(words) if alone else ""
+
+
 def _processed(bench: Bench) -> Run:
     need_words(bench)
-    return runs.train(bench, errand.of(bench.subject.image, bench.subject.samples), start=Start())
+    run = runs.train(bench, errand.of(bench.subject.image, bench.subject.samples), start=Start())
+    found = interpreter(bench.engine.view(bench.subject.image))
+    idle = found and f"the image starts `{found}`, to which each job gives its own script"
+    return replace(run, idle=idle)
 
 
 def needs_processed(bench: Bench) -> Run:
-    """The run as the image has it. Raises Unseen if it failed."""
+    """The run as the image has it. Raises Unseen if it failed, or had nothing to do."""
     run = bench.once(_processed)
+    if run.idle:
+        raise Unseen(run.idle)
     if not run.good:
         raise Unseen("the image as it is fails on the samples, so nothing can be compared with it")
     return run
 
 
 def _failed(bench: Bench) -> Run:
-    need_words(bench)
+    if (plain := bench.once(_processed)).idle:
+        raise Unseen(plain.idle)
     if not bench.subject.samples.channels:
         raise Unseen("the samples have no channel to leave out")
     work = errand.of(bench.subject.image, bench.subject.samples)
@@ -78,25 +94,19 @@ def _stopped(number: signal.Signals) -> Callable[[Bench], Run]:
             if container.wait(0) is not None:
                 raise Unseen(f"it had ended before {name} came")
             time.sleep(LOOK_SECONDS)
-        heard = container.hears(name)
-        container.send(name)
-        return endings.ending(here, container, STOP_SECONDS, name=name, heard=heard)
+        return endings.signal(here, container, STOP_SECONDS, name=name)
 
     def make(bench: Bench) -> Run:
         needs_processed(bench)
         work = errand.of(bench.subject.image, bench.subject.samples)
-        fifos = tuple(f"{errand.INPUT}/{name}/{_waiting(path)}" for name, path in work.inputs)
+        fifos = tuple(
+            f"{errand.INPUT}/{name}/{job.endless_name(path)}" for name, path in work.inputs
+        )
         if not fifos:
             raise Unseen("the samples have no channel to keep it waiting with")
         return runs.train(bench, replace(work, fifos=fifos), start=Start(), then=then)
 
     return make
-
-
-def _waiting(path: Path) -> str:
-    """A name like that of the samples, so that a program that chooses by name takes it too."""
-    files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
-    return WAITING + (files[0].suffix if files else "")
 
 
 def scenario(title: str, make: Callable[[Bench], Run]) -> Scenario[Run]:
@@ -134,8 +144,7 @@ def passes_arguments_on(image: StillImage) -> None:
 @check("PROC-02", PROCESSED)
 def success_is_zero(run: Run) -> None:
     """The run on the samples ends with 0."""
-    if run.refusal is not None:
-        raise Unseen("it did not start")
+    _need_work(run)
     if not run.good:
         raise Broken(f"on the samples it {run.told}")
 
@@ -154,6 +163,7 @@ def failure_is_not_zero(run: Run) -> None:
 @check("PROC-03", PROCESSED)
 def outputs_are_files(run: Run) -> None:
     """There is a new file below /opt/ml/processing, and no link."""
+    _need_work(run)
     if not run.good:
         raise Unseen("it failed on the samples")
     made = [each for each in run.below("processing") if not _below(each, errand.INPUT)]
@@ -180,6 +190,8 @@ def failure_leaves_a_message(run: Run) -> None:
 def _ends(run: Run, name: str) -> None:
     if run.killed:
         raise Broken(f"{name} does not end it: SIGKILL was needed{last_lines(run.log)}")
+    if run.signalled is None or run.signalled.heard is False:
+        raise Unseen(f"it ended by itself before {name} could show an effect")
 
 
 @check("RUN-10", TERMINATED)
@@ -200,6 +212,11 @@ def brings_no_driver(image: StillImage) -> None:
     found = [path for path in DRIVERS if image.container.look(path) is not None]
     if found:
         raise Broken(f"the image holds {', '.join(found)}, a part of the host's driver")
+
+
+def _need_work(run: Run) -> None:
+    if run.idle or run.refusal is not None:
+        raise Unseen(run.idle or "it did not start")
 
 
 def _below(entry: Entry, folder: str) -> bool:

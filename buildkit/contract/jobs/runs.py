@@ -8,17 +8,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from buildkit.contract import archive
+from buildkit.contract import archive, machine
 from buildkit.contract.bench import Bench, Scenario
-from buildkit.contract.clause import Unseen, last_lines
+from buildkit.contract.clause import Unseen, last_lines, telling
 from buildkit.contract.jobs import endings, job
-from buildkit.contract.world import Line, Mount, Start, never_ran
+from buildkit.contract.world import Line, Mount, Start, ended, never_ran
 from buildkit.model import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from buildkit.contract.jobs.endings import Then
+    from buildkit.contract.jobs.endings import Signalled, Then
     from buildkit.contract.jobs.job import Job
     from buildkit.contract.world import Container, Entry
 
@@ -46,7 +46,7 @@ class Run:
     ended it for. `tree` is all below `/opt/ml` afterwards, with names relative to it; None if it
     was too large to be read. `changes` are known only of runs that ask for them. `bare`: no samples
     are declared, so that it may be right to fail. `killed` is the evidence, where it was asked to
-    end and did not.
+    end and did not; `signalled` is how it was asked. `idle` says why it had nothing to do.
     """
 
     refusal: str | None
@@ -61,6 +61,8 @@ class Run:
     bare: bool = False
     killed: str = ""
     processor_seconds: float = 0.0
+    signalled: Signalled | None = None
+    idle: str = ""
 
     @property
     def good(self) -> bool:
@@ -78,9 +80,10 @@ class Run:
             return f"the engine cannot start it: {self.refusal}"
         if self.exit_code is None:
             end = f"did not end in {self.seconds:.0f} s"
+            end += self.ended_by and f" ({self.ended_by})"
         else:
-            end = f"ended with {self.exit_code}"
-        return f"{end}{self.ended_by and f' ({self.ended_by})'}{last_lines(self.log)}"
+            end = ended(self.exit_code, self.ended_by)
+        return f"{end}{telling(self.lines, self.log)}{last_lines(self.log)}"
 
     def below(self, folder: str) -> tuple[Entry, ...]:
         """All below a folder of `/opt/ml` that is no folder. Raises Unseen."""
@@ -137,7 +140,7 @@ def laid_out(
 def finish(bench: Bench, container: Container, *, then: Then | None = None) -> Run:
     """Start a container and see it to its end; `/opt/ml` has been laid out."""
     began = time.monotonic()
-    refusal = container.start()
+    refusal = machine.started(container)
     if refusal is not None:
         return Run(refusal=refusal, exit_code=None, seconds=0, log="")
     ending = (then or endings.to_its_end)(bench, container)
@@ -156,6 +159,7 @@ def finish(bench: Bench, container: Container, *, then: Then | None = None) -> R
         ended_at=container.ended_at(),
         killed=ending.killed,
         processor_seconds=ending.processor_seconds,
+        signalled=ending.signalled,
     )
 
 

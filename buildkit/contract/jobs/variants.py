@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from buildkit.contract.clause import Broken, Doubtful, Unseen, check
 from buildkit.contract.jobs import bundle, channels, odd
+from buildkit.contract.jobs.bundle import blame
 
 if TYPE_CHECKING:
     from buildkit.contract.jobs.bundle import Bundle, Variant
@@ -38,11 +40,32 @@ def bears_reserved_names(seen: Bundle) -> None:
 
 @check("CFG-03", ODD)
 def bears_unknown_names(seen: Bundle) -> None:
-    """A long hyperparameter that nobody knows passes, or is refused with a reason."""
+    """An unknown hyperparameter passes, or is refused with a reason, a long one as a short one."""
     run = seen.run(odd.UNKNOWN)
-    if run.good or reason(run):
-        return
-    raise Doubtful(f"with {odd.UNKNOWN.title} `train` {run.told}\nand it wrote no reason")
+    _bears_size(seen, odd.UNKNOWN)
+    if not run.good and not reason(run):
+        raise Doubtful(f"with {odd.UNKNOWN.title} `train` {run.told}\nand it wrote no reason")
+    if crash := crashed(run):
+        raise Doubtful(f"with {odd.UNKNOWN_SHORT.title} it crashes: {crash}")
+
+
+@check("CFG-01", ODD)
+def bears_long_values(seen: Bundle) -> None:
+    """A value of 2500 characters does no harm where a short one does none."""
+    _bears_size(seen, odd.UNKNOWN)
+
+
+@check("CFG-01", ODD)
+def bears_many_hyperparameters(seen: Bundle) -> None:
+    """100 of them, one name of 256 characters, do no harm where one short unknown does none."""
+    _bears_size(seen, odd.MANY)
+
+
+def _bears_size(seen: Bundle, variant: Variant) -> None:
+    """Raises Broken if a run fails, whatever its reason, that succeeds with less of the same."""
+    run = seen.run(variant)
+    if not run.good and seen.alone(odd.UNKNOWN_SHORT).good:
+        blame(seen.plain, run, f"{variant.title}, all of which is allowed,")
 
 
 @check("CFG-04", ODD)
@@ -61,7 +84,7 @@ def bears_content_types(seen: Bundle) -> None:
 
 @check("CFG-05", ODD)
 def bears_other_names(seen: Bundle) -> None:
-    """The host is algo-1-ab12c, its interface eth1, and there is one of that name."""
+    """The host is algo-1-ab12c, a name that gethostname() does not know; its interface is eth1."""
     seen.good(odd.RENAMED)
 
 
@@ -73,7 +96,7 @@ def bears_more_files(seen: Bundle) -> None:
 
 @check("DATA-01", ODD)
 def bears_channel_names(seen: Bundle) -> None:
-    """A further channel `my-Data.v1` with the data of the first."""
+    """A further channel `my-Data.v1_xxx...`, 64 characters, with the data of the first."""
     run = seen.run(channels.NAMED)
     if not run.good and not seen.alone(channels.PLAINLY_NAMED).good:
         raise Unseen("it takes no further channel, whatever its name")
@@ -141,6 +164,19 @@ def reason(run: Run) -> str:
     return (run.file("output/failure") or b"").decode("utf-8", "replace").strip()
 
 
+CRASH = re.compile(
+    r"\b(?:KeyError|TypeError|AttributeError|IndexError|NameError|UnboundLocalError|"
+    r"ZeroDivisionError|StopIteration|RecursionError)\b[^\n]*"
+)
+"""What a program says that has met with what nobody had thought of."""
+
+
+def crashed(run: Run) -> str:
+    """The error in the reason of a failed run that is none for a user, empty if there is none."""
+    found = None if run.good else CRASH.search(reason(run))
+    return found[0][:200] if found else ""
+
+
 def _quoted(run: Run) -> set[str]:
     return {each.name for each in run.tree or () if '"' in each.name}
 
@@ -167,6 +203,8 @@ CHECKS = (
     knows_both_encodings,
     bears_reserved_names,
     bears_unknown_names,
+    bears_long_values,
+    bears_many_hyperparameters,
     bears_fast_file,
     bears_content_types,
     bears_other_names,

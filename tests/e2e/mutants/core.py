@@ -7,6 +7,7 @@ from tests.e2e.mutants.mutant import Mutant
 TRAINING = ("training",)
 INFERENCE = ("inference",)
 FAILS = ("OUT-01", "OUT-02")
+BEGIN = "    forget_old_failure()\n    try:\n"
 
 MUTANTS: dict[str, Mutant] = {
     "shell-of-another-processor": Mutant(
@@ -83,6 +84,20 @@ MUTANTS: dict[str, Mutant] = {
         purposes=TRAINING,
         samples='hyperparameters = { epochs = "2", seconds = "3" }',
     ),
+    "a-shell-in-front": Mutant(
+        clause="RUN-08",
+        dockerfile="RUN cd /usr/local/bin && mv train real-train"
+        " && printf '#!/bin/sh\\nreal-train\\nexit $?\\n' > train && chmod 755 train",
+        purposes=TRAINING,
+    ),
+    "saves-nothing-when-stopped": Mutant(
+        clause="RUN-08",
+        program="train",
+        old='        say("stopped: saving the model made so far")\n',
+        new='        say("stopped")\n        return\n',
+        purposes=TRAINING,
+        samples='hyperparameters = { epochs = "4", seconds = "1.5" }',
+    ),
     "stopped-server-goes-on": Mutant(
         clause="RUN-09",
         old="    signal.sigwait({signal.SIGTERM, signal.SIGINT})\n",
@@ -114,6 +129,13 @@ MUTANTS: dict[str, Mutant] = {
         program="train",
         old="        FAILURE.write_text(reason[:1024]",
         new='        pathlib.Path("/tmp/failure").write_text(reason[:1024]',
+        purposes=TRAINING,
+    ),
+    "reason-is-a-traceback": Mutant(
+        clause="OUT-02",
+        program="train",
+        old="    reason = str(error) if expected",
+        new="    reason = traceback.format_exc() if expected",
         purposes=TRAINING,
     ),
     "failure-after-success": Mutant(
@@ -162,6 +184,39 @@ MUTANTS: dict[str, Mutant] = {
         samples='hyperparameters = { epochs = "3", seconds = "1" }',
         purposes=TRAINING,
         also=("ENV-06",),
+    ),
+    "holds-a-short-log-back": Mutant(
+        clause="LOG-02",
+        program="train",
+        old="    print(text, flush=True)\n",
+        new='    print(text, flush=bool(os.environ.get("PYTHONUNBUFFERED")))\n',
+        dockerfile="ENV PYTHONUNBUFFERED=",
+        samples='hyperparameters = { epochs = "3", seconds = "0.3" }',
+        purposes=TRAINING,
+        also=("ENV-06",),
+    ),
+    "asks-for-a-name": Mutant(
+        clause="RUN-07", program="train", old=BEGIN, new=f"{BEGIN}        input('name? ')\n",
+        purposes=TRAINING, also=FAILS,
+    ),
+    "wants-a-terminal": Mutant(
+        clause="RUN-07", program="train", old=BEGIN,
+        new=f"{BEGIN}        if not sys.stdout.isatty():\n            raise Failure('no screen')\n",
+        purposes=TRAINING, also=FAILS,
+    ),
+    "ends-by-a-bus-error": Mutant(
+        clause="DIST-10", program="train", old=BEGIN,
+        new=f"{BEGIN}        import mmap\n"
+        "        with open('/dev/shm/x', 'w+b') as file:\n"
+        "            file.truncate(100 << 20)\n"
+        "            mmap.mmap(file.fileno(), 0)[:] = bytes(100 << 20)\n",
+        purposes=TRAINING, also=FAILS,
+    ),
+    "fills-shared-memory-silently": Mutant(
+        clause="DIST-10", program="train", old=BEGIN,
+        new=f"{BEGIN}        with open('/dev/shm/x', 'wb', 0) as file:\n"
+        "            [file.write(bytes(1 << 20)) for _ in range(100)]\n",
+        purposes=TRAINING, also=FAILS,
     ),
     "listens-to-itself": Mutant(
         slow=True,

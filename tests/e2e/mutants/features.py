@@ -95,6 +95,20 @@ MUTANTS = {
         "            if number or b'1' != line:\n                yield float(line)",
         samples=UNTOLD,
     ),
+    "drops-repeated-lines": _batch(
+        "BATCH-05",
+        "block = list(itertools.islice(numbers, 10000))",
+        "block = list(dict.fromkeys(itertools.islice(numbers, 10000)))",
+        samples=UNTOLD,
+    ),
+    "batch-answers-of-others": _batch(
+        "BATCH-07",
+        RESULTS,
+        'SESSIONS["numbers"] = list(READERS[content_type](body))\n'
+        "        time.sleep(0.005)\n"
+        '        results = add_mean(iter(SESSIONS["numbers"]), model.mean)',
+        also=("SERVE-15",),
+    ),
     "answers-in-one-line": _batch(
         "BATCH-05", '"\\n".join(map(repr, block))', '", ".join(map(repr, block))', samples=UNTOLD
     ),

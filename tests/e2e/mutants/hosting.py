@@ -81,6 +81,12 @@ LOADED = {
         old=INVOKE,
         new='        if len(self.headers) > 8:\n            raise Refusal(431, "many")\n' + INVOKE,
     ),
+    "short-headers": Mutant(
+        clause="SERVE-10",
+        old=INVOKE,
+        new="        if any(len(each) > 1000 for each in self.headers.values()):\n"
+        '            raise Refusal(431, "long")\n' + INVOKE,
+    ),
     "headers-change-the-answer": Mutant(
         clause="SERVE-10",
         old="results = add_mean(READERS[content_type](body), model.mean)",
@@ -126,6 +132,21 @@ LOADED = {
         new=COPY + "        if 500_000 < size < 2_000_000:\n            os._exit(5)\n",
         also=("SERVE-05",),
     ),
+    "error-with-200": Mutant(
+        clause="SERVE-13",
+        old='            self.answer(refusal.status, f"{refusal}\\n".encode()[:500])',
+        new="            if refusal.status != 400:\n"
+        '                return self.answer(refusal.status, f"{refusal}\\n".encode()[:500])\n'
+        '            self.answer_json({"error": str(refusal)})',
+    ),
+    "answers-of-others": Mutant(
+        clause="SERVE-15",
+        old="results = add_mean(READERS[content_type](body), model.mean)",
+        new='SESSIONS["numbers"] = list(READERS[content_type](body))\n'
+        "        time.sleep(0.005)\n"
+        '        results = add_mean(iter(SESSIONS["numbers"]), model.mean)',
+        also=("BATCH-07",),
+    ),
     "eight-at-once": Mutant(
         clause="SERVE-15",
         old=INVOKE,
@@ -150,6 +171,9 @@ LOADED = {
         old='    say("stopping")\n',
         new='    say("stopping")\n'
         "    time.sleep(600 * any(IN_FLIGHT or time.sleep(0.001) for _ in range(300)))\n",
+    ),
+    "drops-what-is-in-flight": Mutant(
+        clause="RUN-09", old="    while IN_FLIGHT and time", new="    while not IN_FLIGHT and time"
     ),
     "leaves-a-zombie": Mutant(
         clause="RUN-11",
@@ -189,6 +213,11 @@ CONDITIONS = {
         old=LOAD,
         new='            (MODEL / "cache").write_text("")\n' + LOAD,
         also=DOWN,
+    ),
+    "counts-its-variables": Mutant(
+        clause="SERVE-18",
+        old=LOAD,
+        new="            if len(os.environ) > 90:\n                return 1\n" + LOAD,
     ),
     "reads-the-region": Mutant(
         clause="SERVE-18",

@@ -34,6 +34,21 @@ MUTANTS = {
     "crashes-without-hyperparameters": _train(
         "CFG-01", EARLY, EARLY + '    read_config("hyperparameters.json")["epochs"]\n'
     ),
+    "refuses-a-long-value": _checks(
+        "CFG-01", "any(len(text) > 2000 for text in hyperparameters.values())", also=("CFG-03",)
+    ),
+    "wants-few-hyperparameters": _checks("CFG-01", "len(hyperparameters) > 64"),
+    "wants-a-list": Mutant(
+        clause="CFG-01",
+        program="train",
+        old=JOB,
+        new=f"{JOB}    sum(read_config('hyperparameters.json')['layers'])\n",
+        samples='hyperparameters = { layers = "[1, 2]" }',
+        also=FAILS,
+    ),
+    "knows-json-only": _train(
+        "CFG-02", JOB, f"{JOB}    json.loads(hyperparameters['name'])\n", also=FAILS
+    ),
     "knows-no-quotes": _checks("CFG-02", "'\"' in hyperparameters.get('name', '')"),
     "keeps-quotes": _train(
         "CFG-02",
@@ -64,6 +79,12 @@ MUTANTS = {
     "knows-no-content-type": _checks(
         "CFG-04", "any('ContentType' in each for each in channels.values())", CHANNELS
     ),
+    "reads-an-s3-address": _train(
+        "CFG-04", CHANNELS, f"{CHANNELS}    channels[CHANNEL]['S3Uri']\n", also=FAILS
+    ),
+    "asks-its-kernel-who-it-is": _checks(
+        "CFG-05", "socket.gethostname() not in resources['hosts']"
+    ),
     "wants-algo-1": _checks("CFG-05", "resources['current_host'] not in ('algo-1', 'algo-2')"),
     "wants-eth0": _checks("CFG-05", "resources['network_interface_name'] != 'eth0'"),
     "reads-all-configuration": _train(
@@ -76,6 +97,11 @@ MUTANTS = {
         "DATA-01",
         CHANNELS,
         CHANNELS + "    [list((DATA / name.lower()).iterdir()) for name in channels]\n",
+    ),
+    "cuts-the-names-of-channels": _train(
+        "DATA-01",
+        CHANNELS,
+        CHANNELS + "    [list((DATA / name[:32]).iterdir()) for name in channels]\n",
     ),
     "lists-the-channels": _train(
         "DATA-02", CHANNELS, CHANNELS + "    [list(each.iterdir()) for each in DATA.iterdir()]\n"

@@ -1,0 +1,73 @@
+"""One fault, one verdict: clauses that only meet what another one has shown are not judged."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildkit.contract import clause
+from buildkit.model import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from buildkit.model import ClauseResult
+
+BLAMED = (Status.WARN, Status.FAIL)
+"""From the lesser to the worse."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """Where the evidence of a clause has a `sign`, followers with the `symptom` say nothing new."""
+
+    clause: str
+    sign: str
+    followers: frozenset[str]
+    symptom: str
+
+
+CAUSES = (
+    Cause(
+        clause="SERVE-02",
+        sign=r"^GET /ping (\(\d+ of|answered|got)",
+        followers=frozenset(
+            ["SERVE-05", "SERVE-14", "STREAM-02", "PIPE-03", "PIPE-06", "ASYNC-01", "MME-07"]
+        ),
+        symptom=r"GET /ping (got no answer|got no whole answer|answered (?!200))",
+    ),
+    Cause(
+        clause="SERVE-06",
+        sign=r"answered another thing than",
+        followers=frozenset(["BATCH-01", "ISO-01"]),
+        symptom=r"answered (with )?200",
+    ),
+)
+
+
+def named(results: Iterable[ClauseResult]) -> tuple[ClauseResult, ...]:
+    """The verdicts, with followers of a cause skipped: `not judged: see CLAUSE`."""
+    results = tuple(results)
+    found = {each.id: each for each in results}
+    active = [
+        each
+        for each in CAUSES
+        if (seen := found.get(each.clause)) is not None
+        and seen.status in BLAMED
+        and re.search(each.sign, seen.message, re.MULTILINE)
+    ]
+    return tuple(_followed(each, active, found) for each in results)
+
+
+def _followed(
+    result: ClauseResult, active: Iterable[Cause], found: dict[str, ClauseResult]
+) -> ClauseResult:
+    if result.status not in BLAMED:
+        return result
+    for cause in active:
+        worse = BLAMED.index(found[cause.clause].status) >= BLAMED.index(result.status)
+        if worse and result.id in cause.followers and re.search(cause.symptom, result.message):
+            told = f"not judged: see {cause.clause}"
+            return clause.result(result.id, Status.SKIP, told, result.seconds)
+    return result

@@ -1,0 +1,124 @@
+"""Other bodies made of a sample: each has its own answer, and is no less legal than the sample."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CSV = "text/csv"
+LINES = (
+    CSV,
+    "application/jsonlines",
+    "application/x-jsonlines",
+    "application/jsonl",
+    "application/x-ndjson",
+    "application/ndjson",
+)
+"""Content types in which a record is a line."""
+MOST = 4
+"""So many others are made of one sample."""
+
+
+def kind_of(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def records(content_type: str, body: bytes) -> list[bytes]:
+    """The records of a sample, none if its lines are not records."""
+    kind = kind_of(content_type)
+    found = [line for line in body.splitlines() if line.strip()]
+    if kind not in LINES:
+        return []
+    if kind == CSV and found:
+        text = body.decode("utf-8", "replace")
+        try:
+            rows = [row for row in csv.reader(io.StringIO(text)) if any(row)]
+        except csv.Error:
+            return []
+        if len(rows) != len(found) or _is_header(rows):
+            return []
+    return found
+
+
+def others(content_type: str, body: bytes) -> list[bytes]:
+    """Bodies like a sample with other numbers, or with one of its records. None for other kinds."""
+    found = dict.fromkeys([*_single(content_type, body), *_changed(content_type, body)])
+    found.pop(body.rstrip(b"\r\n"), None)
+    return list(found)[:MOST]
+
+
+def _single(content_type: str, body: bytes) -> list[bytes]:
+    lines = records(content_type, body)
+    return lines[: MOST // 2] if len(lines) > 1 else []
+
+
+def _changed(content_type: str, body: bytes) -> Iterator[bytes]:
+    kind = kind_of(content_type)
+    for number in range(1, MOST + 1):
+        if kind == "application/json" or kind.endswith("+json"):
+            try:
+                value = _moved(json.loads(body), number)
+                yield json.dumps(value).encode()
+            except (ValueError, RecursionError):
+                return
+        elif kind == CSV:
+            cells = [line.split(b",") for line in records(content_type, body)]
+            yield b"\n".join(b",".join(_moved_cell(c, number) for c in row) for row in cells)
+
+
+def _moved(value: Any, by: int) -> Any:
+    """The same with every number moved."""
+    match value:
+        case bool():
+            return value
+        case int() | float():
+            return value + by
+        case list():
+            return [_moved(each, by) for each in value]
+        case dict():
+            return {name: _moved(each, by) for name, each in value.items()}
+        case _:
+            return value
+
+
+def _moved_cell(cell: bytes, by: int) -> bytes:
+    try:
+        number = float(cell)
+    except ValueError:
+        return cell
+    return repr(int(number) + by if number.is_integer() else number + by).encode()
+
+
+def emptied(content_type: str, record: bytes) -> bytes | None:
+    """A record with an empty cell, or null; None where it has no other cell."""
+    if kind_of(content_type) == CSV:
+        cells = record.split(b",")
+        return b",".join([*cells[:-1], b""]) if len(cells) > 1 and b'"' not in record else None
+    try:
+        value = json.loads(record)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(value, dict) and len(value) > 1:
+        return json.dumps({**value, list(value)[-1]: None}).encode()
+    if isinstance(value, list) and len(value) > 1:
+        return json.dumps([*value[:-1], None]).encode()
+    return None
+
+
+def _is_header(rows: list[list[str]]) -> bool:
+    """Whether the first row has no number, and a later one has."""
+    first, *others = (any(map(_is_number, row)) for row in rows)
+    return not first and any(others)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,119 @@
+"""Different bodies at the same time: each answer is held against the one that it gets alone."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildkit.contract.answers import same
+from buildkit.contract.clause import Broken, Unseen
+from buildkit.contract.hosting import bodies
+from buildkit.contract.hosting.client import OK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from buildkit.contract.hosting.client import Answer
+    from buildkit.model import Payload
+
+    Ask = Callable[[bytes, Payload], Answer]
+
+ROUNDS = 10
+MOST = 8
+"""So many different bodies are enough."""
+QUICK_SECONDS = 1
+"""What is answered later than this would make the whole too long."""
+ENOUGH_SECONDS = 10
+"""No new round begins after this time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steady:
+    """A body that got the same answer twice, alone."""
+
+    body: bytes
+    like: Payload
+    answer: Answer
+
+    @property
+    def name(self) -> str:
+        return f"a body like {Path(self.like.body).name}"
+
+    def fits(self, found: Answer) -> bool:
+        return alike(found, self.answer)
+
+
+def alike(found: Answer, wanted: Answer) -> bool:
+    return found.status == wanted.status and same(wanted.content_type, found.body, wanted.body)
+
+
+def steady(payloads: Iterable[Payload], ask: Ask) -> list[Steady]:
+    """Samples and bodies made of them with a steady, quick 200, each with an answer of its own."""
+    found: list[Steady] = []
+    for payload in payloads:
+        sample = Path(payload.body).read_bytes()
+        for body in (sample, *bodies.others(payload.content_type, sample)):
+            each = _steady(body, payload, ask)
+            if each is not None and not any(alike(each.answer, old.answer) for old in found):
+                found.append(each)
+            if len(found) == MOST:
+                return found
+    return found
+
+
+def _steady(body: bytes, like: Payload, ask: Ask) -> Steady | None:
+    try:
+        first = ask(body, like)
+        if first.status != OK or first.seconds > QUICK_SECONDS:
+            return None
+        found = Steady(body=body, like=like, answer=first)
+        return found if found.fits(ask(body, like)) else None
+    except Broken:
+        return None
+
+
+def need_two(found: Sequence[Steady]) -> None:
+    if len(found) < 2:  # noqa: PLR2004 - or no answer can be taken for another
+        raise Unseen(
+            "no two bodies like the samples have answers that differ and stay the same: give two "
+            "payloads with different answers"
+        )
+
+
+def not_mixed_up(found: Sequence[Steady], number: int, ask: Ask) -> None:
+    """Raises Broken, if one of so many at once gets another answer than alone, or Unseen."""
+    need_two(found)
+
+    def wrong(at: int) -> tuple[Steady, Answer] | None:
+        each = found[at % len(found)]
+        try:
+            answer = ask(each.body, each.like)
+        except Broken:
+            return None  # who answers at all is looked at elsewhere
+        return None if answer.status != OK or each.fits(answer) else (each, answer)
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(max_workers=number) as pool:
+        for _ in range(ROUNDS):
+            if time.monotonic() - began > ENOUGH_SECONDS:
+                return
+            for each, answer in filter(None, pool.map(wrong, range(number))):
+                _blame(each, answer, found, ask)
+
+
+def _blame(each: Steady, answer: Answer, found: Sequence[Steady], ask: Ask) -> None:
+    others = any(other.fits(answer) for other in found)
+    whose = ", the answer to another of the requests" if others else ""
+    blame(each, answer, ask, f"beside other requests {each.name} got {answer.shown()}{whose}")
+
+
+def blame(each: Steady, answer: Answer, ask: Ask, told: str) -> None:
+    """Raises Broken for an answer that a body does not get alone, or Unseen if that has changed."""
+    if each.fits(answer):
+        return
+    if not each.fits(ask(each.body, each.like)):
+        raise Unseen("the answer to one body changes from time to time")
+    raise Broken(f"{told}; alone {each.answer.shown()}")

@@ -1,0 +1,152 @@
+"""The clause of a training job that is stopped (RUN-08): what the signal led to, and what is saved.
+
+A run that ends by itself has not shown that it hears the signal. So it is compared with the whole
+run; and where it ended too soon, it gets the signal again while it reads a file without an end.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from buildkit.contract.bench import Scenario
+from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.jobs import endings, job, runs
+from buildkit.contract.jobs.endings import Moment
+from buildkit.model import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildkit.contract.bench import Bench
+    from buildkit.contract.jobs.runs import Run
+
+MIDDLE_SECONDS = 60
+"""The signal comes in the middle of the whole run, and no later than this."""
+SHELLS = frozenset(["sh", "bash", "dash", "ash", "zsh", "ksh", "busybox"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopped:
+    """`whole`: the run that nobody stopped. `run`: one that got SIGTERM in the middle.
+
+    `reading`: one that got it while it read a file without an end, if `run` has not shown that the
+    signal has an effect. `scripted`: a user's script trains, not the image.
+    """
+
+    whole: Run
+    run: Run
+    reading: Run | None
+    scripted: bool
+
+
+def middle(whole: Run) -> Moment:
+    """When half of the whole run's time has passed, and all that it said by then is said."""
+    if not whole.good or whole.ended_at is None:
+        return Moment()
+    seconds = min(whole.seconds / 2, MIDDLE_SECONDS)
+    until = whole.ended_at - whole.seconds + seconds
+    return Moment(seconds=seconds, lines=sum(line.at <= until for line in whole.lines))
+
+
+def has_effect(whole: Run, run: Run) -> bool:
+    """Whether a run that got a signal ended by it, and not as the whole run does by itself."""
+    if run.signalled is None or run.signalled.heard is False:
+        return False
+    if whole.exit_code is None or run.exit_code != whole.exit_code:
+        return True
+    return _said(run) != _said(whole)
+
+
+def _said(run: Run) -> list[list[str]]:
+    """Its lines without what changes from run to run."""
+    return sorted(
+        [word for word in line.text.split() if not any(map(str.isdigit, word))]
+        for line in run.lines
+    )
+
+
+@contextmanager
+def _stage(bench: Bench) -> Iterator[Stopped]:
+    whole, work = runs.trained(bench), job.of(bench.subject.samples)
+    run = runs.train(bench, work, then=endings.stop(middle(whole)))
+    reading = None
+    names = [(each.name, each.path) for each in work.channels if each.path is not None]
+    if names and run.ran and whole.good and not run.killed and not has_effect(whole, run):
+        fifos = tuple(f"input/data/{name}/{job.endless_name(path)}" for name, path in names)
+        reading = runs.train(bench, replace(work, fifos=fifos), then=endings.stop_reading)
+    yield Stopped(whole=whole, run=run, reading=reading, scripted=work.code is not None)
+
+
+STOPPED = Scenario(
+    title="`train`, then SIGTERM in the middle; where that shows nothing, while it reads",
+    stage=_stage,
+    purpose=Purpose.TRAINING,
+)
+
+
+@check("RUN-08", STOPPED, smoke=True)
+def stops_in_time(seen: Stopped) -> None:
+    """SIGTERM ends the run within 120 s, without SIGKILL, and not as if it had not come."""
+    run = seen.run
+    if not run.ran:
+        raise Unseen("it did not start")
+    if run.killed:
+        raise Broken(
+            f"{run.killed}{run.signalled.shown if run.signalled else ''}{last_lines(run.log)}"
+        )
+    if not seen.whole.good and seen.whole.exit_code is not None:
+        raise Unseen("`train` fails by itself, so nobody can tell what SIGTERM does")
+    if has_effect(seen.whole, run):
+        return
+    if seen.reading is not None:
+        if has_effect(seen.whole, seen.reading) and not seen.reading.killed:
+            return
+        _unheard(seen.reading, "while it reads its data")
+    _unheard(run, "all the time")
+    raise Unseen(
+        "it ended by itself before SIGTERM could show an effect: give samples that train for longer"
+    )
+
+
+@check("RUN-08", STOPPED, smoke=True)
+def saves_what_it_has(seen: Stopped) -> None:
+    """Stopped in the middle, it leaves a file in /opt/ml/model, as the whole run does."""
+    run, whole = seen.run, seen.whole
+    if run.killed or not whole.good or not has_effect(whole, run) or run.signalled is None:
+        raise Unseen("it was not stopped in the middle of its work")
+    if not run.signalled.lines:
+        raise Unseen("it had said nothing by then, so it may not have begun its work")
+    if seen.scripted:
+        raise Unseen("what is saved is up to the user's script")
+    if _has_model(whole) and not _has_model(run):
+        raise Doubtful(
+            "SIGTERM in the middle of its work ended it, and /opt/ml/model is empty: what it had "
+            f"learnt is lost{last_lines(run.log)}"
+        )
+
+
+def _has_model(run: Run) -> bool:
+    return any(each.kind == "file" for each in run.below("model"))
+
+
+def _unheard(run: Run, when: str) -> None:
+    """Raises Broken or Doubtful, if the kernel kept SIGTERM from the first process."""
+    told = run.signalled
+    if told is None or told.heard is not False:
+        return
+    said = f"SIGTERM has no effect{told.shown}, which does not listen for it {when}"
+    if told.others and _is_shell(told.first):
+        raise Broken(f"{said}, and hands nothing on to the program that it started")
+    if told.others or run.killed:
+        raise Doubtful(said)
+
+
+def _is_shell(command: str) -> bool:
+    words = command.split()
+    return bool(words) and PurePosixPath(words[0]).name.lstrip("-") in SHELLS
+
+
+CHECKS = (stops_in_time, saves_what_it_has)

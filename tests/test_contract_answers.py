@@ -1,0 +1,452 @@
+"""What once passed and should not have, or was blamed without cause: answers of servers."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from buildkit.contract import causes, clause, machine
+from buildkit.contract.bench import Bench, Scenario
+from buildkit.contract.clause import Broken, Doubtful, Unseen
+from buildkit.contract.endpoints import batch
+from buildkit.contract.hosting import (
+    bodies,
+    content,
+    load,
+    manners,
+    parallel,
+    servers,
+    serving,
+    trial,
+)
+from buildkit.contract.hosting.client import Answer, Health, HttpClient
+from buildkit.contract.hosting.server import Serving
+from buildkit.contract.hosting.traffic import Loaded
+from buildkit.contract.jobs.endings import Ending
+from buildkit.contract.machine import TOO_BUSY, Machine
+from buildkit.contract.world import Line
+from buildkit.model import Payload, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from buildkit.contract.clause import Check
+
+
+def verdict(check: Check[Any], observed: object) -> str:
+    try:
+        check.judge(observed)
+    except (Broken, Doubtful, Unseen) as error:
+        return f"{type(error).__name__}: {error}"
+    return "pass"
+
+
+def answer(body: bytes, status: int = 200, kind: str = "application/json", **facts: Any) -> Answer:
+    return Answer(status=status, content_type=kind, body=body, **facts)
+
+
+def test_what_an_answer_lacks_is_said() -> None:
+    assert answer(b"1", kind="").shown() == "200 without a Content-Type: '1'"
+    assert answer(b"").shown() == "200 application/json: an empty body"
+    moved = answer(b"", 307, headers={"location": "/invocations/"})
+    assert moved.shown() == "307, which redirects to /invocations/"
+
+
+GOOD = (answer(b'{"predictions": [1]}'), answer(b"1\n2", kind="text/csv"))
+
+
+@pytest.mark.parametrize(
+    ("found", "is_friendly"),
+    [
+        (answer(b'{"error": "no JSON"}'), True),
+        (answer(b'{"message": "no JSON"}'), True),
+        (answer(b"cannot read this", kind="text/plain"), True),
+        (answer(b'{"predictions": []}'), False),
+        (answer(b"3", kind="text/csv"), False),
+        (answer(b"nan", kind="text/csv"), False),
+        (answer(b"", kind="text/csv"), False),
+        (answer(b"no", status=400), False),
+    ],
+)
+def test_an_error_that_says_200_is_unlike_every_good_answer(
+    found: Answer, is_friendly: bool
+) -> None:
+    assert bool(content.friendly(found, GOOD)) is is_friendly
+    assert content.friendly(found, ()) == ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Client(HttpClient):
+    """Answers by a function of the body."""
+
+    host: str = ""
+    port: int = 0
+    reply: Callable[[bytes], Answer]
+
+    def ask(self, method: str, path: str, **arguments: Any) -> Answer:
+        if path == "/execution-parameters":
+            return answer(b"", 404)
+        return self.reply(arguments.get("body") or b"")
+
+
+def server(reply: Callable[[bytes], Answer], *payloads: Payload, **facts: Any) -> Serving:
+    container: Any = SimpleNamespace(
+        wait=lambda _seconds: facts.get("exit_code"),
+        ended_by=lambda: facts.get("ended_by", ""),
+        logs=lambda: "",
+        lines=lambda: tuple(Line(at=0.0, text=text) for text in facts.get("lines", ())),
+        execute=lambda *_command: (0, facts.get("table", "")),
+    )
+    health = Health(after=1.0, last=answer(b""))
+    return Serving(
+        container=container,
+        machine=Machine(engine=SimpleNamespace(), image="demo"),
+        client=Client(reply=reply),
+        refusal=None,
+        health=facts.get("health", health),
+        exit_code=None,
+        payloads=payloads,
+    )
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Payload:
+    (tmp_path / "rows.csv").write_text("1,2\n3,4\n5,6\n")
+    return Payload(content_type="text/csv", body=str(tmp_path / "rows.csv"))
+
+
+def sums(body: bytes) -> Answer:
+    cells = [line.split(b",") for line in body.splitlines() if line]
+    texts = [str(sum(float(cell or 0) for cell in row)) for row in cells]
+    return answer("\n".join(texts).encode(), kind="text/csv")
+
+
+def without_repeats(body: bytes) -> Answer:
+    return sums(b"\n".join(dict.fromkeys(body.splitlines())))
+
+
+def without_gaps(body: bytes) -> Answer:
+    kept = [line for line in body.splitlines() if all(line.split(b","))]
+    return sums(b"\n".join(kept)) if kept else answer(b"", 400)
+
+
+def refuses_gaps(body: bytes) -> Answer:
+    whole = all(all(line.split(b",")) for line in body.splitlines())
+    return sums(body) if whole else answer(b"no", 400)
+
+
+@pytest.mark.parametrize(
+    ("reply", "found"),
+    [
+        (sums, "pass"),
+        (refuses_gaps, "pass"),
+        (without_repeats, "Broken: 6 lines of rows.csv (text/csv) with repeated records gave 2"),
+        (without_gaps, "Broken: 3 lines of rows.csv (text/csv) with an empty cell or null gave 2"),
+    ],
+)
+def test_no_record_is_lost(reply: Callable[[bytes], Answer], found: str, rows: Payload) -> None:
+    assert verdict(batch.no_record_is_lost, server(reply, rows)).startswith(found)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "made"),
+    [
+        ("text/csv", b"1,a\n", [b"2,a", b"3,a", b"4,a", b"5,a"]),
+        ("text/csv", b"1\n2\n", [b"1", b"2", b"2\n3", b"3\n4"]),
+        ("application/json", b'{"a": [1], "b": true}', [b'{"a": [2], "b": true}']),
+        ("image/png", b"\x89PNG", []),
+        ("application/json", b"{", []),
+    ],
+)
+def test_other_bodies_are_made_of_a_sample(kind: str, body: bytes, made: list[bytes]) -> None:
+    assert bodies.others(kind, body)[: len(made)] == made
+    assert bool(bodies.others(kind, body)) is bool(made)
+
+
+@pytest.mark.parametrize(
+    ("kind", "record", "found"),
+    [
+        ("text/csv", b"1,2", b"1,"),
+        ("text/csv", b"1", None),
+        ("application/jsonlines", b'{"a": 1, "b": 2}', b'{"a": 1, "b": null}'),
+        ("application/jsonlines", b"[1, 2]", b"[1, null]"),
+        ("application/jsonlines", b"1", None),
+    ],
+)
+def test_a_record_with_a_gap(kind: str, record: bytes, found: bytes | None) -> None:
+    assert bodies.emptied(kind, record) == found
+
+
+class Shared:
+    """Keeps what it was asked in one place for all, and answers when both have asked."""
+
+    def __init__(self) -> None:
+        self.body = b""
+        self.both = threading.Barrier(2, timeout=0.2)
+
+    def __call__(self, body: bytes) -> Answer:
+        self.body = body
+        try:
+            self.both.wait()
+        except threading.BrokenBarrierError:
+            self.both.reset()
+        return sums(self.body)
+
+
+def test_an_answer_to_somebody_else_is_seen(rows: Payload) -> None:
+    kept = server(Shared(), rows)
+    found = parallel.steady([rows], kept.post)
+    with pytest.raises(Broken, match="the answer to another of the requests"):
+        parallel.not_mixed_up(found, 2, kept.post)
+    own = server(sums, rows)
+    parallel.not_mixed_up(parallel.steady([rows], own.post), 4, own.post)
+
+
+def test_answers_that_change_or_are_all_the_same_are_not_compared(rows: Payload) -> None:
+    count = iter(range(10**6))
+    for reply in (lambda _body: answer(b"%d" % next(count)), lambda _body: answer(b"1")):
+        loaded = Loaded(serving=server(reply, rows), first=answer(b"1"))
+        assert verdict(load.answers_are_not_mixed_up, loaded).startswith("Unseen")
+
+
+def test_one_connection_gives_each_body_its_own_answer(
+    rows: Payload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def connected(_self: object, _seconds: float) -> Iterator[object]:
+        yield SimpleNamespace(close=lambda: None)
+
+    first: list[bytes] = []
+
+    def cached(_self: object, _connection: object, *_request: str, **facts: Any) -> Answer:
+        first.append(facts["body"])
+        return sums(first[0])
+
+    monkeypatch.setattr(Client, "connected", connected)
+    monkeypatch.setattr(Client, "ask_on", cached)
+    loaded = Loaded(serving=server(sums, rows), first=answer(b"1"))
+    assert "request 2 on one connection" in verdict(load.connection_is_kept, loaded)
+
+
+@pytest.mark.parametrize(("most", "found"), [(2000, "pass"), (1000, "Broken"), (200, "Broken")])
+def test_each_header_comes_as_long_as_the_api_allows(
+    most: int, found: str, rows: Payload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(_self: object, _method: str, _path: str, **facts: Any) -> Answer:
+        too_long = any(len(text) > most for text in facts["headers"].values())
+        return answer(b"", 431) if too_long else answer(b"1")
+
+    monkeypatch.setattr(Client, "ask", ask)
+    loaded = Loaded(serving=server(sums, rows), first=answer(b"1"))
+    assert verdict(manners.headers_are_tolerated, loaded).startswith(found)
+    assert {len(text) for text in manners.LONGEST.values()} == {63, 64, 1020, 1024}
+
+
+def test_a_friendly_error_is_a_doubt(rows: Payload) -> None:
+    def kind(body: bytes) -> Answer:
+        try:
+            return sums(body)
+        except ValueError:
+            return answer(b'{"error": "cannot read this"}')
+
+    loaded = Loaded(serving=server(kind, rows), first=answer(b"1"))
+    assert verdict(manners.errors_are_short, loaded).startswith("Doubtful")
+    confessing = server(lambda _body: answer(b'{"error": "no model"}'), rows)
+    assert verdict(serving.invocations_answer, confessing).startswith("Doubtful")
+
+
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        (b'{"error": "no"}', "error"),
+        (b'{"Exception": {"type": "x"}}', "Exception"),
+        (b'{"error": 0.1, "prediction": 2}', ""),  # a measure of the model's
+        (b'{"error": null, "prediction": 2}', ""),
+        (b'["error"]', ""),
+        (b"error", ""),
+    ],
+)
+def test_an_answer_confesses_by_its_key(body: bytes, key: str) -> None:
+    assert content.confesses(body) == key
+
+
+def test_a_server_that_is_gone_is_said_to_be(rows: Payload) -> None:
+    def breaks(_body: bytes) -> Answer:
+        raise Broken("POST /invocations got no whole answer: Remote end closed connection")
+
+    killed = server(breaks, rows, exit_code=137, ended_by="the kernel ended it: out of memory")
+    with pytest.raises(Broken, match=r"the server ended with 137 \(the kernel ended it: out of"):
+        killed.invoke(rows)
+    with pytest.raises(Broken, match="connection: the kernel ended it: out of memory"):
+        server(breaks, rows, ended_by="the kernel ended it: out of memory").invoke(rows)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "lost", "found"),
+    [(0.9, True, "Doubtful"), (0.9, False, "pass"), (0.1, True, "pass")],
+)
+def test_a_request_in_flight_is_finished(
+    seconds: float, lost: bool, found: str, rows: Payload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = threading.Event()
+
+    def reply(_body: bytes) -> Answer:
+        if threading.current_thread() is not threading.main_thread():
+            gone.wait()
+            if lost:
+                raise Broken("POST /invocations got no whole answer: reset")
+        return answer(b"1", seconds=seconds)
+
+    def stop(_serving: Serving) -> Ending:
+        gone.set()
+        return Ending(exit_code=0)
+
+    monkeypatch.setattr(servers, "stopped", stop)
+    monkeypatch.setattr(load, "traffic", lambda _loaded: nullcontext())
+    loaded = Loaded(serving=server(reply, rows), first=answer(b"1"))
+    assert verdict(load.stops_while_answering, loaded).startswith(found)
+
+
+TABLE = "  sl  local_address rem_address st\n   0: 00000000:1F90 00000000:0000 0A\n"
+
+
+WORKER = "[CRITICAL] WORKER TIMEOUT (pid:8)"
+
+
+@pytest.mark.parametrize(
+    ("said", "table", "found"),
+    [
+        ("GET /ping got no answer in 34 s", TABLE, "Unseen"),
+        ("GET /ping got no whole answer: HTTP/0.9", TABLE, "Broken"),
+        ("GET /ping got no answer in 34 s", TABLE.replace("1F90", "1388"), "Broken"),
+        ("GET /ping got no answer in 34 s", "", "Broken"),
+    ],
+)
+def test_an_address_that_is_right_is_not_blamed(said: str, table: str, found: str) -> None:
+    silent = server(sums, table=table, health=Health(after=None, last=None, said=said, waited=34))
+    assert verdict(serving.answers_on_its_port, silent).startswith(found)
+    never = verdict(serving.healthy_in_time, silent)
+    assert never.count("GET /ping") == 1
+    assert "34 s; the last time it got no" in never
+
+
+def test_a_worker_that_is_killed_while_it_loads_is_named_with_its_cure() -> None:
+    said = "GET /ping got no whole answer: Remote end closed connection"
+    health = Health(after=None, last=None, said=said, waited=240)
+    killed = server(sums, table=TABLE, health=health, lines=[WORKER, *("line " * 40).split()])
+    assert verdict(serving.answers_on_its_port, killed).startswith("Unseen")
+    found = clause.run(serving.healthy_in_time, killed)
+    assert WORKER in found.message
+    assert "--preload" in found.hint
+
+
+def test_a_miss_is_told_once() -> None:
+    def late(_body: bytes) -> Answer:
+        raise Broken("GET /ping got no answer in 2 s")
+
+    with pytest.raises(Broken) as caught:
+        load._ping(Loaded(serving=server(late), first=None), "GET /ping (1 of 100)")
+    assert str(caught.value) == "GET /ping (1 of 100) got no answer in 2 s, twice"
+
+
+def test_tracebacks_that_the_suite_caused_are_left_out() -> None:
+    log = [
+        "serving",
+        load.TRACED,
+        '  File "x.py", line 1',
+        "ConnectionResetError: [Errno 104] Connection reset by peer",
+        load.TRACED,
+        "ValueError: its own",
+    ]
+    assert load.own_words(log) == f"serving\n{load.TRACED}\nValueError: its own"
+
+
+# Who is blamed, and how often.
+
+
+def test_what_only_meets_the_cause_is_not_judged() -> None:
+    cause = clause.result("SERVE-02", Status.FAIL, "GET /ping (1 of 100) got no answer in 2 s")
+    followers = [
+        clause.result("SERVE-14", Status.FAIL, "after bad input GET /ping got no answer in 2 s"),
+        clause.result("SERVE-14", Status.FAIL, "after bad input the server ended with 1"),
+        clause.result("SERVE-13", Status.WARN, "GET /ping got no answer in 2 s"),
+    ]
+    first, *rest = causes.named([cause, followers[0]])
+    assert first == cause
+    assert [(each.status, each.message) for each in rest] == [
+        (Status.SKIP, "not judged: see SERVE-02")
+    ]
+    for other in followers[1:]:
+        assert causes.named([cause, other]) == (cause, other)
+    under_load = replace(cause, message="GET /ping beside four clients got no answer in 2 s")
+    assert causes.named([under_load, followers[0]]) == (under_load, followers[0])
+    wrong = clause.result("SERVE-06", Status.FAIL, "x answered another thing than a.csv holds")
+    batch_too = clause.result("BATCH-01", Status.FAIL, "x was answered with 200 text/csv: '1'")
+    assert causes.named([wrong, batch_too])[1].status is Status.SKIP
+    assert causes.named([batch_too]) == (batch_too,)
+
+
+def test_what_is_waited_for_is_told_beside_the_scenario() -> None:
+    stand = Bench(subject=None, engine=None, kept=None)  # type: ignore[arg-type]
+    scenario: Scenario[Any] = Scenario(title="`serve`", stage=lambda _bench: None)  # type: ignore[arg-type,return-value]
+    stand.begin(scenario)
+    assert stand.at_work(scenario) == "`serve`"
+    stand.note("waiting for 200 from GET /ping for 3 s: GET /ping answers 503")
+    assert stand.at_work(scenario).endswith("answers 503")
+    stand.begin(scenario)
+    assert stand.at_work(scenario) == "`serve`"
+
+
+def test_a_health_check_says_what_it_waits_for() -> None:
+    answers = iter([answer(b"", 503), answer(b"")])
+    told: list[str] = []
+    client = Client(reply=lambda _body: next(answers))
+    client.wait_for_health(10, lambda: True, told.append)
+    assert told == ["waiting for 200 from GET /ping for 0 s: GET /ping answers 503"]
+
+
+def test_an_exhausted_machine_is_no_fault_of_an_image() -> None:
+    container: Any = SimpleNamespace(start=lambda: "OCI runtime: Resource temporarily unavailable")
+    with pytest.raises(Unseen, match=TOO_BUSY):
+        machine.started(container)
+    container = SimpleNamespace(start=lambda: "OCI runtime: no such file")
+    assert machine.started(container) == "OCI runtime: no such file"
+
+
+@pytest.mark.parametrize(
+    ("odd_works", "plain_works", "found"),
+    [
+        ([True], True, "works"),
+        ([False, True], True, "works"),
+        ([False, False], True, "fails"),
+        ([False, False], False, TOO_BUSY),
+    ],
+)
+def test_a_server_is_blamed_for_a_condition_only_where_a_plain_one_works_beside_it(
+    odd_works: list[bool], plain_works: bool, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = iter(odd_works)
+
+    @contextmanager
+    def served(_bench: object, **_facts: object) -> Iterator[bool]:
+        yield plain_works
+
+    @contextmanager
+    def serve(_seconds: float | None) -> Iterator[Any]:
+        yield next(results)
+
+    monkeypatch.setattr(servers, "healthy", lambda _bench: 1.0)
+    monkeypatch.setattr(servers, "served", served)
+    monkeypatch.setattr(trial, "works", lambda good: (good, "" if good else "no"))
+    bench: Any = None
+    if found == TOO_BUSY:
+        with pytest.raises(Unseen, match=TOO_BUSY):
+            trial.tried(bench, serve)
+    else:
+        assert trial.tried(bench, serve).works is (found == "works")
