@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from buildkit import manual
 from tests.waiting import HANG
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +32,12 @@ def test_a_tag_that_is_no_semantic_version_is_refused(tmp_path: Path, tag: str) 
     assert done.returncode == 5
     assert f"{tag} is no semantic version" in done.stderr
     assert not (tmp_path / "packages").exists()
+
+
+def test_the_wheel_is_looked_for_by_the_name_of_the_distribution() -> None:
+    """As wheels spell it (PEP 427): with `_` for `-`."""
+    name = manual.DISTRIBUTION.replace("-", "_")
+    assert f"${{2##*/{name}-}}" in (ROOT / "scripts/package").read_text()
 
 
 def test_a_version_that_the_changelog_does_not_have_is_refused(tmp_path: Path) -> None:
