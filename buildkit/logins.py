@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from docker import auth
 from docker.errors import DockerException
 
-from buildkit import scratch
+from buildkit import scratch, typed
 from buildkit.errors import ToolError
 from buildkit.login import Login
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 FILE = "config.json"
+BROKEN = (OSError, ValueError, TypeError, AttributeError, RecursionError)
 
 
 @contextmanager
@@ -57,7 +58,7 @@ def of(host: str) -> Login | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a helper that is missing: the error says so
             found = auth.load_config(str(_folder() / FILE)).resolve_authconfig(host)
-    except (DockerException, OSError, ValueError, TypeError, AttributeError) as error:
+    except (*BROKEN, DockerException) as error:
         raise ToolError(
             f"docker's login to {host} cannot be had: {error}", hint=f"`docker login {host}`"
         ) from error
@@ -81,9 +82,14 @@ def _read(folder: Path) -> dict[str, Any]:
     path = folder / FILE
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        typed.read(dict[str, object], document)
+        for key in ("auths", "credHelpers"):
+            if document.setdefault(key, {}) is None:  # as docker takes it
+                document[key] = {}
+            typed.read(dict[str, object], document[key])
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except BROKEN as error:
         raise ToolError(
             f"{path} cannot be read: {error}", hint="it is docker's own: `docker info` tells"
         ) from error

@@ -138,3 +138,28 @@ def test_the_registry_of_a_base_is_found_behind_substitutes() -> None:
 def test_ecr_s_logins_go_to_ecr_alone(host: str, region: str | None) -> None:
     place = places.private(host)
     assert (place and place.region) == region
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "null", '{"auths": 1}', '{"credHelpers": []}', "[" * 200_000]
+)
+def test_a_configuration_of_another_shape_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    (tmp_path / "config.json").write_text(text)
+    login = Login(user="AWS", password="x")
+    with pytest.raises(ToolError, match="config.json cannot be read"):
+        logins.lacking(["registry.example"])
+    with (
+        pytest.raises(ToolError, match="config.json cannot be read"),
+        logins.beside({"registry.example": login}),
+    ):
+        pass
+
+
+def test_null_is_no_login(own: Path) -> None:
+    write(own, auths=None, credHelpers=None)
+    assert logins.lacking([HOST]) == (HOST,)
+    with logins.beside({HOST: TOKEN}) as environment:
+        assert (Path(environment["DOCKER_CONFIG"]) / "config.json").exists()

@@ -270,6 +270,10 @@ def test_what_is_no_address(text: str) -> None:
         (HTTPS, "https://REGISTRY.example:443/token", True),
         (HTTPS, "https://registry.example:444/token", False),
         (HTTPS, "https://auth.registry.example/token", False),
+        ("https://gitlab.example:5050/v2/", "https://gitlab.example/jwt/auth", True),
+        ("https://gitlab.example:5050/v2/", "https://gitlab.example:5051/jwt/auth", False),
+        ("https://gitlab.example:5050/v2/", "http://gitlab.example/jwt/auth", False),
+        ("https://10.0.0.1:5000/v2/", "https://10.0.0.1/token", True),
         (HTTPS, "https://example/token", False),
         (HTTPS, "https://evil-registry.example/token", False),
         ("https://registry.gitlab.example/v2/", "https://gitlab.example/jwt/auth", True),
@@ -283,6 +287,7 @@ def test_what_is_no_address(text: str) -> None:
         (HTTP, "http://127.0.0.1:5001/token", False),
         (HTTP, "http://localhost:5000/token", False),
         (HTTP, "https://127.0.0.1:5000/token", False),
+        (HTTP, "https://127.0.0.1/token", False),
     ],
 )
 def test_which_token_server_may_have_the_login(registry: str, realm: str, may: bool) -> None:

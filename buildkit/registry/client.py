@@ -27,6 +27,8 @@ CHECKS = 3
 PAGE = 1000
 MOST_TAGS = 1_000_000
 """Of a repository: ten times what ECR keeps. A registry that has more does not stop."""
+MOST_PAGES = 1000
+"""Of tags: ECR keeps a hundred thousand, and the smallest pages have a hundred."""
 MEETINGS = 3
 """Times that an upload may meet another one of the same blob."""
 MET = "DIGEST_INVALID"
@@ -105,19 +107,21 @@ class Registry:
         """
         found: dict[str, None] = {}
         path = f"{repository}/tags/list?n={PAGE}"
-        while path:
+        for _ in range(MOST_PAGES):
             answer = self.ask(
                 "GET", path, scope=pull(repository), absent=ABSENT, most=answers.TAGS_BYTES
             )
             if answer is None:
-                break
+                return tuple(found)
             before = len(found)
             found.update(dict.fromkeys(answer.read(shapes.Tags).tags or ()))
             if len(found) > MOST_TAGS:
                 raise answers.strange(self.host, answer.asked, f"more than {MOST_TAGS} tags")
             # A page that brings nothing new would lead to itself.
             path = self._beside(answer, answer.next) if len(found) > before else ""
-        return tuple(found)
+            if not path:
+                return tuple(found)
+        raise answers.strange(self.host, f"GET {path}", f"more than {MOST_PAGES} pages of tags")
 
     def config(self, repository: str, digest: str) -> shapes.Configuration:
         """The configuration of an image, checked against its digest."""

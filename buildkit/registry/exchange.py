@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ CONNECT_SECONDS = 10
 READ_SECONDS = 120
 """For the next bytes of an answer, which of large layers come late."""
 LIMITS = (CONNECT_SECONDS, READ_SECONDS)
+WHOLE_SECONDS = 300
+"""For all of an answer that is no layer: a registry may send one byte at a time."""
 MOVED = frozenset({301, 302, 307, 308})
 """Redirections. What was to be stored stays that, with its body, as with 307 and 308."""
 SEE_OTHER = 303
@@ -66,6 +69,19 @@ class Request:
         return f"{self.method} /{path.partition('/')[2]}"
 
 
+class _Timely:
+    """A body that does not come for ever."""
+
+    def __init__(self, source: answers.Source) -> None:
+        self._source = source
+        self._end = time.monotonic() + WHOLE_SECONDS
+
+    def read(self, amt: int, *, decode_content: bool) -> bytes:
+        if time.monotonic() > self._end:
+            raise TimeoutError(f"its answer took more than {WHOLE_SECONDS} s")
+        return self._source.read(amt, decode_content=decode_content)
+
+
 def follow(session: signing.Session, request: Request, login: str) -> requests.Response | Answer:
     """Ask, and go where the answer leads: an answer to be read, or a whole one that refuses.
 
@@ -108,7 +124,7 @@ def whole(request: Request, response: requests.Response, most: int) -> Answer:
     read = answers.content if most else answers.beginning
     try:
         with closing(response), translated(request.host):
-            content = read(response.raw, encoding, most or answers.WORDS_BYTES)
+            content = read(_Timely(response.raw), encoding, most or answers.WORDS_BYTES)
     except ValueError as error:
         raise answers.strange(request.host, request.asked, error) from error
     return Answer(
@@ -175,5 +191,6 @@ def _location(request: Request, response: requests.Response) -> str | None:
 
 def _beginning(response: requests.Response) -> bytes:
     with closing(response), suppress(*BROKEN):
-        return answers.beginning(response.raw, response.headers.get("Content-Encoding", ""))
+        encoding = response.headers.get("Content-Encoding", "")
+        return answers.beginning(_Timely(response.raw), encoding)
     return b""

@@ -68,18 +68,19 @@ def shown(url: str) -> str:
 def may_have_login(registry: str, realm: str) -> bool:
     """Whether a token server may be given the login of the registry at this address.
 
-    It is the registry itself, or a domain above it, which could be that registry if it wanted:
-    gitlab.com of registry.gitlab.com. `docker` trusts any address that a registry names.
+    It is the registry itself, or HTTPS at the usual port of the registry's host or of a domain
+    above it, which could be that registry if it wanted: gitlab.com of registry.gitlab.com, and of
+    gitlab.com:5050. `docker` trusts any address that a registry names.
     """
     own, asked = origin(registry), origin(realm)
     if asked == own:
         return True
-    if (asked.scheme, asked.port) != ("https", PORTS["https"]):
+    if (own.scheme, asked.scheme, asked.port) != ("https", "https", PORTS["https"]):
         return False
-    above = own.host.endswith(f".{asked.host}") and "." in asked.host
-    return TOKEN_SERVERS.get(own.host) == asked.host or (
-        above and not own.host.rpartition(".")[2].isdigit()
-    )
+    if asked.host in (own.host, TOKEN_SERVERS.get(own.host)):
+        return True
+    is_name = not own.host.rpartition(".")[2].isdigit()
+    return is_name and "." in asked.host and own.host.endswith(f".{asked.host}")
 
 
 def with_query(url: str, more: str) -> str:

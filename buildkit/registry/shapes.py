@@ -16,6 +16,8 @@ from buildkit import names, typed
 Value = TypeVar("Value")
 DEEPEST = 64
 """Levels. The deepest documents of the specifications have six."""
+MOST_PARTS = 1_000_000
+"""Commas and brackets: three bytes of JSON may be sixty in memory. Pages of tags have fewer."""
 LARGEST = 1 << 62
 """Bytes. Sizes are signed numbers of 64 bits in all that registries are made of."""
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -136,7 +138,9 @@ def read(kind: type[Value], content: bytes) -> Value:
 
 
 def parsed(content: bytes) -> object:
-    """JSON as Python has it, and no deeper than DEEPEST. Raises the errors of `read`."""
+    """JSON as Python has it, no larger and no deeper than wanted. Raises the errors of `read`."""
+    if sum(map(content.count, (b",", b"[", b"{"))) > MOST_PARTS:
+        raise ValueError(f"it has more than {MOST_PARTS} parts")
     try:
         document: object = json.loads(content.decode())
     except RecursionError:

@@ -220,8 +220,8 @@ class Wire:
             raise ToolError(
                 f"the registry {self.host} wants its login to be sent to {links.shown(realm)}, "
                 "which is another host: it was not sent",
-                hint="a token server is the registry itself, or HTTPS on a domain above it; is "
-                "the registry's name right?",
+                hint="check the registry's name; one whose token server is neither its own host "
+                "nor a domain above it works only without a login",
             )
         return realm
 

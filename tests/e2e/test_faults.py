@@ -246,3 +246,16 @@ def test_the_api_of_ecr_fails(  # noqa: PLR0917 - pytest's own way
     assert told in done.stderr
     if code:
         assert served(local, tested, registry) is None
+
+
+def test_two_names_of_one_registry_meet_and_nothing_fails(local: Local, tested: Project) -> None:
+    """What lies beside the image is sent to both at once, and so to one."""
+    names = [local.registry, f"localhost:{local.registry.rpartition(':')[2]}"]
+    options = [word for name in names for word in ("--registry", name)]
+    done = local.buildkit("push", "--all", *options, folder=tested.folder)
+    assert done.code == 0, done.stderr
+    assert "its record is not beside it" not in done.stderr
+    told = ", ".join(f"{name}/{tested.name}:{TAG}" for name in names)
+    assert re.search(rf"published(?: already)?: {re.escape(told)}\n", done.stderr), done.stderr
+    again = local.buildkit("push", "--all", *options, folder=tested.folder)
+    assert f"published already: {told}\n" in again.stderr
