@@ -233,6 +233,20 @@ def test_the_newest_a_part_of_a_version_and_other_names(
     assert said in err
 
 
+@pytest.mark.parametrize(
+    ("purpose", "said"),
+    [("training", "AWS releases newer ones as `pytorch-amzn2023`, up to 2."), ("inference", "")],
+)
+def test_newer_images_under_another_name_are_told(
+    project: Path, purpose: str, said: str, capsys: Captured
+) -> None:
+    asked = "uri --prebuilt pytorch --latest --device cpu --region eu-west-1 --purpose"
+    assert cli.run([*asked.split(), purpose]) == Exit.DONE
+    told = capsys.readouterr().err
+    assert said in told
+    assert ("newer ones" in told) is bool(said)
+
+
 @pytest.mark.parametrize("name", naming.SPOKEN)
 def test_what_people_call_a_framework_is_answered(
     project: Path, name: str, capsys: Captured

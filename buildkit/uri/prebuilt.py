@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 
 from buildkit import console
-from buildkit.errors import UsageError
+from buildkit.errors import BuildkitError, UsageError
 from buildkit.near import listed
 from buildkit.prebuilt import choose, facts, naming
 from buildkit.prebuilt.lookup import look_up
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 UNTAGGED = "latest"
 """What a registry takes for an image without a tag."""
+
+SUCCESSORS = {"pytorch": "pytorch-amzn2023"}
+"""What AWS's data calls the newer images of a framework."""
 
 
 def answer(asked: Asked) -> None:
@@ -76,6 +80,7 @@ def _with_version(query: Query, *, latest: bool) -> Query:
     if latest:
         if fits[0]:
             console.say(f"the newest that fits in {facts.source()} is {fits[0]}")
+            _say_where_newer_ones_are(query)
         return query._replace(version=fits[0] or None)
     if len(fits) > 1:
         raise UsageError(
@@ -84,6 +89,15 @@ def _with_version(query: Query, *, latest: bool) -> Query:
         )
     console.say(f"{part} is {fits[0]}")
     return query._replace(version=fits[0])
+
+
+def _say_where_newer_ones_are(query: Query) -> None:
+    successor = SUCCESSORS.get(query.framework)
+    if successor is None or query.version is not None:
+        return
+    with suppress(BuildkitError):  # there is none for this purpose, device or region
+        newer = choose.versions(query._replace(framework=successor, python=None))
+        console.say(f"AWS releases newer ones as `{successor}`, up to {newer[0]}")
 
 
 def _knows(name: str) -> bool:
