@@ -143,6 +143,14 @@ def _check_encoding(path: Path) -> None:
         )
 
 
+def samples(
+    table: dict[str, object], at: tuple[str, ...], problems: list[Problem]
+) -> schema.SamplesTable | None:
+    """Samples that do not come from images.toml, typed as those that do."""
+    found = _validate(schema.SamplesTable, table, at, problems)
+    return found if isinstance(found, schema.SamplesTable) else None
+
+
 def fail(config: Config, problems: Iterable[Problem]) -> None:
     """Raise ConfigError with one line per problem, in the order of the file; none: return."""
     told = _by_cause(problems)

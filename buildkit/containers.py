@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal as signals
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -16,7 +16,8 @@ import requests
 
 from buildkit import stopping
 from buildkit.calls import BROKEN, streamed, translated
-from buildkit.contract.world import Entry, Line, Process
+from buildkit.contract.world import Entry, Line, Process, Unfit
+from buildkit.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -36,10 +37,30 @@ HEADER = 8
 CHUNK = 1 << 20
 UNFIT = 126
 """A shell's exit code for a program that cannot be run."""
-REFUSALS = ("OCI runtime", "unable to find user", "no matching entries", "unable to find group")
+REFUSALS = (
+    "OCI runtime",
+    "unable to find user",
+    "no matching entries",
+    "unable to find group",
+    "uids and gids must be in range",
+)
 """In what an engine says when it is the image that cannot be started."""
+UNFIT_PATHS = (
+    "Cannot mkdir",
+    "not a directory",
+    "is a directory",
+    "cannot overwrite",
+    "too many links",
+    "too many levels of symbolic links",
+    "invalid symlink",
+    "extraction point",
+    "resolve mount destination",
+)
+"""In what an engine says when a path of the image is not what SageMaker needs there."""
 GO_MODES = {1 << 31: "folder", 1 << 27: "link"}
 """The bits of Go's file modes that tell a kind; without any it is a file."""
+PRIVATE_PATH = re.compile(r"/\S*/(?:overlayfs|overlay2)/[0-9a-f]+(?:/merged)?(?=/)")
+"""Where an engine keeps the files of a container: of no use to whoever reads about them."""
 FRACTION = re.compile(r"\.(\d{1,6})\d*")
 
 
@@ -61,7 +82,7 @@ class Container:
         return self.docker.client.api if self.docker.client else None
 
     def put(self, path: str, archive: Iterable[bytes]) -> None:
-        with translated(f"copying into {path}"):
+        with of_image(f"copying into {path}"):
             self.docker.put_archive(path, archive)
 
     def get(self, path: str) -> Iterator[bytes] | None:
@@ -71,7 +92,7 @@ class Container:
     def _archive(self, path: str) -> Iterator[bytes]:
         """Nothing for nothing, else an empty chunk first, with which the copy is open."""
         with (
-            translated(f"copying {path}"),
+            of_image(f"copying {path}"),
             suppress(docker.errors.NotFound),
             streamed(self._api, f"containers/{self.id}/archive", params={"path": path}) as answer,
         ):
@@ -85,6 +106,8 @@ class Container:
             answer = api.head(url, params={"path": path}, timeout=api.timeout)
             if answer.status_code == requests.codes.not_found:
                 return None
+            if answer.status_code == requests.codes.server_error and self._state():
+                return None  # the container is there, and the path goes round in a circle
             answer.raise_for_status()
         facts = docker.utils.decode_json_header(answer.headers["X-Docker-Container-Path-Stat"])
         mode = int(facts["mode"])
@@ -103,7 +126,9 @@ class Container:
                 self.docker.start()
             except docker.errors.APIError as error:
                 said = str(error.explanation)
-                if error.status_code in (400, 404) or any(sign in said for sign in REFUSALS):
+                if error.status_code in (400, 404) or any(
+                    sign in said for sign in (*REFUSALS, *UNFIT_PATHS)
+                ):
                     return said
                 raise
         return None
@@ -216,6 +241,19 @@ class Container:
         with translated("reading a container's log"):
             said: bytes = self.docker.logs(tail=tail, timestamps=timestamps)
         return said.decode("utf-8", "replace")
+
+
+@contextmanager
+def of_image(doing: str) -> Iterator[None]:
+    """Raises Unfit where the engine's refusal is about the image's files, else ToolError."""
+    try:
+        with translated(doing):
+            yield
+    except ToolError as error:
+        said = str(getattr(error.__cause__, "explanation", ""))
+        if any(sign in said for sign in UNFIT_PATHS):
+            raise Unfit(f"{doing}: {PRIVATE_PATH.sub('', said)}") from error
+        raise
 
 
 def _whole_name(signal: str) -> str:

@@ -75,7 +75,10 @@ class Engine(Sandbox):
             user=config.get("User") or "",
             entrypoint=tuple(config.get("Entrypoint") or ()),
             command=tuple(config.get("Cmd") or ()),
-            environment=dict(pair.split("=", 1) for pair in config.get("Env") or ()),
+            environment={
+                name: value  # some tools write a name alone
+                for name, _, value in (pair.partition("=") for pair in config.get("Env") or ())
+            },
             labels=config.get("Labels") or {},
             history=tuple(layer.get("CreatedBy") or "" for layer in history),
             size=attributes.get("Size") or 0,

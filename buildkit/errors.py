@@ -18,6 +18,7 @@ class Exit(IntEnum):
     TOOL = 5
     CONTRACT = 6
     DRIFT = 7
+    UNJUDGED = 8
     INTERRUPTED = 130
 
 
@@ -95,6 +96,12 @@ class ContractError(BuildkitError):
     code = Exit.CONTRACT
 
 
+class UnjudgedError(BuildkitError):
+    """Nothing is broken, and nothing that the image does was judged."""
+
+    code = Exit.UNJUDGED
+
+
 def bug(error: Exception) -> BuildkitError:
     """What nobody foresaw. With BUILDKIT_TRACEBACK set, the exception itself is shown instead."""
     return BuildkitError(
@@ -138,6 +145,7 @@ def worst(codes: list[Exit]) -> Exit:
         Exit.USAGE,
         Exit.NOTHING_SELECTED,
         Exit.CONTRACT,
+        Exit.UNJUDGED,
         Exit.DRIFT,
     )
     return next((code for code in order if code in codes), Exit.DONE)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from buildkit.console import readable
-from buildkit.model import Status
+from buildkit.contract import verdict
+from buildkit.model import Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,34 +22,50 @@ SUMMARY = 200
 
 
 def document(reports: Sequence[Report]) -> str:
-    """One testsuite per image, one testcase per clause."""
-    every = [clause for report in reports for clause in report.clauses]
-    root = ET.Element("testsuites", {"name": "SageMaker contract", **_counts(every)})
+    """One testsuite per image, one testcase per clause.
+
+    An image that was not judged has one more, which is an error: no CI takes that for a pass.
+    """
+    root = ET.Element("testsuites", {"name": "SageMaker contract", **_counts(reports)})
     root.extend(_suite(report) for report in reports)
     ET.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
-def _counts(clauses: Sequence[ClauseResult]) -> dict[str, str]:
+def _counts(reports: Sequence[Report]) -> dict[str, str]:
+    clauses = [clause for report in reports for clause in report.clauses]
     states = [clause.status for clause in clauses]
+    errors = sum(verdict.of(report) is Verdict.UNJUDGED for report in reports)
     return {
-        "tests": str(len(states)),
+        "tests": str(len(states) + errors),
         "failures": str(states.count(Status.FAIL)),
-        "errors": "0",
+        "errors": str(errors),
         "time": f"{sum(clause.seconds for clause in clauses):.3f}",
     }
 
 
 def _suite(report: Report) -> ET.Element:
     skipped = sum(clause.status is Status.SKIP for clause in report.clauses)
-    facts = {"name": readable(report.image), **_counts(report.clauses), "skipped": str(skipped)}
+    facts = {"name": readable(report.image), **_counts([report]), "skipped": str(skipped)}
+    where = f"{report.image} {report.profile}"
     suite = ET.Element("testsuite", facts)
     properties = ET.SubElement(suite, "properties")
-    made_of = {"digest": report.digest, "profile": report.profile, "suite": report.suite}
+    made_of = {
+        "digest": report.digest,
+        "profile": report.profile,
+        "suite": report.suite,
+        "verdict": verdict.of(report).value,
+    }
     for name, value in made_of.items():
         ET.SubElement(properties, "property", {"name": name, "value": readable(value)})
     for clause in report.clauses:
-        suite.append(_case(clause, f"{report.image} {report.profile}"))
+        suite.append(_case(clause, where))
+    if verdict.of(report) is Verdict.UNJUDGED:
+        told = verdict.untried(report) or "every clause was skipped"
+        case = ET.SubElement(
+            suite, "testcase", {"classname": readable(where), "name": "the image was not judged"}
+        )
+        _add(case, "error", told, message=told)
     return suite
 
 

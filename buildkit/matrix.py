@@ -172,7 +172,7 @@ def _target(
         end_of_life=given("end_of_life"),
         family=family,
         network=given("network"),
-        samples=_samples(config, given("samples"), places.of("samples"), problems),
+        samples=samples(config, given("samples"), places.of("samples"), problems),
     )
     return target, places
 
@@ -330,7 +330,10 @@ def _lock(config: Config, places: Places, words: dict[str, str], problems: Probl
     return path if wrong else problems.check(at, locks.check, path)
 
 
-def _samples(config: Config, table: schema.SamplesTable, at: Where, problems: Problems) -> Samples:
+def samples(
+    config: paths.Place, table: schema.SamplesTable, at: Where, problems: Problems
+) -> Samples:
+    """Samples as they are written, with the files that they name."""
     return Samples(
         hyperparameters=tuple(table.hyperparameters.items()),
         channels=tuple(
@@ -344,12 +347,14 @@ def _samples(config: Config, table: schema.SamplesTable, at: Where, problems: Pr
                 accept=payload.accept,
                 body=str(config.folder / payload.body),
                 answer=_path(config, payload.answer),
+                headers=tuple(payload.headers.items()),
             )
             for payload in table.payload
         ),
         metrics=tuple(table.metrics.items()),
         objective=_objective(table, (*at, "objective"), problems),
         startup_seconds=table.startup_seconds,
+        environment=tuple(table.environment.items()),
     )
 
 
@@ -359,5 +364,5 @@ def _objective(table: schema.SamplesTable, at: Where, problems: Problems) -> str
     return table.objective
 
 
-def _path(config: Config, text: str | None) -> str | None:
+def _path(config: paths.Place, text: str | None) -> str | None:
     return None if text is None else str(config.folder / text)

@@ -50,12 +50,16 @@ class Profile(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Payload:
-    """One request to `/invocations` and the answer that is right. Paths are absolute."""
+    """One request to `/invocations` and the answer that is right. Paths are absolute.
+
+    `headers` are pairs of a name and a value, besides Content-Type and Accept.
+    """
 
     content_type: str
     body: str
     answer: str | None = None
     accept: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +69,9 @@ class Samples:
     `channels` become `/opt/ml/input/data/<name>`, `code` becomes `/opt/ml/code`, `model` is put
     under `/opt/ml/model` of an image that only serves. `metrics` are names and regular
     expressions, `objective` the name of one of them that tuning looks at. `startup_seconds` is
-    how long a server may take until it is healthy, None for SageMaker's own limit.
+    how long a server may take until it is healthy, None for SageMaker's own limit. `environment`
+    are variables of the job and of the model server. `default`: nobody has declared any, and these
+    are the suite's own.
     """
 
     hyperparameters: tuple[tuple[str, str], ...] = ()
@@ -76,6 +82,13 @@ class Samples:
     metrics: tuple[tuple[str, str], ...] = ()
     objective: str | None = None
     startup_seconds: int | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+    default: bool = False
+
+    @property
+    def declared(self) -> bool:
+        """Whether anybody has said what this image is to be tested with."""
+        return not self.default and self != Samples()
 
     @property
     def trainable(self) -> bool:
@@ -166,6 +179,14 @@ class Status(str, Enum):
     SKIP = "skip"
 
 
+class Verdict(str, Enum):
+    """What a test comes to. `unjudged`: nothing is broken, and the image was not seen at work."""
+
+    PASS = "pass"  # noqa: S105 - a verdict
+    FAIL = "fail"
+    UNJUDGED = "unjudged"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClauseResult:
     """What one clause of the SageMaker contract came to, in one image."""
@@ -181,7 +202,11 @@ class ClauseResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """All clauses of one image. `suite` identifies the clauses and samples that were used."""
+    """All clauses of one image. `suite` identifies the clauses and samples that were used.
+
+    `at` is when the test began, UTC in ISO 8601; `tool` the version of buildkit. `sampled`: samples
+    are declared. `kept` are the files that the test has left beside its record.
+    """
 
     image: str
     digest: str
@@ -189,6 +214,12 @@ class Report:
     suite: str
     clauses: tuple[ClauseResult, ...]
     seconds: float = 0.0
+    purpose: Purpose | None = None
+    platform: str = ""
+    at: str = ""
+    tool: str = ""
+    sampled: bool = True
+    kept: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:

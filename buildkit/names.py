@@ -45,6 +45,9 @@ ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 CHANNEL = re.compile(r"(?!\.+$)[A-Za-z0-9._-]{1,64}")
 """A channel's name (SageMaker API, Channel), which also becomes a folder."""
 LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?")
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+OWN_HEADERS = ("content-type", "accept")
+HOP_HEADERS = ("host", "content-length", "transfer-encoding", "connection", "expect", "upgrade")
 PATTERN_WORD = re.compile(r"\{\{|\}\}|\{(?P<word>[^{}]*)\}")
 """A `{word}`; `{{` and `}}` stand for the braces themselves."""
 
@@ -131,6 +134,22 @@ def plain(text: str) -> str:
 def header(text: str) -> str:
     if not text.strip() or not text.isascii():
         raise ValueError(f"{text!r} cannot be sent as a header: it is empty, or not ASCII")
+    return text
+
+
+def header_name(text: str) -> str:
+    """A name of RFC 9110, section 5.1, that says something of the request and not of its way."""
+    if text.lower() in OWN_HEADERS:
+        raise ValueError(f"{text!r} is a key of its own beside `headers`")
+    if text.lower() in HOP_HEADERS:
+        raise ValueError(f"{text!r} is set by whoever sends the request")
+    return full(HEADER_NAME, "the name of a header (letters, digits, `-`; no blanks)", text)
+
+
+def variable(text: str) -> str:
+    """The value of a variable: any text that a process can be given."""
+    if "\0" in text:
+        raise ValueError(f"{text!r} holds the character 0, which ends every variable")
     return text
 
 

@@ -8,7 +8,8 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from buildkit import console
-from buildkit.model import Status
+from buildkit.contract import verdict
+from buildkit.model import Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ WORDS = {
     Status.PASS: "passed",
 }
 """In the order of the page: what needs a person comes first."""
+WORST = (Verdict.FAIL, Verdict.UNJUDGED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,9 @@ class Section:
     """What the page says of one image."""
 
     report: Report
+    verdict: Verdict
+    untried: str
+    """What the image was not seen to do, and why."""
     anchor: str
     counts: tuple[tuple[str, int], ...]
     failed: tuple[Entry, ...]
@@ -60,8 +65,10 @@ def document(reports: Sequence[Report], *, source: Mapping[str, str] | None = No
     )
     text = resources.files("buildkit").joinpath("page.html.j2").read_text(encoding="utf-8")
     sections = [_section(each, index, source or {}) for index, each in enumerate(reports, start=1)]
-    broken = sum(not section.report.passed for section in sections)
-    return environment.from_string(text).render(sections=sections, broken=broken) + "\n"
+    verdicts = Counter(section.verdict.value for section in sections)
+    worst = next((each.value for each in WORST if verdicts[each.value]), Verdict.PASS.value)
+    page = environment.from_string(text)
+    return page.render(sections=sections, verdicts=verdicts, worst=worst) + "\n"
 
 
 def _section(report: Report, index: int, source: Mapping[str, str]) -> Section:
@@ -78,6 +85,8 @@ def _section(report: Report, index: int, source: Mapping[str, str]) -> Section:
         found[result.status].append(entry)
     return Section(
         report=report,
+        verdict=verdict.of(report),
+        untried=verdict.untried(report),
         anchor=anchor,
         counts=tuple((word, len(found[status])) for status, word in WORDS.items()),
         failed=tuple(found[Status.FAIL]),

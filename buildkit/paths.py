@@ -9,7 +9,7 @@ import os
 import stat
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from buildkit import boundary
 from buildkit.errors import Problem
@@ -44,7 +44,16 @@ def problems(config: Config) -> Iterator[Problem]:
                     yield Problem(path=at, message=_of_link(config, link, end, at))
 
 
-def fault(config: Config, text: str, kind: Kind, limit: int) -> Iterator[str]:
+class Place(Protocol):
+    """Where relative paths start, and how far they may lead."""
+
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def boundary(self) -> boundary.Boundary: ...
+
+
+def fault(config: Place, text: str, kind: Kind, limit: int) -> Iterator[str]:
     """What is wrong with one path, if anything is; `limit` is the size of a file in bytes."""
     path = config.folder / text
     try:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from buildkit import console, records, stopping
-from buildkit.errors import BuildkitError, bug
+from buildkit.contract import verdict
+from buildkit.errors import BuildkitError, Exit, bug
 from buildkit.model import Status
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 CAUSE_WIDTH = 100
+KEPT = "test"
+"""The folder below that of a target's records with what the image left in its test."""
 PROGRESS_SECONDS = 10
 """Between two lines that say how far it is."""
 
@@ -142,16 +145,16 @@ def test(
         return found, replace(before, built=built)
     console.step(target.id, "testing")
     where.forget(records.VERIFIED, target.id)
-    report, passed = verify.verify(built, engine, depth, progress(target.id))
+    keep = where.of(target.id) / KEPT
+    report, passed = verify.verify(built, engine, depth, progress(target.id), keep=keep)
     where.write(records.REPORT, target.id, report)
     outcome = Outcome(target=target, built=built, report=report)
     if not report.passed:
         return replace(outcome, error=verify.refusal(report)), None
-    if (busy := verify.untold(report)) is not None:
-        return replace(outcome, error=busy), None
-    if passed is None:  # only some of the clauses were judged
-        return outcome, None
-    where.write(records.VERIFIED, target.id, passed)
+    if passed is not None:
+        where.write(records.VERIFIED, target.id, passed)
+    if (left_open := verify.unjudged(target, report, depth)) is not None:
+        return replace(outcome, error=left_open), None
     return outcome, passed
 
 
@@ -212,13 +215,22 @@ def _tell(outcome: Outcome) -> None:
     if outcome.error is not None:
         # The whole of it comes at the end, where it is not lost among the others.
         cause = outcome.error.message.partition("\n")[0][:CAUSE_WIDTH]
-        console.step(outcome.target.id, f"failed: {cause}", fg="red")
-    elif outcome.published is not None:
-        console.step(outcome.target.id, _where(outcome.published), fg="green")
-    elif outcome.staged is not None:
-        where = ", ".join(outcome.staged.hosts)
-        console.step(outcome.target.id, f"staged in {where}: {outcome.staged.digest}", fg="green")
-    elif outcome.report is not None:
-        how = "passed before" if outcome.tested_before else "passed"
-        judged = sum(1 for each in outcome.report.clauses if each.status is not Status.SKIP)
-        console.step(outcome.target.id, f"{how} {judged} clauses", fg="green")
+        word = "not judged" if outcome.error.code is Exit.UNJUDGED else "failed"
+        console.step(outcome.target.id, f"{word}: {cause}", fg="red")
+    elif told := _how_far(outcome):
+        untried = "" if outcome.report is None else verdict.untried(outcome.report)
+        more = f"; {untried}" if untried else ""
+        console.step(outcome.target.id, told + more, fg="yellow" if untried else "green")
+
+
+def _how_far(outcome: Outcome) -> str:
+    """What is true of the image of a target now; nothing if it was only rendered."""
+    if outcome.published is not None:
+        return _where(outcome.published)
+    if outcome.staged is not None:
+        return f"staged in {', '.join(outcome.staged.hosts)}: {outcome.staged.digest}"
+    if outcome.report is None:
+        return ""
+    how = "passed before" if outcome.tested_before else "passed"
+    judged = sum(1 for each in outcome.report.clauses if each.status is not Status.SKIP)
+    return f"{how} {judged} clauses"

@@ -16,7 +16,7 @@ from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
 from buildkit import guard, stopping
 from buildkit.calls import FAILURES, translated
-from buildkit.containers import Container
+from buildkit.containers import Container, of_image
 from buildkit.holder import HELD, Holder
 from buildkit.networks import Kind, Networks
 
@@ -81,7 +81,7 @@ class Sandbox:
     def container(self, image: str, start: Start) -> Iterator[Container]:
         """A container that is bounded in every way, without terminal and input (RUN-07)."""
         host = urlparse(self.endpoint).hostname or "127.0.0.1"
-        with translated(f"creating a container of `{image}`"):
+        with of_image(f"creating a container of `{image}`"):
             created = self.client.containers.create(
                 image, **self._options(start, host), device_requests=self._devices(image)
             )

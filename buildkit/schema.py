@@ -67,7 +67,20 @@ def _matching(pattern: Any, what: str) -> AfterValidator:
     return AfterValidator(lambda text: names.full(pattern, what, text))
 
 
+def _each_header_once(headers: dict[str, str]) -> dict[str, str]:
+    found: set[str] = set()
+    for name in headers:
+        if name.lower() in found:
+            raise ValueError(f"the header {name!r} is there twice: letters' case does not count")
+        found.add(name.lower())
+    return headers
+
+
 Header = Annotated[Line, AfterValidator(names.header)]
+HeaderName = Annotated[Line, AfterValidator(names.header_name)]
+Variable = Annotated[
+    str, _matching(names.ARGUMENT, "the name of a variable (letters, digits, `_`)")
+]
 Channel = Annotated[str, _matching(names.CHANNEL, "a channel (letters, digits, `.`, `_`, `-`; 64)")]
 Label = Annotated[str, _matching(names.LABEL, "a label (letters, digits, `.`, `_`, `-`, `/`)")]
 Month = Annotated[str, _matching(names.MONTH, "a month such as `2023-09`")]
@@ -113,6 +126,7 @@ class PayloadTable(Model):
     body: Line
     answer: Line | None = None
     accept: Header | None = None
+    headers: Annotated[dict[HeaderName, Header], AfterValidator(_each_header_once)] = {}
 
 
 class SamplesTable(Model):
@@ -124,6 +138,7 @@ class SamplesTable(Model):
     metrics: dict[Annotated[Line, Field(min_length=1)], Regex] = {}
     objective: Line | None = None
     startup_seconds: Annotated[int, Field(strict=True, ge=60, le=3600)] | None = None
+    environment: dict[Variable, Annotated[str, AfterValidator(names.variable)]] = {}
 
 
 class PrebuiltTable(Model):

@@ -6,36 +6,48 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit import stopping
-from buildkit.contract import kit
+from buildkit import manual, stopping
+from buildkit.contract import kept, kit, verdict
 from buildkit.contract.bench import Subject
-from buildkit.contract.machine import TOO_BUSY
-from buildkit.errors import ContractError, ToolError
+from buildkit.errors import ContractError, ToolError, UnjudgedError
 from buildkit.features import Feature, promised
-from buildkit.model import Level, Profile, Purpose, Report, Samples, Status, Verified
+from buildkit.model import Level, Profile, Purpose, Report, Samples, Status, Verdict, Verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from buildkit.contract.world import Engine
+    from buildkit.errors import BuildkitError
     from buildkit.model import Built, ClauseResult, Target
 
     Progress = Callable[[int, int, str], None]
 
-SUITE = (".py", ".toml")
+SUITE = (".py", ".toml", ".csv")
 """Endings of the files that judge."""
+GIVEN = {
+    Purpose.TRAINING: "`channels`, `hyperparameters`",
+    Purpose.INFERENCE: "`model`, `[[payload]]`",
+    Purpose.BOTH: "`channels`, `hyperparameters`, `[[payload]]`",
+    Purpose.PROCESSING: "`channels`",
+}
+"""The keys of samples that make an image of a purpose do its work."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Depth:
-    """How much an image is tested. `only`: ids of clauses. `strict`: a warning is a failure."""
+    """How much an image is tested. `only`: ids of clauses. `strict`: a warning is a failure.
+
+    `at_work`: an image that was not seen at work has not passed, even if no samples are declared.
+    """
 
     profile: Profile = Profile.SMOKE
     only: tuple[str, ...] = ()
     strict: bool = False
+    at_work: bool = False
 
     @property
     def gates(self) -> bool:
@@ -47,20 +59,29 @@ SMOKE = Depth()
 
 
 def report(
-    subject: Subject, digest: str, engine: Engine, depth: Depth, progress: Progress
+    subject: Subject,
+    digest: str,
+    engine: Engine,
+    depth: Depth,
+    progress: Progress,
+    *,
+    keep: Path | None = None,
 ) -> Report:
     """Test any image of the engine, also on what its labels promise.
 
-    `progress` is told how many scenarios are done, of how many, and which one is at work.
+    `progress` is told how many scenarios are done, of how many, and which one is at work. `keep` is
+    a folder of the image's target: log, metrics and model of `train` are put there.
     """
-    began = time.monotonic()
-    labels = engine.view(subject.image).labels
-    features = subject.features | promised(labels)
+    at, began = datetime.now(timezone.utc), time.monotonic()
+    view = engine.view(subject.image)
+    features = subject.features | promised(view.labels)
     labelled = features - subject.features
     if subject.purpose is Purpose.PROCESSING:
         features |= {Feature.PROCESSING}
     promising = replace(subject, features=features, labelled=labelled)
-    results = kit.run(promising, engine, depth.profile, depth.only, progress)
+    if keep is not None:
+        kept.clear(keep)
+    results = kit.run(promising, engine, depth.profile, depth.only, progress, keep=keep)
     stopping.check()  # what an image seems to do while it is being removed is no verdict
     return Report(
         image=subject.image,
@@ -69,7 +90,21 @@ def report(
         suite=fingerprint(subject),
         clauses=tuple(map(_strict, results)) if depth.strict else results,
         seconds=round(time.monotonic() - began, 3),
+        purpose=subject.purpose,
+        platform=f"{view.os}/{view.architecture}",
+        at=f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        tool=manual.version(),
+        sampled=subject.samples.declared,
+        kept=_kept(keep),
     )
+
+
+def _kept(folder: Path | None) -> tuple[str, ...]:
+    """The files of a folder `dist/<target>/test`, by names that fit every checkout."""
+    if folder is None or not folder.exists():
+        return ()
+    below = folder.parents[2]
+    return tuple(each.relative_to(below).as_posix() for each in sorted(folder.iterdir()))
 
 
 def _strict(result: ClauseResult) -> ClauseResult:
@@ -78,11 +113,15 @@ def _strict(result: ClauseResult) -> ClauseResult:
 
 
 def verify(
-    built: Built, engine: Engine, depth: Depth, progress: Progress
+    built: Built, engine: Engine, depth: Depth, progress: Progress, *, keep: Path
 ) -> tuple[Report, Verified | None]:
-    """Test a built image by its id, whatever its name points at by now. None: it failed."""
-    found = report(_subject(built), built.image_id, engine, depth, progress)
-    passed = found.passed and depth.gates and untold(found) is None
+    """Test a built image by its id, whatever its name points at by now.
+
+    None: it may not be published. It may if it passed, also if its target declares no samples and
+    it was therefore not seen at work; that is said wherever it is told of.
+    """
+    found = report(_subject(built), built.image_id, engine, depth, progress, keep=keep)
+    passed = found.passed and depth.gates and unjudged(built.target, found, SMOKE) is None
     return found, Verified(built=built, report=found) if passed else None
 
 
@@ -132,17 +171,37 @@ def untold(found: Report) -> ToolError | None:
 
     Such an image has not passed.
     """
-    busy = [
-        each.id
-        for each in found.clauses
-        if each.level is Level.REQUIRED and each.message.startswith(TOO_BUSY)
-    ]
+    busy = verdict.busy(found)
     if not busy:
         return None
     return ToolError(
         f"this machine is too busy to judge {', '.join(busy)}",
         hint="run the same command again when the machine is quieter",
     )
+
+
+def unjudged(target: Target, found: Report, depth: Depth) -> BuildkitError | None:
+    """The error of a report that leaves open whether the image of a target works, None if not.
+
+    By design a target without samples passes the gate of a build, and so does an image for
+    processing, which no smoke test starts; unless `depth` asks for an image `at_work`.
+    """
+    if (busy := untold(found)) is not None or verdict.of(found) is not Verdict.UNJUDGED:
+        return busy
+    gated = target.purpose is Purpose.PROCESSING and found.profile == Profile.SMOKE.value
+    if not depth.at_work and not depth.only and (gated or not target.samples.declared):
+        return None
+    return UnjudgedError(
+        f"nothing is broken, and nothing that the image does was judged: {why(found)}",
+        hint=f"`buildkit test {target.id} --verbose` shows each reason; `samples` of the image in "
+        f"images.toml say what to test it with: {GIVEN[target.purpose]}; "
+        f"{manual.page('images-toml', 'samples')}",
+    )
+
+
+def why(found: Report) -> str:
+    """What was not seen of an image, in a few words."""
+    return verdict.untried(found) or "every clause was skipped"
 
 
 def fingerprint(subject: Subject) -> str:
@@ -163,6 +222,8 @@ def fingerprint(subject: Subject) -> str:
         samples.metrics,
         samples.objective,
         samples.startup_seconds,
+        samples.environment,
+        [payload.headers for payload in samples.payloads],
         subject.network,
     ]
     total.update(json.dumps(asked).encode())

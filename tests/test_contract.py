@@ -21,8 +21,9 @@ from buildkit.contract.hosting.client import Answer, Health, HttpClient
 from buildkit.contract.hosting.server import Serving
 from buildkit.contract.jobs import job, training
 from buildkit.contract.jobs.runs import Run
-from buildkit.contract.machine import TOO_BUSY, Limit
+from buildkit.contract.machine import Limit
 from buildkit.contract.still import image
+from buildkit.contract.verdict import TOO_BUSY
 from buildkit.contract.world import Entry, ImageView, Line, Process
 from buildkit.errors import ContractError
 from buildkit.features import Feature

@@ -28,7 +28,8 @@ from buildkit.contract.hosting.client import Answer, Health, HttpClient
 from buildkit.contract.hosting.server import Serving
 from buildkit.contract.hosting.traffic import Loaded
 from buildkit.contract.jobs.endings import Ending
-from buildkit.contract.machine import TOO_BUSY, Machine
+from buildkit.contract.machine import Machine
+from buildkit.contract.verdict import TOO_BUSY
 from buildkit.contract.world import Line
 from buildkit.model import Payload, Status
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildkit import pipeline, records, stopping, verify
-from buildkit.contract.machine import TOO_BUSY
+from buildkit.contract.verdict import TOO_BUSY
 from buildkit.errors import ContractError, Exit, TemplateError, ToolError, worst
 from buildkit.model import Status
 from buildkit.pipeline import Crew, Outcome
@@ -105,7 +105,7 @@ def test_an_image_is_tested_again_when_the_suite_has_changed(
     suites: list[str] = ["one"]
     tested: list[str] = []
 
-    def report(*_: object) -> Report:
+    def report(*_: object, **__: object) -> Report:
         tested.append(suites[-1])
         return dataclasses.replace(fakes.report(fakes.clause()), suite=suites[-1])
 
@@ -130,7 +130,7 @@ def test_an_image_that_a_busy_machine_could_not_judge_goes_no_further(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     skipped = fakes.clause(Status.SKIP, message=f"{TOO_BUSY}: of 60 s only 5 count")
-    monkeypatch.setattr(verify, "report", lambda *_: fakes.report(skipped))
+    monkeypatch.setattr(verify, "report", lambda *_, **__: fakes.report(skipped))
     where = records.Records(folder=tmp_path)
     outcome, verified = pipeline.test(
         fakes.built(),

@@ -63,7 +63,7 @@ def parsed(reports: Sequence[Report]) -> ET.Element:
         "testsuites": {"testsuite"},
         "testsuite": {"properties", "testcase"},
         "properties": {"property"},
-        "testcase": {"failure", "skipped", "system-out"},
+        "testcase": {"failure", "error", "skipped", "system-out"},
     }
     for element in root.iter():
         assert {child.tag for child in element} <= places.get(element.tag, set())
@@ -81,7 +81,7 @@ def test_each_image_is_a_suite_with_its_counts() -> None:
     }  # fmt: skip
     assert second.get("tests") == "1"
     assert {each.get("name"): each.get("value") for each in first.iter("property")} == {
-        "digest": fakes.DIGEST, "profile": "smoke", "suite": "s",
+        "digest": fakes.DIGEST, "profile": "smoke", "suite": "s", "verdict": "fail",
     }  # fmt: skip
 
 
@@ -298,14 +298,6 @@ def test_verbose_shows_each_clause(capsys: Captured) -> None:
 def test_reasons_are_grouped(messages: list[str], wanted: str, capsys: Captured) -> None:
     report.show(fakes.report(*(skipped(*each) for each in enumerate(messages))))
     assert f"skip  {len(messages)}\n      {wanted}\n" in capsys.readouterr().err
-
-
-def test_an_image_that_did_nothing_is_told_of(capsys: Captured) -> None:
-    idle = fakes.clause(Status.SKIP, id="OUT-01", title="x", message="no samples are declared")
-    report.show(fakes.report(GOOD, idle))
-    assert "nothing that the image does was judged" in capsys.readouterr().err
-    report.show(fakes.report(idle))
-    assert "skip: 0 passed, 1 skipped" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", HOSTILE)

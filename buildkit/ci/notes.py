@@ -84,8 +84,8 @@ def _lines(release: Release, changes: Mapping[str, Change]) -> Iterator[str]:
 def _row(image: Image, change: Change | None) -> str:
     told = "new" if change is None else ", ".join(_changed(image, change)) or "rebuilt"
     name = f"`{image.repository}:{image.tag}`"
-    clauses = f"{image.verdict.passed} passed"
-    return f"| {name} | `{image.digest[:19]}` | {_size(image.size)} | {clauses} | {told} |"
+    digest, size = image.digest[:19], _size(image.size)
+    return f"| {name} | `{digest}` | {size} | {image.verdict.told} | {told} |"
 
 
 def _changed(image: Image, change: Change) -> Iterator[str]:

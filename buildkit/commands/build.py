@@ -27,7 +27,7 @@ from buildkit import (
     secrets,
     verify,
 )
-from buildkit.commands import base_logins, released, report
+from buildkit.commands import base_logins, released, report, summary
 from buildkit.errors import ToolError, UsageError
 from buildkit.project import read as read_project
 from buildkit.releases import inputs
@@ -94,6 +94,7 @@ def command(
     """
     if push and stage:
         raise UsageError("`--push` and `--stage` exclude each other", hint="leave one out")
+    asked = summary.Asked(command="build", select=select)
     project = read_project(file, dist, renders=True, allow_outside=allow_outside)
     chosen = project.select(options.selection(select, everything=everything))
     targets = options.networked(chosen, network=network)
@@ -157,10 +158,10 @@ def command(
             pipeline.Crew(jobs=jobs, fail_fast=fail_fast),
         )
         if there is None or stage:
-            return report.end(targets, outcomes, as_json=as_json)
+            return report.end(targets, outcomes, as_json=as_json, asked=asked)
         published = pipeline.published(outcomes)
         moves = there.move_aliases(targets, published, released.known(project))
-        tell = partial(report.end, targets, outcomes, as_json=as_json, moves=moves)
+        tell = partial(report.end, targets, outcomes, as_json=as_json, moves=moves, asked=asked)
         return released.end(project, outcomes, there, moves.done, tell, since=since)
 
 

@@ -9,6 +9,7 @@ import click
 
 from buildkit import console, options
 from buildkit.ci import changes, merging
+from buildkit.contract import verdict
 from buildkit.project import read as read_project
 
 
@@ -52,6 +53,9 @@ def command(
     merging.write(project, parts)
     folders = len({each.folder for each in parts})
     console.say(f"targets: {len(parts)}, from {folders} folder" + ("s" if folders > 1 else ""))
+    for each in parts:
+        if untried := verdict.untried(each.verified.report):
+            console.step(each.verified.built.target.id, untried, fg="yellow")
     if as_json:
         found = [
             {"id": each.verified.built.target.id, "digest": each.digest, "from": str(each.folder)}

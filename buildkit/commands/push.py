@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from buildkit import console, delivery, engine, options, pipeline
-from buildkit.commands import released, report
+from buildkit.commands import released, report, summary
 from buildkit.pipeline import Outcome
 from buildkit.project import read as read_project
 
@@ -76,6 +76,7 @@ def command(
     The image that was tested is pushed, not built again; one that was staged needs no engine. A tag
     is never overwritten.
     """
+    asked = summary.Asked(command="push", select=select)
     project = read_project(file, dist, allow_outside=allow_outside)
     targets = project.select(options.selection(select, everything=everything))
     since = released.check(project)
@@ -100,12 +101,12 @@ def command(
             outcomes = run(ready, partial(_stage, project, there))
             if failed := tuple(each for each in outcomes if each.error):
                 console.say("no image gets its tag: not all can have theirs", fg="red")
-                return report.end(targets, failed, as_json=as_json)
+                return report.end(targets, failed, as_json=as_json, asked=asked)
             ready = list(pipeline.each(targets, partial(_ready, project, hosts)))
         outcomes = run(ready, partial(_publish, project, there))
         published = pipeline.published(outcomes)
         moves = there.move_aliases(targets, published, released.known(project))
-        tell = partial(report.end, targets, outcomes, as_json=as_json, moves=moves)
+        tell = partial(report.end, targets, outcomes, as_json=as_json, moves=moves, asked=asked)
         return released.end(project, outcomes, there, moves.done, tell, since=since)
 
 

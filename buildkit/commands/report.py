@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from buildkit import console, manual
+from buildkit.commands import summary
+from buildkit.contract import verdict as verdicts
 from buildkit.contract.clause import LOG_FOLLOWS
 from buildkit.errors import ContractError, Exit, worst
-from buildkit.model import Status
+from buildkit.model import Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +29,8 @@ COUNTED = {
     Status.SKIP: "skipped",
 }
 WITHOUT_SAMPLES = ("no samples", "no payload", "no model is declared", "no channel")
-WORK = ("OUT-01", "SERVE-03", "PROC-02")
-"""The clauses that see an image train, serve and process."""
 COLOURS = {Status.PASS: "green", Status.FAIL: "red", Status.WARN: "yellow", Status.SKIP: None}
+OF_VERDICTS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.UNJUDGED: "yellow"}
 
 
 def end(
@@ -40,10 +41,12 @@ def end(
     clauses: bool = False,
     verbose: bool = False,
     moves: Moves | None = None,
+    asked: summary.Asked | None = None,
 ) -> Exit:
     """Tell how each target ended, with `clauses` clause by clause. Returns the exit code.
 
-    `moves` are the aliases that a publish has moved, or could not.
+    `moves` are the aliases that a publish has moved, or could not. `asked` is what the last lines
+    sum up.
     """
     failed = [(outcome, outcome.error) for outcome in outcomes if outcome.error is not None]
     if clauses and not as_json:
@@ -55,13 +58,11 @@ def end(
         told = clauses and not as_json and isinstance(error, ContractError)
         details = "" if told else error.details
         console.fail(f"{outcome.target.id}: {error.message}", hint=error.hint, details=details)
-    left = len(targets) - len(outcomes)
-    if failed:
-        rest = f", {left} not begun" if left else ""
-        console.say(f"{len(failed)} of {len(targets)} targets failed{rest}", fg="red")
     stayed = moves.errors if moves else ()
     for error in stayed:
         console.fail(error.message, hint=error.hint, details=error.details)
+    if asked is not None:
+        summary.tell(asked, targets, outcomes)
     if as_json:
         begun = {outcome.target.id for outcome in outcomes}
         document = [_facts(outcome, clauses=clauses) for outcome in outcomes] + [
@@ -89,39 +90,32 @@ def show(found: Report, *, verbose: bool = False) -> None:
         for each in (*of[Status.SKIP], *of[Status.PASS]):
             _show(each)
     else:
-        if skipped := of[Status.SKIP]:
-            console.say(f"skip  {len(skipped)}")
-            for reason in _reasons(skipped):
-                console.say(f"      {reason}")
-        if passed := of[Status.PASS]:
-            console.say(f"pass  {len(passed)}", fg=COLOURS[Status.PASS])
-    if _idle(found):
-        console.say("nothing that the image does was judged, only what it holds", fg="yellow")
+        _count(of[Status.SKIP], of[Status.PASS])
+    if untried := verdicts.untried(found):
+        console.say(untried, fg="yellow")
     if any(sign in each.message for each in of[Status.SKIP] for sign in WITHOUT_SAMPLES):
         page = manual.page("contract", "samples")
         console.say(f"hint: with samples more can be judged: {page}", fg="cyan")
-    verdict = Status.PASS if found.passed else Status.FAIL
+    if found.kept:
+        console.say(f"kept: {', '.join(found.kept)}")
+    reached = verdicts.of(found)
     counts = ", ".join(
         f"{len(of[status])} {word}"
         for status, word in COUNTED.items()
         if of[status] or status is Status.PASS
     )
     console.say(
-        f"{verdict.value if judged(found) else 'skip'}: {counts} in {found.seconds:.0f} s",
-        fg=COLOURS[verdict],
-        bold=True,
+        f"{reached.value}: {counts} in {found.seconds:.0f} s", fg=OF_VERDICTS[reached], bold=True
     )
 
 
-def _idle(found: Report) -> bool:
-    """Whether it was neither seen to train, to serve nor to process."""
-    work = [each.status for each in found.clauses if each.id in WORK]
-    return bool(work) and all(status is Status.SKIP for status in work)
-
-
-def judged(found: Report) -> bool:
-    """Whether any clause was more than skipped."""
-    return any(each.status is not Status.SKIP for each in found.clauses)
+def _count(skipped: Sequence[ClauseResult], passed: Sequence[ClauseResult]) -> None:
+    if skipped:
+        console.say(f"skip  {len(skipped)}")
+        for reason in _reasons(skipped):
+            console.say(f"      {reason}")
+    if passed:
+        console.say(f"pass  {len(passed)}", fg=COLOURS[Status.PASS])
 
 
 def _show(each: ClauseResult) -> None:
@@ -153,7 +147,10 @@ def verdict(found: Report) -> dict[str, object]:
         "image": found.image,
         "digest": found.digest,
         "profile": found.profile,
-        "verdict": "pass" if found.passed else "fail",
+        "purpose": found.purpose and found.purpose.value,
+        "platform": found.platform,
+        "verdict": verdicts.of(found).value,
+        "untried": verdicts.untried(found),
         "clauses": [asdict(each) for each in found.clauses],
     }
 
@@ -179,6 +176,7 @@ def _facts(outcome: Outcome, *, clauses: bool) -> dict[str, object]:
         facts |= {"image": outcome.target.image, "image_id": outcome.built.image_id}
     if outcome.report is not None:
         facts["tested_before"] = outcome.tested_before
+        facts["untried"] = verdicts.untried(outcome.report)
         if clauses:
             facts["report"] = verdict(outcome.report)
     if (published := outcome.published) is not None:
@@ -201,7 +199,7 @@ def _facts(outcome: Outcome, *, clauses: bool) -> dict[str, object]:
 
 def _status(outcome: Outcome) -> str:
     if outcome.error is not None:
-        return "failed"
+        return "unjudged" if outcome.error.code is Exit.UNJUDGED else "failed"
     if outcome.published is not None:
         return "published"
     return "staged" if outcome.staged is not None else "tested"

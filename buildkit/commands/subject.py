@@ -9,14 +9,14 @@ from buildkit.contract import probe
 from buildkit.contract.bench import Subject
 from buildkit.errors import NothingSelectedError, UsageError
 from buildkit.features import promised
-from buildkit.model import Purpose, Samples
+from buildkit.model import Purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from buildkit.engine import Engine
     from buildkit.features import Feature
-    from buildkit.model import Target
+    from buildkit.model import Samples, Target
     from buildkit.project import Project
 
 
@@ -35,10 +35,13 @@ def of(
     purposes: Sequence[str],
     features: Collection[Feature],
     network: bool,
+    samples: Samples,
 ) -> Subject:
-    """What is tested, with the samples of the target that it is, or of the one that lends them.
+    """What is tested.
 
-    `network`: with one, as also a target has it that asks for one and is this image.
+    The purpose, where none is said, is that of the target that the image is, or of the one that
+    lends its samples. `network`: with one, as also a target has it that asks for one and is this
+    image.
     """
     if docker.find(image) is None:
         raise NothingSelectedError(
@@ -47,13 +50,13 @@ def of(
         )
     network = network or (itself is not None and itself.network)
     said = frozenset(features) | frozenset(() if itself is None else itself.features)
-    sampled = lender or itself
     purpose = _said(purposes)
     if purpose is None and (like := itself or lender) is not None:
         purpose = like.purpose
         if like is lender:
             console.step(image, f"purpose, as {like.id} has it: {purpose.value}")
-    purpose = purpose or _found(docker.connected(outside=network), image, said)
+    engine = docker.connected(outside=network)
+    purpose = purpose or _found(engine, image, said, dict(samples.environment))
     for feature in features:
         if not purpose.allows(feature):
             raise UsageError(
@@ -64,7 +67,7 @@ def of(
         image=image,
         architecture=None if itself is None else itself.platform.partition("/")[2],
         purpose=purpose,
-        samples=Samples() if sampled is None else sampled.samples,
+        samples=samples,
         features=said,
         network=network,
     )
@@ -82,10 +85,12 @@ def _said(purposes: Sequence[str]) -> Purpose | None:
     return Purpose(purposes[0]) if len(set(purposes)) == 1 else Purpose.BOTH
 
 
-def _found(docker: Engine, image: str, features: Iterable[Feature]) -> Purpose:
+def _found(
+    docker: Engine, image: str, features: Iterable[Feature], variables: Mapping[str, str]
+) -> Purpose:
     """What the image is for, by what it can start."""
     known = {*features, *promised(docker.view(image).labels)}
-    found = probe.purpose(image, docker, known)
+    found = probe.purpose(image, docker, known, variables)
     stopping.check()  # what an image seems to start while it is being removed says nothing
     if found is None:
         console.step(image, "knows neither `train` nor `serve`, and is tested for both")

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from buildkit import engine, names, options, pipeline, verify
-from buildkit.commands import pages, report
+from buildkit.commands import judged, pages, report, summary
+from buildkit.commands import samples as samples_of
 from buildkit.commands import subject as subject_of
 from buildkit.contract import catalogue, suite
-from buildkit.errors import Exit, NothingSelectedError, UsageError
+from buildkit.errors import UsageError
 from buildkit.features import Feature
-from buildkit.model import Profile, Purpose
+from buildkit.model import Profile, Purpose, Samples
 from buildkit.project import read as read_project
 from buildkit.verify import Depth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
+    from buildkit.commands.samples import Given
     from buildkit.engine import Engine
     from buildkit.model import Built, Target
     from buildkit.project import Project
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     "  buildkit test 'sklearn*'\n"
     "  buildkit test my-image:latest\n"
     "  buildkit test my-server:latest --purpose inference --feature batch --html report.html\n"
+    "  buildkit test my-image:latest --channel training=data --payload request.csv:text/csv\n"
     "  buildkit test my-image:latest --samples sklearn-1.7.2-cpu-py311 --profile smoke\n"
     "  buildkit test my-image:latest --clause RUN-08 --clause SERVE-02 --json"
 )
@@ -62,6 +65,7 @@ if TYPE_CHECKING:
     shell_complete=options.complete_targets,
     help="Test IMAGE with the samples of this target, and for its purpose if none is said.",
 )
+@samples_of.options
 @click.option(
     "--profile",
     type=click.Choice([each.value for each in Profile]),
@@ -94,6 +98,7 @@ def command(
     purpose: tuple[str, ...],
     feature: tuple[str, ...],
     samples: str | None,
+    given: Given,
     profile: str,
     clause: tuple[str, ...],
     strict: bool,
@@ -107,10 +112,12 @@ def command(
     """Test images against the SageMaker contract: any IMAGE of the engine, or built targets.
 
     What matches a target of images.toml is a target; `push` asks for the record of its test.
-    Anything else is an image. What an image cannot be tested on without samples is skipped.
-    `buildkit explain` tells what each clause demands.
+    Anything else is an image. What an image cannot be tested on without samples is skipped; an
+    image of which nothing was judged has not passed: exit code 8. `buildkit explain` tells what
+    each clause demands.
     """
-    depth = Depth(profile=Profile(profile), only=clause, strict=strict)
+    asked = summary.Asked(command="test", select=subject)
+    depth = Depth(profile=Profile(profile), only=clause, strict=strict, at_work=True)
     _refuse_unchecked(depth)
     pages.refuse(junit_file, html_file)
     needed = not subject or samples or options.is_given("file")
@@ -120,32 +127,31 @@ def command(
     targets = () if project is None else _targets(project, subject, everything=everything)
     targets = options.networked(targets, network=network)
     if project is not None and targets:
-        if purpose or samples or feature:
-            raise UsageError(
-                "`--purpose`, `--feature` and `--samples` are for an image; a target has them in "
-                "images.toml",
-                hint="leave them out, or name an image",
-            )
+        if purpose or samples or feature or given:
+            _refuse_for_targets(targets)
         with engine.connect() as docker:
             outcomes = _test_targets(project, targets, docker, depth, jobs)
-        code = report.end(targets, outcomes, as_json=as_json, clauses=True, verbose=verbose)
+        code = report.end(
+            targets, outcomes, as_json=as_json, clauses=True, verbose=verbose, asked=asked
+        )
         pages.write([each.report for each in outcomes if each.report], junit_file, html_file)
         return code
-    if len(subject) != 1:
-        raise UsageError(
-            "one image at a time",
-            hint="`buildkit test IMAGE`, or `buildkit test --all` for targets",
-        )
-    image = _image(subject[0])
+    image = _image(subject)
+    itself = subject_of.itself(project, image)
+    lender = project.select((samples,))[0] if project and samples else None
+    like = lender or itself
+    lent = Samples() if like is None else like.samples
+    tested_with = samples_of.on_top(given, lent, Path.cwd()) if given else lent
     with engine.connect() as docker:
         wanted = subject_of.of(
             docker,
             image,
-            itself=subject_of.itself(project, image),
-            lender=project.select((samples,))[0] if project and samples else None,
+            itself=itself,
+            lender=lender,
             purposes=purpose,
             features=[Feature(each) for each in feature],
             network=network,
+            samples=tested_with,
         )
         tell = pipeline.progress(image)
         found = verify.report(wanted, docker.view(image).id, docker, depth, tell)
@@ -154,20 +160,21 @@ def command(
     else:
         report.show(found, verbose=verbose)
     pages.write([found], junit_file, html_file)
-    if not report.judged(found):
-        raise NothingSelectedError(
-            "nothing was judged: every clause was skipped", hint="the reasons are above"
-        )
-    return Exit.DONE if found.passed else Exit.CONTRACT
+    return judged.end(found, image)
 
 
 def _refuse_unchecked(depth: Depth) -> None:
-    """Raise UsageError for a clause that this profile does not check."""
+    """Raise UsageError for a clause that this profile does not check, or if none can be checked.
+
+    One that cannot be checked is skipped beside others.
+    """
     smoke = {each.clause for each in suite.CHECKS if each.smoke}
-    for each in depth.only:
-        if why := catalogue.clauses()[each].unchecked:
-            raise UsageError(f"{each} cannot be checked: {why}", hint=f"`buildkit explain {each}`")
-        if depth.profile is Profile.SMOKE and each not in smoke:
+    unchecked = {each: catalogue.clauses()[each].unchecked for each in depth.only}
+    if unchecked and all(unchecked.values()):
+        told = "; ".join(f"{each} cannot be checked: {why}" for each, why in unchecked.items())
+        raise UsageError(told, hint=f"`buildkit explain {' '.join(unchecked)}`")
+    for each, why in unchecked.items():
+        if depth.profile is Profile.SMOKE and each not in smoke and not why:
             raise UsageError(f"{each} is not in the profile smoke", hint="leave out `--profile`")
 
 
@@ -188,8 +195,24 @@ def _test_targets(
     return pipeline.run(targets, items, work, pipeline.Crew(jobs=jobs))
 
 
-def _image(text: str) -> str:
+def _refuse_for_targets(targets: Sequence[Target]) -> None:
+    first = targets[0]
+    raise UsageError(
+        "`--purpose`, `--feature`, `--samples` and samples are for an image; a target has them in "
+        "images.toml",
+        hint="leave them out, or name its image: "
+        f"`buildkit test {first.image} --samples {first.id} …`",
+    )
+
+
+def _image(subject: Sequence[str]) -> str:
+    """The image that is to be tested. Raises UsageError."""
+    if len(subject) != 1:
+        raise UsageError(
+            "one image at a time",
+            hint="`buildkit test IMAGE`, or `buildkit test --all` for targets",
+        )
     try:
-        return names.image(text)
+        return names.image(subject[0])
     except ValueError as error:
         raise UsageError(str(error), hint="`buildkit list` shows the targets") from error

@@ -7,6 +7,7 @@ import io
 import tarfile
 import tempfile
 import time
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from buildkit.contract.world import Entry
@@ -152,6 +153,31 @@ def _kind(member: tarfile.TarInfo) -> str:
     if member.isdir():
         return "folder"
     return "link" if member.issym() else "other"
+
+
+def repack(chunks: Iterable[bytes] | None, target: Path, largest: int) -> None:
+    """Write a folder's archive as a .tar.gz with names relative to that folder: files and folders.
+
+    Nothing is left of one with more than `largest` bytes, or that cannot be read.
+    """
+    left = largest
+    try:
+        with (
+            tarfile.open(fileobj=_Stream(chunks or ()), mode="r|") as source,
+            tarfile.open(target, mode="w:gz", compresslevel=1) as packed,
+        ):
+            for number, member in enumerate(source):
+                left -= member.size
+                if left < 0 or number >= MOST:
+                    raise tarfile.ReadError("the tree is too large to be kept")
+                name = PurePosixPath(*PurePosixPath(member.name).parts[1:])
+                if name.is_absolute() or ".." in name.parts or not name.parts:
+                    continue
+                if member.isfile() or member.isdir():
+                    file = source.extractfile(member)
+                    packed.addfile(member.replace(name=str(name), uname="", gname=""), file)
+    except tarfile.TarError:
+        target.unlink(missing_ok=True)
 
 
 def only_file(chunks: Iterable[bytes] | None) -> bytes | None:

@@ -76,6 +76,13 @@ class Bench:
                 promise.set_exception(error)
         return promise.result()
 
+    def made(self, make: Callable[[Bench], Value]) -> Value | None:
+        """What `make` has returned, None if it was not asked for, or failed."""
+        promise: Future[Value] | None = self._made.get(make)
+        if promise is None or not promise.done() or promise.exception() is not None:
+            return None
+        return promise.result()
+
     def keep(self, context: AbstractContextManager[Value]) -> Value:
         """Enter a context that ends with the bench."""
         with self._lock:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from buildkit.contract import mistakes
 from buildkit.contract.catalogue import clauses
+from buildkit.contract.world import Unfit
 from buildkit.model import ClauseResult, Level, Status
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def run(each: Check[Observed], observed: Observed) -> ClauseResult:
         status, message = Status.FAIL if required else Status.WARN, str(error)
     except Doubtful as error:
         status, message = Status.WARN, str(error)
-    except Unseen as error:
+    except (Unseen, Unfit) as error:
         status, message = Status.SKIP, str(error)
     return result(each.clause, status, message, time.monotonic() - began)
 

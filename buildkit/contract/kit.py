@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from buildkit.contract import causes, clause
+from buildkit.contract import causes, clause, defaults
+from buildkit.contract import kept as kept_files
 from buildkit.contract.bench import Bench, Scenario, Subject
 from buildkit.contract.catalogue import clauses
 from buildkit.contract.clause import Unseen
 from buildkit.contract.suite import CHECKS
+from buildkit.contract.verdict import NOT_FOR, NOT_PROMISED
+from buildkit.contract.world import Unfit
 from buildkit.model import ClauseResult, Profile, Purpose, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from buildkit.contract.clause import Check
     from buildkit.contract.world import Engine
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 4
 """Scenarios side by side: most of their time is waiting for the engine."""
+STARTS = ("RUN-01", "RUN-02", "PROC-01")
+"""The clauses that an image breaks which cannot even be laid out as SageMaker does."""
 TELL_PAUSE = 1
 """How often is told what is at work."""
 
@@ -35,11 +41,14 @@ def run(
     profile: Profile,
     only: Collection[str] = (),
     progress: Progress = lambda _done, _of, _at_work: None,
+    *,
+    keep: Path | None = None,
 ) -> tuple[ClauseResult, ...]:
     """Judge every clause of the profile, or `only` some, in the order of the contract.
 
     What the image does not promise, or is not for, is skipped with that reason. `progress` is told
-    how many scenarios are done, of how many, and the title of one that is at work.
+    how many scenarios are done, of how many, and the title of one that is at work. `keep` is the
+    folder for what the run on the samples leaves.
     """
     wanted = [
         each
@@ -48,12 +57,23 @@ def run(
     ]
     excuses = {each: why for each in wanted if (why := excuse(each, subject))}
     results = [clause.result(each.clause, Status.SKIP, why) for each, why in excuses.items()]
+    results += [
+        clause.result(id_, Status.SKIP, f"it cannot be checked: {why}")
+        for id_ in only
+        if (why := clauses()[id_].unchecked)
+    ]
     staged = _by_scenario(each for each in wanted if each not in excuses)
+    connected = engine.connected(outside=subject.network)
+    if profile is Profile.FULL and any(each.purpose is not None for each in staged):
+        progress(0, len(staged), "`train` on samples of the suite's own")
+        subject = defaults.lent(subject, connected)
     with ExitStack() as kept:
-        connected = engine.connected(outside=subject.network)
         bench = Bench(subject=subject, engine=connected, kept=kept)
         for found in _stagings(bench, staged, progress):
             results += found
+        if keep is not None:
+            with suppress(OSError):  # no verdict depends on it
+                kept_files.write(bench, keep)
     return causes.named(
         clause.merged(found)
         for id_ in clauses()
@@ -65,12 +85,12 @@ def excuse(check: Check[Any], subject: Subject) -> str:
     """Why a check does not apply to an image, empty if it does."""
     feature = clauses()[check.clause].feature
     if feature is not None and feature not in subject.features:
-        return f"not promised: {feature.value}"
+        return f"{NOT_PROMISED}: {feature.value}"
     purpose = check.scenario.purpose
     if purpose is Purpose.TRAINING and not subject.purpose.trains:
-        return "the image is not for training"
+        return f"{NOT_FOR} training"
     if purpose is Purpose.INFERENCE and not subject.purpose.serves:
-        return "the image is not for inference"
+        return f"{NOT_FOR} inference"
     return ""
 
 
@@ -122,3 +142,9 @@ def _stage(
             return [replace(first, seconds=round(first.seconds + staged, 3)), *rest]
     except Unseen as error:
         return [clause.result(each.clause, Status.SKIP, str(error)) for each in checks]
+    except Unfit as error:
+        why = f"the engine cannot lay out the container: {error}"
+        return [
+            clause.result(each.clause, Status.FAIL if each.clause in STARTS else Status.SKIP, why)
+            for each in checks
+        ]

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from buildkit.contract.clause import Unseen
+from buildkit.contract.verdict import TOO_BUSY
 from buildkit.contract.world import Start
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 MOST = 10
 """No wait lasts longer than so many times its limit: what is not over by then is not judged."""
-TOO_BUSY = "this machine is too busy to judge this"
-"""How the reason begins why a clause is skipped that would be judged on another machine."""
 EXHAUSTED = re.compile(
     r"resource temporarily unavailable|cannot allocate memory|no space left on device|"
     r"too many open files",

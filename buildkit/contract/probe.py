@@ -12,16 +12,16 @@ from buildkit.contract.bench import Bench, Subject
 from buildkit.contract.hosting.client import Health, HttpClient
 from buildkit.contract.hosting.servers import PORT
 from buildkit.contract.jobs import job, runs
-from buildkit.contract.world import Start, never_ran
+from buildkit.contract.world import Start, Unfit, never_ran
 from buildkit.features import Feature
 from buildkit.model import Purpose, Samples
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from buildkit.contract.world import Container, Engine
 
-SECONDS = 15
+SECONDS = 10
 ASK_SECONDS = 1
 """Between two looks at where it is reached."""
 NONSENSE = "no-such-word"
@@ -38,27 +38,38 @@ class Reaction:
     answers: bool
 
 
-def purpose(image: str, engine: Engine, features: Collection[Feature]) -> Purpose | None:
-    """What `docker run IMAGE train` and `serve` lead to, in at most 15 s.
+def purpose(
+    image: str, engine: Engine, features: Collection[Feature], variables: Mapping[str, str]
+) -> Purpose | None:
+    """What `docker run IMAGE train` and `serve` lead to with these variables, in at most 10 s.
 
     Without an entrypoint each word is a program or is not. With one, a word that leads to the
     same as a nonsense word is not known to the image. An image that knows neither is for
     processing, if it promises that; else nobody can tell: None.
     """
-    trains, serves = _found_on_path(image, engine)
-    if engine.view(image).entrypoint:
-        with ThreadPoolExecutor(max_workers=3) as pool:
-            train, serve, nonsense = pool.map(
-                lambda word: _react(image, engine, word), ("train", "serve", NONSENSE)
-            )
-        serves = serve.answers or (serves and not _same(serve, nonsense))
-        trains = not train.answers and not _same(train, nonsense)
+    try:
+        trains, serves = _starts(image, engine, variables)
+    except Unfit:  # there is no container of it at all, which RUN-01 and RUN-02 say
+        return None
     if not trains and not serves:
         promises = {Feature.PROCESSING, Feature.MODEL_MONITOR} & set(features)
         return Purpose.PROCESSING if promises else None
     if trains and serves:
         return Purpose.BOTH
     return Purpose.TRAINING if trains else Purpose.INFERENCE
+
+
+def _starts(image: str, engine: Engine, variables: Mapping[str, str]) -> tuple[bool, bool]:
+    """Whether it knows the word `train`, and the word `serve`."""
+    trains, serves = _found_on_path(image, engine)
+    if engine.view(image).entrypoint:
+        with ThreadPoolExecutor(max_workers=3) as pool:
+            train, serve, nonsense = pool.map(
+                lambda word: _react(image, engine, word, variables), ("train", "serve", NONSENSE)
+            )
+        serves = serve.answers or (serves and not _same(serve, nonsense))
+        trains = not train.answers and not _same(train, nonsense)
+    return trains, serves
 
 
 def _found_on_path(image: str, engine: Engine) -> tuple[bool, bool]:
@@ -71,10 +82,10 @@ def _has(container: Container, path: str, program: str) -> bool:
     return any(container.look(f"{folder}/{program}") for folder in path.split(":") if folder)
 
 
-def _react(image: str, engine: Engine, word: str) -> Reaction:
+def _react(image: str, engine: Engine, word: str, variables: Mapping[str, str]) -> Reaction:
     """Start it with a word, on the `/opt/ml` of a job without samples."""
     subject = Subject(image=image, architecture="", purpose=Purpose.BOTH, samples=Samples())
-    start = Start(command=(word,), ports=(PORT,))
+    start = Start(command=(word,), ports=(PORT,), environment=variables)
     with ExitStack() as kept:
         bench = Bench(subject=subject, engine=engine, kept=kept)
         container = kept.enter_context(runs.laid_out(bench, job.of(Samples()), start=start))

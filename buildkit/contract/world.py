@@ -20,6 +20,10 @@ NOT_EXECUTED = re.compile(
 ends with CR does), or is for another machine. The code is 1 then, or 255."""
 
 
+class Unfit(Exception):  # noqa: N818 - the image is
+    """The image is such that an engine cannot lay out, start or look at it; the text says how."""
+
+
 SIGNALS = {
     132: "SIGILL: an instruction that this processor does not have",
     134: "SIGABRT: native code gave up",
@@ -141,13 +145,13 @@ class Container(Protocol):
     def id(self) -> str: ...
 
     def put(self, path: str, archive: Iterable[bytes]) -> None:
-        """Unpack a tar archive below `path`, also before the start."""
+        """Unpack a tar archive below `path`, also before the start. Raises Unfit."""
 
     def get(self, path: str) -> Iterator[bytes] | None:
-        """A tar archive of `path` in chunks, None if there is nothing."""
+        """A tar archive of `path` in chunks, None if there is nothing. Raises Unfit."""
 
     def look(self, path: str) -> Entry | None:
-        """One path without its content, links not followed."""
+        """One path without its content, its last link not followed; None if it leads nowhere."""
 
     def start(self) -> str | None:
         """Start it. Returns why the engine cannot (no such program …), None if it can."""
@@ -198,7 +202,8 @@ class Container(Protocol):
 class Engine(Protocol):
     def view(self, image: str) -> ImageView: ...
 
-    def container(self, image: str, start: Start) -> AbstractContextManager[Container]: ...
+    def container(self, image: str, start: Start) -> AbstractContextManager[Container]:
+        """Raises Unfit."""
 
     def volume(self) -> AbstractContextManager[str]: ...
 

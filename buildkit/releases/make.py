@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from buildkit import manual
+from buildkit.contract import verdict
 from buildkit.model import Status
 from buildkit.releases.record import Image, Release, Verdict
 
@@ -73,4 +74,5 @@ def _verdict(report: Report) -> Verdict:
         warned=count(Status.WARN),
         skipped=count(Status.SKIP),
         seconds=report.seconds,
+        untried=verdict.untried(report),
     )

@@ -16,7 +16,10 @@ class Action(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """How an image passed its test: how many clauses ended how, and how long that took."""
+    """How an image passed its test: how many clauses ended how, and how long that took.
+
+    `untried` is what it was not seen to do: `not trained, not served: no samples`.
+    """
 
     profile: str
     suite: str
@@ -24,6 +27,12 @@ class Verdict:
     warned: int
     skipped: int
     seconds: float
+    untried: str = ""
+
+    @property
+    def told(self) -> str:
+        """In a few words."""
+        return f"{self.passed} passed" + (f"; {self.untried}" if self.untried else "")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,7 +51,8 @@ def test_a_step_that_fails_stops_its_own_target_only(
     assert "RUN echo first words" in error["message"]
     assert error["details"] == "first words\nthe reason is this"
     assert f"error: {three.name}b-1.0-cpu-py311: the build failed" in done.stderr
-    assert "1 of 3 targets failed" in done.stderr
+    assert "3 targets: 2 published, 1 failed in " in done.stderr
+    assert f"`buildkit build {three.name}b-1.0-cpu-py311`" in done.stderr
     assert local.manifest(f"{three.name}a", "1.0-cpu-py311") is not None
     assert local.manifest(f"{three.name}b", "1.0-cpu-py311") is None
     assert local.manifest(f"{three.name}c", "1.0-cpu-py311") is not None

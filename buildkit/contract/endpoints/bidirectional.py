@@ -149,6 +149,7 @@ def connected(serving: Serving) -> Iterator[ClientConnection]:
                 close_timeout=REPLY_SECONDS,
                 ping_interval=None,
                 max_size=LARGEST_MESSAGE,
+                additional_headers=serving.headers,
             ) as socket,
             hung_up_after(Limit(seconds=CONNECTION_SECONDS), socket.socket),
         ):

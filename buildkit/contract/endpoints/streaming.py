@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from buildkit.contract.clause import Broken, Doubtful, Unseen, check
 from buildkit.contract.hosting import servers
 from buildkit.contract.hosting.client import OK
-from buildkit.contract.machine import TOO_BUSY
+from buildkit.contract.verdict import TOO_BUSY
 
 if TYPE_CHECKING:
     from buildkit.contract.hosting.client import Answer

@@ -46,10 +46,10 @@ class Writable:
 
 @contextmanager
 def _writable(bench: Bench) -> Iterator[Writable]:
-    """A model that can be written is tried only where the plain server fails."""
+    """A model that can be written is tried only where the plain server fails with one."""
     seen = plain(bench)
     works_writable = False
-    if not seen.works:
+    if not seen.works and servers.has_model(bench):
         with servers.served(
             bench, choose=copied_model, writable=True, seconds=WRITABLE_SECONDS
         ) as serving:

@@ -23,7 +23,7 @@ from buildkit.contract.hosting.traffic import (
     listener,
     traffic,
 )
-from buildkit.contract.machine import TOO_BUSY
+from buildkit.contract.verdict import TOO_BUSY
 from buildkit.contract.world import ended
 
 if TYPE_CHECKING:

@@ -13,6 +13,8 @@ from buildkit.contract.hosting.client import OK, PING_SECONDS, Answer, Health, H
 from buildkit.contract.world import ended
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from buildkit.contract.machine import Machine
     from buildkit.contract.world import Container
     from buildkit.model import Payload
@@ -30,6 +32,7 @@ class Serving:
     """A container of `serve`, started, and healthy or not.
 
     `exit_code` is None while it runs. `modelless`: it had no model, because none is declared.
+    `brief`: it was not waited for as long as SageMaker would, since no samples are declared either.
     """
 
     container: Container
@@ -40,6 +43,12 @@ class Serving:
     exit_code: int | None
     payloads: tuple[Payload, ...] = ()
     modelless: bool = False
+    brief: bool = False
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of the first sample, which a request by hand bears, too."""
+        return dict(self.payloads[0].headers) if self.payloads else {}
 
     @property
     def log(self) -> str:
@@ -87,7 +96,10 @@ class Serving:
             return False
 
     def invoke(self, payload: Payload, **headers: str) -> Answer:
-        """Send a sample. `headers`: underscores stand for hyphens. Raises Broken."""
+        """Send a sample. `headers`: underscores stand for hyphens; its own come before them.
+
+        Raises Broken.
+        """
         return self.post(Path(payload.body).read_bytes(), payload, **headers)
 
     def post(self, body: bytes, like: Payload, **headers: str) -> Answer:
@@ -98,7 +110,7 @@ class Serving:
                 "/invocations",
                 seconds=INVOCATION_SECONDS,
                 body=body,
-                headers={**request_headers(like), **_hyphenated(headers)},
+                headers=request_headers(like, _hyphenated(headers)),
             )
         except Broken as error:
             raise Broken(f"{error}{self.gone()}") from error
@@ -124,6 +136,14 @@ class Serving:
         """The payloads that are answered with 200."""
         return tuple(each for each in self.payloads if self._answers(each))
 
+    def takes(self, payload: Payload) -> bool:
+        """Whether a payload that nobody has declared is answered as SageMaker wants it."""
+        try:
+            answer = self.invoke(payload)
+        except Broken:
+            return False
+        return answer.status == OK and bool(answer.body and answer.content_type)
+
     def _answers(self, payload: Payload) -> bool:
         try:
             return self.invoke(payload).status == OK
@@ -141,11 +161,15 @@ class Serving:
                 raise Broken(f"after {after} a good request was answered with {answer.shown()}")
 
 
-def request_headers(payload: Payload) -> dict[str, str]:
-    headers = {"Content-Type": payload.content_type}
+def request_headers(payload: Payload, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a sample is sent with. Of `more` what its own headers do not say already."""
+    own = {name.lower() for name, _ in payload.headers}
+    headers = {"Content-Type": payload.content_type, **dict(payload.headers)}
     if payload.accept is not None:
         headers["Accept"] = payload.accept
-    return headers
+    return headers | {
+        name: value for name, value in (more or {}).items() if name.lower() not in own
+    }
 
 
 def _hyphenated(headers: dict[str, str]) -> dict[str, str]:

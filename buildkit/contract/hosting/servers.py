@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 PORT = 8080
 START_SECONDS = 240
 """`/ping` must answer 200 within this time: the stricter of AWS's figures (SERVE-03)."""
+MODELLESS_SECONDS = 10
+"""The same where no samples are declared: most servers need a model, and nobody waits for long to
+learn that nothing can be judged."""
 STOP_SECONDS = 30
 """From SIGTERM to SIGKILL of a server (RUN-09)."""
 MODEL = f"{job.ROOT}/model"
@@ -43,6 +46,11 @@ def model(bench: Bench) -> str | None:
             return runs.trained_model(bench)
         return None
     return None if samples.model is None else bench.once(_declared_model)
+
+
+def has_model(bench: Bench) -> bool:
+    """Whether there is a model to serve, or samples that say that none is needed."""
+    return bench.subject.samples.declared or model(bench) is not None
 
 
 def _declared_model(bench: Bench) -> str:
@@ -72,11 +80,23 @@ def served(
     `plain`: it has all payloads; any other only those that a plain one answers with 200.
     """
     volume = choose(bench)
+    modelless = choose is model and volume is None
+    brief = modelless and not bench.subject.samples.declared and seconds is None
+    seconds = MODELLESS_SECONDS if brief else seconds
     mount = Mount(volume=volume or empty_model(bench), path=MODEL, read_only=not writable)
     start = replace(start, mounts=(mount, *start.mounts))
     with started(bench, start, seconds=seconds, door=door) as serving:
-        payloads = serving.payloads if plain else bench.once(_baseline).payloads
-        yield replace(serving, modelless=choose is model and volume is None, payloads=payloads)
+        payloads = _plain_payloads(bench, serving) if plain else bench.once(_baseline).payloads
+        yield replace(serving, modelless=modelless, brief=brief, payloads=payloads)
+
+
+def _plain_payloads(bench: Bench, serving: Serving) -> tuple[Payload, ...]:
+    """Those that are declared. A server need not take the suite's own."""
+    samples = bench.subject.samples
+    if not samples.default:
+        return samples.payloads
+    healthy = serving.health.after is not None
+    return tuple(each for each in samples.payloads if healthy and serving.takes(each))
 
 
 @contextmanager
@@ -89,8 +109,11 @@ def started(
 ) -> Iterator[Serving]:
     """A server as it is told to start, without a model unless `start` mounts one.
 
-    `door` is the container at whose address it is asked, if it shares that one's network.
+    It has the variables of the samples, as the model's Environment in SageMaker. `door` is the
+    container at whose address it is asked, if it shares that one's network.
     """
+    samples = bench.subject.samples
+    start = replace(start, environment={**dict(samples.environment), **start.environment})
     with bench.engine.container(bench.subject.image, start) as container:
         refusal = machine.started(container)
         host, port = "", 0
@@ -100,7 +123,7 @@ def started(
         client = HttpClient(host=host, port=port, limit=partial(here.limit, container))
         health = Health(after=None, last=None)
         if refusal is None:
-            limit = bench.subject.samples.startup_seconds or START_SECONDS
+            limit = samples.startup_seconds or START_SECONDS
             elsewhere = listening.settled_elsewhere(container, start.ports[0])
             health = client.wait_for_health(
                 limit if seconds is None else seconds,
@@ -115,7 +138,7 @@ def started(
             refusal=refusal,
             health=health,
             exit_code=None if refusal is not None else container.wait(0),
-            payloads=bench.subject.samples.payloads,
+            payloads=() if samples.default else samples.payloads,
         )
 
 

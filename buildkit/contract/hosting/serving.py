@@ -41,6 +41,7 @@ def answers_on_its_port(serving: Serving) -> None:
             raise Unseen(
                 f"it listens on port {servers.PORT}, and never answered in time (SERVE-03)"
             )
+        _excuse_brief(serving)
         raise Broken(
             f"no HTTP answer comes from port {servers.PORT}{_listens(where)}; "
             f"{serving.health.said}{serving.last_words}"
@@ -52,6 +53,9 @@ def healthy_in_time(serving: Serving) -> None:
     """GET /ping answers 200 within 240 s of the start, or what the samples declare."""
     if serving.health.after is None:
         _excuse(serving)
+        if serving.refusal is not None or serving.exit_code is not None:
+            raise Broken(serving.told)
+        _excuse_brief(serving)
         waited = f"in {serving.health.waited:.0f} s"
         told = serving.told.removeprefix("GET /ping ")
         again = "; the last time it " if told != serving.told else ": "
@@ -147,6 +151,16 @@ def _excuse(serving: Serving) -> None:
     refused = serving.exit_code is not None and not never_ran(serving.exit_code, serving.log)
     if serving.modelless and (refused or answered):
         raise Unseen(f"no model is declared, and without one {serving.told}")
+
+
+def _excuse_brief(serving: Serving) -> None:
+    """Nothing can be said of a server that was not waited for as long as it may take."""
+    if serving.brief and serving.health.last is None:
+        where = _listens(listening.addresses(serving.container))
+        raise Unseen(
+            f"no model is declared, and without one nothing answered in "
+            f"{serving.health.waited:.0f} s{where}{last_lines(serving.log)}"
+        )
 
 
 def _listens(found: frozenset[listening.Address] | None) -> str:

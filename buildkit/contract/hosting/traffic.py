@@ -131,6 +131,7 @@ def traffic(loaded: Loaded) -> Iterator[None]:
 def post(serving: Serving, body: bytes, content_type: str = "", **headers: str) -> Answer:
     """Any request to /invocations. `headers`: underscores stand for hyphens."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
+    named = {**serving.headers, **named}
     if content_type:
         named["Content-Type"] = content_type
     return serving.client.ask(
@@ -226,6 +227,7 @@ def _connected(where: tuple[str, int]) -> socket.socket:
 def _head(serving: Serving, content_type: str, more: str) -> bytes:
     host = f"{serving.client.host}:{serving.client.port}"
     lines = f"POST /invocations HTTP/1.1\r\nHost: {host}\r\nContent-Type: {content_type}\r\n"
+    lines += "".join(f"{name}: {value}\r\n" for name, value in serving.headers.items())
     return f"{lines}{more}\r\n".encode("latin-1", "replace")
 
 

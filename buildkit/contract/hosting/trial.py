@@ -11,7 +11,7 @@ from buildkit.contract.hosting import servers
 from buildkit.contract.hosting.client import OK
 from buildkit.contract.hosting.servers import MODEL
 from buildkit.contract.jobs import runs
-from buildkit.contract.machine import TOO_BUSY
+from buildkit.contract.verdict import TOO_BUSY
 from buildkit.contract.world import Mount, Start
 
 if TYPE_CHECKING:

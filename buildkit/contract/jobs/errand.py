@@ -112,4 +112,8 @@ def _output(path: str) -> Mapping[str, object]:
 
 def of(image: str, samples: Samples) -> Errand:
     """The job on samples: its channels are the inputs."""
-    return Errand(image=image, inputs=tuple((name, Path(path)) for name, path in samples.channels))
+    return Errand(
+        image=image,
+        inputs=tuple((name, Path(path)) for name, path in samples.channels),
+        environment={"AWS_REGION": "us-east-1", **dict(samples.environment)},
+    )

@@ -114,6 +114,7 @@ def of(samples: Samples) -> Job:
         hyperparameters=dict(samples.hyperparameters),
         channels=tuple(Channel(name=name, path=Path(path)) for name, path in samples.channels),
         code=None if samples.code is None else Path(samples.code),
+        environment={**ENVIRONMENT, **dict(samples.environment)},
     )
 
 

@@ -59,10 +59,11 @@ def interpreter(view: ImageView) -> str:
 
 def _processed(bench: Bench) -> Run:
     need_words(bench)
-    run = runs.train(bench, errand.of(bench.subject.image, bench.subject.samples), start=Start())
+    samples = bench.subject.samples
+    run = runs.train(bench, errand.of(bench.subject.image, samples), start=Start())
     found = interpreter(bench.engine.view(bench.subject.image))
     idle = found and f"the image starts `{found}`, to which each job gives its own script"
-    return replace(run, idle=idle)
+    return replace(run, idle=idle, bare=not (samples.declared and samples.channels))
 
 
 def needs_processed(bench: Bench) -> Run:
@@ -145,6 +146,8 @@ def passes_arguments_on(image: StillImage) -> None:
 def success_is_zero(run: Run) -> None:
     """The run on the samples ends with 0."""
     _need_work(run)
+    if run.bare and run.exit_code and not run.ended_by:
+        raise Unseen(f"no samples are declared, and without inputs it {run.told}")
     if not run.good:
         raise Broken(f"on the samples it {run.told}")
 

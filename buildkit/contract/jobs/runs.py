@@ -95,6 +95,10 @@ class Run:
             if each.name.startswith(f"{folder}/") and each.kind != "folder"
         )
 
+    def has_folder(self, name: str) -> bool:
+        """Whether a folder of `/opt/ml` is still one: a program may put something in its place."""
+        return any(each.name == name and each.kind == "folder" for each in self.tree or ())
+
     def file(self, name: str) -> bytes | None:
         """A small file below `/opt/ml`, None if it is not there."""
         return next((each.content for each in self.tree or () if each.name == name), None)
@@ -129,7 +133,11 @@ def laid_out(
         start = replace(
             start,
             mounts=(Mount(volume=volume, path=job.ROOT), *start.mounts),
-            environment={**work.environment, **start.environment},
+            environment={
+                **dict(bench.subject.samples.environment),
+                **work.environment,
+                **start.environment,
+            },
             hostname=None if start.beside else start.hostname or work.host,
         )
         container = stack.enter_context(bench.engine.container(bench.subject.image, start))
@@ -174,22 +182,24 @@ def _tree(container: Container) -> tuple[Entry, ...] | None:
 
 def trained(bench: Bench) -> Run:
     """`train` on the samples, the run that others are compared with."""
-    return bench.once(_trained)[0]
+    return bench.once(on_samples)[0]
 
 
 def trained_model(bench: Bench) -> str:
     """The volume with what that run left in `/opt/ml/model`. Raises Unseen if it failed."""
-    volume = bench.once(_trained)[1]
+    volume = bench.once(on_samples)[1]
     if volume is None:
-        raise Unseen("training failed, so there is no model to serve")
+        raise Unseen("training left no model to serve")
     return volume
 
 
-def _trained(bench: Bench) -> tuple[Run, str | None]:
-    """The model goes from container to container, and is never held here."""
+def on_samples(bench: Bench) -> tuple[Run, str | None]:
+    """The run, and the volume with its model, which goes from container to container."""
     with laid_out(bench, job.of(bench.subject.samples)) as container:
-        run = replace(finish(bench, container), bare=not bench.subject.samples.trainable)
-        if not run.good:
+        samples = bench.subject.samples
+        bare = samples.default or not samples.trainable
+        run = replace(finish(bench, container), bare=bare)
+        if not run.good or not run.has_folder("model"):
             return run, None
         model = container.get(f"{job.ROOT}/model")
         return run, None if model is None else filled(bench, f"{job.ROOT}/model", model)

@@ -38,6 +38,8 @@ SHARED_MEMORY = ("bus error", "shared memory", "/dev/shm")  # noqa: S108 - what 
 
 def _failed(bench: Bench) -> Run:
     work = job.of(bench.subject.samples)
+    if bench.subject.samples.default:
+        raise Unseen("no samples are declared, so nobody knows which channels it needs")
     if not work.channels:
         raise Unseen("the samples have no channel to leave out")
     return runs.train(bench, replace(work, channels=()))
@@ -143,6 +145,13 @@ def model_appears(run: Run) -> None:
     """/opt/ml/model holds a file after the run, and no link that leads out of it."""
     _need_success(run)
     model = run.below("model")
+    for each in run.tree or ():
+        if each.name == "model" and each.kind != "folder":
+            target = f" to {each.target}" if each.target else ""
+            raise Broken(
+                f"after training /opt/ml/model is no folder but a {each.kind}{target}: nothing of "
+                f"it is kept{last_lines(run.log)}"
+            )
     if not any(each.kind == "file" for each in model):
         raise Broken(f"/opt/ml/model is empty after training{last_lines(run.log)}")
     for each in model:

@@ -24,6 +24,15 @@ ELF_HEADER = 20
 INITS = ("tini", "docker-init", "dumb-init", "init")
 
 
+MOUNTED = tuple(
+    f"/opt/ml{name}"
+    for name in (
+        "", "/input", "/input/config", "/input/data", "/output", "/output/data", "/checkpoints",
+        "/processing", "/config",
+    )
+)  # fmt: skip
+"""What SageMaker makes, and mounts, in a container, besides the folder of the model."""
+TEMPORARY = "/tmp"  # noqa: S108 - the image's
 LINKS = 5
 HEAD = 4096
 
@@ -77,8 +86,12 @@ def _head(container: Container, path: str) -> bytes:
             return b""
         if found.kind != "link":
             return archive.head(container.get(path), HEAD)
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(path), found.target))
+        path = _target(path, found.target)
     return b""
+
+
+def _target(link: str, target: str) -> str:
+    return posixpath.normpath(posixpath.join(posixpath.dirname(link), target))
 
 
 STILL = Scenario(title="the image as it lies there, not started", stage=_still)
@@ -114,6 +127,32 @@ def opt_ml_is_free(image: StillImage) -> None:
         raise Broken(f"the image holds {', '.join(baked[:5])}")
 
 
+@check("OUT-03", STILL, smoke=True)
+def model_is_a_folder(image: StillImage) -> None:
+    """/opt/ml/model is a folder in the image, or not there."""
+    _need_folders(image, "/opt/ml/model")
+
+
+@check("IMG-06", STILL, smoke=True)
+def opt_ml_is_made_of_folders(image: StillImage) -> None:
+    """What SageMaker mounts below /opt/ml is a folder in the image, or not there."""
+    _need_folders(image, *MOUNTED)
+
+
+@check("TREE-03", STILL)
+def tmp_is_a_folder(image: StillImage) -> None:
+    """The folder for temporary files is one in the image, or a link to one, or not there."""
+    path = TEMPORARY
+    for _ in range(LINKS):
+        found = image.container.look(path)
+        if found is None or found.kind == "folder":
+            return
+        if found.kind != "link":
+            break
+        path = _target(path, found.target)
+    raise Broken(f"in the image {TEMPORARY} is no folder, and leads to none")
+
+
 @check("RUN-04", STILL, smoke=True)
 def exec_form(image: StillImage) -> None:
     """The first words of the entrypoint."""
@@ -130,6 +169,15 @@ def no_bare_init(image: StillImage) -> None:
         raise Broken(f"the entrypoint is {' '.join(image.view.entrypoint)}")
 
 
+def _need_folders(image: StillImage, *paths: str) -> None:
+    """Raise Broken for a path that is a link, a file or the like: a mount does not get there."""
+    for path in paths:
+        found = image.container.look(path)
+        if found is not None and found.kind != "folder":
+            target = f" to {found.target}" if found.target else ""
+            raise Broken(f"in the image {path} is no folder but a {found.kind}{target}")
+
+
 def _machine(program: bytes) -> str | None:
     """The processor of an ELF program: `e_machine` of its header, by its name in Go and Docker."""
     if program[:4] != b"\x7fELF" or len(program) < ELF_HEADER:
@@ -137,4 +185,13 @@ def _machine(program: bytes) -> str | None:
     return MACHINES.get(int.from_bytes(program[18:20], "little"), "another processor")
 
 
-CHECKS = (right_platform, runs_as_root, opt_ml_is_free, exec_form, no_bare_init)
+CHECKS = (
+    right_platform,
+    runs_as_root,
+    opt_ml_is_free,
+    model_is_a_folder,
+    opt_ml_is_made_of_folders,
+    tmp_is_a_folder,
+    exec_form,
+    no_bare_init,
+)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from buildkit import config, engine, matrix, stopping, verify
 from buildkit.contract.bench import Subject
-from buildkit.contract.machine import TOO_BUSY
+from buildkit.contract.verdict import TOO_BUSY
 from buildkit.features import Feature
 from buildkit.model import Profile, Purpose, Status
 from tests.waiting import HANG, RUN_HANGS

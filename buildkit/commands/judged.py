@@ -1,0 +1,44 @@
+"""How a test of one image ends: its exit code, and what to give it where nothing was judged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildkit import console, verify
+from buildkit.contract import verdict
+from buildkit.errors import Exit, UnjudgedError
+from buildkit.model import Profile, Purpose, Verdict
+
+if TYPE_CHECKING:
+    from buildkit.model import Report
+
+GIVE = {
+    Purpose.TRAINING: "--channel training=FOLDER",
+    Purpose.INFERENCE: "--model FOLDER --payload FILE:CONTENT-TYPE",
+    Purpose.BOTH: "--channel training=FOLDER --payload FILE:CONTENT-TYPE",
+    Purpose.PROCESSING: "--channel NAME=FOLDER",
+}
+"""The options that make an image of a purpose do its work."""
+
+
+def end(found: Report, image: str) -> Exit:
+    """The exit code. Where nothing that the image does was judged, say what to give."""
+    reached = verdict.of(found)
+    if reached is not Verdict.UNJUDGED:
+        return Exit.DONE if reached is Verdict.PASS else Exit.CONTRACT
+    error = verify.untold(found) or UnjudgedError(
+        f"`{image}` was not judged: {verify.why(found)}", hint=_give(found, image)
+    )
+    console.fail(error.message, hint=error.hint)
+    return error.code
+
+
+def _give(found: Report, image: str) -> str:
+    purpose = found.purpose or Purpose.BOTH
+    if purpose is Purpose.PROCESSING and found.profile == Profile.SMOKE.value:
+        return f"`buildkit test {image} --purpose processing`, without `--profile smoke`"
+    return (
+        f"`buildkit test {image} {GIVE[purpose]}`; where the image needs them, also "
+        "`--hyperparameter KEY=VALUE`, `--environment KEY=VALUE` and `--header 'NAME: VALUE'`; or "
+        "lend it the samples of a target with `--samples TARGET`"
+    )

@@ -1,0 +1,81 @@
+"""The last lines of a run over several targets: how many ended how, how long it took, what next."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from buildkit import console
+from buildkit.errors import Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from buildkit.model import Target
+    from buildkit.pipeline import Outcome
+
+NAMED = 10
+"""So many targets are named in a command; more are selected as before."""
+MINUTE = 60
+COLOURS = {"failed": "red", "not judged": "yellow", "not begun": "yellow"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What was asked for: the command, its selection as it was typed, and when it began."""
+
+    command: str
+    select: Sequence[str]
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def selection(self) -> str:
+        return shlex.join(self.select) or "--all"
+
+
+def tell(asked: Asked, targets: Sequence[Target], outcomes: Sequence[Outcome]) -> None:
+    """Say how a run over several targets ended, and the next command. Of one target: nothing."""
+    if len(targets) < 2:  # noqa: PLR2004 - its own line has said it
+        return
+    words = [word_of(each) for each in outcomes]
+    words += ["not begun"] * (len(targets) - len(outcomes))
+    count = Counter(words)
+    counts = ", ".join(f"{number} {word}" for word, number in count.items())
+    colour = next((COLOURS[word] for word in COLOURS if count[word]), "green")
+    took = duration(time.monotonic() - asked.began)
+    console.say(f"{len(targets)} targets: {counts} in {took}", fg=colour, bold=True)
+    console.say(f"hint: {_next(asked, targets, outcomes)}", fg="cyan")
+
+
+def word_of(outcome: Outcome) -> str:
+    """How a target ended, in a word."""
+    if outcome.error is not None:
+        return "not judged" if outcome.error.code is Exit.UNJUDGED else "failed"
+    if outcome.published is not None:
+        return "published"
+    return "passed" if outcome.staged is None else "staged"
+
+
+def duration(seconds: float) -> str:
+    """`12 s`, `3 min 20 s`, `1 h 5 min`."""
+    whole = round(seconds)
+    if whole < MINUTE:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, MINUTE)
+    if minutes < MINUTE:
+        return f"{minutes} min" + (f" {rest} s" if rest else "")
+    return f"{minutes // MINUTE} h {minutes % MINUTE} min"
+
+
+def _next(asked: Asked, targets: Sequence[Target], outcomes: Sequence[Outcome]) -> str:
+    done = {each.target.id for each in outcomes if each.error is None}
+    left = [each.id for each in targets if each.id not in done]
+    if left:
+        named = shlex.join(left) if len(left) <= NAMED else asked.selection
+        return f"fix them, then `buildkit {asked.command} {named}`"
+    if any(each.published is not None for each in outcomes):
+        return "`buildkit releases` shows what was published"
+    return f"`buildkit push {asked.selection}` publishes them"

@@ -1,0 +1,58 @@
+"""Samples of the suite's own, for an image of which none are declared: a small table of numbers.
+
+The label stands first and there is no header, as AWS's built-in algorithms and its examples of own
+images want it. Most images are made for other data. So what does not take these is not blamed: it
+is tested without samples, as if these did not exist.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildkit.contract.bench import Bench
+from buildkit.contract.clause import Unseen
+from buildkit.contract.jobs import endings, job, runs
+from buildkit.contract.world import Unfit
+from buildkit.model import Payload, Samples
+
+if TYPE_CHECKING:
+    from buildkit.contract.bench import Subject
+    from buildkit.contract.world import Engine
+
+FOLDER = Path(__file__).with_name("samples")
+CHANNELS = ("train", "training")
+SECONDS = 10
+"""How long `train` may take on them."""
+
+
+def lent(subject: Subject, engine: Engine) -> Subject:
+    """A subject with the suite's own samples, as far as its image takes them.
+
+    One that declares samples stays as it is. The table is lent to an image that makes a model of
+    it. Whether a row of it is a request is for each server to say (`servers.served`).
+    """
+    if subject.samples.declared:
+        return subject
+    row = Payload(content_type="text/csv", body=str(FOLDER / "row.csv"))
+    samples = Samples(payloads=(row,) if subject.purpose.serves else (), default=True)
+    if not subject.purpose.trains:
+        return replace(subject, samples=samples)
+    table = str(FOLDER / "table")
+    whole = replace(samples, channels=tuple((name, table) for name in CHANNELS))
+    takes = _makes_a_model(replace(subject, samples=whole), engine)
+    return replace(subject, samples=whole if takes else samples)
+
+
+def _makes_a_model(subject: Subject, engine: Engine) -> bool:
+    with ExitStack() as kept:
+        bench = Bench(subject=subject, engine=engine, kept=kept)
+        try:
+            run = runs.train(bench, job.of(subject.samples), then=endings.within(SECONDS))
+        except (Unseen, Unfit):  # the machine is too busy, or the image has no container at all
+            return False
+    tree = run.tree or ()
+    made = [each for each in tree if each.name.startswith("model/") and each.kind == "file"]
+    return run.good and bool(made)

@@ -1,0 +1,55 @@
+"""What a test leaves for people to look at: the log, the metrics and the model of `train`."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from buildkit.contract import archive
+from buildkit.contract.clause import Broken, Unseen
+from buildkit.contract.jobs import job, metrics, runs
+from buildkit.contract.world import Mount, Start
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from buildkit.contract.bench import Bench
+
+LOG_BYTES = 1024 * 1024
+VALUES = 1000
+MODEL_BYTES = 64 * 1024 * 1024
+"""The most that is kept: the end of the log, the last values of a metric, a model unpacked."""
+LOG, METRICS, MODEL = "train.log", "metrics.csv", "model.tar.gz"
+PATH = f"{job.ROOT}/model"
+
+
+def clear(folder: Path) -> None:
+    """Forget what an earlier test has left."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def write(bench: Bench, folder: Path) -> None:
+    """Keep what the run on the samples has left, if there was one. Raises OSError."""
+    made = bench.made(runs.on_samples)
+    if made is None or not made[0].ran:
+        return
+    run, volume = made
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [line.text for line in run.lines]
+    log = "".join(f"{line}\n" for line in lines).encode()
+    end = log if len(log) <= LOG_BYTES else log[-LOG_BYTES:].partition(b"\n")[2]
+    (folder / LOG).write_bytes(end)
+    if declared := bench.subject.samples.metrics:
+        with (folder / METRICS).open("w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(["metric", "value"])
+            for name, pattern in declared:
+                with suppress(Broken, Unseen):  # MET-01 says what is wrong with a pattern
+                    found = metrics.values(pattern, lines)[-VALUES:]
+                    table.writerows([name, value.strip()] for value in found)
+    if volume is not None:
+        start = Start(command=("serve",), mounts=(Mount(volume=volume, path=PATH, read_only=True),))
+        with bench.engine.container(bench.subject.image, start) as container:
+            archive.repack(container.get(PATH), folder / MODEL, MODEL_BYTES)

@@ -1,0 +1,70 @@
+"""What a report comes to: kept, broken, or not judged; and what the image was not seen to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildkit.model import Level, Purpose, Status, Verdict
+
+if TYPE_CHECKING:
+    from buildkit.model import ClauseResult, Report
+
+TOO_BUSY = "this machine is too busy to judge this"
+"""How the reason begins why a clause is skipped that would be judged on another machine."""
+NOT_FOR = "the image is not for"
+NOT_PROMISED = "not promised"
+"""How the reasons begin why a clause does not apply to an image."""
+WORK = {"OUT-01": "trained", "SERVE-03": "served", "PROC-02": "run"}
+"""The clauses that see an image train, serve and process."""
+ANSWERS = "SERVE-06"
+
+
+def of(report: Report) -> Verdict:
+    """An image that was not seen to train, to serve or to process has not passed.
+
+    Where only other clauses were asked for, it is enough that one of them was judged.
+    """
+    if not report.passed:
+        return Verdict.FAIL
+    work = [each for each in report.clauses if each.id in WORK]
+    seen = any(each.status is not Status.SKIP for each in work or report.clauses)
+    return Verdict.PASS if seen and not busy(report) else Verdict.UNJUDGED
+
+
+def busy(report: Report) -> tuple[str, ...]:
+    """The required clauses that were not judged because the machine was too busy."""
+    return tuple(
+        each.id
+        for each in report.clauses
+        if each.level is Level.REQUIRED and each.message.startswith(TOO_BUSY)
+    )
+
+
+def untried(report: Report) -> str:
+    """What the image was not seen to do, and why: `not trained, not served: no samples`.
+
+    Empty if it was seen to do all that it is for, or if only some clauses were asked for.
+    """
+    found = {each.id: each for each in report.clauses}
+    left = [f"not {word}" for id_, word in WORK.items() if _open(found.get(id_))]
+    if report.purpose is Purpose.PROCESSING and "OUT-01" in found and "PROC-02" not in found:
+        return "not run: the profile smoke starts no image for processing"
+    served = "SERVE-03" in found and found["SERVE-03"].status is not Status.SKIP
+    if served and _open(found.get(ANSWERS)):
+        left.append("no prediction")
+    if not left:
+        return ""
+    if busy(report):
+        why = "the machine is too busy"
+    elif not report.sampled:
+        why = "no samples"
+    else:
+        why = "no payload" if left == ["no prediction"] else "the samples are not enough"
+    return f"{', '.join(left)}: {why}"
+
+
+def _open(result: ClauseResult | None) -> bool:
+    """Whether a clause applies, and was not judged."""
+    if result is None or result.status is not Status.SKIP:
+        return False
+    return not result.message.startswith((NOT_FOR, NOT_PROMISED))
