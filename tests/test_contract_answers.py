@@ -257,7 +257,11 @@ def test_a_friendly_error_is_a_doubt(rows: Payload) -> None:
             return answer(b'{"error": "cannot read this"}')
 
     loaded = Loaded(serving=server(kind, rows), first=answer(b"1"))
-    assert verdict(manners.errors_are_short, loaded).startswith("Doubtful")
+    assert verdict(manners.errors_do_not_say_200, loaded).startswith("Doubtful")
+    any_body = Loaded(serving=server(lambda _body: answer(b"1"), rows), first=answer(b"1"))
+    assert verdict(manners.errors_do_not_say_200, any_body) == "pass"
+    without = Loaded(serving=server(kind), first=None)
+    assert verdict(manners.errors_do_not_say_200, without).startswith("Unseen")
     confessing = server(lambda _body: answer(b'{"error": "no model"}'), rows)
     assert verdict(serving.invocations_answer, confessing).startswith("Doubtful")
 

@@ -33,6 +33,7 @@ TRACEBACK = re.compile(
 BAD_BODIES = (b'{"instances": [[1,', b"\x00\xff\xfe\x81 <no such thing")
 SETTLE_SECONDS = 0.3
 """Until a server has noticed that a client hung up."""
+JSON = "application/json"
 STRANGE = "application/x-nobody-knows"
 ATTRIBUTES = "trace=buildkit;batch=7"
 HEADERS = {
@@ -132,14 +133,12 @@ def odd_types_are_handled(loaded: Loaded) -> None:
 
 @check("SERVE-13", LOADED)
 def errors_are_short(loaded: Loaded) -> None:
-    """A body that cannot be read: 4xx, less than 2 kB, no traceback, and no 200 with an error."""
+    """A body that cannot be read: 4xx, less than 2 kB, no traceback."""
     loaded.need_life()
     content_type, sample = _sample(loaded)
     for body in (*BAD_BODIES, sample[:-1] + b"\xff", b""):
         answer = post(loaded.serving, body, content_type)
         if answer.status < 400:  # noqa: PLR2004 - no error
-            if body and (why := friendly(answer, loaded.answers())):
-                raise Doubtful(f"{body[:30]!r} as {content_type} got {answer.shown()}: {why}")
             continue
         if TRACEBACK.search(answer.body):
             raise Broken(f"a bad body is answered with a traceback: {answer.shown()}")
@@ -149,6 +148,21 @@ def errors_are_short(loaded: Loaded) -> None:
             raise Broken(f"a bad body is answered with {answer.shown()}")
         return
     raise Unseen("the server takes any body")
+
+
+@check("SERVE-13", LOADED)
+def errors_do_not_say_200(loaded: Loaded) -> None:
+    """Garbage of each sample's type, and as JSON: no 200 unlike every answer to a sample."""
+    loaded.need_life()
+    good = loaded.answers()
+    if not good:
+        raise Unseen("no sample is answered with 200, so nothing can be compared with it")
+    kinds = dict.fromkeys([*(each.content_type for each in loaded.serving.payloads), JSON])
+    for kind in kinds:
+        for body in BAD_BODIES:
+            answer = post(loaded.serving, body, kind)
+            if why := friendly(answer, good):
+                raise Doubtful(f"{body[:30]!r} as {kind} got {answer.shown()}: {why}")
 
 
 @check("SERVE-14", LOADED)
@@ -191,6 +205,7 @@ CHECKS = (
     attributes_come_back,
     odd_types_are_handled,
     errors_are_short,
+    errors_do_not_say_200,
     survives_rough_clients,
     unknown_paths_are_not_found,
     large_bodies_are_taken,
