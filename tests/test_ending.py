@@ -56,10 +56,12 @@ class Server:
     def __init__(self) -> None:
         self._server = socket.create_server(("127.0.0.1", 0))
         self.address = self._server.getsockname()
+        self.called = threading.Event()
 
     def call(self) -> None:
         """Wait for an answer."""
         with socket.create_connection(self.address) as connection:
+            self.called.set()
             connection.recv(1)
 
     def close(self) -> None:
@@ -100,9 +102,10 @@ def test_an_engine_that_answers_is_given_the_time_to(
         return seen[-1]
 
     monkeypatch.setattr(ending, "time", SimpleNamespace(monotonic=now))
-    work = threading.Thread(target=server.call, daemon=True)
+    work = begun(threading.Thread(target=server.call, daemon=True))
+    server.called.wait()  # before, its connection is nobody's yet
     with stopping.using(engine):
-        ending.end(begun(work), own)
+        ending.end(work, own)
     assert not work.is_alive()
     assert seen[-1] > ending.ENGINE_SECONDS
     assert engine.sweeps[-1]
