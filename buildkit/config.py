@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from buildkit import bases, boundary, grammar, locate, manual, schema
 from buildkit.errors import ConfigError, Problem
 from buildkit.near import shown
+from buildkit.requirements import without_secrets
 from buildkit.sentences import sentence, unknown
 
 if TYPE_CHECKING:
@@ -159,7 +160,8 @@ def fail(config: Config, problems: Iterable[Problem]) -> None:
         line = locate.line_of(config.text, problem.path) or 1
         where = ".".join(str(key) for key in problem.path)
         also = f" (and {others} more target{'s' if others > 1 else ''})" if others else ""
-        said = f"{config.path.name}:{line}: {_cut(where)}: {_cut(problem.message)}{also}"
+        message = _cut(without_secrets(problem.message))
+        said = f"{config.path.name}:{line}: {_cut(where)}: {message}{also}"
         found.setdefault((line, problem.message), said)
     if found:
         more = max(0, len(told) - MOST)

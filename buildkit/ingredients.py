@@ -75,11 +75,11 @@ def _lacks(target: Target, found: Sequence[Instruction]) -> Iterator[str]:
             )
         return
     context = Path(target.context)
-    if not context.is_dir():  # that is told of the path itself
+    if not os.path.isdir(context):  # noqa: PTH112 - a name may be too long; that is told elsewhere
         return
     for copy in copied:
         for source in copy.sources:
-            if not UNCERTAIN.search(source) and not os.path.lexists(context / source.lstrip("/")):
+            if not UNCERTAIN.search(source) and not os.path.lexists(_inside(context, source)):
                 yield (
                     f"the template `{target.template}` copies `{shown(source)}`, which is not in "
                     f"{context}"
@@ -106,8 +106,16 @@ def _cannot_run(target: Target, context: Path, made: Sequence[Instruction]) -> I
 def _brought(copy: Copy, context: Path, word: str, searched: frozenset[str]) -> Iterator[Path]:
     """The file of the context that becomes a program called `word`."""
     for each in copy.sources:
-        path = context / each.lstrip("/")
-        file = path / word if path.is_dir() else path
-        place = copy.place(each, word, is_folder=path.is_dir())
-        if place is not None and posixpath.dirname(place) in searched and file.is_file():
+        path = _inside(context, each)
+        is_folder = os.path.isdir(path)  # noqa: PTH112 - as above
+        file = path / word if is_folder else path
+        place = copy.place(each, word, is_folder=is_folder)
+        if place is None or posixpath.dirname(place) not in searched:
+            continue
+        if os.path.isfile(file):  # noqa: PTH113 - as above
             yield file
+
+
+def _inside(context: Path, source: str) -> Path:
+    """A path of the context, as Docker has it: nothing leads above."""
+    return context / posixpath.normpath(f"/{source}").lstrip("/")

@@ -34,7 +34,14 @@ SUFFIX = ".Dockerfile.j2"
 FROM_LOCK = "--mount=type=bind,from=lock,"
 FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(?P<image>\S+)", re.IGNORECASE | re.MULTILINE)
 SEEN = "target"
-NO_FIELD = re.compile(r"'buildkit\.model\.Target object' has no attribute '(\w+)'")
+FIELDS = {
+    "Target": (SEEN, (*(each.name for each in fields(Target)), "image")),
+    "Purpose": (f"{SEEN}.purpose", ("value", "trains", "serves")),
+    "Device": (f"{SEEN}.device", ("value",)),
+}
+"""What a template sees, by the classes that Jinja names."""
+NO_FIELD = re.compile(r"'buildkit\.model\.(\w+) object' has no attribute '(\w+)'")
+NO_MACRO = re.compile(r"'jinja2\.environment\.TemplateModule object' has no attribute '(\w+)'")
 NO_VARIABLE = re.compile(r"'(\w+)' is undefined")
 LARGEST = 4 << 20
 """Characters of a Dockerfile, and of a text that a template multiplies."""
@@ -93,11 +100,11 @@ class Templates:
         return self.loader.find(f"{name}{SUFFIX}") is not None
 
 
-class _Loader(jinja2.FileSystemLoader):
+class _Loader(jinja2.BaseLoader):
     """Reads templates of the project and ours: nothing that a link of the project leads out to."""
 
     def __init__(self, folders: Sequence[Path], limits: Boundary) -> None:
-        super().__init__(folders)
+        self._folders = folders
         self._limits = limits
 
     def find(self, template: str) -> Path | None:
@@ -105,17 +112,19 @@ class _Loader(jinja2.FileSystemLoader):
             parts = split_template_path(template)
         except jinja2.TemplateNotFound:
             return None
-        paths = (os.path.join(folder, *parts) for folder in self.searchpath)  # noqa: PTH118
+        paths = (os.path.join(folder, *parts) for folder in self._folders)  # noqa: PTH118
         return next((Path(path) for path in paths if os.path.isfile(path)), None)  # noqa: PTH113
 
     def get_source(
-        self, environment: jinja2.Environment, template: str
+        self,
+        environment: jinja2.Environment,  # noqa: ARG002 - jinja asks so
+        template: str,
     ) -> tuple[str, str, Callable[[], bool]]:
-        if (path := self.find(template)) is not None:
-            if not _is_shipped(path):
-                self._limits.check(path, template)
-            boundary.check_file(path, boundary.LARGEST_TEXT)
-        return super().get_source(environment, template)
+        if (path := self.find(template)) is None:
+            raise jinja2.TemplateNotFound(template)
+        if not _is_shipped(path):
+            self._limits.check(path, template)
+        return boundary.read_text(path), os.fspath(path), lambda: True
 
 
 def _is_shipped(path: Path) -> bool:
@@ -293,15 +302,18 @@ def _text(pieces: Iterable[str]) -> str:
 
 
 def _said(error: BaseException) -> str:
-    """What Jinja says; a field or a variable that there is not, with the one that is near."""
-    if field := NO_FIELD.fullmatch(str(error)):
-        known = [*(each.name for each in fields(Target)), "image"]
-        near = get_close_matches(field[1], known, n=1)
+    """What Jinja says; a field, macro or variable that there is not, with what is near."""
+    said = str(error)
+    if (field := NO_FIELD.fullmatch(said)) and field[1] in FIELDS:
+        whose, known = FIELDS[field[1]]
+        near = get_close_matches(field[2], known, n=1)
         advice = f"did you mean `{near[0]}`?" if near else f"it has {', '.join(known)}"
-        return f"`target` has no attribute '{field[1]}'; {advice}"
-    if (variable := NO_VARIABLE.fullmatch(str(error))) and get_close_matches(variable[1], [SEEN]):
-        return f"{error}; did you mean `{SEEN}`?"
-    return str(error)
+        return f"`{whose}` has no attribute '{field[2]}'; {advice}"
+    if macro := NO_MACRO.fullmatch(said):
+        return f"the imported template has no macro `{macro[1]}`"
+    if (variable := NO_VARIABLE.fullmatch(said)) and get_close_matches(variable[1], [SEEN]):
+        return f"{said}; did you mean `{SEEN}`?"
+    return said
 
 
 def _place(error: BaseException, name: str, own: Path) -> str:

@@ -27,8 +27,9 @@ FRAGMENTS = frozenset(
     {"egg", "subdirectory", "md5", "sha1", "sha224", "sha256", "sha384", "sha512"}
 )
 """What pip reads behind the `#` of an address. Anything else may be a token."""
-USERINFO = re.compile(r"(/{2,}|\\{2,})\S*@")
-QUERY = re.compile(r"\?[^\s#'\"]+")
+USERINFO = re.compile(r"(/{2,}|\\{2,})[^\s'\"`]*@")
+QUERY = re.compile(r"(//[^\s?'\"`]*)\?[^\s#'\"`]+")
+BARE_QUERY = re.compile(r"\?[^\s#'\"`]+")
 FRAGMENT = re.compile(r"(://\S*)#\S+")
 PASSWORD = re.compile(r"[^/@:\s]+:[^/@\s]+@")
 TEXT = ".txt"
@@ -79,7 +80,7 @@ def requirement(text: str) -> str:
         reason = str(error).splitlines()[0]
         named = "; before an address stands a name: `name @ https://…`" if "://" in text else ""
         raise ValueError(
-            f"{without_secrets(text)!r} is not a Python requirement: {reason}{named}"
+            f"{_shown(text)!r} is not a Python requirement: {reason}{named}"
         ) from error
     if parsed.url:
         check_address(parsed.name, parsed.url)
@@ -118,8 +119,13 @@ def _of_file(line: str) -> str:
 
 def without_secrets(text: str) -> str:
     """A text for a message: what may be a password or a token in its addresses is left out."""
-    without = PASSWORD.sub("…@", USERINFO.sub(r"\1…@", text))
-    return FRAGMENT.sub(r"\1#…", QUERY.sub("?…", without))
+    without = QUERY.sub(r"\1?…", USERINFO.sub(r"\1…@", text))
+    return FRAGMENT.sub(r"\1#…", without)
+
+
+def _shown(text: str) -> str:
+    """The same of what should be a requirement, also where no address begins with `//`."""
+    return BARE_QUERY.sub("?…", PASSWORD.sub("…@", without_secrets(text)))
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
@@ -142,7 +148,7 @@ def _option(text: str) -> str:
     advice = next(
         (each for each, of in OPTIONS.items() if name in of or short in of), "leave it out"
     )
-    return f"{without_secrets(text)!r} is an option of pip: {advice}"
+    return f"{_shown(text)!r} is an option of pip: {advice}"
 
 
 def check_address(package: str, address: str) -> None:

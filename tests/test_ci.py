@@ -197,6 +197,28 @@ def test_since_a_commit_only_what_is_made_or_tested_otherwise_has_changed(
 
 
 @pytest.mark.process
+@pytest.mark.parametrize("link", ["/usr/bin/env", "../../../elsewhere", "absent"])
+def test_since_a_commit_links_and_folders_beside_the_project_are_as_in_the_checkout(
+    found: Project, link: str
+) -> None:
+    top = found.config.folder
+    (top / "sub").mkdir()
+    (top / "sub" / "images.toml").write_text(IMAGES.replace('"program"', '"../program"'))
+    (top / "link").symlink_to(link)
+    git(top, "init", "--quiet", "--initial-branch=main")
+    git(top, "add", "--all")
+    git(top, "commit", "--quiet", "--message", "one")
+    now = project.read(top / "sub" / "images.toml", None)
+    assert changes.since(now, now.targets, "main") == ()
+    (top / "program" / "link").symlink_to(link)
+    git(top, "add", "--all")
+    git(top, "commit", "--quiet", "--message", "two")
+    now = project.read(top / "sub" / "images.toml", None, allow_outside=True)
+    assert changes.since(now, now.targets, "HEAD") == ()
+    assert changes.since(now, now.targets, "HEAD~1") == now.targets
+
+
+@pytest.mark.process
 def test_since_a_commit_without_images_everything_has_changed(found: Project) -> None:
     folder = found.config.folder
     git(folder, "init", "--quiet", "--initial-branch=main")

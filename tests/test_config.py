@@ -528,7 +528,12 @@ def test_a_secret_is_in_no_message(tmp_path: Path) -> None:
     keys = f"packages = ['{address}', 'x @ {address}']\nargs = {{ A = '{address}' }}\n"
     assert "hunter2" not in problems(MINIMAL + keys)
     assert "hunter2" not in problems(MINIMAL + f"packages = '{address}'")
-    assert "hunter2" not in problems(MINIMAL + f"features = ['{address}']")
+    for key in ("context", "repository", "tag", "end-of-life", "platform", "samples.code", "base"):
+        text = MINIMAL.replace("base =", "#") if key == "base" else MINIMAL
+        found = problems(text + f"{key} = '{address}'")
+        assert "hunter2" not in found, key
+        assert "https://…@h/x?…" in found, key
+    assert "python:3.11@sha256:0" in problems(MINIMAL.replace("{python}-slim", "3.11@sha256:0"))
 
 
 def test_a_long_text_is_cut_in_a_message() -> None:

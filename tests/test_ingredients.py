@@ -52,6 +52,9 @@ def problem(folder: Path, text: str, **templates: str) -> str:
         pytest.param(
             "template = 'basic.Dockerfile.j2'", "did you mean `basic`?", id="with its ending"
         ),
+        pytest.param(
+            "template = 'x'\ncontext = '" + "y" * 5000 + "'", "there is no template `x`", id="beside a long path"
+        ),
         pytest.param("template = '../x'", "there is no template `../x`", id="above"),
         pytest.param(
             "", "images.toml:2: image.demo.template: there is no template `demo`, as the image is called", id="by the name"
@@ -196,6 +199,23 @@ def test_a_file_that_is_copied_and_not_there_is_found(tmp_path: Path) -> None:
     (tmp_path / "program" / "handlers_lightgbm.py").touch()
     assert expand(tmp_path, "template = 'lightgbm'\ncontext = 'program'")
     assert expand(tmp_path, "template = 'mine'\ncontext = 'program'", mine=BASE + "COPY *.txt /x/")
+
+
+def test_nothing_leads_above_a_context_as_docker_has_it(tmp_path: Path) -> None:
+    (tmp_path / "program").mkdir()
+    (tmp_path / "train").touch()
+    text = "template = 'mine'\ncontext = 'program'"
+    for source in ("../train", "/../train", "a/../../train"):
+        found = problem(tmp_path, text, mine=f"{BASE}COPY {source} /usr/bin/train")
+        assert f"copies `{source}`, which is not in {tmp_path}/program" in found
+    (tmp_path / "program" / "train").touch(0o755)
+    assert expand(tmp_path, text, mine=f"{BASE}COPY ../train /usr/bin/train")
+
+
+def test_a_long_context_is_told_once(tmp_path: Path) -> None:
+    found = problem(tmp_path, f"template = 'basic'\ncontext = '{'y' * 300}'")
+    assert found.count("\n") == 0
+    assert "File name too long" in found
 
 
 def test_a_template_that_cannot_be_rendered_is_left_to_render(

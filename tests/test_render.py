@@ -85,6 +85,9 @@ def test_a_template_that_builds_on_another_image_is_refused(
         pytest.param("{{ target.xyz }}", "no attribute 'xyz'; it has id, name, version, ", id="a field that is like none"),
         pytest.param("{{ target.imag }}", "did you mean `image`", id="a field that is made of others"),
         pytest.param("\n{{ tarket.id }}", "demo.Dockerfile.j2:2: 'tarket' is undefined; did you mean `target`", id="a variable"),
+        pytest.param("{{ target.purpose.train }}", "`target.purpose` has no attribute 'train'; did you mean `trains`", id="a field of the purpose"),
+        pytest.param("{{ target.device.name_ }}", "`target.device` has no attribute 'name_'; it has value", id="a field of the device"),
+        pytest.param('{% import "macros/pip.j2" as pip with context %}\n{{ pip.instal([]) }}', "demo.Dockerfile.j2:2: the imported template has no macro `instal`", id="a macro"),
         pytest.param("\n{{ other }}", "demo.Dockerfile.j2:2: 'other' is undefined$", id="another variable"),
         pytest.param(
             '{% extends "_base.Dockerfile.j2" %}\n{% block framework %}\n\n{{ pip.install(target.package) }}{% endblock %}',
@@ -237,3 +240,19 @@ def test_a_template_that_installs_something_else_than_the_lock_is_refused(
     block = f"{{% block framework %}}{{{{ pip.install({packages}) }}}}{{% endblock %}}"
     with pytest.raises(TemplateError, match="demo.Dockerfile.j2 installs no packages from `lock`"):
         rendered(tmp_path, LOCKED, demo='{% extends "_base.Dockerfile.j2" %}' + block)
+
+
+def test_a_template_that_is_no_text_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "demo.Dockerfile.j2").write_bytes(b"FROM a\n# caf\xe9\n")
+    with pytest.raises(TemplateError, match="demo.Dockerfile.j2: line 2 is not UTF-8: byte 0xe9"):
+        render.render(target(MINIMAL, tmp_path), render.templates(tmp_path))
+
+
+def test_a_template_of_windows_renders_as_any(tmp_path: Path) -> None:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "demo.Dockerfile.j2").write_bytes(
+        b"\xef\xbb\xbfFROM {{ target.base }}\r\nRUN true\r\n"
+    )
+    text = render.render(target(MINIMAL, tmp_path), render.templates(tmp_path)).dockerfile
+    assert text == "FROM python:3.11-slim\nRUN true\n"

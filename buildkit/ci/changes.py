@@ -102,7 +102,8 @@ def _before(found: Project, folder: Path, reference: str) -> Mapping[str, str]:
     archive, checkout = folder / "base.tar", folder / "base"
     _git(top, "archive", "--format=tar", f"--output={archive}", base)
     with suppress(tarfile.ReadError), tarfile.open(archive) as file:  # of a commit without files
-        file.extractall(checkout, filter="data")
+        # Links may lead anywhere, as they do in the checkout: no path of a commit goes through one.
+        file.extractall(checkout, filter="tar")
     archive.unlink()
     then = checkout / here.relative_to(top) / found.config.path.name
     try:
