@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from buildkit import engine
 from buildkit.contract.world import Start
 from buildkit.guard import Guard
 from buildkit.networks import Networks
@@ -144,3 +145,23 @@ def test_who_asks_for_a_network_gets_the_engines() -> None:
     with where.connected(outside=False).network() as name:
         assert client.made[name]["options"] == SEALED
     assert client.made == {}
+
+
+@pytest.mark.parametrize(
+    ("where", "info", "local"),
+    [
+        ("unix:///run/docker.sock", {}, True),
+        ("unix:///run/docker.sock", {"SecurityOptions": ["name=seccomp,profile=builtin"]}, True),
+        ("unix:///run/user/1/docker.sock", {"SecurityOptions": ["name=rootless"]}, False),
+        ("unix:///desktop.sock", {"OperatingSystem": "Docker Desktop"}, False),
+        ("tcp://127.0.0.1:2375", {}, False),
+        ("ssh://me@build.example", {}, False),
+    ],
+)
+def test_an_engine_is_local_whose_networks_are_reached_from_here(
+    where: str, info: dict[str, Any], local: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    assert engine._is_local(where, info) is local
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert engine._is_local(where, info) is False
