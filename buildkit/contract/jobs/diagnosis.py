@@ -163,6 +163,7 @@ HELD_BACK_TIMES = 3
 """What a buffer holds back comes at once; so many times as long, and longer, is another thing."""
 LONGER_SECONDS = 60
 """How much longer than the failed run one may take that waits, with a terminal, for a person."""
+SUCCEEDS = "training on the samples succeeds, so there is nothing to find out"
 ASKS = re.compile(r"EOF when reading a line|EOFError|/dev/tty", re.IGNORECASE)
 WANTS_TERMINAL = re.compile(
     r"inappropriate ioctl|not a (tty|terminal)|TERM environment variable not set", re.IGNORECASE
@@ -192,7 +193,7 @@ def reads_values_as_text(diagnosis: Diagnosis) -> None:
 def needs_no_certain_encoding(diagnosis: Diagnosis) -> None:
     """A run that fails must not pass with its text in quotes, or without those that it has."""
     if diagnosis.plain.good:
-        raise Unseen("training on the samples succeeds")
+        raise Unseen(odd.ENCODED.lacks(diagnosis.work) or SUCCEEDS)
     if diagnosis.again(odd.ENCODED).good:
         raise Broken(
             "it knows one encoding of text only: it passes with the other one (bare or JSON), and "
@@ -205,7 +206,7 @@ def needs_no_certain_encoding(diagnosis: Diagnosis) -> None:
 def needs_no_addresses(diagnosis: Diagnosis) -> None:
     """There is no S3 address. A run that fails so must not pass with one, nor miss its key."""
     if diagnosis.plain.good:
-        raise Unseen("training on the samples succeeds")
+        raise Unseen(channels.lacks_channel(diagnosis.work) or SUCCEEDS)
     if diagnosis.again(ADDRESSES).good:
         raise Broken(
             "it reads more of a channel than inputdataconfig.json holds, such as its S3 address: "
