@@ -72,7 +72,7 @@ def run(
         for found in _stagings(bench, staged, progress):
             results += found
         if keep is not None:
-            with suppress(OSError):  # no verdict depends on it
+            with suppress(OSError, Unfit):  # no verdict depends on it
                 kept_files.write(bench, keep)
     return causes.named(
         clause.merged(found)

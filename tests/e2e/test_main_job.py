@@ -109,11 +109,15 @@ def test_any_image_can_be_tested(local: Local, project: Project, tmp_path: Path)
     assert statuses(at_home)["OUT-01"] == "pass"
     (tmp_path / "elsewhere").mkdir()
     abroad = local.buildkit("test", image, "--profile", "smoke", "--json", folder=tmp_path / "elsewhere")  # fmt: skip
-    assert abroad.code == 0, abroad.stderr
+    assert abroad.code == 8, abroad.stderr
+    assert abroad.json["verdict"] == "unjudged"
+    assert abroad.json["untried"] == "not trained, not served: no samples"
     found = statuses(abroad)
     assert (found["RUN-01"], found["OUT-01"], found["OUT-02"]) == ("pass", "skip", "pass")
     assert (found["RUN-02"], found["SERVE-06"]) == ("skip", "skip")
-    assert {"image", "digest", "profile", "verdict", "clauses"} == abroad.json.keys()
+    assert {
+        "image", "digest", "profile", "purpose", "platform", "verdict", "untried", "clauses",
+    } == abroad.json.keys()  # fmt: skip
 
 
 def statuses(done: Result) -> dict[str, str]:

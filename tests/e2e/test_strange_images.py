@@ -139,21 +139,29 @@ DEAD = {
 }
 
 
+def programs(folder: Path, train: str, serve: str) -> None:
+    folder.mkdir()
+    for word, program in (("train", train), ("serve", serve)):
+        (folder / word).write_text(f"#!/usr/local/bin/python3\n{program}")
+        (folder / word).chmod(0o755)
+
+
 @pytest.fixture(scope="module")
 def images(local: Local, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     folder = tmp_path_factory.mktemp("strange")
     folders = {}
     for name, strange in {**STRANGE, **DEAD}.items():
-        (folder / name).mkdir()
-        for word, program in (("train", strange.train), ("serve", strange.serve)):
-            (folder / name / word).write_text(f"#!/usr/local/bin/python3\n{program}")
+        programs(folder / name, strange.train, strange.serve)
         (folder / name / "Dockerfile").write_text(
             "FROM python:3.11-slim-bookworm\n"
             "COPY --chmod=755 train serve /usr/local/bin/\n"
             f"{strange.dockerfile}\n"
         )
         folders[f"buildkit-strange-{name}:1"] = folder / name
-    factory.bake(folders, bases=True)
+    names = sorted(folders)
+    for first in range(0, len(names), factory.IN_ONE_BUILD):
+        chosen = names[first : first + factory.IN_ONE_BUILD]
+        factory.bake({name: folders[name] for name in chosen}, bases=True)
     yield {path.name: image for image, path in folders.items()}
     factory.forget(folders)
 
@@ -250,9 +258,7 @@ metrics = { "train:loss" = "loss=([0-9.]+)" }
 
 def test_log_metrics_and_model_of_a_test_are_kept(local: Local, tmp_path: Path) -> None:
     (tmp_path / "images.toml").write_text(TOML)
-    (tmp_path / "own").mkdir()
-    for word, program in (("train", TRAIN), ("serve", SERVE)):
-        (tmp_path / "own" / word).write_text(f"#!/usr/local/bin/python3\n{program}")
+    programs(tmp_path / "own", TRAIN, SERVE)
     done = local.buildkit("build", "--all", folder=tmp_path)
     assert done.code == 0, done.stderr
     assert "passed " in done.stderr
@@ -272,9 +278,7 @@ def test_a_target_without_samples_says_so_and_its_test_does_not_pass(
 ) -> None:
     text: Any = TOML.partition("[image.kept.samples]")[0]
     (tmp_path / "images.toml").write_text(text)
-    (tmp_path / "own").mkdir()
-    for word, program in (("train", NO_DATA), ("serve", NEVER)):
-        (tmp_path / "own" / word).write_text(f"#!/usr/local/bin/python3\n{program}")
+    programs(tmp_path / "own", NO_DATA, NEVER)
     done = local.buildkit("build", "--all", folder=tmp_path)
     assert done.code == 0, done.stderr
     assert "clauses; not trained, not served: no samples" in done.stderr
