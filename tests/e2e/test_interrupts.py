@@ -29,10 +29,19 @@ if TYPE_CHECKING:
 
     Trouble = Callable[[Engine], AbstractContextManager[None]]
 
-SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = pytest.mark.parametrize("number", INTERRUPTS, ids=lambda s: s.name)
 INTERRUPTED = {"error": interruption().facts}
 SLEEP = "__import__('time').sleep(600)"
 MEGABYTES = 24
+
+
+def each_signal(name: str, *values: str) -> pytest.MarkDecorator:
+    """Each with a signal of its own: what a signal does is the same, `make interrupts` mixes all."""
+    pairs = list(zip(INTERRUPTS, values, strict=True))
+    return pytest.mark.parametrize(
+        ("number", name), pairs, ids=[f"{each.name}-{value}" for each, value in pairs]
+    )
 
 
 def interrupted(running: Running, number: signal.Signals, folder: Path) -> Result:
@@ -70,8 +79,7 @@ def test_while_building(local: Local, project: Project, number: signal.Signals) 
     assert local.buildkit("build", "--all", folder=project.folder).code == 0
 
 
-@SIGNALS
-@pytest.mark.parametrize("program", ["train", "serve"])
+@each_signal("program", "train", "serve")
 def test_while_testing(
     local: Local, project: Project, number: signal.Signals, program: str
 ) -> None:
@@ -94,8 +102,7 @@ def commands(local: Local, project: Project) -> str:
     return "\n".join(line for line in found.splitlines() if image and image in line)
 
 
-@SIGNALS
-@pytest.mark.parametrize("store", ["containerd", "classic"])
+@each_signal("store", "containerd", "classic")
 def test_while_pushing(
     request: pytest.FixtureRequest,
     local: Local,

@@ -10,26 +10,37 @@ if TYPE_CHECKING:
     from tests.e2e.real import Local, Project
 
 
+OTHERS = (
+    ("list",),
+    ("test", "--all", "--json"),
+    ("push", "--all", "--complete"),
+    ("uri", "TARGET", "--verify"),
+    ("diff", "TAG", "TAG"),
+    ("promote", "DIGEST", "--to", "ALIAS"),
+    ("revise", "--all", "--changed"),
+    ("repo", "plan"),
+)
+"""Commands to which it is one how the engine keeps its images."""
+
+
 @pytest.mark.parametrize("store", ["containerd", "classic"])
 def test_commands_close_what_they_open(
     request: pytest.FixtureRequest, local: Local, project: Project, store: str
 ) -> None:
     there = local if store == "containerd" else request.getfixturevalue("classic")[1]
-    tag = f"{project.name}:1.0-cpu-py311"
+    meant = {
+        "TARGET": lambda: project.id,
+        "TAG": lambda: f"{project.name}:1.0-cpu-py311",
+        "ALIAS": lambda: f"{project.name}:stable",
+        "DIGEST": lambda: digest(local, project),
+    }
     for command in (
-        ("list",),
         ("build", "--all"),
-        ("test", "--all", "--json"),
-        ("test", tag, "--clause", "IMG-01"),
+        ("test", "TAG", "--clause", "IMG-01"),
         ("push", "--all"),
-        ("push", "--all", "--complete"),
-        ("uri", project.id, "--verify"),
-        ("diff", tag, tag),
-        ("promote", "DIGEST", "--to", f"{project.name}:stable"),
-        ("revise", "--all", "--changed"),
-        ("repo", "plan"),
+        *(() if store == "classic" else OTHERS),
     ):
-        arguments = [digest(local, project) if word == "DIGEST" else word for word in command]
+        arguments = [meant[word]() if word in meant else word for word in command]
         done = there.buildkit(*arguments, folder=project.folder, PYTHONDEVMODE="1")
         assert done.code == 0, (command, done.stderr)
         assert "Warning" not in done.stderr, (command, done.stderr)
