@@ -16,7 +16,7 @@ import pytest
 from buildkit.containers import Container
 from buildkit.contract import archive, kept, kit, probe
 from buildkit.contract.bench import Bench, Subject
-from buildkit.contract.hosting import serving
+from buildkit.contract.hosting import servers, serving
 from buildkit.contract.hosting.client import Health
 from buildkit.contract.jobs import runs, training
 from buildkit.contract.still import image
@@ -225,6 +225,27 @@ def test_a_server_without_samples_that_never_answers_is_not_judged() -> None:
     found = statuses(serving.CHECKS, seen)
     assert found["SERVE-01"] == found["SERVE-03"] == "skip"
     assert "fail" not in found.values()
+
+
+@pytest.mark.parametrize(
+    ("said", "waited", "brief"),
+    [
+        ("GET /ping got no answer in 2 s", [10, 240], False),
+        ("GET /ping got no whole answer: connection refused", [10], True),
+    ],
+)
+def test_one_that_takes_requests_has_as_long_as_any_other(
+    said: str, waited: list[float], brief: bool
+) -> None:
+    """It loads something in its first /ping: gunicorn may kill it for that."""
+    waits: list[float] = []
+
+    def wait(seconds: float) -> Health:
+        waits.append(seconds)
+        return Health(after=None, last=None, said=said, waited=seconds)
+
+    found, briefly = servers.without_model(wait, 240)
+    assert (found.waited, briefly, waits) == (waited[-1], brief, waited)
 
 
 def test_one_that_was_waited_for_is_blamed() -> None:

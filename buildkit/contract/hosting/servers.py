@@ -12,7 +12,7 @@ from buildkit.contract import listening, machine
 from buildkit.contract.archive import Archive
 from buildkit.contract.bench import Bench, Scenario
 from buildkit.contract.clause import Unseen
-from buildkit.contract.hosting.client import Health, HttpClient
+from buildkit.contract.hosting.client import NO_ANSWER, Health, HttpClient
 from buildkit.contract.hosting.server import Serving
 from buildkit.contract.jobs import endings, job, runs
 from buildkit.contract.world import Mount, Start
@@ -82,12 +82,15 @@ def served(
     volume = choose(bench)
     modelless = choose is model and volume is None
     brief = modelless and not bench.subject.samples.declared and seconds is None
-    seconds = MODELLESS_SECONDS if brief else seconds
     mount = Mount(volume=volume or empty_model(bench), path=MODEL, read_only=not writable)
     start = replace(start, mounts=(mount, *start.mounts))
-    with started(bench, start, seconds=seconds, door=door) as serving:
-        payloads = _plain_payloads(bench, serving) if plain else bench.once(_baseline).payloads
-        yield replace(serving, modelless=modelless, brief=brief, payloads=payloads)
+    with started(bench, start, seconds=seconds, door=door, brief=brief) as serving:
+        payloads: tuple[Payload, ...] = ()
+        if plain:
+            payloads = _plain_payloads(bench, serving)
+        elif serving.health.after is not None:
+            payloads = bench.once(_baseline).payloads
+        yield replace(serving, modelless=modelless, payloads=payloads)
 
 
 def _plain_payloads(bench: Bench, serving: Serving) -> tuple[Payload, ...]:
@@ -106,11 +109,13 @@ def started(
     *,
     seconds: float | None = None,
     door: Container | None = None,
+    brief: bool = False,
 ) -> Iterator[Serving]:
     """A server as it is told to start, without a model unless `start` mounts one.
 
     It has the variables of the samples, as the model's Environment in SageMaker. `door` is the
-    container at whose address it is asked, if it shares that one's network.
+    container at whose address it is asked, if it shares that one's network. `brief`: it is waited
+    for MODELLESS_SECONDS alone, unless it takes requests and works on them.
     """
     samples = bench.subject.samples
     start = replace(start, environment={**dict(samples.environment), **start.environment})
@@ -125,11 +130,15 @@ def started(
         if refusal is None:
             limit = samples.startup_seconds or START_SECONDS
             elsewhere = listening.settled_elsewhere(container, start.ports[0])
-            health = client.wait_for_health(
-                limit if seconds is None else seconds,
-                lambda: container.wait(0) is None and not elsewhere(),
-                bench.note,
+            wait = partial(
+                client.wait_for_health,
+                still_runs=lambda: container.wait(0) is None and not elsewhere(),
+                tell=bench.note,
             )
+            if brief:
+                health, brief = without_model(wait, limit)
+            else:
+                health = wait(limit if seconds is None else seconds)
             bench.note("")
         yield Serving(
             container=container,
@@ -139,7 +148,19 @@ def started(
             health=health,
             exit_code=None if refusal is not None else container.wait(0),
             payloads=() if samples.default else samples.payloads,
+            brief=brief,
         )
+
+
+def without_model(wait: Callable[[float], Health], limit: float) -> tuple[Health, bool]:
+    """What a server comes to without a model and samples, and whether it was waited for briefly.
+
+    One that takes requests and works on them loads something: it has as long as any other.
+    """
+    health = wait(MODELLESS_SECONDS)
+    if health.last is None and NO_ANSWER in health.said:
+        return wait(limit), False
+    return health, health.after is None
 
 
 def healthy(bench: Bench) -> float:
