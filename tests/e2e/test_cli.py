@@ -90,7 +90,10 @@ def test_completion(local: Local, project: Project) -> None:
     source = local.buildkit(folder=project.folder, _BUILDKIT_COMPLETE="bash_source")
     assert "_buildkit_completion" in source.stdout
     assert completions(local, project, "buildkit b", 1) == ["build"]
-    assert completions(local, project, f"buildkit build {project.name[:3]}", 2) == [project.id]
+    assert completions(local, project, f"buildkit build {project.name[:3]}", 2) == [
+        project.name,
+        project.id,
+    ]
     assert completions(local, project, "buildkit uri pytorch-n", 2) == ["pytorch-neuron"]
     words = "buildkit uri --prebuilt pytorch --region us-isob"
     assert completions(local, project, words, 5) == ["us-isob-east-1"]

@@ -90,6 +90,7 @@ def good_images(local: Local, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("good")
     for name in ("good", "everything"):
         shutil.copytree(HERE / name, folder / name)
+    (folder / ".git").mkdir()  # the root of a project, whose files all may be read
     done = local.buildkit("build", "--all", folder=folder / "good")
     assert done.code == 0, done.stderr
     return folder / "good"

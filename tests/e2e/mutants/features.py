@@ -276,7 +276,7 @@ MUTANTS = {
         '            files = [pathlib.Path("/sys/fs/cgroup", name) for name in names]\n'
         "            words = [path.read_text().split()[0] for path in files if path.exists()]\n"
         '            if Handler.pings > 3 and not {"max", "-1"} & {*words}:\n'
-        "                time.sleep(3)\n            return self.answer(200)",
+        "                time.sleep(60)\n            return self.answer(200)",
         also=("SERVE-20",),
     ),
     # Streams.
