@@ -45,7 +45,10 @@ BROKEN = {
     ),
     "ignores-sigterm": Broken(clause="RUN-09", old=NO_SIGNALS, new=""),
     "ends-by-itself": Broken(clause="RUN-02", old="ThreadingHTTPServer((", new="sys.exit(0)\n(("),
-    "not-executable": Broken(clause="RUN-01", dockerfile="RUN chmod 644 /opt/program/train"),
+    "not-executable": Broken(
+        clause="RUN-01",
+        dockerfile="{% endblock %}\n{% block program %}\n{{ super() }}RUN chmod 644 /opt/program/train",
+    ),
     "crlf": Broken(clause="RUN-01", program="train", old="python3\n", new="python3\r\n"),
     "no-model": Broken(clause="OUT-03", program="train", old="model/model.json", new="m.json"),
     "exit-0": Broken(clause="OUT-01", program="train", old="    raise\n", new="    sys.exit(0)\n"),
