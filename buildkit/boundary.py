@@ -71,6 +71,16 @@ def around(folder: Path, *, open_: bool = False) -> Boundary:
     return Boundary(root=start if home.is_relative_to(root) else root, open=open_)
 
 
+def named(folder: Path, limits: Boundary) -> Boundary:
+    """How far links may lead in a folder that the user named: as in the project that it is in.
+
+    Elsewhere it is the folder itself.
+    """
+    start = Path(os.path.realpath(folder))
+    inside = start.is_relative_to(limits.root)
+    return limits if inside else Boundary(root=start, open=limits.open)
+
+
 def _odd(folder: Path) -> Iterator[Path]:
     """All below a folder that is neither a file nor a folder: links, devices, pipes, sockets."""
     folders = [os.fspath(folder)]

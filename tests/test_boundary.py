@@ -259,6 +259,74 @@ def test_results_are_not_written_where_a_link_of_the_project_leads_out_to(
     assert (home / "secrets" / "demo-1.0-cpu-py311").is_dir()
 
 
+WRITTEN = [
+    pytest.param("dockerfiles/{}", "", id="a folder of Dockerfiles"),
+    pytest.param("dockerfiles/{}/Dockerfile", "key", id="a Dockerfile"),
+    pytest.param("dist/{}", "", id="a folder of records"),
+    pytest.param("dist/{}/rendered.json", "key", id="a record"),
+    pytest.param("dist/{}/built.json", "new", id="a record that another command writes"),
+    pytest.param("dist/{}/test", "", id="what a test leaves"),
+]
+
+
+@pytest.mark.parametrize(("path", "to"), WRITTEN)
+@pytest.mark.parametrize("named", [False, True])
+def test_results_are_not_written_where_a_link_among_them_leads_out_to(
+    home: Path, capsys: pytest.CaptureFixture[str], path: str, to: str, named: bool
+) -> None:
+    """Also where the user named the folder: that may be anywhere, what a project brings may not."""
+    inside = home / "repository" / "project"
+    (inside / "images.toml").write_text(IMAGE)
+    folder = home / "elsewhere" if named else inside
+    link = folder / path.format("demo-1.0-cpu-py311")
+    link.parent.mkdir(parents=True)
+    link.symlink_to(home / "secrets" / to)
+    words = ["render", "-f", str(inside / "images.toml")]
+    if named:
+        words += ["--dist", str(folder / "dist"), "--output", str(folder / "dockerfiles")]
+    assert cli.run(words) == Exit.USAGE
+    said = capsys.readouterr().err
+    assert f"`{link}" in said
+    assert f"leads to `{home}/secrets" in said
+    assert "`--allow-outside`" in said
+    assert [each.name for each in (home / "secrets").iterdir()] == ["key"]
+    assert not [each for each in folder.rglob("*.json") if each != link]
+    assert cli.run([*words, "--allow-outside"]) == Exit.DONE
+
+
+def test_results_may_be_where_a_link_inside_of_the_project_leads_to(home: Path) -> None:
+    inside = home / "repository" / "project"
+    (inside / "images.toml").write_text(IMAGE)
+    (inside / "dockerfiles").mkdir()
+    (home / "repository" / "kept").mkdir()
+    (inside / "dockerfiles" / "demo-1.0-cpu-py311").symlink_to(home / "repository" / "kept")
+    words = ["render", "-f", str(inside / "images.toml")]
+    assert cli.run(words) == Exit.DONE
+    assert cli.run([*words, "--output", str(inside / "dockerfiles"), "--check"]) == Exit.DONE
+    assert (home / "repository" / "kept" / "Dockerfile").is_file()
+
+
+@pytest.mark.parametrize("kind", ["a link out", "a named pipe", "a device"])
+def test_no_dockerfile_to_compare_with_is_anything_but_a_file_of_the_project(
+    home: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    inside = home / "repository" / "project"
+    (inside / "images.toml").write_text(IMAGE)
+    there = inside / "dockerfiles" / "demo-1.0-cpu-py311" / "Dockerfile"
+    there.parent.mkdir(parents=True)
+    if kind == "a named pipe":
+        os.mkfifo(there)
+    else:
+        there.symlink_to("/dev/zero" if kind == "a device" else home / "secrets" / "key")
+    words = ["render", "--check", "-f", str(inside / "images.toml")]
+    code = cli.run([*words, "--allow-outside"] if kind == "a device" else words)
+    said = capsys.readouterr()
+    assert code == (Exit.USAGE if kind == "a link out" else Exit.TOOL)
+    assert str(there) in said.err
+    assert ("leads to" if kind == "a link out" else f"is {kind}, a file is wanted") in said.err
+    assert "hash" not in said.err + said.out
+
+
 @pytest.mark.parametrize(("text", "key", "folder"), WITH_LINKS)
 @pytest.mark.parametrize("what", [*itertools.product(KINDS, [False, True])], ids=str)
 def test_what_has_no_end_is_found_below_a_folder(
