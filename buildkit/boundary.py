@@ -11,13 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildkit import reading
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FLAG = "--allow-outside"
 GIT = ".git"
-LARGEST_TEXT = 16 << 20
-"""Bytes of a file that is read whole as text: images.toml, a lock, requirements, a template."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Odd:
+    """A link that leads out of the project to `end`, or a device, a pipe, a socket: `kind`."""
+
+    path: Path
+    end: str | None = None
+    kind: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +50,13 @@ class Boundary:
         end = os.path.realpath(path)
         return None if self.open or Path(end).is_relative_to(self.root) else end
 
-    def links(self, folder: Path) -> Iterator[tuple[Path, str]]:
-        """The links below a folder that lead out of the project, and where to; none is followed."""
-        for link in () if self.open else _links(folder):
-            if (end := self.outside(link)) is not None:
-                yield link, end
+    def odd(self, folder: Path) -> Iterator[Odd]:
+        """What cannot be read below a folder; no link to a folder is followed."""
+        for path in _odd(folder):
+            if (end := self.outside(path)) is not None:
+                yield Odd(path=path, end=end)
+            elif (kind := special(path)) is not None:
+                yield Odd(path=path, kind=kind)
 
 
 def around(folder: Path, *, open_: bool = False) -> Boundary:
@@ -60,62 +71,35 @@ def around(folder: Path, *, open_: bool = False) -> Boundary:
     return Boundary(root=start if home.is_relative_to(root) else root, open=open_)
 
 
-def read_text(path: Path, limit: int = LARGEST_TEXT) -> str:
-    """The text of a regular file. Raises OSError, or ValueError for what is no text of that size.
+def named(folder: Path, limits: Boundary) -> Boundary:
+    """How far links may lead in a folder that the user named: as in the project that it is in.
 
-    A mark at the beginning, which editors of Windows write, is left out, and so is the
-    carriage return that ends their lines.
+    Elsewhere it is the folder itself.
     """
-    check_file(path, limit)
-    content = path.read_bytes()
-    try:
-        return content.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        raise ValueError(_no_text(content, error)) from error
+    start = Path(os.path.realpath(folder))
+    inside = start.is_relative_to(limits.root)
+    return limits if inside else Boundary(root=start, open=limits.open)
 
 
-def check_file(path: Path, limit: int) -> None:
-    """Raise ValueError for what has no end: a device, a pipe, more than `limit` bytes; OSError."""
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise ValueError(f"`{path.name}` is {kind(status.st_mode)}, a file is wanted")
-    if status.st_size > limit:
-        raise ValueError(
-            f"`{path.name}` has {status.st_size:,} bytes, more than the limit of {limit:,}"
-        )
-
-
-def kind(mode: int) -> str:
-    """What a path is, by the mode that `stat` tells."""
-    kinds = {
-        stat.S_IFREG: "a file",
-        stat.S_IFDIR: "a folder",
-        stat.S_IFIFO: "a named pipe",
-        stat.S_IFSOCK: "a socket",
-    }
-    return kinds.get(stat.S_IFMT(mode), "a device")
-
-
-def _no_text(content: bytes, error: UnicodeDecodeError) -> str:
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "it is UTF-16; save it as UTF-8"
-    # The error counts from behind a mark, which is in the first line.
-    line = error.object.count(b"\n", 0, error.start) + 1
-    byte = error.object[error.start]
-    return (
-        f"line {line} is not UTF-8: byte 0x{byte:02x} (in Latin-1 `{chr(byte)}`); save it as UTF-8"
-    )
-
-
-def _links(folder: Path) -> Iterator[Path]:
+def _odd(folder: Path) -> Iterator[Path]:
+    """All below a folder that is neither a file nor a folder: links, devices, pipes, sockets."""
     folders = [os.fspath(folder)]
     while folders:
         try:
             with os.scandir(folders.pop()) as entries:
                 for entry in sorted(entries, key=lambda each: each.name):
-                    if entry.is_symlink():
-                        yield Path(entry.path)
-                    elif entry.is_dir(follow_symlinks=False):
+                    if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.path)
+                    elif not entry.is_file(follow_symlinks=False):
+                        yield Path(entry.path)
         except OSError:  # whoever reads the folder is told that it cannot be
             continue
+
+
+def special(path: Path) -> str | None:
+    """What a path is, also through links, that is neither a file nor a folder; None if it is."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # a link that leads to nothing
+        return None
+    return None if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else reading.kind(mode)

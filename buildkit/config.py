@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from buildkit import bases, boundary, grammar, locate, manual, schema
+from buildkit import bases, boundary, grammar, locate, manual, reading, schema
 from buildkit.errors import ConfigError, Problem
 from buildkit.near import shown
 from buildkit.requirements import without_secrets
@@ -75,7 +75,7 @@ def read(
     try:
         _check_encoding(path)
         limits.check(path, path.name)
-        text = boundary.read_text(path)
+        text = reading.text(path)
     except FileNotFoundError as error:
         raise ConfigError(
             f"{path} does not exist",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from buildkit import boundary, manual, names, requirements
+from buildkit import manual, names, reading, requirements
 
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 """What stands in an option of a Dockerfile without quotes."""
@@ -27,7 +27,7 @@ def check(path: str) -> str:
     """The path of a lock in which each package has a hash. Raises ValueError."""
     lock = Path(path)
     try:
-        text = boundary.read_text(lock)
+        text = reading.text(lock)
     except (OSError, ValueError) as error:
         raise ValueError(f"{lock.name} cannot be read: {error}") from error
     for match in WHOLE_LINE.finditer(text):

@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING
 
 from buildkit import (
-    boundary,
     cells,
     clashes,
     compatibility,
@@ -17,6 +16,7 @@ from buildkit import (
     names,
     near,
     paths,
+    reading,
     requirements,
     schema,
 )
@@ -324,7 +324,7 @@ def _lock(config: Config, places: Places, words: dict[str, str], problems: Probl
     at, text = places.of("lock"), names.expand(pattern, words)
     path = str(config.folder / text)
     problems.check(at, locks.check_name, path)
-    wrong = [*paths.fault(config, text, paths.Kind.FILE, boundary.LARGEST_TEXT)]
+    wrong = [*paths.fault(config, text, paths.Kind.FILE, reading.LARGEST_TEXT)]
     for message in wrong:
         problems.add(at, message, _cause(at, f"{pattern} {message}", (text,)))
     return path if wrong else problems.check(at, locks.check, path)

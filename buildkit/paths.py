@@ -11,7 +11,7 @@ from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from buildkit import boundary
+from buildkit import boundary, reading
 from buildkit.errors import Problem
 
 if TYPE_CHECKING:
@@ -33,15 +33,15 @@ class Kind(str, Enum):
 
 def problems(config: Config) -> Iterator[Problem]:
     """Of every path that is no pattern; those of patterns differ by target."""
-    links = cache(lambda folder: tuple(config.boundary.links(folder)))
+    odd = cache(lambda folder: tuple(config.boundary.odd(folder)))
     for at, text, kind in _written(config.document):
         found = [*fault(config, text, kind, LARGEST_BODY)]
         yield from (Problem(path=at, message=message) for message in found)
         folder = config.folder / text
         if not found and folder.is_dir():
-            for link, end in links(folder):
-                if at[-1] != "context" or _is_sent(config, folder, link):
-                    yield Problem(path=at, message=_of_link(config, link, end, at))
+            for each in odd(folder):
+                if at[-1] != "context" or _is_sent(config, folder, each):
+                    yield Problem(path=at, message=_of_odd(config, each, at))
 
 
 class Place(Protocol):
@@ -62,11 +62,11 @@ def fault(config: Place, text: str, kind: Kind, limit: int) -> Iterator[str]:
         if kind is not Kind.FILE and stat.S_ISDIR(mode):
             return
         if kind is Kind.FOLDER or stat.S_ISDIR(mode):
-            yield f"{text!r} is {boundary.kind(mode)}, a {kind.value} is wanted"
+            yield f"{text!r} is {reading.kind(mode)}, a {kind.value} is wanted"
         elif kind is Kind.FILE:
-            boundary.check_file(path, limit)
+            reading.check(path, limit)
         elif not stat.S_ISREG(mode):
-            yield f"{text!r} is {boundary.kind(mode)}, a {kind.value} is wanted"
+            yield f"{text!r} is {reading.kind(mode)}, a {kind.value} is wanted"
     except (FileNotFoundError, NotADirectoryError):
         yield f"{text!r} does not exist in {config.folder}"
     except UnicodeEncodeError as error:
@@ -112,20 +112,26 @@ def _items(table: object) -> Iterator[tuple[str, Any]]:
     yield from table.items() if isinstance(table, dict) else ()
 
 
-def _of_link(config: Config, link: Path, end: str, at: Where) -> str:
-    name = os.path.relpath(link, config.folder)
+def _of_odd(config: Config, odd: boundary.Odd, at: Where) -> str:
+    name = os.path.relpath(odd.path, config.folder)
     leave = ", or leave it out with `.dockerignore`" if at[-1] == "context" else ""
+    if odd.end is None:
+        return f"`{name}` in it is {odd.kind}, which cannot be copied; remove it{leave}"
     return (
-        f"`{name}` in it is a link that leads to `{end}`, outside of the project "
+        f"`{name}` in it is a link that leads to `{odd.end}`, outside of the project "
         f"`{config.boundary.root}`; replace it by what it leads to{leave}, or pass "
         f"`{boundary.FLAG}`"
     )
 
 
-def _is_sent(config: Config, context: Path, link: Path) -> bool:
-    """Whether a build is given that link of its context."""
+def _is_sent(config: Config, context: Path, odd: boundary.Odd) -> bool:
+    """Whether a build is given that link, device, pipe or socket of its context."""
     from buildkit.releases import inputs  # noqa: PLC0415 - its rules take long to load
 
-    if config.boundary.outside(context / inputs.IGNORED):
-        return True  # what leads out is not read to find that out
-    return inputs.is_seen(context, link.relative_to(context).as_posix())
+    name = odd.path.relative_to(context).as_posix()
+    if odd.end is None and name.partition("/")[0] in inputs.OF_A_CHECKOUT:
+        return False  # git may have a socket of its own there
+    ignored = context / inputs.IGNORED
+    if config.boundary.outside(ignored) or boundary.special(ignored):
+        return True  # what leads out or has no end is not read to find that out
+    return inputs.is_seen(context, name)

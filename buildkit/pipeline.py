@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 CAUSE_WIDTH = 100
-KEPT = "test"
-"""The folder below that of a target's records with what the image left in its test."""
 PROGRESS_SECONDS = 10
 """Between two lines that say how far it is."""
 
@@ -145,7 +143,7 @@ def test(
         return found, replace(before, built=built)
     console.step(target.id, "testing")
     where.forget(records.VERIFIED, target.id)
-    keep = where.of(target.id) / KEPT
+    keep = where.of(target.id, records.KEPT)
     report, passed = verify.verify(built, engine, depth, progress(target.id), keep=keep)
     where.write(records.REPORT, target.id, report)
     outcome = Outcome(target=target, built=built, report=report)

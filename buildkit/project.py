@@ -34,6 +34,7 @@ class Project:
 
         Raises ToolError if there is none, or if images.toml has changed what it is made of.
         """
+        self.records.check(target.id)  # before hours of work that would be put there
         built = self.records.find(records.BUILT, target.id)
         if built is None:
             raise ToolError("it is not built", hint=f"`buildkit build {target.id}`")
@@ -85,7 +86,7 @@ def read(
     return Project(
         config=found,
         targets=targets,
-        records=records.Records(folder=dist or written(found, "dist")),
+        records=records.kept_in(dist or written(found, "dist"), found.boundary),
         templates=templates,
     )
 

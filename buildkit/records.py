@@ -6,16 +6,24 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from buildkit import files, typed
-from buildkit.errors import ToolError
+from buildkit import boundary, files, reading, typed
+from buildkit.errors import ToolError, UsageError
 from buildkit.model import Built, Rendered, Report, Verified
 from buildkit.shipped import Published, Staged
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from buildkit.boundary import Boundary
+
 FORMAT = 1
 """Raised when a record changes so that an older tool would misread it."""
+
+LARGEST = 64 << 20
+"""Bytes of a record that are read: most of a report is evidence."""
+DOCKERFILE = "Dockerfile"
+KEPT = "test"
+"""The folder of what an image left in its test."""
 
 Value = TypeVar("Value", Rendered, Built, Report, Verified, Staged, Published)
 
@@ -37,25 +45,39 @@ STAGED = Kind(name="staged", type=Staged, made_by="build --stage")
 PUBLISHED = Kind(name="published", type=Published, made_by="push")
 
 
+WRITTEN = (
+    *(f"{kind.name}.json" for kind in (RENDERED, BUILT, REPORT, VERIFIED, STAGED, PUBLISHED)),
+    DOCKERFILE,
+    KEPT,
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Records:
-    """The records of a project, in one folder."""
+    """The records of a project, in one folder. No link in it is followed out of `limits`."""
 
     folder: Path
+    limits: Boundary
 
-    def of(self, target_id: str) -> Path:
-        return self.folder / target_id
+    def of(self, target_id: str, name: str) -> Path:
+        """The path of something of a target. Raises UsageError if it leads out."""
+        return inside(self.folder, f"{target_id}/{name}", self.limits)
+
+    def check(self, target_id: str) -> None:
+        """Raise UsageError if anything that may be written of a target leads out."""
+        for name in WRITTEN:
+            self.of(target_id, name)
 
     def write(self, kind: Kind[Value], target_id: str, value: Value) -> None:
         document = {"format": FORMAT, kind.name: asdict(value)}
-        path = self.of(target_id) / f"{kind.name}.json"
+        path = self.of(target_id, f"{kind.name}.json")
         files.write_text(path, json.dumps(document, indent=2) + "\n")
 
     def find(self, kind: Kind[Value], target_id: str) -> Value | None:
         """Read a record, None if there is none. Raises ToolError if it cannot be understood."""
-        path = self.of(target_id) / f"{kind.name}.json"
+        path = self.of(target_id, f"{kind.name}.json")
         try:
-            document: Any = json.loads(path.read_text(encoding="utf-8"))
+            document: Any = json.loads(reading.content(path, LARGEST).decode())
             if (found := document["format"]) != FORMAT:
                 raise ToolError(
                     f"{path} has format {typed.shown(found)}, this tool reads {FORMAT}",
@@ -75,4 +97,23 @@ class Records:
         return tuple(sorted(each.parent.name for each in self.folder.glob("*/*.json")))
 
     def forget(self, kind: Kind[Value], target_id: str) -> None:
-        (self.of(target_id) / f"{kind.name}.json").unlink(missing_ok=True)
+        self.of(target_id, f"{kind.name}.json").unlink(missing_ok=True)
+
+
+def kept_in(folder: Path, limits: Boundary) -> Records:
+    """The records of a folder that the user named."""
+    return Records(folder=folder, limits=boundary.named(folder, limits))
+
+
+def inside(folder: Path, name: str, limits: Boundary) -> Path:
+    """A path in a folder of results.
+
+    Raises UsageError for a link that leads out: a foreign project could bring one.
+    """
+    path = folder / name
+    if (end := limits.outside(path)) is not None:
+        raise UsageError(
+            f"`{path}` leads to `{end}`, outside of `{limits.root}`",
+            hint=f"remove the link, or pass `{boundary.FLAG}`",
+        )
+    return path

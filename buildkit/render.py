@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import stat
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from functools import cache, partial
@@ -19,7 +20,7 @@ from jinja2.loaders import split_template_path
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from packaging.requirements import Requirement
 
-from buildkit import boundary, manual
+from buildkit import boundary, manual, reading
 from buildkit.errors import TemplateError
 from buildkit.model import Rendered, Target
 
@@ -69,17 +70,16 @@ class Templates:
     def runtime(self) -> Path:
         """The programs that enter script-mode images: the project's own, or ours.
 
-        Raises TemplateError if the project's own lead out of it.
+        Raises TemplateError if the project's own lead out of it, or are no files.
         """
-        found = next(path for folder in self.folders if (path := folder / "runtime").is_dir())
+        paths = (folder / "runtime" for folder in self.folders)
+        found = next(path for path in paths if os.path.lexists(path))
         if not _is_shipped(found):
-            ends = [(found, self.limits.outside(found)), *self.limits.links(found)]
-            for path, end in ends:
-                if end is not None:
-                    raise TemplateError(
-                        f"`{path}` leads to `{end}`, outside of the project `{self.limits.root}`",
-                        hint=f"move it into the project, or pass `{boundary.FLAG}`",
-                    )
+            _check_folder(found, self.limits)
+            for odd in self.limits.odd(found):
+                if odd.end is not None:
+                    raise _leads_out(odd.path, odd.end, self.limits)
+                raise TemplateError(f"`{odd.path}` is {odd.kind}", hint="remove it")
         return found
 
     @property
@@ -113,7 +113,8 @@ class _Loader(jinja2.BaseLoader):
         except jinja2.TemplateNotFound:
             return None
         paths = (os.path.join(folder, *parts) for folder in self._folders)  # noqa: PTH118
-        return next((Path(path) for path in paths if os.path.isfile(path)), None)  # noqa: PTH113
+        # What is no file, or leads to nothing, is refused where it is read: ours does not stand in.
+        return next((Path(path) for path in paths if os.path.lexists(path)), None)
 
     def get_source(
         self,
@@ -124,7 +125,7 @@ class _Loader(jinja2.BaseLoader):
             raise jinja2.TemplateNotFound(template)
         if not _is_shipped(path):
             self._limits.check(path, template)
-        return boundary.read_text(path), os.fspath(path), lambda: True
+        return reading.text(path), os.fspath(path), lambda: True
 
 
 def _is_shipped(path: Path) -> bool:
@@ -158,8 +159,10 @@ def templates(project: Path, limits: Boundary | None = None) -> Templates:
     own build, its template nothing on the machine that renders it.
     """
     own = project / "templates"
-    folders = tuple(dict.fromkeys(path for path in (own.resolve(), shipped()) if path.is_dir()))
     limits = limits or boundary.around(project)
+    if os.path.lexists(own):
+        _check_folder(own, limits)
+    folders = tuple(dict.fromkeys(path for path in (own.resolve(), shipped()) if path.is_dir()))
     loader = _Loader(folders, limits)
     environment = _Sandbox(
         loader=loader,
@@ -178,6 +181,29 @@ def templates(project: Path, limits: Boundary | None = None) -> Templates:
         loader=loader,
         limits=limits,
         used_by=cache(partial(_used_by, environment)),  # a parsed one serves all targets
+    )
+
+
+def _check_folder(path: Path, limits: Boundary) -> None:
+    """Raise TemplateError for what leads out of the project, or is no folder."""
+    if (end := limits.outside(path)) is not None and not _is_shipped(path):
+        raise _leads_out(path, end, limits)
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise TemplateError(
+            f"{path} cannot be read: {error.strerror}", hint="mend access to it, or remove it"
+        ) from error
+    if not stat.S_ISDIR(mode):
+        raise TemplateError(
+            f"`{path}` is {reading.kind(mode)}, a folder is wanted", hint="remove or rename it"
+        )
+
+
+def _leads_out(path: Path, end: str, limits: Boundary) -> TemplateError:
+    return TemplateError(
+        f"`{path}` leads to `{end}`, outside of the project `{limits.root}`",
+        hint=f"move it into the project, or pass `{boundary.FLAG}`",
     )
 
 

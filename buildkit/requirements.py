@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-from buildkit import boundary, names
+from buildkit import names, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +96,7 @@ def requirement(text: str) -> str:
 def read(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The requirements of a file in the order of its lines, and what is wrong with the others."""
     try:
-        text = boundary.read_text(path, LARGEST)
+        text = reading.text(path, LARGEST)
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) else error
         return (), (f"{path.name} cannot be read: {said}",)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from load import CONNECTIONS, ROOT, Request, ask, run
 
-from buildkit import config, engine, matrix, records
+from buildkit import boundary, config, engine, matrix, records
 from buildkit.contract.bench import Bench, Subject
 from buildkit.contract.hosting import servers
 from buildkit.contract.jobs import runs
@@ -50,7 +50,8 @@ def built(target: Target, there: Engine) -> tuple[str, str, str]:
     began = time.monotonic()
     run(BUILDKIT, "build", target.id, "--retest")
     seconds = time.monotonic() - began
-    report = records.Records(folder=ROOT / "dist").find(records.REPORT, target.id)
+    where = records.kept_in(ROOT / "dist", boundary.around(ROOT))
+    report = where.find(records.REPORT, target.id)
     image = there.client.images.get(target.image)
     unpacked = sum(layer["Size"] for layer in image.history())
     size = image.attrs["Size"] if there.containerd else 0

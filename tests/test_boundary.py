@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import socket
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import boundary, cli, config, matrix, project, render
+from buildkit import cli, config, matrix, project, reading, render
 from buildkit.boundary import Boundary, around
 from buildkit.errors import ConfigError, Exit, TemplateError
 
@@ -40,6 +41,7 @@ PLACES = [
         id="an override",
     ),
 ]  # fmt: skip
+KINDS = ["a named pipe", "a socket", "a device"]
 WITH_LINKS = [place for place in PLACES if place.values[2]]
 
 
@@ -192,9 +194,9 @@ def test_a_folder_of_templates_may_not_lead_out(home: Path) -> None:
     inside = home / "repository" / "project"
     shutil.move(inside / "templates", home / "secrets" / "templates")
     (inside / "templates").symlink_to(home / "secrets" / "templates")
-    (target,) = expand(home, "")
     with pytest.raises(TemplateError, match="outside of the project"):
-        render.render(target, render.templates(inside))  # type: ignore[arg-type]
+        expand(home, "")
+    assert expand(home, "", allow_outside=True)
 
 
 @pytest.mark.parametrize("what", ["the folder", "a link in it"])
@@ -221,7 +223,7 @@ def test_the_templates_that_come_with_the_tool_are_none_of_this(home: Path) -> N
 
 
 @pytest.mark.parametrize(("text", "key", "folder"), PLACES)
-@pytest.mark.parametrize("kind", ["a named pipe", "a socket", "a device"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_has_no_end_is_never_read(
     home: Path, text: str, key: str, folder: bool, kind: str
 ) -> None:
@@ -255,6 +257,181 @@ def test_results_are_not_written_where_a_link_of_the_project_leads_out_to(
     assert cli.run(["render", "-f", file, option, str(home / "elsewhere")]) == Exit.DONE
     assert cli.run(["render", "-f", file, "--allow-outside"]) == Exit.DONE
     assert (home / "secrets" / "demo-1.0-cpu-py311").is_dir()
+
+
+WRITTEN = [
+    pytest.param("dockerfiles/{}", "", id="a folder of Dockerfiles"),
+    pytest.param("dockerfiles/{}/Dockerfile", "key", id="a Dockerfile"),
+    pytest.param("dist/{}", "", id="a folder of records"),
+    pytest.param("dist/{}/rendered.json", "key", id="a record"),
+    pytest.param("dist/{}/built.json", "new", id="a record that another command writes"),
+    pytest.param("dist/{}/test", "", id="what a test leaves"),
+]
+
+
+@pytest.mark.parametrize(("path", "to"), WRITTEN)
+@pytest.mark.parametrize("named", [False, True])
+def test_results_are_not_written_where_a_link_among_them_leads_out_to(
+    home: Path, capsys: pytest.CaptureFixture[str], path: str, to: str, named: bool
+) -> None:
+    """Also where the user named the folder: that may be anywhere, what a project brings may not."""
+    inside = home / "repository" / "project"
+    (inside / "images.toml").write_text(IMAGE)
+    folder = home / "elsewhere" if named else inside
+    link = folder / path.format("demo-1.0-cpu-py311")
+    link.parent.mkdir(parents=True)
+    link.symlink_to(home / "secrets" / to)
+    words = ["render", "-f", str(inside / "images.toml")]
+    if named:
+        words += ["--dist", str(folder / "dist"), "--output", str(folder / "dockerfiles")]
+    assert cli.run(words) == Exit.USAGE
+    said = capsys.readouterr().err
+    assert f"`{link}" in said
+    assert f"leads to `{home}/secrets" in said
+    assert "`--allow-outside`" in said
+    assert [each.name for each in (home / "secrets").iterdir()] == ["key"]
+    assert not [each for each in folder.rglob("*.json") if each != link]
+    assert cli.run([*words, "--allow-outside"]) == Exit.DONE
+
+
+def test_results_may_be_where_a_link_inside_of_the_project_leads_to(home: Path) -> None:
+    inside = home / "repository" / "project"
+    (inside / "images.toml").write_text(IMAGE)
+    (inside / "dockerfiles").mkdir()
+    (home / "repository" / "kept").mkdir()
+    (inside / "dockerfiles" / "demo-1.0-cpu-py311").symlink_to(home / "repository" / "kept")
+    words = ["render", "-f", str(inside / "images.toml")]
+    assert cli.run(words) == Exit.DONE
+    assert cli.run([*words, "--output", str(inside / "dockerfiles"), "--check"]) == Exit.DONE
+    assert (home / "repository" / "kept" / "Dockerfile").is_file()
+
+
+@pytest.mark.parametrize("kind", ["a link out", "a named pipe", "a device"])
+def test_no_dockerfile_to_compare_with_is_anything_but_a_file_of_the_project(
+    home: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    inside = home / "repository" / "project"
+    (inside / "images.toml").write_text(IMAGE)
+    there = inside / "dockerfiles" / "demo-1.0-cpu-py311" / "Dockerfile"
+    there.parent.mkdir(parents=True)
+    if kind == "a named pipe":
+        os.mkfifo(there)
+    else:
+        there.symlink_to("/dev/zero" if kind == "a device" else home / "secrets" / "key")
+    words = ["render", "--check", "-f", str(inside / "images.toml")]
+    code = cli.run([*words, "--allow-outside"] if kind == "a device" else words)
+    said = capsys.readouterr()
+    assert code == (Exit.USAGE if kind == "a link out" else Exit.TOOL)
+    assert str(there) in said.err
+    assert ("leads to" if kind == "a link out" else f"is {kind}, a file is wanted") in said.err
+    assert "hash" not in said.err + said.out
+
+
+@pytest.mark.parametrize(("text", "key", "folder"), WITH_LINKS)
+@pytest.mark.parametrize("what", [*itertools.product(KINDS, [False, True])], ids=str)
+def test_what_has_no_end_is_found_below_a_folder(
+    home: Path, text: str, key: str, folder: bool, what: tuple[str, bool]
+) -> None:
+    kind, linked = what
+    below = home / "repository" / "project" / "data" / "deep"
+    below.mkdir(parents=True)
+    there = home / "repository" / "far" if linked else below / "odd"
+    if kind == "a named pipe":
+        os.mkfifo(there)
+    elif kind == "a socket":
+        with socket.socket(socket.AF_UNIX) as opened:
+            os.chdir(there.parent)  # the name of a socket is short
+            opened.bind(there.name)
+    else:
+        there.symlink_to("/dev/zero")
+    if linked:
+        (below / "odd").symlink_to(there)
+    with pytest.raises(ConfigError) as caught:
+        expand(home, text.format('"data"'), allow_outside=True)
+    assert f"image.demo.{key}: `data/deep/odd` in it is {kind}, which" in caught.value.details
+    assert (".dockerignore" in caught.value.details) is key.endswith("context")
+
+
+def test_a_pipe_of_a_context_that_no_build_is_given_does_not_matter(home: Path) -> None:
+    inside = home / "repository" / "project"
+    os.mkfifo(inside / "odd")
+    (inside / ".git").mkdir()
+    os.mkfifo(inside / ".git" / "of-git")
+    assert "`odd` in it is a named pipe" in problem(home, 'context = "."')
+    (inside / ".dockerignore").write_text("odd\n")
+    assert expand(home, 'context = "."')
+    (inside / ".dockerignore").unlink()
+    os.mkfifo(inside / ".dockerignore")
+    assert "`.dockerignore` in it is a named pipe" in problem(home, 'context = "."')
+
+
+@pytest.mark.parametrize("kind", ["a named pipe", "a device", "a folder"])
+@pytest.mark.parametrize("name", ["sklearn.Dockerfile.j2", "_base.Dockerfile.j2"])
+def test_no_template_of_ours_stands_in_for_one_of_the_project_that_is_no_file(
+    home: Path, capsys: pytest.CaptureFixture[str], name: str, kind: str
+) -> None:
+    inside = home / "repository" / "project"
+    (inside / "images.toml").write_text(IMAGE.replace('"mine"', '"sklearn"'))
+    there = inside / "templates" / name
+    if kind == "a named pipe":
+        os.mkfifo(there)
+    elif kind == "a device":
+        there.symlink_to("/dev/zero")
+    else:
+        there.mkdir()
+    words = ["render", "-f", str(inside / "images.toml")]
+    assert cli.run([*words, "--allow-outside"]) == Exit.TEMPLATE
+    assert f"`{name}` is {kind}, a file is wanted" in capsys.readouterr().err
+    assert cli.run(words) == Exit.TEMPLATE
+    assert name in capsys.readouterr().err
+    assert not (inside / "dockerfiles").exists()
+
+
+@pytest.mark.parametrize("name", ["templates", "templates/runtime"])
+@pytest.mark.parametrize("kind", ["a named pipe", "a file", "nothing"])
+def test_no_folder_of_ours_stands_in_for_one_of_the_project_that_is_no_folder(
+    home: Path, name: str, kind: str
+) -> None:
+    inside = home / "repository" / "project"
+    shutil.rmtree(inside / "templates")
+    there = inside / name
+    there.parent.mkdir(exist_ok=True)
+    if kind == "a named pipe":
+        os.mkfifo(there)
+    elif kind == "a file":
+        there.write_text("")
+    else:
+        there.symlink_to("absent")
+    with pytest.raises(TemplateError) as caught:
+        _ = render.templates(inside).runtime
+    assert str(there) in caught.value.message
+    assert ("No such file" if kind == "nothing" else f"is {kind}, a folder is") in str(caught.value)
+
+
+def test_programs_of_the_project_s_own_are_files(home: Path) -> None:
+    runtime = home / "repository" / "project" / "templates" / "runtime"
+    runtime.mkdir()
+    os.mkfifo(runtime / "odd")
+    with pytest.raises(TemplateError, match="runtime/odd` is a named pipe"):
+        _ = render.templates(runtime.parents[1]).runtime
+
+
+def test_a_file_is_read_up_to_its_limit_also_if_it_tells_no_size(tmp_path: Path) -> None:
+    (tmp_path / "four").write_bytes(b"1234")
+    assert reading.content(tmp_path / "four", 4) == b"1234"
+    with pytest.raises(ValueError, match="`four` has 4 bytes, more than the limit of 3"):
+        reading.content(tmp_path / "four", 3)
+    with pytest.raises(ValueError, match="`status` has more bytes than the limit of 3"):
+        reading.content("/proc/self/status", 3)
+
+
+def test_what_becomes_a_pipe_after_it_was_looked_at_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setattr(reading, "check", lambda *_: None)
+    with pytest.raises(ValueError, match="`pipe` is a named pipe, a file is wanted"):
+        reading.content(tmp_path / "pipe", 3)
 
 
 def test_a_body_has_a_largest_size(home: Path) -> None:
@@ -319,4 +496,4 @@ def test_a_text_that_is_not_utf_8_is_told_with_its_line(
 ) -> None:
     (tmp_path / "text").write_bytes(content)
     with pytest.raises(ValueError, match=said.replace("(", r"\(").replace(")", r"\)")):
-        boundary.read_text(tmp_path / "text")
+        reading.text(tmp_path / "text")

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from buildkit import cli, project, records
+from buildkit.boundary import Boundary
 from buildkit.ci import changes, formats, merging, notes, revisions, shards
 from buildkit.errors import Exit, ToolError, UsageError
 from buildkit.login import Login
@@ -242,7 +243,7 @@ def hand_over(found: Project, folder: Path, target: Target, **how: Any) -> Verif
     )
     status = how.get("status", Status.PASS)
     report = fakes.report(fakes.clause(status), digest=built.image_id)
-    kept = records.Records(folder=folder)
+    kept = records.Records(folder=folder, limits=Boundary(root=folder))
     kept.write(records.BUILT, target.id, built)
     kept.write(records.REPORT, target.id, report)
     if status is not Status.PASS:

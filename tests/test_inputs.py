@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from buildkit.errors import ToolError
 from buildkit.model import Rendered
 from buildkit.releases import inputs
 from tests import projects
@@ -55,6 +56,22 @@ def test_the_same_files_elsewhere_and_later_have_the_same_digest(tmp_path: Path)
             path.chmod(path.stat().st_mode & 0o700)  # another umask
     assert digest(two) == digest(one)
     assert digest(one).startswith("sha256:")
+
+
+@pytest.mark.parametrize("what", ["not UTF-8", "a named pipe", "a folder"])
+@pytest.mark.parametrize("name", [".dockerignore", "lock"])
+def test_what_cannot_be_read_of_the_inputs_is_named(tmp_path: Path, name: str, what: str) -> None:
+    path = make(tmp_path) / "context" / name
+    path.unlink(missing_ok=True)
+    if what == "a named pipe":
+        os.mkfifo(path)
+    elif what == "a folder":
+        path.mkdir()
+    else:
+        path.write_bytes(b"caf\xe9")
+    with pytest.raises(ToolError) as caught:
+        digest(tmp_path, lock=str(path) if name == "lock" else None)
+    assert caught.value.message.startswith(f"{path} cannot be read: ")
 
 
 def test_what_differs_in_each_checkout_does_not_count(tmp_path: Path) -> None:

@@ -38,6 +38,34 @@ def test_records_come_back_as_they_were_written(book: Ledger) -> None:
     assert [json.loads(line)["format"] for line in book.path.read_text().splitlines()] == [1, 1]
 
 
+@pytest.mark.parametrize("kind", ["a named pipe", "a device", "a folder"])
+def test_what_has_no_end_is_no_ledger(book: Ledger, kind: str) -> None:
+    if kind == "a named pipe":
+        os.mkfifo(book.path)
+    elif kind == "a device":
+        book.path.symlink_to("/dev/zero")
+    else:
+        book.path.mkdir()
+    with pytest.raises(ToolError, match=f"jsonl cannot be read: .* is {kind}, a file is wanted"):
+        book.read()
+    with pytest.raises(ToolError, match=f"is {kind}, a file is wanted"):
+        book.append(releases.release(releases.image()))
+
+
+def test_a_ledger_has_a_largest_size(book: Ledger) -> None:
+    with book.path.open("wb") as file:
+        file.truncate(ledger.LARGEST + 1)
+    with pytest.raises(ToolError, match="268,435,457 bytes, more than the limit of 268,435,456"):
+        book.read()
+
+
+def test_a_ledger_may_be_a_link_that_projects_share(book: Ledger, tmp_path: Path) -> None:
+    (tmp_path / "shared").write_text("")
+    book.path.symlink_to(tmp_path / "shared")
+    book.append(releases.release(releases.image()))
+    assert len(book.read()) == len((tmp_path / "shared").read_text().splitlines()) == 1
+
+
 @pytest.mark.parametrize("uri", ["r.example/demo:1\nr.example/other:1", "r.example/demo:1 ", ""])
 def test_a_location_is_one_reference(book: Ledger, uri: str) -> None:
     book.append(releases.release(releases.image(locations=(uri,))))

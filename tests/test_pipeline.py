@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildkit import pipeline, records, stopping, verify
+from buildkit.boundary import Boundary
 from buildkit.contract.verdict import TOO_BUSY
 from buildkit.errors import ContractError, Exit, TemplateError, ToolError, worst
 from buildkit.model import Status
@@ -101,7 +102,7 @@ def test_an_image_is_tested_again_when_the_suite_has_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The very image, but other clauses or samples: what passed before does not count."""
-    where, image = records.Records(folder=tmp_path), fakes.built()
+    where, image = records.Records(folder=tmp_path, limits=Boundary(root=tmp_path)), fakes.built()
     suites: list[str] = ["one"]
     tested: list[str] = []
 
@@ -131,7 +132,7 @@ def test_an_image_that_a_busy_machine_could_not_judge_goes_no_further(
 ) -> None:
     skipped = fakes.clause(Status.SKIP, message=f"{TOO_BUSY}: of 60 s only 5 count")
     monkeypatch.setattr(verify, "report", lambda *_, **__: fakes.report(skipped))
-    where = records.Records(folder=tmp_path)
+    where = records.Records(folder=tmp_path, limits=Boundary(root=tmp_path))
     outcome, verified = pipeline.test(
         fakes.built(),
         object(),  # type: ignore[arg-type]

@@ -93,7 +93,7 @@ def test_a_report_that_failed_or_is_of_another_image_makes_nothing_verified(
     for report in (failed, other, fakes.report()):
         with pytest.raises(ValueError, match="its report"):
             Verified(built=image, report=report)
-    path = left.records.of(target.id) / "verified.json"
+    path = left.records.of(target.id, "verified.json")
     path.write_text(path.read_text().replace('"pass"', '"fail"'))
     with pytest.raises(ToolError, match="its report has not passed"):
         left.verified(target)

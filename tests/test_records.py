@@ -2,24 +2,27 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from buildkit import files, records
-from buildkit.errors import ToolError
+from buildkit.boundary import Boundary
+from buildkit.errors import ToolError, UsageError
 from buildkit.model import Payload, Samples
 from buildkit.shipped import Location, Published
 from tests import fakes, projects
 from tests.waiting import HANG
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
 def test_every_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    where = records.Records(folder=tmp_path)
+    where = records.Records(folder=tmp_path, limits=Boundary(root=tmp_path))
     image = fakes.built()
     verified = fakes.verified(image)
     published = Published(
@@ -43,13 +46,58 @@ def test_samples_and_labels_survive_the_round_trip(tmp_path: Path) -> None:
     import dataclasses
 
     image = fakes.built(dataclasses.replace(target, samples=samples))
-    where = records.Records(folder=tmp_path)
+    where = records.Records(folder=tmp_path, limits=Boundary(root=tmp_path))
     where.write(records.BUILT, "x", image)
     assert where.find(records.BUILT, "x") == image
 
 
+def test_a_pipe_is_no_record(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    os.mkfifo(tmp_path / "x" / "built.json")
+    where = records.Records(folder=tmp_path, limits=Boundary(root=tmp_path))
+    with pytest.raises(ToolError, match="is a named pipe, a file is wanted") as caught:
+        where.find(records.BUILT, "x")
+    assert caught.value.hint == "remove it, then `buildkit build x`"
+
+
+def test_a_record_has_a_largest_size(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    with (tmp_path / "x" / "built.json").open("wb") as file:
+        file.truncate(records.LARGEST + 1)
+    where = records.Records(folder=tmp_path, limits=Boundary(root=tmp_path))
+    with pytest.raises(ToolError, match="67,108,865 bytes, more than the limit of 67,108,864"):
+        where.find(records.BUILT, "x")
+
+
+@pytest.mark.parametrize("name", ["x", "x/built.json"])
+def test_no_record_is_read_written_or_removed_where_a_link_leads_out(
+    tmp_path: Path, name: str
+) -> None:
+    far = tmp_path / "far"
+    far.mkdir()
+    (far / "built.json").write_text("{}")
+    link = tmp_path / "dist" / name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(far if name == "x" else far / "built.json")
+    where = records.kept_in(tmp_path / "dist", Boundary(root=tmp_path / "project"))
+    acts: list[Callable[[], object]] = [
+        lambda: where.find(records.BUILT, "x"),
+        lambda: where.write(records.BUILT, "x", fakes.built()),
+        lambda: where.forget(records.BUILT, "x"),
+        lambda: where.check("x"),
+    ]
+    for act in acts:
+        with pytest.raises(UsageError, match=r"leads to .*far.*, outside of"):
+            act()
+    assert (far / "built.json").read_text() == "{}"
+    assert link.is_symlink()
+
+
 def test_no_record_is_none(tmp_path: Path) -> None:
-    assert records.Records(folder=tmp_path).find(records.BUILT, "x") is None
+    assert (
+        records.Records(folder=tmp_path, limits=Boundary(root=tmp_path)).find(records.BUILT, "x")
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,7 +115,7 @@ def test_no_record_is_none(tmp_path: Path) -> None:
 def test_a_value_of_another_kind_is_named(
     tmp_path: Path, where: tuple[str, ...], value: object
 ) -> None:
-    there = records.Records(folder=tmp_path)
+    there = records.Records(folder=tmp_path, limits=Boundary(root=tmp_path))
     there.write(records.BUILT, "x", fakes.built())
     path = tmp_path / "x" / "built.json"
     document = json.loads(path.read_text())
@@ -102,7 +150,7 @@ def test_a_record_that_is_not_understood_is_refused(tmp_path: Path, text: str, w
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "built.json").write_text(text)
     with pytest.raises(ToolError, match=wanted) as caught:
-        records.Records(folder=tmp_path).find(records.BUILT, "x")
+        records.Records(folder=tmp_path, limits=Boundary(root=tmp_path)).find(records.BUILT, "x")
     assert "buildkit build" in str(caught.value.hint)
 
 
@@ -116,7 +164,7 @@ def test_a_file_is_written_at_once_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_run_left_half_written_goes_with_the_next(tmp_path: Path) -> None:
-    where = records.Records(folder=tmp_path)
+    where = records.Records(folder=tmp_path, limits=Boundary(root=tmp_path))
     where.write(records.BUILT, "x", fakes.built())
     (tmp_path / "x" / ".built.json.x5hutz7g").write_text('{"format"')
     (tmp_path / "x" / ".built.json.swp").write_text("an editor's")
@@ -163,12 +211,12 @@ def test_a_file_system_without_locks_will_do(
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    where = records.Records(folder=tmp_path / "file" / "dist")
+    where = records.Records(folder=tmp_path / "file" / "dist", limits=Boundary(root=tmp_path))
     with pytest.raises(ToolError, match=r"file/dist/x/built.json cannot be written: Not a dir"):
         where.write(records.BUILT, "x", fakes.built())
 
 
 def test_a_record_says_its_format(tmp_path: Path) -> None:
-    where = records.Records(folder=tmp_path)
+    where = records.Records(folder=tmp_path, limits=Boundary(root=tmp_path))
     where.write(records.BUILT, "x", fakes.built())
     assert json.loads((tmp_path / "x" / "built.json").read_text())["format"] == 1

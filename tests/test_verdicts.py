@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from buildkit import junit, page, pipeline, records, verify
+from buildkit.boundary import Boundary
 from buildkit.commands import judged, report, summary
 from buildkit.contract import verdict
 from buildkit.errors import ContractError, Exit, ToolError, UnjudgedError, worst
@@ -218,7 +219,7 @@ def test_the_word_fix_stays_in_one_piece() -> None:
 def run_test(
     target: Target, clauses: tuple[ClauseResult, ...], folder: Path, depth: verify.Depth
 ) -> tuple[Outcome, Any, records.Records]:
-    where = records.Records(folder=folder)
+    where = records.Records(folder=folder, limits=Boundary(root=folder))
     profile = depth.profile.value
     monkey = pytest.MonkeyPatch()
     with monkey.context() as patched:

@@ -58,7 +58,7 @@ def merge(
     Raises ToolError that names all that is missing or contradicts itself.
     """
     parts, problems = [], []
-    kept = [records.Records(folder=folder) for folder in where]
+    kept = [records.kept_in(folder, project.config.boundary) for folder in where]
     shards = [(replace(project, records=each), frozenset(each.ids())) for each in kept]
     for target in targets:
         found: list[Part] = []
@@ -88,6 +88,8 @@ def merge(
 
 def write(project: Project, parts: Sequence[Part]) -> None:
     """Keep parts as if this project had built and tested them."""
+    for each in parts:
+        project.records.check(each.verified.built.target.id)
     for each in parts:
         verified, target = each.verified, each.verified.built.target.id
         project.records.write(records.BUILT, target, verified.built)

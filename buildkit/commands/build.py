@@ -197,5 +197,7 @@ def _logins(
 def _record(where: records.Records, rendered: tuple[Rendered, ...]) -> None:
     gitignore.advise(where.folder)
     for each in rendered:
-        files.write_text(where.of(each.target.id) / "Dockerfile", each.dockerfile)
+        where.check(each.target.id)
+    for each in rendered:
+        files.write_text(where.of(each.target.id, records.DOCKERFILE), each.dockerfile)
         where.write(records.RENDERED, each.target.id, each)

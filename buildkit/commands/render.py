@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import console, files, options, records, render
-from buildkit.errors import TemplateError, UsageError
+from buildkit import boundary, console, files, options, reading, records, render
+from buildkit.errors import TemplateError, ToolError, UsageError
 from buildkit.project import read as read_project
 from buildkit.project import written
 
@@ -64,7 +64,11 @@ def command(
     targets = project.select(select or ("*",))
     rendered = render.render_all(targets, project.templates)
     folder = output or written(project.config, "dockerfiles")
-    paths = {each.target.id: folder / each.target.id / "Dockerfile" for each in rendered}
+    limits = boundary.named(folder, project.config.boundary)
+    paths = {
+        id_: records.inside(folder, f"{id_}/{records.DOCKERFILE}", limits)
+        for id_ in (each.target.id for each in rendered)
+    }
     if check:
         known = {target.id for target in project.targets}
         strangers = [] if select else _strangers(folder, known)
@@ -74,6 +78,8 @@ def command(
             shown = []
         _refuse(shown, strangers)
     else:
+        for each in rendered:
+            project.records.check(each.target.id)
         for each in rendered:
             files.write_text(paths[each.target.id], each.dockerfile)
             project.records.write(records.RENDERED, each.target.id, each)
@@ -98,10 +104,9 @@ def _differences(
     found = {}
     for each in rendered:
         path = paths[each.target.id]
-        there = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         lines = tuple(
             difflib.unified_diff(
-                there.splitlines(),
+                _there(path).splitlines(),
                 each.dockerfile.splitlines(),
                 str(path),
                 f"{each.target.id} as rendered",
@@ -111,6 +116,18 @@ def _differences(
         if lines:
             found[each.target.id] = lines
     return found
+
+
+def _there(path: Path) -> str:
+    """What is written now, nothing without a file. Raises ToolError."""
+    try:
+        return reading.content(path, reading.LARGEST_TEXT).decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError) as error:
+        raise ToolError(
+            f"{path} cannot be read: {error}", hint="remove it, then `buildkit render`"
+        ) from error
 
 
 def _whole(differences: Mapping[str, Sequence[str]]) -> list[str]:

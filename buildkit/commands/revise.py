@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import bases, config, console, engine, files, matrix, options
+from buildkit import bases, config, console, engine, files, matrix, options, reading
 from buildkit.ci import changes, revisions
 from buildkit.commands import base_logins
 from buildkit.errors import ConfigError
@@ -83,7 +83,7 @@ def _write(project: Project, raised: Mapping[str, Mapping[str, str]]) -> tuple[T
     Raises ConfigError if it would not be right then, and leaves it as it was.
     """
     file = project.config.path
-    before = file.read_text(encoding="utf-8")
+    before = reading.text(file)
     files.write_text(file.resolve(), revisions.edited(before, raised), hint=HINT)
     try:
         return matrix.expand(config.read(file, within=project.config.boundary))

@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING
 
 from docker.utils.build import PatternMatcher
 
+from buildkit import reading
+from buildkit.errors import ToolError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -45,7 +48,7 @@ def _digest(rendered: Rendered, runtime: Path, content: Callable[[Path], str]) -
         "runtime": content(runtime) if USES_RUNTIME.search(rendered.dockerfile) else None,
     }
     if target.lock is not None:  # not None for the others: their digests are in ledgers
-        made_from["lock"] = hashlib.sha256(Path(target.lock).read_bytes()).hexdigest()
+        made_from["lock"] = hashlib.sha256(_read(Path(target.lock))).hexdigest()
     return f"sha256:{hashlib.sha256(json.dumps(made_from).encode()).hexdigest()}"
 
 
@@ -81,6 +84,18 @@ def _seen(folder: Path) -> Iterator[str]:
 
 def _ignored(folder: Path) -> list[str]:
     ignored = folder / IGNORED
-    lines = ignored.read_text(encoding="utf-8").splitlines() if ignored.is_file() else []
+    lines = _read(ignored).decode().splitlines() if os.path.lexists(ignored) else []
     patterns = [line.strip() for line in lines]
     return [each for each in patterns if each and not each.startswith("#")]
+
+
+def _read(path: Path) -> bytes:
+    """A text, as it is. Raises ToolError."""
+    try:
+        found = reading.content(path, reading.LARGEST_TEXT)
+        found.decode()
+    except (OSError, ValueError) as error:
+        raise ToolError(
+            f"{path} cannot be read: {error}", hint="write it anew, as a text in UTF-8"
+        ) from error
+    return found

@@ -12,7 +12,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from buildkit import files, typed
+from buildkit import files, reading, typed
 from buildkit.errors import ToolError
 from buildkit.releases import history
 from buildkit.releases.record import Release
@@ -26,6 +26,8 @@ FORMAT = 1
 """Raised when a record changes so that an older tool would misread it."""
 ROOM = 1 << 20
 """Bytes that a record may take: some hundred images in several registries."""
+LARGEST = 256 << 20
+"""Bytes of a ledger that are read: some hundred thousand images."""
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 REFERENCE = re.compile(r"[A-Za-z0-9._:/@\[\]-]+")
 """Letters of a URI by tag or digest, and of its parts."""
@@ -101,15 +103,15 @@ def read_file(path: str) -> tuple[Release, ...]:
 
 def _text(path: str) -> str:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            # Line ends as they are: what is there is written again.
-            return file.read().decode()
+        # Line ends as they are: what is there is written again.
+        return reading.content(path, LARGEST).decode()
     except FileNotFoundError:
         return ""
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ToolError(
             f"{path} cannot be read: {error}",
-            hint=f"mend it: `git log -p {NAME}` shows what it was",
+            hint=f"mend it: `git log -p {NAME}` shows what it was; of one that is too large, move "
+            "the oldest lines into another file",
         ) from error
 
 
