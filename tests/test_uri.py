@@ -372,6 +372,31 @@ def test_a_configuration_without_a_region_is_no_region(text: str, tmp_path: Path
     assert f"the profile `work` of {tmp_path}/config" in caught.value.message
 
 
+@pytest.mark.parametrize("kind", ["a device", "a pipe", "a folder", "a link to a device"])
+def test_what_may_have_no_end_is_no_configuration(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    if kind == "a pipe":
+        os.mkfifo(file)
+    elif kind == "a folder":
+        file.mkdir()
+    elif kind == "a link to a device":
+        file.symlink_to("/dev/zero")
+    else:
+        file = Path("/dev/zero")
+    with pytest.raises(UsageError, match="none is named"):
+        region.of({"AWS_CONFIG_FILE": str(file)})
+
+
+def test_a_configuration_that_is_too_large_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    with file.open("wb") as opened:
+        opened.write(b"[default]\nregion = eu-west-1\n")
+        opened.truncate(2**40)
+    with pytest.raises(UsageError, match="has over 1 MiB: it is not read") as caught:
+        region.of({"AWS_CONFIG_FILE": str(file)})
+    assert "--region" in str(caught.value.hint)
+
+
 def test_an_image_of_aws_as_json(project: Path, capsys: Captured) -> None:
     assert cli.run([*PYTORCH, "--region", "cn-north-1", "--json"]) == Exit.DONE
     assert json.loads(capsys.readouterr().out) == {
@@ -416,6 +441,7 @@ def test_an_image_of_aws_can_be_asked_for_in_its_registry(
         ("--list --verify", "`--verify` does not go with --list", "leave it out"),
         ("--explain x --prebuilt", "`--prebuilt` does not go with --explain", "leave it out"),
         ("--explain x --list", "exclude each other", "leave one out"),
+        ("--explain a/b:1 --explain c/d:2", "takes one URI, and 2 are given", "for each"),
         ("--prebuilt", "no image is named", "`buildkit uri pytorch --prebuilt"),
     ],
 )  # fmt: skip
@@ -553,6 +579,10 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
                 ("docker.io/huggingface/transformers-pytorch-gpu:4.28.1", "huggingface/transformers-pytorch-gpu"),
             )
         ),
+        *(
+            pytest.param(f"763104351884.{service}.us-east-1.{end}/pytorch-training:2.5.1-gpu-py311", {"whose": "unknown", "account": None, "region": None, "partition": None, "framework": None, "version": None}, "is not a registry of ECR", id=f"a host that is like ECR's: {service} {end}")
+            for service, end in (("dkr.ecr", "amazonaws.com.evil.com"), ("dkr.ecr", "amazonaws.example"), ("dkr.ecr", "evil.com"), ("dkr-ecr", "on.aws.evil.com"), ("dkr.ecr-fips", "amazonaws.co"))
+        ),
         pytest.param("ghcr.io/huggingface/text-generation-inference:2.3.1", {"whose": "unknown", "framework": None, "version": None}, "ghcr.io is not a registry of ECR", id="another registry's image that is called as AWS's"),
         pytest.param("public.ecr.aws/deep-learning-containers/vllm:0.11.2-gpu-py312-cu129-ubuntu22.04-sagemaker",
                      {"whose": "aws", "devices": ["gpu"]}, "SageMaker pulls the repository `vllm` of AWS's private registries", id="AWS's gallery"),
@@ -651,8 +681,9 @@ def test_a_name_without_a_registry_gets_a_sensible_answer(
     [
         ("https://x.example/y:1", "leave `https://` out: `x.example/y:1`"),
         (" x.example/y:1\n", "leave the blanks around it out: `x.example/y:1`"),
+        *((f"{host}{end}", f"the repository is missing: `{host}/REPOSITORY:TAG`") for host in (IRELAND, "public.ecr.aws") for end in ("", "/", ":443", ":1.0")),
     ],
-)
+)  # fmt: skip
 def test_why_a_uri_is_refused_is_told(project: Path, uri: str, hint: str, capsys: Captured) -> None:
     assert cli.run(["uri", "--explain", uri]) == Exit.USAGE
     assert hint in capsys.readouterr().err

@@ -83,11 +83,17 @@ def parse(text: str) -> Parts:
 
 def _with_host(text: str) -> str:
     """A single word stays as it is: it may as well be the name of a target."""
-    if has_registry(text):
+    if has_registry(text) or _is_host(text):
         return text
     if "/" in text:
         return f"{HUB}/{text}"
     return f"{HUB}/library/{text}" if ":" in text or "@" in text else text
+
+
+def _is_host(text: str) -> bool:
+    """Whether a word, perhaps with a port or a tag, is the registry of an image without a name."""
+    host = text.partition(":")[0]
+    return host == PUBLIC or ECR_HOST.fullmatch(host) is not None
 
 
 def _spoilt_by(text: str) -> str | None:
@@ -98,6 +104,8 @@ def _spoilt_by(text: str) -> str | None:
     scheme, apart, rest = bare.partition("://")
     if apart and URI.fullmatch(rest) and "." in rest.partition("/")[0]:
         return f"leave `{scheme}://` out: `{rest}`"
+    if _is_host(bare.rstrip("/")):
+        return f"the repository is missing: `{bare.rstrip('/').partition(':')[0]}/REPOSITORY:TAG`"
     if re.fullmatch(r"[a-z0-9._-]+", bare):
         return f"an image or a target of this project has a URI: `buildkit uri {shown(bare)}`"
     return None
