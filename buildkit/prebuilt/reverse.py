@@ -27,8 +27,16 @@ LONGEST = 1024
 HUB = "docker.io"
 """Where Docker looks for an image whose name has no host (distribution/reference, "normalize")."""
 PUBLIC = "public.ecr.aws"
-GALLERY = "deep-learning-containers/"
+GALLERY = "deep-learning-containers"
 """AWS's own alias in ECR Public: there repositories are called as in its private registries."""
+GALLERY_FAMILY = "dlc"
+"""The family of accounts that has those images."""
+GALLERIES = {
+    GALLERY: "AWS's gallery of Deep Learning Containers",
+    "neuron": "AWS's gallery of Neuron",
+    "sagemaker": "AWS's gallery of SageMaker",
+}
+"""AWS's own aliases in ECR Public with images for machine learning (gallery.ecr.aws)."""
 HTTPS_PORT = ":443"
 """Which is there anyhow: a host with it is the same host."""
 DUAL_STACK = {"amazonaws.com": "on.aws", "amazonaws.com.cn": "on.amazonwebservices.com.cn"}
@@ -111,15 +119,35 @@ def _spoilt_by(text: str) -> str | None:
     return None
 
 
+def gallery(parts: Parts) -> str | None:
+    """What AWS has below the alias of an image in ECR Public; None for the alias of others."""
+    return GALLERIES.get(parts.repository.partition("/")[0]) if parts.host == PUBLIC else None
+
+
 def gallery_name(parts: Parts) -> str | None:
-    """The name in AWS's private registries of an image of its gallery in ECR Public."""
-    in_gallery = parts.host == PUBLIC and parts.repository.startswith(GALLERY)
-    return parts.repository.removeprefix(GALLERY) if in_gallery else None
+    """The name in AWS's private registries of an image of its gallery in ECR Public.
+
+    None for any other image, also for one that no private registry has by that name.
+    """
+    alias, _, name = parts.repository.partition("/")
+    return name if parts.host == PUBLIC and alias == GALLERY and _of_gallery(name) else None
+
+
+def images(parts: Parts) -> tuple[Entry, ...]:
+    """The images of the data that are called like the repository of AWS's that a URI names."""
+    name = gallery_name(parts)
+    return of_repository(parts.repository) if name is None else _of_gallery(name)
+
+
+def _of_gallery(name: str) -> tuple[Entry, ...]:
+    return tuple(
+        each for each in of_repository(name) if facts.family(each.accounts) == GALLERY_FAMILY
+    )
 
 
 def is_of_aws(parts: Parts) -> bool:
     """Whether the registry is AWS's own: nothing is known of an image in any other, by its name."""
-    return bool(parts.account and homes(parts.account)) or gallery_name(parts) is not None
+    return bool(parts.account and homes(parts.account)) or gallery(parts) is not None
 
 
 def domain(region: Region, *, dual_stack: bool) -> str:
