@@ -18,6 +18,7 @@ from buildkit import cli, delivery, schema
 from buildkit.errors import Exit, UsageError
 from buildkit.prebuilt import facts, listing, naming
 from buildkit.releases import ledger
+from buildkit.releases import published as released
 from buildkit.releases.record import Action
 from buildkit.uri import complete, region
 from tests.distribution import Distribution
@@ -652,6 +653,19 @@ def test_a_uri_is_taken_apart(
     assert bool(found["notes"]) == bool(note)
     assert cli.run(["uri", "--explain", uri]) == Exit.DONE
     assert f"{found['host']}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("end", ["amazonaws.com.evil.com", "evil.com"])
+def test_an_own_image_at_a_host_like_ecr_s_has_no_account(end: str) -> None:
+    host = f"111122223333.dkr.ecr.eu-west-1.{end}"
+    foreign, ours = (
+        places[0]
+        for places in (
+            released.places([release(published("1.0", "a", each))]) for each in (host, IRELAND)
+        )
+    )
+    assert (foreign.account, foreign.region) == (None, None)
+    assert (ours.account, ours.region) == ("111122223333", "eu-west-1")
 
 
 @pytest.mark.parametrize(
