@@ -170,7 +170,7 @@ def _named(host: str, registry: Registry) -> Place:
         return replace(found, profile=registry.profile)
     if host == PUBLIC:
         return Place(host=host, api=Api.ECR_PUBLIC, region="us-east-1", profile=registry.profile)
-    if ECR_HOST.match(host) or LIKE_ECR.search(host):
+    if LIKE_ECR.search(host):
         raise UsageError(
             f"`{host}` looks like a registry of ECR, and is none",
             hint="ECR's are called `<account>.dkr.ecr.<region>.amazonaws.com`, or as AWS calls "

@@ -25,7 +25,8 @@ def check(config: Config, targets: Sequence[Target]) -> None:
     """Raise ConfigError if images.toml names a registry of ECR, which could not keep its images."""
     named = (config.registry, *config.registry.copies)
     by_parts = config.registry.account and config.registry.region
-    if by_parts or any(ECR_HOST.match(each.host or "") for each in named):
+    hosts = ((each.host or "").partition(":")[0] for each in named)
+    if by_parts or any(map(ECR_HOST.fullmatch, hosts)):
         wanted(config, targets)
 
 

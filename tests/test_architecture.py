@@ -22,7 +22,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
      "commands.judged", "commands.samples",
      "uri.own", "uri.prebuilt", "uri.listing", "uri.complete", "uri.explain"},
     {"commands.summary"},
-    {"uri.known", "uri.ours", "uri.verify", "uri.asked", "uri.region"},
+    {"uri.known", "uri.ours", "uri.verify", "uri.asked", "uri.region", "uri.guess", "uri.notes"},
     {"ci.changes", "ci.merging", "ci.formats", "ci.revisions", "ci.notes"},
     {"ci.shards"},
     {"options", "project", "delivery", "provision", "pipeline"},

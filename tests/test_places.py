@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import botocore.loaders
 import pytest
 
 from buildkit.errors import UsageError
+from buildkit.hosts import ECR_HOST, SUFFIXES
 from buildkit.places import Api, Place, partition_of, places, private
 from buildkit.schema import PlaceTable, Registry
 
@@ -69,6 +71,22 @@ def test_other_endpoints_by_option(region: str, options: dict[str, bool], host: 
     assert found.host == f"{ACCOUNT}.{host}"
     assert (found.fips, found.dual_stack) == ("fips" in options, "dual-stack" in options)
     assert private(found.host) == found
+
+
+def test_the_ends_of_ecr_s_hosts_are_those_of_aws_s_partitions() -> None:
+    outputs = [
+        each["outputs"]
+        for each in botocore.loaders.create_loader().load_data("partitions")["partitions"]
+    ]
+    plain = {each["dnsSuffix"] for each in outputs}
+    assert plain | {each["dualStackDnsSuffix"].replace("api.", "on.", 1) for each in outputs} == {
+        *SUFFIXES
+    }
+    for suffix in SUFFIXES:
+        host = f"{ACCOUNT}.dkr.ecr.eu-west-1.{suffix}"
+        assert ECR_HOST.fullmatch(host)
+        for foreign in (f"{host}.evil.com", f"{host}x", f"{host}.", f"x{host}"):
+            assert ECR_HOST.fullmatch(foreign) is None
 
 
 def test_an_ecr_host_names_its_own_region_and_account() -> None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import ast
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 
 from buildkit import Query, image_uri, look_up
 from buildkit.errors import BuildkitError, NothingSelectedError, UsageError
-from buildkit.prebuilt import facts, naming
+from buildkit.prebuilt import facts, instances, naming
+
+NO_MACHINES = ("ml.eia", "ml.geospatial.")
+"""Accelerators, and what runs only the images of SageMaker geospatial."""
 
 
 @pytest.mark.parametrize(
@@ -104,6 +109,19 @@ def test_a_device_and_its_machine_may_both_be_said(device: str | None, machine: 
     assert look_up(Query(**asked)).device == ("cpu" if "m5" in machine else "gpu")
 
 
+def test_each_instance_type_of_sagemaker_is_of_a_known_family() -> None:
+    model = botocore.session.get_session().get_service_model("sagemaker")
+    names = {
+        name
+        for shape in model.shape_names
+        for name in getattr(model.shape_for(shape), "enum", ())
+        if re.fullmatch(r"ml\.[a-z0-9-]+\.[a-z0-9-]+", name) and not name.startswith(NO_MACHINES)
+    }
+    assert len(names) > 200
+    for name in sorted(names):
+        assert instances.devices(name)
+
+
 def test_an_instance_type_is_known_without_its_prefix() -> None:
     asked = ("pytorch", "us-west-2", "1.6", "py36")
     uris = {image_uri(*asked, machine, None, "training") for machine in ("p4d.24xlarge", "ml.p4d.24xlarge")}  # fmt: skip
@@ -140,6 +158,13 @@ PYTORCH: dict[str, Any] = {
           for machine, device in (("ml.m5.xlarge", "gpu"), ("ml.inf2.xlarge", "cpu"), ("ml.inf2.xlarge", "inf"), ("ml.p3.2xlarge", "p3"), ("local", "gpu"))),
         pytest.param({"framework": "sklearn", "version": "1.2-1", "device": None, "purpose": None, "instance_type": "ml.c6g.xlarge"}, NothingSelectedError, "has no `sklearn` 1.2-1 for ARM, such as `ml.c6g.xlarge`", "`1.0-1`", id="a version that Graviton has not"),
         pytest.param({"framework": "trcomp"}, NothingSelectedError, "`trcomp`", "in their names: `huggingface-training-compiler`, `pytorch-training-compiler`", id="a part of a name"),
+        *(pytest.param({"device": None, "instance_type": machine}, NothingSelectedError, f"`{machine}` is not known: whether it has a GPU cannot be told", "--device gpu", id=f"{machine} of nobody")
+          for machine in ("ml.zz9.large", "ml.m99.large", "ml.p9.48xlarge", "ml.g9.xlarge", "g5zz.xlarge", "ml.inf3.xlarge")),
+        *(pytest.param({"framework": framework, "version": version, "purpose": None, "device": None, "python": None, "region": "us-east-1", "instance_type": machine}, NothingSelectedError, f"of Neuron SDK {newest}, and the first that knows that machine is {first}", f"`{older}`", id=f"{framework} {version} is older than {machine}")
+          for framework, version, machine, newest, first, older in (
+              ("pytorch", "1.11.0", "ml.trn2.48xlarge", "2.4", "2.21", "trn1"),
+              ("huggingface", "4.43.2", "ml.trn2.48xlarge", "2.20", "2.21", "trn1n"),
+              ("huggingface", "4.55.4", "ml.trn3.48xlarge", "2.26", "2.27", "trn2"))),
         pytest.param({"device": None, "instance_type": "big"}, UsageError, "`big`", "ml.m5.xlarge", id="no instance type"),
         pytest.param({"purpose": "any", "framework": "sagemaker-base-python", "version": "1.0", "python": "3.10"}, NothingSelectedError, "no images for `any`", "`training`", id="no purpose"),
         pytest.param({"purpose": "trainning"}, NothingSelectedError, "`trainning`", "`training`", id="a misspelt purpose"),

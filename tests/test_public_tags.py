@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import re
 from pathlib import Path
 
-from buildkit.prebuilt import facts, naming
+from buildkit.prebuilt import facts, naming, reverse
+from buildkit.uri import notes
 
 LIST = Path(__file__).parent / "uri" / "public_tags.txt"
 ELSEWHERE = {
@@ -53,4 +55,26 @@ def test_each_tag_is_shown_by_aws_or_has_the_shape_of_one_that_is() -> None:
                     else:
                         assert repository in ELSEWHERE, f"{repository}:{tag}"
                         counted["shown elsewhere"] += 1
+    assert all(counted.values()), counted
+
+
+def test_no_tag_that_aws_shows_is_doubted_but_those_for_ec2() -> None:
+    shown = [
+        (repository, tag)
+        for repository, *tags in map(str.split, LIST.read_text().splitlines())
+        for tag in tags
+        if repository != "#"
+    ]
+    counted = {"known": 0, "for SageMaker": 0, "for EC2": 0}
+    for repository, tag in random.Random(0).sample(shown, 400):
+        uri = f"763104351884.dkr.ecr.us-west-2.amazonaws.com/{repository}:{tag}"
+        known = reverse.known(parts := reverse.parse(uri))
+        if not known:
+            continue
+        said = [note for note in notes.on_aws(parts, known, ()) if note.startswith("not verified")]
+        assert bool(said) == bool(known[0].rest), uri
+        for_ec2 = bool({"ec2", "e3"} & {*(known[0].rest or "").split("-")})
+        assert ["marks images for EC2" in note for note in said] == [for_ec2] * len(said), uri
+        assert not [note for note in said if "is not of an image for" in note], uri
+        counted["for EC2" if for_ec2 else "for SageMaker" if said else "known"] += 1
     assert all(counted.values()), counted

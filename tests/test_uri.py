@@ -18,6 +18,7 @@ from buildkit import cli, delivery, schema
 from buildkit.errors import Exit, UsageError
 from buildkit.prebuilt import facts, listing, naming
 from buildkit.releases import ledger
+from buildkit.releases import published as released
 from buildkit.releases.record import Action
 from buildkit.uri import complete, region
 from tests.distribution import Distribution
@@ -307,8 +308,6 @@ PYTORCH = [
          "763104351884.dkr.ecr.eu-west-1.amazonaws.com/huggingface-pytorch-training:2.0.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04"),
         ("tensorflow --version 1.14 --accelerator ml.eia1.medium --region us-east-1",
          "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference-eia:1.14-cpu"),
-        ("spark --version 3.3 --container-version v1 --python py39 --region us-west-2",
-         "153931337802.dkr.ecr.us-west-2.amazonaws.com/sagemaker-spark-processing:3.3-cpu-py39-v1"),
         ("pytorch --version 1.6 --purpose training --device gpu --python py36 --smdistributed --region us-west-2",
          "763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:1.6-gpu-py36-cu110-ubuntu18.04-v3"),
         ("pytorch --version 1.12 --purpose inference_graviton --region eu-west-1",
@@ -372,6 +371,31 @@ def test_a_configuration_without_a_region_is_no_region(text: str, tmp_path: Path
     assert f"the profile `work` of {tmp_path}/config" in caught.value.message
 
 
+@pytest.mark.parametrize("kind", ["a device", "a pipe", "a folder", "a link to a device"])
+def test_what_may_have_no_end_is_no_configuration(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    if kind == "a pipe":
+        os.mkfifo(file)
+    elif kind == "a folder":
+        file.mkdir()
+    elif kind == "a link to a device":
+        file.symlink_to("/dev/zero")
+    else:
+        file = Path("/dev/zero")
+    with pytest.raises(UsageError, match="none is named"):
+        region.of({"AWS_CONFIG_FILE": str(file)})
+
+
+def test_a_configuration_that_is_too_large_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    with file.open("wb") as opened:
+        opened.write(b"[default]\nregion = eu-west-1\n")
+        opened.truncate(2**40)
+    with pytest.raises(UsageError, match="has over 1 MiB: it is not read") as caught:
+        region.of({"AWS_CONFIG_FILE": str(file)})
+    assert "--region" in str(caught.value.hint)
+
+
 def test_an_image_of_aws_as_json(project: Path, capsys: Captured) -> None:
     assert cli.run([*PYTORCH, "--region", "cn-north-1", "--json"]) == Exit.DONE
     assert json.loads(capsys.readouterr().out) == {
@@ -416,6 +440,7 @@ def test_an_image_of_aws_can_be_asked_for_in_its_registry(
         ("--list --verify", "`--verify` does not go with --list", "leave it out"),
         ("--explain x --prebuilt", "`--prebuilt` does not go with --explain", "leave it out"),
         ("--explain x --list", "exclude each other", "leave one out"),
+        ("--explain a/b:1 --explain c/d:2", "takes one URI, and 2 are given", "for each"),
         ("--prebuilt", "no image is named", "`buildkit uri pytorch --prebuilt"),
     ],
 )  # fmt: skip
@@ -524,7 +549,57 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
     ("uri", "wanted", "note"),
     [
         pytest.param("763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:2.5-gpu-py311-cu124-ubuntu22.04-sagemaker",
-                     {"whose": "aws", "version": "2.5.1", "devices": ["gpu"], "tag_goes_on": "cu124-ubuntu22.04-sagemaker", "newer": ["2.6.0", "2.7.1", "2.8.0", "2.9.0", "2.10.0"]}, "", id="the whole tag of AWS"),
+                     {"whose": "aws", "version": "2.5.1", "devices": ["gpu"], "tag_goes_on": "cu124-ubuntu22.04-sagemaker", "newer": ["2.6.0", "2.7.1", "2.8.0", "2.9.0", "2.10.0"]}, "not verified: the data has `2.5-gpu-py311`, and does not know the end `cu124-ubuntu22.04-sagemaker` of the tag", id="the whole tag of AWS"),
+        *(
+            pytest.param(f"763104351884.dkr.ecr.us-west-2.amazonaws.com/{repository}:{start}-{end}", {"tag_goes_on": end},
+                         f"not verified: the data has `{start}`, and does not know the end `{end}` of the tag{doubt}", id=f"an end that nobody knows: {start}-{end}")
+            for repository, start, end, doubt in (
+                ("pytorch-training", "2.5.1-cpu-py311", "cu124-ubuntu22.04-sagemaker", "; `cu124` is not of an image for cpu"),
+                ("pytorch-training", "2.5.1-gpu-py311", "cu999-ubuntu22.04-sagemaker", ""),
+                ("pytorch-training", "2.5.1-gpu-py311", "e3", "; `e3` marks images for EC2, ECS and EKS, not for SageMaker"),
+                ("pytorch-training", "2.5.1-gpu-py311", "cu124-ubuntu22.04-ec2", "; `ec2` marks images for EC2"),
+                ("pytorch-inference", "2.5-gpu-py311", "neuron", "; `neuron` is not of an image for gpu"),
+                ("tensorflow-inference", "2.14.1-cpu", "gpu", "; `gpu` is not of an image for cpu"),
+                ("djl-inference", "0.28.0-lmi10.0.0-cu124", "zz", ""),
+            )
+        ),
+        pytest.param("571004829621.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-spark-processing:3.5-cpu-zz", {"framework": "spark", "version": "3.5", "tag_goes_on": "zz"}, "not verified: the data has `3.5-cpu`, and does not know the end `zz`", id="Spark with an end"),
+        *(
+            pytest.param(f"763104351884.dkr.ecr.us-west-2.amazonaws.com/{repository}:{tag}", {"framework": "huggingface", "version": version, "base_framework": base, "newer": newer}, "the data has no tag", id=f"a base before the version: {repository}:{tag}")
+            for repository, tag, version, base, newer in (
+                ("huggingface-pytorch-inference", "2.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04", "4.28.1", "pytorch2.0", ["4.37.0", "4.48.0", "4.49.0", "4.51.3", "5.5.3"]),
+                ("huggingface-pytorch-inference", "2.6.0-transformers9.9.9-gpu-py312-cu124-ubuntu22.04", "9.9.9", "pytorch2.6.0", []),
+                ("huggingface-tensorflow-inference", "2.9.0-transformers4.17.0-gpu", "4.17.0", "tensorflow2.9.0", ["4.26.0"]),
+                ("huggingface-tensorflow-training", "2.6-transformers9.9.9-gpu-py38", "9.9.9", "tensorflow2.6", []),
+                ("huggingface-pytorch-training", "2.6.0-gpu-py310", None, None, []),
+                ("huggingface-pytorch-training", "transformers", None, None, []),
+            )
+        ),
+        pytest.param("763104351884.dkr.ecr.us-west-2.amazonaws.com/huggingface-pytorch-tgi-inference:2.4.0-tgi2.9.0-gpu", {"version": "2.9.0"}, "the data has no tag", id="TGI's version is not that of PyTorch"),
+        pytest.param("246618743249.dkr.ecr.us-west-2.amazonaws.com/sagemaker-xgboost:1.7-9", {"version": "1.7-9", "newer": ["3.0-5", "3.2-0"]}, "the data has no tag", id="a version with a build"),
+        *(
+            pytest.param(f"{account}.dkr.ecr.{region}.amazonaws.com/{image}", {"whose": "aws"}, f"in {region} AWS has this image in another account, {right}: `{right}.dkr.ecr.{region}.amazonaws.com/{image}`{more}", id=f"{image} of another account in {region}")
+            for account, region, image, right, more in (
+                ("763104351884", "eu-west-1", "sagemaker-xgboost:1.7-1", "141502667606", ""),
+                ("763104351884", "eu-west-1", "sagemaker-scikit-learn:1.2-1-cpu-py3", "141502667606", ""),
+                ("763104351884", "eu-west-1", "blazingtext:1", "685385470294", ""),
+                ("141502667606", "eu-west-1", "pytorch-training:2.5.1-gpu-py311", "763104351884", ""),
+                ("382416733822", "us-east-1", "xgboost:1", "811284229777", ""),
+                ("007439368137", "us-east-2", "sagemaker-tritonserver:24.03-py3", "763104351884", ""),
+                ("217643126080", "us-west-2", "sagemaker-data-wrangler-container:1.x", "174368400705", "; this one is in: `me-south-1`"),
+            )
+        ),
+        pytest.param("141502667606.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:9.9", {"version": "9.9"}, "AWS has this repository in another account, 763104351884: `763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training`\n", id="a repository of another account"),
+        *(
+            pytest.param(f"public.ecr.aws/{image}", {"whose": "aws", "framework": None, "version": None, "devices": [], "newer": []}, f"{gallery} in ECR Public; {facts.source()} has no image of it that is called so", id=f"a gallery of AWS's: {image}")
+            for image, gallery in (
+                ("deep-learning-containers/nope:1.0", "AWS's gallery of Deep Learning Containers"),
+                ("deep-learning-containers/xgboost:1.7-1", "AWS's gallery of Deep Learning Containers"),
+                ("neuron/pytorch-inference-neuronx:2.1.2-neuronx-py310-sdk2.20.0-ubuntu20.04", "AWS's gallery of Neuron"),
+                ("sagemaker/sagemaker-distribution:1.0-cpu", "AWS's gallery of SageMaker"),
+            )
+        ),
+        pytest.param("public.ecr.aws/neurons/pytorch-inference-neuronx:2.1.2", {"whose": "unknown"}, "whose image it is cannot be told", id="an alias that is like AWS's"),
         pytest.param("763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:1.6-gpu-py36-cu110-ubuntu18.04-v3",
                      {"version": "1.6.0", "tag_goes_on": None}, "", id="distributed training"),
         pytest.param("301217895009.dkr.ecr.us-west-2.amazonaws.com/sagemaker-inference-tensorflow:2.9.0-cpu-py3",
@@ -532,7 +607,7 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
         pytest.param("763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:9.9-gpu-py399",
                      {"framework": "pytorch", "version": "9.9", "devices": ["gpu"], "pythons": ["py399"], "newer": []}, "the data has no tag", id="a newer tag than the data"),
         pytest.param("763104351884.dkr.ecr.eu-south-1.amazonaws.com/pytorch-training:2.3-gpu-py311",
-                     {"whose": "aws", "version": "2.3.0"}, "in eu-south-1 AWS has another account, 692866216735; this one is in", id="another region's account"),
+                     {"whose": "aws", "version": "2.3.0"}, "in eu-south-1 AWS has this image in another account, 692866216735: `692866216735.dkr.ecr.eu-south-1.amazonaws.com/pytorch-training:2.3-gpu-py311`; this one is in: `ap-northeast-1`", id="another region's account"),
         pytest.param("763104351884.dkr.ecr.cn-north-1.amazonaws.com/pytorch-training:2.3-gpu-py311",
                      {"partition": "aws-cn"}, "ends with amazonaws.com.cn", id="a host that is not there"),
         pytest.param("763104351884.dkr-ecr.us-west-2.on.aws/pytorch-training:2.3-gpu-py311", {"version": "2.3.0"}, "", id="dual stack"),
@@ -552,6 +627,10 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
                 ("pytorch-training:2.3-gpu-py311", "library/pytorch-training"),
                 ("docker.io/huggingface/transformers-pytorch-gpu:4.28.1", "huggingface/transformers-pytorch-gpu"),
             )
+        ),
+        *(
+            pytest.param(f"763104351884.{service}.us-east-1.{end}/pytorch-training:2.5.1-gpu-py311", {"whose": "unknown", "account": None, "region": None, "partition": None, "framework": None, "version": None}, "is not a registry of ECR", id=f"a host that is like ECR's: {service} {end}")
+            for service, end in (("dkr.ecr", "amazonaws.com.evil.com"), ("dkr.ecr", "amazonaws.example"), ("dkr.ecr", "evil.com"), ("dkr-ecr", "on.aws.evil.com"), ("dkr.ecr-fips", "amazonaws.co"))
         ),
         pytest.param("ghcr.io/huggingface/text-generation-inference:2.3.1", {"whose": "unknown", "framework": None, "version": None}, "ghcr.io is not a registry of ECR", id="another registry's image that is called as AWS's"),
         pytest.param("public.ecr.aws/deep-learning-containers/vllm:0.11.2-gpu-py312-cu129-ubuntu22.04-sagemaker",
@@ -574,6 +653,53 @@ def test_a_uri_is_taken_apart(
     assert bool(found["notes"]) == bool(note)
     assert cli.run(["uri", "--explain", uri]) == Exit.DONE
     assert f"{found['host']}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("end", ["amazonaws.com.evil.com", "evil.com"])
+def test_an_own_image_at_a_host_like_ecr_s_has_no_account(end: str) -> None:
+    host = f"111122223333.dkr.ecr.eu-west-1.{end}"
+    foreign, ours = (
+        places[0]
+        for places in (
+            released.places([release(published("1.0", "a", each))]) for each in (host, IRELAND)
+        )
+    )
+    assert (foreign.account, foreign.region) == (None, None)
+    assert (ours.account, ours.region) == ("111122223333", "eu-west-1")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *(f"763104351884.dkr.ecr.us-east-9.amazonaws.com/{image}" for image in ("pytorch-training:2.5.1-gpu-py311", "pytorch-training:9.9", "sagemaker-xgboost:1.7-1")),
+        "217643126080.dkr.ecr.us-west-2.amazonaws.com/sagemaker-data-wrangler-container:1.x",
+        "763104351884.dkr.ecr.af-south-1.amazonaws.com/smdistributed-modelparallel:2.4.1-gpu-py311",
+        "public.ecr.aws/deep-learning-containers/nope:1.0",
+    ],
+)  # fmt: skip
+def test_where_an_image_is_takes_one_sentence(project: Path, uri: str, capsys: Captured) -> None:
+    assert len([note for note in explained(capsys, uri)["notes"] if "has no tag" not in note]) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "image_"),
+    [
+        ("spark --version 3.5", "153931337802.dkr.ecr.us-west-2.amazonaws.com/sagemaker-spark-processing:3.5-cpu-zz"),
+        ("spark --version 3.3 --python py39", "153931337802.dkr.ecr.us-west-2.amazonaws.com/sagemaker-spark-processing:3.3-cpu-py39-zz"),
+        ("pytorch-smp --version 2.4.1", "658645717510.dkr.ecr.us-west-2.amazonaws.com/smdistributed-modelparallel:2.4.1-gpu-py311-zz"),
+    ],
+)  # fmt: skip
+def test_an_end_that_the_data_does_not_know_is_not_verified(
+    project: Path, asked: str, image_: str, capsys: Captured
+) -> None:
+    line = ["uri", *asked.split(), "--prebuilt", "--region", "us-west-2", "--container-version"]
+    assert cli.run([*line, "zz"]) == Exit.DONE
+    out, err = capsys.readouterr()
+    assert out == f"{image_}\n"
+    assert err == (
+        f"not verified: {facts.source()} does not know the end `zz` of the tag; `--verify` asks "
+        "ECR for it\n"
+    )
 
 
 def test_what_the_ledger_tells_of_copies_and_aliases(project: Path, capsys: Captured) -> None:
@@ -651,8 +777,9 @@ def test_a_name_without_a_registry_gets_a_sensible_answer(
     [
         ("https://x.example/y:1", "leave `https://` out: `x.example/y:1`"),
         (" x.example/y:1\n", "leave the blanks around it out: `x.example/y:1`"),
+        *((f"{host}{end}", f"the repository is missing: `{host}/REPOSITORY:TAG`") for host in (IRELAND, "public.ecr.aws") for end in ("", "/", ":443", ":1.0")),
     ],
-)
+)  # fmt: skip
 def test_why_a_uri_is_refused_is_told(project: Path, uri: str, hint: str, capsys: Captured) -> None:
     assert cli.run(["uri", "--explain", uri]) == Exit.USAGE
     assert hint in capsys.readouterr().err

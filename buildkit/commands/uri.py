@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from buildkit import options
+from buildkit.errors import UsageError
 from buildkit.uri.asked import EXPLAIN, LIST, OWN, PREBUILT, Asked, check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from click.shell_completion import CompletionItem
 
@@ -38,6 +39,16 @@ def _complete(name: str) -> Completion:
 def _option(name: str, help_: str, metavar: str) -> Callable[[options.Command], options.Command]:
     word = name.removeprefix("--").replace("-", "_")
     return click.option(name, metavar=metavar, help=help_, shell_complete=_complete(word))
+
+
+def _one(_context: click.Context, _parameter: click.Parameter, given: Sequence[str]) -> str | None:
+    """The one URI. Raises UsageError for several: no answer may be left out in silence."""
+    if len(given) > 1:
+        raise UsageError(
+            f"`--explain` takes one URI, and {len(given)} are given",
+            hint="one `buildkit uri --explain URI` for each",
+        )
+    return given[0] if given else None
 
 
 @click.command(
@@ -87,7 +98,9 @@ def _option(name: str, help_: str, metavar: str) -> Callable[[options.Command], 
     "--framework", "With --list: of this name, or pattern on frameworks, repositories.", "NAME"
 )
 @click.option("--frameworks", is_flag=True, help="With --list: list each framework once.")
-@click.option("--explain", metavar="URI", help="Take the URI of an image apart.")
+@click.option(
+    "--explain", metavar="URI", multiple=True, callback=_one, help="Take the URI of an image apart."
+)
 @options.FILE_AS_TEXT
 @options.JSON
 def command(**given: Any) -> None:

@@ -24,6 +24,8 @@ ARM_FRAMEWORK = "-arm64"
 APART = (EIA, ARM)
 """Purposes that nobody means who does not say so."""
 ACCELERATOR = r"ml\.eia[12]\.(medium|large|xlarge)|local_sagemaker_notebook"
+NEURON_SDK = r"-sdk([0-9]+)\.([0-9]+)"
+UNTOLD = (99, 0)
 SHORTEST = 3
 """Letters of a word that is looked for in the names of repositories."""
 NOT_ARM = "take an instance type that is not ARM, such as `ml.m5.xlarge` or `ml.g5.xlarge`"
@@ -197,7 +199,7 @@ def _by_device(found: Entries, query: Query) -> Entries:
         return found
     for device in instances.devices(query.instance_type):
         if fits := tuple(entry for entry in found if _runs_on(entry, device)):
-            return fits
+            return _new_enough(fits, query.instance_type)
     return _narrow(found, query, ("instance type", query.instance_type), lambda _entry: False, has)
 
 
@@ -211,6 +213,28 @@ def _refuse_contradiction(device: str, instance_type: str | None) -> None:
             f"`{instance_type}` has no device `{near.shown(device)}`",
             hint=f"leave one of the two out; {listed('that machine has', known)}",
         )
+
+
+def _new_enough(found: Entries, machine: str) -> Entries:
+    """Those whose Neuron SDK knows the machine. Raises NothingSelectedError if all are older."""
+    first = instances.first_neuron(machine)
+    fits = tuple(entry for entry in found if first is None or _neuron(entry) >= first)
+    if not fits and first is not None:
+        newest = max(map(_neuron, found))
+        older = instances.known_to_neuron(newest, machine)
+        raise NothingSelectedError(
+            f"{facts.source()} has no {_name(found)} for `{machine}`: the newest is of Neuron SDK "
+            f"{naming.dotted(newest)}, and the first that knows that machine is "
+            f"{naming.dotted(first)}",
+            hint=f"AWS may have an image that the data lacks; {listed('this one runs on', older)}",
+        )
+    return fits
+
+
+def _neuron(entry: Entry) -> tuple[int, ...]:
+    """The Neuron SDK of an image, by its tag; the newest one where the tag does not tell."""
+    match = re.search(NEURON_SDK, entry.tag)
+    return (int(match[1]), int(match[2])) if match else UNTOLD
 
 
 def _runs_on(entry: Entry, device: str) -> bool:

@@ -94,6 +94,10 @@ def begins(version: str, part: str) -> bool:
     return version.startswith(part) and version[len(part) :][:1] in ("", ".", "-", "+")
 
 
+def dotted(numbers: Iterable[int]) -> str:
+    return ".".join(map(str, numbers))
+
+
 def newest_first(versions: Iterable[str]) -> tuple[str, ...]:
     """By their numbers, as `1.10` comes after `1.9`; a word such as `latest` counts as oldest."""
     return tuple(sorted(dict.fromkeys(versions), key=_numbers, reverse=True))

@@ -27,8 +27,16 @@ LONGEST = 1024
 HUB = "docker.io"
 """Where Docker looks for an image whose name has no host (distribution/reference, "normalize")."""
 PUBLIC = "public.ecr.aws"
-GALLERY = "deep-learning-containers/"
+GALLERY = "deep-learning-containers"
 """AWS's own alias in ECR Public: there repositories are called as in its private registries."""
+GALLERY_FAMILY = "dlc"
+"""The family of accounts that has those images."""
+GALLERIES = {
+    GALLERY: "AWS's gallery of Deep Learning Containers",
+    "neuron": "AWS's gallery of Neuron",
+    "sagemaker": "AWS's gallery of SageMaker",
+}
+"""AWS's own aliases in ECR Public with images for machine learning (gallery.ecr.aws)."""
 HTTPS_PORT = ":443"
 """Which is there anyhow: a host with it is the same host."""
 DUAL_STACK = {"amazonaws.com": "on.aws", "amazonaws.com.cn": "on.amazonwebservices.com.cn"}
@@ -83,11 +91,17 @@ def parse(text: str) -> Parts:
 
 def _with_host(text: str) -> str:
     """A single word stays as it is: it may as well be the name of a target."""
-    if has_registry(text):
+    if has_registry(text) or _is_host(text):
         return text
     if "/" in text:
         return f"{HUB}/{text}"
     return f"{HUB}/library/{text}" if ":" in text or "@" in text else text
+
+
+def _is_host(text: str) -> bool:
+    """Whether a word, perhaps with a port or a tag, is the registry of an image without a name."""
+    host = text.partition(":")[0]
+    return host == PUBLIC or ECR_HOST.fullmatch(host) is not None
 
 
 def _spoilt_by(text: str) -> str | None:
@@ -98,20 +112,42 @@ def _spoilt_by(text: str) -> str | None:
     scheme, apart, rest = bare.partition("://")
     if apart and URI.fullmatch(rest) and "." in rest.partition("/")[0]:
         return f"leave `{scheme}://` out: `{rest}`"
+    if _is_host(bare.rstrip("/")):
+        return f"the repository is missing: `{bare.rstrip('/').partition(':')[0]}/REPOSITORY:TAG`"
     if re.fullmatch(r"[a-z0-9._-]+", bare):
         return f"an image or a target of this project has a URI: `buildkit uri {shown(bare)}`"
     return None
 
 
+def gallery(parts: Parts) -> str | None:
+    """What AWS has below the alias of an image in ECR Public; None for the alias of others."""
+    return GALLERIES.get(parts.repository.partition("/")[0]) if parts.host == PUBLIC else None
+
+
 def gallery_name(parts: Parts) -> str | None:
-    """The name in AWS's private registries of an image of its gallery in ECR Public."""
-    in_gallery = parts.host == PUBLIC and parts.repository.startswith(GALLERY)
-    return parts.repository.removeprefix(GALLERY) if in_gallery else None
+    """The name in AWS's private registries of an image of its gallery in ECR Public.
+
+    None for any other image, also for one that no private registry has by that name.
+    """
+    alias, _, name = parts.repository.partition("/")
+    return name if parts.host == PUBLIC and alias == GALLERY and _of_gallery(name) else None
+
+
+def images(parts: Parts) -> tuple[Entry, ...]:
+    """The images of the data that are called like the repository of AWS's that a URI names."""
+    name = gallery_name(parts)
+    return of_repository(parts.repository) if name is None else _of_gallery(name)
+
+
+def _of_gallery(name: str) -> tuple[Entry, ...]:
+    return tuple(
+        each for each in of_repository(name) if facts.family(each.accounts) == GALLERY_FAMILY
+    )
 
 
 def is_of_aws(parts: Parts) -> bool:
     """Whether the registry is AWS's own: nothing is known of an image in any other, by its name."""
-    return bool(parts.account and homes(parts.account)) or gallery_name(parts) is not None
+    return bool(parts.account and homes(parts.account)) or gallery(parts) is not None
 
 
 def domain(region: Region, *, dual_stack: bool) -> str:

@@ -70,7 +70,7 @@ def places(releases: Iterable[Release], action: Action = Action.PUBLISH) -> tupl
     for release in releases:
         for image in release.images if release.action is action else ():
             for uri in image.locations:
-                host = ECR_HOST.match(uri)
+                host = ECR_HOST.fullmatch(uri.partition("/")[0].partition(":")[0])
                 account, region = (host["account"], host["region"]) if host else (None, None)
                 found.append(Place(image, release.id, uri, account, region))
     return tuple(found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from functools import cmp_to_key
 from typing import TYPE_CHECKING, Any
 
@@ -11,25 +10,21 @@ import click
 
 from buildkit import aliases, console, tables
 from buildkit.errors import ToolError
-from buildkit.hosts import has_registry
-from buildkit.near import listed, near_names, near_to
 from buildkit.prebuilt import facts, reverse
-from buildkit.prebuilt.naming import full_version, named
+from buildkit.prebuilt.naming import full_version
 from buildkit.releases import ledger, published
-from buildkit.uri import ours
+from buildkit.uri import guess, notes, ours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
-    from buildkit.prebuilt.facts import Entry, Region
+    from buildkit.prebuilt.facts import Entry
     from buildkit.prebuilt.reverse import Known, Parts
     from buildkit.releases.published import Place
     from buildkit.releases.record import Release
     from buildkit.uri.asked import Asked
 
 OWN, AWS, UNKNOWN = "own", "aws", "unknown"
-PYTHON = re.compile(r"py[23][0-9]*")
-DEVICES = ("cpu", "gpu", "neuron", "neuronx")
 
 
 def answer(asked: Asked) -> None:
@@ -53,12 +48,14 @@ def answer(asked: Asked) -> None:
         document |= {"whose": OWN, **about, "notes": own.notes}
     elif reverse.is_of_aws(parts):
         inside = parts._replace(repository=reverse.gallery_name(parts) or parts.repository)
-        known, entries = reverse.known(inside), reverse.of_repository(inside.repository)
-        document |= _known(known, inside) if known else _guessed(inside, entries)
-        document["notes"] = [*_notes_on_host(parts, known), *_notes_on_image(known, inside)]
+        entries = reverse.images(parts)
+        known = tuple(each for each in reverse.known(inside) if each.entry in entries)
+        told = _guessed(parts, entries) if entries or parts.account else _untold()
+        document |= _known(known, inside) if known else told
+        document["notes"] = list(notes.on_aws(parts, known, entries))
     else:  # an image of others: a name that is like one of AWS's says nothing
         document |= _guessed(parts, ()) if parts.account else _untold()
-        document["notes"] = list(_notes_on_host(parts, ()))
+        document["notes"] = list(notes.on_others(parts))
     if asked.as_json:
         click.echo(json.dumps(document, indent=2))
     else:
@@ -125,18 +122,16 @@ def _untold() -> dict[str, Any]:
 
 def _guessed(parts: Parts, entries: tuple[Entry, ...]) -> dict[str, Any]:
     """By the words of a tag that nobody knows, as AWS puts tags together."""
-    words = (parts.tag or "").split("-")
-    version = words[0] if words[0][:1].isdigit() else None
     frameworks = {each.framework for each in entries}
+    found = guess.words(parts.tag, entries)
+    others = [each.names[0] for each in entries if len(frameworks) == 1 and found["version"]]
     return {
         "framework": next(iter(frameworks)) if len(frameworks) == 1 else None,
-        "version": version,
+        "version": found["version"],
         "purposes": list(dict.fromkeys(each.purpose for each in entries)),
-        "devices": [word for word in words if word in DEVICES],
-        "pythons": [word for word in words if PYTHON.fullmatch(word)],
-        "base_framework": None,
+        **found,
         "tag_goes_on": None,
-        "newer": _newer(version or "", (each.names[0] for each in entries if len(frameworks) == 1)),
+        "newer": _newer(found["version"] or "", others),
     }
 
 
@@ -152,68 +147,6 @@ def _compared(one: str, other: str) -> int:
     first, second = (aliases.candidate(text, text) for text in (one, other))
     newest = aliases.newest([first, second])
     return 0 if newest is None else 1 if newest is first else -1
-
-
-def _notes_on_host(parts: Parts, known: tuple[Known, ...]) -> Iterator[str]:
-    if parts.account is None:
-        if name := reverse.gallery_name(parts):
-            yield (
-                f"AWS's gallery in ECR Public; SageMaker pulls the repository `{name}` of AWS's "
-                "private registries"
-            )
-        elif parts.host == reverse.PUBLIC:
-            yield f"{parts.host} is ECR Public; whose image it is cannot be told"
-        else:
-            yield f"{parts.host} is not a registry of ECR; nothing is known of its images"
-            if not has_registry(parts.uri):
-                yield (
-                    "the name has no registry: Docker looks for it on this machine, then on "
-                    "Docker Hub; SageMaker takes the URI of a registry of ECR, such as "
-                    "`buildkit uri TARGET` prints"
-                )
-        return
-    there = facts.regions().get(parts.region or "")
-    if there is None:
-        yield f"{facts.source()} has no SageMaker images in {parts.region}"
-    elif parts.domain != (domain := reverse.domain(there, dual_stack=parts.dual_stack)):
-        yield f"there is no such host: in {there.name} it ends with {domain}"
-    homes = reverse.homes(parts.account)
-    if not homes:
-        yield "the account is none of AWS's for SageMaker, and the ledger has no such image"
-    elif parts.region not in homes:
-        right = there and _accounts(there, known)
-        yield listed(
-            f"in {parts.region} AWS has another account{f', {right}' if right else ''}; "
-            "this one is in",
-            homes,
-        )
-
-
-def _accounts(there: Region, known: tuple[Known, ...]) -> str:
-    """The accounts that have an image in a region; empty if it is not there."""
-    families = dict.fromkeys(facts.family(each.entry.accounts) for each in known)
-    return " or ".join(there.accounts[each] for each in families if each in there.accounts)
-
-
-def _notes_on_image(known: tuple[Known, ...], parts: Parts) -> Iterator[str]:
-    entries = reverse.of_repository(parts.repository)
-    if not known and entries:
-        tags = dict.fromkeys(named(each)[1] for each in entries)
-        if parts.tag is not None:
-            yield f"the data has no tag `{parts.tag}` of it; {near_to(parts.tag, tuple(tags))}"
-    elif not known:
-        near = near_names(parts.repository, reverse.repositories())
-        end = f"; {listed('near are', near)}" if near else ""
-        yield f"{facts.source()} has no repository `{parts.repository}`, which AWS may have{end}"
-    elif parts.account is None:
-        pass
-    elif not any(parts.region in facts.regions_of(each.entry.accounts) for each in known):
-        yield f"{facts.source()} has no such image in {parts.region}"
-    elif not any(facts.family(each.entry.accounts) in reverse.families(parts) for each in known):
-        yield f"{facts.source()} has an image that is called so in another account"
-    frameworks = dict.fromkeys(each.framework for each in entries)
-    if len(frameworks) > 1:
-        yield listed("the repository is of several frameworks", tuple(frameworks))
 
 
 def _lines(document: dict[str, Any]) -> list[str]:

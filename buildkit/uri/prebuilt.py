@@ -43,6 +43,11 @@ def answer(asked: Asked) -> None:
     )
     found = look_up(_with_version(query, latest=asked.latest))
     document, uri = found._asdict(), found.uri
+    if asked.container_version is not None and not asked.verify:
+        console.say(
+            f"not verified: {facts.source()} does not know the end `{asked.container_version}` of "
+            "the tag; `--verify` asks ECR for it"
+        )
     if asked.verify:
         from pathlib import Path  # noqa: PLC0415
 

@@ -18,6 +18,8 @@ VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 PROFILES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
 """In the order in which botocore looks (`botocore.configprovider`)."""
 FILE = "~/.aws/config"
+LARGEST = 2**20
+"""Bytes of a configuration file. One with thousands of profiles is smaller."""
 
 
 class Region(NamedTuple):
@@ -43,6 +45,24 @@ def of(environment: Mapping[str, str]) -> Region:
     )
 
 
+def _text(file: str) -> str:
+    """Raises OSError for what is no file, UsageError for one that is too large to be meant.
+
+    A device or a pipe may have no end; /dev/null is how one says that there is no file.
+    """
+    if not os.path.isfile(file):  # noqa: PTH113 - pathlib takes long to load
+        raise OSError(f"{file} is not a regular file")
+    with open(file, "rb") as opened:  # noqa: PTH123 - as above
+        found = opened.read(LARGEST + 1)
+    if len(found) > LARGEST:
+        raise UsageError(
+            f"the AWS configuration file {shown(file)} has over {LARGEST >> 20} MiB: it is "
+            "not read",
+            hint="`--region eu-west-1`, or mend AWS_CONFIG_FILE",
+        )
+    return found.decode("utf-8")
+
+
 def _of_profile(file: str, profile: str) -> str | None:
     """None for a file that is not there, or cannot be read: AWS's tools tell more of it."""
     import configparser  # noqa: PLC0415 - only where no variable says it
@@ -50,7 +70,7 @@ def _of_profile(file: str, profile: str) -> str | None:
 
     parser = configparser.RawConfigParser(default_section="")
     try:
-        parser.read(file, encoding="utf-8")
+        parser.read_string(_text(file))
     except (configparser.Error, OSError, UnicodeDecodeError):
         return None
     for section in parser.sections():

@@ -47,7 +47,7 @@ def docker_manifest(image: StillImage) -> None:
     """The media type of the manifest, where engine or registry tell it: no index, no OCI."""
     found = image.view.media_type
     if found is None:
-        raise Unseen("neither engine nor registry tell its media type; a push decides it")
+        raise Unseen("the media type of the manifest is known only after a push")
     if found.startswith(OCI) or any(each in found for each in LISTS):
         raise Broken(f"the manifest is {found}")
 

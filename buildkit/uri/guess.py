@@ -1,0 +1,62 @@
+"""A tag that the data lacks -> what its words tell, by the other tags of its repository."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from buildkit.prebuilt.facts import Entry
+
+PYTHON = re.compile(r"py[23][0-9]*")
+DEVICES = ("cpu", "gpu", "neuron", "neuronx")
+NUMBER = r"[0-9][0-9A-Za-z.]*"
+BUILD = r"(?:-[0-9]+)?(?![^-])"
+"""What some versions go on with, as `1.7-1` does."""
+BASES = ("{base}", "{full_base}")
+
+
+class Place(NamedTuple):
+    """Where the tags of an image have its version: the word's number, and what it begins with."""
+
+    prefix: str
+    word: int
+
+
+def words(tag: str | None, entries: Sequence[Entry]) -> dict[str, Any]:
+    """What `--explain` tells of a tag; `entries` are the images of its repository, if it is known.
+
+    Of Hugging Face's `2.0-transformers4.28.1-…` the first word is the base, and no version.
+    """
+    split = (tag or "").split("-")
+    version = _version(tag or "", entries)
+    base = next((each.bases[0] for each in entries if each.tag.startswith(BASES)), None)
+    bare = version is not None and base is not None and re.fullmatch(NUMBER, split[0])
+    return {
+        "version": version,
+        "devices": [word for word in split if word in DEVICES],
+        "pythons": [word for word in split if PYTHON.fullmatch(word)],
+        "base_framework": f"{base.rstrip('0123456789.')}{split[0]}" if bare and base else None,
+    }
+
+
+def _version(tag: str, entries: Sequence[Entry]) -> str | None:
+    """None where the tag has no version at any place where the repository's tags have one."""
+    places = dict.fromkeys(place for each in entries if (place := _place(each)) is not None)
+    build = BUILD if not entries or any("-" in each.names[0] for each in entries) else ""
+    for prefix, word in sorted(places, reverse=True) or (() if entries else (Place("", 0),)):
+        start = rf"(?:[^-]+-){{{word}}}{re.escape(prefix)}"
+        if match := re.match(rf"{start}({NUMBER}{build})(?![^-])", tag):
+            return match[1]
+    return None
+
+
+def _place(entry: Entry) -> Place | None:
+    version = rf"(?:\{{version\}}|{re.escape(entry.names[0])})"
+    found = [
+        Place(match[1], entry.tag[: match.start()].count("-"))
+        for match in re.finditer(rf"(?<![^-])([a-z]*){version}(?![^-])", entry.tag)
+    ]
+    return max(found, default=None)

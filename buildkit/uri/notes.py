@@ -1,0 +1,132 @@
+"""What `--explain` says of an image beside facts: where it is, and what is wrong with its URI."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from buildkit.hosts import has_registry
+from buildkit.near import listed, near_names, near_to
+from buildkit.prebuilt import facts, reverse
+from buildkit.prebuilt.naming import named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from buildkit.prebuilt.facts import Entry, Region
+    from buildkit.prebuilt.reverse import Known, Parts
+
+CUDA = re.compile(r"cu[0-9]+")
+ELSEWHERE = ("ec2", "e3")
+"""How AWS's tags for EC2, ECS and EKS end."""
+DEVICES = ("cpu", "gpu", "neuron", "neuronx")
+
+
+def on_others(parts: Parts) -> Iterator[str]:
+    """Of an image in a registry that is neither AWS's nor in the ledger."""
+    if parts.host == reverse.PUBLIC:
+        yield f"{parts.host} is ECR Public; whose image it is cannot be told"
+    elif parts.account is None:
+        yield f"{parts.host} is not a registry of ECR; nothing is known of its images"
+        if not has_registry(parts.uri):
+            yield (
+                "the name has no registry: Docker looks for it on this machine, then on "
+                "Docker Hub; SageMaker takes the URI of a registry of ECR, such as "
+                "`buildkit uri TARGET` prints"
+            )
+    else:
+        yield from _on_region(parts)
+        yield "the account is none of AWS's for SageMaker, and the ledger has no such image"
+
+
+def on_aws(parts: Parts, known: Sequence[Known], entries: Sequence[Entry]) -> Iterator[str]:
+    """Of an image in a registry of AWS's: `known` by its tag, `entries` by its repository."""
+    if parts.account is None:
+        yield _on_gallery(parts, entries)
+    else:
+        yield from _on_region(parts)
+        if parts.region in facts.regions():
+            yield from _on_account(parts, known, entries)
+    if not known and entries and parts.tag is not None:
+        tags = dict.fromkeys(named(each)[1] for each in entries)
+        yield f"the data has no tag `{parts.tag}` of it; {near_to(parts.tag, tuple(tags))}"
+    elif not entries and parts.account is not None:
+        near = near_names(parts.repository, reverse.repositories())
+        end = f"; {listed('near are', near)}" if near else ""
+        yield f"{facts.source()} has no repository `{parts.repository}`, which AWS may have{end}"
+    if known and known[0].rest:
+        yield _on_end(parts.tag or "", known)
+    frameworks = dict.fromkeys(each.framework for each in entries)
+    if len(frameworks) > 1:
+        yield listed("the repository is of several frameworks", tuple(frameworks))
+
+
+def _on_region(parts: Parts) -> Iterator[str]:
+    there = facts.regions().get(parts.region or "")
+    if there is None:
+        near = near_names(parts.region or "", tuple(facts.regions()))
+        end = f"; {listed('near are', near)}" if near else ""
+        yield f"{facts.source()} has no SageMaker images in {parts.region}{end}"
+    elif parts.domain != (domain := reverse.domain(there, dual_stack=parts.dual_stack)):
+        yield f"there is no such host: in {there.name} it ends with {domain}"
+
+
+def _on_account(parts: Parts, known: Sequence[Known], entries: Sequence[Entry]) -> Iterator[str]:
+    """One sentence, if the image is not where the URI says."""
+    there = facts.regions()[parts.region or ""]
+    images = [each.entry for each in known] or entries
+    right = {
+        there.accounts[facts.family(each.accounts)]: None
+        for each in images
+        if there.name in facts.regions_of(each.accounts)
+    }
+    homes = reverse.homes(parts.account or "")
+    elsewhere = "" if there.name in homes else f"; {listed('this one is in', homes)}"
+    if parts.account in right:
+        return
+    if right:
+        what = "image" if known and not known[0].rest else "repository"
+        uris = " or ".join(f"`{_uri(parts, there, each, known=bool(known))}`" for each in right)
+        yield (
+            f"in {there.name} AWS has this {what} in another account, {' or '.join(right)}: "
+            f"{uris}{elsewhere}"
+        )
+    elif images:
+        yield f"{facts.source()} has no such image in {there.name}"
+    elif elsewhere:
+        yield f"in {there.name} AWS has other accounts{elsewhere}"
+
+
+def _uri(parts: Parts, there: Region, account: str, *, known: bool) -> str:
+    """The URI in another account; without the tag, where that is not known."""
+    host = f"{account}.dkr.ecr.{there.name}.{there.domain}"
+    tag = f":{parts.tag}" if parts.tag and known else ""
+    return f"{host}/{parts.repository}{tag}{f'@{parts.digest}' if parts.digest else ''}"
+
+
+def _on_gallery(parts: Parts, entries: Sequence[Entry]) -> str:
+    gallery = reverse.gallery(parts)
+    if entries:
+        return (
+            f"{gallery} in ECR Public; SageMaker pulls the repository "
+            f"`{reverse.gallery_name(parts)}` of AWS's private registries"
+        )
+    return f"{gallery} in ECR Public; {facts.source()} has no image of it that is called so"
+
+
+def _on_end(tag: str, known: Sequence[Known]) -> str:
+    """What the data does not know of a tag may be invented, or of another machine."""
+    rest = known[0].rest or ""
+    devices = [each.entry.device for each in known if each.entry.device]
+    start = tag.removesuffix(f"-{rest}")
+    doubts = [
+        f"`{word}` marks images for EC2, ECS and EKS, not for SageMaker"
+        if word in ELSEWHERE
+        else f"`{word}` is not of an image for {' or '.join(dict.fromkeys(devices))}"
+        for word in rest.split("-")
+        if word in ELSEWHERE
+        or (word in DEVICES and devices and word not in devices)
+        or (CUDA.fullmatch(word) and {*devices} == {"cpu"})
+    ]
+    said = f"not verified: the data has `{start}`, and does not know the end `{rest}` of the tag"
+    return "; ".join((said, *doubts))
