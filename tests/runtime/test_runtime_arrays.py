@@ -117,12 +117,14 @@ def test_tensors_keep_their_type_but_for_csv() -> None:
         pytest.param("1,a\n2,b", CSV, [[1.0, "a"], [2.0, "b"]], "O", id="a column of texts"),
         pytest.param('[["a", 1]]', JSON, [["a", 1]], "O", id="JSON"),
         pytest.param('[["0.5", 1]]', JSON, [[0.5, 1.0]], "f", id="numbers as texts, as AWS"),
+        pytest.param('[["7", "a"]]', JSON, [[7.0, "a"]], "O", id="numbers as texts beside texts"),
         pytest.param('["a", null]', JSON_LINES, [["a", None]], "O", id="a missing value"),
     ],
 )
 def test_rows_arrive_as_arrays(body: str, content_type: str, expected: Any, kind: str) -> None:
     array = arrays.input_fn(body, content_type)
     assert array.dtype.kind == kind
+    assert {type(each) for each in array.ravel().tolist()} <= {float, str}
     assert [[None if str(each) == "nan" else each for each in row] for row in array] == expected
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from werkzeug.exceptions import BadRequest, NotAcceptable
@@ -19,10 +20,13 @@ def input_fn(body: content.Body, content_type: str) -> Any:
     if content_type == content.NPY or content_type not in content.DECODERS:
         return numbers(body, content_type)
     rows = content.decode(body, content_type, text=True)
+    if not content.holds_text(rows):
+        return _floats(rows)
     try:
-        return np.asarray(rows, dtype=float)
-    except ValueError:
-        return np.asarray(rows, dtype=object)
+        # The same whether or not another column is one of texts.
+        return np.frompyfunc(_as_float, 1, 1)(np.asarray(rows, dtype=object))
+    except OverflowError as error:
+        raise content.bad_request(error) from error
 
 
 def numbers(body: content.Body, content_type: str) -> Any:
@@ -34,18 +38,26 @@ def numbers(body: content.Body, content_type: str) -> Any:
         if content_type not in content.DECODERS:
             raise content.unsupported(content_type, {**content.DECODERS, content.NPY: None})
         rows = content.decode(body, content_type, text=content_type != content.CSV)
-        try:
-            return np.asarray(rows, dtype=float)
-        except ValueError as error:
-            raise content.bad_request(error) from error
+        return _floats(rows)
     try:
         # Never pickles: a request must not be able to run code.
         array = np.load(io.BytesIO(body), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, EOFError, OSError, BadZipFile, MemoryError, OverflowError) as error:
         raise BadRequest(f"the body is not an npy array: {error}") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf" or array.size == 0:
         raise BadRequest("the body is not an npy array of numbers")
-    return array.reshape(1, -1) if array.ndim == 1 else array
+    return array if array.ndim >= _ROWS_AND_COLUMNS else array.reshape(1, -1)
+
+
+def _as_float(value: Any) -> Any:
+    return value if isinstance(value, str) else float(value)
+
+
+def _floats(rows: Any) -> Any:
+    try:
+        return np.asarray(rows, dtype=float)
+    except (ValueError, OverflowError) as error:
+        raise content.bad_request(error) from error
 
 
 def output_fn(prediction: Any, accept: str) -> Any:

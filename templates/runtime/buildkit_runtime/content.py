@@ -30,6 +30,8 @@ LINES = (JSON_LINES, "application/x-jsonlines", "application/x-ndjson")
 # Text for these, as users of AWS's serving toolkit expect in input_fn (ITK-05); bytes for others.
 _TEXT = frozenset({CSV, JSON})
 _QUOTED = re.compile(r'"[^"]*"')
+# As many dimensions as an array has in numpy 1.
+_DEEPEST = 32
 # What a cell of CSV can hold as it is.
 _CELLS = frozenset({str, int, float, bool, bytes, type(None)})
 
@@ -49,13 +51,16 @@ def to_text(body: Body, charset: str = "utf-8") -> str:
     """Text of bytes in a charset that the request names; text stays as it is."""
     if isinstance(body, str):
         return body
+    if "\0" in charset:
+        raise UnsupportedMediaType(f"unknown charset {charset!r}")
     try:
         # "utf-8-sig" also takes the mark that spreadsheets put first.
         is_utf8 = codecs.lookup(charset).name == "utf-8"
         return body.decode("utf-8-sig" if is_utf8 else charset)
     except LookupError as error:
         raise UnsupportedMediaType(f"unknown charset {charset}") from error
-    except UnicodeDecodeError as error:
+    except (ValueError, OverflowError) as error:
+        # Not all codecs raise UnicodeDecodeError: idna and punycode have errors of their own.
         raise BadRequest(f"the body is not {charset} text") from error
 
 
@@ -80,19 +85,28 @@ def choose_accept(header: str | None, content_type: str, default: str = "") -> s
 def decode(body: Body, content_type: str, *, text: bool = False) -> list[list[Any]]:
     """Rows of equally many numbers, or of equally shaped lists of them; NaN for what is missing.
 
-    With `text` they may hold texts, too. An HTTP error says what is wrong.
+    With `text` they may hold texts, too: a column whose texts all are numbers is one of floats,
+    whatever the other columns are. An HTTP error says what is wrong.
     """
     decoder = DECODERS.get(content_type)
     if decoder is None:
         raise unsupported(content_type, DECODERS)
+    number: Callable[[str], float] = float
     if decoder is _decode_csv:
-        return check_rows(_decode_csv(to_text(body), text=text), text=text)
-    return check_rows(decoder(to_text(body)), text=text)
+        # JSON's missing values are null: an empty text is a text there.
+        number, found = _number, _decode_csv(to_text(body), text=text)
+    else:
+        found = decoder(to_text(body))
+    rows = check_rows(found, text=text)
+    return _in_columns(rows, number) if text and holds_text(rows) else rows
 
 
-def holds_text(rows: Sequence[Any]) -> bool:
+def holds_text(rows: Any) -> bool:
     """Whether `decode` found texts among the numbers."""
-    return any(isinstance(value, str) for row in rows if isinstance(row, list) for value in row)
+    if not isinstance(rows, list):
+        return isinstance(rows, str)
+    types = set(map(type, rows))
+    return str in types or (list in types and any(map(holds_text, rows)))
 
 
 def encode(prediction: Any, accept: str) -> str:
@@ -140,13 +154,15 @@ def check_rows(rows: Any, *, text: bool = False) -> list[list[Any]]:
     return [_row(row, number, rows[0], allowed) for number, row in enumerate(rows, start=1)]
 
 
-def _row(row: Any, number: int, first: Any, allowed: tuple[type, ...]) -> list[Any]:
+def _row(row: Any, number: int, first: Any, allowed: tuple[type, ...], depth: int = 2) -> list[Any]:
+    if depth > _DEEPEST:
+        raise BadRequest(f"row {number} is nested deeper than {_DEEPEST} lists")
     if not isinstance(row, list) or not row or not isinstance(first, list):
         raise BadRequest(f"row {number} is not a list of numbers")
     if len(row) != len(first):
         raise BadRequest(f"row {number} has {len(row)} values, row 1 has {len(first)}")
     if any(isinstance(value, list) for value in row):
-        return [_row(value, number, first[0], allowed) for value in row]
+        return [_row(value, number, first[0], allowed, depth + 1) for value in row]
     if any(value is not None and type(value) not in allowed for value in row):
         raise BadRequest(f"row {number} holds something that is not a number")
     return [math.nan if value is None else value for value in row]
@@ -155,15 +171,17 @@ def _row(row: Any, number: int, first: Any, allowed: tuple[type, ...]) -> list[A
 def _decode_csv(body: str, *, text: bool = False) -> list[list[Any]]:
     """Numbers between commas, or else semicolons or tabs; an empty cell is a missing value.
 
-    With `text`, a column that holds anything else is one of texts.
+    With `text`, all cells as texts where one of them is no number.
     """
     head = _QUOTED.sub("", body.partition("\n")[0])
     delimiter = next((each for each in ",;\t" if each in head), ",")
     reader = csv.reader(io.StringIO(body), delimiter=delimiter, strict=True)
     try:
         return [[_number(cell) for cell in cells] for cells in reader if cells]
-    except (ValueError, csv.Error) as error:
-        if text and isinstance(error, ValueError):
+    except csv.Error as error:
+        raise BadRequest(f"CSV line {reader.line_num}: {error}") from error
+    except ValueError as error:
+        if text:
             return _decode_texts(body, delimiter)
         raise BadRequest(f"CSV line {reader.line_num}: {error}") from error
 
@@ -171,20 +189,23 @@ def _decode_csv(body: str, *, text: bool = False) -> list[list[Any]]:
 def _decode_texts(body: str, delimiter: str) -> list[list[Any]]:
     reader = csv.reader(io.StringIO(body), delimiter=delimiter, strict=True)
     try:
-        rows = [cells for cells in reader if cells]
+        return [[*cells] for cells in reader if cells]
     except csv.Error as error:
         raise BadRequest(f"CSV line {reader.line_num}: {error}") from error
-    if len(set(map(len, rows))) > 1:
-        return [[*row] for row in rows]  # which `check_rows` refuses
-    columns = [_column(cells) for cells in zip(*rows)]
-    return [list(row) for row in zip(*columns)]
 
 
-def _column(cells: Sequence[str]) -> Sequence[Any]:
+def _in_columns(rows: Sequence[Any], number: Callable[[str], float]) -> list[Any]:
+    """Rows of one shape, the texts of a column as numbers where all of them are.
+
+    A column is what stands at one place of each row, however deep.
+    """
+    if isinstance(rows[0], list):
+        columns = [_in_columns(column, number) for column in zip(*rows)]
+        return [list(row) for row in zip(*columns)]
     try:
-        return [_number(cell) for cell in cells]
+        return [number(value) if isinstance(value, str) else value for value in rows]
     except ValueError:
-        return cells
+        return list(rows)
 
 
 def _number(cell: str) -> float:
