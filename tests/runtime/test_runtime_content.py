@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import math
 from collections import UserDict
+from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -239,6 +241,10 @@ class Table:
         pytest.param(CSV, [[[1, 2], "a"]], '"[1, 2]",a', id="CSV of matrices"),
         pytest.param(CSV, {"p": Array([1])}, '"{""p"": [1]}"', id="CSV of an object"),
         pytest.param(CSV, "a,b", '"a,b"', id="CSV of a text"),
+        pytest.param(CSV, [["a\rb", "c\nd"]], '"a\rb","c\nd"', id="CSV of ends of lines"),
+        pytest.param(
+            CSV, [[Decimal("1.5"), 1j, date(2026, 1, 2)]], "1.5,1j,2026-01-02", id="cells"
+        ),
         pytest.param(CSV, Table(), "1,2.5\n3,a", id="CSV of a table"),
         pytest.param(JSON, [0, 1], "[0, 1]", id="JSON"),
         pytest.param(JSON, [("king", 0.91)], '[["king", 0.91]]', id="JSON of labels with scores"),

@@ -9,6 +9,9 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, time, timedelta
+from numbers import Number, Real
+from types import SimpleNamespace
 from typing import Any, Callable, Union
 
 from werkzeug.datastructures import MIMEAccept
@@ -34,6 +37,8 @@ _QUOTED = re.compile(r'"[^"]*"')
 _DEEPEST = 32
 # What a cell of CSV can hold as it is.
 _CELLS = frozenset({str, int, float, bool, bytes, type(None)})
+# What else Python writes in a way that can be read again; JSON has no form for these.
+_WRITTEN = (type(None), bytes, Number, date, time, timedelta)
 
 
 def parse_content_type(header: str | None) -> tuple[str, str]:
@@ -114,7 +119,13 @@ def encode(prediction: Any, accept: str) -> str:
     encoder = ENCODERS.get(accept)
     if encoder is None:
         raise unacceptable(accept, ENCODERS)
-    return encoder(prediction)
+    try:
+        return encoder(prediction)
+    except RecursionError as error:
+        raise TypeError("cannot answer with values that are nested this deep") from error
+    except (ValueError, csv.Error) as error:
+        # A list that holds itself, an integer of more digits than Python writes.
+        raise TypeError(f"cannot answer with this prediction: {error}") from error
 
 
 def as_plain(value: Any) -> Any:
@@ -123,13 +134,22 @@ def as_plain(value: Any) -> Any:
     `tolist` is all that AWS's encoder knows. It also is the fast way out of an array.
     """
     if hasattr(value, "tolist"):
-        return value.tolist()
+        plain = value.tolist()
+        if type(plain) is not type(value):
+            return plain
+        if isinstance(value, Real):  # numpy.longdouble, which no number of Python's can hold
+            return float(value)
+        raise _unanswerable(value)
     for name in ("asnumpy", "toarray", "__array__"):  # MXNet, sparse matrices, tables of pandas
         if hasattr(value, name):
             return getattr(value, name)().tolist()
     if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray, memoryview)):
         return dict(value) if isinstance(value, Mapping) else list(value)
-    raise TypeError(f"cannot answer with a value of type {type(value).__name__}")
+    raise _unanswerable(value)
+
+
+def _unanswerable(value: Any) -> TypeError:
+    return TypeError(f"cannot answer with a value of type {type(value).__name__}")
 
 
 def bad_request(error: Exception, what: str = "") -> BadRequest:
@@ -246,15 +266,16 @@ def _load_json(text: str, what: str) -> Any:
 
 def _encode_csv(prediction: Any) -> str:
     """One line per record; none after the last, batch assembly adds its own (BATCH-05)."""
-    lines = io.StringIO()
-    writer = csv.writer(lines, lineterminator="\n")
+    lines: list[str] = []
+    # With this end of a line the writer quotes both of its characters, which readers trip over.
+    writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
     for record in _records(prediction):
         if type(record) in _CELLS:
             writer.writerow((record,))
             continue
         cells = record if isinstance(record, (list, tuple)) else [record]
         writer.writerow([cell if type(cell) in _CELLS else _cell(cell) for cell in cells])
-    return lines.getvalue().rstrip("\n")
+    return "\n".join([line[:-2] for line in lines]).rstrip("\n")
 
 
 def _encode_json(prediction: Any) -> str:
@@ -291,12 +312,25 @@ def _cell(value: Any) -> Any:
     plain = _unpacked(value)
     if isinstance(plain, (list, tuple, dict)):
         return json.dumps(plain, default=_plain_or_text)
-    return plain
+    return _written(plain)
 
 
 def _plain_or_text(value: Any) -> Any:
     plain = _unpacked(value)
-    return str(value) if plain is value else plain
+    return str(_written(value)) if plain is value else plain
+
+
+def _written(value: Any) -> Any:
+    """Numbers, texts, bytes and times; members of enums as the values that they are, as in JSON."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, _WRITTEN):
+        return value
+    raise _unanswerable(value)
 
 
 DECODERS: Mapping[str, Callable[[str], Any]] = {
