@@ -20,6 +20,7 @@ CELLS = (
     "1", "-2.5", "0", "1e3", "1E-7", "9007199254740993", "18446744073709551616", "0.1", "3.4028236e38",
     "nan", "inf", "-inf", "", " 4 ", "+5", "0x10", "1_000", "king", '"6"', '"a,b"', '"a""b"', "é☃", "True",
     "null", "1+2j", "2026-01-02", "#7", "-", ".", "1.", ".5",
+    "007", '"007"', '"2\n3"', '"a\rb"', "2\r3", '"\ud800"',
 )  # fmt: skip
 CSV_LAYOUTS: dict[str, Callable[[str], str]] = {
     "alone": lambda x: x,
@@ -36,7 +37,7 @@ CSV_LAYOUTS: dict[str, Callable[[str], str]] = {
 }
 VALUES: tuple[Any, ...] = (
     1, -2.5, 0, 1e300, 1e-7, 2**53 + 1, 2**63, 2**70, float("nan"), float("inf"), None, True, False, "", "king",
-    "6", "é☃", [], {}, [2], {"a": 1},
+    "6", "007", " 4 ", "nan", "2\n3", "\ud800", "é☃", [], {}, [2], {"a": 1},
 )  # fmt: skip
 JSON_LAYOUTS: dict[str, Callable[[Any], Any]] = {
     "itself": lambda x: x,
@@ -44,6 +45,8 @@ JSON_LAYOUTS: dict[str, Callable[[Any], Any]] = {
     "a row of it": lambda x: [x],
     "rows": lambda x: [[8, x], [9, 10]],
     "a column": lambda x: [[8], [x]],
+    "texts": lambda x: [["8", x], ["9", "10"]],
+    "beside a text": lambda x: [["king", x], ["queen", x]],
     "ragged rows": lambda x: [[8, x], [9]],
     "deep": lambda x: [[[8, x], [9, 10]]],
     "instances": lambda x: {"instances": [[8, x]]},

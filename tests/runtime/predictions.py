@@ -5,13 +5,31 @@ Needs numpy alone, so that AWS's encoders can be asked the same in an environmen
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
+from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+def nested(depth: int) -> Any:
+    found: Any = 1
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
+class Level(IntEnum):
+    LOW = 1
+
+
+class Colour(str, Enum):
+    RED = "red"
+
 
 VALUES: dict[str, Any] = {
     "null": None,
@@ -35,11 +53,17 @@ VALUES: dict[str, Any] = {
     "a comma": "a,b",
     "a quote": 'a"b',
     "two lines": "a\nb",
+    "a return": "a\rb",
+    "half a character": "\ud800",
     "bytes": b"a",
     "no bytes": b"",
     "a complex": 1j,
     "a decimal": Decimal("1.5"),
     "a set": {1},
+    "a date": date(2026, 1, 2),
+    "an exception": ValueError("x"),
+    "an enum of numbers": Level.LOW,
+    "an enum of texts": Colour.RED,
     "float64": np.float64(0.91),
     "float32": np.float32(0.91),
     "float16": np.float16(0.5),
@@ -50,6 +74,10 @@ VALUES: dict[str, Any] = {
     "str_": np.str_("king"),
     "bytes_": np.bytes_(b"a"),
     "datetime64": np.datetime64("2026-01-02"),
+    "datetime64 of seconds": np.datetime64("2026-01-02T03:04:05"),
+    "datetime64 of nanoseconds": np.datetime64("2026-01-02T03:04:05.000000007"),
+    "timedelta64": np.timedelta64(1, "D"),
+    "void": np.void(b"ab"),
     "0-d": np.array(2.5),
     "0-d of text": np.array("king"),
 }
@@ -61,6 +89,7 @@ CONTAINERS: dict[str, Callable[[Any], Any]] = {
     "tuple": lambda x: (x, x),
     "pair with a label": lambda x: [("king", x), ("queen", x)],
     "beside a float": lambda x: [x, 0.5],
+    "beside a number as text": lambda x: [["0.91", x]],
     "beside null": lambda x: [None, x],
     "rows": lambda x: [[x, x], [x, x]],
     "ragged": lambda x: [[x], [x, x]],
@@ -79,7 +108,7 @@ CONTAINERS: dict[str, Callable[[Any], Any]] = {
 }
 
 # Those that are the same whatever they hold.
-EMPTY: dict[str, Any] = {
+OTHERS: dict[str, Any] = {
     "empty list": [],
     "empty tuple": (),
     "empty object": {},
@@ -88,6 +117,16 @@ EMPTY: dict[str, Any] = {
     "array of empty rows": np.zeros((2, 0)),
     "object of an empty list": {"p": []},
     "object by a number of numpy": {np.int64(1): 2},
+    "masked": np.ma.array([1, 2], mask=[False, True]),
+    "masked floats": np.ma.array([[0.5, 0.91]], mask=[[False, True]]),
+    "masked rows": [
+        np.ma.array([1, 2], mask=[False, True]),
+        np.ma.array([3, 4], mask=[True, False]),
+    ],
+    "a masked value": [np.ma.masked, 0.5],
+    "nothing masked": np.ma.array([1, 2], mask=[False, False]),
+    "structured": np.array([(1, 0.5), (2, 0.25)], dtype=[("a", "i4"), ("b", "f8")]),
+    "too deep for numpy": nested(100),
 }
 
 
@@ -95,4 +134,4 @@ def predictions() -> Iterator[tuple[str, Any]]:
     for container, wrap in CONTAINERS.items():
         for name, value in VALUES.items():
             yield f"{container}: {name}", wrap(value)
-    yield from EMPTY.items()
+    yield from OTHERS.items()

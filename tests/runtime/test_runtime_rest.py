@@ -75,6 +75,7 @@ def test_a_request_of_tensorflow_serving_stays_as_it_is(key: str) -> None:
         pytest.param(JSON, b"{", BadRequest, id="no JSON"),
         pytest.param(JSON, b"\xff", BadRequest, id="no text"),
         pytest.param(JSON, b"[" * 100_000, BadRequest, id="too deep"),
+        pytest.param("text/csv", b"1\r2", BadRequest, id="an end of line of its own"),
         pytest.param("text/csv", b"\n\n", BadRequest, id="no rows"),
         pytest.param("image/png", b"1", UnsupportedMediaType, id="another type"),
     ],

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import Any, Callable
+from zipfile import BadZipFile
 
 import numpy as np
 from werkzeug.exceptions import BadRequest, NotAcceptable
 
 from buildkit_runtime import content
 
-_NARROW = "ef"  # floats of 16 and 32 bits
+# Floats that are no doubles, times and their differences, bytes: as numpy writes them.
+_OWN_TEXT = "efgmMV"
 _ROWS_AND_COLUMNS = 2
+_WHOLE = 2.0**53  # its successor is no double
+_SCALARS = frozenset({int, float, bool, str, bytes, complex, type(None)})
+_TEXTS: dict[type, str] = {str: "U", np.str_: "U", bytes: "S", np.bytes_: "S"}
 
 
 def input_fn(body: content.Body, content_type: str) -> Any:
@@ -19,10 +24,13 @@ def input_fn(body: content.Body, content_type: str) -> Any:
     if content_type == content.NPY or content_type not in content.DECODERS:
         return numbers(body, content_type)
     rows = content.decode(body, content_type, text=True)
+    if not content.holds_text(rows):
+        return _floats(rows)
     try:
-        return np.asarray(rows, dtype=float)
-    except ValueError:
-        return np.asarray(rows, dtype=object)
+        # The same whether or not another column is one of texts.
+        return np.frompyfunc(_as_float, 1, 1)(np.asarray(rows, dtype=object))
+    except OverflowError as error:
+        raise content.bad_request(error) from error
 
 
 def numbers(body: content.Body, content_type: str) -> Any:
@@ -34,18 +42,26 @@ def numbers(body: content.Body, content_type: str) -> Any:
         if content_type not in content.DECODERS:
             raise content.unsupported(content_type, {**content.DECODERS, content.NPY: None})
         rows = content.decode(body, content_type, text=content_type != content.CSV)
-        try:
-            return np.asarray(rows, dtype=float)
-        except ValueError as error:
-            raise content.bad_request(error) from error
+        return _floats(rows)
     try:
         # Never pickles: a request must not be able to run code.
         array = np.load(io.BytesIO(body), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, EOFError, OSError, BadZipFile, MemoryError, OverflowError) as error:
         raise BadRequest(f"the body is not an npy array: {error}") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf" or array.size == 0:
         raise BadRequest("the body is not an npy array of numbers")
-    return array.reshape(1, -1) if array.ndim == 1 else array
+    return array if array.ndim >= _ROWS_AND_COLUMNS else array.reshape(1, -1)
+
+
+def _as_float(value: Any) -> Any:
+    return value if isinstance(value, str) else float(value)
+
+
+def _floats(rows: Any) -> Any:
+    try:
+        return np.asarray(rows, dtype=float)
+    except (ValueError, OverflowError) as error:
+        raise content.bad_request(error) from error
 
 
 def output_fn(prediction: Any, accept: str) -> Any:
@@ -65,9 +81,15 @@ def of_tensor(array: Any, accept: str) -> Any:
 def _npy(prediction: Any) -> bytes:
     buffer = io.BytesIO()
     try:
+        types = _types(prediction)
+        if np.ma.MaskedArray in types:
+            raise NotAcceptable("npy cannot hold this prediction: values of it are masked")
+        array = np.asarray(prediction)
+        if array.dtype.kind in "US" and {_TEXTS.get(each) for each in types} != {array.dtype.kind}:
+            raise NotAcceptable("npy cannot hold this prediction: it has texts beside others")
         # Never pickles: no client should have to run what it reads.
-        np.save(buffer, np.asarray(prediction), allow_pickle=False)
-    except ValueError as error:
+        np.save(buffer, array, allow_pickle=False)
+    except (ValueError, RecursionError) as error:
         raise NotAcceptable(f"npy cannot hold this prediction: {error}") from error
     return buffer.getvalue()
 
@@ -75,11 +97,63 @@ def _npy(prediction: Any) -> bytes:
 def _rows(prediction: Any) -> Any:
     """Numbers of one column are of one type in CSV; what is no array stays as it is."""
     try:
+        types = _types(prediction)
+        if np.ma.MaskedArray in types:
+            return prediction
         array = np.asarray(prediction)
     except (ValueError, TypeError, RuntimeError):
         # Lists of unequal lengths, tensors on a GPU, tensors with gradients.
         return prediction
-    if array.dtype.char in _NARROW and 0 < array.ndim <= _ROWS_AND_COLUMNS:
-        # As AWS's encoder: 0.91, not the digits of the double next to it. No slower than those.
-        return [str(x) if array.ndim == 1 else [str(each) for each in x] for x in array]
-    return array.tolist()
+    if _is_changed(prediction, array, types):
+        return prediction
+    write = _writing(array)
+    if write is None:
+        return array.tolist()
+    # No slower than numbers.
+    if array.ndim < _ROWS_AND_COLUMNS:
+        return [write(x) for x in array.reshape(-1)]
+    return [[write(each) for each in x] for x in array]
+
+
+def _writing(array: Any) -> Callable[[Any], Any] | None:
+    """As AWS's encoder: 0.91, not the digits of the next double. None where Python does, too."""
+    if array.ndim > _ROWS_AND_COLUMNS or array.dtype.names:
+        return None
+    if array.dtype.kind == "O":
+        return _as_written if array.ndim else None
+    return str if array.dtype.char in _OWN_TEXT else None
+
+
+def _as_written(value: Any) -> Any:
+    own = isinstance(value, np.generic) and value.dtype.char in _OWN_TEXT
+    return str(value) if own and not value.dtype.names else value
+
+
+def _is_changed(prediction: Any, array: Any, types: set[type]) -> bool:
+    """Whether numpy made other values of a list: of large whole numbers, of enums, of bytes."""
+    if bytearray in types or not isinstance(prediction, (list, tuple)):
+        return bytearray in types
+    if array.dtype.kind in "US":
+        return any(issubclass(each, (str, bytes)) and each not in _TEXTS for each in types)
+    if array.dtype.char != "d" or not (np.abs(array) >= _WHOLE).any():
+        return False
+    given = np.asarray(prediction, dtype=object).ravel()
+    whole = (int, np.integer)
+    return any(
+        isinstance(each, whole) and int(each) != made
+        for each, made in zip(given, array.ravel().tolist())
+    )
+
+
+def _types(value: Any) -> set[type]:
+    """The types of what lists and arrays hold; MaskedArray where a value of one is masked."""
+    if isinstance(value, (list, tuple)):
+        types = set(map(type, value))
+        if types <= _SCALARS or all(issubclass(each, np.generic) for each in types - _SCALARS):
+            return types
+        return set().union(*map(_types, value))
+    if isinstance(value, np.ma.MaskedArray) and (value.dtype.names or np.ma.is_masked(value)):
+        return {np.ma.MaskedArray}
+    if hasattr(value, "__array__"):
+        return {np.asarray(value).dtype.type}
+    return {type(value)}

@@ -9,6 +9,9 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, time, timedelta
+from numbers import Number, Real
+from types import SimpleNamespace
 from typing import Any, Callable, Union
 
 from werkzeug.datastructures import MIMEAccept
@@ -30,8 +33,12 @@ LINES = (JSON_LINES, "application/x-jsonlines", "application/x-ndjson")
 # Text for these, as users of AWS's serving toolkit expect in input_fn (ITK-05); bytes for others.
 _TEXT = frozenset({CSV, JSON})
 _QUOTED = re.compile(r'"[^"]*"')
+# As many dimensions as an array has in numpy 1.
+_DEEPEST = 32
 # What a cell of CSV can hold as it is.
 _CELLS = frozenset({str, int, float, bool, bytes, type(None)})
+# What else Python writes in a way that can be read again; JSON has no form for these.
+_WRITTEN = (type(None), bytes, Number, date, time, timedelta)
 
 
 def parse_content_type(header: str | None) -> tuple[str, str]:
@@ -49,13 +56,16 @@ def to_text(body: Body, charset: str = "utf-8") -> str:
     """Text of bytes in a charset that the request names; text stays as it is."""
     if isinstance(body, str):
         return body
+    if "\0" in charset:
+        raise UnsupportedMediaType(f"unknown charset {charset!r}")
     try:
         # "utf-8-sig" also takes the mark that spreadsheets put first.
         is_utf8 = codecs.lookup(charset).name == "utf-8"
         return body.decode("utf-8-sig" if is_utf8 else charset)
     except LookupError as error:
         raise UnsupportedMediaType(f"unknown charset {charset}") from error
-    except UnicodeDecodeError as error:
+    except (ValueError, OverflowError) as error:
+        # Not all codecs raise UnicodeDecodeError: idna and punycode have errors of their own.
         raise BadRequest(f"the body is not {charset} text") from error
 
 
@@ -80,19 +90,28 @@ def choose_accept(header: str | None, content_type: str, default: str = "") -> s
 def decode(body: Body, content_type: str, *, text: bool = False) -> list[list[Any]]:
     """Rows of equally many numbers, or of equally shaped lists of them; NaN for what is missing.
 
-    With `text` they may hold texts, too. An HTTP error says what is wrong.
+    With `text` they may hold texts, too: a column whose texts all are numbers is one of floats,
+    whatever the other columns are. An HTTP error says what is wrong.
     """
     decoder = DECODERS.get(content_type)
     if decoder is None:
         raise unsupported(content_type, DECODERS)
+    number: Callable[[str], float] = float
     if decoder is _decode_csv:
-        return check_rows(_decode_csv(to_text(body), text=text), text=text)
-    return check_rows(decoder(to_text(body)), text=text)
+        # JSON's missing values are null: an empty text is a text there.
+        number, found = _number, _decode_csv(to_text(body), text=text)
+    else:
+        found = decoder(to_text(body))
+    rows = check_rows(found, text=text)
+    return _in_columns(rows, number) if text and holds_text(rows) else rows
 
 
-def holds_text(rows: Sequence[Any]) -> bool:
+def holds_text(rows: Any) -> bool:
     """Whether `decode` found texts among the numbers."""
-    return any(isinstance(value, str) for row in rows if isinstance(row, list) for value in row)
+    if not isinstance(rows, list):
+        return isinstance(rows, str)
+    types = set(map(type, rows))
+    return str in types or (list in types and any(map(holds_text, rows)))
 
 
 def encode(prediction: Any, accept: str) -> str:
@@ -100,7 +119,13 @@ def encode(prediction: Any, accept: str) -> str:
     encoder = ENCODERS.get(accept)
     if encoder is None:
         raise unacceptable(accept, ENCODERS)
-    return encoder(prediction)
+    try:
+        return encoder(prediction)
+    except RecursionError as error:
+        raise TypeError("cannot answer with values that are nested this deep") from error
+    except (ValueError, csv.Error) as error:
+        # A list that holds itself, an integer of more digits than Python writes.
+        raise TypeError(f"cannot answer with this prediction: {error}") from error
 
 
 def as_plain(value: Any) -> Any:
@@ -109,13 +134,22 @@ def as_plain(value: Any) -> Any:
     `tolist` is all that AWS's encoder knows. It also is the fast way out of an array.
     """
     if hasattr(value, "tolist"):
-        return value.tolist()
+        plain = value.tolist()
+        if type(plain) is not type(value):
+            return plain
+        if isinstance(value, Real):  # numpy.longdouble, which no number of Python's can hold
+            return float(value)
+        raise _unanswerable(value)
     for name in ("asnumpy", "toarray", "__array__"):  # MXNet, sparse matrices, tables of pandas
         if hasattr(value, name):
             return getattr(value, name)().tolist()
     if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray, memoryview)):
         return dict(value) if isinstance(value, Mapping) else list(value)
-    raise TypeError(f"cannot answer with a value of type {type(value).__name__}")
+    raise _unanswerable(value)
+
+
+def _unanswerable(value: Any) -> TypeError:
+    return TypeError(f"cannot answer with a value of type {type(value).__name__}")
 
 
 def bad_request(error: Exception, what: str = "") -> BadRequest:
@@ -140,13 +174,15 @@ def check_rows(rows: Any, *, text: bool = False) -> list[list[Any]]:
     return [_row(row, number, rows[0], allowed) for number, row in enumerate(rows, start=1)]
 
 
-def _row(row: Any, number: int, first: Any, allowed: tuple[type, ...]) -> list[Any]:
+def _row(row: Any, number: int, first: Any, allowed: tuple[type, ...], depth: int = 2) -> list[Any]:
+    if depth > _DEEPEST:
+        raise BadRequest(f"row {number} is nested deeper than {_DEEPEST} lists")
     if not isinstance(row, list) or not row or not isinstance(first, list):
         raise BadRequest(f"row {number} is not a list of numbers")
     if len(row) != len(first):
         raise BadRequest(f"row {number} has {len(row)} values, row 1 has {len(first)}")
     if any(isinstance(value, list) for value in row):
-        return [_row(value, number, first[0], allowed) for value in row]
+        return [_row(value, number, first[0], allowed, depth + 1) for value in row]
     if any(value is not None and type(value) not in allowed for value in row):
         raise BadRequest(f"row {number} holds something that is not a number")
     return [math.nan if value is None else value for value in row]
@@ -155,15 +191,17 @@ def _row(row: Any, number: int, first: Any, allowed: tuple[type, ...]) -> list[A
 def _decode_csv(body: str, *, text: bool = False) -> list[list[Any]]:
     """Numbers between commas, or else semicolons or tabs; an empty cell is a missing value.
 
-    With `text`, a column that holds anything else is one of texts.
+    With `text`, all cells as texts where one of them is no number.
     """
     head = _QUOTED.sub("", body.partition("\n")[0])
     delimiter = next((each for each in ",;\t" if each in head), ",")
     reader = csv.reader(io.StringIO(body), delimiter=delimiter, strict=True)
     try:
         return [[_number(cell) for cell in cells] for cells in reader if cells]
-    except (ValueError, csv.Error) as error:
-        if text and isinstance(error, ValueError):
+    except csv.Error as error:
+        raise BadRequest(f"CSV line {reader.line_num}: {error}") from error
+    except ValueError as error:
+        if text:
             return _decode_texts(body, delimiter)
         raise BadRequest(f"CSV line {reader.line_num}: {error}") from error
 
@@ -171,20 +209,23 @@ def _decode_csv(body: str, *, text: bool = False) -> list[list[Any]]:
 def _decode_texts(body: str, delimiter: str) -> list[list[Any]]:
     reader = csv.reader(io.StringIO(body), delimiter=delimiter, strict=True)
     try:
-        rows = [cells for cells in reader if cells]
+        return [[*cells] for cells in reader if cells]
     except csv.Error as error:
         raise BadRequest(f"CSV line {reader.line_num}: {error}") from error
-    if len(set(map(len, rows))) > 1:
-        return [[*row] for row in rows]  # which `check_rows` refuses
-    columns = [_column(cells) for cells in zip(*rows)]
-    return [list(row) for row in zip(*columns)]
 
 
-def _column(cells: Sequence[str]) -> Sequence[Any]:
+def _in_columns(rows: Sequence[Any], number: Callable[[str], float]) -> list[Any]:
+    """Rows of one shape, the texts of a column as numbers where all of them are.
+
+    A column is what stands at one place of each row, however deep.
+    """
+    if isinstance(rows[0], list):
+        columns = [_in_columns(column, number) for column in zip(*rows)]
+        return [list(row) for row in zip(*columns)]
     try:
-        return [_number(cell) for cell in cells]
+        return [number(value) if isinstance(value, str) else value for value in rows]
     except ValueError:
-        return cells
+        return list(rows)
 
 
 def _number(cell: str) -> float:
@@ -225,15 +266,16 @@ def _load_json(text: str, what: str) -> Any:
 
 def _encode_csv(prediction: Any) -> str:
     """One line per record; none after the last, batch assembly adds its own (BATCH-05)."""
-    lines = io.StringIO()
-    writer = csv.writer(lines, lineterminator="\n")
+    lines: list[str] = []
+    # With this end of a line the writer quotes both of its characters, which readers trip over.
+    writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
     for record in _records(prediction):
         if type(record) in _CELLS:
             writer.writerow((record,))
             continue
         cells = record if isinstance(record, (list, tuple)) else [record]
         writer.writerow([cell if type(cell) in _CELLS else _cell(cell) for cell in cells])
-    return lines.getvalue().rstrip("\n")
+    return "\n".join([line[:-2] for line in lines]).rstrip("\n")
 
 
 def _encode_json(prediction: Any) -> str:
@@ -270,12 +312,25 @@ def _cell(value: Any) -> Any:
     plain = _unpacked(value)
     if isinstance(plain, (list, tuple, dict)):
         return json.dumps(plain, default=_plain_or_text)
-    return plain
+    return _written(plain)
 
 
 def _plain_or_text(value: Any) -> Any:
     plain = _unpacked(value)
-    return str(value) if plain is value else plain
+    return str(_written(value)) if plain is value else plain
+
+
+def _written(value: Any) -> Any:
+    """Numbers, texts, bytes and times; members of enums as the values that they are, as in JSON."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, _WRITTEN):
+        return value
+    raise _unanswerable(value)
 
 
 DECODERS: Mapping[str, Callable[[str], Any]] = {

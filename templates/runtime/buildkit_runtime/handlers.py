@@ -159,7 +159,11 @@ def to_answer(result: Any, accept: str) -> Answer:
     """Body, or body and content type, as the user's functions may return them."""
     body, content_type = result if isinstance(result, tuple) else (result, accept)
     if isinstance(body, str):
-        body = body.encode("utf-8")
+        try:
+            body = body.encode("utf-8")
+        except UnicodeEncodeError as error:
+            found = ascii(body[error.start])
+            raise HandlerError(f"cannot answer with {found}, which is half a character") from error
     if not isinstance(body, (bytes, bytearray)):
         raise HandlerError(f"output_fn must return text or bytes, not {type(body).__name__}")
     return Answer(bytes(body), content_type)

@@ -128,7 +128,10 @@ def _object(members: dict[str, Any]) -> Any:
 
 def _csv(text: str) -> list[Any]:
     """A row of several columns is a list, of one column a value; numbers where all can be."""
-    rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    except csv.Error as error:
+        raise BadRequest(f"the body is not CSV: {error}") from error
     if not rows:
         raise BadRequest("no rows in the body")
     try:

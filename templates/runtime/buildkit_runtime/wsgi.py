@@ -58,7 +58,9 @@ class Application:
 
 def refusal(error: HTTPException) -> Response:
     """Status and one short line; tracebacks are for the log (SERVE-13)."""
-    text = (error.description or error.name).strip().splitlines()[0][:_LONGEST_ERROR]
+    lines = (error.description or "").strip().splitlines() or [error.name]
+    # A message may quote what a client sent, or a model returned, which need not be UTF-8.
+    text = lines[0][:_LONGEST_ERROR].encode("utf-8", "backslashreplace")
     allowed = (
         {"Allow": ", ".join(error.valid_methods or ())}
         if isinstance(error, MethodNotAllowed)
