@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkit import names
+from buildkit import addresses, names
 from buildkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _rule(text: str, given_by: str) -> Rule:
     except ValueError as error:
         wrong = error if "=" in text else "it has no `=`: `FROM=TO` is wanted"
         raise UsageError(
-            f"`{given_by}{apart}{text}`: {wrong}",
+            f"`{given_by}{apart}{addresses.shown(text)}`: {wrong}",
             hint=f"`{given_by}{apart}'python:*=mirror.example/library/python:*'`",
         ) from error
     return source, replacement

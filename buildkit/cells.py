@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from buildkit import addresses
 from buildkit.errors import Problem
 from buildkit.model import Device, Purpose
 
@@ -79,7 +80,8 @@ class Problems:
             return check(text)
         except ValueError as error:
             message = str(error)
-            cause = f"{path} {pattern}: {message.replace(repr(text), '')}" if pattern else ""
+            rest = message.replace(addresses.quoted(text), "")
+            cause = f"{path} {pattern}: {rest}" if pattern else ""
             self.add(path, message, cause)
             return text
 

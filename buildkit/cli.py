@@ -19,7 +19,7 @@ from typing import NoReturn
 
 import click
 
-from buildkit import console, manual, near, sockets, stopping
+from buildkit import addresses, console, manual, near, sockets, stopping
 from buildkit.errors import BuildkitError, Exit, ToolError, UsageError, bug, interruption
 from buildkit.stdout import Answer
 
@@ -209,7 +209,7 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per kind of 
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
-        console.say(shown.getvalue().rstrip("\n"))
+        console.say(addresses.without_user(shown.getvalue().rstrip("\n")))
         path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else NAME
         told = UsageError(error.format_message(), hint=f"`{path} --help`")
         _answer(arguments, told)

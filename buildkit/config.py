@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from buildkit import bases, boundary, grammar, locate, manual, reading, schema
+from buildkit import addresses, bases, boundary, grammar, locate, manual, reading, schema
 from buildkit.errors import ConfigError, Problem
 from buildkit.near import shown
-from buildkit.requirements import without_secrets
 from buildkit.sentences import sentence, unknown
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ MOST = 50
 """Problems that are shown with their line; to find a thousand lines takes a minute."""
 LONGEST = 1000
 """Characters of a problem that are shown: some repeat what the file says."""
+OF_FILE = re.compile(r"(?P<file>[^:\s]+):(?P<line>[0-9]{1,9}): ")
 RULES = ("include", "exclude", "override")
 ANY_VERSION = "0.0.0"
 PARTS = {name: field.annotation for name, field in schema.File.model_fields.items()}
@@ -158,21 +159,27 @@ def fail(config: Config, problems: Iterable[Problem]) -> None:
     found: dict[tuple[int, str], str] = {}  # one line for the same words about the same line
     for problem, others in told[:MOST]:
         line = locate.line_of(config.text, problem.path) or 1
-        where = ".".join(str(key) for key in problem.path)
+        where = ".".join(addresses.shown(str(key)) for key in problem.path)
         also = f" (and {others} more target{'s' if others > 1 else ''})" if others else ""
-        message = _cut(without_secrets(problem.message))
+        message = _cut(addresses.hidden(problem.message))
         said = f"{config.path.name}:{line}: {_cut(where)}: {message}{also}"
         found.setdefault((line, problem.message), said)
     if found:
         more = max(0, len(told) - MOST)
         count = len(found) + more
-        lines = [text for _, text in sorted(found.items())]
+        lines = [text for _, text in sorted(found.items(), key=lambda item: _order(*item[0]))]
         raise ConfigError(
             f"{count} problem{'s' if count > 1 else ''} in {config.path.name}",
             details="\n".join([*lines, *([f"... and {more} more"] if more else [])]),
             hint=f"edit {config.path.name}, then `buildkit list`; each key: "
             f"{manual.page('images-toml')}",
         )
+
+
+def _order(line: int, message: str) -> tuple[int, tuple[str, int], str]:
+    """By line; problems of a file that it names by their lines there."""
+    match = OF_FILE.match(message)
+    return line, (match["file"], int(match["line"])) if match else ("", 0), message
 
 
 def _by_cause(problems: Iterable[Problem]) -> list[tuple[Problem, int]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from buildkit import addresses
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -33,8 +35,9 @@ class BuildkitError(Exception):
 
     def __init__(self, message: str, *, hint: str | None = None, details: str = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.hint = hint
+        # They quote what users wrote.
+        self.message = addresses.without_user(message)
+        self.hint = None if hint is None else addresses.without_user(hint)
         self.details = details
 
     @property

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
 
 from buildkit import names
+from buildkit.addresses import quoted
 from buildkit.strict import STRICT, Distinct, Line
 
 OWNER = ("managed-by", "buildkit")
@@ -42,10 +43,13 @@ def _tags(tags: dict[str, str]) -> dict[str, str]:
         if key == OWNER[0]:
             raise ValueError(f"the tag `{key}` is buildkit's own")
         if not 1 <= len(key) <= LONGEST_KEY or len(value) > LONGEST_VALUE:
-            raise ValueError(f"the tag {key!r} is too long: {LONGEST_KEY}, value {LONGEST_VALUE}")
+            raise ValueError(
+                f"the tag {quoted(key)} is too long: {LONGEST_KEY}, value {LONGEST_VALUE}"
+            )
         if key.lower().startswith("aws:") or not all(map(TAG_TEXT.fullmatch, (key, value))):
             raise ValueError(
-                f"{key!r} = {value!r} is no tag (letters, digits, blanks, `.:/=+@_-`; not `aws:…`)"
+                f"{quoted(key)} = {quoted(value)} is no tag "
+                "(letters, digits, blanks, `.:/=+@_-`; not `aws:…`)"
             )
     if len(tags) >= MOST_TAGS:
         raise ValueError(f"{len(tags)} tags are too many: {MOST_TAGS - 1} beside buildkit's own")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from buildkit import manual, names, reading, requirements
+from buildkit import addresses, manual, names, reading, requirements
 
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 """What stands in an option of a Dockerfile without quotes."""
@@ -14,6 +14,8 @@ WHOLE_LINE = re.compile(r"(?:.*\\\n)*.+")
 COMMENT = re.compile(r"(?:^|\s)#.*", re.MULTILINE)
 OPTION = "-"
 HASH = "--hash="
+AT_ADDRESS = re.compile(r"(?P<name>[^@/:;]*?)@?\s*(?P<address>[^@/:;\s]*(?:[/\\]{2}|:)\S*)")
+"""An address, with or without the name of its package before it."""
 
 
 def check_name(path: str) -> str:
@@ -42,15 +44,14 @@ def check(path: str) -> str:
 def _check_line(said: str) -> None:
     """Raise ValueError for a package without a hash, or an address with a secret."""
     if said.startswith(OPTION):
-        if requirements.without_secrets(said) != said:
+        if addresses.hidden(said) != said:
             raise ValueError(f"the address holds credentials; {requirements.NO_TRACE}")
     elif said:
         package = said.partition("\\")[0].partition(HASH)[0].strip()
-        name, _, address = package.partition(" @ ")
-        if address:
-            requirements.check_address(name, address.partition(" ")[0])
+        if match := AT_ADDRESS.match(package):
+            requirements.check_address(match["name"].strip(), match["address"])
         if HASH not in said:
             raise ValueError(
-                f"`{requirements.without_secrets(package)}` has no hash; make the lock with "
+                f"`{addresses.shown(package)}` has no hash; make the lock with "
                 f"`--generate-hashes`: {manual.page('images-toml', 'a-lock')}"
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from buildkit import (
@@ -42,7 +41,6 @@ EXAMPLE_BASES = {
     Device.CPU: "python:{python}-slim-bookworm",
     Device.GPU: "nvidia/cuda:12.6.3-runtime-ubuntu24.04",
 }
-CREDENTIALS = re.compile(r"://[^/@\s]+:[^/@\s]+@")
 
 
 def expand(config: Config, source: Templates | None = None) -> tuple[Target, ...]:
@@ -259,12 +257,10 @@ def _pairs(
     """A table of patterns, filled in. What is in them stays in the image for good."""
     found = [(name, names.expand(value, words)) for name, value in places.given(key).items()]
     for name, value in found:
-        if CREDENTIALS.search(value):
-            problems.add(
-                (*places.of(key), name),
-                "it holds credentials, which would stay in the image; give those of pip to the "
-                "build with `--pip-config`, where they leave no trace",
-            )
+        try:
+            requirements.check_kept(value)
+        except ValueError as error:
+            problems.add((*places.of(key), name), str(error))
     return tuple(found)
 
 

@@ -10,9 +10,12 @@ import ipaddress
 import re
 from fnmatch import fnmatchcase
 
+from buildkit.addresses import quoted, shown
+
 COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 REPOSITORY = re.compile(rf"{COMPONENT}(?:/{COMPONENT})*")
+REPOSITORY_LETTERS = "lower-case letters, digits, `.`, `_`, `-`, `/`"
 SHORTEST_REPOSITORY, LONGEST_REPOSITORY = 2, 256
 """ECR's own limits."""
 REGISTRY = re.compile(
@@ -32,6 +35,7 @@ INDEX = re.compile(
     r"https?://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%+-]*)*"
 )
 """Also what a shell leaves as it is."""
+ESCAPED = re.compile(r"%(?:25)*(?:40|3a|3f|3b|23)", re.IGNORECASE)
 MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
 LONGEST_IMAGE = 1024
 ID = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
@@ -55,7 +59,7 @@ PATTERN_WORD = re.compile(r"\{\{|\}\}|\{(?P<word>[^{}]*)\}")
 def full(pattern: re.Pattern[str], what: str, text: str) -> str:
     """Return `text` if all of it matches. Raises ValueError saying `what` it is not."""
     if not pattern.fullmatch(text):
-        raise ValueError(f"{text!r} is not {what}")
+        raise ValueError(f"{quoted(text)} is not {what}")
     return text
 
 
@@ -64,39 +68,53 @@ def tag(text: str) -> str:
 
 
 def repository(text: str) -> str:
-    first = text.partition("/")[0]
-    if REGISTRY.fullmatch(first):
-        rest = text.removeprefix(first).strip("/").partition(":")[0] or "NAME"
-        raise ValueError(
-            f"{text!r} begins with the host of a registry, and is to be a name within one: `{rest}`"
-        )
+    _check_not_host(text)
     if len(text) < SHORTEST_REPOSITORY:
         raise ValueError(
-            f"{text!r} is too short for a repository, whose name has 2 to 256 characters"
+            f"{quoted(text)} is too short for a repository, whose name has 2 to 256 characters"
         )
     if len(text) > LONGEST_REPOSITORY:
         raise ValueError(
             f"a name of {len(text)} characters is too long for a repository, which has 2 to 256"
         )
-    what = "a repository name (lower-case letters, digits, `.`, `_`, `-`, `/`)"
-    return full(REPOSITORY, what, text)
+    return full(REPOSITORY, f"a repository name ({REPOSITORY_LETTERS})", text)
 
 
 def prefix(text: str) -> str:
     """What the names of repositories begin with, such as `acme/`."""
-    if text:
-        repository(f"{text}xx")
+    _check_not_host(text)
+    if text and not REPOSITORY.fullmatch(f"{text}x"):
+        raise ValueError(
+            f"{quoted(text)} cannot begin a repository name ({REPOSITORY_LETTERS}); write it as "
+            "`acme/` or `acme-`"
+        )
+    if len(text) > LONGEST_REPOSITORY - SHORTEST_REPOSITORY:
+        raise ValueError(f"a prefix of {len(text)} characters leaves no room: names end at 256")
     return text
+
+
+def _check_not_host(text: str) -> None:
+    first = text.partition("/")[0]
+    if REGISTRY.fullmatch(first):
+        rest = text.removeprefix(first).strip("/").partition(":")[0] or "NAME"
+        raise ValueError(
+            f"{quoted(text)} begins with a registry's host; write only what follows it: "
+            f"`{shown(rest)}`"
+        )
 
 
 def host(text: str) -> str:
     what = "the host name of a registry, such as `123456789012.dkr.ecr.eu-west-1.amazonaws.com`"
     if "@" in text:  # perhaps a password, which is not to be repeated
         raise ValueError(f"what stands before and after an `@` is not {what}")
-    port = full(re.compile(HOST), what, text).partition(":")[2]
-    if port and int(port) > LAST_PORT:
-        raise ValueError(f"{text!r} is not {what}: ports end at {LAST_PORT}")
+    _check_port(full(re.compile(HOST), what, text), what)
     return text
+
+
+def _check_port(host_and_port: str, what: str) -> None:
+    port = host_and_port.partition(":")[2].lstrip("0")
+    if len(port) > len(str(LAST_PORT)) or int(port or 0) > LAST_PORT:
+        raise ValueError(f"{host_and_port!r} is not {what}: ports end at {LAST_PORT}")
 
 
 def is_loopback(registry: str) -> bool:
@@ -127,29 +145,29 @@ def plain(text: str) -> str:
     """Refuse what could start a new line of a Dockerfile: control characters, line separators."""
     bad = next((character for character in text if not character.isprintable()), None)
     if bad is not None:
-        raise ValueError(f"{text!r} holds the control character {bad!r}")
+        raise ValueError(f"{quoted(text)} holds the control character {bad!r}")
     return text
 
 
 def header(text: str) -> str:
     if not text.strip() or not text.isascii():
-        raise ValueError(f"{text!r} cannot be sent as a header: it is empty, or not ASCII")
+        raise ValueError(f"{quoted(text)} cannot be sent as a header: it is empty, or not ASCII")
     return text
 
 
 def header_name(text: str) -> str:
     """A name of RFC 9110, section 5.1, that says something of the request and not of its way."""
     if text.lower() in OWN_HEADERS:
-        raise ValueError(f"{text!r} is a key of its own beside `headers`")
+        raise ValueError(f"{quoted(text)} is a key of its own beside `headers`")
     if text.lower() in HOP_HEADERS:
-        raise ValueError(f"{text!r} is set by whoever sends the request")
+        raise ValueError(f"{quoted(text)} is set by whoever sends the request")
     return full(HEADER_NAME, "the name of a header (letters, digits, `-`; no blanks)", text)
 
 
 def variable(text: str) -> str:
     """The value of a variable: any text that a process can be given."""
     if "\0" in text:
-        raise ValueError(f"{text!r} holds the character 0, which ends every variable")
+        raise ValueError(f"{quoted(text)} holds the character 0, which ends every variable")
     return text
 
 
@@ -160,14 +178,20 @@ def index(text: str) -> str:
             "the address of an index holds an `@`; give credentials to the build with "
             "`--pip-config`, where they leave no trace"
         )
-    if "?" in text or "#" in text:  # perhaps a token
+    if ESCAPED.search(text):
         raise ValueError(
-            "the address of an index ends before `?` and `#`; give tokens to the build with "
+            "the address of an index holds an escaped `@`, `:`, `?`, `;` or `#`; give credentials "
+            "to the build with `--pip-config`, where they leave no trace"
+        )
+    if set("?#;") & set(text):  # perhaps a token
+        raise ValueError(
+            "the address of an index ends before `?`, `;` and `#`; give tokens to the build with "
             "`--pip-config`, where they leave no trace"
         )
-    return full(
-        INDEX, "the address of a package index such as `https://packages.example.com/simple`", text
-    )
+    what = "the address of a package index such as `https://packages.example.com/simple`"
+    full(INDEX, what, text)
+    _check_port(text.partition("://")[2].partition("/")[0], what)
+    return text
 
 
 def split_revision(version: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from buildkit import boundary, reading
+from buildkit.addresses import quoted, shown
 from buildkit.errors import Problem
 
 if TYPE_CHECKING:
@@ -57,22 +58,23 @@ def fault(config: Place, text: str, kind: Kind, limit: int) -> Iterator[str]:
     """What is wrong with one path, if anything is; `limit` is the size of a file in bytes."""
     path = config.folder / text
     try:
-        config.boundary.check(path, text)
+        config.boundary.check(path, shown(text))
         mode = path.stat().st_mode
         if kind is not Kind.FILE and stat.S_ISDIR(mode):
             return
         if kind is Kind.FOLDER or stat.S_ISDIR(mode):
-            yield f"{text!r} is {reading.kind(mode)}, a {kind.value} is wanted"
+            yield f"{quoted(text)} is {reading.kind(mode)}, a {kind.value} is wanted"
         elif kind is Kind.FILE:
             reading.check(path, limit)
         elif not stat.S_ISREG(mode):
-            yield f"{text!r} is {reading.kind(mode)}, a {kind.value} is wanted"
+            yield f"{quoted(text)} is {reading.kind(mode)}, a {kind.value} is wanted"
     except (FileNotFoundError, NotADirectoryError):
-        yield f"{text!r} does not exist in {config.folder}"
+        yield f"{quoted(text)} does not exist in {config.folder}"
     except UnicodeEncodeError as error:
-        yield f"{text!r} is no path where Python writes paths as {error.encoding}; set PYTHONUTF8=1"
+        encoding = error.encoding
+        yield f"{quoted(text)} is no path where Python writes paths as {encoding}; set PYTHONUTF8=1"
     except OSError as error:
-        yield f"{text!r} cannot be read: {error.strerror}"
+        yield f"{quoted(text)} cannot be read: {error.strerror}"
     except ValueError as error:
         yield str(error)
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote, urlsplit
 
-from buildkit import names, reading
+from buildkit import addresses, names, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,15 +23,16 @@ SCHEMES = frozenset(
         for over in ("http", "https", "ssh")
     }
 )
-FRAGMENTS = frozenset(
-    {"egg", "subdirectory", "md5", "sha1", "sha224", "sha256", "sha384", "sha512"}
-)
+HASHES = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
+"""Hexadecimal digits of each."""
+HEX = re.compile("[0-9a-fA-F]+")
+EGG = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(?:\[[A-Za-z0-9._,-]*\])?")
+SUBDIRECTORY = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_./+-]*")
+FRAGMENTS = ("egg", "subdirectory", *HASHES)
 """What pip reads behind the `#` of an address. Anything else may be a token."""
-USERINFO = re.compile(r"(/{2,}|\\{2,})[^\s'\"`]*@")
-QUERY = re.compile(r"(//[^\s?'\"`]*)\?[^\s#'\"`]+")
-BARE_QUERY = re.compile(r"\?[^\s#'\"`]+")
-FRAGMENT = re.compile(r"(://\S*)#\S+")
-PASSWORD = re.compile(r"[^/@:\s]+:[^/@\s]+@")
+SEPARATORS = re.compile(r"[-_.]+")
+MOST_ESCAPES = 5
+"""Times that an address may be percent-encoded."""
 TEXT = ".txt"
 PACKED = (".whl", ".tar.gz")
 LARGEST = 1 << 20
@@ -71,16 +72,17 @@ def requirement(text: str) -> str:
 
     if text.startswith(("-r", "--requirement")):
         file = text.removeprefix("--requirement").removeprefix("-r").strip(" =")
-        raise ValueError(f"{text!r} is an option of pip: {OWN_KEY.format(file)}")
+        own_key = OWN_KEY.format(addresses.shown(file))
+        raise ValueError(f"{addresses.quoted(text)} is an option of pip: {own_key}")
     if text.startswith("-"):
         raise ValueError(_option(text))
     try:
         parsed = Requirement(text)
     except InvalidRequirement as error:
-        reason = str(error).splitlines()[0]
+        reason = addresses.hidden(str(error).splitlines()[0])
         named = "; before an address stands a name: `name @ https://…`" if "://" in text else ""
         raise ValueError(
-            f"{_shown(text)!r} is not a Python requirement: {reason}{named}"
+            f"{addresses.quoted(text)} is not a Python requirement: {reason}{named}"
         ) from error
     if parsed.url:
         check_address(parsed.name, parsed.url)
@@ -100,10 +102,13 @@ def read(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) else error
         return (), (f"{path.name} cannot be read: {said}",)
-    found, wrong = [], []
+    found: list[str] = []
+    wrong: list[str] = []
     for number, line in _lines(text):
         if HASH in line:
-            return (), (f"{path.name}:{number}: {AS_LOCK}",)
+            if not any(each.endswith(AS_LOCK) for each in wrong):
+                wrong.append(f"{path.name}:{number}: {AS_LOCK}")
+            continue
         try:
             found.append(_of_file(line))
         except ValueError as error:
@@ -115,17 +120,6 @@ def _of_file(line: str) -> str:
     if line.startswith("-"):
         raise ValueError(_option(line))
     return requirement(names.plain(line))
-
-
-def without_secrets(text: str) -> str:
-    """A text for a message: what may be a password or a token in its addresses is left out."""
-    without = QUERY.sub(r"\1?…", USERINFO.sub(r"\1…@", text))
-    return FRAGMENT.sub(r"\1#…", without)
-
-
-def _shown(text: str) -> str:
-    """The same of what should be a requirement, also where no address begins with `//`."""
-    return BARE_QUERY.sub("?…", PASSWORD.sub("…@", without_secrets(text)))
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
@@ -148,28 +142,84 @@ def _option(text: str) -> str:
     advice = next(
         (each for each, of in OPTIONS.items() if name in of or short in of), "leave it out"
     )
-    return f"{_shown(text)!r} is an option of pip: {advice}"
+    return f"{addresses.quoted(text)} is an option of pip: {advice}"
+
+
+def decoded(text: str) -> str:
+    """A text without percent-encoding, however often it is encoded. Raises ValueError."""
+    for _ in range(MOST_ESCAPES):
+        if (plain := unquote(text)) == text:
+            return text
+        text = plain
+    raise ValueError("it is percent-encoded again and again")
+
+
+def check_kept(text: str) -> None:
+    """Raise ValueError for a text with a secret in an address: it stays in the image for good."""
+    for word in text.split():
+        try:
+            plain = decoded(word)
+        except ValueError as error:
+            raise ValueError(f"it holds an address that cannot be judged: {error}") from error
+        for each in (word, plain):
+            if addresses.has_user(each):
+                raise ValueError(
+                    "it holds credentials, which would stay in the image; give those of pip to the "
+                    "build with `--pip-config`, where they leave no trace"
+                )
+            if (end := addresses.end_of(each)) and not _is_hash(end):
+                raise ValueError(
+                    f"it holds an address that goes on behind `{end[0]}`, which may be a token and "
+                    "would stay in the image; end it before"
+                )
+
+
+def _is_hash(end: str) -> bool:
+    key, _, value = end.removeprefix("#").partition("=")
+    return end.startswith("#") and _is_of_pip(key, value) and key in HASHES
+
+
+def _is_of_pip(key: str, value: str, package: str = "") -> bool:
+    """Whether pip reads this behind the `#` of the address of a package."""
+    if key == "egg":
+        match = EGG.fullmatch(value)
+        return match is not None and _normal(match["name"]) == _normal(package)
+    if key == "subdirectory":
+        return SUBDIRECTORY.fullmatch(value) is not None
+    return HEX.fullmatch(value) is not None and len(value) == HASHES.get(key)
+
+
+def _normal(name: str) -> str:
+    return SEPARATORS.sub("-", name).lower()
 
 
 def check_address(package: str, address: str) -> None:
     """Raise ValueError for an address with a secret in it, or one that pip could not reach."""
-    whose = f"the address of {package!r}"
+    whose = f"the address of {addresses.quoted(package)}" if package else "the address"
     try:
-        parts = urlsplit(address)
-        host = parts.hostname
+        plain = decoded(address)
+        parts = urlsplit(plain)
+        host, _ = parts.hostname, parts.port
+        raw = urlsplit(address)
     except ValueError as error:
+        if "@" in address:
+            raise ValueError(f"{whose} holds credentials; {NO_TRACE}") from error
         raise ValueError(f"{whose} is no URL") from error
-    if "@" in (parts.netloc if host else address) or PASSWORD.search(parts.path):
+    if "@" in (parts.netloc if host else plain) or addresses.has_user(parts.path):
         raise ValueError(f"{whose} holds credentials; {NO_TRACE}")
-    if parts.query:
-        raise ValueError(f"{whose} ends with `?…`, which may hold a token; {TOKENS}")
-    if not {key for key, _ in parse_qsl(parts.fragment, keep_blank_values=True)} <= FRAGMENTS:
+    for end, text in (("?", parts.query), (";", parts.path.partition(";")[2])):
+        if text:
+            raise ValueError(f"{whose} ends with `{end}…`, which may hold a token; {TOKENS}")
+    if raw.fragment != parts.fragment or not all(
+        _is_of_pip(key, value, package.partition("[")[0].strip())
+        for key, _, value in (pair.partition("=") for pair in parts.fragment.split("&") if pair)
+    ):
         raise ValueError(
             f"{whose} ends with `#…`, which may hold a token; pip reads "
-            f"{', '.join(sorted(FRAGMENTS))} there"
+            f"{', '.join(FRAGMENTS)} there: the package's own name, a folder, hashes in full"
         )
     if parts.scheme not in SCHEMES or not host:
         raise ValueError(
-            f"{whose} is none that a build can reach: `https://…` or `git+https://…` is wanted; "
+            f"{whose} cannot be reached by a build: write `https://…` or `git+https://…`, or "
             "give wheels to the build with `--wheels`"
         )

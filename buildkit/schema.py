@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from buildkit import names
+from buildkit.addresses import quoted
 from buildkit.features import Feature  # noqa: TC001 - pydantic reads it
 from buildkit.keeping import RepositoriesTable
 from buildkit.model import Device, Purpose
@@ -32,15 +33,17 @@ def _pattern(text: str, words: tuple[str, ...] = PATTERN_WORDS) -> str:
     for match in names.PATTERN_WORD.finditer(text):
         if (word := match["word"]) is not None and word not in words:
             known = ", ".join(f"{{{known}}}" for known in words)
-            raise ValueError(f"unknown word {{{word}}} in {text!r}; known: {known}")
+            raise ValueError(f"unknown word {{{word}}} in {quoted(text)}; known: {known}")
     if "{" in (rest := names.PATTERN_WORD.sub("", text)) or "}" in rest:
-        raise ValueError(f"a lone brace in {text!r}; write `{{{{` or `}}}}` for a brace itself")
+        raise ValueError(
+            f"a lone brace in {quoted(text)}; write `{{{{` or `}}}}` for a brace itself"
+        )
     return text
 
 
 def _alias_pattern(text: str) -> str:
     if "{{" in text or "}}" in text:
-        raise ValueError(f"{text!r} asks for a brace, and no tag has one")
+        raise ValueError(f"{quoted(text)} asks for a brace, and no tag has one")
     return _pattern(text, ALIAS_WORDS)
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 
+from buildkit.addresses import hidden, quoted
 from buildkit.near import LONGEST, SHORTEST
-from buildkit.requirements import OWN_KEY, TEXT, without_secrets
+from buildkit.requirements import OWN_KEY, TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,7 +76,7 @@ def written(value: object) -> str:
             return "a table"
         case _:
             try:
-                text = without_secrets(repr(value))
+                text = quoted(value) if isinstance(value, str) else hidden(repr(value))
             except ValueError:  # Python writes no whole number of over 4,300 digits
                 return "a number of thousands of digits"
             return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

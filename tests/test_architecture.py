@@ -76,6 +76,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"model", "errors", "tables"},
     {"families", "features", "scratch", "origin", "login"},
     {"names", "owners", "reading", "typed", "hosts", "stopping", "sockets", "manual"},
+    {"addresses"},
 )  # fmt: skip
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 DOORS = {  # what reaches outside -> the only modules that may hold it
@@ -168,7 +169,7 @@ def test_the_contract_knows_nothing_of_the_matrix() -> None:
 
 def test_whoever_only_looks_up_an_image_loads_nothing_but_the_standard_library() -> None:
     looking_up = {name for name in MODULES if name.startswith("prebuilt.")}
-    looking_up |= {"errors", "tables", "near", "hosts"}
+    looking_up |= {"addresses", "errors", "tables", "near", "hosts"}
     for path in (PACKAGE / "__init__.py", *(MODULES[name] for name in looking_up)):
         assert {each.partition(".")[0] for each in imports(path)} <= {
             "buildkit",

@@ -175,8 +175,8 @@ def test_a_prefix_is_no_part_of_a_name_that_is_written() -> None:
     ("table", "message"),
     [
         ("prefix = 'acme/'\nrepository = 'x/{name}'", "leave one of the two out"),
-        ("prefix = 'ACME/'", "is not a repository name"),
-        ("prefix = '123456789012.dkr.ecr.eu-west-1.amazonaws.com/'", "begins with the host of a registry"),
+        ("prefix = 'ACME/'", "'ACME/' cannot begin a repository name"),
+        ("prefix = '123456789012.dkr.ecr.eu-west-1.amazonaws.com/'", "begins with a registry's host"),
     ],
 )  # fmt: skip
 def test_a_prefix_that_cannot_be_is_a_problem(table: str, message: str) -> None:

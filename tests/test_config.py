@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import config
-from buildkit.errors import ConfigError, Exit
-from tests.projects import MINIMAL, parse, targets
+from buildkit import bases, config
+from buildkit.errors import ConfigError, Exit, UsageError
+from tests.projects import MINIMAL, parse, target, targets
 from tests.waiting import QUADRATIC, growth
 
 if TYPE_CHECKING:
@@ -104,12 +104,12 @@ def problems(text: str) -> str:
         ),
         pytest.param(
             MINIMAL + "repository = '123456789012.dkr.ecr.us-east-1.amazonaws.com/ml/foo:1'",
-            "begins with the host of a registry, and is to be a name within one: `ml/foo`",
+            "begins with a registry's host; write only what follows it: `ml/foo`",
             id="a URI for a repository",
         ),
         pytest.param(
             MINIMAL + "repository = 'public.ecr.aws/foo'",
-            "begins with the host of a registry, and is to be a name within one: `foo`",
+            "begins with a registry's host; write only what follows it: `foo`",
             id="a gallery for a repository",
         ),
         pytest.param(
@@ -223,7 +223,7 @@ def problems(text: str) -> str:
         ),
         pytest.param(
             MINIMAL + 'indexes = ["https://i.example/simple?token=p4ss"]',
-            "image.demo.indexes: the address of an index ends before `?` and `#`",
+            "image.demo.indexes: the address of an index ends before `?`, `;` and `#`",
             id="a token in an index",
         ),
         pytest.param(
@@ -417,6 +417,16 @@ def problems(text: str) -> str:
             id="credentials in a label",
         ),
         pytest.param(
+            MINIMAL + "indexes = ['https://h:99999/']",
+            "image.demo.indexes: 'h:99999' is not the address of a package index",
+            id="no such port",
+        ),
+        pytest.param(
+            MINIMAL + "indexes = ['https://h/u%3Ahunter2%40h/']",
+            "image.demo.indexes: the address of an index holds an escaped `@`",
+            id="credentials in an index, escaped",
+        ),
+        pytest.param(
             "format = 0x" + "f" * 5000 + MINIMAL,
             "format: this number is too large",
             id="hexadecimal",
@@ -534,6 +544,100 @@ def test_a_secret_is_in_no_message(tmp_path: Path) -> None:
         assert "hunter2" not in found, key
         assert "https://…@h/x?…" in found, key
     assert "python:3.11@sha256:0" in problems(MINIMAL.replace("{python}-slim", "3.11@sha256:0"))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://hunter2@h/x",
+        "//u:hunter2@h/",
+        "u:hunter2@h/x",
+        "--extra-index-url=https://hunter2@h/simple",
+        "https://a/b https://u:hunter2@h/x",
+        "https://a,https://u:hunter2@h/x",
+        "https://u:hun/ter2@h/x",
+        "http://h/?X-Amz-Signature=hunter2",
+        "http://h/?hunter2",
+        "http://h/x;hunter2=1",
+        "http://h/x#hunter2",
+        "http://h/x#sha256=hunter2",
+        "https://u:hunter2%40h/x",
+        "https://u%3Ahunter2%40h/x",
+        "https://h/%3Ftoken=hunter2",
+    ],
+)
+@pytest.mark.parametrize("key", ["args", "labels"])
+def test_what_stays_in_the_image_holds_no_secret(key: str, address: str) -> None:
+    found = problems(MINIMAL + f"{key} = {{ a = '{address}' }}")
+    assert f"image.demo.{key}.a: it holds " in found
+    assert "hunter2" not in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "me@example.com",
+        "Me <me@example.com>",
+        "mailto:me@example.com",
+        "https://example.com/@scope/package?",
+        "https://github.com/a/b@v1",
+        "ssh://git@github.com/a/b",
+        "git@github.com:a/b",
+        "python:3.11@sha256:" + "a" * 64,
+        "http://localhost:$PORT/x",
+        "https://h/x.whl#sha256=" + "a" * 64,
+        "https://h/x-1%2Bcpu.whl",
+        "100%25; what? #1",
+        "https://[::1]:8080/",
+    ],
+)
+def test_what_only_looks_like_a_secret_may_stay_in_the_image(text: str) -> None:
+    assert dict(target(MINIMAL + f"labels = {{ a = '{text}' }}").labels)["a"] == text
+
+
+SECRETS = [
+    "https://u:hunter2@h/x",
+    "https://u:hunter2%40h/x",
+    "https://h/x?hunter2",
+    "//u:hunter2@h/x",
+    "u:hunter2@h/x",
+    "u:hunter2@h/python",
+    "hunter2@h/x",
+    "https://u:hun'hunter2@h/x",
+    "https://u:hunter 2hunter2@h/x",
+]
+
+
+@pytest.mark.parametrize("address", SECRETS)
+def test_no_message_shows_the_secret_of_an_address(address: str) -> None:
+    quoted = f'"{address}"'
+    for keys in (
+        f'[substitutes]\n{quoted} = "x y"',
+        f'[substitutes]\n"python:*" = "{address}:*"',
+        f'[substitutes]\n"{address}*" = "https://v:hunter2@h2/*"',
+        f"[registry]\nhost = {quoted}",
+        f"[registry]\nprefix = {quoted}",
+        f"[registry]\nrepository = {quoted}",
+        f"[registry]\naccount = {quoted}",
+        f"[registry]\nregion = {quoted}",
+        f"[{quoted}]\na = 1",
+        f"[image.{quoted}]\nversions = ['1']\nbase = 'b'",
+    ):
+        assert "hunter2" not in problems(f"{MINIMAL}\n{keys}\n"), keys
+    for key in ("base", "repository", "tag", "context", "lock", "requirements"):
+        text = MINIMAL.replace("base =", "#") if key == "base" else MINIMAL
+        assert "hunter2" not in problems(text + f"{key} = {quoted}"), key
+    for rule in (f"{address}=x y", f"{address}*={address}*", f"python:*={address}:*", address):
+        with pytest.raises(UsageError) as caught:
+            bases.parse([rule])
+        assert "hunter2" not in caught.value.message, rule
+
+
+def test_a_key_that_is_there_twice_is_named_without_its_secret() -> None:
+    twice = '"https://u:hunter2@h/*" = "https://m.example/*"\n'
+    assert "`substitutes.https://…@h/*` is there twice" in problems(
+        f"[substitutes]\n{twice}{twice}"
+    )
 
 
 def test_a_long_text_is_cut_in_a_message() -> None:

@@ -66,11 +66,14 @@ def test_the_first_line_without_a_hash_is_named(tmp_path: Path, line: str, said:
     [
         ("x @ https://me:hunter2@h/x.whl --hash=sha256:aa", "the address of 'x' holds credentials"),
         ("x @ https://h/x.whl?token=hunter2 \\\n  --hash=sha256:aa", "may hold a token"),
-        ("x @ file:///x.whl --hash=sha256:aa", "none that a build can reach"),
+        ("x @ file:///x.whl --hash=sha256:aa", "cannot be reached by a build"),
         ("x @ https://me:hunter2@h/x.whl", "the address of 'x' holds credentials"),
+        ("x@ https://me:hunter2@h/x.whl --hash=sha256:aa", "the address of 'x' holds credentials"),
+        ("x@https://h/x;a=hunter2 --hash=sha256:aa", "ends with `;…`"),
+        ("//me:hunter2@h/x.whl --hash=sha256:aa", "the address holds credentials"),
         ("--index-url https://me:hunter2@h/simple", "the address holds credentials"),
         ("--extra-index-url=https://h/simple?key=hunter2", "the address holds credentials"),
-        ("git+https://me:hunter2@h/x", "has no hash"),
+        ("git+https://me:hunter2@h/x", "the address holds credentials"),
     ],
 )
 def test_a_lock_holds_no_secret(tmp_path: Path, line: str, said: str) -> None:

@@ -22,9 +22,11 @@ SECRET = "hunter2"
         "backports.zoneinfo; python_version < '3.9'",
         "x[a,b]~=1.0",
         "x @ https://example.com/x-1.0-py3-none-any.whl",
-        "x @ https://example.com/x.whl#sha256=aa",
+        "x @ https://example.com/x.whl#sha256=" + "aA" * 32,
         "x @ http://example.com:8080/x.whl",
         "x @ git+https://github.com/a/b@v1.0",
+        "x @ https://example.com/x-1%2Bcpu.whl",
+        "a.b[c] @ https://example.com/x#egg=A_b[c]",
         "x @ git+https://github.com/a/b@main#egg=x&subdirectory=c",
     ],
 )
@@ -53,6 +55,20 @@ def test_a_requirement_without_secrets_is_taken_as_it_is(text: str) -> None:
         f"https://example.com/x.whl#{SECRET}",
         f"https://example.com/x.whl#sha256=aa&access_token={SECRET}",
         f"ftp://me:{SECRET}@example.com/x.whl",
+        f"https://example.com/x#egg=a?token={SECRET}",
+        f"https://example.com/x#egg={SECRET}",
+        f"https://example.com/x#sha256={SECRET}",
+        f"https://example.com/x#sha256=ab{SECRET}",
+        f"https://example.com/x#md5={'a' * 64}{SECRET}",
+        f"https://example.com/x#egg=x&subdirectory={SECRET}@u:p@h",
+        f"https://example.com/x%23{SECRET}",
+        f"https://example.com/x%3Ftoken={SECRET}",
+        f"https://u:{SECRET}%40example.com/x",
+        f"https://u%3A{SECRET}%40example.com/x",
+        f"https://u%253A{SECRET}%2540example.com/x",
+        f"https://example.com/x;{SECRET}=1",
+        f"https://example.com/x%3B{SECRET}=1",
+        f"https://me:{SECRET}/x@example.com/x",
     ],
 )
 @pytest.mark.parametrize("name", ["x @ ", ""])
@@ -69,7 +85,7 @@ def test_an_address_with_a_secret_is_refused_and_the_secret_is_not_said(
     ["file:///etc/passwd", "file:x.whl", "ftp://example.com/x", "https:///x.whl", "//h/x"],
 )
 def test_an_address_that_no_build_reaches_is_refused(address: str) -> None:
-    with pytest.raises(ValueError, match="the address of 'x' is none that a build can reach"):
+    with pytest.raises(ValueError, match="the address of 'x' cannot be reached by a build"):
         requirements.requirement(f"x @ {address}")
 
 
@@ -194,3 +210,16 @@ def test_a_file_that_cannot_be_read_is_a_problem_of_its_key(
     with pytest.raises(ConfigError) as caught:
         target(WITH_FILE, tmp_path)
     assert f"images.toml:6: image.demo.requirements: {said}" in caught.value.details
+
+
+def test_problems_of_one_file_are_in_the_order_of_its_lines_and_hashes_hide_none(
+    tmp_path: Path,
+) -> None:
+    lines = ["-e ."] * 12
+    lines[3] = f"six==1.17.0 --hash=sha256:{'a' * 64}"
+    write(tmp_path, "\n".join(lines))
+    with pytest.raises(ConfigError, match="12 problems") as caught:
+        target(WITH_FILE, tmp_path)
+    numbers = [int(line.split(":")[4]) for line in caught.value.details.splitlines()]
+    assert numbers == [*range(1, 13)]
+    assert caught.value.details.count("so it is a lock") == 1
