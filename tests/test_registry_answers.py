@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import threading
+import time
 import tracemalloc
 from contextlib import suppress
 from copy import deepcopy
@@ -26,6 +28,7 @@ from buildkit.releases import compare, differences
 from tests import fakes
 from tests.distribution import Distribution, layer
 from tests.registry_server import Fault, Reply, answers, digest, running
+from tests.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -480,3 +483,74 @@ def test_no_answer_breaks_the_tool(
         with suppress(ToolError):
             ask()
         assert len(server.requests) < 60, name
+
+
+def holds(length: str, status: int = 200) -> Callable[[Handler], None]:
+    """Some of a body, and then nothing, while the connection stays open."""
+
+    def does(handler: Handler) -> None:
+        head = f"HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n\r\n[]"
+        handler.wfile.write(head.encode())
+        handler.close_connection = True
+        let_go.wait(HANG)
+
+    let_go = threading.Event()
+    does.let_go = let_go  # type: ignore[attr-defined]
+    return does
+
+
+@pytest.mark.parametrize("status", [200, 401, 404, 307])
+@pytest.mark.parametrize(
+    ("length", "wrong"),
+    [
+        ("-5", "its Content-Length is '-5', not a number of bytes"),
+        ("9" * 5000, "its Content-Length has 5000 digits"),
+        ("1e3", "not a number of bytes"),
+        ("+5", "not a number of bytes"),
+        ("", "not a number of bytes"),
+        ("0x5", "not a number of bytes"),
+    ],
+)
+def test_a_length_that_is_none_is_refused_at_once(
+    server: Distribution, length: str, wrong: str, status: int
+) -> None:
+    fault = holds(length, status)
+    server.faults.append(Fault("GET", "tags", fault, times=99))
+    begun = time.monotonic()
+    with pytest.raises(ToolError, match=wrong):
+        client(server).tags("demo")
+    assert time.monotonic() - begun < HANG / 4
+    fault.let_go.set()  # type: ignore[attr-defined]
+
+
+def test_a_length_above_the_limit_of_its_kind_is_refused_at_once(server: Distribution) -> None:
+    ask: dict[str, Callable[[Registry], object]] = {
+        "tags": lambda there: there.tags("demo"),
+        "manifests": lambda there: there.manifest("demo", "1"),
+        "blobs": lambda there: download.read(
+            there, "demo", BLOB.digest, BLOB.size, lambda content: content.read()
+        ),
+    }
+    most = {
+        "tags": reading.TAGS_BYTES,
+        "manifests": reading.MANIFEST_BYTES,
+        "blobs": BLOB.size,
+    }
+    for path, question in ask.items():
+        fault = holds(str(most[path] + 1))
+        server.faults[:] = [Fault("GET", path, fault, times=99)]
+        begun = time.monotonic()
+        with pytest.raises(ToolError, match=f"it has {most[path] + 1} bytes, and {most[path]} at"):
+            question(client(server))
+        assert time.monotonic() - begun < HANG / 4
+        fault.let_go.set()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("length", ["7", "007", "7, 7", "0" * 5000 + "7"])
+def test_a_length_is_one_however_it_is_written(length: str) -> None:
+    reading.check_length({"Content-Length": length}, 7)
+    reading.check_length({})
+    with pytest.raises(ValueError, match="not a number"):
+        reading.check_length({"Content-Length": "5, 6"})
+    with pytest.raises(reading.TooLargeError):
+        reading.check_length({"Content-Length": length}, 6)

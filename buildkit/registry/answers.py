@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -21,6 +22,8 @@ TAGS_BYTES = 16 << 20
 TOKEN_BYTES = 1 << 20
 WORDS_BYTES = 1 << 16
 """Of an answer that nobody waits for, such as an error: what is longer is cut off."""
+UNWANTED_BYTES = 16 << 20
+"""Of the same, by its Content-Length: what says that it is longer is not waited for."""
 CHUNK = 1 << 16
 AT_ONCE = 1 << 20
 """Bytes that are unpacked at a time, of however few."""
@@ -28,6 +31,11 @@ SPARE = 1 << 16
 """Bytes by which packing may make something longer: it does not shrink what is packed already."""
 GZIP = frozenset({"gzip", "x-gzip"})
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
+
+
+LENGTH = re.compile(r"[0-9]+")
+MOST_DIGITS = 18
+"""Of a length that any body has."""
 
 
 class TooLargeError(ValueError):
@@ -68,9 +76,31 @@ class Answer:
 def strange(host: str, asked: str, error: object) -> ToolError:
     """An answer that no registry gives."""
     return ToolError(
-        f"the registry {host} answered `{asked}` with what cannot be used: {error}",
+        f"the registry {host} answered `{asked}` with something unusable: {error}",
         hint=f"is {host} a registry, and does nothing on the way, such as a proxy, answer for it?",
     )
+
+
+def check_length(headers: Mapping[str, str], most: int | None = None) -> None:
+    """Refuse a body before it is waited for: by the Content-Length that an answer gives.
+
+    Raises ValueError if that is no number of bytes, TooLargeError if it is more than `most`, or
+    than a body can have. Twice the same is one (RFC 9110, section 8.6).
+    """
+    given = {each.strip() for each in headers.get("Content-Length", "0").split(",")}
+    text = given.pop()
+    if given or not LENGTH.fullmatch(text):
+        raise ValueError(f"its Content-Length is {text[:40]!r}, not a number of bytes")
+    digits = text.lstrip("0")
+    if len(digits) > MOST_DIGITS:
+        raise TooLargeError(f"its Content-Length has {len(digits)} digits")
+    if most is not None and int(digits or 0) > most:
+        raise TooLargeError(f"it has {digits} bytes, and {most} at most are taken")
+
+
+def most_sent(most: int, encoding: str) -> int:
+    """Bytes that may come where `most` are wanted: packing may make something longer."""
+    return most + SPARE if encoding.strip().lower() in GZIP else most
 
 
 def content(source: Source, encoding: str, most: int) -> bytes:

@@ -11,6 +11,7 @@ import urllib3.exceptions
 
 from buildkit import stopping
 from buildkit.errors import ToolError
+from buildkit.registry import answers
 from buildkit.registry.client import ABSENT, pull
 from buildkit.registry.exchange import PassingError
 
@@ -47,6 +48,10 @@ def read(
                     f"{registry.host}/{repository} does not hold {digest}",
                     hint="somebody has removed it; publish the image again",
                 )
+            try:
+                answers.check_length(answer.headers, size)
+            except ValueError as error:
+                raise answers.strange(registry.host, f"GET /v2/{path}", error) from error
             body = _Body(answer.raw, size, tell)
             with io.BufferedReader(body, CHUNK) as content, _translated(registry, digest):
                 try:

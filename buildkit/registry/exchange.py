@@ -92,6 +92,13 @@ def follow(session: signing.Session, request: Request, login: str) -> requests.R
     for _ in range(HOPS + 1):
         own = own and links.origin(url) == request.home
         response = _exchange(session, request, url, login if own else "")
+        try:
+            refused = response.status_code not in SUCCESS and request.method != "HEAD"
+            limit = answers.UNWANTED_BYTES if refused else None
+            answers.check_length(response.headers, limit)
+        except ValueError as error:
+            response.close()
+            raise answers.strange(request.host, request.asked, error) from error
         if response.status_code in SUCCESS:
             return response
         where = _location(request, response)
@@ -124,6 +131,9 @@ def whole(request: Request, response: requests.Response, most: int) -> Answer:
     read = answers.content if most else answers.beginning
     try:
         with closing(response), translated(request.host):
+            if request.method != "HEAD":  # whose length is that of what it has not
+                limit = answers.most_sent(most, encoding) if most else answers.UNWANTED_BYTES
+                answers.check_length(response.headers, limit)
             content = read(_Timely(response.raw), encoding, most or answers.WORDS_BYTES)
     except ValueError as error:
         raise answers.strange(request.host, request.asked, error) from error

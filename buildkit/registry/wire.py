@@ -214,8 +214,11 @@ class Wire:
         try:
             realm = links.resolved(self.root, text)
         except ValueError as error:
-            named = f"a token server `{links.shown(text)}`: {error}"
-            raise answers.strange(self.host, "the question for a token", named) from error
+            raise ToolError(
+                f"the registry {self.host} names an unusable token server, "
+                f"`{links.shown(text)}`: {error}",
+                hint=f"is {self.host} a registry, and does no proxy on the way answer for it?",
+            ) from error
         if login is not None and not links.may_have_login(self.root, realm):
             raise ToolError(
                 f"the registry {self.host} wants its login to be sent to {links.shown(realm)}, "
