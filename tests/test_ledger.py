@@ -413,3 +413,27 @@ def test_where_git_is_missing_there_is_no_commit(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert commit(tmp_path, ledger.NAME) is None
+
+
+@pytest.mark.parametrize("wrong", ["1.0\nx", "1.0\x1b[2J", "1.0\u2028x"])
+@pytest.mark.parametrize(
+    "field", ["name", "version", "device", "python", "purpose", "target", "untried", "base", "tool"]
+)
+def test_a_word_of_a_record_that_would_break_its_row_is_refused(
+    book: Ledger, field: str, wrong: str
+) -> None:
+    """`uri --list` and others print them as they are."""
+    made = releases.image()
+    match field:
+        case "untried":
+            made = releases.image(verdict=dataclasses.replace(made.verdict, untried=wrong))
+        case "base":
+            made = releases.image(origin=Origin(base=wrong))
+        case "tool":
+            pass
+        case _:
+            made = releases.image(**{field: wrong})
+    changes: dict[str, Any] = {"tool": wrong} if field == "tool" else {}
+    book.append(releases.release(made, **changes))
+    with pytest.raises(ToolError, match=r"releases\.jsonl:1 is not a record"):
+        book.read()

@@ -12,7 +12,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from buildkit import files, reading, typed
+from buildkit import files, names, reading, typed
 from buildkit.errors import ToolError
 from buildkit.releases import history
 from buildkit.releases.record import Release
@@ -46,7 +46,7 @@ class Ledger:
         """Raise ToolError if no record could be added."""
         files.check(
             self.path.resolve(),
-            hint="make room, or mend access: a release is put on record",
+            hint="free disk space, or fix the permissions: a release is put on record",
             more=ROOM,
         )
 
@@ -74,7 +74,7 @@ class Ledger:
         files.rewrite(
             path,
             added,
-            hint="make room, or fix the permissions; then add this line to it yourself: "
+            hint="free disk space, or fix the permissions; then add this line to it yourself: "
             + text(release),
         )
 
@@ -139,6 +139,7 @@ def _checked(release: Release) -> Release:
         if not WORD.fullmatch(word):
             raise ValueError(f"{word!r} is no {name}")
     for image in release.images:
+        names.plain(image.verdict.untried)
         for uri in (*image.locations, image.repository, image.tag, image.digest):
             if not REFERENCE.fullmatch(uri):
                 raise ValueError(f"{uri!r} is not a reference of {image.target}")
@@ -153,9 +154,20 @@ def _words(release: Release) -> Iterator[tuple[str, str]]:
     yield "time", release.time
     if release.commit is not None:
         yield "commit", release.commit
+    yield "version of the tool", release.tool
     for image in release.images:
         yield "target", image.target
+        yield "name", image.name
+        yield "version", image.version
+        yield "device", image.device
+        yield "Python", image.python
+        yield "purpose", image.purpose
         yield "profile", image.verdict.profile
+        yield "suite", image.verdict.suite
+        if image.origin is not None:
+            for word in (image.origin.base, image.origin.base_digest, image.origin.inputs):
+                if word is not None:
+                    yield "part of an origin", word
     for move in release.moves:
         yield "registry", move.host
         yield "repository", move.repository
