@@ -7,6 +7,7 @@ code that talks to a local API server.
 from __future__ import annotations
 
 import base64
+import os
 import re
 from contextlib import contextmanager
 from functools import cache
@@ -37,6 +38,20 @@ AWAY = (
     botocore.exceptions.ConnectionClosedError,
 )
 """What boto3 raises, after its own attempts, where nobody answers."""
+NETWORK = (
+    botocore.exceptions.HTTPClientError,
+    botocore.exceptions.ConnectionError,
+    botocore.exceptions.IncompleteReadError,
+)
+"""What else the network does."""
+LOGGED_OUT = (
+    botocore.exceptions.SSOError,
+    botocore.exceptions.TokenRetrievalError,
+    botocore.exceptions.NoAuthTokenError,
+)
+NO_CREDENTIALS = (botocore.exceptions.BotoCoreError, ValueError, OSError, EOFError)
+"""All the rest is about configuration: boto3 lets through what reads its files, starts a
+`credential_process` or asks for an MFA code."""
 SERVERS_FAULT = 500
 """The least status of an answer that is AWS's own trouble."""
 CONNECT_SECONDS = 10
@@ -56,7 +71,7 @@ def login(where: Place) -> Login:
 
     It is the caller's own, and opens what the caller may use of other accounts in the region, too.
     """
-    with translated(f"asking ECR for a login to {where.host}"):
+    with translated(f"asking ECR for a login to {where.host}", where.profile):
         if where.api is Api.ECR_PUBLIC:
             token = _public_client(where).get_authorization_token()["authorizationData"]
         else:
@@ -72,14 +87,14 @@ def client(where: Place) -> ECRClient:
 
     Made once: boto3 takes a third of a second to read what ECR's API is like.
     """
-    with translated(f"connecting to AWS for {where.host}"):
+    with translated(f"connecting to AWS for {where.host}", where.profile):
         options = Config(use_fips_endpoint=where.fips, use_dualstack_endpoint=where.dual_stack)
         made = _session(where).client("ecr", config=LIMITS.merge(options))
     return _interruptible(made)
 
 
 def _public_client(where: Place) -> ECRPublicClient:
-    with translated(f"connecting to AWS for {where.host}"):
+    with translated(f"connecting to AWS for {where.host}", where.profile):
         made = _session(where).client("ecr-public", config=LIMITS)
     return _interruptible(made)
 
@@ -95,8 +110,11 @@ def _session(where: Place) -> boto3.session.Session:
 
 
 @contextmanager
-def translated(doing: str) -> Iterator[None]:
-    """Raises ToolError in the place of boto3's errors; `doing` says what was tried."""
+def translated(doing: str, profile: str | None = None) -> Iterator[None]:
+    """Raises ToolError in the place of boto3's errors; `doing` says what was tried.
+
+    `profile` is the one that was named, None for what boto3 finds.
+    """
     try:
         yield
     except botocore.exceptions.NoCredentialsError as error:
@@ -121,10 +139,37 @@ def translated(doing: str) -> Iterator[None]:
         raise UnavailableError(
             f"{doing}: {error}", hint="check the network and AWS_ENDPOINT_URL"
         ) from error
-    except (botocore.exceptions.BotoCoreError, ValueError) as error:
+    except NETWORK as error:
         raise ToolError(
             f"{doing}: {error}", hint="check the network and AWS_ENDPOINT_URL"
         ) from error
+    except LOGGED_OUT as error:
+        raise ToolError(
+            f"{doing}: {_used(profile)}: {error}", hint=f"`aws sso login{_option(profile)}`"
+        ) from error
+    except NO_CREDENTIALS as error:
+        what = "a code is asked for, and nobody can type it" if str(error) == "" else error
+        also = "correct AWS_ENDPOINT_URL, or " if "endpoint" in str(error).lower() else ""
+        raise ToolError(
+            f"{doing}: {_used(profile)} cannot be used: {what}",
+            hint=f"{also}`aws configure list{_option(profile)}` shows what is used: correct it "
+            "there, or set AWS_PROFILE",
+        ) from error
+
+
+def _profile(named: str | None) -> str | None:
+    """As boto3 finds it."""
+    return named or os.environ.get("AWS_DEFAULT_PROFILE") or os.environ.get("AWS_PROFILE")
+
+
+def _option(named: str | None) -> str:
+    return f" --profile {profile}" if (profile := _profile(named)) else ""
+
+
+def _used(named: str | None) -> str:
+    """The profile and its file, for a message."""
+    file = os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config"
+    return f"profile `{_profile(named) or 'default'}` of {file}"
 
 
 def _hint(error: botocore.exceptions.ClientError) -> str:

@@ -1,0 +1,104 @@
+"""The AWS configuration that boto3 finds, and what is said where it cannot be used."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.config import Config
+
+from buildkit import ecr
+from buildkit.errors import ToolError, UnavailableError
+from buildkit.places import Api, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ROLE = "role_arn = arn:aws:iam::123456789012:role/x\n"
+KEYS = "aws_access_key_id = a\naws_secret_access_key = b\n"
+SSO = "sso_account_id = 123456789012\nsso_role_name = x\n"
+SESSION = "[sso-session s]\nsso_region = us-east-1\nsso_start_url = https://x.example\n"
+WHERE = Place(
+    host="123456789012.dkr.ecr.eu-west-1.amazonaws.com",
+    api=Api.ECR,
+    account="123456789012",
+    region="eu-west-1",
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The AWS configuration file, and nothing else that boto3 would find."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked"))
+    ecr.client.cache_clear()
+    yield tmp_path / "config"
+    ecr.client.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(
+            "[default]\ncredential_process = /nonexistent\n", "/nonexistent", id="process"
+        ),
+        pytest.param("x = 1\n[default\n", "Unable to parse config file", id="unparsable"),
+        pytest.param(
+            f"[default]\n{ROLE}source_profile = a\n[profile a]\n{ROLE}source_profile = default\n",
+            "Infinite loop",
+            id="loop of roles",
+        ),
+        pytest.param(f"[default]\nsso_session = no\n{SSO}", "sso-session", id="no such session"),
+        pytest.param(f"[default]\n{ROLE}source_profile = no\n", "`default`", id="no source"),
+        pytest.param(f"[default]\n{ROLE}", "source_profile", id="a role of nobody"),
+        pytest.param(f"[default]\n{ROLE}credential_source = X\n", "X", id="no such source"),
+        pytest.param("[default]\naws_access_key_id = a\n", "missing", id="half of the keys"),
+        pytest.param(
+            f"[default]\n{ROLE}web_identity_token_file = /nonexistent\n", "/nonexistent", id="token"
+        ),
+        pytest.param(f"[default]\n{KEYS}defaults_mode = x\n", "defaults mode", id="mode"),
+        pytest.param(f"[default]\n{KEYS}sts_regional_endpoints = x\n", "STS", id="STS"),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_is_named(file: Path, text: str, said: str) -> None:
+    file.write_text(text)
+    with pytest.raises(ToolError) as caught:
+        ecr.login(WHERE)
+    assert not isinstance(caught.value, UnavailableError)
+    assert f"profile `default` of {file} cannot be used: " in caught.value.message
+    assert said in caught.value.message
+    assert "`aws configure list` shows what is used" in (caught.value.hint or "")
+    assert "network" not in (caught.value.hint or "")
+
+
+def test_who_has_to_log_in_again_is_told_how(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text(f"[profile w]\nsso_session = s\n{SSO}{SESSION}")
+    monkeypatch.setenv("AWS_PROFILE", "w")
+    with pytest.raises(ToolError, match=f"profile `w` of {file}: ") as caught:
+        ecr.login(WHERE)
+    assert caught.value.hint == "`aws sso login --profile w`"
+
+
+def test_an_address_that_is_none_is_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text(f"[default]\n{KEYS}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", "no address")
+    with pytest.raises(ToolError) as caught:
+        ecr.login(WHERE)
+    assert (caught.value.hint or "").startswith("correct AWS_ENDPOINT_URL, or ")
+
+
+def test_a_network_that_is_away_is_no_matter_of_configuration(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text(f"[default]\n{KEYS}")
+    monkeypatch.setattr(ecr, "LIMITS", Config(retries={"total_max_attempts": 1}))
+    with pytest.raises(UnavailableError) as caught:
+        ecr.login(WHERE)
+    assert caught.value.hint == "check the network and AWS_ENDPOINT_URL"
