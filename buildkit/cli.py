@@ -112,7 +112,7 @@ def _near(word: str) -> str:
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 a bug, 2 usage or configuration, 3 nothing selected, 4 template, "
     "5 a tool, registry or AWS failed, 6 an image broke the contract, 7 repositories differ, "
-    "130 interrupted.",
+    "8 not judged, 130 interrupted.",
 )
 @click.version_option(package_name=manual.DISTRIBUTION, message="%(version)s")
 def cli() -> None:
@@ -237,7 +237,9 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per kind of 
 def _refused(error: OSError) -> BuildkitError:
     if error.errno == errno.ENAMETOOLONG:
         return UsageError("a name is too long for a file", hint="choose a shorter one")
-    return ToolError(f"the system refuses: {error}", hint="make room, or mend access")
+    return ToolError(
+        f"operating system error: {error}", hint="free disk space, or fix the permissions"
+    )
 
 
 def _failed(error: BuildkitError, arguments: list[str]) -> Exit:

@@ -19,7 +19,7 @@ RANDOM = "[a-z0-9_]" * 8
 """How a file ends that is being written (tempfile), as a pattern: an editor's may begin so, too."""
 
 
-HINT = "make room, or name another folder with `--dist` or `--output`"
+HINT = "free disk space, or name another folder with `--dist` or `--output`"
 
 
 def write_text(path: Path, text: str, hint: str = HINT) -> None:

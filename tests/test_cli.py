@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from buildkit import cli, stopping
@@ -126,6 +129,44 @@ def test_with_json_a_bug_is_an_answer(
     assert cli.run(["list", "--json"]) == Exit.BUG
     error = json.loads(capsys.readouterr().out)["error"]
     assert (error["kind"], error["code"]) == ("bug", 1)
+
+
+def test_every_exit_code_is_in_every_list_of_them(capsys: Captured) -> None:
+    root = Path(__file__).parents[1]
+    assert cli.run(["--help"]) == Exit.DONE
+    told = " ".join(capsys.readouterr().out.split()).partition("Exit codes: ")[2]
+    codes = [int(each.split()[0]) for each in told.rstrip(".").split(", ") if each[0].isdigit()]
+    assert codes == [*Exit]
+    for name in ("README.md", "docs/exit-codes.md"):
+        rows = re.findall(r"^\| ([0-9]+) \|", (root / name).read_text(), re.MULTILINE)
+        assert [int(each) for each in rows] == [*Exit], name
+
+
+def test_every_command_but_completion_answers_with_json() -> None:
+    """As docs/commands.md says."""
+    context = click.Context(cli.cli)
+    without = []
+    for name in cli.COMMANDS:
+        command = cli.cli.get_command(context, name)
+        commands = command.commands.values() if isinstance(command, click.Group) else [command]
+        if not all(any("--json" in each.opts for each in one.params) for one in commands if one):
+            without.append(name)
+    assert without == ["completion"]
+    text = (Path(__file__).parents[1] / "docs" / "commands.md").read_text()
+    assert "| `--json` | all but `completion` |" in text
+
+
+def test_an_error_of_the_operating_system_says_so(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("buildkit.matrix.expand", full)
+    assert cli.run(["list"]) == Exit.TOOL
+    said = capsys.readouterr().err
+    assert "operating system error: [Errno 28] No space left on device" in said
+    assert "hint: free disk space, or fix the permissions" in said
 
 
 def test_every_kind_of_error_has_a_name() -> None:
