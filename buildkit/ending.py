@@ -27,7 +27,9 @@ ALONE_SECONDS = 30
 LOOK_SECONDS = 0.5
 """Between two looks at whether the work has ended."""
 TELL_SECONDS = 5
-"""Between two words of what the end is waiting for."""
+"""Before it is told what the end is waiting for."""
+AGAIN_SECONDS = 30
+"""Before the same is told again."""
 WORDS_SECONDS = 10
 """For the last words: whoever should read them may have stopped reading."""
 
@@ -54,7 +56,7 @@ def end(work: threading.Thread, own: Collection[int]) -> tuple[str, ...]:
             if not hangs:  # also while the work goes on: it may wait for its containers
                 answers = [each.sweep(last=not at_work) for each in stopping.engines()]
                 hangs = not all(answers)
-            step("waiting for what is at work")
+            step("waiting for the work in progress to end")
             work.join(LOOK_SECONDS)
         step("removing temporary files")
         scratch.remove_all()
@@ -99,11 +101,15 @@ def _shut(own: Collection[int], *, engines: bool) -> None:
 def _telling() -> Iterator[Callable[[str], None]]:
     """Say which step it is, when the end takes longer than one expects."""
     now, ended = "", threading.Event()
+    told: dict[str, float] = {}  # the steps follow each other in a loop
 
     def tell() -> None:
         while not ended.wait(TELL_SECONDS):
-            with suppress(OSError, ValueError):
-                console.say(f"interrupted: {now}", dim=True)
+            title, at = now, time.monotonic()
+            if at - told.get(title, -AGAIN_SECONDS) >= AGAIN_SECONDS:
+                told[title] = at
+                with suppress(OSError, ValueError):
+                    console.say(f"interrupted: {title}", dim=True)
 
     def step(title: str) -> None:
         nonlocal now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from buildkit import addresses
 from buildkit.errors import NothingSelectedError
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def _alike(one: str, other: str) -> int:
 
 
 def shown(word: str) -> str:
-    """A word as a message repeats it: short, on one line."""
+    """A word as a message repeats it: short, on one line, without a password."""
+    word = addresses.shown(word)
     text = word if word.isprintable() else ascii(word)[1:-1]
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 

@@ -116,12 +116,14 @@ def _items(table: object) -> Iterator[tuple[str, Any]]:
 
 def _of_odd(config: Config, odd: boundary.Odd, at: Where) -> str:
     name = os.path.relpath(odd.path, config.folder)
-    leave = ", or leave it out with `.dockerignore`" if at[-1] == "context" else ""
+    may_leave = at[-1] == "context" and odd.path.name != ".dockerignore"
+    leave = ", leave it out with `.dockerignore`" if may_leave else ""
     if odd.end is None:
+        leave = leave.replace(", ", ", or ", 1)
         return f"`{name}` in it is {odd.kind}, which cannot be copied; remove it{leave}"
     return (
         f"`{name}` in it is a link that leads to `{odd.end}`, outside of the project "
-        f"`{config.boundary.root}`; replace it by what it leads to{leave}, or pass "
+        f"`{config.boundary.root}`; replace it with a copy of its target{leave}, or pass "
         f"`{boundary.FLAG}`"
     )
 

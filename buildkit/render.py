@@ -228,10 +228,15 @@ def render(target: Target, source: Templates) -> Rendered:
             f"{target.id}: {error.name}:{error.lineno}: {error.message}",
             hint=OPENED.get(str(error.message), "correct the template, then `buildkit render`"),
         ) from error
-    except (RecursionError, MemoryError) as error:
+    except RecursionError as error:
         raise TemplateError(
-            f"{target.id}: {name} calls itself without end, or makes too much text",
+            f"{target.id}: {name} includes or calls itself endlessly",
             hint="look for an `include` or a macro that leads back to its own template",
+        ) from error
+    except MemoryError as error:
+        raise TemplateError(
+            f"{target.id}: {name} makes a text that is too long",
+            hint="look for a large loop, or a text that is repeated many times",
         ) from error
     except (
         jinja2.TemplateError, SecurityError, TypeError, ValueError, ArithmeticError, OSError

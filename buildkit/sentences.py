@@ -37,7 +37,9 @@ def sentence(model: Any, error: Any) -> str:  # noqa: PLR0911 - one per kind
         case "extra_forbidden":
             return unknown(str(error["loc"][-1]), _keys(model, error["loc"][:-1]))
         case "enum" | "literal_error":
-            return f"{written(value)} is not one of {error['ctx']['expected']}".replace("'", "`")
+            expected = str(error["ctx"]["expected"])
+            one = "one of " if " or " in expected or "," in expected else ""
+            return f"{written(value)} is not {one}{expected}".replace("'", "`")
         case "value_error":
             return str(error["ctx"]["error"])
         case "string_type":

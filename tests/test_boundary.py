@@ -497,3 +497,11 @@ def test_a_text_that_is_not_utf_8_is_told_with_its_line(
     (tmp_path / "text").write_bytes(content)
     with pytest.raises(ValueError, match=said.replace("(", r"\(").replace(")", r"\)")):
         reading.text(tmp_path / "text")
+
+
+def test_a_dockerignore_that_is_a_link_cannot_leave_itself_out(home: Path) -> None:
+    context = home / "repository" / "project" / "data"
+    context.mkdir()
+    (context / ".dockerignore").symlink_to("../../../secrets/key")
+    found = problem(home, 'context = "data"')
+    assert "replace it with a copy of its target, or pass `--allow-outside`" in found

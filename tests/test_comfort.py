@@ -126,14 +126,14 @@ def test_a_summary_of_what_differs_shows_each_change_once(project: Path, capsys:
     assert cli.run(["render", "--check", "--stat"]) == Exit.TEMPLATE
     err = capsys.readouterr().err
     assert "5 of 5 differ, all by the same change" in err
-    assert "5 by this: my-algorithm-1.0-cpu-py311 and 4 more" in err
+    assert "this change in 5: my-algorithm-1.0-cpu-py311 and 4 more" in err
     assert err.count("-EXPOSE 9090") == err.count("+EXPOSE 8080") == 1
     other = project / "dockerfiles/other-1.0-cpu-py311/Dockerfile"
     other.write_text("FROM x\n" * 30)
     assert cli.run(["render", "--check", "--stat"]) == Exit.TEMPLATE
     err = capsys.readouterr().err
     assert "5 of 5 differ, by 2 changes" in err
-    assert "1 by this: other-1.0-cpu-py311\n" in err
+    assert "this change in 1: other-1.0-cpu-py311\n" in err
     assert "more lines" in err
     assert cli.run(["render"]) == Exit.DONE
     assert cli.run(["render", "--check", "--stat"]) == Exit.DONE

@@ -59,7 +59,7 @@ def problems(text: str) -> str:
             MINIMAL + 'devices = ["tpu"]', "`tpu` is not one of `cpu` or `gpu`", id="no such device"
         ),
         pytest.param(MINIMAL + "format = 2", "unknown key", id="format in the wrong place"),
-        pytest.param("format = 2\n" + MINIMAL, "2 is not one of 1", id="a later format"),
+        pytest.param("format = 2\n" + MINIMAL, "format: 2 is not 1", id="a later format"),
         pytest.param(MINIMAL.replace("demo", '"De mo"'), "is not a name", id="an illegal name"),
         pytest.param(
             MINIMAL + 'exclude = [{ version = "2*" }]',

@@ -50,3 +50,11 @@ def test_a_framework_that_does_not_exist_would_be_seen() -> None:
         '`image_uri("a", …)`, or the framework `b`; `buildkit uri c --prebuilt`'
     )
     assert ["".join(each) for each in found] == ["a", "b", "c"]
+
+
+def test_no_page_shows_a_hint_that_is_not_given_any_more() -> None:
+    for page in ("images-toml", "frameworks"):
+        text = (ROOT / "docs" / f"{page}.md").read_text()
+        hints = [line for line in text.splitlines() if line.startswith("hint: edit images.toml")]
+        assert hints
+        assert all("; each key: " in line for line in hints), page

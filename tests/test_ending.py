@@ -157,7 +157,8 @@ def test_a_step_that_takes_long_is_told(
     work = begun(threading.Thread(target=never.wait, daemon=True))
     ending.end(work, sockets.descriptors())
     never.set()
-    assert "interrupted: waiting for what is at work" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.count("interrupted: waiting for the work in progress to end") == 1
 
 
 @pytest.mark.process

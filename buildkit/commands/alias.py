@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import console, exclusions, families, names
+from buildkit import console, exclusions, families, names, near
 from buildkit.errors import UsageError
 from buildkit.releases import history, ledger, make, moves, trails
 from buildkit.releases.commit import commit
@@ -32,7 +32,9 @@ def alias(text: str, releases: Sequence[Release], project: Project) -> Alias:
         names.tag(name)
         exclusions.check(name, "give the alias another beginning")
     except ValueError as error:
-        raise UsageError(f"`{text}`: {error}", hint="`REPOSITORY:ALIAS`, without a host") from error
+        raise UsageError(
+            f"`{near.shown(text)}`: {error}", hint="`REPOSITORY:ALIAS`, without a host"
+        ) from error
     if not colon:
         known = sorted(history.repositories_of_alias(releases, text))
         known = known or sorted(history.repositories(releases))
@@ -47,7 +49,9 @@ def alias(text: str, releases: Sequence[Release], project: Project) -> Alias:
     try:
         names.repository(repository)
     except ValueError as error:
-        raise UsageError(f"`{text}`: {error}", hint="`REPOSITORY:ALIAS`, without a host") from error
+        raise UsageError(
+            f"`{near.shown(text)}`: {error}", hint="`REPOSITORY:ALIAS`, without a host"
+        ) from error
     exact = {each.tag for each in project.targets if each.repository == repository}
     if name in exact | history.exact_tags(releases, repository):
         raise UsageError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import console, delivery, names, options
+from buildkit import console, delivery, names, near, options
 from buildkit.commands import alias as aliases
 from buildkit.errors import (
     BuildkitError,
@@ -104,7 +104,9 @@ class Promotion:
         try:
             return names.repository(to)
         except ValueError as error:
-            raise UsageError(f"`{to}`: {error}", hint="`REPOSITORY`, without a host") from error
+            raise UsageError(
+                f"`{near.shown(to)}`: {error}", hint="`REPOSITORY`, without a host"
+            ) from error
 
     def move(self, images: Sequence[Image], alias: Alias) -> Release:
         """Move an alias wherever the image is."""

@@ -145,7 +145,8 @@ def _summed(differences: Mapping[str, Sequence[str]], of: int) -> list[str]:
         shown = [f"{len(differences)} of {of} differ, all by the same change"]
     for changed, ids in sorted(groups.items(), key=lambda group: -len(group[1])):
         more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
-        shown += [f"{len(ids)} by this: {ids[0]}{more}", *(f"  {line}" for line in changed[:MOST])]
+        shown.append(f"this change in {len(ids)}: {ids[0]}{more}")
+        shown += [f"  {line}" for line in changed[:MOST]]
         if len(changed) > MOST:
             shown.append(f"  ... and {len(changed) - MOST} more lines")
     return shown
