@@ -29,8 +29,8 @@ UNCERTAIN = re.compile(r"[*?\[$]")
 def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Iterator[Problem]:
     """A template that there is none of, and what the Dockerfile of a template lacks in a context.
 
-    Targets that share template and context are judged by the first of each purpose: this happens
-    for every command. What cannot be rendered is left to `render`, which says why.
+    Targets that share template, base and context are judged by the first of each purpose: this
+    happens for every command. What cannot be rendered is left to `render`, which says why.
     """
     judged = set()
     for target, places in targets:
@@ -40,11 +40,14 @@ def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Ite
                 message=_no_template(target, source, written=places.has("template")),
             )
             continue
-        alike = (target.template, target.context, target.purpose, target.name)
+        alike = (target.template, target.context, target.purpose, target.name, target.base)
         if alike not in judged:
             judged.add(alike)
             try:
                 text = render.render(target, source).dockerfile
+            except render.OtherBaseError as error:
+                yield Problem(path=places.of("base"), message=f"{error.message}; {error.hint}")
+                continue
             except TemplateError:
                 continue
             found = dockerfile.instructions(text)

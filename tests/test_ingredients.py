@@ -228,6 +228,19 @@ def test_a_template_that_cannot_be_rendered_is_left_to_render(
     assert "mine.Dockerfile.j2:1: `target` has no attribute 'nosuch'" in capsys.readouterr().err
 
 
+def test_a_template_that_builds_on_another_image_is_told_at_the_base(tmp_path: Path) -> None:
+    text = "template = 'mine'\npythons = ['3.11', '3.12']\n"
+    mine = "FROM python:3.11-slim\n"
+    assert expand(tmp_path, text, mine=mine)
+    by_python = IMAGE.replace("3.11", "{python}") + text
+    with pytest.raises(ConfigError) as caught:
+        matrix.expand(parse(by_python, tmp_path), render.templates(tmp_path))
+    assert caught.value.details.startswith(
+        "images.toml:4: image.demo.base: demo-1.0-cpu-py312: `base` is `python:3.12-slim`, and "
+        "mine.Dockerfile.j2 builds on `python:3.11-slim`; write `FROM {{ target.base }}`"
+    )
+
+
 @pytest.mark.parametrize(
     "words",
     [["list"], ["render"], ["render", "--check"], ["build", "--all"], ["ci-matrix", "--all"]],
