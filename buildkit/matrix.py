@@ -239,7 +239,12 @@ def _repository(
         )
         return name
     at = _named_at("repository", config, places)
-    return problems.check(at, names.repository, names.expand(pattern, words), pattern)
+
+    def whole(text: str) -> str:
+        names.no_host(pattern)  # in the words of the file
+        return names.repository(text)
+
+    return problems.check(at, whole, names.expand(pattern, words), pattern)
 
 
 def _words(cell: Cell) -> dict[str, str]:

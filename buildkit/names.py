@@ -13,13 +13,23 @@ from fnmatch import fnmatchcase
 COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 REPOSITORY = re.compile(rf"{COMPONENT}(?:/{COMPONENT})*")
+A_REPOSITORY = "a repository name (lower-case letters, digits, `.`, `_`, `-`, `/`)"
 SHORTEST_REPOSITORY, LONGEST_REPOSITORY = 2, 256
 """ECR's own limits."""
 REGISTRY = re.compile(
-    r"localhost|.+\.(?:amazonaws\.com(?:\.cn)?|on\.aws|ecr\.aws|docker\.io|gcr\.io|pkg\.dev|azurecr\.io)"
-    r"|(?:docker|ghcr|gcr|quay)\.io|public\.ecr\.aws|.+:[0-9]+"
+    r".+\.amazonaws\.com(?:\.cn)?|.+\.docker\.io|(?:docker|ghcr|gcr|quay)\.io|public\.ecr\.aws|localhost",
+    re.IGNORECASE,
 )
-"""Hosts that people paste with a name. Names may hold dots, too, so no other is refused."""
+"""Hosts that people paste, also without a name behind."""
+DOMAIN = re.compile(
+    r".+\.(?:com|org|net|edu|gov|mil|int|info|biz|io|ai|dev|cloud|tech|aws"
+    r"|internal|intranet|local|localdomain|localhost|lan|corp|home|private|test|example|invalid"
+    r"|a[tu]|b[er]|c[ahnoz]|d[ek]|e[su]|f[ir]|gr|h[ku]|i[elt]|jp|kr|mx|n[loz]|p[lt]|r[ou]|s[eg]"
+    r"|t[rw]|u[aks]|za)",
+    re.IGNORECASE,
+)
+"""What hosts end with. ECR's names may hold dots, so words that teams use, as in `my.team/app` or
+`nlp.ml/app`, are none of these."""
 HOST = r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*)(?::[0-9]+)?"
 LAST_PORT = 65535
 ACCOUNT = re.compile(r"[0-9]{12}")
@@ -64,12 +74,7 @@ def tag(text: str) -> str:
 
 
 def repository(text: str) -> str:
-    first = text.partition("/")[0]
-    if REGISTRY.fullmatch(first):
-        rest = text.removeprefix(first).strip("/").partition(":")[0] or "NAME"
-        raise ValueError(
-            f"{text!r} begins with the host of a registry, and is to be a name within one: `{rest}`"
-        )
+    no_host(text)
     if len(text) < SHORTEST_REPOSITORY:
         raise ValueError(
             f"{text!r} is too short for a repository, whose name has 2 to 256 characters"
@@ -78,14 +83,38 @@ def repository(text: str) -> str:
         raise ValueError(
             f"a name of {len(text)} characters is too long for a repository, which has 2 to 256"
         )
-    what = "a repository name (lower-case letters, digits, `.`, `_`, `-`, `/`)"
-    return full(REPOSITORY, what, text)
+    return full(REPOSITORY, A_REPOSITORY, text)
+
+
+def no_host(text: str) -> str:
+    """Raise ValueError if a name, or the pattern of one, begins with a registry's host."""
+    first, slash, rest = text.partition("/")
+    if REGISTRY.fullmatch(first) or (slash and _is_host(first)):
+        rest = re.sub(r"[:@](?![^{]*\}).*", "", rest.strip("/"))
+        advice = f"`{rest}`" if rest else "leave the host out"
+        raise ValueError(
+            f"{text!r} begins with the host of a registry, and is to be a name within one: {advice}"
+        )
+    return text
+
+
+def _is_host(first: str) -> bool:
+    """A port, an address, or an ending that hosts have. To Docker any word with a dot is one."""
+    bare, colon, port = first.partition(":")
+    if first.startswith("[") or (colon and port.isdigit()):
+        return True
+    try:
+        return bool(ipaddress.ip_address(bare))
+    except ValueError:
+        return DOMAIN.fullmatch(bare) is not None
 
 
 def prefix(text: str) -> str:
     """What the names of repositories begin with, such as `acme/`."""
-    if text:
-        repository(f"{text}xx")
+    if text and not REPOSITORY.fullmatch(f"{no_host(text)}x"):
+        raise ValueError(f"{text!r} is not {A_REPOSITORY}")
+    if len(text) >= LONGEST_REPOSITORY:
+        raise ValueError(f"{len(text)} characters are too many: repositories have 2 to 256")
     return text
 
 
