@@ -35,10 +35,7 @@ def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Ite
     judged = set()
     for target, places in targets:
         if not source.has(target.template):
-            yield Problem(
-                path=places.of("template"),
-                message=_no_template(target, source, written=places.has("template")),
-            )
+            yield _no_template(target, source, places)
             continue
         alike = (target.template, target.context, target.purpose, target.name, target.base)
         if alike not in judged:
@@ -56,15 +53,18 @@ def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Ite
                 yield Problem(path=places.of("context"), message=message)
 
 
-def _no_template(target: Target, source: Templates, *, written: bool) -> str:
+def _no_template(target: Target, source: Templates, places: Places) -> Problem:
+    written = places.has("template")
     near = get_close_matches(target.template.removesuffix(render.SUFFIX), source.names, n=1)
-    known = ", ".join(f"`{name}`" for name in source.names)
-    return (
-        f"there is no template `{shown(target.template)}`"
+    return Problem(
+        path=places.of("template"),
+        message=f"there is no template `{shown(target.template)}`"
         + ("" if written else ", as the image is called")
-        + (f"; did you mean `{near[0]}`?" if near else f"; there is: {known};")
+        + (f"; did you mean `{near[0]}`?" if near else ";")
         + ("" if written else ' write `template = "…"`,')
-        + f" or write {source.own / f'{shown(target.template)}{render.SUFFIX}'}"
+        + (" or write" if near or not written else " write")
+        + f" {source.own / f'{shown(target.template)}{render.SUFFIX}'}",
+        known="" if near else f"there is: {', '.join(f'`{name}`' for name in source.names)}",
     )
 
 

@@ -716,3 +716,11 @@ def test_a_prefix_and_a_pattern_are_told_as_they_are_written(text: str) -> None:
 )
 def test_names_of_repositories_may_hold_dots(repository: str) -> None:
     assert targets(MINIMAL + f"repository = '{repository}'")
+
+
+def test_known_keys_are_listed_once_for_each_kind_of_table() -> None:
+    text = MINIMAL + "zzz = 1\nqqq = 1\n[image.demo.samples]\nzzz = 1\n[registry]\nzzz = 1\nqqq = 1"
+    found = problems(text).splitlines()[1:]
+    assert [line.partition("unknown key")[2][:13] for line in found] == [
+        "; known are `", "", "; known are `", "; known are `", "",
+    ]  # fmt: skip

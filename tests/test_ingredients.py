@@ -47,7 +47,7 @@ def problem(folder: Path, text: str, **templates: str) -> str:
             id="misspelt",
         ),
         pytest.param(
-            "template = 'x'", "`x`; there is: `basic`, `chainer`, `extend`, ", id="nothing near"
+            "template = 'x'", "x.Dockerfile.j2; there is: `basic`, `chainer`, `extend`, ", id="nothing near"
         ),
         pytest.param(
             "template = 'basic.Dockerfile.j2'", "did you mean `basic`?", id="with its ending"
@@ -76,6 +76,14 @@ def test_a_template_that_there_is_none_of(tmp_path: Path, text: str, said: str) 
     found = problem(tmp_path, text)
     assert said in found
     assert f"{tmp_path}/templates/" in found
+
+
+def test_the_list_of_templates_is_told_once(tmp_path: Path) -> None:
+    other = IMAGE.replace("demo", "other")
+    found = problem(tmp_path, f"template = 'x'\n{other}template = 'y'").splitlines()
+    assert "there is no template `x`; write " in found[0]
+    assert "there is: `basic`, " in found[0]
+    assert found[1].endswith("y.Dockerfile.j2")
 
 
 @pytest.mark.parametrize("template", SHIPPED)
