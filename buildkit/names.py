@@ -52,6 +52,9 @@ NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 PYTHON = re.compile(r"3\.[0-9]{1,2}")
 PLATFORM = re.compile(r"linux/(?:amd64|arm64)")
 ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+CONTENT_TYPE = re.compile(r"[\w.+-]+/[\w.+*-]+\s*(?:;.*)?", re.ASCII)
+LONGEST_HYPERPARAMETER, LONGEST_VALUE, MOST_HYPERPARAMETERS = 256, 2500, 100
+"""SageMaker API, CreateTrainingJob: HyperParameters (contract CFG-01)."""
 CHANNEL = re.compile(r"(?!\.+$)[A-Za-z0-9._-]{1,64}")
 """A channel's name (SageMaker API, Channel), which also becomes a folder."""
 LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?")
@@ -173,6 +176,29 @@ def header_name(text: str) -> str:
     if text.lower() in HOP_HEADERS:
         raise ValueError(f"{text!r} is set by whoever sends the request")
     return full(HEADER_NAME, "the name of a header (letters, digits, `-`; no blanks)", text)
+
+
+def content_type(text: str) -> str:
+    what = "a content type, which is `type/subtype`, such as `text/csv`"
+    return full(CONTENT_TYPE, what, header(text))
+
+
+def hyperparameter(text: str) -> str:
+    if not 1 <= len(text) <= LONGEST_HYPERPARAMETER:
+        raise ValueError(
+            f"the name of a hyperparameter has 1 to {LONGEST_HYPERPARAMETER} characters in "
+            f"SageMaker, not {len(text):,}"
+        )
+    return text
+
+
+def hyperparameter_value(text: str) -> str:
+    if len(text) > LONGEST_VALUE:
+        raise ValueError(
+            f"the value of a hyperparameter has {LONGEST_VALUE:,} characters at most in SageMaker, "
+            f"not {len(text):,}"
+        )
+    return text
 
 
 def variable(text: str) -> str:
