@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
 FLAG = re.compile(r"--(?P<name>[a-z-]+)(?:=(?P<value>\S*))?\s*")
 DIRECTIVE = re.compile(r"#\s*([A-Za-z][\w-]*)\s*=\s*(.+)")
@@ -137,6 +138,11 @@ def copies(found: Iterable[Instruction]) -> Iterator[Copy]:
                 destination=posixpath.join(folder, destination),
                 mode="chmod" in dict(each.flags),
             )
+
+
+def inside(context: Path, source: str) -> Path:
+    """A path of the context, as Docker has it: nothing leads above."""
+    return context / posixpath.normpath(f"/{source}").lstrip("/")
 
 
 def mounts(found: Iterable[Instruction]) -> Iterator[Instruction]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import posixpath
 import re
-import stat
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit import dockerfile, render
+from buildkit import dockerfile, programs, render
 from buildkit.errors import Problem, TemplateError
 from buildkit.near import shown
 
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from buildkit.cells import Places
-    from buildkit.dockerfile import Copy, Instruction
+    from buildkit.dockerfile import Instruction
     from buildkit.model import Target
     from buildkit.render import Templates
 
@@ -48,7 +46,9 @@ def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Ite
             except TemplateError:
                 continue
             found = dockerfile.instructions(text)
-            message = next(_lacks(target, found), None)
+            message = next(
+                _lacks(target, found, is_shipped=source.has_shipped(target.template)), None
+            )
             if message is not None:
                 yield Problem(path=places.of("context"), message=message)
 
@@ -68,7 +68,7 @@ def _no_template(target: Target, source: Templates, places: Places) -> Problem:
     )
 
 
-def _lacks(target: Target, found: Sequence[Instruction]) -> Iterator[str]:
+def _lacks(target: Target, found: Sequence[Instruction], *, is_shipped: bool) -> Iterator[str]:
     copied = [*dockerfile.copies(found)]
     if target.context is None:
         for each in (*(copy.instruction for copy in copied), *dockerfile.mounts(found)):
@@ -82,43 +82,12 @@ def _lacks(target: Target, found: Sequence[Instruction]) -> Iterator[str]:
         return
     for copy in copied:
         for source in copy.sources:
-            if not UNCERTAIN.search(source) and not os.path.lexists(_inside(context, source)):
+            if not UNCERTAIN.search(source) and not os.path.lexists(
+                dockerfile.inside(context, source)
+            ):
                 yield (
                     f"the template `{target.template}` copies `{shown(source)}`, which is not in "
                     f"{context}"
                 )
-    yield from _cannot_run(target, context, dockerfile.last_stage(found))
-
-
-def _cannot_run(target: Target, context: Path, made: Sequence[Instruction]) -> Iterator[str]:
-    """`train` and `serve` that the image would look for on its PATH, and may not run."""
-    if any(each.word == "ENTRYPOINT" or "chmod" in each.rest for each in made):
-        return  # they are no programs there, or become ones
-    words = ["train"] * target.purpose.trains + ["serve"] * target.purpose.serves
-    searched = dockerfile.searched(made)
-    for copy in dockerfile.copies(made):
-        for word in () if copy.mode else words:
-            for file in _brought(copy, context, word, searched):
-                if not file.stat().st_mode & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH):
-                    yield (
-                        f"`{word}` could not be started in the image, as its file has no run bit: "
-                        f"`chmod +x {file}`, and commit that"
-                    )
-
-
-def _brought(copy: Copy, context: Path, word: str, searched: frozenset[str]) -> Iterator[Path]:
-    """The file of the context that becomes a program called `word`."""
-    for each in copy.sources:
-        path = _inside(context, each)
-        is_folder = os.path.isdir(path)  # noqa: PTH112 - as above
-        file = path / word if is_folder else path
-        place = copy.place(each, word, is_folder=is_folder)
-        if place is None or posixpath.dirname(place) not in searched:
-            continue
-        if os.path.isfile(file):  # noqa: PTH113 - as above
-            yield file
-
-
-def _inside(context: Path, source: str) -> Path:
-    """A path of the context, as Docker has it: nothing leads above."""
-    return context / posixpath.normpath(f"/{source}").lstrip("/")
+    made = dockerfile.last_stage(found)
+    yield from programs.faults(target, context, made, is_shipped=is_shipped)

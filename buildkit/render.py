@@ -102,6 +102,11 @@ class Templates:
     def has(self, name: str) -> bool:
         return self.loader.find(f"{name}{SUFFIX}") is not None
 
+    def has_shipped(self, name: str) -> bool:
+        """Whether a template of that name is ours, and not one of the project that replaces it."""
+        path = self.loader.find(f"{name}{SUFFIX}")
+        return path is not None and _is_shipped(path)
+
 
 class _Loader(jinja2.BaseLoader):
     """Reads templates of the project and ours: nothing that a link of the project leads out to."""

@@ -159,6 +159,7 @@ def test_a_program_without_its_run_bit_is_found(tmp_path: Path, template: str, n
 def test_a_link_to_a_program_counts_by_what_it_leads_to(tmp_path: Path) -> None:
     program(tmp_path, "program/run")
     (tmp_path / "program" / "train").symlink_to("run")
+    program(tmp_path, "program/serve", 0o755)
     text = "template = 'basic'\ncontext = 'program'"
     assert "`train` could not be started" in problem(tmp_path, text)
     (tmp_path / "program" / "run").chmod(0o755)
@@ -195,8 +196,109 @@ def test_a_program_is_one_where_the_image_looks_for_it(
 
 def test_a_word_that_an_image_does_not_know_is_any_file(tmp_path: Path) -> None:
     program(tmp_path)
+    program(tmp_path, "program/serve", 0o755)
     keys = "template = 'basic'\ncontext = 'program'\npurposes = ['inference']"
     assert expand(tmp_path, keys)
+
+
+def basic(folder: Path, keys: str = "", template: str = "basic") -> str:
+    """What is wrong with a folder `program`, "" if nothing is."""
+    (folder / "program").mkdir(exist_ok=True)
+    try:
+        expand(folder, f"template = '{template}'\ncontext = 'program'\n{keys}")
+    except ConfigError as error:
+        return error.details.replace(f"{folder}/", "")
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("names", "template", "keys", "said"),
+    [
+        ([], "basic", "", "takes its programs from program, which is empty"),
+        ([".gitkeep"], "r", "", "takes its programs from program, which is empty"),
+        (["serve"], "basic", "", "takes its programs from program, which lacks `train`"),
+        (["x"], "basic", "", "program, which lacks `train` and `serve`"),
+        (["serve"], "basic", "purposes = ['inference']", ""),
+        (["train"], "basic", "purposes = ['training']", ""),
+        (["train.py", "serve"], "basic", "", "`train.py` there is not called `train`: rename it"),
+        (["Train", "serve"], "basic", "", "`Train` there is not called `train`: rename it"),
+        (["train.r", "serve.R"], "r", "", "`train.r` there is not called `train.R`: rename it"),
+        (["train.R"], "r", "", "program, which lacks `serve.R` or `serve`"),
+        (["train.R", "serve"], "r", "", ""),
+        (["train.R"], "r", "purposes = ['training']", ""),
+        (["serve"], "basic", "packages = ['sagemaker-training']", ""),
+        (["x"], "basic", "[[image.demo.override]]\nwhen = {}\nbase = 'team/own'", ""),
+        (["x"], "r", "[[image.demo.override]]\nwhen = {}\nbase = 'team/own'", "which lacks `train.R`"),
+    ],
+)  # fmt: skip
+def test_a_context_holds_the_programs_that_the_purpose_needs(
+    tmp_path: Path, names: list[str], template: str, keys: str, said: str
+) -> None:
+    for name in names:
+        program(tmp_path, f"program/{name}", 0o755)
+    found = basic(tmp_path, keys, template)
+    assert said in found
+    assert bool(said) is bool(found)
+
+
+def test_a_template_of_the_project_has_its_programs_where_it_likes(tmp_path: Path) -> None:
+    (tmp_path / "program").mkdir()
+    text = "template = 'basic'\ncontext = 'program'"
+    assert expand(tmp_path, text, basic=BASE + "COPY . /opt/program\nENV PATH=/opt/program:$PATH")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "as program/train is empty"),
+        ("#!/bin/sh\r\necho\r\n", "the first line of program/train ends with CR LF"),
+        ("#!/usr/bin/env pyton\n", "names the interpreter `pyton`; did you mean `python`?"),
+        (
+            "#!/usr/bin/env -S -i A=b pyhton3 -u\n",
+            "the interpreter `pyhton3`; did you mean `python`",
+        ),
+        ("#!/usr/bin/pyton3.11\n", "names the interpreter `pyton3.11`"),
+        ("#!/usr/bin/env python3\n", ""),
+        ("#!/usr/bin/python3.11 -u\n", ""),
+        ("#!/opt/conda/bin/own-tool\n", ""),
+        ("#!/usr/bin/env nodejs\n", ""),
+        ("#!/usr/bin/env -S ipython3\n", ""),
+        ("#!/bin/dash\n", ""),
+        ("#!/opt/program/pythn\n", ""),
+        ("#!/usr/bin/env bash", ""),
+        ("#!", ""),
+        ("\x7fELF\r\n", ""),
+    ],
+)
+def test_what_cannot_be_started_is_no_program(tmp_path: Path, content: str, said: str) -> None:
+    program(tmp_path, "program/serve", 0o755)
+    program(tmp_path, "program/pythn", 0o755)
+    program(tmp_path, mode=0o755)
+    (tmp_path / "program" / "train").write_bytes(content.encode())
+    found = basic(tmp_path)
+    assert said in found
+    assert bool(said) is bool(found)
+
+
+def test_a_folder_and_a_link_to_nothing_are_no_programs(tmp_path: Path) -> None:
+    program(tmp_path, "program/serve", 0o755)
+    (tmp_path / "program" / "train").mkdir()
+    assert "program/train is a folder, and a program is a file" in basic(tmp_path)
+    (tmp_path / "program" / "train").rmdir()
+    (tmp_path / "program" / "train").symlink_to("nothing")
+    assert "program/train is a link to `nothing`, which does not exist" in basic(tmp_path)
+    (tmp_path / "program" / "train").unlink()
+    (tmp_path / "program" / "train.R").touch()
+    (tmp_path / "program" / "serve.R").write_text("1")
+    assert "`train.R` could not be started in the image, as program/train.R is empty" in (
+        basic(tmp_path, template="r")
+    )
+
+
+def test_a_link_may_lead_to_what_the_image_has(tmp_path: Path) -> None:
+    program(tmp_path, "program/serve", 0o755)
+    (tmp_path / "program" / "train").symlink_to("/opt/nowhere/train")
+    assert "could not be started" not in basic(tmp_path)
 
 
 def test_a_file_that_is_copied_and_not_there_is_found(tmp_path: Path) -> None:
@@ -216,7 +318,7 @@ def test_nothing_leads_above_a_context_as_docker_has_it(tmp_path: Path) -> None:
     for source in ("../train", "/../train", "a/../../train"):
         found = problem(tmp_path, text, mine=f"{BASE}COPY {source} /usr/bin/train")
         assert f"copies `{source}`, which is not in {tmp_path}/program" in found
-    (tmp_path / "program" / "train").touch(0o755)
+    program(tmp_path, mode=0o755)
     assert expand(tmp_path, text, mine=f"{BASE}COPY ../train /usr/bin/train")
 
 
