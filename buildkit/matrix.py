@@ -305,9 +305,7 @@ def _packages(
 ) -> tuple[str, ...]:
     """The requirements of `packages`, then those of the file `requirements`."""
     packages = [
-        problems.check(
-            places.of("packages"), requirements.requirement, names.expand(text, words), text
-        )
+        problems.check(places.of("packages"), requirements.package, names.expand(text, words), text)
         for text in places.given("packages")
     ]
     if (pattern := places.given("requirements")) is not None:
