@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from buildkit import addresses, bases, boundary, grammar, locate, manual, reading, schema
 from buildkit.errors import ConfigError, Problem
 from buildkit.near import shown
-from buildkit.sentences import sentence, unknown
+from buildkit.sentences import known, sentence, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -156,18 +156,19 @@ def samples(
 def fail(config: Config, problems: Iterable[Problem]) -> None:
     """Raise ConfigError with one line per problem, in the order of the file; none: return."""
     told = _by_cause(problems)
-    found: dict[tuple[int, str], str] = {}  # one line for the same words about the same line
+    found: dict[tuple[int, str], tuple[str, str]] = {}  # the same words about a line count once
     for problem, others in told[:MOST]:
         line = locate.line_of(config.text, problem.path) or 1
         where = ".".join(addresses.shown(str(key)) for key in problem.path)
         also = f" (and {others} more target{'s' if others > 1 else ''})" if others else ""
         message = _cut(addresses.hidden(problem.message))
         said = f"{config.path.name}:{line}: {_cut(where)}: {message}{also}"
-        found.setdefault((line, problem.message), said)
+        found.setdefault((line, problem.message), (said, problem.known))
     if found:
         more = max(0, len(told) - MOST)
         count = len(found) + more
-        lines = [text for _, text in sorted(found.items(), key=lambda item: _order(*item[0]))]
+        ordered = sorted(found.items(), key=lambda item: _order(*item[0]))
+        lines = [*_with_lists(pair for _, pair in ordered)]
         raise ConfigError(
             f"{count} problem{'s' if count > 1 else ''} in {config.path.name}",
             details="\n".join([*lines, *([f"... and {more} more"] if more else [])]),
@@ -188,6 +189,14 @@ def _by_cause(problems: Iterable[Problem]) -> list[tuple[Problem, int]]:
     for problem in problems:
         found.setdefault(problem.cause or problem, []).append(problem)
     return [(first, len(others)) for first, *others in found.values()]
+
+
+def _with_lists(lines: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Each line with what could be written instead, where no line above has the same list."""
+    listed = {""}
+    for text, others in lines:
+        yield text if others in listed else f"{text}; {others}"
+        listed.add(others)
 
 
 def _cut(text: str) -> str:
@@ -227,7 +236,11 @@ def _validate(
             if not (details["type"] == "too_short" and details["input"])
         ]
     problems += [
-        Problem(path=(*at, *_written(value, details["loc"])), message=sentence(annotation, details))
+        Problem(
+            path=(*at, *_written(value, details["loc"])),
+            message=sentence(annotation, details),
+            known=known(annotation, details),
+        )
         for details in wrong
     ]
     if isinstance(value, dict):
@@ -251,7 +264,8 @@ def _written(value: Any, loc: tuple[str | int, ...]) -> Iterator[str | int]:
 def _unknown(document: dict[str, object]) -> Iterator[Problem]:
     for key in document:
         if key not in PARTS:
-            yield Problem(path=(key,), message=unknown(key, list(PARTS)))
+            message, others = unknown(key, list(PARTS))
+            yield Problem(path=(key,), message=message, known=others)
 
 
 def _bad_substitutes(substitutes: dict[str, str]) -> Iterator[Problem]:

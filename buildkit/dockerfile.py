@@ -1,4 +1,8 @@
-"""The text of a Dockerfile -> its instructions, and what they take from the build context."""
+"""The text of a Dockerfile -> its instructions, and what they take from the build context.
+
+As BuildKit's parser and its dispatch of FROM have it (Dockerfile reference). No library reads
+`escape`, here-documents and `${X:-y}` as well as stages.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
 FLAG = re.compile(r"--(?P<name>[a-z-]+)(?:=(?P<value>\S*))?\s*")
-HEREDOC = re.compile(r"<<-?\s*([\"']?)(\w+)\1")
+DIRECTIVE = re.compile(r"#\s*([A-Za-z][\w-]*)\s*=\s*(.+)")
+WORD = re.compile(r"""(?:[^\s"']|"(?:\\.|[^"\\])*"|'[^']*')+""")
+HEREDOC = re.compile(r"\d*<<(?P<tabs>-?)(?P<end>[^<]+)")
+WITH_HEREDOC = ("RUN", "COPY", "ADD")
+VARIABLE = re.compile(
+    r"\$(?:(?P<bare>\w+)|\{(?P<name>\w+)(?:(?P<how>:?[-+?]|[#%/])(?P<other>[^${}]*))?\})"
+)
+"""Of the innermost braces."""
+GIVEN = re.compile(r"(?:TARGET|BUILD)(?:PLATFORM|OS|ARCH|VARIANT)|TARGETSTAGE")
+"""Arguments that BuildKit sets itself."""
+UNKNOWN = "\0"
+"""In a value: some text that the build alone knows."""
 ELSEWHERE = re.compile(r"(?:https?://|git@|ssh://|git://|<<)")
 """How sources begin that are no file of the context."""
 SEARCHED = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -29,7 +45,7 @@ class Instruction:
 
     def __str__(self) -> str:
         flags = "".join(f"--{name}={value} " for name, value in self.flags)
-        return f"{self.word} {flags}{self.rest}"
+        return f"{self.word} {flags}{' '.join(self.rest.split())}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,22 +70,49 @@ class Copy:
 
 def instructions(text: str) -> tuple[Instruction, ...]:
     """In their order, without comments and the bodies of here-documents."""
+    every = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
+    escape = re.escape(_escape(every))
+    goes_on = re.compile(rf"(?<!{escape}){escape}[ \t]*$")
     found = []
-    lines = iter(text.splitlines())
+    lines = iter(every)
     for line in lines:
-        whole = line.strip()
-        if not whole or whole.startswith("#"):
+        if _is_skipped(line):
             continue
-        while whole.endswith("\\") and (following := next(lines, None)) is not None:
-            following = following.strip()
-            skipped = not following or following.startswith("#")
-            whole = whole[:-1] + ("\\" if skipped else f" {following}")
-        word, _, rest = whole.partition(" ")
-        for _, end in HEREDOC.findall(rest):
-            while next(lines, end).strip() != end:
-                pass
+        whole = line.strip()
+        while goes_on.search(whole) and (following := next(lines, None)) is not None:
+            if not _is_skipped(following):  # in the midst of an instruction, too
+                whole = goes_on.sub("", whole) + following.rstrip()
+        word, _, rest = goes_on.sub("", whole).replace("\t", " ").partition(" ")
+        for heredoc in _heredocs(word, rest):
+            for body in lines:
+                if (body.lstrip("\t") if heredoc["tabs"] else body) == heredoc["end"].strip("\"'"):
+                    break
         found.append(_instruction(word.upper(), rest.strip()))
     return tuple(found)
+
+
+def base(found: Sequence[Instruction]) -> str:
+    """The image that the last stage ends at, through the stages before it; "" if there is none.
+
+    What only the build knows of its name is UNKNOWN. The pipeline passes no arguments to a build,
+    so one without a default is empty.
+    """
+    arguments: dict[str, str] = {}
+    stages: dict[str, str] = {}
+    image: str | None = None
+    for each in found:
+        if each.word == "ARG" and image is None:
+            for word in WORD.findall(each.rest):
+                name, sign, default = word.partition("=")
+                if sign:
+                    arguments[name] = _filled(default, arguments)
+        if each.word == "FROM":
+            named, *alias = WORD.findall(each.rest) or [""]
+            image = _filled(named, arguments)
+            image = stages.get(image.lower(), image)
+            if len(alias) > 1 and alias[0].lower() == "as":
+                stages[alias[1].lower()] = image
+    return image or ""
 
 
 def last_stage(found: Sequence[Instruction]) -> tuple[Instruction, ...]:
@@ -97,6 +140,11 @@ def copies(found: Iterable[Instruction]) -> Iterator[Copy]:
             )
 
 
+def inside(context: Path, source: str) -> Path:
+    """A path of the context, as Docker has it: nothing leads above."""
+    return context / posixpath.normpath(f"/{source}").lstrip("/")
+
+
 def mounts(found: Iterable[Instruction]) -> Iterator[Instruction]:
     """Each RUN that mounts the context."""
     for each in found:
@@ -117,6 +165,52 @@ def searched(found: Iterable[Instruction]) -> frozenset[str]:
                     posixpath.normpath(part) for part in match[1].strip('"').split(":") if part
                 }
     return frozenset(folders)
+
+
+def _escape(lines: Iterable[str]) -> str:
+    """What goes before a line's end to continue it: directives stand before everything else."""
+    for line in lines:
+        directive = DIRECTIVE.fullmatch(line.strip())
+        if directive is None:
+            break
+        if directive[1].lower() == "escape" and directive[2] == "`":
+            return "`"
+    return "\\"
+
+
+def _is_skipped(line: str) -> bool:
+    return not line.strip() or line.lstrip().startswith("#")
+
+
+def _heredocs(word: str, rest: str) -> Iterator[re.Match[str]]:
+    instruction = rest.lstrip().partition(" ")[0] if word.upper() == "ONBUILD" else word
+    if instruction.upper() in WITH_HEREDOC:
+        yield from filter(None, map(HEREDOC.fullmatch, WORD.findall(rest)))
+
+
+def _filled(text: str, arguments: Mapping[str, str]) -> str:
+    """A word of FROM or ARG without its quotes, its variables replaced."""
+    text = text.replace('"', "").replace("'", "")
+    for _ in range(text.count("$")):
+        text = VARIABLE.sub(lambda match: _value(match, arguments), text)
+    return text
+
+
+def _value(match: re.Match[str], arguments: Mapping[str, str]) -> str:
+    name, how, other = match["bare"] or match["name"], match["how"] or "", match["other"] or ""
+    if GIVEN.fullmatch(name) and not arguments.get(name):
+        return UNKNOWN
+    value = arguments.get(name, "")
+    is_there = bool(value) if how.startswith(":") else name in arguments
+    match how[-1:]:
+        case "-":
+            return value if is_there else other
+        case "+":
+            return other if is_there else ""
+        case "#" | "%" | "/":  # shell patterns
+            return UNKNOWN
+        case _:
+            return value
 
 
 def _instruction(word: str, rest: str) -> Instruction:

@@ -61,12 +61,14 @@ class Problem(NamedTuple):
     """One thing that is wrong in images.toml: where (`path`), and what.
 
     `cause` is what it has in common with problems of other targets that one edit mends: of those
-    with the same cause one is shown. Without one a problem stands for itself.
+    with the same cause one is shown. Without one a problem stands for itself. `known` is what could
+    be written instead: a report says the same list once.
     """
 
     path: tuple[str | int, ...]
     message: str
     cause: str = ""
+    known: str = ""
 
 
 class ConfigError(BuildkitError):

@@ -237,7 +237,12 @@ def _repository(
         )
         return name
     at = _named_at("repository", config, places)
-    return problems.check(at, names.repository, names.expand(pattern, words), pattern)
+
+    def whole(text: str) -> str:
+        names.no_host(pattern)  # in the words of the file
+        return names.repository(text)
+
+    return problems.check(at, whole, names.expand(pattern, words), pattern)
 
 
 def _words(cell: Cell) -> dict[str, str]:
@@ -296,9 +301,7 @@ def _packages(
 ) -> tuple[str, ...]:
     """The requirements of `packages`, then those of the file `requirements`."""
     packages = [
-        problems.check(
-            places.of("packages"), requirements.requirement, names.expand(text, words), text
-        )
+        problems.check(places.of("packages"), requirements.package, names.expand(text, words), text)
         for text in places.given("packages")
     ]
     if (pattern := places.given("requirements")) is not None:

@@ -19,10 +19,19 @@ REPOSITORY_LETTERS = "lower-case letters, digits, `.`, `_`, `-`, `/`"
 SHORTEST_REPOSITORY, LONGEST_REPOSITORY = 2, 256
 """ECR's own limits."""
 REGISTRY = re.compile(
-    r"localhost|.+\.(?:amazonaws\.com(?:\.cn)?|on\.aws|ecr\.aws|docker\.io|gcr\.io|pkg\.dev|azurecr\.io)"
-    r"|(?:docker|ghcr|gcr|quay)\.io|public\.ecr\.aws|.+:[0-9]+"
+    r".+\.amazonaws\.com(?:\.cn)?|.+\.docker\.io|(?:docker|ghcr|gcr|quay)\.io|public\.ecr\.aws|localhost",
+    re.IGNORECASE,
 )
-"""Hosts that people paste with a name. Names may hold dots, too, so no other is refused."""
+"""Hosts that people paste, also without a name behind."""
+DOMAIN = re.compile(
+    r".+\.(?:com|org|net|edu|gov|mil|int|info|biz|io|ai|dev|cloud|tech|aws"
+    r"|internal|intranet|local|localdomain|localhost|lan|corp|home|private|test|example|invalid"
+    r"|a[tu]|b[er]|c[ahnoz]|d[ek]|e[su]|f[ir]|gr|h[ku]|i[elt]|jp|kr|mx|n[loz]|p[lt]|r[ou]|s[eg]"
+    r"|t[rw]|u[aks]|za)",
+    re.IGNORECASE,
+)
+"""What hosts end with. ECR's names may hold dots, so words that teams use, as in `my.team/app` or
+`nlp.ml/app`, are none of these."""
 HOST = r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*)(?::[0-9]+)?"
 LAST_PORT = 65535
 ACCOUNT = re.compile(r"[0-9]{12}")
@@ -46,6 +55,9 @@ NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 PYTHON = re.compile(r"3\.[0-9]{1,2}")
 PLATFORM = re.compile(r"linux/(?:amd64|arm64)")
 ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+CONTENT_TYPE = re.compile(r"[\w.+-]+/[\w.+*-]+\s*(?:;.*)?", re.ASCII)
+LONGEST_HYPERPARAMETER, LONGEST_VALUE, MOST_HYPERPARAMETERS = 256, 2500, 100
+"""SageMaker API, CreateTrainingJob: HyperParameters (contract CFG-01)."""
 CHANNEL = re.compile(r"(?!\.+$)[A-Za-z0-9._-]{1,64}")
 """A channel's name (SageMaker API, Channel), which also becomes a folder."""
 LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?")
@@ -68,7 +80,7 @@ def tag(text: str) -> str:
 
 
 def repository(text: str) -> str:
-    _check_not_host(text)
+    no_host(text)
     if len(text) < SHORTEST_REPOSITORY:
         raise ValueError(
             f"{quoted(text)} is too short for a repository, whose name has 2 to 256 characters"
@@ -80,9 +92,30 @@ def repository(text: str) -> str:
     return full(REPOSITORY, f"a repository name ({REPOSITORY_LETTERS})", text)
 
 
+def no_host(text: str) -> str:
+    """Raise ValueError if a name, or the pattern of one, begins with a registry's host."""
+    first, slash, rest = text.partition("/")
+    if REGISTRY.fullmatch(first) or (slash and _is_host(first)):
+        rest = re.sub(r"[:@](?![^{]*\}).*", "", rest.strip("/"))
+        advice = f"write only what follows it: `{shown(rest)}`" if rest else "leave the host out"
+        raise ValueError(f"{quoted(text)} begins with a registry's host; {advice}")
+    return text
+
+
+def _is_host(first: str) -> bool:
+    """A port, an address, or an ending that hosts have. To Docker any word with a dot is one."""
+    bare, colon, port = first.partition(":")
+    if first.startswith("[") or (colon and port.isdigit()):
+        return True
+    try:
+        return bool(ipaddress.ip_address(bare))
+    except ValueError:
+        return DOMAIN.fullmatch(bare) is not None
+
+
 def prefix(text: str) -> str:
     """What the names of repositories begin with, such as `acme/`."""
-    _check_not_host(text)
+    no_host(text)
     if text and not REPOSITORY.fullmatch(f"{text}x"):
         raise ValueError(
             f"{quoted(text)} cannot begin a repository name ({REPOSITORY_LETTERS}); write it as "
@@ -91,16 +124,6 @@ def prefix(text: str) -> str:
     if len(text) > LONGEST_REPOSITORY - SHORTEST_REPOSITORY:
         raise ValueError(f"a prefix of {len(text)} characters leaves no room: names end at 256")
     return text
-
-
-def _check_not_host(text: str) -> None:
-    first = text.partition("/")[0]
-    if REGISTRY.fullmatch(first):
-        rest = text.removeprefix(first).strip("/").partition(":")[0] or "NAME"
-        raise ValueError(
-            f"{quoted(text)} begins with a registry's host; write only what follows it: "
-            f"`{shown(rest)}`"
-        )
 
 
 def host(text: str) -> str:
@@ -162,6 +185,29 @@ def header_name(text: str) -> str:
     if text.lower() in HOP_HEADERS:
         raise ValueError(f"{quoted(text)} is set by whoever sends the request")
     return full(HEADER_NAME, "the name of a header (letters, digits, `-`; no blanks)", text)
+
+
+def content_type(text: str) -> str:
+    what = "a content type, which is `type/subtype`, such as `text/csv`"
+    return full(CONTENT_TYPE, what, header(text))
+
+
+def hyperparameter(text: str) -> str:
+    if not 1 <= len(text) <= LONGEST_HYPERPARAMETER:
+        raise ValueError(
+            f"the name of a hyperparameter has 1 to {LONGEST_HYPERPARAMETER} characters in "
+            f"SageMaker, not {len(text):,}"
+        )
+    return text
+
+
+def hyperparameter_value(text: str) -> str:
+    if len(text) > LONGEST_VALUE:
+        raise ValueError(
+            f"the value of a hyperparameter has {LONGEST_VALUE:,} characters at most in SageMaker, "
+            f"not {len(text):,}"
+        )
+    return text
 
 
 def variable(text: str) -> str:

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from functools import cache, partial
@@ -20,7 +21,7 @@ from jinja2.loaders import split_template_path
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from packaging.requirements import Requirement
 
-from buildkit import boundary, manual, reading
+from buildkit import boundary, dockerfile, manual, names, reading
 from buildkit.errors import TemplateError
 from buildkit.model import Rendered, Target
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 SUFFIX = ".Dockerfile.j2"
 FROM_LOCK = "--mount=type=bind,from=lock,"
-FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(?P<image>\S+)", re.IGNORECASE | re.MULTILINE)
 SEEN = "target"
 FIELDS = {
     "Target": (SEEN, (*(each.name for each in fields(Target)), "image")),
@@ -53,6 +53,10 @@ OPENED = {
     ),
 }
 """What people meet who take a Dockerfile as it is: the hint for what Jinja says."""
+
+
+class OtherBaseError(TemplateError):
+    """A template that does not build on the base of its target."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +102,21 @@ class Templates:
 
     def has(self, name: str) -> bool:
         return self.loader.find(f"{name}{SUFFIX}") is not None
+
+    def uses(self, name: str, other: str) -> bool:
+        """Whether a template is, extends or includes the file `other`, itself or through others."""
+        seen: set[str] = set()
+        todo = [f"{name}{SUFFIX}"]
+        while todo and other not in seen:
+            seen.add(file := todo.pop())
+            with suppress(jinja2.TemplateError, TemplateError, OSError, ValueError):
+                todo += {*self.used_by(file)} - seen
+        return other in seen
+
+    def has_shipped(self, name: str) -> bool:
+        """Whether a template of that name is ours, and not one of the project that replaces it."""
+        path = self.loader.find(f"{name}{SUFFIX}")
+        return path is not None and _is_shipped(path)
 
 
 class _Loader(jinja2.BaseLoader):
@@ -255,20 +274,31 @@ def render(target: Target, source: Templates) -> Rendered:
     return Rendered(target=target, dockerfile=text)
 
 
-def _need_base(target: Target, name: str, dockerfile: str) -> None:
+def _need_base(target: Target, name: str, text: str) -> None:
     """The base that images.toml names has to be the one that is built on.
 
-    Lists, the ledger, `revise --changed` and substitutes would speak of another image. What a
-    variable names cannot be told.
+    Lists, the ledger, `revise --changed` and substitutes would speak of another image. What only
+    the build knows, such as its platform, may be anything.
     """
-    named = [match["image"] for match in FROM.finditer(dockerfile)]
-    if any(image == target.base or "$" in image for image in named):
+    found = dockerfile.base(dockerfile.instructions(text))
+    pattern = ".*".join(map(re.escape, _full(found).split(dockerfile.UNKNOWN)))
+    if found and re.fullmatch(pattern, _full(target.base)):
         return
-    told = ", ".join(f"`{each}`" for each in dict.fromkeys(named)) or "nothing"
-    raise TemplateError(
+    told = f"`{found.replace(dockerfile.UNKNOWN, '…')}`" if found else (
+        "nothing: it has no FROM, or the variable there has no value"
+    )  # fmt: skip
+    raise OtherBaseError(
         f"{target.id}: `base` is `{target.base}`, and {name} builds on {told}",
-        hint="write `FROM {{ target.base }}` in the template, or correct `base` in images.toml",
+        hint="write `FROM {{ target.base }}` for the last stage of the template, or correct `base` "
+        "in images.toml",
     )
+
+
+def _full(image: str) -> str:
+    """The short form of Docker Hub's images, with the tag that none means."""
+    short = names.familiar(re.sub(r"^index\.(?=docker\.io/)", "", image))
+    bare = "@" in short or ":" in short.rpartition("/")[2] or short.endswith(dockerfile.UNKNOWN)
+    return short if bare else f"{short}:latest"
 
 
 def render_all(targets: Sequence[Target], source: Templates) -> tuple[Rendered, ...]:

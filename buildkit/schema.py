@@ -79,8 +79,20 @@ def _each_header_once(headers: dict[str, str]) -> dict[str, str]:
     return headers
 
 
+def _not_too_many(hyperparameters: dict[str, str]) -> dict[str, str]:
+    if len(hyperparameters) > names.MOST_HYPERPARAMETERS:
+        raise ValueError(
+            f"SageMaker takes {names.MOST_HYPERPARAMETERS} hyperparameters at most, not "
+            f"{len(hyperparameters)}"
+        )
+    return hyperparameters
+
+
 Header = Annotated[Line, AfterValidator(names.header)]
 HeaderName = Annotated[Line, AfterValidator(names.header_name)]
+ContentType = Annotated[Line, AfterValidator(names.content_type)]
+Hyperparameter = Annotated[Line, AfterValidator(names.hyperparameter)]
+HyperparameterValue = Annotated[str, AfterValidator(names.hyperparameter_value)]
 Variable = Annotated[
     str, _matching(names.ARGUMENT, "the name of a variable (letters, digits, `_`)")
 ]
@@ -125,7 +137,7 @@ class NewCell(Model):
 
 
 class PayloadTable(Model):
-    content_type: Header
+    content_type: ContentType
     body: Line
     answer: Line | None = None
     accept: Header | None = None
@@ -133,7 +145,9 @@ class PayloadTable(Model):
 
 
 class SamplesTable(Model):
-    hyperparameters: dict[Line, str] = {}
+    hyperparameters: Annotated[
+        dict[Hyperparameter, HyperparameterValue], AfterValidator(_not_too_many)
+    ] = {}
     channels: dict[Channel, Line] = {}
     code: Line | None = None
     model: Line | None = None

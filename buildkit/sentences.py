@@ -35,7 +35,7 @@ def sentence(model: Any, error: Any) -> str:  # noqa: PLR0911 - one per kind
         case "missing":
             return "this key is missing"
         case "extra_forbidden":
-            return unknown(str(error["loc"][-1]), _keys(model, error["loc"][:-1]))
+            return _unknown(model, error)[0]
         case "enum" | "literal_error":
             expected = str(error["ctx"]["expected"])
             one = "one of " if " or " in expected or "," in expected else ""
@@ -56,13 +56,22 @@ def sentence(model: Any, error: Any) -> str:  # noqa: PLR0911 - one per kind
             return f"{error['msg'][0].lower()}{error['msg'][1:]}, not {written(value)}"
 
 
-def unknown(key: str, known: Sequence[str]) -> str:
-    """Of a key that is none, with the known one that is near, or all of them."""
+def known(model: Any, error: Any) -> str:
+    """What could be written in the place of a key that is none; "" of any other problem."""
+    return _unknown(model, error)[1] if error["type"] == "extra_forbidden" else ""
+
+
+def unknown(key: str, known: Sequence[str]) -> tuple[str, str]:
+    """Of a key that is none: that, with a known one that is near; else all of them beside it."""
     near = difflib.get_close_matches(key[:LONGEST], known, n=1, cutoff=ALIKE)
     near = near or [name for name in known if len(key) >= SHORTEST and name.startswith(key)]
-    return f"unknown key; did you mean `{near[0]}`?" if near else (
-        f"unknown key; known are {', '.join(f'`{name}`' for name in known)}"
-    )  # fmt: skip
+    if near:
+        return f"unknown key; did you mean `{near[0]}`?", ""
+    return "unknown key", f"known are {', '.join(f'`{name}`' for name in known)}"
+
+
+def _unknown(model: Any, error: Any) -> tuple[str, str]:
+    return unknown(str(error["loc"][-1]), _keys(model, error["loc"][:-1]))
 
 
 def written(value: object) -> str:

@@ -33,3 +33,11 @@ def target(text: str = MINIMAL, folder: Path = Path("/nowhere")) -> Target:
 
 def aliases_of(target: Target) -> tuple[str, ...]:
     return families.aliases_of(target.family, target.version)
+
+
+def programs(folder: Path) -> None:
+    """A context of the template `basic`."""
+    folder.mkdir()
+    for word in ("train", "serve"):
+        (folder / word).write_text("#!/bin/sh\n")
+        (folder / word).chmod(0o755)

@@ -32,7 +32,7 @@ LAYERS = (  # a module may import only from lower lines; names on one line never
     {"transfer", "export", "registry.referrers", "registry.download", "releases.make", "releases.moves"},
     {"registry.client"},
     {"paths", "ingredients"},
-    {"aliases", "cells", "clashes", "compatibility", "extended", "locks", "render", "plan", "progress", "records", "secrets", "engine", "store",
+    {"aliases", "cells", "clashes", "compatibility", "extended", "locks", "programs", "render", "plan", "progress", "records", "secrets", "engine", "store",
      "ecr_repositories", "stock", "logins", "registry.wire", "junit", "page",
      "releases.inputs", "gitignore", "releases.commit", "releases.trails", "releases.differences"},
     {"ecr", "repositories", "releases.history", "registry.exchange"},

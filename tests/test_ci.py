@@ -51,9 +51,7 @@ IDS = ["demo-1.0-cpu-py311", "demo-2.0-cpu-py311", "demo-2.0-cpu-py313"]
 def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "images.toml").write_text(IMAGES)
-    (tmp_path / "program").mkdir()
-    (tmp_path / "program" / "train").write_text("#!/bin/sh\n")
-    (tmp_path / "program" / "train").chmod(0o755)
+    projects.programs(tmp_path / "program")
     return project.read(tmp_path / "images.toml", None)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from buildkit import cli, stopping
 from buildkit.errors import Exit
-from tests.projects import MINIMAL
+from tests.projects import MINIMAL, programs
 
 BASIC = MINIMAL + "template = 'basic'\ncontext = 'program'\n"
 
@@ -22,7 +22,7 @@ BASIC = MINIMAL + "template = 'basic'\ncontext = 'program'\n"
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "images.toml").write_text(BASIC)
-    (tmp_path / "program").mkdir()
+    programs(tmp_path / "program")
     monkeypatch.chdir(tmp_path)
     for name in ("BUILDKIT_REGISTRY", "BUILDKIT_SUBSTITUTE", "PIP_CERT", "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)

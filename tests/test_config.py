@@ -788,3 +788,43 @@ def test_what_follows_from_a_wrong_key_is_not_told_as_well() -> None:
 def test_an_alias_that_is_the_target_s_own_tag_is_one_problem() -> None:
     text = MINIMAL + "aliases = ['{major}.{minor}-{device}-{py}', 'latest']"
     assert problems(text).startswith("1 problem in ")
+
+
+HOSTS = [
+    "nvcr.io/n", "mcr.microsoft.com/n", "registry.gitlab.com/n", "harbor.corp.example.com/n",
+    "10.0.0.5/n", "10.0.0.5:80/n", "[::1]:5000/n", "registry.hub.docker.com/n", "localhost:5000/n",
+    "localhost/n", "my-registry:5000/n", "registry.acme.de/n", "registry.svc.local/n", "GHCR.io/n",
+    "docker.io/n:1", "ghcr.io/n@sha256:0", "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("repository", HOSTS)
+def test_a_host_is_no_part_of_a_repository_s_name(repository: str) -> None:
+    found = problems(MINIMAL + f"repository = '{repository}'")
+    assert f"{repository!r} begins with a registry's host" in found
+    assert found.endswith("write only what follows it: `n`")
+
+
+@pytest.mark.parametrize("text", ["ghcr.io/", "localhost:5000/", "nvcr.io/acme/", "Team/"])
+def test_a_prefix_and_a_pattern_are_told_as_they_are_written(text: str) -> None:
+    found = problems(MINIMAL + f"[registry]\nprefix = '{text}'")
+    assert f"images.toml:6: registry.prefix: {text!r} " in found
+    pattern = f"{text}{{name}}" if "." in text or ":" in text else "ghcr.io/{name}:{version}"
+    found = problems(MINIMAL + f"[registry]\nrepository = '{pattern}'")
+    assert f"images.toml:6: registry.repository: {pattern!r} begins with a registry's host" in found
+    assert found.endswith("{name}`")
+
+
+@pytest.mark.parametrize(
+    "repository", ["my.team/app", "nlp.ml/app", "v1.2/app", "app.io", "a/b.com/c"]
+)
+def test_names_of_repositories_may_hold_dots(repository: str) -> None:
+    assert targets(MINIMAL + f"repository = '{repository}'")
+
+
+def test_known_keys_are_listed_once_for_each_kind_of_table() -> None:
+    text = MINIMAL + "zzz = 1\nqqq = 1\n[image.demo.samples]\nzzz = 1\n[registry]\nzzz = 1\nqqq = 1"
+    found = problems(text).splitlines()[1:]
+    assert [line.partition("unknown key")[2][:13] for line in found] == [
+        "; known are `", "", "; known are `", "; known are `", "",
+    ]  # fmt: skip

@@ -47,7 +47,7 @@ def problem(folder: Path, text: str, **templates: str) -> str:
             id="misspelt",
         ),
         pytest.param(
-            "template = 'x'", "`x`; there is: `basic`, `chainer`, `extend`, ", id="nothing near"
+            "template = 'x'", "x.Dockerfile.j2; there is: `basic`, `chainer`, `extend`, ", id="nothing near"
         ),
         pytest.param(
             "template = 'basic.Dockerfile.j2'", "did you mean `basic`?", id="with its ending"
@@ -76,6 +76,14 @@ def test_a_template_that_there_is_none_of(tmp_path: Path, text: str, said: str) 
     found = problem(tmp_path, text)
     assert said in found
     assert f"{tmp_path}/templates/" in found
+
+
+def test_the_list_of_templates_is_told_once(tmp_path: Path) -> None:
+    other = IMAGE.replace("demo", "other")
+    found = problem(tmp_path, f"template = 'x'\n{other}template = 'y'").splitlines()
+    assert "there is no template `x`; write " in found[0]
+    assert "there is: `basic`, " in found[0]
+    assert found[1].endswith("y.Dockerfile.j2")
 
 
 @pytest.mark.parametrize("template", SHIPPED)
@@ -151,6 +159,7 @@ def test_a_program_without_its_run_bit_is_found(tmp_path: Path, template: str, n
 def test_a_link_to_a_program_counts_by_what_it_leads_to(tmp_path: Path) -> None:
     program(tmp_path, "program/run")
     (tmp_path / "program" / "train").symlink_to("run")
+    program(tmp_path, "program/serve", 0o755)
     text = "template = 'basic'\ncontext = 'program'"
     assert "`train` could not be started" in problem(tmp_path, text)
     (tmp_path / "program" / "run").chmod(0o755)
@@ -187,8 +196,109 @@ def test_a_program_is_one_where_the_image_looks_for_it(
 
 def test_a_word_that_an_image_does_not_know_is_any_file(tmp_path: Path) -> None:
     program(tmp_path)
+    program(tmp_path, "program/serve", 0o755)
     keys = "template = 'basic'\ncontext = 'program'\npurposes = ['inference']"
     assert expand(tmp_path, keys)
+
+
+def basic(folder: Path, keys: str = "", template: str = "basic") -> str:
+    """What is wrong with a folder `program`, "" if nothing is."""
+    (folder / "program").mkdir(exist_ok=True)
+    try:
+        expand(folder, f"template = '{template}'\ncontext = 'program'\n{keys}")
+    except ConfigError as error:
+        return error.details.replace(f"{folder}/", "")
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("names", "template", "keys", "said"),
+    [
+        ([], "basic", "", "takes its programs from program, which is empty"),
+        ([".gitkeep"], "r", "", "takes its programs from program, which is empty"),
+        (["serve"], "basic", "", "takes its programs from program, which lacks `train`"),
+        (["x"], "basic", "", "program, which lacks `train` and `serve`"),
+        (["serve"], "basic", "purposes = ['inference']", ""),
+        (["train"], "basic", "purposes = ['training']", ""),
+        (["train.py", "serve"], "basic", "", "`train.py` there is not called `train`: rename it"),
+        (["Train", "serve"], "basic", "", "`Train` there is not called `train`: rename it"),
+        (["train.r", "serve.R"], "r", "", "`train.r` there is not called `train.R`: rename it"),
+        (["train.R"], "r", "", "program, which lacks `serve.R` or `serve`"),
+        (["train.R", "serve"], "r", "", ""),
+        (["train.R"], "r", "purposes = ['training']", ""),
+        (["serve"], "basic", "packages = ['sagemaker-training']", ""),
+        (["x"], "basic", "[[image.demo.override]]\nwhen = {}\nbase = 'team/own'", ""),
+        (["x"], "r", "[[image.demo.override]]\nwhen = {}\nbase = 'team/own'", "which lacks `train.R`"),
+    ],
+)  # fmt: skip
+def test_a_context_holds_the_programs_that_the_purpose_needs(
+    tmp_path: Path, names: list[str], template: str, keys: str, said: str
+) -> None:
+    for name in names:
+        program(tmp_path, f"program/{name}", 0o755)
+    found = basic(tmp_path, keys, template)
+    assert said in found
+    assert bool(said) is bool(found)
+
+
+def test_a_template_of_the_project_has_its_programs_where_it_likes(tmp_path: Path) -> None:
+    (tmp_path / "program").mkdir()
+    text = "template = 'basic'\ncontext = 'program'"
+    assert expand(tmp_path, text, basic=BASE + "COPY . /opt/program\nENV PATH=/opt/program:$PATH")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "as program/train is empty"),
+        ("#!/bin/sh\r\necho\r\n", "the first line of program/train ends with CR LF"),
+        ("#!/usr/bin/env pyton\n", "names the interpreter `pyton`; did you mean `python`?"),
+        (
+            "#!/usr/bin/env -S -i A=b pyhton3 -u\n",
+            "the interpreter `pyhton3`; did you mean `python`",
+        ),
+        ("#!/usr/bin/pyton3.11\n", "names the interpreter `pyton3.11`"),
+        ("#!/usr/bin/env python3\n", ""),
+        ("#!/usr/bin/python3.11 -u\n", ""),
+        ("#!/opt/conda/bin/own-tool\n", ""),
+        ("#!/usr/bin/env nodejs\n", ""),
+        ("#!/usr/bin/env -S ipython3\n", ""),
+        ("#!/bin/dash\n", ""),
+        ("#!/opt/program/pythn\n", ""),
+        ("#!/usr/bin/env bash", ""),
+        ("#!", ""),
+        ("\x7fELF\r\n", ""),
+    ],
+)
+def test_what_cannot_be_started_is_no_program(tmp_path: Path, content: str, said: str) -> None:
+    program(tmp_path, "program/serve", 0o755)
+    program(tmp_path, "program/pythn", 0o755)
+    program(tmp_path, mode=0o755)
+    (tmp_path / "program" / "train").write_bytes(content.encode())
+    found = basic(tmp_path)
+    assert said in found
+    assert bool(said) is bool(found)
+
+
+def test_a_folder_and_a_link_to_nothing_are_no_programs(tmp_path: Path) -> None:
+    program(tmp_path, "program/serve", 0o755)
+    (tmp_path / "program" / "train").mkdir()
+    assert "program/train is a folder, and a program is a file" in basic(tmp_path)
+    (tmp_path / "program" / "train").rmdir()
+    (tmp_path / "program" / "train").symlink_to("nothing")
+    assert "program/train is a link to `nothing`, which does not exist" in basic(tmp_path)
+    (tmp_path / "program" / "train").unlink()
+    (tmp_path / "program" / "train.R").touch()
+    (tmp_path / "program" / "serve.R").write_text("1")
+    assert "`train.R` could not be started in the image, as program/train.R is empty" in (
+        basic(tmp_path, template="r")
+    )
+
+
+def test_a_link_may_lead_to_what_the_image_has(tmp_path: Path) -> None:
+    program(tmp_path, "program/serve", 0o755)
+    (tmp_path / "program" / "train").symlink_to("/opt/nowhere/train")
+    assert "could not be started" not in basic(tmp_path)
 
 
 def test_a_file_that_is_copied_and_not_there_is_found(tmp_path: Path) -> None:
@@ -208,7 +318,7 @@ def test_nothing_leads_above_a_context_as_docker_has_it(tmp_path: Path) -> None:
     for source in ("../train", "/../train", "a/../../train"):
         found = problem(tmp_path, text, mine=f"{BASE}COPY {source} /usr/bin/train")
         assert f"copies `{source}`, which is not in {tmp_path}/program" in found
-    (tmp_path / "program" / "train").touch(0o755)
+    program(tmp_path, mode=0o755)
     assert expand(tmp_path, text, mine=f"{BASE}COPY ../train /usr/bin/train")
 
 
@@ -226,6 +336,19 @@ def test_a_template_that_cannot_be_rendered_is_left_to_render(
     assert cli.run(["list", "-f", f"{tmp_path}/images.toml"]) == Exit.DONE
     assert cli.run(["render", "-f", f"{tmp_path}/images.toml"]) == Exit.TEMPLATE
     assert "mine.Dockerfile.j2:1: `target` has no attribute 'nosuch'" in capsys.readouterr().err
+
+
+def test_a_template_that_builds_on_another_image_is_told_at_the_base(tmp_path: Path) -> None:
+    text = "template = 'mine'\npythons = ['3.11', '3.12']\n"
+    mine = "FROM python:3.11-slim\n"
+    assert expand(tmp_path, text, mine=mine)
+    by_python = IMAGE.replace("3.11", "{python}") + text
+    with pytest.raises(ConfigError) as caught:
+        matrix.expand(parse(by_python, tmp_path), render.templates(tmp_path))
+    assert caught.value.details.startswith(
+        "images.toml:4: image.demo.base: demo-1.0-cpu-py312: `base` is `python:3.12-slim`, and "
+        "mine.Dockerfile.j2 builds on `python:3.11-slim`; write `FROM {{ target.base }}`"
+    )
 
 
 @pytest.mark.parametrize(
@@ -265,3 +388,33 @@ def test_instructions_are_those_of_docker() -> None:
         ("FROM", (), ["a", "AS", "b"]),
         ("RUN", (("mount", "type=cache,target=/c"), ("network", "none")), ["echo", "1"]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("package", "said"),
+    [
+        ("r-cran-plumber", ""),
+        ("r-cran-plumber=1.2.0-1", ""),
+        ("libx=1:2.3~rc1+dfsg-1", ""),
+        ("r-base-dev/bookworm-backports", ""),
+        ("libc6:amd64", ""),
+        ("plumber", "`r-cran-plumber`"),
+        ("MASS", "'MASS' is no package of Debian, which apt installs here; R's packages are there as `r-cran-mass`"),
+        ("data.table>=1", "`r-cran-data.table`"),
+        ("r-cran-mass>=7", "is not apt's form of a package"),
+    ],
+)  # fmt: skip
+def test_packages_of_r_are_debian_s(tmp_path: Path, package: str, said: str) -> None:
+    program(tmp_path, "program/train.R")
+    program(tmp_path, "program/serve.R")
+    found = basic(tmp_path, f"packages = ['{package}']", "r")
+    assert said in found
+    assert bool(said) is bool(found)
+    # R itself may install them in a template of the project.
+    (tmp_path / "templates" / "mine.Dockerfile.j2").write_text('{% extends "r.Dockerfile.j2" %}')
+    assert basic(tmp_path, f"packages = ['{package}']", "mine") == ""
+
+
+def test_pip_takes_no_form_of_apt(tmp_path: Path) -> None:
+    found = problem(tmp_path, "template = 'sklearn'\npackages = ['numpy=1.2']")
+    assert "image.demo.packages: 'numpy=1.2' is not a Python requirement" in found

@@ -54,6 +54,22 @@ def test_an_image_s_indexes_are_in_the_step_that_installs(tmp_path: Path) -> Non
         "FROM {{ target.base }}",
         "FROM golang:1.25 AS made\nFROM --platform=linux/amd64 {{ target.base }} AS image",
         "ARG BASE={{ target.base }}\nfrom $BASE",
+        "FROM docker.io/library/{{ target.base }}",
+        "FROM index.docker.io/library/{{ target.base }}",
+        "FROM \\\n{{ target.base }} AS x\nFROM x",
+        "FROM \\  \n# why\n\n  python:\\\n3.11-slim AS X\nFROM x",
+        "# syntax=docker/dockerfile:1\n# escape=`\nFROM `\n{{ target.base }} AS x\nFROM x",
+        "# escape=`\nFROM {{ target.base }}\nCOPY . c:\\\nRUN true",
+        "ARG TAG=3.11-slim\nFROM python:${TAG}",
+        'ARG V=3.11\nARG TAG="${V}-slim" OTHER=x\nFROM python:$TAG',
+        "FROM ${BASE:-python:${V:-3.11}-slim}",
+        "ARG X=\nFROM ${X:-python}:3.11${X:+-alpine}-slim",
+        "ARG X=\nFROM python${X-x}:3.11-slim",
+        "ARG BASE={{ target.base }}\nFROM a\nARG BASE=b\nFROM $BASE",
+        "FROM python:3.11-slim${TARGETVARIANT}",
+        "FROM a AS python\nFROM {{ target.base }} AS a\nFROM a",
+        'FROM {{ target.base }}\nLABEL a="<<EOF"\nRUN cat <<< EOF\nRUN true',
+        "FROM {{ target.base }}\nRUN <<-'EOF' <<B\n\tFROM a\n\tEOF\nFROM b\nB\n",
     ],
 )
 def test_a_template_builds_on_the_base_of_its_target(tmp_path: Path, template: str) -> None:
@@ -64,16 +80,27 @@ def test_a_template_builds_on_the_base_of_its_target(tmp_path: Path, template: s
     ("template", "found"),
     [
         ("FROM python:3.10-slim AS image", "builds on `python:3.10-slim`"),
-        ("FROM a\nRUN true\nFROM b\n# FROM python:3.11-slim", "builds on `a`, `b`"),
+        ("FROM a\nRUN true\nFROM b\n# FROM python:3.11-slim", "builds on `b`"),
         ("RUN true", "builds on nothing"),
+        ("ARG BASE=python:3.10-slim\nFROM $BASE", "builds on `python:3.10-slim`"),
+        ("ARG TAG=3.10-slim\nFROM python:${TAG}", "builds on `python:3.10-slim`"),
+        ("ARG BASE\nFROM $BASE", "builds on nothing: .* has no value"),
+        ("FROM debian:${TARGETARCH}", "builds on `debian:…`"),
+        ("FROM {{ target.base }} AS b\nFROM debian:bookworm-slim", "on `debian:bookworm-slim`"),
+        ("FROM debian:12 AS x\nFROM {{ target.base }} AS y\nFROM x", "builds on `debian:12`"),
+        ("FROM debian:12\nRUN <<EOF\nFROM {{ target.base }}\nEOF", "builds on `debian:12`"),
+        ("FROM debian:12\nCOPY <<EOF /a\n EOF\nFROM {{ target.base }}\nEOF", "on `debian:12`"),
+        ("FROM debian:12\nRUN a \\\nFROM {{ target.base }}", "builds on `debian:12`"),
+        ("FROM python\nRUN echo \\\n# no\nFROM {{ target.base }}", "builds on `python`"),
+        ("FROM {{ target.base }}\nFROM example.com/{{ target.base }}", "on `example.com/python"),
     ],
 )
 def test_a_template_that_builds_on_another_image_is_refused(
     tmp_path: Path, template: str, found: str
 ) -> None:
     """Lists, ledger, rebuilds and substitutes would speak of an image that is not used."""
-    with pytest.raises(TemplateError, match=found) as caught:
-        rendered(tmp_path, MINIMAL, demo=template)
+    with pytest.raises(TemplateError, match=found) as caught:  # no build gets `args` from outside
+        rendered(tmp_path, MINIMAL + "args = { BASE = 'debian:12' }", demo=template)
     assert "`base` is `python:3.11-slim`" in caught.value.message
     assert "FROM {{ target.base }}" in str(caught.value.hint)
 

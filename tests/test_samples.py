@@ -233,6 +233,16 @@ def test_they_come_on_top_of_those_that_are_lent(folder: Path) -> None:
         ({"payload": ("nope.csv",)}, "--payload 'nope.csv': 'nope.csv' does not exist"),
         ({"payload": ("data:text/csv",)}, "--payload 'data:text/csv': 'data' is a folder"),
         ({"payload": ("serve",)}, "--payload 'serve': its ending does not tell its content type"),
+        (
+            {"hyperparameter": ("=a",)},
+            "--hyperparameter '=a': the name of a hyperparameter has 1 to",
+        ),
+        ({"hyperparameter": (f"{'k' * 257}=a",)}, "has 1 to 256 characters in SageMaker, not 257"),
+        ({"hyperparameter": (f"a={'v' * 2501}",)}, "has 2,500 characters at most in SageMaker"),
+        (
+            {"hyperparameter": tuple(f"a{number}=1" for number in range(101))},
+            "SageMaker takes 100 hyperparameters at most, not 101",
+        ),
         ({"header": ("X-A",), "payload": ("request.csv",)}, "--header 'X-A': no `:`"),
         ({"header": ("Accept: x",), "payload": ("request.csv",)}, "is a key of its own"),
         ({"header": ("X A: x",), "payload": ("request.csv",)}, "'X A' is not the name of a header"),
@@ -246,6 +256,40 @@ def test_what_images_toml_would_not_take_is_refused(
         on_top(folder, **given)
     assert wanted in caught.value.details
     assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("kind", ["nonsense", "text/", "/csv", "text csv/a"])
+def test_what_is_no_content_type_is_told_as_that(
+    folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    with pytest.raises(UsageError) as caught:
+        on_top(folder, payload=(f"request.csv:{kind}",))
+    assert caught.value.details == (
+        f"--payload 'request.csv:{kind}': {kind!r} is not a content type, which is `type/subtype`, "
+        "such as `text/csv`"
+    )
+
+
+def test_a_job_s_largest_hyperparameters_are_taken(folder: Path) -> None:
+    given = (f"{'k' * 256}={'v' * 2500}", *(f"a{number}=" for number in range(99)))
+    assert len(on_top(folder, hyperparameter=given).hyperparameters) == 100
+
+
+@pytest.mark.parametrize(
+    ("samples", "wanted"),
+    [
+        ('hyperparameters = { "" = "a" }', "has 1 to 256 characters in SageMaker, not 0"),
+        (f'hyperparameters = {{ a = "{"v" * 2501}" }}', "2,500 characters at most in SageMaker"),
+        ('[[image.demo.samples.payload]]\ncontent-type = "csv"\nbody = "b"', "is `type/subtype`"),
+    ],
+)
+def test_images_toml_has_the_same_limits(folder: Path, samples: str, wanted: str) -> None:
+    text = f"{projects.MINIMAL}[image.demo.samples]\n{samples}"
+    with pytest.raises(ConfigError) as caught:
+        projects.target(text, folder)
+    assert wanted in caught.value.details
+    assert len(caught.value.details) < 1000
 
 
 def test_all_problems_are_told_at_once(folder: Path) -> None:

@@ -15,6 +15,7 @@ from buildkit.boundary import Boundary
 from buildkit.cells import Problems
 from buildkit.errors import Problem, UsageError
 from buildkit.model import Samples
+from buildkit.near import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -161,9 +162,12 @@ def _header(text: str) -> tuple[str, str] | None:
 
 def _payload(text: str) -> dict[str, str]:
     """The file and its content type; that of its ending where none is said."""
-    typed = TYPED.fullmatch(text)
-    if typed is not None and not Path(text).is_file():
-        return {"body": typed["file"], "content-type": typed["type"]}
+    if not Path(text).is_file():
+        file, colon, type_ = text.rpartition(":")
+        if typed := TYPED.fullmatch(text):
+            return {"body": typed["file"], "content-type": typed["type"]}
+        if colon and Path(file).is_file():  # it is meant for one
+            return {"body": file, "content-type": type_}
     kind = TYPES.get(Path(text).suffix.lower())
     return {"body": text, **({} if kind is None else {"content-type": kind})}
 
@@ -238,4 +242,4 @@ def _where(given: Given, key: str | int = "", *rest: str | int) -> str:
     option, texts = options_of.get(str(key), (f"--{key}", ()))
     name = str(rest[0]) if rest else ""
     typed = next((each for each in texts if each.partition("=")[0] == name or not rest), name)
-    return f"{option} {typed!r}"
+    return f"{option} {shown(typed)!r}"
