@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit import dockerfile, programs, render
+from buildkit import dockerfile, programs, render, requirements
 from buildkit.errors import Problem, TemplateError
 from buildkit.near import shown
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from buildkit.model import Target
     from buildkit.render import Templates
 
+APT = f"r{render.SUFFIX}"
+"""The template of ours that has `packages` installed by apt."""
 UNCERTAIN = re.compile(r"[*?\[$]")
 """In a source that names more than one file, or one that the build knows alone."""
 
@@ -35,6 +37,7 @@ def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Ite
         if not source.has(target.template):
             yield _no_template(target, source, places)
             continue
+        yield from _packages(target, places, source)
         alike = (target.template, target.context, target.purpose, target.name, target.base)
         if alike not in judged:
             judged.add(alike)
@@ -51,6 +54,24 @@ def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Ite
             )
             if message is not None:
                 yield Problem(path=places.of("context"), message=message)
+
+
+def _packages(target: Target, places: Places, source: Templates) -> Iterator[Problem]:
+    """What whoever installs cannot be asked for: apt in the shipped `r`, elsewhere pip.
+
+    A template that extends `r` may have them installed by apt, or by R.
+    """
+    is_r = f"{target.template}{render.SUFFIX}" == APT and source.has_shipped(target.template)
+    if not is_r and source.uses(target.template, APT):
+        return
+    check = requirements.debian if is_r else requirements.requirement
+    for text in target.packages:
+        if is_r or requirements.is_of_apt(text):
+            try:
+                check(text)
+            except ValueError as error:
+                at = places.of("packages")
+                yield Problem(path=at, message=str(error), cause=f"{at}: {error}")
 
 
 def _no_template(target: Target, source: Templates, places: Places) -> Problem:

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from functools import cache, partial
@@ -101,6 +102,16 @@ class Templates:
 
     def has(self, name: str) -> bool:
         return self.loader.find(f"{name}{SUFFIX}") is not None
+
+    def uses(self, name: str, other: str) -> bool:
+        """Whether a template is, extends or includes the file `other`, itself or through others."""
+        seen: set[str] = set()
+        todo = [f"{name}{SUFFIX}"]
+        while todo and other not in seen:
+            seen.add(file := todo.pop())
+            with suppress(jinja2.TemplateError, TemplateError, OSError, ValueError):
+                todo += {*self.used_by(file)} - seen
+        return other in seen
 
     def has_shipped(self, name: str) -> bool:
         """Whether a template of that name is ours, and not one of the project that replaces it."""

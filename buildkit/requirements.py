@@ -55,11 +55,30 @@ OPTIONS = {
     ),
 }
 """What to do in the place of an option of pip."""
+DEBIAN = re.compile(
+    r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?(?:=(?:[0-9]+:)?[0-9][A-Za-z0-9.+~-]*|/[a-z][a-z-]*)?"
+)
+"""A package with an architecture, a version or a release (deb-version(7), apt-get(8))."""
+CRAN = re.compile(
+    r"plumber|jsonlite|dplyr|ggplot2|tidyverse|tidyr|readr|stringr|purrr|tibble|caret|glmnet"
+    r"|data\.table|httr2?|lubridate|rmarkdown|knitr|shiny|devtools|e1071|zoo|forcats"
+)
+"""Packages of R that people ask for, and whose names are none of Debian's."""
 HASH = "--hash"
 AS_LOCK = "it has hashes, so it is a lock: name it with the key `lock`"
 OWN_KEY = 'write `requirements = "{}"`'
 TOKENS = "give tokens to the build with `--pip-config`, where they leave no trace"
 NO_TRACE = "give them to the build with `--pip-config`, where they leave no trace"
+
+
+def package(text: str) -> str:
+    """A requirement, or a package in a form of apt's own; `ingredients` knows who installs."""
+    return text if is_of_apt(text) else requirement(text)
+
+
+def is_of_apt(text: str) -> bool:
+    """Whether a package has more than a name, in apt's form."""
+    return DEBIAN.fullmatch(text) is not None and re.search("[:=/]", text) is not None
 
 
 def requirement(text: str) -> str:
@@ -89,6 +108,21 @@ def requirement(text: str) -> str:
     elif parsed.name.lower().endswith(PACKED):
         raise ValueError(
             f"{text!r} is a file, not a package: give wheels to the build with `--wheels`"
+        )
+    return text
+
+
+def debian(text: str) -> str:
+    """A package that apt can be asked for. Raises ValueError."""
+    name = re.split(r"[\s=/:<>~!]", text, maxsplit=1)[0]
+    if CRAN.fullmatch(name.lower()) or name != name.lower():
+        raise ValueError(
+            f"{name!r} is no package of Debian, which apt installs here; R's packages are there as "
+            f"`r-cran-{name.lower()}`"
+        )
+    if not DEBIAN.fullmatch(text):
+        raise ValueError(
+            f"{text!r} is not apt's form of a package: `name`, `name=version` or `name/release`"
         )
     return text
 

@@ -388,3 +388,33 @@ def test_instructions_are_those_of_docker() -> None:
         ("FROM", (), ["a", "AS", "b"]),
         ("RUN", (("mount", "type=cache,target=/c"), ("network", "none")), ["echo", "1"]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("package", "said"),
+    [
+        ("r-cran-plumber", ""),
+        ("r-cran-plumber=1.2.0-1", ""),
+        ("libx=1:2.3~rc1+dfsg-1", ""),
+        ("r-base-dev/bookworm-backports", ""),
+        ("libc6:amd64", ""),
+        ("plumber", "`r-cran-plumber`"),
+        ("MASS", "'MASS' is no package of Debian, which apt installs here; R's packages are there as `r-cran-mass`"),
+        ("data.table>=1", "`r-cran-data.table`"),
+        ("r-cran-mass>=7", "is not apt's form of a package"),
+    ],
+)  # fmt: skip
+def test_packages_of_r_are_debian_s(tmp_path: Path, package: str, said: str) -> None:
+    program(tmp_path, "program/train.R")
+    program(tmp_path, "program/serve.R")
+    found = basic(tmp_path, f"packages = ['{package}']", "r")
+    assert said in found
+    assert bool(said) is bool(found)
+    # R itself may install them in a template of the project.
+    (tmp_path / "templates" / "mine.Dockerfile.j2").write_text('{% extends "r.Dockerfile.j2" %}')
+    assert basic(tmp_path, f"packages = ['{package}']", "mine") == ""
+
+
+def test_pip_takes_no_form_of_apt(tmp_path: Path) -> None:
+    found = problem(tmp_path, "template = 'sklearn'\npackages = ['numpy=1.2']")
+    assert "image.demo.packages: 'numpy=1.2' is not a Python requirement" in found
