@@ -300,8 +300,11 @@ def _packages(
     config: Config, places: Places, words: dict[str, str], problems: Problems
 ) -> tuple[str, ...]:
     """The requirements of `packages`, then those of the file `requirements`."""
+    # Whether apt installs is judged with the templates.
+    by_template = places.has("template") or words["name"] == "r"
+    check = requirements.package if by_template else requirements.requirement
     packages = [
-        problems.check(places.of("packages"), requirements.package, names.expand(text, words), text)
+        problems.check(places.of("packages"), check, names.expand(text, words), text)
         for text in places.given("packages")
     ]
     if (pattern := places.given("requirements")) is not None:
