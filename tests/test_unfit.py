@@ -184,7 +184,15 @@ def held(**entries: str) -> Any:
         ({"__opt__ml__code": "link /opt/program"}, {}),
         ({"__tmp": "folder"}, {}),
         ({"__tmp": "link /var/tmp", "__var__tmp": "folder"}, {}),
-        ({"__tmp": "link /nowhere"}, {}),
+        ({"__tmp": "link /nowhere"}, {"TREE-03": "warn"}),
+        ({"__tmp": "link /a", "__a": "link /b", "__b": "loop"}, {"TREE-03": "warn"}),
+        ({"__tmp": "loop"}, {"TREE-03": "warn"}),
+        ({"__tmp": "pipe"}, {"TREE-03": "warn"}),
+        ({"__opt__ml__input": "loop"}, {"IMG-06": "fail"}),
+        ({"__opt__ml__checkpoints": "link /nowhere"}, {"IMG-06": "fail"}),
+        ({"__opt__ml__output": "pipe"}, {"IMG-06": "fail"}),
+        ({"__opt__ml": "loop", "__opt__ml__model": "loop"}, {"IMG-06": "fail"}),
+        ({"__opt__ml__model": "loop"}, {"OUT-03": "fail"}),
         ({"__tmp": "file"}, {"TREE-03": "warn"}),
         ({"__tmp": "link tmp"}, {"TREE-03": "warn"}),
     ],
@@ -193,6 +201,21 @@ def test_what_sagemaker_mounts_is_a_folder_in_the_image(
     entries: dict[str, str], broken: dict[str, str]
 ) -> None:
     assert statuses(image.CHECKS, held(**entries)) == broken
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "broken"),
+    [
+        ("link", "ml/input/data/train", {"IMG-06": "fail"}),
+        ("pipe", "ml/output/failure", {"IMG-06": "fail"}),
+        ("folder", "ml/input/data/train", {}),
+        ("link", "ml/code/train.py", {}),
+        ("link", "ml/processing/last", {}),
+    ],
+)
+def test_links_where_channels_and_results_lie(kind: str, name: str, broken: dict[str, str]) -> None:
+    entry = Entry(name=name, kind=kind, size=0, mode=0o777, target="x" if kind == "link" else "")
+    assert statuses(image.CHECKS, dataclasses.replace(STILL, opt_ml=(entry,))) == broken
 
 
 FOLDER = Entry(name="model", kind="folder", size=0, mode=0o755)

@@ -254,6 +254,18 @@ MISTAKES = (
         "1024 characters are what a user sees",
     ),
     Mistake(
+        frozenset(["IMG-06", "OUT-03", "TREE-03"]),
+        r"^in the image \S+ is no folder",
+        "remove the line of the Dockerfile that puts this there (`ln -s`, `mkfifo`, COPY), or make "
+        "a folder with `mkdir`: SageMaker mounts its volumes over folders",
+    ),
+    Mistake(
+        frozenset(["IMG-06"]),
+        r"^the image holds \S+, a (link|pipe|device|socket)",
+        "remove the line of the Dockerfile that makes it: SageMaker lays out /opt/ml/input and "
+        "/opt/ml/output itself",
+    ),
+    Mistake(
         frozenset(["SERVE-06", "BATCH-01", "BATCH-04"]),
         r"redirects to",
         "SageMaker follows no redirect: answer POST /invocations itself, without a slash at the "

@@ -108,6 +108,14 @@ STRANGE = {
     "input-is-a-link": Strange(
         dockerfile="RUN mkdir -p /opt/ml /data && ln -s /data /opt/ml/input", clauses=("IMG-06",)
     ),
+    "input-is-a-circle": Strange(
+        dockerfile="RUN mkdir -p /opt/ml && ln -s input /opt/ml/input", clauses=("IMG-06",)
+    ),
+    "ml-is-a-circle": Strange(dockerfile="RUN ln -s ml /opt/ml", clauses=("IMG-06",)),
+    "failure-is-a-link": Strange(
+        dockerfile="RUN mkdir -p /opt/ml/output && ln -s /etc/shadow /opt/ml/output/failure",
+        clauses=("IMG-06",),
+    ),
     "opt-is-a-file": Strange(dockerfile="RUN rm -rf /opt && date > /opt", clauses=("RUN-01",)),
     "tmp-is-a-file": Strange(dockerfile="RUN rm -rf /tmp && date > /tmp"),
     "tmp-is-missing": Strange(dockerfile="RUN rm -rf /tmp"),
