@@ -90,6 +90,8 @@ def show(found: Report, *, verbose: bool = False) -> None:
         for each in (*of[Status.SKIP], *of[Status.PASS]):
             _show(each)
     else:
+        for each in filter(lambda passed: passed.message, of[Status.PASS]):
+            _show(each)  # it was seen in part, and says in which
         _count(of[Status.SKIP], of[Status.PASS])
     if untried := verdicts.untried(found):
         console.say(untried, fg="yellow")

@@ -35,9 +35,13 @@ class Unseen(Exception):  # noqa: N818
     """The clause cannot be judged here; the text says why."""
 
 
+class Partly(Exception):  # noqa: N818
+    """The clause is kept as far as it was seen; the text says what was not."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Check(Generic[Observed]):
-    """One way to judge a clause. `judge` raises Broken, Doubtful or Unseen, or returns.
+    """One way to judge a clause. `judge` returns, or raises one of the four above.
 
     `how` is a sentence for people. `smoke`: the check gates a build, so it has to be quick.
     """
@@ -71,6 +75,8 @@ def run(each: Check[Observed], observed: Observed) -> ClauseResult:
         status, message = Status.FAIL if required else Status.WARN, str(error)
     except Doubtful as error:
         status, message = Status.WARN, str(error)
+    except Partly as error:
+        message = str(error)
     except (Unseen, Unfit) as error:
         status, message = Status.SKIP, str(error)
     return result(each.clause, status, message, time.monotonic() - began)

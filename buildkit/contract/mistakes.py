@@ -278,6 +278,17 @@ MISTAKES = (
     ),
     Mistake(
         STOPS,
+        r"STOPSIGNAL is not SIGTERM|SIGKILL was needed \d+ s after (?!SIG(TERM|INT)\b)\w",
+        "remove STOPSIGNAL from the Dockerfile: SageMaker's stop is SIGTERM, which the program is "
+        "to handle",
+    ),
+    Mistake(
+        STOPS,
+        r"/opt/ml/model is empty: what it had learnt is lost",
+        "when SIGTERM comes, write the model made so far to /opt/ml/model before the program ends",
+    ),
+    Mistake(
+        STOPS,
         r"process 1 is `[^`]*\b(Rscript|R/bin|exec/R|bin/R)\b",
         "R ignores SIGTERM as process 1: put a shell in front that hands it on, "
         "`Rscript train.R & child=$!; trap 'kill -TERM $child' TERM; wait $child; wait $child`; "
