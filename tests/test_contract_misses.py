@@ -375,3 +375,39 @@ def test_an_interpreter_is_not_blamed_for_having_nothing_to_do() -> None:
         assert verdict(check, idle) == "Unseen: the image starts `python3`"
     assert verdict(processing.starts, idle) == "pass"
     assert verdict(processing.starts, replace(idle, exit_code=127)).startswith("Broken")
+
+
+@pytest.mark.parametrize(
+    ("left", "shown"),
+    [
+        (b"no column \x1b[31m `x`\n" + b"y" * 400, "is 'no column \\x1b[31m `x` yyy"),
+        (b"  \n", ""),
+        (None, ""),
+    ],
+)
+def test_the_reason_that_a_run_left_comes_before_its_last_lines(
+    left: bytes | None, shown: str
+) -> None:
+    failed = run(1, reason=left)
+    assert shown in failed.told
+    assert len(failed.told) < 450
+    assert ("its reason in" in failed.told) is bool(shown)
+    bare = verdict(training.success_is_zero, replace(failed, bare=True))
+    assert bare.startswith("Unseen: no samples are declared")
+    assert shown in bare
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "told"),
+    [
+        ("link", "/etc/shadow", "; /opt/ml/output/failure is a link to /etc/shadow"),
+        ("pipe", "", "; /opt/ml/output/failure is a pipe"),
+    ],
+)
+def test_what_lies_where_the_reason_should_be_is_said(kind: str, target: str, told: str) -> None:
+    left = Entry(name="output/failure", kind=kind, size=0, mode=0o644, target=target)
+    assert told in verdict(training.failure_leaves_its_reason, run(1, tree=(left,)))
+    assert verdict(training.success_leaves_no_reason, run(0, tree=(left,))).startswith("Broken")
+    large = Entry(name="output/failure", kind="file", size=10**6, mode=0o644)
+    found = verdict(training.failure_leaves_its_reason, run(1, tree=(large,)))
+    assert found.startswith("Doubtful")

@@ -11,7 +11,7 @@ import click
 from buildkit import console, manual
 from buildkit.commands import summary
 from buildkit.contract import verdict as verdicts
-from buildkit.contract.clause import LOG_FOLLOWS
+from buildkit.contract.clause import LOG_FOLLOWS, REASON_IS
 from buildkit.errors import ContractError, Exit, worst
 from buildkit.model import Status, Verdict
 
@@ -135,6 +135,8 @@ def _reasons(skipped: Sequence[ClauseResult]) -> list[str]:
     for each in skipped:
         first, _, _ = each.message.partition("\n")
         reason, _, about = first.removesuffix(LOG_FOLLOWS).partition(": ")
+        if REASON_IS in first:  # it is what the image itself says
+            reason, about = first.removesuffix(LOG_FOLLOWS), ""
         groups.setdefault(reason or "no reason", []).append(about)
     told = []
     for reason, abouts in sorted(groups.items(), key=lambda group: -len(group[1])):

@@ -113,6 +113,8 @@ def telling(lines: Iterable[Line], log: str) -> str:
     return f"; it said {found.strip()[:200]!r}" if found and found[:80] not in log else ""
 
 
+REASON_IS = "its reason in /opt/ml/output/failure is"
+"""How the part of the evidence begins that shows what a failed run left there."""
 LOG_FOLLOWS = "; its last lines:"
 """How the first line of evidence ends whose further lines are a log."""
 

@@ -71,6 +71,34 @@ MISTAKES = (
     ),
     Mistake(
         STARTS,
+        r"uids and gids must be|unable to find (user|group)|no matching entries in|"
+        r"invalid (user|group|uid|gid)",
+        "the image's USER does not exist there or is no number that a kernel has: remove USER from "
+        "the Dockerfile, for SageMaker runs it as root",
+        "IMG-05",
+    ),
+    Mistake(
+        STARTS,
+        r"; PATH is ''",
+        "the image's PATH is empty: remove `ENV PATH=` from the Dockerfile, or write "
+        "`ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`",
+    ),
+    Mistake(
+        STARTS,
+        r"(?s)cannot lay out the container: copying into /opt/ml|"
+        r"resolve mount destination[^\n]*/opt/ml",
+        "what the image holds at /opt or below /opt/ml is no folder: remove the line of the "
+        "Dockerfile that puts it there",
+        "IMG-06",
+    ),
+    Mistake(
+        STARTS,
+        r"cannot lay out the container: creating a container of[^\n]*(mkdir|not a directory)",
+        "a path that the container needs, such as its WORKDIR, is a file in the image: remove it, "
+        "or name a folder in WORKDIR",
+    ),
+    Mistake(
+        STARTS,
         r"executable file not found|: not found",
         "no program of that name is on PATH: COPY it to /usr/local/bin with --chmod=755, or name "
         'your own in ENTRYPOINT ["/opt/program/start"], which then gets the word as its argument',
@@ -231,6 +259,12 @@ MISTAKES = (
     ),
     Mistake(
         frozenset(["OUT-01"]),
+        r"; its reason in /opt/ml/output/failure is ",
+        "training on the samples fails, and that it says so by its exit code is right: mend what "
+        "the reason names; then look at the hyperparameters and channels of the samples",
+    ),
+    Mistake(
+        frozenset(["OUT-01"]),
         r"^`train` on the samples (ended with|did not end)",
         "training on the samples fails, and that it says so by its exit code is right: read the "
         "last lines, the cause stands there; then look at the hyperparameters and channels of the "
@@ -241,6 +275,12 @@ MISTAKES = (
         r"left a failure file behind",
         "write /opt/ml/output/failure only when training fails, and remove one that an earlier "
         "attempt left when it succeeds",
+    ),
+    Mistake(
+        frozenset(["OUT-02"]),
+        r"; /opt/ml/output/failure is ",
+        "write the cause to a plain file: nothing is read through a link or a pipe. Remove what "
+        "lies at /opt/ml/output/failure first",
     ),
     Mistake(
         frozenset(["OUT-02"]),

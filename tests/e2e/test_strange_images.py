@@ -124,7 +124,7 @@ STRANGE = {
         dockerfile="WORKDIR /work\nRUN cd / && rmdir /work && date > /work", clauses=("RUN-01",)
     ),
     "passwd-is-a-folder": Strange(
-        dockerfile="RUN rm /etc/passwd && mkdir /etc/passwd", clauses=("RUN-01", "RUN-02")
+        dockerfile="RUN rm /etc/passwd && mkdir /etc/passwd", clauses=("RUN-01",)
     ),
     "passwd-is-garbage": Strange(dockerfile=r"RUN printf 'root:x:abc\n\377' > /etc/passwd"),
     "user-is-unknown": Strange(dockerfile="USER nobody-knows", clauses=("IMG-05", "RUN-01")),
