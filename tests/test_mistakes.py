@@ -67,6 +67,8 @@ SEEN = (
     ("IMG-06", "the image holds /opt/ml/output/failure, a pipe: channels", "Dockerfile"),
     ("SERVE-06", "(text/csv, a.csv) answered 307, which redirects to /invocations/", "redirect"),
     ("SERVE-06", "(text/csv, a.csv) answered 200 without a Content-Type: '1'", "Content-Type"),
+    ("SERVE-06", "got 200: '3', the answer to another of the requests; alone 200: '2'", "lock"),
+    ("SERVE-13", "b'{' as text/csv got 200: '0.0': what nobody can read gets an answer like a sample's", "400"),
     ("SERVE-03", "it said '[CRITICAL] WORKER TIMEOUT (pid:8)'", "--preload"),
     ("SERVE-03", "GET /ping answered 502 text/html: '<center>nginx</center>'", "proxy_pass"),
     ("SERVE-03", "connect() failed (111: Connection refused) while connecting to upstream", "nginx"),

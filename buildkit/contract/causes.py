@@ -67,6 +67,12 @@ CAUSES = (
     ),
     Cause(
         clause="SERVE-06",
+        sign=r"the answer to another of the requests",
+        followers=frozenset(["SERVE-15"]),
+        symptom=r"the answer to another of the requests",
+    ),
+    Cause(
+        clause="SERVE-06",
         sign=r"answered another thing than",
         followers=frozenset(["BATCH-01", "ISO-01"]),
         symptom=r"answered (with )?200",

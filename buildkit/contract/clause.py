@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from inspect import getdoc
@@ -119,6 +120,18 @@ LOG_FOLLOWS = "; its last lines:"
 """How the first line of evidence ends whose further lines are a log."""
 
 
+PINGED = re.compile(r"\bGET /ping\b.*\b200\b")
+"""A line of an access log about a question of the suite that went well."""
+
+
+def without_pings(lines: Iterable[str]) -> list[str]:
+    """Lines of a log without those about /ping, unless there are no others."""
+    lines = list(lines)
+    others = [line for line in lines if not PINGED.search(line)]
+    return others if any(line.strip() for line in others) else lines
+
+
 def last_lines(log: str) -> str:
     """The end of a container's log, as the end of a sentence of evidence."""
+    log = "\n".join(without_pings(log.splitlines()))
     return f"{LOG_FOLLOWS}\n{log.rstrip()}" if log.strip() else "; it printed nothing"

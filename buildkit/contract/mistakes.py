@@ -312,6 +312,17 @@ MISTAKES = (
         "end of the route (Flask `strict_slashes=False`, FastAPI `redirect_slashes=False`)",
     ),
     Mistake(
+        frozenset(["SERVE-06", "SERVE-15", "BATCH-07"]),
+        r"the answer to another of the requests",
+        "requests share a variable: keep what belongs to one request in local variables, neither "
+        "global nor on the server or the model, or put a lock around all of its use",
+    ),
+    Mistake(
+        frozenset(["SERVE-13"]),
+        r"gets an answer like a sample's",
+        "answer 400 where the body cannot be read, and give no value in its place",
+    ),
+    Mistake(
         frozenset(["SERVE-06"]),
         r"without a Content-Type",
         "say what the answer is: set its Content-Type to what the request accepts",
