@@ -413,7 +413,8 @@ def test_json_has_the_verdict_of_each_target(capsys: Captured) -> None:
 def test_the_reason_of_an_image_that_is_not_judged_is_shown(
     reason: str, given: str, capsys: Captured
 ) -> None:
-    told = f"{NOT_TRAINED}; its reason in /opt/ml/output/failure is {reason}; it printed nothing"
+    told = "the samples have no channel to leave out\n"  # another check of this clause
+    told += f"{NOT_TRAINED}; its reason in /opt/ml/output/failure is {reason}; it printed nothing"
     seen = found(STATIC, open_("OUT-01", told), purpose=Purpose.TRAINING)
     report.show(seen)
     assert judged.end(seen, "demo") is Exit.UNJUDGED

@@ -62,7 +62,7 @@ def _reason(found: Report) -> str:
     """The reason that `train` left when it failed without samples, empty if it left none."""
     for each in found.clauses:
         if each.id == "OUT-01" and REASON_IS in each.message:
-            told = each.message.splitlines()[0].partition(REASON_IS)[2]
+            told = each.message.partition(REASON_IS)[2]
             words = re.match(r""" ('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", told)
             return f"{REASON_IS} {words[1]}" if words else ""
     return ""

@@ -133,7 +133,8 @@ def _reasons(skipped: Sequence[ClauseResult]) -> list[str]:
     """
     groups: dict[str, list[str]] = {}
     for each in skipped:
-        first, _, _ = each.message.partition("\n")
+        lines = each.message.split("\n")  # of several checks, in no order
+        first = next((line for line in lines if REASON_IS in line), lines[0])
         reason, _, about = first.removesuffix(LOG_FOLLOWS).partition(": ")
         if REASON_IS in first:  # it is what the image itself says
             reason, about = first.removesuffix(LOG_FOLLOWS), ""
