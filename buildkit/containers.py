@@ -57,7 +57,9 @@ UNFIT_PATHS = (
     "resolve mount destination",
 )
 """In what an engine says when a path of the image is not what SageMaker needs there."""
-GO_MODES = {1 << 31: "folder", 1 << 27: "link"}
+GO_MODES = {
+    1 << 31: "folder", 1 << 27: "link", 1 << 26: "device", 1 << 25: "pipe", 1 << 24: "socket",
+}  # fmt: skip
 """The bits of Go's file modes that tell a kind; without any it is a file."""
 PRIVATE_PATH = re.compile(r"/\S*/(?:overlayfs|overlay2)/[0-9a-f]+(?:/merged)?(?=/)")
 """Where an engine keeps the files of a container: of no use to whoever reads about them."""
@@ -107,7 +109,7 @@ class Container:
             if answer.status_code == requests.codes.not_found:
                 return None
             if answer.status_code == requests.codes.server_error and self._state():
-                return None  # the container is there, and the path goes round in a circle
+                return Entry(name=path, kind="loop", size=0, mode=0)  # the container is there
             answer.raise_for_status()
         facts = docker.utils.decode_json_header(answer.headers["X-Docker-Container-Path-Stat"])
         mode = int(facts["mode"])

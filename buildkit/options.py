@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from buildkit.errors import NothingSelectedError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from click.shell_completion import CompletionItem
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 IMAGES = "images.toml"
+NEAR = 0.75
+"""How alike two ids are, of 1, where one may be a slip for the other: `NOPE-1` is no `PIPE-01`."""
 
 
 class _Path(click.Path):
@@ -91,19 +93,25 @@ def known_clauses(
     _context: click.Context, _parameter: click.Parameter, asked: tuple[str, ...]
 ) -> tuple[str, ...]:
     """The ids of clauses, as the contract spells them. Raises NothingSelectedError."""
-    from difflib import get_close_matches  # noqa: PLC0415
-
     from buildkit.contract.catalogue import clauses  # noqa: PLC0415 - not for other commands
 
     ids = tuple(dict.fromkeys(id_.upper() for id_ in asked))
     if unknown := [id_ for id_ in ids if id_ not in clauses()]:
-        near = dict.fromkeys(each for id_ in unknown for each in get_close_matches(id_, clauses()))
+        near = dict.fromkeys(each for id_ in unknown for each in _near(id_, tuple(clauses())))
         named = ", ".join(f"`{id_}`" for id_ in unknown)
         raise NothingSelectedError(
             f"the contract has no clause {named}",
             hint=f"did you mean {', '.join(near)}?" if near else "`buildkit explain` lists them",
         )
     return ids
+
+
+def _near(id_: str, known: Sequence[str]) -> list[str]:
+    """Clauses that may be meant: those spelled much alike, else those of the same group."""
+    from difflib import get_close_matches  # noqa: PLC0415
+
+    group = [each for each in known if each.partition("-")[0] == id_.partition("-")[0]]
+    return get_close_matches(id_, known, cutoff=NEAR) or get_close_matches(id_, group)
 
 
 def is_given(name: str) -> bool:

@@ -114,6 +114,24 @@ def test_a_look_reads_no_content() -> None:
     assert (found.name, found.kind, found.size, found.mode) == ("/x", "file", 3, 0o644)
 
 
+def test_a_link_that_goes_round_in_a_circle_is_told_apart() -> None:
+    """An engine answers 500 for it, as for its own errors; the container is still there."""
+    whole = container(FakeAnswer(status_code=500))
+    there: Any = whole.docker
+    there.reload, there.attrs = lambda: None, {"State": {"Running": False}}
+    found = whole.look("/opt/ml/input")
+    assert found is not None
+    assert found.kind == "loop"
+
+
+def test_a_pipe_is_no_file() -> None:
+    facts = {**FACTS, "mode": 1 << 25 | 0o644}
+    told = base64.b64encode(json.dumps(facts).encode()).decode()
+    found = container(FakeAnswer(headers={"X-Docker-Container-Path-Stat": told})).look("/x")
+    assert found is not None
+    assert found.kind == "pipe"
+
+
 def said(*pieces: bytes) -> bytes:
     return b"".join(b"\1\0\0\0" + len(each).to_bytes(4, "big") + each for each in pieces)
 

@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkit.contract.clause import Broken, Doubtful, Unseen
-from buildkit.contract.jobs import diagnosis, edges, odd, processing, stopped, training, variants
+from buildkit.contract import clause
+from buildkit.contract.clause import Broken, Doubtful, Partly, Unseen
+from buildkit.contract.jobs import (
+    diagnosis,
+    edges,
+    endings,
+    odd,
+    processing,
+    runs,
+    stopped,
+    training,
+    variants,
+)
 from buildkit.contract.jobs.bundle import Bundle
 from buildkit.contract.jobs.endings import Moment, Signalled
 from buildkit.contract.jobs.job import Channel, Job
@@ -42,7 +53,7 @@ def run(exit_code: int | None = 0, *texts: str, reason: bytes | None = None, **f
 def verdict(check: Check[Any], observed: object) -> str:
     try:
         check.judge(observed)
-    except (Broken, Doubtful, Unseen) as error:
+    except (Broken, Doubtful, Partly, Unseen) as error:
         return f"{type(error).__name__}: {error}"
     return "pass"
 
@@ -57,7 +68,8 @@ KILLED = "SIGKILL was needed"
 
 
 def seen(stop: Run, reading: Run | None = None, whole: Run = WHOLE) -> stopped.Stopped:
-    return stopped.Stopped(whole=whole, run=stop, reading=reading, scripted=False)
+    working = stop if stopped.in_its_work(whole, stop) else None
+    return stopped.Stopped(whole=whole, run=stop, reading=reading, working=working, scripted=False)
 
 
 STOPS = (
@@ -103,7 +115,7 @@ def test_who_gets_the_signal_is_told() -> None:
     [
         ({}, "pass"),
         ({"tree": ()}, "Doubtful: SIGTERM in the middle"),
-        ({"tree": (), "signalled": replace(HEARD, lines=0)}, "Unseen"),
+        ({"tree": (), "signalled": replace(HEARD, lines=0)}, "Partly: SIGTERM ends it; what it"),
         ({"tree": (), "signalled": None}, "Unseen"),
     ],
 )
@@ -114,6 +126,45 @@ def test_a_training_that_is_stopped_in_the_middle_saves_what_it_has(
     assert verdict(stopped.saves_what_it_has, seen(stop)).startswith(found)
     scripted = replace(seen(stop), scripted=True)
     assert not verdict(stopped.saves_what_it_has, scripted).startswith("Doubtful")
+
+
+def test_what_was_not_seen_of_a_stop_is_said_beside_a_pass() -> None:
+    stop = run(143, signalled=replace(HEARD, lines=0), tree=())
+    found = clause.merged(clause.run(each, seen(stop)) for each in stopped.CHECKS)
+    assert found.status.value == "pass"
+    assert "what it saves then was not seen" in found.message
+    ended = clause.merged(clause.run(each, seen(run(0, "epoch 1"))) for each in stopped.CHECKS)
+    assert ended.status.value == "skip"
+
+
+def stops_at(monkeypatch: pytest.MonkeyPatch, whole: Run, *stops: Run) -> tuple[Any, list[Moment]]:
+    """What the scenario comes to, where each run that is stopped ends so; and when that was."""
+    moments: list[Moment] = []
+    left = list(stops)
+    monkeypatch.setattr(endings, "stop", moments.append)
+    monkeypatch.setattr(runs, "trained", lambda _bench: whole)
+    monkeypatch.setattr(runs, "train", lambda *_args, **_more: left.pop(0))
+    bench: Any = SimpleNamespace(subject=SimpleNamespace(samples=Samples()))
+    with stopped.STOPPED.stage(bench) as found:
+        return found, moments
+
+
+def test_a_stop_that_came_before_its_first_line_is_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whether that line comes before the middle differs from run to run."""
+    whole = replace(run(0, "epoch 1", "epoch 2", "done"), seconds=1.0, ended_at=1010.0)
+    silent = run(0, signalled=replace(HEARD, lines=0), tree=())
+    ended = run(0, "epoch 1", "epoch 2", "done")
+    lost = run(0, "epoch 1", signalled=HEARD, tree=())
+    for stops in ((silent, lost), (silent, ended, lost), (ended, lost)):
+        found, moments = stops_at(monkeypatch, whole, *stops)
+        assert verdict(stopped.saves_what_it_has, found).startswith("Doubtful")
+        assert [each.lines for each in moments][1:] == [2, 1][: len(stops) - 1]
+    found, moments = stops_at(monkeypatch, whole, silent, ended, ended)
+    assert verdict(stopped.saves_what_it_has, found).startswith("Partly")
+    slow = replace(whole, seconds=100.0)
+    assert len(stops_at(monkeypatch, slow, silent)[1]) == 1
 
 
 def test_the_middle_is_half_of_the_time_and_what_was_said_by_then() -> None:
@@ -324,3 +375,39 @@ def test_an_interpreter_is_not_blamed_for_having_nothing_to_do() -> None:
         assert verdict(check, idle) == "Unseen: the image starts `python3`"
     assert verdict(processing.starts, idle) == "pass"
     assert verdict(processing.starts, replace(idle, exit_code=127)).startswith("Broken")
+
+
+@pytest.mark.parametrize(
+    ("left", "shown"),
+    [
+        (b"no column \x1b[31m `x`\n" + b"y" * 400, "is 'no column \\x1b[31m `x` yyy"),
+        (b"  \n", ""),
+        (None, ""),
+    ],
+)
+def test_the_reason_that_a_run_left_comes_before_its_last_lines(
+    left: bytes | None, shown: str
+) -> None:
+    failed = run(1, reason=left)
+    assert shown in failed.told
+    assert len(failed.told) < 450
+    assert ("its reason in" in failed.told) is bool(shown)
+    bare = verdict(training.success_is_zero, replace(failed, bare=True))
+    assert bare.startswith("Unseen: no samples are declared")
+    assert shown in bare
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "told"),
+    [
+        ("link", "/etc/shadow", "; /opt/ml/output/failure is a link to /etc/shadow"),
+        ("pipe", "", "; /opt/ml/output/failure is a pipe"),
+    ],
+)
+def test_what_lies_where_the_reason_should_be_is_said(kind: str, target: str, told: str) -> None:
+    left = Entry(name="output/failure", kind=kind, size=0, mode=0o644, target=target)
+    assert told in verdict(training.failure_leaves_its_reason, run(1, tree=(left,)))
+    assert verdict(training.success_leaves_no_reason, run(0, tree=(left,))).startswith("Broken")
+    large = Entry(name="output/failure", kind="file", size=10**6, mode=0o644)
+    found = verdict(training.failure_leaves_its_reason, run(1, tree=(large,)))
+    assert found.startswith("Doubtful")

@@ -14,7 +14,7 @@ import docker.errors
 import pytest
 
 from buildkit.containers import Container
-from buildkit.contract import archive, kept, kit, probe
+from buildkit.contract import archive, causes, clause, kept, kit, machine, probe
 from buildkit.contract.bench import Bench, Subject
 from buildkit.contract.hosting import servers, serving
 from buildkit.contract.hosting.client import Health
@@ -23,7 +23,7 @@ from buildkit.contract.still import image
 from buildkit.contract.world import Entry, Line, Unfit
 from buildkit.engine import Engine as Docker
 from buildkit.errors import ToolError
-from buildkit.model import Profile, Purpose, Samples
+from buildkit.model import Profile, Purpose, Samples, Status
 from tests.test_contract import GOOD, STILL, VIEW, FakeClient, FakeContainer, file, server, statuses
 
 if TYPE_CHECKING:
@@ -139,8 +139,51 @@ def test_an_image_without_any_container_is_blamed_too(profile: Profile) -> None:
     assert probe.purpose("demo", engine, (), {}) is None
     subject = Subject(image="demo", architecture="amd64", purpose=Purpose.BOTH, samples=Samples())
     failed = [each for each in kit.run(subject, engine, profile) if each.status.value == "fail"]
-    assert [each.id for each in failed] == ["RUN-01", "RUN-02"]
+    assert [each.id for each in failed] == ["RUN-01"]
     assert "Cannot mkdir: /work" in failed[0].message
+    assert "WORKDIR" in failed[0].hint
+
+
+def test_a_pipe_at_the_model_is_said_once_with_its_own_cure() -> None:
+    unfit = "the engine cannot lay out the container: copying into /opt/ml: not a directory"
+    held = clause.result(
+        "OUT-03", Status.FAIL, "in the image /opt/ml/model is no folder but a pipe"
+    )
+    starts = [clause.result(id_, Status.FAIL, unfit) for id_ in ("RUN-01", "RUN-02")]
+    found = causes.named([*starts, held])
+    assert [each.message for each in found[:2]] == ["not judged: see OUT-03"] * 2
+    assert "mkfifo" in found[2].hint
+    alone = causes.named(starts)
+    assert [each.status.value for each in alone] == ["fail", "skip"]
+    assert "IMG-06" in alone[0].hint
+
+
+def test_a_program_that_is_missing_is_said_with_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = SimpleNamespace(
+        view=lambda _image: dataclasses.replace(VIEW, environment={"PATH": ""})
+    )
+    bench: Any = SimpleNamespace(engine=engine, subject=SimpleNamespace(image="demo"))
+    said = 'exec: "train": executable file not found in $PATH'
+    monkeypatch.setattr(machine, "started", lambda _container: said)
+    assert machine.refused(bench, FakeContainer()) == f"{said}; PATH is ''"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("serving_", "status"),
+    [
+        ("the engine cannot start it: no such file", "skip"),
+        ("`serve` ended by itself with 1; it printed nothing", "skip"),
+        ("GET /ping never answered 200 in 240 s", "fail"),
+    ],
+)
+def test_a_server_that_does_not_start_is_said_once(serving_: str, status: str) -> None:
+    found = causes.named(
+        [
+            clause.result("RUN-02", Status.FAIL, "the engine cannot start `serve`: no such file"),
+            clause.result("SERVE-03", Status.FAIL, serving_),
+        ]
+    )
+    assert found[1].status.value == status
 
 
 def test_a_variable_that_is_only_a_name_is_no_trouble() -> None:
@@ -184,7 +227,15 @@ def held(**entries: str) -> Any:
         ({"__opt__ml__code": "link /opt/program"}, {}),
         ({"__tmp": "folder"}, {}),
         ({"__tmp": "link /var/tmp", "__var__tmp": "folder"}, {}),
-        ({"__tmp": "link /nowhere"}, {}),
+        ({"__tmp": "link /nowhere"}, {"TREE-03": "warn"}),
+        ({"__tmp": "link /a", "__a": "link /b", "__b": "loop"}, {"TREE-03": "warn"}),
+        ({"__tmp": "loop"}, {"TREE-03": "warn"}),
+        ({"__tmp": "pipe"}, {"TREE-03": "warn"}),
+        ({"__opt__ml__input": "loop"}, {"IMG-06": "fail"}),
+        ({"__opt__ml__checkpoints": "link /nowhere"}, {"IMG-06": "fail"}),
+        ({"__opt__ml__output": "pipe"}, {"IMG-06": "fail"}),
+        ({"__opt__ml": "loop", "__opt__ml__model": "loop"}, {"IMG-06": "fail"}),
+        ({"__opt__ml__model": "loop"}, {"OUT-03": "fail"}),
         ({"__tmp": "file"}, {"TREE-03": "warn"}),
         ({"__tmp": "link tmp"}, {"TREE-03": "warn"}),
     ],
@@ -193,6 +244,21 @@ def test_what_sagemaker_mounts_is_a_folder_in_the_image(
     entries: dict[str, str], broken: dict[str, str]
 ) -> None:
     assert statuses(image.CHECKS, held(**entries)) == broken
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "broken"),
+    [
+        ("link", "ml/input/data/train", {"IMG-06": "fail"}),
+        ("pipe", "ml/output/failure", {"IMG-06": "fail"}),
+        ("folder", "ml/input/data/train", {}),
+        ("link", "ml/code/train.py", {}),
+        ("link", "ml/processing/last", {}),
+    ],
+)
+def test_links_where_channels_and_results_lie(kind: str, name: str, broken: dict[str, str]) -> None:
+    entry = Entry(name=name, kind=kind, size=0, mode=0o777, target="x" if kind == "link" else "")
+    assert statuses(image.CHECKS, dataclasses.replace(STILL, opt_ml=(entry,))) == broken
 
 
 FOLDER = Entry(name="model", kind="folder", size=0, mode=0o755)
@@ -254,8 +320,6 @@ def test_one_that_was_waited_for_is_blamed() -> None:
 
 
 def test_one_that_ended_is_not_said_to_have_been_waited_for() -> None:
-    from buildkit.contract import clause
-
     ended = server(FakeClient(), health=Health(after=None, last=None), exit_code=1)
     result = clause.run(serving.healthy_in_time, ended)
     assert result.message.startswith("`serve` ended by itself with 1")

@@ -75,6 +75,14 @@ ELSEWHERE = open_("PROC-02", f"{verdict.NOT_PROMISED}: processing")
             (*IDLE, fakes.clause(Status.FAIL, id="RUN-04")),
             "fail", "not trained, not served: no samples", id="what is broken is broken",
         ),
+        pytest.param(
+            (IDLE[1], fakes.clause(Status.FAIL, id="RUN-02"), open_("SERVE-03", f"{verdict.SEE} RUN-02")),
+            "fail", "not trained: no samples; not served: see RUN-02", id="no such program",
+        ),
+        pytest.param(
+            (IDLE[1], fakes.clause(Status.FAIL, id="SERVE-03"), open_("SERVE-06", "unhealthy")),
+            "fail", "not trained: no samples", id="never healthy: no word of predictions",
+        ),
         pytest.param((STATIC,), "pass", "", id="only that clause was asked for"),
         pytest.param((open_("DATA-02", "no channel"),), "unjudged", "", id="and was not judged"),
         pytest.param(
@@ -392,3 +400,24 @@ def test_json_has_the_verdict_of_each_target(capsys: Captured) -> None:
     assert facts["status"] == "unjudged"
     assert facts["untried"] == "not trained, not served: no samples"
     assert facts["error"]["code"] == 8
+
+
+@pytest.mark.parametrize(
+    ("reason", "given"),
+    [
+        ("\"the channel 'foo' is missing: no data\"", "--channel foo=FOLDER"),
+        ("'no such file: /opt/ml/input/data/bar/x.csv'", "--channel bar=FOLDER"),
+        ("'the channel is missing'", "--channel training=FOLDER"),
+    ],
+)
+def test_the_reason_of_an_image_that_is_not_judged_is_shown(
+    reason: str, given: str, capsys: Captured
+) -> None:
+    told = "the samples have no channel to leave out\n"  # another check of this clause
+    told += f"{NOT_TRAINED}; its reason in /opt/ml/output/failure is {reason}; it printed nothing"
+    seen = found(STATIC, open_("OUT-01", told), purpose=Purpose.TRAINING)
+    report.show(seen)
+    assert judged.end(seen, "demo") is Exit.UNJUDGED
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count(reason) == 2
+    assert given in said

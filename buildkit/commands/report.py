@@ -11,7 +11,7 @@ import click
 from buildkit import console, manual
 from buildkit.commands import summary
 from buildkit.contract import verdict as verdicts
-from buildkit.contract.clause import LOG_FOLLOWS
+from buildkit.contract.clause import LOG_FOLLOWS, REASON_IS
 from buildkit.errors import ContractError, Exit, worst
 from buildkit.model import Status, Verdict
 
@@ -90,6 +90,8 @@ def show(found: Report, *, verbose: bool = False) -> None:
         for each in (*of[Status.SKIP], *of[Status.PASS]):
             _show(each)
     else:
+        for each in filter(lambda passed: passed.message, of[Status.PASS]):
+            _show(each)  # it was seen in part, and says in which
         _count(of[Status.SKIP], of[Status.PASS])
     if untried := verdicts.untried(found):
         console.say(untried, fg="yellow")
@@ -131,8 +133,11 @@ def _reasons(skipped: Sequence[ClauseResult]) -> list[str]:
     """
     groups: dict[str, list[str]] = {}
     for each in skipped:
-        first, _, _ = each.message.partition("\n")
+        lines = each.message.split("\n")  # of several checks, in no order
+        first = next((line for line in lines if REASON_IS in line), lines[0])
         reason, _, about = first.removesuffix(LOG_FOLLOWS).partition(": ")
+        if REASON_IS in first:  # it is what the image itself says
+            reason, about = first.removesuffix(LOG_FOLLOWS), ""
         groups.setdefault(reason or "no reason", []).append(about)
     told = []
     for reason, abouts in sorted(groups.items(), key=lambda group: -len(group[1])):

@@ -152,7 +152,11 @@ def _kind(member: tarfile.TarInfo) -> str:
         return "file"
     if member.isdir():
         return "folder"
-    return "link" if member.issym() else "other"
+    if member.issym():
+        return "link"
+    if member.isfifo():
+        return "pipe"
+    return "device" if member.isdev() else "other"
 
 
 def repack(chunks: Iterable[bytes] | None, target: Path, largest: int) -> None:

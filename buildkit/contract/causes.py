@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildkit.contract import clause
+from buildkit.contract.verdict import SEE
 from buildkit.model import Status
 
 if TYPE_CHECKING:
@@ -28,7 +29,34 @@ class Cause:
     symptom: str
 
 
+UNFIT = r"cannot lay out the container: "
+NO_USER = r"uids and gids must be|unable to find (user|group)|no matching entries in"
+"""What stops `serve` as it stops `train`."""
 CAUSES = (
+    Cause(
+        clause="OUT-03",
+        sign=r"^in the image /opt/ml\S* is no folder",
+        followers=frozenset(["RUN-01", "RUN-02"]),
+        symptom=UNFIT + "copying into /opt/ml",
+    ),
+    Cause(
+        clause="IMG-06",
+        sign=r"^in the image /opt/ml\S* is no folder",
+        followers=frozenset(["RUN-01", "RUN-02"]),
+        symptom=UNFIT + "copying into /opt/ml",
+    ),
+    Cause(
+        clause="RUN-01",
+        sign=f"{UNFIT}|{NO_USER}",
+        followers=frozenset(["RUN-02", "SERVE-03"]),
+        symptom=f"{UNFIT}|{NO_USER}",
+    ),
+    Cause(
+        clause="RUN-02",
+        sign=r".",
+        followers=frozenset(["SERVE-03"]),
+        symptom=r"^(the engine cannot start it|`serve` ended by itself)",
+    ),
     Cause(
         clause="SERVE-02",
         sign=r"^GET /ping (\(\d+ of|answered|got)",
@@ -36,6 +64,12 @@ CAUSES = (
             ["SERVE-05", "SERVE-14", "STREAM-02", "PIPE-03", "PIPE-06", "ASYNC-01", "MME-07"]
         ),
         symptom=r"GET /ping (got no answer|got no whole answer|answered (?!200))",
+    ),
+    Cause(
+        clause="SERVE-06",
+        sign=r"the answer to another of the requests",
+        followers=frozenset(["SERVE-15"]),
+        symptom=r"the answer to another of the requests",
     ),
     Cause(
         clause="SERVE-06",
@@ -68,6 +102,6 @@ def _followed(
     for cause in active:
         worse = BLAMED.index(found[cause.clause].status) >= BLAMED.index(result.status)
         if worse and result.id in cause.followers and re.search(cause.symptom, result.message):
-            told = f"not judged: see {cause.clause}"
+            told = f"{SEE} {cause.clause}"
             return clause.result(result.id, Status.SKIP, told, result.seconds)
     return result

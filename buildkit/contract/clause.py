@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from inspect import getdoc
@@ -35,9 +36,13 @@ class Unseen(Exception):  # noqa: N818
     """The clause cannot be judged here; the text says why."""
 
 
+class Partly(Exception):  # noqa: N818
+    """The clause is kept as far as it was seen; the text says what was not."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Check(Generic[Observed]):
-    """One way to judge a clause. `judge` raises Broken, Doubtful or Unseen, or returns.
+    """One way to judge a clause. `judge` returns, or raises one of the four above.
 
     `how` is a sentence for people. `smoke`: the check gates a build, so it has to be quick.
     """
@@ -71,6 +76,8 @@ def run(each: Check[Observed], observed: Observed) -> ClauseResult:
         status, message = Status.FAIL if required else Status.WARN, str(error)
     except Doubtful as error:
         status, message = Status.WARN, str(error)
+    except Partly as error:
+        message = str(error)
     except (Unseen, Unfit) as error:
         status, message = Status.SKIP, str(error)
     return result(each.clause, status, message, time.monotonic() - began)
@@ -107,10 +114,24 @@ def telling(lines: Iterable[Line], log: str) -> str:
     return f"; it said {found.strip()[:200]!r}" if found and found[:80] not in log else ""
 
 
+REASON_IS = "its reason in /opt/ml/output/failure is"
+"""How the part of the evidence begins that shows what a failed run left there."""
 LOG_FOLLOWS = "; its last lines:"
 """How the first line of evidence ends whose further lines are a log."""
 
 
+PINGED = re.compile(r"\bGET /ping\b.*\b200\b")
+"""A line of an access log about a question of the suite that went well."""
+
+
+def without_pings(lines: Iterable[str]) -> list[str]:
+    """Lines of a log without those about /ping, unless there are no others."""
+    lines = list(lines)
+    others = [line for line in lines if not PINGED.search(line)]
+    return others if any(line.strip() for line in others) else lines
+
+
 def last_lines(log: str) -> str:
     """The end of a container's log, as the end of a sentence of evidence."""
+    log = "\n".join(without_pings(log.splitlines()))
     return f"{LOG_FOLLOWS}\n{log.rstrip()}" if log.strip() else "; it printed nothing"

@@ -162,12 +162,25 @@ class Machine:
         return _here()
 
 
+PATH_SHOWN = 300
+"""Characters of a PATH that evidence shows."""
+
+
 def started(container: Container) -> str | None:
     """Start it. Why the engine cannot, None if it can. Raises Unseen on an exhausted machine."""
     refusal = container.start()
     if refusal is not None and EXHAUSTED.search(refusal):
         raise Unseen(f"{TOO_BUSY}: the engine cannot start a container: {refusal}")
     return refusal
+
+
+def refused(bench: Bench, container: Container) -> str | None:
+    """The same for a container of the bench's image; of a program not found, with the PATH."""
+    refusal = started(container)
+    if refusal is None or "$PATH" not in refusal:
+        return refusal
+    path = bench.engine.view(bench.subject.image).environment.get("PATH")
+    return refusal if path is None else f"{refusal.rstrip()}; PATH is {path[:PATH_SHOWN]!r}"
 
 
 def of(bench: Bench) -> Machine:

@@ -71,6 +71,34 @@ MISTAKES = (
     ),
     Mistake(
         STARTS,
+        r"uids and gids must be|unable to find (user|group)|no matching entries in|"
+        r"invalid (user|group|uid|gid)",
+        "the image's USER does not exist there or is no number that a kernel has: remove USER from "
+        "the Dockerfile, for SageMaker runs it as root",
+        "IMG-05",
+    ),
+    Mistake(
+        STARTS,
+        r"; PATH is ''",
+        "the image's PATH is empty: remove `ENV PATH=` from the Dockerfile, or write "
+        "`ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`",
+    ),
+    Mistake(
+        STARTS,
+        r"(?s)cannot lay out the container: copying into /opt/ml|"
+        r"resolve mount destination[^\n]*/opt/ml",
+        "what the image holds at /opt or below /opt/ml is no folder: remove the line of the "
+        "Dockerfile that puts it there",
+        "IMG-06",
+    ),
+    Mistake(
+        STARTS,
+        r"cannot lay out the container: creating a container of[^\n]*(mkdir|not a directory)",
+        "a path that the container needs, such as its WORKDIR, is a file in the image: remove it, "
+        "or name a folder in WORKDIR",
+    ),
+    Mistake(
+        STARTS,
         r"executable file not found|: not found",
         "no program of that name is on PATH: COPY it to /usr/local/bin with --chmod=755, or name "
         'your own in ENTRYPOINT ["/opt/program/start"], which then gets the word as its argument',
@@ -231,6 +259,12 @@ MISTAKES = (
     ),
     Mistake(
         frozenset(["OUT-01"]),
+        r"; its reason in /opt/ml/output/failure is ",
+        "training on the samples fails, and that it says so by its exit code is right: mend what "
+        "the reason names; then look at the hyperparameters and channels of the samples",
+    ),
+    Mistake(
+        frozenset(["OUT-01"]),
         r"^`train` on the samples (ended with|did not end)",
         "training on the samples fails, and that it says so by its exit code is right: read the "
         "last lines, the cause stands there; then look at the hyperparameters and channels of the "
@@ -244,6 +278,12 @@ MISTAKES = (
     ),
     Mistake(
         frozenset(["OUT-02"]),
+        r"; /opt/ml/output/failure is ",
+        "write the cause to a plain file: nothing is read through a link or a pipe. Remove what "
+        "lies at /opt/ml/output/failure first",
+    ),
+    Mistake(
+        frozenset(["OUT-02"]),
         r"; there is /opt/ml/",
         "the path is /opt/ml/output/failure, a file without a suffix: write the cause there",
     ),
@@ -254,15 +294,49 @@ MISTAKES = (
         "1024 characters are what a user sees",
     ),
     Mistake(
+        frozenset(["IMG-06", "OUT-03", "TREE-03"]),
+        r"^in the image \S+ is no folder",
+        "remove the line of the Dockerfile that puts this there (`ln -s`, `mkfifo`, COPY), or make "
+        "a folder with `mkdir`: SageMaker mounts its volumes over folders",
+    ),
+    Mistake(
+        frozenset(["IMG-06"]),
+        r"^the image holds \S+, a (link|pipe|device|socket)",
+        "remove the line of the Dockerfile that makes it: SageMaker lays out /opt/ml/input and "
+        "/opt/ml/output itself",
+    ),
+    Mistake(
         frozenset(["SERVE-06", "BATCH-01", "BATCH-04"]),
         r"redirects to",
         "SageMaker follows no redirect: answer POST /invocations itself, without a slash at the "
         "end of the route (Flask `strict_slashes=False`, FastAPI `redirect_slashes=False`)",
     ),
     Mistake(
+        frozenset(["SERVE-06", "SERVE-15", "BATCH-07"]),
+        r"the answer to another of the requests",
+        "requests share a variable: keep what belongs to one request in local variables, neither "
+        "global nor on the server or the model, or put a lock around all of its use",
+    ),
+    Mistake(
+        frozenset(["SERVE-13"]),
+        r"gets an answer like a sample's",
+        "answer 400 where the body cannot be read, and give no value in its place",
+    ),
+    Mistake(
         frozenset(["SERVE-06"]),
         r"without a Content-Type",
         "say what the answer is: set its Content-Type to what the request accepts",
+    ),
+    Mistake(
+        STOPS,
+        r"STOPSIGNAL is not SIGTERM|SIGKILL was needed \d+ s after (?!SIG(TERM|INT)\b)\w",
+        "remove STOPSIGNAL from the Dockerfile: SageMaker's stop is SIGTERM, which the program is "
+        "to handle",
+    ),
+    Mistake(
+        STOPS,
+        r"/opt/ml/model is empty: what it had learnt is lost",
+        "when SIGTERM comes, write the model made so far to /opt/ml/model before the program ends",
     ),
     Mistake(
         STOPS,

@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING
 from buildkit.model import Level, Purpose, Status, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from buildkit.model import ClauseResult, Report
 
 TOO_BUSY = "this machine is too busy to judge this"
 """How the reason begins why a clause is skipped that would be judged on another machine."""
 NOT_FOR = "the image is not for"
 NOT_PROMISED = "not promised"
+SEE = "not judged: see"
 """How the reasons begin why a clause does not apply to an image."""
 WORK = {"OUT-01": "trained", "SERVE-03": "served", "PROC-02": "run"}
 """The clauses that see an image train, serve and process."""
+STARTS = {"OUT-01": "RUN-01", "SERVE-03": "RUN-02"}
+"""The clause that says why it was not even started."""
 ANSWERS = "SERVE-06"
 
 
@@ -46,21 +51,33 @@ def untried(report: Report) -> str:
     Empty if it was seen to do all that it is for, or if only some clauses were asked for.
     """
     found = {each.id: each for each in report.clauses}
-    left = [f"not {word}" for id_, word in WORK.items() if _open(found.get(id_))]
+    dead = {id_: why for id_ in STARTS if id_ in found and (why := _dead(id_, found))}
+    left = [f"not {WORK[id_]}" for id_ in WORK if id_ not in dead and _open(found.get(id_))]
+    never = [f"not {WORK[id_]}: see {cause}" for id_, cause in dead.items()]
     if report.purpose is Purpose.PROCESSING and "OUT-01" in found and "PROC-02" not in found:
         return "not run: the profile smoke starts no image for processing"
-    served = "SERVE-03" in found and found["SERVE-03"].status is not Status.SKIP
+    served = "SERVE-03" in found and found["SERVE-03"].status in (Status.PASS, Status.WARN)
     if served and _open(found.get(ANSWERS)):
         left.append("no prediction")
     if not left:
-        return ""
+        return "; ".join(never)
     if busy(report):
         why = "the machine is too busy"
     elif not report.sampled:
         why = "no samples"
     else:
         why = "no payload" if left == ["no prediction"] else "the samples are not enough"
-    return f"{', '.join(left)}: {why}"
+    return "; ".join([f"{', '.join(left)}: {why}", *never])
+
+
+def _dead(id_: str, found: Mapping[str, ClauseResult]) -> str:
+    """The clause that says why a program did not even start, empty if it did."""
+    start = found.get(STARTS[id_])
+    if start is None:
+        return ""
+    if start.status is Status.FAIL:
+        return start.id
+    return start.message.removeprefix(SEE).strip() if start.message.startswith(SEE) else ""
 
 
 def _open(result: ClauseResult | None) -> bool:

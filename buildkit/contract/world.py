@@ -151,7 +151,10 @@ class Container(Protocol):
         """A tar archive of `path` in chunks, None if there is nothing. Raises Unfit."""
 
     def look(self, path: str) -> Entry | None:
-        """One path without its content, its last link not followed; None if it leads nowhere."""
+        """One path without its content, its last link not followed; None if it leads nowhere.
+
+        Its kind is `loop` where links on the way to it, or its own, go round in a circle.
+        """
 
     def start(self) -> str | None:
         """Start it. Returns why the engine cannot (no such program …), None if it can."""

@@ -108,6 +108,14 @@ STRANGE = {
     "input-is-a-link": Strange(
         dockerfile="RUN mkdir -p /opt/ml /data && ln -s /data /opt/ml/input", clauses=("IMG-06",)
     ),
+    "input-is-a-circle": Strange(
+        dockerfile="RUN mkdir -p /opt/ml && ln -s input /opt/ml/input", clauses=("IMG-06",)
+    ),
+    "ml-is-a-circle": Strange(dockerfile="RUN ln -s ml /opt/ml", clauses=("IMG-06",)),
+    "failure-is-a-link": Strange(
+        dockerfile="RUN mkdir -p /opt/ml/output && ln -s /etc/shadow /opt/ml/output/failure",
+        clauses=("IMG-06",),
+    ),
     "opt-is-a-file": Strange(dockerfile="RUN rm -rf /opt && date > /opt", clauses=("RUN-01",)),
     "tmp-is-a-file": Strange(dockerfile="RUN rm -rf /tmp && date > /tmp"),
     "tmp-is-missing": Strange(dockerfile="RUN rm -rf /tmp"),
@@ -116,7 +124,7 @@ STRANGE = {
         dockerfile="WORKDIR /work\nRUN cd / && rmdir /work && date > /work", clauses=("RUN-01",)
     ),
     "passwd-is-a-folder": Strange(
-        dockerfile="RUN rm /etc/passwd && mkdir /etc/passwd", clauses=("RUN-01", "RUN-02")
+        dockerfile="RUN rm /etc/passwd && mkdir /etc/passwd", clauses=("RUN-01",)
     ),
     "passwd-is-garbage": Strange(dockerfile=r"RUN printf 'root:x:abc\n\377' > /etc/passwd"),
     "user-is-unknown": Strange(dockerfile="USER nobody-knows", clauses=("IMG-05", "RUN-01")),

@@ -88,6 +88,14 @@ def friendly(answer: Answer, good: Sequence[Answer]) -> str:
     return "no sample has an answer of this form: is it an error that says 200?"
 
 
+def is_strict(content_type: str, sample: bytes) -> bool:
+    """Whether garbage cannot be of a sample's kind: JSON, or a table of nothing but numbers."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "application/json" or kind.endswith("+json"):
+        return _document(sample) is not None
+    return kind == "text/csv" and _form(sample) == "numbers"
+
+
 def _form(body: bytes) -> object:
     document = _document(body)
     if document is not None and isinstance(document[0], dict):

@@ -132,7 +132,22 @@ def many_at_once(loaded: Loaded) -> None:
 
 @check("SERVE-15", LOADED)
 def answers_are_not_mixed_up(loaded: Loaded) -> None:
-    """16 different bodies at the same time, ten times: each has the answer that it has alone."""
+    """Different bodies, 16 at the same time, up to 1600: each has the answer that it has alone."""
+    _many_bodies(loaded)
+
+
+@check("SERVE-06", LOADED)
+def no_client_gets_another_s_answer(loaded: Loaded) -> None:
+    """Different bodies, 16 at the same time: none gets the answer to another of the requests."""
+    try:
+        _many_bodies(loaded)
+    except parallel.Exchanged:
+        raise
+    except Broken as error:
+        raise Unseen("beside others an answer is another than alone (SERVE-15)") from error
+
+
+def _many_bodies(loaded: Loaded) -> None:
     loaded.need_sample()
     ask = loaded.serving.post
     parallel.not_mixed_up(parallel.steady(loaded.serving.payloads, ask), PARALLEL, ask)
@@ -291,6 +306,7 @@ CHECKS = (
     connections_are_accepted,
     many_at_once,
     answers_are_not_mixed_up,
+    no_client_gets_another_s_answer,
     connection_is_kept,
     stays_up,
     children_are_reaped,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from buildkit.contract.answers import same
 from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
 from buildkit.contract.hosting.client import OK
-from buildkit.contract.hosting.content import friendly
+from buildkit.contract.hosting.content import friendly, is_strict
 from buildkit.contract.hosting.server import INVOCATION_SECONDS
 from buildkit.contract.hosting.traffic import LOADED, Loaded, exchange, hang_up, post
 
@@ -152,17 +152,30 @@ def errors_are_short(loaded: Loaded) -> None:
 
 @check("SERVE-13", LOADED)
 def errors_do_not_say_200(loaded: Loaded) -> None:
-    """Garbage of each sample's type, and as JSON: no 200 unlike every answer to a sample."""
+    """Garbage of each sample's type, and as JSON: no 200 unlike every answer to a sample.
+
+    Nor one like it, where the type is JSON or the sample a table of numbers: nobody can read that.
+    """
     loaded.need_life()
     good = loaded.answers()
     if not good:
         raise Unseen("no sample is answered with 200, so nothing can be compared with it")
     kinds = dict.fromkeys([*(each.content_type for each in loaded.serving.payloads), JSON])
+    strict = {
+        each.content_type
+        for each in loaded.serving.payloads
+        if is_strict(each.content_type, Path(each.body).read_bytes())
+    }
     for kind in kinds:
         for body in BAD_BODIES:
             answer = post(loaded.serving, body, kind)
             if why := friendly(answer, good):
                 raise Doubtful(f"{body[:30]!r} as {kind} got {answer.shown()}: {why}")
+            if kind in strict and answer.status == OK and answer.body.strip():
+                raise Doubtful(
+                    f"{body[:30]!r} as {kind} got {answer.shown()}: what nobody can read gets an "
+                    "answer like a sample's"
+                )
 
 
 @check("SERVE-14", LOADED)

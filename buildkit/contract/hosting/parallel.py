@@ -21,13 +21,19 @@ if TYPE_CHECKING:
 
     Ask = Callable[[bytes, Payload], Answer]
 
-ROUNDS = 10
+ROUNDS = 20
+IN_A_ROUND = 5
+"""So often each of those that ask at the same time does so, before the answers are looked at."""
 MOST = 8
 """So many different bodies are enough."""
 QUICK_SECONDS = 1
 """What is answered later than this would make the whole too long."""
 ENOUGH_SECONDS = 10
 """No new round begins after this time."""
+
+
+class Exchanged(Broken):
+    """One client got the answer to another one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +90,10 @@ def need_two(found: Sequence[Steady]) -> None:
 
 
 def not_mixed_up(found: Sequence[Steady], number: int, ask: Ask) -> None:
-    """Raises Broken, if one of so many at once gets another answer than alone, or Unseen."""
+    """Raises Broken, if one of so many at once gets another answer than alone, or Unseen.
+
+    It is an Exchanged where that is the answer to another of the requests.
+    """
     need_two(found)
 
     def wrong(at: int) -> tuple[Steady, Answer] | None:
@@ -100,14 +109,22 @@ def not_mixed_up(found: Sequence[Steady], number: int, ask: Ask) -> None:
         for _ in range(ROUNDS):
             if time.monotonic() - began > ENOUGH_SECONDS:
                 return
-            for each, answer in filter(None, pool.map(wrong, range(number))):
+            # All have ended before one is asked alone: beside others that would prove nothing.
+            told = list(filter(None, pool.map(wrong, range(number * IN_A_ROUND))))
+            told.sort(key=lambda each: not any(other.fits(each[1]) for other in found))
+            for each, answer in told[:1]:
                 _blame(each, answer, found, ask)
 
 
 def _blame(each: Steady, answer: Answer, found: Sequence[Steady], ask: Ask) -> None:
-    others = any(other.fits(answer) for other in found)
-    whose = ", the answer to another of the requests" if others else ""
-    blame(each, answer, ask, f"beside other requests {each.name} got {answer.shown()}{whose}")
+    told = f"beside other requests {each.name} got {answer.shown()}"
+    if not any(other.fits(answer) for other in found):
+        blame(each, answer, ask, told)
+        return
+    try:
+        blame(each, answer, ask, f"{told}, the answer to another of the requests")
+    except Broken as error:
+        raise Exchanged(*error.args) from error
 
 
 def blame(each: Steady, answer: Answer, ask: Ask, told: str) -> None:

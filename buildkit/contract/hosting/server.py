@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.contract import mistakes
-from buildkit.contract.clause import Broken, Unseen, last_lines, telling
+from buildkit.contract.clause import Broken, Unseen, last_lines, telling, without_pings
 from buildkit.contract.hosting.client import OK, PING_SECONDS, Answer, Health, HttpClient
 from buildkit.contract.world import ended
 
@@ -23,6 +23,7 @@ INVOCATION_SECONDS = 60
 """How long SageMaker waits for an answer of `/invocations` (SERVE-07)."""
 GONE_SECONDS = 2
 """How long after a broken connection a server may be about to end."""
+LOG_LINES = 30
 PING_PAUSE = 0.2
 """Seconds before `/ping` is asked again after a miss."""
 
@@ -52,7 +53,9 @@ class Serving:
 
     @property
     def log(self) -> str:
-        return self.container.logs()
+        """Its last lines, without those about /ping where there are others."""
+        others = without_pings(line.text for line in self.container.lines())
+        return "".join(f"{line}\n" for line in others[-LOG_LINES:]) or self.container.logs()
 
     @property
     def told(self) -> str:

@@ -120,7 +120,7 @@ def started(
     samples = bench.subject.samples
     start = replace(start, environment={**dict(samples.environment), **start.environment})
     with bench.engine.container(bench.subject.image, start) as container:
-        refusal = machine.started(container)
+        refusal = machine.refused(bench, container)
         host, port = "", 0
         if refusal is None:
             host, port = (door or container).address(start.ports[0])

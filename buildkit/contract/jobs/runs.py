@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from buildkit.contract import archive, machine
 from buildkit.contract.bench import Bench, Scenario
-from buildkit.contract.clause import Unseen, last_lines, telling
+from buildkit.contract.clause import REASON_IS, Unseen, last_lines, telling
 from buildkit.contract.jobs import endings, job
 from buildkit.contract.world import Line, Mount, Start, ended, never_ran
 from buildkit.model import Purpose
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from buildkit.contract.world import Container, Entry
 
 TRAIN = Start(command=("train",))
+FAILURE = "output/failure"
+"""Where a run that fails leaves its reason, below `/opt/ml`."""
+REASON_SHOWN = 300
+"""Characters of it that evidence shows."""
 
 
 class Work(Protocol):
@@ -83,7 +87,15 @@ class Run:
             end += self.ended_by and f" ({self.ended_by})"
         else:
             end = ended(self.exit_code, self.ended_by)
-        return f"{end}{telling(self.lines, self.log)}{last_lines(self.log)}"
+        return f"{end}{self._reason}{telling(self.lines, self.log)}{last_lines(self.log)}"
+
+    @property
+    def _reason(self) -> str:
+        """The beginning of the reason that it left, as a part of evidence; or empty."""
+        if self.good or not (left := self.file(FAILURE)):
+            return ""
+        words = " ".join(left.decode("utf-8", "replace").split())
+        return f"; {REASON_IS} {words[:REASON_SHOWN]!r}" if words else ""
 
     def below(self, folder: str) -> tuple[Entry, ...]:
         """All below a folder of `/opt/ml` that is no folder. Raises Unseen."""
@@ -98,6 +110,11 @@ class Run:
     def has_folder(self, name: str) -> bool:
         """Whether a folder of `/opt/ml` is still one: a program may put something in its place."""
         return any(each.name == name and each.kind == "folder" for each in self.tree or ())
+
+    def at(self, name: str) -> Entry | None:
+        """What stands at a path below `/opt/ml`, other than a folder; None if nothing does."""
+        found = (each for each in self.tree or () if each.name == name)
+        return next((each for each in found if each.kind != "folder"), None)
 
     def file(self, name: str) -> bytes | None:
         """A small file below `/opt/ml`, None if it is not there."""
@@ -148,7 +165,7 @@ def laid_out(
 def finish(bench: Bench, container: Container, *, then: Then | None = None) -> Run:
     """Start a container and see it to its end; `/opt/ml` has been laid out."""
     began = time.monotonic()
-    refusal = machine.started(container)
+    refusal = machine.refused(bench, container)
     if refusal is not None:
         return Run(refusal=refusal, exit_code=None, seconds=0, log="")
     ending = (then or endings.to_its_end)(bench, container)

@@ -2,6 +2,8 @@
 
 A run that ends by itself has not shown that it hears the signal. So it is compared with the whole
 run; and where it ended too soon, it gets the signal again while it reads a file without an end.
+What a run saves is seen only where it was stopped in its work: one that was not is stopped again,
+at lines of its own, for times differ from run to run. What is not seen then is said.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from buildkit.contract.bench import Scenario
-from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.clause import Broken, Doubtful, Partly, Unseen, check, last_lines
 from buildkit.contract.jobs import endings, job, runs
 from buildkit.contract.jobs.endings import Moment
 from buildkit.model import Purpose
@@ -21,10 +23,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from buildkit.contract.bench import Bench
+    from buildkit.contract.jobs.job import Job
     from buildkit.contract.jobs.runs import Run
 
 MIDDLE_SECONDS = 60
 """The signal comes in the middle of the whole run, and no later than this."""
+QUICK_SECONDS = 30
+"""A run that takes longer is met in its middle by the first signal."""
+NOT_SEEN = (
+    "SIGTERM ends it; what it saves then was not seen: it was not met between its first line and "
+    "its end. Let it print a line as it begins to learn, and give samples that train for seconds"
+)
 SHELLS = frozenset(["sh", "bash", "dash", "ash", "zsh", "ksh", "busybox"])
 
 
@@ -33,12 +42,14 @@ class Stopped:
     """`whole`: the run that nobody stopped. `run`: one that got SIGTERM in the middle.
 
     `reading`: one that got it while it read a file without an end, if `run` has not shown that the
-    signal has an effect. `scripted`: a user's script trains, not the image.
+    signal has an effect. `working`: the one that was stopped in its work, None where none was.
+    `scripted`: a user's script trains, not the image.
     """
 
     whole: Run
     run: Run
     reading: Run | None
+    working: Run | None
     scripted: bool
 
 
@@ -49,6 +60,20 @@ def middle(whole: Run) -> Moment:
     seconds = min(whole.seconds / 2, MIDDLE_SECONDS)
     until = whole.ended_at - whole.seconds + seconds
     return Moment(seconds=seconds, lines=sum(line.at <= until for line in whole.lines))
+
+
+def lines_to_stop_at(whole: Run) -> tuple[int, ...]:
+    """How many lines a quick run prints before it is stopped again: half of them, then fewer."""
+    if not whole.good or whole.seconds > QUICK_SECONDS:
+        return ()
+    half = (len(whole.lines) + 1) // 2
+    return tuple(dict.fromkeys(lines for lines in (half, half // 2, 1) if lines))
+
+
+def in_its_work(whole: Run, run: Run) -> bool:
+    """Whether a run was stopped, and had said something by then: it had begun."""
+    told = run.signalled
+    return told is not None and bool(told.lines) and not run.killed and has_effect(whole, run)
 
 
 def has_effect(whole: Run, run: Run) -> bool:
@@ -72,12 +97,30 @@ def _said(run: Run) -> list[list[str]]:
 def _stage(bench: Bench) -> Iterator[Stopped]:
     whole, work = runs.trained(bench), job.of(bench.subject.samples)
     run = runs.train(bench, work, then=endings.stop(middle(whole)))
-    reading = None
+    reading = working = None
     names = [(each.name, each.path) for each in work.channels if each.path is not None]
     if names and run.ran and whole.good and not run.killed and not has_effect(whole, run):
         fifos = tuple(f"input/data/{name}/{job.endless_name(path)}" for name, path in names)
         reading = runs.train(bench, replace(work, fifos=fifos), then=endings.stop_reading)
-    yield Stopped(whole=whole, run=run, reading=reading, scripted=work.code is not None)
+    if not work.code:
+        working = _stopped_in_its_work(bench, work, whole, run)
+    yield Stopped(
+        whole=whole, run=run, reading=reading, working=working, scripted=work.code is not None
+    )
+
+
+def _stopped_in_its_work(bench: Bench, work: Job, whole: Run, run: Run) -> Run | None:
+    """The run that was stopped, if it was in its work; else the first of some more that is."""
+    if in_its_work(whole, run):
+        return run
+    unheard = run.signalled is not None and run.signalled.heard is False
+    if not run.ran or run.killed or unheard or not has_model(whole):
+        return None
+    for lines in lines_to_stop_at(whole):
+        run = runs.train(bench, work, then=endings.stop(Moment(lines=lines)))
+        if in_its_work(whole, run):
+            return run
+    return None
 
 
 STOPPED = Scenario(
@@ -113,22 +156,34 @@ def stops_in_time(seen: Stopped) -> None:
 
 @check("RUN-08", STOPPED, smoke=True)
 def saves_what_it_has(seen: Stopped) -> None:
-    """Stopped in the middle, it leaves a file in /opt/ml/model, as the whole run does."""
-    run, whole = seen.run, seen.whole
-    if run.killed or not whole.good or not has_effect(whole, run) or run.signalled is None:
-        raise Unseen("it was not stopped in the middle of its work")
-    if not run.signalled.lines:
-        raise Unseen("it had said nothing by then, so it may not have begun its work")
+    """Stopped in its work, it leaves a file in /opt/ml/model, as the whole run does.
+
+    It is stopped up to three times more, after as many lines as half of its own, or fewer.
+    """
+    run, whole = seen.working, seen.whole
     if seen.scripted:
         raise Unseen("what is saved is up to the user's script")
-    if _has_model(whole) and not _has_model(run):
+    if run is None:
+        _need_end(seen)
+        raise Partly(NOT_SEEN)
+    if has_model(whole) and not has_model(run):
         raise Doubtful(
             "SIGTERM in the middle of its work ended it, and /opt/ml/model is empty: what it had "
             f"learnt is lost{last_lines(run.log)}"
         )
 
 
-def _has_model(run: Run) -> bool:
+def _need_end(seen: Stopped) -> None:
+    """Raises Unseen where it was not seen that SIGTERM ends it, or where there is no model."""
+    try:
+        stops_in_time.judge(seen)
+    except (Broken, Doubtful) as error:
+        raise Unseen("it was not stopped in the middle of its work") from error
+    if not seen.whole.good or not has_model(seen.whole):
+        raise Unseen("the whole run leaves no model either")
+
+
+def has_model(run: Run) -> bool:
     return any(each.kind == "file" for each in run.below("model"))
 
 

@@ -105,7 +105,7 @@ def failure_is_not_zero(run: Run) -> None:
 @check("OUT-02", GOOD, smoke=True)
 def success_leaves_no_reason(run: Run) -> None:
     """A successful run leaves no failure file behind."""
-    if run.good and run.file("output/failure") is not None:
+    if run.good and run.at(runs.FAILURE) is not None:
         raise Broken("a successful run left a failure file behind")
 
 
@@ -126,8 +126,14 @@ def bare_failure_leaves_its_reason(run: Run) -> None:
 
 
 def _need_reason(run: Run) -> None:
+    left = run.at(runs.FAILURE)
+    if left is not None and left.kind == "file" and left.content is None:
+        raise Doubtful(
+            f"the reason in /opt/ml/{runs.FAILURE} has {left.size} bytes: only its first "
+            f"{REASON_CHARACTERS} characters are seen"
+        )
     try:
-        text = (run.file("output/failure") or b"").decode().strip()
+        text = (run.file(runs.FAILURE) or b"").decode().strip()
     except UnicodeDecodeError as error:
         raise Broken("the reason in /opt/ml/output/failure is not UTF-8") from error
     if not text:
@@ -231,13 +237,17 @@ CHECKS = (
 
 def _elsewhere(run: Run) -> str:
     """Where it wrote something that looks like the reason, if anywhere."""
+    left = run.at(runs.FAILURE)
+    if left is not None and left.kind != "file":
+        kind = f"a {left.kind}" if left.kind != "other" else "no file"
+        return f"; /opt/ml/{runs.FAILURE} is {kind}{left.target and f' to {left.target[:200]}'}"
     found = [each.name for each in run.tree or () if each.kind == "file" and _is_reason(each.name)]
     return f"; there is /opt/ml/{found[0]}" if found else ""
 
 
 def _is_reason(name: str) -> bool:
     path = PurePosixPath(name)
-    known = name == "output/failure" or name.startswith("input/")
+    known = name == runs.FAILURE or name.startswith("input/")
     return path.stem.lower() in ("failure", "error", "errors") and not known
 
 

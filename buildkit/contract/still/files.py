@@ -26,7 +26,7 @@ def real(container: Container, path: str) -> str | None:
     """
     for _ in range(LINKS):
         found = container.look(path)
-        if found is None:
+        if found is None or found.kind == "loop":
             return None
         if found.kind != "link":
             return path if found.size > 0 or found.kind != "file" else None

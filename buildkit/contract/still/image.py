@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from buildkit.contract import archive
 from buildkit.contract.bench import Bench, Scenario
 from buildkit.contract.clause import Broken, Doubtful, check
-from buildkit.contract.world import Start
+from buildkit.contract.world import Start, Unfit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +32,8 @@ MOUNTED = tuple(
     )
 )  # fmt: skip
 """What SageMaker makes, and mounts, in a container, besides the folder of the model."""
+LAID_OUT = ("/opt/ml/input/", "/opt/ml/output/")
+"""Where SageMaker lays out what an image finds, and collects what it leaves."""
 TEMPORARY = "/tmp"  # noqa: S108 - the image's
 LINKS = 5
 HEAD = 4096
@@ -74,7 +76,7 @@ def _still(bench: Bench) -> Iterator[StillImage]:
 def _opt_ml(container: Container) -> tuple[Entry, ...]:
     try:
         return archive.members(container.get("/opt/ml"))
-    except tarfile.TarError:
+    except (tarfile.TarError, Unfit):  # the second where its links go round in a circle
         return ()
 
 
@@ -82,7 +84,7 @@ def _head(container: Container, path: str) -> bytes:
     """The beginning of a program of the image, through its links; empty if it is not there."""
     for _ in range(LINKS):
         found = container.look(path)
-        if found is None:
+        if found is None or found.kind == "loop":
             return b""
         if found.kind != "link":
             return archive.head(container.get(path), HEAD)
@@ -120,17 +122,23 @@ def runs_as_root(image: StillImage) -> None:
 
 @check("IMG-06", STILL, smoke=True)
 def opt_ml_is_free(image: StillImage) -> None:
-    """There is no file below /opt/ml, except in /opt/ml/code."""
+    """There is no file below /opt/ml, except in /opt/ml/code, and no link among its inputs."""
     files = [f"/opt/{each.name}" for each in image.opt_ml if each.kind == "file"]
     baked = [name for name in files if not name.startswith("/opt/ml/code/")]
     if baked:
         raise Broken(f"the image holds {', '.join(baked[:5])}")
+    for each in image.opt_ml:
+        path = f"/opt/{each.name.rstrip('/')}"
+        if path.startswith(LAID_OUT) and path not in MOUNTED and each.kind != "folder":
+            raise Broken(f"the image holds {path}, {_named(each)}: channels and results lie there")
 
 
 @check("OUT-03", STILL, smoke=True)
 def model_is_a_folder(image: StillImage) -> None:
     """/opt/ml/model is a folder in the image, or not there."""
-    _need_folders(image, "/opt/ml/model")
+    above = image.container.look("/opt/ml")
+    if above is None or above.kind == "folder":  # else IMG-06 says it
+        _need_folders(image, "/opt/ml/model")
 
 
 @check("IMG-06", STILL, smoke=True)
@@ -143,14 +151,16 @@ def opt_ml_is_made_of_folders(image: StillImage) -> None:
 def tmp_is_a_folder(image: StillImage) -> None:
     """The folder for temporary files is one in the image, or a link to one, or not there."""
     path = TEMPORARY
+    found = first = image.container.look(path)
     for _ in range(LINKS):
-        found = image.container.look(path)
-        if found is None or found.kind == "folder":
-            return
-        if found.kind != "link":
+        if found is None or found.kind != "link":
             break
         path = _target(path, found.target)
-    raise Broken(f"in the image {TEMPORARY} is no folder, and leads to none")
+        found = image.container.look(path)
+    if first is None or (found is not None and found.kind == "folder"):
+        return
+    lacks = f", and {path} is not there" if found is None else ""
+    raise Broken(f"in the image {TEMPORARY} is no folder but {_named(first)}{lacks}")
 
 
 @check("RUN-04", STILL, smoke=True)
@@ -174,8 +184,15 @@ def _need_folders(image: StillImage, *paths: str) -> None:
     for path in paths:
         found = image.container.look(path)
         if found is not None and found.kind != "folder":
-            target = f" to {found.target}" if found.target else ""
-            raise Broken(f"in the image {path} is no folder but a {found.kind}{target}")
+            raise Broken(f"in the image {path} is no folder but {_named(found)}")
+
+
+def _named(found: Entry) -> str:
+    """What stands at a path, for evidence."""
+    if found.kind == "loop":
+        return "a link that goes round in a circle"
+    kind = f"a {found.kind}" if found.kind != "other" else "no file or link"
+    return f"{kind}{found.target and f' to {found.target}'}"
 
 
 def _machine(program: bytes) -> str | None:

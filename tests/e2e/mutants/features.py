@@ -107,7 +107,7 @@ MUTANTS = {
         'SESSIONS["numbers"] = list(READERS[content_type](body))\n'
         "        time.sleep(0.005)\n"
         '        results = add_mean(iter(SESSIONS["numbers"]), model.mean)',
-        also=("SERVE-15",),
+        also=("SERVE-06",),
     ),
     "answers-in-one-line": _batch(
         "BATCH-05", '"\\n".join(map(repr, block))', '", ".join(map(repr, block))', samples=UNTOLD

@@ -139,8 +139,17 @@ LOADED = {
         '                return self.answer(refusal.status, f"{refusal}\\n".encode()[:500])\n'
         '            self.answer_json({"error": str(refusal)})',
     ),
+    "shares-the-last-answer": Mutant(
+        clause="SERVE-06",
+        old="results = add_mean(READERS[content_type](body), model.mean)",
+        new="results = list(add_mean(READERS[content_type](body), model.mean))\n"
+        '        SESSIONS["last"] = results\n'
+        "        time.sleep(0.01)\n"
+        '        results = iter(SESSIONS["last"])',
+        also=("BATCH-07", "PIPE-06"),
+    ),
     "answers-of-others": Mutant(
-        clause="SERVE-15",
+        clause="SERVE-06",
         old="results = add_mean(READERS[content_type](body), model.mean)",
         new='SESSIONS["numbers"] = list(READERS[content_type](body))\n'
         "        time.sleep(0.005)\n"
