@@ -36,7 +36,7 @@ def test_build_test_and_publish(local: Local, project: Project) -> None:
 
     records = project.folder / "dist" / project.id
     assert {path.name for path in records.iterdir()} == {
-        "Dockerfile", "rendered.json", "built.json", "report.json", "verified.json",
+        "Dockerfile", "rendered.json", "built.json", "report.json", "verified.json", "test",
         "published.json",
     }  # fmt: skip
     tested = json.loads((records / "verified.json").read_text())["verified"]["built"]

@@ -106,7 +106,11 @@ def test_nothing_of_the_network_stays(
         ("history", local.docker("history", "--no-trunc", image).encode()),
         ("inspect", local.docker("inspect", image).encode()),
         *every_file(saved.read_bytes()),
-        *((str(path), path.read_bytes()) for path in (project.folder / "dist").glob("*/*")),
+        *(
+            (str(path), path.read_bytes())
+            for path in (project.folder / "dist").rglob("*")
+            if path.is_file()
+        ),
     ]
     assert [found for name, data in places for found in found_in(name, data, wanted)] == []
     # The search does find what is there.
