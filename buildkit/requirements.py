@@ -56,6 +56,8 @@ OPTIONS = {
     ),
 }
 """What to do in the place of an option of pip."""
+TOKEN = re.compile(r"token|secret|passw|pwd|sig|auth|credential|key|jwt|sas", re.IGNORECASE)
+"""Behind a `#`, where pages have their anchors."""
 DEBIAN = re.compile(
     r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?(?:=(?:[0-9]+:)?[0-9][A-Za-z0-9.+~-]*|/[a-z][a-z-]*)?"
 )
@@ -201,7 +203,9 @@ def check_kept(text: str) -> None:
                     "it holds credentials, which would stay in the image; give those of pip to the "
                     "build with `--pip-config`, where they leave no trace"
                 )
-            if (end := addresses.end_of(each)) and not _is_hash(end):
+            end = addresses.end_of(each)
+            is_anchor = end.startswith("#") and not TOKEN.search(end)
+            if end and not is_anchor and not _is_hash(end):
                 raise ValueError(
                     f"it holds an address that goes on behind `{end[0]}`, which may be a token and "
                     "would stay in the image; end it before"

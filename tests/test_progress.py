@@ -161,7 +161,7 @@ PIP = """\
     [
         (
             "Looking in indexes: https://me:****@i.example/simple, https://j.example",
-            "https://me:****@i.example/simple, https://j.example",
+            "https://…@i.example/simple, https://j.example",
         ),
         ("Collecting torch", "pip's own index, https://x.example/whl"),
     ],
