@@ -35,6 +35,8 @@ class Broken:
     dockerfile: str = ""
 
 
+AFTER_PROGRAM = "{% endblock %}\n{% block program %}\n{{ super() }}"
+"""What is wrong in the context is told before a build."""
 BROKEN = {
     "ping-500": Broken(clause="SERVE-03", old="200 if self.path", new="500 if self.path"),
     "on-loopback": Broken(clause="SERVE-03", old='"0.0.0.0"', new='"127.0.0.1"'),
@@ -46,10 +48,11 @@ BROKEN = {
     "ignores-sigterm": Broken(clause="RUN-09", old=NO_SIGNALS, new=""),
     "ends-by-itself": Broken(clause="RUN-02", old="ThreadingHTTPServer((", new="sys.exit(0)\n(("),
     "not-executable": Broken(
-        clause="RUN-01",
-        dockerfile="{% endblock %}\n{% block program %}\n{{ super() }}RUN chmod 644 /opt/program/train",
+        clause="RUN-01", dockerfile=f"{AFTER_PROGRAM}RUN chmod 644 /opt/program/train"
     ),
-    "crlf": Broken(clause="RUN-01", program="train", old="python3\n", new="python3\r\n"),
+    "crlf": Broken(
+        clause="RUN-01", dockerfile=f"{AFTER_PROGRAM}RUN sed -i '1s/$/\\r/' /opt/program/train"
+    ),
     "no-model": Broken(clause="OUT-03", program="train", old="model/model.json", new="m.json"),
     "exit-0": Broken(clause="OUT-01", program="train", old="    raise\n", new="    sys.exit(0)\n"),
     "no-reason": Broken(clause="OUT-02", program="train", old="output/failure", new="output/f"),
