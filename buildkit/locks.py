@@ -45,7 +45,7 @@ def _check_line(said: str) -> None:
     """Raise ValueError for a package without a hash, or an address with a secret."""
     if said.startswith(OPTION):
         if addresses.hidden(said) != said:
-            raise ValueError(f"the address holds credentials; {requirements.NO_TRACE}")
+            raise ValueError(f"the address holds credentials; {addresses.give('them')}")
     elif said:
         package = said.partition("\\")[0].partition(HASH)[0].strip()
         if match := AT_ADDRESS.match(package):

@@ -314,10 +314,16 @@ def _packages(
         if not wrong:
             found, wrong = requirements.read(config.folder / text)
         packages += [each for each in found if each not in packages]
-        for message in wrong:
-            at = places.of("requirements")
-            problems.add(at, message, _cause(at, f"{pattern} {message}", (text,)))
+        _add_of_file(places.of("requirements"), pattern, text, wrong, problems)
     return tuple(packages)
+
+
+def _add_of_file(
+    at: Where, pattern: str, text: str, wrong: Iterable[str], problems: Problems
+) -> None:
+    """What is wrong with a file that a pattern names for each target: of all of them once."""
+    for message in wrong:
+        problems.add(at, message, _cause(at, f"{pattern} {message}", (text,)))
 
 
 def _lock(config: Config, places: Places, words: dict[str, str], problems: Problems) -> str | None:
@@ -327,8 +333,7 @@ def _lock(config: Config, places: Places, words: dict[str, str], problems: Probl
     path = str(config.folder / text)
     problems.check(at, locks.check_name, path)
     wrong = [*paths.fault(config, text, paths.Kind.FILE, reading.LARGEST_TEXT)]
-    for message in wrong:
-        problems.add(at, message, _cause(at, f"{pattern} {message}", (text,)))
+    _add_of_file(at, pattern, text, wrong, problems)
     return path if wrong else problems.check(at, locks.check, path)
 
 

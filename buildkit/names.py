@@ -10,7 +10,7 @@ import ipaddress
 import re
 from fnmatch import fnmatchcase
 
-from buildkit.addresses import quoted, shown
+from buildkit.addresses import give, quoted, shown
 
 COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -220,20 +220,14 @@ def variable(text: str) -> str:
 def index(text: str) -> str:
     """The address of a package index, without credentials: it stays in the image's history."""
     if "@" in text:  # perhaps a password, which is not to be repeated
-        raise ValueError(
-            "the address of an index holds an `@`; give credentials to the build with "
-            "`--pip-config`, where they leave no trace"
-        )
+        raise ValueError(f"the address of an index holds an `@`; {give('credentials')}")
     if ESCAPED.search(text):
         raise ValueError(
-            "the address of an index holds an escaped `@`, `:`, `?`, `;` or `#`; give credentials "
-            "to the build with `--pip-config`, where they leave no trace"
+            "the address of an index holds an escaped `@`, `:`, `?`, `;` or `#`; "
+            f"{give('credentials')}"
         )
     if set("?#;") & set(text):  # perhaps a token
-        raise ValueError(
-            "the address of an index ends before `?`, `;` and `#`; give tokens to the build with "
-            "`--pip-config`, where they leave no trace"
-        )
+        raise ValueError(f"the address of an index ends before `?`, `;` and `#`; {give('tokens')}")
     what = "the address of a package index such as `https://packages.example.com/simple`"
     full(INDEX, what, text)
     _check_port(text.partition("://")[2].partition("/")[0], what)

@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 CAUSE_WIDTH = 100
+WORDS = {
+    "failed": "failed",
+    "unjudged": "not judged",
+    "published": "published",
+    "staged": "staged",
+    "tested": "passed",
+}
+"""How people are told of each status."""
 PROGRESS_SECONDS = 10
 """Between two lines that say how far it is."""
 
@@ -38,6 +46,15 @@ class Outcome:
     published: Published | None = None
     tested_before: bool = False
     error: BuildkitError | None = None
+
+    @property
+    def status(self) -> str:
+        """How it ended, in a word: `failed`, `unjudged`, `published`, `staged` or `tested`."""
+        if self.error is not None:
+            return "unjudged" if self.error.code is Exit.UNJUDGED else "failed"
+        if self.published is not None:
+            return "published"
+        return "staged" if self.staged is not None else "tested"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,8 +230,7 @@ def _tell(outcome: Outcome) -> None:
     if outcome.error is not None:
         # The whole of it comes at the end, where it is not lost among the others.
         cause = outcome.error.message.partition("\n")[0][:CAUSE_WIDTH]
-        word = "not judged" if outcome.error.code is Exit.UNJUDGED else "failed"
-        console.step(outcome.target.id, f"{word}: {cause}", fg="red")
+        console.step(outcome.target.id, f"{WORDS[outcome.status]}: {cause}", fg="red")
     elif told := _how_far(outcome):
         untried = "" if outcome.report is None else verdict.untried(outcome.report)
         more = f"; {untried}" if untried else ""

@@ -70,8 +70,6 @@ CRAN = re.compile(
 HASH = "--hash"
 AS_LOCK = "it has hashes, so it is a lock: name it with the key `lock`"
 OWN_KEY = 'write `requirements = "{}"`'
-TOKENS = "give tokens to the build with `--pip-config`, where they leave no trace"
-NO_TRACE = "give them to the build with `--pip-config`, where they leave no trace"
 
 
 def package(text: str) -> str:
@@ -200,8 +198,8 @@ def check_kept(text: str) -> None:
         for each in (word, plain):
             if addresses.has_user(each):
                 raise ValueError(
-                    "it holds credentials, which would stay in the image; give those of pip to the "
-                    "build with `--pip-config`, where they leave no trace"
+                    "it holds credentials, which would stay in the image; "
+                    f"{addresses.give('those of pip')}"
                 )
             end = addresses.end_of(each)
             is_anchor = end.startswith("#") and not TOKEN.search(end)
@@ -241,13 +239,15 @@ def check_address(package: str, address: str) -> None:
         raw = urlsplit(address)
     except ValueError as error:
         if "@" in address:
-            raise ValueError(f"{whose} holds credentials; {NO_TRACE}") from error
+            raise ValueError(f"{whose} holds credentials; {addresses.give('them')}") from error
         raise ValueError(f"{whose} is no URL") from error
     if "@" in (parts.netloc if host else plain) or addresses.has_user(parts.path):
-        raise ValueError(f"{whose} holds credentials; {NO_TRACE}")
+        raise ValueError(f"{whose} holds credentials; {addresses.give('them')}")
     for end, text in (("?", parts.query), (";", parts.path.partition(";")[2])):
         if text:
-            raise ValueError(f"{whose} ends with `{end}…`, which may hold a token; {TOKENS}")
+            raise ValueError(
+                f"{whose} ends with `{end}…`, which may hold a token; {addresses.give('tokens')}"
+            )
     if raw.fragment != parts.fragment or not all(
         _is_of_pip(key, value, package.partition("[")[0].strip())
         for key, _, value in (pair.partition("=") for pair in parts.fragment.split("&") if pair)

@@ -176,7 +176,7 @@ def _print(outcome: Outcome) -> None:
 
 
 def _facts(outcome: Outcome, *, clauses: bool) -> dict[str, object]:
-    facts: dict[str, object] = {"id": outcome.target.id, "status": _status(outcome)}
+    facts: dict[str, object] = {"id": outcome.target.id, "status": outcome.status}
     if outcome.built is not None:
         facts |= {"image": outcome.target.image, "image_id": outcome.built.image_id}
     if outcome.report is not None:
@@ -200,11 +200,3 @@ def _facts(outcome: Outcome, *, clauses: bool) -> dict[str, object]:
     if (error := outcome.error) is not None:
         facts["error"] = {**error.facts, "message": error.message, "details": error.details}
     return facts
-
-
-def _status(outcome: Outcome) -> str:
-    if outcome.error is not None:
-        return "unjudged" if outcome.error.code is Exit.UNJUDGED else "failed"
-    if outcome.published is not None:
-        return "published"
-    return "staged" if outcome.staged is not None else "tested"

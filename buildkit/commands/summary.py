@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from buildkit import console
-from buildkit.errors import Exit
+from buildkit.pipeline import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ def tell(asked: Asked, targets: Sequence[Target], outcomes: Sequence[Outcome]) -
     """Say how a run over several targets ended, and the next command. Of one target: nothing."""
     if len(targets) < 2:  # noqa: PLR2004 - its own line has said it
         return
-    words = [word_of(each) for each in outcomes]
+    words = [WORDS[each.status] for each in outcomes]
     words += ["not begun"] * (len(targets) - len(outcomes))
     count = Counter(words)
     counts = ", ".join(f"{number} {word}" for word, number in count.items())
@@ -48,15 +48,6 @@ def tell(asked: Asked, targets: Sequence[Target], outcomes: Sequence[Outcome]) -
     took = duration(time.monotonic() - asked.began)
     console.say(f"{len(targets)} targets: {counts} in {took}", fg=colour, bold=True)
     console.say(f"hint: {_next(asked, targets, outcomes)}", fg="cyan")
-
-
-def word_of(outcome: Outcome) -> str:
-    """How a target ended, in a word."""
-    if outcome.error is not None:
-        return "not judged" if outcome.error.code is Exit.UNJUDGED else "failed"
-    if outcome.published is not None:
-        return "published"
-    return "passed" if outcome.staged is None else "staged"
 
 
 def duration(seconds: float) -> str:

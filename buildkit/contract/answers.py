@@ -1,4 +1,4 @@
-"""Whether an answer of `/invocations` is the one that was wanted: compared as values."""
+"""Bodies by their content type, and whether an answer is the one that was wanted."""
 
 from __future__ import annotations
 
@@ -6,6 +6,28 @@ import csv
 import io
 import json
 import math
+
+JSON_LINES = ("jsonlines", "x-jsonlines", "jsonl", "x-ndjson", "ndjson")
+"""What types of JSON Lines are called behind `application/`."""
+LINES = ("text/csv", *(f"application/{name}" for name in JSON_LINES))
+"""Content types in which a record is a line."""
+
+
+def kind_of(content_type: str) -> str:
+    """The media type, without parameters, in small letters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def is_json(kind: str) -> bool:
+    return kind == "application/json" or kind.endswith("+json")
+
+
+def is_json_lines(kind: str) -> bool:
+    return kind.removeprefix("application/") in JSON_LINES
+
+
+def is_number(text: str) -> bool:
+    return isinstance(_number(text), float)
 
 
 def same(content_type: str, found: bytes, wanted: bytes) -> bool:

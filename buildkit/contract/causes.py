@@ -33,17 +33,14 @@ UNFIT = r"cannot lay out the container: "
 NO_USER = r"uids and gids must be|unable to find (user|group)|no matching entries in"
 """What stops `serve` as it stops `train`."""
 CAUSES = (
-    Cause(
-        clause="OUT-03",
-        sign=r"^in the image /opt/ml\S* is no folder",
-        followers=frozenset(["RUN-01", "RUN-02"]),
-        symptom=UNFIT + "copying into /opt/ml",
-    ),
-    Cause(
-        clause="IMG-06",
-        sign=r"^in the image /opt/ml\S* is no folder",
-        followers=frozenset(["RUN-01", "RUN-02"]),
-        symptom=UNFIT + "copying into /opt/ml",
+    *(
+        Cause(
+            clause=clause,
+            sign=r"^in the image /opt/ml\S* is no folder",
+            followers=frozenset(["RUN-01", "RUN-02"]),
+            symptom=UNFIT + "copying into /opt/ml",
+        )
+        for clause in ("OUT-03", "IMG-06")
     ),
     Cause(
         clause="RUN-01",

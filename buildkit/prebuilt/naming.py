@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from buildkit.prebuilt.facts import Entry
 
 SYSTEM = "-ubuntu"
+DEVICES = ("cpu", "gpu", "neuron", "neuronx")
+"""What tags call what an image computes on."""
 SPOKEN: Mapping[str, str] = {
     "blazing-text": "blazingtext",
     "deepar": "forecasting-deepar",

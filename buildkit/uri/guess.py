@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from buildkit.prebuilt.naming import DEVICES
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from buildkit.prebuilt.facts import Entry
 
 PYTHON = re.compile(r"py[23][0-9]*")
-DEVICES = ("cpu", "gpu", "neuron", "neuronx")
 NUMBER = r"[0-9][0-9A-Za-z.]*"
 BUILD = r"(?:-[0-9]+)?(?![^-])"
 """What some versions go on with, as `1.7-1` does."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from buildkit.hosts import has_registry
 from buildkit.near import listed, near_names, near_to
 from buildkit.prebuilt import facts, reverse
-from buildkit.prebuilt.naming import named
+from buildkit.prebuilt.naming import DEVICES, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 CUDA = re.compile(r"cu[0-9]+")
 ELSEWHERE = ("ec2", "e3")
 """How AWS's tags for EC2, ECS and EKS end."""
-DEVICES = ("cpu", "gpu", "neuron", "neuronx")
 
 
 def on_others(parts: Parts) -> Iterator[str]:

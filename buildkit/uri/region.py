@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from buildkit import reading
 from buildkit.errors import UsageError
 from buildkit.near import shown
 
@@ -52,14 +53,14 @@ def _text(file: str) -> str:
     """
     if not os.path.isfile(file):  # noqa: PTH113 - pathlib takes long to load
         raise OSError(f"{file} is not a regular file")
-    with open(file, "rb") as opened:  # noqa: PTH123 - as above
-        found = opened.read(LARGEST + 1)
-    if len(found) > LARGEST:
+    try:
+        found = reading.content(file, LARGEST)
+    except ValueError as error:
         raise UsageError(
             f"the AWS configuration file {shown(file)} has over {LARGEST >> 20} MiB: it is "
             "not read",
-            hint="`--region eu-west-1`, or mend AWS_CONFIG_FILE",
-        )
+            hint="`--region eu-west-1`, or correct AWS_CONFIG_FILE",
+        ) from error
     return found.decode("utf-8")
 
 

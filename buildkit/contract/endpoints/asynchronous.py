@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildkit.contract.answers import LINES, kind_of
 from buildkit.contract.clause import Broken, Doubtful, check, last_lines
 from buildkit.contract.hosting import servers
-from buildkit.contract.hosting.bodies import LINES, kind_of
 from buildkit.contract.hosting.client import OK, hung_up_after, short
 from buildkit.contract.hosting.server import request_headers
 

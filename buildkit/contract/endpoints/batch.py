@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from buildkit.contract.answers import same
+from buildkit.contract.answers import LINES, same
 from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
 from buildkit.contract.endpoints import batch_rules as rules
 from buildkit.contract.hosting import bodies, parallel, servers, serving
@@ -236,7 +236,7 @@ def _by_lines(server: Serving, payload: Payload, asked: list[bytes]) -> tuple[An
     A job chooses its Accept, so an answer in another form than lines is not the only one.
     """
     first: Answer | None = None
-    for accept in dict.fromkeys((payload.accept or "*/*", payload.content_type, *bodies.LINES)):
+    for accept in dict.fromkeys((payload.accept or "*/*", payload.content_type, *LINES)):
         answer = _post(server, payload, b"\n".join(asked), Accept=accept)
         if answer.status == OK and len(rules.lines(answer.body)) == len(asked):
             return answer, accept

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.answers import same
+from buildkit.contract.answers import kind_of, same
 from buildkit.contract.clause import Broken, Doubtful
 from buildkit.contract.hosting.bodies import CSV
 from buildkit.contract.hosting.client import OK, short
@@ -28,7 +28,7 @@ def judge_parameters(answer: Answer) -> None:
     if answer.status != OK:
         return
     said = f"GET /execution-parameters answered {answer.shown()}"
-    if answer.content_type.partition(";")[0].strip().lower() != JSON:
+    if kind_of(answer.content_type) != JSON:
         raise Broken(f"{said}; 200 is for application/json, 404 for no parameters")
     found = _object(answer.body, said)
     numbers = []

@@ -7,25 +7,14 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
+from buildkit.contract.answers import LINES, is_json, is_number, kind_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CSV = "text/csv"
-LINES = (
-    CSV,
-    "application/jsonlines",
-    "application/x-jsonlines",
-    "application/jsonl",
-    "application/x-ndjson",
-    "application/ndjson",
-)
-"""Content types in which a record is a line."""
 MOST = 4
 """So many others are made of one sample."""
-
-
-def kind_of(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower()
 
 
 def records(content_type: str, body: bytes) -> list[bytes]:
@@ -60,7 +49,7 @@ def _single(content_type: str, body: bytes) -> list[bytes]:
 def _changed(content_type: str, body: bytes) -> Iterator[bytes]:
     kind = kind_of(content_type)
     for number in range(1, MOST + 1):
-        if kind == "application/json" or kind.endswith("+json"):
+        if is_json(kind):
             try:
                 value = _moved(json.loads(body), number)
                 yield json.dumps(value).encode()
@@ -112,13 +101,5 @@ def emptied(content_type: str, record: bytes) -> bytes | None:
 
 def _is_header(rows: list[list[str]]) -> bool:
     """Whether the first row has no number, and a later one has."""
-    first, *others = (any(map(_is_number, row)) for row in rows)
+    first, *others = (any(map(is_number, row)) for row in rows)
     return not first and any(others)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

@@ -7,6 +7,7 @@ import io
 import json
 from typing import TYPE_CHECKING
 
+from buildkit.contract.answers import is_json, is_json_lines, is_number, kind_of
 from buildkit.contract.clause import Broken, Doubtful
 from buildkit.contract.hosting.client import OK
 
@@ -16,22 +17,21 @@ if TYPE_CHECKING:
     from buildkit.contract.hosting.client import Answer
 
 ERRORS = frozenset(["error", "errors", "exception", "traceback", "error_message", "errormessage"])
-JSON_LINES = ("jsonlines", "x-jsonlines", "jsonl", "x-ndjson", "ndjson")
 
 
 def judge_type(asked: str, answer: Answer) -> bool:
     """Whether the truth of a Content-Type can be seen. Raises Broken or Doubtful where it lies."""
-    kind = answer.content_type.partition(";")[0].strip().lower()
+    kind = kind_of(answer.content_type)
     said = f"{asked} was answered with {answer.shown()}"
     if not kind:
         raise Broken(said)
     document = _document(answer.body)
-    if kind == "application/json" or kind.endswith("+json"):
+    if is_json(kind):
         if document is None:
             raise Broken(f"{said}, which is not JSON")
     elif kind == "text/csv":
         _judge_csv(said, answer.body, document)
-    elif kind.removeprefix("application/") in JSON_LINES:
+    elif is_json_lines(kind):
         if any(_document(line) is None for line in answer.body.splitlines() if line.strip()):
             raise Broken(f"{said}, which are not lines of JSON")
     elif kind == "text/html":
@@ -90,8 +90,8 @@ def friendly(answer: Answer, good: Sequence[Answer]) -> str:
 
 def is_strict(content_type: str, sample: bytes) -> bool:
     """Whether garbage cannot be of a sample's kind: JSON, or a table of nothing but numbers."""
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind == "application/json" or kind.endswith("+json"):
+    kind = kind_of(content_type)
+    if is_json(kind):
         return _document(sample) is not None
     return kind == "text/csv" and _form(sample) == "numbers"
 
@@ -107,12 +107,4 @@ def _form(body: bytes) -> object:
         for row in body.decode("utf-8", "replace").splitlines()
         for cell in row.split(",")
     ]
-    return "numbers" if cells and all(map(_is_number, cells)) else "text"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return "numbers" if cells and all(map(is_number, cells)) else "text"

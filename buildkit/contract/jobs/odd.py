@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from buildkit.contract.answers import is_number
 from buildkit.contract.jobs import job
 from buildkit.contract.jobs.bundle import Variant
 
@@ -45,7 +46,7 @@ NEEDS_AWS: Mapping[str, object] = {
 
 def other_encoding(value: object) -> object:
     """A hyperparameter as another client sends it: text in quotes or without, numbers as is."""
-    if not isinstance(value, str) or _is_number(value):
+    if not isinstance(value, str) or is_number(value):
         return value
     if value in ("True", "False"):
         return value.lower()
@@ -63,14 +64,6 @@ def _needs_quotes(text: str) -> bool:
     except ValueError:
         return bool(text)
     return False
-
-
-def _is_number(value: str) -> bool:
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
 
 
 def _encode(work: Job) -> Job:
