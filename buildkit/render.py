@@ -211,7 +211,7 @@ def _check_folder(path: Path, limits: Boundary) -> None:
         mode = path.stat().st_mode
     except OSError as error:
         raise TemplateError(
-            f"{path} cannot be read: {error.strerror}", hint="mend access to it, or remove it"
+            f"{path} cannot be read: {error.strerror}", hint="fix its permissions, or remove it"
         ) from error
     if not stat.S_ISDIR(mode):
         raise TemplateError(

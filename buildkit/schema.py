@@ -247,8 +247,8 @@ class Registry(PlaceTable):
     def _whole(cls, pattern: str | None, info: ValidationInfo) -> str | None:
         if pattern is not None and info.data.get("prefix"):
             raise ValueError(
-                "`prefix` begins the names that nobody writes, and `repository` is a whole name: "
-                "leave one of the two out"
+                "`prefix` goes before default names, and `repository` is the whole name: leave one "
+                "of the two out"
             )
         return pattern
 

@@ -260,13 +260,13 @@ MISTAKES = (
     Mistake(
         frozenset(["OUT-01"]),
         r"; its reason in /opt/ml/output/failure is ",
-        "training on the samples fails, and that it says so by its exit code is right: mend what "
-        "the reason names; then look at the hyperparameters and channels of the samples",
+        "training on the samples fails, and the exit code is right to say so: fix what the reason "
+        "names; then look at the hyperparameters and channels of the samples",
     ),
     Mistake(
         frozenset(["OUT-01"]),
         r"^`train` on the samples (ended with|did not end)",
-        "training on the samples fails, and that it says so by its exit code is right: read the "
+        "training on the samples fails, and the exit code is right to say so: read the "
         "last lines, the cause stands there; then look at the hyperparameters and channels of the "
         "samples",
     ),
@@ -335,7 +335,7 @@ MISTAKES = (
     ),
     Mistake(
         STOPS,
-        r"/opt/ml/model is empty: what it had learnt is lost",
+        r"/opt/ml/model is empty: the work so far is lost",
         "when SIGTERM comes, write the model made so far to /opt/ml/model before the program ends",
     ),
     Mistake(

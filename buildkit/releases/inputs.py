@@ -95,7 +95,5 @@ def _read(path: Path) -> bytes:
         found = reading.content(path, reading.LARGEST_TEXT)
         found.decode()
     except (OSError, ValueError) as error:
-        raise ToolError(
-            f"{path} cannot be read: {error}", hint="write it anew, as a text in UTF-8"
-        ) from error
+        raise ToolError(f"{path} cannot be read: {error}", hint="save it as UTF-8 text") from error
     return found

@@ -110,8 +110,8 @@ def _text(path: str) -> str:
     except (OSError, ValueError) as error:
         raise ToolError(
             f"{path} cannot be read: {error}",
-            hint=f"mend it: `git log -p {NAME}` shows what it was; of one that is too large, move "
-            "the oldest lines into another file",
+            hint=f"`git log -p {NAME}` shows what it was before; if it is too large, move the "
+            "oldest lines into another file",
         ) from error
 
 

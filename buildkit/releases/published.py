@@ -216,8 +216,8 @@ def _newest(fits: Sequence[Place], part: str | None) -> str:
     newest = aliases.newest([aliases.candidate(tag, version) for tag, version in by_tag.items()])
     if newest is None:
         raise UsageError(
-            f"nobody can say which of the versions {part or ''} is the newest: they are not all of "
-            "one grammar",
+            f"cannot tell which of the versions {part or ''} is the newest: they are not all "
+            "written in the same form",
             hint=listed("--version", tuple(by_tag.values())),
         )
     return by_tag[newest.tag]

@@ -168,8 +168,8 @@ def saves_what_it_has(seen: Stopped) -> None:
         raise Partly(NOT_SEEN)
     if has_model(whole) and not has_model(run):
         raise Doubtful(
-            "SIGTERM in the middle of its work ended it, and /opt/ml/model is empty: what it had "
-            f"learnt is lost{last_lines(run.log)}"
+            "SIGTERM in the middle of its work ended it, and /opt/ml/model is empty: the work so "
+            f"far is lost{last_lines(run.log)}"
         )
 
 
