@@ -379,6 +379,13 @@ def test_the_page_of_clauses_is_what_the_suite_does() -> None:
     assert (ROOT / "docs" / "clauses.md").read_text() == made, "`make docs`"
 
 
+def test_pages_count_the_clauses_as_they_are() -> None:
+    checked = len({each.clause for each in suite.CHECKS})
+    assert f"`buildkit test` tries {checked} [clauses]" in (ROOT / "README.md").read_text()
+    changes = (ROOT / "CHANGELOG.md").read_text()
+    assert f"{len(clauses())} clauses, of which {checked} are checked" in changes
+
+
 def test_of_several_checks_of_a_clause_the_worst_counts_with_all_its_evidence() -> None:
     results = [
         clause.result("OUT-01", Status.PASS, ""),
