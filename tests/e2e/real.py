@@ -165,6 +165,8 @@ class Local:
             self.docker("rm", "--force", "--volumes", *found)
         if volumes := self.docker("volume", "ls", *mine).split():
             self.docker("volume", "rm", "--force", *volumes)
+        if networks := self.docker("network", "ls", *mine).split():
+            self.docker("network", "rm", *networks)
         return found
 
     def stay_behind(self, before: set[str]) -> set[str]:

@@ -139,7 +139,7 @@ def test_a_broken_image_is_flagged_by_its_clause_and_not_pushed(
     project, runs = everything
     found = outcome(project, runs, name)
     assert found["status"] == "failed", runs[name].stderr
-    assert found["error"]["code"] == 6
+    assert found["error"]["code"] == 6, found["error"]
     clauses = found["error"]["message"].partition(": ")[2].split(", ")
     assert BROKEN[name].clause in clauses
     assert f"  {BROKEN[name].clause} " in found["error"]["details"]
