@@ -71,12 +71,12 @@ def build(name: str, base: str = "python:3.11-slim-bookworm") -> str:
     network = secrets.Network(
         ca_bundle=Path(bundle) if bundle else None, wheels=Path(wheels) if wheels else None
     )
-    with secrets.mounted(network) as mounts:
+    with secrets.mounted(network) as pairs:
         run(
             *("docker", "buildx", "build", "--tag", tag, "--load", "--provenance=false"),
             f"--build-arg=BASE={bases.substitute(base, rules) or base}",
             f"--build-context=wheels={wheels or ROOT / 'templates/nothing'}",
-            *(f"--secret=id={key},src={path}" for key, path in mounts),
+            *(f"--secret=id={key},src={path}" for key, path in pairs),
             str(HERE / "serving" / name),
         )
     return tag

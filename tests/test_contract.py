@@ -39,17 +39,17 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 
 
-def statuses(checks: Sequence[Check[Any]], observed: object) -> dict[str, str]:
+def statuses(wanted: Sequence[Check[Any]], observed: object) -> dict[str, str]:
     """What is not passed, by clause."""
     found: dict[str, list[Any]] = {}
-    for each in checks:
+    for each in wanted:
         found.setdefault(each.clause, []).append(clause.run(each, observed))
     merged = [clause.merged(results) for results in found.values()]
     return {each.id: each.status.value for each in merged if each.status is not Status.PASS}
 
 
-def on(scenario: object, checks: Sequence[Check[Any]]) -> list[Check[Any]]:
-    return [each for each in checks if each.scenario is scenario]
+def on(stage: object, wanted: Sequence[Check[Any]]) -> list[Check[Any]]:
+    return [each for each in wanted if each.scenario is stage]
 
 
 def file(name: str, content: bytes = b"1", **changes: Any) -> Entry:
@@ -242,8 +242,8 @@ FAILED = dataclasses.replace(GOOD, exit_code=1, tree=(file("output/failure", b"n
     ],
 )
 def test_a_training_that_fails(changes: dict[str, Any], broken: dict[str, str]) -> None:
-    checks = on(training.FAILED, training.CHECKS)
-    assert statuses(checks, dataclasses.replace(FAILED, **changes)) == broken
+    wanted = on(training.FAILED, training.CHECKS)
+    assert statuses(wanted, dataclasses.replace(FAILED, **changes)) == broken
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,8 @@ def _facts(clause: Clause) -> dict[str, object]:
     }
 
 
-def _table(clauses: Sequence[Clause]) -> list[str]:
-    rows = [(each.id, each.level.value, each.title) for each in clauses]
+def _table(chosen: Sequence[Clause]) -> list[str]:
+    rows = [(each.id, each.level.value, each.title) for each in chosen]
     return tables.aligned([COLUMNS, *rows])
 
 

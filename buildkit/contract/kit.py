@@ -94,9 +94,9 @@ def excuse(check: Check[Any], subject: Subject) -> str:
     return ""
 
 
-def _by_scenario(checks: Iterable[Check[Any]]) -> Mapping[Scenario[Any], list[Check[Any]]]:
+def _by_scenario(wanted: Iterable[Check[Any]]) -> Mapping[Scenario[Any], list[Check[Any]]]:
     found: dict[Scenario[Any], list[Check[Any]]] = {}
-    for each in checks:
+    for each in wanted:
         found.setdefault(each.scenario, []).append(each)
     return found
 
@@ -126,25 +126,25 @@ def _stagings(
 
 
 def _stage(
-    bench: Bench, scenario: Scenario[Any], checks: Iterable[Check[Any]]
+    bench: Bench, scenario: Scenario[Any], wanted: Iterable[Check[Any]]
 ) -> list[ClauseResult]:
     """All checks of one scenario, one after the other: some change what they look at.
 
     The first one's time holds that of the staging.
     """
-    checks = list(checks)
+    wanted = list(wanted)
     began = time.monotonic()
     bench.begin(scenario)
     try:
         with scenario.stage(bench) as observed:
             staged = time.monotonic() - began
-            first, *rest = [clause.run(each, observed) for each in checks]
+            first, *rest = [clause.run(each, observed) for each in wanted]
             return [replace(first, seconds=round(first.seconds + staged, 3)), *rest]
     except Unseen as error:
-        return [clause.result(each.clause, Status.SKIP, str(error)) for each in checks]
+        return [clause.result(each.clause, Status.SKIP, str(error)) for each in wanted]
     except Unfit as error:
         why = f"the engine cannot lay out the container: {error}"
         return [
             clause.result(each.clause, Status.FAIL if each.clause in STARTS else Status.SKIP, why)
-            for each in checks
+            for each in wanted
         ]
