@@ -53,7 +53,7 @@ bench-uri: setup ## Measure `buildkit uri` against the SageMaker SDK and bare Py
 prebuilt: setup ## Write buildkit/prebuilt/images.txt anew from the SageMaker SDK; prints what changes
 	@"$$(scripts/sdk core)" scripts/prebuilt.py
 
-frameworks: setup ## Write buildkit/frameworks.txt anew from the package index: five minutes
+frameworks: setup ## Write buildkit/matrix/frameworks.txt anew from the package index: five minutes
 	@$(BIN)/python scripts/frameworks.py
 
 lock: setup ## Write requirements.lock anew: what the release action installs, by its hashes

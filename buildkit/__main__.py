@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import NoReturn
 
-from buildkit.stopping import INTERRUPTS
+from buildkit.system.stopping import INTERRUPTS
 
 INTERRUPTED = (
     '{"error": {"kind": "interrupted", "message": "interrupted", '

@@ -19,9 +19,10 @@ from typing import NoReturn
 
 import click
 
-from buildkit import addresses, console, manual, near, sockets, stopping
-from buildkit.errors import BuildkitError, Exit, ToolError, UsageError, bug, interruption
-from buildkit.stdout import Answer
+from buildkit.support import addresses, manual, suggest
+from buildkit.support.errors import BuildkitError, Exit, ToolError, UsageError, bug, interruption
+from buildkit.system import console, sockets, stopping
+from buildkit.system.stdout import Answer
 
 COMMANDS = {  # in the order of the pipeline
     "list": "List the targets of images.toml.",
@@ -90,7 +91,7 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise UsageError(f"there is no command `{near.shown(args[0])}`", hint=_near(args[0]))
+            raise UsageError(f"there is no command `{suggest.shown(args[0])}`", hint=_near(args[0]))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -102,7 +103,7 @@ def _near(word: str) -> str:
     """What is near to a word that is no command, or what other tools call so."""
     if word in BEGINNINGS:
         return f"begin with a file images.toml: {manual.page('images-toml')}"
-    found = OF_OTHERS.get(word) or near.near_names(word, tuple(COMMANDS))
+    found = OF_OTHERS.get(word) or suggest.near_names(word, tuple(COMMANDS))
     meant = f"did you mean {' or '.join(f'`buildkit {each}`' for each in found)}? " if found else ""
     return f"{meant}`buildkit --help` lists the commands"
 
@@ -188,7 +189,7 @@ class _Work(threading.Thread):
 
 def _interrupted(work: _Work, own: frozenset[int]) -> int:
     """End a run. What ended well before it noticed has ended well."""
-    from buildkit import ending  # noqa: PLC0415 - few runs need it
+    from buildkit.system import ending  # noqa: PLC0415 - few runs need it
 
     lines = ending.end(work, own)
     if work.is_alive() or work.result() != Exit.DONE:

@@ -8,18 +8,19 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from buildkit import console, records, stopping
+from buildkit import records
 from buildkit.contract import verdict
-from buildkit.errors import BuildkitError, Exit, bug
-from buildkit.model import Status
+from buildkit.model.target import Status
+from buildkit.support.errors import BuildkitError, Exit, bug
+from buildkit.system import console, stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from buildkit.contract.world import Engine
-    from buildkit.model import Built, Report, Target, Verified
-    from buildkit.shipped import Published, Staged
-    from buildkit.verify import Depth
+    from buildkit.contract.engine import Engine
+    from buildkit.model.image import Published, Staged
+    from buildkit.model.target import Built, Report, Target, Verified
+    from buildkit.verify.verify import Depth
 
 Item = TypeVar("Item")
 CAUSE_WIDTH = 100
@@ -150,7 +151,7 @@ def test(
     retest: bool,
 ) -> tuple[Outcome, Verified | None]:
     """Test an image, unless this very image passed this very suite before."""
-    from buildkit import verify  # noqa: PLC0415 - the contract: who only pushes needs none of it
+    from buildkit.verify import verify  # noqa: PLC0415 - the contract: who only pushes needs none of it
 
     target = built.target
     where.write(records.BUILT, target.id, built)

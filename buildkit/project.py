@@ -5,23 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from buildkit import config, matrix, records, render, stock
-from buildkit.errors import ToolError, UsageError
+from buildkit import records
+from buildkit.config import images_toml
+from buildkit.ecr import desired
+from buildkit.matrix import matrix
+from buildkit.render import render
+from buildkit.support.errors import ToolError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from buildkit.boundary import Boundary
-    from buildkit.model import Built, Target, Verified
-    from buildkit.shipped import Staged
+    from buildkit.config.boundary import Boundary
+    from buildkit.model.image import Staged
+    from buildkit.model.target import Built, Target, Verified
 
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
     """images.toml, expanded, and where its records and templates are."""
 
-    config: config.Config
+    config: images_toml.Config
     targets: tuple[Target, ...]
     records: records.Records
     templates: render.Templates
@@ -79,10 +83,10 @@ def read(
     For a command that `renders`, templates are looked at together with the file. What it names is
     inside of the project, or of `within`, unless `allow_outside`.
     """
-    found = config.read(file, alone=alone, allow_outside=allow_outside, within=within)
+    found = images_toml.read(file, alone=alone, allow_outside=allow_outside, within=within)
     templates = render.templates(found.folder, found.boundary)
     targets = matrix.expand(found, templates if renders else None)
-    stock.check(found, targets)
+    desired.check(found, targets)
     return Project(
         config=found,
         targets=targets,
@@ -91,7 +95,7 @@ def read(
     )
 
 
-def written(found: config.Config, name: str) -> Path:
+def written(found: images_toml.Config, name: str) -> Path:
     """A folder of the project that results are written into.
 
     Raises UsageError for a link that leads out of the project: a foreign project could bring one.

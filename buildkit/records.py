@@ -6,15 +6,17 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from buildkit import boundary, files, reading, typed
-from buildkit.errors import ToolError, UsageError
-from buildkit.model import Built, Rendered, Report, Verified
-from buildkit.shipped import Published, Staged
+from buildkit.config import boundary
+from buildkit.model.image import Published, Staged
+from buildkit.model.target import Built, Rendered, Report, Verified
+from buildkit.support import decode
+from buildkit.support.errors import ToolError, UsageError
+from buildkit.system import files, reading
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from buildkit.boundary import Boundary
+    from buildkit.config.boundary import Boundary
 
 FORMAT = 1
 """Raised when a record changes so that an older tool would misread it."""
@@ -80,10 +82,10 @@ class Records:
             document: Any = json.loads(reading.content(path, LARGEST).decode())
             if (found := document["format"]) != FORMAT:
                 raise ToolError(
-                    f"{path} has format {typed.shown(found)}, this tool reads {FORMAT}",
+                    f"{path} has format {decode.shown(found)}, this tool reads {FORMAT}",
                     hint=f"use the tool that wrote it, or remove it and `buildkit {kind.made_by}`",
                 )
-            return typed.read(kind.type, document[kind.name])
+            return decode.read(kind.type, document[kind.name])
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

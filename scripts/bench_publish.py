@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 
 from load import ROOT, run
 
-from buildkit import config, matrix
+from buildkit.config import images_toml
+from buildkit.matrix import matrix
 from tests.e2e.parts import relay
 from tests.e2e.real import Local, exports, script
 
@@ -54,7 +55,7 @@ channels = {{ training = "data" }}
 
 def main() -> None:
     run(BUILDKIT, "build", *RELATED)
-    found = matrix.select(matrix.expand(config.read(ROOT / "images.toml")), RELATED)
+    found = matrix.select(matrix.expand(images_toml.read(ROOT / "images.toml")), RELATED)
     images = [target.image for target in found]
     print(f"{len(images)} related images into empty registries, {ROUNDS} rounds in turns")
     tell_times("with nothing between", images, {})

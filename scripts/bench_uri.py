@@ -16,11 +16,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildkit.ledger import ledger
+from buildkit.ledger.record import Action, Image, Release, Verdict
 from buildkit.prebuilt import facts
 from buildkit.prebuilt.lookup import look_up
 from buildkit.prebuilt.question import Query
-from buildkit.releases import ledger
-from buildkit.releases.record import Action, Image, Release, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from buildkit.contract import suite
-from buildkit.contract.catalogue import Clause, clauses
+from buildkit.contract.clauses import Clause, clauses
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "clauses.md"
 HEAD = """\

@@ -1,4 +1,4 @@
-"""Write buildkit/frameworks.txt anew: for which Pythons and CUDA the releases of frameworks are.
+"""Write matrix/frameworks.txt anew: for which Pythons and CUDA the releases of frameworks are.
 
     .venv/bin/python scripts/frameworks.py
 
@@ -20,7 +20,7 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-DATA = Path(__file__).parents[1] / "buildkit" / "frameworks.txt"
+DATA = Path(__file__).parents[1] / "buildkit" / "matrix" / "frameworks.txt"
 PYTHONS = tuple(f"3.{minor}" for minor in range(6, 16))
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from public_code import ca_bundle
 
-from buildkit import bases, secrets
+from buildkit.build import mounts
+from buildkit.config import substitution
 
 if TYPE_CHECKING:
     import docker
@@ -65,16 +66,16 @@ def ask(
 def build(name: str, base: str = "python:3.11-slim-bookworm") -> str:
     """Build a folder of `serving`, with what the network needs as in any build."""
     tag = f"buildkit-bench:{name}"
-    rules = bases.parse(os.environ.get("BUILDKIT_SUBSTITUTE", "").split())
+    rules = substitution.parse(os.environ.get("BUILDKIT_SUBSTITUTE", "").split())
     bundle = ca_bundle()
     wheels = os.environ.get("BUILDKIT_WHEELS")
-    network = secrets.Network(
+    network = mounts.Network(
         ca_bundle=Path(bundle) if bundle else None, wheels=Path(wheels) if wheels else None
     )
-    with secrets.mounted(network) as pairs:
+    with mounts.mounted(network) as pairs:
         run(
             *("docker", "buildx", "build", "--tag", tag, "--load", "--provenance=false"),
-            f"--build-arg=BASE={bases.substitute(base, rules) or base}",
+            f"--build-arg=BASE={substitution.substitute(base, rules) or base}",
             f"--build-context=wheels={wheels or ROOT / 'templates/nothing'}",
             *(f"--secret=id={key},src={path}" for key, path in pairs),
             str(HERE / "serving" / name),

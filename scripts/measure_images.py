@@ -19,14 +19,17 @@ from typing import TYPE_CHECKING
 
 from load import CONNECTIONS, ROOT, Request, ask, run
 
-from buildkit import boundary, config, engine, matrix, records
-from buildkit.contract.bench import Bench, Subject
-from buildkit.contract.hosting import servers
-from buildkit.contract.jobs import runs
+from buildkit import records
+from buildkit.config import boundary, images_toml
+from buildkit.contract.hosting import starting
+from buildkit.contract.jobs import training_runs
+from buildkit.contract.scenario import Bench, Subject
+from buildkit.engine import engine
+from buildkit.matrix import matrix
 
 if TYPE_CHECKING:
-    from buildkit.engine import Engine
-    from buildkit.model import Target
+    from buildkit.engine.engine import Engine
+    from buildkit.model.target import Target
 
 BUILDKIT = str(Path(sys.executable).with_name("buildkit"))
 SECONDS = 5
@@ -37,7 +40,9 @@ HEAD = (
 
 
 def main() -> None:
-    targets = matrix.select(matrix.expand(config.read(ROOT / "images.toml")), sys.argv[1:] or ["*"])
+    targets = matrix.select(
+        matrix.expand(images_toml.read(ROOT / "images.toml")), sys.argv[1:] or ["*"]
+    )
     there = engine.connect()
     print(f"| {' | '.join(HEAD)} |\n|{' --- |' * len(HEAD)}", flush=True)
     for target in targets:
@@ -68,11 +73,11 @@ def worked(target: Target, there: Engine) -> tuple[str, str, str, str]:
         bench = Bench(subject=subject, engine=there, kept=kept)
         accuracy = ""
         if target.purpose.trains:
-            found = ACCURACY.findall(runs.trained(bench).log)
+            found = ACCURACY.findall(training_runs.trained(bench).log)
             accuracy = found[-1] if found else ""
         if not target.purpose.serves:
             return accuracy, "", "", ""
-        with servers.served(bench, plain=True) as serving:
+        with starting.served(bench, plain=True) as serving:
             sample = serving.a_payload()
             request = Request(
                 body=Path(sample.body).read_text(),

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from buildkit.export import Packed
-from buildkit.model import Built, ClauseResult, Level, Report, Status, Verified
+from buildkit.model.target import Built, ClauseResult, Level, Report, Status, Verified
+from buildkit.publish.image_archive import Packed
 from buildkit.registry.client import Blob
 from buildkit.registry.manifests import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, Manifest
 from buildkit.registry.shapes import Configuration
@@ -18,7 +18,7 @@ from tests import projects
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from buildkit.model import Target
+    from buildkit.model.target import Target
 
 DIGEST = f"sha256:{'a' * 64}"
 

@@ -6,10 +6,12 @@ from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
-from buildkit import config, families, matrix
+from buildkit.config import images_toml
+from buildkit.matrix import matrix
+from buildkit.model import families
 
 if TYPE_CHECKING:
-    from buildkit.model import Target
+    from buildkit.model.target import Target
 
 MINIMAL = """
 [image.demo]
@@ -18,8 +20,8 @@ base = "python:{python}-slim"
 """
 
 
-def parse(text: str, folder: Path = Path("/nowhere")) -> config.Config:
-    return config.parse(dedent(text), folder / "images.toml")
+def parse(text: str, folder: Path = Path("/nowhere")) -> images_toml.Config:
+    return images_toml.parse(dedent(text), folder / "images.toml")
 
 
 def targets(text: str = MINIMAL, folder: Path = Path("/nowhere")) -> tuple[Target, ...]:

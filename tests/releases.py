@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from buildkit.origin import Origin
-from buildkit.releases.record import Action, Image, Move, Release, Verdict
+from buildkit.ledger.record import Action, Image, Move, Release, Verdict
+from buildkit.model.origin import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from buildkit import aliases
-from buildkit.aliases import Move
+from buildkit.aliases import rules
+from buildkit.aliases.rules import Move
 from tests import alias_oracle, projects
 from tests.alias_oracle import REFUSED, SUFFIX
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from random import Random
 
-    from buildkit.model import Target
+    from buildkit.model.target import Target
 
 LATEST = "latest" + SUFFIX
 
@@ -38,7 +38,7 @@ def decided(
     tags: Sequence[str], held_back: Collection[str] = (), target: Target = TARGET
 ) -> dict[str, str]:
     """Where each alias goes, or REFUSED; `held_back` from all of them."""
-    decision = aliases.decide(
+    decision = rules.decide(
         target, tags, dict.fromkeys(projects.aliases_of(target), frozenset(held_back))
     )
     return {
@@ -101,7 +101,7 @@ def test_an_alias_with_a_word_that_the_version_lacks_is_left_out() -> None:
 
 def test_a_tag_is_held_back_from_one_alias_alone() -> None:
     tags = ["1.2.3" + SUFFIX, "1.2.4" + SUFFIX]
-    moves = aliases.decide(TARGET, tags, {LATEST: {"1.2.4" + SUFFIX}}).moves
+    moves = rules.decide(TARGET, tags, {LATEST: {"1.2.4" + SUFFIX}}).moves
     assert moves == (
         Move(alias="1.2" + SUFFIX, tag="1.2.4" + SUFFIX),
         Move(alias="1" + SUFFIX, tag="1.2.4" + SUFFIX),
@@ -126,14 +126,14 @@ def test_what_cannot_be_ordered_holds_up_its_own_aliases_until_it_is_held_back()
 def test_a_refusal_names_the_alias_and_the_version_and_what_to_do(
     versions: list[str], named: list[str]
 ) -> None:
-    decision = aliases.decide(SIMPLE, [version + SUFFIX for version in versions])
+    decision = rules.decide(SIMPLE, [version + SUFFIX for version in versions])
     (refusal,) = decision.refusals
     assert all(text in refusal.message for text in [LATEST, *named])
     assert f"`{versions[-1] if len(named) == 1 else versions[0]}{SUFFIX}`" in refusal.hint
 
 
 def test_a_target_without_aliases_has_nothing_to_move() -> None:
-    assert aliases.decide(projects.target(), ["1.0-cpu-py311"]) == aliases.Decision(
+    assert rules.decide(projects.target(), ["1.0-cpu-py311"]) == rules.Decision(
         moves=(), refusals=()
     )
 

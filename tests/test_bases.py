@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from buildkit import bases, cli
-from buildkit.errors import Exit, UsageError
+from buildkit import cli
+from buildkit.config import substitution
+from buildkit.support.errors import Exit, UsageError
 
-MIRROR = bases.parse(["python:*=mirror.example:5000/library/python:*"])
+MIRROR = substitution.parse(["python:*=mirror.example:5000/library/python:*"])
 
 
 @pytest.mark.parametrize(
@@ -22,19 +23,19 @@ MIRROR = bases.parse(["python:*=mirror.example:5000/library/python:*"])
     ],
 )
 def test_a_rule_fits_the_short_and_the_full_name(base: str, rule: str, wanted: str | None) -> None:
-    assert bases.substitute(base, bases.parse([rule])) == wanted
+    assert substitution.substitute(base, substitution.parse([rule])) == wanted
 
 
 def test_the_first_rule_that_fits_wins() -> None:
-    rules = bases.parse(["python:3.11=one:1", "python:*=two:*"])
-    assert bases.substitute("python:3.11", rules) == "one:1"
-    assert bases.substitute("python:3.12", rules) == "two:3.12"
+    rules = substitution.parse(["python:3.11=one:1", "python:*=two:*"])
+    assert substitution.substitute("python:3.11", rules) == "one:1"
+    assert substitution.substitute("python:3.12", rules) == "two:3.12"
 
 
 @pytest.mark.parametrize("rule", ["python", "python:*=b", "a=b c", "=b", "a=", "a:*=b:**"])
 def test_a_rule_that_cannot_be_is_a_usage_error_with_an_example(rule: str) -> None:
     with pytest.raises(UsageError) as caught:
-        bases.parse([rule])
+        substitution.parse([rule])
     assert f"`--substitute {rule}`: " in caught.value.message
     assert caught.value.hint
 
@@ -56,9 +57,9 @@ PYTORCH = "https://download.pytorch.org/whl/cpu"
     ],
 )
 def test_a_package_index_has_mirrors_as_a_base_has(rule: str, wanted: str | None) -> None:
-    rules = bases.parse([rule])
-    assert bases.mirror(PYTORCH, rules) == wanted
-    assert bases.substitute("python:3.11", rules) in (None, "m.example/library/python:3.11")
+    rules = substitution.parse([rule])
+    assert substitution.mirror(PYTORCH, rules) == wanted
+    assert substitution.substitute("python:3.11", rules) in (None, "m.example/library/python:3.11")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_a_package_index_has_mirrors_as_a_base_has(rule: str, wanted: str | None
 )
 def test_a_rule_leads_from_an_address_to_one_without_credentials(rule: str) -> None:
     with pytest.raises(UsageError) as caught:
-        bases.parse([rule])
+        substitution.parse([rule])
     assert "p4ss" not in caught.value.message.partition(": ")[2]
 
 

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import cli, config, matrix, project, reading, render
-from buildkit.boundary import Boundary, around
-from buildkit.errors import ConfigError, Exit, TemplateError
+from buildkit import cli, project
+from buildkit.config import images_toml
+from buildkit.config.boundary import Boundary, around
+from buildkit.matrix import matrix
+from buildkit.render import render
+from buildkit.support.errors import ConfigError, Exit, TemplateError
+from buildkit.system import reading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -166,8 +170,8 @@ def test_images_toml_itself_may_not_lead_out(home: Path) -> None:
     (home / "secrets" / "images.toml").write_text(IMAGE)
     (inside / "images.toml").symlink_to(home / "secrets" / "images.toml")
     with pytest.raises(ConfigError, match="leads to .*secrets/images.toml`, outside of"):
-        config.read(inside / "images.toml")
-    assert config.read(inside / "images.toml", allow_outside=True).images
+        images_toml.read(inside / "images.toml")
+    assert images_toml.read(inside / "images.toml", allow_outside=True).images
 
 
 @pytest.mark.parametrize("include", ["etc/key", "key", "inside/far"])
@@ -454,7 +458,7 @@ def test_a_file_that_is_read_whole_has_a_largest_size(home: Path, key: str) -> N
 def test_a_file_that_cannot_be_images_toml_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "images.toml")
     with pytest.raises(ConfigError, match="is a named pipe, a file is wanted"):
-        config.read(tmp_path / "images.toml")
+        images_toml.read(tmp_path / "images.toml")
 
 
 def test_every_command_that_reads_the_file_has_the_flag(capsys: pytest.CaptureFixture[str]) -> None:
@@ -481,7 +485,7 @@ def test_completion_looks_at_no_template(home: Path) -> None:
     file = home / "repository" / "project" / "images.toml"
     (file.parent / "templates" / "mine.Dockerfile.j2").write_text("{{ 1 / 0 }}")
     file.write_text(IMAGE)
-    assert matrix.expand(config.read(file))
+    assert matrix.expand(images_toml.read(file))
 
 
 @pytest.mark.parametrize(

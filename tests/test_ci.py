@@ -14,16 +14,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from buildkit import cli, project, records
-from buildkit.boundary import Boundary
-from buildkit.ci import changes, formats, merging, notes, revisions, shards
-from buildkit.errors import Exit, ToolError, UsageError
-from buildkit.login import Login
-from buildkit.model import Built, Status, Verified
-from buildkit.origin import Origin
-from buildkit.releases import ledger
-from buildkit.releases.differences import Difference
-from buildkit.releases.record import Verdict
-from buildkit.shipped import Staged
+from buildkit.ci import changes, formats, merging, revisions, shards
+from buildkit.config.boundary import Boundary
+from buildkit.diff import notes
+from buildkit.diff.differences import Difference
+from buildkit.ledger import ledger
+from buildkit.ledger.record import Verdict
+from buildkit.model.image import Staged
+from buildkit.model.login import Login
+from buildkit.model.origin import Origin
+from buildkit.model.target import Built, Status, Verified
+from buildkit.support.errors import Exit, ToolError, UsageError
 from tests import fakes, projects
 from tests.releases import HOST, digest, image, move, release
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildkit.ci.merging import Part
-    from buildkit.model import Target
+    from buildkit.model.target import Target
     from buildkit.project import Project
 
 IMAGES = """
@@ -373,9 +374,11 @@ def test_what_is_released_and_would_be_another_image_now_is_revised(
     engine = Bases(
         {"python:3.11-slim": frozenset({digest("b")}), private: frozenset({digest("f")})}
     )
-    monkeypatch.setattr("buildkit.engine.connect", lambda: nullcontext(engine))
+    monkeypatch.setattr("buildkit.engine.engine.connect", lambda: nullcontext(engine))
     monkeypatch.setenv("DOCKER_CONFIG", str(found.config.folder / "docker"))
-    monkeypatch.setattr("buildkit.ecr.login", lambda place: Login(user="AWS", password=place.host))
+    monkeypatch.setattr(
+        "buildkit.ecr.api.login", lambda place: Login(user="AWS", password=place.host)
+    )
     assert cli.run(["revise", "--all", "--changed"]) == Exit.DONE
     assert capsys.readouterr().out.split() == ["demo-3.0-1-cpu-py311"]
     assert engine.asked["python:3.11-slim"] is None

@@ -12,8 +12,9 @@ from pathlib import Path
 import click
 import pytest
 
-from buildkit import cli, stopping
-from buildkit.errors import Exit
+from buildkit import cli
+from buildkit.support.errors import Exit
+from buildkit.system import stopping
 from tests.projects import MINIMAL, programs
 
 BASIC = MINIMAL + "template = 'basic'\ncontext = 'program'\n"
@@ -124,7 +125,7 @@ def test_with_json_an_error_is_an_answer(
 def test_with_json_a_bug_is_an_answer(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    monkeypatch.setattr("buildkit.matrix.expand", lambda _config: 1 / 0)
+    monkeypatch.setattr("buildkit.matrix.matrix.expand", lambda _config: 1 / 0)
     monkeypatch.delenv("BUILDKIT_TRACEBACK", raising=False)
     assert cli.run(["list", "--json"]) == Exit.BUG
     error = json.loads(capsys.readouterr().out)["error"]
@@ -162,7 +163,7 @@ def test_an_error_of_the_operating_system_says_so(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("buildkit.matrix.expand", full)
+    monkeypatch.setattr("buildkit.matrix.matrix.expand", full)
     assert cli.run(["list"]) == Exit.TOOL
     said = capsys.readouterr().err
     assert "operating system error: [Errno 28] No space left on device" in said
@@ -226,7 +227,7 @@ def test_a_plan_is_printed_and_nothing_is_touched(project: Path, capsys: Capture
 def test_a_bug_is_called_one(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    monkeypatch.setattr("buildkit.matrix.expand", lambda _config, _templates: 1 / 0)
+    monkeypatch.setattr("buildkit.matrix.matrix.expand", lambda _config, _templates: 1 / 0)
     monkeypatch.delenv("BUILDKIT_TRACEBACK", raising=False)
     assert cli.run(["list"]) == Exit.BUG
     assert "this is a bug in buildkit: ZeroDivisionError" in capsys.readouterr().err
@@ -236,12 +237,12 @@ def test_an_interrupt_has_its_code(project: Path, monkeypatch: pytest.MonkeyPatc
     def interrupted(_config: object, _templates: object) -> None:
         raise stopping.Interrupted
 
-    monkeypatch.setattr("buildkit.matrix.expand", interrupted)
+    monkeypatch.setattr("buildkit.matrix.matrix.expand", interrupted)
     assert cli.run(["list"]) == Exit.INTERRUPTED
 
 
 def test_a_login_never_shows_its_password() -> None:
-    from buildkit.login import Login
+    from buildkit.model.login import Login
 
     assert "hunter2" not in f"{Login(user='AWS', password='hunter2')!r}"
 

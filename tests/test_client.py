@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit.contract.clause import Broken
+from buildkit.contract.checks import Broken
 from buildkit.contract.hosting.client import HttpClient
 from tests.waiting import HANG
 

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import cli, config, git, gitignore, matrix, shell
-from buildkit.errors import ConfigError, Exit, NothingSelectedError
-from buildkit.releases import ledger
-from buildkit.releases.record import Action
+from buildkit import cli
+from buildkit.config import images_toml
+from buildkit.ledger import ledger
+from buildkit.ledger.record import Action
+from buildkit.matrix import matrix
+from buildkit.support.errors import ConfigError, Exit, NothingSelectedError
+from buildkit.system import git, gitignore, shell
 from tests import projects
 from tests.releases import image, move, release
 from tests.waiting import HANG, wait_until
@@ -22,7 +25,7 @@ from tests.waiting import HANG, wait_until
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from buildkit.model import Target
+    from buildkit.model.target import Target
 
 ROOT = Path(__file__).parents[1]
 Captured = pytest.CaptureFixture[str]
@@ -265,7 +268,7 @@ def test_other_causes_stand_apart() -> None:
 def test_problems_without_a_cause_are_each_shown() -> None:
     text = projects.MINIMAL.replace('"1.0"', '"1.0", "2.0"') + "context = 'none'\n"
     with pytest.raises(ConfigError) as caught:
-        matrix.expand(config.parse(text, Path("/nowhere/images.toml")))
+        matrix.expand(images_toml.parse(text, Path("/nowhere/images.toml")))
     assert "more target" not in caught.value.details
 
 

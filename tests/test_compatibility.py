@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from buildkit import cli, compatibility, tables
-from buildkit.errors import ConfigError, Exit
+from buildkit import cli
+from buildkit.matrix import compatibility
+from buildkit.support import tables
+from buildkit.support.errors import ConfigError, Exit
 from tests.projects import targets
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import bases, config
-from buildkit.errors import ConfigError, Exit, UsageError
+from buildkit.config import images_toml, substitution
+from buildkit.support.errors import ConfigError, Exit, UsageError
 from tests.projects import MINIMAL, parse, target, targets
 from tests.waiting import QUADRATIC, growth
 
@@ -629,7 +629,7 @@ def test_no_message_shows_the_secret_of_an_address(address: str) -> None:
         assert "hunter2" not in problems(text + f"{key} = {quoted}"), key
     for rule in (f"{address}=x y", f"{address}*={address}*", f"python:*={address}:*", address):
         with pytest.raises(UsageError) as caught:
-            bases.parse([rule])
+            substitution.parse([rule])
         assert "hunter2" not in caught.value.message, rule
 
 
@@ -661,7 +661,7 @@ def test_a_path_that_is_too_long_is_a_problem_of_the_file(
 @pytest.mark.parametrize("name", ["x" * 5000, "x" * 300])
 def test_a_file_whose_name_is_too_long_is_a_mistake_of_the_user(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match="cannot be read: File name too long"):
-        config.read(tmp_path / name)
+        images_toml.read(tmp_path / name)
 
 
 def test_a_path_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
@@ -670,7 +670,7 @@ def test_a_path_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "images.toml").write_text(MINIMAL)
     with pytest.raises(ConfigError, match="its path is not UTF-8") as caught:
-        config.read(folder / "images.toml")
+        images_toml.read(folder / "images.toml")
     assert "PYTHONUTF8=1" in caught.value.message
 
 
@@ -745,19 +745,19 @@ def test_a_sample_that_is_a_folder_is_no_body(tmp_path: Path) -> None:
 
 def test_a_mark_at_the_beginning_of_the_file_is_no_matter(tmp_path: Path) -> None:
     (tmp_path / "images.toml").write_bytes(b"\xef\xbb\xbf" + MINIMAL.encode())
-    assert config.read(tmp_path / "images.toml").images
+    assert images_toml.read(tmp_path / "images.toml").images
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="does not exist") as caught:
-        config.read(tmp_path / "images.toml")
+        images_toml.read(tmp_path / "images.toml")
     assert caught.value.hint
 
 
 def test_a_file_that_is_no_text_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "images.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="cannot be read"):
-        config.read(tmp_path / "images.toml")
+        images_toml.read(tmp_path / "images.toml")
 
 
 def test_nothing_is_executed_while_reading() -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from buildkit import console, junit, page, stopping
-from buildkit.model import Status
-from buildkit.stdout import Answer
+from buildkit.model.target import Status
+from buildkit.system import console, stopping
+from buildkit.system.stdout import Answer
+from buildkit.verify import junit, page
 from tests import fakes
 
 COMMANDS = frozenset(["error", "warning", "add-mask", "stop-commands", "group", "set-env"])

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import docker.errors
 import urllib3.exceptions
 
-from buildkit import containers
-from buildkit.containers import MOST_OUTPUT, UNFIT, Container
+from buildkit.engine import containers
+from buildkit.engine.containers import MOST_OUTPUT, UNFIT, Container
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

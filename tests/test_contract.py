@@ -13,27 +13,27 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkit import verify
-from buildkit.contract import answers, archive, bench, clause, kit, suite
-from buildkit.contract.catalogue import clauses
+from buildkit.contract import archive, checks, comparison, runner, scenario, suite
+from buildkit.contract.clauses import clauses
+from buildkit.contract.engine import Entry, ImageView, Line, Process
 from buildkit.contract.hosting import serving
 from buildkit.contract.hosting.client import Answer, Health, HttpClient
 from buildkit.contract.hosting.server import Serving
-from buildkit.contract.jobs import job, training
-from buildkit.contract.jobs.runs import Run
+from buildkit.contract.image import basics
+from buildkit.contract.jobs import training, training_job
+from buildkit.contract.jobs.training_runs import Run
 from buildkit.contract.machine import Limit
-from buildkit.contract.still import image
 from buildkit.contract.verdict import TOO_BUSY
-from buildkit.contract.world import Entry, ImageView, Line, Process
-from buildkit.errors import ContractError
-from buildkit.features import Feature
-from buildkit.model import Level, Payload, Profile, Purpose, Samples, Status
+from buildkit.model.features import Feature
+from buildkit.model.target import Level, Payload, Profile, Purpose, Samples, Status
+from buildkit.support.errors import ContractError
+from buildkit.verify import verify
 from tests import fakes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from buildkit.contract.clause import Check
+    from buildkit.contract.checks import Check
 
 
 ROOT = Path(__file__).parents[1]
@@ -43,8 +43,8 @@ def statuses(wanted: Sequence[Check[Any]], observed: object) -> dict[str, str]:
     """What is not passed, by clause."""
     found: dict[str, list[Any]] = {}
     for each in wanted:
-        found.setdefault(each.clause, []).append(clause.run(each, observed))
-    merged = [clause.merged(results) for results in found.values()]
+        found.setdefault(each.clause, []).append(checks.run(each, observed))
+    merged = [checks.merged(results) for results in found.values()]
     return {each.id: each.status.value for each in merged if each.status is not Status.PASS}
 
 
@@ -109,7 +109,7 @@ class FakeContainer:
 CONTAINER: Any = FakeContainer()
 MACHINE: Any = SimpleNamespace(limit=lambda _container, seconds: Limit(seconds=seconds))
 VIEW = ImageView(id="x", os="linux", architecture="amd64", user="", entrypoint=())
-STILL = image.StillImage(
+STILL = basics.StillImage(
     reference="demo",
     view=VIEW,
     architecture="amd64",
@@ -139,7 +139,7 @@ def program(machine: int) -> bytes:
 def test_an_image_that_lies_about_its_processor(shell: bytes, broken: dict[str, str]) -> None:
     """A base that was imported under the wrong platform builds and even runs, here."""
     still = dataclasses.replace(STILL, shell=shell)
-    assert statuses(image.CHECKS, still) == broken
+    assert statuses(basics.CHECKS, still) == broken
 
 
 @pytest.mark.parametrize(
@@ -158,15 +158,15 @@ def test_an_image_that_lies_about_its_processor(shell: bytes, broken: dict[str, 
 )
 def test_a_still_image(changes: dict[str, Any], broken: dict[str, str]) -> None:
     still = dataclasses.replace(STILL, view=dataclasses.replace(VIEW, **changes))
-    assert statuses(image.CHECKS, still) == broken
+    assert statuses(basics.CHECKS, still) == broken
 
 
 def test_files_baked_under_opt_ml_are_named_but_a_script_may_be_there() -> None:
     still = dataclasses.replace(STILL, opt_ml=(file("ml/code/train.py"),))
-    assert statuses(image.CHECKS, still) == {}
+    assert statuses(basics.CHECKS, still) == {}
     still = dataclasses.replace(STILL, opt_ml=(file("ml/model/model.bin"),))
-    with pytest.raises(clause.Broken, match="/opt/ml/model/model.bin"):
-        image.opt_ml_is_free.judge(still)
+    with pytest.raises(checks.Broken, match="/opt/ml/model/model.bin"):
+        basics.opt_ml_is_free.judge(still)
 
 
 GOOD = Run(
@@ -347,7 +347,7 @@ class Slow:
     def ask(self, method: str, path: str, **arguments: Any) -> Answer:
         self.slow -= 1
         if self.slow >= 0:
-            raise clause.Broken("GET /ping got no answer in 2 s")
+            raise checks.Broken("GET /ping got no answer in 2 s")
         return FakeClient().ask(method, path, **arguments)
 
 
@@ -388,14 +388,14 @@ def test_pages_count_the_clauses_as_they_are() -> None:
 
 def test_of_several_checks_of_a_clause_the_worst_counts_with_all_its_evidence() -> None:
     results = [
-        clause.result("OUT-01", Status.PASS, ""),
-        clause.result("OUT-01", Status.FAIL, "one"),
-        clause.result("OUT-01", Status.SKIP, "no"),
-        clause.result("OUT-01", Status.FAIL, "two"),
+        checks.result("OUT-01", Status.PASS, ""),
+        checks.result("OUT-01", Status.FAIL, "one"),
+        checks.result("OUT-01", Status.SKIP, "no"),
+        checks.result("OUT-01", Status.FAIL, "two"),
     ]
-    assert clause.merged(results).message == "one\ntwo"
-    assert clause.merged(results).status is Status.FAIL
-    assert clause.merged([results[0], results[2]]).status is Status.PASS
+    assert checks.merged(results).message == "one\ntwo"
+    assert checks.merged(results).status is Status.FAIL
+    assert checks.merged([results[0], results[2]]).status is Status.PASS
 
 
 class FakeEngine:
@@ -415,9 +415,11 @@ class FakeEngine:
 def run(
     *only: str, profile: Profile = Profile.FULL, purpose: Purpose = Purpose.BOTH
 ) -> dict[str, str]:
-    subject = bench.Subject(image="demo", architecture="amd64", purpose=purpose, samples=Samples())
+    subject = scenario.Subject(
+        image="demo", architecture="amd64", purpose=purpose, samples=Samples()
+    )
     engine: Any = FakeEngine()
-    return {each.id: each.message for each in kit.run(subject, engine, profile, only)}
+    return {each.id: each.message for each in runner.run(subject, engine, profile, only)}
 
 
 def test_only_the_asked_clauses_are_judged_in_the_order_of_the_contract() -> None:
@@ -438,13 +440,13 @@ def test_the_smoke_profile_leaves_the_rest_out() -> None:
 def test_what_several_scenarios_need_is_made_once_and_fails_for_all() -> None:
     made = []
 
-    def make(_bench: bench.Bench) -> int:
+    def make(_bench: scenario.Bench) -> int:
         made.append(1)
-        raise clause.Unseen("no")
+        raise checks.Unseen("no")
 
-    stand: Any = bench.Bench(subject=None, engine=None, kept=None)  # type: ignore[arg-type]
+    stand: Any = scenario.Bench(subject=None, engine=None, kept=None)  # type: ignore[arg-type]
     for _ in range(2):
-        with pytest.raises(clause.Unseen):
+        with pytest.raises(checks.Unseen):
             stand.once(make)
     assert made == [1]
 
@@ -466,7 +468,7 @@ def test_what_several_scenarios_need_is_made_once_and_fails_for_all() -> None:
 def test_answers_are_compared_as_values(
     content_type: str, found: bytes, wanted: bytes, same: bool
 ) -> None:
-    assert answers.same(content_type, found, wanted) is same
+    assert comparison.same(content_type, found, wanted) is same
 
 
 def test_the_tree_of_a_training_job_is_what_sagemaker_lays_out(tmp_path: Path) -> None:
@@ -474,7 +476,7 @@ def test_the_tree_of_a_training_job_is_what_sagemaker_lays_out(tmp_path: Path) -
     (tmp_path / "deep" / "a.csv").write_text("1")
     samples = Samples(hyperparameters=(("epochs", "3"),), code=str(tmp_path / "deep"))
     work = dataclasses.replace(
-        job.of(samples), channels=(job.Channel(name="training", path=tmp_path),)
+        training_job.of(samples), channels=(training_job.Channel(name="training", path=tmp_path),)
     )
     members = {each.name: each for each in archive.members(work.archive())}
     assert {
@@ -540,7 +542,7 @@ def test_the_suite_s_fingerprint_follows_the_samples_but_not_their_place(tmp_pat
 
 
 def fingerprint(samples: Samples, **changes: Any) -> str:
-    subject = bench.Subject(
+    subject = scenario.Subject(
         image="demo", architecture="amd64", purpose=Purpose.BOTH, samples=samples
     )
     return verify.fingerprint(dataclasses.replace(subject, **changes))

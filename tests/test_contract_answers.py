@@ -11,34 +11,34 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkit.contract import causes, clause, machine
-from buildkit.contract.bench import Bench, Scenario
-from buildkit.contract.clause import Broken, Doubtful, Unseen
+from buildkit.contract import causes, checks, machine
+from buildkit.contract.checks import Broken, Doubtful, Unseen
 from buildkit.contract.endpoints import batch
+from buildkit.contract.engine import Line
 from buildkit.contract.hosting import (
     bodies,
     content,
     load,
-    manners,
     parallel,
-    servers,
+    reference_server,
+    request_rules,
     serving,
-    trial,
+    starting,
 )
 from buildkit.contract.hosting.client import Answer, Health, HttpClient
 from buildkit.contract.hosting.server import Serving
 from buildkit.contract.hosting.traffic import Loaded
 from buildkit.contract.jobs.endings import Ending
 from buildkit.contract.machine import Machine
+from buildkit.contract.scenario import Bench, Scenario
 from buildkit.contract.verdict import TOO_BUSY
-from buildkit.contract.world import Line
-from buildkit.model import Payload, Status
+from buildkit.model.target import Payload, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from buildkit.contract.clause import Check
+    from buildkit.contract.checks import Check
 
 
 def verdict(check: Check[Any], observed: object) -> str:
@@ -227,9 +227,9 @@ def test_an_answer_to_somebody_else_is_seen_each_time(rows: Payload, _time: int)
     loaded = Loaded(serving=server(Last(), rows), first=answer(b"1"))
     found = verdict(load.no_client_gets_another_s_answer, loaded)
     assert found.startswith("Exchanged: beside other requests")
-    told = clause.run(load.answers_are_not_mixed_up, loaded)
+    told = checks.run(load.answers_are_not_mixed_up, loaded)
     assert told.status is Status.WARN
-    alone, follower = causes.named([clause.run(load.no_client_gets_another_s_answer, loaded), told])
+    alone, follower = causes.named([checks.run(load.no_client_gets_another_s_answer, loaded), told])
     assert (alone.status, follower.message) == (Status.FAIL, "not judged: see SERVE-06")
     assert "lock" in alone.hint
 
@@ -267,8 +267,8 @@ PING = '172.17.0.1 - - [30/Nov/2026 03:00:00] "GET /ping HTTP/1.1" 200 -'
 def test_last_lines_hold_none_about_ping_where_there_are_others(
     lines: list[str], kept: list[str]
 ) -> None:
-    assert clause.without_pings(lines) == kept
-    assert clause.last_lines("\n".join(lines)).splitlines()[1:] == [each for each in kept if each]
+    assert checks.without_pings(lines) == kept
+    assert checks.last_lines("\n".join(lines)).splitlines()[1:] == [each for each in kept if each]
     fake: Any = SimpleNamespace(
         lines=lambda: [Line(at=0.0, text=text) for text in [*lines, *[PING] * 50]],
         logs=lambda: PING,
@@ -313,8 +313,8 @@ def test_each_header_comes_as_long_as_the_api_allows(
 
     monkeypatch.setattr(Client, "ask", ask)
     loaded = Loaded(serving=server(sums, rows), first=answer(b"1"))
-    assert verdict(manners.headers_are_tolerated, loaded).startswith(found)
-    assert {len(text) for text in manners.LONGEST.values()} == {63, 64, 1020, 1024}
+    assert verdict(request_rules.headers_are_tolerated, loaded).startswith(found)
+    assert {len(text) for text in request_rules.LONGEST.values()} == {63, 64, 1020, 1024}
 
 
 def test_a_friendly_error_is_a_doubt(rows: Payload) -> None:
@@ -325,9 +325,11 @@ def test_a_friendly_error_is_a_doubt(rows: Payload) -> None:
             return answer(b'{"error": "cannot read this"}')
 
     loaded = Loaded(serving=server(kind, rows), first=answer(b"1"))
-    assert verdict(manners.errors_do_not_say_200, loaded).startswith("Doubtful")
+    assert verdict(request_rules.errors_do_not_say_200, loaded).startswith("Doubtful")
     any_body = Loaded(serving=server(lambda _body: answer(b"0.0"), rows), first=answer(b"0.0"))
-    assert "gets an answer like a sample's" in verdict(manners.errors_do_not_say_200, any_body)
+    assert "gets an answer like a sample's" in verdict(
+        request_rules.errors_do_not_say_200, any_body
+    )
 
     def refuses(body: bytes) -> Answer:
         try:
@@ -336,7 +338,7 @@ def test_a_friendly_error_is_a_doubt(rows: Payload) -> None:
             return replace(answer(b"no number"), status=400)
 
     good = Loaded(serving=server(refuses, rows), first=answer(b"1"))
-    assert verdict(manners.errors_do_not_say_200, good) == "pass"
+    assert verdict(request_rules.errors_do_not_say_200, good) == "pass"
 
 
 @pytest.mark.parametrize(
@@ -360,7 +362,7 @@ def test_only_some_kinds_of_samples_make_garbage_unreadable(
 
 def test_no_sample_is_no_comparison(rows: Payload) -> None:
     without = Loaded(serving=server(sums), first=None)
-    assert verdict(manners.errors_do_not_say_200, without).startswith("Unseen")
+    assert verdict(request_rules.errors_do_not_say_200, without).startswith("Unseen")
     confessing = server(lambda _body: answer(b'{"error": "no model"}'), rows)
     assert verdict(serving.invocations_answer, confessing).startswith("Doubtful")
 
@@ -411,7 +413,7 @@ def test_a_request_in_flight_is_finished(
         gone.set()
         return Ending(exit_code=0)
 
-    monkeypatch.setattr(servers, "stopped", stop)
+    monkeypatch.setattr(starting, "stopped", stop)
     monkeypatch.setattr(load, "traffic", lambda _loaded: nullcontext())
     loaded = Loaded(serving=server(reply, rows), first=answer(b"1"))
     assert verdict(load.stops_while_answering, loaded).startswith(found)
@@ -445,7 +447,7 @@ def test_a_worker_that_is_killed_while_it_loads_is_named_with_its_cure() -> None
     health = Health(after=None, last=None, said=said, waited=240)
     killed = server(sums, table=TABLE, health=health, lines=[WORKER, *("line " * 40).split()])
     assert verdict(serving.answers_on_its_port, killed).startswith("Unseen")
-    found = clause.run(serving.healthy_in_time, killed)
+    found = checks.run(serving.healthy_in_time, killed)
     assert WORKER in found.message
     assert "--preload" in found.hint
 
@@ -475,11 +477,11 @@ def test_tracebacks_that_the_suite_caused_are_left_out() -> None:
 
 
 def test_what_only_meets_the_cause_is_not_judged() -> None:
-    cause = clause.result("SERVE-02", Status.FAIL, "GET /ping (1 of 100) got no answer in 2 s")
+    cause = checks.result("SERVE-02", Status.FAIL, "GET /ping (1 of 100) got no answer in 2 s")
     followers = [
-        clause.result("SERVE-14", Status.FAIL, "after bad input GET /ping got no answer in 2 s"),
-        clause.result("SERVE-14", Status.FAIL, "after bad input the server ended with 1"),
-        clause.result("SERVE-13", Status.WARN, "GET /ping got no answer in 2 s"),
+        checks.result("SERVE-14", Status.FAIL, "after bad input GET /ping got no answer in 2 s"),
+        checks.result("SERVE-14", Status.FAIL, "after bad input the server ended with 1"),
+        checks.result("SERVE-13", Status.WARN, "GET /ping got no answer in 2 s"),
     ]
     first, *rest = causes.named([cause, followers[0]])
     assert first == cause
@@ -490,8 +492,8 @@ def test_what_only_meets_the_cause_is_not_judged() -> None:
         assert causes.named([cause, other]) == (cause, other)
     under_load = replace(cause, message="GET /ping beside four clients got no answer in 2 s")
     assert causes.named([under_load, followers[0]]) == (under_load, followers[0])
-    wrong = clause.result("SERVE-06", Status.FAIL, "x answered another thing than a.csv holds")
-    batch_too = clause.result("BATCH-01", Status.FAIL, "x was answered with 200 text/csv: '1'")
+    wrong = checks.result("SERVE-06", Status.FAIL, "x answered another thing than a.csv holds")
+    batch_too = checks.result("BATCH-01", Status.FAIL, "x was answered with 200 text/csv: '1'")
     assert causes.named([wrong, batch_too])[1].status is Status.SKIP
     assert causes.named([batch_too]) == (batch_too,)
 
@@ -545,12 +547,12 @@ def test_a_server_is_blamed_for_a_condition_only_where_a_plain_one_works_beside_
     def serve(_seconds: float | None) -> Iterator[Any]:
         yield next(results)
 
-    monkeypatch.setattr(servers, "healthy", lambda _bench: 1.0)
-    monkeypatch.setattr(servers, "served", served)
-    monkeypatch.setattr(trial, "works", lambda good: (good, "" if good else "no"))
+    monkeypatch.setattr(starting, "healthy", lambda _bench: 1.0)
+    monkeypatch.setattr(starting, "served", served)
+    monkeypatch.setattr(reference_server, "works", lambda good: (good, "" if good else "no"))
     bench: Any = None
     if found == TOO_BUSY:
         with pytest.raises(Unseen, match=TOO_BUSY):
-            trial.tried(bench, serve)
+            reference_server.tried(bench, serve)
     else:
-        assert trial.tried(bench, serve).works is (found == "works")
+        assert reference_server.tried(bench, serve).works is (found == "works")

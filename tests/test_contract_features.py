@@ -9,14 +9,20 @@ from typing import Any, cast
 import pytest
 
 from buildkit.contract import listening
-from buildkit.contract.clause import Broken, Doubtful
-from buildkit.contract.endpoints import batch_rules, models, pipeline, sessions, streaming
+from buildkit.contract.checks import Broken, Doubtful
+from buildkit.contract.endpoints import (
+    batch_answers,
+    multi_model_server,
+    pipeline,
+    sessions,
+    streaming,
+)
 from buildkit.contract.endpoints.asynchronous import body
 from buildkit.contract.endpoints.bidirectional import Talk
 from buildkit.contract.hosting import bodies
 from buildkit.contract.hosting.client import Answer
 from buildkit.contract.hosting.content import judge_type
-from buildkit.model import Payload
+from buildkit.model.target import Payload
 
 
 def answer(content: object, content_type: str = "application/json", status: int = 200) -> Answer:
@@ -37,7 +43,7 @@ def answer(content: object, content_type: str = "application/json", status: int 
     ],
 )
 def test_good_parameters_of_a_transform(good: Answer) -> None:
-    batch_rules.judge_parameters(good)
+    batch_answers.judge_parameters(good)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +63,7 @@ def test_good_parameters_of_a_transform(good: Answer) -> None:
 )
 def test_bad_parameters_of_a_transform(bad: Answer) -> None:
     with pytest.raises(Broken):
-        batch_rules.judge_parameters(bad)
+        batch_answers.judge_parameters(bad)
 
 
 def test_records_are_lines_of_csv_and_json_lines_without_a_header() -> None:
@@ -73,17 +79,17 @@ def test_records_are_lines_of_csv_and_json_lines_without_a_header() -> None:
 
 
 def test_a_final_newline_is_no_line() -> None:
-    assert batch_rules.lines(b"1\n2\n") == batch_rules.lines(b"1\r\n2") == [b"1", b"2"]
-    assert batch_rules.lines(b"") == []
-    assert len(batch_rules.lines(b"1\n\n2")) == 3
+    assert batch_answers.lines(b"1\n2\n") == batch_answers.lines(b"1\r\n2") == [b"1", b"2"]
+    assert batch_answers.lines(b"") == []
+    assert len(batch_answers.lines(b"1\n\n2")) == 3
 
 
 def test_order_is_blamed_only_where_the_same_lines_stand_elsewhere() -> None:
-    batch_rules.judge_order([b"1.0000000001", b'{"a": 2}'], [b"1", b'{"a":2.0}'])
+    batch_answers.judge_order([b"1.0000000001", b'{"a": 2}'], [b"1", b'{"a":2.0}'])
     with pytest.raises(Broken):
-        batch_rules.judge_order([b"2", b"1", b"3"], [b"1", b"2", b"3"])
+        batch_answers.judge_order([b"2", b"1", b"3"], [b"1", b"2", b"3"])
     with pytest.raises(Doubtful):
-        batch_rules.judge_order([b"2", b"1.01", b"3"], [b"1", b"2", b"3"])
+        batch_answers.judge_order([b"2", b"1.01", b"3"], [b"1", b"2", b"3"])
 
 
 @pytest.mark.parametrize(
@@ -178,17 +184,17 @@ def test_ports_of_the_kernels_choice_meet_nobody() -> None:
 
 def test_a_page_of_models() -> None:
     one = {"modelName": "a", "modelUrl": "/opt/ml/models/a/model"}
-    assert models.page(answer({"models": []})) == ({}, "")
-    assert models.page(answer({"models": [one], "nextPageToken": "2"})) == (
+    assert multi_model_server.page(answer({"models": []})) == ({}, "")
+    assert multi_model_server.page(answer({"models": [one], "nextPageToken": "2"})) == (
         {"a": "/opt/ml/models/a/model"},
         "2",
     )
     wrongs: tuple[object, ...] = ([], {}, {"models": {}}, {"models": ["a"]}, {"models": [{"a": 1}]})
     for wrong in wrongs:
         with pytest.raises(Broken):
-            models.page(answer(wrong))
+            multi_model_server.page(answer(wrong))
     with pytest.raises(Broken):
-        models.page(answer({"models": []}, status=404))
+        multi_model_server.page(answer({"models": []}, status=404))
 
 
 def test_a_large_body_is_a_sample_filled_up(tmp_path: object) -> None:

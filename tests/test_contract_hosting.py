@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkit.contract import clause
-from buildkit.contract.clause import Broken
-from buildkit.contract.hosting import conditions, load, manners, serverless, spoilt
+from buildkit.contract import checks
+from buildkit.contract.checks import Broken
+from buildkit.contract.engine import Entry, ImageView, Line, Process
+from buildkit.contract.hosting import load, missing_model, request_rules, serverless, surroundings
 from buildkit.contract.hosting.client import Answer, Health
+from buildkit.contract.hosting.reference_server import Plain
 from buildkit.contract.hosting.server import Serving
 from buildkit.contract.hosting.traffic import Loaded
-from buildkit.contract.hosting.trial import Plain
+from buildkit.contract.image import accelerators, files, metadata
+from buildkit.contract.image.basics import StillImage
 from buildkit.contract.machine import Machine
-from buildkit.contract.still import devices, files, static
-from buildkit.contract.still.image import StillImage
-from buildkit.contract.world import Entry, ImageView, Line, Process
-from buildkit.features import CAPABILITIES, Feature
+from buildkit.model.features import CAPABILITIES, Feature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildkit.contract.clause import Check
+    from buildkit.contract.checks import Check
 
 OK = Answer(status=200, content_type="text/csv", body=b"1,2\n")
 VIEW = ImageView(id="x", os="linux", architecture="amd64", user="", entrypoint=())
@@ -76,7 +76,7 @@ def still(
 
 
 def verdict(check: Check[Any], observed: object) -> str:
-    return clause.run(check, observed).status.value
+    return checks.run(check, observed).status.value
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def verdict(check: Check[Any], observed: object) -> str:
     ],
 )
 def test_manifest(media_type: str | None, found: str) -> None:
-    assert verdict(static.docker_manifest, still(media_type=media_type)) == found
+    assert verdict(metadata.docker_manifest, still(media_type=media_type)) == found
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_manifest(media_type: str | None, found: str) -> None:
     [("sha256:" + "a" * 64, "pass"), ("a" * 255, "pass"), ("a" * 256, "fail"), ("a b", "fail")],
 )
 def test_reference(reference: str, found: str) -> None:
-    assert verdict(static.reference_suits, still(reference=reference)) == found
+    assert verdict(metadata.reference_suits, still(reference=reference)) == found
 
 
 @pytest.mark.parametrize(
@@ -107,12 +107,12 @@ def test_reference(reference: str, found: str) -> None:
 def test_label_of_a_promised_feature(value: str | None, found: str) -> None:
     labels = {} if value is None else {CAPABILITIES[Feature.MULTI_MODEL]: value}
     image = still(features=frozenset({Feature.MULTI_MODEL}), labels=labels)
-    assert verdict(static.labels_are_true, image) == found
+    assert verdict(metadata.labels_are_true, image) == found
 
 
 def test_size() -> None:
-    assert verdict(static.not_too_large, still(size=11 * 1024**3)) == "warn"
-    assert verdict(static.not_too_large, still(size=9 * 1024**3)) == "pass"
+    assert verdict(metadata.not_too_large, still(size=11 * 1024**3)) == "warn"
+    assert verdict(metadata.not_too_large, still(size=9 * 1024**3)) == "pass"
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_size() -> None:
     ],
 )
 def test_secrets(step: str, found: str) -> None:
-    assert verdict(static.no_secrets, still(history=(step,))) == found
+    assert verdict(metadata.no_secrets, still(history=(step,))) == found
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_secrets(step: str, found: str) -> None:
 )
 def test_python_buffers(tree: dict[str, str], environment: dict[str, str], found: str) -> None:
     image = still(tree, environment=environment)
-    assert verdict(static.python_is_not_buffered, image) == found
+    assert verdict(metadata.python_is_not_buffered, image) == found
 
 
 @pytest.mark.parametrize(
@@ -174,14 +174,14 @@ def test_python_buffers(tree: dict[str, str], environment: dict[str, str], found
     ],
 )
 def test_driver_libraries(tree: dict[str, str], found: str) -> None:
-    assert verdict(devices.no_driver_library, still(tree)) == found
+    assert verdict(accelerators.no_driver_library, still(tree)) == found
 
 
 def test_driver_packages() -> None:
     installed = PACKAGE.format("nvidia-driver-535") + PACKAGE.format("bash")
     removed = installed.replace("install ok installed", "deinstall ok config-files")
-    assert verdict(devices.no_driver, still({files.PACKAGES: installed})) == "fail"
-    assert verdict(devices.no_driver, still({files.PACKAGES: removed})) == "pass"
+    assert verdict(accelerators.no_driver, still({files.PACKAGES: installed})) == "fail"
+    assert verdict(accelerators.no_driver, still({files.PACKAGES: removed})) == "pass"
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_driver_packages() -> None:
     ],
 )
 def test_cuda(environment: dict[str, str], tree: dict[str, str], found: str) -> None:
-    assert verdict(devices.cuda_suits_driver, still(tree, environment=environment)) == found
+    assert verdict(accelerators.cuda_suits_driver, still(tree, environment=environment)) == found
 
 
 def test_mpi_and_efa() -> None:
@@ -208,10 +208,10 @@ def test_mpi_and_efa() -> None:
         "/opt/amazon/efa/bin/fi_info": "x",
         "/opt/amazon/efa/lib/libfabric.so.1": "x",
     }
-    assert verdict(devices.has_mpi, still(tree)) == "pass"
-    assert verdict(devices.has_efa, still(tree)) == "pass"
+    assert verdict(accelerators.has_mpi, still(tree)) == "pass"
+    assert verdict(accelerators.has_efa, still(tree)) == "pass"
     for lost, found in (("/usr/bin/mpirun", "fail"), ("/run/sshd", "warn")):
-        assert verdict(devices.has_mpi, still({**tree, lost: ""})) == found
+        assert verdict(accelerators.has_mpi, still({**tree, lost: ""})) == found
 
 
 def serving(**facts: Any) -> Any:
@@ -256,7 +256,7 @@ def test_zombies_that_stay(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_server_that_has_ended_is_the_matter_of_one_clause() -> None:
     ended = Loaded(serving=serving(ended=3), first=None)
-    assert verdict(manners.unknown_paths_are_not_found, ended) == "skip"
+    assert verdict(request_rules.unknown_paths_are_not_found, ended) == "skip"
     assert verdict(load.stops_while_answering, ended) == "skip"
 
 
@@ -275,10 +275,10 @@ def test_a_server_that_has_ended_is_the_matter_of_one_clause() -> None:
 def test_spoilt_models(
     facts: dict[str, Any], settled: bool, answer: Answer | Broken | None, found: str
 ) -> None:
-    seen = spoilt.Spoilt(
+    seen = missing_model.Spoilt(
         serving=serving(**facts), name="no model", good=OK, settled=settled, answer=answer
     )
-    assert verdict(spoilt.not_ready_without_model, seen) == found
+    assert verdict(missing_model.not_ready_without_model, seen) == found
 
 
 @pytest.mark.parametrize(
@@ -293,8 +293,8 @@ def test_spoilt_models(
 )
 def test_read_only(works: bool, writable: bool, log: str, found: str) -> None:
     plain = Plain(first=None, works=works, told="it failed", log=log)
-    seen = conditions.Writable(plain=plain, works_writable=writable)
-    assert verdict(conditions.read_only_is_enough, seen) == found
+    seen = surroundings.Writable(plain=plain, works_writable=writable)
+    assert verdict(surroundings.read_only_is_enough, seen) == found
 
 
 @pytest.mark.parametrize(

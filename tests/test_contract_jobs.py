@@ -10,17 +10,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkit.contract import isolation
-from buildkit.contract.bench import Bench, Subject
-from buildkit.contract.clause import Broken, Doubtful, Unseen
-from buildkit.contract.jobs import checkpoints, monitor, nodes, pairs, processing, resuming
-from buildkit.contract.jobs.runs import Run
-from buildkit.contract.scripts import script, scripted, userscripts, variables
-from buildkit.contract.world import Entry, Line
-from buildkit.features import Feature
-from buildkit.model import Purpose, Samples
+from buildkit.contract.checks import Broken, Doubtful, Unseen
+from buildkit.contract.engine import Entry, Line
+from buildkit.contract.jobs import (
+    checkpoints,
+    distributed,
+    monitor,
+    processing,
+    resuming,
+    two_hosts,
+)
+from buildkit.contract.jobs.training_runs import Run
+from buildkit.contract.scenario import Bench, Subject
+from buildkit.contract.scripts import script_mode, script_runs, user_scripts, variables
+from buildkit.model.features import Feature
+from buildkit.model.target import Purpose, Samples
 
 if TYPE_CHECKING:
-    from buildkit.contract.clause import Check
+    from buildkit.contract.checks import Check
 
 EPOCHS = [f"epoch={number} loss={1 / number:.3f}" for number in range(1, 6)]
 
@@ -96,13 +103,13 @@ def test_the_newest_checkpoint_is_cut_by_time_then_by_number_and_never_a_hidden_
 
 def test_hosts_clash_only_with_other_content() -> None:
     one, other = file("model/a", b"1"), file("model/a", b"2")
-    same = pairs.Pair(hosts={"x": ended(0, one), "y": ended(0, one)})
-    clash = pairs.Pair(hosts={"x": ended(0, one), "y": ended(0, other)})
-    failed = pairs.Pair(hosts={"x": ended(None), "y": ended(1)})
-    assert verdict(nodes.models_do_not_clash, same) == "pass"
-    assert "/opt/ml/model/a" in verdict(nodes.models_do_not_clash, clash)
-    assert verdict(nodes.models_do_not_clash, failed).startswith("Unseen")
-    assert "on two hosts y: `train` ended with 1" in verdict(nodes.train_together, failed)
+    same = two_hosts.Pair(hosts={"x": ended(0, one), "y": ended(0, one)})
+    clash = two_hosts.Pair(hosts={"x": ended(0, one), "y": ended(0, other)})
+    failed = two_hosts.Pair(hosts={"x": ended(None), "y": ended(1)})
+    assert verdict(distributed.models_do_not_clash, same) == "pass"
+    assert "/opt/ml/model/a" in verdict(distributed.models_do_not_clash, clash)
+    assert verdict(distributed.models_do_not_clash, failed).startswith("Unseen")
+    assert "on two hosts y: `train` ended with 1" in verdict(distributed.train_together, failed)
 
 
 def test_routes_are_read_by_interface() -> None:
@@ -110,8 +117,8 @@ def test_routes_are_read_by_interface() -> None:
         "Iface\tDestination\tGateway\n"
         "eth0\t00000000\t010012AC\neth0\t000012AC\t00000000\neth1\t000013AC\t00000000\nbroken\n"
     )
-    assert pairs.routes(table) == {"eth0": "000012AC", "eth1": "000013AC"}
-    assert pairs.routes("") == {}
+    assert two_hosts.routes(table) == {"eth0": "000012AC", "eth1": "000013AC"}
+    assert two_hosts.routes("") == {}
 
 
 def test_isolation_may_cost_half_a_minute() -> None:
@@ -143,7 +150,7 @@ def isolated(
         labelled=frozenset([Feature.ISOLATION] if labelled else []),
     )
     engine: Any = there
-    monkeypatch.setattr("buildkit.contract.jobs.runs.train", lambda *_, **__: runs.pop(0))
+    monkeypatch.setattr("buildkit.contract.jobs.training_runs.train", lambda *_, **__: runs.pop(0))
     with ExitStack() as kept:
         bench = Bench(subject=subject, engine=engine, kept=kept)
         try:
@@ -206,30 +213,30 @@ def test_what_a_server_cannot_do_without_a_network(
 
 def probed(argv: list[str], **environ: str) -> Run:
     left = {"argv": argv, "environ": environ, "cwd": "/opt/ml/code"}
-    return ended(0, file(userscripts.LEFT, json.dumps(left).encode()))
+    return ended(0, file(user_scripts.LEFT, json.dumps(left).encode()))
 
 
 @pytest.mark.parametrize("left", [b"", b"{", b"[]", b'{"argv": 1, "environ": {}, "cwd": ""}'])
 def test_what_a_hostile_image_left_is_no_exception(left: bytes) -> None:
-    run = ended(0, file(userscripts.LEFT, left))
-    assert verdict(script.named_by_hyperparameter, run).startswith("Broken")
-    assert verdict(script.arguments_are_right, run).startswith("Unseen")
+    run = ended(0, file(user_scripts.LEFT, left))
+    assert verdict(script_mode.named_by_hyperparameter, run).startswith("Broken")
+    assert verdict(script_mode.arguments_are_right, run).startswith("Unseen")
 
 
 def test_arguments_word_for_word() -> None:
-    assert verdict(script.arguments_are_right, probed(scripted.ARGUMENTS)) == "pass"
-    assert verdict(script.arguments_are_right, probed(["-a", "true"])).startswith("Broken")
+    assert verdict(script_mode.arguments_are_right, probed(script_runs.ARGUMENTS)) == "pass"
+    assert verdict(script_mode.arguments_are_right, probed(["-a", "true"])).startswith("Broken")
 
 
 def test_a_value_that_a_shell_ran() -> None:
-    words = [w for name, value in scripted.HARMLESS.items() for w in (f"--{name}", value)]
-    assert verdict(script.no_shell_runs_values, probed(words)) == "pass"
-    ran = replace(probed(words), changes=("/tmp", scripted.PWNED))
-    assert verdict(script.no_shell_runs_values, ran).startswith("Broken")
+    words = [w for name, value in script_runs.HARMLESS.items() for w in (f"--{name}", value)]
+    assert verdict(script_mode.no_shell_runs_values, probed(words)) == "pass"
+    ran = replace(probed(words), changes=("/tmp", script_runs.PWNED))
+    assert verdict(script_mode.no_shell_runs_values, ran).startswith("Broken")
 
 
 def environ() -> dict[str, str]:
-    wanted = variables.wanted(scripted.PROBE_JOB, userscripts.PROGRAM, scripted.ARGUMENTS)
+    wanted = variables.wanted(script_runs.PROBE_JOB, user_scripts.PROGRAM, script_runs.ARGUMENTS)
     return {
         **{
             name: value if isinstance(value, str) else json.dumps(value.value, indent=1)
@@ -244,7 +251,9 @@ def environ() -> dict[str, str]:
 def test_variables_are_compared_as_values() -> None:
     def wrong(**changes: str) -> list[str]:
         found = {**environ(), **changes}
-        return variables.wrong(found, scripted.PROBE_JOB, userscripts.PROGRAM, scripted.ARGUMENTS)
+        return variables.wrong(
+            found, script_runs.PROBE_JOB, user_scripts.PROGRAM, script_runs.ARGUMENTS
+        )
 
     assert wrong() == []
     assert wrong(SM_IS_HETERO="0") == ["SM_IS_HETERO is '0', not false"]

@@ -8,29 +8,29 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkit.contract import clause
-from buildkit.contract.clause import Broken, Doubtful, Partly, Unseen
+from buildkit.contract import checks
+from buildkit.contract.checks import Broken, Doubtful, Partly, Unseen
+from buildkit.contract.engine import Entry, ImageView, Line, Start, ended
 from buildkit.contract.jobs import (
+    configuration,
     diagnosis,
-    edges,
+    edge_cases,
     endings,
-    odd,
+    job_variations,
     processing,
-    runs,
     stopped,
     training,
-    variants,
+    training_runs,
 )
-from buildkit.contract.jobs.bundle import Bundle
 from buildkit.contract.jobs.endings import Moment, Signalled
-from buildkit.contract.jobs.job import Channel, Job
-from buildkit.contract.jobs.runs import Run
-from buildkit.contract.world import Entry, ImageView, Line, Start, ended
-from buildkit.model import Samples
+from buildkit.contract.jobs.training_job import Channel, Job
+from buildkit.contract.jobs.training_runs import Run
+from buildkit.contract.jobs.variations import Bundle
+from buildkit.model.target import Samples
 
 if TYPE_CHECKING:
-    from buildkit.contract.clause import Check
-    from buildkit.contract.jobs.bundle import Variant
+    from buildkit.contract.checks import Check
+    from buildkit.contract.jobs.variations import Variant
 
 MODEL = Entry(name="model/m", kind="file", size=1, mode=0o644, content=b"1")
 
@@ -130,10 +130,10 @@ def test_a_training_that_is_stopped_in_the_middle_saves_what_it_has(
 
 def test_what_was_not_seen_of_a_stop_is_said_beside_a_pass() -> None:
     stop = run(143, signalled=replace(HEARD, lines=0), tree=())
-    found = clause.merged(clause.run(each, seen(stop)) for each in stopped.CHECKS)
+    found = checks.merged(checks.run(each, seen(stop)) for each in stopped.CHECKS)
     assert found.status.value == "pass"
     assert "what it saves then was not seen" in found.message
-    ended = clause.merged(clause.run(each, seen(run(0, "epoch 1"))) for each in stopped.CHECKS)
+    ended = checks.merged(checks.run(each, seen(run(0, "epoch 1"))) for each in stopped.CHECKS)
     assert ended.status.value == "skip"
 
 
@@ -142,8 +142,8 @@ def stops_at(monkeypatch: pytest.MonkeyPatch, whole: Run, *stops: Run) -> tuple[
     moments: list[Moment] = []
     left = list(stops)
     monkeypatch.setattr(endings, "stop", moments.append)
-    monkeypatch.setattr(runs, "trained", lambda _bench: whole)
-    monkeypatch.setattr(runs, "train", lambda *_args, **_more: left.pop(0))
+    monkeypatch.setattr(training_runs, "trained", lambda _bench: whole)
+    monkeypatch.setattr(training_runs, "train", lambda *_args, **_more: left.pop(0))
     bench: Any = SimpleNamespace(subject=SimpleNamespace(samples=Samples()))
     with stopped.STOPPED.stage(bench) as found:
         return found, moments
@@ -191,7 +191,7 @@ def test_a_processing_job_that_ends_by_itself_shows_nothing(
 
 def bundle(**alone: Run) -> Bundle:
     bench: Any = SimpleNamespace(subject=SimpleNamespace(samples=Samples()))
-    made = {getattr(odd, name): found for name, found in alone.items()}
+    made = {getattr(job_variations, name): found for name, found in alone.items()}
     return Bundle(bench=bench, plain=run(), together=run(1), _alone=made)
 
 
@@ -213,20 +213,22 @@ def test_a_reason_does_not_excuse_that_only_a_long_value_fails(
     long: Run, short: Run, size: str, names: str
 ) -> None:
     found = bundle(UNKNOWN=long, UNKNOWN_SHORT=short, MANY=long)
-    assert verdict(variants.bears_long_values, found).startswith(size)
-    assert verdict(variants.bears_many_hyperparameters, found).startswith(size)
-    assert verdict(variants.bears_unknown_names, found).startswith(names)
+    assert verdict(configuration.bears_long_values, found).startswith(size)
+    assert verdict(configuration.bears_many_hyperparameters, found).startswith(size)
+    assert verdict(configuration.bears_unknown_names, found).startswith(names)
 
 
-@pytest.mark.parametrize("check", [edges.bears_no_hyperparameters, edges.bears_empty_channels])
+@pytest.mark.parametrize(
+    "check", [edge_cases.bears_no_hyperparameters, edge_cases.bears_empty_channels]
+)
 def test_a_crash_is_no_reason(check: Check[Any]) -> None:
-    assert verdict(check, edges.Compared(plain=run(), run=REFUSED)) == "pass"
-    assert verdict(check, edges.Compared(plain=run(), run=CRASHED)).startswith("Doubtful")
+    assert verdict(check, edge_cases.Compared(plain=run(), run=REFUSED)) == "pass"
+    assert verdict(check, edge_cases.Compared(plain=run(), run=CRASHED)).startswith("Doubtful")
 
 
 def test_a_job_has_as_many_hyperparameters_as_it_may_and_one_long_name() -> None:
     work = Job(hyperparameters={"epochs": "2"}, channels=())
-    sent = odd.MANY.change(work).hyperparameters
+    sent = job_variations.MANY.change(work).hyperparameters
     assert len(sent) == 100
     assert max(map(len, sent)) == 256
     assert sent["epochs"] == "2"
@@ -234,8 +236,8 @@ def test_a_job_has_as_many_hyperparameters_as_it_may_and_one_long_name() -> None
 
 def test_the_kernel_s_name_is_not_the_name_in_the_job() -> None:
     bench: Any = SimpleNamespace(once=lambda _make: ("one", "two"))
-    start = odd.RENAMED.conditions(bench, Start(command=("train",)))
-    host = odd.RENAMED.change(Job(hyperparameters={}, channels=())).host
+    start = job_variations.RENAMED.conditions(bench, Start(command=("train",)))
+    host = job_variations.RENAMED.change(Job(hyperparameters={}, channels=())).host
     assert start.hostname not in (None, host)
     assert start.networks[0] == ("one", (host,))
 
@@ -246,7 +248,7 @@ def diagnosed(plain: Run, monkeypatch: pytest.MonkeyPatch, *mends: Variant) -> d
     def again(_bench: object, tried: tuple[Variant, ...], **_then: object) -> Run:
         return run() if set(tried) & set(mends) else plain
 
-    monkeypatch.setattr("buildkit.contract.jobs.bundle.train", again)
+    monkeypatch.setattr("buildkit.contract.jobs.variations.train", again)
     samples = Samples(
         hyperparameters=(("layers", "[1, 2]"), ("name", "abc")), channels=(("training", "/x"),)
     )
@@ -257,7 +259,7 @@ def diagnosed(plain: Run, monkeypatch: pytest.MonkeyPatch, *mends: Variant) -> d
 FAILS = run(1, "no way")
 CAUSES = (
     (diagnosis.reads_values_as_text, FAILS, diagnosis.VALUES),
-    (diagnosis.needs_no_certain_encoding, FAILS, odd.ENCODED),
+    (diagnosis.needs_no_certain_encoding, FAILS, job_variations.ENCODED),
     (diagnosis.needs_no_addresses, FAILS, diagnosis.ADDRESSES),
     (diagnosis.needs_no_terminal, FAILS, diagnosis.TERMINAL),
     (diagnosis.needs_no_large_memory, run(1, "No space left on device"), diagnosis.LARGE_MEMORY),
@@ -313,7 +315,7 @@ def test_a_log_is_only_good_where_its_lines_were_seen_to_be_apart(
     def again(_bench: object, tried: tuple[Variant, ...], **_then: object) -> Run:
         return spread(unbuffered if tried else plain)
 
-    monkeypatch.setattr("buildkit.contract.jobs.bundle.train", again)
+    monkeypatch.setattr("buildkit.contract.jobs.variations.train", again)
     bench: Any = SimpleNamespace(subject=SimpleNamespace(samples=Samples()))
     case = diagnosis.Diagnosis(bench=bench, plain=spread(plain))
     assert verdict(diagnosis.log_is_not_held_back, case).startswith(found)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkit.contract.clause import Broken, Doubtful, Unseen
-from buildkit.contract.jobs import again, diagnosis, edges, metrics, odd, pipes
-from buildkit.contract.jobs.bundle import blame
-from buildkit.contract.jobs.channels import content_type
-from buildkit.contract.jobs.job import Channel, Job
-from buildkit.contract.jobs.runs import Run
-from buildkit.contract.world import Entry, Line
+from buildkit.contract.checks import Broken, Doubtful, Unseen
+from buildkit.contract.engine import Entry, Line
+from buildkit.contract.jobs import diagnosis, edge_cases, job_variations, metrics, pipes, repeated
+from buildkit.contract.jobs.channel_variations import content_type
+from buildkit.contract.jobs.training_job import Channel, Job
+from buildkit.contract.jobs.training_runs import Run
+from buildkit.contract.jobs.variations import blame
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,12 +53,12 @@ GOOD = run()
     ],
 )
 def test_text_is_quoted_or_bare_and_a_number_stays(sent: object, other: object) -> None:
-    assert odd.other_encoding(sent) == other
+    assert job_variations.other_encoding(sent) == other
 
 
 def test_reserved_names_leave_the_samples_own_alone() -> None:
     work = Job(hyperparameters={"sagemaker_region": "eu-west-1", "epochs": "2"}, channels=())
-    sent = odd.RESERVED.change(work).hyperparameters
+    sent = job_variations.RESERVED.change(work).hyperparameters
     assert sent["sagemaker_region"] == "eu-west-1"
     assert sent["sagemaker_container_log_level"] == "20"
     assert sent["sagemaker_job_name"] == '"buildkit-test"'
@@ -99,44 +99,44 @@ def test_a_variant_of_a_slow_run_is_not_blamed_for_its_time() -> None:
 def test_without_hyperparameters_a_reason_is_enough(
     found: Run, verdict: type[Exception] | None
 ) -> None:
-    seen = edges.Compared(plain=GOOD, run=found)
+    seen = edge_cases.Compared(plain=GOOD, run=found)
     if verdict is None:
-        edges.bears_no_hyperparameters.judge(seen)
+        edge_cases.bears_no_hyperparameters.judge(seen)
         return
     with pytest.raises(verdict):
-        edges.bears_no_hyperparameters.judge(seen)
+        edge_cases.bears_no_hyperparameters.judge(seen)
 
 
 @pytest.mark.parametrize("found", [run(2, "usage"), run(None)])
 def test_an_unknown_word_may_only_run_on_in_a_server(found: Run) -> None:
-    edges.refuses_strange_words.judge(edges.Word(serves=True, run=found))
+    edge_cases.refuses_strange_words.judge(edge_cases.Word(serves=True, run=found))
     with pytest.raises(Broken):
-        edges.refuses_strange_words.judge(edges.Word(serves=True, run=run(0)))
+        edge_cases.refuses_strange_words.judge(edge_cases.Word(serves=True, run=run(0)))
 
 
 def test_an_unknown_word_does_not_hang_a_training_image() -> None:
     with pytest.raises(Broken):
-        edges.refuses_strange_words.judge(edges.Word(serves=False, run=run(None)))
+        edge_cases.refuses_strange_words.judge(edge_cases.Word(serves=False, run=run(None)))
 
 
 @pytest.mark.parametrize("found", [run(1), run(None, seconds=60)])
 def test_without_gpu_it_ends_soon_and_says_why(found: Run) -> None:
-    edges.does_without_gpu.judge(run(1, failure=b"no GPU"))
+    edge_cases.does_without_gpu.judge(run(1, failure=b"no GPU"))
     with pytest.raises(Broken):
-        edges.does_without_gpu.judge(found)
+        edge_cases.does_without_gpu.judge(found)
 
 
 def test_left_overs_and_the_cache_are_blamed_apart() -> None:
     pair = (GOOD, GOOD)
-    cache = again.Repeats(plain=GOOD, pair=pair, warm=run(1), cold=run())
-    again.runs_again.judge(cache)
+    cache = repeated.Repeats(plain=GOOD, pair=pair, warm=run(1), cold=run())
+    repeated.runs_again.judge(cache)
     with pytest.raises(Broken):
-        again.runs_warm.judge(cache)
-    outputs = again.Repeats(plain=GOOD, pair=pair, warm=run(1), cold=run(1))
+        repeated.runs_warm.judge(cache)
+    outputs = repeated.Repeats(plain=GOOD, pair=pair, warm=run(1), cold=run(1))
     with pytest.raises(Broken):
-        again.runs_again.judge(outputs)
+        repeated.runs_again.judge(outputs)
     with pytest.raises(Unseen):
-        again.runs_warm.judge(outputs)
+        repeated.runs_warm.judge(outputs)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkit.errors import ToolError
-from buildkit.releases.compare import Comparison, Subject, compare
-from buildkit.releases.differences import Difference
+from buildkit.diff.compare import Comparison, Subject, compare
+from buildkit.diff.differences import Difference
+from buildkit.support.errors import ToolError
 from tests.distribution import Distribution, layer
 from tests.registry_server import Fault, Handler, answers, resets, running
 from tests.registry_server import digest as sha256

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.config import Config
 
-from buildkit import ecr
-from buildkit.errors import ToolError, UnavailableError
-from buildkit.places import Api, Place
+from buildkit.ecr import api
+from buildkit.ecr.places import Api, Place
+from buildkit.support.errors import ToolError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,9 +38,9 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked"))
-    ecr.client.cache_clear()
+    api.client.cache_clear()
     yield tmp_path / "config"
-    ecr.client.cache_clear()
+    api.client.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_a_configuration_that_cannot_be_used_is_named(file: Path, text: str, said: str) -> None:
     file.write_text(text)
     with pytest.raises(ToolError) as caught:
-        ecr.login(WHERE)
+        api.login(WHERE)
     assert not isinstance(caught.value, UnavailableError)
     assert f"profile `default` of {file} cannot be used: " in caught.value.message
     assert said in caught.value.message
@@ -82,7 +82,7 @@ def test_who_has_to_log_in_again_is_told_how(file: Path, monkeypatch: pytest.Mon
     file.write_text(f"[profile w]\nsso_session = s\n{SSO}{SESSION}")
     monkeypatch.setenv("AWS_PROFILE", "w")
     with pytest.raises(ToolError, match=f"profile `w` of {file}: ") as caught:
-        ecr.login(WHERE)
+        api.login(WHERE)
     assert caught.value.hint == "`aws sso login --profile w`"
 
 
@@ -90,7 +90,7 @@ def test_an_address_that_is_none_is_named(file: Path, monkeypatch: pytest.Monkey
     file.write_text(f"[default]\n{KEYS}")
     monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", "no address")
     with pytest.raises(ToolError) as caught:
-        ecr.login(WHERE)
+        api.login(WHERE)
     assert (caught.value.hint or "").startswith("correct AWS_ENDPOINT_URL, or ")
 
 
@@ -98,7 +98,7 @@ def test_a_network_that_is_away_is_no_matter_of_configuration(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file.write_text(f"[default]\n{KEYS}")
-    monkeypatch.setattr(ecr, "LIMITS", Config(retries={"total_max_attempts": 1}))
+    monkeypatch.setattr(api, "LIMITS", Config(retries={"total_max_attempts": 1}))
     with pytest.raises(UnavailableError) as caught:
-        ecr.login(WHERE)
+        api.login(WHERE)
     assert caught.value.hint == "check the network and AWS_ENDPOINT_URL"

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import docker.errors
 import pytest
 
-from buildkit import ending, leftovers, shell, sockets, stopping
+from buildkit.engine import leftovers
+from buildkit.system import ending, shell, sockets, stopping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

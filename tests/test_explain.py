@@ -8,8 +8,8 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from buildkit import cli
-from buildkit.contract import catalogue, suite
-from buildkit.errors import Exit
+from buildkit.contract import clauses, suite
+from buildkit.support.errors import Exit
 
 Captured = pytest.CaptureFixture[str]
 
@@ -21,14 +21,14 @@ def test_without_an_id_all_clauses_are_listed(capsys: Captured) -> None:
     header, *rows = said.out.splitlines()
     assert header.split() == ["ID", "LEVEL", "TITLE"]
     assert [row.split(maxsplit=2) for row in rows] == [
-        [each.id, each.level.value, each.title] for each in catalogue.clauses().values()
+        [each.id, each.level.value, each.title] for each in clauses.clauses().values()
     ]
     assert len(rows) == 182
 
 
-@pytest.mark.parametrize("id_", list(catalogue.clauses()))
+@pytest.mark.parametrize("id_", list(clauses.clauses()))
 def test_each_clause_is_told_whole(id_: str, capsys: Captured) -> None:
-    clause = catalogue.clauses()[id_]
+    clause = clauses.clauses()[id_]
     assert cli.run(["explain", id_.lower()]) == Exit.DONE
     said = " ".join(capsys.readouterr().out.split())
     assert said.startswith(f"{clause.id} {clause.level.value} {clause.title} demand ")
@@ -41,7 +41,7 @@ def test_lines_fit_a_terminal_and_addresses_stay_whole(
     monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
-    assert cli.run(["explain", *catalogue.clauses()]) == Exit.DONE
+    assert cli.run(["explain", *clauses.clauses()]) == Exit.DONE
     prose = (line for line in capsys.readouterr().out.splitlines() if line.startswith("   "))
     assert not [line for line in prose if len(line) > 60 and " " in line.strip()]
 
@@ -52,13 +52,13 @@ def test_several_clauses_are_told_once_each_as_json(capsys: Captured) -> None:
     assert first == {
         "id": "OUT-01",
         "level": "required",
-        "title": catalogue.clauses()["OUT-01"].title,
-        "demand": catalogue.clauses()["OUT-01"].demand,
+        "title": clauses.clauses()["OUT-01"].title,
+        "demand": clauses.clauses()["OUT-01"].demand,
         "feature": None,
         "checked": list(suite.how("OUT-01")),
         "unchecked": "",
-        "hint": catalogue.clauses()["OUT-01"].hint,
-        "source": catalogue.clauses()["OUT-01"].source,
+        "hint": clauses.clauses()["OUT-01"].hint,
+        "source": clauses.clauses()["OUT-01"].source,
     }
     assert (second["id"], second["feature"]) == ("MME-03", "multi-model")
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit.errors import ToolError
-from buildkit.export import Spool, as_built
-from buildkit.model import Built
+from buildkit.model.target import Built
+from buildkit.publish.image_archive import Spool, as_built
 from buildkit.registry.manifests import digest_of, refusals
+from buildkit.support.errors import ToolError
 from tests import fakes, projects
 
 if TYPE_CHECKING:

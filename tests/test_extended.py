@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import bases, config, matrix
-from buildkit.errors import ConfigError
+from buildkit.config import images_toml, substitution
+from buildkit.matrix import matrix
+from buildkit.support.errors import ConfigError
 from tests.projects import targets
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def test_the_region_of_the_environment_counts_where_the_file_says_none(
 
     def base(text: str, *, alone: bool = False) -> str:
         file.write_text(text)
-        (target,) = matrix.expand(config.read(file, alone=alone))
+        (target,) = matrix.expand(images_toml.read(file, alone=alone))
         return target.base
 
     assert base(project(TORCH, region="")).split(".")[3] == "us-west-2"
@@ -132,7 +133,9 @@ def test_the_region_of_the_environment_counts_where_the_file_says_none(
 
 def test_a_stand_in_takes_the_place_of_aws_s_image() -> None:
     (target,) = targets(project(TORCH))
-    rules = bases.parse(["763104351884.dkr.ecr.eu-west-1.amazonaws.com/*=mirror.example/aws/*"])
-    assert bases.substitute(target.base, rules) == (
+    rules = substitution.parse(
+        ["763104351884.dkr.ecr.eu-west-1.amazonaws.com/*=mirror.example/aws/*"]
+    )
+    assert substitution.substitute(target.base, rules) == (
         "mirror.example/aws/pytorch-training:2.5.1-cpu-py311"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from buildkit.errors import ConfigError
+from buildkit.support.errors import ConfigError
 from tests.projects import MINIMAL, parse
 from tests.waiting import QUADRATIC, growth
 

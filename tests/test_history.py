@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from buildkit.errors import NothingSelectedError, UsageError
-from buildkit.releases import history, trails
-from buildkit.releases.record import Action, Release
-from buildkit.shipped import Location, Published
+from buildkit.ledger import history, trails
+from buildkit.ledger.record import Action, Release
+from buildkit.model.image import Location, Published
+from buildkit.support.errors import NothingSelectedError, UsageError
 from tests import fakes, releases
 from tests.releases import HOST, digest, image, move, release
 

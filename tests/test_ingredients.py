@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import cli, dockerfile, matrix, render
-from buildkit.errors import ConfigError, Exit
+from buildkit import cli
+from buildkit.matrix import matrix
+from buildkit.render import dockerfile, render
+from buildkit.support.errors import ConfigError, Exit
 from tests.projects import parse
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from buildkit.model import Rendered, Target
+    from buildkit.model.target import Rendered, Target
 
 IMAGE = """
 [image.demo]
@@ -373,7 +375,7 @@ def test_a_template_of_many_targets_is_judged_once_for_each_image(
         rendered.append(target)
         return one(target, source)
 
-    monkeypatch.setattr("buildkit.ingredients.render.render", counted)
+    monkeypatch.setattr("buildkit.render.ingredients.render.render", counted)
     versions = ", ".join(f'"{number}.0"' for number in range(50))
     text = IMAGE.replace('"1.0"', versions) + "template = 'sklearn'\npythons = ['3.11', '3.12']"
     assert len(matrix.expand(parse(text, tmp_path), render.templates(tmp_path))) == 100

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit.errors import ToolError
-from buildkit.model import Rendered
-from buildkit.releases import inputs
+from buildkit.model.target import Rendered
+from buildkit.render import inputs
+from buildkit.support.errors import ToolError
 from tests import projects
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit.errors import interruption
-from buildkit.releases import ledger
+from buildkit.ledger import ledger
+from buildkit.support.errors import interruption
 from tests.projects import MINIMAL
 from tests.releases import digest, image, move, release
 from tests.waiting import HANG

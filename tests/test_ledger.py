@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkit.errors import ToolError
-from buildkit.origin import Origin
-from buildkit.releases import ledger, make
-from buildkit.releases.commit import commit
-from buildkit.releases.record import Action, Verdict
-from buildkit.shipped import Location, Published
+from buildkit.ledger import ledger, make
+from buildkit.ledger.commit import commit
+from buildkit.ledger.record import Action, Verdict
+from buildkit.model.image import Location, Published
+from buildkit.model.origin import Origin
+from buildkit.support.errors import ToolError
 from tests import fakes, releases
 from tests.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from buildkit.releases.ledger import Ledger
+    from buildkit.ledger.ledger import Ledger
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import locks, manual
-from buildkit.errors import ConfigError
+from buildkit.matrix import lockfiles
+from buildkit.support import manual
+from buildkit.support.errors import ConfigError
 from tests.projects import MINIMAL, target
 
 if TYPE_CHECKING:
@@ -127,4 +128,4 @@ def test_what_is_no_text_is_told(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD)
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ValueError, match=f"{NAME} cannot be read"):
-        locks.check(str(path))
+        lockfiles.check(str(path))

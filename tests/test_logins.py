@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
-from buildkit import bases, engine, logins, places
-from buildkit.errors import ToolError
-from buildkit.login import Login
+from buildkit.config import substitution
+from buildkit.ecr import places
+from buildkit.engine import engine
+from buildkit.model.login import Login
+from buildkit.registry import docker_config
+from buildkit.support.errors import ToolError
 
 HOST = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
 TOKEN = Login(user="AWS", password="a secret")
@@ -31,7 +34,7 @@ def write(folder: Path, **document: Any) -> None:
 def test_a_login_is_added_to_the_user_s_configuration_and_ends_with_the_work(own: Path) -> None:
     write(own, currentContext="mine", auths={"other.example": {"auth": "x"}})
     (own / "contexts").mkdir()
-    with logins.beside({HOST: TOKEN}) as environment:
+    with docker_config.beside({HOST: TOKEN}) as environment:
         folder = Path(environment["DOCKER_CONFIG"])
         document = json.loads((folder / "config.json").read_text())
         assert document["currentContext"] == "mine"
@@ -50,14 +53,14 @@ def test_a_login_is_added_to_the_user_s_configuration_and_ends_with_the_work(own
 
 def test_a_store_of_credentials_is_not_asked_for_that_host(own: Path) -> None:
     write(own, credsStore="desktop")
-    with logins.beside({HOST: TOKEN}) as environment:
+    with docker_config.beside({HOST: TOKEN}) as environment:
         document = json.loads(Path(environment["DOCKER_CONFIG"], "config.json").read_text())
     assert document["credsStore"] == "desktop"
     assert document["credHelpers"] == {HOST: ""}
 
 
 def test_without_a_login_nothing_changes(own: Path) -> None:
-    with logins.beside({}) as environment:
+    with docker_config.beside({}) as environment:
         assert environment == {}
 
 
@@ -65,8 +68,8 @@ def test_docker_need_not_be_configured_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "absent"))
-    assert logins.lacking([HOST]) == (HOST,)
-    with logins.beside({HOST: TOKEN}) as environment:
+    assert docker_config.lacking([HOST]) == (HOST,)
+    with docker_config.beside({HOST: TOKEN}) as environment:
         (only,) = Path(environment["DOCKER_CONFIG"]).iterdir()
     assert only.name == "config.json"
 
@@ -81,13 +84,13 @@ def test_docker_need_not_be_configured_at_all(
 )
 def test_what_the_user_has_logged_in_to_is_left_alone(own: Path, document: dict[str, Any]) -> None:
     write(own, **document)
-    assert logins.lacking([HOST, "b.example"]) == ("b.example",)
+    assert docker_config.lacking([HOST, "b.example"]) == ("b.example",)
 
 
 def test_a_configuration_that_is_none_is_named(own: Path) -> None:
     (own / "config.json").write_text("{")
     with pytest.raises(ToolError, match="config.json cannot be read") as caught:
-        logins.lacking([HOST])
+        docker_config.lacking([HOST])
     assert caught.value.hint
 
 
@@ -112,15 +115,17 @@ def test_an_engine_is_not_blamed_for_docker_s_configuration(
 def test_a_login_that_cannot_be_read_is_told(own: Path, document: object) -> None:
     (own / "config.json").write_text(json.dumps(document))
     with pytest.raises(ToolError, match=f"docker's login to {HOST} cannot be had") as caught:
-        logins.of(HOST)
+        docker_config.of(HOST)
     assert caught.value.hint == f"`docker login {HOST}`"
 
 
 def test_the_registry_of_a_base_is_found_behind_substitutes() -> None:
-    rules = bases.parse(
+    rules = substitution.parse(
         [f"python:*={HOST}/docker-hub/library/python:*", f"{HOST}/a=mirror.example/a"]
     )
-    found = [bases.registry(base, rules) for base in ("python:3.11", f"{HOST}/a", f"{HOST}/b")]
+    found = [
+        substitution.registry(base, rules) for base in ("python:3.11", f"{HOST}/a", f"{HOST}/b")
+    ]
     assert found == [HOST, "mirror.example", HOST]
 
 
@@ -150,16 +155,16 @@ def test_a_configuration_of_another_shape_is_an_error(
     (tmp_path / "config.json").write_text(text)
     login = Login(user="AWS", password="x")
     with pytest.raises(ToolError, match="config.json cannot be read"):
-        logins.lacking(["registry.example"])
+        docker_config.lacking(["registry.example"])
     with (
         pytest.raises(ToolError, match="config.json cannot be read"),
-        logins.beside({"registry.example": login}),
+        docker_config.beside({"registry.example": login}),
     ):
         pass
 
 
 def test_null_is_no_login(own: Path) -> None:
     write(own, auths=None, credHelpers=None)
-    assert logins.lacking([HOST]) == (HOST,)
-    with logins.beside({HOST: TOKEN}) as environment:
+    assert docker_config.lacking([HOST]) == (HOST,)
+    with docker_config.beside({HOST: TOKEN}) as environment:
         assert (Path(environment["DOCKER_CONFIG"]) / "config.json").exists()

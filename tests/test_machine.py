@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkit.contract import machine
-from buildkit.contract.clause import Unseen
+from buildkit.contract.checks import Unseen
+from buildkit.contract.engine import Line, Process
 from buildkit.contract.jobs import endings, training
 from buildkit.contract.machine import Limit, Machine
-from buildkit.contract.world import Line, Process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import manual
+from buildkit.support import manual
 from tests.test_docs import ROOT, anchors
 
 if TYPE_CHECKING:

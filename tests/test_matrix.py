@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import families, matrix
-from buildkit.errors import NothingSelectedError
-from buildkit.families import Family
-from buildkit.model import Device, Payload, Purpose
+from buildkit.matrix import matrix
+from buildkit.model import families
+from buildkit.model.families import Family
+from buildkit.model.target import Device, Payload, Purpose
+from buildkit.support.errors import NothingSelectedError
 from tests.projects import MINIMAL, aliases_of, target, targets
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from buildkit.contract import mistakes
-from buildkit.contract.catalogue import clauses
-from buildkit.contract.clause import result, telling
-from buildkit.contract.world import Line
-from buildkit.model import Status
+from buildkit.contract import hints
+from buildkit.contract.checks import result, telling
+from buildkit.contract.clauses import clauses
+from buildkit.contract.engine import Line
+from buildkit.model.target import Status
 
 SEEN = (
     (
@@ -97,20 +97,20 @@ def test_a_symptom_in_the_evidence_gets_its_own_cure(
 @pytest.mark.parametrize("places", ["0.0.0.0:8080", "127.0.0.1:8080, 0.0.0.0:5000", "[::]:8080"])
 def test_a_late_server_on_the_right_port_is_not_told_of_ports(places: str) -> None:
     evidence = f"no HTTP answer comes from port 8080; it listens on {places}"
-    assert mistakes.cure("SERVE-01", evidence) is None
+    assert hints.cure("SERVE-01", evidence) is None
 
 
 def test_every_mistake_was_seen() -> None:
-    cures = [mistakes.cure(clause, evidence) or "" for clause, evidence, _ in SEEN]
-    for each in mistakes.MISTAKES:
+    cures = [hints.cure(clause, evidence) or "" for clause, evidence, _ in SEEN]
+    for each in hints.MISTAKES:
         assert any(cure.startswith(each.cure) for cure in cures), each.cure
 
 
 def test_a_cure_names_the_clause_that_says_more() -> None:
     evidence = "error: unrecognized arguments: --sagemaker_region"
-    assert "`buildkit explain CFG-03`" in str(mistakes.cure("OUT-01", evidence))
-    assert "explain" not in str(mistakes.cure("CFG-03", evidence))
-    assert all(each.breaks in {"", *clauses()} for each in mistakes.MISTAKES)
+    assert "`buildkit explain CFG-03`" in str(hints.cure("OUT-01", evidence))
+    assert "explain" not in str(hints.cure("CFG-03", evidence))
+    assert all(each.breaks in {"", *clauses()} for each in hints.MISTAKES)
 
 
 def test_of_a_long_log_the_line_is_told_that_says_why() -> None:
@@ -130,10 +130,10 @@ def test_evidence_without_a_symptom_keeps_the_hint_of_the_clause() -> None:
 
 
 def test_a_symptom_is_no_cure_for_another_clause() -> None:
-    assert mistakes.cure("IMG-08", "ModuleNotFoundError: No module named 'x'") is None
+    assert hints.cure("IMG-08", "ModuleNotFoundError: No module named 'x'") is None
 
 
 def test_mistakes_belong_to_clauses_that_are_checked() -> None:
-    for each in mistakes.MISTAKES:
+    for each in hints.MISTAKES:
         re.compile(each.symptom)
         assert all(not clauses()[id_].unchecked for id_ in each.clauses), each.symptom

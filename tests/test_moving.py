@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkit.errors import ToolError
-from buildkit.moving import move
-from buildkit.releases.moves import Moves
-from buildkit.releases.record import Move
-from buildkit.releases.trails import Past
+from buildkit.aliases.follow import move
+from buildkit.aliases.moves import Moves
+from buildkit.ledger.record import Move
+from buildkit.ledger.trails import Past
+from buildkit.support.errors import ToolError
 from tests import fakes, projects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from buildkit.model import Target
-    from buildkit.moving import Known
+    from buildkit.aliases.follow import Known
+    from buildkit.model.target import Target
     from buildkit.registry.manifests import Manifest
 
 IMAGES = """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from buildkit import manual
+from buildkit.support import manual
 from tests.waiting import HANG
 
 ROOT = Path(__file__).parents[1]

@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import pipeline, records, stopping, verify
-from buildkit.boundary import Boundary
+from buildkit import pipeline, records
+from buildkit.config.boundary import Boundary
 from buildkit.contract.verdict import TOO_BUSY
-from buildkit.errors import ContractError, Exit, TemplateError, ToolError, worst
-from buildkit.model import Status
+from buildkit.model.image import Location, Published
+from buildkit.model.target import Status
 from buildkit.pipeline import Crew, Outcome
-from buildkit.shipped import Location, Published
+from buildkit.support.errors import ContractError, Exit, TemplateError, ToolError, worst
+from buildkit.system import stopping
+from buildkit.verify import verify
 from tests import fakes, projects
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from buildkit.model import Report
+    from buildkit.model.target import Report
 
 TARGETS = projects.targets(projects.MINIMAL.replace('"1.0"', '"1", "2", "3"'))
 CREW = Crew(jobs=1)

@@ -3,10 +3,10 @@ from __future__ import annotations
 import botocore.loaders
 import pytest
 
-from buildkit.errors import UsageError
-from buildkit.hosts import ECR_HOST, SUFFIXES
-from buildkit.places import Api, Place, partition_of, places, private
-from buildkit.schema import PlaceTable, Registry
+from buildkit.config.schema import PlaceTable, Registry
+from buildkit.ecr.places import Api, Place, partition_of, places, private
+from buildkit.model.hosts import ECR_HOST, SUFFIXES
+from buildkit.support.errors import UsageError
 
 ACCOUNT = "123456789012"
 

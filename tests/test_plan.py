@@ -4,25 +4,26 @@ import dataclasses
 import json
 from pathlib import Path
 
-from buildkit import bases, plan
-from buildkit.model import Rendered
+from buildkit.build import bake_plan
+from buildkit.config import substitution
+from buildkit.model.target import Rendered
 from tests.projects import MINIMAL, target
 
-INPUTS = plan.Inputs(runtime=Path("/runtime"), nothing=Path("/nothing"))
+INPUTS = bake_plan.Inputs(runtime=Path("/runtime"), nothing=Path("/nothing"))
 
 
-def only(rendered: Rendered, inputs: plan.Inputs = INPUTS) -> dict[str, object]:
-    (name,) = plan.make([rendered], inputs).names.values()
-    found: dict[str, object] = plan.make([rendered], inputs).document["target"][name]
+def only(rendered: Rendered, inputs: bake_plan.Inputs = INPUTS) -> dict[str, object]:
+    (name,) = bake_plan.make([rendered], inputs).names.values()
+    found: dict[str, object] = bake_plan.make([rendered], inputs).document["target"][name]
     return found
 
 
 def test_a_target_is_written_out_whole() -> None:
     rendered = Rendered(target=target(), dockerfile="FROM python:3.11-slim\n")
-    inputs = plan.Inputs(
+    inputs = bake_plan.Inputs(
         runtime=Path("/runtime"),
         nothing=Path("/nothing"),
-        substitutes=bases.parse(["python:*=m.example/python:*"]),
+        substitutes=substitution.parse(["python:*=m.example/python:*"]),
         secrets=(("pip.conf", Path("/secret/pip.conf")),),
         wheels=Path("/wheels"),
     )
@@ -57,7 +58,7 @@ def test_ids_that_look_alike_in_bake_keep_names_of_their_own() -> None:
         Rendered(target=target(MINIMAL.replace("1.0", version)), dockerfile="FROM scratch\n")
         for version in ("1.0", "1_0", "1+0")
     ]
-    made = plan.make(rendered, INPUTS)
+    made = bake_plan.make(rendered, INPUTS)
     assert len(set(made.names.values())) == 3
     assert json.loads(json.dumps(made.document)) == made.document
 

@@ -14,8 +14,8 @@ import botocore.session
 import pytest
 
 from buildkit import Query, image_uri, look_up
-from buildkit.errors import BuildkitError, NothingSelectedError, UsageError
 from buildkit.prebuilt import facts, instances, naming
+from buildkit.support.errors import BuildkitError, NothingSelectedError, UsageError
 
 NO_MACHINES = ("ml.eia", "ml.geospatial.")
 """Accelerators, and what runs only the images of SageMaker geospatial."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from buildkit.bake import missing_package
-from buildkit.progress import Progress
+from buildkit.build.bake import missing_package
+from buildkit.build.bake_output import Progress
 from tests.projects import MINIMAL, target
 
 TWO_TARGETS = """\

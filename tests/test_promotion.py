@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from buildkit import cli, files, options
-from buildkit.errors import Exit, ToolError
+from buildkit import cli
+from buildkit.commands import options
+from buildkit.ledger import ledger, trails
+from buildkit.ledger.attach import RELEASE, REPORT
+from buildkit.ledger.record import Action, Move
+from buildkit.model.image import Location, Published
 from buildkit.pipeline import Outcome
 from buildkit.project import read
-from buildkit.releases import ledger, trails
-from buildkit.releases.attach import RELEASE, REPORT
-from buildkit.releases.record import Action, Move
-from buildkit.shipped import Location, Published
+from buildkit.support.errors import Exit, ToolError
+from buildkit.system import files
 from tests import fakes, projects
 from tests.distribution import Distribution, layer, listed
 from tests.registry_server import Fault, answers, running
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from buildkit.ledger.ledger import Ledger
     from buildkit.registry.manifests import Manifest
-    from buildkit.releases.ledger import Ledger
 
 # a record has a commit, which git is asked for
 pytestmark = pytest.mark.process
@@ -511,13 +513,13 @@ def test_a_comparison_is_a_page(world: World, capsys: Captured) -> None:
 
 
 def test_publications_are_told_what_was_taken_back(world: World) -> None:
-    from buildkit.commands import released
+    from buildkit import recording
 
     project, host = read(world.folder / "images.toml", None), world.registries[0].host
-    assert released.known(project)(host, "demo").held == {"latest": frozenset()}
+    assert recording.known(project)(host, "demo").held == {"latest": frozenset()}
     assert cli.run(["rollback", ALIAS]) == Exit.DONE
-    assert released.known(project)(host, "demo").held == {"latest": {"3.0-cpu-py311"}}
-    assert released.known(project)(host, "other").held == {}
+    assert recording.known(project)(host, "demo").held == {"latest": {"3.0-cpu-py311"}}
+    assert recording.known(project)(host, "other").held == {}
 
 
 def test_digests_and_aliases_are_completed(world: World) -> None:
@@ -567,11 +569,11 @@ def outcome(world: World, *, pushed: bool) -> Outcome:
 
 
 def note(world: World, *outcomes: Outcome) -> None:
-    from buildkit.commands import released
+    from buildkit import recording
 
     there = There(registries=tuple(each.registry for each in world.registries))
     since = frozenset(each.id for each in world.book.read())
-    released.note(read(world.folder / "images.toml", None), outcomes, there, since=since)  # type: ignore[arg-type]
+    recording.note(read(world.folder / "images.toml", None), outcomes, there, since=since)  # type: ignore[arg-type]
 
 
 def test_a_publication_is_recorded_beside_the_project_and_beside_the_image(world: World) -> None:
@@ -612,13 +614,13 @@ def test_a_record_that_cannot_be_attached_is_no_failure(world: World, capsys: Ca
 
 
 def end(world: World, tell: Callable[[], Exit]) -> Exit:
-    from buildkit.commands import released
+    from buildkit import recording
 
     there = There(registries=tuple(each.registry for each in world.registries))
     project = read(world.folder / "images.toml", None)
     published = [outcome(world, pushed=True)]
     since = frozenset(each.id for each in world.book.read())
-    return released.end(project, published, there, (), tell, since=since)  # type: ignore[arg-type]
+    return recording.end(project, published, there, (), tell, since=since)  # type: ignore[arg-type]
 
 
 def test_a_run_is_on_record_also_if_nobody_reads_how_it_ended(world: World) -> None:

@@ -15,13 +15,14 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from buildkit import cli, ecr_repositories, provision
-from buildkit.ecr_repositories import Repositories
-from buildkit.errors import Exit, ToolError
-from buildkit.keeping import RepositoriesTable
-from buildkit.places import Api, Place
-from buildkit.provision import State
-from buildkit.repositories import Wanted, drift, wanted
+from buildkit import cli
+from buildkit.config.repositories import RepositoriesTable
+from buildkit.ecr import reconcile, repositories
+from buildkit.ecr.drift import Wanted, drift, wanted
+from buildkit.ecr.places import Api, Place
+from buildkit.ecr.reconcile import State
+from buildkit.ecr.repositories import Repositories
+from buildkit.support.errors import Exit, ToolError
 from tests.projects import MINIMAL
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_ecr import ECRClient
 
-    from buildkit.repositories import Found
+    from buildkit.ecr.drift import Found
 
 ACCOUNT = "123456789012"
 HOST = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"
@@ -88,41 +89,39 @@ def read(region: str = "eu-west-1") -> Found:
 
 def test_a_push_makes_a_repository_that_is_as_wanted_and_leaves_one_that_is_there() -> None:
     asked = want(**{"pull-accounts": ["210987654321"], "tags": {"team": "forecasting"}})
-    assert ecr_repositories.ensure(ecr_repositories.of(PLACE), asked)
+    assert repositories.ensure(repositories.of(PLACE), asked)
     found = read()
     assert drift(asked, found) == ()
     assert found.filters == ("cache-*", "latest", "sha256-*")
     assert found.tags == (("managed-by", "buildkit"), ("team", "forecasting"))
     assert found.lifecycle is not None
-    assert not ecr_repositories.ensure(ecr_repositories.of(PLACE), want(**{"scan-on-push": False}))
+    assert not repositories.ensure(repositories.of(PLACE), want(**{"scan-on-push": False}))
     assert read() == found
 
 
 def test_a_push_to_a_repository_that_is_there_only_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     aws_client().create_repository(repositoryName="demo")
     monkeypatch.setattr(Repositories, "create", lambda *_: pytest.fail("it may not be allowed to"))
-    assert not ecr_repositories.ensure(ecr_repositories.of(PLACE), want())
+    assert not repositories.ensure(repositories.of(PLACE), want())
 
 
 def test_a_push_that_fails_names_the_repository() -> None:
     too_short = replace(want(), name="x")
     with pytest.raises(ToolError, match="the repository `x`: looking for it: ") as caught:
-        ecr_repositories.ensure(ecr_repositories.of(PLACE), too_short)
+        repositories.ensure(repositories.of(PLACE), too_short)
     assert caught.value.hint
 
 
 def test_arns_are_of_the_partition() -> None:
     host = f"{ACCOUNT}.dkr.ecr.cn-north-1.amazonaws.com.cn"
     place = Place(host=host, api=Api.ECR, account=ACCOUNT, region="cn-north-1")
-    assert ecr_repositories.ensure(
-        ecr_repositories.of(place), want(**{"pull-accounts": ["210987654321"]})
-    )
+    assert repositories.ensure(repositories.of(place), want(**{"pull-accounts": ["210987654321"]}))
     assert "arn:aws-cn:iam::210987654321:root" in json.dumps(read("cn-north-1").policy)
 
 
 def test_encryption_is_settled_by_the_push() -> None:
     asked = want(encryption="KMS", **{"kms-key": "alias/mine"})
-    assert ecr_repositories.ensure(ecr_repositories.of(PLACE), asked)
+    assert repositories.ensure(repositories.of(PLACE), asked)
     assert (read().encryption, read().kms_key) == ("KMS", "alias/mine")
 
 
@@ -283,7 +282,7 @@ def test_a_registry_without_repositories_of_ecr_is_refused(project: Path, capsys
 
 
 def test_a_repository_that_somebody_else_makes_first_is_left_to_him() -> None:
-    there = ecr_repositories.of(PLACE)
+    there = repositories.of(PLACE)
     assert there.create(want())
     before = read()
     assert not there.create(want(**{"scan-on-push": False}))
@@ -301,9 +300,9 @@ def test_a_repository_that_is_gone_meanwhile_is_made_again() -> None:
 
     seen: list[object] = []
     aws_client().create_repository(repositoryName="demo")
-    there = ecr_repositories.of(PLACE)
+    there = repositories.of(PLACE)
     meddled = Deleting(client=there.client, registry=there.registry)
-    found = provision._bring(meddled, PLACE, want(), adopted=True)
+    found = reconcile._bring(meddled, PLACE, want(), adopted=True)
     assert (len(seen), found.state) == (1, State.CREATED)
     assert drift(want(), read()) == ()
 
@@ -315,7 +314,7 @@ def test_a_repository_that_is_gone_before_it_is_read_to_the_end_is_none() -> Non
             self.client.delete_repository(repositoryName=name)
             return found
 
-    there = ecr_repositories.of(PLACE)
+    there = repositories.of(PLACE)
     there.create(want())
     assert Vanishing(client=there.client, registry=there.registry).read("demo") is None
 
@@ -326,16 +325,16 @@ def test_whoever_changes_it_all_the_time_is_told_of(monkeypatch: pytest.MonkeyPa
             self.client.put_image_tag_mutability(repositoryName=name, imageTagMutability="MUTABLE")
             return super().read(name)
 
-    monkeypatch.setattr(provision, "PAUSE_SECONDS", 0)
-    there = ecr_repositories.of(PLACE)
+    monkeypatch.setattr(reconcile, "PAUSE_SECONDS", 0)
+    there = repositories.of(PLACE)
     there.create(want())
     meddled = Meddling(client=there.client, registry=there.registry)
     with pytest.raises(ToolError, match="still is not as wanted after 3 rounds"):
-        provision._bring(meddled, PLACE, want(), adopted=False)
+        reconcile._bring(meddled, PLACE, want(), adopted=False)
 
 
 def test_a_lifecycle_that_somebody_else_removed_first_is_gone() -> None:
-    there = ecr_repositories.of(PLACE)
+    there = repositories.of(PLACE)
     there.create(want())
     found = read()
     there.client.delete_lifecycle_policy(repositoryName="demo")
@@ -355,7 +354,7 @@ def test_a_lifecycle_that_somebody_else_removed_first_is_gone() -> None:
     ],
 )  # fmt: skip
 def test_a_denied_action_is_named(message: str, action: str) -> None:
-    there = ecr_repositories.of(PLACE)
+    there = repositories.of(PLACE)
     with Stubber(there.client) as stub:
         stub.add_client_error("describe_repositories", "AccessDeniedException", message)
         with pytest.raises(ToolError) as caught:
@@ -364,7 +363,7 @@ def test_a_denied_action_is_named(message: str, action: str) -> None:
 
 
 def test_a_principal_that_ecr_does_not_know_is_guessed() -> None:
-    there = ecr_repositories.of(PLACE)
+    there = repositories.of(PLACE)
     there.create(want())
     asked, found = want(**{"pull-accounts": ["210987654321"]}), read()
     with Stubber(there.client) as stub:

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkit.destination import Destination
-from buildkit.errors import ToolError, UnavailableError
-from buildkit.publish import Publisher
+from buildkit.model.image import Location
+from buildkit.publish.destination import Destination
+from buildkit.publish.publish import Publisher
 from buildkit.registry.manifests import Manifest, refusals
 from buildkit.registry.shapes import Configuration, Step
-from buildkit.shipped import Location
+from buildkit.support.errors import ToolError, UnavailableError
 from tests import fakes
 
 if TYPE_CHECKING:
-    from buildkit.model import Verified
+    from buildkit.model.target import Verified
 
 TAG = "demo:1.0-cpu-py311"
 GOOD = fakes.manifest()

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import files, records
-from buildkit.boundary import Boundary
-from buildkit.errors import ToolError, UsageError
-from buildkit.model import Payload, Samples
-from buildkit.shipped import Location, Published
+from buildkit import records
+from buildkit.config.boundary import Boundary
+from buildkit.model.image import Location, Published
+from buildkit.model.target import Payload, Samples
+from buildkit.support.errors import ToolError, UsageError
+from buildkit.system import files
 from tests import fakes, projects
 from tests.waiting import HANG
 

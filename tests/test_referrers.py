@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit.errors import ToolError
 from buildkit.registry import referrers
 from buildkit.registry.referrers import Artifact
+from buildkit.support.errors import ToolError
 from tests.distribution import Distribution, layer, listed
 from tests.registry_server import digest as sha256
 from tests.registry_server import running

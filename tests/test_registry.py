@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import sockets, stopping
-from buildkit.errors import ToolError
-from buildkit.login import Login
+from buildkit.model.login import Login
+from buildkit.publish.upload import Transfer
 from buildkit.registry.client import Blob, Registry
 from buildkit.registry.manifests import Manifest
 from buildkit.registry.wire import ATTEMPTS, Wire
-from buildkit.transfer import Transfer
+from buildkit.support.errors import ToolError
+from buildkit.system import sockets, stopping
 from tests import fakes
 from tests.registry_server import Fault, Handler, RegistryServer, answers, digest, resets, running
 from tests.waiting import HANG

@@ -16,15 +16,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from buildkit.errors import ToolError
-from buildkit.login import Login
+from buildkit.diff import compare, differences
+from buildkit.model.login import Login
 from buildkit.registry import answers as reading
 from buildkit.registry import download, referrers
 from buildkit.registry.client import Blob, Registry
 from buildkit.registry.manifests import DOCKER_MANIFEST, Manifest, refusals
 from buildkit.registry.referrers import Artifact
 from buildkit.registry.wire import Wire
-from buildkit.releases import compare, differences
+from buildkit.support.errors import ToolError
 from tests import fakes
 from tests.distribution import Distribution, layer
 from tests.registry_server import Fault, Reply, answers, digest, running

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit.errors import ToolError
-from buildkit.login import Login
+from buildkit.model.login import Login
 from buildkit.registry import download, links
 from buildkit.registry.client import Blob, Registry
 from buildkit.registry.wire import Wire
+from buildkit.support.errors import ToolError
 from tests import fakes
 from tests.registry_server import Fault, RegistryServer, answers, digest, running
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from buildkit import render
-from buildkit.errors import TemplateError
+from buildkit.render import render
+from buildkit.support.errors import TemplateError
 from tests.projects import MINIMAL, target
 
 ROOT = Path(__file__).parents[1]
@@ -205,9 +205,10 @@ def test_packages_are_quoted_for_the_shell(tmp_path: Path) -> None:
 
 def test_the_committed_dockerfiles_are_what_is_rendered() -> None:
     """The golden files: every change of a template shows in review what it does."""
-    from buildkit import config, matrix
+    from buildkit.config import images_toml
+    from buildkit.matrix import matrix
 
-    targets = matrix.expand(config.read(ROOT / "images.toml"))
+    targets = matrix.expand(images_toml.read(ROOT / "images.toml"))
     found = {path.parent.name: path.read_text() for path in ROOT.glob("dockerfiles/*/Dockerfile")}
     source = render.templates(ROOT)
     assert {t.id: render.render(t, source).dockerfile for t in targets} == found

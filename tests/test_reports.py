@@ -9,9 +9,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from buildkit import console, junit, manual, page
 from buildkit.commands import report
-from buildkit.model import ClauseResult, Level, Report, Status
+from buildkit.model.target import ClauseResult, Level, Report, Status
+from buildkit.support import manual
+from buildkit.system import console
+from buildkit.verify import junit, page
 from tests import fakes
 
 if TYPE_CHECKING:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkit import documents, exclusions, stock
-from buildkit.errors import ConfigError, ToolError
-from buildkit.keeping import RepositoriesTable
-from buildkit.repositories import Aspect, Change, Found, Wanted, drift, wanted
+from buildkit.config.repositories import RepositoriesTable
+from buildkit.ecr import desired, policies
+from buildkit.ecr.drift import Aspect, Change, Found, Wanted, drift, wanted
+from buildkit.model import tag_filters
+from buildkit.support.errors import ConfigError, ToolError
 from tests.projects import MINIMAL, parse, targets
 
 if TYPE_CHECKING:
@@ -55,10 +56,10 @@ def kept(asked: Wanted, before: Found | None = None, **changes: Any) -> Found:
         kms_key=asked.table.kms_key,
         tags=(),
     )
-    lifecycle = documents.lifecycle_with(
-        before.lifecycle, documents.rules(asked.table, before.lifecycle)
+    lifecycle = policies.lifecycle_with(
+        before.lifecycle, policies.rules(asked.table, before.lifecycle)
     )
-    policy = documents.policy_with(before.policy, documents.statements(asked.table, "aws"))
+    policy = policies.policy_with(before.policy, policies.statements(asked.table, "aws"))
     after = replace(
         before,
         mutability=asked.mutability,
@@ -102,7 +103,7 @@ def kept(asked: Wanted, before: Found | None = None, **changes: Any) -> Found:
 def test_aliases_move_and_exact_tags_do_not(
     tags: list[str], aliases: list[str], more: list[str]
 ) -> None:
-    found = exclusions.filters(tags, aliases)
+    found = tag_filters.filters(tags, aliases)
     assert found == tuple(sorted([*FIXED, *more]))
     assert all(any(fnmatchcase(alias, each) for each in found) for alias in aliases)
     assert not any(fnmatchcase(tag, each) for tag in tags for each in found)
@@ -126,7 +127,7 @@ def test_what_cannot_be_kept_apart_is_refused(
     tags: list[str], aliases: list[str], said: str
 ) -> None:
     with pytest.raises(ValueError, match=r"`|mutable") as caught:
-        exclusions.filters(tags, aliases)
+        tag_filters.filters(tags, aliases)
     assert said in str(caught.value)
 
 
@@ -192,7 +193,7 @@ TEXT = {
         ),
         pytest.param(
             {"untagged_days": 0},
-            {"lifecycle": json.loads(documents.lifecycle_with(None, documents.rules(table(), None)) or "")},
+            {"lifecycle": json.loads(policies.lifecycle_with(None, policies.rules(table(), None)) or "")},
             "lifecycle: untagged after 30 days, cache-* after 30 days -> cache-* after 30 days",
             id="a rule too many",
         ),
@@ -300,29 +301,29 @@ ANY = {
 )
 def test_rules_of_others_stay(theirs: list[dict[str, Any]], after: list[tuple[int, str]]) -> None:
     lifecycle = {"rules": theirs}
-    text = documents.lifecycle_with(lifecycle, documents.rules(table(), lifecycle))
+    text = policies.lifecycle_with(lifecycle, policies.rules(table(), lifecycle))
     assert rules_of(text) == after
     again = json.loads(text or "")
-    once_more = documents.lifecycle_with(again, documents.rules(table(), again))
+    once_more = policies.lifecycle_with(again, policies.rules(table(), again))
     assert [rule for _, rule in rules_of(once_more)] == [rule for _, rule in after]
 
 
 def test_no_rule_ever_touches_a_tag_of_an_image() -> None:
-    for rule in documents.rules(table(), None):
+    for rule in policies.rules(table(), None):
         selection = rule["selection"]
         assert selection["tagStatus"] == "untagged" or selection["tagPrefixList"] == ["cache-"]
 
 
 def test_without_rules_of_anybody_there_is_no_lifecycle() -> None:
     nothing = table(untagged_days=0, cache_days=0)
-    ours = json.loads(documents.lifecycle_with(None, documents.rules(table(), None)) or "")
-    assert documents.lifecycle_with(ours, documents.rules(nothing, ours)) is None
+    ours = json.loads(policies.lifecycle_with(None, policies.rules(table(), None)) or "")
+    assert policies.lifecycle_with(ours, policies.rules(nothing, ours)) is None
 
 
 def test_statements_of_others_stay() -> None:
     policy = {"Version": "2008-10-17", "Id": "x", "Statement": [STATEMENT]}
-    statements = documents.statements(table(pull_accounts=[ACCOUNT], pull_sagemaker=True), "aws")
-    text = documents.policy_with(policy, statements)
+    statements = policies.statements(table(pull_accounts=[ACCOUNT], pull_sagemaker=True), "aws")
+    text = policies.policy_with(policy, statements)
     assert json.loads(text or "") == {
         "Version": "2008-10-17",
         "Id": "x",
@@ -332,21 +333,21 @@ def test_statements_of_others_stay() -> None:
                 "Sid": "BuildkitPullAccounts",
                 "Effect": "Allow",
                 "Principal": {"AWS": [f"arn:aws:iam::{ACCOUNT}:root"]},
-                "Action": list(documents.PULL),
+                "Action": list(policies.PULL),
             },
             {
                 "Sid": "BuildkitPullSageMaker",
                 "Effect": "Allow",
                 "Principal": {"Service": "sagemaker.amazonaws.com"},
-                "Action": list(documents.PULL),
+                "Action": list(policies.PULL),
             },
         ],
     }
-    assert documents.policy_with(json.loads(text or ""), ()) == json.dumps(policy)
+    assert policies.policy_with(json.loads(text or ""), ()) == json.dumps(policy)
 
 
 def test_nobody_is_let_in_across_partitions() -> None:
-    (accounts, *rest) = documents.statements(
+    (accounts, *rest) = policies.statements(
         table(pull_accounts=[ACCOUNT], pull_roles=[ROLE]), "aws-cn"
     )
     assert accounts["Principal"] == {"AWS": [f"arn:aws-cn:iam::{ACCOUNT}:root"]}
@@ -356,7 +357,7 @@ def test_nobody_is_let_in_across_partitions() -> None:
 def test_a_policy_that_is_too_long_for_ecr_is_refused_before_it_is_asked() -> None:
     many = table(pull_accounts=[f"{n:012}" for n in range(400)])
     with pytest.raises(ToolError, match="ECR takes 10240"):
-        documents.policy_with(None, documents.statements(many, "aws"))
+        policies.policy_with(None, policies.statements(many, "aws"))
 
 
 # images.toml
@@ -399,7 +400,7 @@ def test_exact_tags_of_an_older_file_do_not_begin_to_move() -> None:
     text = '[registry]\naliases = ["{major}.{minor}-{device}-{py}"]\n' + MINIMAL.replace(
         '"1.0"', '"2.1.5"'
     )
-    (now,) = stock.wanted(parse(text), targets(text))
+    (now,) = desired.wanted(parse(text), targets(text))
     assert now.filters == ("2.1-*", "cache-*", "sha256-*")
-    (found,) = stock.wanted(parse(text), targets(text), lambda _name: {"2.1-1-cpu-py311"})
+    (found,) = desired.wanted(parse(text), targets(text), lambda _name: {"2.1-1-cpu-py311"})
     assert found.filters == ("2.1-cpu-*", "cache-*", "sha256-*")

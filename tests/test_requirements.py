@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import requirements
-from buildkit.errors import ConfigError
+from buildkit.config import requirements
+from buildkit.support.errors import ConfigError
 from tests.projects import MINIMAL, target
 
 if TYPE_CHECKING:

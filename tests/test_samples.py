@@ -11,22 +11,22 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from buildkit import verify
 from buildkit.commands import samples as samples_of
 from buildkit.commands.samples import Given
 from buildkit.contract import defaults
-from buildkit.contract.bench import Bench, Subject
-from buildkit.contract.hosting import servers
+from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.server import request_headers
-from buildkit.contract.jobs import errand, job, runs
-from buildkit.errors import ConfigError, UsageError
-from buildkit.model import Payload, Purpose, Samples
+from buildkit.contract.jobs import processing_job, training_job, training_runs
+from buildkit.contract.scenario import Bench, Subject
+from buildkit.model.target import Payload, Purpose, Samples
+from buildkit.support.errors import ConfigError, UsageError
+from buildkit.verify import verify
 from tests import projects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from buildkit.contract.world import Start
+    from buildkit.contract.engine import Start
 
 TOML = """
 [image.own]
@@ -97,11 +97,11 @@ VARIABLES = Samples(environment=(("MODEL_NAME", "small"), ("AWS_REGION", "eu-wes
 
 
 def test_a_job_has_the_variables() -> None:
-    work = job.of(VARIABLES)
+    work = training_job.of(VARIABLES)
     assert work.environment["MODEL_NAME"] == "small"
     assert work.environment["AWS_REGION"] == "eu-west-1"
-    assert work.environment["TRAINING_JOB_NAME"] == job.NAME
-    assert errand.of("demo", VARIABLES).environment["MODEL_NAME"] == "small"
+    assert work.environment["TRAINING_JOB_NAME"] == training_job.NAME
+    assert processing_job.of("demo", VARIABLES).environment["MODEL_NAME"] == "small"
 
 
 class Stopped(Exception):  # noqa: N818
@@ -133,10 +133,13 @@ def started(samples: Samples, **changes: Any) -> Mapping[str, str]:
     engine: Any = Engine()
     subject = Subject(image="demo", architecture=None, purpose=Purpose.BOTH, samples=samples)
     bench = Bench(subject=subject, engine=engine, kept=None)  # type: ignore[arg-type]
-    server = replace(servers.SERVE, **changes)
-    with pytest.raises(Stopped), servers.started(bench, server):
+    server = replace(starting.SERVE, **changes)
+    with pytest.raises(Stopped), starting.started(bench, server):
         pass
-    with pytest.raises(Stopped), runs.laid_out(bench, job.Job(hyperparameters={}, channels=())):
+    with (
+        pytest.raises(Stopped),
+        training_runs.laid_out(bench, training_job.Job(hyperparameters={}, channels=())),
+    ):
         pass
     in_server, in_job = engine.starts
     assert {*in_server.environment} <= {*in_job.environment, *changes.get("environment", {})}
@@ -360,11 +363,11 @@ def test_a_server_is_lent_a_row_and_no_channel() -> None:
 def test_the_table_is_lent_to_an_image_that_makes_a_model_of_it(
     run: dict[str, Any], takes: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from buildkit.contract.world import Entry
+    from buildkit.contract.engine import Entry
 
     tree = tuple(Entry(name=name, kind="file", size=1, mode=0o644) for name in run["tree"])
-    done = runs.Run(refusal=None, exit_code=run["exit_code"], seconds=1, log="", tree=tree)
-    monkeypatch.setattr(runs, "train", lambda *_, **__: done)
+    done = training_runs.Run(refusal=None, exit_code=run["exit_code"], seconds=1, log="", tree=tree)
+    monkeypatch.setattr(training_runs, "train", lambda *_, **__: done)
     subject = Subject(image="x", architecture=None, purpose=Purpose.BOTH, samples=Samples())
     samples = defaults.lent(subject, object()).samples  # type: ignore[arg-type]
     assert [name for name, _ in samples.channels] == (["train", "training"] if takes else [])

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from buildkit import engine
-from buildkit.contract.world import Start
-from buildkit.guard import Guard
-from buildkit.networks import Networks
-from buildkit.sandbox import Sandbox
+from buildkit.contract.engine import Start
+from buildkit.engine import engine
+from buildkit.engine.limits import Guard
+from buildkit.engine.networks import Networks
+from buildkit.engine.sandbox import Sandbox
 
 SEALED = {"com.docker.network.bridge.inhibit_ipv4": "true"}
 

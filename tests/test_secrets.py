@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import bases, secrets
-from buildkit.errors import UsageError
+from buildkit.build import mounts
+from buildkit.config import substitution
+from buildkit.support.errors import UsageError
 from tests.projects import MINIMAL, target
 
 if TYPE_CHECKING:
@@ -15,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def test_nothing_asked_for_is_nothing_mounted() -> None:
-    with secrets.mounted(secrets.Network()) as found:
+    with mounts.mounted(mounts.Network()) as found:
         assert found == ()
 
 
 def test_pip_finds_all_of_it_in_one_file(tmp_path: Path) -> None:
     own = tmp_path / "pip.conf"
     own.write_text("[global]\nindex-url = https://me:s%cret@pypi.example/simple\nfind-links = /a\n")
-    network = secrets.Network(ca_bundle=tmp_path / "ca", pip_config=own, wheels=tmp_path)
-    with secrets.mounted(network) as found:
+    network = mounts.Network(ca_bundle=tmp_path / "ca", pip_config=own, wheels=tmp_path)
+    with mounts.mounted(network) as found:
         mounted = dict(found)
         assert mounted["ca-bundle"] == tmp_path / "ca"
         path = mounted["pip.conf"]
@@ -44,14 +45,14 @@ def test_what_is_no_pip_configuration_is_refused_without_showing_it(tmp_path: Pa
     own.write_text("password = hunter2\n")
     with (
         pytest.raises(UsageError) as caught,
-        secrets.mounted(secrets.Network(pip_config=own)),
+        mounts.mounted(mounts.Network(pip_config=own)),
     ):
         pass
     assert "hunter2" not in f"{caught.value.message} {caught.value.hint} {caught.value.details}"
 
 
 def test_mirrors_are_said_for_the_targets_whose_indexes_have_one() -> None:
-    rules = bases.parse(["https://a.example/*=https://m.example/a/*"])
+    rules = substitution.parse(["https://a.example/*=https://m.example/a/*"])
     both, other, none = (
         target(MINIMAL.replace("demo", name) + f"indexes = {indexes}")
         for name, indexes in {
@@ -60,7 +61,7 @@ def test_mirrors_are_said_for_the_targets_whose_indexes_have_one() -> None:
             "none": [],
         }.items()
     )
-    with secrets.mirrored((both, other, none), rules) as found:
+    with mounts.mirrored((both, other, none), rules) as found:
         assert {name: path.read_text() for name, path in found.items()} == {
             both.id: "--extra-index-url https://b.example "
             "--extra-index-url https://m.example/a/simple"

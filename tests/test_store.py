@@ -13,12 +13,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
-from buildkit import stopping
-from buildkit.errors import ToolError
-from buildkit.export import Spool
-from buildkit.packing import Packing
+from buildkit.engine.content_store import BLOBS, READERS, Store
+from buildkit.publish.image_archive import Spool
+from buildkit.publish.packing import Packing
 from buildkit.registry.manifests import digest_of
-from buildkit.store import BLOBS, READERS, Store
+from buildkit.support.errors import ToolError
+from buildkit.system import stopping
 from tests import fakes
 from tests.test_export import CONFIG, PACKED, FakeEngine, built, containerd, read
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from buildkit.holder import Holder
+    from buildkit.engine.holder import Holder
 
 ARCHIVE, MANIFEST_DIGEST = containerd()
 MANIFEST = fakes.manifest(

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import docker.errors
 import pytest
 
-from buildkit.containers import Container
-from buildkit.contract import archive, causes, clause, kept, kit, machine, probe
-from buildkit.contract.bench import Bench, Subject
-from buildkit.contract.hosting import servers, serving
+from buildkit.contract import archive, causes, checks, kept, machine, probe, runner
+from buildkit.contract.engine import Entry, Line, Unfit
+from buildkit.contract.hosting import serving, starting
 from buildkit.contract.hosting.client import Health
-from buildkit.contract.jobs import runs, training
-from buildkit.contract.still import image
-from buildkit.contract.world import Entry, Line, Unfit
-from buildkit.engine import Engine as Docker
-from buildkit.errors import ToolError
-from buildkit.model import Profile, Purpose, Samples, Status
+from buildkit.contract.image import basics
+from buildkit.contract.jobs import training, training_runs
+from buildkit.contract.scenario import Bench, Subject
+from buildkit.engine.containers import Container
+from buildkit.engine.engine import Engine as Docker
+from buildkit.model.target import Profile, Purpose, Samples, Status
+from buildkit.support.errors import ToolError
 from tests.test_contract import GOOD, STILL, VIEW, FakeClient, FakeContainer, file, server, statuses
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def test_an_image_that_cannot_be_laid_out_breaks_the_clause_of_its_start() -> No
         image="demo", architecture="amd64", purpose=Purpose.TRAINING, samples=Samples()
     )
     engine: Any = Engine()
-    found = {each.id: each for each in kit.run(subject, engine, Profile.SMOKE)}
+    found = {each.id: each for each in runner.run(subject, engine, Profile.SMOKE)}
     assert found["RUN-01"].status.value == "fail"
     assert "not a directory" in found["RUN-01"].message
     assert found["OUT-01"].status.value == "skip"
@@ -138,7 +138,7 @@ def test_an_image_without_any_container_is_blamed_too(profile: Profile) -> None:
     engine: Any = NoContainer()
     assert probe.purpose("demo", engine, (), {}) is None
     subject = Subject(image="demo", architecture="amd64", purpose=Purpose.BOTH, samples=Samples())
-    failed = [each for each in kit.run(subject, engine, profile) if each.status.value == "fail"]
+    failed = [each for each in runner.run(subject, engine, profile) if each.status.value == "fail"]
     assert [each.id for each in failed] == ["RUN-01"]
     assert "Cannot mkdir: /work" in failed[0].message
     assert "WORKDIR" in failed[0].hint
@@ -146,10 +146,10 @@ def test_an_image_without_any_container_is_blamed_too(profile: Profile) -> None:
 
 def test_a_pipe_at_the_model_is_said_once_with_its_own_cure() -> None:
     unfit = "the engine cannot lay out the container: copying into /opt/ml: not a directory"
-    held = clause.result(
+    held = checks.result(
         "OUT-03", Status.FAIL, "in the image /opt/ml/model is no folder but a pipe"
     )
-    starts = [clause.result(id_, Status.FAIL, unfit) for id_ in ("RUN-01", "RUN-02")]
+    starts = [checks.result(id_, Status.FAIL, unfit) for id_ in ("RUN-01", "RUN-02")]
     found = causes.named([*starts, held])
     assert [each.message for each in found[:2]] == ["not judged: see OUT-03"] * 2
     assert "mkfifo" in found[2].hint
@@ -179,8 +179,8 @@ def test_a_program_that_is_missing_is_said_with_the_path(monkeypatch: pytest.Mon
 def test_a_server_that_does_not_start_is_said_once(serving_: str, status: str) -> None:
     found = causes.named(
         [
-            clause.result("RUN-02", Status.FAIL, "the engine cannot start `serve`: no such file"),
-            clause.result("SERVE-03", Status.FAIL, serving_),
+            checks.result("RUN-02", Status.FAIL, "the engine cannot start `serve`: no such file"),
+            checks.result("SERVE-03", Status.FAIL, serving_),
         ]
     )
     assert found[1].status.value == status
@@ -243,7 +243,7 @@ def held(**entries: str) -> Any:
 def test_what_sagemaker_mounts_is_a_folder_in_the_image(
     entries: dict[str, str], broken: dict[str, str]
 ) -> None:
-    assert statuses(image.CHECKS, held(**entries)) == broken
+    assert statuses(basics.CHECKS, held(**entries)) == broken
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_what_sagemaker_mounts_is_a_folder_in_the_image(
 )
 def test_links_where_channels_and_results_lie(kind: str, name: str, broken: dict[str, str]) -> None:
     entry = Entry(name=name, kind=kind, size=0, mode=0o777, target="x" if kind == "link" else "")
-    assert statuses(image.CHECKS, dataclasses.replace(STILL, opt_ml=(entry,))) == broken
+    assert statuses(basics.CHECKS, dataclasses.replace(STILL, opt_ml=(entry,))) == broken
 
 
 FOLDER = Entry(name="model", kind="folder", size=0, mode=0o755)
@@ -310,7 +310,7 @@ def test_one_that_takes_requests_has_as_long_as_any_other(
         waits.append(seconds)
         return Health(after=None, last=None, said=said, waited=seconds)
 
-    found, briefly = servers.without_model(wait, 240)
+    found, briefly = starting.without_model(wait, 240)
     assert (found.waited, briefly, waits) == (waited[-1], brief, waited)
 
 
@@ -321,7 +321,7 @@ def test_one_that_was_waited_for_is_blamed() -> None:
 
 def test_one_that_ended_is_not_said_to_have_been_waited_for() -> None:
     ended = server(FakeClient(), health=Health(after=None, last=None), exit_code=1)
-    result = clause.run(serving.healthy_in_time, ended)
+    result = checks.run(serving.healthy_in_time, ended)
     assert result.message.startswith("`serve` ended by itself with 1")
     assert "in 0 s" not in result.message
 
@@ -358,7 +358,7 @@ def test_a_model_that_is_too_large_or_broken_is_not_kept(
     assert list(tmp_path.iterdir()) == []
 
 
-def kept_of(run: runs.Run | None, folder: Path, **samples: Any) -> list[str]:
+def kept_of(run: training_runs.Run | None, folder: Path, **samples: Any) -> list[str]:
     subject = Subject(
         image="x", architecture=None, purpose=Purpose.TRAINING, samples=Samples(**samples)
     )
@@ -366,7 +366,7 @@ def kept_of(run: runs.Run | None, folder: Path, **samples: Any) -> list[str]:
         bench = Bench(subject=subject, engine=None, kept=stack)  # type: ignore[arg-type]
         if run is not None:
             made: Future[Any] = Future()
-            bench._made[runs.on_samples] = made
+            bench._made[training_runs.on_samples] = made
             made.set_result((run, None))
         kept.write(bench, folder)
     return sorted(each.name for each in folder.iterdir()) if folder.exists() else []

@@ -8,22 +8,26 @@ import random
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import pytest
 from click.shell_completion import ShellComplete
 
-from buildkit import cli, delivery, schema
-from buildkit.errors import Exit, UsageError
+from buildkit import cli
+from buildkit.ledger import ledger
+from buildkit.ledger import lookup as released
+from buildkit.ledger.record import Action
 from buildkit.prebuilt import facts, listing, naming
-from buildkit.releases import ledger
-from buildkit.releases import published as released
-from buildkit.releases.record import Action
+from buildkit.publish import connect
+from buildkit.support.errors import Exit, UsageError
 from buildkit.uri import complete, region
 from tests.distribution import Distribution
 from tests.registry_server import running
 from tests.releases import digest, image, move, release
+
+if TYPE_CHECKING:
+    from buildkit.config import schema
 
 ROOT = Path(__file__).parents[1]
 Captured = pytest.CaptureFixture[str]
@@ -411,13 +415,13 @@ def test_an_image_of_aws_can_be_asked_for_in_its_registry(
     with running(Distribution()) as registry:
         manifest = registry.image("pytorch-training", "2.3-gpu-py311", layers=[])
         asked = []
-        real = delivery.registry
+        real = connect.registry
 
         def instead(options: schema.Registry, host: str) -> object:
             asked.append(host)
             return real(options, registry.host)
 
-        monkeypatch.setattr(delivery, "registry", instead)
+        monkeypatch.setattr(connect, "registry", instead)
         (project / "images.toml").write_text("[image\n")  # which says nothing of AWS's registries
         assert cli.run([*PYTORCH, "--region", "cn-north-1", "--verify"]) == Exit.DONE
         host = CHINA.partition("/")[0]

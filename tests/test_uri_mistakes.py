@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildkit import cli
-from buildkit.errors import Exit
+from buildkit.ledger import ledger
 from buildkit.prebuilt import listing
-from buildkit.releases import ledger
+from buildkit.support.errors import Exit
 from tests.releases import image, release
 
 if TYPE_CHECKING:

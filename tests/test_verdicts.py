@@ -10,21 +10,22 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from buildkit import junit, page, pipeline, records, verify
-from buildkit.boundary import Boundary
-from buildkit.commands import judged, report, summary
+from buildkit import pipeline, records
+from buildkit.commands import report, summary
+from buildkit.config.boundary import Boundary
 from buildkit.contract import verdict
-from buildkit.errors import ContractError, Exit, ToolError, UnjudgedError, worst
-from buildkit.model import Profile, Purpose, Samples, Status, Verdict
+from buildkit.ledger import make
+from buildkit.model.image import Location, Published, Staged
+from buildkit.model.target import Profile, Purpose, Samples, Status, Verdict
 from buildkit.pipeline import Outcome
-from buildkit.releases import make
-from buildkit.shipped import Location, Published, Staged
+from buildkit.support.errors import ContractError, Exit, ToolError, UnjudgedError, worst
+from buildkit.verify import judged, junit, page, verify
 from tests import fakes, projects
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from buildkit.model import ClauseResult, Report, Target
+    from buildkit.model.target import ClauseResult, Report, Target
 
 Captured = pytest.CaptureFixture[str]
 NOT_TRAINED = "no samples are declared, and without them `train` ended with 1"

@@ -9,16 +9,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit import boundary, console, git, names, project, render, scratch, verify
-from buildkit.errors import BuildkitError, ToolError, UsageError
-from buildkit.releases import history, inputs
+from buildkit import project
+from buildkit.config import boundary
+from buildkit.ledger import history
+from buildkit.model import names
+from buildkit.render import inputs, render
+from buildkit.support.errors import BuildkitError, ToolError, UsageError
+from buildkit.system import console, git, tempdirs
+from buildkit.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from buildkit.model import Target
+    from buildkit.ledger.record import Release
+    from buildkit.model.target import Target
     from buildkit.project import Project
-    from buildkit.releases.record import Release
 
 
 def inputs_of(found: Project, targets: Iterable[Target]) -> dict[str, str]:
@@ -33,7 +38,7 @@ def since(found: Project, targets: Sequence[Target], reference: str) -> tuple[Ta
     Raises UsageError if git does not know it.
     """
     now = _essence(found, targets)
-    with scratch.folder() as folder:
+    with tempdirs.folder() as folder:
         before = _before(found, folder, reference)
     return tuple(each for each in targets if before.get(each.id) != now[each.id])
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildkit import records
-from buildkit.errors import BuildkitError, ToolError, UsageError
-from buildkit.model import Status
+from buildkit.model.target import Status
+from buildkit.support.errors import BuildkitError, ToolError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from buildkit.model import Target, Verified
+    from buildkit.model.image import Staged
+    from buildkit.model.target import Target, Verified
     from buildkit.project import Project
-    from buildkit.shipped import Staged
 
 
 @dataclass(frozen=True, kw_only=True)

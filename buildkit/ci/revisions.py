@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import tomlkit
 
-from buildkit import names
-from buildkit.releases import history
+from buildkit.ledger import history
+from buildkit.model import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from buildkit.model import Target
-    from buildkit.releases.record import Release
+    from buildkit.ledger.record import Release
+    from buildkit.model.target import Target
 
 
 def raised(targets: Iterable[Target], releases: Sequence[Release]) -> dict[str, dict[str, str]]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from buildkit.model import Target
-    from buildkit.releases.record import Image
+    from buildkit.ledger.record import Image
+    from buildkit.model.target import Target
 
 UNKNOWN = 300.0
 """Seconds that a target is thought to take where nothing at all is on record."""

@@ -11,36 +11,27 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import (
-    bake,
-    bases,
-    console,
-    engine,
-    files,
-    gitignore,
-    logins,
-    options,
-    pipeline,
-    plan,
-    records,
-    render,
-    secrets,
-    verify,
-)
-from buildkit.commands import base_logins, released, report, summary
-from buildkit.errors import ToolError, UsageError
+from buildkit import pipeline, recording, records
+from buildkit.build import bake, bake_plan, base_logins, mounts
+from buildkit.commands import options, report, summary
+from buildkit.config import substitution
+from buildkit.engine import engine
 from buildkit.project import read as read_project
-from buildkit.releases import inputs
+from buildkit.registry import docker_config
+from buildkit.render import inputs, render
+from buildkit.support.errors import ToolError, UsageError
+from buildkit.system import console, files, gitignore
+from buildkit.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from buildkit.delivery import Delivery
-    from buildkit.login import Login
-    from buildkit.model import Built, Rendered, Target
+    from buildkit.model.login import Login
+    from buildkit.model.target import Built, Rendered, Target
     from buildkit.project import Project
+    from buildkit.publish.connect import Delivery
 
 
 @click.command(
@@ -81,7 +72,7 @@ def command(
     retest: bool,
     jobs: int | None,
     registries: tuple[str, ...],
-    substitute: tuple[bases.Rule, ...],
+    substitute: tuple[substitution.Rule, ...],
     ca_bundle: Path | None,
     pip_config: Path | None,
     wheels: Path | None,
@@ -101,26 +92,26 @@ def command(
     source = project.templates
     rendered = render.render_all(targets, source)
     rules = (*substitute, *project.config.substitutes)
-    around = secrets.Network(ca_bundle=ca_bundle, pip_config=pip_config, wheels=wheels)
+    around = mounts.Network(ca_bundle=ca_bundle, pip_config=pip_config, wheels=wheels)
     with ExitStack() as stack:
-        brought = plan.Inputs(
+        brought = bake_plan.Inputs(
             runtime=source.runtime,
             nothing=source.nothing,
             substitutes=rules,
-            secrets=stack.enter_context(secrets.mounted(around)),
-            indexes=stack.enter_context(secrets.mirrored(targets, rules)),
+            secrets=stack.enter_context(mounts.mounted(around)),
+            indexes=stack.enter_context(mounts.mirrored(targets, rules)),
             wheels=wheels,
         )
-        the_plan = plan.make(rendered, brought)
+        the_plan = bake_plan.make(rendered, brought)
         if only_plan:
             click.echo(json.dumps(the_plan.document, indent=2))
             return 0
         docker = stack.enter_context(engine.connect())
         sends = push or stage
-        since = released.check(project) if sends else frozenset()
+        since = recording.check(project) if sends else frozenset()
         there = stack.enter_context(_delivery(project, registries, docker)) if sends else None
         found, refused = _logins(targets, rules)
-        environment = stack.enter_context(logins.beside(found))
+        environment = stack.enter_context(docker_config.beside(found))
         _record(project.records, rendered)
         made_from = inputs.digests(rendered, source.runtime)
         console.say(f"building {len(targets)} targets" if len(targets) > 1 else "building 1 target")
@@ -160,18 +151,18 @@ def command(
         if there is None or stage:
             return report.end(targets, outcomes, as_json=as_json, asked=asked)
         published = pipeline.published(outcomes)
-        moves = there.move_aliases(targets, published, released.known(project))
+        moves = there.move_aliases(targets, published, recording.known(project))
         tell = partial(report.end, targets, outcomes, as_json=as_json, moves=moves, asked=asked)
-        return released.end(project, outcomes, there, moves.done, tell, since=since)
+        return recording.end(project, outcomes, there, moves.done, tell, since=since)
 
 
 def _delivery(
     project: Project, registries: Sequence[str], docker: engine.Engine
 ) -> AbstractContextManager[Delivery]:
-    from buildkit import delivery  # noqa: PLC0415 - boto3 takes long to load: only for a push
+    from buildkit.publish import connect  # noqa: PLC0415 - boto3 takes long to load: only for a push
 
-    delivery.tell_which(project.config, registries, options.registries_from())
-    return delivery.to(project.config, registries, project.targets, docker)
+    connect.tell_which(project.config, registries, options.registries_from())
+    return connect.to(project.config, registries, project.targets, docker)
 
 
 def _traced(built: Built, docker: engine.Engine, made_from: str) -> Built:
@@ -183,13 +174,13 @@ def _traced(built: Built, docker: engine.Engine, made_from: str) -> Built:
 
 
 def _logins(
-    targets: Sequence[Target], rules: Sequence[bases.Rule]
+    targets: Sequence[Target], rules: Sequence[substitution.Rule]
 ) -> tuple[dict[str, Login], list[tuple[Target, ToolError]]]:
     """A login for each registry of ECR that a base comes from and docker has none for.
 
     Beside it the targets whose registry gives none, and why.
     """
-    sources = {target: bases.registry(target.base, rules) for target in targets}
+    sources = {target: substitution.registry(target.base, rules) for target in targets}
     found, refused = base_logins.fresh(sources.values())
     return found, [(t, refused[host]) for t, host in sources.items() if host in refused]
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import console, options
 from buildkit.ci import changes, formats, shards
-from buildkit.errors import UsageError
+from buildkit.commands import options
+from buildkit.ledger import history, ledger
 from buildkit.project import read as read_project
-from buildkit.releases import history, ledger
+from buildkit.support.errors import UsageError
+from buildkit.system import console
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,20 +8,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import config, options, tables
-from buildkit.commands.connections import connections
-from buildkit.releases import compare, find, history, ledger
-from buildkit.releases.find import Named
+from buildkit.commands import options
+from buildkit.config import images_toml
+from buildkit.diff import compare
+from buildkit.diff.connections import connections
+from buildkit.ledger import find, history, ledger
+from buildkit.ledger.find import Named
+from buildkit.support import tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from buildkit.commands.connections import Connections
-    from buildkit.releases.compare import Comparison
-    from buildkit.releases.differences import Difference, Stored
-    from buildkit.releases.find import Found
-    from buildkit.releases.record import Image, Release
+    from buildkit.diff.compare import Comparison
+    from buildkit.diff.connections import Connections
+    from buildkit.diff.differences import Difference, Stored
+    from buildkit.ledger.find import Found
+    from buildkit.ledger.record import Image, Release
 
 NONE = "-"
 
@@ -63,7 +66,7 @@ def command(
     an alias (REPOSITORY:TAG), or a digest, of which 12 digits are enough. No image is run or
     pulled: only layers that are not in both are read.
     """
-    settings = config.read(file, allow_outside=allow_outside)
+    settings = images_toml.read(file, allow_outside=allow_outside)
     releases = ledger.beside(file).read()
     with connections(settings) as reached:
         first, second = (_side(text, releases, reached, registries) for text in (a, b))

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import options, tables
-from buildkit.contract import catalogue, suite
+from buildkit.commands import options
+from buildkit.contract import clauses, suite
+from buildkit.support import tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from buildkit.contract.catalogue import Clause
+    from buildkit.contract.clauses import Clause
 
 COLUMNS = ("ID", "LEVEL", "TITLE")
 WIDEST = 100
@@ -39,7 +40,7 @@ def command(*, clause: tuple[str, ...], as_json: bool) -> None:
 
     CLAUSE is an id, such as OUT-01. Without one, all clauses are listed.
     """
-    chosen = tuple(catalogue.clauses()[id_] for id_ in clause or catalogue.clauses())
+    chosen = tuple(clauses.clauses()[id_] for id_ in clause or clauses.clauses())
     if as_json:
         click.echo(json.dumps([_facts(each) for each in chosen], indent=2))
     elif clause:

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import compatibility, config, matrix, options, render, tables
+from buildkit.commands import options
+from buildkit.config import images_toml
+from buildkit.matrix import compatibility, matrix
+from buildkit.render import render
+from buildkit.support import tables
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from buildkit.model import Target
+    from buildkit.model.target import Target
 
 COLUMNS = ("TARGET", "IMAGE", "PURPOSE", "BASE", "")
 
@@ -26,7 +30,7 @@ def command(*, select: tuple[str, ...], file: Path, allow_outside: bool, as_json
 
     SELECT is one or more patterns on target ids, `*` as in file names, or names of images.
     """
-    found = config.read(file, allow_outside=allow_outside)
+    found = images_toml.read(file, allow_outside=allow_outside)
     targets = matrix.expand(found, render.templates(found.folder, found.boundary))
     targets = matrix.select(targets, select or ("*",))
     if as_json:

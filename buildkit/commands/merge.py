@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from buildkit import console, options
 from buildkit.ci import changes, merging
+from buildkit.commands import options
 from buildkit.contract import verdict
 from buildkit.project import read as read_project
+from buildkit.system import console
 
 
 @click.command(

@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import config, console, options
-from buildkit.ci import notes
-from buildkit.commands.connections import connections
-from buildkit.errors import BuildkitError, NothingSelectedError
-from buildkit.releases import compare, history, ledger
-from buildkit.releases.record import Action
+from buildkit.commands import options
+from buildkit.config import images_toml
+from buildkit.diff import compare, notes
+from buildkit.diff.connections import connections
+from buildkit.ledger import history, ledger
+from buildkit.ledger.record import Action
+from buildkit.support.errors import BuildkitError, NothingSelectedError
+from buildkit.system import console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from buildkit.ci.notes import Change
-    from buildkit.commands.connections import Connections
-    from buildkit.releases.differences import Difference
-    from buildkit.releases.record import Image, Release
+    from buildkit.diff.connections import Connections
+    from buildkit.diff.differences import Difference
+    from buildkit.diff.notes import Change
+    from buildkit.ledger.record import Image, Release
 
 
 @click.command(
@@ -51,7 +53,7 @@ def command(
             "the ledger has no record", hint="`buildkit build --all --push` publishes, and records"
         )
     release = history.by_id(releases, record) if record else _newest(releases)
-    with connections(config.read(file, allow_outside=allow_outside)) as reached:
+    with connections(images_toml.read(file, allow_outside=allow_outside)) as reached:
         changes = _changes(releases, release, reached if packages else None)
     if as_json:
         found = {name: asdict(change) for name, change in changes.items()}

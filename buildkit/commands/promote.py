@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import console, delivery, names, near, options
-from buildkit.commands import alias as aliases
-from buildkit.errors import (
+from buildkit.aliases import moves
+from buildkit.aliases import named as aliases
+from buildkit.commands import options
+from buildkit.ledger import attach, find, history, ledger, make
+from buildkit.ledger.commit import commit
+from buildkit.ledger.record import Action
+from buildkit.model import names
+from buildkit.project import read as read_project
+from buildkit.publish import connect, copying
+from buildkit.registry import referrers
+from buildkit.support import suggest
+from buildkit.support.errors import (
     BuildkitError,
     NothingSelectedError,
     ToolError,
@@ -17,23 +26,19 @@ from buildkit.errors import (
     ending,
     together,
 )
-from buildkit.project import read as read_project
-from buildkit.registry import referrers
-from buildkit.releases import attach, copying, find, history, ledger, make, moves
-from buildkit.releases.commit import commit
-from buildkit.releases.record import Action
+from buildkit.system import console
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from buildkit.delivery import Reached
+    from buildkit.aliases.moves import Alias
+    from buildkit.ledger.record import Image, Release
     from buildkit.project import Project
+    from buildkit.publish.connect import Reached
     from buildkit.registry.manifests import Manifest
     from buildkit.registry.referrers import Descriptor
-    from buildkit.releases.moves import Alias
-    from buildkit.releases.record import Image, Release
 
 
 @click.command(
@@ -105,7 +110,7 @@ class Promotion:
             return names.repository(to)
         except ValueError as error:
             raise UsageError(
-                f"`{near.shown(to)}`: {error}", hint="`REPOSITORY`, without a host"
+                f"`{suggest.shown(to)}`: {error}", hint="`REPOSITORY`, without a host"
             ) from error
 
     def move(self, images: Sequence[Image], alias: Alias) -> Release:
@@ -135,7 +140,7 @@ class Promotion:
 
     def _reach(self, images: Sequence[Image]) -> AbstractContextManager[tuple[Reached, ...]]:
         hosts = aliases.hosts(self.given, (host for each in images for host in each.hosts))
-        return delivery.reach(self.project.config, hosts, self.project.targets)
+        return connect.reach(self.project.config, hosts, self.project.targets)
 
     def _move(self, image: Image, alias: Alias, reached: Sequence[Reached]) -> Release:
         aims = []

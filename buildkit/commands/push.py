@@ -9,20 +9,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import console, delivery, engine, options, pipeline
-from buildkit.commands import released, report, summary
+from buildkit import pipeline, recording
+from buildkit.commands import options, report, summary
+from buildkit.engine import engine
 from buildkit.pipeline import Outcome
 from buildkit.project import read as read_project
+from buildkit.publish import connect
+from buildkit.system import console
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from buildkit.delivery import Delivery
-    from buildkit.errors import BuildkitError
-    from buildkit.model import Target, Verified
+    from buildkit.model.image import Staged
+    from buildkit.model.target import Target, Verified
     from buildkit.project import Project
-    from buildkit.shipped import Staged
+    from buildkit.publish.connect import Delivery
+    from buildkit.support.errors import BuildkitError
 
 AT_ONCE = 8
 """Images: what limits a push is the connections, of which each registry has its own number."""
@@ -79,16 +82,14 @@ def command(
     asked = summary.Asked(command="push", select=select)
     project = read_project(file, dist, allow_outside=allow_outside)
     targets = project.select(options.selection(select, everything=everything))
-    since = released.check(project)
-    delivery.tell_which(project.config, registries, options.registries_from())
-    hosts = delivery.wanted(project.config, registries)
+    since = recording.check(project)
+    connect.tell_which(project.config, registries, options.registries_from())
+    hosts = connect.wanted(project.config, registries)
     ready = list(pipeline.each(targets, partial(_ready, project, hosts)))
     needed = any(isinstance(each, Ready) and each.staged is None for _, each in ready)
     with ExitStack() as stack:
         docker = stack.enter_context(engine.connect()) if needed else None
-        there = stack.enter_context(
-            delivery.to(project.config, registries, project.targets, docker)
-        )
+        there = stack.enter_context(connect.to(project.config, registries, project.targets, docker))
 
         def run(
             items: Sequence[tuple[Target, Ready | BuildkitError]],
@@ -105,9 +106,9 @@ def command(
             ready = list(pipeline.each(targets, partial(_ready, project, hosts)))
         outcomes = run(ready, partial(_publish, project, there))
         published = pipeline.published(outcomes)
-        moves = there.move_aliases(targets, published, released.known(project))
+        moves = there.move_aliases(targets, published, recording.known(project))
         tell = partial(report.end, targets, outcomes, as_json=as_json, moves=moves, asked=asked)
-        return released.end(project, outcomes, there, moves.done, tell, since=since)
+        return recording.end(project, outcomes, there, moves.done, tell, since=since)
 
 
 def _ready(project: Project, hosts: frozenset[str], target: Target) -> Ready:

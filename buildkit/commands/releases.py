@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import names, near, options, tables
-from buildkit.errors import NothingSelectedError
-from buildkit.releases import history, ledger
-from buildkit.releases.record import Action
+from buildkit.commands import options
+from buildkit.ledger import history, ledger
+from buildkit.ledger.record import Action
+from buildkit.model import names
+from buildkit.support import suggest, tables
+from buildkit.support.errors import NothingSelectedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from buildkit.releases.record import Release
+    from buildkit.ledger.record import Release
 
 COLUMNS = ("RECORD", "ACTION", "WHAT", "DIGEST", "TEST", "COMMIT")
 SHORT = 19
@@ -62,7 +64,7 @@ def command(*, target: tuple[str, ...], file: Path, as_json: bool, limit: int | 
 def _near(releases: Sequence[Release], patterns: Sequence[str]) -> str:
     """The targets on record that are near to what was asked; empty if there are none."""
     known = dict.fromkeys(image.target for _, image in history.images(releases))
-    return near.near_to(patterns[0].strip("*?"), tuple(known)) if known and patterns else ""
+    return suggest.near_to(patterns[0].strip("*?"), tuple(known)) if known and patterns else ""
 
 
 def _digests(releases: Sequence[Release], patterns: Sequence[str]) -> frozenset[str]:

@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import boundary, console, files, options, reading, records, render
-from buildkit.errors import TemplateError, ToolError, UsageError
+from buildkit import records
+from buildkit.commands import options
+from buildkit.config import boundary
 from buildkit.project import read as read_project
 from buildkit.project import written
+from buildkit.render import render
+from buildkit.support.errors import TemplateError, ToolError, UsageError
+from buildkit.system import console, files, reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from buildkit.model import Rendered
+    from buildkit.model.target import Rendered
 
 HEAD = 2
 """Lines of a unified diff that name its files."""

@@ -8,20 +8,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import console, options, places, provision, stock
-from buildkit.errors import Exit, NothingSelectedError, worst
+from buildkit.commands import options
+from buildkit.ecr import desired, places, reconcile
+from buildkit.ecr.reconcile import State
+from buildkit.ledger import history, ledger
 from buildkit.project import read as read_project
-from buildkit.provision import State
-from buildkit.releases import history, ledger
+from buildkit.support.errors import Exit, NothingSelectedError, worst
+from buildkit.system import console
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from buildkit.places import Place
+    from buildkit.ecr.drift import Change, Wanted
+    from buildkit.ecr.places import Place
+    from buildkit.ecr.reconcile import Finding
     from buildkit.project import Project
-    from buildkit.provision import Finding
-    from buildkit.repositories import Change, Wanted
 
 
 @click.group(epilog="\b\nExamples:\n  buildkit repo plan\n  buildkit repo apply 'sklearn*'")
@@ -57,7 +59,7 @@ def plan(
     """
     project = read_project(file, None, allow_outside=allow_outside)
     where, wanted = _asked(project, select, registries)
-    findings = provision.plan(where, wanted)
+    findings = reconcile.plan(where, wanted)
     failed = _tell(findings, as_json=as_json)
     differ = check and any(each.differs for each in findings)
     return worst([*failed, *([Exit.DRIFT] if differ else [])])
@@ -99,7 +101,7 @@ def apply(
             f"`--adopt {unknown[0]}`: no selected target is in a repository of this name",
             hint=f"name any of {', '.join(f'`{name}`' for name in known)}",
         )
-    findings = provision.apply(where, wanted, adopt=adopt)
+    findings = reconcile.apply(where, wanted, adopt=adopt)
     failed = _tell(findings, as_json=as_json)
     differ = any(each.differs for each in findings)
     return worst([*failed, *([Exit.DRIFT] if differ else [])])
@@ -111,7 +113,7 @@ def _asked(
     names = {target.repository for target in project.select(select or ("*",))}
     where = places.places(project.config.registry, registries)
     releases = ledger.beside(project.config.path).read()
-    every = stock.wanted(
+    every = desired.wanted(
         project.config, project.targets, lambda name: history.exact_tags(releases, name)
     )
     return where, [each for each in every if each.name in names]

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import console, manual
 from buildkit.commands import summary
 from buildkit.contract import verdict as verdicts
-from buildkit.contract.clause import LOG_FOLLOWS, REASON_IS
-from buildkit.errors import ContractError, Exit, worst
-from buildkit.model import Status, Verdict
+from buildkit.contract.checks import LOG_FOLLOWS, REASON_IS
+from buildkit.model.target import Status, Verdict
+from buildkit.support import manual
+from buildkit.support.errors import ContractError, Exit, worst
+from buildkit.system import console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from buildkit.model import ClauseResult, Report, Target
+    from buildkit.aliases.moves import Moves
+    from buildkit.model.target import ClauseResult, Report, Target
     from buildkit.pipeline import Outcome
-    from buildkit.releases.moves import Moves
 
 COUNTED = {
     Status.FAIL: "failed",

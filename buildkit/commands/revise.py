@@ -7,21 +7,25 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import bases, config, console, engine, files, matrix, options, reading
+from buildkit.build import base_logins
 from buildkit.ci import changes, revisions
-from buildkit.commands import base_logins
-from buildkit.errors import ConfigError
+from buildkit.commands import options
+from buildkit.config import images_toml, substitution
+from buildkit.engine import engine
+from buildkit.ledger import history, ledger
+from buildkit.matrix import matrix
 from buildkit.project import read as read_project
-from buildkit.releases import history, ledger
+from buildkit.support.errors import ConfigError
+from buildkit.system import console, files, reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from buildkit.engine import Engine
-    from buildkit.model import Target
+    from buildkit.engine.engine import Engine
+    from buildkit.ledger.record import Release
+    from buildkit.model.target import Target
     from buildkit.project import Project
-    from buildkit.releases.record import Release
 
 HINT = "mend access to it"
 
@@ -47,7 +51,7 @@ def command(
     allow_outside: bool,
     as_json: bool,
     changed: bool,
-    substitute: tuple[bases.Rule, ...],
+    substitute: tuple[substitution.Rule, ...],
 ) -> None:
     """Raise the revision, in images.toml, of the versions that the targets of SELECT have.
 
@@ -86,7 +90,7 @@ def _write(project: Project, raised: Mapping[str, Mapping[str, str]]) -> tuple[T
     before = reading.text(file)
     files.write_text(file.resolve(), revisions.edited(before, raised), hint=HINT)
     try:
-        return matrix.expand(config.read(file, within=project.config.boundary))
+        return matrix.expand(images_toml.read(file, within=project.config.boundary))
     except ConfigError:
         files.write_text(file.resolve(), before, hint=HINT)
         raise
@@ -95,21 +99,21 @@ def _write(project: Project, raised: Mapping[str, Mapping[str, str]]) -> tuple[T
 def _moved(
     targets: Sequence[Target],
     releases: Sequence[Release],
-    rules: Sequence[bases.Rule],
+    rules: Sequence[substitution.Rule],
     docker: Engine,
 ) -> tuple[Target, ...]:
     """The released targets whose base is not what it was."""
     found = []
     released = {each: history.tagged(releases, each.repository, each.tag) for each in targets}
-    hosts = [bases.registry(each.base, rules) for each, image in released.items() if image]
+    hosts = [substitution.registry(each.base, rules) for each, image in released.items() if image]
     logins, refused = base_logins.fresh(hosts)
     for host, error in refused.items():
         console.say(f"no login to {host}: {error.message}", fg="yellow")
     for target, image in released.items():
         if image is None:
             continue
-        base = bases.substitute(target.base, rules) or target.base
-        now = docker.digests(base, logins.get(bases.registry(target.base, rules)))
+        base = substitution.substitute(target.base, rules) or target.base
+        now = docker.digests(base, logins.get(substitution.registry(target.base, rules)))
         if not now:
             console.step(target.id, f"stays: nobody tells what `{base}` is now", fg="yellow")
         elif image.origin is None or image.origin.base_digest not in now:

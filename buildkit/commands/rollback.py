@@ -6,21 +6,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import console, delivery, options
-from buildkit.commands import alias as aliases
-from buildkit.errors import NothingSelectedError, ToolError, UsageError
+from buildkit.aliases import moves
+from buildkit.aliases import named as aliases
+from buildkit.commands import options
+from buildkit.ledger import find, history, ledger, trails
+from buildkit.ledger.record import Action
+from buildkit.ledger.trails import Stop
 from buildkit.project import read as read_project
-from buildkit.releases import find, history, ledger, moves, trails
-from buildkit.releases.record import Action
-from buildkit.releases.trails import Stop
+from buildkit.publish import connect
+from buildkit.support.errors import NothingSelectedError, ToolError, UsageError
+from buildkit.system import console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from buildkit.aliases.moves import Aim, Alias
+    from buildkit.ledger.record import Release
     from buildkit.registry.client import Registry
-    from buildkit.releases.moves import Aim, Alias
-    from buildkit.releases.record import Release
 
 
 @click.command(
@@ -66,7 +69,7 @@ def command(
             hint="`buildkit releases` shows what was moved; `buildkit promote` moves an alias",
         )
     wanted = None if to is None else _wanted(to, meant, releases)
-    with delivery.reach(project.config, hosts) as reached:
+    with connect.reach(project.config, hosts) as reached:
         aims = _aims([each.registry for each in reached], meant, releases, wanted)
         release = aliases.record(book, releases, Action.ROLLBACK, aims)
     aliases.show(release, as_json=as_json)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from buildkit import config, matrix, paths
-from buildkit.boundary import Boundary
-from buildkit.cells import Problems
-from buildkit.errors import Problem, UsageError
-from buildkit.model import Samples
-from buildkit.near import shown
+from buildkit.config import images_toml
+from buildkit.config.boundary import Boundary
+from buildkit.matrix import matrix, paths
+from buildkit.matrix.cells import Problems
+from buildkit.model.target import Samples
+from buildkit.support.errors import Problem, UsageError
+from buildkit.support.suggest import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -105,7 +106,7 @@ def on_top(given: Given, lent: Samples, folder: Path) -> Samples:
     """
     problems = [*_bad(given)]
     here = _Here(folder=folder, boundary=Boundary(root=folder, open=True))
-    table = config.samples(_table(given), AT, problems)
+    table = images_toml.samples(_table(given), AT, problems)
     problems += _bad_paths(given, here)
     found = Problems(read=tuple(problems))
     new = Samples() if table is None else matrix.samples(here, table, AT, found)

@@ -8,13 +8,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from buildkit import console
 from buildkit.pipeline import WORDS
+from buildkit.system import console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from buildkit.model import Target
+    from buildkit.model.target import Target
     from buildkit.pipeline import Outcome
 
 NAMED = 10

@@ -8,23 +8,26 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import engine, names, options, pipeline, verify
-from buildkit.commands import judged, pages, report, summary
+from buildkit import pipeline
+from buildkit.commands import options, report, summary
 from buildkit.commands import samples as samples_of
-from buildkit.commands import subject as subject_of
-from buildkit.contract import catalogue, suite
-from buildkit.errors import UsageError
-from buildkit.features import Feature
-from buildkit.model import Profile, Purpose, Samples
+from buildkit.contract import clauses, suite
+from buildkit.engine import engine
+from buildkit.model import names
+from buildkit.model.features import Feature
+from buildkit.model.target import Profile, Purpose, Samples
 from buildkit.project import read as read_project
-from buildkit.verify import Depth
+from buildkit.support.errors import UsageError
+from buildkit.verify import judged, report_files, verify
+from buildkit.verify import subject as subject_of
+from buildkit.verify.verify import Depth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from buildkit.commands.samples import Given
-    from buildkit.engine import Engine
-    from buildkit.model import Built, Target
+    from buildkit.engine.engine import Engine
+    from buildkit.model.target import Built, Target
     from buildkit.project import Project
 
 
@@ -119,7 +122,7 @@ def command(
     asked = summary.Asked(command="test", select=subject)
     depth = Depth(profile=Profile(profile), only=clause, strict=strict, at_work=True)
     _refuse_unchecked(depth)
-    pages.refuse(junit_file, html_file)
+    report_files.refuse(junit_file, html_file)
     needed = not subject or samples or options.is_given("file")
     project = (
         read_project(file, dist, allow_outside=allow_outside) if needed or file.exists() else None
@@ -134,7 +137,7 @@ def command(
         code = report.end(
             targets, outcomes, as_json=as_json, clauses=True, verbose=verbose, asked=asked
         )
-        pages.write([each.report for each in outcomes if each.report], junit_file, html_file)
+        report_files.write([each.report for each in outcomes if each.report], junit_file, html_file)
         return code
     image = _image(subject)
     itself = subject_of.itself(project, image)
@@ -159,7 +162,7 @@ def command(
         click.echo(json.dumps(report.verdict(found), indent=2))
     else:
         report.show(found, verbose=verbose)
-    pages.write([found], junit_file, html_file)
+    report_files.write([found], junit_file, html_file)
     return judged.end(found, image)
 
 
@@ -169,7 +172,7 @@ def _refuse_unchecked(depth: Depth) -> None:
     One that cannot be checked is skipped beside others.
     """
     smoke = {each.clause for each in suite.CHECKS if each.smoke}
-    unchecked = {each: catalogue.clauses()[each].unchecked for each in depth.only}
+    unchecked = {each: clauses.clauses()[each].unchecked for each in depth.only}
     if unchecked and all(unchecked.values()):
         told = "; ".join(f"{each} cannot be checked: {why}" for each, why in unchecked.items())
         raise UsageError(told, hint=f"`buildkit explain {' '.join(unchecked)}`")

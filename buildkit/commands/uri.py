@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from buildkit import options
-from buildkit.errors import UsageError
+from buildkit.commands import options
+from buildkit.support.errors import UsageError
 from buildkit.uri.asked import EXPLAIN, LIST, OWN, PREBUILT, Asked, check
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import time
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from buildkit.contract.world import Entry
+from buildkit.contract.engine import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -6,14 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildkit.contract import clause
+from buildkit.contract import checks
 from buildkit.contract.verdict import SEE
-from buildkit.model import Status
+from buildkit.model.target import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from buildkit.model import ClauseResult
+    from buildkit.model.target import ClauseResult
 
 BLAMED = (Status.WARN, Status.FAIL)
 """From the lesser to the worse."""
@@ -100,5 +100,5 @@ def _followed(
         worse = BLAMED.index(found[cause.clause].status) >= BLAMED.index(result.status)
         if worse and result.id in cause.followers and re.search(cause.symptom, result.message):
             told = f"{SEE} {cause.clause}"
-            return clause.result(result.id, Status.SKIP, told, result.seconds)
+            return checks.result(result.id, Status.SKIP, told, result.seconds)
     return result

@@ -12,15 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.bench import Bench
-from buildkit.contract.clause import Unseen
-from buildkit.contract.jobs import endings, job, runs
-from buildkit.contract.world import Unfit
-from buildkit.model import Payload, Samples
+from buildkit.contract.checks import Unseen
+from buildkit.contract.engine import Unfit
+from buildkit.contract.jobs import endings, training_job, training_runs
+from buildkit.contract.scenario import Bench
+from buildkit.model.target import Payload, Samples
 
 if TYPE_CHECKING:
-    from buildkit.contract.bench import Subject
-    from buildkit.contract.world import Engine
+    from buildkit.contract.engine import Engine
+    from buildkit.contract.scenario import Subject
 
 FOLDER = Path(__file__).with_name("samples")
 CHANNELS = ("train", "training")
@@ -50,7 +50,9 @@ def _makes_a_model(subject: Subject, engine: Engine) -> bool:
     with ExitStack() as kept:
         bench = Bench(subject=subject, engine=engine, kept=kept)
         try:
-            run = runs.train(bench, job.of(subject.samples), then=endings.within(SECONDS))
+            run = training_runs.train(
+                bench, training_job.of(subject.samples), then=endings.within(SECONDS)
+            )
         except (Unseen, Unfit):  # the machine is too busy, or the image has no container at all
             return False
     tree = run.tree or ()

@@ -12,23 +12,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.answers import same
-from buildkit.contract.bench import Scenario
-from buildkit.contract.clause import Broken, Unseen, check, last_lines
-from buildkit.contract.hosting import servers
+from buildkit.contract.checks import Broken, Unseen, check, last_lines
+from buildkit.contract.comparison import same
+from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
-from buildkit.contract.jobs import endings, job, runs
-from buildkit.features import Feature
-from buildkit.model import Purpose
+from buildkit.contract.jobs import endings, training_job, training_runs
+from buildkit.contract.scenario import Scenario
+from buildkit.model.features import Feature
+from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildkit.contract.bench import Bench
     from buildkit.contract.hosting.server import Serving
     from buildkit.contract.jobs.endings import Then
-    from buildkit.contract.jobs.runs import Run
-    from buildkit.model import Payload
+    from buildkit.contract.jobs.training_runs import Run
+    from buildkit.contract.scenario import Bench
+    from buildkit.model.target import Payload
 
 SLOWER_SECONDS = 30
 """A program that waits for something it cannot reach loses at least so much."""
@@ -88,7 +88,7 @@ def _trained(bench: Bench) -> Iterator[Isolated]:
     if run.good and run.below("model"):
         yield Isolated(run=run)
         return
-    online = runs.train(_open(bench), job.of(bench.subject.samples))
+    online = training_runs.train(_open(bench), training_job.of(bench.subject.samples))
     if not online.good:
         raise Unseen("`train` on the samples fails with a network, too")
     if run.exit_code is None and run.refusal is None:
@@ -97,15 +97,15 @@ def _trained(bench: Bench) -> Iterator[Isolated]:
 
 
 def _train(bench: Bench, seconds: float) -> Run:
-    work = job.of(bench.subject.samples)
+    work = training_job.of(bench.subject.samples)
     known = {name: value for name, value in work.environment.items() if name[:4] != "AWS_"}
     then: Then = endings.within(seconds)
-    return runs.train(_closed(bench), replace(work, environment=known), then=then)
+    return training_runs.train(_closed(bench), replace(work, environment=known), then=then)
 
 
 @contextmanager
 def _served(bench: Bench) -> Iterator[IsolatedServer]:
-    servers.model(bench)  # made as everywhere, before there is another network
+    starting.model(bench)  # made as everywhere, before there is another network
     found = _serve(_closed(bench), limit(0))
     if found.good:
         yield IsolatedServer(served=found)
@@ -119,7 +119,7 @@ def _served(bench: Bench) -> Iterator[IsolatedServer]:
 
 
 def _serve(bench: Bench, seconds: float | None) -> Fared:
-    with servers.served(bench, seconds=seconds, plain=True) as serving:
+    with starting.served(bench, seconds=seconds, plain=True) as serving:
         if serving.health.after is None:
             return Fared(after=None, told=serving.told)
         wrong = tuple((each.content_type, _wrong(serving, each)) for each in serving.payloads)

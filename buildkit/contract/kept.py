@@ -8,21 +8,21 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from buildkit.contract import archive
-from buildkit.contract.clause import Broken, Unseen
-from buildkit.contract.jobs import job, metrics, runs
-from buildkit.contract.world import Mount, Start
+from buildkit.contract.checks import Broken, Unseen
+from buildkit.contract.engine import Mount, Start
+from buildkit.contract.jobs import metrics, training_job, training_runs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from buildkit.contract.bench import Bench
+    from buildkit.contract.scenario import Bench
 
 LOG_BYTES = 1024 * 1024
 VALUES = 1000
 MODEL_BYTES = 64 * 1024 * 1024
 """The most that is kept: the end of the log, the last values of a metric, a model unpacked."""
 LOG, METRICS, MODEL = "train.log", "metrics.csv", "model.tar.gz"
-PATH = f"{job.ROOT}/model"
+PATH = f"{training_job.ROOT}/model"
 
 
 def clear(folder: Path) -> None:
@@ -32,7 +32,7 @@ def clear(folder: Path) -> None:
 
 def write(bench: Bench, folder: Path) -> None:
     """Keep what the run on the samples has left, if there was one. Raises OSError."""
-    made = bench.made(runs.on_samples)
+    made = bench.made(training_runs.on_samples)
     if made is None or not made[0].ran:
         return
     run, volume = made

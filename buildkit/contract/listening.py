@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from buildkit.contract.world import Container
+    from buildkit.contract.engine import Container
 
 RESOLVER = "127.0.0.11"
 """Where Docker itself listens in a container."""

@@ -16,13 +16,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from buildkit.contract.clause import Unseen
+from buildkit.contract.checks import Unseen
+from buildkit.contract.engine import Start
 from buildkit.contract.verdict import TOO_BUSY
-from buildkit.contract.world import Start
 
 if TYPE_CHECKING:
-    from buildkit.contract.bench import Bench
-    from buildkit.contract.world import Container, Engine
+    from buildkit.contract.engine import Container, Engine
+    from buildkit.contract.scenario import Bench
 
 MOST = 10
 """No wait lasts longer than so many times its limit: what is not over by then is not judged."""

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildkit.contract import machine
-from buildkit.contract.bench import Bench, Subject
+from buildkit.contract.engine import Start, Unfit, never_ran
 from buildkit.contract.hosting.client import Health, HttpClient
-from buildkit.contract.hosting.servers import PORT
-from buildkit.contract.jobs import job, runs
-from buildkit.contract.world import Start, Unfit, never_ran
-from buildkit.features import Feature
-from buildkit.model import Purpose, Samples
+from buildkit.contract.hosting.starting import PORT
+from buildkit.contract.jobs import training_job, training_runs
+from buildkit.contract.scenario import Bench, Subject
+from buildkit.model.features import Feature
+from buildkit.model.target import Purpose, Samples
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from buildkit.contract.world import Container, Engine
+    from buildkit.contract.engine import Container, Engine
 
 SECONDS = 10
 ASK_SECONDS = 1
@@ -88,7 +88,9 @@ def _react(image: str, engine: Engine, word: str, variables: Mapping[str, str]) 
     start = Start(command=(word,), ports=(PORT,), environment=variables)
     with ExitStack() as kept:
         bench = Bench(subject=subject, engine=engine, kept=kept)
-        container = kept.enter_context(runs.laid_out(bench, job.of(Samples()), start=start))
+        container = kept.enter_context(
+            training_runs.laid_out(bench, training_job.of(Samples()), start=start)
+        )
         if container.start() is not None:
             return Reaction(refused=True, exit_code=None, log="", answers=False)
         health = Health(after=None, last=None)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkit.model import Level, Purpose, Status, Verdict
+from buildkit.model.target import Level, Purpose, Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from buildkit.model import ClauseResult, Report
+    from buildkit.model.target import ClauseResult, Report
 
 TOO_BUSY = "this machine is too busy to judge this"
 """How the reason begins why a clause is skipped that would be judged on another machine."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from buildkit import near
-from buildkit.errors import BuildkitError, NothingSelectedError, UsageError
-from buildkit.near import listed, nothing
 from buildkit.prebuilt import facts, instances, naming
+from buildkit.support import suggest
+from buildkit.support.errors import BuildkitError, NothingSelectedError, UsageError
+from buildkit.support.suggest import listed, nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -115,7 +115,7 @@ def _by_version(query: Query) -> Entries:
             return everything
         raise UsageError(
             f"`{query.framework}` has many versions: say which",
-            hint=f"{near.there_are(versions(query))}; `--latest` takes the newest",
+            hint=f"{suggest.there_are(versions(query))}; `--latest` takes the newest",
         )
     message = f"{facts.source()} has no `{query.framework}` {query.version}"
     raise nothing(message, query.version, _versions_near(query))
@@ -152,12 +152,12 @@ def _refuse_accelerator(accelerator: str, purpose: str | None) -> None:
     """Raise UsageError if it is none, or if it is of no use for what is asked."""
     if not re.fullmatch(ACCELERATOR, accelerator):
         raise UsageError(
-            f"`{near.shown(accelerator)}` is not an accelerator",
+            f"`{suggest.shown(accelerator)}` is not an accelerator",
             hint="such as `ml.eia1.medium` or `ml.eia2.xlarge`",
         )
     if purpose not in (None, "inference", EIA):
         raise UsageError(
-            f"an accelerator such as `{accelerator}` is not for `{near.shown(purpose)}`",
+            f"an accelerator such as `{accelerator}` is not for `{suggest.shown(purpose)}`",
             hint=f"leave one of the two out; an accelerator is for `inference` or `{EIA}`",
         )
 
@@ -167,7 +167,7 @@ def _nothing_for_arm(found: Entries, machine: str | None) -> NothingSelectedErro
     for_arm = naming.newest_first(e.names[0] for e in facts.entries(framework) if e.purpose == ARM)
     return NothingSelectedError(
         f"{facts.source()} has no {_name(found)} for ARM, such as `{machine}`",
-        hint=f"for ARM {near.there_are(for_arm)}" if for_arm else NOT_ARM,
+        hint=f"for ARM {suggest.there_are(for_arm)}" if for_arm else NOT_ARM,
     )
 
 
@@ -210,7 +210,7 @@ def _refuse_contradiction(device: str, instance_type: str | None) -> None:
     known = instances.devices(instance_type)
     if device not in known:
         raise UsageError(
-            f"`{instance_type}` has no device `{near.shown(device)}`",
+            f"`{instance_type}` has no device `{suggest.shown(device)}`",
             hint=f"leave one of the two out; {listed('that machine has', known)}",
         )
 

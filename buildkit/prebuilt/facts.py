@@ -9,7 +9,7 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from buildkit import tables
+from buildkit.support import tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

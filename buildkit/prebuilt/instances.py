@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from buildkit.errors import NothingSelectedError, UsageError
+from buildkit.support.errors import NothingSelectedError, UsageError
 
 # Compiled when they are first wanted: most questions name a device.
 TYPE = r"(?:ml[._])?(?P<family>[a-z]+[0-9][a-z0-9-]*?)(?:\.[a-z0-9-]+)?"

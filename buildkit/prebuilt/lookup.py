@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkit import near
-from buildkit.errors import UsageError
-from buildkit.near import listed, nothing
 from buildkit.prebuilt import choose, facts, instances, naming
 from buildkit.prebuilt.question import Answer, Query
+from buildkit.support import suggest
+from buildkit.support.errors import UsageError
+from buildkit.support.suggest import listed, nothing
 
 if TYPE_CHECKING:
     from buildkit.prebuilt.facts import Entry
@@ -49,7 +49,7 @@ def _refuse_other_than_text(query: Query) -> None:
     for name, value in zip(WORDS, query, strict=False):
         if not isinstance(value, str) and (value is not None or name in ("framework", "region")):
             raise UsageError(
-                f"`{name}` is {near.shown(repr(value))}, and not text",
+                f"`{name}` is {suggest.shown(repr(value))}, and not text",
                 hint=f'say it as text: {name}="{"eu-west-1" if name == "region" else value}"'
                 if value is not None or name == "region"
                 else "`buildkit uri --list --prebuilt` shows all frameworks",
@@ -89,12 +89,12 @@ def _ended(framework: str, tag: str, end: str) -> str:
 
     if framework not in ADDABLE:
         raise UsageError(
-            f"the tags of `{framework}` end as they are; `{near.shown(end)}` cannot be added",
+            f"the tags of `{framework}` end as they are; `{suggest.shown(end)}` cannot be added",
             hint=f"only those of {' and '.join(ADDABLE)} can take a container version",
         )
     if not re.fullmatch(END, end) or len(tag) + 1 + len(end) > LONGEST_TAG:
         raise UsageError(
-            f"`{near.shown(end)}` cannot be the end of a tag: that is letters, digits, `_`, `.` "
+            f"`{suggest.shown(end)}` cannot be the end of a tag: that is letters, digits, `_`, `.` "
             f"and `-`, and a tag has {LONGEST_TAG} characters at most",
             hint="such as `v1` or `1.0`",
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkit.errors import UsageError
 from buildkit.prebuilt.lookup import look_up
 from buildkit.prebuilt.question import Query
+from buildkit.support.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from buildkit.errors import UsageError
-from buildkit.hosts import ECR_HOST, has_registry
-from buildkit.near import shown
+from buildkit.model.hosts import ECR_HOST, has_registry
 from buildkit.prebuilt import facts
 from buildkit.prebuilt.naming import named
+from buildkit.support.errors import UsageError
+from buildkit.support.suggest import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from buildkit.errors import ToolError
 from buildkit.registry import shapes
+from buildkit.support.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

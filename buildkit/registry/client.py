@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from buildkit.errors import ToolError
 from buildkit.registry import answers, links, shapes
 from buildkit.registry.exchange import PassingError
 from buildkit.registry.manifests import EVERY_TYPE, Manifest, digest_of
 from buildkit.registry.wire import RefusedError
+from buildkit.support.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,11 +9,11 @@ from typing import IO, TYPE_CHECKING, Protocol, TypeVar, cast
 
 import urllib3.exceptions
 
-from buildkit import stopping
-from buildkit.errors import ToolError
 from buildkit.registry import answers
 from buildkit.registry.client import ABSENT, pull
 from buildkit.registry.exchange import PassingError
+from buildkit.support.errors import ToolError
+from buildkit.system import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import requests
 import urllib3.exceptions
 
-from buildkit import stopping
-from buildkit.errors import ToolError
-from buildkit.registry import answers, links, signing, words
+from buildkit.registry import answers, links, messages, signing
 from buildkit.registry.answers import Answer
+from buildkit.support.errors import ToolError
+from buildkit.system import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -157,13 +157,13 @@ def translated(host: str) -> Iterator[None]:
         yield
     except requests.exceptions.SSLError as error:
         raise ToolError(
-            f"the certificate of the registry {host} is not trusted: {words.reason(error)}",
+            f"the certificate of the registry {host} is not trusted: {messages.reason(error)}",
             hint="name your network's certificates in REQUESTS_CA_BUNDLE",
         ) from error
     except BROKEN as error:
         stopping.check()
         raise PassingError(
-            f"the registry {host} does not answer: {words.reason(error)}",
+            f"the registry {host} does not answer: {messages.reason(error)}",
             hint="check the registry's name and the network, then rerun the command: what the "
             "registry holds already is kept",
         ) from error

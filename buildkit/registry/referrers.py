@@ -12,10 +12,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from buildkit.errors import ToolError
 from buildkit.registry import shapes
 from buildkit.registry.client import Blob, push
 from buildkit.registry.manifests import Manifest, digest_of
+from buildkit.support.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

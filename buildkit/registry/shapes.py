@@ -11,7 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from buildkit import names, typed
+from buildkit.model import names
+from buildkit.support import decode
 
 Value = TypeVar("Value")
 DEEPEST = 64
@@ -35,21 +36,21 @@ class Descriptor:
 
     digest: str
     size: int
-    media_type: str | None = field(default=None, metadata=typed.key("mediaType"))
+    media_type: str | None = field(default=None, metadata=decode.key("mediaType"))
 
     def __post_init__(self) -> None:
         """The digest becomes part of a URL, the size is counted with."""
         if not DIGEST.fullmatch(self.digest):
-            raise ValueError(f".digest: {typed.shown(self.digest)} is not a digest of SHA-256")
+            raise ValueError(f".digest: {decode.shown(self.digest)} is not a digest of SHA-256")
         if not 0 <= self.size <= LARGEST:
-            raise ValueError(f".size: {typed.shown(self.size)} is not a number of bytes")
+            raise ValueError(f".size: {decode.shown(self.size)} is not a number of bytes")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
     """A manifest or an index, of any type: what each of them may have."""
 
-    media_type: str | None = field(default=None, metadata=typed.key("mediaType"))
+    media_type: str | None = field(default=None, metadata=decode.key("mediaType"))
     config: Descriptor | None = None
     layers: tuple[Descriptor, ...] | None = None
     manifests: tuple[Descriptor, ...] | None = None
@@ -65,22 +66,24 @@ class Tags:
         """Tags become parts of URLs."""
         for number, tag in enumerate(self.tags or ()):
             if not names.TAG.fullmatch(tag):
-                raise ValueError(f".tags[{number}]: {typed.shown(tag)} is not a tag")
+                raise ValueError(f".tags[{number}]: {decode.shown(tag)} is not a tag")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """How an image's containers run. Of volumes and ports the keys say which."""
 
-    env: tuple[str, ...] | None = field(default=None, metadata=typed.key("Env"))
-    labels: dict[str, str] | None = field(default=None, metadata=typed.key("Labels"))
-    entrypoint: tuple[str, ...] | None = field(default=None, metadata=typed.key("Entrypoint"))
-    cmd: tuple[str, ...] | None = field(default=None, metadata=typed.key("Cmd"))
-    user: str | None = field(default=None, metadata=typed.key("User"))
-    workingdir: str | None = field(default=None, metadata=typed.key("WorkingDir"))
-    exposedports: dict[str, object] | None = field(default=None, metadata=typed.key("ExposedPorts"))
-    volumes: dict[str, object] | None = field(default=None, metadata=typed.key("Volumes"))
-    stopsignal: str | None = field(default=None, metadata=typed.key("StopSignal"))
+    env: tuple[str, ...] | None = field(default=None, metadata=decode.key("Env"))
+    labels: dict[str, str] | None = field(default=None, metadata=decode.key("Labels"))
+    entrypoint: tuple[str, ...] | None = field(default=None, metadata=decode.key("Entrypoint"))
+    cmd: tuple[str, ...] | None = field(default=None, metadata=decode.key("Cmd"))
+    user: str | None = field(default=None, metadata=decode.key("User"))
+    workingdir: str | None = field(default=None, metadata=decode.key("WorkingDir"))
+    exposedports: dict[str, object] | None = field(
+        default=None, metadata=decode.key("ExposedPorts")
+    )
+    volumes: dict[str, object] | None = field(default=None, metadata=decode.key("Volumes"))
+    stopsignal: str | None = field(default=None, metadata=decode.key("StopSignal"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +137,7 @@ class Problems:
 
 def read(kind: type[Value], content: bytes) -> Value:
     """Raises NotJsonError, or ValueError that says what is of another shape."""
-    return typed.read(kind, parsed(content))
+    return decode.read(kind, parsed(content))
 
 
 def parsed(content: bytes) -> object:
@@ -166,5 +169,5 @@ def _inside(value: object) -> list[object]:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise ValueError(f"{typed.shown(value)} holds half a character") from None
+            raise ValueError(f"{decode.shown(value)} holds half a character") from None
     return []

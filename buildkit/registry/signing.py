@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import requests
 
 if TYPE_CHECKING:
-    from buildkit.login import Login
+    from buildkit.model.login import Login
     from buildkit.registry.answers import Answer
 
 

@@ -15,16 +15,18 @@ import requests
 import tenacity
 from requests.adapters import HTTPAdapter
 
-from buildkit import manual, names, stopping
-from buildkit.errors import ToolError, UnavailableError
-from buildkit.registry import answers, exchange, links, shapes, signing, words
+from buildkit.model import names
+from buildkit.registry import answers, exchange, links, messages, shapes, signing
 from buildkit.registry.answers import Answer
 from buildkit.registry.exchange import PassingError, Request
+from buildkit.support import manual
+from buildkit.support.errors import ToolError, UnavailableError
+from buildkit.system import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from buildkit.login import Login
+    from buildkit.model.login import Login
 
 Found = TypeVar("Found")
 CONNECTIONS = 8
@@ -229,7 +231,7 @@ class Wire:
         return realm
 
     def _error(self, answer: Answer) -> Exception:
-        said, status = words.said(answer.content), answer.status
+        said, status = messages.said(answer.content), answer.status
         who = f"the registry {self.host}"
         if links.origin(answer.url) != links.origin(self.root):
             who = f"{links.shown(answer.url)}, where {who} leads,"
@@ -245,7 +247,7 @@ class Wire:
         if status in PASSING:
             return PassingError(message, hint=hint, after=_asked_pause(answer))
         error = RefusedError(message, hint=hint)
-        error.codes = tuple(each.code for each in words.problems(answer.content))
+        error.codes = tuple(each.code for each in messages.problems(answer.content))
         return error
 
 

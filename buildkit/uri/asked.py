@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from buildkit.errors import UsageError
+from buildkit.support.errors import UsageError
 
 OWN, PREBUILT, LIST, EXPLAIN = "an own image", "--prebuilt", "--list", "--explain"
 GOES_WITH = {  # what only some of the four can be asked with

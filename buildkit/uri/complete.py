@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from buildkit import options
-from buildkit.errors import ToolError
+from buildkit.commands import options
+from buildkit.ledger import ledger, lookup
 from buildkit.prebuilt import naming
-from buildkit.releases import ledger, published
-from buildkit.uri import known
+from buildkit.support.errors import ToolError
+from buildkit.uri import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from buildkit.releases.record import Release
-    from buildkit.uri.known import Row
+    from buildkit.ledger.record import Release
+    from buildkit.uri.catalogue import Row
 
 OTHERS = (None, "cpu", "gpu")
 """What does not run on AWS's chips."""
@@ -23,7 +23,7 @@ WORDS: Mapping[str, Callable[[Row], Iterable[str]]] = {
     "target": lambda row: filter(None, (row.framework, *naming.spoken(row.framework), row.id)),
     "framework": lambda row: (row.framework, *naming.spoken(row.framework)),
     "version": lambda row: row.names,
-    "purpose": lambda row: (each for each in row.purposes if each != known.ANY),
+    "purpose": lambda row: (each for each in row.purposes if each != catalogue.ANY),
     "device": lambda row: (row.device or "cpu",),
     "python": lambda row: filter(None, (row.python,)),
     "region": lambda row: row.regions,
@@ -39,7 +39,7 @@ def complete(name: str, given: Mapping[str, Any], incomplete: str) -> list[str]:
     if of is None:
         return []
     try:
-        wanted = known.Filter(
+        wanted = catalogue.Filter(
             framework=naming.framework(given.get("framework") or given.get("target") or "") or None,
             **{
                 key: given.get(key)
@@ -48,11 +48,11 @@ def complete(name: str, given: Mapping[str, Any], incomplete: str) -> list[str]:
             },
         )
         if name in ("target", "framework"):
-            wanted = known.Filter()
+            wanted = catalogue.Filter()
         rows: Sequence[Row] = _rows(given)
         if on_chips := _on_chips(rows, wanted):
             rows, wanted = on_chips, wanted._replace(framework=None, device=None)
-        rows = known.narrow(rows, wanted)
+        rows = catalogue.narrow(rows, wanted)
     except Exception:  # noqa: BLE001 - a completion must never print an error into a prompt
         return []
     words = dict.fromkeys(word for row in rows for word in of(row))
@@ -60,7 +60,7 @@ def complete(name: str, given: Mapping[str, Any], incomplete: str) -> list[str]:
     return sorted(found, key=_in_order) if name == "version" else found
 
 
-def _on_chips(rows: Sequence[Row], wanted: known.Filter) -> list[Row]:
+def _on_chips(rows: Sequence[Row], wanted: catalogue.Filter) -> list[Row]:
     """Of `pytorch` on `neuron` the images of `pytorch-neuron`, which the lookup takes, too."""
     return [
         row
@@ -85,9 +85,9 @@ def _releases(given: Mapping[str, Any]) -> tuple[Release, ...]:
 def _rows(given: Mapping[str, Any]) -> list[Row]:
     """Own images and AWS's; without --prebuilt, a name of both is an own one."""
     if given.get("prebuilt"):
-        return list(known.prebuilt())
-    own = list(known.own(published.places(_releases(given))))
+        return list(catalogue.prebuilt())
+    own = list(catalogue.own(lookup.places(_releases(given))))
     target = given.get("target")
     if any(target in (row.framework, row.id) for row in own):
         return [row for row in own if target in (row.framework, row.id)]
-    return [*own, *known.prebuilt()]
+    return [*own, *catalogue.prebuilt()]

@@ -8,20 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from buildkit import aliases, console, tables
-from buildkit.errors import ToolError
+from buildkit.aliases import rules
+from buildkit.ledger import ledger, lookup
 from buildkit.prebuilt import facts, reverse
 from buildkit.prebuilt.naming import full_version
-from buildkit.releases import ledger, published
-from buildkit.uri import guess, notes, ours
+from buildkit.support import tables
+from buildkit.support.errors import ToolError
+from buildkit.system import console
+from buildkit.uri import guess, ledger_facts, notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from buildkit.ledger.lookup import Place
+    from buildkit.ledger.record import Release
     from buildkit.prebuilt.facts import Entry
     from buildkit.prebuilt.reverse import Known, Parts
-    from buildkit.releases.published import Place
-    from buildkit.releases.record import Release
     from buildkit.uri.asked import Asked
 
 OWN, AWS, UNKNOWN = "own", "aws", "unknown"
@@ -30,7 +32,7 @@ OWN, AWS, UNKNOWN = "own", "aws", "unknown"
 def answer(asked: Asked) -> None:
     assert asked.explain is not None
     parts = reverse.parse(asked.explain)
-    own = ours.told(_releases(asked.file), parts)
+    own = ledger_facts.told(_releases(asked.file), parts)
     document: dict[str, Any] = {
         "uri": parts.uri,
         "whose": AWS if reverse.is_of_aws(parts) else UNKNOWN,
@@ -76,7 +78,7 @@ def _own(place: Place, places: Iterable[Place]) -> dict[str, Any]:
     return {
         "framework": image.name,
         "version": image.version,
-        "purposes": list(published.purposes(image)),
+        "purposes": list(lookup.purposes(image)),
         "devices": [image.device],
         "pythons": [image.python],
         "base_framework": image.origin and image.origin.base,
@@ -144,8 +146,8 @@ def _newer(version: str, others: Iterable[str]) -> list[str]:
 def _compared(one: str, other: str) -> int:
     if one == other:
         return 0
-    first, second = (aliases.candidate(text, text) for text in (one, other))
-    newest = aliases.newest([first, second])
+    first, second = (rules.candidate(text, text) for text in (one, other))
+    newest = rules.newest([first, second])
     return 0 if newest is None else 1 if newest is first else -1
 
 

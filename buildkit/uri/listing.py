@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from buildkit import tables
+from buildkit.ledger import ledger, lookup
 from buildkit.prebuilt import naming
-from buildkit.releases import ledger, published
-from buildkit.uri import known
+from buildkit.support import tables
+from buildkit.uri import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from buildkit.uri.asked import Asked
-    from buildkit.uri.known import Row
+    from buildkit.uri.catalogue import Row
 
 COLUMNS = (
     "WHOSE", "FRAMEWORK", "VERSION", "PURPOSE", "DEVICE", "PYTHON", "BASE", "REGIONS", "IMAGE",
@@ -24,13 +24,11 @@ COLUMNS = (
 
 
 def answer(asked: Asked) -> None:
-    own = (
-        () if asked.prebuilt else published.places(ledger.read_file(ledger.file_beside(asked.file)))
-    )
-    wanted = known.Filter(
+    own = () if asked.prebuilt else lookup.places(ledger.read_file(ledger.file_beside(asked.file)))
+    wanted = catalogue.Filter(
         asked.framework, asked.version, asked.purpose, asked.device, asked.python, asked.region
     )
-    rows = known.narrow([*known.own(own), *known.prebuilt(asked.region)], wanted)
+    rows = catalogue.narrow([*catalogue.own(own), *catalogue.prebuilt(asked.region)], wanted)
     if asked.frameworks:
         _names(rows, as_json=asked.as_json)
     elif asked.as_json:
@@ -51,7 +49,7 @@ def _names(rows: Sequence[Row], *, as_json: bool) -> None:
             "framework": name,
             "newest": next(iter(naming.newest_first(n for row in of for n in row.names[:1])), None),
             "purposes": [*dict.fromkeys(each for row in of for each in row.purposes)],
-            "also_called": [*naming.spoken(name)] if whose == known.AWS else [],
+            "also_called": [*naming.spoken(name)] if whose == catalogue.AWS else [],
         }
         for (whose, name), of in found.items()
     ]
@@ -75,8 +73,8 @@ def _line(row: Row) -> tuple[str, ...]:
         row.framework,
         ",".join(row.names) or "-",
         ",".join(row.purposes),
-        row.device or known.ANY,
-        row.python or known.ANY,
+        row.device or catalogue.ANY,
+        row.python or catalogue.ANY,
         ",".join(row.bases) or "-",
         row.regions[0] if len(row.regions) == 1 else str(len(row.regions)),
         row.uri or image,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from buildkit.hosts import has_registry
-from buildkit.near import listed, near_names, near_to
+from buildkit.model.hosts import has_registry
 from buildkit.prebuilt import facts, reverse
 from buildkit.prebuilt.naming import DEVICES, named
+from buildkit.support.suggest import listed, near_names, near_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

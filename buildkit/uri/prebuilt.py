@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit import console
-from buildkit.errors import BuildkitError, UsageError
-from buildkit.near import listed
 from buildkit.prebuilt import choose, facts, naming
 from buildkit.prebuilt.lookup import look_up
 from buildkit.prebuilt.question import Query
+from buildkit.support.errors import BuildkitError, UsageError
+from buildkit.support.suggest import listed
+from buildkit.system import console
 from buildkit.uri import region
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from buildkit import reading
-from buildkit.errors import UsageError
-from buildkit.near import shown
+from buildkit.support.errors import UsageError
+from buildkit.support.suggest import shown
+from buildkit.system import reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

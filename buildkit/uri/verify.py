@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkit import config, console, delivery, schema
-from buildkit.errors import BuildkitError, NothingSelectedError, ToolError
+from buildkit.config import images_toml, schema
+from buildkit.publish import connect
+from buildkit.support.errors import BuildkitError, NothingSelectedError, ToolError
+from buildkit.system import console
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +19,7 @@ def verify(file: Path, host: str, repository: str, tag: str, digest: str | None 
     images.toml, where there is one, says which profile is the registry's. Raises ToolError if it
     is not the one that is wanted, NothingSelectedError if there is no such image.
     """
-    with delivery.registry(_options(file), host) as registry:
+    with connect.registry(_options(file), host) as registry:
         manifest = registry.manifest(repository, tag)
     if manifest is None:
         raise NothingSelectedError(
@@ -40,7 +42,7 @@ def _options(file: Path) -> schema.Registry:
     if not file.exists():
         return schema.Registry()
     try:
-        return config.read(file).registry
+        return images_toml.read(file).registry
     except BuildkitError as error:
         console.say(f"warning: {file} is left out, as it cannot be read: {error}", fg="yellow")
         return schema.Registry()

@@ -9,7 +9,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from buildkit import bases
+from buildkit.config import substitution
 from tests.e2e.parts import certificate, gateway, private_engine
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def index(local: Local, folder: Path, allowed: str | None = None) -> Iterator[st
 def address_for_a_name(local: Local) -> str:
     """pip 24.2 and newer trip over a host without a name, unless they look at certificates as before."""
     base = "python:3.11-slim-bookworm"
-    rules = bases.parse(local.env.get("BUILDKIT_SUBSTITUTE", "").split())
-    image = bases.substitute(base, rules) or base
+    rules = substitution.parse(local.env.get("BUILDKIT_SUBSTITUTE", "").split())
+    image = substitution.substitute(base, rules) or base
     version = local.docker("run", "--rm", image, "pip", "--version").split()[1]
     major, minor = map(int, version.split(".")[:2])
     return "use-deprecated = legacy-certs\n" if (major, minor) >= (24, 2) else ""

@@ -20,7 +20,7 @@ from typing import Any
 import boto3
 import requests
 
-from buildkit.owners import is_gone
+from buildkit.system.processes import is_gone
 from tests.e2e.running import Result, Running
 from tests.waiting import HANG, RUN_HANGS
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import engine
-from buildkit.contract.world import Start
+from buildkit.contract.engine import Start
+from buildkit.engine import engine
 from tests.e2e.mutants import factory
 from tests.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildkit.sandbox import Sandbox
+    from buildkit.engine.sandbox import Sandbox
     from tests.e2e.real import Local, Project
 
 METADATA = ("169.254.169.254", "169.254.170.2", "fd00:ec2::254")

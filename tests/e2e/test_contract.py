@@ -68,8 +68,8 @@ BROKEN = {
 IMPATIENT = """
 import sys
 from buildkit.cli import run
-from buildkit.contract.hosting import servers
-servers.START_SECONDS = 10
+from buildkit.contract.hosting import starting
+starting.START_SECONDS = 10
 sys.exit(run(sys.argv[1:]))
 """
 """Four minutes are what SageMaker gives a server that never answers; a test need not wait for it."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkit import owners
+from buildkit.system import processes
 from tests.e2e.mutants import factory
 from tests.waiting import HANG, RUN_HANGS, wait_until
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 IMPATIENT = """
 import sys
-from buildkit import guard
+from buildkit.engine import limits
 from buildkit.cli import main
-from buildkit.contract.hosting import client, server, servers
+from buildkit.contract.hosting import client, server, starting
 from buildkit.contract import machine
 from buildkit.contract.jobs import endings
 machine.MOST = 10**6  # a limit may take long on this machine, and is over some time
-guard.DISK = 200 * 1024**2
-guard.MEMORY_SHARE = 0.01
-guard.PROCESSES = 100
+limits.DISK = 200 * 1024**2
+limits.MEMORY_SHARE = 0.01
+limits.PROCESSES = 100
 endings.STOP_SECONDS = 20
-endings.TRAIN_SECONDS, servers.START_SECONDS, server.INVOCATION_SECONDS = LIMITS
+endings.TRAIN_SECONDS, starting.START_SECONDS, server.INVOCATION_SECONDS = LIMITS
 main()
 """
 """The limits of the suite, made small: minutes and gigabytes would prove nothing more."""
@@ -236,7 +236,7 @@ def test_what_a_killed_run_left_is_swept_by_the_next(
 ) -> None:
     running = local.start("test", images["never-listens"], "--purpose=inference", folder=tmp_path)
     wait_until(lambda: images["never-listens"] in local.docker("ps", "--format", "{{.Image}}"))
-    owner = f"label=buildkit.owner={owners.machine()}/{running.process.pid}"
+    owner = f"label=buildkit.owner={processes.machine()}/{running.process.pid}"
     # Looked at before: runs of other tests sweep as well.
     assert local.docker("ps", "--quiet", "--filter", owner)
     assert local.docker("volume", "ls", "--quiet", "--filter", owner)

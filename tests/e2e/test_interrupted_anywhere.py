@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit.errors import interruption
+from buildkit.support.errors import interruption
 from tests.e2e.parts import processes_with
 from tests.e2e.real import Local, Project, make_project
 

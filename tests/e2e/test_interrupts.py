@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pexpect
 import pytest
 
-from buildkit.errors import interruption
+from buildkit.support.errors import interruption
 from tests.e2e.parts import relay
 from tests.e2e.real import BUILDKIT, IMAGES
 from tests.waiting import RUN_HANGS

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit.releases.attach import RELEASE, REPORT
+from buildkit.ledger.attach import RELEASE, REPORT
 from tests.e2e.fault_relay import FaultRelay
 from tests.e2e.real import Local, Project, make_project
 from tests.registry_server import running

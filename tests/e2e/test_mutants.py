@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkit import engine
-from buildkit.model import Status
+from buildkit.engine import engine
+from buildkit.model.target import Status
 from tests.e2e.mutants import factory
 from tests.e2e.mutants.all import every_mutant
 from tests.e2e.mutants.mutant import Mutant

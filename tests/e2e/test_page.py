@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import page
-from buildkit.model import ClauseResult, Level, Report, Status
+from buildkit.model.target import ClauseResult, Level, Report, Status
+from buildkit.verify import page
 from tests.e2e.browser import Browser
 
 if TYPE_CHECKING:

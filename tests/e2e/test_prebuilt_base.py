@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import bases
+from buildkit.config import substitution
 from tests.e2e.ecr_under import ecr_under
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def docker_folder(there: Local, folder: Path, host: str, password: str) -> str:
 
 def publish_as_aws(there: Local, tmp_path: Path, name: str) -> None:
     """An image that only the registry has, with a label by which one knows it again."""
-    rules = bases.parse(there.env.get("BUILDKIT_SUBSTITUTE", "").split())
-    python = bases.substitute(PYTHON, rules) or PYTHON
+    rules = substitution.parse(there.env.get("BUILDKIT_SUBSTITUTE", "").split())
+    python = substitution.substitute(PYTHON, rules) or PYTHON
     file = tmp_path / "Dockerfile"
     file.write_text(f"FROM {python}\nLABEL test.published-as={name}\n")
     there.docker(

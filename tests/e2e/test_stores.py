@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit import engine
-from buildkit.owners import owner
+from buildkit.engine import engine
+from buildkit.engine.content_store import Store
 from buildkit.registry.manifests import digest_of
-from buildkit.store import Store
+from buildkit.system.processes import owner
 
 if TYPE_CHECKING:
     from tests.e2e.parts import Engine
@@ -94,7 +94,7 @@ def test_blobs_are_read_as_they_are(
     _, digest, document = found
     monkeypatch.setenv("DOCKER_HOST", local.env["DOCKER_HOST"])
     if not near:
-        monkeypatch.setattr("buildkit.store.os.access", lambda *_: False)
+        monkeypatch.setattr("buildkit.engine.content_store.os.access", lambda *_: False)
 
     def held() -> list[str]:
         return [each for each in local.things() if each.startswith(owner())]

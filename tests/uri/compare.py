@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from sagemaker.core import common_utils, image_uris
 
-from buildkit.errors import BuildkitError
 from buildkit.prebuilt import facts
 from buildkit.prebuilt.retrieve import image_uri
+from buildkit.support.errors import BuildkitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

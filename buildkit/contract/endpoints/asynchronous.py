@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.answers import LINES, kind_of
-from buildkit.contract.clause import Broken, Doubtful, check, last_lines
-from buildkit.contract.hosting import servers
+from buildkit.contract.checks import Broken, Doubtful, check, last_lines
+from buildkit.contract.comparison import LINES, kind_of
+from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK, hung_up_after, short
 from buildkit.contract.hosting.server import request_headers
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from buildkit.contract.hosting.server import Serving
-    from buildkit.model import Payload
+    from buildkit.model.target import Payload
 
 SIZE = 1024**3
 BLOCK = 1024**2
@@ -26,7 +26,7 @@ SECONDS = 900
 """How long asynchronous inference waits for an answer, unless told otherwise."""
 PING_PAUSE = 0.5
 TOO_LARGE = 413
-SERVED = servers.of("`serve` with the model, asked with a body of 1 GB", alone=True)
+SERVED = starting.of("`serve` with the model, asked with a body of 1 GB", alone=True)
 
 
 @contextmanager

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from buildkit.contract.answers import LINES, same
-from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
-from buildkit.contract.endpoints import batch_rules as rules
-from buildkit.contract.hosting import bodies, parallel, servers, serving
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.comparison import LINES, same
+from buildkit.contract.endpoints import batch_answers as rules
+from buildkit.contract.hosting import bodies, parallel, serving, starting
 from buildkit.contract.hosting.client import OK
 from buildkit.contract.hosting.server import INVOCATION_SECONDS, request_headers
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from buildkit.contract.hosting.client import Answer
     from buildkit.contract.hosting.server import Serving
-    from buildkit.model import Payload
+    from buildkit.model.target import Payload
 
 CALL_SECONDS = 600
 """How long batch transform waits for one call, unless told otherwise (BATCH-06)."""
@@ -35,9 +35,9 @@ VARIABLES = {
     "SAGEMAKER_BATCH_STRATEGY": "MULTI_RECORD",
     "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": str(CONCURRENCY),
 }
-BATCH = servers.of(
+BATCH = starting.of(
     "`serve` with the variables of batch transform",
-    start=replace(servers.SERVE, environment=VARIABLES),
+    start=replace(starting.SERVE, environment=VARIABLES),
 )
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
-from buildkit.contract.hosting import servers
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK, hung_up_after
+from buildkit.contract.image import basics
 from buildkit.contract.machine import Limit
-from buildkit.contract.still import image
-from buildkit.features import CAPABILITIES, Feature
+from buildkit.model.features import CAPABILITIES, Feature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
     from buildkit.contract.hosting.server import Serving
-    from buildkit.contract.still.image import StillImage
+    from buildkit.contract.image.basics import StillImage
 
 PATH = "/invocations-bidirectional-stream"
 OPEN_SECONDS = 120
@@ -41,7 +41,7 @@ LARGEST_MESSAGE = 4 * 1024**2
 LARGEST_SENT = 16 * 1024
 MESSAGES = 16
 BUSY = 3
-SERVED = servers.of("`serve` with the model, asked through a WebSocket")
+SERVED = starting.of("`serve` with the model, asked through a WebSocket")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class Talk:
         return replies + (self.ended and f", and {self.ended}")
 
 
-@check("STREAM-02", image.STILL)
+@check("STREAM-02", basics.STILL)
 def has_label(still: StillImage) -> None:
     """The image's label for bidirectional streaming is `true`."""
     label = CAPABILITIES[Feature.BIDIRECTIONAL_STREAMING]

@@ -6,23 +6,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.answers import same
-from buildkit.contract.bench import Bench, Scenario
-from buildkit.contract.clause import Broken, check, last_lines
-from buildkit.contract.endpoints import models
-from buildkit.contract.endpoints.models import BAD, FIRST, SECOND, UNKNOWN, Shelf
-from buildkit.contract.hosting import servers
+from buildkit.contract.checks import Broken, check, last_lines
+from buildkit.contract.comparison import same
+from buildkit.contract.endpoints import multi_model_server
+from buildkit.contract.endpoints.multi_model_server import BAD, FIRST, SECOND, UNKNOWN, Shelf
+from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
-from buildkit.contract.still import image
-from buildkit.features import CAPABILITIES, Feature
-from buildkit.model import Purpose
+from buildkit.contract.image import basics
+from buildkit.contract.scenario import Bench, Scenario
+from buildkit.model.features import CAPABILITIES, Feature
+from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from buildkit.contract.hosting.client import Answer
     from buildkit.contract.hosting.server import Serving
-    from buildkit.contract.still.image import StillImage
+    from buildkit.contract.image.basics import StillImage
 
 NOT_FOUND = 404
 CONFLICT = 409
@@ -30,7 +30,7 @@ CONFLICT = 409
 
 @contextmanager
 def _bare(bench: Bench) -> Iterator[Serving]:
-    with servers.started(bench, models.START) as serving:
+    with starting.started(bench, multi_model_server.START) as serving:
         yield serving
 
 
@@ -38,10 +38,10 @@ BARE = Scenario(
     title="`serve` with SAGEMAKER_MULTI_MODEL=true and no model", stage=_bare,
     purpose=Purpose.INFERENCE,
 )  # fmt: skip
-SHELF = models.of("`serve` with SAGEMAKER_MULTI_MODEL=true and models read-only")
+SHELF = multi_model_server.of("`serve` with SAGEMAKER_MULTI_MODEL=true and models read-only")
 
 
-@check("MME-01", image.STILL)
+@check("MME-01", basics.STILL)
 def has_label(still: StillImage) -> None:
     """The image's label for many models is `true`."""
     label = CAPABILITIES[Feature.MULTI_MODEL]
@@ -60,7 +60,7 @@ def healthy_without_models(serving: Serving) -> None:
 def lists_nothing(serving: Serving) -> None:
     """GET /models before any load: 200 and an empty list."""
     serving.need_health()
-    if found := models.listed(serving):
+    if found := multi_model_server.listed(serving):
         raise Broken(f"GET /models lists {', '.join(found)}, and nothing has been loaded")
 
 
@@ -69,9 +69,9 @@ def loads(shelf: Shelf) -> None:
     """POST /models: 200, and 409 the second time."""
     serving = shelf.serving
     serving.need_health()
-    models.unload(serving, FIRST)  # an earlier check may have loaded it
+    multi_model_server.unload(serving, FIRST)  # an earlier check may have loaded it
     for wanted in (OK, CONFLICT):
-        answer = models.load(serving, FIRST)
+        answer = multi_model_server.load(serving, FIRST)
         if answer.status != wanted:
             word = "a model" if wanted == OK else "a model that is loaded"
             raise Broken(
@@ -84,49 +84,51 @@ def loads(shelf: Shelf) -> None:
 def refuses_what_is_no_model(shelf: Shelf) -> None:
     """POST /models with an empty folder: no 200."""
     shelf.serving.need_health()
-    answer = models.load(shelf.serving, BAD)
+    answer = multi_model_server.load(shelf.serving, BAD)
     if answer.status == OK:
-        models.unload(shelf.serving, BAD)
+        multi_model_server.unload(shelf.serving, BAD)
         raise Broken(f"POST /models with an empty folder answered {answer.shown()}")
 
 
 @check("MME-03", SHELF)
 def lists(shelf: Shelf) -> None:
     """GET /models after two loads: both, with modelName and modelUrl, over all pages."""
-    models.need_loaded(shelf.serving, FIRST, SECOND)
-    found = models.listed(shelf.serving)
+    multi_model_server.need_loaded(shelf.serving, FIRST, SECOND)
+    found = multi_model_server.listed(shelf.serving)
     for name in (FIRST, SECOND):
         if name not in found:
             raise Broken(f"GET /models does not list {name}, only {', '.join(found) or 'nothing'}")
-        if found[name] != models.url(name):
+        if found[name] != multi_model_server.url(name):
             raise Broken(
                 f"GET /models says modelUrl {str(found[name])[:200]!r} of a model that was loaded "
-                f"from {models.url(name)}"
+                f"from {multi_model_server.url(name)}"
             )
 
 
 @check("MME-04", SHELF)
 def tells_of_one(shelf: Shelf) -> None:
     """GET /models/<name>: modelName and modelUrl of a loaded model, 404 for another."""
-    models.need_loaded(shelf.serving, FIRST)
-    answer = models.get(shelf.serving, FIRST)
+    multi_model_server.need_loaded(shelf.serving, FIRST)
+    answer = multi_model_server.get(shelf.serving, FIRST)
     said = f"GET /models/<name> answered {answer.shown()}"
-    found = models.read(answer, said)
+    found = multi_model_server.read(answer, said)
     # Multi Model Server has a list of versions here, and SageMaker takes it.
     each = found[0] if isinstance(found, list) and found else found
     facts = (each.get("modelName"), each.get("modelUrl")) if isinstance(each, dict) else ()
-    if facts != (FIRST, models.url(FIRST)):
-        raise Broken(f"{said}, without modelName {FIRST} and modelUrl {models.url(FIRST)}")
-    _not_found(models.get(shelf.serving, UNKNOWN), "GET /models/<name>")
+    if facts != (FIRST, multi_model_server.url(FIRST)):
+        raise Broken(
+            f"{said}, without modelName {FIRST} and modelUrl {multi_model_server.url(FIRST)}"
+        )
+    _not_found(multi_model_server.get(shelf.serving, UNKNOWN), "GET /models/<name>")
 
 
 @check("MME-06", SHELF)
 def answers(shelf: Shelf) -> None:
     """POST /models/<name>/invoke with each sample: 200, and the declared answer."""
-    models.need_loaded(shelf.serving, FIRST)
+    multi_model_server.need_loaded(shelf.serving, FIRST)
     shelf.serving.a_payload()
     for payload in shelf.serving.payloads:
-        answer = models.invoke(shelf.serving, FIRST, payload)
+        answer = multi_model_server.invoke(shelf.serving, FIRST, payload)
         wanted = Path(payload.answer).read_bytes() if payload.answer else answer.body
         if answer.status != OK or not same(answer.content_type, answer.body, wanted):
             raise Broken(
@@ -139,7 +141,7 @@ def answers(shelf: Shelf) -> None:
 def asks_nobody(shelf: Shelf) -> None:
     """POST /models/<name>/invoke of a model that is not loaded: 404."""
     payload = shelf.serving.a_payload()
-    answer = models.invoke(shelf.serving, UNKNOWN, payload)
+    answer = multi_model_server.invoke(shelf.serving, UNKNOWN, payload)
     _not_found(answer, "POST /models/<name>/invoke")
 
 
@@ -147,14 +149,14 @@ def asks_nobody(shelf: Shelf) -> None:
 def unloads(shelf: Shelf) -> None:
     """DELETE /models/<name>: 200, then it is unknown, the second time 404; and it loads again."""
     serving = shelf.serving
-    models.need_loaded(serving, SECOND)
-    answer = models.unload(serving, SECOND)
+    multi_model_server.need_loaded(serving, SECOND)
+    answer = multi_model_server.unload(serving, SECOND)
     if answer.status != OK:
         raise Broken(f"DELETE /models/<name> of a loaded model answered {answer.shown()}")
-    if (found := models.get(serving, SECOND)).status == OK:
+    if (found := multi_model_server.get(serving, SECOND)).status == OK:
         raise Broken(f"after DELETE, GET /models/<name> answered {found.shown()}")
-    _not_found(models.unload(serving, SECOND), "DELETE /models/<name>")
-    answer = models.load(serving, SECOND)
+    _not_found(multi_model_server.unload(serving, SECOND), "DELETE /models/<name>")
+    answer = multi_model_server.load(serving, SECOND)
     if answer.status != OK:
         raise Broken(f"after DELETE, POST /models of the same model answered {answer.shown()}")
 

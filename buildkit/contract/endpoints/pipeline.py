@@ -9,23 +9,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.contract import listening
-from buildkit.contract.bench import Bench, Scenario
-from buildkit.contract.clause import Broken, Doubtful, Unseen, check
-from buildkit.contract.hosting import servers
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check
+from buildkit.contract.engine import Start
+from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK, HttpClient
 from buildkit.contract.hosting.content import judge_type
-from buildkit.contract.still import image
-from buildkit.contract.world import Start
-from buildkit.features import CAPABILITIES, Feature
-from buildkit.model import Purpose
+from buildkit.contract.image import basics
+from buildkit.contract.scenario import Bench, Scenario
+from buildkit.model.features import CAPABILITIES, Feature
+from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from buildkit.contract.engine import Container
     from buildkit.contract.hosting.server import Serving
+    from buildkit.contract.image.basics import StillImage
     from buildkit.contract.listening import Address
-    from buildkit.contract.still.image import StillImage
-    from buildkit.contract.world import Container
 
 PORTS = (9001, 9101)
 RANGES = ((9010, 9099), (9110, 9199))
@@ -44,7 +44,7 @@ def _start(number: int, *others: int) -> Start:
     """How the container of that number in a pipeline is started."""
     low, high = RANGES[number]
     return replace(
-        servers.SERVE,
+        starting.SERVE,
         ports=(PORTS[number], *others),
         environment={
             "SAGEMAKER_BIND_TO_PORT": str(PORTS[number]),
@@ -55,7 +55,7 @@ def _start(number: int, *others: int) -> Start:
 
 def _patience(bench: Bench) -> float:
     """Seconds to wait for a server that does not listen where it is told, and never will."""
-    return SPARE_SECONDS + 10 * servers.healthy(bench)
+    return SPARE_SECONDS + 10 * starting.healthy(bench)
 
 
 @contextmanager
@@ -65,8 +65,8 @@ def _apart(bench: Bench) -> Iterator[tuple[Serving, ...]]:
     with ExitStack() as stack:
         found: tuple[Serving, ...] = ()
         for number in range(2):
-            start = _start(number, servers.PORT)
-            found += (stack.enter_context(servers.served(bench, start=start, seconds=seconds)),)
+            start = _start(number, starting.PORT)
+            found += (stack.enter_context(starting.served(bench, start=start, seconds=seconds)),)
             if found[-1].health.after is None:
                 break
         yield found
@@ -76,11 +76,11 @@ def _apart(bench: Bench) -> Iterator[tuple[Serving, ...]]:
 def _together(bench: Bench) -> Iterator[tuple[Serving, ...]]:
     """Two copies in the network of the first one, which is asked at the ports of both."""
     seconds = _patience(bench)
-    with servers.served(bench, start=_start(0, PORTS[1]), seconds=seconds) as first:
+    with starting.served(bench, start=_start(0, PORTS[1]), seconds=seconds) as first:
         if first.health.after is None:
             raise Unseen(f"alone on port {PORTS[0]} it is not healthy")
         start = replace(_start(1), beside=first.container.id)
-        beside = servers.served(bench, start=start, door=first.container, seconds=seconds)
+        beside = starting.served(bench, start=start, door=first.container, seconds=seconds)
         with beside as second:
             yield first, second
 
@@ -88,13 +88,13 @@ def _together(bench: Bench) -> Iterator[tuple[Serving, ...]]:
 @contextmanager
 def _crowded(bench: Bench) -> Iterator[Serving]:
     """One CPU and 2 GB, and a container beside it that computes without end."""
-    servers.healthy(bench)
+    starting.healthy(bench)
     burner = Start(entrypoint=("/bin/sh", "-c", "while :; do :; done"), cpus=1)
     with bench.engine.container(bench.subject.image, burner) as other:
         if other.start() is not None or other.wait(BURNING_SECONDS) is not None:
             raise Unseen("the image has no /bin/sh that could keep a CPU busy")
-        start = replace(servers.SERVE, cpus=1, memory=2 * GIGABYTE)
-        with servers.served(bench, start=start) as serving:
+        start = replace(starting.SERVE, cpus=1, memory=2 * GIGABYTE)
+        with starting.served(bench, start=start) as serving:
             yield serving
 
 
@@ -112,7 +112,7 @@ CROWDED = Scenario(
 )
 
 
-@check("PIPE-01", image.STILL)
+@check("PIPE-01", basics.STILL)
 def has_label(still: StillImage) -> None:
     """The image's label for SAGEMAKER_BIND_TO_PORT is `true`."""
     label = CAPABILITIES[Feature.BIND_TO_PORT]
@@ -138,13 +138,13 @@ def leaves_8080_alone(both: tuple[Serving, ...]) -> None:
     serving = both[0]
     if serving.refusal is not None or serving.exit_code is not None:
         raise Unseen("the server does not run")
-    host, port = serving.container.address(servers.PORT)
+    host, port = serving.container.address(starting.PORT)
     found = listeners(serving.container)
     if found is None:
         serving.need_health()
-    if servers.PORT in (found or ()) or _answers(HttpClient(host=host, port=port)):
+    if starting.PORT in (found or ()) or _answers(HttpClient(host=host, port=port)):
         raise Broken(
-            f"with SAGEMAKER_BIND_TO_PORT={PORTS[0]} it listens on {servers.PORT} all the same"
+            f"with SAGEMAKER_BIND_TO_PORT={PORTS[0]} it listens on {starting.PORT} all the same"
         )
 
 

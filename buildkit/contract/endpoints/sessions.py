@@ -7,13 +7,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.clause import Broken, Doubtful, Unseen, check
-from buildkit.contract.hosting import servers
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check
+from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
 
 if TYPE_CHECKING:
     from buildkit.contract.hosting.server import Serving
-    from buildkit.model import Payload
+    from buildkit.model.target import Payload
 
 HEADER = "x-amzn-sagemaker-session-id"
 CLOSED = "x-amzn-sagemaker-closed-session-id"
@@ -22,7 +22,7 @@ FORM = re.compile(
     r"([a-zA-Z0-9](?:-*[a-zA-Z0-9]){0,255});\s?Expires=(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"
 )
 LONGEST = 256
-SERVED = servers.of("`serve` with the model, asked for sessions")
+SERVED = starting.of("`serve` with the model, asked for sessions")
 
 
 @check("SESS-01", SERVED)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.clause import Broken, Doubtful, Unseen, check
-from buildkit.contract.hosting import servers
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check
+from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
 from buildkit.contract.verdict import TOO_BUSY
 
@@ -22,7 +22,7 @@ TRIES = 4
 """A busy machine may read late, and all at once, what came in parts."""
 SHARE = 0.2
 """Of the whole time, so much lies between first and last part at least."""
-SERVED = servers.of("`serve` with the model, asked for streams")
+SERVED = starting.of("`serve` with the model, asked for streams")
 
 
 @check("STREAM-01", SERVED)

@@ -7,7 +7,7 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from buildkit.contract.answers import LINES, is_json, is_number, kind_of
+from buildkit.contract.comparison import LINES, is_json, is_number, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from buildkit.contract.clause import Broken
+from buildkit.contract.checks import Broken
 from buildkit.contract.machine import Limit
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import io
 import json
 from typing import TYPE_CHECKING
 
-from buildkit.contract.answers import is_json, is_json_lines, is_number, kind_of
-from buildkit.contract.clause import Broken, Doubtful
+from buildkit.contract.checks import Broken, Doubtful
+from buildkit.contract.comparison import is_json, is_json_lines, is_number, kind_of
 from buildkit.contract.hosting.client import OK
 
 if TYPE_CHECKING:

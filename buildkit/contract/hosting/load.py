@@ -10,11 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
-from buildkit.contract.hosting import parallel, servers
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.engine import ended
+from buildkit.contract.hosting import parallel, starting
 from buildkit.contract.hosting.client import OK, Answer
 from buildkit.contract.hosting.server import INVOCATION_SECONDS, request_headers
-from buildkit.contract.hosting.servers import STOP_SECONDS
+from buildkit.contract.hosting.starting import STOP_SECONDS
 from buildkit.contract.hosting.traffic import (
     LOADED,
     Loaded,
@@ -24,13 +25,12 @@ from buildkit.contract.hosting.traffic import (
     traffic,
 )
 from buildkit.contract.verdict import TOO_BUSY
-from buildkit.contract.world import ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from http.client import HTTPConnection
 
-    from buildkit.model import Payload
+    from buildkit.model.target import Payload
 
 PINGS = 100
 PINGS_UNDER_LOAD = 20
@@ -266,7 +266,7 @@ def stops_while_answering(loaded: Loaded) -> None:
     with ThreadPoolExecutor(max_workers=1) as pool, traffic(loaded):
         last = pool.submit(_outcome, loaded, slow[0]) if slow else None
         time.sleep(IN_FLIGHT_SECONDS if slow is None else slow[1] / 3)
-        ending = servers.stopped(loaded.serving)
+        ending = starting.stopped(loaded.serving)
         lost = "" if last is None else last.result()
     if ending.killed:
         raise Broken(

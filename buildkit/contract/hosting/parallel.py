@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.answers import same
-from buildkit.contract.clause import Broken, Unseen
+from buildkit.contract.checks import Broken, Unseen
+from buildkit.contract.comparison import same
 from buildkit.contract.hosting import bodies
 from buildkit.contract.hosting.client import OK
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from buildkit.contract.hosting.client import Answer
-    from buildkit.model import Payload
+    from buildkit.model.target import Payload
 
     Ask = Callable[[bytes, Payload], Answer]
 

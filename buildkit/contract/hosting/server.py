@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract import mistakes
-from buildkit.contract.clause import Broken, Unseen, last_lines, telling, without_pings
+from buildkit.contract import hints
+from buildkit.contract.checks import Broken, Unseen, last_lines, telling, without_pings
+from buildkit.contract.engine import ended
 from buildkit.contract.hosting.client import OK, PING_SECONDS, Answer, Health, HttpClient
-from buildkit.contract.world import ended
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from buildkit.contract.engine import Container
     from buildkit.contract.machine import Machine
-    from buildkit.contract.world import Container
-    from buildkit.model import Payload
+    from buildkit.model.target import Payload
 
 INVOCATION_SECONDS = 60
 """How long SageMaker waits for an answer of `/invocations` (SERVE-07)."""
@@ -77,7 +77,7 @@ class Serving:
     @property
     def excuse(self) -> str:
         """The line of its log that says why it does not answer, though it listens."""
-        return mistakes.telling(line.text for line in self.container.lines())
+        return hints.telling(line.text for line in self.container.lines())
 
     def need_health(self) -> None:
         if self.health.after is None:

@@ -7,18 +7,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from buildkit.contract.bench import Bench, Scenario
-from buildkit.contract.clause import Broken, Doubtful, Unseen, check
-from buildkit.contract.hosting import servers
-from buildkit.contract.hosting.servers import SERVE
-from buildkit.contract.hosting.trial import Tried, tried, works
-from buildkit.model import Purpose
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check
+from buildkit.contract.hosting import starting
+from buildkit.contract.hosting.reference_server import Tried, tried, works
+from buildkit.contract.hosting.starting import SERVE
+from buildkit.contract.scenario import Bench, Scenario
+from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from buildkit.contract.engine import Start
     from buildkit.contract.hosting.server import Serving
-    from buildkit.contract.world import Start
 
 GIB = 1024**3
 LARGEST_IMAGE = 10 * GIB
@@ -53,8 +53,8 @@ class Small:
 
 @contextmanager
 def _small(bench: Bench) -> Iterator[Small]:
-    plain_seconds = servers.healthy(bench)
-    with servers.served(bench, start=ONE_PROCESSOR, seconds=START_SECONDS) as serving:
+    plain_seconds = starting.healthy(bench)
+    with starting.served(bench, start=ONE_PROCESSOR, seconds=START_SECONDS) as serving:
         size = bench.engine.view(bench.subject.image).size
         small = Small(serving=serving, plain_seconds=plain_seconds, size=size)
         starts = serving.refusal is None and serving.exit_code is None
@@ -72,7 +72,7 @@ def _waited_for(small: Small) -> Small:
 def _tried(title: str, start: Start) -> Scenario[Tried]:
     @contextmanager
     def stage(bench: Bench) -> Iterator[Tried]:
-        yield tried(bench, lambda seconds: servers.served(bench, start=start, seconds=seconds))
+        yield tried(bench, lambda seconds: starting.served(bench, start=start, seconds=seconds))
 
     return Scenario(title=f"`serve` {title}", stage=stage, purpose=Purpose.INFERENCE)
 
@@ -80,7 +80,7 @@ def _tried(title: str, start: Start) -> Scenario[Tried]:
 SMALL = Scenario(
     title="`serve` with 1 GB of memory on one processor", stage=_small, purpose=Purpose.INFERENCE
 )
-SINGLE = servers.of("`serve` told to run one worker", start=ONE_WORKER)
+SINGLE = starting.of("`serve` told to run one worker", start=ONE_WORKER)
 POWERLESS = _tried("as user 65534 on a read-only file system", NO_ROOT)
 UNSHARED = _tried("without /dev/shm", NO_SHARED_MEMORY)
 

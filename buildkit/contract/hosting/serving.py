@@ -6,18 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from buildkit.contract import listening
-from buildkit.contract.answers import same
-from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
-from buildkit.contract.hosting import servers
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.comparison import same
+from buildkit.contract.engine import never_ran
+from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import LARGEST_BODY, NO_ANSWER, OK, short
 from buildkit.contract.hosting.content import confesses
 from buildkit.contract.hosting.server import INVOCATION_SECONDS, Serving
-from buildkit.contract.world import never_ran
 
 PINGS = 10
 BROKEN_PROGRAM = ("ModuleNotFoundError", "ImportError", "SyntaxError")
 """What no model would mend."""
-SERVED = servers.of("`serve` with the model read-only", needs_health=False)
+SERVED = starting.of("`serve` with the model read-only", needs_health=False)
 
 
 @check("RUN-02", SERVED, smoke=True)
@@ -37,13 +37,13 @@ def answers_on_its_port(serving: Serving) -> None:
     if serving.health.last is None:
         where = listening.addresses(serving.container)
         late = NO_ANSWER in serving.health.said or serving.excuse
-        if where is not None and late and listening.reaches(where, servers.PORT):
+        if where is not None and late and listening.reaches(where, starting.PORT):
             raise Unseen(
-                f"it listens on port {servers.PORT}, and never answered in time (SERVE-03)"
+                f"it listens on port {starting.PORT}, and never answered in time (SERVE-03)"
             )
         _excuse_brief(serving)
         raise Broken(
-            f"no HTTP answer comes from port {servers.PORT}{_listens(where)}; "
+            f"no HTTP answer comes from port {starting.PORT}{_listens(where)}; "
             f"{serving.health.said}{serving.last_words}"
         )
 
@@ -120,7 +120,7 @@ def survives_bad_input(serving: Serving) -> None:
 def stops_in_time(serving: Serving) -> None:
     """SIGTERM ends the server within 30 s, without SIGKILL."""
     serving.need_health()
-    ending = servers.stopped(serving)
+    ending = starting.stopped(serving)
     if ending.signalled is None:
         raise Unseen("it had ended by itself before SIGTERM came")
     if ending.killed:

@@ -11,21 +11,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.bench import Bench, Scenario
-from buildkit.contract.clause import Broken, Unseen, last_lines
-from buildkit.contract.hosting import servers
+from buildkit.contract.checks import Broken, Unseen, last_lines
+from buildkit.contract.engine import ended
+from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK, hung_up_after
+from buildkit.contract.hosting.reference_server import first_answer
 from buildkit.contract.hosting.server import INVOCATION_SECONDS
-from buildkit.contract.hosting.trial import first_answer
-from buildkit.contract.world import ended
-from buildkit.model import Purpose
+from buildkit.contract.scenario import Bench, Scenario
+from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from buildkit.contract.hosting.client import Answer
     from buildkit.contract.hosting.server import Serving
-    from buildkit.model import Payload
+    from buildkit.model.target import Payload
 
 AT_ONCE = 4
 CONTINUE = 100
@@ -96,8 +96,8 @@ class Loaded:
 
 @contextmanager
 def _stage(bench: Bench) -> Iterator[Loaded]:
-    servers.healthy(bench)
-    with servers.served(bench, plain=True) as serving:  # its checks see for themselves what works
+    starting.healthy(bench)
+    with starting.served(bench, plain=True) as serving:  # its checks see for themselves what works
         yield Loaded(serving=serving, first=first_answer(serving))
 
 

@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract import archive, machine
 from buildkit.contract.archive import Archive
-from buildkit.contract.bench import Scenario
-from buildkit.contract.clause import Broken, Doubtful, Unseen, check
-from buildkit.contract.jobs import endings, job, resuming, runs
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check
+from buildkit.contract.jobs import endings, resuming, training_job, training_runs
 from buildkit.contract.jobs.endings import Ending
-from buildkit.model import Purpose
+from buildkit.contract.scenario import Scenario
+from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildkit.contract.bench import Bench
+    from buildkit.contract.engine import Container, Entry
     from buildkit.contract.jobs.endings import Then
-    from buildkit.contract.jobs.job import Job
-    from buildkit.contract.jobs.runs import Run
-    from buildkit.contract.world import Container, Entry
+    from buildkit.contract.jobs.training_job import Job
+    from buildkit.contract.jobs.training_runs import Run
+    from buildkit.contract.scenario import Bench
 
 FOLDER = "checkpoints"
-PATH = f"{job.ROOT}/{FOLDER}"
+PATH = f"{training_job.ROOT}/{FOLDER}"
 SETTLED_SECONDS = (1, 3, 10)
 """A checkpoint that stays the same for so long is taken for complete. If `train` cannot go on with
 it, SIGKILL may have met it half written, which is SPOT-03's to judge, and more time is given."""
@@ -59,16 +59,16 @@ class Resumption:
 
 
 def _job(bench: Bench) -> Job:
-    work = job.of(bench.subject.samples)
+    work = training_job.of(bench.subject.samples)
     return replace(work, folders=(*work.folders, FOLDER))
 
 
 def _whole(bench: Bench) -> Run:
-    runs.needs_good(bench)
-    return runs.train(bench, _job(bench), then=endings.metered)
+    training_runs.needs_good(bench)
+    return training_runs.train(bench, _job(bench), then=endings.metered)
 
 
-WHOLE = runs.of("`train` with an empty /opt/ml/checkpoints", _whole)
+WHOLE = training_runs.of("`train` with an empty /opt/ml/checkpoints", _whole)
 
 
 @contextmanager
@@ -92,8 +92,8 @@ RESUMED = Scenario(
 
 
 def _attempt(bench: Bench, whole: Run, settled: float) -> Resumption:
-    with runs.laid_out(bench, _job(bench)) as container:
-        first = runs.finish(bench, container, then=_kill_when_it_has_one(settled))
+    with training_runs.laid_out(bench, _job(bench)) as container:
+        first = training_runs.finish(bench, container, then=_kill_when_it_has_one(settled))
         left = [each for each in first.below(FOLDER) if each.kind == "file"]
         if first.exit_code not in (0, endings.KILLED):
             raise Unseen(f"the run that was to be interrupted {first.told}")
@@ -104,21 +104,21 @@ def _attempt(bench: Bench, whole: Run, settled: float) -> Resumption:
         size = min(newest.size // 2, LARGEST_CUT)
         cut = None
         if again.good and newest.size > 1:
-            head = archive.head(container.get(f"{job.ROOT}/{newest.name}"), size)
+            head = archive.head(container.get(f"{training_job.ROOT}/{newest.name}"), size)
             cut = _restart(bench, container, instead=(newest.name, head))
     return Resumption(whole=whole, first=first, again=again, cut=cut, cut_name=newest.name)
 
 
 def _restart(bench: Bench, ended: Container, instead: tuple[str, bytes] | None = None) -> Run:
-    with runs.laid_out(bench, _job(bench)) as container:
+    with training_runs.laid_out(bench, _job(bench)) as container:
         checkpoints = ended.get(PATH)
         if checkpoints is not None:
-            container.put(job.ROOT, checkpoints)
+            container.put(training_job.ROOT, checkpoints)
         if instead is not None:
             over = Archive()
             over.file(*instead)
-            container.put(job.ROOT, over.chunks())
-        return runs.finish(bench, container, then=endings.metered)
+            container.put(training_job.ROOT, over.chunks())
+        return training_runs.finish(bench, container, then=endings.metered)
 
 
 def _kill_when_it_has_one(settled: float) -> Then:

@@ -9,19 +9,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from buildkit.contract.bench import Scenario
-from buildkit.contract.clause import Broken, Doubtful, Unseen, check
-from buildkit.contract.jobs import bundle, channels, endings, job, odd, runs
-from buildkit.contract.jobs.bundle import Variant
-from buildkit.model import Purpose
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check
+from buildkit.contract.jobs import (
+    channel_variations,
+    endings,
+    job_variations,
+    training_job,
+    training_runs,
+    variations,
+)
+from buildkit.contract.jobs.variations import Variant
+from buildkit.contract.scenario import Scenario
+from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from buildkit.contract.bench import Bench
     from buildkit.contract.jobs.endings import Then
-    from buildkit.contract.jobs.job import Channel, Job
-    from buildkit.contract.jobs.runs import Run
+    from buildkit.contract.jobs.training_job import Channel, Job
+    from buildkit.contract.jobs.training_runs import Run
+    from buildkit.contract.scenario import Bench
 
 MISSES = re.compile(
     r"KeyError: ['\"]?(?P<key>SM_\w+)|(?P<shell>SM_\w+): (?:unbound variable|parameter )"
@@ -35,7 +42,7 @@ class Diagnosis:
 
     @property
     def work(self) -> Job:
-        return job.of(self.bench.subject.samples)
+        return training_job.of(self.bench.subject.samples)
 
     @property
     def log(self) -> str:
@@ -47,12 +54,12 @@ class Diagnosis:
             raise Unseen("training failed, and not in a way that tells why")
         if why := variant.lacks(self.work):
             raise Unseen(why)
-        return bundle.train(self.bench, (variant,), then=then)
+        return variations.train(self.bench, (variant,), then=then)
 
 
 @contextmanager
 def _stage(bench: Bench) -> Iterator[Diagnosis]:
-    yield Diagnosis(bench=bench, plain=runs.trained(bench))
+    yield Diagnosis(bench=bench, plain=training_runs.trained(bench))
 
 
 AGAIN = Scenario(
@@ -104,13 +111,13 @@ def _with_address(channel: Channel) -> Channel:
 
 def _variables(work: Job) -> Mapping[str, str]:
     """What the training toolkit, the SDK and local mode set besides (TTK-08)."""
-    inputs = f"{job.ROOT}/input"
+    inputs = f"{training_job.ROOT}/input"
     return {
-        "SM_MODEL_DIR": f"{job.ROOT}/model",
+        "SM_MODEL_DIR": f"{training_job.ROOT}/model",
         "SM_INPUT_DIR": inputs,
         "SM_INPUT_CONFIG_DIR": f"{inputs}/config",
-        "SM_OUTPUT_DIR": f"{job.ROOT}/output",
-        "SM_OUTPUT_DATA_DIR": f"{job.ROOT}/output/data",
+        "SM_OUTPUT_DIR": f"{training_job.ROOT}/output",
+        "SM_OUTPUT_DATA_DIR": f"{training_job.ROOT}/output/data",
         "SM_CHANNELS": json.dumps([each.name for each in work.channels]),
         **{
             f"SM_CHANNEL_{each.name.upper()}": f"{inputs}/data/{each.name}"
@@ -126,7 +133,7 @@ def _variables(work: Job) -> Mapping[str, str]:
         "SM_NUM_GPUS": "0",
         "SM_LOG_LEVEL": "20",
         "SAGEMAKER_REGION": "us-east-1",
-        "SAGEMAKER_JOB_NAME": job.NAME,
+        "SAGEMAKER_JOB_NAME": training_job.NAME,
         "AWS_DEFAULT_REGION": "us-east-1",
     }
 
@@ -139,7 +146,9 @@ VALUES = Variant(
     lacks=_lacks_values,
 )
 ADDRESSES = Variant(
-    title="S3 addresses for its channels", change=_with_addresses, lacks=channels.lacks_channel
+    title="S3 addresses for its channels",
+    change=_with_addresses,
+    lacks=channel_variations.lacks_channel,
 )
 TERMINAL = Variant(
     title="a terminal", conditions=lambda _bench, start: replace(start, terminal=True)
@@ -193,8 +202,8 @@ def reads_values_as_text(diagnosis: Diagnosis) -> None:
 def needs_no_certain_encoding(diagnosis: Diagnosis) -> None:
     """A run that fails must not pass with its text in quotes, or without those that it has."""
     if diagnosis.plain.good:
-        raise Unseen(odd.ENCODED.lacks(diagnosis.work) or SUCCEEDS)
-    if diagnosis.again(odd.ENCODED).good:
+        raise Unseen(job_variations.ENCODED.lacks(diagnosis.work) or SUCCEEDS)
+    if diagnosis.again(job_variations.ENCODED).good:
         raise Broken(
             "it knows one encoding of text only: it passes with the other one (bare or JSON), and "
             f"with the samples as they are it {diagnosis.plain.told}"
@@ -206,7 +215,7 @@ def needs_no_certain_encoding(diagnosis: Diagnosis) -> None:
 def needs_no_addresses(diagnosis: Diagnosis) -> None:
     """There is no S3 address. A run that fails so must not pass with one, nor miss its key."""
     if diagnosis.plain.good:
-        raise Unseen(channels.lacks_channel(diagnosis.work) or SUCCEEDS)
+        raise Unseen(channel_variations.lacks_channel(diagnosis.work) or SUCCEEDS)
     if diagnosis.again(ADDRESSES).good:
         raise Broken(
             "it reads more of a channel than inputdataconfig.json holds, such as its S3 address: "
@@ -262,10 +271,10 @@ def needs_no_more_variables(diagnosis: Diagnosis) -> None:
 def needs_no_content_type(diagnosis: Diagnosis) -> None:
     """No channel has a ContentType. A run that fails so must not pass with one."""
     if diagnosis.plain.good:
-        if why := channels.lacks_channel(diagnosis.work):
+        if why := channel_variations.lacks_channel(diagnosis.work):
             raise Unseen(why)
         return
-    if diagnosis.again(channels.TYPED).good:
+    if diagnosis.again(channel_variations.TYPED).good:
         raise Broken(f"it needs a ContentType: without one it {diagnosis.plain.told}")
     raise Unseen("training failed for another reason")
 
@@ -303,7 +312,7 @@ def _wider(at_once: float, unbuffered: float) -> bool:
 def _side_by_side(diagnosis: Diagnosis) -> tuple[Run, Run]:
     """The plain run and the one without a buffer, on the same machine at the same time."""
     with ThreadPoolExecutor(max_workers=2) as pool:
-        plain = pool.submit(bundle.train, diagnosis.bench, ())
+        plain = pool.submit(variations.train, diagnosis.bench, ())
         unbuffered = pool.submit(diagnosis.again, UNBUFFERED)
         return plain.result(), unbuffered.result()
 

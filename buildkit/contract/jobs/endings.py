@@ -11,9 +11,9 @@ from buildkit.contract import machine
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from buildkit.contract.bench import Bench
+    from buildkit.contract.engine import Container
     from buildkit.contract.machine import Machine
-    from buildkit.contract.world import Container
+    from buildkit.contract.scenario import Bench
 
     Then = Callable[[Bench, Container], "Ending"]
     """What is done with a container that was started, until it has ended."""

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 import regex
 
-from buildkit.contract.bench import Scenario
-from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
-from buildkit.contract.jobs import odd, runs
-from buildkit.contract.jobs.variants import ODD
-from buildkit.model import Purpose
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.jobs import job_variations, training_runs
+from buildkit.contract.jobs.configuration import ODD
+from buildkit.contract.scenario import Scenario
+from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from buildkit.contract.bench import Bench
-    from buildkit.contract.jobs.bundle import Bundle
-    from buildkit.contract.jobs.runs import Run
+    from buildkit.contract.jobs.training_runs import Run
+    from buildkit.contract.jobs.variations import Bundle
+    from buildkit.contract.scenario import Bench
 
 NUMBER = re.compile(
     r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE
@@ -43,7 +43,7 @@ class Printed:
 
 @contextmanager
 def _stage(bench: Bench) -> Iterator[Printed]:
-    yield Printed(run=runs.needs_good(bench), metrics=dict(bench.subject.samples.metrics))
+    yield Printed(run=training_runs.needs_good(bench), metrics=dict(bench.subject.samples.metrics))
 
 
 PRINTED = Scenario(
@@ -114,9 +114,9 @@ def objective_is_printed(seen: Bundle) -> None:
     pattern = dict(samples.metrics).get(samples.objective or "")
     if pattern is None:
         raise Unseen("the samples declare no objective")
-    if _has_number(pattern, _lines(seen.good(odd.TUNED))):
+    if _has_number(pattern, _lines(seen.good(job_variations.TUNED))):
         return
-    lines = _lines(seen.alone(odd.TUNED))
+    lines = _lines(seen.alone(job_variations.TUNED))
     if not _has_number(pattern, lines):
         _excuse_long(lines)
         raise Broken(f"no line has a number for `{pattern}` of {samples.objective}{_shown(lines)}")

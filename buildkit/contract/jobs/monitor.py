@@ -6,20 +6,20 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from buildkit.contract.clause import Broken, Unseen, check
-from buildkit.contract.jobs import errand, processing, runs
-from buildkit.contract.world import Start
+from buildkit.contract.checks import Broken, Unseen, check
+from buildkit.contract.engine import Start
+from buildkit.contract.jobs import processing, processing_job, training_runs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from buildkit.contract.bench import Bench
-    from buildkit.contract.jobs.runs import Run
+    from buildkit.contract.jobs.training_runs import Run
+    from buildkit.contract.scenario import Bench
 
 FILES = ("statistics.json", "constraints.json", "constraints_violations.json")
 RESULTS = "processing/resultdata"
 METRICS = "output/metrics/cloudwatch"
-CAPTURE = f"{errand.INPUT}/capture"
+CAPTURE = f"{processing_job.INPUT}/capture"
 CAPTURED = "endpoint/AllTraffic/2026/11/20/00/00-00-000-buildkit.jsonl"
 HEAD = 64 * 1024
 
@@ -28,12 +28,12 @@ def _monitored(bench: Bench) -> Run:
     processing.need_words(bench)
     if found := processing.interpreter(bench.engine.view(bench.subject.image)):
         raise Unseen(f"the image starts `{found}`, to which each job gives its own script")
-    work = errand.of(bench.subject.image, bench.subject.samples)
+    work = processing_job.of(bench.subject.image, bench.subject.samples)
     work = replace(work, outputs=(RESULTS,))
     if work.inputs:
         name, path = work.inputs[0]
         work = replace(work, inputs=work.inputs[:1])
-        source, kind = f"{errand.INPUT}/{name}", _kind(path)
+        source, kind = f"{processing_job.INPUT}/{name}", _kind(path)
     else:
         work = replace(work, files=((f"{CAPTURE}/{CAPTURED}", capture()),))
         source, kind = CAPTURE, _CAPTURE_KIND
@@ -48,7 +48,7 @@ def _monitored(bench: Bench) -> Run:
         "end_time": "2026-11-20T01:00:00Z",
     }
     work = replace(work, environment={**work.environment, **variables})
-    return runs.train(bench, work, start=Start())
+    return training_runs.train(bench, work, start=Start())
 
 
 _CAPTURE_KIND: dict[str, object] = {

@@ -8,20 +8,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildkit.contract.archive import Archive
-from buildkit.contract.bench import Scenario
-from buildkit.contract.clause import Broken, Unseen, check, last_lines
-from buildkit.contract.jobs import job, runs
-from buildkit.contract.jobs.channels import lacks_channel
-from buildkit.contract.world import Mount, Start
-from buildkit.model import Purpose
+from buildkit.contract.checks import Broken, Unseen, check, last_lines
+from buildkit.contract.engine import Mount, Start
+from buildkit.contract.jobs import training_job, training_runs
+from buildkit.contract.jobs.channel_variations import lacks_channel
+from buildkit.contract.scenario import Scenario
+from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildkit.contract.bench import Bench
-    from buildkit.contract.jobs.job import Channel, Job
-    from buildkit.contract.jobs.runs import Run
-    from buildkit.contract.world import Container
+    from buildkit.contract.engine import Container
+    from buildkit.contract.jobs.training_job import Channel, Job
+    from buildkit.contract.jobs.training_runs import Run
+    from buildkit.contract.scenario import Bench
 
 DATA = "feed"
 SINGLES = 3
@@ -72,8 +72,8 @@ def piped(work: Job, names: tuple[str, ...]) -> Job:
 
 @contextmanager
 def _stage(bench: Bench) -> Iterator[Piped]:
-    runs.needs_good(bench)
-    work = job.of(bench.subject.samples)
+    training_runs.needs_good(bench)
+    work = training_job.of(bench.subject.samples)
     if why := lacks_channel(work):
         raise Unseen(why)
     names = tuple(each.name for each in work.channels)
@@ -93,15 +93,15 @@ def _train(bench: Bench, work: Job, names: tuple[str, ...]) -> Piped:
         feeder = Start(
             entrypoint=("/bin/sh", "-c", FEEDER, "feeder"),
             command=names,
-            mounts=(Mount(volume=volume, path=job.ROOT),),
+            mounts=(Mount(volume=volume, path=training_job.ROOT),),
         )
         with (
-            runs.laid_out(bench, piped(work, names), volume=volume) as trainer,
+            training_runs.laid_out(bench, piped(work, names), volume=volume) as trainer,
             bench.engine.container(bench.subject.image, feeder) as writer,
         ):
             writer.put("/", _feed([each for each in work.channels if each.name in names]))
             _begin(writer)
-            run = runs.finish(bench, trainer)
+            run = training_runs.finish(bench, trainer)
             return Piped(channels=names, run=run, fed=fed(writer.logs()))
 
 

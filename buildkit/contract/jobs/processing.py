@@ -11,20 +11,20 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from buildkit.contract import machine
-from buildkit.contract.bench import Scenario
-from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
-from buildkit.contract.jobs import endings, errand, job, runs
-from buildkit.contract.still.image import STILL
-from buildkit.contract.world import Start
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.engine import Start
+from buildkit.contract.image.basics import STILL
+from buildkit.contract.jobs import endings, processing_job, training_job, training_runs
+from buildkit.contract.scenario import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from buildkit.contract.bench import Bench
+    from buildkit.contract.engine import Container, Entry, ImageView
+    from buildkit.contract.image.basics import StillImage
     from buildkit.contract.jobs.endings import Ending
-    from buildkit.contract.jobs.runs import Run
-    from buildkit.contract.still.image import StillImage
-    from buildkit.contract.world import Container, Entry, ImageView
+    from buildkit.contract.jobs.training_runs import Run
+    from buildkit.contract.scenario import Bench
 
 MESSAGE = "output/message"
 GOING_SECONDS = 5
@@ -60,7 +60,7 @@ def interpreter(view: ImageView) -> str:
 def _processed(bench: Bench) -> Run:
     need_words(bench)
     samples = bench.subject.samples
-    run = runs.train(bench, errand.of(bench.subject.image, samples), start=Start())
+    run = training_runs.train(bench, processing_job.of(bench.subject.image, samples), start=Start())
     found = interpreter(bench.engine.view(bench.subject.image))
     idle = found and f"the image starts `{found}`, to which each job gives its own script"
     return replace(run, idle=idle, bare=not (samples.declared and samples.channels))
@@ -81,8 +81,8 @@ def _failed(bench: Bench) -> Run:
         raise Unseen(plain.idle)
     if not bench.subject.samples.channels:
         raise Unseen("the samples have no channel to leave out")
-    work = errand.of(bench.subject.image, bench.subject.samples)
-    return runs.train(bench, replace(work, inputs=()), start=Start())
+    work = processing_job.of(bench.subject.image, bench.subject.samples)
+    return training_runs.train(bench, replace(work, inputs=()), start=Start())
 
 
 def _stopped(number: signal.Signals) -> Callable[[Bench], Run]:
@@ -99,13 +99,14 @@ def _stopped(number: signal.Signals) -> Callable[[Bench], Run]:
 
     def make(bench: Bench) -> Run:
         needs_processed(bench)
-        work = errand.of(bench.subject.image, bench.subject.samples)
+        work = processing_job.of(bench.subject.image, bench.subject.samples)
         fifos = tuple(
-            f"{errand.INPUT}/{name}/{job.endless_name(path)}" for name, path in work.inputs
+            f"{processing_job.INPUT}/{name}/{training_job.endless_name(path)}"
+            for name, path in work.inputs
         )
         if not fifos:
             raise Unseen("the samples have no channel to keep it waiting with")
-        return runs.train(bench, replace(work, fifos=fifos), start=Start(), then=then)
+        return training_runs.train(bench, replace(work, fifos=fifos), start=Start(), then=then)
 
     return make
 
@@ -169,12 +170,12 @@ def outputs_are_files(run: Run) -> None:
     _need_work(run)
     if not run.good:
         raise Unseen("it failed on the samples")
-    made = [each for each in run.below("processing") if not _below(each, errand.INPUT)]
+    made = [each for each in run.below("processing") if not _below(each, processing_job.INPUT)]
     for each in made:
         if each.kind == "link":
             raise Broken(f"/opt/ml/{each.name} is a link to {each.target}")
     if not any(each.kind == "file" for each in made):
-        raise Doubtful(f"there is no file in /opt/ml/{errand.OUTPUT}{last_lines(run.log)}")
+        raise Doubtful(f"there is no file in /opt/ml/{processing_job.OUTPUT}{last_lines(run.log)}")
 
 
 @check("PROC-05", FAILED)

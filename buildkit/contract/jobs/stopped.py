@@ -13,18 +13,18 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from buildkit.contract.bench import Scenario
-from buildkit.contract.clause import Broken, Doubtful, Partly, Unseen, check, last_lines
-from buildkit.contract.jobs import endings, job, runs
+from buildkit.contract.checks import Broken, Doubtful, Partly, Unseen, check, last_lines
+from buildkit.contract.jobs import endings, training_job, training_runs
 from buildkit.contract.jobs.endings import Moment
-from buildkit.model import Purpose
+from buildkit.contract.scenario import Scenario
+from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildkit.contract.bench import Bench
-    from buildkit.contract.jobs.job import Job
-    from buildkit.contract.jobs.runs import Run
+    from buildkit.contract.jobs.training_job import Job
+    from buildkit.contract.jobs.training_runs import Run
+    from buildkit.contract.scenario import Bench
 
 MIDDLE_SECONDS = 60
 """The signal comes in the middle of the whole run, and no later than this."""
@@ -95,13 +95,15 @@ def _said(run: Run) -> list[list[str]]:
 
 @contextmanager
 def _stage(bench: Bench) -> Iterator[Stopped]:
-    whole, work = runs.trained(bench), job.of(bench.subject.samples)
-    run = runs.train(bench, work, then=endings.stop(middle(whole)))
+    whole, work = training_runs.trained(bench), training_job.of(bench.subject.samples)
+    run = training_runs.train(bench, work, then=endings.stop(middle(whole)))
     reading = working = None
     names = [(each.name, each.path) for each in work.channels if each.path is not None]
     if names and run.ran and whole.good and not run.killed and not has_effect(whole, run):
-        fifos = tuple(f"input/data/{name}/{job.endless_name(path)}" for name, path in names)
-        reading = runs.train(bench, replace(work, fifos=fifos), then=endings.stop_reading)
+        fifos = tuple(
+            f"input/data/{name}/{training_job.endless_name(path)}" for name, path in names
+        )
+        reading = training_runs.train(bench, replace(work, fifos=fifos), then=endings.stop_reading)
     if not work.code:
         working = _stopped_in_its_work(bench, work, whole, run)
     yield Stopped(
@@ -117,7 +119,7 @@ def _stopped_in_its_work(bench: Bench, work: Job, whole: Run, run: Run) -> Run |
     if not run.ran or run.killed or unheard or not has_model(whole):
         return None
     for lines in lines_to_stop_at(whole):
-        run = runs.train(bench, work, then=endings.stop(Moment(lines=lines)))
+        run = training_runs.train(bench, work, then=endings.stop(Moment(lines=lines)))
         if in_its_work(whole, run):
             return run
     return None

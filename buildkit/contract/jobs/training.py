@@ -7,14 +7,14 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from buildkit.contract import machine
-from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
-from buildkit.contract.jobs import endings, job, runs
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.jobs import endings, training_job, training_runs
 from buildkit.contract.jobs.endings import Ending
 
 if TYPE_CHECKING:
-    from buildkit.contract.bench import Bench
-    from buildkit.contract.jobs.runs import Run
-    from buildkit.contract.world import Container, Line
+    from buildkit.contract.engine import Container, Line
+    from buildkit.contract.jobs.training_runs import Run
+    from buildkit.contract.scenario import Bench
 
 TRACEBACK = "Traceback (most recent call last)"
 REASON_CHARACTERS = 1024
@@ -37,20 +37,20 @@ SHARED_MEMORY = ("bus error", "shared memory", "/dev/shm")  # noqa: S108 - what 
 
 
 def _failed(bench: Bench) -> Run:
-    work = job.of(bench.subject.samples)
+    work = training_job.of(bench.subject.samples)
     if bench.subject.samples.default:
         raise Unseen("no samples are declared, so nobody knows which channels it needs")
     if not work.channels:
         raise Unseen("the samples have no channel to leave out")
-    return runs.train(bench, replace(work, channels=()))
+    return training_runs.train(bench, replace(work, channels=()))
 
 
 def _prompt(bench: Bench) -> Run:
-    run = runs.trained(bench)
+    run = training_runs.trained(bench)
     late = run.ended_at is not None and run.lines and run.ended_at - run.lines[-1].at
     if not run.good or not late or late <= DAEMON_SECONDS:
         return run
-    return runs.train(bench, job.of(bench.subject.samples), then=_while_it_talks)
+    return training_runs.train(bench, training_job.of(bench.subject.samples), then=_while_it_talks)
 
 
 def _while_it_talks(bench: Bench, container: Container) -> Ending:
@@ -65,9 +65,9 @@ def _while_it_talks(bench: Bench, container: Container) -> Ending:
     return Ending(exit_code=None if limit.passed else code)
 
 
-GOOD = runs.of("`train` on the samples", runs.trained)
-PROMPT = runs.of("the end of `train` on the samples", _prompt)
-FAILED = runs.of("`train` without its channels", _failed)
+GOOD = training_runs.of("`train` on the samples", training_runs.trained)
+PROMPT = training_runs.of("the end of `train` on the samples", _prompt)
+FAILED = training_runs.of("`train` without its channels", _failed)
 
 
 @check("RUN-01", GOOD, smoke=True)
@@ -105,7 +105,7 @@ def failure_is_not_zero(run: Run) -> None:
 @check("OUT-02", GOOD, smoke=True)
 def success_leaves_no_reason(run: Run) -> None:
     """A successful run leaves no failure file behind."""
-    if run.good and run.at(runs.FAILURE) is not None:
+    if run.good and run.at(training_runs.FAILURE) is not None:
         raise Broken("a successful run left a failure file behind")
 
 
@@ -126,14 +126,14 @@ def bare_failure_leaves_its_reason(run: Run) -> None:
 
 
 def _need_reason(run: Run) -> None:
-    left = run.at(runs.FAILURE)
+    left = run.at(training_runs.FAILURE)
     if left is not None and left.kind == "file" and left.content is None:
         raise Doubtful(
-            f"the reason in /opt/ml/{runs.FAILURE} has {left.size} bytes: only its first "
+            f"the reason in /opt/ml/{training_runs.FAILURE} has {left.size} bytes: only its first "
             f"{REASON_CHARACTERS} characters are seen"
         )
     try:
-        text = (run.file(runs.FAILURE) or b"").decode().strip()
+        text = (run.file(training_runs.FAILURE) or b"").decode().strip()
     except UnicodeDecodeError as error:
         raise Broken("the reason in /opt/ml/output/failure is not UTF-8") from error
     if not text:
@@ -237,17 +237,18 @@ CHECKS = (
 
 def _elsewhere(run: Run) -> str:
     """Where it wrote something that looks like the reason, if anywhere."""
-    left = run.at(runs.FAILURE)
+    left = run.at(training_runs.FAILURE)
     if left is not None and left.kind != "file":
         kind = f"a {left.kind}" if left.kind != "other" else "no file"
-        return f"; /opt/ml/{runs.FAILURE} is {kind}{left.target and f' to {left.target[:200]}'}"
+        target = left.target and f" to {left.target[:200]}"
+        return f"; /opt/ml/{training_runs.FAILURE} is {kind}{target}"
     found = [each.name for each in run.tree or () if each.kind == "file" and _is_reason(each.name)]
     return f"; there is /opt/ml/{found[0]}" if found else ""
 
 
 def _is_reason(name: str) -> bool:
     path = PurePosixPath(name)
-    known = name == runs.FAILURE or name.startswith("input/")
+    known = name == training_runs.FAILURE or name.startswith("input/")
     return path.stem.lower() in ("failure", "error", "errors") and not known
 
 

@@ -8,20 +8,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from buildkit.contract.archive import Archive
-from buildkit.contract.bench import Scenario
-from buildkit.contract.clause import Broken, Doubtful, Unseen, check, last_lines
-from buildkit.contract.hosting import servers
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
 from buildkit.contract.hosting.server import INVOCATION_SECONDS
-from buildkit.contract.jobs import runs
-from buildkit.model import Purpose
+from buildkit.contract.jobs import training_runs
+from buildkit.contract.scenario import Scenario
+from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from buildkit.contract.bench import Bench
     from buildkit.contract.hosting.client import Answer
     from buildkit.contract.hosting.server import Serving
+    from buildkit.contract.scenario import Bench
 
 SERVER = "multi-model-server"
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -33,7 +33,7 @@ LOOK_SECONDS = 0.5
 MIXED_SECONDS = 60
 """For a server that is right never to be healthy."""
 START = replace(
-    servers.SERVE,
+    starting.SERVE,
     environment={
         "SAGEMAKER_PROGRAM": "inference.py",
         "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
@@ -78,13 +78,13 @@ def _model(source: str) -> Callable[[Bench], str]:
         archive.folder("model/code")
         archive.file("model/buildkit.txt", b"7\n")
         archive.file("model/code/inference.py", (HEAD + source).encode())
-        return runs.filled(bench, servers.MODEL, archive.chunks())
+        return training_runs.filled(bench, starting.MODEL, archive.chunks())
 
     return lambda bench: bench.once(make)
 
 
 def _of(title: str, source: str, seconds: float | None = None) -> Scenario[Serving]:
-    return servers.of(
+    return starting.of(
         title, start=START, choose=_model(source), seconds=seconds, needs_health=False
     )
 
@@ -99,11 +99,11 @@ MIXED = _of(
 @contextmanager
 def _cannot_load(bench: Bench) -> Iterator[Serving]:
     path = bench.engine.view(bench.subject.image).environment.get("PATH", DEFAULT_PATH)
-    with bench.engine.container(bench.subject.image, servers.SERVE) as container:
+    with bench.engine.container(bench.subject.image, starting.SERVE) as container:
         folders = [folder for folder in path.split(":") if folder]
         if not any(container.look(f"{folder}/{SERVER}") for folder in folders):
             raise Unseen(f"the image does not hold {SERVER}")
-    with servers.served(
+    with starting.served(
         bench, start=START, choose=_model(RAISING), seconds=MIXED_SECONDS
     ) as serving:
         yield serving

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from buildkit.contract.clause import Broken, check
-from buildkit.contract.jobs import job, runs
-from buildkit.contract.jobs.job import Channel
-from buildkit.contract.world import Start
+from buildkit.contract.checks import Broken, check
+from buildkit.contract.engine import Start
+from buildkit.contract.jobs import training_job, training_runs
+from buildkit.contract.jobs.training_job import Channel
 
 if TYPE_CHECKING:
-    from buildkit.contract.bench import Bench
-    from buildkit.contract.jobs.runs import Run
+    from buildkit.contract.jobs.training_runs import Run
+    from buildkit.contract.scenario import Bench
 
 DRIVER = "input/data/sm_drivers/sm_train.sh"
 START = Start(
     entrypoint=("/bin/bash",),
-    command=("-c", f"chmod +x {job.ROOT}/{DRIVER} && {job.ROOT}/{DRIVER}"),
+    command=("-c", f"chmod +x {training_job.ROOT}/{DRIVER} && {training_job.ROOT}/{DRIVER}"),
 )
 LEFT = "model/buildkit_driver"
 SCRIPT = b"""\
@@ -40,13 +40,13 @@ echo "buildkit_driver: done"
 
 
 def _driven(bench: Bench) -> Run:
-    work = job.of(bench.subject.samples)
+    work = training_job.of(bench.subject.samples)
     channels = tuple(Channel(name=name, path=None) for name in ("code", "sm_drivers"))
     work = replace(work, channels=(*work.channels, *channels), files=((DRIVER, SCRIPT),))
-    return runs.train(bench, work, start=START)
+    return training_runs.train(bench, work, start=START)
 
 
-DRIVEN = runs.of("/bin/bash on a driver in the channel sm_drivers", _driven)
+DRIVEN = training_runs.of("/bin/bash on a driver in the channel sm_drivers", _driven)
 
 
 @check("SDK-02", DRIVEN)

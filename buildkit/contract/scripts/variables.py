@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildkit.contract.jobs import job
+from buildkit.contract.jobs import training_job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from buildkit.contract.jobs.job import Job
+    from buildkit.contract.jobs.training_job import Job
 
 NUMBERS = ("SM_NUM_CPUS", "SM_NUM_GPUS", "SM_NUM_NEURONS", "SM_LOG_LEVEL")
 LISTS = ("SM_INSTANCE_GROUPS", "SM_DISTRIBUTION_INSTANCE_GROUPS")
@@ -34,15 +34,15 @@ def wanted(work: Job, program: str, arguments: Sequence[str]) -> Mapping[str, st
     }
     configuration = work.configuration()
     return {
-        "SM_MODEL_DIR": f"{job.ROOT}/model",
-        "SM_INPUT_DIR": f"{job.ROOT}/input",
-        "SM_INPUT_CONFIG_DIR": f"{job.ROOT}/input/config",
-        "SM_OUTPUT_DIR": f"{job.ROOT}/output",
-        "SM_OUTPUT_DATA_DIR": f"{job.ROOT}/output/data",
-        "SM_OUTPUT_INTERMEDIATE_DIR": f"{job.ROOT}/output/intermediate",
+        "SM_MODEL_DIR": f"{training_job.ROOT}/model",
+        "SM_INPUT_DIR": f"{training_job.ROOT}/input",
+        "SM_INPUT_CONFIG_DIR": f"{training_job.ROOT}/input/config",
+        "SM_OUTPUT_DIR": f"{training_job.ROOT}/output",
+        "SM_OUTPUT_DATA_DIR": f"{training_job.ROOT}/output/data",
+        "SM_OUTPUT_INTERMEDIATE_DIR": f"{training_job.ROOT}/output/intermediate",
         "SM_CHANNELS": Json(value=sorted(channel.name for channel in work.channels)),
         **{
-            f"SM_CHANNEL_{channel.name.upper()}": f"{job.ROOT}/input/data/{channel.name}"
+            f"SM_CHANNEL_{channel.name.upper()}": f"{training_job.ROOT}/input/data/{channel.name}"
             for channel in work.channels
         },
         "SM_HPS": Json(value=user),
@@ -51,14 +51,14 @@ def wanted(work: Job, program: str, arguments: Sequence[str]) -> Mapping[str, st
         "SM_HOSTS": Json(value=sorted(work.hosts)),
         "SM_CURRENT_HOST": work.host,
         "SM_NETWORK_INTERFACE_NAME": work.interface,
-        "SM_CURRENT_INSTANCE_TYPE": job.INSTANCE,
-        "SM_CURRENT_INSTANCE_GROUP": job.GROUP,
+        "SM_CURRENT_INSTANCE_TYPE": training_job.INSTANCE,
+        "SM_CURRENT_INSTANCE_GROUP": training_job.GROUP,
         "SM_CURRENT_INSTANCE_GROUP_HOSTS": Json(value=sorted(work.hosts)),
         "SM_IS_HETERO": Json(value=False),
         "SM_RESOURCE_CONFIG": Json(value=configuration["resourceconfig"]),
         "SM_INPUT_DATA_CONFIG": Json(value=configuration["inputdataconfig"]),
         "SM_MODULE_NAME": program.removesuffix(".py"),
-        "SM_MODULE_DIR": f"{job.ROOT}/code",
+        "SM_MODULE_DIR": f"{training_job.ROOT}/code",
         "SM_USER_ENTRY_POINT": program,
     }
 

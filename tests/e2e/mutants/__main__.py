@@ -13,10 +13,10 @@ import tempfile
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from buildkit import engine
-from buildkit.contract.catalogue import clauses
+from buildkit.contract.clauses import clauses
 from buildkit.contract.suite import CHECKS
-from buildkit.model import Level
+from buildkit.engine import engine
+from buildkit.model.target import Level
 from tests.e2e.mutants import factory
 from tests.e2e.mutants.all import every_mutant
 

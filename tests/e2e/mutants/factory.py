@@ -12,18 +12,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit import config, engine, matrix, stopping, verify
-from buildkit.contract.bench import Subject
+from buildkit.config import images_toml
+from buildkit.contract.scenario import Subject
 from buildkit.contract.verdict import TOO_BUSY
-from buildkit.features import Feature
-from buildkit.model import Profile, Purpose, Status
+from buildkit.engine import engine
+from buildkit.matrix import matrix
+from buildkit.model.features import Feature
+from buildkit.model.target import Profile, Purpose, Status
+from buildkit.system import stopping
+from buildkit.verify import verify
 from tests.waiting import HANG, RUN_HANGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from buildkit.contract.world import Engine
-    from buildkit.model import Report, Samples
+    from buildkit.contract.engine import Engine
+    from buildkit.model.target import Report, Samples
     from tests.e2e.mutants.mutant import Mutant
 
 EVERYTHING = Path(__file__).parents[1] / "everything"
@@ -144,7 +148,7 @@ def samples(changes: str = "") -> Samples:
     new = {line.partition("=")[0]: line for line in changes.splitlines() if line}
     lines = [new.pop(line.partition("=")[0], line) for line in text.splitlines()]
     (target,) = matrix.expand(
-        config.parse("\n".join([*lines, *new.values()]) + "\n", EVERYTHING / "images.toml")
+        images_toml.parse("\n".join([*lines, *new.values()]) + "\n", EVERYTHING / "images.toml")
     )
     return target.samples
 

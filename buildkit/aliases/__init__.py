@@ -1,0 +1,1 @@
+"""Stage 7: the tags that move from image to image."""

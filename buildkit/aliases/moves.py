@@ -1,0 +1,120 @@
+"""Aliases in registries: looked at in all places first, then moved, and read back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from buildkit.ledger.record import Move
+from buildkit.support.errors import ToolError, ending, together
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from buildkit.registry.manifests import Manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moves:
+    """What has moved, and why other aliases stay."""
+
+    done: tuple[Move, ...] = ()
+    errors: tuple[ToolError, ...] = ()
+
+
+class Registry(Protocol):
+    """Manifests of one registry."""
+
+    @property
+    def host(self) -> str: ...
+
+    def manifest(self, repository: str, reference: str) -> Manifest | None: ...
+
+    def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alias:
+    """A tag that may move, in a repository."""
+
+    repository: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.repository}:{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aim:
+    """An alias in one registry, the image that it shall name, and its exact tag."""
+
+    registry: Registry
+    alias: Alias
+    manifest: Manifest
+    tag: str
+    before: str | None
+
+    @property
+    def move(self) -> Move:
+        return Move(
+            host=self.registry.host,
+            repository=self.alias.repository,
+            alias=self.alias.name,
+            before=self.before,
+            after=self.manifest.digest,
+            tag=self.tag,
+        )
+
+
+def aim(registry: Registry, alias: Alias, digest: str, tag: str) -> Aim | None:
+    """What a move would do; None where the registry does not hold the image."""
+    manifest = registry.manifest(alias.repository, digest)
+    if manifest is None:
+        return None
+    now = registry.manifest(alias.repository, alias.name)
+    return Aim(
+        registry=registry,
+        alias=alias,
+        manifest=manifest,
+        tag=tag,
+        before=None if now is None else now.digest,
+    )
+
+
+def carry_out(aims: Iterable[Aim]) -> Moves:
+    """Move an alias in each registry. One that fails does not stop the others."""
+    done, errors = [], []
+    for each in aims:
+        try:
+            if each.before != each.manifest.digest:
+                put(each.registry, each.alias, each.manifest)
+            done.append(each.move)
+        except ToolError as error:
+            errors.append(error)
+    return Moves(done=tuple(done), errors=tuple(errors))
+
+
+def put(registry: Registry, alias: Alias, manifest: Manifest) -> None:
+    """Move an alias, and read back where it is. Raises ToolError."""
+    name = f"{registry.host}/{alias}"
+    try:
+        registry.put_manifest(alias.repository, alias.name, manifest)
+    except ToolError as error:
+        raise ToolError(
+            f"`{name}` stays, it cannot be moved: {error.message}",
+            hint="`buildkit repo plan` shows whether the repository lets aliases move",
+        ) from error
+    served = registry.manifest(alias.repository, alias.name)
+    if served is None or served.digest != manifest.digest:
+        raise ToolError(
+            f"`{name}` was moved to {manifest.digest}, but the registry serves "
+            f"{served.digest if served else 'nothing'}",
+            hint="somebody else moved it: the same command again tells",
+        )
+
+
+def failure(moves: Moves, wanted: Sequence[Aim]) -> ToolError | None:
+    """What did not move, in one error; None if all did."""
+    if not moves.errors:
+        return None
+    return together(moves.errors, len(wanted), ending(each.host for each in moves.done))

@@ -1,0 +1,236 @@
+"""The buildx adapter: a bake plan -> an image, or a failure, for every target."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from buildkit.build import bake_plan
+from buildkit.build.bake_output import TAIL, Progress, Step
+from buildkit.model.origin import Origin
+from buildkit.model.target import Built
+from buildkit.registry.manifests import DOCKER_MANIFEST
+from buildkit.support import manual
+from buildkit.support.errors import ToolError
+from buildkit.system import console, shell, tempdirs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from buildkit.model.target import Target
+
+CAUSES = (  # what the engine says, in small letters -> what it means and what to type next
+    ("no space left on device", "the engine's disk is full", "`docker system prune`, then again"),
+    (
+        r"failed to resolve source metadata.*(?:401 unauthorized|403 forbidden|authorization)",
+        "the registry of the base image refuses the login, or wants one",
+        "`docker login` to it; if a login to ECR has expired `docker logout`, and build again",
+    ),
+    (
+        "failed to resolve source metadata",
+        "the base image cannot be had",
+        "check `base` in images.toml, or stand another image in for it with `--substitute`",
+    ),
+    (
+        "unknown command: docker buildx",
+        "docker has no buildx",
+        "install the buildx plugin: https://docs.docker.com/build/install-buildx/",
+    ),
+)
+STOPPED = (
+    "the Docker engine stopped answering",
+    "start it (`docker info` tells), then the same command again",
+)
+GONE = re.compile(
+    r"cannot connect to the docker daemon|error reading from server|transport is closing"
+    r"|^(?!.*failed to solve).*(?:connection reset|unexpected eof|broken pipe)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""The engine's end. What a living engine could not solve may tell of somebody else's connection."""
+OTHERWISE = (
+    "the build failed",
+    "mend the step, then the same command again; `-v` shows all output",
+)
+
+TAKEN = re.compile(r'image "[^"]+": already exists')
+"""Two exports met at one name: that of a cancelled bake had not ended yet."""
+MISSING = re.compile(r"ERROR: No matching distribution found for (\S+)")
+LOOKING = re.compile(r"Looking in indexes: (.+)")
+"""What pip says where it asks others than the public index, passwords left out."""
+EXIT = re.compile(r'process ".*" did not complete successfully: (exit code: \d+)', re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to run bake: at most `jobs` targets at once (None: as buildx likes).
+
+    `held` are the names under which images are built, by target id. `environment` holds what leads
+    docker to logins.
+    """
+
+    builder: str
+    containerd: bool
+    held: Mapping[str, str]
+    jobs: int | None = None
+    fail_fast: bool = False
+    verbose: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+Result = Built | ToolError
+
+
+def build(
+    targets: Sequence[Target], the_plan: bake_plan.Plan, options: Options
+) -> Iterator[tuple[Target, Result]]:
+    """Build every target of the plan, and yield each one's image or failure.
+
+    bake cancels all of its targets when one fails, so the others are baked again without it: what
+    they had finished is cached.
+    """
+    by_name = {the_plan.names[target.id]: target for target in targets}
+    names = list(by_name)
+    size = options.jobs or len(names) or 1
+    with tempdirs.folder() as folder:
+        file = folder / "plan.json"
+        file.write_text(json.dumps(_document(the_plan, options.held)), encoding="utf-8")
+        waves = [names[start : start + size] for start in range(0, len(names), size)]
+        while waves:
+            wave = waves.pop(0)
+            progress, metadata = _bake(file, wave, by_name, options)
+            if metadata is None and TAKEN.search(progress.final_error):
+                progress, metadata = _bake(file, wave, by_name, options)
+            if metadata is not None:
+                for name in wave:
+                    target = by_name[name]
+                    base = the_plan.bases[target.id]
+                    origin = Origin(base=base, base_digest=progress.digest_of(base))
+                    built = _built(target, origin, metadata.get(name), options)
+                    if isinstance(built, Built):
+                        built = replace(built, seconds=round(progress.seconds_of(name), 1))
+                    yield target, built
+                continue
+            failures = _failures(progress, wave, by_name)
+            for name, error in failures.items():
+                yield by_name[name], error
+            rest = [name for name in wave if name not in failures]
+            if options.fail_fast and failures:
+                return
+            # When nobody knows who broke the wave, each is baked alone and tells for itself.
+            waves[:0] = ([rest] if failures else [[name] for name in rest]) if rest else []
+
+
+def _document(the_plan: bake_plan.Plan, held: Mapping[str, str]) -> Mapping[str, Any]:
+    """The plan, with the names that images have while the run lasts in the place of their own."""
+    tags = {name: [held[id_]] for id_, name in the_plan.names.items()}
+    found: Mapping[str, Mapping[str, Any]] = the_plan.document["target"]
+    changed = {name: {**facts, "tags": tags[name]} for name, facts in found.items()}
+    return {**the_plan.document, "target": changed}
+
+
+def _bake(
+    file: Path, wave: Sequence[str], by_name: Mapping[str, Target], options: Options
+) -> tuple[Progress, Mapping[str, Any] | None]:
+    progress = Progress(targets=tuple(wave))
+
+    def on_line(line: str) -> None:
+        step = progress.read(line)
+        if options.verbose:
+            console.say(line, dim=True)
+        elif step is not None and step.target is not None:
+            console.step(by_name[step.target].id, step.title[:100], dim=True)
+
+    metadata = file.with_name("metadata.json")
+    metadata.unlink(missing_ok=True)
+    done = shell.run(
+        "docker", "buildx", "bake", "--builder", options.builder, "--file", str(file),
+        "--metadata-file", str(metadata), "--progress", "plain", *wave,
+        # buildx leaves the files of inline Dockerfiles behind: in a folder that goes away.
+        env={**bake_plan.ENVIRONMENT, **options.environment, "TMPDIR": str(file.parent)},
+        on_line=on_line,
+    )  # fmt: skip
+    if done.code == 0 and metadata.exists():
+        return progress, json.loads(metadata.read_text(encoding="utf-8"))
+    progress.final_error = progress.final_error or done.output.strip()[-2000:]
+    if GONE.search(progress.final_error):
+        for name in wave:  # no engine: every target of the wave has failed
+            progress.steps[name] = Step(target=name, title="", error=progress.final_error)
+    return progress, None
+
+
+def _failures(
+    progress: Progress, wave: Sequence[str], by_name: Mapping[str, Target]
+) -> dict[str, ToolError]:
+    failed = progress.failed()
+    if not failed and len(wave) == 1:
+        failed = {wave[0]: Step(target=wave[0], title="", error=progress.final_error)}
+    return {
+        name: missing_package(step, by_name[name]) or _explained(step, progress.final_error)
+        for name, step in failed.items()
+    }
+
+
+def missing_package(step: Step, target: Target) -> ToolError | None:
+    """A step in which pip found no such package, with the indexes that it has asked."""
+    missing = next((match for line in step.lines if (match := MISSING.match(line))), None)
+    if missing is None:
+        return None
+    asked = next((match[1] for line in step.lines if (match := LOOKING.match(line))), None)
+    asked = asked or ", ".join(("pip's own index", *target.indexes))
+    return ToolError(
+        f"pip found no `{missing[1]}` for Python {target.python} and {target.platform}; "
+        f"asked: {asked}",
+        hint="check the version; a package of another index needs that in `indexes` of the image, "
+        "or in the file of `--pip-config`, or its wheel in `--wheels`: "
+        f"{manual.page('images-toml', 'package-indexes')}",
+        details="\n".join(step.lines[-TAIL:]),
+    )
+
+
+def _explained(step: Step, final_error: str) -> ToolError:
+    said = f"{step.error} {final_error} {' '.join(step.lines[-TAIL:])}".lower()
+    cause, hint = next(
+        ((cause, hint) for sign, cause, hint in CAUSES if re.search(sign, said)),
+        STOPPED if GONE.search(final_error) else OTHERWISE,
+    )
+    where = f" at `{step.title[:100]}`" if step.title else ""
+    # buildx quotes the whole command again; the step has been named.
+    reason = EXIT.sub(r"\1", step.error or "")
+    return ToolError(f"{cause}{where}: {reason}", hint=hint, details="\n".join(step.lines[-TAIL:]))
+
+
+def _built(
+    target: Target, origin: Origin, metadata: Mapping[str, Any] | None, options: Options
+) -> Result:
+    """Read one target of the metadata file; a bake may end well and still have left one out."""
+    if metadata is None or "containerimage.digest" not in metadata:
+        return ToolError(
+            "bake ended well, but its metadata file does not hold this target",
+            hint="`docker buildx version`: 0.13 or newer is needed",
+        )
+    digest = metadata["containerimage.digest"]
+    config = metadata.get("containerimage.config.digest", digest)
+    if not options.containerd:  # the classic store knows images by their config alone
+        return Built(
+            target=target,
+            image_id=config,
+            config_digest=config,
+            manifest_digest=None,
+            origin=origin,
+        )
+    kind = metadata.get("containerimage.descriptor", {}).get("mediaType", DOCKER_MANIFEST)
+    if kind != DOCKER_MANIFEST:
+        return ToolError(
+            f"the build made `{kind}`, which SageMaker refuses (contract IMG-02)",
+            hint="a template may not set its own `output` or attestations",
+        )
+    return Built(
+        target=target,
+        image_id=digest,
+        config_digest=config,
+        manifest_digest=digest,
+        origin=origin,
+    )

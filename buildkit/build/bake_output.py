@@ -1,0 +1,130 @@
+"""buildx's plain progress -> steps and the reasons of a failure.
+
+Plain progress has one line per event, `#<step> <text>`, and looks alike from buildx 0.10 on;
+`rawjson` is not one object per line before 0.14.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from buildkit.model import names
+
+STEP = re.compile(r"#(?P<number>\d+) \[(?P<target>\S+) (?P<place>[^\]]*)\] ?(?P<text>.*)")
+ALONE = re.compile(r"#(?P<number>\d+) \[(?P<place>[^\]]*)\] ?(?P<text>.*)")
+OUTPUT = re.compile(r"#(?P<number>\d+) (?P<time>\d+\.\d+ )?(?P<text>.*)")
+DONE = re.compile(r"#(?P<number>\d+) DONE (?P<seconds>\d+\.\d+)s")
+WHOLE = re.compile(r"#(?P<number>\d+) (?:\[(?P<target>\S+)\] )?exporting to image")
+"""The step that makes an image of all others; its target is named unless it is the only one."""
+ERROR = re.compile(r"#(?P<number>\d+) ERROR: (?P<text>.*)")
+"""What a program prints has a time, what buildx says of itself has none."""
+STATE = re.compile(r"(?:DONE|CANCELED|CACHED|ERROR|extracting|transferring|resolve|sha256:)\b")
+INSTRUCTION = re.compile(r"(?:\S+ )?\d+/\d+ ")
+NOISE = re.compile(r"--mount=\S+ *|\\ +|(?<=RUN )(?:[A-Z_]+=\S+ +)+")
+RESOLVED = re.compile(
+    r"#\d+ \[[^\]]*\] (?:FROM )?(?P<name>[^\s@]+)@(?P<digest>sha256:[0-9a-f]{64})"
+)
+"""A base, and what its name has led to."""
+LOST = re.compile(r"rpc error: code = (?:Unavailable|Canceled)|context canceled|no active session")
+TAIL = 20
+WIDTH = 500
+"""Characters of a line that are kept: a build may print megabytes without a line break."""
+
+
+@dataclass(kw_only=True)
+class Step:
+    target: str | None
+    title: str
+    lines: list[str] = field(default_factory=list)
+    error: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def is_instruction(self) -> bool:
+        """A line of the Dockerfile, and not a preparation of buildx."""
+        return INSTRUCTION.match(self.title) is not None
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """Follows one bake. `targets` are the bake names in it.
+
+    `bases` are the digests of bases by the short form of their references.
+    """
+
+    targets: tuple[str, ...]
+    bases: dict[str, str] = field(default_factory=dict)
+    steps: dict[str, Step] = field(default_factory=dict)
+    final_error: str = ""
+    _exports: dict[str, str | None] = field(default_factory=dict)
+
+    def read(self, line: str) -> Step | None:
+        """Take one line; return the step if the line shows that it really runs."""
+        if line.startswith("ERROR: "):
+            self.final_error = line.removeprefix("ERROR: ")
+        elif match := ERROR.fullmatch(line):
+            self.steps.setdefault(match["number"], self._unnamed()).error = match["text"]
+        elif match := DONE.fullmatch(line):
+            self.steps.setdefault(match["number"], self._unnamed()).seconds = float(
+                match["seconds"]
+            )
+        elif match := OUTPUT.fullmatch(line):
+            step = self.steps.get(match["number"])
+            if step is None:
+                self.steps[match["number"]] = self._first(line)
+            elif match["time"] or not STATE.match(match["text"]):
+                step.lines.append(match["text"][:WIDTH])
+                if len(step.lines) == 1 and step.is_instruction:
+                    return step
+        return None
+
+    def digest_of(self, base: str) -> str | None:
+        """What a base was resolved to, None if no line told."""
+        name, _, pinned = names.familiar(base).partition("@")
+        if pinned:
+            return pinned
+        return self.bases.get(name if ":" in name.rpartition("/")[2] else f"{name}:latest")
+
+    def seconds_of(self, target: str) -> float:
+        """How long the steps of a target took; one that several share counts for one of them."""
+        return sum(
+            step.seconds
+            for number, step in self.steps.items()
+            if target in (step.target, self._exports.get(number))
+        )
+
+    def failed(self) -> dict[str, Step]:
+        """The targets that broke the build, each with its broken step.
+
+        A step that several targets share carries the name of one: the others fail in turn. When one
+        breaks, the others lose their connection to buildx: they have not failed unless all have.
+        """
+        broken = {
+            step.target: step
+            for step in self.steps.values()
+            if step.target is not None and step.error is not None
+        }
+        own = {name: step for name, step in broken.items() if not LOST.search(step.error or "")}
+        return own or broken
+
+    def _first(self, line: str) -> Step:
+        if base := RESOLVED.match(line):
+            self.bases[names.familiar(base["name"])] = base["digest"]
+        if export := WHOLE.fullmatch(line):
+            self._exports[export["number"]] = export["target"] or self.targets[0]
+        match = STEP.fullmatch(line)
+        if match and match["target"] in self.targets:
+            return Step(target=match["target"], title=_title(match))
+        if (match := ALONE.fullmatch(line)) and len(self.targets) == 1:
+            return Step(target=self.targets[0], title=_title(match))
+        return self._unnamed()
+
+    def _unnamed(self) -> Step:
+        return Step(target=None, title="")
+
+
+def _title(match: re.Match[str]) -> str:
+    """`image 2/4 RUN pip install ...`, without mounts, variables and runs of blanks."""
+    text = re.sub(r"  +", " ", NOISE.sub("", NOISE.sub("", match["text"])))
+    return f"{match['place']} {text}".strip()

@@ -1,0 +1,119 @@
+"""Rendered targets -> one expanded bake plan: plain JSON that `docker buildx bake` reads.
+
+Everything is expanded by us (no bake matrix, no variables), so names, tags and outputs are ours.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from buildkit.config import substitution
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from buildkit.model.target import Rendered
+
+OUTPUT = "type=image,oci-mediatypes=false,compression=gzip,force-compression=true"
+"""One Docker schema 2 manifest with gzip layers, whatever the base has (contract IMG-02)."""
+
+INDEXES = "indexes"
+"""The secret with the options of pip that name a target's indexes, where these have mirrors."""
+
+ENVIRONMENT = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+"""An attestation would turn the manifest into an index (contract IMG-02)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What enters every build from outside: none of it may stay in an image.
+
+    `secrets` maps the ids that templates mount to files, `indexes` the ids of targets to the file
+    that says where their package indexes have mirrors. `wheels` is a folder of wheels.
+    """
+
+    runtime: Path
+    nothing: Path
+    substitutes: Sequence[substitution.Rule] = ()
+    secrets: tuple[tuple[str, Path], ...] = ()
+    indexes: Mapping[str, Path] = field(default_factory=dict)
+    wheels: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The bake file, and the bake name of each target id (bake allows no dots in names).
+
+    `bases` are the references that are built on, by target id.
+    """
+
+    document: Mapping[str, Any]
+    names: Mapping[str, str]
+    bases: Mapping[str, str]
+
+
+def make(rendered: Sequence[Rendered], inputs: Inputs) -> Plan:
+    names: dict[str, str] = {}
+    for each in rendered:
+        stem = re.sub(r"[^A-Za-z0-9_-]", "_", each.target.id)
+        while stem in names.values():
+            stem += "_"
+        names[each.target.id] = stem
+    document = {
+        "group": {"default": {"targets": list(names.values())}},
+        "target": {names[each.target.id]: _target(each, inputs) for each in rendered},
+    }
+    used = {
+        each.target.id: substitution.substitute(each.target.base, inputs.substitutes)
+        or each.target.base
+        for each in rendered
+    }
+    return Plan(document=_literal(document), names=names, bases=used)
+
+
+def _target(rendered: Rendered, inputs: Inputs) -> dict[str, Any]:
+    target = rendered.target
+    contexts = {"runtime": str(inputs.runtime)}
+    if inputs.wheels is not None:
+        contexts["wheels"] = str(inputs.wheels)
+    if target.lock is not None:
+        contexts["lock"] = str(Path(target.lock).parent)
+    if (substitute := substitution.substitute(target.base, inputs.substitutes)) is not None:
+        contexts[target.base] = f"docker-image://{substitute}"
+    secrets = inputs.secrets
+    if target.id in inputs.indexes:
+        secrets = (*secrets, (INDEXES, inputs.indexes[target.id]))
+    return {
+        "context": target.context or str(inputs.nothing),
+        "dockerfile-inline": rendered.dockerfile,
+        "contexts": contexts,
+        "platforms": [target.platform],
+        "tags": [target.image],
+        "secret": [_fields(f"id={name}", f"src={path}") for name, path in secrets],
+        "output": [OUTPUT],
+    }
+
+
+def _fields(*fields: str) -> str:
+    """One line of CSV, as buildx reads it: a path may hold a comma."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(fields)
+    return line.getvalue()
+
+
+def _literal(value: Any) -> Any:
+    """Escape what bake would interpolate: it reads `${` and `%{` in every string."""
+    match value:
+        case str():
+            return value.replace("${", "$${").replace("%{", "%%{")
+        case dict():
+            return {key: _literal(item) for key, item in value.items()}
+        case list():
+            return [_literal(item) for item in value]
+        case _:
+            return value

@@ -1,0 +1,32 @@
+"""What `build` and `revise` share: logins to the registries of ECR that bases come from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildkit.model.hosts import ECR_HOST
+from buildkit.registry import docker_config
+from buildkit.support.errors import ToolError
+from buildkit.system import console
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from buildkit.model.login import Login
+
+
+def fresh(hosts: Iterable[str]) -> tuple[dict[str, Login], dict[str, ToolError]]:
+    """By host, a login where docker has none, and why a registry gives none."""
+    lacking = docker_config.lacking(filter(ECR_HOST.fullmatch, sorted({*hosts})))
+    if not lacking:
+        return {}, {}
+    from buildkit.ecr import api, places  # noqa: PLC0415 - boto3 takes long to load
+
+    found, refused = {}, {}
+    for place in filter(None, map(places.private, lacking)):
+        console.say(f"logging in to {place.host}")
+        try:
+            found[place.host] = api.login(place)
+        except ToolError as error:
+            refused[place.host] = error
+    return found, refused

@@ -1,0 +1,88 @@
+"""What a company's network needs during a build, as files that are mounted and never kept."""
+
+from __future__ import annotations
+
+import configparser
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildkit.config import substitution
+from buildkit.support.errors import UsageError
+from buildkit.system import tempdirs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from buildkit.model.target import Target
+
+CA_BUNDLE = "ca-bundle"
+PIP_CONFIG = "pip.conf"
+MOUNTED_CA_BUNDLE = "/run/secrets/ca-bundle"
+MOUNTED_WHEELS = "/run/wheels"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A CA bundle to trust, a pip configuration (index, credentials), a folder of wheels."""
+
+    ca_bundle: Path | None = None
+    pip_config: Path | None = None
+    wheels: Path | None = None
+
+
+@contextmanager
+def mounted(network: Network) -> Iterator[tuple[tuple[str, Path], ...]]:
+    """The secrets that bake mounts, by the ids that templates use. Gone when the context ends.
+
+    pip reads one file: the user's configuration, with the mounted CA bundle and wheels added.
+    Raises UsageError if the user's file is not a pip configuration.
+    """
+    pip = configparser.RawConfigParser()
+    if network.pip_config is not None:
+        try:
+            pip.read_string(network.pip_config.read_text(encoding="utf-8"))
+        except (configparser.Error, UnicodeDecodeError, OSError) as error:
+            raise UsageError(
+                f"{network.pip_config} is not a pip configuration: {type(error).__name__}",
+                hint="`pip config debug` shows how one looks",
+            ) from error
+    added: dict[str, str] = {}
+    if network.ca_bundle is not None:
+        added["cert"] = MOUNTED_CA_BUNDLE
+    if network.wheels is not None:
+        links = pip.get("global", "find-links", fallback="")
+        added["find-links"] = f"{links} {MOUNTED_WHEELS}".strip()
+    if added and not pip.has_section("global"):
+        pip.add_section("global")
+    for key, value in added.items():
+        pip.set("global", key, value)
+    with tempdirs.folder() as folder:
+        found = [] if network.ca_bundle is None else [(CA_BUNDLE, network.ca_bundle)]
+        if pip.sections():
+            path = folder / PIP_CONFIG
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+                pip.write(file)
+            found.append((PIP_CONFIG, path))
+        yield tuple(found)
+
+
+@contextmanager
+def mirrored(
+    targets: Sequence[Target], rules: Sequence[substitution.Rule]
+) -> Iterator[dict[str, Path]]:
+    """By target id, the file with pip's options for its package indexes, where a rule replaces one.
+
+    The Dockerfile names the public address, and so do its cache and history.
+    """
+    with tempdirs.folder() as folder:
+        found = {}
+        for number, target in enumerate(targets):
+            mirrors = [substitution.mirror(index, rules) or index for index in target.indexes]
+            if tuple(mirrors) != target.indexes:
+                found[target.id] = folder / str(number)
+                options = " ".join(f"--extra-index-url {mirror}" for mirror in mirrors)
+                found[target.id].write_text(options, encoding="utf-8")
+        yield found

@@ -1,0 +1,1 @@
+"""Stage 1: images.toml, read. Nothing is executed; every problem is reported at once."""

@@ -1,0 +1,278 @@
+"""images.toml -> Config. Nothing is executed; every problem is reported at once, with its line."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from buildkit.config import boundary, schema, substitution, syntax, toml_lines
+from buildkit.config.sentences import known, sentence, unknown
+from buildkit.support import addresses, manual
+from buildkit.support.errors import ConfigError, Problem
+from buildkit.support.suggest import shown
+from buildkit.system import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from buildkit.config.boundary import Boundary
+
+MOST = 50
+"""Problems that are shown with their line; to find a thousand lines takes a minute."""
+LONGEST = 1000
+"""Characters of a problem that are shown: some repeat what the file says."""
+OF_FILE = re.compile(r"(?P<file>[^:\s]+):(?P<line>[0-9]{1,9}): ")
+RULES = ("include", "exclude", "override")
+ANY_VERSION = "0.0.0"
+PARTS = {name: field.annotation for name, field in schema.File.model_fields.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """images.toml, read and typed. Relative paths in it start at `folder`.
+
+    `region` is the AWS region that the file says, else that of the environment if it may count.
+    `problems` are those found while reading: `matrix` adds its own and raises them together.
+    `document` is the file as it is written. `unversioned` are images without usable `versions`,
+    which are looked at for further problems and nothing else.
+    """
+
+    path: Path
+    text: str
+    document: dict[str, Any]
+    boundary: Boundary
+    defaults: schema.Axes
+    registry: schema.Registry
+    region: str | None
+    substitutes: tuple[tuple[str, str], ...]
+    images: tuple[tuple[str, schema.Image], ...]
+    unversioned: tuple[tuple[str, schema.Image], ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def folder(self) -> Path:
+        return self.path.parent
+
+
+def read(
+    path: Path,
+    *,
+    alone: bool = False,
+    allow_outside: bool = False,
+    within: Boundary | None = None,
+) -> Config:
+    """Read images.toml; `alone`, the environment has no say in what its images are.
+
+    `within` is the boundary of the project, if that is not to be found out from its folder;
+    `allow_outside` opens it. Raises ConfigError if the file cannot be read or is not TOML.
+    """
+    path = path.absolute()
+    limits = within or boundary.around(path.parent, open_=allow_outside)
+    try:
+        _check_encoding(path)
+        limits.check(path, path.name)
+        text = reading.text(path)
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{path} does not exist",
+            hint=f"name another file with `--file`, or write one: {manual.page('images-toml')}",
+        ) from error
+    except OSError as error:
+        raise ConfigError(
+            f"{shown(str(path))} cannot be read: {error.strerror}",
+            hint="name the file with `--file`, or correct its permissions",
+        ) from error
+    except ValueError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error}",
+            hint=f"{path.name} is a text in UTF-8; `--file` names another",
+        ) from error
+    around = None if alone else os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    return parse(text, path, around, limits)
+
+
+def parse(
+    text: str, path: Path, region: str | None = None, limits: Boundary | None = None
+) -> Config:
+    document = syntax.load(text, path.name)
+    problems = [*_unknown(document)]
+    parts: dict[str, Any] = {}
+    for name, annotation in PARTS.items():
+        if name != "image":
+            default = schema.File.model_fields[name].default
+            part = _validate(annotation, document.get(name, default), (name,), problems)
+            parts[name] = default if part is None else part
+    images = document.get("image", {})
+    if not isinstance(images, dict) or not images:
+        problems.append(Problem(path=("image",), message="no image: write `[image.<name>]`"))
+        images = {}
+    typed = [(name, _image(name, table, problems)) for name, table in images.items()]
+    problems += _bad_substitutes(parts["substitutes"])
+    return Config(
+        path=path,
+        text=text,
+        document=document,
+        boundary=limits or boundary.around(path.parent),
+        defaults=parts["defaults"],
+        registry=parts["registry"],
+        region=parts["registry"].region or region,
+        substitutes=tuple(parts["substitutes"].items()),
+        images=tuple((name, image) for name, image in typed if image is not None),
+        unversioned=tuple(
+            (name, rest)
+            for name, image in typed
+            if image is None and (rest := _unversioned(images[name])) is not None
+        ),
+        problems=tuple(problems),
+    )
+
+
+def _check_encoding(path: Path) -> None:
+    """Raise ValueError for a path that other programs, told of it in UTF-8, would not find."""
+    try:
+        found = os.fsencode(path).decode() == str(path)
+    except UnicodeError:
+        found = False
+    if not found:
+        raise ValueError(
+            f"its path is not UTF-8, or this Python reads paths as {sys.getfilesystemencoding()}; "
+            "set PYTHONUTF8=1, or rename the folder"
+        )
+
+
+def samples(
+    table: dict[str, object], at: tuple[str, ...], problems: list[Problem]
+) -> schema.SamplesTable | None:
+    """Samples that do not come from images.toml, typed as those that do."""
+    found = _validate(schema.SamplesTable, table, at, problems)
+    return found if isinstance(found, schema.SamplesTable) else None
+
+
+def fail(config: Config, problems: Iterable[Problem]) -> None:
+    """Raise ConfigError with one line per problem, in the order of the file; none: return."""
+    told = _by_cause(problems)
+    found: dict[tuple[int, str], tuple[str, str]] = {}  # the same words about a line count once
+    for problem, others in told[:MOST]:
+        line = toml_lines.line_of(config.text, problem.path) or 1
+        where = ".".join(addresses.shown(str(key)) for key in problem.path)
+        also = f" (and {others} more target{'s' if others > 1 else ''})" if others else ""
+        message = _cut(addresses.hidden(problem.message))
+        said = f"{config.path.name}:{line}: {_cut(where)}: {message}{also}"
+        found.setdefault((line, problem.message), (said, problem.known))
+    if found:
+        more = max(0, len(told) - MOST)
+        count = len(found) + more
+        ordered = sorted(found.items(), key=lambda item: _order(*item[0]))
+        lines = [*_with_lists(pair for _, pair in ordered)]
+        raise ConfigError(
+            f"{count} problem{'s' if count > 1 else ''} in {config.path.name}",
+            details="\n".join([*lines, *([f"... and {more} more"] if more else [])]),
+            hint=f"edit {config.path.name}, then `buildkit list`; each key: "
+            f"{manual.page('images-toml')}",
+        )
+
+
+def _order(line: int, message: str) -> tuple[int, tuple[str, int], str]:
+    """By line; problems of a file that it names by their lines there."""
+    match = OF_FILE.match(message)
+    return line, (match["file"], int(match["line"])) if match else ("", 0), message
+
+
+def _by_cause(problems: Iterable[Problem]) -> list[tuple[Problem, int]]:
+    """The first problem of each cause, and how many more there are of it."""
+    found: dict[object, list[Problem]] = {}
+    for problem in problems:
+        found.setdefault(problem.cause or problem, []).append(problem)
+    return [(first, len(others)) for first, *others in found.values()]
+
+
+def _with_lists(lines: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Each line with what could be written instead, where no line above has the same list."""
+    listed = {""}
+    for text, others in lines:
+        yield text if others in listed else f"{text}; {others}"
+        listed.add(others)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def _image(name: str, table: object, problems: list[Problem]) -> schema.Image | None:
+    _validate(schema.Name, name, ("image", name), problems)
+    image = _validate(schema.Image, table, ("image", name), problems)
+    return image if isinstance(image, schema.Image) else None
+
+
+def _unversioned(table: object) -> schema.Image | None:
+    """An image whose `versions` cannot be used, with one that stands for any; without its rules."""
+    if not isinstance(table, dict):
+        return None
+    rest = {key: value for key, value in table.items() if key not in ("versions", *RULES)}
+    image = _validate(schema.Image, {**rest, "versions": [ANY_VERSION]}, (), [])
+    return image if isinstance(image, schema.Image) else None
+
+
+def _validate(
+    annotation: Any, value: object, at: tuple[str, ...], problems: list[Problem]
+) -> object | None:
+    """The typed value; None if even what is left without its wrong keys is none.
+
+    What is left is used to look for further problems, never to build.
+    """
+    adapter: TypeAdapter[object] = TypeAdapter(annotation)
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        wrong = [
+            details
+            for details in error.errors(include_url=False)
+            # A list whose values are all wrong is not also too short.
+            if not (details["type"] == "too_short" and details["input"])
+        ]
+    problems += [
+        Problem(
+            path=(*at, *_written(value, details["loc"])),
+            message=sentence(annotation, details),
+            known=known(annotation, details),
+        )
+        for details in wrong
+    ]
+    if isinstance(value, dict):
+        names = {details["loc"][0] for details in wrong if details["loc"]}
+        with suppress(ValidationError):
+            return adapter.validate_python({k: v for k, v in value.items() if k not in names})
+    return None
+
+
+def _written(value: Any, loc: tuple[str | int, ...]) -> Iterator[str | int]:
+    """Where that is in the file: some shapes of the schema are not spelt out there."""
+    for number, key in enumerate(loc, 1):
+        inside = isinstance(key, int) if isinstance(value, list) else (
+            isinstance(value, dict) and (key in value or number == len(loc))
+        )  # fmt: skip
+        if inside:
+            yield key
+            value = value.get(key) if isinstance(value, dict) else value[key]
+
+
+def _unknown(document: dict[str, object]) -> Iterator[Problem]:
+    for key in document:
+        if key not in PARTS:
+            message, others = unknown(key, list(PARTS))
+            yield Problem(path=(key,), message=message, known=others)
+
+
+def _bad_substitutes(substitutes: dict[str, str]) -> Iterator[Problem]:
+    for source, replacement in substitutes.items():
+        try:
+            substitution.check(source, replacement)
+        except ValueError as error:
+            yield Problem(path=("substitutes", source), message=str(error))

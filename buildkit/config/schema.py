@@ -1,0 +1,277 @@
+"""The shape of images.toml, version 1: what may stand where. Meaning is `matrix`'s business."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import regex
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+)
+
+from buildkit.config.fields import STRICT, Distinct, Line
+from buildkit.config.repositories import RepositoriesTable
+from buildkit.model import names
+from buildkit.model.features import Feature  # noqa: TC001 - pydantic reads it
+from buildkit.model.target import Device, Purpose
+from buildkit.support.addresses import quoted
+
+PATTERN_WORDS = (
+    "name", "version", "framework_version", "revision", "device", "python", "py", "purpose"
+)  # fmt: skip
+ALIAS_WORDS = (*PATTERN_WORDS, "major", "minor")
+
+
+def _pattern(text: str, words: tuple[str, ...] = PATTERN_WORDS) -> str:
+    for match in names.PATTERN_WORD.finditer(text):
+        if (word := match["word"]) is not None and word not in words:
+            known = ", ".join(f"{{{known}}}" for known in words)
+            raise ValueError(f"unknown word {{{word}}} in {quoted(text)}; known: {known}")
+    if "{" in (rest := names.PATTERN_WORD.sub("", text)) or "}" in rest:
+        raise ValueError(
+            f"a lone brace in {quoted(text)}; write `{{{{` or `}}}}` for a brace itself"
+        )
+    return text
+
+
+def _alias_pattern(text: str) -> str:
+    if "{{" in text or "}}" in text:
+        raise ValueError(f"{quoted(text)} asks for a brace, and no tag has one")
+    return _pattern(text, ALIAS_WORDS)
+
+
+def _regex(text: str) -> str:
+    try:
+        groups = regex.compile(text).groups
+    except regex.error as error:
+        raise ValueError(f"{text!r} is not a regular expression: {error}") from error
+    if groups == 0:
+        raise ValueError(f"{text!r} has no group `(…)` for the number")
+    return text
+
+
+def _every_device(value: object) -> object:
+    for_all = isinstance(value, str) or (isinstance(value, dict) and "prebuilt" in value)
+    return {device.value: value for device in Device} if for_all else value
+
+
+def _kind_of_base(value: object) -> str:
+    return "prebuilt image" if isinstance(value, (dict, Prebuilt)) else "pattern"
+
+
+def _matching(pattern: Any, what: str) -> AfterValidator:
+    return AfterValidator(lambda text: names.full(pattern, what, text))
+
+
+def _each_header_once(headers: dict[str, str]) -> dict[str, str]:
+    found: set[str] = set()
+    for name in headers:
+        if name.lower() in found:
+            raise ValueError(f"the header {name!r} is there twice: letters' case does not count")
+        found.add(name.lower())
+    return headers
+
+
+def _not_too_many(hyperparameters: dict[str, str]) -> dict[str, str]:
+    if len(hyperparameters) > names.MOST_HYPERPARAMETERS:
+        raise ValueError(
+            f"SageMaker takes {names.MOST_HYPERPARAMETERS} hyperparameters at most, not "
+            f"{len(hyperparameters)}"
+        )
+    return hyperparameters
+
+
+Header = Annotated[Line, AfterValidator(names.header)]
+HeaderName = Annotated[Line, AfterValidator(names.header_name)]
+ContentType = Annotated[Line, AfterValidator(names.content_type)]
+Hyperparameter = Annotated[Line, AfterValidator(names.hyperparameter)]
+HyperparameterValue = Annotated[str, AfterValidator(names.hyperparameter_value)]
+Variable = Annotated[
+    str, _matching(names.ARGUMENT, "the name of a variable (letters, digits, `_`)")
+]
+Channel = Annotated[str, _matching(names.CHANNEL, "a channel (letters, digits, `.`, `_`, `-`; 64)")]
+Label = Annotated[str, _matching(names.LABEL, "a label (letters, digits, `.`, `_`, `-`, `/`)")]
+Month = Annotated[str, _matching(names.MONTH, "a month such as `2023-09`")]
+Pattern = Annotated[Line, AfterValidator(_pattern)]
+AliasPattern = Annotated[Line, AfterValidator(_alias_pattern)]
+Name = Annotated[
+    str, _matching(names.NAME, "a name (lower-case letters, digits, single `.`, `_`, `-` between)")
+]
+Version = Annotated[
+    str, _matching(names.VERSION, "a version (letters, digits, `.`, `+`, `-`, `_`)")
+]
+Python = Annotated[str, _matching(names.PYTHON, "a Python version such as `3.11`")]
+Platform = Annotated[str, _matching(names.PLATFORM, "linux/amd64 or linux/arm64")]
+Argument = Annotated[str, _matching(names.ARGUMENT, "an argument name (letters, digits, `_`)")]
+Regex = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_regex)]
+Region = Annotated[str, _matching(names.REGION, "a region such as `eu-west-1`")]
+
+
+class Model(BaseModel):
+    model_config = STRICT
+
+
+class Cell(Model):
+    """A rule about cells: each given value must match, `*` as in file names."""
+
+    version: Line = "*"
+    device: Line = "*"
+    python: Line = "*"
+    purpose: Line = "*"
+
+
+class NewCell(Model):
+    """A whole cell, added to the product of the axes."""
+
+    version: Version
+    device: Device
+    python: Python
+    purpose: Purpose | None = None
+
+
+class PayloadTable(Model):
+    content_type: ContentType
+    body: Line
+    answer: Line | None = None
+    accept: Header | None = None
+    headers: Annotated[dict[HeaderName, Header], AfterValidator(_each_header_once)] = {}
+
+
+class SamplesTable(Model):
+    hyperparameters: Annotated[
+        dict[Hyperparameter, HyperparameterValue], AfterValidator(_not_too_many)
+    ] = {}
+    channels: dict[Channel, Line] = {}
+    code: Line | None = None
+    model: Line | None = None
+    payload: tuple[PayloadTable, ...] = ()
+    metrics: dict[Annotated[Line, Field(min_length=1)], Regex] = {}
+    objective: Line | None = None
+    startup_seconds: Annotated[int, Field(strict=True, ge=60, le=3600)] | None = None
+    environment: dict[Variable, Annotated[str, AfterValidator(names.variable)]] = {}
+
+
+class PrebuiltTable(Model):
+    """One of AWS's images. What is not given is the target's; see `prebuilt.question.Query`."""
+
+    framework: Pattern
+    version: Pattern = "{framework_version}"
+    device: Pattern = "{device}"
+    python: Pattern = "{python}"
+    purpose: Pattern | None = None
+    base_framework: Pattern | None = None
+    container_version: Pattern | None = None
+    region: Region | None = None
+
+
+class Prebuilt(Model):
+    prebuilt: PrebuiltTable
+
+
+Base = Annotated[
+    Annotated[Pattern, Tag("pattern")] | Annotated[Prebuilt, Tag("prebuilt image")],
+    Discriminator(_kind_of_base),
+]
+Bases = Annotated[dict[Device, Base], BeforeValidator(_every_device)]
+
+
+class Facts(Model):
+    """What a cell is made of. Each key of an override replaces the image's, whole."""
+
+    template: Line | None = None
+    base: Bases | None = None
+    packages: tuple[Pattern, ...] = ()
+    requirements: Pattern | None = None
+    indexes: Annotated[tuple[Pattern, ...], Distinct] = ()
+    lock: Pattern | None = None
+    args: dict[Argument, Pattern] = {}
+    labels: dict[Label, Pattern] = {}
+    context: Line | None = None
+    platform: Platform = "linux/amd64"
+    repository: Pattern | None = None
+    tag: Pattern | None = None
+    aliases: Annotated[tuple[AliasPattern, ...], Distinct] | None = None
+    features: Annotated[tuple[Feature, ...], Distinct] = ()
+    end_of_life: Month | None = None
+    network: Annotated[bool, Field(strict=True)] = False
+    samples: SamplesTable = SamplesTable()
+
+
+class Override(Facts):
+    when: Cell
+
+
+class Axes(Facts):
+    pythons: Annotated[tuple[Python, ...], Field(min_length=1), Distinct] = ("3.11",)
+    devices: Annotated[tuple[Device, ...], Field(min_length=1), Distinct] = (Device.CPU,)
+    purposes: Annotated[tuple[Purpose, ...], Field(min_length=1), Distinct] = (Purpose.BOTH,)
+
+
+class Image(Axes):
+    versions: Annotated[tuple[Version, ...], Field(min_length=1), Distinct]
+    include: tuple[NewCell, ...] = ()
+    exclude: tuple[Cell, ...] = ()
+    override: tuple[Override, ...] = ()
+
+
+class PlaceTable(Model):
+    """A registry: an ECR account and region, or the name of its host."""
+
+    account: Annotated[str, _matching(names.ACCOUNT, "an AWS account of 12 digits")] | None = None
+    region: Region | None = None
+    host: Annotated[str, AfterValidator(names.host)] | None = None
+    profile: Annotated[Line, Field(min_length=1)] | None = None
+    fips: bool = False
+    dual_stack: bool = False
+
+
+class Registry(PlaceTable):
+    """Where images are pushed. What `copies` leave open is as in the first place."""
+
+    copies: tuple[PlaceTable, ...] = ()
+    prefix: Annotated[str, AfterValidator(names.prefix)] = ""
+    repository: Pattern | None = None
+    tag: Pattern = "{version}-{device}-{py}"
+    aliases: Annotated[tuple[AliasPattern, ...], Distinct] = ()
+    repositories: RepositoriesTable = RepositoriesTable()
+
+    @field_validator("repository")
+    @classmethod
+    def _whole(cls, pattern: str | None, info: ValidationInfo) -> str | None:
+        if pattern is not None and info.data.get("prefix"):
+            raise ValueError(
+                "`prefix` goes before default names, and `repository` is the whole name: leave one "
+                "of the two out"
+            )
+        return pattern
+
+    @field_validator("repositories")
+    @classmethod
+    def _key_in_each_region(
+        cls, table: RepositoriesTable, info: ValidationInfo
+    ) -> RepositoriesTable:
+        copies = [each.region for each in info.data.get("copies", ()) if each.region]
+        for region in (info.data.get("region") or table.region, *copies):
+            if table.region not in (None, region):
+                raise ValueError(
+                    f"`kms-key` is in {table.region} and of no use in {region}; `alias/<name>` is "
+                    "looked up in each region"
+                )
+        return table
+
+
+class File(Model):
+    """The top level. Parts are validated one by one, so that one report holds every problem."""
+
+    format: Literal[1] = 1
+    defaults: Axes = Axes()
+    registry: Registry = Registry()
+    substitutes: dict[Line, Line] = {}
+    image: dict[Name, Image] = {}

@@ -1,0 +1,137 @@
+"""How a clause is judged: checks, each a small function over one thing that was observed."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from inspect import getdoc
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from buildkit.contract import hints
+from buildkit.contract.clauses import clauses
+from buildkit.contract.engine import Unfit
+from buildkit.model.target import ClauseResult, Level, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from buildkit.contract.engine import Line
+    from buildkit.contract.scenario import Scenario
+
+Observed = TypeVar("Observed")
+SEVERITY = (Status.FAIL, Status.WARN, Status.PASS, Status.SKIP)
+"""Of several checks of one clause the first of these is the verdict."""
+
+
+class Broken(Exception):  # noqa: N818 - a clause is broken
+    """The image breaks the clause; the text is the evidence."""
+
+
+class Doubtful(Exception):  # noqa: N818
+    """The image looks as if it broke the clause, and it cannot be proven: a warning."""
+
+
+class Unseen(Exception):  # noqa: N818
+    """The clause cannot be judged here; the text says why."""
+
+
+class Partly(Exception):  # noqa: N818
+    """The clause is kept as far as it was seen; the text says what was not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check(Generic[Observed]):
+    """One way to judge a clause. `judge` returns, or raises one of the four above.
+
+    `how` is a sentence for people. `smoke`: the check gates a build, so it has to be quick.
+    """
+
+    clause: str
+    scenario: Scenario[Observed]
+    smoke: bool
+    how: str
+    judge: Callable[[Observed], None]
+
+
+def check(
+    clause: str, scenario: Scenario[Observed], *, smoke: bool = False
+) -> Callable[[Callable[[Observed], None]], Check[Observed]]:
+    """Make a check of a function. Its docstring says how it judges."""
+
+    def make(judge: Callable[[Observed], None]) -> Check[Observed]:
+        how = " ".join((getdoc(judge) or "").split())
+        return Check(clause=clause, scenario=scenario, smoke=smoke, how=how, judge=judge)
+
+    return make
+
+
+def run(each: Check[Observed], observed: Observed) -> ClauseResult:
+    began = time.monotonic()
+    status, message = Status.PASS, ""
+    try:
+        each.judge(observed)
+    except Broken as error:
+        required = clauses()[each.clause].level is Level.REQUIRED
+        status, message = Status.FAIL if required else Status.WARN, str(error)
+    except Doubtful as error:
+        status, message = Status.WARN, str(error)
+    except Partly as error:
+        message = str(error)
+    except (Unseen, Unfit) as error:
+        status, message = Status.SKIP, str(error)
+    return result(each.clause, status, message, time.monotonic() - began)
+
+
+def result(clause: str, status: Status, message: str, seconds: float = 0.0) -> ClauseResult:
+    known = clauses()[clause]
+    return ClauseResult(
+        id=clause,
+        level=known.level,
+        status=status,
+        title=known.title,
+        message=message,
+        hint=hints.cure(clause, message) or known.hint,
+        seconds=round(seconds, 3),
+    )
+
+
+def merged(results: Iterable[ClauseResult]) -> ClauseResult:
+    """What the checks of one clause come to: the worst that was seen, with all evidence of it."""
+    found = sorted(results, key=lambda each: SEVERITY.index(each.status))
+    worst = [each for each in found if each.status is found[0].status]
+    return result(
+        found[0].id,
+        found[0].status,
+        "\n".join(dict.fromkeys(each.message for each in worst if each.message)),
+        sum(each.seconds for each in found),
+    )
+
+
+def telling(lines: Iterable[Line], log: str) -> str:
+    """A line that says why, if it is not among the last ones: a part of a sentence of evidence."""
+    found = hints.telling(line.text for line in lines)
+    return f"; it said {found.strip()[:200]!r}" if found and found[:80] not in log else ""
+
+
+REASON_IS = "its reason in /opt/ml/output/failure is"
+"""How the part of the evidence begins that shows what a failed run left there."""
+LOG_FOLLOWS = "; its last lines:"
+"""How the first line of evidence ends whose further lines are a log."""
+
+
+PINGED = re.compile(r"\bGET /ping\b.*\b200\b")
+"""A line of an access log about a question of the suite that went well."""
+
+
+def without_pings(lines: Iterable[str]) -> list[str]:
+    """Lines of a log without those about /ping, unless there are no others."""
+    lines = list(lines)
+    others = [line for line in lines if not PINGED.search(line)]
+    return others if any(line.strip() for line in others) else lines
+
+
+def last_lines(log: str) -> str:
+    """The end of a container's log, as the end of a sentence of evidence."""
+    log = "\n".join(without_pings(log.splitlines()))
+    return f"{LOG_FOLLOWS}\n{log.rstrip()}" if log.strip() else "; it printed nothing"

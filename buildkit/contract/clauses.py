@@ -1,0 +1,53 @@
+"""All clauses of the contract, also those that no test can see: data, from `clauses.toml`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tomli
+
+from buildkit.model.features import Feature
+from buildkit.model.target import Level
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clause:
+    """One demand of SageMaker on an image.
+
+    `feature` is what an image must promise for the clause to apply. `unchecked` says why no check
+    judges it, and is empty if one does.
+    """
+
+    id: str
+    level: Level
+    title: str
+    demand: str
+    source: str
+    hint: str
+    feature: Feature | None
+    unchecked: str
+
+
+@cache
+def clauses() -> Mapping[str, Clause]:
+    """Every clause by its id, in the order of the contract."""
+    document = tomli.loads(Path(__file__).with_name("clauses.toml").read_text(encoding="utf-8"))
+    return {
+        id_: Clause(
+            id=id_,
+            level=Level(table["level"]),
+            title=table["title"],
+            demand=table["demand"],
+            source=table["source"],
+            hint=table.get("hint", ""),
+            feature=Feature(table["feature"]) if "feature" in table else None,
+            unchecked=table.get("unchecked", ""),
+        )
+        for id_, table in document.items()
+    }

@@ -1,0 +1,146 @@
+"""Clauses of a server whose model is missing or broken (SERVE-04, SERVE-16)."""
+
+from __future__ import annotations
+
+import tarfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildkit.contract import archive
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.comparison import same
+from buildkit.contract.hosting import starting
+from buildkit.contract.hosting.client import OK
+from buildkit.contract.hosting.reference_server import first_answer, holding_model, plain
+from buildkit.contract.hosting.starting import MODEL
+from buildkit.contract.jobs import training_runs
+from buildkit.contract.scenario import Bench, Scenario
+from buildkit.model.target import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from buildkit.contract.hosting.client import Answer
+    from buildkit.contract.hosting.server import Serving
+
+SETTLED_SECONDS = 3
+"""From a 200 of /ping to the next that counts as settled."""
+LOOK_SECONDS = 0.5
+WATCH_SECONDS = 8
+GARBAGE = b"\x00\xff\xfe this is no model \x80\n" * 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spoilt:
+    """A server whose model is not what it should be, and what the sample led to with a good one.
+
+    `settled`: /ping answered 200, and some seconds later again. `answer` is what the first sample
+    led to then.
+    """
+
+    serving: Serving
+    name: str
+    good: Answer | Broken | None
+    settled: bool
+    answer: Answer | Broken | None
+
+
+def _spoilt(title: str, name: str, choose: Callable[[Bench], str]) -> Scenario[Spoilt]:
+    @contextmanager
+    def stage(bench: Bench) -> Iterator[Spoilt]:
+        watch = WATCH_SECONDS + 1.5 * starting.healthy(bench)
+        if starting.model(bench) is None:
+            raise Unseen("no model is declared, so none can be missing")
+        good = plain(bench).first
+        with starting.served(bench, choose=choose, seconds=watch) as serving:
+            settled = serving.health.after is not None and _settles(serving)
+            answer = first_answer(serving) if settled else None
+            yield Spoilt(serving=serving, name=name, good=good, settled=settled, answer=answer)
+
+    return Scenario(title=title, stage=stage, purpose=Purpose.INFERENCE)
+
+
+def _settles(serving: Serving) -> bool:
+    """Whether all is well until some seconds later."""
+    limit = serving.machine.limit(serving.container, SETTLED_SECONDS)
+    while well := serving.pings():
+        if limit.expired():
+            break
+        time.sleep(LOOK_SECONDS)
+    return well
+
+
+def _corrupt(bench: Bench) -> str:
+    """A volume with files of the same names as the model's, none of which can be read."""
+    made = archive.Archive()
+    made.folder("model")
+    with holding_model(bench) as chunks:
+        try:
+            found = archive.members(chunks)
+        except tarfile.TarError as error:
+            raise Unseen(f"the model cannot be read: {error}") from error
+    files = [each for each in found if each.kind == "file"]
+    if not files:
+        raise Unseen("the model has no file that could be spoilt")
+    for each in found:
+        if each.kind == "folder" and each.name.rstrip("/") != "model":
+            made.folder(each.name)
+        elif each.kind == "file":
+            made.file(each.name, GARBAGE)
+    return training_runs.filled(bench, MODEL, made.chunks())
+
+
+EMPTY = _spoilt("`serve` with an empty model folder", "an empty model folder", starting.empty_model)
+CORRUPT = _spoilt("`serve` with garbage for a model", "garbage in all files of the model", _corrupt)
+
+
+def _not_ready(spoilt: Spoilt) -> None:
+    serving = spoilt.serving
+    if serving.exit_code == 0:
+        raise Broken(f"with {spoilt.name} `serve` ended with 0{last_lines(serving.log)}")
+    if not spoilt.settled:
+        return
+    if spoilt.answer is None:
+        raise Doubtful(f"with {spoilt.name} GET /ping answers 200 all the same")
+    if isinstance(spoilt.answer, Broken):
+        raise Broken(f"with {spoilt.name} /ping says 200, but {spoilt.answer}")
+    if spoilt.answer.status != OK:
+        raise Broken(
+            f"with {spoilt.name} /ping says 200, but the first sample got {spoilt.answer.shown()}"
+        )
+    if _alike(spoilt):
+        raise Unseen(f"with {spoilt.name} it answers just the same: it may not need a model")
+    raise Doubtful(f"with {spoilt.name} it answers something else: {spoilt.answer.shown()}")
+
+
+def _alike(spoilt: Spoilt) -> bool:
+    one, other = spoilt.answer, spoilt.good
+    if isinstance(one, Broken | None) or isinstance(other, Broken | None):
+        return False
+    return one.status == other.status == OK and same(one.content_type, one.body, other.body)
+
+
+@check("SERVE-04", EMPTY)
+def not_ready_without_model(spoilt: Spoilt) -> None:
+    """/ping does not stay at 200, or the server ends with an error; no other sample answer."""
+    _not_ready(spoilt)
+
+
+@check("SERVE-04", CORRUPT)
+def not_ready_with_garbage(spoilt: Spoilt) -> None:
+    """/ping does not stay at 200, or the server ends with an error; no other sample answer."""
+    _not_ready(spoilt)
+
+
+@check("SERVE-16", EMPTY)
+def model_is_read(spoilt: Spoilt) -> None:
+    """The first sample is not answered in the same way without the model that is declared."""
+    if isinstance(spoilt.good, Broken | None) or spoilt.good.status != OK:
+        raise Unseen("no sample is answered with the model either")
+    if _alike(spoilt):
+        raise Doubtful("the answer is the same with an empty /opt/ml/model: is the model read?")
+
+
+CHECKS = (not_ready_without_model, not_ready_with_garbage, model_is_read)

@@ -1,0 +1,138 @@
+"""A server tried out with the samples, and the model that it is given, to be changed."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildkit.contract.checks import Broken, Unseen, last_lines
+from buildkit.contract.engine import Mount, Start
+from buildkit.contract.hosting import starting
+from buildkit.contract.hosting.client import OK
+from buildkit.contract.hosting.starting import MODEL
+from buildkit.contract.jobs import training_runs
+from buildkit.contract.verdict import TOO_BUSY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from buildkit.contract.hosting.client import Answer
+    from buildkit.contract.hosting.server import Serving
+    from buildkit.contract.scenario import Bench
+    from buildkit.model.target import Payload
+
+AGAIN_SECONDS = 60
+AGAIN_TIMES = 5
+"""A server that failed is given this time, and so many times its usual one, to be healthy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plain:
+    """A server on the samples, read-only. `first`: what the first sample led to.
+
+    `works`: it is healthy and answers each sample with 200; else `told` is the evidence.
+    """
+
+    first: Answer | Broken | None
+    works: bool
+    told: str
+    log: str
+
+
+def plain(bench: Bench) -> Plain:
+    """The server that others are compared with."""
+    return bench.once(_plain)
+
+
+def _plain(bench: Bench) -> Plain:
+    limit = None
+    try:
+        starting.healthy(bench)
+    except Unseen:
+        limit = 1.0  # enough has been waited
+    with starting.served(bench, seconds=limit) as serving:
+        first = first_answer(serving)
+        good, told = works(serving)
+        return Plain(first=first, works=good, told=told, log=serving.log)
+
+
+def first_answer(serving: Serving) -> Answer | Broken | None:
+    """What the first sample leads to right now."""
+    if serving.health.after is None or not serving.payloads:
+        return None
+    try:
+        return serving.invoke(serving.payloads[0])
+    except Broken as error:
+        return error
+
+
+def works(serving: Serving) -> tuple[bool, str]:
+    """Whether it is healthy and answers each sample with 200; if not, the evidence."""
+    if serving.health.after is None:
+        return False, serving.told
+    for payload in serving.payloads:
+        try:
+            answer = _twice(serving, payload)
+        except Broken as error:
+            return False, f"{error}{last_lines(serving.log)}"
+        if answer.status != OK:
+            return False, f"a sample got {answer.shown()}{last_lines(serving.log)}"
+    return True, ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """Whether a server under some condition works; if not, the evidence."""
+
+    works: bool
+    told: str
+
+
+def tried(bench: Bench, serve: Callable[[float | None], AbstractContextManager[Serving]]) -> Tried:
+    """Try a server out; where it fails, once more beside a plain one, which has to work meanwhile.
+
+    `serve` is told how many seconds it may take, None for as many as ever. Raises Unseen.
+    """
+    usual = starting.healthy(bench)
+    with serve(None) as serving:
+        good, told = works(serving)
+    if good:
+        return Tried(works=True, told="")
+    with serve(AGAIN_SECONDS + AGAIN_TIMES * usual) as serving:
+        good, told = works(serving)
+        if not good:
+            with starting.served(bench) as other:
+                fine, why = works(other)
+            if not fine:
+                raise Unseen(f"{TOO_BUSY}: just now a plain server does not work either: {why}")
+    return Tried(works=good, told=told)
+
+
+def _twice(serving: Serving, payload: Payload) -> Answer:
+    """A connection that breaks is tried again before the image is blamed."""
+    try:
+        return serving.invoke(payload)
+    except Broken:
+        return serving.invoke(payload)
+
+
+@contextmanager
+def holding_model(bench: Bench) -> Iterator[Iterator[bytes] | None]:
+    """An archive of the model, through a container that is never started."""
+    volume = starting.model(bench)
+    if volume is None:
+        raise Unseen("no model is declared")
+    mount = Mount(volume=volume, path=MODEL, read_only=True)
+    start = Start(command=("serve",), mounts=(mount,))
+    with bench.engine.container(bench.subject.image, start) as container:
+        yield container.get(MODEL)
+
+
+def copied_model(bench: Bench) -> str | None:
+    """Another volume with the model, which may be written without harm to others."""
+    if starting.model(bench) is None:
+        return None
+    with holding_model(bench) as chunks:
+        return None if chunks is None else training_runs.filled(bench, MODEL, chunks)

@@ -1,0 +1,265 @@
+"""Clauses of hosting about what a request may carry, and what an answer may (SERVE-09 to 19)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.comparison import same
+from buildkit.contract.hosting.client import OK
+from buildkit.contract.hosting.content import friendly, is_strict
+from buildkit.contract.hosting.server import INVOCATION_SECONDS
+from buildkit.contract.hosting.traffic import LOADED, Loaded, exchange, hang_up, post
+
+if TYPE_CHECKING:
+    from buildkit.contract.hosting.client import Answer
+
+SIZES = (6_291_456, 26_214_400)
+FILLER = b" " * 1023 + b"\n"
+"""Follows the sample until a body is large: JSON and most CSV stay what they were."""
+TOO_LARGE = 413
+EXPECTATION_FAILED = 417
+SLOW_SECONDS = 25
+"""Seconds after which a broken connection may be a time limit, and not the size."""
+SHORT_ERROR = 2048
+"""Characters of an error that a client gets to see (SERVE-13)."""
+TRACEBACK = re.compile(
+    rb"Traceback \(most recent call last\)|\n\s+at [\w.$<>]+\(|File \"[^\"]+\", line"
+)
+BAD_BODIES = (b'{"instances": [[1,', b"\x00\xff\xfe\x81 <no such thing")
+SETTLE_SECONDS = 0.3
+"""Until a server has noticed that a client hung up."""
+JSON = "application/json"
+STRANGE = "application/x-nobody-knows"
+ATTRIBUTES = "trace=buildkit;batch=7"
+HEADERS = {
+    "X_Amzn_SageMaker_Custom_Attributes": ATTRIBUTES,
+    "X_Amzn_SageMaker_Target_Model": "some-model.tar.gz",
+    "X_Amzn_SageMaker_Target_Variant": "AllTraffic",
+    "X_Amzn_SageMaker_Target_Container_Hostname": "container-1",
+    "X_Amzn_SageMaker_Inference_Id": "11111111-2222-3333-4444-555555555555",
+    "X_Amzn_SageMaker_Enable_Explanations": "`true`",
+    "X_Amzn_SageMaker_Inference_Component": "some-component",
+    "X_Amzn_SageMaker_Prefix_Aware_Id": "some-prefix",
+    "X_Amzn_SageMaker_Forwarded_Api": "InvokeEndpoint",
+    "X_Amzn_SageMaker_Not_Yet_Known": "1",
+    "X_Amzn_SageMaker_Buildkit": 'odd "value"; q=0.5, \\ (too)',
+}
+VISIBLE = bytes(range(0x21, 0x7F)).decode()
+LONGEST = {
+    "X_Amzn_SageMaker_Custom_Attributes": (VISIBLE * 11)[:1024],
+    "X_Amzn_SageMaker_Target_Model": f"{'some-folder/' * 84}model.tar.gz",
+    "X_Amzn_SageMaker_Target_Variant": "v" * 63,
+    "X_Amzn_SageMaker_Target_Container_Hostname": "c" * 63,
+    "X_Amzn_SageMaker_Inference_Id": "i" * 64,
+    "X_Amzn_SageMaker_Inference_Component": "c" * 63,
+}
+"""The longest values that InvokeEndpoint takes (its page in the API reference)."""
+NEW_SESSION = {"X_Amzn_SageMaker_Session_Id": "NEW_SESSION"}
+
+
+@check("SERVE-04", LOADED)
+def first_request_succeeds(loaded: Loaded) -> None:
+    """The first sample is sent right after the first 200 of /ping; later the same works or not."""
+    loaded.need_life()
+    payload = loaded.serving.a_payload()
+    if loaded.works:
+        return
+    if loaded.serving.invoke(payload).status != OK:
+        raise Unseen("the first sample is not answered with 200 later either (SERVE-06)")
+    told = loaded.first if isinstance(loaded.first, Broken) else _shown(loaded.first)
+    raise Broken(f"/ping said 200, and the request right after it failed: {told}")
+
+
+@check("SERVE-10", LOADED)
+def headers_are_tolerated(loaded: Loaded) -> None:
+    """The first sample with and without all headers of the API, the longest, and unknown ones."""
+    payload = loaded.need_sample()
+    plain = loaded.serving.invoke(payload)
+    again = loaded.serving.invoke(payload)
+    for added, named in (
+        (HEADERS, "the headers X-Amzn-SageMaker-*"),
+        (NEW_SESSION, "a session id"),
+        *(({name: text}, _of_length(name, text)) for name, text in LONGEST.items()),
+    ):
+        answer = loaded.serving.invoke(payload, **added)
+        if plain.status == OK != answer.status:
+            raise Broken(f"with {named} the first sample was answered with {answer.shown()}")
+        if added is not NEW_SESSION and _same(plain, again) and not _same(plain, answer):
+            raise Broken(f"{named} change the answer from {plain.shown()} to {answer.shown()}")
+
+
+@check("SERVE-11", LOADED)
+def attributes_come_back(loaded: Loaded) -> None:
+    """The answer to X-Amzn-SageMaker-Custom-Attributes has this header, also for 1024 letters."""
+    payload = loaded.need_sample()
+    name = "X_Amzn_SageMaker_Custom_Attributes"
+    answer = loaded.serving.invoke(payload, **{name: ATTRIBUTES})
+    if name.lower().replace("_", "-") not in answer.headers:
+        raise Broken(f"the header is not in the answer, only {', '.join(answer.headers)}")
+    longest = loaded.serving.invoke(payload, **{name: LONGEST[name]})
+    if longest.status == OK and name.lower().replace("_", "-") not in longest.headers:
+        raise Broken("the header is not in the answer when it has 1024 characters")
+
+
+@check("SERVE-12", LOADED)
+def odd_types_are_handled(loaded: Loaded) -> None:
+    """No Accept, */*, several, unknown; no Content-Type, unknown, with parameters: 2xx or 4xx."""
+    payload = loaded.need_sample()
+    body = Path(payload.body).read_bytes()
+    kind = payload.content_type
+    wish = payload.accept or kind
+    for content_type, accept in (
+        (kind, ""),
+        (kind, "*/*"),
+        (kind, f"{wish}, application/json;q=0.5, */*;q=0.1"),
+        (kind, STRANGE),
+        (f"{kind.partition(';')[0]}; charset=utf-8", wish),
+        (STRANGE, wish),
+        ("", wish),
+    ):
+        headers = {"Accept": accept} if accept else {}
+        answer = post(loaded.serving, body, content_type, **headers)
+        asked = f"Content-Type: {content_type or 'none'}, Accept: {accept or 'none'}"
+        if not _is_polite(answer):
+            raise Broken(f"{asked} got {answer.shown()}{last_lines(loaded.serving.log)}")
+        if content_type == STRANGE and (why := friendly(answer, loaded.answers())):
+            raise Doubtful(f"{asked} got {answer.shown()}: {why}")
+
+
+@check("SERVE-13", LOADED)
+def errors_are_short(loaded: Loaded) -> None:
+    """A body that cannot be read: 4xx, less than 2 kB, no traceback."""
+    loaded.need_life()
+    content_type, sample = _sample(loaded)
+    for body in (*BAD_BODIES, sample[:-1] + b"\xff", b""):
+        answer = post(loaded.serving, body, content_type)
+        if answer.status < 400:  # noqa: PLR2004 - no error
+            continue
+        if TRACEBACK.search(answer.body):
+            raise Broken(f"a bad body is answered with a traceback: {answer.shown()}")
+        if len(answer.body) > SHORT_ERROR:
+            raise Broken(f"a bad body is answered with {len(answer.body)} bytes: {answer.shown()}")
+        if answer.status >= 500:  # noqa: PLR2004 - the server's fault
+            raise Broken(f"a bad body is answered with {answer.shown()}")
+        return
+    raise Unseen("the server takes any body")
+
+
+@check("SERVE-13", LOADED)
+def errors_do_not_say_200(loaded: Loaded) -> None:
+    """Garbage of each sample's type, and as JSON: no 200 unlike every answer to a sample.
+
+    Nor one like it, where the type is JSON or the sample a table of numbers: nobody can read that.
+    """
+    loaded.need_life()
+    good = loaded.answers()
+    if not good:
+        raise Unseen("no sample is answered with 200, so nothing can be compared with it")
+    kinds = dict.fromkeys([*(each.content_type for each in loaded.serving.payloads), JSON])
+    strict = {
+        each.content_type
+        for each in loaded.serving.payloads
+        if is_strict(each.content_type, Path(each.body).read_bytes())
+    }
+    for kind in kinds:
+        for body in BAD_BODIES:
+            answer = post(loaded.serving, body, kind)
+            if why := friendly(answer, good):
+                raise Doubtful(f"{body[:30]!r} as {kind} got {answer.shown()}: {why}")
+            if kind in strict and answer.status == OK and answer.body.strip():
+                raise Doubtful(
+                    f"{body[:30]!r} as {kind} got {answer.shown()}: what nobody can read gets an "
+                    "answer like a sample's"
+                )
+
+
+@check("SERVE-14", LOADED)
+def survives_rough_clients(loaded: Loaded) -> None:
+    """Connections that are broken off and 1 MB of noise, then GET /ping and a good request."""
+    loaded.need_life()
+    content_type, _ = loaded.sample
+    for number in range(6):
+        hang_up(loaded.serving, content_type, head=number % 2 == 0)
+    time.sleep(SETTLE_SECONDS)
+    loaded.still_good("connections that were broken off")
+    exchange(loaded.serving, hashlib.shake_256(b"noise").digest(1024 * 1024), content_type)
+    loaded.still_good("1 MB of noise")
+
+
+@check("SERVE-19", LOADED)
+def unknown_paths_are_not_found(loaded: Loaded) -> None:
+    """GET / and /nope answer 404, or at least an error of the client's."""
+    loaded.need_life()
+    for path in ("/", "/nope"):
+        answer = loaded.serving.client.ask("GET", path, seconds=INVOCATION_SECONDS)
+        if not 400 <= answer.status < 500:  # noqa: PLR2004 - the client's error
+            raise Broken(f"GET {path} answered {answer.shown()}")
+
+
+@check("SERVE-09", LOADED)
+def large_bodies_are_taken(loaded: Loaded) -> None:
+    """Bodies of 6 and 25 MiB, the sample and blanks: no 413, no reset; and Expect: 100-continue."""
+    loaded.need_life()
+    content_type, body = _sample(loaded)
+    for size in SIZES:
+        large = body + FILLER * (max(size - len(body), 0) // len(FILLER) + 1)
+        _take(loaded, large[: max(size, len(body))], content_type)
+    _take(loaded, body, content_type, expect=True)
+
+
+CHECKS = (
+    first_request_succeeds,
+    headers_are_tolerated,
+    attributes_come_back,
+    odd_types_are_handled,
+    errors_are_short,
+    errors_do_not_say_200,
+    survives_rough_clients,
+    unknown_paths_are_not_found,
+    large_bodies_are_taken,
+)
+
+
+def _take(loaded: Loaded, body: bytes, content_type: str, *, expect: bool = False) -> None:
+    """Ask twice before a reset is blamed on the size."""
+    asked = "`Expect: 100-continue`" if expect else f"a body of {len(body)} bytes"
+    sent = 0
+    for _ in range(2):
+        found = exchange(loaded.serving, body, content_type, expect=expect)
+        sent = found.sent
+        if found.status == TOO_LARGE or (expect and found.status == EXPECTATION_FAILED):
+            raise Broken(f"{asked} got {found.status}")
+        if found.status is not None or (found.timed_out and found.sent == len(body)):
+            return
+        if found.timed_out or found.seconds > SLOW_SECONDS:
+            raise Doubtful(f"{asked} got no answer in {found.seconds:.0f} s")
+    told = f"{sent} bytes sent{loaded.serving.gone()}{last_lines(loaded.serving.log)}"
+    raise Broken(f"{asked}: the connection ended without an answer, {told}")
+
+
+def _sample(loaded: Loaded) -> tuple[str, bytes]:
+    """The first sample rather than the largest: of the second type even more may be limited."""
+    for payload in loaded.serving.payloads:
+        return payload.content_type, Path(payload.body).read_bytes()
+    return loaded.sample
+
+
+def _is_polite(answer: Answer) -> bool:
+    return 200 <= answer.status < 300 or 400 <= answer.status < 500  # noqa: PLR2004
+
+
+def _same(one: Answer, other: Answer) -> bool:
+    return one.status == other.status and same(other.content_type, other.body, one.body)
+
+
+def _of_length(name: str, text: str) -> str:
+    return f"{len(text)} characters in {name.replace('_', '-')}"
+
+
+def _shown(answer: Answer | None) -> str:
+    return "nothing" if answer is None else answer.shown()

@@ -1,0 +1,218 @@
+"""Containers of `serve`: started with a model in some state, under some conditions."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildkit.contract import listening, machine
+from buildkit.contract.archive import Archive
+from buildkit.contract.checks import Unseen
+from buildkit.contract.engine import Mount, Start
+from buildkit.contract.hosting.client import NO_ANSWER, Health, HttpClient
+from buildkit.contract.hosting.server import Serving
+from buildkit.contract.jobs import endings, training_job, training_runs
+from buildkit.contract.scenario import Bench, Scenario
+from buildkit.model.target import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from buildkit.contract.engine import Container
+    from buildkit.contract.jobs.endings import Ending
+    from buildkit.model.target import Payload
+
+PORT = 8080
+START_SECONDS = 240
+"""`/ping` must answer 200 within this time: the stricter of AWS's figures (SERVE-03)."""
+MODELLESS_SECONDS = 10
+"""The same where no samples are declared: most servers need a model, and nobody waits for long to
+learn that nothing can be judged."""
+STOP_SECONDS = 30
+"""From SIGTERM to SIGKILL of a server (RUN-09)."""
+MODEL = f"{training_job.ROOT}/model"
+SERVE = Start(command=("serve",), ports=(PORT,))
+SAMPLE_BYTES = 64 * 1024 * 1024
+
+
+def model(bench: Bench) -> str | None:
+    """The volume with the model to serve, None where none is declared. Raises Unseen."""
+    samples = bench.subject.samples
+    if bench.subject.purpose.trains and (samples.channels or samples.model is None):
+        if training_runs.trained(bench).good or samples.channels:
+            return training_runs.trained_model(bench)
+        return None
+    return None if samples.model is None else bench.once(_declared_model)
+
+
+def has_model(bench: Bench) -> bool:
+    """Whether there is a model to serve, or samples that say that none is needed."""
+    return bench.subject.samples.declared or model(bench) is not None
+
+
+def _declared_model(bench: Bench) -> str:
+    archive = Archive()
+    archive.tree("model", Path(bench.subject.samples.model or ""))
+    return training_runs.filled(bench, MODEL, archive.chunks())
+
+
+def empty_model(bench: Bench) -> str:
+    return bench.keep(bench.engine.volume())
+
+
+@contextmanager
+def served(
+    bench: Bench,
+    *,
+    start: Start = SERVE,
+    choose: Callable[[Bench], str | None] = model,
+    writable: bool = False,
+    seconds: float | None = None,
+    door: Container | None = None,
+    plain: bool = False,
+) -> Iterator[Serving]:
+    """A server with the chosen model, read-only as in SageMaker (SERVE-17), until it is healthy.
+
+    `seconds` is how long it may take on a machine at rest, by default what the samples declare.
+    `plain`: it has all payloads; any other only those that a plain one answers with 200.
+    """
+    volume = choose(bench)
+    modelless = choose is model and volume is None
+    brief = modelless and not bench.subject.samples.declared and seconds is None
+    mount = Mount(volume=volume or empty_model(bench), path=MODEL, read_only=not writable)
+    start = replace(start, mounts=(mount, *start.mounts))
+    with started(bench, start, seconds=seconds, door=door, brief=brief) as serving:
+        payloads: tuple[Payload, ...] = ()
+        if plain:
+            payloads = _plain_payloads(bench, serving)
+        elif serving.health.after is not None:
+            payloads = bench.once(_baseline).payloads
+        yield replace(serving, modelless=modelless, payloads=payloads)
+
+
+def _plain_payloads(bench: Bench, serving: Serving) -> tuple[Payload, ...]:
+    """Those that are declared. A server need not take the suite's own."""
+    samples = bench.subject.samples
+    if not samples.default:
+        return samples.payloads
+    healthy = serving.health.after is not None
+    return tuple(each for each in samples.payloads if healthy and serving.takes(each))
+
+
+@contextmanager
+def started(
+    bench: Bench,
+    start: Start,
+    *,
+    seconds: float | None = None,
+    door: Container | None = None,
+    brief: bool = False,
+) -> Iterator[Serving]:
+    """A server as it is told to start, without a model unless `start` mounts one.
+
+    It has the variables of the samples, as the model's Environment in SageMaker. `door` is the
+    container at whose address it is asked, if it shares that one's network. `brief`: it is waited
+    for MODELLESS_SECONDS alone, unless it takes requests and works on them.
+    """
+    samples = bench.subject.samples
+    start = replace(start, environment={**dict(samples.environment), **start.environment})
+    with bench.engine.container(bench.subject.image, start) as container:
+        refusal = machine.refused(bench, container)
+        host, port = "", 0
+        if refusal is None:
+            host, port = (door or container).address(start.ports[0])
+        here = machine.of(bench)
+        client = HttpClient(host=host, port=port, limit=partial(here.limit, container))
+        health = Health(after=None, last=None)
+        if refusal is None:
+            limit = samples.startup_seconds or START_SECONDS
+            elsewhere = listening.settled_elsewhere(container, start.ports[0])
+            wait = partial(
+                client.wait_for_health,
+                still_runs=lambda: container.wait(0) is None and not elsewhere(),
+                tell=bench.note,
+            )
+            if brief:
+                health, brief = without_model(wait, limit)
+            else:
+                health = wait(limit if seconds is None else seconds)
+            bench.note("")
+        yield Serving(
+            container=container,
+            machine=here,
+            client=client,
+            refusal=refusal,
+            health=health,
+            exit_code=None if refusal is not None else container.wait(0),
+            payloads=() if samples.default else samples.payloads,
+            brief=brief,
+        )
+
+
+def without_model(wait: Callable[[float], Health], limit: float) -> tuple[Health, bool]:
+    """What a server comes to without a model and samples, and whether it was waited for briefly.
+
+    One that takes requests and works on them loads something: it has as long as any other.
+    """
+    health = wait(MODELLESS_SECONDS)
+    if health.last is None and NO_ANSWER in health.said:
+        return wait(limit), False
+    return health, health.after is None
+
+
+def healthy(bench: Bench) -> float:
+    """Seconds until the server on the samples was healthy. Raises Unseen if it never was.
+
+    A variant of a server that is not even healthy as it is would say nothing.
+    """
+    seconds = bench.once(_baseline).seconds
+    if seconds is None:
+        raise Unseen("`serve` on the samples is not healthy, so nothing can be compared with it")
+    return seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Baseline:
+    """What a plain server does: seconds until it was healthy, and what it answers with 200."""
+
+    seconds: float | None
+    payloads: tuple[Payload, ...]
+
+
+def _baseline(bench: Bench) -> _Baseline:
+    with served(bench, plain=True) as serving:
+        healthy = serving.health.after is not None
+        payloads = serving.answered() if healthy else ()
+        return _Baseline(seconds=serving.health.after, payloads=payloads)
+
+
+def of(
+    title: str,
+    *,
+    start: Start = SERVE,
+    choose: Callable[[Bench], str | None] = model,
+    alone: bool = False,
+    seconds: float | None = None,
+    needs_health: bool = True,
+) -> Scenario[Serving]:
+    """A scenario of one server."""
+
+    @contextmanager
+    def stage(bench: Bench) -> Iterator[Serving]:
+        if needs_health:
+            healthy(bench)
+        with served(
+            bench, start=start, choose=choose, seconds=seconds, plain=not needs_health
+        ) as serving:
+            yield serving
+
+    return Scenario(title=title, stage=stage, purpose=Purpose.INFERENCE, alone=alone)
+
+
+def stopped(serving: Serving) -> Ending:
+    """SIGTERM, and SIGKILL when the time for that is over."""
+    name = serving.container.stop_signal
+    return endings.signal(serving.machine, serving.container, STOP_SECONDS, name=name)

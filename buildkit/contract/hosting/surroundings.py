@@ -1,0 +1,127 @@
+"""Clauses of hosting about the model folder and the environment: each on its own server."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check
+from buildkit.contract.hosting import starting
+from buildkit.contract.hosting.reference_server import (
+    Plain,
+    Tried,
+    copied_model,
+    plain,
+    tried,
+    works,
+)
+from buildkit.contract.hosting.starting import MODEL, SERVE
+from buildkit.contract.scenario import Bench, Scenario
+from buildkit.model.target import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+READ_ONLY = re.compile(r"read-only file ?system", re.IGNORECASE)
+LONGEST_VALUE = 1024
+ODD_ENVIRONMENT = {
+    "SAGEMAKER_PROGRAM": "",
+    "SAGEMAKER_SUBMIT_DIRECTORY": "",
+    "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",
+    "SAGEMAKER_REGION": "mars-central-1",
+    "SAGEMAKER_JOB_NAME": "",
+    "BUILDKIT_ODD": "odd 'value' \"of\" $HOME; \\ ü",
+    **{f"BUILDKIT_LONG_{number}": "x" * LONGEST_VALUE for number in range(28)},
+    **{f"BUILDKIT_{number}": str(number) for number in range(66)},
+}
+"""What the SDK sets for a model without script, and much besides: 100 variables of up to 1024
+characters, and no more than 32 KB in all, as the API allows."""
+
+WRITABLE_SECONDS = 60
+"""Long enough to see a server work that failed with the same model read-only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writable:
+    """The plain server and, if it does not work, what another led to that may write its model."""
+
+    plain: Plain
+    works_writable: bool
+
+
+@contextmanager
+def _writable(bench: Bench) -> Iterator[Writable]:
+    """A model that can be written is tried only where the plain server fails with one."""
+    seen = plain(bench)
+    works_writable = False
+    if not seen.works and starting.has_model(bench):
+        with starting.served(
+            bench, choose=copied_model, writable=True, seconds=WRITABLE_SECONDS
+        ) as serving:
+            works_writable, _ = works(serving)
+    if works_writable:  # this machine may have been slow before
+        with starting.served(bench) as serving:
+            good, told = works(serving)
+        seen = replace(seen, works=good, told=told)
+    yield Writable(plain=seen, works_writable=works_writable)
+
+
+@contextmanager
+def _bare(bench: Bench) -> Iterator[Tried]:
+    starting.healthy(bench)
+    if starting.model(bench) is not None:
+        raise Unseen("the image is served with a model")
+    yield tried(bench, lambda seconds: starting.started(bench, SERVE, seconds=seconds))
+
+
+@contextmanager
+def _odd(bench: Bench) -> Iterator[Tried]:
+    start = replace(SERVE, environment=ODD_ENVIRONMENT)
+    yield tried(bench, lambda seconds: starting.served(bench, start=start, seconds=seconds))
+
+
+WRITABLE = Scenario(
+    title="`serve` with the model read-only, and else writable",
+    stage=_writable,
+    purpose=Purpose.INFERENCE,
+)
+BARE = Scenario(title="`serve` without /opt/ml/model", stage=_bare, purpose=Purpose.INFERENCE)
+ODD = Scenario(title="`serve` with odd variables", stage=_odd, purpose=Purpose.INFERENCE)
+
+
+@check("SERVE-16", BARE)
+def works_without_folder(seen: Tried) -> None:
+    """An image that needs no model is healthy without the folder, and answers each sample."""
+    if not seen.works:
+        raise Broken(f"without a folder /opt/ml/model {seen.told}")
+
+
+@check("SERVE-17", WRITABLE)
+def read_only_is_enough(seen: Writable) -> None:
+    """If it does not work read-only: whether it does with a model that can be written."""
+    if not seen.plain.works:
+        if not seen.works_writable:
+            raise Unseen("it does not work with a writable model either")
+        raise Broken(f"it works only with a writable /opt/ml/model; else {seen.plain.told}")
+    for line in seen.plain.log.splitlines():
+        if READ_ONLY.search(line) and MODEL in line:
+            raise Doubtful(f"it works, but says: {line.strip()[:200]}")
+
+
+@check("SERVE-18", ODD)
+def odd_variables_do_no_harm(seen: Tried) -> None:
+    """100 variables, empty, unknown, or of 1024 characters: healthy, and each sample is answered.
+
+    Where that fails, once more beside a server without them.
+    """
+    if not seen.works:
+        raise Broken(f"with odd variables {seen.told}")
+
+
+CHECKS = (
+    works_without_folder,
+    read_only_is_enough,
+    odd_variables_do_no_harm,
+)

@@ -1,0 +1,214 @@
+"""Clauses that can be judged without a start: the image itself (IMG) and its start words (RUN)."""
+
+from __future__ import annotations
+
+import posixpath
+import tarfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildkit.contract import archive
+from buildkit.contract.checks import Broken, Doubtful, check
+from buildkit.contract.engine import Start, Unfit
+from buildkit.contract.scenario import Bench, Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildkit.contract.engine import Container, Entry, ImageView
+    from buildkit.model.features import Feature
+
+MACHINES = {62: "amd64", 183: "arm64"}
+ELF_HEADER = 20
+INITS = ("tini", "docker-init", "dumb-init", "init")
+
+
+MOUNTED = tuple(
+    f"/opt/ml{name}"
+    for name in (
+        "", "/input", "/input/config", "/input/data", "/output", "/output/data", "/checkpoints",
+        "/processing", "/config",
+    )
+)  # fmt: skip
+"""What SageMaker makes, and mounts, in a container, besides the folder of the model."""
+LAID_OUT = ("/opt/ml/input/", "/opt/ml/output/")
+"""Where SageMaker lays out what an image finds, and collects what it leaves."""
+TEMPORARY = "/tmp"  # noqa: S108 - the image's
+LINKS = 5
+HEAD = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class StillImage:
+    """An image that is not running: what it says of itself, and its files by `look`.
+
+    `shell` is the beginning of its `/bin/sh`, `opt_ml` all that it holds below `/opt/ml`.
+    """
+
+    reference: str
+    view: ImageView
+    architecture: str | None
+    trains: bool
+    features: frozenset[Feature]
+    shell: bytes
+    opt_ml: tuple[Entry, ...]
+    container: Container
+
+
+@contextmanager
+def _still(bench: Bench) -> Iterator[StillImage]:
+    subject = bench.subject
+    # Some engines refuse a container without any command, and this one is never started.
+    with bench.engine.container(subject.image, Start(command=("train",))) as container:
+        yield StillImage(
+            reference=subject.image,
+            view=bench.engine.view(subject.image),
+            architecture=subject.architecture,
+            trains=subject.purpose.trains,
+            features=subject.features,
+            shell=_head(container, "/bin/sh"),
+            opt_ml=_opt_ml(container),
+            container=container,
+        )
+
+
+def _opt_ml(container: Container) -> tuple[Entry, ...]:
+    try:
+        return archive.members(container.get("/opt/ml"))
+    except (tarfile.TarError, Unfit):  # the second where its links go round in a circle
+        return ()
+
+
+def _head(container: Container, path: str) -> bytes:
+    """The beginning of a program of the image, through its links; empty if it is not there."""
+    for _ in range(LINKS):
+        found = container.look(path)
+        if found is None or found.kind == "loop":
+            return b""
+        if found.kind != "link":
+            return archive.head(container.get(path), HEAD)
+        path = _target(path, found.target)
+    return b""
+
+
+def _target(link: str, target: str) -> str:
+    return posixpath.normpath(posixpath.join(posixpath.dirname(link), target))
+
+
+STILL = Scenario(title="the image as it lies there, not started", stage=_still)
+
+
+@check("IMG-01", STILL, smoke=True)
+def right_platform(image: StillImage) -> None:
+    """Operating system and architecture of the image, and the processor of its /bin/sh."""
+    found = f"{image.view.os}/{image.view.architecture}"
+    wanted = image.architecture or "amd64"
+    machine = _machine(image.shell)
+    if machine not in (None, image.view.architecture):
+        raise Broken(f"the image says that it is for {found}, but its /bin/sh is for {machine}")
+    if found == "linux/arm64" and image.architecture is None and not image.trains:
+        raise Doubtful("the image is for linux/arm64: only Graviton instances can host it")
+    if found != f"linux/{wanted}":
+        raise Broken(f"the image is for {found}, wanted is linux/{wanted}")
+
+
+@check("IMG-05", STILL, smoke=True)
+def runs_as_root(image: StillImage) -> None:
+    """The user of the image."""
+    if image.view.user.partition(":")[0] not in ("", "0", "root"):
+        raise Broken(f"the image runs as `{image.view.user}`")
+
+
+@check("IMG-06", STILL, smoke=True)
+def opt_ml_is_free(image: StillImage) -> None:
+    """There is no file below /opt/ml, except in /opt/ml/code, and no link among its inputs."""
+    files = [f"/opt/{each.name}" for each in image.opt_ml if each.kind == "file"]
+    baked = [name for name in files if not name.startswith("/opt/ml/code/")]
+    if baked:
+        raise Broken(f"the image holds {', '.join(baked[:5])}")
+    for each in image.opt_ml:
+        path = f"/opt/{each.name.rstrip('/')}"
+        if path.startswith(LAID_OUT) and path not in MOUNTED and each.kind != "folder":
+            raise Broken(f"the image holds {path}, {_named(each)}: channels and results lie there")
+
+
+@check("OUT-03", STILL, smoke=True)
+def model_is_a_folder(image: StillImage) -> None:
+    """/opt/ml/model is a folder in the image, or not there."""
+    above = image.container.look("/opt/ml")
+    if above is None or above.kind == "folder":  # else IMG-06 says it
+        _need_folders(image, "/opt/ml/model")
+
+
+@check("IMG-06", STILL, smoke=True)
+def opt_ml_is_made_of_folders(image: StillImage) -> None:
+    """What SageMaker mounts below /opt/ml is a folder in the image, or not there."""
+    _need_folders(image, *MOUNTED)
+
+
+@check("TREE-03", STILL)
+def tmp_is_a_folder(image: StillImage) -> None:
+    """The folder for temporary files is one in the image, or a link to one, or not there."""
+    path = TEMPORARY
+    found = first = image.container.look(path)
+    for _ in range(LINKS):
+        if found is None or found.kind != "link":
+            break
+        path = _target(path, found.target)
+        found = image.container.look(path)
+    if first is None or (found is not None and found.kind == "folder"):
+        return
+    lacks = f", and {path} is not there" if found is None else ""
+    raise Broken(f"in the image {TEMPORARY} is no folder but {_named(first)}{lacks}")
+
+
+@check("RUN-04", STILL, smoke=True)
+def exec_form(image: StillImage) -> None:
+    """The first words of the entrypoint."""
+    entrypoint = image.view.entrypoint
+    if len(entrypoint) > 1 and entrypoint[1] == "-c" and entrypoint[0].endswith("sh"):
+        raise Broken(f"the entrypoint is a shell: {' '.join(entrypoint)}")
+
+
+@check("RUN-05", STILL, smoke=True)
+def no_bare_init(image: StillImage) -> None:
+    """The entrypoint is not an init program with nothing but flags."""
+    program, *rest = image.view.entrypoint or ("",)
+    if program.rpartition("/")[2] in INITS and all(word.startswith("-") for word in rest):
+        raise Broken(f"the entrypoint is {' '.join(image.view.entrypoint)}")
+
+
+def _need_folders(image: StillImage, *paths: str) -> None:
+    """Raise Broken for a path that is a link, a file or the like: a mount does not get there."""
+    for path in paths:
+        found = image.container.look(path)
+        if found is not None and found.kind != "folder":
+            raise Broken(f"in the image {path} is no folder but {_named(found)}")
+
+
+def _named(found: Entry) -> str:
+    """What stands at a path, for evidence."""
+    if found.kind == "loop":
+        return "a link that goes round in a circle"
+    kind = f"a {found.kind}" if found.kind != "other" else "no file or link"
+    return f"{kind}{found.target and f' to {found.target}'}"
+
+
+def _machine(program: bytes) -> str | None:
+    """The processor of an ELF program: `e_machine` of its header, by its name in Go and Docker."""
+    if program[:4] != b"\x7fELF" or len(program) < ELF_HEADER:
+        return None
+    return MACHINES.get(int.from_bytes(program[18:20], "little"), "another processor")
+
+
+CHECKS = (
+    right_platform,
+    runs_as_root,
+    opt_ml_is_free,
+    model_is_a_folder,
+    opt_ml_is_made_of_folders,
+    tmp_is_a_folder,
+    exec_form,
+    no_bare_init,
+)

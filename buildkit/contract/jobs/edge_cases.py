@@ -1,0 +1,242 @@
+"""Clauses of training at its edges: nothing given, nothing writable, no GPU, a strange word."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from buildkit.contract.archive import Archive
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.engine import Mount, Start
+from buildkit.contract.jobs import endings, training_job, training_runs, variations
+from buildkit.contract.jobs.channel_variations import lacks_channel
+from buildkit.contract.jobs.configuration import crashed, reason
+from buildkit.contract.jobs.variations import Bundle, Variant, excuse_slow
+from buildkit.contract.scenario import Scenario
+from buildkit.model.target import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildkit.contract.jobs.training_job import Job
+    from buildkit.contract.jobs.training_runs import Run
+    from buildkit.contract.scenario import Bench
+
+GPU_SECONDS = 60
+"""From the start to the end of a run that misses its GPU (GPU-04)."""
+WORD = "no-such-word"
+WORD_SECONDS = 20
+PATIENT_SECONDS = 120
+"""How long a start with a strange word may last: a server may take the word for `serve`."""
+CRASHES = ("Traceback (most recent call last)", "panic:", "Segmentation fault", "core dumped")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    plain: Run
+    run: Run
+
+
+def _compared(title: str, variant: Variant) -> Scenario[Compared]:
+    """A run that may fail, if it says why."""
+
+    @contextmanager
+    def stage(bench: Bench) -> Iterator[Compared]:
+        plain = training_runs.needs_good(bench)
+        if why := variant.lacks(training_job.of(bench.subject.samples)):
+            raise Unseen(why)
+        yield Compared(plain=plain, run=variations.train(bench, (variant,)))
+
+    return Scenario(title=title, stage=stage, purpose=Purpose.TRAINING)
+
+
+def _is_the_sdks(name: str) -> bool:
+    """What tells a script mode image its script stays."""
+    return name.startswith("sagemaker_")
+
+
+def _without_hyperparameters(work: Job) -> Job:
+    kept = {name: text for name, text in work.hyperparameters.items() if _is_the_sdks(name)}
+    return replace(work, hyperparameters=kept)
+
+
+def _lacks_hyperparameters(work: Job) -> str:
+    own = [name for name in work.hyperparameters if not _is_the_sdks(name)]
+    return "" if own else "the samples have no hyperparameter to leave out"
+
+
+def _emptied(work: Job) -> Job:
+    facts = {"S3DistributionType": "ShardedByS3Key"}
+    emptied = (replace(each, path=None, facts={**each.facts, **facts}) for each in work.channels)
+    return replace(work, channels=tuple(emptied))
+
+
+BARE = _compared(
+    "`train` without hyperparameters",
+    Variant(
+        title="no hyperparameters", change=_without_hyperparameters, lacks=_lacks_hyperparameters
+    ),
+)
+SHARDED = _compared(
+    "`train` on empty channels",
+    Variant(title="empty channels", change=_emptied, lacks=lacks_channel),
+)
+
+
+@check("CFG-01", BARE)
+def bears_no_hyperparameters(seen: Compared) -> None:
+    """Without hyperparameters it ends with 0, or fails with a reason, which is no crash."""
+    if why := without_reason(seen):
+        raise (Broken if _crashed(seen.run) else Doubtful)(f"without hyperparameters {why}")
+    if crash := crashed(seen.run):
+        raise Doubtful(
+            f"without hyperparameters it crashes instead of saying what it lacks: {crash}"
+        )
+
+
+@check("DATA-02", SHARDED)
+def bears_empty_channels(seen: Compared) -> None:
+    """On channels without a file, as a host may have them, it ends, and not without a reason."""
+    if why := without_reason(seen):
+        raise (Broken if seen.run.exit_code is None else Doubtful)(f"on empty channels {why}")
+    if crash := crashed(seen.run):
+        raise Doubtful(f"on empty channels it crashes instead of saying what it lacks: {crash}")
+
+
+def without_reason(seen: Compared) -> str:
+    """What a run said, if it failed or hangs without a reason. Raises Unseen."""
+    run = seen.run
+    excuse_slow(seen.plain, run)
+    if run.good or (run.exit_code is not None and reason(run)):
+        return ""
+    return f"`train` wrote no reason to /opt/ml/output/failure, and {run.told}"
+
+
+def _crashed(run: Run) -> bool:
+    """Or hangs, or ends without a word."""
+    text = "\n".join(line.text for line in run.lines)
+    return run.exit_code is None or not text.strip() or any(sign in text for sign in CRASHES)
+
+
+def _mounted(bench: Bench, start: Start) -> Start:
+    return replace(start, mounts=(*start.mounts, *bench.once(_channel_mounts)))
+
+
+def _channel_mounts(bench: Bench) -> tuple[Mount, ...]:
+    """A volume for each channel."""
+    mounts = []
+    for channel in training_job.of(bench.subject.samples).channels:
+        path = f"{training_job.ROOT}/input/data/{channel.name}"
+        archive = Archive()
+        if channel.path is None:
+            archive.folder(channel.name)
+        else:
+            archive.tree(channel.name, channel.path)
+        volume = training_runs.filled(bench, path, archive.chunks())
+        mounts.append(Mount(volume=volume, path=path, read_only=True))
+    return tuple(mounts)
+
+
+READ_ONLY_CHANNELS = Variant(
+    title="read-only channels",
+    change=lambda work: replace(
+        work, channels=tuple(replace(each, path=None, absent=True) for each in work.channels)
+    ),
+    conditions=_mounted,
+    lacks=lacks_channel,
+)
+READ_ONLY_ROOT = Variant(
+    title="a file system that is read-only but for /opt/ml and /tmp",
+    conditions=lambda _bench, start: replace(start, read_only=True, scratch=("/tmp",)),  # noqa: S108
+)
+READ_ONLY = variations.of(
+    "`train` with channels and a root file system that are read-only",
+    (READ_ONLY_CHANNELS, READ_ONLY_ROOT),
+)
+
+
+@check("DATA-03", READ_ONLY)
+def only_reads_its_channels(seen: Bundle) -> None:
+    """Each channel is mounted read-only, as in FastFile mode."""
+    seen.good(READ_ONLY_CHANNELS)
+
+
+@check("TREE-03", READ_ONLY)
+def writes_where_there_is_room(seen: Bundle) -> None:
+    """Nothing but /opt/ml and /tmp can be written."""
+    run = seen.run(READ_ONLY_ROOT)
+    if not run.good:
+        raise Doubtful(f"with {READ_ONLY_ROOT.title} `train` {run.told}")
+
+
+@contextmanager
+def _without_gpu(bench: Bench) -> Iterator[Run]:
+    run = training_runs.trained(bench)
+    if not run.good and run.refusal is None and run.seconds > GPU_SECONDS:
+        work = training_job.of(bench.subject.samples)  # now with nothing beside it
+        run = training_runs.train(bench, work, then=endings.within(GPU_SECONDS))
+    yield run
+
+
+WITHOUT_GPU = Scenario(
+    title="`train` without a GPU", stage=_without_gpu, purpose=Purpose.TRAINING, alone=True
+)
+
+
+@check("GPU-04", WITHOUT_GPU)
+def does_without_gpu(run: Run) -> None:
+    """It ends well, or within 60 s with a reason."""
+    if run.refusal is not None:
+        raise Unseen("it did not start")
+    if run.good:
+        return
+    if run.exit_code is None:
+        raise Broken(f"without a GPU it ran for {run.seconds:.0f} s, and {run.told}")
+    if not reason(run):
+        raise Broken(f"without a GPU it wrote no reason, and {run.told}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Word:
+    """A container that was started with a word that means nothing. `serves`: it may be a server."""
+
+    serves: bool
+    run: Run
+
+
+@contextmanager
+def _word(bench: Bench) -> Iterator[Word]:
+    purpose = bench.subject.purpose
+    seconds = WORD_SECONDS if purpose.serves else PATIENT_SECONDS
+    start = Start(command=(WORD,))
+    with training_runs.laid_out(
+        bench, training_job.of(bench.subject.samples), start=start
+    ) as container:
+        run = training_runs.finish(bench, container, then=endings.within(seconds))
+    yield Word(serves=purpose.serves, run=run)
+
+
+STRANGE = Scenario(title=f"a start with the word `{WORD}`", stage=_word)
+
+
+@check("RUN-03", STRANGE)
+def refuses_strange_words(word: Word) -> None:
+    """It does not end with 0; only a server may take the word for its own and run on."""
+    run = word.run
+    if run.refusal is not None:
+        return
+    if run.exit_code is None and not word.serves:
+        raise Broken(f"`docker run IMAGE {WORD}` {run.told}")
+    if run.exit_code == 0:
+        raise Broken(f"`docker run IMAGE {WORD}` ended with 0{last_lines(run.log)}")
+
+
+CHECKS = (
+    bears_no_hyperparameters,
+    bears_empty_channels,
+    only_reads_its_channels,
+    writes_where_there_is_room,
+    does_without_gpu,
+    refuses_strange_words,
+)

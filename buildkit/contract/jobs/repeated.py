@@ -1,0 +1,107 @@
+"""Clauses of jobs side by side and one after the other (RUN-13, WARM-01, HPO-02)."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from buildkit.contract.checks import Unseen, check
+from buildkit.contract.jobs import training_job, training_runs
+from buildkit.contract.jobs.variations import blame
+from buildkit.contract.scenario import Scenario
+from buildkit.model.features import Feature
+from buildkit.model.target import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildkit.contract.jobs.training_job import Job
+    from buildkit.contract.jobs.training_runs import Run
+    from buildkit.contract.scenario import Bench
+
+CACHE = "sagemaker/warmpoolcache"
+WARM = {"SAGEMAKER_MANAGED_WARMPOOL_CACHE_DIRECTORY": f"{training_job.ROOT}/{CACHE}"}
+LEFT_OVERS = (
+    (f"{CACHE}/left-over.bin", bytes(range(256))),
+    (f"{CACHE}/left-over.lock", b"12345\n"),
+    (f"{CACHE}/models/half", b""),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeats:
+    """`pair`: two jobs at once. `warm`: one more on what the first of them left, with a cache.
+
+    `cold`: one on what the second left, without a cache, if the warm one was not good.
+    """
+
+    plain: Run
+    pair: tuple[Run, Run]
+    warm: Run | None
+    cold: Run | None
+
+
+def named(work: Job, number: int) -> Job:
+    """The same job under another name."""
+    name = f"{training_job.NAME}-{number}"
+    changed = {key: text.replace(training_job.NAME, name) for key, text in work.environment.items()}
+    return replace(work, environment=changed)
+
+
+@contextmanager
+def _stage(bench: Bench) -> Iterator[Repeats]:
+    plain = training_runs.needs_good(bench)
+    work = training_job.of(bench.subject.samples)
+    if Feature.CHECKPOINTS in bench.subject.features:
+        work = replace(work, folders=(*work.folders, "checkpoints"))
+    with bench.engine.volume() as first, bench.engine.volume() as second:
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            left = pool.submit(training_runs.train, bench, named(work, 1), volume=first)
+            right = pool.submit(training_runs.train, bench, named(work, 2), volume=second)
+            pair = left.result(), right.result()
+        warm = cold = None
+        if all(run.good for run in pair):
+            cached = replace(named(work, 3), files=LEFT_OVERS)
+            cached = replace(cached, environment={**cached.environment, **WARM})
+            warm = training_runs.train(bench, cached, volume=first)
+            if not warm.good:
+                cold = training_runs.train(bench, named(work, 4), volume=second)
+        yield Repeats(plain=plain, pair=pair, warm=warm, cold=cold)
+
+
+REPEATED = Scenario(
+    title="`train` twice at once, and again over what it left",
+    stage=_stage,
+    purpose=Purpose.TRAINING,
+)
+
+
+@check("HPO-02", REPEATED)
+def runs_side_by_side(repeats: Repeats) -> None:
+    """Two jobs at once, each with its own name and folders."""
+    for run in repeats.pair:
+        blame(repeats.plain, run, "another job beside it and a name of its own")
+
+
+@check("RUN-13", REPEATED)
+def runs_again(repeats: Repeats) -> None:
+    """A job over the model, output and checkpoints of the one before."""
+    if repeats.warm is None:
+        raise Unseen("it failed the first time")
+    if not repeats.warm.good and repeats.cold is not None:
+        blame(repeats.plain, repeats.cold, "what the last run left in /opt/ml")
+
+
+@check("WARM-01", REPEATED)
+def runs_warm(repeats: Repeats) -> None:
+    """The same, with left-overs in a warm pool's cache and the variable that names it."""
+    if repeats.warm is None:
+        raise Unseen("it failed the first time")
+    if repeats.cold is not None and not repeats.cold.good:
+        raise Unseen("it fails the second time without a warm pool, too")
+    blame(repeats.plain, repeats.warm, f"left-overs in /opt/ml/{CACHE}")
+
+
+CHECKS = (runs_side_by_side, runs_again, runs_warm)

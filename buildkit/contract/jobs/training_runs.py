@@ -1,0 +1,266 @@
+"""Runs of `train`: a job is laid out, the container started, and what it left is kept."""
+
+from __future__ import annotations
+
+import tarfile
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from buildkit.contract import archive, machine
+from buildkit.contract.checks import REASON_IS, Unseen, last_lines, telling
+from buildkit.contract.engine import Line, Mount, Start, ended, never_ran
+from buildkit.contract.jobs import endings, training_job
+from buildkit.contract.scenario import Bench, Scenario
+from buildkit.model.target import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from buildkit.contract.engine import Container, Entry
+    from buildkit.contract.jobs.endings import Signalled, Then
+    from buildkit.contract.jobs.training_job import Job
+
+TRAIN = Start(command=("train",))
+FAILURE = "output/failure"
+"""Where a run that fails leaves its reason, below `/opt/ml`."""
+REASON_SHOWN = 300
+"""Characters of it that evidence shows."""
+
+
+class Work(Protocol):
+    """What a container is started for: what is laid out below `/opt/ml`, and around it."""
+
+    @property
+    def environment(self) -> Mapping[str, str]: ...
+
+    @property
+    def host(self) -> str: ...
+
+    def archive(self) -> Iterator[bytes]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run of an image to its end.
+
+    `refusal`: the engine could not start it. `exit_code` is None if it did not end by itself in
+    time, `ended_at` is on the clock of its `lines`. `ended_by` says what the harness or the kernel
+    ended it for. `tree` is all below `/opt/ml` afterwards, with names relative to it; None if it
+    was too large to be read. `changes` are known only of runs that ask for them. `bare`: no samples
+    are declared, so that it may be right to fail. `killed` is the evidence, where it was asked to
+    end and did not; `signalled` is how it was asked. `idle` says why it had nothing to do.
+    """
+
+    refusal: str | None
+    exit_code: int | None
+    seconds: float
+    log: str
+    lines: tuple[Line, ...] = ()
+    tree: tuple[Entry, ...] | None = ()
+    changes: tuple[str, ...] = ()
+    ended_by: str = ""
+    ended_at: float | None = None
+    bare: bool = False
+    killed: str = ""
+    processor_seconds: float = 0.0
+    signalled: Signalled | None = None
+    idle: str = ""
+
+    @property
+    def good(self) -> bool:
+        return self.refusal is None and self.exit_code == 0
+
+    @property
+    def ran(self) -> bool:
+        """Whether its program was started at all."""
+        return self.refusal is None and not never_ran(self.exit_code, self.log)
+
+    @property
+    def told(self) -> str:
+        """How it ended and what it said, for evidence."""
+        if self.refusal is not None:
+            return f"the engine cannot start it: {self.refusal}"
+        if self.exit_code is None:
+            end = f"did not end in {self.seconds:.0f} s"
+            end += self.ended_by and f" ({self.ended_by})"
+        else:
+            end = ended(self.exit_code, self.ended_by)
+        return f"{end}{self._reason}{telling(self.lines, self.log)}{last_lines(self.log)}"
+
+    @property
+    def _reason(self) -> str:
+        """The beginning of the reason that it left, as a part of evidence; or empty."""
+        if self.good or not (left := self.file(FAILURE)):
+            return ""
+        words = " ".join(left.decode("utf-8", "replace").split())
+        return f"; {REASON_IS} {words[:REASON_SHOWN]!r}" if words else ""
+
+    def below(self, folder: str) -> tuple[Entry, ...]:
+        """All below a folder of `/opt/ml` that is no folder. Raises Unseen."""
+        if self.tree is None:
+            raise Unseen("what it left in /opt/ml is too large to be read")
+        return tuple(
+            each
+            for each in self.tree
+            if each.name.startswith(f"{folder}/") and each.kind != "folder"
+        )
+
+    def has_folder(self, name: str) -> bool:
+        """Whether a folder of `/opt/ml` is still one: a program may put something in its place."""
+        return any(each.name == name and each.kind == "folder" for each in self.tree or ())
+
+    def at(self, name: str) -> Entry | None:
+        """What stands at a path below `/opt/ml`, other than a folder; None if nothing does."""
+        found = (each for each in self.tree or () if each.name == name)
+        return next((each for each in found if each.kind != "folder"), None)
+
+    def file(self, name: str) -> bytes | None:
+        """A small file below `/opt/ml`, None if it is not there."""
+        return next((each.content for each in self.tree or () if each.name == name), None)
+
+
+def train(
+    bench: Bench,
+    work: Work,
+    *,
+    start: Start = TRAIN,
+    then: Then | None = None,
+    volume: str | None = None,
+    changes: bool = False,
+) -> Run:
+    """One run, on a volume of its own or on one with whatever earlier runs left there.
+
+    `then` decides how it ends, instead of waiting. `changes`: what it changed in its own file
+    system is looked for, which takes a while.
+    """
+    with laid_out(bench, work, start=start, volume=volume) as container:
+        run = finish(bench, container, then=then)
+        return replace(run, changes=container.changes()) if changes and run.ran else run
+
+
+@contextmanager
+def laid_out(
+    bench: Bench, work: Work, *, start: Start = TRAIN, volume: str | None = None
+) -> Iterator[Container]:
+    """A container whose `/opt/ml` is laid out, not yet started."""
+    with ExitStack() as stack:
+        volume = volume or stack.enter_context(bench.engine.volume())
+        start = replace(
+            start,
+            mounts=(Mount(volume=volume, path=training_job.ROOT), *start.mounts),
+            environment={
+                **dict(bench.subject.samples.environment),
+                **work.environment,
+                **start.environment,
+            },
+            hostname=None if start.beside else start.hostname or work.host,
+        )
+        container = stack.enter_context(bench.engine.container(bench.subject.image, start))
+        container.put(training_job.ROOT, work.archive())
+        yield container
+
+
+def finish(bench: Bench, container: Container, *, then: Then | None = None) -> Run:
+    """Start a container and see it to its end; `/opt/ml` has been laid out."""
+    began = time.monotonic()
+    refusal = machine.refused(bench, container)
+    if refusal is not None:
+        return Run(refusal=refusal, exit_code=None, seconds=0, log="")
+    ending = (then or endings.to_its_end)(bench, container)
+    took = time.monotonic() - began
+    if ending.exit_code is None:
+        container.send("SIGKILL")
+        container.wait(endings.HANG_SECONDS)
+    return Run(
+        refusal=None,
+        exit_code=ending.exit_code,
+        seconds=took,
+        log=container.logs(),
+        lines=container.lines(),
+        tree=_tree(container),
+        ended_by=container.ended_by(),
+        ended_at=container.ended_at(),
+        killed=ending.killed,
+        processor_seconds=ending.processor_seconds,
+        signalled=ending.signalled,
+    )
+
+
+def _tree(container: Container) -> tuple[Entry, ...] | None:
+    try:
+        found = archive.members(container.get(training_job.ROOT))
+    except tarfile.TarError:
+        return None
+    prefix = training_job.ROOT.rpartition("/")[2] + "/"
+    return tuple(replace(each, name=each.name.removeprefix(prefix).rstrip("/")) for each in found)
+
+
+def trained(bench: Bench) -> Run:
+    """`train` on the samples, the run that others are compared with."""
+    return bench.once(on_samples)[0]
+
+
+def trained_model(bench: Bench) -> str:
+    """The volume with what that run left in `/opt/ml/model`. Raises Unseen if it failed."""
+    volume = bench.once(on_samples)[1]
+    if volume is None:
+        raise Unseen("training left no model to serve")
+    return volume
+
+
+def on_samples(bench: Bench) -> tuple[Run, str | None]:
+    """The run, and the volume with its model, which goes from container to container."""
+    with laid_out(bench, training_job.of(bench.subject.samples)) as container:
+        samples = bench.subject.samples
+        bare = samples.default or not samples.trainable
+        run = replace(finish(bench, container), bare=bare)
+        if not run.good or not run.has_folder("model"):
+            return run, None
+        model = container.get(f"{training_job.ROOT}/model")
+        return run, None if model is None else filled(bench, f"{training_job.ROOT}/model", model)
+
+
+def filled(bench: Bench, path: str, archive: Iterator[bytes]) -> str:
+    """A new volume with an archive in it, of `path` and all below, for the life of the bench.
+
+    A volume is filled through a container, which is never started.
+    """
+    volume = bench.keep(bench.engine.volume())
+    start = Start(command=("serve",), mounts=(Mount(volume=volume, path=path),))
+    with bench.engine.container(bench.subject.image, start) as container:
+        container.put(path.rpartition("/")[0], archive)
+    return volume
+
+
+def needs_good(bench: Bench) -> Run:
+    """The run on the samples. Raises Unseen if it failed: then a variant of it says nothing."""
+    run = trained(bench)
+    if not run.good:
+        raise Unseen("`train` on the samples failed, so nothing can be compared with it")
+    return run
+
+
+def of(title: str, make: Callable[[Bench], Run], *, alone: bool = False) -> Scenario[Run]:
+    """A scenario of one run."""
+
+    @contextmanager
+    def stage(bench: Bench) -> Iterator[Run]:
+        yield bench.once(make)
+
+    return Scenario(title=title, stage=stage, purpose=Purpose.TRAINING, alone=alone)
+
+
+def variant(
+    title: str,
+    change: Callable[[Job], Job],
+    start: Start = TRAIN,
+) -> Scenario[Run]:
+    """The run on the samples again, with something about the job or the start changed."""
+
+    def make(bench: Bench) -> Run:
+        needs_good(bench)
+        return train(bench, change(training_job.of(bench.subject.samples)), start=start)
+
+    return of(title, make)

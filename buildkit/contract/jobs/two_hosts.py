@@ -1,0 +1,211 @@
+"""Jobs on two hosts: both containers on one network, each with a volume of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from buildkit.contract import machine
+from buildkit.contract.checks import Broken, Unseen
+from buildkit.contract.engine import Start
+from buildkit.contract.jobs import endings, training_job, training_runs
+from buildkit.contract.jobs.endings import Ending
+from buildkit.contract.scenario import Scenario
+from buildkit.model.features import Feature
+from buildkit.model.target import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from buildkit.contract.engine import Container
+    from buildkit.contract.jobs.endings import Then
+    from buildkit.contract.jobs.training_runs import Run
+    from buildkit.contract.scenario import Bench
+
+    Networks = tuple[tuple[str, tuple[str, ...]], ...]
+    Staged = Callable[[Bench], "Pair"]
+
+HOSTS = ("algo-1", "algo-2")
+OTHER_HOSTS = ("node-b7-x2c9", "worker.k4")
+LATE_SECONDS = 20
+LOOK_SECONDS = 0.2
+"""Between two looks at whether a host has ended."""
+GRACE_SECONDS = 15
+"""How long a host may go on after the other has failed: SageMaker ends it."""
+CHECKPOINTS = "checkpoints"
+SHOW_ROUTES = ("/bin/sh", "-c", "cat /proc/net/route")
+PROBE_SECONDS = 300
+"""Only ends a hang: of a program that shows the network."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """How the container of each host fared."""
+
+    hosts: Mapping[str, Run]
+
+    @property
+    def good(self) -> bool:
+        return all(run.good for run in self.hosts.values())
+
+    def need_success(self, when: str) -> None:
+        """Raises Broken with the host that is to blame: one that ended, before one that waits."""
+        bad = [(name, run) for name, run in self.hosts.items() if not run.good]
+        bad.sort(key=lambda each: each[1].exit_code is None)
+        if bad:
+            fared = "; ".join(f"{name}: `train` {run.told.rstrip()}" for name, run in bad)
+            raise Broken(f"{when} {fared}")
+
+
+def _together(
+    bench: Bench,
+    hosts: tuple[str, ...],
+    *,
+    late: str = "",
+    start: Callable[[str], Start] | None = None,
+    interface: str = "eth0",
+) -> Pair:
+    """The job on several hosts, each with a volume of its own, on one network."""
+    work = replace(training_job.of(bench.subject.samples), hosts=hosts, interface=interface)
+    if Feature.CHECKPOINTS in bench.subject.features:
+        work = replace(work, folders=(*work.folders, CHECKPOINTS))
+    failed = threading.Event()
+
+    def one(name: str, container: Container) -> Run:
+        if name == late:
+            failed.wait(LATE_SECONDS)
+        run = training_runs.finish(bench, container, then=_unless(failed))
+        if not run.good:
+            failed.set()
+        return run
+
+    with ExitStack() as stack:
+        if start is None:
+            network = stack.enter_context(bench.engine.network())
+            start = _on(network)
+        containers = [
+            stack.enter_context(
+                training_runs.laid_out(bench, replace(work, host=name), start=start(name))
+            )
+            for name in hosts
+        ]
+        with ThreadPoolExecutor(max_workers=len(hosts)) as pool:
+            return Pair(hosts=dict(zip(hosts, pool.map(one, hosts, containers), strict=True)))
+
+
+def _on(network: str) -> Callable[[str], Start]:
+    return lambda name: replace(training_runs.TRAIN, networks=((network, (name,)),))
+
+
+def _unless(failed: threading.Event) -> Then:
+    """Wait for the end of a container, but not for long once another host has failed."""
+
+    def then(bench: Bench, container: Container) -> Ending:
+        limit = machine.of(bench).limit(container, endings.TRAIN_SECONDS)
+        while not limit.expired():
+            if (code := container.wait(0)) is not None:
+                return Ending(exit_code=code)
+            if failed.is_set():
+                return Ending(exit_code=machine.of(bench).wait(container, GRACE_SECONDS))
+            time.sleep(LOOK_SECONDS)
+        return Ending(exit_code=None)
+
+    return then
+
+
+def _plain(bench: Bench) -> Pair:
+    if Feature.TWO_NODE not in bench.subject.features:
+        raise Unseen("not promised: two-node")
+    training_runs.needs_good(bench)
+    return _together(bench, HOSTS)
+
+
+def _needs_pair(bench: Bench) -> None:
+    """A variant of two hosts that fail as they are would say nothing."""
+    if not bench.once(_plain).good:
+        raise Unseen("two hosts together failed already, so nothing can be compared with them")
+
+
+def _scenario(title: str, make: Staged) -> Scenario[Pair]:
+    @contextmanager
+    def stage(bench: Bench) -> Iterator[Pair]:
+        yield bench.once(make)
+
+    return Scenario(title=title, stage=stage, purpose=Purpose.TRAINING)
+
+
+def _late(host: str) -> Staged:
+    def make(bench: Bench) -> Pair:
+        _needs_pair(bench)
+        return _together(bench, HOSTS, late=host)
+
+    return make
+
+
+def _renamed(bench: Bench) -> Pair:
+    """The kernels' names are others than the job's, as on SageMaker (DIST-09)."""
+    _needs_pair(bench)
+    with bench.engine.network() as network:
+        return _together(bench, OTHER_HOSTS, start=_called_otherwise(network))
+
+
+def _called_otherwise(*networks: str) -> Callable[[str], Start]:
+    """The name is known on the first of the networks only; the kernel has another one."""
+    first, *others = networks
+    return lambda name: replace(
+        training_runs.TRAIN,
+        networks=((first, (name,)), *((each, ()) for each in others)),
+        hostname=f"host-of-{name}",
+    )
+
+
+def _two_networks(bench: Bench) -> Pair:
+    """The names are known on one of two networks, and not on that of eth0."""
+    _needs_pair(bench)
+    with bench.engine.network() as one, bench.engine.network() as other:
+        for named, unnamed in ((one, other), (other, one)):
+            interface = _interface(bench, named, unnamed)
+            if interface != "eth0":
+                # The engine makes the host's own name known on every network.
+                start = _called_otherwise(named, unnamed)
+                return _together(bench, HOSTS, start=start, interface=interface)
+    raise Unseen("this engine calls each network eth0")
+
+
+def _interface(bench: Bench, named: str, unnamed: str) -> str:
+    """What a container on both networks calls the first one. Raises Unseen."""
+    alone = routes(_shown(bench, ((named, ()),)))
+    both = routes(_shown(bench, ((named, ()), (unnamed, ()))))
+    subnet = next(iter(alone.values()), "")
+    for interface, network in both.items():
+        if network == subnet:
+            return interface
+    raise Unseen("it cannot be seen which interface belongs to which network")
+
+
+def _shown(bench: Bench, networks: Networks) -> str:
+    program, *words = SHOW_ROUTES
+    start = Start(entrypoint=(program,), command=tuple(words), networks=networks)
+    with bench.engine.container(bench.subject.image, start) as container:
+        if container.start() is None:
+            container.wait(PROBE_SECONDS)
+        return container.logs()
+
+
+def routes(table: str) -> Mapping[str, str]:
+    """The networks of the interfaces in /proc/net/route, without default routes."""
+    rows = [line.split() for line in table.splitlines()[1:]]
+    return {row[0]: row[1] for row in rows if len(row) > 2 and row[1] != "00000000"}  # noqa: PLR2004
+
+
+PAIR = _scenario("`train` on two hosts", _plain)
+LATE_FIRST = _scenario("`train` on two hosts, the first of them 20 s late", _late(HOSTS[0]))
+LATE_SECOND = _scenario("`train` on two hosts, the second of them 20 s late", _late(HOSTS[1]))
+RENAMED = _scenario("`train` on two hosts with names of another form", _renamed)
+TWO_NETWORKS = _scenario(
+    "`train` on two hosts with two networks each, the names known on one", _two_networks
+)

@@ -1,0 +1,107 @@
+"""Variants of the good run: all in one run, and each by itself only if that one fails."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from buildkit.contract.checks import Broken, Unseen
+from buildkit.contract.jobs import endings, training_job, training_runs
+from buildkit.contract.scenario import Scenario
+from buildkit.model.target import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from buildkit.contract.engine import Start
+    from buildkit.contract.jobs.endings import Then
+    from buildkit.contract.jobs.training_job import Job
+    from buildkit.contract.jobs.training_runs import Run
+    from buildkit.contract.scenario import Bench
+    from buildkit.model.target import Samples
+
+SHORT_SECONDS = endings.TRAIN_SECONDS / 4
+"""A good run of no more than this is proof that a variant of it had time enough to end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """The run on the samples with one thing about its job or its container changed.
+
+    `title` is the end of a sentence. `hyperparameters` are more of them, where they follow from
+    the samples. `lacks` says why a job cannot be varied so, if it cannot.
+    """
+
+    title: str
+    change: Callable[[Job], Job] = lambda work: work
+    conditions: Callable[[Bench, Start], Start] = lambda _bench, start: start
+    hyperparameters: Callable[[Samples], Mapping[str, str]] = lambda _samples: {}
+    lacks: Callable[[Job], str] = lambda _work: ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """`together` is the run with every variant at once: if it is good, so is each of them."""
+
+    bench: Bench
+    plain: Run
+    together: Run
+    _alone: dict[Variant, Run] = field(default_factory=dict)
+
+    def run(self, variant: Variant) -> Run:
+        """A run with this variant in it, good or not. Raises Unseen."""
+        if why := variant.lacks(training_job.of(self.bench.subject.samples)):
+            raise Unseen(why)
+        return self.together if self.together.good else self.alone(variant)
+
+    def alone(self, variant: Variant) -> Run:
+        """The run with this variant and no other."""
+        if variant not in self._alone:
+            self._alone[variant] = train(self.bench, (variant,))
+        return self._alone[variant]
+
+    def good(self, variant: Variant) -> Run:
+        """Like `run`, but raises Broken if it is not good."""
+        run = self.run(variant)
+        blame(self.plain, run, variant.title)
+        return run
+
+
+def blame(plain: Run, run: Run, title: str) -> None:
+    """Raise Broken if a run is not good, though the plain one is."""
+    if run.good:
+        return
+    excuse_slow(plain, run)
+    raise Broken(f"with {title} `train` {run.told}")
+
+
+def excuse_slow(plain: Run, run: Run) -> None:
+    """Raise Unseen if a run may only have lacked time."""
+    hangs = run.exit_code is None and run.refusal is None and not run.ended_by
+    if hangs and plain.seconds > SHORT_SECONDS:
+        raise Unseen(f"`train` takes {plain.seconds:.0f} s, too long to be compared")
+
+
+def train(bench: Bench, variants: Sequence[Variant], *, then: Then | None = None) -> Run:
+    work, start = training_job.of(bench.subject.samples), training_runs.TRAIN
+    for each in variants:
+        work, start = each.change(work), each.conditions(bench, start)
+        more = each.hyperparameters(bench.subject.samples)
+        work = replace(work, hyperparameters={**more, **work.hyperparameters})
+    return training_runs.train(bench, work, start=start, then=then)
+
+
+def of(title: str, variants: Sequence[Variant]) -> Scenario[Bundle]:
+    """A scenario of variants that do not get in each other's way."""
+
+    @contextmanager
+    def stage(bench: Bench) -> Iterator[Bundle]:
+        plain = training_runs.needs_good(bench)
+        work = training_job.of(bench.subject.samples)
+        fit = [each for each in variants if not each.lacks(work)]
+        if not fit:
+            raise Unseen(variants[0].lacks(work))
+        yield Bundle(bench=bench, plain=plain, together=train(bench, fit))
+
+    return Scenario(title=title, stage=stage, purpose=Purpose.TRAINING)

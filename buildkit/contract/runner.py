@@ -1,0 +1,150 @@
+"""Run the suite on one image: stage the scenarios that its clauses need, judge, merge."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from buildkit.contract import causes, checks, defaults
+from buildkit.contract import kept as kept_files
+from buildkit.contract.checks import Unseen
+from buildkit.contract.clauses import clauses
+from buildkit.contract.engine import Unfit
+from buildkit.contract.scenario import Bench, Scenario, Subject
+from buildkit.contract.suite import CHECKS
+from buildkit.contract.verdict import NOT_FOR, NOT_PROMISED
+from buildkit.model.target import ClauseResult, Profile, Purpose, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from buildkit.contract.checks import Check
+    from buildkit.contract.engine import Engine
+
+    Progress = Callable[[int, int, str], None]
+
+AT_ONCE = 4
+"""Scenarios side by side: most of their time is waiting for the engine."""
+STARTS = ("RUN-01", "RUN-02", "PROC-01")
+"""The clauses that an image breaks which cannot even be laid out as SageMaker does."""
+TELL_PAUSE = 1
+"""How often is told what is at work."""
+
+
+def run(
+    subject: Subject,
+    engine: Engine,
+    profile: Profile,
+    only: Collection[str] = (),
+    progress: Progress = lambda _done, _of, _at_work: None,
+    *,
+    keep: Path | None = None,
+) -> tuple[ClauseResult, ...]:
+    """Judge every clause of the profile, or `only` some, in the order of the contract.
+
+    What the image does not promise, or is not for, is skipped with that reason. `progress` is told
+    how many scenarios are done, of how many, and the title of one that is at work. `keep` is the
+    folder for what the run on the samples leaves.
+    """
+    wanted = [
+        each
+        for each in CHECKS
+        if (each.smoke or profile is Profile.FULL) and (not only or each.clause in only)
+    ]
+    excuses = {each: why for each in wanted if (why := excuse(each, subject))}
+    results = [checks.result(each.clause, Status.SKIP, why) for each, why in excuses.items()]
+    results += [
+        checks.result(id_, Status.SKIP, f"it cannot be checked: {why}")
+        for id_ in only
+        if (why := clauses()[id_].unchecked)
+    ]
+    staged = _by_scenario(each for each in wanted if each not in excuses)
+    connected = engine.connected(outside=subject.network)
+    if profile is Profile.FULL and any(each.purpose is not None for each in staged):
+        progress(0, len(staged), "`train` on samples of the suite's own")
+        subject = defaults.lent(subject, connected)
+    with ExitStack() as kept:
+        bench = Bench(subject=subject, engine=connected, kept=kept)
+        for found in _stagings(bench, staged, progress):
+            results += found
+        if keep is not None:
+            with suppress(OSError, Unfit):  # no verdict depends on it
+                kept_files.write(bench, keep)
+    return causes.named(
+        checks.merged(found)
+        for id_ in clauses()
+        if (found := [each for each in results if each.id == id_])
+    )
+
+
+def excuse(check: Check[Any], subject: Subject) -> str:
+    """Why a check does not apply to an image, empty if it does."""
+    feature = clauses()[check.clause].feature
+    if feature is not None and feature not in subject.features:
+        return f"{NOT_PROMISED}: {feature.value}"
+    purpose = check.scenario.purpose
+    if purpose is Purpose.TRAINING and not subject.purpose.trains:
+        return f"{NOT_FOR} training"
+    if purpose is Purpose.INFERENCE and not subject.purpose.serves:
+        return f"{NOT_FOR} inference"
+    return ""
+
+
+def _by_scenario(wanted: Iterable[Check[Any]]) -> Mapping[Scenario[Any], list[Check[Any]]]:
+    found: dict[Scenario[Any], list[Check[Any]]] = {}
+    for each in wanted:
+        found.setdefault(each.scenario, []).append(each)
+    return found
+
+
+def _stagings(
+    bench: Bench, staged: Mapping[Scenario[Any], list[Check[Any]]], progress: Progress
+) -> Iterator[list[ClauseResult]]:
+    """Stage all of them, some side by side. `progress` is told every second, and at each end."""
+    batches = [[each for each in staged if not each.alone]]
+    batches += [[each] for each in staged if each.alone]
+    done = 0
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        for batch in batches:
+            work = {pool.submit(_stage, bench, each, staged[each]): each for each in batch}
+            try:
+                while work:
+                    ended, _ = wait(work, timeout=TELL_PAUSE, return_when=FIRST_COMPLETED)
+                    for each in ended:
+                        del work[each]
+                        done += 1
+                        yield each.result()
+                    titles = (bench.at_work(work[each]) for each in work if each.running())
+                    progress(done, len(staged), next(titles, ""))
+            finally:
+                for each in work:
+                    each.cancel()  # after an interruption or a fault the rest is not begun
+
+
+def _stage(
+    bench: Bench, scenario: Scenario[Any], wanted: Iterable[Check[Any]]
+) -> list[ClauseResult]:
+    """All checks of one scenario, one after the other: some change what they look at.
+
+    The first one's time holds that of the staging.
+    """
+    wanted = list(wanted)
+    began = time.monotonic()
+    bench.begin(scenario)
+    try:
+        with scenario.stage(bench) as observed:
+            staged = time.monotonic() - began
+            first, *rest = [checks.run(each, observed) for each in wanted]
+            return [replace(first, seconds=round(first.seconds + staged, 3)), *rest]
+    except Unseen as error:
+        return [checks.result(each.clause, Status.SKIP, str(error)) for each in wanted]
+    except Unfit as error:
+        why = f"the engine cannot lay out the container: {error}"
+        return [
+            checks.result(each.clause, Status.FAIL if each.clause in STARTS else Status.SKIP, why)
+            for each in wanted
+        ]

@@ -1,0 +1,1 @@
+"""Two releases compared: layers, configuration, packages, release notes."""

@@ -1,0 +1,141 @@
+"""Two images in registries -> what is different, reading as few layers as tell it."""
+
+from __future__ import annotations
+
+import tarfile
+import time
+import zlib
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING
+
+from buildkit.diff import differences, packages
+from buildkit.diff.differences import Stored
+from buildkit.registry import download
+from buildkit.support.errors import ToolError
+from buildkit.system import console
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from buildkit.diff.differences import Difference, Layers
+    from buildkit.diff.packages import Layer
+    from buildkit.registry.client import Registry
+    from buildkit.registry.shapes import Configuration
+
+PROGRESS_SECONDS = 10
+"""Between two lines that say how far it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """An image to look at, where it can be had."""
+
+    registry: Registry
+    repository: str
+    digest: str
+
+    @property
+    def uri(self) -> str:
+        return f"{self.registry.host}/{self.repository}@{self.digest}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """`fetched` are the bytes of the layers that were read."""
+
+    layers: Layers
+    configuration: tuple[Difference, ...]
+    packages: tuple[Difference, ...]
+    fetched: int
+
+
+def compare(a: Subject, b: Subject) -> Comparison:
+    """Raises ToolError if one of them is not there, or not an image of layers that can be read."""
+    (config_a, layers_a), (config_b, layers_b) = _parts(a), _parts(b)
+    same = differences.common(layers_a, layers_b)
+    reader = _Reader()
+    reader.read(a, layers_a[same:])
+    reader.read(b, layers_b[same:])
+    above_a, above_b = reader.layers(layers_a[same:]), reader.layers(layers_b[same:])
+    common: Sequence[Layer] | None = None
+    if not differences.tells_all(above_a, above_b):
+        console.say("what differs hides or replaces what both have below: that is read, too")
+        reader.read(a, layers_a[:same])
+        common = reader.layers(layers_a[:same])
+    elif not same:
+        common = ()
+    return Comparison(
+        layers=differences.layers(layers_a, layers_b),
+        configuration=differences.configuration(config_a, config_b),
+        packages=differences.packages(common, above_a, above_b),
+        fetched=reader.fetched,
+    )
+
+
+def _parts(subject: Subject) -> tuple[Configuration, tuple[Stored, ...]]:
+    """Configuration and layers of an image, the lowest first."""
+    manifest = subject.registry.manifest(subject.repository, subject.digest)
+    if manifest is None:
+        raise ToolError(
+            f"`{subject.uri}` is not there", hint="somebody has removed it; publish it again"
+        )
+    config, layers = manifest.config_digest, manifest.document.layers
+    if config is None or not layers:
+        raise ToolError(
+            f"`{subject.uri}` is `{manifest.media_type}`, which is not one image of layers",
+            hint="name an image that this tool has published: `buildkit releases`",
+        )
+    blobs = tuple(Stored(digest=each.digest, size=each.size) for each in layers)
+    return subject.registry.config(subject.repository, config), blobs
+
+
+@dataclass(kw_only=True)
+class _Reader:
+    """Reads layers, each once."""
+
+    fetched: int = 0
+    _found: dict[str, Layer] = field(default_factory=dict)
+    _said: float = field(default_factory=time.monotonic)
+
+    def layers(self, blobs: Sequence[Stored]) -> tuple[Layer, ...]:
+        return tuple(self._found[each.digest] for each in blobs)
+
+    def read(self, subject: Subject, blobs: Sequence[Stored]) -> None:
+        new = {each.digest: each for each in blobs if each.digest not in self._found}
+        if new:
+            size = sum(each.size for each in new.values())
+            layers = f"{len(new)} layers" if len(new) > 1 else "1 layer"
+            console.say(f"reading {layers} of {subject.uri}: {size / 1e6:.1f} MB", dim=True)
+        for blob in new.values():
+            self._found[blob.digest] = self._scanned(subject, blob)
+            self.fetched += blob.size
+
+    def _scanned(self, subject: Subject, blob: Stored) -> Layer:
+        come = 0
+
+        def tell(count: int) -> None:
+            nonlocal come
+            come += count
+            if time.monotonic() - self._said > PROGRESS_SECONDS:
+                self._said = time.monotonic()
+                of = f"{come / 1e6:.1f} of {blob.size / 1e6:.1f} MB"
+                console.say(f"layer {blob.digest[7:19]}: {of}", dim=True)
+
+        return download.read(
+            subject.registry,
+            subject.repository,
+            blob.digest,
+            blob.size,
+            lambda content: _scan(subject, blob, content),
+            tell=tell,
+        )
+
+
+def _scan(subject: Subject, blob: Stored, content: IO[bytes]) -> Layer:
+    try:
+        return packages.scan(content)
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise ToolError(
+            f"the layer {blob.digest} of `{subject.uri}` cannot be read: {error}",
+            hint="it may be compressed in a way that SageMaker does not take, such as zstd",
+        ) from error

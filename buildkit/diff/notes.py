@@ -1,0 +1,142 @@
+"""A record of the ledger -> release notes in Markdown: what changed, image by image. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildkit.aliases import rules
+from buildkit.ledger.record import Action
+from buildkit.model import names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from buildkit.diff.differences import Difference
+    from buildkit.ledger.record import Image, Release
+    from buildkit.model.origin import Origin
+
+MOST_PACKAGES = 50
+"""Rows of one image: a summary of GitHub has a limit, and nobody reads more."""
+
+TOLD = 50_000
+"""Bytes from which on another size is told: it is rounded to a tenth of a megabyte."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """An image and the one before it. `packages` is None where they were not compared."""
+
+    before: Image
+    packages: Sequence[Difference] | None
+
+
+def before(releases: Sequence[Release], release: Release, image: Image) -> Image | None:
+    """What this cell of the matrix had before a record: the same version, else the one below it."""
+    earlier = [
+        other
+        for each in reversed(releases)
+        if each.id < release.id and each.action is Action.PUBLISH
+        for other in each.images
+        if _cell(other) == _cell(image) and other.digest != image.digest
+    ]
+    version, _ = names.split_revision(image.version)
+    same = (each for each in earlier if names.split_revision(each.version)[0] == version)
+    if (found := next(same, None)) is not None:
+        return found
+    older = [each for each in earlier if _newest(each, image) is image]
+    return _newest(*older) if older else None
+
+
+def _newest(*images: Image) -> Image:
+    """Of the newest version, or the first where nobody can say which that is."""
+    by_tag = {each.tag: each for each in reversed(images)}
+    found = rules.newest([rules.candidate(tag, each.version) for tag, each in by_tag.items()])
+    return images[0] if found is None else by_tag[found.tag]
+
+
+def page(release: Release, changes: Mapping[str, Change]) -> str:
+    """`changes` by the ids of targets; a target without one is new."""
+    return "\n".join(_lines(release, changes)) + "\n"
+
+
+def _lines(release: Release, changes: Mapping[str, Change]) -> Iterator[str]:
+    yield f"# Release {release.id}"
+    yield ""
+    commit = f", commit `{release.commit[:12]}`" if release.commit else ""
+    yield f"{_count(len(release.images), 'image')}, {release.time}{commit}."
+    if release.images:
+        yield ""
+        yield "| Image | Digest | Size | Clauses | Changed |"
+        yield "| --- | --- | --- | --- | --- |"
+        for image in release.images:
+            yield _row(image, changes.get(image.target))
+    for image in release.images:
+        if (change := changes.get(image.target)) is not None:
+            yield from _details(image, change)
+    if release.moves:
+        yield ""
+        yield "## Aliases"
+        yield ""
+        for move in release.moves:
+            yield f"- `{move.host}/{move.repository}:{move.alias}` is at `{move.tag}`"
+
+
+def _row(image: Image, change: Change | None) -> str:
+    told = "new" if change is None else ", ".join(_changed(image, change)) or "rebuilt"
+    name = f"`{image.repository}:{image.tag}`"
+    digest, size = image.digest[:19], _size(image.size)
+    return f"| {name} | `{digest}` | {size} | {image.verdict.told} | {told} |"
+
+
+def _changed(image: Image, change: Change) -> Iterator[str]:
+    if image.version != change.before.version:
+        yield f"version {change.before.version} → {image.version}"
+    if image.origin != change.before.origin and _base(image.origin) != _base(change.before.origin):
+        yield "base"
+    if change.packages:
+        yield _count(len(change.packages), "package")
+    grown = (image.size or 0) - (change.before.size or 0)
+    if abs(grown) >= TOLD:
+        yield f"{grown / 1e6:+.1f} MB"
+
+
+def _details(image: Image, change: Change) -> Iterator[str]:
+    yield ""
+    yield f"## {image.target}"
+    yield ""
+    yield f"Before: `{change.before.repository}:{change.before.tag}`, {_size(change.before.size)}."
+    then, now = _base(change.before.origin), _base(image.origin)
+    yield ""
+    yield f"Base: `{now}`, as before." if then == now else f"Base: `{then}` → `{now}`."
+    if change.packages is None:
+        return
+    yield ""
+    if not change.packages:
+        yield "Packages: as before."
+        return
+    yield "| Package | Before | Now |"
+    yield "| --- | --- | --- |"
+    for each in change.packages[:MOST_PACKAGES]:
+        yield f"| {each.name} | {each.a or '-'} | {each.b or '-'} |"
+    if (more := len(change.packages) - MOST_PACKAGES) > 0:
+        yield f"| and {more} more | | |"
+
+
+def _cell(image: Image) -> tuple[str, ...]:
+    return image.name, image.device, image.python, image.purpose
+
+
+def _base(origin: Origin | None) -> str:
+    if origin is None:
+        return "not on record"
+    digest = origin.base_digest
+    return origin.base + (f"@{digest[:19]}" if digest and "@" not in origin.base else "")
+
+
+def _size(size: int | None) -> str:
+    return "-" if size is None else f"{size / 1e6:.1f} MB"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

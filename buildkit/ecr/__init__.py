@@ -1,0 +1,1 @@
+"""The door to AWS: registries of ECR, and the repositories in them."""

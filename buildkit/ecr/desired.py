@@ -1,0 +1,58 @@
+"""images.toml -> the repositories that its images need, as they should be."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from buildkit.config import images_toml as config_module
+from buildkit.ecr import drift
+from buildkit.model.families import aliases_of
+from buildkit.model.hosts import ECR_HOST
+from buildkit.support.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from buildkit.config.images_toml import Config
+    from buildkit.ecr.drift import Wanted
+    from buildkit.model.target import Target
+
+KEPT = ("registry", "repositories")
+
+
+def check(config: Config, targets: Sequence[Target]) -> None:
+    """Raise ConfigError if images.toml names a registry of ECR, which could not keep its images."""
+    named = (config.registry, *config.registry.copies)
+    by_parts = config.registry.account and config.registry.region
+    hosts = ((each.host or "").partition(":")[0] for each in named)
+    if by_parts or any(map(ECR_HOST.fullmatch, hosts)):
+        wanted(config, targets)
+
+
+def wanted(
+    config: Config,
+    targets: Sequence[Target],
+    published: Callable[[str], Collection[str]] = lambda _name: (),
+) -> tuple[Wanted, ...]:
+    """In the order of the file. `targets` are all of images.toml: they share repositories.
+
+    `published` tells the exact tags that a repository has of an older images.toml: no alias's
+    filter may let them move.
+    Raises ConfigError with all repositories that ECR could not keep as they are asked for.
+    """
+    by_name: dict[str, list[Target]] = defaultdict(list)
+    for target in targets:
+        by_name[target.repository].append(target)
+    found, problems = [], []
+    for name, inside in by_name.items():
+        tags = [*dict.fromkeys((*(target.tag for target in inside), *sorted(published(name))))]
+        aliases = [alias for each in inside for alias in aliases_of(each.family, each.version)]
+        try:
+            found.append(
+                drift.wanted(name, config.registry.repositories, tags=tags, aliases=aliases)
+            )
+        except ValueError as error:
+            problems.append(Problem(path=KEPT, message=f"`{name}`: {error}"))
+    config_module.fail(config, problems)
+    return tuple(found)

@@ -1,0 +1,194 @@
+"""What a repository should be, what it is, and the drift between the two."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from buildkit.config.repositories import OWNER
+from buildkit.ecr import policies
+from buildkit.model import tag_filters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from buildkit.config.repositories import RepositoriesTable
+    from buildkit.ecr.policies import Document
+
+IMMUTABLE = "IMMUTABLE_WITH_EXCLUSION"
+
+
+class Aspect(str, Enum):
+    """What of a repository can differ. `encryption` is settled when it is created."""
+
+    MUTABILITY = "tag immutability"
+    SCAN = "scan on push"
+    ENCRYPTION = "encryption"
+    LIFECYCLE = "lifecycle"
+    POLICY = "pull policy"
+    TAGS = "tags"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """`filters` are the tags that may move; none where all may."""
+
+    name: str
+    filters: tuple[str, ...]
+    table: RepositoriesTable
+
+    @property
+    def mutability(self) -> str:
+        return IMMUTABLE if self.filters else "MUTABLE"
+
+    @property
+    def tags(self) -> tuple[tuple[str, str], ...]:
+        return (OWNER, *self.table.tags.items())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A repository as ECR shows it. The documents are None where there is none."""
+
+    arn: str
+    mutability: str
+    filters: tuple[str, ...]
+    scan_on_push: bool
+    encryption: str
+    kms_key: str | None
+    tags: tuple[tuple[str, str], ...]
+    lifecycle: Document | None = None
+    policy: Document | None = None
+
+    @property
+    def ours(self) -> bool:
+        return OWNER in self.tags
+
+    @property
+    def partition(self) -> str:
+        return self.arn.split(":")[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One difference, in words for people."""
+
+    aspect: Aspect
+    before: str
+    after: str
+
+    @property
+    def mendable(self) -> bool:
+        return self.aspect is not Aspect.ENCRYPTION
+
+    def __str__(self) -> str:
+        end = "" if self.mendable else " (settled when it was created: only a new one has another)"
+        return f"{self.aspect.value}: {self.before} -> {self.after}{end}"
+
+
+def wanted(
+    name: str, table: RepositoriesTable, *, tags: Sequence[str], aliases: Sequence[str]
+) -> Wanted:
+    """`tags` and `aliases` are all that images.toml has in the repository.
+
+    Raises ValueError if an alias cannot move without an exact tag, or there are too many.
+    """
+    immutable = table.mutability == "immutable"
+    filters = tag_filters.filters(tags, aliases) if immutable else ()
+    return Wanted(name=name, filters=filters, table=table)
+
+
+def drift(wanted: Wanted, found: Found) -> tuple[Change, ...]:
+    """What has to change. What others added to the repository is no difference."""
+    return tuple(_differences(wanted, found))
+
+
+def _differences(wanted: Wanted, found: Found) -> Iterable[Change]:
+    table = wanted.table
+    if (wanted.mutability, set(wanted.filters)) != (found.mutability, set(found.filters)):
+        yield Change(
+            aspect=Aspect.MUTABILITY,
+            before=_moving(found.mutability, found.filters),
+            after=_moving(wanted.mutability, wanted.filters),
+        )
+    if table.scan_on_push != found.scan_on_push:
+        yield Change(
+            aspect=Aspect.SCAN,
+            before=_switch(found.scan_on_push),
+            after=_switch(table.scan_on_push),
+        )
+    if table.encryption != found.encryption or not _is_key(table.kms_key, found.kms_key):
+        yield Change(
+            aspect=Aspect.ENCRYPTION,
+            before=_encryption(found.encryption, found.kms_key),
+            after=_encryption(table.encryption, table.kms_key),
+        )
+    yield from _of_documents(
+        Aspect.LIFECYCLE,
+        policies.own_rules(found.lifecycle),
+        policies.rules(table, found.lifecycle),
+    )
+    yield from _of_documents(
+        Aspect.POLICY,
+        policies.own_statements(found.policy),
+        policies.statements(table, found.partition),
+    )
+    have = dict(found.tags)
+    if missing := [(key, value) for key, value in wanted.tags if have.get(key) != value]:
+        yield Change(
+            aspect=Aspect.TAGS,
+            before=_words(f"{key}={have[key]}" for key, _ in missing if key in have),
+            after=_words(f"{key}={value}" for key, value in missing),
+        )
+
+
+def _of_documents(
+    aspect: Aspect, before: Sequence[Document], after: Sequence[Document]
+) -> Iterable[Change]:
+    if policies.plain(before) != policies.plain(after):
+        yield Change(
+            aspect=aspect, before=_words(map(_part, before)), after=_words(map(_part, after))
+        )
+
+
+def _is_key(wanted: str | None, found: str | None) -> bool:
+    """Whether the key is the wanted one, as far as can be told.
+
+    ECR shows the ARN of a key, and KMS alone knows whose alias is whose.
+    """
+    if wanted is None or found is None or "alias/" in wanted:
+        return True
+    return found.rpartition("/")[2] == wanted.rpartition("/")[2]
+
+
+def _moving(mutability: str, filters: Iterable[str]) -> str:
+    return f"{mutability} ({', '.join(sorted(filters))})" if filters else mutability
+
+
+def _switch(on: bool) -> str:  # noqa: FBT001 - a word for a truth
+    return "on" if on else "off"
+
+
+def _encryption(kind: str, key: str | None) -> str:
+    return f"{kind} ({key})" if key else kind
+
+
+def _part(document: Document) -> str:
+    """A rule or a statement of ours in a few words; in full if somebody edited it."""
+    match policies.plain(document):
+        case {"selection": {"countNumber": number, "countUnit": "days", "tagPrefixList": prefix}}:
+            return f"{prefix}* after {number} days"
+        case {"selection": {"countNumber": number, "countUnit": "days", "tagStatus": status}}:
+            return f"{status} after {number} days"
+        case {"Effect": "Allow", "Principal": {"AWS": who}, "Action": actions} | {
+            "Effect": "Allow", "Principal": {"Service": who}, "Action": actions
+        } if actions == list(policies.PULL):  # fmt: skip
+            return who if isinstance(who, str) else ", ".join(who)
+        case other:
+            return json.dumps(other)
+
+
+def _words(parts: Iterable[str]) -> str:
+    return ", ".join(parts) or "none"

@@ -1,0 +1,178 @@
+"""The repositories of ECR in one place: read, made, mended."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from buildkit.ecr import api, policies
+from buildkit.ecr.drift import Aspect, Found, drift
+from buildkit.support.errors import ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mypy_boto3_ecr import ECRClient
+
+    from buildkit.ecr.drift import Change, Wanted
+    from buildkit.ecr.places import Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repositories:
+    """Somebody else may be quicker in all of this: that is no error, and the answer tells.
+
+    `registry` is the account as a parameter of ECR's calls, if it is known. All methods raise
+    ToolError, whose words leave it to the caller to say which repository.
+    """
+
+    client: ECRClient
+    registry: dict[str, Any]
+
+    def exists(self, name: str) -> bool:
+        with api.translated("looking for it"):
+            return self._describe(name) is not None
+
+    def read(self, name: str) -> Found | None:
+        """None if there is none of that name."""
+        with api.translated("reading it"):
+            shown = self._describe(name)
+            if shown is None:
+                return None
+            try:
+                tags = self.client.list_tags_for_resource(resourceArn=shown["repositoryArn"])
+                lifecycle, policy = self._lifecycle(name), self._policy(name)
+            except self.client.exceptions.RepositoryNotFoundException:
+                return None
+        pairs = tuple((tag["Key"], tag["Value"]) for tag in tags["tags"])
+        return _found(shown, pairs, lifecycle, policy)
+
+    def create(self, wanted: Wanted) -> bool:
+        """Make it, with everything that is wanted. False if it is there already: it is left so."""
+        encryption: dict[str, Any] = {"encryptionType": wanted.table.encryption}
+        if wanted.table.kms_key is not None:
+            encryption["kmsKey"] = wanted.table.kms_key
+        with (
+            api.translated("creating it"),
+            suppress(self.client.exceptions.RepositoryAlreadyExistsException),
+        ):
+            made = self.client.create_repository(
+                repositoryName=wanted.name,
+                imageScanningConfiguration={"scanOnPush": wanted.table.scan_on_push},
+                encryptionConfiguration=encryption,  # type: ignore[arg-type] # its words are ECR's
+                tags=_tags(wanted),
+                **_mutability(wanted),
+                **self.registry,
+            )
+            found = _found(made["repository"], wanted.tags)
+            self.mend(wanted, found, drift(wanted, found))
+            return True
+        return False
+
+    def mend(self, wanted: Wanted, found: Found, changes: Sequence[Change]) -> None:
+        """Make these changes to what was found. Nothing happens if it is gone meanwhile."""
+        for change in changes:
+            with (
+                api.translated(f"changing its {change.aspect.value}"),
+                suppress(self.client.exceptions.RepositoryNotFoundException),
+            ):
+                self._change(change.aspect, wanted, found)
+
+    def _change(self, aspect: Aspect, wanted: Wanted, found: Found) -> None:
+        named = {"repositoryName": wanted.name, **self.registry}
+        match aspect:
+            case Aspect.MUTABILITY:
+                self.client.put_image_tag_mutability(**named, **_mutability(wanted))
+            case Aspect.SCAN:
+                self.client.put_image_scanning_configuration(
+                    **named, imageScanningConfiguration={"scanOnPush": wanted.table.scan_on_push}
+                )
+            case Aspect.LIFECYCLE:
+                rules = policies.rules(wanted.table, found.lifecycle)
+                text = policies.lifecycle_with(found.lifecycle, rules)
+                if text is not None:
+                    self.client.put_lifecycle_policy(**named, lifecyclePolicyText=text)
+                else:
+                    with suppress(self.client.exceptions.LifecyclePolicyNotFoundException):
+                        self.client.delete_lifecycle_policy(**named)
+            case Aspect.POLICY:
+                statements = policies.statements(wanted.table, found.partition)
+                text = policies.policy_with(found.policy, statements)
+                if text is not None:
+                    self.client.set_repository_policy(**named, policyText=text)
+                else:
+                    with suppress(self.client.exceptions.RepositoryPolicyNotFoundException):
+                        self.client.delete_repository_policy(**named)
+            case Aspect.TAGS:
+                self.client.tag_resource(resourceArn=found.arn, tags=_tags(wanted))
+            case Aspect.ENCRYPTION:
+                pass  # ECR has no call for it
+
+    def _describe(self, name: str) -> Any:
+        """As ECR shows it. None if there is none of that name."""
+        with suppress(self.client.exceptions.RepositoryNotFoundException):
+            found = self.client.describe_repositories(repositoryNames=[name], **self.registry)
+            return found["repositories"][0]
+        return None
+
+    def _lifecycle(self, name: str) -> str | None:
+        with suppress(self.client.exceptions.LifecyclePolicyNotFoundException):
+            found = self.client.get_lifecycle_policy(repositoryName=name, **self.registry)
+            return found["lifecyclePolicyText"]
+        return None
+
+    def _policy(self, name: str) -> str | None:
+        with suppress(self.client.exceptions.RepositoryPolicyNotFoundException):
+            found = self.client.get_repository_policy(repositoryName=name, **self.registry)
+            return found["policyText"]
+        return None
+
+
+def of(place: Place) -> Repositories:
+    """Asks nothing yet. Raises ToolError."""
+    registry = {"registryId": place.account} if place.account else {}
+    return Repositories(client=api.client(place), registry=registry)
+
+
+def ensure(there: Repositories, wanted: Wanted) -> bool:
+    """Create the repository if it is missing; one that exists is left as it is.
+
+    Returns whether it was created. Raises ToolError.
+    """
+    try:
+        return not there.exists(wanted.name) and there.create(wanted)
+    except ToolError as error:
+        raise ToolError(f"the repository `{wanted.name}`: {error}", hint=error.hint) from error
+
+
+def _found(
+    shown: Any,
+    tags: tuple[tuple[str, str], ...],
+    lifecycle: str | None = None,
+    policy: str | None = None,
+) -> Found:
+    encryption = shown.get("encryptionConfiguration", {})
+    filters = shown.get("imageTagMutabilityExclusionFilters") or ()
+    return Found(
+        arn=shown["repositoryArn"],
+        mutability=shown["imageTagMutability"],
+        filters=tuple(each["filter"] for each in filters),
+        scan_on_push=shown.get("imageScanningConfiguration", {}).get("scanOnPush", False),
+        encryption=encryption.get("encryptionType", "AES256"),
+        kms_key=encryption.get("kmsKey"),
+        tags=tags,
+        lifecycle=json.loads(lifecycle) if lifecycle else None,
+        policy=json.loads(policy) if policy else None,
+    )
+
+
+def _mutability(wanted: Wanted) -> dict[str, Any]:
+    filters = [{"filterType": "WILDCARD", "filter": each} for each in wanted.filters]
+    found: dict[str, Any] = {"imageTagMutability": wanted.mutability}
+    return {**found, "imageTagMutabilityExclusionFilters": filters} if filters else found
+
+
+def _tags(wanted: Wanted) -> list[Any]:
+    return [{"Key": key, "Value": value} for key, value in wanted.tags]

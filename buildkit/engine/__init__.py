@@ -1,0 +1,1 @@
+"""The door to Docker: images, and the containers, volumes and networks of a test."""

@@ -1,0 +1,288 @@
+"""One container of an engine, through docker-py; and what the engine's refusals mean."""
+
+from __future__ import annotations
+
+import re
+import signal as signals
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import IO, TYPE_CHECKING, Any, cast
+
+import docker.errors
+import docker.utils
+import requests
+
+from buildkit.contract.engine import Entry, Line, Process, Unfit
+from buildkit.engine.calls import BROKEN, streamed, translated
+from buildkit.support.errors import ToolError
+from buildkit.system import stopping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from docker.models.containers import Container as DockerContainer
+
+LOG_LINES = 30
+LOG_WIDTH = 500
+LINE_WIDTH = 16 * 1024
+MOST_LINES = 2000
+"""Lines that are read for their times or for metrics: the last ones of a long log."""
+MOST_OUTPUT = 64 * 1024
+EXECUTE_SECONDS = 300
+"""A program that says nothing for so long, or speaks for longer, has no end."""
+ATTACHED = {"Detach": False, "Tty": False}
+HEADER = 8
+CHUNK = 1 << 20
+UNFIT = 126
+"""A shell's exit code for a program that cannot be run."""
+REFUSALS = (
+    "OCI runtime",
+    "unable to find user",
+    "no matching entries",
+    "unable to find group",
+    "uids and gids must be in range",
+)
+"""In what an engine says when it is the image that cannot be started."""
+UNFIT_PATHS = (
+    "Cannot mkdir",
+    "not a directory",
+    "is a directory",
+    "cannot overwrite",
+    "too many links",
+    "too many levels of symbolic links",
+    "invalid symlink",
+    "extraction point",
+    "resolve mount destination",
+)
+"""In what an engine says when a path of the image is not what SageMaker needs there."""
+GO_MODES = {
+    1 << 31: "folder", 1 << 27: "link", 1 << 26: "device", 1 << 25: "pipe", 1 << 24: "socket",
+}  # fmt: skip
+"""The bits of Go's file modes that tell a kind; without any it is a file."""
+PRIVATE_PATH = re.compile(r"/\S*/(?:overlayfs|overlay2)/[0-9a-f]+(?:/merged)?(?=/)")
+"""Where an engine keeps the files of a container: of no use to whoever reads about them."""
+FRACTION = re.compile(r"\.(\d{1,6})\d*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """Fits `contract.world.Container`. `overrun` tells what the guard ended it for, or nothing."""
+
+    docker: DockerContainer
+    host: str
+    bridged: bool
+    overrun: Callable[[], str]
+
+    @property
+    def id(self) -> str:
+        return str(self.docker.id)
+
+    @property
+    def _api(self) -> Any:
+        return self.docker.client.api if self.docker.client else None
+
+    def put(self, path: str, archive: Iterable[bytes]) -> None:
+        with of_image(f"copying into {path}"):
+            self.docker.put_archive(path, archive)
+
+    def get(self, path: str) -> Iterator[bytes] | None:
+        chunks = self._archive(path)
+        return None if next(chunks, None) is None else chunks
+
+    def _archive(self, path: str) -> Iterator[bytes]:
+        """Nothing for nothing, else an empty chunk first, with which the copy is open."""
+        with (
+            of_image(f"copying {path}"),
+            suppress(docker.errors.NotFound),
+            streamed(self._api, f"containers/{self.id}/archive", params={"path": path}) as answer,
+        ):
+            yield b""
+            yield from answer.iter_content(CHUNK)
+
+    def look(self, path: str) -> Entry | None:
+        api = self._api
+        url = f"{api.base_url}/v{api.api_version}/containers/{self.id}/archive"
+        with translated(f"looking at {path}"):
+            answer = api.head(url, params={"path": path}, timeout=api.timeout)
+            if answer.status_code == requests.codes.not_found:
+                return None
+            if answer.status_code == requests.codes.server_error and self._state():
+                return Entry(name=path, kind="loop", size=0, mode=0)  # the container is there
+            answer.raise_for_status()
+        facts = docker.utils.decode_json_header(answer.headers["X-Docker-Container-Path-Stat"])
+        mode = int(facts["mode"])
+        kind = next((kind for bit, kind in GO_MODES.items() if mode & bit), "file")
+        return Entry(
+            name=path,
+            kind=kind,
+            size=int(facts["size"]),
+            mode=mode & 0o777,
+            target=facts["linkTarget"],
+        )
+
+    def start(self) -> str | None:
+        with translated("starting a container"):
+            try:
+                self.docker.start()
+            except docker.errors.APIError as error:
+                said = str(error.explanation)
+                if error.status_code in (400, 404) or any(
+                    sign in said for sign in (*REFUSALS, *UNFIT_PATHS)
+                ):
+                    return said
+                raise
+        return None
+
+    def wait(self, seconds: float) -> int | None:
+        if seconds == 0:
+            state = self._state()
+            return None if state["Running"] else int(state["ExitCode"])
+        with translated("waiting for a container"):
+            try:
+                return int(self.docker.wait(timeout=seconds)["StatusCode"])
+            except (requests.ReadTimeout, requests.ConnectionError):
+                stopping.check()
+                return None
+
+    @property
+    def stop_signal(self) -> str:
+        told = str(self.docker.attrs["Config"].get("StopSignal") or "SIGTERM").upper()
+        with suppress(ValueError):  # a number that is no signal's
+            return signals.Signals(int(told)).name if told.isdigit() else _whole_name(told)
+        return told
+
+    def send(self, signal: str) -> None:
+        with suppress(docker.errors.APIError):  # it has ended
+            self.docker.kill(signal=signal)
+
+    def hears(self, name: str) -> bool | None:
+        first, number = str(self._state()["Pid"]), getattr(signals, name, None)
+        if number is None:
+            return None
+        with suppress(docker.errors.APIError, ValueError):  # it has ended, or an odd ps
+            rows: Any = self.docker.top(ps_args="-eo pid,caught,blocked")["Processes"]
+            for pid, caught, blocked in rows or ():  # what is blocked is kept for `sigwait`
+                if pid == first:
+                    return bool((int(caught, 16) | int(blocked, 16)) >> (number - 1) & 1)
+        return None
+
+    def processor_seconds(self) -> float | None:
+        with suppress(*BROKEN, KeyError):
+            stats: Any = self._api.stats(self.id, stream=False, one_shot=True)
+            return int(stats["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9 or None
+        return None
+
+    def logs(self) -> str:
+        lines = self._log(LOG_LINES).splitlines()[-LOG_LINES:]
+        return "".join(f"{line[:LOG_WIDTH]}\n" for line in lines)
+
+    def lines(self) -> tuple[Line, ...]:
+        found = []
+        for line in self._log(MOST_LINES, timestamps=True).split("\n"):  # a bare \r is no end
+            stamp, _, text = line.partition(" ")
+            if (at := _seconds(stamp)) is not None:
+                found.append(Line(at=at, text=text.removesuffix("\r")[:LINE_WIDTH]))
+        return tuple(found)
+
+    def processes(self) -> tuple[Process, ...]:
+        with suppress(docker.errors.APIError):  # it has ended
+            rows: Any = self.docker.top(ps_args="-eo pid,stat,args")["Processes"]
+            return tuple(
+                Process(pid=int(pid), state=state[:1], command=command)
+                for pid, state, command in rows or ()
+            )
+        return ()
+
+    def changes(self) -> tuple[str, ...]:
+        with translated("looking for changes"):
+            return tuple(str(change["Path"]) for change in self.docker.diff() or ())
+
+    def execute(self, *command: str) -> tuple[int, str]:
+        """Of its output only so much is read, and for so long: it belongs to the image."""
+        try:
+            number = self._api.exec_create(self.id, list(command))["Id"]
+            with streamed(
+                self._api, f"exec/{number}/start", json=ATTACHED, timeout=EXECUTE_SECONDS
+            ) as answer:
+                output = _output(cast("IO[bytes]", answer.raw))
+            if output is None:
+                return UNFIT, "it has no end"
+            code = self._api.exec_inspect(number)["ExitCode"]
+        except BROKEN as error:  # the container has ended, there is no such program, it is mute
+            return UNFIT, str(error)
+        return (UNFIT if code is None else int(code)), output.decode("utf-8", "replace")
+
+    def address(self, port: int) -> tuple[str, int]:
+        with translated("looking for an address"):
+            self.docker.reload()
+        if self.bridged:
+            networks = self.docker.attrs["NetworkSettings"]["Networks"].values()
+            own = next((each["IPAddress"] for each in networks if each["IPAddress"]), None)
+            return (own, port) if own else (self.host, 0)
+        published = self.docker.ports.get(f"{port}/tcp") or [{"HostPort": "0"}]
+        return self.host, int(published[0]["HostPort"])
+
+    def ended_at(self) -> float | None:
+        state = self._state()
+        return None if state["Running"] else _seconds(state["FinishedAt"])
+
+    def ended_by(self) -> str:
+        if reason := self.overrun():
+            return reason
+        return "the kernel ended it: out of memory" if self._state()["OOMKilled"] else ""
+
+    def _state(self) -> dict[str, Any]:
+        with translated("looking at a container"):
+            self.docker.reload()
+        state: dict[str, Any] = self.docker.attrs["State"]
+        return state
+
+    def _log(self, tail: int, *, timestamps: bool = False) -> str:
+        with translated("reading a container's log"):
+            said: bytes = self.docker.logs(tail=tail, timestamps=timestamps)
+        return said.decode("utf-8", "replace")
+
+
+@contextmanager
+def of_image(doing: str) -> Iterator[None]:
+    """Raises Unfit where the engine's refusal is about the image's files, else ToolError."""
+    try:
+        with translated(doing):
+            yield
+    except ToolError as error:
+        said = str(getattr(error.__cause__, "explanation", ""))
+        if any(sign in said for sign in UNFIT_PATHS):
+            raise Unfit(f"{doing}: {PRIVATE_PATH.sub('', said)}") from error
+        raise
+
+
+def _whole_name(signal: str) -> str:
+    """Docker takes `TERM` for `SIGTERM`."""
+    return signal if signal.startswith("SIG") else f"SIG{signal}"
+
+
+def _output(stream: IO[bytes]) -> bytes | None:
+    """What a program says, None if it does not stop; after 8 bytes for each piece: kind, length."""
+    output = b""
+    began = time.monotonic()
+    while header := stream.read(HEADER):
+        output += stream.read(int.from_bytes(header[4:], "big"))
+        if len(output) > MOST_OUTPUT or time.monotonic() - began > EXECUTE_SECONDS:
+            return None
+    return output
+
+
+def _seconds(stamp: str) -> float | None:
+    """The Unix time of an RFC 3339 stamp in UTC, None for anything else."""
+    try:
+        moment = datetime.fromisoformat(FRACTION.sub(_six_digits, stamp).removesuffix("Z"))
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=timezone.utc).timestamp()
+
+
+def _six_digits(fraction: re.Match[str]) -> str:
+    """What Python 3.10 reads."""
+    return f".{fraction[1]:0<6}"

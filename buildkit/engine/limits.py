@@ -1,0 +1,123 @@
+"""What an image under test may use, and the end of a container that uses more.
+
+Memory and processes are limited by the kernel; but a program that forks without end goes on
+trying, and whole machines suffer from it. Disk is not limited: the engine has no portable limit
+for it, so its use is looked at, and a single file is limited by the kernel too.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from buildkit.engine.calls import FAILURES
+from buildkit.engine.leftovers import RUN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import docker
+
+DISK = 8 * 1024**3
+"""Bytes that a container and its volumes may hold."""
+PROCESSES = 1024
+"""Processes and threads of a container. One that stays near it is ended."""
+NEAR = 0.95
+CPU_SHARES = 512
+"""Half of what others on the machine have, where they want the processor too."""
+MEMORY_SHARE = 0.5
+"""Of the engine's memory; never all of it, whatever an image does."""
+LOOK_SECONDS = 2
+"""Between two looks at what containers hold."""
+
+
+@dataclass(kw_only=True)
+class Guard:
+    """Looks at what containers hold on disk, while there are any, and ends those with too much.
+
+    `limit` is in bytes, for each container with its volumes.
+    """
+
+    client: docker.DockerClient
+    run: str
+    limit: int
+    _volumes: dict[str, Sequence[str]] = field(default_factory=dict)
+    _overruns: dict[str, str] = field(default_factory=dict)
+    _crowded: frozenset[str] = frozenset()
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _thread: threading.Thread | None = None
+    _closed: threading.Event = field(default_factory=threading.Event)
+
+    def close(self) -> None:
+        """No more is looked."""
+        self._closed.set()
+        with self._lock:
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def watch(self, container: str, volumes: Sequence[str]) -> None:
+        with self._lock:
+            self._volumes[container] = volumes
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._look_on, daemon=True)
+                self._thread.start()
+
+    def forget(self, container: str) -> None:
+        with self._lock:
+            self._volumes.pop(container, None)
+
+    def overrun(self, container: str) -> str:
+        """What a container was ended for, empty if it was not."""
+        return self._overruns.get(container, "")
+
+    def _look_on(self) -> None:
+        while not self._closed.wait(LOOK_SECONDS):
+            with self._lock:
+                watched = dict(self._volumes)
+                if not watched:
+                    self._thread = None
+                    return
+            with suppress(*FAILURES, ValueError, KeyError):  # the next look will tell
+                self._look(watched)
+
+    def _look(self, watched: Mapping[str, Sequence[str]]) -> None:
+        held = self._held_by_volumes()
+        mine: dict[str, Any] = {"label": f"{RUN}={self.run}"}
+        crowded = set()
+        for facts in self.client.api.containers(size=True, filters=mine):
+            container = facts["Id"]
+            used = facts.get("SizeRw", 0)
+            used += sum(held.get(volume, 0) for volume in watched.get(container, ()))
+            if used > self.limit:
+                self._end(
+                    container,
+                    f"for holding {used / 1024**3:.1f} GB on disk; the limit is "
+                    f"{self.limit / 1024**3:.1f} GB",
+                )
+            elif self._processes(container) > NEAR * PROCESSES:
+                crowded.add(container)
+        for container in crowded & self._crowded:
+            self._end(container, f"for holding {PROCESSES} processes, which is the limit")
+        self._crowded = frozenset(crowded)
+
+    def _end(self, container: str, reason: str) -> None:
+        self._overruns[container] = f"ended {reason}"
+        self.client.api.kill(container)
+
+    def _processes(self, container: str) -> int:
+        stats: Any = self.client.api.stats(container, stream=False, one_shot=True)
+        return int(stats.get("pids_stats", {}).get("current", 0))
+
+    def _held_by_volumes(self) -> Mapping[str, int]:
+        """Bytes by volume. docker-py cannot ask for volumes alone, and all else takes minutes."""
+        api = self.client.api
+        url = f"{api.base_url}/v{api.api_version}/system/df"
+        answer = api.get(url, params={"type": "volume"}, timeout=api.timeout)
+        return {
+            volume["Name"]: max(volume["UsageData"]["Size"], 0)
+            for volume in answer.json()["Volumes"] or ()
+            if volume.get("UsageData")
+        }

@@ -1,0 +1,129 @@
+"""What a person calls an image -> where it is: by target, record, alias, tag or digest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildkit.ledger import history
+from buildkit.model import names
+from buildkit.model.hosts import has_registry
+from buildkit.support import suggest
+from buildkit.support.errors import NothingSelectedError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from buildkit.aliases.moves import Registry
+    from buildkit.ledger.record import Image, Release
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """A tag or digest in a repository; `host` is None where any registry will do."""
+
+    host: str | None
+    repository: str
+    reference: str
+
+    def __str__(self) -> str:
+        mark = "@" if self.reference.startswith("sha256:") else ":"
+        host = f"{self.host}/" if self.host else ""
+        return f"{host}{self.repository}{mark}{self.reference}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """An image in one registry, and what is on record of it, if anything is."""
+
+    host: str
+    repository: str
+    digest: str
+    image: Image | None
+
+
+def image(releases: Sequence[Release], text: str) -> Image | None:
+    """An image of the ledger by `TARGET`, `TARGET@RECORD` or a digest; None for another name.
+
+    Raises UsageError or NothingSelectedError for one that fits several, or none.
+    """
+    target, _, record = text.partition("@")
+    known = {each.target for _, each in history.images(releases)}
+    if target in known and not record:
+        return history.latest(releases, target)
+    if target in known:
+        release = history.by_id(releases, record)
+        found = next((each for each in release.images if each.target == target), None)
+        if found is None:
+            raise NothingSelectedError(
+                f"the record {release.id} has no image of {target}",
+                hint=f"`buildkit releases {target}` shows those that have",
+            )
+        return found
+    return history.by_digest(releases, text)[0] if history.DIGEST.fullmatch(text) else None
+
+
+def images(releases: Sequence[Release], text: str) -> tuple[Image, ...]:
+    """All that is on record of an image, by `TARGET`, `TARGET@RECORD` or a digest.
+
+    Raises UsageError or NothingSelectedError for one that fits several, or none.
+    """
+    found = image(releases, text)
+    if found is not None:
+        return history.by_digest(releases, found.digest)
+    known = dict.fromkeys(each.target for _, each in history.images(releases))
+    raise NothingSelectedError(
+        f"`{suggest.shown(text)}` names no image: no target of the ledger, and no digest",
+        hint=f"{suggest.near_to(text, tuple(known))}; `buildkit releases` shows targets and digests"
+        if known
+        else "`buildkit build --all --push` publishes, and records",
+    )
+
+
+def named(text: str) -> Named:
+    """Read `[HOST/]REPOSITORY:TAG` or `[HOST/]REPOSITORY@sha256:…`. Raises UsageError."""
+    try:
+        names.reference(text)
+    except ValueError as error:
+        raise _unknown(text) from error
+    host, rest = None, text
+    if has_registry(text):
+        host, _, rest = text.partition("/")
+    repository, _, reference = rest.partition("@")
+    if not reference:
+        repository, _, reference = rest.rpartition(":")
+    if not repository:
+        raise _unknown(text)
+    return Named(host=host, repository=repository, reference=reference)
+
+
+def in_registries(
+    name: Named, registries: Iterable[Registry], releases: Sequence[Release]
+) -> Found:
+    """The image of that name in the first registry that has it. Raises NothingSelectedError."""
+    asked = []
+    for registry in registries:
+        manifest = registry.manifest(name.repository, name.reference)
+        if manifest is not None:
+            on_record = [
+                each for _, each in history.images(releases) if each.digest == manifest.digest
+            ]
+            return Found(
+                host=registry.host,
+                repository=name.repository,
+                digest=manifest.digest,
+                image=on_record[0] if on_record else None,
+            )
+        asked.append(registry.host)
+    raise NothingSelectedError(
+        f"`{name}` is not in {' or '.join(asked) or 'any registry that is known'}",
+        hint="`buildkit releases` shows what was published; `--registry HOST` looks elsewhere",
+    )
+
+
+def _unknown(text: str) -> UsageError:
+    return UsageError(
+        f"`{text}` names no image: the ledger has no such target, and it is neither a digest nor "
+        "`REPOSITORY:TAG`",
+        hint="`buildkit releases` shows targets, records and digests",
+    )

@@ -1,0 +1,107 @@
+"""The records of the ledger: what a run published, and which aliases it moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from buildkit.model.origin import Origin  # noqa: TC001 - `typed` reads it
+
+
+class Action(str, Enum):
+    PUBLISH = "publish"
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """How an image passed its test: how many clauses ended how, and how long that took.
+
+    `untried` is what it was not seen to do: `not trained, not served: no samples`.
+    """
+
+    profile: str
+    suite: str
+    passed: int
+    warned: int
+    skipped: int
+    seconds: float
+    untried: str = ""
+
+    @property
+    def told(self) -> str:
+        """In a few words."""
+        return f"{self.passed} passed" + (f"; {self.untried}" if self.untried else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """An image of a target, in a repository of one or more registries.
+
+    `locations` are its URIs by tag; `size` is that of all layers as they are sent, in bytes, None
+    where no registry told it; `build_seconds` how long its steps took that were not cached, None
+    where nobody knows.
+    """
+
+    target: str
+    name: str
+    version: str
+    device: str
+    python: str
+    purpose: str
+    repository: str
+    tag: str
+    digest: str
+    config_digest: str
+    size: int | None
+    locations: tuple[str, ...]
+    origin: Origin | None
+    verdict: Verdict
+    build_seconds: float | None = None
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        return tuple(map(self.host_of, self.locations))
+
+    def host_of(self, location: str) -> str:
+        return location.removesuffix(f"/{self.repository}:{self.tag}")
+
+    def digest_uri_at(self, host: str) -> str:
+        return f"{host}/{self.repository}@{self.digest}"
+
+    @property
+    def digest_uri(self) -> str:
+        """In the first registry, the one people are told."""
+        return self.digest_uri_at(self.hosts[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """An alias that has moved, in one registry: from a digest (None: it was new) to another.
+
+    `tag` is the exact tag of the image that it is at now.
+    """
+
+    host: str
+    repository: str
+    alias: str
+    before: str | None
+    after: str
+    tag: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """What one run did. `id` is unique and sorts by time; `time` is UTC, ISO 8601, in seconds.
+
+    `commit` is that of the project's repository, with `-dirty` where files differ from it.
+    """
+
+    id: str
+    time: str
+    action: Action
+    tool: str
+    commit: str | None
+    images: tuple[Image, ...] = ()
+    moves: tuple[Move, ...] = ()

@@ -1,0 +1,143 @@
+"""Questions to the ledger: where an alias has been. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildkit.ledger import history
+from buildkit.ledger.record import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from buildkit.ledger.record import Release
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """An image that an alias was at. `tag` is its exact tag, None if the ledger never saw it."""
+
+    digest: str
+    tag: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trail:
+    """Where an alias has been in one registry, the oldest first, without what was taken back.
+
+    `held` are the exact tags that it was taken back from, and those that it passed over: whatever
+    the repository had on record when it went back, but for what it was at before.
+    """
+
+    stops: tuple[Stop, ...]
+    held: frozenset[str]
+
+    @property
+    def last(self) -> str | None:
+        """The digest at which the ledger knows the alias to be."""
+        return self.stops[-1].digest if self.stops else None
+
+    def before(self, now: str) -> Stop | None:
+        """Where the alias was before it came to the digest at which it is now.
+
+        If it is at one of its earlier stops, a way back was cut off before it was on record: there.
+        """
+        if now != self.last:
+            return next((each for each in reversed(self.stops) if each.digest == now), None) or (
+                self.stops[-1] if self.stops else None
+            )
+        return self.stops[-2] if len(self.stops) > 1 else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """What the ledger knows of a repository in one registry, when it is asked where aliases belong.
+
+    By alias: `held` are the exact tags that it must not be at, `last` is the digest that it was
+    last moved to. `published` are the digests of all images that were ever put there, `tags` their
+    exact tags; `elsewhere` tells whether other registries hold images of the repository.
+    """
+
+    held: Mapping[str, frozenset[str]]
+    last: Mapping[str, str]
+    published: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+    elsewhere: bool = False
+
+
+def past(releases: Iterable[Release], host: str, repository: str) -> Past:
+    """The same for every alias of a repository, and where it is."""
+    records = tuple(releases)
+    aliases = {
+        move.alias
+        for release in records
+        for move in release.moves
+        if (move.host, move.repository) == (host, repository)
+    }
+    named = [image for _, image in history.images(records) if image.repository == repository]
+    images = [image for image in named if host in image.hosts]
+    trails = {alias: trail(records, host, repository, alias) for alias in sorted(aliases)}
+    return Past(
+        held={alias: each.held for alias, each in trails.items()},
+        last={alias: each.last for alias, each in trails.items() if each.last is not None},
+        published=frozenset(image.digest for image in images),
+        tags=frozenset(image.tag for image in images),
+        elsewhere=any({*image.hosts} - {host} for image in named),
+    )
+
+
+def trail(releases: Iterable[Release], host: str, repository: str, alias: str) -> Trail:
+    """Follow an alias through the ledger, in one registry."""
+    records = tuple(releases)
+    tags = {
+        image.digest: image.tag
+        for _, image in history.images(records)
+        if repository == image.repository
+    }
+    stops: list[Stop] = []
+    back: set[str | None] = set()
+    there: set[str | None] = set()
+    for release in records:
+        there |= {
+            image.tag
+            for image in release.images
+            if image.repository == repository and host in image.hosts
+        }
+        for move in release.moves:
+            if (move.host, move.repository, move.alias) != (host, repository, alias):
+                continue
+            if release.action is Action.PUBLISH and _is_known(stops, move.before, move.after):
+                continue
+            if move.before is not None and not _at(stops, move.before):  # somebody else's doing
+                stops.append(Stop(digest=move.before, tag=tags.get(move.before)))
+            if release.action is Action.ROLLBACK:
+                taken = {each.tag for each in _taken_back(stops, move.after)}
+                back |= taken | (there - {each.tag for each in stops})
+            if not _at(stops, move.after):
+                stops.append(Stop(digest=move.after, tag=move.tag))
+            back.discard(move.tag)
+    return Trail(stops=tuple(stops), held=frozenset(tag for tag in back if tag is not None))
+
+
+def _is_known(stops: Sequence[Stop], before: str | None, after: str) -> bool:
+    """Whether a move is the last one again: two runs may have put it on record."""
+    known = [None, *(each.digest for each in stops)]
+    return known[-2:] == [before, after]
+
+
+def _at(stops: Sequence[Stop], digest: str) -> bool:
+    return bool(stops) and stops[-1].digest == digest
+
+
+def _taken_back(stops: list[Stop], digest: str) -> list[Stop]:
+    """Take away what came after the last stop at `digest`.
+
+    If there is none it went somewhere new, away from the last one, which it may come back to.
+    """
+    place = max((i for i, each in enumerate(stops) if each.digest == digest), default=None)
+    if place is None:
+        return stops[-1:]
+    taken = stops[place + 1 :]
+    del stops[place + 1 :]
+    return taken

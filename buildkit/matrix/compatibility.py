@@ -1,0 +1,207 @@
+"""Frameworks, CUDA and Python: which cells of the matrix cannot work, from frameworks.txt.
+
+Only what is known is judged: an exact version that is in the data, on linux/amd64. A version with a
+label of its own, such as `2.5.1+ours`, is a build of which nothing is known.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from buildkit.model.target import Device
+from buildkit.support import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from buildkit.model.target import Target
+
+DATA = Path(__file__).with_name("frameworks.txt")
+PLATFORM = "linux/amd64"
+CPU_LABEL = "cpu"
+EXACT = ("==", "===")
+CUDA_LABEL = re.compile(r"cu([0-9]+)([0-9])")
+CUDA_BASE = re.compile(r"(?:.*/)?nvidia/cuda:([0-9]+\.[0-9]+)")
+NEVER = "never"
+DRIVERS = "drivers"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """One line of the data: `-` where nothing is known."""
+
+    version: str
+    pythons: str
+    cuda: str
+    variants: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """`cuda` is how it comes to CUDA: it `brings` it, `never`, or by the extra of this name.
+
+    `other` is the package for the other device.
+    """
+
+    name: str
+    cuda: str
+    other: str
+    releases: Mapping[str, Release]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cuda:
+    """What a package works with, and the oldest driver of NVIDIA's that will do."""
+
+    version: str
+    driver: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pinned:
+    """A requirement of a target whose release is known. `label` is the end of its version."""
+
+    package: Package
+    release: Release
+    label: str
+    extras: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        return f"{self.package.name} {self.release.version}"
+
+    @property
+    def variant(self) -> str | None:
+        """The CUDA of the label: 12.4 for `cu124`."""
+        match = CUDA_LABEL.fullmatch(self.label)
+        return match and f"{match[1]}.{match[2]}"
+
+
+def problems(target: Target) -> Iterator[str]:
+    """What cannot work in this target, and what would."""
+    for pinned in _pinned(target):
+        yield from _python(pinned, target.python)
+        if target.device is Device.GPU:
+            yield from _gpu(pinned, target.base)
+        else:
+            yield from _cpu(pinned)
+
+
+def cuda_of(target: Target) -> Cuda | None:
+    """What a target for GPUs works with, if that is known."""
+    if target.device is not Device.GPU:
+        return None
+    versions = (pinned.variant or pinned.release.cuda for pinned in _pinned(target))
+    version = next((each for each in versions if each != "-"), None)
+    return Cuda(version=version, driver=_drivers()[_major(version)]) if version else None
+
+
+def _pinned(target: Target) -> Iterator[Pinned]:
+    for text in target.packages if target.platform == PLATFORM else ():
+        try:
+            requirement = Requirement(text)
+            (specifier,) = requirement.specifier
+            version = Version(specifier.version)
+        except (InvalidRequirement, InvalidVersion, ValueError):
+            continue  # no exact version; what is no requirement is told elsewhere
+        package = _packages().get(canonicalize_name(requirement.name))
+        release = package and package.releases.get(version.public)
+        label = version.local or ""
+        known = label in ("", CPU_LABEL) or CUDA_LABEL.fullmatch(label)
+        if package and release and known and specifier.operator in EXACT and not requirement.marker:
+            yield Pinned(
+                package=package, release=release, label=label, extras=frozenset(requirement.extras)
+            )
+
+
+def _python(pinned: Pinned, python: str) -> Iterator[str]:
+    if not _fits(python, pinned.release.pythons):
+        name = pinned.package.name
+        others = [each for each in pinned.package.releases.values() if _fits(python, each.pythons)]
+        yield f"{pinned.name} is not for Python {python}, but for {pinned.release.pythons}" + (
+            f"; the newest for Python {python} is {name} {others[-1].version}" if others else ""
+        )
+
+
+def _gpu(pinned: Pinned, base: str) -> Iterator[str]:
+    package, release = pinned.package, pinned.release
+    if package.cuda == NEVER:
+        instead = "" if package.other == "-" else f"; take `{package.other}` for gpu"
+        yield f"{pinned.name} has no CUDA, which an image for gpu needs{instead}"
+    if pinned.label == CPU_LABEL:
+        yield f"{pinned.name}+cpu has no CUDA; for gpu write `{package.name}=={release.version}`"
+    if pinned.variant and release.variants and pinned.variant not in release.variants:
+        yield (
+            f"{pinned.name} is not there for CUDA {pinned.variant}, but for "
+            + ", ".join(release.variants)
+        )
+    match = CUDA_BASE.match(base)
+    brings = package.cuda == "brings" or package.cuda in pinned.extras
+    if match and not brings and release.cuda != "-" and _major(match[1]) != _major(release.cuda):
+        yield (
+            f"{pinned.name} works with CUDA {release.cuda}, the base brings {match[1]}; take a "
+            f"base with CUDA {_major(release.cuda)}, or `{package.name}[{package.cuda}]`"
+        )
+
+
+def _cpu(pinned: Pinned) -> Iterator[str]:
+    package, release = pinned.package, pinned.release
+    if pinned.variant:
+        instead = f"{package.name}=={release.version}+{CPU_LABEL}"
+        yield f"{pinned.name}+{pinned.label} brings CUDA into an image for cpu; write `{instead}`"
+    if package.cuda == "brings" and release.cuda != "-" and package.other != "-":
+        yield f"{pinned.name} brings CUDA into an image for cpu; take `{package.other}`"
+    if package.cuda in pinned.extras:
+        yield (
+            f"{package.name}[{package.cuda}] brings CUDA into an image for cpu; "
+            f"take `{package.other}`"
+        )
+
+
+def _fits(python: str, pythons: str) -> bool:
+    """Whether a Python is within `3.9-3.12` or `3.9+`; nothing is said against any by `-`."""
+    if pythons == "-":
+        return True
+    first, _, last = pythons.removesuffix("+").partition("-")
+    return Version(first) <= Version(python) and (not last or Version(python) <= Version(last))
+
+
+def _major(cuda: str) -> str:
+    return cuda.partition(".")[0]
+
+
+@cache
+def _packages() -> Mapping[str, Package]:
+    found = {}
+    for title, text in _sections().items():
+        if title != DRIVERS:
+            name, cuda, other = title.split()
+            releases = {
+                version: Release(
+                    version=version,
+                    pythons=pythons,
+                    cuda=brought,
+                    variants=() if variants == "-" else tuple(variants.split(",")),
+                )
+                for version, pythons, brought, variants in tables.rows(text)
+            }
+            found[name] = Package(name=name, cuda=cuda, other=other, releases=releases)
+    return found
+
+
+@cache
+def _drivers() -> Mapping[str, str]:
+    return dict(tables.rows(_sections()[DRIVERS]))
+
+
+@cache
+def _sections() -> Mapping[str, str]:
+    return tables.sections(str(DATA))

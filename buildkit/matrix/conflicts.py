@@ -1,0 +1,154 @@
+"""Targets that would get in each other's way: by their ids, tags or aliases."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from buildkit.model import families, names, tag_filters
+from buildkit.support.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from buildkit.model.families import Family
+    from buildkit.model.target import Target
+
+
+def problems(targets: Iterable[Target]) -> Iterator[Problem]:
+    told = tuple(targets)
+    yield from _twins(told)
+    apart = [twins[0] for twins in _by(lambda target: target.image, told).values()]
+    for siblings in _by(lambda target: target.repository, apart).values():
+        if any(target.family for target in siblings):
+            yield from _aliases(siblings)
+
+
+def _by(key: Callable[[Target], str], targets: Iterable[Target]) -> dict[str, list[Target]]:
+    found = defaultdict(list)
+    for target in targets:
+        found[key(target)].append(target)
+    return found
+
+
+def _twins(targets: Sequence[Target]) -> Iterator[Problem]:
+    """Two targets must never share an id (one record) or a tag (one would hide the other)."""
+    for target_id, twins in _by(lambda target: target.id, targets).items():
+        if len(twins) > 1:
+            yield Problem(
+                path=("image", twins[-1].name),
+                message=f"{len(twins)} targets have the id `{target_id}`",
+            )
+    for image, twins in _by(lambda target: target.image, targets).items():
+        ids = [twin.id for twin in twins]
+        if len(set(ids)) > 1:
+            yield Problem(
+                path=("image", twins[-1].name),
+                message=f"{' and '.join(ids)} have the same tag `{image}`; tell them apart in "
+                "`repository` or `tag`",
+                cause=f"the tags of {' and '.join(sorted({twin.name for twin in twins}))}",
+            )
+
+
+def _aliases(siblings: Sequence[Target]) -> Iterator[Problem]:
+    """In one repository, an alias has one family, and no name can be read as what it is not."""
+    exact = {target.tag: target for target in siblings}
+    owners: dict[str, dict[object, Target]] = defaultdict(dict)
+    for target in siblings:
+        if _hides_its_version(target):
+            yield _problem(
+                target,
+                f"the tag `{target.tag}` of {target.id} does not tell its version, which aliases "
+                "follow; put `{version}` into `tag`",
+                "no version in the tag",
+            )
+        for alias in families.aliases_of(target.family, target.version):
+            try:
+                tag_filters.check(alias, "begin its pattern in `aliases` differently")
+            except ValueError as error:
+                yield _problem(target, str(error), "a beginning that others have")
+            owners[alias].setdefault(_kind(target), target)
+            if alias in exact:
+                whose = "its own tag" if exact[alias] == target else f"the tag of {exact[alias].id}"
+                yield _problem(
+                    target,
+                    f"the alias `{alias}` of {target.id} is {whose}, which never moves; leave its "
+                    "pattern out of the image's `aliases`, or write the version longer (`1.0.0`)",
+                    "an alias that is an exact tag",
+                )
+    for alias, rivals in owners.items():
+        if len(rivals) > 1:
+            yield _problem(
+                [*rivals.values()][-1],
+                f"{' and '.join(each.id for each in rivals.values())} have the same alias "
+                f"`{alias}`; tell them apart in `aliases`, as with `{{device}}` or `{{py}}`",
+                "one alias of two",
+            )
+    named = [(alias, target) for alias, rivals in owners.items() for target in rivals.values()]
+    for target in {_kind(each): each for each in siblings}.values():
+        if target.family is not None:
+            yield from _foreign_tags(target, target.family, siblings)
+            yield from _foreign_aliases(target, target.family, named)
+
+
+def _kind(target: Target) -> tuple[object, ...]:
+    """What all versions of a family have in common."""
+    tag = target.family.tag if target.family else target.tag
+    return (tag, target.device, target.python, target.purpose)
+
+
+def _hides_its_version(target: Target) -> bool:
+    """Whether its tag, which is no alias of its own, does not tell its version."""
+    return (
+        target.family is not None
+        and target.tag not in families.aliases_of(target.family, target.version)
+        and families.version_of(target.family, target.tag) != names.without_plus(target.version)
+    )
+
+
+def _foreign_tags(target: Target, family: Family, siblings: Iterable[Target]) -> Iterator[Problem]:
+    """Exact tags that the family would take for its own."""
+    for other in siblings:
+        if families.version_of(family, other.tag) is None:
+            continue
+        if (other.device, other.python, other.purpose) != (
+            target.device, target.python, target.purpose,
+        ):  # fmt: skip
+            yield _problem(
+                target,
+                f"the tag `{other.tag}` of {other.id} looks like one of {target.id} with another "
+                "version, so its aliases could move there; tell them apart in `tag`",
+                "a tag that looks like another",
+            )
+        elif other.family != family:
+            yield _problem(
+                other,
+                f"{other.id} and {target.id} differ in nothing that their tags tell but the "
+                "version, so they must have the same `aliases`",
+                "other aliases",
+            )
+
+
+def _foreign_aliases(
+    target: Target, family: Family, named: Iterable[tuple[str, Target]]
+) -> Iterator[Problem]:
+    """Aliases that the family would take for exact tags of its own."""
+    for alias, owner in named:
+        if (version := families.version_of(family, alias)) is not None:
+            yield _problem(
+                owner,
+                f"the alias `{alias}` of {owner.id} looks like the tag of {target.name} {version}; "
+                "choose another name in `aliases`",
+                "an alias that looks like a tag",
+            )
+
+
+def _problem(target: Target, message: str, kind: str) -> Problem:
+    """With the patterns as its cause: one edit of them mends all problems of the kind."""
+    patterns = " ".join(target.family.aliases) if target.family else target.name
+    words = (target.name, target.device.value, f"py{target.python.replace('.', '')}")
+    for word in (*words, target.python, target.purpose.value):
+        patterns = patterns.replace(word, "*")
+    return Problem(
+        path=("image", target.name, "aliases"), message=message, cause=f"{kind}: {patterns}"
+    )

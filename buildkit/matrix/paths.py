@@ -1,0 +1,142 @@
+"""The paths that images.toml names -> what is wrong with each: missing, of another kind, outside.
+
+They are looked at as they are written, also where another key of their image is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from enum import Enum
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from buildkit.config import boundary
+from buildkit.support.addresses import quoted, shown
+from buildkit.support.errors import Problem
+from buildkit.system import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from buildkit.config.images_toml import Config
+    from buildkit.matrix.cells import Where
+
+LARGEST_BODY = 100 << 20
+"""Bytes of a request or an answer: the largest `MaxPayloadInMB` of batch transform is 100."""
+
+
+class Kind(str, Enum):
+    FILE = "file"
+    FOLDER = "folder"
+    EITHER = "file or folder"
+
+
+def problems(config: Config) -> Iterator[Problem]:
+    """Of every path that is no pattern; those of patterns differ by target."""
+    odd = cache(lambda folder: tuple(config.boundary.odd(folder)))
+    for at, text, kind in _written(config.document):
+        found = [*fault(config, text, kind, LARGEST_BODY)]
+        yield from (Problem(path=at, message=message) for message in found)
+        folder = config.folder / text
+        if not found and folder.is_dir():
+            for each in odd(folder):
+                if at[-1] != "context" or _is_sent(config, folder, each):
+                    yield Problem(path=at, message=_of_odd(config, each, at))
+
+
+class Place(Protocol):
+    """Where relative paths start, and how far they may lead."""
+
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def boundary(self) -> boundary.Boundary: ...
+
+
+def fault(config: Place, text: str, kind: Kind, limit: int) -> Iterator[str]:
+    """What is wrong with one path, if anything is; `limit` is the size of a file in bytes."""
+    path = config.folder / text
+    try:
+        config.boundary.check(path, shown(text))
+        mode = path.stat().st_mode
+        if kind is not Kind.FILE and stat.S_ISDIR(mode):
+            return
+        if kind is Kind.FOLDER or stat.S_ISDIR(mode):
+            yield f"{quoted(text)} is {reading.kind(mode)}, a {kind.value} is wanted"
+        elif kind is Kind.FILE:
+            reading.check(path, limit)
+        elif not stat.S_ISREG(mode):
+            yield f"{quoted(text)} is {reading.kind(mode)}, a {kind.value} is wanted"
+    except (FileNotFoundError, NotADirectoryError):
+        yield f"{quoted(text)} does not exist in {config.folder}"
+    except UnicodeEncodeError as error:
+        encoding = error.encoding
+        yield f"{quoted(text)} is no path where Python writes paths as {encoding}; set PYTHONUTF8=1"
+    except OSError as error:
+        yield f"{quoted(text)} cannot be read: {error.strerror}"
+    except ValueError as error:
+        yield str(error)
+
+
+def _written(document: dict[str, Any]) -> Iterator[tuple[Where, str, Kind]]:
+    """Each path with its place in the file. What is of another type is told elsewhere."""
+    tables: list[tuple[Where, Any]] = [(("defaults",), document.get("defaults"))]
+    for name, image in _items(document.get("image")):
+        tables.append((("image", name), image))
+        overrides = image.get("override") if isinstance(image, dict) else None
+        for number, override in enumerate(overrides if isinstance(overrides, list) else ()):
+            tables.append((("image", name, "override", number), override))
+    for at, table in tables:
+        if isinstance(table, dict):
+            samples = table.get("samples")
+            found = [(("context",), table.get("context"), Kind.FOLDER), *_of_samples(samples)]
+            for key, text, kind in found:
+                if isinstance(text, str) and text.isprintable():
+                    yield (*at, *key), text, kind
+
+
+def _of_samples(samples: object) -> Iterator[tuple[Where, object, Kind]]:
+    if not isinstance(samples, dict):
+        return
+    for key in ("code", "model"):
+        yield ("samples", key), samples.get(key), Kind.FOLDER
+    for channel, text in _items(samples.get("channels")):
+        yield ("samples", "channels", channel), text, Kind.EITHER
+    payloads = samples.get("payload")
+    for number, payload in enumerate(payloads if isinstance(payloads, list) else ()):
+        for key, text in _items(payload):
+            if key in ("body", "answer"):
+                yield ("samples", "payload", number, key), text, Kind.FILE
+
+
+def _items(table: object) -> Iterator[tuple[str, Any]]:
+    yield from table.items() if isinstance(table, dict) else ()
+
+
+def _of_odd(config: Config, odd: boundary.Odd, at: Where) -> str:
+    name = os.path.relpath(odd.path, config.folder)
+    may_leave = at[-1] == "context" and odd.path.name != ".dockerignore"
+    leave = ", leave it out with `.dockerignore`" if may_leave else ""
+    if odd.end is None:
+        leave = leave.replace(", ", ", or ", 1)
+        return f"`{name}` in it is {odd.kind}, which cannot be copied; remove it{leave}"
+    return (
+        f"`{name}` in it is a link that leads to `{odd.end}`, outside of the project "
+        f"`{config.boundary.root}`; replace it with a copy of its target{leave}, or pass "
+        f"`{boundary.FLAG}`"
+    )
+
+
+def _is_sent(config: Config, context: Path, odd: boundary.Odd) -> bool:
+    """Whether a build is given that link, device, pipe or socket of its context."""
+    from buildkit.render import inputs  # noqa: PLC0415 - its rules take long to load
+
+    name = odd.path.relative_to(context).as_posix()
+    if odd.end is None and name.partition("/")[0] in inputs.OF_A_CHECKOUT:
+        return False  # git may have a socket of its own there
+    ignored = context / inputs.IGNORED
+    if config.boundary.outside(ignored) or boundary.special(ignored):
+        return True  # what leads out or has no end is not read to find that out
+    return inputs.is_seen(context, name)

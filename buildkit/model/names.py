@@ -1,0 +1,285 @@
+"""The grammar of names: tags, repositories, image references, versions.
+
+Tags and repositories follow the OCI distribution specification ("Pulling manifests") narrowed by
+ECR's CreateRepository (2 to 256 characters).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from fnmatch import fnmatchcase
+
+from buildkit.support.addresses import give, quoted, shown
+
+COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+REPOSITORY = re.compile(rf"{COMPONENT}(?:/{COMPONENT})*")
+REPOSITORY_LETTERS = "lower-case letters, digits, `.`, `_`, `-`, `/`"
+SHORTEST_REPOSITORY, LONGEST_REPOSITORY = 2, 256
+"""ECR's own limits."""
+REGISTRY = re.compile(
+    r".+\.amazonaws\.com(?:\.cn)?|.+\.docker\.io|(?:docker|ghcr|gcr|quay)\.io|public\.ecr\.aws|localhost",
+    re.IGNORECASE,
+)
+"""Hosts that people paste, also without a name behind."""
+DOMAIN = re.compile(
+    r".+\.(?:com|org|net|edu|gov|mil|int|info|biz|io|ai|dev|cloud|tech|aws"
+    r"|internal|intranet|local|localdomain|localhost|lan|corp|home|private|test|example|invalid"
+    r"|a[tu]|b[er]|c[ahnoz]|d[ek]|e[su]|f[ir]|gr|h[ku]|i[elt]|jp|kr|mx|n[loz]|p[lt]|r[ou]|s[eg]"
+    r"|t[rw]|u[aks]|za)",
+    re.IGNORECASE,
+)
+"""What hosts end with. ECR's names may hold dots, so words that teams use, as in `my.team/app` or
+`nlp.ml/app`, are none of these."""
+HOST = r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*)(?::[0-9]+)?"
+LAST_PORT = 65535
+ACCOUNT = re.compile(r"[0-9]{12}")
+REGION = re.compile(r"[a-z]{2}[a-z-]*-[0-9]{1,2}")
+REFERENCE = re.compile(
+    rf"(?:{HOST}/)?{COMPONENT}(?:/{COMPONENT})*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+)
+INDEX = re.compile(
+    r"https?://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%+-]*)*"
+)
+"""Also what a shell leaves as it is."""
+ESCAPED = re.compile(r"%(?:25)*(?:40|3a|3f|3b|23)", re.IGNORECASE)
+MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
+LONGEST_IMAGE = 1024
+ID = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
+VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]*")
+REVISION = re.compile(r"(?P<framework>.+)-(?P<revision>[0-9]+)")
+NUMBERS = re.compile(r"(?P<major>[0-9]+)(?:\.(?P<minor>[0-9]+))?")
+NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+PYTHON = re.compile(r"3\.[0-9]{1,2}")
+PLATFORM = re.compile(r"linux/(?:amd64|arm64)")
+ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+CONTENT_TYPE = re.compile(r"[\w.+-]+/[\w.+*-]+\s*(?:;.*)?", re.ASCII)
+LONGEST_HYPERPARAMETER, LONGEST_VALUE, MOST_HYPERPARAMETERS = 256, 2500, 100
+"""SageMaker API, CreateTrainingJob: HyperParameters (contract CFG-01)."""
+CHANNEL = re.compile(r"(?!\.+$)[A-Za-z0-9._-]{1,64}")
+"""A channel's name (SageMaker API, Channel), which also becomes a folder."""
+LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?")
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+OWN_HEADERS = ("content-type", "accept")
+HOP_HEADERS = ("host", "content-length", "transfer-encoding", "connection", "expect", "upgrade")
+PATTERN_WORD = re.compile(r"\{\{|\}\}|\{(?P<word>[^{}]*)\}")
+"""A `{word}`; `{{` and `}}` stand for the braces themselves."""
+
+
+def full(pattern: re.Pattern[str], what: str, text: str) -> str:
+    """Return `text` if all of it matches. Raises ValueError saying `what` it is not."""
+    if not pattern.fullmatch(text):
+        raise ValueError(f"{quoted(text)} is not {what}")
+    return text
+
+
+def tag(text: str) -> str:
+    return full(TAG, "a tag (letters, digits, `_`, `.`, `-`; 128 at most)", text)
+
+
+def repository(text: str) -> str:
+    no_host(text)
+    if len(text) < SHORTEST_REPOSITORY:
+        raise ValueError(
+            f"{quoted(text)} is too short for a repository, whose name has 2 to 256 characters"
+        )
+    if len(text) > LONGEST_REPOSITORY:
+        raise ValueError(
+            f"a name of {len(text)} characters is too long for a repository, which has 2 to 256"
+        )
+    return full(REPOSITORY, f"a repository name ({REPOSITORY_LETTERS})", text)
+
+
+def no_host(text: str) -> str:
+    """Raise ValueError if a name, or the pattern of one, begins with a registry's host."""
+    first, slash, rest = text.partition("/")
+    if REGISTRY.fullmatch(first) or (slash and _is_host(first)):
+        rest = re.sub(r"[:@](?![^{]*\}).*", "", rest.strip("/"))
+        advice = f"write only what follows it: `{shown(rest)}`" if rest else "leave the host out"
+        raise ValueError(f"{quoted(text)} begins with a registry's host; {advice}")
+    return text
+
+
+def _is_host(first: str) -> bool:
+    """A port, an address, or an ending that hosts have. To Docker any word with a dot is one."""
+    bare, colon, port = first.partition(":")
+    if first.startswith("[") or (colon and port.isdigit()):
+        return True
+    try:
+        return bool(ipaddress.ip_address(bare))
+    except ValueError:
+        return DOMAIN.fullmatch(bare) is not None
+
+
+def prefix(text: str) -> str:
+    """What the names of repositories begin with, such as `acme/`."""
+    no_host(text)
+    if text and not REPOSITORY.fullmatch(f"{text}x"):
+        raise ValueError(
+            f"{quoted(text)} cannot begin a repository name ({REPOSITORY_LETTERS}); write it as "
+            "`acme/` or `acme-`"
+        )
+    if len(text) > LONGEST_REPOSITORY - SHORTEST_REPOSITORY:
+        raise ValueError(f"a prefix of {len(text)} characters leaves no room: names end at 256")
+    return text
+
+
+def host(text: str) -> str:
+    what = "the host name of a registry, such as `123456789012.dkr.ecr.eu-west-1.amazonaws.com`"
+    if "@" in text:  # perhaps a password, which is not to be repeated
+        raise ValueError(f"what stands before and after an `@` is not {what}")
+    _check_port(full(re.compile(HOST), what, text), what)
+    return text
+
+
+def _check_port(host_and_port: str, what: str) -> None:
+    port = host_and_port.partition(":")[2].lstrip("0")
+    if len(port) > len(str(LAST_PORT)) or int(port or 0) > LAST_PORT:
+        raise ValueError(f"{host_and_port!r} is not {what}: ports end at {LAST_PORT}")
+
+
+def is_loopback(registry: str) -> bool:
+    """Whether a registry's host is this machine: there, and only there, plain HTTP is spoken."""
+    return is_this_machine(registry.partition(":")[0])
+
+
+def is_this_machine(name: str) -> bool:
+    """The same of a host without a port."""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
+
+
+def reference(text: str) -> str:
+    return full(REFERENCE, "an image reference such as `python:3.11-slim-bookworm`", text)
+
+
+def image(text: str) -> str:
+    """An image of an engine: by a reference, or by its id."""
+    if len(text) > LONGEST_IMAGE:
+        raise ValueError(f"an image's name of {len(text)} characters is too long")
+    return text if ID.fullmatch(text) else reference(text)
+
+
+def plain(text: str) -> str:
+    """Refuse what could start a new line of a Dockerfile: control characters, line separators."""
+    bad = next((character for character in text if not character.isprintable()), None)
+    if bad is not None:
+        raise ValueError(f"{quoted(text)} holds the control character {bad!r}")
+    return text
+
+
+def header(text: str) -> str:
+    if not text.strip() or not text.isascii():
+        raise ValueError(f"{quoted(text)} cannot be sent as a header: it is empty, or not ASCII")
+    return text
+
+
+def header_name(text: str) -> str:
+    """A name of RFC 9110, section 5.1, that says something of the request and not of its way."""
+    if text.lower() in OWN_HEADERS:
+        raise ValueError(f"{quoted(text)} is a key of its own beside `headers`")
+    if text.lower() in HOP_HEADERS:
+        raise ValueError(f"{quoted(text)} is set by whoever sends the request")
+    return full(HEADER_NAME, "the name of a header (letters, digits, `-`; no blanks)", text)
+
+
+def content_type(text: str) -> str:
+    what = "a content type, which is `type/subtype`, such as `text/csv`"
+    return full(CONTENT_TYPE, what, header(text))
+
+
+def hyperparameter(text: str) -> str:
+    if not 1 <= len(text) <= LONGEST_HYPERPARAMETER:
+        raise ValueError(
+            f"the name of a hyperparameter has 1 to {LONGEST_HYPERPARAMETER} characters in "
+            f"SageMaker, not {len(text):,}"
+        )
+    return text
+
+
+def hyperparameter_value(text: str) -> str:
+    if len(text) > LONGEST_VALUE:
+        raise ValueError(
+            f"the value of a hyperparameter has {LONGEST_VALUE:,} characters at most in SageMaker, "
+            f"not {len(text):,}"
+        )
+    return text
+
+
+def variable(text: str) -> str:
+    """The value of a variable: any text that a process can be given."""
+    if "\0" in text:
+        raise ValueError(f"{quoted(text)} holds the character 0, which ends every variable")
+    return text
+
+
+def index(text: str) -> str:
+    """The address of a package index, without credentials: it stays in the image's history."""
+    if "@" in text:  # perhaps a password, which is not to be repeated
+        raise ValueError(f"the address of an index holds an `@`; {give('credentials')}")
+    if ESCAPED.search(text):
+        raise ValueError(
+            "the address of an index holds an escaped `@`, `:`, `?`, `;` or `#`; "
+            f"{give('credentials')}"
+        )
+    if set("?#;") & set(text):  # perhaps a token
+        raise ValueError(f"the address of an index ends before `?`, `;` and `#`; {give('tokens')}")
+    what = "the address of a package index such as `https://packages.example.com/simple`"
+    full(INDEX, what, text)
+    _check_port(text.partition("://")[2].partition("/")[0], what)
+    return text
+
+
+def split_revision(version: str) -> tuple[str, str]:
+    """Split `1.7.2-1` into the framework's version and the revision of the image, "" if none."""
+    match = REVISION.fullmatch(version)
+    return (match["framework"], match["revision"]) if match else (version, "")
+
+
+def next_revision(version: str) -> str:
+    """The version of the next image of the same framework: `1.7.2-1` after `1.7.2`."""
+    framework_version, revision = split_revision(version)
+    return f"{framework_version}-{int(revision or 0) + 1}"
+
+
+def version_words(version: str) -> dict[str, str]:
+    """What patterns may say of a version. `major` and `minor` are there where it begins so."""
+    framework_version, revision = split_revision(version)
+    numbers = NUMBERS.match(framework_version)
+    return {
+        "version": version,
+        "framework_version": framework_version,
+        "revision": revision,
+        **({word: text for word, text in numbers.groupdict().items() if text} if numbers else {}),
+    }
+
+
+def without_plus(text: str) -> str:
+    """As a tag spells it: no tag may hold a `+`."""
+    return text.replace("+", ".")
+
+
+def words_of(pattern: str) -> set[str]:
+    """The words that a pattern says."""
+    return {match["word"] for match in PATTERN_WORD.finditer(pattern)} - {None}
+
+
+def expand(pattern: str, words: dict[str, str]) -> str:
+    """Replace each `{word}`. Not `str.format`, which would reach into attributes."""
+    return PATTERN_WORD.sub(
+        lambda match: match[0][0] if match["word"] is None else words[match["word"]], pattern
+    )
+
+
+def means(pattern: str, name: str, target_id: str) -> bool:
+    """Whether a word of a command line means a target: its image's name, or a pattern on ids."""
+    return name == pattern or fnmatchcase(target_id, pattern)
+
+
+def familiar(text: str) -> str:
+    """The short form Docker shows: `docker.io/library/python:3.11` is `python:3.11`."""
+    return text.removeprefix("docker.io/").removeprefix("library/")

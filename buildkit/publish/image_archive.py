@@ -1,0 +1,246 @@
+"""Image of the engine -> the very bytes that a registry is to hold, in files.
+
+The engine hands out an image as a tar archive. An engine with the containerd store keeps blobs as
+the build compressed them, and its manifest is part of the archive. A classic one keeps layers
+unpacked: they are compressed here, always to the same bytes, and get a manifest of ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tarfile
+import tempfile
+import threading
+import zlib
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Protocol
+
+from buildkit.registry.client import Blob
+from buildkit.registry.manifests import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, Manifest
+from buildkit.support.errors import ToolError
+from buildkit.system import stopping
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+
+    from buildkit.model.target import Built
+    from buildkit.registry.shapes import Descriptor
+
+Open = Callable[[str, int], AbstractContextManager[IO[bytes]]]
+CHUNK = 1 << 20
+GZIP = b"\x1f\x8b"
+BLOBS = "blobs/sha256/"
+
+
+class Exporter(Protocol):
+    """Hands out an image as `docker save` does."""
+
+    def export(self, image_id: str) -> Generator[bytes]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packed:
+    """An image that is ready to be sent."""
+
+    manifest: Manifest
+    config: Blob
+    layers: tuple[Blob, ...]
+
+    @property
+    def blobs(self) -> tuple[Blob, ...]:
+        """Each once; the configuration last, as a sign that the layers are in."""
+        return (*{layer.digest: layer for layer in self.layers}.values(), self.config)
+
+
+def as_built(built: Built, content: bytes, open_: Open) -> Packed:
+    """An image whose build made its manifest, which is `content`, and its blobs.
+
+    `open_` opens one by its digest and size. Raises ToolError for another manifest.
+    """
+    manifest = Manifest(media_type=DOCKER_MANIFEST, content=content)
+    if manifest.digest != built.manifest_digest:
+        raise ToolError(
+            f"the engine hands out {manifest.digest} for `{built.manifest_digest}`",
+            hint="build the image again",
+        )
+    config, *layers = (
+        Blob(digest=each.digest, size=each.size, open=partial(open_, each.digest, each.size))
+        for each in _blobs(manifest)
+    )
+    return Packed(manifest=manifest, config=config, layers=tuple(layers))
+
+
+def _blobs(manifest: Manifest) -> tuple[Descriptor, ...]:
+    """What a manifest of one image names, its configuration first. Raises ToolError for another."""
+    with suppress(ValueError):
+        document = manifest.document
+        if document.config is not None and document.layers is not None:
+            return document.config, *document.layers
+    raise ToolError(
+        f"what the engine keeps as `{manifest.digest}` is not the manifest of one image",
+        hint="build the image again",
+    )
+
+
+@dataclass(kw_only=True)
+class Spool:
+    """A folder of blobs that images share; each is there as long as somebody sends it."""
+
+    engine: Exporter
+    folder: Path
+    _held: Counter[str] = field(default_factory=Counter)
+    _packed_as: dict[str, str] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def packed(self, built: Built) -> Iterator[Packed]:
+        """The image's blobs, while the work under it lasts. Raises ToolError."""
+        held: list[str] = []
+        try:
+            yield self._pack(built, held)
+        finally:
+            self._release(held)
+
+    def _pack(self, built: Built, held: list[str]) -> Packed:
+        try:
+            with closing(self.engine.export(built.image_id)) as archive:
+                files = self._unpack(archive, held)
+            (document,) = json.loads(self._path(files["manifest.json"]).read_bytes())
+            if built.manifest_digest is not None:
+                content = self._path(built.manifest_digest.removeprefix("sha256:")).read_bytes()
+                return as_built(built, content, lambda digest, _size: self._blob(digest).open())
+            config = self._blob(f"sha256:{files[document['Config']]}")
+            packed = [self._compressed(files[name], held) for name in document["Layers"]]
+        except (tarfile.TarError, KeyError, ValueError, EOFError, FileNotFoundError) as error:
+            raise ToolError(
+                f"the engine hands out `{built.image_id}` in a form that is not understood: "
+                f"{error!r}",
+                hint="`docker version`: 24 or newer is needed",
+            ) from error
+        layers = tuple(map(self._blob, packed))
+        return Packed(manifest=_manifest(config, layers), config=config, layers=layers)
+
+    def _unpack(self, archive: Iterable[bytes], held: list[str]) -> dict[str, str]:
+        """Names in the archive -> SHA-256 of their content, which is their name in the folder."""
+        found: dict[str, str] = {}
+        with tarfile.open(fileobj=_Stream(archive), mode="r|", bufsize=CHUNK) as tar:
+            for member in tar:
+                if member.issym() or member.islnk():
+                    beside = os.path.dirname(member.name) if member.issym() else ""  # noqa: PTH120
+                    found[member.name] = found[
+                        os.path.normpath(f"{beside}/{member.linkname}".lstrip("/"))
+                    ]
+                elif (content := tar.extractfile(member)) is not None:
+                    found[member.name] = self._keep(member.name, content, held)
+        return found
+
+    def _keep(self, name: str, content: IO[bytes], held: list[str]) -> str:
+        promised = name.removeprefix(BLOBS) if name.startswith(BLOBS) else None
+        if promised and self._hold(promised, held) and self._path(promised).exists():
+            return promised
+        digest, new = self._write(iter(lambda: content.read(CHUNK), b""))
+        if promised and digest != promised:
+            new.unlink()
+            raise ValueError(f"{name} holds {digest}")
+        self._hold(digest, held)
+        new.replace(self._path(digest))
+        return digest
+
+    def _compressed(self, plain: str, held: list[str]) -> str:
+        """The gzip of a layer, made once."""
+        with self._path(plain).open("rb") as file:
+            if file.read(len(GZIP)) == GZIP:
+                return f"sha256:{plain}"
+            before = self._packed_as.get(plain)
+            if before and self._hold(before, held) and self._path(before).exists():
+                return f"sha256:{before}"
+            file.seek(0)
+            digest, new = self._write(_gzip(iter(lambda: file.read(CHUNK), b"")))
+        self._hold(digest, held)
+        new.replace(self._path(digest))
+        self._packed_as[plain] = digest
+        return f"sha256:{digest}"
+
+    def _write(self, chunks: Iterable[bytes]) -> tuple[str, Path]:
+        """Write to a new file; return the SHA-256 of what was written."""
+        seen = hashlib.sha256()
+        descriptor, name = tempfile.mkstemp(dir=self.folder, prefix="new.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                for chunk in chunks:
+                    stopping.check()
+                    seen.update(chunk)
+                    file.write(chunk)
+        except BaseException:
+            Path(name).unlink()
+            raise
+        return seen.hexdigest(), Path(name)
+
+    def _blob(self, digest: str) -> Blob:
+        path = self._path(digest.removeprefix("sha256:"))
+        return Blob(digest=digest, size=path.stat().st_size, open=lambda: path.open("rb"))
+
+    def _path(self, digest: str) -> Path:
+        return self.folder / digest
+
+    def _hold(self, digest: str, held: list[str]) -> bool:
+        with self._lock:
+            self._held[digest] += 1
+        held.append(digest)
+        return True
+
+    def _release(self, held: Iterable[str]) -> None:
+        with self._lock:
+            for digest in held:
+                self._held[digest] -= 1
+                if not self._held[digest]:
+                    self._path(digest).unlink(missing_ok=True)
+
+
+class _Stream(io.RawIOBase):
+    """Chunks as a file that tarfile can read once."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        if not self._rest:
+            self._rest = next(self._chunks, b"")
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
+
+
+def _gzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Without a time or a name in its header: the same bytes for the same layer."""
+    squeeze = zlib.compressobj(wbits=31)
+    for chunk in chunks:
+        yield squeeze.compress(chunk)
+    yield squeeze.flush()
+
+
+def _manifest(config: Blob, layers: Iterable[Blob]) -> Manifest:
+    document = {
+        "schemaVersion": 2,
+        "mediaType": DOCKER_MANIFEST,
+        "config": _descriptor(config, DOCKER_CONFIG),
+        "layers": [_descriptor(layer, DOCKER_LAYER) for layer in layers],
+    }
+    return Manifest(media_type=DOCKER_MANIFEST, content=json.dumps(document, indent=2).encode())
+
+
+def _descriptor(blob: Blob, media_type: str) -> dict[str, object]:
+    return {"mediaType": media_type, "size": blob.size, "digest": blob.digest}

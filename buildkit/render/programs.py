@@ -1,0 +1,142 @@
+"""`train` and `serve` that an image gets from its context: what of them could not run there."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildkit.render import dockerfile
+from buildkit.support.suggest import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from buildkit.model.target import Target
+    from buildkit.render.dockerfile import Copy, Instruction
+
+FORMS = {"basic": ("{}",), "r": ("{}.R", "{}")}
+"""Shipped templates whose context holds the programs, by the first lines of these templates."""
+NO_FILES = frozenset({".dockerignore", ".gitkeep", ".gitignore"})
+BRINGS = "sagemaker"
+"""How the packages of AWS begin that bring programs `train` or `serve`."""
+INTERPRETERS = ("python", "bash", "Rscript")
+NO_SLIPS = frozenset({"ipython", "bpython", "jython", "cython", "pythonw", "rbash"})
+ALIKE = 0.8
+"""How like an interpreter (difflib) a word is that is a slip of the finger."""
+HEAD = 256
+"""Bytes of the first line that Linux looks at (linux/binfmts.h, BINPRM_BUF_SIZE)."""
+
+
+def faults(
+    target: Target, context: Path, made: Sequence[Instruction], *, is_shipped: bool
+) -> Iterator[str]:
+    """What is wrong, the missing ones first; `made` is the last stage of the Dockerfile."""
+    if any(each.word == "ENTRYPOINT" or "chmod" in each.rest for each in made):
+        return  # they are no programs there, or become ones
+    words = ["train"] * target.purpose.trains + ["serve"] * target.purpose.serves
+    if is_shipped and target.template in FORMS:
+        yield from _missing(target, context, words)
+    searched = dockerfile.searched(made)
+    for copy in dockerfile.copies(made):
+        for word in words:
+            for file in _brought(copy, context, word, searched):
+                if (fault := _of_file(file, context, runs=not copy.mode)) is not None:
+                    yield f"`{word}` could not be started in the image, as {fault}"
+
+
+def _missing(target: Target, context: Path, words: Sequence[str]) -> Iterator[str]:
+    try:
+        entries = sorted({each.name for each in context.iterdir()} - NO_FILES)
+    except OSError:
+        return
+    said = f"the template `{target.template}` takes its programs from {context}"
+    forms = FORMS[target.template]
+    if not entries:
+        yield f"{said}, which is empty"
+        return
+    missing = []
+    for word in words:
+        wanted = [form.format(word) for form in forms]
+        there = [each for each in wanted if each in entries]
+        if not there:
+            missing.append(" or ".join(f"`{each}`" for each in wanted))
+            near = [
+                each for each in entries
+                if each.lower() in (*map(str.lower, wanted), f"{word}.py", f"{word}.sh")
+            ]  # fmt: skip
+            if near:
+                yield f"{said}, and `{shown(near[0])}` there is not called `{wanted[0]}`: rename it"
+        elif there[0] != word and (fault := _of_file(context / there[0], context, runs=False)):
+            yield f"`{there[0]}` could not be started in the image, as {fault}"
+    if missing and not (target.template == "basic" and _may_have_them(target)):
+        yield f"{said}, which lacks {' and '.join(missing)}"
+
+
+def _may_have_them(target: Target) -> bool:
+    """A base of somebody's own may bring programs; Docker's official images have no folder."""
+    return "/" in target.base.removeprefix("docker.io/").removeprefix("library/") or any(
+        package.lower().startswith(BRINGS) for package in target.packages
+    )
+
+
+def _brought(copy: Copy, context: Path, word: str, searched: frozenset[str]) -> Iterator[Path]:
+    """What of the context becomes a program called `word`."""
+    for each in copy.sources:
+        path = dockerfile.inside(context, each)
+        is_folder = os.path.isdir(path)  # noqa: PTH112 - a name may be too long
+        file = path / word if is_folder else path
+        place = copy.place(each, word, is_folder=is_folder)
+        if place is None or posixpath.dirname(place) not in searched:
+            continue
+        if os.path.lexists(file):
+            yield file
+
+
+def _of_file(file: Path, context: Path, *, runs: bool) -> str | None:
+    """Why a file is no program; `runs`: it has the permissions that it has here."""
+    if not os.path.exists(file):  # noqa: PTH110 - as above
+        to = str(file.readlink())
+        here = Path(os.path.normpath(file.parent / to)).is_relative_to(os.path.normpath(context))
+        # Other links may lead to what the image has.
+        return f"{file} is a link to `{shown(to)}`, which does not exist" if here else None
+    found = file.stat()
+    if stat.S_ISDIR(found.st_mode):
+        return f"{file} is a folder, and a program is a file"
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    if not found.st_size:
+        return f"{file} is empty"
+    if runs and not found.st_mode & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH):
+        return f"its file has no run bit: `chmod +x {file}`, and commit that"
+    # What a link leads to elsewhere is not read.
+    is_here = Path(os.path.realpath(file)).is_relative_to(os.path.realpath(context))
+    return _of_first_line(file, context) if is_here else None
+
+
+def _of_first_line(file: Path, context: Path) -> str | None:
+    try:
+        with file.open("rb") as opened:
+            line, end, _ = opened.read(HEAD).partition(b"\n")
+    except OSError:
+        return None
+    if not line.startswith(b"#!"):
+        return None
+    if end and line.endswith(b"\r"):
+        return (
+            f"the first line of {file} ends with CR LF, as on Windows, and Linux looks for an "
+            f"interpreter of that name: `sed -i 's/\\r$//' {file}`"
+        )
+    path, *arguments = line[2:].decode(errors="replace").split() or [""]
+    name = posixpath.basename(path)
+    if name == "env":
+        named = (each for each in arguments if not each.startswith("-") and "=" not in each)
+        name = next(named, "env")
+    bare = name.rstrip("0123456789.")
+    near = get_close_matches(bare, INTERPRETERS, n=1, cutoff=ALIKE)
+    if not near or bare in {*INTERPRETERS, *NO_SLIPS} or (context / name).exists():
+        return None
+    return f"{file} names the interpreter `{shown(name)}`; did you mean `{near[0]}`?"

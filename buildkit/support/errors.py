@@ -1,0 +1,156 @@
+"""Every way to fail, with its exit code. `docs/exit-codes.md` is the page for people."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from buildkit.support import addresses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+class Exit(IntEnum):
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    NOTHING_SELECTED = 3
+    TEMPLATE = 4
+    TOOL = 5
+    CONTRACT = 6
+    DRIFT = 7
+    UNJUDGED = 8
+    INTERRUPTED = 130
+
+
+class BuildkitError(Exception):
+    """A failure that a person can act on.
+
+    `message` says what, where and what was found; `hint` is the next thing to type; `details`
+    are lines of evidence (a log tail, a diff), shown as they are.
+    """
+
+    code = Exit.BUG
+
+    def __init__(self, message: str, *, hint: str | None = None, details: str = "") -> None:
+        super().__init__(message)
+        # They quote what users wrote.
+        self.message = addresses.without_user(message)
+        self.hint = None if hint is None else addresses.without_user(hint)
+        self.details = details
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """The error as JSON: `message` holds the evidence too, in the lines after the first."""
+        return {
+            "kind": self.code.name.lower().replace("_", "-"),
+            "message": "\n".join(filter(None, (self.message, self.details))),
+            "hint": self.hint,
+            "code": int(self.code),
+        }
+
+
+class UsageError(BuildkitError):
+    """The command line asks for something that cannot be."""
+
+    code = Exit.USAGE
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong in images.toml: where (`path`), and what.
+
+    `cause` is what it has in common with problems of other targets that one edit mends: of those
+    with the same cause one is shown. Without one a problem stands for itself. `known` is what could
+    be written instead: a report says the same list once.
+    """
+
+    path: tuple[str | int, ...]
+    message: str
+    cause: str = ""
+    known: str = ""
+
+
+class ConfigError(BuildkitError):
+    """images.toml cannot be used. Carries every problem at once."""
+
+    code = Exit.USAGE
+
+
+class NothingSelectedError(BuildkitError):
+    code = Exit.NOTHING_SELECTED
+
+
+class TemplateError(BuildkitError):
+    code = Exit.TEMPLATE
+
+
+class ToolError(BuildkitError):
+    """Docker, a registry or AWS failed or refused."""
+
+    code = Exit.TOOL
+
+
+class UnavailableError(ToolError):
+    """A registry or AWS does not answer now, and may later."""
+
+
+class ContractError(BuildkitError):
+    """An image breaks the SageMaker contract."""
+
+    code = Exit.CONTRACT
+
+
+class UnjudgedError(BuildkitError):
+    """Nothing is broken, and nothing that the image does was judged."""
+
+    code = Exit.UNJUDGED
+
+
+def bug(error: Exception) -> BuildkitError:
+    """What nobody foresaw. With BUILDKIT_TRACEBACK set, the exception itself is shown instead."""
+    return BuildkitError(
+        f"this is a bug in buildkit: {type(error).__name__}: {error}",
+        hint="report it with the output of the same command under BUILDKIT_TRACEBACK=1",
+    )
+
+
+def interruption() -> BuildkitError:
+    """The end by Ctrl-C, SIGTERM or SIGHUP."""
+    error = BuildkitError("interrupted", hint="the same command again")
+    error.code = Exit.INTERRUPTED
+    return error
+
+
+def together(errors: Sequence[BuildkitError], of: int, others: str) -> ToolError:
+    """What failed in some of `of` registries, as one error; `others` says what of the rest."""
+    return ToolError(
+        f"{len(errors)} of {of} registries failed: "
+        + "; ".join(error.message for error in errors)
+        + (f"; {others}" if others else ""),
+        hint="; ".join(dict.fromkeys(error.hint for error in errors if error.hint)),
+    )
+
+
+def ending(places: Iterable[str]) -> str:
+    """The ending that names what did not fail, if anything did not."""
+    named = ", ".join(places)
+    return f"done: {named}" if named else ""
+
+
+def worst(codes: list[Exit]) -> Exit:
+    """The exit code of a run in which several targets failed.
+
+    A failed tool outranks a broken contract: with it the run is incomplete, not merely negative.
+    """
+    order = (
+        Exit.BUG,
+        Exit.TOOL,
+        Exit.TEMPLATE,
+        Exit.USAGE,
+        Exit.NOTHING_SELECTED,
+        Exit.CONTRACT,
+        Exit.UNJUDGED,
+        Exit.DRIFT,
+    )
+    return next((code for code in order if code in codes), Exit.DONE)

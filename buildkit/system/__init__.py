@@ -1,0 +1,1 @@
+"""The machine that the tool runs on: files, processes, signals, the terminal."""

@@ -1,0 +1,46 @@
+"""git, asked about a project, without the programs that the project's own `.git` names.
+
+A clone brings no configuration along, an archive of somebody's folder may: git would run what that
+says to look for changes, to convert files, and as hooks. Commands of the user's own configuration
+are the user's.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from buildkit.system import shell
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NO_PROGRAMS = ("-c", "core.fsmonitor=", "-c", f"core.hooksPath={os.devnull}")
+FILTERS = r"^filter\..*\.(clean|smudge|process|required)$"
+"""What gitattributes may name for a file (gitattributes(5), "filter")."""
+
+
+def run(folder: Path, *words: str) -> shell.Done:
+    """Run git in a folder. Raises ToolError if it is not installed."""
+    return _run(folder, *words, env=_without_filters(folder))
+
+
+def _without_filters(folder: Path) -> dict[str, str]:
+    """An environment in which the project's own filters are none (git-config(1))."""
+    named: dict[str, None] = {}
+    for scope in ("--local", "--worktree"):
+        found = _run(
+            folder, "config", scope, "--includes", "--null", "--name-only", "--get-regexp", FILTERS
+        )
+        if found.code == 0:
+            named.update(dict.fromkeys(filter(None, found.output.split("\0"))))
+    settings = [(name, "false" if name.endswith(".required") else "") for name in named]
+    return {"GIT_CONFIG_COUNT": str(len(settings))} | {
+        f"GIT_CONFIG_{part}_{number}": text
+        for number, setting in enumerate(settings)
+        for part, text in zip(("KEY", "VALUE"), setting, strict=True)
+    }
+
+
+def _run(folder: Path, *words: str, env: dict[str, str] | None = None) -> shell.Done:
+    return shell.run("git", "-C", str(folder), *NO_PROGRAMS, *words, env=env)

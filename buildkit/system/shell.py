@@ -1,0 +1,107 @@
+"""The only module that starts a process.
+
+A process gets a session of its own: Ctrl-C reaches the tool alone, which then ends its children
+in order, wherever the signal came from (a terminal, `kill`, a CI that cancels).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildkit.support.errors import ToolError
+from buildkit.system import stopping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+GRACE_SECONDS = 30.0
+"""Between SIGINT and SIGKILL when processes are ended, and for what the kernel does after that."""
+
+_running: set[subprocess.Popen[str]] = set()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """A finished process: its exit code and everything it said, stdout and stderr in order."""
+
+    code: int
+    output: str
+
+
+def run(
+    *argv: str,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    on_line: Callable[[str], None] = lambda _line: None,
+) -> Done:
+    """Run a command to its end and hand each line to `on_line` as it comes.
+
+    `env` is added to the environment. Raises ToolError if the command does not exist.
+    """
+    stopping.check()
+    try:
+        process = subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise ToolError(
+            f"`{argv[0]}` is not installed", hint=f"install {argv[0]}, or put it on PATH"
+        ) from error
+    with _lock:
+        _running.add(process)
+    try:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            on_line(line.rstrip("\n"))
+        code = process.wait()
+        stopping.check()
+        return Done(code=code, output="".join(lines))
+    finally:
+        _end([process])
+        if process.stdout is not None:
+            process.stdout.close()
+        with _lock:
+            _running.discard(process)
+
+
+def end_all() -> None:
+    """End every process that other threads are waiting for."""
+    with _lock:
+        running = tuple(_running)
+    _end(running)
+
+
+def _end(processes: Sequence[subprocess.Popen[str]]) -> None:
+    for number in (signal.SIGINT, signal.SIGKILL):
+        running = [each for each in processes if each.poll() is None]
+        for each in running:
+            _signal(each, number)
+        until = time.monotonic() + GRACE_SECONDS
+        for each in running:
+            with suppress(subprocess.TimeoutExpired):
+                each.wait(max(0.0, until - time.monotonic()))
+
+
+def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)

@@ -1,0 +1,143 @@
+"""What `buildkit uri` can answer with, own images and AWS's in one shape: to list, to complete."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, NamedTuple
+
+from buildkit.ledger import lookup
+from buildkit.prebuilt import facts, listing, naming
+from buildkit.prebuilt.naming import python_word
+from buildkit.support.suggest import nothing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from buildkit.ledger.lookup import Place
+
+    Condition = tuple[str, str | None, Callable[["Row"], Iterable[str]], Callable[[str, str], bool]]
+
+ANY = "any"
+OWN, AWS = "own", "aws"
+
+
+class Row(NamedTuple):
+    """An image: of this project in one registry, of AWS in all of its `regions`.
+
+    `uri` is None for an image of AWS where no region is asked.
+    """
+
+    whose: str
+    id: str | None
+    framework: str
+    names: tuple[str, ...]
+    purposes: tuple[str, ...]
+    device: str | None
+    python: str | None
+    bases: tuple[str, ...]
+    repository: str
+    tag: str | None
+    regions: tuple[str, ...]
+    uri: str | None
+
+
+class Filter(NamedTuple):
+    """What is None is not asked. `framework` may be a pattern."""
+
+    framework: str | None = None
+    version: str | None = None
+    purpose: str | None = None
+    device: str | None = None
+    python: str | None = None
+    region: str | None = None
+
+
+def own(places: Iterable[Place]) -> Iterator[Row]:
+    """Each image once in each registry, though several records may tell of it."""
+    for place in {each.uri: each for each in places}.values():
+        image = place.image
+        yield Row(
+            whose=OWN,
+            id=image.target,
+            framework=image.name,
+            names=(image.version,),
+            purposes=lookup.purposes(image),
+            device=image.device,
+            python=image.python,
+            bases=(),
+            repository=image.repository,
+            tag=image.tag,
+            regions=() if place.region is None else (place.region,),
+            uri=place.uri,
+        )
+
+
+def prebuilt(region: str | None = None) -> Iterator[Row]:
+    for each in listing.images():
+        yield Row(
+            whose=AWS,
+            id=None,
+            framework=each.framework,
+            names=each.names,
+            purposes=each.purposes,
+            device=each.device,
+            python=each.python,
+            bases=each.bases,
+            repository=each.repository,
+            tag=each.tag,
+            regions=tuple(sorted(each.regions)),
+            uri=each.uri(region) if region in each.regions else None,
+        )
+
+
+def narrow(rows: Sequence[Row], wanted: Filter) -> Sequence[Row]:
+    """Those that fit. Raises NothingSelectedError with what there is."""
+    python = wanted.python and python_word(wanted.python)
+    conditions: tuple[Condition, ...] = (
+        ("called", *_called(rows, wanted.framework), fnmatchcase),
+        ("of the version", wanted.version, lambda row: row.names, naming.begins),
+        ("for", wanted.purpose, _purposes, _is_for),
+        ("for the device", wanted.device, lambda row: (row.device or ANY,), _runs_on),
+        ("for the Python", python, _pythons, _has),
+        ("in", wanted.region, lambda row: row.regions, str.__eq__),
+    )
+    for what, value, of, fits in conditions:
+        if value is not None:
+            found = [row for row in rows if any(fits(each, value) for each in of(row))]
+            if not found:
+                known = dict.fromkeys(each for row in rows for each in of(row))
+                raise nothing(f"no image is {what} `{value}`", value, known)
+            rows = found
+    return rows
+
+
+def _called(
+    rows: Sequence[Row], name: str | None
+) -> tuple[str | None, Callable[[Row], Iterable[str]]]:
+    """A framework, by what people call it, too; where a pattern fits none, a repository."""
+    if name is None or any(fnmatchcase(row.framework, name) for row in rows):
+        return name, lambda row: (row.framework,)
+    if any(fnmatchcase(row.repository, name) for row in rows):
+        return name, lambda row: (row.repository,)
+    return naming.framework(name), lambda row: (row.framework,)
+
+
+def _pythons(row: Row) -> tuple[str, ...]:
+    return (ANY if row.python is None else python_word(row.python),)
+
+
+def _purposes(row: Row) -> tuple[str, ...]:
+    """An own image for `both` may be asked for as that, too."""
+    return (*row.purposes, "both") if row.purposes == lookup.BOTH else row.purposes
+
+
+def _is_for(each: str, value: str) -> bool:
+    return each == value or (each == facts.ANY and value in facts.purposes())
+
+
+def _runs_on(each: str, value: str) -> bool:
+    return each == value or (each == ANY and value in ("cpu", "gpu"))
+
+
+def _has(each: str, value: str) -> bool:
+    return each in (value, ANY)

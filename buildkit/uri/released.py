@@ -1,0 +1,77 @@
+"""`buildkit uri TARGET`: one published image of this project, by its ledger."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from buildkit.ledger import ledger, lookup
+from buildkit.support.suggest import listed
+from buildkit.system import console
+
+if TYPE_CHECKING:
+    from buildkit.ledger.lookup import Place
+    from buildkit.uri.asked import Asked
+
+
+def answer(asked: Asked) -> None:
+    assert asked.target is not None
+    wanted = lookup.Wanted(
+        name=asked.target,
+        version=asked.version,
+        device=asked.device,
+        python=asked.python,
+        purpose=asked.purpose,
+        account=asked.account,
+        region=asked.region,
+        latest=asked.latest,
+    )
+    book = ledger.file_beside(asked.file)
+    found = lookup.find(lookup.places(ledger.read_file(book)), wanted, book)
+    place = found.place
+    where = "" if asked.region is None else f" in {asked.region}"
+    if asked.latest:
+        older = f"; {listed('older', found.others)}" if found.others else ""
+        console.say(f"the newest that fits{where} is {place.image.version}{older}")
+    elif asked.version not in (None, place.image.version):
+        console.say(f"{asked.version} is {place.image.version}{where}")
+    if asked.verify:
+        from pathlib import Path  # noqa: PLC0415 - and this, too
+
+        from buildkit.uri import verify  # noqa: PLC0415 - it loads what talks to AWS
+
+        verify.verify(
+            Path(asked.file),
+            place.host,
+            place.image.repository,
+            place.image.tag,
+            place.image.digest,
+        )
+    if asked.as_json:
+        click.echo(json.dumps(_document(place, verified=asked.verify), indent=2))
+    else:
+        click.echo(place.digest_uri if asked.digest or asked.verify else place.uri)
+
+
+def _document(place: Place, *, verified: bool) -> dict[str, Any]:
+    image = place.image
+    return {
+        "id": image.target,
+        "uri": place.uri,
+        "digest": image.digest,
+        "digest_uri": place.digest_uri,
+        "verified": verified,
+        "host": place.host,
+        "account": place.account,
+        "region": place.region,
+        "repository": image.repository,
+        "tag": image.tag,
+        "name": image.name,
+        "version": image.version,
+        "device": image.device,
+        "python": image.python,
+        "purpose": image.purpose,
+        "record": place.record,
+    }

@@ -1,0 +1,69 @@
+"""How a test of one image ends: its exit code, and what to give it where nothing was judged."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from buildkit.contract import verdict
+from buildkit.contract.checks import REASON_IS
+from buildkit.model.target import Profile, Purpose, Verdict
+from buildkit.support.errors import Exit, UnjudgedError
+from buildkit.system import console
+from buildkit.verify import verify
+
+if TYPE_CHECKING:
+    from buildkit.model.target import Report
+
+GIVE = {
+    Purpose.TRAINING: "--channel training=FOLDER",
+    Purpose.INFERENCE: "--model FOLDER --payload FILE:CONTENT-TYPE",
+    Purpose.BOTH: "--channel training=FOLDER --payload FILE:CONTENT-TYPE",
+    Purpose.PROCESSING: "--channel NAME=FOLDER",
+}
+"""The options that make an image of a purpose do its work."""
+
+
+CHANNEL = re.compile(
+    r"channel\W{1,3}([A-Za-z0-9][A-Za-z0-9-]{0,63})[`'\"]|"
+    r"/opt/ml/input/data/([A-Za-z0-9][A-Za-z0-9-]{0,63})"
+)
+"""A channel that a reason names, in quotes or by its folder."""
+
+
+def end(found: Report, image: str) -> Exit:
+    """The exit code. Where nothing that the image does was judged, say what to give."""
+    reached = verdict.of(found)
+    if reached is not Verdict.UNJUDGED:
+        return Exit.DONE if reached is Verdict.PASS else Exit.CONTRACT
+    error = verify.untold(found) or UnjudgedError(
+        f"`{image}` was not judged: {verify.why(found)}", hint=_give(found, image)
+    )
+    console.fail(error.message, hint=error.hint)
+    return error.code
+
+
+def _give(found: Report, image: str) -> str:
+    purpose = found.purpose or Purpose.BOTH
+    if purpose is Purpose.PROCESSING and found.profile == Profile.SMOKE.value:
+        return f"`buildkit test {image} --purpose processing`, without `--profile smoke`"
+    give = GIVE[purpose]
+    reason = _reason(found)
+    if channel := CHANNEL.search(reason):
+        give = give.replace("training=", f"{channel[1] or channel[2]}=")
+    said = reason and f"{reason}: give what it names, as in "
+    return (
+        f"{said}`buildkit test {image} {give}`; where the image needs them, also "
+        "`--hyperparameter KEY=VALUE`, `--environment KEY=VALUE` and `--header 'NAME: VALUE'`; or "
+        "lend it the samples of a target with `--samples TARGET`"
+    )
+
+
+def _reason(found: Report) -> str:
+    """The reason that `train` left when it failed without samples, empty if it left none."""
+    for each in found.clauses:
+        if each.id == "OUT-01" and REASON_IS in each.message:
+            told = each.message.partition(REASON_IS)[2]
+            words = re.match(r""" ('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", told)
+            return f"{REASON_IS} {words[1]}" if words else ""
+    return ""

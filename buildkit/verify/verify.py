@@ -1,0 +1,266 @@
+"""Built -> Verified: an image that passed its smoke test, and the only maker of that value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildkit.contract import kept, runner, verdict
+from buildkit.contract.scenario import Subject
+from buildkit.model.features import Feature, promised
+from buildkit.model.target import (
+    Level,
+    Profile,
+    Purpose,
+    Report,
+    Samples,
+    Status,
+    Verdict,
+    Verified,
+)
+from buildkit.support import manual
+from buildkit.support.errors import ContractError, ToolError, UnjudgedError
+from buildkit.system import stopping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from buildkit.contract.engine import Engine
+    from buildkit.model.target import Built, ClauseResult, Target
+    from buildkit.support.errors import BuildkitError
+
+    Progress = Callable[[int, int, str], None]
+
+SUITE = (".py", ".toml", ".csv")
+"""Endings of the files that judge."""
+GIVEN = {
+    Purpose.TRAINING: "`channels`, `hyperparameters`",
+    Purpose.INFERENCE: "`model`, `[[payload]]`",
+    Purpose.BOTH: "`channels`, `hyperparameters`, `[[payload]]`",
+    Purpose.PROCESSING: "`channels`",
+}
+"""The keys of samples that make an image of a purpose do its work."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Depth:
+    """How much an image is tested. `only`: ids of clauses. `strict`: a warning is a failure.
+
+    `at_work`: an image that was not seen at work has not passed, even if no samples are declared.
+    """
+
+    profile: Profile = Profile.SMOKE
+    only: tuple[str, ...] = ()
+    strict: bool = False
+    at_work: bool = False
+
+    @property
+    def gates(self) -> bool:
+        """Whether a pass is enough for an image to be published."""
+        return not self.only
+
+
+SMOKE = Depth()
+
+
+def report(
+    subject: Subject,
+    digest: str,
+    engine: Engine,
+    depth: Depth,
+    progress: Progress,
+    *,
+    keep: Path | None = None,
+) -> Report:
+    """Test any image of the engine, also on what its labels promise.
+
+    `progress` is told how many scenarios are done, of how many, and which one is at work. `keep` is
+    a folder of the image's target: log, metrics and model of `train` are put there.
+    """
+    at, began = datetime.now(timezone.utc), time.monotonic()
+    view = engine.view(subject.image)
+    features = subject.features | promised(view.labels)
+    labelled = features - subject.features
+    if subject.purpose is Purpose.PROCESSING:
+        features |= {Feature.PROCESSING}
+    promising = replace(subject, features=features, labelled=labelled)
+    if keep is not None:
+        kept.clear(keep)
+    results = runner.run(promising, engine, depth.profile, depth.only, progress, keep=keep)
+    stopping.check()  # what an image seems to do while it is being removed is no verdict
+    return Report(
+        image=subject.image,
+        digest=digest,
+        profile=depth.profile.value,
+        suite=fingerprint(subject),
+        clauses=tuple(map(_strict, results)) if depth.strict else results,
+        seconds=round(time.monotonic() - began, 3),
+        purpose=subject.purpose,
+        platform=f"{view.os}/{view.architecture}",
+        at=f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        tool=manual.version(),
+        sampled=subject.samples.declared,
+        kept=_kept(keep),
+    )
+
+
+def _kept(folder: Path | None) -> tuple[str, ...]:
+    """The files of a folder `dist/<target>/test`, by names that fit every checkout."""
+    if folder is None or not folder.exists():
+        return ()
+    below = folder.parents[2]
+    return tuple(each.relative_to(below).as_posix() for each in sorted(folder.iterdir()))
+
+
+def _strict(result: ClauseResult) -> ClauseResult:
+    warned = result.status is Status.WARN and result.level is not Level.INFORMATIONAL
+    return replace(result, status=Status.FAIL) if warned else result
+
+
+def verify(
+    built: Built, engine: Engine, depth: Depth, progress: Progress, *, keep: Path
+) -> tuple[Report, Verified | None]:
+    """Test a built image by its id, whatever its name points at by now.
+
+    None: it may not be published. It may if it passed, also if its target declares no samples and
+    it was therefore not seen at work; that is said wherever it is told of.
+    """
+    found = report(_subject(built), built.image_id, engine, depth, progress, keep=keep)
+    passed = found.passed and depth.gates and unjudged(built.target, found, SMOKE) is None
+    return found, Verified(built=built, report=found) if passed else None
+
+
+def still_holds(verified: Verified, built: Built) -> bool:
+    """Whether this very image has passed this very suite, for this purpose, on these samples.
+
+    Either profile will do: what gates a build is in both.
+    """
+    return verified.built.image_id == built.image_id and verified.report.suite == fingerprint(
+        _subject(built)
+    )
+
+
+def suite_of(target: Target) -> str:
+    """What `fingerprint` will be of the images of a target."""
+    return fingerprint(_of_target(target, image=""))
+
+
+def _subject(built: Built) -> Subject:
+    return _of_target(built.target, built.image_id)
+
+
+def _of_target(target: Target, image: str) -> Subject:
+    return Subject(
+        image=image,
+        architecture=target.platform.partition("/")[2],
+        purpose=target.purpose,
+        samples=target.samples,
+        features=frozenset(target.features),
+        network=target.network,
+    )
+
+
+def refusal(found: Report) -> ContractError:
+    """The error of a report with failed clauses, with the evidence and the fix for each."""
+    failed = [each for each in found.clauses if each.status is Status.FAIL]
+    return ContractError(
+        f"breaks {len(failed)} of {len(found.clauses)} clauses: "
+        + ", ".join(each.id for each in failed),
+        details="\n".join(_evidence(failed)),
+        hint="mend the image, then the same command again",
+    )
+
+
+def untold(found: Report) -> ToolError | None:
+    """The error of a report in which a clause that gates was not judged on a busy machine.
+
+    Such an image has not passed.
+    """
+    busy = verdict.busy(found)
+    if not busy:
+        return None
+    return ToolError(
+        f"this machine is too busy to judge {', '.join(busy)}",
+        hint="run the same command again when the machine is quieter",
+    )
+
+
+def unjudged(target: Target, found: Report, depth: Depth) -> BuildkitError | None:
+    """The error of a report that leaves open whether the image of a target works, None if not.
+
+    By design a target without samples passes the gate of a build, and so does an image for
+    processing, which no smoke test starts; unless `depth` asks for an image `at_work`.
+    """
+    if (busy := untold(found)) is not None or verdict.of(found) is not Verdict.UNJUDGED:
+        return busy
+    gated = target.purpose is Purpose.PROCESSING and found.profile == Profile.SMOKE.value
+    if not depth.at_work and not depth.only and (gated or not target.samples.declared):
+        return None
+    return UnjudgedError(
+        f"nothing is broken, and nothing that the image does was judged: {why(found)}",
+        hint=f"`buildkit test {target.id} --verbose` shows each reason; `samples` of the image in "
+        f"images.toml say what to test it with: {GIVEN[target.purpose]}; "
+        f"{manual.page('images-toml', 'samples')}",
+    )
+
+
+def why(found: Report) -> str:
+    """What was not seen of an image, in a few words."""
+    return verdict.untried(found) or "every clause was skipped"
+
+
+def fingerprint(subject: Subject) -> str:
+    """Changes with the clauses, with what an image is tested for, and with the samples.
+
+    The same in every checkout: files count by their content, not by where they are.
+    """
+    total = hashlib.sha256()
+    for file in sorted((Path(__file__).parents[1] / "contract").rglob("*")):
+        if file.suffix in SUITE:  # and not what Python compiles beside them
+            total.update(file.read_bytes())
+    samples = subject.samples
+    asked = [
+        subject.architecture,
+        subject.purpose.value,
+        sorted(feature.value for feature in subject.features),
+        samples.hyperparameters,
+        samples.metrics,
+        samples.objective,
+        samples.startup_seconds,
+        samples.environment,
+        [payload.headers for payload in samples.payloads],
+        subject.network,
+    ]
+    total.update(json.dumps(asked).encode())
+    for name, path in _files(samples):
+        total.update(f"{name} {path.stat().st_size}\n".encode())
+        total.update(path.read_bytes())
+    return f"sha256:{total.hexdigest()}"
+
+
+def _files(samples: Samples) -> Iterator[tuple[str, Path]]:
+    """Each file of the samples, under a name that says what it is used for."""
+    roots = [(f"channel {name}", path) for name, path in samples.channels]
+    roots += [("code", samples.code)] if samples.code else []
+    roots += [("model", samples.model)] if samples.model else []
+    for number, payload in enumerate(samples.payloads):
+        kind = f"payload {number} {payload.content_type} {payload.accept}"
+        roots.append((kind, payload.body))
+        roots += [(f"{kind} answer", payload.answer)] if payload.answer else []
+    for name, text in roots:
+        root = Path(text)
+        for path in [root] if root.is_file() else sorted(root.rglob("*")):
+            if path.is_file():
+                yield f"{name} {path.relative_to(root).as_posix()}", path
+
+
+def _evidence(failed: Sequence[ClauseResult]) -> Iterator[str]:
+    for each in failed:
+        yield f"  {each.id} {each.title}"
+        yield "    " + each.message.replace("\n", "\n    ")
+        yield f"    fix: {each.hint}"
