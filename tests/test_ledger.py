@@ -250,7 +250,7 @@ def test_a_link_to_a_ledger_stays_one(book: Ledger, tmp_path: Path) -> None:
 @pytest.mark.process
 def test_runs_at_the_same_time_lose_no_record(book: Ledger) -> None:
     code = (
-        "import pathlib, sys; from buildkit.releases import ledger; from tests import releases\n"
+        "import pathlib, sys; from buildkit.ledger import ledger; from tests import releases\n"
         "book = ledger.beside(pathlib.Path(sys.argv[1]) / 'images.toml')\n"
         "print('ready', flush=True); sys.stdin.read()\n"
         "for number in range(60):\n"
@@ -281,7 +281,7 @@ def test_runs_at_the_same_time_lose_no_record(book: Ledger) -> None:
 def test_a_run_that_is_killed_leaves_no_half_line(book: Ledger) -> None:
     """However long its record is."""
     code = (
-        "import pathlib, sys; from buildkit.releases import ledger; from tests import releases\n"
+        "import pathlib, sys; from buildkit.ledger import ledger; from tests import releases\n"
         "book = ledger.beside(pathlib.Path(sys.argv[1]) / 'images.toml')\n"
         "big = releases.release(*[releases.image() for _ in range(20000)])\n"
         "print('now', flush=True)\n"

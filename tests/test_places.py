@@ -3,7 +3,7 @@ from __future__ import annotations
 import botocore.loaders
 import pytest
 
-from buildkit.config.schema import PlaceTable, Registry
+from buildkit.config.schema import PlaceTable, RegistryTable
 from buildkit.ecr.places import Api, Place, partition_of, places, private
 from buildkit.model.hosts import ECR_HOST, SUFFIXES
 from buildkit.support.errors import UsageError
@@ -21,7 +21,7 @@ def no_local_api(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def the_place(registry: Registry, *hosts: str) -> Place:
+def the_place(registry: RegistryTable, *hosts: str) -> Place:
     (found,) = places(registry, hosts)
     return found
 
@@ -29,9 +29,9 @@ def the_place(registry: Registry, *hosts: str) -> Place:
 def test_no_registry_is_taken_for_granted() -> None:
     """Nothing is ever pushed to the caller's own account because nobody said where to."""
     with pytest.raises(UsageError, match="no registry is named"):
-        places(Registry(), ())
+        places(RegistryTable(), ())
     with pytest.raises(UsageError, match="no registry is named"):
-        places(Registry(account=ACCOUNT), ())
+        places(RegistryTable(account=ACCOUNT), ())
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_no_registry_is_taken_for_granted() -> None:
     ],
 )
 def test_the_host_of_an_account_comes_from_its_partition(region: str, domain: str) -> None:
-    found = the_place(Registry(account=ACCOUNT, region=region))
+    found = the_place(RegistryTable(account=ACCOUNT, region=region))
     assert found == Place(
         host=f"{ACCOUNT}.dkr.ecr.{region}.{domain}", api=Api.ECR, account=ACCOUNT, region=region
     )
@@ -66,7 +66,7 @@ def test_the_host_of_an_account_comes_from_its_partition(region: str, domain: st
     ],
 )
 def test_other_endpoints_by_option(region: str, options: dict[str, bool], host: str) -> None:
-    table = Registry.model_validate({"account": ACCOUNT, "region": region, **options})
+    table = RegistryTable.model_validate({"account": ACCOUNT, "region": region, **options})
     found = the_place(table)
     assert found.host == f"{ACCOUNT}.{host}"
     assert (found.fips, found.dual_stack) == ("fips" in options, "dual-stack" in options)
@@ -91,13 +91,13 @@ def test_the_ends_of_ecr_s_hosts_are_those_of_aws_s_partitions() -> None:
 
 def test_an_ecr_host_names_its_own_region_and_account() -> None:
     host = "210987654321.dkr.ecr.eu-west-1.amazonaws.com"
-    found = the_place(Registry(account=ACCOUNT, region="us-east-1", profile="mine"), host)
+    found = the_place(RegistryTable(account=ACCOUNT, region="us-east-1", profile="mine"), host)
     assert (found.host, found.account, found.region) == (host, "210987654321", "eu-west-1")
     assert found.profile == "mine"
 
 
 def test_copies_take_the_account_of_the_first_and_their_own_profile() -> None:
-    registry = Registry(
+    registry = RegistryTable(
         account=ACCOUNT,
         region="us-east-1",
         profile="world",
@@ -114,7 +114,7 @@ def test_copies_take_the_account_of_the_first_and_their_own_profile() -> None:
 
 
 def test_a_copy_that_is_no_copy_is_refused() -> None:
-    registry = Registry(account=ACCOUNT, region="us-east-1", copies=(PlaceTable(),))
+    registry = RegistryTable(account=ACCOUNT, region="us-east-1", copies=(PlaceTable(),))
     with pytest.raises(UsageError, match="is named twice"):
         places(registry, ())
 
@@ -133,7 +133,7 @@ def test_a_copy_that_is_no_copy_is_refused() -> None:
 )
 def test_what_is_nearly_a_registry_is_refused(host: str) -> None:
     with pytest.raises(UsageError) as caught:
-        places(Registry(), (host,))
+        places(RegistryTable(), (host,))
     assert caught.value.hint
 
 
@@ -142,16 +142,16 @@ def test_what_is_nearly_a_registry_is_refused(host: str) -> None:
 )
 def test_ecr_s_login_goes_to_ecr_alone(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    assert the_place(Registry(account=ACCOUNT, region="us-east-1"), host) == Place(host=host)
+    assert the_place(RegistryTable(account=ACCOUNT, region="us-east-1"), host) == Place(host=host)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:5000", "localhost:5000", "127.3.2.1"])
 def test_a_registry_on_this_machine_stands_in_for_ecr_if_the_api_is_here_too(
     host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert the_place(Registry(region="eu-west-1"), host) == Place(host=host)
+    assert the_place(RegistryTable(region="eu-west-1"), host) == Place(host=host)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    found = the_place(Registry(region="eu-west-1"), host)
+    found = the_place(RegistryTable(region="eu-west-1"), host)
     assert (found.api, found.region) == (Api.ECR, "eu-west-1")
 
 
@@ -174,7 +174,7 @@ def test_a_login_of_aws_s_own_api_goes_to_no_registry_on_this_machine(
     for name, text in variables.items():
         monkeypatch.setenv(name, text)
     host = "127.0.0.1:9999"
-    assert the_place(Registry(account=ACCOUNT, region="eu-west-1"), host) == Place(host=host)
+    assert the_place(RegistryTable(account=ACCOUNT, region="eu-west-1"), host) == Place(host=host)
 
 
 @pytest.mark.parametrize(
@@ -185,11 +185,11 @@ def test_an_api_on_this_machine_by_any_of_its_names(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://ecr.example")
     monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", address)
-    assert the_place(Registry(region="eu-west-1"), "localhost:5000").api is Api.ECR
+    assert the_place(RegistryTable(region="eu-west-1"), "localhost:5000").api is Api.ECR
 
 
 def test_ecr_public() -> None:
-    found = the_place(Registry(), "public.ecr.aws")
+    found = the_place(RegistryTable(), "public.ecr.aws")
     assert (found.api, found.region) == (Api.ECR_PUBLIC, "us-east-1")
 
 
@@ -203,4 +203,4 @@ def test_a_profile_that_does_not_exist_is_no_matter_of_names(
 def test_a_region_of_nowhere() -> None:
     assert partition_of("moon-base-1") is None
     with pytest.raises(UsageError, match="no region of AWS"):
-        places(Registry(account=ACCOUNT, region="moon-base-1"), ())
+        places(RegistryTable(account=ACCOUNT, region="moon-base-1"), ())

@@ -417,7 +417,7 @@ def test_an_image_of_aws_can_be_asked_for_in_its_registry(
         asked = []
         real = connect.registry
 
-        def instead(options: schema.Registry, host: str) -> object:
+        def instead(options: schema.RegistryTable, host: str) -> object:
             asked.append(host)
             return real(options, registry.host)
 

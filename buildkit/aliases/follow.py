@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from buildkit.aliases import moves, rules
 from buildkit.aliases.moves import Alias, Moves
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from buildkit.ledger.trails import Past
     from buildkit.model.target import Target
-    from buildkit.registry.manifests import Manifest
+    from buildkit.registry.manifests import Manifest, Tagged
 
     Known = Callable[[str, str], Past]
     """A registry's host and a repository -> what is on record of it by now."""
@@ -29,13 +29,7 @@ ROUNDS = 3
 """Times that aliases are decided on while other publishers add tags."""
 
 
-class Registry(moves.Registry, Protocol):
-    """Manifests and tags of one registry."""
-
-    def tags(self, repository: str) -> tuple[str, ...]: ...
-
-
-def move(registries: Sequence[Registry], targets: Iterable[Target], known: Known) -> Moves:
+def move(registries: Sequence[Tagged], targets: Iterable[Target], known: Known) -> Moves:
     """Move the aliases of targets that are all published, in each registry.
 
     Registries are worked on side by side; one that fails stops no other.
@@ -69,10 +63,10 @@ class _Repository:
     `others` are the other registries of the run.
     """
 
-    registry: Registry
+    registry: Tagged
     name: str
     targets: Sequence[Target]
-    others: Sequence[Registry]
+    others: Sequence[Tagged]
     _tags: Sequence[str] = ()
     _served: dict[str, Manifest | None] = field(default_factory=dict)
 

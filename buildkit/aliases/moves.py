@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from buildkit.ledger.record import Move
 from buildkit.support.errors import ToolError, ending, together
@@ -11,7 +11,7 @@ from buildkit.support.errors import ToolError, ending, together
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from buildkit.registry.manifests import Manifest
+    from buildkit.registry.manifests import Manifest, Tagged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,17 +20,6 @@ class Moves:
 
     done: tuple[Move, ...] = ()
     errors: tuple[ToolError, ...] = ()
-
-
-class Registry(Protocol):
-    """Manifests of one registry."""
-
-    @property
-    def host(self) -> str: ...
-
-    def manifest(self, repository: str, reference: str) -> Manifest | None: ...
-
-    def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +37,7 @@ class Alias:
 class Aim:
     """An alias in one registry, the image that it shall name, and its exact tag."""
 
-    registry: Registry
+    registry: Tagged
     alias: Alias
     manifest: Manifest
     tag: str
@@ -66,7 +55,7 @@ class Aim:
         )
 
 
-def aim(registry: Registry, alias: Alias, digest: str, tag: str) -> Aim | None:
+def aim(registry: Tagged, alias: Alias, digest: str, tag: str) -> Aim | None:
     """What a move would do; None where the registry does not hold the image."""
     manifest = registry.manifest(alias.repository, digest)
     if manifest is None:
@@ -94,7 +83,7 @@ def carry_out(aims: Iterable[Aim]) -> Moves:
     return Moves(done=tuple(done), errors=tuple(errors))
 
 
-def put(registry: Registry, alias: Alias, manifest: Manifest) -> None:
+def put(registry: Tagged, alias: Alias, manifest: Manifest) -> None:
     """Move an alias, and read back where it is. Raises ToolError."""
     name = f"{registry.host}/{alias}"
     try:

@@ -5,24 +5,18 @@ docs/aliases.md is the specification; a number in brackets is that of its rule.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import semver
-from packaging.version import InvalidVersion, Version
-
-from buildkit.model import families, names
+from buildkit.model import families, versions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from buildkit.model.target import Target
+    from buildkit.model.versions import Candidate
 
-Order = tuple[bool, Any]
-"""Whether it is a final version [8], and the version, as its own grammar compares it [7]."""
-Grammar = Callable[[str], Order | None]
 NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 
 
@@ -49,15 +43,6 @@ class Decision:
     refusals: tuple[Refusal, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """An exact tag. `version` is the framework's, with its `+`; `revision` is -1 for none."""
-
-    tag: str
-    version: str
-    revision: int
-
-
 def decide(
     target: Target, tags: Iterable[str], held_back: Mapping[str, Collection[str]] = NOTHING
 ) -> Decision:
@@ -70,26 +55,12 @@ def decide(
     for alias, candidates in _candidates(target, tags, held_back).items():
         if not candidates:
             continue
-        found = newest(candidates)
+        found = versions.newest(candidates)
         if found is None:
             refusals.append(_refusal(alias, candidates))
         else:
             moves.append(Move(alias=alias, tag=found.tag))
     return Decision(moves=tuple(moves), refusals=tuple(refusals))
-
-
-def candidate(tag: str, version: str) -> Candidate:
-    """An image by its tag, and its version with a revision, if it has one."""
-    framework_version, revision = names.split_revision(version)
-    return Candidate(tag=tag, version=_read(framework_version), revision=int(revision or -1))
-
-
-def newest(candidates: Sequence[Candidate]) -> Candidate | None:
-    """The newest of one or more, by one grammar for all; None where no grammar reads all."""
-    grammar = next((each for each in (_semantic, _python) if _all(each, candidates)), None)
-    if grammar is None:
-        return None
-    return max(candidates, key=lambda each: _rank(grammar(each.version), each))
 
 
 def _candidates(
@@ -106,50 +77,13 @@ def _candidates(
             continue
         for alias in families.aliases_of(target.family, version):
             if alias in found and tag not in held_back.get(alias, ()):
-                found[alias].append(candidate(tag, version))
+                found[alias].append(versions.candidate(tag, version))
     return found
 
 
-def _read(version: str) -> str:
-    """Give back the `+` for which a tag has a dot: the last dot that makes it a version [5]."""
-    return next((text for text in _spellings(version) if _semantic(text) or _python(text)), version)
-
-
-def _spellings(version: str) -> Iterator[str]:
-    yield version
-    for position in range(len(version) - 1, 0, -1):
-        if version[position] == ".":
-            yield f"{version[:position]}+{version[position + 1 :]}"
-
-
-def _semantic(text: str) -> Order | None:
-    try:
-        version = semver.Version.parse(text)
-    except ValueError:
-        return None
-    return version.prerelease is None, version
-
-
-def _python(text: str) -> Order | None:
-    try:
-        version = Version(text)
-    except InvalidVersion:
-        return None
-    return not version.is_prerelease, version
-
-
-def _all(grammar: Grammar, candidates: Iterable[Candidate]) -> bool:
-    return all(grammar(each.version) is not None for each in candidates)
-
-
-def _rank(order: Order | None, candidate: Candidate) -> tuple[object, ...]:
-    """What is compared, first things first [8-10]."""
-    return (order, candidate.revision, len(candidate.tag), candidate.tag)
-
-
 def _refusal(alias: str, candidates: Sequence[Candidate]) -> Refusal:
-    not_semantic = [each for each in candidates if _semantic(each.version) is None]
-    not_python = [each for each in candidates if _python(each.version) is None]
+    not_semantic = [each for each in candidates if versions.semantic(each.version) is None]
+    not_python = [each for each in candidates if versions.python(each.version) is None]
     neither = [each for each in not_semantic if each in not_python]
     if neither:
         blamed = neither[0]

@@ -12,10 +12,10 @@ import click
 
 from buildkit.config import images_toml
 from buildkit.config.boundary import Boundary
+from buildkit.config.problems import Problem, Problems
 from buildkit.matrix import matrix, paths
-from buildkit.matrix.cells import Problems
 from buildkit.model.target import Samples
-from buildkit.support.errors import Problem, UsageError
+from buildkit.support.errors import UsageError
 from buildkit.support.suggest import shown
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Completion = Callable[[click.Context, click.Parameter, str], list[str | CompletionItem]]
 
-ANSWERS = {OWN: "own", PREBUILT: "prebuilt", LIST: "listing", EXPLAIN: "explain"}
+ANSWERS = {OWN: "released", PREBUILT: "prebuilt", LIST: "listing", EXPLAIN: "explain"}
 """The module that answers, loaded when it is asked: whoever waits for a URI loads no more."""
 
 
@@ -29,6 +29,7 @@ def _complete(name: str) -> Completion:
         from buildkit.uri import complete  # noqa: PLC0415 - only when a shell asks
 
         given = dict(context.params)
+        given["file"] = given.get("file") or options.IMAGES
         # An option that still lacks its word keeps click from giving TARGET its own.
         given["target"] = given.get("target") or next(iter(context.args), None)
         return [*complete.complete(name, given, incomplete)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,24 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from buildkit.config import boundary, schema, substitution, syntax, toml_lines
+from buildkit.config import boundary, schema, substitution, syntax
+from buildkit.config.problems import Problem
 from buildkit.config.sentences import known, sentence, unknown
-from buildkit.support import addresses, manual
-from buildkit.support.errors import ConfigError, Problem
+from buildkit.support import manual
+from buildkit.support.errors import ConfigError
 from buildkit.support.suggest import shown
 from buildkit.system import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from buildkit.config.boundary import Boundary
 
-MOST = 50
-"""Problems that are shown with their line; to find a thousand lines takes a minute."""
-LONGEST = 1000
-"""Characters of a problem that are shown: some repeat what the file says."""
-OF_FILE = re.compile(r"(?P<file>[^:\s]+):(?P<line>[0-9]{1,9}): ")
 RULES = ("include", "exclude", "override")
 ANY_VERSION = "0.0.0"
 PARTS = {name: field.annotation for name, field in schema.File.model_fields.items()}
@@ -49,7 +44,7 @@ class Config:
     document: dict[str, Any]
     boundary: Boundary
     defaults: schema.Axes
-    registry: schema.Registry
+    registry: schema.RegistryTable
     region: str | None
     substitutes: tuple[tuple[str, str], ...]
     images: tuple[tuple[str, schema.Image], ...]
@@ -153,56 +148,6 @@ def samples(
     """Samples that do not come from images.toml, typed as those that do."""
     found = _validate(schema.SamplesTable, table, at, problems)
     return found if isinstance(found, schema.SamplesTable) else None
-
-
-def fail(config: Config, problems: Iterable[Problem]) -> None:
-    """Raise ConfigError with one line per problem, in the order of the file; none: return."""
-    told = _by_cause(problems)
-    found: dict[tuple[int, str], tuple[str, str]] = {}  # the same words about a line count once
-    for problem, others in told[:MOST]:
-        line = toml_lines.line_of(config.text, problem.path) or 1
-        where = ".".join(addresses.shown(str(key)) for key in problem.path)
-        also = f" (and {others} more target{'s' if others > 1 else ''})" if others else ""
-        message = _cut(addresses.hidden(problem.message))
-        said = f"{config.path.name}:{line}: {_cut(where)}: {message}{also}"
-        found.setdefault((line, problem.message), (said, problem.known))
-    if found:
-        more = max(0, len(told) - MOST)
-        count = len(found) + more
-        ordered = sorted(found.items(), key=lambda item: _order(*item[0]))
-        lines = [*_with_lists(pair for _, pair in ordered)]
-        raise ConfigError(
-            f"{count} problem{'s' if count > 1 else ''} in {config.path.name}",
-            details="\n".join([*lines, *([f"... and {more} more"] if more else [])]),
-            hint=f"edit {config.path.name}, then `buildkit list`; each key: "
-            f"{manual.page('images-toml')}",
-        )
-
-
-def _order(line: int, message: str) -> tuple[int, tuple[str, int], str]:
-    """By line; problems of a file that it names by their lines there."""
-    match = OF_FILE.match(message)
-    return line, (match["file"], int(match["line"])) if match else ("", 0), message
-
-
-def _by_cause(problems: Iterable[Problem]) -> list[tuple[Problem, int]]:
-    """The first problem of each cause, and how many more there are of it."""
-    found: dict[object, list[Problem]] = {}
-    for problem in problems:
-        found.setdefault(problem.cause or problem, []).append(problem)
-    return [(first, len(others)) for first, *others in found.values()]
-
-
-def _with_lists(lines: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Each line with what could be written instead, where no line above has the same list."""
-    listed = {""}
-    for text, others in lines:
-        yield text if others in listed else f"{text}; {others}"
-        listed.add(others)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _image(name: str, table: object, problems: list[Problem]) -> schema.Image | None:

@@ -232,7 +232,7 @@ class PlaceTable(Model):
     dual_stack: bool = False
 
 
-class Registry(PlaceTable):
+class RegistryTable(PlaceTable):
     """Where images are pushed. What `copies` leave open is as in the first place."""
 
     copies: tuple[PlaceTable, ...] = ()
@@ -272,6 +272,6 @@ class File(Model):
 
     format: Literal[1] = 1
     defaults: Axes = Axes()
-    registry: Registry = Registry()
+    registry: RegistryTable = RegistryTable()
     substitutes: dict[Line, Line] = {}
     image: dict[Name, Image] = {}

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildkit.aliases import rules
 from buildkit.ledger.record import Action
-from buildkit.model import names
+from buildkit.model import names, versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +50,7 @@ def before(releases: Sequence[Release], release: Release, image: Image) -> Image
 def _newest(*images: Image) -> Image:
     """Of the newest version, or the first where nobody can say which that is."""
     by_tag = {each.tag: each for each in reversed(images)}
-    found = rules.newest([rules.candidate(tag, each.version) for tag, each in by_tag.items()])
+    found = versions.newest([versions.candidate(tag, each.version) for tag, each in by_tag.items()])
     return images[0] if found is None else by_tag[found.tag]
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from buildkit.config import images_toml as config_module
+from buildkit.config.problems import Problem, fail
 from buildkit.ecr import drift
 from buildkit.model.families import aliases_of
 from buildkit.model.hosts import ECR_HOST
-from buildkit.support.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -54,5 +53,5 @@ def wanted(
             )
         except ValueError as error:
             problems.append(Problem(path=KEPT, message=f"`{name}`: {error}"))
-    config_module.fail(config, problems)
+    fail(config.path.name, config.text, problems)
     return tuple(found)

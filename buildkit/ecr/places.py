@@ -24,7 +24,7 @@ from buildkit.support.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from buildkit.config.schema import PlaceTable, Registry
+    from buildkit.config.schema import PlaceTable, RegistryTable
 
 PUBLIC = "public.ecr.aws"
 LIKE_ECR = re.compile(r"dkr.?ecr|\.amazonaws\.|public\.ecr\.aws", re.IGNORECASE)
@@ -66,7 +66,7 @@ class Partition:
     dual_stack_suffix: str
 
 
-def places(registry: Registry, hosts: Sequence[str]) -> tuple[Place, ...]:
+def places(registry: RegistryTable, hosts: Sequence[str]) -> tuple[Place, ...]:
     """Where images go: the given hosts, else the place of `[registry]` and its copies.
 
     Never the caller's own account by default: a push must be asked for by name.
@@ -124,7 +124,7 @@ def partition_of(region: str) -> Partition | None:
     )
 
 
-def _written(table: PlaceTable, registry: Registry) -> Place:
+def _written(table: PlaceTable, registry: RegistryTable) -> Place:
     account, region = table.account or registry.account, table.region or registry.region
     if table.host is not None:
         return _with_options(_named(table.host, registry), table)
@@ -153,7 +153,7 @@ def _with_options(place: Place, table: PlaceTable) -> Place:
     )
 
 
-def _named(host: str, registry: Registry) -> Place:
+def _named(host: str, registry: RegistryTable) -> Place:
     """The place of a named host.
 
     A registry on this machine stands in for ECR where the API of ECR is on this machine too: a

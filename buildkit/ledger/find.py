@@ -14,8 +14,8 @@ from buildkit.support.errors import NothingSelectedError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from buildkit.aliases.moves import Registry
     from buildkit.ledger.record import Image, Release
+    from buildkit.registry.manifests import Tagged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,8 @@ def images(releases: Sequence[Release], text: str) -> tuple[Image, ...]:
         return history.by_digest(releases, found.digest)
     known = dict.fromkeys(each.target for _, each in history.images(releases))
     raise NothingSelectedError(
-        f"`{suggest.shown(text)}` names no image: no target of the ledger, and no digest",
+        f"`{suggest.shown(text)}` names no image: "
+        "the ledger has no such target, and it is no digest",
         hint=f"{suggest.near_to(text, tuple(known))}; `buildkit releases` shows targets and digests"
         if known
         else "`buildkit build --all --push` publishes, and records",
@@ -97,9 +98,7 @@ def named(text: str) -> Named:
     return Named(host=host, repository=repository, reference=reference)
 
 
-def in_registries(
-    name: Named, registries: Iterable[Registry], releases: Sequence[Release]
-) -> Found:
+def in_registries(name: Named, registries: Iterable[Tagged], releases: Sequence[Release]) -> Found:
     """The image of that name in the first registry that has it. Raises NothingSelectedError."""
     asked = []
     for registry in registries:

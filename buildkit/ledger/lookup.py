@@ -210,10 +210,10 @@ def _refuse_several(fits: Sequence[Place]) -> None:
 
 
 def _newest(fits: Sequence[Place], part: str | None) -> str:
-    from buildkit.aliases import rules  # noqa: PLC0415 - it takes long to load, and is seldom needed
+    from buildkit.model import versions  # noqa: PLC0415 - it takes long to load, and is seldom needed
 
     by_tag = {each.image.tag: each.image.version for each in fits}
-    newest = rules.newest([rules.candidate(tag, version) for tag, version in by_tag.items()])
+    newest = versions.newest([versions.candidate(tag, version) for tag, version in by_tag.items()])
     if newest is None:
         raise UsageError(
             f"cannot tell which of the versions {part or ''} is the newest: they are not all "

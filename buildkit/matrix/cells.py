@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from buildkit.config.layers import given
 from buildkit.model.target import Device, Purpose
-from buildkit.support import addresses
-from buildkit.support.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from buildkit.config import schema
-
-Where = tuple[str | int, ...]
+    from buildkit.config.problems import Problems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,61 +25,6 @@ class Cell:
     python: str
     purpose: Purpose
     split: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Places:
-    """Where images.toml writes the facts of a cell: the first layer that has a key decides it.
-
-    The last two layers are the image and `[defaults]`.
-    """
-
-    layers: tuple[tuple[Where, schema.Facts], ...]
-
-    def has(self, key: str) -> bool:
-        return any(key in layer.model_fields_set for _, layer in self.layers)
-
-    def given(self, key: str) -> Any:
-        return given(key, *(layer for _, layer in self.layers))
-
-    def of(self, key: str) -> Where:
-        """The place of a key; of one that is nowhere, the place in the image where it could be."""
-        found = (at for at, layer in self.layers if key in layer.model_fields_set)
-        return (*next(found, self.layers[-2][0]), key)
-
-
-@dataclass(kw_only=True)
-class Problems:
-    """Collects what is wrong while targets are made, so that all of it is reported.
-
-    `read` is what was wrong with the file's form: a key named there was left out of the image, so
-    what its absence leads to is not told as well.
-    """
-
-    read: tuple[Problem, ...]
-    found: list[Problem] = field(default_factory=list)
-
-    def add(self, path: Where, message: str, cause: str = "") -> None:
-        problem = Problem(path=path, message=message, cause=cause)
-        key = path[2:3]
-        left_out = key and any(
-            other.path[:3] == path[:3] or other.path[:2] == ("defaults", *key)
-            for other in self.read
-        )
-        # Of a cause each is kept: its targets are counted.
-        if not left_out and (cause or problem not in self.found):
-            self.found.append(problem)
-
-    def check(self, path: Where, check: Callable[[str], str], text: str, pattern: str = "") -> str:
-        """The checked text. With the pattern that it comes from, all targets have one cause."""
-        try:
-            return check(text)
-        except ValueError as error:
-            message = str(error)
-            rest = message.replace(addresses.quoted(text), "")
-            cause = f"{path} {pattern}: {rest}" if pattern else ""
-            self.add(path, message, cause)
-            return text
 
 
 def of_image(
@@ -133,12 +74,4 @@ def matches(cell: Cell, rule: schema.Cell) -> bool:
         and fnmatchcase(cell.device.value, rule.device)
         and fnmatchcase(cell.python, rule.python)
         and fnmatchcase(cell.purpose.value, rule.purpose)
-    )
-
-
-def given(key: str, *layers: schema.Facts) -> Any:
-    """The value of the first layer in which the author wrote the key, else the schema's default."""
-    return next(
-        (getattr(layer, key) for layer in layers if key in layer.model_fields_set),
-        getattr(layers[-1], key),
     )

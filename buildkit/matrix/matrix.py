@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkit.config import images_toml as config_module
 from buildkit.config import requirements, schema
+from buildkit.config.layers import Places
+from buildkit.config.problems import Problems, fail
 from buildkit.matrix import cells, compatibility, conflicts, lockfiles, paths, prebuilt_base
-from buildkit.matrix.cells import Places, Problems, matches
+from buildkit.matrix.cells import matches
 from buildkit.model import families, names
 from buildkit.model.features import CAPABILITIES, FEATURES_LABEL, Feature
 from buildkit.model.target import Device, Payload, Samples, Target
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from buildkit.config.images_toml import Config
-    from buildkit.matrix.cells import Cell, Where
+    from buildkit.config.problems import Where
+    from buildkit.matrix.cells import Cell
     from buildkit.render.render import Templates
 
 NAME = "{name}"
@@ -60,7 +62,7 @@ def expand(config: Config, source: Templates | None = None) -> tuple[Target, ...
     if source is not None:
         looked_at = [*((each, places[each.id]) for each in targets), *incomplete]
         found += ingredients.problems(looked_at, source)
-    config_module.fail(config, found)
+    fail(config.path.name, config.text, found)
     return tuple(targets)
 
 

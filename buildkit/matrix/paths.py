@@ -12,8 +12,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from buildkit.config import boundary
+from buildkit.config.problems import Problem
 from buildkit.support.addresses import quoted, shown
-from buildkit.support.errors import Problem
 from buildkit.system import reading
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildkit.config.images_toml import Config
-    from buildkit.matrix.cells import Where
+    from buildkit.config.problems import Where
 
 LARGEST_BODY = 100 << 20
 """Bytes of a request or an answer: the largest `MaxPayloadInMB` of batch transform is 100."""

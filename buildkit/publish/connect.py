@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from buildkit.aliases.follow import Known
     from buildkit.config.images_toml import Config
     from buildkit.config.repositories import RepositoriesTable
-    from buildkit.config.schema import Registry as RegistryTable
+    from buildkit.config.schema import RegistryTable
     from buildkit.ecr.drift import Wanted
     from buildkit.ecr.places import Place
     from buildkit.engine.engine import Engine

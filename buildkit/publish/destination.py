@@ -21,21 +21,7 @@ if TYPE_CHECKING:
     from buildkit.model.target import Built, Target
     from buildkit.publish.image_archive import Packed
     from buildkit.registry.client import Blob
-    from buildkit.registry.manifests import Manifest
-    from buildkit.registry.shapes import Configuration
-
-
-class Registry(Protocol):
-    """Manifests of one registry."""
-
-    @property
-    def host(self) -> str: ...
-
-    def manifest(self, repository: str, reference: str) -> Manifest | None: ...
-
-    def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> None: ...
-
-    def config(self, repository: str, digest: str) -> Configuration: ...
+    from buildkit.registry.manifests import Manifest, Tagged
 
 
 class Carrier(Protocol):
@@ -51,7 +37,7 @@ class Destination:
     `mutable`: its owner lets tags go from one image to another.
     """
 
-    registry: Registry
+    registry: Tagged
     carrier: Carrier
     have_repository: Callable[[str], None]
     mutable: bool = False

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
 
 from buildkit.registry import shapes
 from buildkit.registry.shapes import Document
+
+if TYPE_CHECKING:
+    from buildkit.registry.shapes import Configuration
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 """The one kind of manifest that all of SageMaker takes (contract IMG-02)."""
@@ -75,3 +79,21 @@ def refusals(manifest: Manifest) -> list[str]:
         if layer.media_type != DOCKER_LAYER
     ]
     return found
+
+
+class Tagged(Protocol):
+    """The manifests and tags of one registry. `registry.client.Registry` fits it.
+
+    Each call raises ToolError if the registry does not answer, or refuses.
+    """
+
+    @property
+    def host(self) -> str: ...
+
+    def manifest(self, repository: str, reference: str) -> Manifest | None: ...
+
+    def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> None: ...
+
+    def config(self, repository: str, digest: str) -> Configuration: ...
+
+    def tags(self, repository: str) -> tuple[str, ...]: ...

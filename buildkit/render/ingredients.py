@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.config import requirements
+from buildkit.config.problems import Problem
 from buildkit.render import dockerfile, programs, render
-from buildkit.support.errors import Problem, TemplateError
+from buildkit.support.errors import TemplateError
 from buildkit.support.suggest import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from buildkit.matrix.cells import Places
+    from buildkit.config.layers import Places
     from buildkit.model.target import Target
     from buildkit.render.dockerfile import Instruction
     from buildkit.render.render import Templates

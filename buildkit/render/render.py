@@ -45,7 +45,7 @@ FIELDS = {
     "Device": (f"{SEEN}.device", ("value",)),
 }
 """What a template sees, by the classes that Jinja names."""
-NO_FIELD = re.compile(r"'buildkit\.model\.(\w+) object' has no attribute '(\w+)'")
+NO_FIELD = re.compile(r"'buildkit\.model\.\w+\.(\w+) object' has no attribute '(\w+)'")
 NO_MACRO = re.compile(r"'jinja2\.environment\.TemplateModule object' has no attribute '(\w+)'")
 NO_VARIABLE = re.compile(r"'(\w+)' is undefined")
 LARGEST = 4 << 20

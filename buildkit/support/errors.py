@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from buildkit.support import addresses
 
@@ -55,20 +55,6 @@ class UsageError(BuildkitError):
     """The command line asks for something that cannot be."""
 
     code = Exit.USAGE
-
-
-class Problem(NamedTuple):
-    """One thing that is wrong in images.toml: where (`path`), and what.
-
-    `cause` is what it has in common with problems of other targets that one edit mends: of those
-    with the same cause one is shown. Without one a problem stands for itself. `known` is what could
-    be written instead: a report says the same list once.
-    """
-
-    path: tuple[str | int, ...]
-    message: str
-    cause: str = ""
-    known: str = ""
 
 
 class ConfigError(BuildkitError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from buildkit.commands import options
 from buildkit.ledger import ledger, lookup
 from buildkit.prebuilt import naming
 from buildkit.support.errors import ToolError
@@ -76,8 +75,10 @@ def _in_order(version: str) -> list[tuple[int, str]]:
 
 def _releases(given: Mapping[str, Any]) -> tuple[Release, ...]:
     """None of a ledger that is broken: AWS's images are completed without it."""
+    if (file := given.get("file")) is None:
+        return ()
     try:
-        return ledger.read_file(ledger.file_beside(given.get("file") or options.IMAGES))
+        return ledger.read_file(ledger.file_beside(file))
     except ToolError:
         return ()
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from buildkit.aliases import rules
 from buildkit.ledger import ledger, lookup
+from buildkit.model import versions
 from buildkit.prebuilt import facts, reverse
 from buildkit.prebuilt.naming import full_version
 from buildkit.support import tables
@@ -146,8 +146,8 @@ def _newer(version: str, others: Iterable[str]) -> list[str]:
 def _compared(one: str, other: str) -> int:
     if one == other:
         return 0
-    first, second = (rules.candidate(text, text) for text in (one, other))
-    newest = rules.newest([first, second])
+    first, second = (versions.candidate(text, text) for text in (one, other))
+    newest = versions.newest([first, second])
     return 0 if newest is None else 1 if newest is first else -1
 
 

@@ -37,12 +37,12 @@ def verify(file: Path, host: str, repository: str, tag: str, digest: str | None 
     return manifest.digest
 
 
-def _options(file: Path) -> schema.Registry:
+def _options(file: Path) -> schema.RegistryTable:
     """What images.toml says of registries. One that is broken is told: it is not asked for."""
     if not file.exists():
-        return schema.Registry()
+        return schema.RegistryTable()
     try:
         return images_toml.read(file).registry
     except BuildkitError as error:
         console.say(f"warning: {file} is left out, as it cannot be read: {error}", fg="yellow")
-        return schema.Registry()
+        return schema.RegistryTable()

@@ -1,0 +1,39 @@
+"""Facts of a cell that images.toml may give in several places: which of them decides, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from buildkit.config import schema
+    from buildkit.config.problems import Where
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where images.toml writes the facts of a cell: the first layer that has a key decides it.
+
+    The last two layers are the image and `[defaults]`.
+    """
+
+    layers: tuple[tuple[Where, schema.Facts], ...]
+
+    def has(self, key: str) -> bool:
+        return any(key in layer.model_fields_set for _, layer in self.layers)
+
+    def given(self, key: str) -> Any:
+        return given(key, *(layer for _, layer in self.layers))
+
+    def of(self, key: str) -> Where:
+        """The place of a key; of one that is nowhere, the place in the image where it could be."""
+        found = (at for at, layer in self.layers if key in layer.model_fields_set)
+        return (*next(found, self.layers[-2][0]), key)
+
+
+def given(key: str, *layers: schema.Facts) -> Any:
+    """The value of the first layer in which the author wrote the key, else the schema's default."""
+    return next(
+        (getattr(layer, key) for layer in layers if key in layer.model_fields_set),
+        getattr(layers[-1], key),
+    )

@@ -1,0 +1,122 @@
+"""What is wrong with images.toml: collected, then told all at once, each with its line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from buildkit.config import toml_lines
+from buildkit.support import addresses, manual
+from buildkit.support.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+Where = tuple[str | int, ...]
+"""The keys on the way to a value of images.toml."""
+MOST = 50
+"""Problems that are shown with their line; to find a thousand lines takes a minute."""
+LONGEST = 1000
+"""Characters of a problem that are shown: some repeat what the file says."""
+OF_FILE = re.compile(r"(?P<file>[^:\s]+):(?P<line>[0-9]{1,9}): ")
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong in images.toml: where (`path`), and what.
+
+    `cause` is what it has in common with problems of other targets that one edit mends: of those
+    with the same cause one is shown. Without one a problem stands for itself. `known` is what could
+    be written instead: a report says the same list once.
+    """
+
+    path: Where
+    message: str
+    cause: str = ""
+    known: str = ""
+
+
+@dataclass(kw_only=True)
+class Problems:
+    """Collects what is wrong while targets are made, so that all of it is reported.
+
+    `read` is what was wrong with the file's form: a key named there was left out of the image, so
+    what its absence leads to is not told as well.
+    """
+
+    read: tuple[Problem, ...]
+    found: list[Problem] = field(default_factory=list)
+
+    def add(self, path: Where, message: str, cause: str = "") -> None:
+        problem = Problem(path=path, message=message, cause=cause)
+        key = path[2:3]
+        left_out = key and any(
+            other.path[:3] == path[:3] or other.path[:2] == ("defaults", *key)
+            for other in self.read
+        )
+        # Of a cause each is kept: its targets are counted.
+        if not left_out and (cause or problem not in self.found):
+            self.found.append(problem)
+
+    def check(self, path: Where, check: Callable[[str], str], text: str, pattern: str = "") -> str:
+        """The checked text. With the pattern that it comes from, all targets have one cause."""
+        try:
+            return check(text)
+        except ValueError as error:
+            message = str(error)
+            rest = message.replace(addresses.quoted(text), "")
+            cause = f"{path} {pattern}: {rest}" if pattern else ""
+            self.add(path, message, cause)
+            return text
+
+
+def fail(file: str, text: str, problems: Iterable[Problem]) -> None:
+    """Raise ConfigError with one line per problem, in the order of `text`; none: return.
+
+    `file` is the name of images.toml, and `text` all that it holds.
+    """
+    told = _by_cause(problems)
+    found: dict[tuple[int, str], tuple[str, str]] = {}  # the same words about a line count once
+    for problem, others in told[:MOST]:
+        line = toml_lines.line_of(text, problem.path) or 1
+        where = ".".join(addresses.shown(str(key)) for key in problem.path)
+        also = f" (and {others} more target{'s' if others > 1 else ''})" if others else ""
+        message = _cut(addresses.hidden(problem.message))
+        said = f"{file}:{line}: {_cut(where)}: {message}{also}"
+        found.setdefault((line, problem.message), (said, problem.known))
+    if found:
+        more = max(0, len(told) - MOST)
+        count = len(found) + more
+        ordered = sorted(found.items(), key=lambda item: _order(*item[0]))
+        lines = [*_with_lists(pair for _, pair in ordered)]
+        raise ConfigError(
+            f"{count} problem{'s' if count > 1 else ''} in {file}",
+            details="\n".join([*lines, *([f"... and {more} more"] if more else [])]),
+            hint=f"edit {file}, then `buildkit list`; each key: {manual.page('images-toml')}",
+        )
+
+
+def _order(line: int, message: str) -> tuple[int, tuple[str, int], str]:
+    """By line; problems of a file that it names by their lines there."""
+    match = OF_FILE.match(message)
+    return line, (match["file"], int(match["line"])) if match else ("", 0), message
+
+
+def _by_cause(problems: Iterable[Problem]) -> list[tuple[Problem, int]]:
+    """The first problem of each cause, and how many more there are of it."""
+    found: dict[object, list[Problem]] = {}
+    for problem in problems:
+        found.setdefault(problem.cause or problem, []).append(problem)
+    return [(first, len(others)) for first, *others in found.values()]
+
+
+def _with_lists(lines: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Each line with what could be written instead, where no line above has the same list."""
+    listed = {""}
+    for line, others in lines:
+        yield line if others in listed else f"{line}; {others}"
+        listed.add(others)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

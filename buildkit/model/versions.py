@@ -1,0 +1,82 @@
+"""Which of several versions is the newest, by one grammar for all of them.
+
+docs/aliases.md is the specification; a number in brackets is that of its rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import semver
+from packaging.version import InvalidVersion, Version
+
+from buildkit.model import names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+Order = tuple[bool, Any]
+"""Whether it is a final version [8], and the version, as its own grammar compares it [7]."""
+Grammar = Callable[[str], Order | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """An exact tag. `version` is the framework's, with its `+`; `revision` is -1 for none."""
+
+    tag: str
+    version: str
+    revision: int
+
+
+def candidate(tag: str, version: str) -> Candidate:
+    """An image by its tag, and its version with a revision, if it has one."""
+    framework_version, revision = names.split_revision(version)
+    return Candidate(tag=tag, version=_read(framework_version), revision=int(revision or -1))
+
+
+def newest(candidates: Sequence[Candidate]) -> Candidate | None:
+    """The newest of one or more, by one grammar for all; None where no grammar reads all."""
+    grammar = next((each for each in (semantic, python) if _all(each, candidates)), None)
+    if grammar is None:
+        return None
+    return max(candidates, key=lambda each: _rank(grammar(each.version), each))
+
+
+def _read(version: str) -> str:
+    """Give back the `+` for which a tag has a dot: the last dot that makes it a version [5]."""
+    return next((text for text in _spellings(version) if semantic(text) or python(text)), version)
+
+
+def _spellings(version: str) -> Iterator[str]:
+    yield version
+    for position in range(len(version) - 1, 0, -1):
+        if version[position] == ".":
+            yield f"{version[:position]}+{version[position + 1 :]}"
+
+
+def semantic(text: str) -> Order | None:
+    try:
+        version = semver.Version.parse(text)
+    except ValueError:
+        return None
+    return version.prerelease is None, version
+
+
+def python(text: str) -> Order | None:
+    try:
+        version = Version(text)
+    except InvalidVersion:
+        return None
+    return not version.is_prerelease, version
+
+
+def _all(grammar: Grammar, candidates: Iterable[Candidate]) -> bool:
+    return all(grammar(each.version) is not None for each in candidates)
+
+
+def _rank(order: Order | None, candidate: Candidate) -> tuple[object, ...]:
+    """What is compared, first things first [8-10]."""
+    return (order, candidate.revision, len(candidate.tag), candidate.tag)
