@@ -1,130 +1,213 @@
-"""The order of the stages after rendering, for many targets at once: build, test, publish."""
+"""The pipeline: render -> plan -> bake -> verify -> publish -> aliases -> record.
+
+`build` is all of it, as far as its `Choice` says; `test` is `verify` alone; `push` is what follows.
+A shard of a CI run builds until STAGED, and the job that collects the shards pushes.
+"""
 
 from __future__ import annotations
 
 import os
-import time
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from buildkit import records
+from buildkit import recording
+from buildkit.build import bake_plan
+from buildkit.build.images import Maker, maker
 from buildkit.contract import verdict
+from buildkit.engine import engine
+from buildkit.model.outcome import Outcome, earlier
 from buildkit.model.target import Status
-from buildkit.support.errors import BuildkitError, Exit, bug
-from buildkit.system import console, stopping
+from buildkit.render import inputs, render
+from buildkit.support.errors import BuildkitError, bug
+from buildkit.system import console, stopping, workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
-    from buildkit.contract.engine import Engine
-    from buildkit.model.image import Published, Staged
-    from buildkit.model.target import Built, Report, Target, Verified
+    from buildkit.aliases.moves import Moves
+    from buildkit.build.bake_plan import Plan
+    from buildkit.build.mounts import Network
+    from buildkit.engine.engine import Engine
+    from buildkit.model.image import Published
+    from buildkit.model.target import Built, Target
+    from buildkit.project import Project
+    from buildkit.publish.sender import Sender
     from buildkit.verify.verify import Depth
 
 Item = TypeVar("Item")
+PUSHES = 8
+"""Images that are pushed at once: what limits a push is the connections of each registry."""
 CAUSE_WIDTH = 100
-WORDS = {
-    "failed": "failed",
-    "unjudged": "not judged",
-    "published": "published",
-    "staged": "staged",
-    "tested": "passed",
-}
-"""How people are told of each status."""
-PROGRESS_SECONDS = 10
-"""Between two lines that say how far it is."""
+
+
+class Until(Enum):
+    """How far a run takes each image: tested, uploaded without a tag, or published."""
+
+    TESTED = "tested"
+    STAGED = "staged"
+    PUBLISHED = "published"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How far one target came. `error` is None if it came as far as was asked."""
+class Choice:
+    """How far a run goes, and how.
 
-    target: Target
-    built: Built | None = None
-    report: Report | None = None
-    staged: Staged | None = None
-    published: Published | None = None
-    tested_before: bool = False
-    error: BuildkitError | None = None
+    `registries` replace those of images.toml; `given_by` is the option or variable that names them.
+    `retest`: test an image again that has passed. `complete`: tag nothing unless everything can be
+    tagged. `jobs`: at most so many targets at once; None: as many as suits the stage.
+    """
+
+    until: Until = Until.PUBLISHED
+    registries: tuple[str, ...] = ()
+    given_by: str = ""
+    retest: bool = False
+    complete: bool = False
+    fail_fast: bool = False
+    verbose: bool = False
+    jobs: int | None = None
 
     @property
-    def status(self) -> str:
-        """How it ended, in a word: `failed`, `unjudged`, `published`, `staged` or `tested`."""
-        if self.error is not None:
-            return "unjudged" if self.error.code is Exit.UNJUDGED else "failed"
-        if self.published is not None:
-            return "published"
-        return "staged" if self.staged is not None else "tested"
+    def sends(self) -> bool:
+        return self.until is not Until.TESTED
 
 
 @dataclass(frozen=True, kw_only=True)
-class Crew:
-    """How targets are worked on: how many at once, whether the first failure ends the run."""
+class Run:
+    """How a run ended: the outcomes of the targets that were begun, in the order of the targets.
 
-    jobs: int | None = None
-    fail_fast: bool = False
-
-
-def run(
-    targets: Sequence[Target],
-    items: Iterable[tuple[Target, Item | BuildkitError]],
-    work: Callable[[Target, Item], Outcome],
-    crew: Crew,
-) -> tuple[Outcome, ...]:
-    """Do `work` on each item as it comes; an item may already be a failure.
-
-    The outcomes are in the order of `targets`. A target that was not begun has none.
+    `moves` are those of aliases, None if nothing was to be published. `unrecorded` is the error
+    that kept what was published out of the ledger.
     """
-    outcomes: dict[str, Outcome] = {}
 
-    def note(outcome: Outcome) -> bool:
-        outcomes[outcome.target.id] = outcome
-        _tell(outcome)
-        return outcome.error is not None and crew.fail_fast
-
-    with ThreadPoolExecutor(max_workers=crew.jobs or os.cpu_count()) as pool:
-        running: list[Future[Outcome]] = []
-        try:
-            for target, item in items:
-                if not isinstance(item, BuildkitError):
-                    running.append(pool.submit(_guarded, work, target, item))
-                elif note(Outcome(target=target, error=item)):
-                    break
-                if crew.fail_fast and any(_has_failed(future) for future in running):
-                    break
-            for future in as_completed(running):
-                if not future.cancelled() and note(future.result()):
-                    _cancel(running)
-        except BaseException:
-            _cancel(running)
-            raise
-    return tuple(outcomes[target.id] for target in targets if target.id in outcomes)
+    outcomes: tuple[Outcome, ...]
+    moves: Moves | None = None
+    unrecorded: Exception | None = None
 
 
-def published(outcomes: Iterable[Outcome]) -> tuple[Published, ...]:
-    """What is in the registries now, sent by this run or before."""
-    return tuple(each.published for each in outcomes if each.published is not None)
+def build(project: Project, targets: Sequence[Target], network: Network, choice: Choice) -> Run:
+    """Build targets, test each image as it comes, and take it as far as `choice` says.
+
+    A target that fails does not stop the others. Raises BuildkitError, before anything is built, if
+    a template cannot be rendered, no engine answers, or a registry to publish to does not.
+    """
+    from buildkit.verify import gate, verify  # noqa: PLC0415 - a push needs nothing of the contract
+
+    with (
+        planned(project, targets, network) as plan,
+        engine.connect() as docker,
+        _sender(project, docker, choice) if choice.sends else nullcontext() as sender,
+        _maker(plan, docker, choice) as makes,
+    ):
+        project.records.begin(plan.rendered)
+        made_from = inputs.digests(plan.rendered, project.templates.runtime)
+
+        def work(target: Target, built: Built) -> Outcome:
+            named = makes.named(built, made_from[target.id])
+            tested = gate.test(named, docker, project.records, verify.SMOKE, retest=choice.retest)
+            if tested.verified is None or sender is None:
+                return tested
+            stage = choice.until is Until.STAGED
+            return sender.stage(tested) if stage else sender.publish(tested)
+
+        outcomes = each(targets, makes.images(targets), work, choice)
+        return _alias_and_record(project, targets, outcomes, sender, choice)
 
 
-def progress(subject: str) -> Callable[[int, int, str], None]:
-    """Tells how far a test has come, from time to time."""
-    said = time.monotonic()
-
-    def tell(done: int, of: int, at_work: str) -> None:
-        nonlocal said
-        if time.monotonic() - said > PROGRESS_SECONDS:
-            said = time.monotonic()
-            now = f", at work: {at_work}" if at_work else ""
-            console.step(subject, f"testing: {done} of {of} scenarios{now}", dim=True)
-
-    return tell
+@contextmanager
+def planned(project: Project, targets: Sequence[Target], network: Network) -> Iterator[Plan]:
+    """The plan for bake of targets. Raises TemplateError, or UsageError for a bad pip.conf."""
+    rendered = render.render_all(targets, project.templates)
+    with bake_plan.planned(rendered, project.templates, network) as plan:
+        yield plan
 
 
-def each(
+def test(
+    project: Project, targets: Sequence[Target], docker: Engine, depth: Depth, jobs: int | None
+) -> tuple[Outcome, ...]:
+    """Test the images that were built last, whether they have passed before or not."""
+    from buildkit.verify import gate  # noqa: PLC0415 - as above
+
+    def work(_target: Target, built: Built) -> Outcome:
+        return gate.test(built, docker, project.records, depth, retest=True)
+
+    return each(targets, _found(targets, project.built), work, Choice(jobs=jobs))
+
+
+def push(project: Project, targets: Sequence[Target], choice: Choice) -> Run:
+    """Publish images that have passed a test before, here or in the shards of a CI run.
+
+    An image that is staged needs no engine. Raises ToolError if a registry does not answer.
+    """
+    from buildkit.publish import connect  # noqa: PLC0415 - boto3 takes long to load
+
+    choice = replace(choice, jobs=choice.jobs or PUSHES)
+    hosts = connect.wanted(project.config, choice.registries)
+    tested = list(_found(targets, lambda target: _tested(project, target, hosts)))
+    staged = all(isinstance(each, BuildkitError) or each.staged for _, each in tested)
+    with (
+        nullcontext() if staged else engine.connect() as docker,
+        _sender(project, docker, choice) as sender,
+    ):
+        if choice.complete:
+            outcomes = each(targets, tested, lambda _, found: sender.stage(found), choice)
+            if failed := tuple(outcome for outcome in outcomes if outcome.error is not None):
+                console.say("nothing was tagged: not every image is ready", fg="red")
+                return Run(outcomes=failed)
+            tested = [(outcome.target, outcome) for outcome in outcomes]
+        outcomes = each(targets, tested, lambda _, found: sender.publish(found), choice)
+        return _alias_and_record(project, targets, outcomes, sender, choice)
+
+
+def _tested(project: Project, target: Target, hosts: frozenset[str]) -> Outcome:
+    """The image of a target that has passed; as it is staged, if all of `hosts` hold it so."""
+    verified, staged = project.verified(target), project.staged(target)
+    whole = staged is not None and hosts <= {*staged.hosts}
+    return earlier(verified, staged if whole else None)
+
+
+def _maker(plan: Plan, docker: Engine, choice: Choice) -> AbstractContextManager[Maker]:
+    return maker(plan, docker, jobs=choice.jobs, fail_fast=choice.fail_fast, verbose=choice.verbose)
+
+
+@contextmanager
+def _sender(project: Project, docker: Engine | None, choice: Choice) -> Iterator[Sender]:
+    from buildkit.publish import connect  # noqa: PLC0415 - boto3 takes long to load
+    from buildkit.publish.sender import Sender  # noqa: PLC0415
+
+    since = recording.check(project)
+    connect.tell_which(project.config, choice.registries, choice.given_by)
+    with connect.to(project.config, choice.registries, project.targets, docker) as delivery:
+        yield Sender(delivery=delivery, records=project.records, since=since)
+
+
+def _alias_and_record(
+    project: Project,
+    targets: Sequence[Target],
+    outcomes: tuple[Outcome, ...],
+    sender: Sender | None,
+    choice: Choice,
+) -> Run:
+    """After a publish: move the aliases, then write the ledger."""
+    if sender is None or choice.until is not Until.PUBLISHED:
+        return Run(outcomes=outcomes)
+    there = sender.delivery
+    published = [each.published for each in outcomes if each.published is not None]
+    moves = there.move_aliases(targets, published, recording.known(project))
+    try:
+        recording.note(project, published, there.registries, moves.done, since=sender.since)
+    except Exception as error:  # noqa: BLE001 - it is raised once the run has been reported
+        return Run(outcomes=outcomes, moves=moves, unrecorded=error)
+    return Run(outcomes=outcomes, moves=moves)
+
+
+def _found(
     targets: Iterable[Target], find: Callable[[Target], Item]
 ) -> Iterator[tuple[Target, Item | BuildkitError]]:
-    """What a former run left of each target, or why that cannot be used."""
+    """What an earlier run has left of each target, or why that cannot be used."""
     for target in targets:
         try:
             yield target, find(target)
@@ -132,77 +215,30 @@ def each(
             yield target, error
 
 
-def _has_failed(future: Future[Outcome]) -> bool:
-    return future.done() and not future.cancelled() and future.result().error is not None
+def each(
+    targets: Sequence[Target],
+    items: Iterable[tuple[Target, Item | BuildkitError]],
+    work: Callable[[Target, Item], Outcome],
+    choice: Choice,
+) -> tuple[Outcome, ...]:
+    """Work on each item as it comes, and say how each ended; an item may be a failure already.
 
+    The outcomes are in the order of `targets`. A target that was not begun has none.
+    """
 
-def _cancel(futures: Iterable[Future[Outcome]]) -> None:
-    """Not by the pool's shutdown: nobody would tell those who wait for these futures."""
-    for future in futures:
-        future.cancel()
+    def begin(target: Target, item: Item | BuildkitError) -> Outcome | Callable[[], Outcome]:
+        if isinstance(item, BuildkitError):
+            return Outcome(target=target, error=item)
+        return partial(_guarded, work, target, item)
 
+    def is_last(outcome: Outcome) -> bool:
+        _say(outcome)
+        return choice.fail_fast and outcome.error is not None
 
-def test(
-    built: Built,
-    engine: Engine,
-    where: records.Records,
-    depth: Depth,
-    *,
-    retest: bool,
-) -> tuple[Outcome, Verified | None]:
-    """Test an image, unless this very image passed this very suite before."""
-    from buildkit.verify import verify  # noqa: PLC0415 - the contract: who only pushes needs none of it
-
-    target = built.target
-    where.write(records.BUILT, target.id, built)
-    before = None if retest else _tested_before(target.id, where)
-    if before is not None and verify.still_holds(before, built):
-        found = Outcome(target=target, built=built, report=before.report, tested_before=True)
-        return found, replace(before, built=built)
-    console.step(target.id, "testing")
-    where.forget(records.VERIFIED, target.id)
-    keep = where.of(target.id, records.KEPT)
-    report, passed = verify.verify(built, engine, depth, progress(target.id), keep=keep)
-    where.write(records.REPORT, target.id, report)
-    outcome = Outcome(target=target, built=built, report=report)
-    if not report.passed:
-        return replace(outcome, error=verify.refusal(report)), None
-    if passed is not None:
-        where.write(records.VERIFIED, target.id, passed)
-    if (left_open := verify.unjudged(target, report, depth)) is not None:
-        return replace(outcome, error=left_open), None
-    return outcome, passed
-
-
-def publish(
-    outcome: Outcome, publisher: Callable[[], Published], where: records.Records
-) -> Outcome:
-    """Publish an image after `outcome`, which a failure is added to."""
-    try:
-        published = publisher()
-        where.write(records.PUBLISHED, outcome.target.id, published)
-    except BuildkitError as error:
-        return replace(outcome, error=error)
-    return replace(outcome, published=published)
-
-
-def stage(outcome: Outcome, stager: Callable[[], Staged], where: records.Records) -> Outcome:
-    """The same for an image that gets no tag yet."""
-    try:
-        staged = stager()
-        where.write(records.STAGED, outcome.target.id, staged)
-    except BuildkitError as error:
-        return replace(outcome, error=error)
-    return replace(outcome, staged=staged)
-
-
-def _tested_before(target_id: str, where: records.Records) -> Verified | None:
-    """A record that cannot be read costs a test, no more."""
-    try:
-        return where.find(records.VERIFIED, target_id)
-    except BuildkitError as error:
-        console.step(target_id, f"will be tested again: {error.message}", fg="yellow")
-        return None
+    jobs = choice.jobs or os.cpu_count() or 1
+    ended = workers.run((begin(*each) for each in items), jobs=jobs, stop=is_last)
+    by_id = {outcome.target.id: outcome for outcome in ended}
+    return tuple(by_id[target.id] for target in targets if target.id in by_id)
 
 
 def _guarded(work: Callable[[Target, Item], Outcome], target: Target, item: Item) -> Outcome:
@@ -218,24 +254,15 @@ def _guarded(work: Callable[[Target, Item], Outcome], target: Target, item: Item
         return Outcome(target=target, error=bug(error))
 
 
-def _where(published: Published) -> str:
-    """Each registry by what is true of it: sent there by this run, or found there."""
-    found = {
-        how: [each.uri for each in published.locations if each.pushed is pushed]
-        for how, pushed in (("published", True), ("published already", False))
-    }
-    return "; ".join(f"{how}: {', '.join(uris)}" for how, uris in found.items() if uris)
-
-
-def _tell(outcome: Outcome) -> None:
+def _say(outcome: Outcome) -> None:
+    """One line for a target that has ended. The whole of an error comes at the end of the run."""
     if outcome.error is not None:
-        # The whole of it comes at the end, where it is not lost among the others.
         cause = outcome.error.message.partition("\n")[0][:CAUSE_WIDTH]
-        console.step(outcome.target.id, f"{WORDS[outcome.status]}: {cause}", fg="red")
-    elif told := _how_far(outcome):
+        console.step(outcome.target.id, f"{outcome.word}: {cause}", fg="red")
+    elif said := _how_far(outcome):
         untried = "" if outcome.report is None else verdict.untried(outcome.report)
         more = f"; {untried}" if untried else ""
-        console.step(outcome.target.id, told + more, fg="yellow" if untried else "green")
+        console.step(outcome.target.id, said + more, fg="yellow" if untried else "green")
 
 
 def _how_far(outcome: Outcome) -> str:
@@ -249,3 +276,12 @@ def _how_far(outcome: Outcome) -> str:
     how = "passed before" if outcome.tested_before else "passed"
     judged = sum(1 for each in outcome.report.clauses if each.status is not Status.SKIP)
     return f"{how} {judged} clauses"
+
+
+def _where(published: Published) -> str:
+    """Each registry by what is true of it: pushed to by this run, or published already."""
+    found = {
+        how: [each.uri for each in published.locations if each.pushed is pushed]
+        for how, pushed in (("published", True), ("published already", False))
+    }
+    return "; ".join(f"{how}: {', '.join(uris)}" for how, uris in found.items() if uris)

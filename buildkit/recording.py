@@ -11,16 +11,14 @@ from buildkit.registry import referrers
 from buildkit.registry.manifests import DOCKER_MANIFEST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from buildkit.aliases.follow import Known
     from buildkit.ledger.record import Move
     from buildkit.model.image import Published
-    from buildkit.pipeline import Outcome
     from buildkit.project import Project
-    from buildkit.publish.connect import Delivery
+    from buildkit.registry.client import Registry
     from buildkit.registry.referrers import Descriptor
-    from buildkit.support.errors import Exit
 
 
 def check(project: Project) -> frozenset[str]:
@@ -40,66 +38,39 @@ def known(project: Project) -> Known:
     return lambda host, repository: trails.past(book.read(), host, repository)
 
 
-def end(
-    project: Project,
-    outcomes: Sequence[Outcome],
-    there: Delivery,
-    moves: Sequence[Move],
-    tell: Callable[[], Exit],
-    *,
-    since: frozenset[str],
-) -> Exit:
-    """Record a run, then tell how it ended: whoever reads that may be gone. Returns its exit code.
-
-    `since` is what `check` has found when it began.
-
-    It is told also where it cannot be recorded. Raises the error of that, then.
-    """
-    try:
-        note(project, outcomes, there, moves, since=since)
-    except Exception:
-        tell()
-        raise
-    return tell()
-
-
 def note(
     project: Project,
-    outcomes: Sequence[Outcome],
-    there: Delivery,
+    published: Iterable[Published],
+    registries: Sequence[Registry],
     moves: Sequence[Move] = (),
     *,
     since: frozenset[str],
 ) -> None:
-    """Record what was published and moved; nothing is recorded twice, by runs side by side neither.
+    """Record what a run published and moved; nothing is recorded twice, also not by parallel runs.
 
     An image that the registries had already is recorded if the ledger does not know that: the run
-    that sent it was cut off. Raises ToolError if the ledger cannot be read or written.
+    that pushed it was cut off. `since` is what `check` returned when the run began. Raises
+    ToolError if the ledger cannot be read or written.
     """
     book = ledger.beside(project.config.path)
     records = book.read()
-    published = [
-        each.published
-        for each in outcomes
-        if each.published is not None
-        and (each.published.pushed or not history.knows(records, each.published))
-    ]
-    if not published and not moves:
+    lacking = [each for each in published if each.pushed or not history.knows(records, each)]
+    if not lacking and not moves:
         return
     release = history.news(
         make.release(
             Action.PUBLISH,
             commit(book.path.parent, book.path.name),
-            images=[make.image(each) for each in published],
+            images=[make.image(each) for each in lacking],
             moves=moves,
         ),
         [each for each in records if each.id not in since],
     )
     if release is None:
         return
-    reports = {each.verified.built.target.id: each.verified.report for each in published}
+    reports = {each.verified.built.target.id: each.verified.report for each in lacking}
     # First: what the ledger does not know of is made up for by the next run, this with it.
-    attach.attach(release, reports, there.registries, dict(map(_subject, published)))
+    attach.attach(release, reports, registries, dict(map(_subject, lacking)))
     book.append(release, since)
 
 

@@ -11,9 +11,10 @@ from buildkit.model.image import Published, Staged
 from buildkit.model.target import Built, Rendered, Report, Verified
 from buildkit.support import decode
 from buildkit.support.errors import ToolError, UsageError
-from buildkit.system import files, reading
+from buildkit.system import files, gitignore, reading
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from buildkit.config.boundary import Boundary
@@ -93,6 +94,16 @@ class Records:
                 f"{path} is not a record that this tool understands: {error}",
                 hint=f"remove it, then `buildkit {kind.made_by} {target_id}`",
             ) from error
+
+    def begin(self, rendered: Iterable[Rendered]) -> None:
+        """Keep the Dockerfiles of a build that begins. Raises UsageError if a record leads out."""
+        gitignore.advise(self.folder)
+        rendered = tuple(rendered)
+        for each in rendered:
+            self.check(each.target.id)
+        for each in rendered:
+            files.write_text(self.of(each.target.id, DOCKERFILE), each.dockerfile)
+            self.write(RENDERED, each.target.id, each)
 
     def ids(self) -> tuple[str, ...]:
         """The targets of which anything is kept."""

@@ -10,11 +10,12 @@ from buildkit import pipeline, records
 from buildkit.config.boundary import Boundary
 from buildkit.contract.verdict import TOO_BUSY
 from buildkit.model.image import Location, Published
+from buildkit.model.outcome import Outcome
 from buildkit.model.target import Status
-from buildkit.pipeline import Crew, Outcome
+from buildkit.pipeline import Choice
 from buildkit.support.errors import ContractError, Exit, TemplateError, ToolError, worst
 from buildkit.system import stopping
-from buildkit.verify import verify
+from buildkit.verify import gate, verify
 from tests import fakes, projects
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from buildkit.model.target import Report
 
 TARGETS = projects.targets(projects.MINIMAL.replace('"1.0"', '"1", "2", "3"'))
-CREW = Crew(jobs=1)
+ONE = Choice(jobs=1)
 
 
 def done(target: object, _item: object) -> Outcome:
@@ -32,7 +33,7 @@ def done(target: object, _item: object) -> Outcome:
 
 def test_outcomes_come_in_the_order_of_the_targets() -> None:
     items = [(target, "built") for target in reversed(TARGETS)]
-    outcomes = pipeline.run(TARGETS, items, done, CREW)
+    outcomes = pipeline.each(TARGETS, items, done, ONE)
     assert [outcome.target for outcome in outcomes] == list(TARGETS)
 
 
@@ -45,24 +46,24 @@ def test_a_target_that_fails_does_not_stop_the_others() -> None:
             raise ContractError("bad")
         return done(target, item)
 
-    outcomes = pipeline.run(TARGETS, items, work, CREW)
+    outcomes = pipeline.each(TARGETS, items, work, ONE)
     assert [type(outcome.error) for outcome in outcomes] == [ToolError, ContractError, type(None)]
 
 
 def test_fail_fast_begins_nothing_after_the_first_failure() -> None:
     one, two, three = TARGETS
     items = [(one, ToolError("no")), (two, "built"), (three, "built")]
-    crew = Crew(jobs=1, fail_fast=True)
-    assert [outcome.target for outcome in pipeline.run(TARGETS, items, done, crew)] == [one]
+    choice = Choice(jobs=1, fail_fast=True)
+    assert [outcome.target for outcome in pipeline.each(TARGETS, items, done, choice)] == [one]
 
 
 def test_fail_fast_ends_also_when_others_wait_for_their_turn() -> None:
     def work(target: object, _item: object) -> Outcome:
         return Outcome(target=target, error=ContractError("bad"))  # type: ignore[arg-type]
 
-    crew = Crew(jobs=1, fail_fast=True)
-    outcomes = pipeline.run(
-        TARGETS * 20, [(target, "built") for target in TARGETS * 20], work, crew
+    choice = Choice(jobs=1, fail_fast=True)
+    outcomes = pipeline.each(
+        TARGETS * 20, [(target, "built") for target in TARGETS * 20], work, choice
     )
     assert outcomes[0].target is TARGETS[0]
 
@@ -78,7 +79,7 @@ def test_an_interrupted_run_has_no_outcomes(monkeypatch: pytest.MonkeyPatch) -> 
 
     items = [(target, "built") for target in TARGETS]
     with pytest.raises(stopping.Interrupted):
-        pipeline.run(TARGETS, items, work, CREW)
+        pipeline.each(TARGETS, items, work, ONE)
 
 
 def test_a_bug_fails_its_own_target_and_is_called_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,13 +92,13 @@ def test_a_bug_fails_its_own_target_and_is_called_one(monkeypatch: pytest.Monkey
 
     items = [(one, "built"), (two, "built")]
     monkeypatch.delenv("BUILDKIT_TRACEBACK", raising=False)
-    bad, good = pipeline.run(TARGETS, items, work, CREW)
+    bad, good = pipeline.each(TARGETS, items, work, ONE)
     assert bad.error is not None
     assert (bad.error.code, good.error) == (Exit.BUG, None)
     assert "ZeroDivisionError" in bad.error.message
     monkeypatch.setenv("BUILDKIT_TRACEBACK", "1")
     with pytest.raises(ZeroDivisionError):
-        pipeline.run(TARGETS, items, work, CREW)
+        pipeline.each(TARGETS, items, work, ONE)
 
 
 def test_an_image_is_tested_again_when_the_suite_has_changed(
@@ -117,14 +118,14 @@ def test_an_image_is_tested_again_when_the_suite_has_changed(
     engine = object()
     for suite in ("one", "one", "two"):
         suites.append(suite)
-        outcome, verified = pipeline.test(
+        outcome = gate.test(
             image,
             engine,  # type: ignore[arg-type]
             where,
             verify.SMOKE,
             retest=False,
         )
-        assert verified is not None
+        assert outcome.verified is not None
         assert outcome.error is None
     assert tested == ["one", "two"]
 
@@ -135,14 +136,14 @@ def test_an_image_that_a_busy_machine_could_not_judge_goes_no_further(
     skipped = fakes.clause(Status.SKIP, message=f"{TOO_BUSY}: of 60 s only 5 count")
     monkeypatch.setattr(verify, "report", lambda *_, **__: fakes.report(skipped))
     where = records.Records(folder=tmp_path, limits=Boundary(root=tmp_path))
-    outcome, verified = pipeline.test(
+    outcome = gate.test(
         fakes.built(),
         object(),  # type: ignore[arg-type]
         where,
         verify.SMOKE,
         retest=False,
     )
-    assert verified is None
+    assert outcome.verified is None
     assert isinstance(outcome.error, ToolError)
     assert outcome.error.message == "this machine is too busy to judge RUN-01"
     assert where.find(records.VERIFIED, outcome.target.id) is None
@@ -186,7 +187,7 @@ def test_of_each_registry_it_is_said_what_is_true_of_it(
         ),
     )
     target = TARGETS[0]
-    pipeline.run(
-        [target], [(target, "x")], lambda *_: Outcome(target=target, published=found), CREW
+    pipeline.each(
+        [target], [(target, "x")], lambda *_: Outcome(target=target, published=found), ONE
     )
     assert capsys.readouterr().err == f"{target.id}  {told}\n"

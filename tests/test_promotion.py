@@ -10,12 +10,14 @@ import click
 import pytest
 
 from buildkit import cli
-from buildkit.commands import options
+from buildkit.aliases.moves import Moves
+from buildkit.commands import options, report, summary
 from buildkit.ledger import ledger, trails
 from buildkit.ledger.attach import RELEASE, REPORT
 from buildkit.ledger.record import Action, Move
 from buildkit.model.image import Location, Published
-from buildkit.pipeline import Outcome
+from buildkit.model.outcome import Outcome
+from buildkit.pipeline import Run
 from buildkit.project import read
 from buildkit.support.errors import Exit, ToolError
 from buildkit.system import files
@@ -25,7 +27,7 @@ from tests.registry_server import Fault, answers, running
 from tests.releases import image, release
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from buildkit.ledger.ledger import Ledger
@@ -542,43 +544,33 @@ def test_uri_knows_what_is_on_record_alone(world: World, capsys: Captured) -> No
     assert capsys.readouterr() == (f"{host}/demo@{world.digest('2.0')}\n", "")
 
 
-@dataclass(frozen=True)
-class There:
-    """A delivery that has ended well."""
-
-    registries: tuple[object, ...]
-
-    def interrupt(self) -> None: ...
-
-
-def outcome(world: World, *, pushed: bool) -> Outcome:
+def published(world: World, *, pushed: bool) -> Published:
     target = read(world.folder / "images.toml", None).targets[0]
     manifest = world.manifests[0]
     verified = fakes.verified(fakes.built(target, manifest_digest=manifest.digest))
     locations = tuple(
         Location(uri=f"{each.host}/{target.image}", pushed=pushed) for each in world.registries
     )
-    published = Published(
+    return Published(
         verified=verified,
         digest=manifest.digest,
         size=3,
         manifest_size=len(manifest.content),
         locations=locations,
     )
-    return Outcome(target=target, built=verified.built, published=published)
 
 
-def note(world: World, *outcomes: Outcome) -> None:
+def note(world: World, *images: Published) -> None:
     from buildkit import recording
 
-    there = There(registries=tuple(each.registry for each in world.registries))
+    registries = tuple(each.registry for each in world.registries)
     since = frozenset(each.id for each in world.book.read())
-    recording.note(read(world.folder / "images.toml", None), outcomes, there, since=since)  # type: ignore[arg-type]
+    recording.note(read(world.folder / "images.toml", None), images, registries, since=since)
 
 
 def test_a_publication_is_recorded_beside_the_project_and_beside_the_image(world: World) -> None:
     before = len(world.book.read())
-    note(world, outcome(world, pushed=True))
+    note(world, published(world, pushed=True))
     *_, last = world.book.read()
     assert len(world.book.read()) == before + 1
     (found,) = last.images
@@ -595,17 +587,17 @@ def test_a_publication_is_recorded_beside_the_project_and_beside_the_image(world
 def test_what_was_published_already_is_recorded_only_if_it_is_not(world: World) -> None:
     """It is not where a run was cut off between the push and its end."""
     before = world.book.path.read_text()
-    note(world, outcome(world, pushed=False))
+    note(world, published(world, pushed=False))
     assert world.book.path.read_text() == before
     world.book.path.unlink()
-    note(world, outcome(world, pushed=False))
+    note(world, published(world, pushed=False))
     assert [each.images[0].version for each in world.book.read()] == ["1.0"]
 
 
 def test_a_record_that_cannot_be_attached_is_no_failure(world: World, capsys: Captured) -> None:
     one, two = world.registries
     one.faults.append(Fault("POST", "/blobs/uploads/", answers(405, "no artifacts"), times=99))
-    note(world, outcome(world, pushed=True))
+    note(world, published(world, pushed=True))
     said = capsys.readouterr().err
     assert f"its record is not beside it in {one.host}/demo" in said
     assert "405" in said
@@ -613,37 +605,23 @@ def test_a_record_that_cannot_be_attached_is_no_failure(world: World, capsys: Ca
     assert world.book.read()[-1].images[0].hosts == (one.host, two.host)
 
 
-def end(world: World, tell: Callable[[], Exit]) -> Exit:
-    from buildkit import recording
-
-    there = There(registries=tuple(each.registry for each in world.registries))
-    project = read(world.folder / "images.toml", None)
-    published = [outcome(world, pushed=True)]
-    since = frozenset(each.id for each in world.book.read())
-    return recording.end(project, published, there, (), tell, since=since)  # type: ignore[arg-type]
-
-
-def test_a_run_is_on_record_also_if_nobody_reads_how_it_ended(world: World) -> None:
-    def broken() -> Exit:
-        raise BrokenPipeError
-
-    before = len(world.book.read())
-    with pytest.raises(BrokenPipeError):
-        end(world, broken)
-    assert len(world.book.read()) == before + 1
+def test_a_run_that_cannot_be_recorded_is_reported_all_the_same(
+    world: World, capsys: Captured
+) -> None:
+    run = Run(
+        outcomes=(outcome(world),), moves=Moves(), unrecorded=ToolError("the ledger is broken")
+    )
+    target = run.outcomes[0].target
+    asked = summary.Asked(command="push", select=())
+    with pytest.raises(ToolError, match="the ledger is broken"):
+        report.end_of(run, [target], as_json=False, asked=asked)
+    assert target.image in capsys.readouterr().out
 
 
-def test_a_run_that_cannot_be_recorded_is_told_all_the_same(world: World) -> None:
-    told = []
-
-    def tell() -> Exit:
-        told.append("how it ended")
-        return Exit.DONE
-
-    away_with_the_folder_of_the_ledger(world)
-    with pytest.raises(ToolError, match="cannot be written"):
-        end(world, tell)
-    assert told
+def outcome(world: World) -> Outcome:
+    image = published(world, pushed=True)
+    built = image.verified.built
+    return Outcome(target=built.target, built=built, published=image)
 
 
 def away_with_the_folder_of_the_ledger(world: World) -> None:

@@ -16,10 +16,10 @@ from buildkit.config.boundary import Boundary
 from buildkit.contract import verdict
 from buildkit.ledger import make
 from buildkit.model.image import Location, Published, Staged
+from buildkit.model.outcome import Outcome
 from buildkit.model.target import Profile, Purpose, Samples, Status, Verdict
-from buildkit.pipeline import Outcome
 from buildkit.support.errors import ContractError, Exit, ToolError, UnjudgedError, worst
-from buildkit.verify import judged, junit, page, verify
+from buildkit.verify import gate, judged, junit, page, verify
 from tests import fakes, projects
 
 if TYPE_CHECKING:
@@ -225,9 +225,15 @@ def test_the_word_fix_stays_in_one_piece() -> None:
 # What is published
 
 
+def say(outcome: Outcome) -> None:
+    """What is printed of a target when it has ended so."""
+    target = outcome.target
+    pipeline.each([target], [(target, "image")], lambda *_: outcome, pipeline.Choice())
+
+
 def run_test(
     target: Target, clauses: tuple[ClauseResult, ...], folder: Path, depth: verify.Depth
-) -> tuple[Outcome, Any, records.Records]:
+) -> tuple[Outcome, records.Records]:
     where = records.Records(folder=folder, limits=Boundary(root=folder))
     profile = depth.profile.value
     monkey = pytest.MonkeyPatch()
@@ -242,14 +248,14 @@ def run_test(
                 purpose=target.purpose,
             ),
         )
-        outcome, verified = pipeline.test(
+        outcome = gate.test(
             fakes.built(target),
             object(),  # type: ignore[arg-type]
             where,
             depth,
             retest=True,
         )
-    return outcome, verified, where
+    return outcome, where
 
 
 PLAIN = projects.target()
@@ -260,11 +266,11 @@ FULL = verify.Depth(profile=Profile.FULL, at_work=True)
 def test_a_target_without_samples_passes_the_gate_of_a_build_and_that_is_said(
     tmp_path: Path, capsys: Captured
 ) -> None:
-    outcome, verified, where = run_test(PLAIN, IDLE, tmp_path, verify.SMOKE)
+    outcome, where = run_test(PLAIN, IDLE, tmp_path, verify.SMOKE)
     assert outcome.error is None
-    assert verified is not None
+    assert outcome.verified is not None
     assert where.find(records.VERIFIED, PLAIN.id) is not None
-    pipeline._tell(outcome)
+    say(outcome)
     said = capsys.readouterr().err
     assert f"{PLAIN.id}  passed 1 clauses; not trained, not served: no samples\n" in said
 
@@ -279,30 +285,30 @@ def test_that_is_also_said_where_it_is_published_or_staged(capsys: Captured) -> 
         manifest_size=1,
         locations=(Location(uri="registry.example/demo:1", pushed=True),),
     )
-    pipeline._tell(replace(outcome, published=there))
+    say(replace(outcome, published=there))
     staged = Staged(verified=verified, digest=fakes.DIGEST, hosts=("registry.example",))
-    pipeline._tell(replace(outcome, staged=staged))
+    say(replace(outcome, staged=staged))
     one, two = capsys.readouterr().err.splitlines()
     assert one.endswith("published: registry.example/demo:1; not trained, not served: no samples")
     assert two.endswith(f"{fakes.DIGEST}; not trained, not served: no samples")
 
 
 def test_a_target_whose_samples_are_not_enough_is_not_published(tmp_path: Path) -> None:
-    outcome, verified, where = run_test(SAMPLED, IDLE, tmp_path, verify.SMOKE)
+    outcome, where = run_test(SAMPLED, IDLE, tmp_path, verify.SMOKE)
     assert isinstance(outcome.error, UnjudgedError)
     assert outcome.error.code == 8
     assert "`channels`" in (outcome.error.hint or "")
-    assert verified is None
+    assert outcome.verified is None
     assert where.find(records.VERIFIED, PLAIN.id) is None
 
 
 def test_the_test_of_a_target_wants_to_see_it_at_work(tmp_path: Path) -> None:
-    outcome, _, where = run_test(PLAIN, IDLE, tmp_path, FULL)
+    outcome, where = run_test(PLAIN, IDLE, tmp_path, FULL)
     assert isinstance(outcome.error, UnjudgedError)
     assert where.find(records.VERIFIED, PLAIN.id) is not None  # it may be pushed all the same
-    outcome, verified, _ = run_test(PLAIN, (good("OUT-01"), good("SERVE-03")), tmp_path, FULL)
+    outcome, _ = run_test(PLAIN, (good("OUT-01"), good("SERVE-03")), tmp_path, FULL)
     assert outcome.error is None
-    assert verified is not None
+    assert outcome.verified is not None
 
 
 def test_an_image_for_processing_passes_the_gate_of_a_build(tmp_path: Path) -> None:
@@ -312,16 +318,16 @@ def test_an_image_for_processing_passes_the_gate_of_a_build(tmp_path: Path) -> N
         open_("OUT-01", f"{verdict.NOT_FOR} training"),
         open_("SERVE-03", f"{verdict.NOT_FOR} inference"),
     )
-    outcome, verified, _ = run_test(target, skipped, tmp_path, verify.SMOKE)
+    outcome, _ = run_test(target, skipped, tmp_path, verify.SMOKE)
     assert outcome.error is None
-    assert verified is not None
+    assert outcome.verified is not None
 
 
 def test_chosen_clauses_that_were_not_judged_are_an_error_for_targets_too(tmp_path: Path) -> None:
     depth = verify.Depth(profile=Profile.FULL, only=("DATA-02",), at_work=True)
-    outcome, verified, _ = run_test(SAMPLED, (open_("DATA-02", "no channel"),), tmp_path, depth)
+    outcome, _ = run_test(SAMPLED, (open_("DATA-02", "no channel"),), tmp_path, depth)
     assert isinstance(outcome.error, UnjudgedError)
-    assert verified is None
+    assert outcome.verified is None
 
 
 def test_the_ledger_says_what_the_test_did_not_see() -> None:

@@ -8,16 +8,19 @@ from __future__ import annotations
 import csv
 import io
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from buildkit.build import mounts
 from buildkit.config import substitution
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from buildkit.model.target import Rendered
+    from buildkit.render.render import Templates
 
 OUTPUT = "type=image,oci-mediatypes=false,compression=gzip,force-compression=true"
 """One Docker schema 2 manifest with gzip layers, whatever the base has (contract IMG-02)."""
@@ -52,9 +55,38 @@ class Plan:
     `bases` are the references that are built on, by target id.
     """
 
+    rendered: tuple[Rendered, ...]
     document: Mapping[str, Any]
     names: Mapping[str, str]
     bases: Mapping[str, str]
+
+    def registry(self, target_id: str) -> str:
+        """The registry that the base of a target comes from; some word, if it is Docker Hub."""
+        return self.bases[target_id].partition("/")[0]
+
+
+@contextmanager
+def planned(
+    rendered: Sequence[Rendered], templates: Templates, network: mounts.Network
+) -> Iterator[Plan]:
+    """The plan of a build in somebody's network; the files that it mounts end with the context.
+
+    Raises UsageError if the user's pip configuration is none.
+    """
+    targets = [each.target for each in rendered]
+    with (
+        mounts.mounted(network) as secrets,
+        mounts.mirrored(targets, network.substitutes) as indexes,
+    ):
+        inputs = Inputs(
+            runtime=templates.runtime,
+            nothing=templates.nothing,
+            substitutes=network.substitutes,
+            secrets=secrets,
+            indexes=indexes,
+            wheels=network.wheels,
+        )
+        yield make(rendered, inputs)
 
 
 def make(rendered: Sequence[Rendered], inputs: Inputs) -> Plan:
@@ -73,7 +105,7 @@ def make(rendered: Sequence[Rendered], inputs: Inputs) -> Plan:
         or each.target.base
         for each in rendered
     }
-    return Plan(document=_literal(document), names=names, bases=used)
+    return Plan(rendered=tuple(rendered), document=_literal(document), names=names, bases=used)
 
 
 def _target(rendered: Rendered, inputs: Inputs) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import configparser
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildkit.config import substitution
@@ -26,7 +26,16 @@ MOUNTED_WHEELS = "/run/wheels"
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A CA bundle to trust, a pip configuration (index, credentials), a folder of wheels."""
+    """A CA bundle to trust, a pip configuration (index, credentials), a folder of wheels.
+
+    `substitutes` are the rules for bases and package indexes that have other addresses there.
+    """
+
+    substitutes: Sequence[substitution.Rule] = ()
+
+    def with_rules(self, rules: Sequence[substitution.Rule]) -> Network:
+        """The same with more rules, which count where none of its own fits."""
+        return replace(self, substitutes=(*self.substitutes, *rules))
 
     ca_bundle: Path | None = None
     pip_config: Path | None = None

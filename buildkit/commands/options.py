@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -261,6 +262,28 @@ WHEELS = click.option(
 )
 
 
+def _network(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Hand the options of BUILD to a command as one value."""
+
+    @wraps(command)
+    def packed(
+        *,
+        substitute: tuple[Rule, ...],
+        ca_bundle: Path | None,
+        pip_config: Path | None,
+        wheels: Path | None,
+        **rest: object,
+    ) -> Any:
+        from buildkit.build.mounts import Network  # noqa: PLC0415 - not for other commands
+
+        network = Network(
+            substitutes=substitute, ca_bundle=ca_bundle, pip_config=pip_config, wheels=wheels
+        )
+        return command(build_network=network, **rest)
+
+    return packed
+
+
 def group(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """Several options as one decorator, in the order of `--help`."""
 
@@ -275,7 +298,8 @@ def group(*options: Callable[[Command], Command]) -> Callable[[Command], Command
 READ = group(FILE, ALLOW_OUTSIDE)
 """Of commands that read images.toml and what it names."""
 PROJECT = group(READ, DIST, JSON)
-BUILD = group(SUBSTITUTE, CA_BUNDLE, PIP_CONFIG, WHEELS)
+BUILD = group(_network, SUBSTITUTE, CA_BUNDLE, PIP_CONFIG, WHEELS)
+"""What a build needs in somebody's network: the command gets it whole, as `build_network`."""
 
 
 def networked(targets: Iterable[Target], *, network: bool) -> tuple[Target, ...]:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from buildkit.aliases.moves import Moves
+    from buildkit.model.outcome import Outcome
     from buildkit.model.target import ClauseResult, Report, Target
-    from buildkit.pipeline import Outcome
+    from buildkit.pipeline import Run
 
 COUNTED = {
     Status.FAIL: "failed",
@@ -75,6 +76,14 @@ def end(
         for outcome in outcomes:
             _print(outcome)
     return worst([*(error.code for _, error in failed), *(error.code for error in stayed)])
+
+
+def end_of(run: Run, targets: Sequence[Target], *, as_json: bool, asked: summary.Asked) -> Exit:
+    """Report how a run of the pipeline ended. Raises the error that kept it out of the ledger."""
+    code = end(targets, run.outcomes, as_json=as_json, moves=run.moves, asked=asked)
+    if run.unrecorded is not None:
+        raise run.unrecorded
+    return code
 
 
 def show(found: Report, *, verbose: bool = False) -> None:

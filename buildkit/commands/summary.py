@@ -8,14 +8,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from buildkit.pipeline import WORDS
 from buildkit.system import console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from buildkit.model.outcome import Outcome
     from buildkit.model.target import Target
-    from buildkit.pipeline import Outcome
 
 NAMED = 10
 """So many targets are named in a command; more are selected as before."""
@@ -40,7 +39,7 @@ def tell(asked: Asked, targets: Sequence[Target], outcomes: Sequence[Outcome]) -
     """Say how a run over several targets ended, and the next command. Of one target: nothing."""
     if len(targets) < 2:  # noqa: PLR2004 - its own line has said it
         return
-    words = [WORDS[each.status] for each in outcomes]
+    words = [each.word for each in outcomes]
     words += ["not begun"] * (len(targets) - len(outcomes))
     count = Counter(words)
     counts = ", ".join(f"{number} {word}" for word, number in count.items())

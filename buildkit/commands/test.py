@@ -18,7 +18,7 @@ from buildkit.model.features import Feature
 from buildkit.model.target import Profile, Purpose, Samples
 from buildkit.project import read as read_project
 from buildkit.support.errors import UsageError
-from buildkit.verify import judged, report_files, verify
+from buildkit.verify import gate, judged, report_files, verify
 from buildkit.verify import subject as subject_of
 from buildkit.verify.verify import Depth
 
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from buildkit.commands.samples import Given
-    from buildkit.engine.engine import Engine
-    from buildkit.model.target import Built, Target
+    from buildkit.model.target import Target
     from buildkit.project import Project
 
 
@@ -133,7 +132,7 @@ def command(
         if purpose or samples or feature or given:
             _refuse_for_targets(targets)
         with engine.connect() as docker:
-            outcomes = _test_targets(project, targets, docker, depth, jobs)
+            outcomes = pipeline.test(project, targets, docker, depth, jobs)
         code = report.end(
             targets, outcomes, as_json=as_json, clauses=True, verbose=verbose, asked=asked
         )
@@ -156,7 +155,7 @@ def command(
             network=network,
             samples=tested_with,
         )
-        tell = pipeline.progress(image)
+        tell = gate.progress(image)
         found = verify.report(wanted, docker.view(image).id, docker, depth, tell)
     if as_json:
         click.echo(json.dumps(report.verdict(found), indent=2))
@@ -186,16 +185,6 @@ def _targets(project: Project, selection: Sequence[str], *, everything: bool) ->
     if any(names.means(p, each.name, each.id) for each in project.targets for p in patterns):
         return project.select(patterns)
     return ()
-
-
-def _test_targets(
-    project: Project, targets: Sequence[Target], docker: Engine, depth: Depth, jobs: int | None
-) -> Sequence[pipeline.Outcome]:
-    def work(_target: Target, built: Built) -> pipeline.Outcome:
-        return pipeline.test(built, docker, project.records, depth, retest=True)[0]
-
-    items = pipeline.each(targets, project.built)
-    return pipeline.run(targets, items, work, pipeline.Crew(jobs=jobs))
 
 
 def _refuse_for_targets(targets: Sequence[Target]) -> None:

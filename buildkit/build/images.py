@@ -1,0 +1,73 @@
+"""Planned targets -> images in an engine: logins for their bases, bake, their names and origins."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from buildkit.build import bake, base_logins
+from buildkit.registry import docker_config
+from buildkit.system import console
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from buildkit.build.bake_plan import Plan
+    from buildkit.engine.engine import Engine
+    from buildkit.model.target import Built, Target
+    from buildkit.support.errors import ToolError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Maker:
+    """Makes the images of one plan in one engine.
+
+    `refused` are the registries of ECR, by host, that gave no login.
+    """
+
+    plan: Plan
+    engine: Engine
+    options: bake.Options
+    refused: Mapping[str, ToolError]
+
+    def images(self, targets: Sequence[Target]) -> Iterator[tuple[Target, Built | ToolError]]:
+        """Each target's image as it comes, or why there is none."""
+        sources = {target: self.plan.registry(target.id) for target in targets}
+        lost = [(t, self.refused[host]) for t, host in sources.items() if host in self.refused]
+        rest = [target for target in targets if sources[target] not in self.refused]
+        console.say(f"building {len(targets)} targets" if len(targets) > 1 else "building 1 target")
+        return chain(lost, bake.build(rest, self.plan, self.options))
+
+    def named(self, built: Built, made_from: str) -> Built:
+        """Give an image the name of its target, and note the digest of what it is made from."""
+        target = built.target
+        self.engine.name(self.options.held[target.id], target.image)
+        if built.origin is None:
+            return built
+        base = self.engine.find(built.origin.base) or built.origin.base_digest
+        return replace(built, origin=replace(built.origin, base_digest=base, inputs=made_from))
+
+
+@contextmanager
+def maker(
+    plan: Plan, engine: Engine, *, jobs: int | None, fail_fast: bool, verbose: bool
+) -> Iterator[Maker]:
+    """Log in to the registries of ECR that bases come from and docker has no login for.
+
+    At most `jobs` targets are built at once; None: as many as buildx likes. `verbose`: show the
+    full output of buildx.
+    """
+    logins, refused = base_logins.fresh(map(plan.registry, plan.names))
+    with docker_config.beside(logins) as environment:
+        options = bake.Options(
+            builder=engine.builder,
+            containerd=engine.containerd,
+            held={id_: engine.held(number) for number, id_ in enumerate(plan.names)},
+            jobs=jobs,
+            fail_fast=fail_fast,
+            verbose=verbose,
+            environment=environment,
+        )
+        yield Maker(plan=plan, engine=engine, options=options, refused=refused)
