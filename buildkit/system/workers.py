@@ -17,7 +17,7 @@ def run(
     jobs: int,
     stop: Callable[[Result], bool] = lambda _result: False,
 ) -> list[Result]:
-    """The results of work, in the order in which they came; an item may be a result already.
+    """The results of work, about in the order in which they came; an item may be one already.
 
     At most `jobs` run at once. `stop` is asked about each result, in this thread: if it says yes,
     no other work begins, and what runs is waited for. What work raises is raised here.
