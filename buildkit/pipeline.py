@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from buildkit import records
 from buildkit.contract import verdict
-from buildkit.model.target import Status
+from buildkit.model.image import Status
 from buildkit.support.errors import BuildkitError, Exit, bug
 from buildkit.system import console, stopping
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from buildkit.contract.engine import Engine
-    from buildkit.model.image import Published, Staged
-    from buildkit.model.target import Built, Report, Target, Verified
+    from buildkit.model.image import Built, Published, Report, Staged, Verified
+    from buildkit.model.target import Target
     from buildkit.verify.verify import Depth
 
 Item = TypeVar("Item")

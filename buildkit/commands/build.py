@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from buildkit.model.image import Built
     from buildkit.model.login import Login
-    from buildkit.model.target import Built, Rendered, Target
+    from buildkit.model.target import Rendered, Target
     from buildkit.project import Project
     from buildkit.publish.connect import Delivery
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from buildkit.model.image import Staged
-    from buildkit.model.target import Target, Verified
+    from buildkit.model.image import Staged, Verified
+    from buildkit.model.target import Target
     from buildkit.project import Project
     from buildkit.publish.connect import Delivery
     from buildkit.support.errors import BuildkitError

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from buildkit.commands.samples import Given
     from buildkit.engine.engine import Engine
-    from buildkit.model.target import Built, Target
+    from buildkit.model.image import Built
+    from buildkit.model.target import Target
     from buildkit.project import Project
 
 
