@@ -18,8 +18,8 @@ from buildkit.build import bake_plan
 from buildkit.build.images import Maker, maker
 from buildkit.contract import verdict
 from buildkit.engine import engine
+from buildkit.model.image import Status
 from buildkit.model.outcome import Outcome, earlier
-from buildkit.model.target import Status
 from buildkit.render import inputs, render
 from buildkit.support.errors import BuildkitError, bug
 from buildkit.system import console, stopping, workers
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from buildkit.build.bake_plan import Plan
     from buildkit.build.mounts import Network
     from buildkit.engine.engine import Engine
-    from buildkit.model.image import Published
-    from buildkit.model.target import Built, Target
+    from buildkit.model.image import Built, Published
+    from buildkit.model.target import Target
     from buildkit.project import Project
     from buildkit.publish.sender import Sender
     from buildkit.verify.verify import Depth

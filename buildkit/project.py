@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildkit.config.boundary import Boundary
-    from buildkit.model.image import Staged
-    from buildkit.model.target import Built, Target, Verified
+    from buildkit.model.image import Built, Staged, Verified
+    from buildkit.model.target import Target
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from buildkit.config import boundary
-from buildkit.model.image import Published, Staged
-from buildkit.model.target import Built, Rendered, Report, Verified
+from buildkit.model.image import Built, Published, Report, Staged, Verified
+from buildkit.model.target import Rendered
 from buildkit.support import decode
 from buildkit.support.errors import ToolError, UsageError
 from buildkit.system import files, gitignore, reading

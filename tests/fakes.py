@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from buildkit.model.target import Built, ClauseResult, Level, Report, Status, Verified
+from buildkit.model.image import Built, ClauseResult, Level, Report, Status, Verified
 from buildkit.publish.image_archive import Packed
 from buildkit.registry.client import Blob
 from buildkit.registry.manifests import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, Manifest

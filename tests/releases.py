@@ -6,7 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from buildkit.ledger.record import Action, Image, Move, Release, Verdict
-from buildkit.model.origin import Origin
+from buildkit.model.image import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,10 +20,8 @@ from buildkit.diff import notes
 from buildkit.diff.differences import Difference
 from buildkit.ledger import ledger
 from buildkit.ledger.record import Verdict
-from buildkit.model.image import Staged
+from buildkit.model.image import Built, Origin, Staged, Status, Verified
 from buildkit.model.login import Login
-from buildkit.model.origin import Origin
-from buildkit.model.target import Built, Status, Verified
 from buildkit.support.errors import Exit, ToolError, UsageError
 from tests import fakes, projects
 from tests.releases import HOST, digest, image, move, release

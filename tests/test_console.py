@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from buildkit.model.target import Status
+from buildkit.model.image import Status
 from buildkit.system import console, stopping
 from buildkit.system.stdout import Answer
 from buildkit.verify import junit, page

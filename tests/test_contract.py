@@ -25,7 +25,8 @@ from buildkit.contract.jobs.training_runs import Run
 from buildkit.contract.machine import Limit
 from buildkit.contract.verdict import TOO_BUSY
 from buildkit.model.features import Feature
-from buildkit.model.target import Level, Payload, Profile, Purpose, Samples, Status
+from buildkit.model.image import Level, Status
+from buildkit.model.target import Payload, Profile, Purpose, Samples
 from buildkit.support.errors import ContractError
 from buildkit.verify import verify
 from tests import fakes

@@ -32,7 +32,8 @@ from buildkit.contract.jobs.endings import Ending
 from buildkit.contract.machine import Machine
 from buildkit.contract.scenario import Bench, Scenario
 from buildkit.contract.verdict import TOO_BUSY
-from buildkit.model.target import Payload, Status
+from buildkit.model.image import Status
+from buildkit.model.target import Payload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit.model.target import Built
+from buildkit.model.image import Built
 from buildkit.publish.image_archive import Spool, as_built
 from buildkit.registry.manifests import digest_of, refusals
 from buildkit.support.errors import ToolError

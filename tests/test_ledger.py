@@ -12,8 +12,7 @@ import pytest
 from buildkit.ledger import ledger, make
 from buildkit.ledger.commit import commit
 from buildkit.ledger.record import Action, Verdict
-from buildkit.model.image import Location, Published
-from buildkit.model.origin import Origin
+from buildkit.model.image import Location, Origin, Published
 from buildkit.support.errors import ToolError
 from tests import fakes, releases
 from tests.waiting import HANG

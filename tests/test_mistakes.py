@@ -10,7 +10,7 @@ from buildkit.contract import hints
 from buildkit.contract.checks import result, telling
 from buildkit.contract.clauses import clauses
 from buildkit.contract.engine import Line
-from buildkit.model.target import Status
+from buildkit.model.image import Status
 
 SEEN = (
     (

@@ -9,9 +9,8 @@ import pytest
 from buildkit import pipeline, records
 from buildkit.config.boundary import Boundary
 from buildkit.contract.verdict import TOO_BUSY
-from buildkit.model.image import Location, Published
+from buildkit.model.image import Location, Published, Status
 from buildkit.model.outcome import Outcome
-from buildkit.model.target import Status
 from buildkit.pipeline import Choice
 from buildkit.support.errors import ContractError, Exit, TemplateError, ToolError, worst
 from buildkit.system import stopping
@@ -21,7 +20,7 @@ from tests import fakes, projects
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from buildkit.model.target import Report
+    from buildkit.model.image import Report
 
 TARGETS = projects.targets(projects.MINIMAL.replace('"1.0"', '"1", "2", "3"'))
 ONE = Choice(jobs=1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildkit import project, records
-from buildkit.model.target import Status, Verified
+from buildkit.model.image import Status, Verified
 from buildkit.support.errors import ConfigError, ToolError
 from tests import fakes
 from tests.projects import MINIMAL

@@ -14,7 +14,7 @@ from buildkit.support.errors import ToolError, UnavailableError
 from tests import fakes
 
 if TYPE_CHECKING:
-    from buildkit.model.target import Verified
+    from buildkit.model.image import Verified
 
 TAG = "demo:1.0-cpu-py311"
 GOOD = fakes.manifest()

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from buildkit.commands import report
-from buildkit.model.target import ClauseResult, Level, Report, Status
+from buildkit.model.image import ClauseResult, Level, Report, Status
 from buildkit.support import manual
 from buildkit.system import console
 from buildkit.verify import junit, page

@@ -22,7 +22,8 @@ from buildkit.contract.jobs import training, training_runs
 from buildkit.contract.scenario import Bench, Subject
 from buildkit.engine.containers import Container
 from buildkit.engine.engine import Engine as Docker
-from buildkit.model.target import Profile, Purpose, Samples, Status
+from buildkit.model.image import Status
+from buildkit.model.target import Profile, Purpose, Samples
 from buildkit.support.errors import ToolError
 from tests.test_contract import GOOD, STILL, VIEW, FakeClient, FakeContainer, file, server, statuses
 

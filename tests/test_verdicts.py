@@ -15,9 +15,9 @@ from buildkit.commands import report, summary
 from buildkit.config.boundary import Boundary
 from buildkit.contract import verdict
 from buildkit.ledger import make
-from buildkit.model.image import Location, Published, Staged
+from buildkit.model.image import Location, Published, Staged, Status, Verdict
 from buildkit.model.outcome import Outcome
-from buildkit.model.target import Profile, Purpose, Samples, Status, Verdict
+from buildkit.model.target import Profile, Purpose, Samples
 from buildkit.support.errors import ContractError, Exit, ToolError, UnjudgedError, worst
 from buildkit.verify import gate, judged, junit, page, verify
 from tests import fakes, projects
@@ -25,7 +25,8 @@ from tests import fakes, projects
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from buildkit.model.target import ClauseResult, Report, Target
+    from buildkit.model.image import ClauseResult, Report
+    from buildkit.model.target import Target
 
 Captured = pytest.CaptureFixture[str]
 NOT_TRAINED = "no samples are declared, and without them `train` ended with 1"

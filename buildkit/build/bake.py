@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from buildkit.build import bake_plan
 from buildkit.build.bake_output import TAIL, Progress, Step
-from buildkit.model.origin import Origin
-from buildkit.model.target import Built
+from buildkit.model.image import Built, Origin
 from buildkit.registry.manifests import DOCKER_MANIFEST
 from buildkit.support import manual
 from buildkit.support.errors import ToolError

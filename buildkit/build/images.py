@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from buildkit.build.bake_plan import Plan
     from buildkit.engine.engine import Engine
-    from buildkit.model.target import Built, Target
+    from buildkit.model.image import Built
+    from buildkit.model.target import Target
     from buildkit.support.errors import ToolError
 
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildkit import records
-from buildkit.model.target import Status
+from buildkit.model.image import Status
 from buildkit.support.errors import BuildkitError, ToolError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from buildkit.model.image import Staged
-    from buildkit.model.target import Target, Verified
+    from buildkit.model.image import Staged, Verified
+    from buildkit.model.target import Target
     from buildkit.project import Project
 
 

@@ -11,7 +11,7 @@ import click
 from buildkit.commands import summary
 from buildkit.contract import verdict as verdicts
 from buildkit.contract.checks import LOG_FOLLOWS, REASON_IS
-from buildkit.model.target import Status, Verdict
+from buildkit.model.image import Status, Verdict
 from buildkit.support import manual
 from buildkit.support.errors import ContractError, Exit, worst
 from buildkit.system import console
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from buildkit.aliases.moves import Moves
+    from buildkit.model.image import ClauseResult, Report
     from buildkit.model.outcome import Outcome
-    from buildkit.model.target import ClauseResult, Report, Target
+    from buildkit.model.target import Target
     from buildkit.pipeline import Run
 
 COUNTED = {

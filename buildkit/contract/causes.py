@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract import checks
 from buildkit.contract.verdict import SEE
-from buildkit.model.target import Status
+from buildkit.model.image import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from buildkit.model.target import ClauseResult
+    from buildkit.model.image import ClauseResult
 
 BLAMED = (Status.WARN, Status.FAIL)
 """From the lesser to the worse."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from buildkit.contract import hints
 from buildkit.contract.clauses import clauses
 from buildkit.contract.engine import Unfit
-from buildkit.model.target import ClauseResult, Level, Status
+from buildkit.model.image import ClauseResult, Level, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

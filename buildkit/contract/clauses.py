@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import tomli
 
 from buildkit.model.features import Feature
-from buildkit.model.target import Level
+from buildkit.model.image import Level
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

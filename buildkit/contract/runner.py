@@ -16,7 +16,8 @@ from buildkit.contract.engine import Unfit
 from buildkit.contract.scenario import Bench, Scenario, Subject
 from buildkit.contract.suite import CHECKS
 from buildkit.contract.verdict import NOT_FOR, NOT_PROMISED
-from buildkit.model.target import ClauseResult, Profile, Purpose, Status
+from buildkit.model.image import ClauseResult, Status
+from buildkit.model.target import Profile, Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping

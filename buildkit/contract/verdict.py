@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkit.model.target import Level, Purpose, Status, Verdict
+from buildkit.model.image import Level, Status, Verdict
+from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from buildkit.model.target import ClauseResult, Report
+    from buildkit.model.image import ClauseResult, Report
 
 TOO_BUSY = "this machine is too busy to judge this"
 """How the reason begins why a clause is skipped that would be judged on another machine."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from buildkit.diff.differences import Difference
     from buildkit.ledger.record import Image, Release
-    from buildkit.model.origin import Origin
+    from buildkit.model.image import Origin
 
 MOST_PACKAGES = 50
 """Rows of one image: a summary of GitHub has a limit, and nobody reads more."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from buildkit.ledger.record import Image, Release
-    from buildkit.model.target import Report
+    from buildkit.model.image import Report
     from buildkit.registry.client import Registry
     from buildkit.registry.referrers import Descriptor
 

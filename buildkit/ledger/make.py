@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract import verdict
 from buildkit.ledger.record import Image, Release, Verdict
-from buildkit.model.target import Status
+from buildkit.model.image import Status
 from buildkit.support import manual
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from buildkit.ledger.record import Action, Move
-    from buildkit.model.image import Published
-    from buildkit.model.target import Report
+    from buildkit.model.image import Published, Report
 
 
 def release(

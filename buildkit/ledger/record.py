@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from buildkit.model.origin import Origin  # noqa: TC001 - `typed` reads it
+from buildkit.model.image import Origin  # noqa: TC001 - `decode` reads it
 
 
 class Action(str, Enum):

@@ -1,10 +1,121 @@
-"""The last values that cross stages: a tested image in registries, without its tag and with it."""
+"""An image from its build to its registries: each value holds the whole previous one.
+
+Frozen, without I/O.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
-from buildkit.model.target import Verified  # noqa: TC001 - records are read by it
+from buildkit.model.target import Purpose, Target  # noqa: TC001 - records are read by it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """`base` is the reference that was used, after substitution; `inputs` the digest of the rest.
+
+    `base_digest` is the id that the engine has for the base, which in a classic image store is the
+    digest of its configuration; without it the one that the build resolved; None if neither tells.
+    """
+
+    base: str
+    base_digest: str | None = None
+    inputs: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """An image in the engine.
+
+    `image_id` is what `docker run` and `docker tag` take. `manifest_digest` is None where the
+    engine's classic image store makes the manifest only when it pushes. `seconds` is the time
+    of all steps of its build that were not cached, None if nobody knows.
+    """
+
+    target: Target
+    image_id: str
+    config_digest: str
+    manifest_digest: str | None
+    origin: Origin | None = None
+    seconds: float | None = None
+
+
+class Level(str, Enum):
+    REQUIRED = "required"
+    RECOMMENDED = "recommended"
+    INFORMATIONAL = "informational"
+
+
+class Status(str, Enum):
+    PASS = "pass"  # noqa: S105 - a verdict
+    FAIL = "fail"
+    WARN = "warn"
+    SKIP = "skip"
+
+
+class Verdict(str, Enum):
+    """What a test comes to. `unjudged`: nothing is broken, and the image was not seen at work."""
+
+    PASS = "pass"  # noqa: S105 - a verdict
+    FAIL = "fail"
+    UNJUDGED = "unjudged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClauseResult:
+    """What one clause of the SageMaker contract came to, in one image."""
+
+    id: str
+    level: Level
+    status: Status
+    title: str
+    message: str
+    hint: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """All clauses of one image. `suite` identifies the clauses and samples that were used.
+
+    `at` is when the test began, UTC in ISO 8601; `tool` the version of buildkit. `sampled`: samples
+    are declared. `kept` are the files that the test has left beside its record.
+    """
+
+    image: str
+    digest: str
+    profile: str
+    suite: str
+    clauses: tuple[ClauseResult, ...]
+    seconds: float = 0.0
+    purpose: Purpose | None = None
+    platform: str = ""
+    at: str = ""
+    tool: str = ""
+    sampled: bool = True
+    kept: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return all(clause.status is not Status.FAIL for clause in self.clauses)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """A built image that passed its test. Only `verify` makes one, and only this can be pushed.
+
+    A report that is not of this image, or that did not pass, is a ValueError, also in a record.
+    """
+
+    built: Built
+    report: Report
+
+    def __post_init__(self) -> None:
+        if not self.report.passed or not self.report.clauses:
+            raise ValueError("its report has not passed")
+        if self.report.digest != self.built.image_id:
+            raise ValueError("its report is of another image")
 
 
 @dataclass(frozen=True, kw_only=True)

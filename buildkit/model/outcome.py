@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from buildkit.support.errors import BuildkitError, Exit
 
 if TYPE_CHECKING:
-    from buildkit.model.image import Published, Staged
-    from buildkit.model.target import Built, Report, Target, Verified
+    from buildkit.model.image import Built, Published, Report, Staged, Verified
+    from buildkit.model.target import Target
 
 WORDS = {
     "failed": "failed",

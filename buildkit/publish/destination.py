@@ -17,8 +17,8 @@ from buildkit.system import console
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from buildkit.model.image import Staged
-    from buildkit.model.target import Built, Target
+    from buildkit.model.image import Built, Staged
+    from buildkit.model.target import Target
     from buildkit.publish.image_archive import Packed
     from buildkit.registry.client import Blob
     from buildkit.registry.manifests import Manifest, Tagged

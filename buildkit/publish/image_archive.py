@@ -31,7 +31,7 @@ from buildkit.system import stopping
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from buildkit.model.target import Built
+    from buildkit.model.image import Built
     from buildkit.registry.shapes import Descriptor
 
 Open = Callable[[str, int], AbstractContextManager[IO[bytes]]]

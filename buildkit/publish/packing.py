@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from buildkit.model.target import Built
+    from buildkit.model.image import Built
     from buildkit.publish.image_archive import Packed, Spool
 
 

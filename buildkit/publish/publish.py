@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from buildkit.model.target import Built, Verified
+    from buildkit.model.image import Built, Verified
     from buildkit.publish.destination import Destination
     from buildkit.publish.image_archive import Packed
     from buildkit.registry.manifests import Manifest

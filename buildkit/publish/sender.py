@@ -9,8 +9,8 @@ from buildkit import records
 from buildkit.support.errors import BuildkitError
 
 if TYPE_CHECKING:
+    from buildkit.model.image import Verified
     from buildkit.model.outcome import Outcome
-    from buildkit.model.target import Verified
     from buildkit.publish.connect import Delivery
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from buildkit.contract.engine import Engine
-    from buildkit.model.target import Built, Verified
+    from buildkit.model.image import Built, Verified
     from buildkit.verify.verify import Depth
 
 PROGRESS_SECONDS = 10

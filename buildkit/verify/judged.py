@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract import verdict
 from buildkit.contract.checks import REASON_IS
-from buildkit.model.target import Profile, Purpose, Verdict
+from buildkit.model.image import Verdict
+from buildkit.model.target import Profile, Purpose
 from buildkit.support.errors import Exit, UnjudgedError
 from buildkit.system import console
 from buildkit.verify import verify
 
 if TYPE_CHECKING:
-    from buildkit.model.target import Report
+    from buildkit.model.image import Report
 
 GIVE = {
     Purpose.TRAINING: "--channel training=FOLDER",

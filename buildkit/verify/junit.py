@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from buildkit.contract import verdict
-from buildkit.model.target import Status, Verdict
+from buildkit.model.image import Status, Verdict
 from buildkit.system.console import readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from buildkit.model.target import ClauseResult, Report
+    from buildkit.model.image import ClauseResult, Report
 
 SUMMARY = 200
 """So much of a line fits in a list of tests; the whole is in the text."""

@@ -8,13 +8,13 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from buildkit.contract import verdict
-from buildkit.model.target import Status, Verdict
+from buildkit.model.image import Status, Verdict
 from buildkit.system import console
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from buildkit.model.target import ClauseResult, Report
+    from buildkit.model.image import ClauseResult, Report
 
 WORDS = {
     Status.FAIL: "failed",

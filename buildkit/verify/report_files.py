@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from buildkit.model.target import Report
+    from buildkit.model.image import Report
 
 
 def refuse(junit_file: Path | None, html_file: Path | None) -> None:

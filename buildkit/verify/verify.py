@@ -13,16 +13,8 @@ from typing import TYPE_CHECKING
 from buildkit.contract import kept, runner, verdict
 from buildkit.contract.scenario import Subject
 from buildkit.model.features import Feature, promised
-from buildkit.model.target import (
-    Level,
-    Profile,
-    Purpose,
-    Report,
-    Samples,
-    Status,
-    Verdict,
-    Verified,
-)
+from buildkit.model.image import Level, Report, Status, Verdict, Verified
+from buildkit.model.target import Profile, Purpose, Samples
 from buildkit.support import manual
 from buildkit.support.errors import ContractError, ToolError, UnjudgedError
 from buildkit.system import stopping
@@ -31,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from buildkit.contract.engine import Engine
-    from buildkit.model.target import Built, ClauseResult, Target
+    from buildkit.model.image import Built, ClauseResult
+    from buildkit.model.target import Target
     from buildkit.support.errors import BuildkitError
 
     Progress = Callable[[int, int, str], None]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkit.engine import engine
-from buildkit.model.target import Status
+from buildkit.model.image import Status
 from tests.e2e.mutants import factory
 from tests.e2e.mutants.all import every_mutant
 from tests.e2e.mutants.mutant import Mutant

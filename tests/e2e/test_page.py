@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit.model.target import ClauseResult, Level, Report, Status
+from buildkit.model.image import ClauseResult, Level, Report, Status
 from buildkit.verify import page
 from tests.e2e.browser import Browser
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from buildkit.contract.clauses import clauses
 from buildkit.contract.suite import CHECKS
 from buildkit.engine import engine
-from buildkit.model.target import Level
+from buildkit.model.image import Level
 from tests.e2e.mutants import factory
 from tests.e2e.mutants.all import every_mutant
 

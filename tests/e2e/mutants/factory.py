@@ -18,7 +18,8 @@ from buildkit.contract.verdict import TOO_BUSY
 from buildkit.engine import engine
 from buildkit.matrix import matrix
 from buildkit.model.features import Feature
-from buildkit.model.target import Profile, Purpose, Status
+from buildkit.model.image import Status
+from buildkit.model.target import Profile, Purpose
 from buildkit.system import stopping
 from buildkit.verify import verify
 from tests.waiting import HANG, RUN_HANGS
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from buildkit.contract.engine import Engine
-    from buildkit.model.target import Report, Samples
+    from buildkit.model.image import Report
+    from buildkit.model.target import Samples
     from tests.e2e.mutants.mutant import Mutant
 
 EVERYTHING = Path(__file__).parents[1] / "everything"
