@@ -44,8 +44,8 @@ e2e: setup ## Tests on a real engine, with real images and a real registry
 	@scripts/with-engine $(BIN)/pytest -m engine -n $(E2E_WORKERS) --dist loadgroup $(PYTEST)
 
 test-uri: setup ## Compare all of AWS's image URIs with the SageMaker SDK's; 20,000 bad questions
-	@AWS_DEFAULT_REGION=us-east-1 PYTHONPATH=. "$$(scripts/sdk core)" tests/uri/compare.py
-	QUESTIONS=20000 $(BIN)/pytest -n auto tests/test_uri_mistakes.py
+	@AWS_DEFAULT_REGION=us-east-1 PYTHONPATH=. "$$(scripts/sdk core)" tests/compare/compare.py
+	QUESTIONS=20000 $(BIN)/pytest -n auto tests/unit/uri/test_uri_mistakes.py
 
 bench-uri: setup ## Measure `buildkit uri` against the SageMaker SDK and bare Python
 	@$(BIN)/python scripts/bench_uri.py "$$(scripts/sdk core)"
@@ -93,16 +93,16 @@ bench-publish: setup ## Measure publishing against docker push
 	@PYTHONPATH=. scripts/with-engine $(BIN)/python scripts/bench_publish.py
 
 kills: setup ## Kill a publish at 40 moments, and see what the registries hold (long)
-	@BUILDKIT_KILLS=40 BUILDKIT_KILLED_TARGETS=12 scripts/with-engine $(BIN)/pytest -q -m engine tests/e2e/test_killed.py -o junit_family=xunit1 --junitxml=kills.xml
+	@BUILDKIT_KILLS=40 BUILDKIT_KILLED_TARGETS=12 scripts/with-engine $(BIN)/pytest -q -m engine tests/e2e/publish/test_killed.py -o junit_family=xunit1 --junitxml=kills.xml
 
 steady: setup ## Test built images 20 times beside busy processes: the same verdicts each time (long)
 	@scripts/with-engine $(BIN)/python scripts/steady.py $(STEADY)
 
 interrupts: setup ## Interrupt builds, tests and pushes at 100 moments, and see what they leave (long)
-	@BUILDKIT_INTERRUPTS=$${BUILDKIT_INTERRUPTS:-100} scripts/with-engine $(BIN)/pytest -q -m engine tests/e2e/test_interrupted_anywhere.py -o junit_family=xunit1 --junitxml=interrupts.xml
+	@BUILDKIT_INTERRUPTS=$${BUILDKIT_INTERRUPTS:-100} scripts/with-engine $(BIN)/pytest -q -m engine tests/e2e/engine/test_interrupted_anywhere.py -o junit_family=xunit1 --junitxml=interrupts.xml
 
 release-trials: setup ## Break the release workflow at 30 steps, and see what the registry holds (long)
-	@BUILDKIT_RELEASE_TRIALS=30 scripts/with-engine $(BIN)/pytest -q -m engine tests/e2e/test_release_workflow.py -k leaves_no_release -o timeout=0
+	@BUILDKIT_RELEASE_TRIALS=30 scripts/with-engine $(BIN)/pytest -q -m engine tests/e2e/releases/test_release_workflow.py -k leaves_no_release -o timeout=0
 
 measure: setup ## Measure each image of images.toml: size, start, requests per second (long)
 	@scripts/with-engine $(BIN)/python scripts/measure_images.py

@@ -24,13 +24,13 @@ from load import ROOT, run
 
 from buildkit.config import images_toml
 from buildkit.matrix import matrix
-from tests.e2e.parts import relay
-from tests.e2e.real import Local, exports, script
+from tests.e2e.support.parts import relay
+from tests.e2e.support.real import Local, exports, script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from tests.e2e.parts import Relay
+    from tests.e2e.support.parts import Relay
 
 BUILDKIT = str(Path(sys.executable).with_name("buildkit"))
 RELATED = (

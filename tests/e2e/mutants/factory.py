@@ -21,7 +21,7 @@ from buildkit.model.features import Feature
 from buildkit.model.target import Profile, Purpose, Status
 from buildkit.system import stopping
 from buildkit.verify import verify
-from tests.waiting import HANG, RUN_HANGS
+from tests.support.waiting import HANG, RUN_HANGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
