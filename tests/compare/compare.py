@@ -1,6 +1,6 @@
 """Every combination of the SDK's data, asked of the SDK's `retrieve` and of our lookup.
 
-    PYTHONPATH=. "$(scripts/sdk core)" tests/compare/compare.py
+    PYTHONPATH=. "$(scripts/dev/sdk core)" tests/compare/compare.py
 
 Runs in the SDK's own environment. Equal, or one of DEVIATIONS, each of which must occur.
 """

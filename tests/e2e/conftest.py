@@ -1,4 +1,4 @@
-"""The engine that `scripts/with-engine` has brought up, and a registry of the tests' own."""
+"""The engine that `scripts/dev/with-engine` has brought up, and a registry of the tests' own."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ CODE = re.compile(r"^ *```[a-z]*\n(.*?)^ *```|`([^`\n]+)`", re.DOTALL | re.MULTI
 LEFT = ("--constraint", "-c", "--requirement", "-r", "--python", "--index-url", "--find-links")
 """Options whose word is no distribution."""
 SCANNED = (
-    "*.md", "docs/*.md", "examples/**/*.md", "Makefile", "action.yml", ".github/**/*.yml", "scripts/*", "pyproject.toml",
+    "*.md", "docs/*.md", "examples/**/*.md", "Makefile", "action.yml", ".github/**/*.yml", "scripts/*/*", "pyproject.toml",
     "buildkit/**/*.py", "buildkit/**/*.toml", "buildkit/**/*.j2",
 )  # fmt: skip
 FILES = sorted({path for glob in SCANNED for path in ROOT.glob(glob) if path.is_file()})

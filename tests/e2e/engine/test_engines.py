@@ -1,4 +1,4 @@
-"""The private engine of `scripts/engine`, beside others on the same machine."""
+"""The private engine of `scripts/dev/engine`, beside others on the same machine."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_engines_that_would_choose_the_same_network(local: Local) -> None:
 
 
 def _first_choice(state: Path) -> str:
-    """What `scripts/engine` begins with: the last of eight digits of its folder's hash."""
+    """What `scripts/dev/engine` begins with: the last of eight digits of its folder's hash."""
     return hashlib.sha256(str(state).encode()).hexdigest()[7]
 
 

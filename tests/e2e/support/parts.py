@@ -27,10 +27,10 @@ CHUNK = 64 * 1024
 
 
 def private_engine(local: Local) -> Path:
-    """The state of the engine that `scripts/engine` started. Skips where Docker is the user's own."""
+    """The state of the engine that `scripts/dev/engine` started. Skips where Docker is the user's own."""
     state = Path(local.env.get("DOCKER_CONFIG", "/")).parent
     if os.geteuid() != 0 or not (state / "prefix").is_dir():
-        pytest.skip("needs root and the private engine of scripts/engine")
+        pytest.skip("needs root and the private engine of scripts/dev/engine")
     return state
 
 

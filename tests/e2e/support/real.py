@@ -25,7 +25,7 @@ from tests.e2e.support.running import Result, Running
 from tests.support.waiting import HANG, RUN_HANGS
 
 ROOT = Path(__file__).parents[3]
-SCRIPTS = ROOT / "scripts"
+SCRIPTS = ROOT / "scripts" / "dev"
 BUILDKIT = Path(sys.executable).with_name("buildkit")
 EVERY_TYPE = ", ".join(
     f"application/vnd.{kind}"
@@ -47,7 +47,7 @@ def exports(text: str) -> dict[str, str]:
 
 
 def script(*argv: str, env: dict[str, str] | None = None, seconds: float = RUN_HANGS) -> str:
-    """Run one of scripts/; its stdout. What it says is shown when it fails."""
+    """Run one of scripts/dev; its stdout. What it says is shown when it fails."""
     done = subprocess.run(
         [str(SCRIPTS / argv[0]), *argv[1:]],
         env={**os.environ, **(env or {})},

@@ -375,7 +375,7 @@ def test_every_clause_is_checked_or_says_why_not() -> None:
 
 
 def test_the_page_of_clauses_is_what_the_suite_does() -> None:
-    made = runpy.run_path(str(ROOT / "scripts" / "clauses.py"))["page"]()
+    made = runpy.run_path(str(ROOT / "scripts" / "data" / "clauses.py"))["page"]()
     assert (ROOT / "docs" / "clauses.md").read_text() == made, "`make docs`"
 
 

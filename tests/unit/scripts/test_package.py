@@ -1,4 +1,4 @@
-"""What `scripts/package` refuses before it builds anything."""
+"""What `scripts/dev/package` refuses before it builds anything."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.process
 
 def package(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [ROOT / "scripts/package", *arguments],
+        [ROOT / "scripts/dev/package", *arguments],
         cwd=folder,
         env={**os.environ, **env},
         capture_output=True,
@@ -37,7 +37,7 @@ def test_a_tag_that_is_no_semantic_version_is_refused(tmp_path: Path, tag: str) 
 def test_the_wheel_is_looked_for_by_the_name_of_the_distribution() -> None:
     """As wheels spell it (PEP 427): with `_` for `-`."""
     name = manual.DISTRIBUTION.replace("-", "_")
-    assert f"${{2##*/{name}-}}" in (ROOT / "scripts/package").read_text()
+    assert f"${{2##*/{name}-}}" in (ROOT / "scripts/dev/package").read_text()
 
 
 def test_a_version_that_the_changelog_does_not_have_is_refused(tmp_path: Path) -> None:

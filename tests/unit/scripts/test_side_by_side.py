@@ -1,4 +1,4 @@
-"""Parts of a script that run side by side: `begin` and `finish` of scripts/lib.sh."""
+"""Parts of a script that run side by side: `begin` and `finish` of scripts/dev/lib.sh."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.waiting import HANG, wait_until
 
-LIB = Path(__file__).parents[3] / "scripts" / "lib.sh"
+LIB = Path(__file__).parents[3] / "scripts" / "dev" / "lib.sh"
 BEGIN = f"set -euo pipefail; source {LIB}; scratch there; "
 pytestmark = pytest.mark.process
 

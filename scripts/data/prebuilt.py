@@ -1,7 +1,7 @@
 """Write buildkit/prebuilt/images.txt anew, from the sagemaker-core that this Python has.
 
-    python=$(scripts/sdk core)
-    "$python" scripts/prebuilt.py
+    python=$(scripts/dev/sdk core)
+    "$python" scripts/data/prebuilt.py
 
 Facts are taken, no text. What changes is printed as a diff: look at it before you commit it.
 """
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DATA = Path(__file__).parents[1] / "buildkit" / "prebuilt" / "images.txt"
+DATA = Path(__file__).parents[2] / "buildkit" / "prebuilt" / "images.txt"
 FAMILIES = {  # the account in us-west-2 -> what we call its kin in other regions
     "763104351884": "dlc",
     "520713654638": "legacy",
@@ -78,7 +78,7 @@ BASED = (
     "huggingface-training-compiler",
 )
 """Their versions are of Transformers; below each are images by the framework it works on."""
-HEAD = "# AWS's prebuilt images, by scripts/prebuilt.py. docs/prebuilt.md tells what columns mean."
+HEAD = "# AWS's prebuilt images, by scripts/data/prebuilt.py. docs/prebuilt.md explains columns."
 
 Row = tuple[str, ...]
 

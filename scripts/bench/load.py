@@ -11,16 +11,15 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from public_code import ca_bundle
-
 from buildkit.build import mounts
 from buildkit.config import substitution
+from scripts.public.public_code import ca_bundle
 
 if TYPE_CHECKING:
     import docker
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
+ROOT = HERE.parents[1]
 CONNECTIONS = 8
 
 

@@ -1,10 +1,11 @@
 """The suite on containers that nobody here wrote: the public examples for SageMaker.
 
-    scripts/public_examples.py [--from REPOSITORY] [--base PATTERN=IMAGE]... [--keep FOLDER] [NAME…]
+    scripts/public/public_examples.py [--from REPOSITORY] [--base PATTERN=IMAGE]... [--keep FOLDER]
+        [NAME…]
 
 Each run takes their files from the examples' repository, or from a clone of it, and builds them as
 they are, but for the changes that stand here and are printed. A base that cannot be pulled is
-replaced by what `--base` says, else by what BASES says; `scripts/bases 3.9 3.11 3.13` makes and
+replaced by what `--base` says, else by what BASES says; `scripts/dev/bases 3.9 3.11 3.13` makes and
 prints the stand-ins for $BUILDKIT_SUBSTITUTE. Their pip prefers wheels, and gets the CA bundle of
 docs/networks.md and $PIP_INDEX_URL: old ones ask for an index that is no more.
 With names, only these; `--keep` leaves build logs and reports in a folder.

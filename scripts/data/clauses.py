@@ -8,7 +8,7 @@ from pathlib import Path
 from buildkit.contract import suite
 from buildkit.contract.clauses import Clause, clauses
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "clauses.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "clauses.md"
 HEAD = """\
 # The clauses
 

@@ -1,6 +1,6 @@
 """Write matrix/frameworks.txt anew: for which Pythons and CUDA the releases of frameworks are.
 
-    .venv/bin/python scripts/frameworks.py
+    .venv/bin/python scripts/data/frameworks.py
 
 Asks pip what there is: the names of files, `Requires-Python`, and the requirements of wheels that
 bring CUDA. What changes is printed as a diff. It takes some five minutes.
@@ -20,7 +20,7 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-DATA = Path(__file__).parents[1] / "buildkit" / "matrix" / "frameworks.txt"
+DATA = Path(__file__).parents[2] / "buildkit" / "matrix" / "frameworks.txt"
 PYTHONS = tuple(f"3.{minor}" for minor in range(6, 16))
 
 
@@ -57,8 +57,8 @@ VARIANTS = {  # PyTorch's own index: https://pytorch.org/get-started/previous-ve
 }  # fmt: skip
 DRIVERS = (("11", "450"), ("12", "525"), ("13", "580"))
 HEAD = """\
-# Frameworks, CUDA and Python, for linux/amd64, by scripts/frameworks.py. docs/frameworks.md tells
-# what the columns mean. Sources: the files and metadata of the package index; PyTorch's page of
+# Frameworks, CUDA and Python, for linux/amd64, by scripts/data/frameworks.py. Columns are explained
+# in docs/frameworks.md. Sources: the files and metadata of the package index; PyTorch's page of
 # previous versions (variants); NVIDIA, "CUDA minor version compatibility" (drivers).
 
 [drivers]

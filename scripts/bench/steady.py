@@ -1,7 +1,7 @@
 """Whether the contract suite says the same of an image, however busy the machine is.
 
-`scripts/steady.py TARGET…` tests built targets again and again beside busy processes, and prints
-what differs between two runs. Ends with 1 if something does, or if a target is blamed.
+`scripts/bench/steady.py TARGET…` tests built targets again and again beside busy processes, and
+prints what differs between two runs. Ends with 1 if something does, or if a target is blamed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """AWS's own tests of their TensorFlow Serving container, on our `tensorflow-inference` image.
 
-    scripts/tfs_tests.py [--from REPOSITORY] [--image IMAGE] [--keep FOLDER] [NAME…]
+    scripts/public/tfs_tests.py [--from REPOSITORY] [--image IMAGE] [--keep FOLDER] [NAME…]
 
 Each run takes the tests from their repository, or from a clone of it, and runs them as they are.
 They start containers by `docker` with bind mounts and on port 8080 of this machine; here their

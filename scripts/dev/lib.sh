@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Shared by the scripts beside it: messages, the cache folder, locks, scratch space, Debian packages.
+# Shared by the shell scripts: messages, the cache folder, locks, scratch space, Debian packages.
 # stdout belongs to the data a script prints; everything here talks on stderr.
 
 # Seconds after which a wait is given up, and after which what is asked is taken to be absent. Both only end what hangs:

@@ -1,6 +1,6 @@
 """Measure `buildkit uri` against the SageMaker SDK and bare Python, in turn, and judge it.
 
-    .venv/bin/python scripts/bench_uri.py "$(scripts/sdk core)"
+    .venv/bin/python scripts/bench/bench_uri.py "$(scripts/dev/sdk core)"
 
 Ends with 1 if a bound does not hold.
 """

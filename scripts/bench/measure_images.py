@@ -1,6 +1,6 @@
 """`make measure`: what each image costs, as the table of docs/images.md.
 
-    scripts/measure_images.py [SELECT…]
+    scripts/bench/measure_images.py [SELECT…]
 
 A row for each target: seconds to build it (with an empty cache if the engine is new), megabytes
 compressed and unpacked, what its training said of its accuracy, seconds from the start of a

@@ -1,6 +1,6 @@
 """Other people's scripts in our images, unmodified: the public script-mode examples for SageMaker.
 
-    scripts/public_scripts.py [--from REPOSITORY] [--keep FOLDER] [NAME…]
+    scripts/public/public_scripts.py [--from REPOSITORY] [--keep FOLDER] [NAME…]
 
 Each run takes the scripts from the examples' repository, or from a clone of it. A script comes to
 its image as the SageMaker SDK brings it: a `sourcedir.tar.gz` in the channel `code` to train, the
