@@ -80,7 +80,7 @@ public-scripts: setup ## Public example scripts, and AWS's tests of its serving 
 package: setup ## Build the tool's wheel and sdist, and try both outside of this checkout
 	@scripts/dev/package packages
 
-docs: setup ## Write docs/clauses.md anew
+docs: setup ## Write docs/reference/clauses.md anew
 	@$(BIN)/python scripts/data/clauses.py
 
 bench: setup ## Measure the tool against what one would use instead

@@ -1,4 +1,4 @@
-"""`make measure`: what each image costs, as the table of docs/images.md.
+"""`make measure`: what each image costs, as the table of docs/reference/images.md.
 
     scripts/bench/measure_images.py [SELECT…]
 

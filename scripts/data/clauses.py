@@ -1,4 +1,4 @@
-"""Writes docs/clauses.md: every clause, how it is checked, or why it is not. `make docs`."""
+"""`make docs`: docs/reference/clauses.md, every clause, how it is checked, or why it is not."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from buildkit.contract import suite
 from buildkit.contract.clauses import Clause, clauses
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "clauses.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "clauses.md"
 HEAD = """\
 # The clauses
 
-Made by `make docs`: do not edit. [contract.md](contract.md) tells how a test goes;
+Made by `make docs`: do not edit. [contract.md](../design/contract.md) tells how a test goes;
 `buildkit explain ID` prints one clause with its hint.
 
 {checked} of {all} clauses are checked: {levels}.

@@ -58,8 +58,8 @@ VARIANTS = {  # PyTorch's own index: https://pytorch.org/get-started/previous-ve
 DRIVERS = (("11", "450"), ("12", "525"), ("13", "580"))
 HEAD = """\
 # Frameworks, CUDA and Python, for linux/amd64, by scripts/data/frameworks.py. Columns are explained
-# in docs/frameworks.md. Sources: the files and metadata of the package index; PyTorch's page of
-# previous versions (variants); NVIDIA, "CUDA minor version compatibility" (drivers).
+# in docs/reference/frameworks.md. Sources: the files and metadata of the package index; PyTorch's
+# page of previous versions (variants); NVIDIA, "CUDA minor version compatibility" (drivers).
 
 [drivers]
 # cuda  oldest

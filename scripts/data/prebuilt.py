@@ -78,7 +78,7 @@ BASED = (
     "huggingface-training-compiler",
 )
 """Their versions are of Transformers; below each are images by the framework it works on."""
-HEAD = "# AWS's prebuilt images, by scripts/data/prebuilt.py. docs/prebuilt.md explains columns."
+HEAD = "# AWS's prebuilt images, by scripts/data/prebuilt.py. Columns: docs/reference/prebuilt.md."
 
 Row = tuple[str, ...]
 

@@ -78,7 +78,7 @@ def build(folder: Path, tag: str, contexts: dict[str, str], log: Path) -> None:
 
 
 def ca_bundle() -> str | None:
-    """That of docs/networks.md."""
+    """That of docs/guide/networks.md."""
     names = ("BUILDKIT_CA_BUNDLE", "PIP_CERT", "SSL_CERT_FILE")
     return next(filter(None, map(os.environ.get, names)), None)
 
@@ -94,7 +94,7 @@ def require(image: str) -> None:
 def with_pip(image: str, tag: str, folder: Path, log: Path, instructions: str = "") -> None:
     """The same with a pip that finds its way today, and takes old wheels before new sources.
 
-    It gets the CA bundle of docs/networks.md and $PIP_INDEX_URL. Then it may get more.
+    It gets the CA bundle of docs/guide/networks.md and $PIP_INDEX_URL. Then it may get more.
     """
     folder.mkdir(exist_ok=True)
     lines = ["[global]", "timeout = 600", "prefer-binary = true"]

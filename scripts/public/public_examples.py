@@ -7,7 +7,7 @@ Each run takes their files from the examples' repository, or from a clone of it,
 they are, but for the changes that stand here and are printed. A base that cannot be pulled is
 replaced by what `--base` says, else by what BASES says; `scripts/dev/bases 3.9 3.11 3.13` makes and
 prints the stand-ins for $BUILDKIT_SUBSTITUTE. Their pip prefers wheels, and gets the CA bundle of
-docs/networks.md and $PIP_INDEX_URL: old ones ask for an index that is no more.
+docs/guide/networks.md and $PIP_INDEX_URL: old ones ask for an index that is no more.
 With names, only these; `--keep` leaves build logs and reports in a folder.
 """
 

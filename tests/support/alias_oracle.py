@@ -1,4 +1,4 @@
-"""docs/aliases.md, rule by rule and as plain as can be. Shares nothing with buildkit.
+"""docs/reference/aliases.md, rule by rule and as plain as can be. Shares nothing with buildkit.
 
 For the tag `{version}-cpu-py311` and these aliases, without the same end: `{major}.{minor}`, `{major}`
 and `latest` (FULL), or only `latest`.

@@ -138,13 +138,13 @@ def test_every_exit_code_is_in_every_list_of_them(capsys: Captured) -> None:
     told = " ".join(capsys.readouterr().out.split()).partition("Exit codes: ")[2]
     codes = [int(each.split()[0]) for each in told.rstrip(".").split(", ") if each[0].isdigit()]
     assert codes == [*Exit]
-    for name in ("README.md", "docs/exit-codes.md"):
+    for name in ("README.md", "docs/reference/exit-codes.md"):
         rows = re.findall(r"^\| ([0-9]+) \|", (root / name).read_text(), re.MULTILINE)
         assert [int(each) for each in rows] == [*Exit], name
 
 
 def test_every_command_but_completion_answers_with_json() -> None:
-    """As docs/commands.md says."""
+    """As docs/reference/commands.md says."""
     context = click.Context(cli.cli)
     without = []
     for name in cli.COMMANDS:
@@ -153,7 +153,7 @@ def test_every_command_but_completion_answers_with_json() -> None:
         if not all(any("--json" in each.opts for each in one.params) for one in commands if one):
             without.append(name)
     assert without == ["completion"]
-    text = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "commands.md").read_text()
     assert "| `--json` | all but `completion` |" in text
 
 
@@ -172,7 +172,7 @@ def test_an_error_of_the_operating_system_says_so(
 
 def test_every_kind_of_error_has_a_name() -> None:
     kinds = {each.name.lower().replace("_", "-") for each in Exit} - {"done"}
-    text = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "commands.md").read_text()
     assert all(f"`{kind}`" in text for kind in kinds)
 
 

@@ -10,7 +10,7 @@ import pytest
 from buildkit.prebuilt import facts, naming
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")]
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]
 LINK = re.compile(r"\[[^\]]*\]\((?!https?://|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 
@@ -28,6 +28,12 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert target.exists(), name
         if anchor and target.suffix == ".md":
             assert anchor in anchors(target), f"{name}#{anchor}"
+
+
+def test_the_index_leads_to_every_page() -> None:
+    index = ROOT / "docs" / "index.md"
+    linked = {(index.parent / name).resolve() for name, _ in LINK.findall(index.read_text())}
+    assert linked >= {*ROOT.glob("docs/*/*.md"), ROOT / "README.md"}
 
 
 FRAMEWORK = re.compile(
@@ -54,7 +60,7 @@ def test_a_framework_that_does_not_exist_would_be_seen() -> None:
 
 def test_no_page_shows_a_hint_that_is_not_given_any_more() -> None:
     for page in ("images-toml", "frameworks"):
-        text = (ROOT / "docs" / f"{page}.md").read_text()
+        text = (ROOT / "docs" / "reference" / f"{page}.md").read_text()
         hints = [line for line in text.splitlines() if line.startswith("hint: edit images.toml")]
         assert hints
         assert all("; each key: " in line for line in hints), page

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 OURS = ("sagemaker-buildkit", "sagemaker-buildkit[local]")
 TOOLS = (  # documented tools of others: what a page tells a reader to install, and why it may
     "uv",  # docs: makes locks
-    "sagemaker",  # docs/sagemaker.md: the SDK that uses an image
+    "sagemaker",  # docs/guide/sagemaker.md: the SDK that uses an image
     "pip",
     "gunicorn", "werkzeug", "our", "pandas", "scikit-learn",  # inside images, as pages show builds
 )  # fmt: skip
@@ -33,7 +33,7 @@ CODE = re.compile(r"^ *```[a-z]*\n(.*?)^ *```|`([^`\n]+)`", re.DOTALL | re.MULTI
 LEFT = ("--constraint", "-c", "--requirement", "-r", "--python", "--index-url", "--find-links")
 """Options whose word is no distribution."""
 SCANNED = (
-    "*.md", "docs/*.md", "examples/**/*.md", "Makefile", "action.yml", ".github/**/*.yml", "scripts/*/*", "pyproject.toml",
+    "*.md", "docs/**/*.md", "examples/**/*.md", "Makefile", "action.yml", ".github/**/*.yml", "scripts/*/*", "pyproject.toml",
     "buildkit/**/*.py", "buildkit/**/*.toml", "buildkit/**/*.j2",
 )  # fmt: skip
 FILES = sorted({path for glob in SCANNED for path in ROOT.glob(glob) if path.is_file()})
@@ -107,7 +107,7 @@ def named_pages() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize("named", sorted({*named_pages()}), ids=str)
 def test_each_hint_leads_to_a_page(named: tuple[str, str]) -> None:
     name, title = named
-    page = ROOT / "docs" / f"{name}.md"
+    page = ROOT / "docs" / manual.FOLDERS[name] / f"{name}.md"
     assert page.exists()
     assert not title or title in anchors(page)
 
@@ -118,7 +118,7 @@ def test_no_message_names_a_file_that_only_a_checkout_has() -> None:
         docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                named = re.search(r"docs/[a-z-]+\.md|\bREADME\b", node.value)
+                named = re.search(r"docs/[a-z/-]+\.md|\bREADME\b", node.value)
                 assert not named or id(node) in docstrings, f"{path.name}:{node.lineno}"
 
 
@@ -143,10 +143,10 @@ GIT = {"vcs_info": {"vcs": "git", "commit_id": "c0ffee"}}
 @pytest.mark.parametrize(
     ("origin", "wanted"),
     [
-        pytest.param({"url": "https://git.example/acme/buildkit.git", **GIT}, "https://git.example/acme/buildkit/blob/c0ffee/docs/x.md#y", id="from Git"),
-        pytest.param({"url": "ssh://git@git.example/acme/buildkit.git", **GIT}, "https://github.com/OWNER/buildkit/blob/HEAD/docs/x.md#y", id="from Git, by ssh"),
-        pytest.param({"url": "file:///work/buildkit", "dir_info": {}}, "https://github.com/OWNER/buildkit/blob/HEAD/docs/x.md#y", id="from a folder"),
-        pytest.param(None, "https://github.com/OWNER/buildkit/blob/HEAD/docs/x.md#y", id="from an index"),
+        pytest.param({"url": "https://git.example/acme/buildkit.git", **GIT}, "https://git.example/acme/buildkit/blob/c0ffee/docs/guide/publish.md#y", id="from Git"),
+        pytest.param({"url": "ssh://git@git.example/acme/buildkit.git", **GIT}, "https://github.com/OWNER/buildkit/blob/HEAD/docs/guide/publish.md#y", id="from Git, by ssh"),
+        pytest.param({"url": "file:///work/buildkit", "dir_info": {}}, "https://github.com/OWNER/buildkit/blob/HEAD/docs/guide/publish.md#y", id="from a folder"),
+        pytest.param(None, "https://github.com/OWNER/buildkit/blob/HEAD/docs/guide/publish.md#y", id="from an index"),
     ],
 )  # fmt: skip
 def test_an_installed_tool_links_to_its_repository(
@@ -154,8 +154,8 @@ def test_an_installed_tool_links_to_its_repository(
 ) -> None:
     monkeypatch.setattr(manual, "HERE", str(tmp_path))
     monkeypatch.setattr(metadata, "distribution", lambda _name: Installed(origin))
-    assert manual.page("x", "y") == wanted
+    assert manual.page("publish", "y") == wanted
 
 
 def test_in_a_checkout_a_hint_names_the_file() -> None:
-    assert manual.page("images-toml", "a-lock") == f"{ROOT}/docs/images-toml.md#a-lock"
+    assert manual.page("images-toml", "a-lock") == f"{ROOT}/docs/reference/images-toml.md#a-lock"

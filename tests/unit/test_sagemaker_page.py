@@ -1,4 +1,4 @@
-"""docs/sagemaker.md: what its boto3 examples pass is what AWS's description of its API allows."""
+"""docs/guide/sagemaker.md: what its boto3 examples pass is what AWS's description of its API allows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 from botocore.waiter import WaiterModel
 
-PAGE = (Path(__file__).parents[2] / "docs" / "sagemaker.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "guide" / "sagemaker.md").read_text()
 BLOCKS = [text for text in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "boto3" in text]
 ROLE = "arn:aws:iam::123456789012:role/sagemaker"
 URI = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/my-algorithm:1.0-cpu-py311"
@@ -90,7 +90,7 @@ def test_an_example_passes_what_the_api_takes(block: str, monkeypatch: pytest.Mo
     text = (
         block.replace('"ROLE"', repr(ROLE)).replace('"URI"', repr(URI)).replace("BUCKET", "bucket")
     )
-    exec(compile(text, "docs/sagemaker.md", "exec"), {})
+    exec(compile(text, "docs/guide/sagemaker.md", "exec"), {})
     assert called
 
 
@@ -110,7 +110,7 @@ def test_a_wrong_parameter_would_be_seen() -> None:
 
 @pytest.mark.parametrize("page", ["sagemaker.md", "ci.md", "publish.md", "networks.md"])
 def test_each_policy_is_json_and_names_actions_that_exist(page: str) -> None:
-    text = (Path(__file__).parents[2] / "docs" / page).read_text()
+    text = (Path(__file__).parents[2] / "docs" / "guide" / page).read_text()
     loader = botocore.loaders.Loader()
     for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL):
         policy = json.loads(block)

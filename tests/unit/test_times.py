@@ -1,4 +1,4 @@
-"""Every time that decides something has a name, a value and a reason in docs/times.md."""
+"""Every time that decides something has a name, a value and a reason in docs/reference/times.md."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def constants() -> dict[str, str]:
 def rows() -> dict[str, list[str]]:
     """The other cells of each row of the tables, by the name in its first."""
     found = {}
-    for line in (ROOT / "docs/times.md").read_text().splitlines():
+    for line in (ROOT / "docs/reference/times.md").read_text().splitlines():
         if line.startswith("| `"):
             name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
             found[name.strip("`")] = cells

@@ -211,7 +211,7 @@ def test_another_repository_uses_the_action_with_a_template_of_its_own(site: Sit
     workflow = folder / ".github/workflows/images.yml"
     workflow.parent.mkdir(parents=True)
     commit = releasing.git(site.tool, "rev-parse", "HEAD")
-    example = (Path(__file__).parents[3] / "docs/ci.md").read_text()
+    example = (Path(__file__).parents[3] / "docs/guide/ci.md").read_text()
     (example,) = (block for block in example.split("```") if "uses: OWNER/buildkit@COMMIT" in block)
     example = example.removeprefix("yaml\n").replace("OWNER/buildkit@COMMIT", f"{TOOL}@{commit}")
     workflow.write_text(example.replace("ROLE", releasing.ROLE))

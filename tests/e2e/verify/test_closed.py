@@ -110,7 +110,7 @@ def test_what_trains_or_processes_reaches_nothing(
 def test_what_serves_reaches_no_further_than_its_own_network(
     docker: Sandbox, image: str, service: int
 ) -> None:
-    """docs/contract.md says what is left: the machine at its own address on that network."""
+    """docs/design/contract.md says what is left: the machine at its own address on that network."""
     serving = Start(entrypoint=("python3", "-c", SERVE), ports=(8080,))
     with docker.container(image, serving) as server:
         assert server.start() is None

@@ -1,4 +1,4 @@
-"""Numbers in brackets are the rules of docs/aliases.md."""
+"""Numbers in brackets are the rules of docs/reference/aliases.md."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def test_the_action_installs_nothing_else() -> None:
 
 def test_no_document_installs_the_tool_without_its_lock() -> None:
     """In a CI job, where credentials are."""
-    text = (ROOT / "docs" / "ci.md").read_text()
+    text = (ROOT / "docs" / "guide" / "ci.md").read_text()
     for line in re.findall(r"pip install.*", text):
         assert "--require-hashes" in line or "--no-deps" in line, line
 

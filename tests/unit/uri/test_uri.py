@@ -259,7 +259,7 @@ def test_what_people_call_a_framework_is_answered(
     meant = naming.SPOKEN[name]
     assert meant in facts.frameworks()
     assert name not in facts.frameworks()
-    assert f"`{name}`" in (ROOT / "docs" / "uri.md").read_text()
+    assert f"`{name}`" in (ROOT / "docs" / "reference" / "uri.md").read_text()
     called = {each["framework"] for each in listed(capsys, "--framework", name)}
     assert called == {meant}
 
