@@ -1,6 +1,6 @@
 """The command line: which commands there are, and how each ends. A command is loaded when asked.
 
-The only place that catches errors: each kind has its exit code, `docs/exit-codes.md`.
+The only place that catches errors: each kind has its exit code, `docs/reference/exit-codes.md`.
 """
 
 from __future__ import annotations

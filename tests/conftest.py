@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from tests.e2e.schedule import Scheduler
+    from tests.e2e.support.schedule import Scheduler
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,7 +30,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config) -> Scheduler | None:
     if config.getvalue("dist") != "loadgroup":
         return None
     config.option.loadscopereorder = False
-    from tests.e2e.schedule import Scheduler
+    from tests.e2e.support.schedule import Scheduler
 
     return Scheduler(config)
 

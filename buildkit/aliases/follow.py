@@ -1,4 +1,4 @@
-"""Aliases -> where they belong (docs/aliases.md), after every exact tag of a run is in."""
+"""Aliases -> where they belong, after every exact tag of a run is in: docs/reference/aliases.md."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The tags of a repository -> the tag that each alias of a target belongs at.
 
-docs/aliases.md is the specification; a number in brackets is that of its rule.
+docs/reference/aliases.md is the specification; a number in brackets is that of its rule.
 """
 
 from __future__ import annotations

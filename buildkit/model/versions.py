@@ -1,6 +1,6 @@
 """Which of several versions is the newest, by one grammar for all of them.
 
-docs/aliases.md is the specification; a number in brackets is that of its rule.
+docs/reference/aliases.md is the specification; a number in brackets is that of its rule.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""images.txt, read: tables of words in columns, `-` where there is none. docs/prebuilt.md explains.
+"""images.txt, read: tables of words in columns, `-` where there is none.
 
+docs/reference/prebuilt.md explains the columns.
 Each framework is read when it is first asked for, so that a process with one question is quick.
 """
 

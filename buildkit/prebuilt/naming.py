@@ -38,7 +38,7 @@ SPOKEN: Mapping[str, str] = {
     "tritonserver": "sagemaker-tritonserver",
     "vowpal-wabbit": "vw",
 }
-"""What people call a framework, where the data has another name. docs/uri.md has them."""
+"""What people call a framework, where the data has another name. docs/reference/uri.md has them."""
 
 
 def named(

@@ -50,8 +50,8 @@ def image_uri(  # noqa: PLR0917 - in the SDK's order
 
     The parameters are those of `sagemaker.image_uris.retrieve`, so that a call of it is a call of
     this; `device`, such as `gpu`, may stand in the place of an instance type. Of the three
-    configurations it only matters whether they are there. docs/moving-from-the-sdk.md tells what
-    is not the same; `look_up` has the words of this project.
+    configurations it only matters whether they are there. docs/guide/moving-from-the-sdk.md says
+    what differs; `look_up` has the words of this project.
 
     Raises NothingSelectedError if there is no such image, and UsageError if there are several, or
     for a model of JumpStart.

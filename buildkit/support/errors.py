@@ -1,4 +1,4 @@
-"""Every way to fail, with its exit code. `docs/exit-codes.md` is the page for people."""
+"""Every way to fail, with its exit code. `docs/reference/exit-codes.md` is the page for people."""
 
 from __future__ import annotations
 

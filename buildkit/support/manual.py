@@ -9,6 +9,13 @@ DISTRIBUTION = "sagemaker-buildkit"
 """`buildkit` on the public package index is an old project of other people."""
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
 HERE = os.path.dirname(_PACKAGE)  # noqa: PTH120 - see page
+FOLDERS = {
+    "contract": "design",
+    "images-toml": "reference",
+    "publish": "guide",
+    "templates": "reference",
+}
+"""The pages that messages link to, and the folders of docs/ that hold them."""
 
 
 def version() -> str:
@@ -24,7 +31,7 @@ def page(name: str, title: str = "") -> str:
     repository (PEP 610); else that of the repository which the metadata names. Paths are texts:
     pathlib takes long to load.
     """
-    end = f"docs/{name}.md"
+    end = f"docs/{FOLDERS[name]}/{name}.md"
     file = os.path.join(HERE, end)  # noqa: PTH118
     anchor = f"#{title}" if title else ""
     if os.path.exists(file):  # noqa: PTH110

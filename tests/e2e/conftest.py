@@ -1,4 +1,4 @@
-"""The engine that `scripts/with-engine` has brought up, and a registry of the tests' own."""
+"""The engine that `scripts/dev/with-engine` has brought up, and a registry of the tests' own."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.parts import Engine, another_engine, processes_with
-from tests.e2e.real import Local, Project, exports, make_project, script
-from tests.e2e.schedule import place
+from tests.e2e.support.parts import Engine, another_engine, processes_with
+from tests.e2e.support.real import Local, Project, exports, make_project, script
+from tests.e2e.support.schedule import place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pexpect
 import pytest
 
-from tests.e2e.real import BUILDKIT, IMAGES
-from tests.waiting import HANG
+from tests.e2e.support.real import BUILDKIT, IMAGES
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
-    from tests.e2e.real import Local, Project
+    from tests.e2e.support.real import Local, Project
 
 ESCAPE = "\x1b["
 

@@ -6,13 +6,13 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
-from tests.e2e.real import IMAGES, ROOT
+from tests.e2e.support.real import IMAGES, ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.e2e.real import Local, Project
-    from tests.e2e.running import Result
+    from tests.e2e.support.real import Local, Project
+    from tests.e2e.support.running import Result
 
 DOCKER = "application/vnd.docker"
 SHIPPED = ("sklearn*", "basic*", "framework*py313")

@@ -17,7 +17,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "templates" / "runtime"))
 
 from tests.runtime.runtime_harness import RUNTIME, Finished, Running, Tree, free_port
-from tests.waiting import HANG
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.waiting import HANG, wait_until
+from tests.support.waiting import HANG, wait_until
 
 if TYPE_CHECKING:
     import subprocess

@@ -8,7 +8,7 @@ from typing import Callable
 import pytest
 
 from tests.runtime.runtime_harness import EXAMPLES, Finished, Running, Tree
-from tests.waiting import HANG, wait_until
+from tests.support.waiting import HANG, wait_until
 
 pytestmark = pytest.mark.process
 

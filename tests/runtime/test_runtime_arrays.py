@@ -3,7 +3,7 @@
 `aws_encoder.json` has what they answered to each of `predictions()`: JSON and CSV of
 sagemaker-inference 1.10.1, CSV of sagemaker-containers 2.8.6, which scikit-learn, XGBoost and
 Chainer use; the type and the shape of an npy array. null is a refusal. A difference that is not
-in docs/images.md is a mistake.
+in docs/reference/images.md is a mistake.
 """
 
 from __future__ import annotations

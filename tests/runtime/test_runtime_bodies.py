@@ -3,7 +3,7 @@
 `aws_decoder.json` has what they make of each of `bodies()`, cast to float32 as the default handlers
 of these frameworks do: sagemaker-inference 1.10.1, then sagemaker-containers 2.8.6, which
 scikit-learn, XGBoost and Chainer use. The type, the shape and the values of an array; null is a
-refusal. A difference that is not in docs/images.md is a mistake.
+refusal. A difference that is not in docs/reference/images.md is a mistake.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def values(array: Any) -> list[str]:
 
 
 def difference(name: str, ours: Any, aws: Any) -> str:  # noqa: PLR0911 - one per kind
-    """The line of docs/images.md that it is on; empty for what is on none."""
+    """The line of docs/reference/images.md that it is on; empty for what is on none."""
     layout, _, value = name.partition(": ")
     if ours is None and aws is None:
         return "refused by both"

@@ -10,7 +10,7 @@ from buildkit_runtime import rest
 from buildkit_runtime.rest import Wanted
 from werkzeug.exceptions import BadRequest, HTTPException, UnsupportedMediaType
 
-from tests.waiting import QUADRATIC, growth
+from tests.support.waiting import QUADRATIC, growth
 
 JSON = "application/json"
 

@@ -18,7 +18,7 @@ from tests.runtime.runtime_harness import (
     answers_ping_while_they_wait,
     connections,
 )
-from tests.waiting import HANG, wait_until
+from tests.support.waiting import HANG, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Callable
 import pytest
 
 from tests.runtime.runtime_harness import RUNTIME, Finished, Tree
-from tests.waiting import HANG, wait_until
+from tests.support.waiting import HANG, wait_until
 
 if TYPE_CHECKING:
     import subprocess

@@ -29,7 +29,7 @@ PROJECTS = {
     ROOT: ("sklearn-*-py311", "basic-*-py311"),
 }
 ELSEWHERE = {"IMG-02", "IMG-03"}
-"""No Dockerfile can break these: tests/e2e/test_mutants.py does, with a registry and a name."""
+"""No Dockerfile can break these: tests/e2e/verify/test_mutants.py does, with a registry and a name."""
 
 
 def main(arguments: list[str]) -> int:

@@ -22,7 +22,7 @@ from buildkit.model.image import Status
 from buildkit.model.target import Profile, Purpose
 from buildkit.system import stopping
 from buildkit.verify import verify
-from tests.waiting import HANG, RUN_HANGS
+from tests.support.waiting import HANG, RUN_HANGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,0 +1,157 @@
+"""Images that extend AWS's prebuilt ones, which the local registry serves under AWS's names."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildkit.config import substitution
+from tests.e2e.support.ecr_under import ecr_under
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.e2e.support.real import Local, Project
+
+VIRGINIA = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
+MILAN = "692866216735.dkr.ecr.eu-south-1.amazonaws.com"
+OWN = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+PREBUILT = "pytorch-training:2.5.1-cpu-py311"
+PYTHON = "python:3.11-slim-bookworm"
+
+IMAGES = """
+[image.NAME]
+versions = ["2.5.1"]
+purposes = ["training"]
+base = { prebuilt = { framework = "pytorch" } }
+template = "basic"
+context = "program"
+
+[image.NAME.samples]
+channels = { training = "data" }
+"""
+
+
+@pytest.fixture
+def ecr(local: Local, tmp_path: Path) -> Iterator[Local]:
+    with ecr_under(local, tmp_path, VIRGINIA, MILAN, OWN) as there:
+        yield there
+
+
+def docker_folder(there: Local, folder: Path, host: str, password: str) -> str:
+    """The engine's docker configuration, with a login."""
+    shutil.copytree(there.env["DOCKER_CONFIG"], folder, symlinks=True)
+    file = folder / "config.json"
+    document = json.loads(file.read_text()) if file.exists() else {}
+    secret = base64.b64encode(f"AWS:{password}".encode()).decode()
+    file.write_text(json.dumps({**document, "auths": {host: {"auth": secret}}}))
+    return str(folder)
+
+
+def publish_as_aws(there: Local, tmp_path: Path, name: str) -> None:
+    """An image that only the registry has, with a label by which one knows it again."""
+    rules = substitution.parse(there.env.get("BUILDKIT_SUBSTITUTE", "").split())
+    python = substitution.substitute(PYTHON, rules) or PYTHON
+    file = tmp_path / "Dockerfile"
+    file.write_text(f"FROM {python}\nLABEL test.published-as={name}\n")
+    there.docker(
+        "build", "--quiet", "--provenance=false", "--tag", name, "--file", str(file), str(tmp_path)
+    )
+    host = name.partition("/")[0]
+    _, password = there.login()
+    config = docker_folder(there, tmp_path / "publisher", host, password)
+    there.docker("--config", config, "push", "--quiet", name)
+    there.docker("image", "rm", name)
+
+
+def label(there: Local, image: str) -> str:
+    return there.docker(
+        "image", "inspect", "--format", '{{index .Config.Labels "test.published-as"}}', image
+    )
+
+
+def dockerfile(project: Project) -> str:
+    return (project.folder / "dist" / f"{project.name}-2.5.1-cpu-py311" / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize(
+    ("host", "written"),
+    [
+        pytest.param(VIRGINIA, "", id="the caller's region"),
+        pytest.param(MILAN, '[registry]\nregion = "eu-south-1"\n', id="the file's region"),
+    ],
+)
+def test_aws_s_image_is_pulled_from_its_account_in_the_region_with_a_login_that_nobody_gave(
+    ecr: Local, project: Project, tmp_path: Path, host: str, written: str
+) -> None:
+    publish_as_aws(ecr, tmp_path, f"{host}/{PREBUILT}")
+    project.write(written + IMAGES)
+    done = ecr.buildkit("build", "--all", folder=project.folder, AWS_REGION="us-east-1")
+    assert done.code == 0, done.stderr
+    assert f"logging in to {host}" in done.stderr
+    assert f"FROM {host}/{PREBUILT} AS image" in dockerfile(project)
+    image = done.stdout.strip()
+    assert label(ecr, image) == f"{host}/{PREBUILT}"
+    _, password = ecr.login()
+    history = ecr.docker("image", "history", "--no-trunc", image)
+    assert password not in done.stdout + done.stderr + history
+
+
+def test_a_stand_in_is_logged_in_to_instead(ecr: Local, project: Project, tmp_path: Path) -> None:
+    """Such as a pull-through cache of one's own account."""
+    publish_as_aws(ecr, tmp_path, f"{OWN}/mirror/{PREBUILT}")
+    project.write(IMAGES)
+    rules = ecr.env.get("BUILDKIT_SUBSTITUTE", "")
+    done = ecr.buildkit(
+        "build", "--all", folder=project.folder, AWS_REGION="us-east-1",
+        BUILDKIT_SUBSTITUTE=f"{rules} {VIRGINIA}/*={OWN}/mirror/*".strip(),
+    )  # fmt: skip
+    assert done.code == 0, done.stderr
+    assert "logging in to" in done.stderr
+    assert f"logging in to {VIRGINIA}" not in done.stderr
+    assert f"FROM {VIRGINIA}/{PREBUILT} AS image" in dockerfile(project)
+    assert label(ecr, done.stdout.strip()) == f"{OWN}/mirror/{PREBUILT}"
+
+
+def test_a_login_of_the_user_s_own_is_left_alone_and_told_when_it_is_refused(
+    ecr: Local, project: Project, tmp_path: Path
+) -> None:
+    publish_as_aws(ecr, tmp_path, f"{VIRGINIA}/{PREBUILT}")
+    project.write(IMAGES)
+    config = docker_folder(ecr, tmp_path / "stale", VIRGINIA, "expired")
+    done = ecr.buildkit("build", "--all", folder=project.folder, AWS_REGION="us-east-1",
+                        DOCKER_CONFIG=config)  # fmt: skip
+    assert done.code == 5
+    assert "logging in to" not in done.stderr
+    assert "refuses the login" in done.stderr
+    assert "`docker logout" in done.stderr
+
+
+def test_a_target_without_a_login_does_not_stop_the_others(local: Local, project: Project) -> None:
+    other = """
+[image.NAME-other]
+versions = ["1.0"]
+purposes = ["training"]
+base = "python:3.11-slim-bookworm"
+template = "basic"
+context = "program"
+samples = { channels = { training = "data" } }
+"""
+    project.write(IMAGES + other)
+    done = local.buildkit("build", "--all", folder=project.folder, AWS_REGION="us-east-1",
+                          AWS_ENDPOINT_URL="http://127.0.0.1:9")  # fmt: skip
+    assert done.code == 5
+    assert done.stdout == f"{project.name}-other:1.0-cpu-py311\n"
+    assert (
+        f"error: {project.name}-2.5.1-cpu-py311: asking ECR for a login to {VIRGINIA}"
+        in done.stderr
+    )
+    alone = local.buildkit("build", f"{project.name}-2.5.1*", folder=project.folder,
+                           AWS_REGION="us-east-1", AWS_ENDPOINT_URL="http://127.0.0.1:9")  # fmt: skip
+    assert alone.code == 5
+    assert alone.stderr.count("error: ") == 1

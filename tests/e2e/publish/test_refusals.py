@@ -1,0 +1,151 @@
+"""A registry or AWS that refuses, is down or goes down: named, with a hint, and healed by another run."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.support.parts import relay
+from tests.e2e.support.real import IMAGES, Local, exports, script
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.e2e.support.real import Project
+
+TAG = "1.0-cpu-py311"
+NOWHERE = "127.0.0.1:1"
+
+
+@pytest.fixture(scope="module")
+def spare_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    state = tmp_path_factory.mktemp("spare")
+    try:
+        yield state
+    finally:
+        script("registry", "down", "--state", str(state))
+
+
+@pytest.fixture
+def spare(local: Local, spare_state: Path, scratch: Path) -> Local:
+    """A registry that a test may break: the next one gets it whole again."""
+    found = exports(script("registry", "up", "--state", str(spare_state)))
+    names = ("BUILDKIT_REGISTRY", "AWS_ENDPOINT_URL")
+    env = {**local.env, "TMPDIR": str(scratch), **{name: found[name] for name in names}}
+    return replace(local, env=env)
+
+
+def kill_registry(state: Path) -> None:
+    text = (state / "registry.pid").read_text().strip()
+    if not text.isdigit():
+        pytest.skip("this registry is a container")
+    os.kill(int(text), signal.SIGKILL)
+
+
+def test_a_tag_is_never_overwritten_and_a_revision_helps(local: Local, project: Project) -> None:
+    folder = project.folder
+    assert local.buildkit("build", "--all", "--push", folder=folder).code == 0
+    before = local.manifest(project.name, TAG)
+    assert before is not None
+    project.change("serve", '"text/csv")', '"text/csv")  # changed')
+    done = local.buildkit("build", "--all", "--push", "--json", folder=folder)
+    assert done.code == 5
+    (target,) = done.json["targets"]
+    assert target["status"] == "failed"
+    assert f"{local.registry}/{project.name}:{TAG}` is there already" in target["error"]["message"]
+    assert before[1] in target["error"]["message"]
+    image_id = local.docker("inspect", "--format", "{{.Id}}", f"{project.name}:{TAG}")
+    assert image_id in target["error"]["message"]
+    assert "`1.0-1`" in target["error"]["hint"]
+    assert local.manifest(project.name, TAG) == before
+
+    project.write(IMAGES.replace('"1.0"', '"1.0-1"'))
+    revised = local.buildkit("build", "--all", "--push", folder=folder)
+    assert revised.code == 0, revised.stderr
+    after = local.manifest(project.name, "1.0-1-cpu-py311")
+    assert after is not None
+    assert after[1] != before[1]
+    assert local.manifest(project.name, TAG) == before
+
+
+def test_a_login_that_is_not_taken(spare: Local, spare_state: Path, project: Project) -> None:
+    file = spare_state / "htpasswd"
+    good = file.read_text()
+    file.write_text("AWS:" + "$2y$05$" + "x" * 53 + "\n")
+    try:
+        done = spare.buildkit("build", "--all", "--push", folder=project.folder)
+    finally:
+        file.write_text(good)
+    assert done.code == 5
+    assert f"the registry {spare.registry} refuses the login (401)" in done.stderr
+    assert "hint: " in done.stderr
+    assert "building" not in done.stderr  # told before the builds, not after
+    healed = spare.buildkit("build", "--all", "--push", folder=project.folder)
+    assert healed.code == 0, healed.stderr
+
+
+def test_a_registry_that_is_down(spare: Local, spare_state: Path, project: Project) -> None:
+    assert spare.buildkit("build", "--all", folder=project.folder).code == 0
+    kill_registry(spare_state)
+    for command in (("push", "--all"), ("build", "--all", "--push")):
+        done = spare.buildkit(*command, folder=project.folder)
+        assert done.code == 5
+        assert f"the registry {spare.registry} does not answer" in done.stderr
+        assert "onnection refused" in done.stderr
+        assert "hint: check the registry's name and the network" in done.stderr
+
+
+def test_a_registry_that_dies_in_the_middle_of_a_push(
+    spare: Local, spare_state: Path, project: Project
+) -> None:
+    (project.folder / "program" / "noise").write_bytes(os.urandom(24 * 1024 * 1024))
+    assert spare.buildkit("build", "--all", folder=project.folder).code == 0
+    with relay(spare.registry, rate=256 * 1024) as slow:
+        there = ("push", "--all", "--registry", slow.address)
+        running = spare.start(*there, folder=project.folder)
+        wait_until(lambda: slow.passed > 256 * 1024)
+        kill_registry(spare_state)
+        slow.rate = None
+        done = running.end()
+        assert done.code == 5
+        assert f"{project.id}: the registry {slow.address} does not answer" in done.stderr
+        assert "hint: " in done.stderr
+        assert not (project.folder / "dist" / project.id / "published.json").exists()
+        script("registry", "up", "--state", str(spare_state))
+        healed = spare.buildkit(*there, folder=project.folder)
+        assert healed.code == 0, healed.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "message", "hint"),
+    [
+        pytest.param(
+            {"AWS_ENDPOINT_URL": f"http://{NOWHERE}"},
+            f'Could not connect to the endpoint URL: "http://{NOWHERE}/"',
+            "AWS_ENDPOINT_URL",
+            id="endpoint-down",
+        ),
+        pytest.param(
+            {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "HOME": "/nonexistent",
+             "AWS_EC2_METADATA_DISABLED": "true"},
+            "there are no AWS credentials",
+            "aws sso login",
+            id="no-credentials",
+        ),
+    ],
+)  # fmt: skip
+def test_aws_that_gives_no_login(
+    local: Local, project: Project, changes: dict[str, str | None], message: str, hint: str
+) -> None:
+    env = {name: text for name, text in {**local.env, **changes}.items() if text is not None}
+    done = replace(local, env=env).buildkit("build", "--all", "--push", folder=project.folder)
+    assert done.code == 5
+    assert message in done.stderr
+    assert hint in done.stderr.partition("hint: ")[2]
+    assert "building" not in done.stderr

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+from buildkit.build import bake_plan
+from buildkit.config import substitution
+from buildkit.model.target import Rendered
+from tests.support.projects import MINIMAL, target
+
+INPUTS = bake_plan.Inputs(runtime=Path("/runtime"), nothing=Path("/nothing"))
+
+
+def only(rendered: Rendered, inputs: bake_plan.Inputs = INPUTS) -> dict[str, object]:
+    (name,) = bake_plan.make([rendered], inputs).names.values()
+    found: dict[str, object] = bake_plan.make([rendered], inputs).document["target"][name]
+    return found
+
+
+def test_a_target_is_written_out_whole() -> None:
+    rendered = Rendered(target=target(), dockerfile="FROM python:3.11-slim\n")
+    inputs = bake_plan.Inputs(
+        runtime=Path("/runtime"),
+        nothing=Path("/nothing"),
+        substitutes=substitution.parse(["python:*=m.example/python:*"]),
+        secrets=(("pip.conf", Path("/secret/pip.conf")),),
+        wheels=Path("/wheels"),
+    )
+    assert only(rendered, inputs) == {
+        "context": "/nothing",
+        "dockerfile-inline": "FROM python:3.11-slim\n",
+        "contexts": {
+            "runtime": "/runtime",
+            "wheels": "/wheels",
+            "python:3.11-slim": "docker-image://m.example/python:3.11-slim",
+        },
+        "platforms": ["linux/amd64"],
+        "tags": ["demo:1.0-cpu-py311"],
+        "secret": ["id=pip.conf,src=/secret/pip.conf"],
+        "output": ["type=image,oci-mediatypes=false,compression=gzip,force-compression=true"],
+    }
+
+
+def test_a_secret_may_lie_in_a_folder_with_a_comma() -> None:
+    rendered = Rendered(target=target(), dockerfile="FROM scratch\n")
+    inputs = dataclasses.replace(INPUTS, secrets=(("ca-bundle", Path('/a,b "c"/ca.crt')),))
+    assert only(rendered, inputs)["secret"] == ['id=ca-bundle,"src=/a,b ""c""/ca.crt"']
+
+
+def test_bake_interpolates_nothing_of_ours() -> None:
+    rendered = Rendered(target=target(), dockerfile="RUN echo ${HOME} %{if} $PATH\n")
+    assert only(rendered)["dockerfile-inline"] == "RUN echo $${HOME} %%{if} $PATH\n"
+
+
+def test_ids_that_look_alike_in_bake_keep_names_of_their_own() -> None:
+    rendered = [
+        Rendered(target=target(MINIMAL.replace("1.0", version)), dockerfile="FROM scratch\n")
+        for version in ("1.0", "1_0", "1+0")
+    ]
+    made = bake_plan.make(rendered, INPUTS)
+    assert len(set(made.names.values())) == 3
+    assert json.loads(json.dumps(made.document)) == made.document
+
+
+def test_a_lock_comes_from_its_folder() -> None:
+    locked = dataclasses.replace(target(), lock="/project/locks/demo.txt")
+    found = only(Rendered(target=locked, dockerfile="FROM scratch\n"))
+    assert found["contexts"] == {"runtime": "/runtime", "lock": "/project/locks"}
+
+
+def test_mirrors_of_indexes_are_a_secret_of_their_target_alone() -> None:
+    rendered = Rendered(target=target(), dockerfile="FROM scratch\n")
+    inputs = dataclasses.replace(
+        INPUTS, indexes={rendered.target.id: Path("/secret/0"), "another": Path("/secret/1")}
+    )
+    assert only(rendered, inputs)["secret"] == ["id=indexes,src=/secret/0"]

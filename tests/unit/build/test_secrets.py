@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import configparser
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildkit.build import mounts
+from buildkit.config import substitution
+from buildkit.support.errors import UsageError
+from tests.support.projects import MINIMAL, target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_nothing_asked_for_is_nothing_mounted() -> None:
+    with mounts.mounted(mounts.Network()) as found:
+        assert found == ()
+
+
+def test_pip_finds_all_of_it_in_one_file(tmp_path: Path) -> None:
+    own = tmp_path / "pip.conf"
+    own.write_text("[global]\nindex-url = https://me:s%cret@pypi.example/simple\nfind-links = /a\n")
+    network = mounts.Network(ca_bundle=tmp_path / "ca", pip_config=own, wheels=tmp_path)
+    with mounts.mounted(network) as found:
+        mounted = dict(found)
+        assert mounted["ca-bundle"] == tmp_path / "ca"
+        path = mounted["pip.conf"]
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        read = configparser.RawConfigParser()
+        read.read(path)
+        assert dict(read["global"]) == {
+            "index-url": "https://me:s%cret@pypi.example/simple",
+            "find-links": "/a /run/wheels",
+            "cert": "/run/secrets/ca-bundle",
+        }
+    assert not path.exists()
+
+
+def test_what_is_no_pip_configuration_is_refused_without_showing_it(tmp_path: Path) -> None:
+    own = tmp_path / "pip.conf"
+    own.write_text("password = hunter2\n")
+    with (
+        pytest.raises(UsageError) as caught,
+        mounts.mounted(mounts.Network(pip_config=own)),
+    ):
+        pass
+    assert "hunter2" not in f"{caught.value.message} {caught.value.hint} {caught.value.details}"
+
+
+def test_mirrors_are_said_for_the_targets_whose_indexes_have_one() -> None:
+    rules = substitution.parse(["https://a.example/*=https://m.example/a/*"])
+    both, other, none = (
+        target(MINIMAL.replace("demo", name) + f"indexes = {indexes}")
+        for name, indexes in {
+            "both": ["https://b.example", "https://a.example/simple"],
+            "other": ["https://b.example"],
+            "none": [],
+        }.items()
+    )
+    with mounts.mirrored((both, other, none), rules) as found:
+        assert {name: path.read_text() for name, path in found.items()} == {
+            both.id: "--extra-index-url https://b.example "
+            "--extra-index-url https://m.example/a/simple"
+        }

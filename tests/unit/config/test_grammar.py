@@ -1,0 +1,115 @@
+"""What is no TOML is told by what is wrong with it, and where."""
+
+from __future__ import annotations
+
+import pytest
+
+from buildkit.support.errors import ConfigError
+from tests.support.projects import MINIMAL, parse
+from tests.support.waiting import QUADRATIC, growth
+
+
+def broken(text: str) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(
+            "[image.demo]\n", ":5: not TOML: the table `image.demo` is there twice, first in line 2", id="a table"
+        ),
+        pytest.param(
+            "base = 'b'\n", ":5: not TOML: the key `image.demo.base` is there twice, first in line 4", id="a key"
+        ),
+        pytest.param(
+            "packages = [\n  'a',\n]\n\n# why\npackages = [\n  'b', 'c',\n]\n",
+            ":10: not TOML: the key `image.demo.packages` is there twice, first in line 5",
+            id="of several lines",
+        ),
+        pytest.param(
+            "labels.\"a=b\" = '1'\nlabels.\"a=b\" = '2'\n",
+            ":6: not TOML: the key `image.demo.labels.a=b` is there twice, first in line 5",
+            id="a key in quotes",
+        ),
+        pytest.param(
+            "samples.code = 'a'\nsamples.code = 'b'\n",
+            ":6: not TOML: the key `image.demo.samples.code` is there twice, first in line 5",
+            id="a key with dots",
+        ),
+        pytest.param(
+            "[[image.demo.override]]\nwhen = {}\n[[image.demo.override]]\nwhen = {}\nwhen = {}\n",
+            ":9: not TOML: the key `image.demo.override.1.when` is there twice, first in line 8",
+            id="a key of the second of a list",
+        ),
+        pytest.param(
+            "[image.demo.samples]\n[[image.demo.samples.payload]]\nbody = 'a'\n"
+            "[image.demo.samples]\n",
+            ":8: not TOML: the table `image.demo.samples` is there twice, first in line 5",
+            id="a table below",
+        ),
+        pytest.param(
+            "samples = {}\n[image.demo.samples]\n",
+            ":6: not TOML: the table `image.demo.samples` is there twice, first in line 5",
+            id="a table that is a key",
+        ),
+        pytest.param(
+            "args = { A = '1', A = '2' }\n",
+            ":5: not TOML: the key `A` is there twice in one table",
+            id="in one line",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_there_twice_is_named_with_both_places(text: str, said: str) -> None:
+    error = broken(MINIMAL + text)
+    assert error.message == f"images.toml{said}"
+    assert "quotes" not in str(error.hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        pytest.param("image:\n  demo:\n    base: x\n", "YAML", id="YAML"),
+        pytest.param("---\nimage:\n", "YAML", id="YAML with its mark"),
+        pytest.param("- demo\n", "YAML", id="a list of YAML"),
+        pytest.param(MINIMAL + "packages:\n  - six\n", "YAML", id="a line of YAML"),
+        pytest.param('{\n  "image": {}\n}\n', "JSON", id="JSON"),
+        pytest.param(MINIMAL + "packages = [six]\n", "quotes", id="no quotes"),
+        pytest.param("[image.demo\n", "quotes", id="no bracket"),
+    ],
+)
+def test_another_language_is_recognized(text: str, hint: str) -> None:
+    error = broken(text)
+    assert "not TOML" in error.message
+    assert hint in str(error.hint)
+    assert (hint == "YAML") == ("YAML" in str(error.hint))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.b = 1\na.b.c = 2\n",
+        "[a]\nb = 1\n[a.b]\n",
+        "a = [1]\n[[a]]\n",
+        "a = {b = 1}\n[a.c]\n",
+        "a = { b.c = 1, b = 2 }\n",
+        "\n" * 500 + "a = 1\na = [" + "\n1," * 500 + "]\n",
+        'a = """\n[a]\n[a]\n"""\na = 1\n',
+        "[a]\n[a]",
+        "[ a . b ]\n[a.b]\n",
+        "a = 1\r\na = 2\r\n",
+    ],
+)
+def test_whatever_is_written_twice_there_is_an_answer(text: str) -> None:
+    assert "not TOML: " in broken(text).message
+
+
+def test_a_key_that_is_there_twice_is_found_at_the_cost_of_its_lines() -> None:
+    def read(count: int) -> None:
+        lines = [f"[image.n{number}]\nbase = 'b'\n" for number in range(count)]
+        said = broken("".join([*lines, "base = 'c'\n"])).message
+        assert f"first in line {2 * count}" in said
+
+    assert growth(read, 100) < QUADRATIC / 2

@@ -1,0 +1,403 @@
+"""Images that an engine cannot lay out, and what a test keeps: no container is started."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import tarfile
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import docker.errors
+import pytest
+
+from buildkit.contract import archive, causes, checks, kept, machine, probe, runner
+from buildkit.contract.engine import Entry, Line, Unfit
+from buildkit.contract.hosting import serving, starting
+from buildkit.contract.hosting.client import Health
+from buildkit.contract.image import basics
+from buildkit.contract.jobs import training, training_runs
+from buildkit.contract.scenario import Bench, Subject
+from buildkit.engine.containers import Container
+from buildkit.engine.engine import Engine as Docker
+from buildkit.model.image import Status
+from buildkit.model.target import Profile, Purpose, Samples
+from buildkit.support.errors import ToolError
+from tests.unit.contract.test_contract import (
+    GOOD,
+    STILL,
+    VIEW,
+    FakeClient,
+    FakeContainer,
+    file,
+    server,
+    statuses,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# What the engine says
+
+
+def refused(explanation: str, status: int = 500) -> docker.errors.APIError:
+    response: Any = SimpleNamespace(status_code=status, reason="x", url="u", text="")
+    return docker.errors.APIError("no", response=response, explanation=explanation)
+
+
+class Refusing:
+    """A container of docker-py that takes no archive."""
+
+    id = "c"
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def put_archive(self, _path: str, _archive: object) -> None:
+        raise self.error
+
+    def start(self) -> None:
+        raise self.error
+
+
+def container(error: Exception) -> Container:
+    fake: Any = Refusing(error)
+    return Container(docker=fake, host="", bridged=False, overrun=lambda: "")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "mkdir opt/ml/model: not a directory",
+        'resolve mount destination "/opt/ml": lstat /x/overlayfs/14e06d/opt/ml: not a directory',
+        "evalSymlinksInScope: too many links in /x/overlay2/ff46/merged/opt/ml/model",
+        "extraction point is not a directory",
+    ],
+)
+def test_a_path_that_is_no_folder_is_the_image_s_fault(said: str) -> None:
+    with pytest.raises(Unfit) as caught:
+        container(refused(said)).put("/opt/ml", [])
+    assert "copying into /opt/ml: " in str(caught.value)
+    assert "overlay" not in str(caught.value)
+
+
+@pytest.mark.parametrize("said", ["context canceled", "no such container", "internal error"])
+def test_anything_else_is_the_engine_s(said: str) -> None:
+    with pytest.raises(ToolError):
+        container(refused(said)).put("/opt/ml", [])
+
+
+def test_a_user_that_no_kernel_has_is_a_refusal() -> None:
+    assert container(refused("uids and gids must be in range 0-2147483647")).start() is not None
+
+
+# What the suite makes of it
+
+
+class Engine:
+    """Its containers cannot be laid out."""
+
+    def view(self, _image: str) -> Any:
+        return VIEW
+
+    def connected(self, *, outside: bool) -> Engine:
+        assert not outside
+        return self
+
+    @contextmanager
+    def volume(self) -> Iterator[str]:
+        yield "volume"
+
+    @contextmanager
+    def container(self, _image: str, _start: object) -> Iterator[Any]:
+        fake = FakeContainer()
+
+        def put(path: str, archive: Iterator[bytes]) -> None:
+            assert b"".join(archive)
+            raise Unfit(f"copying into {path}: not a directory")
+
+        fake.put = put  # type: ignore[attr-defined]
+        yield fake
+
+
+def test_an_image_that_cannot_be_laid_out_breaks_the_clause_of_its_start() -> None:
+    subject = Subject(
+        image="demo", architecture="amd64", purpose=Purpose.TRAINING, samples=Samples()
+    )
+    engine: Any = Engine()
+    found = {each.id: each for each in runner.run(subject, engine, Profile.SMOKE)}
+    assert found["RUN-01"].status.value == "fail"
+    assert "not a directory" in found["RUN-01"].message
+    assert found["OUT-01"].status.value == "skip"
+
+
+class NoContainer(Engine):
+    """Not even a container of the image can be made: its WORKDIR is a file."""
+
+    @contextmanager
+    def container(self, _image: str, _start: object) -> Iterator[Any]:
+        raise Unfit("creating a container of `demo`: Cannot mkdir: /work is not a directory")
+        yield
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_an_image_without_any_container_is_blamed_too(profile: Profile) -> None:
+    engine: Any = NoContainer()
+    assert probe.purpose("demo", engine, (), {}) is None
+    subject = Subject(image="demo", architecture="amd64", purpose=Purpose.BOTH, samples=Samples())
+    failed = [each for each in runner.run(subject, engine, profile) if each.status.value == "fail"]
+    assert [each.id for each in failed] == ["RUN-01"]
+    assert "Cannot mkdir: /work" in failed[0].message
+    assert "WORKDIR" in failed[0].hint
+
+
+def test_a_pipe_at_the_model_is_said_once_with_its_own_cure() -> None:
+    unfit = "the engine cannot lay out the container: copying into /opt/ml: not a directory"
+    held = checks.result(
+        "OUT-03", Status.FAIL, "in the image /opt/ml/model is no folder but a pipe"
+    )
+    starts = [checks.result(id_, Status.FAIL, unfit) for id_ in ("RUN-01", "RUN-02")]
+    found = causes.named([*starts, held])
+    assert [each.message for each in found[:2]] == ["not judged: see OUT-03"] * 2
+    assert "mkfifo" in found[2].hint
+    alone = causes.named(starts)
+    assert [each.status.value for each in alone] == ["fail", "skip"]
+    assert "IMG-06" in alone[0].hint
+
+
+def test_a_program_that_is_missing_is_said_with_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = SimpleNamespace(
+        view=lambda _image: dataclasses.replace(VIEW, environment={"PATH": ""})
+    )
+    bench: Any = SimpleNamespace(engine=engine, subject=SimpleNamespace(image="demo"))
+    said = 'exec: "train": executable file not found in $PATH'
+    monkeypatch.setattr(machine, "started", lambda _container: said)
+    assert machine.refused(bench, FakeContainer()) == f"{said}; PATH is ''"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("serving_", "status"),
+    [
+        ("the engine cannot start it: no such file", "skip"),
+        ("`serve` ended by itself with 1; it printed nothing", "skip"),
+        ("GET /ping never answered 200 in 240 s", "fail"),
+    ],
+)
+def test_a_server_that_does_not_start_is_said_once(serving_: str, status: str) -> None:
+    found = causes.named(
+        [
+            checks.result("RUN-02", Status.FAIL, "the engine cannot start `serve`: no such file"),
+            checks.result("SERVE-03", Status.FAIL, serving_),
+        ]
+    )
+    assert found[1].status.value == status
+
+
+def test_a_variable_that_is_only_a_name_is_no_trouble() -> None:
+    found = SimpleNamespace(
+        attrs={
+            "Id": "x",
+            "Os": "linux",
+            "Architecture": "amd64",
+            "Config": {"Env": ["A=1=2", "B"]},
+        },
+        history=list,
+    )
+    docker_py = SimpleNamespace(images=SimpleNamespace(get=lambda _image: found))
+    fake: Any = SimpleNamespace(client=docker_py, _media_type=lambda *_: None)
+    assert Docker.view(fake, "demo").environment == {"A": "1=2", "B": ""}
+
+
+def held(**entries: str) -> Any:
+    """A container of an image with these kinds at these paths."""
+    fake: Any = FakeContainer()
+    paths = {name.replace("__", "/"): kind for name, kind in entries.items()}
+
+    def look(path: str) -> Entry | None:
+        kind, _, target = paths.get(path, "").partition(" ")
+        return Entry(name=path, kind=kind, size=1, mode=0o755, target=target) if kind else None
+
+    fake.look = look
+    return dataclasses.replace(STILL, container=fake)
+
+
+@pytest.mark.parametrize(
+    ("entries", "broken"),
+    [
+        ({}, {}),
+        ({"__opt__ml": "folder", "__opt__ml__model": "folder"}, {}),
+        ({"__opt__ml__model": "link /data"}, {"OUT-03": "fail"}),
+        ({"__opt__ml__model": "file"}, {"OUT-03": "fail"}),
+        ({"__opt__ml": "link /data"}, {"IMG-06": "fail"}),
+        ({"__opt__ml__input": "link /data"}, {"IMG-06": "fail"}),
+        ({"__opt__ml__output__data": "file"}, {"IMG-06": "fail"}),
+        ({"__opt__ml__code": "link /opt/program"}, {}),
+        ({"__tmp": "folder"}, {}),
+        ({"__tmp": "link /var/tmp", "__var__tmp": "folder"}, {}),
+        ({"__tmp": "link /nowhere"}, {"TREE-03": "warn"}),
+        ({"__tmp": "link /a", "__a": "link /b", "__b": "loop"}, {"TREE-03": "warn"}),
+        ({"__tmp": "loop"}, {"TREE-03": "warn"}),
+        ({"__tmp": "pipe"}, {"TREE-03": "warn"}),
+        ({"__opt__ml__input": "loop"}, {"IMG-06": "fail"}),
+        ({"__opt__ml__checkpoints": "link /nowhere"}, {"IMG-06": "fail"}),
+        ({"__opt__ml__output": "pipe"}, {"IMG-06": "fail"}),
+        ({"__opt__ml": "loop", "__opt__ml__model": "loop"}, {"IMG-06": "fail"}),
+        ({"__opt__ml__model": "loop"}, {"OUT-03": "fail"}),
+        ({"__tmp": "file"}, {"TREE-03": "warn"}),
+        ({"__tmp": "link tmp"}, {"TREE-03": "warn"}),
+    ],
+)
+def test_what_sagemaker_mounts_is_a_folder_in_the_image(
+    entries: dict[str, str], broken: dict[str, str]
+) -> None:
+    assert statuses(basics.CHECKS, held(**entries)) == broken
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "broken"),
+    [
+        ("link", "ml/input/data/train", {"IMG-06": "fail"}),
+        ("pipe", "ml/output/failure", {"IMG-06": "fail"}),
+        ("folder", "ml/input/data/train", {}),
+        ("link", "ml/code/train.py", {}),
+        ("link", "ml/processing/last", {}),
+    ],
+)
+def test_links_where_channels_and_results_lie(kind: str, name: str, broken: dict[str, str]) -> None:
+    entry = Entry(name=name, kind=kind, size=0, mode=0o777, target="x" if kind == "link" else "")
+    assert statuses(basics.CHECKS, dataclasses.replace(STILL, opt_ml=(entry,))) == broken
+
+
+FOLDER = Entry(name="model", kind="folder", size=0, mode=0o755)
+
+
+@pytest.mark.parametrize(
+    ("tree", "whole"),
+    [
+        ((FOLDER, file("model/m")), True),
+        ((Entry(name="model", kind="link", size=0, mode=0o777, target="/data"),), False),
+        ((file("model"),), False),
+        ((), False),
+    ],
+)
+def test_a_model_that_train_replaces_by_a_link_or_a_file(
+    tree: tuple[Entry, ...], whole: bool
+) -> None:
+    run = dataclasses.replace(GOOD, tree=tree)
+    assert run.has_folder("model") is whole
+    assert statuses([training.model_appears], run) == ({} if whole else {"OUT-03": "fail"})
+
+
+# A server that was waited for only briefly
+
+SILENT = Health(after=None, last=None, waited=10.0)
+
+
+def test_a_server_without_samples_that_never_answers_is_not_judged() -> None:
+    seen = server(FakeClient(), health=SILENT, modelless=True, brief=True)
+    found = statuses(serving.CHECKS, seen)
+    assert found["SERVE-01"] == found["SERVE-03"] == "skip"
+    assert "fail" not in found.values()
+
+
+@pytest.mark.parametrize(
+    ("said", "waited", "brief"),
+    [
+        ("GET /ping got no answer in 2 s", [10, 240], False),
+        ("GET /ping got no whole answer: connection refused", [10], True),
+    ],
+)
+def test_one_that_takes_requests_has_as_long_as_any_other(
+    said: str, waited: list[float], brief: bool
+) -> None:
+    """It loads something in its first /ping: gunicorn may kill it for that."""
+    waits: list[float] = []
+
+    def wait(seconds: float) -> Health:
+        waits.append(seconds)
+        return Health(after=None, last=None, said=said, waited=seconds)
+
+    found, briefly = starting.without_model(wait, 240)
+    assert (found.waited, briefly, waits) == (waited[-1], brief, waited)
+
+
+def test_one_that_was_waited_for_is_blamed() -> None:
+    found = statuses(serving.CHECKS, server(FakeClient(), health=SILENT, modelless=True))
+    assert found["SERVE-01"] == found["SERVE-03"] == "fail"
+
+
+def test_one_that_ended_is_not_said_to_have_been_waited_for() -> None:
+    ended = server(FakeClient(), health=Health(after=None, last=None), exit_code=1)
+    result = checks.run(serving.healthy_in_time, ended)
+    assert result.message.startswith("`serve` ended by itself with 1")
+    assert "in 0 s" not in result.message
+
+
+# What is kept
+
+
+def packed(*members: tuple[str, bytes | None]) -> list[bytes]:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, content in members:
+            member = tarfile.TarInfo(name)
+            member.type = tarfile.DIRTYPE if content is None else tarfile.REGTYPE
+            member.size = len(content or b"")
+            tar.addfile(member, io.BytesIO(content or b""))
+        link = tarfile.TarInfo("model/out")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc"
+        tar.addfile(link)
+    return [buffer.getvalue()]
+
+
+def test_a_model_is_kept_as_sagemaker_packs_it(tmp_path: Path) -> None:
+    chunks = packed(("model/", None), ("model/deep/a", b"1"), ("model/../../b", b"2"))
+    archive.repack(chunks, tmp_path / "model.tar.gz", 1000)
+    with tarfile.open(tmp_path / "model.tar.gz") as found:
+        assert found.getnames() == ["deep/a"]
+
+
+@pytest.mark.parametrize("chunks", [packed(("model/a", bytes(2000))), [b"no archive" * 100]])
+def test_a_model_that_is_too_large_or_broken_is_not_kept(
+    tmp_path: Path, chunks: list[bytes]
+) -> None:
+    archive.repack(chunks, tmp_path / "model.tar.gz", 1000)
+    assert list(tmp_path.iterdir()) == []
+
+
+def kept_of(run: training_runs.Run | None, folder: Path, **samples: Any) -> list[str]:
+    subject = Subject(
+        image="x", architecture=None, purpose=Purpose.TRAINING, samples=Samples(**samples)
+    )
+    with ExitStack() as stack:
+        bench = Bench(subject=subject, engine=None, kept=stack)  # type: ignore[arg-type]
+        if run is not None:
+            made: Future[Any] = Future()
+            bench._made[training_runs.on_samples] = made
+            made.set_result((run, None))
+        kept.write(bench, folder)
+    return sorted(each.name for each in folder.iterdir()) if folder.exists() else []
+
+
+def test_log_and_metrics_are_kept_and_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "LOG_BYTES", 20)
+    monkeypatch.setattr(kept, "VALUES", 2)
+    lines = tuple(Line(at=float(number), text=f"loss=0.{number}") for number in range(5))
+    run = dataclasses.replace(GOOD, lines=lines)
+    found = kept_of(run, tmp_path / "test", metrics=(("loss", "loss=(.*)"), ("bad", "(")))
+    assert found == ["metrics.csv", "train.log"]
+    assert (tmp_path / "test/metrics.csv").read_text() == "metric,value\nloss,0.3\nloss,0.4\n"
+    assert (tmp_path / "test/train.log").read_bytes() == b"loss=0.3\nloss=0.4\n"
+    kept.clear(tmp_path / "test")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_kept_of_a_run_that_was_not_made(tmp_path: Path) -> None:
+    assert kept_of(None, tmp_path / "test") == []
+    never = dataclasses.replace(GOOD, refusal="no such program", exit_code=None)
+    assert kept_of(never, tmp_path / "test") == []

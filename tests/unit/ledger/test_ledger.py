@@ -1,0 +1,438 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from buildkit.ledger import ledger, make
+from buildkit.ledger.commit import commit
+from buildkit.ledger.record import Action, Verdict
+from buildkit.model.image import Location, Origin, Published
+from buildkit.support.errors import ToolError
+from tests.support import fakes, releases
+from tests.support.waiting import HANG
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from buildkit.ledger.ledger import Ledger
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Ledger:
+    return ledger.beside(tmp_path / "images.toml")
+
+
+def test_records_come_back_as_they_were_written(book: Ledger) -> None:
+    full = releases.release(releases.image(), moves=[releases.move(None, "1", "1.0")], commit="abc")
+    bare = releases.release(releases.image(origin=None, size=None), action=Action.PROMOTE)
+    for each in (full, bare):
+        book.append(each)
+    assert book.read() == (full, bare)
+    assert [json.loads(line)["format"] for line in book.path.read_text().splitlines()] == [1, 1]
+
+
+@pytest.mark.parametrize("kind", ["a named pipe", "a device", "a folder"])
+def test_what_has_no_end_is_no_ledger(book: Ledger, kind: str) -> None:
+    if kind == "a named pipe":
+        os.mkfifo(book.path)
+    elif kind == "a device":
+        book.path.symlink_to("/dev/zero")
+    else:
+        book.path.mkdir()
+    with pytest.raises(ToolError, match=f"jsonl cannot be read: .* is {kind}, a file is wanted"):
+        book.read()
+    with pytest.raises(ToolError, match=f"is {kind}, a file is wanted"):
+        book.append(releases.release(releases.image()))
+
+
+def test_a_ledger_has_a_largest_size(book: Ledger) -> None:
+    with book.path.open("wb") as file:
+        file.truncate(ledger.LARGEST + 1)
+    with pytest.raises(ToolError, match="268,435,457 bytes, more than the limit of 268,435,456"):
+        book.read()
+
+
+def test_a_ledger_may_be_a_link_that_projects_share(book: Ledger, tmp_path: Path) -> None:
+    (tmp_path / "shared").write_text("")
+    book.path.symlink_to(tmp_path / "shared")
+    book.append(releases.release(releases.image()))
+    assert len(book.read()) == len((tmp_path / "shared").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("uri", ["r.example/demo:1\nr.example/other:1", "r.example/demo:1 ", ""])
+def test_a_location_is_one_reference(book: Ledger, uri: str) -> None:
+    book.append(releases.release(releases.image(locations=(uri,))))
+    with pytest.raises(ToolError, match=r"releases\.jsonl:1 is not a record.* is not a reference"):
+        book.read()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param({"id": "\x1b[31mRED\x07"}, id="id"),
+        pytest.param({"commit": "\x1b[2J"}, id="commit"),
+        pytest.param({"commit": "abc\n::error::x"}, id="commit of two lines"),
+        pytest.param({"time": "now and then"}, id="time"),
+        pytest.param({"moves": (releases.move(None, "1", "1.0", alias="a\u202eb"),)}, id="alias"),
+        pytest.param({"moves": (releases.move(None, "1", "1.0", host="a b"),)}, id="host"),
+        pytest.param({"moves": (releases.move(None, "1", "1.0", tag=""),)}, id="tag"),
+    ],
+)
+def test_what_is_printed_of_a_record_is_one_word(book: Ledger, bad: dict[str, Any]) -> None:
+    book.append(releases.release(releases.image(), **bad))
+    with pytest.raises(ToolError, match=r"releases\.jsonl:1 is not a record.* is no "):
+        book.read()
+
+
+def test_the_verdict_of_a_record_commands_nobody(book: Ledger) -> None:
+    verdict = Verdict(
+        profile="::error::x\n::error::y", suite="s", passed=1, warned=0, skipped=0, seconds=1
+    )
+    book.append(releases.release(releases.image(verdict=verdict)))
+    with pytest.raises(ToolError, match="is no profile"):
+        book.read()
+
+
+def test_what_a_killed_run_left_goes_with_the_next(book: Ledger, tmp_path: Path) -> None:
+    (tmp_path / ".releases.jsonl.x1y2z3_a").write_text("half of a rec")
+    (tmp_path / ".releases.jsonl.swp").write_text("an editor's")
+    book.append(releases.release())
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        ".releases.jsonl.swp", "releases.jsonl",
+    ]  # fmt: skip
+
+
+def test_what_runs_side_by_side_have_published_together_is_on_record_once(book: Ledger) -> None:
+    """Three pushes of one folder: each finds no tag when it begins, and no alias."""
+    image, other = releases.image(), releases.image(target="other", digest=releases.digest("e"))
+    moved = releases.move(None, "1", "1.0")
+    old = releases.release()
+    book.append(old)
+    since = frozenset({old.id})
+    first = releases.release(image, moves=[moved])
+    book.append(first, since)
+    book.append(releases.release(image, moves=[moved]), since)
+    assert book.read() == (old, first)
+    more = releases.release(image, other, moves=[moved, releases.move("1", "2", "2.0")])
+    book.append(more, since)
+    last = book.read()[-1]
+    assert (last.images, last.moves) == ((other,), (releases.move("1", "2", "2.0"),))
+    again = releases.release(image, moves=[moved])
+    book.append(again, frozenset(each.id for each in book.read()))
+    assert book.read()[-1] == again  # what was there when the run began is another matter
+
+
+def test_without_a_file_there_is_no_record(book: Ledger) -> None:
+    assert book.read() == ()
+
+
+def test_records_are_in_the_order_of_their_ids_and_each_is_there_once(book: Ledger) -> None:
+    """As git leaves the lines of two branches (merge=union)."""
+    first, second = releases.release(), releases.release()
+    book.path.write_text("".join(f"{ledger.text(each)}\n" for each in (second, first, second)))
+    assert book.read() == (first, second)
+
+
+def changed(key: str, value: str | None) -> str:
+    """A record with another value, as JSON, under the first key of this name; None: without it."""
+
+    def change(found: Any) -> bool:
+        if isinstance(found, dict) and key in found:
+            found.pop(key) if value is None else found.update({key: json.loads(value)})
+            return True
+        parts = (
+            found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
+        )
+        return any(map(change, parts))
+
+    document = json.loads(ledger.text(releases.release(releases.image())))
+    assert change(document)
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        pytest.param('{"format": 1, "id": "2', "releases.jsonl:2 is not a record", id="cut off"),
+        pytest.param("<<<<<<< HEAD", "releases.jsonl:2 is not a record", id="a conflict"),
+        pytest.param("[]", "releases.jsonl:2 is not a record.*list is no object", id="a list"),
+        pytest.param("null", "releases.jsonl:2 is not a record.*is no object", id="nothing"),
+        pytest.param("[" * 200_000, "releases.jsonl:2 is not a record", id="a deep one"),
+        pytest.param('{"format": 1}', "releases.jsonl:2 is not a record", id="without a value"),
+        pytest.param(
+            '{"format": 9}', "releases.jsonl:2 has format 9, this tool reads 1", id="newer"
+        ),
+        pytest.param(
+            changed("passed", '"two"'),
+            r"images\[0\].verdict.passed: 'two' is not a whole number",
+            id="a text for a number",
+        ),
+        pytest.param(
+            changed("warned", "true"),
+            r"images\[0\].verdict.warned: True is not a whole number",
+            id="true for a number",
+        ),
+        pytest.param(changed("tool", "null"), "tool: None is not text", id="null"),
+        pytest.param(
+            changed("locations", '"one"'),
+            r"images\[0\].locations: 'one' is not a list",
+            id="no list",
+        ),
+        pytest.param(
+            changed("verdict", "[]"), r"images\[0\].verdict: \[\] is not an object", id="no object"
+        ),
+        pytest.param(
+            changed("action", '"moved"'),
+            "action: 'moved' is none of publish, promote, rollback",
+            id="no word of it",
+        ),
+        pytest.param(
+            changed("base", None), r"images\[0\].origin.base: is missing", id="what must be there"
+        ),
+    ],
+)
+def test_a_line_that_is_not_understood_is_told_and_left(
+    book: Ledger, line: str, wanted: str
+) -> None:
+    first, last = releases.release(), releases.release()
+    book.path.write_text(f"{ledger.text(first)}\n{line}")
+    with pytest.raises(ToolError, match=wanted) as caught:
+        book.read()
+    assert caught.value.hint
+    book.append(last)
+    assert book.path.read_text() == f"{ledger.text(first)}\n{line}\n{ledger.text(last)}\n"
+
+
+def test_keys_that_no_field_has_are_left_out(book: Ledger) -> None:
+    """They are of a newer tool, whose format this one reads."""
+    release = releases.release(releases.image())
+    document = json.loads(ledger.text(release))
+    document["images"][0]["news"] = document["news"] = 1
+    book.path.write_text(json.dumps(document))
+    assert book.read() == (release,)
+
+
+def test_a_ledger_that_cannot_be_written_costs_no_record(
+    book: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in the error, to be added by hand."""
+    first, last = releases.release(), releases.release()
+    book.append(first)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.mkstemp", full)
+    with pytest.raises(ToolError, match="releases.jsonl cannot be written: No space") as caught:
+        book.append(last)
+    assert ledger.text(last) in str(caught.value.hint)
+    assert book.read() == (first,)
+
+
+def test_a_link_to_a_ledger_stays_one(book: Ledger, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    book.path.symlink_to(elsewhere / "shared.jsonl")
+    (elsewhere / "shared.jsonl").write_text("")
+    release = releases.release()
+    book.append(release)
+    assert book.path.is_symlink()
+    assert book.read() == (release,)
+
+
+@pytest.mark.process
+def test_runs_at_the_same_time_lose_no_record(book: Ledger) -> None:
+    code = (
+        "import pathlib, sys; from buildkit.ledger import ledger; from tests.support import releases\n"
+        "book = ledger.beside(pathlib.Path(sys.argv[1]) / 'images.toml')\n"
+        "print('ready', flush=True); sys.stdin.read()\n"
+        "for number in range(60):\n"
+        "    book.append(releases.release(id=f'{sys.argv[2]}-{number:02}'))"
+    )
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(book.path.parent), name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for name in ("a", "b", "c")
+    ]
+    for run in runs:
+        assert run.stdout is not None
+        run.stdout.readline()
+    for run in runs:
+        assert run.stdin is not None
+        run.stdin.close()
+    assert [run.wait(HANG) for run in runs] == [0, 0, 0]
+    for run in runs:
+        assert run.stdout is not None
+        run.stdout.close()
+    assert [each.id for each in book.read()] == [f"{n}-{i:02}" for n in "abc" for i in range(60)]
+
+
+@pytest.mark.process
+def test_a_run_that_is_killed_leaves_no_half_line(book: Ledger) -> None:
+    """However long its record is."""
+    code = (
+        "import pathlib, sys; from buildkit.ledger import ledger; from tests.support import releases\n"
+        "book = ledger.beside(pathlib.Path(sys.argv[1]) / 'images.toml')\n"
+        "big = releases.release(*[releases.image() for _ in range(20000)])\n"
+        "print('now', flush=True)\n"
+        "while True:\n"
+        "    book.append(big); book.path.unlink()"
+    )
+    for _ in range(3):
+        with subprocess.Popen(
+            [sys.executable, "-c", code, str(book.path.parent)], stdout=subprocess.PIPE
+        ) as run:
+            assert run.stdout is not None
+            run.stdout.readline()
+            run.kill()
+        assert len(book.read()) <= 1
+        book.path.unlink(missing_ok=True)
+
+
+def test_ids_are_unique_and_in_the_order_of_time() -> None:
+    made = [make.release(Action.PUBLISH, None) for _ in range(300)]
+    ids = [each.id for each in made]
+    assert ids == sorted(ids)
+    assert len(set(ids)) == len(ids)
+    first = made[0]
+    stamp = first.id.partition("-")[0]
+    assert first.time == (
+        f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}T{stamp[9:11]}:{stamp[11:13]}:{stamp[13:15]}Z"
+    )
+
+
+def test_an_image_on_record_is_what_was_published() -> None:
+    origin = Origin(base="mirror.example/python:3.11-slim", base_digest=fakes.DIGEST, inputs="i")
+    built = dataclasses.replace(fakes.built(), origin=origin)
+    published = Published(
+        verified=fakes.verified(built),
+        digest=fakes.DIGEST,
+        size=42,
+        manifest_size=2,
+        locations=(
+            Location(uri="one.example/demo:1.0-cpu-py311", pushed=True),
+            Location(uri="two.example/demo:1.0-cpu-py311", pushed=False),
+        ),
+    )
+    found = make.image(published)
+    assert (found.target, found.repository, found.tag) == (
+        "demo-1.0-cpu-py311", "demo", "1.0-cpu-py311",
+    )  # fmt: skip
+    assert (found.digest, found.config_digest) == (fakes.DIGEST, built.config_digest)
+    assert (found.size, found.origin) == (42, origin)
+    assert found.hosts == ("one.example", "two.example")
+    assert found.verdict == Verdict(
+        profile="smoke", suite="s", passed=1, warned=0, skipped=0, seconds=1.0
+    )
+
+
+def git(folder: Path, *arguments: str) -> None:
+    env = {
+        **os.environ,
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_SYSTEM": "/dev/null",
+        **{
+            f"GIT_{who}_{what}": "a@b.example"
+            for who in ("AUTHOR", "COMMITTER")
+            for what in ("NAME", "EMAIL")
+        },
+    }
+    subprocess.run(["git", "-C", str(folder), *arguments], check=True, env=env, capture_output=True)
+
+
+@pytest.mark.process
+def test_a_commit_is_dirty_when_files_differ_from_it_but_not_for_the_ledger(tmp_path: Path) -> None:
+    assert commit(tmp_path, ledger.NAME) is None
+    project = tmp_path / "project"
+    project.mkdir()
+    git(tmp_path, "init", "--quiet")
+    assert commit(project, ledger.NAME) is None  # nothing is committed yet
+    for path in (project / "images.toml", project / ledger.NAME, tmp_path / "other"):
+        path.write_text("one")
+    git(tmp_path, "add", "--all")
+    git(tmp_path, "commit", "--quiet", "--message", "one")
+    clean = commit(project, ledger.NAME)
+    assert clean is not None
+    assert len(clean) == 40
+    (project / ledger.NAME).write_text("two")
+    (project / "new").write_text("not known to git")
+    assert commit(project, ledger.NAME) == clean
+    (tmp_path / "other").write_text("two")
+    assert commit(project, ledger.NAME) == f"{clean}-dirty"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("key", "attributes"),
+    [
+        ("core.fsmonitor", ""),
+        ("core.hooksPath", ""),
+        ("filter.x.clean", "* filter=x"),
+        ("filter.x=y.clean", "* filter=x=y"),
+        ("filter.x.process", "* filter=x"),
+    ],
+)
+def test_programs_of_a_foreign_folder_are_not_run(
+    tmp_path: Path, key: str, attributes: str
+) -> None:
+    """A clone has no configuration of its own; what comes as an archive may."""
+    project, ran = tmp_path / "project", tmp_path / "ran"
+    project.mkdir()
+    git(project, "init", "--quiet")
+    (project / "images.toml").write_text("one")
+    (project / ".gitattributes").write_text(attributes)
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message", "one")
+    program = tmp_path / "hooks" / "post-index-change"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch {ran}\ncat\n")
+    program.chmod(0o755)
+    value = program.parent if key.endswith("Path") else program
+    git(project, "config", key, str(value))
+    git(project, "config", "filter.x.required", "true")
+    (project / "images.toml").write_text("two")
+    found = commit(project, ledger.NAME)
+    assert found is not None
+    assert found.endswith("-dirty")
+    assert not ran.exists()
+
+
+@pytest.mark.process
+def test_where_git_is_missing_there_is_no_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert commit(tmp_path, ledger.NAME) is None
+
+
+@pytest.mark.parametrize("wrong", ["1.0\nx", "1.0\x1b[2J", "1.0\u2028x"])
+@pytest.mark.parametrize(
+    "field", ["name", "version", "device", "python", "purpose", "target", "untried", "base", "tool"]
+)
+def test_a_word_of_a_record_that_would_break_its_row_is_refused(
+    book: Ledger, field: str, wrong: str
+) -> None:
+    """`uri --list` and others print them as they are."""
+    made = releases.image()
+    match field:
+        case "untried":
+            made = releases.image(verdict=dataclasses.replace(made.verdict, untried=wrong))
+        case "base":
+            made = releases.image(origin=Origin(base=wrong))
+        case "tool":
+            pass
+        case _:
+            made = releases.image(**{field: wrong})
+    changes: dict[str, Any] = {"tool": wrong} if field == "tool" else {}
+    book.append(releases.release(made, **changes))
+    with pytest.raises(ToolError, match=r"releases\.jsonl:1 is not a record"):
+        book.read()

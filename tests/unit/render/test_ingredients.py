@@ -1,0 +1,422 @@
+"""What a template needs and does not get is a problem of the file, found without a build."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildkit import cli
+from buildkit.matrix import matrix
+from buildkit.render import dockerfile, render
+from buildkit.support.errors import ConfigError, Exit
+from tests.support.projects import parse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from buildkit.model.target import Rendered, Target
+
+IMAGE = """
+[image.demo]
+versions = ["1.0"]
+base = "python:3.11-slim"
+"""
+SHIPPED = ("basic", "r", "script-mode", "framework", "lightgbm")
+"""Those that copy from the context, by what their first lines say."""
+
+
+def expand(folder: Path, text: str, **templates: str) -> tuple[Target, ...]:
+    (folder / "templates").mkdir(exist_ok=True)
+    for name, content in templates.items():
+        (folder / "templates" / f"{name}.Dockerfile.j2").write_text(content)
+    return matrix.expand(parse(IMAGE + text, folder), render.templates(folder))
+
+
+def problem(folder: Path, text: str, **templates: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        expand(folder, text, **templates)
+    return caught.value.details
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(
+            "template = 'sklaern'",
+            "images.toml:5: image.demo.template: there is no template `sklaern`; did you mean "
+            "`sklearn`?",
+            id="misspelt",
+        ),
+        pytest.param(
+            "template = 'x'", "x.Dockerfile.j2; there is: `basic`, `chainer`, `extend`, ", id="nothing near"
+        ),
+        pytest.param(
+            "template = 'basic.Dockerfile.j2'", "did you mean `basic`?", id="with its ending"
+        ),
+        pytest.param(
+            "template = 'x'\ncontext = '" + "y" * 5000 + "'", "there is no template `x`", id="beside a long path"
+        ),
+        pytest.param("template = '../x'", "there is no template `../x`", id="above"),
+        pytest.param(
+            "", "images.toml:2: image.demo.template: there is no template `demo`, as the image is called", id="by the name"
+        ),
+        pytest.param(
+            "[[image.demo.override]]\nwhen = { device = 'cpu' }\ntemplate = 'x'",
+            "images.toml:7: image.demo.override.0.template: there is no template `x`",
+            id="of an override",
+        ),
+        pytest.param(
+            "[defaults]\ntemplate = 'x'",
+            "images.toml:6: defaults.template: there is no template `x`",
+            id="of the defaults",
+        ),
+        pytest.param("template = '" + "x" * 5000 + "'", "there is no template `xxx", id="too long for a file"),
+    ],
+)  # fmt: skip
+def test_a_template_that_there_is_none_of(tmp_path: Path, text: str, said: str) -> None:
+    found = problem(tmp_path, text)
+    assert said in found
+    assert f"{tmp_path}/templates/" in found
+
+
+def test_the_list_of_templates_is_told_once(tmp_path: Path) -> None:
+    other = IMAGE.replace("demo", "other")
+    found = problem(tmp_path, f"template = 'x'\n{other}template = 'y'").splitlines()
+    assert "there is no template `x`; write " in found[0]
+    assert "there is: `basic`, " in found[0]
+    assert found[1].endswith("y.Dockerfile.j2")
+
+
+@pytest.mark.parametrize("template", SHIPPED)
+def test_a_shipped_template_that_copies_needs_a_context(tmp_path: Path, template: str) -> None:
+    found = problem(tmp_path, f"template = '{template}'")
+    assert "images.toml:2: image.demo.context: the template" in found
+    assert "has `COPY " in found
+    assert 'write `context = "…"`' in found
+
+
+def test_all_other_shipped_templates_need_none(tmp_path: Path) -> None:
+    names = {*render.templates(tmp_path).names} - {*SHIPPED}
+    assert len(names) > 8
+    for name in names:
+        assert expand(tmp_path, f"template = '{name}'")
+
+
+BASE = "FROM {{ target.base }}\n"
+
+
+@pytest.mark.parametrize(
+    ("template", "needs"),
+    [
+        ("COPY . /x/", True),
+        ("copy --chown=1:1 a b /x/", True),
+        ('COPY ["a", "/x"]', True),
+        ("ADD a.tar.gz /x/", True),
+        ("COPY \\\n  # why\n  a \\\n  /x/", True),
+        ("RUN --mount=type=bind,source=a,target=/a cat /a", True),
+        ("RUN --mount=target=/a ls /a", True),
+        ("COPY --from=runtime . /x/", False),
+        ("COPY --from=python:3.11 /usr/bin/env /x/", False),
+        ("ADD https://example.com/x /x", False),
+        ("ADD git@example.com:a/b.git /x", False),
+        ("COPY <<EOF /x\nCOPY a b\nEOF", False),
+        ("RUN <<EOF\nCOPY a b\nEOF\nRUN true", False),
+        ("# COPY a b", False),
+        ("RUN --mount=type=cache,target=/a true", False),
+        ("RUN --mount=type=bind,from=wheels,target=/a true", False),
+        ("RUN echo COPY . /x", False),
+    ],
+)
+def test_what_a_template_of_one_s_own_copies_is_read_as_docker_reads_it(
+    tmp_path: Path, template: str, needs: bool
+) -> None:
+    if needs:
+        found = problem(tmp_path, "template = 'mine'", mine=BASE + template)
+        assert "there is no context to take that from" in found
+    else:
+        assert expand(tmp_path, "template = 'mine'", mine=BASE + template)
+
+
+def program(folder: Path, name: str = "program/train", mode: int = 0o644) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("#!/bin/sh\n")
+    (folder / name).chmod(mode)
+
+
+@pytest.mark.parametrize("template", ["basic", "r"])
+@pytest.mark.parametrize("name", ["train", "serve"])
+def test_a_program_without_its_run_bit_is_found(tmp_path: Path, template: str, name: str) -> None:
+    for each in ("train", "serve"):
+        program(tmp_path, f"program/{each}", 0o644 if each == name else 0o755)
+    text = f"template = '{template}'\ncontext = 'program'"
+    assert problem(tmp_path, text) == (
+        f"images.toml:6: image.demo.context: `{name}` could not be started in the image, as its "
+        f"file has no run bit: `chmod +x {tmp_path}/program/{name}`, and commit that"
+    )
+    (tmp_path / "program" / name).chmod(0o755)
+    assert expand(tmp_path, text)
+
+
+def test_a_link_to_a_program_counts_by_what_it_leads_to(tmp_path: Path) -> None:
+    program(tmp_path, "program/run")
+    (tmp_path / "program" / "train").symlink_to("run")
+    program(tmp_path, "program/serve", 0o755)
+    text = "template = 'basic'\ncontext = 'program'"
+    assert "`train` could not be started" in problem(tmp_path, text)
+    (tmp_path / "program" / "run").chmod(0o755)
+    assert expand(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("template", "found"),
+    [
+        ("COPY train /usr/local/bin/", True),
+        ("COPY train /usr/local/bin/train", True),
+        ("COPY train serve /usr/bin/", True),
+        ("WORKDIR /opt/a\nENV PATH=$PATH:/opt/a\nCOPY . ./", True),
+        ('ENV A=b PATH="/opt/a/:$PATH"\nADD . /opt/a', True),
+        ("COPY --chmod=755 train /usr/local/bin/", False),
+        ("COPY train /usr/local/bin/\nRUN chmod +x /usr/local/bin/train", False),
+        ("COPY train /usr/local/bin/other", False),
+        ("COPY . /opt/data/", False),
+        ('COPY . /usr/bin/\nENTRYPOINT ["python", "/usr/bin/run.py"]', False),
+        ("COPY . /usr/bin/\nFROM {{ target.base }}\nRUN true", False),
+    ],
+)
+def test_a_program_is_one_where_the_image_looks_for_it(
+    tmp_path: Path, template: str, found: bool
+) -> None:
+    program(tmp_path)
+    program(tmp_path, "program/serve", 0o755)
+    text = "template = 'mine'\ncontext = 'program'"
+    if found:
+        assert "`train` could not be started" in problem(tmp_path, text, mine=BASE + template)
+    else:
+        assert expand(tmp_path, text, mine=BASE + template)
+
+
+def test_a_word_that_an_image_does_not_know_is_any_file(tmp_path: Path) -> None:
+    program(tmp_path)
+    program(tmp_path, "program/serve", 0o755)
+    keys = "template = 'basic'\ncontext = 'program'\npurposes = ['inference']"
+    assert expand(tmp_path, keys)
+
+
+def basic(folder: Path, keys: str = "", template: str = "basic") -> str:
+    """What is wrong with a folder `program`, "" if nothing is."""
+    (folder / "program").mkdir(exist_ok=True)
+    try:
+        expand(folder, f"template = '{template}'\ncontext = 'program'\n{keys}")
+    except ConfigError as error:
+        return error.details.replace(f"{folder}/", "")
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("names", "template", "keys", "said"),
+    [
+        ([], "basic", "", "takes its programs from program, which is empty"),
+        ([".gitkeep"], "r", "", "takes its programs from program, which is empty"),
+        (["serve"], "basic", "", "takes its programs from program, which lacks `train`"),
+        (["x"], "basic", "", "program, which lacks `train` and `serve`"),
+        (["serve"], "basic", "purposes = ['inference']", ""),
+        (["train"], "basic", "purposes = ['training']", ""),
+        (["train.py", "serve"], "basic", "", "`train.py` there is not called `train`: rename it"),
+        (["Train", "serve"], "basic", "", "`Train` there is not called `train`: rename it"),
+        (["train.r", "serve.R"], "r", "", "`train.r` there is not called `train.R`: rename it"),
+        (["train.R"], "r", "", "program, which lacks `serve.R` or `serve`"),
+        (["train.R", "serve"], "r", "", ""),
+        (["train.R"], "r", "purposes = ['training']", ""),
+        (["serve"], "basic", "packages = ['sagemaker-training']", ""),
+        (["x"], "basic", "[[image.demo.override]]\nwhen = {}\nbase = 'team/own'", ""),
+        (["x"], "r", "[[image.demo.override]]\nwhen = {}\nbase = 'team/own'", "which lacks `train.R`"),
+    ],
+)  # fmt: skip
+def test_a_context_holds_the_programs_that_the_purpose_needs(
+    tmp_path: Path, names: list[str], template: str, keys: str, said: str
+) -> None:
+    for name in names:
+        program(tmp_path, f"program/{name}", 0o755)
+    found = basic(tmp_path, keys, template)
+    assert said in found
+    assert bool(said) is bool(found)
+
+
+def test_a_template_of_the_project_has_its_programs_where_it_likes(tmp_path: Path) -> None:
+    (tmp_path / "program").mkdir()
+    text = "template = 'basic'\ncontext = 'program'"
+    assert expand(tmp_path, text, basic=BASE + "COPY . /opt/program\nENV PATH=/opt/program:$PATH")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "as program/train is empty"),
+        ("#!/bin/sh\r\necho\r\n", "the first line of program/train ends with CR LF"),
+        ("#!/usr/bin/env pyton\n", "names the interpreter `pyton`; did you mean `python`?"),
+        (
+            "#!/usr/bin/env -S -i A=b pyhton3 -u\n",
+            "the interpreter `pyhton3`; did you mean `python`",
+        ),
+        ("#!/usr/bin/pyton3.11\n", "names the interpreter `pyton3.11`"),
+        ("#!/usr/bin/env python3\n", ""),
+        ("#!/usr/bin/python3.11 -u\n", ""),
+        ("#!/opt/conda/bin/own-tool\n", ""),
+        ("#!/usr/bin/env nodejs\n", ""),
+        ("#!/usr/bin/env -S ipython3\n", ""),
+        ("#!/bin/dash\n", ""),
+        ("#!/opt/program/pythn\n", ""),
+        ("#!/usr/bin/env bash", ""),
+        ("#!", ""),
+        ("\x7fELF\r\n", ""),
+    ],
+)
+def test_what_cannot_be_started_is_no_program(tmp_path: Path, content: str, said: str) -> None:
+    program(tmp_path, "program/serve", 0o755)
+    program(tmp_path, "program/pythn", 0o755)
+    program(tmp_path, mode=0o755)
+    (tmp_path / "program" / "train").write_bytes(content.encode())
+    found = basic(tmp_path)
+    assert said in found
+    assert bool(said) is bool(found)
+
+
+def test_a_folder_and_a_link_to_nothing_are_no_programs(tmp_path: Path) -> None:
+    program(tmp_path, "program/serve", 0o755)
+    (tmp_path / "program" / "train").mkdir()
+    assert "program/train is a folder, and a program is a file" in basic(tmp_path)
+    (tmp_path / "program" / "train").rmdir()
+    (tmp_path / "program" / "train").symlink_to("nothing")
+    assert "program/train is a link to `nothing`, which does not exist" in basic(tmp_path)
+    (tmp_path / "program" / "train").unlink()
+    (tmp_path / "program" / "train.R").touch()
+    (tmp_path / "program" / "serve.R").write_text("1")
+    assert "`train.R` could not be started in the image, as program/train.R is empty" in (
+        basic(tmp_path, template="r")
+    )
+
+
+def test_a_link_may_lead_to_what_the_image_has(tmp_path: Path) -> None:
+    program(tmp_path, "program/serve", 0o755)
+    (tmp_path / "program" / "train").symlink_to("/opt/nowhere/train")
+    assert "could not be started" not in basic(tmp_path)
+
+
+def test_a_file_that_is_copied_and_not_there_is_found(tmp_path: Path) -> None:
+    (tmp_path / "program").mkdir()
+    found = problem(tmp_path, "template = 'lightgbm'\ncontext = 'program'")
+    assert "copies `handlers_lightgbm.py`, which is not in" in found
+    assert "images.toml:6: image.demo.context: " in found
+    (tmp_path / "program" / "handlers_lightgbm.py").touch()
+    assert expand(tmp_path, "template = 'lightgbm'\ncontext = 'program'")
+    assert expand(tmp_path, "template = 'mine'\ncontext = 'program'", mine=BASE + "COPY *.txt /x/")
+
+
+def test_nothing_leads_above_a_context_as_docker_has_it(tmp_path: Path) -> None:
+    (tmp_path / "program").mkdir()
+    (tmp_path / "train").touch()
+    text = "template = 'mine'\ncontext = 'program'"
+    for source in ("../train", "/../train", "a/../../train"):
+        found = problem(tmp_path, text, mine=f"{BASE}COPY {source} /usr/bin/train")
+        assert f"copies `{source}`, which is not in {tmp_path}/program" in found
+    program(tmp_path, mode=0o755)
+    assert expand(tmp_path, text, mine=f"{BASE}COPY ../train /usr/bin/train")
+
+
+def test_a_long_context_is_told_once(tmp_path: Path) -> None:
+    found = problem(tmp_path, f"template = 'basic'\ncontext = '{'y' * 300}'")
+    assert found.count("\n") == 0
+    assert "File name too long" in found
+
+
+def test_a_template_that_cannot_be_rendered_is_left_to_render(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert expand(tmp_path, "template = 'mine'", mine="{{ target.nosuch }}")
+    (tmp_path / "images.toml").write_text(IMAGE + "template = 'mine'")
+    assert cli.run(["list", "-f", f"{tmp_path}/images.toml"]) == Exit.DONE
+    assert cli.run(["render", "-f", f"{tmp_path}/images.toml"]) == Exit.TEMPLATE
+    assert "mine.Dockerfile.j2:1: `target` has no attribute 'nosuch'" in capsys.readouterr().err
+
+
+def test_a_template_that_builds_on_another_image_is_told_at_the_base(tmp_path: Path) -> None:
+    text = "template = 'mine'\npythons = ['3.11', '3.12']\n"
+    mine = "FROM python:3.11-slim\n"
+    assert expand(tmp_path, text, mine=mine)
+    by_python = IMAGE.replace("3.11", "{python}") + text
+    with pytest.raises(ConfigError) as caught:
+        matrix.expand(parse(by_python, tmp_path), render.templates(tmp_path))
+    assert caught.value.details.startswith(
+        "images.toml:4: image.demo.base: demo-1.0-cpu-py312: `base` is `python:3.12-slim`, and "
+        "mine.Dockerfile.j2 builds on `python:3.11-slim`; write `FROM {{ target.base }}`"
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["list"], ["render"], ["render", "--check"], ["build", "--all"], ["ci-matrix", "--all"]],
+)
+def test_commands_that_render_tell_it(
+    tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "images.toml").write_text(IMAGE + "template = 'sklaern'")
+    assert cli.run([*words, "-f", f"{tmp_path}/images.toml"]) == Exit.USAGE
+    assert "images.toml:5: image.demo.template: there is no" in capsys.readouterr().err
+
+
+def test_a_template_of_many_targets_is_judged_once_for_each_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = []
+    one = render.render
+
+    def counted(target: Target, source: render.Templates) -> Rendered:
+        rendered.append(target)
+        return one(target, source)
+
+    monkeypatch.setattr("buildkit.render.ingredients.render.render", counted)
+    versions = ", ".join(f'"{number}.0"' for number in range(50))
+    text = IMAGE.replace('"1.0"', versions) + "template = 'sklearn'\npythons = ['3.11', '3.12']"
+    assert len(matrix.expand(parse(text, tmp_path), render.templates(tmp_path))) == 100
+    assert len(rendered) == 1
+
+
+def test_instructions_are_those_of_docker() -> None:
+    found = dockerfile.instructions(
+        "# syntax=x\nfrom a AS b\nRUN --mount=type=cache,target=/c --network=none \\\n\n  echo \\\n# no\n  1\n"
+    )
+    assert [(each.word, each.flags, each.rest.split()) for each in found] == [
+        ("FROM", (), ["a", "AS", "b"]),
+        ("RUN", (("mount", "type=cache,target=/c"), ("network", "none")), ["echo", "1"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("package", "said"),
+    [
+        ("r-cran-plumber", ""),
+        ("r-cran-plumber=1.2.0-1", ""),
+        ("libx=1:2.3~rc1+dfsg-1", ""),
+        ("r-base-dev/bookworm-backports", ""),
+        ("libc6:amd64", ""),
+        ("plumber", "`r-cran-plumber`"),
+        ("MASS", "'MASS' is no package of Debian, which apt installs here; R's packages are there as `r-cran-mass`"),
+        ("data.table>=1", "`r-cran-data.table`"),
+        ("r-cran-mass>=7", "is not apt's form of a package"),
+    ],
+)  # fmt: skip
+def test_packages_of_r_are_debian_s(tmp_path: Path, package: str, said: str) -> None:
+    program(tmp_path, "program/train.R")
+    program(tmp_path, "program/serve.R")
+    found = basic(tmp_path, f"packages = ['{package}']", "r")
+    assert said in found
+    assert bool(said) is bool(found)
+    # R itself may install them in a template of the project.
+    (tmp_path / "templates" / "mine.Dockerfile.j2").write_text('{% extends "r.Dockerfile.j2" %}')
+    assert basic(tmp_path, f"packages = ['{package}']", "mine") == ""
+
+
+def test_pip_takes_no_form_of_apt(tmp_path: Path) -> None:
+    found = problem(tmp_path, "template = 'sklearn'\npackages = ['numpy=1.2']")
+    assert "image.demo.packages: 'numpy=1.2' is not a Python requirement" in found

@@ -1,0 +1,146 @@
+"""Imports point one way, each outside door has one owner, modules stay small."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "buildkit"
+TOP = {"__main__", "cli", "pipeline", "recording", "project", "records"}
+"""The modules beside the packages, and no more: whoever adds one names it here."""
+LAYERS = (  # a package may import only from lower rows; names on one row never meet
+    {"__main__"},
+    {"cli"},
+    {"commands"},
+    {"pipeline", "uri", "diff", "ci"},
+    {"recording"},
+    {"publish"},
+    {"verify", "aliases", "build"},
+    {"project", "engine", "ledger"},
+    {"ecr", "matrix", "records"},
+    {"render", "contract", "registry", "prebuilt"},
+    {"config"},
+    {"model", "system"},
+    {"support"},
+)
+RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
+DOORS = {  # what reaches outside -> the only modules that may hold it
+    "subprocess": {"system.shell"},
+    # docker_config: docker's own files; inputs: its rules of what a build sees
+    "docker": {"engine", "registry.docker_config", "render.inputs"},
+    # docker-py lets the exceptions of requests through
+    "requests": {"registry", "engine"},
+    "boto3": {"ecr.api"},
+    "botocore": {"ecr.api", "ecr.places"},
+    "jinja2": {"render.render", "verify.page"},
+    "pydantic": {"config"},
+    "regex": {"config.schema", "contract.jobs.metrics"},
+    "tomli": {"config.syntax", "config.toml_lines", "contract.clauses"},
+    "tomlkit": {"ci.revisions"},
+    "websockets": {"contract.endpoints.bidirectional"},
+}
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+MODULES = {name_of(path): path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py"}
+
+
+def imports(path: Path) -> set[str]:
+    """Every imported module, by its full name; imports inside functions included."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def own_imports(path: Path) -> set[str]:
+    names = {name.removeprefix("buildkit.") for name in imports(path) if "buildkit." in name}
+    return names & MODULES.keys()
+
+
+def package_of(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def test_every_package_has_its_layer_and_nothing_else_is_at_the_top() -> None:
+    top = {name for name in MODULES if "." not in name}
+    assert top == TOP
+    assert {package_of(name) for name in MODULES} == RANK.keys()
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_imports_point_down(name: str) -> None:
+    here = package_of(name)
+    upward = {
+        other
+        for other in own_imports(MODULES[name])
+        if package_of(other) != here and RANK[package_of(other)] <= RANK[here]
+    }
+    assert not upward
+
+
+def test_no_imports_go_round_in_a_circle() -> None:
+    """Also not those that only types need."""
+    sorter = graphlib.TopologicalSorter({name: own_imports(MODULES[name]) for name in MODULES})
+    sorter.prepare()
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_each_door_has_one_owner(name: str) -> None:
+    opened = {module.partition(".")[0] for module in imports(MODULES[name])}
+    here = {name, package_of(name)}
+    assert not {door for door, owners in DOORS.items() if door in opened and not owners & here}
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_modules_stay_small(name: str) -> None:
+    assert len(MODULES[name].read_text().splitlines()) <= 400
+
+
+def test_the_contract_knows_nothing_of_the_matrix() -> None:
+    for name, path in MODULES.items():
+        if name.startswith("contract."):
+            assert {package_of(other) for other in own_imports(path)} <= {"model", "contract"}
+
+
+def test_whoever_only_looks_up_an_image_loads_nothing_but_the_standard_library() -> None:
+    looking_up = {name for name in MODULES if name.startswith("prebuilt.")}
+    looking_up |= {"support.addresses", "support.errors", "support.tables", "support.suggest"}
+    looking_up |= {"model.hosts"}
+    for path in (PACKAGE / "__init__.py", *(MODULES[name] for name in looking_up)):
+        assert {each.partition(".")[0] for each in imports(path)} <= {
+            "buildkit",
+            *sys.stdlib_module_names,
+        }
+        assert own_imports(path) <= looking_up
+
+
+def test_only_verify_makes_a_verified_value() -> None:
+    """`publish` takes nothing else, so an untested image cannot be pushed."""
+    makers = {
+        name
+        for name, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "Verified"
+    }
+    assert makers == {"verify.verify"}
+
+
+def test_the_programs_inside_images_and_the_tool_do_not_know_each_other() -> None:
+    root = PACKAGE.parent
+    inside = [*root.glob("templates/runtime/**/*.py"), *root.glob("examples/**/*.py")]
+    assert inside
+    assert not any("buildkit" in {n.partition(".")[0] for n in imports(path)} for path in inside)
+    assert not any("buildkit_runtime" in path.read_text() for path in MODULES.values())

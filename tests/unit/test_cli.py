@@ -1,0 +1,273 @@
+"""The command line, in the process of the test: what ends how, what goes where."""
+
+from __future__ import annotations
+
+import errno
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from buildkit import cli
+from buildkit.support.errors import Exit
+from buildkit.system import stopping
+from tests.support.projects import MINIMAL, programs
+
+BASIC = MINIMAL + "template = 'basic'\ncontext = 'program'\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "images.toml").write_text(BASIC)
+    programs(tmp_path / "program")
+    monkeypatch.chdir(tmp_path)
+    for name in ("BUILDKIT_REGISTRY", "BUILDKIT_SUBSTITUTE", "PIP_CERT", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_help_with_an_example(name: str, capsys: Captured) -> None:
+    assert cli.run([name, "--help"]) == Exit.DONE
+    said = capsys.readouterr()
+    assert "Example" in said.out
+    assert f"buildkit {name}" in said.out
+    assert said.err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "wanted"),
+    [
+        (["list", "nothing*"], Exit.NOTHING_SELECTED, "no target matches `nothing*`"),
+        (["list", "--file", "absent.toml"], Exit.USAGE, "absent.toml does not exist"),
+        (["build"], Exit.USAGE, "no target is selected"),
+        (["build", "--all", "demo*"], Exit.USAGE, "exclude each other"),
+        (["build", "--all", "--jobs", "0"], Exit.USAGE, "--jobs"),
+        (["build", "--all", "--substitute", "x"], Exit.USAGE, "`--substitute x`"),
+        (["build", "--all", "--ca-bundle", "absent"], Exit.USAGE, "absent"),
+        (["push"], Exit.USAGE, "no target is selected"),
+        (["uri"], Exit.USAGE, "no image is named"),
+        (["uri", "demo*"], Exit.NOTHING_SELECTED, "nothing is published"),
+        (["render", "--check"], Exit.TEMPLATE, "+FROM scratch AS wheels"),
+        (["test", "x", "--file", "absent.toml"], Exit.USAGE, "absent.toml does not exist"),
+        (["test", "x", "--clause", "SERVE-2"], Exit.NOTHING_SELECTED, "did you mean SERVE-2"),
+        (
+            ["test", "x", "--clause", "OUT-06", "--profile", "smoke"],
+            Exit.USAGE,
+            "not in the profile",
+        ),
+        (["test", "x", "--clause", "RUN-06"], Exit.USAGE, "RUN-06 cannot be checked"),
+        (["test", "x", "--html", "a", "--junit", "a"], Exit.USAGE, "different names"),
+        (["test", "x", "--html", "absent/a"], Exit.USAGE, "absent/a cannot be written"),
+        (["test", "x", "--html", "/proc/a"], Exit.USAGE, "/proc/a cannot be written"),
+        (["test", "x", "--html", ""], Exit.USAGE, "an empty name"),
+        (["test", "x" * 5000], Exit.USAGE, "too long"),
+        (["nosuch"], Exit.USAGE, "there is no command `nosuch`"),
+        (["render", "--output", "x" * 300], Exit.USAGE, "too long"),
+        (["render", "--check", "--output", "x" * 300], Exit.USAGE, "a name is too long for a file"),
+        (["list", "--file", "x" * 300], Exit.USAGE, "File name too long"),
+        (["list", "--nosuch"], Exit.USAGE, "No such option"),
+    ],
+)
+def test_a_mistake_ends_with_its_code_and_a_message_on_stderr(
+    project: Path, arguments: list[str], code: Exit, wanted: str, capsys: Captured
+) -> None:
+    assert cli.run(arguments) == code
+    said = capsys.readouterr()
+    assert wanted in said.err
+    assert said.out == ""
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["list", "--nosuch"], ("usage", "No such option", "`buildkit list --help`")),
+        (["nosuch"], ("usage", "there is no command", "`buildkit --help`")),
+        (["build", "--jobs", "x"], ("usage", "is not a valid", "`buildkit build --help`")),
+        (["build"], ("usage", "no target is selected", "--all")),
+        (["list", "--file", "absent.toml"], ("usage", "absent.toml", "--file")),
+        (["list", "--file", "bad.toml"], ("usage", "image.demo.versions", "bad.toml")),
+        (["list", "x*"], ("nothing-selected", "no target", "buildkit list")),
+        (["render", "--check"], ("template", "+FROM scratch", "`buildkit render`")),
+        (["releases"], ("tool", "releases.jsonl:1", "mend or remove")),
+        (["notes"], ("tool", "releases.jsonl:1", "mend or remove")),
+        (["uri", "demo"], ("tool", "releases.jsonl:1", "mend or remove")),
+        (["explain", "XX-1"], ("nothing-selected", "XX-1", "explain")),
+    ],
+)
+def test_with_json_an_error_is_an_answer(
+    project: Path, arguments: list[str], wanted: tuple[str, str, str], capsys: Captured
+) -> None:
+    kind, message, hint = wanted
+    (project / "releases.jsonl").write_text("{")
+    (project / "bad.toml").write_text("[image.demo]\nversions = 1\n")
+    code = Exit[kind.upper().replace("-", "_")]
+    assert cli.run([*arguments, "--json"]) == code
+    said = capsys.readouterr()
+    error = json.loads(said.out)["error"]
+    assert list(error) == ["kind", "message", "hint", "code"]
+    assert (error["kind"], error["code"]) == (kind, code)
+    assert message in error["message"]
+    assert hint in error["hint"]
+    assert message in said.err
+    assert cli.run(arguments) == code
+    assert capsys.readouterr().out == ""
+
+
+def test_with_json_a_bug_is_an_answer(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setattr("buildkit.matrix.matrix.expand", lambda _config: 1 / 0)
+    monkeypatch.delenv("BUILDKIT_TRACEBACK", raising=False)
+    assert cli.run(["list", "--json"]) == Exit.BUG
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["kind"], error["code"]) == ("bug", 1)
+
+
+def test_every_exit_code_is_in_every_list_of_them(capsys: Captured) -> None:
+    root = Path(__file__).parents[2]
+    assert cli.run(["--help"]) == Exit.DONE
+    told = " ".join(capsys.readouterr().out.split()).partition("Exit codes: ")[2]
+    codes = [int(each.split()[0]) for each in told.rstrip(".").split(", ") if each[0].isdigit()]
+    assert codes == [*Exit]
+    for name in ("README.md", "docs/reference/exit-codes.md"):
+        rows = re.findall(r"^\| ([0-9]+) \|", (root / name).read_text(), re.MULTILINE)
+        assert [int(each) for each in rows] == [*Exit], name
+
+
+def test_every_command_but_completion_answers_with_json() -> None:
+    """As docs/reference/commands.md says."""
+    context = click.Context(cli.cli)
+    without = []
+    for name in cli.COMMANDS:
+        command = cli.cli.get_command(context, name)
+        commands = command.commands.values() if isinstance(command, click.Group) else [command]
+        if not all(any("--json" in each.opts for each in one.params) for one in commands if one):
+            without.append(name)
+    assert without == ["completion"]
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "commands.md").read_text()
+    assert "| `--json` | all but `completion` |" in text
+
+
+def test_an_error_of_the_operating_system_says_so(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("buildkit.matrix.matrix.expand", full)
+    assert cli.run(["list"]) == Exit.TOOL
+    said = capsys.readouterr().err
+    assert "operating system error: [Errno 28] No space left on device" in said
+    assert "hint: free disk space, or fix the permissions" in said
+
+
+def test_every_kind_of_error_has_a_name() -> None:
+    kinds = {each.name.lower().replace("_", "-") for each in Exit} - {"done"}
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "commands.md").read_text()
+    assert all(f"`{kind}`" in text for kind in kinds)
+
+
+def test_list_prints_a_table_or_json(project: Path, capsys: Captured) -> None:
+    assert cli.run(["list"]) == Exit.DONE
+    assert capsys.readouterr().out.splitlines()[1].split() == [
+        "demo-1.0-cpu-py311", "demo:1.0-cpu-py311", "both", "python:3.11-slim",
+    ]  # fmt: skip
+    assert cli.run(["list", "--json"]) == Exit.DONE
+    (target,) = json.loads(capsys.readouterr().out)
+    assert (target["id"], target["tag"]) == ("demo-1.0-cpu-py311", "1.0-cpu-py311")
+    assert target["packages"] == []
+
+
+def test_list_tells_of_a_framework_that_nobody_mends(project: Path, capsys: Captured) -> None:
+    (project / "images.toml").write_text(BASIC + "end-of-life = '2023-09'\n")
+    assert cli.run(["list"]) == Exit.DONE
+    assert capsys.readouterr().out.rstrip().endswith("end of life 2023-09")
+    assert cli.run(["list", "--json"]) == Exit.DONE
+    assert json.loads(capsys.readouterr().out)[0]["end_of_life"] == "2023-09"
+
+
+def test_render_writes_and_then_checks(project: Path, capsys: Captured) -> None:
+    assert cli.run(["render"]) == Exit.DONE
+    path = project / "dockerfiles" / "demo-1.0-cpu-py311" / "Dockerfile"
+    assert capsys.readouterr().out == f"{path}\n"
+    assert cli.run(["render", "--check"]) == Exit.DONE
+    path.write_text(path.read_text().replace("EXPOSE 8080", "EXPOSE 9090"))
+    assert cli.run(["render", "--check"]) == Exit.TEMPLATE
+    said = capsys.readouterr().err
+    assert "-EXPOSE 9090" in said
+    assert "+EXPOSE 8080" in said
+    assert "EXPOSE 9090" in path.read_text()
+
+
+def test_render_check_names_what_has_no_target_any_more(project: Path, capsys: Captured) -> None:
+    assert cli.run(["render"]) == Exit.DONE
+    (project / "images.toml").write_text(BASIC.replace("1.0", "2.0"))
+    assert cli.run(["render", "demo*"]) == Exit.DONE
+    assert cli.run(["render", "--check"]) == Exit.TEMPLATE
+    assert "demo-1.0-cpu-py311/Dockerfile: its target is not in" in capsys.readouterr().err
+
+
+def test_a_plan_is_printed_and_nothing_is_touched(project: Path, capsys: Captured) -> None:
+    before = sorted(project.rglob("*"))
+    assert cli.run(["build", "--all", "--plan"]) == Exit.DONE
+    plan = json.loads(capsys.readouterr().out)
+    assert list(plan["target"]) == ["demo-1_0-cpu-py311"]
+    assert sorted(project.rglob("*")) == before
+
+
+def test_a_bug_is_called_one(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setattr("buildkit.matrix.matrix.expand", lambda _config, _templates: 1 / 0)
+    monkeypatch.delenv("BUILDKIT_TRACEBACK", raising=False)
+    assert cli.run(["list"]) == Exit.BUG
+    assert "this is a bug in buildkit: ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_an_interrupt_has_its_code(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_config: object, _templates: object) -> None:
+        raise stopping.Interrupted
+
+    monkeypatch.setattr("buildkit.matrix.matrix.expand", interrupted)
+    assert cli.run(["list"]) == Exit.INTERRUPTED
+
+
+def test_a_login_never_shows_its_password() -> None:
+    from buildkit.model.login import Login
+
+    assert "hunter2" not in f"{Login(user='AWS', password='hunter2')!r}"
+
+
+@pytest.mark.process
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, buildkit.cli\n"
+        "buildkit.cli.run(['--help'])\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "Usage: buildkit" in done.stdout
+    heavy = {"boto3", "botocore", "docker", "jinja2", "pydantic", "requests", "tomli"}
+    assert not heavy & set(done.stderr.split())
+
+
+@pytest.mark.parametrize("image", ["", "BAD IMAGE!!", "a b"])
+def test_what_can_be_no_image_is_refused_before_an_engine_is_asked(
+    project: Path, image: str, capsys: Captured
+) -> None:
+    assert cli.run(["test", image]) == Exit.USAGE
+    assert "is not an image reference" in capsys.readouterr().err
+
+
+def test_what_is_said_cannot_command_the_terminal(project: Path, capsys: Captured) -> None:
+    assert cli.run(["list", "\x1b]0;owned\x07"]) == Exit.NOTHING_SELECTED
+    assert "\x1b" not in capsys.readouterr().err

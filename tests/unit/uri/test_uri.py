@@ -1,0 +1,866 @@
+"""`buildkit uri`, in the process of the test: own images by the ledger, AWS's by the data."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+import pytest
+from click.shell_completion import ShellComplete
+
+from buildkit import cli
+from buildkit.ledger import ledger
+from buildkit.ledger import lookup as released
+from buildkit.ledger.record import Action
+from buildkit.prebuilt import facts, listing, naming
+from buildkit.publish import connect
+from buildkit.support.errors import Exit, UsageError
+from buildkit.uri import complete, region
+from tests.support.distribution import Distribution
+from tests.support.registry_server import running
+from tests.support.releases import digest, image, move, release
+
+if TYPE_CHECKING:
+    from buildkit.config import schema
+
+ROOT = Path(__file__).parents[3]
+Captured = pytest.CaptureFixture[str]
+IRELAND = "111122223333.dkr.ecr.eu-west-1.amazonaws.com"
+VIRGINIA = "111122223333.dkr.ecr.us-east-1.amazonaws.com"
+OTHERS = "444455556666.dkr.ecr.eu-west-1.amazonaws.com"
+
+
+def published(version: str, letter: str, *hosts: str, **changes: Any) -> Any:
+    device, python = changes.get("device", "cpu"), changes.get("python", "3.11")
+    tag = f"{version}-{device}-py{python.replace('.', '')}"
+    name = changes.get("name", "sklearn")
+    facts = {
+        "target": f"{name}-{tag}", "name": name, "repository": name, "tag": tag,
+        "locations": tuple(f"{host}/{name}:{tag}" for host in hosts or (IRELAND, VIRGINIA)),
+    }  # fmt: skip
+    return image(version, letter, **{**facts, **changes})
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A ledger, and no images.toml: `uri` reads the ledger alone."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_ECR"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws"))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    book = ledger.beside(tmp_path / "images.toml")
+    book.append(release(published("1.7.2", "a"), published("1.7.2", "b", python="3.13")))
+    book.append(release(published("1.7.10", "c"), published("2.0.0", "d", OTHERS)))
+    book.append(release(published("1.0", "e", name="tool", purpose="training")))
+    book.append(
+        release(
+            published("1.0-1", "f", name="lone", locations=("127.0.0.1:5050/lone:1.0-1-cpu-py311",))
+        )
+    )
+    book.append(
+        release(
+            published("1.7.2", "a", repository="prod/sklearn", locations=("x.example/prod/sklearn:1.7.2-cpu-py311",)),
+            action=Action.PROMOTE,
+        )
+    )  # fmt: skip
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "out", "err"),
+    [
+        ("sklearn --version 1.7.2 --python 3.11", f"{IRELAND}/sklearn:1.7.2-cpu-py311", ""),
+        ("sklearn --version 1.7.2 --python py3.11", f"{IRELAND}/sklearn:1.7.2-cpu-py311", ""),
+        ("sklearn --version 1.7.2 --device cpu --python py313 --region us-east-1", f"{VIRGINIA}/sklearn:1.7.2-cpu-py313", ""),
+        ("sklearn --latest --version 1.7 --python 3.11", f"{IRELAND}/sklearn:1.7.10-cpu-py311", "the newest that fits is 1.7.10; older: `1.7.2`\n"),
+        ("sklearn --latest --python 3.11", f"{OTHERS}/sklearn:2.0.0-cpu-py311", "the newest that fits is 2.0.0; older: `1.7.10`, `1.7.2`\n"),
+        ("sklearn --latest --python 3.13", f"{IRELAND}/sklearn:1.7.2-cpu-py313", "the newest that fits is 1.7.2\n"),
+        ("sklearn --latest --region us-east-1 --python 3.11", f"{VIRGINIA}/sklearn:1.7.10-cpu-py311", "the newest that fits in us-east-1 is 1.7.10; older: `1.7.2`\n"),
+        ("sklearn --version 2 --account 444455556666", f"{OTHERS}/sklearn:2.0.0-cpu-py311", "2 is 2.0.0\n"),
+        ("sklearn-1.7.2-cpu-py311", f"{IRELAND}/sklearn:1.7.2-cpu-py311", ""),
+        ("sklearn-*-py313 --digest", f"{IRELAND}/sklearn@{digest('b')}", ""),
+        ("tool --purpose training", f"{IRELAND}/tool:1.0-cpu-py311", ""),
+        ("sklearn --purpose inference --version 2.0.0", f"{OTHERS}/sklearn:2.0.0-cpu-py311", ""),
+        ("sklearn --purpose both --version 2.0.0", f"{OTHERS}/sklearn:2.0.0-cpu-py311", ""),
+        ("sklearn --version 1.7 --python 3.13 --region us-east-1", f"{VIRGINIA}/sklearn:1.7.2-cpu-py313", "1.7 is 1.7.2 in us-east-1\n"),
+        ("lone --version 1.0", "127.0.0.1:5050/lone:1.0-1-cpu-py311", "1.0 is 1.0-1\n"),
+        ("lone --region 127.0.0.1:5050", "127.0.0.1:5050/lone:1.0-1-cpu-py311", ""),
+    ],
+)  # fmt: skip
+def test_an_own_image_is_found(
+    project: Path, arguments: str, out: str, err: str, capsys: Captured
+) -> None:
+    assert cli.run(["uri", *arguments.split()]) == Exit.DONE
+    assert capsys.readouterr() == (f"{out}\n", err)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("pytorch", Exit.NOTHING_SELECTED, "`pytorch` is not published", "`--prebuilt`"),
+        ("sklern", Exit.NOTHING_SELECTED, "`sklern` is not published", "did you mean: `sklearn`"),
+        ("sklearn-1.7.2-cpu-py312", Exit.NOTHING_SELECTED, "is not published", "`sklearn-1.7.2-cpu-py311`"),
+        ("sklearn --version 1.8", Exit.NOTHING_SELECTED, "`sklearn` 1.8 is not published", "`1.7.10`"),
+        ("sklearn --version 1.7.1", Exit.NOTHING_SELECTED, "1.7.1 is not published", "`1.7.2`"),
+        ("sklearn --version 1.7 --device gpu", Exit.NOTHING_SELECTED, "the device `gpu`", "`cpu`"),
+        ("sklearn --version 1.7 --python 3.12", Exit.NOTHING_SELECTED, "the Python `3.12`", "`3.13`"),
+        ("tool --purpose inference", Exit.NOTHING_SELECTED, "the purpose `inference`", "there is: `training`"),
+        ("sklearn --version 2.0.0 --region us-east-1", Exit.NOTHING_SELECTED, "the region `us-east-1`", "`eu-west-1`"),
+        ("sklearn --account 123", Exit.NOTHING_SELECTED, "the account `123`", "`111122223333`"),
+        ("sklearn --version 1.7", Exit.USAGE, "3 targets fit", "--python: `3.11`, `3.13`"),
+        ("sklearn --python 3.11", Exit.USAGE, "in 3 versions", "--version: `2.0.0`, `1.7.10`, `1.7.2`; `--latest`"),
+        ("sklearn --version 1.7 --python 3.11", Exit.USAGE, "in 2 versions that begin with 1.7: say which", "--version: `1.7.10`, `1.7.2`; `--latest`"),
+        ("sklearn --version 9 --python 3.13", Exit.NOTHING_SELECTED, "`sklearn` 9 is not published", "there is: `1.7.2`"),
+        ("sklearn --version latest", Exit.NOTHING_SELECTED, "`sklearn` latest is not published", "`--latest`"),
+        ("*", Exit.USAGE, "6 targets fit", "TARGET: `lone`, `sklearn`, `tool`"),
+    ],
+    ids=lambda case: case[0],
+)  # fmt: skip
+def test_an_own_image_that_is_not_the_one_is_an_error(
+    project: Path, case: tuple[str, Exit, str, str], capsys: Captured
+) -> None:
+    arguments, code, message, hint = case
+    assert cli.run(["uri", *arguments.split()]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert hint in err.partition("hint: ")[2]
+
+
+@pytest.mark.parametrize(
+    ("purpose", "letter"), [("training", "2"), ("both", "1"), ("inference", "1")]
+)
+def test_an_image_for_a_purpose_comes_before_one_for_both(
+    project: Path, purpose: str, letter: str, capsys: Captured
+) -> None:
+    book = ledger.beside(project / "images.toml")
+    for letter_, tag, for_ in (("1", "1.0", "both"), ("2", "1.0-training", "training")):
+        facts = {"tag": tag, "target": f"two-{tag}", "locations": (f"{IRELAND}/two:{tag}",)}
+        book.append(release(published("1.0", letter_, name="two", purpose=for_, **facts)))
+    assert cli.run(["uri", "two", "--digest"]) == Exit.USAGE
+    assert "--purpose: `both`, `training`" in capsys.readouterr().err
+    assert cli.run(["uri", "two", "--digest", "--purpose", purpose]) == Exit.DONE
+    assert capsys.readouterr().out.endswith(f"/two@{digest(letter)}\n")
+    assert [each["id"] for each in listed(capsys, "--framework", "two", "--purpose", "both")] == [
+        "two-1.0"
+    ]
+
+
+def test_the_ledger_that_was_looked_for_is_told(project: Path, capsys: Captured) -> None:
+    assert cli.run(["uri", "sklearn", "--file", "elsewhere/images.toml"]) == Exit.NOTHING_SELECTED
+    assert "elsewhere/releases.jsonl is not there, or has no image" in capsys.readouterr().err
+    assert cli.run(["uri", "sklern"]) == Exit.NOTHING_SELECTED
+    assert "no image of releases.jsonl is called so" in capsys.readouterr().err
+
+
+def test_versions_that_nobody_can_order_are_not_guessed(project: Path, capsys: Captured) -> None:
+    book = ledger.beside(project / "images.toml")
+    book.append(release(published("1.7..a", "7"), published("1.7..b", "8")))
+    assert (
+        cli.run(["uri", "sklearn", "--latest", "--version", "1.7", "--python", "3.11"])
+        == Exit.USAGE
+    )
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "cannot tell which of the versions 1.7 is the newest" in err
+
+
+def test_json_has_all_fields(project: Path, capsys: Captured) -> None:
+    assert cli.run(["uri", "tool", "--json"]) == Exit.DONE
+    found = json.loads(capsys.readouterr().out)
+    assert found.pop("record").startswith("20261121T")
+    assert found == {
+        "id": "tool-1.0-cpu-py311", "name": "tool", "version": "1.0", "device": "cpu", "python": "3.11", "purpose": "training",
+        "uri": f"{IRELAND}/tool:1.0-cpu-py311", "digest": digest("e"), "digest_uri": f"{IRELAND}/tool@{digest('e')}", "verified": False,
+        "host": IRELAND, "account": "111122223333", "region": "eu-west-1", "repository": "tool", "tag": "1.0-cpu-py311",
+    }  # fmt: skip
+
+
+def test_a_ledger_that_is_broken_is_told_with_its_line(project: Path, capsys: Captured) -> None:
+    (project / "releases.jsonl").write_text('{"format": 1, "id": 7}\n')
+    assert cli.run(["uri", "tool"]) == Exit.TOOL
+    assert "releases.jsonl:1 is not a record" in capsys.readouterr().err
+
+
+def test_verify_asks_the_registry_once(project: Path, capsys: Captured) -> None:
+    with running(Distribution()) as registry:
+        manifest = registry.image("v", "1.0-cpu-py311", "2.0-cpu-py311", layers=[])
+        book = ledger.beside(project / "images.toml")
+        for version, known in (
+            ("1.0", manifest.digest),
+            ("2.0", digest("0")),
+            ("3.0", digest("0")),
+        ):
+            hosts = (registry.host,)
+            book.append(release(published(version, "a", *hosts, name="v", digest=known)))
+        before = len(registry.requests)
+        assert cli.run(["uri", "v", "--version", "1", "--verify"]) == Exit.DONE
+        assert capsys.readouterr().out == f"{registry.host}/v@{manifest.digest}\n"
+        assert len(registry.requests) == before + 1
+        assert cli.run(["uri", "v", "--version", "2", "--verify"]) == Exit.TOOL
+        out, err = capsys.readouterr()
+        assert (out, "is another image: the ledger has sha256:000" in err) == ("", True)
+        assert (
+            cli.run(["uri", "v", "--version", "3", "--verify", "--json"]) == Exit.NOTHING_SELECTED
+        )
+        said = capsys.readouterr()
+        assert "the registry has no such image" in said.err
+        assert json.loads(said.out)["error"]["kind"] == "nothing-selected"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "image", "said"),
+    [
+        ("pytorch --latest --purpose training --device gpu", "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.10.0-gpu-py313", "is 2.10.0"),
+        ("pytorch --latest --version 2.5 --purpose training --device gpu", "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.5.1-gpu-py311", "is 2.5.1"),
+        ("xgboost --version 1.7", "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:1.7-1", "1.7 is 1.7-1"),
+        ("xgboost --latest", "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.2-0", "is 3.2-0"),
+        ("scikit-learn --version 1.2-1", "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3", ""),
+        ("k-means", "438346466558.dkr.ecr.eu-west-1.amazonaws.com/kmeans:1", ""),
+    ],
+)  # fmt: skip
+def test_the_newest_a_part_of_a_version_and_other_names(
+    project: Path, arguments: str, image: str, said: str, capsys: Captured
+) -> None:
+    asked = ["uri", "--prebuilt", "--region", "eu-west-1", *arguments.split()]
+    assert cli.run(asked) == Exit.DONE
+    out, err = capsys.readouterr()
+    assert out == f"{image}\n"
+    assert said in err
+
+
+@pytest.mark.parametrize(
+    ("purpose", "said"),
+    [("training", "AWS releases newer ones as `pytorch-amzn2023`, up to 2."), ("inference", "")],
+)
+def test_newer_images_under_another_name_are_told(
+    project: Path, purpose: str, said: str, capsys: Captured
+) -> None:
+    asked = "uri --prebuilt pytorch --latest --device cpu --region eu-west-1 --purpose"
+    assert cli.run([*asked.split(), purpose]) == Exit.DONE
+    told = capsys.readouterr().err
+    assert said in told
+    assert ("newer ones" in told) is bool(said)
+
+
+@pytest.mark.parametrize("name", naming.SPOKEN)
+def test_what_people_call_a_framework_is_answered(
+    project: Path, name: str, capsys: Captured
+) -> None:
+    meant = naming.SPOKEN[name]
+    assert meant in facts.frameworks()
+    assert name not in facts.frameworks()
+    assert f"`{name}`" in (ROOT / "docs" / "reference" / "uri.md").read_text()
+    called = {each["framework"] for each in listed(capsys, "--framework", name)}
+    assert called == {meant}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("pytorch --purpose training --device gpu", Exit.USAGE, "many versions", "there are: `2.10.0`, `2.9.0`, `2.8.0`, `2.7.1`"),
+        ("pytorch --purpose inference_graviton", Exit.USAGE, "many versions", "`--latest`"),
+        ("pytorch --version latest", Exit.USAGE, "`latest` is no version", "`--latest`"),
+        ("xgboost --version 3", Exit.USAGE, "2 versions of `xgboost` begin with 3", "--version: `3.2-0`, `3.0-5`; `--latest`"),
+        ("pytorch --device neuronx --purpose inference", Exit.NOTHING_SELECTED, "the data (sagemaker-core ", "`"),
+        ("pytorch --version 9.9 --device cpu --purpose inference_graviton", Exit.NOTHING_SELECTED, "no `pytorch` 9.9", "there are: `2.6.0`"),
+        ("pytorch-neuron --version 1.11 --device gpu --region us-east-1", Exit.NOTHING_SELECTED, "for the device `gpu`", "there is: `trn`"),
+        ("tensorflow --version 2.21 --purpose inference --region eu-west-1", Exit.NOTHING_SELECTED, "for the purpose `inference`", "there is: `training`"),
+        ("nosuchthing", Exit.NOTHING_SELECTED, "has no images of `nosuchthing`", "`buildkit uri --list --frameworks`"),
+        ("tgi-inference", Exit.NOTHING_SELECTED, "has no images of `tgi-inference`", "frameworks whose repositories have that in their names: `huggingface-llm-neuronx`, `huggingface-llm`"),
+    ],
+)  # fmt: skip
+def test_choices_fit_what_was_given_and_the_newest_comes_first(
+    project: Path, case: tuple[str, Exit, str, str], capsys: Captured
+) -> None:
+    arguments, code, message, hint = case
+    assert cli.run(["uri", "--prebuilt", "--region", "eu-west-1", *arguments.split()]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert hint in err.partition("hint: ")[2]
+
+
+def test_no_message_says_what_aws_has(project: Path) -> None:
+    """The data is the SDK's: AWS may have more."""
+    for path in (ROOT / "buildkit").rglob("*.py"):
+        assert "AWS has no" not in path.read_text(), path.name
+
+
+CHINA = "727897471807.dkr.ecr.cn-north-1.amazonaws.com.cn/pytorch-training:2.3-gpu-py311"
+PYTORCH = [
+    "uri", "pytorch", "--prebuilt", "--version", "2.3", "--purpose", "training", "--device", "gpu",
+    "--python", "py311",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "uri"),
+    [
+        ("pytorch --version 2.3 --purpose training --device gpu --python py311 --region cn-north-1", CHINA),
+        ("pytorch --version 2.3 --purpose training --instance-type ml.g5.xlarge --region cn-north-1", CHINA),
+        ("huggingface --version 4.28 --base-framework pytorch2.0 --purpose training --region eu-west-1",
+         "763104351884.dkr.ecr.eu-west-1.amazonaws.com/huggingface-pytorch-training:2.0.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04"),
+        ("tensorflow --version 1.14 --accelerator ml.eia1.medium --region us-east-1",
+         "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference-eia:1.14-cpu"),
+        ("pytorch --version 1.6 --purpose training --device gpu --python py36 --smdistributed --region us-west-2",
+         "763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:1.6-gpu-py36-cu110-ubuntu18.04-v3"),
+        ("pytorch --version 1.12 --purpose inference_graviton --region eu-west-1",
+         "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-inference-graviton:1.12.1-cpu-py38-ubuntu20.04-sagemaker"),
+    ],
+)  # fmt: skip
+def test_an_image_of_aws_is_found(
+    project: Path, arguments: str, uri: str, capsys: Captured
+) -> None:
+    assert cli.run(["uri", "--prebuilt", *arguments.split()]) == Exit.DONE
+    assert capsys.readouterr() == (f"{uri}\n", "")
+
+
+def test_the_region_of_the_environment_is_taken_and_told(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    assert cli.run(PYTORCH) == Exit.USAGE
+    out, err = capsys.readouterr()
+    assert (out, "hint: `--region eu-west-1`, or set AWS_REGION" in err) == ("", True)
+    assert f"nor by the profile `default` of {project}/aws" in err
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    assert cli.run([*PYTORCH, "--region", ""]) == Exit.NOTHING_SELECTED  # of a variable not set
+    assert capsys.readouterr().out == ""
+    monkeypatch.setenv("AWS_REGION", "cn-north-1")
+    assert cli.run(PYTORCH) == Exit.DONE
+    assert capsys.readouterr() == (f"{CHINA}\n", "the region is cn-north-1, by AWS_REGION\n")
+
+
+CONFIGURATIONS = (
+    pytest.param("[default]\nregion = eu-west-3\n", {}, id="default"),
+    pytest.param("[profile work]\nregion=eu-west-3\n[default]\nregion=us-east-1\n", {"AWS_PROFILE": "work"}, id="a profile"),
+    pytest.param("[profile 'my work']\nregion = eu-west-3\n", {"AWS_PROFILE": "my work"}, id="quotes"),
+    pytest.param("[profile work]\nregion = eu-west-3\n", {"AWS_DEFAULT_PROFILE": "work", "AWS_PROFILE": "x"}, id="the older variable first"),
+    pytest.param("[profile default]\nregion = eu-west-3\n", {}, id="default spelt as a profile"),
+    pytest.param("[sso-session work]\nsso_region = us-east-1\n[default]\ns3 =\n  max = 20\nregion = eu-west-3\n", {}, id="nested"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "environment"), CONFIGURATIONS)
+def test_the_region_of_the_aws_configuration_is_that_of_aws_s_tools(
+    text: str, environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "config"
+    file.write_text(text)
+    for name in (*region.VARIABLES, *region.PROFILES):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    for name, value in {"AWS_CONFIG_FILE": str(file), **environment}.items():
+        monkeypatch.setenv(name, value)
+    assert region.of(os.environ).name == "eu-west-3"
+    assert botocore.session.Session().get_config_variable("region") == "eu-west-3"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[default\n", "[default]\noutput = json\n", "[x]\nregion = eu-west-1\n", "\x00"]
+)
+def test_a_configuration_without_a_region_is_no_region(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(text)
+    with pytest.raises(UsageError) as caught:
+        region.of({"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_PROFILE": "work"})
+    assert f"the profile `work` of {tmp_path}/config" in caught.value.message
+
+
+@pytest.mark.parametrize("kind", ["a device", "a pipe", "a folder", "a link to a device"])
+def test_what_may_have_no_end_is_no_configuration(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    if kind == "a pipe":
+        os.mkfifo(file)
+    elif kind == "a folder":
+        file.mkdir()
+    elif kind == "a link to a device":
+        file.symlink_to("/dev/zero")
+    else:
+        file = Path("/dev/zero")
+    with pytest.raises(UsageError, match="none is named"):
+        region.of({"AWS_CONFIG_FILE": str(file)})
+
+
+def test_a_configuration_that_is_too_large_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    with file.open("wb") as opened:
+        opened.write(b"[default]\nregion = eu-west-1\n")
+        opened.truncate(2**40)
+    with pytest.raises(UsageError, match="has over 1 MiB: it is not read") as caught:
+        region.of({"AWS_CONFIG_FILE": str(file)})
+    assert "--region" in str(caught.value.hint)
+
+
+def test_an_image_of_aws_as_json(project: Path, capsys: Captured) -> None:
+    assert cli.run([*PYTORCH, "--region", "cn-north-1", "--json"]) == Exit.DONE
+    assert json.loads(capsys.readouterr().out) == {
+        "uri": CHINA, "host": CHINA.partition("/")[0], "repository": "pytorch-training", "tag": "2.3-gpu-py311",
+        "account": "727897471807", "region": "cn-north-1", "partition": "aws-cn", "framework": "pytorch", "version": "2.3.0",
+        "purpose": "training", "device": "gpu", "python": "py311", "base_framework": None,
+    }  # fmt: skip
+
+
+def test_an_image_of_aws_can_be_asked_for_in_its_registry(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    with running(Distribution()) as registry:
+        manifest = registry.image("pytorch-training", "2.3-gpu-py311", layers=[])
+        asked = []
+        real = connect.registry
+
+        def instead(options: schema.RegistryTable, host: str) -> object:
+            asked.append(host)
+            return real(options, registry.host)
+
+        monkeypatch.setattr(connect, "registry", instead)
+        (project / "images.toml").write_text("[image\n")  # which says nothing of AWS's registries
+        assert cli.run([*PYTORCH, "--region", "cn-north-1", "--verify"]) == Exit.DONE
+        host = CHINA.partition("/")[0]
+        out, err = capsys.readouterr()
+        assert out == f"{host}/pytorch-training@{manifest.digest}\n"
+        assert err.startswith("warning: images.toml is left out")
+        assert asked == [host]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        ("x --prebuilt --account 1", "`--account` does not go with --prebuilt", "it is for an own image"),
+        ("x --instance-type ml.m5.xlarge", "`--instance-type` does not go with an own image", "`--device cpu`"),
+        ("x --prebuilt --digest", "`--digest` does not go with --prebuilt", "`--verify`"),
+        ("x --list", "`TARGET` does not go with --list", "`buildkit uri --list --framework x`"),
+        ("--framework x", "`--framework` does not go", "`buildkit uri x`"),
+        ("--list --latest", "`--latest` does not go with --list", "`buildkit uri --list --frameworks`"),
+        ("x --frameworks", "`--frameworks` does not go", "`buildkit uri --list --frameworks`"),
+        ("--list --verify", "`--verify` does not go with --list", "leave it out"),
+        ("--explain x --prebuilt", "`--prebuilt` does not go with --explain", "leave it out"),
+        ("--explain x --list", "exclude each other", "leave one out"),
+        ("--explain a/b:1 --explain c/d:2", "takes one URI, and 2 are given", "for each"),
+        ("--prebuilt", "no image is named", "`buildkit uri pytorch --prebuilt"),
+    ],
+)  # fmt: skip
+def test_options_that_do_not_go_together_are_refused(
+    project: Path, arguments: str, message: str, hint: str, capsys: Captured
+) -> None:
+    assert cli.run(["uri", *arguments.split()]) == Exit.USAGE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert hint in err.partition("hint: ")[2]
+
+
+def listed(capsys: Captured, *arguments: str) -> list[dict[str, Any]]:
+    assert cli.run(["uri", "--list", "--json", *arguments]) == Exit.DONE
+    found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_own_images_and_those_of_aws_are_listed(project: Path, capsys: Captured) -> None:
+    found = listed(capsys)
+    own = [each for each in found if each["whose"] == "own"]
+    assert {each["uri"] for each in own} >= {f"{VIRGINIA}/sklearn:1.7.2-cpu-py313", "127.0.0.1:5050/lone:1.0-1-cpu-py311"}  # fmt: skip
+    assert len(own) == 10
+    assert {each["framework"] for each in found if each["whose"] == "aws"} == {*facts.frameworks()}
+    assert not [each for each in listed(capsys, "--prebuilt") if each["whose"] == "own"]
+
+
+def test_a_list_can_be_narrowed(project: Path, capsys: Captured) -> None:
+    found = listed(
+        capsys, "--framework", "pytorch*", "--version", "2.3", "--purpose", "training", "--device", "gpu",
+        "--python", "3.11", "--region", "cn-north-1",
+    )  # fmt: skip
+    assert CHINA.replace("2.3-", "2.3.0-") in [each["uri"] for each in found]
+    assert {each["whose"] for each in found} == {"aws"}
+    assert (
+        cli.run(["uri", "--list", "--framework", "sklearn", "--region", "us-east-1"]) == Exit.DONE
+    )
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split()[:2] == ["WHOSE", "FRAMEWORK"]
+    assert lines[0].split()[-1] == f"{VIRGINIA}/sklearn:1.7.2-cpu-py311"
+    assert {line.split()[0] for line in lines} == {"own", "aws"}
+
+
+def test_a_list_finds_the_names_of_repositories(project: Path, capsys: Captured) -> None:
+    found = listed(capsys, "--prebuilt", "--framework", "*tgi*")
+    assert {each["framework"] for each in found} == {"huggingface-llm", "huggingface-llm-neuronx"}
+    assert all("tgi" in each["repository"] for each in found)
+    assert {each["framework"] for each in listed(capsys, "--framework", "vllm")} == {"vllm"}
+
+
+def test_the_names_of_frameworks_are_listed(project: Path, capsys: Captured) -> None:
+    assert cli.run(["uri", "--list", "--frameworks"]) == Exit.DONE
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split("  ")[0] == "WHOSE"
+    assert len(lines) == len(facts.frameworks()) + 3
+    rows = listed(capsys, "--frameworks", "--prebuilt", "--framework", "huggingface-llm")
+    (row,) = rows
+    assert row["also_called"] == ["text-generation-inference", "tgi"]
+    (own,) = listed(capsys, "--frameworks", "--framework", "tool")
+    assert (own["whose"], own["newest"], own["also_called"]) == ("own", "1.0", [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        ("--framework pytroch", "`pytorch`"),
+        ("--framework sklearn --version 9", "`1.7.10`"),
+        ("--framework xgboost --region eu-wset-1", "`eu-west-1`"),
+        ("--framework sklearn --purpose serving", "`training`"),
+        ("--framework sklearn --device tpu", "`cpu`"),
+        ("--framework sklearn --python 2.7", "`py311`"),
+    ],
+)
+def test_a_list_of_nothing_is_an_error_with_what_is_near(
+    project: Path, arguments: str, hint: str, capsys: Captured
+) -> None:
+    assert cli.run(["uri", "--list", *arguments.split()]) == Exit.NOTHING_SELECTED
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert hint in err.partition("hint: ")[2]
+
+
+def explained(capsys: Captured, uri: str) -> dict[str, Any]:
+    assert cli.run(["uri", "--explain", uri, "--json"]) == Exit.DONE
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured) -> None:
+    chance = random.Random(0)
+    images = tuple(listing.images())
+    for each in chance.sample(images, 80):
+        region = chance.choice(sorted(each.regions))
+        found = explained(capsys, each.uri(region))
+        assert found["whose"] == "aws"
+        assert (found["region"], found["partition"]) == (region, facts.regions()[region].partition)
+        assert found["version"] == (each.names[0] if each.names else None)
+        assert each.device in found["devices"] or (not found["devices"] and each.device is None)
+        assert each.python in found["pythons"] or (not found["pythons"] and each.python is None)
+        assert set(each.purposes) <= set(found["purposes"])
+        assert not [note for note in found["notes"] if "several frameworks" not in note]
+
+
+@pytest.mark.parametrize(
+    ("uri", "wanted", "note"),
+    [
+        pytest.param("763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:2.5-gpu-py311-cu124-ubuntu22.04-sagemaker",
+                     {"whose": "aws", "version": "2.5.1", "devices": ["gpu"], "tag_goes_on": "cu124-ubuntu22.04-sagemaker", "newer": ["2.6.0", "2.7.1", "2.8.0", "2.9.0", "2.10.0"]}, "not verified: the data has `2.5-gpu-py311`, and does not know the end `cu124-ubuntu22.04-sagemaker` of the tag", id="the whole tag of AWS"),
+        *(
+            pytest.param(f"763104351884.dkr.ecr.us-west-2.amazonaws.com/{repository}:{start}-{end}", {"tag_goes_on": end},
+                         f"not verified: the data has `{start}`, and does not know the end `{end}` of the tag{doubt}", id=f"an end that nobody knows: {start}-{end}")
+            for repository, start, end, doubt in (
+                ("pytorch-training", "2.5.1-cpu-py311", "cu124-ubuntu22.04-sagemaker", "; `cu124` is not of an image for cpu"),
+                ("pytorch-training", "2.5.1-gpu-py311", "cu999-ubuntu22.04-sagemaker", ""),
+                ("pytorch-training", "2.5.1-gpu-py311", "e3", "; `e3` marks images for EC2, ECS and EKS, not for SageMaker"),
+                ("pytorch-training", "2.5.1-gpu-py311", "cu124-ubuntu22.04-ec2", "; `ec2` marks images for EC2"),
+                ("pytorch-inference", "2.5-gpu-py311", "neuron", "; `neuron` is not of an image for gpu"),
+                ("tensorflow-inference", "2.14.1-cpu", "gpu", "; `gpu` is not of an image for cpu"),
+                ("djl-inference", "0.28.0-lmi10.0.0-cu124", "zz", ""),
+            )
+        ),
+        pytest.param("571004829621.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-spark-processing:3.5-cpu-zz", {"framework": "spark", "version": "3.5", "tag_goes_on": "zz"}, "not verified: the data has `3.5-cpu`, and does not know the end `zz`", id="Spark with an end"),
+        *(
+            pytest.param(f"763104351884.dkr.ecr.us-west-2.amazonaws.com/{repository}:{tag}", {"framework": "huggingface", "version": version, "base_framework": base, "newer": newer}, "the data has no tag", id=f"a base before the version: {repository}:{tag}")
+            for repository, tag, version, base, newer in (
+                ("huggingface-pytorch-inference", "2.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04", "4.28.1", "pytorch2.0", ["4.37.0", "4.48.0", "4.49.0", "4.51.3", "5.5.3"]),
+                ("huggingface-pytorch-inference", "2.6.0-transformers9.9.9-gpu-py312-cu124-ubuntu22.04", "9.9.9", "pytorch2.6.0", []),
+                ("huggingface-tensorflow-inference", "2.9.0-transformers4.17.0-gpu", "4.17.0", "tensorflow2.9.0", ["4.26.0"]),
+                ("huggingface-tensorflow-training", "2.6-transformers9.9.9-gpu-py38", "9.9.9", "tensorflow2.6", []),
+                ("huggingface-pytorch-training", "2.6.0-gpu-py310", None, None, []),
+                ("huggingface-pytorch-training", "transformers", None, None, []),
+            )
+        ),
+        pytest.param("763104351884.dkr.ecr.us-west-2.amazonaws.com/huggingface-pytorch-tgi-inference:2.4.0-tgi2.9.0-gpu", {"version": "2.9.0"}, "the data has no tag", id="TGI's version is not that of PyTorch"),
+        pytest.param("246618743249.dkr.ecr.us-west-2.amazonaws.com/sagemaker-xgboost:1.7-9", {"version": "1.7-9", "newer": ["3.0-5", "3.2-0"]}, "the data has no tag", id="a version with a build"),
+        *(
+            pytest.param(f"{account}.dkr.ecr.{region}.amazonaws.com/{image}", {"whose": "aws"}, f"in {region} AWS has this image in another account, {right}: `{right}.dkr.ecr.{region}.amazonaws.com/{image}`{more}", id=f"{image} of another account in {region}")
+            for account, region, image, right, more in (
+                ("763104351884", "eu-west-1", "sagemaker-xgboost:1.7-1", "141502667606", ""),
+                ("763104351884", "eu-west-1", "sagemaker-scikit-learn:1.2-1-cpu-py3", "141502667606", ""),
+                ("763104351884", "eu-west-1", "blazingtext:1", "685385470294", ""),
+                ("141502667606", "eu-west-1", "pytorch-training:2.5.1-gpu-py311", "763104351884", ""),
+                ("382416733822", "us-east-1", "xgboost:1", "811284229777", ""),
+                ("007439368137", "us-east-2", "sagemaker-tritonserver:24.03-py3", "763104351884", ""),
+                ("217643126080", "us-west-2", "sagemaker-data-wrangler-container:1.x", "174368400705", "; this one is in: `me-south-1`"),
+            )
+        ),
+        pytest.param("141502667606.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:9.9", {"version": "9.9"}, "AWS has this repository in another account, 763104351884: `763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training`\n", id="a repository of another account"),
+        *(
+            pytest.param(f"public.ecr.aws/{image}", {"whose": "aws", "framework": None, "version": None, "devices": [], "newer": []}, f"{gallery} in ECR Public; {facts.source()} has no image of it that is called so", id=f"a gallery of AWS's: {image}")
+            for image, gallery in (
+                ("deep-learning-containers/nope:1.0", "AWS's gallery of Deep Learning Containers"),
+                ("deep-learning-containers/xgboost:1.7-1", "AWS's gallery of Deep Learning Containers"),
+                ("neuron/pytorch-inference-neuronx:2.1.2-neuronx-py310-sdk2.20.0-ubuntu20.04", "AWS's gallery of Neuron"),
+                ("sagemaker/sagemaker-distribution:1.0-cpu", "AWS's gallery of SageMaker"),
+            )
+        ),
+        pytest.param("public.ecr.aws/neurons/pytorch-inference-neuronx:2.1.2", {"whose": "unknown"}, "whose image it is cannot be told", id="an alias that is like AWS's"),
+        pytest.param("763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:1.6-gpu-py36-cu110-ubuntu18.04-v3",
+                     {"version": "1.6.0", "tag_goes_on": None}, "", id="distributed training"),
+        pytest.param("301217895009.dkr.ecr.us-west-2.amazonaws.com/sagemaker-inference-tensorflow:2.9.0-cpu-py3",
+                     {"framework": "neo-tensorflow", "version": "2.9.0", "newer": []}, "", id="a version that another was told for"),
+        pytest.param("763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:9.9-gpu-py399",
+                     {"framework": "pytorch", "version": "9.9", "devices": ["gpu"], "pythons": ["py399"], "newer": []}, "the data has no tag", id="a newer tag than the data"),
+        pytest.param("763104351884.dkr.ecr.eu-south-1.amazonaws.com/pytorch-training:2.3-gpu-py311",
+                     {"whose": "aws", "version": "2.3.0"}, "in eu-south-1 AWS has this image in another account, 692866216735: `692866216735.dkr.ecr.eu-south-1.amazonaws.com/pytorch-training:2.3-gpu-py311`; this one is in: `ap-northeast-1`", id="another region's account"),
+        pytest.param("763104351884.dkr.ecr.cn-north-1.amazonaws.com/pytorch-training:2.3-gpu-py311",
+                     {"partition": "aws-cn"}, "ends with amazonaws.com.cn", id="a host that is not there"),
+        pytest.param("763104351884.dkr-ecr.us-west-2.on.aws/pytorch-training:2.3-gpu-py311", {"version": "2.3.0"}, "", id="dual stack"),
+        pytest.param("123456789012.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.3-gpu-py311",
+                     {"whose": "unknown", "framework": None, "version": "2.3", "newer": []}, "none of AWS's", id="called as AWS's, in the account of others"),
+        pytest.param("123456789012.dkr.ecr.xx-moon-1.amazonaws.com/a/b:1-cpu",
+                     {"whose": "unknown", "framework": None, "version": "1", "devices": ["cpu"]}, "no SageMaker images in xx-moon-1", id="nothing known"),
+        pytest.param(f"763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training@{digest('a')}",
+                     {"framework": "pytorch", "version": None}, "", id="a digest"),
+        pytest.param("docker.io/library/python:3.11", {"whose": "unknown", "account": None, "region": None}, "not a registry of ECR", id="another registry"),
+        *(
+            pytest.param(uri, {"whose": "unknown", "host": "docker.io", "repository": repository, "framework": None, "version": None, "purposes": [], "newer": []}, "docker.io is not a registry of ECR", id=f"Docker Hub: {uri}")
+            for uri, repository in (
+                ("pytorch/pytorch:1.7.0-cuda11.0-cudnn8-runtime", "pytorch/pytorch"),
+                ("xgboost/xgboost:latest", "xgboost/xgboost"),
+                ("python:3.11-slim", "library/python"),
+                ("pytorch-training:2.3-gpu-py311", "library/pytorch-training"),
+                ("docker.io/huggingface/transformers-pytorch-gpu:4.28.1", "huggingface/transformers-pytorch-gpu"),
+            )
+        ),
+        *(
+            pytest.param(f"763104351884.{service}.us-east-1.{end}/pytorch-training:2.5.1-gpu-py311", {"whose": "unknown", "account": None, "region": None, "partition": None, "framework": None, "version": None}, "is not a registry of ECR", id=f"a host that is like ECR's: {service} {end}")
+            for service, end in (("dkr.ecr", "amazonaws.com.evil.com"), ("dkr.ecr", "amazonaws.example"), ("dkr.ecr", "evil.com"), ("dkr-ecr", "on.aws.evil.com"), ("dkr.ecr-fips", "amazonaws.co"))
+        ),
+        pytest.param("ghcr.io/huggingface/text-generation-inference:2.3.1", {"whose": "unknown", "framework": None, "version": None}, "ghcr.io is not a registry of ECR", id="another registry's image that is called as AWS's"),
+        pytest.param("public.ecr.aws/deep-learning-containers/vllm:0.11.2-gpu-py312-cu129-ubuntu22.04-sagemaker",
+                     {"whose": "aws", "devices": ["gpu"]}, "SageMaker pulls the repository `vllm` of AWS's private registries", id="AWS's gallery"),
+        pytest.param("public.ecr.aws/deep-learning-containers/pytorch-training:2.5.1-gpu-py311-cu124-ubuntu22.04-sagemaker",
+                     {"whose": "aws", "framework": "pytorch", "version": "2.5.1"}, "SageMaker pulls the repository `pytorch-training`", id="AWS's gallery, an older framework"),
+        pytest.param("public.ecr.aws/docker/library/python:3.11", {"whose": "unknown", "framework": None, "version": None}, "is ECR Public; whose image it is cannot be told", id="the rest of ECR Public"),
+        pytest.param("658645717510.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:2.3-gpu-py311", {"whose": "aws"}, "in another account", id="another account of AWS"),
+        pytest.param(f"{VIRGINIA}/sklearn:1.7.2-cpu-py311",
+                     {"whose": "own", "framework": "sklearn", "target": "sklearn-1.7.2-cpu-py311", "pythons": ["3.11"], "newer": ["1.7.10"]}, "", id="an own image"),
+        pytest.param(f"127.0.0.1:5050/lone@{digest('f')}", {"whose": "own", "version": "1.0-1"}, "", id="an own digest"),
+    ],
+)  # fmt: skip
+def test_a_uri_is_taken_apart(
+    project: Path, uri: str, wanted: dict[str, Any], note: str, capsys: Captured
+) -> None:
+    found = explained(capsys, uri)
+    assert {key: found[key] for key in wanted} == wanted
+    assert note in "\n".join(found["notes"])
+    assert bool(found["notes"]) == bool(note)
+    assert cli.run(["uri", "--explain", uri]) == Exit.DONE
+    assert f"{found['host']}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("end", ["amazonaws.com.evil.com", "evil.com"])
+def test_an_own_image_at_a_host_like_ecr_s_has_no_account(end: str) -> None:
+    host = f"111122223333.dkr.ecr.eu-west-1.{end}"
+    foreign, ours = (
+        places[0]
+        for places in (
+            released.places([release(published("1.0", "a", each))]) for each in (host, IRELAND)
+        )
+    )
+    assert (foreign.account, foreign.region) == (None, None)
+    assert (ours.account, ours.region) == ("111122223333", "eu-west-1")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *(f"763104351884.dkr.ecr.us-east-9.amazonaws.com/{image}" for image in ("pytorch-training:2.5.1-gpu-py311", "pytorch-training:9.9", "sagemaker-xgboost:1.7-1")),
+        "217643126080.dkr.ecr.us-west-2.amazonaws.com/sagemaker-data-wrangler-container:1.x",
+        "763104351884.dkr.ecr.af-south-1.amazonaws.com/smdistributed-modelparallel:2.4.1-gpu-py311",
+        "public.ecr.aws/deep-learning-containers/nope:1.0",
+    ],
+)  # fmt: skip
+def test_where_an_image_is_takes_one_sentence(project: Path, uri: str, capsys: Captured) -> None:
+    assert len([note for note in explained(capsys, uri)["notes"] if "has no tag" not in note]) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "image_"),
+    [
+        ("spark --version 3.5", "153931337802.dkr.ecr.us-west-2.amazonaws.com/sagemaker-spark-processing:3.5-cpu-zz"),
+        ("spark --version 3.3 --python py39", "153931337802.dkr.ecr.us-west-2.amazonaws.com/sagemaker-spark-processing:3.3-cpu-py39-zz"),
+        ("pytorch-smp --version 2.4.1", "658645717510.dkr.ecr.us-west-2.amazonaws.com/smdistributed-modelparallel:2.4.1-gpu-py311-zz"),
+    ],
+)  # fmt: skip
+def test_an_end_that_the_data_does_not_know_is_not_verified(
+    project: Path, asked: str, image_: str, capsys: Captured
+) -> None:
+    line = ["uri", *asked.split(), "--prebuilt", "--region", "us-west-2", "--container-version"]
+    assert cli.run([*line, "zz"]) == Exit.DONE
+    out, err = capsys.readouterr()
+    assert out == f"{image_}\n"
+    assert err == (
+        f"not verified: {facts.source()} does not know the end `zz` of the tag; `--verify` asks "
+        "ECR for it\n"
+    )
+
+
+def test_what_the_ledger_tells_of_copies_and_aliases(project: Path, capsys: Captured) -> None:
+    at = {"host": IRELAND, "repository": "sklearn", "alias": "stable"}
+    ledger.beside(project / "images.toml").append(
+        release(
+            moves=[
+                move(None, "a", "1.7.2", **at),
+                move("a", "c", "1.7.10", **at),
+            ]
+        )
+    )
+    cases: tuple[tuple[str, dict[str, Any], str], ...] = (
+        (f"{IRELAND}/sklearn:stable", {"version": "1.7.10", "published_digest": digest("c")}, "`stable` is an alias, by the ledger at `1.7.10-cpu-py311`"),
+        (f"{IRELAND}/sklearn:stable@{digest('a')}", {"version": "1.7.2", "newer": ["1.7.10"]}, f"`stable` is at {digest('c')}"),
+        ("x.example/prod/sklearn:1.7.2-cpu-py311", {"version": "1.7.2", "newer": []}, "a copy, which `buildkit promote` made"),
+        (f"{IRELAND}/sklearn:1.7.3-cpu-py311", {"version": "1.7.3", "framework": None}, "the ledger has no tag `1.7.3-cpu-py311` of it; near are: `1.7.2-cpu-py311`"),
+        (f"{IRELAND}/sklearn:1.7.2-cpu-py311@{digest('c')}", {"version": "1.7.10"}, "the tag and the digest are two images"),
+        (f"{IRELAND}/sklearn@{digest('9')}", {"version": None}, "no such digest"),
+    )  # fmt: skip
+    for uri, wanted, note in cases:
+        found = explained(capsys, uri)
+        assert found["whose"] == "own", uri
+        assert {key: found[key] for key in wanted} == wanted, uri
+        assert note in "\n".join(found["notes"]), uri
+        assert "AWS" not in "\n".join(found["notes"]), uri
+
+
+def test_what_is_wrong_with_a_host_is_told(project: Path, capsys: Captured) -> None:
+    here, image_ = "763104351884.dkr.ecr.us-west-2.amazonaws.com", "pytorch-training:2.3-gpu-py311"
+    cases = {
+        f"{here}:443/{image_}": "",
+        f"763104351884.dkr-ecr.us-west-2.amazonaws.com/{image_}": "ends with on.aws",
+        f"public.ecr.aws/x/{image_}": "is ECR Public",
+        f"{here}/pytorch-trainig:2.3-gpu-py311": "near are: `pytorch-training`",
+    }
+    for uri, note in cases.items():
+        notes = explained(capsys, uri)["notes"]
+        assert note in "\n".join(notes), uri
+        assert bool(notes) == bool(note), uri
+
+
+def test_an_own_account_hears_nothing_of_repositories_of_aws(
+    project: Path, capsys: Captured
+) -> None:
+    for uri in (
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/forecasts:1.0-cpu-py311",
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/pytorch:1.0",
+        f"{IRELAND}/nothing-of-the-ledger:1.0",
+    ):
+        assert explained(capsys, uri)["notes"] == [
+            "the account is none of AWS's for SageMaker, and the ledger has no such image"
+        ]
+
+
+def test_a_repository_that_the_data_lacks_may_be_there(project: Path, capsys: Captured) -> None:
+    here = "763104351884.dkr.ecr.us-west-2.amazonaws.com"
+    (note,) = explained(capsys, f"{here}/pytorch-inference-neuronx:2.1.2")["notes"]
+    assert note.startswith("the data (sagemaker-core ")
+    assert "has no repository `pytorch-inference-neuronx`, which AWS may have" in note
+    assert note.count("`") <= 2 + 2 * 3
+
+
+@pytest.mark.parametrize("uri", ["python:3.11", "my-image:latest", "team/image:1"])
+def test_a_name_without_a_registry_gets_a_sensible_answer(
+    project: Path, uri: str, capsys: Captured
+) -> None:
+    notes = explained(capsys, uri)["notes"]
+    assert "the name has no registry: Docker looks for it on this machine" in notes[-1]
+    assert "`buildkit uri TARGET`" in notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("uri", "hint"),
+    [
+        ("https://x.example/y:1", "leave `https://` out: `x.example/y:1`"),
+        (" x.example/y:1\n", "leave the blanks around it out: `x.example/y:1`"),
+        *((f"{host}{end}", f"the repository is missing: `{host}/REPOSITORY:TAG`") for host in (IRELAND, "public.ecr.aws") for end in ("", "/", ":443", ":1.0")),
+    ],
+)  # fmt: skip
+def test_why_a_uri_is_refused_is_told(project: Path, uri: str, hint: str, capsys: Captured) -> None:
+    assert cli.run(["uri", "--explain", uri]) == Exit.USAGE
+    assert hint in capsys.readouterr().err
+
+
+def test_a_broken_ledger_is_no_matter_of_an_image_of_aws(project: Path, capsys: Captured) -> None:
+    (project / "releases.jsonl").write_text("half a li")
+    assert cli.run(["uri", "--explain", CHINA]) == Exit.DONE
+    out, err = capsys.readouterr()
+    assert "pytorch-training" in out
+    assert err.startswith("warning: own images are not known: releases.jsonl:1 is not a record")
+
+
+def test_the_name_of_a_target_is_told_the_way_to_its_uri(project: Path, capsys: Captured) -> None:
+    assert cli.run(["uri", "--explain", "sklearn-1.7.2-cpu-py311"]) == Exit.USAGE
+    assert "`buildkit uri sklearn-1.7.2-cpu-py311`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("uri", ["", "https://x.example/y:1", "a b/c", "x.example/UP:1", "x" * 5000])  # fmt: skip
+def test_what_is_no_uri_is_refused(project: Path, uri: str, capsys: Captured) -> None:
+    assert cli.run(["uri", "--explain", uri]) == Exit.USAGE
+    out, err = capsys.readouterr()
+    assert (out, "is not the URI of an image" in err) == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("sk", ["sklearn", "sklearn-1.7.2-cpu-py311", "sklearn-1.7.2-cpu-py313", "sklearn-1.7.10-cpu-py311", "sklearn-2.0.0-cpu-py311"]),
+        ("--prebuilt pytorch-n", ["pytorch-neuron"]),
+        ("--list --framework xgb", ["xgboost-neo", "xgboost"]),
+        ("sklearn --version 1.", ["1.7.2", "1.7.10"]),
+        ("sklearn-2.0.0-cpu-py311 --version 1", []),
+        ("pytorch --prebuilt --version 2.", ["2.0.0", "2.0.1", "2.0", "2.1.0", "2.1", "2.2.0", "2.2", "2.3.0", "2.3", "2.4.0", "2.4", "2.5.1", "2.5", "2.6.0", "2.6", "2.2.1", "2.7.1", "2.7", "2.8.0", "2.8", "2.9.0", "2.9", "2.10.0", "2.10"]),
+        ("pytorch --region us-isob-east-1 --version 2.9", ["2.9.0", "2.9"]),
+        ("sklearn --region ", ["eu-west-1", "us-east-1"]),
+        ("pytorch-smp --region us-", ["us-east-1", "us-east-2", "us-west-1", "us-west-2"]),
+        ("--prebuilt pytorch --purpose inf", ["inference", "inference_graviton"]),
+        ("--prebuilt pytorch --version=2.3 --device ", ["cpu", "gpu"]),
+        ("sklearn --version 1.7.2 --python 3.", ["3.11", "3.13"]),
+        ("huggingface --version 4.28 --base-framework py", ["pytorch2.0.0", "pytorch2.0"]),
+        ("--prebuilt pytorch --device neuron --version ", ["1.11.0", "1.11"]),
+        ("--prebuilt sagemaker-base-python --purpose ", []),
+        ("spark --container-version ", []),
+        ("nosuch --version ", []),
+        ("--reg", ["--region"]),
+    ],
+)  # fmt: skip
+def test_words_are_completed(project: Path, line: str, wanted: list[str]) -> None:
+    *arguments, incomplete = ["uri", *line.split(" ")]
+    shell = ShellComplete(cli.cli, {}, "buildkit", "_BUILDKIT_COMPLETE")
+    found = [item.value for item in shell.get_completions(arguments, incomplete)]
+    assert sorted(found) == sorted(wanted)
+
+
+def test_versions_are_completed_in_their_order(project: Path) -> None:
+    found = complete.complete("version", {"prebuilt": True, "target": "pytorch"}, "2.")
+    assert found[:4] == ["2.0", "2.0.0", "2.0.1", "2.1"]
+    assert found[-2:] == ["2.10", "2.10.0"]
+
+
+def test_a_completion_prints_no_error(project: Path, capsys: Captured) -> None:
+    (project / "releases.jsonl").write_text("half a li")
+    assert complete.complete("target", {}, "pytorch-n") == ["pytorch-neuron"]
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "arguments", [[*PYTORCH, "--region", "cn-north-1"], ["uri", "tool"]], ids=["AWS's", "own"]
+)
+def test_an_answer_loads_nothing_heavy(project: Path, arguments: list[str]) -> None:
+    code = (
+        "import sys, buildkit.cli\n"
+        f"assert buildkit.cli.run({arguments}) == 0\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    heavy = {"boto3", "docker", "jinja2", "pydantic", "requests", "tomli", "packaging", "semver"}
+    assert not heavy & set(done.stderr.split())

@@ -1,0 +1,308 @@
+"""What is made of a report: JUnit XML for CI, a page for a browser, lines for a terminal."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from buildkit.commands import report
+from buildkit.model.image import ClauseResult, Level, Report, Status
+from buildkit.support import manual
+from buildkit.system import console
+from buildkit.verify import junit, page
+from tests.support import fakes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HOSTILE = [
+    pytest.param("\x00\x1b[31mred\x07\x7f\x9b\ufffe", id="control characters"),
+    pytest.param("]]> <![CDATA[ <!-- --> <?xml?>", id="XML of its own"),
+    pytest.param("</pre><script src='//evil.example'>alert(1)</script>", id="a script"),
+    pytest.param("\"' onmouseover=alert(1) &amp; &lt; &#0; {{ 7 * 7 }} {% raw %}", id="attributes"),
+    pytest.param("a😀b\U0010ffffc", id="beyond the basic plane"),
+    pytest.param("half a pair \ud83d", id="a lone surrogate"),
+    pytest.param("\u202egnp.\u2066exe", id="text that turns its direction"),
+    pytest.param("line\n" * 200_000, id="a megabyte of lines"),
+    pytest.param("x" * 1_000_000, id="a megabyte in one line"),
+]
+
+GOOD = fakes.clause(id="RUN-01", title="starts", seconds=1.25)
+BROKEN = fakes.clause(
+    Status.FAIL,
+    id="OUT-01",
+    title="the exit code tells success from failure",
+    message="`train` ended with 1\nTraceback",
+    hint="end with `0`",
+)
+DOUBTFUL = fakes.clause(
+    Status.WARN, id="LOG-01", level=Level.RECOMMENDED, message="no output", hint="print"
+)
+LEFT_OUT = fakes.clause(Status.SKIP, id="MME-01", message="not promised: multi-model")
+MIXED = fakes.report(GOOD, BROKEN, DOUBTFUL, LEFT_OUT)
+
+
+def hostile(text: str) -> Report:
+    """The text in each place that an image, a file or a person can fill."""
+    clauses = [
+        fakes.clause(status, id=f"X-{number}", title=text[:200], message=text, hint=text)
+        for number, status in enumerate(Status)
+    ]
+    return Report(image=text[:200], digest=text[:90], profile="p", suite="s", clauses=(*clauses,))
+
+
+# JUnit
+
+
+def parsed(reports: Sequence[Report]) -> ET.Element:
+    """As a file is read back. Fails on anything that pytest's schema of JUnit has no place for."""
+    root = ET.fromstring(junit.document(reports).encode())
+    places = {
+        "testsuites": {"testsuite"},
+        "testsuite": {"properties", "testcase"},
+        "properties": {"property"},
+        "testcase": {"failure", "error", "skipped", "system-out"},
+    }
+    for element in root.iter():
+        assert {child.tag for child in element} <= places.get(element.tag, set())
+    return root
+
+
+def test_each_image_is_a_suite_with_its_counts() -> None:
+    root = parsed([MIXED, fakes.report(GOOD)])
+    assert root.attrib == {
+        "name": "SageMaker contract", "tests": "5", "failures": "1", "errors": "0", "time": "2.500",
+    }  # fmt: skip
+    first, second = root
+    assert first.attrib == {
+        "name": "demo", "tests": "4", "failures": "1", "errors": "0", "skipped": "1", "time": "1.250",
+    }  # fmt: skip
+    assert second.get("tests") == "1"
+    assert {each.get("name"): each.get("value") for each in first.iter("property")} == {
+        "digest": fakes.DIGEST, "profile": "smoke", "suite": "s", "verdict": "fail",
+    }  # fmt: skip
+
+
+def test_each_clause_is_a_case_that_tells_how_it_ended() -> None:
+    good, broken, doubtful, left_out = parsed([MIXED]).iter("testcase")
+    assert good.attrib == {
+        "classname": "demo smoke", "name": "RUN-01 starts", "time": "1.250",
+    }  # fmt: skip
+    assert list(good) == []
+    assert broken[0].tag == "failure"
+    assert broken[0].get("message") == "`train` ended with 1"
+    assert broken[0].text == "`train` ended with 1\nTraceback\nfix: end with `0`"
+    assert doubtful.get("classname") == "demo smoke"
+    assert [(each.tag, each.text) for each in doubtful] == [
+        ("system-out", "warning: no output\nfix: print")
+    ]
+    assert left_out[0].tag == "skipped"
+    assert left_out[0].attrib == {"message": "not promised: multi-model"}
+    assert left_out[0].text == "not promised: multi-model"
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_junit_holds_what_an_image_says_whatever_it_is(text: str) -> None:
+    suite = parsed([hostile(text)])[0]
+    told = next(suite.iter("failure")).text or ""
+    legal = console.readable(text)
+    assert told == f"{legal}\nfix: {legal}"
+    assert len(next(suite.iter("failure")).get("message", "")) < 1000
+
+
+def test_junit_of_no_report_is_still_a_document() -> None:
+    assert list(parsed([])) == []
+
+
+# The page
+
+
+class Outline(HTMLParser):
+    """The elements of a page with their attributes, and its text."""
+
+    VOID = ("meta", "link")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+
+    @property
+    def tags(self) -> list[str]:
+        return [tag for tag, _ in self.elements]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "wbr":
+            return
+        self.elements.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, "elements that are not nested"
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] != ["style"]:
+            self.text += data
+
+    def values(self, attribute: str) -> list[str]:
+        return [found for _, names in self.elements if (found := names.get(attribute)) is not None]
+
+
+SOURCE = {"OUT-01": "https://docs.aws.amazon.com/x?a=1&b=2", "LOG-01": "javascript:alert(1)"}
+
+
+def test_the_page_says_all_there_is_to_say() -> None:
+    outline = Outline(page.document([MIXED], source=SOURCE))
+    text = re.sub(r"\s+", " ", outline.text)
+    for wanted in (
+        "fail: demo | SageMaker contract",
+        fakes.DIGEST,
+        "smoke",
+        "1 failed 1 warned 1 skipped 1 passed",
+        "OUT-01 the exit code tells success from failure",
+        "`train` ended with 1 Traceback",
+        "end with 0",
+        "no output",
+        "not promised: multi-model 1",
+        "RUN-01 starts",
+    ):
+        assert wanted in text
+    assert outline.open == []
+    assert text.index("OUT-01") < text.index("LOG-01") < text.index("MME-01") < text.index("RUN-01")
+    assert outline.tags.count("details") == 2
+    assert [tag for tag in outline.tags if re.fullmatch("h[1-4]", tag)] == [
+        "h1", "h2", "h3", "h4", "h3", "h4", "h3", "h4", "h3",
+    ]  # fmt: skip
+
+
+def test_the_page_loads_nothing_and_links_only_to_sources_and_itself() -> None:
+    text = page.document([MIXED, MIXED], source=SOURCE)
+    outline = Outline(text)
+    assert not {*outline.tags} & {
+        "script",
+        "img",
+        "iframe",
+        "object",
+        "embed",
+        "form",
+        "base",
+        "video",
+    }
+    assert not re.search(r"url\(|@import|@font-face", text)
+    assert outline.values("src") == []
+    links = set(outline.values("href"))
+    assert {each for each in links if not each.startswith("#")} == {"data:,", SOURCE["OUT-01"]}
+    anchors = outline.values("id")
+    assert len(anchors) == len(set(anchors))
+    assert {each[1:] for each in links if each.startswith("#")} <= set(anchors)
+    assert "default-src 'none'" in text
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_the_page_escapes_what_an_image_says(text: str) -> None:
+    document = page.document([hostile(text)], source={"X-0": f"https://example/{text}"})
+    outline = Outline(document)
+    assert outline.open == []
+    harmless = Outline(page.document([hostile("x")], source={"X-0": "https://x"}))
+    assert outline.tags == harmless.tags
+    assert not [name for _, names in outline.elements for name in names if name.startswith("on")]
+    assert document.encode()
+    assert not re.search(
+        "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", document
+    )
+    shown = "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+    assert outline.text.count(shown) >= 4
+
+
+def test_several_images_have_a_table_of_contents() -> None:
+    outline = Outline(page.document([fakes.report(GOOD), MIXED, fakes.report(GOOD)]))
+    assert "1 of 3 images breaks the contract" in outline.text
+    assert {"#image-1", "#image-2", "#image-3"} <= set(outline.values("href"))
+    assert "All 2 images keep" in page.document([fakes.report(GOOD), fakes.report(GOOD)])
+    assert "No image was tested" in page.document([])
+
+
+def test_backticks_become_code_and_one_alone_stays() -> None:
+    text = page.document([fakes.report(fakes.clause(title="`a<b` and `c"))])
+    assert "<code>a&lt;b</code> and `c" in text
+
+
+# The terminal
+
+Captured = pytest.CaptureFixture[str]
+
+
+def skipped(number: int, why: str) -> ClauseResult:
+    return fakes.clause(Status.SKIP, id=f"S-{number}", title="something", message=why)
+
+
+def test_the_table_shows_what_is_broken_and_counts_the_rest(capsys: Captured) -> None:
+    reasons = ("not promised: efa", "no channel", "not promised: tuning", "not promised: efa")
+    clauses = (GOOD, DOUBTFUL, BROKEN, *(skipped(*each) for each in enumerate(reasons)))
+    report.show(fakes.report(*clauses))
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == (
+        "fail  OUT-01    the exit code tells success from failure\n"
+        "      `train` ended with 1\n"
+        "      Traceback\n"
+        "      fix: end with `0`\n"
+        "warn  LOG-01    starts\n"
+        "      no output\n"
+        "      fix: print\n"
+        "skip  4\n"
+        "      3 not promised (efa, tuning)\n"
+        "      1 no channel\n"
+        "pass  1\n"
+        f"hint: with samples more can be judged: {manual.page('contract', 'samples')}\n"
+        "fail: 1 failed, 1 passed, 1 warned, 4 skipped in 1 s\n"
+    )
+
+
+def test_the_table_is_short_where_all_is_well(capsys: Captured) -> None:
+    report.show(fakes.report(GOOD, GOOD))
+    assert capsys.readouterr().err == "pass  2\npass: 2 passed in 1 s\n"
+
+
+def test_verbose_shows_each_clause(capsys: Captured) -> None:
+    report.show(fakes.report(GOOD, skipped(1, "no channel")), verbose=True)
+    assert capsys.readouterr().err == (
+        "skip  S-1       something\n"
+        "      no channel\n"
+        "pass  RUN-01    starts\n"
+        f"hint: with samples more can be judged: {manual.page('contract', 'samples')}\n"
+        "pass: 1 passed, 1 skipped in 1 s\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("messages", "wanted"),
+    [
+        pytest.param(["", ""], "2 no reason", id="none is given"),
+        pytest.param(["no a", "no b", "no b"], "2 no b\n      1 no a", id="the most common first"),
+        pytest.param(
+            ["the engine said: bad luck", "the engine said: go away"],
+            "2 the engine said",
+            id="a long end is left to --verbose",
+        ),
+        pytest.param(["first\nsecond: line", "first"], "2 first", id="the first line counts"),
+        pytest.param(["it ended; its last lines:\nx"], "1 it ended", id="a log follows"),
+    ],
+)
+def test_reasons_are_grouped(messages: list[str], wanted: str, capsys: Captured) -> None:
+    report.show(fakes.report(*(skipped(*each) for each in enumerate(messages))))
+    assert f"skip  {len(messages)}\n      {wanted}\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_an_image_says_cannot_command_the_terminal(text: str, capsys: Captured) -> None:
+    report.show(hostile(text), verbose=True)
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", capsys.readouterr().err)
