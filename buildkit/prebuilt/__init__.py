@@ -1,1 +1,1 @@
-"""AWS's prebuilt images: which there are, and their URIs. Only the standard library."""
+"""AWS's prebuilt images and their URIs. Uses only the standard library."""

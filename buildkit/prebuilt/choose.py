@@ -1,4 +1,4 @@
-"""Query -> the images that fit: one condition after another, each of which says what would fit."""
+"""Query -> the images that match, condition by condition; each error lists what would match."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ EIA = "eia"
 ARM = "inference_graviton"
 ARM_FRAMEWORK = "-arm64"
 APART = (EIA, ARM)
-"""Purposes that nobody means who does not say so."""
+"""Purposes that are never assumed: the question has to name them."""
 ACCELERATOR = r"ml\.eia[12]\.(medium|large|xlarge)|local_sagemaker_notebook"
 NEURON_SDK = r"-sdk([0-9]+)\.([0-9]+)"
-UNTOLD = (99, 0)
+UNNAMED = (99, 0)
 SHORTEST = 3
-"""Letters of a word that is looked for in the names of repositories."""
+"""Letters that a word needs to be searched in the names of repositories."""
 NOT_ARM = "take an instance type that is not ARM, such as `ml.m5.xlarge` or `ml.g5.xlarge`"
 
 
 def fitting(query: Query) -> Entries:
-    """All images that fit, in all of their regions; at least one.
+    """All images that match, in all of their regions; at least one.
 
-    Raises NothingSelectedError, or UsageError if a part of the question is no word of its kind.
+    Raises NothingSelectedError, or UsageError if a part of the question is malformed.
     """
     return _by_the_rest(_by_version(query), query)
 
 
 def versions(query: Query) -> tuple[str, ...]:
-    """The full versions of which an image fits the rest of the question, the newest first.
+    """The full versions that have an image for the rest of the question, the newest first.
 
-    Those in its region, if any is there. Raises NothingSelectedError, or UsageError, if nothing
-    fits the rest.
+    Only versions in its region, if there are any. Raises NothingSelectedError, or UsageError, if
+    nothing matches the rest.
     """
     found = _by_the_rest(_of_framework(query), query)
     there = tuple(e for e in found if query.region in facts.regions_of(e.accounts))
@@ -51,12 +51,12 @@ def versions(query: Query) -> tuple[str, ...]:
 
 
 def has_version(query: Query) -> bool:
-    """Whether the version that is asked is one of the ways to say one, in full or short."""
+    """Whether the version in the question exists, in full or short."""
     return any(query.version in facts.by_version(name) for name in _names(query))
 
 
 def _by_the_rest(found: Entries, query: Query) -> Entries:
-    """Those that fit what is asked besides framework, version and region."""
+    """The images that match the question apart from framework, version and region."""
     found = _by_purpose(found, query)
     base = query.base_framework
     found = _narrow(
@@ -66,7 +66,7 @@ def _by_the_rest(found: Entries, query: Query) -> Entries:
 
 
 def _names(query: Query) -> list[str]:
-    """The frameworks of the data that are meant. Raises NothingSelectedError if none is."""
+    """The frameworks that the question means. Raises NothingSelectedError if the data has none."""
     called = naming.framework(query.framework)
     names = [called]
     if _is_neuron(query):
@@ -79,7 +79,7 @@ def _names(query: Query) -> list[str]:
 
 
 def _no_framework(name: str) -> NothingSelectedError:
-    """The error for a name, which may be part of what a repository is called."""
+    """The error for an unknown name, which may be part of the name of a repository."""
     error = nothing(
         f"{facts.source()} has no images of `{name}`", name, (*facts.frameworks(), *naming.SPOKEN)
     )
@@ -91,7 +91,7 @@ def _no_framework(name: str) -> NothingSelectedError:
         and any(word in entry.repository for entry in facts.entries(framework))
     )
     said = (
-        listed("frameworks whose repositories have that in their names", tuple(found))
+        listed("frameworks with this word in the names of their repositories", tuple(found))
         if found
         else error.hint
     )
@@ -114,7 +114,7 @@ def _by_version(query: Query) -> Entries:
         if len({entry.names for entry in everything}) == 1:
             return everything
         raise UsageError(
-            f"`{query.framework}` has many versions: say which",
+            f"`{query.framework}` has many versions: choose one",
             hint=f"{suggest.there_are(versions(query))}; `--latest` takes the newest",
         )
     message = f"{facts.source()} has no `{query.framework}` {query.version}"
@@ -122,7 +122,7 @@ def _by_version(query: Query) -> Entries:
 
 
 def _versions_near(query: Query) -> tuple[str, ...]:
-    """The versions that an error names: those that fit the rest, or all where nothing does."""
+    """The versions that an error lists: those that match the rest, or all if none does."""
     try:
         return versions(query)
     except BuildkitError:
@@ -149,7 +149,7 @@ def _by_purpose(found: Entries, query: Query) -> Entries:
 
 
 def _refuse_accelerator(accelerator: str, purpose: str | None) -> None:
-    """Raise UsageError if it is none, or if it is of no use for what is asked."""
+    """Raise UsageError if it is not an accelerator, or of no use for the purpose."""
     if not re.fullmatch(ACCELERATOR, accelerator):
         raise UsageError(
             f"`{suggest.shown(accelerator)}` is not an accelerator",
@@ -157,8 +157,8 @@ def _refuse_accelerator(accelerator: str, purpose: str | None) -> None:
         )
     if purpose not in (None, "inference", EIA):
         raise UsageError(
-            f"an accelerator such as `{accelerator}` is not for `{suggest.shown(purpose)}`",
-            hint=f"leave one of the two out; an accelerator is for `inference` or `{EIA}`",
+            f"an accelerator such as `{accelerator}` cannot be used for `{suggest.shown(purpose)}`",
+            hint=f"remove one of the two; accelerators are for `inference` or `{EIA}`",
         )
 
 
@@ -204,19 +204,19 @@ def _by_device(found: Entries, query: Query) -> Entries:
 
 
 def _refuse_contradiction(device: str, instance_type: str | None) -> None:
-    """Raise UsageError if both are asked, and the machine is of another kind."""
+    """Raise UsageError if the machine does not have the device."""
     if instance_type is None:
         return
     known = instances.devices(instance_type)
     if device not in known:
         raise UsageError(
             f"`{instance_type}` has no device `{suggest.shown(device)}`",
-            hint=f"leave one of the two out; {listed('that machine has', known)}",
+            hint=f"remove one of the two; {listed('that machine has', known)}",
         )
 
 
 def _new_enough(found: Entries, machine: str) -> Entries:
-    """Those whose Neuron SDK knows the machine. Raises NothingSelectedError if all are older."""
+    """The images whose Neuron SDK supports the machine; NothingSelectedError if all are older."""
     first = instances.first_neuron(machine)
     fits = tuple(entry for entry in found if first is None or _neuron(entry) >= first)
     if not fits and first is not None:
@@ -232,9 +232,9 @@ def _new_enough(found: Entries, machine: str) -> Entries:
 
 
 def _neuron(entry: Entry) -> tuple[int, ...]:
-    """The Neuron SDK of an image, by its tag; the newest one where the tag does not tell."""
+    """The Neuron SDK of an image, from its tag; the newest if the tag does not name one."""
     match = re.search(NEURON_SDK, entry.tag)
-    return (int(match[1]), int(match[2])) if match else UNTOLD
+    return (int(match[1]), int(match[2])) if match else UNNAMED
 
 
 def _runs_on(entry: Entry, device: str) -> bool:
@@ -242,7 +242,7 @@ def _runs_on(entry: Entry, device: str) -> bool:
 
 
 def _tool(entry: Entry) -> str:
-    """`neuron` or `neuronx` of images whose framework's name ends with it."""
+    """`neuron` or `neuronx`, for images whose framework ends with that word."""
     return entry.framework.rpartition("-")[2]
 
 
@@ -251,7 +251,9 @@ def _by_python(found: Entries, query: Query) -> Entries:
         return found
     wanted = naming.python_word(query.python)
     if not (wanted.isascii() and wanted[2:].isdigit()):
-        raise UsageError(f"`{query.python}` is not a Python", hint="such as `3.11` or `py311`")
+        raise UsageError(
+            f"`{query.python}` is not a Python version", hint="such as `3.11` or `py311`"
+        )
     return _narrow(found, query, ("Python", wanted), lambda e: e.python in (wanted, None),
                    lambda e: (e.python or "-",))  # fmt: skip
 
@@ -268,9 +270,9 @@ def _narrow(
     fits: Callable[[Entry], bool],
     has: Callable[[Entry], Sequence[str]],
 ) -> Entries:
-    """Those that fit; all, if nothing is wanted.
+    """The images that match; all of them if nothing is wanted.
 
-    Raises NothingSelectedError with what there is: in the region that is asked, if anything is.
+    Raises NothingSelectedError with the values that exist, in the region of the question if any do.
     """
     what, wanted = asked
     if wanted is None:
@@ -285,6 +287,6 @@ def _narrow(
 
 
 def _name(found: Entries) -> str:
-    """The framework, and its version if that is one."""
+    """The framework, and its version if there is only one."""
     versions_ = dict.fromkeys(entry.names[0] for entry in found)
     return f"`{found[0].framework}` {next(iter(versions_)) if len(versions_) == 1 else ''}".rstrip()

@@ -1,7 +1,7 @@
 """images.txt, read: tables of words in columns, `-` where there is none.
 
 docs/reference/prebuilt.md explains the columns.
-Each framework is read when it is first asked for, so that a process with one question is quick.
+Each framework is read on first use, so that a process with one question is quick.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Entry(NamedTuple):
     """One image in all of its regions.
 
     `names` and `bases` are the ways to say its version and its base framework, the full one first.
-    `python` and `device` are None where the image is for any. `repository` and `tag` hold
+    `python` and `device` are None for any. `repository` and `tag` hold
     `{words}`; an image without a tag has an empty one.
     """
 
@@ -75,12 +75,12 @@ def regions_of(accounts: str) -> frozenset[str]:
 
 @cache
 def ends() -> Mapping[str, str]:
-    """What some tags end with for SageMaker's distributed training, by framework and tag."""
+    """The suffixes of some tags for SageMaker's distributed training, by framework and tag."""
     return dict(_rows("smdistributed"))
 
 
 def source() -> str:
-    """What an answer of the data is by: AWS may have more than the SDK that it is made from."""
+    """The source that messages name: AWS may have more images than the SDK behind the data."""
     with open(FILE, encoding="utf-8") as file:  # noqa: PTH123 - pathlib takes long to load
         found = next(line for line in file if line.startswith(SOURCE))
     return f"the data ({found.removeprefix(SOURCE).strip()})"
@@ -97,7 +97,7 @@ def frameworks() -> tuple[str, ...]:
 
 @cache
 def purposes() -> tuple[str, ...]:
-    """Every word for what an image is for. `any` is none: it marks images for whatever is asked."""
+    """Every purpose. `any` is not one of them: it marks images for all purposes."""
     titles = (title.partition(": ")[2] for title in _sections())
     return tuple(sorted({purpose for title in titles for purpose in title.split()} - {ANY}))
 

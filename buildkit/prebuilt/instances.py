@@ -6,7 +6,7 @@ import re
 
 from buildkit.support.errors import NothingSelectedError, UsageError
 
-# Compiled when they are first wanted: most questions name a device.
+# Compiled on first use: most questions name a device.
 TYPE = r"(?:ml[._])?(?P<family>[a-z]+[0-9][a-z0-9-]*?)(?:\.[a-z0-9-]+)?"
 ARM = r"[a-z]+[0-9]+g[a-z]*|a1|[a-z]+[0-9]+[a-z]*-gb[0-9]+"
 """Graviton: a `g` after the generation, as in `c7gn`, or the first, `a1`. Grace: `p6e-gb200`."""
@@ -19,9 +19,9 @@ FAMILIES = (
     " r7g r7gd r7i r7iz r8a r8g r8gd r8i r8i-flex t2 t3 t3a t4g trn1 trn1n trn2 trn2u trn3"
     " x1 x1e x2gd x2idn x2iedn x8g z1d"
 )
-"""Whose devices are known: those of SageMaker's API (botocore's model of it) and their siblings in
-EC2, which may come to SageMaker. Of another nobody knows whether it has a GPU."""
-FIRST_NEURON = (  # Neuron's release notes: the first SDK that knows the machine
+"""Families with known devices: those of SageMaker's API (botocore's model of it) and their siblings
+in EC2, which may come to SageMaker. Whether any other family has a GPU is unknown."""
+FIRST_NEURON = (  # Neuron's release notes: the first SDK that supports the machine
     ("trn3", (2, 27)),
     ("trn2", (2, 21)),
     ("trn1n", (2, 9)),
@@ -48,7 +48,7 @@ def devices(instance_type: str) -> tuple[str, ...]:
 
 
 def first_neuron(instance_type: str | None) -> tuple[int, int] | None:
-    """The first Neuron SDK that knows a machine with AWS's chips; None where that is no matter."""
+    """The first Neuron SDK that supports a machine with AWS's chips; None for other machines."""
     if instance_type is None or instance_type in LOCAL:
         return None
     family = _family(instance_type)
@@ -56,7 +56,7 @@ def first_neuron(instance_type: str | None) -> tuple[int, int] | None:
 
 
 def known_to_neuron(sdk: tuple[int, ...], instance_type: str) -> tuple[str, ...]:
-    """The families of the same chips that an SDK knows, the newest first."""
+    """The families of the same chips that an SDK supports, the newest first."""
     chips = _family(instance_type)[:3]
     return tuple(name for name, first in FIRST_NEURON if first <= sdk and name.startswith(chips))
 
@@ -80,8 +80,7 @@ def _family(instance_type: str) -> str:
     family = match["family"]
     if family not in FAMILIES.split():
         raise NothingSelectedError(
-            f"the instance type `{instance_type}` is not known: whether it has a GPU "
-            "cannot be told",
-            hint="say the device instead: `--device cpu` or `--device gpu`",
+            f"unknown instance type `{instance_type}`: it may or may not have a GPU",
+            hint="name the device instead: `--device cpu` or `--device gpu`",
         )
     return family

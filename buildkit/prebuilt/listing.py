@@ -1,4 +1,4 @@
-"""AWS's prebuilt images, each once, with all that it is for."""
+"""AWS's prebuilt images, each once, with all of its purposes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class Listed(NamedTuple):
-    """`names` are the ways to say the version, the full one first; empty where none is needed.
+    """`names` are the ways to say the version, the full one first; empty without a version.
 
-    `device` and `python` are None for any; `tag` where the image has none.
+    `device` and `python` are None for any; `tag` is None for an image without one.
     """
 
     framework: str

@@ -1,6 +1,6 @@
-"""A question for one of AWS's prebuilt images -> its URI, or an error that names the nearest ones.
+"""A question for one of AWS's prebuilt images -> its URI, or an error that names the nearest.
 
-Never another version, device or region than asked.
+The answer never has another version, device or region than the question.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 ADDABLE = ("pytorch-smp", "spark")
 """Frameworks whose tags may end with a `container_version` that the data does not hold."""
 WORDS = Query._fields[:-1]
-"""What is text in a query."""
+"""The fields of a query that are text."""
 END = r"[A-Za-z0-9_.-]+"
 LONGEST_TAG = 128
 
 
 def look_up(query: Query) -> Answer:
-    """The one image that is asked for. Raises NothingSelectedError or UsageError."""
+    """The one image that matches. Raises NothingSelectedError or UsageError."""
     _refuse_other_than_text(query)
     region = facts.regions().get(query.region)
     if region is None:
@@ -36,7 +36,7 @@ def look_up(query: Query) -> Answer:
     there = tuple(e for e in found if query.region in facts.regions_of(e.accounts))
     if not there:
         regions = sorted(frozenset().union(*(facts.regions_of(e.accounts) for e in found)))
-        message = f"{facts.source()} has no {_told(query)} in {query.region}"
+        message = f"{facts.source()} has no {_described(query)} in {query.region}"
         raise nothing(message, query.region, regions)
     answers = tuple(_answer(entry, query, region) for entry in there)
     if (count := len({answer.uri for answer in answers})) > 1:
@@ -45,12 +45,12 @@ def look_up(query: Query) -> Answer:
 
 
 def _refuse_other_than_text(query: Query) -> None:
-    """Raise UsageError for what Python lets one say, in spite of the types: `version=2.5`."""
+    """Raise UsageError for values that Python accepts in spite of the types: `version=2.5`."""
     for name, value in zip(WORDS, query, strict=False):
         if not isinstance(value, str) and (value is not None or name in ("framework", "region")):
             raise UsageError(
-                f"`{name}` is {suggest.shown(repr(value))}, and not text",
-                hint=f'say it as text: {name}="{"eu-west-1" if name == "region" else value}"'
+                f"`{name}` is {suggest.shown(repr(value))}, not text",
+                hint=f'pass text: {name}="{"eu-west-1" if name == "region" else value}"'
                 if value is not None or name == "region"
                 else "`buildkit uri --list --prebuilt` shows all frameworks",
             )
@@ -84,18 +84,18 @@ def _answer(entry: Entry, query: Query, region: facts.Region) -> Answer:
 
 
 def _ended(framework: str, tag: str, end: str) -> str:
-    """A tag with the container version that is asked. Raises UsageError."""
+    """A tag with the container version. Raises UsageError."""
     import re  # noqa: PLC0415 - few questions have one
 
     if framework not in ADDABLE:
         raise UsageError(
-            f"the tags of `{framework}` end as they are; `{suggest.shown(end)}` cannot be added",
-            hint=f"only those of {' and '.join(ADDABLE)} can take a container version",
+            f"tags of `{framework}` take no container version, such as `{suggest.shown(end)}`",
+            hint=f"remove it; only {' and '.join(ADDABLE)} take a container version",
         )
     if not re.fullmatch(END, end) or len(tag) + 1 + len(end) > LONGEST_TAG:
         raise UsageError(
-            f"`{suggest.shown(end)}` cannot be the end of a tag: that is letters, digits, `_`, `.` "
-            f"and `-`, and a tag has {LONGEST_TAG} characters at most",
+            f"`{suggest.shown(end)}` cannot end a tag: tags have letters, digits, `_`, `.`, `-`, "
+            f"at most {LONGEST_TAG} characters",
             hint="such as `v1` or `1.0`",
         )
     return f"{tag}-{end}"
@@ -108,13 +108,14 @@ def _several(query: Query, found: tuple[Entry, ...], count: int) -> UsageError:
         ("python", query.python, {entry.python or "any" for entry in found}),
         ("base-framework", query.base_framework, {b for e in found for b in e.bases}),
     )
-    open_ = [(name, values) for name, told, values in asked if told is None and len(values) > 1]
+    open_ = [(name, values) for name, given, values in asked if given is None and len(values) > 1]
+    names = " and ".join(name for name, _ in open_)
     return UsageError(
-        f"{count} images of AWS are {_told(query)}: say {' and '.join(n for n, _ in open_)}",
+        f"{count} images of AWS match {_described(query)}: choose {names}",
         hint="; ".join(listed(f"--{name}", sorted(values)) for name, values in open_),
     )
 
 
-def _told(query: Query) -> str:
+def _described(query: Query) -> str:
     parts = (query.version, query.base_framework, query.purpose, query.device, query.python)
     return f"`{query.framework}` {' '.join(filter(None, parts))}".rstrip()

@@ -1,4 +1,4 @@
-"""What people say of an image -> what the data calls it, its repository and its tag."""
+"""The names that people use for an image -> those of the data, its repository and its tag."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 SYSTEM = "-ubuntu"
 DEVICES = ("cpu", "gpu", "neuron", "neuronx")
-"""What tags call what an image computes on."""
+"""The words for devices in tags."""
 SPOKEN: Mapping[str, str] = {
     "blazing-text": "blazingtext",
     "deepar": "forecasting-deepar",
@@ -38,7 +38,7 @@ SPOKEN: Mapping[str, str] = {
     "tritonserver": "sagemaker-tritonserver",
     "vowpal-wabbit": "vw",
 }
-"""What people call a framework, where the data has another name. docs/reference/uri.md has them."""
+"""Other names of frameworks -> those of the data. docs/reference/uri.md lists them."""
 
 
 def named(
@@ -48,9 +48,9 @@ def named(
     *,
     with_python: bool = False,
 ) -> tuple[str, str]:
-    """As AWS calls it: with what is asked, `2.5` or `2.5.1`, as there is a tag for either.
+    """Repository and tag, with the version of the question: AWS has tags for `2.5` and `2.5.1`.
 
-    The tag is empty where the image has none. `with_python` is for tags with and without it.
+    The tag is empty if the image has none. `with_python` is for tags with and without Python.
     A tag that names the operating system or a base has its versions in full, as
     `2.4.0-cpu-py311-ubuntu22.04-sagemaker` and `2.0.0-transformers4.28.1-…` have. The SDK makes
     short ones too, and mixtures, that none of AWS's image lists and release notes shows.
@@ -76,23 +76,23 @@ def python_word(text: str) -> str:
 
 
 def full_version(entry: Entry, asked: str | None) -> str:
-    """The full one of the ways to say it: `2.5.1` for `2.5`, and `2.2.0` for itself, not `2.2`."""
+    """The full version: `2.5.1` for `2.5`, and `2.2.0` for itself, not `2.2`."""
     first = entry.names[0]
     return asked if asked is not None and asked.startswith(f"{first}.") else first
 
 
 def framework(name: str) -> str:
-    """The data's name for what people call a framework; any other name as it is."""
+    """The data's name of a framework; an unknown name unchanged."""
     return SPOKEN.get(name, name)
 
 
 def spoken(name: str) -> tuple[str, ...]:
-    """What people call a framework of the data."""
+    """The other names of a framework."""
     return tuple(each for each, meant in SPOKEN.items() if meant == name)
 
 
 def begins(version: str, part: str) -> bool:
-    """Whether a version may be meant by a part of it: `1.7.2-1` by `1.7`, and `1.70` not."""
+    """Whether a part names a version: `1.7` names `1.7.2-1`, but not `1.70`."""
     return version.startswith(part) and version[len(part) :][:1] in ("", ".", "-", "+")
 
 
@@ -101,7 +101,7 @@ def dotted(numbers: Iterable[int]) -> str:
 
 
 def newest_first(versions: Iterable[str]) -> tuple[str, ...]:
-    """By their numbers, as `1.10` comes after `1.9`; a word such as `latest` counts as oldest."""
+    """Sorted by number: `1.10` is newer than `1.9`; a word such as `latest` is the oldest."""
     return tuple(sorted(dict.fromkeys(versions), key=_numbers, reverse=True))
 
 

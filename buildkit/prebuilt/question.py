@@ -1,6 +1,6 @@
-"""What one can ask about AWS's prebuilt images, and what the answer holds.
+"""The question for one of AWS's prebuilt images, and the answer.
 
-Named tuples: whoever only looks up a URI has no time to load `dataclasses`.
+Named tuples, because `dataclasses` takes longer to load than a lookup.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 
 class Query(NamedTuple):
-    """What is asked for. What is None is not asked; if it matters, that is an error.
+    """The image to look up. None means any; if several images match, that is an error.
 
     `python` is written `3.11` or `py311`; `device` is `cpu`, `gpu` or one of the chips that images
-    are made for; an `instance_type` such as `ml.g5.xlarge` names it, too.
+    are made for; an `instance_type` such as `ml.g5.xlarge` implies the device.
     `purpose` is `training`, `inference` or one of the SDK's other scopes. `base_framework`, such as
     `pytorch2.0`, is what Hugging Face's images build on. `smdistributed` is SageMaker's library of
-    distributed training, for which, and on `ml.p4d`, some images are others.
+    distributed training; some images differ for it, and on `ml.p4d`.
     """
 
     framework: str
@@ -32,7 +32,7 @@ class Query(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """An image of AWS. `version` is the full one; the tag has what was asked, as AWS tags both."""
+    """An image of AWS. `version` is the full one; the tag has the version of the question."""
 
     uri: str
     host: str

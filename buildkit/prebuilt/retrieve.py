@@ -11,12 +11,12 @@ from buildkit.support.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-INSTEAD = {  # what nobody can answer from this data -> the next thing to do
-    "model_id": "JumpStart tells the image of a model over the network: ask the SDK for it",
-    "model_version": "JumpStart tells the image of a model over the network: ask the SDK for it",
-    "hub_arn": "a hub tells the images of its models over the network: ask the SDK for it",
-    "config_name": "JumpStart tells the image of a model over the network: ask the SDK for it",
-    "sdk_version": "leave it out: the data has the one of each image",
+INSTEAD = {  # parameters that this data cannot answer -> the hint
+    "model_id": "JumpStart looks up the image of a model over the network: use the SDK for it",
+    "model_version": "JumpStart looks up the image of a model over the network: use the SDK for it",
+    "hub_arn": "a hub looks up the images of its models over the network: use the SDK for it",
+    "config_name": "JumpStart looks up the image of a model over the network: use the SDK for it",
+    "sdk_version": "remove it: the data has the SDK version of each image",
 }
 
 
@@ -46,15 +46,15 @@ def image_uri(  # noqa: PLR0917 - in the SDK's order
     *,
     device: str | None = None,
 ) -> str:
-    """The URI of one of AWS's prebuilt images, for what one would say to the SageMaker SDK.
+    """The URI of one of AWS's prebuilt images, from the arguments of the SageMaker SDK.
 
-    The parameters are those of `sagemaker.image_uris.retrieve`, so that a call of it is a call of
-    this; `device`, such as `gpu`, may stand in the place of an instance type. Of the three
-    configurations it only matters whether they are there. docs/guide/moving-from-the-sdk.md says
-    what differs; `look_up` has the words of this project.
+    The parameters are those of `sagemaker.image_uris.retrieve`, so that calls work unchanged;
+    `device`, such as `gpu`, replaces an instance type. Of the three configurations only their
+    presence matters. docs/guide/moving-from-the-sdk.md lists the differences; `look_up` uses the
+    words of this project.
 
-    Raises NothingSelectedError if there is no such image, and UsageError if there are several, or
-    for a model of JumpStart.
+    Raises NothingSelectedError if no image matches, and UsageError if several do, or for a model
+    of JumpStart.
     """
     _refuse(
         model_id=model_id, model_version=model_version, hub_arn=hub_arn, config_name=config_name,
@@ -82,7 +82,7 @@ def image_uri(  # noqa: PLR0917 - in the SDK's order
 
 
 def _refuse(**given: str | None) -> None:
-    """Raise UsageError for what is set. The SDK's empty words are its None."""
+    """Raise UsageError for any of them that is set. An empty text counts as None, as in the SDK."""
     for name, value in given.items():
         if value:
-            raise UsageError(f"`{name}` cannot be asked here", hint=INSTEAD[name])
+            raise UsageError(f"`{name}` is not supported", hint=INSTEAD[name])

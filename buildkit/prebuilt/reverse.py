@@ -1,6 +1,6 @@
-"""The URI of an image -> what it tells, and what the data knows of it.
+"""The URI of an image -> its parts, and what the data knows about the image.
 
-Says what can be said: a registry, a repository or a tag that is not known leaves the rest as it is.
+An unknown registry, repository or tag does not change what is said about the rest.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ GALLERIES = {
 }
 """AWS's own aliases in ECR Public with images for machine learning (gallery.ecr.aws)."""
 HTTPS_PORT = ":443"
-"""Which is there anyhow: a host with it is the same host."""
+"""The default port: a host with it is the same host."""
 DUAL_STACK = {"amazonaws.com": "on.aws", "amazonaws.com.cn": "on.amazonwebservices.com.cn"}
-"""Where a partition has both, what dual-stack hosts end with instead."""
+"""The end of dual-stack hosts, in partitions that have them."""
 
 
 class Parts(NamedTuple):
-    """A URI, taken apart. What is not of ECR has no account and no region."""
+    """A URI, taken apart. A URI outside ECR has no account and no region."""
 
     uri: str
     host: str
@@ -58,7 +58,7 @@ class Parts(NamedTuple):
 
 
 class Known(NamedTuple):
-    """An image of the data that a URI names. `rest` is what its tag adds to the known one."""
+    """An image of the data that a URI names. `rest` is what its tag adds to the known tag."""
 
     entry: Entry
     version: str
@@ -90,7 +90,7 @@ def parse(text: str) -> Parts:
 
 
 def _with_host(text: str) -> str:
-    """A single word stays as it is: it may as well be the name of a target."""
+    """A single word is returned unchanged: it may be the name of a target."""
     if has_registry(text) or _is_host(text):
         return text
     if "/" in text:
@@ -105,17 +105,17 @@ def _is_host(text: str) -> bool:
 
 
 def _spoilt_by(text: str) -> str | None:
-    """What to leave out, of a URI that is one but for it."""
+    """What to remove from a text that is a URI otherwise."""
     bare = text.strip()
     if URI.fullmatch(_with_host(bare)):
-        return f"leave the blanks around it out: `{bare}`"
+        return f"remove the blanks around the URI: `{bare}`"
     scheme, apart, rest = bare.partition("://")
     if apart and URI.fullmatch(rest) and "." in rest.partition("/")[0]:
-        return f"leave `{scheme}://` out: `{rest}`"
+        return f"remove `{scheme}://`: `{rest}`"
     if _is_host(bare.rstrip("/")):
         return f"the repository is missing: `{bare.rstrip('/').partition(':')[0]}/REPOSITORY:TAG`"
     if re.fullmatch(r"[a-z0-9._-]+", bare):
-        return f"an image or a target of this project has a URI: `buildkit uri {shown(bare)}`"
+        return f"for the URI of an image or a target of this project: `buildkit uri {shown(bare)}`"
     return None
 
 
@@ -134,7 +134,7 @@ def gallery_name(parts: Parts) -> str | None:
 
 
 def images(parts: Parts) -> tuple[Entry, ...]:
-    """The images of the data that are called like the repository of AWS's that a URI names."""
+    """The images of the data in the repository of AWS's that a URI names."""
     name = gallery_name(parts)
     return of_repository(parts.repository) if name is None else _of_gallery(name)
 
@@ -146,7 +146,7 @@ def _of_gallery(name: str) -> tuple[Entry, ...]:
 
 
 def is_of_aws(parts: Parts) -> bool:
-    """Whether the registry is AWS's own: nothing is known of an image in any other, by its name."""
+    """Whether the registry is AWS's own: the name of an image in any other proves nothing."""
     return bool(parts.account and homes(parts.account)) or gallery(parts) is not None
 
 
@@ -179,7 +179,7 @@ def homes(account: str) -> tuple[str, ...]:
 
 
 def partition(parts: Parts) -> str | None:
-    """By the region; of one that is not known by the domain, where that tells."""
+    """From the region; for an unknown region from the domain, if that decides."""
     there = facts.regions().get(parts.region or "")
     if there is not None:
         return there.partition
@@ -188,7 +188,7 @@ def partition(parts: Parts) -> str | None:
 
 
 def known(parts: Parts) -> tuple[Known, ...]:
-    """The images with this repository and tag, or the ones whose tag goes on; best ones alone."""
+    """The images with this repository and tag, or those whose tag it extends; only the best."""
     found = tuple(_tagged(parts)) if parts.digest is None or parts.tag else ()
     least = min((len(each.rest or "") for each in found), default=0)
     best = [each for each in found if len(each.rest or "") == least]

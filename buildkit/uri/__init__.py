@@ -1,1 +1,1 @@
-"""What `buildkit uri` answers: own images, AWS's, lists, and what a URI means."""
+"""The answers of `buildkit uri`: images of this project, AWS's, lists, and URIs explained."""

@@ -1,4 +1,4 @@
-"""What `buildkit uri` is asked, and which of its options go together."""
+"""The options of `buildkit uri`, and which of them go together."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from buildkit.support.errors import UsageError
 
-OWN, PREBUILT, LIST, EXPLAIN = "an own image", "--prebuilt", "--list", "--explain"
-GOES_WITH = {  # what only some of the four can be asked with
+OWN, PREBUILT, LIST, EXPLAIN = "an image of this project", "--prebuilt", "--list", "--explain"
+GOES_WITH = {  # option -> the modes that take it
     "target": (OWN, PREBUILT),
     "version": (OWN, PREBUILT, LIST),
     "latest": (OWN, PREBUILT),
@@ -27,9 +27,9 @@ GOES_WITH = {  # what only some of the four can be asked with
     "container_version": (PREBUILT,),
     "smdistributed": (PREBUILT,),
 }
-INSTEAD = {  # the next thing to type, where it is not to leave the option out
+INSTEAD = {  # hints, where they say more than to remove the option
     ("target", LIST): "`buildkit uri --list --framework {value}`",
-    ("target", EXPLAIN): "`--explain` alone takes the URI",
+    ("target", EXPLAIN): "`--explain URI` takes no target",
     ("framework", PREBUILT): "`buildkit uri {value} --prebuilt`",
     ("framework", OWN): "`buildkit uri {value}`, or `buildkit uri --list --framework {value}`",
     ("instance_type", OWN): "`--device cpu` or `--device gpu`; for AWS's images `--prebuilt`",
@@ -74,21 +74,21 @@ class Asked(NamedTuple):
 
 
 def check(asked: Asked) -> None:
-    """Raise UsageError for options that do not go together, or if nothing is asked."""
+    """Raise UsageError for options that do not go together, or without a question."""
     if asked.listing and asked.explain is not None:
-        raise UsageError("`--list` and `--explain` exclude each other", hint="leave one out")
+        raise UsageError("`--list` and `--explain` exclude each other", hint="remove one of them")
     for name, modes in GOES_WITH.items():
         value = getattr(asked, name)
         if value not in (None, False) and asked.mode not in modes:
             called = "TARGET" if name == "target" else f"--{name.replace('_', '-')}"
-            hint = INSTEAD.get((name, asked.mode), "leave it out; it is for {modes}")
+            hint = INSTEAD.get((name, asked.mode), "remove the option; only {modes} takes it")
             raise UsageError(
-                f"`{called}` does not go with {asked.mode}",
-                hint=hint.format(value=value, modes=" and ".join(modes)),
+                f"`{called}` cannot be used with {asked.mode}",
+                hint=hint.format(value=value, modes=" or ".join(modes)),
             )
     if asked.mode in (OWN, PREBUILT) and asked.target is None:
         raise UsageError(
-            "no image is named",
+            "no image was named",
             hint="`buildkit uri sklearn --version 1.7`; `buildkit uri pytorch --prebuilt "
-            "--version 2.5.1 …` for AWS's; `buildkit uri --list` shows all",
+            "--version 2.5.1 …` for AWS's; `buildkit uri --list` shows all images",
         )

@@ -1,4 +1,4 @@
-"""What `buildkit uri` can answer with, own images and AWS's in one shape: to list, to complete."""
+"""The images that `buildkit uri` lists and completes: this project's and AWS's, in one shape."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OWN, AWS = "own", "aws"
 class Row(NamedTuple):
     """An image: of this project in one registry, of AWS in all of its `regions`.
 
-    `uri` is None for an image of AWS where no region is asked.
+    `uri` is None for an image of AWS without a region in the question.
     """
 
     whose: str
@@ -42,7 +42,7 @@ class Row(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """What is None is not asked. `framework` may be a pattern."""
+    """None means any. `framework` may be a pattern."""
 
     framework: str | None = None
     version: str | None = None
@@ -53,7 +53,7 @@ class Filter(NamedTuple):
 
 
 def own(places: Iterable[Place]) -> Iterator[Row]:
-    """Each image once in each registry, though several records may tell of it."""
+    """Each image once in each registry, even if several records name it."""
     for place in {each.uri: each for each in places}.values():
         image = place.image
         yield Row(
@@ -91,7 +91,7 @@ def prebuilt(region: str | None = None) -> Iterator[Row]:
 
 
 def narrow(rows: Sequence[Row], wanted: Filter) -> Sequence[Row]:
-    """Those that fit. Raises NothingSelectedError with what there is."""
+    """The rows that match. Raises NothingSelectedError with the values that exist."""
     python = wanted.python and python_word(wanted.python)
     conditions: tuple[Condition, ...] = (
         ("called", *_called(rows, wanted.framework), fnmatchcase),
@@ -114,7 +114,7 @@ def narrow(rows: Sequence[Row], wanted: Filter) -> Sequence[Row]:
 def _called(
     rows: Sequence[Row], name: str | None
 ) -> tuple[str | None, Callable[[Row], Iterable[str]]]:
-    """A framework, by what people call it, too; where a pattern fits none, a repository."""
+    """A framework, also by its other names; a repository where the pattern matches no framework."""
     if name is None or any(fnmatchcase(row.framework, name) for row in rows):
         return name, lambda row: (row.framework,)
     if any(fnmatchcase(row.repository, name) for row in rows):
@@ -127,7 +127,7 @@ def _pythons(row: Row) -> tuple[str, ...]:
 
 
 def _purposes(row: Row) -> tuple[str, ...]:
-    """An own image for `both` may be asked for as that, too."""
+    """An image of this project for `both` also matches `both` itself."""
     return (*row.purposes, "both") if row.purposes == lookup.BOTH else row.purposes
 
 

@@ -1,4 +1,4 @@
-"""What a shell may complete after `buildkit uri`: words that lead to an answer."""
+"""Shell completion of `buildkit uri`: only words that lead to an answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from buildkit.uri.catalogue import Row
 
 OTHERS = (None, "cpu", "gpu")
-"""What does not run on AWS's chips."""
+"""Devices that are not AWS's own chips."""
 WORDS: Mapping[str, Callable[[Row], Iterable[str]]] = {
     "target": lambda row: filter(None, (row.framework, *naming.spoken(row.framework), row.id)),
     "framework": lambda row: (row.framework, *naming.spoken(row.framework)),
@@ -33,7 +33,7 @@ WORDS: Mapping[str, Callable[[Row], Iterable[str]]] = {
 
 
 def complete(name: str, given: Mapping[str, Any], incomplete: str) -> list[str]:
-    """The words for an option, or for the target, that fit what is given already."""
+    """The words for an option, or for the target, that fit the options already given."""
     of = WORDS.get(name)
     if of is None:
         return []
@@ -60,7 +60,7 @@ def complete(name: str, given: Mapping[str, Any], incomplete: str) -> list[str]:
 
 
 def _on_chips(rows: Sequence[Row], wanted: catalogue.Filter) -> list[Row]:
-    """Of `pytorch` on `neuron` the images of `pytorch-neuron`, which the lookup takes, too."""
+    """For `pytorch` on `neuron`, the images of `pytorch-neuron`, as the lookup does."""
     return [
         row
         for row in rows
@@ -74,7 +74,7 @@ def _in_order(version: str) -> list[tuple[int, str]]:
 
 
 def _releases(given: Mapping[str, Any]) -> tuple[Release, ...]:
-    """None of a ledger that is broken: AWS's images are completed without it."""
+    """Empty for a broken ledger: AWS's images are completed without the ledger."""
     if (file := given.get("file")) is None:
         return ()
     try:
@@ -84,7 +84,7 @@ def _releases(given: Mapping[str, Any]) -> tuple[Release, ...]:
 
 
 def _rows(given: Mapping[str, Any]) -> list[Row]:
-    """Own images and AWS's; without --prebuilt, a name of both is an own one."""
+    """Images of this project and AWS's; without --prebuilt, this project's win a shared name."""
     if given.get("prebuilt"):
         return list(catalogue.prebuilt())
     own = list(catalogue.own(lookup.places(_releases(given))))

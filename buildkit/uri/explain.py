@@ -1,4 +1,4 @@
-"""`buildkit uri --explain URI`: whose image it is, which, and what is newer."""
+"""`buildkit uri --explain URI`: whose image, which one, and which are newer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OWN, AWS, UNKNOWN = "own", "aws", "unknown"
 def answer(asked: Asked) -> None:
     assert asked.explain is not None
     parts = reverse.parse(asked.explain)
-    own = ledger_facts.told(_releases(asked.file), parts)
+    own = ledger_facts.about(_releases(asked.file), parts)
     document: dict[str, Any] = {
         "uri": parts.uri,
         "whose": AWS if reverse.is_of_aws(parts) else UNKNOWN,
@@ -52,11 +52,11 @@ def answer(asked: Asked) -> None:
         inside = parts._replace(repository=reverse.gallery_name(parts) or parts.repository)
         entries = reverse.images(parts)
         known = tuple(each for each in reverse.known(inside) if each.entry in entries)
-        told = _guessed(parts, entries) if entries or parts.account else _untold()
-        document |= _known(known, inside) if known else told
+        guessed = _guessed(parts, entries) if entries or parts.account else _unknown()
+        document |= _known(known, inside) if known else guessed
         document["notes"] = list(notes.on_aws(parts, known, entries))
-    else:  # an image of others: a name that is like one of AWS's says nothing
-        document |= _guessed(parts, ()) if parts.account else _untold()
+    else:  # an image of others: a name like one of AWS's proves nothing
+        document |= _guessed(parts, ()) if parts.account else _unknown()
         document["notes"] = list(notes.on_others(parts))
     if asked.as_json:
         click.echo(json.dumps(document, indent=2))
@@ -65,11 +65,11 @@ def answer(asked: Asked) -> None:
 
 
 def _releases(file: str) -> tuple[Release, ...]:
-    """What the ledger has. One that is broken is told, and AWS's images are known without it."""
+    """The records of the ledger. A broken ledger is a warning: AWS's images need none."""
     try:
         return ledger.read_file(ledger.file_beside(file))
     except ToolError as error:
-        console.say(f"warning: own images are not known: {error.message}", fg="yellow")
+        console.say(f"warning: this project's images are ignored: {error.message}", fg="yellow")
         return ()
 
 
@@ -116,14 +116,14 @@ def _known(known: tuple[Known, ...], parts: Parts) -> dict[str, Any]:
     }
 
 
-def _untold() -> dict[str, Any]:
-    """Of a registry that is not ECR's not even the tag is read: its words mean anything."""
+def _unknown() -> dict[str, Any]:
+    """For a registry outside ECR not even the tag is read: its words could mean anything."""
     single = dict.fromkeys(("framework", "version", "base_framework", "tag_goes_on"))
     return {**single, "purposes": [], "devices": [], "pythons": [], "newer": []}
 
 
 def _guessed(parts: Parts, entries: tuple[Entry, ...]) -> dict[str, Any]:
-    """By the words of a tag that nobody knows, as AWS puts tags together."""
+    """From the words of an unknown tag, the way AWS composes tags."""
     frameworks = {each.framework for each in entries}
     found = guess.words(parts.tag, entries)
     others = [each.names[0] for each in entries if len(frameworks) == 1 and found["version"]]
@@ -138,7 +138,7 @@ def _guessed(parts: Parts, entries: tuple[Entry, ...]) -> dict[str, Any]:
 
 
 def _newer(version: str, others: Iterable[str]) -> list[str]:
-    """Those that are newer, the newest last. What cannot be ordered, such as `latest`, is not."""
+    """The newer versions, the newest last; without those that have no order, such as `latest`."""
     found = [other for other in dict.fromkeys(others) if _compared(other, version) > 0]
     return sorted(found, key=cmp_to_key(_compared))
 

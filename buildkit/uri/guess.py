@@ -1,4 +1,4 @@
-"""A tag that the data lacks -> what its words tell, by the other tags of its repository."""
+"""A tag that the data lacks -> what its words mean, by the other tags of its repository."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 PYTHON = re.compile(r"py[23][0-9]*")
 NUMBER = r"[0-9][0-9A-Za-z.]*"
 BUILD = r"(?:-[0-9]+)?(?![^-])"
-"""What some versions go on with, as `1.7-1` does."""
+"""The suffix of some versions, as in `1.7-1`."""
 BASES = ("{base}", "{full_base}")
 
 
 class Place(NamedTuple):
-    """Where the tags of an image have its version: the word's number, and what it begins with."""
+    """The place of the version in the tags of an image: the number of the word, and its prefix."""
 
     prefix: str
     word: int
 
 
 def words(tag: str | None, entries: Sequence[Entry]) -> dict[str, Any]:
-    """What `--explain` tells of a tag; `entries` are the images of its repository, if it is known.
+    """What `--explain` prints for a tag; `entries` are the images of its repository, if known.
 
     Of Hugging Face's `2.0-transformers4.28.1-…` the first word is the base, and no version.
     """

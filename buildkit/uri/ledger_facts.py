@@ -1,4 +1,4 @@
-"""What the ledger tells of a URI: an image of this project, a copy of one, or an alias."""
+"""What the ledger says about a URI: an image of this project, a copy of one, or an alias."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from buildkit.prebuilt.reverse import Parts
 
 
-class Told(NamedTuple):
-    """`place` is None for an image that the ledger does not have, in a repository that it has."""
+class About(NamedTuple):
+    """`place` is None for an unknown image in a repository that the ledger knows."""
 
     place: Place | None
     newer_of: tuple[Place, ...]
     notes: tuple[str, ...]
 
 
-def told(releases: Sequence[Release], parts: Parts) -> Told | None:
-    """None for a repository of others."""
+def about(releases: Sequence[Release], parts: Parts) -> About | None:
+    """None for a repository that is not in the ledger."""
     made = _here(lookup.places(releases), parts)
     copies = _here(lookup.places(releases, Action.PROMOTE), parts)
     moves = [
@@ -42,18 +42,18 @@ def told(releases: Sequence[Release], parts: Parts) -> Told | None:
     place = place or next((each for each in known if each.image.digest == tagged), None)
     notes = tuple(_notes(known, moves, parts, tagged))
     if place in copies:
-        notes += ("a copy, which `buildkit promote` made: `buildkit uri` names what was published",)
-    return Told(place, tuple(each for each in known if _is_like(each, place)), notes)
+        notes += ("a copy made by `buildkit promote`; `buildkit uri` prints the original",)
+    return About(place, tuple(each for each in known if _is_like(each, place)), notes)
 
 
 def _here(places: Iterable[Place], parts: Parts) -> list[Place]:
-    """Those in that repository, the last one first."""
+    """The places in that repository, the last one first."""
     here = (parts.host, parts.repository)
     return [each for each in places if (each.host, each.image.repository) == here][::-1]
 
 
 def _digest_of(known: Iterable[Place], moves: Sequence[Move], parts: Parts) -> str | None:
-    """What the tag is at by now: an exact one never moves, of an alias the last move counts."""
+    """The digest of the tag: an exact tag never moves; for an alias, the last move counts."""
     exact = (each.image.digest for each in known if each.image.tag == parts.tag)
     return next(exact, moves[-1].after if moves else None)
 
@@ -63,13 +63,14 @@ def _notes(
 ) -> Iterator[str]:
     if parts.tag is not None and tagged is None:
         tags = dict.fromkeys(each.image.tag for each in known)
-        yield f"the ledger has no tag `{parts.tag}` of it; {near_to(parts.tag, tuple(tags))}"
+        near = near_to(parts.tag, tuple(tags))
+        yield f"the ledger has no tag `{parts.tag}` of this repository; {near}"
     elif moves and tagged == moves[-1].after:
-        yield f"`{parts.tag}` is an alias, by the ledger at `{moves[-1].tag}`"
+        yield f"`{parts.tag}` is an alias; according to the ledger it points to `{moves[-1].tag}`"
     if parts.digest is not None and tagged not in (None, parts.digest):
-        yield f"the tag and the digest are two images: `{parts.tag}` is at {tagged}"
+        yield f"tag and digest name different images: `{parts.tag}` points to {tagged}"
     if parts.digest not in (None, *(each.image.digest for each in known)):
-        yield "the ledger has no such digest of it"
+        yield "digest not found in the ledger"
 
 
 def _is_like(one: Place, other: Place | None) -> bool:

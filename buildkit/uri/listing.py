@@ -1,4 +1,4 @@
-"""`buildkit uri --list`: the images that it knows, own and AWS's."""
+"""`buildkit uri --list`: all known images, this project's and AWS's."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def answer(asked: Asked) -> None:
 
 
 def _names(rows: Sequence[Row], *, as_json: bool) -> None:
-    """Each framework once: its newest version, what it is for, and what else it is called."""
+    """Each framework once: its newest version, its purposes and its other names."""
     found: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         found.setdefault((row.whose, row.framework), []).append(row)

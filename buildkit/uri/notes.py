@@ -1,4 +1,4 @@
-"""What `--explain` says of an image beside facts: where it is, and what is wrong with its URI."""
+"""The notes of `--explain`: where the image is, and what is wrong with its URI."""
 
 from __future__ import annotations
 
@@ -18,28 +18,27 @@ if TYPE_CHECKING:
 
 CUDA = re.compile(r"cu[0-9]+")
 ELSEWHERE = ("ec2", "e3")
-"""How AWS's tags for EC2, ECS and EKS end."""
+"""Suffixes of AWS's tags for EC2, ECS and EKS."""
 
 
 def on_others(parts: Parts) -> Iterator[str]:
-    """Of an image in a registry that is neither AWS's nor in the ledger."""
+    """For an image in a registry that is neither AWS's nor in the ledger."""
     if parts.host == reverse.PUBLIC:
-        yield f"{parts.host} is ECR Public; whose image it is cannot be told"
+        yield f"{parts.host} is ECR Public; the owner of the image is unknown"
     elif parts.account is None:
-        yield f"{parts.host} is not a registry of ECR; nothing is known of its images"
+        yield f"{parts.host} is not a registry of ECR; its images are unknown"
         if not has_registry(parts.uri):
             yield (
-                "the name has no registry: Docker looks for it on this machine, then on "
-                "Docker Hub; SageMaker takes the URI of a registry of ECR, such as "
-                "`buildkit uri TARGET` prints"
+                "the name has no registry: Docker looks for the image on this machine, then on "
+                "Docker Hub; SageMaker needs a URI of ECR, as `buildkit uri TARGET` prints"
             )
     else:
         yield from _on_region(parts)
-        yield "the account is none of AWS's for SageMaker, and the ledger has no such image"
+        yield "the account is not one of AWS's for SageMaker, and the image is not in the ledger"
 
 
 def on_aws(parts: Parts, known: Sequence[Known], entries: Sequence[Entry]) -> Iterator[str]:
-    """Of an image in a registry of AWS's: `known` by its tag, `entries` by its repository."""
+    """For an image in a registry of AWS's: `known` by its tag, `entries` by its repository."""
     if parts.account is None:
         yield _on_gallery(parts, entries)
     else:
@@ -48,11 +47,12 @@ def on_aws(parts: Parts, known: Sequence[Known], entries: Sequence[Entry]) -> It
             yield from _on_account(parts, known, entries)
     if not known and entries and parts.tag is not None:
         tags = dict.fromkeys(named(each)[1] for each in entries)
-        yield f"the data has no tag `{parts.tag}` of it; {near_to(parts.tag, tuple(tags))}"
+        near_tags = near_to(parts.tag, tuple(tags))
+        yield f"the data has no tag `{parts.tag}` of this repository; {near_tags}"
     elif not entries and parts.account is not None:
         near = near_names(parts.repository, reverse.repositories())
         end = f"; {listed('near are', near)}" if near else ""
-        yield f"{facts.source()} has no repository `{parts.repository}`, which AWS may have{end}"
+        yield f"{facts.source()} has no repository `{parts.repository}`; AWS may have one{end}"
     if known and known[0].rest:
         yield _on_end(parts.tag or "", known)
     frameworks = dict.fromkeys(each.framework for each in entries)
@@ -67,7 +67,7 @@ def _on_region(parts: Parts) -> Iterator[str]:
         end = f"; {listed('near are', near)}" if near else ""
         yield f"{facts.source()} has no SageMaker images in {parts.region}{end}"
     elif parts.domain != (domain := reverse.domain(there, dual_stack=parts.dual_stack)):
-        yield f"there is no such host: in {there.name} it ends with {domain}"
+        yield f"host not found: in {there.name} the host ends with {domain}"
 
 
 def _on_account(parts: Parts, known: Sequence[Known], entries: Sequence[Entry]) -> Iterator[str]:
@@ -91,13 +91,13 @@ def _on_account(parts: Parts, known: Sequence[Known], entries: Sequence[Entry]) 
             f"{uris}{elsewhere}"
         )
     elif images:
-        yield f"{facts.source()} has no such image in {there.name}"
+        yield f"{facts.source()} does not have this image in {there.name}"
     elif elsewhere:
         yield f"in {there.name} AWS has other accounts{elsewhere}"
 
 
 def _uri(parts: Parts, there: Region, account: str, *, known: bool) -> str:
-    """The URI in another account; without the tag, where that is not known."""
+    """The URI in another account; without the tag, if that is unknown."""
     host = f"{account}.dkr.ecr.{there.name}.{there.domain}"
     tag = f":{parts.tag}" if parts.tag and known else ""
     return f"{host}/{parts.repository}{tag}{f'@{parts.digest}' if parts.digest else ''}"
@@ -110,22 +110,22 @@ def _on_gallery(parts: Parts, entries: Sequence[Entry]) -> str:
             f"{gallery} in ECR Public; SageMaker pulls the repository "
             f"`{reverse.gallery_name(parts)}` of AWS's private registries"
         )
-    return f"{gallery} in ECR Public; {facts.source()} has no image of it that is called so"
+    return f"{gallery} in ECR Public; {facts.source()} has no image of that name"
 
 
 def _on_end(tag: str, known: Sequence[Known]) -> str:
-    """What the data does not know of a tag may be invented, or of another machine."""
+    """A suffix that the data does not have may be invented, or belong to another machine."""
     rest = known[0].rest or ""
     devices = [each.entry.device for each in known if each.entry.device]
     start = tag.removesuffix(f"-{rest}")
     doubts = [
         f"`{word}` marks images for EC2, ECS and EKS, not for SageMaker"
         if word in ELSEWHERE
-        else f"`{word}` is not of an image for {' or '.join(dict.fromkeys(devices))}"
+        else f"`{word}` does not belong to an image for {' or '.join(dict.fromkeys(devices))}"
         for word in rest.split("-")
         if word in ELSEWHERE
         or (word in DEVICES and devices and word not in devices)
         or (CUDA.fullmatch(word) and {*devices} == {"cpu"})
     ]
-    said = f"not verified: the data has `{start}`, and does not know the end `{rest}` of the tag"
+    said = f"not verified: the data has `{start}`, but not the tag suffix `{rest}`"
     return "; ".join((said, *doubts))

@@ -1,4 +1,4 @@
-"""`buildkit uri FRAMEWORK --prebuilt`: one image of AWS, by the data of this tool."""
+"""`buildkit uri FRAMEWORK --prebuilt`: one image of AWS, from the data of this tool."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from buildkit.uri.asked import Asked
 
 UNTAGGED = "latest"
-"""What a registry takes for an image without a tag."""
+"""The tag that a registry assumes for an image without one."""
 
 SUCCESSORS = {"pytorch": "pytorch-amzn2023"}
-"""What AWS's data calls the newer images of a framework."""
+"""The name that AWS's data has for the newer images of a framework."""
 
 
 def answer(asked: Asked) -> None:
@@ -45,8 +45,8 @@ def answer(asked: Asked) -> None:
     document, uri = found._asdict(), found.uri
     if asked.container_version is not None and not asked.verify:
         console.say(
-            f"not verified: {facts.source()} does not know the end `{asked.container_version}` of "
-            "the tag; `--verify` asks ECR for it"
+            f"not verified: {facts.source()} does not have the tag suffix "
+            f"`{asked.container_version}`; `--verify` asks ECR for the tag"
         )
     if asked.verify:
         from pathlib import Path  # noqa: PLC0415
@@ -67,16 +67,16 @@ def answer(asked: Asked) -> None:
 
 
 def _with_version(query: Query, *, latest: bool) -> Query:
-    """With the whole version that is meant by a part of it, or by `--latest`; else as it is.
+    """With the full version for a part of one, or for `--latest`; otherwise unchanged.
 
-    Raises UsageError for a part that fits several, unless the newest is asked for.
+    Raises UsageError if a part matches several versions, unless `--latest` is set.
     """
     part = query.version
     if not latest and (part is None or choose.has_version(query)):
         return query
     if part == "latest" and not choose.has_version(query):
         raise UsageError(
-            f"`latest` is no version of `{query.framework}`", hint="`--latest` takes the newest"
+            f"`latest` is not a version of `{query.framework}`", hint="`--latest` takes the newest"
         )
     known = choose.versions(query._replace(version=None)) if _knows(query.region) else ()
     fits = [each for each in known if part is None or naming.begins(each, part)]
@@ -84,12 +84,12 @@ def _with_version(query: Query, *, latest: bool) -> Query:
         return query
     if latest:
         if fits[0]:
-            console.say(f"the newest that fits in {facts.source()} is {fits[0]}")
+            console.say(f"the newest match in {facts.source()} is {fits[0]}")
             _say_where_newer_ones_are(query)
         return query._replace(version=fits[0] or None)
     if len(fits) > 1:
         raise UsageError(
-            f"{len(fits)} versions of `{query.framework}` begin with {part}: say which",
+            f"{len(fits)} versions of `{query.framework}` begin with {part}: choose one",
             hint=f"{listed('--version', fits)}; `--latest` takes the newest",
         )
     console.say(f"{part} is {fits[0]}")
@@ -100,18 +100,18 @@ def _say_where_newer_ones_are(query: Query) -> None:
     successor = SUCCESSORS.get(query.framework)
     if successor is None or query.version is not None:
         return
-    with suppress(BuildkitError):  # there is none for this purpose, device or region
+    with suppress(BuildkitError):  # none for this purpose, device or region
         newer = choose.versions(query._replace(framework=successor, python=None))
-        console.say(f"AWS releases newer ones as `{successor}`, up to {newer[0]}")
+        console.say(f"AWS releases newer versions as `{successor}`, up to {newer[0]}")
 
 
 def _knows(name: str) -> bool:
-    """Of a region that is not known the lookup says more than that no version is there."""
+    """For an unknown region, the error of the lookup says more than a missing version."""
     return name in facts.regions()
 
 
 def _region() -> str:
     """The region of the environment. Raises UsageError without one."""
     found = region.of(os.environ)
-    console.say(f"the region is {found.name}, by {found.by}")
+    console.say(f"using region {found.name}, from {found.by}")
     return found.name

@@ -1,6 +1,6 @@
 """The region of the environment: variables, then the AWS configuration file, as AWS's tools do.
 
-The file is read here: botocore, which knows more ways, takes longer to load than a lookup takes.
+This module reads the file itself: botocore knows more ways, but loads longer than a lookup takes.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ PROFILES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
 """In the order in which botocore looks (`botocore.configprovider`)."""
 FILE = "~/.aws/config"
 LARGEST = 2**20
-"""Bytes of a configuration file. One with thousands of profiles is smaller."""
+"""Bytes of a configuration file. A file with thousands of profiles is smaller."""
 
 
 class Region(NamedTuple):
-    """A region, and what says so."""
+    """A region, and where it comes from."""
 
     name: str
     by: str
@@ -40,16 +40,16 @@ def of(environment: Mapping[str, str]) -> Region:
     if region := _of_profile(file, profile):
         return Region(region, f"the profile `{shown(profile)}` of {file}")
     raise UsageError(
-        "AWS's image is another one in each region, and none is named: not by --region, nor by "
-        f"AWS_REGION, nor by the profile `{shown(profile)}` of {file}",
+        "no region is set, and AWS's URIs differ by region: neither --region, nor AWS_REGION, nor "
+        f"the profile `{shown(profile)}` of {file} names one",
         hint="`--region eu-west-1`, or set AWS_REGION, or `aws configure set region eu-west-1`",
     )
 
 
 def _text(file: str) -> str:
-    """Raises OSError for what is no file, UsageError for one that is too large to be meant.
+    """Raises OSError unless it is a regular file, UsageError for a file that is too large.
 
-    A device or a pipe may have no end; /dev/null is how one says that there is no file.
+    A device or a pipe may have no end; /dev/null stands for no file.
     """
     if not os.path.isfile(file):  # noqa: PTH113 - pathlib takes long to load
         raise OSError(f"{file} is not a regular file")
@@ -57,7 +57,7 @@ def _text(file: str) -> str:
         found = reading.content(file, LARGEST)
     except ValueError as error:
         raise UsageError(
-            f"the AWS configuration file {shown(file)} has over {LARGEST >> 20} MiB: it is "
+            f"the AWS configuration file {shown(file)} is larger than {LARGEST >> 20} MiB and was "
             "not read",
             hint="`--region eu-west-1`, or correct AWS_CONFIG_FILE",
         ) from error
@@ -65,7 +65,7 @@ def _text(file: str) -> str:
 
 
 def _of_profile(file: str, profile: str) -> str | None:
-    """None for a file that is not there, or cannot be read: AWS's tools tell more of it."""
+    """None for a missing or unreadable file: AWS's own tools explain what is wrong with it."""
     import configparser  # noqa: PLC0415 - only where no variable says it
     import shlex  # noqa: PLC0415
 

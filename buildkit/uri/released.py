@@ -1,4 +1,4 @@
-"""`buildkit uri TARGET`: one published image of this project, by its ledger."""
+"""`buildkit uri TARGET`: one published image of this project, from its ledger."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def answer(asked: Asked) -> None:
     where = "" if asked.region is None else f" in {asked.region}"
     if asked.latest:
         older = f"; {listed('older', found.others)}" if found.others else ""
-        console.say(f"the newest that fits{where} is {place.image.version}{older}")
+        console.say(f"the newest match{where} is {place.image.version}{older}")
     elif asked.version not in (None, place.image.version):
         console.say(f"{asked.version} is {place.image.version}{where}")
     if asked.verify:
-        from pathlib import Path  # noqa: PLC0415 - and this, too
+        from pathlib import Path  # noqa: PLC0415 - it takes long to load
 
         from buildkit.uri import verify  # noqa: PLC0415 - it loads what talks to AWS
 

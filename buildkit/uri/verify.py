@@ -1,4 +1,4 @@
-"""`buildkit uri --verify`: what a registry has under a tag now."""
+"""`buildkit uri --verify`: the image that a registry serves under a tag now."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
 def verify(file: Path, host: str, repository: str, tag: str, digest: str | None = None) -> str:
     """The digest that a registry serves, asked with one call.
 
-    images.toml, where there is one, says which profile is the registry's. Raises ToolError if it
-    is not the one that is wanted, NothingSelectedError if there is no such image.
+    images.toml, if there is one, names the AWS profile of the registry. Raises ToolError if the
+    digest is another than expected, NothingSelectedError if the registry does not have the image.
     """
     with connect.registry(_options(file), host) as registry:
         manifest = registry.manifest(repository, tag)
     if manifest is None:
         raise NothingSelectedError(
-            f"{host}/{repository}:{tag} is not there: the registry has no such image",
-            hint="it was removed, or never was: `buildkit releases` shows what was published, "
-            "`buildkit uri --list` all that is known",
+            f"{host}/{repository}:{tag} not found in the registry",
+            hint="the image was removed or never pushed: `buildkit releases` shows what was "
+            "published, `buildkit uri --list` all known images",
         )
     if digest not in (None, manifest.digest):
         raise ToolError(
-            f"{host}/{repository}:{tag} is another image: the ledger has {digest}, the registry "
-            f"serves {manifest.digest}",
-            hint="somebody has moved the tag; `--digest` without `--verify` names the published "
-            "image, which `buildkit promote` can give a tag again",
+            f"{host}/{repository}:{tag} differs from the ledger: the ledger has {digest}, the "
+            f"registry serves {manifest.digest}",
+            hint="the tag was moved; `--digest` without `--verify` prints the published image, "
+            "and `buildkit promote` can tag that image again",
         )
     return manifest.digest
 
 
 def _options(file: Path) -> schema.RegistryTable:
-    """What images.toml says of registries. One that is broken is told: it is not asked for."""
+    """The registries of images.toml. A broken file is only a warning: nobody asked for it."""
     if not file.exists():
         return schema.RegistryTable()
     try:
         return images_toml.read(file).registry
     except BuildkitError as error:
-        console.say(f"warning: {file} is left out, as it cannot be read: {error}", fg="yellow")
+        console.say(f"warning: ignoring {file}, which cannot be read: {error}", fg="yellow")
         return schema.RegistryTable()

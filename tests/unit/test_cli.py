@@ -53,7 +53,7 @@ def test_every_command_has_help_with_an_example(name: str, capsys: Captured) -> 
         (["build", "--all", "--substitute", "x"], Exit.USAGE, "`--substitute x`"),
         (["build", "--all", "--ca-bundle", "absent"], Exit.USAGE, "absent"),
         (["push"], Exit.USAGE, "no target is selected"),
-        (["uri"], Exit.USAGE, "no image is named"),
+        (["uri"], Exit.USAGE, "no image was named"),
         (["uri", "demo*"], Exit.NOTHING_SELECTED, "nothing is published"),
         (["render", "--check"], Exit.TEMPLATE, "+FROM scratch AS wheels"),
         (["test", "x", "--file", "absent.toml"], Exit.USAGE, "absent.toml does not exist"),

@@ -81,10 +81,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("sklearn --version 1.7.2 --python 3.11", f"{IRELAND}/sklearn:1.7.2-cpu-py311", ""),
         ("sklearn --version 1.7.2 --python py3.11", f"{IRELAND}/sklearn:1.7.2-cpu-py311", ""),
         ("sklearn --version 1.7.2 --device cpu --python py313 --region us-east-1", f"{VIRGINIA}/sklearn:1.7.2-cpu-py313", ""),
-        ("sklearn --latest --version 1.7 --python 3.11", f"{IRELAND}/sklearn:1.7.10-cpu-py311", "the newest that fits is 1.7.10; older: `1.7.2`\n"),
-        ("sklearn --latest --python 3.11", f"{OTHERS}/sklearn:2.0.0-cpu-py311", "the newest that fits is 2.0.0; older: `1.7.10`, `1.7.2`\n"),
-        ("sklearn --latest --python 3.13", f"{IRELAND}/sklearn:1.7.2-cpu-py313", "the newest that fits is 1.7.2\n"),
-        ("sklearn --latest --region us-east-1 --python 3.11", f"{VIRGINIA}/sklearn:1.7.10-cpu-py311", "the newest that fits in us-east-1 is 1.7.10; older: `1.7.2`\n"),
+        ("sklearn --latest --version 1.7 --python 3.11", f"{IRELAND}/sklearn:1.7.10-cpu-py311", "the newest match is 1.7.10; older: `1.7.2`\n"),
+        ("sklearn --latest --python 3.11", f"{OTHERS}/sklearn:2.0.0-cpu-py311", "the newest match is 2.0.0; older: `1.7.10`, `1.7.2`\n"),
+        ("sklearn --latest --python 3.13", f"{IRELAND}/sklearn:1.7.2-cpu-py313", "the newest match is 1.7.2\n"),
+        ("sklearn --latest --region us-east-1 --python 3.11", f"{VIRGINIA}/sklearn:1.7.10-cpu-py311", "the newest match in us-east-1 is 1.7.10; older: `1.7.2`\n"),
         ("sklearn --version 2 --account 444455556666", f"{OTHERS}/sklearn:2.0.0-cpu-py311", "2 is 2.0.0\n"),
         ("sklearn-1.7.2-cpu-py311", f"{IRELAND}/sklearn:1.7.2-cpu-py311", ""),
         ("sklearn-*-py313 --digest", f"{IRELAND}/sklearn@{digest('b')}", ""),
@@ -208,12 +208,12 @@ def test_verify_asks_the_registry_once(project: Path, capsys: Captured) -> None:
         assert len(registry.requests) == before + 1
         assert cli.run(["uri", "v", "--version", "2", "--verify"]) == Exit.TOOL
         out, err = capsys.readouterr()
-        assert (out, "is another image: the ledger has sha256:000" in err) == ("", True)
+        assert (out, "differs from the ledger: the ledger has sha256:000" in err) == ("", True)
         assert (
             cli.run(["uri", "v", "--version", "3", "--verify", "--json"]) == Exit.NOTHING_SELECTED
         )
         said = capsys.readouterr()
-        assert "the registry has no such image" in said.err
+        assert "not found in the registry" in said.err
         assert json.loads(said.out)["error"]["kind"] == "nothing-selected"
 
 
@@ -240,7 +240,10 @@ def test_the_newest_a_part_of_a_version_and_other_names(
 
 @pytest.mark.parametrize(
     ("purpose", "said"),
-    [("training", "AWS releases newer ones as `pytorch-amzn2023`, up to 2."), ("inference", "")],
+    [
+        ("training", "AWS releases newer versions as `pytorch-amzn2023`, up to 2."),
+        ("inference", ""),
+    ],
 )
 def test_newer_images_under_another_name_are_told(
     project: Path, purpose: str, said: str, capsys: Captured
@@ -249,7 +252,7 @@ def test_newer_images_under_another_name_are_told(
     assert cli.run([*asked.split(), purpose]) == Exit.DONE
     told = capsys.readouterr().err
     assert said in told
-    assert ("newer ones" in told) is bool(said)
+    assert ("newer versions" in told) is bool(said)
 
 
 @pytest.mark.parametrize("name", naming.SPOKEN)
@@ -269,14 +272,14 @@ def test_what_people_call_a_framework_is_answered(
     [
         ("pytorch --purpose training --device gpu", Exit.USAGE, "many versions", "there are: `2.10.0`, `2.9.0`, `2.8.0`, `2.7.1`"),
         ("pytorch --purpose inference_graviton", Exit.USAGE, "many versions", "`--latest`"),
-        ("pytorch --version latest", Exit.USAGE, "`latest` is no version", "`--latest`"),
+        ("pytorch --version latest", Exit.USAGE, "`latest` is not a version", "`--latest`"),
         ("xgboost --version 3", Exit.USAGE, "2 versions of `xgboost` begin with 3", "--version: `3.2-0`, `3.0-5`; `--latest`"),
         ("pytorch --device neuronx --purpose inference", Exit.NOTHING_SELECTED, "the data (sagemaker-core ", "`"),
         ("pytorch --version 9.9 --device cpu --purpose inference_graviton", Exit.NOTHING_SELECTED, "no `pytorch` 9.9", "there are: `2.6.0`"),
         ("pytorch-neuron --version 1.11 --device gpu --region us-east-1", Exit.NOTHING_SELECTED, "for the device `gpu`", "there is: `trn`"),
         ("tensorflow --version 2.21 --purpose inference --region eu-west-1", Exit.NOTHING_SELECTED, "for the purpose `inference`", "there is: `training`"),
         ("nosuchthing", Exit.NOTHING_SELECTED, "has no images of `nosuchthing`", "`buildkit uri --list --frameworks`"),
-        ("tgi-inference", Exit.NOTHING_SELECTED, "has no images of `tgi-inference`", "frameworks whose repositories have that in their names: `huggingface-llm-neuronx`, `huggingface-llm`"),
+        ("tgi-inference", Exit.NOTHING_SELECTED, "has no images of `tgi-inference`", "frameworks with this word in the names of their repositories: `huggingface-llm-neuronx`, `huggingface-llm`"),
     ],
 )  # fmt: skip
 def test_choices_fit_what_was_given_and_the_newest_comes_first(
@@ -331,13 +334,13 @@ def test_the_region_of_the_environment_is_taken_and_told(
     assert cli.run(PYTORCH) == Exit.USAGE
     out, err = capsys.readouterr()
     assert (out, "hint: `--region eu-west-1`, or set AWS_REGION" in err) == ("", True)
-    assert f"nor by the profile `default` of {project}/aws" in err
+    assert f"nor the profile `default` of {project}/aws" in err
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
     assert cli.run([*PYTORCH, "--region", ""]) == Exit.NOTHING_SELECTED  # of a variable not set
     assert capsys.readouterr().out == ""
     monkeypatch.setenv("AWS_REGION", "cn-north-1")
     assert cli.run(PYTORCH) == Exit.DONE
-    assert capsys.readouterr() == (f"{CHINA}\n", "the region is cn-north-1, by AWS_REGION\n")
+    assert capsys.readouterr() == (f"{CHINA}\n", "using region cn-north-1, from AWS_REGION\n")
 
 
 CONFIGURATIONS = (
@@ -386,7 +389,7 @@ def test_what_may_have_no_end_is_no_configuration(kind: str, tmp_path: Path) -> 
         file.symlink_to("/dev/zero")
     else:
         file = Path("/dev/zero")
-    with pytest.raises(UsageError, match="none is named"):
+    with pytest.raises(UsageError, match="no region is set"):
         region.of({"AWS_CONFIG_FILE": str(file)})
 
 
@@ -395,7 +398,7 @@ def test_a_configuration_that_is_too_large_is_an_error(tmp_path: Path) -> None:
     with file.open("wb") as opened:
         opened.write(b"[default]\nregion = eu-west-1\n")
         opened.truncate(2**40)
-    with pytest.raises(UsageError, match="has over 1 MiB: it is not read") as caught:
+    with pytest.raises(UsageError, match="is larger than 1 MiB and was not read") as caught:
         region.of({"AWS_CONFIG_FILE": str(file)})
     assert "--region" in str(caught.value.hint)
 
@@ -427,25 +430,25 @@ def test_an_image_of_aws_can_be_asked_for_in_its_registry(
         host = CHINA.partition("/")[0]
         out, err = capsys.readouterr()
         assert out == f"{host}/pytorch-training@{manifest.digest}\n"
-        assert err.startswith("warning: images.toml is left out")
+        assert err.startswith("warning: ignoring images.toml")
         assert asked == [host]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message", "hint"),
     [
-        ("x --prebuilt --account 1", "`--account` does not go with --prebuilt", "it is for an own image"),
-        ("x --instance-type ml.m5.xlarge", "`--instance-type` does not go with an own image", "`--device cpu`"),
-        ("x --prebuilt --digest", "`--digest` does not go with --prebuilt", "`--verify`"),
-        ("x --list", "`TARGET` does not go with --list", "`buildkit uri --list --framework x`"),
-        ("--framework x", "`--framework` does not go", "`buildkit uri x`"),
-        ("--list --latest", "`--latest` does not go with --list", "`buildkit uri --list --frameworks`"),
-        ("x --frameworks", "`--frameworks` does not go", "`buildkit uri --list --frameworks`"),
-        ("--list --verify", "`--verify` does not go with --list", "leave it out"),
-        ("--explain x --prebuilt", "`--prebuilt` does not go with --explain", "leave it out"),
-        ("--explain x --list", "exclude each other", "leave one out"),
+        ("x --prebuilt --account 1", "`--account` cannot be used with --prebuilt", "only an image of this project takes it"),
+        ("x --instance-type ml.m5.xlarge", "`--instance-type` cannot be used with an image of this project", "`--device cpu`"),
+        ("x --prebuilt --digest", "`--digest` cannot be used with --prebuilt", "`--verify`"),
+        ("x --list", "`TARGET` cannot be used with --list", "`buildkit uri --list --framework x`"),
+        ("--framework x", "`--framework` cannot be used", "`buildkit uri x`"),
+        ("--list --latest", "`--latest` cannot be used with --list", "`buildkit uri --list --frameworks`"),
+        ("x --frameworks", "`--frameworks` cannot be used", "`buildkit uri --list --frameworks`"),
+        ("--list --verify", "`--verify` cannot be used with --list", "remove the option"),
+        ("--explain x --prebuilt", "`--prebuilt` cannot be used with --explain", "remove the option"),
+        ("--explain x --list", "exclude each other", "remove one of them"),
         ("--explain a/b:1 --explain c/d:2", "takes one URI, and 2 are given", "for each"),
-        ("--prebuilt", "no image is named", "`buildkit uri pytorch --prebuilt"),
+        ("--prebuilt", "no image was named", "`buildkit uri pytorch --prebuilt"),
     ],
 )  # fmt: skip
 def test_options_that_do_not_go_together_are_refused(
@@ -553,21 +556,21 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
     ("uri", "wanted", "note"),
     [
         pytest.param("763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:2.5-gpu-py311-cu124-ubuntu22.04-sagemaker",
-                     {"whose": "aws", "version": "2.5.1", "devices": ["gpu"], "tag_goes_on": "cu124-ubuntu22.04-sagemaker", "newer": ["2.6.0", "2.7.1", "2.8.0", "2.9.0", "2.10.0"]}, "not verified: the data has `2.5-gpu-py311`, and does not know the end `cu124-ubuntu22.04-sagemaker` of the tag", id="the whole tag of AWS"),
+                     {"whose": "aws", "version": "2.5.1", "devices": ["gpu"], "tag_goes_on": "cu124-ubuntu22.04-sagemaker", "newer": ["2.6.0", "2.7.1", "2.8.0", "2.9.0", "2.10.0"]}, "not verified: the data has `2.5-gpu-py311`, but not the tag suffix `cu124-ubuntu22.04-sagemaker`", id="the whole tag of AWS"),
         *(
             pytest.param(f"763104351884.dkr.ecr.us-west-2.amazonaws.com/{repository}:{start}-{end}", {"tag_goes_on": end},
-                         f"not verified: the data has `{start}`, and does not know the end `{end}` of the tag{doubt}", id=f"an end that nobody knows: {start}-{end}")
+                         f"not verified: the data has `{start}`, but not the tag suffix `{end}`{doubt}", id=f"an end that nobody knows: {start}-{end}")
             for repository, start, end, doubt in (
-                ("pytorch-training", "2.5.1-cpu-py311", "cu124-ubuntu22.04-sagemaker", "; `cu124` is not of an image for cpu"),
+                ("pytorch-training", "2.5.1-cpu-py311", "cu124-ubuntu22.04-sagemaker", "; `cu124` does not belong to an image for cpu"),
                 ("pytorch-training", "2.5.1-gpu-py311", "cu999-ubuntu22.04-sagemaker", ""),
                 ("pytorch-training", "2.5.1-gpu-py311", "e3", "; `e3` marks images for EC2, ECS and EKS, not for SageMaker"),
                 ("pytorch-training", "2.5.1-gpu-py311", "cu124-ubuntu22.04-ec2", "; `ec2` marks images for EC2"),
-                ("pytorch-inference", "2.5-gpu-py311", "neuron", "; `neuron` is not of an image for gpu"),
-                ("tensorflow-inference", "2.14.1-cpu", "gpu", "; `gpu` is not of an image for cpu"),
+                ("pytorch-inference", "2.5-gpu-py311", "neuron", "; `neuron` does not belong to an image for gpu"),
+                ("tensorflow-inference", "2.14.1-cpu", "gpu", "; `gpu` does not belong to an image for cpu"),
                 ("djl-inference", "0.28.0-lmi10.0.0-cu124", "zz", ""),
             )
         ),
-        pytest.param("571004829621.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-spark-processing:3.5-cpu-zz", {"framework": "spark", "version": "3.5", "tag_goes_on": "zz"}, "not verified: the data has `3.5-cpu`, and does not know the end `zz`", id="Spark with an end"),
+        pytest.param("571004829621.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-spark-processing:3.5-cpu-zz", {"framework": "spark", "version": "3.5", "tag_goes_on": "zz"}, "not verified: the data has `3.5-cpu`, but not the tag suffix `zz`", id="Spark with an end"),
         *(
             pytest.param(f"763104351884.dkr.ecr.us-west-2.amazonaws.com/{repository}:{tag}", {"framework": "huggingface", "version": version, "base_framework": base, "newer": newer}, "the data has no tag", id=f"a base before the version: {repository}:{tag}")
             for repository, tag, version, base, newer in (
@@ -595,7 +598,7 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
         ),
         pytest.param("141502667606.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:9.9", {"version": "9.9"}, "AWS has this repository in another account, 763104351884: `763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training`\n", id="a repository of another account"),
         *(
-            pytest.param(f"public.ecr.aws/{image}", {"whose": "aws", "framework": None, "version": None, "devices": [], "newer": []}, f"{gallery} in ECR Public; {facts.source()} has no image of it that is called so", id=f"a gallery of AWS's: {image}")
+            pytest.param(f"public.ecr.aws/{image}", {"whose": "aws", "framework": None, "version": None, "devices": [], "newer": []}, f"{gallery} in ECR Public; {facts.source()} has no image of that name", id=f"a gallery of AWS's: {image}")
             for image, gallery in (
                 ("deep-learning-containers/nope:1.0", "AWS's gallery of Deep Learning Containers"),
                 ("deep-learning-containers/xgboost:1.7-1", "AWS's gallery of Deep Learning Containers"),
@@ -603,7 +606,7 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
                 ("sagemaker/sagemaker-distribution:1.0-cpu", "AWS's gallery of SageMaker"),
             )
         ),
-        pytest.param("public.ecr.aws/neurons/pytorch-inference-neuronx:2.1.2", {"whose": "unknown"}, "whose image it is cannot be told", id="an alias that is like AWS's"),
+        pytest.param("public.ecr.aws/neurons/pytorch-inference-neuronx:2.1.2", {"whose": "unknown"}, "the owner of the image is unknown", id="an alias that is like AWS's"),
         pytest.param("763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:1.6-gpu-py36-cu110-ubuntu18.04-v3",
                      {"version": "1.6.0", "tag_goes_on": None}, "", id="distributed training"),
         pytest.param("301217895009.dkr.ecr.us-west-2.amazonaws.com/sagemaker-inference-tensorflow:2.9.0-cpu-py3",
@@ -616,7 +619,7 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
                      {"partition": "aws-cn"}, "ends with amazonaws.com.cn", id="a host that is not there"),
         pytest.param("763104351884.dkr-ecr.us-west-2.on.aws/pytorch-training:2.3-gpu-py311", {"version": "2.3.0"}, "", id="dual stack"),
         pytest.param("123456789012.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.3-gpu-py311",
-                     {"whose": "unknown", "framework": None, "version": "2.3", "newer": []}, "none of AWS's", id="called as AWS's, in the account of others"),
+                     {"whose": "unknown", "framework": None, "version": "2.3", "newer": []}, "not one of AWS's", id="called as AWS's, in the account of others"),
         pytest.param("123456789012.dkr.ecr.xx-moon-1.amazonaws.com/a/b:1-cpu",
                      {"whose": "unknown", "framework": None, "version": "1", "devices": ["cpu"]}, "no SageMaker images in xx-moon-1", id="nothing known"),
         pytest.param(f"763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training@{digest('a')}",
@@ -641,7 +644,7 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
                      {"whose": "aws", "devices": ["gpu"]}, "SageMaker pulls the repository `vllm` of AWS's private registries", id="AWS's gallery"),
         pytest.param("public.ecr.aws/deep-learning-containers/pytorch-training:2.5.1-gpu-py311-cu124-ubuntu22.04-sagemaker",
                      {"whose": "aws", "framework": "pytorch", "version": "2.5.1"}, "SageMaker pulls the repository `pytorch-training`", id="AWS's gallery, an older framework"),
-        pytest.param("public.ecr.aws/docker/library/python:3.11", {"whose": "unknown", "framework": None, "version": None}, "is ECR Public; whose image it is cannot be told", id="the rest of ECR Public"),
+        pytest.param("public.ecr.aws/docker/library/python:3.11", {"whose": "unknown", "framework": None, "version": None}, "is ECR Public; the owner of the image is unknown", id="the rest of ECR Public"),
         pytest.param("658645717510.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:2.3-gpu-py311", {"whose": "aws"}, "in another account", id="another account of AWS"),
         pytest.param(f"{VIRGINIA}/sklearn:1.7.2-cpu-py311",
                      {"whose": "own", "framework": "sklearn", "target": "sklearn-1.7.2-cpu-py311", "pythons": ["3.11"], "newer": ["1.7.10"]}, "", id="an own image"),
@@ -701,8 +704,8 @@ def test_an_end_that_the_data_does_not_know_is_not_verified(
     out, err = capsys.readouterr()
     assert out == f"{image_}\n"
     assert err == (
-        f"not verified: {facts.source()} does not know the end `zz` of the tag; `--verify` asks "
-        "ECR for it\n"
+        f"not verified: {facts.source()} does not have the tag suffix `zz`; `--verify` asks ECR "
+        "for the tag\n"
     )
 
 
@@ -717,12 +720,12 @@ def test_what_the_ledger_tells_of_copies_and_aliases(project: Path, capsys: Capt
         )
     )
     cases: tuple[tuple[str, dict[str, Any], str], ...] = (
-        (f"{IRELAND}/sklearn:stable", {"version": "1.7.10", "published_digest": digest("c")}, "`stable` is an alias, by the ledger at `1.7.10-cpu-py311`"),
-        (f"{IRELAND}/sklearn:stable@{digest('a')}", {"version": "1.7.2", "newer": ["1.7.10"]}, f"`stable` is at {digest('c')}"),
-        ("x.example/prod/sklearn:1.7.2-cpu-py311", {"version": "1.7.2", "newer": []}, "a copy, which `buildkit promote` made"),
-        (f"{IRELAND}/sklearn:1.7.3-cpu-py311", {"version": "1.7.3", "framework": None}, "the ledger has no tag `1.7.3-cpu-py311` of it; near are: `1.7.2-cpu-py311`"),
-        (f"{IRELAND}/sklearn:1.7.2-cpu-py311@{digest('c')}", {"version": "1.7.10"}, "the tag and the digest are two images"),
-        (f"{IRELAND}/sklearn@{digest('9')}", {"version": None}, "no such digest"),
+        (f"{IRELAND}/sklearn:stable", {"version": "1.7.10", "published_digest": digest("c")}, "`stable` is an alias; according to the ledger it points to `1.7.10-cpu-py311`"),
+        (f"{IRELAND}/sklearn:stable@{digest('a')}", {"version": "1.7.2", "newer": ["1.7.10"]}, f"`stable` points to {digest('c')}"),
+        ("x.example/prod/sklearn:1.7.2-cpu-py311", {"version": "1.7.2", "newer": []}, "a copy made by `buildkit promote`"),
+        (f"{IRELAND}/sklearn:1.7.3-cpu-py311", {"version": "1.7.3", "framework": None}, "the ledger has no tag `1.7.3-cpu-py311` of this repository; near are: `1.7.2-cpu-py311`"),
+        (f"{IRELAND}/sklearn:1.7.2-cpu-py311@{digest('c')}", {"version": "1.7.10"}, "tag and digest name different images"),
+        (f"{IRELAND}/sklearn@{digest('9')}", {"version": None}, "digest not found in the ledger"),
     )  # fmt: skip
     for uri, wanted, note in cases:
         found = explained(capsys, uri)
@@ -755,7 +758,7 @@ def test_an_own_account_hears_nothing_of_repositories_of_aws(
         f"{IRELAND}/nothing-of-the-ledger:1.0",
     ):
         assert explained(capsys, uri)["notes"] == [
-            "the account is none of AWS's for SageMaker, and the ledger has no such image"
+            "the account is not one of AWS's for SageMaker, and the image is not in the ledger"
         ]
 
 
@@ -763,7 +766,7 @@ def test_a_repository_that_the_data_lacks_may_be_there(project: Path, capsys: Ca
     here = "763104351884.dkr.ecr.us-west-2.amazonaws.com"
     (note,) = explained(capsys, f"{here}/pytorch-inference-neuronx:2.1.2")["notes"]
     assert note.startswith("the data (sagemaker-core ")
-    assert "has no repository `pytorch-inference-neuronx`, which AWS may have" in note
+    assert "has no repository `pytorch-inference-neuronx`; AWS may have one" in note
     assert note.count("`") <= 2 + 2 * 3
 
 
@@ -772,15 +775,15 @@ def test_a_name_without_a_registry_gets_a_sensible_answer(
     project: Path, uri: str, capsys: Captured
 ) -> None:
     notes = explained(capsys, uri)["notes"]
-    assert "the name has no registry: Docker looks for it on this machine" in notes[-1]
+    assert "the name has no registry: Docker looks for the image on this machine" in notes[-1]
     assert "`buildkit uri TARGET`" in notes[-1]
 
 
 @pytest.mark.parametrize(
     ("uri", "hint"),
     [
-        ("https://x.example/y:1", "leave `https://` out: `x.example/y:1`"),
-        (" x.example/y:1\n", "leave the blanks around it out: `x.example/y:1`"),
+        ("https://x.example/y:1", "remove `https://`: `x.example/y:1`"),
+        (" x.example/y:1\n", "remove the blanks around the URI: `x.example/y:1`"),
         *((f"{host}{end}", f"the repository is missing: `{host}/REPOSITORY:TAG`") for host in (IRELAND, "public.ecr.aws") for end in ("", "/", ":443", ":1.0")),
     ],
 )  # fmt: skip
@@ -794,7 +797,9 @@ def test_a_broken_ledger_is_no_matter_of_an_image_of_aws(project: Path, capsys: 
     assert cli.run(["uri", "--explain", CHINA]) == Exit.DONE
     out, err = capsys.readouterr()
     assert "pytorch-training" in out
-    assert err.startswith("warning: own images are not known: releases.jsonl:1 is not a record")
+    assert err.startswith(
+        "warning: this project's images are ignored: releases.jsonl:1 is not a record"
+    )
 
 
 def test_the_name_of_a_target_is_told_the_way_to_its_uri(project: Path, capsys: Captured) -> None:
