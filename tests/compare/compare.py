@@ -285,7 +285,7 @@ ODD = (
         framework="pytorch", version="2.5.1", image_scope="training", py_version="py311", instance_type="ml.p6e-gb200.36xlarge"),
     odd("an image for x86 does not run on Grace, nor on the first Graviton", sdk=True, ours=False,
         framework="pytorch", version="2.5.1", image_scope="training", py_version="py311", instance_type="ml.a1.large"),
-    odd("nobody knows whether the machine has a GPU", sdk=True, ours=False,
+    odd("the data does not say whether the machine has a GPU", sdk=True, ours=False,
         framework="pytorch", version="2.5.1", image_scope="training", py_version="py311", instance_type="ml.zz9.large"),
     odd("the image is of a Neuron SDK that is older than the machine", sdk=True, ours=False,
         framework="pytorch", version="1.11.0", image_scope="training", py_version="py38", instance_type="ml.trn2.48xlarge"),
