@@ -144,3 +144,4 @@ def test_the_programs_inside_images_and_the_tool_do_not_know_each_other() -> Non
     assert inside
     assert not any("buildkit" in {n.partition(".")[0] for n in imports(path)} for path in inside)
     assert not any("buildkit_runtime" in path.read_text() for path in MODULES.values())
+

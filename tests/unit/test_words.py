@@ -50,7 +50,11 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
         and getattr(node, "name", "") != "command"
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside:
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in inside
+        ):
             yield node.lineno, node.value
 
 
