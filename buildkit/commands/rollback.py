@@ -104,7 +104,7 @@ def _wanted(text: str, alias: Alias, releases: Sequence[Release]) -> Stop:
         )
     if len(found) > 1:
         raise UsageError(
-            f"`{text}` has {len(found)} images of `{alias.repository}`: {', '.join(found)}",
+            f"`{text}` names {len(found)} images of `{alias.repository}`: {', '.join(found)}",
             hint="pass one of these digests as `--to`",
         )
     ((digest, tag),) = found.items()

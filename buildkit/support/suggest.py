@@ -33,13 +33,13 @@ def nothing(message: str, wanted: str, known: Iterable[str]) -> NothingSelectedE
             hint=there_are(options),
         )
     word = wanted[:LONGEST].lower()
-    near = sorted(get_close_matches(word, options, n=3), key=lambda name: -_alike(word, name))
+    found = sorted(get_close_matches(word, options, n=3), key=lambda name: -_alike(word, name))
     if len(word) >= SHORTEST:
-        near = [*(name for name in options if name.startswith(word)), *near]
+        found = [*(name for name in options if name.startswith(word)), *found]
         # `tei` is not similar to `huggingface-tei`, but a part of it
-        near = [*dict.fromkeys(near or (name for name in options if word in name))][:SUGGESTED]
+        found = [*dict.fromkeys(found or (name for name in options if word in name))][:SUGGESTED]
     return NothingSelectedError(
-        message, hint=listed("did you mean", near) if near else there_are(options)
+        message, hint=listed("did you mean", found) if found else there_are(options)
     )
 
 

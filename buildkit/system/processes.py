@@ -29,7 +29,7 @@ def owner() -> str:
 
 
 def is_gone(label: str) -> bool:
-    """Whether the process of a label has ended. False if it is of another machine."""
+    """Whether the process of a label has ended. False for processes of other machines."""
     where, _, number = label.rpartition("/")
     if where != machine() or not number.isdigit():
         return False
