@@ -124,10 +124,10 @@ class Arguments:
 def command(**values: Any) -> int:
     """Test images against the SageMaker contract: any IMAGE of the engine, or built targets.
 
-    A name that matches a target of images.toml selects targets; their tests are recorded, and `push`
-    requires them. Any other name is an image. Clauses that need missing samples are skipped. An
-    image that was never seen to train, serve or process is not judged: exit code 8. `buildkit
-    explain` shows what each clause demands.
+    A name that matches a target of images.toml selects targets; `push` requires their recorded
+    test. Any other name is an image. Clauses that need missing samples are skipped. An image that
+    was never seen to train, serve or process is not judged: exit code 8. `buildkit explain` shows
+    what each clause demands.
     """
     arguments = Arguments(**values)
     asked = summary.Asked(command="test", select=arguments.subject)
