@@ -1,6 +1,6 @@
 """Build, smoke-test and publish SageMaker-compatible container images.
 
-What one can import from here is loaded when it is asked for: no command waits for it.
+The names below are loaded on first access, so that no command waits for them.
 """
 
 from __future__ import annotations

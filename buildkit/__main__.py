@@ -11,16 +11,16 @@ from buildkit.system.stopping import INTERRUPTS
 
 INTERRUPTED = (
     '{"error": {"kind": "interrupted", "message": "interrupted", '
-    '"hint": "the same command again", "code": 130}}'
+    '"hint": "rerun the command", "code": 130}}'
 )
-"""What `errors.interruption` is as JSON, before anything is loaded that could say so."""
+"""`errors.interruption` as JSON, for the time before any module is loaded."""
 
 
 def main() -> NoReturn:
-    """Load the command line and run it. An interrupt before it is loaded has nothing to end."""
+    """Load the command line and run it. An interrupt before that has nothing to clean up."""
     for number in INTERRUPTS:
         signal.signal(number, _leave)
-    from buildkit import cli  # noqa: PLC0415 - it takes a while, and may be interrupted
+    from buildkit import cli  # noqa: PLC0415 - loading may be interrupted, too
 
     cli.main()
 

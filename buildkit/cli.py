@@ -1,6 +1,6 @@
-"""The command line: which commands there are, and how each ends. A command is loaded when asked.
+"""The command line: its commands, each loaded when it is called, and their exit codes.
 
-The only place that catches errors: each kind has its exit code, `docs/reference/exit-codes.md`.
+Errors are caught here and nowhere else; docs/reference/exit-codes.md lists the exit code of each.
 """
 
 from __future__ import annotations
@@ -24,28 +24,39 @@ from buildkit.support.errors import BuildkitError, Exit, ToolError, UsageError, 
 from buildkit.system import console, sockets, stopping
 from buildkit.system.stdout import Answer
 
-COMMANDS = {  # in the order of the pipeline
-    "list": "List the targets of images.toml.",
-    "render": "Write each target's Dockerfile.",
-    "build": "Build and test targets, and publish what passed.",
-    "test": "Test images against the SageMaker contract.",
-    "push": "Publish targets that are built and tested.",
-    "releases": "List what was released.",
-    "diff": "Show what is different in two published images.",
-    "promote": "Move an alias to a released image, or copy it to another repository.",
-    "rollback": "Move an alias back to the image that it named before.",
-    "uri": "Print the URI of a published image, or of one of AWS's.",
-    "ci-matrix": "Split targets into shards for the jobs of a CI.",
-    "revise": "Raise revisions in images.toml, so that images can be rebuilt.",
-    "merge": "Take over what other machines have built and tested.",
-    "notes": "Write release notes: what changed in each image.",
-    "repo": "Keep the repositories of ECR as images.toml says.",
-    "explain": "Explain a clause of the contract.",
-    "completion": "Print what makes a shell complete commands, targets and versions.",
+GROUPS = {  # as `--help` lists them, in the order in which one uses them
+    "Pipeline": {
+        "list": "List the targets of images.toml.",
+        "render": "Write the Dockerfile of each target.",
+        "build": "Build and test images; with --push, publish them.",
+        "test": "Test images against the SageMaker contract.",
+        "push": "Publish images that are built and tested.",
+    },
+    "Releases": {
+        "releases": "List released images and alias moves.",
+        "diff": "Compare two published images.",
+        "notes": "Write release notes: what changed in each image.",
+        "promote": "Move an alias to a released image, or copy the image to another repository.",
+        "rollback": "Move an alias back to the image it pointed to before.",
+        "revise": "Bump revisions in images.toml, so that images can be rebuilt.",
+    },
+    "AWS": {
+        "uri": "Print the URI of a released image, or of one of AWS's prebuilt images.",
+        "repo": "Create ECR repositories, and correct their settings.",
+    },
+    "CI": {
+        "ci-matrix": "Split targets into shards for the jobs of a CI.",
+        "merge": "Merge the records of images built on other machines.",
+    },
+    "Help": {
+        "explain": "Explain the clauses of the SageMaker contract.",
+        "completion": "Print a script for shell completion.",
+    },
 }
+COMMANDS = tuple(name for group in GROUPS.values() for name in group)
 
 BEGINNINGS = ("init", "new", "create")
-OF_OTHERS = {  # what people type who know other tools -> the commands that do it here
+OF_OTHERS = {  # names from other tools -> the commands to use here
     "bake": ("build",),
     "check": ("test", "render --check"),
     "compare": ("diff",),
@@ -71,14 +82,14 @@ OF_OTHERS = {  # what people type who know other tools -> the commands that do i
 }
 NAME = "buildkit"
 LOOK_SECONDS = 0.2
-"""Between two looks at whether a signal has come."""
+"""Interval at which the main thread wakes up, to let Python run signal handlers."""
 
 
 class Commands(click.Group):
-    """Loads a command's module when it is run; `--help` needs none of them."""
+    """Loads the module of a command only when that command runs; `--help` loads none."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click asks so
-        return list(COMMANDS)
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return [*COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
@@ -91,19 +102,21 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise UsageError(f"there is no command `{suggest.shown(args[0])}`", hint=_near(args[0]))
+            raise UsageError(f"unknown command `{suggest.shown(args[0])}`", hint=_meant(args[0]))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        width = max(map(len, COMMANDS))
+        for title, group in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), text) for name, text in group.items()])
 
 
-def _near(word: str) -> str:
-    """What is near to a word that is no command, or what other tools call so."""
+def _meant(word: str) -> str:
+    """The hint for an unknown command: similar commands, or what other tools call so."""
     if word in BEGINNINGS:
-        return f"begin with a file images.toml: {manual.page('images-toml')}"
-    found = OF_OTHERS.get(word) or suggest.near_names(word, tuple(COMMANDS))
+        return f"write a file images.toml: {manual.page('images-toml')}"
+    found = OF_OTHERS.get(word) or suggest.near_names(word, COMMANDS)
     meant = f"did you mean {' or '.join(f'`buildkit {each}`' for each in found)}? " if found else ""
     return f"{meant}`buildkit --help` lists the commands"
 
@@ -111,9 +124,9 @@ def _near(word: str) -> str:
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 a bug, 2 usage or configuration, 3 nothing selected, 4 template, "
-    "5 a tool, registry or AWS failed, 6 an image broke the contract, 7 repositories differ, "
-    "8 not judged, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 bug, 2 usage or configuration, 3 nothing selected, 4 template, "
+    "5 tool, registry or AWS failed, 6 contract broken, 7 repositories differ, 8 not judged, "
+    "130 interrupted.",
 )
 @click.version_option(package_name=manual.DISTRIBUTION, message="%(version)s")
 def cli() -> None:
@@ -129,35 +142,35 @@ def cli() -> None:
       buildkit rollback sklearn:latest-cpu-py311
       docker pull "$(buildkit uri sklearn-1.7.2-cpu-py311)"
       buildkit uri pytorch --prebuilt --version 2.3 --purpose training --device gpu
-    """  # noqa: D301 - to click a backspace means "keep these lines"
+    """  # noqa: D301 - for click, a backspace means "keep these lines"
 
 
 def main() -> NoReturn:
     """Run the command line and exit.
 
-    The work is done in a thread, and this one waits: a signal is an item of what it waits for, and
-    comes in the middle of nothing. A second one changes nothing.
+    A second thread does the work. The main thread waits on a queue for its end or for a signal, so
+    a signal interrupts no code half-way. A second signal changes nothing.
     """
     own = sockets.descriptors()
     news: SimpleQueue[object] = SimpleQueue()
     for number in stopping.INTERRUPTS:
         signal.signal(number, lambda number, _frame: news.put(number))
-    if sys.stdout is not None:  # as it is after `>&-`
+    if sys.stdout is not None:  # None after `>&-`
         sys.stdout = Answer(sys.stdout)
     work = _Work(sys.argv[1:], news)
     work.start()
     code = work.result() if _first(news) is work else _interrupted(work, own)
     for number in stopping.INTERRUPTS:
-        # Python restores other handlers while it ends, and a late signal would then kill it.
+        # Python restores default handlers on exit; a late signal would then kill the process.
         signal.signal(number, signal.SIG_IGN)
     sys.exit(code)
 
 
 def _first(news: SimpleQueue[object]) -> object:
-    """What comes first.
+    """The first item of the queue.
 
-    The kernel may hand a signal to another thread, which does not wake this one, and this one alone
-    runs handlers: so it wakes now and then.
+    The kernel may deliver a signal to another thread. That does not wake the main thread, which
+    alone runs handlers, so it wakes up at intervals.
     """
     while True:
         with suppress(Empty):
@@ -165,7 +178,7 @@ def _first(news: SimpleQueue[object]) -> object:
 
 
 class _Work(threading.Thread):
-    """One command line, whose end is news."""
+    """Runs one command line, and puts itself into the queue when it ends."""
 
     def __init__(self, arguments: list[str], news: SimpleQueue[object]) -> None:
         super().__init__(daemon=True)
@@ -177,7 +190,7 @@ class _Work(threading.Thread):
     def run(self) -> None:
         try:
             self._code = run(self.arguments)
-        except BaseException as error:  # noqa: BLE001 - it is raised where it is seen
+        except BaseException as error:  # noqa: BLE001 - `result` raises it in the main thread
             self._error = error
         self._news.put(self)
 
@@ -188,7 +201,7 @@ class _Work(threading.Thread):
 
 
 def _interrupted(work: _Work, own: frozenset[int]) -> int:
-    """End a run. What ended well before it noticed has ended well."""
+    """End a run. A run that succeeded before it noticed the signal counts as successful."""
     from buildkit.system import ending  # noqa: PLC0415 - few runs need it
 
     lines = ending.end(work, own)
@@ -201,7 +214,7 @@ def _interrupted(work: _Work, own: frozenset[int]) -> int:
 def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per kind of end
     """Run one command line; return its exit code.
 
-    With `--json` an error is told on stdout, too, unless the answer is there already.
+    With `--json` an error is also printed on stdout, unless the answer has been printed.
     """
     try:
         result = cli.main(arguments, prog_name=NAME, standalone_mode=False)
@@ -212,16 +225,15 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per kind of 
         error.show(shown)
         console.say(addresses.without_user(shown.getvalue().rstrip("\n")))
         path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else NAME
-        told = UsageError(error.format_message(), hint=f"`{path} --help`")
-        _answer(arguments, told)
+        _answer(arguments, UsageError(error.format_message(), hint=f"`{path} --help`"))
         return Exit.USAGE
     except BuildkitError as error:
         return _failed(error, arguments)
     except stopping.Interrupted:
         return Exit.INTERRUPTED
     except (BrokenPipeError, SystemExit):
-        # The reader of stdout has gone (`buildkit list | head`): nothing is wrong here. Click
-        # ends itself then, and never for another reason.
+        # The reader of stdout has gone (`buildkit list | head`), which is no error. Click raises
+        # SystemExit then, and never for another reason.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
     except OSError as error:
@@ -237,14 +249,14 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per kind of 
 
 def _refused(error: OSError) -> BuildkitError:
     if error.errno == errno.ENAMETOOLONG:
-        return UsageError("a name is too long for a file", hint="choose a shorter one")
+        return UsageError("a name is too long for a file", hint="choose a shorter name")
     return ToolError(
         f"operating system error: {error}", hint="free disk space, or fix the permissions"
     )
 
 
 def _failed(error: BuildkitError, arguments: list[str]) -> Exit:
-    if stopping.is_asked():  # its connections were ended: that is no failure to tell of
+    if stopping.is_asked():  # its connections were closed; that is not a failure to report
         return Exit.INTERRUPTED
     console.fail(error.message, hint=error.hint, details=error.details)
     _answer(arguments, error)
@@ -252,7 +264,7 @@ def _failed(error: BuildkitError, arguments: list[str]) -> Exit:
 
 
 def _answer(arguments: list[str], error: BuildkitError) -> None:
-    """What a program reads of an error that it asked JSON of."""
+    """Print an error as JSON on stdout, for a program that passed `--json`."""
     if "--json" not in arguments or sys.stdout is None:
         return
     text = json.dumps({"error": error.facts}, indent=2)

@@ -1,4 +1,4 @@
-"""What every command starts with: images.toml, its targets and its records."""
+"""A project: images.toml, its targets, records and templates. Most commands begin with one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """images.toml, expanded, and where its records and templates are."""
+    """images.toml, the targets it expands to, their records, and the templates."""
 
     config: images_toml.Config
     targets: tuple[Target, ...]
@@ -34,31 +34,33 @@ class Project:
         return matrix.select(self.targets, patterns)
 
     def built(self, target: Target) -> Built:
-        """The image that was last built of a target.
+        """The newest build of a target.
 
-        Raises ToolError if there is none, or if images.toml has changed what it is made of.
+        Raises ToolError if there is none, or if images.toml has changed the target since.
         """
-        self.records.check(target.id)  # before hours of work that would be put there
+        self.records.check(target.id)  # before hours of work whose results go there
         built = self.records.find(records.BUILT, target.id)
         if built is None:
-            raise ToolError("it is not built", hint=f"`buildkit build {target.id}`")
+            raise ToolError("the target is not built", hint=f"`buildkit build {target.id}`")
         if built.target.recipe != target.recipe:
             raise ToolError(
-                f"{self.config.path.name} has changed since it was built",
+                f"{self.config.path.name} has changed since the target was built",
                 hint=f"`buildkit build {target.id}`",
             )
         return replace(built, target=target)
 
     def verified(self, target: Target) -> Verified:
-        """The tested image of a target. Raises ToolError if what is built has not passed."""
+        """The tested image of a target. Raises ToolError if the newest build has not passed."""
         built = self.built(target)
         verified = self.records.find(records.VERIFIED, target.id)
         if verified is None or verified.built.image_id != built.image_id:
-            raise ToolError("its image has not passed a test", hint=f"`buildkit test {target.id}`")
+            raise ToolError(
+                "the image has not passed its test", hint=f"`buildkit test {target.id}`"
+            )
         return replace(verified, built=built)
 
     def staged(self, target: Target) -> Staged | None:
-        """The tested image of a target as registries hold it without a tag, None if none does.
+        """The tested image of a target as uploaded without a tag; None if no registry has it.
 
         Raises the errors of `verified`.
         """
@@ -78,10 +80,10 @@ def read(
     allow_outside: bool = False,
     within: Boundary | None = None,
 ) -> Project:
-    """Read images.toml; `alone`, as if there were no environment. Raises ConfigError.
+    """Read images.toml; with `alone`, ignore environment variables. Raises ConfigError.
 
-    For a command that `renders`, templates are looked at together with the file. What it names is
-    inside of the project, or of `within`, unless `allow_outside`.
+    For a command that `renders`, templates are checked together with the file. Paths in the file
+    stay inside the project, or `within`, unless `allow_outside`.
     """
     found = images_toml.read(file, alone=alone, allow_outside=allow_outside, within=within)
     templates = render.templates(found.folder, found.boundary)
@@ -96,13 +98,15 @@ def read(
 
 
 def written(found: images_toml.Config, name: str) -> Path:
-    """A folder of the project that results are written into.
+    """The folder of the project that results are written into.
 
-    Raises UsageError for a link that leads out of the project: a foreign project could bring one.
+    Raises UsageError for a link that leads out of the project: a foreign project could contain one.
     """
     folder = found.folder / name
     try:
         found.boundary.check(folder, name)
     except ValueError as error:
-        raise UsageError(str(error), hint="`--dist` and `--output` name another folder") from error
+        raise UsageError(
+            str(error), hint="choose another folder with `--dist` or `--output`"
+        ) from error
     return folder

@@ -1,4 +1,4 @@
-"""What each stage leaves under `dist/<target id>/`, so that another run can start in the middle."""
+"""The records of each stage, in `dist/<target id>/`: a later run can continue from them."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from buildkit.config.boundary import Boundary
 
 FORMAT = 1
-"""Raised when a record changes so that an older tool would misread it."""
+"""Increased when an older tool would misread the records of a newer one."""
 
 LARGEST = 64 << 20
-"""Bytes of a record that are read: most of a report is evidence."""
+"""Most bytes of a record: the evidence in a report can be long."""
 DOCKERFILE = "Dockerfile"
 KEPT = "test"
-"""The folder of what an image left in its test."""
+"""The folder with files that an image left in its test."""
 
 Value = TypeVar("Value", Rendered, Built, Report, Verified, Staged, Published)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kind(Generic[Value]):
-    """One sort of record: its file, its type and the command that makes it."""
+    """One kind of record: its file, its type and the command that writes it."""
 
     name: str
     type: type[Value]
@@ -57,17 +57,17 @@ WRITTEN = (
 
 @dataclass(frozen=True, kw_only=True)
 class Records:
-    """The records of a project, in one folder. No link in it is followed out of `limits`."""
+    """The records of a project, in one folder. No link is followed out of `limits`."""
 
     folder: Path
     limits: Boundary
 
     def of(self, target_id: str, name: str) -> Path:
-        """The path of something of a target. Raises UsageError if it leads out."""
+        """The path of a file of a target. Raises UsageError if it leads out of `limits`."""
         return inside(self.folder, f"{target_id}/{name}", self.limits)
 
     def check(self, target_id: str) -> None:
-        """Raise UsageError if anything that may be written of a target leads out."""
+        """Raise UsageError if any file of a target would be written outside of `limits`."""
         for name in WRITTEN:
             self.of(target_id, name)
 
@@ -77,22 +77,23 @@ class Records:
         files.write_text(path, json.dumps(document, indent=2) + "\n")
 
     def find(self, kind: Kind[Value], target_id: str) -> Value | None:
-        """Read a record, None if there is none. Raises ToolError if it cannot be understood."""
+        """Read a record, None if there is none. Raises ToolError if it cannot be read."""
         path = self.of(target_id, f"{kind.name}.json")
         try:
             document: Any = json.loads(reading.content(path, LARGEST).decode())
             if (found := document["format"]) != FORMAT:
                 raise ToolError(
                     f"{path} has format {decode.shown(found)}, this tool reads {FORMAT}",
-                    hint=f"use the tool that wrote it, or remove it and `buildkit {kind.made_by}`",
+                    hint="use the version of buildkit that wrote the record, or remove the record "
+                    f"and run `buildkit {kind.made_by}`",
                 )
             return decode.read(kind.type, document[kind.name])
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ToolError(
-                f"{path} is not a record that this tool understands: {error}",
-                hint=f"remove it, then `buildkit {kind.made_by} {target_id}`",
+                f"{path} is not a valid record: {error}",
+                hint=f"remove the record, then run `buildkit {kind.made_by} {target_id}`",
             ) from error
 
     def begin(self, rendered: Iterable[Rendered]) -> None:
@@ -106,7 +107,7 @@ class Records:
             self.write(RENDERED, each.target.id, each)
 
     def ids(self) -> tuple[str, ...]:
-        """The targets of which anything is kept."""
+        """The targets that have a record."""
         return tuple(sorted(each.parent.name for each in self.folder.glob("*/*.json")))
 
     def forget(self, kind: Kind[Value], target_id: str) -> None:
@@ -114,14 +115,14 @@ class Records:
 
 
 def kept_in(folder: Path, limits: Boundary) -> Records:
-    """The records of a folder that the user named."""
+    """The records in a folder that the user chose."""
     return Records(folder=folder, limits=boundary.named(folder, limits))
 
 
 def inside(folder: Path, name: str, limits: Boundary) -> Path:
     """A path in a folder of results.
 
-    Raises UsageError for a link that leads out: a foreign project could bring one.
+    Raises UsageError for a link that leads out: a foreign project could contain one.
     """
     path = folder / name
     if (end := limits.outside(path)) is not None:

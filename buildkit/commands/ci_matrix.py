@@ -15,9 +15,13 @@ from buildkit.support.errors import UsageError
 from buildkit.system import console
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from buildkit.ci.shards import Shard
+    from buildkit.ledger.record import Release
+    from buildkit.model.target import Target
+    from buildkit.project import Project
 
 MOST = max(formats.MOST.values())
 
@@ -40,22 +44,24 @@ MOST = max(formats.MOST.values())
     type=click.Choice([*formats.FORMATS]),
     default="markdown",
     show_default=True,
-    help="For whom: GitHub's matrix, GitLab's child pipeline, CodeBuild's batch, or people.",
+    help="Print GitHub's matrix, GitLab's child pipeline, CodeBuild's batch, or a table for "
+    "people.",
 )
 @click.option(
     "--shards",
     "count",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Split into N jobs, or one for each target if that is less.  [default: as many as keep "
-    "each at ten minutes, or at the longest target]",
+    help="Split into N jobs, at most one per target.  [default: enough to keep each near 10 "
+    "minutes, or near the longest target]",
 )
 @click.option(
     "--since",
     metavar="COMMIT",
-    help="Only targets that are built or tested otherwise than where this branch left COMMIT.",
+    help="Select only targets whose build or test inputs changed since this branch forked from "
+    "COMMIT.",
 )
-@click.option("--unreleased", is_flag=True, help="Only targets whose tag no release has given.")
+@click.option("--unreleased", is_flag=True, help="Select only targets that are not released yet.")
 def command(
     *,
     select: tuple[str, ...],
@@ -70,36 +76,52 @@ def command(
 ) -> None:
     """Split the targets that match SELECT into shards for the jobs of a CI, and print them.
 
-    Each shard takes about as long as the others, by the times of builds and tests on record.
+    All shards take about the same time, estimated from recorded builds and tests.
     """
     if as_json and options.is_given("format_"):
         raise UsageError("`--json` and `--format` exclude each other", hint="leave one out")
-    most = formats.MOST.get(format_, MOST)
-    if count is not None and count > most:
-        raise UsageError(
-            f"`--shards {count}`: `{format_}` has {most} at most",
-            hint="give fewer; a shard takes any number of targets",
-        )
+    most = _most(format_, count)
     project = read_project(file, None, renders=True, allow_outside=allow_outside)
     targets = project.select(options.selection(select, everything=everything))
     releases = ledger.beside(project.config.path).read()
+    targets = _narrowed(project, targets, releases, since=since, unreleased=unreleased)
+    times = shards.seconds(targets, (image for _, image in history.images(releases)))
+    found = shards.balance(targets, times, count or shards.enough([*times.values()], most))
+    if as_json:
+        click.echo(json.dumps([_facts(each) for each in found], indent=2))
+    else:
+        click.echo(formats.FORMATS[format_](found))
+
+
+def _most(format_: str, count: int | None) -> int:
+    """The most shards that a CI takes. Raises UsageError if `count` exceeds them."""
+    most = formats.MOST.get(format_, MOST)
+    if count is not None and count > most:
+        raise UsageError(
+            f"`--shards {count}` is too many: `{format_}` takes {most} at most",
+            hint="pass fewer; a shard takes any number of targets",
+        )
+    return most
+
+
+def _narrowed(
+    project: Project,
+    targets: tuple[Target, ...],
+    releases: Sequence[Release],
+    *,
+    since: str | None,
+    unreleased: bool,
+) -> tuple[Target, ...]:
+    """The targets that `--since` and `--unreleased` leave."""
     if since is not None:
         targets = changes.since(project, targets, since)
         for each in changes.stale(project, targets, releases):
             console.step(
                 each.id,
-                "is released as it was: raise its revision, `buildkit revise`, before a release",
+                f"already released from other files: run `buildkit revise {each.id}` first",
                 fg="yellow",
             )
-    if unreleased:
-        targets = changes.unreleased(project, targets, releases)
-    times = shards.seconds(targets, (image for _, image in history.images(releases)))
-    wanted = count or shards.enough([*times.values()], most)
-    found = shards.balance(targets, times, wanted)
-    if as_json:
-        click.echo(json.dumps([_facts(each) for each in found], indent=2))
-    else:
-        click.echo(formats.FORMATS[format_](found))
+    return changes.unreleased(project, targets, releases) if unreleased else targets
 
 
 def _facts(shard: Shard) -> dict[str, object]:

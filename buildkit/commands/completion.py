@@ -7,7 +7,7 @@ from click.shell_completion import get_completion_class
 
 PROGRAM = "buildkit"
 VARIABLE = "_BUILDKIT_COMPLETE"
-"""What click looks for, by the name of the program."""
+"""The variable by which click recognizes a completion request."""
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -20,7 +20,7 @@ SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def command(context: click.Context, *, shell: str) -> None:
-    """Print the script for SHELL, which completes commands, options, targets, versions, regions.
+    """Print a script that completes commands, options, targets, versions and regions in SHELL.
 
     Bash must be 4.4 or newer.
     """

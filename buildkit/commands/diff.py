@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit.commands import options
+from buildkit.commands import complete, options
 from buildkit.config import images_toml
 from buildkit.diff import compare
 from buildkit.diff.connections import connections
@@ -31,7 +31,7 @@ NONE = "-"
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """One of the two images: as it was found, and where it can be had."""
+    """One of the two images: what the ledger knows, and where its registry holds it."""
 
     found: Found
     subject: compare.Subject
@@ -52,19 +52,19 @@ class Side:
     "  buildkit diff sklearn:latest-cpu-py311 sha256:16e4af5aaf43\n"
     "  buildkit diff basic-1.0-cpu-py311@20261121T161654-f42ab3c1 basic-1.0-cpu-py311 --json",
 )
-@click.argument("a", shell_complete=options.complete_targets)
-@click.argument("b", shell_complete=options.complete_targets)
+@click.argument("a", shell_complete=complete.targets)
+@click.argument("b", shell_complete=complete.targets)
 @options.READ
 @options.JSON
 @options.LOOK_IN
 def command(
     *, a: str, b: str, file: Path, allow_outside: bool, as_json: bool, registries: tuple[str, ...]
 ) -> None:
-    """Show what is different in two published images: base, layers, configuration, packages.
+    """Compare two published images: base, layers, configuration, packages.
 
-    A and B are a target of the ledger (TARGET, or TARGET@RECORD for an earlier release), a tag or
-    an alias (REPOSITORY:TAG), or a digest, of which 12 digits are enough. No image is run or
-    pulled: only layers that are not in both are read.
+    A and B are each a target of the ledger (TARGET, or TARGET@RECORD for an earlier release), a tag
+    or alias (REPOSITORY:TAG), or a digest, of at least 12 digits. No image is run or pulled; only
+    layers that the images do not share are downloaded.
     """
     settings = images_toml.read(file, allow_outside=allow_outside)
     releases = ledger.beside(file).read()
@@ -98,7 +98,7 @@ def _side(
 
 
 def _hosts(releases: Iterable[Release], name: Named, own: Sequence[str]) -> tuple[str, ...]:
-    """The registries of images.toml, then those in which the ledger knows the repository."""
+    """The registries of images.toml, then those that have the repository by the ledger."""
     known = [
         host
         for _, image in history.images(releases)

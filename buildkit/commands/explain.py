@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit.commands import options
+from buildkit.commands import complete, options
 from buildkit.contract import clauses, suite
 from buildkit.support import tables
 
@@ -31,14 +31,14 @@ LABEL = 9
 @click.argument(
     "clause",
     nargs=-1,
-    shell_complete=options.complete_clauses,
+    shell_complete=complete.clauses,
     callback=options.known_clauses,
 )
 @options.JSON
 def command(*, clause: tuple[str, ...], as_json: bool) -> None:
-    """Explain clauses of the SageMaker contract: what is demanded, and how it is checked.
+    """Explain clauses of the SageMaker contract: what each demands, and how it is checked.
 
-    CLAUSE is an id, such as OUT-01. Without one, all clauses are listed.
+    CLAUSE is an id, such as OUT-01. Without CLAUSE, all clauses are listed.
     """
     chosen = tuple(clauses.clauses()[id_] for id_ in clause or clauses.clauses())
     if as_json:
@@ -78,8 +78,8 @@ def _page(clause: Clause) -> str:
         ("fix", clause.hint),
         ("source", clause.source),
     ]
-    told = [_paragraph(label, text) for label, text in lines if text]
-    return "\n".join([f"{clause.id}  {clause.level.value}  {clause.title}", *told])
+    paragraphs = [_paragraph(label, text) for label, text in lines if text]
+    return "\n".join([f"{clause.id}  {clause.level.value}  {clause.title}", *paragraphs])
 
 
 def _paragraph(label: str, text: str) -> str:
@@ -88,6 +88,6 @@ def _paragraph(label: str, text: str) -> str:
         min(shutil.get_terminal_size().columns, WIDEST),
         initial_indent=f"  {label:<{LABEL}}  ",
         subsequent_indent=" " * (LABEL + 4),
-        break_long_words=False,  # an address stays whole
+        break_long_words=False,  # keep addresses whole
         break_on_hyphens=False,
     )

@@ -26,9 +26,9 @@ COLUMNS = ("TARGET", "IMAGE", "PURPOSE", "BASE", "")
 @options.READ
 @options.JSON
 def command(*, select: tuple[str, ...], file: Path, allow_outside: bool, as_json: bool) -> None:
-    """List the targets of images.toml: all of them, or those that match SELECT.
+    """List the targets of images.toml that match SELECT; without SELECT, all of them.
 
-    SELECT is one or more patterns on target ids, `*` as in file names, or names of images.
+    SELECT is one or more names of images, or patterns on target ids with `*` as in file names.
     """
     found = images_toml.read(file, allow_outside=allow_outside)
     targets = matrix.expand(found, render.templates(found.folder, found.boundary))

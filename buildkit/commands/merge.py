@@ -28,7 +28,7 @@ from buildkit.system import console
     multiple=True,
     required=True,
     metavar="FOLDER",
-    help="Records of a shard, or a folder of such folders. May be given several times.",
+    help="Read the records of a shard, or of all shards in this folder. Repeatable.",
 )
 @options.PROJECT
 def command(
@@ -41,10 +41,10 @@ def command(
     dist: Path | None,
     as_json: bool,
 ) -> None:
-    """Take over what other machines have built and tested of the targets that match SELECT.
+    """Merge records of builds and tests on other machines, for the targets that match SELECT.
 
-    All or nothing: a target without a record, one that has not passed, one that was built from
-    other files than those here, or two images of one target are refused, by name.
+    All or nothing: the merge fails if a target has no record, did not pass its test, was built from
+    different files than this checkout's, or has two images. The error names each such target.
     """
     project = read_project(file, dist, allow_outside=allow_outside)
     targets = project.select(options.selection(select, everything=everything))

@@ -37,20 +37,20 @@ if TYPE_CHECKING:
 @click.option(
     "--packages/--no-packages",
     default=True,
-    help="Compare the packages of images too, which reads the layers that differ.",
+    help="Compare the packages of images, too; this downloads the layers that differ.",
 )
 def command(
     *, record: str | None, file: Path, allow_outside: bool, as_json: bool, packages: bool
 ) -> None:
-    """Write release notes, in Markdown, of a RECORD of the ledger, or of the newest publication.
+    """Write release notes in Markdown for a RECORD of the ledger, by default the newest publish.
 
-    Each image is compared with the one that its cell of the matrix had before: base, size,
-    packages.
+    Each image is compared with the previous one of the same matrix cell: base, size, packages.
     """
     releases = ledger.beside(file).read()
     if not releases:
         raise NothingSelectedError(
-            "the ledger has no record", hint="`buildkit build --all --push` publishes, and records"
+            "the ledger has no record",
+            hint="`buildkit build --all --push` publishes images, and records them",
         )
     release = history.by_id(releases, record) if record else _newest(releases)
     with connections(images_toml.read(file, allow_outside=allow_outside)) as reached:
@@ -64,7 +64,7 @@ def command(
 
 
 def _newest(releases: Sequence[Release]) -> Release:
-    """The newest record that published images: a promotion or a rollback has no news of them."""
+    """The newest record that published images; promotions and rollbacks have no new images."""
     published = (each for each in reversed(releases) if each.action is Action.PUBLISH)
     return next((each for each in published if each.images), releases[-1])
 
@@ -81,7 +81,7 @@ def _changes(
 
 
 def _packages(before: Image, image: Image, reached: Connections) -> Sequence[Difference] | None:
-    """None where an image cannot be read any more: notes are written without that."""
+    """Changed packages; None if an image cannot be read, and the notes go without them."""
     try:
         shared = next((each for each in image.hosts if each in before.hosts), None)
         older, newer = (
@@ -94,5 +94,5 @@ def _packages(before: Image, image: Image, reached: Connections) -> Sequence[Dif
         )
         return compare.compare(older, newer).packages
     except BuildkitError as error:
-        console.step(image.target, f"packages are not compared: {error.message}", fg="yellow")
+        console.step(image.target, f"packages not compared: {error.message}", fg="yellow")
         return None

@@ -9,7 +9,7 @@ import click
 
 from buildkit.aliases import moves
 from buildkit.aliases import named as aliases
-from buildkit.commands import options
+from buildkit.commands import complete, options
 from buildkit.ledger import attach, find, history, ledger, make
 from buildkit.ledger.commit import commit
 from buildkit.ledger.record import Action
@@ -47,12 +47,12 @@ if TYPE_CHECKING:
     "  buildkit promote sklearn-1.7.2-cpu-py311 --to sklearn:stable\n"
     "  buildkit promote 16e4af5aaf43 --to production/sklearn",
 )
-@click.argument("digest", metavar="DIGEST|TARGET", shell_complete=options.complete_digests)
+@click.argument("digest", metavar="DIGEST|TARGET", shell_complete=complete.digests)
 @click.option(
     "--to",
     required=True,
     metavar="ALIAS|REPOSITORY",
-    help="REPOSITORY:ALIAS, or ALIAS where the ledger has one repository; or a repository.",
+    help="Move this alias (`REPOSITORY:ALIAS`), or copy the image to this repository.",
 )
 @options.READ
 @options.JSON
@@ -66,13 +66,13 @@ def command(
     as_json: bool,
     registries: tuple[str, ...],
 ) -> None:
-    """Move an alias to a released image, or copy the image to another repository. Nothing is built.
+    """Move an alias to a released image, or copy the image to another repository.
 
-    DIGEST is one that the ledger knows, so its image has passed its test; 12 digits are enough. A
-    TARGET is what was last published of it, TARGET@RECORD what that record has. An alias is moved
-    in every registry that holds the image. A copy is made within each registry,
-    under the exact tag, which never moves. A name without `:` is a repository if it has a `/` or
-    the project knows it as one.
+    No image is built. Name the image by a DIGEST of the ledger (12 digits are enough), by TARGET
+    for its newest release, or by TARGET@RECORD for an earlier one. Each registry that holds the
+    image moves the alias, or copies the image under its exact tag, which never moves. In --to,
+    ALIAS alone is enough if the ledger has one repository; a name without `:` is a repository if it
+    has a `/` or the project knows it.
     """
     project = read_project(file, None, allow_outside=allow_outside)
     book = ledger.beside(file)
@@ -90,7 +90,7 @@ def command(
 
 @dataclass(frozen=True, kw_only=True)
 class Promotion:
-    """What a promotion starts with. `given` are the registries that were asked for."""
+    """What a promotion starts with. `given` are the registries of the command line."""
 
     project: Project
     book: ledger.Ledger
@@ -98,7 +98,7 @@ class Promotion:
     given: Sequence[str]
 
     def repository(self, to: str, images: Sequence[Image]) -> str | None:
-        """The repository that `to` names; None if it is an alias."""
+        """The repository that `to` names; None if `to` is an alias."""
         name, colon, tag = to.rpartition(":")
         if colon:
             return name if any(tag == i.tag and name != i.repository for i in images) else None
@@ -110,28 +110,28 @@ class Promotion:
             return names.repository(to)
         except ValueError as error:
             raise UsageError(
-                f"`{suggest.shown(to)}`: {error}", hint="`REPOSITORY`, without a host"
+                f"`{suggest.shown(to)}`: {error}", hint="pass `REPOSITORY` without a host"
             ) from error
 
     def move(self, images: Sequence[Image], alias: Alias) -> Release:
-        """Move an alias wherever the image is."""
+        """Move an alias in every registry that holds the image."""
         here = [each for each in images if each.repository == alias.repository]
         if not here:
             raise NothingSelectedError(
-                f"the ledger has no image {images[0].digest} in the repository "
-                f"`{alias.repository}`, only in `{images[0].repository}`",
-                hint=f"`buildkit promote {images[0].digest[:19]} --to "
-                f"{alias.repository}:{images[0].tag}` copies it there first",
+                f"the ledger has the image {images[0].digest} in `{images[0].repository}`, but not "
+                f"in `{alias.repository}`",
+                hint=f"copy the image first: `buildkit promote {images[0].digest[:19]} --to "
+                f"{alias.repository}:{images[0].tag}`",
             )
         with self._reach(here) as reached:
             return self._move(here[0], alias, reached)
 
     def copy(self, images: Sequence[Image], to: str) -> Release:
-        """Have an image in another repository of its registries, where it is not there yet."""
+        """Copy an image to another repository of its registries, unless it is already there."""
         sources = [each for each in images if each.repository != to]
         if not sources:
             raise UsageError(
-                f"{images[0].digest} is in `{to}` already, as `{to}:{images[0].tag}`",
+                f"the image {images[0].digest} is already in `{to}`, as `{to}:{images[0].tag}`",
                 hint=f"name an alias, `--to {to}:ALIAS`, or another repository",
             )
         known = {uri for each in images if each.repository == to for uri in each.locations}
@@ -147,7 +147,10 @@ class Promotion:
         for each in reached:
             found = moves.aim(each.registry, alias, image.digest, image.tag)
             if found is None:
-                console.say(f"{each.registry.host} does not hold it: nothing moves", fg="yellow")
+                console.say(
+                    f"`{alias}` not moved in {each.registry.host}, which does not hold the image",
+                    fg="yellow",
+                )
             else:
                 aims.append(found)
         if not aims:
@@ -194,20 +197,21 @@ def _manifest(image: Image, there: Reached) -> Manifest:
 
 
 def _copied(image: Image, manifest: Manifest, to: str, there: Reached) -> tuple[str, bool]:
-    """Have the image in a registry's other repository; its URI there, and whether it is new."""
+    """Copy an image within a registry. Returns its URI there, and whether the copy is new."""
     registry = there.registry
     uri = f"{registry.host}/{to}:{image.tag}"
     copied = copying.copy(registry, image, manifest, to, there.have_repository)
     if copied:
         console.say(f"copied to {uri}", fg="green")
     else:
-        console.say(f"{uri} is there already")
+        console.say(f"{uri} already exists")
     return uri, copied
 
 
 def _nowhere(image: Image, reached: Sequence[Reached]) -> ToolError:
     hosts = ", ".join(each.registry.host for each in reached)
     return ToolError(
-        f"`{image.repository}@{image.digest}` is on record, but not in {hosts}",
-        hint=f"somebody has removed it: `buildkit push {image.target}`, or `--registry HOST`",
+        f"the ledger has `{image.repository}@{image.digest}`, but {hosts} does not hold the image",
+        hint=f"push the image again: `buildkit push {image.target}`; or name a registry that holds "
+        "the image with `--registry HOST`",
     )

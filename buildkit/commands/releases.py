@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit.commands import options
+from buildkit.commands import complete, options
 from buildkit.ledger import history, ledger
 from buildkit.ledger.record import Action
 from buildkit.model import names
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("RECORD", "ACTION", "WHAT", "DIGEST", "TEST", "COMMIT")
 SHORT = 19
-"""Characters of a digest that are shown: `sha256:` and 12, which is enough to name it."""
+"""Characters of a digest that are shown: `sha256:` and 12 digits, enough to name an image."""
 
 
 @click.command(
@@ -31,16 +31,17 @@ SHORT = 19
     epilog="\b\nExamples:\n  buildkit releases\n  buildkit releases 'sklearn*' --limit 5\n"
     "  buildkit releases --json",
 )
-@click.argument("target", nargs=-1, shell_complete=options.complete_targets)
+@click.argument("target", nargs=-1, shell_complete=complete.targets)
 @options.FILE
 @options.JSON
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many records.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="Show only the newest records, at most this many."
+)
 def command(*, target: tuple[str, ...], file: Path, as_json: bool, limit: int | None) -> None:
-    """List what was released, the newest first: images, and moves of their aliases.
+    """List released images and moves of their aliases, the newest first.
 
-    TARGET is one or more patterns on target ids, `*` as in file names, or names of images: of each
-    record only what is about them is shown. The records are in
-    releases.jsonl beside images.toml.
+    TARGET is one or more names of images, or patterns on target ids with `*` as in file names; it
+    limits the list to these targets. The records are in releases.jsonl beside images.toml.
     """
     book = ledger.beside(file)
     known = book.read()
@@ -51,8 +52,8 @@ def command(*, target: tuple[str, ...], file: Path, as_json: bool, limit: int | 
         about = " of " + ", ".join(f"`{each}`" for each in target) if target else ""
         raise NothingSelectedError(
             f"{book.path} has no record{about}",
-            hint=_near(known, target)
-            or "`buildkit build --all --push` publishes, and records what it publishes",
+            hint=_similar(known, target)
+            or "`buildkit build --all --push` publishes images, and records them",
         )
     if as_json:
         click.echo(json.dumps([json.loads(ledger.text(each)) for each in chosen], indent=2))
@@ -61,14 +62,14 @@ def command(*, target: tuple[str, ...], file: Path, as_json: bool, limit: int | 
         click.echo("\n".join(tables.aligned([COLUMNS, *rows])))
 
 
-def _near(releases: Sequence[Release], patterns: Sequence[str]) -> str:
-    """The targets on record that are near to what was asked; empty if there are none."""
+def _similar(releases: Sequence[Release], patterns: Sequence[str]) -> str:
+    """The hint with released targets of a similar name; empty if there are none."""
     known = dict.fromkeys(image.target for _, image in history.images(releases))
     return suggest.near_to(patterns[0].strip("*?"), tuple(known)) if known and patterns else ""
 
 
 def _digests(releases: Sequence[Release], patterns: Sequence[str]) -> frozenset[str]:
-    """Of all images whose target fits one of the patterns, or of all."""
+    """Digests of all images whose target matches a pattern; without patterns, of all images."""
     return frozenset(
         image.digest
         for _, image in history.images(releases)
@@ -77,7 +78,7 @@ def _digests(releases: Sequence[Release], patterns: Sequence[str]) -> frozenset[
 
 
 def _narrowed(release: Release, digests: frozenset[str]) -> Release:
-    """What of a record is about these images: themselves, and aliases that came there or left."""
+    """A record with only these images, and with the moves of aliases to or from them."""
     return replace(
         release,
         images=tuple(each for each in release.images if each.digest in digests),

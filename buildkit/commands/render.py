@@ -21,12 +21,13 @@ from buildkit.system import console, files, reading
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from buildkit.config.boundary import Boundary
     from buildkit.model.target import Rendered
 
 HEAD = 2
 """Lines of a unified diff that name its files."""
 MOST = 20
-"""Lines of a change that a summary shows."""
+"""Lines of a change that `--stat` shows."""
 
 
 @click.command(
@@ -40,11 +41,16 @@ MOST = 20
     "--output",
     "-o",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where to write <target id>/Dockerfile.  [default: dockerfiles/ beside the file]",
+    help="Write <target id>/Dockerfile into this folder.  [default: dockerfiles/ beside "
+    "images.toml]",
 )
-@click.option("--check", is_flag=True, help="Write nothing; fail with a diff if output differs.")
 @click.option(
-    "--stat", is_flag=True, help="With --check: show each change once, with its targets counted."
+    "--check", is_flag=True, help="Write nothing; fail with a diff if a Dockerfile is out of date."
+)
+@click.option(
+    "--stat",
+    is_flag=True,
+    help="Let --check show each change once, with the number of affected targets.",
 )
 def command(
     *,
@@ -57,60 +63,61 @@ def command(
     check: bool,
     stat: bool,
 ) -> None:
-    """Write each target's Dockerfile, of all targets or of those that match SELECT.
+    """Write the Dockerfile of each target that matches SELECT; without SELECT, of every target.
 
-    Commit the output, and let CI run `render --check`: a change of a template or of images.toml
-    then shows what it does to every image.
+    Commit the Dockerfiles, and run `render --check` in CI: a change of a template or of images.toml
+    then shows its effect on every image.
     """
     if stat and not check:
-        raise UsageError("`--stat` is a way to show what `--check` finds", hint="add `--check`")
+        raise UsageError("`--stat` needs `--check`", hint="add `--check`")
     project = read_project(file, dist, alone=True, renders=True, allow_outside=allow_outside)
     targets = project.select(select or ("*",))
     rendered = render.render_all(targets, project.templates)
     folder = output or written(project.config, "dockerfiles")
-    limits = boundary.named(folder, project.config.boundary)
-    paths = {
-        id_: records.inside(folder, f"{id_}/{records.DOCKERFILE}", limits)
-        for id_ in (each.target.id for each in rendered)
-    }
+    paths = _paths(rendered, folder, boundary.named(folder, project.config.boundary))
     if check:
-        known = {target.id for target in project.targets}
-        strangers = [] if select else _strangers(folder, known)
-        if differences := _differences(rendered, paths):
-            shown = _summed(differences, len(rendered)) if stat else _whole(differences)
-        else:
-            shown = []
-        _refuse(shown, strangers)
+        orphans = [] if select else _orphans(folder, {target.id for target in project.targets})
+        _check(_differences(rendered, paths), orphans, of=len(rendered), stat=stat)
     else:
-        for each in rendered:
-            project.records.check(each.target.id)
-        for each in rendered:
-            files.write_text(paths[each.target.id], each.dockerfile)
-            project.records.write(records.RENDERED, each.target.id, each)
+        _write(rendered, paths, project.records)
     if as_json:
         document = [{"id": key, "dockerfile": str(path)} for key, path in paths.items()]
         click.echo(json.dumps(document, indent=2))
-    elif not check:
-        click.echo("\n".join(map(str, paths.values())))
+    elif check:
+        console.say(f"up to date: {len(paths)} Dockerfiles")
     else:
-        console.say(f"{len(paths)} Dockerfiles are as rendered")
+        click.echo("\n".join(map(str, paths.values())))
 
 
-def _strangers(folder: Path, known: set[str]) -> list[Path]:
-    """Dockerfiles of targets that are not in images.toml any more."""
+def _paths(rendered: Sequence[Rendered], folder: Path, limits: Boundary) -> dict[str, Path]:
+    """The path of each target's Dockerfile. Raises UsageError for one outside of the project."""
+    ids = [each.target.id for each in rendered]
+    return {id_: records.inside(folder, f"{id_}/{records.DOCKERFILE}", limits) for id_ in ids}
+
+
+def _write(rendered: Sequence[Rendered], paths: Mapping[str, Path], where: records.Records) -> None:
+    for each in rendered:
+        where.check(each.target.id)
+    for each in rendered:
+        files.write_text(paths[each.target.id], each.dockerfile)
+        where.write(records.RENDERED, each.target.id, each)
+
+
+def _orphans(folder: Path, known: set[str]) -> list[Path]:
+    """Dockerfiles of targets that images.toml no longer has."""
     return [path for path in sorted(folder.glob("*/Dockerfile")) if path.parent.name not in known]
 
 
 def _differences(
     rendered: Sequence[Rendered], paths: Mapping[str, Path]
 ) -> dict[str, tuple[str, ...]]:
-    """The unified diff of each target whose file is not as rendered."""
+    """The unified diff of each target whose Dockerfile is out of date."""
     found = {}
     for each in rendered:
         path = paths[each.target.id]
         lines = tuple(
             difflib.unified_diff(
-                _there(path).splitlines(),
+                _current(path).splitlines(),
                 each.dockerfile.splitlines(),
                 str(path),
                 f"{each.target.id} as rendered",
@@ -122,46 +129,50 @@ def _differences(
     return found
 
 
-def _there(path: Path) -> str:
-    """What is written now, nothing without a file. Raises ToolError."""
+def _current(path: Path) -> str:
+    """The Dockerfile on disk, empty if there is none. Raises ToolError."""
     try:
         return reading.content(path, reading.LARGEST_TEXT).decode(errors="replace")
     except FileNotFoundError:
         return ""
     except (OSError, ValueError) as error:
         raise ToolError(
-            f"{path} cannot be read: {error}", hint="remove it, then `buildkit render`"
+            f"{path} cannot be read: {error}", hint="remove the file, then run `buildkit render`"
         ) from error
 
 
-def _whole(differences: Mapping[str, Sequence[str]]) -> list[str]:
-    return [line for lines in differences.values() for line in lines]
+def _check(
+    differences: Mapping[str, Sequence[str]], orphans: Sequence[Path], *, of: int, stat: bool
+) -> None:
+    """Raise TemplateError if a Dockerfile is out of date or has no target."""
+    if not differences and not orphans:
+        return
+    shown = [line for lines in differences.values() for line in lines]
+    if differences and stat:
+        shown = _summed(differences, of)
+    hints = ["`buildkit render`, then review and commit the change"] if differences else []
+    hints += ["delete the Dockerfiles without a target"] if orphans else []
+    raise TemplateError(
+        "the Dockerfiles are out of date",
+        details="\n".join(
+            [*shown, *(f"{path}: its target is not in images.toml" for path in orphans)]
+        ),
+        hint="; ".join(hints),
+    )
 
 
 def _summed(differences: Mapping[str, Sequence[str]], of: int) -> list[str]:
-    """Each change once: the lines that go and come, and the targets in which they do."""
+    """Each change once: its lines, and the targets that have it."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for target_id, lines in differences.items():
         changed = tuple(line for line in lines[HEAD:] if line[:1] in ("-", "+"))
         groups.setdefault(changed, []).append(target_id)
-    shown = [f"{len(differences)} of {of} differ, by {len(groups)} changes"]
-    if len(groups) == 1:
-        shown = [f"{len(differences)} of {of} differ, all by the same change"]
+    changes = "one change" if len(groups) == 1 else f"{len(groups)} changes"
+    shown = [f"{len(differences)} of {of} Dockerfiles differ, by {changes}"]
     for changed, ids in sorted(groups.items(), key=lambda group: -len(group[1])):
         more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
-        shown.append(f"this change in {len(ids)}: {ids[0]}{more}")
+        shown.append(f"change in {ids[0]}{more}:")
         shown += [f"  {line}" for line in changed[:MOST]]
         if len(changed) > MOST:
             shown.append(f"  ... and {len(changed) - MOST} more lines")
     return shown
-
-
-def _refuse(shown: Sequence[str], strangers: Sequence[Path]) -> None:
-    """Raise TemplateError if anything differs, or has no target any more."""
-    lines = [*shown, *(f"{path}: its target is not in images.toml any more" for path in strangers)]
-    if lines:
-        raise TemplateError(
-            "the written Dockerfiles are not what the templates render",
-            details="\n".join(lines),
-            hint="`buildkit render`, look at the change, commit it; remove what has no target",
-        )

@@ -26,16 +26,26 @@ if TYPE_CHECKING:
     from buildkit.project import Project
 
 
-@click.group(epilog="\b\nExamples:\n  buildkit repo plan\n  buildkit repo apply 'sklearn*'")
-def command() -> None:
-    """Keep the repositories of ECR as images.toml says, in each registry of `[registry]`.
+class InOrder(click.Group):
+    """Lists its commands in the order in which one uses them."""
 
-    What is not tagged `managed-by=buildkit` belongs to somebody else, and is left as it is.
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return [*self.commands]
+
+
+@click.group(
+    cls=InOrder, epilog="\b\nExamples:\n  buildkit repo plan\n  buildkit repo apply 'sklearn*'"
+)
+def command() -> None:
+    """Create ECR repositories, and correct their settings, as images.toml says.
+
+    This covers each registry of `[registry]`. A repository without the tag `managed-by=buildkit`
+    belongs to somebody else, and is not changed.
     """
 
 
 @command.command(
-    short_help="Show what differs, and change nothing.",
+    short_help="Show the changes that `apply` would make.",
     epilog="\b\nExamples:\n  buildkit repo plan\n  buildkit repo plan 'sklearn*' --json\n"
     "  buildkit repo plan --check",
 )
@@ -43,7 +53,7 @@ def command() -> None:
 @options.READ
 @options.JSON
 @options.REGISTRY
-@click.option("--check", is_flag=True, help="End with 7 if anything differs.")
+@click.option("--check", is_flag=True, help="Exit with 7 if a repository is missing or differs.")
 def plan(
     *,
     select: tuple[str, ...],
@@ -53,20 +63,20 @@ def plan(
     registries: tuple[str, ...],
     check: bool,
 ) -> int:
-    """Show what `repo apply` would do to the repositories of the targets that match SELECT.
+    """Show the changes that `repo apply` would make for the targets that match SELECT.
 
-    Nothing is changed. Without SELECT, every repository of the file.
+    Nothing is changed. Without SELECT, every repository of images.toml is checked.
     """
     project = read_project(file, None, allow_outside=allow_outside)
     where, wanted = _asked(project, select, registries)
     findings = reconcile.plan(where, wanted)
-    failed = _tell(findings, as_json=as_json)
+    failed = _report(findings, as_json=as_json)
     differ = check and any(each.differs for each in findings)
     return worst([*failed, *([Exit.DRIFT] if differ else [])])
 
 
 @command.command(
-    short_help="Create what is missing, and mend what differs.",
+    short_help="Create missing repositories, and correct the settings of others.",
     epilog="\b\nExamples:\n  buildkit repo apply\n  buildkit repo apply 'sklearn*' --adopt sklearn",
 )
 @options.SELECT
@@ -77,7 +87,7 @@ def plan(
     "--adopt",
     metavar="NAME",
     multiple=True,
-    help="Take over this repository, though it is not ours. May be given several times.",
+    help="Take over this repository, which buildkit did not create. Repeatable.",
 )
 def apply(
     *,
@@ -88,21 +98,21 @@ def apply(
     registries: tuple[str, ...],
     adopt: tuple[str, ...],
 ) -> int:
-    """Create and mend the repositories of the targets that match SELECT.
+    """Create the repositories of the targets that match SELECT, and correct their settings.
 
-    Without SELECT, every repository of the file. The same command again changes nothing. What can
-    only be settled when a repository is created is told, and ends with 7.
+    Without SELECT, this covers every repository of images.toml. A second run changes nothing.
+    Settings that can only be chosen when a repository is created are reported, with exit code 7.
     """
     project = read_project(file, None, allow_outside=allow_outside)
     where, wanted = _asked(project, select, registries)
     known = [each.name for each in wanted]
     if unknown := [name for name in adopt if name not in known]:
         raise NothingSelectedError(
-            f"`--adopt {unknown[0]}`: no selected target is in a repository of this name",
-            hint=f"name any of {', '.join(f'`{name}`' for name in known)}",
+            f"`--adopt {unknown[0]}`: no selected target has a repository of this name",
+            hint=f"the repositories are: {', '.join(f'`{name}`' for name in known)}",
         )
     findings = reconcile.apply(where, wanted, adopt=adopt)
-    failed = _tell(findings, as_json=as_json)
+    failed = _report(findings, as_json=as_json)
     differ = any(each.differs for each in findings)
     return worst([*failed, *([Exit.DRIFT] if differ else [])])
 
@@ -119,8 +129,8 @@ def _asked(
     return where, [each for each in every if each.name in names]
 
 
-def _tell(findings: Sequence[Finding], *, as_json: bool) -> list[Exit]:
-    """Failures on stderr, the findings on stdout. Returns the codes of the failures."""
+def _report(findings: Sequence[Finding], *, as_json: bool) -> list[Exit]:
+    """Print failures on stderr and findings on stdout. Returns the exit codes of the failures."""
     failed = [(each, each.error) for each in findings if each.error is not None]
     for (host, message, hint), group in groupby(
         failed, key=lambda pair: (pair[0].place.host, pair[1].message, pair[1].hint)
@@ -141,7 +151,8 @@ def _tell(findings: Sequence[Finding], *, as_json: bool) -> list[Exit]:
 def _lines(finding: Finding) -> Iterable[str]:
     yield f"{finding.place.host}/{finding.name}  {finding.state.value}"
     if finding.state is State.NOT_OURS:
-        yield f"  `buildkit repo apply --adopt {finding.name}` would take it over, and change"
+        adopt = f"buildkit repo apply --adopt {finding.name}"
+        yield f"  `{adopt}` would take over this repository, and change"
     for change in (*finding.changes, *finding.left):
         yield f"  {change}"
 

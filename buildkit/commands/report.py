@@ -1,4 +1,4 @@
-"""How a run over many targets ends: every failure, then the data on stdout, then the exit code."""
+"""The end of a run over targets: failures on stderr, results on stdout, and the exit code."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from buildkit.model.outcome import Outcome
     from buildkit.model.target import Target
     from buildkit.pipeline import Run
+    from buildkit.support.errors import BuildkitError
 
 COUNTED = {
     Status.FAIL: "failed",
@@ -46,37 +47,53 @@ def end(
     moves: Moves | None = None,
     asked: summary.Asked | None = None,
 ) -> Exit:
-    """Tell how each target ended, with `clauses` clause by clause. Returns the exit code.
+    """Report how each target ended, with `clauses` clause by clause. Returns the exit code.
 
-    `moves` are the aliases that a publish has moved, or could not. `asked` is what the last lines
-    sum up.
+    `moves` are the aliases that a publish moved or could not move. `asked` is for the summary.
     """
-    failed = [(outcome, outcome.error) for outcome in outcomes if outcome.error is not None]
     if clauses and not as_json:
-        for outcome in outcomes:
-            if outcome.report is not None:
-                console.say(outcome.target.id, bold=True)
-                show(outcome.report, verbose=verbose)
-    for outcome, error in failed:
-        told = clauses and not as_json and isinstance(error, ContractError)
-        details = "" if told else error.details
-        console.fail(f"{outcome.target.id}: {error.message}", hint=error.hint, details=details)
+        _show_reports(outcomes, verbose=verbose)
     stayed = moves.errors if moves else ()
-    for error in stayed:
-        console.fail(error.message, hint=error.hint, details=error.details)
+    _show_failures(outcomes, stayed, evidence=as_json or not clauses)
     if asked is not None:
         summary.tell(asked, targets, outcomes)
     if as_json:
-        begun = {outcome.target.id for outcome in outcomes}
-        document = [_facts(outcome, clauses=clauses) for outcome in outcomes] + [
-            {"id": target.id, "status": "not begun"} for target in targets if target.id not in begun
-        ]
-        aliases = {"aliases": [asdict(each) for each in moves.done]} if moves else {}
-        click.echo(json.dumps({"targets": document, **aliases}, indent=2))
+        click.echo(json.dumps(_document(targets, outcomes, moves, clauses=clauses), indent=2))
     else:
         for outcome in outcomes:
             _print(outcome)
-    return worst([*(error.code for _, error in failed), *(error.code for error in stayed)])
+    errors = (outcome.error for outcome in outcomes if outcome.error is not None)
+    return worst([error.code for error in (*errors, *stayed)])
+
+
+def _show_reports(outcomes: Sequence[Outcome], *, verbose: bool) -> None:
+    for outcome in outcomes:
+        if outcome.report is not None:
+            console.say(outcome.target.id, bold=True)
+            show(outcome.report, verbose=verbose)
+
+
+def _show_failures(
+    outcomes: Sequence[Outcome], stayed: Sequence[BuildkitError], *, evidence: bool
+) -> None:
+    """Errors on stderr. The `evidence` of broken clauses is left out if their report has it."""
+    for outcome in outcomes:
+        if (error := outcome.error) is not None:
+            details = error.details if evidence or not isinstance(error, ContractError) else ""
+            console.fail(f"{outcome.target.id}: {error.message}", hint=error.hint, details=details)
+    for error in stayed:
+        console.fail(error.message, hint=error.hint, details=error.details)
+
+
+def _document(
+    targets: Sequence[Target], outcomes: Sequence[Outcome], moves: Moves | None, *, clauses: bool
+) -> dict[str, object]:
+    """What `--json` prints."""
+    begun = {outcome.target.id for outcome in outcomes}
+    found = [_facts(outcome, clauses=clauses) for outcome in outcomes]
+    found += [{"id": each.id, "status": "not begun"} for each in targets if each.id not in begun]
+    aliases = {"aliases": [asdict(each) for each in moves.done]} if moves else {}
+    return {"targets": found, **aliases}
 
 
 def end_of(run: Run, targets: Sequence[Target], *, as_json: bool, asked: summary.Asked) -> Exit:
@@ -88,9 +105,9 @@ def end_of(run: Run, targets: Sequence[Target], *, as_json: bool, asked: summary
 
 
 def show(found: Report, *, verbose: bool = False) -> None:
-    """On stderr: what is broken, with the evidence and the fix, then counts of the rest.
+    """Show a report on stderr: broken clauses with evidence and fix, and counts of the others.
 
-    With `verbose` each skipped and each passed clause as well.
+    With `verbose` also each skipped and each passed clause.
     """
     of = {status: [each for each in found.clauses if each.status is status] for status in Status}
     for each in (*of[Status.FAIL], *of[Status.WARN]):
@@ -102,13 +119,13 @@ def show(found: Report, *, verbose: bool = False) -> None:
             _show(each)
     else:
         for each in filter(lambda passed: passed.message, of[Status.PASS]):
-            _show(each)  # it was seen in part, and says in which
+            _show(each)  # judged only in part; the message says in which
         _count(of[Status.SKIP], of[Status.PASS])
     if untried := verdicts.untried(found):
         console.say(untried, fg="yellow")
     if any(sign in each.message for each in of[Status.SKIP] for sign in WITHOUT_SAMPLES):
         page = manual.page("contract", "samples")
-        console.say(f"hint: with samples more can be judged: {page}", fg="cyan")
+        console.say(f"hint: give samples, to check more clauses: {page}", fg="cyan")
     if found.kept:
         console.say(f"kept: {', '.join(found.kept)}")
     reached = verdicts.of(found)
@@ -140,21 +157,21 @@ def _show(each: ClauseResult) -> None:
 def _reasons(skipped: Sequence[ClauseResult]) -> list[str]:
     """Why clauses were skipped, the most common first: `2 not promised (efa, tuning)`, `1 no …`.
 
-    A reason may end with what it is about, after a colon. If that is one word it is listed.
+    A reason may end with a colon and its subject. Subjects of one word are listed.
     """
     groups: dict[str, list[str]] = {}
     for each in skipped:
-        lines = each.message.split("\n")  # of several checks, in no order
+        lines = each.message.split("\n")  # of several checks, in any order
         first = next((line for line in lines if REASON_IS in line), lines[0])
         reason, _, about = first.removesuffix(LOG_FOLLOWS).partition(": ")
-        if REASON_IS in first:  # it is what the image itself says
+        if REASON_IS in first:  # the image's own words
             reason, about = first.removesuffix(LOG_FOLLOWS), ""
         groups.setdefault(reason or "no reason", []).append(about)
-    told = []
+    shown = []
     for reason, abouts in sorted(groups.items(), key=lambda group: -len(group[1])):
         words = sorted({about for about in abouts if about and " " not in about})
-        told.append(f"{len(abouts)} {reason}" + (f" ({', '.join(words)})" if words else ""))
-    return told
+        shown.append(f"{len(abouts)} {reason}" + (f" ({', '.join(words)})" if words else ""))
+    return shown
 
 
 def verdict(found: Report) -> dict[str, object]:
@@ -172,7 +189,7 @@ def verdict(found: Report) -> dict[str, object]:
 
 
 def _print(outcome: Outcome) -> None:
-    """One line per name of the image, on stdout."""
+    """Print each name of the image on stdout, one per line."""
     if outcome.published is not None:
         for location, digest_uri in zip(
             outcome.published.locations, outcome.published.digest_uris, strict=True

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from buildkit.model.target import Target
     from buildkit.project import Project
 
-HINT = "mend access to it"
+HINT = "make images.toml writable"
 
 
 @click.command(
@@ -40,7 +40,7 @@ HINT = "mend access to it"
 @click.option(
     "--changed",
     is_flag=True,
-    help="Only what is released, and would be another image now: of another base, or other files.",
+    help="Select only released targets whose base image or build files have changed since.",
 )
 @options.SUBSTITUTE
 def command(
@@ -53,10 +53,10 @@ def command(
     changed: bool,
     substitute: tuple[substitution.Rule, ...],
 ) -> None:
-    """Raise the revision, in images.toml, of the versions that the targets of SELECT have.
+    """Bump the revision of the selected targets in images.toml (`1.7.2` becomes `1.7.2-1`).
 
-    `1.7.2` becomes `1.7.2-1`: a rebuilt image gets a tag of its own, and aliases move to it. All
-    targets of a version are raised together. Comments and layout of the file stay.
+    The rebuilt image then gets a tag of its own, and aliases move to it. All targets of a version
+    are bumped together. Comments and layout of images.toml do not change.
     """
     project = read_project(file, None, allow_outside=allow_outside)
     targets = project.select(options.selection(select, everything=everything))
@@ -72,9 +72,9 @@ def command(
     found = [t.id for t in new if t.version in raised.get(t.name, {}).values()]
     for name, versions in raised.items():
         for old, version in versions.items():
-            console.say(f"{name} {old} is {version} now", fg="green")
+            console.say(f"{name}: {old} is now {version}", fg="green")
     if not raised:
-        console.say("no revision is raised")
+        console.say("no revision was bumped")
     if as_json:
         click.echo(json.dumps({"raised": raised, "targets": found}, indent=2))
     elif found:
@@ -82,9 +82,9 @@ def command(
 
 
 def _write(project: Project, raised: Mapping[str, Mapping[str, str]]) -> tuple[Target, ...]:
-    """Write other versions into images.toml; its targets now.
+    """Write the new versions into images.toml. Returns its new targets.
 
-    Raises ConfigError if it would not be right then, and leaves it as it was.
+    Restores the file and raises ConfigError if the result would not be valid.
     """
     file = project.config.path
     before = reading.text(file)
@@ -102,21 +102,25 @@ def _moved(
     rules: Sequence[substitution.Rule],
     docker: Engine,
 ) -> tuple[Target, ...]:
-    """The released targets whose base is not what it was."""
+    """The released targets whose base image has changed since."""
     found = []
     released = {each: history.tagged(releases, each.repository, each.tag) for each in targets}
     hosts = [substitution.registry(each.base, rules) for each, image in released.items() if image]
     logins, refused = base_logins.fresh(hosts)
     for host, error in refused.items():
-        console.say(f"no login to {host}: {error.message}", fg="yellow")
+        console.say(f"login to {host} failed: {error.message}", fg="yellow")
     for target, image in released.items():
         if image is None:
             continue
         base = substitution.substitute(target.base, rules) or target.base
         now = docker.digests(base, logins.get(substitution.registry(target.base, rules)))
         if not now:
-            console.step(target.id, f"stays: nobody tells what `{base}` is now", fg="yellow")
+            console.step(
+                target.id,
+                f"not bumped: the digest of `{base}` could not be resolved",
+                fg="yellow",
+            )
         elif image.origin is None or image.origin.base_digest not in now:
-            console.step(target.id, f"its base `{base}` has moved")
+            console.step(target.id, f"base image `{base}` has changed")
             found.append(target)
     return tuple(found)

@@ -8,7 +8,7 @@ import click
 
 from buildkit.aliases import moves
 from buildkit.aliases import named as aliases
-from buildkit.commands import options
+from buildkit.commands import complete, options
 from buildkit.ledger import find, history, ledger, trails
 from buildkit.ledger.record import Action
 from buildkit.ledger.trails import Stop
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     epilog="\b\nExamples:\n  buildkit rollback sklearn:latest-cpu-py311\n"
     "  buildkit rollback sklearn:stable --to sha256:16e4af5aaf43",
 )
-@click.argument("alias", shell_complete=options.complete_aliases)
+@click.argument("alias", shell_complete=complete.aliases)
 @click.option(
     "--to",
     metavar="DIGEST|TARGET|RECORD",
-    help="The image to go back to.  [default: where the alias was before, by the ledger]",
+    help="Move the alias to this image.  [default: the previous image in the ledger]",
 )
 @options.READ
 @options.JSON
@@ -49,11 +49,12 @@ def command(
     as_json: bool,
     registries: tuple[str, ...],
 ) -> None:
-    """Move ALIAS back to the image that it named before. Nothing is built.
+    """Move ALIAS back to the image it pointed to before.
 
-    ALIAS is REPOSITORY:ALIAS, or ALIAS where the ledger has one repository. It is moved in every
-    registry in which the ledger knows it, or in none: the image must be there first. A publication
-    does not move it forward again to what it was taken back from; `buildkit promote` does.
+    No image is built. ALIAS is REPOSITORY:ALIAS, or ALIAS if the ledger has one repository. The
+    alias moves in every registry in which the ledger knows it, or in none if a registry does not
+    hold the image. Later publishes will not move the alias back to the image you rolled back from;
+    use `buildkit promote` for that.
     """
     project = read_project(file, None, allow_outside=allow_outside)
     book = ledger.beside(file)
@@ -66,7 +67,7 @@ def command(
     if not hosts:
         raise NothingSelectedError(
             f"the ledger has no move of `{meant}`",
-            hint="`buildkit releases` shows what was moved; `buildkit promote` moves an alias",
+            hint="`buildkit releases` lists the moves; `buildkit promote` moves a new alias",
         )
     wanted = None if to is None else _wanted(to, meant, releases)
     with connect.reach(project.config, hosts) as reached:
@@ -99,12 +100,12 @@ def _wanted(text: str, alias: Alias, releases: Sequence[Release]) -> Stop:
     if not found:
         raise NothingSelectedError(
             f"the ledger has no image `{text}` in the repository `{alias.repository}`",
-            hint="`buildkit releases` shows records and digests",
+            hint="`buildkit releases` lists records and digests",
         )
     if len(found) > 1:
         raise UsageError(
-            f"`{text}` has {len(found)} images of `{alias.repository}`: {', '.join(found)}",
-            hint="name one of these digests",
+            f"`{text}` names {len(found)} images of `{alias.repository}`: {', '.join(found)}",
+            hint="pass one of these digests as `--to`",
         )
     ((digest, tag),) = found.items()
     return Stop(digest=digest, tag=tag)
@@ -116,13 +117,14 @@ def _aims(
     releases: Sequence[Release],
     wanted: Stop | None,
 ) -> list[Aim]:
-    """What is to move in all registries. Raises an error before anything has moved."""
+    """The moves in all registries. Raises an error before anything has moved."""
     aims, lacking = [], []
     for registry, stop in _stops(registries, alias, releases, wanted):
         if stop.tag is None:
             raise NothingSelectedError(
-                f"`{registry.host}/{alias}` was at {stop.digest} before, which is not on record",
-                hint="`--to DIGEST` names an image that this project has released",
+                f"`{registry.host}/{alias}` pointed to {stop.digest} before, which is not in the "
+                "ledger",
+                hint="pass an image that this project has released with `--to DIGEST`",
             )
         found = moves.aim(registry, alias, stop.digest, stop.tag)
         if found is None:
@@ -131,8 +133,8 @@ def _aims(
             aims.append(found)
     if lacking:
         raise ToolError(
-            f"`{alias}` stays where it is: {'; '.join(lacking)}",
-            hint="`--to DIGEST` names another image, `--registry HOST` only some registries",
+            f"`{alias}` was not moved: {'; '.join(lacking)}",
+            hint="pass another image with `--to DIGEST`, or some registries with `--registry HOST`",
         )
     return aims
 
@@ -143,10 +145,10 @@ def _stops(
     releases: Sequence[Release],
     wanted: Stop | None,
 ) -> list[tuple[Registry, Stop]]:
-    """Where the alias shall be in each registry.
+    """The image to move the alias to in each registry.
 
-    It may have moved in some of them only: then it stays where it comes to in the others, so that
-    the same command again finishes what it began.
+    If an earlier rollback moved the alias in some registries only, it moves to the same image in
+    the others: a rerun finishes an interrupted rollback.
     """
     if wanted is not None:
         return [(each, wanted) for each in registries]
@@ -157,14 +159,14 @@ def _stops(
         stop = next(there, before)
         if stop is None:
             raise NothingSelectedError(
-                f"the ledger does not know where `{registry.host}/{alias}` was before {now}",
-                hint="`--to DIGEST` names the image to go back to: `buildkit releases` shows them",
+                f"the ledger does not know where `{registry.host}/{alias}` pointed before {now}",
+                hint="pass the image with `--to DIGEST`; `buildkit releases` lists digests",
             )
         aims.append((registry, stop))
     if len({stop.digest for _, stop in aims}) > 1:
         where = ", ".join(f"{each.host} to {stop.tag or stop.digest}" for each, stop in aims)
         console.say(
-            f"`{alias}` was at different images before: {where}; `--to` brings it to one",
+            f"`{alias}` pointed to different images before: {where}; pass `--to` to move it to one",
             fg="yellow",
         )
     return aims
@@ -173,12 +175,12 @@ def _stops(
 def _before(
     registry: Registry, alias: Alias, releases: Sequence[Release]
 ) -> tuple[str, Stop | None]:
-    """The digest at which the alias is, and where it was before, None if nobody knows."""
+    """The digest that the alias points to now, and the one before, None if that is unknown."""
     now = registry.manifest(alias.repository, alias.name)
     if now is None:
         raise NothingSelectedError(
-            f"`{registry.host}/{alias}` is not there",
-            hint="`buildkit promote DIGEST --to ALIAS` makes it; or name it by `--to`",
+            f"`{registry.host}/{alias}` does not exist",
+            hint=f"create the alias with `buildkit promote DIGEST --to {alias}`",
         )
     trail = trails.trail(releases, registry.host, alias.repository, alias.name)
     return now.digest, trail.before(now.digest)

@@ -1,4 +1,4 @@
-"""Samples on the command line: what an image is tested with that no images.toml speaks of."""
+"""Samples on the command line, for an image that no images.toml describes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 AT = ("samples",)
 TYPED = re.compile(r"(?P<file>.+?):\s*(?P<type>[\w.+-]+/[\w.+*-]+\s*(;.*)?)")
-"""A file and its content type. A letter and a colon may begin a path, and no type."""
+"""A file and its content type. A path may begin with a letter and a colon."""
 TYPES = {
     ".csv": "text/csv",
     ".json": "application/json",
@@ -39,7 +39,7 @@ TYPES = {
     ".jpeg": "image/jpeg",
     ".png": "image/png",
 }
-"""The content types of files that do not say their own."""
+"""Content types by file extension, for payloads without one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,26 +58,26 @@ class Given:
 
 
 def _many(name: str, metavar: str, text: str) -> Callable[[Any], Any]:
-    help_ = f"{text} May be given several times."
+    help_ = f"{text} Repeatable."
     return click.option(f"--{name}", metavar=metavar, multiple=True, help=help_)
 
 
 OPTIONS = (
-    _many("channel", "NAME=PATH", "A folder or file for /opt/ml/input/data/NAME."),
-    _many("payload", "FILE[:CONTENT-TYPE]", "The body of a request to POST /invocations."),
-    _many("hyperparameter", "KEY=VALUE", "A hyperparameter of the training job."),
-    _many("environment", "KEY=VALUE", "A variable of the job and of the model server."),
-    _many("header", "'NAME: VALUE'", "A header of each request with a payload."),
+    _many("channel", "NAME=PATH", "Put a folder or file into /opt/ml/input/data/NAME."),
+    _many("payload", "FILE[:CONTENT-TYPE]", "Send this body to POST /invocations."),
+    _many("hyperparameter", "KEY=VALUE", "Set a hyperparameter of the training job."),
+    _many("environment", "KEY=VALUE", "Set an environment variable of the job and the server."),
+    _many("header", "'NAME: VALUE'", "Send this header with each payload."),
     click.option(
         "--model",
         metavar="FOLDER",
-        help="The files of /opt/ml/model, for an image that only serves.",
+        help="Put these files into /opt/ml/model, for an image that only serves.",
     ),
 )
 
 
 def options(command: Callable[..., int]) -> Callable[..., int]:
-    """All options of samples, handed to a command as one value, `given`."""
+    """All options of samples, passed to a command as one value, `given`."""
     names = [each.name for each in fields(Given)]
 
     @wraps(command)
@@ -92,17 +92,17 @@ def options(command: Callable[..., int]) -> Callable[..., int]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Here:
-    """Paths on the command line begin in the current folder, and may lead anywhere."""
+    """Paths on the command line are relative to the current folder, and may lead anywhere."""
 
     folder: Path
     boundary: Boundary
 
 
 def on_top(given: Given, lent: Samples, folder: Path) -> Samples:
-    """What is given, and of `lent` the rest: names that are given replace those that are lent.
+    """The samples `lent` by a target, with the given ones on top: a given name replaces a lent one.
 
-    Payloads come after those that are lent; headers go with each. Relative paths start at `folder`.
-    Raises UsageError with all that images.toml would not take either.
+    Given payloads come after the lent ones; headers go with all payloads. Paths are relative to
+    `folder`. Raises UsageError with every problem that images.toml would report, too.
     """
     problems = [*_bad(given)]
     here = _Here(folder=folder, boundary=Boundary(root=folder, open=True))
@@ -118,8 +118,8 @@ def on_top(given: Given, lent: Samples, folder: Path) -> Samples:
     ]
     if headers and not payloads:
         raise UsageError(
-            "`--header` goes with a request, and there is no payload",
-            hint="`--payload FILE:CONTENT-TYPE` is the body of one",
+            "`--header` needs a request to go with, and there is no payload",
+            hint="add `--payload FILE:CONTENT-TYPE`",
         )
     return replace(
         lent,
@@ -138,7 +138,7 @@ def _over(
 
 
 def _table(given: Given) -> dict[str, object]:
-    """As `samples` of an image in images.toml."""
+    """The options as the table `samples` of images.toml."""
     headers = dict(each for each in map(_header, given.header) if each)
     return {
         "channels": dict(_pairs(given.channel)),
@@ -162,19 +162,19 @@ def _header(text: str) -> tuple[str, str] | None:
 
 
 def _payload(text: str) -> dict[str, str]:
-    """The file and its content type; that of its ending where none is said."""
+    """The file and its content type, which defaults to that of its extension."""
     if not Path(text).is_file():
         file, colon, type_ = text.rpartition(":")
         if typed := TYPED.fullmatch(text):
             return {"body": typed["file"], "content-type": typed["type"]}
-        if colon and Path(file).is_file():  # it is meant for one
+        if colon and Path(file).is_file():  # a malformed type, which is reported as such
             return {"body": file, "content-type": type_}
     kind = TYPES.get(Path(text).suffix.lower())
     return {"body": text, **({} if kind is None else {"content-type": kind})}
 
 
 def _bad(given: Given) -> Iterator[Problem]:
-    """What is not even of the form of its option."""
+    """Values that do not have the form of their option."""
     for option, texts in (
         ("channels", given.channel),
         ("hyperparameters", given.hyperparameter),
@@ -185,14 +185,14 @@ def _bad(given: Given) -> Iterator[Problem]:
             if "=" not in text:
                 yield Problem(path=(*AT, option, text), message="no `=` between name and value")
             elif name in names[:number]:
-                yield Problem(path=(*AT, option, name), message="it is given twice")
+                yield Problem(path=(*AT, option, name), message="the name is given twice")
     for text in given.header:
         if _header(text) is None:
             yield Problem(path=(*AT, "header", text), message="no `:` between name and value")
 
 
 def _bad_paths(given: Given, here: _Here) -> Iterator[Problem]:
-    """What is wrong with the paths, as with those of images.toml."""
+    """Problems of the paths, by the rules of images.toml."""
     written: list[tuple[tuple[str | int, ...], str, paths.Kind]] = [
         (("channels", name), path, paths.Kind.EITHER) for name, path in _pairs(given.channel)
     ]
@@ -222,12 +222,12 @@ def _refuse(given: Given, problems: Sequence[Problem]) -> None:
 
 def _what(problem: Problem) -> str:
     if problem.path[-1:] == ("content-type",) and "missing" in problem.message:
-        return "its ending does not tell its content type: write `FILE:CONTENT-TYPE`"
+        return "the file extension has no known content type: write `FILE:CONTENT-TYPE`"
     return problem.message
 
 
 def _where(given: Given, key: str | int = "", *rest: str | int) -> str:
-    """The option that a problem is about, as it was typed if that is known."""
+    """The option that a problem is about, as it was typed if known."""
     if key == "payload" and rest:
         number, *inside = rest
         if inside[:1] == ["headers"]:

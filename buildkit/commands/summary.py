@@ -1,4 +1,4 @@
-"""The last lines of a run over several targets: how many ended how, how long it took, what next."""
+"""The summary of a run over several targets: counts, duration and the next command."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from buildkit.model.target import Target
 
 NAMED = 10
-"""So many targets are named in a command; more are selected as before."""
+"""Most targets that the next command names; more than that are selected as before."""
 MINUTE = 60
 COLOURS = {"failed": "red", "not judged": "yellow", "not begun": "yellow"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What was asked for: the command, its selection as it was typed, and when it began."""
+    """The command, its selection as it was typed, and when the run began."""
 
     command: str
     select: Sequence[str]
@@ -36,8 +36,8 @@ class Asked:
 
 
 def tell(asked: Asked, targets: Sequence[Target], outcomes: Sequence[Outcome]) -> None:
-    """Say how a run over several targets ended, and the next command. Of one target: nothing."""
-    if len(targets) < 2:  # noqa: PLR2004 - its own line has said it
+    """Say how a run over several targets ended, and the next command. Silent for one target."""
+    if len(targets) < 2:  # noqa: PLR2004 - its own line says how it ended
         return
     words = [each.word for each in outcomes]
     words += ["not begun"] * (len(targets) - len(outcomes))
@@ -65,7 +65,7 @@ def _next(asked: Asked, targets: Sequence[Target], outcomes: Sequence[Outcome]) 
     left = [each.id for each in targets if each.id not in done]
     if left:
         named = shlex.join(left) if len(left) <= NAMED else asked.selection
-        return f"fix them, then `buildkit {asked.command} {named}`"
+        return f"fix the failed targets, then `buildkit {asked.command} {named}`"
     if any(each.published is not None for each in outcomes):
         return "`buildkit releases` shows what was published"
-    return f"`buildkit push {asked.selection}` publishes them"
+    return f"`buildkit push {asked.selection}` publishes the images"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from buildkit import pipeline
-from buildkit.commands import options, report, summary
+from buildkit.commands import complete, options, report, summary
 from buildkit.commands import samples as samples_of
 from buildkit.contract import clauses, suite
 from buildkit.engine import engine
@@ -28,6 +29,37 @@ if TYPE_CHECKING:
     from buildkit.commands.samples import Given
     from buildkit.model.target import Target
     from buildkit.project import Project
+    from buildkit.support.errors import Exit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """The command line of `buildkit test`."""
+
+    subject: tuple[str, ...]
+    everything: bool
+    file: Path
+    allow_outside: bool
+    dist: Path | None
+    purpose: tuple[str, ...]
+    feature: tuple[str, ...]
+    samples: str | None
+    given: Given
+    profile: str
+    clause: tuple[str, ...]
+    strict: bool
+    network: bool
+    as_json: bool
+    junit_file: Path | None
+    html_file: Path | None
+    verbose: bool
+    jobs: int | None
+
+    @property
+    def depth(self) -> Depth:
+        return Depth(
+            profile=Profile(self.profile), only=self.clause, strict=self.strict, at_work=True
+        )
 
 
 @click.command(
@@ -39,9 +71,7 @@ if TYPE_CHECKING:
     "  buildkit test my-image:latest --samples sklearn-1.7.2-cpu-py311 --profile smoke\n"
     "  buildkit test my-image:latest --clause RUN-08 --clause SERVE-02 --json"
 )
-@click.argument(
-    "subject", metavar="IMAGE|SELECT...", nargs=-1, shell_complete=options.complete_targets
-)
+@click.argument("subject", metavar="IMAGE|SELECT...", nargs=-1, shell_complete=complete.targets)
 @options.ALL
 @options.READ
 @options.DIST
@@ -49,23 +79,23 @@ if TYPE_CHECKING:
     "--purpose",
     type=click.Choice([each.value for each in Purpose if each is not Purpose.BOTH]),
     multiple=True,
-    help="What IMAGE is for; `training` and `inference` may both be given.  [default: what "
-    "images.toml says of it, else what it can start]",
+    help="Test IMAGE for this purpose; `training` and `inference` can be combined.  [default: as "
+    "in images.toml, else what the image can start]",
 )
 @click.option(
     "--feature",
     type=click.Choice([each.value for each in Feature]),
     multiple=True,
     metavar="FEATURE",
-    help="Test that IMAGE can also do this; may be given several times. One of "
+    help="Test this feature of IMAGE, too. Repeatable. One of "
     + ", ".join(each.value for each in Feature)
-    + ".  [default: what images.toml and its labels promise]",
+    + ".  [default: as in images.toml and the labels of the image]",
 )
 @click.option(
     "--samples",
     metavar="TARGET",
-    shell_complete=options.complete_targets,
-    help="Test IMAGE with the samples of this target, and for its purpose if none is said.",
+    shell_complete=complete.targets,
+    help="Test IMAGE with the samples of this target and, without --purpose, for its purpose.",
 )
 @samples_of.options
 @click.option(
@@ -73,136 +103,144 @@ if TYPE_CHECKING:
     type=click.Choice([each.value for each in Profile]),
     default=Profile.FULL.value,
     show_default=True,
-    help="smoke: the clauses that gate a build. full: all that apply.",
+    help="Check only the clauses that gate a build (smoke), or all that apply (full).",
 )
 @click.option(
     "--clause",
     metavar="ID",
     multiple=True,
-    shell_complete=options.complete_clauses,
+    shell_complete=complete.clauses,
     callback=options.known_clauses,
-    help="Only this clause; may be given several times.",
+    help="Check only this clause. Repeatable.",
 )
-@click.option("--strict", is_flag=True, help="A broken recommendation is a failure, too.")
+@click.option("--strict", is_flag=True, help="Treat warnings as failures.")
 @options.NETWORK
 @options.JSON
 @options.JUNIT
 @options.HTML
-@click.option("--verbose", "-v", is_flag=True, help="Show each clause, not only the broken ones.")
+@click.option("--verbose", "-v", is_flag=True, help="Show passed and skipped clauses, too.")
 @options.JOBS
-def command(
-    *,
-    subject: tuple[str, ...],
-    everything: bool,
-    file: Path,
-    allow_outside: bool,
-    dist: Path | None,
-    purpose: tuple[str, ...],
-    feature: tuple[str, ...],
-    samples: str | None,
-    given: Given,
-    profile: str,
-    clause: tuple[str, ...],
-    strict: bool,
-    network: bool,
-    as_json: bool,
-    junit_file: Path | None,
-    html_file: Path | None,
-    verbose: bool,
-    jobs: int | None,
-) -> int:
+def command(**values: Any) -> int:
     """Test images against the SageMaker contract: any IMAGE of the engine, or built targets.
 
-    What matches a target of images.toml is a target; `push` asks for the record of its test.
-    Anything else is an image. What an image cannot be tested on without samples is skipped; an
-    image of which nothing was judged has not passed: exit code 8. `buildkit explain` tells what
-    each clause demands.
+    A name that matches a target of images.toml selects targets; `push` requires their recorded
+    test. Any other name is an image. Clauses that need missing samples are skipped. An image that
+    was never seen to train, serve or process is not judged: exit code 8. `buildkit explain` shows
+    what each clause demands.
     """
-    asked = summary.Asked(command="test", select=subject)
-    depth = Depth(profile=Profile(profile), only=clause, strict=strict, at_work=True)
-    _refuse_unchecked(depth)
-    report_files.refuse(junit_file, html_file)
-    needed = not subject or samples or options.is_given("file")
-    project = (
-        read_project(file, dist, allow_outside=allow_outside) if needed or file.exists() else None
-    )
-    targets = () if project is None else _targets(project, subject, everything=everything)
-    targets = options.networked(targets, network=network)
+    arguments = Arguments(**values)
+    asked = summary.Asked(command="test", select=arguments.subject)
+    _refuse_unchecked(arguments.depth)
+    report_files.refuse(arguments.junit_file, arguments.html_file)
+    project = _project(arguments)
+    targets = () if project is None else _targets(project, arguments)
     if project is not None and targets:
-        if purpose or samples or feature or given:
-            _refuse_for_targets(targets)
-        with engine.connect() as docker:
-            outcomes = pipeline.test(project, targets, docker, depth, jobs)
-        code = report.end(
-            targets, outcomes, as_json=as_json, clauses=True, verbose=verbose, asked=asked
-        )
-        report_files.write([each.report for each in outcomes if each.report], junit_file, html_file)
-        return code
-    image = _image(subject)
+        return _end_of_targets(project, targets, arguments, asked)
+    return _end_of_image(project, arguments)
+
+
+def _project(arguments: Arguments) -> Project | None:
+    """The project, if there is one, or if the command line needs one."""
+    needed = not arguments.subject or arguments.samples or options.is_given("file")
+    if not needed and not arguments.file.exists():
+        return None
+    return read_project(arguments.file, arguments.dist, allow_outside=arguments.allow_outside)
+
+
+def _end_of_targets(
+    project: Project, targets: Sequence[Target], arguments: Arguments, asked: summary.Asked
+) -> Exit:
+    """Test built targets, and report how each ended."""
+    if arguments.purpose or arguments.samples or arguments.feature or arguments.given:
+        _refuse_for_targets(targets)
+    with engine.connect() as docker:
+        outcomes = pipeline.test(project, targets, docker, arguments.depth, arguments.jobs)
+    code = report.end(
+        targets,
+        outcomes,
+        as_json=arguments.as_json,
+        clauses=True,
+        verbose=arguments.verbose,
+        asked=asked,
+    )
+    reports = [each.report for each in outcomes if each.report]
+    report_files.write(reports, arguments.junit_file, arguments.html_file)
+    return code
+
+
+def _end_of_image(project: Project | None, arguments: Arguments) -> Exit:
+    """Test one image of the engine, and report how it ended."""
+    image = _image(arguments.subject)
     itself = subject_of.itself(project, image)
-    lender = project.select((samples,))[0] if project and samples else None
-    like = lender or itself
-    lent = Samples() if like is None else like.samples
-    tested_with = samples_of.on_top(given, lent, Path.cwd()) if given else lent
+    lender = project.select((arguments.samples,))[0] if project and arguments.samples else None
     with engine.connect() as docker:
         wanted = subject_of.of(
             docker,
             image,
             itself=itself,
             lender=lender,
-            purposes=purpose,
-            features=[Feature(each) for each in feature],
-            network=network,
-            samples=tested_with,
+            purposes=arguments.purpose,
+            features=[Feature(each) for each in arguments.feature],
+            network=arguments.network,
+            samples=_samples(arguments.given, lender or itself),
         )
         tell = gate.progress(image)
-        found = verify.report(wanted, docker.view(image).id, docker, depth, tell)
-    if as_json:
+        found = verify.report(wanted, docker.view(image).id, docker, arguments.depth, tell)
+    if arguments.as_json:
         click.echo(json.dumps(report.verdict(found), indent=2))
     else:
-        report.show(found, verbose=verbose)
-    report_files.write([found], junit_file, html_file)
+        report.show(found, verbose=arguments.verbose)
+    report_files.write([found], arguments.junit_file, arguments.html_file)
     return judged.end(found, image)
 
 
-def _refuse_unchecked(depth: Depth) -> None:
-    """Raise UsageError for a clause that this profile does not check, or if none can be checked.
+def _samples(given: Given, target: Target | None) -> Samples:
+    """The samples of a target, with those of the command line on top."""
+    lent = Samples() if target is None else target.samples
+    return samples_of.on_top(given, lent, Path.cwd()) if given else lent
 
-    One that cannot be checked is skipped beside others.
+
+def _refuse_unchecked(depth: Depth) -> None:
+    """Raise UsageError for a clause that the profile leaves out, or if no clause has a check.
+
+    A clause without a check is skipped if others are asked for, too.
     """
     smoke = {each.clause for each in suite.CHECKS if each.smoke}
     unchecked = {each: clauses.clauses()[each].unchecked for each in depth.only}
     if unchecked and all(unchecked.values()):
-        told = "; ".join(f"{each} cannot be checked: {why}" for each, why in unchecked.items())
-        raise UsageError(told, hint=f"`buildkit explain {' '.join(unchecked)}`")
+        reasons = (f"{each} cannot be checked: {why}" for each, why in unchecked.items())
+        raise UsageError("; ".join(reasons), hint=f"`buildkit explain {' '.join(unchecked)}`")
     for each, why in unchecked.items():
         if depth.profile is Profile.SMOKE and each not in smoke and not why:
-            raise UsageError(f"{each} is not in the profile smoke", hint="leave out `--profile`")
+            raise UsageError(
+                f"clause {each} is not in the profile `smoke`", hint="leave out `--profile`"
+            )
 
 
-def _targets(project: Project, selection: Sequence[str], *, everything: bool) -> Sequence[Target]:
-    patterns = options.selection(selection, everything=everything)
+def _targets(project: Project, arguments: Arguments) -> Sequence[Target]:
+    """The targets that the command line names; none if it names an image."""
+    patterns = options.selection(arguments.subject, everything=arguments.everything)
     if any(names.means(p, each.name, each.id) for each in project.targets for p in patterns):
-        return project.select(patterns)
+        return options.networked(project.select(patterns), network=arguments.network)
     return ()
 
 
 def _refuse_for_targets(targets: Sequence[Target]) -> None:
     first = targets[0]
     raise UsageError(
-        "`--purpose`, `--feature`, `--samples` and samples are for an image; a target has them in "
-        "images.toml",
-        hint="leave them out, or name its image: "
+        "`--purpose`, `--feature`, `--samples` and options of samples are for an IMAGE; "
+        "images.toml has those of targets",
+        hint="leave them out, or name the image: "
         f"`buildkit test {first.image} --samples {first.id} …`",
     )
 
 
 def _image(subject: Sequence[str]) -> str:
-    """The image that is to be tested. Raises UsageError."""
+    """The image to test. Raises UsageError."""
     if len(subject) != 1:
         raise UsageError(
-            "one image at a time",
-            hint="`buildkit test IMAGE`, or `buildkit test --all` for targets",
+            f"`buildkit test` takes one image at a time, and {len(subject)} are named",
+            hint="`buildkit test IMAGE` for each, or `buildkit test --all` for targets",
         )
     try:
         return names.image(subject[0])

@@ -1,6 +1,6 @@
-"""What may be secret in an address, and how a message shows one without it.
+"""Secrets in addresses, and how messages show addresses without them.
 
-Users and passwords stand before an `@`, tokens and signatures behind `?`, `;` and `#`.
+Users and passwords come before an `@`, tokens and signatures after `?`, `;` and `#`.
 """
 
 from __future__ import annotations
@@ -10,31 +10,31 @@ import re
 LEFT_OUT = "…"
 WORD = re.compile(r"[^\s'\"`]+")
 AT = re.compile(r"(?<=\S)(?:@|%(?:25)*40)(?!sha(?:256|512):[0-9a-f])", re.IGNORECASE)
-"""Also percent-encoded. What stands before a digest is the name of an image."""
+"""Also percent-encoded. The text before a digest is the name of an image."""
 SLASHES = re.compile(r"[/\\]{2,}")
 COLON = re.compile(r":|%(?:25)*3a", re.IGNORECASE)
 END = re.compile(r"(?:[?;#]|%(?:25)*(?:3f|3b|23))(?=\S)", re.IGNORECASE)
 NO_USER = ("mailto:",)
-"""Addresses of people."""
+"""Schemes of addresses without passwords."""
 
 
 def give(what: str) -> str:
-    """What to do with a secret in the place of writing it down."""
-    return f"give {what} to the build with `--pip-config`, where they leave no trace"
+    """The hint for a secret in a file: how to pass it instead."""
+    return f"pass {what} with `--pip-config`, which leaves no trace in the image"
 
 
 def without_user(text: str) -> str:
-    """A message in which no address names a user or a password; other words stay as they are."""
+    """A message without the users and passwords of its addresses."""
     return WORD.sub(lambda match: _without_user(match[0]), text)
 
 
 def hidden(text: str) -> str:
-    """The same, also without what stands behind `?`, `;` and `#` of an address."""
+    """A message without users and passwords, and without the text after `?`, `;` and `#`."""
     return WORD.sub(lambda match: _without_end(_without_user(match[0])), text)
 
 
 def shown(value: str) -> str:
-    """A value of a user that is wrong, for a message: all of it may be an address."""
+    """An invalid value for a message; all of the value may be an address."""
     ends = [match.end() for match in AT.finditer(value)]
     if ends:
         end = ends[-1]
@@ -45,30 +45,30 @@ def shown(value: str) -> str:
 
 
 def quoted(value: str) -> str:
-    """The same in quotes, on one line."""
+    """An invalid value for a message, in quotes and on one line."""
     return repr(shown(value))
 
 
 def has_user(word: str) -> bool:
-    """Whether a word that has no escapes names a user or a password: `//user@`, `user:password@`.
+    """Whether a word without escapes has a user or password: `//user@`, `user:password@`.
 
-    The user `git` is everybody's.
+    The user `git` is no secret.
     """
     first, *others = SLASHES.split(word)
     return _is_password(first) or any(_begins_with_user(other) for other in others)
 
 
 def _begins_with_user(address: str) -> bool:
-    """The same of what stands behind `//`."""
+    """Whether an address has a user or password after its `//`."""
     host, _, path = address.partition("/")
     user, at, _ = host.rpartition("@")
     port = host.rpartition(":")[2] if ":" in host and not host.endswith("]") else ""
-    broken = bool(port) and not port.isdigit() and "@" in path  # a password that holds a slash
+    broken = bool(port) and not port.isdigit() and "@" in path  # a password with a slash
     return (bool(at) and user != "git") or broken or _is_password(path)
 
 
 def end_of(word: str) -> str:
-    """What an address in a word that has no escapes goes on with: from `?`, `;` or `#` on."""
+    """The end of an address, from `?`, `;` or `#` on, in a word without escapes."""
     match = _end(word)
     return "" if match is None else word[match.start() :]
 
@@ -95,7 +95,7 @@ def _without_end(word: str) -> str:
 
 
 def _is_password(word: str) -> bool:
-    """Whether something like `user:password@` is in a word without `//`."""
+    """Whether a word without `//` contains `user:password@`."""
     return any(_ends_password(word, match.start()) for match in AT.finditer(word))
 
 

@@ -1,6 +1,7 @@
-"""What JSON holds -> frozen dataclasses: every value must be what its field says.
+"""JSON -> frozen dataclasses. Every value must have the type of its field.
 
-For records that are read by the thousand, and by commands that have no time to load pydantic.
+This is for records that are read by the thousand, and for commands that cannot afford to load
+pydantic.
 """
 
 from __future__ import annotations
@@ -29,17 +30,17 @@ _SHORT.maxstring = _SHORT.maxother = 80
 
 
 def key(name: str) -> dict[str, str]:
-    """The metadata of a field whose key in JSON is not spelt as Python's names are."""
+    """The metadata of a field whose JSON key is not a Python name."""
     return {KEY: name}
 
 
 def shown(value: object) -> str:
-    """A value in an error: some of it, whatever its size and depth."""
+    """A value for an error message, shortened."""
     return _SHORT.repr(value)
 
 
 def read(kind: type[Value], document: object) -> Value:
-    """Keys that no field has are left out: a newer tool may have more of them.
+    """Read a document. Unknown keys are ignored, because a newer tool may have added them.
 
     Raises ValueError that names the value, as in `images[0].verdict.passed: "two" is not …`.
     """
@@ -69,13 +70,13 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
 
 
 def _of_plain(kind: Any) -> Callable[[Any], Any]:
-    """One value; an `object` may be anything."""
+    """A single value; `object` accepts any."""
     if kind is object:
         return lambda value: value
     types, called = PLAIN[kind]
 
     def plain(value: object) -> object:
-        if type(value) not in types:  # not isinstance, for which `true` is a number
+        if type(value) not in types:  # not isinstance: `true` would be a number
             raise ValueError(f": {shown(value)} is not {called}")
         return value
 
@@ -105,7 +106,7 @@ def _of_object(kind: Any) -> Callable[[Any], Any]:
                 except ValueError as error:
                     raise ValueError(f".{key}{error}") from None
             elif required:
-                raise ValueError(f".{key}: is missing")
+                raise ValueError(f".{key} is missing")
         return kind(**found)
 
     return read_object
@@ -127,7 +128,7 @@ def _of_list(reader: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _of_map(reader: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """An object whose keys are anybody's, such as labels."""
+    """An object with arbitrary keys, such as labels."""
 
     def read_map(value: object) -> object:
         if not isinstance(value, dict):
@@ -144,7 +145,7 @@ def _of_map(reader: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _of_row(readers: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
-    """A list whose length is known, such as a pair."""
+    """A list of a fixed length, such as a pair."""
 
     def read_row(value: object) -> object:
         if not isinstance(value, list) or len(value) != len(readers):

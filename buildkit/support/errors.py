@@ -1,4 +1,4 @@
-"""Every way to fail, with its exit code. `docs/reference/exit-codes.md` is the page for people."""
+"""Every kind of failure, with its exit code. The page is docs/reference/exit-codes.md."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ class Exit(IntEnum):
 
 
 class BuildkitError(Exception):
-    """A failure that a person can act on.
+    """A failure that the user can act on.
 
-    `message` says what, where and what was found; `hint` is the next thing to type; `details`
-    are lines of evidence (a log tail, a diff), shown as they are.
+    `message` says what happened, to what, and what was found; `hint` is the next command or edit;
+    `details` are lines of evidence (a log tail, a diff), shown unchanged.
     """
 
     code = Exit.BUG
 
     def __init__(self, message: str, *, hint: str | None = None, details: str = "") -> None:
         super().__init__(message)
-        # They quote what users wrote.
+        # Both quote values of users, which may contain passwords.
         self.message = addresses.without_user(message)
         self.hint = None if hint is None else addresses.without_user(hint)
         self.details = details
 
     @property
     def facts(self) -> dict[str, object]:
-        """The error as JSON: `message` holds the evidence too, in the lines after the first."""
+        """The error as JSON. `message` also has the evidence, in the lines after the first."""
         return {
             "kind": self.code.name.lower().replace("_", "-"),
             "message": "\n".join(filter(None, (self.message, self.details))),
@@ -52,13 +52,13 @@ class BuildkitError(Exception):
 
 
 class UsageError(BuildkitError):
-    """The command line asks for something that cannot be."""
+    """The command line asks for something impossible."""
 
     code = Exit.USAGE
 
 
 class ConfigError(BuildkitError):
-    """images.toml cannot be used. Carries every problem at once."""
+    """images.toml is not valid. `details` lists all problems."""
 
     code = Exit.USAGE
 
@@ -78,7 +78,7 @@ class ToolError(BuildkitError):
 
 
 class UnavailableError(ToolError):
-    """A registry or AWS does not answer now, and may later."""
+    """A registry or AWS does not answer now; a retry may succeed."""
 
 
 class ContractError(BuildkitError):
@@ -88,28 +88,28 @@ class ContractError(BuildkitError):
 
 
 class UnjudgedError(BuildkitError):
-    """Nothing is broken, and nothing that the image does was judged."""
+    """No clause is broken, but the image was never started to train, serve or process."""
 
     code = Exit.UNJUDGED
 
 
 def bug(error: Exception) -> BuildkitError:
-    """What nobody foresaw. With BUILDKIT_TRACEBACK set, the exception itself is shown instead."""
+    """An unexpected exception. With BUILDKIT_TRACEBACK set, the exception is shown instead."""
     return BuildkitError(
         f"this is a bug in buildkit: {type(error).__name__}: {error}",
-        hint="report it with the output of the same command under BUILDKIT_TRACEBACK=1",
+        hint="rerun the command with BUILDKIT_TRACEBACK=1, and report the output",
     )
 
 
 def interruption() -> BuildkitError:
     """The end by Ctrl-C, SIGTERM or SIGHUP."""
-    error = BuildkitError("interrupted", hint="the same command again")
+    error = BuildkitError("interrupted", hint="rerun the command")
     error.code = Exit.INTERRUPTED
     return error
 
 
 def together(errors: Sequence[BuildkitError], of: int, others: str) -> ToolError:
-    """What failed in some of `of` registries, as one error; `others` says what of the rest."""
+    """Failures in some of `of` registries, as one error; `others` describes the rest."""
     return ToolError(
         f"{len(errors)} of {of} registries failed: "
         + "; ".join(error.message for error in errors)
@@ -119,7 +119,7 @@ def together(errors: Sequence[BuildkitError], of: int, others: str) -> ToolError
 
 
 def ending(places: Iterable[str]) -> str:
-    """The ending that names what did not fail, if anything did not."""
+    """The end of a message: the places that succeeded, if any did."""
     named = ", ".join(places)
     return f"done: {named}" if named else ""
 
@@ -127,7 +127,7 @@ def ending(places: Iterable[str]) -> str:
 def worst(codes: list[Exit]) -> Exit:
     """The exit code of a run in which several targets failed.
 
-    A failed tool outranks a broken contract: with it the run is incomplete, not merely negative.
+    A failed tool outranks a broken contract: the run is then incomplete, not merely negative.
     """
     order = (
         Exit.BUG,

@@ -1,4 +1,4 @@
-"""What this tool is called where packages are installed, and where its manual can be read."""
+"""The distribution name of this tool, and the addresses of its manual."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 
 DISTRIBUTION = "sagemaker-buildkit"
-"""`buildkit` on the public package index is an old project of other people."""
+"""On the public package index, the name `buildkit` belongs to another project."""
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
 HERE = os.path.dirname(_PACKAGE)  # noqa: PTH120 - see page
 FOLDERS = {
@@ -19,17 +19,17 @@ FOLDERS = {
 
 
 def version() -> str:
-    from importlib import metadata  # noqa: PLC0415 - it takes long to load
+    from importlib import metadata  # noqa: PLC0415 - loads slowly
 
     return metadata.version(DISTRIBUTION)
 
 
 def page(name: str, title: str = "") -> str:
-    """Where a page of docs/ can be read, at a title if one is given.
+    """The address of a page of docs/, and of a title on that page.
 
-    In a checkout it is the file; else the page of the commit that was installed from a Git
-    repository (PEP 610); else that of the repository which the metadata names. Paths are texts:
-    pathlib takes long to load.
+    In a checkout, this is the file. Otherwise it is the page at the installed commit, if the tool
+    was installed from a Git repository (PEP 610), or else the page in the repository of the
+    metadata. Paths are strings, because pathlib loads slowly.
     """
     end = f"docs/{FOLDERS[name]}/{name}.md"
     file = os.path.join(HERE, end)  # noqa: PTH118
@@ -40,7 +40,7 @@ def page(name: str, title: str = "") -> str:
 
 
 def _pages() -> str:
-    """The address of the repository's files at the commit that is installed, or the newest."""
+    """The address of the repository's files at the installed commit, else at the newest one."""
     from importlib import metadata  # noqa: PLC0415 - only errors need it
 
     found = metadata.distribution(DISTRIBUTION)

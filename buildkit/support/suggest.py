@@ -1,4 +1,4 @@
-"""What nobody knows -> an error that names what is near, or what there is."""
+"""Unknown name -> an error that suggests similar names, or lists the available ones."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MOST = 12
-"""Names that an error lists."""
+"""Most names that an error lists."""
 SUGGESTED = 3
 SHORTEST = 2
 LONGEST = 80
-"""Characters of a name that an error repeats."""
+"""Most characters of a name that an error repeats."""
 
 
 def nothing(message: str, wanted: str, known: Iterable[str]) -> NothingSelectedError:
-    """The error for a name that is not known, with those that are near."""
-    from difflib import get_close_matches  # noqa: PLC0415 - an answer has no need of it
+    """The error for an unknown name, with similar ones."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only errors need it
 
     options = tuple(known)
     if not options:
@@ -29,47 +29,47 @@ def nothing(message: str, wanted: str, known: Iterable[str]) -> NothingSelectedE
         message = message.replace(wanted, shown(wanted))
     if not wanted.strip():
         return NothingSelectedError(
-            f"{message.rstrip()}: the word for it is empty, as a variable is that is not set",
+            f"{message.rstrip()}: the value is empty (is a shell variable unset?)",
             hint=there_are(options),
         )
     word = wanted[:LONGEST].lower()
-    near = sorted(get_close_matches(word, options, n=3), key=lambda name: -_alike(word, name))
+    found = sorted(get_close_matches(word, options, n=3), key=lambda name: -_alike(word, name))
     if len(word) >= SHORTEST:
-        near = [*(name for name in options if name.startswith(word)), *near]
-        # `tei` is not like `huggingface-tei`, but in it
-        near = [*dict.fromkeys(near or (name for name in options if word in name))][:SUGGESTED]
+        found = [*(name for name in options if name.startswith(word)), *found]
+        # `tei` is not similar to `huggingface-tei`, but a part of it
+        found = [*dict.fromkeys(found or (name for name in options if word in name))][:SUGGESTED]
     return NothingSelectedError(
-        message, hint=listed("did you mean", near) if near else there_are(options)
+        message, hint=listed("did you mean", found) if found else there_are(options)
     )
 
 
 def _alike(one: str, other: str) -> int:
-    """How many letters two words begin with together."""
+    """The length of the beginning that two words share."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def shown(word: str) -> str:
-    """A word as a message repeats it: short, on one line, without a password."""
+    """A word for a message: short, on one line, without a password."""
     word = addresses.shown(word)
     text = word if word.isprintable() else ascii(word)[1:-1]
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def near_names(word: str, known: Sequence[str]) -> list[str]:
-    from difflib import get_close_matches  # noqa: PLC0415 - it takes long to load
+    from difflib import get_close_matches  # noqa: PLC0415 - loads slowly
 
     return get_close_matches(word[:LONGEST], known, n=SUGGESTED)
 
 
 def near_to(word: str, known: Sequence[str]) -> str:
-    """The names that are near, or what there is: the end of a sentence."""
+    """Similar names, or else the available ones; the end of a sentence."""
     near = near_names(word, known)
-    return listed("near are", near) if near else there_are(known)
+    return listed("did you mean", near) if near else there_are(known)
 
 
 def there_are(names: Sequence[str]) -> str:
-    return listed("there is" if len(names) == 1 else "there are", names)
+    return listed("available", names)
 
 
 def listed(what: str, names: Sequence[str]) -> str:

@@ -1,11 +1,11 @@
-"""Talk to people, always on stderr. Data goes to stdout, and only from `commands`.
+"""Messages to people, always on stderr. Results go to stdout, and only from `commands`.
 
-Both hold what images, files and registries say, so what commands a terminal or a CI is made
-harmless here. A CI reads its commands from the output of a step:
+Both quote images, files and registries, so this module escapes text that would command a terminal
+or a CI. A CI reads commands from the output of a step:
 
-* GitHub's runner takes a line that begins with `::name::` after any blanks, and `##[name]` anywhere
-  in a line (`ActionCommand.cs` of actions/runner; Forgejo and act read them as well);
-* Azure's agent takes `##vso[…]` anywhere, and `##[…]`; TeamCity takes `##teamcity[…]`;
+* GitHub's runner obeys a line that begins with `::name::` after any blanks, and `##[name]` anywhere
+  in a line (`ActionCommand.cs` of actions/runner; so do Forgejo and act);
+* Azure's agent obeys `##vso[…]` and `##[…]` anywhere; TeamCity obeys `##teamcity[…]`;
 * the sections of GitLab and Travis need control characters.
 """
 
@@ -22,24 +22,24 @@ _COMMAND = re.compile(r"^([ \t]*):(?=:)|#(?=#[A-Za-z]*\[)", re.MULTILINE)
 
 
 def say(message: str, **style: object) -> None:
-    """Print one line of talk. `style` is `click.secho`'s: fg, dim, bold."""
+    """Print one message. `style` is that of `click.secho`: fg, dim, bold."""
     colour = False if os.environ.get("NO_COLOR") else None  # None: as the terminal can
     with _one_line_at_a_time:
         click.secho(harmless(message), err=True, color=colour, **style)  # type: ignore[arg-type]
 
 
 def readable(text: str) -> str:
-    """Control characters, and those that turn the text around them, as their codes."""
+    """Text with escapes for control characters, also for those that reverse text."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
 def harmless(text: str) -> str:
-    """Text that commands neither a terminal nor a CI; JSON keeps its meaning.
+    """Text that commands neither a terminal nor a CI. JSON keeps its meaning.
 
-    One character of each command of a CI becomes an escape that JSON has, too. What JSON holds is
-    printable, as `json.dumps` writes it, and a line of it begins with no colon.
+    One character of each CI command becomes a JSON escape. `json.dumps` writes printable text, and
+    no line that begins with a colon.
     """
     return _COMMAND.sub(_escaped, readable(text))
 

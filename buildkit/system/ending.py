@@ -1,8 +1,8 @@
-"""The end of an interrupted run: in steps, each of which ends, and what is left is named.
+"""The end of an interrupted run: in steps, each with a time limit, and a list of what is left.
 
-The work runs in other threads. It learns of the end wherever it waits: processes are ended,
-containers removed, connections shut. What does not notice in time is left behind: nothing waits
-for an engine that hangs.
+The work runs in other threads. Ending its processes, removing its containers and shutting its
+connections wakes them up wherever they wait. A thread that does not notice in time is abandoned,
+and so is an engine that hangs.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
 ENGINE_SECONDS = 120
-"""For the engine to answer what the work has asked it: it may be making what has to be removed."""
+"""For the engine to finish the work's requests: it may be creating something to be removed."""
 WORK_SECONDS = 240
-"""For the work to notice. Only what hangs takes as long: all that it waits for has ended."""
+"""For the work to notice. Only a hanging thread takes so long: everything it awaits has ended."""
 ALONE_SECONDS = 30
-"""The same where no engine is in use: then nothing is left behind, whatever the work waits for."""
+"""For the work to notice if no engine is in use: then an abandoned thread leaves nothing behind."""
 LOOK_SECONDS = 0.5
-"""Between two looks at whether the work has ended."""
+"""Between two checks whether the work has ended."""
 TELL_SECONDS = 5
-"""Before it is told what the end is waiting for."""
+"""Before a message says what the end is waiting for."""
 AGAIN_SECONDS = 30
-"""Before the same is told again."""
+"""Before the same message is repeated."""
 WORDS_SECONDS = 10
-"""For the last words: whoever should read them may have stopped reading."""
+"""For the last messages: their reader may have stopped reading."""
 
 
 def end(work: threading.Thread, own: Collection[int]) -> tuple[str, ...]:
-    """End the work and all that it started; in lines, what could not be removed.
+    """End the work and everything it started. Returns lines on what could not be removed.
 
     `own` are the open files that do not belong to the work.
     """
     began = time.monotonic()
     hangs = False
-    with _telling() as step:
+    with _progress() as step:
         stopping.begin()
         at_work = True
         while at_work:
@@ -53,7 +53,7 @@ def end(work: threading.Thread, own: Collection[int]) -> tuple[str, ...]:
             step("ending connections")
             _shut(own, engines=hangs or waited > ENGINE_SECONDS)
             step("removing containers, volumes and networks")
-            if not hangs:  # also while the work goes on: it may wait for its containers
+            if not hangs:  # also while the work runs: it may wait for its containers
                 answers = [each.sweep(last=not at_work) for each in stopping.engines()]
                 hangs = not all(answers)
             step("waiting for the work in progress to end")
@@ -64,7 +64,7 @@ def end(work: threading.Thread, own: Collection[int]) -> tuple[str, ...]:
 
 
 def say(lines: Collection[str], answer: Callable[[], None]) -> None:
-    """Last words, if anybody still listens; `answer` gives those on stdout."""
+    """Print the last messages, if anybody still reads them; `answer` prints the one on stdout."""
 
     def speak() -> None:
         with suppress(OSError, ValueError):  # the terminal is gone
@@ -82,14 +82,14 @@ def say(lines: Collection[str], answer: Callable[[], None]) -> None:
 def leave(code: int) -> NoReturn:
     """End the process, whatever its threads do.
 
-    Python's own end would also try to write what a terminal did not take, and change the exit code
-    if that is gone.
+    Python's own exit would try to write buffered output to a closed terminal, fail, and change the
+    exit code.
     """
     os._exit(code)
 
 
 def _shut(own: Collection[int], *, engines: bool) -> None:
-    """End every wait for a connection, perhaps also to engines."""
+    """Shut the work's connections; those to engines only with `engines`."""
 
     def spare(peer: object) -> bool:
         return not engines and any(each.is_at(peer) for each in stopping.engines())
@@ -98,16 +98,16 @@ def _shut(own: Collection[int], *, engines: bool) -> None:
 
 
 @contextmanager
-def _telling() -> Iterator[Callable[[str], None]]:
-    """Say which step it is, when the end takes longer than one expects."""
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Say which step is running, when the end takes long."""
     now, ended = "", threading.Event()
-    told: dict[str, float] = {}  # the steps follow each other in a loop
+    said: dict[str, float] = {}  # the steps run in a loop
 
-    def tell() -> None:
+    def report() -> None:
         while not ended.wait(TELL_SECONDS):
             title, at = now, time.monotonic()
-            if at - told.get(title, -AGAIN_SECONDS) >= AGAIN_SECONDS:
-                told[title] = at
+            if at - said.get(title, -AGAIN_SECONDS) >= AGAIN_SECONDS:
+                said[title] = at
                 with suppress(OSError, ValueError):
                     console.say(f"interrupted: {title}", dim=True)
 
@@ -115,7 +115,7 @@ def _telling() -> Iterator[Callable[[str], None]]:
         nonlocal now
         now = title
 
-    threading.Thread(target=tell, daemon=True).start()
+    threading.Thread(target=report, daemon=True).start()
     try:
         yield step
     finally:

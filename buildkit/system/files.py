@@ -1,4 +1,4 @@
-"""Write a file at once or not at all."""
+"""Write files atomically."""
 
 from __future__ import annotations
 
@@ -16,16 +16,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RANDOM = "[a-z0-9_]" * 8
-"""How a file ends that is being written (tempfile), as a pattern: an editor's may begin so, too."""
-
-
-HINT = "free disk space, or name another folder with `--dist` or `--output`"
+"""Suffix of a temporary file, by tempfile, as a pattern; editors use similar names."""
+HINT = "free disk space, or choose another folder with `--dist` or `--output`"
 
 
 def write_text(path: Path, text: str, hint: str = HINT) -> None:
-    """Write a file at once or not at all, and the folders that it is in.
+    """Write a file atomically, and create its folders.
 
-    Raises ToolError, for a name that is too long UsageError.
+    Raises ToolError; UsageError if the name is too long.
     """
     with _translated(path, hint):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,10 +31,10 @@ def write_text(path: Path, text: str, hint: str = HINT) -> None:
 
 
 def rewrite(path: Path, make: Callable[[], str | None], hint: str) -> None:
-    """The same in a folder, with a text that is made while no other run writes there.
+    """Write a file in an existing folder; `make` runs while no other run writes there.
 
-    None changes nothing. Removes what runs have left that were killed while they wrote it.
-    Raises ToolError, and what `make` raises.
+    None from `make` leaves the file unchanged. Temporary files of killed runs are removed.
+    Raises ToolError, and whatever `make` raises.
     """
     with _translated(path, hint), _alone(path.parent) as alone:
         if alone:
@@ -47,9 +45,9 @@ def rewrite(path: Path, make: Callable[[], str | None], hint: str) -> None:
 
 
 def check(path: Path, hint: str, more: int) -> None:
-    """Raise ToolError if a file could not be written anew, with `more` bytes than it has.
+    """Raise ToolError if a file could not be rewritten with `more` bytes than now.
 
-    Nothing is left of the attempt.
+    The attempt leaves no file behind.
     """
     import tempfile  # noqa: PLC0415 - as below
 
@@ -73,9 +71,9 @@ def _translated(path: Path, hint: str) -> Iterator[None]:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[bool]:
-    """Whether no other run writes into a folder meanwhile; some file systems have no locks.
+    """Lock a folder against other runs. False if the file system has no locks.
 
-    The lock is the folder's: the file is replaced. It goes with the process that has it.
+    The lock is on the folder, because the file is replaced. It ends with the process.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -90,13 +88,13 @@ def _alone(folder: Path) -> Iterator[bool]:
 
 
 def _sweep(path: Path) -> None:
-    """Remove what was left half-written. Only while no other run writes."""
+    """Remove half-written files. Call only while no other run writes."""
     for left in path.parent.glob(f".{escape(path.name)}.{RANDOM}"):
         left.unlink(missing_ok=True)
 
 
 def _write(path: Path, text: str) -> None:
-    import tempfile  # noqa: PLC0415 - who only reads has no need of it
+    import tempfile  # noqa: PLC0415 - only needed to write
 
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

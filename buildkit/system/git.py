@@ -1,8 +1,8 @@
-"""git, asked about a project, without the programs that the project's own `.git` names.
+"""git, run in a project without the programs that the project's own `.git` configures.
 
-A clone brings no configuration along, an archive of somebody's folder may: git would run what that
-says to look for changes, to convert files, and as hooks. Commands of the user's own configuration
-are the user's.
+A clone contains no configuration, but an archive of somebody's folder may: git would run its
+programs to find changes, to convert files, and as hooks. Programs of the user's own configuration
+are trusted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NO_PROGRAMS = ("-c", "core.fsmonitor=", "-c", f"core.hooksPath={os.devnull}")
 FILTERS = r"^filter\..*\.(clean|smudge|process|required)$"
-"""What gitattributes may name for a file (gitattributes(5), "filter")."""
+"""Programs that gitattributes may assign to a file (gitattributes(5), "filter")."""
 
 
 def run(folder: Path, *words: str) -> shell.Done:
@@ -26,7 +26,7 @@ def run(folder: Path, *words: str) -> shell.Done:
 
 
 def _without_filters(folder: Path) -> dict[str, str]:
-    """An environment in which the project's own filters are none (git-config(1))."""
+    """An environment that disables the project's own filters (git-config(1))."""
     named: dict[str, None] = {}
     for scope in ("--local", "--worktree"):
         found = _run(

@@ -1,4 +1,4 @@
-"""Whether git would take up the records of targets, which belong to one machine."""
+"""Advice to ignore the records of targets, which belong to one machine, in git."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOT_IGNORED = 1
-"""How `git check-ignore` ends for such a path; outside of a work tree it ends with 128."""
+"""Exit code of `git check-ignore` for such a path; outside a work tree it is 128."""
 
 
 def advise(records: Path) -> None:
-    """Before records are written for the first time: say what keeps git from taking them up."""
+    """Before the first records are written, say how to make git ignore them."""
     if records.exists():
         return
-    inside = records / "record"  # a pattern such as `dist/` is for folders, and this is none yet
+    inside = (
+        records / "record"
+    )  # a pattern such as `dist/` matches folders only, and this one does not exist yet
     try:
         done = git.run(records.parent, "check-ignore", "--quiet", str(inside.absolute()))
     except ToolError:  # no git
         return
     if done.code == NOT_IGNORED:
         console.say(
-            f"hint: git does not ignore `{records.name}/`, where records of this machine are "
-            f"kept: `echo '/{records.name}/' >> {records.parent / '.gitignore'}`",
+            f"hint: git does not ignore `{records.name}/`, which has records of this machine: "
+            f"`echo '/{records.name}/' >> {records.parent / '.gitignore'}`",
             fg="cyan",
         )

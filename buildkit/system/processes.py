@@ -1,4 +1,4 @@
-"""Which process made a thing, so that a later one can remove what a killed one has left."""
+"""Labels that name the process that created a thing, to find the remains of killed ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 @cache
 def machine() -> str:
-    """Where process numbers mean what they mean here: the same name may be many machines'."""
+    """An id of the machine or container whose process numbers are valid here."""
     facts = [socket.gethostname()]
     for read in (
         Path("/proc/sys/kernel/random/boot_id").read_text,
@@ -24,12 +24,12 @@ def machine() -> str:
 
 
 def owner() -> str:
-    """The label that tells later runs which process made a thing."""
+    """The label for things that this process creates."""
     return f"{machine()}/{os.getpid()}"
 
 
 def is_gone(label: str) -> bool:
-    """Whether the process of a label has ended. Of another machine nobody knows."""
+    """Whether the process of a label has ended. False for processes of other machines."""
     where, _, number = label.rpartition("/")
     if where != machine() or not number.isdigit():
         return False

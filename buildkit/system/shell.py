@@ -1,7 +1,7 @@
-"""The only module that starts a process.
+"""The only module that starts processes.
 
-A process gets a session of its own: Ctrl-C reaches the tool alone, which then ends its children
-in order, wherever the signal came from (a terminal, `kill`, a CI that cancels).
+Each process gets a session of its own. So Ctrl-C reaches only the tool, which then ends its
+children in order, whether the signal came from a terminal, from `kill` or from a CI that cancels.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GRACE_SECONDS = 30.0
-"""Between SIGINT and SIGKILL when processes are ended, and for what the kernel does after that."""
+"""Between SIGINT and SIGKILL, and after SIGKILL for the kernel to end the process."""
 
 _running: set[subprocess.Popen[str]] = set()
 _lock = threading.Lock()
@@ -31,7 +31,7 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """A finished process: its exit code and everything it said, stdout and stderr in order."""
+    """A finished process: its exit code, and its output on stdout and stderr in order."""
 
     code: int
     output: str
@@ -43,28 +43,12 @@ def run(
     cwd: Path | None = None,
     on_line: Callable[[str], None] = lambda _line: None,
 ) -> Done:
-    """Run a command to its end and hand each line to `on_line` as it comes.
+    """Run a command to its end, and pass each line of its output to `on_line` as it comes.
 
     `env` is added to the environment. Raises ToolError if the command does not exist.
     """
     stopping.check()
-    try:
-        process = subprocess.Popen(
-            argv,
-            cwd=cwd,
-            env={**os.environ, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        )
-    except FileNotFoundError as error:
-        raise ToolError(
-            f"`{argv[0]}` is not installed", hint=f"install {argv[0]}, or put it on PATH"
-        ) from error
+    process = _start(argv, env or {}, cwd)
     with _lock:
         _running.add(process)
     try:
@@ -84,8 +68,28 @@ def run(
             _running.discard(process)
 
 
+def _start(argv: Sequence[str], env: Mapping[str, str], cwd: Path | None) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env={**os.environ, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise ToolError(
+            f"`{argv[0]}` is not installed", hint=f"install `{argv[0]}`, or add it to PATH"
+        ) from error
+
+
 def end_all() -> None:
-    """End every process that other threads are waiting for."""
+    """End every process that other threads wait for."""
     with _lock:
         running = tuple(_running)
     _end(running)

@@ -1,6 +1,6 @@
-"""Connections of this process, ended from outside: only that ends what waits for an answer at once.
+"""Shut down this process's connections: nothing else ends a wait for an answer at once.
 
-It does not matter which library has opened them.
+This works for the connections of any library.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ DESCRIPTORS = "/dev/fd"
 
 
 def descriptors() -> frozenset[int]:
-    """The numbers of all files that this process has open."""
-    found = map(int, os.listdir(DESCRIPTORS))  # noqa: PTH208 - no paths
+    """The numbers of all open files of this process."""
+    found = map(int, os.listdir(DESCRIPTORS))  # noqa: PTH208 - these are numbers
     return frozenset(filter(_is_open, found))
 
 
 def _is_open(number: int) -> bool:
     try:
         os.fstat(number)
-    except OSError:  # it was the list's own
+    except OSError:  # the descriptor of the listing itself
         return False
     return True
 
 
 def shut(numbers: Collection[int], spare: Callable[[object], bool] = lambda _peer: False) -> None:
-    """Shut down the sockets among these files, except those to a peer that is spared.
+    """Shut down the sockets among these files, except those to a spared peer.
 
-    They stay open for whoever holds them, who finds that the other side has gone.
+    Their descriptors stay open; the owner sees a closed connection.
     """
     for number in numbers:
-        with suppress(OSError):  # it has been closed meanwhile, or has no other side
+        with suppress(OSError):  # closed meanwhile, or not connected
             if stat.S_ISSOCK(os.fstat(number).st_mode):
                 with socket.socket(fileno=os.dup(number)) as found:
                     if not spare(_peer(found)):
@@ -47,5 +47,5 @@ def shut(numbers: Collection[int], spare: Callable[[object], bool] = lambda _pee
 def _peer(found: socket.socket) -> object:
     try:
         return found.getpeername()
-    except OSError:  # it is still connecting
+    except OSError:  # still connecting
         return None

@@ -1,4 +1,4 @@
-"""stdout: answers for people and programs, that command neither a terminal nor a CI."""
+"""stdout: results for people and programs, which command neither a terminal nor a CI."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from buildkit.system import console, stopping
 
 
 class Answer(io.TextIOWrapper):
-    """stdout, to which an interrupted run writes no half of an answer: it would be taken for one.
+    """stdout, to which an interrupted run writes no partial result: it would look complete.
 
-    What an answer holds may come from images, registries and ledgers.
+    Results quote images, registries and ledgers.
     """
 
     def __init__(self, stdout: Any) -> None:
@@ -27,7 +27,7 @@ class Answer(io.TextIOWrapper):
         return len(text)
 
     def end(self, text: str) -> None:
-        """The last line of a run that failed, also of an interrupted one; not after an answer."""
+        """Print the error of a failed or interrupted run, unless a result has been printed."""
         if not self.begun:
             self.begun = True
             super().write(console.harmless(f"{text}\n"))

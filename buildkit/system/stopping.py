@@ -1,6 +1,6 @@
-"""Whether the run is to end: what everything that works or waits looks at.
+"""Whether the run is to end. Everything that works or waits checks this.
 
-As signals are, it is one for the whole process. `ending` begins it, and nobody takes it back.
+Like signals, the state is one for the whole process. `ending` sets it, and nothing resets it.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
-    """The run is ending. No error: what catches those must not hold it up, or report it."""
+    """The run is ending. Not an Exception, so that no handler of errors catches or reports it."""
 
 
 class Engine(Protocol):
-    """Where this run may have left things."""
+    """An engine in which this run may have left things."""
 
     def sweep(self, *, last: bool) -> bool:
-        """Remove them; the `last` time with patience. False: the engine does not answer."""
+        """Remove them; wait longer the `last` time. False if the engine does not answer."""
 
     def left(self) -> tuple[str, ...]:
-        """What could not be removed, and the commands that do; in lines, empty if nothing."""
+        """Lines on what could not be removed, with commands that do; empty if nothing is left."""
 
     def is_at(self, peer: object) -> bool:
-        """Whether a connection to this address of a socket may be making something there."""
+        """Whether a connection to this socket address may be creating something there."""
 
 
 _asked = threading.Event()
@@ -40,7 +40,7 @@ _engines: list[Engine] = []
 
 
 def begin() -> None:
-    """From now on nothing new is begun."""
+    """Tell everything that works or waits to end."""
     _asked.set()
 
 
@@ -62,12 +62,12 @@ def pause(seconds: float) -> None:
 
 @contextmanager
 def using(engine: Engine) -> Iterator[None]:
-    """An engine that has to be swept if the run is interrupted under it."""
+    """Use an engine that must be swept if the run is interrupted meanwhile."""
     _engines.append(engine)
     try:
         yield
     finally:
-        if not _asked.is_set():  # else it is swept when all have left
+        if not _asked.is_set():  # else `ending` sweeps it
             _engines.remove(engine)
 
 

@@ -1,4 +1,4 @@
-"""Temporary folders: private, and gone with the work under them, or else with the next run."""
+"""Private temporary folders, removed after use, or else by the next run."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"buildkit-(?P<owner>(?P<machine>[0-9a-f]{12})-[0-9]+)-.+")
 OLD_SECONDS = 24 * 60 * 60
-"""No run lasts so long."""
+"""No run takes this long."""
 
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A folder that nobody else may look into (mode 0700): it may hold credentials."""
+    """A folder that only the user can read (mode 0700): it may hold credentials."""
     _sweep_the_dead()
     with tempfile.TemporaryDirectory(prefix=_prefix()) as name:
         yield Path(name)
 
 
 def remove_all() -> None:
-    """Remove all folders of this process: whoever works in them is not waited for."""
+    """Remove all folders of this process, without waiting for threads that use them."""
     for path in Path(tempfile.gettempdir()).glob(f"{_prefix()}*"):
         shutil.rmtree(path, ignore_errors=True)
 
@@ -43,16 +43,15 @@ def _prefix() -> str:
 
 @cache
 def _sweep_the_dead() -> None:
-    """Remove what a process has left that was killed before it could.
+    """Remove the folders of killed processes.
 
-    What another machine or container has left, or this one before it was started anew, is known by
-    its age alone.
+    Folders of another machine or container, or from before a reboot, are judged by age alone.
     """
     for path in Path(tempfile.gettempdir()).glob("buildkit-*"):
         match = NAME.fullmatch(path.name)
         if match is None:
             continue
-        with suppress(OSError):  # it may be another user's
+        with suppress(OSError):  # may belong to another user
             about = path.lstat()
             mine = stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid()
             here = match["machine"] == machine()

@@ -51,7 +51,7 @@ def on_aws(parts: Parts, known: Sequence[Known], entries: Sequence[Entry]) -> It
         yield f"the data has no tag `{parts.tag}` of this repository; {near_tags}"
     elif not entries and parts.account is not None:
         near = near_names(parts.repository, reverse.repositories())
-        end = f"; {listed('near are', near)}" if near else ""
+        end = f"; {listed('did you mean', near)}" if near else ""
         yield f"{facts.source()} has no repository `{parts.repository}`; AWS may have one{end}"
     if known and known[0].rest:
         yield _on_end(parts.tag or "", known)
@@ -64,7 +64,7 @@ def _on_region(parts: Parts) -> Iterator[str]:
     there = facts.regions().get(parts.region or "")
     if there is None:
         near = near_names(parts.region or "", tuple(facts.regions()))
-        end = f"; {listed('near are', near)}" if near else ""
+        end = f"; {listed('did you mean', near)}" if near else ""
         yield f"{facts.source()} has no SageMaker images in {parts.region}{end}"
     elif parts.domain != (domain := reverse.domain(there, dual_stack=parts.dual_stack)):
         yield f"host not found: in {there.name} the host ends with {domain}"

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import pytest
@@ -16,6 +17,9 @@ from buildkit import cli
 from buildkit.support.errors import Exit
 from buildkit.system import stopping
 from tests.support.projects import MINIMAL, programs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BASIC = MINIMAL + "template = 'basic'\ncontext = 'program'\n"
 
@@ -40,6 +44,57 @@ def test_every_command_has_help_with_an_example(name: str, capsys: Captured) -> 
     assert "Example" in said.out
     assert f"buildkit {name}" in said.out
     assert said.err == ""
+
+
+def test_help_lists_every_command_under_a_heading(capsys: Captured) -> None:
+    assert cli.run(["--help"]) == Exit.DONE
+    found: dict[str, list[str]] = {}
+    for line in capsys.readouterr().out.partition("\nOptions:")[2].splitlines():
+        if title := re.fullmatch(r"([A-Z]\w+):", line):
+            found[title[1]] = []
+        elif command := re.match(r"  ([a-z][a-z-]*)  ", line):
+            found[[*found][-1]].append(command[1])
+    assert found == {title: [*group] for title, group in cli.GROUPS.items()}
+
+
+def parameters(command: click.Command) -> Iterator[click.Parameter]:
+    yield from command.params
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            yield from parameters(each)
+
+
+NO_VERBS = {
+    "A",
+    "An",
+    "At",
+    "Every",
+    "For",
+    "Of",
+    "On",
+    "One",
+    "Only",
+    "The",
+    "What",
+    "Where",
+    "With",
+}
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_help_text_is_an_imperative_sentence(name: str) -> None:
+    command = cli.cli.get_command(click.Context(cli.cli), name)
+    assert command is not None
+    texts = [each.help or "" for each in parameters(command) if isinstance(each, click.Option)]
+    texts += [
+        command.help or "",
+        *(text for group in cli.GROUPS.values() for text in group.values()),
+    ]
+    for text in texts:
+        sentence = text.partition("  [default: ")[0]
+        assert sentence[:1].isupper(), text
+        assert sentence.rstrip().endswith("."), text
+        assert sentence.split()[0].rstrip(",.") not in NO_VERBS, text
 
 
 @pytest.mark.parametrize(
@@ -69,7 +124,7 @@ def test_every_command_has_help_with_an_example(name: str, capsys: Captured) -> 
         (["test", "x", "--html", "/proc/a"], Exit.USAGE, "/proc/a cannot be written"),
         (["test", "x", "--html", ""], Exit.USAGE, "an empty name"),
         (["test", "x" * 5000], Exit.USAGE, "too long"),
-        (["nosuch"], Exit.USAGE, "there is no command `nosuch`"),
+        (["nosuch"], Exit.USAGE, "unknown command `nosuch`"),
         (["render", "--output", "x" * 300], Exit.USAGE, "too long"),
         (["render", "--check", "--output", "x" * 300], Exit.USAGE, "a name is too long for a file"),
         (["list", "--file", "x" * 300], Exit.USAGE, "File name too long"),
@@ -90,7 +145,7 @@ def test_a_mistake_ends_with_its_code_and_a_message_on_stderr(
     ("arguments", "wanted"),
     [
         (["list", "--nosuch"], ("usage", "No such option", "`buildkit list --help`")),
-        (["nosuch"], ("usage", "there is no command", "`buildkit --help`")),
+        (["nosuch"], ("usage", "unknown command", "`buildkit --help`")),
         (["build", "--jobs", "x"], ("usage", "is not a valid", "`buildkit build --help`")),
         (["build"], ("usage", "no target is selected", "--all")),
         (["list", "--file", "absent.toml"], ("usage", "absent.toml", "--file")),

@@ -52,7 +52,7 @@ def test_a_tested_image_is_found(left: project.Project) -> None:
 def test_an_image_of_an_older_images_toml_is_not_used(left: project.Project, change: str) -> None:
     changed = again(left, MINIMAL + change)
     for find in (changed.built, changed.verified):
-        with pytest.raises(ToolError, match="has changed since it was built"):
+        with pytest.raises(ToolError, match="has changed since the target was built"):
             find(changed.targets[0])
 
 
@@ -66,7 +66,7 @@ def test_new_samples_are_used_at_once(left: project.Project, tmp_path: Path) -> 
 def test_an_image_that_was_built_again_has_not_passed(left: project.Project) -> None:
     (target,) = left.targets
     left.records.write(records.BUILT, target.id, fakes.built(target, manifest_digest="sha256:new"))
-    with pytest.raises(ToolError, match="has not passed a test"):
+    with pytest.raises(ToolError, match="has not passed its test"):
         left.verified(target)
 
 

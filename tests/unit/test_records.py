@@ -58,7 +58,7 @@ def test_a_pipe_is_no_record(tmp_path: Path) -> None:
     where = records.Records(folder=tmp_path, limits=Boundary(root=tmp_path))
     with pytest.raises(ToolError, match="is a named pipe, a file is wanted") as caught:
         where.find(records.BUILT, "x")
-    assert caught.value.hint == "remove it, then `buildkit build x`"
+    assert caught.value.hint == "remove the record, then run `buildkit build x`"
 
 
 def test_a_record_has_a_largest_size(tmp_path: Path) -> None:
@@ -125,24 +125,26 @@ def test_a_value_of_another_kind_is_named(
         inner = inner[key]
     inner[where[-1]] = value
     path.write_text(json.dumps(document))
-    with pytest.raises(ToolError, match="not a record.*" + r"\.".join(where)):
+    with pytest.raises(ToolError, match="not a valid record.*" + r"\.".join(where)):
         there.find(records.BUILT, "x")
 
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        pytest.param("", "not a record", id="empty"),
-        pytest.param('{"format": 1', "not a record", id="cut off"),
-        pytest.param("[]", "not a record", id="a list"),
-        pytest.param('{"format": 1}', "not a record", id="without a value"),
-        pytest.param('{"format": 1, "built": {"image_id": 3}}', "not a record", id="another shape"),
+        pytest.param("", "not a valid record", id="empty"),
+        pytest.param('{"format": 1', "not a valid record", id="cut off"),
+        pytest.param("[]", "not a valid record", id="a list"),
+        pytest.param('{"format": 1}', "not a valid record", id="without a value"),
+        pytest.param(
+            '{"format": 1, "built": {"image_id": 3}}', "not a valid record", id="another shape"
+        ),
         pytest.param('{"format": 2, "built": {}}', "has format 2, this tool reads 1", id="newer"),
-        pytest.param("[" * 200_000, "not a record", id="a deep one"),
+        pytest.param("[" * 200_000, "not a valid record", id="a deep one"),
         pytest.param('{"format": ' + "[" * 900 + "]" * 900 + "}", "has format", id="a deep value"),
         pytest.param(
             '{"format": 1, "built": ' + "[" * 900 + "]" * 900 + "}",
-            "not a record",
+            "not a valid record",
             id="deep inside",
         ),
     ],

@@ -69,7 +69,7 @@ def called(step: dict[str, Any], folder: Path, **env: str) -> list[str]:
             ],
         ),
         (
-            "Build, test and send",
+            "Build, test and stage",
             {"TARGETS": "--push b", "SHARD": "2", "SEND": "true"},
             ["buildkit build --stage --dist=shards/2 -- --push b"],
         ),
@@ -81,7 +81,7 @@ def called(step: dict[str, Any], folder: Path, **env: str) -> list[str]:
         ("Roll back", {"ALIAS": "--to", "TO": ""}, ["buildkit rollback -- --to"]),
         ("Roll back", {"ALIAS": "a:b", "TO": "-f"}, ["buildkit rollback --to=-f -- a:b"]),
         (
-            "Take the newest ledger",
+            "Fetch the newest ledger",
             {"BRANCH": "--upload-pack=x"},
             [
                 "gh auth setup-git",
@@ -100,7 +100,7 @@ def test_what_comes_from_outside_is_no_option(
 
 
 def test_a_tag_is_no_option_of_github_s_command_line(tmp_path: Path) -> None:
-    step = GITHUB["Write a release of GitHub for a tag"]
+    step = GITHUB["Create a GitHub release for a tag"]
     assert called(step, tmp_path, TAG="-R x/y", FOLDER=".") == [
         "gh release create --verify-tag --notes-file=./notes.md -- -R x/y"
     ]

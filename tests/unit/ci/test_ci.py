@@ -340,7 +340,7 @@ def test_revise_writes_the_file_and_says_the_new_targets(
     assert cli.run(["revise", "demo-1.0-*"]) == Exit.DONE
     out, err = capsys.readouterr()
     assert out == "demo-1.0-1-cpu-py311\n"
-    assert "demo 1.0 is 1.0-1 now" in err
+    assert "demo: 1.0 is now 1.0-1" in err
     assert found.config.path.read_text() == IMAGES.replace('"1.0"', '"1.0-1"')
 
 

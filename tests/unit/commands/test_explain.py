@@ -67,13 +67,15 @@ def test_several_clauses_are_told_once_each_as_json(capsys: Captured) -> None:
     ("asked", "named", "hint"),
     [
         pytest.param(["OUT01"], "`OUT01`", "did you mean OUT-01", id="near an id"),
-        pytest.param(["RUN-01", "zzz"], "`ZZZ`", "`buildkit explain` lists them", id="near none"),
+        pytest.param(
+            ["RUN-01", "zzz"], "`ZZZ`", "`buildkit explain` lists all clauses", id="near none"
+        ),
         pytest.param(["SERV-03", "zzz"], "`SERV-03`, `ZZZ`", "SERVE-03", id="several at once"),
-        pytest.param(["NOPE-1"], "`NOPE-1`", "lists them", id="somewhat like PIPE-01"),
-        pytest.param(["NOPE-01"], "`NOPE-01`", "lists them", id="no more like it"),
+        pytest.param(["NOPE-1"], "`NOPE-1`", "lists all clauses", id="somewhat like PIPE-01"),
+        pytest.param(["NOPE-01"], "`NOPE-01`", "lists all clauses", id="no more like it"),
         pytest.param(["TRE-3"], "`TRE-3`", "did you mean TREE-03?", id="two slips"),
         pytest.param(["OUT-99"], "`OUT-99`", "OUT-0", id="of a known group"),
-        pytest.param([""], "``", "lists them", id="nothing at all"),
+        pytest.param([""], "``", "lists all clauses", id="nothing at all"),
     ],
 )
 def test_an_unknown_id_is_refused_with_the_nearest(

@@ -11,7 +11,7 @@ import pytest
 
 from buildkit import cli
 from buildkit.aliases.moves import Moves
-from buildkit.commands import options, report, summary
+from buildkit.commands import complete, report, summary
 from buildkit.ledger import ledger, trails
 from buildkit.ledger.attach import RELEASE, REPORT
 from buildkit.ledger.record import Action, Move
@@ -213,7 +213,7 @@ def test_a_promotion_moves_where_the_image_is_and_says_where_it_is_not(
     del two.manifests[f"demo:{world.digest('1.0')}"]
     assert cli.run(["promote", world.digest("1.0"), "--to", ALIAS]) == Exit.DONE
     assert world.at() == ["1.0", "3.0"]
-    assert f"{two.host} does not hold it" in capsys.readouterr().err
+    assert f"{two.host}, which does not hold the image" in capsys.readouterr().err
 
 
 def test_a_registry_that_refuses_is_told_and_the_others_are_recorded(
@@ -256,7 +256,7 @@ def test_a_target_may_be_said_in_the_place_of_its_digest(world: World, capsys: C
     assert cli.run(["rollback", ALIAS, "--to", "demo-1.0-cpu-py311"]) == Exit.DONE
     assert world.at() == ["1.0", "1.0"]
     assert cli.run(["promote", "demo-1.0-cpu-py312", "--to", "demo:stable"]) == Exit.NOTHING_SELECTED  # fmt: skip
-    assert "near are: `demo-1.0-cpu-py311`" in capsys.readouterr().err
+    assert "did you mean: `demo-1.0-cpu-py311`" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["cache-x", "sha256-0123"])
@@ -340,7 +340,7 @@ def test_an_alias_that_somebody_else_moves_meanwhile_is_told(
         (["promote", "1.0", "--to", "latest"], Exit.NOTHING_SELECTED, "it is no digest"),
         (["promote", "0" * 12, "--to", "latest"], Exit.NOTHING_SELECTED, "no record of the ledger"),
         (["promote", "THREE", "--to", "demo:1.0-cpu-py311"], Exit.USAGE, "is an exact tag"),
-        (["promote", "THREE", "--to", "demo"], Exit.USAGE, "is in `demo` already"),
+        (["promote", "THREE", "--to", "demo"], Exit.USAGE, "is already in `demo`"),
         (["promote", "THREE", "--to", "other:stable"], Exit.NOTHING_SELECTED, "--to other:3.0-cpu"),
         (["promote", "THREE", "--to", "demo:no tag"], Exit.USAGE, "is not a tag"),
         (["promote", "THREE", "--to", "r.example:5000/demo:x"], Exit.USAGE, "without a host"),
@@ -440,7 +440,7 @@ def test_a_copy_that_failed_in_one_registry_is_finished_by_the_same_command(
     capsys.readouterr()
     assert cli.run(command) == Exit.DONE
     said = capsys.readouterr()
-    assert f"{uris[1]} is there already" in said.err
+    assert f"{uris[1]} already exists" in said.err
     assert said.out.splitlines() == [*uris]
     assert world.book.path.read_text() == before
 
@@ -528,10 +528,10 @@ def test_digests_and_aliases_are_completed(world: World) -> None:
     context = click.Context(cli.cli)
     parameter = click.Argument(["any"])
     digest = world.digest("2.0")
-    assert options.complete_digests(context, parameter, digest[:12]) == [digest]
-    assert options.complete_aliases(context, parameter, "demo:l") == [ALIAS]
+    assert complete.digests(context, parameter, digest[:12]) == [digest]
+    assert complete.aliases(context, parameter, "demo:l") == [ALIAS]
     files.write_text(world.book.path, "half a li")
-    assert options.complete_aliases(context, parameter, "") == []
+    assert complete.aliases(context, parameter, "") == []
 
 
 def test_uri_knows_what_is_on_record_alone(world: World, capsys: Captured) -> None:

@@ -230,12 +230,15 @@ def test_they_come_on_top_of_those_that_are_lent(folder: Path) -> None:
         ({"channel": ("training=nope",)}, "--channel 'training=nope': 'nope' does not exist"),
         ({"channel": ("a/b=data",)}, "--channel 'a/b=data': 'a/b' is not a channel"),
         ({"channel": ("=data",)}, "--channel '=data': '' is not a channel"),
-        ({"channel": ("a=data", "a=data")}, "--channel 'a=data': it is given twice"),
+        ({"channel": ("a=data", "a=data")}, "--channel 'a=data': the name is given twice"),
         ({"hyperparameter": ("epochs",)}, "--hyperparameter 'epochs': no `=`"),
         ({"environment": ("A-B=1",)}, "--environment 'A-B=1': 'A-B' is not the name of a variable"),
         ({"payload": ("nope.csv",)}, "--payload 'nope.csv': 'nope.csv' does not exist"),
         ({"payload": ("data:text/csv",)}, "--payload 'data:text/csv': 'data' is a folder"),
-        ({"payload": ("serve",)}, "--payload 'serve': its ending does not tell its content type"),
+        (
+            {"payload": ("serve",)},
+            "--payload 'serve': the file extension has no known content type",
+        ),
         (
             {"hyperparameter": ("=a",)},
             "--hyperparameter '=a': the name of a hyperparameter has 1 to",

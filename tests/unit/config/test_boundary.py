@@ -492,7 +492,7 @@ def test_completion_looks_at_no_template(home: Path) -> None:
     ("content", "said"),
     [
         (b"a = 1\n# caf\xe9\n", "line 2 is not UTF-8: byte 0xe9 (in Latin-1 `é`)"),
-        ("a = 1\n".encode("utf-16"), "it is UTF-16; save it as UTF-8"),
+        ("a = 1\n".encode("utf-16"), "the file is UTF-16; save it as UTF-8"),
     ],
 )
 def test_a_text_that_is_not_utf_8_is_told_with_its_line(

@@ -198,7 +198,7 @@ def test_all_lines_that_are_wrong_are_told(tmp_path: Path) -> None:
     ("content", "said"),
     [
         (None, "'demo-py311.txt' does not exist in "),
-        ("six\n".encode("utf-16"), "demo-py311.txt cannot be read: it is UTF-16"),
+        ("six\n".encode("utf-16"), "demo-py311.txt cannot be read: the file is UTF-16"),
         (b"# caf\xe9", "demo-py311.txt cannot be read: line 1 is not UTF-8"),
     ],
 )

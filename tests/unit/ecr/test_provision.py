@@ -183,7 +183,7 @@ def test_what_is_not_ours_is_left_until_it_is_adopted(project: Path, capsys: Cap
     assert cli.run(["repo", "apply"]) == Exit.DONE
     said = capsys.readouterr().out.splitlines()
     assert said[0] == f"{HOST}/demo  not ours"
-    assert "`buildkit repo apply --adopt demo` would take it over" in said[1]
+    assert "`buildkit repo apply --adopt demo` would take over this repository" in said[1]
     assert said[-1] == f"{COPY}/demo  created"
     assert read() == before
     assert cli.run(["repo", "plan", "--check"]) == Exit.DONE
@@ -197,7 +197,7 @@ def test_what_is_not_ours_is_left_until_it_is_adopted(project: Path, capsys: Cap
 
 def test_nobody_adopts_what_is_not_selected(project: Path, capsys: Captured) -> None:
     assert cli.run(["repo", "apply", "--adopt", "other"]) == Exit.NOTHING_SELECTED
-    assert "hint: name any of `demo`" in capsys.readouterr().err
+    assert "hint: the repositories are: `demo`" in capsys.readouterr().err
     assert aws_client().describe_repositories()["repositories"] == []
 
 

@@ -193,7 +193,7 @@ def changed(key: str, value: str | None) -> str:
             id="no word of it",
         ),
         pytest.param(
-            changed("base", None), r"images\[0\].origin.base: is missing", id="what must be there"
+            changed("base", None), r"images\[0\].origin.base is missing", id="what must be there"
         ),
     ],
 )

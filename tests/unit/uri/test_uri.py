@@ -113,13 +113,13 @@ def test_an_own_image_is_found(
         ("sklearn --version 1.7.1", Exit.NOTHING_SELECTED, "1.7.1 is not published", "`1.7.2`"),
         ("sklearn --version 1.7 --device gpu", Exit.NOTHING_SELECTED, "the device `gpu`", "`cpu`"),
         ("sklearn --version 1.7 --python 3.12", Exit.NOTHING_SELECTED, "the Python `3.12`", "`3.13`"),
-        ("tool --purpose inference", Exit.NOTHING_SELECTED, "the purpose `inference`", "there is: `training`"),
+        ("tool --purpose inference", Exit.NOTHING_SELECTED, "the purpose `inference`", "available: `training`"),
         ("sklearn --version 2.0.0 --region us-east-1", Exit.NOTHING_SELECTED, "the region `us-east-1`", "`eu-west-1`"),
         ("sklearn --account 123", Exit.NOTHING_SELECTED, "the account `123`", "`111122223333`"),
         ("sklearn --version 1.7", Exit.USAGE, "3 targets fit", "--python: `3.11`, `3.13`"),
         ("sklearn --python 3.11", Exit.USAGE, "in 3 versions", "--version: `2.0.0`, `1.7.10`, `1.7.2`; `--latest`"),
         ("sklearn --version 1.7 --python 3.11", Exit.USAGE, "in 2 versions that begin with 1.7: say which", "--version: `1.7.10`, `1.7.2`; `--latest`"),
-        ("sklearn --version 9 --python 3.13", Exit.NOTHING_SELECTED, "`sklearn` 9 is not published", "there is: `1.7.2`"),
+        ("sklearn --version 9 --python 3.13", Exit.NOTHING_SELECTED, "`sklearn` 9 is not published", "available: `1.7.2`"),
         ("sklearn --version latest", Exit.NOTHING_SELECTED, "`sklearn` latest is not published", "`--latest`"),
         ("*", Exit.USAGE, "6 targets fit", "TARGET: `lone`, `sklearn`, `tool`"),
     ],
@@ -270,14 +270,14 @@ def test_what_people_call_a_framework_is_answered(
 @pytest.mark.parametrize(
     "case",
     [
-        ("pytorch --purpose training --device gpu", Exit.USAGE, "many versions", "there are: `2.10.0`, `2.9.0`, `2.8.0`, `2.7.1`"),
+        ("pytorch --purpose training --device gpu", Exit.USAGE, "many versions", "available: `2.10.0`, `2.9.0`, `2.8.0`, `2.7.1`"),
         ("pytorch --purpose inference_graviton", Exit.USAGE, "many versions", "`--latest`"),
         ("pytorch --version latest", Exit.USAGE, "`latest` is not a version", "`--latest`"),
         ("xgboost --version 3", Exit.USAGE, "2 versions of `xgboost` begin with 3", "--version: `3.2-0`, `3.0-5`; `--latest`"),
         ("pytorch --device neuronx --purpose inference", Exit.NOTHING_SELECTED, "the data (sagemaker-core ", "`"),
-        ("pytorch --version 9.9 --device cpu --purpose inference_graviton", Exit.NOTHING_SELECTED, "no `pytorch` 9.9", "there are: `2.6.0`"),
-        ("pytorch-neuron --version 1.11 --device gpu --region us-east-1", Exit.NOTHING_SELECTED, "for the device `gpu`", "there is: `trn`"),
-        ("tensorflow --version 2.21 --purpose inference --region eu-west-1", Exit.NOTHING_SELECTED, "for the purpose `inference`", "there is: `training`"),
+        ("pytorch --version 9.9 --device cpu --purpose inference_graviton", Exit.NOTHING_SELECTED, "no `pytorch` 9.9", "available: `2.6.0`"),
+        ("pytorch-neuron --version 1.11 --device gpu --region us-east-1", Exit.NOTHING_SELECTED, "for the device `gpu`", "available: `trn`"),
+        ("tensorflow --version 2.21 --purpose inference --region eu-west-1", Exit.NOTHING_SELECTED, "for the purpose `inference`", "available: `training`"),
         ("nosuchthing", Exit.NOTHING_SELECTED, "has no images of `nosuchthing`", "`buildkit uri --list --frameworks`"),
         ("tgi-inference", Exit.NOTHING_SELECTED, "has no images of `tgi-inference`", "frameworks with this word in the names of their repositories: `huggingface-llm-neuronx`, `huggingface-llm`"),
     ],
@@ -723,7 +723,7 @@ def test_what_the_ledger_tells_of_copies_and_aliases(project: Path, capsys: Capt
         (f"{IRELAND}/sklearn:stable", {"version": "1.7.10", "published_digest": digest("c")}, "`stable` is an alias; according to the ledger it points to `1.7.10-cpu-py311`"),
         (f"{IRELAND}/sklearn:stable@{digest('a')}", {"version": "1.7.2", "newer": ["1.7.10"]}, f"`stable` points to {digest('c')}"),
         ("x.example/prod/sklearn:1.7.2-cpu-py311", {"version": "1.7.2", "newer": []}, "a copy made by `buildkit promote`"),
-        (f"{IRELAND}/sklearn:1.7.3-cpu-py311", {"version": "1.7.3", "framework": None}, "the ledger has no tag `1.7.3-cpu-py311` of this repository; near are: `1.7.2-cpu-py311`"),
+        (f"{IRELAND}/sklearn:1.7.3-cpu-py311", {"version": "1.7.3", "framework": None}, "the ledger has no tag `1.7.3-cpu-py311` of this repository; did you mean: `1.7.2-cpu-py311`"),
         (f"{IRELAND}/sklearn:1.7.2-cpu-py311@{digest('c')}", {"version": "1.7.10"}, "tag and digest name different images"),
         (f"{IRELAND}/sklearn@{digest('9')}", {"version": None}, "digest not found in the ledger"),
     )  # fmt: skip
@@ -741,7 +741,7 @@ def test_what_is_wrong_with_a_host_is_told(project: Path, capsys: Captured) -> N
         f"{here}:443/{image_}": "",
         f"763104351884.dkr-ecr.us-west-2.amazonaws.com/{image_}": "ends with on.aws",
         f"public.ecr.aws/x/{image_}": "is ECR Public",
-        f"{here}/pytorch-trainig:2.3-gpu-py311": "near are: `pytorch-training`",
+        f"{here}/pytorch-trainig:2.3-gpu-py311": "did you mean: `pytorch-training`",
     }
     for uri, note in cases.items():
         notes = explained(capsys, uri)["notes"]

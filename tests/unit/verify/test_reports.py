@@ -262,7 +262,7 @@ def test_the_table_shows_what_is_broken_and_counts_the_rest(capsys: Captured) ->
         "      3 not promised (efa, tuning)\n"
         "      1 no channel\n"
         "pass  1\n"
-        f"hint: with samples more can be judged: {manual.page('contract', 'samples')}\n"
+        f"hint: give samples, to check more clauses: {manual.page('contract', 'samples')}\n"
         "fail: 1 failed, 1 passed, 1 warned, 4 skipped in 1 s\n"
     )
 
@@ -278,7 +278,7 @@ def test_verbose_shows_each_clause(capsys: Captured) -> None:
         "skip  S-1       something\n"
         "      no channel\n"
         "pass  RUN-01    starts\n"
-        f"hint: with samples more can be judged: {manual.page('contract', 'samples')}\n"
+        f"hint: give samples, to check more clauses: {manual.page('contract', 'samples')}\n"
         "pass: 1 passed, 1 skipped in 1 s\n"
     )
 

@@ -1,0 +1,87 @@
+"""Shell completion: the words that a shell may offer for an option or argument.
+
+A completion never raises: an error would be printed into the user's prompt.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    import click
+    from click.shell_completion import CompletionItem
+
+    from buildkit.ledger.record import Release
+
+    Words = list[str | CompletionItem]
+    Completion = Callable[[click.Context, click.Parameter, str], Words]
+
+IMAGES = "images.toml"
+
+
+def targets(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Words:
+    """Names of images, and ids of their targets."""
+    from buildkit.config import images_toml  # noqa: PLC0415 - only when a shell asks
+    from buildkit.matrix import matrix  # noqa: PLC0415 - only when a shell asks
+
+    try:
+        found = matrix.expand(images_toml.read(_images(context)))
+    except Exception:  # noqa: BLE001 - see above
+        return []
+    return _matching((*(each.name for each in found), *(each.id for each in found)), incomplete)
+
+
+def digests(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Words:
+    """Digests of the ledger, and the targets that stand for their newest image."""
+    images = [image for release in _releases(context) for image in release.images]
+    return _matching((*(i.digest for i in images), *(i.target for i in images)), incomplete)
+
+
+def aliases(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Words:
+    """Aliases of the ledger, each with its repository."""
+    moves = (move for release in _releases(context) for move in release.moves)
+    return _matching((f"{each.repository}:{each.alias}" for each in moves), incomplete)
+
+
+def clauses(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Words:
+    """Ids of the contract's clauses."""
+    from buildkit.contract.clauses import clauses as known  # noqa: PLC0415 - only when a shell asks
+
+    return _matching(known(), incomplete.upper())
+
+
+def uri(name: str) -> Completion:
+    """Values of one option of `buildkit uri` that fit the options given so far."""
+
+    def words(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Words:
+        from buildkit.uri import complete  # noqa: PLC0415 - only when a shell asks
+
+        given = dict(context.params)
+        given["file"] = given.get("file") or IMAGES
+        # While an option still lacks its value, click does not assign TARGET.
+        given["target"] = given.get("target") or next(iter(context.args), None)
+        return [*complete.complete(name, given, incomplete)]
+
+    return words
+
+
+def _matching(words: Iterable[str], incomplete: str) -> Words:
+    return [each for each in dict.fromkeys(words) if each.startswith(incomplete)]
+
+
+def _releases(context: click.Context) -> tuple[Release, ...]:
+    from buildkit.ledger import ledger  # noqa: PLC0415 - only when a shell asks
+
+    try:
+        return ledger.beside(_images(context)).read()
+    except Exception:  # noqa: BLE001 - see above
+        return ()
+
+
+def _images(context: click.Context) -> Path:
+    from pathlib import Path  # noqa: PLC0415 - only when a shell asks
+
+    return Path(context.params.get("file") or IMAGES)
