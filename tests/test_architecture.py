@@ -36,7 +36,7 @@ DOORS = {  # what reaches outside -> the only modules that may hold it
     "requests": {"registry", "engine"},
     "boto3": {"ecr.api"},
     "botocore": {"ecr.api", "ecr.places"},
-    "jinja2": {"render.render", "verify.page"},
+    "jinja2": {"render", "verify.page"},
     "pydantic": {"config"},
     "regex": {"config.schema", "contract.jobs.metrics"},
     "tomli": {"config.syntax", "config.toml_lines", "contract.clauses"},
