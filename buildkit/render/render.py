@@ -226,8 +226,8 @@ def render(target: Target, source: Templates) -> Rendered:
     if target.lock is not None and FROM_LOCK not in text:
         raise TemplateError(
             f"{target.id}: {name} installs no packages from `lock`",
-            hint="call `pip.install(target.packages)` with these packages unchanged, or remove `lock` "
-            "from images.toml",
+            hint="call `pip.install(target.packages)` with the packages unchanged, or remove "
+            "`lock` from images.toml",
         )
     _need_base(target, name, text)
     return Rendered(target=target, dockerfile=text)
