@@ -245,7 +245,7 @@ def test_with_a_lock_pip_installs_that_alone_and_then_looks_for_the_packages(
         "'other[x]' \\",
         "--requirement /run/requirements.txt \\",
         "--root-user-action=ignore || \\",
-        """{ echo "the lock lacks what the image's packages ask for, make it anew: demo-py311.txt" >&2; exit 1; }; } && \\""",
+        """{ echo "the lock does not cover the image's packages, regenerate it: demo-py311.txt" >&2; exit 1; }; } && \\""",
     ]
 
 
