@@ -22,6 +22,6 @@ def _compiled_for() -> str:
 
 
 def _has_libraries() -> bool:
-    """cuDNN is installed by the system's packages, or by pip beside TensorFlow."""
+    """The system's packages install cuDNN, or pip does beside TensorFlow."""
     installed = Path(getsitepackages()[0]).glob("nvidia/cudnn/lib/*")
     return find_library("cudnn") is not None or any(installed)
