@@ -40,8 +40,8 @@ EXPORT_CHUNK = 1 << 20
 def endpoint() -> tuple[str, str]:
     """The endpoint that the docker CLI uses, and the name of its buildx builder. Raises ToolError.
 
-    docker-py reads DOCKER_HOST but no contexts, and a login with a configuration of its own has no
-    contexts either: so the CLI is asked once.
+    docker-py reads DOCKER_HOST but no contexts, and docker itself finds no contexts in a private
+    configuration: so the CLI is asked once, and the answer is passed on.
     """
     if host := os.environ.get("DOCKER_HOST"):
         return host, "default"
