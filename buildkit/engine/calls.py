@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import docker.errors
@@ -13,7 +13,7 @@ from buildkit.support.errors import ToolError
 from buildkit.system import stopping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 API_SECONDS = 300
 """An engine that takes longer for one call hangs; waiting for a container adds its own time."""
@@ -52,6 +52,16 @@ def _unless_interrupted() -> Iterator[None]:
     except FAILURES:
         stopping.check()
         raise
+
+
+def discard(remove: Callable[[], object]) -> None:
+    """Remove something that a test has created, if the engine can.
+
+    Does nothing in an interrupted run, whose end removes everything at once.
+    """
+    if not stopping.is_asked():
+        with suppress(*FAILURES):
+            remove()
 
 
 @contextmanager

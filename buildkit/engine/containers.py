@@ -15,7 +15,7 @@ import docker.utils
 import requests
 
 from buildkit.contract.engine import Entry, Line, Process, Unfit
-from buildkit.engine.calls import BROKEN, FAILURES, streamed, translated
+from buildkit.engine.calls import BROKEN, discard, streamed, translated
 from buildkit.support.errors import ToolError
 from buildkit.system import stopping
 
@@ -268,10 +268,7 @@ class Reader:
             yield cast("IO[bytes]", answer.raw)
 
     def remove(self) -> None:
-        """Does nothing in an interrupted run, whose end removes all containers at once."""
-        if not stopping.is_asked():
-            with suppress(*FAILURES):
-                self.docker.remove(force=True, v=True)
+        discard(lambda: self.docker.remove(force=True, v=True))
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from docker.types import DeviceRequest
 
 from buildkit.contract.engine import ImageView
 from buildkit.engine import container_options, leftovers, limits
-from buildkit.engine.calls import API_SECONDS, FAILURES, streamed, translated
+from buildkit.engine.calls import API_SECONDS, FAILURES, discard, streamed, translated
 from buildkit.engine.containers import Container, Reader, of_image
 from buildkit.engine.networks import Kind, Networks
 from buildkit.model.hosts import has_registry
@@ -165,7 +165,7 @@ class Engine:
         try:
             yield volume.name
         finally:
-            _remove(lambda: volume.remove(force=True))
+            discard(lambda: volume.remove(force=True))
 
     @contextmanager
     def network(self) -> Iterator[str]:
@@ -173,7 +173,7 @@ class Engine:
         try:
             yield network
         finally:
-            _remove(lambda: self.client.api.remove_network(network))
+            discard(lambda: self.client.api.remove_network(network))
 
     @contextmanager
     def container(self, image: str, start: Start) -> Iterator[Container]:
@@ -203,7 +203,7 @@ class Engine:
             )
         finally:
             self.guard.forget(number)
-            _remove(lambda: created.remove(force=True, v=True))
+            discard(lambda: created.remove(force=True, v=True))
 
     def reader(self, image: str, folder: str) -> Reader:
         """A container that gives access to a folder of the engine's machine. The caller removes it.
@@ -243,13 +243,6 @@ class Engine:
         variables = self.client.images.get(image).attrs["Config"].get("Env") or ()
         asked = any(pair.startswith("NVIDIA_VISIBLE_DEVICES=") for pair in variables)
         return [DeviceRequest(count=-1, capabilities=[["gpu"]])] if asked else []
-
-
-def _remove(remove: Callable[[], None]) -> None:
-    """Does nothing in an interrupted run, whose end removes everything at once."""
-    if not stopping.is_asked():
-        with suppress(*FAILURES):
-            remove()
 
 
 def _publish_on(host: str) -> str:

@@ -61,7 +61,7 @@ def explained(error: Exception, name: str, own: Path, names: Sequence[str]) -> t
             hint = "look for a large loop, or for a text that is repeated many times"
             return f"{name} produces too much text", hint
         case _:
-            hint = f"fix the template; what it can use: {manual.page('templates')}"
+            hint = f"fix the template; its fields and blocks are in {manual.page('templates')}"
             return f"{_place(error, name, own)}: {_said(error)}", hint
 
 
