@@ -1,4 +1,4 @@
-"""The buildx adapter: a bake plan -> an image, or a failure, for every target."""
+"""The buildx adapter: a bake plan -> an image or an error for every target."""
 
 from __future__ import annotations
 
@@ -21,53 +21,57 @@ if TYPE_CHECKING:
 
     from buildkit.model.target import Target
 
-CAUSES = (  # what the engine says, in small letters -> what it means and what to type next
-    ("no space left on device", "the engine's disk is full", "`docker system prune`, then again"),
+CAUSES = (  # a pattern of the engine's text in lower case, what it means, the hint
+    (
+        "no space left on device",
+        "the engine's disk is full",
+        "free space with `docker system prune`, then rerun the command",
+    ),
     (
         r"failed to resolve source metadata.*(?:401 unauthorized|403 forbidden|authorization)",
-        "the registry of the base image refuses the login, or wants one",
-        "`docker login` to it; if a login to ECR has expired `docker logout`, and build again",
+        "the registry of the base image refuses the login, or requires one",
+        "run `docker login HOST`; if a login to ECR has expired, `docker logout HOST` and rebuild",
     ),
     (
         "failed to resolve source metadata",
-        "the base image cannot be had",
-        "check `base` in images.toml, or stand another image in for it with `--substitute`",
+        "the base image could not be pulled",
+        "check `base` in images.toml, or replace the image with `--substitute`",
     ),
     (
         "unknown command: docker buildx",
-        "docker has no buildx",
-        "install the buildx plugin: https://docs.docker.com/build/install-buildx/",
+        "docker has no buildx plugin",
+        "install buildx: https://docs.docker.com/build/install-buildx/",
     ),
 )
 STOPPED = (
     "the Docker engine stopped answering",
-    "start it (`docker info` tells), then the same command again",
+    "check `docker info`, start the engine, then rerun the command",
 )
 GONE = re.compile(
     r"cannot connect to the docker daemon|error reading from server|transport is closing"
     r"|^(?!.*failed to solve).*(?:connection reset|unexpected eof|broken pipe)",
     re.IGNORECASE | re.DOTALL,
 )
-"""The engine's end. What a living engine could not solve may tell of somebody else's connection."""
+"""The engine has stopped. `failed to solve` comes from a running one, of other connections."""
 OTHERWISE = (
     "the build failed",
-    "mend the step, then the same command again; `-v` shows all output",
+    "fix the step, then rerun the command; `-v` shows the full output",
 )
 
 TAKEN = re.compile(r'image "[^"]+": already exists')
-"""Two exports met at one name: that of a cancelled bake had not ended yet."""
+"""Two exports of one name: the export of a cancelled bake had not ended yet."""
 MISSING = re.compile(r"ERROR: No matching distribution found for (\S+)")
 LOOKING = re.compile(r"Looking in indexes: (.+)")
-"""What pip says where it asks others than the public index, passwords left out."""
+"""What pip prints if it uses other indexes than the public one, passwords left out."""
 EXIT = re.compile(r'process ".*" did not complete successfully: (exit code: \d+)', re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to run bake: at most `jobs` targets at once (None: as buildx likes).
+    """How to run bake: at most `jobs` targets in parallel (None: buildx decides).
 
-    `held` are the names under which images are built, by target id. `environment` holds what leads
-    docker to logins.
+    `held` are the names under which images are built, by target id. `environment` has the variables
+    by which docker finds logins.
     """
 
     builder: str
@@ -85,10 +89,10 @@ Result = Built | ToolError
 def build(
     targets: Sequence[Target], the_plan: bake_plan.Plan, options: Options
 ) -> Iterator[tuple[Target, Result]]:
-    """Build every target of the plan, and yield each one's image or failure.
+    """Build every target of the plan, and yield the image or the error of each.
 
-    bake cancels all of its targets when one fails, so the others are baked again without it: what
-    they had finished is cached.
+    bake cancels all of its targets when one fails; so the others are baked again without that one,
+    and find their finished steps in the cache.
     """
     by_name = {the_plan.names[target.id]: target for target in targets}
     names = list(by_name)
@@ -118,12 +122,12 @@ def build(
             rest = [name for name in wave if name not in failures]
             if options.fail_fast and failures:
                 return
-            # When nobody knows who broke the wave, each is baked alone and tells for itself.
+            # If no target is known to have failed, each is baked alone, and its own error is found.
             waves[:0] = ([rest] if failures else [[name] for name in rest]) if rest else []
 
 
 def _document(the_plan: bake_plan.Plan, held: Mapping[str, str]) -> Mapping[str, Any]:
-    """The plan, with the names that images have while the run lasts in the place of their own."""
+    """The plan, with the names that images have during the run instead of their own."""
     tags = {name: [held[id_]] for id_, name in the_plan.names.items()}
     found: Mapping[str, Mapping[str, Any]] = the_plan.document["target"]
     changed = {name: {**facts, "tags": tags[name]} for name, facts in found.items()}
@@ -147,7 +151,7 @@ def _bake(
     done = shell.run(
         "docker", "buildx", "bake", "--builder", options.builder, "--file", str(file),
         "--metadata-file", str(metadata), "--progress", "plain", *wave,
-        # buildx leaves the files of inline Dockerfiles behind: in a folder that goes away.
+        # buildx leaves the files of inline Dockerfiles behind: here they are removed.
         env={**bake_plan.ENVIRONMENT, **options.environment, "TMPDIR": str(file.parent)},
         on_line=on_line,
     )  # fmt: skip
@@ -155,7 +159,7 @@ def _bake(
         return progress, json.loads(metadata.read_text(encoding="utf-8"))
     progress.final_error = progress.final_error or done.output.strip()[-2000:]
     if GONE.search(progress.final_error):
-        for name in wave:  # no engine: every target of the wave has failed
+        for name in wave:  # no engine: all targets of the wave have failed
             progress.steps[name] = Step(target=name, title="", error=progress.final_error)
     return progress, None
 
@@ -173,7 +177,7 @@ def _failures(
 
 
 def missing_package(step: Step, target: Target) -> ToolError | None:
-    """A step in which pip found no such package, with the indexes that it has asked."""
+    """The error of a step in which pip did not find a package, with the indexes that pip used."""
     missing = next((match for line in step.lines if (match := MISSING.match(line))), None)
     if missing is None:
         return None
@@ -181,9 +185,9 @@ def missing_package(step: Step, target: Target) -> ToolError | None:
     asked = asked or ", ".join(("pip's own index", *target.indexes))
     return ToolError(
         f"pip found no `{missing[1]}` for Python {target.python} and {target.platform}; "
-        f"asked: {asked}",
-        hint="check the version; a package of another index needs that in `indexes` of the image, "
-        "or in the file of `--pip-config`, or its wheel in `--wheels`: "
+        f"searched: {asked}",
+        hint="check the version; if another index has the package, add that to `indexes` of the "
+        "image or to the `--pip-config` file, or put the wheel into `--wheels`: "
         f"{manual.page('images-toml', 'package-indexes')}",
         details="\n".join(step.lines[-TAIL:]),
     )
@@ -196,7 +200,7 @@ def _explained(step: Step, final_error: str) -> ToolError:
         STOPPED if GONE.search(final_error) else OTHERWISE,
     )
     where = f" at `{step.title[:100]}`" if step.title else ""
-    # buildx quotes the whole command again; the step has been named.
+    # buildx repeats the whole command, which the step shows already.
     reason = EXIT.sub(r"\1", step.error or "")
     return ToolError(f"{cause}{where}: {reason}", hint=hint, details="\n".join(step.lines[-TAIL:]))
 
@@ -204,15 +208,15 @@ def _explained(step: Step, final_error: str) -> ToolError:
 def _built(
     target: Target, origin: Origin, metadata: Mapping[str, Any] | None, options: Options
 ) -> Result:
-    """Read one target of the metadata file; a bake may end well and still have left one out."""
+    """Read one target of the metadata file, which may lack it even after a successful bake."""
     if metadata is None or "containerimage.digest" not in metadata:
         return ToolError(
-            "bake ended well, but its metadata file does not hold this target",
-            hint="`docker buildx version`: 0.13 or newer is needed",
+            "`docker buildx bake` succeeded, but its metadata file lacks this target",
+            hint="update buildx to 0.13 or newer; `docker buildx version` shows the version",
         )
     digest = metadata["containerimage.digest"]
     config = metadata.get("containerimage.config.digest", digest)
-    if not options.containerd:  # the classic store knows images by their config alone
+    if not options.containerd:  # the classic store has no manifests
         return Built(
             target=target,
             image_id=config,
@@ -223,8 +227,8 @@ def _built(
     kind = metadata.get("containerimage.descriptor", {}).get("mediaType", DOCKER_MANIFEST)
     if kind != DOCKER_MANIFEST:
         return ToolError(
-            f"the build made `{kind}`, which SageMaker refuses (contract IMG-02)",
-            hint="a template may not set its own `output` or attestations",
+            f"the build made a manifest of type `{kind}`, which SageMaker refuses (IMG-02)",
+            hint="remove `output` and attestations from the template",
         )
     return Built(
         target=target,

@@ -1,7 +1,7 @@
-"""buildx's plain progress -> steps and the reasons of a failure.
+"""The plain progress of buildx -> the steps of a build, and why it failed.
 
-Plain progress has one line per event, `#<step> <text>`, and looks alike from buildx 0.10 on;
-`rawjson` is not one object per line before 0.14.
+Plain progress has one line per event, `#<step> <text>`, and has been the same since buildx 0.10;
+`rawjson` has one object per line only since 0.14.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ ALONE = re.compile(r"#(?P<number>\d+) \[(?P<place>[^\]]*)\] ?(?P<text>.*)")
 OUTPUT = re.compile(r"#(?P<number>\d+) (?P<time>\d+\.\d+ )?(?P<text>.*)")
 DONE = re.compile(r"#(?P<number>\d+) DONE (?P<seconds>\d+\.\d+)s")
 WHOLE = re.compile(r"#(?P<number>\d+) (?:\[(?P<target>\S+)\] )?exporting to image")
-"""The step that makes an image of all others; its target is named unless it is the only one."""
+"""The step that exports the image; the only target of a bake is not named."""
 ERROR = re.compile(r"#(?P<number>\d+) ERROR: (?P<text>.*)")
-"""What a program prints has a time, what buildx says of itself has none."""
+"""Lines that a program prints have a time, lines of buildx itself have none."""
 STATE = re.compile(r"(?:DONE|CANCELED|CACHED|ERROR|extracting|transferring|resolve|sha256:)\b")
 INSTRUCTION = re.compile(r"(?:\S+ )?\d+/\d+ ")
 NOISE = re.compile(r"--mount=\S+ *|\\ +|(?<=RUN )(?:[A-Z_]+=\S+ +)+")
 RESOLVED = re.compile(
     r"#\d+ \[[^\]]*\] (?:FROM )?(?P<name>[^\s@]+)@(?P<digest>sha256:[0-9a-f]{64})"
 )
-"""A base, and what its name has led to."""
+"""A base image, and the digest that its name was resolved to."""
 LOST = re.compile(r"rpc error: code = (?:Unavailable|Canceled)|context canceled|no active session")
 TAIL = 20
 WIDTH = 500
-"""Characters of a line that are kept: a build may print megabytes without a line break."""
+"""The most characters of a line that are kept: a build may print megabytes in one line."""
 
 
 @dataclass(kw_only=True)
@@ -42,7 +42,7 @@ class Step:
 
     @property
     def is_instruction(self) -> bool:
-        """A line of the Dockerfile, and not a preparation of buildx."""
+        """Whether the step is a line of the Dockerfile, not a preparation of buildx."""
         return INSTRUCTION.match(self.title) is not None
 
 
@@ -60,7 +60,7 @@ class Progress:
     _exports: dict[str, str | None] = field(default_factory=dict)
 
     def read(self, line: str) -> Step | None:
-        """Take one line; return the step if the line shows that it really runs."""
+        """Read one line; return the step if the line shows that the step is running."""
         if line.startswith("ERROR: "):
             self.final_error = line.removeprefix("ERROR: ")
         elif match := ERROR.fullmatch(line):
@@ -80,14 +80,14 @@ class Progress:
         return None
 
     def digest_of(self, base: str) -> str | None:
-        """What a base was resolved to, None if no line told."""
+        """What a base image was resolved to, None if no line showed it."""
         name, _, pinned = names.familiar(base).partition("@")
         if pinned:
             return pinned
         return self.bases.get(name if ":" in name.rpartition("/")[2] else f"{name}:latest")
 
     def seconds_of(self, target: str) -> float:
-        """How long the steps of a target took; one that several share counts for one of them."""
+        """How long the steps of a target took; a step of several targets counts for one of them."""
         return sum(
             step.seconds
             for number, step in self.steps.items()
@@ -95,10 +95,11 @@ class Progress:
         )
 
     def failed(self) -> dict[str, Step]:
-        """The targets that broke the build, each with its broken step.
+        """The targets that broke the build, each with its failed step.
 
-        A step that several targets share carries the name of one: the others fail in turn. When one
-        breaks, the others lose their connection to buildx: they have not failed unless all have.
+        A step of several targets has the name of one of them: the others fail in later bakes. When
+        one target fails, the others lose their connection to buildx, which is no failure of their
+        own unless all have lost it.
         """
         broken = {
             step.target: step
@@ -125,6 +126,6 @@ class Progress:
 
 
 def _title(match: re.Match[str]) -> str:
-    """`image 2/4 RUN pip install ...`, without mounts, variables and runs of blanks."""
+    """`image 2/4 RUN pip install ...`, without mounts, variables and repeated blanks."""
     text = re.sub(r"  +", " ", NOISE.sub("", NOISE.sub("", match["text"])))
     return f"{match['place']} {text}".strip()

@@ -1,6 +1,6 @@
-"""Rendered targets -> one expanded bake plan: plain JSON that `docker buildx bake` reads.
+"""Rendered targets -> a bake plan: plain JSON that `docker buildx bake` reads.
 
-Everything is expanded by us (no bake matrix, no variables), so names, tags and outputs are ours.
+The plan has no bake matrix and no variables: buildkit decides all names, tags and outputs.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from buildkit.render.render import Templates
 
 OUTPUT = "type=image,oci-mediatypes=false,compression=gzip,force-compression=true"
-"""One Docker schema 2 manifest with gzip layers, whatever the base has (contract IMG-02)."""
+"""One Docker schema 2 manifest with gzip layers, whatever the base image has (IMG-02)."""
 
 INDEXES = "indexes"
-"""The secret with the options of pip that name a target's indexes, where these have mirrors."""
+"""The secret with pip's options for the mirrors of a target's package indexes."""
 
 ENVIRONMENT = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
-"""An attestation would turn the manifest into an index (contract IMG-02)."""
+"""An attestation would turn the manifest into an index (IMG-02)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """What enters every build from outside: none of it may stay in an image.
+    """What builds get from outside, none of which may remain in an image.
 
-    `secrets` maps the ids that templates mount to files, `indexes` the ids of targets to the file
-    that says where their package indexes have mirrors. `wheels` is a folder of wheels.
+    `secrets` are pairs of the id that templates mount and a file. `indexes` has, by target id, the
+    file that names the mirrors of its package indexes. `wheels` is a folder of wheels.
     """
 
     runtime: Path
@@ -52,7 +52,7 @@ class Inputs:
 class Plan:
     """The bake file, and the bake name of each target id (bake allows no dots in names).
 
-    `bases` are the references that are built on, by target id.
+    `bases` are the references of the base images in use, by target id.
     """
 
     rendered: tuple[Rendered, ...]
@@ -132,14 +132,14 @@ def _target(rendered: Rendered, inputs: Inputs) -> dict[str, Any]:
 
 
 def _fields(*fields: str) -> str:
-    """One line of CSV, as buildx reads it: a path may hold a comma."""
+    """One line of CSV, which buildx reads: a path may contain a comma."""
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(fields)
     return line.getvalue()
 
 
 def _literal(value: Any) -> Any:
-    """Escape what bake would interpolate: it reads `${` and `%{` in every string."""
+    """Escape `${` and `%{`, which bake interpolates in every string."""
     match value:
         case str():
             return value.replace("${", "$${").replace("%{", "%%{")

@@ -1,4 +1,4 @@
-"""What `build` and `revise` share: logins to the registries of ECR that bases come from."""
+"""Logins to the ECR registries of base images, for `build` and `revise`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def fresh(hosts: Iterable[str]) -> tuple[dict[str, Login], dict[str, ToolError]]:
-    """By host, a login where docker has none, and why a registry gives none."""
+    """New logins by host, for hosts where docker has none, and the errors of the other hosts."""
     lacking = docker_config.lacking(filter(ECR_HOST.fullmatch, sorted({*hosts})))
     if not lacking:
         return {}, {}
-    from buildkit.ecr import api, places  # noqa: PLC0415 - boto3 takes long to load
+    from buildkit.ecr import api, places  # noqa: PLC0415 - boto3 loads slowly
 
     found, refused = {}, {}
     for place in filter(None, map(places.private, lacking)):

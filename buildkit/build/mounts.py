@@ -1,4 +1,4 @@
-"""What a company's network needs during a build, as files that are mounted and never kept."""
+"""What builds in a company's network need: files that are mounted, and never part of an image."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Network:
 
 @contextmanager
 def mounted(network: Network) -> Iterator[tuple[tuple[str, Path], ...]]:
-    """The secrets that bake mounts, by the ids that templates use. Gone when the context ends.
+    """The secrets that bake mounts, by the ids in templates; removed when the context ends.
 
-    pip reads one file: the user's configuration, with the mounted CA bundle and wheels added.
+    pip reads one file: the user's configuration, plus the paths of the CA bundle and the wheels.
     Raises UsageError if the user's file is not a pip configuration.
     """
     pip = configparser.RawConfigParser()
@@ -56,7 +56,7 @@ def mounted(network: Network) -> Iterator[tuple[tuple[str, Path], ...]]:
         except (configparser.Error, UnicodeDecodeError, OSError) as error:
             raise UsageError(
                 f"{network.pip_config} is not a pip configuration: {type(error).__name__}",
-                hint="`pip config debug` shows how one looks",
+                hint="pip.conf has sections and keys, as `pip config debug` shows",
             ) from error
     added: dict[str, str] = {}
     if network.ca_bundle is not None:
@@ -82,9 +82,9 @@ def mounted(network: Network) -> Iterator[tuple[tuple[str, Path], ...]]:
 def mirrored(
     targets: Sequence[Target], rules: Sequence[substitution.Rule]
 ) -> Iterator[dict[str, Path]]:
-    """By target id, the file with pip's options for its package indexes, where a rule replaces one.
+    """By target id, a file with pip's options for its indexes, if a rule replaces one of them.
 
-    The Dockerfile names the public address, and so do its cache and history.
+    The Dockerfile, the build cache and the image's history have the public address.
     """
     with tempdirs.folder() as folder:
         found = {}

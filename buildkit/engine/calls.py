@@ -1,8 +1,8 @@
-"""Calls to an engine: what its refusals mean, and answers that are read as they come."""
+"""Calls to an engine: its errors as ToolError, and answers that are streamed."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import docker.errors
@@ -13,36 +13,36 @@ from buildkit.support.errors import ToolError
 from buildkit.system import stopping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 API_SECONDS = 300
-"""An engine that takes longer for one call hangs; waits for a container add their own time."""
+"""An engine that takes longer for one call hangs; waiting for a container adds its own time."""
 FAILURES = (docker.errors.DockerException, requests.RequestException)
-"""What docker-py raises: the engine's refusals, and the network's as they come."""
+"""What docker-py raises: the engine's errors, and those of the connection to the engine."""
 BROKEN = (*FAILURES, urllib3.exceptions.HTTPError)
-"""Also where an answer is read as it comes."""
+"""FAILURES, and what reading a streamed answer raises."""
 
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Raises ToolError for FAILURES of the engine, Interrupted where the run is to end."""
+    """Turn FAILURES into ToolError. Raises Interrupted when the run is being stopped."""
     stopping.check()
     try:
         with _unless_interrupted():
             yield
     except docker.errors.ImageNotFound as error:
         raise ToolError(
-            f"{doing}: the engine has no such image", hint="build it, or `docker pull` it"
+            f"{doing}: image not found in the engine",
+            hint="`docker pull` the image, or build it with `buildkit build`",
         ) from error
     except FAILURES as error:
         said = getattr(error, "explanation", None) or str(error)
         if "No space left" in said or "no space left" in said:
             raise ToolError(
-                f"{doing}: the engine's disk is full", hint="`docker system prune`, then again"
+                f"{doing}: the engine's disk is full",
+                hint="free space with `docker system prune`, then rerun the command",
             ) from error
-        raise ToolError(
-            f"{doing}: {said}", hint="`docker info` tells whether the engine is well"
-        ) from error
+        raise ToolError(f"{doing}: {said}", hint="check the engine with `docker info`") from error
 
 
 @contextmanager
@@ -54,16 +54,26 @@ def _unless_interrupted() -> Iterator[None]:
         raise
 
 
+def discard(remove: Callable[[], object]) -> None:
+    """Remove something that a test has created, if the engine can.
+
+    Does nothing in an interrupted run, whose end removes everything at once.
+    """
+    if not stopping.is_asked():
+        with suppress(*FAILURES):
+            remove()
+
+
 @contextmanager
 def streamed(api: Any, path: str, **options: Any) -> Iterator[requests.Response]:
-    """What the engine answers, to be read as it comes: all of it, or as much as one wants.
+    """An answer of the engine as a stream, closed when the context ends, however much was read.
 
-    docker-py itself leaves open what is not read to its end. Raises one of FAILURES.
+    docker-py leaves a stream open that is not read to its end. Raises one of FAILURES.
     """
     method = api.post if "json" in options else api.get
     options = {"timeout": api.timeout, **options}
-    headers = {"Accept-Encoding": "identity"}  # what is large is compressed already
+    headers = {"Accept-Encoding": "identity"}  # large answers are compressed already
     url = f"{api.base_url}/v{api.api_version}/{path}"
     with method(url, headers=headers, stream=True, **options) as answer:
-        api._raise_for_status(answer)  # noqa: SLF001 - it knows the engine's words
+        api._raise_for_status(answer)  # noqa: SLF001 - decodes the engine's error texts
         yield answer

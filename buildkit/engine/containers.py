@@ -1,11 +1,11 @@
-"""One container of an engine, through docker-py; and what the engine's refusals mean."""
+"""The containers of an engine, through docker-py: those of a test, and readers of a folder."""
 
 from __future__ import annotations
 
 import re
 import signal as signals
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -15,7 +15,7 @@ import docker.utils
 import requests
 
 from buildkit.contract.engine import Entry, Line, Process, Unfit
-from buildkit.engine.calls import BROKEN, streamed, translated
+from buildkit.engine.calls import BROKEN, discard, streamed, translated
 from buildkit.support.errors import ToolError
 from buildkit.system import stopping
 
@@ -28,10 +28,10 @@ LOG_LINES = 30
 LOG_WIDTH = 500
 LINE_WIDTH = 16 * 1024
 MOST_LINES = 2000
-"""Lines that are read for their times or for metrics: the last ones of a long log."""
+"""Lines of a log that are read for their times or for metrics, from its end."""
 MOST_OUTPUT = 64 * 1024
 EXECUTE_SECONDS = 300
-"""A program that says nothing for so long, or speaks for longer, has no end."""
+"""A program that prints nothing for this long, or goes on printing for longer, never ends."""
 ATTACHED = {"Detach": False, "Tty": False}
 HEADER = 8
 CHUNK = 1 << 20
@@ -44,7 +44,7 @@ REFUSALS = (
     "unable to find group",
     "uids and gids must be in range",
 )
-"""In what an engine says when it is the image that cannot be started."""
+"""Parts of the engine's error when the image is at fault, because it cannot be started."""
 UNFIT_PATHS = (
     "Cannot mkdir",
     "not a directory",
@@ -56,19 +56,21 @@ UNFIT_PATHS = (
     "extraction point",
     "resolve mount destination",
 )
-"""In what an engine says when a path of the image is not what SageMaker needs there."""
+"""Parts of the engine's error when a path of the image is not what SageMaker needs there."""
 GO_MODES = {
     1 << 31: "folder", 1 << 27: "link", 1 << 26: "device", 1 << 25: "pipe", 1 << 24: "socket",
 }  # fmt: skip
-"""The bits of Go's file modes that tell a kind; without any it is a file."""
+"""The bits of Go's file modes that name a kind; a file has none of them."""
 PRIVATE_PATH = re.compile(r"/\S*/(?:overlayfs|overlay2)/[0-9a-f]+(?:/merged)?(?=/)")
-"""Where an engine keeps the files of a container: of no use to whoever reads about them."""
+"""Where an engine keeps the files of a container: removed from messages, it helps no reader."""
 FRACTION = re.compile(r"\.(\d{1,6})\d*")
+MOUNTED = "/buildkit-mounted"
+"""Where a reader has its folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """Fits `contract.world.Container`. `overrun` tells what the guard ended it for, or nothing."""
+    """Fits `contract.engine.Container`. `overrun`: why the guard killed the container, or empty."""
 
     docker: DockerContainer
     host: str
@@ -92,7 +94,7 @@ class Container:
         return None if next(chunks, None) is None else chunks
 
     def _archive(self, path: str) -> Iterator[bytes]:
-        """Nothing for nothing, else an empty chunk first, with which the copy is open."""
+        """An archive in chunks, after an empty one that shows that `path` exists; else nothing."""
         with (
             of_image(f"copying {path}"),
             suppress(docker.errors.NotFound),
@@ -104,12 +106,14 @@ class Container:
     def look(self, path: str) -> Entry | None:
         api = self._api
         url = f"{api.base_url}/v{api.api_version}/containers/{self.id}/archive"
-        with translated(f"looking at {path}"):
+        with translated(f"inspecting {path}"):
             answer = api.head(url, params={"path": path}, timeout=api.timeout)
             if answer.status_code == requests.codes.not_found:
                 return None
             if answer.status_code == requests.codes.server_error and self._state():
-                return Entry(name=path, kind="loop", size=0, mode=0)  # the container is there
+                return Entry(
+                    name=path, kind="loop", size=0, mode=0
+                )  # the container itself is found
             answer.raise_for_status()
         facts = docker.utils.decode_json_header(answer.headers["X-Docker-Container-Path-Stat"])
         mode = int(facts["mode"])
@@ -148,10 +152,10 @@ class Container:
 
     @property
     def stop_signal(self) -> str:
-        told = str(self.docker.attrs["Config"].get("StopSignal") or "SIGTERM").upper()
-        with suppress(ValueError):  # a number that is no signal's
-            return signals.Signals(int(told)).name if told.isdigit() else _whole_name(told)
-        return told
+        given = str(self.docker.attrs["Config"].get("StopSignal") or "SIGTERM").upper()
+        with suppress(ValueError):  # a number that no signal has
+            return signals.Signals(int(given)).name if given.isdigit() else _whole_name(given)
+        return given
 
     def send(self, signal: str) -> None:
         with suppress(docker.errors.APIError):  # it has ended
@@ -163,7 +167,7 @@ class Container:
             return None
         with suppress(docker.errors.APIError, ValueError):  # it has ended, or an odd ps
             rows: Any = self.docker.top(ps_args="-eo pid,caught,blocked")["Processes"]
-            for pid, caught, blocked in rows or ():  # what is blocked is kept for `sigwait`
+            for pid, caught, blocked in rows or ():  # `sigwait` takes blocked signals
                 if pid == first:
                     return bool((int(caught, 16) | int(blocked, 16)) >> (number - 1) & 1)
         return None
@@ -196,11 +200,11 @@ class Container:
         return ()
 
     def changes(self) -> tuple[str, ...]:
-        with translated("looking for changes"):
+        with translated("listing changed files"):
             return tuple(str(change["Path"]) for change in self.docker.diff() or ())
 
     def execute(self, *command: str) -> tuple[int, str]:
-        """Of its output only so much is read, and for so long: it belongs to the image."""
+        """Reads a limited amount of output, for a limited time: the program is the image's."""
         try:
             number = self._api.exec_create(self.id, list(command))["Id"]
             with streamed(
@@ -208,14 +212,14 @@ class Container:
             ) as answer:
                 output = _output(cast("IO[bytes]", answer.raw))
             if output is None:
-                return UNFIT, "it has no end"
+                return UNFIT, "the program does not end"
             code = self._api.exec_inspect(number)["ExitCode"]
-        except BROKEN as error:  # the container has ended, there is no such program, it is mute
+        except BROKEN as error:  # the container has ended, or the program is missing or silent
             return UNFIT, str(error)
         return (UNFIT if code is None else int(code)), output.decode("utf-8", "replace")
 
     def address(self, port: int) -> tuple[str, int]:
-        with translated("looking for an address"):
+        with translated("finding the address of a container"):
             self.docker.reload()
         if self.bridged:
             networks = self.docker.attrs["NetworkSettings"]["Networks"].values()
@@ -231,23 +235,45 @@ class Container:
     def ended_by(self) -> str:
         if reason := self.overrun():
             return reason
-        return "the kernel ended it: out of memory" if self._state()["OOMKilled"] else ""
+        return "killed by the kernel: out of memory" if self._state()["OOMKilled"] else ""
 
     def _state(self) -> dict[str, Any]:
-        with translated("looking at a container"):
+        with translated("inspecting a container"):
             self.docker.reload()
         state: dict[str, Any] = self.docker.attrs["State"]
         return state
 
     def _log(self, tail: int, *, timestamps: bool = False) -> str:
-        with translated("reading a container's log"):
+        with translated("reading the log of a container"):
             said: bytes = self.docker.logs(tail=tail, timestamps=timestamps)
         return said.decode("utf-8", "replace")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """A container that is never started: it gives access to one folder of the engine's machine."""
+
+    docker: DockerContainer
+
+    @contextmanager
+    def copy(self, path: str) -> Iterator[IO[bytes]]:
+        """A file of the folder as a tar archive, streamed. Raises ToolError."""
+        api: Any = self.docker.client.api if self.docker.client else None
+        place = {"path": f"{MOUNTED}/{path}"}
+        with ExitStack() as opened:
+            with translated(f"reading {path}"):
+                answer = opened.enter_context(
+                    streamed(api, f"containers/{self.docker.id}/archive", params=place)
+                )
+            yield cast("IO[bytes]", answer.raw)
+
+    def remove(self) -> None:
+        discard(lambda: self.docker.remove(force=True, v=True))
+
+
 @contextmanager
 def of_image(doing: str) -> Iterator[None]:
-    """Raises Unfit where the engine's refusal is about the image's files, else ToolError."""
+    """Raises Unfit if the image's files are the reason of the engine's error, else ToolError."""
     try:
         with translated(doing):
             yield
@@ -259,12 +285,12 @@ def of_image(doing: str) -> Iterator[None]:
 
 
 def _whole_name(signal: str) -> str:
-    """Docker takes `TERM` for `SIGTERM`."""
+    """Docker accepts `TERM` for `SIGTERM`."""
     return signal if signal.startswith("SIG") else f"SIG{signal}"
 
 
 def _output(stream: IO[bytes]) -> bytes | None:
-    """What a program says, None if it does not stop; after 8 bytes for each piece: kind, length."""
+    """A program's output, None if it does not end. Each piece follows 8 bytes: kind, length."""
     output = b""
     began = time.monotonic()
     while header := stream.read(HEADER):
@@ -284,5 +310,5 @@ def _seconds(stamp: str) -> float | None:
 
 
 def _six_digits(fraction: re.Match[str]) -> str:
-    """What Python 3.10 reads."""
+    """Python 3.10 reads no other number of digits."""
     return f".{fraction[1]:0<6}"

@@ -1,10 +1,10 @@
-"""The content store of an engine, blob by blob: nothing is read that nobody asked for.
+"""The content store of an engine, read blob by blob.
 
-`docker save` hands out whole images, also the layers that a registry has already, and takes ten
-times the processor time: it reads 32 KB at a time through containerd's API. The files themselves
-are read instead: here, if this process may (root beside the engine); else the folder of the blobs
-is mounted, read-only, into containers that are never started, and files are copied out of those.
-An engine may refuse that, or keep its blobs elsewhere: then it has no store to be read.
+`docker save` exports whole images, with the layers that a registry already has, and takes ten times
+the processor time, because it reads 32 KB at a time through containerd's API. So the files of the
+store are read instead: directly, if this process may (root beside the engine); else from containers
+that are never started and have the folder of the blobs mounted read-only. If an engine refuses the
+mount, or keeps its blobs elsewhere, it has no store that can be read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import threading
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import IO, TYPE_CHECKING, Protocol, cast
+from typing import IO, TYPE_CHECKING, cast
 
 import urllib3.exceptions
 
@@ -27,10 +27,9 @@ from buildkit.system import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
-    from buildkit.engine.holder import Holder
-    from buildkit.engine.sandbox import Sandbox
+    from buildkit.engine.containers import Reader
+    from buildkit.engine.engine import Engine
 
 BLOBS = "io.containerd.content.v1.content/blobs"
 FOLDERS = (
@@ -38,12 +37,12 @@ FOLDERS = (
     "/var/lib/containerd",  # the system's
     "/var/lib/desktop-containerd/daemon",  # in Docker Desktop's machine
 )
-"""Where containerd keeps its state; the rest of the path is containerd's own."""
+"""Where containerd keeps its state; BLOBS is below."""
 BLOCK = tarfile.BLOCKSIZE
 READERS = 8
-"""Containers: an engine reads one file at a time out of each."""
+"""Containers that read at the same time: an engine copies one file at a time out of each."""
 WAIT_SECONDS = 1
-"""Between two looks at whether the run has ended, while all of them are in use."""
+"""Between two checks whether the run is being stopped, while all readers are busy."""
 BROKEN = (
     *FAILURES,
     urllib3.exceptions.HTTPError,
@@ -53,37 +52,29 @@ BROKEN = (
 )
 
 
-class Source(Protocol):
-    """Where blobs come from: what comes next is the blob, and so many bytes long."""
-
-    def open(self, image: str, name: str) -> AbstractContextManager[tuple[IO[bytes], int]]: ...
-
-    def close(self) -> None: ...
-
-
 @dataclass(kw_only=True)
 class Store:
     """Blobs of images, for several threads."""
 
-    sandbox: Sandbox
+    engine: Engine
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _source: Source | None = None
-    _looked: bool = False
+    _source: _Files | _Readers | None = None
+    _searched: bool = False
 
     def close(self) -> None:
         if self._source is not None:
             self._source.close()
 
     def read(self, image: str, digest: str) -> bytes | None:
-        """A small blob of an image, None if there is no store to be read.
+        """A small blob of an image, None if the engine's store cannot be read.
 
-        Raises ToolError, also for an image that was removed: its blobs may stay for a while.
+        Raises ToolError, also for an image that was removed, whose blobs may exist for a while.
         """
         with translated(f"reading the image `{image}`"):
-            self.sandbox.client.images.get(image)
+            self.engine.client.images.get(image)
         with self._lock:
-            if not self._looked:
-                self._source, self._looked = self._find(image, _name(digest)), True
+            if not self._searched:
+                self._source, self._searched = self._find(image, _name(digest)), True
         if self._source is None:
             return None
         with self.open(image, digest) as content:
@@ -91,28 +82,28 @@ class Store:
 
     @contextmanager
     def open(self, image: str, digest: str, size: int | None = None) -> Iterator[IO[bytes]]:
-        """A blob of an image, once, from its start. Raises ToolError, also while it is read.
+        """A blob of an image, to be read once. Raises ToolError, also while it is read.
 
-        The registry compares what it gets with the digest. `size`, in bytes, is compared here:
-        a body that is shorter than was said would be waited for.
+        The registry checks the digest. `size`, in bytes, is checked here: a registry would wait for
+        the rest of a body that is shorter than announced.
         """
         assert self._source is not None
         with ExitStack() as opened:
-            with _told(digest):
+            with _reported(digest):
                 content, found = opened.enter_context(self._source.open(image, _name(digest)))
                 if found != (size or found):
-                    raise tarfile.ReadError(f"it has {found} bytes, in its manifest {size}")
+                    raise tarfile.ReadError(f"{found} bytes, but {size} in the manifest")
             yield cast("IO[bytes]", _Blob(content, found, digest))
 
-    def _find(self, image: str, name: str) -> Source | None:
-        """The folder that has a blob, and may be read here or mounted."""
-        with translated("asking the engine for its folder"):
-            root = self.sandbox.client.info().get("DockerRootDir", "")
+    def _find(self, image: str, name: str) -> _Files | _Readers | None:
+        """The folder that has a blob, read here or in containers; None if neither works."""
+        with translated("asking the engine for its data folder"):
+            root = self.engine.client.info().get("DockerRootDir", "")
         for state in FOLDERS:
             folder = f"{state.format(root=root)}/{BLOBS}"
             if os.access(f"{folder}/{name}", os.R_OK):
                 return _Files(folder=folder)
-            readers = _Readers(sandbox=self.sandbox, folder=folder)
+            readers = _Readers(engine=self.engine, folder=folder)
             with suppress(ToolError, *BROKEN), readers.open(image, name):
                 return readers
             readers.close()
@@ -121,12 +112,13 @@ class Store:
 
 @dataclass(frozen=True, kw_only=True)
 class _Files:
-    """The engine's own files, on this machine."""
+    """The engine's files, on this machine."""
 
     folder: str
 
     @contextmanager
     def open(self, _image: str, name: str) -> Iterator[tuple[IO[bytes], int]]:
+        """A blob and its size in bytes."""
         with open(f"{self.folder}/{name}", "rb") as file:  # noqa: PTH123 - the engine's path
             yield file, os.fstat(file.fileno()).st_size
 
@@ -136,16 +128,17 @@ class _Files:
 
 @dataclass(kw_only=True)
 class _Readers:
-    """Containers that hold the folder, made when they are needed."""
+    """Containers that have the folder mounted, created when they are needed."""
 
-    sandbox: Sandbox
+    engine: Engine
     folder: str
-    _made: list[Holder] = field(default_factory=list)
-    _idle: SimpleQueue[Holder] = field(default_factory=SimpleQueue)
+    _made: list[Reader] = field(default_factory=list)
+    _idle: SimpleQueue[Reader] = field(default_factory=SimpleQueue)
     _free: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(READERS))
 
     @contextmanager
     def open(self, image: str, name: str) -> Iterator[tuple[IO[bytes], int]]:
+        """A stream whose next bytes are the blob, and the size of the blob."""
         with self._slot(), ExitStack() as opened:
             reader, archive = self._begin(image, name, opened)
             try:
@@ -157,20 +150,20 @@ class _Readers:
         for each in self._made:
             each.remove()
 
-    def _begin(self, image: str, name: str, opened: ExitStack) -> tuple[Holder, IO[bytes]]:
+    def _begin(self, image: str, name: str, opened: ExitStack) -> tuple[Reader, IO[bytes]]:
         with suppress(Empty):
             idle = self._idle.get_nowait()
             try:
                 return idle, opened.enter_context(idle.copy(name))
-            except ToolError:  # `docker container prune` takes what never ran
+            except ToolError:  # `docker container prune` removes such containers
                 idle.remove()
-        new = self.sandbox.holder(image, self.folder)
+        new = self.engine.reader(image, self.folder)
         self._made.append(new)
         return new, opened.enter_context(new.copy(name))
 
     @contextmanager
     def _slot(self) -> Iterator[None]:
-        """Wait for a container that is free, or for the end of the run."""
+        """Wait for a free container. Raises Interrupted when the run is being stopped."""
         while not self._free.acquire(timeout=WAIT_SECONDS):
             stopping.check()
         try:
@@ -180,9 +173,9 @@ class _Readers:
 
 
 class _Blob(io.RawIOBase):
-    """So many bytes that come next, as a file that can be read once; where it breaks is told.
+    """The next `size` bytes of a stream as a file. Raises ToolError, with the digest of the blob.
 
-    Not tarfile's own: that copies every byte three times.
+    `tarfile` has such a file too, but copies every byte three times.
     """
 
     def __init__(self, source: IO[bytes], size: int, digest: str) -> None:
@@ -194,12 +187,12 @@ class _Blob(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        with _told(self._digest):
+        with _reported(self._digest):
             wanted = self._left if size < 0 else min(size, self._left)
             chunk = self._source.read(wanted)
             self._left -= len(chunk)
             if len(chunk) < wanted:
-                raise tarfile.ReadError(f"it is cut off, {self._left} bytes are missing")
+                raise tarfile.ReadError(f"cut off, {self._left} bytes are missing")
         return chunk
 
 
@@ -208,21 +201,21 @@ def _name(digest: str) -> str:
 
 
 def _size(archive: IO[bytes]) -> int:
-    """Read up to the content of a file that is alone in an archive; the size of it in bytes."""
+    """Read up to the content of the only file of an archive; its size in bytes."""
     while True:
         member = tarfile.TarInfo.frombuf(archive.read(BLOCK), tarfile.ENCODING, "strict")
         if member.isreg():
             return member.size
-        archive.read(-(-member.size // BLOCK) * BLOCK)  # what Go says of a file before it
+        archive.read(-(-member.size // BLOCK) * BLOCK)  # Go's own header for a file
 
 
 @contextmanager
-def _told(digest: str) -> Iterator[None]:
+def _reported(digest: str) -> Iterator[None]:
     try:
         yield
     except BROKEN as error:
         stopping.check()
         raise ToolError(
-            f"the engine does not hand out {digest}: {error}",
-            hint="`docker info` tells whether the engine is well; then the same command again",
+            f"the engine's copy of {digest} cannot be read: {error}",
+            hint="check the engine with `docker info`, then rerun the command",
         ) from error

@@ -1,4 +1,8 @@
-"""The Docker adapter: an engine and its images, through docker-py, which only runs containers."""
+"""The Docker adapter: an engine, its images, and the containers that images are tested in.
+
+Containers, volumes and networks carry the label of the run, so that its end, or a later run after a
+crash, can find and remove them.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,20 @@ import os
 import sys
 import uuid
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlparse
 
 import docker
 import docker.errors
+from docker.types import DeviceRequest
 
 from buildkit.contract.engine import ImageView
-from buildkit.engine import leftovers, limits
-from buildkit.engine.calls import API_SECONDS, FAILURES, streamed, translated
-from buildkit.engine.networks import Networks
-from buildkit.engine.sandbox import Sandbox
+from buildkit.engine import container_options, leftovers, limits
+from buildkit.engine.calls import API_SECONDS, FAILURES, discard, streamed, translated
+from buildkit.engine.containers import Container, Reader, of_image
+from buildkit.engine.networks import Kind, Networks
 from buildkit.model.hosts import has_registry
 from buildkit.support.errors import ToolError
 from buildkit.system import shell, stopping
@@ -25,16 +31,17 @@ from buildkit.system import shell, stopping
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
+    from buildkit.contract.engine import Start
     from buildkit.model.login import Login
 
 EXPORT_CHUNK = 1 << 20
 
 
 def endpoint() -> tuple[str, str]:
-    """The Docker endpoint that the docker CLI would use, and the name of its buildx builder.
+    """The endpoint that the docker CLI uses, and the name of its buildx builder. Raises ToolError.
 
-    docker-py knows DOCKER_HOST but no contexts; and a push with a configuration of its own would
-    forget the context. So it is asked once and passed on. Raises ToolError.
+    docker-py reads DOCKER_HOST but no contexts, and docker itself finds no contexts in a private
+    configuration: so the CLI is asked once, and the answer is passed on.
     """
     if host := os.environ.get("DOCKER_HOST"):
         return host, "default"
@@ -44,29 +51,44 @@ def endpoint() -> tuple[str, str]:
     name, _, host = done.output.strip().rpartition(" ")
     if done.code != 0 or not host:
         raise ToolError(
-            f"docker names no engine: {done.output.strip()}", hint="`docker context ls`"
+            f"docker knows no engine: {done.output.strip()}",
+            hint="choose one with `docker context use NAME`; `docker context ls` lists them",
         )
     return host, name
 
 
 @dataclass(frozen=True, kw_only=True)
-class Engine(Sandbox):
-    """An engine that answers. `containerd` tells which image store it keeps.
+class Engine:
+    """A running engine. Fits `contract.engine.Engine`.
 
-    `held` makes names for images that are built by this run, by their numbers. Another run may
-    give the name of a target to an image of its own, and an image that has lost its last name is
-    gone: the run's own name keeps it, until the run ends.
+    `containerd`: it has the containerd image store, not the classic one. `local`: it runs on this
+    machine's own kernel, so the addresses of its networks can be reached from here. `gpus`: it can
+    give GPUs to containers. `memory` is the limit of one container, in bytes. `outside`: containers
+    use the engine's own network instead of the isolated ones of the run.
+
+    `labels` are those of new things of this run. `held` makes a name for the image of a number that
+    this run builds: another run may take over the name of the target, and an image without a name
+    is deleted, so the run's own name keeps the image until the run ends.
     """
 
+    client: docker.DockerClient
+    endpoint: str
     builder: str
     containerd: bool
+    local: bool
+    gpus: bool
+    memory: int
+    labels: Callable[[], dict[str, str]]
     held: Callable[[int], str]
+    guard: limits.Guard
+    networks: Networks
+    outside: bool = False
 
     def view(self, image: str) -> ImageView:
-        with translated(f"looking at `{image}`"):
+        with translated(f"inspecting `{image}`"):
             found = self.client.images.get(image)
         attributes, history = found.attrs, []
-        with suppress(*FAILURES):  # of another platform's image some engines cannot tell it
+        with suppress(*FAILURES):  # some engines have no history of other platforms' images
             history = found.history()
         config = attributes.get("Config") or {}
         return ImageView(
@@ -77,7 +99,7 @@ class Engine(Sandbox):
             entrypoint=tuple(config.get("Entrypoint") or ()),
             command=tuple(config.get("Cmd") or ()),
             environment={
-                name: value  # some tools write a name alone
+                name: value  # some tools write a bare name
                 for name, _, value in (pair.partition("=") for pair in config.get("Env") or ())
             },
             labels=config.get("Labels") or {},
@@ -87,13 +109,13 @@ class Engine(Sandbox):
         )
 
     def _media_type(self, image: str, attributes: dict[str, Any]) -> str | None:
-        """The manifest's, from an engine that tells it, else from the image's registry."""
-        if told := (attributes.get("Descriptor") or {}).get("mediaType"):
-            return str(told)
+        """The type of the manifest, from the engine if it has it, else from the registry."""
+        if found := (attributes.get("Descriptor") or {}).get("mediaType"):
+            return str(found)
         return self._in_registry(image, "mediaType") if has_registry(image) else None
 
     def _in_registry(self, image: str, fact: str, login: Login | None = None) -> str | None:
-        """What an image's registry tells the engine of it now, None if it tells nothing."""
+        """A fact of the manifest that the registry has now, None if it does not answer."""
         given = {"username": login.user, "password": login.password} if login else None
         with suppress(*FAILURES):
             api: Any = self.client.api
@@ -101,29 +123,29 @@ class Engine(Sandbox):
         return None
 
     def digests(self, image: str, login: Login | None) -> frozenset[str]:
-        """What a name leads to now: in its registry, and in the engine; perhaps nowhere.
+        """The digests that a name has now in its registry and in the engine; perhaps none.
 
-        Without a `login` docker's own is used, if it has one.
+        Without a `login`, docker's own is used.
         """
         found = (self._in_registry(image, "digest", login), self.find(image))
         return frozenset(each for each in found if each is not None)
 
     def find(self, image: str) -> str | None:
-        """The id of what a name points at, None if there is nothing of that name."""
-        with translated(f"looking for `{image}`"):
+        """The id of the image with a name, None if no image has it."""
+        with translated(f"finding `{image}`"):
             try:
                 return self.client.images.get(image).id
             except docker.errors.ImageNotFound:
                 return None
 
     def name(self, image: str, name: str) -> None:
-        """Give an image one more name, whatever had that before. Raises ToolError."""
+        """Give an image one more name, which another image may lose. Raises ToolError."""
         repository, _, tag = name.rpartition(":")
-        with translated(f"naming `{name}`"):
+        with translated(f"tagging `{name}`"):
             self.client.api.tag(image, repository, tag)
 
     def export(self, image_id: str) -> Generator[bytes]:
-        """An image as `docker save` hands it out, in pieces. Raises ToolError."""
+        """The output of `docker save`, in pieces. Raises ToolError."""
         with (
             translated(f"reading the image `{image_id}`"),
             streamed(self.client.api, f"images/{image_id}/get") as answer,
@@ -132,12 +154,111 @@ class Engine(Sandbox):
                 stopping.check()
                 yield chunk
 
+    def connected(self, *, outside: bool) -> Engine:
+        """The same engine, whose containers reach everything outside, or nothing."""
+        return replace(self, outside=outside)
+
+    @contextmanager
+    def volume(self) -> Iterator[str]:
+        with translated("creating a volume"):
+            volume = self.client.volumes.create(labels=self.labels())
+        try:
+            yield volume.name
+        finally:
+            discard(lambda: volume.remove(force=True))
+
+    @contextmanager
+    def network(self) -> Iterator[str]:
+        network = self.networks.make(None if self.outside else Kind.SEALED)
+        try:
+            yield network
+        finally:
+            discard(lambda: self.client.api.remove_network(network))
+
+    @contextmanager
+    def container(self, image: str, start: Start) -> Iterator[Container]:
+        """A container that is bounded in every way, without terminal and input (RUN-07)."""
+        host = urlparse(self.endpoint).hostname or "127.0.0.1"
+        memory = start.memory or self.memory
+        with of_image(f"creating a container of `{image}`"):
+            created = self.client.containers.create(
+                image,
+                labels=self.labels(),
+                device_requests=self._devices(image),
+                **container_options.of_start(start),
+                **container_options.bounds(memory=memory, file_size=self.guard.limit),
+                **self._connection(start, host),
+            )
+        number = str(created.id)
+        self.guard.watch(number, [mount.volume for mount in start.mounts])
+        try:
+            with translated("connecting a container"):
+                for network, names in start.networks[1:]:
+                    self.client.networks.get(network).connect(created, aliases=list(names))
+            yield Container(
+                docker=created,
+                host=host,
+                bridged=self.local,
+                overrun=lambda: self.guard.overrun(number),
+            )
+        finally:
+            self.guard.forget(number)
+            discard(lambda: created.remove(force=True, v=True))
+
+    def reader(self, image: str, folder: str) -> Reader:
+        """A container that gives access to a folder of the engine's machine. The caller removes it.
+
+        Raises ToolError if the engine does not allow to mount the folder.
+        """
+        with translated(f"mounting {folder}"):
+            created = self.client.containers.create(
+                image, labels=self.labels(), **container_options.of_reader(folder)
+            )
+        return Reader(docker=created)
+
+    def _connection(self, start: Start, host: str) -> dict[str, Any]:
+        """The options for the first network of a container; others are connected to it later."""
+        if start.beside is not None:
+            return {"network_mode": f"container:{start.beside}"}
+        options: dict[str, Any] = {"hostname": start.hostname}
+        if networks := start.networks or self._network(start):
+            network, names = networks[0]
+            endpoint_config = self.client.api.create_endpoint_config(aliases=list(names))
+            options |= {"network": network, "networking_config": {network: endpoint_config}}
+        if not self.local:
+            options["ports"] = {f"{port}/tcp": (_publish_on(host), 0) for port in start.ports}
+        return options
+
+    def _network(self, start: Start) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The run's network for a container that names none; empty: the engine's own."""
+        if self.outside:
+            return ()
+        served = Kind.ASKED if self.local else Kind.PUBLISHED
+        return ((self.networks.of(served if start.ports else Kind.SEALED), ()),)
+
+    def _devices(self, image: str) -> list[DeviceRequest]:
+        """All GPUs, if the image asks for them in the way of NVIDIA's container toolkit."""
+        if not self.gpus:
+            return []
+        variables = self.client.images.get(image).attrs["Config"].get("Env") or ()
+        asked = any(pair.startswith("NVIDIA_VISIBLE_DEVICES=") for pair in variables)
+        return [DeviceRequest(count=-1, capabilities=[["gpu"]])] if asked else []
+
+
+def _publish_on(host: str) -> str:
+    """The address of the engine's machine at which ports are published.
+
+    A remote engine may be behind another address, and does not publish ports at an address that its
+    machine does not have: so it uses all of them.
+    """
+    return "127.0.0.1" if host == "127.0.0.1" else "0.0.0.0"  # noqa: S104 - see above
+
 
 @contextmanager
 def connect() -> Iterator[Engine]:
-    """The engine that the docker CLI uses. What a run leaves in it is removed, or named.
+    """The engine that the docker CLI uses. Raises ToolError if it does not answer.
 
-    Raises ToolError if none answers.
+    In the end, what the run has left in the engine is removed, or listed if it cannot be removed.
     """
     where, builder = endpoint()
     run = uuid.uuid4().hex[:12]
@@ -162,9 +283,9 @@ def connect() -> Iterator[Engine]:
 
 
 def _is_local(where: str, info: dict[str, Any]) -> bool:
-    """Whether the addresses of the engine's networks are reached from here.
+    """Whether the addresses of the engine's networks can be reached from here.
 
-    Docker Desktop's are in a virtual machine, a rootless engine's in a network of its own.
+    Docker Desktop has them in a virtual machine, a rootless engine in a network of its own.
     """
     return (
         sys.platform == "linux"
@@ -176,7 +297,7 @@ def _is_local(where: str, info: dict[str, Any]) -> bool:
 
 @contextmanager
 def _hello(where: str) -> Iterator[tuple[docker.DockerClient, dict[str, Any]]]:
-    """A client of an engine that answers, and what the engine says of itself."""
+    """A client of a running engine, and the answer of `docker info`."""
     with ExitStack() as opened:
         try:
             client = opened.enter_context(closing(_client(where, API_SECONDS)))
@@ -192,7 +313,7 @@ def _hello(where: str) -> Iterator[tuple[docker.DockerClient, dict[str, Any]]]:
         except (ValueError, TypeError, AttributeError) as error:  # docker-py's, of config.json
             raise ToolError(
                 f"docker's own configuration cannot be read: {error}",
-                hint="mend config.json in DOCKER_CONFIG or ~/.docker; `docker info` tells",
+                hint="fix config.json in DOCKER_CONFIG or ~/.docker until `docker info` works",
             ) from error
         yield client, info
 

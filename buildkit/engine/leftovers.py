@@ -1,4 +1,4 @@
-"""What runs leave in an engine: found by labels, removed, or named with the command for that."""
+"""What runs leave in an engine: found by label, then removed, or listed with commands."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 RUN = "buildkit.run"
 OWNER = "buildkit.owner"
 HELD = "buildkit-build"
-"""The repository of the names that images have while the run that has built them is at work. An
-image has no labels of a run: they would be part of it."""
+"""The repository of the names that images have during the run that builds them. An image has no
+label of a run: that would be part of the image."""
 NAMES = "--format '{{.Repository}}:{{.Tag}}' | xargs -r docker image rm"
 SIDE_BY_SIDE = 8
-"""Removals at a time: an engine spends most of one waiting for the kernel."""
+"""Removals in parallel: an engine spends most of the time waiting for the kernel."""
 CALL_SECONDS = 60
 """An engine that takes longer to answer one call of a sweep hangs."""
 STUCK_SECONDS = 60
-"""When nothing has gone for so long, nothing will."""
+"""When nothing was removed for this long, the rest cannot be removed."""
 LOOK_SECONDS = 0.2
-"""Between two looks at what is still there."""
+"""Between two checks of what is left."""
 SSH = 22
 
 
 @dataclass(frozen=True, kw_only=True)
 class Left:
-    """Names of what is in an engine."""
+    """Names of containers, volumes, networks and images in an engine."""
 
     containers: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class Left:
 
     @property
     def commands(self) -> tuple[str, ...]:
-        """What removes them, in an order that works."""
+        """The commands that remove all, in an order that works."""
         return tuple(
             f"{command} {' '.join(names)}"
             for command, names in (
@@ -76,7 +76,7 @@ def find(client: docker.DockerClient, label: str) -> Left:
 
 
 def _held(client: docker.DockerClient) -> Iterator[tuple[str, tuple[str, str]]]:
-    """The names of images that runs hold, each with what would be the labels of its run."""
+    """The names under which runs keep images, each with the labels that its run has."""
     filters: dict[str, Any] = {"reference": f"{HELD}:*"}
     for image in client.api.images(filters=filters):
         for name in image["RepoTags"] or ():
@@ -88,10 +88,10 @@ def _held(client: docker.DockerClient) -> Iterator[tuple[str, tuple[str, str]]]:
 
 
 def sweep(client: docker.DockerClient, label: str, patience: float = STUCK_SECONDS) -> Left:
-    """Remove everything with a label; what stays, when nothing goes for a while.
+    """Remove everything with a label, and return what cannot be removed within `patience` seconds.
 
-    Containers are killed, whatever state they are in. Others may be removing the same things.
-    Raises one of FAILURES if the engine does not answer.
+    Containers are killed, whatever their state. Other processes may remove the same things at the
+    same time. Raises one of FAILURES if the engine does not answer.
     """
     left = find(client, label)
     moved = time.monotonic()
@@ -116,7 +116,7 @@ def _remove(client: docker.DockerClient, left: Left) -> None:
         (left.networks, api.remove_network),
         (left.images, api.remove_image),
     )
-    for names, remove in kinds:  # one after the other: containers hold all the others
+    for names, remove in kinds:  # in this order: containers use all the others
 
         def attempt(name: str, remove: Callable[[str], None] = remove) -> None:
             with suppress(*FAILURES):
@@ -127,7 +127,7 @@ def _remove(client: docker.DockerClient, left: Left) -> None:
 
 
 def sweep_the_dead(client: docker.DockerClient) -> None:
-    """Remove what a run left that was killed before it could. What cannot go is left alone."""
+    """Remove what killed runs have left, as far as the engine allows."""
     everything: dict[str, Any] = {"label": OWNER}
     with suppress(*FAILURES):
         things = [
@@ -144,10 +144,10 @@ def sweep_the_dead(client: docker.DockerClient) -> None:
 
 @dataclass(kw_only=True)
 class Sweeper:
-    """Sweeps what a run has in one engine, through a client of its own.
+    """Removes what a run has in one engine, through its own client.
 
-    `connect` makes it, with a limit in seconds for each call. `used` is set once something of the
-    run may be there.
+    `connect` makes the client, with a time limit in seconds for each call. `used` is set when the
+    engine may have something of the run.
     """
 
     connect: Callable[[int], docker.DockerClient]
@@ -157,17 +157,17 @@ class Sweeper:
     _left: Left | None = field(default_factory=Left)
 
     def labels(self) -> dict[str, str]:
-        """Of something of the run that is about to be there."""
+        """The labels of something that the run is about to create."""
         self.used.set()
         return {RUN: self.run, OWNER: owner()}
 
     def name(self, number: int) -> str:
-        """Of an image that is about to be built: nobody else's, as long as the run lasts."""
+        """The name of an image that the run is about to build; no other run uses it."""
         self.used.set()
         return f"{HELD}:{owner().replace('/', '.')}.{self.run}.{number}"
 
     def sweep(self, *, last: bool) -> bool:
-        """False if the engine does not answer, and has something of this run."""
+        """False if the engine does not answer, but may have something of this run."""
         if not self.used.is_set():
             return True
         patience = STUCK_SECONDS if last else 0
@@ -179,19 +179,19 @@ class Sweeper:
         return self._left is not None
 
     def close(self) -> None:
-        """The end of a run that nobody interrupts."""
+        """Called at the end of a run that was not interrupted."""
         if not stopping.is_asked():
             self.sweep(last=True)
             for line in self.left():
                 console.say(line, fg="yellow")
 
     def left(self) -> tuple[str, ...]:
-        """The commands that remove what is left, under a line that says so; empty if nothing is."""
+        """A message with the commands that remove what is left; empty if nothing is left."""
         if self._left is None:
             only = f"--filter label={self._label}"
             return (
                 f"the engine at {self.endpoint} does not answer; what this run has left there is",
-                "removed by the next run, or by these commands, when it answers again:",
+                "removed by the next run, or by these commands once the engine answers again:",
                 f"  docker ps --all --quiet {only} | xargs -r docker rm --force --volumes",
                 f"  docker volume ls --quiet {only} | xargs -r docker volume rm --force",
                 f"  docker network ls --quiet {only} | xargs -r docker network rm",
@@ -203,7 +203,7 @@ class Sweeper:
         return ()
 
     def is_at(self, peer: object) -> bool:
-        """Whether the engine may be making something of this run at this address of a socket."""
+        """Whether a socket with this peer may be a call to the engine on behalf of this run."""
         if not self.used.is_set():
             return False
         where = urlparse(self.endpoint)

@@ -1,8 +1,8 @@
-"""What an image under test may use, and the end of a container that uses more.
+"""What a container may use, and the guard that kills one that uses more.
 
-Memory and processes are limited by the kernel; but a program that forks without end goes on
-trying, and whole machines suffer from it. Disk is not limited: the engine has no portable limit
-for it, so its use is looked at, and a single file is limited by the kernel too.
+The kernel limits memory and processes; but a program that forks without end goes on trying, and
+slows the whole machine down. No engine has a portable limit for disk: the guard checks how much a
+container uses, and the kernel limits the size of each file.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 DISK = 8 * 1024**3
 """Bytes that a container and its volumes may hold."""
 PROCESSES = 1024
-"""Processes and threads of a container. One that stays near it is ended."""
+"""Processes and threads of a container. The guard kills one that stays close to this number."""
 NEAR = 0.95
 CPU_SHARES = 512
-"""Half of what others on the machine have, where they want the processor too."""
+"""Half of Docker's default: other programs go first when the processor is busy."""
 MEMORY_SHARE = 0.5
-"""Of the engine's memory; never all of it, whatever an image does."""
+"""Of the engine's memory: no image can use all of it."""
 LOOK_SECONDS = 2
-"""Between two looks at what containers hold."""
+"""Between two checks of the containers."""
 
 
 @dataclass(kw_only=True)
 class Guard:
-    """Looks at what containers hold on disk, while there are any, and ends those with too much.
+    """Checks containers while there are any, and kills those that use too much disk or processes.
 
-    `limit` is in bytes, for each container with its volumes.
+    `limit` is the disk space of one container with its volumes, in bytes.
     """
 
     client: docker.DockerClient
@@ -51,7 +51,7 @@ class Guard:
     _closed: threading.Event = field(default_factory=threading.Event)
 
     def close(self) -> None:
-        """No more is looked."""
+        """Stop checking."""
         self._closed.set()
         with self._lock:
             thread = self._thread
@@ -62,7 +62,7 @@ class Guard:
         with self._lock:
             self._volumes[container] = volumes
             if self._thread is None:
-                self._thread = threading.Thread(target=self._look_on, daemon=True)
+                self._thread = threading.Thread(target=self._check_repeatedly, daemon=True)
                 self._thread.start()
 
     def forget(self, container: str) -> None:
@@ -70,20 +70,20 @@ class Guard:
             self._volumes.pop(container, None)
 
     def overrun(self, container: str) -> str:
-        """What a container was ended for, empty if it was not."""
+        """Why a container was killed, empty if it was not."""
         return self._overruns.get(container, "")
 
-    def _look_on(self) -> None:
+    def _check_repeatedly(self) -> None:
         while not self._closed.wait(LOOK_SECONDS):
             with self._lock:
                 watched = dict(self._volumes)
                 if not watched:
                     self._thread = None
                     return
-            with suppress(*FAILURES, ValueError, KeyError):  # the next look will tell
-                self._look(watched)
+            with suppress(*FAILURES, ValueError, KeyError):  # the next check may work
+                self._check(watched)
 
-    def _look(self, watched: Mapping[str, Sequence[str]]) -> None:
+    def _check(self, watched: Mapping[str, Sequence[str]]) -> None:
         held = self._held_by_volumes()
         mine: dict[str, Any] = {"label": f"{RUN}={self.run}"}
         crowded = set()
@@ -92,19 +92,19 @@ class Guard:
             used = facts.get("SizeRw", 0)
             used += sum(held.get(volume, 0) for volume in watched.get(container, ()))
             if used > self.limit:
-                self._end(
+                self._kill(
                     container,
-                    f"for holding {used / 1024**3:.1f} GB on disk; the limit is "
+                    f"uses {used / 1024**3:.1f} GB of disk, the limit is "
                     f"{self.limit / 1024**3:.1f} GB",
                 )
             elif self._processes(container) > NEAR * PROCESSES:
                 crowded.add(container)
         for container in crowded & self._crowded:
-            self._end(container, f"for holding {PROCESSES} processes, which is the limit")
+            self._kill(container, f"runs {PROCESSES} processes, which is the limit")
         self._crowded = frozenset(crowded)
 
-    def _end(self, container: str, reason: str) -> None:
-        self._overruns[container] = f"ended {reason}"
+    def _kill(self, container: str, reason: str) -> None:
+        self._overruns[container] = f"killed by buildkit: the container {reason}"
         self.client.api.kill(container)
 
     def _processes(self, container: str) -> int:
@@ -112,7 +112,7 @@ class Guard:
         return int(stats.get("pids_stats", {}).get("current", 0))
 
     def _held_by_volumes(self) -> Mapping[str, int]:
-        """Bytes by volume. docker-py cannot ask for volumes alone, and all else takes minutes."""
+        """Bytes by volume. docker-py cannot ask for volumes only, and everything takes minutes."""
         api = self.client.api
         url = f"{api.base_url}/v{api.api_version}/system/df"
         answer = api.get(url, params={"type": "volume"}, timeout=api.timeout)

@@ -1,7 +1,7 @@
-"""The networks of one run: each kind is made when a container first needs it, and at most once.
+"""The networks of one run: each kind is created once, when the first container needs it.
 
-An image under test reaches nothing but other containers of its run, unless its target or its clause
-asks for the engine's network. Removed with everything else that carries the run's label.
+An image under test reaches only other containers of its run, unless its target or the clause asks
+for the engine's network. Networks are removed with everything else that has the run's label.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     import docker
 
 BRIDGES = "bk-test"
-"""What the names of bridges begin with on which the engine's machine has an address: a rule of its
-firewall can close them."""
+"""How the names of those bridges begin on which the engine's machine has an address: a rule of its
+firewall can block them."""
 _OPTION = "com.docker.network.bridge."
 
 
 class Kind(Enum):
-    """What a container is reached by: nobody, this process by its address, or a published port.
+    """How a container can be reached: not at all, at its own address, or at a published port.
 
-    An internal network has no way out: no route leads to another address than its own. On it the
-    engine's machine has one, unless that is inhibited, and whatever listens there on all addresses
-    answers. An engine publishes no port of an internal network, so an engine elsewhere gets one
-    without masquerading: what leaves it has an address that nothing can answer to.
+    An internal network has no route to the outside. The engine's machine has an address on it,
+    unless that is inhibited, and services there that listen on all addresses can be reached. An
+    engine does not publish ports of an internal network; so a remote engine gets a network without
+    masquerading: packets that leave it have a source address that nothing can answer.
 
     Source: "Bridge network driver" of Docker's manual; moby pull request 49262.
     """
@@ -43,7 +43,7 @@ class Kind(Enum):
 
 @dataclass(kw_only=True)
 class Networks:
-    """Makes networks. `labels` are of something that is about to be there."""
+    """Creates networks. `labels` returns the labels of new things of the run."""
 
     client: docker.DockerClient
     labels: Callable[[], dict[str, str]]
@@ -51,14 +51,14 @@ class Networks:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def of(self, kind: Kind) -> str:
-        """The name of the run's network of a kind. Raises ToolError."""
+        """The name of the network of a kind. Raises ToolError."""
         with self._lock:
             if kind not in self._made:
                 self._made[kind] = self.make(kind)
             return self._made[kind]
 
     def make(self, kind: Kind | None) -> str:
-        """The name of a new network; None: one that leads wherever the engine's do."""
+        """The name of a new network; for None, a usual one of the engine, with a way out."""
         name = uuid.uuid4().hex[:12]
         with translated("creating a network"):
             network = self.client.networks.create(

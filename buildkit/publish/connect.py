@@ -109,7 +109,7 @@ def _packer(engine: Engine | None) -> Iterator[Packing | None]:
     if engine is None:
         yield None
         return
-    with tempdirs.folder() as folder, closing(Store(sandbox=engine)) as store:
+    with tempdirs.folder() as folder, closing(Store(engine=engine)) as store:
         yield Packing(store=store, spool=Spool(engine=engine, folder=folder))
 
 

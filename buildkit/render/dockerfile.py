@@ -1,7 +1,7 @@
 """The text of a Dockerfile -> its instructions, and what they take from the build context.
 
-As BuildKit's parser and its dispatch of FROM have it (Dockerfile reference). No library reads
-`escape`, here-documents and `${X:-y}` as well as stages.
+Follows BuildKit's parser and its handling of FROM (Dockerfile reference). No library reads all of
+`escape`, here-documents, `${X:-y}` and stages.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ WITH_HEREDOC = ("RUN", "COPY", "ADD")
 VARIABLE = re.compile(
     r"\$(?:(?P<bare>\w+)|\{(?P<name>\w+)(?:(?P<how>:?[-+?]|[#%/])(?P<other>[^${}]*))?\})"
 )
-"""Of the innermost braces."""
+"""A variable, also one inside the braces of another."""
 GIVEN = re.compile(r"(?:TARGET|BUILD)(?:PLATFORM|OS|ARCH|VARIANT)|TARGETSTAGE")
-"""Arguments that BuildKit sets itself."""
+"""Arguments that BuildKit sets."""
 UNKNOWN = "\0"
-"""In a value: some text that the build alone knows."""
+"""Stands in a value for text that only the build knows."""
 ELSEWHERE = re.compile(r"(?:https?://|git@|ssh://|git://|<<)")
-"""How sources begin that are no file of the context."""
+"""How sources begin that are no files of the context."""
 SEARCHED = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
-"""The PATH of an image that says none."""
+"""The PATH of an image that sets none."""
 PATH = re.compile(r"(?:^|\s)PATH(?:=|\s+)(\"[^\"]*\"|\S+)")
 
 
@@ -50,7 +50,7 @@ class Instruction:
 
 @dataclass(frozen=True, kw_only=True)
 class Copy:
-    """A COPY or ADD of files of the context; `mode` tells whether it sets their permissions."""
+    """A COPY or ADD of files of the context. `mode`: it sets their permissions."""
 
     instruction: Instruction
     sources: tuple[str, ...]
@@ -58,7 +58,7 @@ class Copy:
     mode: bool
 
     def place(self, source: str, name: str, *, is_folder: bool) -> str | None:
-        """Where a file called `name` lands in the image, None if `source` does not bring it."""
+        """The path in the image of a file called `name`, None if `source` does not contain it."""
         if is_folder:  # its content is copied, not the folder itself
             return posixpath.normpath(posixpath.join(self.destination, name))
         into = self.destination.endswith("/") or len(self.sources) > 1
@@ -69,7 +69,7 @@ class Copy:
 
 
 def instructions(text: str) -> tuple[Instruction, ...]:
-    """In their order, without comments and the bodies of here-documents."""
+    """All instructions in order, without comments and the bodies of here-documents."""
     every = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
     escape = re.escape(_escape(every))
     goes_on = re.compile(rf"(?<!{escape}){escape}[ \t]*$")
@@ -80,7 +80,7 @@ def instructions(text: str) -> tuple[Instruction, ...]:
             continue
         whole = line.strip()
         while goes_on.search(whole) and (following := next(lines, None)) is not None:
-            if not _is_skipped(following):  # in the midst of an instruction, too
+            if not _is_skipped(following):  # comments may be inside an instruction
                 whole = goes_on.sub("", whole) + following.rstrip()
         word, _, rest = goes_on.sub("", whole).replace("\t", " ").partition(" ")
         for heredoc in _heredocs(word, rest):
@@ -92,10 +92,10 @@ def instructions(text: str) -> tuple[Instruction, ...]:
 
 
 def base(found: Sequence[Instruction]) -> str:
-    """The image that the last stage ends at, through the stages before it; "" if there is none.
+    """The image that the last stage builds on, through earlier stages; "" if there is none.
 
-    What only the build knows of its name is UNKNOWN. The pipeline passes no arguments to a build,
-    so one without a default is empty.
+    Parts of the name that only the build knows are UNKNOWN. buildkit passes no arguments to a
+    build, so an ARG without a default is empty.
     """
     arguments: dict[str, str] = {}
     stages: dict[str, str] = {}
@@ -116,13 +116,13 @@ def base(found: Sequence[Instruction]) -> str:
 
 
 def last_stage(found: Sequence[Instruction]) -> tuple[Instruction, ...]:
-    """The instructions that make the image itself."""
+    """The instructions of the stage that becomes the image."""
     begins = [number for number, each in enumerate(found) if each.word == "FROM"]
     return tuple(found[begins[-1] :]) if begins else tuple(found)
 
 
 def copies(found: Iterable[Instruction]) -> Iterator[Copy]:
-    """What is copied from the context, relative destinations made absolute by WORKDIR."""
+    """All copies from the context; WORKDIR makes relative destinations absolute."""
     folder = "/"
     for each in found:
         if each.word == "WORKDIR":
@@ -141,7 +141,7 @@ def copies(found: Iterable[Instruction]) -> Iterator[Copy]:
 
 
 def inside(context: Path, source: str) -> Path:
-    """A path of the context, as Docker has it: nothing leads above."""
+    """A path in the context. As in Docker, `..` does not lead above it."""
     return context / posixpath.normpath(f"/{source}").lstrip("/")
 
 
@@ -156,7 +156,7 @@ def mounts(found: Iterable[Instruction]) -> Iterator[Instruction]:
 
 
 def searched(found: Iterable[Instruction]) -> frozenset[str]:
-    """The folders in which an image looks for programs, as far as its Dockerfile tells."""
+    """The folders in which an image searches programs, as far as the Dockerfile shows."""
     folders = set(SEARCHED)
     for each in found:
         if each.word == "ENV":
@@ -168,7 +168,7 @@ def searched(found: Iterable[Instruction]) -> frozenset[str]:
 
 
 def _escape(lines: Iterable[str]) -> str:
-    """What goes before a line's end to continue it: directives stand before everything else."""
+    """The character that continues a line, set by a directive before everything else."""
     for line in lines:
         directive = DIRECTIVE.fullmatch(line.strip())
         if directive is None:
@@ -189,7 +189,7 @@ def _heredocs(word: str, rest: str) -> Iterator[re.Match[str]]:
 
 
 def _filled(text: str, arguments: Mapping[str, str]) -> str:
-    """A word of FROM or ARG without its quotes, its variables replaced."""
+    """A word of FROM or ARG without quotes, with its variables filled in."""
     text = text.replace('"', "").replace("'", "")
     for _ in range(text.count("$")):
         text = VARIABLE.sub(lambda match: _value(match, arguments), text)

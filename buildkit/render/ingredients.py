@@ -1,4 +1,4 @@
-"""What a template takes from the context of its target, found before anything is built."""
+"""What templates need of images.toml and of a target's context, checked before any build."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from buildkit.render.render import Templates
 
 APT = f"r{render.SUFFIX}"
-"""The template of ours that has `packages` installed by apt."""
+"""The shipped template that installs `packages` with apt."""
 UNCERTAIN = re.compile(r"[*?\[$]")
-"""In a source that names more than one file, or one that the build knows alone."""
+"""Part of a source that names several files, or one that only the build knows."""
 
 
 def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Iterator[Problem]:
-    """A template that there is none of, and what the Dockerfile of a template lacks in a context.
+    """Unknown templates, and what the Dockerfile of a template does not find in the context.
 
-    Targets that share template, base and context are judged by the first of each purpose: this
-    happens for every command. What cannot be rendered is left to `render`, which says why.
+    Every command calls this: of targets that share template, base and context, only the first of
+    each purpose is checked. Templates that cannot be rendered are left to `buildkit render`.
     """
     judged = set()
     for target, places in targets:
@@ -59,9 +59,9 @@ def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Ite
 
 
 def _packages(target: Target, places: Places, source: Templates) -> Iterator[Problem]:
-    """What whoever installs cannot be asked for: apt in the shipped `r`, elsewhere pip.
+    """Packages that the template's installer does not accept: apt in the shipped `r`, else pip.
 
-    A template that extends `r` may have them installed by apt, or by R.
+    A template that extends `r` may install them with apt or with R: they are not checked.
     """
     is_r = f"{target.template}{render.SUFFIX}" == APT and source.has_shipped(target.template)
     if not is_r and source.uses(target.template, APT):
@@ -78,16 +78,15 @@ def _packages(target: Target, places: Places, source: Templates) -> Iterator[Pro
 
 def _no_template(target: Target, source: Templates, places: Places) -> Problem:
     written = places.has("template")
-    near = get_close_matches(target.template.removesuffix(render.SUFFIX), source.names, n=1)
+    similar = get_close_matches(target.template.removesuffix(render.SUFFIX), source.names, n=1)
     return Problem(
         path=places.of("template"),
-        message=f"there is no template `{shown(target.template)}`"
-        + ("" if written else ", as the image is called")
-        + (f"; did you mean `{near[0]}`?" if near else ";")
-        + ("" if written else ' write `template = "…"`,')
-        + (" or write" if near or not written else " write")
-        + f" {source.own / f'{shown(target.template)}{render.SUFFIX}'}",
-        known="" if near else f"there is: {', '.join(f'`{name}`' for name in source.names)}",
+        message=f"template `{shown(target.template)}` not found"
+        + ("" if written else " (the default is the image's name)")
+        + (f"; did you mean `{similar[0]}`? Or " if similar else "; ")
+        + ("" if written else 'set `template = "…"`, or ')
+        + f"create {source.own / f'{shown(target.template)}{render.SUFFIX}'}",
+        known="" if similar else f"templates: {', '.join(f'`{name}`' for name in source.names)}",
     )
 
 
@@ -96,12 +95,12 @@ def _lacks(target: Target, found: Sequence[Instruction], *, is_shipped: bool) ->
     if target.context is None:
         for each in (*(copy.instruction for copy in copied), *dockerfile.mounts(found)):
             yield (
-                f"the template `{target.template}` has `{shown(str(each))}`, and there is no "
-                'context to take that from; write `context = "…"`, the folder of these files'
+                f"the template `{target.template}` has `{shown(str(each))}`, but the image has no "
+                'context; write `context = "…"`, the folder with these files'
             )
         return
     context = Path(target.context)
-    if not os.path.isdir(context):  # noqa: PTH112 - a name may be too long; that is told elsewhere
+    if not os.path.isdir(context):  # noqa: PTH112 - a too long name is reported elsewhere
         return
     for copy in copied:
         for source in copy.sources:

@@ -1,8 +1,8 @@
-"""What an image is made from -> one digest, the same in every checkout.
+"""The inputs of a build -> one digest, the same in every checkout.
 
-Its Dockerfile, arguments and platform, the files that the build sees of its folders, and the lock
-of its packages. The base is not part of it: what a name of a registry leads to is found out by the
-build.
+Inputs are the Dockerfile, the arguments and the platform, the files of the context and the runtime
+that the build sees, and the lock of the packages. The base image is not among them: only the build
+resolves its name.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ IGNORED = ".dockerignore"
 USES_RUNTIME = re.compile(r"\bruntime\b")
 CHUNK = 1 << 20
 OF_A_CHECKOUT = (".git", ".buildkit")
-"""Folders that differ in each checkout of one commit; the second is the tool's, in a CI."""
+"""Folders that differ between checkouts of one commit; the second is buildkit's own, in a CI."""
 
 
 def digests(rendered: Iterable[Rendered], runtime: Path) -> dict[str, str]:
-    """By the ids of targets. `runtime` counts for those whose Dockerfile names it."""
+    """By target id. `runtime` counts for targets whose Dockerfile names it."""
     content = cache(_content)
     return {each.target.id: _digest(each, runtime, content) for each in rendered}
 
@@ -47,18 +47,18 @@ def _digest(rendered: Rendered, runtime: Path, content: Callable[[Path], str]) -
         "context": content(Path(target.context)) if target.context else None,
         "runtime": content(runtime) if USES_RUNTIME.search(rendered.dockerfile) else None,
     }
-    if target.lock is not None:  # not None for the others: their digests are in ledgers
+    if target.lock is not None:  # absent without a lock: such digests are in ledgers
         made_from["lock"] = hashlib.sha256(_read(Path(target.lock))).hexdigest()
     return f"sha256:{hashlib.sha256(json.dumps(made_from).encode()).hexdigest()}"
 
 
 def _content(folder: Path) -> str:
-    """SHA-256 over the files and links of a folder: names, contents, and the bit that git keeps."""
+    """SHA-256 of the files and links of a folder: names, contents, and the run bit, as in git."""
     total = hashlib.sha256()
     for name in sorted(_seen(folder)):
         path = folder / name
         if path.is_symlink():
-            facts: tuple[object, ...] = (name, "link", os.readlink(path))  # noqa: PTH115 - as it is
+            facts: tuple[object, ...] = (name, "link", os.readlink(path))  # noqa: PTH115 - unchanged
             total.update(f"{json.dumps(facts)}\n".encode())
         elif path.is_file():
             status = path.stat()
@@ -71,12 +71,12 @@ def _content(folder: Path) -> str:
 
 
 def is_seen(folder: Path, name: str) -> bool:
-    """Whether a build is given this path of its context."""
+    """Whether a build sees this path of its context."""
     return not PatternMatcher(_ignored(folder)).matches(name)  # type: ignore[arg-type]  # a text
 
 
 def _seen(folder: Path) -> Iterator[str]:
-    """The paths that a build is given: all that `.dockerignore` leaves, and is of the project."""
+    """The paths that a build sees: all but those of `.dockerignore` and of the checkout itself."""
     for name in PatternMatcher(_ignored(folder)).walk(str(folder)):
         if name.partition("/")[0] not in OF_A_CHECKOUT:
             yield name
@@ -90,10 +90,12 @@ def _ignored(folder: Path) -> list[str]:
 
 
 def _read(path: Path) -> bytes:
-    """A text, as it is. Raises ToolError."""
+    """The bytes of a text file. Raises ToolError."""
     try:
         found = reading.content(path, reading.LARGEST_TEXT)
         found.decode()
     except (OSError, ValueError) as error:
-        raise ToolError(f"{path} cannot be read: {error}", hint="save it as UTF-8 text") from error
+        raise ToolError(
+            f"{path} cannot be read: {error}", hint=f"save {path} as UTF-8 text"
+        ) from error
     return found

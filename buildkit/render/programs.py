@@ -1,4 +1,4 @@
-"""`train` and `serve` that an image gets from its context: what of them could not run there."""
+"""`train` and `serve` of a build context: what would keep the image from starting them."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ if TYPE_CHECKING:
     from buildkit.render.dockerfile import Copy, Instruction
 
 FORMS = {"basic": ("{}",), "r": ("{}.R", "{}")}
-"""Shipped templates whose context holds the programs, by the first lines of these templates."""
+"""Shipped templates whose context holds the programs, and what the programs may be called."""
 NO_FILES = frozenset({".dockerignore", ".gitkeep", ".gitignore"})
-BRINGS = "sagemaker"
-"""How the packages of AWS begin that bring programs `train` or `serve`."""
+TOOLKITS = "sagemaker"
+"""How the names of AWS's packages begin that install programs `train` or `serve`."""
 INTERPRETERS = ("python", "bash", "Rscript")
-NO_SLIPS = frozenset({"ipython", "bpython", "jython", "cython", "pythonw", "rbash"})
+NO_TYPOS = frozenset({"ipython", "bpython", "jython", "cython", "pythonw", "rbash"})
 ALIKE = 0.8
-"""How like an interpreter (difflib) a word is that is a slip of the finger."""
+"""How similar to an interpreter (difflib) a misspelt one is."""
 HEAD = 256
-"""Bytes of the first line that Linux looks at (linux/binfmts.h, BINPRM_BUF_SIZE)."""
+"""Bytes of the first line that Linux reads (linux/binfmts.h, BINPRM_BUF_SIZE)."""
 
 
 def faults(
     target: Target, context: Path, made: Sequence[Instruction], *, is_shipped: bool
 ) -> Iterator[str]:
-    """What is wrong, the missing ones first; `made` is the last stage of the Dockerfile."""
+    """Messages, missing programs first. `made` is the last stage of the Dockerfile."""
     if any(each.word == "ENTRYPOINT" or "chmod" in each.rest for each in made):
-        return  # they are no programs there, or become ones
+        return  # such files are no programs in the image, or become executable there
     words = ["train"] * target.purpose.trains + ["serve"] * target.purpose.serves
     if is_shipped and target.template in FORMS:
         yield from _missing(target, context, words)
     searched = dockerfile.searched(made)
     for copy in dockerfile.copies(made):
         for word in words:
-            for file in _brought(copy, context, word, searched):
+            for file in _copied(copy, context, word, searched):
                 if (fault := _of_file(file, context, runs=not copy.mode)) is not None:
-                    yield f"`{word}` could not be started in the image, as {fault}"
+                    yield f"the image could not start `{word}`: {fault}"
 
 
 def _missing(target: Target, context: Path, words: Sequence[str]) -> Iterator[str]:
@@ -64,27 +64,27 @@ def _missing(target: Target, context: Path, words: Sequence[str]) -> Iterator[st
         there = [each for each in wanted if each in entries]
         if not there:
             missing.append(" or ".join(f"`{each}`" for each in wanted))
-            near = [
+            similar = [
                 each for each in entries
                 if each.lower() in (*map(str.lower, wanted), f"{word}.py", f"{word}.sh")
             ]  # fmt: skip
-            if near:
-                yield f"{said}, and `{shown(near[0])}` there is not called `{wanted[0]}`: rename it"
+            if similar:
+                yield f"{said}; rename `{shown(similar[0])}` there to `{wanted[0]}`"
         elif there[0] != word and (fault := _of_file(context / there[0], context, runs=False)):
-            yield f"`{there[0]}` could not be started in the image, as {fault}"
+            yield f"the image could not start `{there[0]}`: {fault}"
     if missing and not (target.template == "basic" and _may_have_them(target)):
         yield f"{said}, which lacks {' and '.join(missing)}"
 
 
 def _may_have_them(target: Target) -> bool:
-    """A base of somebody's own may bring programs; Docker's official images have no folder."""
+    """A base may have the programs, unless it is one of Docker's official images."""
     return "/" in target.base.removeprefix("docker.io/").removeprefix("library/") or any(
-        package.lower().startswith(BRINGS) for package in target.packages
+        package.lower().startswith(TOOLKITS) for package in target.packages
     )
 
 
-def _brought(copy: Copy, context: Path, word: str, searched: frozenset[str]) -> Iterator[Path]:
-    """What of the context becomes a program called `word`."""
+def _copied(copy: Copy, context: Path, word: str, searched: frozenset[str]) -> Iterator[Path]:
+    """The files of the context that become a program called `word`."""
     for each in copy.sources:
         path = dockerfile.inside(context, each)
         is_folder = os.path.isdir(path)  # noqa: PTH112 - a name may be too long
@@ -97,22 +97,22 @@ def _brought(copy: Copy, context: Path, word: str, searched: frozenset[str]) -> 
 
 
 def _of_file(file: Path, context: Path, *, runs: bool) -> str | None:
-    """Why a file is no program; `runs`: it has the permissions that it has here."""
+    """Why a file is no program. `runs`: the image gets the permissions that the file has here."""
     if not os.path.exists(file):  # noqa: PTH110 - as above
         to = str(file.readlink())
         here = Path(os.path.normpath(file.parent / to)).is_relative_to(os.path.normpath(context))
-        # Other links may lead to what the image has.
+        # Other links may lead to a file of the image.
         return f"{file} is a link to `{shown(to)}`, which does not exist" if here else None
     found = file.stat()
     if stat.S_ISDIR(found.st_mode):
-        return f"{file} is a folder, and a program is a file"
+        return f"{file} is a folder, not a file"
     if not stat.S_ISREG(found.st_mode):
         return None
     if not found.st_size:
         return f"{file} is empty"
     if runs and not found.st_mode & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH):
-        return f"its file has no run bit: `chmod +x {file}`, and commit that"
-    # What a link leads to elsewhere is not read.
+        return f"its file is not executable; run `chmod +x {file}`, and commit that"
+    # Files outside of the context are not read.
     is_here = Path(os.path.realpath(file)).is_relative_to(os.path.realpath(context))
     return _of_first_line(file, context) if is_here else None
 
@@ -127,8 +127,8 @@ def _of_first_line(file: Path, context: Path) -> str | None:
         return None
     if end and line.endswith(b"\r"):
         return (
-            f"the first line of {file} ends with CR LF, as on Windows, and Linux looks for an "
-            f"interpreter of that name: `sed -i 's/\\r$//' {file}`"
+            f"the first line of {file} ends with CR LF, as on Windows, and Linux takes the CR as "
+            f"part of the interpreter's name; run `sed -i 's/\\r$//' {file}`"
         )
     path, *arguments = line[2:].decode(errors="replace").split() or [""]
     name = posixpath.basename(path)
@@ -136,7 +136,7 @@ def _of_first_line(file: Path, context: Path) -> str | None:
         named = (each for each in arguments if not each.startswith("-") and "=" not in each)
         name = next(named, "env")
     bare = name.rstrip("0123456789.")
-    near = get_close_matches(bare, INTERPRETERS, n=1, cutoff=ALIKE)
-    if not near or bare in {*INTERPRETERS, *NO_SLIPS} or (context / name).exists():
+    similar = get_close_matches(bare, INTERPRETERS, n=1, cutoff=ALIKE)
+    if not similar or bare in {*INTERPRETERS, *NO_TYPOS} or (context / name).exists():
         return None
-    return f"{file} names the interpreter `{shown(name)}`; did you mean `{near[0]}`?"
+    return f"{file} names the interpreter `{shown(name)}`; did you mean `{similar[0]}`?"

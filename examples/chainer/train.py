@@ -1,8 +1,8 @@
 """A script-mode training script: a small network on CSV files with the label in the first column.
 
-Chainer saves weights only: this file goes into the model, and its `model_fn` builds the network.
+Chainer only saves weights: the model contains this file, whose `model_fn` builds the network.
 
-It runs on a laptop just as well: python train.py --train ../iris/training --model-dir /tmp/model
+It also runs on a laptop: python train.py --train ../iris/training --model-dir /tmp/model
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CLASSES = 3
 
 
 class Classifier(chainer.Chain):
-    """From a row of features to the number of its class."""
+    """The number of the class of a row of features."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A user's script for the framework of examples/framework: it says how to fit, and no more."""
+"""A user's script for the framework of examples/framework: it only defines how to fit."""
 
 from __future__ import annotations
 

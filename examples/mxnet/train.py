@@ -1,6 +1,6 @@
 """A script-mode training script: a small network on CSV files with the label in the first column.
 
-It runs on a laptop just as well: python train.py --train ../iris/training --model-dir /tmp/model
+It also runs on a laptop: python train.py --train ../iris/training --model-dir /tmp/model
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mxnet import autograd, gluon, nd
 
 
 class Classifier(gluon.HybridBlock):
-    """From a network's scores to the number of the best class."""
+    """The number of the best class, by the scores of a network."""
 
     def __init__(self, network: gluon.HybridBlock) -> None:
         super().__init__()

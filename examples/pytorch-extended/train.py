@@ -1,7 +1,7 @@
-"""A script-mode training script that needs what AWS's PyTorch image does not bring: einops.
+"""A script-mode training script that needs einops, which AWS's PyTorch image does not have.
 
-Rows of four numbers are two pairs (sepal and petal, length and width): each pair becomes its area,
-and a linear model tells the classes by lengths, widths and areas.
+Rows of four numbers are two pairs (sepal and petal, length and width). The script adds the area of
+each pair, and a linear model predicts the class from lengths, widths and areas.
 """
 
 from __future__ import annotations

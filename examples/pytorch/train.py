@@ -1,7 +1,7 @@
 """A script-mode training script: a small network on CSV files with the label in the first column.
 
-Alone it trains by itself; started by torch's launcher, on as many hosts as there are, each reads
-its share of the rows and all keep the same weights. It runs on a laptop just as well:
+Without torch's launcher, one process trains. With the launcher, on any number of hosts, processes
+share the rows and have the same weights. It also runs on a laptop:
 python train.py --train ../iris/training --model-dir /tmp/model
 """
 
@@ -20,7 +20,7 @@ GPU = torch.cuda.is_available()
 
 
 class Classifier(nn.Module):
-    """From a network's scores to the number of the best class."""
+    """The number of the best class, by the scores of a network."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ def main() -> None:
         print(f"accuracy={accuracy:.4f}")
         torch.jit.script(classifier).save(arguments.model_dir / "model.pth")
     if workers > 1:
-        # Whoever leaves first must not break off what another still sends.
+        # A process that ends first must not cut off what another still sends.
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
 

@@ -1,4 +1,4 @@
-# Serves: /ping and /invocations with plumber, CSV or JSON in, the class of each row out.
+# Serves /ping and /invocations with plumber: rows of CSV or JSON in, the class of each row out.
 
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(FALSE), value = TRUE)))
 source(file.path(here, "train.R"))
@@ -19,11 +19,11 @@ read_csv <- function(text) {
 }
 
 read_json <- function(text) {
-  # Not fromJSON: that also takes the path of a file or an address, which the client would choose.
+  # Not fromJSON, which also reads files and addresses: the client would choose them.
   value <- jsonlite::parse_json(text, simplifyVector = TRUE)
   rows <- if (is.list(value)) value$instances else value
   if (is.null(dim(rows))) rows <- matrix(rows, nrow = 1)
-  if (!is.numeric(rows)) stop("instances are no rows of numbers")
+  if (!is.numeric(rows)) stop("instances are not rows of numbers")
   rows
 }
 
@@ -49,14 +49,14 @@ invoke <- function(model, req, res) {
   content_type <- media_type(req$HTTP_CONTENT_TYPE %||% "text/csv")
   if (is.null(readers[[content_type]])) return(refuse(res, 415, paste("cannot read", content_type)))
   accept <- wanted(req$HTTP_ACCEPT, content_type)
-  if (is.null(accept)) return(refuse(res, 406, "answers are text/csv or application/json"))
+  if (is.null(accept)) return(refuse(res, 406, "the answer can be text/csv or application/json"))
   rows <- tryCatch(
     suppressWarnings(readers[[content_type]](rawToChar(req$bodyRaw))),
     error = function(error) conditionMessage(error)
   )
   if (is.character(rows)) return(refuse(res, 400, rows))
   if (anyNA(rows) || ncol(rows) != ncol(model$means)) {
-    return(refuse(res, 400, sprintf("a row has %d numbers", ncol(model$means))))
+    return(refuse(res, 400, sprintf("a row must have %d numbers", ncol(model$means))))
   }
   res$setHeader("Content-Type", accept)
   res$body <- writers[[accept]](classify(model, rows))
@@ -64,7 +64,7 @@ invoke <- function(model, req, res) {
 }
 
 main <- function() {
-  # `invoke` reads the body itself, and says what is wrong with it.
+  # `invoke` reads the body itself, and reports its errors.
   plumber::register_parser("untouched", function(...) function(value, ...) NULL, regex = ".*")
   model <- readRDS(file.path(base, "model", "model.rds"))
   port <- as.integer(Sys.getenv("SAGEMAKER_BIND_TO_PORT", "8080"))

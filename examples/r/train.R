@@ -1,7 +1,7 @@
-# Trains: a linear discriminant on CSV files with the label in the first column, in R alone.
+# Trains a linear discriminant on CSV files with the label in the first column, in plain R.
 #
-# The data are in the channel `training`, the settings in hyperparameters.json, the model goes to
-# /opt/ml/model, and the reason of a failure to /opt/ml/output/failure.
+# The data is in the channel `training`. The model goes to /opt/ml/model, and the reason of a failure
+# to /opt/ml/output/failure.
 
 base <- Sys.getenv("SAGEMAKER_BASE_DIR", "/opt/ml")
 failure <- file.path(base, "output", "failure")

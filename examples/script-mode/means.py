@@ -1,4 +1,4 @@
-"""What train.py imports from beside itself: the mean of each class, and the nearest one."""
+"""A module that train.py imports: the mean of each class, and the nearest mean."""
 
 from __future__ import annotations
 

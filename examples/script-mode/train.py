@@ -1,6 +1,6 @@
 """A training script, in the image or from S3: the mean of each class, on CSV files of rows.
 
-Hyperparameters arrive as arguments, folders as SM_* variables. It runs on a laptop just as well:
+Hyperparameters arrive as arguments, folders as SM_* variables. It also runs on a laptop:
 python train.py --train ../iris/training --model-dir /tmp/model
 """
 

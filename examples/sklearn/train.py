@@ -1,6 +1,6 @@
 """A script-mode training script: a random forest on CSV files with the label in the first column.
 
-Hyperparameters arrive as arguments, folders as SM_* variables. It runs on a laptop just as well:
+Hyperparameters arrive as arguments, folders as SM_* variables. It also runs on a laptop:
 python train.py --train ../iris/training --model-dir /tmp/model
 """
 

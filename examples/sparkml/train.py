@@ -1,7 +1,7 @@
 """A script-mode training script: a Spark ML pipeline on CSV files, the label in the first column.
 
-It leaves the pipeline, and beside it the schema that `serve` reads rows by. It runs on a laptop
-just as well: python train.py --train ../iris/training --model-dir /tmp/model
+It saves the pipeline, and the schema of a row for `serve`. It also runs on a
+laptop: python train.py --train ../iris/training --model-dir /tmp/model
 """
 
 from __future__ import annotations

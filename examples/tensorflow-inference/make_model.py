@@ -1,9 +1,10 @@
-r"""Makes the SavedModel beside it, with a signature for each method of TensorFlow Serving.
+r"""Make the SavedModel in this folder, with a signature for each method of TensorFlow Serving.
 
     docker run --rm -v "$PWD/examples:/e" --entrypoint python IMAGE \
         /e/tensorflow-inference/make_model.py
 
-IMAGE is one of the project's tensorflow images. The model tells iris flowers by their nearest mean.
+IMAGE is one of the project's tensorflow images. The model classifies iris flowers by
+the nearest mean.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A script-mode training script: a small network on CSV files with the label in the first column.
 
-It leaves a SavedModel, as TensorFlow Serving wants it: a folder whose name is the version. It runs
-on a laptop just as well: python train.py --train ../iris/training --model-dir /tmp/model
+It saves a SavedModel in the form of TensorFlow Serving: a folder whose name is the version. It also
+runs on a laptop: python train.py --train ../iris/training --model-dir /tmp/model
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def read_rows(folder: Path) -> np.ndarray:
 
 
 def export(network: keras.Model, width: int, folder: Path) -> None:
-    """From a row of features to the number of the best class."""
+    """Save a model that maps a row of features to the number of the best class."""
     rows = tf.TensorSpec([None, width], tf.float32, name="rows")
 
     def classify(values: tf.Tensor) -> tf.Tensor:

@@ -68,7 +68,7 @@ NO_FLOAT = (
 WORDS = (
     (r"Cannot convert \['\]\['\] to EagerTensor of dtype float", NO_FLOAT),
     (r"^model (\S+) is not loaded$", r'{"error": "Model \1 is not loaded yet."}'),
-    (r"^model (\S+) is loaded$", r'{"error": "Model \1 is already loaded."}'),
+    (r"^model (\S+) is already loaded$", r'{"error": "Model \1 is already loaded."}'),
     (r'^{"modelName": "(\S+)", "modelUrl": "\S+"}$', r"Successfully loaded model \1,"),
     (
         r'"the model\'s inputs are x, not junk"',

@@ -215,7 +215,7 @@ def test_what_has_no_text_is_refused_in_every_type(
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        pytest.param(nested(5000), "nested this deep", id="deep"),
+        pytest.param(nested(5000), "nested so deeply", id="deep"),
         pytest.param(circle(), "Circular reference", id="a list in itself"),
         pytest.param([10**5000], "4300 digits", id="a huge number"),
     ],

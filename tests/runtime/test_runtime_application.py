@@ -242,7 +242,7 @@ def test_the_users_script_is_found_where_sagemaker_puts_it(
     assert find_script({}, tmp_path) == code / "inference.py"
     assert find_script({"SAGEMAKER_PROGRAM": '"mine.py"'}, tmp_path) == code / "mine.py"
     assert find_script({"SAGEMAKER_PROGRAM": "train.py"}, tmp_path) is None
-    assert "no train.py (SAGEMAKER_PROGRAM)" in caplog.text
+    assert "train.py (SAGEMAKER_PROGRAM) not found" in caplog.text
     odd = {"SAGEMAKER_SUBMIT_DIRECTORY": "s3://bucket/x"}
     assert find_script(odd, tmp_path) == code / "inference.py"
     variables = {"SAGEMAKER_SUBMIT_DIRECTORY": str(elsewhere), "SAGEMAKER_PROGRAM": "mine.py"}

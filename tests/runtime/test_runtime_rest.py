@@ -118,5 +118,5 @@ def test_bytes_travel_as_base64() -> None:
     assert rest.encoded([b"hi", 1.5], as_bytes=True) == [{"b64": "aGk="}, 1.5]
     assert rest.encoded([[b"hi"]], as_bytes=False) == [["hi"]]
     for wrong in ('{"b64": "?"}', '{"b64": 1}'):
-        with pytest.raises(BadRequest, match="is no base64"):
+        with pytest.raises(BadRequest, match="is not base64"):
             read(wrong)

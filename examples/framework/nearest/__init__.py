@@ -1,1 +1,1 @@
-"""A framework of one's own: it reads and splits the data, and the user's script says how to fit."""
+"""Your own framework: it reads and splits the data, and calls the user's script to fit a model."""

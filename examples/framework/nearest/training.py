@@ -1,4 +1,4 @@
-"""What is called in the place of the user's script, with the SM_* variables set."""
+"""Called instead of the user's script, with the SM_* variables."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A script-mode training script: boosted trees on CSV files with the label in the first column.
 
-It runs on a laptop just as well: python train.py --train ../iris/training --model-dir /tmp/model
+It also runs on a laptop: python train.py --train ../iris/training --model-dir /tmp/model
 """
 
 from __future__ import annotations

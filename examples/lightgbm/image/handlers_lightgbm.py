@@ -14,12 +14,12 @@ __all__ = ["input_fn", "model_fn", "output_fn", "predict_fn"]
 
 
 def model_fn(model_dir: str) -> Any:
-    """Load `model.txt`, else the only *.txt file."""
+    """Load `model.txt`, or else the only *.txt file."""
     return lightgbm.Booster(model_file=str(only_file(Path(model_dir), ("model.txt", "*.txt"))))
 
 
 def predict_fn(data: Any, model: Any) -> Any:
-    """The most likely class of each row, its number where there are only two."""
+    """The most likely class of each row; with only two classes, the prediction itself."""
     try:
         predicted = model.predict(data)
     except (ValueError, lightgbm.basic.LightGBMError) as error:

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("buildkit_runtime")
 
-# A worker that replaces another still loads while /ping says 200. A client waits 60 s (SERVE-07).
+# A replacement worker loads while /ping already answers 200. Clients wait 60 s (SERVE-07).
 _PATIENCE_SECONDS = 50.0
-# Concurrency times payload may be 100 MB at most (BATCH-03).
+# Concurrency times payload is limited to 100 MB (BATCH-03).
 _BATCH_PAYLOAD_MB = 6
 _BATCH_MOST_CONCURRENT = 16
 
 
 class Service(Application):
-    """A model that is loaded beside the server, and the routes in front of it."""
+    """The routes of a server with one model, which is loaded in a thread."""
 
     def __init__(
         self,
@@ -55,25 +55,25 @@ class Service(Application):
         self._loaded: tuple[Handlers, Any] | None = None
 
     def start_loading(self) -> None:
-        """Load while /ping already answers 503, so that a slow load is seen as one (SERVE-04)."""
+        """Load in the background: /ping already answers 503, which shows a slow load (SERVE-04)."""
         threading.Thread(target=self.load, name="load model", daemon=True).start()
 
     def load(self) -> None:
         try:
             self._loaded = self._load()
         except BaseException:
-            # SystemExit too: a script that exits while loading has not loaded.
+            # SystemExit too: a script that exits has not loaded the model.
             logger.exception("the model cannot be loaded")
             self._give_up()
         else:
-            # In this order: whoever has had an answer finds /ping at 200 too.
+            # In this order: after the first answer of this worker, /ping is 200.
             self._readiness.add_one()
             self._ready.set()
             logger.info("the model is loaded")
 
     def _ping(self, _request: Request) -> Response:
         if not self._readiness.complete():
-            raise ServiceUnavailable("the model is being loaded")
+            raise ServiceUnavailable("the model is still loading")
         return Response(status=200)
 
     def _describe(self, _request: Request) -> Response:
@@ -93,5 +93,5 @@ class Service(Application):
 
     def _model(self) -> tuple[Handlers, Any]:
         if not self._ready.wait(_PATIENCE_SECONDS) or self._loaded is None:
-            raise ServiceUnavailable("the model is being loaded")
+            raise ServiceUnavailable("the model is still loading")
         return self._loaded

@@ -11,32 +11,32 @@ from werkzeug.exceptions import BadRequest, NotAcceptable
 
 from buildkit_runtime import content
 
-# Floats that are no doubles, times and their differences, bytes: as numpy writes them.
+# Written as numpy does: floats other than doubles, times and time differences, bytes.
 _OWN_TEXT = "efgmMV"
 _ROWS_AND_COLUMNS = 2
-_WHOLE = 2.0**53  # its successor is no double
+_WHOLE = 2.0**53  # the next integer is not a double
 _SCALARS = frozenset({int, float, bool, str, bytes, complex, type(None)})
 _TEXTS: dict[type, str] = {str: "U", np.str_: "U", bytes: "S", np.bytes_: "S"}
 
 
 def input_fn(body: content.Body, content_type: str) -> Any:
-    """As `numbers`; of objects where there are texts: pipelines of scikit-learn encode them."""
+    """Like `numbers`, but an array of objects if there are texts, which pipelines may encode."""
     if content_type == content.NPY or content_type not in content.DECODERS:
         return numbers(body, content_type)
     rows = content.decode(body, content_type, text=True)
     if not content.holds_text(rows):
         return _floats(rows)
     try:
-        # The same whether or not another column is one of texts.
+        # Columns of numbers become floats, whatever the other columns are.
         return np.frompyfunc(_as_float, 1, 1)(np.asarray(rows, dtype=object))
     except OverflowError as error:
         raise content.bad_request(error) from error
 
 
 def numbers(body: content.Body, content_type: str) -> Any:
-    """Array of floats from CSV, JSON or JSON Lines, a row or more; any numeric array from npy.
+    """An array of floats from CSV, JSON or JSON Lines, with one row or more; from npy, any numbers.
 
-    Numbers in JSON may be quoted, as AWS's decoders have it.
+    Numbers in JSON may be quoted, as in AWS's decoders.
     """
     if content_type != content.NPY or isinstance(body, str):
         if content_type not in content.DECODERS:
@@ -44,7 +44,7 @@ def numbers(body: content.Body, content_type: str) -> Any:
         rows = content.decode(body, content_type, text=content_type != content.CSV)
         return _floats(rows)
     try:
-        # Never pickles: a request must not be able to run code.
+        # No pickles: a request must not run code.
         array = np.load(io.BytesIO(body), allow_pickle=False)
     except (ValueError, EOFError, OSError, BadZipFile, MemoryError, OverflowError) as error:
         raise BadRequest(f"the body is not an npy array: {error}") from error
@@ -65,7 +65,7 @@ def _floats(rows: Any) -> Any:
 
 
 def output_fn(prediction: Any, accept: str) -> Any:
-    """JSON of the prediction itself, as AWS's encoder answers; CSV and npy of it as an array."""
+    """JSON of the prediction itself, as AWS's encoder writes it; CSV and npy of it as an array."""
     if accept == content.NPY:
         return _npy(prediction)
     if accept not in content.ENCODERS:
@@ -74,7 +74,7 @@ def output_fn(prediction: Any, accept: str) -> Any:
 
 
 def of_tensor(array: Any, accept: str) -> Any:
-    """The array of a tensor. AWS's containers write its numbers in CSV as doubles."""
+    """The array of a tensor. In CSV, its numbers are doubles, as in AWS's containers."""
     return array.astype(float) if accept == content.CSV and array.dtype.kind == "f" else array
 
 
@@ -83,11 +83,11 @@ def _npy(prediction: Any) -> bytes:
     try:
         types = _types(prediction)
         if np.ma.MaskedArray in types:
-            raise NotAcceptable("npy cannot hold this prediction: values of it are masked")
+            raise NotAcceptable("npy cannot hold this prediction: some values are masked")
         array = np.asarray(prediction)
         if array.dtype.kind in "US" and {_TEXTS.get(each) for each in types} != {array.dtype.kind}:
-            raise NotAcceptable("npy cannot hold this prediction: it has texts beside others")
-        # Never pickles: no client should have to run what it reads.
+            raise NotAcceptable("npy cannot hold this prediction: it mixes texts with other values")
+        # No pickles: reading an answer must not run code.
         np.save(buffer, array, allow_pickle=False)
     except (ValueError, RecursionError) as error:
         raise NotAcceptable(f"npy cannot hold this prediction: {error}") from error
@@ -95,7 +95,7 @@ def _npy(prediction: Any) -> bytes:
 
 
 def _rows(prediction: Any) -> Any:
-    """Numbers of one column are of one type in CSV; what is no array stays as it is."""
+    """An array for CSV, whose columns have one type; unchanged if it cannot be an array."""
     try:
         types = _types(prediction)
         if np.ma.MaskedArray in types:
@@ -109,14 +109,14 @@ def _rows(prediction: Any) -> Any:
     write = _writing(array)
     if write is None:
         return array.tolist()
-    # No slower than numbers.
+    # As fast as for numbers.
     if array.ndim < _ROWS_AND_COLUMNS:
         return [write(x) for x in array.reshape(-1)]
     return [[write(each) for each in x] for x in array]
 
 
 def _writing(array: Any) -> Callable[[Any], Any] | None:
-    """As AWS's encoder: 0.91, not the digits of the next double. None where Python does, too."""
+    """Writes 0.91, not the digits of the nearest double, as AWS does. None if Python does too."""
     if array.ndim > _ROWS_AND_COLUMNS or array.dtype.names:
         return None
     if array.dtype.kind == "O":
@@ -130,7 +130,7 @@ def _as_written(value: Any) -> Any:
 
 
 def _is_changed(prediction: Any, array: Any, types: set[type]) -> bool:
-    """Whether numpy made other values of a list: of large whole numbers, of enums, of bytes."""
+    """Whether numpy changed values of a list: large integers, members of enums, bytes."""
     if bytearray in types or not isinstance(prediction, (list, tuple)):
         return bytearray in types
     if array.dtype.kind in "US":
@@ -146,7 +146,7 @@ def _is_changed(prediction: Any, array: Any, types: set[type]) -> bool:
 
 
 def _types(value: Any) -> set[type]:
-    """The types of what lists and arrays hold; MaskedArray where a value of one is masked."""
+    """The types of the values in lists and arrays; MaskedArray if a value is masked."""
     if isinstance(value, (list, tuple)):
         types = set(map(type, value))
         if types <= _SCALARS or all(issubclass(each, np.generic) for each in types - _SCALARS):

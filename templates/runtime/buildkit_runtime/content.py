@@ -1,4 +1,4 @@
-"""CSV, JSON and JSON Lines bodies -> rows; predictions -> bodies; which of them a request wants."""
+"""CSV, JSON and JSON Lines bodies -> rows; predictions -> bodies, in the type a request accepts."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ CSV = "text/csv"
 JSON = "application/json"
 JSON_LINES = "application/jsonlines"
 NPY = "application/x-npy"
-# What a body without a declared type is, per HTTP.
+# The type of a body without Content-Type, according to HTTP.
 UNKNOWN = "application/octet-stream"
 
 Body = Union[str, bytes]
 Rows = Sequence[Sequence[float]]
 
-# All names that JSON Lines go by.
+# All names of JSON Lines.
 LINES = (JSON_LINES, "application/x-jsonlines", "application/x-ndjson")
-# Text for these, as users of AWS's serving toolkit expect in input_fn (ITK-05); bytes for others.
+# input_fn gets text for these types, as in AWS's serving toolkit (ITK-05), bytes for others.
 _TEXT = frozenset({CSV, JSON})
 _QUOTED = re.compile(r'"[^"]*"')
-# As many dimensions as an array has in numpy 1.
+# The most dimensions of an array in numpy 1.
 _DEEPEST = 32
-# What a cell of CSV can hold as it is.
+# The types that a cell of CSV can hold unchanged.
 _CELLS = frozenset({str, int, float, bool, bytes, type(None)})
-# What else Python writes in a way that can be read again; JSON has no form for these.
+# Other types whose text can be read back; JSON has no form for them.
 _WRITTEN = (type(None), bytes, Number, date, time, timedelta)
 
 
@@ -48,57 +48,57 @@ def parse_content_type(header: str | None) -> tuple[str, str]:
 
 
 def to_body(data: bytes, media_type: str, charset: str) -> Body:
-    """Text for CSV and JSON, the bytes themselves otherwise."""
+    """Text for CSV and JSON, bytes for other types."""
     return to_text(data, charset) if media_type in _TEXT else data
 
 
 def to_text(body: Body, charset: str = "utf-8") -> str:
-    """Text of bytes in a charset that the request names; text stays as it is."""
+    """The text of bytes in the charset of the request; text is returned unchanged."""
     if isinstance(body, str):
         return body
     if "\0" in charset:
         raise UnsupportedMediaType(f"unknown charset {charset!r}")
     try:
-        # "utf-8-sig" also takes the mark that spreadsheets put first.
+        # "utf-8-sig" skips the byte order mark of spreadsheets.
         is_utf8 = codecs.lookup(charset).name == "utf-8"
         return body.decode("utf-8-sig" if is_utf8 else charset)
     except LookupError as error:
         raise UnsupportedMediaType(f"unknown charset {charset}") from error
     except (ValueError, OverflowError) as error:
-        # Not all codecs raise UnicodeDecodeError: idna and punycode have errors of their own.
+        # Not all codecs raise UnicodeDecodeError: idna and punycode raise others.
         raise BadRequest(f"the body is not {charset} text") from error
 
 
 def choose_accept(header: str | None, content_type: str, default: str = "") -> str:
-    """One media type to answer with: that of the request, or JSON, when the client leaves it open.
+    """The media type of the answer: if the client accepts any, that of the request, or JSON.
 
-    A type we do not know is passed on: the user's output_fn may.
+    An unknown type is passed on, because the user's output_fn may know it.
     """
     first = default or (content_type if content_type in ENCODERS or content_type == NPY else JSON)
     given = parse_accept_header(header or "*/*", MIMEAccept)
-    # `text/csv; charset=utf-8` is text/csv to us, but not to werkzeug.
+    # werkzeug does not match `text/csv; charset=utf-8` with text/csv.
     accept = MIMEAccept([(value.partition(";")[0], weight) for value, weight in given])
     known = [first, *ENCODERS, NPY]
     best = accept.best_match(known)
     if best is None:
         best = next((value for value in accept.values() if "*" not in value), "")
     if not best:
-        raise NotAcceptable(f"cannot answer with {header}; offered are {', '.join(known[1:])}")
+        raise NotAcceptable(f"cannot answer with {header}; supported: {', '.join(known[1:])}")
     return best
 
 
 def decode(body: Body, content_type: str, *, text: bool = False) -> list[list[Any]]:
-    """Rows of equally many numbers, or of equally shaped lists of them; NaN for what is missing.
+    """Rows with the same number of numbers, or of lists of the same shape; NaN is a missing value.
 
-    With `text` they may hold texts, too: a column whose texts all are numbers is one of floats,
-    whatever the other columns are. An HTTP error says what is wrong.
+    With `text`, rows may contain texts: a column whose texts are all numbers becomes floats,
+    whatever the other columns are. Raises BadRequest or UnsupportedMediaType.
     """
     decoder = DECODERS.get(content_type)
     if decoder is None:
         raise unsupported(content_type, DECODERS)
     number: Callable[[str], float] = float
     if decoder is _decode_csv:
-        # JSON's missing values are null: an empty text is a text there.
+        # An empty text is a text in JSON, whose missing value is null.
         number, found = _number, _decode_csv(to_text(body), text=text)
     else:
         found = decoder(to_text(body))
@@ -115,29 +115,29 @@ def holds_text(rows: Any) -> bool:
 
 
 def encode(prediction: Any, accept: str) -> str:
-    """Text of what a model predicts. Raise NotAcceptable, TypeError for what no text can hold."""
+    """The text of a prediction. Raises NotAcceptable, or TypeError for values without a text."""
     encoder = ENCODERS.get(accept)
     if encoder is None:
         raise unacceptable(accept, ENCODERS)
     try:
         return encoder(prediction)
     except RecursionError as error:
-        raise TypeError("cannot answer with values that are nested this deep") from error
+        raise TypeError("cannot answer with values that are nested so deeply") from error
     except (ValueError, csv.Error) as error:
-        # A list that holds itself, an integer of more digits than Python writes.
+        # A list that contains itself, an integer with more digits than Python writes.
         raise TypeError(f"cannot answer with this prediction: {error}") from error
 
 
 def as_plain(value: Any) -> Any:
-    """What JSON can hold in place of an array, a tensor, a table or anything that can be iterated.
+    """A value for JSON instead of an array, a tensor, a table or another iterable.
 
-    `tolist` is all that AWS's encoder knows. It also is the fast way out of an array.
+    AWS's encoder only knows `tolist`, which is also the fast way for arrays.
     """
     if hasattr(value, "tolist"):
         plain = value.tolist()
         if type(plain) is not type(value):
             return plain
-        if isinstance(value, Real):  # numpy.longdouble, which no number of Python's can hold
+        if isinstance(value, Real):  # numpy.longdouble, which has no exact number in Python
             return float(value)
         raise _unanswerable(value)
     for name in ("asnumpy", "toarray", "__array__"):  # MXNet, sparse matrices, tables of pandas
@@ -153,7 +153,7 @@ def _unanswerable(value: Any) -> TypeError:
 
 
 def bad_request(error: Exception, what: str = "") -> BadRequest:
-    """The client's mistake, told by the first line of what a library says of it."""
+    """An error of the client, with the first line of a library's message."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return BadRequest(what + lines[0])
 
@@ -163,11 +163,11 @@ def unsupported(content_type: str, offered: Mapping[str, Any]) -> UnsupportedMed
 
 
 def unacceptable(accept: str, offered: Mapping[str, Any]) -> NotAcceptable:
-    return NotAcceptable(f"cannot answer with {accept}; offered are {', '.join(offered)}")
+    return NotAcceptable(f"cannot answer with {accept}; supported: {', '.join(offered)}")
 
 
 def check_rows(rows: Any, *, text: bool = False) -> list[list[Any]]:
-    """At least one row, all of one shape, of numbers only, or of numbers and texts."""
+    """Checks that there is a row, and that all rows have one shape and allowed values."""
     if not isinstance(rows, list) or not rows:
         raise BadRequest("no rows in the body")
     allowed = (int, float, str) if text else (int, float)
@@ -184,14 +184,14 @@ def _row(row: Any, number: int, first: Any, allowed: tuple[type, ...], depth: in
     if any(isinstance(value, list) for value in row):
         return [_row(value, number, first[0], allowed, depth + 1) for value in row]
     if any(value is not None and type(value) not in allowed for value in row):
-        raise BadRequest(f"row {number} holds something that is not a number")
+        raise BadRequest(f"row {number} contains a value that is not a number")
     return [math.nan if value is None else value for value in row]
 
 
 def _decode_csv(body: str, *, text: bool = False) -> list[list[Any]]:
-    """Numbers between commas, or else semicolons or tabs; an empty cell is a missing value.
+    """Numbers between commas, semicolons or tabs; an empty cell is a missing value.
 
-    With `text`, all cells as texts where one of them is no number.
+    With `text`, all cells are texts if one of them is not a number.
     """
     head = _QUOTED.sub("", body.partition("\n")[0])
     delimiter = next((each for each in ",;\t" if each in head), ",")
@@ -215,9 +215,9 @@ def _decode_texts(body: str, delimiter: str) -> list[list[Any]]:
 
 
 def _in_columns(rows: Sequence[Any], number: Callable[[str], float]) -> list[Any]:
-    """Rows of one shape, the texts of a column as numbers where all of them are.
+    """Rows of one shape, in which the texts of a column are numbers if all of them can be.
 
-    A column is what stands at one place of each row, however deep.
+    A column has the values at the same place of each row, also of nested lists.
     """
     if isinstance(rows[0], list):
         columns = [_in_columns(column, number) for column in zip(*rows)]
@@ -265,9 +265,9 @@ def _load_json(text: str, what: str) -> Any:
 
 
 def _encode_csv(prediction: Any) -> str:
-    """One line per record; none after the last, batch assembly adds its own (BATCH-05)."""
+    """One line per record, without a newline at the end, which batch transform adds (BATCH-05)."""
     lines: list[str] = []
-    # With this end of a line the writer quotes both of its characters, which readers trip over.
+    # With this line end, the writer quotes texts with \r or \n, which readers take for line ends.
     writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
     for record in _records(prediction):
         if type(record) in _CELLS:
@@ -279,7 +279,7 @@ def _encode_csv(prediction: Any) -> str:
 
 
 def _encode_json(prediction: Any) -> str:
-    """The prediction alone, as AWS's framework containers answer: clients index it (ITK-02)."""
+    """Only the prediction, as in AWS's framework containers: clients index it (ITK-02)."""
     return json.dumps(prediction, default=as_plain)
 
 
@@ -289,7 +289,7 @@ def _encode_json_lines(prediction: Any) -> str:
 
 
 def _records(prediction: Any) -> Sequence[Any]:
-    """The rows of what has rows; anything else is one record, an object and a text too."""
+    """The rows of a prediction; a prediction without rows, such as an object or text, is one."""
     plain = _unpacked(prediction)
     if not isinstance(plain, (list, tuple)):
         return [plain]
@@ -297,7 +297,7 @@ def _records(prediction: Any) -> Sequence[Any]:
 
 
 def _unpacked(value: Any) -> Any:
-    """A list for what holds other values, but is neither a list nor an object."""
+    """A list instead of another kind of collection; other values are returned unchanged."""
     known = (str, bytes, int, float, list, tuple, dict, type(None))
     if isinstance(value, known) and not hasattr(value, "tolist"):
         return value
@@ -308,7 +308,7 @@ def _unpacked(value: Any) -> Any:
 
 
 def _cell(value: Any) -> Any:
-    """A list or an object in one cell is JSON text; the rest is what Python writes."""
+    """A cell: JSON text for a list or an object, else Python's text."""
     plain = _unpacked(value)
     if isinstance(plain, (list, tuple, dict)):
         return json.dumps(plain, default=_plain_or_text)
@@ -321,7 +321,7 @@ def _plain_or_text(value: Any) -> Any:
 
 
 def _written(value: Any) -> Any:
-    """Numbers, texts, bytes and times; members of enums as the values that they are, as in JSON."""
+    """Numbers, texts, bytes and times. A member of an enum becomes its value, as in JSON."""
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""What AWS's servers tell a script of its surroundings, if its functions ask for it (ITK-04)."""
+"""The context that AWS's servers pass to functions of a script that take one (ITK-04)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_
 
 @dataclass(frozen=True)
 class Context:
-    """Under the names of TorchServe and Multi Model Server. A request is a batch of one."""
+    """Has the names of TorchServe and Multi Model Server. A request is a batch of one."""
 
     system_properties: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Context:
 
 
 def of_model(model_dir: str) -> Context:
-    """All workers use the first GPU, where there is one."""
+    """All workers use the first GPU, if there is one."""
     gpu = 0 if hardware.has_gpu() else None
     return Context({"model_dir": model_dir, "gpu_id": gpu, "batch_size": 1})
 
@@ -47,7 +47,7 @@ def of_request(model: Context, request: Invocation) -> Context:
 
 
 def offered(function: Callable[..., Any], arguments: int) -> Callable[..., Any]:
-    """The same with a context after so many arguments, which it need not take."""
+    """The function with a context after its `arguments`, which is left out if it takes none."""
     parameters = inspect.signature(function).parameters.values()
     if sum(each.kind in _BY_POSITION for each in parameters) > arguments:
         return function

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-# The service keeps this many characters, so the cause has to be among them.
+# SageMaker keeps this many characters: the cause has to be among them.
 LIMIT = 1024
 
 _TRACEBACK = "Traceback (most recent call last):"
 _LAUNCHER = "torch.distributed.elastic."
-# How torch begins the lines of a process once it has met the others.
+# The prefix of lines once torch has connected the processes.
 _RANK = re.compile(r"^\[rank\d+\]: ?")
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(: .*)?")
 
 
-class JobFailure(Exception):  # noqa: N818 - it says how the job ended
-    """A failure whose text is meant for the user, and the exit code that goes with it."""
+class JobFailure(Exception):  # noqa: N818 - how the job ended
+    """A failure, with a text for the user and an exit code."""
 
     def __init__(self, reason: str, code: int = 1) -> None:
         super().__init__(reason)
@@ -29,9 +29,9 @@ class JobFailure(Exception):  # noqa: N818 - it says how the job ended
 
 
 def cause_of(stderr: str) -> str:
-    """The line that says what went wrong: that of the last exception, else the last line.
+    """The line with the cause: that of the last exception, or else the last line.
 
-    What torch's launcher raises only says that a process of its own has failed.
+    An exception of torch's launcher only says that one of its processes has failed.
     """
     lines = [_RANK.sub("", line) for line in stderr.splitlines()]
     for start in range(len(lines) - 1, -1, -1):
@@ -43,7 +43,7 @@ def cause_of(stderr: str) -> str:
 
 
 def compose(summary: str, stderr: str) -> str:
-    """Cause first, then what ended how, then as much of the end of stderr as fits."""
+    """The cause, then what ended and how, then as much of the end of stderr as fits."""
     cause = cause_of(stderr)[: LIMIT // 2]
     head = "\n".join(line for line in (cause, summary[: LIMIT // 3]) if line)
     room = LIMIT - len(head) - 1
@@ -54,19 +54,18 @@ def compose(summary: str, stderr: str) -> str:
 
 
 def clear(path: Path) -> None:
-    """Remove what an earlier start, or a script that recovered, left behind (OUT-02, RUN-13)."""
+    """Remove the file of an earlier start, or of a script that recovered (OUT-02, RUN-13)."""
     try:
         path.unlink()
     except OSError:
-        # Absent, or a folder nobody may write to: neither is a reason to fail a job.
+        # The file is absent or the folder read-only: no reason to fail the job.
         return
 
 
 def write(path: Path, reason: str) -> None:
-    """Write the reason unless the script wrote its own; never raise.
+    """Write the reason, unless the script has written its own (TTK-10). Never raises.
 
-    An error here must not change the exit code: that is how a failed job can end as completed
-    (TTK-09). A file the script wrote itself is better than ours, so it stays (TTK-10).
+    An error here must not change the exit code, or a failed job could end as completed (TTK-09).
     """
     sys.stdout.flush()
     sys.stderr.flush()

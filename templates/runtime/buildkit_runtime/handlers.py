@@ -1,4 +1,4 @@
-"""The functions that serve a model: the image's defaults, the user's in their place (ITK-04)."""
+"""The functions that serve a model: the user's, or else the image's defaults (ITK-04)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _STEPS = ("input_fn", "predict_fn", "output_fn")
 
 
 class HandlerError(Exception):
-    """The handlers cannot serve this model; the text says what to change."""
+    """The handlers cannot serve this model. The text says what to change."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model of the user's, and what its functions may know of where it is."""
+    """A model, and the context for the functions of the user."""
 
     model: Any
     context: Context
@@ -54,7 +54,7 @@ class Loaded:
 class Handlers:
     """How to load a model from its folder, and how to answer a request with it.
 
-    `by_record`: a body of several records is answered with a line for each (BATCH-05).
+    `by_record`: the answer to a body of several records has one line per record (BATCH-05).
     """
 
     model_fn: Callable[[str], Any]
@@ -63,9 +63,9 @@ class Handlers:
 
 
 def load_handlers(family: str, script: Path | None) -> Handlers:
-    """Those of an image family (`BUILDKIT_HANDLERS`), with what the script has of its own.
+    """The handlers of a family of images (`BUILDKIT_HANDLERS`), with the functions of the script.
 
-    A family whose scripts have other functions than `model_fn` and its kin says how to `combine`.
+    A family whose scripts have other functions than `model_fn` etc. has its own `combine`.
     """
     defaults = importlib.import_module(f"buildkit_runtime.handlers_{family}")
     own = vars(import_script(script, library(family, script))) if script else {}
@@ -74,10 +74,10 @@ def load_handlers(family: str, script: Path | None) -> Handlers:
 
 
 def combine(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> Handlers:
-    """The defaults, and any subset of the script's functions on top.
+    """The default functions, replaced by those that the script defines.
 
-    Where a client leaves open what it accepts, a script's own functions are asked for JSON, as by
-    AWS's containers (ITK-02); ours answer in the type of the request.
+    If a client accepts any type, a script's own functions get JSON as the type, as in AWS's
+    containers (ITK-02); the defaults answer in the type of the request.
     """
     merged = {**defaults, **{name: own[name] for name in (*_LOADING, *_STEPS) if name in own}}
     accept = content.JSON if own.keys() & {"output_fn", "transform_fn"} else ""
@@ -91,7 +91,7 @@ def combine(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> Handlers:
 
 
 def _loading(functions: Mapping[str, Any]) -> Callable[[str], Loaded]:
-    """Load a model, with what is to be done before and after."""
+    """Load a model, and call the functions before and after that."""
     before, load, after = (
         context.offered(functions.get(name, lambda *_: None), arguments)
         for name, arguments in zip(_LOADING, (1, 1, 2))
@@ -124,7 +124,7 @@ def _transforming(
 
 
 def _in_steps(functions: Mapping[str, Any], *, ours: bool) -> Callable[..., Any]:
-    """`ours`: the default `input_fn` reads the body, which takes texts for what they may be."""
+    """`ours`: the default `input_fn` reads the body; it accepts texts that the model may not."""
     read, predict, write = (context.offered(functions[name], 2) for name in _STEPS)
 
     def transform(model: Any, body: Body, content_type: str, accept: str, about: Context) -> Any:
@@ -133,7 +133,7 @@ def _in_steps(functions: Mapping[str, Any], *, ours: bool) -> Callable[..., Any]
         except HTTPException:
             raise
         except Exception as error:
-            # Whatever its type: what an input_fn cannot read is the client's mistake (SERVE-14).
+            # Of any type: a body that input_fn cannot read is an error of the client (SERVE-14).
             logger.info("input_fn refused the request", exc_info=error)
             raise BadRequest(f"input_fn: {type(error).__name__}: {error}") from error
         try:
@@ -141,7 +141,7 @@ def _in_steps(functions: Mapping[str, Any], *, ours: bool) -> Callable[..., Any]
         except (TypeError, ValueError) as error:
             if not ours or not _holds_text(data):
                 raise
-            # Where only numbers can be computed with, a text is the client's mistake, too.
+            # If the model computes only with numbers, a text is an error of the client too.
             logger.info("predict_fn refused texts", exc_info=error)
             raise content.bad_request(error, "predict_fn: ") from error
         return write(prediction, accept, about)
@@ -156,7 +156,7 @@ def _holds_text(data: Any) -> bool:
 
 
 def to_answer(result: Any, accept: str) -> Answer:
-    """Body, or body and content type, as the user's functions may return them."""
+    """The answer of a function of the user: a body, or a pair of body and content type."""
     body, content_type = result if isinstance(result, tuple) else (result, accept)
     if isinstance(body, str):
         try:
@@ -170,7 +170,7 @@ def to_answer(result: Any, accept: str) -> Answer:
 
 
 def only_file(folder: Path, names: Sequence[str]) -> Path:
-    """The file with the first of these names, else the only one that fits one of the others."""
+    """The file with the first of these names, else the only file that matches another."""
     preferred = folder / names[0]
     if preferred.is_file():
         return preferred
@@ -183,9 +183,9 @@ def only_file(folder: Path, names: Sequence[str]) -> Path:
 
 
 def find_script(variables: Mapping[str, str], model: Path) -> Path | None:
-    """The user's script, or None: SAGEMAKER_PROGRAM may name the training script (SERVE-18).
+    """The user's script. None if there is none: SAGEMAKER_PROGRAM may be for training (SERVE-18).
 
-    Models of a multi-model endpoint that come without one share the one beside them.
+    Models of a multi-model endpoint that contain no script share the script beside them.
     """
     given = Path(as_text(decode(variables.get(SUBMIT_DIRECTORY, ""))))
     folders: tuple[Path, ...] = (model / "code", Paths.from_variables(variables).models / "code")
@@ -196,12 +196,14 @@ def find_script(variables: Mapping[str, str], model: Path) -> Path | None:
     found = next((folder / name for folder in folders if (folder / name).is_file()), None)
     there = next((folder for folder in folders if folder.is_dir()), None)
     if found is None and named and there:
-        logger.warning("no %s (SAGEMAKER_PROGRAM) in %s: the image's own serve", named, there)
+        logger.warning(
+            "%s (SAGEMAKER_PROGRAM) not found in %s: using the default handlers", named, there
+        )
     return found
 
 
 def library(family: str, script: Path) -> Path | None:
-    """The packages that a script brings, in TensorFlow's containers: then no others are installed.
+    """The folder of packages beside a script for TensorFlow; with it, none are installed.
 
     https://github.com/aws/sagemaker-tensorflow-serving-container
     """
@@ -210,7 +212,7 @@ def library(family: str, script: Path) -> Path | None:
 
 
 def import_script(path: Path, packages: Path | None = None) -> ModuleType:
-    """Import by path; modules beside it, and packages, can be imported from it."""
+    """Import a file, which can import the modules beside it, and the packages."""
     sys.path[:0] = [str(folder) for folder in (path.parent, packages) if folder]
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:

@@ -13,7 +13,7 @@ __all__ = ["input_fn", "model_fn", "output_fn", "predict_fn"]
 
 
 def input_fn(body: content.Body, content_type: str) -> Any:
-    """An array of 32-bit floats, of integers where an npy array holds them."""
+    """An array of 32-bit floats, or of integers if an npy array has integers."""
     array = arrays.numbers(body, content_type)
     return array if array.dtype.kind in "biu" else array.astype("float32")
 

@@ -1,4 +1,4 @@
-"""Handlers for MXNet: an exported network, as Module and Gluon write it."""
+"""Handlers for MXNet: a network as exported by Module and Gluon."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["input_fn", "model_fn", "output_fn", "predict_fn"]
 
 @cache
 def device() -> Any:
-    """Asked for in a worker only: CUDA does not survive the fork that makes one."""
+    """Called only in a worker: CUDA does not survive the fork of the workers."""
     return mxnet.gpu() if mxnet.context.num_gpus() else mxnet.cpu()
 
 
 def model_fn(model_dir: str) -> Any:
-    """Load `model-symbol.json` and its parameters, else the only such pair.
+    """Load `model-symbol.json` and its parameters, or else the only such pair.
 
-    The names of the inputs are in `model-shapes.json`; without it there is one, `data`.
+    `model-shapes.json` has the names of the inputs; without it, the only input is `data`.
     """
     folder = Path(model_dir)
     symbol = only_file(folder, ("model-symbol.json", "*-symbol.json"))
@@ -44,7 +44,7 @@ def input_fn(body: content.Body, content_type: str) -> Any:
 
 def predict_fn(data: Any, model: Any) -> Any:
     try:
-        # MXNet computes later: a wrong shape shows when the numbers are asked for.
+        # MXNet computes lazily: `asnumpy` raises the error of a wrong shape.
         return model(data).asnumpy()
     except (ValueError, mxnet.base.MXNetError) as error:
         raise BadRequest(str(error).strip().splitlines()[-1]) from error

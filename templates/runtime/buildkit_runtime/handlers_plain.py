@@ -1,4 +1,4 @@
-"""Handlers for an image without a framework: rows are lists, the model is the user's affair."""
+"""Handlers for an image without a framework: rows are lists; the user defines the rest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from buildkit_runtime.handlers import HandlerError
 
 def model_fn(model_dir: str) -> Any:
     raise HandlerError(
-        f"nothing says how to load a model: define model_fn in {model_dir}/code/inference.py"
+        f"this image loads no models by itself: define model_fn in {model_dir}/code/inference.py"
     )
 
 
@@ -19,7 +19,7 @@ def input_fn(body: content.Body, content_type: str) -> Any:
 
 
 def predict_fn(_data: Any, _model: Any) -> Any:
-    raise HandlerError("nothing says how to predict: define predict_fn in inference.py")
+    raise HandlerError("this image does not predict by itself: define predict_fn in inference.py")
 
 
 def output_fn(prediction: Any, accept: str) -> Any:

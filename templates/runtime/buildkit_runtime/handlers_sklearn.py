@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-import sklearn.base  # noqa: F401 - what every model needs, before the workers are forked
+import sklearn.base  # noqa: F401 - for every model, imported before the fork of the workers
 
 from buildkit_runtime import content
 from buildkit_runtime.arrays import input_fn, output_fn

@@ -1,7 +1,7 @@
-"""Handlers for Spark ML: a pipeline model, and a schema that says what the columns of a row are.
+"""Handlers for Spark ML: a pipeline model, and a schema with the columns of a row.
 
-The schema comes with the request, else from SAGEMAKER_SPARKML_SCHEMA as for AWS's own container,
-else from `schema.json` beside the model:
+The schema is in the request, else in SAGEMAKER_SPARKML_SCHEMA, as for AWS's own container, else in
+`schema.json` beside the model:
 https://github.com/aws/sagemaker-sparkml-serving-container.
 """
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["input_fn", "model_fn", "output_fn", "predict_fn"]
 
-# Java's thorough compiler takes half of the start. It pays off in long jobs alone: each request
-# brings code of its own.
+# Java's optimizing compiler takes half of the start. It only pays off in long jobs: Spark generates
+# new code for each request.
 _JAVA_OPTIONS = "-XX:TieredStopAtLevel=1"
 _BASIC: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "boolean": (types.BooleanType(), lambda value: str(value).strip().lower() in ("true", "1")),
@@ -44,10 +44,10 @@ _BASIC: dict[str, tuple[Any, Callable[[Any], Any]]] = {
 
 
 class Data(NamedTuple):
-    """Rows of texts or of JSON values, and the schema that came with them.
+    """Rows of texts or of JSON values, and the schema of the request.
 
-    `single`: whether it may be one row, of which the schema alone can tell: a list may be a row of
-    several, or the array or vector in the first column of the only one.
+    `single`: `rows` may be one row, which only the schema shows: a list may be one of several rows,
+    or the array or vector in the first column of the only row.
     """
 
     rows: list[Any]
@@ -89,7 +89,7 @@ def _schema(folder: Path) -> dict[str, Any] | None:
     try:
         return dict(json.loads(text)) if text else None
     except (ValueError, TypeError) as error:
-        raise HandlerError(f"the schema is no JSON object: {error}") from error
+        raise HandlerError(f"the schema is not a JSON object: {error}") from error
 
 
 def input_fn(body: content.Body, content_type: str) -> Data:
@@ -156,7 +156,9 @@ def predict_fn(data: Data, model: Model) -> list[Any]:
         columns, output = schema["input"], schema["output"]
         fields = [(each["name"], *_type(each)) for each in columns]
     except (KeyError, TypeError) as error:
-        raise BadRequest("a schema has `input`, a list of name and type, and `output`") from error
+        raise BadRequest(
+            "a schema needs `input`, a list of names and types, and `output`"
+        ) from error
     rows = [_converted(row, fields) for row in _rows(data, columns)]
     structure = types.StructType([types.StructField(name, kind) for name, kind, _ in fields])
     frame = model.session.createDataFrame(rows, structure).coalesce(1)

@@ -1,7 +1,7 @@
 """Handlers for TensorFlow: SavedModels behind the contract of AWS's TensorFlow Serving container.
 
 A script, `code/inference.py`, may define `input_handler` and `output_handler`, or `handler`; or
-`model_fn` and its kin, as for the other frameworks.
+`model_fn` and the others, as for other frameworks.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _JSON = "application/json"
 
 
 class Context(NamedTuple):
-    """What a script sees of a request, under the names of AWS's container. There is no gRPC."""
+    """A request as scripts see it, with the names of AWS's container. There is no gRPC."""
 
     model_name: str
     model_version: str
@@ -43,7 +43,7 @@ class Context(NamedTuple):
 
 
 class Reply:
-    """An answer of the REST API, with what scripts read of `requests.Response`."""
+    """An answer of the REST API, with the attributes of `requests.Response` that scripts use."""
 
     def __init__(self, document: Mapping[str, Any], status_code: int) -> None:
         self.content = json.dumps(document).encode()
@@ -65,12 +65,14 @@ class Model(NamedTuple):
 
 
 def combine(own: Mapping[str, Any]) -> Handlers:
-    """Raise HandlerError for a script that has half of a pair."""
+    """Raises HandlerError if a script has only one of the two handlers."""
     if "handler" in own:
         return Handlers(model_fn, _with_handler(own["handler"]), by_record=False)
     names = {"input_handler", "output_handler"} & own.keys()
     if len(names) == 1:
-        raise HandlerError(f"{names.pop()} comes with its twin: define both, or `handler`")
+        raise HandlerError(
+            f"only {names.pop()} is defined: define input_handler and output_handler, or handler"
+        )
     if names:
         both = _with_both(own["input_handler"], own["output_handler"])
         return Handlers(model_fn, both, by_record=False)

@@ -19,14 +19,14 @@ __all__ = ["input_fn", "model_fn", "output_fn", "predict_fn"]
 
 LIBSVM = ("text/libsvm", "text/x-libsvm")
 MODELS = ("xgboost-model", "*.ubj", "*.json", "*.pkl")
-# What a pickle begins with since protocol 2, of 2003; the formats of XGBoost never do.
+# The first byte of a pickle since protocol 2 of 2003; no format of XGBoost begins with it.
 _PICKLE = b"\x80"
 
 
 def model_fn(model_dir: str) -> Any:
-    """Load `xgboost-model`, as AWS's own container writes it, else the only *.ubj, *.json, *.pkl.
+    """Load `xgboost-model`, the name in AWS's own container, or else the only *.ubj, *.json, *.pkl.
 
-    What it loads may be a Booster or a model of the scikit-learn kind.
+    The model may be a Booster or one of XGBoost's scikit-learn classes.
     """
     path = only_file(Path(model_dir), MODELS)
     with path.open("rb") as file:
@@ -38,17 +38,17 @@ def model_fn(model_dir: str) -> Any:
         booster.load_model(path)
     except xgboost.core.XGBoostError as error:
         raise HandlerError(
-            f"{path} is no model of XGBoost: {str(error).splitlines()[0]}"
+            f"{path} is not an XGBoost model: {str(error).splitlines()[0]}"
         ) from error
     return booster
 
 
 class Rows(xgboost.DMatrix):  # type: ignore[misc]
-    """Of a form that says every feature, so that one that is not there was forgotten."""
+    """Rows in a format that has every feature: an absent one is an error."""
 
 
 def input_fn(body: content.Body, content_type: str) -> Any:
-    """Features from CSV, JSON, JSON Lines or npy; from LIBSVM text, too, less its labels."""
+    """Features from CSV, JSON, JSON Lines or npy; or from LIBSVM text, without its labels."""
     if content_type not in LIBSVM:
         return Rows(arrays.numbers(body, content_type))
     rows = [
@@ -66,7 +66,7 @@ def input_fn(body: content.Body, content_type: str) -> Any:
 
 
 def _libsvm_row(line: str, number: int) -> list[tuple[int, float]]:
-    """Columns and values; a label before them is left out."""
+    """Columns and values, without the label."""
     label, *rest = line.split()
     try:
         if ":" in label:
@@ -75,14 +75,14 @@ def _libsvm_row(line: str, number: int) -> list[tuple[int, float]]:
             float(label)
         return [(int(column), float(value)) for column, value in (each.split(":") for each in rest)]
     except ValueError as error:
-        raise BadRequest(f"line {number} is no LIBSVM text: {error}") from error
+        raise BadRequest(f"line {number} is not LIBSVM text: {error}") from error
 
 
 def predict_fn(data: Any, model: Any) -> Any:
-    """Predict with the best iteration, if training was stopped early; without feature names."""
+    """Predict with the best iteration if training stopped early; ignores feature names."""
     booster = model if isinstance(model, xgboost.Booster) else model.get_booster()
     if data.num_col() == booster.num_features() + 1 and data.get_data()[:, 0].nnz == 0:
-        # LIBSVM counts from 1, the model was trained with columns that count from 0.
+        # LIBSVM counts columns from 1, the training data counted from 0.
         data = xgboost.DMatrix(data.get_data()[:, 1:])
     lacks = isinstance(data, Rows) and data.num_col() < booster.num_features()
     if lacks or data.num_col() > booster.num_features():

@@ -10,12 +10,12 @@ from pathlib import Path
 
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
 _UNLIMITED_BYTES = 2**60
-# A broken driver can make the vendor's tool hang; no count is better than no job.
+# With a broken driver the vendor's tool may hang; a job without a count is better than none.
 _TOOL_SECONDS = 20
 
 
 def count_cpus(cgroup_root: Path = _CGROUP_ROOT) -> int:
-    """CPUs this process may be scheduled on, cut down to the container's quota (SERVE-20)."""
+    """The CPUs of this process, limited by the container's quota (SERVE-20)."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     limits = [available or 1]
     quota = cpu_quota(cgroup_root)
@@ -25,7 +25,7 @@ def count_cpus(cgroup_root: Path = _CGROUP_ROOT) -> int:
 
 
 def cpu_quota(cgroup_root: Path) -> float | None:
-    """CPUs' worth of time the container may use, from cgroup v2, else v1; None when unlimited."""
+    """The container's quota in CPUs, from cgroup v2 or v1; None if unlimited."""
     fields = _words(cgroup_root / "cpu.max")
     if not fields:
         folder = cgroup_root / "cpu"
@@ -39,9 +39,9 @@ def cpu_quota(cgroup_root: Path) -> float | None:
 
 
 def free_memory(cgroup_root: Path = _CGROUP_ROOT) -> int | None:
-    """Bytes that the container may still use, from cgroup v2, else v1; None when unlimited.
+    """Bytes that the container may still use, from cgroup v2 or v1; None if unlimited.
 
-    What the kernel keeps of files it can give up at once.
+    Cached files count as free: the kernel can drop them at once.
     """
     for folder, limit, used, cached in (
         (cgroup_root, "memory.max", "memory.current", "inactive_file"),
@@ -60,24 +60,24 @@ def free_memory(cgroup_root: Path = _CGROUP_ROOT) -> int | None:
         except ValueError:
             # "max" in v2, or no such files.
             continue
-        # v1 says no limit with a number beyond any machine.
+        # In v1, a huge number means no limit.
         return free if int(most) < _UNLIMITED_BYTES else None
     return None
 
 
 def count_gpus() -> int:
-    """Lines of `nvidia-smi --list-gpus` that name a GPU (TTK-08)."""
+    """The number of GPUs that `nvidia-smi --list-gpus` lists (TTK-08)."""
     lines = _output(["nvidia-smi", "--list-gpus"]).splitlines()
     return sum(line.startswith("GPU ") for line in lines)
 
 
 def has_gpu(devices: Path = Path("/dev")) -> bool:
-    """Whether the driver has made a GPU of NVIDIA's known here: quicker than to ask its tool."""
+    """Whether the driver has a device file for a GPU: faster than NVIDIA's tool."""
     return any(devices.glob("nvidia[0-9]*"))
 
 
 def count_neuron_cores() -> int:
-    """Sum over the devices that `neuron-ls` lists."""
+    """The number of cores of all devices that `neuron-ls` lists."""
     try:
         devices = json.loads(_output(["neuron-ls", "-j"]) or "[]")
         return sum(int(device["nc_count"]) for device in devices)

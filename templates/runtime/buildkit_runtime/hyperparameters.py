@@ -1,4 +1,4 @@
-"""hyperparameters.json: decoding of values, reserved names, and the command line made of them."""
+"""hyperparameters.json: decoded values, reserved names, and the script's command line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Names that SDKs and services put beside the user's own (CFG-03).
+# Names that SDKs and services add to the user's own (CFG-03).
 KNOWN_RESERVED = frozenset(
     {
         "_tuning_objective_metric",
@@ -27,7 +27,7 @@ KNOWN_RESERVED = frozenset(
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """Decoded values, sorted by name: the user's own and those reserved for the platform."""
+    """Decoded values, sorted by name: the user's own, and those with reserved names."""
 
     user: Mapping[str, Any]
     reserved: Mapping[str, Any]
@@ -37,7 +37,7 @@ class Hyperparameters:
 
 
 def decode(value: Any) -> Any:
-    """Read JSON text where it is JSON, else keep the text: clients use both encodings (CFG-02)."""
+    """The value of a JSON text, else the text itself: clients send both (CFG-02)."""
     if not isinstance(value, str):
         return value
     try:
@@ -47,12 +47,12 @@ def decode(value: Any) -> Any:
 
 
 def _refuse_constant(name: str) -> None:
-    """`NaN` and `Infinity` are not JSON; as bare text they stay what the user typed."""
+    """`NaN` and `Infinity` are not JSON: they remain the text that the user typed."""
     raise ValueError(name)
 
 
 def split(raw: Mapping[str, Any]) -> Hyperparameters:
-    """Separate reserved names from the user's, decoding all values."""
+    """Decode all values, and separate reserved names from the user's."""
     decoded = {str(name): decode(raw[name]) for name in sorted(raw, key=str)}
     reserved = {name: value for name, value in decoded.items() if is_reserved(name)}
     user = {name: value for name, value in decoded.items() if not is_reserved(name)}
@@ -64,7 +64,7 @@ def is_reserved(name: str) -> bool:
 
 
 def as_argument(value: Any) -> str:
-    """One value as a command-line word (TTK-06)."""
+    """A value as an argument of the command line (TTK-06)."""
     if value is None:
         return ""
     if isinstance(value, dict):
@@ -73,7 +73,7 @@ def as_argument(value: Any) -> str:
 
 
 def to_arguments(user: Mapping[str, Any]) -> tuple[str, ...]:
-    """`--name value` for each, `-n value` for one-letter names, sorted by name (TTK-06)."""
+    """`--name value` or, for one-letter names, `-n value`; sorted by name (TTK-06)."""
     words: list[str] = []
     for name in sorted(user):
         words.append(f"-{name}" if len(name) == 1 else f"--{name}")
@@ -82,14 +82,14 @@ def to_arguments(user: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def as_text(value: Any) -> str:
-    """One value as a variable: strings bare, null empty, others compact JSON (TTK-08)."""
+    """A value as a variable: strings unquoted, null empty, others compact JSON (TTK-08)."""
     if value is None:
         return ""
     return value if isinstance(value, str) else compact_json(value)
 
 
 def is_true(value: Any) -> bool:
-    """Whether a switch is on, as JSON writes it or as Python does."""
+    """Whether a switch is on: `true` of JSON or `True` of Python."""
     return as_text(value).strip().lower() == "true"
 
 

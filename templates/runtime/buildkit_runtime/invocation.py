@@ -1,4 +1,4 @@
-"""One request for a prediction, as it came."""
+"""One request for a prediction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Invocation:
-    """All that handlers may see of it. It can be sent to another process."""
+    """What handlers see of a request. Can be sent to another process."""
 
     data: bytes
     content_type: str | None

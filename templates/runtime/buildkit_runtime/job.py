@@ -1,4 +1,4 @@
-"""The three files of `/opt/ml/input/config` -> Job, tolerant of what may be missing or extra."""
+"""The three files of `/opt/ml/input/config` -> Job. Missing and unknown keys are allowed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEFAULT_GROUP = "homogeneousCluster"
 
 @dataclass(frozen=True)
 class Cluster:
-    """resourceconfig.json with the documented and the merely observed keys (CFG-05)."""
+    """resourceconfig.json, with documented keys and others that SageMaker writes (CFG-05)."""
 
     current_host: str
     hosts: tuple[str, ...]
@@ -38,7 +38,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Job:
-    """What the service says about this training job."""
+    """What SageMaker says about this training job."""
 
     hyperparameters: Hyperparameters
     channels: Mapping[str, Any]
@@ -54,7 +54,7 @@ def read_job(paths: Paths) -> Job:
 
 
 def read_cluster(raw: Mapping[str, Any]) -> Cluster:
-    """Fill in what may be absent; one host named `algo-1` when there is no file at all."""
+    """Fill in defaults for absent keys. Without a file, one host `algo-1`."""
     current_host = str(raw.get("current_host") or "algo-1")
     groups = [group for group in raw.get("instance_groups") or [] if isinstance(group, dict)]
     return Cluster(
@@ -69,7 +69,7 @@ def read_cluster(raw: Mapping[str, Any]) -> Cluster:
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    """A JSON object, `{}` when the file is absent or empty (CFG-01, TREE-02)."""
+    """A JSON object, `{}` if the file is absent or empty (CFG-01, TREE-02)."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -81,5 +81,5 @@ def _read(path: Path) -> Mapping[str, Any]:
     except ValueError as error:
         raise JobFailure(f"{path} is not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise JobFailure(f"{path} holds {type(value).__name__}, expected a JSON object")
+        raise JobFailure(f"{path} contains {type(value).__name__}, expected a JSON object")
     return value

@@ -1,7 +1,7 @@
-"""The command that runs the script: Python's own, or torch's launcher on several hosts (DIST-07).
+"""The command that runs the script: Python, or torch's launcher on several hosts (DIST-07).
 
 `distribution={"torch_distributed": {"enabled": True}}` of the SageMaker SDK arrives as a reserved
-hyperparameter. The launcher's group meets on the first host by name.
+hyperparameter. The processes connect to the first host by name.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _CALL = "import importlib, sys; sys.exit(getattr(importlib.import_module({module!r}), {name!r})())"
 FRAMEWORK = "SAGEMAKER_TRAINING_MODULE"
 TORCH_DISTRIBUTED = "sagemaker_torch_distributed_enabled"
-# What else the SDK's `distribution` may ask for. A host that trains alone would look like success.
+# Other values of the SDK's `distribution`. A host that trains alone would look like success.
 _OTHERS = (
     "sagemaker_distributed_dataparallel_enabled",
     "sagemaker_mpi_enabled",
@@ -35,7 +35,7 @@ _OTHERS = (
     "sagemaker_pytorch_xla_multi_worker_enabled",
 )
 PORT = 7777
-# The names of other hosts may come late, AWS's toolkit waits as long (DIST-02).
+# Other hosts may get their names late; AWS's toolkit waits as long (DIST-02).
 _NAMES_SECONDS = 15 * 60
 _LONGEST_PAUSE_SECONDS = 30.0
 
@@ -47,9 +47,9 @@ def command(
     hardware: Hardware,
     inherited: Mapping[str, str],
 ) -> tuple[str, ...]:
-    """Raise JobFailure where a distribution is asked for that the script cannot have.
+    """Raises JobFailure if the job asks for a distribution that does not work here.
 
-    SAGEMAKER_TRAINING_MODULE, `module:function`, is called in the place of the script.
+    SAGEMAKER_TRAINING_MODULE, `module:function`, is called instead of the script.
     """
     if framework := inherited.get(FRAMEWORK, ""):
         module, _, name = framework.partition(":")
@@ -58,13 +58,13 @@ def command(
     for name in _OTHERS:
         if is_true(reserved.get(name)):
             raise JobFailure(
-                f"`{name}` asks for what no image of this kind has; "
+                f"this image does not support `{name}`; "
                 f"`{TORCH_DISTRIBUTED}` starts torch's launcher"
             )
     if not is_true(reserved.get(TORCH_DISTRIBUTED)):
         return script.command(arguments)
     if script.kind is not Kind.PROGRAM:
-        raise JobFailure(f"torch's launcher starts *.py files, and not `{script.name}`")
+        raise JobFailure(f"torch's launcher can only start *.py files, not `{script.name}`")
     processes = hardware.gpus or hardware.neuron_cores or 1
     return (
         sys.executable,
@@ -87,7 +87,7 @@ def _meeting(cluster: Cluster) -> tuple[str, ...]:
 
 
 def interface(cluster: Cluster, inherited: Mapping[str, str]) -> dict[str, str]:
-    """Tell gloo and NCCL the network of the job, if this machine has it (DIST-03)."""
+    """The variables that set the job's network for gloo and NCCL, if it exists here (DIST-03)."""
     names = [name for _, name in socket.if_nameindex()]
     if len(cluster.hosts) == 1 or cluster.network_interface not in names:
         return {}
@@ -96,7 +96,7 @@ def interface(cluster: Cluster, inherited: Mapping[str, str]) -> dict[str, str]:
 
 
 def wait_for_hosts(cluster: Cluster, seconds: float = _NAMES_SECONDS) -> None:
-    """Until every host of the job has an address. Raise JobFailure after 15 minutes."""
+    """Wait until every host of the job has an address. Raises JobFailure after 15 minutes."""
     deadline, pause = time.monotonic() + seconds, 0.1
     for host in cluster.hosts:
         while host != cluster.current_host and not _has_address(host):

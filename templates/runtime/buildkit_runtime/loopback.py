@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST API for scripts of this container that post to it themselves."""
+"""TensorFlow Serving's REST API on loopback, for scripts that send requests to it themselves."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _Api(Application):
 
 
 class Loopback:
-    """Started with the first address that is asked for: most models need none."""
+    """Started by the first call of `url`: most models need no server."""
 
     def __init__(self, serve: Serve) -> None:
         self._api = _Api(serve)
@@ -54,13 +54,13 @@ class Loopback:
 
 
 def _bound(application: Any) -> BaseWSGIServer:
-    """On a free port of those that SageMaker leaves to this container (PIPE-03)."""
+    """On a free port of the range that SageMaker gives to this container (PIPE-03)."""
     low, _, high = os.environ.get("SAGEMAKER_SAFE_PORT_RANGE", "").partition("-")
     ports = range(int(low), int(high) + 1) if low.isdecimal() and high.isdecimal() else range(1)
     for port in ports:
         try:
             return make_server(_HOST, port, application, threaded=True, request_handler=_Quiet)
         except (OSError, SystemExit):
-            # werkzeug ends the program for a port that is taken.
+            # werkzeug raises SystemExit for a port that is in use.
             continue
     raise OSError(f"no port of SAGEMAKER_SAFE_PORT_RANGE={low}-{high} is free")

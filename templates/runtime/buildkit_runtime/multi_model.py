@@ -42,7 +42,7 @@ class MultiModelService(Application):
         models = [_facts(*each) for each in self._shelf.names()]
         start = request.args.get("next_page_token", "0")
         if not start.isdecimal():
-            raise BadRequest(f"next_page_token is {start!r}, and none of ours")
+            raise BadRequest(f"unknown next_page_token {start!r}")
         end = int(start) + _PAGE
         more = {"nextPageToken": str(end)} if end < len(models) else {}
         return _json({"models": models[int(start) : end], **more})
@@ -52,7 +52,7 @@ class MultiModelService(Application):
         if not isinstance(wanted, dict) or not all(
             isinstance(wanted.get(key), str) and wanted[key] for key in ("model_name", "url")
         ):
-            raise BadRequest("the body is no JSON object with model_name and url")
+            raise BadRequest("the body is not a JSON object with model_name and url")
         self._shelf.load(wanted["model_name"], wanted["url"])
         return _json(_facts(wanted["model_name"], wanted["url"]))
 

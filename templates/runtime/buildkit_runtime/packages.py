@@ -1,4 +1,4 @@
-"""Install what the user's code asks for: requirements.txt, and the code if it is a package."""
+"""Install what the user's code needs: requirements.txt, and the code if it is a package."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _PIP = (sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "
 
 
 def install_requirements(folder: Path, variables: Mapping[str, str], stopper: Stopper) -> None:
-    """Install `requirements.txt` of a folder, if there is one (TTK-03)."""
+    """Install the folder's `requirements.txt`, if there is one (TTK-03)."""
     if (folder / "requirements.txt").is_file():
         _pip(("-r", "requirements.txt"), folder, variables, stopper)
 
 
 def install_package(folder: Path, variables: Mapping[str, str], stopper: Stopper) -> None:
-    """Install the folder itself; with the image's own setuptools where possible.
+    """Install the folder itself, with the image's own setuptools if possible.
 
     An isolated build downloads setuptools, which fails under network isolation (ISO-01).
     """
@@ -34,7 +34,7 @@ def install_package(folder: Path, variables: Mapping[str, str], stopper: Stopper
 def _pip(
     arguments: tuple[str, ...], folder: Path, variables: Mapping[str, str], stopper: Stopper
 ) -> None:
-    # In a container the system's Python is the one to install into, whoever manages it elsewhere.
+    # In a container, packages go into the system's Python, whoever manages that elsewhere.
     surroundings = {"PIP_BREAK_SYSTEM_PACKAGES": "1", "PIP_ROOT_USER_ACTION": "ignore", **variables}
     outcome = run((*_PIP, *arguments), folder, surroundings, stopper)
     if outcome.stopped_by is not None:

@@ -1,4 +1,4 @@
-"""Where things are below `/opt/ml` (TREE-01)."""
+"""The folders below `/opt/ml` (TREE-01)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Paths:
-    """The fixed tree; only its root can be moved, for runs outside a container."""
+    """The fixed tree. Only its root can be changed, for runs outside of a container."""
 
     base: Path
 
@@ -30,7 +30,7 @@ class Paths:
 
     @property
     def models(self) -> Path:
-        """Of a multi-model endpoint."""
+        """The models of a multi-model endpoint."""
         return self.base / "models"
 
     @property

@@ -1,4 +1,4 @@
-"""Run one child: forward stop signals to its group, reap as PID 1, keep the end of its stderr."""
+"""Run a child: forward stop signals to its group, reap as PID 1, keep the end of its stderr."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _STDERR = 2
 _TAIL_BYTES = 64 * 1024
-# A daemon left behind by the script may keep its stderr open for ever (OUT-06).
+# A daemon of the script may keep stderr open forever (OUT-06).
 _DRAIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a child ended: its exit code, or minus the signal that killed it."""
+    """How a child ended: its exit code, or the negative number of the signal that killed it."""
 
     code: int
     stopped_by: int | None
@@ -36,7 +36,7 @@ class Outcome:
 
 
 class Stopper:
-    """Receives stop signals, and passes them on to the child's process group when there is one."""
+    """Receives stop signals, and passes them on to the process group of the child."""
 
     def __init__(self) -> None:
         self.stopped_by: int | None = None
@@ -54,7 +54,7 @@ class Stopper:
     def guarding(
         self, start: Callable[[], subprocess.Popen[bytes]]
     ) -> Iterator[subprocess.Popen[bytes]]:
-        """Start the child so that a signal in the very moment of starting is not lost."""
+        """Start the child. A signal during the start is passed on too."""
         self._starting = True
         try:
             child = start()
@@ -68,7 +68,7 @@ class Stopper:
 
 
 class _Tail(threading.Thread):
-    """Copies a child's stderr to ours at once and remembers its end."""
+    """Copies a child's stderr to ours at once, and keeps its end."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         super().__init__(daemon=True)
@@ -82,7 +82,7 @@ class _Tail(threading.Thread):
                 if not chunk:
                     return
                 self._kept = (self._kept + chunk)[-_TAIL_BYTES:]
-                # Not through sys.stderr: its lock, held by a daemon thread, can abort our exit.
+                # Not through sys.stderr: a daemon thread that holds its lock can abort our exit.
                 while chunk:
                     chunk = chunk[os.write(_STDERR, chunk) :]
 
@@ -93,7 +93,7 @@ class _Tail(threading.Thread):
 
 @contextmanager
 def stop_signals() -> Iterator[Stopper]:
-    """Handle SIGTERM and SIGINT, which a PID 1 without handlers never sees (RUN-11, TTK-13)."""
+    """Handle SIGTERM and SIGINT: a PID 1 without handlers ignores them (RUN-11, TTK-13)."""
     stopper = Stopper()
     previous = {number: signal.signal(number, stopper.receive) for number in _STOP_SIGNALS}
     try:
@@ -110,7 +110,7 @@ def stopped(number: int) -> JobFailure:
 def run(
     command: Sequence[str], directory: Path, variables: Mapping[str, str], stopper: Stopper
 ) -> Outcome:
-    """Run a command to its end."""
+    """Run a command and wait for its end."""
     with stopper.guarding(partial(_start, command, directory, variables)) as child:
         tail = _Tail(cast("IO[bytes]", child.stderr))
         tail.start()
@@ -122,7 +122,7 @@ def run(
 def _start(
     command: Sequence[str], directory: Path, variables: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
-    """Start in its own session, so that its whole group can be signalled; no stdin (RUN-07)."""
+    """Start in a new session, so that the whole group gets signals; without stdin (RUN-07)."""
     try:
         return subprocess.Popen(
             list(command),
@@ -137,7 +137,7 @@ def _start(
 
 
 def _reap_until(child: int) -> int:
-    """Collect every child, adopted orphans too, until ours has ended."""
+    """Reap every child, also adopted orphans, until `child` has ended."""
     while True:
         pid, status = os.waitpid(-1, 0)
         if pid == child:
@@ -148,5 +148,5 @@ def _signal_group(group: int, number: int) -> None:
     try:
         os.killpg(group, number)
     except ProcessLookupError:
-        # It ended by itself a moment ago.
+        # The group has just ended.
         return

@@ -1,7 +1,7 @@
-"""Whether every worker is ready, as each of them can tell, and which of them ever were.
+"""Which workers are ready, shared by all of them.
 
-Which worker answers /ping is chance. If each spoke for itself alone, a 200 could be followed by a
-503 (SERVE-03 wants it steady), and the first prediction could wait for another worker's load.
+Any worker may answer /ping. If each answered only for itself, a 503 could follow a 200 (SERVE-03
+requires a steady 200), and the first prediction could wait for another worker's load.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _NUMBER = struct.Struct("i")
 
 
 class Readiness:
-    """Made before the fork; a number in a pipe for each worker that is ready.
+    """Created before the fork. Each worker that is ready writes a byte into a pipe.
 
-    Bytes are never read where /ping looks, so what was complete stays so: a worker that is replaced
-    later does not make it fail for the others. A pipe needs no disk and no /dev/shm, which
-    serverless lacks. A second pipe tells the process that has forked them who is ready.
+    /ping counts the bytes and never reads them: once all workers were ready, /ping does not fail
+    when a worker is replaced. A pipe needs no disk and no /dev/shm, which serverless lacks. A
+    second pipe has the numbers of the ready processes, for the process that has forked them.
     """
 
     def __init__(self, workers: int) -> None:
@@ -32,13 +32,13 @@ class Readiness:
         self._known: set[int] = set()
 
     def add_one(self) -> None:
-        """Say so of the process that calls."""
+        """Called by a worker that is ready."""
         os.write(self._tell, _NUMBER.pack(os.getpid()))
         if not self.complete():
             os.write(self._add, b"1")
 
     def has(self, worker: int) -> bool:
-        """Whether the process of this number was ever ready. One process alone may ask."""
+        """Whether the process with this number was ever ready. Only one process may call this."""
         try:
             while number := os.read(self._who, _NUMBER.size):
                 self._known.add(*_NUMBER.unpack(number))

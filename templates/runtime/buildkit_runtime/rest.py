@@ -1,6 +1,6 @@
-"""TensorFlow Serving's REST contract, less TensorFlow: bodies, paths, custom attributes.
+"""TensorFlow Serving's REST contract without TensorFlow: bodies, paths, custom attributes.
 
-What AWS's serving container takes as well is turned into what TensorFlow Serving itself takes:
+Other bodies that AWS's serving container accepts become bodies of TensorFlow Serving:
 https://www.tensorflow.org/tfx/serving/api_rest.
 """
 
@@ -32,7 +32,7 @@ _TFS_KEYS = {"instances", "inputs", "examples"}
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which model is asked for what. Empty texts mean the default model, the latest version."""
+    """The model and method of a request. Empty: the default model, the latest version."""
 
     model: str = ""
     version: str = ""
@@ -62,7 +62,7 @@ def of_path(path: str) -> Wanted | None:
 def answer(
     serve: Serve, wanted: Wanted | None, data: bytes, content_type: str
 ) -> tuple[dict[str, Any], int]:
-    """The document and the status of what is served, or of a refusal."""
+    """The document and the status of an answer, or of an error."""
     try:
         if wanted is None:
             raise NotFound("no such path")
@@ -72,7 +72,7 @@ def answer(
 
 
 def to_request(data: bytes, content_type: str) -> dict[str, Any]:
-    """A request of TensorFlow Serving, of whatever was sent. Raise HTTPException."""
+    """The body as a request of TensorFlow Serving. Raises HTTPException."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -93,7 +93,7 @@ def to_request(data: bytes, content_type: str) -> dict[str, Any]:
 
 
 def _documents(text: str) -> list[Any]:
-    """One JSON document, or several with nothing but blanks between them."""
+    """One JSON document, or several that are separated by whitespace."""
     decoder, found = json.JSONDecoder(object_hook=_object), []
     try:
         at = _after_blanks(text, 0)
@@ -114,20 +114,20 @@ def _after_blanks(text: str, at: int) -> int:
 
 
 def _object(members: dict[str, Any]) -> Any:
-    """`{"b64": "..."}` is bytes, wherever it stands.
+    """`{"b64": "..."}` means bytes, anywhere in a document.
 
-    The parser asks for objects alone: lists of numbers, perhaps millions, cost nothing.
+    The parser calls this only for objects: lists of millions of numbers cost no time.
     """
     if members.keys() != {"b64"}:
         return members
     try:
         return base64.b64decode(members["b64"], validate=True)
     except (ValueError, TypeError) as error:
-        raise BadRequest("the text of a b64 is no base64") from error
+        raise BadRequest("the value of `b64` is not base64") from error
 
 
 def _csv(text: str) -> list[Any]:
-    """A row of several columns is a list, of one column a value; numbers where all can be."""
+    """Rows as lists, or values if there is one column; numbers if all cells are numbers."""
     try:
         rows = [row for row in csv.reader(io.StringIO(text)) if row]
     except csv.Error as error:
@@ -142,7 +142,7 @@ def _csv(text: str) -> list[Any]:
 
 
 def encoded(value: Any, *, as_bytes: bool) -> Any:
-    """Plain values for JSON; bytes as text, or as base64 where the name of the output asks so."""
+    """Values for JSON; bytes become text, or base64 for outputs whose names ask for bytes."""
     if isinstance(value, list):
         return [encoded(each, as_bytes=as_bytes) for each in value]
     if not isinstance(value, bytes):

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-# Without a route to S3 a job should say so soon, not after minutes (ISO-03).
+# Without a route to S3, a job should fail soon, not after minutes (ISO-03).
 _LIMITS = Config(connect_timeout=10, retries={"max_attempts": 3})
 
 
 def download(location: str, path: Path, variables: Mapping[str, str]) -> None:
-    """Raise JobFailure with what S3 says."""
+    """Raises JobFailure with the message of S3."""
     bucket, _, key = location[len("s3://") :].partition("/")
     client: Any = boto3.client(
         "s3",
@@ -30,7 +30,7 @@ def download(location: str, path: Path, variables: Mapping[str, str]) -> None:
         config=_LIMITS,
     )
     try:
-        # S3 gives no reason to the HEAD that a download begins with.
+        # A download begins with HEAD, whose errors have no reason.
         client.get_object(Bucket=bucket, Key=key)["Body"].close()
         client.download_file(bucket, key, os.fspath(path))
     except (BotoCoreError, Boto3Error, ClientError) as error:

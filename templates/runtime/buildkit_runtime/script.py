@@ -1,4 +1,4 @@
-"""Which user script runs, from which folder, and with which command (TTK-02, TTK-03)."""
+"""The user's script: its name, its folder, and the command that runs it (TTK-02, TTK-03)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from buildkit_runtime.hyperparameters import Hyperparameters, as_text, decode
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# The shell runs a file without a first line too, and never sees the arguments as shell text.
+# The shell also runs a file without a `#!` line, and does not expand the arguments.
 _EXECUTE = ("/bin/sh", "-c", 'exec "$0" "$@"')
 
 
@@ -26,7 +26,7 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True)
 class Script:
-    """The entry point, relative to the folder it runs in."""
+    """The entry point, relative to the folder that it runs in."""
 
     name: str
     folder: Path
@@ -56,9 +56,9 @@ class Script:
 
 
 def find(variables: Mapping[str, str], hyperparameters: Hyperparameters, code: Path) -> Script:
-    """Take the name from the variable, else from the hyperparameter; it need not exist yet.
+    """The script of the variable, else of the hyperparameter; its file need not exist yet.
 
-    An absolute path is a script baked into the image: it runs in its own folder.
+    An absolute path is a script of the image, which runs in its own folder.
     """
     given = variables.get("SAGEMAKER_PROGRAM") or hyperparameters.reserved_text("sagemaker_program")
     name = as_text(decode(given)).strip()
@@ -77,12 +77,14 @@ def find(variables: Mapping[str, str], hyperparameters: Hyperparameters, code: P
 
 
 def require(script: Script) -> None:
-    """Say what is there when the script is not."""
+    """Raises JobFailure with a list of the folder if the script does not exist."""
     if script.path.is_file() or (script.kind is Kind.PACKAGE and script.path.is_dir()):
         return
     if not script.folder.is_dir():
-        raise JobFailure(f"script `{script.name}` not found: there is no folder {script.folder}")
+        raise JobFailure(
+            f"script `{script.name}` not found: the folder {script.folder} does not exist"
+        )
     present = ", ".join(sorted(entry.name for entry in script.folder.iterdir())[:20])
     raise JobFailure(
-        f"script `{script.name}` not found in {script.folder}, which holds: {present or 'nothing'}"
+        f"script `{script.name}` not found in {script.folder}; found: {present or 'nothing'}"
     )

@@ -1,7 +1,7 @@
-"""SavedModels in their folders, and what TensorFlow Serving's REST API does with one.
+"""SavedModels in their folders, and the methods of TensorFlow Serving's REST API.
 
-They run in a session, as in TensorFlow Serving: it takes tensors of any shape that the operations
-take, and graphs of TensorFlow 1 of which no function of TensorFlow 2 can be made.
+Models run in a session, as in TensorFlow Serving: a session accepts any shape that the operations
+accept, and graphs of TensorFlow 1 that cannot become functions of TensorFlow 2.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NUMBERS = "biuf"
 
 @dataclass(frozen=True)
 class Signature:
-    """`method` is that of the REST API. `run` takes an array for each input, in their order."""
+    """`method` is that of the REST API. `run` takes one array per input, in their order."""
 
     method: str
     inputs: Mapping[str, tf.DType]
@@ -39,25 +39,25 @@ class Signature:
 
 @dataclass(frozen=True)
 class Servables:
-    """The signatures of every version of every model; the default model needs no name."""
+    """The signatures of all versions of all models; requests need not name the default model."""
 
     models: Mapping[str, Mapping[int, Mapping[str, Signature]]]
     default: str
 
     def answer(self, wanted: Wanted, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Raise HTTPException."""
+        """The answer to a request. Raises HTTPException."""
         versions = self.models.get(wanted.model or self.default)
         if versions is None:
-            raise NotFound(f"no model {wanted.model}; there are {', '.join(self.models)}")
+            raise NotFound(f"model {wanted.model} not found; models: {', '.join(self.models)}")
         number = int(wanted.version) if wanted.version.isdecimal() else max(versions)
         if number not in versions:
-            raise NotFound(f"no version {number} of {wanted.model or self.default}")
+            raise NotFound(f"model {wanted.model or self.default} has no version {number}")
         if wanted.method not in rest.METHODS:
-            raise BadRequest(f"method {wanted.method} is none of {', '.join(rest.METHODS)}")
+            raise BadRequest(f"unknown method {wanted.method}; use {', '.join(rest.METHODS)}")
         signatures = versions[number]
         name = request.get("signature_name") or _default(signatures, wanted.method)
         if name not in signatures:
-            raise BadRequest(f"no signature {name}; there are {', '.join(signatures)}")
+            raise BadRequest(f"signature {name} not found; signatures: {', '.join(signatures)}")
         signature = signatures[name]
         if wanted.method == "predict":
             return _predict(signature, request)
@@ -65,7 +65,7 @@ class Servables:
 
 
 def load(folder: Path, default: str = "") -> Servables:
-    """All below a folder: `<name>/<version>/saved_model.pb`, at any depth. Raise HandlerError."""
+    """All `<name>/<version>/saved_model.pb` below a folder, at any depth. Raises HandlerError."""
     found: dict[str, dict[int, dict[str, Signature]]] = {}
     for path in sorted(folder.rglob("saved_model.pb")):
         version = path.parent
@@ -75,7 +75,7 @@ def load(folder: Path, default: str = "") -> Servables:
     if not found:
         raise HandlerError(f"no <name>/<version>/saved_model.pb in {folder}")
     if default and default not in found:
-        raise HandlerError(f"no model {default} in {folder}; there are {', '.join(found)}")
+        raise HandlerError(f"model {default} not found in {folder}; models: {', '.join(found)}")
     return Servables(found, default or next(iter(found)))
 
 
@@ -87,7 +87,7 @@ def _open(version: Path) -> dict[str, Signature]:
     return {
         name: _signature(session, definition)
         for name, definition in loaded.signature_def.items()
-        # Others are the loader's own, or of tensors that the REST API cannot name.
+        # Others are internal to the loader, or have tensors that the REST API cannot name.
         if definition.method_name
         and all(
             each.name for part in (definition.inputs, definition.outputs) for each in part.values()
@@ -99,14 +99,14 @@ def _signature(session: Any, definition: Any) -> Signature:
     inputs = {name: info.name for name, info in definition.inputs.items()}
     outputs = {name: info.name for name, info in definition.outputs.items()}
     options = CallableOptions(feed=inputs.values(), fetch=outputs.values())
-    # What is public refuses shapes that the graph was not said to take, if it takes them or not.
+    # The public API refuses shapes that the graph does not declare, even if it accepts them.
     run = session._make_callable_from_options(options)  # noqa: SLF001
     types = {name: session.graph.get_tensor_by_name(of).dtype for name, of in inputs.items()}
     return Signature(definition.method_name.rpartition("/")[2], types, tuple(outputs), run)
 
 
 def _default(signatures: Mapping[str, Signature], method: str) -> str:
-    """That of TensorFlow Serving, unless it is for another method and there is one for this."""
+    """The default of TensorFlow Serving, or a signature for the method if that is for another."""
     fitting = [name for name, signature in signatures.items() if signature.method == method]
     if _DEFAULT_SIGNATURE in (fitting or signatures):
         return _DEFAULT_SIGNATURE
@@ -127,9 +127,9 @@ def _predict(signature: Signature, request: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _columns(instances: Any, names: Sequence[str]) -> dict[str, Any]:
-    """Values by input, of values by instance."""
+    """Values by instance -> values by input."""
     if not isinstance(instances, list) or not instances:
-        raise BadRequest("`instances` is no list of at least one")
+        raise BadRequest("`instances` is not a list with at least one element")
     if not isinstance(instances[0], dict):
         return {_only(names): instances}
     for number, each in enumerate(instances):
@@ -155,7 +155,7 @@ def _call(signature: Signature, columns: Mapping[str, Any]) -> dict[str, np.ndar
     if columns.keys() != names.keys():
         raise BadRequest(f"the model's inputs are {', '.join(names)}, not {', '.join(columns)}")
     try:
-        # Unlike numpy's, this conversion makes no number of a text, and no integer of a fraction.
+        # Unlike numpy, this does not convert texts to numbers, or fractions to integers.
         arrays = [tf.constant(columns[name], dtype=of).numpy() for name, of in names.items()]
         outputs = signature.run(*arrays)
     except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
@@ -166,7 +166,9 @@ def _call(signature: Signature, columns: Mapping[str, Any]) -> dict[str, np.ndar
 def _rows(outputs: Mapping[str, np.ndarray], count: int) -> list[Any]:
     for name, value in outputs.items():
         if value.ndim == 0 or len(value) != count:
-            raise BadRequest(f"output {name} has not one value per instance: send `inputs`")
+            raise BadRequest(
+                f"output {name} does not have one value per instance: send `inputs` instead"
+            )
     plain = {name: _plain(name, value) for name, value in outputs.items()}
     if len(plain) == 1:
         return list(next(iter(plain.values())))
@@ -180,10 +182,10 @@ def _plain(name: str, value: np.ndarray) -> Any:
 
 
 def _examples(signature: Signature, request: Mapping[str, Any], method: str) -> dict[str, Any]:
-    """`classify` and `regress` give the model serialized examples."""
+    """`classify` and `regress` pass serialized examples to the model."""
     examples, shared = request.get("examples"), request.get("context") or {}
     if not isinstance(examples, list) or not examples or not isinstance(shared, dict):
-        raise BadRequest("`examples` is no list of at least one")
+        raise BadRequest("`examples` is not a list with at least one element")
     serialized = [_example({**shared, **_object(each)}) for each in examples]
     outputs = _call(signature, {_only(list(signature.inputs)): serialized})
     if method == "regress":
@@ -205,7 +207,7 @@ def _examples(signature: Signature, request: Mapping[str, Any], method: str) -> 
 
 def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise BadRequest("an example is no object of features")
+        raise BadRequest("an example is not an object of features")
     return value
 
 
@@ -226,6 +228,6 @@ def _feature(value: Any) -> Any:
     if all(isinstance(each, (int, float)) for each in values):
         return tf.train.Feature(float_list=tf.train.FloatList(value=values))
     if not all(isinstance(each, (str, bytes)) for each in values):
-        raise BadRequest("a feature is a number, a text, or a list of one kind")
+        raise BadRequest("a feature must be a number, a text, or a list of one type")
     texts = [each.encode() if isinstance(each, str) else each for each in values]
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=texts))

@@ -1,7 +1,7 @@
 """`serve`: gunicorn with threads in front of the handlers (SERVE-01, SERVE-08, SERVE-15, RUN-09).
 
-A model that cannot be loaded ends the server with a non-zero exit code and the reason in the log:
-/ping never says 200 for it, and nobody waits for the start-up window to run out (SERVE-04).
+If a model cannot be loaded, the server ends with a non-zero exit code and the reason in the log:
+/ping never answers 200, and SageMaker need not wait until the start times out (SERVE-04).
 """
 
 from __future__ import annotations
@@ -43,22 +43,22 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("buildkit_runtime")
 
-# Predictions may wait for others: a service, a disk. Idle threads cost next to nothing.
+# Predictions may wait for a service or a disk. Idle threads cost almost nothing.
 _THREADS = 32
 # SIGKILL follows SIGTERM after 30 s (RUN-09).
 _GRACEFUL_SECONDS = 25
-# Idle connections are kept longer than clients keep theirs, so that we are never first (SERVE-15).
+# Longer than clients keep idle connections, so that the server never closes first (SERVE-15).
 _KEEP_ALIVE_SECONDS = 75
 
 
 class Supervisor(Arbiter):  # type: ignore[misc]
-    """Starts all workers at once: the pauses of gunicorn's own would delay /ping's first 200.
+    """Starts all workers at once: gunicorn's pauses would delay the first 200 of /ping.
 
-    A worker that ends before its model is loaded ends the server, in whatever way it ended: the
-    next one would do the same. One that ends later is replaced.
+    If a worker ends before its model is loaded, for any reason, the server ends: another worker
+    would do the same. A worker that ends later is replaced.
     """
 
-    # Not 3 and 4, with which a user's code may end a worker that is to be replaced.
+    # Not 3 and 4: with these, a user's code may end a worker that has to be replaced.
     WORKER_BOOT_ERROR = 203
     APP_LOAD_ERROR = 204
 
@@ -68,11 +68,11 @@ class Supervisor(Arbiter):  # type: ignore[misc]
 
     def stop(self, graceful: bool = True) -> None:  # noqa: FBT001, FBT002 - gunicorn's own
         self._stopping = True
-        self.reap_workers()  # who ended while another was told: no signal tells of them again
+        self.reap_workers()  # workers that ended meanwhile: no signal comes for them again
         super().stop(graceful)
 
     def refuse_unloaded(self, worker: Any) -> None:
-        """Gunicorn calls it of every worker that has ended. Raise HaltServer."""
+        """Called by gunicorn for every worker that has ended. Raises HaltServer."""
         if not self._stopping and not self.app.has_loaded(worker.pid):
             raise HaltServer("a worker ended before its model was loaded", 1)
 
@@ -82,7 +82,7 @@ class Supervisor(Arbiter):  # type: ignore[misc]
 
 
 class Server(BaseApplication):  # type: ignore[misc]
-    """Gunicorn, told everything here and nothing by files or by its own variables."""
+    """Gunicorn, configured only here, not by files or its own variables."""
 
     def __init__(self, settings: Mapping[str, Any], variables: Mapping[str, str]) -> None:
         self._settings = settings
@@ -116,7 +116,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
 
 def main() -> int:
-    # `bin/serve` says so for this process; this is for those a framework may start (SERVE-17).
+    # `bin/serve` sets that for this process; the variable is for a framework's (SERVE-17).
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
@@ -128,17 +128,17 @@ def main() -> int:
     try:
         Server(gunicorn_settings(variables), variables).run()
     except HaltServer as error:
-        # Two workers that fail at the same moment get past gunicorn's own handling of this.
-        logger.error("the server ends: %s", error.reason)  # noqa: TRY400
+        # If two workers fail at the same moment, gunicorn does not handle the second HaltServer.
+        logger.error("the server stops: %s", error.reason)  # noqa: TRY400
         return int(error.exit_status)
     return 0
 
 
 def prepare(variables: Mapping[str, str]) -> Mapping[str, str]:
-    """Once for all workers: bring the user's script here, and install what it asks for (ITK-03).
+    """Download the user's script and install its requirements, once for all workers (ITK-03).
 
-    SAGEMAKER_SUBMIT_DIRECTORY then names where it is: the SDK's models for scikit-learn and XGBoost
-    leave it in S3. A script in the model comes first. Raise JobFailure.
+    The SDK's models for scikit-learn and XGBoost have their script in S3. After the download,
+    SAGEMAKER_SUBMIT_DIRECTORY is a folder. A script in the model is preferred. Raises JobFailure.
     """
     script = find_script(variables, model := Paths.from_variables(variables).model)
     location = as_text(decode(variables.get(SUBMIT_DIRECTORY, "")))
@@ -150,7 +150,7 @@ def prepare(variables: Mapping[str, str]) -> Mapping[str, str]:
         if script is None:
             name = variables.get("SAGEMAKER_PROGRAM") or "inference.py"
             raise JobFailure(
-                f"{location} holds no {name}, which SAGEMAKER_PROGRAM says is to serve"
+                f"{location} does not contain {name}, the serving script (SAGEMAKER_PROGRAM)"
             )
     if script is not None and library(family(variables), script) is None:
         with process.stop_signals() as stopper:
@@ -159,18 +159,18 @@ def prepare(variables: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def import_framework(variables: Mapping[str, str]) -> None:
-    """Before the workers are forked: it then takes its time and its memory once, not in each.
+    """Import before the workers are forked: it takes time and memory only once.
 
-    The user's script and the model come after the fork: many do not survive one.
+    The user's script and the model are loaded after the fork, which many do not survive.
     """
     with process.stop_signals():
         importlib.import_module(f"buildkit_runtime.handlers_{family(variables)}")
-    # A request of many values makes the garbage collector look often: what was imported never is.
+    # Requests with many values run the garbage collector often; it skips what is imported now.
     gc.freeze()
 
 
 def is_multi_model(variables: Mapping[str, str]) -> bool:
-    """MME-01."""
+    """Whether this is a multi-model endpoint (MME-01)."""
     return variables.get("SAGEMAKER_MULTI_MODEL", "").strip().lower() == "true"
 
 
@@ -190,7 +190,7 @@ def load_model(variables: Mapping[str, str], model: Path) -> tuple[Handlers, Any
 
 
 def leave() -> None:
-    """End this worker, and the server with it, from whichever thread."""
+    """End this worker from any thread, and with it the server."""
     logging.shutdown()
     os._exit(1)
 
@@ -201,13 +201,13 @@ def gunicorn_settings(variables: Mapping[str, str]) -> dict[str, Any]:
     return {
         "bind": f"0.0.0.0:{port}",
         "worker_class": Worker,
-        # One knows all models that are loaded; they compute in processes of their own.
+        # One worker has the list of all models, which have their own processes.
         "workers": 1 if is_multi_model(variables) else workers,
         "threads": _THREADS,
         "graceful_timeout": _GRACEFUL_SECONDS,
         "keepalive": _KEEP_ALIVE_SECONDS,
-        # Workers answer from threads, so this limit only hits one that computes in C without a
-        # break. That is slow, not stuck: predictions may take an hour (SERVE-07).
+        # Workers answer in threads: this limit would only end one that computes in C without a
+        # break, which is slow, not stuck: predictions may take an hour (SERVE-07).
         "timeout": positive(variables, "SAGEMAKER_MODEL_SERVER_TIMEOUT", 0),
         "worker_tmp_dir": scratch_folder(),
         "proc_name": "serve",
@@ -216,7 +216,7 @@ def gunicorn_settings(variables: Mapping[str, str]) -> dict[str, Any]:
 
 
 def positive(variables: Mapping[str, str], name: str, default: int) -> int:
-    """A variable as a number; an odd value is reported and ignored (SERVE-18)."""
+    """A variable as a number; other values are logged and ignored (SERVE-18)."""
     text = variables.get(name, "").strip()
     if text.isdecimal() and int(text) > 0:
         return int(text)
@@ -226,6 +226,6 @@ def positive(variables: Mapping[str, str], name: str, default: int) -> int:
 
 
 def scratch_folder() -> str:
-    """Memory where there is some: a heartbeat on a slow disk can stall. Serverless has none."""
+    """Shared memory if there is some (not in serverless): heartbeats on a slow disk can stall."""
     memory = Path("/dev/shm")  # noqa: S108
     return str(memory) if os.access(memory, os.W_OK | os.X_OK) else tempfile.gettempdir()

@@ -1,8 +1,8 @@
-"""Models of a multi-model endpoint, each in a process of its own (MME-02..09).
+"""Models of a multi-model endpoint, each in its own process (MME-02..09).
 
-A process per model keeps their scripts, memory and crashes apart: what is unloaded is gone when the
-answer is sent, and one that runs out of memory takes no other with it. Processes are forked from
-one that has imported the framework already: loading a model costs little more than the model.
+Processes keep the scripts, memory and crashes of models apart: an unloaded model is gone when the
+answer is sent, and a model that runs out of memory does not end others. Processes are forked from
+one that has imported the framework: loading a model takes little more than the model itself.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _STOP_SECONDS = 5
 
 
 class InsufficientStorage(HTTPException):
-    """The service then unloads other models and asks again (MME-02)."""
+    """SageMaker then unloads other models and tries again (MME-02)."""
 
     code = 507
 
 
 @dataclass
 class Loaded:
-    """A model in its process. One request at a time goes through the pipe."""
+    """A model and its process. The pipe carries one request at a time."""
 
     url: str
     process: ForkServerProcess
@@ -54,19 +54,19 @@ class Loaded:
 
 
 class Shelf:
-    """The models that are loaded, by the name that the service gave each."""
+    """The loaded models, by the names that SageMaker has given them."""
 
     def __init__(self, load: Load, family: str) -> None:
         self._load = load
         self._processes = multiprocessing.get_context("forkserver")
-        # `__main__` first: it says where this package is.
+        # `__main__` first: it sets the path of this package.
         preloaded = ["__main__", f"buildkit_runtime.handlers_{family}"]
         self._processes.set_forkserver_preload(preloaded)
         self._models: dict[str, Loaded | None] = {}
         self._lock = threading.Lock()
 
     def names(self) -> Iterator[tuple[str, str]]:
-        """Name and folder of each, in the order of their names."""
+        """Name and folder of each model, sorted by name."""
         for name, loaded in sorted(self._models.items()):
             if loaded is not None:
                 yield name, loaded.url
@@ -75,10 +75,10 @@ class Shelf:
         return self._find(name).url
 
     def load(self, name: str, url: str) -> None:
-        """Raise Conflict, InsufficientStorage, or HTTPException with what the model's code said."""
+        """Raises Conflict, InsufficientStorage, or HTTPException with the error of the model."""
         with self._lock:
             if name in self._models:
-                raise Conflict(f"model {name} is loaded")
+                raise Conflict(f"model {name} is already loaded")
             self._models[name] = None
         try:
             loaded = self._start(url)
@@ -88,7 +88,7 @@ class Shelf:
         self._models[name] = loaded
 
     def unload(self, name: str) -> None:
-        """Its memory is free when this returns. Raise NotFound."""
+        """End the model's process; its memory is free afterwards. Raises NotFound."""
         with self._lock:
             loaded = self._find(name)
             del self._models[name]
@@ -96,7 +96,7 @@ class Shelf:
             _end(loaded)
 
     def invoke(self, name: str, request: Invocation) -> Answer:
-        """Raise NotFound, or HTTPException with what the model's code said."""
+        """Raises NotFound, or HTTPException with the error of the model."""
         loaded = self._find(name)
         with loaded.turn:
             try:
@@ -117,7 +117,7 @@ class Shelf:
     def _start(self, url: str) -> Loaded:
         free = hardware.free_memory()
         if free is not None and _size(Path(url)) > free:
-            raise InsufficientStorage(f"{url} is larger than the memory that is left")
+            raise InsufficientStorage(f"{url} is larger than the free memory")
         ours, theirs = self._processes.Pipe()
         process = self._processes.Process(
             target=_serve, args=(self._load, Path(url), theirs), daemon=True
@@ -131,10 +131,8 @@ class Shelf:
             process.join(_STOP_SECONDS)
             code = process.exitcode
             _end(loaded)
-            if code == -signal.SIGKILL:  # the kernel's way to say that memory is short
-                raise InsufficientStorage(
-                    f"{url} does not fit into the memory that is left"
-                ) from error
+            if code == -signal.SIGKILL:  # the kernel kills a process if memory is short
+                raise InsufficientStorage(f"{url} does not fit into the free memory") from error
             raise InternalServerError(
                 f"{url} cannot be loaded: its process ended with {code}"
             ) from error
@@ -147,7 +145,7 @@ class Shelf:
 def _received(pipe: Connection) -> Answer:
     result: Answer | MemoryError | tuple[int, str] = pipe.recv()
     if isinstance(result, MemoryError):
-        raise InsufficientStorage("the memory is used up") from result
+        raise InsufficientStorage("out of memory") from result
     if isinstance(result, tuple):
         refusal = HTTPException(result[1])
         refusal.code = result[0]
@@ -165,7 +163,7 @@ def _end(loaded: Loaded) -> None:
 
 
 def _serve(load: Load, folder: Path, pipe: Connection) -> None:
-    """The life of a model's process: load, then answer until the other end is closed."""
+    """The main function of a model's process: load, then answer until the pipe is closed."""
     try:
         handlers, model = load(folder)
         pipe.send(Answer(b"", ""))
@@ -193,7 +191,7 @@ def _answered(request: Invocation, handlers: Handlers, model: Any) -> Answer | t
 
 
 def _size(folder: Path) -> int:
-    """Bytes of all files: a model that is loaded is seldom smaller."""
+    """Bytes of all files: a loaded model is seldom smaller."""
     return sum(
         (Path(where) / name).stat().st_size for where, _, names in os.walk(folder) for name in names
     )

@@ -1,4 +1,4 @@
-"""Bring the user's code to `/opt/ml/code`: from a folder, an archive, a file, or S3 (TTK-04)."""
+"""Copy the user's code to `/opt/ml/code`, from a folder, an archive, a file or S3 (TTK-04)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _PERMISSIONS = 0o777
 
 
 def fetch(location: str, code: Path, variables: Mapping[str, str]) -> None:
-    """Fill the code folder, unless it already holds something: then that is the code (TTK-05)."""
+    """Fill the code folder. If it is not empty, its content is the code (TTK-05)."""
     if not location or Path(location) == code:
         return
     if code.is_dir() and any(code.iterdir()):
-        print(f"{code} is not empty: using it, not fetching {location}", flush=True)
+        print(f"{code} is not empty: using its code instead of {location}", flush=True)
         return
     try:
         code.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def fetch(location: str, code: Path, variables: Mapping[str, str]) -> None:
         else:
             _fetch_from_disk(Path(location), code, location)
     except (OSError, EOFError, tarfile.TarError) as error:
-        raise JobFailure(f"cannot bring {location} to {code}: {error}") from error
+        raise JobFailure(f"cannot copy {location} to {code}: {error}") from error
 
 
 def _fetch_from_disk(path: Path, code: Path, location: str) -> None:
@@ -46,7 +46,7 @@ def _fetch_from_disk(path: Path, code: Path, location: str) -> None:
 
 
 def _fetch_from_s3(location: str, code: Path, variables: Mapping[str, str]) -> None:
-    from buildkit_runtime import s3  # noqa: PLC0415 - most need it not, and boto3 takes a while
+    from buildkit_runtime import s3  # noqa: PLC0415 - seldom needed, and boto3 loads slowly
 
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / PurePosixPath(location).name
@@ -55,11 +55,10 @@ def _fetch_from_s3(location: str, code: Path, variables: Mapping[str, str]) -> N
 
 
 def extract(archive: Path, target: Path, location: str) -> None:
-    """Unpack folders and files; refuse what leaves the archive, is a device, or fills the disk.
+    """Unpack folders and files; refuse paths outside, devices, and more than the disk can hold.
 
-    Links to files become copies of what they point to inside the archive; links to folders of it
-    are made last, so that nothing can be written through a link. Owners and setuid bits are not
-    taken over.
+    Links to files of the archive become copies. Links to its folders are created last, so that
+    nothing is written through a link. Owners and setuid bits are ignored.
     """
     links: list[tuple[Path, tarfile.TarInfo]] = []
     with tarfile.open(archive) as tar:
@@ -96,7 +95,7 @@ def _safe_name(name: str, location: str) -> PurePosixPath:
 
 
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes] | None:
-    """Of a file, or of the one that a link leads to; None if it does not lead to any."""
+    """The content of a file, or of a link's target; None if that is not a file of the archive."""
     try:
         return tar.extractfile(member)
     except (KeyError, RecursionError):

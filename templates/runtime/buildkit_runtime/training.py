@@ -1,7 +1,7 @@
-"""`train`: run the user's script as SageMaker script mode promises, and end as it ended.
+"""`train`: run the user's script in SageMaker's script mode, and exit as it does.
 
-Exit code: the script's own when it is 1..125; 143 (130) when it was stopped with SIGTERM (SIGINT)
-and did not choose another; 1 for everything else that went wrong. Never 0 after a failure (TTK-09).
+Exit code: the script's own if that is 1..125; 143 (130) if it was stopped with SIGTERM (SIGINT) and
+did not choose another; 1 for all other failures. Never 0 after a failure (TTK-09).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from buildkit_runtime.process import Outcome, Stopper
 
-# The shell uses 126 and up for its own messages and for signals: no script means those.
+# The shell uses 126 and above for its own errors and for signals.
 _LARGEST_OWN_CODE = 125
 
 
@@ -42,7 +42,7 @@ def main() -> int:
         failure.write(failure_file, error.reason)
         return error.code
     except Exception as error:  # noqa: BLE001
-        # A fault of ours or an odd machine: the job must still end as failed, with a reason.
+        # A bug of ours or a broken machine: the job must still fail, with a reason.
         traceback.print_exc()
         failure.write(failure_file, f"{type(error).__name__}: {error}")
         return 1
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def train(paths: Paths, inherited: Mapping[str, str], stopper: Stopper) -> None:
-    """Run the script of this job; raise JobFailure when it fails."""
+    """Run the script of this job. Raises JobFailure if it fails."""
     job = read_job(paths)
     found = script.find(inherited, job.hyperparameters, paths.code)
     if found.folder == paths.code:
@@ -59,7 +59,7 @@ def train(paths: Paths, inherited: Mapping[str, str], stopper: Stopper) -> None:
         source.fetch(location, paths.code, inherited)
     script.require(found)
     for folder in (paths.model, paths.output / "data"):
-        # Scripts write there without asking. One that cannot be made is theirs to complain about.
+        # Scripts expect these folders; if one cannot be created, the script reports it.
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
     arguments = to_arguments(job.hyperparameters.user)
@@ -80,9 +80,9 @@ def train(paths: Paths, inherited: Mapping[str, str], stopper: Stopper) -> None:
 
 
 def prepare(found: Script, variables: Mapping[str, str], stopper: Stopper) -> None:
-    """Install what the script needs, or make it executable (TTK-03)."""
+    """Install the requirements of the script, or make it executable (TTK-03)."""
     if found.kind is Kind.COMMAND:
-        # On a read-only mount it may be executable already; if not, the shell will say so.
+        # On a read-only mount, it may be executable already; if not, the shell reports it.
         with suppress(OSError):
             found.path.chmod(found.path.stat().st_mode | 0o111)
         return
@@ -92,7 +92,7 @@ def prepare(found: Script, variables: Mapping[str, str], stopper: Stopper) -> No
 
 
 def judge(found: Script, outcome: Outcome) -> None:
-    """Raise JobFailure with the exit code and the text that belong to an outcome."""
+    """Raises JobFailure, with exit code and text, unless the script succeeded."""
     if outcome.code == 0:
         return
     summary = f"`{found.name}` {describe(outcome.code)}"

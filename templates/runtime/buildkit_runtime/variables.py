@@ -1,4 +1,4 @@
-"""The `SM_*` variables a script-mode script reads (TTK-08)."""
+"""The `SM_*` variables that a script reads (TTK-08)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from buildkit_runtime.script import Script
 
 _DEFAULT_LOG_LEVEL = 20
-# Linux refuses to start a program when one `NAME=value` is longer, its end included.
+# Linux does not start a program if one `NAME=value`, with its final zero byte, is longer.
 _LONGEST_VARIABLE = 128 * 1024 - 1
 
 
@@ -36,7 +36,7 @@ def script_variables(
     hardware: Hardware,
     inherited: Mapping[str, str],
 ) -> dict[str, str]:
-    """All variables of the script: the inherited ones, and ours on top."""
+    """All variables of the script: the inherited ones, replaced by ours."""
     facts = _facts(paths, job, script, hardware, inherited)
     names = {f"SM_{name.upper()}": as_text(value) for name, value in facts.items()}
     names.update(_renamed(job, facts, arguments))
@@ -47,7 +47,7 @@ def script_variables(
     names.update(_platform(job, inherited))
     python_path = [str(script.folder), inherited.get("PYTHONPATH", "")]
     names["PYTHONPATH"] = ":".join(entry for entry in python_path if entry)
-    # Metrics are read from the log as it comes (LOG-02).
+    # SageMaker reads metrics from the running log (LOG-02).
     names["PYTHONUNBUFFERED"] = "1"
     return {**inherited, **_short_enough(names)}
 
@@ -55,7 +55,7 @@ def script_variables(
 def _facts(
     paths: Paths, job: Job, script: Script, hardware: Hardware, inherited: Mapping[str, str]
 ) -> dict[str, Any]:
-    """What is both a variable of its own and a key of SM_TRAINING_ENV."""
+    """Values that have their own variable and a key in SM_TRAINING_ENV."""
     cluster = job.cluster
     reserved = job.hyperparameters.reserved
     groups = list(cluster.groups) or [cluster.group]
@@ -92,7 +92,7 @@ def _facts(
 
 
 def _renamed(job: Job, facts: Mapping[str, Any], arguments: tuple[str, ...]) -> dict[str, str]:
-    """Variables whose key in SM_TRAINING_ENV is spelled otherwise, or that have none."""
+    """Variables whose key in SM_TRAINING_ENV has another name, or that have no key."""
     user = dict(job.hyperparameters.user)
     framework = {
         name: value
@@ -121,7 +121,7 @@ def _renamed(job: Job, facts: Mapping[str, Any], arguments: tuple[str, ...]) -> 
 
 
 def _platform(job: Job, inherited: Mapping[str, str]) -> dict[str, str]:
-    """Variables without the prefix; those nobody gave a value stay unset (ENV-03)."""
+    """Variables without the prefix; those without a value are not set (ENV-03)."""
     reserved = job.hyperparameters
     values = {
         "CURRENT_HOST": job.cluster.current_host,
@@ -134,7 +134,7 @@ def _platform(job: Job, inherited: Mapping[str, str]) -> dict[str, str]:
 
 
 def _log_level(value: Any) -> int:
-    """A number; anything else is not worth failing a job for."""
+    """The level as a number; the default for anything else, which must not fail a job."""
     try:
         return int(value)
     except (TypeError, ValueError):
@@ -142,14 +142,18 @@ def _log_level(value: Any) -> int:
 
 
 def _short_enough(variables: Mapping[str, str]) -> dict[str, str]:
-    """Leave out, with a word, what would keep the script from starting at all.
+    """Leave out, with a message, variables that would keep the script from starting.
 
-    100 hyperparameters of 2500 characters are allowed (CFG-01), and SM_HPS holds all of them.
+    100 hyperparameters of 2500 characters are allowed (CFG-01), and SM_HPS has all of them.
     """
     kept = {}
     for name, value in variables.items():
         if len(f"{name}={value}".encode("utf-8", "surrogateescape")) >= _LONGEST_VARIABLE:
-            print(f"{name} is too long for a variable and is not set", file=sys.stderr, flush=True)
+            print(
+                f"{name} is too long for an environment variable: not set",
+                file=sys.stderr,
+                flush=True,
+            )
         else:
             kept[name] = value
     return kept

@@ -1,7 +1,7 @@
-"""gunicorn's worker with threads, and more of them that only answer /ping.
+"""gunicorn's worker with threads, plus threads that only answer /ping.
 
-/ping has two seconds (SERVE-02), and a prediction may take an hour: however many predictions run or
-wait for a thread, a ping does not wait for one of them.
+/ping has two seconds (SERVE-02), and a prediction may take an hour: pings never wait for
+predictions, however many of them run or wait for a thread.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import Any, Callable
 
 from gunicorn.workers.gthread import ThreadWorker
 
-# More than one: a client that stops in the middle of a ping keeps a thread.
+# More than one: a client that stops in the middle of a ping blocks a thread.
 _PING_THREADS = 4
 _PING = re.compile(rb"[A-Z]+ /ping[ ?]")
 _LONGEST_START = 16
 
 
 class Threads(ThreadPoolExecutor):
-    """Threads for requests, and some for pings."""
+    """Threads for requests, and more for pings."""
 
     def __init__(self, most: int) -> None:
         super().__init__(most, thread_name_prefix="request")
         self._pings = ThreadPoolExecutor(_PING_THREADS, thread_name_prefix="ping")
 
     def submit(self, handle: Callable[..., Any], /, connection: Any) -> Future[Any]:  # type: ignore[override]
-        """Gunicorn calls it when the first bytes of a request are there."""
+        """Called by gunicorn when the first bytes of a request have arrived."""
         if asks_for_ping(connection.sock):
             return self._pings.submit(handle, connection)
         return super().submit(handle, connection)
@@ -39,10 +39,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
 
 def asks_for_ping(connection: socket.socket) -> bool:
-    """Look at a request and leave it there to be read."""
+    """Whether a request is a ping; does not consume its bytes."""
     try:
         start = connection.recv(_LONGEST_START, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except OSError:
-        # Gone again, which the thread that reads it is used to.
+        # The connection is closed: the thread that reads it handles that.
         return False
     return _PING.match(start) is not None

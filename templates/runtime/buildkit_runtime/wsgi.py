@@ -1,4 +1,4 @@
-"""What all services here have in common: from a request to a response, whatever happens."""
+"""The common part of all services: every request gets a response, whatever happens."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _LONGEST_ERROR = 1000
 
 
 class Application:
-    """A WSGI application. Each route is a path, its methods, and what answers.
+    """A WSGI application. Each route has a path, its methods, and a function.
 
-    `<name>` in a path is a part of it, given to what answers by that name. What answers may raise
-    HTTPException; any other exception becomes a 500.
+    `<name>` in a path becomes the argument of that name. The function may raise HTTPException; any
+    other exception becomes a 500.
     """
 
     def __init__(self, routes: Sequence[tuple[str, Sequence[str], Answer]]) -> None:
@@ -48,8 +48,8 @@ class Application:
         except HTTPException as error:
             response = refusal(error)
         except BaseException as error:
-            # SystemExit would end the worker and every other request in it (SERVE-14); anything
-            # else that gets through, as a cancelled task's error, would leave the client waiting.
+            # SystemExit would end the worker with all of its requests (SERVE-14); other exceptions,
+            # such as that of a cancelled task, would leave the client without an answer.
             logger.exception("the request failed")
             summary = f"{type(error).__name__}: {error}"
             response = refusal(InternalServerError(summary))
@@ -57,9 +57,9 @@ class Application:
 
 
 def refusal(error: HTTPException) -> Response:
-    """Status and one short line; tracebacks are for the log (SERVE-13)."""
+    """Status and one short line; tracebacks go to the log (SERVE-13)."""
     lines = (error.description or "").strip().splitlines() or [error.name]
-    # A message may quote what a client sent, or a model returned, which need not be UTF-8.
+    # A message may quote a request or a prediction, which may not be UTF-8.
     text = lines[0][:_LONGEST_ERROR].encode("utf-8", "backslashreplace")
     allowed = (
         {"Allow": ", ".join(error.valid_methods or ())}

@@ -81,7 +81,7 @@ def test_a_base_that_cannot_be_had_is_named(local: Local, three: Project) -> Non
     assert {key: target["status"] for key, target in found.items()} == {
         "a": "failed", "b": "tested", "c": "tested",
     }  # fmt: skip
-    assert "the base image cannot be had" in found["a"]["error"]["message"]
+    assert "the base image could not be pulled" in found["a"]["error"]["message"]
     assert "nobody.localhost/none:1" in found["a"]["error"]["message"]
     assert "`--substitute`" in found["a"]["error"]["hint"]
 

@@ -75,7 +75,7 @@ def test_a_lock_that_is_older_than_the_packages_stops_the_build(
     assert done.code == 5
     assert f"{project.id}: the build failed" in done.stderr
     assert f"{project.name}two" in done.stderr
-    assert f"make it anew: {project.name}-py311.txt" in done.stderr
+    assert f"regenerate it: {project.name}-py311.txt" in done.stderr
     lock(project, tmp_path, "one", "two")
     mended = local.buildkit("build", "--all", *network, folder=project.folder)
     assert mended.code == 0, mended.stderr

@@ -99,7 +99,7 @@ def test_blobs_are_read_as_they_are(
     def held() -> list[str]:
         return [each for each in local.things() if each.startswith(owner())]
 
-    with engine.connect() as docker, closing(Store(sandbox=docker)) as store:
+    with engine.connect() as docker, closing(Store(engine=docker)) as store:
         manifest = store.read(digest, digest)
         assert manifest is not None
         assert digest_of(manifest) == digest

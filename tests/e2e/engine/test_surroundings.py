@@ -37,7 +37,7 @@ def test_an_image_that_was_removed_after_its_test(local: Local, project: Project
     local.docker("rmi", "--force", f"{project.name}:1.0-cpu-py311")
     done = local.buildkit("push", "--all", folder=project.folder)
     assert done.code == 5
-    assert "the engine has no such image" in done.stderr
+    assert "image not found in the engine" in done.stderr
     assert "hint: build it" in done.stderr
     assert local.buildkit("build", "--all", "--push", folder=project.folder).code == 0
 

@@ -20,7 +20,7 @@ from tests.support.waiting import HANG
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildkit.engine.sandbox import Sandbox
+    from buildkit.engine.engine import Engine
     from tests.e2e.support.real import Local, Project
 
 METADATA = ("169.254.169.254", "169.254.170.2", "fd00:ec2::254")
@@ -55,7 +55,7 @@ def image(local: Local) -> str:
 
 
 @pytest.fixture(scope="module")
-def docker(local: Local) -> Iterator[Sandbox]:
+def docker(local: Local) -> Iterator[Engine]:
     with engine.connect() as found:
         if not found.local:
             pytest.skip("the engine runs elsewhere")
@@ -86,7 +86,7 @@ def addresses() -> list[str]:
     return [each for each in found if not ipaddress.ip_address(each).is_loopback]
 
 
-def probed(docker: Sandbox, image: str, port: int, **start: tuple[int, ...]) -> dict[str, str]:
+def probed(docker: Engine, image: str, port: int, **start: tuple[int, ...]) -> dict[str, str]:
     """What a container finds at each address, by address."""
     asked = json.dumps([port, *METADATA, *INTERNET, *addresses()])
     began = Start(entrypoint=("python3", "-c", PROBE, asked), **start)  # type: ignore[arg-type]
@@ -98,9 +98,7 @@ def probed(docker: Sandbox, image: str, port: int, **start: tuple[int, ...]) -> 
     return found
 
 
-def test_what_trains_or_processes_reaches_nothing(
-    docker: Sandbox, image: str, service: int
-) -> None:
+def test_what_trains_or_processes_reaches_nothing(docker: Engine, image: str, service: int) -> None:
     """Neither the metadata service, nor the internet, nor a service of the engine's machine."""
     found = probed(docker, image, service)
     assert {host for host, how in found.items() if how == "answers"} == set()
@@ -108,7 +106,7 @@ def test_what_trains_or_processes_reaches_nothing(
 
 
 def test_what_serves_reaches_no_further_than_its_own_network(
-    docker: Sandbox, image: str, service: int
+    docker: Engine, image: str, service: int
 ) -> None:
     """docs/design/contract.md says what is left: the machine at its own address on that network."""
     serving = Start(entrypoint=("python3", "-c", SERVE), ports=(8080,))
@@ -123,7 +121,7 @@ def test_what_serves_reaches_no_further_than_its_own_network(
     assert {found[each] for each in (*METADATA, *INTERNET)} <= {"ENETUNREACH", "EADDRNOTAVAIL"}
 
 
-def test_who_asks_gets_the_engines_network(docker: Sandbox, image: str, service: int) -> None:
+def test_who_asks_gets_the_engines_network(docker: Engine, image: str, service: int) -> None:
     """What the others are compared with: the service can be reached from a container."""
     found = probed(docker.connected(outside=True), image, service)
     assert "answers" in {found[host] for host in addresses() if host in found}

@@ -175,7 +175,7 @@ def test_a_package_that_pip_does_not_find_is_told_with_the_indexes(
     )
     assert error is not None
     assert error.message == (
-        "pip found no `torch==2.13.0+cpu` for Python 3.11 and linux/amd64; asked: " + asked
+        "pip found no `torch==2.13.0+cpu` for Python 3.11 and linux/amd64; searched: " + asked
     )
     assert "`indexes`" in (error.hint or "")
 

@@ -409,7 +409,9 @@ def test_no_folder_of_ours_stands_in_for_one_of_the_project_that_is_no_folder(
     with pytest.raises(TemplateError) as caught:
         _ = render.templates(inside).runtime
     assert str(there) in caught.value.message
-    assert ("No such file" if kind == "nothing" else f"is {kind}, a folder is") in str(caught.value)
+    assert ("No such file" if kind == "nothing" else f"is {kind}, not a folder") in str(
+        caught.value
+    )
 
 
 def test_programs_of_the_project_s_own_are_files(home: Path) -> None:

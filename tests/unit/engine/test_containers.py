@@ -144,14 +144,17 @@ def test_a_program_s_output_comes_in_pieces() -> None:
 
 def test_a_program_that_says_too_much_is_not_read_to_its_end() -> None:
     answer = FakeAnswer(content=said(*[b"x" * 1000] * (MOST_OUTPUT // 500)))
-    assert container(answer).execute("x") == (UNFIT, "it has no end")
+    assert container(answer).execute("x") == (UNFIT, "the program does not end")
     assert answer.closed
     assert answer.raw.read() != b""
 
 
 def test_a_program_that_speaks_for_too_long_has_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(containers, "EXECUTE_SECONDS", -1)
-    assert container(FakeAnswer(content=said(b"x"))).execute("x") == (UNFIT, "it has no end")
+    assert container(FakeAnswer(content=said(b"x"))).execute("x") == (
+        UNFIT,
+        "the program does not end",
+    )
 
 
 def test_a_mute_program_is_not_waited_for() -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from buildkit.engine.holder import Holder
+    from buildkit.engine.containers import Reader
 
 ARCHIVE, MANIFEST_DIGEST = containerd()
 MANIFEST = fakes.manifest(
@@ -36,7 +36,7 @@ MANIFEST = fakes.manifest(
 
 
 @dataclass
-class FakeHolder:
+class FakeReader:
     """Copies files out of a dict; cut off after `cut` bytes."""
 
     files: dict[str, bytes]
@@ -63,7 +63,7 @@ class FakeHolder:
 
 
 @dataclass
-class FakeSandbox:
+class FakeStoreEngine:
     """An engine whose blobs lie in a folder, if it lets that be mounted."""
 
     root: str = "/data"
@@ -75,7 +75,7 @@ class FakeSandbox:
     )
     cut: int | None = None
     asked: list[str] = field(default_factory=list)
-    made: list[FakeHolder] = field(default_factory=list)
+    made: list[FakeReader] = field(default_factory=list)
     at_work: list[int] = field(default_factory=list)
 
     @property
@@ -83,20 +83,20 @@ class FakeSandbox:
         images = SimpleNamespace(get=lambda _image: None)
         return SimpleNamespace(info=lambda: {"DockerRootDir": self.root}, images=images)
 
-    def holder(self, _image: str, folder: str) -> Holder:
+    def reader(self, _image: str, folder: str) -> Reader:
         self.asked.append(folder)
         if folder != self.folder:
             raise ToolError(f"mounting {folder}: bind source path does not exist")
-        self.made.append(FakeHolder(self.files, self.cut, self.at_work))
+        self.made.append(FakeReader(self.files, self.cut, self.at_work))
         return self.made[-1]  # type: ignore[return-value]
 
 
-def store(sandbox: FakeSandbox) -> Store:
-    return Store(sandbox=sandbox)  # type: ignore[arg-type]
+def store(source: FakeStoreEngine) -> Store:
+    return Store(engine=source)  # type: ignore[arg-type]
 
 
-def packing(sandbox: FakeSandbox, engine: FakeEngine, folder: Path) -> Packing:
-    return Packing(store=store(sandbox), spool=Spool(engine=engine, folder=folder))
+def packing(source: FakeStoreEngine, engine: FakeEngine, folder: Path) -> Packing:
+    return Packing(store=store(source), spool=Spool(engine=engine, folder=folder))
 
 
 @pytest.mark.parametrize(
@@ -104,18 +104,18 @@ def packing(sandbox: FakeSandbox, engine: FakeEngine, folder: Path) -> Packing:
     ["/data/containerd/daemon", "/var/lib/containerd", "/var/lib/desktop-containerd/daemon"],
 )
 def test_an_image_is_read_blob_by_blob(folder: str, tmp_path: Path) -> None:
-    sandbox, engine = FakeSandbox(folder=f"{folder}/{BLOBS}"), FakeEngine({})
-    with packing(sandbox, engine, tmp_path).packed(built("image", MANIFEST_DIGEST)) as packed:
+    source, engine = FakeStoreEngine(folder=f"{folder}/{BLOBS}"), FakeEngine({})
+    with packing(source, engine, tmp_path).packed(built("image", MANIFEST_DIGEST)) as packed:
         assert packed.manifest.content == MANIFEST
         assert [read(each) for each in packed.blobs] == [PACKED, CONFIG]
         assert read(packed.layers[0]) == PACKED  # again, from its start
     assert engine.asked == []
-    assert len(sandbox.made) == 1
+    assert len(source.made) == 1
 
 
 def test_what_may_be_read_here_needs_no_container(tmp_path: Path) -> None:
     root = tmp_path / "data"
-    there = FakeSandbox(root=str(root))
+    there = FakeStoreEngine(root=str(root))
     for name, content in there.files.items():
         path = root / "containerd/daemon" / BLOBS / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -127,40 +127,42 @@ def test_what_may_be_read_here_needs_no_container(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_has_no_store_hands_out_the_image(tmp_path: Path) -> None:
-    sandbox, engine = FakeSandbox(folder="elsewhere"), FakeEngine({"image": ARCHIVE})
-    pack = packing(sandbox, engine, tmp_path)
+    source, engine = FakeStoreEngine(folder="elsewhere"), FakeEngine({"image": ARCHIVE})
+    pack = packing(source, engine, tmp_path)
     for _ in range(2):
         with pack.packed(built("image", MANIFEST_DIGEST)) as packed:
             assert read(packed.layers[0]) == PACKED
     assert engine.asked == ["image", "image"]
-    assert len(sandbox.asked) == 3  # it is not looked for again
+    assert len(source.asked) == 3  # it is not looked for again
 
 
 def test_a_classic_image_is_not_looked_for(tmp_path: Path) -> None:
-    sandbox, engine = FakeSandbox(), FakeEngine({"image": ARCHIVE})
-    with packing(sandbox, engine, tmp_path).packed(built("image")) as packed:
+    source, engine = FakeStoreEngine(), FakeEngine({"image": ARCHIVE})
+    with packing(source, engine, tmp_path).packed(built("image")) as packed:
         assert read(packed.config) == CONFIG
-    assert sandbox.asked == []
+    assert source.asked == []
 
 
 def test_another_manifest_than_the_built_one_is_refused(tmp_path: Path) -> None:
-    sandbox = FakeSandbox()
-    sandbox.files[MANIFEST_DIGEST.replace(":", "/")] = b"{}"
+    source = FakeStoreEngine()
+    source.files[MANIFEST_DIGEST.replace(":", "/")] = b"{}"
     with (
         pytest.raises(ToolError, match="the engine hands out sha256:"),
-        packing(sandbox, FakeEngine({}), tmp_path).packed(built("image", MANIFEST_DIGEST)),
+        packing(source, FakeEngine({}), tmp_path).packed(built("image", MANIFEST_DIGEST)),
     ):
         pass
 
 
 @pytest.mark.parametrize("cut", [0, 100, 520, 600])
 def test_a_blob_that_is_cut_off_is_told(cut: int) -> None:
-    sandbox = FakeSandbox()
-    there = store(sandbox)
+    source = FakeStoreEngine()
+    there = store(source)
     assert there.read("image", MANIFEST_DIGEST)
-    sandbox.made[0].cut = cut
+    source.made[0].cut = cut
     with (
-        pytest.raises(ToolError, match=f"does not hand out {digest_of(PACKED)}") as caught,
+        pytest.raises(
+            ToolError, match=f"engine's copy of {digest_of(PACKED)} cannot be read"
+        ) as caught,
         there.open("image", digest_of(PACKED), len(PACKED)) as content,
     ):
         content.read()
@@ -168,11 +170,11 @@ def test_a_blob_that_is_cut_off_is_told(cut: int) -> None:
 
 
 def test_a_blob_of_another_size_is_told() -> None:
-    there = store(FakeSandbox())
+    there = store(FakeStoreEngine())
     assert there.read("image", MANIFEST_DIGEST)
     with (
         pytest.raises(
-            ToolError, match=f"it has {len(PACKED)} bytes, in its manifest {len(PACKED) + 1}"
+            ToolError, match=f"{len(PACKED)} bytes, but {len(PACKED) + 1} in the manifest"
         ),
         there.open("image", digest_of(PACKED), len(PACKED) + 1),
     ):
@@ -180,15 +182,15 @@ def test_a_blob_of_another_size_is_told() -> None:
 
 
 def test_what_breaks_in_the_reader_s_hands_is_not_the_engine_s() -> None:
-    there = store(FakeSandbox())
+    there = store(FakeStoreEngine())
     assert there.read("image", MANIFEST_DIGEST)
     with pytest.raises(OSError, match="the registry"), there.open("image", digest_of(PACKED)):
         raise OSError("the registry")
 
 
 def test_containers_are_shared_and_bounded_and_removed() -> None:
-    sandbox = FakeSandbox()
-    with closing(store(sandbox)) as there:
+    source = FakeStoreEngine()
+    with closing(store(source)) as there:
         assert there.read("image", MANIFEST_DIGEST)
         begin = threading.Barrier(2 * READERS)
         found: list[bytes] = []
@@ -205,23 +207,23 @@ def test_containers_are_shared_and_bounded_and_removed() -> None:
         for each in work:
             each.join()
         assert sorted(found) == sorted([CONFIG, PACKED] * 2 * READERS)
-        assert len(sandbox.made) <= READERS
-    assert all(each.removed for each in sandbox.made)
+        assert len(source.made) <= READERS
+    assert all(each.removed for each in source.made)
 
 
 def test_a_container_that_somebody_has_removed_is_made_again() -> None:
-    sandbox = FakeSandbox()
-    there = store(sandbox)
+    source = FakeStoreEngine()
+    there = store(source)
     assert there.read("image", MANIFEST_DIGEST)
-    sandbox.made[0].gone = True
+    source.made[0].gone = True
     with there.open("image", digest_of(PACKED)) as content:
         assert content.read() == PACKED
-    assert len(sandbox.made) == 2
+    assert len(source.made) == 2
 
 
 def test_the_end_of_the_run_ends_the_wait_for_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
-    sandbox = FakeSandbox()
-    there = store(sandbox)
+    source = FakeStoreEngine()
+    there = store(source)
     assert there.read("image", MANIFEST_DIGEST)
     with ExitStack() as held:
         for _ in range(READERS):

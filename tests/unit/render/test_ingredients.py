@@ -44,34 +44,34 @@ def problem(folder: Path, text: str, **templates: str) -> str:
     [
         pytest.param(
             "template = 'sklaern'",
-            "images.toml:5: image.demo.template: there is no template `sklaern`; did you mean "
-            "`sklearn`?",
+            "images.toml:5: image.demo.template: template `sklaern` not found; did you mean "
+            "`sklearn`? Or create ",
             id="misspelt",
         ),
         pytest.param(
-            "template = 'x'", "x.Dockerfile.j2; there is: `basic`, `chainer`, `extend`, ", id="nothing near"
+            "template = 'x'", "x.Dockerfile.j2; templates: `basic`, `chainer`, `extend`, ", id="nothing near"
         ),
         pytest.param(
             "template = 'basic.Dockerfile.j2'", "did you mean `basic`?", id="with its ending"
         ),
         pytest.param(
-            "template = 'x'\ncontext = '" + "y" * 5000 + "'", "there is no template `x`", id="beside a long path"
+            "template = 'x'\ncontext = '" + "y" * 5000 + "'", "template `x` not found", id="beside a long path"
         ),
-        pytest.param("template = '../x'", "there is no template `../x`", id="above"),
+        pytest.param("template = '../x'", "template `../x` not found", id="above"),
         pytest.param(
-            "", "images.toml:2: image.demo.template: there is no template `demo`, as the image is called", id="by the name"
+            "", "images.toml:2: image.demo.template: template `demo` not found (the default is the image's name)", id="by the name"
         ),
         pytest.param(
             "[[image.demo.override]]\nwhen = { device = 'cpu' }\ntemplate = 'x'",
-            "images.toml:7: image.demo.override.0.template: there is no template `x`",
+            "images.toml:7: image.demo.override.0.template: template `x` not found",
             id="of an override",
         ),
         pytest.param(
             "[defaults]\ntemplate = 'x'",
-            "images.toml:6: defaults.template: there is no template `x`",
+            "images.toml:6: defaults.template: template `x` not found",
             id="of the defaults",
         ),
-        pytest.param("template = '" + "x" * 5000 + "'", "there is no template `xxx", id="too long for a file"),
+        pytest.param("template = '" + "x" * 5000 + "'", "template `xxx", id="too long for a file"),
     ],
 )  # fmt: skip
 def test_a_template_that_there_is_none_of(tmp_path: Path, text: str, said: str) -> None:
@@ -83,8 +83,8 @@ def test_a_template_that_there_is_none_of(tmp_path: Path, text: str, said: str) 
 def test_the_list_of_templates_is_told_once(tmp_path: Path) -> None:
     other = IMAGE.replace("demo", "other")
     found = problem(tmp_path, f"template = 'x'\n{other}template = 'y'").splitlines()
-    assert "there is no template `x`; write " in found[0]
-    assert "there is: `basic`, " in found[0]
+    assert "template `x` not found; create " in found[0]
+    assert "templates: `basic`, " in found[0]
     assert found[1].endswith("y.Dockerfile.j2")
 
 
@@ -133,7 +133,7 @@ def test_what_a_template_of_one_s_own_copies_is_read_as_docker_reads_it(
 ) -> None:
     if needs:
         found = problem(tmp_path, "template = 'mine'", mine=BASE + template)
-        assert "there is no context to take that from" in found
+        assert "but the image has no context" in found
     else:
         assert expand(tmp_path, "template = 'mine'", mine=BASE + template)
 
@@ -151,8 +151,8 @@ def test_a_program_without_its_run_bit_is_found(tmp_path: Path, template: str, n
         program(tmp_path, f"program/{each}", 0o644 if each == name else 0o755)
     text = f"template = '{template}'\ncontext = 'program'"
     assert problem(tmp_path, text) == (
-        f"images.toml:6: image.demo.context: `{name}` could not be started in the image, as its "
-        f"file has no run bit: `chmod +x {tmp_path}/program/{name}`, and commit that"
+        f"images.toml:6: image.demo.context: the image could not start `{name}`: its file is "
+        f"not executable; run `chmod +x {tmp_path}/program/{name}`, and commit that"
     )
     (tmp_path / "program" / name).chmod(0o755)
     assert expand(tmp_path, text)
@@ -163,7 +163,7 @@ def test_a_link_to_a_program_counts_by_what_it_leads_to(tmp_path: Path) -> None:
     (tmp_path / "program" / "train").symlink_to("run")
     program(tmp_path, "program/serve", 0o755)
     text = "template = 'basic'\ncontext = 'program'"
-    assert "`train` could not be started" in problem(tmp_path, text)
+    assert "could not start `train`" in problem(tmp_path, text)
     (tmp_path / "program" / "run").chmod(0o755)
     assert expand(tmp_path, text)
 
@@ -191,7 +191,7 @@ def test_a_program_is_one_where_the_image_looks_for_it(
     program(tmp_path, "program/serve", 0o755)
     text = "template = 'mine'\ncontext = 'program'"
     if found:
-        assert "`train` could not be started" in problem(tmp_path, text, mine=BASE + template)
+        assert "could not start `train`" in problem(tmp_path, text, mine=BASE + template)
     else:
         assert expand(tmp_path, text, mine=BASE + template)
 
@@ -222,9 +222,9 @@ def basic(folder: Path, keys: str = "", template: str = "basic") -> str:
         (["x"], "basic", "", "program, which lacks `train` and `serve`"),
         (["serve"], "basic", "purposes = ['inference']", ""),
         (["train"], "basic", "purposes = ['training']", ""),
-        (["train.py", "serve"], "basic", "", "`train.py` there is not called `train`: rename it"),
-        (["Train", "serve"], "basic", "", "`Train` there is not called `train`: rename it"),
-        (["train.r", "serve.R"], "r", "", "`train.r` there is not called `train.R`: rename it"),
+        (["train.py", "serve"], "basic", "", "rename `train.py` there to `train`"),
+        (["Train", "serve"], "basic", "", "rename `Train` there to `train`"),
+        (["train.r", "serve.R"], "r", "", "rename `train.r` there to `train.R`"),
         (["train.R"], "r", "", "program, which lacks `serve.R` or `serve`"),
         (["train.R", "serve"], "r", "", ""),
         (["train.R"], "r", "purposes = ['training']", ""),
@@ -252,7 +252,7 @@ def test_a_template_of_the_project_has_its_programs_where_it_likes(tmp_path: Pat
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "as program/train is empty"),
+        ("", "`train`: program/train is empty"),
         ("#!/bin/sh\r\necho\r\n", "the first line of program/train ends with CR LF"),
         ("#!/usr/bin/env pyton\n", "names the interpreter `pyton`; did you mean `python`?"),
         (
@@ -285,14 +285,14 @@ def test_what_cannot_be_started_is_no_program(tmp_path: Path, content: str, said
 def test_a_folder_and_a_link_to_nothing_are_no_programs(tmp_path: Path) -> None:
     program(tmp_path, "program/serve", 0o755)
     (tmp_path / "program" / "train").mkdir()
-    assert "program/train is a folder, and a program is a file" in basic(tmp_path)
+    assert "program/train is a folder, not a file" in basic(tmp_path)
     (tmp_path / "program" / "train").rmdir()
     (tmp_path / "program" / "train").symlink_to("nothing")
     assert "program/train is a link to `nothing`, which does not exist" in basic(tmp_path)
     (tmp_path / "program" / "train").unlink()
     (tmp_path / "program" / "train.R").touch()
     (tmp_path / "program" / "serve.R").write_text("1")
-    assert "`train.R` could not be started in the image, as program/train.R is empty" in (
+    assert "the image could not start `train.R`: program/train.R is empty" in (
         basic(tmp_path, template="r")
     )
 
@@ -300,7 +300,7 @@ def test_a_folder_and_a_link_to_nothing_are_no_programs(tmp_path: Path) -> None:
 def test_a_link_may_lead_to_what_the_image_has(tmp_path: Path) -> None:
     program(tmp_path, "program/serve", 0o755)
     (tmp_path / "program" / "train").symlink_to("/opt/nowhere/train")
-    assert "could not be started" not in basic(tmp_path)
+    assert "could not start" not in basic(tmp_path)
 
 
 def test_a_file_that_is_copied_and_not_there_is_found(tmp_path: Path) -> None:
@@ -348,7 +348,7 @@ def test_a_template_that_builds_on_another_image_is_told_at_the_base(tmp_path: P
     with pytest.raises(ConfigError) as caught:
         matrix.expand(parse(by_python, tmp_path), render.templates(tmp_path))
     assert caught.value.details.startswith(
-        "images.toml:4: image.demo.base: demo-1.0-cpu-py312: `base` is `python:3.12-slim`, and "
+        "images.toml:4: image.demo.base: demo-1.0-cpu-py312: `base` is `python:3.12-slim`, but "
         "mine.Dockerfile.j2 builds on `python:3.11-slim`; write `FROM {{ target.base }}`"
     )
 
@@ -362,7 +362,10 @@ def test_commands_that_render_tell_it(
 ) -> None:
     (tmp_path / "images.toml").write_text(IMAGE + "template = 'sklaern'")
     assert cli.run([*words, "-f", f"{tmp_path}/images.toml"]) == Exit.USAGE
-    assert "images.toml:5: image.demo.template: there is no" in capsys.readouterr().err
+    assert (
+        "images.toml:5: image.demo.template: template `sklaern` not found"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_template_of_many_targets_is_judged_once_for_each_image(

@@ -129,18 +129,18 @@ def test_a_template_that_builds_on_another_image_is_refused(
         pytest.param("{% if %}", "demo.Dockerfile.j2:1: Expected an expression", id="syntax"),
         pytest.param("FROM x\nRUN echo ${#name}", "demo.Dockerfile.j2:2: Missing end of comment tag", id="shell that looks like a comment"),
         pytest.param('{% include "three.Dockerfile.j2" %}', "three.Dockerfile.j2:1: Missing end of comment tag", id="syntax of another file"),
-        pytest.param('{% include "absent.j2" %}', "there is no template `absent.j2`", id="include"),
+        pytest.param('{% include "absent.j2" %}', "template `absent.j2` not found", id="include"),
         pytest.param('{% extends "_base.Dockerfile.j2" %}', "(?i)required block", id="required block"),
         pytest.param('{% include "demo.Dockerfile.j2" %}', "in a loop: demo.* -> demo", id="itself"),
         pytest.param('{% extends "two.Dockerfile.j2" %}', "in a loop: two.* -> demo.* -> two|demo.* -> two.* -> demo", id="two"),
         pytest.param("{% for i in range(10**9) %}x{% endfor %}", "Range too big", id="an endless loop"),
         pytest.param("{{ target.__class__.__mro__ }}", "unsafe|undefined|no attribute", id="the sandbox"),
         pytest.param('{% include target.name ~ ".Dockerfile.j2" %}', "includes or calls itself endlessly", id="itself, by another way"),
-        pytest.param('{{ "a" * 99999999999999 }}', "makes a text that is too long", id="too much text"),
-        pytest.param('{{ 10**9 * "a" }}', "makes a text that is too long", id="too much text, turned round"),
-        pytest.param('{% set a = ["a"] * 10**9 %}', "makes a text that is too long", id="too long a list"),
-        pytest.param("{{ 9**(9**9) }}", "makes a text that is too long", id="too large a number"),
-        pytest.param("{% for i in range(99999) %}{% for j in range(99999) %}xxxxxxxxxx{% endfor %}{% endfor %}", "makes a text that is too long", id="too many pieces"),
+        pytest.param('{{ "a" * 99999999999999 }}', "produces too much text", id="too much text"),
+        pytest.param('{{ 10**9 * "a" }}', "produces too much text", id="too much text, turned round"),
+        pytest.param('{% set a = ["a"] * 10**9 %}', "produces too much text", id="too long a list"),
+        pytest.param("{{ 9**(9**9) }}", "produces too much text", id="too large a number"),
+        pytest.param("{% for i in range(99999) %}{% for j in range(99999) %}xxxxxxxxxx{% endfor %}{% endfor %}", "produces too much text", id="too many pieces"),
         pytest.param("{{ 1 / 0 }}", "demo.Dockerfile.j2:1: division by zero", id="arithmetic"),
         pytest.param("{{ 'a' + 1 }}", "demo.Dockerfile.j2:1", id="types"),
         pytest.param("{{ target.packages | nosuch }}", "No filter named 'nosuch'", id="no filter"),
@@ -161,7 +161,7 @@ def test_a_broken_template_names_target_template_and_line(
 
 
 def test_a_missing_template_names_the_ones_there_are(tmp_path: Path) -> None:
-    with pytest.raises(TemplateError, match="no template `demo.Dockerfile.j2`") as caught:
+    with pytest.raises(TemplateError, match="template `demo.Dockerfile.j2` not found") as caught:
         rendered(tmp_path, MINIMAL)
     assert "`sklearn`" in str(caught.value.hint)
 
@@ -245,7 +245,7 @@ def test_with_a_lock_pip_installs_that_alone_and_then_looks_for_the_packages(
         "'other[x]' \\",
         "--requirement /run/requirements.txt \\",
         "--root-user-action=ignore || \\",
-        """{ echo "the lock lacks what the image's packages ask for, make it anew: demo-py311.txt" >&2; exit 1; }; } && \\""",
+        """{ echo "the lock does not cover the image's packages, regenerate it: demo-py311.txt" >&2; exit 1; }; } && \\""",
     ]
 
 

@@ -1,4 +1,4 @@
-"""What containers of a test are given. A machine with GPUs cannot be had here: its engine is a fake."""
+"""How an engine creates the containers of a test. An engine with GPUs is a fake: no test machine has them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 from buildkit.contract.engine import Start
 from buildkit.engine import engine
+from buildkit.engine.engine import Engine
 from buildkit.engine.limits import Guard
 from buildkit.engine.networks import Networks
-from buildkit.engine.sandbox import Sandbox
 
 SEALED = {"com.docker.network.bridge.inhibit_ipv4": "true"}
 
@@ -39,13 +39,16 @@ class FakeClient:
         return SimpleNamespace(name=name)
 
 
-def sandbox(client: Any, **changes: Any) -> Sandbox:
+def engine_of(client: Any, **changes: Any) -> Engine:
     def labels() -> dict[str, str]:
         return {"buildkit.run": "test"}
 
     facts: dict[str, Any] = {
         "client": client,
         "endpoint": "unix:///nowhere",
+        "builder": "default",
+        "containerd": True,
+        "held": "buildkit-build:{}".format,
         "labels": labels,
         "memory": 2**30,
         "local": True,
@@ -53,17 +56,17 @@ def sandbox(client: Any, **changes: Any) -> Sandbox:
         "guard": Guard(client=client, run="test", limit=2**30),
         "networks": Networks(client=client, labels=labels),
     }
-    return Sandbox(**{**facts, **changes})
+    return Engine(**{**facts, **changes})
 
 
-def created(where: Sandbox, start: Start) -> dict[str, Any]:
+def created(where: Engine, start: Start) -> dict[str, Any]:
     client: Any = where.client
     with where.container("image", start):
         return dict(client.options)
 
 
 def requests(client: Any, *, gpus: bool) -> list[Any]:
-    return list(created(sandbox(client, gpus=gpus), Start())["device_requests"])
+    return list(created(engine_of(client, gpus=gpus), Start())["device_requests"])
 
 
 def test_an_image_for_gpus_gets_all_that_the_engine_has() -> None:
@@ -82,16 +85,16 @@ def test_no_gpus_without_an_engine_that_has_them_or_an_image_that_asks(
 
 
 def test_no_program_gets_more_rights_than_it_was_started_with() -> None:
-    assert created(sandbox(FakeClient()), Start())["security_opt"] == ["no-new-privileges"]
+    assert created(engine_of(FakeClient()), Start())["security_opt"] == ["no-new-privileges"]
     client = FakeClient()
-    sandbox(client).holder("image", "/folder")
+    engine_of(client).reader("image", "/folder")
     assert client.options["security_opt"] == ["no-new-privileges"]
     assert client.options["network_mode"] == "none"
 
 
 def test_a_container_that_nobody_asks_reaches_nothing() -> None:
     client = FakeClient()
-    options = created(sandbox(client), Start())
+    options = created(engine_of(client), Start())
     network = client.made[options["network"]]
     assert (network["internal"], network["options"]) == (True, SEALED)
     assert network["labels"] == {"buildkit.run": "test"}
@@ -100,7 +103,7 @@ def test_a_container_that_nobody_asks_reaches_nothing() -> None:
 
 def test_a_server_is_asked_at_its_address_on_an_internal_network() -> None:
     client = FakeClient()
-    options = created(sandbox(client), Start(ports=(8080,)))
+    options = created(engine_of(client), Start(ports=(8080,)))
     network = client.made[options["network"]]
     assert network["internal"] is True
     assert network["options"]["com.docker.network.bridge.name"].startswith("bk-test-")
@@ -116,7 +119,7 @@ def test_a_server_of_an_engine_elsewhere_is_asked_at_a_published_port(
 ) -> None:
     """An internal network publishes none; what leaves this one has an address of no use."""
     client = FakeClient()
-    where = sandbox(client, local=False, endpoint=endpoint)
+    where = engine_of(client, local=False, endpoint=endpoint)
     options = created(where, Start(ports=(8080,)))
     network = client.made[options["network"]]
     assert network["internal"] is False
@@ -127,7 +130,7 @@ def test_a_server_of_an_engine_elsewhere_is_asked_at_a_published_port(
 
 def test_networks_are_made_once_in_a_run() -> None:
     client = FakeClient()
-    where = sandbox(client)
+    where = engine_of(client)
     for _ in range(3):
         created(where, Start())
         created(where, Start(ports=(8080,)))
@@ -137,7 +140,7 @@ def test_networks_are_made_once_in_a_run() -> None:
 
 def test_who_asks_for_a_network_gets_the_engines() -> None:
     client = FakeClient()
-    where = sandbox(client).connected(outside=True)
+    where = engine_of(client).connected(outside=True)
     assert "network" not in created(where, Start(ports=(8080,)))
     assert client.made == {}
     with where.network() as name:

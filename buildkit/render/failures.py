@@ -1,0 +1,95 @@
+"""What Jinja raises for a broken template -> what went wrong at which line, and a hint."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jinja2
+
+from buildkit.model.target import Target
+from buildkit.support import manual
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CAUGHT = (
+    jinja2.TemplateError, TypeError, ValueError, ArithmeticError, OSError, RecursionError,
+    MemoryError,
+)  # fmt: skip
+SEEN = "target"
+FIELDS = {
+    "Target": (SEEN, (*(each.name for each in fields(Target)), "image")),
+    "Purpose": (f"{SEEN}.purpose", ("value", "trains", "serves")),
+    "Device": (f"{SEEN}.device", ("value",)),
+}
+"""The values that a template sees, by the class that Jinja names: what they are called, and their
+fields."""
+NO_FIELD = re.compile(r"'buildkit\.model\.\w+\.(\w+) object' has no attribute '(\w+)'")
+NO_MACRO = re.compile(r"'jinja2\.environment\.TemplateModule object' has no attribute '(\w+)'")
+NO_VARIABLE = re.compile(r"'(\w+)' is undefined")
+SYNTAX_HINTS = {
+    "Missing end of comment tag": (
+        "`{#` begins a comment in Jinja: write `{% raw %}${#name}{% endraw %}`"
+    ),
+}
+"""For what often goes wrong when a Dockerfile becomes a template: hints by Jinja's message."""
+
+
+def explained(error: Exception, name: str, own: Path, names: Sequence[str]) -> tuple[str, str]:
+    """Message and hint for one of CAUGHT, raised while the file `name` was rendered.
+
+    `own` is the project's folder of templates, `names` are the templates that exist.
+    """
+    match error:
+        case jinja2.TemplateNotFound():
+            known = ", ".join(f"`{each}`" for each in names)
+            hint = f"create {own / str(error.name)}, or use one of {known}"
+            return f"template `{error.name}` not found", hint
+        case jinja2.TemplateSyntaxError():
+            hint = SYNTAX_HINTS.get(
+                str(error.message), "fix the template, then run `buildkit render`"
+            )
+            return f"{error.name}:{error.lineno}: {error.message}", hint
+        case RecursionError():
+            hint = "remove the `include` or the call of a macro that leads back to the template"
+            return f"{name} includes or calls itself endlessly", hint
+        case MemoryError():
+            hint = "look for a large loop, or for a text that is repeated many times"
+            return f"{name} produces too much text", hint
+        case _:
+            hint = f"fix the template; its fields and blocks are in {manual.page('templates')}"
+            return f"{_place(error, name, own)}: {_said(error)}", hint
+
+
+def _said(error: Exception) -> str:
+    """Jinja's message, with similar names for an unknown field or variable."""
+    said = str(error)
+    if (field := NO_FIELD.fullmatch(said)) and field[1] in FIELDS:
+        whose, known = FIELDS[field[1]]
+        similar = get_close_matches(field[2], known, n=1)
+        advice = f"did you mean `{similar[0]}`?" if similar else f"it has {', '.join(known)}"
+        return f"`{whose}` has no attribute '{field[2]}'; {advice}"
+    if macro := NO_MACRO.fullmatch(said):
+        return f"the imported template has no macro `{macro[1]}`"
+    if (variable := NO_VARIABLE.fullmatch(said)) and get_close_matches(variable[1], [SEEN]):
+        return f"{said}; did you mean `{SEEN}`?"
+    return said
+
+
+def _place(error: Exception, name: str, own: Path) -> str:
+    """The innermost template line of a failure: Jinja rewrites tracebacks to template lines.
+
+    Lines of the project come first: a shipped macro fails because of how it was called.
+    """
+    places, traceback = [], error.__traceback__
+    while traceback is not None:
+        file = Path(traceback.tb_frame.f_code.co_filename)
+        if file.suffix == ".j2":
+            places.append((file, f"{file.name}:{traceback.tb_lineno}"))
+        traceback = traceback.tb_next
+    mine = [place for file, place in places if file.is_relative_to(own.resolve())]
+    return next(reversed(mine or [place for _, place in places]), name)
