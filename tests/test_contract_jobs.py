@@ -194,7 +194,7 @@ def served(*wrong: str, after: float | None = 1.0) -> isolation.Fared:
     ("alone", "online", "expected"),
     [
         (served(""), None, "pass"),
-        (served(), None, "Unseen: it is healthy without a network, but"),
+        (served(), None, "Unsampled: it is healthy without a network, but"),
         (served("no", after=None), served(""), "Broken: without a network `serve` is not healthy"),
         (
             served("", "got 500"),

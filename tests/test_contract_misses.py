@@ -26,6 +26,7 @@ from buildkit.contract.jobs.endings import Moment, Signalled
 from buildkit.contract.jobs.training_job import Channel, Job
 from buildkit.contract.jobs.training_runs import Run
 from buildkit.contract.jobs.variations import Bundle
+from buildkit.contract.suite import checks_of
 from buildkit.model.target import Samples
 
 if TYPE_CHECKING:
@@ -130,10 +131,10 @@ def test_a_training_that_is_stopped_in_the_middle_saves_what_it_has(
 
 def test_what_was_not_seen_of_a_stop_is_said_beside_a_pass() -> None:
     stop = run(143, signalled=replace(HEARD, lines=0), tree=())
-    found = checks.merged(checks.run(each, seen(stop)) for each in stopped.CHECKS)
+    found = checks.merged(checks.run(each, seen(stop)) for each in checks_of(stopped))
     assert found.status.value == "pass"
     assert "what it saves then was not seen" in found.message
-    ended = checks.merged(checks.run(each, seen(run(0, "epoch 1"))) for each in stopped.CHECKS)
+    ended = checks.merged(checks.run(each, seen(run(0, "epoch 1"))) for each in checks_of(stopped))
     assert ended.status.value == "skip"
 
 
@@ -395,7 +396,7 @@ def test_the_reason_that_a_run_left_comes_before_its_last_lines(
     assert len(failed.told) < 450
     assert ("its reason in" in failed.told) is bool(shown)
     bare = verdict(training.success_is_zero, replace(failed, bare=True))
-    assert bare.startswith("Unseen: no samples are declared")
+    assert bare.startswith("Unsampled: no samples are declared")
     assert shown in bare
 
 

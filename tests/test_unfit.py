@@ -20,6 +20,7 @@ from buildkit.contract.hosting.client import Health
 from buildkit.contract.image import basics
 from buildkit.contract.jobs import training, training_runs
 from buildkit.contract.scenario import Bench, Subject
+from buildkit.contract.suite import checks_of
 from buildkit.engine.containers import Container
 from buildkit.engine.engine import Engine as Docker
 from buildkit.model.target import Profile, Purpose, Samples, Status
@@ -243,7 +244,7 @@ def held(**entries: str) -> Any:
 def test_what_sagemaker_mounts_is_a_folder_in_the_image(
     entries: dict[str, str], broken: dict[str, str]
 ) -> None:
-    assert statuses(basics.CHECKS, held(**entries)) == broken
+    assert statuses(checks_of(basics), held(**entries)) == broken
 
 
 @pytest.mark.parametrize(
@@ -258,7 +259,7 @@ def test_what_sagemaker_mounts_is_a_folder_in_the_image(
 )
 def test_links_where_channels_and_results_lie(kind: str, name: str, broken: dict[str, str]) -> None:
     entry = Entry(name=name, kind=kind, size=0, mode=0o777, target="x" if kind == "link" else "")
-    assert statuses(basics.CHECKS, dataclasses.replace(STILL, opt_ml=(entry,))) == broken
+    assert statuses(checks_of(basics), dataclasses.replace(STILL, opt_ml=(entry,))) == broken
 
 
 FOLDER = Entry(name="model", kind="folder", size=0, mode=0o755)
@@ -288,7 +289,7 @@ SILENT = Health(after=None, last=None, waited=10.0)
 
 def test_a_server_without_samples_that_never_answers_is_not_judged() -> None:
     seen = server(FakeClient(), health=SILENT, modelless=True, brief=True)
-    found = statuses(serving.CHECKS, seen)
+    found = statuses(checks_of(serving), seen)
     assert found["SERVE-01"] == found["SERVE-03"] == "skip"
     assert "fail" not in found.values()
 
@@ -315,7 +316,7 @@ def test_one_that_takes_requests_has_as_long_as_any_other(
 
 
 def test_one_that_was_waited_for_is_blamed() -> None:
-    found = statuses(serving.CHECKS, server(FakeClient(), health=SILENT, modelless=True))
+    found = statuses(checks_of(serving), server(FakeClient(), health=SILENT, modelless=True))
     assert found["SERVE-01"] == found["SERVE-03"] == "fail"
 
 

@@ -171,7 +171,7 @@ def _refuse_unchecked(depth: Depth) -> None:
 
     One that cannot be checked is skipped beside others.
     """
-    smoke = {each.clause for each in suite.CHECKS if each.smoke}
+    smoke = {each.clause for each in suite.checks() if each.smoke}
     unchecked = {each: clauses.clauses()[each].unchecked for each in depth.only}
     if unchecked and all(unchecked.values()):
         told = "; ".join(f"{each} cannot be checked: {why}" for each, why in unchecked.items())

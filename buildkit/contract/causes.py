@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildkit.contract import checks
-from buildkit.contract.verdict import SEE
+from buildkit.contract.checks import Caused
 from buildkit.model.target import Status
 
 if TYPE_CHECKING:
@@ -99,6 +99,5 @@ def _followed(
     for cause in active:
         worse = BLAMED.index(found[cause.clause].status) >= BLAMED.index(result.status)
         if worse and result.id in cause.followers and re.search(cause.symptom, result.message):
-            told = f"{SEE} {cause.clause}"
-            return checks.result(result.id, Status.SKIP, told, result.seconds)
+            return checks.skipped(result.id, Caused(cause.clause), result.seconds)
     return result

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from buildkit.contract import hints
 from buildkit.contract.clauses import clauses
 from buildkit.contract.engine import Unfit
-from buildkit.model.target import ClauseResult, Level, Status
+from buildkit.model.target import ClauseResult, Level, Skip, SkipKind, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from buildkit.contract.engine import Line
     from buildkit.contract.scenario import Scenario
+    from buildkit.model.features import Feature
+    from buildkit.model.target import Purpose
 
 Observed = TypeVar("Observed")
 SEVERITY = (Status.FAIL, Status.WARN, Status.PASS, Status.SKIP)
@@ -33,7 +35,55 @@ class Doubtful(Exception):  # noqa: N818
 
 
 class Unseen(Exception):  # noqa: N818
-    """The clause cannot be judged here; the text says why."""
+    """The clause cannot be judged here: `reason` says why, `detail` ends that sentence."""
+
+    def __init__(
+        self,
+        reason: str,
+        detail: str = "",
+        *,
+        kind: SkipKind = SkipKind.UNSEEN,
+        about: str = "",
+        said: str = "",
+    ) -> None:
+        super().__init__(f"{reason}{detail}")
+        self.skip = Skip(kind=kind, reason=reason, about=about, said=said)
+
+
+class TooBusy(Unseen):
+    """The clause would be judged on a machine with less to do."""
+
+    def __init__(self, seen: str) -> None:
+        super().__init__("this machine is too busy to judge this", f": {seen}", kind=SkipKind.BUSY)
+
+
+class Unsampled(Unseen):
+    """The clause would be judged with more samples."""
+
+    def __init__(self, reason: str, detail: str = "", *, said: str = "") -> None:
+        super().__init__(reason, detail, kind=SkipKind.SAMPLES, said=said)
+
+
+class NotPromised(Unseen):
+    """The clause is for images with a feature that this one does not promise."""
+
+    def __init__(self, feature: Feature) -> None:
+        about = feature.value
+        super().__init__("not promised", f": {about}", kind=SkipKind.FEATURE, about=about)
+
+
+class NotFor(Unseen):
+    """The clause is for images of another purpose."""
+
+    def __init__(self, purpose: Purpose) -> None:
+        super().__init__(f"the image is not for {purpose.value}", kind=SkipKind.PURPOSE)
+
+
+class Caused(Unseen):
+    """The clause shows a fault that the evidence of another clause explains."""
+
+    def __init__(self, clause: str) -> None:
+        super().__init__(f"not judged: see {clause}", kind=SkipKind.CAUSE, about=clause)
 
 
 class Partly(Exception):  # noqa: N818
@@ -68,7 +118,7 @@ def check(
 
 def run(each: Check[Observed], observed: Observed) -> ClauseResult:
     began = time.monotonic()
-    status, message = Status.PASS, ""
+    status, message, skip = Status.PASS, "", None
     try:
         each.judge(observed)
     except Broken as error:
@@ -78,12 +128,20 @@ def run(each: Check[Observed], observed: Observed) -> ClauseResult:
         status, message = Status.WARN, str(error)
     except Partly as error:
         message = str(error)
-    except (Unseen, Unfit) as error:
-        status, message = Status.SKIP, str(error)
-    return result(each.clause, status, message, time.monotonic() - began)
+    except Unfit as error:
+        status, message, skip = Status.SKIP, str(error), Unseen(str(error)).skip
+    except Unseen as error:
+        status, message, skip = Status.SKIP, str(error), error.skip
+    return result(each.clause, status, message, time.monotonic() - began, skip)
 
 
-def result(clause: str, status: Status, message: str, seconds: float = 0.0) -> ClauseResult:
+def skipped(clause: str, why: Unseen, seconds: float = 0.0) -> ClauseResult:
+    return result(clause, Status.SKIP, str(why), seconds, why.skip)
+
+
+def result(
+    clause: str, status: Status, message: str, seconds: float = 0.0, skip: Skip | None = None
+) -> ClauseResult:
     known = clauses()[clause]
     return ClauseResult(
         id=clause,
@@ -93,6 +151,7 @@ def result(clause: str, status: Status, message: str, seconds: float = 0.0) -> C
         message=message,
         hint=hints.cure(clause, message) or known.hint,
         seconds=round(seconds, 3),
+        skip=skip,
     )
 
 
@@ -105,7 +164,13 @@ def merged(results: Iterable[ClauseResult]) -> ClauseResult:
         found[0].status,
         "\n".join(dict.fromkeys(each.message for each in worst if each.message)),
         sum(each.seconds for each in found),
+        min((each.skip for each in worst if each.skip), key=_rank, default=None),
     )
+
+
+def _rank(skip: Skip) -> tuple[bool, bool, bool]:
+    """Of several reasons to skip a clause, the one that a user can act on comes first."""
+    return skip.kind is not SkipKind.BUSY, not skip.said, skip.kind is not SkipKind.SAMPLES
 
 
 def telling(lines: Iterable[Line], log: str) -> str:
@@ -116,8 +181,6 @@ def telling(lines: Iterable[Line], log: str) -> str:
 
 REASON_IS = "its reason in /opt/ml/output/failure is"
 """How the part of the evidence begins that shows what a failed run left there."""
-LOG_FOLLOWS = "; its last lines:"
-"""How the first line of evidence ends whose further lines are a log."""
 
 
 PINGED = re.compile(r"\bGET /ping\b.*\b200\b")
@@ -134,4 +197,4 @@ def without_pings(lines: Iterable[str]) -> list[str]:
 def last_lines(log: str) -> str:
     """The end of a container's log, as the end of a sentence of evidence."""
     log = "\n".join(without_pings(log.splitlines()))
-    return f"{LOG_FOLLOWS}\n{log.rstrip()}" if log.strip() else "; it printed nothing"
+    return f"; its last lines:\n{log.rstrip()}" if log.strip() else "; it printed nothing"

@@ -16,9 +16,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Unseen
+from buildkit.contract.checks import TooBusy
 from buildkit.contract.engine import Start
-from buildkit.contract.verdict import TOO_BUSY
 
 if TYPE_CHECKING:
     from buildkit.contract.engine import Container, Engine
@@ -87,8 +86,8 @@ class Limit:
         if counts >= NEARLY * self.seconds:
             self.passed = True
         elif waited >= self.most:
-            raise Unseen(
-                f"{TOO_BUSY}: only {counts:.0f} of {waited:.0f} s count, and the limit is "
+            raise TooBusy(
+                f"only {counts:.0f} of {waited:.0f} s count, and the limit is "
                 f"{self.seconds:.0f} s; test again when the machine is quieter"
             )
         else:
@@ -170,7 +169,7 @@ def started(container: Container) -> str | None:
     """Start it. Why the engine cannot, None if it can. Raises Unseen on an exhausted machine."""
     refusal = container.start()
     if refusal is not None and EXHAUSTED.search(refusal):
-        raise Unseen(f"{TOO_BUSY}: the engine cannot start a container: {refusal}")
+        raise TooBusy(f"the engine cannot start a container: {refusal}")
     return refusal
 
 

@@ -11,6 +11,7 @@ from buildkit.contract import machine
 from buildkit.contract.engine import Start, Unfit, never_ran
 from buildkit.contract.hosting.client import Health, HttpClient
 from buildkit.contract.hosting.starting import PORT
+from buildkit.contract.image import files
 from buildkit.contract.jobs import training_job, training_runs
 from buildkit.contract.scenario import Bench, Subject
 from buildkit.model.features import Feature
@@ -19,13 +20,12 @@ from buildkit.model.target import Purpose, Samples
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from buildkit.contract.engine import Container, Engine
+    from buildkit.contract.engine import Engine
 
 SECONDS = 10
 ASK_SECONDS = 1
 """Between two looks at where it is reached."""
 NONSENSE = "no-such-word"
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +73,12 @@ def _starts(image: str, engine: Engine, variables: Mapping[str, str]) -> tuple[b
 
 
 def _found_on_path(image: str, engine: Engine) -> tuple[bool, bool]:
-    path = engine.view(image).environment.get("PATH", DEFAULT_PATH)
+    environment = engine.view(image).environment
     with engine.container(image, Start(command=("train",))) as container:
-        return _has(container, path, "train"), _has(container, path, "serve")
-
-
-def _has(container: Container, path: str, program: str) -> bool:
-    return any(container.look(f"{folder}/{program}") for folder in path.split(":") if folder)
+        trains, serves = (
+            files.on_path(container, environment, word) is not None for word in ("train", "serve")
+        )
+        return trains, serves
 
 
 def _react(image: str, engine: Engine, word: str, variables: Mapping[str, str]) -> Reaction:

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkit.model.target import Level, Purpose, Status, Verdict
+from buildkit.model.target import Level, Purpose, SkipKind, Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from buildkit.model.target import ClauseResult, Report
 
-TOO_BUSY = "this machine is too busy to judge this"
-"""How the reason begins why a clause is skipped that would be judged on another machine."""
-NOT_FOR = "the image is not for"
-NOT_PROMISED = "not promised"
-SEE = "not judged: see"
-"""How the reasons begin why a clause does not apply to an image."""
 WORK = {"OUT-01": "trained", "SERVE-03": "served", "PROC-02": "run"}
 """The clauses that see an image train, serve and process."""
 STARTS = {"OUT-01": "RUN-01", "SERVE-03": "RUN-02"}
@@ -41,7 +35,7 @@ def busy(report: Report) -> tuple[str, ...]:
     return tuple(
         each.id
         for each in report.clauses
-        if each.level is Level.REQUIRED and each.message.startswith(TOO_BUSY)
+        if each.level is Level.REQUIRED and each.skipped_for(SkipKind.BUSY)
     )
 
 
@@ -77,11 +71,11 @@ def _dead(id_: str, found: Mapping[str, ClauseResult]) -> str:
         return ""
     if start.status is Status.FAIL:
         return start.id
-    return start.message.removeprefix(SEE).strip() if start.message.startswith(SEE) else ""
+    return start.skip.about if start.skip and start.skipped_for(SkipKind.CAUSE) else ""
 
 
 def _open(result: ClauseResult | None) -> bool:
     """Whether a clause applies, and was not judged."""
     if result is None or result.status is not Status.SKIP:
         return False
-    return not result.message.startswith((NOT_FOR, NOT_PROMISED))
+    return not result.skipped_for(SkipKind.PURPOSE, SkipKind.FEATURE)

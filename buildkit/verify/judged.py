@@ -51,7 +51,7 @@ def _give(found: Report, image: str) -> str:
     reason = _reason(found)
     if channel := CHANNEL.search(reason):
         give = give.replace("training=", f"{channel[1] or channel[2]}=")
-    said = reason and f"{reason}: give what it names, as in "
+    said = reason and f"{REASON_IS} {reason!r}: give what it names, as in "
     return (
         f"{said}`buildkit test {image} {give}`; where the image needs them, also "
         "`--hyperparameter KEY=VALUE`, `--environment KEY=VALUE` and `--header 'NAME: VALUE'`; or "
@@ -61,9 +61,4 @@ def _give(found: Report, image: str) -> str:
 
 def _reason(found: Report) -> str:
     """The reason that `train` left when it failed without samples, empty if it left none."""
-    for each in found.clauses:
-        if each.id == "OUT-01" and REASON_IS in each.message:
-            told = each.message.partition(REASON_IS)[2]
-            words = re.match(r""" ('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", told)
-            return f"{REASON_IS} {words[1]}" if words else ""
-    return ""
+    return next((each.skip.said for each in found.clauses if each.id == "OUT-01" and each.skip), "")

@@ -37,44 +37,53 @@ def of(
     network: bool,
     samples: Samples,
 ) -> Subject:
-    """What is tested.
+    """The image to test, with its purpose, samples and features.
 
-    The purpose, where none is said, is that of the target that the image is, or of the one that
-    lends its samples. `network`: with one, as also a target has it that asks for one and is this
-    image.
+    A purpose that no option names is that of the target that the image is, or of the one that
+    lends its samples. `network` is also true for a target that asks for a network.
     """
     if docker.find(image) is None:
         raise NothingSelectedError(
-            f"`{image}` is no target of images.toml and no image of the engine",
-            hint=f"`buildkit list` shows the targets; `docker pull {image}` fetches an image",
+            f"`{image}` is neither a target of images.toml nor an image in the engine",
+            hint=f"list the targets with `buildkit list`, or pull it: `docker pull {image}`",
         )
     network = network or (itself is not None and itself.network)
-    said = frozenset(features) | frozenset(() if itself is None else itself.features)
-    purpose = _said(purposes)
-    if purpose is None and (like := itself or lender) is not None:
-        purpose = like.purpose
-        if like is lender:
-            console.step(image, f"purpose, as {like.id} has it: {purpose.value}")
-    engine = docker.connected(outside=network)
-    purpose = purpose or _found(engine, image, said, dict(samples.environment))
-    for feature in features:
-        if not purpose.allows(feature):
-            raise UsageError(
-                f"`{feature.value}` is nothing that an image for {purpose.value} can do",
-                hint="leave out `--feature`, or say `--purpose` (it may be given twice)",
-            )
+    promises = frozenset(features) | frozenset(() if itself is None else itself.features)
+    purpose = _named(purposes) or _of_a_target(image, itself, lender)
+    if purpose is None:
+        engine = docker.connected(outside=network)
+        purpose = _found(engine, image, promises, dict(samples.environment))
+    _need_allowed(purpose, features)
     return Subject(
         image=image,
         architecture=None if itself is None else itself.platform.partition("/")[2],
         purpose=purpose,
         samples=samples,
-        features=said,
+        features=promises,
         network=network,
     )
 
 
-def _said(purposes: Sequence[str]) -> Purpose | None:
-    """The purpose that is said. Raises UsageError for two that exclude each other."""
+def _of_a_target(image: str, itself: Target | None, lender: Target | None) -> Purpose | None:
+    if itself is not None:
+        return itself.purpose
+    if lender is None:
+        return None
+    console.step(image, f"purpose, taken from {lender.id}: {lender.purpose.value}")
+    return lender.purpose
+
+
+def _need_allowed(purpose: Purpose, features: Iterable[Feature]) -> None:
+    for feature in features:
+        if not purpose.allows(feature):
+            raise UsageError(
+                f"the feature `{feature.value}` does not apply to images for {purpose.value}",
+                hint="omit `--feature`, or add `--purpose` (it can be repeated)",
+            )
+
+
+def _named(purposes: Sequence[str]) -> Purpose | None:
+    """The purpose that the options name. Raises UsageError for two that exclude each other."""
     if len(set(purposes)) > 1 and Purpose.PROCESSING.value in purposes:
         raise UsageError(
             "an image for processing is started without a word, and is for nothing else",

@@ -75,9 +75,6 @@ def takes_a_gigabyte(serving: Serving) -> None:
         raise Doubtful(f"while a body of 1 GB came in, once: {missed[0]}")
 
 
-CHECKS = (takes_a_gigabyte,)
-
-
 def _kind(payload: Payload) -> str:
     return kind_of(payload.content_type)
 

@@ -201,20 +201,6 @@ def answers_are_its_own(server: Serving) -> None:
     parallel.not_mixed_up(parallel.steady(server.payloads, ask), number, ask)
 
 
-CHECKS = (
-    parameters_are_right,
-    healthy,
-    answers,
-    reads_chunks,
-    reads_many_records,
-    a_line_for_a_line,
-    no_record_is_lost,
-    answers_again,
-    answers_in_parallel,
-    answers_are_its_own,
-)
-
-
 def _line_samples(server: Serving) -> Iterable[tuple[Payload, list[bytes]]]:
     """The samples in which a record is a line, with their records. Raises Unseen for none."""
     server.a_payload()

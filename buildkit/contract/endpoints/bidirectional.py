@@ -128,9 +128,6 @@ def answers_a_close(serving: Serving) -> None:
     raise Broken("a close frame got no close frame in return")
 
 
-CHECKS = (has_label, opens, joins_fragments, answers_pings, answers_a_close)
-
-
 @contextmanager
 def connected(serving: Serving) -> Iterator[ClientConnection]:
     """A WebSocket. Raises Broken if it does not open, or if what comes is no WebSocket."""

@@ -161,20 +161,6 @@ def unloads(shelf: Shelf) -> None:
         raise Broken(f"after DELETE, POST /models of the same model answered {answer.shown()}")
 
 
-CHECKS = (
-    has_label,
-    healthy_without_models,
-    lists_nothing,
-    loads,
-    refuses_what_is_no_model,
-    lists,
-    tells_of_one,
-    answers,
-    asks_nobody,
-    unloads,
-)
-
-
 def _not_found(answer: Answer, request: str) -> None:
     if answer.status != NOT_FOUND:
         raise Broken(f"{request} of a model that is not loaded answered {answer.shown()}, not 404")

@@ -55,7 +55,7 @@ def a_load_blocks_nobody(shelf: Shelf) -> None:
             _during_a_load(serving.ping(), "GET /ping")
         invocations.result()
         if all(each.status != OK for each in loads.result()):
-            raise Unseen(f"no large model could be loaded: {loads.result()[0].shown()}")
+            raise Unseen("no large model could be loaded", f": {loads.result()[0].shown()}")
 
 
 @check("MME-02", FULL)
@@ -99,7 +99,7 @@ def writes_nothing(shelf: Shelf) -> None:
         other.serving.need_health()
         if multi_model_server.load(other.serving, FIRST).status == OK:
             raise Broken(f"a model in a read-only folder cannot be loaded: {answer.shown()}")
-    raise Unseen(f"a model cannot be loaded: POST /models answered {answer.shown()}")
+    raise Unseen("a model cannot be loaded", f": POST /models answered {answer.shown()}")
 
 
 @check("MME-09", VANISHING)
@@ -140,16 +140,6 @@ def survives_without(shelf: Shelf) -> None:
         raise Doubtful(f"a model whose folder has vanished is loaded: {answer.shown()}")
 
 
-CHECKS = (
-    a_load_blocks_nobody,
-    says_that_memory_is_short,
-    frees_memory,
-    writes_nothing,
-    keeps_no_file_open,
-    survives_without,
-)
-
-
 def _time_to_free(shelf: Shelf) -> Limit:
     return shelf.serving.machine.limit(shelf.serving.container, FREE_SECONDS)
 
@@ -168,7 +158,7 @@ def _filled(serving: Serving) -> tuple[list[str], Answer]:
         if answer.status not in (OK, CONFLICT):
             if len(loaded) > 1:
                 return loaded, answer
-            raise Unseen(f"large models cannot be loaded side by side: {answer.shown()}")
+            raise Unseen("large models cannot be loaded side by side", f": {answer.shown()}")
         loaded.append(name)
     raise Unseen("all models of 200 MB fit into 1 GB: it does not read files that it does not know")
 

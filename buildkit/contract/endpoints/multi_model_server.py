@@ -171,7 +171,7 @@ def need_loaded(serving: Serving, *names: str) -> None:
     for name in names:
         answer = load(serving, name)
         if answer.status not in (OK, 409):
-            raise Unseen(f"a model cannot be loaded: POST /models answered {answer.shown()}")
+            raise Unseen("a model cannot be loaded", f": POST /models answered {answer.shown()}")
 
 
 def listed(serving: Serving) -> dict[str, object]:

@@ -202,17 +202,6 @@ def pings_in_a_crowd(serving: Serving) -> None:
             raise Broken(f"on one crowded CPU GET /ping answered {answer.shown()}")
 
 
-CHECKS = (
-    has_label,
-    listens_where_told,
-    leaves_8080_alone,
-    shares_a_network,
-    keeps_to_its_ports,
-    tells_what_it_answers,
-    pings_in_a_crowd,
-)
-
-
 def listeners(container: Container) -> set[int] | None:
     """The ports that are listened on in its network, None if its image cannot tell."""
     found = listening.addresses(container)

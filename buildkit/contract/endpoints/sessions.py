@@ -37,13 +37,13 @@ def opens(serving: Serving) -> None:
 def uses_and_closes(serving: Serving) -> None:
     """Samples with the id: 200; one of them ends the session, which a header tells."""
     session, payload = _opened(serving)
-    answer = serving.invoke(payload, **_header(session))
+    answer = serving.invoke(payload, {HEADER: session})
     if answer.status != OK:
         raise Broken(f"a request in a session that is open was answered with {answer.shown()}")
     answered: set[Payload] = set()
     for _ in range(2):  # a session that has ended unheard refuses what it took before
         for each in serving.payloads:
-            answer = serving.invoke(each, **_header(session))
+            answer = serving.invoke(each, {HEADER: session})
             closed = answer.headers.get(CLOSED)
             name = f"{Path(each.body).name} ({each.content_type})"
             if closed is not None and closed.strip() != session:
@@ -60,15 +60,12 @@ def uses_and_closes(serving: Serving) -> None:
     raise Doubtful(f"no sample closes a session: no answer in one had the header {CLOSED}")
 
 
-CHECKS = (opens, uses_and_closes)
-
-
 def _opened(serving: Serving) -> tuple[str, Payload]:
     """A new session, and the first sample that opens one. Raises Broken or Unseen."""
     serving.a_payload()
     told = []
     for payload in serving.payloads:
-        answer = serving.invoke(payload, **_header(NEW))
+        answer = serving.invoke(payload, {HEADER: NEW})
         found = answer.headers.get(HEADER)
         if found is not None and answer.status == OK:
             return session_id(found), payload
@@ -90,7 +87,3 @@ def session_id(value: str) -> str:
     if expires < datetime.now(timezone.utc):
         raise Doubtful(f"{HEADER} expires in the past, at {found[2]}")
     return found[1]
-
-
-def _header(session: str) -> dict[str, str]:
-    return {HEADER.replace("-", "_"): session}

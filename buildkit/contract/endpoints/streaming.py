@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Broken, Doubtful, Unseen, check
+from buildkit.contract.checks import Broken, Doubtful, TooBusy, check
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
-from buildkit.contract.verdict import TOO_BUSY
 
 if TYPE_CHECKING:
     from buildkit.contract.hosting.client import Answer
@@ -55,8 +54,8 @@ def _excuse_busy(serving: Serving, share: float) -> None:
         return
     slowdown = serving.machine.slowdown()
     if slowdown > BUSY and share * slowdown >= SHARE:
-        raise Unseen(
-            f"{TOO_BUSY}: programs take {slowdown:.0f} times as long as at rest, and the parts "
+        raise TooBusy(
+            f"programs take {slowdown:.0f} times as long as at rest, and the parts "
             f"came within {share:.0%} of an answer's time; test again when the machine is quieter"
         )
 
@@ -83,6 +82,3 @@ def judge(answer: Answer) -> str:
 def spread(answer: Answer) -> float:
     """Seconds from the first part to the last, 0 if there is one at most."""
     return answer.parts[-1][0] - answer.parts[0][0] if answer.parts else 0.0
-
-
-CHECKS = (streams,)

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, TooBusy, Unseen, check, last_lines
 from buildkit.contract.engine import ended
 from buildkit.contract.hosting import parallel, starting
 from buildkit.contract.hosting.client import OK, Answer
@@ -24,7 +24,6 @@ from buildkit.contract.hosting.traffic import (
     listener,
     traffic,
 )
-from buildkit.contract.verdict import TOO_BUSY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -108,7 +107,7 @@ def connections_are_accepted(loaded: Loaded) -> None:
                 return
             here = max(connect_seconds(reference, CONNECTIONS, GIVEN_UP_SECONDS))
             if here > CONNECT_SECONDS / 2:
-                raise Unseen(f"{TOO_BUSY}: a connection to itself took {here:.2f} s")
+                raise TooBusy(f"a connection to itself took {here:.2f} s")
     raise Broken(
         f"beside four clients with requests, one of {CONNECTIONS} connections took "
         f"{slowest * 1000:.0f} ms, in each of {TRIES} tries"
@@ -298,22 +297,6 @@ def _outcome(loaded: Loaded, payload: Payload) -> str:
     except Broken as error:
         return str(error)
     return "" if answer.status == OK else answer.shown()
-
-
-CHECKS = (
-    samples_are_quick,
-    pings_all_answer,
-    connections_are_accepted,
-    many_at_once,
-    answers_are_not_mixed_up,
-    no_client_gets_another_s_answer,
-    connection_is_kept,
-    stays_up,
-    children_are_reaped,
-    java_counts_processors,
-    prints_something,
-    stops_while_answering,
-)
 
 
 def own_words(lines: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildkit.contract import archive
-from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check, last_lines
 from buildkit.contract.comparison import same
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
@@ -52,7 +52,7 @@ def _spoilt(title: str, name: str, choose: Callable[[Bench], str]) -> Scenario[S
     def stage(bench: Bench) -> Iterator[Spoilt]:
         watch = WATCH_SECONDS + 1.5 * starting.healthy(bench)
         if starting.model(bench) is None:
-            raise Unseen("no model is declared, so none can be missing")
+            raise Unsampled("no model is declared, so none can be missing")
         good = plain(bench).first
         with starting.served(bench, choose=choose, seconds=watch) as serving:
             settled = serving.health.after is not None and _settles(serving)
@@ -80,7 +80,7 @@ def _corrupt(bench: Bench) -> str:
         try:
             found = archive.members(chunks)
         except tarfile.TarError as error:
-            raise Unseen(f"the model cannot be read: {error}") from error
+            raise Unseen("the model cannot be read", f": {error}") from error
     files = [each for each in found if each.kind == "file"]
     if not files:
         raise Unseen("the model has no file that could be spoilt")
@@ -141,6 +141,3 @@ def model_is_read(spoilt: Spoilt) -> None:
         raise Unseen("no sample is answered with the model either")
     if _alike(spoilt):
         raise Doubtful("the answer is the same with an empty /opt/ml/model: is the model read?")
-
-
-CHECKS = (not_ready_without_model, not_ready_with_garbage, model_is_read)

@@ -6,13 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Broken, Unseen, last_lines
+from buildkit.contract.checks import Broken, TooBusy, Unsampled, Unseen, last_lines
 from buildkit.contract.engine import Mount, Start
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
 from buildkit.contract.hosting.starting import MODEL
 from buildkit.contract.jobs import training_runs
-from buildkit.contract.verdict import TOO_BUSY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,7 +105,7 @@ def tried(bench: Bench, serve: Callable[[float | None], AbstractContextManager[S
             with starting.served(bench) as other:
                 fine, why = works(other)
             if not fine:
-                raise Unseen(f"{TOO_BUSY}: just now a plain server does not work either: {why}")
+                raise TooBusy(f"just now a plain server does not work either: {why}")
     return Tried(works=good, told=told)
 
 
@@ -123,7 +122,7 @@ def holding_model(bench: Bench) -> Iterator[Iterator[bytes] | None]:
     """An archive of the model, through a container that is never started."""
     volume = starting.model(bench)
     if volume is None:
-        raise Unseen("no model is declared")
+        raise Unsampled("no model is declared")
     mount = Mount(volume=volume, path=MODEL, read_only=True)
     start = Start(command=("serve",), mounts=(mount,))
     with bench.engine.container(bench.subject.image, start) as container:

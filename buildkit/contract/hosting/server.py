@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.contract import hints
-from buildkit.contract.checks import Broken, Unseen, last_lines, telling, without_pings
+from buildkit.contract.checks import Broken, Unsampled, Unseen, last_lines, telling, without_pings
 from buildkit.contract.engine import ended
 from buildkit.contract.hosting.client import OK, PING_SECONDS, Answer, Health, HttpClient
 
@@ -59,15 +59,19 @@ class Serving:
 
     @property
     def told(self) -> str:
-        """How it fares and what it said, for evidence."""
+        """What it does and what it said, for evidence."""
+        return self.outcome if self.refusal is not None else f"{self.outcome}{self.last_words}"
+
+    @property
+    def outcome(self) -> str:
+        """What it does: why it does not run, or how it answers `/ping`."""
         if self.refusal is not None:
             return f"the engine cannot start it: {self.refusal}"
         if self.exit_code is not None:
-            told = ended(self.exit_code, self.container.ended_by(), "ended by itself")
-            return f"`serve` {told}{self.last_words}"
+            return f"`serve` {ended(self.exit_code, self.container.ended_by(), 'ended by itself')}"
         if self.health.last is None:
-            return f"{self.health.said or 'nothing answered on its port'}{self.last_words}"
-        return f"GET /ping answered {self.health.last.shown()}{self.last_words}"
+            return self.health.said or "nothing answered on its port"
+        return f"GET /ping answered {self.health.last.shown()}"
 
     @property
     def last_words(self) -> str:
@@ -98,14 +102,11 @@ class Serving:
         except Broken:
             return False
 
-    def invoke(self, payload: Payload, **headers: str) -> Answer:
-        """Send a sample. `headers`: underscores stand for hyphens; its own come before them.
+    def invoke(self, payload: Payload, more: Mapping[str, str] | None = None) -> Answer:
+        """Send a sample, with `more` headers than its own. Raises Broken."""
+        return self.post(Path(payload.body).read_bytes(), payload, more)
 
-        Raises Broken.
-        """
-        return self.post(Path(payload.body).read_bytes(), payload, **headers)
-
-    def post(self, body: bytes, like: Payload, **headers: str) -> Answer:
+    def post(self, body: bytes, like: Payload, more: Mapping[str, str] | None = None) -> Answer:
         """Send a body with the types of a sample. Raises Broken, and says if the server is gone."""
         try:
             return self.client.ask(
@@ -113,7 +114,7 @@ class Serving:
                 "/invocations",
                 seconds=INVOCATION_SECONDS,
                 body=body,
-                headers=request_headers(like, _hyphenated(headers)),
+                headers=request_headers(like, more),
             )
         except Broken as error:
             raise Broken(f"{error}{self.gone()}") from error
@@ -130,7 +131,7 @@ class Serving:
         """The first sample. Raises Unseen without one."""
         self.need_health()
         if not self.payloads:
-            raise Unseen(
+            raise Unsampled(
                 "the samples have no payload, or none that is answered with 200 (SERVE-06)"
             )
         return self.payloads[0]
@@ -173,7 +174,3 @@ def request_headers(payload: Payload, more: Mapping[str, str] | None = None) -> 
     return headers | {
         name: value for name, value in (more or {}).items() if name.lower() not in own
     }
-
-
-def _hyphenated(headers: dict[str, str]) -> dict[str, str]:
-    return {name.replace("_", "-"): value for name, value in headers.items()}

@@ -136,15 +136,6 @@ def works_without_semaphores(seen: Tried) -> None:
         raise Broken(f"without /dev/shm: {seen.told}")
 
 
-CHECKS = (
-    works_in_little,
-    starts_in_time,
-    one_worker,
-    works_without_power,
-    works_without_semaphores,
-)
-
-
 def _works(serving: Serving, condition: str) -> None:
     good, told = works(serving)
     if not good:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from buildkit.contract import listening
-from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check, last_lines
 from buildkit.contract.comparison import same
 from buildkit.contract.engine import never_ran
 from buildkit.contract.hosting import starting
@@ -127,17 +127,6 @@ def stops_in_time(serving: Serving) -> None:
         raise Broken(f"{ending.told}{last_lines(serving.log)}")
 
 
-CHECKS = (
-    starts,
-    answers_on_its_port,
-    healthy_in_time,
-    ping_answers,
-    invocations_answer,
-    survives_bad_input,
-    stops_in_time,
-)
-
-
 def _need_run(serving: Serving) -> None:
     if serving.refusal is not None or serving.exit_code is not None:
         raise Unseen("the server does not run")
@@ -150,16 +139,19 @@ def _excuse(serving: Serving) -> None:
         return
     refused = serving.exit_code is not None and not never_ran(serving.exit_code, serving.log)
     if serving.modelless and (refused or answered):
-        raise Unseen(f"no model is declared, and without one {serving.told}")
+        raise Unsampled(
+            f"no model is declared, and without one {serving.outcome}", serving.last_words
+        )
 
 
 def _excuse_brief(serving: Serving) -> None:
     """Nothing can be said of a server that was not waited for as long as it may take."""
     if serving.brief and serving.health.last is None:
         where = _listens(listening.addresses(serving.container))
-        raise Unseen(
-            f"no model is declared, and without one nothing answered in "
-            f"{serving.health.waited:.0f} s{where}{last_lines(serving.log)}"
+        raise Unsampled(
+            "no model is declared, and without one nothing answered in "
+            f"{serving.health.waited:.0f} s{where}",
+            last_lines(serving.log),
         )
 
 

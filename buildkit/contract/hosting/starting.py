@@ -111,11 +111,11 @@ def started(
     door: Container | None = None,
     brief: bool = False,
 ) -> Iterator[Serving]:
-    """A server as it is told to start, without a model unless `start` mounts one.
+    """A server without a model, unless `start` mounts one.
 
     It has the variables of the samples, as the model's Environment in SageMaker. `door` is the
-    container at whose address it is asked, if it shares that one's network. `brief`: it is waited
-    for MODELLESS_SECONDS alone, unless it takes requests and works on them.
+    container whose address it is reached at, if it shares that one's network. `brief`: wait for
+    MODELLESS_SECONDS only, unless the server takes requests and works on them.
     """
     samples = bench.subject.samples
     start = replace(start, environment={**dict(samples.environment), **start.environment})
@@ -125,31 +125,37 @@ def started(
         if refusal is None:
             host, port = (door or container).address(start.ports[0])
         here = machine.of(bench)
-        client = HttpClient(host=host, port=port, limit=partial(here.limit, container))
-        health = Health(after=None, last=None)
-        if refusal is None:
-            limit = samples.startup_seconds or START_SECONDS
-            elsewhere = listening.settled_elsewhere(container, start.ports[0])
-            wait = partial(
-                client.wait_for_health,
-                still_runs=lambda: container.wait(0) is None and not elsewhere(),
-                tell=bench.note,
-            )
-            if brief:
-                health, brief = without_model(wait, limit)
-            else:
-                health = wait(limit if seconds is None else seconds)
-            bench.note("")
-        yield Serving(
+        serving = Serving(
             container=container,
             machine=here,
-            client=client,
+            client=HttpClient(host=host, port=port, limit=partial(here.limit, container)),
             refusal=refusal,
-            health=health,
-            exit_code=None if refusal is not None else container.wait(0),
+            health=Health(after=None, last=None),
+            exit_code=None,
             payloads=() if samples.default else samples.payloads,
             brief=brief,
         )
+        if refusal is None:
+            serving = _waited_for(bench, serving, start.ports[0], seconds)
+        yield serving
+
+
+def _waited_for(bench: Bench, serving: Serving, port: int, seconds: float | None) -> Serving:
+    """The same server once it is healthy, has ended, or its time is over."""
+    container, brief = serving.container, serving.brief
+    elsewhere = listening.settled_elsewhere(container, port)
+    wait = partial(
+        serving.client.wait_for_health,
+        still_runs=lambda: container.wait(0) is None and not elsewhere(),
+        tell=bench.note,
+    )
+    limit = bench.subject.samples.startup_seconds or START_SECONDS
+    if brief:
+        health, brief = without_model(wait, limit)
+    else:
+        health = wait(limit if seconds is None else seconds)
+    bench.note("")
+    return replace(serving, health=health, exit_code=container.wait(0), brief=brief)
 
 
 def without_model(wait: Callable[[float], Health], limit: float) -> tuple[Health, bool]:

@@ -118,10 +118,3 @@ def odd_variables_do_no_harm(seen: Tried) -> None:
     """
     if not seen.works:
         raise Broken(f"with odd variables {seen.told}")
-
-
-CHECKS = (
-    works_without_folder,
-    read_only_is_enough,
-    odd_variables_do_no_harm,
-)

@@ -128,14 +128,12 @@ def traffic(loaded: Loaded) -> Iterator[None]:
             each.join()
 
 
-def post(serving: Serving, body: bytes, content_type: str = "", **headers: str) -> Answer:
-    """Any request to /invocations. `headers`: underscores stand for hyphens."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    named = {**serving.headers, **named}
-    if content_type:
-        named["Content-Type"] = content_type
+def post(serving: Serving, body: bytes, content_type: str = "", accept: str = "") -> Answer:
+    """Any request to /invocations."""
+    types = {"Content-Type": content_type, "Accept": accept}
+    headers = {**serving.headers, **{name: value for name, value in types.items() if value}}
     return serving.client.ask(
-        "POST", "/invocations", seconds=INVOCATION_SECONDS, body=body, headers=named
+        "POST", "/invocations", seconds=INVOCATION_SECONDS, body=body, headers=headers
     )
 
 

@@ -113,16 +113,6 @@ def has_efa(image: StillImage) -> None:
         raise Broken("there is no libfabric.so.1")
 
 
-CHECKS = (
-    no_driver,
-    no_driver_library,
-    asks_for_devices,
-    cuda_suits_driver,
-    has_mpi,
-    has_efa,
-)
-
-
 def _no_driver_program(image: StillImage) -> None:
     for path in DRIVER_PROGRAM:
         if files.real(image.container, path):

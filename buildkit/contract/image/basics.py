@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import tarfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from buildkit.contract import archive
 from buildkit.contract.checks import Broken, Doubtful, check
 from buildkit.contract.engine import Start, Unfit
+from buildkit.contract.image import files
 from buildkit.contract.scenario import Bench, Scenario
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ MOUNTED = tuple(
 LAID_OUT = ("/opt/ml/input/", "/opt/ml/output/")
 """Where SageMaker lays out what an image finds, and collects what it leaves."""
 TEMPORARY = "/tmp"  # noqa: S108 - the image's
-LINKS = 5
-HEAD = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +65,7 @@ def _still(bench: Bench) -> Iterator[StillImage]:
             architecture=subject.architecture,
             trains=subject.purpose.trains,
             features=subject.features,
-            shell=_head(container, "/bin/sh"),
+            shell=files.head(container, files.real(container, "/bin/sh")),
             opt_ml=_opt_ml(container),
             container=container,
         )
@@ -78,22 +76,6 @@ def _opt_ml(container: Container) -> tuple[Entry, ...]:
         return archive.members(container.get("/opt/ml"))
     except (tarfile.TarError, Unfit):  # the second where its links go round in a circle
         return ()
-
-
-def _head(container: Container, path: str) -> bytes:
-    """The beginning of a program of the image, through its links; empty if it is not there."""
-    for _ in range(LINKS):
-        found = container.look(path)
-        if found is None or found.kind == "loop":
-            return b""
-        if found.kind != "link":
-            return archive.head(container.get(path), HEAD)
-        path = _target(path, found.target)
-    return b""
-
-
-def _target(link: str, target: str) -> str:
-    return posixpath.normpath(posixpath.join(posixpath.dirname(link), target))
 
 
 STILL = Scenario(title="the image as it lies there, not started", stage=_still)
@@ -123,8 +105,8 @@ def runs_as_root(image: StillImage) -> None:
 @check("IMG-06", STILL, smoke=True)
 def opt_ml_is_free(image: StillImage) -> None:
     """There is no file below /opt/ml, except in /opt/ml/code, and no link among its inputs."""
-    files = [f"/opt/{each.name}" for each in image.opt_ml if each.kind == "file"]
-    baked = [name for name in files if not name.startswith("/opt/ml/code/")]
+    names = [f"/opt/{each.name}" for each in image.opt_ml if each.kind == "file"]
+    baked = [name for name in names if not name.startswith("/opt/ml/code/")]
     if baked:
         raise Broken(f"the image holds {', '.join(baked[:5])}")
     for each in image.opt_ml:
@@ -150,13 +132,8 @@ def opt_ml_is_made_of_folders(image: StillImage) -> None:
 @check("TREE-03", STILL)
 def tmp_is_a_folder(image: StillImage) -> None:
     """The folder for temporary files is one in the image, or a link to one, or not there."""
-    path = TEMPORARY
-    found = first = image.container.look(path)
-    for _ in range(LINKS):
-        if found is None or found.kind != "link":
-            break
-        path = _target(path, found.target)
-        found = image.container.look(path)
+    first = image.container.look(TEMPORARY)
+    path, found = files.followed(image.container, TEMPORARY)
     if first is None or (found is not None and found.kind == "folder"):
         return
     lacks = f", and {path} is not there" if found is None else ""
@@ -200,15 +177,3 @@ def _machine(program: bytes) -> str | None:
     if program[:4] != b"\x7fELF" or len(program) < ELF_HEADER:
         return None
     return MACHINES.get(int.from_bytes(program[18:20], "little"), "another processor")
-
-
-CHECKS = (
-    right_platform,
-    runs_as_root,
-    opt_ml_is_free,
-    model_is_a_folder,
-    opt_ml_is_made_of_folders,
-    tmp_is_a_folder,
-    exec_form,
-    no_bare_init,
-)

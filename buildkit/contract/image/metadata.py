@@ -128,17 +128,6 @@ def python_is_not_buffered(image: StillImage) -> None:
         raise Broken("PYTHONUNBUFFERED is not set, so Python holds back what it prints")
 
 
-CHECKS = (
-    docker_manifest,
-    reference_suits,
-    labels_are_true,
-    not_too_large,
-    no_secrets,
-    no_credentials,
-    python_is_not_buffered,
-)
-
-
 def _told(image: StillImage) -> Iterator[tuple[str, str]]:
     """All that anyone can read who has the image, and what it is."""
     for name, value in image.view.environment.items():

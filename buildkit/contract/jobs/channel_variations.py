@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildkit.contract.checks import Unsampled
 from buildkit.contract.jobs import training_job
 from buildkit.contract.jobs.variations import Variant
 
 if TYPE_CHECKING:
+    from buildkit.contract.checks import Unseen
     from buildkit.contract.jobs.training_job import Channel, Job
 
 CONTENT_TYPES = {
@@ -20,8 +22,8 @@ CONTENT_TYPES = {
 }
 
 
-def lacks_channel(work: Job) -> str:
-    return "" if work.channels else "the samples have no channel"
+def lacks_channel(work: Job) -> Unseen | None:
+    return None if work.channels else Unsampled("the samples have no channel")
 
 
 def _state(work: Job, **facts: str) -> Job:
@@ -49,9 +51,9 @@ def _type(work: Job) -> Job:
     )
 
 
-def _lacks_type(work: Job) -> str:
+def _lacks_type(work: Job) -> Unseen | None:
     typed = any(content_type(each) for each in work.channels)
-    return "" if typed else "no channel of the samples tells its content type"
+    return None if typed else Unsampled("no channel of the samples shows its content type")
 
 
 def _more_channels(work: Job, *names: str) -> Job:
@@ -86,8 +88,9 @@ def _flat(channel: Channel) -> bool:
     return path.is_dir() and not any(each.is_dir() for each in path.rglob("*"))
 
 
-def _lacks_flat(work: Job) -> str:
-    return "" if any(map(_flat, work.channels)) else "no channel of the samples is a flat folder"
+def _lacks_flat(work: Job) -> Unseen | None:
+    flat = any(map(_flat, work.channels))
+    return None if flat else Unsampled("no channel of the samples is a flat folder")
 
 
 FAST_FILE = Variant(

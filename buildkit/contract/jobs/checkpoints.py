@@ -96,7 +96,7 @@ def _attempt(bench: Bench, whole: Run, settled: float) -> Resumption:
         first = training_runs.finish(bench, container, then=_kill_when_it_has_one(settled))
         left = [each for each in first.below(FOLDER) if each.kind == "file"]
         if first.exit_code not in (0, endings.KILLED):
-            raise Unseen(f"the run that was to be interrupted {first.told}")
+            raise Unseen(f"the run that was to be interrupted {first.outcome}", first.last_words)
         if not left:
             raise Unseen("the interrupted run left no checkpoint")
         again = _restart(bench, container)
@@ -203,6 +203,3 @@ def survives_a_cut_checkpoint(found: Resumption) -> None:
         raise Unseen("it does not restart with whole checkpoints, or they are too small to be cut")
     if not found.cut.good:
         raise Broken(f"with {found.cut_name} cut in half `train` {found.cut.told}")
-
-
-CHECKS = (checkpoints_appear, resumes, survives_a_cut_checkpoint)

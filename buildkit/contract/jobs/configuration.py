@@ -198,26 +198,3 @@ def _line_with(value: str, run: Run) -> str:
 def _around(value: str, line: str) -> str:
     at = line.index(value)
     return line[max(at - 60, 0) : at + len(value)]
-
-
-CHECKS = (
-    knows_both_encodings,
-    bears_reserved_names,
-    bears_unknown_names,
-    bears_long_values,
-    bears_many_hyperparameters,
-    bears_fast_file,
-    bears_content_types,
-    bears_other_names,
-    bears_more_files,
-    bears_channel_names,
-    bears_manifests,
-    bears_folders,
-    skips_unknown_channels,
-    bears_no_region,
-    makes_its_folders,
-    bears_real_modes,
-    trains_as_root,
-    keeps_variables_secret,
-    keeps_hyperparameters_secret,
-)

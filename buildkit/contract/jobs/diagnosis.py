@@ -53,7 +53,7 @@ class Diagnosis:
         if self.plain.refusal is not None or self.plain.exit_code is None:
             raise Unseen("training failed, and not in a way that tells why")
         if why := variant.lacks(self.work):
-            raise Unseen(why)
+            raise why
         return variations.train(self.bench, (variant,), then=then)
 
 
@@ -82,9 +82,10 @@ def _values(texts: Mapping[str, object]) -> Mapping[str, object]:
     return found
 
 
-def _lacks_values(work: Job) -> str:
-    found = _values(work.hyperparameters)
-    return "" if found else "no hyperparameter of the samples is a number, a list or an object"
+def _lacks_values(work: Job) -> Unseen | None:
+    if _values(work.hyperparameters):
+        return None
+    return Unseen("no hyperparameter of the samples is a number, a list or an object")
 
 
 def _with_addresses(work: Job) -> Job:
@@ -188,7 +189,7 @@ def reads_values_as_text(diagnosis: Diagnosis) -> None:
     """Values come as text. A run that fails so must not pass with JSON numbers, lists, objects."""
     if diagnosis.plain.good:
         if why := _lacks_values(diagnosis.work):
-            raise Unseen(why)
+            raise why
         return
     if diagnosis.again(VALUES).good:
         raise Broken(
@@ -202,7 +203,7 @@ def reads_values_as_text(diagnosis: Diagnosis) -> None:
 def needs_no_certain_encoding(diagnosis: Diagnosis) -> None:
     """A run that fails must not pass with its text in quotes, or without those that it has."""
     if diagnosis.plain.good:
-        raise Unseen(job_variations.ENCODED.lacks(diagnosis.work) or SUCCEEDS)
+        raise job_variations.ENCODED.lacks(diagnosis.work) or Unseen(SUCCEEDS)
     if diagnosis.again(job_variations.ENCODED).good:
         raise Broken(
             "it knows one encoding of text only: it passes with the other one (bare or JSON), and "
@@ -215,7 +216,7 @@ def needs_no_certain_encoding(diagnosis: Diagnosis) -> None:
 def needs_no_addresses(diagnosis: Diagnosis) -> None:
     """There is no S3 address. A run that fails so must not pass with one, nor miss its key."""
     if diagnosis.plain.good:
-        raise Unseen(channel_variations.lacks_channel(diagnosis.work) or SUCCEEDS)
+        raise channel_variations.lacks_channel(diagnosis.work) or Unseen(SUCCEEDS)
     if diagnosis.again(ADDRESSES).good:
         raise Broken(
             "it reads more of a channel than inputdataconfig.json holds, such as its S3 address: "
@@ -272,7 +273,7 @@ def needs_no_content_type(diagnosis: Diagnosis) -> None:
     """No channel has a ContentType. A run that fails so must not pass with one."""
     if diagnosis.plain.good:
         if why := channel_variations.lacks_channel(diagnosis.work):
-            raise Unseen(why)
+            raise why
         return
     if diagnosis.again(channel_variations.TYPED).good:
         raise Broken(f"it needs a ContentType: without one it {diagnosis.plain.told}")
@@ -325,15 +326,3 @@ def _spread(run: Run) -> float:
 def missing_variable(log: str) -> str | None:
     found = MISSES.search(log)
     return None if found is None else found["key"] or found["shell"]
-
-
-CHECKS = (
-    reads_values_as_text,
-    needs_no_certain_encoding,
-    needs_no_addresses,
-    needs_no_large_memory,
-    needs_no_terminal,
-    needs_no_more_variables,
-    needs_no_content_type,
-    log_is_not_held_back,
-)

@@ -70,15 +70,3 @@ def _no_clash(pair: Pair, folder: str) -> None:
             content = (each.kind, each.digest, each.target)
             if seen.setdefault(each.name, content) != content:
                 raise Broken(f"both hosts wrote /opt/ml/{each.name}, and not the same")
-
-
-CHECKS = (
-    train_together,
-    wait_for_the_first,
-    wait_for_the_second,
-    talk_over_the_named_interface,
-    names_come_from_the_file,
-    models_do_not_clash,
-    outputs_do_not_clash,
-    checkpoints_do_not_clash,
-)

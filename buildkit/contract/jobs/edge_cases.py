@@ -45,7 +45,7 @@ def _compared(title: str, variant: Variant) -> Scenario[Compared]:
     def stage(bench: Bench) -> Iterator[Compared]:
         plain = training_runs.needs_good(bench)
         if why := variant.lacks(training_job.of(bench.subject.samples)):
-            raise Unseen(why)
+            raise why
         yield Compared(plain=plain, run=variations.train(bench, (variant,)))
 
     return Scenario(title=title, stage=stage, purpose=Purpose.TRAINING)
@@ -61,9 +61,9 @@ def _without_hyperparameters(work: Job) -> Job:
     return replace(work, hyperparameters=kept)
 
 
-def _lacks_hyperparameters(work: Job) -> str:
+def _lacks_hyperparameters(work: Job) -> Unseen | None:
     own = [name for name in work.hyperparameters if not _is_the_sdks(name)]
-    return "" if own else "the samples have no hyperparameter to leave out"
+    return None if own else Unseen("the samples have no hyperparameter to leave out")
 
 
 def _emptied(work: Job) -> Job:
@@ -230,13 +230,3 @@ def refuses_strange_words(word: Word) -> None:
         raise Broken(f"`docker run IMAGE {WORD}` {run.told}")
     if run.exit_code == 0:
         raise Broken(f"`docker run IMAGE {WORD}` ended with 0{last_lines(run.log)}")
-
-
-CHECKS = (
-    bears_no_hyperparameters,
-    bears_empty_channels,
-    only_reads_its_channels,
-    writes_where_there_is_room,
-    does_without_gpu,
-    refuses_strange_words,
-)

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from buildkit.contract.checks import Unseen
 from buildkit.contract.comparison import is_number
 from buildkit.contract.jobs import training_job
 from buildkit.contract.jobs.variations import Variant
@@ -71,9 +72,9 @@ def _encode(work: Job) -> Job:
     return replace(work, hyperparameters=changed)
 
 
-def _lacks_text(work: Job) -> str:
+def _lacks_text(work: Job) -> Unseen | None:
     same = _encode(work).hyperparameters == dict(work.hyperparameters)
-    return "no hyperparameter of the samples is text" if same else ""
+    return Unseen("no hyperparameter of the samples is text") if same else None
 
 
 def _with_hyperparameters(work: Job, more: Mapping[str, object]) -> Job:
@@ -116,8 +117,10 @@ def _many(work: Job) -> Job:
     return _with_hyperparameters(work, dict.fromkeys(names[: max(left, 0)], "1"))
 
 
-def _script(work: Job) -> str:
-    return "a user's script may refuse unknown hyperparameters" if work.code is not None else ""
+def _script(work: Job) -> Unseen | None:
+    if work.code is None:
+        return None
+    return Unseen("a user's script may refuse unknown hyperparameters")
 
 
 def _junk(work: Job) -> Job:

@@ -59,7 +59,7 @@ def values(pattern: str, lines: Iterable[str]) -> list[str]:
     try:
         compiled = regex.compile(pattern)
     except regex.error as error:
-        raise Unseen(f"`{pattern}` is no pattern here: {error}") from error
+        raise Unseen(f"`{pattern}` is not a valid pattern", f": {error}") from error
     if not compiled.groups:
         raise Broken(f"`{pattern}` has no group, so it yields no number")
     texts = []
@@ -137,6 +137,3 @@ def _excuse_long(lines: list[str]) -> None:
 
 def _shown(lines: list[str]) -> str:
     return last_lines("\n".join(line[:200] for line in lines[-10:]))
-
-
-CHECKS = (metrics_are_numbers, lines_are_plain, objective_is_printed)

@@ -121,6 +121,3 @@ def _is_json(text: bytes) -> bool:
     except ValueError:
         return False
     return True
-
-
-CHECKS = (writes_three_files,)

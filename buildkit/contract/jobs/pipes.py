@@ -75,7 +75,7 @@ def _stage(bench: Bench) -> Iterator[Piped]:
     training_runs.needs_good(bench)
     work = training_job.of(bench.subject.samples)
     if why := lacks_channel(work):
-        raise Unseen(why)
+        raise why
     names = tuple(each.name for each in work.channels)
     found = _train(bench, work, names)
     if not found.run.good and len(names) > 1:
@@ -123,7 +123,7 @@ def _feed(channels: list[Channel]) -> Iterator[bytes]:
 def _begin(writer: Container) -> None:
     refusal = writer.start()
     if refusal is not None:
-        raise Unseen(f"a shell of the image is needed to feed the pipes: {refusal}")
+        raise Unseen("a shell of the image is needed to feed the pipes", f": {refusal}")
     began = time.monotonic()
     while "ready" not in writer.logs() and time.monotonic() - began < READY_SECONDS:
         if writer.wait(0) is not None:
@@ -154,6 +154,3 @@ def reads_pipes(seen: Piped) -> None:
         raise Broken(f"{asked} `train` (which read {read}) {seen.run.told}")
     if not seen.fed:
         raise Broken(f"{asked} it ended with 0, and read no pipe{last_lines(seen.run.log)}")
-
-
-CHECKS = (reads_pipes,)

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from buildkit.contract import machine
-from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check, last_lines
 from buildkit.contract.engine import Start
 from buildkit.contract.image.basics import STILL
 from buildkit.contract.jobs import endings, processing_job, training_job, training_runs
@@ -80,7 +80,7 @@ def _failed(bench: Bench) -> Run:
     if (plain := bench.once(_processed)).idle:
         raise Unseen(plain.idle)
     if not bench.subject.samples.channels:
-        raise Unseen("the samples have no channel to leave out")
+        raise Unsampled("the samples have no channel to leave out")
     work = processing_job.of(bench.subject.image, bench.subject.samples)
     return training_runs.train(bench, replace(work, inputs=()), start=Start())
 
@@ -105,7 +105,7 @@ def _stopped(number: signal.Signals) -> Callable[[Bench], Run]:
             for name, path in work.inputs
         )
         if not fifos:
-            raise Unseen("the samples have no channel to keep it waiting with")
+            raise Unsampled("the samples have no channel to keep it waiting with")
         return training_runs.train(bench, replace(work, fifos=fifos), start=Start(), then=then)
 
     return make
@@ -148,7 +148,11 @@ def success_is_zero(run: Run) -> None:
     """The run on the samples ends with 0."""
     _need_work(run)
     if run.bare and run.exit_code and not run.ended_by:
-        raise Unseen(f"no samples are declared, and without inputs it {run.told}")
+        raise Unsampled(
+            f"no samples are declared, and without inputs it {run.outcome}",
+            run.last_words,
+            said=run.reason,
+        )
     if not run.good:
         raise Broken(f"on the samples it {run.told}")
 
@@ -225,16 +229,3 @@ def _need_work(run: Run) -> None:
 
 def _below(entry: Entry, folder: str) -> bool:
     return entry.name.startswith(f"{folder}/")
-
-
-CHECKS = (
-    starts,
-    passes_arguments_on,
-    success_is_zero,
-    failure_is_not_zero,
-    outputs_are_files,
-    failure_leaves_a_message,
-    ends_on_sigterm,
-    ends_on_sigint,
-    brings_no_driver,
-)

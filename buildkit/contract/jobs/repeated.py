@@ -102,6 +102,3 @@ def runs_warm(repeats: Repeats) -> None:
     if repeats.cold is not None and not repeats.cold.good:
         raise Unseen("it fails the second time without a warm pool, too")
     blame(repeats.plain, repeats.warm, f"left-overs in /opt/ml/{CACHE}")
-
-
-CHECKS = (runs_side_by_side, runs_again, runs_warm)

@@ -204,6 +204,3 @@ def _unheard(run: Run, when: str) -> None:
 def _is_shell(command: str) -> bool:
     words = command.split()
     return bool(words) and PurePosixPath(words[0]).name.lstrip("-") in SHELLS
-
-
-CHECKS = (stops_in_time, saves_what_it_has)

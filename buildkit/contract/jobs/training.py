@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from buildkit.contract import machine
-from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check, last_lines
 from buildkit.contract.jobs import endings, training_job, training_runs
 from buildkit.contract.jobs.endings import Ending
 
@@ -39,9 +39,9 @@ SHARED_MEMORY = ("bus error", "shared memory", "/dev/shm")  # noqa: S108 - what 
 def _failed(bench: Bench) -> Run:
     work = training_job.of(bench.subject.samples)
     if bench.subject.samples.default:
-        raise Unseen("no samples are declared, so nobody knows which channels it needs")
+        raise Unsampled("no samples are declared, so nobody knows which channels it needs")
     if not work.channels:
-        raise Unseen("the samples have no channel to leave out")
+        raise Unsampled("the samples have no channel to leave out")
     return training_runs.train(bench, replace(work, channels=()))
 
 
@@ -87,7 +87,11 @@ def success_is_zero(run: Run) -> None:
     """The run on the samples ends with 0."""
     _need_start(run)
     if run.bare and run.exit_code and not run.ended_by:
-        raise Unseen(f"no samples are declared, and without them `train` {run.told}")
+        raise Unsampled(
+            f"no samples are declared, and without them `train` {run.outcome}",
+            run.last_words,
+            said=run.reason,
+        )
     if not run.good:
         raise Broken(f"`train` on the samples {run.told}")
 
@@ -216,23 +220,6 @@ def small_shared_memory(run: Run) -> None:
     if run.exit_code == BUS_ERROR and not run.ended_by:
         raise Broken(f"64 MB of shared memory are not enough for it, it seems: it {run.told}")
     _blames(run, SHARED_MEMORY, "64 MB of shared memory are not enough for it")
-
-
-CHECKS = (
-    starts,
-    success_is_zero,
-    failure_is_not_zero,
-    success_leaves_no_reason,
-    failure_leaves_its_reason,
-    bare_failure_leaves_its_reason,
-    model_appears,
-    logs_something,
-    nothing_is_lost,
-    paths_are_known,
-    ends_promptly,
-    needs_no_privilege,
-    small_shared_memory,
-)
 
 
 def _elsewhere(run: Run) -> str:

@@ -80,6 +80,11 @@ class Run:
     @property
     def told(self) -> str:
         """How it ended and what it said, for evidence."""
+        return f"{self.outcome}{self.last_words}"
+
+    @property
+    def outcome(self) -> str:
+        """How it ended, and the reason that it left."""
         if self.refusal is not None:
             return f"the engine cannot start it: {self.refusal}"
         if self.exit_code is None:
@@ -87,15 +92,20 @@ class Run:
             end += self.ended_by and f" ({self.ended_by})"
         else:
             end = ended(self.exit_code, self.ended_by)
-        return f"{end}{self._reason}{telling(self.lines, self.log)}{last_lines(self.log)}"
+        return f"{end}; {REASON_IS} {self.reason!r}" if self.reason else end
 
     @property
-    def _reason(self) -> str:
-        """The beginning of the reason that it left, as a part of evidence; or empty."""
-        if self.good or not (left := self.file(FAILURE)):
+    def last_words(self) -> str:
+        """The end of its log, and before that a line that says why if there is one."""
+        if self.refusal is not None:
             return ""
-        words = " ".join(left.decode("utf-8", "replace").split())
-        return f"; {REASON_IS} {words[:REASON_SHOWN]!r}" if words else ""
+        return f"{telling(self.lines, self.log)}{last_lines(self.log)}"
+
+    @property
+    def reason(self) -> str:
+        """The beginning of the reason that a failed run left, empty if it left none."""
+        left = None if self.good else self.file(FAILURE)
+        return " ".join((left or b"").decode("utf-8", "replace").split())[:REASON_SHOWN]
 
     def below(self, folder: str) -> tuple[Entry, ...]:
         """All below a folder of `/opt/ml` that is no folder. Raises Unseen."""

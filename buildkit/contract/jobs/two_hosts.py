@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildkit.contract import machine
-from buildkit.contract.checks import Broken, Unseen
+from buildkit.contract.checks import Broken, NotPromised, Unseen
 from buildkit.contract.engine import Start
 from buildkit.contract.jobs import endings, training_job, training_runs
 from buildkit.contract.jobs.endings import Ending
@@ -119,7 +119,7 @@ def _unless(failed: threading.Event) -> Then:
 
 def _plain(bench: Bench) -> Pair:
     if Feature.TWO_NODE not in bench.subject.features:
-        raise Unseen("not promised: two-node")
+        raise NotPromised(Feature.TWO_NODE)
     training_runs.needs_good(bench)
     return _together(bench, HOSTS)
 

@@ -37,7 +37,7 @@ class Variant:
     change: Callable[[Job], Job] = lambda work: work
     conditions: Callable[[Bench, Start], Start] = lambda _bench, start: start
     hyperparameters: Callable[[Samples], Mapping[str, str]] = lambda _samples: {}
-    lacks: Callable[[Job], str] = lambda _work: ""
+    lacks: Callable[[Job], Unseen | None] = lambda _work: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class Bundle:
     def run(self, variant: Variant) -> Run:
         """A run with this variant in it, good or not. Raises Unseen."""
         if why := variant.lacks(training_job.of(self.bench.subject.samples)):
-            raise Unseen(why)
+            raise why
         return self.together if self.together.good else self.alone(variant)
 
     def alone(self, variant: Variant) -> Run:
@@ -100,8 +100,8 @@ def of(title: str, variants: Sequence[Variant]) -> Scenario[Bundle]:
         plain = training_runs.needs_good(bench)
         work = training_job.of(bench.subject.samples)
         fit = [each for each in variants if not each.lacks(work)]
-        if not fit:
-            raise Unseen(variants[0].lacks(work))
+        if not fit and (why := variants[0].lacks(work)):
+            raise why
         yield Bundle(bench=bench, plain=plain, together=train(bench, fit))
 
     return Scenario(title=title, stage=stage, purpose=Purpose.TRAINING)

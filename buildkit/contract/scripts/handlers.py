@@ -12,6 +12,7 @@ from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
 from buildkit.contract.hosting.server import INVOCATION_SECONDS
+from buildkit.contract.image import files
 from buildkit.contract.jobs import training_runs
 from buildkit.contract.scenario import Scenario
 from buildkit.model.target import Purpose
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from buildkit.contract.scenario import Bench
 
 SERVER = "multi-model-server"
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 IMPORTED = "buildkit_inference: imported"
 RAISED = "buildkit_inference: model_fn raises"
 LISTENING_SECONDS = 30
@@ -98,10 +98,9 @@ MIXED = _of(
 
 @contextmanager
 def _cannot_load(bench: Bench) -> Iterator[Serving]:
-    path = bench.engine.view(bench.subject.image).environment.get("PATH", DEFAULT_PATH)
+    environment = bench.engine.view(bench.subject.image).environment
     with bench.engine.container(bench.subject.image, starting.SERVE) as container:
-        folders = [folder for folder in path.split(":") if folder]
-        if not any(container.look(f"{folder}/{SERVER}") for folder in folders):
+        if files.on_path(container, environment, SERVER) is None:
             raise Unseen(f"the image does not hold {SERVER}")
     with starting.served(
         bench, start=START, choose=_model(RAISING), seconds=MIXED_SECONDS
@@ -177,6 +176,3 @@ def ping_tells_the_truth(serving: Serving) -> None:
         time.sleep(LOOK_SECONDS)
     if (answer := serving.ping()).status == OK:
         raise Broken(f"model_fn has raised, and GET /ping answers {answer.shown()}")
-
-
-CHECKS = (calls_the_steps, calls_transform, refuses_a_mix, ping_tells_the_truth)

@@ -151,7 +151,7 @@ def failure_is_told_without_output(run: Run) -> None:
     if run.exit_code == 0:
         raise Broken(f"the script exited with 9, /opt/ml/output is a file, and `train` {run.told}")
     if run.exit_code is None:
-        raise Unseen(f"`train` {run.told}")
+        raise Unseen(f"`train` {run.outcome}", run.last_words)
 
 
 @check("TTK-13", script_runs.STOPPED)
@@ -161,21 +161,3 @@ def script_hears_of_the_stop(run: Run) -> None:
         raise Unseen("the script did not run")
     if run.file(user_scripts.STOPPED) is None:
         raise Broken(f"the script never got SIGTERM{last_lines(run.log)}")
-
-
-CHECKS = (
-    named_by_hyperparameter,
-    named_by_variable,
-    python_runs_in_its_folder,
-    shell_scripts_run,
-    stray_variable_is_harmless,
-    archive_is_unpacked,
-    code_is_empty,
-    arguments_are_right,
-    arguments_of_a_shell_script_are_right,
-    no_shell_runs_values,
-    variables_are_right,
-    failure_is_told,
-    failure_is_told_without_output,
-    script_hears_of_the_stop,
-)
