@@ -147,8 +147,14 @@ def refuses_gaps(body: bytes) -> Answer:
     [
         (sums, "pass"),
         (refuses_gaps, "pass"),
-        (without_repeats, "Broken: 6 lines of rows.csv (text/csv) with repeated records gave 2"),
-        (without_gaps, "Broken: 3 lines of rows.csv (text/csv) with an empty cell or null gave 2"),
+        (
+            without_repeats,
+            "Broken: 6 lines of rows.csv (text/csv) with repeated records got 2 lines",
+        ),
+        (
+            without_gaps,
+            "Broken: 3 lines of rows.csv (text/csv) with an empty cell or null got 2 lines",
+        ),
     ],
 )
 def test_no_record_is_lost(reply: Callable[[bytes], Answer], found: str, rows: Payload) -> None:
@@ -225,7 +231,7 @@ def test_an_answer_to_somebody_else_is_seen_each_time(rows: Payload, _time: int)
     """The one that is asked again alone has to be alone: else its answer only seems to change."""
     loaded = Loaded(serving=server(Last(), rows), first=answer(b"1"))
     found = verdict(load.no_client_gets_another_s_answer, loaded)
-    assert found.startswith("Exchanged: beside other requests")
+    assert found.startswith("Exchanged: in parallel with other requests")
     told = checks.run(load.answers_are_not_mixed_up, loaded)
     assert told.status is Status.WARN
     alone, follower = causes.named([checks.run(load.no_client_gets_another_s_answer, loaded), told])
@@ -438,7 +444,7 @@ def test_an_address_that_is_right_is_not_blamed(said: str, table: str, found: st
     assert verdict(serving.answers_on_its_port, silent).startswith(found)
     never = verdict(serving.healthy_in_time, silent)
     assert never.count("GET /ping") == 1
-    assert "34 s; the last time it got no" in never
+    assert "34 s; the last request got no" in never
 
 
 def test_a_worker_that_is_killed_while_it_loads_is_named_with_its_cure() -> None:
@@ -491,7 +497,7 @@ def test_what_only_meets_the_cause_is_not_judged() -> None:
         assert causes.named([cause, other]) == (cause, other)
     under_load = replace(cause, message="GET /ping beside four clients got no answer in 2 s")
     assert causes.named([under_load, followers[0]]) == (under_load, followers[0])
-    wrong = checks.result("SERVE-06", Status.FAIL, "x answered another thing than a.csv holds")
+    wrong = checks.result("SERVE-06", Status.FAIL, "x did not answer what a.csv holds")
     batch_too = checks.result("BATCH-01", Status.FAIL, "x was answered with 200 text/csv: '1'")
     assert causes.named([wrong, batch_too])[1].status is Status.SKIP
     assert causes.named([batch_too]) == (batch_too,)

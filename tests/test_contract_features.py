@@ -176,10 +176,10 @@ def test_listening_ports_and_those_that_were_not_given() -> None:
 
 
 def test_ports_of_the_kernels_choice_meet_nobody() -> None:
-    assert pipeline.met_by_nobody(("127.0.0.1", 41609))
-    assert pipeline.met_by_nobody(("::1", 32768))
-    assert not pipeline.met_by_nobody(("0.0.0.0", 41609))
-    assert not pipeline.met_by_nobody(("127.0.0.1", 8500))
+    assert pipeline.is_ephemeral(("127.0.0.1", 41609))
+    assert pipeline.is_ephemeral(("::1", 32768))
+    assert not pipeline.is_ephemeral(("0.0.0.0", 41609))
+    assert not pipeline.is_ephemeral(("127.0.0.1", 8500))
 
 
 def test_a_page_of_models() -> None:

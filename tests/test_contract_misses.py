@@ -115,8 +115,11 @@ def test_who_gets_the_signal_is_told() -> None:
     ("changes", "found"),
     [
         ({}, "pass"),
-        ({"tree": ()}, "Doubtful: SIGTERM in the middle"),
-        ({"tree": (), "signalled": replace(HEARD, lines=0)}, "Partly: SIGTERM ends it; what it"),
+        ({"tree": ()}, "Doubtful: SIGTERM ended `train` during its work"),
+        (
+            {"tree": (), "signalled": replace(HEARD, lines=0)},
+            "Partly: SIGTERM ends `train`; what it",
+        ),
         ({"tree": (), "signalled": None}, "Unseen"),
     ],
 )
@@ -133,7 +136,7 @@ def test_what_was_not_seen_of_a_stop_is_said_beside_a_pass() -> None:
     stop = run(143, signalled=replace(HEARD, lines=0), tree=())
     found = checks.merged(checks.run(each, seen(stop)) for each in checks_of(stopped))
     assert found.status.value == "pass"
-    assert "what it saves then was not seen" in found.message
+    assert "what it saves was not observed" in found.message
     ended = checks.merged(checks.run(each, seen(run(0, "epoch 1"))) for each in checks_of(stopped))
     assert ended.status.value == "skip"
 
@@ -334,7 +337,7 @@ def test_signals_are_named_and_a_bus_error_is_shared_memory() -> None:
 def test_a_reason_at_another_path_is_found() -> None:
     stray = Entry(name="failure", kind="file", size=1, mode=0o644, content=b"x")
     found = verdict(training.failure_leaves_its_reason, run(1, tree=(stray,)))
-    assert "there is /opt/ml/failure" in found
+    assert "found /opt/ml/failure" in found
     data = replace(stray, name="input/data/x/error.txt")
     found = verdict(training.failure_leaves_its_reason, run(1, tree=(data,)))
     assert "there is" not in found

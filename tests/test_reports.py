@@ -39,7 +39,7 @@ GOOD = fakes.clause(id="RUN-01", title="starts", seconds=1.25)
 BROKEN = fakes.clause(
     Status.FAIL,
     id="OUT-01",
-    title="the exit code tells success from failure",
+    title="the exit code distinguishes success from failure",
     message="`train` ended with 1\nTraceback",
     hint="end with `0`",
 )
@@ -171,7 +171,7 @@ def test_the_page_says_all_there_is_to_say() -> None:
         fakes.DIGEST,
         "smoke",
         "1 failed 1 warned 1 skipped 1 passed",
-        "OUT-01 the exit code tells success from failure",
+        "OUT-01 the exit code distinguishes success from failure",
         "`train` ended with 1 Traceback",
         "end with 0",
         "no output",
@@ -258,7 +258,7 @@ def test_the_table_shows_what_is_broken_and_counts_the_rest(capsys: Captured) ->
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == (
-        "fail  OUT-01    the exit code tells success from failure\n"
+        "fail  OUT-01    the exit code distinguishes success from failure\n"
         "      `train` ended with 1\n"
         "      Traceback\n"
         "      fix: end with `0`\n"

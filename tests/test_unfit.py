@@ -148,7 +148,7 @@ def test_an_image_without_any_container_is_blamed_too(profile: Profile) -> None:
 def test_a_pipe_at_the_model_is_said_once_with_its_own_cure() -> None:
     unfit = "the engine cannot lay out the container: copying into /opt/ml: not a directory"
     held = checks.result(
-        "OUT-03", Status.FAIL, "in the image /opt/ml/model is no folder but a pipe"
+        "OUT-03", Status.FAIL, "in the image /opt/ml/model is not a folder but a pipe"
     )
     starts = [checks.result(id_, Status.FAIL, unfit) for id_ in ("RUN-01", "RUN-02")]
     found = causes.named([*starts, held])

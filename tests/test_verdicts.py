@@ -107,7 +107,9 @@ def test_an_image_for_processing_says_that_a_smoke_test_does_not_start_it() -> N
         purpose=Purpose.PROCESSING,
     )
     assert verdict.of(smoke) is Verdict.UNJUDGED
-    assert verdict.untried(smoke) == "not run: the profile smoke starts no image for processing"
+    assert (
+        verdict.untried(smoke) == "not run: the profile smoke does not start images for processing"
+    )
 
 
 def test_samples_that_are_not_enough_are_told_from_none() -> None:

@@ -1,4 +1,4 @@
-"""One fault, one verdict: clauses that only meet what another one has shown are not judged."""
+"""One fault, one verdict: clauses that only show the fault of another clause are skipped."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from buildkit.model.target import ClauseResult
 
 BLAMED = (Status.WARN, Status.FAIL)
-"""From the lesser to the worse."""
+"""From the milder to the worse."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """Where the evidence of a clause has a `sign`, followers with the `symptom` say nothing new."""
+    """If the evidence of a clause has the `sign`, followers with the `symptom` say nothing new."""
 
     clause: str
     sign: str
@@ -36,7 +36,7 @@ CAUSES = (
     *(
         Cause(
             clause=clause,
-            sign=r"^in the image /opt/ml\S* is no folder",
+            sign=r"^in the image /opt/ml\S* is not a folder",
             followers=frozenset(["RUN-01", "RUN-02"]),
             symptom=UNFIT + "copying into /opt/ml",
         )
@@ -70,7 +70,7 @@ CAUSES = (
     ),
     Cause(
         clause="SERVE-06",
-        sign=r"answered another thing than",
+        sign=r"did not answer what",
         followers=frozenset(["BATCH-01", "ISO-01"]),
         symptom=r"answered (with )?200",
     ),
@@ -78,7 +78,7 @@ CAUSES = (
 
 
 def named(results: Iterable[ClauseResult]) -> tuple[ClauseResult, ...]:
-    """The verdicts, with followers of a cause skipped: `not judged: see CLAUSE`."""
+    """The results, with followers of a cause skipped: `not judged: see CLAUSE`."""
     results = tuple(results)
     found = {each.id: each for each in results}
     active = [

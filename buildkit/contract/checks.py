@@ -1,4 +1,4 @@
-"""How a clause is judged: checks, each a small function over one thing that was observed."""
+"""How a clause is judged: by checks, each a small function of what a scenario observed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Observed = TypeVar("Observed")
 SEVERITY = (Status.FAIL, Status.WARN, Status.PASS, Status.SKIP)
-"""Of several checks of one clause the first of these is the verdict."""
+"""The first of these that a check of a clause came to is the verdict."""
 
 
 class Broken(Exception):  # noqa: N818 - a clause is broken
@@ -31,7 +31,7 @@ class Broken(Exception):  # noqa: N818 - a clause is broken
 
 
 class Doubtful(Exception):  # noqa: N818
-    """The image looks as if it broke the clause, and it cannot be proven: a warning."""
+    """The image seems to break the clause, without proof: a warning."""
 
 
 class Unseen(Exception):  # noqa: N818
@@ -80,19 +80,19 @@ class NotFor(Unseen):
 
 
 class Caused(Unseen):
-    """The clause shows a fault that the evidence of another clause explains."""
+    """The evidence of another clause explains the fault."""
 
     def __init__(self, clause: str) -> None:
         super().__init__(f"not judged: see {clause}", kind=SkipKind.CAUSE, about=clause)
 
 
 class Partly(Exception):  # noqa: N818
-    """The clause is kept as far as it was seen; the text says what was not."""
+    """The clause holds as far as it was observed; the text says what was not."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check(Generic[Observed]):
-    """One way to judge a clause. `judge` returns, or raises one of the four above.
+    """One way to judge a clause. `judge` returns, or raises one of the exceptions above.
 
     `how` is a sentence for people. `smoke`: the check gates a build, so it has to be quick.
     """
@@ -156,7 +156,7 @@ def result(
 
 
 def merged(results: Iterable[ClauseResult]) -> ClauseResult:
-    """What the checks of one clause come to: the worst that was seen, with all evidence of it."""
+    """The result of all checks of one clause: the worst, with all of its evidence."""
     found = sorted(results, key=lambda each: SEVERITY.index(each.status))
     worst = [each for each in found if each.status is found[0].status]
     return result(
@@ -174,27 +174,27 @@ def _rank(skip: Skip) -> tuple[bool, bool, bool]:
 
 
 def telling(lines: Iterable[Line], log: str) -> str:
-    """A line that says why, if it is not among the last ones: a part of a sentence of evidence."""
+    """A line that names a cause, if it is not among the last ones, as a part of evidence."""
     found = hints.telling(line.text for line in lines)
     return f"; it said {found.strip()[:200]!r}" if found and found[:80] not in log else ""
 
 
 REASON_IS = "its reason in /opt/ml/output/failure is"
-"""How the part of the evidence begins that shows what a failed run left there."""
+"""Introduces the reason that a failed run left, in evidence."""
 
 
 PINGED = re.compile(r"\bGET /ping\b.*\b200\b")
-"""A line of an access log about a question of the suite that went well."""
+"""A line of an access log about a good /ping of the suite."""
 
 
 def without_pings(lines: Iterable[str]) -> list[str]:
-    """Lines of a log without those about /ping, unless there are no others."""
+    """The lines of a log without those about /ping, unless all of them are."""
     lines = list(lines)
     others = [line for line in lines if not PINGED.search(line)]
     return others if any(line.strip() for line in others) else lines
 
 
 def last_lines(log: str) -> str:
-    """The end of a container's log, as the end of a sentence of evidence."""
+    """The end of a container's log, to end a sentence of evidence."""
     log = "\n".join(without_pings(log.splitlines()))
     return f"; its last lines:\n{log.rstrip()}" if log.strip() else "; it printed nothing"

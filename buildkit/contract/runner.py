@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int, str], None]
 
 AT_ONCE = 4
-"""Scenarios side by side: most of their time is waiting for the engine."""
+"""Scenarios in parallel: they spend most of their time waiting for the engine."""
 STARTS = ("RUN-01", "RUN-02", "PROC-01")
-"""The clauses that an image breaks which cannot even be laid out as SageMaker does."""
-TELL_PAUSE = 1
-"""How often is told what is at work."""
+"""The clauses that an image breaks if it cannot be laid out as SageMaker does."""
+PROGRESS_PAUSE = 1
+"""Seconds between two progress reports."""
 
 
 def run(
@@ -112,7 +112,7 @@ def _by_scenario(wanted: Iterable[Check[Any]]) -> Mapping[Scenario[Any], list[Ch
 def _stagings(
     bench: Bench, staged: Mapping[Scenario[Any], list[Check[Any]]], progress: Progress
 ) -> Iterator[list[ClauseResult]]:
-    """Stage all of them, some side by side. `progress` is told every second, and at each end."""
+    """Stage all scenarios, some in parallel. Reports `progress` every second and at each end."""
     batches = [[each for each in staged if not each.alone]]
     batches += [[each] for each in staged if each.alone]
     done = 0
@@ -121,7 +121,7 @@ def _stagings(
             work = {pool.submit(_stage, bench, each, staged[each]): each for each in batch}
             try:
                 while work:
-                    ended, _ = wait(work, timeout=TELL_PAUSE, return_when=FIRST_COMPLETED)
+                    ended, _ = wait(work, timeout=PROGRESS_PAUSE, return_when=FIRST_COMPLETED)
                     for each in ended:
                         del work[each]
                         done += 1
@@ -130,15 +130,15 @@ def _stagings(
                     progress(done, len(staged), next(titles, ""))
             finally:
                 for each in work:
-                    each.cancel()  # after an interruption or a fault the rest is not begun
+                    each.cancel()  # after an interruption or an error, start no more
 
 
 def _stage(
     bench: Bench, scenario: Scenario[Any], wanted: Iterable[Check[Any]]
 ) -> list[ClauseResult]:
-    """All checks of one scenario, one after the other: some change what they look at.
+    """Run all checks of one scenario, one after the other: some change what they observe.
 
-    The first one's time holds that of the staging.
+    The time of the first one includes the staging.
     """
     wanted = list(wanted)
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""The clause of response streaming (STREAM-01): parts of an answer come as they are made."""
+"""The clause of response streaming (STREAM-01): parts of an answer are sent when ready."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from buildkit.contract.hosting.server import Serving
 
 APART_SECONDS = 0.1
-"""Between first and last part: what comes closer was perhaps made at once."""
+"""Seconds between the first and the last part; with less, the answer may be no stream."""
 BUSY = 1.2
-"""How much slower than at rest a machine is that excuses something."""
+"""The slowdown of a machine from which on parts may have been delayed."""
 TRIES = 4
-"""A busy machine may read late, and all at once, what came in parts."""
+"""Tries: a busy machine may read late, and at once, what was sent in parts."""
 SHARE = 0.2
-"""Of the whole time, so much lies between first and last part at least."""
-SERVED = starting.of("`serve` with the model, asked for streams")
+"""The least share of the whole time between the first and the last part."""
+SERVED = starting.of("`serve` with the model, and streamed answers")
 
 
 @check("STREAM-01", SERVED)
 def streams(serving: Serving) -> None:
-    """Of all samples at least one is answered in HTTP chunks, the first long before the last."""
+    """At least one sample is answered in HTTP chunks, the first long before the last."""
     serving.a_payload()
     seen: list[tuple[str, str]] = []
     shares: list[float] = []
@@ -44,28 +44,28 @@ def streams(serving: Serving) -> None:
     _excuse_busy(serving, max(shares, default=0.0))
     told = "; ".join(dict.fromkeys(f"{name}: {verdict}" for name, verdict in seen))
     if any(QUICK in verdict for _, verdict in seen):
-        raise Doubtful(f"no sample shows a stream for sure: {told}")
+        raise Doubtful(f"no sample clearly shows a stream: {told}")
     raise Broken(f"no sample is answered as a stream: {told or 'none is answered with 200'}")
 
 
 def _excuse_busy(serving: Serving, share: float) -> None:
-    """Raise Unseen if parts within this share of an answer's time may be a stream all the same."""
+    """Raise TooBusy if parts within this share of an answer's time may still be a stream."""
     if not share:
         return
     slowdown = serving.machine.slowdown()
     if slowdown > BUSY and share * slowdown >= SHARE:
         raise TooBusy(
-            f"programs take {slowdown:.0f} times as long as at rest, and the parts "
-            f"came within {share:.0%} of an answer's time; test again when the machine is quieter"
+            f"programs take {slowdown:.0f} times as long as on an idle machine, and the parts came "
+            f"within {share:.0%} of an answer's time; rerun when the machine is less busy"
         )
 
 
 QUICK = "too quick to tell"
-AT_THE_END = "all of it at the end"
+AT_THE_END = "everything at the end"
 
 
 def judge(answer: Answer) -> str:
-    """Why an answer is no stream, empty if it is one."""
+    """Why an answer is not a stream, empty if it is."""
     if "chunked" not in answer.headers.get("transfer-encoding", "").lower():
         return "not in HTTP chunks"
     if not answer.parts:

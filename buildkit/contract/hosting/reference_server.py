@@ -1,4 +1,4 @@
-"""A server tried out with the samples, and the model that it is given, to be changed."""
+"""A server tested with the samples for comparison, and copies of its model."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 AGAIN_SECONDS = 60
 AGAIN_TIMES = 5
-"""A server that failed is given this time, and so many times its usual one, to be healthy."""
+"""A server that failed gets this time, plus this many times its usual one, to be healthy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plain:
-    """A server on the samples, read-only. `first`: what the first sample led to.
+    """A server on the samples, with the model read-only. `first`: the answer to the first sample.
 
     `works`: it is healthy and answers each sample with 200; else `told` is the evidence.
     """
@@ -50,7 +50,7 @@ def _plain(bench: Bench) -> Plain:
     try:
         starting.healthy(bench)
     except Unseen:
-        limit = 1.0  # enough has been waited
+        limit = 1.0  # waited long enough before
     with starting.served(bench, seconds=limit) as serving:
         first = first_answer(serving)
         good, told = works(serving)
@@ -58,7 +58,7 @@ def _plain(bench: Bench) -> Plain:
 
 
 def first_answer(serving: Serving) -> Answer | Broken | None:
-    """What the first sample leads to right now."""
+    """The answer to the first sample, or the error."""
     if serving.health.after is None or not serving.payloads:
         return None
     try:
@@ -68,7 +68,7 @@ def first_answer(serving: Serving) -> Answer | Broken | None:
 
 
 def works(serving: Serving) -> tuple[bool, str]:
-    """Whether it is healthy and answers each sample with 200; if not, the evidence."""
+    """Whether the server is healthy and answers each sample with 200; if not, the evidence."""
     if serving.health.after is None:
         return False, serving.told
     for payload in serving.payloads:
@@ -83,16 +83,16 @@ def works(serving: Serving) -> tuple[bool, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Tried:
-    """Whether a server under some condition works; if not, the evidence."""
+    """Whether a server works under some condition; if not, the evidence."""
 
     works: bool
     told: str
 
 
 def tried(bench: Bench, serve: Callable[[float | None], AbstractContextManager[Serving]]) -> Tried:
-    """Try a server out; where it fails, once more beside a plain one, which has to work meanwhile.
+    """Test a server; if it fails, once more beside a plain one, which has to work meanwhile.
 
-    `serve` is told how many seconds it may take, None for as many as ever. Raises Unseen.
+    `serve` takes the seconds until it must be healthy, None for the default. Raises Unseen.
     """
     usual = starting.healthy(bench)
     with serve(None) as serving:
@@ -105,12 +105,12 @@ def tried(bench: Bench, serve: Callable[[float | None], AbstractContextManager[S
             with starting.served(bench) as other:
                 fine, why = works(other)
             if not fine:
-                raise TooBusy(f"just now a plain server does not work either: {why}")
+                raise TooBusy(f"a plain server does not work at the moment either: {why}")
     return Tried(works=good, told=told)
 
 
 def _twice(serving: Serving, payload: Payload) -> Answer:
-    """A connection that breaks is tried again before the image is blamed."""
+    """Retry a broken connection once before the image is blamed."""
     try:
         return serving.invoke(payload)
     except Broken:
@@ -130,7 +130,7 @@ def holding_model(bench: Bench) -> Iterator[Iterator[bytes] | None]:
 
 
 def copied_model(bench: Bench) -> str | None:
-    """Another volume with the model, which may be written without harm to others."""
+    """Another volume with the model, which may be written to without affecting other servers."""
     if starting.model(bench) is None:
         return None
     with holding_model(bench) as chunks:

@@ -1,4 +1,4 @@
-"""Clauses of hosting about what a request may carry, and what an answer may (SERVE-09 to 19)."""
+"""Clauses of hosting on the contents of requests and answers (SERVE-09 to SERVE-19)."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 SIZES = (6_291_456, 26_214_400)
 FILLER = b" " * 1023 + b"\n"
-"""Follows the sample until a body is large: JSON and most CSV stay what they were."""
+"""Padding that makes a sample large: JSON and most CSV remain valid."""
 TOO_LARGE = 413
 EXPECTATION_FAILED = 417
 SLOW_SECONDS = 25
 """Seconds after which a broken connection may be a time limit, and not the size."""
 SHORT_ERROR = 2048
-"""Characters of an error that a client gets to see (SERVE-13)."""
+"""Characters of an error that a client sees (SERVE-13)."""
 TRACEBACK = re.compile(
     rb"Traceback \(most recent call last\)|\n\s+at [\w.$<>]+\(|File \"[^\"]+\", line"
 )
 BAD_BODIES = (b'{"instances": [[1,', b"\x00\xff\xfe\x81 <no such thing")
 SETTLE_SECONDS = 0.3
-"""Until a server has noticed that a client hung up."""
+"""Until a server has noticed that a client disconnected."""
 JSON = "application/json"
 STRANGE = "application/x-nobody-knows"
 ATTRIBUTES = "trace=buildkit;batch=7"
@@ -64,7 +64,7 @@ NEW_SESSION = {"X-Amzn-SageMaker-Session-Id": "NEW_SESSION"}
 
 @check("SERVE-04", LOADED)
 def first_request_succeeds(loaded: Loaded) -> None:
-    """The first sample is sent right after the first 200 of /ping; later the same works or not."""
+    """The first sample, sent right after the first 200 of /ping, is answered like a later one."""
     loaded.need_life()
     payload = loaded.serving.a_payload()
     if loaded.works:
@@ -72,12 +72,12 @@ def first_request_succeeds(loaded: Loaded) -> None:
     if loaded.serving.invoke(payload).status != OK:
         raise Unseen("the first sample is not answered with 200 later either (SERVE-06)")
     told = loaded.first if isinstance(loaded.first, Broken) else _shown(loaded.first)
-    raise Broken(f"/ping said 200, and the request right after it failed: {told}")
+    raise Broken(f"/ping answered 200, and the request right after it failed: {told}")
 
 
 @check("SERVE-10", LOADED)
 def headers_are_tolerated(loaded: Loaded) -> None:
-    """The first sample with and without all headers of the API, the longest, and unknown ones."""
+    """The first sample with and without all headers of the API, longest values, unknown headers."""
     payload = loaded.need_sample()
     plain = loaded.serving.invoke(payload)
     again = loaded.serving.invoke(payload)
@@ -95,20 +95,20 @@ def headers_are_tolerated(loaded: Loaded) -> None:
 
 @check("SERVE-11", LOADED)
 def attributes_come_back(loaded: Loaded) -> None:
-    """The answer to X-Amzn-SageMaker-Custom-Attributes has this header, also for 1024 letters."""
+    """The answer has the header X-Amzn-SageMaker-Custom-Attributes, even with 1024 characters."""
     payload = loaded.need_sample()
     name = "X-Amzn-SageMaker-Custom-Attributes"
     answer = loaded.serving.invoke(payload, {name: ATTRIBUTES})
     if name.lower() not in answer.headers:
-        raise Broken(f"the header is not in the answer, only {', '.join(answer.headers)}")
+        raise Broken(f"the answer lacks the header, and has only {', '.join(answer.headers)}")
     longest = loaded.serving.invoke(payload, {name: LONGEST[name]})
     if longest.status == OK and name.lower() not in longest.headers:
-        raise Broken("the header is not in the answer when it has 1024 characters")
+        raise Broken("the answer lacks the header when its value has 1024 characters")
 
 
 @check("SERVE-12", LOADED)
 def odd_types_are_handled(loaded: Loaded) -> None:
-    """No Accept, */*, several, unknown; no Content-Type, unknown, with parameters: 2xx or 4xx."""
+    """Accept: none, */*, several, unknown; Content-Type: none, unknown, parameters: 2xx or 4xx."""
     payload = loaded.need_sample()
     body = Path(payload.body).read_bytes()
     kind = payload.content_type
@@ -132,7 +132,7 @@ def odd_types_are_handled(loaded: Loaded) -> None:
 
 @check("SERVE-13", LOADED)
 def errors_are_short(loaded: Loaded) -> None:
-    """A body that cannot be read: 4xx, less than 2 kB, no traceback."""
+    """A malformed body gets 4xx, less than 2 kB, without a traceback."""
     loaded.need_life()
     content_type, sample = _sample(loaded)
     for body in (*BAD_BODIES, sample[:-1] + b"\xff", b""):
@@ -146,14 +146,14 @@ def errors_are_short(loaded: Loaded) -> None:
         if answer.status >= 500:  # noqa: PLR2004 - the server's fault
             raise Broken(f"a bad body is answered with {answer.shown()}")
         return
-    raise Unseen("the server takes any body")
+    raise Unseen("the server accepts any body")
 
 
 @check("SERVE-13", LOADED)
 def errors_do_not_say_200(loaded: Loaded) -> None:
-    """Garbage of each sample's type, and as JSON: no 200 unlike every answer to a sample.
+    """Garbage of each sample's type, and as JSON, gets no 200 with an answer of another form.
 
-    Nor one like it, where the type is JSON or the sample a table of numbers: nobody can read that.
+    Where the type is JSON or the sample is a table of numbers, garbage gets no 200 at all.
     """
     loaded.need_life()
     good = loaded.answers()
@@ -172,27 +172,27 @@ def errors_do_not_say_200(loaded: Loaded) -> None:
                 raise Doubtful(f"{body[:30]!r} as {kind} got {answer.shown()}: {why}")
             if kind in strict and answer.status == OK and answer.body.strip():
                 raise Doubtful(
-                    f"{body[:30]!r} as {kind} got {answer.shown()}: what nobody can read gets an "
+                    f"{body[:30]!r} as {kind} got {answer.shown()}: garbage gets an "
                     "answer like a sample's"
                 )
 
 
 @check("SERVE-14", LOADED)
 def survives_rough_clients(loaded: Loaded) -> None:
-    """Connections that are broken off and 1 MB of noise, then GET /ping and a good request."""
+    """Aborted connections and 1 MB of noise, then GET /ping and a good request."""
     loaded.need_life()
     content_type, _ = loaded.sample
     for number in range(6):
         hang_up(loaded.serving, content_type, head=number % 2 == 0)
     time.sleep(SETTLE_SECONDS)
-    loaded.still_good("connections that were broken off")
+    loaded.still_good("aborted connections")
     exchange(loaded.serving, hashlib.shake_256(b"noise").digest(1024 * 1024), content_type)
     loaded.still_good("1 MB of noise")
 
 
 @check("SERVE-19", LOADED)
 def unknown_paths_are_not_found(loaded: Loaded) -> None:
-    """GET / and /nope answer 404, or at least an error of the client's."""
+    """GET / and /nope answer 404, or another 4xx."""
     loaded.need_life()
     for path in ("/", "/nope"):
         answer = loaded.serving.client.ask("GET", path, seconds=INVOCATION_SECONDS)
@@ -202,7 +202,7 @@ def unknown_paths_are_not_found(loaded: Loaded) -> None:
 
 @check("SERVE-09", LOADED)
 def large_bodies_are_taken(loaded: Loaded) -> None:
-    """Bodies of 6 and 25 MiB, the sample and blanks: no 413, no reset; and Expect: 100-continue."""
+    """Bodies of 6 and 25 MiB (the sample, padded): no 413, no reset; also Expect: 100-continue."""
     loaded.need_life()
     content_type, body = _sample(loaded)
     for size in SIZES:
@@ -212,7 +212,7 @@ def large_bodies_are_taken(loaded: Loaded) -> None:
 
 
 def _take(loaded: Loaded, body: bytes, content_type: str, *, expect: bool = False) -> None:
-    """Ask twice before a reset is blamed on the size."""
+    """Send a body twice before a reset is blamed on its size."""
     asked = "`Expect: 100-continue`" if expect else f"a body of {len(body)} bytes"
     sent = 0
     for _ in range(2):
@@ -229,7 +229,7 @@ def _take(loaded: Loaded, body: bytes, content_type: str, *, expect: bool = Fals
 
 
 def _sample(loaded: Loaded) -> tuple[str, bytes]:
-    """The first sample rather than the largest: of the second type even more may be limited."""
+    """The first sample rather than the largest, whose type may have a lower limit."""
     for payload in loaded.serving.payloads:
         return payload.content_type, Path(payload.body).read_bytes()
     return loaded.sample

@@ -1,4 +1,4 @@
-"""Clauses that can be judged without a start: the image itself (IMG) and its start words (RUN)."""
+"""Clauses that are judged without a start: the image itself (IMG) and its entrypoint (RUN)."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ MOUNTED = tuple(
         "/processing", "/config",
     )
 )  # fmt: skip
-"""What SageMaker makes, and mounts, in a container, besides the folder of the model."""
+"""Folders that SageMaker creates or mounts in a container, besides that of the model."""
 LAID_OUT = ("/opt/ml/input/", "/opt/ml/output/")
-"""Where SageMaker lays out what an image finds, and collects what it leaves."""
+"""Where SageMaker puts inputs, and collects outputs."""
 TEMPORARY = "/tmp"  # noqa: S108 - the image's
 
 
 @dataclass(frozen=True, kw_only=True)
 class StillImage:
-    """An image that is not running: what it says of itself, and its files by `look`.
+    """An image that is not running: its metadata, and its files through a container.
 
-    `shell` is the beginning of its `/bin/sh`, `opt_ml` all that it holds below `/opt/ml`.
+    `shell` is the beginning of its `/bin/sh`, `opt_ml` everything that it holds below `/opt/ml`.
     """
 
     reference: str
@@ -74,11 +74,11 @@ def _still(bench: Bench) -> Iterator[StillImage]:
 def _opt_ml(container: Container) -> tuple[Entry, ...]:
     try:
         return archive.members(container.get("/opt/ml"))
-    except (tarfile.TarError, Unfit):  # the second where its links go round in a circle
+    except (tarfile.TarError, Unfit):  # Unfit where links form a loop
         return ()
 
 
-STILL = Scenario(title="the image as it lies there, not started", stage=_still)
+STILL = Scenario(title="the image, not started", stage=_still)
 
 
 @check("IMG-01", STILL, smoke=True)
@@ -88,11 +88,11 @@ def right_platform(image: StillImage) -> None:
     wanted = image.architecture or "amd64"
     machine = _machine(image.shell)
     if machine not in (None, image.view.architecture):
-        raise Broken(f"the image says that it is for {found}, but its /bin/sh is for {machine}")
+        raise Broken(f"the image is labelled {found}, but its /bin/sh is for {machine}")
     if found == "linux/arm64" and image.architecture is None and not image.trains:
         raise Doubtful("the image is for linux/arm64: only Graviton instances can host it")
     if found != f"linux/{wanted}":
-        raise Broken(f"the image is for {found}, wanted is linux/{wanted}")
+        raise Broken(f"the image is for {found}, not for linux/{wanted}")
 
 
 @check("IMG-05", STILL, smoke=True)
@@ -104,7 +104,7 @@ def runs_as_root(image: StillImage) -> None:
 
 @check("IMG-06", STILL, smoke=True)
 def opt_ml_is_free(image: StillImage) -> None:
-    """There is no file below /opt/ml, except in /opt/ml/code, and no link among its inputs."""
+    """No file below /opt/ml, except in /opt/ml/code, and no link below its inputs and outputs."""
     names = [f"/opt/{each.name}" for each in image.opt_ml if each.kind == "file"]
     baked = [name for name in names if not name.startswith("/opt/ml/code/")]
     if baked:
@@ -112,12 +112,12 @@ def opt_ml_is_free(image: StillImage) -> None:
     for each in image.opt_ml:
         path = f"/opt/{each.name.rstrip('/')}"
         if path.startswith(LAID_OUT) and path not in MOUNTED and each.kind != "folder":
-            raise Broken(f"the image holds {path}, {_named(each)}: channels and results lie there")
+            raise Broken(f"the image holds {path}, {_named(each)}: channels and results go there")
 
 
 @check("OUT-03", STILL, smoke=True)
 def model_is_a_folder(image: StillImage) -> None:
-    """/opt/ml/model is a folder in the image, or not there."""
+    """/opt/ml/model is a folder in the image, or missing."""
     above = image.container.look("/opt/ml")
     if above is None or above.kind == "folder":  # else IMG-06 says it
         _need_folders(image, "/opt/ml/model")
@@ -125,19 +125,19 @@ def model_is_a_folder(image: StillImage) -> None:
 
 @check("IMG-06", STILL, smoke=True)
 def opt_ml_is_made_of_folders(image: StillImage) -> None:
-    """What SageMaker mounts below /opt/ml is a folder in the image, or not there."""
+    """Each path that SageMaker mounts below /opt/ml is a folder in the image, or missing."""
     _need_folders(image, *MOUNTED)
 
 
 @check("TREE-03", STILL)
 def tmp_is_a_folder(image: StillImage) -> None:
-    """The folder for temporary files is one in the image, or a link to one, or not there."""
+    """The folder for temporary files is a folder, a link to a folder, or missing."""
     first = image.container.look(TEMPORARY)
     path, found = files.followed(image.container, TEMPORARY)
     if first is None or (found is not None and found.kind == "folder"):
         return
-    lacks = f", and {path} is not there" if found is None else ""
-    raise Broken(f"in the image {TEMPORARY} is no folder but {_named(first)}{lacks}")
+    missing = f", and {path} does not exist" if found is None else ""
+    raise Broken(f"in the image {TEMPORARY} is not a folder but {_named(first)}{missing}")
 
 
 @check("RUN-04", STILL, smoke=True)
@@ -157,18 +157,18 @@ def no_bare_init(image: StillImage) -> None:
 
 
 def _need_folders(image: StillImage, *paths: str) -> None:
-    """Raise Broken for a path that is a link, a file or the like: a mount does not get there."""
+    """Raise Broken for a path that is not a folder: nothing can be mounted over it."""
     for path in paths:
         found = image.container.look(path)
         if found is not None and found.kind != "folder":
-            raise Broken(f"in the image {path} is no folder but {_named(found)}")
+            raise Broken(f"in the image {path} is not a folder but {_named(found)}")
 
 
 def _named(found: Entry) -> str:
-    """What stands at a path, for evidence."""
+    """What is at a path, for evidence."""
     if found.kind == "loop":
-        return "a link that goes round in a circle"
-    kind = f"a {found.kind}" if found.kind != "other" else "no file or link"
+        return "a link in a loop"
+    kind = f"a {found.kind}" if found.kind != "other" else "neither a file nor a link"
     return f"{kind}{found.target and f' to {found.target}'}"
 
 

@@ -1,4 +1,4 @@
-"""Files of an image that is not running: by path, on its PATH, through links, of its packages."""
+"""Files of an image that is not running: by path, on its PATH, through links; its packages."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def real(container: Container, path: str) -> str | None:
 
 
 def on_path(container: Container, environment: Mapping[str, str], program: str) -> str | None:
-    """Where a program is found by its name or its path; None if it is not there."""
+    """Where a program is found by its name or its path; None if it does not exist."""
     if "/" in program:
         return real(container, program)
     folders = environment.get("PATH", DEFAULT_PATH).split(":")
@@ -51,12 +51,12 @@ def on_path(container: Container, environment: Mapping[str, str], program: str) 
 
 
 def head(container: Container, path: str | None) -> bytes:
-    """The beginning of a file; empty if it is not there."""
+    """The beginning of a file; empty if it does not exist."""
     return b"" if path is None else archive.head(container.get(path), HEAD)
 
 
 def packages(container: Container) -> Iterator[str]:
-    """The names of Debian packages that are installed; nothing in an image of another kind."""
+    """The names of the installed Debian packages; none in an image without dpkg."""
     status = archive.head(container.get(PACKAGES), PACKAGES_BYTES).decode("utf-8", "replace")
     for block in status.split("\n\n"):
         lines = block.splitlines()

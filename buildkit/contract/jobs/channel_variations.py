@@ -1,4 +1,4 @@
-"""What may be odd about the channels of a good job."""
+"""Unusual channels of an otherwise good job."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _state(work: Job, **facts: str) -> Job:
 
 
 def content_type(channel: Channel) -> str | None:
-    """What the names of a channel's files say, None if they disagree or say nothing."""
+    """The content type by the names of a channel's files, None if they differ or are unknown."""
     path = channel.path or Path()
     files = [each for each in path.rglob("*") if each.is_file()] if path.is_dir() else [path]
     found = {CONTENT_TYPES.get(each.suffix.lower()) for each in files}
@@ -83,7 +83,7 @@ def _empty_folders(work: Job) -> Job:
 
 
 def _flat(channel: Channel) -> bool:
-    """Sub-folders in the samples may have a meaning, and an empty one of them none."""
+    """Whether a channel has no sub-folders: if they mean something, an empty one may be invalid."""
     path = channel.path or Path()
     return path.is_dir() and not any(each.is_dir() for each in path.rglob("*"))
 
@@ -98,7 +98,7 @@ FAST_FILE = Variant(
     change=lambda work: _state(work, TrainingInputMode="FastFile", UnknownKey="unknown"),
     lacks=lacks_channel,
 )
-TYPED = Variant(title="a ContentType for its channels", change=_type, lacks=_lacks_type)
+TYPED = Variant(title="a ContentType for each channel", change=_type, lacks=_lacks_type)
 LONGEST_NAME = "my-Data.v1_".ljust(64, "x")
 NAMED = Variant(
     title=f"a further channel `{LONGEST_NAME}`",
@@ -109,10 +109,10 @@ PLAINLY_NAMED = Variant(
     title="a further channel `extra`", change=lambda work: _more_channels(work, "extra")
 )
 MANIFESTS = Variant(
-    title="a file <channel>-manifest beside its channels", change=_manifests, lacks=lacks_channel
+    title="a file <channel>-manifest beside each channel", change=_manifests, lacks=lacks_channel
 )
 EMPTY_FOLDERS = Variant(
-    title="an empty folder in its channels", change=_empty_folders, lacks=_lacks_flat
+    title="an empty folder in each channel", change=_empty_folders, lacks=_lacks_flat
 )
 SDK_CHANNELS = Variant(
     title="the SDK's channels `code` and `sm_drivers`", change=_sdk_channels, lacks=lacks_channel
