@@ -80,7 +80,7 @@ SEEN = (
     ),
     ("RUN-08", "the container was killed at once: its STOPSIGNAL is not SIGTERM: process 1 is `/bin/sh x`", "STOPSIGNAL"),
     ("RUN-09", "SIGKILL was needed 30 s after 64; its last lines", "STOPSIGNAL"),
-    ("RUN-08", "ended it, and /opt/ml/model is empty: the work so far is lost", "made so far"),
+    ("RUN-08", "SIGTERM ended `train` during its work, and /opt/ml/model is empty: the work so far is lost", "made so far"),
     ("RUN-08", "SIGTERM has no effect: process 1 is `/bin/sh /usr/local/bin/train`", "exec"),
 )  # fmt: skip
 

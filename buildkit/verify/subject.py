@@ -1,4 +1,4 @@
-"""What `buildkit test IMAGE` tests: the image, its purpose, its samples and what it promises."""
+"""The subject of `buildkit test IMAGE`: image, purpose, samples and promised features."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def itself(project: Project | None, image: str) -> Target | None:
-    """The target that an image is, by its name."""
+    """The target whose image this is, by name."""
     targets = () if project is None else project.targets
     return next((each for each in targets if f"/{image}".endswith(f"/{each.image}")), None)
 
@@ -86,8 +86,8 @@ def _named(purposes: Sequence[str]) -> Purpose | None:
     """The purpose that the options name. Raises UsageError for two that exclude each other."""
     if len(set(purposes)) > 1 and Purpose.PROCESSING.value in purposes:
         raise UsageError(
-            "an image for processing is started without a word, and is for nothing else",
-            hint="`--purpose processing` alone, or `--purpose training --purpose inference`",
+            "the purpose processing excludes the others: such an image is started without a word",
+            hint="use `--purpose processing` alone, or `--purpose training --purpose inference`",
         )
     if not purposes:
         return None
@@ -97,13 +97,13 @@ def _named(purposes: Sequence[str]) -> Purpose | None:
 def _found(
     docker: Engine, image: str, features: Iterable[Feature], variables: Mapping[str, str]
 ) -> Purpose:
-    """What the image is for, by what it can start."""
+    """The purpose of the image, by what it can start."""
     known = {*features, *promised(docker.view(image).labels)}
     found = probe.purpose(image, docker, known, variables)
-    stopping.check()  # what an image seems to start while it is being removed says nothing
+    stopping.check()  # an image that is being removed proves nothing
     if found is None:
-        console.step(image, "knows neither `train` nor `serve`, and is tested for both")
-        console.say("hint: `--purpose` says what it is for", fg="cyan")
+        console.step(image, "starts neither `train` nor `serve`; testing for both")
+        console.say("hint: name the purpose of the image with `--purpose`", fg="cyan")
         return Purpose.BOTH
-    console.step(image, f"purpose, by what it can start: {found.value}")
+    console.step(image, f"purpose, detected: {found.value}")
     return found
