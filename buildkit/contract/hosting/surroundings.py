@@ -88,7 +88,7 @@ WRITABLE = Scenario(
     purpose=Purpose.INFERENCE,
 )
 BARE = Scenario(title="`serve` without /opt/ml/model", stage=_bare, purpose=Purpose.INFERENCE)
-ODD = Scenario(title="`serve` with odd variables", stage=_odd, purpose=Purpose.INFERENCE)
+ODD = Scenario(title="`serve` with unusual variables", stage=_odd, purpose=Purpose.INFERENCE)
 
 
 @check("SERVE-16", BARE)
@@ -100,7 +100,7 @@ def works_without_folder(seen: Tried) -> None:
 
 @check("SERVE-17", WRITABLE)
 def read_only_is_enough(seen: Writable) -> None:
-    """A server that does not work with a read-only model does not work with a writable one."""
+    """A server that works with a writable model also works with a read-only one."""
     if not seen.plain.works:
         if not seen.works_writable:
             raise Unseen("the server does not work with a writable model either")
@@ -119,4 +119,4 @@ def odd_variables_do_no_harm(seen: Tried) -> None:
     If that fails, it is retried beside a server without them.
     """
     if not seen.works:
-        raise Broken(f"with odd variables {seen.told}")
+        raise Broken(f"with unusual variables {seen.told}")

@@ -97,7 +97,7 @@ def right_platform(image: StillImage) -> None:
 
 @check("IMG-05", STILL, smoke=True)
 def runs_as_root(image: StillImage) -> None:
-    """The user of the image."""
+    """The user of the image is root."""
     if image.view.user.partition(":")[0] not in ("", "0", "root"):
         raise Broken(f"the image runs as `{image.view.user}`")
 
@@ -142,7 +142,7 @@ def tmp_is_a_folder(image: StillImage) -> None:
 
 @check("RUN-04", STILL, smoke=True)
 def exec_form(image: StillImage) -> None:
-    """The first words of the entrypoint."""
+    """The entrypoint does not begin with a shell and `-c`."""
     entrypoint = image.view.entrypoint
     if len(entrypoint) > 1 and entrypoint[1] == "-c" and entrypoint[0].endswith("sh"):
         raise Broken(f"the entrypoint is a shell: {' '.join(entrypoint)}")

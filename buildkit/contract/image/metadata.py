@@ -78,7 +78,7 @@ def labels_are_true(image: StillImage) -> None:
 
 @check("IMG-08", STILL, smoke=True)
 def not_too_large(image: StillImage) -> None:
-    """The size of all layers, unpacked."""
+    """All layers together, unpacked, have at most 10 GB."""
     if image.view.size > LARGEST:
         raise Doubtful(f"the image has {image.view.size / 1024**3:.1f} GB")
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from buildkit.contract.jobs.variations import Bundle, Variant
 
 ODD = variations.of(
-    "`train` on the samples, with everything that is unusual about a job",
+    "`train` on the samples, with an unusual job",
     (*job_variations.VARIANTS, *channel_variations.VARIANTS),
 )
 
@@ -29,7 +29,7 @@ def knows_both_encodings(seen: Bundle) -> None:
 
 @check("CFG-03", ODD)
 def bears_reserved_names(seen: Bundle) -> None:
-    """All reserved hyperparameters, as the SDK sends them."""
+    """All reserved hyperparameters, in the form of the SDK, do no harm."""
     run = seen.run(job_variations.RESERVED)
     if not run.good and seen.alone(job_variations.RESERVED_LOCAL).good:
         names = ", ".join(job_variations.NEEDS_AWS)
@@ -120,7 +120,7 @@ def bears_folders(seen: Bundle) -> None:
 
 @check("DATA-08", ODD)
 def skips_unknown_channels(seen: Bundle) -> None:
-    """Further channels `code` and `sm_drivers` with a file that is no data."""
+    """Further channels `code` and `sm_drivers` with a file that is not data."""
     seen.good(channel_variations.SDK_CHANNELS)
 
 
