@@ -535,7 +535,7 @@ def test_a_report_passes_with_warnings_and_fails_with_one_failure() -> None:
 
 def test_an_image_that_a_busy_machine_could_not_judge_has_not_passed() -> None:
     skipped = fakes.skipped(checks.TooBusy("of 60 s only 5 count"))
-    error = verify.untold(fakes.report(skipped))
+    error = verify.too_busy(fakes.report(skipped))
     assert error is not None
     assert "RUN-01" in error.message
     for other in (
@@ -543,7 +543,7 @@ def test_an_image_that_a_busy_machine_could_not_judge_has_not_passed() -> None:
         fakes.skipped(checks.TooBusy("…"), level=Level.RECOMMENDED),
         fakes.clause(),
     ):
-        assert verify.untold(fakes.report(other)) is None
+        assert verify.too_busy(fakes.report(other)) is None
 
 
 def test_the_suite_s_fingerprint_follows_the_samples_but_not_their_place(tmp_path: Path) -> None:

@@ -213,9 +213,9 @@ def test_a_large_body_is_a_sample_filled_up(tmp_path: object) -> None:
 
 
 def test_a_talk_is_told_with_and_without_replies() -> None:
-    assert Talk(replies=()).told == "no message"
-    assert Talk(replies=(), ended="it was closed").told == "no message, and it was closed"
-    assert Talk(replies=("a", b"b")).told == "2 messages, first 'a'"
+    assert Talk(replies=()).evidence == "no message"
+    assert Talk(replies=(), ended="it was closed").evidence == "no message, and it was closed"
+    assert Talk(replies=("a", b"b")).evidence == "2 messages, first 'a'"
 
 
 def test_addresses_of_both_kinds_and_whether_others_reach_them() -> None:

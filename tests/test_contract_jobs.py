@@ -186,7 +186,9 @@ def test_an_image_gets_no_network_by_its_own_label(monkeypatch: pytest.MonkeyPat
 
 def served(*wrong: str, after: float | None = 1.0) -> isolation.Fared:
     return isolation.Fared(
-        after=after, told="said", wrong=tuple((f"text/{n}", each) for n, each in enumerate(wrong))
+        after=after,
+        evidence="said",
+        wrong=tuple((f"text/{n}", each) for n, each in enumerate(wrong)),
     )
 
 

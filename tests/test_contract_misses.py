@@ -329,7 +329,7 @@ def test_signals_are_named_and_a_bus_error_is_shared_memory() -> None:
     assert ended(135) == "ended with 135 (SIGBUS: often a full /dev/shm)"
     assert ended(137, "the kernel ended it") == "ended with 137 (the kernel ended it)"
     assert ended(1) == "ended with 1"
-    assert "SIGSEGV" in run(139).told
+    assert "SIGSEGV" in run(139).evidence
     assert verdict(training.small_shared_memory, run(135)).startswith("Broken")
     assert verdict(training.small_shared_memory, run(1, "no way")).startswith("Unseen")
 
@@ -395,9 +395,9 @@ def test_the_reason_that_a_run_left_comes_before_its_last_lines(
     left: bytes | None, shown: str
 ) -> None:
     failed = run(1, reason=left)
-    assert shown in failed.told
-    assert len(failed.told) < 450
-    assert ("its reason in" in failed.told) is bool(shown)
+    assert shown in failed.evidence
+    assert len(failed.evidence) < 450
+    assert ("its reason in" in failed.evidence) is bool(shown)
     bare = verdict(training.success_is_zero, replace(failed, bare=True))
     assert bare.startswith("Unsampled: no samples are declared")
     assert shown in bare

@@ -47,7 +47,7 @@ class Fared:
     """How a server did: when it was healthy, the evidence, and what is wrong by payload."""
 
     after: float | None
-    told: str
+    evidence: str
     wrong: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -121,9 +121,9 @@ def _served(bench: Bench) -> Iterator[IsolatedServer]:
 def _serve(bench: Bench, seconds: float | None) -> Fared:
     with starting.served(bench, seconds=seconds, plain=True) as serving:
         if serving.health.after is None:
-            return Fared(after=None, told=serving.told)
+            return Fared(after=None, evidence=serving.evidence)
         wrong = tuple((each.content_type, _wrong(serving, each)) for each in serving.payloads)
-        return Fared(after=serving.health.after, told=serving.told, wrong=wrong)
+        return Fared(after=serving.health.after, evidence=serving.evidence, wrong=wrong)
 
 
 def _wrong(serving: Serving, payload: Payload) -> str:
@@ -163,7 +163,7 @@ def trains_alone(found: Isolated) -> None:
             f"{online.seconds:.0f}: it waits for the network{last_lines(run.log)}"
         )
     if not run.good:
-        raise Broken(f"without a network `train` {run.told}")
+        raise Broken(f"without a network `train` {run.evidence}")
     if online.below("model") and not run.below("model"):
         raise Broken(f"without a network `train` leaves no model{last_lines(run.log)}")
 
@@ -175,7 +175,7 @@ def serves_alone(found: IsolatedServer) -> None:
     if served.after is None and online is not None and online.after is not None:
         raise Broken(
             f"without a network `serve` is not healthy within {limit(online.after):.0f} s instead "
-            f"of {online.after:.0f}: {served.told}"
+            f"of {online.after:.0f}: {served.evidence}"
         )
     for (content_type, problem), (_, before) in zip(
         served.wrong, online.wrong if online else served.wrong, strict=True

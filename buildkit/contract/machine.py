@@ -173,7 +173,7 @@ def started(container: Container) -> str | None:
 
 
 def refused(bench: Bench, container: Container) -> str | None:
-    """Start a container of the bench's image; a program that is not found is told with PATH."""
+    """Start a container of the bench's image; a missing program is named with PATH."""
     refusal = started(container)
     if refusal is None or "$PATH" not in refusal:
         return refusal

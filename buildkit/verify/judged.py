@@ -36,7 +36,7 @@ def end(found: Report, image: str) -> Exit:
     reached = verdict.of(found)
     if reached is not Verdict.UNJUDGED:
         return Exit.DONE if reached is Verdict.PASS else Exit.CONTRACT
-    error = verify.untold(found) or UnjudgedError(
+    error = verify.too_busy(found) or UnjudgedError(
         f"`{image}` was not judged: {verify.why(found)}", hint=_give(found, image)
     )
     console.fail(error.message, hint=error.hint)

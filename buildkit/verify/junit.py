@@ -61,11 +61,11 @@ def _suite(report: Report) -> ET.Element:
     for clause in report.clauses:
         suite.append(_case(clause, where))
     if verdict.of(report) is Verdict.UNJUDGED:
-        told = verdict.untried(report) or "every clause was skipped"
+        text = verdict.untried(report) or "every clause was skipped"
         case = ET.SubElement(
             suite, "testcase", {"classname": readable(where), "name": "the image was not judged"}
         )
-        _add(case, "error", told, message=told)
+        _add(case, "error", text, message=text)
     return suite
 
 
@@ -79,11 +79,11 @@ def _case(clause: ClauseResult, where: str) -> ET.Element:
             "time": f"{clause.seconds:.3f}",
         },
     )
-    told = "\n".join(filter(None, (clause.message, clause.hint and f"fix: {clause.hint}")))
+    text = "\n".join(filter(None, (clause.message, clause.hint and f"fix: {clause.hint}")))
     if clause.status is Status.FAIL:
-        _add(case, "failure", told, message=_first_line(clause.message))
+        _add(case, "failure", text, message=_first_line(clause.message))
     elif clause.status is Status.WARN:
-        _add(case, "system-out", f"warning: {told}")
+        _add(case, "system-out", f"warning: {text}")
     elif clause.status is Status.SKIP:
         # Most readers show the attribute; GitLab shows only the text.
         _add(case, "skipped", clause.message, message=_first_line(clause.message))

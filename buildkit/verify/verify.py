@@ -176,7 +176,7 @@ def refusal(found: Report) -> ContractError:
     )
 
 
-def untold(found: Report) -> ToolError | None:
+def too_busy(found: Report) -> ToolError | None:
     """The error of a report whose required clauses were not judged on a busy machine.
 
     Such an image has not passed.
@@ -196,7 +196,7 @@ def unjudged(target: Target, found: Report, depth: Depth) -> BuildkitError | Non
     By design a target without samples passes the gate of a build, and so does an image for
     processing, which no smoke test starts; unless `depth` demands an image `at_work`.
     """
-    if (busy := untold(found)) is not None or verdict.of(found) is not Verdict.UNJUDGED:
+    if (busy := too_busy(found)) is not None or verdict.of(found) is not Verdict.UNJUDGED:
         return busy
     gated = target.purpose is Purpose.PROCESSING and found.profile == Profile.SMOKE.value
     if not depth.at_work and not depth.only and (gated or not target.samples.declared):

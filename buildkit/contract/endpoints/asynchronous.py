@@ -58,16 +58,16 @@ def takes_a_gigabyte(serving: Serving) -> None:
     """A body of 1 GB: any answer but 413, GET /ping within 2 s meanwhile, a good request after."""
     payload = next((each for each in serving.payloads if _kind(each) in LINES), serving.a_payload())
     with pinged(serving) as missed:
-        status, told = _send(serving, payload)
+        status, evidence = _send(serving, payload)
     ended = serving.container.ended_by()
     if serving.container.wait(0) is not None:
         raise Broken(
             f"a body of 1 GB ended the server{ended and f' ({ended})'}{last_lines(serving.log)}"
         )
     if status is None:
-        raise Broken(f"a body of 1 GB got no answer: {told}{last_lines(serving.log)}")
+        raise Broken(f"a body of 1 GB got no answer: {evidence}{last_lines(serving.log)}")
     if status == TOO_LARGE:
-        raise Broken(f"a body of 1 GB was answered with {told}")
+        raise Broken(f"a body of 1 GB was answered with {evidence}")
     if len(missed) > 1:
         raise Broken(f"during a body of 1 GB: {missed[0]}")
     serving.still_good("a body of 1 GB")

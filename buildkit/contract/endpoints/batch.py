@@ -52,7 +52,7 @@ def parameters_are_right(server: Serving) -> None:
 def healthy(server: Serving) -> None:
     """With SAGEMAKER_BATCH=true GET /ping answers 200, as without."""
     if server.health.after is None:
-        raise Broken(f"with the variables of batch transform {server.told}")
+        raise Broken(f"with the variables of batch transform {server.evidence}")
 
 
 @check("BATCH-01", BATCH)
@@ -155,13 +155,17 @@ def answers_again(server: Serving) -> None:
         seen = True
         for _ in range(TIMES - 1):
             again = server.invoke(payload)
-            told = f"{rules.named(payload)} was answered with {first.shown()}, then {again.shown()}"
+            evidence = (
+                f"{rules.named(payload)} was answered with {first.shown()}, then {again.shown()}"
+            )
             if again.status != OK:
-                raise Broken(told)
+                raise Broken(evidence)
             if not rules.alike(first, again):
                 if payload.answer is not None:
-                    raise Broken(told)
-                raise Doubtful(f"{told}; unless the model is random, a retry changes the result")
+                    raise Broken(evidence)
+                raise Doubtful(
+                    f"{evidence}; unless the model is random, a retry changes the result"
+                )
     if not seen:
         raise Unseen("no sample is answered with 200")
 
@@ -175,16 +179,16 @@ def answers_in_parallel(server: Serving) -> None:
     number = _concurrency(_parameters(server))
     for attempt in (1, 2):
         with ThreadPoolExecutor(max_workers=number) as pool:
-            told = [
+            evidence = [
                 each
                 for each in pool.map(lambda _: _failure(server, payload), range(number))
                 if each
             ]
-        if not told:
+        if not evidence:
             return
         if attempt > 1:
             raise Broken(
-                f"{len(told)} of {number} parallel requests failed: {told[0]}"
+                f"{len(evidence)} of {number} parallel requests failed: {evidence[0]}"
                 f"{last_lines(server.log)}"
             )
 

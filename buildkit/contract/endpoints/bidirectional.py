@@ -56,7 +56,7 @@ class Talk:
         return b"".join(each.encode() if isinstance(each, str) else each for each in self.replies)
 
     @property
-    def told(self) -> str:
+    def evidence(self) -> str:
         replies = "no message"
         if self.replies:
             replies = f"{len(self.replies)} messages, first {str(self.replies[0])[:80]!r}"
@@ -94,11 +94,13 @@ def joins_fragments(serving: Serving) -> None:
         joined = talk(serving, parts)
         if not joined.replies or joined.text != whole.text:
             joined = talk(serving, parts)
-        told = f"a message got {whole.told}; the same in three fragments got {joined.told}"
+        evidence = (
+            f"a message got {whole.evidence}; the same in three fragments got {joined.evidence}"
+        )
         if not joined.replies:
-            raise Broken(f"{told}{last_lines(serving.log)}")
+            raise Broken(f"{evidence}{last_lines(serving.log)}")
         if whole.text == again.text != joined.text:
-            raise Doubtful(told)
+            raise Doubtful(evidence)
         return
     raise Unseen("no message of the samples gets a reply, whole or in fragments")
 

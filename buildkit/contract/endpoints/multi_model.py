@@ -53,7 +53,7 @@ def has_label(still: StillImage) -> None:
 def healthy_without_models(serving: Serving) -> None:
     """With SAGEMAKER_MULTI_MODEL=true and without /opt/ml/model GET /ping answers 200."""
     if serving.health.after is None:
-        raise Broken(f"with SAGEMAKER_MULTI_MODEL=true and no model {serving.told}")
+        raise Broken(f"with SAGEMAKER_MULTI_MODEL=true and no model {serving.evidence}")
 
 
 @check("MME-03", BARE)

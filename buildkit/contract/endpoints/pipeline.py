@@ -125,7 +125,7 @@ def listens_on_its_port(both: tuple[Serving, ...]) -> None:
     """GET /ping answers 200 on the port of SAGEMAKER_BIND_TO_PORT, and so does the first sample."""
     for port, serving in zip(PORTS, both):  # noqa: B905 - perhaps only the first one
         if serving.health.after is None:
-            raise Broken(f"with SAGEMAKER_BIND_TO_PORT={port} {serving.told}")
+            raise Broken(f"with SAGEMAKER_BIND_TO_PORT={port} {serving.evidence}")
         for payload in serving.payloads[:1]:
             answer = serving.invoke(payload)
             if answer.status != OK:
@@ -153,7 +153,7 @@ def shares_a_network(both: tuple[Serving, ...]) -> None:
     """Two copies in one network, each with its own ports, are both healthy."""
     first, second = both
     if second.health.after is None:
-        raise Broken(f"beside a container of the same image {second.told}")
+        raise Broken(f"beside a container of the same image {second.evidence}")
     for serving in (first, second):
         if (answer := serving.ping()).status != OK:
             raise Broken(f"two copies in one network: GET /ping answered {answer.shown()}")
@@ -167,14 +167,14 @@ def keeps_to_its_ports(both: tuple[Serving, ...]) -> None:
         raise Unseen("the image has no `cat` to list the ports with")
     if strange := strangers(found):
         ports = sorted({port for _, port in strange})
-        told = (
+        evidence = (
             f"the servers listen on {', '.join(map(str, ports))}; SAGEMAKER_BIND_TO_PORT is "
             f"{' and '.join(map(str, PORTS))}, SAGEMAKER_SAFE_PORT_RANGE "
             f"{' and '.join(f'{low}-{high}' for low, high in RANGES)}"
         )
         if all(map(is_ephemeral, strange)):
-            raise Doubtful(f"{told}; the kernel chose these ports, so they do not collide")
-        raise Broken(told)
+            raise Doubtful(f"{evidence}; the kernel chose these ports, so they do not collide")
+        raise Broken(evidence)
 
 
 @check("PIPE-04", APART)
@@ -196,7 +196,7 @@ def types_are_true(both: tuple[Serving, ...]) -> None:
 def pings_in_a_crowd(serving: Serving) -> None:
     """On one CPU with 2 GB, beside a busy container: healthy, and each GET /ping in 2 s."""
     if serving.health.after is None:
-        raise Broken(f"on one CPU with 2 GB {serving.told}")
+        raise Broken(f"on one CPU with 2 GB {serving.evidence}")
     for _ in range(PINGS):
         if (answer := serving.ping()).status != OK:
             raise Broken(f"on one busy CPU GET /ping answered {answer.shown()}")

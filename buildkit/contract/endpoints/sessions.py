@@ -63,14 +63,14 @@ def uses_and_closes(serving: Serving) -> None:
 def _opened(serving: Serving) -> tuple[str, Payload]:
     """A new session, and the first sample that opens one. Raises Broken or Unseen."""
     serving.a_payload()
-    told = []
+    evidence = []
     for payload in serving.payloads:
         answer = serving.invoke(payload, {HEADER: NEW})
         found = answer.headers.get(HEADER)
         if found is not None and answer.status == OK:
             return session_id(found), payload
-        told.append(answer.status)
-    if OK not in told:
+        evidence.append(answer.status)
+    if OK not in evidence:
         raise Unseen("no sample is answered with 200")
     raise Broken(f"with {HEADER}: {NEW} on each sample, no answer has that header")
 

@@ -42,10 +42,10 @@ def streams(serving: Serving) -> None:
                 shares.append(spread(answer) / answer.seconds)
             seen.append((f"{Path(payload.body).name} ({payload.content_type})", verdict))
     _excuse_busy(serving, max(shares, default=0.0))
-    told = "; ".join(dict.fromkeys(f"{name}: {verdict}" for name, verdict in seen))
+    evidence = "; ".join(dict.fromkeys(f"{name}: {verdict}" for name, verdict in seen))
     if any(QUICK in verdict for _, verdict in seen):
-        raise Doubtful(f"no sample clearly shows a stream: {told}")
-    raise Broken(f"no sample is answered as a stream: {told or 'none is answered with 200'}")
+        raise Doubtful(f"no sample clearly shows a stream: {evidence}")
+    raise Broken(f"no sample is answered as a stream: {evidence or 'none is answered with 200'}")
 
 
 def _excuse_busy(serving: Serving, share: float) -> None:
@@ -60,7 +60,7 @@ def _excuse_busy(serving: Serving, share: float) -> None:
         )
 
 
-QUICK = "too quick to tell"
+QUICK = "too quick to judge"
 AT_THE_END = "everything at the end"
 
 
@@ -73,10 +73,10 @@ def judge(answer: Answer) -> str:
     if spread(answer) >= max(APART_SECONDS, SHARE * answer.seconds):
         return ""
     first = answer.parts[0][0]
-    told = f"{len(answer.parts)} parts, the first after {first:.2f} s of {answer.seconds:.2f} s"
+    evidence = f"{len(answer.parts)} parts, the first after {first:.2f} s of {answer.seconds:.2f} s"
     if answer.seconds < 2 * APART_SECONDS:
-        return f"{told}, {QUICK}"
-    return f"{told}: {AT_THE_END}"
+        return f"{evidence}, {QUICK}"
+    return f"{evidence}: {AT_THE_END}"
 
 
 def spread(answer: Answer) -> float:

@@ -122,8 +122,8 @@ def many_at_once(loaded: Loaded) -> None:
     failed: list[str] = []
     with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
         for _ in range(2):
-            told = pool.map(lambda _number: _outcome(loaded, payload), range(PARALLEL))
-            failed = [each for each in told if each]
+            evidence = pool.map(lambda _number: _outcome(loaded, payload), range(PARALLEL))
+            failed = [each for each in evidence if each]
             if not failed:
                 return
     raise Broken(f"{len(failed)} of {PARALLEL} parallel requests failed: {failed[0]}")
@@ -173,8 +173,8 @@ def connection_is_kept(loaded: Loaded) -> None:
             if answer.status != OK:
                 raise Broken(f"request {number + 1} on one connection got {answer.shown()}")
             if found:
-                told = f"request {number + 1} on one connection got {answer.shown()}"
-                parallel.blame(found[number % len(found)], answer, loaded.serving.post, told)
+                evidence = f"request {number + 1} on one connection got {answer.shown()}"
+                parallel.blame(found[number % len(found)], answer, loaded.serving.post, evidence)
 
 
 def _again(ask: Callable[[], Answer], connection: HTTPConnection, number: int) -> Answer:
@@ -269,7 +269,7 @@ def stops_while_answering(loaded: Loaded) -> None:
         lost = "" if last is None else last.result()
     if ending.killed:
         raise Broken(
-            f"during requests, {ending.told}; the limit is {STOP_SECONDS} s"
+            f"during requests, {ending.evidence}; the limit is {STOP_SECONDS} s"
             f"{last_lines(loaded.serving.log)}"
         )
     if slow is not None and lost:
@@ -322,8 +322,8 @@ def _ping(loaded: Loaded, asked: str) -> None:
 
 def _zombies(loaded: Loaded) -> set[int]:
     """The zombies of process 1, as a shell sees them: engines do not list all. Raises Unseen."""
-    _, told = loaded.serving.container.execute("sh", "-c", "cat /proc/[0-9]*/stat")
-    found = STATE.findall(told)
+    _, evidence = loaded.serving.container.execute("sh", "-c", "cat /proc/[0-9]*/stat")
+    found = STATE.findall(evidence)
     if not found:
         raise Unseen("the image has no shell to list processes with")
     return {int(pid) for pid, state, parent in found if state == "Z" and parent == "1"}

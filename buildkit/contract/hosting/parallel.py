@@ -110,27 +110,27 @@ def not_mixed_up(found: Sequence[Steady], number: int, ask: Ask) -> None:
             if time.monotonic() - began > ENOUGH_SECONDS:
                 return
             # The round is over before a body is sent alone: in parallel that would prove nothing.
-            told = list(filter(None, pool.map(wrong, range(number * IN_A_ROUND))))
-            told.sort(key=lambda each: not any(other.fits(each[1]) for other in found))
-            for each, answer in told[:1]:
+            evidence = list(filter(None, pool.map(wrong, range(number * IN_A_ROUND))))
+            evidence.sort(key=lambda each: not any(other.fits(each[1]) for other in found))
+            for each, answer in evidence[:1]:
                 _blame(each, answer, found, ask)
 
 
 def _blame(each: Steady, answer: Answer, found: Sequence[Steady], ask: Ask) -> None:
-    told = f"in parallel with other requests {each.name} got {answer.shown()}"
+    evidence = f"in parallel with other requests {each.name} got {answer.shown()}"
     if not any(other.fits(answer) for other in found):
-        blame(each, answer, ask, told)
+        blame(each, answer, ask, evidence)
         return
     try:
-        blame(each, answer, ask, f"{told}, the answer to another of the requests")
+        blame(each, answer, ask, f"{evidence}, the answer to another of the requests")
     except Broken as error:
         raise Exchanged(*error.args) from error
 
 
-def blame(each: Steady, answer: Answer, ask: Ask, told: str) -> None:
+def blame(each: Steady, answer: Answer, ask: Ask, evidence: str) -> None:
     """Raises Broken for another answer than the body gets alone, or Unseen if that one varies."""
     if each.fits(answer):
         return
     if not each.fits(ask(each.body, each.like)):
         raise Unseen("the answer to one body varies between requests")
-    raise Broken(f"{told}; alone {each.answer.shown()}")
+    raise Broken(f"{evidence}; alone {each.answer.shown()}")

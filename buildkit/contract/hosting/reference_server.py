@@ -31,12 +31,12 @@ AGAIN_TIMES = 5
 class Plain:
     """A server on the samples, with the model read-only. `first`: the answer to the first sample.
 
-    `works`: it is healthy and answers each sample with 200; else `told` is the evidence.
+    `works`: it is healthy and answers each sample with 200; else `evidence` says why.
     """
 
     first: Answer | Broken | None
     works: bool
-    told: str
+    evidence: str
     log: str
 
 
@@ -53,8 +53,8 @@ def _plain(bench: Bench) -> Plain:
         limit = 1.0  # waited long enough before
     with starting.served(bench, seconds=limit) as serving:
         first = first_answer(serving)
-        good, told = works(serving)
-        return Plain(first=first, works=good, told=told, log=serving.log)
+        good, evidence = works(serving)
+        return Plain(first=first, works=good, evidence=evidence, log=serving.log)
 
 
 def first_answer(serving: Serving) -> Answer | Broken | None:
@@ -70,7 +70,7 @@ def first_answer(serving: Serving) -> Answer | Broken | None:
 def works(serving: Serving) -> tuple[bool, str]:
     """Whether the server is healthy and answers each sample with 200; if not, the evidence."""
     if serving.health.after is None:
-        return False, serving.told
+        return False, serving.evidence
     for payload in serving.payloads:
         try:
             answer = _twice(serving, payload)
@@ -86,7 +86,7 @@ class Tried:
     """Whether a server works under some condition; if not, the evidence."""
 
     works: bool
-    told: str
+    evidence: str
 
 
 def tried(bench: Bench, serve: Callable[[float | None], AbstractContextManager[Serving]]) -> Tried:
@@ -96,17 +96,17 @@ def tried(bench: Bench, serve: Callable[[float | None], AbstractContextManager[S
     """
     usual = starting.healthy(bench)
     with serve(None) as serving:
-        good, told = works(serving)
+        good, evidence = works(serving)
     if good:
-        return Tried(works=True, told="")
+        return Tried(works=True, evidence="")
     with serve(AGAIN_SECONDS + AGAIN_TIMES * usual) as serving:
-        good, told = works(serving)
+        good, evidence = works(serving)
         if not good:
             with starting.served(bench) as other:
                 fine, why = works(other)
             if not fine:
                 raise TooBusy(f"a plain server does not work at the moment either: {why}")
-    return Tried(works=good, told=told)
+    return Tried(works=good, evidence=evidence)
 
 
 def _twice(serving: Serving, payload: Payload) -> Answer:

@@ -71,8 +71,8 @@ def first_request_succeeds(loaded: Loaded) -> None:
         return
     if loaded.serving.invoke(payload).status != OK:
         raise Unseen("the first sample is not answered with 200 later either (SERVE-06)")
-    told = loaded.first if isinstance(loaded.first, Broken) else _shown(loaded.first)
-    raise Broken(f"/ping answered 200, and the request right after it failed: {told}")
+    evidence = loaded.first if isinstance(loaded.first, Broken) else _shown(loaded.first)
+    raise Broken(f"/ping answered 200, and the request right after it failed: {evidence}")
 
 
 @check("SERVE-10", LOADED)
@@ -224,8 +224,8 @@ def _take(loaded: Loaded, body: bytes, content_type: str, *, expect: bool = Fals
             return
         if found.timed_out or found.seconds > SLOW_SECONDS:
             raise Doubtful(f"{asked} got no answer in {found.seconds:.0f} s")
-    told = f"{sent} bytes sent{loaded.serving.gone()}{last_lines(loaded.serving.log)}"
-    raise Broken(f"{asked}: the connection ended without an answer, {told}")
+    evidence = f"{sent} bytes sent{loaded.serving.gone()}{last_lines(loaded.serving.log)}"
+    raise Broken(f"{asked}: the connection ended without an answer, {evidence}")
 
 
 def _sample(loaded: Loaded) -> tuple[str, bytes]:

@@ -58,7 +58,7 @@ class Serving:
         return "".join(f"{line}\n" for line in others[-LOG_LINES:]) or self.container.logs()
 
     @property
-    def told(self) -> str:
+    def evidence(self) -> str:
         """Its state and its last lines, for evidence."""
         return self.outcome if self.refusal is not None else f"{self.outcome}{self.last_words}"
 

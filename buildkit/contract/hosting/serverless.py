@@ -104,11 +104,11 @@ def starts_in_time(small: Small) -> None:
     if after is None:
         if small.serving.exit_code is not None:
             raise Unseen("the server ended by itself (SLS-01)")
-        raise Broken(f"not healthy in {START_SECONDS + LATE_SECONDS} s: {small.serving.told}")
-    told = f"healthy after {START_SECONDS + after:.0f} s; the limit is {START_SECONDS} s"
+        raise Broken(f"not healthy in {START_SECONDS + LATE_SECONDS} s: {small.serving.evidence}")
+    evidence = f"healthy after {START_SECONDS + after:.0f} s; the limit is {START_SECONDS} s"
     if small.plain_seconds > START_SECONDS:
-        raise Broken(f"{told}; with all processors {small.plain_seconds:.0f} s")
-    raise Doubtful(f"{told}, and this machine may be slower than SageMaker's")
+        raise Broken(f"{evidence}; with all processors {small.plain_seconds:.0f} s")
+    raise Doubtful(f"{evidence}, and this machine may be slower than SageMaker's")
 
 
 @check("SLS-02", SINGLE)
@@ -126,17 +126,17 @@ def one_worker(serving: Serving) -> None:
 def works_without_power(seen: Tried) -> None:
     """With only /tmp writable, the server is healthy and answers each sample, within two tries."""
     if not seen.works:
-        raise Broken(f"as user 65534, with only /tmp writable: {seen.told}")
+        raise Broken(f"as user 65534, with only /tmp writable: {seen.evidence}")
 
 
 @check("SLS-05", UNSHARED)
 def works_without_semaphores(seen: Tried) -> None:
     """The server is healthy and answers each sample, within two tries."""
     if not seen.works:
-        raise Broken(f"without /dev/shm: {seen.told}")
+        raise Broken(f"without /dev/shm: {seen.evidence}")
 
 
 def _works(serving: Serving, condition: str) -> None:
-    good, told = works(serving)
+    good, evidence = works(serving)
     if not good:
-        raise Broken(f"{condition}: {told}")
+        raise Broken(f"{condition}: {evidence}")

@@ -27,7 +27,7 @@ def starts(serving: Serving) -> None:
         raise Broken(f"the engine cannot start `serve`: {serving.refusal}")
     if serving.exit_code is not None:
         _excuse(serving)
-        raise Broken(serving.told)
+        raise Broken(serving.evidence)
 
 
 @check("SERVE-01", SERVED, smoke=True)
@@ -54,12 +54,12 @@ def healthy_in_time(serving: Serving) -> None:
     if serving.health.after is None:
         _excuse(serving)
         if serving.refusal is not None or serving.exit_code is not None:
-            raise Broken(serving.told)
+            raise Broken(serving.evidence)
         _excuse_brief(serving)
         waited = f"in {serving.health.waited:.0f} s"
-        told = serving.told.removeprefix("GET /ping ")
-        again = "; the last request " if told != serving.told else ": "
-        raise Broken(f"GET /ping never answered 200 {waited}{again}{told}")
+        evidence = serving.evidence.removeprefix("GET /ping ")
+        again = "; the last request " if evidence != serving.evidence else ": "
+        raise Broken(f"GET /ping never answered 200 {waited}{again}{evidence}")
 
 
 @check("SERVE-02", SERVED, smoke=True)
@@ -124,7 +124,7 @@ def stops_in_time(serving: Serving) -> None:
     if ending.signalled is None:
         raise Unseen("the server ended by itself before SIGTERM came")
     if ending.killed:
-        raise Broken(f"{ending.told}{last_lines(serving.log)}")
+        raise Broken(f"{ending.evidence}{last_lines(serving.log)}")
 
 
 def _need_run(serving: Serving) -> None:

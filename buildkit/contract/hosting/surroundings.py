@@ -63,8 +63,8 @@ def _writable(bench: Bench) -> Iterator[Writable]:
             works_writable, _ = works(serving)
     if works_writable:  # the machine may have been slow before
         with starting.served(bench) as serving:
-            good, told = works(serving)
-        seen = replace(seen, works=good, told=told)
+            good, evidence = works(serving)
+        seen = replace(seen, works=good, evidence=evidence)
     yield Writable(plain=seen, works_writable=works_writable)
 
 
@@ -95,7 +95,7 @@ ODD = Scenario(title="`serve` with unusual variables", stage=_odd, purpose=Purpo
 def works_without_folder(seen: Tried) -> None:
     """An image that needs no model is healthy without the folder, and answers each sample."""
     if not seen.works:
-        raise Broken(f"without a folder /opt/ml/model {seen.told}")
+        raise Broken(f"without a folder /opt/ml/model {seen.evidence}")
 
 
 @check("SERVE-17", WRITABLE)
@@ -105,7 +105,7 @@ def read_only_is_enough(seen: Writable) -> None:
         if not seen.works_writable:
             raise Unseen("the server does not work with a writable model either")
         raise Broken(
-            f"the server works only with a writable /opt/ml/model; read-only, {seen.plain.told}"
+            f"the server works only with a writable /opt/ml/model; read-only, {seen.plain.evidence}"
         )
     for line in seen.plain.log.splitlines():
         if READ_ONLY.search(line) and MODEL in line:
@@ -119,4 +119,4 @@ def odd_variables_do_no_harm(seen: Tried) -> None:
     If that fails, it is retried beside a server without them.
     """
     if not seen.works:
-        raise Broken(f"with unusual variables {seen.told}")
+        raise Broken(f"with unusual variables {seen.evidence}")

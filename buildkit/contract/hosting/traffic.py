@@ -84,8 +84,8 @@ class Loaded:
     def still_good(self, after: str) -> None:
         """Check that the server runs and still answers like before. Raises Broken."""
         if (exit_code := self.serving.container.wait(0)) is not None:
-            told = ended(exit_code, self.serving.container.ended_by())
-            raise Broken(f"after {after} the server {told}{last_lines(self.serving.log)}")
+            evidence = ended(exit_code, self.serving.container.ended_by())
+            raise Broken(f"after {after} the server {evidence}{last_lines(self.serving.log)}")
         try:
             serving = self.serving if self.works else replace(self.serving, payloads=())
             serving.still_good(after)

@@ -172,7 +172,7 @@ def _age(entry: Entry) -> tuple[bool, float, list[int], str]:
 def checkpoints_appear(run: Run) -> None:
     """/opt/ml/checkpoints, empty at the start, holds a file when the run ends."""
     if not run.good:
-        raise Broken(f"with an empty /opt/ml/checkpoints `train` {run.told}")
+        raise Broken(f"with an empty /opt/ml/checkpoints `train` {run.evidence}")
     if not any(each.kind == "file" and each.size for each in run.below(FOLDER)):
         raise Broken(f"{PATH} holds no file after {run.seconds:.0f} s of training")
 
@@ -181,7 +181,7 @@ def checkpoints_appear(run: Run) -> None:
 def resumes(found: Resumption) -> None:
     """The second run ends with 0, and its log or its length shows that it did not start over."""
     if not found.again.good:
-        raise Broken(f"{found.asked} {found.again.told}")
+        raise Broken(f"{found.asked} {found.again.evidence}")
     logs = [[line.text for line in run.lines] for run in (found.whole, found.first, found.again)]
     repeated = resuming.repeats(*logs)
     if repeated:
@@ -204,4 +204,4 @@ def survives_a_cut_checkpoint(found: Resumption) -> None:
             "`train` does not restart with whole checkpoints, or they are too small to cut"
         )
     if not found.cut.good:
-        raise Broken(f"with {found.cut_name} cut in half `train` {found.cut.told}")
+        raise Broken(f"with {found.cut_name} cut in half `train` {found.cut.evidence}")

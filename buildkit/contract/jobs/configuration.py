@@ -33,7 +33,7 @@ def bears_reserved_names(seen: Bundle) -> None:
     run = seen.run(job_variations.RESERVED)
     if not run.good and seen.alone(job_variations.RESERVED_LOCAL).good:
         names = ", ".join(job_variations.NEEDS_AWS)
-        raise Doubtful(f"with {names} `train` {run.told}\nit may lack credentials")
+        raise Doubtful(f"with {names} `train` {run.evidence}\nit may lack credentials")
     seen.good(job_variations.RESERVED)
 
 
@@ -44,7 +44,7 @@ def bears_unknown_names(seen: Bundle) -> None:
     _bears_size(seen, job_variations.UNKNOWN)
     if not run.good and not reason(run):
         raise Doubtful(
-            f"with {job_variations.UNKNOWN.title} `train` {run.told}\nand wrote no reason"
+            f"with {job_variations.UNKNOWN.title} `train` {run.evidence}\nand wrote no reason"
         )
     if crash := crashed(run):
         raise Doubtful(f"with {job_variations.UNKNOWN_SHORT.title} `train` crashes: {crash}")
@@ -80,7 +80,7 @@ def bears_content_types(seen: Bundle) -> None:
     """A ContentType for each channel, guessed from the names of its files."""
     run = seen.run(channel_variations.TYPED)
     if not run.good:
-        raise Doubtful(f"with {channel_variations.TYPED.title} `train` {run.told}")
+        raise Doubtful(f"with {channel_variations.TYPED.title} `train` {run.evidence}")
 
 
 @check("CFG-05", ODD)
@@ -115,7 +115,7 @@ def bears_folders(seen: Bundle) -> None:
     """An empty folder in each channel that holds only files."""
     run = seen.run(channel_variations.EMPTY_FOLDERS)
     if not run.good:
-        raise Doubtful(f"with {channel_variations.EMPTY_FOLDERS.title} `train` {run.told}")
+        raise Doubtful(f"with {channel_variations.EMPTY_FOLDERS.title} `train` {run.evidence}")
 
 
 @check("DATA-08", ODD)

@@ -194,7 +194,7 @@ def reads_values_as_text(diagnosis: Diagnosis) -> None:
     if diagnosis.again(VALUES).good:
         raise Broken(
             "`train` needs JSON values (numbers, lists, objects), but SageMaker sends text: with "
-            f"text it {diagnosis.plain.told}"
+            f"text it {diagnosis.plain.evidence}"
         )
     raise Unseen("training failed for another reason")
 
@@ -207,7 +207,7 @@ def needs_no_certain_encoding(diagnosis: Diagnosis) -> None:
     if diagnosis.again(job_variations.ENCODED).good:
         raise Broken(
             "`train` handles one encoding of text only: it passes with the other one (bare or "
-            f"JSON), and with that of the samples it {diagnosis.plain.told}"
+            f"JSON), and with that of the samples it {diagnosis.plain.evidence}"
         )
     raise Unseen("training failed for another reason")
 
@@ -220,10 +220,12 @@ def needs_no_addresses(diagnosis: Diagnosis) -> None:
     if diagnosis.again(ADDRESSES).good:
         raise Broken(
             "`train` reads facts that inputdataconfig.json does not hold, such as an S3 address: "
-            f"without them it {diagnosis.plain.told}"
+            f"without them it {diagnosis.plain.evidence}"
         )
     if missed := WANTS_ADDRESS.search(diagnosis.log):
-        raise Broken(f"`train` reads {missed[1]}, which does not exist: it {diagnosis.plain.told}")
+        raise Broken(
+            f"`train` reads {missed[1]}, which does not exist: it {diagnosis.plain.evidence}"
+        )
     raise Unseen("training failed for another reason")
 
 
@@ -234,7 +236,9 @@ def needs_no_large_memory(diagnosis: Diagnosis) -> None:
         return
     if not FULL.search(diagnosis.log) or not diagnosis.again(LARGE_MEMORY).good:
         raise Unseen("training failed for another reason")
-    raise Broken(f"`train` needs more than 64 MB of /dev/shm: with 64 MB it {diagnosis.plain.told}")
+    raise Broken(
+        f"`train` needs more than 64 MB of /dev/shm: with 64 MB it {diagnosis.plain.evidence}"
+    )
 
 
 @check("RUN-07", AGAIN)
@@ -244,13 +248,13 @@ def needs_no_terminal(diagnosis: Diagnosis) -> None:
         return
     if ASKS.search(diagnosis.log):
         raise Broken(
-            f"`train` asks for input, but SageMaker provides none: it {diagnosis.plain.told}"
+            f"`train` asks for input, but SageMaker provides none: it {diagnosis.plain.evidence}"
         )
     within = endings.within(diagnosis.plain.seconds + LONGER_SECONDS)
     if diagnosis.again(TERMINAL, then=within).good:
-        raise Broken(f"`train` works only in a terminal: without one it {diagnosis.plain.told}")
+        raise Broken(f"`train` works only in a terminal: without one it {diagnosis.plain.evidence}")
     if WANTS_TERMINAL.search(diagnosis.log):
-        raise Doubtful(f"`train` seems to need a terminal: it {diagnosis.plain.told}")
+        raise Doubtful(f"`train` seems to need a terminal: it {diagnosis.plain.evidence}")
     raise Unseen("training failed for another reason")
 
 
@@ -263,11 +267,11 @@ def needs_no_more_variables(diagnosis: Diagnosis) -> None:
     missing = missing_variable(diagnosis.log)
     if diagnosis.again(VARIABLES).good:
         raise Broken(
-            f"`train` needs variables that SageMaker does not set: without them it {plain.told}"
+            f"`train` needs variables that SageMaker does not set: without them it {plain.evidence}"
         )
     if missing:
         raise Doubtful(
-            f"`train` seems to need {missing}, which SageMaker does not set: it {plain.told}"
+            f"`train` seems to need {missing}, which SageMaker does not set: it {plain.evidence}"
         )
     raise Unseen("training failed for another reason")
 
@@ -280,7 +284,7 @@ def needs_no_content_type(diagnosis: Diagnosis) -> None:
             raise why
         return
     if diagnosis.again(channel_variations.TYPED).good:
-        raise Broken(f"`train` needs a ContentType: without one it {diagnosis.plain.told}")
+        raise Broken(f"`train` needs a ContentType: without one it {diagnosis.plain.evidence}")
     raise Unseen("training failed for another reason")
 
 

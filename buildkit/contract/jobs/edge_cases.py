@@ -112,7 +112,7 @@ def without_reason(seen: Compared) -> str:
     excuse_slow(seen.plain, run)
     if run.good or (run.exit_code is not None and reason(run)):
         return ""
-    return f"`train` wrote no reason to /opt/ml/output/failure, and {run.told}"
+    return f"`train` wrote no reason to /opt/ml/output/failure, and {run.evidence}"
 
 
 def _crashed(run: Run) -> bool:
@@ -169,7 +169,7 @@ def writes_where_there_is_room(seen: Bundle) -> None:
     """Only /opt/ml and /tmp are writable."""
     run = seen.run(READ_ONLY_ROOT)
     if not run.good:
-        raise Doubtful(f"with {READ_ONLY_ROOT.title} `train` {run.told}")
+        raise Doubtful(f"with {READ_ONLY_ROOT.title} `train` {run.evidence}")
 
 
 @contextmanager
@@ -194,9 +194,9 @@ def does_without_gpu(run: Run) -> None:
     if run.good:
         return
     if run.exit_code is None:
-        raise Broken(f"without a GPU `train` ran for {run.seconds:.0f} s, and {run.told}")
+        raise Broken(f"without a GPU `train` ran for {run.seconds:.0f} s, and {run.evidence}")
     if not reason(run):
-        raise Broken(f"without a GPU `train` wrote no reason, and {run.told}")
+        raise Broken(f"without a GPU `train` wrote no reason, and {run.evidence}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,6 +229,6 @@ def refuses_strange_words(word: Word) -> None:
     if run.refusal is not None:
         return
     if run.exit_code is None and not word.serves:
-        raise Broken(f"`docker run IMAGE {WORD}` {run.told}")
+        raise Broken(f"`docker run IMAGE {WORD}` {run.evidence}")
     if run.exit_code == 0:
         raise Broken(f"`docker run IMAGE {WORD}` ended with 0{last_lines(run.log)}")

@@ -74,7 +74,7 @@ class Ending:
     signalled: Signalled | None = None
 
     @property
-    def told(self) -> str:
+    def evidence(self) -> str:
         """Why SIGKILL was needed, and which process had got the signal."""
         return f"{self.killed}{self.signalled.shown if self.signalled else ''}"
 

@@ -100,7 +100,7 @@ MONITORED = processing.scenario("`docker run IMAGE` with Model Monitor's variabl
 def writes_three_files(run: Run) -> None:
     """The container ends with 0; the three files and each line of metrics are JSON."""
     if not run.good:
-        raise Broken(f"with the variables of Model Monitor `docker run IMAGE` {run.told}")
+        raise Broken(f"with the variables of Model Monitor `docker run IMAGE` {run.evidence}")
     for name in FILES:
         found = [each for each in run.below(RESULTS) if each.name == f"{RESULTS}/{name}"]
         if not found or found[0].kind != "file":

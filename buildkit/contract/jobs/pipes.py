@@ -151,6 +151,6 @@ def reads_pipes(seen: Piped) -> None:
     asked = f"with Pipe mode for {', '.join(seen.channels)}"
     if not seen.run.good:
         read = ", ".join(f"{name}_{number}" for name, number in sorted(seen.fed)) or "none"
-        raise Broken(f"{asked} `train` (which read {read}) {seen.run.told}")
+        raise Broken(f"{asked} `train` (which read {read}) {seen.run.evidence}")
     if not seen.fed:
         raise Broken(f"{asked} `train` ended with 0 but read no pipe{last_lines(seen.run.log)}")

@@ -131,7 +131,7 @@ INTERRUPTED = scenario("`docker run IMAGE`, then SIGINT while it reads", _stoppe
 def starts(run: Run) -> None:
     """The engine can start the image, which does not exit like a missing program."""
     if not run.ran:
-        raise Broken(f"`docker run IMAGE` {run.told}")
+        raise Broken(f"`docker run IMAGE` {run.evidence}")
 
 
 @check("PROC-01", STILL)
@@ -154,7 +154,7 @@ def success_is_zero(run: Run) -> None:
             said=run.reason,
         )
     if not run.good:
-        raise Broken(f"on the samples `docker run IMAGE` {run.told}")
+        raise Broken(f"on the samples `docker run IMAGE` {run.evidence}")
 
 
 @check("PROC-02", FAILED)
@@ -163,9 +163,9 @@ def failure_is_not_zero(run: Run) -> None:
     if run.refusal is not None:
         raise Unseen("the container did not start")
     if run.exit_code is None:
-        raise Broken(f"without inputs `docker run IMAGE` {run.told}")
+        raise Broken(f"without inputs `docker run IMAGE` {run.evidence}")
     if run.exit_code == 0:
-        raise Doubtful(f"without inputs `docker run IMAGE` {run.told}")
+        raise Doubtful(f"without inputs `docker run IMAGE` {run.evidence}")
 
 
 @check("PROC-03", PROCESSED)

@@ -72,8 +72,10 @@ def lines_to_stop_at(whole: Run) -> tuple[int, ...]:
 
 def in_its_work(whole: Run, run: Run) -> bool:
     """Whether a run was stopped after its first line: it had started to work."""
-    told = run.signalled
-    return told is not None and bool(told.lines) and not run.killed and has_effect(whole, run)
+    evidence = run.signalled
+    return (
+        evidence is not None and bool(evidence.lines) and not run.killed and has_effect(whole, run)
+    )
 
 
 def has_effect(whole: Run, run: Run) -> bool:
@@ -191,13 +193,13 @@ def has_model(run: Run) -> bool:
 
 def _unheard(run: Run, when: str) -> None:
     """Raises Broken or Doubtful if process 1 does not handle SIGTERM."""
-    told = run.signalled
-    if told is None or told.heard is not False:
+    evidence = run.signalled
+    if evidence is None or evidence.heard is not False:
         return
-    said = f"SIGTERM has no effect{told.shown}, which does not handle it {when}"
-    if told.others and _is_shell(told.first):
+    said = f"SIGTERM has no effect{evidence.shown}, which does not handle it {when}"
+    if evidence.others and _is_shell(evidence.first):
         raise Broken(f"{said}, and does not forward it to the program that it started")
-    if told.others or run.killed:
+    if evidence.others or run.killed:
         raise Doubtful(said)
 
 

@@ -93,7 +93,7 @@ def success_is_zero(run: Run) -> None:
             said=run.reason,
         )
     if not run.good:
-        raise Broken(f"`train` on the samples {run.told}")
+        raise Broken(f"`train` on the samples {run.evidence}")
 
 
 @check("OUT-01", FAILED, smoke=True)
@@ -101,9 +101,9 @@ def failure_is_not_zero(run: Run) -> None:
     """The run without channels does not end with 0."""
     _need_start(run)
     if run.exit_code is None:
-        raise Broken(f"`train` without its channels {run.told}")
+        raise Broken(f"`train` without its channels {run.evidence}")
     if run.exit_code == 0:
-        raise Broken(f"`train` without its channels {run.told}")
+        raise Broken(f"`train` without its channels {run.evidence}")
 
 
 @check("OUT-02", GOOD, smoke=True)
@@ -222,7 +222,7 @@ def needs_no_privilege(run: Run) -> None:
 def small_shared_memory(run: Run) -> None:
     """The log of a failed run does not blame /dev/shm of 64 MB, and SIGBUS does not end it."""
     if run.exit_code == BUS_ERROR and not run.ended_by:
-        raise Broken(f"64 MB of shared memory do not seem to be enough: `train` {run.told}")
+        raise Broken(f"64 MB of shared memory do not seem to be enough: `train` {run.evidence}")
     _blames(run, SHARED_MEMORY, "64 MB of shared memory are not enough")
 
 

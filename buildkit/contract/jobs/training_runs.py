@@ -78,7 +78,7 @@ class Run:
         return self.refusal is None and not never_ran(self.exit_code, self.log)
 
     @property
-    def told(self) -> str:
+    def evidence(self) -> str:
         """How the run ended and its last lines, for evidence."""
         return f"{self.outcome}{self.last_words}"
 

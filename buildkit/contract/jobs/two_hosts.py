@@ -57,7 +57,7 @@ class Pair:
         bad = [(name, run) for name, run in self.hosts.items() if not run.good]
         bad.sort(key=lambda each: each[1].exit_code is None)
         if bad:
-            fared = "; ".join(f"{name}: `train` {run.told.rstrip()}" for name, run in bad)
+            fared = "; ".join(f"{name}: `train` {run.evidence.rstrip()}" for name, run in bad)
             raise Broken(f"{when} {fared}")
 
 

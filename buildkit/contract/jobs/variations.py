@@ -73,7 +73,7 @@ def blame(plain: Run, run: Run, title: str) -> None:
     if run.good:
         return
     excuse_slow(plain, run)
-    raise Broken(f"with {title} `train` {run.told}")
+    raise Broken(f"with {title} `train` {run.evidence}")
 
 
 def excuse_slow(plain: Run, run: Run) -> None:

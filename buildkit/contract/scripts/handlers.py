@@ -132,7 +132,7 @@ def _need_import(serving: Serving) -> None:
 def _demand(serving: Serving, wanted: bytes) -> None:
     _need_import(serving)
     if serving.health.after is None:
-        raise Broken(f"with code/inference.py the server is never healthy: {serving.told}")
+        raise Broken(f"with code/inference.py the server is never healthy: {serving.evidence}")
     answer = _invoke(serving)
     if answer.status != OK or wanted not in answer.body:
         raise Broken(

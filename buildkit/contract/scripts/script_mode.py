@@ -49,7 +49,7 @@ def _need_seen(run: Run) -> Seen:
 
 def _demand(run: Run, asked: str) -> None:
     if _seen(run) is None or not run.good:
-        raise Broken(f"{asked}, `train` {run.told}")
+        raise Broken(f"{asked}, `train` {run.evidence}")
 
 
 @check("TTK-02", script_runs.PROBED)
@@ -75,7 +75,7 @@ def python_runs_in_its_folder(run: Run) -> None:
 def shell_scripts_run(run: Run) -> None:
     """A .sh script without execute bit runs, and the run ends with 0."""
     if run.file(user_scripts.WORDS) is None or not run.good:
-        raise Broken(f"with sagemaker_program = {user_scripts.SHELL}, `train` {run.told}")
+        raise Broken(f"with sagemaker_program = {user_scripts.SHELL}, `train` {run.evidence}")
 
 
 @check("TTK-04", script_runs.STRAY)
@@ -140,7 +140,7 @@ def failure_is_reported(run: Run) -> None:
     """`train` does not end with 0 after the script has failed."""
     began = run.file(user_scripts.BEGAN) is not None
     if began and (run.exit_code == 0 or run.exit_code is None):
-        raise Broken(f"the script exited with 9, but `train` {run.told}")
+        raise Broken(f"the script exited with 9, but `train` {run.evidence}")
     if not began:
         raise Unseen("the script did not run")
 
@@ -149,7 +149,9 @@ def failure_is_reported(run: Run) -> None:
 def failure_is_reported_without_output(run: Run) -> None:
     """`train` does not end with 0, although it cannot write a failure file."""
     if run.exit_code == 0:
-        raise Broken(f"the script exited with 9, /opt/ml/output is a file, but `train` {run.told}")
+        raise Broken(
+            f"the script exited with 9, /opt/ml/output is a file, but `train` {run.evidence}"
+        )
     if run.exit_code is None:
         raise Unseen(f"`train` {run.outcome}", run.last_words)
 

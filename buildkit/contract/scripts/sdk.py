@@ -53,4 +53,4 @@ DRIVEN = training_runs.of("/bin/bash on a driver in the channel sm_drivers", _dr
 def driver_finds_its_programs(run: Run) -> None:
     """A driver that calls bash, chmod, cat, python3 or python, and pip3 or pip ends with 0."""
     if not run.good or run.file(LEFT) is None:
-        raise Broken(f"the driver {run.told}")
+        raise Broken(f"the driver {run.evidence}")
