@@ -24,7 +24,7 @@ SERVED = starting.of("`serve` with the model read-only", needs_health=False)
 def starts(serving: Serving) -> None:
     """The engine can start `serve`, and the program does not end by itself."""
     if serving.refusal is not None:
-        raise Broken(f"the engine cannot start `serve`: {serving.refusal}")
+        raise Broken(serving.evidence)
     if serving.exit_code is not None:
         _excuse(serving)
         raise Broken(serving.evidence)
