@@ -10,8 +10,7 @@ import click
 
 from buildkit.commands import summary
 from buildkit.contract import verdict as verdicts
-from buildkit.contract.checks import LOG_FOLLOWS, REASON_IS
-from buildkit.model.image import Status, Verdict
+from buildkit.model.image import SkipKind, Status, Verdict
 from buildkit.support import manual
 from buildkit.support.errors import ContractError, Exit, worst
 from buildkit.system import console
@@ -32,7 +31,6 @@ COUNTED = {
     Status.WARN: "warned",
     Status.SKIP: "skipped",
 }
-WITHOUT_SAMPLES = ("no samples", "no payload", "no model is declared", "no channel")
 COLOURS = {Status.PASS: "green", Status.FAIL: "red", Status.WARN: "yellow", Status.SKIP: None}
 OF_VERDICTS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.UNJUDGED: "yellow"}
 
@@ -123,7 +121,7 @@ def show(found: Report, *, verbose: bool = False) -> None:
         _count(of[Status.SKIP], of[Status.PASS])
     if untried := verdicts.untried(found):
         console.say(untried, fg="yellow")
-    if any(sign in each.message for each in of[Status.SKIP] for sign in WITHOUT_SAMPLES):
+    if any(each.skipped_for(SkipKind.SAMPLES) for each in of[Status.SKIP]):
         page = manual.page("contract", "samples")
         console.say(f"hint: give samples, to check more clauses: {page}", fg="cyan")
     if found.kept:
@@ -155,23 +153,17 @@ def _show(each: ClauseResult) -> None:
 
 
 def _reasons(skipped: Sequence[ClauseResult]) -> list[str]:
-    """Why clauses were skipped, the most common first: `2 not promised (efa, tuning)`, `1 no …`.
-
-    A reason may end with a colon and its subject. Subjects of one word are listed.
-    """
+    """Why clauses were skipped, the most common reason first: `2 not promised (efa, tuning)`."""
     groups: dict[str, list[str]] = {}
     for each in skipped:
-        lines = each.message.split("\n")  # of several checks, in any order
-        first = next((line for line in lines if REASON_IS in line), lines[0])
-        reason, _, about = first.removesuffix(LOG_FOLLOWS).partition(": ")
-        if REASON_IS in first:  # the image's own words
-            reason, about = first.removesuffix(LOG_FOLLOWS), ""
-        groups.setdefault(reason or "no reason", []).append(about)
-    shown = []
-    for reason, abouts in sorted(groups.items(), key=lambda group: -len(group[1])):
-        words = sorted({about for about in abouts if about and " " not in about})
-        shown.append(f"{len(abouts)} {reason}" + (f" ({', '.join(words)})" if words else ""))
-    return shown
+        reason = each.skip.reason if each.skip else each.message
+        feature = each.skip.about if each.skip and each.skipped_for(SkipKind.FEATURE) else ""
+        groups.setdefault(reason or "no reason", []).append(feature)
+    lines = []
+    for reason, features in sorted(groups.items(), key=lambda group: -len(group[1])):
+        words = ", ".join(sorted({*features} - {""}))
+        lines.append(f"{len(features)} {reason}" + (f" ({words})" if words else ""))
+    return lines
 
 
 def verdict(found: Report) -> dict[str, object]:

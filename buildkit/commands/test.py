@@ -205,7 +205,7 @@ def _refuse_unchecked(depth: Depth) -> None:
 
     A clause without a check is skipped if others are asked for, too.
     """
-    smoke = {each.clause for each in suite.CHECKS if each.smoke}
+    smoke = {each.clause for each in suite.checks() if each.smoke}
     unchecked = {each: clauses.clauses()[each].unchecked for each in depth.only}
     if unchecked and all(unchecked.values()):
         reasons = (f"{each} cannot be checked: {why}" for each, why in unchecked.items())

@@ -1,4 +1,4 @@
-"""Tar archives: made for a container, and read from one without keeping what is large."""
+"""Tar archives: written for a container, and read from one without keeping large files."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 CHUNK = 1024 * 1024
 IN_MEMORY = 64 * 1024 * 1024
-"""Bytes of an archive from which on it is on disk."""
+"""Bytes above which an archive is on disk."""
 KEPT_FILE = 64 * 1024
 KEPT_FILES = 8 * 1024 * 1024
-"""Bytes of one file and of all files that are kept: enough for every file the suite reads."""
+"""Bytes to keep of one file and of all files: enough for every file that the suite reads."""
 LARGEST = 8 * 1024**3
 MOST = 100_000
 MOST_SECONDS = 600
-"""Bytes, members and time after which a tree is taken for endless; the time only ends a hang."""
+"""Bytes, members and seconds after which a tree counts as endless; the time only ends a hang."""
 
 
 class Archive:
-    """A tar archive in the making: everything is root's, folders 0755, files 0644 (TREE-05)."""
+    """A tar archive to write: everything belongs to root, folders 0755, files 0644 (TREE-05)."""
 
     def __init__(self) -> None:
         self._buffer = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
@@ -50,7 +50,7 @@ class Archive:
         self._tar.addfile(member, io.BytesIO(content))
 
     def tree(self, name: str, path: Path) -> None:
-        """A folder with all below it, or a folder with one file."""
+        """A folder with everything below it, or a folder with one file."""
         self.folder(name)
         if path.is_file():
             self._copy(f"{name}/{path.name}", path)
@@ -63,7 +63,7 @@ class Archive:
                 self._copy(inner, child)
 
     def chunks(self) -> Iterator[bytes]:
-        """The whole archive, once: it is gone afterwards."""
+        """The whole archive. It can be read only once."""
         self._tar.close()
         with self._buffer as buffer:
             buffer.seek(0)
@@ -83,7 +83,7 @@ class Archive:
 
 
 class _Stream(io.RawIOBase):
-    """Chunks as a file that can only be read, and only so far."""
+    """Chunks as a read-only file, up to a limit of size and time."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
@@ -113,7 +113,7 @@ class _Stream(io.RawIOBase):
 
 
 def members(chunks: Iterable[bytes] | None) -> tuple[Entry, ...]:
-    """What an archive holds, in its order; nothing for None. Raises tarfile.TarError."""
+    """The members of an archive, in order; none for None. Raises tarfile.TarError."""
     return () if chunks is None else tuple(_members(chunks))
 
 
@@ -160,9 +160,9 @@ def _kind(member: tarfile.TarInfo) -> str:
 
 
 def repack(chunks: Iterable[bytes] | None, target: Path, largest: int) -> None:
-    """Write a folder's archive as a .tar.gz with names relative to that folder: files and folders.
+    """Write the files and folders of a folder's archive as a .tar.gz, with relative names.
 
-    Nothing is left of one with more than `largest` bytes, or that cannot be read.
+    An archive of more than `largest` bytes, or one that cannot be read, leaves no file.
     """
     left = largest
     try:

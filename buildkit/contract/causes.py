@@ -1,4 +1,4 @@
-"""One fault, one verdict: clauses that only meet what another one has shown are not judged."""
+"""One fault, one verdict: clauses that only show the fault of another clause are skipped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildkit.contract import checks
-from buildkit.contract.verdict import SEE
+from buildkit.contract.checks import Caused
 from buildkit.model.image import Status
 
 if TYPE_CHECKING:
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from buildkit.model.image import ClauseResult
 
 BLAMED = (Status.WARN, Status.FAIL)
-"""From the lesser to the worse."""
+"""From the milder to the worse."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """Where the evidence of a clause has a `sign`, followers with the `symptom` say nothing new."""
+    """If the evidence of a clause has the `sign`, followers with the `symptom` say nothing new."""
 
     clause: str
     sign: str
@@ -36,7 +36,7 @@ CAUSES = (
     *(
         Cause(
             clause=clause,
-            sign=r"^in the image /opt/ml\S* is no folder",
+            sign=r"^in the image /opt/ml\S* is not a folder",
             followers=frozenset(["RUN-01", "RUN-02"]),
             symptom=UNFIT + "copying into /opt/ml",
         )
@@ -52,7 +52,7 @@ CAUSES = (
         clause="RUN-02",
         sign=r".",
         followers=frozenset(["SERVE-03"]),
-        symptom=r"^(the engine cannot start it|`serve` ended by itself)",
+        symptom=r"^(the engine cannot start `serve`|`serve` ended by itself)",
     ),
     Cause(
         clause="SERVE-02",
@@ -70,7 +70,7 @@ CAUSES = (
     ),
     Cause(
         clause="SERVE-06",
-        sign=r"answered another thing than",
+        sign=r"did not answer what",
         followers=frozenset(["BATCH-01", "ISO-01"]),
         symptom=r"answered (with )?200",
     ),
@@ -78,7 +78,7 @@ CAUSES = (
 
 
 def named(results: Iterable[ClauseResult]) -> tuple[ClauseResult, ...]:
-    """The verdicts, with followers of a cause skipped: `not judged: see CLAUSE`."""
+    """The results, with followers of a cause skipped: `not judged: see CLAUSE`."""
     results = tuple(results)
     found = {each.id: each for each in results}
     active = [
@@ -99,6 +99,5 @@ def _followed(
     for cause in active:
         worse = BLAMED.index(found[cause.clause].status) >= BLAMED.index(result.status)
         if worse and result.id in cause.followers and re.search(cause.symptom, result.message):
-            told = f"{SEE} {cause.clause}"
-            return checks.result(result.id, Status.SKIP, told, result.seconds)
+            return checks.skipped(result.id, Caused(cause.clause), result.seconds)
     return result

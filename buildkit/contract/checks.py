@@ -1,4 +1,4 @@
-"""How a clause is judged: checks, each a small function over one thing that was observed."""
+"""How a clause is judged: by checks, each a small function of what a scenario observed."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from buildkit.contract import hints
 from buildkit.contract.clauses import clauses
 from buildkit.contract.engine import Unfit
-from buildkit.model.image import ClauseResult, Level, Status
+from buildkit.model.image import ClauseResult, Level, Skip, SkipKind, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from buildkit.contract.engine import Line
     from buildkit.contract.scenario import Scenario
+    from buildkit.model.features import Feature
+    from buildkit.model.target import Purpose
 
 Observed = TypeVar("Observed")
 SEVERITY = (Status.FAIL, Status.WARN, Status.PASS, Status.SKIP)
-"""Of several checks of one clause the first of these is the verdict."""
+"""The first of these that a check of a clause came to is the verdict."""
 
 
 class Broken(Exception):  # noqa: N818 - a clause is broken
@@ -29,20 +31,68 @@ class Broken(Exception):  # noqa: N818 - a clause is broken
 
 
 class Doubtful(Exception):  # noqa: N818
-    """The image looks as if it broke the clause, and it cannot be proven: a warning."""
+    """The image seems to break the clause, without proof: a warning."""
 
 
 class Unseen(Exception):  # noqa: N818
-    """The clause cannot be judged here; the text says why."""
+    """The clause cannot be judged here: `reason` says why, `detail` ends that sentence."""
+
+    def __init__(
+        self,
+        reason: str,
+        detail: str = "",
+        *,
+        kind: SkipKind = SkipKind.UNSEEN,
+        about: str = "",
+        said: str = "",
+    ) -> None:
+        super().__init__(f"{reason}{detail}")
+        self.skip = Skip(kind=kind, reason=reason, about=about, said=said)
+
+
+class TooBusy(Unseen):
+    """The clause would be judged on a machine with less to do."""
+
+    def __init__(self, seen: str) -> None:
+        super().__init__("this machine is too busy to judge this", f": {seen}", kind=SkipKind.BUSY)
+
+
+class Unsampled(Unseen):
+    """The clause would be judged with more samples."""
+
+    def __init__(self, reason: str, detail: str = "", *, said: str = "") -> None:
+        super().__init__(reason, detail, kind=SkipKind.SAMPLES, said=said)
+
+
+class NotPromised(Unseen):
+    """The clause is for images with a feature that this one does not promise."""
+
+    def __init__(self, feature: Feature) -> None:
+        about = feature.value
+        super().__init__("not promised", f": {about}", kind=SkipKind.FEATURE, about=about)
+
+
+class NotFor(Unseen):
+    """The clause is for images of another purpose."""
+
+    def __init__(self, purpose: Purpose) -> None:
+        super().__init__(f"the image is not for {purpose.value}", kind=SkipKind.PURPOSE)
+
+
+class Caused(Unseen):
+    """The evidence of another clause explains the fault."""
+
+    def __init__(self, clause: str) -> None:
+        super().__init__(f"not judged: see {clause}", kind=SkipKind.CAUSE, about=clause)
 
 
 class Partly(Exception):  # noqa: N818
-    """The clause is kept as far as it was seen; the text says what was not."""
+    """The clause holds as far as it was observed; the text says what was not."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check(Generic[Observed]):
-    """One way to judge a clause. `judge` returns, or raises one of the four above.
+    """One way to judge a clause. `judge` returns, or raises one of the exceptions above.
 
     `how` is a sentence for people. `smoke`: the check gates a build, so it has to be quick.
     """
@@ -68,7 +118,7 @@ def check(
 
 def run(each: Check[Observed], observed: Observed) -> ClauseResult:
     began = time.monotonic()
-    status, message = Status.PASS, ""
+    status, message, skip = Status.PASS, "", None
     try:
         each.judge(observed)
     except Broken as error:
@@ -78,12 +128,20 @@ def run(each: Check[Observed], observed: Observed) -> ClauseResult:
         status, message = Status.WARN, str(error)
     except Partly as error:
         message = str(error)
-    except (Unseen, Unfit) as error:
-        status, message = Status.SKIP, str(error)
-    return result(each.clause, status, message, time.monotonic() - began)
+    except Unfit as error:
+        status, message, skip = Status.SKIP, str(error), Unseen(str(error)).skip
+    except Unseen as error:
+        status, message, skip = Status.SKIP, str(error), error.skip
+    return result(each.clause, status, message, time.monotonic() - began, skip)
 
 
-def result(clause: str, status: Status, message: str, seconds: float = 0.0) -> ClauseResult:
+def skipped(clause: str, why: Unseen, seconds: float = 0.0) -> ClauseResult:
+    return result(clause, Status.SKIP, str(why), seconds, why.skip)
+
+
+def result(
+    clause: str, status: Status, message: str, seconds: float = 0.0, skip: Skip | None = None
+) -> ClauseResult:
     known = clauses()[clause]
     return ClauseResult(
         id=clause,
@@ -93,11 +151,12 @@ def result(clause: str, status: Status, message: str, seconds: float = 0.0) -> C
         message=message,
         hint=hints.cure(clause, message) or known.hint,
         seconds=round(seconds, 3),
+        skip=skip,
     )
 
 
 def merged(results: Iterable[ClauseResult]) -> ClauseResult:
-    """What the checks of one clause come to: the worst that was seen, with all evidence of it."""
+    """The result of all checks of one clause: the worst, with all of its evidence."""
     found = sorted(results, key=lambda each: SEVERITY.index(each.status))
     worst = [each for each in found if each.status is found[0].status]
     return result(
@@ -105,33 +164,37 @@ def merged(results: Iterable[ClauseResult]) -> ClauseResult:
         found[0].status,
         "\n".join(dict.fromkeys(each.message for each in worst if each.message)),
         sum(each.seconds for each in found),
+        min((each.skip for each in worst if each.skip), key=_rank, default=None),
     )
 
 
+def _rank(skip: Skip) -> tuple[bool, bool, bool]:
+    """Of several reasons to skip a clause, the one that a user can act on comes first."""
+    return skip.kind is not SkipKind.BUSY, not skip.said, skip.kind is not SkipKind.SAMPLES
+
+
 def telling(lines: Iterable[Line], log: str) -> str:
-    """A line that says why, if it is not among the last ones: a part of a sentence of evidence."""
+    """A line that names a cause, if it is not among the last ones, as a part of evidence."""
     found = hints.telling(line.text for line in lines)
     return f"; it said {found.strip()[:200]!r}" if found and found[:80] not in log else ""
 
 
 REASON_IS = "its reason in /opt/ml/output/failure is"
-"""How the part of the evidence begins that shows what a failed run left there."""
-LOG_FOLLOWS = "; its last lines:"
-"""How the first line of evidence ends whose further lines are a log."""
+"""Introduces the reason that a failed run left, in evidence."""
 
 
 PINGED = re.compile(r"\bGET /ping\b.*\b200\b")
-"""A line of an access log about a question of the suite that went well."""
+"""A line of an access log about a good /ping of the suite."""
 
 
 def without_pings(lines: Iterable[str]) -> list[str]:
-    """Lines of a log without those about /ping, unless there are no others."""
+    """The lines of a log without those about /ping, unless all of them are."""
     lines = list(lines)
     others = [line for line in lines if not PINGED.search(line)]
     return others if any(line.strip() for line in others) else lines
 
 
 def last_lines(log: str) -> str:
-    """The end of a container's log, as the end of a sentence of evidence."""
+    """The end of a container's log, to end a sentence of evidence."""
     log = "\n".join(without_pings(log.splitlines()))
-    return f"{LOG_FOLLOWS}\n{log.rstrip()}" if log.strip() else "; it printed nothing"
+    return f"; its last lines:\n{log.rstrip()}" if log.strip() else "; it printed nothing"

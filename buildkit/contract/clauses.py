@@ -1,4 +1,4 @@
-"""All clauses of the contract, also those that no test can see: data, from `clauses.toml`."""
+"""All clauses of the contract, also those that cannot be tested, from `clauses.toml`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies by their content type, and whether an answer is the one that was wanted."""
+"""Bodies by their content type, and whether an answer equals the expected one."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import json
 import math
 
 JSON_LINES = ("jsonlines", "x-jsonlines", "jsonl", "x-ndjson", "ndjson")
-"""What types of JSON Lines are called behind `application/`."""
+"""Names of JSON Lines after `application/`."""
 LINES = ("text/csv", *(f"application/{name}" for name in JSON_LINES))
 """Content types in which a record is a line."""
 
 
 def kind_of(content_type: str) -> str:
-    """The media type, without parameters, in small letters."""
+    """The media type, without parameters, in lower case."""
     return content_type.partition(";")[0].strip().lower()
 
 
@@ -38,7 +38,7 @@ def same(content_type: str, found: bytes, wanted: bytes) -> bool:
             return _alike(json.loads(found), json.loads(wanted))
         if kind == "text/csv":
             return _alike(_rows(found), _rows(wanted))
-    except (ValueError, csv.Error, RecursionError):  # it is no such thing, or a bomb
+    except (ValueError, csv.Error, RecursionError):  # malformed, or nested too deeply
         return False
     return found == wanted
 

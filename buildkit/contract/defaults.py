@@ -1,8 +1,8 @@
-"""Samples of the suite's own, for an image of which none are declared: a small table of numbers.
+"""The suite's own samples, for an image that declares none: a small table of numbers.
 
-The label stands first and there is no header, as AWS's built-in algorithms and its examples of own
-images want it. Most images are made for other data. So what does not take these is not blamed: it
-is tested without samples, as if these did not exist.
+The label comes first and there is no header, as AWS's built-in algorithms and its examples of own
+images expect. Most images are made for other data. An image that cannot use these samples is not
+blamed: it is tested without any.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).with_name("samples")
 CHANNELS = ("train", "training")
 SECONDS = 10
-"""How long `train` may take on them."""
+"""How long `train` may take on these samples."""
 
 
 def lent(subject: Subject, engine: Engine) -> Subject:
-    """A subject with the suite's own samples, as far as its image takes them.
+    """A subject with the suite's own samples, as far as its image can use them.
 
-    One that declares samples stays as it is. The table is lent to an image that makes a model of
-    it. Whether a row of it is a request is for each server to say (`servers.served`).
+    A subject that declares samples is returned unchanged. An image gets the table if it makes a
+    model of it. Each server shows whether it answers a row as a request (`starting.served`).
     """
     if subject.samples.declared:
         return subject
@@ -53,7 +53,7 @@ def _makes_a_model(subject: Subject, engine: Engine) -> bool:
             run = training_runs.train(
                 bench, training_job.of(subject.samples), then=endings.within(SECONDS)
             )
-        except (Unseen, Unfit):  # the machine is too busy, or the image has no container at all
+        except (Unseen, Unfit):  # the machine is too busy, or no container can be created
             return False
     tree = run.tree or ()
     made = [each for each in tree if each.name.startswith("model/") and each.kind == "file"]

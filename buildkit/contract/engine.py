@@ -1,4 +1,4 @@
-"""What the suite needs of an engine, as protocols. `buildkit.engine` fits them."""
+"""What the suite needs from an engine, as protocols. `buildkit.engine` implements them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ MISSING = (126, 127)
 NOT_EXECUTED = re.compile(
     r"exec \S+: (no such file or directory|exec format error|permission denied|input/output error)"
 )
-"""All that a container prints whose program names an interpreter that is not there (a line that
-ends with CR does), or is for another machine. The code is 1 then, or 255."""
+"""The whole log of a container whose program names an interpreter that does not exist (also a line
+that ends with CR), or is for another machine. The exit code is then 1 or 255."""
 
 
 class Unfit(Exception):  # noqa: N818 - the image is
-    """The image is such that an engine cannot lay out, start or look at it; the text says how."""
+    """The engine cannot lay out, start or inspect the image; the text says why."""
 
 
 SIGNALS = {
@@ -32,7 +32,7 @@ SIGNALS = {
     137: "SIGKILL: often out of memory",
     139: "SIGSEGV: native code crashed",
 }
-"""Exit codes that say which signal ended a program: 128 and its number."""
+"""Exit codes that name the signal that ended a program: 128 and its number."""
 
 
 def ended(exit_code: int, reason: str = "", how: str = "ended") -> str:
@@ -48,10 +48,10 @@ def never_ran(exit_code: int | None, log: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageView:
-    """What can be seen of an image without starting it.
+    """What is known of an image without starting it.
 
     `size` is in bytes, unpacked. `media_type` is that of its manifest, None where neither engine
-    nor registry tells. `history` holds the instruction of each layer.
+    nor registry reports it. `history` holds the instruction of each layer.
     """
 
     id: str
@@ -76,11 +76,11 @@ class Mount:
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """How a container is started. What is not said is as `docker run` has it.
+    """How a container is started. Defaults are those of `docker run`.
 
     `entrypoint` replaces the image's. `networks` are pairs of a network and the names that the
-    container has in it; without any it is on one that leads nowhere, unless the engine is
-    `connected` to what is outside. `ports` are those that it is asked at. `beside` is the id of a
+    container has in it; without any it is on an isolated one, unless the engine is `connected`
+    to the outside. `ports` are those that it is reached at. `beside` is the id of a
     container whose network it shares. `memory` in bytes, `cpus` in processors, `scratch` the
     paths that are file systems in memory. `terminal`: it has one, and an open input, which
     SageMaker never gives (RUN-07).
@@ -118,12 +118,12 @@ class Entry:
     digest: str = ""
     modified: float = 0.0
     content: bytes | None = None
-    """A small file's bytes, while there are not too many of them."""
+    """A small file's bytes, up to a total for all files."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """`state` is the first letter of ps: Z for a zombie."""
+    """`state` is the first letter of the state in ps: Z for a zombie."""
 
     pid: int
     state: str
@@ -145,61 +145,62 @@ class Container(Protocol):
     def id(self) -> str: ...
 
     def put(self, path: str, archive: Iterable[bytes]) -> None:
-        """Unpack a tar archive below `path`, also before the start. Raises Unfit."""
+        """Unpack a tar archive below `path`, even before the start. Raises Unfit."""
 
     def get(self, path: str) -> Iterator[bytes] | None:
-        """A tar archive of `path` in chunks, None if there is nothing. Raises Unfit."""
+        """A tar archive of `path` in chunks, None if the path does not exist. Raises Unfit."""
 
     def look(self, path: str) -> Entry | None:
-        """One path without its content, its last link not followed; None if it leads nowhere.
+        """The entry at a path, without its content and without following a last link.
 
-        Its kind is `loop` where links on the way to it, or its own, go round in a circle.
+        None if the path does not exist. The kind is `loop` where links on the way, or the link
+        itself, form a loop.
         """
 
     def start(self) -> str | None:
-        """Start it. Returns why the engine cannot (no such program …), None if it can."""
+        """Start the container. Returns why the engine cannot (no such program …), or None."""
 
     def wait(self, seconds: float) -> int | None:
-        """The exit code, None if it still runs after `seconds`."""
+        """The exit code, None if the container still runs after `seconds`."""
 
     @property
     def stop_signal(self) -> str:
         """What `docker stop` sends: the image's STOPSIGNAL, else SIGTERM."""
 
     def send(self, signal: str) -> None:
-        """Send a signal to its first process; nothing if it has ended."""
+        """Send a signal to the first process; does nothing if it has ended."""
 
     def hears(self, name: str) -> bool | None:
-        """Whether its first process handles a signal, or waits for it; None if nobody can tell.
+        """Whether the first process handles a signal, or waits for it; None if unknown.
 
-        Otherwise it is as if nothing was sent: the kernel spares the first process the default.
+        A signal that it does not handle has no effect: the kernel applies no default to process 1.
         """
 
     def processor_seconds(self) -> float | None:
-        """Processor time that its programs have used, None if it has ended or nobody can tell."""
+        """Processor time that its programs have used, None if it has ended or if unknown."""
 
     def logs(self) -> str:
         """The last lines of stdout and stderr."""
 
     def lines(self) -> tuple[Line, ...]:
-        """The last lines again, more of them, with their times."""
+        """More of the last lines, with their times."""
 
     def processes(self) -> tuple[Process, ...]: ...
 
     def changes(self) -> tuple[str, ...]:
-        """Paths of its own file system that were made or changed since it was created."""
+        """Paths of its file system that were added or changed since it was created."""
 
     def execute(self, *command: str) -> tuple[int, str]:
-        """Run a program beside the first process: its exit code, 126 or 127 without one."""
+        """Run a program in the container: exit code (126 or 127 if it is missing) and output."""
 
     def address(self, port: int) -> tuple[str, int]:
-        """Where one of the ports of its start is reached from here; port 0 if it has ended."""
+        """Where one of its ports is reached from here; port 0 if it has ended."""
 
     def ended_at(self) -> float | None:
         """The second (of the Unix clock, as in `lines`) when it ended, None if it still runs."""
 
     def ended_by(self) -> str:
-        """What the harness or the kernel ended it for: memory or disk; empty if neither."""
+        """Why the harness or the kernel ended it: memory or disk; empty if neither did."""
 
 
 class Engine(Protocol):
@@ -211,7 +212,7 @@ class Engine(Protocol):
     def volume(self) -> AbstractContextManager[str]: ...
 
     def network(self) -> AbstractContextManager[str]:
-        """One more network, for containers that are to reach each other."""
+        """A new network, for containers that are to reach each other."""
 
     def connected(self, *, outside: bool) -> Engine:
-        """The same engine, whose containers and networks reach what is outside, or nothing."""
+        """The same engine, with or without a connection to the outside for its containers."""

@@ -1,7 +1,7 @@
-"""The usual mistakes of people who make their own images: the symptom in evidence, and the cure.
+"""Common mistakes in images: the symptom in the evidence of a clause, and the fix.
 
 A clause has one hint for all ways to break it. Where its evidence shows one of these symptoms, the
-cure of that mistake is the better hint.
+fix of that mistake is the better hint.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ STOPS = frozenset(["RUN-08", "RUN-09", "RUN-10"])
 
 @dataclass(frozen=True)
 class Mistake:
-    """`symptom` is looked for in the evidence of a broken clause, whatever its letters' case.
+    """`symptom` is a pattern for the evidence of a broken clause, in upper or lower case.
 
-    `breaks` is the clause that says more of it, where it may be blamed on another.
+    `breaks` is the clause that explains the mistake, where the evidence belongs to another.
     """
 
     clauses: frozenset[str]
@@ -38,8 +38,8 @@ MISTAKES = (
     Mistake(
         SERVES | ANSWERS,
         r"WORKER TIMEOUT|Worker \(pid:\d+\) was sent SIG(KILL|ABRT)",
-        "gunicorn kills a worker that is busy for longer than its time-out of 30 s, while it loads "
-        "the model too: load at import instead of with the first request and start gunicorn with "
+        "gunicorn kills a worker that is busy for longer than its time-out of 30 s, also while it "
+        "loads the model: load at import instead of in the first request and start gunicorn with "
         "`--preload`, or raise `--timeout`",
         "SERVE-03",
     ),
@@ -47,15 +47,15 @@ MISTAKES = (
         SERVES | ANSWERS,
         r"\(111: Connection refused\) while connecting to upstream|connect\(\) to \S+ failed|"
         r"no live upstreams|upstream prematurely closed|answered 50[24][^\n]*nginx",
-        "nginx runs, and the program behind it does not answer: look why that has ended or has not "
-        "started (its own lines in the log), start it before nginx, give `proxy_pass` the address "
-        "on which it listens, and end the container when it ends",
+        "nginx runs, but the program behind it does not answer: read the log of that program, "
+        "start it before nginx, point `proxy_pass` at the address on which it listens, and end the "
+        "container when it ends",
     ),
     Mistake(
         STARTS | {"OUT-01"},
         r"\\r|\^M|\r",
         "the program has Windows line endings: save it with LF, and write `* text=auto eol=lf` "
-        "into .gitattributes so that no checkout brings them back",
+        "into .gitattributes so that no checkout converts it again",
     ),
     Mistake(
         STARTS | {"OUT-01"},
@@ -66,15 +66,15 @@ MISTAKES = (
     Mistake(
         STARTS,
         r"exec (train|serve) failed",
-        "the init program takes the word for the program: put yours behind it, as in "
+        "the init program runs the word as a program: put your program after it, as in "
         'ENTRYPOINT ["tini", "--", "/opt/program/start"]',
     ),
     Mistake(
         STARTS,
         r"uids and gids must be|unable to find (user|group)|no matching entries in|"
         r"invalid (user|group|uid|gid)",
-        "the image's USER does not exist there or is no number that a kernel has: remove USER from "
-        "the Dockerfile, for SageMaker runs it as root",
+        "the image's USER does not exist in the image, or is out of range: remove USER from the "
+        "Dockerfile, as SageMaker expects root",
         "IMG-05",
     ),
     Mistake(
@@ -87,38 +87,38 @@ MISTAKES = (
         STARTS,
         r"(?s)cannot lay out the container: copying into /opt/ml|"
         r"resolve mount destination[^\n]*/opt/ml",
-        "what the image holds at /opt or below /opt/ml is no folder: remove the line of the "
-        "Dockerfile that puts it there",
+        "/opt, or a path below /opt/ml, is not a folder in the image: remove the line of the "
+        "Dockerfile that creates it",
         "IMG-06",
     ),
     Mistake(
         STARTS,
         r"cannot lay out the container: creating a container of[^\n]*(mkdir|not a directory)",
-        "a path that the container needs, such as its WORKDIR, is a file in the image: remove it, "
-        "or name a folder in WORKDIR",
+        "a path that the container needs as a folder, such as its WORKDIR, is a file in the image: "
+        "remove the file, or set WORKDIR to a folder",
     ),
     Mistake(
         STARTS,
         r"executable file not found|: not found",
-        "no program of that name is on PATH: COPY it to /usr/local/bin with --chmod=755, or name "
-        'your own in ENTRYPOINT ["/opt/program/start"], which then gets the word as its argument',
+        "no program of that name is on PATH: COPY one to /usr/local/bin with --chmod=755, or set "
+        'ENTRYPOINT ["/opt/program/start"], which then gets the word as its argument',
     ),
     Mistake(
         STARTS,
         r"permission denied|ended with 126",
-        "the program may not be executed: COPY it with --chmod=755 (a checkout on Windows loses "
+        "the program is not executable: COPY it with --chmod=755 (a checkout on Windows loses "
         "the bit; `git update-index --chmod=+x FILE` keeps it)",
     ),
     Mistake(
         STARTS | {"OUT-01"},
         r"exec /\S+: no such file or directory",
-        "the program is there, what its first line names is not: mend the `#!` line, or install "
-        "that interpreter",
+        "the program exists, but the interpreter in its first line does not: fix the `#!` line, or "
+        "install that interpreter",
     ),
     Mistake(
         WORKS,
         r"ModuleNotFoundError|ImportError",
-        "a module is missing or broken in the image: install it there, with its version pinned",
+        "a module is missing or broken in the image: install it with a pinned version",
     ),
     Mistake(
         WORKS | ANSWERS | {"PROC-02"},
@@ -126,8 +126,9 @@ MISTAKES = (
         r"|could not resolve host|getaddrinfo|unknownhostexception|no address associated with"
         r"|could not connect to the endpoint|NameResolutionError|max retries exceeded"
         r"|NoCredentialsError|unable to locate credentials",
-        "images under test have no network: put what it fetches into the image or a channel; if it "
-        "cannot work without one, write `network = true` in images.toml, or give `--network`",
+        "images under test have no network: put what the program downloads into the image or a "
+        "channel; if the image needs a network, set `network = true` in images.toml, or pass "
+        "`--network`",
         "ISO-01",
     ),
     Mistake(
@@ -145,13 +146,13 @@ MISTAKES = (
         WORKS,
         r"/opt/ml/(?!input|model|output|checkpoints)\S*?'?: no such file|"
         r"no such file or directory: '/opt/ml/(?!input|model|output|checkpoints)",
-        "what the image holds below /opt/ml is hidden by SageMaker's mounts: COPY it to a folder "
-        "of your own, such as /opt/program",
+        "SageMaker's mounts hide what the image holds below /opt/ml: COPY it to another folder, "
+        "such as /opt/program",
     ),
     Mistake(
         SERVES,
         r"listens on (?:(?:127\.[\d.]+|::1):\d+(?:, )?)+(?![\d:.,])",
-        "the server only hears its own container: bind it to 0.0.0.0, port 8080",
+        "the server only accepts connections from its own container: bind it to 0.0.0.0, port 8080",
     ),
     Mistake(
         SERVES,
@@ -173,7 +174,7 @@ MISTAKES = (
     Mistake(
         SERVES | ANSWERS,
         r"address already in use",
-        "two programs want the same port: start one server, and see what it forks",
+        "two programs bind the same port: start one server only, and check what it forks",
     ),
     Mistake(
         TRAINS,
@@ -184,8 +185,8 @@ MISTAKES = (
     Mistake(
         WORKS,
         r"KeyError: '(SM|SAGEMAKER)_",
-        "no toolkit is in the image that sets SM_ variables: install sagemaker-training, or read "
-        "the files below /opt/ml/input/config",
+        "SageMaker sets no SM_ variables, a toolkit does: install sagemaker-training, or read the "
+        "files below /opt/ml/input/config",
         "ENV-01",
     ),
     Mistake(
@@ -212,8 +213,8 @@ MISTAKES = (
         WORKS,
         r"EOF when reading a line|inappropriate ioctl|not a (tty|terminal)|TERM environment "
         r"variable not set",
-        "there is no terminal and no input: take answers from hyperparameters or variables, and "
-        "ask only `if sys.stdin.isatty()`",
+        "the container has no terminal and no input: take answers from hyperparameters or "
+        "variables, and ask only `if sys.stdin.isatty()`",
         "RUN-07",
     ),
     Mistake(
@@ -225,14 +226,14 @@ MISTAKES = (
     Mistake(
         TRAINS,
         r"JSONDecodeError|is not valid JSON|invalid JSON",
-        "a hyperparameter may be bare text: decode with json.loads, and on ValueError take the "
-        "text as it is",
+        "a hyperparameter may be bare text: decode with json.loads, and on ValueError use the text "
+        "as it is",
         "CFG-02",
     ),
     Mistake(
         TRAINS,
         r"KeyError: |no such option|missing hyperparameter",
-        "a key is missing that SageMaker does not send, or the samples lack: give each "
+        "the program reads a key that SageMaker does not send, or that the samples lack: give each "
         "hyperparameter a default",
         "CFG-01",
     ),
@@ -240,35 +241,34 @@ MISTAKES = (
         TRAINS,
         r"(no such file or directory|FileNotFoundError)[^\n]*/opt/ml/input|"
         r"/opt/ml/input\S*: no such file",
-        "the file is not where SageMaker lays it out: a channel's files are below "
+        "the program reads a path that SageMaker does not create: a channel's files are below "
         "/opt/ml/input/data/<channel>, under the names that they have in the samples",
         "TREE-01",
     ),
     Mistake(
         WORKS | ANSWERS | {"SERVE-05"},
         r"out of memory|MemoryError|SIGKILL: often",
-        "memory runs out: hold less of the data at once, start fewer workers, or choose an "
-        "instance with more memory",
+        "the container ran out of memory: keep less data in memory, start fewer workers, or choose "
+        "an instance with more memory",
     ),
     Mistake(
         WORKS | ANSWERS | {"SERVE-05"},
         r"SIGSEGV|SIGILL|SIGABRT|SIGFPE",
-        "native code crashed: look for a library that is built for another processor or against "
-        "other versions, and install all of them from one source; `faulthandler.enable()` shows "
-        "where Python was",
+        "native code crashed: find the library that is built for another processor or other "
+        "versions, and install all libraries from one source; `faulthandler.enable()` shows where "
+        "Python was",
     ),
     Mistake(
         frozenset(["OUT-01"]),
         r"; its reason in /opt/ml/output/failure is ",
-        "training on the samples fails, and the exit code is right to say so: fix what the reason "
-        "names; then look at the hyperparameters and channels of the samples",
+        "training on the samples fails, and the exit code reports that correctly: fix what the "
+        "reason names; then check the hyperparameters and channels of the samples",
     ),
     Mistake(
         frozenset(["OUT-01"]),
         r"^`train` on the samples (ended with|did not end)",
-        "training on the samples fails, and the exit code is right to say so: read the "
-        "last lines, the cause stands there; then look at the hyperparameters and channels of the "
-        "samples",
+        "training on the samples fails, and the exit code reports that correctly: find the cause "
+        "in the last lines; then check the hyperparameters and channels of the samples",
     ),
     Mistake(
         frozenset(["OUT-02"]),
@@ -279,13 +279,13 @@ MISTAKES = (
     Mistake(
         frozenset(["OUT-02"]),
         r"; /opt/ml/output/failure is ",
-        "write the cause to a plain file: nothing is read through a link or a pipe. Remove what "
-        "lies at /opt/ml/output/failure first",
+        "write the cause to a regular file, as links and pipes are not read: first remove what is "
+        "at /opt/ml/output/failure",
     ),
     Mistake(
         frozenset(["OUT-02"]),
-        r"; there is /opt/ml/",
-        "the path is /opt/ml/output/failure, a file without a suffix: write the cause there",
+        r"; found /opt/ml/",
+        "write the cause to /opt/ml/output/failure, a file without a suffix",
     ),
     Mistake(
         frozenset(["OUT-02"]),
@@ -295,43 +295,42 @@ MISTAKES = (
     ),
     Mistake(
         frozenset(["IMG-06", "OUT-03", "TREE-03"]),
-        r"^in the image \S+ is no folder",
-        "remove the line of the Dockerfile that puts this there (`ln -s`, `mkfifo`, COPY), or make "
-        "a folder with `mkdir`: SageMaker mounts its volumes over folders",
+        r"^in the image \S+ is not a folder",
+        "remove the line of the Dockerfile that creates it (`ln -s`, `mkfifo`, COPY), or create a "
+        "folder with `mkdir`: SageMaker mounts its volumes over folders",
     ),
     Mistake(
         frozenset(["IMG-06"]),
         r"^the image holds \S+, a (link|pipe|device|socket)",
-        "remove the line of the Dockerfile that makes it: SageMaker lays out /opt/ml/input and "
+        "remove the line of the Dockerfile that creates it: SageMaker fills /opt/ml/input and "
         "/opt/ml/output itself",
     ),
     Mistake(
         frozenset(["SERVE-06", "BATCH-01", "BATCH-04"]),
         r"redirects to",
-        "SageMaker follows no redirect: answer POST /invocations itself, without a slash at the "
+        "SageMaker follows no redirects: answer POST /invocations directly, without a slash at the "
         "end of the route (Flask `strict_slashes=False`, FastAPI `redirect_slashes=False`)",
     ),
     Mistake(
         frozenset(["SERVE-06", "SERVE-15", "BATCH-07"]),
         r"the answer to another of the requests",
-        "requests share a variable: keep what belongs to one request in local variables, neither "
-        "global nor on the server or the model, or put a lock around all of its use",
+        "requests share state: keep what belongs to one request in local variables, not in globals "
+        "or on the server or the model, or lock every use of it",
     ),
     Mistake(
         frozenset(["SERVE-13"]),
         r"gets an answer like a sample's",
-        "answer 400 where the body cannot be read, and give no value in its place",
+        "answer 400 where the body cannot be parsed, instead of using a default value",
     ),
     Mistake(
         frozenset(["SERVE-06"]),
         r"without a Content-Type",
-        "say what the answer is: set its Content-Type to what the request accepts",
+        "set the Content-Type of the answer to a type that the request accepts",
     ),
     Mistake(
         STOPS,
         r"STOPSIGNAL is not SIGTERM|SIGKILL was needed \d+ s after (?!SIG(TERM|INT)\b)\w",
-        "remove STOPSIGNAL from the Dockerfile: SageMaker's stop is SIGTERM, which the program is "
-        "to handle",
+        "remove STOPSIGNAL from the Dockerfile, and handle SIGTERM: that is what SageMaker sends",
     ),
     Mistake(
         STOPS,
@@ -341,21 +340,21 @@ MISTAKES = (
     Mistake(
         STOPS,
         r"process 1 is `[^`]*\b(Rscript|R/bin|exec/R|bin/R)\b",
-        "R ignores SIGTERM as process 1: put a shell in front that hands it on, "
+        "R ignores SIGTERM as process 1: start R from a shell that forwards it, "
         "`Rscript train.R & child=$!; trap 'kill -TERM $child' TERM; wait $child; wait $child`; "
-        "the template `r` brings such a shell",
+        "the template `r` contains such a shell",
     ),
     Mistake(
         STOPS,
         r"process 1 is `(\S*/)?(ba|da|a|z|k)?sh\b",
-        "a shell as process 1 keeps SIGTERM for itself: start the program with `exec` as the last "
-        "command, or trap TERM, send it on and wait",
+        "a shell as process 1 does not forward SIGTERM: start the program with `exec` as the last "
+        "command, or trap TERM, forward it and wait",
     ),
     Mistake(
         frozenset(["SERVE-01"]),
         r"no whole answer",
-        "something listens, and speaks no plain HTTP: serve HTTP without TLS, and let no program "
-        "end the connection in between",
+        "the server listens but does not speak plain HTTP: serve HTTP without TLS, and let no "
+        "proxy close the connection early",
     ),
 )  # fmt: skip
 
@@ -365,16 +364,16 @@ TELLING = re.compile(
     r"out of memory|Killed process|bus error|Segmentation fault",
     re.IGNORECASE,
 )
-"""Lines that say why, and may be followed by many that do not."""
+"""Lines that name a cause, and may be followed by many that do not."""
 
 
 def telling(lines: Iterable[str]) -> str:
-    """The first line of a log that says why, empty if none does."""
+    """The first line of a log that names a cause, empty if none does."""
     return next((line for line in lines if TELLING.search(line)), "")
 
 
 def cure(clause: str, evidence: str) -> str | None:
-    """What mends the usual mistake that the evidence shows, None if it shows none."""
+    """The fix of the mistake that the evidence shows, None if it shows none."""
     for each in MISTAKES:
         if clause in each.clauses and re.search(each.symptom, evidence, re.IGNORECASE):
             also = each.breaks and each.breaks != clause

@@ -1,8 +1,8 @@
-"""Clauses of network isolation: all works as ever where nothing outside can be reached.
+"""The clause of network isolation: training and serving work without any network.
 
-Every container of the suite is isolated, so an image that needs a network fails wherever it is put
-to work. What is asked here is whether a network would have helped: only then is one given, once,
-to `train` or to `serve`.
+Every container of the suite is isolated, so an image that needs a network fails everywhere. The
+checks here ask whether a network would have helped: after a failure, `train` or `serve` runs once
+with one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Broken, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Unsampled, Unseen, check, last_lines
 from buildkit.contract.comparison import same
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from buildkit.model.target import Payload
 
 SLOWER_SECONDS = 30
-"""A program that waits for something it cannot reach loses at least so much."""
+"""A program that waits for an unreachable address loses at least this time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Isolated:
-    """A run without a network; and the one with, None where the first says all."""
+    """A run without a network, and one with a network, None if the first succeeded."""
 
     run: Run
     online: Run | None = None
@@ -44,10 +44,10 @@ class Isolated:
 
 @dataclass(frozen=True, kw_only=True)
 class Fared:
-    """How a server did: when it was healthy, what is told of it, and what is wrong by payload."""
+    """How a server did: when it was healthy, the evidence, and what is wrong by payload."""
 
     after: float | None
-    told: str
+    evidence: str
     wrong: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -64,7 +64,7 @@ class IsolatedServer:
 
 
 def limit(seconds: float) -> float:
-    """How long something may take without a network that took `seconds` with one."""
+    """How long a run may take without a network if it took `seconds` with one."""
     return seconds + max(SLOWER_SECONDS, seconds)
 
 
@@ -73,11 +73,11 @@ def _closed(bench: Bench) -> Bench:
 
 
 def _open(bench: Bench) -> Bench:
-    """Raises Unseen: an image cannot get itself a network by a label and a failure."""
+    """Raises Unseen if only a label promises the feature: no image gets itself a network."""
     if Feature.ISOLATION in bench.subject.labelled:
         raise Unseen(
-            "without a network it fails or is slow. It is compared with a run that has one only "
-            "where `--feature isolation` or images.toml promises the feature, not a label alone"
+            "without a network the image fails or is slow; a run with a network is only compared "
+            "if `--feature isolation` or images.toml promises the feature, not only a label"
         )
     return replace(bench, engine=bench.engine.connected(outside=True))
 
@@ -90,7 +90,7 @@ def _trained(bench: Bench) -> Iterator[Isolated]:
         return
     online = training_runs.train(_open(bench), training_job.of(bench.subject.samples))
     if not online.good:
-        raise Unseen("`train` on the samples fails with a network, too")
+        raise Unseen("`train` on the samples also fails with a network")
     if run.exit_code is None and run.refusal is None:
         run = _train(bench, limit(online.seconds))
     yield Isolated(run=run, online=online)
@@ -105,14 +105,14 @@ def _train(bench: Bench, seconds: float) -> Run:
 
 @contextmanager
 def _served(bench: Bench) -> Iterator[IsolatedServer]:
-    starting.model(bench)  # made as everywhere, before there is another network
+    starting.model(bench)  # made as in other scenarios, before the network changes
     found = _serve(_closed(bench), limit(0))
     if found.good:
         yield IsolatedServer(served=found)
         return
     online = _serve(_open(bench), None)
     if online.after is None:
-        raise Unseen("`serve` on the samples is not healthy with a network, either")
+        raise Unseen("`serve` on the samples is not healthy with a network either")
     if found.after is None:
         found = _serve(_closed(bench), limit(online.after))
     yield IsolatedServer(served=found, online=online)
@@ -121,9 +121,9 @@ def _served(bench: Bench) -> Iterator[IsolatedServer]:
 def _serve(bench: Bench, seconds: float | None) -> Fared:
     with starting.served(bench, seconds=seconds, plain=True) as serving:
         if serving.health.after is None:
-            return Fared(after=None, told=serving.told)
+            return Fared(after=None, evidence=serving.evidence)
         wrong = tuple((each.content_type, _wrong(serving, each)) for each in serving.payloads)
-        return Fared(after=serving.health.after, told=serving.told, wrong=wrong)
+        return Fared(after=serving.health.after, evidence=serving.evidence, wrong=wrong)
 
 
 def _wrong(serving: Serving, payload: Payload) -> str:
@@ -140,12 +140,12 @@ def _wrong(serving: Serving, payload: Payload) -> str:
 
 
 TRAINED = Scenario(
-    title="`train` without a network and AWS_* variables, and with one if that fails or is slow",
+    title="`train` without a network and AWS_* variables, and with a network after a failure",
     stage=_trained,
     purpose=Purpose.TRAINING,
 )
 SERVED = Scenario(
-    title="`serve` without a network and AWS_* variables, and with one if that fails or is slow",
+    title="`serve` without a network and AWS_* variables, and with a network after a failure",
     stage=_served,
     purpose=Purpose.INFERENCE,
 )
@@ -153,29 +153,29 @@ SERVED = Scenario(
 
 @check("ISO-01", TRAINED)
 def trains_alone(found: Isolated) -> None:
-    """It ends with 0 and leaves a model, or leaves none online, and needs at most 30 s more."""
+    """`train` ends with 0, leaves a model if it does online, and takes at most 30 s longer."""
     run, online = found.run, found.online
     if online is None:
         return
     if run.exit_code is None and run.refusal is None and not run.ended_by:
         raise Broken(
-            f"without a network `train` needs more than {run.seconds:.0f} s instead of "
-            f"{online.seconds:.0f}: it waits for what it cannot reach{last_lines(run.log)}"
+            f"without a network `train` takes more than {run.seconds:.0f} s instead of "
+            f"{online.seconds:.0f}: it waits for the network{last_lines(run.log)}"
         )
     if not run.good:
-        raise Broken(f"without a network `train` {run.told}")
+        raise Broken(f"without a network `train` {run.evidence}")
     if online.below("model") and not run.below("model"):
         raise Broken(f"without a network `train` leaves no model{last_lines(run.log)}")
 
 
 @check("ISO-01", SERVED)
 def serves_alone(found: IsolatedServer) -> None:
-    """It is healthy at most 30 s later than online, and answers each sample with what it should."""
+    """`serve` is healthy at most 30 s later than online, and answers each sample correctly."""
     served, online = found.served, found.online
     if served.after is None and online is not None and online.after is not None:
         raise Broken(
             f"without a network `serve` is not healthy within {limit(online.after):.0f} s instead "
-            f"of {online.after:.0f}: {served.told}"
+            f"of {online.after:.0f}: {served.evidence}"
         )
     for (content_type, problem), (_, before) in zip(
         served.wrong, online.wrong if online else served.wrong, strict=True
@@ -183,7 +183,6 @@ def serves_alone(found: IsolatedServer) -> None:
         if problem and not before:
             raise Broken(f"without a network, with a sample of {content_type}: {problem}")
     if not served.wrong:
-        raise Unseen("it is healthy without a network, but there is no payload to send")
-
-
-CHECKS = (trains_alone, serves_alone)
+        raise Unsampled(
+            "`serve` is healthy without a network, but the samples have no payload to send"
+        )

@@ -1,4 +1,4 @@
-"""What a test leaves for people to look at: the log, the metrics and the model of `train`."""
+"""Files that a test keeps for people: the log, the metrics and the model of `train`."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 LOG_BYTES = 1024 * 1024
 VALUES = 1000
 MODEL_BYTES = 64 * 1024 * 1024
-"""The most that is kept: the end of the log, the last values of a metric, a model unpacked."""
+"""Limits: the end of the log, the last values of a metric, the unpacked size of a model."""
 LOG, METRICS, MODEL = "train.log", "metrics.csv", "model.tar.gz"
 PATH = f"{training_job.ROOT}/model"
 
 
 def clear(folder: Path) -> None:
-    """Forget what an earlier test has left."""
+    """Remove the files of an earlier test."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def write(bench: Bench, folder: Path) -> None:
-    """Keep what the run on the samples has left, if there was one. Raises OSError."""
+    """Write what the run on the samples left, if there was one. Raises OSError."""
     made = bench.made(training_runs.on_samples)
     if made is None or not made[0].ran:
         return
@@ -46,7 +46,7 @@ def write(bench: Bench, folder: Path) -> None:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(["metric", "value"])
             for name, pattern in declared:
-                with suppress(Broken, Unseen):  # MET-01 says what is wrong with a pattern
+                with suppress(Broken, Unseen):  # MET-01 reports a bad pattern
                     found = metrics.values(pattern, lines)[-VALUES:]
                     table.writerows([name, value.strip()] for value in found)
     if volume is not None:

@@ -1,4 +1,4 @@
-"""Where the programs of a container listen, by what the kernel tells inside it."""
+"""Where the programs of a container listen, according to its kernel."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ if TYPE_CHECKING:
     from buildkit.contract.engine import Container
 
 RESOLVER = "127.0.0.11"
-"""Where Docker itself listens in a container."""
+"""Where Docker's own DNS server listens in a container."""
 LISTENS = "0A"
 LOOK_SECONDS = 5
 SETTLED_SECONDS = 60
-"""A server that has listened at the same wrong places for so long, and computed nothing, will not
-come to the right one. Some open a port for metrics first, theirs only when the model is loaded."""
+"""A server that has listened on the same wrong ports for this time, without computing, never opens
+the right one. Some open a port for metrics first, and theirs only when the model is loaded."""
 BUSY = 0.05
-"""The share of one processor from which on it computes something."""
+"""The share of one processor above which a server counts as computing."""
 
 Address = tuple[str, int]
 """An IP address and a port."""
 
 
 def addresses(container: Container) -> frozenset[Address] | None:
-    """All of them, None if the image has no `cat` that could tell."""
+    """All addresses that are listened on, None if the image has no `cat` to read them with."""
     _, table = container.execute("cat", "/proc/net/tcp", "/proc/net/tcp6")
     return parsed(table) if "local_address" in table else None
 
 
 def parsed(table: str) -> frozenset[Address]:
-    """What listens, of the text of /proc/net/tcp and tcp6."""
+    """The listening addresses in the text of /proc/net/tcp and tcp6."""
     rows = [line.split() for line in table.splitlines()]
     local = [row[1] for row in rows if len(row) > 3 and row[3] == LISTENS]  # noqa: PLR2004
     return frozenset(each for each in map(_address, local) if each[0] != RESOLVER)
@@ -41,7 +41,7 @@ def parsed(table: str) -> frozenset[Address]:
 def _address(text: str) -> Address:
     """`0100007F:1F90` is 127.0.0.1, port 8080: words of 32 bits, the least byte first.
 
-    So is what Java makes of it, ::ffff:127.0.0.1.
+    Java's ::ffff:127.0.0.1 is the same address.
     """
     host, port = text.split(":")
     words = [bytes.fromhex(host[at : at + 8])[::-1] for at in range(0, len(host), 8)]
@@ -50,12 +50,12 @@ def _address(text: str) -> Address:
 
 
 def reaches(found: frozenset[Address], port: int) -> bool:
-    """Whether one of them is that port, for others than the container itself."""
+    """Whether the port is open to others than the container itself."""
     return any(at == port and not ipaddress.ip_address(host).is_loopback for host, at in found)
 
 
 def settled_elsewhere(container: Container, port: int) -> Callable[[], bool]:
-    """Whether it has listened for a while, and never where it is asked. To be called repeatedly."""
+    """A function that says whether the server has settled on other ports; call it repeatedly."""
     looked = since = time.monotonic()
     seen: frozenset[Address] | None = None
     used = 0.0

@@ -1,11 +1,10 @@
-"""How slow the engine's machine is right now, so that no image is blamed for it.
+"""How slow the engine's machine is right now, so that no image is blamed for that.
 
-SageMaker's limits are meant for a machine that has nothing else to do; the one that tests may be
-full of other work. So a limit is not over when the clock says so: when half of it has passed, and
-at its end, a reference program, which only counts, is started beside the container. How much longer
-it takes than it computes is what every program on this machine loses; how much the container has
-computed meanwhile says what it has lost by that. A container that sleeps is not excused, one that
-wants a processor and does not get it is.
+SageMaker's limits assume an idle machine; the machine of a test may be busy. So the clock alone
+does not end a limit. Half-way through it, and at its end, a reference program, which only counts,
+runs beside the container. The ratio of its elapsed time to its processor time is how much every
+program on this machine is slowed down; the processor time of the container shows how much of its
+wait that explains. A container that sleeps is not excused; one that waits for a processor is.
 """
 
 from __future__ import annotations
@@ -16,26 +15,25 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Unseen
+from buildkit.contract.checks import TooBusy
 from buildkit.contract.engine import Start
-from buildkit.contract.verdict import TOO_BUSY
 
 if TYPE_CHECKING:
     from buildkit.contract.engine import Container, Engine
     from buildkit.contract.scenario import Bench
 
 MOST = 10
-"""No wait lasts longer than so many times its limit: what is not over by then is not judged."""
+"""No wait lasts longer than this many times its limit; then the clause is not judged."""
 EXHAUSTED = re.compile(
     r"resource temporarily unavailable|cannot allocate memory|no space left on device|"
     r"too many open files",
     re.IGNORECASE,
 )
-"""Why an engine starts no container whatsoever."""
+"""Why an engine cannot start any container."""
 NEARLY = 0.95
-"""What is measured is not exact: so much of a limit is the whole of it."""
+"""Measurements are not exact: this share of a limit counts as the whole."""
 EARLY_SECONDS = 0.25
-"""Of a wait, until it is worth a look at what the container computes; most are over by then."""
+"""Seconds before the container's processor time is read; most waits are over sooner."""
 REFERENCE = Start(
     entrypoint=(
         "/bin/sh",
@@ -43,9 +41,9 @@ REFERENCE = Start(
         "echo; i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done; times",
     )
 )
-"""The reference program: it prints a line, counts, and prints what processor time that took."""
+"""The reference program: prints a line, counts, and prints the processor time of that."""
 REFERENCE_SECONDS = 300
-"""Only ends a hang: the reference takes less than one second on a machine at rest."""
+"""Only ends a hang: the reference takes less than one second on an idle machine."""
 COUNTED = re.compile(r"(\d+)m(\d+)[.,](\d+)s (\d+)m(\d+)[.,](\d+)s")
 """Minutes and seconds of a shell's `times`: as the user, and in the kernel."""
 SOME_BYTES = bytes(32 * 1024 * 1024)
@@ -53,7 +51,7 @@ SOME_BYTES = bytes(32 * 1024 * 1024)
 
 @dataclass(kw_only=True)
 class Limit:
-    """A limit in seconds from now on; where a `meter` is given, of a machine at rest."""
+    """A limit in seconds from now; with a `meter`, in seconds of an idle machine."""
 
     seconds: float
     meter: Meter | None = None
@@ -66,16 +64,16 @@ class Limit:
 
     @property
     def left(self) -> float:
-        """Seconds until `expired` is to be asked: it may be over, or has something to look at."""
+        """Seconds until `expired` should be called: the limit may be over, or needs a reading."""
         return max(self._began + self._looks[0] - time.monotonic(), 0.0)
 
     @property
     def most(self) -> float:
-        """Seconds after which it is over, or cannot be judged."""
+        """Seconds after which the limit is over, or cannot be judged."""
         return self.seconds if self.meter is None else self.seconds * MOST
 
     def expired(self) -> bool:
-        """Whether it is over, which stays so. Raises Unseen if that cannot be judged."""
+        """Whether the limit is over, now and forever. Raises TooBusy if that cannot be judged."""
         if self.passed or self.left > 0:
             return self.passed
         waited = time.monotonic() - self._began
@@ -87,9 +85,9 @@ class Limit:
         if counts >= NEARLY * self.seconds:
             self.passed = True
         elif waited >= self.most:
-            raise Unseen(
-                f"{TOO_BUSY}: only {counts:.0f} of {waited:.0f} s count, and the limit is "
-                f"{self.seconds:.0f} s; test again when the machine is quieter"
+            raise TooBusy(
+                f"only {counts:.0f} of {waited:.0f} s count, and the limit is "
+                f"{self.seconds:.0f} s; rerun when the machine is less busy"
             )
         else:
             share = max(counts / waited, 1 / MOST)
@@ -99,7 +97,7 @@ class Limit:
 
 @dataclass(kw_only=True)
 class Meter:
-    """What a container computes while it is waited for, and how slow the machine is meanwhile."""
+    """The processor time of a container during a wait, and how slow the machine is meanwhile."""
 
     machine: Machine
     container: Container
@@ -107,20 +105,20 @@ class Meter:
     _before: tuple[float, float | None] | None = None
 
     def look(self) -> None:
-        """The first time at what it has computed so far, then at the machine."""
+        """Read the container's processor time first, and the machine's slowdown later."""
         if self._before is None:
             self._before = self._now()
         else:
             self._slowdowns.append(self.machine.slowdown())
 
     def counted(self, waited: float) -> float:
-        """Of the seconds waited, those that a machine at rest had needed."""
-        if self._before is None:  # nobody has looked in time
+        """How many of the seconds waited an idle machine would have needed."""
+        if self._before is None:  # the first reading was missed
             self._before = (time.monotonic() - waited, None)
         (began, before), (now, after) = self._before, self._now()
         self._slowdowns.append(self.machine.slowdown())
         slowdown = sum(self._slowdowns) / len(self._slowdowns)
-        if before is None or after is None:  # unknown: all of it may be the machine's fault
+        if before is None or after is None:  # unknown: all of it may be due to the machine
             return waited / slowdown
         busy = (after - before) / max(now - began, 0.001)
         return waited * max(1 - (slowdown - 1) * busy, 1 / slowdown)
@@ -131,17 +129,17 @@ class Meter:
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """The machine of an engine, and an image on it whose shell, if it has one, can count."""
+    """The machine of an engine, and an image whose shell, if it has one, runs the reference."""
 
     engine: Engine
     image: str
 
     def limit(self, container: Container, seconds: float) -> Limit:
-        """A limit on what a container does from now on, in seconds of a machine at rest."""
+        """A limit for a container from now on, in seconds of an idle machine."""
         return Limit(seconds=seconds, meter=Meter(machine=self, container=container))
 
     def wait(self, container: Container, seconds: float) -> int | None:
-        """The exit code, None if it still runs when `seconds` that count have passed."""
+        """The exit code, None if the container still runs after `seconds` of an idle machine."""
         limit = self.limit(container, seconds)
         while not limit.expired():
             if (code := container.wait(max(limit.left, 0.1))) is not None:
@@ -149,7 +147,7 @@ class Machine:
         return container.wait(0)
 
     def slowdown(self) -> float:
-        """How many times longer a program takes here and now than it computes; 1 at rest."""
+        """The ratio of elapsed to processor time of a program right now; 1 on an idle machine."""
         with self.engine.container(self.image, REFERENCE) as container:
             if container.start() is None and container.wait(REFERENCE_SECONDS) == 0:
                 lines = container.lines()
@@ -167,15 +165,15 @@ PATH_SHOWN = 300
 
 
 def started(container: Container) -> str | None:
-    """Start it. Why the engine cannot, None if it can. Raises Unseen on an exhausted machine."""
+    """Start a container. Returns why the engine cannot, or None. Raises TooBusy if exhausted."""
     refusal = container.start()
     if refusal is not None and EXHAUSTED.search(refusal):
-        raise Unseen(f"{TOO_BUSY}: the engine cannot start a container: {refusal}")
+        raise TooBusy(f"the engine cannot start a container: {refusal}")
     return refusal
 
 
 def refused(bench: Bench, container: Container) -> str | None:
-    """The same for a container of the bench's image; of a program not found, with the PATH."""
+    """Start a container of the bench's image; a missing program is named with PATH."""
     refusal = started(container)
     if refusal is None or "$PATH" not in refusal:
         return refusal
@@ -188,7 +186,7 @@ def of(bench: Bench) -> Machine:
 
 
 def _here() -> float:
-    """The same of this process, for an image without a shell."""
+    """The slowdown of this process, for an image without a shell."""
     began, computed = time.monotonic(), time.thread_time()
     hashlib.sha256(SOME_BYTES).digest()
     return max((time.monotonic() - began) / max(time.thread_time() - computed, 0.001), 1.0)

@@ -1,4 +1,4 @@
-"""What an image is for, found out from what it can start."""
+"""The purpose of an image, detected from what it can start."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from buildkit.contract import machine
 from buildkit.contract.engine import Start, Unfit, never_ran
 from buildkit.contract.hosting.client import Health, HttpClient
 from buildkit.contract.hosting.starting import PORT
+from buildkit.contract.image import files
 from buildkit.contract.jobs import training_job, training_runs
 from buildkit.contract.scenario import Bench, Subject
 from buildkit.model.features import Feature
@@ -19,18 +20,17 @@ from buildkit.model.target import Purpose, Samples
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from buildkit.contract.engine import Container, Engine
+    from buildkit.contract.engine import Engine
 
 SECONDS = 10
 ASK_SECONDS = 1
-"""Between two looks at where it is reached."""
+"""Between two look-ups of the address of the container."""
 NONSENSE = "no-such-word"
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reaction:
-    """What a start word led to: an exit code or none yet, what was printed, HTTP on 8080."""
+    """The effect of a start word: an exit code or none yet, a log, HTTP answers on 8080."""
 
     refused: bool
     exit_code: int | None
@@ -41,15 +41,15 @@ class Reaction:
 def purpose(
     image: str, engine: Engine, features: Collection[Feature], variables: Mapping[str, str]
 ) -> Purpose | None:
-    """What `docker run IMAGE train` and `serve` lead to with these variables, in at most 10 s.
+    """The purpose, by what `docker run IMAGE train` and `serve` do within 10 s; None if unknown.
 
-    Without an entrypoint each word is a program or is not. With one, a word that leads to the
-    same as a nonsense word is not known to the image. An image that knows neither is for
-    processing, if it promises that; else nobody can tell: None.
+    Without an entrypoint the image knows a word if it is a program on its PATH. With one, the image
+    knows a word that has another effect than a nonsense word. An image that knows neither is for
+    processing if it promises that.
     """
     try:
         trains, serves = _starts(image, engine, variables)
-    except Unfit:  # there is no container of it at all, which RUN-01 and RUN-02 say
+    except Unfit:  # no container can be created: RUN-01 and RUN-02 report that
         return None
     if not trains and not serves:
         promises = {Feature.PROCESSING, Feature.MODEL_MONITOR} & set(features)
@@ -60,7 +60,7 @@ def purpose(
 
 
 def _starts(image: str, engine: Engine, variables: Mapping[str, str]) -> tuple[bool, bool]:
-    """Whether it knows the word `train`, and the word `serve`."""
+    """Whether the image knows the word `train`, and the word `serve`."""
     trains, serves = _found_on_path(image, engine)
     if engine.view(image).entrypoint:
         with ThreadPoolExecutor(max_workers=3) as pool:
@@ -73,17 +73,16 @@ def _starts(image: str, engine: Engine, variables: Mapping[str, str]) -> tuple[b
 
 
 def _found_on_path(image: str, engine: Engine) -> tuple[bool, bool]:
-    path = engine.view(image).environment.get("PATH", DEFAULT_PATH)
+    environment = engine.view(image).environment
     with engine.container(image, Start(command=("train",))) as container:
-        return _has(container, path, "train"), _has(container, path, "serve")
-
-
-def _has(container: Container, path: str, program: str) -> bool:
-    return any(container.look(f"{folder}/{program}") for folder in path.split(":") if folder)
+        trains, serves = (
+            files.on_path(container, environment, word) is not None for word in ("train", "serve")
+        )
+        return trains, serves
 
 
 def _react(image: str, engine: Engine, word: str, variables: Mapping[str, str]) -> Reaction:
-    """Start it with a word, on the `/opt/ml` of a job without samples."""
+    """Start the image with a word, on the `/opt/ml` of a job without samples."""
     subject = Subject(image=image, architecture="", purpose=Purpose.BOTH, samples=Samples())
     start = Start(command=(word,), ports=(PORT,), environment=variables)
     with ExitStack() as kept:
@@ -110,7 +109,7 @@ def _react(image: str, engine: Engine, word: str, variables: Mapping[str, str]) 
 
 
 def _same(reaction: Reaction, nonsense: Reaction) -> bool:
-    """Whether a word did what a nonsense word does."""
+    """Whether a word had the effect of a nonsense word."""
     if reaction.refused or never_ran(reaction.exit_code, reaction.log):
         return True
     return (reaction.exit_code, reaction.answers) == (nonsense.exit_code, nonsense.answers) and (

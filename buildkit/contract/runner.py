@@ -8,19 +8,17 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from buildkit.contract import causes, checks, defaults
+from buildkit.contract import causes, checks, defaults, suite
 from buildkit.contract import kept as kept_files
-from buildkit.contract.checks import Unseen
+from buildkit.contract.checks import NotFor, NotPromised, Unseen
 from buildkit.contract.clauses import clauses
 from buildkit.contract.engine import Unfit
 from buildkit.contract.scenario import Bench, Scenario, Subject
-from buildkit.contract.suite import CHECKS
-from buildkit.contract.verdict import NOT_FOR, NOT_PROMISED
 from buildkit.model.image import ClauseResult, Status
 from buildkit.model.target import Profile, Purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from buildkit.contract.checks import Check
@@ -29,11 +27,11 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int, str], None]
 
 AT_ONCE = 4
-"""Scenarios side by side: most of their time is waiting for the engine."""
+"""Scenarios in parallel: they spend most of their time waiting for the engine."""
 STARTS = ("RUN-01", "RUN-02", "PROC-01")
-"""The clauses that an image breaks which cannot even be laid out as SageMaker does."""
-TELL_PAUSE = 1
-"""How often is told what is at work."""
+"""The clauses that an image breaks if it cannot be laid out as SageMaker does."""
+PROGRESS_PAUSE = 1
+"""Seconds between two progress reports."""
 
 
 def run(
@@ -47,22 +45,14 @@ def run(
 ) -> tuple[ClauseResult, ...]:
     """Judge every clause of the profile, or `only` some, in the order of the contract.
 
-    What the image does not promise, or is not for, is skipped with that reason. `progress` is told
-    how many scenarios are done, of how many, and the title of one that is at work. `keep` is the
-    folder for what the run on the samples leaves.
+    A clause that does not apply to the image is skipped. `progress` gets the number of scenarios
+    that are done, the number of all, and the title of one that is running. `keep` is the folder
+    for what the run on the samples leaves.
     """
-    wanted = [
-        each
-        for each in CHECKS
-        if (each.smoke or profile is Profile.FULL) and (not only or each.clause in only)
-    ]
+    wanted = _wanted(profile, only)
     excuses = {each: why for each in wanted if (why := excuse(each, subject))}
-    results = [checks.result(each.clause, Status.SKIP, why) for each, why in excuses.items()]
-    results += [
-        checks.result(id_, Status.SKIP, f"it cannot be checked: {why}")
-        for id_ in only
-        if (why := clauses()[id_].unchecked)
-    ]
+    results = [checks.skipped(each.clause, why) for each, why in excuses.items()]
+    results += _unchecked(only)
     staged = _by_scenario(each for each in wanted if each not in excuses)
     connected = engine.connected(outside=subject.network)
     if profile is Profile.FULL and any(each.purpose is not None for each in staged):
@@ -75,24 +65,42 @@ def run(
         if keep is not None:
             with suppress(OSError, Unfit):  # no verdict depends on it
                 kept_files.write(bench, keep)
-    return causes.named(
-        checks.merged(found)
-        for id_ in clauses()
-        if (found := [each for each in results if each.id == id_])
-    )
+    return causes.named(_merged(results))
 
 
-def excuse(check: Check[Any], subject: Subject) -> str:
-    """Why a check does not apply to an image, empty if it does."""
+def _wanted(profile: Profile, only: Collection[str]) -> list[Check[Any]]:
+    return [
+        each
+        for each in suite.checks()
+        if (each.smoke or profile is Profile.FULL) and (not only or each.clause in only)
+    ]
+
+
+def _unchecked(only: Iterable[str]) -> Iterator[ClauseResult]:
+    """The clauses that a user asks for, and that no check judges."""
+    for id_ in only:
+        if why := clauses()[id_].unchecked:
+            yield checks.skipped(id_, Unseen("this clause cannot be checked", f": {why}"))
+
+
+def _merged(results: Sequence[ClauseResult]) -> Iterator[ClauseResult]:
+    """One result for each clause, in the order of the contract."""
+    for id_ in clauses():
+        if found := [each for each in results if each.id == id_]:
+            yield checks.merged(found)
+
+
+def excuse(check: Check[Any], subject: Subject) -> Unseen | None:
+    """Why a check does not apply to an image, None if it does."""
     feature = clauses()[check.clause].feature
     if feature is not None and feature not in subject.features:
-        return f"{NOT_PROMISED}: {feature.value}"
+        return NotPromised(feature)
     purpose = check.scenario.purpose
     if purpose is Purpose.TRAINING and not subject.purpose.trains:
-        return f"{NOT_FOR} training"
+        return NotFor(purpose)
     if purpose is Purpose.INFERENCE and not subject.purpose.serves:
-        return f"{NOT_FOR} inference"
-    return ""
+        return NotFor(purpose)
+    return None
 
 
 def _by_scenario(wanted: Iterable[Check[Any]]) -> Mapping[Scenario[Any], list[Check[Any]]]:
@@ -105,7 +113,7 @@ def _by_scenario(wanted: Iterable[Check[Any]]) -> Mapping[Scenario[Any], list[Ch
 def _stagings(
     bench: Bench, staged: Mapping[Scenario[Any], list[Check[Any]]], progress: Progress
 ) -> Iterator[list[ClauseResult]]:
-    """Stage all of them, some side by side. `progress` is told every second, and at each end."""
+    """Stage all scenarios, some in parallel. Reports `progress` every second and at each end."""
     batches = [[each for each in staged if not each.alone]]
     batches += [[each] for each in staged if each.alone]
     done = 0
@@ -114,7 +122,7 @@ def _stagings(
             work = {pool.submit(_stage, bench, each, staged[each]): each for each in batch}
             try:
                 while work:
-                    ended, _ = wait(work, timeout=TELL_PAUSE, return_when=FIRST_COMPLETED)
+                    ended, _ = wait(work, timeout=PROGRESS_PAUSE, return_when=FIRST_COMPLETED)
                     for each in ended:
                         del work[each]
                         done += 1
@@ -123,15 +131,15 @@ def _stagings(
                     progress(done, len(staged), next(titles, ""))
             finally:
                 for each in work:
-                    each.cancel()  # after an interruption or a fault the rest is not begun
+                    each.cancel()  # after an interruption or an error, start no more
 
 
 def _stage(
     bench: Bench, scenario: Scenario[Any], wanted: Iterable[Check[Any]]
 ) -> list[ClauseResult]:
-    """All checks of one scenario, one after the other: some change what they look at.
+    """Run all checks of one scenario, one after the other: some change what they observe.
 
-    The first one's time holds that of the staging.
+    The time of the first one includes the staging.
     """
     wanted = list(wanted)
     began = time.monotonic()
@@ -142,10 +150,12 @@ def _stage(
             first, *rest = [checks.run(each, observed) for each in wanted]
             return [replace(first, seconds=round(first.seconds + staged, 3)), *rest]
     except Unseen as error:
-        return [checks.result(each.clause, Status.SKIP, str(error)) for each in wanted]
+        return [checks.skipped(each.clause, error) for each in wanted]
     except Unfit as error:
-        why = f"the engine cannot lay out the container: {error}"
+        why = Unseen("the engine cannot lay out the container", f": {error}")
         return [
-            checks.result(each.clause, Status.FAIL if each.clause in STARTS else Status.SKIP, why)
+            checks.result(each.clause, Status.FAIL, str(why))
+            if each.clause in STARTS
+            else checks.skipped(each.clause, why)
             for each in wanted
         ]

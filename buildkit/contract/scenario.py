@@ -1,4 +1,4 @@
-"""Where an image under test stands: scenarios put it to work, each at most once."""
+"""The test bench of an image: scenarios put the image to work, each at most once."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """An image, by whatever reference the engine knows, and what it is tested with.
+    """An image, by any reference that the engine knows, and what it is tested with.
 
-    `architecture` is what it is made for, None where nobody says so. `labelled` are those of its
-    features that only its own labels promise. `network`: its containers reach what is outside.
+    `architecture` is what the image is built for, None if undeclared. `labelled` are the features
+    that only its labels promise. `network`: its containers have a network.
     """
 
     image: str
@@ -38,7 +38,7 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """A subject on an engine. What several scenarios need is made by `once`, and kept in `kept`."""
+    """A subject on an engine. `once` makes what several scenarios share; `kept` cleans it up."""
 
     subject: Subject
     engine: Engine
@@ -49,21 +49,21 @@ class Bench:
     _notes: dict[str, str] = field(default_factory=dict)
 
     def begin(self, scenario: Scenario[Any]) -> None:
-        """From now on this thread is at work on a scenario."""
+        """From now on this thread works on a scenario."""
         self._staged[threading.get_ident()] = scenario.title
         self._notes.pop(scenario.title, None)
 
     def note(self, text: str) -> None:
-        """What the scenario of this thread waits for right now, for people."""
+        """Record what the scenario of this thread is waiting for, for progress lines."""
         self._notes[self._staged.get(threading.get_ident(), "")] = text
 
     def at_work(self, scenario: Scenario[Any]) -> str:
-        """The title of a scenario, and what it waits for."""
+        """The title of a scenario, and what it is waiting for."""
         note = self._notes.get(scenario.title, "")
         return f"{scenario.title}{note and f', {note}'}"
 
     def once(self, make: Callable[[Bench], Value]) -> Value:
-        """What `make` returned or raised, from the first call on. Others wait for the first."""
+        """What the first call of `make` returned or raised. Later calls wait for the first."""
         with self._lock:
             first = make not in self._made
             if first:
@@ -72,12 +72,12 @@ class Bench:
         if first:
             try:
                 promise.set_result(make(self))
-            except BaseException as error:  # noqa: BLE001 - it is raised below, to everyone
+            except BaseException as error:  # noqa: BLE001 - raised below, for every caller
                 promise.set_exception(error)
         return promise.result()
 
     def made(self, make: Callable[[Bench], Value]) -> Value | None:
-        """What `make` has returned, None if it was not asked for, or failed."""
+        """What `make` has returned, None if it was not called or failed."""
         promise: Future[Value] | None = self._made.get(make)
         if promise is None or not promise.done() or promise.exception() is not None:
             return None
@@ -91,10 +91,10 @@ class Bench:
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario(Generic[Observed]):
-    """A way to put an image to work, and to observe it.
+    """A way to put an image to work and to observe it.
 
-    `title` is for people. `stage` raises Unseen where the image cannot be put to work so. Nothing
-    else runs beside a scenario that is `alone`: its checks take times.
+    `title` is for people. `stage` raises Unseen where the image cannot be put to work like this.
+    A scenario that is `alone` runs while no other does: its checks measure times.
     """
 
     title: str

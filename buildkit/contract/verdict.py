@@ -1,10 +1,10 @@
-"""What a report comes to: kept, broken, or not judged; and what the image was not seen to do."""
+"""The verdict on a report: pass, fail or unjudged; and what the image was not seen to do."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkit.model.image import Level, Status, Verdict
+from buildkit.model.image import Level, SkipKind, Status, Verdict
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
@@ -12,23 +12,17 @@ if TYPE_CHECKING:
 
     from buildkit.model.image import ClauseResult, Report
 
-TOO_BUSY = "this machine is too busy to judge this"
-"""How the reason begins why a clause is skipped that would be judged on another machine."""
-NOT_FOR = "the image is not for"
-NOT_PROMISED = "not promised"
-SEE = "not judged: see"
-"""How the reasons begin why a clause does not apply to an image."""
 WORK = {"OUT-01": "trained", "SERVE-03": "served", "PROC-02": "run"}
-"""The clauses that see an image train, serve and process."""
+"""The clauses that observe an image train, serve and process."""
 STARTS = {"OUT-01": "RUN-01", "SERVE-03": "RUN-02"}
-"""The clause that says why it was not even started."""
+"""The clause that explains why the image did not even start."""
 ANSWERS = "SERVE-06"
 
 
 def of(report: Report) -> Verdict:
     """An image that was not seen to train, to serve or to process has not passed.
 
-    Where only other clauses were asked for, it is enough that one of them was judged.
+    If only other clauses were selected, one judged clause is enough.
     """
     if not report.passed:
         return Verdict.FAIL
@@ -42,21 +36,21 @@ def busy(report: Report) -> tuple[str, ...]:
     return tuple(
         each.id
         for each in report.clauses
-        if each.level is Level.REQUIRED and each.message.startswith(TOO_BUSY)
+        if each.level is Level.REQUIRED and each.skipped_for(SkipKind.BUSY)
     )
 
 
 def untried(report: Report) -> str:
     """What the image was not seen to do, and why: `not trained, not served: no samples`.
 
-    Empty if it was seen to do all that it is for, or if only some clauses were asked for.
+    Empty if the image was seen to do all that it is for, or if only some clauses were selected.
     """
     found = {each.id: each for each in report.clauses}
     dead = {id_: why for id_ in STARTS if id_ in found and (why := _dead(id_, found))}
     left = [f"not {WORK[id_]}" for id_ in WORK if id_ not in dead and _open(found.get(id_))]
     never = [f"not {WORK[id_]}: see {cause}" for id_, cause in dead.items()]
     if report.purpose is Purpose.PROCESSING and "OUT-01" in found and "PROC-02" not in found:
-        return "not run: the profile smoke starts no image for processing"
+        return "not run: the profile smoke does not start images for processing"
     served = "SERVE-03" in found and found["SERVE-03"].status in (Status.PASS, Status.WARN)
     if served and _open(found.get(ANSWERS)):
         left.append("no prediction")
@@ -72,17 +66,17 @@ def untried(report: Report) -> str:
 
 
 def _dead(id_: str, found: Mapping[str, ClauseResult]) -> str:
-    """The clause that says why a program did not even start, empty if it did."""
+    """The clause that explains why a program did not even start, empty if it did."""
     start = found.get(STARTS[id_])
     if start is None:
         return ""
     if start.status is Status.FAIL:
         return start.id
-    return start.message.removeprefix(SEE).strip() if start.message.startswith(SEE) else ""
+    return start.skip.about if start.skip and start.skipped_for(SkipKind.CAUSE) else ""
 
 
 def _open(result: ClauseResult | None) -> bool:
     """Whether a clause applies, and was not judged."""
     if result is None or result.status is not Status.SKIP:
         return False
-    return not result.message.startswith((NOT_FOR, NOT_PROMISED))
+    return not result.skipped_for(SkipKind.PURPOSE, SkipKind.FEATURE)

@@ -54,6 +54,32 @@ class Status(str, Enum):
     SKIP = "skip"
 
 
+class SkipKind(str, Enum):
+    """What a clause was skipped for, as far as anything depends on it."""
+
+    PURPOSE = "purpose"
+    FEATURE = "feature"
+    CAUSE = "cause"
+    BUSY = "busy"
+    SAMPLES = "samples"
+    UNSEEN = "unseen"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skip:
+    """Why a clause was skipped; the message of its result says the same in full.
+
+    `reason` is one for all clauses that were skipped for it. `about` is the feature that the image
+    does not promise, or the clause that is the cause. `said` is what a failed run left in
+    /opt/ml/output/failure.
+    """
+
+    kind: SkipKind
+    reason: str
+    about: str = ""
+    said: str = ""
+
+
 class Verdict(str, Enum):
     """What a test comes to. `unjudged`: nothing is broken, and the image was not seen at work."""
 
@@ -64,7 +90,10 @@ class Verdict(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class ClauseResult:
-    """What one clause of the SageMaker contract came to, in one image."""
+    """What one clause of the SageMaker contract came to, in one image.
+
+    `skip` is set where the clause was skipped, but not in records of older versions.
+    """
 
     id: str
     level: Level
@@ -73,6 +102,10 @@ class ClauseResult:
     message: str
     hint: str
     seconds: float
+    skip: Skip | None = None
+
+    def skipped_for(self, *kinds: SkipKind) -> bool:
+        return self.skip is not None and self.skip.kind in kinds
 
 
 @dataclass(frozen=True, kw_only=True)

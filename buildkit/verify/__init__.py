@@ -1,1 +1,1 @@
-"""Stage 5: an image that keeps the contract -> `Verified`, and the reports on it."""
+"""Stage 5: an image that keeps the contract -> `Verified`, and its reports."""

@@ -1,4 +1,4 @@
-"""How a test of one image ends: its exit code, and what to give it where nothing was judged."""
+"""The end of a test of one image: its exit code, and the options to add if nothing was judged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GIVE = {
     Purpose.BOTH: "--channel training=FOLDER --payload FILE:CONTENT-TYPE",
     Purpose.PROCESSING: "--channel NAME=FOLDER",
 }
-"""The options that make an image of a purpose do its work."""
+"""The options that put an image of a purpose to work."""
 
 
 CHANNEL = re.compile(
@@ -33,11 +33,11 @@ CHANNEL = re.compile(
 
 
 def end(found: Report, image: str) -> Exit:
-    """The exit code. Where nothing that the image does was judged, say what to give."""
+    """The exit code. Prints an error if the image was not seen at work."""
     reached = verdict.of(found)
     if reached is not Verdict.UNJUDGED:
         return Exit.DONE if reached is Verdict.PASS else Exit.CONTRACT
-    error = verify.untold(found) or UnjudgedError(
+    error = verify.too_busy(found) or UnjudgedError(
         f"`{image}` was not judged: {verify.why(found)}", hint=_give(found, image)
     )
     console.fail(error.message, hint=error.hint)
@@ -52,19 +52,14 @@ def _give(found: Report, image: str) -> str:
     reason = _reason(found)
     if channel := CHANNEL.search(reason):
         give = give.replace("training=", f"{channel[1] or channel[2]}=")
-    said = reason and f"{reason}: give what it names, as in "
+    said = reason and f"{REASON_IS} {reason!r}: pass what it names, as in "
     return (
-        f"{said}`buildkit test {image} {give}`; where the image needs them, also "
+        f"{said}`buildkit test {image} {give}`; if the image needs them, also pass "
         "`--hyperparameter KEY=VALUE`, `--environment KEY=VALUE` and `--header 'NAME: VALUE'`; or "
-        "lend it the samples of a target with `--samples TARGET`"
+        "use the samples of a target: `--samples TARGET`"
     )
 
 
 def _reason(found: Report) -> str:
-    """The reason that `train` left when it failed without samples, empty if it left none."""
-    for each in found.clauses:
-        if each.id == "OUT-01" and REASON_IS in each.message:
-            told = each.message.partition(REASON_IS)[2]
-            words = re.match(r""" ('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", told)
-            return f"{REASON_IS} {words[1]}" if words else ""
-    return ""
+    """The reason that `train` left when it failed without samples, empty if none."""
+    return next((each.skip.said for each in found.clauses if each.id == "OUT-01" and each.skip), "")

@@ -1,6 +1,6 @@
 """Reports -> JUnit XML, which CI systems show as tests.
 
-What XML 1.0 cannot hold, not even escaped, is not printable either, and shown by its code.
+Characters that XML 1.0 cannot hold even escaped are not printable either, and replaced by codes.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from buildkit.model.image import ClauseResult, Report
 
 SUMMARY = 200
-"""So much of a line fits in a list of tests; the whole is in the text."""
+"""Characters of a line for a list of tests; the full text is in the element."""
 
 
 def document(reports: Sequence[Report]) -> str:
     """One testsuite per image, one testcase per clause.
 
-    An image that was not judged has one more, which is an error: no CI takes that for a pass.
+    An image that was not judged has one more testcase, an error: no CI takes that for a pass.
     """
     root = ET.Element("testsuites", {"name": "SageMaker contract", **_counts(reports)})
     root.extend(_suite(report) for report in reports)
@@ -61,16 +61,16 @@ def _suite(report: Report) -> ET.Element:
     for clause in report.clauses:
         suite.append(_case(clause, where))
     if verdict.of(report) is Verdict.UNJUDGED:
-        told = verdict.untried(report) or "every clause was skipped"
+        text = verdict.untried(report) or "every clause was skipped"
         case = ET.SubElement(
             suite, "testcase", {"classname": readable(where), "name": "the image was not judged"}
         )
-        _add(case, "error", told, message=told)
+        _add(case, "error", text, message=text)
     return suite
 
 
 def _case(clause: ClauseResult, where: str) -> ET.Element:
-    """`where` tells images and profiles apart, for readers that merge cases by their names."""
+    """`where` separates images and profiles, for readers that merge cases by name."""
     case = ET.Element(
         "testcase",
         {
@@ -79,13 +79,13 @@ def _case(clause: ClauseResult, where: str) -> ET.Element:
             "time": f"{clause.seconds:.3f}",
         },
     )
-    told = "\n".join(filter(None, (clause.message, clause.hint and f"fix: {clause.hint}")))
+    text = "\n".join(filter(None, (clause.message, clause.hint and f"fix: {clause.hint}")))
     if clause.status is Status.FAIL:
-        _add(case, "failure", told, message=_first_line(clause.message))
+        _add(case, "failure", text, message=_first_line(clause.message))
     elif clause.status is Status.WARN:
-        _add(case, "system-out", f"warning: {told}")
+        _add(case, "system-out", f"warning: {text}")
     elif clause.status is Status.SKIP:
-        # The attribute is what most readers show; GitLab shows only the text.
+        # Most readers show the attribute; GitLab shows only the text.
         _add(case, "skipped", clause.message, message=_first_line(clause.message))
     elif clause.message:
         _add(case, "system-out", clause.message)

@@ -22,13 +22,13 @@ WORDS = {
     Status.SKIP: "skipped",
     Status.PASS: "passed",
 }
-"""In the order of the page: what needs a person comes first."""
+"""In the order of the page: what needs attention comes first."""
 WORST = (Verdict.FAIL, Verdict.UNJUDGED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What the page says of one clause."""
+    """One clause on the page."""
 
     result: ClauseResult
     anchor: str
@@ -37,7 +37,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """What the page says of one image."""
+    """One image on the page."""
 
     report: Report
     verdict: Verdict
@@ -53,7 +53,7 @@ class Section:
 
 
 def document(reports: Sequence[Report], *, source: Mapping[str, str] | None = None) -> str:
-    """Show all images in one page. `source` is where a clause is demanded: its id -> a URL."""
+    """All images on one page. `source` maps the id of a clause to the page that demands it."""
     import jinja2  # noqa: PLC0415 - few runs write a page, and it is slow to load
 
     environment = jinja2.Environment(
@@ -79,7 +79,7 @@ def _section(report: Report, index: int, source: Mapping[str, str]) -> Section:
         entry = Entry(
             result=result,
             anchor=f"{anchor}-{result.id}",
-            # An address such as `javascript:…` would be run by who clicks it.
+            # A click would run an address such as `javascript:…`.
             link=link if link.startswith(("https://", "http://")) else "",
         )
         found[result.status].append(entry)
@@ -97,14 +97,15 @@ def _section(report: Report, index: int, source: Mapping[str, str]) -> Section:
 
 
 def _by_reason(entries: Sequence[Entry]) -> tuple[tuple[str, tuple[Entry, ...]], ...]:
-    """The most common reason first."""
-    counts = Counter(entry.result.message for entry in entries)
-    return tuple(
-        (reason, tuple(entry for entry in entries if entry.result.message == reason))
-        for reason, _ in counts.most_common()
-    )
+    """Skipped clauses, the most common reason first."""
+    groups: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        result = entry.result
+        groups[result.skip.reason if result.skip else result.message].append(entry)
+    common = sorted(groups.items(), key=lambda group: -len(group[1]))
+    return tuple((reason, tuple(group)) for reason, group in common)
 
 
 def _readable(value: object) -> object:
-    """Show what would be invisible, or would turn the text around it, by its code."""
-    return console.readable(value) if type(value) is str else value  # what macros made is not
+    """Replace invisible characters, and those that change the direction of text, by their codes."""
+    return console.readable(value) if type(value) is str else value  # markup of macros is not

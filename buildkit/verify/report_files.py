@@ -1,4 +1,4 @@
-"""The files that `buildkit test` writes beside what it prints: JUnit, and a page to look at."""
+"""The report files of `buildkit test`: JUnit and HTML."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 
 def refuse(junit_file: Path | None, html_file: Path | None) -> None:
-    """Raise UsageError for a file that cannot be written: before a test of minutes, not after."""
+    """Raise UsageError for a file that cannot be written, before a test that takes minutes."""
     if junit_file is not None and junit_file == html_file:
         raise UsageError(
-            f"`--junit` and `--html` are both {junit_file}", hint="give them different names"
+            f"`--junit` and `--html` are both {junit_file}", hint="use two different files"
         )
     for path in filter(None, (junit_file, html_file)):
         if not path.name:
-            raise UsageError("an empty name is no file", hint="`--html report.html`")
+            raise UsageError("the name of a report file is empty", hint="`--html report.html`")
         try:
             with tempfile.TemporaryFile(dir=path.parent):
                 pass
         except OSError as error:
             raise UsageError(
                 f"{path} cannot be written: {error.strerror}",
-                hint="name a file in a folder that is there, and yours to write",
+                hint="name a file in an existing, writable folder",
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""What `buildkit test IMAGE` tests: the image, its purpose, its samples and what it promises."""
+"""The subject of `buildkit test IMAGE`: image, purpose, samples and promised features."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def itself(project: Project | None, image: str) -> Target | None:
-    """The target that an image is, by its name."""
+    """The target whose image this is, by name."""
     targets = () if project is None else project.targets
     return next((each for each in targets if f"/{image}".endswith(f"/{each.image}")), None)
 
@@ -37,48 +37,57 @@ def of(
     network: bool,
     samples: Samples,
 ) -> Subject:
-    """What is tested.
+    """The image to test, with its purpose, samples and features.
 
-    The purpose, where none is said, is that of the target that the image is, or of the one that
-    lends its samples. `network`: with one, as also a target has it that asks for one and is this
-    image.
+    A purpose that no option names is that of the target that the image is, or of the one that
+    lends its samples. `network` is also true for a target that asks for a network.
     """
     if docker.find(image) is None:
         raise NothingSelectedError(
-            f"`{image}` is no target of images.toml and no image of the engine",
-            hint=f"`buildkit list` shows the targets; `docker pull {image}` fetches an image",
+            f"`{image}` is neither a target of images.toml nor an image in the engine",
+            hint=f"list the targets with `buildkit list`, or pull it: `docker pull {image}`",
         )
     network = network or (itself is not None and itself.network)
-    said = frozenset(features) | frozenset(() if itself is None else itself.features)
-    purpose = _said(purposes)
-    if purpose is None and (like := itself or lender) is not None:
-        purpose = like.purpose
-        if like is lender:
-            console.step(image, f"purpose, as {like.id} has it: {purpose.value}")
-    engine = docker.connected(outside=network)
-    purpose = purpose or _found(engine, image, said, dict(samples.environment))
-    for feature in features:
-        if not purpose.allows(feature):
-            raise UsageError(
-                f"`{feature.value}` is nothing that an image for {purpose.value} can do",
-                hint="leave out `--feature`, or say `--purpose` (it may be given twice)",
-            )
+    promises = frozenset(features) | frozenset(() if itself is None else itself.features)
+    purpose = _named(purposes) or _of_a_target(image, itself, lender)
+    if purpose is None:
+        engine = docker.connected(outside=network)
+        purpose = _found(engine, image, promises, dict(samples.environment))
+    _need_allowed(purpose, features)
     return Subject(
         image=image,
         architecture=None if itself is None else itself.platform.partition("/")[2],
         purpose=purpose,
         samples=samples,
-        features=said,
+        features=promises,
         network=network,
     )
 
 
-def _said(purposes: Sequence[str]) -> Purpose | None:
-    """The purpose that is said. Raises UsageError for two that exclude each other."""
+def _of_a_target(image: str, itself: Target | None, lender: Target | None) -> Purpose | None:
+    if itself is not None:
+        return itself.purpose
+    if lender is None:
+        return None
+    console.step(image, f"purpose, taken from {lender.id}: {lender.purpose.value}")
+    return lender.purpose
+
+
+def _need_allowed(purpose: Purpose, features: Iterable[Feature]) -> None:
+    for feature in features:
+        if not purpose.allows(feature):
+            raise UsageError(
+                f"the feature `{feature.value}` does not apply to images for {purpose.value}",
+                hint="omit `--feature`, or add `--purpose` (it can be repeated)",
+            )
+
+
+def _named(purposes: Sequence[str]) -> Purpose | None:
+    """The purpose that the options name. Raises UsageError for two that exclude each other."""
     if len(set(purposes)) > 1 and Purpose.PROCESSING.value in purposes:
         raise UsageError(
-            "an image for processing is started without a word, and is for nothing else",
-            hint="`--purpose processing` alone, or `--purpose training --purpose inference`",
+            "the purpose processing excludes the others: such an image is started without a word",
+            hint="use `--purpose processing` alone, or `--purpose training --purpose inference`",
         )
     if not purposes:
         return None
@@ -88,13 +97,13 @@ def _said(purposes: Sequence[str]) -> Purpose | None:
 def _found(
     docker: Engine, image: str, features: Iterable[Feature], variables: Mapping[str, str]
 ) -> Purpose:
-    """What the image is for, by what it can start."""
+    """The purpose of the image, by what it can start."""
     known = {*features, *promised(docker.view(image).labels)}
     found = probe.purpose(image, docker, known, variables)
-    stopping.check()  # what an image seems to start while it is being removed says nothing
+    stopping.check()  # an image that is being removed proves nothing
     if found is None:
-        console.step(image, "knows neither `train` nor `serve`, and is tested for both")
-        console.say("hint: `--purpose` says what it is for", fg="cyan")
+        console.step(image, "starts neither `train` nor `serve`; testing for both")
+        console.say("hint: name the purpose of the image with `--purpose`", fg="cyan")
         return Purpose.BOTH
-    console.step(image, f"purpose, by what it can start: {found.value}")
+    console.step(image, f"purpose, detected: {found.value}")
     return found

@@ -30,19 +30,19 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int, str], None]
 
 SUITE = (".py", ".toml", ".csv")
-"""Endings of the files that judge."""
+"""Suffixes of the files of the suite."""
 GIVEN = {
     Purpose.TRAINING: "`channels`, `hyperparameters`",
     Purpose.INFERENCE: "`model`, `[[payload]]`",
     Purpose.BOTH: "`channels`, `hyperparameters`, `[[payload]]`",
     Purpose.PROCESSING: "`channels`",
 }
-"""The keys of samples that make an image of a purpose do its work."""
+"""The keys of samples that put an image of a purpose to work."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Depth:
-    """How much an image is tested. `only`: ids of clauses. `strict`: a warning is a failure.
+    """How thoroughly to test. `only`: ids of clauses. `strict`: a warning is a failure.
 
     `at_work`: an image that was not seen at work has not passed, even if no samples are declared.
     """
@@ -70,10 +70,10 @@ def report(
     *,
     keep: Path | None = None,
 ) -> Report:
-    """Test any image of the engine, also on what its labels promise.
+    """Test any image of the engine, including the features that its labels promise.
 
-    `progress` is told how many scenarios are done, of how many, and which one is at work. `keep` is
-    a folder of the image's target: log, metrics and model of `train` are put there.
+    `progress` gets the number of scenarios that are done, the number of all, and the title of one
+    that is running. `keep` is the folder of a target for log, metrics and model of `train`.
     """
     at, began = datetime.now(timezone.utc), time.monotonic()
     view = engine.view(subject.image)
@@ -85,7 +85,7 @@ def report(
     if keep is not None:
         kept.clear(keep)
     results = runner.run(promising, engine, depth.profile, depth.only, progress, keep=keep)
-    stopping.check()  # what an image seems to do while it is being removed is no verdict
+    stopping.check()  # an image that is being removed proves nothing
     return Report(
         image=subject.image,
         digest=digest,
@@ -103,7 +103,7 @@ def report(
 
 
 def _kept(folder: Path | None) -> tuple[str, ...]:
-    """The files of a folder `dist/<target>/test`, by names that fit every checkout."""
+    """The files of a folder `dist/<target>/test`, by names that are relative to `dist`."""
     if folder is None or not folder.exists():
         return ()
     below = folder.parents[2]
@@ -118,10 +118,10 @@ def _strict(result: ClauseResult) -> ClauseResult:
 def verify(
     built: Built, engine: Engine, depth: Depth, progress: Progress, *, keep: Path
 ) -> tuple[Report, Verified | None]:
-    """Test a built image by its id, whatever its name points at by now.
+    """Test a built image by its id, whatever its name points at now.
 
-    None: it may not be published. It may if it passed, also if its target declares no samples and
-    it was therefore not seen at work; that is said wherever it is told of.
+    None: the image may not be published. It may if it passed, even if its target declares no
+    samples, so that it was not seen at work; every report says so.
     """
     found = report(_subject(built), built.image_id, engine, depth, progress, keep=keep)
     passed = found.passed and depth.gates and unjudged(built.target, found, SMOKE) is None
@@ -129,9 +129,9 @@ def verify(
 
 
 def still_holds(verified: Verified, built: Built) -> bool:
-    """Whether this very image has passed this very suite, for this purpose, on these samples.
+    """Whether this image has passed this suite, for this purpose, on these samples.
 
-    Either profile will do: what gates a build is in both.
+    Either profile counts: both contain the clauses that gate a build.
     """
     return verified.built.image_id == built.image_id and verified.report.suite == fingerprint(
         _subject(built)
@@ -139,7 +139,7 @@ def still_holds(verified: Verified, built: Built) -> bool:
 
 
 def suite_of(target: Target) -> str:
-    """What `fingerprint` will be of the images of a target."""
+    """The `fingerprint` for the images of a target."""
     return fingerprint(_of_target(target, image=""))
 
 
@@ -165,12 +165,12 @@ def refusal(found: Report) -> ContractError:
         f"breaks {len(failed)} of {len(found.clauses)} clauses: "
         + ", ".join(each.id for each in failed),
         details="\n".join(_evidence(failed)),
-        hint="mend the image, then the same command again",
+        hint="fix the image, then rerun the command",
     )
 
 
-def untold(found: Report) -> ToolError | None:
-    """The error of a report in which a clause that gates was not judged on a busy machine.
+def too_busy(found: Report) -> ToolError | None:
+    """The error of a report whose required clauses were not judged on a busy machine.
 
     Such an image has not passed.
     """
@@ -179,42 +179,42 @@ def untold(found: Report) -> ToolError | None:
         return None
     return ToolError(
         f"this machine is too busy to judge {', '.join(busy)}",
-        hint="run the same command again when the machine is quieter",
+        hint="rerun the command when the machine is less busy",
     )
 
 
 def unjudged(target: Target, found: Report, depth: Depth) -> BuildkitError | None:
-    """The error of a report that leaves open whether the image of a target works, None if not.
+    """The error of a report that does not show whether the image of a target works, else None.
 
     By design a target without samples passes the gate of a build, and so does an image for
-    processing, which no smoke test starts; unless `depth` asks for an image `at_work`.
+    processing, which no smoke test starts; unless `depth` demands an image `at_work`.
     """
-    if (busy := untold(found)) is not None or verdict.of(found) is not Verdict.UNJUDGED:
+    if (busy := too_busy(found)) is not None or verdict.of(found) is not Verdict.UNJUDGED:
         return busy
     gated = target.purpose is Purpose.PROCESSING and found.profile == Profile.SMOKE.value
     if not depth.at_work and not depth.only and (gated or not target.samples.declared):
         return None
     return UnjudgedError(
-        f"nothing is broken, and nothing that the image does was judged: {why(found)}",
-        hint=f"`buildkit test {target.id} --verbose` shows each reason; `samples` of the image in "
-        f"images.toml say what to test it with: {GIVEN[target.purpose]}; "
+        f"no clause is broken, but the image was not seen at work: {why(found)}",
+        hint=f"`buildkit test {target.id} --verbose` shows each reason; add "
+        f"{GIVEN[target.purpose]} to the `samples` of the image in images.toml: "
         f"{manual.page('images-toml', 'samples')}",
     )
 
 
 def why(found: Report) -> str:
-    """What was not seen of an image, in a few words."""
+    """What the image was not seen to do, in a few words."""
     return verdict.untried(found) or "every clause was skipped"
 
 
 def fingerprint(subject: Subject) -> str:
-    """Changes with the clauses, with what an image is tested for, and with the samples.
+    """A digest of the clauses, of what an image is tested for, and of the samples.
 
-    The same in every checkout: files count by their content, not by where they are.
+    The same in every checkout: files count by their content, not by their place.
     """
     total = hashlib.sha256()
     for file in sorted((Path(__file__).parents[1] / "contract").rglob("*")):
-        if file.suffix in SUITE:  # and not what Python compiles beside them
+        if file.suffix in SUITE:  # not the files that Python compiles
             total.update(file.read_bytes())
     samples = subject.samples
     asked = [
@@ -237,7 +237,7 @@ def fingerprint(subject: Subject) -> str:
 
 
 def _files(samples: Samples) -> Iterator[tuple[str, Path]]:
-    """Each file of the samples, under a name that says what it is used for."""
+    """Each file of the samples, with a name for its use."""
     roots = [(f"channel {name}", path) for name, path in samples.channels]
     roots += [("code", samples.code)] if samples.code else []
     roots += [("model", samples.model)] if samples.model else []

@@ -18,6 +18,7 @@ from tests.support import projects
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from buildkit.contract.checks import Unseen
     from buildkit.model.target import Target
 
 DIGEST = f"sha256:{'a' * 64}"
@@ -43,6 +44,10 @@ def clause(status: Status = Status.PASS, **changes: Any) -> ClauseResult:
         "seconds": 0.0,
     }
     return ClauseResult(**{**facts, **changes})
+
+
+def skipped(why: Unseen, **changes: Any) -> ClauseResult:
+    return clause(Status.SKIP, message=str(why), skip=why.skip, **changes)
 
 
 def report(*clauses: ClauseResult, digest: str = DIGEST) -> Report:

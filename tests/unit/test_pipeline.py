@@ -8,8 +8,8 @@ import pytest
 
 from buildkit import pipeline, records
 from buildkit.config.boundary import Boundary
-from buildkit.contract.verdict import TOO_BUSY
-from buildkit.model.image import Location, Published, Status
+from buildkit.contract.checks import TooBusy
+from buildkit.model.image import Location, Published
 from buildkit.model.outcome import Outcome
 from buildkit.pipeline import Choice
 from buildkit.support.errors import ContractError, Exit, TemplateError, ToolError, worst
@@ -132,7 +132,7 @@ def test_an_image_is_tested_again_when_the_suite_has_changed(
 def test_an_image_that_a_busy_machine_could_not_judge_goes_no_further(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    skipped = fakes.clause(Status.SKIP, message=f"{TOO_BUSY}: of 60 s only 5 count")
+    skipped = fakes.skipped(TooBusy("of 60 s only 5 count"))
     monkeypatch.setattr(verify, "report", lambda *_, **__: fakes.report(skipped))
     where = records.Records(folder=tmp_path, limits=Boundary(root=tmp_path))
     outcome = gate.test(

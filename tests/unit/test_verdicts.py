@@ -13,8 +13,10 @@ import pytest
 from buildkit import pipeline, records
 from buildkit.commands import report, summary
 from buildkit.config.boundary import Boundary
-from buildkit.contract import verdict
+from buildkit.contract import checks, verdict
+from buildkit.contract.checks import Caused, NotFor, NotPromised, TooBusy, Unsampled, Unseen
 from buildkit.ledger import make
+from buildkit.model.features import Feature
 from buildkit.model.image import Location, Published, Staged, Status, Verdict
 from buildkit.model.outcome import Outcome
 from buildkit.model.target import Profile, Purpose, Samples
@@ -29,16 +31,16 @@ if TYPE_CHECKING:
     from buildkit.model.target import Target
 
 Captured = pytest.CaptureFixture[str]
-NOT_TRAINED = "no samples are declared, and without them `train` ended with 1"
-NOT_SERVED = "no model is declared, and without one nothing answered in 12 s"
+NOT_TRAINED = Unsampled("no samples are declared, and without them `train` ended with 1")
+NOT_SERVED = Unsampled("no model is declared, and without one nothing answered in 12 s")
 
 
 def found(*clauses: ClauseResult, **changes: Any) -> Report:
     return replace(fakes.report(*clauses), sampled=False, **changes)
 
 
-def open_(id_: str, message: str) -> ClauseResult:
-    return fakes.clause(Status.SKIP, id=id_, message=message)
+def open_(id_: str, why: Unseen) -> ClauseResult:
+    return fakes.skipped(why, id=id_)
 
 
 def good(id_: str) -> ClauseResult:
@@ -47,8 +49,8 @@ def good(id_: str) -> ClauseResult:
 
 STATIC = good("IMG-01")
 IDLE = (STATIC, open_("OUT-01", NOT_TRAINED), open_("SERVE-03", NOT_SERVED))
-TRAINS_ONLY = (open_("OUT-01", NOT_TRAINED), open_("SERVE-03", f"{verdict.NOT_FOR} inference"))
-ELSEWHERE = open_("PROC-02", f"{verdict.NOT_PROMISED}: processing")
+TRAINS_ONLY = (open_("OUT-01", NOT_TRAINED), open_("SERVE-03", NotFor(Purpose.INFERENCE)))
+ELSEWHERE = open_("PROC-02", NotPromised(Feature.PROCESSING))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,7 @@ ELSEWHERE = open_("PROC-02", f"{verdict.NOT_PROMISED}: processing")
             (STATIC, *TRAINS_ONLY), "unjudged", "not trained: no samples", id="for training only"
         ),
         pytest.param(
-            (good("OUT-01"), open_("SERVE-03", f"{verdict.NOT_FOR} inference")),
+            (good("OUT-01"), open_("SERVE-03", NotFor(Purpose.INFERENCE))),
             "pass", "", id="it trained, and is for nothing else",
         ),
         pytest.param(
@@ -70,7 +72,7 @@ ELSEWHERE = open_("PROC-02", f"{verdict.NOT_PROMISED}: processing")
             "pass", "not trained: no samples", id="served alone",
         ),
         pytest.param(
-            (good("OUT-01"), good("SERVE-03"), open_("SERVE-06", "no payload")),
+            (good("OUT-01"), good("SERVE-03"), open_("SERVE-06", Unsampled("no payload"))),
             "pass", "no prediction: no samples", id="healthy, and never asked",
         ),
         pytest.param(
@@ -78,17 +80,17 @@ ELSEWHERE = open_("PROC-02", f"{verdict.NOT_PROMISED}: processing")
             "fail", "not trained, not served: no samples", id="what is broken is broken",
         ),
         pytest.param(
-            (IDLE[1], fakes.clause(Status.FAIL, id="RUN-02"), open_("SERVE-03", f"{verdict.SEE} RUN-02")),
+            (IDLE[1], fakes.clause(Status.FAIL, id="RUN-02"), open_("SERVE-03", Caused("RUN-02"))),
             "fail", "not trained: no samples; not served: see RUN-02", id="no such program",
         ),
         pytest.param(
-            (IDLE[1], fakes.clause(Status.FAIL, id="SERVE-03"), open_("SERVE-06", "unhealthy")),
+            (IDLE[1], fakes.clause(Status.FAIL, id="SERVE-03"), open_("SERVE-06", Unseen("unhealthy"))),
             "fail", "not trained: no samples", id="never healthy: no word of predictions",
         ),
         pytest.param((STATIC,), "pass", "", id="only that clause was asked for"),
-        pytest.param((open_("DATA-02", "no channel"),), "unjudged", "", id="and was not judged"),
+        pytest.param((open_("DATA-02", Unsampled("no channel")),), "unjudged", "", id="and was not judged"),
         pytest.param(
-            (good("OUT-01"), fakes.clause(Status.SKIP, id="SERVE-03", message=verdict.TOO_BUSY)),
+            (good("OUT-01"), open_("SERVE-03", TooBusy("…"))),
             "unjudged", "not served: the machine is too busy", id="too busy",
         ),
     ],
@@ -101,19 +103,21 @@ def test_a_verdict(clauses: tuple[ClauseResult, ...], wanted: str, untried: str)
 def test_an_image_for_processing_says_that_a_smoke_test_does_not_start_it() -> None:
     smoke = found(
         STATIC,
-        open_("OUT-01", f"{verdict.NOT_FOR} training"),
-        open_("SERVE-03", f"{verdict.NOT_FOR} inference"),
+        open_("OUT-01", NotFor(Purpose.TRAINING)),
+        open_("SERVE-03", NotFor(Purpose.INFERENCE)),
         purpose=Purpose.PROCESSING,
     )
     assert verdict.of(smoke) is Verdict.UNJUDGED
-    assert verdict.untried(smoke) == "not run: the profile smoke starts no image for processing"
+    assert (
+        verdict.untried(smoke) == "not run: the profile smoke does not start images for processing"
+    )
 
 
 def test_samples_that_are_not_enough_are_told_from_none() -> None:
     assert verdict.untried(replace(found(*IDLE), sampled=True)) == (
         "not trained, not served: the samples are not enough"
     )
-    healthy = (good("OUT-01"), good("SERVE-03"), open_("SERVE-06", "no payload"))
+    healthy = (good("OUT-01"), good("SERVE-03"), open_("SERVE-06", Unsampled("no payload")))
     assert verdict.untried(replace(found(*healthy), sampled=True)) == "no prediction: no payload"
 
 
@@ -134,7 +138,9 @@ def test_an_image_that_was_not_judged_ends_with_8_and_says_what_to_give(
 ) -> None:
     tested = found(*IDLE, purpose=purpose, profile="full")
     if purpose is Purpose.PROCESSING:
-        tested = replace(tested, clauses=(*IDLE, open_("PROC-02", "no samples are declared")))
+        tested = replace(
+            tested, clauses=(*IDLE, open_("PROC-02", Unsampled("no samples are declared")))
+        )
     assert int(judged.end(tested, "mine:1")) == 8
     said = capsys.readouterr()
     assert said.out == ""
@@ -144,7 +150,7 @@ def test_an_image_that_was_not_judged_ends_with_8_and_says_what_to_give(
 
 
 def test_a_busy_machine_is_another_matter(capsys: Captured) -> None:
-    busy = fakes.clause(Status.SKIP, id="SERVE-03", message=f"{verdict.TOO_BUSY}: …")
+    busy = open_("SERVE-03", TooBusy("…"))
     assert judged.end(found(good("OUT-01"), busy), "mine:1") == Exit.TOOL
     assert "too busy to judge SERVE-03" in capsys.readouterr().err
 
@@ -316,8 +322,8 @@ def test_an_image_for_processing_passes_the_gate_of_a_build(tmp_path: Path) -> N
     target = replace(SAMPLED, purpose=Purpose.PROCESSING)
     skipped = (
         STATIC,
-        open_("OUT-01", f"{verdict.NOT_FOR} training"),
-        open_("SERVE-03", f"{verdict.NOT_FOR} inference"),
+        open_("OUT-01", NotFor(Purpose.TRAINING)),
+        open_("SERVE-03", NotFor(Purpose.INFERENCE)),
     )
     outcome, _ = run_test(target, skipped, tmp_path, verify.SMOKE)
     assert outcome.error is None
@@ -326,7 +332,8 @@ def test_an_image_for_processing_passes_the_gate_of_a_build(tmp_path: Path) -> N
 
 def test_chosen_clauses_that_were_not_judged_are_an_error_for_targets_too(tmp_path: Path) -> None:
     depth = verify.Depth(profile=Profile.FULL, only=("DATA-02",), at_work=True)
-    outcome, _ = run_test(SAMPLED, (open_("DATA-02", "no channel"),), tmp_path, depth)
+    skipped = (open_("DATA-02", Unsampled("no channel")),)
+    outcome, _ = run_test(SAMPLED, skipped, tmp_path, depth)
     assert isinstance(outcome.error, UnjudgedError)
     assert outcome.verified is None
 
@@ -413,19 +420,21 @@ def test_json_has_the_verdict_of_each_target(capsys: Captured) -> None:
 @pytest.mark.parametrize(
     ("reason", "given"),
     [
-        ("\"the channel 'foo' is missing: no data\"", "--channel foo=FOLDER"),
-        ("'no such file: /opt/ml/input/data/bar/x.csv'", "--channel bar=FOLDER"),
-        ("'the channel is missing'", "--channel training=FOLDER"),
+        ("the channel 'foo' is missing: no data", "--channel foo=FOLDER"),
+        ("no such file: /opt/ml/input/data/bar/x.csv", "--channel bar=FOLDER"),
+        ("the channel is missing", "--channel training=FOLDER"),
     ],
 )
 def test_the_reason_of_an_image_that_is_not_judged_is_shown(
     reason: str, given: str, capsys: Captured
 ) -> None:
-    told = "the samples have no channel to leave out\n"  # another check of this clause
-    told += f"{NOT_TRAINED}; its reason in /opt/ml/output/failure is {reason}; it printed nothing"
-    seen = found(STATIC, open_("OUT-01", told), purpose=Purpose.TRAINING)
+    outcome = f"`train` ended with 1; {checks.REASON_IS} {reason!r}"
+    failed = Unsampled(outcome, "; it printed nothing", said=reason)
+    other = Unsampled("the samples have no channel to leave out")  # another check of this clause
+    merged = checks.merged(checks.skipped("OUT-01", why) for why in (other, failed))
+    seen = found(STATIC, merged, purpose=Purpose.TRAINING)
     report.show(seen)
     assert judged.end(seen, "demo") is Exit.UNJUDGED
     said = " ".join(capsys.readouterr().err.split())
-    assert said.count(reason) == 2
+    assert said.count(repr(reason)) == 2
     assert given in said

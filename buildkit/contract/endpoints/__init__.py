@@ -1,1 +1,1 @@
-"""Kinds of endpoints that an image may promise to serve, and their clauses."""
+"""Kinds of endpoints that an image may promise to support, and their clauses."""

@@ -1,4 +1,4 @@
-"""The clause of asynchronous inference (ASYNC-01): a very large body, with pings in between."""
+"""The clause of asynchronous inference (ASYNC-01): a very large body, with pings meanwhile."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 SIZE = 1024**3
 BLOCK = 1024**2
 SECONDS = 900
-"""How long asynchronous inference waits for an answer, unless told otherwise."""
+"""The default wait of asynchronous inference for an answer."""
 PING_PAUSE = 0.5
 TOO_LARGE = 413
-SERVED = starting.of("`serve` with the model, asked with a body of 1 GB", alone=True)
+SERVED = starting.of("`serve` with the model, and a request with a body of 1 GB", alone=True)
 
 
 @contextmanager
 def pinged(serving: Serving) -> Iterator[list[str]]:
-    """Ask `/ping` all the while; what went wrong, even when it was asked again at once."""
+    """Request `/ping` continuously; yields the failures that a retry did not fix."""
     missed: list[str] = []
     over = threading.Event()
 
@@ -55,27 +55,24 @@ def pinged(serving: Serving) -> Iterator[list[str]]:
 
 @check("ASYNC-01", SERVED)
 def takes_a_gigabyte(serving: Serving) -> None:
-    """A body of 1 GB: any answer but 413, GET /ping within 2 s all the time, good afterwards."""
+    """A body of 1 GB: any answer but 413, GET /ping within 2 s meanwhile, a good request after."""
     payload = next((each for each in serving.payloads if _kind(each) in LINES), serving.a_payload())
     with pinged(serving) as missed:
-        status, told = _send(serving, payload)
+        status, evidence = _send(serving, payload)
     ended = serving.container.ended_by()
     if serving.container.wait(0) is not None:
         raise Broken(
             f"a body of 1 GB ended the server{ended and f' ({ended})'}{last_lines(serving.log)}"
         )
     if status is None:
-        raise Broken(f"a body of 1 GB got no answer: {told}{last_lines(serving.log)}")
+        raise Broken(f"a body of 1 GB got no answer: {evidence}{last_lines(serving.log)}")
     if status == TOO_LARGE:
-        raise Broken(f"a body of 1 GB was answered with {told}")
+        raise Broken(f"a body of 1 GB was answered with {evidence}")
     if len(missed) > 1:
-        raise Broken(f"while a body of 1 GB came in: {missed[0]}")
+        raise Broken(f"during a body of 1 GB: {missed[0]}")
     serving.still_good("a body of 1 GB")
     if missed:
-        raise Doubtful(f"while a body of 1 GB came in, once: {missed[0]}")
-
-
-CHECKS = (takes_a_gigabyte,)
+        raise Doubtful(f"once during a body of 1 GB: {missed[0]}")
 
 
 def _kind(payload: Payload) -> str:
@@ -83,14 +80,14 @@ def _kind(payload: Payload) -> str:
 
 
 def padding(payload: Payload) -> bytes:
-    """What a sample is filled up with: what costs a reader least, so that the size is the test."""
+    """The padding of a sample: cheap to parse, so that only the size matters."""
     if _kind(payload) in LINES:
         return b"\n"
     return b" " if _kind(payload).endswith("json") else Path(payload.body).read_bytes() or b"\0"
 
 
 def body(payload: Payload, size: int) -> Iterator[bytes]:
-    """A sample, filled up to `size` bytes."""
+    """A sample, padded to `size` bytes."""
     first = Path(payload.body).read_bytes()[:size]
     yield first
     left = size - len(first)
@@ -102,9 +99,9 @@ def body(payload: Payload, size: int) -> Iterator[bytes]:
 
 
 def _send(serving: Serving, payload: Payload) -> tuple[int | None, str]:
-    """The status of the answer and what was said; no status if there was no answer.
+    """The status of the answer and its text; no status without an answer.
 
-    A server may answer, and close, before it has read everything.
+    A server may answer, and close the connection, before it has read the whole body.
     """
     headers = {**request_headers(payload), "Content-Length": str(SIZE)}
     refused = ""

@@ -1,4 +1,4 @@
-"""Clauses of batch transform (BATCH): many records a request, in parallel and again."""
+"""Clauses of batch transform (BATCH): many records per request, in parallel, and retried."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from buildkit.model.target import Payload
 
 CALL_SECONDS = 600
-"""How long batch transform waits for one call, unless told otherwise (BATCH-06)."""
+"""The default wait of batch transform for one call (BATCH-06)."""
 CONCURRENCY = 4
 MOST_CONCURRENCY = 16
 RECORDS = 8
-"""Of a sample so many are sent one by one."""
+"""The number of records of a sample that are sent one by one."""
 TIMES = 3
 VARIABLES = {
     "SAGEMAKER_BATCH": "true",
@@ -50,9 +50,9 @@ def parameters_are_right(server: Serving) -> None:
 
 @check("BATCH-01", BATCH)
 def healthy(server: Serving) -> None:
-    """With SAGEMAKER_BATCH=true GET /ping answers 200, as it does without."""
+    """With SAGEMAKER_BATCH=true GET /ping answers 200, as without."""
     if server.health.after is None:
-        raise Broken(f"with the variables of batch transform {server.told}")
+        raise Broken(f"with the variables of batch transform {server.evidence}")
 
 
 @check("BATCH-01", BATCH)
@@ -109,7 +109,7 @@ def reads_many_records(server: Serving) -> None:
 
 @check("BATCH-05", BATCH)
 def a_line_for_a_line(server: Serving) -> None:
-    """Lines of a sample in one body: as many lines, in the order of those asked one by one."""
+    """Lines of a sample in one body: as many lines in the answer, in the same order."""
     for payload, found in _line_samples(server):
         several = found[:RECORDS] if len(found) > 1 else found * TIMES
         many, accept = _by_lines(server, payload, several)
@@ -120,7 +120,7 @@ def a_line_for_a_line(server: Serving) -> None:
             if single.status != OK:
                 raise Unseen(f"{name} is answered with {single.shown()}")
             if len(each) != 1:
-                raise Broken(f"{name} gave {len(each)}: {single.shown()}")
+                raise Broken(f"{name} got {len(each)} lines: {single.shown()}")
         rules.judge_order(rules.lines(many.body), [each[0] for each in wanted])
 
 
@@ -138,7 +138,7 @@ def no_record_is_lost(server: Serving) -> None:
             count = len(rules.lines(answer.body))
             if asked and answer.status == OK and count != len(asked):
                 raise Broken(
-                    f"{len(asked)} lines of {rules.named(payload)} with {what} gave {count}: "
+                    f"{len(asked)} lines of {rules.named(payload)} with {what} got {count} lines: "
                     f"{answer.shown()}"
                 )
 
@@ -155,43 +155,47 @@ def answers_again(server: Serving) -> None:
         seen = True
         for _ in range(TIMES - 1):
             again = server.invoke(payload)
-            told = f"{rules.named(payload)} was answered with {first.shown()}, then {again.shown()}"
+            evidence = (
+                f"{rules.named(payload)} was answered with {first.shown()}, then {again.shown()}"
+            )
             if again.status != OK:
-                raise Broken(told)
+                raise Broken(evidence)
             if not rules.alike(first, again):
                 if payload.answer is not None:
-                    raise Broken(told)
-                raise Doubtful(f"{told}; unless it draws lots, a retry changes the result")
+                    raise Broken(evidence)
+                raise Doubtful(
+                    f"{evidence}; unless the model is random, a retry changes the result"
+                )
     if not seen:
         raise Unseen("no sample is answered with 200")
 
 
 @check("BATCH-07", BATCH)
 def answers_in_parallel(server: Serving) -> None:
-    """As many requests at once as /execution-parameters says, or 4: all 200 (asked twice)."""
+    """As many parallel requests as /execution-parameters says, or 4: all 200, within two tries."""
     payload = server.a_payload()
     if server.invoke(payload).status != OK:
         raise Unseen("the first sample is not answered with 200")
     number = _concurrency(_parameters(server))
     for attempt in (1, 2):
         with ThreadPoolExecutor(max_workers=number) as pool:
-            told = [
+            evidence = [
                 each
                 for each in pool.map(lambda _: _failure(server, payload), range(number))
                 if each
             ]
-        if not told:
+        if not evidence:
             return
         if attempt > 1:
             raise Broken(
-                f"of {number} requests at once {len(told)} failed: {told[0]}"
+                f"{len(evidence)} of {number} parallel requests failed: {evidence[0]}"
                 f"{last_lines(server.log)}"
             )
 
 
 @check("BATCH-07", BATCH)
 def answers_are_its_own(server: Serving) -> None:
-    """As many different bodies at once: each has the answer that it has alone."""
+    """As many different bodies in parallel: each gets the same answer as alone."""
     server.a_payload()
     number = max(_concurrency(_parameters(server)), 2)
 
@@ -201,39 +205,25 @@ def answers_are_its_own(server: Serving) -> None:
     parallel.not_mixed_up(parallel.steady(server.payloads, ask), number, ask)
 
 
-CHECKS = (
-    parameters_are_right,
-    healthy,
-    answers,
-    reads_chunks,
-    reads_many_records,
-    a_line_for_a_line,
-    no_record_is_lost,
-    answers_again,
-    answers_in_parallel,
-    answers_are_its_own,
-)
-
-
 def _line_samples(server: Serving) -> Iterable[tuple[Payload, list[bytes]]]:
-    """The samples in which a record is a line, with their records. Raises Unseen for none."""
+    """The samples in which a line is a record, with their records. Raises Unseen for none."""
     server.a_payload()
     if _said(_parameters(server)).get("BatchStrategy") == "SINGLE_RECORD":
-        raise Unseen("it asks for SINGLE_RECORD: a body never holds more than one")
+        raise Unseen("the image asks for SINGLE_RECORD: a body never holds several records")
     found = [
         (payload, split)
         for payload in server.payloads
         if (split := bodies.records(payload.content_type, Path(payload.body).read_bytes()))
     ]
     if not found:
-        raise Unseen("the samples have no CSV (without a header) and no JSON Lines")
+        raise Unseen("the samples have neither CSV (without a header) nor JSON Lines")
     return found
 
 
 def _by_lines(server: Serving, payload: Payload, asked: list[bytes]) -> tuple[Answer, str]:
-    """The answer to several records that has as many lines, and the Accept that got it.
+    """An answer to several records with as many lines, and the Accept header that got it.
 
-    A job chooses its Accept, so an answer in another form than lines is not the only one.
+    A job chooses its Accept header, so other forms of answers are allowed for other values.
     """
     first: Answer | None = None
     for accept in dict.fromkeys((payload.accept or "*/*", payload.content_type, *LINES)):
@@ -245,7 +235,7 @@ def _by_lines(server: Serving, payload: Payload, asked: list[bytes]) -> tuple[An
     if first is None or first.status != OK:
         raise Unseen(f"several lines of {rules.named(payload)} are not answered with 200")
     count = len(rules.lines(first.body))
-    raise Broken(f"{len(asked)} lines of {rules.named(payload)} gave {count}: {first.shown()}")
+    raise Broken(f"{len(asked)} lines of {rules.named(payload)} got {count} lines: {first.shown()}")
 
 
 def _parameters(server: Serving) -> Answer:
@@ -257,7 +247,7 @@ def _said(answer: Answer) -> dict[str, Any]:
         rules.judge_parameters(answer)
         return dict(json.loads(answer.body)) if answer.status == OK else {}
     except Broken:
-        return {}  # BATCH-03 tells
+        return {}  # BATCH-03 reports that
 
 
 def _concurrency(answer: Answer) -> int:

@@ -1,4 +1,4 @@
-"""What batch transform asks of answers: the parameters of a job, and lines in order."""
+"""The demands of batch transform on answers: parameters of a job, and lines in order."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from buildkit.model.target import Payload
 
 LARGEST_PRODUCT = 100
-"""Megabytes: MaxPayloadInMB, and it times MaxConcurrentTransforms (BATCH-03)."""
+"""Megabytes: the limit of MaxPayloadInMB, also times MaxConcurrentTransforms (BATCH-03)."""
 STRATEGIES = ("MULTI_RECORD", "SINGLE_RECORD")
 JSON = "application/json"
 
 
 def judge_parameters(answer: Answer) -> None:
-    """What `/execution-parameters` may say. Raises Broken."""
+    """Raises Broken if `/execution-parameters` answered with invalid parameters."""
     if answer.status != OK:
         return
     said = f"GET /execution-parameters answered {answer.shown()}"
@@ -35,7 +35,7 @@ def judge_parameters(answer: Answer) -> None:
     for name in ("MaxPayloadInMB", "MaxConcurrentTransforms"):
         number = found.get(name, 1)
         if isinstance(number, bool) or not isinstance(number, int):
-            raise Broken(f"{said}: {name} is no whole number")
+            raise Broken(f"{said}: {name} is not a whole number")
         if number < 0:
             raise Broken(f"{said}: {name} is negative")
         numbers.append(number)
@@ -64,14 +64,14 @@ def judge_order(found: Sequence[bytes], wanted: Sequence[bytes]) -> None:
     wrong = [pair for pair in pairs if not _same_line(*pair)]
     if not wrong:
         return
-    said = f"{short(wrong[0][0])} stands where {short(wrong[0][1])} belongs"
+    said = f"found {short(wrong[0][0])} in place of {short(wrong[0][1])}"
     rest = list(wanted)
     for line in found:
         match = next((each for each in rest if _same_line(line, each)), None)
         if match is None:
-            raise Doubtful(f"records give another answer together than one by one: {said}")
+            raise Doubtful(f"records in one body get other answers than one by one: {said}")
         rest.remove(match)
-    raise Broken(f"the lines of the answer are in another order than the records: {said}")
+    raise Broken(f"the lines of the answer are not in the order of the records: {said}")
 
 
 def lines(body: bytes) -> list[bytes]:

@@ -26,27 +26,27 @@ if TYPE_CHECKING:
 PATH = "/invocations-bidirectional-stream"
 OPEN_SECONDS = 120
 REPLY_SECONDS = 60
-"""Only end a hang."""
+"""Limits that only end a hang."""
 SILENCE_SECONDS = 1
-"""After a reply: what comes later is not read, and two talks that differ are repeated."""
+"""Seconds of silence that end a reply; later messages are not read."""
 PONG_SECONDS = 2
 PONG_TRIES = 3
 PAUSE = 0.05
-"""Between two looks for a pong."""
+"""Seconds between two looks for a pong."""
 PATIENCE = 60
-"""SageMaker asks every 60 s, and gives up after 5 pongs that did not come."""
+"""SageMaker sends a ping every 60 s, and gives up after 5 missing pongs."""
 CONNECTION_SECONDS = 600
-"""Only ends a hang: of one connection, whatever comes on it."""
+"""Only ends a hang of one connection."""
 LARGEST_MESSAGE = 4 * 1024**2
 LARGEST_SENT = 16 * 1024
 MESSAGES = 16
 BUSY = 3
-SERVED = starting.of("`serve` with the model, asked through a WebSocket")
+SERVED = starting.of("`serve` with the model, and a WebSocket")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Talk:
-    """What came back for one message: messages, and how the connection ended if it did."""
+    """The replies to one message, and how the connection ended if it did."""
 
     replies: tuple[str | bytes, ...]
     ended: str = ""
@@ -56,7 +56,7 @@ class Talk:
         return b"".join(each.encode() if isinstance(each, str) else each for each in self.replies)
 
     @property
-    def told(self) -> str:
+    def evidence(self) -> str:
         replies = "no message"
         if self.replies:
             replies = f"{len(self.replies)} messages, first {str(self.replies[0])[:80]!r}"
@@ -73,7 +73,7 @@ def has_label(still: StillImage) -> None:
 
 @check("STREAM-02", SERVED)
 def opens(serving: Serving) -> None:
-    """A WebSocket handshake on that path: 101; and GET /ping is plain HTTP all the while."""
+    """A WebSocket handshake on that path gets 101; GET /ping remains plain HTTP meanwhile."""
     serving.need_health()
     with connected(serving):
         if (answer := serving.ping()).status != OK:
@@ -82,7 +82,7 @@ def opens(serving: Serving) -> None:
 
 @check("STREAM-03", SERVED)
 def joins_fragments(serving: Serving) -> None:
-    """A message that is answered whole is answered in fragments, too, and with valid frames."""
+    """A message that gets a reply also gets one in fragments, with valid frames."""
     serving.need_health()
     for message in messages(serving):
         whole = talk(serving, (message,))
@@ -94,30 +94,32 @@ def joins_fragments(serving: Serving) -> None:
         joined = talk(serving, parts)
         if not joined.replies or joined.text != whole.text:
             joined = talk(serving, parts)
-        told = f"a message brought {whole.told}; the same in three fragments {joined.told}"
+        evidence = (
+            f"a message got {whole.evidence}; the same in three fragments got {joined.evidence}"
+        )
         if not joined.replies:
-            raise Broken(f"{told}{last_lines(serving.log)}")
+            raise Broken(f"{evidence}{last_lines(serving.log)}")
         if whole.text == again.text != joined.text:
-            raise Doubtful(told)
+            raise Doubtful(evidence)
         return
-    raise Unseen("no message of the samples is answered, whole or in fragments")
+    raise Unseen("no message of the samples gets a reply, whole or in fragments")
 
 
 @check("STREAM-04", SERVED)
 def answers_pings(serving: Serving) -> None:
-    """A WebSocket ping, at rest and right after three messages: a pong (2 s; later is a doubt)."""
+    """A WebSocket ping, idle and right after three messages, gets a pong (a warning after 2 s)."""
     serving.need_health()
-    for when, number in (("at rest", 0), (f"after {BUSY} messages", BUSY)):
+    for when, number in (("while idle", 0), (f"after {BUSY} messages", BUSY)):
         waited = _soonest_pong(serving, number)
         if waited == PATIENCE:
             raise Broken(f"a WebSocket ping {when} got no pong in {PATIENCE} s, {PONG_TRIES} times")
         if waited > 0:
-            raise Doubtful(f"a WebSocket ping {when} got its pong after {waited:.0f} s only")
+            raise Doubtful(f"a WebSocket ping {when} got its pong only after {waited:.0f} s")
 
 
 @check("STREAM-04", SERVED)
 def answers_a_close(serving: Serving) -> None:
-    """A close frame is answered with a close frame (asked twice), and the server lives on."""
+    """A close frame gets a close frame, within two tries, and the server keeps running."""
     serving.need_health()
     for _ in range(2):
         with connected(serving) as socket:
@@ -128,12 +130,9 @@ def answers_a_close(serving: Serving) -> None:
     raise Broken("a close frame got no close frame in return")
 
 
-CHECKS = (has_label, opens, joins_fragments, answers_pings, answers_a_close)
-
-
 @contextmanager
 def connected(serving: Serving) -> Iterator[ClientConnection]:
-    """A WebSocket. Raises Broken if it does not open, or if what comes is no WebSocket."""
+    """A WebSocket. Raises Broken if it does not open, or violates the protocol."""
     from websockets.exceptions import ConnectionClosed, WebSocketException  # noqa: PLC0415 - slow
     from websockets.sync.client import connect  # noqa: PLC0415
 
@@ -162,7 +161,7 @@ def connected(serving: Serving) -> Iterator[ClientConnection]:
 
 
 def messages(serving: Serving) -> list[str | bytes]:
-    """The samples that are short, as text where they are, and a word that is none."""
+    """The short samples, as text if possible, and one other word."""
     found: list[str | bytes] = []
     for payload in serving.payloads:
         body = Path(payload.body).read_bytes()
@@ -179,7 +178,7 @@ def _text(body: bytes) -> str | bytes:
 
 
 def talk(serving: Serving, parts: Sequence[str | bytes]) -> Talk:
-    """Send one message, in fragments if there are several parts; what came until it was silent."""
+    """Send one message, in fragments if there are several parts, and read the replies."""
     from websockets.exceptions import ConnectionClosed  # noqa: PLC0415 - slow
 
     replies: list[str | bytes] = []
@@ -193,20 +192,20 @@ def talk(serving: Serving, parts: Sequence[str | bytes]) -> Talk:
             pass
         except ConnectionClosed as error:
             if _is_invalid(error):
-                raise Broken(f"it sent what is no valid frame: {error}") from error
+                raise Broken(f"the server sent an invalid frame: {error}") from error
             return Talk(replies=tuple(replies), ended=f"the connection was closed: {error}")
     return Talk(replies=tuple(replies))
 
 
 def _is_invalid(error: Exception) -> bool:
-    """Whether our own side closed the connection, for what the other had sent."""
+    """Whether this side closed the connection because of an invalid frame."""
     sent = getattr(error, "sent", None)
     theirs = getattr(error, "rcvd_then_sent", None)
     return sent is not None and not theirs and sent.code in (1002, 1007)
 
 
 def _soonest_pong(serving: Serving, number: int) -> float:
-    """The seconds until a pong that was late, in the best of some tries; 0 if one was in time."""
+    """Seconds until a late pong, in the best of some tries; 0 if one was in time."""
     waited = float(PATIENCE)
     for _ in range(PONG_TRIES):
         waited = min(waited, _pong_after(serving, number))
@@ -216,9 +215,9 @@ def _soonest_pong(serving: Serving, number: int) -> float:
 
 
 def _pong_after(serving: Serving, number: int) -> float:
-    """Seconds until a pong, PATIENCE if none came, 0 if it was in time; what else comes is dropped.
+    """Seconds until a late pong, PATIENCE if none came, 0 if it was in time.
 
-    A server that hangs up on messages which it does not understand need not answer a ping then.
+    A server that disconnects after messages that it does not understand need not answer a ping.
     """
     from websockets.exceptions import ConnectionClosed  # noqa: PLC0415 - slow
 

@@ -1,4 +1,4 @@
-"""Clauses of multi-model endpoints (MME): models are loaded, listed, asked and unloaded."""
+"""Clauses of multi-model endpoints (MME): models are loaded, listed, invoked and unloaded."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def has_label(still: StillImage) -> None:
 def healthy_without_models(serving: Serving) -> None:
     """With SAGEMAKER_MULTI_MODEL=true and without /opt/ml/model GET /ping answers 200."""
     if serving.health.after is None:
-        raise Broken(f"with SAGEMAKER_MULTI_MODEL=true and no model {serving.told}")
+        raise Broken(f"with SAGEMAKER_MULTI_MODEL=true and no model {serving.evidence}")
 
 
 @check("MME-03", BARE)
@@ -61,7 +61,7 @@ def lists_nothing(serving: Serving) -> None:
     """GET /models before any load: 200 and an empty list."""
     serving.need_health()
     if found := multi_model_server.listed(serving):
-        raise Broken(f"GET /models lists {', '.join(found)}, and nothing has been loaded")
+        raise Broken(f"GET /models lists {', '.join(found)}, but no model has been loaded")
 
 
 @check("MME-02", SHELF)
@@ -81,7 +81,7 @@ def loads(shelf: Shelf) -> None:
 
 
 @check("MME-02", SHELF)
-def refuses_what_is_no_model(shelf: Shelf) -> None:
+def refuses_an_empty_folder(shelf: Shelf) -> None:
     """POST /models with an empty folder: no 200."""
     shelf.serving.need_health()
     answer = multi_model_server.load(shelf.serving, BAD)
@@ -100,13 +100,13 @@ def lists(shelf: Shelf) -> None:
             raise Broken(f"GET /models does not list {name}, only {', '.join(found) or 'nothing'}")
         if found[name] != multi_model_server.url(name):
             raise Broken(
-                f"GET /models says modelUrl {str(found[name])[:200]!r} of a model that was loaded "
-                f"from {multi_model_server.url(name)}"
+                f"GET /models gives modelUrl {str(found[name])[:200]!r} for a model loaded from "
+                f"{multi_model_server.url(name)}"
             )
 
 
 @check("MME-04", SHELF)
-def tells_of_one(shelf: Shelf) -> None:
+def describes_one(shelf: Shelf) -> None:
     """GET /models/<name>: modelName and modelUrl of a loaded model, 404 for another."""
     multi_model_server.need_loaded(shelf.serving, FIRST)
     answer = multi_model_server.get(shelf.serving, FIRST)
@@ -138,7 +138,7 @@ def answers(shelf: Shelf) -> None:
 
 
 @check("MME-06", SHELF)
-def asks_nobody(shelf: Shelf) -> None:
+def refuses_an_unknown_model(shelf: Shelf) -> None:
     """POST /models/<name>/invoke of a model that is not loaded: 404."""
     payload = shelf.serving.a_payload()
     answer = multi_model_server.invoke(shelf.serving, UNKNOWN, payload)
@@ -159,20 +159,6 @@ def unloads(shelf: Shelf) -> None:
     answer = multi_model_server.load(serving, SECOND)
     if answer.status != OK:
         raise Broken(f"after DELETE, POST /models of the same model answered {answer.shown()}")
-
-
-CHECKS = (
-    has_label,
-    healthy_without_models,
-    lists_nothing,
-    loads,
-    refuses_what_is_no_model,
-    lists,
-    tells_of_one,
-    answers,
-    asks_nobody,
-    unloads,
-)
 
 
 def _not_found(answer: Answer, request: str) -> None:

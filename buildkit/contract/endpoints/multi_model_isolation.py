@@ -1,4 +1,4 @@
-"""Clauses of multi-model endpoints (MME) on what is shared: time, memory and folders of models."""
+"""Clauses of multi-model endpoints (MME) on shared resources: time, memory, model folders."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 CONFLICT = 409
 NO_MEMORY = 507
 FREE_SECONDS = 5
-"""How long memory or files may take to be free before it counts."""
+"""Time for memory or files to be released after an unload."""
 LOOK_SECONDS = 1
-"""Between two looks at whether they are."""
+"""Seconds between two looks at whether they are."""
 ROUNDS = 3
-"""A model that is not freed may still fit in once."""
+"""Tries: a model may fit in once although nothing was freed."""
 FULL = multi_model_server.of(
     "`serve` with SAGEMAKER_MULTI_MODEL=true, models of 200 MB, and 1 GB of memory",
     heavy=True,
     memory=multi_model_server.MEMORY,
 )
 VANISHING = multi_model_server.of(
-    "`serve` with SAGEMAKER_MULTI_MODEL=true, and folders that come and go"
+    "`serve` with SAGEMAKER_MULTI_MODEL=true, and model folders that vanish"
 )
 
 
 @check("MME-07", FULL)
-def a_load_blocks_nobody(shelf: Shelf) -> None:
-    """While large models are loaded: each GET /ping within 2 s, and another model answers."""
+def a_load_blocks_no_other(shelf: Shelf) -> None:
+    """During loads of large models, each GET /ping answers in 2 s, and so does another model."""
     serving = shelf.serving
     payload = serving.a_payload()
     multi_model_server.need_loaded(serving, FIRST)
@@ -55,17 +55,17 @@ def a_load_blocks_nobody(shelf: Shelf) -> None:
             _during_a_load(serving.ping(), "GET /ping")
         invocations.result()
         if all(each.status != OK for each in loads.result()):
-            raise Unseen(f"no large model could be loaded: {loads.result()[0].shown()}")
+            raise Unseen("no large model could be loaded", f": {loads.result()[0].shown()}")
 
 
 @check("MME-02", FULL)
-def says_that_memory_is_short(shelf: Shelf) -> None:
-    """Models of 200 MB until no more fit into 1 GB: 507, and the server lives on."""
+def reports_full_memory(shelf: Shelf) -> None:
+    """Models of 200 MB, until no more fit into 1 GB: 507, and the server keeps running."""
     loaded, answer = _filled(shelf.serving)
     if answer.status != NO_MEMORY:
         raise Doubtful(
             f"POST /models of model {len(loaded) + 1} of 200 MB in 1 GB answered {answer.shown()}; "
-            "only after 507 SageMaker makes room and tries again"
+            "SageMaker unloads models and retries only after 507"
         )
     if shelf.serving.ping().status != OK:
         raise Broken(f"after 507 the server is not healthy{last_lines(shelf.serving.log)}")
@@ -73,10 +73,10 @@ def says_that_memory_is_short(shelf: Shelf) -> None:
 
 @check("MME-05", FULL)
 def frees_memory(shelf: Shelf) -> None:
-    """After 507, three times the DELETE of a model: each time it can be loaded again."""
+    """After 507, a model can be deleted and loaded again, three times."""
     loaded, answer = _filled(shelf.serving)
     if answer.status != NO_MEMORY:
-        raise Unseen("it does not say that memory is short")
+        raise Unseen("the server does not answer 507 when memory runs out")
     for _ in range(ROUNDS):
         multi_model_server.unload(shelf.serving, loaded[-1])
         limit = _time_to_free(shelf)
@@ -90,7 +90,7 @@ def frees_memory(shelf: Shelf) -> None:
 
 @check("MME-09", VANISHING)
 def writes_nothing(shelf: Shelf) -> None:
-    """A model is loaded from a read-only folder, if it can be from a writable one."""
+    """A model that loads from a writable folder also loads from a read-only one."""
     shelf.serving.need_health()
     answer = multi_model_server.load(shelf.serving, FIRST)
     if answer.status in (OK, CONFLICT):
@@ -99,7 +99,7 @@ def writes_nothing(shelf: Shelf) -> None:
         other.serving.need_health()
         if multi_model_server.load(other.serving, FIRST).status == OK:
             raise Broken(f"a model in a read-only folder cannot be loaded: {answer.shown()}")
-    raise Unseen(f"a model cannot be loaded: POST /models answered {answer.shown()}")
+    raise Unseen("a model cannot be loaded", f": POST /models answered {answer.shown()}")
 
 
 @check("MME-09", VANISHING)
@@ -112,12 +112,12 @@ def keeps_no_file_open(shelf: Shelf) -> None:
         time.sleep(LOOK_SECONDS)
     if not found:
         return
-    raise Broken(f"{FREE_SECONDS} s after DELETE a file of the model is open: {found[:300]}")
+    raise Broken(f"a file of the model is still open {FREE_SECONDS} s after DELETE: {found[:300]}")
 
 
 @check("MME-09", VANISHING)
 def survives_without(shelf: Shelf) -> None:
-    """A folder vanishes after DELETE: the rest goes on, and it loads again when it is back."""
+    """A model folder vanishes after DELETE: other models work, and it loads again when restored."""
     serving = shelf.serving
     multi_model_server.need_loaded(serving, FIRST, SECOND)
     multi_model_server.unload(serving, FIRST)
@@ -131,23 +131,13 @@ def survives_without(shelf: Shelf) -> None:
     for payload in serving.payloads[:1]:
         found = multi_model_server.invoke(serving, SECOND, payload)
         if found.status != OK:
-            raise Broken(f"after a model's folder vanished another answered {found.shown()}")
+            raise Broken(f"after a model's folder vanished another model answered {found.shown()}")
     shelf.put_back(FIRST)
     found = multi_model_server.load(serving, FIRST)
     if found.status not in (OK, CONFLICT):
-        raise Broken(f"a model whose folder came back cannot be loaded: {found.shown()}")
+        raise Broken(f"a model whose folder was restored cannot be loaded: {found.shown()}")
     if lies:
-        raise Doubtful(f"a model whose folder has vanished is loaded: {answer.shown()}")
-
-
-CHECKS = (
-    a_load_blocks_nobody,
-    says_that_memory_is_short,
-    frees_memory,
-    writes_nothing,
-    keeps_no_file_open,
-    survives_without,
-)
+        raise Doubtful(f"POST /models of a model whose folder vanished answered {answer.shown()}")
 
 
 def _time_to_free(shelf: Shelf) -> Limit:
@@ -168,9 +158,9 @@ def _filled(serving: Serving) -> tuple[list[str], Answer]:
         if answer.status not in (OK, CONFLICT):
             if len(loaded) > 1:
                 return loaded, answer
-            raise Unseen(f"large models cannot be loaded side by side: {answer.shown()}")
+            raise Unseen("large models cannot be loaded side by side", f": {answer.shown()}")
         loaded.append(name)
-    raise Unseen("all models of 200 MB fit into 1 GB: it does not read files that it does not know")
+    raise Unseen("all models of 200 MB fit into 1 GB: the server does not read unknown files")
 
 
 def _open_files(shelf: Shelf) -> str:

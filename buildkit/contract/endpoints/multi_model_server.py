@@ -1,4 +1,4 @@
-"""Multi-model servers: the folders of models that SageMaker manages, and the requests on models."""
+"""Multi-model servers: the model folders that SageMaker manages, and requests on models."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ UNKNOWN = "77d1f0b4c2a94e6e8d3b5a1c0f7e9264"
 HEAVY = tuple(f"a4e17c9{number}b3d2f658" for number in range(6))
 """Names are opaque to a server (MME-02). HEAVY are all one folder."""
 BALLAST = 200 * 1024**2
-"""Bytes beside a heavy model. Many servers read only the files that they know."""
+"""Bytes added to a heavy model. Many servers read only the files that they know."""
 MEMORY = 1024**3
-"""Of a server that is filled up: less than the heavy models hold."""
+"""Memory of a server that is filled up: less than the heavy models need."""
 LOAD_SECONDS = 360
 MOST_PAGES = 20
 START = Start(
@@ -46,7 +46,7 @@ START = Start(
 
 @dataclass(frozen=True, kw_only=True)
 class Shelf:
-    """A server of many models, and a container in which their folders can be written."""
+    """A multi-model server, and a container that can write to the model folders."""
 
     bench: Bench
     serving: Serving
@@ -54,7 +54,7 @@ class Shelf:
     keeper: Container
 
     def vanish(self, name: str) -> None:
-        """Take a model's folder away: a file in its place removes it, and a folder the file."""
+        """Remove a model's files: a file replaces its folder, then an empty folder the file."""
         file, folder = Archive(), Archive()
         file.file(name, b"")
         folder.folder(name)
@@ -69,7 +69,7 @@ class Shelf:
 def shelf(
     bench: Bench, *, heavy: bool = False, memory: int | None = None, writable: bool = False
 ) -> Iterator[Shelf]:
-    """A server with two models, one that cannot be loaded, and perhaps heavy ones.
+    """A server with two models, one that cannot be loaded, and heavy ones on request.
 
     Raises Unseen without a model.
     """
@@ -100,7 +100,7 @@ def shelf(
 
 
 def of(title: str, *, heavy: bool = False, memory: int | None = None) -> Scenario[Shelf]:
-    """A scenario of one such server. A heavy one stands alone: its checks take times."""
+    """A scenario of one such server. A heavy one runs alone: its checks measure times."""
 
     @contextmanager
     def stage(bench: Bench) -> Iterator[Shelf]:
@@ -111,7 +111,7 @@ def of(title: str, *, heavy: bool = False, memory: int | None = None) -> Scenari
 
 
 def _fill(bench: Bench, keeper: Container, names: tuple[str, ...]) -> None:
-    """Copy the model from container to container."""
+    """Copy the model to the folders of `names`."""
     source = starting.model(bench)
     if source is None:
         raise Unseen("the samples have no model to load")
@@ -166,12 +166,12 @@ def invoke(serving: Serving, name: str, payload: Payload) -> Answer:
 
 
 def need_loaded(serving: Serving, *names: str) -> None:
-    """Load what is not loaded yet. Raises Unseen if it cannot be."""
+    """Load models that are not loaded yet. Raises Unseen if one cannot be loaded."""
     serving.need_health()
     for name in names:
         answer = load(serving, name)
         if answer.status not in (OK, 409):
-            raise Unseen(f"a model cannot be loaded: POST /models answered {answer.shown()}")
+            raise Unseen("a model cannot be loaded", f": POST /models answered {answer.shown()}")
 
 
 def listed(serving: Serving) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Clauses of pipelines and multi-container endpoints (PIPE): ports, and what an answer is."""
+"""Clauses of pipelines and multi-container endpoints (PIPE): ports, and types of answers."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ PORTS = (9001, 9101)
 RANGES = ((9010, 9099), (9110, 9199))
 GIGABYTE = 1024**3
 PINGS = 10
-HANDED_OUT = range(32768, 61000)
+EPHEMERAL = range(32768, 61000)
 """Linux's ip_local_port_range (kernel documentation, networking/ip-sysctl)."""
 QUICK_SECONDS = 2
 SPARE_SECONDS = 60
-"""On top of ten times what it took where it listens by itself."""
+"""Seconds on top of ten times the usual start."""
 BURNING_SECONDS = 1
-"""A shell that is missing, or cannot loop, has ended by then."""
+"""A shell that is missing, or cannot loop, ends within this time."""
 
 
 def _start(number: int, *others: int) -> Start:
-    """How the container of that number in a pipeline is started."""
+    """How the container with this number in a pipeline is started."""
     low, high = RANGES[number]
     return replace(
         starting.SERVE,
@@ -54,13 +54,13 @@ def _start(number: int, *others: int) -> Start:
 
 
 def _patience(bench: Bench) -> float:
-    """Seconds to wait for a server that does not listen where it is told, and never will."""
+    """Seconds to wait for a server that may never listen on its port."""
     return SPARE_SECONDS + 10 * starting.healthy(bench)
 
 
 @contextmanager
 def _apart(bench: Bench) -> Iterator[tuple[Serving, ...]]:
-    """A server on each of the two ports; on the first one only, if it is not healthy there."""
+    """A server on each of the two ports; only on the first one if it is not healthy there."""
     seconds = _patience(bench)
     with ExitStack() as stack:
         found: tuple[Serving, ...] = ()
@@ -74,11 +74,11 @@ def _apart(bench: Bench) -> Iterator[tuple[Serving, ...]]:
 
 @contextmanager
 def _together(bench: Bench) -> Iterator[tuple[Serving, ...]]:
-    """Two copies in the network of the first one, which is asked at the ports of both."""
+    """Two copies in the network of the first one, which is reached at the ports of both."""
     seconds = _patience(bench)
     with starting.served(bench, start=_start(0, PORTS[1]), seconds=seconds) as first:
         if first.health.after is None:
-            raise Unseen(f"alone on port {PORTS[0]} it is not healthy")
+            raise Unseen(f"alone on port {PORTS[0]} the server is not healthy")
         start = replace(_start(1), beside=first.container.id)
         beside = starting.served(bench, start=start, door=first.container, seconds=seconds)
         with beside as second:
@@ -87,12 +87,12 @@ def _together(bench: Bench) -> Iterator[tuple[Serving, ...]]:
 
 @contextmanager
 def _crowded(bench: Bench) -> Iterator[Serving]:
-    """One CPU and 2 GB, and a container beside it that computes without end."""
+    """A server with one CPU and 2 GB, beside a container that computes endlessly."""
     starting.healthy(bench)
     burner = Start(entrypoint=("/bin/sh", "-c", "while :; do :; done"), cpus=1)
     with bench.engine.container(bench.subject.image, burner) as other:
         if other.start() is not None or other.wait(BURNING_SECONDS) is not None:
-            raise Unseen("the image has no /bin/sh that could keep a CPU busy")
+            raise Unseen("the image has no /bin/sh to keep a CPU busy")
         start = replace(starting.SERVE, cpus=1, memory=2 * GIGABYTE)
         with starting.served(bench, start=start) as serving:
             yield serving
@@ -102,7 +102,7 @@ APART = Scenario(
     title="`serve` with SAGEMAKER_BIND_TO_PORT, two ports", stage=_apart, purpose=Purpose.INFERENCE
 )
 TOGETHER = Scenario(
-    title="two of `serve` in one network", stage=_together, purpose=Purpose.INFERENCE
+    title="`serve` twice in one network", stage=_together, purpose=Purpose.INFERENCE
 )
 CROWDED = Scenario(
     title="`serve` on one CPU with 2 GB, beside a container that computes",
@@ -121,11 +121,11 @@ def has_label(still: StillImage) -> None:
 
 
 @check("PIPE-02", APART)
-def listens_where_told(both: tuple[Serving, ...]) -> None:
-    """GET /ping answers 200 on the port of SAGEMAKER_BIND_TO_PORT, and samples are answered."""
-    for port, serving in zip(PORTS, both):  # noqa: B905 - it may be the first one only
+def listens_on_its_port(both: tuple[Serving, ...]) -> None:
+    """GET /ping answers 200 on the port of SAGEMAKER_BIND_TO_PORT, and so does the first sample."""
+    for port, serving in zip(PORTS, both):  # noqa: B905 - perhaps only the first one
         if serving.health.after is None:
-            raise Broken(f"with SAGEMAKER_BIND_TO_PORT={port} {serving.told}")
+            raise Broken(f"with SAGEMAKER_BIND_TO_PORT={port} {serving.evidence}")
         for payload in serving.payloads[:1]:
             answer = serving.invoke(payload)
             if answer.status != OK:
@@ -144,16 +144,16 @@ def leaves_8080_alone(both: tuple[Serving, ...]) -> None:
         serving.need_health()
     if starting.PORT in (found or ()) or _answers(HttpClient(host=host, port=port)):
         raise Broken(
-            f"with SAGEMAKER_BIND_TO_PORT={PORTS[0]} it listens on {starting.PORT} all the same"
+            f"with SAGEMAKER_BIND_TO_PORT={PORTS[0]} the server still listens on {starting.PORT}"
         )
 
 
 @check("PIPE-03", TOGETHER)
 def shares_a_network(both: tuple[Serving, ...]) -> None:
-    """Two copies in one network, each with ports of its own: both are healthy."""
+    """Two copies in one network, each with its own ports, are both healthy."""
     first, second = both
     if second.health.after is None:
-        raise Broken(f"beside a container of the same image {second.told}")
+        raise Broken(f"beside a container of the same image {second.evidence}")
     for serving in (first, second):
         if (answer := serving.ping()).status != OK:
             raise Broken(f"two copies in one network: GET /ping answered {answer.shown()}")
@@ -161,24 +161,24 @@ def shares_a_network(both: tuple[Serving, ...]) -> None:
 
 @check("PIPE-03", TOGETHER)
 def keeps_to_its_ports(both: tuple[Serving, ...]) -> None:
-    """All ports that the two listen on, by /proc/net/tcp: told ones and those of the ranges."""
+    """The two listen only on their own ports and on those of their ranges, by /proc/net/tcp."""
     found = listening.addresses(both[0].container)
     if found is None:
-        raise Unseen("the image has no `cat` that could tell where it listens")
+        raise Unseen("the image has no `cat` to list the ports with")
     if strange := strangers(found):
         ports = sorted({port for _, port in strange})
-        told = (
-            f"it listens on {', '.join(map(str, ports))}; SAGEMAKER_BIND_TO_PORT is "
+        evidence = (
+            f"the servers listen on {', '.join(map(str, ports))}; SAGEMAKER_BIND_TO_PORT is "
             f"{' and '.join(map(str, PORTS))}, SAGEMAKER_SAFE_PORT_RANGE "
             f"{' and '.join(f'{low}-{high}' for low, high in RANGES)}"
         )
-        if all(map(met_by_nobody, strange)):
-            raise Doubtful(f"{told}. The kernel chose them, so they meet no others")
-        raise Broken(told)
+        if all(map(is_ephemeral, strange)):
+            raise Doubtful(f"{evidence}; the kernel chose these ports, so they do not collide")
+        raise Broken(evidence)
 
 
 @check("PIPE-04", APART)
-def tells_what_it_answers(both: tuple[Serving, ...]) -> None:
+def types_are_true(both: tuple[Serving, ...]) -> None:
     """Each sample is answered with a Content-Type that fits the body: JSON, CSV, lines, HTML."""
     serving = both[0]
     serving.a_payload()
@@ -189,46 +189,35 @@ def tells_what_it_answers(both: tuple[Serving, ...]) -> None:
             continue
         judged |= judge_type(f"{Path(payload.body).name} ({payload.content_type})", answer)
     if not judged:
-        raise Unseen("no answer has a Content-Type whose truth can be seen")
+        raise Unseen("no answer has a Content-Type that can be verified")
 
 
 @check("PIPE-06", CROWDED)
 def pings_in_a_crowd(serving: Serving) -> None:
-    """On one CPU with 2 GB, beside a container that computes: healthy, each GET /ping in 2 s."""
+    """On one CPU with 2 GB, beside a busy container: healthy, and each GET /ping in 2 s."""
     if serving.health.after is None:
-        raise Broken(f"on one CPU with 2 GB {serving.told}")
+        raise Broken(f"on one CPU with 2 GB {serving.evidence}")
     for _ in range(PINGS):
         if (answer := serving.ping()).status != OK:
-            raise Broken(f"on one crowded CPU GET /ping answered {answer.shown()}")
-
-
-CHECKS = (
-    has_label,
-    listens_where_told,
-    leaves_8080_alone,
-    shares_a_network,
-    keeps_to_its_ports,
-    tells_what_it_answers,
-    pings_in_a_crowd,
-)
+            raise Broken(f"on one busy CPU GET /ping answered {answer.shown()}")
 
 
 def listeners(container: Container) -> set[int] | None:
-    """The ports that are listened on in its network, None if its image cannot tell."""
+    """The ports that are listened on in its network, None if its image cannot list them."""
     found = listening.addresses(container)
     return None if found is None else {port for _, port in found}
 
 
 def strangers(found: frozenset[Address]) -> list[Address]:
-    """Where two containers of a pipeline listen on ports that they were not given."""
+    """The addresses of two containers of a pipeline with ports that were not assigned to them."""
     given = {port for low, high in RANGES for port in range(low, high + 1)} | set(PORTS)
     return sorted(each for each in found if each[1] not in given)
 
 
-def met_by_nobody(address: Address) -> bool:
-    """Whether it is on loopback, with a port of those that Linux itself hands out by default."""
+def is_ephemeral(address: Address) -> bool:
+    """Whether an address is on loopback, with a port that Linux assigns by default."""
     host, port = address
-    return ipaddress.ip_address(host).is_loopback and port in HANDED_OUT
+    return ipaddress.ip_address(host).is_loopback and port in EPHEMERAL
 
 
 def _answers(client: HttpClient) -> bool:

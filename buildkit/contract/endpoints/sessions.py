@@ -1,4 +1,4 @@
-"""The clause of stateful sessions (SESS-01): one is opened, used and closed."""
+"""The clause of stateful sessions (SESS-01): a session is opened, used and closed."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ FORM = re.compile(
     r"([a-zA-Z0-9](?:-*[a-zA-Z0-9]){0,255});\s?Expires=(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"
 )
 LONGEST = 256
-SERVED = starting.of("`serve` with the model, asked for sessions")
+SERVED = starting.of("`serve` with the model, and sessions")
 
 
 @check("SESS-01", SERVED)
 def opens(serving: Serving) -> None:
-    """A sample with Session-Id NEW_SESSION: a fresh id and Expires in the answer's header."""
+    """A sample with Session-Id NEW_SESSION gets a new id and Expires in a header of the answer."""
     ids = [_opened(serving)[0] for _ in range(2)]
     if ids[0] == ids[1]:
-        raise Broken(f"two sessions were opened, and both are {ids[0]}")
+        raise Broken(f"two new sessions have the same id {ids[0]}")
 
 
 @check("SESS-01", SERVED)
 def uses_and_closes(serving: Serving) -> None:
-    """Samples with the id: 200; one of them ends the session, which a header tells."""
+    """Samples with the id get 200; one of them ends the session, and a header says so."""
     session, payload = _opened(serving)
-    answer = serving.invoke(payload, **_header(session))
+    answer = serving.invoke(payload, {HEADER: session})
     if answer.status != OK:
-        raise Broken(f"a request in a session that is open was answered with {answer.shown()}")
+        raise Broken(f"a request in an open session was answered with {answer.shown()}")
     answered: set[Payload] = set()
-    for _ in range(2):  # a session that has ended unheard refuses what it took before
+    for _ in range(2):  # a session that has ended silently refuses what it accepted before
         for each in serving.payloads:
-            answer = serving.invoke(each, **_header(session))
+            answer = serving.invoke(each, {HEADER: session})
             closed = answer.headers.get(CLOSED)
             name = f"{Path(each.body).name} ({each.content_type})"
             if closed is not None and closed.strip() != session:
@@ -52,45 +52,38 @@ def uses_and_closes(serving: Serving) -> None:
                 return
             if answer.status != OK and each in answered:
                 raise Broken(
-                    f"session {session} ended, and no answer had the header {CLOSED}: {name} was "
+                    f"session {session} ended, but no answer had the header {CLOSED}: {name} was "
                     f"answered with 200, and then with {answer.shown()}"
                 )
             if answer.status == OK:
                 answered.add(each)
-    raise Doubtful(f"no sample closes a session: no answer in one had the header {CLOSED}")
-
-
-CHECKS = (opens, uses_and_closes)
+    raise Doubtful(f"no sample closes a session: no answer has the header {CLOSED}")
 
 
 def _opened(serving: Serving) -> tuple[str, Payload]:
     """A new session, and the first sample that opens one. Raises Broken or Unseen."""
     serving.a_payload()
-    told = []
+    evidence = []
     for payload in serving.payloads:
-        answer = serving.invoke(payload, **_header(NEW))
+        answer = serving.invoke(payload, {HEADER: NEW})
         found = answer.headers.get(HEADER)
         if found is not None and answer.status == OK:
             return session_id(found), payload
-        told.append(answer.status)
-    if OK not in told:
+        evidence.append(answer.status)
+    if OK not in evidence:
         raise Unseen("no sample is answered with 200")
-    raise Broken(f"{HEADER}: {NEW} with each sample, and no answer has that header")
+    raise Broken(f"with {HEADER}: {NEW} on each sample, no answer has that header")
 
 
 def session_id(value: str) -> str:
-    """The id of an opened session. Raises Broken where the header has another form."""
+    """The id of an opened session. Raises Broken if the header has another form."""
     found = FORM.fullmatch(value.strip())
     if found is None or len(found[1]) > LONGEST:
         raise Broken(f"{HEADER} is {value[:300]!r}, not <id>; Expires=yyyy-mm-ddThh:mm:ssZ")
     try:
         expires = datetime.strptime(found[2], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
     except ValueError as error:
-        raise Broken(f"{HEADER} expires at no time that there is: {found[2]}") from error
+        raise Broken(f"{HEADER} expires at an invalid time: {found[2]}") from error
     if expires < datetime.now(timezone.utc):
         raise Doubtful(f"{HEADER} expires in the past, at {found[2]}")
     return found[1]
-
-
-def _header(session: str) -> dict[str, str]:
-    return {HEADER.replace("-", "_"): session}

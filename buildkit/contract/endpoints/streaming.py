@@ -1,33 +1,32 @@
-"""The clause of response streaming (STREAM-01): parts of an answer come as they are made."""
+"""The clause of response streaming (STREAM-01): parts of an answer are sent when ready."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Broken, Doubtful, Unseen, check
+from buildkit.contract.checks import Broken, Doubtful, TooBusy, check
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
-from buildkit.contract.verdict import TOO_BUSY
 
 if TYPE_CHECKING:
     from buildkit.contract.hosting.client import Answer
     from buildkit.contract.hosting.server import Serving
 
 APART_SECONDS = 0.1
-"""Between first and last part: what comes closer was perhaps made at once."""
+"""Seconds between the first and the last part; with less, the answer may be no stream."""
 BUSY = 1.2
-"""How much slower than at rest a machine is that excuses something."""
+"""The slowdown of a machine from which on parts may have been delayed."""
 TRIES = 4
-"""A busy machine may read late, and all at once, what came in parts."""
+"""Tries: a busy machine may read late, and at once, what was sent in parts."""
 SHARE = 0.2
-"""Of the whole time, so much lies between first and last part at least."""
-SERVED = starting.of("`serve` with the model, asked for streams")
+"""The least share of the whole time between the first and the last part."""
+SERVED = starting.of("`serve` with the model, and streamed answers")
 
 
 @check("STREAM-01", SERVED)
 def streams(serving: Serving) -> None:
-    """Of all samples at least one is answered in HTTP chunks, the first long before the last."""
+    """At least one sample is answered in HTTP chunks, the first long before the last."""
     serving.a_payload()
     seen: list[tuple[str, str]] = []
     shares: list[float] = []
@@ -43,30 +42,30 @@ def streams(serving: Serving) -> None:
                 shares.append(spread(answer) / answer.seconds)
             seen.append((f"{Path(payload.body).name} ({payload.content_type})", verdict))
     _excuse_busy(serving, max(shares, default=0.0))
-    told = "; ".join(dict.fromkeys(f"{name}: {verdict}" for name, verdict in seen))
+    evidence = "; ".join(dict.fromkeys(f"{name}: {verdict}" for name, verdict in seen))
     if any(QUICK in verdict for _, verdict in seen):
-        raise Doubtful(f"no sample shows a stream for sure: {told}")
-    raise Broken(f"no sample is answered as a stream: {told or 'none is answered with 200'}")
+        raise Doubtful(f"no sample clearly shows a stream: {evidence}")
+    raise Broken(f"no sample is answered as a stream: {evidence or 'none is answered with 200'}")
 
 
 def _excuse_busy(serving: Serving, share: float) -> None:
-    """Raise Unseen if parts within this share of an answer's time may be a stream all the same."""
+    """Raise TooBusy if parts within this share of an answer's time may still be a stream."""
     if not share:
         return
     slowdown = serving.machine.slowdown()
     if slowdown > BUSY and share * slowdown >= SHARE:
-        raise Unseen(
-            f"{TOO_BUSY}: programs take {slowdown:.0f} times as long as at rest, and the parts "
-            f"came within {share:.0%} of an answer's time; test again when the machine is quieter"
+        raise TooBusy(
+            f"programs take {slowdown:.0f} times as long as on an idle machine, and the parts came "
+            f"within {share:.0%} of an answer's time; rerun when the machine is less busy"
         )
 
 
-QUICK = "too quick to tell"
-AT_THE_END = "all of it at the end"
+QUICK = "too quick to judge"
+AT_THE_END = "everything at the end"
 
 
 def judge(answer: Answer) -> str:
-    """Why an answer is no stream, empty if it is one."""
+    """Why an answer is not a stream, empty if it is."""
     if "chunked" not in answer.headers.get("transfer-encoding", "").lower():
         return "not in HTTP chunks"
     if not answer.parts:
@@ -74,15 +73,12 @@ def judge(answer: Answer) -> str:
     if spread(answer) >= max(APART_SECONDS, SHARE * answer.seconds):
         return ""
     first = answer.parts[0][0]
-    told = f"{len(answer.parts)} parts, the first after {first:.2f} s of {answer.seconds:.2f} s"
+    evidence = f"{len(answer.parts)} parts, the first after {first:.2f} s of {answer.seconds:.2f} s"
     if answer.seconds < 2 * APART_SECONDS:
-        return f"{told}, {QUICK}"
-    return f"{told}: {AT_THE_END}"
+        return f"{evidence}, {QUICK}"
+    return f"{evidence}: {AT_THE_END}"
 
 
 def spread(answer: Answer) -> float:
     """Seconds from the first part to the last, 0 if there is one at most."""
     return answer.parts[-1][0] - answer.parts[0][0] if answer.parts else 0.0
-
-
-CHECKS = (streams,)

@@ -1,4 +1,4 @@
-"""Other bodies made of a sample: each has its own answer, and is no less legal than the sample."""
+"""Other bodies made from a sample: each has its own answer, and is as valid as the sample."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 CSV = "text/csv"
 MOST = 4
-"""So many others are made of one sample."""
+"""The number of other bodies made from one sample."""
 
 
 def records(content_type: str, body: bytes) -> list[bytes]:
@@ -35,7 +35,7 @@ def records(content_type: str, body: bytes) -> list[bytes]:
 
 
 def others(content_type: str, body: bytes) -> list[bytes]:
-    """Bodies like a sample with other numbers, or with one of its records. None for other kinds."""
+    """Bodies like a sample with other numbers, or with one of its records; none for other types."""
     found = dict.fromkeys([*_single(content_type, body), *_changed(content_type, body)])
     found.pop(body.rstrip(b"\r\n"), None)
     return list(found)[:MOST]
@@ -61,7 +61,7 @@ def _changed(content_type: str, body: bytes) -> Iterator[bytes]:
 
 
 def _moved(value: Any, by: int) -> Any:
-    """The same with every number moved."""
+    """The same value with every number shifted."""
     match value:
         case bool():
             return value
@@ -84,7 +84,7 @@ def _moved_cell(cell: bytes, by: int) -> bytes:
 
 
 def emptied(content_type: str, record: bytes) -> bytes | None:
-    """A record with an empty cell, or null; None where it has no other cell."""
+    """A record with an empty cell, or null; None if it has only one cell."""
     if kind_of(content_type) == CSV:
         cells = record.split(b",")
         return b",".join([*cells[:-1], b""]) if len(cells) > 1 and b'"' not in record else None
@@ -100,6 +100,6 @@ def emptied(content_type: str, record: bytes) -> bytes | None:
 
 
 def _is_header(rows: list[list[str]]) -> bool:
-    """Whether the first row has no number, and a later one has."""
+    """Whether the first row has no number, and a later row has one."""
     first, *others = (any(map(is_number, row)) for row in rows)
     return not first and any(others)

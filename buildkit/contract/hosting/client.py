@@ -1,4 +1,4 @@
-"""HTTP to one container, with a limit on every wait and on every answer."""
+"""HTTP to one container, with a limit for every wait and every answer."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ LARGEST_BODY = 32 * 1024 * 1024
 PING_SECONDS = 2
 """How long SageMaker waits for `/ping` (SERVE-02)."""
 PATIENCE = 5
-"""So many times `/ping` may be too slow before it is given more time, to see if it answers."""
+"""Slow answers of `/ping` before it gets more time, to see whether it answers at all."""
 LATE_SECONDS = 60
 PAUSE = 0.05
-"""Seconds between two questions for health."""
+"""Seconds between two requests for health."""
 PART = 64 * 1024
 REASON = 300
 NO_ANSWER = "no answer"
-"""How it begins what came instead of an answer in time."""
+"""Begins the evidence if no answer came in time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Answer:
     parts: tuple[tuple[float, int], ...] = ()
 
     def shown(self) -> str:
-        """Its status, type and the beginning of its body, for evidence."""
+        """Status, type and the beginning of the body, for evidence."""
         kind = self.content_type or "without a Content-Type"
         where = self.headers.get("location", "")
         if where and 300 <= self.status < 400:  # noqa: PLR2004
@@ -58,9 +58,9 @@ def short(body: bytes) -> str:
 
 @contextmanager
 def hung_up_after(limit: Limit, connected: socket.socket) -> Iterator[None]:
-    """End a connection in time. A socket's own time-out begins again with each byte.
+    """Close a connection after a limit: a socket's own time-out restarts with each byte.
 
-    Raises Unseen if nobody can tell whether it was in time.
+    Raises TooBusy if the limit cannot be judged.
     """
     done = threading.Event()
     failed: list[BaseException] = []
@@ -71,7 +71,7 @@ def hung_up_after(limit: Limit, connected: socket.socket) -> Iterator[None]:
                 pass
             if not limit.passed:
                 return
-        except BaseException as error:  # noqa: BLE001 - it is raised below, to who asked
+        except BaseException as error:  # noqa: BLE001 - raised below, in the caller's thread
             failed.append(error)
         with suppress(OSError):
             connected.shutdown(socket.SHUT_RDWR)
@@ -93,9 +93,9 @@ def plain_limit(seconds: float) -> Limit:
 
 @dataclass(frozen=True, kw_only=True)
 class HttpClient:
-    """Sends requests to one container. Each raises Broken if there is no whole answer in time.
+    """Sends requests to one container. Each raises Broken without a whole answer in time.
 
-    `limit` makes a limit of seconds; of those that do not count because of the machine, if it says.
+    `limit` makes a limit from seconds; it may discount those that the machine is to blame for.
     """
 
     host: str
@@ -104,7 +104,7 @@ class HttpClient:
 
     @property
     def address(self) -> tuple[str, int]:
-        """As sockets have it."""
+        """The address in the form of sockets."""
         return self.host, self.port
 
     def ask(
@@ -116,7 +116,7 @@ class HttpClient:
         body: bytes | Iterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """One request. A body in parts goes out with HTTP chunks, unless its length is told."""
+        """One request. A body in parts is sent in HTTP chunks, unless its length is given."""
         with self.connected(seconds) as connection:
             return self.ask_on(
                 connection, method, path, seconds=seconds, body=body, headers=headers
@@ -124,7 +124,7 @@ class HttpClient:
 
     @contextmanager
     def connected(self, seconds: float) -> Iterator[http.client.HTTPConnection]:
-        """A connection for several requests, each of at most `seconds` that count."""
+        """A connection for several requests, each of at most `seconds`."""
         most = self.limit(seconds).most
         connection = http.client.HTTPConnection(self.host, self.port, timeout=most)
         try:
@@ -151,7 +151,7 @@ class HttpClient:
                 connection.request(method, path, body=body, headers=dict(headers or {}))
                 response = connection.getresponse()
                 parts = tuple(_parts(response, began))
-                response.close()  # or the connection takes no other request
+                response.close()  # else the connection cannot be reused
             if limit.passed:
                 raise TimeoutError("the answer has no end")
             return Answer(
@@ -174,13 +174,12 @@ class HttpClient:
         still_runs: Callable[[], bool],
         tell: Callable[[str], None] = lambda _waits: None,
     ) -> Health:
-        """Ask `/ping` until it answers 200, or `seconds` have passed, or it has ended.
+        """Request `/ping` until it answers 200, `seconds` have passed, or the server has ended.
 
-        `tell` is told what is waited for, and what comes meanwhile.
-        One that answers 200 too late each time is healthy here: SERVE-02 tells that it is late.
-        Raises Unseen if nobody can tell whether the time was enough.
+        `tell` gets progress messages. A server whose 200 always comes too late is healthy here:
+        SERVE-02 reports that. Raises TooBusy if the limit cannot be judged.
         """
-        plain = replace(self, limit=plain_limit)  # who is late here is asked again
+        plain = replace(self, limit=plain_limit)  # a late answer is requested again here
         limit = self.limit(seconds)
         began = time.monotonic()
         last = None
@@ -194,7 +193,7 @@ class HttpClient:
                 if last.status == OK:
                     return Health(after=asked - began, last=last)
             except Broken as error:
-                said = str(error)  # perhaps it does not listen yet
+                said = str(error)  # the server may not listen yet
                 slow += time.monotonic() - asked >= PING_SECONDS
             now = said if last is None else f"GET /ping answers {last.status}"
             tell(f"waiting for 200 from GET /ping for {time.monotonic() - began:.0f} s: {now}")
@@ -204,9 +203,9 @@ class HttpClient:
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """Seconds until `/ping` answered 200, None if it never did; and its last answer at all.
+    """Seconds until `/ping` answered 200, None if it never did; and its last answer of any kind.
 
-    `said` is what came in place of an answer the last time that none came.
+    `said` is the error of the last request without an answer.
     """
 
     after: float | None

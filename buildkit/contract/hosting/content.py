@@ -1,4 +1,4 @@
-"""What an answer is: whether its Content-Type tells the truth, or an error passes for a result."""
+"""What an answer is: whether its Content-Type is true, and whether it is an error in disguise."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ERRORS = frozenset(["error", "errors", "exception", "traceback", "error_message"
 
 
 def judge_type(asked: str, answer: Answer) -> bool:
-    """Whether the truth of a Content-Type can be seen. Raises Broken or Doubtful where it lies."""
+    """Whether a Content-Type can be verified. Raises Broken or Doubtful if it is wrong."""
     kind = kind_of(answer.content_type)
     said = f"{asked} was answered with {answer.shown()}"
     if not kind:
@@ -47,7 +47,7 @@ def _judge_csv(said: str, body: bytes, document: tuple[object] | None) -> None:
     if isinstance(found, dict) or not _is_csv(body):
         raise Broken(f"{said}, which is not CSV")
     if isinstance(found, list):
-        raise Doubtful(f"{said}, which is rather JSON")
+        raise Doubtful(f"{said}, which looks like JSON")
 
 
 def _document(body: bytes) -> tuple[object] | None:
@@ -65,7 +65,7 @@ def _is_csv(body: bytes) -> bool:
 
 
 def confesses(body: bytes) -> str:
-    """The key of a JSON object that says that something failed, empty if there is none."""
+    """The key of a JSON object that reports an error, empty if there is none."""
     document = _document(body)
     found = document[0] if document else None
     if not isinstance(found, dict):
@@ -75,21 +75,21 @@ def confesses(body: bytes) -> str:
 
 
 def friendly(answer: Answer, good: Sequence[Answer]) -> str:
-    """Why an answer of 200 to what nobody can read looks like an error, empty if it does not.
+    """Why an answer of 200 to garbage looks like an error, empty if it does not.
 
-    It has another form than each answer to a sample: other keys, or another kind of text.
+    Its form differs from each answer to a sample: other keys, or another kind of text.
     """
     if answer.status != OK or not answer.body or not good:
         return ""
     if any(_form(answer.body) == _form(each.body) for each in good):
         return ""
     if key := confesses(answer.body):
-        return f"200 with `{key}` is an error that clients take for a result"
-    return "no sample has an answer of this form: is it an error that says 200?"
+        return f"clients take 200 with `{key}` for a result"
+    return "no sample has an answer of this form: is this an error with status 200?"
 
 
 def is_strict(content_type: str, sample: bytes) -> bool:
-    """Whether garbage cannot be of a sample's kind: JSON, or a table of nothing but numbers."""
+    """Whether garbage cannot be valid for a sample's type: JSON, or a table of numbers only."""
     kind = kind_of(content_type)
     if is_json(kind):
         return _document(sample) is not None

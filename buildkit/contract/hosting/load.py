@@ -1,4 +1,4 @@
-"""Clauses of hosting that only a server under load can break: times, numbers, its end."""
+"""Clauses of hosting that only a server under load can break: times, concurrency, its end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, TooBusy, Unseen, check, last_lines
 from buildkit.contract.engine import ended
 from buildkit.contract.hosting import parallel, starting
 from buildkit.contract.hosting.client import OK, Answer
@@ -24,7 +24,6 @@ from buildkit.contract.hosting.traffic import (
     listener,
     traffic,
 )
-from buildkit.contract.verdict import TOO_BUSY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -37,13 +36,13 @@ PINGS_UNDER_LOAD = 20
 CONNECTIONS = 20
 CONNECT_SECONDS = 0.25
 GIVEN_UP_SECONDS = 2.0
-"""Longer is not waited for a connection."""
+"""The longest wait for a connection."""
 TRIES = 3
 PARALLEL = 16
 KEPT_ALIVE = 50
 BAD_REQUESTS = 1000
 BAD_SECONDS = 8
-"""As many bad requests as fit in here."""
+"""The time for bad requests."""
 BAD_BODIES = (
     ("application/json", b'{"instances": [[1,'),
     ("application/x-nobody-knows", b"\x00\xff\xfe"),
@@ -53,22 +52,22 @@ BAD_BODIES = (
 PAUSE = 0.05
 ZOMBIE_PAUSE = 0.2
 ZOMBIE_SECONDS = 2
-"""A child that is not waited for after this time is forgotten."""
+"""A zombie that exists for this time counts as not reaped."""
 STATE = re.compile(r"^(\d+) \(.*\) ([A-Za-z]) (\d+) ", re.MULTILINE)
 """Process, state and parent of /proc/<pid>/stat."""
 IN_FLIGHT_SECONDS = 0.5
 TRACED = "Traceback (most recent call last)"
 HUNG_UP = ("ConnectionResetError", "BrokenPipeError", "ConnectionAbortedError")
-"""How the last line of a traceback begins whose cause is a client that hung up."""
+"""Begins the last line of a traceback that a disconnected client caused."""
 LAST_LINES = 30
 SLOW_SECONDS = 0.5
-"""A sample that takes longer can be caught in the middle of its answer."""
+"""A sample that takes longer can be interrupted during its answer."""
 JVM_OPTION = "-XX:-UseContainerSupport"
 
 
 @check("SERVE-07", LOADED)
 def samples_are_quick(loaded: Loaded) -> None:
-    """The largest sample is answered within 60 s; it is sent again before that is blamed."""
+    """The largest sample is answered within 60 s, within two tries."""
     loaded.need_life()
     loaded.serving.a_payload()
     content_type, body = loaded.sample
@@ -84,19 +83,19 @@ def samples_are_quick(loaded: Loaded) -> None:
 
 @check("SERVE-02", LOADED)
 def pings_all_answer(loaded: Loaded) -> None:
-    """GET /ping 100 times, then 20 times beside four clients with requests: 200, each in 2 s."""
+    """GET /ping 100 times, then 20 times while four clients send requests: 200, each in 2 s."""
     loaded.need_life()
     for number in range(PINGS):
         _ping(loaded, f"GET /ping ({number + 1} of {PINGS})")
     with traffic(loaded):
         for _ in range(PINGS_UNDER_LOAD):
-            _ping(loaded, "GET /ping beside four clients with requests")
+            _ping(loaded, "GET /ping while four clients send requests")
             time.sleep(PAUSE)
 
 
 @check("SERVE-08", LOADED)
 def connections_are_accepted(loaded: Loaded) -> None:
-    """20 connections beside four clients with requests, each in 250 ms; a miss is tried again."""
+    """20 connections while four clients send requests, each in 250 ms; a miss is retried."""
     loaded.need_life()
     where = loaded.serving.client.address
     slowest = 0.0
@@ -108,43 +107,43 @@ def connections_are_accepted(loaded: Loaded) -> None:
                 return
             here = max(connect_seconds(reference, CONNECTIONS, GIVEN_UP_SECONDS))
             if here > CONNECT_SECONDS / 2:
-                raise Unseen(f"{TOO_BUSY}: a connection to itself took {here:.2f} s")
+                raise TooBusy(f"a connection of this process to itself took {here:.2f} s")
     raise Broken(
-        f"beside four clients with requests, one of {CONNECTIONS} connections took "
+        f"while four clients sent requests, one of {CONNECTIONS} connections took "
         f"{slowest * 1000:.0f} ms, in each of {TRIES} tries"
     )
 
 
 @check("SERVE-15", LOADED)
 def many_at_once(loaded: Loaded) -> None:
-    """16 requests at the same time, tried twice, are all answered with 200."""
+    """16 parallel requests, tried twice, are all answered with 200."""
     payload = loaded.need_sample()
 
     failed: list[str] = []
     with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
         for _ in range(2):
-            told = pool.map(lambda _number: _outcome(loaded, payload), range(PARALLEL))
-            failed = [each for each in told if each]
+            evidence = pool.map(lambda _number: _outcome(loaded, payload), range(PARALLEL))
+            failed = [each for each in evidence if each]
             if not failed:
                 return
-    raise Broken(f"{len(failed)} of {PARALLEL} requests at the same time failed: {failed[0]}")
+    raise Broken(f"{len(failed)} of {PARALLEL} parallel requests failed: {failed[0]}")
 
 
 @check("SERVE-15", LOADED)
 def answers_are_not_mixed_up(loaded: Loaded) -> None:
-    """Different bodies, 16 at the same time, up to 1600: each has the answer that it has alone."""
+    """Up to 1600 different bodies, 16 in parallel: each gets the same answer as alone."""
     _many_bodies(loaded)
 
 
 @check("SERVE-06", LOADED)
 def no_client_gets_another_s_answer(loaded: Loaded) -> None:
-    """Different bodies, 16 at the same time: none gets the answer to another of the requests."""
+    """Different bodies, 16 in parallel: none gets the answer to another of the requests."""
     try:
         _many_bodies(loaded)
     except parallel.Exchanged:
         raise
     except Broken as error:
-        raise Unseen("beside others an answer is another than alone (SERVE-15)") from error
+        raise Unseen("an answer in parallel differs from the answer alone (SERVE-15)") from error
 
 
 def _many_bodies(loaded: Loaded) -> None:
@@ -157,7 +156,7 @@ def _many_bodies(loaded: Loaded) -> None:
 def connection_is_kept(loaded: Loaded) -> None:
     """50 requests on one connection, two bodies in turn: all 200, each with its own answer.
 
-    It may be closed between two of them.
+    The server may close the connection between two requests.
     """
     payload = loaded.need_sample()
     client = loaded.serving.client
@@ -174,12 +173,12 @@ def connection_is_kept(loaded: Loaded) -> None:
             if answer.status != OK:
                 raise Broken(f"request {number + 1} on one connection got {answer.shown()}")
             if found:
-                told = f"request {number + 1} on one connection got {answer.shown()}"
-                parallel.blame(found[number % len(found)], answer, loaded.serving.post, told)
+                evidence = f"request {number + 1} on one connection got {answer.shown()}"
+                parallel.blame(found[number % len(found)], answer, loaded.serving.post, evidence)
 
 
 def _again(ask: Callable[[], Answer], connection: HTTPConnection, number: int) -> Answer:
-    """What is asked; once more on a new connection if this one has been closed meanwhile."""
+    """The answer; retried once on a new connection if this one has been closed meanwhile."""
     began = time.monotonic()
     try:
         return ask()
@@ -196,7 +195,7 @@ def _read(payload: Payload) -> bytes:
 
 @check("SERVE-05", LOADED)
 def stays_up(loaded: Loaded) -> None:
-    """The server still runs after all this and bad requests, 1000 or as many as go into 8 s."""
+    """The server still runs after the load and bad requests, 1000 or as many as fit into 8 s."""
     loaded.serving.need_health()
     began = time.monotonic()
     sent = 0
@@ -224,7 +223,7 @@ def stays_up(loaded: Loaded) -> None:
 
 @check("RUN-11", LOADED)
 def children_are_reaped(loaded: Loaded) -> None:
-    """After the load no child that has ended stays a zombie for 2 s, by a shell's look at /proc."""
+    """After the load no child remains a zombie for 2 s, as a shell in the container sees /proc."""
     loaded.need_life()
     limit = loaded.serving.machine.limit(loaded.serving.container, ZOMBIE_SECONDS)
     zombies = _zombies(loaded)
@@ -232,7 +231,7 @@ def children_are_reaped(loaded: Loaded) -> None:
         time.sleep(ZOMBIE_PAUSE)
         zombies &= _zombies(loaded)
     if zombies:
-        raise Broken(f"{len(zombies)} ended processes are not waited for by process 1")
+        raise Broken(f"process 1 does not wait for {len(zombies)} ended children")
 
 
 @check("IMG-10", LOADED)
@@ -245,12 +244,12 @@ def java_counts_processors(loaded: Loaded) -> None:
         raise Unseen("no java process runs in the server")
     for command in java:
         if JVM_OPTION not in command:
-            raise Doubtful(f"its command line lacks {JVM_OPTION}: {command[:200]}")
+            raise Doubtful(f"the command line of java lacks {JVM_OPTION}: {command[:200]}")
 
 
 @check("LOG-01", LOADED)
 def prints_something(loaded: Loaded) -> None:
-    """The server has printed something on stdout or stderr by the end of all this."""
+    """The server has printed something on stdout or stderr after all of these requests."""
     loaded.serving.need_health()
     if not loaded.serving.log.strip():
         raise Broken("`serve` printed nothing, not even about bad requests")
@@ -258,10 +257,10 @@ def prints_something(loaded: Loaded) -> None:
 
 @check("RUN-09", LOADED)
 def stops_while_answering(loaded: Loaded) -> None:
-    """SIGTERM beside four clients ends the server within 30 s; a slow request gets its answer."""
+    """SIGTERM during requests ends the server within 30 s; a slow request gets its answer."""
     loaded.need_life()
     if isinstance(loaded.first, Answer) and loaded.first.seconds > STOP_SECONDS / 2:
-        raise Unseen("a request takes too long to be finished within the limit")
+        raise Unseen("a request takes too long to finish within the limit")
     slow = _slowest(loaded)
     with ThreadPoolExecutor(max_workers=1) as pool, traffic(loaded):
         last = pool.submit(_outcome, loaded, slow[0]) if slow else None
@@ -270,18 +269,18 @@ def stops_while_answering(loaded: Loaded) -> None:
         lost = "" if last is None else last.result()
     if ending.killed:
         raise Broken(
-            f"while it answered requests, {ending.told}; the limit is {STOP_SECONDS} s"
+            f"during requests, {ending.evidence}; the limit is {STOP_SECONDS} s"
             f"{last_lines(loaded.serving.log)}"
         )
     if slow is not None and lost:
         raise Doubtful(
-            f"SIGTERM came while it answered {Path(slow[0].body).name}, which takes "
-            f"{slow[1]:.1f} s, and that request was lost: {lost}"
+            f"SIGTERM came during the request {Path(slow[0].body).name}, which takes "
+            f"{slow[1]:.1f} s, and the request was lost: {lost}"
         )
 
 
 def _slowest(loaded: Loaded) -> tuple[Payload, float] | None:
-    """The sample that takes longest, and its seconds, if they are enough to be interrupted."""
+    """The slowest sample and its seconds, if it is slow enough to be interrupted."""
     found = []
     for payload in loaded.serving.payloads:
         with suppress(Broken):
@@ -300,24 +299,8 @@ def _outcome(loaded: Loaded, payload: Payload) -> str:
     return "" if answer.status == OK else answer.shown()
 
 
-CHECKS = (
-    samples_are_quick,
-    pings_all_answer,
-    connections_are_accepted,
-    many_at_once,
-    answers_are_not_mixed_up,
-    no_client_gets_another_s_answer,
-    connection_is_kept,
-    stays_up,
-    children_are_reaped,
-    java_counts_processors,
-    prints_something,
-    stops_while_answering,
-)
-
-
 def own_words(lines: Iterable[str]) -> str:
-    """The end of a log without the tracebacks of connections that the suite itself broke off."""
+    """The end of a log without the tracebacks of connections that the suite itself aborted."""
     kept: list[str] = []
     for line in lines:
         if line.startswith(HUNG_UP):
@@ -338,9 +321,9 @@ def _ping(loaded: Loaded, asked: str) -> None:
 
 
 def _zombies(loaded: Loaded) -> set[int]:
-    """Those of process 1. Engines do not list them all, so a shell is asked. Raises Unseen."""
-    _, told = loaded.serving.container.execute("sh", "-c", "cat /proc/[0-9]*/stat")
-    found = STATE.findall(told)
+    """The zombies of process 1, as a shell sees them: engines do not list all. Raises Unseen."""
+    _, evidence = loaded.serving.container.execute("sh", "-c", "cat /proc/[0-9]*/stat")
+    found = STATE.findall(evidence)
     if not found:
-        raise Unseen("the image has no shell to look with")
+        raise Unseen("the image has no shell to list processes with")
     return {int(pid) for pid, state, parent in found if state == "Z" and parent == "1"}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildkit.contract import archive
-from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check, last_lines
 from buildkit.contract.comparison import same
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from buildkit.contract.hosting.server import Serving
 
 SETTLED_SECONDS = 3
-"""From a 200 of /ping to the next that counts as settled."""
+"""Between the first 200 of /ping and the one that counts as settled."""
 LOOK_SECONDS = 0.5
 WATCH_SECONDS = 8
 GARBAGE = b"\x00\xff\xfe this is no model \x80\n" * 4
@@ -34,10 +34,10 @@ GARBAGE = b"\x00\xff\xfe this is no model \x80\n" * 4
 
 @dataclass(frozen=True, kw_only=True)
 class Spoilt:
-    """A server whose model is not what it should be, and what the sample led to with a good one.
+    """A server with a missing or broken model. `good` is the first answer with a good model.
 
-    `settled`: /ping answered 200, and some seconds later again. `answer` is what the first sample
-    led to then.
+    `settled`: /ping answered 200, and some seconds later again. `answer` is the answer to the first
+    sample after that.
     """
 
     serving: Serving
@@ -52,7 +52,7 @@ def _spoilt(title: str, name: str, choose: Callable[[Bench], str]) -> Scenario[S
     def stage(bench: Bench) -> Iterator[Spoilt]:
         watch = WATCH_SECONDS + 1.5 * starting.healthy(bench)
         if starting.model(bench) is None:
-            raise Unseen("no model is declared, so none can be missing")
+            raise Unsampled("no model is declared, so the model cannot be missing")
         good = plain(bench).first
         with starting.served(bench, choose=choose, seconds=watch) as serving:
             settled = serving.health.after is not None and _settles(serving)
@@ -63,7 +63,7 @@ def _spoilt(title: str, name: str, choose: Callable[[Bench], str]) -> Scenario[S
 
 
 def _settles(serving: Serving) -> bool:
-    """Whether all is well until some seconds later."""
+    """Whether /ping answers 200 for some seconds."""
     limit = serving.machine.limit(serving.container, SETTLED_SECONDS)
     while well := serving.pings():
         if limit.expired():
@@ -73,17 +73,17 @@ def _settles(serving: Serving) -> bool:
 
 
 def _corrupt(bench: Bench) -> str:
-    """A volume with files of the same names as the model's, none of which can be read."""
+    """A volume with the file names of the model, and garbage in each file."""
     made = archive.Archive()
     made.folder("model")
     with holding_model(bench) as chunks:
         try:
             found = archive.members(chunks)
         except tarfile.TarError as error:
-            raise Unseen(f"the model cannot be read: {error}") from error
+            raise Unseen("the model cannot be read", f": {error}") from error
     files = [each for each in found if each.kind == "file"]
     if not files:
-        raise Unseen("the model has no file that could be spoilt")
+        raise Unseen("the model has no file that could be replaced with garbage")
     for each in found:
         if each.kind == "folder" and each.name.rstrip("/") != "model":
             made.folder(each.name)
@@ -103,7 +103,7 @@ def _not_ready(spoilt: Spoilt) -> None:
     if not spoilt.settled:
         return
     if spoilt.answer is None:
-        raise Doubtful(f"with {spoilt.name} GET /ping answers 200 all the same")
+        raise Doubtful(f"with {spoilt.name} GET /ping still answers 200")
     if isinstance(spoilt.answer, Broken):
         raise Broken(f"with {spoilt.name} /ping says 200, but {spoilt.answer}")
     if spoilt.answer.status != OK:
@@ -111,8 +111,8 @@ def _not_ready(spoilt: Spoilt) -> None:
             f"with {spoilt.name} /ping says 200, but the first sample got {spoilt.answer.shown()}"
         )
     if _alike(spoilt):
-        raise Unseen(f"with {spoilt.name} it answers just the same: it may not need a model")
-    raise Doubtful(f"with {spoilt.name} it answers something else: {spoilt.answer.shown()}")
+        raise Unseen(f"with {spoilt.name} the answer is the same: the image may not need a model")
+    raise Doubtful(f"with {spoilt.name} the server gives another answer: {spoilt.answer.shown()}")
 
 
 def _alike(spoilt: Spoilt) -> bool:
@@ -124,23 +124,20 @@ def _alike(spoilt: Spoilt) -> bool:
 
 @check("SERVE-04", EMPTY)
 def not_ready_without_model(spoilt: Spoilt) -> None:
-    """/ping does not stay at 200, or the server ends with an error; no other sample answer."""
+    """/ping does not keep answering 200, or the server ends with an error; no other answer."""
     _not_ready(spoilt)
 
 
 @check("SERVE-04", CORRUPT)
 def not_ready_with_garbage(spoilt: Spoilt) -> None:
-    """/ping does not stay at 200, or the server ends with an error; no other sample answer."""
+    """/ping does not keep answering 200, or the server ends with an error; no other answer."""
     _not_ready(spoilt)
 
 
 @check("SERVE-16", EMPTY)
 def model_is_read(spoilt: Spoilt) -> None:
-    """The first sample is not answered in the same way without the model that is declared."""
+    """Without the declared model, the first sample gets another answer."""
     if isinstance(spoilt.good, Broken | None) or spoilt.good.status != OK:
         raise Unseen("no sample is answered with the model either")
     if _alike(spoilt):
         raise Doubtful("the answer is the same with an empty /opt/ml/model: is the model read?")
-
-
-CHECKS = (not_ready_without_model, not_ready_with_garbage, model_is_read)

@@ -1,4 +1,4 @@
-"""Different bodies at the same time: each answer is held against the one that it gets alone."""
+"""Different bodies in parallel: each answer is compared with the one that the body gets alone."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
 ROUNDS = 20
 IN_A_ROUND = 5
-"""So often each of those that ask at the same time does so, before the answers are looked at."""
+"""Requests of each parallel client before the answers are checked."""
 MOST = 8
-"""So many different bodies are enough."""
+"""The number of different bodies that is enough."""
 QUICK_SECONDS = 1
-"""What is answered later than this would make the whole too long."""
+"""Slower bodies are left out, as they would make the check too long."""
 ENOUGH_SECONDS = 10
-"""No new round begins after this time."""
+"""No new round starts after this time."""
 
 
 class Exchanged(Broken):
-    """One client got the answer to another one."""
+    """One request got the answer to another one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Steady:
-    """A body that got the same answer twice, alone."""
+    """A body that got the same answer twice when sent alone."""
 
     body: bytes
     like: Payload
@@ -57,7 +57,7 @@ def alike(found: Answer, wanted: Answer) -> bool:
 
 
 def steady(payloads: Iterable[Payload], ask: Ask) -> list[Steady]:
-    """Samples and bodies made of them with a steady, quick 200, each with an answer of its own."""
+    """Samples and bodies made from them that steadily and quickly get 200, each another answer."""
     found: list[Steady] = []
     for payload in payloads:
         sample = Path(payload.body).read_bytes()
@@ -82,17 +82,17 @@ def _steady(body: bytes, like: Payload, ask: Ask) -> Steady | None:
 
 
 def need_two(found: Sequence[Steady]) -> None:
-    if len(found) < 2:  # noqa: PLR2004 - or no answer can be taken for another
+    if len(found) < 2:  # noqa: PLR2004 - else no answer can be mistaken for another
         raise Unseen(
-            "no two bodies like the samples have answers that differ and stay the same: give two "
+            "no two bodies like the samples get different, repeatable answers: give two "
             "payloads with different answers"
         )
 
 
 def not_mixed_up(found: Sequence[Steady], number: int, ask: Ask) -> None:
-    """Raises Broken, if one of so many at once gets another answer than alone, or Unseen.
+    """Raises Broken if one of `number` parallel requests gets another answer than alone, or Unseen.
 
-    It is an Exchanged where that is the answer to another of the requests.
+    Raises Exchanged where that is the answer to another of the requests.
     """
     need_two(found)
 
@@ -101,7 +101,7 @@ def not_mixed_up(found: Sequence[Steady], number: int, ask: Ask) -> None:
         try:
             answer = ask(each.body, each.like)
         except Broken:
-            return None  # who answers at all is looked at elsewhere
+            return None  # other checks judge missing answers
         return None if answer.status != OK or each.fits(answer) else (each, answer)
 
     began = time.monotonic()
@@ -109,28 +109,28 @@ def not_mixed_up(found: Sequence[Steady], number: int, ask: Ask) -> None:
         for _ in range(ROUNDS):
             if time.monotonic() - began > ENOUGH_SECONDS:
                 return
-            # All have ended before one is asked alone: beside others that would prove nothing.
-            told = list(filter(None, pool.map(wrong, range(number * IN_A_ROUND))))
-            told.sort(key=lambda each: not any(other.fits(each[1]) for other in found))
-            for each, answer in told[:1]:
+            # The round is over before a body is sent alone: in parallel that would prove nothing.
+            evidence = list(filter(None, pool.map(wrong, range(number * IN_A_ROUND))))
+            evidence.sort(key=lambda each: not any(other.fits(each[1]) for other in found))
+            for each, answer in evidence[:1]:
                 _blame(each, answer, found, ask)
 
 
 def _blame(each: Steady, answer: Answer, found: Sequence[Steady], ask: Ask) -> None:
-    told = f"beside other requests {each.name} got {answer.shown()}"
+    evidence = f"in parallel with other requests {each.name} got {answer.shown()}"
     if not any(other.fits(answer) for other in found):
-        blame(each, answer, ask, told)
+        blame(each, answer, ask, evidence)
         return
     try:
-        blame(each, answer, ask, f"{told}, the answer to another of the requests")
+        blame(each, answer, ask, f"{evidence}, the answer to another of the requests")
     except Broken as error:
         raise Exchanged(*error.args) from error
 
 
-def blame(each: Steady, answer: Answer, ask: Ask, told: str) -> None:
-    """Raises Broken for an answer that a body does not get alone, or Unseen if that has changed."""
+def blame(each: Steady, answer: Answer, ask: Ask, evidence: str) -> None:
+    """Raises Broken for another answer than the body gets alone, or Unseen if that one varies."""
     if each.fits(answer):
         return
     if not each.fits(ask(each.body, each.like)):
-        raise Unseen("the answer to one body changes from time to time")
-    raise Broken(f"{told}; alone {each.answer.shown()}")
+        raise Unseen("the answer to one body varies between requests")
+    raise Broken(f"{evidence}; alone {each.answer.shown()}")

@@ -1,4 +1,4 @@
-"""A server tried out with the samples, and the model that it is given, to be changed."""
+"""A server tested with the samples for comparison, and copies of its model."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Broken, Unseen, last_lines
+from buildkit.contract.checks import Broken, TooBusy, Unsampled, Unseen, last_lines
 from buildkit.contract.engine import Mount, Start
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
 from buildkit.contract.hosting.starting import MODEL
 from buildkit.contract.jobs import training_runs
-from buildkit.contract.verdict import TOO_BUSY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,19 +24,19 @@ if TYPE_CHECKING:
 
 AGAIN_SECONDS = 60
 AGAIN_TIMES = 5
-"""A server that failed is given this time, and so many times its usual one, to be healthy."""
+"""A server that failed gets this time, plus this many times its usual one, to be healthy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plain:
-    """A server on the samples, read-only. `first`: what the first sample led to.
+    """A server on the samples, with the model read-only. `first`: the answer to the first sample.
 
-    `works`: it is healthy and answers each sample with 200; else `told` is the evidence.
+    `works`: it is healthy and answers each sample with 200; else `evidence` says why.
     """
 
     first: Answer | Broken | None
     works: bool
-    told: str
+    evidence: str
     log: str
 
 
@@ -51,15 +50,15 @@ def _plain(bench: Bench) -> Plain:
     try:
         starting.healthy(bench)
     except Unseen:
-        limit = 1.0  # enough has been waited
+        limit = 1.0  # waited long enough before
     with starting.served(bench, seconds=limit) as serving:
         first = first_answer(serving)
-        good, told = works(serving)
-        return Plain(first=first, works=good, told=told, log=serving.log)
+        good, evidence = works(serving)
+        return Plain(first=first, works=good, evidence=evidence, log=serving.log)
 
 
 def first_answer(serving: Serving) -> Answer | Broken | None:
-    """What the first sample leads to right now."""
+    """The answer to the first sample, or the error."""
     if serving.health.after is None or not serving.payloads:
         return None
     try:
@@ -69,9 +68,9 @@ def first_answer(serving: Serving) -> Answer | Broken | None:
 
 
 def works(serving: Serving) -> tuple[bool, str]:
-    """Whether it is healthy and answers each sample with 200; if not, the evidence."""
+    """Whether the server is healthy and answers each sample with 200; if not, the evidence."""
     if serving.health.after is None:
-        return False, serving.told
+        return False, serving.evidence
     for payload in serving.payloads:
         try:
             answer = _twice(serving, payload)
@@ -84,34 +83,34 @@ def works(serving: Serving) -> tuple[bool, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Tried:
-    """Whether a server under some condition works; if not, the evidence."""
+    """Whether a server works under some condition; if not, the evidence."""
 
     works: bool
-    told: str
+    evidence: str
 
 
 def tried(bench: Bench, serve: Callable[[float | None], AbstractContextManager[Serving]]) -> Tried:
-    """Try a server out; where it fails, once more beside a plain one, which has to work meanwhile.
+    """Test a server; if it fails, once more beside a plain one, which has to work meanwhile.
 
-    `serve` is told how many seconds it may take, None for as many as ever. Raises Unseen.
+    `serve` takes the seconds until it must be healthy, None for the default. Raises Unseen.
     """
     usual = starting.healthy(bench)
     with serve(None) as serving:
-        good, told = works(serving)
+        good, evidence = works(serving)
     if good:
-        return Tried(works=True, told="")
+        return Tried(works=True, evidence="")
     with serve(AGAIN_SECONDS + AGAIN_TIMES * usual) as serving:
-        good, told = works(serving)
+        good, evidence = works(serving)
         if not good:
             with starting.served(bench) as other:
                 fine, why = works(other)
             if not fine:
-                raise Unseen(f"{TOO_BUSY}: just now a plain server does not work either: {why}")
-    return Tried(works=good, told=told)
+                raise TooBusy(f"a plain server does not work at the moment either: {why}")
+    return Tried(works=good, evidence=evidence)
 
 
 def _twice(serving: Serving, payload: Payload) -> Answer:
-    """A connection that breaks is tried again before the image is blamed."""
+    """Retry a broken connection once before the image is blamed."""
     try:
         return serving.invoke(payload)
     except Broken:
@@ -123,7 +122,7 @@ def holding_model(bench: Bench) -> Iterator[Iterator[bytes] | None]:
     """An archive of the model, through a container that is never started."""
     volume = starting.model(bench)
     if volume is None:
-        raise Unseen("no model is declared")
+        raise Unsampled("no model is declared")
     mount = Mount(volume=volume, path=MODEL, read_only=True)
     start = Start(command=("serve",), mounts=(mount,))
     with bench.engine.container(bench.subject.image, start) as container:
@@ -131,7 +130,7 @@ def holding_model(bench: Bench) -> Iterator[Iterator[bytes] | None]:
 
 
 def copied_model(bench: Bench) -> str | None:
-    """Another volume with the model, which may be written without harm to others."""
+    """Another volume with the model, which may be written to without affecting other servers."""
     if starting.model(bench) is None:
         return None
     with holding_model(bench) as chunks:

@@ -1,4 +1,4 @@
-"""Clauses of hosting about what a request may carry, and what an answer may (SERVE-09 to 19)."""
+"""Clauses of hosting on the contents of requests and answers (SERVE-09 to SERVE-19)."""
 
 from __future__ import annotations
 
@@ -20,64 +20,64 @@ if TYPE_CHECKING:
 
 SIZES = (6_291_456, 26_214_400)
 FILLER = b" " * 1023 + b"\n"
-"""Follows the sample until a body is large: JSON and most CSV stay what they were."""
+"""Padding that makes a sample large: JSON and most CSV remain valid."""
 TOO_LARGE = 413
 EXPECTATION_FAILED = 417
 SLOW_SECONDS = 25
 """Seconds after which a broken connection may be a time limit, and not the size."""
 SHORT_ERROR = 2048
-"""Characters of an error that a client gets to see (SERVE-13)."""
+"""Characters of an error that a client sees (SERVE-13)."""
 TRACEBACK = re.compile(
     rb"Traceback \(most recent call last\)|\n\s+at [\w.$<>]+\(|File \"[^\"]+\", line"
 )
 BAD_BODIES = (b'{"instances": [[1,', b"\x00\xff\xfe\x81 <no such thing")
 SETTLE_SECONDS = 0.3
-"""Until a server has noticed that a client hung up."""
+"""Until a server has noticed that a client disconnected."""
 JSON = "application/json"
 STRANGE = "application/x-nobody-knows"
 ATTRIBUTES = "trace=buildkit;batch=7"
 HEADERS = {
-    "X_Amzn_SageMaker_Custom_Attributes": ATTRIBUTES,
-    "X_Amzn_SageMaker_Target_Model": "some-model.tar.gz",
-    "X_Amzn_SageMaker_Target_Variant": "AllTraffic",
-    "X_Amzn_SageMaker_Target_Container_Hostname": "container-1",
-    "X_Amzn_SageMaker_Inference_Id": "11111111-2222-3333-4444-555555555555",
-    "X_Amzn_SageMaker_Enable_Explanations": "`true`",
-    "X_Amzn_SageMaker_Inference_Component": "some-component",
-    "X_Amzn_SageMaker_Prefix_Aware_Id": "some-prefix",
-    "X_Amzn_SageMaker_Forwarded_Api": "InvokeEndpoint",
-    "X_Amzn_SageMaker_Not_Yet_Known": "1",
-    "X_Amzn_SageMaker_Buildkit": 'odd "value"; q=0.5, \\ (too)',
+    "X-Amzn-SageMaker-Custom-Attributes": ATTRIBUTES,
+    "X-Amzn-SageMaker-Target-Model": "some-model.tar.gz",
+    "X-Amzn-SageMaker-Target-Variant": "AllTraffic",
+    "X-Amzn-SageMaker-Target-Container-Hostname": "container-1",
+    "X-Amzn-SageMaker-Inference-Id": "11111111-2222-3333-4444-555555555555",
+    "X-Amzn-SageMaker-Enable-Explanations": "`true`",
+    "X-Amzn-SageMaker-Inference-Component": "some-component",
+    "X-Amzn-SageMaker-Prefix-Aware-Id": "some-prefix",
+    "X-Amzn-SageMaker-Forwarded-Api": "InvokeEndpoint",
+    "X-Amzn-SageMaker-Not-Yet-Known": "1",
+    "X-Amzn-SageMaker-Buildkit": 'odd "value"; q=0.5, \\ (too)',
 }
 VISIBLE = bytes(range(0x21, 0x7F)).decode()
 LONGEST = {
-    "X_Amzn_SageMaker_Custom_Attributes": (VISIBLE * 11)[:1024],
-    "X_Amzn_SageMaker_Target_Model": f"{'some-folder/' * 84}model.tar.gz",
-    "X_Amzn_SageMaker_Target_Variant": "v" * 63,
-    "X_Amzn_SageMaker_Target_Container_Hostname": "c" * 63,
-    "X_Amzn_SageMaker_Inference_Id": "i" * 64,
-    "X_Amzn_SageMaker_Inference_Component": "c" * 63,
+    "X-Amzn-SageMaker-Custom-Attributes": (VISIBLE * 11)[:1024],
+    "X-Amzn-SageMaker-Target-Model": f"{'some-folder/' * 84}model.tar.gz",
+    "X-Amzn-SageMaker-Target-Variant": "v" * 63,
+    "X-Amzn-SageMaker-Target-Container-Hostname": "c" * 63,
+    "X-Amzn-SageMaker-Inference-Id": "i" * 64,
+    "X-Amzn-SageMaker-Inference-Component": "c" * 63,
 }
 """The longest values that InvokeEndpoint takes (its page in the API reference)."""
-NEW_SESSION = {"X_Amzn_SageMaker_Session_Id": "NEW_SESSION"}
+NEW_SESSION = {"X-Amzn-SageMaker-Session-Id": "NEW_SESSION"}
 
 
 @check("SERVE-04", LOADED)
 def first_request_succeeds(loaded: Loaded) -> None:
-    """The first sample is sent right after the first 200 of /ping; later the same works or not."""
+    """The first sample, sent right after the first 200 of /ping, is answered like a later one."""
     loaded.need_life()
     payload = loaded.serving.a_payload()
     if loaded.works:
         return
     if loaded.serving.invoke(payload).status != OK:
         raise Unseen("the first sample is not answered with 200 later either (SERVE-06)")
-    told = loaded.first if isinstance(loaded.first, Broken) else _shown(loaded.first)
-    raise Broken(f"/ping said 200, and the request right after it failed: {told}")
+    evidence = loaded.first if isinstance(loaded.first, Broken) else _shown(loaded.first)
+    raise Broken(f"/ping answered 200, and the request right after it failed: {evidence}")
 
 
 @check("SERVE-10", LOADED)
 def headers_are_tolerated(loaded: Loaded) -> None:
-    """The first sample with and without all headers of the API, the longest, and unknown ones."""
+    """The first sample with and without all headers of the API, longest values, unknown headers."""
     payload = loaded.need_sample()
     plain = loaded.serving.invoke(payload)
     again = loaded.serving.invoke(payload)
@@ -86,7 +86,7 @@ def headers_are_tolerated(loaded: Loaded) -> None:
         (NEW_SESSION, "a session id"),
         *(({name: text}, _of_length(name, text)) for name, text in LONGEST.items()),
     ):
-        answer = loaded.serving.invoke(payload, **added)
+        answer = loaded.serving.invoke(payload, added)
         if plain.status == OK != answer.status:
             raise Broken(f"with {named} the first sample was answered with {answer.shown()}")
         if added is not NEW_SESSION and _same(plain, again) and not _same(plain, answer):
@@ -95,20 +95,20 @@ def headers_are_tolerated(loaded: Loaded) -> None:
 
 @check("SERVE-11", LOADED)
 def attributes_come_back(loaded: Loaded) -> None:
-    """The answer to X-Amzn-SageMaker-Custom-Attributes has this header, also for 1024 letters."""
+    """The answer has the header X-Amzn-SageMaker-Custom-Attributes, even with 1024 characters."""
     payload = loaded.need_sample()
-    name = "X_Amzn_SageMaker_Custom_Attributes"
-    answer = loaded.serving.invoke(payload, **{name: ATTRIBUTES})
-    if name.lower().replace("_", "-") not in answer.headers:
-        raise Broken(f"the header is not in the answer, only {', '.join(answer.headers)}")
-    longest = loaded.serving.invoke(payload, **{name: LONGEST[name]})
-    if longest.status == OK and name.lower().replace("_", "-") not in longest.headers:
-        raise Broken("the header is not in the answer when it has 1024 characters")
+    name = "X-Amzn-SageMaker-Custom-Attributes"
+    answer = loaded.serving.invoke(payload, {name: ATTRIBUTES})
+    if name.lower() not in answer.headers:
+        raise Broken(f"the answer lacks the header, and has only {', '.join(answer.headers)}")
+    longest = loaded.serving.invoke(payload, {name: LONGEST[name]})
+    if longest.status == OK and name.lower() not in longest.headers:
+        raise Broken("the answer lacks the header when its value has 1024 characters")
 
 
 @check("SERVE-12", LOADED)
 def odd_types_are_handled(loaded: Loaded) -> None:
-    """No Accept, */*, several, unknown; no Content-Type, unknown, with parameters: 2xx or 4xx."""
+    """Accept: none, */*, several, unknown; Content-Type: none, unknown, parameters: 2xx or 4xx."""
     payload = loaded.need_sample()
     body = Path(payload.body).read_bytes()
     kind = payload.content_type
@@ -122,8 +122,7 @@ def odd_types_are_handled(loaded: Loaded) -> None:
         (STRANGE, wish),
         ("", wish),
     ):
-        headers = {"Accept": accept} if accept else {}
-        answer = post(loaded.serving, body, content_type, **headers)
+        answer = post(loaded.serving, body, content_type, accept)
         asked = f"Content-Type: {content_type or 'none'}, Accept: {accept or 'none'}"
         if not _is_polite(answer):
             raise Broken(f"{asked} got {answer.shown()}{last_lines(loaded.serving.log)}")
@@ -133,7 +132,7 @@ def odd_types_are_handled(loaded: Loaded) -> None:
 
 @check("SERVE-13", LOADED)
 def errors_are_short(loaded: Loaded) -> None:
-    """A body that cannot be read: 4xx, less than 2 kB, no traceback."""
+    """A malformed body gets 4xx, less than 2 kB, without a traceback."""
     loaded.need_life()
     content_type, sample = _sample(loaded)
     for body in (*BAD_BODIES, sample[:-1] + b"\xff", b""):
@@ -147,19 +146,19 @@ def errors_are_short(loaded: Loaded) -> None:
         if answer.status >= 500:  # noqa: PLR2004 - the server's fault
             raise Broken(f"a bad body is answered with {answer.shown()}")
         return
-    raise Unseen("the server takes any body")
+    raise Unseen("the server accepts any body")
 
 
 @check("SERVE-13", LOADED)
 def errors_do_not_say_200(loaded: Loaded) -> None:
-    """Garbage of each sample's type, and as JSON: no 200 unlike every answer to a sample.
+    """Garbage of each sample's type, and as JSON, gets no 200 with an answer of another form.
 
-    Nor one like it, where the type is JSON or the sample a table of numbers: nobody can read that.
+    Where the type is JSON or the sample is a table of numbers, garbage gets no 200 at all.
     """
     loaded.need_life()
     good = loaded.answers()
     if not good:
-        raise Unseen("no sample is answered with 200, so nothing can be compared with it")
+        raise Unseen("no sample is answered with 200, so there is nothing to compare with")
     kinds = dict.fromkeys([*(each.content_type for each in loaded.serving.payloads), JSON])
     strict = {
         each.content_type
@@ -173,27 +172,27 @@ def errors_do_not_say_200(loaded: Loaded) -> None:
                 raise Doubtful(f"{body[:30]!r} as {kind} got {answer.shown()}: {why}")
             if kind in strict and answer.status == OK and answer.body.strip():
                 raise Doubtful(
-                    f"{body[:30]!r} as {kind} got {answer.shown()}: what nobody can read gets an "
+                    f"{body[:30]!r} as {kind} got {answer.shown()}: garbage gets an "
                     "answer like a sample's"
                 )
 
 
 @check("SERVE-14", LOADED)
 def survives_rough_clients(loaded: Loaded) -> None:
-    """Connections that are broken off and 1 MB of noise, then GET /ping and a good request."""
+    """Aborted connections and 1 MB of noise, then GET /ping and a good request."""
     loaded.need_life()
     content_type, _ = loaded.sample
     for number in range(6):
         hang_up(loaded.serving, content_type, head=number % 2 == 0)
     time.sleep(SETTLE_SECONDS)
-    loaded.still_good("connections that were broken off")
+    loaded.still_good("aborted connections")
     exchange(loaded.serving, hashlib.shake_256(b"noise").digest(1024 * 1024), content_type)
     loaded.still_good("1 MB of noise")
 
 
 @check("SERVE-19", LOADED)
 def unknown_paths_are_not_found(loaded: Loaded) -> None:
-    """GET / and /nope answer 404, or at least an error of the client's."""
+    """GET / and /nope answer 404, or another 4xx."""
     loaded.need_life()
     for path in ("/", "/nope"):
         answer = loaded.serving.client.ask("GET", path, seconds=INVOCATION_SECONDS)
@@ -203,7 +202,7 @@ def unknown_paths_are_not_found(loaded: Loaded) -> None:
 
 @check("SERVE-09", LOADED)
 def large_bodies_are_taken(loaded: Loaded) -> None:
-    """Bodies of 6 and 25 MiB, the sample and blanks: no 413, no reset; and Expect: 100-continue."""
+    """Bodies of 6 and 25 MiB (the sample, padded): no 413, no reset; also Expect: 100-continue."""
     loaded.need_life()
     content_type, body = _sample(loaded)
     for size in SIZES:
@@ -212,21 +211,8 @@ def large_bodies_are_taken(loaded: Loaded) -> None:
     _take(loaded, body, content_type, expect=True)
 
 
-CHECKS = (
-    first_request_succeeds,
-    headers_are_tolerated,
-    attributes_come_back,
-    odd_types_are_handled,
-    errors_are_short,
-    errors_do_not_say_200,
-    survives_rough_clients,
-    unknown_paths_are_not_found,
-    large_bodies_are_taken,
-)
-
-
 def _take(loaded: Loaded, body: bytes, content_type: str, *, expect: bool = False) -> None:
-    """Ask twice before a reset is blamed on the size."""
+    """Send a body twice before a reset is blamed on its size."""
     asked = "`Expect: 100-continue`" if expect else f"a body of {len(body)} bytes"
     sent = 0
     for _ in range(2):
@@ -238,12 +224,12 @@ def _take(loaded: Loaded, body: bytes, content_type: str, *, expect: bool = Fals
             return
         if found.timed_out or found.seconds > SLOW_SECONDS:
             raise Doubtful(f"{asked} got no answer in {found.seconds:.0f} s")
-    told = f"{sent} bytes sent{loaded.serving.gone()}{last_lines(loaded.serving.log)}"
-    raise Broken(f"{asked}: the connection ended without an answer, {told}")
+    evidence = f"{sent} bytes sent{loaded.serving.gone()}{last_lines(loaded.serving.log)}"
+    raise Broken(f"{asked}: the connection ended without an answer, {evidence}")
 
 
 def _sample(loaded: Loaded) -> tuple[str, bytes]:
-    """The first sample rather than the largest: of the second type even more may be limited."""
+    """The first sample rather than the largest, whose type may have a lower limit."""
     for payload in loaded.serving.payloads:
         return payload.content_type, Path(payload.body).read_bytes()
     return loaded.sample
@@ -258,7 +244,7 @@ def _same(one: Answer, other: Answer) -> bool:
 
 
 def _of_length(name: str, text: str) -> str:
-    return f"{len(text)} characters in {name.replace('_', '-')}"
+    return f"{len(text)} characters in {name}"
 
 
 def _shown(answer: Answer | None) -> str:

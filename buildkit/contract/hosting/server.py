@@ -1,4 +1,4 @@
-"""One server: a container of `serve` that was started, and what it can be asked."""
+"""One server: a started container of `serve`, and requests to it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.contract import hints
-from buildkit.contract.checks import Broken, Unseen, last_lines, telling, without_pings
+from buildkit.contract.checks import Broken, Unsampled, Unseen, last_lines, telling, without_pings
 from buildkit.contract.engine import ended
 from buildkit.contract.hosting.client import OK, PING_SECONDS, Answer, Health, HttpClient
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 INVOCATION_SECONDS = 60
 """How long SageMaker waits for an answer of `/invocations` (SERVE-07)."""
 GONE_SECONDS = 2
-"""How long after a broken connection a server may be about to end."""
+"""Time to wait after a broken connection, as the server may be about to end."""
 LOG_LINES = 30
 PING_PAUSE = 0.2
 """Seconds before `/ping` is asked again after a miss."""
@@ -33,7 +33,7 @@ class Serving:
     """A container of `serve`, started, and healthy or not.
 
     `exit_code` is None while it runs. `modelless`: it had no model, because none is declared.
-    `brief`: it was not waited for as long as SageMaker would, since no samples are declared either.
+    `brief`: the wait was shorter than SageMaker's, because no samples are declared either.
     """
 
     container: Container
@@ -48,35 +48,39 @@ class Serving:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Headers of the first sample, which a request by hand bears, too."""
+        """Headers of the first sample, for requests on bare sockets."""
         return dict(self.payloads[0].headers) if self.payloads else {}
 
     @property
     def log(self) -> str:
-        """Its last lines, without those about /ping where there are others."""
+        """Its last lines, without those about /ping if there are others."""
         others = without_pings(line.text for line in self.container.lines())
         return "".join(f"{line}\n" for line in others[-LOG_LINES:]) or self.container.logs()
 
     @property
-    def told(self) -> str:
-        """How it fares and what it said, for evidence."""
+    def evidence(self) -> str:
+        """Its state and its last lines, for evidence."""
+        return self.outcome if self.refusal is not None else f"{self.outcome}{self.last_words}"
+
+    @property
+    def outcome(self) -> str:
+        """Why the server does not run, or how it answers `/ping`."""
         if self.refusal is not None:
-            return f"the engine cannot start it: {self.refusal}"
+            return f"the engine cannot start `serve`: {self.refusal}"
         if self.exit_code is not None:
-            told = ended(self.exit_code, self.container.ended_by(), "ended by itself")
-            return f"`serve` {told}{self.last_words}"
+            return f"`serve` {ended(self.exit_code, self.container.ended_by(), 'ended by itself')}"
         if self.health.last is None:
-            return f"{self.health.said or 'nothing answered on its port'}{self.last_words}"
-        return f"GET /ping answered {self.health.last.shown()}{self.last_words}"
+            return self.health.said or "nothing answered on its port"
+        return f"GET /ping answered {self.health.last.shown()}"
 
     @property
     def last_words(self) -> str:
-        """The end of its log, and before that a line that says why if there is one."""
+        """The end of its log, after a line that names a cause if there is one."""
         return f"{telling(self.container.lines(), self.log)}{last_lines(self.log)}"
 
     @property
     def excuse(self) -> str:
-        """The line of its log that says why it does not answer, though it listens."""
+        """The line of its log that explains why it listens but does not answer."""
         return hints.telling(line.text for line in self.container.lines())
 
     def need_health(self) -> None:
@@ -84,7 +88,7 @@ class Serving:
             raise Unseen("the server never became healthy")
 
     def ping(self) -> Answer:
-        """What `/ping` answers in time. Raises Broken if it misses that twice in a row."""
+        """The answer of `/ping`. Raises Broken if it is too late twice in a row."""
         try:
             return self.client.ask("GET", "/ping", seconds=PING_SECONDS)
         except Broken:
@@ -92,34 +96,31 @@ class Serving:
         return self.client.ask("GET", "/ping", seconds=PING_SECONDS)
 
     def pings(self) -> bool:
-        """Whether it answers 200 in time right now."""
+        """Whether `/ping` answers 200 in time right now."""
         try:
             return self.ping().status == OK
         except Broken:
             return False
 
-    def invoke(self, payload: Payload, **headers: str) -> Answer:
-        """Send a sample. `headers`: underscores stand for hyphens; its own come before them.
+    def invoke(self, payload: Payload, more: Mapping[str, str] | None = None) -> Answer:
+        """Send a sample, with `more` headers besides its own. Raises Broken."""
+        return self.post(Path(payload.body).read_bytes(), payload, more)
 
-        Raises Broken.
-        """
-        return self.post(Path(payload.body).read_bytes(), payload, **headers)
-
-    def post(self, body: bytes, like: Payload, **headers: str) -> Answer:
-        """Send a body with the types of a sample. Raises Broken, and says if the server is gone."""
+    def post(self, body: bytes, like: Payload, more: Mapping[str, str] | None = None) -> Answer:
+        """Send a body with the headers of a sample. Raises Broken, also if the server has ended."""
         try:
             return self.client.ask(
                 "POST",
                 "/invocations",
                 seconds=INVOCATION_SECONDS,
                 body=body,
-                headers=request_headers(like, _hyphenated(headers)),
+                headers=request_headers(like, more),
             )
         except Broken as error:
             raise Broken(f"{error}{self.gone()}") from error
 
     def gone(self) -> str:
-        """How the server ended, if it has, or what the kernel ended in it."""
+        """How the server ended, or which of its processes the kernel killed; empty if neither."""
         exit_code = self.container.wait(GONE_SECONDS)
         reason = self.container.ended_by()
         if exit_code is not None:
@@ -130,9 +131,7 @@ class Serving:
         """The first sample. Raises Unseen without one."""
         self.need_health()
         if not self.payloads:
-            raise Unseen(
-                "the samples have no payload, or none that is answered with 200 (SERVE-06)"
-            )
+            raise Unsampled("the samples have no payload, or none is answered with 200 (SERVE-06)")
         return self.payloads[0]
 
     def answered(self) -> tuple[Payload, ...]:
@@ -140,7 +139,7 @@ class Serving:
         return tuple(each for each in self.payloads if self._answers(each))
 
     def takes(self, payload: Payload) -> bool:
-        """Whether a payload that nobody has declared is answered as SageMaker wants it."""
+        """Whether a payload of the suite's own gets an answer that SageMaker accepts."""
         try:
             answer = self.invoke(payload)
         except Broken:
@@ -154,7 +153,7 @@ class Serving:
             return False
 
     def still_good(self, after: str) -> None:
-        """It still pings, and answers the first sample if there is one. Raises Broken."""
+        """Check that /ping and the first sample, if any, still get 200. Raises Broken."""
         answer = self.ping()
         if answer.status != OK:
             raise Broken(f"after {after} GET /ping answered {answer.shown()}")
@@ -165,7 +164,7 @@ class Serving:
 
 
 def request_headers(payload: Payload, more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What a sample is sent with. Of `more` what its own headers do not say already."""
+    """The headers of a sample, and those of `more` that do not repeat one of its own."""
     own = {name.lower() for name, _ in payload.headers}
     headers = {"Content-Type": payload.content_type, **dict(payload.headers)}
     if payload.accept is not None:
@@ -173,7 +172,3 @@ def request_headers(payload: Payload, more: Mapping[str, str] | None = None) -> 
     return headers | {
         name: value for name, value in (more or {}).items() if name.lower() not in own
     }
-
-
-def _hyphenated(headers: dict[str, str]) -> dict[str, str]:
-    return {name.replace("_", "-"): value for name, value in headers.items()}

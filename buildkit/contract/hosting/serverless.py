@@ -1,4 +1,4 @@
-"""Clauses of serverless endpoints: little memory, one processor, no power of root, no /dev/shm."""
+"""Clauses of serverless endpoints: little memory, one processor, no root, no /dev/shm."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MEMORY = GIB
 START_SECONDS = 180
 """How long a serverless endpoint may take to be ready (SLS-04)."""
 LATE_SECONDS = START_SECONDS
-"""How much longer is waited here: this machine's one processor may be slower than SageMaker's."""
+"""Extra time: one processor of this machine may be slower than SageMaker's."""
 ONE_PROCESSOR = replace(SERVE, memory=MEMORY, cpus=1)
 ONE_WORKER = replace(SERVE, cpus=1, environment={"SAGEMAKER_MODEL_SERVER_WORKERS": "1"})
 NO_ROOT = replace(SERVE, user="65534:65534", read_only=True, scratch=("/tmp",))  # noqa: S108
@@ -40,9 +40,9 @@ FRONTS = ("nginx", "haproxy", "envoy")
 
 @dataclass(frozen=True, kw_only=True)
 class Small:
-    """A server on one processor, and how quickly the same was healthy without such a limit.
+    """A server on one processor, and how quickly it was healthy without that limit.
 
-    `late`: it was not healthy in time, and has been waited for once more.
+    `late`: it was not healthy in time, and got extra time.
     """
 
     serving: Serving
@@ -62,7 +62,7 @@ def _small(bench: Bench) -> Iterator[Small]:
 
 
 def _waited_for(small: Small) -> Small:
-    """Once more as long, to tell how late it is."""
+    """Wait for the same time again, to see how late the server is."""
     serving, container = small.serving, small.serving.container
     health = serving.client.wait_for_health(LATE_SECONDS, lambda: container.wait(0) is None)
     serving = replace(serving, health=health, exit_code=container.wait(0))
@@ -80,41 +80,43 @@ def _tried(title: str, start: Start) -> Scenario[Tried]:
 SMALL = Scenario(
     title="`serve` with 1 GB of memory on one processor", stage=_small, purpose=Purpose.INFERENCE
 )
-SINGLE = starting.of("`serve` told to run one worker", start=ONE_WORKER)
+SINGLE = starting.of("`serve` with SAGEMAKER_MODEL_SERVER_WORKERS=1", start=ONE_WORKER)
 POWERLESS = _tried("as user 65534 on a read-only file system", NO_ROOT)
 UNSHARED = _tried("without /dev/shm", NO_SHARED_MEMORY)
 
 
 @check("SLS-01", SMALL)
 def works_in_little(small: Small) -> None:
-    """It is healthy and answers each sample; the image has at most 10 GB."""
+    """The server is healthy and answers each sample; the image has at most 10 GB."""
     if small.size > LARGEST_IMAGE:
-        raise Broken(f"the image has {small.size / GIB:.1f} GB")
+        raise Broken(f"the image has {small.size / GIB:.1f} GB, the limit is 10 GB")
     _works(small.serving, "with 1 GB of memory on one processor")
 
 
 @check("SLS-04", SMALL)
 def starts_in_time(small: Small) -> None:
-    """Seconds until GET /ping answers 200 on one processor, against 180; and without that limit."""
+    """GET /ping answers 200 within 180 s on one processor; compared with all processors."""
     after = small.serving.health.after
     if not small.late:
         if after is None:
-            raise Unseen("it ended by itself (SLS-01)")
+            raise Unseen("the server ended by itself (SLS-01)")
         return
     if after is None:
         if small.serving.exit_code is not None:
-            raise Unseen("it ended by itself (SLS-01)")
-        raise Broken(f"not healthy in {START_SECONDS + LATE_SECONDS} s: {small.serving.told}")
-    told = f"healthy after {START_SECONDS + after:.0f} s; the limit is {START_SECONDS} s"
+            raise Unseen("the server ended by itself (SLS-01)")
+        waited = START_SECONDS + LATE_SECONDS
+        raise Broken(f"the server is not healthy in {waited} s: {small.serving.evidence}")
+    took = START_SECONDS + after
+    evidence = f"the server is healthy after {took:.0f} s; the limit is {START_SECONDS} s"
     if small.plain_seconds > START_SECONDS:
-        raise Broken(f"{told}; with all processors {small.plain_seconds:.0f} s")
-    raise Doubtful(f"{told}, and this machine may be slower than SageMaker's")
+        raise Broken(f"{evidence}; with all processors {small.plain_seconds:.0f} s")
+    raise Doubtful(f"{evidence}, and this machine may be slower than SageMaker's")
 
 
 @check("SLS-02", SINGLE)
 def one_worker(serving: Serving) -> None:
     """With SAGEMAKER_MODEL_SERVER_WORKERS=1 no three processes have the same command line."""
-    _works(serving, "told to run one worker")
+    _works(serving, "with SAGEMAKER_MODEL_SERVER_WORKERS=1")
     commands = Counter(each.command for each in serving.container.processes())
     for command, number in commands.most_common():
         front = command.partition(":")[0].split(" ")[0].rpartition("/")[2] in FRONTS
@@ -124,28 +126,19 @@ def one_worker(serving: Serving) -> None:
 
 @check("SLS-03", POWERLESS)
 def works_without_power(seen: Tried) -> None:
-    """It is healthy and answers each sample; only /tmp can be written. It is tried twice."""
+    """With only /tmp writable, the server is healthy and answers each sample, within two tries."""
     if not seen.works:
-        raise Broken(f"as user 65534, where only /tmp can be written: {seen.told}")
+        raise Broken(f"as user 65534, with only /tmp writable: {seen.evidence}")
 
 
 @check("SLS-05", UNSHARED)
 def works_without_semaphores(seen: Tried) -> None:
-    """It is healthy and answers each sample. It is tried twice."""
+    """The server is healthy and answers each sample, within two tries."""
     if not seen.works:
-        raise Broken(f"without /dev/shm: {seen.told}")
-
-
-CHECKS = (
-    works_in_little,
-    starts_in_time,
-    one_worker,
-    works_without_power,
-    works_without_semaphores,
-)
+        raise Broken(f"without /dev/shm: {seen.evidence}")
 
 
 def _works(serving: Serving, condition: str) -> None:
-    good, told = works(serving)
+    good, evidence = works(serving)
     if not good:
-        raise Broken(f"{condition}: {told}")
+        raise Broken(f"{condition}: {evidence}")

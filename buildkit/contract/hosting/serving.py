@@ -1,4 +1,4 @@
-"""Clauses of hosting that every server has to keep: it starts, is healthy, answers and stops."""
+"""Clauses of hosting that apply to every server: it starts, is healthy, answers and stops."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from buildkit.contract import listening
-from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check, last_lines
 from buildkit.contract.comparison import same
 from buildkit.contract.engine import never_ran
 from buildkit.contract.hosting import starting
@@ -16,18 +16,18 @@ from buildkit.contract.hosting.server import INVOCATION_SECONDS, Serving
 
 PINGS = 10
 BROKEN_PROGRAM = ("ModuleNotFoundError", "ImportError", "SyntaxError")
-"""What no model would mend."""
+"""Errors that a model would not fix."""
 SERVED = starting.of("`serve` with the model read-only", needs_health=False)
 
 
 @check("RUN-02", SERVED, smoke=True)
 def starts(serving: Serving) -> None:
-    """The engine can start `serve`, and it does not end by itself."""
+    """The engine can start `serve`, and the program does not end by itself."""
     if serving.refusal is not None:
-        raise Broken(f"the engine cannot start `serve`: {serving.refusal}")
+        raise Broken(serving.evidence)
     if serving.exit_code is not None:
         _excuse(serving)
-        raise Broken(serving.told)
+        raise Broken(serving.evidence)
 
 
 @check("SERVE-01", SERVED, smoke=True)
@@ -39,11 +39,11 @@ def answers_on_its_port(serving: Serving) -> None:
         late = NO_ANSWER in serving.health.said or serving.excuse
         if where is not None and late and listening.reaches(where, starting.PORT):
             raise Unseen(
-                f"it listens on port {starting.PORT}, and never answered in time (SERVE-03)"
+                f"the server listens on port {starting.PORT}, but never answered in time (SERVE-03)"
             )
         _excuse_brief(serving)
         raise Broken(
-            f"no HTTP answer comes from port {starting.PORT}{_listens(where)}; "
+            f"no HTTP answer from port {starting.PORT}{_listens(where)}; "
             f"{serving.health.said}{serving.last_words}"
         )
 
@@ -54,12 +54,12 @@ def healthy_in_time(serving: Serving) -> None:
     if serving.health.after is None:
         _excuse(serving)
         if serving.refusal is not None or serving.exit_code is not None:
-            raise Broken(serving.told)
+            raise Broken(serving.evidence)
         _excuse_brief(serving)
         waited = f"in {serving.health.waited:.0f} s"
-        told = serving.told.removeprefix("GET /ping ")
-        again = "; the last time it " if told != serving.told else ": "
-        raise Broken(f"GET /ping never answered 200 {waited}{again}{told}")
+        evidence = serving.evidence.removeprefix("GET /ping ")
+        again = "; the last request " if evidence != serving.evidence else ": "
+        raise Broken(f"GET /ping never answered 200 {waited}{again}{evidence}")
 
 
 @check("SERVE-02", SERVED, smoke=True)
@@ -82,12 +82,12 @@ def invocations_answer(serving: Serving) -> None:
         if answer.status != OK or not answer.body or not answer.content_type:
             raise Broken(f"{request} answered {answer.shown()}{last_lines(serving.log)}")
         if len(answer.body) >= LARGEST_BODY:
-            raise Broken(f"{request} answered more than SageMaker passes on")
+            raise Broken(f"{request} answered with more than SageMaker passes on")
         if payload.answer is not None:
             wanted = Path(payload.answer).read_bytes()
             if not same(answer.content_type, answer.body, wanted):
                 raise Broken(
-                    f"{request} answered another thing than {Path(payload.answer).name} holds\n"
+                    f"{request} did not answer what {Path(payload.answer).name} holds\n"
                     f"found:  {short(answer.body)}\nwanted: {short(wanted)}"
                 )
         elif key := confesses(answer.body):
@@ -99,7 +99,7 @@ def survives_bad_input(serving: Serving) -> None:
     """Empty, truncated and unknown bodies, then GET /ping and a good request."""
     serving.need_health()
     if not serving.pings():
-        raise Unseen("GET /ping is not answered without bad input either (SERVE-02)")
+        raise Unseen("GET /ping is not answered even without bad input (SERVE-02)")
     serving = replace(serving, payloads=serving.answered())
     for content_type, body in (
         ("text/csv", b""),
@@ -122,20 +122,9 @@ def stops_in_time(serving: Serving) -> None:
     serving.need_health()
     ending = starting.stopped(serving)
     if ending.signalled is None:
-        raise Unseen("it had ended by itself before SIGTERM came")
+        raise Unseen("the server ended by itself before SIGTERM came")
     if ending.killed:
-        raise Broken(f"{ending.told}{last_lines(serving.log)}")
-
-
-CHECKS = (
-    starts,
-    answers_on_its_port,
-    healthy_in_time,
-    ping_answers,
-    invocations_answer,
-    survives_bad_input,
-    stops_in_time,
-)
+        raise Broken(f"{ending.evidence}{last_lines(serving.log)}")
 
 
 def _need_run(serving: Serving) -> None:
@@ -144,27 +133,30 @@ def _need_run(serving: Serving) -> None:
 
 
 def _excuse(serving: Serving) -> None:
-    """A server that refuses to run without a model does what SERVE-04 asks for."""
+    """A server that does not run without a model does what SERVE-04 demands."""
     answered = serving.health.last is not None
     if any(sign in serving.log for sign in BROKEN_PROGRAM):
         return
     refused = serving.exit_code is not None and not never_ran(serving.exit_code, serving.log)
     if serving.modelless and (refused or answered):
-        raise Unseen(f"no model is declared, and without one {serving.told}")
+        raise Unsampled(
+            f"no model is declared, and without one {serving.outcome}", serving.last_words
+        )
 
 
 def _excuse_brief(serving: Serving) -> None:
-    """Nothing can be said of a server that was not waited for as long as it may take."""
+    """Skip a server that did not get all the time that it may take."""
     if serving.brief and serving.health.last is None:
         where = _listens(listening.addresses(serving.container))
-        raise Unseen(
-            f"no model is declared, and without one nothing answered in "
-            f"{serving.health.waited:.0f} s{where}{last_lines(serving.log)}"
+        raise Unsampled(
+            "no model is declared, and without one nothing answered in "
+            f"{serving.health.waited:.0f} s{where}",
+            last_lines(serving.log),
         )
 
 
 def _listens(found: frozenset[listening.Address] | None) -> str:
-    """Where it listens instead, if its image holds a program that can tell."""
+    """Where the server listens instead, if the image can list that."""
     if found is None:
         return ""
     places = ", ".join(f"{host}:{port}" for host, port in sorted(found))

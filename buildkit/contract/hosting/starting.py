@@ -1,4 +1,4 @@
-"""Containers of `serve`: started with a model in some state, under some conditions."""
+"""Containers of `serve`, started with some model and under some conditions."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ PORT = 8080
 START_SECONDS = 240
 """`/ping` must answer 200 within this time: the stricter of AWS's figures (SERVE-03)."""
 MODELLESS_SECONDS = 10
-"""The same where no samples are declared: most servers need a model, and nobody waits for long to
-learn that nothing can be judged."""
+"""The same where no samples are declared: most servers need a model, and a long wait would only
+show that nothing can be judged."""
 STOP_SECONDS = 30
 """From SIGTERM to SIGKILL of a server (RUN-09)."""
 MODEL = f"{training_job.ROOT}/model"
@@ -39,7 +39,7 @@ SAMPLE_BYTES = 64 * 1024 * 1024
 
 
 def model(bench: Bench) -> str | None:
-    """The volume with the model to serve, None where none is declared. Raises Unseen."""
+    """The volume with the model to serve, None if none is declared. Raises Unseen."""
     samples = bench.subject.samples
     if bench.subject.purpose.trains and (samples.channels or samples.model is None):
         if training_runs.trained(bench).good or samples.channels:
@@ -49,7 +49,7 @@ def model(bench: Bench) -> str | None:
 
 
 def has_model(bench: Bench) -> bool:
-    """Whether there is a model to serve, or samples that say that none is needed."""
+    """Whether there is a model to serve, or declared samples without one."""
     return bench.subject.samples.declared or model(bench) is not None
 
 
@@ -74,10 +74,10 @@ def served(
     door: Container | None = None,
     plain: bool = False,
 ) -> Iterator[Serving]:
-    """A server with the chosen model, read-only as in SageMaker (SERVE-17), until it is healthy.
+    """A server with the chosen model, read-only as in SageMaker (SERVE-17), once it is healthy.
 
-    `seconds` is how long it may take on a machine at rest, by default what the samples declare.
-    `plain`: it has all payloads; any other only those that a plain one answers with 200.
+    `seconds` is how long it may take on an idle machine, by default what the samples declare.
+    `plain`: it gets all payloads; any other only those that a plain one answers with 200.
     """
     volume = choose(bench)
     modelless = choose is model and volume is None
@@ -94,7 +94,7 @@ def served(
 
 
 def _plain_payloads(bench: Bench, serving: Serving) -> tuple[Payload, ...]:
-    """Those that are declared. A server need not take the suite's own."""
+    """The declared payloads. A server need not accept the suite's own."""
     samples = bench.subject.samples
     if not samples.default:
         return samples.payloads
@@ -111,11 +111,11 @@ def started(
     door: Container | None = None,
     brief: bool = False,
 ) -> Iterator[Serving]:
-    """A server as it is told to start, without a model unless `start` mounts one.
+    """A server without a model, unless `start` mounts one.
 
     It has the variables of the samples, as the model's Environment in SageMaker. `door` is the
-    container at whose address it is asked, if it shares that one's network. `brief`: it is waited
-    for MODELLESS_SECONDS alone, unless it takes requests and works on them.
+    container whose address it is reached at, if it shares that one's network. `brief`: wait for
+    MODELLESS_SECONDS only, unless the server takes requests and works on them.
     """
     samples = bench.subject.samples
     start = replace(start, environment={**dict(samples.environment), **start.environment})
@@ -125,37 +125,43 @@ def started(
         if refusal is None:
             host, port = (door or container).address(start.ports[0])
         here = machine.of(bench)
-        client = HttpClient(host=host, port=port, limit=partial(here.limit, container))
-        health = Health(after=None, last=None)
-        if refusal is None:
-            limit = samples.startup_seconds or START_SECONDS
-            elsewhere = listening.settled_elsewhere(container, start.ports[0])
-            wait = partial(
-                client.wait_for_health,
-                still_runs=lambda: container.wait(0) is None and not elsewhere(),
-                tell=bench.note,
-            )
-            if brief:
-                health, brief = without_model(wait, limit)
-            else:
-                health = wait(limit if seconds is None else seconds)
-            bench.note("")
-        yield Serving(
+        serving = Serving(
             container=container,
             machine=here,
-            client=client,
+            client=HttpClient(host=host, port=port, limit=partial(here.limit, container)),
             refusal=refusal,
-            health=health,
-            exit_code=None if refusal is not None else container.wait(0),
+            health=Health(after=None, last=None),
+            exit_code=None,
             payloads=() if samples.default else samples.payloads,
             brief=brief,
         )
+        if refusal is None:
+            serving = _waited_for(bench, serving, start.ports[0], seconds)
+        yield serving
+
+
+def _waited_for(bench: Bench, serving: Serving, port: int, seconds: float | None) -> Serving:
+    """The same server once it is healthy, has ended, or its time is over."""
+    container, brief = serving.container, serving.brief
+    elsewhere = listening.settled_elsewhere(container, port)
+    wait = partial(
+        serving.client.wait_for_health,
+        still_runs=lambda: container.wait(0) is None and not elsewhere(),
+        tell=bench.note,
+    )
+    limit = bench.subject.samples.startup_seconds or START_SECONDS
+    if brief:
+        health, brief = without_model(wait, limit)
+    else:
+        health = wait(limit if seconds is None else seconds)
+    bench.note("")
+    return replace(serving, health=health, exit_code=container.wait(0), brief=brief)
 
 
 def without_model(wait: Callable[[float], Health], limit: float) -> tuple[Health, bool]:
-    """What a server comes to without a model and samples, and whether it was waited for briefly.
+    """The health of a server without a model and samples, and whether the wait was short.
 
-    One that takes requests and works on them loads something: it has as long as any other.
+    A server that accepts requests and works on them is loading something: it gets the full time.
     """
     health = wait(MODELLESS_SECONDS)
     if health.last is None and NO_ANSWER in health.said:
@@ -166,17 +172,17 @@ def without_model(wait: Callable[[float], Health], limit: float) -> tuple[Health
 def healthy(bench: Bench) -> float:
     """Seconds until the server on the samples was healthy. Raises Unseen if it never was.
 
-    A variant of a server that is not even healthy as it is would say nothing.
+    A variant of a server that is not healthy in the first place proves nothing.
     """
     seconds = bench.once(_baseline).seconds
     if seconds is None:
-        raise Unseen("`serve` on the samples is not healthy, so nothing can be compared with it")
+        raise Unseen("`serve` on the samples is not healthy, so there is nothing to compare with")
     return seconds
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Baseline:
-    """What a plain server does: seconds until it was healthy, and what it answers with 200."""
+    """A plain server: seconds until it was healthy, and the payloads that it answers with 200."""
 
     seconds: float | None
     payloads: tuple[Payload, ...]
@@ -213,6 +219,6 @@ def of(
 
 
 def stopped(serving: Serving) -> Ending:
-    """SIGTERM, and SIGKILL when the time for that is over."""
+    """Send SIGTERM, and SIGKILL when the time to stop is over."""
     name = serving.container.stop_signal
     return endings.signal(serving.machine, serving.container, STOP_SECONDS, name=name)

@@ -1,4 +1,4 @@
-"""Clauses of hosting about the model folder and the environment: each on its own server."""
+"""Clauses of hosting on the model folder and the environment, each with its own server."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ ODD_ENVIRONMENT = {
     **{f"BUILDKIT_LONG_{number}": "x" * LONGEST_VALUE for number in range(28)},
     **{f"BUILDKIT_{number}": str(number) for number in range(66)},
 }
-"""What the SDK sets for a model without script, and much besides: 100 variables of up to 1024
-characters, and no more than 32 KB in all, as the API allows."""
+"""The variables that the SDK sets for a model without a script, and others: 100 variables of up to
+1024 characters, at most 32 KB in all, as the API allows."""
 
 WRITABLE_SECONDS = 60
-"""Long enough to see a server work that failed with the same model read-only."""
+"""Time for a server that failed with the model read-only to be healthy with a writable one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Writable:
-    """The plain server and, if it does not work, what another led to that may write its model."""
+    """The plain server and, if it does not work, whether one with a writable model does."""
 
     plain: Plain
     works_writable: bool
@@ -53,7 +53,7 @@ class Writable:
 
 @contextmanager
 def _writable(bench: Bench) -> Iterator[Writable]:
-    """A model that can be written is tried only where the plain server fails with one."""
+    """Test a writable model only if the plain server fails with a read-only one."""
     seen = plain(bench)
     works_writable = False
     if not seen.works and starting.has_model(bench):
@@ -61,10 +61,10 @@ def _writable(bench: Bench) -> Iterator[Writable]:
             bench, choose=copied_model, writable=True, seconds=WRITABLE_SECONDS
         ) as serving:
             works_writable, _ = works(serving)
-    if works_writable:  # this machine may have been slow before
+    if works_writable:  # the machine may have been slow before
         with starting.served(bench) as serving:
-            good, told = works(serving)
-        seen = replace(seen, works=good, told=told)
+            good, evidence = works(serving)
+        seen = replace(seen, works=good, evidence=evidence)
     yield Writable(plain=seen, works_writable=works_writable)
 
 
@@ -83,45 +83,40 @@ def _odd(bench: Bench) -> Iterator[Tried]:
 
 
 WRITABLE = Scenario(
-    title="`serve` with the model read-only, and else writable",
+    title="`serve` with the model read-only; if that fails, writable",
     stage=_writable,
     purpose=Purpose.INFERENCE,
 )
 BARE = Scenario(title="`serve` without /opt/ml/model", stage=_bare, purpose=Purpose.INFERENCE)
-ODD = Scenario(title="`serve` with odd variables", stage=_odd, purpose=Purpose.INFERENCE)
+ODD = Scenario(title="`serve` with unusual variables", stage=_odd, purpose=Purpose.INFERENCE)
 
 
 @check("SERVE-16", BARE)
 def works_without_folder(seen: Tried) -> None:
     """An image that needs no model is healthy without the folder, and answers each sample."""
     if not seen.works:
-        raise Broken(f"without a folder /opt/ml/model {seen.told}")
+        raise Broken(f"without a folder /opt/ml/model {seen.evidence}")
 
 
 @check("SERVE-17", WRITABLE)
 def read_only_is_enough(seen: Writable) -> None:
-    """If it does not work read-only: whether it does with a model that can be written."""
+    """A server that works with a writable model also works with a read-only one."""
     if not seen.plain.works:
         if not seen.works_writable:
-            raise Unseen("it does not work with a writable model either")
-        raise Broken(f"it works only with a writable /opt/ml/model; else {seen.plain.told}")
+            raise Unseen("the server does not work with a writable model either")
+        raise Broken(
+            f"the server works only with a writable /opt/ml/model; read-only, {seen.plain.evidence}"
+        )
     for line in seen.plain.log.splitlines():
         if READ_ONLY.search(line) and MODEL in line:
-            raise Doubtful(f"it works, but says: {line.strip()[:200]}")
+            raise Doubtful(f"the server works, but prints: {line.strip()[:200]}")
 
 
 @check("SERVE-18", ODD)
 def odd_variables_do_no_harm(seen: Tried) -> None:
     """100 variables, empty, unknown, or of 1024 characters: healthy, and each sample is answered.
 
-    Where that fails, once more beside a server without them.
+    If that fails, it is retried beside a server without them.
     """
     if not seen.works:
-        raise Broken(f"with odd variables {seen.told}")
-
-
-CHECKS = (
-    works_without_folder,
-    read_only_is_enough,
-    odd_variables_do_no_harm,
-)
+        raise Broken(f"with unusual variables {seen.evidence}")

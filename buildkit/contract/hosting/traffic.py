@@ -1,4 +1,4 @@
-"""A server under load: requests in a loop beside a check, and requests by hand on bare sockets."""
+"""A server under load: background requests during a check, and requests on bare sockets."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 AT_ONCE = 4
 CONTINUE = 100
 CONTINUE_SECONDS = 3
-"""How long a client holds its body back for `100 Continue`; then it sends it all the same."""
+"""How long a client waits for `100 Continue` before it sends the body anyway."""
 PAUSE = 0.05
 PART = 256 * 1024
 LARGEST_HEAD = 64 * 1024
 END_SECONDS = 10
-"""A server that no longer answers may be about to end: then other checks have nothing to say."""
+"""Time for a server that no longer answers to end: then other checks are skipped."""
 JUNK = ("text/csv", b"1,2,3\n")
-"""What is sent where the samples have no payload."""
+"""The request if the samples have no payload."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """A server that was healthy. `first`: what its very first request led to, None without one."""
+    """A server that was healthy. `first`: the answer to its first request, None without one."""
 
     serving: Serving
     first: Answer | Broken | None
@@ -60,7 +60,7 @@ class Loaded:
         return largest.content_type, Path(largest.body).read_bytes()
 
     def answers(self) -> list[Answer]:
-        """What each sample gets right now, if it is 200."""
+        """The answers of 200 that samples get right now."""
         found = []
         for payload in self.serving.payloads:
             with suppress(Broken):
@@ -68,13 +68,13 @@ class Loaded:
         return [each for each in found if each.status == OK]
 
     def need_life(self) -> None:
-        """Raise Unseen if it has ended: that is SERVE-05's to say."""
+        """Raise Unseen if the server has ended: SERVE-05 reports that."""
         self.serving.need_health()
         if (exit_code := self.serving.container.wait(0)) is not None:
-            raise Unseen(f"the server has ended with {exit_code} (SERVE-05)")
+            raise Unseen(f"the server ended with {exit_code} (SERVE-05)")
 
     def need_sample(self) -> Payload:
-        """The first sample, where it is answered with 200. Raises Unseen."""
+        """The first sample, if it is answered with 200. Raises Unseen."""
         self.need_life()
         payload = self.serving.a_payload()
         if not self.works:
@@ -82,10 +82,10 @@ class Loaded:
         return payload
 
     def still_good(self, after: str) -> None:
-        """It runs, pings, and answers the first sample if it ever did. Raises Broken."""
+        """Check that the server runs and still answers like before. Raises Broken."""
         if (exit_code := self.serving.container.wait(0)) is not None:
-            told = ended(exit_code, self.serving.container.ended_by())
-            raise Broken(f"after {after} the server {told}{last_lines(self.serving.log)}")
+            evidence = ended(exit_code, self.serving.container.ended_by())
+            raise Broken(f"after {after} the server {evidence}{last_lines(self.serving.log)}")
         try:
             serving = self.serving if self.works else replace(self.serving, payloads=())
             serving.still_good(after)
@@ -97,7 +97,7 @@ class Loaded:
 @contextmanager
 def _stage(bench: Bench) -> Iterator[Loaded]:
     starting.healthy(bench)
-    with starting.served(bench, plain=True) as serving:  # its checks see for themselves what works
+    with starting.served(bench, plain=True) as serving:  # its checks find out what works
         yield Loaded(serving=serving, first=first_answer(serving))
 
 
@@ -106,7 +106,7 @@ LOADED = Scenario(title="`serve` under load", stage=_stage, purpose=Purpose.INFE
 
 @contextmanager
 def traffic(loaded: Loaded) -> Iterator[None]:
-    """Four clients that send the largest sample again and again, whatever comes back."""
+    """Four clients that keep sending the largest sample, whatever the answer."""
     over = threading.Event()
     content_type, body = loaded.sample
 
@@ -128,20 +128,18 @@ def traffic(loaded: Loaded) -> Iterator[None]:
             each.join()
 
 
-def post(serving: Serving, body: bytes, content_type: str = "", **headers: str) -> Answer:
-    """Any request to /invocations. `headers`: underscores stand for hyphens."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    named = {**serving.headers, **named}
-    if content_type:
-        named["Content-Type"] = content_type
+def post(serving: Serving, body: bytes, content_type: str = "", accept: str = "") -> Answer:
+    """Any request to /invocations."""
+    types = {"Content-Type": content_type, "Accept": accept}
+    headers = {**serving.headers, **{name: value for name, value in types.items() if value}}
     return serving.client.ask(
-        "POST", "/invocations", seconds=INVOCATION_SECONDS, body=body, headers=named
+        "POST", "/invocations", seconds=INVOCATION_SECONDS, body=body, headers=headers
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """A request by hand. `status` is None if no answer came before the connection or time ended."""
+    """A request on a bare socket. `status` is None without an answer in time."""
 
     status: int | None
     sent: int
@@ -150,9 +148,9 @@ class Exchange:
 
 
 def exchange(serving: Serving, body: bytes, content_type: str, *, expect: bool = False) -> Exchange:
-    """Send a body, and look for an answer even if it was not taken to its end.
+    """Send a body, and read an answer even if the body was not read to its end.
 
-    `expect`: hold the body back for `100 Continue`, as curl does.
+    `expect`: wait for `100 Continue` before the body, as curl does.
     """
     began, limit = time.monotonic(), serving.client.limit(INVOCATION_SECONDS)
     deadline = began + limit.most
@@ -169,7 +167,7 @@ def exchange(serving: Serving, body: bytes, content_type: str, *, expect: bool =
             if expect:
                 status = _status(connection, began + CONTINUE_SECONDS, until=CONTINUE)
             if status in (None, CONTINUE):
-                with suppress(OSError):  # whoever refuses a body may not read it
+                with suppress(OSError):  # a server that refuses a body may not read it
                     while sent < len(body) and time.monotonic() < deadline:
                         connection.settimeout(max(deadline - time.monotonic(), 0.01))
                         sent += connection.send(body[sent : sent + PART])
@@ -182,27 +180,29 @@ def exchange(serving: Serving, body: bytes, content_type: str, *, expect: bool =
 
 
 def hang_up(serving: Serving, content_type: str, *, head: bool) -> None:
-    """Break a connection off: in the middle of a body, or `head`, before the request ends."""
+    """Abort a connection: in the middle of a body, or with `head`, in the middle of the headers."""
     with suppress(OSError), _connected(serving.client.address) as connection:
         start = _head(serving, content_type, "Content-Length: 100000\r\n")
         connection.sendall(start[:30] if head else start + b"1" * 1000)
         time.sleep(PAUSE)
         now = struct.pack("ii", 1, 0)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)  # a reset, no polite end
+        connection.setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, now
+        )  # a reset instead of a close
 
 
 @contextmanager
 def listener() -> Iterator[tuple[str, int]]:
-    """A socket of this process that takes connections: what a connection costs here anyway."""
+    """A socket of this process that accepts connections, to measure what a connection costs."""
     with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
         host, port = server.getsockname()
         yield str(host), int(port)
 
 
 def connect_seconds(where: tuple[str, int], count: int, limit: float) -> list[float]:
-    """How long connections take that are opened one after the other, and stay open meanwhile.
+    """Seconds of each of `count` connections, opened one after the other and kept open.
 
-    One that is refused, or given up after `limit`, took as long as that.
+    A refused one, or one that is given up after `limit`, counts as `limit`.
     """
     found = []
     opened: list[socket.socket] = []
@@ -232,7 +232,7 @@ def _head(serving: Serving, content_type: str, more: str) -> bytes:
 
 
 def _status(connection: socket.socket, deadline: float, until: int | None = None) -> int | None:
-    """The status of the next answer; `100 Continue` is none, unless it is waited for."""
+    """The status of the next answer; `100 Continue` only counts if `until` asks for it."""
     read: Callable[[int], bytes] = connection.recv
     found = b""
     try:

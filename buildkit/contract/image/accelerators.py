@@ -47,12 +47,12 @@ def no_driver(image: StillImage) -> None:
 
 @check("GPU-01", STILL)
 def no_driver_library(image: StillImage) -> None:
-    """No libcuda.so or libnvidia-ml.so in the standard folders but links to compat or stubs."""
+    """No libcuda.so or libnvidia-ml.so in the standard folders, except links to compat or stubs."""
     for folder in LIBRARY_FOLDERS:
         for name in DRIVER_LIBRARIES:
             path = files.real(image.container, f"{folder}/{name}")
             if path is not None and not NO_DRIVER.search(path):
-                raise Broken(f"the driver's {path} is in the image")
+                raise Broken(f"the image holds {path} of the NVIDIA driver")
     _no_driver_program(image)
 
 
@@ -63,41 +63,44 @@ def asks_for_devices(image: StillImage) -> None:
     if environment.get("NVIDIA_VISIBLE_DEVICES", "") in ("", "void", "none"):
         raise Broken("NVIDIA_VISIBLE_DEVICES is not set")
     if not {"all", "compute"} & set(environment.get("NVIDIA_DRIVER_CAPABILITIES", "").split(",")):
-        raise Broken("NVIDIA_DRIVER_CAPABILITIES does not hold `compute`")
+        raise Broken("NVIDIA_DRIVER_CAPABILITIES does not contain `compute`")
 
 
 @check("GPU-03", STILL)
 def cuda_suits_driver(image: StillImage) -> None:
-    """CUDA_VERSION against CUDA 13.0 of the newest driver, unless cuda-compat is there."""
+    """CUDA_VERSION is at most 13.0, that of the newest driver, unless cuda-compat is installed."""
     version = image.view.environment.get("CUDA_VERSION", "")
     required = REQUIRED_CUDA.search(image.view.environment.get("NVIDIA_REQUIRE_CUDA", ""))
     found = CUDA.match(version) or (CUDA.match(required[1]) if required else None)
     if found is None:
-        raise Unseen("the image does not tell its CUDA version")
+        raise Unseen("no variable of the image gives its CUDA version")
     major, minor = int(found[1]), int(found[2])
     if (major, minor) <= NEWEST_CUDA or _has_compat(image, f"{major}.{minor}"):
         return
-    told = f"CUDA {major}.{minor} is newer than the newest driver's {NEWEST_CUDA[0]}.0"
+    newer = (
+        f"CUDA {major}.{minor} is newer than {NEWEST_CUDA[0]}.0 of the newest driver, and "
+        "cuda-compat is not installed"
+    )
     if major > NEWEST_CUDA[0]:
-        raise Broken(f"{told}, and there is no cuda-compat")
-    raise Doubtful(f"{told}, and there is no cuda-compat; what is new in it will fail")
+        raise Broken(newer)
+    raise Doubtful(f"{newer}: newer CUDA features fail")
 
 
 @check("DIST-06", STILL)
 def has_mpi(image: StillImage) -> None:
-    """There are sshd and mpirun; mpi4py and paramiko, in the usual folders of Python."""
+    """The image holds sshd and mpirun; mpi4py and paramiko in the usual folders of Python."""
     if files.real(image.container, "/usr/sbin/sshd") is None:
-        raise Broken("there is no /usr/sbin/sshd")
+        raise Broken("/usr/sbin/sshd does not exist")
     if not files.on_path(image.container, image.view.environment, "mpirun"):
-        raise Broken("there is no mpirun on PATH")
+        raise Broken("mpirun is not on PATH")
     if (
         files.real(image.container, "/run/sshd") is None
         and files.real(image.container, "/var/run/sshd") is None
     ):
-        raise Doubtful("there is no /var/run/sshd: does a program make it?")
+        raise Doubtful("/var/run/sshd does not exist: does a program create it?")
     for module in ("mpi4py", "paramiko"):
         if not any(files.real(image.container, f"{folder}/{module}") for folder in SITE_FOLDERS):
-            raise Doubtful(f"there is no {module} in the usual folders of Python")
+            raise Doubtful(f"{module} is not in the usual folders of Python")
 
 
 @check("DIST-08", STILL)
@@ -107,26 +110,16 @@ def has_efa(image: StillImage) -> None:
         files.on_path(image.container, image.view.environment, "fi_info")
         or files.real(image.container, "/opt/amazon/efa/bin/fi_info")
     ):
-        raise Broken("there is no fi_info, neither on PATH nor in /opt/amazon/efa/bin")
+        raise Broken("fi_info is neither on PATH nor in /opt/amazon/efa/bin")
     folders = ("/opt/amazon/efa/lib", "/opt/amazon/efa/lib64", *LIBRARY_FOLDERS)
     if not any(files.real(image.container, f"{folder}/libfabric.so.1") for folder in folders):
-        raise Broken("there is no libfabric.so.1")
-
-
-CHECKS = (
-    no_driver,
-    no_driver_library,
-    asks_for_devices,
-    cuda_suits_driver,
-    has_mpi,
-    has_efa,
-)
+        raise Broken("libfabric.so.1 is in none of the usual folders")
 
 
 def _no_driver_program(image: StillImage) -> None:
     for path in DRIVER_PROGRAM:
         if files.real(image.container, path):
-            raise Broken(f"the driver's {path} is in the image")
+            raise Broken(f"the image holds {path} of the NVIDIA driver")
 
 
 def _has_compat(image: StillImage, version: str) -> bool:

@@ -1,8 +1,7 @@
-"""Clauses that can be judged without a start: the image itself (IMG) and its start words (RUN)."""
+"""Clauses that are judged without a start: the image itself (IMG) and its entrypoint (RUN)."""
 
 from __future__ import annotations
 
-import posixpath
 import tarfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from buildkit.contract import archive
 from buildkit.contract.checks import Broken, Doubtful, check
 from buildkit.contract.engine import Start, Unfit
+from buildkit.contract.image import files
 from buildkit.contract.scenario import Bench, Scenario
 
 if TYPE_CHECKING:
@@ -31,19 +31,17 @@ MOUNTED = tuple(
         "/processing", "/config",
     )
 )  # fmt: skip
-"""What SageMaker makes, and mounts, in a container, besides the folder of the model."""
+"""Folders that SageMaker creates or mounts in a container, besides that of the model."""
 LAID_OUT = ("/opt/ml/input/", "/opt/ml/output/")
-"""Where SageMaker lays out what an image finds, and collects what it leaves."""
+"""Where SageMaker puts inputs, and collects outputs."""
 TEMPORARY = "/tmp"  # noqa: S108 - the image's
-LINKS = 5
-HEAD = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
 class StillImage:
-    """An image that is not running: what it says of itself, and its files by `look`.
+    """An image that is not running: its metadata, and its files through a container.
 
-    `shell` is the beginning of its `/bin/sh`, `opt_ml` all that it holds below `/opt/ml`.
+    `shell` is the beginning of its `/bin/sh`, `opt_ml` everything that it holds below `/opt/ml`.
     """
 
     reference: str
@@ -67,7 +65,7 @@ def _still(bench: Bench) -> Iterator[StillImage]:
             architecture=subject.architecture,
             trains=subject.purpose.trains,
             features=subject.features,
-            shell=_head(container, "/bin/sh"),
+            shell=files.head(container, files.real(container, "/bin/sh")),
             opt_ml=_opt_ml(container),
             container=container,
         )
@@ -76,27 +74,11 @@ def _still(bench: Bench) -> Iterator[StillImage]:
 def _opt_ml(container: Container) -> tuple[Entry, ...]:
     try:
         return archive.members(container.get("/opt/ml"))
-    except (tarfile.TarError, Unfit):  # the second where its links go round in a circle
+    except (tarfile.TarError, Unfit):  # Unfit where links form a loop
         return ()
 
 
-def _head(container: Container, path: str) -> bytes:
-    """The beginning of a program of the image, through its links; empty if it is not there."""
-    for _ in range(LINKS):
-        found = container.look(path)
-        if found is None or found.kind == "loop":
-            return b""
-        if found.kind != "link":
-            return archive.head(container.get(path), HEAD)
-        path = _target(path, found.target)
-    return b""
-
-
-def _target(link: str, target: str) -> str:
-    return posixpath.normpath(posixpath.join(posixpath.dirname(link), target))
-
-
-STILL = Scenario(title="the image as it lies there, not started", stage=_still)
+STILL = Scenario(title="the image, not started", stage=_still)
 
 
 @check("IMG-01", STILL, smoke=True)
@@ -106,36 +88,36 @@ def right_platform(image: StillImage) -> None:
     wanted = image.architecture or "amd64"
     machine = _machine(image.shell)
     if machine not in (None, image.view.architecture):
-        raise Broken(f"the image says that it is for {found}, but its /bin/sh is for {machine}")
+        raise Broken(f"the image is labelled {found}, but its /bin/sh is for {machine}")
     if found == "linux/arm64" and image.architecture is None and not image.trains:
         raise Doubtful("the image is for linux/arm64: only Graviton instances can host it")
     if found != f"linux/{wanted}":
-        raise Broken(f"the image is for {found}, wanted is linux/{wanted}")
+        raise Broken(f"the image is for {found}, not for linux/{wanted}")
 
 
 @check("IMG-05", STILL, smoke=True)
 def runs_as_root(image: StillImage) -> None:
-    """The user of the image."""
+    """The user of the image is root."""
     if image.view.user.partition(":")[0] not in ("", "0", "root"):
-        raise Broken(f"the image runs as `{image.view.user}`")
+        raise Broken(f"the image runs as `{image.view.user}`, not as root")
 
 
 @check("IMG-06", STILL, smoke=True)
 def opt_ml_is_free(image: StillImage) -> None:
-    """There is no file below /opt/ml, except in /opt/ml/code, and no link among its inputs."""
-    files = [f"/opt/{each.name}" for each in image.opt_ml if each.kind == "file"]
-    baked = [name for name in files if not name.startswith("/opt/ml/code/")]
+    """No file below /opt/ml, except in /opt/ml/code, and no link below its inputs and outputs."""
+    names = [f"/opt/{each.name}" for each in image.opt_ml if each.kind == "file"]
+    baked = [name for name in names if not name.startswith("/opt/ml/code/")]
     if baked:
         raise Broken(f"the image holds {', '.join(baked[:5])}")
     for each in image.opt_ml:
         path = f"/opt/{each.name.rstrip('/')}"
         if path.startswith(LAID_OUT) and path not in MOUNTED and each.kind != "folder":
-            raise Broken(f"the image holds {path}, {_named(each)}: channels and results lie there")
+            raise Broken(f"the image holds {path}, {_named(each)}: channels and results go there")
 
 
 @check("OUT-03", STILL, smoke=True)
 def model_is_a_folder(image: StillImage) -> None:
-    """/opt/ml/model is a folder in the image, or not there."""
+    """/opt/ml/model is a folder in the image, or missing."""
     above = image.container.look("/opt/ml")
     if above is None or above.kind == "folder":  # else IMG-06 says it
         _need_folders(image, "/opt/ml/model")
@@ -143,29 +125,24 @@ def model_is_a_folder(image: StillImage) -> None:
 
 @check("IMG-06", STILL, smoke=True)
 def opt_ml_is_made_of_folders(image: StillImage) -> None:
-    """What SageMaker mounts below /opt/ml is a folder in the image, or not there."""
+    """Each path that SageMaker mounts below /opt/ml is a folder in the image, or missing."""
     _need_folders(image, *MOUNTED)
 
 
 @check("TREE-03", STILL)
 def tmp_is_a_folder(image: StillImage) -> None:
-    """The folder for temporary files is one in the image, or a link to one, or not there."""
-    path = TEMPORARY
-    found = first = image.container.look(path)
-    for _ in range(LINKS):
-        if found is None or found.kind != "link":
-            break
-        path = _target(path, found.target)
-        found = image.container.look(path)
+    """The folder for temporary files is a folder, a link to a folder, or missing."""
+    first = image.container.look(TEMPORARY)
+    path, found = files.followed(image.container, TEMPORARY)
     if first is None or (found is not None and found.kind == "folder"):
         return
-    lacks = f", and {path} is not there" if found is None else ""
-    raise Broken(f"in the image {TEMPORARY} is no folder but {_named(first)}{lacks}")
+    missing = f", and {path} does not exist" if found is None else ""
+    raise Broken(f"in the image {TEMPORARY} is not a folder but {_named(first)}{missing}")
 
 
 @check("RUN-04", STILL, smoke=True)
 def exec_form(image: StillImage) -> None:
-    """The first words of the entrypoint."""
+    """The entrypoint does not begin with a shell and `-c`."""
     entrypoint = image.view.entrypoint
     if len(entrypoint) > 1 and entrypoint[1] == "-c" and entrypoint[0].endswith("sh"):
         raise Broken(f"the entrypoint is a shell: {' '.join(entrypoint)}")
@@ -176,22 +153,22 @@ def no_bare_init(image: StillImage) -> None:
     """The entrypoint is not an init program with nothing but flags."""
     program, *rest = image.view.entrypoint or ("",)
     if program.rpartition("/")[2] in INITS and all(word.startswith("-") for word in rest):
-        raise Broken(f"the entrypoint is {' '.join(image.view.entrypoint)}")
+        raise Broken(f"the entrypoint is only an init program: {' '.join(image.view.entrypoint)}")
 
 
 def _need_folders(image: StillImage, *paths: str) -> None:
-    """Raise Broken for a path that is a link, a file or the like: a mount does not get there."""
+    """Raise Broken for a path that is not a folder: nothing can be mounted over it."""
     for path in paths:
         found = image.container.look(path)
         if found is not None and found.kind != "folder":
-            raise Broken(f"in the image {path} is no folder but {_named(found)}")
+            raise Broken(f"in the image {path} is not a folder but {_named(found)}")
 
 
 def _named(found: Entry) -> str:
-    """What stands at a path, for evidence."""
+    """What is at a path, for evidence."""
     if found.kind == "loop":
-        return "a link that goes round in a circle"
-    kind = f"a {found.kind}" if found.kind != "other" else "no file or link"
+        return "a link in a loop"
+    kind = f"a {found.kind}" if found.kind != "other" else "neither a file nor a link"
     return f"{kind}{found.target and f' to {found.target}'}"
 
 
@@ -200,15 +177,3 @@ def _machine(program: bytes) -> str | None:
     if program[:4] != b"\x7fELF" or len(program) < ELF_HEADER:
         return None
     return MACHINES.get(int.from_bytes(program[18:20], "little"), "another processor")
-
-
-CHECKS = (
-    right_platform,
-    runs_as_root,
-    opt_ml_is_free,
-    model_is_a_folder,
-    opt_ml_is_made_of_folders,
-    tmp_is_a_folder,
-    exec_form,
-    no_bare_init,
-)

@@ -1,4 +1,4 @@
-"""Files of an image that is not running: by path, on its PATH, through links, of its packages."""
+"""Files of an image that is not running: by path, on its PATH, through links; its packages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from buildkit.contract import archive
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from buildkit.contract.engine import Container
+    from buildkit.contract.engine import Container, Entry
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LINKS = 5
@@ -19,37 +19,44 @@ PACKAGES = "/var/lib/dpkg/status"
 PACKAGES_BYTES = 8 * 1024 * 1024
 
 
+def followed(container: Container, path: str) -> tuple[str, Entry | None]:
+    """Where a path leads through links, and what is there; None for nothing."""
+    found = container.look(path)
+    for _ in range(LINKS):
+        if found is None or found.kind != "link":
+            break
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(path), found.target))
+        found = container.look(path)
+    return path, found
+
+
 def real(container: Container, path: str) -> str | None:
-    """Where a path leads in the end, through links; None if there is nothing, or an empty file.
+    """Where a path leads through links; None if there is nothing, or an empty file.
 
     The NVIDIA runtime leaves empty files behind in the image of a container that it served.
     """
-    for _ in range(LINKS):
-        found = container.look(path)
-        if found is None or found.kind == "loop":
-            return None
-        if found.kind != "link":
-            return path if found.size > 0 or found.kind != "file" else None
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(path), found.target))
-    return None
+    path, found = followed(container, path)
+    if found is None or found.kind in ("link", "loop"):
+        return None
+    return path if found.size > 0 or found.kind != "file" else None
 
 
 def on_path(container: Container, environment: Mapping[str, str], program: str) -> str | None:
-    """Where a program is found by its name, or by its path; None if it is not there."""
+    """Where a program is found by its name or its path; None if it does not exist."""
     if "/" in program:
         return real(container, program)
-    folders = (environment.get("PATH") or DEFAULT_PATH).split(":")
+    folders = environment.get("PATH", DEFAULT_PATH).split(":")
     paths = (real(container, f"{each}/{program}") for each in folders if each)
     return next((each for each in paths if each), None)
 
 
 def head(container: Container, path: str | None) -> bytes:
-    """The beginning of a file; empty if it is not there."""
+    """The beginning of a file; empty if it does not exist."""
     return b"" if path is None else archive.head(container.get(path), HEAD)
 
 
 def packages(container: Container) -> Iterator[str]:
-    """The names of Debian packages that are installed; nothing in an image of another kind."""
+    """The names of the installed Debian packages; none in an image without dpkg."""
     status = archive.head(container.get(PACKAGES), PACKAGES_BYTES).decode("utf-8", "replace")
     for block in status.split("\n\n"):
         lines = block.splitlines()

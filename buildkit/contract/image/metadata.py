@@ -1,4 +1,4 @@
-"""Clauses that are judged by what an image says of itself: manifest, labels, variables, history."""
+"""Clauses that are judged by the metadata of an image: manifest, labels, variables, history."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ UNBUFFERED = re.compile(rb"python[\d.]*\s(.*\s)?-[A-Za-z]*u")
 
 @check("IMG-02", STILL, smoke=True)
 def docker_manifest(image: StillImage) -> None:
-    """The media type of the manifest, where engine or registry tell it: no index, no OCI."""
+    """The media type of the manifest, where engine or registry report it: no index, no OCI."""
     found = image.view.media_type
     if found is None:
         raise Unseen("the media type of the manifest is known only after a push")
@@ -67,30 +67,30 @@ def labels_are_true(image: StillImage) -> None:
     for feature, label in CAPABILITIES.items():
         value = image.view.labels.get(label)
         if value is None and feature in image.features:
-            raise Broken(f"{feature.value} is promised, and there is no label {label}")
+            raise Broken(f"the image promises {feature.value} but lacks the label {label}")
         if value not in (None, "true"):
-            raise Broken(f"the label {label} has the value {value!r} in place of 'true'")
+            raise Broken(f"the label {label} has the value {value!r} instead of 'true'")
     words = image.view.labels.get(FEATURES_LABEL, "").split(",")
     unknown = {word.strip() for word in words} - {each.value for each in Feature} - {""}
     if unknown:
-        raise Doubtful(f"the label {FEATURES_LABEL} promises what nobody knows: {min(unknown)}")
+        raise Doubtful(f"the label {FEATURES_LABEL} names an unknown feature: {min(unknown)}")
 
 
 @check("IMG-08", STILL, smoke=True)
 def not_too_large(image: StillImage) -> None:
-    """The size of all layers, unpacked."""
+    """All layers together, unpacked, have at most 10 GB."""
     if image.view.size > LARGEST:
-        raise Doubtful(f"the image has {image.view.size / 1024**3:.1f} GB")
+        raise Doubtful(f"the image has {image.view.size / 1024**3:.1f} GB, the limit is 10 GB")
 
 
 @check("IMG-11", STILL)
 def no_secrets(image: StillImage) -> None:
-    """Variables and history: patterns of keys and tokens; names that speak of a secret."""
-    for where, text in _told(image):
+    """Variables, labels and history: patterns of keys and tokens, and names of secrets."""
+    for where, text in _texts(image):
         for pattern, what in SECRETS:
             if pattern.search(text):
                 raise Broken(f"{where} holds {what}")
-    for where, text in _told(image):
+    for where, text in _texts(image):
         for name, value in ASSIGNED.findall(text):
             if _is_secret(name) and not value.strip("\"'").lower().startswith(HARMLESS):
                 raise Doubtful(f"{where} gives a value to {name}")
@@ -111,36 +111,25 @@ def no_credentials(image: StillImage) -> None:
 
 @check("ENV-06", STILL)
 def python_is_not_buffered(image: StillImage) -> None:
-    """PYTHONUNBUFFERED is set where the start programs are Python, or call it."""
+    """PYTHONUNBUFFERED is set if the start programs are written in Python, or call it."""
     container, environment = image.container, image.view.environment
     if not any(files.on_path(container, environment, name) for name in PYTHONS):
-        raise Unseen("there is no Python in the image")
+        raise Unseen("Python is not on the PATH of the image")
     starts = image.view.entrypoint[:1] or ("train", "serve")
     found = [files.on_path(container, environment, name) for name in starts]
     programs = [files.head(container, path) for path in found]
     names = " ".join(image.view.entrypoint).encode()
     if b"python" not in names and not any(b"python" in head for head in programs):
-        raise Unseen("its start programs are not Python")
+        raise Unseen("the start programs of the image are not Python")
     if environment.get("PYTHONUNBUFFERED"):
         return
     first_lines = [names, *(head.partition(b"\n")[0] for head in programs)]
     if not any(map(UNBUFFERED.search, first_lines)):
-        raise Broken("PYTHONUNBUFFERED is not set, so Python holds back what it prints")
+        raise Broken("PYTHONUNBUFFERED is not set, so Python buffers its output")
 
 
-CHECKS = (
-    docker_manifest,
-    reference_suits,
-    labels_are_true,
-    not_too_large,
-    no_secrets,
-    no_credentials,
-    python_is_not_buffered,
-)
-
-
-def _told(image: StillImage) -> Iterator[tuple[str, str]]:
-    """All that anyone can read who has the image, and what it is."""
+def _texts(image: StillImage) -> Iterator[tuple[str, str]]:
+    """Each text that anyone with the image can read, and where it is."""
     for name, value in image.view.environment.items():
         yield f"the variable {name}", f"{name}={value}"
     for step in image.view.history:

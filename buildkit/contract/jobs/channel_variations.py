@@ -1,4 +1,4 @@
-"""What may be odd about the channels of a good job."""
+"""Unusual channels of an otherwise good job."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildkit.contract.checks import Unsampled
 from buildkit.contract.jobs import training_job
 from buildkit.contract.jobs.variations import Variant
 
 if TYPE_CHECKING:
+    from buildkit.contract.checks import Unseen
     from buildkit.contract.jobs.training_job import Channel, Job
 
 CONTENT_TYPES = {
@@ -20,8 +22,8 @@ CONTENT_TYPES = {
 }
 
 
-def lacks_channel(work: Job) -> str:
-    return "" if work.channels else "the samples have no channel"
+def lacks_channel(work: Job) -> Unseen | None:
+    return None if work.channels else Unsampled("the samples have no channel")
 
 
 def _state(work: Job, **facts: str) -> Job:
@@ -30,7 +32,7 @@ def _state(work: Job, **facts: str) -> Job:
 
 
 def content_type(channel: Channel) -> str | None:
-    """What the names of a channel's files say, None if they disagree or say nothing."""
+    """The content type by the names of a channel's files, None if they differ or are unknown."""
     path = channel.path or Path()
     files = [each for each in path.rglob("*") if each.is_file()] if path.is_dir() else [path]
     found = {CONTENT_TYPES.get(each.suffix.lower()) for each in files}
@@ -49,9 +51,9 @@ def _type(work: Job) -> Job:
     )
 
 
-def _lacks_type(work: Job) -> str:
+def _lacks_type(work: Job) -> Unseen | None:
     typed = any(content_type(each) for each in work.channels)
-    return "" if typed else "no channel of the samples tells its content type"
+    return None if typed else Unsampled("no channel of the samples shows its content type")
 
 
 def _more_channels(work: Job, *names: str) -> Job:
@@ -81,13 +83,14 @@ def _empty_folders(work: Job) -> Job:
 
 
 def _flat(channel: Channel) -> bool:
-    """Sub-folders in the samples may have a meaning, and an empty one of them none."""
+    """Whether a channel has no sub-folders: if they mean something, an empty one may be invalid."""
     path = channel.path or Path()
     return path.is_dir() and not any(each.is_dir() for each in path.rglob("*"))
 
 
-def _lacks_flat(work: Job) -> str:
-    return "" if any(map(_flat, work.channels)) else "no channel of the samples is a flat folder"
+def _lacks_flat(work: Job) -> Unseen | None:
+    flat = any(map(_flat, work.channels))
+    return None if flat else Unsampled("no channel of the samples is a flat folder")
 
 
 FAST_FILE = Variant(
@@ -95,7 +98,7 @@ FAST_FILE = Variant(
     change=lambda work: _state(work, TrainingInputMode="FastFile", UnknownKey="unknown"),
     lacks=lacks_channel,
 )
-TYPED = Variant(title="a ContentType for its channels", change=_type, lacks=_lacks_type)
+TYPED = Variant(title="a ContentType for each channel", change=_type, lacks=_lacks_type)
 LONGEST_NAME = "my-Data.v1_".ljust(64, "x")
 NAMED = Variant(
     title=f"a further channel `{LONGEST_NAME}`",
@@ -106,10 +109,10 @@ PLAINLY_NAMED = Variant(
     title="a further channel `extra`", change=lambda work: _more_channels(work, "extra")
 )
 MANIFESTS = Variant(
-    title="a file <channel>-manifest beside its channels", change=_manifests, lacks=lacks_channel
+    title="a file <channel>-manifest beside each channel", change=_manifests, lacks=lacks_channel
 )
 EMPTY_FOLDERS = Variant(
-    title="an empty folder in its channels", change=_empty_folders, lacks=_lacks_flat
+    title="an empty folder in each channel", change=_empty_folders, lacks=_lacks_flat
 )
 SDK_CHANNELS = Variant(
     title="the SDK's channels `code` and `sm_drivers`", change=_sdk_channels, lacks=lacks_channel

@@ -1,4 +1,4 @@
-"""Clauses of checkpoints (SPOT): they are where SageMaker looks, and help after an interruption."""
+"""Clauses of checkpoints (SPOT): where they are, and whether an interrupted run resumes."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
 FOLDER = "checkpoints"
 PATH = f"{training_job.ROOT}/{FOLDER}"
 SETTLED_SECONDS = (1, 3, 10)
-"""A checkpoint that stays the same for so long is taken for complete. If `train` cannot go on with
-it, SIGKILL may have met it half written, which is SPOT-03's to judge, and more time is given."""
+"""A checkpoint that does not change for this time counts as complete. If `train` cannot resume from
+it, it may have been half written at SIGKILL (which SPOT-03 judges), and the next time is tried."""
 LOOK_SECONDS = 0.1
 LARGEST_CUT = 1024 * 1024
 SHORT_SECONDS = 3
-"""Runs of fewer seconds, by the clock or of a processor, do not tell whether one did less."""
+"""Shorter runs, in elapsed or processor time, do not show whether one did less."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resumption:
-    """A whole run, one that was killed once it had a checkpoint, and what came after it.
+    """A whole run, one that was killed once it had a checkpoint, and the runs after it.
 
-    `again` had the checkpoints of `first` and nothing else. `cut` had them too, but for the second
-    half of `cut_name`; it is None where there was nothing to cut.
+    `again` had the checkpoints of `first` and nothing else. `cut` had the same without the second
+    half of `cut_name`; None if there was nothing to cut.
     """
 
     whole: Run
@@ -54,8 +54,8 @@ class Resumption:
     @property
     def asked(self) -> str:
         if self.first.exit_code == endings.KILLED:
-            return "after SIGKILL, with the checkpoints that were there, `train`"
-        return "with the checkpoints of a run that ended before SIGKILL came, `train`"
+            return "after SIGKILL, with the checkpoints of the killed run, `train`"
+        return "with the checkpoints of a run that ended before SIGKILL, `train`"
 
 
 def _job(bench: Bench) -> Job:
@@ -96,7 +96,7 @@ def _attempt(bench: Bench, whole: Run, settled: float) -> Resumption:
         first = training_runs.finish(bench, container, then=_kill_when_it_has_one(settled))
         left = [each for each in first.below(FOLDER) if each.kind == "file"]
         if first.exit_code not in (0, endings.KILLED):
-            raise Unseen(f"the run that was to be interrupted {first.told}")
+            raise Unseen(f"the run that was to be interrupted {first.outcome}", first.last_words)
         if not left:
             raise Unseen("the interrupted run left no checkpoint")
         again = _restart(bench, container)
@@ -122,7 +122,7 @@ def _restart(bench: Bench, ended: Container, instead: tuple[str, bytes] | None =
 
 
 def _kill_when_it_has_one(settled: float) -> Then:
-    """SIGKILL once a file in the folder has stayed the same for a while; or it ends before."""
+    """Send SIGKILL once a checkpoint has not changed for a while, unless the run ends before."""
 
     def then(bench: Bench, container: Container) -> Ending:
         limit = machine.of(bench).limit(container, endings.TRAIN_SECONDS)
@@ -142,7 +142,7 @@ def _kill_when_it_has_one(settled: float) -> Then:
 
 
 def _files(container: Container) -> frozenset[tuple[str, str]]:
-    """The checkpoints as they are, but for hidden files: those are being written."""
+    """The checkpoints, except hidden files, which are still being written."""
     try:
         found = archive.members(container.get(PATH))
     except tarfile.TarError:
@@ -163,7 +163,7 @@ def _shorter(whole: float, again: float) -> bool:
 
 
 def _age(entry: Entry) -> tuple[bool, float, list[int], str]:
-    """Sorts checkpoints, the newest last. Of one second the one with the larger numbers."""
+    """The sort key of checkpoints, the newest last; within a second, by the numbers in names."""
     numbers = [int(part) for part in re.findall(r"\d{1,18}", entry.name)]
     return (not _hidden(entry.name), entry.modified, numbers, entry.name)
 
@@ -172,27 +172,27 @@ def _age(entry: Entry) -> tuple[bool, float, list[int], str]:
 def checkpoints_appear(run: Run) -> None:
     """/opt/ml/checkpoints, empty at the start, holds a file when the run ends."""
     if not run.good:
-        raise Broken(f"with an empty /opt/ml/checkpoints `train` {run.told}")
+        raise Broken(f"with an empty /opt/ml/checkpoints `train` {run.evidence}")
     if not any(each.kind == "file" and each.size for each in run.below(FOLDER)):
-        raise Broken(f"after {run.seconds:.0f} s of training there is no file in {PATH}")
+        raise Broken(f"{PATH} holds no file after {run.seconds:.0f} s of training")
 
 
 @check("SPOT-02", RESUMED)
 def resumes(found: Resumption) -> None:
-    """The second run ends with 0, and by its log or its length it does not begin from nothing."""
+    """The second run ends with 0, and its log or its length shows that it did not start over."""
     if not found.again.good:
-        raise Broken(f"{found.asked} {found.again.told}")
+        raise Broken(f"{found.asked} {found.again.evidence}")
     logs = [[line.text for line in run.lines] for run in (found.whole, found.first, found.again)]
     repeated = resuming.repeats(*logs)
     if repeated:
-        raise Broken(f"{found.asked} did everything again, from its line {repeated[:200]!r} on")
+        raise Broken(f"{found.asked} started over, from its line {repeated[:200]!r} on")
     shorter = _shorter(found.whole.seconds, found.again.seconds) or _shorter(
         found.whole.processor_seconds, found.again.processor_seconds
     )
     if repeated is None and not shorter and len(logs[2]) >= len(logs[0]):
         raise Doubtful(
-            f"{found.asked} took as long and printed as much as without: "
-            "nothing tells that it takes notice of them"
+            f"{found.asked} took as long and printed as much as without them: "
+            "nothing shows that it uses them"
         )
 
 
@@ -200,9 +200,8 @@ def resumes(found: Resumption) -> None:
 def survives_a_cut_checkpoint(found: Resumption) -> None:
     """A third run with the newest file cut in half ends with 0."""
     if found.cut is None:
-        raise Unseen("it does not restart with whole checkpoints, or they are too small to be cut")
+        raise Unseen(
+            "`train` does not restart with whole checkpoints, or they are too small to cut"
+        )
     if not found.cut.good:
-        raise Broken(f"with {found.cut_name} cut in half `train` {found.cut.told}")
-
-
-CHECKS = (checkpoints_appear, resumes, survives_a_cut_checkpoint)
+        raise Broken(f"with {found.cut_name} cut in half `train` {found.cut.evidence}")

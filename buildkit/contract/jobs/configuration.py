@@ -14,56 +14,56 @@ if TYPE_CHECKING:
     from buildkit.contract.jobs.variations import Bundle, Variant
 
 ODD = variations.of(
-    "`train` on the samples, with all that may be odd about a job",
+    "`train` on the samples, with an unusual job",
     (*job_variations.VARIANTS, *channel_variations.VARIANTS),
 )
 
 
 @check("CFG-02", ODD)
 def knows_both_encodings(seen: Bundle) -> None:
-    """Text hyperparameters in JSON's quotes, or without them: it passes, and drops the quotes."""
+    """With text hyperparameters in JSON's quotes or bare, `train` passes and drops the quotes."""
     quoted = _quoted(seen.good(job_variations.ENCODED)) - _quoted(seen.plain)
     if quoted:
-        raise Broken(f"with {job_variations.ENCODED.title} it wrote /opt/ml/{min(quoted)}")
+        raise Broken(f"with {job_variations.ENCODED.title} `train` wrote /opt/ml/{min(quoted)}")
 
 
 @check("CFG-03", ODD)
 def bears_reserved_names(seen: Bundle) -> None:
-    """All reserved hyperparameters, as the SDK sends them."""
+    """All reserved hyperparameters, in the form of the SDK, do no harm."""
     run = seen.run(job_variations.RESERVED)
     if not run.good and seen.alone(job_variations.RESERVED_LOCAL).good:
         names = ", ".join(job_variations.NEEDS_AWS)
-        raise Doubtful(f"with {names} it {run.told}\nperhaps for want of credentials")
+        raise Doubtful(f"with {names} `train` {run.evidence}\nit may lack credentials")
     seen.good(job_variations.RESERVED)
 
 
 @check("CFG-03", ODD)
 def bears_unknown_names(seen: Bundle) -> None:
-    """An unknown hyperparameter passes, or is refused with a reason, a long one as a short one."""
+    """An unknown hyperparameter, short or long, passes or is refused with a reason."""
     run = seen.run(job_variations.UNKNOWN)
     _bears_size(seen, job_variations.UNKNOWN)
     if not run.good and not reason(run):
         raise Doubtful(
-            f"with {job_variations.UNKNOWN.title} `train` {run.told}\nand it wrote no reason"
+            f"with {job_variations.UNKNOWN.title} `train` {run.evidence}\nand wrote no reason"
         )
     if crash := crashed(run):
-        raise Doubtful(f"with {job_variations.UNKNOWN_SHORT.title} it crashes: {crash}")
+        raise Doubtful(f"with {job_variations.UNKNOWN_SHORT.title} `train` crashes: {crash}")
 
 
 @check("CFG-01", ODD)
 def bears_long_values(seen: Bundle) -> None:
-    """A value of 2500 characters does no harm where a short one does none."""
+    """A value of 2500 characters works if a short one does."""
     _bears_size(seen, job_variations.UNKNOWN)
 
 
 @check("CFG-01", ODD)
 def bears_many_hyperparameters(seen: Bundle) -> None:
-    """100 of them, one name of 256 characters, do no harm where one short unknown does none."""
+    """100 hyperparameters, one name of 256 characters, work if a short unknown one does."""
     _bears_size(seen, job_variations.MANY)
 
 
 def _bears_size(seen: Bundle, variant: Variant) -> None:
-    """Raises Broken if a run fails, whatever its reason, that succeeds with less of the same."""
+    """Raises Broken if a run fails that succeeds with a short hyperparameter."""
     run = seen.run(variant)
     if not run.good and seen.alone(job_variations.UNKNOWN_SHORT).good:
         blame(seen.plain, run, f"{variant.title}, all of which is allowed,")
@@ -77,21 +77,21 @@ def bears_fast_file(seen: Bundle) -> None:
 
 @check("CFG-04", ODD)
 def bears_content_types(seen: Bundle) -> None:
-    """A ContentType for each channel, guessed by the names of its files."""
+    """A ContentType for each channel, guessed from the names of its files."""
     run = seen.run(channel_variations.TYPED)
     if not run.good:
-        raise Doubtful(f"with {channel_variations.TYPED.title} `train` {run.told}")
+        raise Doubtful(f"with {channel_variations.TYPED.title} `train` {run.evidence}")
 
 
 @check("CFG-05", ODD)
 def bears_other_names(seen: Bundle) -> None:
-    """The host is algo-1-ab12c, a name that gethostname() does not know; its interface is eth1."""
+    """The host is algo-1-ab12c, which gethostname() does not return; its interface is eth1."""
     seen.good(job_variations.RENAMED)
 
 
 @check("CFG-06", ODD)
 def bears_more_files(seen: Bundle) -> None:
-    """Files in /opt/ml/input/config that nobody documents, one of them not even text."""
+    """Undocumented files in /opt/ml/input/config, one of them binary."""
     seen.good(job_variations.JUNK)
 
 
@@ -100,7 +100,7 @@ def bears_channel_names(seen: Bundle) -> None:
     """A further channel `my-Data.v1_xxx...`, 64 characters, with the data of the first."""
     run = seen.run(channel_variations.NAMED)
     if not run.good and not seen.alone(channel_variations.PLAINLY_NAMED).good:
-        raise Unseen("it takes no further channel, whatever its name")
+        raise Unseen("`train` accepts no further channel, whatever its name")
     seen.good(channel_variations.NAMED)
 
 
@@ -115,12 +115,12 @@ def bears_folders(seen: Bundle) -> None:
     """An empty folder in each channel that holds only files."""
     run = seen.run(channel_variations.EMPTY_FOLDERS)
     if not run.good:
-        raise Doubtful(f"with {channel_variations.EMPTY_FOLDERS.title} `train` {run.told}")
+        raise Doubtful(f"with {channel_variations.EMPTY_FOLDERS.title} `train` {run.evidence}")
 
 
 @check("DATA-08", ODD)
 def skips_unknown_channels(seen: Bundle) -> None:
-    """Further channels `code` and `sm_drivers` with a file that is no data."""
+    """Further channels `code` and `sm_drivers` with a file that is not data."""
     seen.good(channel_variations.SDK_CHANNELS)
 
 
@@ -132,7 +132,7 @@ def bears_no_region(seen: Bundle) -> None:
 
 @check("TREE-02", ODD)
 def makes_its_folders(seen: Bundle) -> None:
-    """There is no /opt/ml/output/data, and nothing else that need not be there."""
+    """/opt/ml/output/data and other optional folders do not exist."""
     seen.good(job_variations.SPARSE)
 
 
@@ -144,7 +144,7 @@ def bears_real_modes(seen: Bundle) -> None:
 
 @check("IMG-05", ODD)
 def trains_as_root(seen: Bundle) -> None:
-    """It can enter /opt/ml/input/config with mode 0644, as only root can."""
+    """`train` can enter /opt/ml/input/config with mode 0644, as only root can."""
     seen.good(job_variations.MODES)
 
 
@@ -161,7 +161,7 @@ def keeps_hyperparameters_secret(seen: Bundle) -> None:
 
 
 def reason(run: Run) -> str:
-    """What it wrote to /opt/ml/output/failure."""
+    """The text that a run wrote to /opt/ml/output/failure."""
     return (run.file("output/failure") or b"").decode("utf-8", "replace").strip()
 
 
@@ -169,11 +169,11 @@ CRASH = re.compile(
     r"\b(?:KeyError|TypeError|AttributeError|IndexError|NameError|UnboundLocalError|"
     r"ZeroDivisionError|StopIteration|RecursionError)\b[^\n]*"
 )
-"""What a program says that has met with what nobody had thought of."""
+"""The errors of a program that met an unexpected input."""
 
 
 def crashed(run: Run) -> str:
-    """The error in the reason of a failed run that is none for a user, empty if there is none."""
+    """The programming error in the reason of a failed run, empty if there is none."""
     found = None if run.good else CRASH.search(reason(run))
     return found[0][:200] if found else ""
 
@@ -183,10 +183,10 @@ def _quoted(run: Run) -> set[str]:
 
 
 def _look_for(secret: tuple[str, str], seen: Bundle, variant: Variant) -> None:
-    """A run that failed does not count: what is refused may be told."""
+    """Raises Broken if a secret is in the log. A failed run may print what it refuses."""
     name, value = secret
     if not seen.run(variant).good:
-        raise Unseen(f"it fails with {name}")
+        raise Unseen(f"`train` fails with {name}")
     if _line_with(value, seen.run(variant)) and (line := _line_with(value, seen.alone(variant))):
         raise Broken(f"the value of {name} is in the log: {_around(value, line)!r}")
 
@@ -198,26 +198,3 @@ def _line_with(value: str, run: Run) -> str:
 def _around(value: str, line: str) -> str:
     at = line.index(value)
     return line[max(at - 60, 0) : at + len(value)]
-
-
-CHECKS = (
-    knows_both_encodings,
-    bears_reserved_names,
-    bears_unknown_names,
-    bears_long_values,
-    bears_many_hyperparameters,
-    bears_fast_file,
-    bears_content_types,
-    bears_other_names,
-    bears_more_files,
-    bears_channel_names,
-    bears_manifests,
-    bears_folders,
-    skips_unknown_channels,
-    bears_no_region,
-    makes_its_folders,
-    bears_real_modes,
-    trains_as_root,
-    keeps_variables_secret,
-    keeps_hyperparameters_secret,
-)

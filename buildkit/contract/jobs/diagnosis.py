@@ -1,4 +1,4 @@
-"""Clauses that a suspicious run on the samples does not prove: it is tried again otherwise."""
+"""Clauses that one failed run on the samples cannot prove: the run is repeated with a change."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class Diagnosis:
         return "\n".join(line.text for line in self.plain.lines)
 
     def again(self, variant: Variant, *, then: Then | None = None) -> Run:
-        """The failed run with something that SageMaker does not do. Raises Unseen."""
+        """Repeat the failed run with something that SageMaker does not do. Raises Unseen."""
         if self.plain.refusal is not None or self.plain.exit_code is None:
-            raise Unseen("training failed, and not in a way that tells why")
+            raise Unseen("training failed without showing why")
         if why := variant.lacks(self.work):
-            raise Unseen(why)
+            raise why
         return variations.train(self.bench, (variant,), then=then)
 
 
@@ -63,14 +63,14 @@ def _stage(bench: Bench) -> Iterator[Diagnosis]:
 
 
 AGAIN = Scenario(
-    title="`train` on the samples; where that looks wrong, again with what SageMaker does not give",
+    title="`train` on the samples; after a failure, again with what SageMaker does not provide",
     stage=_stage,
     purpose=Purpose.TRAINING,
 )
 
 
 def _values(texts: Mapping[str, object]) -> Mapping[str, object]:
-    """The values whose text is JSON, other than text in quotes, as such."""
+    """The values whose text is JSON other than a string, decoded."""
     found = {}
     for name, value in texts.items():
         try:
@@ -82,13 +82,14 @@ def _values(texts: Mapping[str, object]) -> Mapping[str, object]:
     return found
 
 
-def _lacks_values(work: Job) -> str:
-    found = _values(work.hyperparameters)
-    return "" if found else "no hyperparameter of the samples is a number, a list or an object"
+def _lacks_values(work: Job) -> Unseen | None:
+    if _values(work.hyperparameters):
+        return None
+    return Unseen("no hyperparameter of the samples is a number, a list or an object")
 
 
 def _with_addresses(work: Job) -> Job:
-    """What the request of a job says of its channels, and inputdataconfig.json does not."""
+    """Facts about channels that are in the request of a job, but not in inputdataconfig.json."""
     return replace(work, channels=tuple(map(_with_address, work.channels)))
 
 
@@ -110,7 +111,7 @@ def _with_address(channel: Channel) -> Channel:
 
 
 def _variables(work: Job) -> Mapping[str, str]:
-    """What the training toolkit, the SDK and local mode set besides (TTK-08)."""
+    """More variables that the training toolkit, the SDK and local mode set (TTK-08)."""
     inputs = f"{training_job.ROOT}/input"
     return {
         "SM_MODEL_DIR": f"{training_job.ROOT}/model",
@@ -139,14 +140,14 @@ def _variables(work: Job) -> Mapping[str, str]:
 
 
 VALUES = Variant(
-    title="JSON values for its hyperparameters",
+    title="JSON values for the hyperparameters",
     change=lambda work: replace(
         work, hyperparameters={**work.hyperparameters, **_values(work.hyperparameters)}
     ),
     lacks=_lacks_values,
 )
 ADDRESSES = Variant(
-    title="S3 addresses for its channels",
+    title="S3 addresses for the channels",
     change=_with_addresses,
     lacks=channel_variations.lacks_channel,
 )
@@ -169,10 +170,10 @@ UNBUFFERED = Variant(
 )
 HELD_BACK_SECONDS = 0.25
 HELD_BACK_TIMES = 3
-"""What a buffer holds back comes at once; so many times as long, and longer, is another thing."""
+"""Buffered lines come at once; lines that spread over this many times as long were buffered."""
 LONGER_SECONDS = 60
-"""How much longer than the failed run one may take that waits, with a terminal, for a person."""
-SUCCEEDS = "training on the samples succeeds, so there is nothing to find out"
+"""Extra time for a run with a terminal, which may wait for a person."""
+SUCCEEDS = "training on the samples succeeds, so there is nothing to diagnose"
 ASKS = re.compile(r"EOF when reading a line|EOFError|/dev/tty", re.IGNORECASE)
 WANTS_TERMINAL = re.compile(
     r"inappropriate ioctl|not a (tty|terminal)|TERM environment variable not set", re.IGNORECASE
@@ -185,105 +186,113 @@ FULL = re.compile(r"No space left on device|bus error|/dev/shm|shared memory", r
 
 @check("CFG-01", AGAIN)
 def reads_values_as_text(diagnosis: Diagnosis) -> None:
-    """Values come as text. A run that fails so must not pass with JSON numbers, lists, objects."""
+    """Values are text. A run that fails must not pass with JSON numbers, lists, objects."""
     if diagnosis.plain.good:
         if why := _lacks_values(diagnosis.work):
-            raise Unseen(why)
+            raise why
         return
     if diagnosis.again(VALUES).good:
         raise Broken(
-            "it wants JSON values (numbers, lists, objects), and SageMaker sends text: with text "
-            f"it {diagnosis.plain.told}"
+            "`train` needs JSON values (numbers, lists, objects), but SageMaker sends text: with "
+            f"text it {diagnosis.plain.evidence}"
         )
     raise Unseen("training failed for another reason")
 
 
 @check("CFG-02", AGAIN)
 def needs_no_certain_encoding(diagnosis: Diagnosis) -> None:
-    """A run that fails must not pass with its text in quotes, or without those that it has."""
+    """A run that fails must not pass with its text hyperparameters in the other encoding."""
     if diagnosis.plain.good:
-        raise Unseen(job_variations.ENCODED.lacks(diagnosis.work) or SUCCEEDS)
+        raise job_variations.ENCODED.lacks(diagnosis.work) or Unseen(SUCCEEDS)
     if diagnosis.again(job_variations.ENCODED).good:
         raise Broken(
-            "it knows one encoding of text only: it passes with the other one (bare or JSON), and "
-            f"with the samples as they are it {diagnosis.plain.told}"
+            "`train` handles one encoding of text only: it passes with the other one (bare or "
+            f"JSON), and with that of the samples it {diagnosis.plain.evidence}"
         )
     raise Unseen("training failed for another reason")
 
 
 @check("CFG-04", AGAIN)
 def needs_no_addresses(diagnosis: Diagnosis) -> None:
-    """There is no S3 address. A run that fails so must not pass with one, nor miss its key."""
+    """There is no S3 address. A run that fails must not pass with one, nor miss its key."""
     if diagnosis.plain.good:
-        raise Unseen(channel_variations.lacks_channel(diagnosis.work) or SUCCEEDS)
+        raise channel_variations.lacks_channel(diagnosis.work) or Unseen(SUCCEEDS)
     if diagnosis.again(ADDRESSES).good:
         raise Broken(
-            "it reads more of a channel than inputdataconfig.json holds, such as its S3 address: "
-            f"without that it {diagnosis.plain.told}"
+            "`train` reads facts that inputdataconfig.json does not hold, such as an S3 address: "
+            f"without them it {diagnosis.plain.evidence}"
         )
     if missed := WANTS_ADDRESS.search(diagnosis.log):
-        raise Broken(f"it reads {missed[1]}, which is not there: it {diagnosis.plain.told}")
+        raise Broken(
+            f"`train` reads {missed[1]}, which does not exist: it {diagnosis.plain.evidence}"
+        )
     raise Unseen("training failed for another reason")
 
 
 @check("DIST-10", AGAIN)
 def needs_no_large_memory(diagnosis: Diagnosis) -> None:
-    """A run that finds something full must not pass with a larger /dev/shm."""
+    """A run that fails for lack of space must not pass with a larger /dev/shm."""
     if diagnosis.plain.good:
         return
     if not FULL.search(diagnosis.log) or not diagnosis.again(LARGE_MEMORY).good:
         raise Unseen("training failed for another reason")
-    raise Broken(f"it needs more than 64 MB of /dev/shm: with that it {diagnosis.plain.told}")
+    raise Broken(
+        f"`train` needs more than 64 MB of /dev/shm: with 64 MB it {diagnosis.plain.evidence}"
+    )
 
 
 @check("RUN-07", AGAIN)
 def needs_no_terminal(diagnosis: Diagnosis) -> None:
-    """There is no terminal and no input. A run that fails so must not pass with a terminal."""
+    """There is no terminal and no input. A run that fails must not pass with a terminal."""
     if diagnosis.plain.good:
         return
     if ASKS.search(diagnosis.log):
-        raise Broken(f"it asks for input, and SageMaker gives none: it {diagnosis.plain.told}")
+        raise Broken(
+            f"`train` asks for input, but SageMaker provides none: it {diagnosis.plain.evidence}"
+        )
     within = endings.within(diagnosis.plain.seconds + LONGER_SECONDS)
     if diagnosis.again(TERMINAL, then=within).good:
-        raise Broken(f"it works only in a terminal: without one it {diagnosis.plain.told}")
+        raise Broken(f"`train` works only in a terminal: without one it {diagnosis.plain.evidence}")
     if WANTS_TERMINAL.search(diagnosis.log):
-        raise Doubtful(f"it seems to want a terminal: it {diagnosis.plain.told}")
+        raise Doubtful(f"`train` seems to need a terminal: it {diagnosis.plain.evidence}")
     raise Unseen("training failed for another reason")
 
 
 @check("ENV-01", AGAIN)
 def needs_no_more_variables(diagnosis: Diagnosis) -> None:
-    """Only the documented variables are set. A run that fails so must not pass with SM_* ones."""
+    """Only the documented variables are set. A run that fails must not pass with SM_* ones."""
     plain = diagnosis.plain
     if plain.good:
         return
     missing = missing_variable(diagnosis.log)
     if diagnosis.again(VARIABLES).good:
         raise Broken(
-            f"it needs variables that SageMaker does not set: without them it {plain.told}"
+            f"`train` needs variables that SageMaker does not set: without them it {plain.evidence}"
         )
     if missing:
-        raise Doubtful(f"it seems to need {missing}, which SageMaker does not set: it {plain.told}")
+        raise Doubtful(
+            f"`train` seems to need {missing}, which SageMaker does not set: it {plain.evidence}"
+        )
     raise Unseen("training failed for another reason")
 
 
 @check("DATA-07", AGAIN)
 def needs_no_content_type(diagnosis: Diagnosis) -> None:
-    """No channel has a ContentType. A run that fails so must not pass with one."""
+    """No channel has a ContentType. A run that fails must not pass with one."""
     if diagnosis.plain.good:
         if why := channel_variations.lacks_channel(diagnosis.work):
-            raise Unseen(why)
+            raise why
         return
     if diagnosis.again(channel_variations.TYPED).good:
-        raise Broken(f"it needs a ContentType: without one it {diagnosis.plain.told}")
+        raise Broken(f"`train` needs a ContentType: without one it {diagnosis.plain.evidence}")
     raise Unseen("training failed for another reason")
 
 
 @check("LOG-02", AGAIN)
 def log_is_not_held_back(diagnosis: Diagnosis) -> None:
-    """Lines come one by one. Where all come at once, PYTHONUNBUFFERED must not spread them.
+    """Lines come one by one. If all come at once, PYTHONUNBUFFERED must not spread them.
 
-    Before that is blamed, both run side by side.
+    To confirm that, both runs are repeated side by side.
     """
     if not diagnosis.plain.good:
         raise Unseen("training failed")
@@ -292,14 +301,14 @@ def log_is_not_held_back(diagnosis: Diagnosis) -> None:
         return
     if not _wider(at_once, _spread(diagnosis.again(UNBUFFERED))):
         raise Unseen(
-            f"its {len(diagnosis.plain.lines)} lines come within {at_once:.1f} s, with a buffer or "
-            "without: give samples that print for longer"
+            f"all {len(diagnosis.plain.lines)} lines come within {at_once:.1f} s, with a buffer or "
+            "without: use samples that print for longer"
         )
     plain, unbuffered = map(_spread, _side_by_side(diagnosis))
     if not _wider(plain, unbuffered):
-        raise Unseen("its lines come sooner at one time and later at another")
+        raise Unseen("the times of the lines vary between runs")
     raise Broken(
-        f"its {len(diagnosis.plain.lines)} lines come within {plain:.1f} s; with "
+        f"all {len(diagnosis.plain.lines)} lines come within {plain:.1f} s; with "
         f"PYTHONUNBUFFERED=1 they come over {unbuffered:.1f} s, as they are printed"
     )
 
@@ -325,15 +334,3 @@ def _spread(run: Run) -> float:
 def missing_variable(log: str) -> str | None:
     found = MISSES.search(log)
     return None if found is None else found["key"] or found["shell"]
-
-
-CHECKS = (
-    reads_values_as_text,
-    needs_no_certain_encoding,
-    needs_no_addresses,
-    needs_no_large_memory,
-    needs_no_terminal,
-    needs_no_more_variables,
-    needs_no_content_type,
-    log_is_not_held_back,
-)

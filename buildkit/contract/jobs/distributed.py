@@ -1,4 +1,4 @@
-"""Clauses of a job on two hosts: they find each other, and do not overwrite each other's files."""
+"""Clauses of a job on two hosts: they find each other, and write no conflicting files."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def train_together(pair: Pair) -> None:
 
 @check("DIST-02", two_hosts.LATE_FIRST)
 def wait_for_the_first(pair: Pair) -> None:
-    """The name of the first host is not known for 20 s; both containers end with 0."""
+    """The name of the first host does not resolve for 20 s; both containers end with 0."""
     pair.need_success(f"with {two_hosts.HOSTS[0]} {two_hosts.LATE_SECONDS} s late")
 
 
 @check("DIST-02", two_hosts.LATE_SECOND)
 def wait_for_the_second(pair: Pair) -> None:
-    """The name of the second host is not known for 20 s; both containers end with 0."""
+    """The name of the second host does not resolve for 20 s; both containers end with 0."""
     pair.need_success(f"with {two_hosts.HOSTS[1]} {two_hosts.LATE_SECONDS} s late")
 
 
@@ -37,8 +37,8 @@ def talk_over_the_named_interface(pair: Pair) -> None:
 
 @check("CFG-05", two_hosts.RENAMED)
 def names_come_from_the_file(pair: Pair) -> None:
-    """The hosts are not called algo-1 and algo-2, nor as their kernels say; both end with 0."""
-    pair.need_success(f"with hosts called {' and '.join(two_hosts.OTHER_HOSTS)}")
+    """The hosts have other names than algo-1, algo-2 and their host names; both end with 0."""
+    pair.need_success(f"with hosts named {' and '.join(two_hosts.OTHER_HOSTS)}")
 
 
 @check("OUT-03", two_hosts.PAIR)
@@ -63,22 +63,10 @@ def checkpoints_do_not_clash(pair: Pair) -> None:
 
 def _no_clash(pair: Pair, folder: str) -> None:
     if not pair.good:
-        raise Unseen("two hosts together failed")
+        raise Unseen("training on two hosts failed")
     seen: dict[str, tuple[str, str, str]] = {}
     for run in pair.hosts.values():
         for each in run.below(folder):
             content = (each.kind, each.digest, each.target)
             if seen.setdefault(each.name, content) != content:
-                raise Broken(f"both hosts wrote /opt/ml/{each.name}, and not the same")
-
-
-CHECKS = (
-    train_together,
-    wait_for_the_first,
-    wait_for_the_second,
-    talk_over_the_named_interface,
-    names_come_from_the_file,
-    models_do_not_clash,
-    outputs_do_not_clash,
-    checkpoints_do_not_clash,
-)
+                raise Broken(f"both hosts wrote /opt/ml/{each.name}, with different content")

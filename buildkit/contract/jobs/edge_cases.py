@@ -1,4 +1,4 @@
-"""Clauses of training at its edges: nothing given, nothing writable, no GPU, a strange word."""
+"""Clauses of training in edge cases: no input, nothing writable, no GPU, an unknown word."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from buildkit.contract.scenario import Bench
 
 GPU_SECONDS = 60
-"""From the start to the end of a run that misses its GPU (GPU-04)."""
+"""From the start to the end of a run without its GPU (GPU-04)."""
 WORD = "no-such-word"
 WORD_SECONDS = 20
 PATIENT_SECONDS = 120
-"""How long a start with a strange word may last: a server may take the word for `serve`."""
+"""The time limit of a start with an unknown word, for an image that does not serve."""
 CRASHES = ("Traceback (most recent call last)", "panic:", "Segmentation fault", "core dumped")
 
 
@@ -39,20 +39,20 @@ class Compared:
 
 
 def _compared(title: str, variant: Variant) -> Scenario[Compared]:
-    """A run that may fail, if it says why."""
+    """A run that may fail, if it leaves a reason."""
 
     @contextmanager
     def stage(bench: Bench) -> Iterator[Compared]:
         plain = training_runs.needs_good(bench)
         if why := variant.lacks(training_job.of(bench.subject.samples)):
-            raise Unseen(why)
+            raise why
         yield Compared(plain=plain, run=variations.train(bench, (variant,)))
 
     return Scenario(title=title, stage=stage, purpose=Purpose.TRAINING)
 
 
 def _is_the_sdks(name: str) -> bool:
-    """What tells a script mode image its script stays."""
+    """Whether a hyperparameter names the script of a script-mode image: those are kept."""
     return name.startswith("sagemaker_")
 
 
@@ -61,9 +61,9 @@ def _without_hyperparameters(work: Job) -> Job:
     return replace(work, hyperparameters=kept)
 
 
-def _lacks_hyperparameters(work: Job) -> str:
+def _lacks_hyperparameters(work: Job) -> Unseen | None:
     own = [name for name in work.hyperparameters if not _is_the_sdks(name)]
-    return "" if own else "the samples have no hyperparameter to leave out"
+    return None if own else Unseen("the samples have no hyperparameter to leave out")
 
 
 def _emptied(work: Job) -> Job:
@@ -86,35 +86,37 @@ SHARDED = _compared(
 
 @check("CFG-01", BARE)
 def bears_no_hyperparameters(seen: Compared) -> None:
-    """Without hyperparameters it ends with 0, or fails with a reason, which is no crash."""
+    """Without hyperparameters `train` ends with 0, or fails with a reason instead of a crash."""
     if why := without_reason(seen):
         raise (Broken if _crashed(seen.run) else Doubtful)(f"without hyperparameters {why}")
     if crash := crashed(seen.run):
         raise Doubtful(
-            f"without hyperparameters it crashes instead of saying what it lacks: {crash}"
+            f"without hyperparameters `train` crashes instead of naming what it lacks: {crash}"
         )
 
 
 @check("DATA-02", SHARDED)
 def bears_empty_channels(seen: Compared) -> None:
-    """On channels without a file, as a host may have them, it ends, and not without a reason."""
+    """On channels without a file, as a host may have, `train` ends, and a failure has a reason."""
     if why := without_reason(seen):
         raise (Broken if seen.run.exit_code is None else Doubtful)(f"on empty channels {why}")
     if crash := crashed(seen.run):
-        raise Doubtful(f"on empty channels it crashes instead of saying what it lacks: {crash}")
+        raise Doubtful(
+            f"on empty channels `train` crashes instead of naming what it lacks: {crash}"
+        )
 
 
 def without_reason(seen: Compared) -> str:
-    """What a run said, if it failed or hangs without a reason. Raises Unseen."""
+    """The evidence of a run that failed or hangs without a reason, else empty. Raises Unseen."""
     run = seen.run
     excuse_slow(seen.plain, run)
     if run.good or (run.exit_code is not None and reason(run)):
         return ""
-    return f"`train` wrote no reason to /opt/ml/output/failure, and {run.told}"
+    return f"`train` wrote no reason to /opt/ml/output/failure, and {run.evidence}"
 
 
 def _crashed(run: Run) -> bool:
-    """Or hangs, or ends without a word."""
+    """Whether a run crashed, hangs, or ended without any output."""
     text = "\n".join(line.text for line in run.lines)
     return run.exit_code is None or not text.strip() or any(sign in text for sign in CRASHES)
 
@@ -147,7 +149,7 @@ READ_ONLY_CHANNELS = Variant(
     lacks=lacks_channel,
 )
 READ_ONLY_ROOT = Variant(
-    title="a file system that is read-only but for /opt/ml and /tmp",
+    title="a file system that is read-only except for /opt/ml and /tmp",
     conditions=lambda _bench, start: replace(start, read_only=True, scratch=("/tmp",)),  # noqa: S108
 )
 READ_ONLY = variations.of(
@@ -164,17 +166,17 @@ def only_reads_its_channels(seen: Bundle) -> None:
 
 @check("TREE-03", READ_ONLY)
 def writes_where_there_is_room(seen: Bundle) -> None:
-    """Nothing but /opt/ml and /tmp can be written."""
+    """Only /opt/ml and /tmp are writable."""
     run = seen.run(READ_ONLY_ROOT)
     if not run.good:
-        raise Doubtful(f"with {READ_ONLY_ROOT.title} `train` {run.told}")
+        raise Doubtful(f"with {READ_ONLY_ROOT.title} `train` {run.evidence}")
 
 
 @contextmanager
 def _without_gpu(bench: Bench) -> Iterator[Run]:
     run = training_runs.trained(bench)
     if not run.good and run.refusal is None and run.seconds > GPU_SECONDS:
-        work = training_job.of(bench.subject.samples)  # now with nothing beside it
+        work = training_job.of(bench.subject.samples)  # now without other scenarios
         run = training_runs.train(bench, work, then=endings.within(GPU_SECONDS))
     yield run
 
@@ -186,20 +188,20 @@ WITHOUT_GPU = Scenario(
 
 @check("GPU-04", WITHOUT_GPU)
 def does_without_gpu(run: Run) -> None:
-    """It ends well, or within 60 s with a reason."""
+    """`train` ends with 0, or fails within 60 s with a reason."""
     if run.refusal is not None:
-        raise Unseen("it did not start")
+        raise Unseen("`train` did not start")
     if run.good:
         return
     if run.exit_code is None:
-        raise Broken(f"without a GPU it ran for {run.seconds:.0f} s, and {run.told}")
+        raise Broken(f"without a GPU `train` ran for {run.seconds:.0f} s, and {run.evidence}")
     if not reason(run):
-        raise Broken(f"without a GPU it wrote no reason, and {run.told}")
+        raise Broken(f"without a GPU `train` wrote no reason, and {run.evidence}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Word:
-    """A container that was started with a word that means nothing. `serves`: it may be a server."""
+    """A container that was started with an unknown word. `serves`: it may be a server."""
 
     serves: bool
     run: Run
@@ -222,21 +224,11 @@ STRANGE = Scenario(title=f"a start with the word `{WORD}`", stage=_word)
 
 @check("RUN-03", STRANGE)
 def refuses_strange_words(word: Word) -> None:
-    """It does not end with 0; only a server may take the word for its own and run on."""
+    """The program does not end with 0; only a server may ignore the word and keep running."""
     run = word.run
     if run.refusal is not None:
         return
     if run.exit_code is None and not word.serves:
-        raise Broken(f"`docker run IMAGE {WORD}` {run.told}")
+        raise Broken(f"`docker run IMAGE {WORD}` {run.evidence}")
     if run.exit_code == 0:
         raise Broken(f"`docker run IMAGE {WORD}` ended with 0{last_lines(run.log)}")
-
-
-CHECKS = (
-    bears_no_hyperparameters,
-    bears_empty_channels,
-    only_reads_its_channels,
-    writes_where_there_is_room,
-    does_without_gpu,
-    refuses_strange_words,
-)

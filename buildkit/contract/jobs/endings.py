@@ -1,4 +1,4 @@
-"""How a container that was started comes to its end: by itself, by a signal, or by force."""
+"""How a started container ends: by itself, by a signal, or by SIGKILL."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from buildkit.contract.scenario import Bench
 
     Then = Callable[[Bench, Container], "Ending"]
-    """What is done with a container that was started, until it has ended."""
+    """Waits for a started container to end, or makes it end."""
 
 TRAIN_SECONDS = 600
 """How long `train` may take on samples."""
 STOP_SECONDS = 120
 """From SIGTERM to SIGKILL of a training job (RUN-08)."""
 SILENT_SECONDS = 60
-"""How long a program that says nothing may take to listen to signals before it gets one."""
+"""How long a silent program may take to handle signals before it gets one."""
 SPOKEN_SECONDS = 1
-"""The same of one that has said something."""
+"""The same for a program that has printed something."""
 READING_SECONDS = 10
-"""How long a program that reads what has no end may take to listen, and then to end."""
+"""How long a program that reads an endless file may take to handle signals, and then to end."""
 AGAIN_SECONDS = 10
-"""Between two signals to a program of which nobody can tell whether it listens."""
+"""Between two signals to a program that may or may not handle them."""
 LOOK_SECONDS = 0.1
-"""Between two looks at whether it listens."""
+"""Between two looks at whether a program handles a signal."""
 METER_LOOK_SECONDS = 0.2
 HANG_SECONDS = 300
 """Only ends a hang: from SIGKILL to the end."""
@@ -42,9 +42,9 @@ KILLED = 137
 class Signalled:
     """A container that got a signal while it ran.
 
-    `heard`: whether its first process ever said what to do with it, None if nobody can tell.
-    `first` is the command of that process, `others` is how many ran beside it. `lines`: it had
-    printed so many, at least.
+    `heard`: whether its first process handled the signal, None if unknown. `first` is the command
+    of that process, `others` the number of processes beside it. `lines` is a minimum of the lines
+    that it had printed.
     """
 
     heard: bool | None
@@ -54,7 +54,7 @@ class Signalled:
 
     @property
     def shown(self) -> str:
-        """Who got it, as a part of evidence."""
+        """The process that got the signal, as a part of evidence."""
         return f": process 1 is `{self.first[:200]}`" if self.first else ""
 
 
@@ -62,9 +62,9 @@ class Signalled:
 class Ending:
     """How a container ended. `killed` is the evidence that SIGKILL was needed, empty if not.
 
-    `processor_seconds` it had used shortly before, where that was looked at. `heard` is what
-    became known after a signal was sent. `signalled` is None where none was, or where it had ended
-    by itself before.
+    `processor_seconds` is the time used until shortly before, if measured. `heard` is what became
+    known after a signal was sent. `signalled` is None if no signal was sent, or if the container
+    had ended by itself before.
     """
 
     exit_code: int | None
@@ -74,21 +74,21 @@ class Ending:
     signalled: Signalled | None = None
 
     @property
-    def told(self) -> str:
-        """Why SIGKILL was needed, and whom the signal had reached."""
+    def evidence(self) -> str:
+        """Why SIGKILL was needed, and which process had got the signal."""
         return f"{self.killed}{self.signalled.shown if self.signalled else ''}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """When a signal is sent: at the earliest after so many seconds and lines."""
+    """When a signal is sent: not before these seconds and lines."""
 
     seconds: float = 0.0
     lines: int = 0
 
 
 def within(seconds: float) -> Then:
-    """Wait for the end, so long on a machine at rest."""
+    """Wait for the end, for `seconds` of an idle machine."""
     return lambda bench, container: Ending(exit_code=machine.of(bench).wait(container, seconds))
 
 
@@ -97,7 +97,7 @@ def to_its_end(bench: Bench, container: Container) -> Ending:
 
 
 def metered(bench: Bench, container: Container) -> Ending:
-    """Wait for the end, and look now and then how much it has computed."""
+    """Wait for the end, and measure the processor time."""
     limit = machine.of(bench).limit(container, TRAIN_SECONDS)
     used = 0.0
     while (code := container.wait(METER_LOOK_SECONDS)) is None and not limit.expired():
@@ -106,10 +106,10 @@ def metered(bench: Bench, container: Container) -> Ending:
 
 
 def stop(moment: Moment) -> Then:
-    """The stop signal at a moment, as soon as it is heard; once more if it may have come too early.
+    """Send the stop signal at a moment, once it is handled; again if it may have been too early.
 
-    The first process does not even see a signal before it has said what to do with it. One that
-    prints, and has not said so, gets it all the same.
+    Process 1 gets no signal that it does not handle yet. A program that prints gets the signal
+    anyway.
     """
 
     def then(bench: Bench, container: Container) -> Ending:
@@ -126,7 +126,7 @@ def stop(moment: Moment) -> Then:
 
 
 def stop_reading(bench: Bench, container: Container) -> Ending:
-    """The same for a program that reads what has no end: it is not waited for as long."""
+    """The same for a program that reads an endless file, with a shorter wait."""
     here, name = machine.of(bench), container.stop_signal
     limit = here.limit(container, READING_SECONDS)
     while not container.hears(name) and not limit.expired():
@@ -137,7 +137,7 @@ def stop_reading(bench: Bench, container: Container) -> Ending:
 
 
 def _until_heard(here: Machine, container: Container) -> int | None:
-    """Wait until the stop signal is heard, or long enough. The exit code if it ends before."""
+    """Wait until the stop signal is handled, or long enough. The exit code if it ends before."""
     name = container.stop_signal
     limit, silent = here.limit(container, SILENT_SECONDS), True
     while not container.hears(name) and not limit.expired():
@@ -161,9 +161,9 @@ def signal(
     name: str,
     lines: int = 0,
 ) -> Ending:
-    """Send a signal, and see a container to its end: within so many seconds, or killed.
+    """Send a signal, and wait `seconds` for the container to end; then kill it.
 
-    `lines`: it has printed so many by now.
+    `lines` is the number of lines that it has printed at least.
     """
     heard, processes = container.hears(name), container.processes()
     if (code := container.wait(0)) is not None:
@@ -182,10 +182,10 @@ def signal(
 def ending(
     here: Machine, container: Container, seconds: float, *, name: str, heard: bool | None = True
 ) -> Ending:
-    """The end of a container that was asked to end by a signal: within so many seconds, or killed.
+    """Wait `seconds` for a container that got a signal to end; then kill it.
 
-    If it has not `heard` that, it is asked once more as soon as it does; where nobody can tell
-    (None), now and then.
+    If it has not `heard` the signal, send it again once it handles signals; if that is unknown
+    (None), send it repeatedly.
     """
     began, limit = time.monotonic(), here.limit(container, seconds)
     while not limit.expired():
@@ -197,7 +197,7 @@ def ending(
         elif not heard and container.hears(name):
             container.send(name)
             return ending(here, container, seconds, name=name)
-    if (code := container.wait(0)) is not None:  # an engine may be slow to tell
+    if (code := container.wait(0)) is not None:  # an engine may report late
         return _ended(code, name, heard=heard)
     took = time.monotonic() - began
     container.send("SIGKILL")
@@ -208,5 +208,5 @@ def ending(
 
 def _ended(code: int, name: str, *, heard: bool | None) -> Ending:
     at_once = code == KILLED and name == "SIGKILL"
-    killed = "it was killed at once: its STOPSIGNAL is not SIGTERM" if at_once else ""
+    killed = "the container was killed at once: its STOPSIGNAL is not SIGTERM" if at_once else ""
     return Ending(exit_code=code, killed=killed, heard=heard)

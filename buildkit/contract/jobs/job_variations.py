@@ -1,4 +1,4 @@
-"""What may be odd about a good job: its hyperparameters, surroundings and variables."""
+"""Unusual hyperparameters, surroundings and variables of an otherwise good job."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from buildkit.contract.checks import Unseen
 from buildkit.contract.comparison import is_number
 from buildkit.contract.jobs import training_job
 from buildkit.contract.jobs.variations import Variant
@@ -24,10 +25,10 @@ MOST_HYPERPARAMETERS = 100
 """Characters and entries that the API allows (CFG-01)."""
 RENAMED_HOST = "algo-1-ab12c"
 KERNEL_NAME = "ip-10-0-93-7.ec2.internal"
-"""What a host is called in resourceconfig.json, and what its kernel says."""
+"""The name of a host in resourceconfig.json, and its host name in the kernel."""
 SECRET_VARIABLE = ("DB_PASSWORD", "53ntin3l-in-a-variable")
 SECRET_HYPERPARAMETER = ("db_password", "53ntin3l-in-a-hyperparameter")
-"""Names and values: the values are looked for in logs."""
+"""Names and values: the values must not be in logs."""
 RESERVED_NAMES: Mapping[str, object] = {
     "sagemaker_container_log_level": 20,
     "sagemaker_job_name": training_job.NAME,
@@ -41,7 +42,7 @@ NEEDS_AWS: Mapping[str, object] = {
     "sagemaker_s3_output": "s3://amzn-s3-demo-bucket/output",
     "sagemaker_enable_cloudwatch_metrics": False,
 }
-"""What an image can only honour with credentials, which nobody has here."""
+"""Hyperparameters that need credentials, which do not exist here."""
 
 
 def other_encoding(value: object) -> object:
@@ -71,13 +72,13 @@ def _encode(work: Job) -> Job:
     return replace(work, hyperparameters=changed)
 
 
-def _lacks_text(work: Job) -> str:
+def _lacks_text(work: Job) -> Unseen | None:
     same = _encode(work).hyperparameters == dict(work.hyperparameters)
-    return "no hyperparameter of the samples is text" if same else ""
+    return Unseen("no hyperparameter of the samples is text") if same else None
 
 
 def _with_hyperparameters(work: Job, more: Mapping[str, object]) -> Job:
-    """Those that the samples have stay as they are."""
+    """Add hyperparameters; those of the samples win."""
     return replace(work, hyperparameters={**more, **work.hyperparameters})
 
 
@@ -91,7 +92,7 @@ def _reserve_local(work: Job) -> Job:
 
 
 def _objective(samples: Samples) -> Mapping[str, str]:
-    """The service writes bare text, unlike the SDK. Another name could rightly be refused."""
+    """The objective of the samples: bare text, as the service writes it."""
     return {"_tuning_objective_metric": samples.objective} if samples.objective else {}
 
 
@@ -110,14 +111,16 @@ def _unknown_short(work: Job) -> Job:
 
 
 def _many(work: Job) -> Job:
-    """As many as a job may have, one of them with the longest name."""
+    """As many hyperparameters as a job may have, one of them with the longest name."""
     left = MOST_HYPERPARAMETERS - len(work.hyperparameters)
     names = ["buildkit_".ljust(LONGEST_NAME, "x"), *(f"buildkit_{n}" for n in range(1, left))]
     return _with_hyperparameters(work, dict.fromkeys(names[: max(left, 0)], "1"))
 
 
-def _script(work: Job) -> str:
-    return "a user's script may refuse unknown hyperparameters" if work.code is not None else ""
+def _script(work: Job) -> Unseen | None:
+    if work.code is None:
+        return None
+    return Unseen("a user's script may refuse unknown hyperparameters")
 
 
 def _junk(work: Job) -> Job:
@@ -130,7 +133,7 @@ def _junk(work: Job) -> Job:
 
 
 def _another_name(bench: Bench, start: Start) -> Start:
-    """A second interface; and the host's name in the job is none of the kernel's (DIST-09)."""
+    """A second interface, and a host name in the job that is not the kernel's (DIST-09)."""
     first, second = bench.once(_networks)
     return replace(start, hostname=KERNEL_NAME, networks=((first, (RENAMED_HOST,)), (second, ())))
 
@@ -154,7 +157,7 @@ def _sparse(work: Job) -> Job:
 
 
 ENCODED = Variant(
-    title="its text hyperparameters in the other encoding (bare or JSON)",
+    title="the text hyperparameters in the other encoding (bare or JSON)",
     change=_encode,
     lacks=_lacks_text,
 )
@@ -179,7 +182,7 @@ MANY = Variant(
     lacks=_script,
 )
 RENAMED = Variant(
-    title=f"the host {RENAMED_HOST}, of which gethostname() knows nothing, and the interface eth1",
+    title=f"the host {RENAMED_HOST}, which gethostname() does not return, and the interface eth1",
     change=lambda work: replace(work, hosts=(RENAMED_HOST,), host=RENAMED_HOST, interface="eth1"),
     conditions=_another_name,
 )

@@ -27,15 +27,15 @@ NUMBER = re.compile(
     r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE
 )
 LINE_SECONDS = 10
-"""Only ends a hang: a pattern takes microseconds for a line, unless it never ends."""
+"""Only ends a hang: a pattern takes microseconds for a line, unless it backtracks endlessly."""
 LONG_LOG = 1500
-"""From so many lines on the log may be longer than what is kept of it."""
+"""The number of lines above which the log may be longer than what is kept of it."""
 ESCAPE = "\x1b"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Printed:
-    """The log of a good run, and the metrics that are declared: names and patterns."""
+    """The log of a good run, and the declared metrics: names and patterns."""
 
     run: Run
     metrics: Mapping[str, str]
@@ -52,14 +52,14 @@ PRINTED = Scenario(
 
 
 def values(pattern: str, lines: Iterable[str]) -> list[str]:
-    """What SageMaker takes for a metric's values: the first group, line by line. Raises Unseen.
+    """The values of a metric as SageMaker finds them: the first group, line by line.
 
-    Not by `re`, which nothing can stop: some patterns try for years on some lines.
+    Raises Broken or Unseen. `regex` has a time-out, unlike `re`: some patterns backtrack for years.
     """
     try:
         compiled = regex.compile(pattern)
     except regex.error as error:
-        raise Unseen(f"`{pattern}` is no pattern here: {error}") from error
+        raise Unseen(f"`{pattern}` is not a valid pattern", f": {error}") from error
     if not compiled.groups:
         raise Broken(f"`{pattern}` has no group, so it yields no number")
     texts = []
@@ -83,7 +83,7 @@ def is_finite(text: str) -> bool:
 
 @check("MET-01", PRINTED)
 def metrics_are_numbers(printed: Printed) -> None:
-    """Each declared pattern is found in the log, its first group is a plain number."""
+    """Each declared pattern matches a line of the log, and its first group is a plain number."""
     lines = _lines(printed.run)
     if not printed.metrics:
         raise Unseen("no metric is declared")
@@ -99,17 +99,17 @@ def metrics_are_numbers(printed: Printed) -> None:
 
 @check("MET-01", PRINTED)
 def lines_are_plain(printed: Printed) -> None:
-    """Where no metric is declared: lines without escape codes and carriage returns."""
+    """If no metric is declared, lines have no escape codes and no carriage returns."""
     if printed.metrics:
-        raise Unseen("the declared metrics tell more")
+        raise Unseen("the declared metrics are checked instead")
     for line in _lines(printed.run):
         if ESCAPE in line or "\r" in line:
-            raise Doubtful(f"a pattern would hardly match {line[:200]!r}")
+            raise Doubtful(f"a pattern is unlikely to match {line[:200]!r}")
 
 
 @check("HPO-01", ODD)
 def objective_is_printed(seen: Bundle) -> None:
-    """With the tuner's hyperparameter, the objective is printed, at least once as a number."""
+    """With the tuner's hyperparameter, the objective is printed at least once as a number."""
     samples = seen.bench.subject.samples
     pattern = dict(samples.metrics).get(samples.objective or "")
     if pattern is None:
@@ -132,11 +132,8 @@ def _lines(run: Run) -> list[str]:
 
 def _excuse_long(lines: list[str]) -> None:
     if len(lines) > LONG_LOG:
-        raise Unseen("the log is longer than what is kept of it")
+        raise Unseen("the log is longer than the part that is kept")
 
 
 def _shown(lines: list[str]) -> str:
     return last_lines("\n".join(line[:200] for line in lines[-10:]))
-
-
-CHECKS = (metrics_are_numbers, lines_are_plain, objective_is_printed)

@@ -27,7 +27,7 @@ HEAD = 64 * 1024
 def _monitored(bench: Bench) -> Run:
     processing.need_words(bench)
     if found := processing.interpreter(bench.engine.view(bench.subject.image)):
-        raise Unseen(f"the image starts `{found}`, to which each job gives its own script")
+        raise Unseen(f"the image starts `{found}`, and each job passes its own script")
     work = processing_job.of(bench.subject.image, bench.subject.samples)
     work = replace(work, outputs=(RESULTS,))
     if work.inputs:
@@ -57,7 +57,7 @@ _CAPTURE_KIND: dict[str, object] = {
 
 
 def _kind(path: Path) -> dict[str, object]:
-    """How Model Monitor would call the format of the samples, as far as their names tell."""
+    """Model Monitor's name of the format of the samples, as far as file names show it."""
     files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
     if not files or files[0].suffix not in (".csv", ".json", ".jsonl"):
         return _CAPTURE_KIND
@@ -69,7 +69,7 @@ def _kind(path: Path) -> dict[str, object]:
 
 
 def capture() -> bytes:
-    """What data capture of an endpoint writes."""
+    """A file as data capture of an endpoint writes it."""
     return b"".join(
         json.dumps(
             {
@@ -98,13 +98,13 @@ MONITORED = processing.scenario("`docker run IMAGE` with Model Monitor's variabl
 
 @check("MON-01", MONITORED)
 def writes_three_files(run: Run) -> None:
-    """It ends with 0, each of the three files is JSON, and so is each line of its metrics."""
+    """The container ends with 0; the three files and each line of metrics are JSON."""
     if not run.good:
-        raise Broken(f"with the variables of Model Monitor it {run.told}")
+        raise Broken(f"with the variables of Model Monitor `docker run IMAGE` {run.evidence}")
     for name in FILES:
         found = [each for each in run.below(RESULTS) if each.name == f"{RESULTS}/{name}"]
         if not found or found[0].kind != "file":
-            raise Broken(f"it wrote no {name} into output_path, /opt/ml/{RESULTS}")
+            raise Broken(f"the container wrote no {name} to output_path, /opt/ml/{RESULTS}")
         if found[0].content is not None and not _is_json(found[0].content):
             raise Broken(f"{name} is not JSON: {found[0].content[:200]!r}")
     for each in run.below(METRICS):
@@ -117,10 +117,7 @@ def _is_json(text: bytes) -> bool:
     try:
         json.loads(text)
     except RecursionError:
-        return True  # deeper than is read here
+        return True  # nested too deeply to parse here
     except ValueError:
         return False
     return True
-
-
-CHECKS = (writes_three_files,)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 DATA = "feed"
 SINGLES = 3
-"""So many channels are tried by themselves where not all of them can be pipes."""
+"""The number of channels to test one by one if not all of them can be pipes."""
 READY_SECONDS = 300
 """Only ends a hang."""
 LOOK_SECONDS = 0.1
@@ -49,7 +49,7 @@ wait
 
 @dataclass(frozen=True, kw_only=True)
 class Piped:
-    """`fed`: channel and number of each FIFO that was read, or closed early, by the job."""
+    """A job with pipes. `fed`: channel and number of each FIFO that the job opened and closed."""
 
     channels: tuple[str, ...]
     run: Run
@@ -75,7 +75,7 @@ def _stage(bench: Bench) -> Iterator[Piped]:
     training_runs.needs_good(bench)
     work = training_job.of(bench.subject.samples)
     if why := lacks_channel(work):
-        raise Unseen(why)
+        raise why
     names = tuple(each.name for each in work.channels)
     found = _train(bench, work, names)
     if not found.run.good and len(names) > 1:
@@ -106,7 +106,7 @@ def _train(bench: Bench, work: Job, names: tuple[str, ...]) -> Piped:
 
 
 def _feed(channels: list[Channel]) -> Iterator[bytes]:
-    """The files of each channel, each in a folder whose name keeps their order."""
+    """The files of each channel, each in a numbered folder to keep their order."""
     archive = Archive()
     archive.folder(DATA)
     for channel in channels:
@@ -123,14 +123,14 @@ def _feed(channels: list[Channel]) -> Iterator[bytes]:
 def _begin(writer: Container) -> None:
     refusal = writer.start()
     if refusal is not None:
-        raise Unseen(f"a shell of the image is needed to feed the pipes: {refusal}")
+        raise Unseen("a shell of the image is needed to feed the pipes", f": {refusal}")
     began = time.monotonic()
     while "ready" not in writer.logs() and time.monotonic() - began < READY_SECONDS:
         if writer.wait(0) is not None:
             break
         time.sleep(LOOK_SECONDS)
     if writer.wait(0) is not None or "ready" not in writer.logs():
-        raise Unseen("the image has no `cat` and `mkfifo` to feed the pipes with")
+        raise Unseen("the image has no `cat` and `mkfifo` to feed the pipes")
 
 
 def fed(log: str) -> frozenset[tuple[str, int]]:
@@ -147,13 +147,10 @@ PIPED = Scenario(title="`train` with its channels as pipes", stage=_stage, purpo
 
 @check("DATA-04", PIPED)
 def reads_pipes(seen: Piped) -> None:
-    """<channel>_0 is there, each next one some seconds after the last was read to its end."""
+    """`train` reads <channel>_0; the next pipe appears seconds after the last one was read."""
     asked = f"with Pipe mode for {', '.join(seen.channels)}"
     if not seen.run.good:
         read = ", ".join(f"{name}_{number}" for name, number in sorted(seen.fed)) or "none"
-        raise Broken(f"{asked} `train` (which read {read}) {seen.run.told}")
+        raise Broken(f"{asked} `train` (which read {read}) {seen.run.evidence}")
     if not seen.fed:
-        raise Broken(f"{asked} it ended with 0, and read no pipe{last_lines(seen.run.log)}")
-
-
-CHECKS = (reads_pipes,)
+        raise Broken(f"{asked} `train` ended with 0 but read no pipe{last_lines(seen.run.log)}")

@@ -1,4 +1,4 @@
-"""Clauses of processing jobs (PROC): started without a word, and judged by what they leave."""
+"""Clauses of processing jobs (PROC): started without a word, and judged by their outputs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from buildkit.contract import machine
-from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check, last_lines
 from buildkit.contract.engine import Start
 from buildkit.contract.image.basics import STILL
 from buildkit.contract.jobs import endings, processing_job, training_job, training_runs
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MESSAGE = "output/message"
 GOING_SECONDS = 5
-"""A program is given so long to begin before a signal comes."""
+"""Time for a program to start before it gets a signal."""
 STOP_SECONDS = 60
 """From the signal to the end (RUN-10)."""
 LOOK_SECONDS = 0.2
@@ -43,14 +43,14 @@ DRIVERS = tuple(
 
 
 def need_words(bench: Bench) -> None:
-    """An engine refuses an image without any before there is a container."""
+    """Raises Unseen for an image without a command: an engine creates no container of it."""
     view = bench.engine.view(bench.subject.image)
     if not view.entrypoint and not view.command:
-        raise Unseen("the image names no program of its own to be started")
+        raise Unseen("the image has no ENTRYPOINT or CMD to start")
 
 
 def interpreter(view: ImageView) -> str:
-    """The program to which each job gives a script, if the image starts nothing else."""
+    """The interpreter that the image starts, if each job passes a script to it; else empty."""
     words = (*view.entrypoint, *view.command)
     names = [PurePosixPath(word).name for word in words if not word.startswith("-")]
     alone = bool(names) and all(INTERPRETER.fullmatch(name) for name in names)
@@ -62,17 +62,17 @@ def _processed(bench: Bench) -> Run:
     samples = bench.subject.samples
     run = training_runs.train(bench, processing_job.of(bench.subject.image, samples), start=Start())
     found = interpreter(bench.engine.view(bench.subject.image))
-    idle = found and f"the image starts `{found}`, to which each job gives its own script"
+    idle = found and f"the image starts `{found}`, and each job passes its own script"
     return replace(run, idle=idle, bare=not (samples.declared and samples.channels))
 
 
 def needs_processed(bench: Bench) -> Run:
-    """The run as the image has it. Raises Unseen if it failed, or had nothing to do."""
+    """The run on the samples. Raises Unseen if it failed, or had nothing to do."""
     run = bench.once(_processed)
     if run.idle:
         raise Unseen(run.idle)
     if not run.good:
-        raise Unseen("the image as it is fails on the samples, so nothing can be compared with it")
+        raise Unseen("`docker run IMAGE` fails on the samples, so there is nothing to compare with")
     return run
 
 
@@ -80,20 +80,20 @@ def _failed(bench: Bench) -> Run:
     if (plain := bench.once(_processed)).idle:
         raise Unseen(plain.idle)
     if not bench.subject.samples.channels:
-        raise Unseen("the samples have no channel to leave out")
+        raise Unsampled("the samples have no channel to leave out")
     work = processing_job.of(bench.subject.image, bench.subject.samples)
     return training_runs.train(bench, replace(work, inputs=()), start=Start())
 
 
 def _stopped(number: signal.Signals) -> Callable[[Bench], Run]:
-    """A run with a signal while it reads an input that never ends."""
+    """A run that gets a signal while it reads an endless input."""
 
     def then(bench: Bench, container: Container) -> Ending:
         here, name = machine.of(bench), number.name
         going = here.limit(container, GOING_SECONDS)
         while not going.expired():
             if container.wait(0) is not None:
-                raise Unseen(f"it had ended before {name} came")
+                raise Unseen(f"the container ended before {name} was sent")
             time.sleep(LOOK_SECONDS)
         return endings.signal(here, container, STOP_SECONDS, name=name)
 
@@ -105,14 +105,14 @@ def _stopped(number: signal.Signals) -> Callable[[Bench], Run]:
             for name, path in work.inputs
         )
         if not fifos:
-            raise Unseen("the samples have no channel to keep it waiting with")
+            raise Unsampled("the samples have no channel for an endless input")
         return training_runs.train(bench, replace(work, fifos=fifos), start=Start(), then=then)
 
     return make
 
 
 def scenario(title: str, make: Callable[[Bench], Run]) -> Scenario[Run]:
-    """A scenario of one run of an image that need be neither for training nor for inference."""
+    """A scenario of one run of an image of any purpose."""
 
     @contextmanager
     def stage(bench: Bench) -> Iterator[Run]:
@@ -129,9 +129,9 @@ INTERRUPTED = scenario("`docker run IMAGE`, then SIGINT while it reads", _stoppe
 
 @check("PROC-01", PROCESSED)
 def starts(run: Run) -> None:
-    """The engine can start the image as it is, and it does not end as a missing program does."""
+    """The engine can start the image, which does not exit like a missing program."""
     if not run.ran:
-        raise Broken(f"`docker run IMAGE` {run.told}")
+        raise Broken(f"`docker run IMAGE` {run.evidence}")
 
 
 @check("PROC-01", STILL)
@@ -140,7 +140,7 @@ def passes_arguments_on(image: StillImage) -> None:
     shell, *words = image.view.entrypoint or ("",)
     drops = words[:1] == ["-c"] and shell.endswith("sh") and not re.search(r"\$[@*0-9]", words[-1])
     if drops:
-        raise Broken(f"the entrypoint is {list(image.view.entrypoint)}: arguments get lost")
+        raise Broken(f"the entrypoint {list(image.view.entrypoint)} drops the arguments of a job")
 
 
 @check("PROC-02", PROCESSED)
@@ -148,39 +148,43 @@ def success_is_zero(run: Run) -> None:
     """The run on the samples ends with 0."""
     _need_work(run)
     if run.bare and run.exit_code and not run.ended_by:
-        raise Unseen(f"no samples are declared, and without inputs it {run.told}")
+        raise Unsampled(
+            f"no samples are declared, and without inputs `docker run IMAGE` {run.outcome}",
+            run.last_words,
+            said=run.reason,
+        )
     if not run.good:
-        raise Broken(f"on the samples it {run.told}")
+        raise Broken(f"on the samples `docker run IMAGE` {run.evidence}")
 
 
 @check("PROC-02", FAILED)
 def failure_is_not_zero(run: Run) -> None:
-    """The run that lacks its inputs does not end with 0."""
+    """The run without inputs does not end with 0."""
     if run.refusal is not None:
-        raise Unseen("it did not start")
+        raise Unseen("the container did not start")
     if run.exit_code is None:
-        raise Broken(f"without inputs it {run.told}")
+        raise Broken(f"without inputs `docker run IMAGE` {run.evidence}")
     if run.exit_code == 0:
-        raise Doubtful(f"without inputs it {run.told}")
+        raise Doubtful(f"without inputs `docker run IMAGE` {run.evidence}")
 
 
 @check("PROC-03", PROCESSED)
 def outputs_are_files(run: Run) -> None:
-    """There is a new file below /opt/ml/processing, and no link."""
+    """The run leaves a new file below /opt/ml/processing, and no link."""
     _need_work(run)
     if not run.good:
-        raise Unseen("it failed on the samples")
+        raise Unseen("`docker run IMAGE` failed on the samples")
     made = [each for each in run.below("processing") if not _below(each, processing_job.INPUT)]
     for each in made:
         if each.kind == "link":
             raise Broken(f"/opt/ml/{each.name} is a link to {each.target}")
     if not any(each.kind == "file" for each in made):
-        raise Doubtful(f"there is no file in /opt/ml/{processing_job.OUTPUT}{last_lines(run.log)}")
+        raise Doubtful(f"/opt/ml/{processing_job.OUTPUT} holds no file{last_lines(run.log)}")
 
 
 @check("PROC-05", FAILED)
 def failure_leaves_a_message(run: Run) -> None:
-    """The run that lacks its inputs leaves UTF-8 text in /opt/ml/output/message."""
+    """The run without inputs leaves UTF-8 text in /opt/ml/output/message."""
     if run.refusal is not None or not run.exit_code:
         raise Unseen("the run without inputs did not fail")
     try:
@@ -193,48 +197,35 @@ def failure_leaves_a_message(run: Run) -> None:
 
 def _ends(run: Run, name: str) -> None:
     if run.killed:
-        raise Broken(f"{name} does not end it: SIGKILL was needed{last_lines(run.log)}")
+        raise Broken(f"{name} does not end the container: SIGKILL was needed{last_lines(run.log)}")
     if run.signalled is None or run.signalled.heard is False:
-        raise Unseen(f"it ended by itself before {name} could show an effect")
+        raise Unseen(f"the container ended by itself before {name} could have an effect")
 
 
 @check("RUN-10", TERMINATED)
 def ends_on_sigterm(run: Run) -> None:
-    """It ends within a minute."""
+    """The container ends within a minute."""
     _ends(run, "SIGTERM")
 
 
 @check("RUN-10", INTERRUPTED)
 def ends_on_sigint(run: Run) -> None:
-    """It ends within a minute."""
+    """The container ends within a minute."""
     _ends(run, "SIGINT")
 
 
 @check("PROC-06", STILL)
-def brings_no_driver(image: StillImage) -> None:
-    """The libraries of NVIDIA's driver are not where the host's would be put."""
+def holds_no_driver(image: StillImage) -> None:
+    """No library of NVIDIA's driver is at the path of the host's."""
     found = [path for path in DRIVERS if image.container.look(path) is not None]
     if found:
-        raise Broken(f"the image holds {', '.join(found)}, a part of the host's driver")
+        raise Broken(f"the image holds {', '.join(found)}, which belongs to the driver of the host")
 
 
 def _need_work(run: Run) -> None:
     if run.idle or run.refusal is not None:
-        raise Unseen(run.idle or "it did not start")
+        raise Unseen(run.idle or "the container did not start")
 
 
 def _below(entry: Entry, folder: str) -> bool:
     return entry.name.startswith(f"{folder}/")
-
-
-CHECKS = (
-    starts,
-    passes_arguments_on,
-    success_is_zero,
-    failure_is_not_zero,
-    outputs_are_files,
-    failure_leaves_a_message,
-    ends_on_sigterm,
-    ends_on_sigint,
-    brings_no_driver,
-)

@@ -26,7 +26,7 @@ class Errand:
     """One host's part of a processing job. Paths in it are below `/opt/ml`.
 
     `inputs` are names and files or folders of the samples. `outputs` are folders that exist
-    before the start; `files` and `fifos` are laid out besides.
+    before the start; `files` and `fifos` are added.
     """
 
     image: str

@@ -1,4 +1,4 @@
-"""Clauses of jobs side by side and one after the other (RUN-13, WARM-01, HPO-02)."""
+"""Clauses of jobs in parallel and in sequence (RUN-13, WARM-01, HPO-02)."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ LEFT_OVERS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Repeats:
-    """`pair`: two jobs at once. `warm`: one more on what the first of them left, with a cache.
+    """`pair`: two parallel jobs. `warm`: a job over the files of the first one, with a cache.
 
-    `cold`: one on what the second left, without a cache, if the warm one was not good.
+    `cold`: a job over the files of the second one, without a cache, if the warm one failed.
     """
 
     plain: Run
@@ -72,7 +72,7 @@ def _stage(bench: Bench) -> Iterator[Repeats]:
 
 
 REPEATED = Scenario(
-    title="`train` twice at once, and again over what it left",
+    title="`train` twice in parallel, and again over what it left",
     stage=_stage,
     purpose=Purpose.TRAINING,
 )
@@ -80,28 +80,25 @@ REPEATED = Scenario(
 
 @check("HPO-02", REPEATED)
 def runs_side_by_side(repeats: Repeats) -> None:
-    """Two jobs at once, each with its own name and folders."""
+    """Two parallel jobs, each with its own name and folders."""
     for run in repeats.pair:
-        blame(repeats.plain, run, "another job beside it and a name of its own")
+        blame(repeats.plain, run, "another job in parallel and a name of its own")
 
 
 @check("RUN-13", REPEATED)
 def runs_again(repeats: Repeats) -> None:
-    """A job over the model, output and checkpoints of the one before."""
+    """A job over the model, output and checkpoints of the previous one."""
     if repeats.warm is None:
-        raise Unseen("it failed the first time")
+        raise Unseen("`train` failed the first time")
     if not repeats.warm.good and repeats.cold is not None:
         blame(repeats.plain, repeats.cold, "what the last run left in /opt/ml")
 
 
 @check("WARM-01", REPEATED)
 def runs_warm(repeats: Repeats) -> None:
-    """The same, with left-overs in a warm pool's cache and the variable that names it."""
+    """The same, with left-overs in a warm pool's cache and the variable that names the cache."""
     if repeats.warm is None:
-        raise Unseen("it failed the first time")
+        raise Unseen("`train` failed the first time")
     if repeats.cold is not None and not repeats.cold.good:
-        raise Unseen("it fails the second time without a warm pool, too")
+        raise Unseen("`train` also fails the second time without a warm pool")
     blame(repeats.plain, repeats.warm, f"left-overs in /opt/ml/{CACHE}")
-
-
-CHECKS = (runs_side_by_side, runs_again, runs_warm)

@@ -1,4 +1,4 @@
-"""What logs tell about a run that was to go on where another one had been killed."""
+"""Whether logs show that a run resumed where another one had been killed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 @dataclass(frozen=True, kw_only=True)
 class Count:
-    """Lines of a log that are alike but for a number that counts up from 0, 1 or its own step."""
+    """Lines of a log that differ only in a number, which counts up from 0, 1 or its own step."""
 
     template: str
     column: int
@@ -25,10 +25,10 @@ class Count:
 
 
 def repeats(whole: Sequence[str], first: Sequence[str], again: Sequence[str]) -> str | None:
-    """The line with which a log shows that all was done again; empty if it shows the contrary.
+    """The line of a log that shows a start from scratch; empty if the log shows a resumption.
 
-    None if it shows neither. `whole` is the log without, `again` that with the checkpoints of a
-    run that had printed `first`.
+    None if it shows neither. `whole` is the log without checkpoints, `again` the log with those of
+    a run that had printed `first`.
     """
     known = {_template(line) for line in whole}
     for line in again:
@@ -46,7 +46,7 @@ def repeats(whole: Sequence[str], first: Sequence[str], again: Sequence[str]) ->
 
 
 def counts(log: Sequence[str]) -> tuple[Count, ...]:
-    """What counts up in a log: at least three lines, by the same step."""
+    """The numbers that count up in a log: at least three lines, by the same step."""
     series: dict[str, list[list[str]]] = {}
     for line in log:
         series.setdefault(_template(line), []).append(_numbers(line))

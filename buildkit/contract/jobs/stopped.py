@@ -1,9 +1,9 @@
-"""The clause of a training job that is stopped (RUN-08): what the signal led to, and what is saved.
+"""The clause of a stopped training job (RUN-08): the effect of the signal, and what is saved.
 
-A run that ends by itself has not shown that it hears the signal. So it is compared with the whole
-run; and where it ended too soon, it gets the signal again while it reads a file without an end.
-What a run saves is seen only where it was stopped in its work: one that was not is stopped again,
-at lines of its own, for times differ from run to run. What is not seen then is said.
+A run that ends by itself does not show that it handles the signal. So it is compared with the whole
+run; and if it ended too soon, another run gets the signal while it reads an endless file. What a
+run saves is known only if it was stopped during its work: a run that was not is repeated, and
+stopped after some of its lines, because times vary from run to run. The rest is reported as unseen.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 MIDDLE_SECONDS = 60
 """The signal comes in the middle of the whole run, and no later than this."""
 QUICK_SECONDS = 30
-"""A run that takes longer is met in its middle by the first signal."""
+"""A run that takes longer gets the first signal in its middle."""
 NOT_SEEN = (
-    "SIGTERM ends it; what it saves then was not seen: it was not met between its first line and "
-    "its end. Let it print a line as it begins to learn, and give samples that train for seconds"
+    "SIGTERM ends `train`; what it saves was not observed, as no signal came between its first "
+    "line and its end: print a line when training starts, and use samples that train for seconds"
 )
 SHELLS = frozenset(["sh", "bash", "dash", "ash", "zsh", "ksh", "busybox"])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stopped:
-    """`whole`: the run that nobody stopped. `run`: one that got SIGTERM in the middle.
+    """`whole`: the run without a signal. `run`: one that got SIGTERM in the middle.
 
-    `reading`: one that got it while it read a file without an end, if `run` has not shown that the
-    signal has an effect. `working`: the one that was stopped in its work, None where none was.
-    `scripted`: a user's script trains, not the image.
+    `reading`: one that got SIGTERM while it read an endless file, if the signal had no effect on
+    `run`. `working`: the one that was stopped during its work, None if none was. `scripted`: a
+    user's script trains, not the image.
     """
 
     whole: Run
@@ -54,7 +54,7 @@ class Stopped:
 
 
 def middle(whole: Run) -> Moment:
-    """When half of the whole run's time has passed, and all that it said by then is said."""
+    """After half of the whole run's time, and the lines that it had printed by then."""
     if not whole.good or whole.ended_at is None:
         return Moment()
     seconds = min(whole.seconds / 2, MIDDLE_SECONDS)
@@ -63,7 +63,7 @@ def middle(whole: Run) -> Moment:
 
 
 def lines_to_stop_at(whole: Run) -> tuple[int, ...]:
-    """How many lines a quick run prints before it is stopped again: half of them, then fewer."""
+    """Numbers of lines after which a quick run is stopped again: half of all, then fewer."""
     if not whole.good or whole.seconds > QUICK_SECONDS:
         return ()
     half = (len(whole.lines) + 1) // 2
@@ -71,13 +71,15 @@ def lines_to_stop_at(whole: Run) -> tuple[int, ...]:
 
 
 def in_its_work(whole: Run, run: Run) -> bool:
-    """Whether a run was stopped, and had said something by then: it had begun."""
-    told = run.signalled
-    return told is not None and bool(told.lines) and not run.killed and has_effect(whole, run)
+    """Whether a run was stopped after its first line: it had started to work."""
+    evidence = run.signalled
+    return (
+        evidence is not None and bool(evidence.lines) and not run.killed and has_effect(whole, run)
+    )
 
 
 def has_effect(whole: Run, run: Run) -> bool:
-    """Whether a run that got a signal ended by it, and not as the whole run does by itself."""
+    """Whether the signal ended a run: it did not end like the whole run."""
     if run.signalled is None or run.signalled.heard is False:
         return False
     if whole.exit_code is None or run.exit_code != whole.exit_code:
@@ -86,7 +88,7 @@ def has_effect(whole: Run, run: Run) -> bool:
 
 
 def _said(run: Run) -> list[list[str]]:
-    """Its lines without what changes from run to run."""
+    """The lines of a run without numbers, which vary from run to run."""
     return sorted(
         [word for word in line.text.split() if not any(map(str.isdigit, word))]
         for line in run.lines
@@ -112,7 +114,7 @@ def _stage(bench: Bench) -> Iterator[Stopped]:
 
 
 def _stopped_in_its_work(bench: Bench, work: Job, whole: Run, run: Run) -> Run | None:
-    """The run that was stopped, if it was in its work; else the first of some more that is."""
+    """The run that was stopped, if during its work; else the first of more runs that is."""
     if in_its_work(whole, run):
         return run
     unheard = run.signalled is not None and run.signalled.heard is False
@@ -126,7 +128,7 @@ def _stopped_in_its_work(bench: Bench, work: Job, whole: Run, run: Run) -> Run |
 
 
 STOPPED = Scenario(
-    title="`train`, then SIGTERM in the middle; where that shows nothing, while it reads",
+    title="`train`, then SIGTERM in the middle; without an effect, again while it reads",
     stage=_stage,
     purpose=Purpose.TRAINING,
 )
@@ -134,33 +136,33 @@ STOPPED = Scenario(
 
 @check("RUN-08", STOPPED, smoke=True)
 def stops_in_time(seen: Stopped) -> None:
-    """SIGTERM ends the run within 120 s, without SIGKILL, and not as if it had not come."""
+    """SIGTERM ends the run within 120 s, without SIGKILL, and changes how the run ends."""
     run = seen.run
     if not run.ran:
-        raise Unseen("it did not start")
+        raise Unseen("`train` did not start")
     if run.killed:
         raise Broken(
             f"{run.killed}{run.signalled.shown if run.signalled else ''}{last_lines(run.log)}"
         )
     if not seen.whole.good and seen.whole.exit_code is not None:
-        raise Unseen("`train` fails by itself, so nobody can tell what SIGTERM does")
+        raise Unseen("`train` fails by itself, so the effect of SIGTERM is unknown")
     if has_effect(seen.whole, run):
         return
     if seen.reading is not None:
         if has_effect(seen.whole, seen.reading) and not seen.reading.killed:
             return
         _unheard(seen.reading, "while it reads its data")
-    _unheard(run, "all the time")
+    _unheard(run, "at any time")
     raise Unseen(
-        "it ended by itself before SIGTERM could show an effect: give samples that train for longer"
+        "`train` ended by itself before SIGTERM could have an effect: use samples that train longer"
     )
 
 
 @check("RUN-08", STOPPED, smoke=True)
 def saves_what_it_has(seen: Stopped) -> None:
-    """Stopped in its work, it leaves a file in /opt/ml/model, as the whole run does.
+    """A run that is stopped during its work leaves a file in /opt/ml/model, as the whole run does.
 
-    It is stopped up to three times more, after as many lines as half of its own, or fewer.
+    It is stopped up to three more times, after half of its lines or fewer.
     """
     run, whole = seen.working, seen.whole
     if seen.scripted:
@@ -170,17 +172,17 @@ def saves_what_it_has(seen: Stopped) -> None:
         raise Partly(NOT_SEEN)
     if has_model(whole) and not has_model(run):
         raise Doubtful(
-            "SIGTERM in the middle of its work ended it, and /opt/ml/model is empty: the work so "
-            f"far is lost{last_lines(run.log)}"
+            "SIGTERM ended `train` during its work, and /opt/ml/model is empty: the work so far is "
+            f"lost{last_lines(run.log)}"
         )
 
 
 def _need_end(seen: Stopped) -> None:
-    """Raises Unseen where it was not seen that SIGTERM ends it, or where there is no model."""
+    """Raises Unseen unless SIGTERM ends `train`, and the whole run leaves a model."""
     try:
         stops_in_time.judge(seen)
     except (Broken, Doubtful) as error:
-        raise Unseen("it was not stopped in the middle of its work") from error
+        raise Unseen("`train` was not stopped during its work") from error
     if not seen.whole.good or not has_model(seen.whole):
         raise Unseen("the whole run leaves no model either")
 
@@ -190,20 +192,17 @@ def has_model(run: Run) -> bool:
 
 
 def _unheard(run: Run, when: str) -> None:
-    """Raises Broken or Doubtful, if the kernel kept SIGTERM from the first process."""
-    told = run.signalled
-    if told is None or told.heard is not False:
+    """Raises Broken or Doubtful if process 1 does not handle SIGTERM."""
+    evidence = run.signalled
+    if evidence is None or evidence.heard is not False:
         return
-    said = f"SIGTERM has no effect{told.shown}, which does not listen for it {when}"
-    if told.others and _is_shell(told.first):
-        raise Broken(f"{said}, and hands nothing on to the program that it started")
-    if told.others or run.killed:
+    said = f"SIGTERM has no effect{evidence.shown}, which does not handle it {when}"
+    if evidence.others and _is_shell(evidence.first):
+        raise Broken(f"{said}, and does not forward it to the program that it started")
+    if evidence.others or run.killed:
         raise Doubtful(said)
 
 
 def _is_shell(command: str) -> bool:
     words = command.split()
     return bool(words) and PurePosixPath(words[0]).name.lstrip("-") in SHELLS
-
-
-CHECKS = (stops_in_time, saves_what_it_has)

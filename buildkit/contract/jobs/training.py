@@ -1,4 +1,4 @@
-"""Clauses of a training job that every image has to keep: how it starts, ends and stops."""
+"""Clauses of training that apply to every image: how a job starts, ends and what it leaves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from buildkit.contract import machine
-from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check, last_lines
 from buildkit.contract.jobs import endings, training_job, training_runs
 from buildkit.contract.jobs.endings import Ending
 
@@ -18,30 +18,30 @@ if TYPE_CHECKING:
 
 TRACEBACK = "Traceback (most recent call last)"
 REASON_CHARACTERS = 1024
-"""As much of the failure file becomes FailureReason (OUT-02)."""
+"""The part of the failure file that becomes FailureReason (OUT-02)."""
 KNOWN_FOLDERS = frozenset(
     ["input", "model", "output", "code", "checkpoints", "errors", "sagemaker", "metadata", "shared"]
 )
-"""What may stand right below `/opt/ml` after a job: more is lost with the instance (TREE-01)."""
+"""Entries right below `/opt/ml` that SageMaker knows: others are lost (TREE-01)."""
 KNOWN_OUTPUTS = frozenset(
     ["data", "failure", "message", "success", "intermediate", "tensors", "profiler", "metrics"]
 )
 DAEMON_SECONDS = 10
-"""A job that prints its last line and lives on for longer is billed for it (OUT-06)."""
+"""Seconds from the last line to the end of a job: more is billed for nothing (OUT-06)."""
 LOOK_SECONDS = 0.5
 """Between two looks at the last line."""
 PRIVILEGES = ("operation not permitted", "/dev/fuse", "docker daemon", "privileged")
 BUS_ERROR = 135
-"""The exit code after SIGBUS, which a page of a full /dev/shm leads to."""
+"""The exit code after SIGBUS, which a full /dev/shm causes."""
 SHARED_MEMORY = ("bus error", "shared memory", "/dev/shm")  # noqa: S108 - what a log says
 
 
 def _failed(bench: Bench) -> Run:
     work = training_job.of(bench.subject.samples)
     if bench.subject.samples.default:
-        raise Unseen("no samples are declared, so nobody knows which channels it needs")
+        raise Unsampled("no samples are declared, so it is unknown which channels the image needs")
     if not work.channels:
-        raise Unseen("the samples have no channel to leave out")
+        raise Unsampled("the samples have no channel to leave out")
     return training_runs.train(bench, replace(work, channels=()))
 
 
@@ -54,7 +54,7 @@ def _prompt(bench: Bench) -> Run:
 
 
 def _while_it_talks(bench: Bench, container: Container) -> Ending:
-    """Wait for its end. No exit code if it lived on for too long after its last line."""
+    """Wait for the end. No exit code if the program ran on for too long after its last line."""
     whole = machine.of(bench).limit(container, endings.TRAIN_SECONDS)
     said: tuple[Line, ...] = ()
     limit = machine.of(bench).limit(container, DAEMON_SECONDS)
@@ -72,12 +72,12 @@ FAILED = training_runs.of("`train` without its channels", _failed)
 
 @check("RUN-01", GOOD, smoke=True)
 def starts(run: Run) -> None:
-    """The engine can start `train`, and it does not end as a missing program does."""
+    """The engine can start `train`, which does not exit like a missing program."""
     if run.refusal is not None:
         raise Broken(f"the engine cannot start `train`: {run.refusal}")
     if not run.ran:
         raise Broken(
-            f"`train` ended with {run.exit_code}, as when a program is missing or not executable"
+            f"`train` ended with {run.exit_code}, like a program that is missing or not executable"
             f"{last_lines(run.log)}"
         )
 
@@ -87,19 +87,23 @@ def success_is_zero(run: Run) -> None:
     """The run on the samples ends with 0."""
     _need_start(run)
     if run.bare and run.exit_code and not run.ended_by:
-        raise Unseen(f"no samples are declared, and without them `train` {run.told}")
+        raise Unsampled(
+            f"no samples are declared, and without them `train` {run.outcome}",
+            run.last_words,
+            said=run.reason,
+        )
     if not run.good:
-        raise Broken(f"`train` on the samples {run.told}")
+        raise Broken(f"`train` on the samples {run.evidence}")
 
 
 @check("OUT-01", FAILED, smoke=True)
 def failure_is_not_zero(run: Run) -> None:
-    """The run that lacks its channels does not end with 0."""
+    """The run without channels does not end with 0."""
     _need_start(run)
     if run.exit_code is None:
-        raise Broken(f"`train` without its channels {run.told}")
+        raise Broken(f"`train` without its channels {run.evidence}")
     if run.exit_code == 0:
-        raise Broken(f"`train` without its channels {run.told}")
+        raise Broken(f"`train` without its channels {run.evidence}")
 
 
 @check("OUT-02", GOOD, smoke=True)
@@ -111,7 +115,7 @@ def success_leaves_no_reason(run: Run) -> None:
 
 @check("OUT-02", FAILED, smoke=True)
 def failure_leaves_its_reason(run: Run) -> None:
-    """The failing run leaves text in /opt/ml/output/failure; 1024 characters are looked at."""
+    """The failed run leaves text in /opt/ml/output/failure; 1024 characters are checked."""
     _need_start(run)
     if run.exit_code == 0:
         raise Unseen("the run without channels did not fail")
@@ -120,7 +124,7 @@ def failure_leaves_its_reason(run: Run) -> None:
 
 @check("OUT-02", GOOD, smoke=True)
 def bare_failure_leaves_its_reason(run: Run) -> None:
-    """Where no samples are declared, the run that fails for that leaves its reason, too."""
+    """If no samples are declared, a run that fails without them also leaves a reason."""
     if run.bare and run.ran and run.exit_code and not run.ended_by:
         _need_reason(run)
 
@@ -129,8 +133,8 @@ def _need_reason(run: Run) -> None:
     left = run.at(training_runs.FAILURE)
     if left is not None and left.kind == "file" and left.content is None:
         raise Doubtful(
-            f"the reason in /opt/ml/{training_runs.FAILURE} has {left.size} bytes: only its first "
-            f"{REASON_CHARACTERS} characters are seen"
+            f"the reason in /opt/ml/{training_runs.FAILURE} has {left.size} bytes: users see only "
+            f"the first {REASON_CHARACTERS} characters"
         )
     try:
         text = (run.file(training_runs.FAILURE) or b"").decode().strip()
@@ -142,7 +146,7 @@ def _need_reason(run: Run) -> None:
         raise Broken(f"the reason says nothing: {text[:80]!r}")
     if text.startswith(TRACEBACK):
         raise Doubtful(
-            "the reason begins with a traceback: only its first 1024 characters are seen"
+            "the reason begins with a traceback: users see only the first 1024 characters"
         )
 
 
@@ -155,14 +159,16 @@ def model_appears(run: Run) -> None:
         if each.name == "model" and each.kind != "folder":
             target = f" to {each.target}" if each.target else ""
             raise Broken(
-                f"after training /opt/ml/model is no folder but a {each.kind}{target}: nothing of "
-                f"it is kept{last_lines(run.log)}"
+                f"after training /opt/ml/model is not a folder but a {each.kind}{target}: it is "
+                f"not kept{last_lines(run.log)}"
             )
     if not any(each.kind == "file" for each in model):
         raise Broken(f"/opt/ml/model is empty after training{last_lines(run.log)}")
     for each in model:
         if each.kind == "link" and _leads_out(each.name, each.target):
-            raise Broken(f"/opt/ml/{each.name} is a link to {each.target}, outside of the model")
+            raise Broken(
+                f"/opt/ml/{each.name} is a link to {each.target}, outside the model folder"
+            )
 
 
 @check("LOG-01", GOOD, smoke=True)
@@ -175,75 +181,60 @@ def logs_something(run: Run) -> None:
 
 @check("OUT-05", GOOD)
 def nothing_is_lost(run: Run) -> None:
-    """Below /opt/ml/output nothing is written that SageMaker does not keep."""
+    """The run writes nothing below /opt/ml/output that SageMaker does not keep."""
     _need_success(run)
     lost = [each.name for each in run.below("output") if _part(each.name, 1) not in KNOWN_OUTPUTS]
     if lost:
-        raise Broken(f"/opt/ml/{lost[0]} is not kept: only output/data and output/failure are")
+        raise Broken(
+            f"SageMaker does not keep /opt/ml/{lost[0]}, only output/data and output/failure"
+        )
 
 
 @check("TREE-01", GOOD)
 def paths_are_known(run: Run) -> None:
-    """Right below /opt/ml nothing is made that SageMaker does not know."""
+    """The run creates nothing right below /opt/ml that SageMaker does not know."""
     _need_success(run)
     if run.tree is None:
-        raise Unseen("what it left in /opt/ml is too large to be read")
+        raise Unseen("the files in /opt/ml after the run are too large to be read")
     strange = sorted({_part(each.name, 0) for each in run.tree} - KNOWN_FOLDERS - {"", "ml"})
     if strange:
-        raise Broken(f"it wrote /opt/ml/{strange[0]}, which SageMaker does not know")
+        raise Broken(f"`train` wrote /opt/ml/{strange[0]}, which SageMaker does not keep")
 
 
 @check("OUT-06", PROMPT)
 def ends_promptly(run: Run) -> None:
-    """The run ends within 10 s of its last line; a second one is watched before it is blamed."""
+    """The run ends within 10 s of its last line, in one of two tries."""
     if not run.lines:
-        raise Unseen("it printed nothing")
+        raise Unseen("`train` printed nothing")
     if run.exit_code is None and not run.ended_by:
         last = run.lines[-1].text[:80]
-        raise Doubtful(f"it ended more than {DAEMON_SECONDS} s after its last line: {last!r}")
+        raise Doubtful(f"`train` ended more than {DAEMON_SECONDS} s after its last line: {last!r}")
     _need_success(run)
 
 
 @check("IMG-04", GOOD)
 def needs_no_privilege(run: Run) -> None:
-    """A run that fails does not blame a missing privilege."""
-    _blames(run, PRIVILEGES, "it needs a privilege that SageMaker never gives")
+    """The log of a failed run does not blame a missing privilege."""
+    _blames(run, PRIVILEGES, "`train` needs a privilege that SageMaker never grants")
 
 
 @check("DIST-10", GOOD)
 def small_shared_memory(run: Run) -> None:
-    """A run that fails with 64 MB of /dev/shm does not blame it, and is not ended by SIGBUS."""
+    """The log of a failed run does not blame /dev/shm of 64 MB, and SIGBUS does not end it."""
     if run.exit_code == BUS_ERROR and not run.ended_by:
-        raise Broken(f"64 MB of shared memory are not enough for it, it seems: it {run.told}")
-    _blames(run, SHARED_MEMORY, "64 MB of shared memory are not enough for it")
-
-
-CHECKS = (
-    starts,
-    success_is_zero,
-    failure_is_not_zero,
-    success_leaves_no_reason,
-    failure_leaves_its_reason,
-    bare_failure_leaves_its_reason,
-    model_appears,
-    logs_something,
-    nothing_is_lost,
-    paths_are_known,
-    ends_promptly,
-    needs_no_privilege,
-    small_shared_memory,
-)
+        raise Broken(f"64 MB of shared memory do not seem to be enough: `train` {run.evidence}")
+    _blames(run, SHARED_MEMORY, "64 MB of shared memory are not enough")
 
 
 def _elsewhere(run: Run) -> str:
-    """Where it wrote something that looks like the reason, if anywhere."""
+    """Where the run left something that looks like a reason, if anywhere."""
     left = run.at(training_runs.FAILURE)
     if left is not None and left.kind != "file":
-        kind = f"a {left.kind}" if left.kind != "other" else "no file"
+        kind = f"a {left.kind}" if left.kind != "other" else "not a file"
         target = left.target and f" to {left.target[:200]}"
         return f"; /opt/ml/{training_runs.FAILURE} is {kind}{target}"
     found = [each.name for each in run.tree or () if each.kind == "file" and _is_reason(each.name)]
-    return f"; there is /opt/ml/{found[0]}" if found else ""
+    return f"; found /opt/ml/{found[0]}" if found else ""
 
 
 def _is_reason(name: str) -> bool:
@@ -254,7 +245,7 @@ def _is_reason(name: str) -> bool:
 
 def _need_start(run: Run) -> None:
     if not run.ran:
-        raise Unseen("it did not start")
+        raise Unseen("`train` did not start")
 
 
 def _need_success(run: Run) -> None:
@@ -269,7 +260,7 @@ def _blames(run: Run, signs: tuple[str, ...], verdict: str) -> None:
     for line in (*(each.text for each in run.lines), *run.log.splitlines()):
         if any(sign in line.lower() for sign in signs):
             raise Broken(f"{verdict}: {line.strip()[:200]}")
-    raise Unseen("it failed for another reason")
+    raise Unseen("training failed for another reason")
 
 
 def _part(name: str, number: int) -> str:

@@ -28,9 +28,9 @@ INSTANCE = "ml.m5.xlarge"
 
 @dataclass(frozen=True, kw_only=True)
 class Channel:
-    """`path` is a file or folder of the samples; `facts` what inputdataconfig.json says of it.
+    """`path` is a file or folder of the samples; `facts` is its entry in inputdataconfig.json.
 
-    `absent`: it is listed, and nothing of it is laid out.
+    `absent`: the channel is listed but has no folder.
     """
 
     name: str
@@ -49,8 +49,8 @@ class Channel:
 class Job:
     """One host's part of a training job. Paths in it are below `/opt/ml`.
 
-    `files` are laid out besides. `configuration_mode` are the permission bits of `input/config`.
-    Values of `hyperparameters` are strings, as SageMaker sends them; a diagnosis sends others.
+    `files` are added. `configuration_mode` are the permission bits of `input/config`. Values of
+    `hyperparameters` are strings, as SageMaker sends them; a diagnosis sends other types.
     """
 
     hyperparameters: Mapping[str, object]
@@ -119,6 +119,6 @@ def of(samples: Samples) -> Job:
 
 
 def endless_name(path: Path) -> str:
-    """A name for a file without an end beside the samples: of their kind, so that it is read."""
+    """A name for an endless file beside the samples, with their suffix so that it is read."""
     files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
     return f"buildkit-waits{files[0].suffix if files else ''}"

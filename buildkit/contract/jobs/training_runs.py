@@ -1,4 +1,4 @@
-"""Runs of `train`: a job is laid out, the container started, and what it left is kept."""
+"""Runs of `train`: lay out a job, start the container, and collect what the run left."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 TRAIN = Start(command=("train",))
 FAILURE = "output/failure"
-"""Where a run that fails leaves its reason, below `/opt/ml`."""
+"""Where a failed run leaves its reason, below `/opt/ml`."""
 REASON_SHOWN = 300
-"""Characters of it that evidence shows."""
+"""Characters of the reason that evidence shows."""
 
 
 class Work(Protocol):
-    """What a container is started for: what is laid out below `/opt/ml`, and around it."""
+    """A job of any kind: its files below `/opt/ml`, its variables and its host."""
 
     @property
     def environment(self) -> Mapping[str, str]: ...
@@ -45,12 +45,12 @@ class Work(Protocol):
 class Run:
     """One run of an image to its end.
 
-    `refusal`: the engine could not start it. `exit_code` is None if it did not end by itself in
-    time, `ended_at` is on the clock of its `lines`. `ended_by` says what the harness or the kernel
-    ended it for. `tree` is all below `/opt/ml` afterwards, with names relative to it; None if it
-    was too large to be read. `changes` are known only of runs that ask for them. `bare`: no samples
-    are declared, so that it may be right to fail. `killed` is the evidence, where it was asked to
-    end and did not; `signalled` is how it was asked. `idle` says why it had nothing to do.
+    `refusal`: why the engine could not start it. `exit_code` is None if the run did not end by
+    itself in time, `ended_at` is on the clock of its `lines`. `ended_by` says why the harness or
+    the kernel ended it. `tree` is everything below `/opt/ml` afterwards, with relative names; None
+    if it was too large to be read. `changes` are set only for runs that ask for them. `bare`: no
+    samples are declared, so that a failure may be right. `killed` is the evidence if the run did
+    not end on a signal; `signalled` describes that signal. `idle` says why there was nothing to do.
     """
 
     refusal: str | None
@@ -74,33 +74,43 @@ class Run:
 
     @property
     def ran(self) -> bool:
-        """Whether its program was started at all."""
+        """Whether the program was started at all."""
         return self.refusal is None and not never_ran(self.exit_code, self.log)
 
     @property
-    def told(self) -> str:
-        """How it ended and what it said, for evidence."""
+    def evidence(self) -> str:
+        """How the run ended and its last lines, for evidence."""
+        return f"{self.outcome}{self.last_words}"
+
+    @property
+    def outcome(self) -> str:
+        """How the run ended, and the reason that it left."""
         if self.refusal is not None:
-            return f"the engine cannot start it: {self.refusal}"
+            return f"could not be started: {self.refusal}"
         if self.exit_code is None:
             end = f"did not end in {self.seconds:.0f} s"
             end += self.ended_by and f" ({self.ended_by})"
         else:
             end = ended(self.exit_code, self.ended_by)
-        return f"{end}{self._reason}{telling(self.lines, self.log)}{last_lines(self.log)}"
+        return f"{end}; {REASON_IS} {self.reason!r}" if self.reason else end
 
     @property
-    def _reason(self) -> str:
-        """The beginning of the reason that it left, as a part of evidence; or empty."""
-        if self.good or not (left := self.file(FAILURE)):
+    def last_words(self) -> str:
+        """The end of its log, after a line that names a cause if there is one."""
+        if self.refusal is not None:
             return ""
-        words = " ".join(left.decode("utf-8", "replace").split())
-        return f"; {REASON_IS} {words[:REASON_SHOWN]!r}" if words else ""
+        return f"{telling(self.lines, self.log)}{last_lines(self.log)}"
+
+    @property
+    def reason(self) -> str:
+        """The beginning of the reason that a failed run left, empty if it left none."""
+        left = None if self.good else self.file(FAILURE)
+        return " ".join((left or b"").decode("utf-8", "replace").split())[:REASON_SHOWN]
 
     def below(self, folder: str) -> tuple[Entry, ...]:
-        """All below a folder of `/opt/ml` that is no folder. Raises Unseen."""
+        """Everything below a folder of `/opt/ml` except folders. Raises Unseen."""
         if self.tree is None:
-            raise Unseen("what it left in /opt/ml is too large to be read")
+            raise Unseen("the files in /opt/ml after the run are too large to be read")
         return tuple(
             each
             for each in self.tree
@@ -108,16 +118,16 @@ class Run:
         )
 
     def has_folder(self, name: str) -> bool:
-        """Whether a folder of `/opt/ml` is still one: a program may put something in its place."""
+        """Whether a folder of `/opt/ml` is still a folder: a program may replace it."""
         return any(each.name == name and each.kind == "folder" for each in self.tree or ())
 
     def at(self, name: str) -> Entry | None:
-        """What stands at a path below `/opt/ml`, other than a folder; None if nothing does."""
+        """The entry at a path below `/opt/ml`, unless it is a folder; None if there is none."""
         found = (each for each in self.tree or () if each.name == name)
         return next((each for each in found if each.kind != "folder"), None)
 
     def file(self, name: str) -> bytes | None:
-        """A small file below `/opt/ml`, None if it is not there."""
+        """The content of a small file below `/opt/ml`, None if it does not exist."""
         return next((each.content for each in self.tree or () if each.name == name), None)
 
 
@@ -130,10 +140,10 @@ def train(
     volume: str | None = None,
     changes: bool = False,
 ) -> Run:
-    """One run, on a volume of its own or on one with whatever earlier runs left there.
+    """One run, on a volume of its own or on one with the files of earlier runs.
 
-    `then` decides how it ends, instead of waiting. `changes`: what it changed in its own file
-    system is looked for, which takes a while.
+    `then` ends the run, instead of waiting. `changes`: also collect the changes in its own file
+    system, which takes a while.
     """
     with laid_out(bench, work, start=start, volume=volume) as container:
         run = finish(bench, container, then=then)
@@ -163,7 +173,7 @@ def laid_out(
 
 
 def finish(bench: Bench, container: Container, *, then: Then | None = None) -> Run:
-    """Start a container and see it to its end; `/opt/ml` has been laid out."""
+    """Start a container that is laid out, and wait for its end."""
     began = time.monotonic()
     refusal = machine.refused(bench, container)
     if refusal is not None:
@@ -198,12 +208,12 @@ def _tree(container: Container) -> tuple[Entry, ...] | None:
 
 
 def trained(bench: Bench) -> Run:
-    """`train` on the samples, the run that others are compared with."""
+    """`train` on the samples, the run for comparison."""
     return bench.once(on_samples)[0]
 
 
 def trained_model(bench: Bench) -> str:
-    """The volume with what that run left in `/opt/ml/model`. Raises Unseen if it failed."""
+    """The volume with the model of that run. Raises Unseen if the run failed."""
     volume = bench.once(on_samples)[1]
     if volume is None:
         raise Unseen("training left no model to serve")
@@ -211,7 +221,7 @@ def trained_model(bench: Bench) -> str:
 
 
 def on_samples(bench: Bench) -> tuple[Run, str | None]:
-    """The run, and the volume with its model, which goes from container to container."""
+    """The run, and a volume with a copy of its model."""
     with laid_out(bench, training_job.of(bench.subject.samples)) as container:
         samples = bench.subject.samples
         bare = samples.default or not samples.trainable
@@ -223,9 +233,9 @@ def on_samples(bench: Bench) -> tuple[Run, str | None]:
 
 
 def filled(bench: Bench, path: str, archive: Iterator[bytes]) -> str:
-    """A new volume with an archive in it, of `path` and all below, for the life of the bench.
+    """A new volume with an archive of `path` in it, which lives as long as the bench.
 
-    A volume is filled through a container, which is never started.
+    A volume is filled through a container that is never started.
     """
     volume = bench.keep(bench.engine.volume())
     start = Start(command=("serve",), mounts=(Mount(volume=volume, path=path),))
@@ -235,10 +245,10 @@ def filled(bench: Bench, path: str, archive: Iterator[bytes]) -> str:
 
 
 def needs_good(bench: Bench) -> Run:
-    """The run on the samples. Raises Unseen if it failed: then a variant of it says nothing."""
+    """The run on the samples. Raises Unseen if it failed: then a variant of it proves nothing."""
     run = trained(bench)
     if not run.good:
-        raise Unseen("`train` on the samples failed, so nothing can be compared with it")
+        raise Unseen("`train` on the samples failed, so there is nothing to compare with")
     return run
 
 

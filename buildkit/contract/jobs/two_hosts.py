@@ -1,4 +1,4 @@
-"""Jobs on two hosts: both containers on one network, each with a volume of its own."""
+"""Jobs on two hosts: two containers on one network, each with its own volume."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildkit.contract import machine
-from buildkit.contract.checks import Broken, Unseen
+from buildkit.contract.checks import Broken, NotPromised, Unseen
 from buildkit.contract.engine import Start
 from buildkit.contract.jobs import endings, training_job, training_runs
 from buildkit.contract.jobs.endings import Ending
@@ -35,16 +35,16 @@ LATE_SECONDS = 20
 LOOK_SECONDS = 0.2
 """Between two looks at whether a host has ended."""
 GRACE_SECONDS = 15
-"""How long a host may go on after the other has failed: SageMaker ends it."""
+"""How long a host may run after the other has failed: SageMaker ends it."""
 CHECKPOINTS = "checkpoints"
 SHOW_ROUTES = ("/bin/sh", "-c", "cat /proc/net/route")
 PROBE_SECONDS = 300
-"""Only ends a hang: of a program that shows the network."""
+"""Only ends a hang of the program that lists routes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """How the container of each host fared."""
+    """The run of each host."""
 
     hosts: Mapping[str, Run]
 
@@ -53,11 +53,11 @@ class Pair:
         return all(run.good for run in self.hosts.values())
 
     def need_success(self, when: str) -> None:
-        """Raises Broken with the host that is to blame: one that ended, before one that waits."""
+        """Raises Broken with each host that failed, first those that ended by themselves."""
         bad = [(name, run) for name, run in self.hosts.items() if not run.good]
         bad.sort(key=lambda each: each[1].exit_code is None)
         if bad:
-            fared = "; ".join(f"{name}: `train` {run.told.rstrip()}" for name, run in bad)
+            fared = "; ".join(f"{name}: `train` {run.evidence.rstrip()}" for name, run in bad)
             raise Broken(f"{when} {fared}")
 
 
@@ -69,7 +69,7 @@ def _together(
     start: Callable[[str], Start] | None = None,
     interface: str = "eth0",
 ) -> Pair:
-    """The job on several hosts, each with a volume of its own, on one network."""
+    """The job on several hosts on one network, each with its own volume."""
     work = replace(training_job.of(bench.subject.samples), hosts=hosts, interface=interface)
     if Feature.CHECKPOINTS in bench.subject.features:
         work = replace(work, folders=(*work.folders, CHECKPOINTS))
@@ -102,7 +102,7 @@ def _on(network: str) -> Callable[[str], Start]:
 
 
 def _unless(failed: threading.Event) -> Then:
-    """Wait for the end of a container, but not for long once another host has failed."""
+    """Wait for the end of a container; only briefly once another host has failed."""
 
     def then(bench: Bench, container: Container) -> Ending:
         limit = machine.of(bench).limit(container, endings.TRAIN_SECONDS)
@@ -119,15 +119,15 @@ def _unless(failed: threading.Event) -> Then:
 
 def _plain(bench: Bench) -> Pair:
     if Feature.TWO_NODE not in bench.subject.features:
-        raise Unseen("not promised: two-node")
+        raise NotPromised(Feature.TWO_NODE)
     training_runs.needs_good(bench)
     return _together(bench, HOSTS)
 
 
 def _needs_pair(bench: Bench) -> None:
-    """A variant of two hosts that fail as they are would say nothing."""
+    """Raises Unseen if two plain hosts fail: then a variant of them proves nothing."""
     if not bench.once(_plain).good:
-        raise Unseen("two hosts together failed already, so nothing can be compared with them")
+        raise Unseen("training on two hosts failed, so there is nothing to compare with")
 
 
 def _scenario(title: str, make: Staged) -> Scenario[Pair]:
@@ -147,14 +147,14 @@ def _late(host: str) -> Staged:
 
 
 def _renamed(bench: Bench) -> Pair:
-    """The kernels' names are others than the job's, as on SageMaker (DIST-09)."""
+    """Hosts whose kernel names differ from those in the job, as on SageMaker (DIST-09)."""
     _needs_pair(bench)
     with bench.engine.network() as network:
         return _together(bench, OTHER_HOSTS, start=_called_otherwise(network))
 
 
 def _called_otherwise(*networks: str) -> Callable[[str], Start]:
-    """The name is known on the first of the networks only; the kernel has another one."""
+    """The name resolves on the first network only; the kernel has another one."""
     first, *others = networks
     return lambda name: replace(
         training_runs.TRAIN,
@@ -164,7 +164,7 @@ def _called_otherwise(*networks: str) -> Callable[[str], Start]:
 
 
 def _two_networks(bench: Bench) -> Pair:
-    """The names are known on one of two networks, and not on that of eth0."""
+    """The names resolve on one of two networks, which is not that of eth0."""
     _needs_pair(bench)
     with bench.engine.network() as one, bench.engine.network() as other:
         for named, unnamed in ((one, other), (other, one)):
@@ -173,18 +173,18 @@ def _two_networks(bench: Bench) -> Pair:
                 # The engine makes the host's own name known on every network.
                 start = _called_otherwise(named, unnamed)
                 return _together(bench, HOSTS, start=start, interface=interface)
-    raise Unseen("this engine calls each network eth0")
+    raise Unseen("this engine names each interface eth0")
 
 
 def _interface(bench: Bench, named: str, unnamed: str) -> str:
-    """What a container on both networks calls the first one. Raises Unseen."""
+    """The interface of the first network in a container on both. Raises Unseen."""
     alone = routes(_shown(bench, ((named, ()),)))
     both = routes(_shown(bench, ((named, ()), (unnamed, ()))))
     subnet = next(iter(alone.values()), "")
     for interface, network in both.items():
         if network == subnet:
             return interface
-    raise Unseen("it cannot be seen which interface belongs to which network")
+    raise Unseen("the engine does not show which interface belongs to which network")
 
 
 def _shown(bench: Bench, networks: Networks) -> str:
@@ -197,7 +197,7 @@ def _shown(bench: Bench, networks: Networks) -> str:
 
 
 def routes(table: str) -> Mapping[str, str]:
-    """The networks of the interfaces in /proc/net/route, without default routes."""
+    """The networks by interface in /proc/net/route, without default routes."""
     rows = [line.split() for line in table.splitlines()[1:]]
     return {row[0]: row[1] for row in rows if len(row) > 2 and row[1] != "00000000"}  # noqa: PLR2004
 
@@ -207,5 +207,5 @@ LATE_FIRST = _scenario("`train` on two hosts, the first of them 20 s late", _lat
 LATE_SECOND = _scenario("`train` on two hosts, the second of them 20 s late", _late(HOSTS[1]))
 RENAMED = _scenario("`train` on two hosts with names of another form", _renamed)
 TWO_NETWORKS = _scenario(
-    "`train` on two hosts with two networks each, the names known on one", _two_networks
+    "`train` on two hosts with two networks each, the names resolving on one", _two_networks
 )

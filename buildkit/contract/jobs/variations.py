@@ -1,4 +1,4 @@
-"""Variants of the good run: all in one run, and each by itself only if that one fails."""
+"""Variants of the good run: all in one run, and each alone only if that one fails."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
     from buildkit.model.target import Samples
 
 SHORT_SECONDS = endings.TRAIN_SECONDS / 4
-"""A good run of no more than this is proof that a variant of it had time enough to end."""
+"""A good run of at most this time proves that a variant of it had enough time to end."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
     """The run on the samples with one thing about its job or its container changed.
 
-    `title` is the end of a sentence. `hyperparameters` are more of them, where they follow from
-    the samples. `lacks` says why a job cannot be varied so, if it cannot.
+    `title` ends a sentence that begins with `with`. `hyperparameters` are further ones, derived
+    from the samples. `lacks` is why a job cannot be varied like this, None if it can.
     """
 
     title: str
     change: Callable[[Job], Job] = lambda work: work
     conditions: Callable[[Bench, Start], Start] = lambda _bench, start: start
     hyperparameters: Callable[[Samples], Mapping[str, str]] = lambda _samples: {}
-    lacks: Callable[[Job], str] = lambda _work: ""
+    lacks: Callable[[Job], Unseen | None] = lambda _work: None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """`together` is the run with every variant at once: if it is good, so is each of them."""
+    """`together` is the run with all variants: if it is good, each of them is."""
 
     bench: Bench
     plain: Run
@@ -50,37 +50,37 @@ class Bundle:
     _alone: dict[Variant, Run] = field(default_factory=dict)
 
     def run(self, variant: Variant) -> Run:
-        """A run with this variant in it, good or not. Raises Unseen."""
+        """A run with this variant, good or not. Raises Unseen."""
         if why := variant.lacks(training_job.of(self.bench.subject.samples)):
-            raise Unseen(why)
+            raise why
         return self.together if self.together.good else self.alone(variant)
 
     def alone(self, variant: Variant) -> Run:
-        """The run with this variant and no other."""
+        """The run with this variant only."""
         if variant not in self._alone:
             self._alone[variant] = train(self.bench, (variant,))
         return self._alone[variant]
 
     def good(self, variant: Variant) -> Run:
-        """Like `run`, but raises Broken if it is not good."""
+        """Like `run`, but raises Broken if the run failed."""
         run = self.run(variant)
         blame(self.plain, run, variant.title)
         return run
 
 
 def blame(plain: Run, run: Run, title: str) -> None:
-    """Raise Broken if a run is not good, though the plain one is."""
+    """Raise Broken if a run failed that differs from the good one by `title`."""
     if run.good:
         return
     excuse_slow(plain, run)
-    raise Broken(f"with {title} `train` {run.told}")
+    raise Broken(f"with {title} `train` {run.evidence}")
 
 
 def excuse_slow(plain: Run, run: Run) -> None:
-    """Raise Unseen if a run may only have lacked time."""
+    """Raise Unseen if a run may have failed only for lack of time."""
     hangs = run.exit_code is None and run.refusal is None and not run.ended_by
     if hangs and plain.seconds > SHORT_SECONDS:
-        raise Unseen(f"`train` takes {plain.seconds:.0f} s, too long to be compared")
+        raise Unseen(f"`train` takes {plain.seconds:.0f} s, too long to compare")
 
 
 def train(bench: Bench, variants: Sequence[Variant], *, then: Then | None = None) -> Run:
@@ -93,15 +93,15 @@ def train(bench: Bench, variants: Sequence[Variant], *, then: Then | None = None
 
 
 def of(title: str, variants: Sequence[Variant]) -> Scenario[Bundle]:
-    """A scenario of variants that do not get in each other's way."""
+    """A scenario of variants that do not affect each other."""
 
     @contextmanager
     def stage(bench: Bench) -> Iterator[Bundle]:
         plain = training_runs.needs_good(bench)
         work = training_job.of(bench.subject.samples)
         fit = [each for each in variants if not each.lacks(work)]
-        if not fit:
-            raise Unseen(variants[0].lacks(work))
+        if not fit and (why := variants[0].lacks(work)):
+            raise why
         yield Bundle(bench=bench, plain=plain, together=train(bench, fit))
 
     return Scenario(title=title, stage=stage, purpose=Purpose.TRAINING)

@@ -1,1 +1,1 @@
-"""Images that run other people's scripts: the suite's own scripts, and their clauses."""
+"""Images that run users' scripts: the suite's own scripts, and the clauses."""

@@ -1,4 +1,4 @@
-"""Clauses of script mode (TTK): an image runs other people's scripts, here the suite's own."""
+"""Clauses of script mode (TTK): an image runs users' scripts, here those of the suite."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What the suite's script saw."""
+    """What the suite's script recorded."""
 
     argv: list[str]
     environ: Mapping[str, str]
@@ -28,7 +28,7 @@ class Seen:
 
 
 def _seen(run: Run) -> Seen | None:
-    """None if the script did not run, or what it left is not what it wrote."""
+    """The record of the script; None if the script did not run, or the file has changed."""
     try:
         left: Any = json.loads(run.file(user_scripts.LEFT) or b"")
         return Seen(
@@ -49,7 +49,7 @@ def _need_seen(run: Run) -> Seen:
 
 def _demand(run: Run, asked: str) -> None:
     if _seen(run) is None or not run.good:
-        raise Broken(f"{asked}, `train` {run.told}")
+        raise Broken(f"{asked}, `train` {run.evidence}")
 
 
 @check("TTK-02", script_runs.PROBED)
@@ -60,7 +60,7 @@ def named_by_hyperparameter(run: Run) -> None:
 
 @check("TTK-02", script_runs.BY_VARIABLE)
 def named_by_variable(run: Run) -> None:
-    """The script that SAGEMAKER_PROGRAM names runs, and not that of the hyperparameter."""
+    """The script that SAGEMAKER_PROGRAM names runs, not that of the hyperparameter."""
     _demand(run, f"with SAGEMAKER_PROGRAM={user_scripts.PROGRAM} and another sagemaker_program")
 
 
@@ -73,14 +73,14 @@ def python_runs_in_its_folder(run: Run) -> None:
 
 @check("TTK-03", script_runs.SHELL)
 def shell_scripts_run(run: Run) -> None:
-    """A script in .sh without execute bit runs, and the run ends with 0."""
+    """A .sh script without execute bit runs, and the run ends with 0."""
     if run.file(user_scripts.WORDS) is None or not run.good:
-        raise Broken(f"with sagemaker_program = {user_scripts.SHELL}, `train` {run.told}")
+        raise Broken(f"with sagemaker_program = {user_scripts.SHELL}, `train` {run.evidence}")
 
 
 @check("TTK-04", script_runs.STRAY)
 def stray_variable_is_harmless(run: Run) -> None:
-    """The script in /opt/ml/code runs nevertheless."""
+    """The script in /opt/ml/code runs despite SAGEMAKER_SUBMIT_DIRECTORY."""
     _demand(run, "with SAGEMAKER_SUBMIT_DIRECTORY=/no/such/folder")
 
 
@@ -92,7 +92,7 @@ def archive_is_unpacked(run: Run) -> None:
 
 @check("TTK-05", STILL)
 def code_is_empty(image: StillImage) -> None:
-    """There is no file in /opt/ml/code of the image."""
+    """/opt/ml/code holds no file in the image."""
     baked = [each.name for each in image.opt_ml if each.name.startswith("ml/code/")]
     if baked:
         raise Broken(f"the image holds {', '.join(f'/opt/{name}' for name in baked[:5])}")
@@ -117,9 +117,9 @@ def arguments_of_a_shell_script_are_right(run: Run) -> None:
 
 @check("TTK-07", script_runs.QUOTED)
 def no_shell_runs_values(run: Run) -> None:
-    """Values that look like shell text arrive unharmed, and no shell has run them."""
+    """Values that look like shell commands arrive unchanged, and no shell runs them."""
     if script_runs.PWNED in run.changes:
-        raise Broken(f"of the hyperparameters {script_runs.HARMLESS} a shell has run one")
+        raise Broken(f"a shell ran one of the hyperparameters {script_runs.HARMLESS}")
     seen = _need_seen(run)
     wanted = [word for name, value in script_runs.HARMLESS.items() for word in (f"--{name}", value)]
     if seen.argv != wanted:
@@ -136,46 +136,30 @@ def variables_are_right(run: Run) -> None:
 
 
 @check("TTK-09", script_runs.FAILING)
-def failure_is_told(run: Run) -> None:
-    """It does not end with 0 after the script has failed."""
+def failure_is_reported(run: Run) -> None:
+    """`train` does not end with 0 after the script has failed."""
     began = run.file(user_scripts.BEGAN) is not None
     if began and (run.exit_code == 0 or run.exit_code is None):
-        raise Broken(f"the script exited with 9, and `train` {run.told}")
+        raise Broken(f"the script exited with 9, but `train` {run.evidence}")
     if not began:
         raise Unseen("the script did not run")
 
 
 @check("TTK-09", script_runs.NO_OUTPUT)
-def failure_is_told_without_output(run: Run) -> None:
-    """It does not end with 0, although no failure file can be written."""
+def failure_is_reported_without_output(run: Run) -> None:
+    """`train` does not end with 0, although it cannot write a failure file."""
     if run.exit_code == 0:
-        raise Broken(f"the script exited with 9, /opt/ml/output is a file, and `train` {run.told}")
+        raise Broken(
+            f"the script exited with 9, /opt/ml/output is a file, but `train` {run.evidence}"
+        )
     if run.exit_code is None:
-        raise Unseen(f"`train` {run.told}")
+        raise Unseen(f"`train` {run.outcome}", run.last_words)
 
 
 @check("TTK-13", script_runs.STOPPED)
-def script_hears_of_the_stop(run: Run) -> None:
-    """SIGTERM to the container reaches the script, which leaves a file then."""
+def script_gets_the_stop(run: Run) -> None:
+    """SIGTERM to the container reaches the script, which then writes a file."""
     if run.file(user_scripts.BEGAN) is None:
         raise Unseen("the script did not run")
     if run.file(user_scripts.STOPPED) is None:
         raise Broken(f"the script never got SIGTERM{last_lines(run.log)}")
-
-
-CHECKS = (
-    named_by_hyperparameter,
-    named_by_variable,
-    python_runs_in_its_folder,
-    shell_scripts_run,
-    stray_variable_is_harmless,
-    archive_is_unpacked,
-    code_is_empty,
-    arguments_are_right,
-    arguments_of_a_shell_script_are_right,
-    no_shell_runs_values,
-    variables_are_right,
-    failure_is_told,
-    failure_is_told_without_output,
-    script_hears_of_the_stop,
-)

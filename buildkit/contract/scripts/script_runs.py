@@ -1,4 +1,4 @@
-"""Runs of `train` with scripts of the suite, for images that run other people's."""
+"""Runs of `train` with scripts of the suite, for images that run users' scripts."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ HYPERPARAMETERS = {
 ARGUMENTS = [
     "-a", "True", "--bb", "", "--cc", "x=1,y=[1, 2]", "--learning-rate", "0.1", "-s", "quoted",
 ]  # fmt: skip
-"""What those become on the command line (TTK-06)."""
+"""Their form on the command line (TTK-06)."""
 HARMLESS = {"text": "a b; touch /tmp/buildkit-pwned", "zz": "$(touch /tmp/buildkit-pwned)"}
-PWNED = "/tmp/buildkit-pwned"  # noqa: S108 - the shell of an image would make it
+PWNED = "/tmp/buildkit-pwned"  # noqa: S108 - a shell in the image would create it
 CODE_CHANNEL = "input/data/code/sourcedir.tar.gz"
 ARCHIVE = f"{training_job.ROOT}/{CODE_CHANNEL}"
 LOOK_SECONDS = 0.1
 STOP_SECONDS = 60
-"""A script that ends at once after SIGTERM gets at most so long to hear of it."""
+"""Time for SIGTERM to reach a script that then ends at once."""
 
 
 def _job(
@@ -69,7 +69,7 @@ def _of(title: str, work: Job, *, then: Then | None = None, changes: bool = Fals
 
 
 def _until_stopped(bench: Bench, container: Container) -> Ending:
-    """SIGTERM once the script listens, or no signal if it never does; and its end."""
+    """Send SIGTERM once the script handles it, if ever, and wait for the end."""
     limit = machine.of(bench).limit(container, endings.STOP_SECONDS)
     while container.look(f"{training_job.ROOT}/{user_scripts.BEGAN}") is None:
         if container.wait(0) is not None or limit.expired():
@@ -131,7 +131,7 @@ QUOTED = _of(
 )
 FAILING = _of("`train` with a script that exits with 9", _FAILING)
 NO_OUTPUT = _of(
-    "the same with a file in the place of /opt/ml/output",
+    "`train` with a script that exits with 9, and a file in place of /opt/ml/output",
     replace(
         _FAILING,
         folders=("input/config", "input/data", "model"),

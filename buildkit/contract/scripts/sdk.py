@@ -1,4 +1,4 @@
-"""The clause of version 3 of the SDK: it starts /bin/bash on a driver of its own."""
+"""The clause of version 3 of the SDK, which starts /bin/bash on its own driver."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ source "$env"
 echo done > /opt/ml/model/buildkit_driver
 echo "buildkit_driver: done"
 """
-"""What the SDK's own driver calls, and then a file in `LEFT`."""
+"""Calls the programs of the SDK's driver, then writes the file `LEFT`."""
 
 
 def _driven(bench: Bench) -> Run:
@@ -51,9 +51,6 @@ DRIVEN = training_runs.of("/bin/bash on a driver in the channel sm_drivers", _dr
 
 @check("SDK-02", DRIVEN)
 def driver_finds_its_programs(run: Run) -> None:
-    """A driver that calls bash, chmod, cat, python3 or python, pip3 or pip, ends with 0."""
+    """A driver that calls bash, chmod, cat, python3 or python, and pip3 or pip ends with 0."""
     if not run.good or run.file(LEFT) is None:
-        raise Broken(f"the driver {run.told}")
-
-
-CHECKS = (driver_finds_its_programs,)
+        raise Broken(f"the driver {run.evidence}")

@@ -1,4 +1,4 @@
-"""The suite's own scripts, for images that run other people's: each leaves what it was given."""
+"""The suite's own scripts, for images that run users' scripts: each records its input."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ with open("/opt/ml/model/buildkit_probe.json", "w") as file:
     json.dump(what, file)
 print("buildkit_probe: done")
 """
-"""A Python script that leaves its arguments, variables and working directory in `LEFT`."""
+"""A Python script that writes its arguments, variables and working directory to `LEFT`."""
 
 DECOY = b"""\
 print("buildkit_decoy: this is not the script that was asked for")
@@ -39,7 +39,7 @@ sys.stdout.flush()
 for _ in range(6000):
     time.sleep(0.1)
 """
-"""Leaves `STOPPED` on SIGTERM, and `BEGAN` once it listens."""
+"""Writes `BEGAN` once it handles SIGTERM, and `STOPPED` on SIGTERM."""
 STOPPED = "model/buildkit_stopped"
 
 SHELL = "buildkit_probe.sh"
@@ -49,7 +49,7 @@ SHELL_SAW_WORDS = b"""\
 printf '%s\\n' "$@" > /opt/ml/model/buildkit_words
 echo "buildkit_probe: done"
 """
-"""A shell script that leaves its arguments in `WORDS`, one in each line."""
+"""A shell script that writes its arguments to `WORDS`, one per line."""
 
 
 def source_archive(name: str, content: bytes) -> bytes:

@@ -20,13 +20,13 @@ OBJECTS = ("SM_INSTANCE_GROUPS_DICT", "SM_FRAMEWORK_PARAMS", "SM_TRAINING_ENV")
 
 @dataclass(frozen=True, kw_only=True)
 class Json:
-    """A value whose spelling is free."""
+    """A value that is compared after decoding."""
 
     value: object
 
 
 def wanted(work: Job, program: str, arguments: Sequence[str]) -> Mapping[str, str | Json]:
-    """What the variables are in a job on one host whose hyperparameters are JSON text."""
+    """The expected variables of a job on one host whose hyperparameters are JSON text."""
     user = {
         name: json.loads(str(text))
         for name, text in work.hyperparameters.items()
@@ -72,7 +72,7 @@ def _text(value: object) -> str | Json:
 def wrong(
     environ: Mapping[str, str], work: Job, program: str, arguments: Sequence[str]
 ) -> list[str]:
-    """A sentence for each variable that is not there or not what it should be."""
+    """A sentence for each variable that is missing or wrong."""
     found = []
     for name, value in wanted(work, program, arguments).items():
         text = environ.get(name)

@@ -13,8 +13,8 @@ import tempfile
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from buildkit.contract import suite
 from buildkit.contract.clauses import clauses
-from buildkit.contract.suite import CHECKS
 from buildkit.engine import engine
 from buildkit.model.image import Level
 from tests.e2e.mutants import factory
@@ -111,7 +111,7 @@ def tell(verdict: factory.Verdict) -> None:
 
 
 def coverage(killed: set[str]) -> None:
-    checked = {each.clause for each in CHECKS}
+    checked = {each.clause for each in suite.checks()}
     print(f"{len(checked)} of {len(clauses())} clauses are checked")
     for level in Level:
         of = [each for each in clauses() if clauses()[each].level is level and each in checked]

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 
 from buildkit.config import images_toml
 from buildkit.contract.scenario import Subject
-from buildkit.contract.verdict import TOO_BUSY
 from buildkit.engine import engine
 from buildkit.matrix import matrix
 from buildkit.model.features import Feature
-from buildkit.model.image import Status
+from buildkit.model.image import SkipKind, Status
 from buildkit.model.target import Profile, Purpose
 from buildkit.system import stopping
 from buildkit.verify import verify
@@ -61,6 +60,11 @@ class Verdict:
         """What its own clause came to."""
         own = (each for each in self.report.clauses if each.id == self.mutant.clause)
         return "\n".join(f"{each.id}: {each.status.value}: {each.message}" for each in own)
+
+    @property
+    def too_busy(self) -> bool:
+        own = (each for each in self.report.clauses if each.id == self.mutant.clause)
+        return any(each.skipped_for(SkipKind.BUSY) for each in own)
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -195,9 +199,7 @@ def judge_all(
             try:
                 found = list(pool.map(lambda name: verdict(name, docker), mutants))
                 # What a busy machine left open is asked again, alone.
-                return [
-                    verdict(each.name, docker) if TOO_BUSY in each.told else each for each in found
-                ]
+                return [verdict(each.name, docker) if each.too_busy else each for each in found]
             except BaseException:
                 stopping.begin()  # the next run removes what is left then
                 raise

@@ -117,11 +117,11 @@ HOSTILE = {
     ),
     "never-listens": Hostile(
         clause="SERVE-01", program="import time\ntime.sleep(10**6)",
-        evidence="no HTTP answer comes", word="serve", start=SHORT,
+        evidence="no HTTP answer from port", word="serve", start=SHORT,
     ),
     "restarts-itself": Hostile(
         clause="SERVE-01", program="import os, sys\nos.execv(sys.argv[0], sys.argv)",
-        evidence="no HTTP answer comes", word="serve", start=SHORT,
+        evidence="no HTTP answer from port", word="serve", start=SHORT,
     ),
     "a-byte-a-second": serving(
         "[(self.wfile.write(b'1'), time.sleep(1)) for _ in range(10**6)]",

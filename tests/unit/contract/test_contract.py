@@ -8,7 +8,7 @@ import runpy
 import tarfile
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,7 +23,7 @@ from buildkit.contract.image import basics
 from buildkit.contract.jobs import training, training_job
 from buildkit.contract.jobs.training_runs import Run
 from buildkit.contract.machine import Limit
-from buildkit.contract.verdict import TOO_BUSY
+from buildkit.contract.suite import checks_of
 from buildkit.model.features import Feature
 from buildkit.model.image import Level, Status
 from buildkit.model.target import Payload, Profile, Purpose, Samples
@@ -140,7 +140,7 @@ def program(machine: int) -> bytes:
 def test_an_image_that_lies_about_its_processor(shell: bytes, broken: dict[str, str]) -> None:
     """A base that was imported under the wrong platform builds and even runs, here."""
     still = dataclasses.replace(STILL, shell=shell)
-    assert statuses(basics.CHECKS, still) == broken
+    assert statuses(checks_of(basics), still) == broken
 
 
 @pytest.mark.parametrize(
@@ -159,12 +159,12 @@ def test_an_image_that_lies_about_its_processor(shell: bytes, broken: dict[str, 
 )
 def test_a_still_image(changes: dict[str, Any], broken: dict[str, str]) -> None:
     still = dataclasses.replace(STILL, view=dataclasses.replace(VIEW, **changes))
-    assert statuses(basics.CHECKS, still) == broken
+    assert statuses(checks_of(basics), still) == broken
 
 
 def test_files_baked_under_opt_ml_are_named_but_a_script_may_be_there() -> None:
     still = dataclasses.replace(STILL, opt_ml=(file("ml/code/train.py"),))
-    assert statuses(basics.CHECKS, still) == {}
+    assert statuses(checks_of(basics), still) == {}
     still = dataclasses.replace(STILL, opt_ml=(file("ml/model/model.bin"),))
     with pytest.raises(checks.Broken, match="/opt/ml/model/model.bin"):
         basics.opt_ml_is_free.judge(still)
@@ -224,7 +224,7 @@ GOOD = Run(
     ],
 )
 def test_a_training(changes: dict[str, Any], broken: dict[str, str]) -> None:
-    smoke = [each for each in on(training.GOOD, training.CHECKS) if each.smoke]
+    smoke = [each for each in on(training.GOOD, checks_of(training)) if each.smoke]
     assert statuses(smoke, dataclasses.replace(GOOD, **changes)) == broken
 
 
@@ -243,7 +243,7 @@ FAILED = dataclasses.replace(GOOD, exit_code=1, tree=(file("output/failure", b"n
     ],
 )
 def test_a_training_that_fails(changes: dict[str, Any], broken: dict[str, str]) -> None:
-    wanted = on(training.FAILED, training.CHECKS)
+    wanted = on(training.FAILED, checks_of(training))
     assert statuses(wanted, dataclasses.replace(FAILED, **changes)) == broken
 
 
@@ -328,7 +328,7 @@ def test_a_server(
     client: FakeClient, changes: dict[str, Any], broken: dict[str, str], payload: Payload
 ) -> None:
     seen = server(client, **{"payloads": (payload,), **changes})
-    assert statuses(serving.CHECKS, seen) == broken
+    assert statuses(checks_of(serving), seen) == broken
 
 
 def server(client: HttpClient, **changes: Any) -> Serving:
@@ -362,14 +362,29 @@ def test_one_missed_ping_is_forgiven_and_two_are_not(
 
 
 def test_every_check_judges_a_clause_of_the_catalogue_and_says_how() -> None:
-    for each in suite.CHECKS:
+    for each in suite.checks():
         assert not clauses()[each.clause].unchecked, each.clause
         assert each.how.endswith("."), each.clause
         assert clauses()[each.clause].hint, each.clause
 
 
+def test_checks_run_in_the_order_of_their_modules() -> None:
+    prefix = "buildkit.contract."
+    found = dict.fromkeys(each.judge.__module__.removeprefix(prefix) for each in suite.checks())
+    assert tuple(found)[: len(suite.ORDER)] == suite.ORDER
+
+
+def test_a_module_has_the_checks_that_it_defines_and_not_those_that_it_imports() -> None:
+    module = ModuleType("mine")
+    vars(module).update(vars(basics), __name__="mine")
+    assert checks_of(module) == ()
+    assert [each.judge.__name__ for each in checks_of(basics)][::7] == [
+        "right_platform", "no_bare_init",
+    ]  # fmt: skip
+
+
 def test_every_clause_is_checked_or_says_why_not() -> None:
-    checked = {each.clause for each in suite.CHECKS}
+    checked = {each.clause for each in suite.checks()}
     assert len(clauses()) == 182
     assert {id_ for id_, each in clauses().items() if not each.unchecked} == checked
     assert len(checked) >= 110
@@ -381,7 +396,7 @@ def test_the_page_of_clauses_is_what_the_suite_does() -> None:
 
 
 def test_pages_count_the_clauses_as_they_are() -> None:
-    checked = len({each.clause for each in suite.CHECKS})
+    checked = len({each.clause for each in suite.checks()})
     assert f"`buildkit test` tries {checked} [clauses]" in (ROOT / "README.md").read_text()
     changes = (ROOT / "CHANGELOG.md").read_text()
     assert f"{len(clauses())} clauses, of which {checked} are checked" in changes
@@ -391,7 +406,7 @@ def test_of_several_checks_of_a_clause_the_worst_counts_with_all_its_evidence() 
     results = [
         checks.result("OUT-01", Status.PASS, ""),
         checks.result("OUT-01", Status.FAIL, "one"),
-        checks.result("OUT-01", Status.SKIP, "no"),
+        checks.skipped("OUT-01", checks.Unseen("no")),
         checks.result("OUT-01", Status.FAIL, "two"),
     ]
     assert checks.merged(results).message == "one\ntwo"
@@ -520,16 +535,16 @@ def test_a_report_passes_with_warnings_and_fails_with_one_failure() -> None:
 
 
 def test_an_image_that_a_busy_machine_could_not_judge_has_not_passed() -> None:
-    skipped = fakes.clause(Status.SKIP, message=f"{TOO_BUSY}: of 60 s only 5 count")
-    error = verify.untold(fakes.report(skipped))
+    skipped = fakes.skipped(checks.TooBusy("of 60 s only 5 count"))
+    error = verify.too_busy(fakes.report(skipped))
     assert error is not None
     assert "RUN-01" in error.message
     for other in (
-        fakes.clause(Status.SKIP, message="not promised: gpu"),
-        fakes.clause(Status.SKIP, message=f"{TOO_BUSY}: …", level=Level.RECOMMENDED),
+        fakes.skipped(checks.NotPromised(Feature.GPU)),
+        fakes.skipped(checks.TooBusy("…"), level=Level.RECOMMENDED),
         fakes.clause(),
     ):
-        assert verify.untold(fakes.report(other)) is None
+        assert verify.too_busy(fakes.report(other)) is None
 
 
 def test_the_suite_s_fingerprint_follows_the_samples_but_not_their_place(tmp_path: Path) -> None:

@@ -176,10 +176,10 @@ def test_listening_ports_and_those_that_were_not_given() -> None:
 
 
 def test_ports_of_the_kernels_choice_meet_nobody() -> None:
-    assert pipeline.met_by_nobody(("127.0.0.1", 41609))
-    assert pipeline.met_by_nobody(("::1", 32768))
-    assert not pipeline.met_by_nobody(("0.0.0.0", 41609))
-    assert not pipeline.met_by_nobody(("127.0.0.1", 8500))
+    assert pipeline.is_ephemeral(("127.0.0.1", 41609))
+    assert pipeline.is_ephemeral(("::1", 32768))
+    assert not pipeline.is_ephemeral(("0.0.0.0", 41609))
+    assert not pipeline.is_ephemeral(("127.0.0.1", 8500))
 
 
 def test_a_page_of_models() -> None:
@@ -213,9 +213,9 @@ def test_a_large_body_is_a_sample_filled_up(tmp_path: object) -> None:
 
 
 def test_a_talk_is_told_with_and_without_replies() -> None:
-    assert Talk(replies=()).told == "no message"
-    assert Talk(replies=(), ended="it was closed").told == "no message, and it was closed"
-    assert Talk(replies=("a", b"b")).told == "2 messages, first 'a'"
+    assert Talk(replies=()).evidence == "no message"
+    assert Talk(replies=(), ended="it was closed").evidence == "no message, and it was closed"
+    assert Talk(replies=("a", b"b")).evidence == "2 messages, first 'a'"
 
 
 def test_addresses_of_both_kinds_and_whether_others_reach_them() -> None:

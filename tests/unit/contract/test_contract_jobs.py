@@ -169,7 +169,7 @@ def test_a_network_is_given_only_where_it_tells_something(monkeypatch: pytest.Mo
     assert "without a network `train` ended with 1" in said
     assert outside == [False, True]
     said, outside = isolated(monkeypatch, [ended(None), GOOD, ended(None)])
-    assert "it waits for what it cannot reach" in said
+    assert "it waits for the network" in said
     assert outside == [False, True, False]
     assert isolated(monkeypatch, [ended(None), GOOD, GOOD])[0] == "pass"
     said, _ = isolated(monkeypatch, [ended(), GOOD])
@@ -180,13 +180,15 @@ def test_a_network_is_given_only_where_it_tells_something(monkeypatch: pytest.Mo
 
 def test_an_image_gets_no_network_by_its_own_label(monkeypatch: pytest.MonkeyPatch) -> None:
     said, outside = isolated(monkeypatch, [ended(1)], labelled=True)
-    assert said.startswith("Unseen: without a network it fails")
+    assert said.startswith("Unseen: without a network the image fails")
     assert outside == [False]
 
 
 def served(*wrong: str, after: float | None = 1.0) -> isolation.Fared:
     return isolation.Fared(
-        after=after, told="said", wrong=tuple((f"text/{n}", each) for n, each in enumerate(wrong))
+        after=after,
+        evidence="said",
+        wrong=tuple((f"text/{n}", each) for n, each in enumerate(wrong)),
     )
 
 
@@ -194,7 +196,7 @@ def served(*wrong: str, after: float | None = 1.0) -> isolation.Fared:
     ("alone", "online", "expected"),
     [
         (served(""), None, "pass"),
-        (served(), None, "Unseen: it is healthy without a network, but"),
+        (served(), None, "Unsampled: `serve` is healthy without a network, but"),
         (served("no", after=None), served(""), "Broken: without a network `serve` is not healthy"),
         (
             served("", "got 500"),

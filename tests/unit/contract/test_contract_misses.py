@@ -26,6 +26,7 @@ from buildkit.contract.jobs.endings import Moment, Signalled
 from buildkit.contract.jobs.training_job import Channel, Job
 from buildkit.contract.jobs.training_runs import Run
 from buildkit.contract.jobs.variations import Bundle
+from buildkit.contract.suite import checks_of
 from buildkit.model.target import Samples
 
 if TYPE_CHECKING:
@@ -114,8 +115,11 @@ def test_who_gets_the_signal_is_told() -> None:
     ("changes", "found"),
     [
         ({}, "pass"),
-        ({"tree": ()}, "Doubtful: SIGTERM in the middle"),
-        ({"tree": (), "signalled": replace(HEARD, lines=0)}, "Partly: SIGTERM ends it; what it"),
+        ({"tree": ()}, "Doubtful: SIGTERM ended `train` during its work"),
+        (
+            {"tree": (), "signalled": replace(HEARD, lines=0)},
+            "Partly: SIGTERM ends `train`; what it",
+        ),
         ({"tree": (), "signalled": None}, "Unseen"),
     ],
 )
@@ -130,10 +134,10 @@ def test_a_training_that_is_stopped_in_the_middle_saves_what_it_has(
 
 def test_what_was_not_seen_of_a_stop_is_said_beside_a_pass() -> None:
     stop = run(143, signalled=replace(HEARD, lines=0), tree=())
-    found = checks.merged(checks.run(each, seen(stop)) for each in stopped.CHECKS)
+    found = checks.merged(checks.run(each, seen(stop)) for each in checks_of(stopped))
     assert found.status.value == "pass"
-    assert "what it saves then was not seen" in found.message
-    ended = checks.merged(checks.run(each, seen(run(0, "epoch 1"))) for each in stopped.CHECKS)
+    assert "what it saves was not observed" in found.message
+    ended = checks.merged(checks.run(each, seen(run(0, "epoch 1"))) for each in checks_of(stopped))
     assert ended.status.value == "skip"
 
 
@@ -325,7 +329,7 @@ def test_signals_are_named_and_a_bus_error_is_shared_memory() -> None:
     assert ended(135) == "ended with 135 (SIGBUS: often a full /dev/shm)"
     assert ended(137, "the kernel ended it") == "ended with 137 (the kernel ended it)"
     assert ended(1) == "ended with 1"
-    assert "SIGSEGV" in run(139).told
+    assert "SIGSEGV" in run(139).evidence
     assert verdict(training.small_shared_memory, run(135)).startswith("Broken")
     assert verdict(training.small_shared_memory, run(1, "no way")).startswith("Unseen")
 
@@ -333,7 +337,7 @@ def test_signals_are_named_and_a_bus_error_is_shared_memory() -> None:
 def test_a_reason_at_another_path_is_found() -> None:
     stray = Entry(name="failure", kind="file", size=1, mode=0o644, content=b"x")
     found = verdict(training.failure_leaves_its_reason, run(1, tree=(stray,)))
-    assert "there is /opt/ml/failure" in found
+    assert "found /opt/ml/failure" in found
     data = replace(stray, name="input/data/x/error.txt")
     found = verdict(training.failure_leaves_its_reason, run(1, tree=(data,)))
     assert "there is" not in found
@@ -391,11 +395,11 @@ def test_the_reason_that_a_run_left_comes_before_its_last_lines(
     left: bytes | None, shown: str
 ) -> None:
     failed = run(1, reason=left)
-    assert shown in failed.told
-    assert len(failed.told) < 450
-    assert ("its reason in" in failed.told) is bool(shown)
+    assert shown in failed.evidence
+    assert len(failed.evidence) < 450
+    assert ("its reason in" in failed.evidence) is bool(shown)
     bare = verdict(training.success_is_zero, replace(failed, bare=True))
-    assert bare.startswith("Unseen: no samples are declared")
+    assert bare.startswith("Unsampled: no samples are declared")
     assert shown in bare
 
 

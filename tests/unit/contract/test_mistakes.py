@@ -31,8 +31,8 @@ SEEN = (
     ("SERVE-03", "OSError: [Errno 30] Read-only file system: '/opt/ml/model/x'", "/tmp"),
     ("OUT-01", "PermissionError: [Errno 13] Permission denied: '/opt/ml/model/m'", "USER"),
     ("OUT-01", "cannot open file '/opt/ml/mars.R': No such file or directory", "mounts"),
-    ("SERVE-01", "no HTTP answer comes from port 8080; it listens on 127.0.0.1:8080", "0.0.0.0"),
-    ("SERVE-01", "no HTTP answer comes from port 8080; it listens on 0.0.0.0:5000", "8080"),
+    ("SERVE-01", "no HTTP answer from port 8080; it listens on 127.0.0.1:8080", "0.0.0.0"),
+    ("SERVE-01", "no HTTP answer from port 8080; it listens on 0.0.0.0:5000", "8080"),
     ("SERVE-03", "GET /ping never answered 200 in 240 s: GET /ping answered 404 text/html", "route"),
     ("SERVE-06", "POST /invocations (text/csv) answered 413 text/html: ''", "client_max_body_size"),
     ("RUN-02", "OSError: [Errno 98] Address already in use", "port"),
@@ -45,7 +45,7 @@ SEEN = (
     ("OUT-01", "`train` on the samples ended with 137 (SIGKILL: often out of memory)", "memory"),
     ("SERVE-06", "got no whole answer: x: the kernel ended it: out of memory", "memory"),
     ("OUT-01", "`train` on the samples ended with 139 (SIGSEGV: native code crashed)", "native code"),
-    ("OUT-01", "`train` on the samples ended with 3; its last lines:\nno luck", "exit code is right"),
+    ("OUT-01", "`train` on the samples ended with 3; its last lines:\nno luck", "find the cause"),
     ("OUT-01", "EOFError: EOF when reading a line", "RUN-07"),
     ("OUT-01", "KeyError: 'S3Uri'", "/opt/ml/input/data"),
     ("OUT-01", "json.decoder.JSONDecodeError: Expecting value", "json.loads"),
@@ -59,16 +59,16 @@ SEEN = (
     ("RUN-01", "the engine cannot lay out the container: copying into /opt/ml: not a directory", "IMG-06"),
     ("RUN-01", "the engine cannot lay out the container: creating a container of `x`: Cannot mkdir", "WORKDIR"),
     ("OUT-01", "`train` on the samples ended with 1; its reason in /opt/ml/output/failure is 'x'", "reason names"),
-    ("OUT-02", "the failed run wrote no reason; /opt/ml/output/failure is a link to /x", "plain file"),
-    ("OUT-02", "the failed run wrote no reason; there is /opt/ml/failure", "/opt/ml/output/failure"),
+    ("OUT-02", "the failed run wrote no reason; /opt/ml/output/failure is a link to /x", "regular file"),
+    ("OUT-02", "the failed run wrote no reason; found /opt/ml/failure", "/opt/ml/output/failure"),
     ("OUT-02", "the reason in /opt/ml/output/failure is not UTF-8", "UTF-8"),
-    ("IMG-06", "in the image /opt/ml/input is no folder but a link that goes round", "mkdir"),
-    ("TREE-03", "in the image /tmp is no folder but a link to /nowhere, and", "Dockerfile"),
+    ("IMG-06", "in the image /opt/ml/input is not a folder but a link in a loop", "mkdir"),
+    ("TREE-03", "in the image /tmp is not a folder but a link to /nowhere, and", "Dockerfile"),
     ("IMG-06", "the image holds /opt/ml/output/failure, a pipe: channels", "Dockerfile"),
     ("SERVE-06", "(text/csv, a.csv) answered 307, which redirects to /invocations/", "redirect"),
     ("SERVE-06", "(text/csv, a.csv) answered 200 without a Content-Type: '1'", "Content-Type"),
     ("SERVE-06", "got 200: '3', the answer to another of the requests; alone 200: '2'", "lock"),
-    ("SERVE-13", "b'{' as text/csv got 200: '0.0': what nobody can read gets an answer like a sample's", "400"),
+    ("SERVE-13", "b'{' as text/csv got 200: '0.0': garbage gets an answer like a sample's", "400"),
     ("SERVE-03", "it said '[CRITICAL] WORKER TIMEOUT (pid:8)'", "--preload"),
     ("SERVE-03", "GET /ping answered 502 text/html: '<center>nginx</center>'", "proxy_pass"),
     ("SERVE-03", "connect() failed (111: Connection refused) while connecting to upstream", "nginx"),
@@ -78,9 +78,9 @@ SEEN = (
         "SIGKILL was needed 120 s after SIGTERM: process 1 is `/usr/lib/R/bin/exec/R --no-echo`",
         "template `r`",
     ),
-    ("RUN-08", "it was killed at once: its STOPSIGNAL is not SIGTERM: process 1 is `/bin/sh x`", "STOPSIGNAL"),
+    ("RUN-08", "the container was killed at once: its STOPSIGNAL is not SIGTERM: process 1 is `/bin/sh x`", "STOPSIGNAL"),
     ("RUN-09", "SIGKILL was needed 30 s after 64; its last lines", "STOPSIGNAL"),
-    ("RUN-08", "ended it, and /opt/ml/model is empty: the work so far is lost", "made so far"),
+    ("RUN-08", "SIGTERM ended `train` during its work, and /opt/ml/model is empty: the work so far is lost", "made so far"),
     ("RUN-08", "SIGTERM has no effect: process 1 is `/bin/sh /usr/local/bin/train`", "exec"),
 )  # fmt: skip
 
@@ -96,7 +96,7 @@ def test_a_symptom_in_the_evidence_gets_its_own_cure(
 
 @pytest.mark.parametrize("places", ["0.0.0.0:8080", "127.0.0.1:8080, 0.0.0.0:5000", "[::]:8080"])
 def test_a_late_server_on_the_right_port_is_not_told_of_ports(places: str) -> None:
-    evidence = f"no HTTP answer comes from port 8080; it listens on {places}"
+    evidence = f"no HTTP answer from port 8080; it listens on {places}"
     assert hints.cure("SERVE-01", evidence) is None
 
 

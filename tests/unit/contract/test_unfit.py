@@ -20,6 +20,7 @@ from buildkit.contract.hosting.client import Health
 from buildkit.contract.image import basics
 from buildkit.contract.jobs import training, training_runs
 from buildkit.contract.scenario import Bench, Subject
+from buildkit.contract.suite import checks_of
 from buildkit.engine.containers import Container
 from buildkit.engine.engine import Engine as Docker
 from buildkit.model.image import Status
@@ -157,7 +158,7 @@ def test_an_image_without_any_container_is_blamed_too(profile: Profile) -> None:
 def test_a_pipe_at_the_model_is_said_once_with_its_own_cure() -> None:
     unfit = "the engine cannot lay out the container: copying into /opt/ml: not a directory"
     held = checks.result(
-        "OUT-03", Status.FAIL, "in the image /opt/ml/model is no folder but a pipe"
+        "OUT-03", Status.FAIL, "in the image /opt/ml/model is not a folder but a pipe"
     )
     starts = [checks.result(id_, Status.FAIL, unfit) for id_ in ("RUN-01", "RUN-02")]
     found = causes.named([*starts, held])
@@ -181,7 +182,7 @@ def test_a_program_that_is_missing_is_said_with_the_path(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("serving_", "status"),
     [
-        ("the engine cannot start it: no such file", "skip"),
+        ("the engine cannot start `serve`: no such file", "skip"),
         ("`serve` ended by itself with 1; it printed nothing", "skip"),
         ("GET /ping never answered 200 in 240 s", "fail"),
     ],
@@ -253,7 +254,7 @@ def held(**entries: str) -> Any:
 def test_what_sagemaker_mounts_is_a_folder_in_the_image(
     entries: dict[str, str], broken: dict[str, str]
 ) -> None:
-    assert statuses(basics.CHECKS, held(**entries)) == broken
+    assert statuses(checks_of(basics), held(**entries)) == broken
 
 
 @pytest.mark.parametrize(
@@ -268,7 +269,7 @@ def test_what_sagemaker_mounts_is_a_folder_in_the_image(
 )
 def test_links_where_channels_and_results_lie(kind: str, name: str, broken: dict[str, str]) -> None:
     entry = Entry(name=name, kind=kind, size=0, mode=0o777, target="x" if kind == "link" else "")
-    assert statuses(basics.CHECKS, dataclasses.replace(STILL, opt_ml=(entry,))) == broken
+    assert statuses(checks_of(basics), dataclasses.replace(STILL, opt_ml=(entry,))) == broken
 
 
 FOLDER = Entry(name="model", kind="folder", size=0, mode=0o755)
@@ -298,7 +299,7 @@ SILENT = Health(after=None, last=None, waited=10.0)
 
 def test_a_server_without_samples_that_never_answers_is_not_judged() -> None:
     seen = server(FakeClient(), health=SILENT, modelless=True, brief=True)
-    found = statuses(serving.CHECKS, seen)
+    found = statuses(checks_of(serving), seen)
     assert found["SERVE-01"] == found["SERVE-03"] == "skip"
     assert "fail" not in found.values()
 
@@ -325,7 +326,7 @@ def test_one_that_takes_requests_has_as_long_as_any_other(
 
 
 def test_one_that_was_waited_for_is_blamed() -> None:
-    found = statuses(serving.CHECKS, server(FakeClient(), health=SILENT, modelless=True))
+    found = statuses(checks_of(serving), server(FakeClient(), health=SILENT, modelless=True))
     assert found["SERVE-01"] == found["SERVE-03"] == "fail"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import asdict
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -10,8 +12,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from buildkit.commands import report
+from buildkit.contract.checks import NotPromised, Unsampled, Unseen
+from buildkit.model.features import Feature
 from buildkit.model.image import ClauseResult, Level, Report, Status
-from buildkit.support import manual
+from buildkit.support import decode, manual
 from buildkit.system import console
 from buildkit.verify import junit, page
 from tests.support import fakes
@@ -35,7 +39,7 @@ GOOD = fakes.clause(id="RUN-01", title="starts", seconds=1.25)
 BROKEN = fakes.clause(
     Status.FAIL,
     id="OUT-01",
-    title="the exit code tells success from failure",
+    title="the exit code distinguishes success from failure",
     message="`train` ended with 1\nTraceback",
     hint="end with `0`",
 )
@@ -167,7 +171,7 @@ def test_the_page_says_all_there_is_to_say() -> None:
         fakes.DIGEST,
         "smoke",
         "1 failed 1 warned 1 skipped 1 passed",
-        "OUT-01 the exit code tells success from failure",
+        "OUT-01 the exit code distinguishes success from failure",
         "`train` ended with 1 Traceback",
         "end with 0",
         "no output",
@@ -240,18 +244,21 @@ def test_backticks_become_code_and_one_alone_stays() -> None:
 Captured = pytest.CaptureFixture[str]
 
 
-def skipped(number: int, why: str) -> ClauseResult:
-    return fakes.clause(Status.SKIP, id=f"S-{number}", title="something", message=why)
+EFA, TUNING = NotPromised(Feature.EFA), NotPromised(Feature.TUNING)
+
+
+def skipped(number: int, why: Unseen) -> ClauseResult:
+    return fakes.skipped(why, id=f"S-{number}", title="something")
 
 
 def test_the_table_shows_what_is_broken_and_counts_the_rest(capsys: Captured) -> None:
-    reasons = ("not promised: efa", "no channel", "not promised: tuning", "not promised: efa")
+    reasons = (EFA, Unsampled("no channel"), TUNING, EFA)
     clauses = (GOOD, DOUBTFUL, BROKEN, *(skipped(*each) for each in enumerate(reasons)))
     report.show(fakes.report(*clauses))
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == (
-        "fail  OUT-01    the exit code tells success from failure\n"
+        "fail  OUT-01    the exit code distinguishes success from failure\n"
         "      `train` ended with 1\n"
         "      Traceback\n"
         "      fix: end with `0`\n"
@@ -273,7 +280,7 @@ def test_the_table_is_short_where_all_is_well(capsys: Captured) -> None:
 
 
 def test_verbose_shows_each_clause(capsys: Captured) -> None:
-    report.show(fakes.report(GOOD, skipped(1, "no channel")), verbose=True)
+    report.show(fakes.report(GOOD, skipped(1, Unsampled("no channel"))), verbose=True)
     assert capsys.readouterr().err == (
         "skip  S-1       something\n"
         "      no channel\n"
@@ -284,22 +291,33 @@ def test_verbose_shows_each_clause(capsys: Captured) -> None:
 
 
 @pytest.mark.parametrize(
-    ("messages", "wanted"),
+    ("reasons", "wanted"),
     [
-        pytest.param(["", ""], "2 no reason", id="none is given"),
-        pytest.param(["no a", "no b", "no b"], "2 no b\n      1 no a", id="the most common first"),
+        pytest.param([Unseen(""), Unseen("")], "2 no reason", id="none is given"),
         pytest.param(
-            ["the engine said: bad luck", "the engine said: go away"],
-            "2 the engine said",
-            id="a long end is left to --verbose",
+            [Unseen("no a"), Unseen("no b"), Unseen("no b")],
+            "2 no b\n      1 no a",
+            id="the most common first",
         ),
-        pytest.param(["first\nsecond: line", "first"], "2 first", id="the first line counts"),
-        pytest.param(["it ended; its last lines:\nx"], "1 it ended", id="a log follows"),
+        pytest.param(
+            [Unseen("the engine failed", ": bad luck"), Unseen("the engine failed", "; go away")],
+            "2 the engine failed",
+            id="details are left to --verbose",
+        ),
     ],
 )
-def test_reasons_are_grouped(messages: list[str], wanted: str, capsys: Captured) -> None:
-    report.show(fakes.report(*(skipped(*each) for each in enumerate(messages))))
-    assert f"skip  {len(messages)}\n      {wanted}\n" in capsys.readouterr().err
+def test_reasons_are_grouped(reasons: list[Unseen], wanted: str, capsys: Captured) -> None:
+    report.show(fakes.report(*(skipped(*each) for each in enumerate(reasons))))
+    assert f"skip  {len(reasons)}\n      {wanted}\n" in capsys.readouterr().err
+
+
+def test_a_skipped_clause_in_a_record_of_an_older_version_shows_its_message(
+    capsys: Captured,
+) -> None:
+    old = asdict(fakes.clause(Status.SKIP, message="no channel"))
+    del old["skip"]
+    report.show(fakes.report(decode.read(ClauseResult, json.loads(json.dumps(old)))))
+    assert "skip  1\n      1 no channel\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", HOSTILE)
