@@ -289,8 +289,8 @@ def problems(text: str) -> str:
             id="half a wildcard",
         ),
         pytest.param(
-            MINIMAL + "samples = 'iris'",
-            "image.demo.samples: a table `{ … }` is wanted, not 'iris'",
+            MINIMAL + "args = 'iris'",
+            "image.demo.args: a table `{ … }` is wanted, not 'iris'",
             id="a text in the place of a table",
         ),
         pytest.param(

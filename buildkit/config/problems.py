@@ -50,9 +50,15 @@ class Problems:
     def add(self, path: Where, message: str, cause: str = "") -> None:
         problem = Problem(path=path, message=message, cause=cause)
         key = path[2:3]
-        left_out = key and any(
-            other.path[:3] == path[:3] or other.path[:2] == ("defaults", *key)
-            for other in self.read
+        left_out = (
+            key
+            and any(
+                other.path[:3] == path[:3]
+                or other.path[:2] == ("defaults", *key)
+                # of `samples` also what is wrong with those that an image uses
+                or other.path[:1] == key
+                for other in self.read
+            )
         )
         # Of a cause each is kept: its targets are counted.
         if not left_out and (cause or problem not in self.found):

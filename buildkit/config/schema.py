@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import regex
 from pydantic import (
@@ -16,12 +16,17 @@ from pydantic import (
     field_validator,
 )
 
+from buildkit.config import sentences
 from buildkit.config.fields import STRICT, Distinct, Line
 from buildkit.config.repositories import RepositoriesTable
 from buildkit.model import names
 from buildkit.model.features import Feature  # noqa: TC001 - pydantic reads it
 from buildkit.model.target import Device, Purpose
+from buildkit.support import suggest
 from buildkit.support.addresses import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PATTERN_WORDS = (
     "name", "version", "framework_version", "revision", "device", "python", "py", "purpose"
@@ -158,6 +163,56 @@ class SamplesTable(Model):
     environment: dict[Variable, Annotated[str, AfterValidator(names.variable)]] = {}
 
 
+def _not_a_key(name: str) -> str:
+    if name in (field.alias or key for key, field in SamplesTable.model_fields.items()):
+        raise ValueError(
+            f"`{name}` is a key of samples, not a name for them; write it below `[samples.<name>]`"
+        )
+    return name
+
+
+SamplesName = Annotated[Name, AfterValidator(_not_a_key)]
+
+
+class CellSamples(SamplesTable):
+    """The samples of a cell. `use` names a table `[samples.<use>]` for the keys not given here."""
+
+    use: Line | None = None
+
+    @field_validator("use")
+    @classmethod
+    def _known(cls, name: str, info: ValidationInfo) -> str:
+        if name not in (known := info.context or {}):
+            raise ValueError(f"unknown samples {quoted(name)}; {_instead_of(name, tuple(known))}")
+        return name
+
+
+def _instead_of(name: str, known: Sequence[str]) -> str:
+    if near := suggest.near_names(name, known):
+        return f"did you mean `{near[0]}`?"
+    if known:
+        return suggest.listed("known are", known)
+    return f"write a table `[samples.{suggest.shown(name)}]`"
+
+
+def _named(value: object) -> object:
+    """`samples = "iris"` is short for `samples = { use = "iris" }`."""
+    if not isinstance(value, (str, dict, CellSamples)):
+        raise ValueError(  # noqa: TRY004 - pydantic collects no TypeError
+            f"a name or a table `{{ … }}` is wanted, not {sentences.written(value)}"
+        )
+    return {"use": value} if isinstance(value, str) else value
+
+
+def _completed(samples: CellSamples, info: ValidationInfo) -> CellSamples:
+    """Samples with the keys of the table that they use, except those that they give themselves."""
+    if samples.use is None:
+        return samples
+    named: SamplesTable = (info.context or {})[samples.use]
+    missing = named.model_fields_set - samples.model_fields_set
+    return samples.model_copy(update={key: getattr(named, key) for key in missing})
+
+
 class PrebuiltTable(Model):
     """One of AWS's images. What is not given is the target's; see `prebuilt.question.Query`."""
 
@@ -201,7 +256,9 @@ class Facts(Model):
     features: Annotated[tuple[Feature, ...], Distinct] = ()
     end_of_life: Month | None = None
     network: Annotated[bool, Field(strict=True)] = False
-    samples: SamplesTable = SamplesTable()
+    samples: Annotated[CellSamples, BeforeValidator(_named), AfterValidator(_completed)] = (
+        CellSamples()
+    )
 
 
 class Override(Facts):
@@ -274,4 +331,5 @@ class File(Model):
     defaults: Axes = Axes()
     registry: RegistryTable = RegistryTable()
     substitutes: dict[Line, Line] = {}
+    samples: dict[SamplesName, SamplesTable] = {}
     image: dict[Name, Image] = {}

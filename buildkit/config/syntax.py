@@ -22,6 +22,8 @@ TWICE = re.compile(
 """What the parser says of a key or table that is there already."""
 INLINE = re.compile(r"Duplicate inline table key '(.*)'")
 YAML = re.compile(r"(?:---$|\s*-\s+\S|\s*[\w.-]+:(?:\s|$))")
+SAMPLES = "samples"
+"""A key whose value may be a name or a table."""
 MOST_LINES = 200
 """Lines of one statement that are looked through for its beginning: each try parses the file."""
 
@@ -74,12 +76,15 @@ def _twice(lines: Sequence[str], name: str, error: tomli.TOMLDecodeError) -> Con
         return None
     key = shown(".".join(str(part) for part in path))
     first = toml_lines.line_of("\n".join(lines[:start]), path)
+    hint = "remove one of the two"
+    if path[-1] == SAMPLES and isinstance(used := toml_lines.value_at(above, path), str):
+        hint = f'remove line {first}, and write `use = "{shown(used)}"` beside the other keys'
+    elif is_table:
+        hint = f"write the keys of both below one `[{key}]`, or rename one of the two"
     return ConfigError(
         f"{name}:{start + 1}: not TOML: the {'table' if is_table else 'key'} `{key}` is there "
-        f"twice, first in line {first}",
-        hint=f"write the keys of both below one `[{key}]`, or rename one of the two"
-        if is_table
-        else "leave one of the two out",
+        f"twice, first on line {first}",
+        hint=hint,
     )
 
 
@@ -115,6 +120,8 @@ def _path(statement: str, there: Any) -> toml_lines.Path:
     path: list[str | int] = []
     while isinstance(written, dict) and written:
         ((key, written),) = written.items()
+        if path and not isinstance(there, dict):
+            return tuple(path)  # a value where the statement needs a table
         if not isinstance(there, dict) or key not in there:
             return ()
         there = there[key]

@@ -49,6 +49,15 @@ def _readable(lines: Sequence[str], start: int, stop: int) -> tuple[int, dict[st
 
 
 def _exists(document: object, path: Path) -> bool:
+    try:
+        value_at(document, path)
+    except LookupError:
+        return False
+    return True
+
+
+def value_at(document: object, path: Path) -> object:
+    """The value at `path`. Raises LookupError if there is none."""
     for key in path:
         match document:
             case dict() if key in document:
@@ -56,8 +65,8 @@ def _exists(document: object, path: Path) -> bool:
             case list() if isinstance(key, int) and key < len(document):
                 document = document[key]
             case _:
-                return False
-    return True
+                raise LookupError(key)
+    return document
 
 
 def _statement(lines: Sequence[str], index: int) -> int:

@@ -11,7 +11,7 @@ from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from buildkit.config import boundary
+from buildkit.config import boundary, written
 from buildkit.config.problems import Problem
 from buildkit.support.addresses import quoted, shown
 from buildkit.system import reading
@@ -81,38 +81,30 @@ def fault(config: Place, text: str, kind: Kind, limit: int) -> Iterator[str]:
 
 
 def _written(document: dict[str, Any]) -> Iterator[tuple[Where, str, Kind]]:
-    """Each path with its place in the file. What is of another type is told elsewhere."""
-    tables: list[tuple[Where, Any]] = [(("defaults",), document.get("defaults"))]
-    for name, image in _items(document.get("image")):
-        tables.append((("image", name), image))
-        overrides = image.get("override") if isinstance(image, dict) else None
-        for number, override in enumerate(overrides if isinstance(overrides, list) else ()):
-            tables.append((("image", name, "override", number), override))
-    for at, table in tables:
-        if isinstance(table, dict):
-            samples = table.get("samples")
-            found = [(("context",), table.get("context"), Kind.FOLDER), *_of_samples(samples)]
-            for key, text, kind in found:
-                if isinstance(text, str) and text.isprintable():
-                    yield (*at, *key), text, kind
+    """Each path with its place in the file. Values of another type are the schema's problem."""
+    found: list[tuple[Where, object, Kind]] = []
+    for at, table in written.facts(document):
+        found.append(((*at, "context"), table.get("context"), Kind.FOLDER))
+        found += _of_samples((*at, "samples"), table.get("samples"))
+    for name, samples in written.items(document.get("samples")):
+        found += _of_samples(("samples", name), samples)
+    for at, text, kind in found:
+        if isinstance(text, str) and text.isprintable():
+            yield at, text, kind
 
 
-def _of_samples(samples: object) -> Iterator[tuple[Where, object, Kind]]:
+def _of_samples(at: Where, samples: object) -> Iterator[tuple[Where, object, Kind]]:
     if not isinstance(samples, dict):
         return
     for key in ("code", "model"):
-        yield ("samples", key), samples.get(key), Kind.FOLDER
-    for channel, text in _items(samples.get("channels")):
-        yield ("samples", "channels", channel), text, Kind.EITHER
+        yield (*at, key), samples.get(key), Kind.FOLDER
+    for channel, text in written.items(samples.get("channels")):
+        yield (*at, "channels", channel), text, Kind.EITHER
     payloads = samples.get("payload")
     for number, payload in enumerate(payloads if isinstance(payloads, list) else ()):
-        for key, text in _items(payload):
+        for key, text in written.items(payload):
             if key in ("body", "answer"):
-                yield ("samples", "payload", number, key), text, Kind.FILE
-
-
-def _items(table: object) -> Iterator[tuple[str, Any]]:
-    yield from table.items() if isinstance(table, dict) else ()
+                yield (*at, "payload", number, key), text, Kind.FILE
 
 
 def _of_odd(config: Config, odd: boundary.Odd, at: Where) -> str:
