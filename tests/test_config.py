@@ -295,12 +295,12 @@ def problems(text: str) -> str:
         ),
         pytest.param(
             MINIMAL + "features = ['gpu']",
-            "image.demo.features: `gpu` comes with the device",
+            "image.demo.features: `gpu` follows from the device",
             id="a device as a feature",
         ),
         pytest.param(
             MINIMAL + "purposes = ['training']\nfeatures = ['batch']",
-            "image.demo.features: an image for training cannot do `batch`",
+            "image.demo.features: an image for training cannot have the feature `batch`",
             id="a feature of another purpose",
         ),
         pytest.param(
@@ -383,7 +383,7 @@ def problems(text: str) -> str:
         ),
         pytest.param(
             MINIMAL.replace("demo", "x"),
-            "images.toml:2: image.x: the name `x` is too short for a repository, which has 2 to 256",
+            "images.toml:2: image.x: the name `x` is too short for a repository (2 to 256",
             id="a name of one letter",
         ),
         pytest.param(
@@ -403,7 +403,7 @@ def problems(text: str) -> str:
         ),
         pytest.param(
             "[image.demo]\nversions = ['1']\ndevices = ['gpu']\nbase = { cpu = 'a' }",
-            'no base for gpu; write `gpu = "nvidia/cuda:12.6.3-runtime-ubuntu24.04"` into `base`',
+            'no base for gpu; add `gpu = "nvidia/cuda:12.6.3-runtime-ubuntu24.04"` to `base`',
             id="no base for one device",
         ),
         pytest.param(
@@ -443,7 +443,7 @@ def problems(text: str) -> str:
         ),
         pytest.param(
             MINIMAL.replace('"1.0"', '"' + "9" * 400 + '"') + "tag = 'x'",
-            "characters, and becomes the name of a folder: 200 at most",
+            "characters, more than 200",
             id="a target whose id is too long",
         ),
     ],

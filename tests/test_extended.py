@@ -118,9 +118,9 @@ def test_the_region_of_the_environment_counts_where_the_file_says_none(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
     file = tmp_path / "images.toml"
 
-    def base(text: str, *, alone: bool = False) -> str:
+    def base(text: str, *, use_environment: bool = True) -> str:
         file.write_text(text)
-        (target,) = matrix.expand(images_toml.read(file, alone=alone))
+        (target,) = matrix.expand(images_toml.read(file, use_environment=use_environment))
         return target.base
 
     assert base(project(TORCH, region="")).split(".")[3] == "us-west-2"
@@ -128,7 +128,7 @@ def test_the_region_of_the_environment_counts_where_the_file_says_none(
     monkeypatch.setenv("AWS_REGION", "us-east-2")
     assert base(project(TORCH, region="")).split(".")[3] == "us-east-2"
     with pytest.raises(ConfigError):
-        base(project(TORCH, region=""), alone=True)
+        base(project(TORCH, region=""), use_environment=False)
 
 
 def test_a_stand_in_takes_the_place_of_aws_s_image() -> None:

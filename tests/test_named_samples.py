@@ -152,7 +152,7 @@ def test_paths_of_named_samples_start_at_the_folder_of_the_file(tmp_path: Path) 
         ),
         pytest.param(
             "samples = { use = 'iris', metrics = {} }\n" + IRIS,
-            ["images.toml:5: image.demo.samples.objective: 'accuracy' is none of the metrics"],
+            ["images.toml:5: image.demo.samples.objective: 'accuracy' is not one of the metrics"],
             id="an objective whose metric the image replaces",
         ),
         pytest.param(

@@ -62,14 +62,14 @@ class Config:
 def read(
     path: Path,
     *,
-    alone: bool = False,
+    use_environment: bool = True,
     allow_outside: bool = False,
     within: Boundary | None = None,
 ) -> Config:
-    """Read images.toml; `alone`, the environment has no say in what its images are.
+    """Read images.toml. Raises ConfigError if the file cannot be read or is not TOML.
 
-    `within` is the boundary of the project, if that is not to be found out from its folder;
-    `allow_outside` opens it. Raises ConfigError if the file cannot be read or is not TOML.
+    Without `use_environment`, the AWS region of the environment is ignored. `within` is the
+    boundary of the project, by default found from the folder of the file; `allow_outside` opens it.
     """
     path = path.absolute()
     limits = within or boundary.around(path.parent, open_=allow_outside)
@@ -92,8 +92,8 @@ def read(
             f"{path} cannot be read: {error}",
             hint=f"{path.name} is a text in UTF-8; `--file` names another",
         ) from error
-    around = None if alone else os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    return parse(text, path, around, limits)
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    return parse(text, path, region if use_environment else None, limits)
 
 
 def parse(
