@@ -46,7 +46,7 @@ def test_every_command_has_help_with_an_example(name: str, capsys: Captured) -> 
     ("arguments", "code", "wanted"),
     [
         (["list", "nothing*"], Exit.NOTHING_SELECTED, "no target matches `nothing*`"),
-        (["list", "--file", "absent.toml"], Exit.USAGE, "absent.toml does not exist"),
+        (["list", "--file", "absent.toml"], Exit.USAGE, "absent.toml not found"),
         (["build"], Exit.USAGE, "no target is selected"),
         (["build", "--all", "demo*"], Exit.USAGE, "exclude each other"),
         (["build", "--all", "--jobs", "0"], Exit.USAGE, "--jobs"),
@@ -56,7 +56,7 @@ def test_every_command_has_help_with_an_example(name: str, capsys: Captured) -> 
         (["uri"], Exit.USAGE, "no image is named"),
         (["uri", "demo*"], Exit.NOTHING_SELECTED, "nothing is published"),
         (["render", "--check"], Exit.TEMPLATE, "+FROM scratch AS wheels"),
-        (["test", "x", "--file", "absent.toml"], Exit.USAGE, "absent.toml does not exist"),
+        (["test", "x", "--file", "absent.toml"], Exit.USAGE, "absent.toml not found"),
         (["test", "x", "--clause", "SERVE-2"], Exit.NOTHING_SELECTED, "did you mean SERVE-2"),
         (
             ["test", "x", "--clause", "OUT-06", "--profile", "smoke"],

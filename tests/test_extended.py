@@ -76,7 +76,7 @@ def test_one_device_may_have_a_prebuilt_image_and_the_other_not() -> None:
         ),
         pytest.param(
             project('framework = "sklearn"', ""),
-            'the table asks for { framework = "sklearn", version = "',
+            '`prebuilt` asked for { framework = "sklearn", version = "',
             id="what was asked",
         ),
         pytest.param(project(TORCH, ""), "say purpose", id="two images for two purposes"),
@@ -86,7 +86,9 @@ def test_one_device_may_have_a_prebuilt_image_and_the_other_not() -> None:
             id="training on ARM",
         ),
         pytest.param(
-            project(TORCH, region=""), "image.demo.base.prebuilt: AWS's image is", id="no region"
+            project(TORCH, region=""),
+            "image.demo.base.prebuilt: AWS's images differ by region",
+            id="no region",
         ),
         pytest.param(
             project(TORCH + ', versoin = "2"'),
@@ -95,7 +97,7 @@ def test_one_device_may_have_a_prebuilt_image_and_the_other_not() -> None:
         ),
         pytest.param(
             project('version = "2"'),
-            "image.demo.base.prebuilt.framework: this key is missing",
+            "image.demo.base.prebuilt.framework: required key is missing",
             id="no framework",
         ),
         pytest.param(

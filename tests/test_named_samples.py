@@ -93,11 +93,11 @@ def test_paths_of_named_samples_start_at_the_folder_of_the_file(tmp_path: Path) 
     [
         pytest.param(
             "samples = 3\n" + IRIS,
-            ["images.toml:5: image.demo.samples: a name or a table `{ … }` is wanted, not 3"],
+            ["images.toml:5: image.demo.samples: expected a name or a table `{ … }`, found 3"],
             id="a number",
         ),
         pytest.param(
-            "samples = ['iris']\n" + IRIS, ["is wanted, not a list"], id="a list of names"
+            "samples = ['iris']\n" + IRIS, ["found a list"], id="a list of names"
         ),
         pytest.param(
             "samples = 'irsi'\n" + IRIS,
@@ -109,14 +109,14 @@ def test_paths_of_named_samples_start_at_the_folder_of_the_file(tmp_path: Path) 
             ["images.toml:7: image.demo.samples.use: unknown samples 'irsi'; did you mean `iris`?"],
             id="a name misspelt in a table",
         ),
-        pytest.param("samples = 'x'\n" + IRIS, ["'x'; known are: `iris`"], id="no similar name"),
-        pytest.param("samples = ''\n" + IRIS, ["''; known are: `iris`"], id="an empty name"),
+        pytest.param("samples = 'x'\n" + IRIS, ["'x'; known samples: `iris`"], id="no similar name"),
+        pytest.param("samples = ''\n" + IRIS, ["''; known samples: `iris`"], id="an empty name"),
         pytest.param(
             "samples = 'iris'\n", ["'iris'; write a table `[samples.iris]`"], id="no named samples"
         ),
         pytest.param(
             "samples = { use = 3 }\n" + IRIS,
-            ["image.demo.samples.use: a string is wanted, not 3"],
+            ["image.demo.samples.use: expected a string, found 3"],
             id="a number for a name",
         ),
         pytest.param(
@@ -147,7 +147,7 @@ def test_paths_of_named_samples_start_at_the_folder_of_the_file(tmp_path: Path) 
         pytest.param("[samples.Iris]\n", ["samples.Iris: 'Iris' is not a name"], id="capitals"),
         pytest.param(
             "samples = 'iris'\n[samples]\niris = 'data'\n",
-            ["images.toml:7: samples.iris: a table `{ … }` is wanted, not 'data'"],
+            ["images.toml:7: samples.iris: expected a table `{ … }`, found 'data'"],
             id="a text for a table",
         ),
         pytest.param(
@@ -164,8 +164,8 @@ def test_paths_of_named_samples_start_at_the_folder_of_the_file(tmp_path: Path) 
             "samples = 'iris'\n[samples.iris]\ncode = 'gone'\nchannels = { training = 'away' }\n"
             "[image.two]\nversions = ['1']\nbase = 'b'\nsamples = 'iris'\n",
             [
-                "images.toml:7: samples.iris.code: 'gone' does not exist",
-                "images.toml:8: samples.iris.channels.training: 'away' does not exist",
+                "images.toml:7: samples.iris.code: 'gone' not found",
+                "images.toml:8: samples.iris.channels.training: 'away' not found",
             ],
             id="paths, once for all images",
         ),
@@ -182,7 +182,7 @@ def test_each_mistake_is_reported_once_with_its_line(text: str, said: list[str])
 def test_samples_at_the_top_are_a_table_of_tables() -> None:
     with pytest.raises(ConfigError) as caught:
         targets("samples = 'iris'\n" + MINIMAL)
-    assert "images.toml:1: samples: a table `{ … }` is wanted" in str(caught.value.details)
+    assert "images.toml:1: samples: expected a table `{ … }`" in str(caught.value.details)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_samples_at_the_top_are_a_table_of_tables() -> None:
     ],
 )
 def test_a_name_beside_a_table_is_answered_with_the_key_to_write(own: str) -> None:
-    with pytest.raises(ConfigError, match="`image.demo.samples` is there twice") as caught:
+    with pytest.raises(ConfigError, match="`image.demo.samples` is written twice") as caught:
         parse(MINIMAL + "samples = 'iris'\n" + own + IRIS)
     assert caught.value.hint == 'remove line 5, and write `use = "iris"` beside the other keys'
 

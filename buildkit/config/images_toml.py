@@ -36,10 +36,10 @@ PARTS = {name: field.annotation for name, field in schema.File.model_fields.item
 class Config:
     """images.toml, read and typed. Relative paths in it start at `folder`.
 
-    `region` is the AWS region that the file says, else that of the environment if it may count.
-    `problems` are those found while reading: `matrix` adds its own and raises them together.
-    `document` is the file as it is written. `unversioned` are images without usable `versions`,
-    which are looked at for further problems and nothing else.
+    `region` is the AWS region of the file, else that of the environment, if it is used.
+    `problems` are those found while reading: `matrix` adds its own and raises all of them.
+    `document` is the file as it is written. `unversioned` are images without valid `versions`,
+    which are only checked for further problems.
     """
 
     path: Path
@@ -79,18 +79,18 @@ def read(
         text = reading.text(path)
     except FileNotFoundError as error:
         raise ConfigError(
-            f"{path} does not exist",
-            hint=f"name another file with `--file`, or write one: {manual.page('images-toml')}",
+            f"{path} not found",
+            hint=f"name the file with `--file`, or write one: {manual.page('images-toml')}",
         ) from error
     except OSError as error:
         raise ConfigError(
             f"{shown(str(path))} cannot be read: {error.strerror}",
-            hint="name the file with `--file`, or correct its permissions",
+            hint="fix its permissions, or name another file with `--file`",
         ) from error
     except ValueError as error:
         raise ConfigError(
             f"{path} cannot be read: {error}",
-            hint=f"{path.name} is a text in UTF-8; `--file` names another",
+            hint=f"{path.name} has to be UTF-8 text; `--file` names another file",
         ) from error
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     return parse(text, path, region if use_environment else None, limits)
@@ -136,7 +136,7 @@ def parse(
 
 
 def _check_encoding(path: Path) -> None:
-    """Raise ValueError for a path that other programs, told of it in UTF-8, would not find."""
+    """Raise ValueError for a path that other programs, which get it in UTF-8, would not find."""
     try:
         found = os.fsencode(path).decode() == str(path)
     except UnicodeError:
@@ -151,7 +151,7 @@ def _check_encoding(path: Path) -> None:
 def samples(
     table: dict[str, object], at: tuple[str, ...], problems: list[Problem]
 ) -> schema.SamplesTable | None:
-    """Samples that do not come from images.toml, typed as those that do."""
+    """A table of samples, typed."""
     found = _validate(schema.SamplesTable, table, at, problems)
     return found if isinstance(found, schema.SamplesTable) else None
 
@@ -224,7 +224,7 @@ def _validate(
         ]
     problems += [
         Problem(
-            path=(*at, *_spelt(value, details["loc"])),
+            path=(*at, *_keys_of(value, details["loc"])),
             message=sentence(annotation, details),
             known=known(annotation, details),
         )
@@ -238,8 +238,8 @@ def _validate(
     return None
 
 
-def _spelt(value: Any, loc: tuple[str | int, ...]) -> Iterator[str | int]:
-    """Where that is in the file: some shapes of the schema are not spelt out there."""
+def _keys_of(value: Any, loc: tuple[str | int, ...]) -> Iterator[str | int]:
+    """The keys on the way to a value, as far as the file has them: the schema knows short forms."""
     for number, key in enumerate(loc, 1):
         inside = isinstance(key, int) if isinstance(value, list) else (
             isinstance(value, dict) and (key in value or number == len(loc))

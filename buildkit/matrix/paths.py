@@ -1,6 +1,6 @@
-"""The paths that images.toml names -> what is wrong with each: missing, of another kind, outside.
+"""The paths in images.toml -> what is wrong with each: missing, of another kind, outside.
 
-They are looked at as they are written, also where another key of their image is wrong.
+They are read from the file as it is written, so that other problems of an image hide none.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from buildkit.config.problems import Where
 
 LARGEST_BODY = 100 << 20
-"""Bytes of a request or an answer: the largest `MaxPayloadInMB` of batch transform is 100."""
+"""The most bytes of a request or an answer: `MaxPayloadInMB` of batch transform is at most 100."""
 
 
 class Kind(str, Enum):
@@ -34,7 +34,7 @@ class Kind(str, Enum):
 
 
 def problems(config: Config) -> Iterator[Problem]:
-    """Of every path that is no pattern; those of patterns differ by target."""
+    """The problems of all paths, except patterns, whose paths differ by target."""
     odd = cache(lambda folder: tuple(config.boundary.odd(folder)))
     for at, text, kind in _written(config.document):
         found = [*fault(config, text, kind, LARGEST_BODY)]
@@ -56,24 +56,22 @@ class Place(Protocol):
 
 
 def fault(config: Place, text: str, kind: Kind, limit: int) -> Iterator[str]:
-    """What is wrong with one path, if anything is; `limit` is the size of a file in bytes."""
+    """What is wrong with a path, if anything; `limit` is the largest size of a file in bytes."""
     path = config.folder / text
     try:
         config.boundary.check(path, shown(text))
         mode = path.stat().st_mode
         if kind is not Kind.FILE and stat.S_ISDIR(mode):
             return
-        if kind is Kind.FOLDER or stat.S_ISDIR(mode):
-            yield f"{quoted(text)} is {reading.kind(mode)}, a {kind.value} is wanted"
-        elif kind is Kind.FILE:
+        if kind is Kind.FILE and not stat.S_ISDIR(mode):
             reading.check(path, limit)
-        elif not stat.S_ISREG(mode):
-            yield f"{quoted(text)} is {reading.kind(mode)}, a {kind.value} is wanted"
+        elif kind is not Kind.EITHER or not stat.S_ISREG(mode):
+            yield f"{quoted(text)} is {reading.kind(mode)}, not a {kind.value}"
     except (FileNotFoundError, NotADirectoryError):
-        yield f"{quoted(text)} does not exist in {config.folder}"
+        yield f"{quoted(text)} not found in {config.folder}"
     except UnicodeEncodeError as error:
         encoding = error.encoding
-        yield f"{quoted(text)} is no path where Python writes paths as {encoding}; set PYTHONUTF8=1"
+        yield f"{quoted(text)} cannot be a path in Python's encoding {encoding}; set PYTHONUTF8=1"
     except OSError as error:
         yield f"{quoted(text)} cannot be read: {error.strerror}"
     except ValueError as error:
@@ -109,20 +107,19 @@ def _of_samples(at: Where, samples: object) -> Iterator[tuple[Where, object, Kin
 
 def _of_odd(config: Config, odd: boundary.Odd, at: Where) -> str:
     name = os.path.relpath(odd.path, config.folder)
-    may_leave = at[-1] == "context" and odd.path.name != ".dockerignore"
-    leave = ", leave it out with `.dockerignore`" if may_leave else ""
+    in_context = at[-1] == "context" and odd.path.name != ".dockerignore"
+    exclude = ", exclude it with `.dockerignore`" if in_context else ""
     if odd.end is None:
-        leave = leave.replace(", ", ", or ", 1)
-        return f"`{name}` in it is {odd.kind}, which cannot be copied; remove it{leave}"
+        exclude = exclude.replace(", ", ", or ", 1)
+        return f"`{name}` is {odd.kind}, which cannot be copied; remove it{exclude}"
     return (
-        f"`{name}` in it is a link that leads to `{odd.end}`, outside of the project "
-        f"`{config.boundary.root}`; replace it with a copy of its target{leave}, or pass "
-        f"`{boundary.FLAG}`"
+        f"the link `{name}` leads to `{odd.end}`, outside of the project `{config.boundary.root}`; "
+        f"replace it with a copy of the file or folder{exclude}, or pass `{boundary.FLAG}`"
     )
 
 
 def _is_sent(config: Config, context: Path, odd: boundary.Odd) -> bool:
-    """Whether a build is given that link, device, pipe or socket of its context."""
+    """Whether a build gets that link, device, pipe or socket of its context."""
     from buildkit.render import inputs  # noqa: PLC0415 - its rules take long to load
 
     name = odd.path.relative_to(context).as_posix()
@@ -130,5 +127,5 @@ def _is_sent(config: Config, context: Path, odd: boundary.Odd) -> bool:
         return False  # git may have a socket of its own there
     ignored = context / inputs.IGNORED
     if config.boundary.outside(ignored) or boundary.special(ignored):
-        return True  # what leads out or has no end is not read to find that out
+        return True  # a file that leads out or never ends is not read
     return inputs.is_seen(context, name)
