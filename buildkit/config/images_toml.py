@@ -163,16 +163,19 @@ def _named_samples(tables: object, problems: list[Problem]) -> dict[str, schema.
         return {}
     found = {}
     for name, table in tables.items():
-        at = ("samples", name)
-        if _validate(schema.SamplesName, name, at, problems) is None:
-            found[name] = schema.SamplesTable()
-            continue
-        if isinstance(table, dict) and "use" in table:
-            message = "named samples cannot use others"
-            problems.append(Problem(path=(*at, "use"), message=message))
-            table = {key: value for key, value in table.items() if key != "use"}  # noqa: PLW2901
-        found[name] = samples(table, at, problems) or schema.SamplesTable()
+        at, typed = ("samples", name), None
+        if _validate(schema.SamplesName, name, at, problems) is not None:
+            typed = samples(_without_use(table, at, problems), at, problems)
+        found[name] = typed or schema.SamplesTable()
     return found
+
+
+def _without_use(table: Any, at: tuple[str, ...], problems: list[Problem]) -> Any:
+    """A table of named samples, without the key that only the samples of a cell may have."""
+    if not isinstance(table, dict) or "use" not in table:
+        return table
+    problems.append(Problem(path=(*at, "use"), message="named samples cannot use others"))
+    return {key: value for key, value in table.items() if key != "use"}
 
 
 def _unused_samples(document: dict[str, Any]) -> Iterator[Problem]:
