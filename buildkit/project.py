@@ -75,20 +75,22 @@ def read(
     file: Path,
     dist: Path | None,
     *,
-    alone: bool = False,
+    use_environment: bool = True,
     renders: bool = False,
     allow_outside: bool = False,
     within: Boundary | None = None,
 ) -> Project:
-    """Read images.toml; with `alone`, ignore environment variables. Raises ConfigError.
+    """Read images.toml. Raises ConfigError with all its problems.
 
-    For a command that `renders`, templates are checked together with the file. Paths in the file
-    stay inside the project, or `within`, unless `allow_outside`.
+    Without `use_environment`, variables such as AWS_REGION are ignored. With `renders`, templates
+    are checked together with the file. Paths in the file have to lie in the project, or in
+    `within`, unless `allow_outside`.
     """
-    found = images_toml.read(file, alone=alone, allow_outside=allow_outside, within=within)
+    found = images_toml.read(
+        file, use_environment=use_environment, allow_outside=allow_outside, within=within
+    )
     templates = render.templates(found.folder, found.boundary)
-    targets = matrix.expand(found, templates if renders else None)
-    desired.check(found, targets)
+    targets = matrix.expand(found, templates if renders else None, also=desired.problems)
     return Project(
         config=found,
         targets=targets,

@@ -70,7 +70,9 @@ def command(
     """
     if stat and not check:
         raise UsageError("`--stat` needs `--check`", hint="add `--check`")
-    project = read_project(file, dist, alone=True, renders=True, allow_outside=allow_outside)
+    project = read_project(
+        file, dist, use_environment=False, renders=True, allow_outside=allow_outside
+    )
     targets = project.select(select or ("*",))
     rendered = render.render_all(targets, project.templates)
     folder = output or written(project.config, "dockerfiles")

@@ -13,7 +13,8 @@ import click
 from buildkit.config import images_toml
 from buildkit.config.boundary import Boundary
 from buildkit.config.problems import Problem, Problems
-from buildkit.matrix import matrix, paths
+from buildkit.matrix import paths
+from buildkit.matrix.samples import of_table
 from buildkit.model.target import Samples
 from buildkit.support.errors import UsageError
 from buildkit.support.suggest import shown
@@ -109,7 +110,7 @@ def on_top(given: Given, lent: Samples, folder: Path) -> Samples:
     table = images_toml.samples(_table(given), AT, problems)
     problems += _bad_paths(given, here)
     found = Problems(read=tuple(problems))
-    new = Samples() if table is None else matrix.samples(here, table, AT, found)
+    new = Samples() if table is None else of_table(here, table, AT, found)
     _refuse(given, [*problems, *found.found])
     headers = dict(each for each in map(_header, given.header) if each)
     payloads = [

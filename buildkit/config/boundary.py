@@ -1,6 +1,6 @@
-"""What a project may read of this machine: what lies in it, and more only if the user allows it.
+"""Which files a project may read: its own, and others only if the user allows it.
 
-A project may be somebody else's: what it names enters images, and containers under test.
+A project may be somebody else's, and the files it names end up in images and in test containers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ GIT = ".git"
 
 @dataclass(frozen=True, kw_only=True)
 class Odd:
-    """A link that leads out of the project to `end`, or a device, a pipe, a socket: `kind`."""
+    """A link that leads out of the project to `end`; or a device, a pipe or a socket: `kind`."""
 
     path: Path
     end: str | None = None
@@ -31,7 +31,7 @@ class Odd:
 
 @dataclass(frozen=True, kw_only=True)
 class Boundary:
-    """The folder that a project ends at, with all links resolved; `open`: the user allows more."""
+    """The root folder of a project, links resolved. `open`: the user allows files outside of it."""
 
     root: Path
     open: bool = False
@@ -46,12 +46,12 @@ class Boundary:
             )
 
     def outside(self, path: Path) -> str | None:
-        """Where a path leads, if that is outside of the project and the user has not allowed it."""
+        """Where a path leads, if that is outside of the project and the user does not allow it."""
         end = os.path.realpath(path)
         return None if self.open or Path(end).is_relative_to(self.root) else end
 
     def odd(self, folder: Path) -> Iterator[Odd]:
-        """What cannot be read below a folder; no link to a folder is followed."""
+        """The entries below a folder that cannot be read. Links to folders are not followed."""
         for path in _odd(folder):
             if (end := self.outside(path)) is not None:
                 yield Odd(path=path, end=end)
@@ -60,10 +60,10 @@ class Boundary:
 
 
 def around(folder: Path, *, open_: bool = False) -> Boundary:
-    """The boundary of the project in `folder`: its root of git, without git the folder itself.
+    """The boundary of the project in `folder`: the root of its git repository, else the folder.
 
-    Git is known by its entry `.git`, and no process is started. Neither the home of the user nor
-    a folder above it is a project: versioned dotfiles make it a root of git, too.
+    The entry `.git` marks a root; no process is started. The user's home and the folders above are
+    never a project, although versioned dotfiles make the home a git repository, too.
     """
     start = Path(os.path.realpath(folder))
     home = Path(os.path.realpath(os.path.expanduser("~")))  # noqa: PTH111 - it never fails
@@ -72,9 +72,9 @@ def around(folder: Path, *, open_: bool = False) -> Boundary:
 
 
 def named(folder: Path, limits: Boundary) -> Boundary:
-    """How far links may lead in a folder that the user named: as in the project that it is in.
+    """How far links may lead in a folder that the user named: the project that it is in.
 
-    Elsewhere it is the folder itself.
+    For a folder outside of the project, it is the folder itself.
     """
     start = Path(os.path.realpath(folder))
     inside = start.is_relative_to(limits.root)
@@ -82,7 +82,7 @@ def named(folder: Path, limits: Boundary) -> Boundary:
 
 
 def _odd(folder: Path) -> Iterator[Path]:
-    """All below a folder that is neither a file nor a folder: links, devices, pipes, sockets."""
+    """Everything below a folder but files and folders: links, devices, pipes, sockets."""
     folders = [os.fspath(folder)]
     while folders:
         try:
@@ -92,12 +92,12 @@ def _odd(folder: Path) -> Iterator[Path]:
                         folders.append(entry.path)
                     elif not entry.is_file(follow_symlinks=False):
                         yield Path(entry.path)
-        except OSError:  # whoever reads the folder is told that it cannot be
+        except OSError:  # reported by the code that reads the folder
             continue
 
 
 def special(path: Path) -> str | None:
-    """What a path is, also through links, that is neither a file nor a folder; None if it is."""
+    """What a path leads to, if that is neither a file nor a folder, else None."""
     try:
         mode = path.stat().st_mode
     except OSError:  # a link that leads to nothing

@@ -1,4 +1,4 @@
-"""What the tables of images.toml are made of: nothing unknown, nothing that changes."""
+"""What all tables of images.toml share: no unknown keys, and no changes after reading."""
 
 from __future__ import annotations
 

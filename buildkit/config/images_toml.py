@@ -6,11 +6,12 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from buildkit.config import boundary, schema, substitution, syntax
+from buildkit.config import boundary, schema, substitution, syntax, written
 from buildkit.config.problems import Problem
 from buildkit.config.sentences import known, sentence, unknown
 from buildkit.support import manual
@@ -19,10 +20,12 @@ from buildkit.support.suggest import shown
 from buildkit.system import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from buildkit.config.boundary import Boundary
+
+    Named = Mapping[str, schema.SamplesTable]
 
 RULES = ("include", "exclude", "override")
 ANY_VERSION = "0.0.0"
@@ -33,10 +36,10 @@ PARTS = {name: field.annotation for name, field in schema.File.model_fields.item
 class Config:
     """images.toml, read and typed. Relative paths in it start at `folder`.
 
-    `region` is the AWS region that the file says, else that of the environment if it may count.
-    `problems` are those found while reading: `matrix` adds its own and raises them together.
-    `document` is the file as it is written. `unversioned` are images without usable `versions`,
-    which are looked at for further problems and nothing else.
+    `region` is the AWS region of the file, else that of the environment, if it is used.
+    `problems` are those found while reading: `matrix` adds its own and raises all of them.
+    `document` is the file as it is written. `unversioned` are images without valid `versions`,
+    which are only checked for further problems.
     """
 
     path: Path
@@ -59,14 +62,14 @@ class Config:
 def read(
     path: Path,
     *,
-    alone: bool = False,
+    use_environment: bool = True,
     allow_outside: bool = False,
     within: Boundary | None = None,
 ) -> Config:
-    """Read images.toml; `alone`, the environment has no say in what its images are.
+    """Read images.toml. Raises ConfigError if the file cannot be read or is not TOML.
 
-    `within` is the boundary of the project, if that is not to be found out from its folder;
-    `allow_outside` opens it. Raises ConfigError if the file cannot be read or is not TOML.
+    Without `use_environment`, the AWS region of the environment is ignored. `within` is the
+    boundary of the project, by default found from the folder of the file; `allow_outside` opens it.
     """
     path = path.absolute()
     limits = within or boundary.around(path.parent, open_=allow_outside)
@@ -76,21 +79,21 @@ def read(
         text = reading.text(path)
     except FileNotFoundError as error:
         raise ConfigError(
-            f"{path} does not exist",
-            hint=f"name another file with `--file`, or write one: {manual.page('images-toml')}",
+            f"{path} not found",
+            hint=f"name the file with `--file`, or write one: {manual.page('images-toml')}",
         ) from error
     except OSError as error:
         raise ConfigError(
             f"{shown(str(path))} cannot be read: {error.strerror}",
-            hint="name the file with `--file`, or correct its permissions",
+            hint="fix its permissions, or name another file with `--file`",
         ) from error
     except ValueError as error:
         raise ConfigError(
             f"{path} cannot be read: {error}",
-            hint=f"{path.name} is a text in UTF-8; `--file` names another",
+            hint=f"{path.name} has to be UTF-8 text; `--file` names another file",
         ) from error
-    around = None if alone else os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    return parse(text, path, around, limits)
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    return parse(text, path, region if use_environment else None, limits)
 
 
 def parse(
@@ -98,18 +101,21 @@ def parse(
 ) -> Config:
     document = syntax.load(text, path.name)
     problems = [*_unknown(document)]
+    named = _named_samples(document.get("samples", {}), problems)
     parts: dict[str, Any] = {}
     for name, annotation in PARTS.items():
-        if name != "image":
+        if name not in ("image", "samples"):
             default = schema.File.model_fields[name].default
-            part = _validate(annotation, document.get(name, default), (name,), problems)
+            part = _validate(annotation, document.get(name, default), (name,), problems, named)
             parts[name] = default if part is None else part
     images = document.get("image", {})
     if not isinstance(images, dict) or not images:
         problems.append(Problem(path=("image",), message="no image: write `[image.<name>]`"))
         images = {}
-    typed = [(name, _image(name, table, problems)) for name, table in images.items()]
+    typed = [(name, _image(name, table, named, problems)) for name, table in images.items()]
     problems += _bad_substitutes(parts["substitutes"])
+    if not any("samples" in problem.path for problem in problems):
+        problems += _unused_samples(document)
     return Config(
         path=path,
         text=text,
@@ -123,14 +129,14 @@ def parse(
         unversioned=tuple(
             (name, rest)
             for name, image in typed
-            if image is None and (rest := _unversioned(images[name])) is not None
+            if image is None and (rest := _unversioned(images[name], named)) is not None
         ),
         problems=tuple(problems),
     )
 
 
 def _check_encoding(path: Path) -> None:
-    """Raise ValueError for a path that other programs, told of it in UTF-8, would not find."""
+    """Raise ValueError for a path that other programs, which get it in UTF-8, would not find."""
     try:
         found = os.fsencode(path).decode() == str(path)
     except UnicodeError:
@@ -145,36 +151,73 @@ def _check_encoding(path: Path) -> None:
 def samples(
     table: dict[str, object], at: tuple[str, ...], problems: list[Problem]
 ) -> schema.SamplesTable | None:
-    """Samples that do not come from images.toml, typed as those that do."""
+    """A table of samples, typed."""
     found = _validate(schema.SamplesTable, table, at, problems)
     return found if isinstance(found, schema.SamplesTable) else None
 
 
-def _image(name: str, table: object, problems: list[Problem]) -> schema.Image | None:
+def _named_samples(tables: object, problems: list[Problem]) -> dict[str, schema.SamplesTable]:
+    """Each `[samples.<name>]`, with what is left of it without its wrong keys."""
+    if not isinstance(tables, dict):
+        _validate(PARTS["samples"], tables, ("samples",), problems)
+        return {}
+    found = {}
+    for name, table in tables.items():
+        at, typed = ("samples", name), None
+        if _validate(schema.SamplesName, name, at, problems) is not None:
+            typed = samples(_without_use(table, at, problems), at, problems)
+        found[name] = typed or schema.SamplesTable()
+    return found
+
+
+def _without_use(table: Any, at: tuple[str, ...], problems: list[Problem]) -> Any:
+    """A table of named samples, without the key that only the samples of a cell may have."""
+    if not isinstance(table, dict) or "use" not in table:
+        return table
+    problems.append(Problem(path=(*at, "use"), message="named samples cannot use others"))
+    return {key: value for key, value in table.items() if key != "use"}
+
+
+def _unused_samples(document: dict[str, Any]) -> Iterator[Problem]:
+    """Named samples that nothing uses: a forgotten table, or a forgotten line of an image."""
+    own = [table.get("samples") for _, table in written.facts(document)]
+    used = [each.get("use") if isinstance(each, dict) else each for each in own]
+    for name, _ in written.items(document.get("samples")):
+        if name not in used:
+            message = f'no image uses these samples; write `samples = "{name}"`, or remove them'
+            yield Problem(path=("samples", name), message=message)
+
+
+def _image(name: str, table: object, named: Named, problems: list[Problem]) -> schema.Image | None:
     _validate(schema.Name, name, ("image", name), problems)
-    image = _validate(schema.Image, table, ("image", name), problems)
+    image = _validate(schema.Image, table, ("image", name), problems, named)
     return image if isinstance(image, schema.Image) else None
 
 
-def _unversioned(table: object) -> schema.Image | None:
-    """An image whose `versions` cannot be used, with one that stands for any; without its rules."""
+def _unversioned(table: object, named: Named) -> schema.Image | None:
+    """An image with a version that stands for its unusable `versions`, and without its rules."""
     if not isinstance(table, dict):
         return None
     rest = {key: value for key, value in table.items() if key not in ("versions", *RULES)}
-    image = _validate(schema.Image, {**rest, "versions": [ANY_VERSION]}, (), [])
+    image = _validate(schema.Image, {**rest, "versions": [ANY_VERSION]}, (), [], named)
     return image if isinstance(image, schema.Image) else None
 
 
 def _validate(
-    annotation: Any, value: object, at: tuple[str, ...], problems: list[Problem]
+    annotation: Any,
+    value: object,
+    at: tuple[str, ...],
+    problems: list[Problem],
+    named: Named = MappingProxyType({}),
 ) -> object | None:
-    """The typed value; None if even what is left without its wrong keys is none.
+    """The typed value without its wrong keys, or None if nothing valid is left.
 
-    What is left is used to look for further problems, never to build.
+    A value without its wrong keys serves to find further problems, never to build. `named` are the
+    samples that the value may use.
     """
     adapter: TypeAdapter[object] = TypeAdapter(annotation)
     try:
-        return adapter.validate_python(value)
+        return adapter.validate_python(value, context=named)
     except ValidationError as error:
         wrong = [
             details
@@ -184,7 +227,7 @@ def _validate(
         ]
     problems += [
         Problem(
-            path=(*at, *_written(value, details["loc"])),
+            path=(*at, *_keys_of(value, details["loc"])),
             message=sentence(annotation, details),
             known=known(annotation, details),
         )
@@ -192,13 +235,14 @@ def _validate(
     ]
     if isinstance(value, dict):
         names = {details["loc"][0] for details in wrong if details["loc"]}
+        rest = {key: value for key, value in value.items() if key not in names}
         with suppress(ValidationError):
-            return adapter.validate_python({k: v for k, v in value.items() if k not in names})
+            return adapter.validate_python(rest, context=named)
     return None
 
 
-def _written(value: Any, loc: tuple[str | int, ...]) -> Iterator[str | int]:
-    """Where that is in the file: some shapes of the schema are not spelt out there."""
+def _keys_of(value: Any, loc: tuple[str | int, ...]) -> Iterator[str | int]:
+    """The keys on the way to a value, as far as the file has them: the schema knows short forms."""
     for number, key in enumerate(loc, 1):
         inside = isinstance(key, int) if isinstance(value, list) else (
             isinstance(value, dict) and (key in value or number == len(loc))

@@ -1,4 +1,4 @@
-"""Facts of a cell that images.toml may give in several places: which of them decides, and where."""
+"""Facts of a cell that images.toml may give in several places: which place decides."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    """Where images.toml writes the facts of a cell: the first layer that has a key decides it.
+    """Where images.toml writes the facts of a cell. The first layer with a key decides that key.
 
     The last two layers are the image and `[defaults]`.
     """
@@ -26,7 +26,7 @@ class Places:
         return given(key, *(layer for _, layer in self.layers))
 
     def of(self, key: str) -> Where:
-        """The place of a key; of one that is nowhere, the place in the image where it could be."""
+        """Where a key is written, or where the image could write it."""
         found = (at for at, layer in self.layers if key in layer.model_fields_set)
         return (*next(found, self.layers[-2][0]), key)
 

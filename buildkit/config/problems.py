@@ -1,4 +1,4 @@
-"""What is wrong with images.toml: collected, then told all at once, each with its line."""
+"""The problems of images.toml: collected, then reported together, each with its line."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ if TYPE_CHECKING:
 Where = tuple[str | int, ...]
 """The keys on the way to a value of images.toml."""
 MOST = 50
-"""Problems that are shown with their line; to find a thousand lines takes a minute."""
+"""How many problems are shown with their line: finding a thousand lines takes a minute."""
 LONGEST = 1000
-"""Characters of a problem that are shown: some repeat what the file says."""
+"""How many characters of a problem are shown: some repeat a long value of the file."""
 OF_FILE = re.compile(r"(?P<file>[^:\s]+):(?P<line>[0-9]{1,9}): ")
 
 
 class Problem(NamedTuple):
     """One thing that is wrong in images.toml: where (`path`), and what.
 
-    `cause` is what it has in common with problems of other targets that one edit mends: of those
-    with the same cause one is shown. Without one a problem stands for itself. `known` is what could
-    be written instead: a report says the same list once.
+    Problems of several targets that one edit fixes have the same `cause`, and only the first of
+    them is shown. `known` lists what could be written instead; a report shows each list once.
     """
 
     path: Where
@@ -38,10 +37,10 @@ class Problem(NamedTuple):
 
 @dataclass(kw_only=True)
 class Problems:
-    """Collects what is wrong while targets are made, so that all of it is reported.
+    """Collects problems while targets are made, so that all of them are reported.
 
-    `read` is what was wrong with the file's form: a key named there was left out of the image, so
-    what its absence leads to is not told as well.
+    `read` are the problems of the file's form. Keys named there are left out of the image, and
+    problems that follow from their absence are not added.
     """
 
     read: tuple[Problem, ...]
@@ -50,16 +49,22 @@ class Problems:
     def add(self, path: Where, message: str, cause: str = "") -> None:
         problem = Problem(path=path, message=message, cause=cause)
         key = path[2:3]
-        left_out = key and any(
-            other.path[:3] == path[:3] or other.path[:2] == ("defaults", *key)
-            for other in self.read
+        left_out = (
+            key
+            and any(
+                other.path[:3] == path[:3]
+                or other.path[:2] == ("defaults", *key)
+                # an image may use the `[samples.<name>]` that has the problem
+                or other.path[:1] == key
+                for other in self.read
+            )
         )
-        # Of a cause each is kept: its targets are counted.
+        # Problems with a cause are all kept: the report counts them.
         if not left_out and (cause or problem not in self.found):
             self.found.append(problem)
 
     def check(self, path: Where, check: Callable[[str], str], text: str, pattern: str = "") -> str:
-        """The checked text. With the pattern that it comes from, all targets have one cause."""
+        """The text, checked. With the `pattern` it comes from, all targets share one cause."""
         try:
             return check(text)
         except ValueError as error:
@@ -71,13 +76,13 @@ class Problems:
 
 
 def fail(file: str, text: str, problems: Iterable[Problem]) -> None:
-    """Raise ConfigError with one line per problem, in the order of `text`; none: return.
+    """Raise ConfigError with one line per problem, in the order of `text`; without any, return.
 
-    `file` is the name of images.toml, and `text` all that it holds.
+    `file` is the name of images.toml, and `text` its content.
     """
-    told = _by_cause(problems)
-    found: dict[tuple[int, str], tuple[str, str]] = {}  # the same words about a line count once
-    for problem, others in told[:MOST]:
+    causes = _by_cause(problems)
+    found: dict[tuple[int, str], tuple[str, str]] = {}  # the same message about a line counts once
+    for problem, others in causes[:MOST]:
         line = toml_lines.line_of(text, problem.path) or 1
         where = ".".join(addresses.shown(str(key)) for key in problem.path)
         also = f" (and {others} more target{'s' if others > 1 else ''})" if others else ""
@@ -85,7 +90,7 @@ def fail(file: str, text: str, problems: Iterable[Problem]) -> None:
         said = f"{file}:{line}: {_cut(where)}: {message}{also}"
         found.setdefault((line, problem.message), (said, problem.known))
     if found:
-        more = max(0, len(told) - MOST)
+        more = max(0, len(causes) - MOST)
         count = len(found) + more
         ordered = sorted(found.items(), key=lambda item: _order(*item[0]))
         lines = [*_with_lists(pair for _, pair in ordered)]
@@ -97,13 +102,13 @@ def fail(file: str, text: str, problems: Iterable[Problem]) -> None:
 
 
 def _order(line: int, message: str) -> tuple[int, tuple[str, int], str]:
-    """By line; problems of a file that it names by their lines there."""
+    """By line; problems of a file that images.toml names also by their line in that file."""
     match = OF_FILE.match(message)
     return line, (match["file"], int(match["line"])) if match else ("", 0), message
 
 
 def _by_cause(problems: Iterable[Problem]) -> list[tuple[Problem, int]]:
-    """The first problem of each cause, and how many more there are of it."""
+    """The first problem of each cause, and how many others have the cause."""
     found: dict[object, list[Problem]] = {}
     for problem in problems:
         found.setdefault(problem.cause or problem, []).append(problem)
@@ -111,7 +116,7 @@ def _by_cause(problems: Iterable[Problem]) -> list[tuple[Problem, int]]:
 
 
 def _with_lists(lines: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Each line with what could be written instead, where no line above has the same list."""
+    """Each line with the list of what could be written instead, unless a line above has it."""
     listed = {""}
     for line, others in lines:
         yield line if others in listed else f"{line}; {others}"

@@ -1,6 +1,6 @@
-"""The shape of `[registry.repositories]`: how the repositories of ECR are kept.
+"""The shape of `[registry.repositories]`: the settings of ECR repositories.
 
-The limits are ECR's own: CreateRepository, and "Tagging a private repository" in its user guide.
+The limits are those of ECR: CreateRepository, and "Tagging a private repository" in its user guide.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from buildkit.model import names
 from buildkit.support.addresses import quoted
 
 OWNER = ("managed-by", "buildkit")
-"""The tag of the repositories that this tool made, or was told to take over."""
+"""The tag of repositories that buildkit created or adopted."""
 MOST_TAGS = 50
 LONGEST_KEY, LONGEST_VALUE = 128, 256
 TAG_TEXT = re.compile(r"[\w .:/=+@-]*")
@@ -35,24 +35,27 @@ def _role(text: str) -> str:
 
 
 def _kms_key(text: str) -> str:
-    return names.full(KMS_KEY, "a key of KMS (`alias/<name>`, the id of a key, or an ARN)", text)
+    return names.full(KMS_KEY, "a KMS key (`alias/<name>`, a key id or an ARN)", text)
 
 
 def _tags(tags: dict[str, str]) -> dict[str, str]:
     for key, value in tags.items():
         if key == OWNER[0]:
-            raise ValueError(f"the tag `{key}` is buildkit's own")
+            raise ValueError(f"the tag `{key}` is reserved for buildkit")
         if not 1 <= len(key) <= LONGEST_KEY or len(value) > LONGEST_VALUE:
             raise ValueError(
-                f"the tag {quoted(key)} is too long: {LONGEST_KEY}, value {LONGEST_VALUE}"
+                f"the tag {quoted(key)} has a wrong length: a key has 1 to {LONGEST_KEY} "
+                f"characters, a value up to {LONGEST_VALUE}"
             )
         if key.lower().startswith("aws:") or not all(map(TAG_TEXT.fullmatch, (key, value))):
             raise ValueError(
-                f"{quoted(key)} = {quoted(value)} is no tag "
+                f"{quoted(key)} = {quoted(value)} is not a tag "
                 "(letters, digits, blanks, `.:/=+@_-`; not `aws:…`)"
             )
     if len(tags) >= MOST_TAGS:
-        raise ValueError(f"{len(tags)} tags are too many: {MOST_TAGS - 1} beside buildkit's own")
+        raise ValueError(
+            f"{len(tags)} tags are too many; at most {MOST_TAGS - 1} fit beside buildkit's"
+        )
     return tags
 
 
@@ -62,7 +65,7 @@ Role = Annotated[str, AfterValidator(_role)]
 
 
 class RepositoriesTable(BaseModel):
-    """How each repository is kept. Days are since the push; 0 of them is for ever."""
+    """The settings of each repository. Days count from the push; 0 means for ever."""
 
     model_config = STRICT
 
@@ -81,11 +84,11 @@ class RepositoriesTable(BaseModel):
     @classmethod
     def _of_kms(cls, key: str | None, info: ValidationInfo) -> str | None:
         if key is not None and info.data.get("encryption") == "AES256":
-            raise ValueError('a key is for `encryption = "KMS"` or `"KMS_DSSE"`')
+            raise ValueError('a key needs `encryption = "KMS"` or `"KMS_DSSE"`')
         return key
 
     @property
     def region(self) -> str | None:
-        """The region that the key names, None where it may be in each."""
+        """The region in the ARN of the key; None for a key that each region looks up."""
         match = KMS_KEY.fullmatch(self.kms_key or "")
         return match["region"] if match else None

@@ -1,6 +1,6 @@
-"""Python requirements: what pip may be asked for, by images.toml or a file that it names.
+"""Python requirements: what images.toml, or a file that it names, may ask pip for.
 
-A requirement stays in the image's history, so no secret may be in one.
+A requirement stays in the history of the image, so it must not hold a secret.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ SCHEMES = frozenset(
     }
 )
 HASHES = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
-"""Hexadecimal digits of each."""
+"""The number of hexadecimal digits of each hash."""
 HEX = re.compile("[0-9a-fA-F]+")
 EGG = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(?:\[[A-Za-z0-9._,-]*\])?")
 SUBDIRECTORY = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_./+-]*")
 FRAGMENTS = ("egg", "subdirectory", *HASHES)
-"""What pip reads behind the `#` of an address. Anything else may be a token."""
+"""What pip reads after the `#` of a URL. Anything else may be a token."""
 SEPARATORS = re.compile(r"[-_.]+")
 MOST_ESCAPES = 5
-"""Times that an address may be percent-encoded."""
+"""How many times a URL may be percent-encoded."""
 TEXT = ".txt"
 PACKED = (".whl", ".tar.gz")
 LARGEST = 1 << 20
-"""Bytes of a file of requirements."""
+"""The most bytes of a requirements file."""
 COMMENT = re.compile(r"(?:^|\s)#.*")
 OPTIONS = {
-    "write the lines of that file into this one": ("-r", "--requirement"),
-    "write its versions into the requirements, or make a lock": ("-c", "--constraint"),
-    "publish the package to an index, or give its wheel to the build with `--wheels`": (
+    "copy the lines of that file into this one": ("-r", "--requirement"),
+    "put its versions into the requirements, or create a lock": ("-c", "--constraint"),
+    "publish the package to an index, or pass its wheel to the build with `--wheels`": (
         "-e",
         "--editable",
     ),
-    "where pip looks is said to the build, with `--pip-config` or `--wheels`": (
+    "configure where pip looks with `--pip-config` or `--wheels` of the build": (
         "-i",
         "--index-url",
         "--extra-index-url",
@@ -57,9 +57,9 @@ OPTIONS = {
         "--find-links",
     ),
 }
-"""What to do in the place of an option of pip."""
+"""What to do instead of each pip option."""
 TOKEN = re.compile(r"token|secret|passw|pwd|sig|auth|credential|key|jwt|sas", re.IGNORECASE)
-"""Behind a `#`, where pages have their anchors."""
+"""Words of a secret after `#`, where a page has its anchor."""
 DEBIAN = re.compile(
     r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?(?:=(?:[0-9]+:)?[0-9][A-Za-z0-9.+~-]*|/[a-z][a-z-]*)?"
 )
@@ -68,24 +68,24 @@ CRAN = re.compile(
     r"plumber|jsonlite|dplyr|ggplot2|tidyverse|tidyr|readr|stringr|purrr|tibble|caret|glmnet"
     r"|data\.table|httr2?|lubridate|rmarkdown|knitr|shiny|devtools|e1071|zoo|forcats"
 )
-"""Packages of R that people ask for, and whose names are none of Debian's."""
+"""Popular R packages whose plain names Debian does not have."""
 HASH = "--hash"
-AS_LOCK = "it has hashes, so it is a lock: name it with the key `lock`"
+AS_LOCK = "a file with hashes is a lock: name it with the key `lock`"
 OWN_KEY = 'write `requirements = "{}"`'
 
 
 def package(text: str) -> str:
-    """A requirement, or a package in a form of apt's own; `ingredients` knows who installs."""
+    """A requirement, or a package in apt's own form; `ingredients` knows which tool installs it."""
     return text if is_of_apt(text) else requirement(text)
 
 
 def is_of_apt(text: str) -> bool:
-    """Whether a package has more than a name, in apt's form."""
+    """Whether a package has apt's form, and more than a name."""
     return DEBIAN.fullmatch(text) is not None and re.search("[:=/]", text) is not None
 
 
 def requirement(text: str) -> str:
-    """A PEP 508 requirement without secrets, as it is. Raises ValueError."""
+    """The text, if it is a PEP 508 requirement without secrets. Raises ValueError."""
     from packaging.requirements import (  # noqa: PLC0415 - few need it, and it takes long to load
         InvalidRequirement,
         Requirement,
@@ -94,14 +94,16 @@ def requirement(text: str) -> str:
     if text.startswith(("-r", "--requirement")):
         file = text.removeprefix("--requirement").removeprefix("-r").strip(" =")
         own_key = OWN_KEY.format(addresses.shown(file))
-        raise ValueError(f"{addresses.quoted(text)} is an option of pip: {own_key}")
+        raise ValueError(f"{addresses.quoted(text)} is a pip option: {own_key}")
     if text.startswith("-"):
         raise ValueError(_option(text))
     try:
         parsed = Requirement(text)
     except InvalidRequirement as error:
         reason = addresses.hidden(str(error).splitlines()[0])
-        named = "; before an address stands a name: `name @ https://…`" if "://" in text else ""
+        named = (
+            "; a URL needs the package name before it: `name @ https://…`" if "://" in text else ""
+        )
         raise ValueError(
             f"{addresses.quoted(text)} is not a Python requirement: {reason}{named}"
         ) from error
@@ -111,28 +113,28 @@ def requirement(text: str) -> str:
         raise ValueError(f"{text!r} is a file, not a package: {OWN_KEY.format(text)}")
     elif parsed.name.lower().endswith(PACKED):
         raise ValueError(
-            f"{text!r} is a file, not a package: give wheels to the build with `--wheels`"
+            f"{text!r} is a file, not a package: pass wheels to the build with `--wheels`"
         )
     return text
 
 
 def debian(text: str) -> str:
-    """A package that apt can be asked for. Raises ValueError."""
+    """The text, if it is a package in apt's form. Raises ValueError."""
     name = re.split(r"[\s=/:<>~!]", text, maxsplit=1)[0]
     if CRAN.fullmatch(name.lower()) or name != name.lower():
         raise ValueError(
-            f"{name!r} is no package of Debian, which apt installs here; R's packages are there as "
-            f"`r-cran-{name.lower()}`"
+            f"{name!r} is not a Debian package, and apt installs packages here; R's packages have "
+            f"names such as `r-cran-{name.lower()}`"
         )
     if not DEBIAN.fullmatch(text):
         raise ValueError(
-            f"{text!r} is not apt's form of a package: `name`, `name=version` or `name/release`"
+            f"{text!r} is not a package that apt accepts: `name`, `name=version` or `name/release`"
         )
     return text
 
 
 def read(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The requirements of a file in the order of its lines, and what is wrong with the others."""
+    """The requirements of a file in the order of its lines, and what is wrong with other lines."""
     try:
         text = reading.text(path, LARGEST)
     except (OSError, ValueError) as error:
@@ -159,7 +161,7 @@ def _of_file(line: str) -> str:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Each requirement with the number of its line; a backslash continues one, as pip has it."""
+    """Each requirement with the number of its line. As for pip, a backslash continues a line."""
     whole, begun = "", 0
     for number, line in enumerate([*text.splitlines(), ""], 1):
         begun = begun if whole else number
@@ -175,10 +177,8 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 def _option(text: str) -> str:
     name = re.split(r"[\s=]", text, maxsplit=1)[0]
     short = "" if name.startswith("--") else name[:2]  # `-rfile` is an option with its value
-    advice = next(
-        (each for each, of in OPTIONS.items() if name in of or short in of), "leave it out"
-    )
-    return f"{addresses.quoted(text)} is an option of pip: {advice}"
+    advice = next((each for each, of in OPTIONS.items() if name in of or short in of), "remove it")
+    return f"{addresses.quoted(text)} is a pip option: {advice}"
 
 
 def decoded(text: str) -> str:
@@ -187,28 +187,28 @@ def decoded(text: str) -> str:
         if (plain := unquote(text)) == text:
             return text
         text = plain
-    raise ValueError("it is percent-encoded again and again")
+    raise ValueError(f"percent-encoded more than {MOST_ESCAPES} times")
 
 
 def check_kept(text: str) -> None:
-    """Raise ValueError for a text with a secret in an address: it stays in the image for good."""
+    """Raise ValueError for a text with a secret in a URL: it would stay in the image for good."""
     for word in text.split():
         try:
             plain = decoded(word)
         except ValueError as error:
-            raise ValueError(f"it holds an address that cannot be judged: {error}") from error
+            raise ValueError(f"this value has a URL that cannot be checked: {error}") from error
         for each in (word, plain):
             if addresses.has_user(each):
                 raise ValueError(
-                    "it holds credentials, which would stay in the image; "
+                    "this value holds credentials, which would stay in the image; "
                     f"{addresses.give('those of pip')}"
                 )
             end = addresses.end_of(each)
             is_anchor = end.startswith("#") and not TOKEN.search(end)
             if end and not is_anchor and not _is_hash(end):
                 raise ValueError(
-                    f"it holds an address that goes on behind `{end[0]}`, which may be a token and "
-                    "would stay in the image; end it before"
+                    f"this value has a URL with a part after `{end[0]}`, which may be a token and "
+                    "would stay in the image; remove that part"
                 )
 
 
@@ -218,7 +218,7 @@ def _is_hash(end: str) -> bool:
 
 
 def _is_of_pip(key: str, value: str, package: str = "") -> bool:
-    """Whether pip reads this behind the `#` of the address of a package."""
+    """Whether pip reads this after the `#` of a package's URL."""
     if key == "egg":
         match = EGG.fullmatch(value)
         return match is not None and _normal(match["name"]) == _normal(package)
@@ -232,8 +232,8 @@ def _normal(name: str) -> str:
 
 
 def check_address(package: str, address: str) -> None:
-    """Raise ValueError for an address with a secret in it, or one that pip could not reach."""
-    whose = f"the address of {addresses.quoted(package)}" if package else "the address"
+    """Raise ValueError for a URL that holds a secret, or that pip could not reach."""
+    whose = f"the URL of {addresses.quoted(package)}" if package else "the URL"
     try:
         plain = decoded(address)
         parts = urlsplit(plain)
@@ -242,7 +242,7 @@ def check_address(package: str, address: str) -> None:
     except ValueError as error:
         if "@" in address:
             raise ValueError(f"{whose} holds credentials; {addresses.give('them')}") from error
-        raise ValueError(f"{whose} is no URL") from error
+        raise ValueError(f"{whose} is not valid") from error
     if "@" in (parts.netloc if host else plain) or addresses.has_user(parts.path):
         raise ValueError(f"{whose} holds credentials; {addresses.give('them')}")
     for end, text in (("?", parts.query), (";", parts.path.partition(";")[2])):
@@ -255,11 +255,11 @@ def check_address(package: str, address: str) -> None:
         for key, _, value in (pair.partition("=") for pair in parts.fragment.split("&") if pair)
     ):
         raise ValueError(
-            f"{whose} ends with `#…`, which may hold a token; pip reads "
-            f"{', '.join(FRAGMENTS)} there: the package's own name, a folder, hashes in full"
+            f"{whose} ends with `#…`, which may hold a token; allowed are "
+            f"{', '.join(FRAGMENTS)}: the package's own name, a folder, whole hashes"
         )
     if parts.scheme not in SCHEMES or not host:
         raise ValueError(
             f"{whose} cannot be reached by a build: write `https://…` or `git+https://…`, or "
-            "give wheels to the build with `--wheels`"
+            "pass wheels to the build with `--wheels`"
         )

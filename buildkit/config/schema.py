@@ -1,8 +1,8 @@
-"""The shape of images.toml, version 1: what may stand where. Meaning is `matrix`'s business."""
+"""The schema of images.toml, format 1: which keys there are, and their values."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import regex
 from pydantic import (
@@ -16,12 +16,17 @@ from pydantic import (
     field_validator,
 )
 
+from buildkit.config import sentences
 from buildkit.config.fields import STRICT, Distinct, Line
 from buildkit.config.repositories import RepositoriesTable
 from buildkit.model import names
 from buildkit.model.features import Feature  # noqa: TC001 - pydantic reads it
 from buildkit.model.target import Device, Purpose
+from buildkit.support import suggest
 from buildkit.support.addresses import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PATTERN_WORDS = (
     "name", "version", "framework_version", "revision", "device", "python", "py", "purpose"
@@ -36,14 +41,14 @@ def _pattern(text: str, words: tuple[str, ...] = PATTERN_WORDS) -> str:
             raise ValueError(f"unknown word {{{word}}} in {quoted(text)}; known: {known}")
     if "{" in (rest := names.PATTERN_WORD.sub("", text)) or "}" in rest:
         raise ValueError(
-            f"a lone brace in {quoted(text)}; write `{{{{` or `}}}}` for a brace itself"
+            f"a single brace in {quoted(text)}; write `{{{{` or `}}}}` for a literal brace"
         )
     return text
 
 
 def _alias_pattern(text: str) -> str:
     if "{{" in text or "}}" in text:
-        raise ValueError(f"{quoted(text)} asks for a brace, and no tag has one")
+        raise ValueError(f"{quoted(text)} contains a brace, which no tag can have")
     return _pattern(text, ALIAS_WORDS)
 
 
@@ -53,7 +58,7 @@ def _regex(text: str) -> str:
     except regex.error as error:
         raise ValueError(f"{text!r} is not a regular expression: {error}") from error
     if groups == 0:
-        raise ValueError(f"{text!r} has no group `(…)` for the number")
+        raise ValueError(f"{text!r} has no group `(…)` that captures the number")
     return text
 
 
@@ -74,7 +79,9 @@ def _each_header_once(headers: dict[str, str]) -> dict[str, str]:
     found: set[str] = set()
     for name in headers:
         if name.lower() in found:
-            raise ValueError(f"the header {name!r} is there twice: letters' case does not count")
+            raise ValueError(
+                f"the header {name!r} is listed twice: case does not matter in headers"
+            )
         found.add(name.lower())
     return headers
 
@@ -82,8 +89,8 @@ def _each_header_once(headers: dict[str, str]) -> dict[str, str]:
 def _not_too_many(hyperparameters: dict[str, str]) -> dict[str, str]:
     if len(hyperparameters) > names.MOST_HYPERPARAMETERS:
         raise ValueError(
-            f"SageMaker takes {names.MOST_HYPERPARAMETERS} hyperparameters at most, not "
-            f"{len(hyperparameters)}"
+            f"{len(hyperparameters)} hyperparameters are too many: SageMaker accepts at most "
+            f"{names.MOST_HYPERPARAMETERS}"
         )
     return hyperparameters
 
@@ -119,7 +126,7 @@ class Model(BaseModel):
 
 
 class Cell(Model):
-    """A rule about cells: each given value must match, `*` as in file names."""
+    """A rule about cells. Each given value has to match; `*` matches as in file names."""
 
     version: Line = "*"
     device: Line = "*"
@@ -158,8 +165,58 @@ class SamplesTable(Model):
     environment: dict[Variable, Annotated[str, AfterValidator(names.variable)]] = {}
 
 
+def _not_a_key(name: str) -> str:
+    if name in (field.alias or key for key, field in SamplesTable.model_fields.items()):
+        raise ValueError(
+            f"`{name}` is a key of samples, not a name for them; write it below `[samples.<name>]`"
+        )
+    return name
+
+
+SamplesName = Annotated[Name, AfterValidator(_not_a_key)]
+
+
+class CellSamples(SamplesTable):
+    """The samples of a cell. `use` names a table `[samples.<use>]` for the keys not given here."""
+
+    use: Line | None = None
+
+    @field_validator("use")
+    @classmethod
+    def _known(cls, name: str, info: ValidationInfo) -> str:
+        if name not in (known := info.context or {}):
+            raise ValueError(f"unknown samples {quoted(name)}; {_instead_of(name, tuple(known))}")
+        return name
+
+
+def _instead_of(name: str, known: Sequence[str]) -> str:
+    if near := suggest.near_names(name, known):
+        return f"did you mean `{near[0]}`?"
+    if known:
+        return suggest.listed("known samples", known)
+    return f"write a table `[samples.{suggest.shown(name)}]`"
+
+
+def _named(value: object) -> object:
+    """`samples = "iris"` is short for `samples = { use = "iris" }`."""
+    if not isinstance(value, (str, dict, CellSamples)):
+        raise ValueError(  # noqa: TRY004 - pydantic collects no TypeError
+            f"expected a name or a table `{{ … }}`, found {sentences.written(value)}"
+        )
+    return {"use": value} if isinstance(value, str) else value
+
+
+def _completed(samples: CellSamples, info: ValidationInfo) -> CellSamples:
+    """Samples with the keys of the table that they use, except those that they give themselves."""
+    if samples.use is None:
+        return samples
+    named: SamplesTable = (info.context or {})[samples.use]
+    missing = named.model_fields_set - samples.model_fields_set
+    return samples.model_copy(update={key: getattr(named, key) for key in missing})
+
+
 class PrebuiltTable(Model):
-    """One of AWS's images. What is not given is the target's; see `prebuilt.question.Query`."""
+    """One of AWS's images, see `prebuilt.question.Query`. The target gives missing keys."""
 
     framework: Pattern
     version: Pattern = "{framework_version}"
@@ -183,7 +240,7 @@ Bases = Annotated[dict[Device, Base], BeforeValidator(_every_device)]
 
 
 class Facts(Model):
-    """What a cell is made of. Each key of an override replaces the image's, whole."""
+    """What a cell is made of. Each key of an override replaces that of the image as a whole."""
 
     template: Line | None = None
     base: Bases | None = None
@@ -201,7 +258,9 @@ class Facts(Model):
     features: Annotated[tuple[Feature, ...], Distinct] = ()
     end_of_life: Month | None = None
     network: Annotated[bool, Field(strict=True)] = False
-    samples: SamplesTable = SamplesTable()
+    samples: Annotated[CellSamples, BeforeValidator(_named), AfterValidator(_completed)] = (
+        CellSamples()
+    )
 
 
 class Override(Facts):
@@ -222,7 +281,7 @@ class Image(Axes):
 
 
 class PlaceTable(Model):
-    """A registry: an ECR account and region, or the name of its host."""
+    """A registry: an ECR account and region, or the name of a host."""
 
     account: Annotated[str, _matching(names.ACCOUNT, "an AWS account of 12 digits")] | None = None
     region: Region | None = None
@@ -233,7 +292,7 @@ class PlaceTable(Model):
 
 
 class RegistryTable(PlaceTable):
-    """Where images are pushed. What `copies` leave open is as in the first place."""
+    """Where images are pushed. `copies` without an account have that of the table."""
 
     copies: tuple[PlaceTable, ...] = ()
     prefix: Annotated[str, AfterValidator(names.prefix)] = ""
@@ -247,8 +306,8 @@ class RegistryTable(PlaceTable):
     def _whole(cls, pattern: str | None, info: ValidationInfo) -> str | None:
         if pattern is not None and info.data.get("prefix"):
             raise ValueError(
-                "`prefix` goes before default names, and `repository` is the whole name: leave one "
-                "of the two out"
+                "`prefix` only applies to default names, and `repository` is a whole name; remove "
+                "one of the two"
             )
         return pattern
 
@@ -261,17 +320,18 @@ class RegistryTable(PlaceTable):
         for region in (info.data.get("region") or table.region, *copies):
             if table.region not in (None, region):
                 raise ValueError(
-                    f"`kms-key` is in {table.region} and of no use in {region}; `alias/<name>` is "
-                    "looked up in each region"
+                    f"`kms-key` is in {table.region} and does not work in {region}; `alias/<name>` "
+                    "is looked up in each region"
                 )
         return table
 
 
 class File(Model):
-    """The top level. Parts are validated one by one, so that one report holds every problem."""
+    """The top level. Its parts are validated one by one, so that one report has all problems."""
 
     format: Literal[1] = 1
     defaults: Axes = Axes()
     registry: RegistryTable = RegistryTable()
     substitutes: dict[Line, Line] = {}
+    samples: dict[SamplesName, SamplesTable] = {}
     image: dict[Name, Image] = {}

@@ -1,4 +1,4 @@
-"""What pydantic finds in images.toml -> our words, which are those of TOML."""
+"""Validation errors of pydantic -> messages in the words of TOML."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ALIKE = 0.65
-"""How like a known key an unknown one has to be (difflib): `dockerfile` is no `override`."""
-WANTED = {
-    "bool_type": "`true` or `false` is wanted",
-    "bool_parsing": "`true` or `false` is wanted",
-    "int_type": "a whole number is wanted",
-    "int_parsing": "a whole number is wanted",
-    "int_from_float": "a whole number is wanted",
-    "model_type": "a table `{ … }` is wanted",
-    "dict_type": "a table `{ … }` is wanted",
+"""How similar a suggested key has to be (difflib): `dockerfile` is not meant as `override`."""
+EXPECTED = {
+    "bool_type": "`true` or `false`",
+    "bool_parsing": "`true` or `false`",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "model_type": "a table `{ … }`",
+    "dict_type": "a table `{ … }`",
 }
 
 
 def sentence(model: Any, error: Any) -> str:  # noqa: PLR0911 - one per kind
-    """Say what is wrong with a value; `error` is one of pydantic's, of a value of type `model`."""
+    """What is wrong with a value of type `model`; `error` is one of pydantic's."""
     value = error["input"]
     match error["type"]:
         case "missing":
-            return "this key is missing"
+            return "required key is missing"
         case "extra_forbidden":
             return _unknown(model, error)[0]
         case "enum" | "literal_error":
@@ -43,31 +43,31 @@ def sentence(model: Any, error: Any) -> str:  # noqa: PLR0911 - one per kind
         case "value_error":
             return str(error["ctx"]["error"])
         case "string_type":
-            return f"a string is wanted, not {written(value)}{_quoted(value)}"
+            return f"expected a string, found {written(value)}{_quoted(value)}"
         case "tuple_type" | "list_type":
             return _list(model, error["loc"], value)
         case "int_parsing_size":
-            return "this number is too large"
+            return "the number is too large"
         case "too_short":
-            return "at least one value is wanted"
-        case kind if kind in WANTED:
-            return f"{WANTED[kind]}, not {written(value)}"
+            return "expected at least one value"
+        case kind if kind in EXPECTED:
+            return f"expected {EXPECTED[kind]}, found {written(value)}"
         case _:
-            return f"{error['msg'][0].lower()}{error['msg'][1:]}, not {written(value)}"
+            return f"{error['msg'][0].lower()}{error['msg'][1:]}, found {written(value)}"
 
 
 def known(model: Any, error: Any) -> str:
-    """What could be written in the place of a key that is none; "" of any other problem."""
+    """The keys that could replace an unknown one; "" for any other problem."""
     return _unknown(model, error)[1] if error["type"] == "extra_forbidden" else ""
 
 
 def unknown(key: str, known: Sequence[str]) -> tuple[str, str]:
-    """Of a key that is none: that, with a known one that is near; else all of them beside it."""
+    """The message for an unknown key; without a similar one, also the list of known keys."""
     near = difflib.get_close_matches(key[:LONGEST], known, n=1, cutoff=ALIKE)
     near = near or [name for name in known if len(key) >= SHORTEST and name.startswith(key)]
     if near:
         return f"unknown key; did you mean `{near[0]}`?", ""
-    return "unknown key", f"known are {', '.join(f'`{name}`' for name in known)}"
+    return "unknown key", f"known keys: {', '.join(f'`{name}`' for name in known)}"
 
 
 def _unknown(model: Any, error: Any) -> tuple[str, str]:
@@ -75,7 +75,7 @@ def _unknown(model: Any, error: Any) -> tuple[str, str]:
 
 
 def written(value: object) -> str:
-    """A value as TOML has it, cut where it is long, without what may be secret."""
+    """A value as TOML writes it, shortened, without what may be secret."""
     match value:
         case bool():
             return str(value).lower()
@@ -88,7 +88,7 @@ def written(value: object) -> str:
         case _:
             try:
                 text = quoted(value) if isinstance(value, str) else hidden(repr(value))
-            except ValueError:  # Python writes no whole number of over 4,300 digits
+            except ValueError:  # Python does not print whole numbers of over 4,300 digits
                 return "a number of thousands of digits"
             return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
@@ -98,16 +98,16 @@ def _quoted(value: object) -> str:
 
 
 def _list(model: Any, loc: Sequence[str | int], value: object) -> str:
-    """Of what is no list, and should be: one with the value in it, or tables."""
+    """The message for a value that should be a list: a list with the value in it, or tables."""
     key = str(loc[-1]) if loc else ""
     if isinstance(value, str) and key == "packages" and value.endswith(TEXT):
         return OWN_KEY.format(value.removeprefix("-r").removeprefix("--requirement").strip(" ="))
     if _is_of_tables(_annotation(model, loc)):
-        return f"a list of tables is wanted, `[[…{key}]]`, not {written(value)}"
+        return f"expected a list of tables `[[…{key}]]`, found {written(value)}"
     if isinstance(value, (list, dict)):
-        return f"a list is wanted, not {written(value)}"
+        return f"expected a list, found {written(value)}"
     text = written(value) if isinstance(value, str) else f"'{written(value)}'"
-    return f'a list is wanted: `["{text[1:-1]}"]`'
+    return f'expected a list: `["{text[1:-1]}"]`'
 
 
 def _keys(annotation: Any, path: Sequence[str | int]) -> list[str]:
@@ -118,7 +118,7 @@ def _keys(annotation: Any, path: Sequence[str | int]) -> list[str]:
 
 
 def _annotation(annotation: Any, path: Sequence[str | int]) -> Any:
-    """The type of what is at `path` below a type; words that only pydantic has are passed over."""
+    """The type at `path` below a type. Names that only pydantic knows are skipped."""
     for key in path:
         name = str(key).replace("-", "_")
         for model in _models(annotation):

@@ -1,7 +1,7 @@
-"""Substitution: another image in the place of a FROM, another address in that of a package index.
+"""Substitution: other images instead of base images, other URLs instead of package indexes.
 
-For mirrors, pull-through caches and stand-ins, with no change to a template. A rule is `FROM=TO`;
-both may end in `*`.
+For mirrors, pull-through caches and stand-ins, without changes to templates. A rule is `FROM=TO`;
+both sides may end with `*`.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 Rule = tuple[str, str]
 ADDRESS = "://"
-"""In rules about package indexes. No image's name has it."""
+"""Marks a rule for package indexes: no image name contains it."""
 
 
 def parse(rules: Iterable[str], given_by: str = "--substitute") -> tuple[Rule, ...]:
-    """Read `FROM=TO` as given by an option or a variable. Raises UsageError, which names it."""
+    """Read each `FROM=TO` of an option or a variable. Raises UsageError, which names `given_by`."""
     return tuple(_rule(text, given_by) for text in rules)
 
 
 def check(source: str, replacement: str) -> None:
-    """Raise ValueError if this can be no rule."""
+    """Raise ValueError if this is not a valid rule."""
     if source.endswith("*") is not replacement.endswith("*"):
-        raise ValueError("`*` may end both sides or neither")
+        raise ValueError("either both sides end with `*`, or neither")
     if ADDRESS in source or ADDRESS in replacement:
         for side in (source, replacement):
             names.index(side.removesuffix("*"))
@@ -38,13 +38,13 @@ def check(source: str, replacement: str) -> None:
 
 
 def substitute(base: str, rules: Sequence[Rule]) -> str | None:
-    """What stands in for `base`: the first rule that fits its short or its full name, else None."""
+    """The image that replaces `base`, by the first rule that matches its short or full name."""
     short = names.familiar(base)
     return _first((base, short, _full(short)), rules)
 
 
 def mirror(index: str, rules: Sequence[Rule]) -> str | None:
-    """The address in the place of that of a package index: as the first rule that fits has it."""
+    """The URL that replaces the package index, by the first rule that matches."""
     bare = index.rstrip("/")
     return _first((index, bare, f"{bare}/"), rules)
 
@@ -60,7 +60,7 @@ def _first(spellings: Iterable[str], rules: Sequence[Rule]) -> str | None:
 
 
 def registry(base: str, rules: Sequence[Rule]) -> str:
-    """The registry that a base comes from after substitution; some word, if it is Docker Hub."""
+    """The registry that a base comes from after substitution; any word for Docker Hub."""
     return (substitute(base, rules) or base).partition("/")[0]
 
 
@@ -77,7 +77,7 @@ def _rule(text: str, given_by: str) -> Rule:
     try:
         check(source, replacement)
     except ValueError as error:
-        wrong = error if "=" in text else "it has no `=`: `FROM=TO` is wanted"
+        wrong = error if "=" in text else "expected `FROM=TO`, found no `=`"
         raise UsageError(
             f"`{given_by}{apart}{addresses.shown(text)}`: {wrong}",
             hint=f"`{given_by}{apart}'python:*=mirror.example/library/python:*'`",

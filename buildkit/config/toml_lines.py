@@ -1,7 +1,7 @@
-"""Find the line of a key in a TOML text, with the TOML parser itself as the judge.
+"""Find the line of a key in TOML text, with the TOML parser itself.
 
-A file cut after a whole statement is still a TOML file. The line of a key is therefore the first
-line after the longest such beginning in which the key does not exist yet.
+A file that is cut after a whole statement is still TOML. So the line of a key is the first line
+after the longest such beginning in which the key does not exist yet.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Path = tuple[str | int, ...]
 
 
 def line_of(text: str, path: Path) -> int | None:
-    """Return the line (from 1) where `path`, or the longest part of it that exists, is written."""
+    """The line (from 1) of `path`, or of the longest part of it that exists."""
     whole = tomli.loads(text)
     while path and not _exists(whole, path):
         path = path[:-1]
@@ -36,9 +36,9 @@ def line_of(text: str, path: Path) -> int | None:
 
 
 def _readable(lines: Sequence[str], start: int, stop: int) -> tuple[int, dict[str, Any] | None]:
-    """The shortest beginning of at least `start` lines that parses; (stop, None) if there is none.
+    """The shortest beginning of at least `start` lines that parses; (stop, None) if none does.
 
-    A statement over many lines (an array, a text) makes the cuts inside it unreadable.
+    A cut inside a statement of several lines (an array, a string) does not parse.
     """
     for end in range(start, stop):
         try:
@@ -49,6 +49,15 @@ def _readable(lines: Sequence[str], start: int, stop: int) -> tuple[int, dict[st
 
 
 def _exists(document: object, path: Path) -> bool:
+    try:
+        value_at(document, path)
+    except LookupError:
+        return False
+    return True
+
+
+def value_at(document: object, path: Path) -> object:
+    """The value at `path`. Raises LookupError if there is none."""
     for key in path:
         match document:
             case dict() if key in document:
@@ -56,8 +65,8 @@ def _exists(document: object, path: Path) -> bool:
             case list() if isinstance(key, int) and key < len(document):
                 document = document[key]
             case _:
-                return False
-    return True
+                raise LookupError(key)
+    return document
 
 
 def _statement(lines: Sequence[str], index: int) -> int:

@@ -11,7 +11,7 @@ from buildkit.model.families import aliases_of
 from buildkit.model.hosts import ECR_HOST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from buildkit.config.images_toml import Config
     from buildkit.ecr.drift import Wanted
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 KEPT = ("registry", "repositories")
 
 
-def check(config: Config, targets: Sequence[Target]) -> None:
-    """Raise ConfigError if images.toml names a registry of ECR, which could not keep its images."""
+def problems(config: Config, targets: Sequence[Target]) -> Iterator[Problem]:
+    """What ECR could not keep as images.toml asks, if the file names a registry of ECR."""
     named = (config.registry, *config.registry.copies)
     by_parts = config.registry.account and config.registry.region
     hosts = ((each.host or "").partition(":")[0] for each in named)
     if by_parts or any(map(ECR_HOST.fullmatch, hosts)):
-        wanted(config, targets)
+        for each in _each(config, targets):
+            if isinstance(each, Problem):
+                yield each
 
 
 def wanted(
@@ -34,24 +36,30 @@ def wanted(
     targets: Sequence[Target],
     published: Callable[[str], Collection[str]] = lambda _name: (),
 ) -> tuple[Wanted, ...]:
-    """In the order of the file. `targets` are all of images.toml: they share repositories.
+    """The repositories in the order of the file. `targets` are all of images.toml.
 
-    `published` tells the exact tags that a repository has of an older images.toml: no alias's
-    filter may let them move.
-    Raises ConfigError with all repositories that ECR could not keep as they are asked for.
+    `published` returns the exact tags that a repository has of an older images.toml: no filter of
+    an alias may let them move.
+    Raises ConfigError with all repositories that ECR could not keep as images.toml asks.
     """
+    found = [*_each(config, targets, published)]
+    fail(config.path.name, config.text, [each for each in found if isinstance(each, Problem)])
+    return tuple(each for each in found if not isinstance(each, Problem))
+
+
+def _each(
+    config: Config,
+    targets: Sequence[Target],
+    published: Callable[[str], Collection[str]] = lambda _name: (),
+) -> Iterator[Wanted | Problem]:
+    """Each repository as it should be, or why ECR could not keep it."""
     by_name: dict[str, list[Target]] = defaultdict(list)
     for target in targets:
         by_name[target.repository].append(target)
-    found, problems = [], []
     for name, inside in by_name.items():
         tags = [*dict.fromkeys((*(target.tag for target in inside), *sorted(published(name))))]
         aliases = [alias for each in inside for alias in aliases_of(each.family, each.version)]
         try:
-            found.append(
-                drift.wanted(name, config.registry.repositories, tags=tags, aliases=aliases)
-            )
+            yield drift.wanted(name, config.registry.repositories, tags=tags, aliases=aliases)
         except ValueError as error:
-            problems.append(Problem(path=KEPT, message=f"`{name}`: {error}"))
-    fail(config.path.name, config.text, problems)
-    return tuple(found)
+            yield Problem(path=KEPT, message=f"`{name}`: {error}")

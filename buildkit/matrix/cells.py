@@ -30,7 +30,7 @@ class Cell:
 def of_image(
     name: str, image: schema.Image, defaults: schema.Axes, problems: Problems
 ) -> list[Cell]:
-    """The cells of one image, in the order of its axes. What is wrong goes into `problems`."""
+    """The cells of one image, in the order of its axes. Adds what is wrong to `problems`."""
     purposes = given("purposes", image, defaults)
     cells = [
         Cell(name=name, version=version, device=device, python=python, purpose=purpose)
@@ -44,7 +44,7 @@ def of_image(
     for number, rule in enumerate(image.exclude):
         kept = [cell for cell in cells if not matches(cell, rule)]
         if len(kept) == len(cells):
-            problems.add(("image", name, "exclude", number), "this matches no cell")
+            problems.add(("image", name, "exclude", number), "this rule matches no cell")
         cells = kept
     for number, new in enumerate(image.include):
         added = [
@@ -52,18 +52,18 @@ def of_image(
             for each in (purposes if new.purpose is None else (new.purpose,))
         ]
         if any(cell in cells for cell in added):
-            problems.add(("image", name, "include", number), "this cell is there already")
+            problems.add(("image", name, "include", number), "this cell already exists")
         cells += added
     for number, override in enumerate(image.override):
         if not any(matches(cell, override.when) for cell in cells):
-            problems.add(("image", name, "override", number, "when"), "this matches no cell")
+            problems.add(("image", name, "override", number, "when"), "this rule matches no cell")
     found = {cell.purpose for cell in cells}
     if not found:
         problems.add(("image", name), "no cell is left after `exclude`")
     if Purpose.BOTH in found and len(found) > 1:
         problems.add(
             ("image", name, "purposes"),
-            "`both` is one image for training and inference; it stands alone",
+            "`both` is one image for training and inference, and excludes other purposes",
         )
     return [replace(cell, split=len(found) > 1) for cell in cells]
 

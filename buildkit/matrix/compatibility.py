@@ -1,7 +1,7 @@
-"""Frameworks, CUDA and Python: which cells of the matrix cannot work, from frameworks.txt.
+"""Frameworks, CUDA and Python: which targets cannot work, by the data in frameworks.txt.
 
-Only what is known is judged: an exact version that is in the data, on linux/amd64. A version with a
-label of its own, such as `2.5.1+ours`, is a build of which nothing is known.
+Only known facts count: exact versions that the data has, on linux/amd64. Nothing is known about
+builds with a label of their own, such as `2.5.1+ours`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ DRIVERS = "drivers"
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """One line of the data: `-` where nothing is known."""
+    """One line of the data, with `-` for unknown values."""
 
     version: str
     pythons: str
@@ -46,7 +46,7 @@ class Release:
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """`cuda` is how it comes to CUDA: it `brings` it, `never`, or by the extra of this name.
+    """`cuda` is how a package gets CUDA: it `brings` CUDA, `never`, or the name of an extra.
 
     `other` is the package for the other device.
     """
@@ -59,7 +59,7 @@ class Package:
 
 @dataclass(frozen=True, kw_only=True)
 class Cuda:
-    """What a package works with, and the oldest driver of NVIDIA's that will do."""
+    """The CUDA version that a package needs, and the oldest NVIDIA driver for it."""
 
     version: str
     driver: str
@@ -86,7 +86,7 @@ class Pinned:
 
 
 def problems(target: Target) -> Iterator[str]:
-    """What cannot work in this target, and what would."""
+    """What cannot work in this target, and what to use instead."""
     for pinned in _pinned(target):
         yield from _python(pinned, target.python)
         if target.device is Device.GPU:
@@ -96,7 +96,7 @@ def problems(target: Target) -> Iterator[str]:
 
 
 def cuda_of(target: Target) -> Cuda | None:
-    """What a target for GPUs works with, if that is known."""
+    """The CUDA version that a target for GPUs needs, if known."""
     if target.device is not Device.GPU:
         return None
     versions = (pinned.variant or pinned.release.cuda for pinned in _pinned(target))
@@ -111,7 +111,7 @@ def _pinned(target: Target) -> Iterator[Pinned]:
             (specifier,) = requirement.specifier
             version = Version(specifier.version)
         except (InvalidRequirement, InvalidVersion, ValueError):
-            continue  # no exact version; what is no requirement is told elsewhere
+            continue  # no exact version; `targets` reports what is not a requirement
         package = _packages().get(canonicalize_name(requirement.name))
         release = package and package.releases.get(version.public)
         label = version.local or ""
@@ -126,7 +126,7 @@ def _python(pinned: Pinned, python: str) -> Iterator[str]:
     if not _fits(python, pinned.release.pythons):
         name = pinned.package.name
         others = [each for each in pinned.package.releases.values() if _fits(python, each.pythons)]
-        yield f"{pinned.name} is not for Python {python}, but for {pinned.release.pythons}" + (
+        yield f"{pinned.name} does not support Python {python}, only {pinned.release.pythons}" + (
             f"; the newest for Python {python} is {name} {others[-1].version}" if others else ""
         )
 
@@ -134,20 +134,21 @@ def _python(pinned: Pinned, python: str) -> Iterator[str]:
 def _gpu(pinned: Pinned, base: str) -> Iterator[str]:
     package, release = pinned.package, pinned.release
     if package.cuda == NEVER:
-        instead = "" if package.other == "-" else f"; take `{package.other}` for gpu"
-        yield f"{pinned.name} has no CUDA, which an image for gpu needs{instead}"
+        instead = "" if package.other == "-" else f"; use `{package.other}` for gpu"
+        yield f"{pinned.name} does not support CUDA, which an image for gpu needs{instead}"
     if pinned.label == CPU_LABEL:
-        yield f"{pinned.name}+cpu has no CUDA; for gpu write `{package.name}=={release.version}`"
+        instead = f"{package.name}=={release.version}"
+        yield f"{pinned.name}+cpu does not support CUDA; use `{instead}` for gpu"
     if pinned.variant and release.variants and pinned.variant not in release.variants:
         yield (
-            f"{pinned.name} is not there for CUDA {pinned.variant}, but for "
+            f"{pinned.name} is not available for CUDA {pinned.variant}, only for "
             + ", ".join(release.variants)
         )
     match = CUDA_BASE.match(base)
     brings = package.cuda == "brings" or package.cuda in pinned.extras
     if match and not brings and release.cuda != "-" and _major(match[1]) != _major(release.cuda):
         yield (
-            f"{pinned.name} works with CUDA {release.cuda}, the base brings {match[1]}; take a "
+            f"{pinned.name} needs CUDA {release.cuda}, but the base has {match[1]}; use a "
             f"base with CUDA {_major(release.cuda)}, or `{package.name}[{package.cuda}]`"
         )
 
@@ -156,18 +157,18 @@ def _cpu(pinned: Pinned) -> Iterator[str]:
     package, release = pinned.package, pinned.release
     if pinned.variant:
         instead = f"{package.name}=={release.version}+{CPU_LABEL}"
-        yield f"{pinned.name}+{pinned.label} brings CUDA into an image for cpu; write `{instead}`"
+        yield f"{pinned.name}+{pinned.label} installs CUDA in an image for cpu; use `{instead}`"
     if package.cuda == "brings" and release.cuda != "-" and package.other != "-":
-        yield f"{pinned.name} brings CUDA into an image for cpu; take `{package.other}`"
+        yield f"{pinned.name} installs CUDA in an image for cpu; use `{package.other}`"
     if package.cuda in pinned.extras:
         yield (
-            f"{package.name}[{package.cuda}] brings CUDA into an image for cpu; "
-            f"take `{package.other}`"
+            f"{package.name}[{package.cuda}] installs CUDA in an image for cpu; "
+            f"use `{package.other}`"
         )
 
 
 def _fits(python: str, pythons: str) -> bool:
-    """Whether a Python is within `3.9-3.12` or `3.9+`; nothing is said against any by `-`."""
+    """Whether a Python is within `3.9-3.12` or `3.9+`; `-` allows all."""
     if pythons == "-":
         return True
     first, _, last = pythons.removesuffix("+").partition("-")

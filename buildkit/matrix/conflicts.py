@@ -1,4 +1,4 @@
-"""Targets that would get in each other's way: by their ids, tags or aliases."""
+"""Targets that conflict: with the same id or tag, or with aliases that could be mistaken."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def problems(targets: Iterable[Target]) -> Iterator[Problem]:
-    told = tuple(targets)
-    yield from _twins(told)
-    apart = [twins[0] for twins in _by(lambda target: target.image, told).values()]
+    every = tuple(targets)
+    yield from _twins(every)
+    apart = [twins[0] for twins in _by(lambda target: target.image, every).values()]
     for siblings in _by(lambda target: target.repository, apart).values():
         if any(target.family for target in siblings):
             yield from _aliases(siblings)
@@ -32,7 +32,7 @@ def _by(key: Callable[[Target], str], targets: Iterable[Target]) -> dict[str, li
 
 
 def _twins(targets: Sequence[Target]) -> Iterator[Problem]:
-    """Two targets must never share an id (one record) or a tag (one would hide the other)."""
+    """Two targets cannot share an id (both have one record) or a tag (one would hide the other)."""
     for target_id, twins in _by(lambda target: target.id, targets).items():
         if len(twins) > 1:
             yield Problem(
@@ -44,36 +44,36 @@ def _twins(targets: Sequence[Target]) -> Iterator[Problem]:
         if len(set(ids)) > 1:
             yield Problem(
                 path=("image", twins[-1].name),
-                message=f"{' and '.join(ids)} have the same tag `{image}`; tell them apart in "
+                message=f"{' and '.join(ids)} have the same tag `{image}`; make them differ in "
                 "`repository` or `tag`",
                 cause=f"the tags of {' and '.join(sorted({twin.name for twin in twins}))}",
             )
 
 
 def _aliases(siblings: Sequence[Target]) -> Iterator[Problem]:
-    """In one repository, an alias has one family, and no name can be read as what it is not."""
+    """In a repository, an alias belongs to one family, and no name can be mistaken for another."""
     exact = {target.tag: target for target in siblings}
     owners: dict[str, dict[object, Target]] = defaultdict(dict)
     for target in siblings:
         if _hides_its_version(target):
             yield _problem(
                 target,
-                f"the tag `{target.tag}` of {target.id} does not tell its version, which aliases "
-                "follow; put `{version}` into `tag`",
+                f"the tag `{target.tag}` of {target.id} does not contain its version, which "
+                "aliases need; put `{version}` into `tag`",
                 "no version in the tag",
             )
         for alias in families.aliases_of(target.family, target.version):
             try:
                 tag_filters.check(alias, "begin its pattern in `aliases` differently")
             except ValueError as error:
-                yield _problem(target, str(error), "a beginning that others have")
+                yield _problem(target, str(error), "a reserved beginning")
             owners[alias].setdefault(_kind(target), target)
             if alias in exact:
                 whose = "its own tag" if exact[alias] == target else f"the tag of {exact[alias].id}"
                 yield _problem(
                     target,
-                    f"the alias `{alias}` of {target.id} is {whose}, which never moves; leave its "
-                    "pattern out of the image's `aliases`, or write the version longer (`1.0.0`)",
+                    f"the alias `{alias}` of {target.id} is {whose}, which never moves; remove its "
+                    "pattern from the image's `aliases`, or write a longer version (`1.0.0`)",
                     "an alias that is an exact tag",
                 )
     for alias, rivals in owners.items():
@@ -81,8 +81,8 @@ def _aliases(siblings: Sequence[Target]) -> Iterator[Problem]:
             yield _problem(
                 [*rivals.values()][-1],
                 f"{' and '.join(each.id for each in rivals.values())} have the same alias "
-                f"`{alias}`; tell them apart in `aliases`, as with `{{device}}` or `{{py}}`",
-                "one alias of two",
+                f"`{alias}`; make them differ in `aliases`, as with `{{device}}` or `{{py}}`",
+                "an alias of two targets",
             )
     named = [(alias, target) for alias, rivals in owners.items() for target in rivals.values()]
     for target in {_kind(each): each for each in siblings}.values():
@@ -92,13 +92,13 @@ def _aliases(siblings: Sequence[Target]) -> Iterator[Problem]:
 
 
 def _kind(target: Target) -> tuple[object, ...]:
-    """What all versions of a family have in common."""
+    """What all versions of a family share."""
     tag = target.family.tag if target.family else target.tag
     return (tag, target.device, target.python, target.purpose)
 
 
 def _hides_its_version(target: Target) -> bool:
-    """Whether its tag, which is no alias of its own, does not tell its version."""
+    """Whether the version of a target cannot be read from its tag."""
     return (
         target.family is not None
         and target.tag not in families.aliases_of(target.family, target.version)
@@ -107,7 +107,7 @@ def _hides_its_version(target: Target) -> bool:
 
 
 def _foreign_tags(target: Target, family: Family, siblings: Iterable[Target]) -> Iterator[Problem]:
-    """Exact tags that the family would take for its own."""
+    """Exact tags that look like those of the family."""
     for other in siblings:
         if families.version_of(family, other.tag) is None:
             continue
@@ -116,15 +116,15 @@ def _foreign_tags(target: Target, family: Family, siblings: Iterable[Target]) ->
         ):  # fmt: skip
             yield _problem(
                 target,
-                f"the tag `{other.tag}` of {other.id} looks like one of {target.id} with another "
-                "version, so its aliases could move there; tell them apart in `tag`",
+                f"the tag `{other.tag}` of {other.id} looks like another version of {target.id}, "
+                "whose aliases could move there; make them differ in `tag`",
                 "a tag that looks like another",
             )
         elif other.family != family:
             yield _problem(
                 other,
-                f"{other.id} and {target.id} differ in nothing that their tags tell but the "
-                "version, so they must have the same `aliases`",
+                f"the tags of {other.id} and {target.id} differ only in the version, so both must "
+                "have the same `aliases`",
                 "other aliases",
             )
 
@@ -132,7 +132,7 @@ def _foreign_tags(target: Target, family: Family, siblings: Iterable[Target]) ->
 def _foreign_aliases(
     target: Target, family: Family, named: Iterable[tuple[str, Target]]
 ) -> Iterator[Problem]:
-    """Aliases that the family would take for exact tags of its own."""
+    """Aliases that look like exact tags of the family."""
     for alias, owner in named:
         if (version := families.version_of(family, alias)) is not None:
             yield _problem(
@@ -144,7 +144,7 @@ def _foreign_aliases(
 
 
 def _problem(target: Target, message: str, kind: str) -> Problem:
-    """With the patterns as its cause: one edit of them mends all problems of the kind."""
+    """With the patterns as the cause: one edit of them fixes all problems of the kind."""
     patterns = " ".join(target.family.aliases) if target.family else target.name
     words = (target.name, target.device.value, f"py{target.python.replace('.', '')}")
     for word in (*words, target.python, target.purpose.value):

@@ -1,6 +1,6 @@
-"""The paths that images.toml names -> what is wrong with each: missing, of another kind, outside.
+"""The paths in images.toml -> what is wrong with each: missing, of another kind, outside.
 
-They are looked at as they are written, also where another key of their image is wrong.
+They are read from the file as it is written, so that other problems of an image hide none.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from buildkit.config import boundary
+from buildkit.config import boundary, written
 from buildkit.config.problems import Problem
 from buildkit.support.addresses import quoted, shown
 from buildkit.system import reading
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from buildkit.config.problems import Where
 
 LARGEST_BODY = 100 << 20
-"""Bytes of a request or an answer: the largest `MaxPayloadInMB` of batch transform is 100."""
+"""The most bytes of a request or an answer: `MaxPayloadInMB` of batch transform is at most 100."""
 
 
 class Kind(str, Enum):
@@ -34,7 +34,7 @@ class Kind(str, Enum):
 
 
 def problems(config: Config) -> Iterator[Problem]:
-    """Of every path that is no pattern; those of patterns differ by target."""
+    """The problems of all paths, except patterns, whose paths differ by target."""
     odd = cache(lambda folder: tuple(config.boundary.odd(folder)))
     for at, text, kind in _written(config.document):
         found = [*fault(config, text, kind, LARGEST_BODY)]
@@ -56,24 +56,22 @@ class Place(Protocol):
 
 
 def fault(config: Place, text: str, kind: Kind, limit: int) -> Iterator[str]:
-    """What is wrong with one path, if anything is; `limit` is the size of a file in bytes."""
+    """What is wrong with a path, if anything; `limit` is the largest size of a file in bytes."""
     path = config.folder / text
     try:
         config.boundary.check(path, shown(text))
         mode = path.stat().st_mode
         if kind is not Kind.FILE and stat.S_ISDIR(mode):
             return
-        if kind is Kind.FOLDER or stat.S_ISDIR(mode):
-            yield f"{quoted(text)} is {reading.kind(mode)}, a {kind.value} is wanted"
-        elif kind is Kind.FILE:
+        if kind is Kind.FILE and not stat.S_ISDIR(mode):
             reading.check(path, limit)
-        elif not stat.S_ISREG(mode):
-            yield f"{quoted(text)} is {reading.kind(mode)}, a {kind.value} is wanted"
+        elif kind is not Kind.EITHER or not stat.S_ISREG(mode):
+            yield f"{quoted(text)} is {reading.kind(mode)}, not a {kind.value}"
     except (FileNotFoundError, NotADirectoryError):
-        yield f"{quoted(text)} does not exist in {config.folder}"
+        yield f"{quoted(text)} not found in {config.folder}"
     except UnicodeEncodeError as error:
         encoding = error.encoding
-        yield f"{quoted(text)} is no path where Python writes paths as {encoding}; set PYTHONUTF8=1"
+        yield f"{quoted(text)} cannot be a path in Python's encoding {encoding}; set PYTHONUTF8=1"
     except OSError as error:
         yield f"{quoted(text)} cannot be read: {error.strerror}"
     except ValueError as error:
@@ -81,56 +79,47 @@ def fault(config: Place, text: str, kind: Kind, limit: int) -> Iterator[str]:
 
 
 def _written(document: dict[str, Any]) -> Iterator[tuple[Where, str, Kind]]:
-    """Each path with its place in the file. What is of another type is told elsewhere."""
-    tables: list[tuple[Where, Any]] = [(("defaults",), document.get("defaults"))]
-    for name, image in _items(document.get("image")):
-        tables.append((("image", name), image))
-        overrides = image.get("override") if isinstance(image, dict) else None
-        for number, override in enumerate(overrides if isinstance(overrides, list) else ()):
-            tables.append((("image", name, "override", number), override))
-    for at, table in tables:
-        if isinstance(table, dict):
-            samples = table.get("samples")
-            found = [(("context",), table.get("context"), Kind.FOLDER), *_of_samples(samples)]
-            for key, text, kind in found:
-                if isinstance(text, str) and text.isprintable():
-                    yield (*at, *key), text, kind
+    """Each path with its place in the file. Values of another type are the schema's problem."""
+    found: list[tuple[Where, object, Kind]] = []
+    for at, table in written.facts(document):
+        found.append(((*at, "context"), table.get("context"), Kind.FOLDER))
+        found += _of_samples((*at, "samples"), table.get("samples"))
+    for name, samples in written.items(document.get("samples")):
+        found += _of_samples(("samples", name), samples)
+    for at, text, kind in found:
+        if isinstance(text, str) and text.isprintable():
+            yield at, text, kind
 
 
-def _of_samples(samples: object) -> Iterator[tuple[Where, object, Kind]]:
+def _of_samples(at: Where, samples: object) -> Iterator[tuple[Where, object, Kind]]:
     if not isinstance(samples, dict):
         return
     for key in ("code", "model"):
-        yield ("samples", key), samples.get(key), Kind.FOLDER
-    for channel, text in _items(samples.get("channels")):
-        yield ("samples", "channels", channel), text, Kind.EITHER
+        yield (*at, key), samples.get(key), Kind.FOLDER
+    for channel, text in written.items(samples.get("channels")):
+        yield (*at, "channels", channel), text, Kind.EITHER
     payloads = samples.get("payload")
     for number, payload in enumerate(payloads if isinstance(payloads, list) else ()):
-        for key, text in _items(payload):
+        for key, text in written.items(payload):
             if key in ("body", "answer"):
-                yield ("samples", "payload", number, key), text, Kind.FILE
-
-
-def _items(table: object) -> Iterator[tuple[str, Any]]:
-    yield from table.items() if isinstance(table, dict) else ()
+                yield (*at, "payload", number, key), text, Kind.FILE
 
 
 def _of_odd(config: Config, odd: boundary.Odd, at: Where) -> str:
     name = os.path.relpath(odd.path, config.folder)
-    may_leave = at[-1] == "context" and odd.path.name != ".dockerignore"
-    leave = ", leave it out with `.dockerignore`" if may_leave else ""
+    in_context = at[-1] == "context" and odd.path.name != ".dockerignore"
+    exclude = ", exclude it with `.dockerignore`" if in_context else ""
     if odd.end is None:
-        leave = leave.replace(", ", ", or ", 1)
-        return f"`{name}` in it is {odd.kind}, which cannot be copied; remove it{leave}"
+        exclude = exclude.replace(", ", ", or ", 1)
+        return f"`{name}` is {odd.kind}, which cannot be copied; remove it{exclude}"
     return (
-        f"`{name}` in it is a link that leads to `{odd.end}`, outside of the project "
-        f"`{config.boundary.root}`; replace it with a copy of its target{leave}, or pass "
-        f"`{boundary.FLAG}`"
+        f"the link `{name}` leads to `{odd.end}`, outside of the project `{config.boundary.root}`; "
+        f"replace it with a copy of the file or folder{exclude}, or pass `{boundary.FLAG}`"
     )
 
 
 def _is_sent(config: Config, context: Path, odd: boundary.Odd) -> bool:
-    """Whether a build is given that link, device, pipe or socket of its context."""
+    """Whether a build gets that link, device, pipe or socket of its context."""
     from buildkit.render import inputs  # noqa: PLC0415 - its rules take long to load
 
     name = odd.path.relative_to(context).as_posix()
@@ -138,5 +127,5 @@ def _is_sent(config: Config, context: Path, odd: boundary.Odd) -> bool:
         return False  # git may have a socket of its own there
     ignored = context / inputs.IGNORED
     if config.boundary.outside(ignored) or boundary.special(ignored):
-        return True  # what leads out or has no end is not read to find that out
+        return True  # a file that leads out or never ends is not read
     return inputs.is_seen(context, name)

@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
     from buildkit.config.schema import PrebuiltTable
 
-PURPOSES = {  # what the target is for, on x86 and on ARM -> AWS's word for it
+PURPOSES = {  # the purpose of a target and its platform -> AWS's word
     ("training", "linux/amd64"): "training",
     ("inference", "linux/amd64"): "inference",
     ("inference", "linux/arm64"): "inference_graviton",
     ("processing", "linux/amd64"): "processing",
-    ("both", "linux/amd64"): None,  # some of AWS's images are for either
+    ("both", "linux/amd64"): None,  # some of AWS's images are for both
 }
 
 
 NO_REGION = (
-    "AWS's image is another one in each region: write `region` below `[registry]`, or set "
-    "AWS_REGION (not for `render`, whose output must not depend on who runs it)"
+    "AWS's images differ by region: write `region` below `[registry]`, or set AWS_REGION "
+    "(`render` ignores it: its output is the same for everybody)"
 )
 
 
 def base(table: PrebuiltTable, words: Mapping[str, str], platform: str, region: str) -> str:
-    """The URI of what the table asks for. Raises ValueError with what AWS has instead."""
+    """The URI of the image that the table names. Raises ValueError with what AWS has instead."""
     asked: dict[str, Any] = {
         key: None if value is None else names.expand(value, dict(words))
         for key, value in table.model_dump(exclude={"region"}).items()
@@ -46,5 +46,5 @@ def base(table: PrebuiltTable, words: Mapping[str, str], platform: str, region: 
         given = ", ".join(
             f'{key.replace("_", "-")} = "{value}"' for key, value in asked.items() if value
         )
-        hint = (error.hint or "").replace("--", "")  # keys here, options of a command there
-        raise ValueError(f"{error.message}; {hint}; the table asks for {{ {given} }}") from error
+        hint = (error.hint or "").replace("--", "")  # the hint names options; these are keys
+        raise ValueError(f"{error.message}; {hint}; `prebuilt` asked for {{ {given} }}") from error

@@ -101,7 +101,7 @@ def test_every_help_text_is_an_imperative_sentence(name: str) -> None:
     ("arguments", "code", "wanted"),
     [
         (["list", "nothing*"], Exit.NOTHING_SELECTED, "no target matches `nothing*`"),
-        (["list", "--file", "absent.toml"], Exit.USAGE, "absent.toml does not exist"),
+        (["list", "--file", "absent.toml"], Exit.USAGE, "absent.toml not found"),
         (["build"], Exit.USAGE, "no target is selected"),
         (["build", "--all", "demo*"], Exit.USAGE, "exclude each other"),
         (["build", "--all", "--jobs", "0"], Exit.USAGE, "--jobs"),
@@ -111,7 +111,7 @@ def test_every_help_text_is_an_imperative_sentence(name: str) -> None:
         (["uri"], Exit.USAGE, "no image was named"),
         (["uri", "demo*"], Exit.NOTHING_SELECTED, "nothing is published"),
         (["render", "--check"], Exit.TEMPLATE, "+FROM scratch AS wheels"),
-        (["test", "x", "--file", "absent.toml"], Exit.USAGE, "absent.toml does not exist"),
+        (["test", "x", "--file", "absent.toml"], Exit.USAGE, "absent.toml not found"),
         (["test", "x", "--clause", "SERVE-2"], Exit.NOTHING_SELECTED, "did you mean SERVE-2"),
         (
             ["test", "x", "--clause", "OUT-06", "--profile", "smoke"],

@@ -175,7 +175,7 @@ def test_a_prefix_is_no_part_of_a_name_that_is_written() -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("prefix = 'acme/'\nrepository = 'x/{name}'", "leave one of the two out"),
+        ("prefix = 'acme/'\nrepository = 'x/{name}'", "remove one of the two"),
         ("prefix = 'ACME/'", "'ACME/' cannot begin a repository name"),
         ("prefix = '123456789012.dkr.ecr.eu-west-1.amazonaws.com/'", "begins with a registry's host"),
     ],
@@ -234,7 +234,7 @@ def test_a_package_that_does_not_fit_is_one_problem_for_all_versions() -> None:
     packages = ["torch=={framework_version}+cu124"]
     """
     (line,) = problems(text)
-    assert "brings CUDA into an image for cpu" in line
+    assert "installs CUDA in an image for cpu" in line
     assert line.endswith("(and 3 more targets)")
 
 

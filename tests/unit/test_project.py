@@ -129,6 +129,15 @@ def test_aliases_that_ecr_cannot_have_are_told_when_the_file_is_read(
     assert "the aliases need 6 filters" in (caught.value.details or "")
 
 
+def test_aliases_that_ecr_cannot_have_come_with_all_other_problems(tmp_path: Path) -> None:
+    text = IN_ECR.format(where='account = "123456789012"\nregion = "eu-west-1"')
+    (tmp_path / "images.toml").write_text(text + 'context = "gone"\npackages = ["-e ."]\n')
+    with pytest.raises(ConfigError) as caught:
+        project.read(tmp_path / "images.toml", None)
+    places = re.findall(r"images.toml:\d+: ([\w.]+): ", caught.value.details or "")
+    assert places == ["registry.repositories", "image.demo.context", "image.demo.packages"]
+
+
 def test_the_way_out_that_is_told_is_one(tmp_path: Path) -> None:
     text = IN_ECR.format(where='account = "123456789012"\nregion = "eu-west-1"')
     (tmp_path / "images.toml").write_text(text.replace('tag = "{version}-{device}"\n', ""))

@@ -66,13 +66,17 @@ def test_samples_say_variables_and_headers(folder: Path) -> None:
     ("old", "new", "wanted"),
     [
         ("MODEL_NAME =", '"MODEL-NAME" =', "is not the name of a variable"),
-        ('"small"', "1", "a string is wanted, not 1; put it in quotes"),
+        ('"small"', "1", "expected a string, found 1; put it in quotes"),
         ('"small"', '"a\\u0000b"', "holds the character 0"),
         ('"X-Amzn-SageMaker-Custom-Attributes"', '"a b"', "is not the name of a header"),
         ('"X-Amzn-SageMaker-Custom-Attributes"', '"Accept"', "is a key of its own"),
         ('"X-Amzn-SageMaker-Custom-Attributes"', '"Content-Length"', "is set by whoever sends"),
         ('"accept_eula=true"', '"ü"', "cannot be sent as a header"),
-        ('"accept_eula=true"', '"x", "x-amzn-sagemaker-custom-attributes" = "y"', "is there twice"),
+        (
+            '"accept_eula=true"',
+            '"x", "x-amzn-sagemaker-custom-attributes" = "y"',
+            "is listed twice",
+        ),
     ],
 )
 def test_what_is_no_variable_or_header_is_a_problem(
@@ -227,13 +231,13 @@ def test_they_come_on_top_of_those_that_are_lent(folder: Path) -> None:
     ("given", "wanted"),
     [
         ({"channel": ("training",)}, "--channel 'training': no `=` between name and value"),
-        ({"channel": ("training=nope",)}, "--channel 'training=nope': 'nope' does not exist"),
+        ({"channel": ("training=nope",)}, "--channel 'training=nope': 'nope' not found"),
         ({"channel": ("a/b=data",)}, "--channel 'a/b=data': 'a/b' is not a channel"),
         ({"channel": ("=data",)}, "--channel '=data': '' is not a channel"),
         ({"channel": ("a=data", "a=data")}, "--channel 'a=data': the name is given twice"),
         ({"hyperparameter": ("epochs",)}, "--hyperparameter 'epochs': no `=`"),
         ({"environment": ("A-B=1",)}, "--environment 'A-B=1': 'A-B' is not the name of a variable"),
-        ({"payload": ("nope.csv",)}, "--payload 'nope.csv': 'nope.csv' does not exist"),
+        ({"payload": ("nope.csv",)}, "--payload 'nope.csv': 'nope.csv' not found"),
         ({"payload": ("data:text/csv",)}, "--payload 'data:text/csv': 'data' is a folder"),
         (
             {"payload": ("serve",)},
@@ -247,12 +251,12 @@ def test_they_come_on_top_of_those_that_are_lent(folder: Path) -> None:
         ({"hyperparameter": (f"a={'v' * 2501}",)}, "has 2,500 characters at most in SageMaker"),
         (
             {"hyperparameter": tuple(f"a{number}=1" for number in range(101))},
-            "SageMaker takes 100 hyperparameters at most, not 101",
+            "101 hyperparameters are too many: SageMaker accepts at most 100",
         ),
         ({"header": ("X-A",), "payload": ("request.csv",)}, "--header 'X-A': no `:`"),
         ({"header": ("Accept: x",), "payload": ("request.csv",)}, "is a key of its own"),
         ({"header": ("X A: x",), "payload": ("request.csv",)}, "'X A' is not the name of a header"),
-        ({"model": "serve"}, "--model 'serve': 'serve' is a file, a folder is wanted"),
+        ({"model": "serve"}, "--model 'serve': 'serve' is a file, not a folder"),
     ],
 )
 def test_what_images_toml_would_not_take_is_refused(

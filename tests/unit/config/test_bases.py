@@ -83,7 +83,7 @@ def test_a_rule_of_a_variable_names_the_variable(
     monkeypatch.setenv("BUILDKIT_SUBSTITUTE", "foo")
     assert cli.run(["build", "--all"]) == Exit.USAGE
     said = capsys.readouterr().err
-    assert "`BUILDKIT_SUBSTITUTE=foo`: it has no `=`: `FROM=TO` is wanted" in said
+    assert "`BUILDKIT_SUBSTITUTE=foo`: expected `FROM=TO`, found no `=`" in said
     assert "--substitute" not in said
 
 

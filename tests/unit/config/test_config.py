@@ -27,8 +27,8 @@ def problems(text: str) -> str:
     [
         pytest.param("[image.demo", "images.toml:1: not TOML", id="not TOML"),
         pytest.param("a = 1\nb == 2\n", "images.toml:2: not TOML", id="not TOML, second line"),
-        pytest.param("a = " + "[" * 5000, "not TOML that can be read", id="nested too deep"),
-        pytest.param("format = " + "9" * 5000, "not TOML that can be read", id="a huge number"),
+        pytest.param("a = " + "[" * 5000, "cannot be read as TOML", id="nested too deep"),
+        pytest.param("format = " + "9" * 5000, "cannot be read as TOML", id="a huge number"),
         pytest.param("", "no image: write `[image.<name>]`", id="empty"),
         pytest.param(MINIMAL + "[regsitry]\n", "did you mean `registry`?", id="unknown table"),
         pytest.param(
@@ -42,15 +42,15 @@ def problems(text: str) -> str:
             id="unknown key, deep",
         ),
         pytest.param(
-            "[image.demo]\nbase = 'a'", "image.demo.versions: this key is missing", id="missing"
+            "[image.demo]\nbase = 'a'", "image.demo.versions: required key is missing", id="missing"
         ),
         pytest.param(
             MINIMAL.replace('["1.0"]', "[1.0]"),
-            "a string is wanted, not 1.0; put it in quotes",
+            "expected a string, found 1.0; put it in quotes",
             id="a number for a version",
         ),
         pytest.param(
-            MINIMAL.replace('["1.0"]', "[]"), "at least one value is wanted", id="no version"
+            MINIMAL.replace('["1.0"]', "[]"), "expected at least one value", id="no version"
         ),
         pytest.param(
             MINIMAL.replace('"1.0"', '"1.0", "1.0"'), "1.0 is listed twice", id="a version twice"
@@ -63,24 +63,26 @@ def problems(text: str) -> str:
         pytest.param(MINIMAL.replace("demo", '"De mo"'), "is not a name", id="an illegal name"),
         pytest.param(
             MINIMAL + 'exclude = [{ version = "2*" }]',
-            "images.toml:5: image.demo.exclude.0: this matches no cell",
+            "images.toml:5: image.demo.exclude.0: this rule matches no cell",
             id="exclude without effect",
         ),
         pytest.param(
             MINIMAL + '[[image.demo.override]]\nwhen = { python = "3.9" }',
-            "image.demo.override.0.when: this matches no cell",
+            "image.demo.override.0.when: this rule matches no cell",
             id="override without effect",
         ),
         pytest.param(
             MINIMAL + 'include = [{ version = "1.0", device = "cpu", python = "3.11" }]',
-            "this cell is there already",
+            "this cell already exists",
             id="include of a cell that is there",
         ),
         pytest.param(
             MINIMAL + 'exclude = [{ version = "1.0" }]', "no cell is left", id="everything excluded"
         ),
         pytest.param(
-            MINIMAL + 'purposes = ["both", "training"]', "it stands alone", id="both and training"
+            MINIMAL + 'purposes = ["both", "training"]',
+            "excludes other purposes",
+            id="both and training",
         ),
         pytest.param(
             MINIMAL + "[image.other]\nversions = ['1.0']\nbase = 'b'\nrepository = 'demo'",
@@ -131,7 +133,9 @@ def problems(text: str) -> str:
             "images.toml:5: image.demo.aliases.0: unknown word",
             id="unknown word of an alias",
         ),
-        pytest.param(MINIMAL + "aliases = ['{{a}}']", "no tag has one", id="a brace in an alias"),
+        pytest.param(
+            MINIMAL + "aliases = ['{{a}}']", "which no tag can have", id="a brace in an alias"
+        ),
         pytest.param(
             MINIMAL + "[registry]\naliases = ['a', 'a']",
             "images.toml:6: registry.aliases: a is listed twice",
@@ -177,24 +181,24 @@ def problems(text: str) -> str:
         ),
         pytest.param(
             MINIMAL + "tag = '{py}'\naliases = ['latest']",
-            "the tag `py311` of demo-1.0-cpu-py311 does not tell its version",
+            "the tag `py311` of demo-1.0-cpu-py311 does not contain its version",
             id="a tag without its version",
         ),
         pytest.param(
             MINIMAL.replace("1.0", "1.0-1") + "tag = '{framework_version}'\naliases = ['latest']",
-            "the tag `1.0` of demo-1.0-1-cpu-py311 does not tell its version",
+            "the tag `1.0` of demo-1.0-1-cpu-py311 does not contain its version",
             id="a tag without its revision",
         ),
         pytest.param(
             MINIMAL + "devices = ['cpu', 'gpu']\ntag = '{version}'\naliases = ['latest-{device}']\n"
             "[[image.demo.override]]\nwhen = { device = 'gpu' }\ntag = '{version}-gpu'",
-            "`1.0-gpu` of demo-1.0-gpu-py311 looks like one of demo-1.0-cpu-py311 with another",
+            "`1.0-gpu` of demo-1.0-gpu-py311 looks like another version of demo-1.0-cpu-py311",
             id="a tag that looks like another device's",
         ),
         pytest.param(
             MINIMAL.replace('"1.0"', '"1.0", "2.0"') + "aliases = ['latest']\n"
             "[[image.demo.override]]\nwhen = { version = '2.0' }\naliases = []",
-            "demo-2.0-cpu-py311 and demo-1.0-cpu-py311 differ in nothing that their tags tell",
+            "the tags of demo-2.0-cpu-py311 and demo-1.0-cpu-py311 differ only in the version",
             id="aliases for some versions",
         ),
         pytest.param(
@@ -202,7 +206,7 @@ def problems(text: str) -> str:
             "the alias `1.0-cpu` of demo-1.0-cpu-py311 looks like the tag of demo 1.0-cpu",
             id="an alias that looks like a tag",
         ),
-        pytest.param(MINIMAL + "[registry]\ntag = '{version'", "a lone brace", id="a lone brace"),
+        pytest.param(MINIMAL + "[registry]\ntag = '{version'", "a single brace", id="a lone brace"),
         pytest.param(
             MINIMAL + 'packages = ["six\\nRUN rm -rf /"]',
             "holds the control character '\\n'",
@@ -264,7 +268,7 @@ def problems(text: str) -> str:
         ),
         pytest.param(
             MINIMAL + "[image.demo.samples]\ncode = 'absent'",
-            "'absent' does not exist in /nowhere",
+            "'absent' not found in /nowhere",
             id="missing sample",
         ),
         pytest.param(
@@ -285,22 +289,22 @@ def problems(text: str) -> str:
         ),
         pytest.param(
             MINIMAL + "[substitutes]\n'a:*' = 'b'",
-            "`*` may end both sides or neither",
+            "either both sides end with `*`, or neither",
             id="half a wildcard",
         ),
         pytest.param(
-            MINIMAL + "samples = 'iris'",
-            "image.demo.samples: a table `{ … }` is wanted, not 'iris'",
+            MINIMAL + "args = 'iris'",
+            "image.demo.args: expected a table `{ … }`, found 'iris'",
             id="a text in the place of a table",
         ),
         pytest.param(
             MINIMAL + "features = ['gpu']",
-            "image.demo.features: `gpu` comes with the device",
+            "image.demo.features: `gpu` follows from the device",
             id="a device as a feature",
         ),
         pytest.param(
             MINIMAL + "purposes = ['training']\nfeatures = ['batch']",
-            "image.demo.features: an image for training cannot do `batch`",
+            "image.demo.features: an image for training cannot have the feature `batch`",
             id="a feature of another purpose",
         ),
         pytest.param(
@@ -317,25 +321,25 @@ def problems(text: str) -> str:
         ),
         pytest.param(
             MINIMAL.replace('["1.0"]', '"1.0"'),
-            'a list is wanted: `["1.0"]`',
+            'expected a list: `["1.0"]`',
             id="a text for a list",
         ),
         pytest.param(
             MINIMAL.replace('["1.0"]', "1.0"),
-            'a list is wanted: `["1.0"]`',
+            'expected a list: `["1.0"]`',
             id="a number for a list",
         ),
         pytest.param(
             MINIMAL + "[registry]\naliases = 'latest'",
-            'a list is wanted: `["latest"]`',
+            'expected a list: `["latest"]`',
             id="a text for a list of the registry",
         ),
         pytest.param(
-            MINIMAL + "packages = 'six'", 'a list is wanted: `["six"]`', id="a text for packages"
+            MINIMAL + "packages = 'six'", 'expected a list: `["six"]`', id="a text for packages"
         ),
         pytest.param(
             MINIMAL + "packages = { six = '1' }",
-            "a list is wanted, not a table",
+            "expected a list, found a table",
             id="a table for a list",
         ),
         pytest.param(
@@ -345,45 +349,45 @@ def problems(text: str) -> str:
         ),
         pytest.param(
             MINIMAL + "samples.payload = 'x.csv'",
-            "a list of tables is wanted, `[[…payload]]`, not 'x.csv'",
+            "expected a list of tables `[[…payload]]`, found 'x.csv'",
             id="a text for a list of tables",
         ),
         pytest.param(
-            MINIMAL + "exclude = 'gpu'", "a list of tables is wanted, `[[…exclude]]`", id="rules"
+            MINIMAL + "exclude = 'gpu'", "expected a list of tables `[[…exclude]]`", id="rules"
         ),
         pytest.param(
-            MINIMAL + "[registry]\nfips = 3", "`true` or `false` is wanted, not 3", id="no boolean"
+            MINIMAL + "[registry]\nfips = 3", "expected `true` or `false`, found 3", id="no boolean"
         ),
         pytest.param(
             MINIMAL + "samples.startup-seconds = 'a'",
-            "a whole number is wanted, not 'a'",
+            "expected a whole number, found 'a'",
             id="no number",
         ),
         pytest.param(
             MINIMAL + "end-of-life = 2023-09-01",
-            "a string is wanted, not 2023-09-01; put it in quotes",
+            "expected a string, found 2023-09-01; put it in quotes",
             id="a date for a text",
         ),
         pytest.param(
-            MINIMAL + "template = true", "a string is wanted, not true", id="a boolean for a text"
+            MINIMAL + "template = true", "expected a string, found true", id="a boolean for a text"
         ),
         pytest.param(
             MINIMAL + "packages = 'x @ https://me:hunter2@h/x?token=hunter2'",
-            'a list is wanted: `["x @ https://…@h/x?…"]`',
+            'expected a list: `["x @ https://…@h/x?…"]`',
             id="a secret in what is no list",
         ),
         pytest.param(
             MINIMAL + "dockerfile = 'x'",
-            "unknown key; known are `template`, `base`, `packages`, `requirements`, ",
+            "unknown key; known keys: `template`, `base`, `packages`, `requirements`, ",
             id="an unknown key that is like none",
         ),
-        pytest.param(MINIMAL + "extends = 'x'", "unknown key; known are ", id="like none, too"),
+        pytest.param(MINIMAL + "extends = 'x'", "unknown key; known keys: ", id="like none, too"),
         pytest.param(
             MINIMAL + "purpose = []", "did you mean `purposes`?", id="an axis in singular"
         ),
         pytest.param(
             MINIMAL.replace("demo", "x"),
-            "images.toml:2: image.x: the name `x` is too short for a repository, which has 2 to 256",
+            "images.toml:2: image.x: the name `x` is too short for a repository (2 to 256",
             id="a name of one letter",
         ),
         pytest.param(
@@ -403,17 +407,17 @@ def problems(text: str) -> str:
         ),
         pytest.param(
             "[image.demo]\nversions = ['1']\ndevices = ['gpu']\nbase = { cpu = 'a' }",
-            'no base for gpu; write `gpu = "nvidia/cuda:12.6.3-runtime-ubuntu24.04"` into `base`',
+            'no base for gpu; add `gpu = "nvidia/cuda:12.6.3-runtime-ubuntu24.04"` to `base`',
             id="no base for one device",
         ),
         pytest.param(
             MINIMAL + "args = { PIP_INDEX_URL = 'https://me:hunter2@h/simple' }",
-            "images.toml:5: image.demo.args.PIP_INDEX_URL: it holds credentials, which would stay",
+            "images.toml:5: image.demo.args.PIP_INDEX_URL: this value holds credentials, which would stay",
             id="credentials in an argument",
         ),
         pytest.param(
             MINIMAL + "labels = { a = 'https://me:hunter2@h/simple' }",
-            "image.demo.labels.a: it holds credentials",
+            "image.demo.labels.a: this value holds credentials",
             id="credentials in a label",
         ),
         pytest.param(
@@ -428,22 +432,22 @@ def problems(text: str) -> str:
         ),
         pytest.param(
             "format = 0x" + "f" * 5000 + MINIMAL,
-            "format: this number is too large",
+            "format: the number is too large",
             id="hexadecimal",
         ),
         pytest.param(
             MINIMAL + "template = 0x" + "f" * 5000,
-            "a string is wanted, not a number of thousands of digits",
+            "expected a string, found a number of thousands of digits",
             id="hexadecimal for a text",
         ),
         pytest.param(
             MINIMAL + "packages = [[0x" + "f" * 5000 + "]]",
-            "a string is wanted, not a list",
+            "expected a string, found a list",
             id="hexadecimal in a list",
         ),
         pytest.param(
             MINIMAL.replace('"1.0"', '"' + "9" * 400 + '"') + "tag = 'x'",
-            "characters, and becomes the name of a folder: 200 at most",
+            "characters, more than 200",
             id="a target whose id is too long",
         ),
     ],
@@ -568,7 +572,7 @@ def test_a_secret_is_in_no_message(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["args", "labels"])
 def test_what_stays_in_the_image_holds_no_secret(key: str, address: str) -> None:
     found = problems(MINIMAL + f"{key} = {{ a = '{address}' }}")
-    assert f"image.demo.{key}.a: it holds " in found
+    assert f"image.demo.{key}.a: this value " in found
     assert "hunter2" not in found
 
 
@@ -635,7 +639,7 @@ def test_no_message_shows_the_secret_of_an_address(address: str) -> None:
 
 def test_a_key_that_is_there_twice_is_named_without_its_secret() -> None:
     twice = '"https://u:hunter2@h/*" = "https://m.example/*"\n'
-    assert "`substitutes.https://…@h/*` is there twice" in problems(
+    assert "`substitutes.https://…@h/*` is written twice" in problems(
         f"[substitutes]\n{twice}{twice}"
     )
 
@@ -679,7 +683,7 @@ def test_a_path_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
     ("folder", "context", "said"),
     [
         ("café", "program", "its path is not UTF-8, or this Python reads paths as ascii"),
-        ("cafe", "café", "is no path where Python writes paths as ascii; set PYTHONUTF8=1"),
+        ("cafe", "café", "cannot be a path in Python's encoding ascii; set PYTHONUTF8=1"),
     ],
 )
 def test_without_utf_8_a_path_of_other_letters_is_told(
@@ -740,7 +744,7 @@ def test_a_sample_that_is_a_folder_is_no_body(tmp_path: Path) -> None:
     text = MINIMAL + "[[image.demo.samples.payload]]\ncontent-type = 'a'\nbody = '.'"
     with pytest.raises(ConfigError) as caught:
         targets(text, tmp_path)
-    assert "'.' is a folder, a file is wanted" in caught.value.details
+    assert "'.' is a folder, not a file" in caught.value.details
 
 
 def test_a_mark_at_the_beginning_of_the_file_is_no_matter(tmp_path: Path) -> None:
@@ -749,7 +753,7 @@ def test_a_mark_at_the_beginning_of_the_file_is_no_matter(tmp_path: Path) -> Non
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="does not exist") as caught:
+    with pytest.raises(ConfigError, match="not found") as caught:
         images_toml.read(tmp_path / "images.toml")
     assert caught.value.hint
 
@@ -825,6 +829,6 @@ def test_names_of_repositories_may_hold_dots(repository: str) -> None:
 def test_known_keys_are_listed_once_for_each_kind_of_table() -> None:
     text = MINIMAL + "zzz = 1\nqqq = 1\n[image.demo.samples]\nzzz = 1\n[registry]\nzzz = 1\nqqq = 1"
     found = problems(text).splitlines()[1:]
-    assert [line.partition("unknown key")[2][:13] for line in found] == [
-        "; known are `", "", "; known are `", "; known are `", "",
+    assert [line.partition("unknown key")[2][:15] for line in found] == [
+        "; known keys: `", "", "; known keys: `", "; known keys: `", "",
     ]  # fmt: skip

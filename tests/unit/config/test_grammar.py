@@ -19,45 +19,45 @@ def broken(text: str) -> ConfigError:
     ("text", "said"),
     [
         pytest.param(
-            "[image.demo]\n", ":5: not TOML: the table `image.demo` is there twice, first in line 2", id="a table"
+            "[image.demo]\n", ":5: not TOML: the table `image.demo` is written twice, first on line 2", id="a table"
         ),
         pytest.param(
-            "base = 'b'\n", ":5: not TOML: the key `image.demo.base` is there twice, first in line 4", id="a key"
+            "base = 'b'\n", ":5: not TOML: the key `image.demo.base` is written twice, first on line 4", id="a key"
         ),
         pytest.param(
             "packages = [\n  'a',\n]\n\n# why\npackages = [\n  'b', 'c',\n]\n",
-            ":10: not TOML: the key `image.demo.packages` is there twice, first in line 5",
+            ":10: not TOML: the key `image.demo.packages` is written twice, first on line 5",
             id="of several lines",
         ),
         pytest.param(
             "labels.\"a=b\" = '1'\nlabels.\"a=b\" = '2'\n",
-            ":6: not TOML: the key `image.demo.labels.a=b` is there twice, first in line 5",
+            ":6: not TOML: the key `image.demo.labels.a=b` is written twice, first on line 5",
             id="a key in quotes",
         ),
         pytest.param(
             "samples.code = 'a'\nsamples.code = 'b'\n",
-            ":6: not TOML: the key `image.demo.samples.code` is there twice, first in line 5",
+            ":6: not TOML: the key `image.demo.samples.code` is written twice, first on line 5",
             id="a key with dots",
         ),
         pytest.param(
             "[[image.demo.override]]\nwhen = {}\n[[image.demo.override]]\nwhen = {}\nwhen = {}\n",
-            ":9: not TOML: the key `image.demo.override.1.when` is there twice, first in line 8",
+            ":9: not TOML: the key `image.demo.override.1.when` is written twice, first on line 8",
             id="a key of the second of a list",
         ),
         pytest.param(
             "[image.demo.samples]\n[[image.demo.samples.payload]]\nbody = 'a'\n"
             "[image.demo.samples]\n",
-            ":8: not TOML: the table `image.demo.samples` is there twice, first in line 5",
+            ":8: not TOML: the table `image.demo.samples` is written twice, first on line 5",
             id="a table below",
         ),
         pytest.param(
             "samples = {}\n[image.demo.samples]\n",
-            ":6: not TOML: the table `image.demo.samples` is there twice, first in line 5",
+            ":6: not TOML: the table `image.demo.samples` is written twice, first on line 5",
             id="a table that is a key",
         ),
         pytest.param(
             "args = { A = '1', A = '2' }\n",
-            ":5: not TOML: the key `A` is there twice in one table",
+            ":5: not TOML: the key `A` is written twice in one table",
             id="in one line",
         ),
     ],
@@ -110,6 +110,6 @@ def test_a_key_that_is_there_twice_is_found_at_the_cost_of_its_lines() -> None:
     def read(count: int) -> None:
         lines = [f"[image.n{number}]\nbase = 'b'\n" for number in range(count)]
         said = broken("".join([*lines, "base = 'c'\n"])).message
-        assert f"first in line {2 * count}" in said
+        assert f"first on line {2 * count}" in said
 
     assert growth(read, 100) < QUADRATIC / 2

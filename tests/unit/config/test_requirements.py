@@ -85,7 +85,7 @@ def test_an_address_with_a_secret_is_refused_and_the_secret_is_not_said(
     ["file:///etc/passwd", "file:x.whl", "ftp://example.com/x", "https:///x.whl", "//h/x"],
 )
 def test_an_address_that_no_build_reaches_is_refused(address: str) -> None:
-    with pytest.raises(ValueError, match="the address of 'x' cannot be reached by a build"):
+    with pytest.raises(ValueError, match="the URL of 'x' cannot be reached by a build"):
         requirements.requirement(f"x @ {address}")
 
 
@@ -100,7 +100,7 @@ def test_an_address_that_no_build_reaches_is_refused(address: str) -> None:
         ("--extra-index-url https://me:hunter2@h/simple", "--pip-config"),
         ("x-1.0-py3-none-any.whl", "--wheels"),
         ("https://example.com/x.whl", "name @ https://…"),
-        ("--pre", "leave it out"),
+        ("--pre", "remove it"),
     ],
 )
 def test_what_is_for_pip_s_command_line_says_what_to_write(text: str, said: str) -> None:
@@ -158,15 +158,15 @@ def test_what_the_file_says_makes_another_image(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("-r other.txt", "write the lines of that file into this one"),
-        ("-c constraints.txt", "make a lock"),
-        ("-e .", "give its wheel to the build with `--wheels`"),
-        ("-e git+https://me:hunter2@h/x", "'-e git+https://…@h/x' is an option of pip"),
+        ("-r other.txt", "copy the lines of that file into this one"),
+        ("-c constraints.txt", "create a lock"),
+        ("-e .", "pass its wheel to the build with `--wheels`"),
+        ("-e git+https://me:hunter2@h/x", "'-e git+https://…@h/x' is a pip option"),
         ("--index-url https://h/simple", "`--pip-config`"),
         ("--extra-index-url=https://me:hunter2@h/simple", "`--pip-config`"),
         ("--find-links wheels", "`--wheels`"),
         ("-f wheels", "`--wheels`"),
-        ("--no-binary :all:", "leave it out"),
+        ("--no-binary :all:", "remove it"),
         ("./x.whl", "is not a Python requirement"),
         ("x @ https://h/x.whl?token=hunter2", "may hold a token"),
         ("six==1.17.0 --hash=sha256:aa", "name it with the key `lock`"),
@@ -197,7 +197,7 @@ def test_all_lines_that_are_wrong_are_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "'demo-py311.txt' does not exist in "),
+        (None, "'demo-py311.txt' not found in "),
         ("six\n".encode("utf-16"), "demo-py311.txt cannot be read: the file is UTF-16"),
         (b"# caf\xe9", "demo-py311.txt cannot be read: line 1 is not UTF-8"),
     ],
@@ -222,4 +222,4 @@ def test_problems_of_one_file_are_in_the_order_of_its_lines_and_hashes_hide_none
         target(WITH_FILE, tmp_path)
     numbers = [int(line.split(":")[4]) for line in caught.value.details.splitlines()]
     assert numbers == [*range(1, 13)]
-    assert caught.value.details.count("so it is a lock") == 1
+    assert caught.value.details.count("a file with hashes is a lock") == 1

@@ -28,58 +28,60 @@ CUDA_11 = "nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu22.04"
     [
         pytest.param(
             image('"torch==2.13.0"', 'pythons = ["3.9"]'),
-            "images.toml:4: image.demo.packages: demo-1.0-cpu-py39: torch 2.13.0 is not for Python 3.9, "
-            "but for 3.10-3.14; the newest for Python 3.9 is torch 2.8.0",
+            "images.toml:4: image.demo.packages: demo-1.0-cpu-py39: torch 2.13.0 does not support Python 3.9, "
+            "only 3.10-3.14; the newest for Python 3.9 is torch 2.8.0",
             id="a Python that is too old",
         ),
         pytest.param(
             image('"torch===2.13.0"', 'pythons = ["3.9"]'),
-            "torch 2.13.0 is not for Python 3.9",
+            "torch 2.13.0 does not support Python 3.9",
             id="the same, without labels",
         ),
         pytest.param(
             image('"torch==2.5.1+cpu"', 'pythons = ["3.14"]'),
-            "torch 2.5.1 is not for Python 3.14, but for 3.9-3.13; the newest for Python 3.14 is torch",
+            "torch 2.5.1 does not support Python 3.14, only 3.9-3.13; the newest for Python 3.14 is torch",
             id="a Python that is too new",
         ),
         pytest.param(
             image('"scikit_learn == 1.8.0"', 'pythons = ["3.10"]'),
-            "scikit-learn 1.8.0 is not for Python 3.10, but for 3.11+; the newest for Python 3.10 is "
+            "scikit-learn 1.8.0 does not support Python 3.10, only 3.11+; the newest for Python 3.10 is "
             "scikit-learn 1.7.2",
             id="another spelling of a package",
         ),
         pytest.param(
             image('"tensorflow-cpu==2.20.0"', GPU),
-            "demo-1.0-gpu-py311: tensorflow-cpu 2.20.0 has no CUDA, which an image for gpu needs; "
-            "take `tensorflow[and-cuda]` for gpu",
+            "demo-1.0-gpu-py311: tensorflow-cpu 2.20.0 does not support CUDA, which an image for gpu needs; "
+            "use `tensorflow[and-cuda]` for gpu",
             id="a package without CUDA for gpu",
         ),
         pytest.param(
-            image('"mxnet==1.9.1"', GPU), "mxnet 1.9.1 has no CUDA", id="a framework without CUDA"
+            image('"mxnet==1.9.1"', GPU),
+            "mxnet 1.9.1 does not support CUDA",
+            id="a framework without CUDA",
         ),
         pytest.param(
             image('"torch==2.13.0+cpu"', GPU),
-            "torch 2.13.0+cpu has no CUDA; for gpu write `torch==2.13.0`",
+            "torch 2.13.0+cpu does not support CUDA; use `torch==2.13.0` for gpu",
             id="a build without CUDA for gpu",
         ),
         pytest.param(
             image('"torch==2.5.1+cu128"', GPU),
-            "torch 2.5.1 is not there for CUDA 12.8, but for 11.8, 12.1, 12.4",
+            "torch 2.5.1 is not available for CUDA 12.8, only for 11.8, 12.1, 12.4",
             id="a CUDA that it is not built for",
         ),
         pytest.param(
             image('"torch==2.5.1+cu124"'),
-            "torch 2.5.1+cu124 brings CUDA into an image for cpu; write `torch==2.5.1+cpu`",
+            "torch 2.5.1+cu124 installs CUDA in an image for cpu; use `torch==2.5.1+cpu`",
             id="CUDA for cpu",
         ),
         pytest.param(
             image('"tensorflow[and-cuda]==2.20.0"'),
-            "tensorflow[and-cuda] brings CUDA into an image for cpu; take `tensorflow-cpu`",
+            "tensorflow[and-cuda] installs CUDA in an image for cpu; use `tensorflow-cpu`",
             id="CUDA by an extra for cpu",
         ),
         pytest.param(
             image('"tensorflow==2.20.0"', GPU, CUDA_11),
-            "tensorflow 2.20.0 works with CUDA 12.5, the base brings 11.8; take a base with CUDA 12, "
+            "tensorflow 2.20.0 needs CUDA 12.5, but the base has 11.8; use a base with CUDA 12, "
             "or `tensorflow[and-cuda]`",
             id="the CUDA of the base",
         ),

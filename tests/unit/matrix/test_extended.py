@@ -76,7 +76,7 @@ def test_one_device_may_have_a_prebuilt_image_and_the_other_not() -> None:
         ),
         pytest.param(
             project('framework = "sklearn"', ""),
-            'the table asks for { framework = "sklearn", version = "',
+            '`prebuilt` asked for { framework = "sklearn", version = "',
             id="what was asked",
         ),
         pytest.param(project(TORCH, ""), "say purpose", id="two images for two purposes"),
@@ -86,7 +86,9 @@ def test_one_device_may_have_a_prebuilt_image_and_the_other_not() -> None:
             id="training on ARM",
         ),
         pytest.param(
-            project(TORCH, region=""), "image.demo.base.prebuilt: AWS's image is", id="no region"
+            project(TORCH, region=""),
+            "image.demo.base.prebuilt: AWS's images differ by region",
+            id="no region",
         ),
         pytest.param(
             project(TORCH + ', versoin = "2"'),
@@ -95,7 +97,7 @@ def test_one_device_may_have_a_prebuilt_image_and_the_other_not() -> None:
         ),
         pytest.param(
             project('version = "2"'),
-            "image.demo.base.prebuilt.framework: this key is missing",
+            "image.demo.base.prebuilt.framework: required key is missing",
             id="no framework",
         ),
         pytest.param(
@@ -118,9 +120,9 @@ def test_the_region_of_the_environment_counts_where_the_file_says_none(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
     file = tmp_path / "images.toml"
 
-    def base(text: str, *, alone: bool = False) -> str:
+    def base(text: str, *, use_environment: bool = True) -> str:
         file.write_text(text)
-        (target,) = matrix.expand(images_toml.read(file, alone=alone))
+        (target,) = matrix.expand(images_toml.read(file, use_environment=use_environment))
         return target.base
 
     assert base(project(TORCH, region="")).split(".")[3] == "us-west-2"
@@ -128,7 +130,7 @@ def test_the_region_of_the_environment_counts_where_the_file_says_none(
     monkeypatch.setenv("AWS_REGION", "us-east-2")
     assert base(project(TORCH, region="")).split(".")[3] == "us-east-2"
     with pytest.raises(ConfigError):
-        base(project(TORCH, region=""), alone=True)
+        base(project(TORCH, region=""), use_environment=False)
 
 
 def test_a_stand_in_takes_the_place_of_aws_s_image() -> None:

@@ -57,7 +57,7 @@ def problem(text: str, folder: Path) -> str:
 def test_the_first_line_without_a_hash_is_named(tmp_path: Path, line: str, said: str) -> None:
     write(tmp_path, f"{GOOD}{line}\nlast==1\n")
     assert problem(LOCKED, tmp_path) == (
-        f"images.toml:6: image.demo.lock: {NAME}:10: `{said}` has no hash; make the lock with "
+        f"images.toml:6: image.demo.lock: {NAME}:10: `{said}` has no hash; create the lock with "
         f"`--generate-hashes`: {manual.page('images-toml', 'a-lock')}"
     )
 
@@ -65,16 +65,16 @@ def test_the_first_line_without_a_hash_is_named(tmp_path: Path, line: str, said:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("x @ https://me:hunter2@h/x.whl --hash=sha256:aa", "the address of 'x' holds credentials"),
+        ("x @ https://me:hunter2@h/x.whl --hash=sha256:aa", "the URL of 'x' holds credentials"),
         ("x @ https://h/x.whl?token=hunter2 \\\n  --hash=sha256:aa", "may hold a token"),
         ("x @ file:///x.whl --hash=sha256:aa", "cannot be reached by a build"),
-        ("x @ https://me:hunter2@h/x.whl", "the address of 'x' holds credentials"),
-        ("x@ https://me:hunter2@h/x.whl --hash=sha256:aa", "the address of 'x' holds credentials"),
+        ("x @ https://me:hunter2@h/x.whl", "the URL of 'x' holds credentials"),
+        ("x@ https://me:hunter2@h/x.whl --hash=sha256:aa", "the URL of 'x' holds credentials"),
         ("x@https://h/x;a=hunter2 --hash=sha256:aa", "ends with `;…`"),
-        ("//me:hunter2@h/x.whl --hash=sha256:aa", "the address holds credentials"),
-        ("--index-url https://me:hunter2@h/simple", "the address holds credentials"),
-        ("--extra-index-url=https://h/simple?key=hunter2", "the address holds credentials"),
-        ("git+https://me:hunter2@h/x", "the address holds credentials"),
+        ("//me:hunter2@h/x.whl --hash=sha256:aa", "the URL holds credentials"),
+        ("--index-url https://me:hunter2@h/simple", "the URL holds credentials"),
+        ("--extra-index-url=https://h/simple?key=hunter2", "the URL holds credentials"),
+        ("git+https://me:hunter2@h/x", "the URL holds credentials"),
     ],
 )
 def test_a_lock_holds_no_secret(tmp_path: Path, line: str, said: str) -> None:
@@ -109,8 +109,8 @@ def test_an_override_has_a_lock_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lock", "wanted"),
     [
-        ("none.txt", "'none.txt' does not exist in "),
-        ("locks", "'locks' is a folder, a file is wanted"),
+        ("none.txt", "'none.txt' not found in "),
+        ("locks", "'locks' is a folder, not a file"),
         ("locks/a,b.txt", "'a,b.txt' is not the name of a lock"),
         ("{nosuch}.txt", "unknown word {nosuch}"),
     ],

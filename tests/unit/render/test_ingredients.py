@@ -404,9 +404,9 @@ def test_instructions_are_those_of_docker() -> None:
         ("r-base-dev/bookworm-backports", ""),
         ("libc6:amd64", ""),
         ("plumber", "`r-cran-plumber`"),
-        ("MASS", "'MASS' is no package of Debian, which apt installs here; R's packages are there as `r-cran-mass`"),
+        ("MASS", "'MASS' is not a Debian package, and apt installs packages here; R's packages have names such as `r-cran-mass`"),
         ("data.table>=1", "`r-cran-data.table`"),
-        ("r-cran-mass>=7", "is not apt's form of a package"),
+        ("r-cran-mass>=7", "is not a package that apt accepts"),
     ],
 )  # fmt: skip
 def test_packages_of_r_are_debian_s(tmp_path: Path, package: str, said: str) -> None:

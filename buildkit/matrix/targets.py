@@ -1,0 +1,297 @@
+"""A cell -> its target: each key filled in from the image, its overrides and `[defaults]`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from buildkit.config import requirements, schema
+from buildkit.config.layers import Places
+from buildkit.matrix import lockfiles, paths, prebuilt_base, samples
+from buildkit.matrix.cells import matches
+from buildkit.model import families, names
+from buildkit.model.features import CAPABILITIES, FEATURES_LABEL, Feature
+from buildkit.model.target import Device, Target
+from buildkit.support import suggest
+from buildkit.system import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from buildkit.config.images_toml import Config
+    from buildkit.config.problems import Problems, Where
+    from buildkit.matrix.cells import Cell
+
+NAME = "{name}"
+"""The default repository."""
+LONGEST_ID = 200
+EXAMPLE_BASES = {
+    Device.CPU: "python:{python}-slim-bookworm",
+    Device.GPU: "nvidia/cuda:12.6.3-runtime-ubuntu24.04",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """What a target is made from. `problems` collects what is wrong with it."""
+
+    cell: Cell
+    config: Config
+    places: Places
+    problems: Problems
+
+    @cached_property
+    def words(self) -> dict[str, str]:
+        """The value of each `{word}` of a pattern."""
+        return {
+            **names.version_words(self.cell.version),
+            "name": self.cell.name,
+            "device": self.cell.device.value,
+            "python": self.cell.python,
+            "py": f"py{self.cell.python.replace('.', '')}",
+            "purpose": self.cell.purpose.value,
+        }
+
+    @property
+    def id(self) -> str:
+        end = f"-{self.cell.purpose.value}" if self.cell.split else ""
+        return (
+            f"{self.cell.name}-{self.cell.version}-{self.cell.device.value}-{self.words['py']}{end}"
+        )
+
+    def given(self, key: str) -> Any:
+        return self.places.given(key)
+
+    def at(self, key: str) -> Where:
+        return self.places.of(key)
+
+    def filled(self, pattern: str) -> str:
+        return names.expand(pattern, self.words)
+
+
+def of_cell(
+    cell: Cell, image: schema.Image, config: Config, problems: Problems
+) -> tuple[Target, Places]:
+    """The target of a cell, and where images.toml writes what it is made from."""
+    draft = Draft(cell=cell, config=config, places=_places(cell, image, config), problems=problems)
+    _check_id(draft)
+    features = _features(draft)
+    target = Target(
+        id=draft.id,
+        name=cell.name,
+        version=cell.version,
+        framework_version=draft.words["framework_version"],
+        device=cell.device,
+        python=cell.python,
+        purpose=cell.purpose,
+        platform=draft.given("platform"),
+        base=_base(draft),
+        template=draft.given("template") or cell.name,
+        packages=_packages(draft),
+        indexes=_indexes(draft),
+        args=_pairs("args", draft),
+        labels=_labels(draft, features),
+        lock=_lock(draft),
+        context=samples.whole(config, draft.given("context")),
+        repository=_repository(draft),
+        tag=_tag(draft),
+        features=features,
+        end_of_life=draft.given("end_of_life"),
+        family=_family(draft),
+        network=draft.given("network"),
+        samples=samples.of_table(config, draft.given("samples"), draft.at("samples"), problems),
+    )
+    return target, draft.places
+
+
+def cause(at: Where, message: str, words: Iterable[str]) -> str:
+    """A problem without the words of its target: equal if one edit fixes both targets."""
+    for word in sorted(filter(None, words), key=len, reverse=True):
+        message = message.replace(word, "{}")
+    return f"{at}: {message}"
+
+
+def _places(cell: Cell, image: schema.Image, config: Config) -> Places:
+    overrides = [
+        (("image", cell.name, "override", number), rule)
+        for number, rule in reversed([*enumerate(image.override)])
+        if matches(cell, rule.when)
+    ]
+    return Places(
+        layers=(*overrides, (("image", cell.name), image), (("defaults",), config.defaults))
+    )
+
+
+def _check_id(draft: Draft) -> None:
+    if (length := len(draft.id)) > LONGEST_ID:
+        draft.problems.add(
+            ("image", draft.cell.name),
+            f"the target id `{suggest.shown(draft.id)}` has {length} characters, more than "
+            f"{LONGEST_ID}; shorten the name of the image or its version",
+        )
+
+
+def _features(draft: Draft) -> tuple[Feature, ...]:
+    """The features that this target can have: its image may promise more for another purpose."""
+    cell, at = draft.cell, draft.at("features")
+    promised = {*draft.given("features")}
+    if cell.device is Device.GPU:
+        promised.add(Feature.GPU)
+    elif Feature.GPU in promised:
+        message = '`gpu` follows from the device; write `devices = ["gpu"]`, and remove it here'
+        draft.problems.add(at, message)
+    able = {feature for feature in promised if cell.purpose.allows(feature)}
+    for feature in promised - able:
+        if not cell.split:
+            message = f"an image for {cell.purpose.value} cannot have the feature `{feature.value}`"
+            draft.problems.add(at, message)
+    return tuple(sorted(able, key=lambda feature: feature.value))
+
+
+def _base(draft: Draft) -> str:
+    at, bases = draft.at("base"), draft.given("base") or {}
+    match bases.get(draft.cell.device):
+        case str() as pattern:
+            return draft.problems.check(at, names.reference, draft.filled(pattern), pattern)
+        case schema.Prebuilt(prebuilt=table):
+            return _prebuilt(draft, table, (*at, "prebuilt"))
+        case _:
+            draft.problems.add(at, _no_base(draft.cell.device, is_table=bool(bases)))
+            return "scratch"
+
+
+def _prebuilt(draft: Draft, table: schema.PrebuiltTable, at: Where) -> str:
+    region = table.region or draft.config.region
+    if region is None:
+        draft.problems.add(at, prebuilt_base.NO_REGION)
+        return "scratch"
+    try:
+        return prebuilt_base.base(table, draft.words, draft.given("platform"), region)
+    except ValueError as error:
+        same = cause(at, str(error), draft.words.values())
+        draft.problems.add(at, f"{draft.id}: {error}", same)
+        return "scratch"
+
+
+def _no_base(device: Device, *, is_table: bool) -> str:
+    example = EXAMPLE_BASES[device]
+    edit = (
+        f'add `{device.value} = "{example}"` to `base`'
+        if is_table
+        else f'write `base = "{example}"`'
+    )
+    return f"no base for {device.value}; {edit}, or name another image"
+
+
+def _packages(draft: Draft) -> tuple[str, ...]:
+    """The requirements of `packages`, then those of the file `requirements`."""
+    # Whether apt installs them is checked with the templates.
+    by_template = draft.places.has("template") or draft.cell.name == "r"
+    check = requirements.package if by_template else requirements.requirement
+    packages = [
+        draft.problems.check(draft.at("packages"), check, draft.filled(text), text)
+        for text in draft.given("packages")
+    ]
+    if (pattern := draft.given("requirements")) is not None:
+        text = draft.filled(pattern)
+        wrong = tuple(paths.fault(draft.config, text, paths.Kind.FILE, requirements.LARGEST))
+        found: tuple[str, ...] = ()
+        if not wrong:
+            found, wrong = requirements.read(draft.config.folder / text)
+        packages += [each for each in found if each not in packages]
+        _add_of_file(draft, "requirements", pattern, wrong)
+    return tuple(packages)
+
+
+def _indexes(draft: Draft) -> tuple[str, ...]:
+    return tuple(
+        draft.problems.check(draft.at("indexes"), names.index, draft.filled(text))
+        for text in draft.given("indexes")
+    )
+
+
+def _pairs(key: str, draft: Draft) -> tuple[tuple[str, str], ...]:
+    """A table of patterns, filled in. Its values stay in the image for good."""
+    found = [(name, draft.filled(value)) for name, value in draft.given(key).items()]
+    for name, value in found:
+        try:
+            requirements.check_kept(value)
+        except ValueError as error:
+            draft.problems.add((*draft.at(key), name), str(error))
+    return tuple(found)
+
+
+def _labels(draft: Draft, features: Iterable[Feature]) -> tuple[tuple[str, str], ...]:
+    """The author's labels, and those that show the features to SageMaker and `buildkit test`."""
+    labels = dict(_pairs("labels", draft))
+    if features:
+        labels.setdefault(FEATURES_LABEL, ",".join(feature.value for feature in features))
+    for feature in features:
+        if feature in CAPABILITIES:
+            labels.setdefault(CAPABILITIES[feature], "true")
+    return tuple(labels.items())
+
+
+def _lock(draft: Draft) -> str | None:
+    if (pattern := draft.given("lock")) is None:
+        return None
+    at, text = draft.at("lock"), draft.filled(pattern)
+    path = str(draft.config.folder / text)
+    draft.problems.check(at, lockfiles.check_name, path)
+    wrong = [*paths.fault(draft.config, text, paths.Kind.FILE, reading.LARGEST_TEXT)]
+    _add_of_file(draft, "lock", pattern, wrong)
+    return path if wrong else draft.problems.check(at, lockfiles.check, path)
+
+
+def _add_of_file(draft: Draft, key: str, pattern: str, wrong: Iterable[str]) -> None:
+    """Add what is wrong with a file that `pattern` names, once for all targets."""
+    at = draft.at(key)
+    for message in wrong:
+        same = cause(at, f"{pattern} {message}", (draft.filled(pattern),))
+        draft.problems.add(at, message, same)
+
+
+def _repository(draft: Draft) -> str:
+    registry, name = draft.config.registry, draft.cell.name
+    default = registry.prefix + ("{name}-{purpose}" if draft.cell.split else NAME)
+    pattern = draft.given("repository") or registry.repository or default
+    if pattern == NAME and len(name) < names.SHORTEST_REPOSITORY:
+        draft.problems.add(
+            ("image", name),
+            f"the name `{name}` is too short for a repository (2 to 256 characters); write a "
+            "longer name, or `repository`",
+        )
+        return name
+
+    def whole(text: str) -> str:
+        names.no_host(pattern)  # in the words of the file
+        return names.repository(text)
+
+    return draft.problems.check(
+        _named_at("repository", draft), whole, draft.filled(pattern), pattern
+    )
+
+
+def _tag(draft: Draft) -> str:
+    pattern = _tag_pattern(draft)
+    tag = names.without_plus(draft.filled(pattern))
+    return draft.problems.check(_named_at("tag", draft), names.tag, tag, pattern)
+
+
+def _family(draft: Draft) -> families.Family | None:
+    aliases = draft.given("aliases")
+    if aliases is None:
+        aliases = draft.config.registry.aliases
+    return families.of(_tag_pattern(draft), aliases, draft.words)
+
+
+def _tag_pattern(draft: Draft) -> str:
+    pattern: str = draft.given("tag") or draft.config.registry.tag
+    return pattern
+
+
+def _named_at(key: str, draft: Draft) -> Where:
+    """Where a part of the image's name is written: for this image, or for all in `[registry]`."""
+    of_registry = not draft.places.has(key) and key in draft.config.registry.model_fields_set
+    return ("registry", key) if of_registry else draft.at(key)
