@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
@@ -13,6 +12,7 @@ from buildkit.contract import verdict
 from buildkit.model.image import Status
 from buildkit.support.errors import BuildkitError, Exit, bug
 from buildkit.system import console, stopping
+from buildkit.system.progress import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,8 +32,6 @@ WORDS = {
     "tested": "passed",
 }
 """How people are told of each status."""
-PROGRESS_SECONDS = 10
-"""Between two lines that say how far it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,13 +106,11 @@ def published(outcomes: Iterable[Outcome]) -> tuple[Published, ...]:
 
 
 def progress(subject: str) -> Callable[[int, int, str], None]:
-    """Tells how far a test has come, from time to time."""
-    said = time.monotonic()
+    """A function that prints how far a test has come."""
+    pace = Pace()
 
     def tell(done: int, of: int, at_work: str) -> None:
-        nonlocal said
-        if time.monotonic() - said > PROGRESS_SECONDS:
-            said = time.monotonic()
+        if pace.due():
             now = f", at work: {at_work}" if at_work else ""
             console.step(subject, f"testing: {done} of {of} scenarios{now}", dim=True)
 

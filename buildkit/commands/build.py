@@ -162,7 +162,7 @@ def _delivery(
 ) -> AbstractContextManager[Delivery]:
     from buildkit.publish import connect  # noqa: PLC0415 - boto3 takes long to load: only for a push
 
-    connect.tell_which(project.config, registries, options.registries_from())
+    connect.say_which(project.config, registries, options.registries_from())
     return connect.to(project.config, registries, project.targets, docker)
 
 

@@ -83,7 +83,7 @@ def command(
     project = read_project(file, dist, allow_outside=allow_outside)
     targets = project.select(options.selection(select, everything=everything))
     since = recording.check(project)
-    connect.tell_which(project.config, registries, options.registries_from())
+    connect.say_which(project.config, registries, options.registries_from())
     hosts = connect.wanted(project.config, registries)
     ready = list(pipeline.each(targets, partial(_ready, project, hosts)))
     needed = any(isinstance(each, Ready) and each.staged is None for _, each in ready)

@@ -1,4 +1,4 @@
-"""images.toml -> the repositories that its images need, as they should be."""
+"""images.toml -> the ECR repositories that its images need, with their settings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEPT = ("registry", "repositories")
 
 
 def check(config: Config, targets: Sequence[Target]) -> None:
-    """Raise ConfigError if images.toml names a registry of ECR, which could not keep its images."""
+    """Raise ConfigError if images.toml names an ECR registry that could not keep its images."""
     named = (config.registry, *config.registry.copies)
     by_parts = config.registry.account and config.registry.region
     hosts = ((each.host or "").partition(":")[0] for each in named)
@@ -34,11 +34,11 @@ def wanted(
     targets: Sequence[Target],
     published: Callable[[str], Collection[str]] = lambda _name: (),
 ) -> tuple[Wanted, ...]:
-    """In the order of the file. `targets` are all of images.toml: they share repositories.
+    """The repositories in the order of the file. `targets` are all of images.toml.
 
-    `published` tells the exact tags that a repository has of an older images.toml: no alias's
-    filter may let them move.
-    Raises ConfigError with all repositories that ECR could not keep as they are asked for.
+    `published` returns the exact tags that a repository has from an older images.toml: no filter
+    for an alias may let them move. Raises ConfigError with all repositories whose settings ECR
+    does not allow.
     """
     by_name: dict[str, list[Target]] = defaultdict(list)
     for target in targets:
