@@ -179,7 +179,7 @@ def _sender(project: Project, docker: Engine | None, choice: Choice) -> Iterator
     from buildkit.publish.sender import Sender  # noqa: PLC0415
 
     since = recording.check(project)
-    connect.tell_which(project.config, choice.registries, choice.given_by)
+    connect.say_which(project.config, choice.registries, choice.given_by)
     with connect.to(project.config, choice.registries, project.targets, docker) as delivery:
         yield Sender(delivery=delivery, records=project.records, since=since)
 

@@ -1,4 +1,4 @@
-"""Aliases -> where they belong, after every exact tag of a run is in: docs/reference/aliases.md."""
+"""Move aliases to where they belong (docs/reference/aliases.md), once a whole run is published."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from buildkit.registry.manifests import Manifest, Tagged
 
     Known = Callable[[str, str], Past]
-    """A registry's host and a repository -> what is on record of it by now."""
+    """A registry's host and a repository -> what the ledger knows of them now."""
 
 
 AT_ONCE = 8
 ROUNDS = 3
-"""Times that aliases are decided on while other publishers add tags."""
+"""Times that aliases are moved again because other publishers add tags."""
 
 
 def move(registries: Sequence[Tagged], targets: Iterable[Target], known: Known) -> Moves:
-    """Move the aliases of targets that are all published, in each registry.
+    """Move the aliases of targets that are all published, in all registries in parallel.
 
-    Registries are worked on side by side; one that fails stops no other.
+    A registry that fails does not stop the others.
     """
     by_repository: dict[str, list[Target]] = {}
     for target in targets:
@@ -75,7 +75,7 @@ class _Repository:
         return f"{self.registry.host}/{self.name}"
 
     def move(self, known: Known) -> Moves:
-        """Move, and again if another publisher added a tag meanwhile: who ends last is right."""
+        """Move the aliases, again if another publisher added a tag: the last one is right."""
         done: list[Move] = []
         try:
             for _ in range(ROUNDS):
@@ -86,16 +86,16 @@ class _Repository:
                 if not found.done or {*self.registry.tags(self.name)} <= self._expected(found):
                     return Moves(done=tuple(done), errors=found.errors)
         except BuildkitError as error:
-            told = ToolError(f"{self._where}: {error.message}", hint=error.hint)
+            failed = ToolError(f"{self._where}: {error.message}", hint=error.hint)
         else:
-            told = ToolError(
-                f"{self._where}: others keep adding tags, so its aliases may be behind",
-                hint="the same command again, when they have ended",
+            failed = ToolError(
+                f"{self._where}: aliases may be outdated: other publishers keep adding tags",
+                hint="rerun the command once they have finished",
             )
-        return Moves(done=tuple(done), errors=(told,))
+        return Moves(done=tuple(done), errors=(failed,))
 
     def _expected(self, moved: Moves) -> set[str]:
-        """The tags that there are if nobody else has added one."""
+        """The tags of the repository, unless another publisher has added one."""
         return {*self._tags, *(each.alias for each in moved.done)}
 
     def _round(self, past: Past) -> Moves:
@@ -117,10 +117,10 @@ class _Repository:
         return Moves(done=tuple(done), errors=tuple(errors))
 
     def _is_settled(self, tag: str, past: Past) -> bool:
-        """Whether aliases may come to a tag: no half a release is to be seen through them.
+        """Whether aliases may move to a tag: they must not show half a release.
 
-        It is of this run, on record, the same image in every registry of the run (if that has all
-        that there are), or the one at which an alias is already, because that moves forward only.
+        They may if the tag is of this run, in the ledger, the same image in all registries (if the
+        run has all of them), or if an alias already points there, because aliases move forward.
         """
         if tag in past.tags or any(tag == each.tag for each in self.targets):
             return True
@@ -141,20 +141,23 @@ class _Repository:
             return True
         console.step(
             f"{self._where}:{tag}",
-            "is skipped: the tag is not in the ledger, and differs between registries",
+            "skipped: the tag is not in the ledger and differs between registries",
             fg="yellow",
         )
         return False
 
     def _move(self, wanted: rules.Move, past: Past) -> Move | None:
-        """Move one alias if it is elsewhere. Raises ToolError if it cannot or may not be.
+        """Move one alias, unless it is where it belongs. Raises ToolError if it must not move.
 
-        Where it is right, but nobody has put on record that it moved there, that is made up for.
+        If it is there, but the ledger does not know, return the missing move for the ledger.
         """
         name = f"{self._where}:{wanted.alias}"
         there = self._manifest(wanted.tag)
         if there is None:
-            raise ToolError(f"`{name}` stays: the registry has lost `{wanted.tag}`")
+            raise ToolError(
+                f"`{name}` not moved: `{wanted.tag}` is not found in the registry",
+                hint="rerun the command; if the error remains, the tag was deleted: push it again",
+            )
         now = self._manifest(wanted.alias) if wanted.alias in self._tags else None
         before = now.digest if now else None
         if before == there.digest:
@@ -167,12 +170,12 @@ class _Repository:
             return self._moved(wanted, before, there)
         if now is not None and not self._is_ours(now, past):
             raise ToolError(
-                f"`{name}` stays: it is {now.digest}, which has no exact tag here, so somebody "
-                "else gave it",
-                hint="remove that tag, or name the alias differently in `aliases`",
+                f"`{name}` not moved: it points to {now.digest}, which has no exact tag here, so "
+                "buildkit did not set it",
+                hint="delete that tag, or rename the alias in `aliases` of images.toml",
             )
         moves.put(self.registry, Alias(repository=self.name, name=wanted.alias), there)
-        console.step(name, f"is now {wanted.tag}", fg="green")
+        console.step(name, f"moved to {wanted.tag}", fg="green")
         return self._moved(wanted, before, there)
 
     def _moved(self, wanted: rules.Move, before: str | None, there: Manifest) -> Move:
@@ -186,9 +189,9 @@ class _Repository:
         )
 
     def _is_ours(self, now: Manifest, past: Past) -> bool:
-        """Whether an alias is at an image that has an exact tag, or had one by the ledger.
+        """Whether an alias points to an image that has an exact tag, or had one in the ledger.
 
-        In a mutable repository a tag goes on to another image, and the alias follows.
+        In a mutable repository, a tag may have moved to another image: the alias follows.
         """
         if now.digest in past.published:
             return True

@@ -1,4 +1,4 @@
-"""Aliases in registries: looked at in all places first, then moved, and read back."""
+"""Moves aliases in registries: all are checked first, then moved, and read back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Moves:
-    """What has moved, and why other aliases stay."""
+    """The aliases that have moved, and the errors of those that have not."""
 
     done: tuple[Move, ...] = ()
     errors: tuple[ToolError, ...] = ()
@@ -35,7 +35,7 @@ class Alias:
 
 @dataclass(frozen=True, kw_only=True)
 class Aim:
-    """An alias in one registry, the image that it shall name, and its exact tag."""
+    """An alias in one registry, the image that it is to point to, and that image's exact tag."""
 
     registry: Tagged
     alias: Alias
@@ -56,7 +56,7 @@ class Aim:
 
 
 def aim(registry: Tagged, alias: Alias, digest: str, tag: str) -> Aim | None:
-    """What a move would do; None where the registry does not hold the image."""
+    """What a move would do; None if the registry does not hold the image."""
     manifest = registry.manifest(alias.repository, digest)
     if manifest is None:
         return None
@@ -71,7 +71,7 @@ def aim(registry: Tagged, alias: Alias, digest: str, tag: str) -> Aim | None:
 
 
 def carry_out(aims: Iterable[Aim]) -> Moves:
-    """Move an alias in each registry. One that fails does not stop the others."""
+    """Move an alias in each registry. A registry that fails does not stop the others."""
     done, errors = [], []
     for each in aims:
         try:
@@ -84,26 +84,26 @@ def carry_out(aims: Iterable[Aim]) -> Moves:
 
 
 def put(registry: Tagged, alias: Alias, manifest: Manifest) -> None:
-    """Move an alias, and read back where it is. Raises ToolError."""
+    """Move an alias, and read back where it points. Raises ToolError."""
     name = f"{registry.host}/{alias}"
     try:
         registry.put_manifest(alias.repository, alias.name, manifest)
     except ToolError as error:
         raise ToolError(
-            f"`{name}` stays, it cannot be moved: {error.message}",
-            hint="`buildkit repo plan` shows whether the repository lets aliases move",
+            f"`{name}` not moved: {error.message}",
+            hint="run `buildkit repo plan` to see whether the repository lets aliases move",
         ) from error
     served = registry.manifest(alias.repository, alias.name)
     if served is None or served.digest != manifest.digest:
         raise ToolError(
             f"`{name}` was moved to {manifest.digest}, but the registry serves "
             f"{served.digest if served else 'nothing'}",
-            hint="somebody else moved it: the same command again tells",
+            hint="another process may have moved the alias: rerun the command to check",
         )
 
 
 def failure(moves: Moves, wanted: Sequence[Aim]) -> ToolError | None:
-    """What did not move, in one error; None if all did."""
+    """One error for all aliases that did not move; None if all did."""
     if not moves.errors:
         return None
     return together(moves.errors, len(wanted), ending(each.host for each in moves.done))

@@ -1,4 +1,4 @@
-"""What `promote` and `rollback` share: which alias is meant, and what becomes of moves."""
+"""What `promote` and `rollback` share: read the name of an alias, move it, record the move."""
 
 from __future__ import annotations
 
@@ -22,64 +22,72 @@ if TYPE_CHECKING:
 
     from buildkit.aliases.moves import Aim
     from buildkit.ledger.record import Action, Release
+    from buildkit.model.target import Target
     from buildkit.project import Project
 
 
 def alias(text: str, releases: Sequence[Release], project: Project) -> Alias:
-    """Read `REPOSITORY:ALIAS`, or `ALIAS` if the ledger leaves only one repository for it.
+    """Read `REPOSITORY:ALIAS`, or `ALIAS` if the ledger has only one repository for it.
 
-    Raises UsageError, also for an exact tag, which never moves, and for what reads as one.
+    Raises UsageError, also for an exact tag, which never moves, and for what looks like one.
     """
     repository, colon, name = text.rpartition(":")
     try:
         names.tag(name)
         tag_filters.check(name, "give the alias another beginning")
+        repository = names.repository(repository if colon else _repository(text, releases))
     except ValueError as error:
         raise UsageError(
-            f"`{suggest.shown(text)}`: {error}", hint="`REPOSITORY:ALIAS`, without a host"
+            f"`{suggest.shown(text)}`: {error}", hint="write `REPOSITORY:ALIAS`, without a host"
         ) from error
-    if not colon:
-        known = sorted(history.repositories_of_alias(releases, text))
-        known = known or sorted(history.repositories(releases))
-        if len(known) != 1:
-            raise UsageError(
-                f"`{text}` could be in {len(known)} repositories: {', '.join(known)}"
-                if known
-                else f"`{text}` could be anywhere: the ledger has no release yet",
-                hint=f"`{known[0] if known else 'REPOSITORY'}:{text}`",
-            )
-        (repository,) = known
-    try:
-        names.repository(repository)
-    except ValueError as error:
+    found = Alias(repository=repository, name=name)
+    _refuse_exact_tag(found, releases, project.targets)
+    return found
+
+
+def _repository(name: str, releases: Sequence[Release]) -> str:
+    """The only repository that an alias may be in. Raises UsageError for none and for several."""
+    known = sorted(history.repositories_of_alias(releases, name))
+    known = known or sorted(history.repositories(releases))
+    if not known:
         raise UsageError(
-            f"`{suggest.shown(text)}`: {error}", hint="`REPOSITORY:ALIAS`, without a host"
-        ) from error
-    exact = {each.tag for each in project.targets if each.repository == repository}
-    if name in exact | history.exact_tags(releases, repository):
+            f"the repository of `{name}` is unknown: the ledger has no release yet",
+            hint=f"write `REPOSITORY:{name}`",
+        )
+    if len(known) > 1:
         raise UsageError(
-            f"`{repository}:{name}` is an exact tag: it names one image for ever",
+            f"`{name}` could be in {len(known)} repositories: {', '.join(known)}",
+            hint=f"write one of them before the alias, such as `{known[0]}:{name}`",
+        )
+    return known[0]
+
+
+def _refuse_exact_tag(found: Alias, releases: Sequence[Release], targets: Iterable[Target]) -> None:
+    """Raise UsageError for a tag that never moves, or looks like one of a version to come."""
+    inside = [each for each in targets if each.repository == found.repository]
+    exact = {each.tag for each in inside} | history.exact_tags(releases, found.repository)
+    if found.name in exact:
+        raise UsageError(
+            f"`{found}` is an exact tag, which always points to the same image",
             hint="name an alias, such as `latest-cpu-py311`",
         )
-    for target in project.targets:
-        if target.repository != repository or target.family is None:
-            continue
-        if (version := families.version_of(target.family, name)) is not None:
+    for each in inside:
+        version = families.version_of(each.family, found.name) if each.family else None
+        if version is not None:
             raise UsageError(
-                f"`{repository}:{name}` reads as the exact tag of a version `{version}`, to which "
-                "other aliases could move",
-                hint="put the words in another order, as in `stable-py311-cpu`",
+                f"`{found}` looks like the exact tag of version `{version}`: other aliases could "
+                "move to it",
+                hint="change the order of the words, as in `stable-py311-cpu`",
             )
-    return Alias(repository=repository, name=name)
 
 
 def hosts(given: Sequence[str], known: Iterable[str]) -> tuple[str, ...]:
-    """The registries to work on: those that were asked for, else all on record. Tells the rest."""
+    """The registries to work on: the given ones, else all in the ledger. Says which are skipped."""
     on_record = tuple(dict.fromkeys(known))
     for host in on_record if given else ():
         if host not in given:
             console.say(
-                f"{host} is left as it is: `--registry`, or BUILDKIT_REGISTRY, does not name it",
+                f"{host} skipped: `--registry` or BUILDKIT_REGISTRY does not name that registry",
                 fg="yellow",
             )
     return tuple(given) or on_record
@@ -88,7 +96,7 @@ def hosts(given: Sequence[str], known: Iterable[str]) -> tuple[str, ...]:
 def record(
     book: ledger.Ledger, releases: Sequence[Release], action: Action, aims: Sequence[Aim]
 ) -> Release:
-    """Move aliases, and put on record what has moved. Raises ToolError if some have not."""
+    """Move aliases, and record the moves. Raises ToolError if some aliases did not move."""
     wanted = [news for each in aims if (news := _news(each, releases))]
     moved = moves.carry_out(wanted)
     at = commit(book.path.parent, book.path.name)
@@ -97,22 +105,22 @@ def record(
         book.append(release)
     for move in moved.done:
         alias = f"{move.host}/{move.repository}:{move.alias}"
-        console.say(f"{alias} is at {move.tag}, {move.after}", fg="green")
+        console.say(f"{alias} moved to {move.tag}, {move.after}", fg="green")
     if error := moves.failure(moved, wanted):
         raise error
     return release
 
 
 def _news(aim: Aim, releases: Sequence[Release]) -> Aim | None:
-    """What changes: where the alias is, whether it is kept away from there, or what is on record.
+    """The move to record, None if nothing changes: the alias, its held tags and the ledger.
 
-    A move that was cut off before it was on record is made up for, from where the ledger saw it.
+    A move that an earlier run did not record is recorded now, from where the ledger saw the alias.
     """
     alias, digest = aim.alias, aim.manifest.digest
     trail = trails.trail(releases, aim.registry.host, alias.repository, alias.name)
     if aim.before != digest or aim.tag in trail.held:
         return aim
-    where = f"{aim.registry.host}/{alias} is at {aim.tag} already"
+    where = f"{aim.registry.host}/{alias} already points to {aim.tag}"
     if trail.last == digest:
         console.say(where)
         return None
@@ -121,7 +129,7 @@ def _news(aim: Aim, releases: Sequence[Release]) -> Aim | None:
 
 
 def show(release: Release, *, as_json: bool) -> None:
-    """On stdout: the record, or the URI of each alias and image in it."""
+    """Print the record to stdout, or the URIs of its images and aliases."""
     if as_json:
         click.echo(json.dumps(json.loads(ledger.text(release)), indent=2))
         return

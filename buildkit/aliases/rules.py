@@ -1,4 +1,4 @@
-"""The tags of a repository -> the tag that each alias of a target belongs at.
+"""The tags of a repository -> the tag that each alias of a target belongs to.
 
 docs/reference/aliases.md is the specification; a number in brackets is that of its rule.
 """
@@ -22,7 +22,7 @@ NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 
 @dataclass(frozen=True, kw_only=True)
 class Move:
-    """An alias, and the exact tag that it is to be at; it may be there already."""
+    """An alias, and the exact tag that it belongs to; it may be there already."""
 
     alias: str
     tag: str
@@ -30,7 +30,7 @@ class Move:
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """An alias that stays where it is, because of versions that cannot be ordered [11]."""
+    """An alias that is not moved, because its versions cannot be ordered [11]."""
 
     alias: str
     message: str
@@ -48,8 +48,8 @@ def decide(
 ) -> Decision:
     """Where each alias of `target` belongs: at the newest candidate, by one grammar for all [6].
 
-    `tags` are all that the repository has; `held_back` are, for an alias, the exact tags that it
-    must not be at. An alias for which no tag is left is in neither part of the answer.
+    `tags` are all tags of the repository; `held_back` has, by alias, the exact tags that it must
+    not point to. An alias without candidates is in neither part of the answer.
     """
     moves, refusals = [], []
     for alias, candidates in _candidates(target, tags, held_back).items():
@@ -66,7 +66,7 @@ def decide(
 def _candidates(
     target: Target, tags: Iterable[str], held_back: Mapping[str, Collection[str]]
 ) -> dict[str, list[Candidate]]:
-    """For each alias of the target, the tags that it may be at [1-4]."""
+    """For each alias of the target, the tags that it may point to [1-4]."""
     found: dict[str, list[Candidate]] = {
         alias: [] for alias in families.aliases_of(target.family, target.version)
     }
@@ -87,15 +87,15 @@ def _refusal(alias: str, candidates: Sequence[Candidate]) -> Refusal:
     neither = [each for each in not_semantic if each in not_python]
     if neither:
         blamed = neither[0]
-        why = f"`{blamed.version}` is neither a semantic version nor one of Python (PEP 440)"
+        why = f"`{blamed.version}` is neither a semantic nor a Python version (PEP 440)"
     else:
         blamed = not_python[0]
         why = (
-            f"`{not_semantic[0].version}` is no semantic version, and `{blamed.version}` is none "
-            "of Python (PEP 440)"
+            f"`{not_semantic[0].version}` is not a semantic version, and `{blamed.version}` is "
+            "not a Python version (PEP 440)"
         )
     return Refusal(
         alias=alias,
-        message=f"the alias `{alias}` stays where it is: {why}, so nobody can say which is newest",
-        hint=f"name versions such as `{blamed.version}` by another `tag`, or remove `{blamed.tag}`",
+        message=f"alias `{alias}` not moved: the newest version is unclear, because {why}",
+        hint=f"give versions such as `{blamed.version}` another `tag`, or delete `{blamed.tag}`",
     )

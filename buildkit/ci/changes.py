@@ -1,4 +1,4 @@
-"""Which targets a run is about: those that differ from a commit, or from what was released."""
+"""Selects the targets of a CI run: those that differ from a commit, or from what was released."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 
 def inputs_of(found: Project, targets: Iterable[Target]) -> dict[str, str]:
-    """What each target would be built from now, as a digest, by their ids."""
+    """The digest of everything that each target would be built from now, by target id."""
     source = found.templates
     return inputs.digests(render.render_all(tuple(targets), source), source.runtime)
 
 
 def since(found: Project, targets: Sequence[Target], reference: str) -> tuple[Target, ...]:
-    """Those that are built or tested otherwise than where the branch left `reference`.
+    """Targets whose build or test inputs changed since the branch forked from `reference`.
 
-    Raises UsageError if git does not know it.
+    Raises UsageError if git does not know that commit.
     """
     now = _essence(found, targets)
     with tempdirs.folder() as folder:
@@ -46,18 +46,18 @@ def since(found: Project, targets: Sequence[Target], reference: str) -> tuple[Ta
 def unreleased(
     found: Project, targets: Sequence[Target], releases: Sequence[Release]
 ) -> tuple[Target, ...]:
-    """Those whose tag no release has given yet.
+    """Targets that have not been released yet.
 
-    Raises ToolError if one has, to an image that was made from other files: that could not be
-    published, after all the work of building it. Where tags may move it is one of those to build.
+    Raises ToolError for a released target whose files have changed: its image could not be
+    published after the build. In a mutable repository, such a target is to be built again.
     """
     taken = stale(found, targets, releases)
     if taken and found.config.registry.repositories.mutability != "mutable":
         raise ToolError(
-            f"{len(taken)} of {len(targets)} targets are released, and their files have changed "
-            "since: " + ", ".join(each.id for each in taken),
-            hint="tags are never overwritten: raise the revision in images.toml (`"
-            f"{names.next_revision(taken[0].version)}`), as `buildkit revise` does",
+            f"{len(taken)} of {len(targets)} targets have changed since their release: "
+            + ", ".join(each.id for each in taken),
+            hint="tags are never overwritten: bump the revision in images.toml (`"
+            f"{names.next_revision(taken[0].version)}`) with `buildkit revise`",
         )
     return tuple(
         each
@@ -69,7 +69,7 @@ def unreleased(
 def stale(
     found: Project, targets: Sequence[Target], releases: Sequence[Release]
 ) -> tuple[Target, ...]:
-    """Those whose tag a release has given to an image that was made from other files."""
+    """Released targets whose files have changed since."""
     made_from = inputs_of(found, targets)
     there = {each: history.tagged(releases, each.repository, each.tag) for each in targets}
     return tuple(
@@ -82,7 +82,7 @@ def stale(
 
 
 def _essence(found: Project, targets: Sequence[Target]) -> dict[str, str]:
-    """All that an image and its test depend on, the same in every checkout."""
+    """All that an image and its test depend on, by target id; the same in every checkout."""
     made_from = inputs_of(found, targets)
     return {
         each.id: json.dumps(
@@ -93,21 +93,21 @@ def _essence(found: Project, targets: Sequence[Target]) -> dict[str, str]:
 
 
 def _before(found: Project, folder: Path, reference: str) -> Mapping[str, str]:
-    """The same of all targets at a commit; of none, where images.toml was not usable then."""
+    """What `_essence` finds at the fork; nothing if images.toml was not usable there."""
     here = found.config.folder.resolve()
     top = Path(_git(here, "rev-parse", "--show-toplevel"))
     named = f"{reference}^{{commit}}"
     commit = "" if named.startswith("-") else _says(here, "rev-parse", "--verify", "--quiet", named)
     if not commit:
         raise UsageError(
-            f"git knows no commit `{reference}`",
-            hint="fetch it first; a CI that clones without history needs `fetch-depth: 0`",
+            f"commit `{reference}` not found",
+            hint="fetch the commit with `git fetch`; a shallow CI checkout needs `fetch-depth: 0`",
         )
     base = _says(here, "merge-base", commit, "HEAD") or commit
     archive, checkout = folder / "base.tar", folder / "base"
     _git(top, "archive", "--format=tar", f"--output={archive}", base)
-    with suppress(tarfile.ReadError), tarfile.open(archive) as file:  # of a commit without files
-        # Links may lead anywhere, as they do in the checkout: no path of a commit goes through one.
+    with suppress(tarfile.ReadError), tarfile.open(archive) as file:  # a commit without files
+        # Links may point anywhere, as in the checkout: no path of a commit goes through a link.
         file.extractall(checkout, filter="tar")
     archive.unlink()
     then = checkout / here.relative_to(top) / found.config.path.name
@@ -116,12 +116,16 @@ def _before(found: Project, folder: Path, reference: str) -> Mapping[str, str]:
         old = project.read(then, None, within=limits)
         return _essence(old, old.targets)
     except BuildkitError as error:
-        console.say(f"all targets count as changed: at {base[:12]} {error.message}", fg="yellow")
+        console.say(
+            f"all targets count as changed, because of an error at commit {base[:12]}: "
+            f"{error.message}",
+            fg="yellow",
+        )
         return {}
 
 
 def _says(folder: Path, *words: str) -> str:
-    """What git answers, nothing where it refuses."""
+    """The output of git, empty if git fails."""
     done = git.run(folder, *words)
     return done.output.strip() if done.code == 0 else ""
 
@@ -130,7 +134,7 @@ def _git(folder: Path, *words: str) -> str:
     done = git.run(folder, *words)
     if done.code != 0:
         raise ToolError(
-            f"git {words[0]} failed: {done.output.strip()}",
-            hint=f"is {folder} in a checkout of git, with the history that is asked for?",
+            f"`git {words[0]}` failed: {done.output.strip()}",
+            hint=f"check that {folder} is in a git checkout with its history",
         )
     return done.output.strip()

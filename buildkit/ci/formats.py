@@ -1,7 +1,7 @@
-"""Shards -> what a CI reads: GitHub's matrix, GitLab's child pipeline, CodeBuild's batch. Pure.
+"""Shards -> the format of a CI: GitHub's matrix, GitLab's child pipeline, CodeBuild's batch. Pure.
 
 GitHub: "Using a matrix for your jobs". GitLab: "Downstream pipelines", dynamic child pipelines.
-AWS: "Batch build buildspec reference". The last two are YAML, of which JSON is a part.
+AWS: "Batch build buildspec reference". The last two are YAML, which includes JSON.
 """
 
 from __future__ import annotations
@@ -9,26 +9,28 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from buildkit.support.amounts import count
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from buildkit.ci.shards import Shard
 
 MOST = {"github": 256, "gitlab": 200, "buildspec": 99}
-"""Shards that each CI takes; CodeBuild's hundredth build is the one that publishes."""
+"""The limits of each CI; CodeBuild's hundredth build is the one that publishes."""
 MERGE = "buildkit merge $TARGETS --from shards"
 PUBLISH = "buildkit push $TARGETS --complete"
 BUILD = "buildkit build $TARGETS --stage --dist shards/$SHARD"
 
 
 def github(shards: Sequence[Shard]) -> str:
-    """Lines for `$GITHUB_OUTPUT`: the matrix, which `fromJSON` reads, and all ids in it."""
+    """Lines for `$GITHUB_OUTPUT`: the matrix for `fromJSON`, and all target ids in it."""
     matrix = json.dumps({"include": [_cell(each) for each in shards]}, separators=(",", ":"))
     return f"matrix={matrix}\ntargets={_all(shards)}"
 
 
 def gitlab(shards: Sequence[Shard]) -> str:
-    """The jobs; `default` and whatever they need is in the file that includes them."""
+    """The jobs; `default` and other settings are in the file that includes them."""
     jobs: dict[str, Any] = {"stages": ["build", "publish"]}
     for each in shards:
         jobs[f"build {each.number}/{len(shards)}"] = {
@@ -50,9 +52,9 @@ def gitlab(shards: Sequence[Shard]) -> str:
 
 
 def buildspec(shards: Sequence[Shard]) -> str:
-    """A whole buildspec: what a build does depends on whether it is a shard.
+    """A complete buildspec, for the shards and for the build that publishes.
 
-    The records wait in S3, at `$RECORDS`.
+    The records are kept in S3, at `$RECORDS`, in between.
     """
     graph = [_build(f"shard_{each.number}", _ids(each), str(each.number)) for each in shards]
     if shards:
@@ -84,7 +86,7 @@ def _build(identifier: str, targets: str, shard: str) -> dict[str, Any]:
 
 
 def markdown(shards: Sequence[Shard]) -> str:
-    """The matrix as a table for people."""
+    """The matrix as a table."""
     if not shards:
         return "Nothing to build: no target has changed."
     rows = [
@@ -93,9 +95,10 @@ def markdown(shards: Sequence[Shard]) -> str:
         for target in shard.targets
     ]
     longest = max(1.0, *(each.seconds / 60 for each in shards))
+    parts = count(len(shards), "shard")
     return "\n".join(
         (
-            f"Targets: {len(rows)}, in shards: {len(shards)}, of {longest:.0f} minutes or less.",
+            f"{count(len(rows), 'target')} in {parts} of at most {longest:.0f} minutes.",
             "",
             "| Target | Image | Base | Shard |",
             "| --- | --- | --- | --- |",

@@ -1,4 +1,4 @@
-"""Records of shards -> records of one project: complete, and of one opinion."""
+"""Records of shards -> records of one project, complete and without contradictions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A tested target as one shard handed it over."""
+    """A tested target in the records of one shard."""
 
     folder: Path
     verified: Verified
@@ -32,7 +32,7 @@ class Part:
 
 
 def folders(given: Sequence[Path]) -> tuple[Path, ...]:
-    """The folders of records: those given, and those in them. Raises UsageError for none."""
+    """The folders with records: the given ones, and those in them. Raises UsageError for none."""
     found = [
         each
         for folder in given
@@ -41,8 +41,8 @@ def folders(given: Sequence[Path]) -> tuple[Path, ...]:
     ]
     if not found:
         raise UsageError(
-            f"{', '.join(map(str, given))}: no records there",
-            hint="name what `buildkit build --dist FOLDER` has left, or a folder of such folders",
+            f"no records found in {', '.join(map(str, given))}",
+            hint="name the folder of `buildkit build --dist FOLDER`, or a folder of such folders",
         )
     return tuple(found)
 
@@ -53,9 +53,9 @@ def merge(
     where: Sequence[Path],
     made_from: Mapping[str, str],
 ) -> tuple[Part, ...]:
-    """One part for each target. `made_from`: the digests of what they are built from here.
+    """One part for each target. `made_from` are the digests of the inputs in this checkout.
 
-    Raises ToolError that names all that is missing or contradicts itself.
+    Raises ToolError with all records that are missing or contradict each other.
     """
     parts, problems = [], []
     kept = [records.kept_in(folder, project.config.boundary) for folder in where]
@@ -70,7 +70,7 @@ def merge(
                 except BuildkitError as error:
                     wrong.append(f"{there.records.folder}: {error.message}")
         if not found and not wrong:
-            wrong.append("no folder has a record of it")
+            wrong.append("no record found")
         if len({each.digest for each in found}) > 1:
             wrong.append("; ".join(f"{each.folder} has {each.digest}" for each in found))
         problems += [f"{target.id}: {each}" for each in wrong]
@@ -81,13 +81,13 @@ def merge(
         raise ToolError(
             f"the records of {len(targets)} targets cannot be merged",
             details="\n".join(problems),
-            hint="run the shards again that should have made them, all of one commit",
+            hint="rerun the shards that should have built these targets, all from the same commit",
         )
     return tuple(parts)
 
 
 def write(project: Project, parts: Sequence[Part]) -> None:
-    """Keep parts as if this project had built and tested them."""
+    """Write the records, as if this project had built and tested the targets."""
     for each in parts:
         project.records.check(each.verified.built.target.id)
     for each in parts:
@@ -102,23 +102,23 @@ def write(project: Project, parts: Sequence[Part]) -> None:
 
 
 def _part(there: Project, target: Target, made_from: str) -> Part:
-    """Raises ToolError for an image that failed, or was made otherwise than it would be here."""
+    """One target of a shard. Raises ToolError if it failed, or was built from other files."""
     report = there.records.find(records.REPORT, target.id)
     if report is not None and not report.passed:
         broken = [each.id for each in report.clauses if each.status is Status.FAIL]
-        raise ToolError(f"its image broke {', '.join(broken)}")
+        raise ToolError(f"the image fails {', '.join(broken)}")
     verified = there.verified(target)
     origin = verified.built.origin
     if origin is not None and origin.inputs not in (None, made_from):
         raise ToolError(
-            "it was built from other files than those here; what is not of the image belongs into "
-            "a .dockerignore"
+            "built from different files than this checkout's; exclude files that are not part of "
+            "the image with .dockerignore"
         )
     return Part(folder=there.records.folder, verified=verified, staged=there.staged(target))
 
 
 def _unlike(parts: Sequence[Part]) -> Iterator[str]:
-    """What cannot all be of one run."""
+    """Parts that were uploaded to different registries."""
     hosts = {each.staged.hosts if each.staged else () for each in parts}
     if len(hosts) > 1:
         for each in parts:

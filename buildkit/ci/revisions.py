@@ -1,4 +1,4 @@
-"""Raise revisions in the text of images.toml, and leave all else in it as it is."""
+"""Bumps revisions in the text of images.toml, without any other change."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from buildkit.model.target import Target
 
 
-def raised(targets: Iterable[Target], releases: Sequence[Release]) -> dict[str, dict[str, str]]:
-    """By image, its versions and what each becomes: the next revision that no release has had."""
+def bumped(targets: Iterable[Target], releases: Sequence[Release]) -> dict[str, dict[str, str]]:
+    """New versions by image and version: the next revision that no release has."""
     found: dict[str, dict[str, str]] = {}
     for target in targets:
         used = {image.version for _, image in history.images(releases) if image.name == target.name}
@@ -29,7 +29,7 @@ def raised(targets: Iterable[Target], releases: Sequence[Release]) -> dict[str, 
 
 
 def edited(text: str, changes: Mapping[str, Mapping[str, str]]) -> str:
-    """The text of images.toml with other versions, wherever an image names them."""
+    """The text of images.toml with new versions, wherever an image has the old ones."""
     document = tomlkit.parse(text)
     for name, versions in changes.items():
         image: Any = document["image"][name]

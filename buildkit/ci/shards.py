@@ -1,4 +1,4 @@
-"""Targets -> shards that take about as long as each other. Pure."""
+"""Targets -> shards of similar duration. Pure."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from buildkit.model.target import Target
 
 UNKNOWN = 300.0
-"""Seconds that a target is thought to take where nothing at all is on record."""
+"""Seconds for a target if the ledger has no times at all."""
 WORTH_A_JOB = 600.0
-"""Seconds of work below which a shard of its own costs more set-up than it saves."""
+"""Seconds. For less work, the set-up of another shard takes longer than it saves."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shard:
-    """What one job builds. `number` counts from 1; `seconds` is how long that should take."""
+    """The targets of one job. `number` counts from 1; `seconds` is the expected duration."""
 
     number: int
     targets: tuple[Target, ...]
@@ -30,10 +30,10 @@ class Shard:
 
 
 def seconds(targets: Iterable[Target], images: Iterable[Image]) -> dict[str, float]:
-    """By the ids of targets, how long each should take to build and test.
+    """The expected duration of build and test, by target id.
 
-    The longest time on record counts: others had a cache. A target without one takes as long as its
-    like: other versions of it, then other targets of its image, then the median of all.
+    It is the longest one in the ledger, as the others used a cache. For a new target, it is that of
+    its other versions, then that of other targets of its image, then the median of all.
     """
     longest: dict[tuple[str, ...], float] = {}
     for image in images:
@@ -58,7 +58,7 @@ def seconds(targets: Iterable[Target], images: Iterable[Image]) -> dict[str, flo
 
 
 def _likenesses(id_: str, name: str, device: str, python: str) -> tuple[tuple[str, ...], ...]:
-    """What times are kept by, the most alike first."""
+    """The keys under which times are compared, the most similar targets first."""
     return (
         ("target", id_),
         ("cell", name, device, python),
@@ -68,7 +68,7 @@ def _likenesses(id_: str, name: str, device: str, python: str) -> tuple[tuple[st
 
 
 def enough(times: Sequence[float], most: int) -> int:
-    """As many shards as make a release quick: more would wait for its longest target anyway."""
+    """The number of shards for a quick release: with more, the longest target decides anyway."""
     aim = max(WORTH_A_JOB, *times) if times else WORTH_A_JOB
     return max(1, min(most, len(times), math.ceil(sum(times) / aim)))
 

@@ -15,6 +15,7 @@ from buildkit.diff.connections import connections
 from buildkit.ledger import find, history, ledger
 from buildkit.ledger.find import Named
 from buildkit.support import tables
+from buildkit.support.amounts import megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -41,8 +42,7 @@ class Side:
         image = self.found.image
         if image is None or image.origin is None:
             return None
-        digest = image.origin.base_digest
-        return image.origin.base + (f"@{digest}" if digest and "@" not in image.origin.base else "")
+        return image.origin.pinned()
 
 
 @click.command(
@@ -144,13 +144,13 @@ def _page(first: Side, second: Side, found: Comparison) -> Iterator[str]:
     for mark, layers in (("a", found.layers.only_a), ("b", found.layers.only_b)):
         yield f"  {_sum(layers)} only in {mark}"
         for each in layers:
-            yield f"    {each.digest}  {each.size / 1e6:.1f} MB"
+            yield f"    {each.digest}  {megabytes(each.size)}"
     yield from _differences("configuration", found.configuration)
     yield from _differences("packages", found.packages)
 
 
 def _sum(layers: Sequence[Stored]) -> str:
-    return f"{len(layers)}, {sum(each.size for each in layers) / 1e6:.1f} MB,"
+    return f"{len(layers)}, {megabytes(sum(each.size for each in layers))},"
 
 
 def _differences(title: str, found: Sequence[Difference]) -> Iterator[str]:

@@ -89,7 +89,7 @@ def _narrowed(release: Release, digests: frozenset[str]) -> Release:
 def _rows(release: Release) -> Iterator[tuple[str, ...]]:
     commit = _short_commit(release.commit)
     for image in release.images:
-        verdict = f"{image.verdict.profile}, {image.verdict.told}"
+        verdict = f"{image.verdict.profile}, {image.verdict.summary}"
         what = f"{image.repository}:{image.tag}"
         yield release.id, release.action.value, what, image.digest[:SHORT], verdict, commit
     for move in release.moves:

@@ -176,5 +176,5 @@ def _change(change: Change) -> dict[str, object]:
         "what": change.aspect.value,
         "before": change.before,
         "after": change.after,
-        "mendable": change.mendable,
+        "mendable": change.fixable,
     }

@@ -67,7 +67,7 @@ def command(
         with engine.connect() as docker:
             moved = _moved(targets, releases, rules, docker)
         targets = tuple(each for each in targets if each in stale or each in moved)
-    raised = revisions.raised(targets, releases)
+    raised = revisions.bumped(targets, releases)
     new = _write(project, raised) if raised else ()
     found = [t.id for t in new if t.version in raised.get(t.name, {}).values()]
     for name, versions in raised.items():

@@ -1,1 +1,1 @@
-"""Two releases compared: layers, configuration, packages, release notes."""
+"""Compares two releases: layers, configuration, packages, release notes."""

@@ -1,9 +1,8 @@
-"""Two images in registries -> what is different, reading as few layers as tell it."""
+"""Two images in registries -> their differences, reading as few layers as possible."""
 
 from __future__ import annotations
 
 import tarfile
-import time
 import zlib
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
@@ -11,8 +10,10 @@ from typing import IO, TYPE_CHECKING
 from buildkit.diff import differences, packages
 from buildkit.diff.differences import Stored
 from buildkit.registry import download
+from buildkit.support.amounts import count, megabytes
 from buildkit.support.errors import ToolError
 from buildkit.system import console
+from buildkit.system.progress import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,13 +23,10 @@ if TYPE_CHECKING:
     from buildkit.registry.client import Registry
     from buildkit.registry.shapes import Configuration
 
-PROGRESS_SECONDS = 10
-"""Between two lines that say how far it is."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """An image to look at, where it can be had."""
+    """An image in a registry."""
 
     registry: Registry
     repository: str
@@ -50,7 +48,7 @@ class Comparison:
 
 
 def compare(a: Subject, b: Subject) -> Comparison:
-    """Raises ToolError if one of them is not there, or not an image of layers that can be read."""
+    """Compare two images. Raises ToolError if one is not found, or its layers cannot be read."""
     (config_a, layers_a), (config_b, layers_b) = _parts(a), _parts(b)
     same = differences.common(layers_a, layers_b)
     reader = _Reader()
@@ -58,8 +56,8 @@ def compare(a: Subject, b: Subject) -> Comparison:
     reader.read(b, layers_b[same:])
     above_a, above_b = reader.layers(layers_a[same:]), reader.layers(layers_b[same:])
     common: Sequence[Layer] | None = None
-    if not differences.tells_all(above_a, above_b):
-        console.say("what differs hides or replaces what both have below: that is read, too")
+    if not differences.are_enough(above_a, above_b):
+        console.say("upper layers replace files of shared layers; reading the shared layers too")
         reader.read(a, layers_a[:same])
         common = reader.layers(layers_a[:same])
     elif not same:
@@ -77,13 +75,14 @@ def _parts(subject: Subject) -> tuple[Configuration, tuple[Stored, ...]]:
     manifest = subject.registry.manifest(subject.repository, subject.digest)
     if manifest is None:
         raise ToolError(
-            f"`{subject.uri}` is not there", hint="somebody has removed it; publish it again"
+            f"`{subject.uri}` not found in the registry",
+            hint="the image was deleted: publish it again",
         )
     config, layers = manifest.config_digest, manifest.document.layers
     if config is None or not layers:
         raise ToolError(
-            f"`{subject.uri}` is `{manifest.media_type}`, which is not one image of layers",
-            hint="name an image that this tool has published: `buildkit releases`",
+            f"`{subject.uri}` is `{manifest.media_type}`, not a single image with layers",
+            hint="choose an image that buildkit has published: `buildkit releases`",
         )
     blobs = tuple(Stored(digest=each.digest, size=each.size) for each in layers)
     return subject.registry.config(subject.repository, config), blobs
@@ -95,7 +94,7 @@ class _Reader:
 
     fetched: int = 0
     _found: dict[str, Layer] = field(default_factory=dict)
-    _said: float = field(default_factory=time.monotonic)
+    _pace: Pace = field(default_factory=Pace)
 
     def layers(self, blobs: Sequence[Stored]) -> tuple[Layer, ...]:
         return tuple(self._found[each.digest] for each in blobs)
@@ -104,8 +103,8 @@ class _Reader:
         new = {each.digest: each for each in blobs if each.digest not in self._found}
         if new:
             size = sum(each.size for each in new.values())
-            layers = f"{len(new)} layers" if len(new) > 1 else "1 layer"
-            console.say(f"reading {layers} of {subject.uri}: {size / 1e6:.1f} MB", dim=True)
+            layers = count(len(new), "layer")
+            console.say(f"reading {layers} of {subject.uri}: {megabytes(size)}", dim=True)
         for blob in new.values():
             self._found[blob.digest] = self._scanned(subject, blob)
             self.fetched += blob.size
@@ -113,12 +112,11 @@ class _Reader:
     def _scanned(self, subject: Subject, blob: Stored) -> Layer:
         come = 0
 
-        def tell(count: int) -> None:
+        def progress(size: int) -> None:
             nonlocal come
-            come += count
-            if time.monotonic() - self._said > PROGRESS_SECONDS:
-                self._said = time.monotonic()
-                of = f"{come / 1e6:.1f} of {blob.size / 1e6:.1f} MB"
+            come += size
+            if self._pace.due():
+                of = f"{megabytes(come)} of {megabytes(blob.size)}"
                 console.say(f"layer {blob.digest[7:19]}: {of}", dim=True)
 
         return download.read(
@@ -127,7 +125,7 @@ class _Reader:
             blob.digest,
             blob.size,
             lambda content: _scan(subject, blob, content),
-            tell=tell,
+            progress=progress,
         )
 
 
@@ -136,6 +134,6 @@ def _scan(subject: Subject, blob: Stored, content: IO[bytes]) -> Layer:
         return packages.scan(content)
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise ToolError(
-            f"the layer {blob.digest} of `{subject.uri}` cannot be read: {error}",
-            hint="it may be compressed in a way that SageMaker does not take, such as zstd",
+            f"layer {blob.digest} of `{subject.uri}` cannot be read: {error}",
+            hint="check its compression: SageMaker takes gzip, not zstd",
         ) from error

@@ -1,4 +1,4 @@
-"""What `diff` and `notes` share: registries to read from."""
+"""The registries that `diff` and `notes` read from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Connections:
-    """Registries as images.toml has them: those that it names, and how to reach one, once."""
+    """The registries that images.toml names, and a function that connects to one, once."""
 
     own: Sequence[str]
     to: Callable[[str], Registry]
@@ -26,7 +26,7 @@ class Connections:
 
 @contextmanager
 def connections(settings: Config) -> Iterator[Connections]:
-    """Each registry is asked for a login when it is needed. All are closed in the end."""
+    """Connect to each registry when it is needed, and close all of them at the end."""
     with ExitStack() as opened:
 
         def reach(host: str) -> Registry:

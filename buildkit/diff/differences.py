@@ -1,4 +1,4 @@
-"""Two images -> what is different: layers, configuration, packages. Pure."""
+"""Two images -> their differences: layers, configuration, packages. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SETTINGS = ("entrypoint", "cmd", "user", "workingdir", "exposedports", "volumes"
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """A layer as it lies in a registry. `size` in bytes."""
+    """A compressed layer in a registry. `size` in bytes."""
 
     digest: str
     size: int
@@ -28,7 +28,7 @@ class Stored:
 
 @dataclass(frozen=True, kw_only=True)
 class Layers:
-    """Those that both images have, and those of one alone."""
+    """The layers that both images have, and those of one image only."""
 
     shared: tuple[Stored, ...]
     only_a: tuple[Stored, ...]
@@ -37,7 +37,7 @@ class Layers:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """`name` is what differs; a side is None where it is not there at all."""
+    """`name` is what differs; `a` or `b` is None if that image does not have it."""
 
     name: str
     a: str | None
@@ -53,18 +53,18 @@ def layers(a: Sequence[Stored], b: Sequence[Stored]) -> Layers:
 
 
 def common(a: Sequence[Stored], b: Sequence[Stored]) -> int:
-    """How many layers, from the lowest on, are the same in both."""
+    """The number of layers that are the same in both, from the lowest on."""
     same = [first == second for first, second in zip(a, b, strict=False)]
     return same.index(False) if False in same else len(same)
 
 
 def configuration(a: Configuration, b: Configuration) -> tuple[Difference, ...]:
-    """What differs in two configurations as a registry serves them."""
+    """The differences between two configurations."""
     return _differing(_settings(a), _settings(b))
 
 
-def tells_all(above_a: Sequence[Layer], above_b: Sequence[Layer]) -> bool:
-    """Whether layers tell the difference in packages without those that both images have below."""
+def are_enough(above_a: Sequence[Layer], above_b: Sequence[Layer]) -> bool:
+    """Whether upper layers show all differences in packages, without the shared layers below."""
     debian_a, debian_b = (any(each.replaces_debian for each in s) for s in (above_a, above_b))
     unknown = any(each.hides_unknown for each in (*above_a, *above_b))
     return debian_a == debian_b and not unknown
@@ -73,9 +73,9 @@ def tells_all(above_a: Sequence[Layer], above_b: Sequence[Layer]) -> bool:
 def packages(
     common_layers: Sequence[Layer] | None, above_a: Sequence[Layer], above_b: Sequence[Layer]
 ) -> tuple[Difference, ...]:
-    """What differs in two images that have some layers in common; None: nobody has read those.
+    """The differences between two images with shared layers, which are None if they were not read.
 
-    What one image hides of them is known by its name, then, and is still in the other one.
+    Then a package of theirs that one image deletes is known by its name, and is still in the other.
     """
     known = common_layers is not None
     base = merged({}, common_layers or ()) if known else below(above_a) | below(above_b)

@@ -1,4 +1,4 @@
-"""A record of the ledger -> release notes in Markdown: what changed, image by image. Pure."""
+"""A record of the ledger -> release notes in Markdown: the changes of each image. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.ledger.record import Action
 from buildkit.model import names, versions
+from buildkit.support.amounts import count, megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -16,22 +17,23 @@ if TYPE_CHECKING:
     from buildkit.model.image import Origin
 
 MOST_PACKAGES = 50
-"""Rows of one image: a summary of GitHub has a limit, and nobody reads more."""
-
-TOLD = 50_000
-"""Bytes from which on another size is told: it is rounded to a tenth of a megabyte."""
+"""Rows for one image: GitHub's summaries have a limit, and nobody reads more."""
+DIGEST_LENGTH = 19
+"""Characters of a digest that are shown: `sha256:` and twelve digits."""
+SMALLEST_CHANGE = 50_000
+"""Bytes. Sizes are rounded to a tenth of a megabyte, so a smaller change is not shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """An image and the one before it. `packages` is None where they were not compared."""
+    """The image before, and the differences in packages: None if they were not compared."""
 
     before: Image
     packages: Sequence[Difference] | None
 
 
 def before(releases: Sequence[Release], release: Release, image: Image) -> Image | None:
-    """What this cell of the matrix had before a record: the same version, else the one below it."""
+    """The image before a record, for the same cell: of the same version, else of the one below."""
     earlier = [
         other
         for each in reversed(releases)
@@ -48,14 +50,14 @@ def before(releases: Sequence[Release], release: Release, image: Image) -> Image
 
 
 def _newest(*images: Image) -> Image:
-    """Of the newest version, or the first where nobody can say which that is."""
+    """The image of the newest version, or the first one if the versions cannot be ordered."""
     by_tag = {each.tag: each for each in reversed(images)}
     found = versions.newest([versions.candidate(tag, each.version) for tag, each in by_tag.items()])
     return images[0] if found is None else by_tag[found.tag]
 
 
 def page(release: Release, changes: Mapping[str, Change]) -> str:
-    """`changes` by the ids of targets; a target without one is new."""
+    """The release notes. `changes` has targets by id; a target that is not in it is new."""
     return "\n".join(_lines(release, changes)) + "\n"
 
 
@@ -63,7 +65,7 @@ def _lines(release: Release, changes: Mapping[str, Change]) -> Iterator[str]:
     yield f"# Release {release.id}"
     yield ""
     commit = f", commit `{release.commit[:12]}`" if release.commit else ""
-    yield f"{_count(len(release.images), 'image')}, {release.time}{commit}."
+    yield f"{count(len(release.images), 'image')}, {release.time}{commit}."
     if release.images:
         yield ""
         yield "| Image | Digest | Size | Clauses | Changed |"
@@ -78,14 +80,14 @@ def _lines(release: Release, changes: Mapping[str, Change]) -> Iterator[str]:
         yield "## Aliases"
         yield ""
         for move in release.moves:
-            yield f"- `{move.host}/{move.repository}:{move.alias}` is at `{move.tag}`"
+            yield f"- `{move.host}/{move.repository}:{move.alias}` points to `{move.tag}`"
 
 
 def _row(image: Image, change: Change | None) -> str:
-    told = "new" if change is None else ", ".join(_changed(image, change)) or "rebuilt"
+    changed = "new" if change is None else ", ".join(_changed(image, change)) or "rebuilt"
     name = f"`{image.repository}:{image.tag}`"
-    digest, size = image.digest[:19], _size(image.size)
-    return f"| {name} | `{digest}` | {size} | {image.verdict.told} | {told} |"
+    digest, size = image.digest[:DIGEST_LENGTH], _size(image.size)
+    return f"| {name} | `{digest}` | {size} | {image.verdict.summary} | {changed} |"
 
 
 def _changed(image: Image, change: Change) -> Iterator[str]:
@@ -94,10 +96,10 @@ def _changed(image: Image, change: Change) -> Iterator[str]:
     if image.origin != change.before.origin and _base(image.origin) != _base(change.before.origin):
         yield "base"
     if change.packages:
-        yield _count(len(change.packages), "package")
+        yield count(len(change.packages), "package")
     grown = (image.size or 0) - (change.before.size or 0)
-    if abs(grown) >= TOLD:
-        yield f"{grown / 1e6:+.1f} MB"
+    if abs(grown) >= SMALLEST_CHANGE:
+        yield megabytes(grown, "+.1f")
 
 
 def _details(image: Image, change: Change) -> Iterator[str]:
@@ -127,15 +129,8 @@ def _cell(image: Image) -> tuple[str, ...]:
 
 
 def _base(origin: Origin | None) -> str:
-    if origin is None:
-        return "not on record"
-    digest = origin.base_digest
-    return origin.base + (f"@{digest[:19]}" if digest and "@" not in origin.base else "")
+    return "not on record" if origin is None else origin.pinned(DIGEST_LENGTH)
 
 
 def _size(size: int | None) -> str:
-    return "-" if size is None else f"{size / 1e6:.1f} MB"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+    return "-" if size is None else megabytes(size)

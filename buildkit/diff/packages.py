@@ -1,8 +1,8 @@
-"""Layers of an image -> the packages in it, without running it.
+"""Layers of an image -> its packages, without running the image.
 
 Python's distributions (packaging.python.org, "Recording installed projects") and Debian's packages
-(dpkg's status file; distroless images have a folder of them). What an upper layer deletes is gone:
-OCI image specification, "Whiteouts".
+(dpkg's status file; distroless images have a folder of them). Upper layers can delete packages (OCI
+image specification, "Whiteouts").
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ STATUSES = "var/lib/dpkg/status.d/"
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 HOLDERS = re.compile(r"lib(?:\d+)?|python[\d.]*|site-packages|dist-packages|dpkg|status(?:\.d)?")
-"""Folders that packages lie in."""
+"""Names of folders that may hold packages."""
 SHALLOW = 2
-"""Folders of so few names may hold anything."""
+"""A path with fewer slashes may hold any package."""
 INSTALLED = " installed"
-"""The end of a status; where there is none, as in distroless images, all are."""
+"""The end of a status. Without a status, as in distroless images, a package is installed."""
 HEADER_LINES = 100
 LONGEST_LINE = 1 << 16
 BUFFER = 1 << 20
@@ -48,14 +48,14 @@ class Package:
 
 
 Packages = dict[str, tuple[Package, ...]]
-"""By the file that tells of them."""
+"""Packages by the file that lists them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """What one layer says of packages: those it brings, and paths below it that it hides.
+    """The packages that one layer adds, and the paths that it hides in the layers below.
 
-    Of `emptied` folders only the content below is hidden, not what this layer brings.
+    In `emptied` folders, only the content of layers below is hidden.
     """
 
     packages: Mapping[str, tuple[Package, ...]]
@@ -64,7 +64,7 @@ class Layer:
 
     @property
     def hides_unknown(self) -> bool:
-        """Whether it may hide packages that its own names do not tell."""
+        """Whether the layer may hide packages that its whiteouts do not name."""
         return any(
             HOLDERS.fullmatch(posixpath.basename(path)) or path.count("/") < SHALLOW
             for path in (*self.gone, *self.emptied)
@@ -88,7 +88,7 @@ def scan(blob: IO[bytes]) -> Layer:
                 emptied.add(folder)
             elif name.startswith(WHITEOUT):
                 gone.add(posixpath.join(folder, name.removeprefix(WHITEOUT)))
-            elif not _tells(path):
+            elif not _lists_packages(path):
                 continue
             elif member.islnk():
                 packages[path] = packages.get(_path(member.linkname), ())
@@ -98,7 +98,7 @@ def scan(blob: IO[bytes]) -> Layer:
 
 
 def merged(below: Mapping[str, tuple[Package, ...]], layers: Iterable[Layer]) -> Packages:
-    """Put layers, the lowest first, onto what is known to be below them."""
+    """Apply layers, the lowest first, to the packages below them."""
     found = dict(below)
     for layer in layers:
         hidden = [
@@ -114,7 +114,7 @@ def merged(below: Mapping[str, tuple[Package, ...]], layers: Iterable[Layer]) ->
 
 
 def below(layers: Iterable[Layer]) -> Packages:
-    """The Python distributions that were below layers, by the names of what these hide of them."""
+    """The Python distributions below layers that these layers hide, by the hidden names."""
     found: Packages = {}
     seen: Packages = {}
     for layer in layers:
@@ -127,19 +127,19 @@ def below(layers: Iterable[Layer]) -> Packages:
 
 
 def _path(name: str) -> str:
-    """Without bytes that are no text, as people are shown names."""
+    """A readable path: bytes that are not text are replaced."""
     text = name.encode(errors="surrogateescape").decode(errors="replace")
     return posixpath.normpath(text).lstrip("/")
 
 
 def _ancestors(path: str) -> Iterator[str]:
-    """A path and all folders that it is in."""
+    """A path and all its parent folders."""
     while path:
         yield path
         path = posixpath.dirname(path)
 
 
-def _tells(path: str) -> bool:
+def _lists_packages(path: str) -> bool:
     if path.endswith(METADATA):
         return DIST_INFO.fullmatch(path.removesuffix(METADATA)) is not None
     return path == STATUS or (path.startswith(STATUSES) and not path.endswith(".md5sums"))
@@ -165,12 +165,12 @@ def _read(path: str, content: IO[bytes]) -> Iterator[Package]:
 
 
 def _lines(content: IO[bytes]) -> Iterator[bytes]:
-    """In pieces, where an image holds a file without line ends."""
+    """Lines, cut where an image holds a file without line ends."""
     return iter(lambda: content.readline(LONGEST_LINE), b"")
 
 
 def _paragraphs(lines: Iterator[bytes]) -> Iterator[Mapping[str, str]]:
-    """Those of dpkg that name a package and its version."""
+    """The paragraphs of dpkg that have a package and its version."""
     while first := next(lines, b""):
         fields = _fields(chain([first], lines))
         if "Package" in fields and "Version" in fields:
@@ -178,7 +178,7 @@ def _paragraphs(lines: Iterator[bytes]) -> Iterator[Mapping[str, str]]:
 
 
 def _fields(lines: Iterable[bytes]) -> dict[str, str]:
-    """`Name: text` up to an empty line; what is continued below is none of ours."""
+    """The fields `Name: text` up to an empty line, without continuation lines."""
     found: dict[str, str] = {}
     for line in lines:
         if not line.strip():

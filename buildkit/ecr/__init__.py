@@ -1,1 +1,1 @@
-"""The door to AWS: registries of ECR, and the repositories in them."""
+"""The door to AWS: ECR registries and the repositories in them."""

@@ -1,4 +1,4 @@
-"""The API of ECR: clients, logins, and what its refusals mean. The only boto3 import.
+"""The API of ECR: clients, logins, and error messages with hints. The only boto3 import.
 
 `AWS_ENDPOINT_URL` and the rest of boto3's own chain apply, so the code that talks to AWS is the
 code that talks to a local API server.
@@ -38,27 +38,33 @@ AWAY = (
     botocore.exceptions.ReadTimeoutError,
     botocore.exceptions.ConnectionClosedError,
 )
-"""What boto3 raises, after its own attempts, where nobody answers."""
+"""Errors of boto3, after its own retries, if nothing answers."""
 NETWORK = (
     botocore.exceptions.HTTPClientError,
     botocore.exceptions.ConnectionError,
     botocore.exceptions.IncompleteReadError,
 )
-"""What else the network does."""
+"""Other errors of the network."""
 LOGGED_OUT = (
     botocore.exceptions.SSOError,
     botocore.exceptions.TokenRetrievalError,
     botocore.exceptions.NoAuthTokenError,
 )
-NO_CREDENTIALS = (botocore.exceptions.BotoCoreError, ValueError, OSError, EOFError)
-"""All the rest is about configuration: boto3 lets through what reads its files, starts a
-`credential_process` or asks for an MFA code."""
+ERRORS = (
+    botocore.exceptions.ClientError,
+    botocore.exceptions.BotoCoreError,
+    ValueError,
+    OSError,
+    EOFError,
+)
+"""All that boto3 raises: it does not wrap errors of its files, of a `credential_process` or of an
+MFA prompt."""
 SERVERS_FAULT = 500
-"""The least status of an answer that is AWS's own trouble."""
+"""The lowest HTTP status of an error on AWS's side."""
 CONNECT_SECONDS = 10
-"""For a connection: with boto3's own 60 a silent host costs five minutes."""
+"""For a connection: with boto3's default of 60, a silent host takes five minutes."""
 READ_SECONDS = 60
-"""For an answer. Only what hangs takes as long."""
+"""For an answer: the limit only ends a call that hangs."""
 ATTEMPTS = 5
 LIMITS = Config(
     connect_timeout=CONNECT_SECONDS,
@@ -70,9 +76,9 @@ LIMITS = Config(
 def login(where: Place) -> Login:
     """A fresh login from GetAuthorizationToken; ECR's tokens live 12 hours. Raises ToolError.
 
-    It is the caller's own, and opens what the caller may use of other accounts in the region, too.
+    The login also opens the repositories of other accounts that the caller may use.
     """
-    with translated(f"asking ECR for a login to {where.host}", where.profile):
+    with translated(f"requesting an ECR login for {where.host}", where.profile):
         if where.api is Api.ECR_PUBLIC:
             token = _public_client(where).get_authorization_token()["authorizationData"]
         else:
@@ -84,9 +90,9 @@ def login(where: Place) -> Login:
 
 @cache
 def client(where: Place) -> ECRClient:
-    """Asks nothing yet. Safe in several threads. Raises ToolError.
+    """A client that is safe in several threads. Sends no request yet. Raises ToolError.
 
-    Made once: boto3 takes a third of a second to read what ECR's API is like.
+    Cached: boto3 takes a third of a second to load the definition of ECR's API.
     """
     with translated(f"connecting to AWS for {where.host}", where.profile):
         options = Config(use_fips_endpoint=where.fips, use_dualstack_endpoint=where.dual_stack)
@@ -101,7 +107,7 @@ def _public_client(where: Place) -> ECRPublicClient:
 
 
 def _interruptible(made: Client) -> Client:
-    """It tries again what fails, and so also what was ended: not once the run is to end."""
+    """Let a client stop its retries once the run is interrupted."""
     made.meta.events.register("before-send", lambda **_: stopping.check())
     return made
 
@@ -112,54 +118,58 @@ def _session(where: Place) -> boto3.session.Session:
 
 @contextmanager
 def translated(doing: str, profile: str | None = None) -> Iterator[None]:
-    """Raises ToolError in the place of boto3's errors; `doing` says what was tried.
+    """Raise ToolError instead of boto3's errors; `doing` says what was tried.
 
-    `profile` is the one that was named, None for what boto3 finds.
+    `profile` is the one that images.toml names, None for boto3's default.
     """
     try:
         yield
-    except botocore.exceptions.NoCredentialsError as error:
-        raise ToolError(
-            f"{doing}: there are no AWS credentials",
-            hint="`aws sso login`, or set AWS_PROFILE; `aws sts get-caller-identity` tells",
-        ) from error
-    except botocore.exceptions.ProfileNotFound as error:
-        raise ToolError(
-            f"{doing}: {error}",
-            hint="`aws configure list-profiles`; then correct `profile` or AWS_PROFILE",
-        ) from error
-    except botocore.exceptions.NoRegionError as error:
-        raise ToolError(
-            f"{doing}: no region", hint="set `region` below `[registry]`, or AWS_REGION"
-        ) from error
-    except botocore.exceptions.ClientError as error:
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        kind = UnavailableError if status >= SERVERS_FAULT else ToolError
-        raise kind(f"{doing}: {error}", hint=_hint(error)) from error
-    except AWAY as error:
-        raise UnavailableError(
-            f"{doing}: {error}", hint="check the network and AWS_ENDPOINT_URL"
-        ) from error
-    except NETWORK as error:
-        raise ToolError(
-            f"{doing}: {error}", hint="check the network and AWS_ENDPOINT_URL"
-        ) from error
-    except LOGGED_OUT as error:
-        raise ToolError(
-            f"{doing}: {_used(profile)}: {error}", hint=f"`aws sso login{_option(profile)}`"
-        ) from error
-    except NO_CREDENTIALS as error:
-        what = "a code is asked for, and nobody can type it" if str(error) == "" else error
-        also = "correct AWS_ENDPOINT_URL, or " if "endpoint" in str(error).lower() else ""
-        raise ToolError(
-            f"{doing}: {_used(profile)} cannot be used: {what}",
-            hint=f"{also}`aws configure list{_option(profile)}` shows what is used: correct it "
-            "there, or set AWS_PROFILE",
-        ) from error
+    except ERRORS as error:
+        raise _error(doing, error, profile) from error
+
+
+def _error(doing: str, error: Exception, profile: str | None) -> ToolError:
+    what, hint = _explained(error, profile)
+    answer = getattr(error, "response", {}).get("ResponseMetadata", {})
+    away = isinstance(error, AWAY) or answer.get("HTTPStatusCode", 0) >= SERVERS_FAULT
+    return (UnavailableError if away else ToolError)(f"{doing}: {what}", hint=hint)
+
+
+def _explained(error: Exception, profile: str | None) -> tuple[str, str]:
+    """What happened, and a hint. Special exceptions come before the more general ones."""
+    what = str(error)
+    match error:
+        case botocore.exceptions.NoCredentialsError():
+            what = "no AWS credentials found"
+            hint = "run `aws sso login`, or set AWS_PROFILE"
+        case botocore.exceptions.ProfileNotFound():
+            hint = (
+                "fix `profile` in images.toml, or AWS_PROFILE; `aws configure list-profiles` shows "
+                "the profiles"
+            )
+        case botocore.exceptions.NoRegionError():
+            what = "no AWS region is set"
+            hint = "set `region` in `[registry]` of images.toml, or AWS_REGION"
+        case botocore.exceptions.ClientError():
+            hint = _hint(error)
+        case _ if isinstance(error, (*AWAY, *NETWORK)):
+            hint = "check the network and AWS_ENDPOINT_URL"
+        case _ if isinstance(error, LOGGED_OUT):
+            what = f"{_used(profile)}: {error}"
+            hint = f"log in: `aws sso login{_option(profile)}`"
+        case _:  # a failed MFA prompt has no text
+            why = what or "an MFA code is required, and buildkit never prompts"
+            what = f"{_used(profile)} cannot be used: {why}"
+            endpoint = "fix AWS_ENDPOINT_URL, or " if "endpoint" in why.lower() else ""
+            hint = (
+                f"{endpoint}fix the profile that `aws configure list{_option(profile)}` shows, or "
+                "set AWS_PROFILE"
+            )
+    return what, hint
 
 
 def _profile(named: str | None) -> str | None:
-    """As boto3 finds it."""
+    """The profile that boto3 uses."""
     return named or os.environ.get("AWS_DEFAULT_PROFILE") or os.environ.get("AWS_PROFILE")
 
 
@@ -168,7 +178,7 @@ def _option(named: str | None) -> str:
 
 
 def _used(named: str | None) -> str:
-    """The profile and its file, for a message."""
+    """The profile and its file, for an error message."""
     file = os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config"
     return f"profile `{_profile(named) or 'default'}` of {file}"
 
@@ -176,16 +186,16 @@ def _used(named: str | None) -> str:
 def _hint(error: botocore.exceptions.ClientError) -> str:
     code = error.response.get("Error", {}).get("Code", "")
     if code.startswith("AccessDenied"):
-        # AWS's words name it; else it is called as the operation is.
+        # AWS's message names the action, if not, it has the name of the operation.
         named = re.search(r"not authorized to perform: ([\w:-]+)", str(error))
         action = named[1] if named else f"ecr:{error.operation_name}"
-        return f"the role needs `{action}`; what each command needs: {manual.page('publish')}"
+        return f"allow the role `{action}`; permissions by command: {manual.page('publish')}"
     if "Expired" in code or "InvalidClientToken" in code or "UnrecognizedClient" in code:
-        return "the AWS credentials are not valid any more: log in again"
+        return "the AWS credentials have expired: log in again, such as with `aws sso login`"
     if "Signature" in code or code == "RequestTimeTooSkewed":
-        return "is this machine's clock right (`date -u`)? is the secret key?"
+        return "check the clock of this machine with `date -u`, and the secret key"
     if "Throttl" in code or code == "LimitExceededException":
-        return "AWS refuses more of this now, or of this kind at all: later, or ask for a quota"
+        return "AWS is throttling, or a quota is used up: retry later, or request an increase"
     if code == "InvalidParameterException" and error.operation_name == "SetRepositoryPolicy":
-        return "do all of `pull-accounts` and `pull-roles` exist, in the partition of the registry?"
-    return "`aws sts get-caller-identity` tells who AWS takes you for"
+        return "check that all `pull-accounts` and `pull-roles` exist in the registry's partition"
+    return "run `aws sts get-caller-identity` to see which identity is used"

@@ -1,4 +1,4 @@
-"""images.toml -> the repositories that its images need, as they should be."""
+"""images.toml -> the ECR repositories that its images need, with their settings."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def wanted(
 ) -> tuple[Wanted, ...]:
     """The repositories in the order of the file. `targets` are all of images.toml.
 
-    `published` returns the exact tags that a repository has of an older images.toml: no filter of
-    an alias may let them move.
-    Raises ConfigError with all repositories that ECR could not keep as images.toml asks.
+    `published` returns the exact tags that a repository has from an older images.toml: no filter
+    for an alias may let them move. Raises ConfigError with all repositories whose settings ECR
+    does not allow.
     """
     found = [*_each(config, targets, published)]
     fail(config.path.name, config.text, [each for each in found if isinstance(each, Problem)])

@@ -1,4 +1,4 @@
-"""What a repository should be, what it is, and the drift between the two."""
+"""The wanted and the found settings of a repository, and the drift between them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IMMUTABLE = "IMMUTABLE_WITH_EXCLUSION"
 
 
 class Aspect(str, Enum):
-    """What of a repository can differ. `encryption` is settled when it is created."""
+    """A setting of a repository. `ENCRYPTION` cannot change after the creation."""
 
     MUTABILITY = "tag immutability"
     SCAN = "scan on push"
@@ -33,7 +33,7 @@ class Aspect(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """`filters` are the tags that may move; none where all may."""
+    """A repository as it should be. `filters` match the tags that may move; empty if all may."""
 
     name: str
     filters: tuple[str, ...]
@@ -50,7 +50,7 @@ class Wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A repository as ECR shows it. The documents are None where there is none."""
+    """A repository as ECR shows it. `lifecycle` and `policy` are None if it has none."""
 
     arn: str
     mutability: str
@@ -73,18 +73,18 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One difference, in words for people."""
+    """One difference, as text for people."""
 
     aspect: Aspect
     before: str
     after: str
 
     @property
-    def mendable(self) -> bool:
+    def fixable(self) -> bool:
         return self.aspect is not Aspect.ENCRYPTION
 
     def __str__(self) -> str:
-        end = "" if self.mendable else " (settled when it was created: only a new one has another)"
+        end = "" if self.fixable else " (cannot be changed: recreate the repository)"
         return f"{self.aspect.value}: {self.before} -> {self.after}{end}"
 
 
@@ -93,7 +93,7 @@ def wanted(
 ) -> Wanted:
     """`tags` and `aliases` are all that images.toml has in the repository.
 
-    Raises ValueError if an alias cannot move without an exact tag, or there are too many.
+    Raises ValueError if an alias can only move if an exact tag can, too, or there are too many.
     """
     immutable = table.mutability == "immutable"
     filters = tag_filters.filters(tags, aliases) if immutable else ()
@@ -101,7 +101,7 @@ def wanted(
 
 
 def drift(wanted: Wanted, found: Found) -> tuple[Change, ...]:
-    """What has to change. What others added to the repository is no difference."""
+    """What has to change. What others added to the repository does not count."""
     return tuple(_differences(wanted, found))
 
 
@@ -154,9 +154,9 @@ def _of_documents(
 
 
 def _is_key(wanted: str | None, found: str | None) -> bool:
-    """Whether the key is the wanted one, as far as can be told.
+    """Whether the key is the wanted one; True where that cannot be known.
 
-    ECR shows the ARN of a key, and KMS alone knows whose alias is whose.
+    ECR shows the ARN of a key, and only KMS knows which key an alias names.
     """
     if wanted is None or found is None or "alias/" in wanted:
         return True
@@ -167,7 +167,7 @@ def _moving(mutability: str, filters: Iterable[str]) -> str:
     return f"{mutability} ({', '.join(sorted(filters))})" if filters else mutability
 
 
-def _switch(on: bool) -> str:  # noqa: FBT001 - a word for a truth
+def _switch(on: bool) -> str:  # noqa: FBT001 - a word for a boolean
     return "on" if on else "off"
 
 
@@ -176,7 +176,7 @@ def _encryption(kind: str, key: str | None) -> str:
 
 
 def _part(document: Document) -> str:
-    """A rule or a statement of ours in a few words; in full if somebody edited it."""
+    """A rule or a statement of ours in short; as JSON if it was edited."""
     match policies.plain(document):
         case {"selection": {"countNumber": number, "countUnit": "days", "tagPrefixList": prefix}}:
             return f"{prefix}* after {number} days"

@@ -1,7 +1,7 @@
-"""Where images go: the hosts of registries, and whose API gives a login to them.
+"""The hosts of registries, and the AWS API behind them.
 
-Domains come from botocore's own data of AWS's partitions. How ECR puts its hosts together is in its
-user guide: "Private registries", "Making requests over IPv6", and FIPS at
+Domains come from botocore's data about AWS's partitions. The form of ECR's hosts is in its user
+guide: "Private registries", "Making requests over IPv6", and FIPS at
 https://aws.amazon.com/compliance/fips/.
 """
 
@@ -30,11 +30,11 @@ PUBLIC = "public.ecr.aws"
 LIKE_ECR = re.compile(r"dkr.?ecr|\.amazonaws\.|public\.ecr\.aws", re.IGNORECASE)
 LOCAL_API = ("AWS_ENDPOINT_URL_ECR", "AWS_ENDPOINT_URL")
 IGNORED = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
-"""Set to true, boto3 asks AWS whatever the others say."""
+"""If true, boto3 ignores the endpoint variables."""
 
 
 class Api(str, Enum):
-    """Who gives the login, and makes repositories."""
+    """The API that gives logins, and creates repositories."""
 
     ECR = "ecr"
     ECR_PUBLIC = "ecr-public"
@@ -43,9 +43,9 @@ class Api(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A registry. `account` and `region` are of the ECR API behind it, if there is one.
+    """A registry. `account` and `region` are those of the ECR API behind it, if there is one.
 
-    `profile` is the name of the AWS configuration to use, None for what boto3 finds.
+    `profile` is the AWS profile to use, None for boto3's default.
     """
 
     host: str
@@ -59,7 +59,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Partition:
-    """`suffix` ends the hosts of ECR, `dual_stack_suffix` those that speak IPv6 too."""
+    """A partition of AWS. `suffix` is the domain of ECR's hosts, the other one for dual-stack."""
 
     name: str
     suffix: str
@@ -67,10 +67,10 @@ class Partition:
 
 
 def places(registry: RegistryTable, hosts: Sequence[str]) -> tuple[Place, ...]:
-    """Where images go: the given hosts, else the place of `[registry]` and its copies.
+    """The registries to publish to: the given hosts, else `[registry]` and its copies.
 
-    Never the caller's own account by default: a push must be asked for by name.
-    Raises UsageError if none is named, one is named twice, or one cannot be a registry.
+    The caller's own account is never the default: a push needs an explicit registry. Raises
+    UsageError if none is named, one is named twice, or a host cannot be a registry.
     """
     found = [_named(host, registry) for host in hosts] or [
         _written(table, registry) for table in (registry, *registry.copies)
@@ -85,7 +85,7 @@ def places(registry: RegistryTable, hosts: Sequence[str]) -> tuple[Place, ...]:
 
 
 def private(host: str) -> Place | None:
-    """The registry of ECR with this name, anybody's; None if the name is none of AWS's."""
+    """The ECR registry with this host, in any account; None for a host outside ECR."""
     match = ECR_HOST.fullmatch(host.partition(":")[0])
     if match is None:
         return None
@@ -104,7 +104,7 @@ def private(host: str) -> Place | None:
 
 
 def partition_of(region: str) -> Partition | None:
-    """The partition that a region is in, or would be in by its name; None for a name of none."""
+    """The partition of a region, also of a new region by its name; None for other names."""
     document = next(
         (
             each
@@ -119,7 +119,7 @@ def partition_of(region: str) -> Partition | None:
     return Partition(
         name=document["id"],
         suffix=outputs["dnsSuffix"],
-        # ECR's registries leave the word `api` to the APIs.
+        # ECR's registries use `on.` where APIs use `api.`.
         dual_stack_suffix=re.sub(r"^api\.", "on.", outputs["dualStackDnsSuffix"]),
     )
 
@@ -130,13 +130,15 @@ def _written(table: PlaceTable, registry: RegistryTable) -> Place:
         return _with_options(_named(table.host, registry), table)
     if account is None or region is None:
         raise UsageError(
-            "no registry is named",
-            hint="`--registry HOST` or BUILDKIT_REGISTRY, or `account` and `region` below "
-            "`[registry]` in images.toml",
+            "no registry is configured",
+            hint="use `--registry HOST` or BUILDKIT_REGISTRY, or set `account` and `region` in "
+            "`[registry]` of images.toml",
         )
     partition = partition_of(region)
     if partition is None:
-        raise UsageError(f"`{region}` is no region of AWS", hint="mend `region` below `[registry]`")
+        raise UsageError(
+            f"`{region}` is not an AWS region", hint="fix `region` in `[registry]` of images.toml"
+        )
     words = "dkr-ecr" if table.dual_stack else "dkr.ecr"
     service = f"{words}-fips" if table.fips else words
     suffix = _suffix(partition, dual_stack=table.dual_stack)
@@ -154,17 +156,17 @@ def _with_options(place: Place, table: PlaceTable) -> Place:
 
 
 def _named(host: str, registry: RegistryTable) -> Place:
-    """The place of a named host.
+    """The registry with this host.
 
-    A registry on this machine stands in for ECR where the API of ECR is on this machine too: a
-    login of AWS's own API, also through an endpoint of a VPC, opens every repository of the
-    account, and goes nowhere else.
+    A registry on this machine stands in for ECR only if the ECR API is on this machine, too. A
+    login from AWS, also through a VPC endpoint, opens every repository of the account, so it is
+    sent to ECR alone.
     """
     try:
         names.host(host)
     except ValueError as error:
         raise UsageError(
-            str(error), hint="no `https://`, no path: a host, perhaps a port"
+            str(error), hint="write `HOST` or `HOST:PORT`, without `https://` and without a path"
         ) from error
     if found := private(host):
         return replace(found, profile=registry.profile)
@@ -172,9 +174,9 @@ def _named(host: str, registry: RegistryTable) -> Place:
         return Place(host=host, api=Api.ECR_PUBLIC, region="us-east-1", profile=registry.profile)
     if LIKE_ECR.search(host):
         raise UsageError(
-            f"`{host}` looks like a registry of ECR, and is none",
-            hint="ECR's are called `<account>.dkr.ecr.<region>.amazonaws.com`, or as AWS calls "
-            "them in other partitions",
+            f"`{host}` looks like an ECR registry, but is not one",
+            hint="write `<account>.dkr.ecr.<region>.amazonaws.com`, or the domain of your "
+            "partition",
         )
     if names.is_loopback(host) and _has_local_api():
         return Place(host=host, api=Api.ECR, account=registry.account, region=registry.region)
@@ -182,7 +184,7 @@ def _named(host: str, registry: RegistryTable) -> Place:
 
 
 def _has_local_api() -> bool:
-    """Whether boto3 asks this machine for ECR's logins: the variable for ECR comes first."""
+    """Whether boto3 calls the ECR API on this machine: the variable for ECR comes first."""
     if os.environ.get(IGNORED, "").lower() == "true":
         return False
     address = next(filter(None, map(os.environ.get, LOCAL_API)), "")
@@ -198,6 +200,6 @@ def _suffix(partition: Partition, *, dual_stack: bool) -> str:
 
 @cache
 def _partitions() -> Sequence[Mapping[str, Any]]:
-    # Not by a session: that reads the user's profile, which may not exist, and is not needed.
+    # Not through a session, which would read the user's profile: that may not exist.
     data: Mapping[str, Any] = Loader().load_data("partitions")
     return tuple(data["partitions"])

@@ -1,7 +1,7 @@
-"""The two documents of a repository, its lifecycle and its policy: what of them is ours.
+"""The lifecycle and the policy of a repository: the parts that are ours.
 
-What is somebody else's stays. ECR's rules for a lifecycle are in its user guide, "Lifecycle policy
-evaluation rules". What SageMaker needs to pull:
+Rules and statements of others are not changed. ECR's rules for a lifecycle are in its user guide,
+"Lifecycle policy evaluation rules". What SageMaker needs to pull:
 https://docs.aws.amazon.com/sagemaker/latest/dg/inference-pipeline-troubleshoot.html
 and "CreateModel API: Execution Role Permissions" in sagemaker-roles.html beside it.
 """
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 RULE = "buildkit: "
-"""What the descriptions of our rules begin with."""
+"""The prefix of the descriptions of our rules."""
 STATEMENT = "BuildkitPull"
-"""What the Sids of our statements begin with."""
+"""The prefix of the Sids of our statements."""
 LONGEST_LIFECYCLE, LONGEST_POLICY = 30720, 10240
 
 
 def rules(table: RepositoriesTable, lifecycle: Document | None) -> tuple[Document, ...]:
-    """The rules that ours should be beside those of others in a lifecycle, without priorities.
+    """Our rules for a lifecycle, without priorities.
 
-    Only untagged images and caches expire: a tag that somebody refers to never does. Where a rule
-    of others selects the same images, ECR takes no second one: theirs counts.
+    Only untagged images and caches expire: a tag that may be in use never does. ECR allows one
+    rule per selection of images: if others have one for the same images, ours is left out.
     """
     days = (
         ({"tagStatus": "untagged"}, "untagged images", table.untagged_days),
@@ -58,7 +58,7 @@ def rules(table: RepositoriesTable, lifecycle: Document | None) -> tuple[Documen
 
 
 def own_rules(lifecycle: Document | None) -> tuple[Document, ...]:
-    """Those that are ours in a lifecycle, without priorities, in the order of these."""
+    """Our rules in a lifecycle, in the order of their priorities, without these."""
     ours = [rule for rule in _rules(lifecycle) if _is_ours(rule)]
     ordered = sorted(ours, key=lambda rule: int(rule["rulePriority"]))
     return tuple(
@@ -67,10 +67,9 @@ def own_rules(lifecycle: Document | None) -> tuple[Document, ...]:
 
 
 def lifecycle_with(lifecycle: Document | None, ours: Sequence[Document]) -> str | None:
-    """The text of a lifecycle with these rules and those of others; None if none is left.
+    """The text of a lifecycle with these rules and those of others; None if there are none.
 
-    Ours take free priorities. A rule for `any` image has to be the last one: if it is not any
-    more it moves to the end.
+    Ours take free priorities. A rule for `any` image must be the last one, so it moves to the end.
     """
     others = [dict(rule) for rule in _others(lifecycle)]
     free = (n for n in count(1) if n not in {rule["rulePriority"] for rule in others})
@@ -84,9 +83,9 @@ def lifecycle_with(lifecycle: Document | None, ours: Sequence[Document]) -> str 
 
 
 def statements(table: RepositoriesTable, partition: str) -> tuple[Document, ...]:
-    """Who may pull, besides the repository's own account.
+    """Our statements: who may pull, besides the repository's own account.
 
-    Roles of other partitions are left out: ECR knows no principal there.
+    Roles of other partitions are left out: ECR accepts no principals from there.
     """
     accounts = [f"arn:{partition}:iam::{account}:root" for account in table.pull_accounts]
     roles = [role for role in table.pull_roles if role.split(":")[1] == partition]
@@ -113,14 +112,14 @@ def own_statements(policy: Document | None) -> tuple[Document, ...]:
 
 
 def policy_with(policy: Document | None, ours: Sequence[Document]) -> str | None:
-    """The text of a policy with these statements and those of others; None if none is left."""
+    """The text of a policy with these statements and those of others; None if there are none."""
     every = [*(each for each in _statements(policy) if not _is_pull(each)), *ours]
     around = policy or {"Version": "2012-10-17"}
     return _text({**around, "Statement": every}, LONGEST_POLICY, "policy") if every else None
 
 
 def plain(value: Any) -> Any:
-    """The same for what means the same: the order of a list, one value alone or in a list."""
+    """A normal form: lists are sorted, and a list of one value is that value."""
     match value:
         case dict():
             return {key: plain(each) for key, each in sorted(value.items())}
@@ -144,7 +143,7 @@ def _is_ours(rule: Document) -> bool:
 
 
 def _selected(rule: Document) -> dict[str, Any]:
-    """The images that a rule is for, spelt as ours are."""
+    """The selection of a rule, in the form of ours."""
     selection = rule["selection"]
     patterns = [each.removesuffix("*") for each in selection.get("tagPatternList", ())]
     prefixes = selection.get("tagPrefixList", patterns)
@@ -167,7 +166,7 @@ def _text(document: Document, longest: int, what: str) -> str:
     text = json.dumps(document)
     if len(text) > longest:
         raise ToolError(
-            f"its {what} would have {len(text)} characters, and ECR takes {longest}",
-            hint="name accounts instead of their roles, or remove what others have added",
+            f"the {what} would have {len(text)} characters, ECR's limit is {longest}",
+            hint="allow accounts instead of their roles, or remove what others have added",
         )
     return text

@@ -1,6 +1,7 @@
-"""The repositories of every registry: compared with images.toml, and mended.
+"""Compares the repositories of all registries with images.toml, and updates them.
 
-A repository belongs to this tool if it carries the tag of `keeping.OWNER`. Others are left alone.
+A repository belongs to buildkit if it has the AWS tag `config.repositories.OWNER`. Others are not
+changed.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from buildkit.ecr.repositories import Repositories
 
 ROUNDS = 3
-"""How often a repository is read, mended and read again before others are said to be at it too."""
+"""Times that a repository is read and updated before another process is blamed."""
 PAUSE_SECONDS = 1.0
-"""Between rounds from the second on: AWS may show a change late."""
+"""Before the third round: AWS may show a change late."""
 
 
 class State(str, Enum):
@@ -42,10 +43,9 @@ class State(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One repository in one place.
+    """One repository in one registry.
 
-    `changes` are those to make or, of what was changed, those made; `left` is what cannot be
-    mended.
+    `changes` are those to make, or those made; `left` are differences that cannot be changed.
     """
 
     place: Place
@@ -57,26 +57,26 @@ class Finding:
 
     @property
     def differs(self) -> bool:
-        """Whether it is ours to care for and not as wanted."""
+        """Whether the repository is ours, and not as wanted."""
         if self.state is State.NOT_OURS:
             return False
         return self.state in (State.MISSING, State.DIFFERS) or bool(self.left)
 
 
 def plan(places: Sequence[Place], wanted: Sequence[Wanted]) -> tuple[Finding, ...]:
-    """What `apply` would do. Changes nothing. Raises UsageError for a place that is not ECR's."""
+    """What `apply` would do. Changes nothing. Raises UsageError for a registry outside ECR."""
     return _each(places, wanted, _look)
 
 
 def apply(
     places: Sequence[Place], wanted: Sequence[Wanted], *, adopt: Collection[str] = ()
 ) -> tuple[Finding, ...]:
-    """Create what is missing and mend what is ours; take over what is named in `adopt`."""
+    """Create missing repositories, update ours, and take over those named in `adopt`."""
 
-    def bring(there: Repositories, place: Place, each: Wanted) -> Finding:
-        return _bring(there, place, each, adopted=each.name in adopt)
+    def reconcile(there: Repositories, place: Place, each: Wanted) -> Finding:
+        return _reconcile(there, place, each, adopted=each.name in adopt)
 
-    return _each(places, wanted, bring)
+    return _each(places, wanted, reconcile)
 
 
 def _look(there: Repositories, place: Place, wanted: Wanted) -> Finding:
@@ -88,8 +88,8 @@ def _look(there: Repositories, place: Place, wanted: Wanted) -> Finding:
     return _finding(place, wanted, state if found.ours else State.NOT_OURS, every)
 
 
-def _bring(there: Repositories, place: Place, wanted: Wanted, *, adopted: bool) -> Finding:
-    """Read, mend, and read again until nothing is left to mend."""
+def _reconcile(there: Repositories, place: Place, wanted: Wanted, *, adopted: bool) -> Finding:
+    """Read and update a repository until nothing is left to update."""
     created = False
     made: dict[str, Change] = {}
     for number in range(ROUNDS):
@@ -102,16 +102,16 @@ def _bring(there: Repositories, place: Place, wanted: Wanted, *, adopted: bool) 
         every = drift(wanted, found)
         if not (found.ours or adopted or created):
             return _finding(place, wanted, State.NOT_OURS, every)
-        mendable = [change for change in every if change.mendable]
-        if not mendable:
+        fixable = [change for change in every if change.fixable]
+        if not fixable:
             state = State.DIFFERS if every else State.AS_WANTED
             state = State.CREATED if created else State.CHANGED if made else state
             return _finding(place, wanted, state, (*made.values(), *every))
-        there.mend(wanted, found, mendable)
-        made.update({change.aspect.value: change for change in mendable})
+        there.update(wanted, found, fixable)
+        made.update({change.aspect.value: change for change in fixable})
     raise ToolError(
-        f"it still is not as wanted after {ROUNDS} rounds",
-        hint="somebody changes it at the same time; `buildkit repo plan` shows how it is now",
+        f"the repository still differs after {ROUNDS} updates: another process is changing it",
+        hint="run `buildkit repo plan` to see its current settings",
     )
 
 
@@ -120,8 +120,8 @@ def _finding(place: Place, wanted: Wanted, state: State, every: Sequence[Change]
         place=place,
         name=wanted.name,
         state=state,
-        changes=tuple(change for change in every if change.mendable),
-        left=tuple(change for change in every if not change.mendable),
+        changes=tuple(change for change in every if change.fixable),
+        left=tuple(change for change in every if not change.fixable),
     )
 
 
@@ -130,11 +130,11 @@ def _each(
     wanted: Sequence[Wanted],
     work: Callable[[Repositories, Place, Wanted], Finding],
 ) -> tuple[Finding, ...]:
-    """All places at once, in each one repository after the other; one that fails stops no other."""
+    """All registries in parallel, their repositories in sequence. A failure stops no other."""
     if others := [place.host for place in places if place.api is not Api.ECR]:
         raise UsageError(
-            f"{', '.join(others)} has no repositories to look after",
-            hint="only ECR's private registries have settings; name one with `--registry`",
+            f"the repositories of {', '.join(others)} have no settings",
+            hint="only private ECR registries have them; name one with `--registry`",
         )
 
     def in_place(place: Place) -> list[Finding]:

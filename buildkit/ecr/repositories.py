@@ -1,4 +1,4 @@
-"""The repositories of ECR in one place: read, made, mended."""
+"""Reads, creates and updates the repositories of one ECR registry."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Repositories:
-    """Somebody else may be quicker in all of this: that is no error, and the answer tells.
+    """The repositories of one registry. It is no error if another process is quicker.
 
     `registry` is the account as a parameter of ECR's calls, if it is known. All methods raise
-    ToolError, whose words leave it to the caller to say which repository.
+    ToolError; the caller adds the name of the repository to its message.
     """
 
     client: ECRClient
     registry: dict[str, Any]
 
     def exists(self, name: str) -> bool:
-        with api.translated("looking for it"):
+        with api.translated("checking whether the repository exists"):
             return self._describe(name) is not None
 
     def read(self, name: str) -> Found | None:
-        """None if there is none of that name."""
-        with api.translated("reading it"):
+        """A repository, None if not found."""
+        with api.translated("reading the repository"):
             shown = self._describe(name)
             if shown is None:
                 return None
@@ -50,32 +50,32 @@ class Repositories:
         return _found(shown, pairs, lifecycle, policy)
 
     def create(self, wanted: Wanted) -> bool:
-        """Make it, with everything that is wanted. False if it is there already: it is left so."""
+        """Create a repository with all its settings. False, and no change, if it already exists."""
         encryption: dict[str, Any] = {"encryptionType": wanted.table.encryption}
         if wanted.table.kms_key is not None:
             encryption["kmsKey"] = wanted.table.kms_key
         with (
-            api.translated("creating it"),
+            api.translated("creating the repository"),
             suppress(self.client.exceptions.RepositoryAlreadyExistsException),
         ):
             made = self.client.create_repository(
                 repositoryName=wanted.name,
                 imageScanningConfiguration={"scanOnPush": wanted.table.scan_on_push},
-                encryptionConfiguration=encryption,  # type: ignore[arg-type] # its words are ECR's
+                encryptionConfiguration=encryption,  # type: ignore[arg-type] # the config allows ECR's values only
                 tags=_tags(wanted),
                 **_mutability(wanted),
                 **self.registry,
             )
             found = _found(made["repository"], wanted.tags)
-            self.mend(wanted, found, drift(wanted, found))
+            self.update(wanted, found, drift(wanted, found))
             return True
         return False
 
-    def mend(self, wanted: Wanted, found: Found, changes: Sequence[Change]) -> None:
-        """Make these changes to what was found. Nothing happens if it is gone meanwhile."""
+    def update(self, wanted: Wanted, found: Found, changes: Sequence[Change]) -> None:
+        """Make these changes to a repository. Nothing happens if it was deleted meanwhile."""
         for change in changes:
             with (
-                api.translated(f"changing its {change.aspect.value}"),
+                api.translated(f"changing {change.aspect.value}"),
                 suppress(self.client.exceptions.RepositoryNotFoundException),
             ):
                 self._change(change.aspect, wanted, found)
@@ -111,7 +111,7 @@ class Repositories:
                 pass  # ECR has no call for it
 
     def _describe(self, name: str) -> Any:
-        """As ECR shows it. None if there is none of that name."""
+        """A repository as ECR shows it, None if not found."""
         with suppress(self.client.exceptions.RepositoryNotFoundException):
             found = self.client.describe_repositories(repositoryNames=[name], **self.registry)
             return found["repositories"][0]
@@ -131,20 +131,20 @@ class Repositories:
 
 
 def of(place: Place) -> Repositories:
-    """Asks nothing yet. Raises ToolError."""
+    """The repositories of a registry. Sends no request yet. Raises ToolError."""
     registry = {"registryId": place.account} if place.account else {}
     return Repositories(client=api.client(place), registry=registry)
 
 
 def ensure(there: Repositories, wanted: Wanted) -> bool:
-    """Create the repository if it is missing; one that exists is left as it is.
+    """Create the repository if it is missing; an existing one is not changed.
 
     Returns whether it was created. Raises ToolError.
     """
     try:
         return not there.exists(wanted.name) and there.create(wanted)
     except ToolError as error:
-        raise ToolError(f"the repository `{wanted.name}`: {error}", hint=error.hint) from error
+        raise ToolError(f"repository `{wanted.name}`: {error}", hint=error.hint) from error
 
 
 def _found(

@@ -1,1 +1,1 @@
-"""Stage 8: what was released, in `releases.jsonl`, and the questions to it."""
+"""Stage 8: the record of all releases, `releases.jsonl`, and questions to it."""

@@ -1,6 +1,6 @@
-"""Records and reports into the registries, beside the images that they are about.
+"""Attaches records and test reports to the images in their registries.
 
-An extra: where it fails, that is told, and nothing else changes.
+This is an extra: a failure is only said, and changes nothing else.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def attach(
     registries: Sequence[Registry],
     subjects: Mapping[str, Descriptor],
 ) -> None:
-    """Attach to each image its part of a record and, by the id of its target, its report.
+    """Attach to each image its part of a record, and the report of its target.
 
-    Only in these registries, of all that hold it. `subjects` describe manifests by their digest.
+    Only in these registries. `subjects` describe manifests, by their digest.
     """
     by_host = {each.host: each for each in registries}
     with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
@@ -62,7 +62,7 @@ def _attach(
         where = f"{registry.host}/{image.repository}"
         console.step(
             image.target,
-            f"is published, but its record is not beside it in {where}: {error.message}",
+            f"published, but the record could not be attached in {where}: {error.message}",
             fg="yellow",
         )
 

@@ -1,4 +1,4 @@
-"""The commit that a project is at, by git."""
+"""The git commit of a project."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 def commit(folder: Path, ledger: str) -> str | None:
-    """The commit of a folder, `-dirty` if files that git knows differ from it; None outside git.
+    """The commit of a folder, with `-dirty` if tracked files differ from it; None outside git.
 
-    The ledger itself does not count: it grows with each release, and is committed afterwards.
+    The ledger does not count: it grows with each release, and is committed afterwards.
     """
     try:
         found = git.run(folder, "rev-parse", "HEAD")

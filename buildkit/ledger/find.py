@@ -1,4 +1,4 @@
-"""What a person calls an image -> where it is: by target, record, alias, tag or digest."""
+"""The name that a person gives an image -> its registry: by target, record, tag or digest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """A tag or digest in a repository; `host` is None where any registry will do."""
+    """A tag or digest in a repository; `host` is None for any registry."""
 
     host: str | None
     repository: str
@@ -34,7 +34,7 @@ class Named:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """An image in one registry, and what is on record of it, if anything is."""
+    """An image in one registry, and its record, if the ledger has one."""
 
     host: str
     repository: str
@@ -45,7 +45,7 @@ class Found:
 def image(releases: Sequence[Release], text: str) -> Image | None:
     """An image of the ledger by `TARGET`, `TARGET@RECORD` or a digest; None for another name.
 
-    Raises UsageError or NothingSelectedError for one that fits several, or none.
+    Raises UsageError if several images match, NothingSelectedError if none does.
     """
     target, _, record = text.partition("@")
     known = {each.target for _, each in history.images(releases)}
@@ -56,28 +56,27 @@ def image(releases: Sequence[Release], text: str) -> Image | None:
         found = next((each for each in release.images if each.target == target), None)
         if found is None:
             raise NothingSelectedError(
-                f"the record {release.id} has no image of {target}",
-                hint=f"`buildkit releases {target}` shows those that have",
+                f"record {release.id} has no image of {target}",
+                hint=f"run `buildkit releases {target}` to see the records of that target",
             )
         return found
     return history.by_digest(releases, text)[0] if history.DIGEST.fullmatch(text) else None
 
 
 def images(releases: Sequence[Release], text: str) -> tuple[Image, ...]:
-    """All that is on record of an image, by `TARGET`, `TARGET@RECORD` or a digest.
+    """All entries of an image, by `TARGET`, `TARGET@RECORD` or a digest.
 
-    Raises UsageError or NothingSelectedError for one that fits several, or none.
+    Raises UsageError if several images match, NothingSelectedError if none does.
     """
     found = image(releases, text)
     if found is not None:
         return history.by_digest(releases, found.digest)
     known = dict.fromkeys(each.target for _, each in history.images(releases))
     raise NothingSelectedError(
-        f"`{suggest.shown(text)}` names no image: "
-        "the ledger has no such target, and it is no digest",
+        f"image `{suggest.shown(text)}` not found: neither a target in the ledger nor a digest",
         hint=f"{suggest.near_to(text, tuple(known))}; `buildkit releases` shows targets and digests"
         if known
-        else "`buildkit build --all --push` publishes, and records",
+        else "publish images first: `buildkit build --all --push`",
     )
 
 
@@ -99,7 +98,7 @@ def named(text: str) -> Named:
 
 
 def in_registries(name: Named, registries: Iterable[Tagged], releases: Sequence[Release]) -> Found:
-    """The image of that name in the first registry that has it. Raises NothingSelectedError."""
+    """The image in the first registry that has it. Raises NothingSelectedError."""
     asked = []
     for registry in registries:
         manifest = registry.manifest(name.repository, name.reference)
@@ -115,14 +114,14 @@ def in_registries(name: Named, registries: Iterable[Tagged], releases: Sequence[
             )
         asked.append(registry.host)
     raise NothingSelectedError(
-        f"`{name}` is not in {' or '.join(asked) or 'any registry that is known'}",
-        hint="`buildkit releases` shows what was published; `--registry HOST` looks elsewhere",
+        f"`{name}` not found in {' or '.join(asked) or 'any known registry'}",
+        hint="run `buildkit releases` to see what was published, or add `--registry HOST`",
     )
 
 
 def _unknown(text: str) -> UsageError:
     return UsageError(
-        f"`{text}` names no image: the ledger has no such target, and it is neither a digest nor "
+        f"image `{text}` not found: it is neither a target in the ledger, nor a digest, nor "
         "`REPOSITORY:TAG`",
-        hint="`buildkit releases` shows targets, records and digests",
+        hint="run `buildkit releases` to see targets, records and digests",
     )

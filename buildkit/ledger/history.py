@@ -1,4 +1,4 @@
-"""Questions to the ledger: what is known of an image. Pure."""
+"""Questions to the ledger about images. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DIGEST = re.compile(r"(?:sha256:)?(?P<hex>[0-9a-f]{12,64})")
 NEAR = 5
-"""Digests that are offered in the place of one that nobody knows."""
+"""Digests to suggest for one that is not found."""
 
 
 def images(releases: Iterable[Release]) -> Iterator[tuple[Release, Image]]:
@@ -28,7 +28,7 @@ def images(releases: Iterable[Release]) -> Iterator[tuple[Release, Image]]:
 
 
 def latest(releases: Iterable[Release], target_id: str) -> Image | None:
-    """What was last published of a target, by `publish`: a promotion is a copy of it."""
+    """The image of a target that was published last; promotions are copies, and do not count."""
     return next(
         (
             image
@@ -40,7 +40,7 @@ def latest(releases: Iterable[Release], target_id: str) -> Image | None:
 
 
 def tagged(releases: Iterable[Release], repository: str, tag: str) -> Image | None:
-    """The image that was last given an exact tag, None if none was."""
+    """The image that got an exact tag last, None if the ledger has none."""
     return next(
         (
             image
@@ -52,7 +52,7 @@ def tagged(releases: Iterable[Release], repository: str, tag: str) -> Image | No
 
 
 def knows(releases: Iterable[Release], published: Published) -> bool:
-    """Whether this image is on record in all the places where it is published."""
+    """Whether the ledger has this image in all registries where it is published."""
     places = {
         place
         for _, image in images(releases)
@@ -63,9 +63,9 @@ def knows(releases: Iterable[Release], published: Published) -> bool:
 
 
 def news(release: Release, others: Iterable[Release]) -> Release | None:
-    """What of a record none of the others has; None if that is nothing.
+    """The part of a record that the other records lack; None if they have all of it.
 
-    Others may have published the same images, and moved the same aliases, at the same time.
+    Other runs may have published the same images, and moved the same aliases, at the same time.
     """
     records = tuple(others)
     places = {(image.digest, uri) for _, image in images(records) for uri in image.locations}
@@ -87,15 +87,15 @@ def _alias(move: Move) -> tuple[str, str, str]:
 
 
 def by_digest(releases: Iterable[Release], text: str) -> tuple[Image, ...]:
-    """All that is on record of the image whose digest begins so, the newest first.
+    """All entries of the image whose digest begins with `text`, the newest first.
 
-    Raises UsageError for what is no digest, or begins several; NothingSelectedError for none.
+    Raises UsageError if that is not a digest, or several begin so; NothingSelectedError for none.
     """
     match = DIGEST.fullmatch(text)
     if match is None:
         raise UsageError(
-            f"`{text}` is no digest: `sha256:` and 64 hexadecimal digits, of which 12 are enough",
-            hint="`buildkit releases` shows the digests",
+            f"`{text}` is not a digest, which is `sha256:` and at least 12 hexadecimal digits",
+            hint="run `buildkit releases` to see the digests",
         )
     start = f"sha256:{match['hex']}"
     known = tuple(image for _, image in images(releases))
@@ -103,37 +103,37 @@ def by_digest(releases: Iterable[Release], text: str) -> tuple[Image, ...]:
     digests = tuple(dict.fromkeys(image.digest for image in found))
     if len(digests) > 1:
         raise UsageError(
-            f"`{text}` is the beginning of {len(digests)} digests: {', '.join(digests)}",
-            hint="give more of it",
+            f"`{text}` matches {len(digests)} digests: {', '.join(digests)}",
+            hint="write more digits",
         )
     if not found:
-        from difflib import get_close_matches  # noqa: PLC0415 - an answer has no need of it
+        from difflib import get_close_matches  # noqa: PLC0415 - only for this error
 
         near = get_close_matches(start, dict.fromkeys(image.digest for image in known), NEAR)
         others = near or tuple(dict.fromkeys(image.digest for image in known))[:NEAR]
         raise NothingSelectedError(
-            f"no record of the ledger has an image `{text}`",
+            f"image `{text}` not found in the ledger",
             details="\n".join(
                 f"  {digest}  {next(i for i in known if i.digest == digest).target}"
                 for digest in others
             ),
-            hint="only what was published, and so tested, is on record: `buildkit releases`",
+            hint="run `buildkit releases` to see all published images",
         )
     return found
 
 
 def by_id(releases: Sequence[Release], text: str) -> Release:
-    """The record whose id begins so. Raises UsageError, NothingSelectedError."""
+    """The record whose id begins with `text`. Raises UsageError, NothingSelectedError."""
     found = [release for release in releases if release.id.startswith(text)]
     if len(found) > 1:
         raise UsageError(
-            f"`{text}` is the beginning of {len(found)} records: "
-            + ", ".join(release.id for release in found),
-            hint="give more of it",
+            f"`{text}` matches {len(found)} records: " + ", ".join(release.id for release in found),
+            hint="write more characters",
         )
     if not found or not text:
         raise NothingSelectedError(
-            f"the ledger has no record `{text}`", hint="`buildkit releases` shows the ids"
+            f"record `{text}` not found in the ledger",
+            hint="run `buildkit releases` to see the ids",
         )
     return found[0]
 
@@ -143,18 +143,18 @@ def repositories(releases: Iterable[Release]) -> frozenset[str]:
 
 
 def repositories_of_alias(releases: Iterable[Release], alias: str) -> frozenset[str]:
-    """Those in which an alias has ever been moved."""
+    """The repositories in which an alias was ever moved."""
     moves = (move for release in releases for move in release.moves)
     return frozenset(each.repository for each in moves if each.alias == alias)
 
 
 def exact_tags(releases: Iterable[Release], repository: str) -> frozenset[str]:
-    """Tags of a repository that are never moved."""
+    """The tags of a repository that never move."""
     return frozenset(each.tag for _, each in images(releases) if each.repository == repository)
 
 
 def hosts_of_alias(releases: Iterable[Release], repository: str, alias: str) -> tuple[str, ...]:
-    """The registries in which an alias has ever been moved."""
+    """The registries in which an alias was ever moved."""
     found = (move for release in releases for move in release.moves)
     return tuple(
         dict.fromkeys(

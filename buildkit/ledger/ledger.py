@@ -1,7 +1,7 @@
-"""`releases.jsonl`: one record a line, added at once or not at all, by any number of runs.
+"""`releases.jsonl`: one record per line, added atomically, by any number of runs.
 
-Lines are independent of each other and have their order in their id, so that git may merge two
-ledgers by keeping the lines of both (`merge=union`).
+Lines are independent of each other, and their ids define the order, so git may merge two ledgers by
+keeping the lines of both (`merge=union`).
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 NAME = "releases.jsonl"
 FORMAT = 1
-"""Raised when a record changes so that an older tool would misread it."""
+"""Incremented when a record changes so that an older buildkit would misread it."""
 ROOM = 1 << 20
-"""Bytes that a record may take: some hundred images in several registries."""
+"""Bytes that a record may need: some hundred images in several registries."""
 LARGEST = 256 << 20
-"""Bytes of a ledger that are read: some hundred thousand images."""
+"""The limit for a ledger in bytes: some hundred thousand images."""
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 REFERENCE = re.compile(r"[A-Za-z0-9._:/@\[\]-]+")
-"""Letters of a URI by tag or digest, and of its parts."""
+"""Characters of a URI by tag or digest, and of its parts."""
 WORD = re.compile("[!-~]+")
 
 
@@ -45,19 +45,19 @@ class Ledger:
         return read_file(os.fspath(self.path))
 
     def check(self) -> None:
-        """Raise ToolError if no record could be added."""
+        """Raise ToolError if no record can be added."""
         files.check(
             self.path.resolve(),
-            hint="free disk space, or fix the permissions: a release is put on record",
+            hint="free disk space, or fix the permissions: each release is recorded in that file",
             more=ROOM,
         )
 
     def append(self, release: Release, since: Collection[str] | None = None) -> None:
         """Add a record. Raises ToolError if the file cannot be written.
 
-        What is there stays as it is, also where it is not understood. `since` are the ids of the
-        records that there were when the run began: what others have put on record since then, the
-        same images in the same places, is not recorded twice.
+        Existing lines are not changed, even if they are broken. `since` are the ids of the records
+        that existed when the run began: images and moves that other runs have recorded since then
+        are not recorded twice.
         """
         path = self.path.resolve()
 
@@ -69,14 +69,14 @@ class Ledger:
             if news is None:
                 return None
             before = _text(os.fspath(path))
-            # What a broken line lacks is not made up for: the record gets a line of its own.
+            # A broken last line is not repaired: the record gets a line of its own.
             apart = "\n" if before and not before.endswith("\n") else ""
             return f"{before}{apart}{text(news)}\n"
 
         files.rewrite(
             path,
             added,
-            hint="free disk space, or fix the permissions; then add this line to it yourself: "
+            hint="free disk space, or fix the permissions, then add this line to the file: "
             + text(release),
         )
 
@@ -87,15 +87,15 @@ def beside(file: Path) -> Ledger:
 
 
 def file_beside(file: str) -> str:
-    """The path of that ledger."""
+    """The path of the ledger of a project, by the path of its images.toml."""
     return os.path.join(os.path.dirname(file), NAME)  # noqa: PTH118, PTH120 - see `read_file`
 
 
 def read_file(path: str) -> tuple[Release, ...]:
-    """All records of a file, the oldest first; none without it.
+    """All records of a file, the oldest first; none if there is no file.
 
-    The path is text: pathlib takes long to load, and `buildkit uri` has no other need of it.
-    Raises ToolError that names the line of the first that is not understood.
+    The path is a string: pathlib takes long to load, and `buildkit uri` does not need it. Raises
+    ToolError with the number of the first broken line.
     """
     lines = enumerate(_text(path).split("\n"), 1)
     releases = [_parsed(path, number, line) for number, line in lines if line.strip()]
@@ -105,15 +105,15 @@ def read_file(path: str) -> tuple[Release, ...]:
 
 def _text(path: str) -> str:
     try:
-        # Line ends as they are: what is there is written again.
+        # Line ends are not changed: the text is written again.
         return reading.content(path, LARGEST).decode()
     except FileNotFoundError:
         return ""
     except (OSError, ValueError) as error:
         raise ToolError(
             f"{path} cannot be read: {error}",
-            hint=f"`git log -p {NAME}` shows what it was before; if it is too large, move the "
-            "oldest lines into another file",
+            hint=f"restore the file (`git log -p {NAME}` shows its history); if it is too large, "
+            "move the oldest lines to another file",
         ) from error
 
 
@@ -121,55 +121,55 @@ def _parsed(path: str, number: int, line: str) -> Release:
     try:
         document: Any = json.loads(line)
         if not isinstance(document, dict):
-            raise ValueError(f"{type(document).__name__} is no object")  # noqa: TRY004, TRY301
+            raise ValueError(f"{type(document).__name__} is not an object")  # noqa: TRY004, TRY301
         if (found := document["format"]) != FORMAT:
             raise ToolError(
-                f"{path}:{number} has format {decode.shown(found)}, this tool reads {FORMAT}",
-                hint="use the tool that wrote it, or a newer one",
+                f"{path}:{number} has format {decode.shown(found)}, this buildkit reads {FORMAT}",
+                hint="use the version of buildkit that wrote the line, or a newer one",
             )
         return _checked(decode.read(Release, document))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ToolError(
-            f"{path}:{number} is not a record that this tool understands: {error}",
-            hint=f"mend or remove the line: `git log -p {NAME}` shows what it was",
+            f"{path}:{number} is not a valid record: {error}",
+            hint=f"fix or remove the line; `git log -p {NAME}` shows its history",
         ) from error
 
 
 def _checked(release: Release) -> Release:
-    """Raises ValueError for what is more than one word: it is printed as it is, and looked up."""
+    """Raise ValueError if a word of a record is not one word: it is printed, and used in URLs."""
     for name, word in _words(release):
         if not WORD.fullmatch(word):
-            raise ValueError(f"{word!r} is no {name}")
+            raise ValueError(f"{word!r} is not a {name}")
     for image in release.images:
         names.plain(image.verdict.untried)
         for uri in (*image.locations, image.repository, image.tag, image.digest):
             if not REFERENCE.fullmatch(uri):
                 raise ValueError(f"{uri!r} is not a reference of {image.target}")
         if not DIGEST.fullmatch(image.digest):
-            raise ValueError(f"{image.digest!r} is no digest of {image.target}")
+            raise ValueError(f"{image.digest!r} is not a digest of {image.target}")
     return release
 
 
 def _words(release: Release) -> Iterator[tuple[str, str]]:
-    """What has a form of its own beside the references of images, and what it is called."""
-    yield "id of a record", release.id
+    """All parts of a record that must be one word, besides references, with their names."""
+    yield "record id", release.id
     yield "time", release.time
     if release.commit is not None:
         yield "commit", release.commit
-    yield "version of the tool", release.tool
+    yield "buildkit version", release.tool
     for image in release.images:
         yield "target", image.target
         yield "name", image.name
         yield "version", image.version
         yield "device", image.device
-        yield "Python", image.python
+        yield "Python version", image.python
         yield "purpose", image.purpose
         yield "profile", image.verdict.profile
         yield "suite", image.verdict.suite
         if image.origin is not None:
             for word in (image.origin.base, image.origin.base_digest, image.origin.inputs):
                 if word is not None:
-                    yield "part of an origin", word
+                    yield "base or digest", word
     for move in release.moves:
         yield "registry", move.host
         yield "repository", move.repository

@@ -1,7 +1,7 @@
-"""Which published image is meant -> where it is, by the ledger alone. Pure.
+"""A question for a published image -> its place, by the ledger alone. Pure.
 
-An answer that is not the only one is none: what matters must be said. A part of a version, `1.7`,
-is enough where one version begins so; of several the newest is an answer only if that is asked.
+If several images match, the question must say more. Part of a version, `1.7`, is enough if only
+one version begins so; the newest of several must be asked for.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from buildkit.ledger.record import Image, Release
 
 BOTH = ("training", "inference")
-"""What an image for `both` is for."""
+"""The purposes of an image for `both`."""
 
 
 class Wanted(NamedTuple):
-    """`name` is that of an image, the id of a target, or a pattern on ids."""
+    """A question. `name` is the name of an image, the id of a target, or a pattern for ids."""
 
     name: str
     version: str | None = None
@@ -40,7 +40,7 @@ class Wanted(NamedTuple):
 
 
 class Place(NamedTuple):
-    """An image in one registry. `account` and `region` are of ECR, None elsewhere."""
+    """An image in one registry. `account` and `region` are those of ECR, None elsewhere."""
 
     image: Image
     record: str
@@ -58,7 +58,7 @@ class Place(NamedTuple):
 
 
 class Found(NamedTuple):
-    """`others` are the older versions that fit, too, where the newest was asked for."""
+    """An answer. `others` are the older versions that match, if the newest was asked for."""
 
     place: Place
     others: tuple[str, ...] = ()
@@ -77,9 +77,9 @@ def places(releases: Iterable[Release], action: Action = Action.PUBLISH) -> tupl
 
 
 def find(known: Sequence[Place], wanted: Wanted, book: str = "the ledger") -> Found:
-    """The one image that is meant, in the first registry that fits.
+    """The image that matches, in the first registry that does.
 
-    Raises NothingSelectedError with what there is, UsageError for several.
+    Raises NothingSelectedError with similar names if none matches, UsageError if several do.
     """
     named = _by_name(known, wanted.name, book)
     fits = _by_rest(_by_version(named, wanted), wanted)
@@ -92,15 +92,15 @@ def find(known: Sequence[Place], wanted: Wanted, book: str = "the ledger") -> Fo
         raise UsageError(
             f"`{wanted.name}` is published in {len(versions)} versions"
             + (f" that begin with {wanted.version}" if wanted.version else "")
-            + ": say which",
-            hint=f"{listed('--version', versions)}; `--latest` takes the newest",
+            + ": choose one",
+            hint=f"{listed('--version', versions)}; `--latest` chooses the newest",
         )
     newest = _newest(fits, wanted.version)
     return Found(_last(fits, newest), tuple(each for each in versions if each != newest))
 
 
 def _by_rest(fits: Sequence[Place], wanted: Wanted) -> Sequence[Place]:
-    """Those that fit what is asked besides name and version. Raises NothingSelectedError."""
+    """Those that match the rest of the question. Raises NothingSelectedError."""
     python = None if wanted.python is None else _dotted(wanted.python)
     for what, value, of in (
         ("device", wanted.device, lambda each: (each.image.device,)),
@@ -115,13 +115,13 @@ def _by_rest(fits: Sequence[Place], wanted: Wanted) -> Sequence[Place]:
 
 
 def _dotted(python: str) -> str:
-    """`3.11`, as images.toml has it, for `py311` and `py3.11`."""
+    """`3.11`, as in images.toml, for `py311` and `py3.11`."""
     word = python_word(python)
     return f"{word[2:3]}.{word[3:]}" if word[2:].isdigit() else python
 
 
 def _last(fits: Sequence[Place], version: str) -> Place:
-    """Where an image of this version was published last, in the first registry."""
+    """The last place where this version was published, in the first registry."""
     found = [each for each in fits if each.image.version == version]
     return next(each for each in found if each.record == found[-1].record)
 
@@ -133,18 +133,20 @@ def purposes(image: Image) -> tuple[str, ...]:
 def _by_name(known: Sequence[Place], name: str, book: str) -> Sequence[Place]:
     if not known:
         raise NothingSelectedError(
-            f"nothing is published: {book} is not there, or has no image",
-            hint="`--file` says where images.toml and its ledger are; "
-            "`buildkit build --all --push` publishes; AWS's own images: `--prebuilt`",
+            f"no published images: {book} is missing or empty",
+            hint="name images.toml with `--file`, publish with `buildkit build --all --push`, or "
+            "use `--prebuilt` for AWS's own images",
         )
     fits = [each for each in known if each.image.name == name]
     fits = fits or [each for each in known if fnmatchcase(each.image.target, name)]
     if not fits:
         names = sorted({each.image.name for each in known})
         ids = sorted({each.image.target for each in known})
-        message = f"`{name}` is not published: no image of {book} is called so, and no target"
+        message = f"`{name}` is not published: {book} has no image or target with that name"
         error = nothing(message, name, ids if "-" in name else names)
-        raise NothingSelectedError(message, hint=f"{error.hint}; AWS's own images: `--prebuilt`")
+        raise NothingSelectedError(
+            message, hint=f"{error.hint}; for AWS's own images, add `--prebuilt`"
+        )
     return fits
 
 
@@ -160,12 +162,12 @@ def _by_version(fits: Sequence[Place], wanted: Wanted) -> Sequence[Place]:
 
 
 def _no_version(fits: Sequence[Place], wanted: Wanted, version: str) -> NothingSelectedError:
-    """Names the versions that fit the rest of the question, or all where nothing does."""
+    """The error with the versions that match the rest of the question, or with all."""
     with suppress(NothingSelectedError):
         fits = _by_rest(fits, wanted)
     versions = naming.newest_first(each.image.version for each in fits)
     error = nothing(f"`{wanted.name}` {version} is not published", version, versions)
-    hint = "`--latest` takes the newest" if version == "latest" else error.hint
+    hint = "`--latest` chooses the newest" if version == "latest" else error.hint
     return NothingSelectedError(error.message, hint=hint)
 
 
@@ -180,7 +182,7 @@ def _narrow(
 
 
 def _without_spare(fits: Sequence[Place], purpose: str | None) -> Sequence[Place]:
-    """Whoever asks for `training` means the image for it, if there is one for `both`, too."""
+    """If images for `training` and for `both` match `--purpose training`, choose the former."""
     made = {_but_for_purpose(each.image) for each in fits if each.image.purpose == purpose}
     return [
         each
@@ -204,20 +206,20 @@ def _refuse_several(fits: Sequence[Place]) -> None:
         if len(values) > 1:
             ids = sorted({each.image.target for each in fits})
             raise UsageError(
-                f"{len(ids)} targets fit: {listed('say which', ids)}",
+                f"{len(ids)} targets match: {listed('choose one of', ids)}",
                 hint=listed(option, sorted(values)),
             )
 
 
 def _newest(fits: Sequence[Place], part: str | None) -> str:
-    from buildkit.model import versions  # noqa: PLC0415 - it takes long to load, and is seldom needed
+    from buildkit.model import versions  # noqa: PLC0415 - takes long to load, is rarely needed
 
     by_tag = {each.image.tag: each.image.version for each in fits}
     newest = versions.newest([versions.candidate(tag, version) for tag, version in by_tag.items()])
     if newest is None:
+        found = f"the newest of the versions {part}" if part else "the newest version"
         raise UsageError(
-            f"cannot tell which of the versions {part or ''} is the newest: they are not all "
-            "written in the same form",
+            f"{found} is unclear: not all have the same form",
             hint=listed("--version", tuple(by_tag.values())),
         )
     return by_tag[newest.tag]

@@ -25,10 +25,10 @@ def release(
     images: Iterable[Image] = (),
     moves: Iterable[Move] = (),
 ) -> Release:
-    """A record of now, by this version of the tool."""
+    """A new record, with the current time and version of buildkit."""
     now = datetime.now(timezone.utc)
     return Release(
-        # Microseconds and three digits of chance: unique, and in the order of time.
+        # Microseconds and three random digits: unique, and sorted by time.
         id=f"{now:%Y%m%dT%H%M%S}-{now.microsecond:05x}{secrets.randbelow(1 << 12):03x}",
         time=f"{now:%Y-%m-%dT%H:%M:%SZ}",
         action=action,
@@ -40,7 +40,7 @@ def release(
 
 
 def image(published: Published) -> Image:
-    """An image on record."""
+    """The entry of an image in a record."""
     built = published.verified.built
     target = built.target
     return Image(

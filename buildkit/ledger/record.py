@@ -16,9 +16,9 @@ class Action(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """How an image passed its test: how many clauses ended how, and how long that took.
+    """The result of a test: numbers of clauses by status, and the duration.
 
-    `untried` is what it was not seen to do: `not trained, not served: no samples`.
+    `untried` is what the test did not do: `not trained, not served: no samples`.
     """
 
     profile: str
@@ -30,8 +30,7 @@ class Verdict:
     untried: str = ""
 
     @property
-    def told(self) -> str:
-        """In a few words."""
+    def summary(self) -> str:
         return f"{self.passed} passed" + (f"; {self.untried}" if self.untried else "")
 
 
@@ -39,9 +38,8 @@ class Verdict:
 class Image:
     """An image of a target, in a repository of one or more registries.
 
-    `locations` are its URIs by tag; `size` is that of all layers as they are sent, in bytes, None
-    where no registry told it; `build_seconds` how long its steps took that were not cached, None
-    where nobody knows.
+    `locations` are its URIs by tag. `size` is that of all compressed layers in bytes, None if
+    unknown. `build_seconds` is the time of all build steps that were not cached, None if unknown.
     """
 
     target: str
@@ -72,15 +70,15 @@ class Image:
 
     @property
     def digest_uri(self) -> str:
-        """In the first registry, the one people are told."""
+        """The URI in the first registry, which is the one that is printed."""
         return self.digest_uri_at(self.hosts[0])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Move:
-    """An alias that has moved, in one registry: from a digest (None: it was new) to another.
+    """An alias that has moved in one registry, from a digest (None for a new alias) to another.
 
-    `tag` is the exact tag of the image that it is at now.
+    `tag` is the exact tag of the image that the alias points to now.
     """
 
     host: str
@@ -93,9 +91,9 @@ class Move:
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """What one run did. `id` is unique and sorts by time; `time` is UTC, ISO 8601, in seconds.
+    """The record of one run. `id` is unique and sorts by time; `time` is UTC in ISO 8601.
 
-    `commit` is that of the project's repository, with `-dirty` where files differ from it.
+    `commit` is that of the project's repository, with `-dirty` if files differ from it.
     """
 
     id: str

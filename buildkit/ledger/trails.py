@@ -1,4 +1,4 @@
-"""Questions to the ledger: where an alias has been. Pure."""
+"""Questions to the ledger about the history of aliases. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Stop:
-    """An image that an alias was at. `tag` is its exact tag, None if the ledger never saw it."""
+    """An image that an alias pointed to. `tag` is its exact tag, None if the ledger has none."""
 
     digest: str
     tag: str | None
@@ -24,10 +24,10 @@ class Stop:
 
 @dataclass(frozen=True, kw_only=True)
 class Trail:
-    """Where an alias has been in one registry, the oldest first, without what was taken back.
+    """The history of an alias in one registry, the oldest first, without what was rolled back.
 
-    `held` are the exact tags that it was taken back from, and those that it passed over: whatever
-    the repository had on record when it went back, but for what it was at before.
+    `held` are the exact tags that it was rolled back from, and those that it skipped: all that the
+    ledger had for the repository at the rollback, except for the stops before.
     """
 
     stops: tuple[Stop, ...]
@@ -35,13 +35,13 @@ class Trail:
 
     @property
     def last(self) -> str | None:
-        """The digest at which the ledger knows the alias to be."""
+        """The digest that the alias points to, by the ledger."""
         return self.stops[-1].digest if self.stops else None
 
     def before(self, now: str) -> Stop | None:
-        """Where the alias was before it came to the digest at which it is now.
+        """The stop before the digest `now`, which the alias points to.
 
-        If it is at one of its earlier stops, a way back was cut off before it was on record: there.
+        If that is an earlier stop, a rollback was not recorded: then it is that stop.
         """
         if now != self.last:
             return next((each for each in reversed(self.stops) if each.digest == now), None) or (
@@ -52,11 +52,11 @@ class Trail:
 
 @dataclass(frozen=True, kw_only=True)
 class Past:
-    """What the ledger knows of a repository in one registry, when it is asked where aliases belong.
+    """What the ledger knows of a repository in one registry.
 
-    By alias: `held` are the exact tags that it must not be at, `last` is the digest that it was
-    last moved to. `published` are the digests of all images that were ever put there, `tags` their
-    exact tags; `elsewhere` tells whether other registries hold images of the repository.
+    By alias: `held` are the exact tags that it must not point to, `last` is the digest that it
+    moved to last. `published` are the digests of all images that were ever published there, `tags`
+    their exact tags. `elsewhere`: other registries hold images of the repository.
     """
 
     held: Mapping[str, frozenset[str]]
@@ -67,7 +67,7 @@ class Past:
 
 
 def past(releases: Iterable[Release], host: str, repository: str) -> Past:
-    """The same for every alias of a repository, and where it is."""
+    """The history of all aliases of a repository, and of its images."""
     records = tuple(releases)
     aliases = {
         move.alias
@@ -109,7 +109,7 @@ def trail(releases: Iterable[Release], host: str, repository: str, alias: str) -
                 continue
             if release.action is Action.PUBLISH and _is_known(stops, move.before, move.after):
                 continue
-            if move.before is not None and not _at(stops, move.before):  # somebody else's doing
+            if move.before is not None and not _at(stops, move.before):  # moved by another tool
                 stops.append(Stop(digest=move.before, tag=tags.get(move.before)))
             if release.action is Action.ROLLBACK:
                 taken = {each.tag for each in _taken_back(stops, move.after)}
@@ -121,7 +121,7 @@ def trail(releases: Iterable[Release], host: str, repository: str, alias: str) -
 
 
 def _is_known(stops: Sequence[Stop], before: str | None, after: str) -> bool:
-    """Whether a move is the last one again: two runs may have put it on record."""
+    """Whether a move repeats the last one: two runs may have recorded it."""
     known = [None, *(each.digest for each in stops)]
     return known[-2:] == [before, after]
 
@@ -131,9 +131,9 @@ def _at(stops: Sequence[Stop], digest: str) -> bool:
 
 
 def _taken_back(stops: list[Stop], digest: str) -> list[Stop]:
-    """Take away what came after the last stop at `digest`.
+    """Remove the stops after the last one at `digest`, and return them.
 
-    If there is none it went somewhere new, away from the last one, which it may come back to.
+    Without such a stop, the alias went to a new image: return the last stop, without removing it.
     """
     place = max((i for i, each in enumerate(stops) if each.digest == digest), default=None)
     if place is None:

@@ -1,4 +1,4 @@
-"""A family's patterns -> its tags and aliases, and back: which version's tag a tag is."""
+"""The patterns of a family -> its tags and aliases; a tag -> its version."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 VERSION = "[0-9A-Za-z][0-9A-Za-z._-]*"
 IN_TAGS = {"version": VERSION, "framework_version": VERSION, "revision": "[0-9]*"}
 WORDS = (*IN_TAGS, "major", "minor")
-"""What a family's patterns say of a version; how a tag spells those that a tag may hold."""
+"""The words of a version in patterns, and the form of those that a tag may have."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """How tags and aliases are named that differ in nothing but the version.
+    """The patterns of tags and aliases that differ in the version only.
 
-    Patterns without other words than those of a version: `{version}-cpu-py311`.
+    They have no other words than those of a version: `{version}-cpu-py311`.
     """
 
     tag: str
@@ -30,7 +30,7 @@ class Family:
 
 
 def of(tag: str, aliases: Sequence[str], words: Mapping[str, str]) -> Family | None:
-    """Fill in all words but those of the version. None if there are no aliases."""
+    """Fill in all words except those of the version. None if there are no aliases."""
     fixed = {**words, **{word: f"{{{word}}}" for word in WORDS}}
 
     def fill(pattern: str) -> str:
@@ -40,7 +40,7 @@ def of(tag: str, aliases: Sequence[str], words: Mapping[str, str]) -> Family | N
 
 
 def aliases_of(family: Family | None, version: str) -> tuple[str, ...]:
-    """The aliases that a version of the family may have, none without a family.
+    """The aliases of a version of the family; none without a family.
 
     A pattern with a word that the version lacks is left out: `20240101` has no minor version.
     """
@@ -55,11 +55,10 @@ def aliases_of(family: Family | None, version: str) -> tuple[str, ...]:
 
 
 def version_of(family: Family, tag: str) -> str | None:
-    """The version, as tags spell it, whose exact tag that is.
+    """The version, in the spelling of tags, of which `tag` is the exact tag.
 
-    None if it is no exact tag of the family: it is another's, or it is an alias. As aliases look
-    like exact tags (`2.13-cpu-py311`), one is known by this: the version that it seems to be of
-    has it as an alias.
+    None if it is not an exact tag of the family, but another family's, or an alias. Aliases look
+    like exact tags (`2.13-cpu-py311`), but each is an alias of the version that it seems to have.
     """
     match = _reader(family.tag).fullmatch(tag)
     if match is None:
@@ -74,7 +73,7 @@ def version_of(family: Family, tag: str) -> str | None:
 
 @cache
 def _reader(pattern: str) -> re.Pattern[str]:
-    """What reads the words of a version from a tag."""
+    """The expression that reads the words of a version from a tag."""
     texts, words = [], []
     for number, part in enumerate(re.split(r"\{(\w+)\}", pattern)):
         if number % 2 == 0:

@@ -1,4 +1,4 @@
-"""What an image may promise beyond `train` and `serve`, and how its labels say so."""
+"""Features that an image may promise beyond `train` and `serve`, and their labels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Feature(str, Enum):
-    """What an image promises beyond `train` and `serve`. Its clauses are judged only then."""
+    """What an image may promise beyond `train` and `serve`. Its clauses are judged only then."""
 
     ASYNC = "async"
     BATCH = "batch"
@@ -59,10 +59,10 @@ OF_INFERENCE = frozenset(
         Feature.STREAMING,
     ]
 )
-"""What only an image of that purpose can do. The others go with any purpose."""
+"""Features of one purpose only. All others go with any purpose."""
 
 FEATURES_LABEL = "buildkit.features"
-"""The label that tells which features an image promises, separated by commas."""
+"""The label with the features that an image promises, separated by commas."""
 CAPABILITIES = {
     Feature.BIND_TO_PORT: "com.amazonaws.sagemaker.capabilities.accept-bind-to-port",
     Feature.MULTI_MODEL: "com.amazonaws.sagemaker.capabilities.multi-models",

@@ -1,4 +1,4 @@
-"""The hosts of registries: ECR's taken apart (ECR user guide, "Private registries"), and others."""
+"""The hosts of registries, and the parts of ECR's (ECR user guide, "Private registries")."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ SUFFIXES = (
     "cloud.adc-e.uk", "on.cloud-aws.adc-e.uk",
     "csp.hci.ic.gov", "on.aws.hci.ic.gov",
 )  # fmt: skip
-"""What the hosts of AWS's partitions end with, and those that speak IPv6, too (botocore's
-`partitions`, which takes too long to load here). A host with another end is anybody's."""
+"""The domains of AWS's partitions, with and without IPv6, as in botocore's `partitions`, which
+takes too long to load here. All other hosts are not AWS's."""
 ECR_HOST = re.compile(
     r"(?P<account>[0-9]{12})\.dkr(?P<style>[.-])ecr(?P<fips>-fips)?"
     rf"\.(?P<region>[a-z0-9-]+)\.(?P<suffix>{'|'.join(map(re.escape, SUFFIXES))})"
 )
-"""To be matched with all of a name. Dual-stack writes `dkr-ecr`."""
+"""For `fullmatch` on a host. Dual-stack hosts have `dkr-ecr`."""
 
 
 def has_registry(text: str) -> bool:
-    """Whether a reference names the host of a registry, as Docker tells it from a folder."""
+    """Whether a reference begins with the host of a registry, by Docker's rule."""
     first, _, rest = text.partition("/")
     return bool(rest) and ("." in first or ":" in first or first == "localhost")

@@ -13,24 +13,31 @@ from buildkit.model.target import Purpose, Target  # noqa: TC001 - records are r
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """`base` is the reference that was used, after substitution; `inputs` the digest of the rest.
+    """What an image was built from: its base, and `inputs`, the digest of everything else.
 
-    `base_digest` is the id that the engine has for the base, which in a classic image store is the
-    digest of its configuration; without it the one that the build resolved; None if neither tells.
+    `base` is the reference that was used, after substitution. `base_digest` is the engine's id of
+    the base (with the classic store, the digest of its configuration), else the digest that the
+    build resolved, None if both are unknown.
     """
 
     base: str
     base_digest: str | None = None
     inputs: str | None = None
 
+    def pinned(self, length: int | None = None) -> str:
+        """The base with its digest, cut to `length` characters: `python:3.11@sha256:1f4b…`."""
+        if self.base_digest is None or "@" in self.base:
+            return self.base
+        return f"{self.base}@{self.base_digest[:length]}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
     """An image in the engine.
 
-    `image_id` is what `docker run` and `docker tag` take. `manifest_digest` is None where the
-    engine's classic image store makes the manifest only when it pushes. `seconds` is the time
-    of all steps of its build that were not cached, None if nobody knows.
+    `image_id` is the id for `docker run` and `docker tag`. `manifest_digest` is None if the
+    engine's classic store makes the manifest only for a push. `seconds` is the time of all build
+    steps that were not cached, None if unknown.
     """
 
     target: Target
@@ -81,7 +88,7 @@ class Skip:
 
 
 class Verdict(str, Enum):
-    """What a test comes to. `unjudged`: nothing is broken, and the image was not seen at work."""
+    """The result of a test. `unjudged`: nothing is broken, but the image was never run."""
 
     PASS = "pass"  # noqa: S105 - a verdict
     FAIL = "fail"
@@ -90,7 +97,7 @@ class Verdict(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class ClauseResult:
-    """What one clause of the SageMaker contract came to, in one image.
+    """The result of one clause of the SageMaker contract for one image.
 
     `skip` is set where the clause was skipped, but not in records of older versions.
     """
@@ -110,10 +117,10 @@ class ClauseResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """All clauses of one image. `suite` identifies the clauses and samples that were used.
+    """The results of all clauses for one image. `suite` identifies the clauses and samples used.
 
-    `at` is when the test began, UTC in ISO 8601; `tool` the version of buildkit. `sampled`: samples
-    are declared. `kept` are the files that the test has left beside its record.
+    `at` is the start of the test, UTC in ISO 8601; `tool` the version of buildkit. `sampled`:
+    samples are declared. `kept` are the files that the test has left beside its record.
     """
 
     image: str
@@ -138,7 +145,7 @@ class Report:
 class Verified:
     """A built image that passed its test. Only `verify` makes one, and only this can be pushed.
 
-    A report that is not of this image, or that did not pass, is a ValueError, also in a record.
+    A report of another image, or one that has not passed, is a ValueError, also in a record.
     """
 
     built: Built
@@ -146,14 +153,14 @@ class Verified:
 
     def __post_init__(self) -> None:
         if not self.report.passed or not self.report.clauses:
-            raise ValueError("its report has not passed")
+            raise ValueError("the report has not passed")
         if self.report.digest != self.built.image_id:
-            raise ValueError("its report is of another image")
+            raise ValueError("the report is of another image")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Staged:
-    """A tested image that registries hold by its digest, until it is given its tag there."""
+    """A tested image that registries hold by digest, until it is tagged there."""
 
     verified: Verified
     digest: str
@@ -167,7 +174,7 @@ class Staged:
 
 @dataclass(frozen=True, kw_only=True)
 class Location:
-    """An image by its tag, in one registry. `pushed` tells whether this run put it there."""
+    """An image by its tag, in one registry. `pushed`: this run has tagged it there."""
 
     uri: str
     pushed: bool
@@ -175,9 +182,9 @@ class Location:
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A tested image in registries, by tag and by digest. The first is the one people are told.
+    """A tested image in registries, by tag and by digest. The first location is the one to print.
 
-    `size` is in bytes, of all layers as they are sent; `manifest_size` of the manifest.
+    `size` is that of all compressed layers in bytes; `manifest_size` that of the manifest.
     """
 
     verified: Verified

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
-    """What `docker login` would be given. Never printed, never on a command line."""
+    """The user and password for a registry. Never printed, never on a command line."""
 
     user: str
     password: str

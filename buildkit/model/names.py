@@ -22,7 +22,7 @@ REGISTRY = re.compile(
     r".+\.amazonaws\.com(?:\.cn)?|.+\.docker\.io|(?:docker|ghcr|gcr|quay)\.io|public\.ecr\.aws|localhost",
     re.IGNORECASE,
 )
-"""Hosts that people paste, also without a name behind."""
+"""Hosts that people paste, even without a repository name."""
 DOMAIN = re.compile(
     r".+\.(?:com|org|net|edu|gov|mil|int|info|biz|io|ai|dev|cloud|tech|aws"
     r"|internal|intranet|local|localdomain|localhost|lan|corp|home|private|test|example|invalid"
@@ -30,7 +30,7 @@ DOMAIN = re.compile(
     r"|t[rw]|u[aks]|za)",
     re.IGNORECASE,
 )
-"""What hosts end with. ECR's names may hold dots, so words that teams use, as in `my.team/app` or
+"""The endings of hosts. ECR's names may hold dots, so words that teams use, as in `my.team/app` or
 `nlp.ml/app`, are none of these."""
 HOST = r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*)(?::[0-9]+)?"
 LAST_PORT = 65535
@@ -43,7 +43,7 @@ REFERENCE = re.compile(
 INDEX = re.compile(
     r"https?://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%+-]*)*"
 )
-"""Also what a shell leaves as it is."""
+"""Only characters that a shell does not interpret."""
 ESCAPED = re.compile(r"%(?:25)*(?:40|3a|3f|3b|23)", re.IGNORECASE)
 MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
 LONGEST_IMAGE = 1024
@@ -114,7 +114,7 @@ def _is_host(first: str) -> bool:
 
 
 def prefix(text: str) -> str:
-    """What the names of repositories begin with, such as `acme/`."""
+    """The prefix of the names of repositories, such as `acme/`."""
     no_host(text)
     if text and not REPOSITORY.fullmatch(f"{text}x"):
         raise ValueError(
@@ -179,11 +179,11 @@ def header(text: str) -> str:
 
 
 def header_name(text: str) -> str:
-    """A name of RFC 9110, section 5.1, that says something of the request and not of its way."""
+    """A header name (RFC 9110, section 5.1) that describes the request, not its transport."""
     if text.lower() in OWN_HEADERS:
         raise ValueError(f"{quoted(text)} is a key of its own beside `headers`")
     if text.lower() in HOP_HEADERS:
-        raise ValueError(f"{quoted(text)} is set by whoever sends the request")
+        raise ValueError(f"{quoted(text)} is set by the HTTP client")
     return full(HEADER_NAME, "the name of a header (letters, digits, `-`; no blanks)", text)
 
 
@@ -218,7 +218,7 @@ def variable(text: str) -> str:
 
 
 def index(text: str) -> str:
-    """The address of a package index, without credentials: it stays in the image's history."""
+    """The address of a package index, without credentials: the image's history shows it."""
     if "@" in text:  # perhaps a password, which is not to be repeated
         raise ValueError(f"the address of an index holds an `@`; {give('credentials')}")
     if ESCAPED.search(text):
@@ -247,7 +247,7 @@ def next_revision(version: str) -> str:
 
 
 def version_words(version: str) -> dict[str, str]:
-    """What patterns may say of a version. `major` and `minor` are there where it begins so."""
+    """The words of a version for patterns; `major` and `minor` only if it begins with numbers."""
     framework_version, revision = split_revision(version)
     numbers = NUMBERS.match(framework_version)
     return {
@@ -259,12 +259,12 @@ def version_words(version: str) -> dict[str, str]:
 
 
 def without_plus(text: str) -> str:
-    """As a tag spells it: no tag may hold a `+`."""
+    """The spelling in tags, which cannot contain a `+`."""
     return text.replace("+", ".")
 
 
 def words_of(pattern: str) -> set[str]:
-    """The words that a pattern says."""
+    """The words that a pattern contains."""
     return {match["word"] for match in PATTERN_WORD.finditer(pattern)} - {None}
 
 

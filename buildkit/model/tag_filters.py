@@ -1,6 +1,6 @@
 """Exact tags and aliases -> the filters that let aliases move in an immutable repository.
 
-ECR takes five filters of letters, digits, `._-` and two `*` each
+ECR allows five filters of letters, digits, `._-` and two `*` each
 (https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageTagMutabilityExclusionFilter.html).
 """
 
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 CACHE = "cache-"
-"""What the tags of build caches begin with: they move, and they expire."""
+"""The prefix of the tags of build caches, which move and expire."""
 SIGNATURES = "sha256-"
-"""What tags of signatures and attestations begin with, where a registry has no API for them."""
+"""The prefix of the tags of signatures and attestations in registries without an API for them."""
 MOST = 5
 
 
 def check(name: str, otherwise: str) -> None:
-    """Raise ValueError, which ends with the way out, for a name that people's tags may not have."""
+    """Raise ValueError for a tag with a reserved prefix; `otherwise` says what to do instead."""
     for beginning, whose in (
         (CACHE, "caches, which expire"),
         (SIGNATURES, "signatures and reports"),
     ):
         if name.startswith(beginning):
             raise ValueError(
-                f"the tag `{name}` is not an image's: `{beginning}*` are {whose}; {otherwise}"
+                f"tag `{name}` is reserved: `{beginning}*` is for {whose}; {otherwise}"
             )
 
 
 def filters(tags: Sequence[str], aliases: Sequence[str]) -> tuple[str, ...]:
-    """As few as let all aliases move and no exact tag.
+    """The fewest filters that let all aliases move, but no exact tag.
 
-    Raises ValueError that says which aliases cannot be had, and the ways out.
+    Raises ValueError that names the aliases that are not possible, and the ways out.
     """
     fixed = [f"{CACHE}*", f"{SIGNATURES}*"]
     for name, key in (*((tag, "tag") for tag in tags), *((alias, "aliases") for alias in aliases)):
@@ -44,9 +44,9 @@ def filters(tags: Sequence[str], aliases: Sequence[str]) -> tuple[str, ...]:
     every = sorted({*fixed, *found})
     if len(every) > MOST:
         raise ValueError(
-            f"the aliases need {len(every)} filters, {', '.join(every)}, and ECR takes {MOST}; "
-            "begin all aliases with a word of their own (`stable-{major}.{minor}-{py}-{device}` "
-            'needs `stable-*` alone), have fewer of them, or write `mutability = "mutable"`'
+            f"the aliases need {len(every)} filters, {', '.join(every)}, but ECR allows {MOST}; "
+            "begin all aliases with the same word (`stable-{major}.{minor}-{py}-{device}` needs "
+            'only `stable-*`), use fewer aliases, or set `mutability = "mutable"`'
         )
     return tuple(every)
 
@@ -57,8 +57,8 @@ def _filter(alias: str, tags: Sequence[str]) -> str:
         if not any(fnmatchcase(tag, candidate) for tag in tags):
             return candidate
     raise ValueError(
-        f"the alias `{alias}` is also the exact tag of an image; name one of them differently in "
-        "`aliases` or `tag`"
+        f"alias `{alias}` is also the exact tag of an image; rename one of them in `aliases` or "
+        "`tag`"
     )
 
 

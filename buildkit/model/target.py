@@ -69,8 +69,8 @@ class Samples:
     under `/opt/ml/model` of an image that only serves. `metrics` are names and regular
     expressions, `objective` the name of one of them that tuning looks at. `startup_seconds` is
     how long a server may take until it is healthy, None for SageMaker's own limit. `environment`
-    are variables of the job and of the model server. `default`: nobody has declared any, and these
-    are the suite's own.
+    are variables of the job and of the model server. `default`: none are declared, and these are
+    the suite's own.
     """
 
     hyperparameters: tuple[tuple[str, str], ...] = ()
@@ -86,12 +86,12 @@ class Samples:
 
     @property
     def declared(self) -> bool:
-        """Whether anybody has said what this image is to be tested with."""
+        """Whether samples are declared for this image."""
         return not self.default and self != Samples()
 
     @property
     def trainable(self) -> bool:
-        """Whether there is anything that `train` could work on."""
+        """Whether there are samples for `train`."""
         return bool(self.hyperparameters or self.channels or self.code)
 
 
@@ -100,9 +100,9 @@ class Target:
     """One cell of the matrix, with everything that its image is made from.
 
     `version` is the author's string, `1.7.2-1`; `framework_version` is it without the revision.
-    `end_of_life` is the month, `2023-09`, since which nobody mends the framework any more.
-    `indexes` are the addresses of package indexes that pip asks beside its own.
-    `family` is None if no alias follows the versions of this target. `network`: its tests have one.
+    `end_of_life` is the month, `2023-09`, in which upstream support ended. `indexes` are the
+    addresses of additional package indexes for pip. `family` is None if this target has no aliases.
+    `network`: its tests may use the network.
     """
 
     id: str

@@ -1,6 +1,6 @@
-"""Which of several versions is the newest, by one grammar for all of them.
+"""Finds the newest of several versions, by one grammar for all of them.
 
-docs/reference/aliases.md is the specification; a number in brackets is that of its rule.
+docs/reference/aliases.md is the specification; numbers in brackets are those of its rules.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 Order = tuple[bool, Any]
-"""Whether it is a final version [8], and the version, as its own grammar compares it [7]."""
+"""Whether the version is final [8], and the version in its own grammar [7]."""
 Grammar = Callable[[str], Order | None]
 
 
@@ -32,13 +32,13 @@ class Candidate:
 
 
 def candidate(tag: str, version: str) -> Candidate:
-    """An image by its tag, and its version with a revision, if it has one."""
+    """An exact tag, and its version with a revision, if it has one."""
     framework_version, revision = names.split_revision(version)
     return Candidate(tag=tag, version=_read(framework_version), revision=int(revision or -1))
 
 
 def newest(candidates: Sequence[Candidate]) -> Candidate | None:
-    """The newest of one or more, by one grammar for all; None where no grammar reads all."""
+    """The newest candidate, by one grammar for all; None if no grammar reads all of them."""
     grammar = next((each for each in (semantic, python) if _all(each, candidates)), None)
     if grammar is None:
         return None
@@ -46,7 +46,7 @@ def newest(candidates: Sequence[Candidate]) -> Candidate | None:
 
 
 def _read(version: str) -> str:
-    """Give back the `+` for which a tag has a dot: the last dot that makes it a version [5]."""
+    """Restore the `+` that tags spell as a dot: the last dot that makes it a version [5]."""
     return next((text for text in _spellings(version) if semantic(text) or python(text)), version)
 
 
@@ -78,5 +78,5 @@ def _all(grammar: Grammar, candidates: Iterable[Candidate]) -> bool:
 
 
 def _rank(order: Order | None, candidate: Candidate) -> tuple[object, ...]:
-    """What is compared, first things first [8-10]."""
+    """The sort key, the most important part first [8-10]."""
     return (order, candidate.revision, len(candidate.tag), candidate.tag)

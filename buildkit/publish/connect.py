@@ -1,4 +1,4 @@
-"""Deliver tested images to registries: their logins, their repositories, their bytes."""
+"""Connect to the registries to publish to: logins, repositories, a publisher for all of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from buildkit.publish.destination import Destination
 from buildkit.publish.image_archive import Spool
 from buildkit.publish.packing import Packing
 from buildkit.publish.publish import Publisher
-from buildkit.publish.upload import Transfer
+from buildkit.publish.upload import Uploader
 from buildkit.registry import docker_config
 from buildkit.registry.client import Registry
 from buildkit.registry.wire import Wire
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """Publishes to some registries."""
+    """The registries to publish to, and the publisher that does."""
 
     publisher: Publisher
     registries: Sequence[Registry]
@@ -49,13 +49,15 @@ class Delivery:
     def move_aliases(
         self, targets: Sequence[Target], published: Sequence[Published], known: Known
     ) -> Moves:
-        """Have all aliases of the targets where they belong, if every exact tag of them is in."""
+        """Move the aliases of the targets to where they belong, if all targets are published."""
         if not any(target.family for target in targets):
             return Moves()
         if lacking := len(targets) - len(published):
-            console.say(f"aliases stay: {lacking} of {len(targets)} targets are not published")
+            console.say(
+                f"aliases not moved: {lacking} of {len(targets)} targets were not published"
+            )
             return Moves()
-        from buildkit.aliases import follow  # noqa: PLC0415 - what orders versions takes long to load
+        from buildkit.aliases import follow  # noqa: PLC0415 - ordering versions takes long to load
 
         return follow.move(self.registries, targets, known)
 
@@ -64,20 +66,19 @@ class Delivery:
 def to(
     config: Config, hosts: Sequence[str], targets: Sequence[Target], engine: Engine | None
 ) -> Iterator[Delivery]:
-    """Have logins that the registries take, before anything is built.
+    """Log in to the registries, before anything is built.
 
-    `targets` are all of images.toml: what a repository should be depends on all that it holds.
-    Without an engine only what is staged can be published.
-    Of several registries one that does not answer now is left out, and told: each image fails to be
-    published there. Raises UsageError if no registry is named, ConfigError if ECR could not keep a
-    repository so, ToolError if a registry gives or takes no login, or none answers.
+    `targets` are all of images.toml: a repository's settings depend on all its images. Without an
+    engine, only staged images can be published. If one of several registries does not answer, this
+    is said, and each image fails there. Raises UsageError if no registry is named, ConfigError if
+    ECR does not allow a repository's settings, ToolError if a login fails or no registry answers.
     """
     with _reach(config, places.places(config.registry, hosts), targets) as (reached, failed):
         away = {host: each for host, each in failed.items() if isinstance(each, UnavailableError)}
         if not reached or len(away) < len(failed):
             raise _refusal(failed, len(reached))
         for host in away:
-            console.say(f"{host} does not answer: nothing is published there now", fg="yellow")
+            console.say(f"{host} does not answer: skipping that registry", fg="yellow")
         with _packer(engine) as packer:
             yield Delivery(
                 publisher=Publisher(
@@ -96,7 +97,7 @@ def _destinations(
     return [
         Destination(
             registry=each.registry,
-            carrier=Transfer(registry=each.registry, sisters=sisters),
+            upload=Uploader(registry=each.registry, sisters=sisters).upload,
             have_repository=each.have_repository,
             mutable=config.registry.repositories.mutability == "mutable",
         )
@@ -110,40 +111,40 @@ def _packer(engine: Engine | None) -> Iterator[Packing | None]:
         yield None
         return
     with tempdirs.folder() as folder, closing(Store(engine=engine)) as store:
-        yield Packing(store=store, spool=Spool(engine=engine, folder=folder))
+        yield Packing(store=store, spool=Spool(export=engine.export, folder=folder))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Reached:
-    """A registry that takes our login. `have_repository` makes one that is missing."""
+    """A registry that accepts our login. `have_repository` creates a missing repository."""
 
     registry: Registry
     have_repository: Callable[[str], None]
 
 
 def wanted(config: Config, hosts: Sequence[str]) -> frozenset[str]:
-    """The hosts of the registries to publish to. Raises UsageError, as `to`."""
+    """The hosts of the registries to publish to. Raises UsageError, as `to` does."""
     return frozenset(each.host for each in places.places(config.registry, hosts))
 
 
-def tell_which(config: Config, hosts: Sequence[str], given_by: str) -> None:
-    """Say so where registries that were given, and how, replace those of images.toml."""
+def say_which(config: Config, hosts: Sequence[str], given_by: str) -> None:
+    """Say if the registries that an option or a variable names replace those of images.toml."""
     own = written(config) if hosts else ()
     if own and {*own} != {*hosts}:
         console.say(
-            f"registries: {', '.join(hosts)}, by {given_by}; those of images.toml are not used: "
+            f"registries from {given_by}: {', '.join(hosts)}; ignoring those of images.toml: "
             f"{', '.join(own)}",
             fg="yellow",
         )
 
 
 def written(config: Config) -> tuple[str, ...]:
-    """The hosts of the registries that images.toml names; perhaps none."""
+    """The hosts of the registries that images.toml names, if any."""
     return tuple(_written(config.registry))
 
 
 def registry(options: RegistryTable, host: str) -> AbstractContextManager[Registry]:
-    """A registry as `[registry]` has it, if it does, of which nothing is asked yet."""
+    """A registry, set up as in `[registry]` if it is there. No request is sent yet."""
     return closing(_registry(_place(options, host)))
 
 
@@ -151,9 +152,9 @@ def registry(options: RegistryTable, host: str) -> AbstractContextManager[Regist
 def reach(
     config: Config, hosts: Sequence[str], targets: Sequence[Target] = ()
 ) -> Iterator[tuple[Reached, ...]]:
-    """Registries as images.toml has them, if it does; `targets` are all of it.
+    """Registries, set up as in images.toml if they are there; `targets` are all of it.
 
-    Raises the errors of `to`, also if one of several does not answer.
+    Raises the errors of `to`, also if one of several registries does not answer.
     """
     found = [_place(config.registry, host) for host in hosts]
     with _reach(config, found, targets) as (reached, failed):
@@ -179,7 +180,7 @@ def _registry(place: Place) -> Registry:
 def _reach(
     config: Config, found: Sequence[Place], targets: Sequence[Target]
 ) -> Iterator[tuple[tuple[Reached, ...], Mapping[str, BuildkitError]]]:
-    """The registries that answer and take our login, and why the others, by host, do not."""
+    """The registries that accept our login, and the errors of the others by host."""
     ours = any(each.api is Api.ECR for each in found)
     kept = {each.name: each for each in desired.wanted(config, targets)} if ours else {}
     table = config.registry.repositories
@@ -214,15 +215,15 @@ def _check(registry: Registry) -> BuildkitError | None:
 
 
 def _refusal(failed: Mapping[str, BuildkitError], others: int) -> BuildkitError:
-    """Nothing has been sent yet: all that is wrong is told at once."""
+    """One error for all registries that failed, before anything was uploaded."""
     errors = [*failed.values()]
     of = len(errors) + others
-    return errors[0] if of == 1 else together(errors, of, "nothing was sent anywhere")
+    return errors[0] if of == 1 else together(errors, of, "nothing was uploaded")
 
 
 @dataclass(kw_only=True)
 class _Repositories:
-    """Those of one registry that are known to be there. `table` is for those of no target."""
+    """The repositories of one registry. `table` has the settings for those without a target."""
 
     place: Place
     kept: Mapping[str, Wanted]
@@ -231,19 +232,19 @@ class _Repositories:
     _locks: dict[str, threading.Lock] = field(default_factory=dict)
 
     def have(self, name: str) -> None:
-        """Create a repository that is missing, where registries do not do that by themselves."""
+        """Create a missing repository, if the registry does not do so on a push."""
         if self.place.api is not Api.ECR:
             return
         with self._locks.setdefault(name, threading.Lock()):
             if name not in self._known:
                 wanted = self.kept.get(name) or drift.wanted(name, self.table, tags=(), aliases=())
                 if repositories.ensure(repositories.of(self.place), wanted):
-                    console.say(f"created the repository {self.place.host}/{name}")
+                    console.say(f"created repository {self.place.host}/{name}")
                 self._known.add(name)
 
 
 def _login(place: Place) -> Callable[[], Login | None]:
-    """ECR's own, fresh at each call; of another registry the one that docker has."""
+    """For ECR, a fresh login at each call; for another registry, the one that docker has."""
     if place.api is Api.NONE:
         return lambda: docker_config.of(place.host)
     return lambda: api.login(place)

@@ -1,8 +1,8 @@
-"""Image of the engine -> the very bytes that a registry is to hold, in files.
+"""`docker save` -> Packed: the exact bytes that a registry is to hold, in files.
 
-The engine hands out an image as a tar archive. An engine with the containerd store keeps blobs as
-the build compressed them, and its manifest is part of the archive. A classic one keeps layers
-unpacked: they are compressed here, always to the same bytes, and get a manifest of ours.
+The engine exports an image as a tar archive. With the containerd store, the archive holds the
+manifest and the blobs as the build compressed them. With the classic store, it holds unpacked
+layers: they are compressed here, always to the same bytes, and a manifest is made for them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING
 
 from buildkit.registry.client import Blob
 from buildkit.registry.manifests import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, Manifest
@@ -40,15 +40,9 @@ GZIP = b"\x1f\x8b"
 BLOBS = "blobs/sha256/"
 
 
-class Exporter(Protocol):
-    """Hands out an image as `docker save` does."""
-
-    def export(self, image_id: str) -> Generator[bytes]: ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class Packed:
-    """An image that is ready to be sent."""
+    """An image that is ready to be uploaded."""
 
     manifest: Manifest
     config: Blob
@@ -56,20 +50,20 @@ class Packed:
 
     @property
     def blobs(self) -> tuple[Blob, ...]:
-        """Each once; the configuration last, as a sign that the layers are in."""
+        """Each once; the configuration last, so that it shows that the layers are complete."""
         return (*{layer.digest: layer for layer in self.layers}.values(), self.config)
 
 
 def as_built(built: Built, content: bytes, open_: Open) -> Packed:
-    """An image whose build made its manifest, which is `content`, and its blobs.
+    """An image as its build left it: its manifest is `content`, `open_` opens its blobs.
 
-    `open_` opens one by its digest and size. Raises ToolError for another manifest.
+    `open_` takes a digest and a size. Raises ToolError if `content` is another manifest.
     """
     manifest = Manifest(media_type=DOCKER_MANIFEST, content=content)
     if manifest.digest != built.manifest_digest:
         raise ToolError(
-            f"the engine hands out {manifest.digest} for `{built.manifest_digest}`",
-            hint="build the image again",
+            f"the engine returned manifest {manifest.digest} instead of {built.manifest_digest}",
+            hint=f"rebuild the image: `buildkit build {built.target.id}`",
         )
     config, *layers = (
         Blob(digest=each.digest, size=each.size, open=partial(open_, each.digest, each.size))
@@ -79,22 +73,25 @@ def as_built(built: Built, content: bytes, open_: Open) -> Packed:
 
 
 def _blobs(manifest: Manifest) -> tuple[Descriptor, ...]:
-    """What a manifest of one image names, its configuration first. Raises ToolError for another."""
+    """The configuration, then the layers. Raises ToolError unless it is a manifest of one image."""
     with suppress(ValueError):
         document = manifest.document
         if document.config is not None and document.layers is not None:
             return document.config, *document.layers
     raise ToolError(
-        f"what the engine keeps as `{manifest.digest}` is not the manifest of one image",
-        hint="build the image again",
+        f"the engine's `{manifest.digest}` is not the manifest of a single image",
+        hint="rebuild the image with `buildkit build`",
     )
 
 
 @dataclass(kw_only=True)
 class Spool:
-    """A folder of blobs that images share; each is there as long as somebody sends it."""
+    """A folder of blobs that images share; each is deleted when no image needs it any more.
 
-    engine: Exporter
+    `export` yields the archive of an image, by its id.
+    """
+
+    export: Callable[[str], Generator[bytes]]
     folder: Path
     _held: Counter[str] = field(default_factory=Counter)
     _packed_as: dict[str, str] = field(default_factory=dict)
@@ -102,7 +99,7 @@ class Spool:
 
     @contextmanager
     def packed(self, built: Built) -> Iterator[Packed]:
-        """The image's blobs, while the work under it lasts. Raises ToolError."""
+        """An image's blobs, readable inside the `with` block. Raises ToolError."""
         held: list[str] = []
         try:
             yield self._pack(built, held)
@@ -111,7 +108,7 @@ class Spool:
 
     def _pack(self, built: Built, held: list[str]) -> Packed:
         try:
-            with closing(self.engine.export(built.image_id)) as archive:
+            with closing(self.export(built.image_id)) as archive:
                 files = self._unpack(archive, held)
             (document,) = json.loads(self._path(files["manifest.json"]).read_bytes())
             if built.manifest_digest is not None:
@@ -121,15 +118,14 @@ class Spool:
             packed = [self._compressed(files[name], held) for name in document["Layers"]]
         except (tarfile.TarError, KeyError, ValueError, EOFError, FileNotFoundError) as error:
             raise ToolError(
-                f"the engine hands out `{built.image_id}` in a form that is not understood: "
-                f"{error!r}",
-                hint="`docker version`: 24 or newer is needed",
+                f"`docker save {built.image_id}` returned an unexpected format: {error!r}",
+                hint="check `docker version`: 24 or newer is required",
             ) from error
         layers = tuple(map(self._blob, packed))
         return Packed(manifest=_manifest(config, layers), config=config, layers=layers)
 
     def _unpack(self, archive: Iterable[bytes], held: list[str]) -> dict[str, str]:
-        """Names in the archive -> SHA-256 of their content, which is their name in the folder."""
+        """Names in the archive -> SHA-256 of the content, which is the name in the folder."""
         found: dict[str, str] = {}
         with tarfile.open(fileobj=_Stream(archive), mode="r|", bufsize=CHUNK) as tar:
             for member in tar:
@@ -149,13 +145,13 @@ class Spool:
         digest, new = self._write(iter(lambda: content.read(CHUNK), b""))
         if promised and digest != promised:
             new.unlink()
-            raise ValueError(f"{name} holds {digest}")
+            raise ValueError(f"{name} has the digest {digest}")
         self._hold(digest, held)
         new.replace(self._path(digest))
         return digest
 
     def _compressed(self, plain: str, held: list[str]) -> str:
-        """The gzip of a layer, made once."""
+        """The digest of a layer's gzip, which is made once."""
         with self._path(plain).open("rb") as file:
             if file.read(len(GZIP)) == GZIP:
                 return f"sha256:{plain}"
@@ -170,7 +166,7 @@ class Spool:
         return f"sha256:{digest}"
 
     def _write(self, chunks: Iterable[bytes]) -> tuple[str, Path]:
-        """Write to a new file; return the SHA-256 of what was written."""
+        """Write a new file; return the SHA-256 of its content, and its path."""
         seen = hashlib.sha256()
         descriptor, name = tempfile.mkstemp(dir=self.folder, prefix="new.")
         try:
@@ -206,7 +202,7 @@ class Spool:
 
 
 class _Stream(io.RawIOBase):
-    """Chunks as a file that tarfile can read once."""
+    """Chunks as a file that `tarfile` can read once."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
@@ -225,7 +221,7 @@ class _Stream(io.RawIOBase):
 
 
 def _gzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Without a time or a name in its header: the same bytes for the same layer."""
+    """The header has no time and no name: the same layer always gives the same bytes."""
     squeeze = zlib.compressobj(wbits=31)
     for chunk in chunks:
         yield squeeze.compress(chunk)

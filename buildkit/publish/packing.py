@@ -1,42 +1,32 @@
-"""Built -> Packed by the shorter of two ways: blob by blob where the engine's store can be read."""
+"""Built -> Packed: blob by blob if the content store is readable, else by `docker save`."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from buildkit.publish.image_archive import as_built
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
+    from buildkit.engine.content_store import Store
     from buildkit.model.image import Built
     from buildkit.publish.image_archive import Packed, Spool
 
 
-class Blobs(Protocol):
-    """What an engine keeps of its images. `read` answers None where it cannot be asked."""
-
-    def read(self, image: str, digest: str) -> bytes | None: ...
-
-    def open(
-        self, image: str, digest: str, size: int | None = None
-    ) -> AbstractContextManager[IO[bytes]]: ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class Packing:
-    """Fits `publish.Packer`. A classic engine has no blobs: it hands out images as a whole."""
+    """Fits `publish.Packer`. An engine with the classic store has no blobs, only whole images."""
 
-    store: Blobs
+    store: Store
     spool: Spool
 
     @contextmanager
     def packed(self, built: Built) -> Iterator[Packed]:
-        """The image's blobs, while the work under it lasts. Raises ToolError."""
+        """An image's blobs, readable inside the `with` block. Raises ToolError."""
         image, digest = built.image_id, built.manifest_digest
         content = self.store.read(image, digest) if digest else None
         if content is None:

@@ -1,7 +1,7 @@
-"""Verified -> Published: the tested image into every registry, and under its tag.
+"""Verified -> Published: upload the tested image to every registry, and tag it.
 
-Takes `Verified` and nothing else, so an untested image cannot be pushed. Half-way an image is
-`Staged`: the registries hold it without a tag, and somebody else may give it that.
+Takes `Verified` and nothing else, so an untested image cannot be pushed. In between, an image is
+`Staged`: the registries hold it untagged, and a later run may tag it.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ Found = TypeVar("Found")
 
 
 class Packer(Protocol):
-    """Has an image's bytes at hand while a context lasts."""
+    """Makes an image's bytes readable inside a `with` block."""
 
     def packed(self, built: Built) -> AbstractContextManager[Packed]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """An image on its way: where it was sent, where it was looked for, what failed by host."""
+    """An uploaded image: the registries it went to, those that were asked, and errors by host."""
 
     manifest: Manifest
     to: Sequence[Destination]
@@ -45,9 +45,9 @@ class Sent:
 
 @dataclass(frozen=True, kw_only=True)
 class Publisher:
-    """`absent` are registries that did not answer when the run began, by host, and why.
+    """`absent` are registries that did not answer when the run began: errors by host.
 
-    Without a packer there are only images that are staged.
+    Without a packer, only staged images can be published.
     """
 
     destinations: Sequence[Destination]
@@ -55,10 +55,10 @@ class Publisher:
     absent: Mapping[str, BuildkitError] = field(default_factory=dict)
 
     def publish(self, verified: Verified) -> Published:
-        """Have the image in every registry under its tag, sending only what is missing.
+        """Upload the image to every registry that lacks it, and tag it.
 
-        Raises ToolError: another image has the tag somewhere, and then nothing is sent anywhere; or
-        some registries failed, which are named, while the others have the image.
+        Raises ToolError if another image has the tag somewhere (then nothing is uploaded), or if
+        some registries failed: the error names them, and the others have the image.
         """
         built = verified.built
         sent = self._send(built)
@@ -67,9 +67,9 @@ class Publisher:
         return self._published(verified, sent.manifest, sent.to)
 
     def stage(self, verified: Verified) -> Staged:
-        """Have the image in every registry by its digest. Raises the errors of `publish`.
+        """Upload the image to every registry, untagged. Raises the errors of `publish`.
 
-        It gets no tag: whoever has all images of a release together gives them theirs.
+        `release` tags it, once all images of a release are uploaded.
         """
         sent = self._send(verified.built)
         self._refuse_partly(sent.found, sent.failed)
@@ -80,17 +80,17 @@ class Publisher:
         )
 
     def check(self, staged: Staged) -> Staged:
-        """The same image. Raises ToolError if it could not have its tag in every registry now."""
+        """Return the image. Raises ToolError if some registry could not tag it now."""
         built = staged.verified.built
         found, failed = _everywhere(self.destinations, lambda each: destination.look(each, built))
         lacking = [each for each, manifest in found.items() if manifest is None]
         _, more = _everywhere(lacking, lambda each: destination.held(each, staged))
         if failed := {**self.absent, **failed, **more}:
-            raise self._partly(failed, "no tag was given anywhere")
+            raise self._partly(failed, "nothing was tagged")
         return staged
 
     def release(self, staged: Staged) -> Published:
-        """Give an image its tag in every registry. Raises ToolError, as `publish` does."""
+        """Tag a staged image in every registry. Raises the errors of `publish`."""
         built = staged.verified.built
         found, failed = self._look(built)
         lacking = [each for each, manifest in found.items() if manifest is None]
@@ -103,7 +103,7 @@ class Publisher:
         return self._published(staged.verified, manifest, lacking)
 
     def _send(self, built: Built) -> Sent:
-        """Send the image where its tag is not."""
+        """Upload the image to the registries that lack its tag."""
         found, failed = self._look(built)
         lacking = [each for each, manifest in found.items() if manifest is None]
         there = [manifest for manifest in found.values() if manifest is not None]
@@ -114,9 +114,9 @@ class Publisher:
         with self.packer.packed(built) as packed:
             if differing := {each.digest for each in there} - {packed.manifest.digest}:
                 raise ToolError(
-                    f"{built.target.image} would be {packed.manifest.digest} in one registry and "
-                    f"{', '.join(differing)} in another: another engine has compressed it",
-                    hint="publish from where it was published before, or raise the revision",
+                    f"{built.target.image} is {', '.join(differing)} in one registry and would be "
+                    f"{packed.manifest.digest} in another: another engine compressed its layers",
+                    hint="push from the machine that published the image, or bump the revision",
                 )
             sent, more = _everywhere(lacking, lambda each: destination.send(each, packed, built))
         return Sent(
@@ -126,13 +126,13 @@ class Publisher:
     def _look(
         self, built: Built
     ) -> tuple[dict[Destination, Manifest | None], dict[str, BuildkitError]]:
-        """What has the tag in each registry, and which do not answer.
+        """What the tag points to in each registry, and the registries that do not answer.
 
-        Raises ToolError if it is another image somewhere.
+        Raises ToolError if it points to another image somewhere.
         """
         found, failed = _everywhere(self.destinations, lambda each: destination.look(each, built))
         if not all(isinstance(error, UnavailableError) for error in failed.values()):
-            raise self._partly(failed, "nothing was sent anywhere")
+            raise self._partly(failed, "nothing was uploaded")
         return found, {**self.absent, **failed}
 
     def _refuse_partly(
@@ -158,7 +158,7 @@ class Publisher:
         )
 
     def _partly(self, failed: Mapping[str, BuildkitError], others: str) -> BuildkitError:
-        """Some registries failed, of several: which and why, and how it is in the others."""
+        """The error of some registries: which failed and why, and the state of the `others`."""
         of = len(self.destinations) + len(self.absent)
         if of == 1:
             return next(iter(failed.values()))
@@ -173,17 +173,17 @@ def _tag(
     built: Built,
     manifest: Callable[[Destination], Manifest],
 ) -> dict[str, BuildkitError]:
-    """Give the tag in one registry, then in the others; what failed, by host.
+    """Tag the image in one registry, then in the others; return the errors by host.
 
-    The first one by name decides who has a tag that two publishers want. Where it does not give it,
-    for whatever reason, the others are left alone: two images would have one tag.
+    If two publishers want the same tag, the first registry by name decides. If it does not tag the
+    image, for whatever reason, the others are not asked: one tag would point to two images.
     """
     if not destinations:
         return {}
     first, *others = sorted(destinations, key=lambda each: each.registry.host)
     _, failed = _everywhere([first], lambda each: destination.tag(each, manifest(each), built))
     if failed:
-        waits = ToolError(f"no tag is given before {first.registry.host} has given it")
+        waits = ToolError(f"not tagged, because {first.registry.host} has to tag the image first")
         return {**failed, **{each.registry.host: waits for each in others}}
     _, more = _everywhere(others, lambda each: destination.tag(each, manifest(each), built))
     return more
@@ -192,9 +192,9 @@ def _tag(
 def _everywhere(
     destinations: Sequence[Destination], work: Callable[[Destination], Found]
 ) -> tuple[dict[Destination, Found], dict[str, BuildkitError]]:
-    """Work in all registries side by side: what came of it, and by host what failed.
+    """Work in all registries in parallel; return the results, and the errors by host.
 
-    One that fails does not stop the others.
+    A registry that fails does not stop the others.
     """
     with ThreadPoolExecutor(max_workers=max(1, len(destinations))) as pool:
         begun = {each: pool.submit(work, each) for each in destinations}

@@ -1,1 +1,1 @@
-"""A registry over the OCI distribution specification: what it holds, and how things get there."""
+"""The door to registries, by the OCI distribution specification."""

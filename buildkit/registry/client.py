@@ -1,4 +1,4 @@
-"""What a registry can be asked and given (OCI distribution specification 1.1)."""
+"""What a registry can do: manifests, tags, blobs (OCI distribution specification 1.1)."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 ABSENT = (404,)
 CREATED, ACCEPTED = 201, 202
 CHECKS = 3
-"""Attempts to reach a registry: nothing has been done yet that would be worth more patience."""
+"""Attempts to reach a registry at the start, when no work can be lost yet."""
 PAGE = 1000
 MOST_TAGS = 1_000_000
-"""Of a repository: ten times what ECR keeps. A registry that has more does not stop."""
+"""In a repository: ten times ECR's limit. A registry with more of them does not stop."""
 MOST_PAGES = 1000
-"""Of tags: ECR keeps a hundred thousand, and the smallest pages have a hundred."""
+"""Of tags: ECR allows a hundred thousand, and the smallest pages have a hundred."""
 MEETINGS = 3
-"""Times that an upload may meet another one of the same blob."""
+"""Times that an upload may collide with another one of the same blob."""
 MET = "DIGEST_INVALID"
-"""What a registry says then, and of content that is another one."""
+"""The registry's error code then; also for content with another digest."""
 WORTH_TELLING = 10_000_000
 """Bytes."""
 CHUNK = 1 << 16
-"""Bytes that are handed on at once; for more, memory comes from the kernel each time."""
+"""Bytes per chunk of an upload; larger chunks would be allocated by the kernel each time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +49,13 @@ class Blob:
 
     @property
     def is_large(self) -> bool:
-        """Whether people want to know what becomes of it."""
+        """Whether progress lines should mention the blob."""
         return self.size >= WORTH_TELLING
 
 
 @dataclass(frozen=True, kw_only=True)
 class Registry:
-    """Each call tries again what may pass, then raises ToolError."""
+    """One registry. Each call retries passing errors, then raises ToolError."""
 
     wire: Wire
 
@@ -64,13 +64,13 @@ class Registry:
         return self.wire.host
 
     def check(self) -> None:
-        """Raise ToolError if it does not answer, or not to this login."""
+        """Raise ToolError if the registry does not answer, or refuses the login."""
         self.wire.again(
             lambda: self.wire.send("GET", self.wire.root, absent=ABSENT), attempts=CHECKS
         )
 
     def manifest(self, repository: str, reference: str) -> Manifest | None:
-        """The manifest under a tag or digest, None if there is none."""
+        """The manifest under a tag or digest, None if not found."""
 
         def read() -> Manifest | None:
             answer = self.wire.send(
@@ -91,7 +91,7 @@ class Registry:
         return self.wire.again(read)
 
     def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> None:
-        """Store a manifest under its digest, or give it a tag."""
+        """Store a manifest under its digest, or tag it."""
         self.ask(
             "PUT",
             f"{repository}/manifests/{reference}",
@@ -101,9 +101,9 @@ class Registry:
         )
 
     def tags(self, repository: str) -> tuple[str, ...]:
-        """All tags of a repository, none of one that does not exist.
+        """All tags of a repository; none if the repository does not exist.
 
-        A registry that never comes to an end of them is not listened to for ever.
+        Raises ToolError for a registry whose list does not end.
         """
         found: dict[str, None] = {}
         path = f"{repository}/tags/list?n={PAGE}"
@@ -117,7 +117,7 @@ class Registry:
             found.update(dict.fromkeys(answer.read(shapes.Tags).tags or ()))
             if len(found) > MOST_TAGS:
                 raise answers.strange(self.host, answer.asked, f"more than {MOST_TAGS} tags")
-            # A page that brings nothing new would lead to itself.
+            # A page without new tags would link to itself.
             path = self._beside(answer, answer.next) if len(found) > before else ""
             if not path:
                 return tuple(found)
@@ -135,7 +135,7 @@ class Registry:
         if answer is None or digest_of(answer.content) != digest:
             raise ToolError(
                 f"{self.host}/{repository} does not hold the configuration {digest}",
-                hint="somebody has removed or changed it; publish the image again",
+                hint="the blob was removed or changed: publish the image again",
             )
         return answer.read(shapes.Configuration)
 
@@ -145,12 +145,12 @@ class Registry:
         return self.ask("HEAD", path, scope=pull(repository), absent=ABSENT) is not None
 
     def mount(self, repository: str, digest: str, sister: str) -> bool:
-        """Take a blob over from another repository of this registry, if it lets us."""
+        """Mount a blob from another repository; False if the registry does not allow that."""
         answer = self.ask(
             "POST",
             f"{repository}/blobs/uploads/?{urlencode({'mount': digest, 'from': sister})}",
             scope=f"{push(repository)} {pull(sister)}",
-            # A registry that does not mount begins an upload instead, or refuses.
+            # A registry without mounts starts an upload instead, or refuses.
             absent=(400, 403, 404, 405),
         )
         if answer is None:
@@ -159,19 +159,19 @@ class Registry:
             self._cancel(repository, answer)
         return answer.status == CREATED
 
-    def upload(self, repository: str, blob: Blob, tell: Callable[[int], None]) -> None:
-        """Send a blob; `tell` is called with the bytes of it that are on their way.
+    def upload(self, repository: str, blob: Blob, progress: Callable[[int], None]) -> None:
+        """Upload a blob; `progress` is called with the number of bytes sent so far.
 
-        All of it in one request, as containerd does: a registry hashes what comes in two requests
-        twice. A blob that is disturbed is sent again from its start: not all take parts. So is one
-        that meets another upload of it: the registry may be known by two names.
+        All in one request, as containerd does: a registry hashes the parts of an upload twice. A
+        broken upload starts over: not all registries accept parts. So does one that collides with
+        another upload of the same blob: the registry may be known by two names.
         """
         met = 0
 
         @contextmanager
         def body() -> Iterator[_Body]:
             with blob.open() as file:
-                yield _Body(file, blob.size, tell)
+                yield _Body(file, blob.size, progress)
 
         def whole() -> None:
             nonlocal met
@@ -201,32 +201,32 @@ class Registry:
             body=body,
             absent=ABSENT,
         )
-        if sent is None:  # an upload that is lost is begun again
+        if sent is None:  # a lost upload is started again
             raise PassingError(f"{self.host} lost the upload of {digest}")
 
     def close(self) -> None:
         self.wire.close()
 
     def ask(self, method: str, path: str, **options: Any) -> Answer | None:
-        """Send a request, again if need be; `options` are those of the wire's `send`."""
+        """Send a request, with retries; `options` are those of `Wire.send`."""
         return self.wire.again(lambda: self.wire.send(method, path, **options))
 
     def _cancel(self, repository: str, begun: Answer) -> None:
-        """What is left open goes away by itself in the end, too."""
+        """Cancel an upload. If that fails, the registry drops the upload after a while."""
         with suppress(ToolError):
             where = self._location(begun)
             self.ask("DELETE", where, scope=push(repository), absent=(*ABSENT, 405, 400))
 
     def _location(self, begun: Answer) -> str:
-        """Where to send an upload that was begun."""
+        """The address of an upload that was started."""
         try:
             return links.resolved(begun.url, begun.headers.get("Location", ""))
         except ValueError as error:
-            named = f"a `Location` that cannot be asked: {error}"
+            named = f"an unusable `Location`: {error}"
             raise answers.strange(self.host, begun.asked, named) from error
 
     def _beside(self, answer: Answer, link: str) -> str:
-        """The next page of an answer, "" without one. The registry itself has it, or nobody."""
+        """The next page of an answer, "" without one. Only the registry itself may serve it."""
         if not link:
             return ""
         try:
@@ -240,34 +240,33 @@ class Registry:
         return url
 
     def _check(self, repository: str, reference: str, found: Manifest, answer: Answer) -> None:
-        """A manifest that is cut off, or not the one whose digest was asked for, may come right."""
+        """Raise PassingError if a manifest is cut off, or has another digest than asked for."""
         promised = reference if reference.startswith("sha256:") else None
         promised = promised or answer.headers.get("Docker-Content-Digest")
         name = f"{self.host}/{repository}:{reference}"
         if promised and promised != found.digest:
             raise PassingError(
-                f"{self.host} sent a manifest of {repository} that is {found.digest}, not "
-                f"{promised}",
-                hint="something between here and the registry changes what it sends",
+                f"{self.host} sent manifest {found.digest} of {repository} instead of {promised}",
+                hint="check for a proxy that changes the registry's answers",
             )
         try:
             _ = found.document
         except shapes.NotJsonError as error:
-            raise PassingError(f"{self.host} sent a manifest of {name}: {error}") from error
+            raise PassingError(f"{self.host} sent a broken manifest of {name}: {error}") from error
         except ValueError as error:
             raise answers.strange(self.host, answer.asked, error) from error
 
 
 class _Body:
-    """A file as the body of a request: with a length, so that it is not sent in HTTP's chunks.
+    """A file as the body of a request. It has a length, so HTTP does not send it in chunks.
 
-    It is iterated over, not read: urllib3 would read 16 KB at a time.
+    It is an iterable, not a file: urllib3 would read 16 KB at a time.
     """
 
-    def __init__(self, file: IO[bytes], size: int, tell: Callable[[int], None]) -> None:
+    def __init__(self, file: IO[bytes], size: int, progress: Callable[[int], None]) -> None:
         self._file = file
         self._size = size
-        self._tell = tell
+        self._progress = progress
         self._sent = 0
 
     def __len__(self) -> int:
@@ -277,7 +276,7 @@ class _Body:
         while chunk := self._file.read(CHUNK):
             yield chunk
             self._sent += len(chunk)
-            self._tell(self._sent)
+            self._progress(self._sent)
 
 
 def pull(repository: str) -> str:

@@ -1,4 +1,4 @@
-"""Docker configurations that hold logins: private folders that end with the work under them."""
+"""Docker's config.json: the user's logins, and temporary copies with more of them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ BROKEN = (OSError, ValueError, TypeError, AttributeError, RecursionError)
 
 @contextmanager
 def beside(logins: Mapping[str, Login]) -> Iterator[Mapping[str, str]]:
-    """The user's own configuration with some logins more, as an environment that leads there.
+    """A copy of the user's configuration with more logins, as environment variables.
 
-    Contexts, plugins and builders are the user's. Without a login nothing changes.
+    Contexts, plugins and builders are the user's own. Without logins, nothing changes.
     """
     if not logins:
         yield {}
@@ -38,7 +38,7 @@ def beside(logins: Mapping[str, Login]) -> Iterator[Mapping[str, str]]:
     document = _read(own)
     for host, login in logins.items():
         document.setdefault("auths", {})[host] = _entry(login)
-        # Or docker would ask the user's store of credentials, for this host too.
+        # Or docker would ask the user's credential store for this host.
         document.setdefault("credHelpers", {})[host] = ""
     with tempdirs.folder() as folder:
         if own.is_dir():
@@ -51,17 +51,18 @@ def beside(logins: Mapping[str, Login]) -> Iterator[Mapping[str, str]]:
 
 
 def of(host: str) -> Login | None:
-    """The user's own login to a registry, from docker's configuration or its credential helpers.
+    """The user's login to a registry, from docker's configuration or its credential helpers.
 
     Raises ToolError if a helper fails, or the configuration is damaged.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a helper that is missing: the error says so
+            warnings.simplefilter("ignore")  # the error below names a missing helper
             found = auth.load_config(str(_folder() / FILE)).resolve_authconfig(host)
     except (*BROKEN, DockerException) as error:
         raise ToolError(
-            f"docker's login to {host} cannot be had: {error}", hint=f"`docker login {host}`"
+            f"docker's login to {host} cannot be read: {error}",
+            hint=f"log in again: `docker login {host}`",
         ) from error
     if not found or not found.get("username"):
         return None
@@ -69,7 +70,7 @@ def of(host: str) -> Login | None:
 
 
 def lacking(hosts: Iterable[str]) -> tuple[str, ...]:
-    """Those that the user has not logged in to with docker."""
+    """The hosts that the user has not logged in to with `docker login`."""
     document = _read(_folder())
     known = {*document.get("auths", {}), *document.get("credHelpers", {})}
     return tuple(host for host in hosts if not known & {host, f"https://{host}"})
@@ -85,14 +86,15 @@ def _read(folder: Path) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         decode.read(dict[str, object], document)
         for key in ("auths", "credHelpers"):
-            if document.setdefault(key, {}) is None:  # as docker takes it
+            if document.setdefault(key, {}) is None:  # as docker reads it
                 document[key] = {}
             decode.read(dict[str, object], document[key])
     except FileNotFoundError:
         return {}
     except BROKEN as error:
         raise ToolError(
-            f"{path} cannot be read: {error}", hint="it is docker's own: `docker info` tells"
+            f"docker's configuration {path} cannot be read: {error}",
+            hint="fix that file; `docker info` shows its problems",
         ) from error
     return document
 

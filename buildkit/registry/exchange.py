@@ -1,4 +1,4 @@
-"""One request to a registry and where it leads: at each step it is decided what goes along."""
+"""One request to a registry and its redirections: what is sent along is decided at each step."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 CONNECT_SECONDS = 10
-"""For a connection. It only ends the wait for a host that says nothing."""
+"""For a connection: the limit only ends the wait for a silent host."""
 READ_SECONDS = 120
-"""For the next bytes of an answer, which of large layers come late."""
+"""For the next bytes of an answer, which come late for large layers."""
 LIMITS = (CONNECT_SECONDS, READ_SECONDS)
 WHOLE_SECONDS = 300
-"""For all of an answer that is no layer: a registry may send one byte at a time."""
+"""For a whole answer that is not a layer: a registry may send one byte at a time."""
 MOVED = frozenset({301, 302, 307, 308})
-"""Redirections. What was to be stored stays that, with its body, as with 307 and 308."""
+"""Redirections. An upload keeps its method and body for all of them, as for 307 and 308."""
 SEE_OTHER = 303
 HOPS = 5
-"""Redirections in a row: a registry's storage is one away, at times two."""
+"""Redirections in a row: a registry's storage is one or two away."""
 SUCCESS = range(200, 300)
 BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
-"""What the network does, also while an answer is read."""
+"""Errors of the network, also while an answer is read."""
 
 
 class PassingError(Exception):
-    """What may be over at the next attempt. `after` is the pause the registry asks for, seconds."""
+    """An error that a retry may heal. `after`: the pause in seconds that the registry wants."""
 
     def __init__(
         self, message: str, *, hint: str | None = None, after: float | None = None
@@ -49,9 +49,9 @@ class PassingError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the registry `host` is asked. `home` is whom its login is for; `url` may be elsewhere.
+    """A request to the registry `host`. Its login is for `home` only; `url` may be elsewhere.
 
-    A `body` that can be used only once is a function whose result is entered for one exchange.
+    A `body` that can be read only once is a function that opens it for one exchange.
     """
 
     host: str
@@ -64,29 +64,25 @@ class Request:
 
     @property
     def asked(self) -> str:
-        """As errors name it, without the host."""
+        """The request as errors name it, without the host."""
         _, _, path = links.shown(self.url).partition("://")
         return f"{self.method} /{path.partition('/')[2]}"
 
 
-class _Timely:
-    """A body that does not come for ever."""
-
-    def __init__(self, source: answers.Source) -> None:
-        self._source = source
-        self._end = time.monotonic() + WHOLE_SECONDS
-
-    def read(self, amt: int, *, decode_content: bool) -> bytes:
-        if time.monotonic() > self._end:
-            raise TimeoutError(f"its answer took more than {WHOLE_SECONDS} s")
-        return self._source.read(amt, decode_content=decode_content)
+def _chunks(response: requests.Response) -> Iterator[bytes]:
+    """A body in chunks. Raises TimeoutError if they take too long together."""
+    end = time.monotonic() + WHOLE_SECONDS
+    while chunk := response.raw.read(answers.CHUNK, decode_content=False):
+        if time.monotonic() > end:
+            raise TimeoutError(f"the answer took more than {WHOLE_SECONDS} s")
+        yield chunk
 
 
 def follow(session: signing.Session, request: Request, login: str) -> requests.Response | Answer:
-    """Ask, and go where the answer leads: an answer to be read, or a whole one that refuses.
+    """Send a request and follow redirections. Returns an unread success, or a complete refusal.
 
-    Whoever is somebody else gets no login. Nor does the registry itself, once somebody else has
-    said what to ask it. Raises ToolError, or PassingError.
+    Other hosts get no login. Nor does the registry itself, once another host has redirected to it.
+    Raises ToolError, or PassingError.
     """
     url, own = request.url, True
     for _ in range(HOPS + 1):
@@ -123,7 +119,7 @@ def follow(session: signing.Session, request: Request, login: str) -> requests.R
 
 
 def whole(request: Request, response: requests.Response, most: int) -> Answer:
-    """An answer of at most so many bytes; of one that nobody wants (0) only the beginning.
+    """An answer of at most `most` bytes; with 0, the content is optional and may be cut off.
 
     Raises ToolError, or PassingError.
     """
@@ -131,10 +127,10 @@ def whole(request: Request, response: requests.Response, most: int) -> Answer:
     read = answers.content if most else answers.beginning
     try:
         with closing(response), translated(request.host):
-            if request.method != "HEAD":  # whose length is that of what it has not
+            if request.method != "HEAD":  # which states the length of a body that it does not have
                 limit = answers.most_sent(most, encoding) if most else answers.UNWANTED_BYTES
                 answers.check_length(response.headers, limit)
-            content = read(_Timely(response.raw), encoding, most or answers.WORDS_BYTES)
+            content = read(_chunks(response), encoding, most or answers.WORDS_BYTES)
     except ValueError as error:
         raise answers.strange(request.host, request.asked, error) from error
     return Answer(
@@ -152,33 +148,33 @@ def whole(request: Request, response: requests.Response, most: int) -> Answer:
 
 @contextmanager
 def translated(host: str) -> Iterator[None]:
-    """Raises PassingError for what the network does, ToolError where that will not pass."""
+    """Turn errors of the network into PassingError, or ToolError if a retry cannot help."""
     try:
         yield
     except requests.exceptions.SSLError as error:
         raise ToolError(
             f"the certificate of the registry {host} is not trusted: {messages.reason(error)}",
-            hint="name your network's certificates in REQUESTS_CA_BUNDLE",
+            hint="set REQUESTS_CA_BUNDLE to your network's certificates",
         ) from error
     except BROKEN as error:
         stopping.check()
         raise PassingError(
             f"the registry {host} does not answer: {messages.reason(error)}",
-            hint="check the registry's name and the network, then rerun the command: what the "
-            "registry holds already is kept",
+            hint="check the registry's name and the network, then rerun the command; finished "
+            "uploads are not repeated",
         ) from error
 
 
 def _exchange(
     session: signing.Session, request: Request, url: str, login: str
 ) -> requests.Response:
-    """One request and its answer. The body is read from its beginning."""
+    """One request and its answer. The body is read from its start."""
     with ExitStack() as opened:
         stopping.check()
         body = request.body
         data = opened.enter_context(body()) if callable(body) else body
         named = links.origin(url).host if links.origin(url) != request.home else ""
-        with translated(f"{request.host}, which leads to {named}," if named else request.host):
+        with translated(f"{request.host}, redirecting to {named}," if named else request.host):
             return session.request(
                 request.method,
                 url,
@@ -192,7 +188,7 @@ def _exchange(
 
 
 def _location(request: Request, response: requests.Response) -> str | None:
-    """Where an answer leads. What is stored is stored by no other method: 303 leads no PUT on."""
+    """Where an answer redirects to. After 303, only GET and HEAD may be repeated there."""
     status = response.status_code
     if status in MOVED or (status == SEE_OTHER and request.method in ("GET", "HEAD")):
         return response.headers.get("Location")
@@ -202,5 +198,5 @@ def _location(request: Request, response: requests.Response) -> str | None:
 def _beginning(response: requests.Response) -> bytes:
     with closing(response), suppress(*BROKEN):
         encoding = response.headers.get("Content-Encoding", "")
-        return answers.beginning(_Timely(response.raw), encoding)
+        return answers.beginning(_chunks(response), encoding)
     return b""

@@ -1,4 +1,4 @@
-"""What a registry serves under a tag, and whether SageMaker would take it."""
+"""Manifests, and whether SageMaker would take them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from buildkit.registry.shapes import Configuration
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-"""The one kind of manifest that all of SageMaker takes (contract IMG-02)."""
+"""The only type of manifest that all of SageMaker takes (contract IMG-02)."""
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 EVERY_TYPE = (
@@ -23,14 +23,14 @@ EVERY_TYPE = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.oci.image.index.v1+json",
 )
-"""Asked for all of them, a registry answers with what it has, unconverted."""
+"""If a request accepts all of them, a registry does not convert the manifest."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """The bytes of a manifest and the type they were served as.
+    """The bytes of a manifest, and the media type they were served as.
 
-    Nothing is trusted: the digest is computed from the bytes that came.
+    The digest is computed from these bytes, never taken from the registry.
     """
 
     media_type: str
@@ -42,12 +42,12 @@ class Manifest:
 
     @cached_property
     def document(self) -> Document:
-        """What it says. Raises NotJsonError if it is cut off, ValueError for another shape."""
+        """Raises NotJsonError if the manifest is cut off, ValueError for another shape."""
         return shapes.read(Document, self.content)
 
     @property
     def layers_size(self) -> int:
-        """Bytes of all layers as they are sent."""
+        """Bytes of all layers, compressed."""
         return sum(layer.size for layer in self.document.layers or ())
 
     @property
@@ -61,7 +61,7 @@ def digest_of(content: bytes) -> str:
 
 
 def refusals(manifest: Manifest) -> list[str]:
-    """Why SageMaker would refuse this manifest (contract IMG-02); nothing, if it would not."""
+    """Why SageMaker would refuse this manifest (contract IMG-02); empty if it would not."""
     found = []
     if manifest.media_type != DOCKER_MANIFEST:
         found.append(f"the manifest is `{manifest.media_type}`, not `{DOCKER_MANIFEST}`")
@@ -70,9 +70,9 @@ def refusals(manifest: Manifest) -> list[str]:
         found.append(f"the manifest calls itself `{document.media_type}`")
     config = document.config.media_type if document.config else None
     if config != DOCKER_CONFIG:
-        found.append(f"its configuration is `{config}`, not `{DOCKER_CONFIG}`")
+        found.append(f"the configuration is `{config}`, not `{DOCKER_CONFIG}`")
     if document.layers is None:
-        found.append("it has no list of layers")
+        found.append("the manifest has no list of layers")
     found += [
         f"a layer is `{layer.media_type}`, not `{DOCKER_LAYER}`"
         for layer in document.layers or ()
@@ -82,7 +82,7 @@ def refusals(manifest: Manifest) -> list[str]:
 
 
 class Tagged(Protocol):
-    """The manifests and tags of one registry. `registry.client.Registry` fits it.
+    """The manifests and tags of one registry; fits `registry.client.Registry`.
 
     Each call raises ToolError if the registry does not answer, or refuses.
     """

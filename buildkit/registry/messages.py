@@ -1,4 +1,4 @@
-"""What failed, in the words of a registry or of the network."""
+"""Error texts of registries and of the network."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import re
 from buildkit.registry.shapes import Problem, Problems, read
 
 CONNECTION = re.compile(r"^\w+\(host=[^)]*\): ")
-"""What urllib3 puts before a reason: a connection by its class."""
+"""The class of a connection, which urllib3 puts before a reason."""
 LONGEST = 300
 
 
 def problems(content: bytes) -> tuple[Problem, ...]:
-    """The reasons that a registry gives; none in words of anybody else."""
+    """The reasons that a registry gives; none if the answer is not a registry's."""
     try:
         return read(Problems, content).errors
     except ValueError:
@@ -20,7 +20,7 @@ def problems(content: bytes) -> tuple[Problem, ...]:
 
 
 def said(content: bytes) -> str:
-    """The registry's own words, as an ending."""
+    """The registry's own words, to be appended to a message."""
     if found := problems(content):
         return f": {found[0].code}, {found[0].message or ''}"[:LONGEST]
     text = " ".join(content[: 4 * LONGEST].decode(errors="replace").split())[:200]
@@ -28,6 +28,6 @@ def said(content: bytes) -> str:
 
 
 def reason(error: Exception) -> str:
-    """What happened on the network, without what urllib3 wraps around it."""
+    """The reason of a network error, without the classes that urllib3 wraps around it."""
     text = str(getattr(error.args[0], "reason", error) if error.args else error)
     return CONNECTION.sub("", text)

@@ -1,6 +1,6 @@
-"""Artifacts beside an image: manifests of their own that name it as their subject.
+"""Artifacts attached to an image: manifests of their own that name the image as their subject.
 
-The image's manifest and tags stay as they are. OCI image specification 1.1, "Guidelines for
+The image's manifest and tags do not change. OCI image specification 1.1, "Guidelines for
 Artifact Usage"; distribution specification 1.1, "Pushing Manifests with Subject", "Listing
 Referrers" and "Referrers Tag Schema".
 """
@@ -26,7 +26,7 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 EMPTY = "application/vnd.oci.empty.v1+json"
 NOTHING = b"{}"
-"""The content of what a manifest must have and an artifact has not."""
+"""The configuration that a manifest must have, but an artifact does not need."""
 ATTEMPTS = 5
 """Others may write the same list: what they overwrite is added again."""
 
@@ -35,7 +35,7 @@ Descriptor = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Artifact:
-    """One file to attach. `kind` is a media type; `created` a time, ISO 8601."""
+    """One file to attach. `kind` is a media type, `created` a time in ISO 8601."""
 
     kind: str
     content: bytes
@@ -45,7 +45,7 @@ class Artifact:
 def attach(
     registry: Registry, repository: str, subject: Descriptor, artifacts: Sequence[Artifact]
 ) -> tuple[str, ...]:
-    """Have artifacts beside an image, and listed; return their digests. Raises ToolError."""
+    """Attach artifacts to an image and list them; return their digests. Raises ToolError."""
     if not registry.has(repository, digest_of(NOTHING)):
         _send(registry, repository, NOTHING)
     manifests = [_manifest(subject, each) for each in artifacts]
@@ -67,17 +67,17 @@ def attach(
 
 
 def descriptor(media_type: str, digest: str, size: int) -> Descriptor:
-    """What one manifest says of another, or of a blob of `size` bytes."""
+    """How a manifest refers to another one, or to a blob of `size` bytes."""
     return {"mediaType": media_type, "digest": digest, "size": size}
 
 
 def of(manifest: Manifest) -> Descriptor:
-    """The same of a manifest that is at hand."""
+    """The descriptor of a manifest."""
     return _of(manifest.media_type, manifest.content)
 
 
 def tag_of(digest: str) -> str:
-    """The tag under which a registry without a list of referrers keeps one."""
+    """The tag of the list, in a registry without the referrers API."""
     return digest.replace(":", "-")
 
 
@@ -87,7 +87,7 @@ def _list(
     subject: str,
     artifacts: Sequence[tuple[Artifact, Manifest]],
 ) -> None:
-    """Add artifacts to the list that is kept under a tag, unless they are in."""
+    """Add artifacts to the list under `tag_of`, unless they are in it."""
     for _ in range(ATTEMPTS):
         index = _index(registry, repository, subject)
         listed = index.get("manifests") or ()
@@ -106,21 +106,21 @@ def _list(
             repository, tag_of(subject), Manifest(media_type=INDEX, content=content)
         )
     raise ToolError(
-        f"others keep changing the list {registry.host}/{repository}:{tag_of(subject)}",
-        hint="the same command again, when they have ended",
+        f"other processes keep changing the list {registry.host}/{repository}:{tag_of(subject)}",
+        hint="rerun the command once they have finished",
     )
 
 
 def _index(registry: Registry, repository: str, subject: str) -> Mapping[str, Any]:
-    """As it came: what others have put into it stays. That it is an index has been looked at."""
+    """The list as the registry has it, with the entries of others. Raises ToolError."""
     found = registry.manifest(repository, tag_of(subject))
     if found is None:
         return {}
     if found.media_type != INDEX:
         raise ToolError(
-            f"{registry.host}/{repository}:{tag_of(subject)} is `{found.media_type}`, where the "
-            f"list of what belongs to {subject} should be",
-            hint="remove that tag: it is not ours, and stays as it is",
+            f"{registry.host}/{repository}:{tag_of(subject)} should be the list of artifacts of "
+            f"{subject}, but is `{found.media_type}`",
+            hint="remove that tag from the registry; another tool made it",
         )
     return cast("Mapping[str, Any]", shapes.parsed(found.content))
 
@@ -139,7 +139,7 @@ def _manifest(subject: Descriptor, artifact: Artifact) -> Manifest:
 
 
 def _entry(artifact: Artifact, manifest: Manifest) -> Descriptor:
-    """An artifact in a list."""
+    """The list entry of an artifact."""
     return of(manifest) | {"artifactType": artifact.kind, "annotations": _annotations(artifact)}
 
 

@@ -1,7 +1,7 @@
 """The JSON of registries -> frozen values (OCI image and distribution specifications 1.1).
 
-A registry may be anybody's. What comes from one is text in UTF-8, no deeper than any document of
-the specifications, and of their shape, or it is refused with what is wrong.
+No registry is trusted: an answer must be JSON in UTF-8, in the shape of the specifications and not
+nested deeper than their documents. If not, the error says what is wrong.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ Value = TypeVar("Value")
 DEEPEST = 64
 """Levels. The deepest documents of the specifications have six."""
 MOST_PARTS = 1_000_000
-"""Commas and brackets: three bytes of JSON may be sixty in memory. Pages of tags have fewer."""
+"""Commas and brackets: three bytes of JSON may take sixty in memory. Pages of tags have fewer."""
 LARGEST = 1 << 62
-"""Bytes. Sizes are signed numbers of 64 bits in all that registries are made of."""
+"""Bytes. All software of registries holds sizes in signed 64-bit numbers."""
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 WORD = re.compile(r"[\x21-\x7e]+")
-"""What may stand in a header as one word (RFC 6750, 2.1, and what others hand out as a token)."""
+"""One word in a header: a token (RFC 6750, 2.1, and what registries use beyond that)."""
 
 
 class NotJsonError(ValueError):
-    """Not JSON at all: it may have been cut off on its way."""
+    """Not JSON at all: the answer may have been cut off."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Descriptor:
-    """What one document says of another, or of a blob of `size` bytes."""
+    """How a document refers to another one, or to a blob of `size` bytes."""
 
     digest: str
     size: int
     media_type: str | None = field(default=None, metadata=decode.key("mediaType"))
 
     def __post_init__(self) -> None:
-        """The digest becomes part of a URL, the size is counted with."""
+        """Check the digest, which becomes part of a URL, and the size."""
         if not DIGEST.fullmatch(self.digest):
             raise ValueError(f".digest: {decode.shown(self.digest)} is not a digest of SHA-256")
         if not 0 <= self.size <= LARGEST:
@@ -48,7 +48,7 @@ class Descriptor:
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """A manifest or an index, of any type: what each of them may have."""
+    """A manifest or an index of any type: the fields that each of them may have."""
 
     media_type: str | None = field(default=None, metadata=decode.key("mediaType"))
     config: Descriptor | None = None
@@ -58,12 +58,12 @@ class Document:
 
 @dataclass(frozen=True, kw_only=True)
 class Tags:
-    """A page of a repository's tags; registries say null for none."""
+    """A page of a repository's tags; registries send null for none."""
 
     tags: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Tags become parts of URLs."""
+        """Check the tags, which become parts of URLs."""
         for number, tag in enumerate(self.tags or ()):
             if not names.TAG.fullmatch(tag):
                 raise ValueError(f".tags[{number}]: {decode.shown(tag)} is not a tag")
@@ -71,7 +71,7 @@ class Tags:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How an image's containers run. Of volumes and ports the keys say which."""
+    """How containers of an image run. The keys of `volumes` and `exposedports` are the values."""
 
     env: tuple[str, ...] | None = field(default=None, metadata=decode.key("Env"))
     labels: dict[str, str] | None = field(default=None, metadata=decode.key("Labels"))
@@ -95,7 +95,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """The configuration of an image, as far as anything here looks at it."""
+    """The configuration of an image: the fields that buildkit reads."""
 
     os: str | None = None
     architecture: str | None = None
@@ -106,14 +106,14 @@ class Configuration:
 
 @dataclass(frozen=True, kw_only=True)
 class Token:
-    """What a token server gives (distribution: token authentication)."""
+    """The answer of a token server (distribution: token authentication)."""
 
     token: str | None = None
     access_token: str | None = None
 
     def __post_init__(self) -> None:
         if not WORD.fullmatch(self.text):
-            raise ValueError(".token: is missing, or not one word")
+            raise ValueError(".token: missing, or not one word")
 
     @property
     def text(self) -> str:
@@ -122,7 +122,7 @@ class Token:
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One of the reasons why a registry refuses something."""
+    """A reason why a registry refuses a request."""
 
     code: str
     message: str | None = None
@@ -130,37 +130,37 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class Problems:
-    """All of them (distribution specification, "Error codes")."""
+    """All reasons (distribution specification, "Error codes")."""
 
     errors: tuple[Problem, ...]
 
 
 def read(kind: type[Value], content: bytes) -> Value:
-    """Raises NotJsonError, or ValueError that says what is of another shape."""
+    """Read JSON into a type. Raises NotJsonError, or ValueError for another shape."""
     return decode.read(kind, parsed(content))
 
 
 def parsed(content: bytes) -> object:
-    """JSON as Python has it, no larger and no deeper than wanted. Raises the errors of `read`."""
+    """JSON as Python objects, within the limits above. Raises the errors of `read`."""
     if sum(map(content.count, (b",", b"[", b"{"))) > MOST_PARTS:
-        raise ValueError(f"it has more than {MOST_PARTS} parts")
+        raise ValueError(f"the JSON has more than {MOST_PARTS} parts")
     try:
         document: object = json.loads(content.decode())
     except RecursionError:
-        raise ValueError(f"it is nested deeper than {DEEPEST} levels") from None
+        raise ValueError(f"the JSON is nested deeper than {DEEPEST} levels") from None
     except ValueError as error:
-        raise NotJsonError(f"it is not JSON: {error}") from None
+        raise NotJsonError(f"not JSON: {error}") from None
     level, depth = [document], 0
     while level:
         depth += 1
         if depth > DEEPEST:
-            raise ValueError(f"it is nested deeper than {DEEPEST} levels")
+            raise ValueError(f"the JSON is nested deeper than {DEEPEST} levels")
         level = [child for each in level for child in _inside(each)]
     return document
 
 
 def _inside(value: object) -> list[object]:
-    """What a value is made of. Raises ValueError for half a character, which cannot be written."""
+    """The parts of a value. Raises ValueError for half a surrogate pair, which has no encoding."""
     if isinstance(value, dict):
         return [*value, *value.values()]
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Whose requests they are: the login that is wanted, and no other that requests might find."""
+"""Sessions that send the given login, and no other that requests might find."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Signed(requests.auth.AuthBase):
-    """The header of a login, or none. Without an `auth`, requests takes what ~/.netrc says."""
+    """The header of a login, if any. Without an `auth`, requests would read ~/.netrc."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -26,30 +26,30 @@ class Signed(requests.auth.AuthBase):
 
 
 class Session(requests.Session):
-    """It keeps no cookies, which may stand for a login and go to all ports of a host.
+    """A session without cookies, which may carry a login, and go to all ports of a host.
 
-    It follows no redirection: whoever asks decides what goes along.
+    It follows no redirection: the caller decides what is sent along.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        # Registries that pack all the same are understood; to unpack is only work here.
+        # Saves the time to unpack. Answers of registries that pack anyway are still understood.
         self.headers["Accept-Encoding"] = "identity"
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """None, or the whole body of a redirection is read, and parsed where it leads."""
+        """None: otherwise requests reads the whole body of a redirection."""
 
 
 def basic(login: Login | None) -> str:
-    """The header of a login, in UTF-8 as docker has it (RFC 7617); "" without one."""
+    """The header of a login, in UTF-8 as docker sends it (RFC 7617); "" without one."""
     if login is None:
         return ""
     return f"Basic {base64.b64encode(f'{login.user}:{login.password}'.encode()).decode()}"
 
 
 def has_ended(answer: Answer) -> bool:
-    """Whether a login is not good any more; ECR says 403 then, as for what a role may not do."""
+    """Whether a login has expired; ECR then answers 403, as for a missing permission."""
     return answer.own and (
         answer.status == requests.codes.unauthorized
         or (answer.status == requests.codes.forbidden and b"expired" in answer.content.lower())

@@ -1,4 +1,4 @@
-"""HTTP to one registry: logins, certificates, and what heals by trying again."""
+"""HTTP to one registry: logins, certificates, retries."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 CONNECTIONS = 8
-"""At once to one registry: ECR throttles by account and region, and more do not send faster."""
+"""In parallel to one registry: ECR throttles by account and region, and more are not faster."""
 ATTEMPTS = 7
-"""Some 15 seconds of pauses, unless the registry asks for longer ones."""
+"""With some 15 seconds of pauses, unless the registry asks for longer ones."""
 GROWING = tenacity.wait_exponential(multiplier=0.25, max=20) + tenacity.wait_random(0, 0.25)
 LONGEST_PAUSE_SECONDS = 60
-"""In seconds, whatever a registry asks for."""
+"""The longest pause, even if a registry asks for more."""
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Status codes that another attempt may not meet."""
+"""Status codes that a retry may heal."""
 REFUSED = frozenset({401, 403})
 CHALLENGE = re.compile(r'\b(\w+)="([^"]*)"')
 LONGEST_CHALLENGE = 4096
@@ -45,7 +45,7 @@ LONGEST_CHALLENGE = 4096
 
 
 class RefusedError(ToolError):
-    """A registry does not do what it was asked. `codes` are its reasons, in its own words."""
+    """A registry refuses a request. `codes` are its error codes."""
 
     codes: tuple[str, ...] = ()
 
@@ -54,8 +54,8 @@ class RefusedError(ToolError):
 class Wire:
     """Requests to one registry, at most CONNECTIONS at once. May be used by several threads.
 
-    `login` makes a fresh login at each call, or None where nobody has one. It is shown to the
-    registry itself, by scheme, host and port, and to a token server that may have it (`links`).
+    `login` returns a fresh login at each call, or None if there is none. It is sent to the registry
+    itself, by scheme, host and port, and to a token server that may have it (`links`).
     """
 
     host: str
@@ -79,11 +79,11 @@ class Wire:
         self._session.close()
 
     def again(self, work: Callable[[], Found], attempts: int = ATTEMPTS) -> Found:
-        """Do `work` until it is not disturbed by something passing.
+        """Do `work`, and retry it after each PassingError.
 
-        Raises UnavailableError when patience ends, and what else `work` raises.
+        Raises UnavailableError after the last attempt, and the other errors of `work`.
         """
-        patient = tenacity.Retrying(
+        retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(PassingError),
             stop=tenacity.stop_after_attempt(attempts),
             wait=_pause,
@@ -91,7 +91,7 @@ class Wire:
             reraise=True,
         )
         try:
-            return patient(work)
+            return retrying(work)
         except PassingError as error:
             raise UnavailableError(error.message, hint=error.hint) from error
 
@@ -106,12 +106,12 @@ class Wire:
         absent: tuple[int, ...] = (),
         most: int = 0,
     ) -> Answer | None:
-        """One request; None for a status of `absent`.
+        """Send one request; None for a status in `absent`.
 
-        `path` is below /v2/, or a whole URL that the registry gave. `scope` is for the token. A
-        `body` that can be used only once is a function whose result is entered for one request.
-        `most` are the bytes of the answer that is wanted, more of which are an error; of others
-        only as much is kept as people read. Raises ToolError, or PassingError for `again`.
+        `path` is below /v2/, or a URL that the registry gave. `scope` is for the token. A `body`
+        that can be read only once is a function that opens it for one request. `most` is the limit
+        in bytes for an answer whose content is needed; without it, only the beginning is kept.
+        Raises ToolError, or PassingError for `again`.
         """
         request = self._request(method, path, scope, headers, body)
         with self._free:
@@ -125,7 +125,7 @@ class Wire:
     def stream(
         self, path: str, *, scope: str, absent: tuple[int, ...] = ()
     ) -> Iterator[requests.Response | None]:
-        """The same for what the caller reads from the answer of a GET, as it comes."""
+        """Send a GET whose answer the caller reads in chunks; None for a status in `absent`."""
         with self._free:
             came = self._ask(self._request("GET", path, scope, None, None))
         if isinstance(came, Answer):
@@ -157,7 +157,7 @@ class Wire:
             raise self._error(came)
 
     def _ask(self, request: Request) -> requests.Response | Answer:
-        """An answer to be read, or a whole one that says why there is none."""
+        """An unread success, or a complete refusal. An expired login is renewed once."""
         came = self._with_login(request, None)
         if isinstance(came, Answer) and signing.has_ended(came):
             return self._with_login(request, came.login)
@@ -168,13 +168,13 @@ class Wire:
         login = self._authorization(request.scope, refused) if own else ""
         came = exchange.follow(self._session, request, login)
         if isinstance(came, Answer) and came.own and came.status == requests.codes.unauthorized:
-            self._meet(came, request.scope)
+            self._get_token(came, request.scope)
         return came
 
     def _authorization(self, scope: str, refused: str | None) -> str:
-        """The token or login for a request; another login than the one that was `refused`.
+        """The token or login for a request; a new login instead of one that was `refused`.
 
-        Of several requests that were refused with one login the first gets a new one, for all.
+        If several requests were refused with the same login, the first one renews it for all.
         """
         with self._lock:
             if token := self._tokens.get(scope):
@@ -183,8 +183,8 @@ class Wire:
                 self._logins[:] = [self.login()]
             return signing.basic(self._logins[0])
 
-    def _meet(self, answer: Answer, scope: str) -> None:
-        """Get the token that the registry wants instead of a login (distribution: token auth)."""
+    def _get_token(self, answer: Answer, scope: str) -> None:
+        """Get the token that the registry asks for (distribution: token authentication)."""
         challenge = answer.headers.get("WWW-Authenticate", "")[:LONGEST_CHALLENGE]
         kind, _, rest = challenge.partition(" ")
         asked = dict(CHALLENGE.findall(rest))
@@ -204,7 +204,7 @@ class Wire:
         )
         came = exchange.follow(self._session, request, signing.basic(login))
         if isinstance(came, Answer):
-            if came.status in REFUSED:  # the registry says the same, and another login may do
+            if came.status in REFUSED:  # so does the registry; another login may be accepted
                 return
             raise self._error(came)
         token = exchange.whole(request, came, answers.TOKEN_BYTES).read(shapes.Token)
@@ -212,21 +212,21 @@ class Wire:
             self._tokens[scope] = token.text
 
     def _realm(self, text: str, login: Login | None) -> str:
-        """The address of a token server. Raises ToolError if it may not have the login."""
+        """The address of the token server. Raises ToolError if it may not get the login."""
         try:
             realm = links.resolved(self.root, text)
         except ValueError as error:
             raise ToolError(
-                f"the registry {self.host} names an unusable token server, "
+                f"the registry {self.host} names the unusable token server "
                 f"`{links.shown(text)}`: {error}",
-                hint=f"is {self.host} a registry, and does no proxy on the way answer for it?",
+                hint=f"check that {self.host} is a registry, and that no proxy answers for it",
             ) from error
         if login is not None and not links.may_have_login(self.root, realm):
             raise ToolError(
-                f"the registry {self.host} wants its login to be sent to {links.shown(realm)}, "
-                "which is another host: it was not sent",
-                hint="check the registry's name; one whose token server is neither its own host "
-                "nor a domain above it works only without a login",
+                f"the registry {self.host} asks for its login to be sent to another host, "
+                f"{links.shown(realm)}: the login was not sent",
+                hint="check the registry's name; with a token server outside its own domain, a "
+                "registry works only without a login",
             )
         return realm
 
@@ -234,16 +234,18 @@ class Wire:
         said, status = messages.said(answer.content), answer.status
         who = f"the registry {self.host}"
         if links.origin(answer.url) != links.origin(self.root):
-            who = f"{links.shown(answer.url)}, where {who} leads,"
+            who = f"{links.shown(answer.url)}, where {who} redirects,"
         if status in REFUSED:
-            what = "refuses the login" if status == requests.codes.unauthorized else "forbids this"
+            denied = (
+                "refuses the login" if status == requests.codes.unauthorized else "denies access"
+            )
             return ToolError(
-                f"{who} {what} ({status}){said}",
-                hint="log in again (`aws sso login`, or `docker login` to another registry); "
-                f"actions that the role needs: {manual.page('publish', 'your-own-aws-account')}",
+                f"{who} {denied} ({status}){said}",
+                hint="log in again with `aws sso login`, or `docker login` for other registries; "
+                f"permissions: {manual.page('publish', 'your-own-aws-account')}",
             )
         message = f"{who} answered {status}{said}"
-        hint = "rerun the command: what the registry holds already is kept"
+        hint = "rerun the command; finished uploads are not repeated"
         if status in PASSING:
             return PassingError(message, hint=hint, after=_asked_pause(answer))
         error = RefusedError(message, hint=hint)
@@ -252,7 +254,7 @@ class Wire:
 
 
 def _pause(state: tenacity.RetryCallState) -> float:
-    """Seconds before the next attempt: what the registry asks for, else ever more, with jitter."""
+    """Seconds before the next attempt: as the registry asks, else growing, with jitter."""
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, PassingError) and error.after is not None:
         return min(error.after, LONGEST_PAUSE_SECONDS)

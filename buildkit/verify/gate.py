@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from buildkit import records
 from buildkit.model.outcome import Outcome, earlier
 from buildkit.support.errors import BuildkitError
 from buildkit.system import console
+from buildkit.system.progress import Pace
 from buildkit.verify import verify
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from buildkit.contract.engine import Engine
     from buildkit.model.image import Built, Verified
     from buildkit.verify.verify import Depth
-
-PROGRESS_SECONDS = 10
-"""Between two lines that say how far a test is."""
 
 
 def test(
@@ -45,13 +42,11 @@ def test(
 
 
 def progress(subject: str) -> Callable[[int, int, str], None]:
-    """Say how far a test is, every few seconds."""
-    said = time.monotonic()
+    """A function that prints how far a test has come."""
+    pace = Pace()
 
     def say(done: int, of: int, at_work: str) -> None:
-        nonlocal said
-        if time.monotonic() - said > PROGRESS_SECONDS:
-            said = time.monotonic()
+        if pace.due():
             now = f", running: {at_work}" if at_work else ""
             console.step(subject, f"testing: {done} of {of} scenarios{now}", dim=True)
 

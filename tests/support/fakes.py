@@ -75,7 +75,7 @@ def manifest(config_digest: str = f"sha256:{'c' * 64}", **changes: Any) -> Manif
 
 @dataclass
 class FakeRegistry:
-    """A registry in a dict, and what brings blobs and makes repositories there, all in one.
+    """A registry in a dict, where blobs are uploaded and repositories created.
 
     `distorts` is what it does to a manifest that it stores.
     """
@@ -100,8 +100,8 @@ class FakeRegistry:
     def config(self, repository: str, digest: str) -> Configuration:
         return Configuration(os=self.platform[0], architecture=self.platform[1])
 
-    def bring(self, repository: str, blobs: Iterable[Blob], subject: str) -> None:
-        self.done.append(f"bring {len(list(blobs))}")
+    def upload(self, repository: str, blobs: Iterable[Blob], subject: str) -> None:
+        self.done.append(f"upload {len(list(blobs))}")
 
     def have_repository(self, name: str) -> None:
         self.done.append(f"have {name}")
@@ -109,7 +109,7 @@ class FakeRegistry:
 
 @dataclass
 class FakePacker:
-    """Has one image at hand."""
+    """Packs one image."""
 
     manifest: Manifest
     asked: int = 0

@@ -350,7 +350,7 @@ def test_the_ledger_says_what_the_test_did_not_see() -> None:
         )
     )
     assert image.verdict.untried == "not trained, not served: no samples"
-    assert image.verdict.told == "1 passed; not trained, not served: no samples"
+    assert image.verdict.summary == "1 passed; not trained, not served: no samples"
 
 
 def test_what_is_broken_outranks_what_was_not_judged() -> None:

@@ -148,7 +148,7 @@ samples = { channels = { training = "data" } }
     assert done.code == 5
     assert done.stdout == f"{project.name}-other:1.0-cpu-py311\n"
     assert (
-        f"error: {project.name}-2.5.1-cpu-py311: asking ECR for a login to {VIRGINIA}"
+        f"error: {project.name}-2.5.1-cpu-py311: requesting an ECR login for {VIRGINIA}"
         in done.stderr
     )
     alone = local.buildkit("build", f"{project.name}-2.5.1*", folder=project.folder,

@@ -67,7 +67,7 @@ def test_an_image_of_one_store_is_not_taken_for_that_of_the_other(
     before = local.manifest(project.name, "1.0-cpu-py311")
     done = there.buildkit("build", "--all", "--push", folder=project.folder)
     assert done.code == 5
-    assert "is there already, with another image" in done.stderr
+    assert "already exists with another image" in done.stderr
     assert local.manifest(project.name, "1.0-cpu-py311") == before
 
 

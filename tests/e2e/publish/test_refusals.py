@@ -134,7 +134,7 @@ def test_a_registry_that_dies_in_the_middle_of_a_push(
         pytest.param(
             {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "HOME": "/nonexistent",
              "AWS_EC2_METADATA_DISABLED": "true"},
-            "there are no AWS credentials",
+            "no AWS credentials found",
             "aws sso login",
             id="no-credentials",
         ),

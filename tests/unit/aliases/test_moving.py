@@ -121,7 +121,7 @@ def test_an_alias_that_somebody_else_gave_is_left_and_told() -> None:
     registry = there(latest_py311=OTHER, **{"1-py311": NEW})
     moves = move([registry], targets(), RIGHT)
     (error,) = moves.errors
-    assert f"latest-py311` stays: it is {OTHER.digest}" in error.message
+    assert f"latest-py311` not moved: it points to {OTHER.digest}" in error.message
     assert registry.done == []
 
 
@@ -133,7 +133,7 @@ def test_a_repository_that_lets_no_alias_move_is_told() -> None:
 
     registry.put_manifest = immutable  # type: ignore[assignment,method-assign]
     (error,) = move([registry], targets(), nothing).errors
-    assert "latest-py311` stays, it cannot be moved: 400" in error.message
+    assert "latest-py311` not moved: 400" in error.message
     assert error.hint
     assert registry.manifests["demo:latest-py311"] == OLD
 
@@ -201,7 +201,7 @@ def test_publishers_that_never_end_are_told() -> None:
 
     registry.put_manifest = put_late  # type: ignore[method-assign]
     (error,) = move([registry], targets(), nothing).errors
-    assert "others keep adding tags" in error.message
+    assert "other publishers keep adding tags" in error.message
     assert error.hint
 
 

@@ -190,7 +190,7 @@ def test_since_a_commit_only_what_is_made_or_tested_otherwise_has_changed(
     now = project.read(folder / "images.toml", None)
     assert [each.id for each in changes.since(now, now.targets, "main")] == changed
     for other in ("elsewhere", "--all", "-x"):
-        with pytest.raises(UsageError, match=f"no commit `{other}`"):
+        with pytest.raises(UsageError, match=f"commit `{other}` not found"):
             changes.since(now, now.targets, other)
 
 
@@ -274,9 +274,9 @@ def test_records_of_shards_become_those_of_one_project(found: Project, tmp_path:
 @pytest.mark.parametrize(
     ("how", "told"),
     [
-        (None, "demo-2.0-cpu-py313: no folder has a record of it"),
-        ({"status": Status.FAIL}, "shards/2: its image broke RUN-01"),
-        ({"made_from": digest("e")}, "shards/2: it was built from other files"),
+        (None, "demo-2.0-cpu-py313: no record found"),
+        ({"status": Status.FAIL}, "shards/2: the image fails RUN-01"),
+        ({"made_from": digest("e")}, "shards/2: built from different files"),
         ({"hosts": ("elsewhere",)}, "demo-2.0-cpu-py313: .*2: staged in elsewhere"),
         ({}, "demo-2.0-cpu-py313: .*2: staged in no registry"),
     ],
@@ -310,7 +310,7 @@ def test_two_images_of_one_target_are_refused_and_the_same_one_twice_is_not(
 
 
 def test_a_folder_without_records_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no records there"):
+    with pytest.raises(UsageError, match="no records found"):
         merging.folders([tmp_path])
 
 
@@ -331,7 +331,7 @@ def test_a_revision_is_raised_and_all_else_stays_as_it_is() -> None:
 
 def test_a_revision_that_was_released_is_not_given_again(found: Project) -> None:
     known = [release(image("1.0")), release(image("1.0-1")), release(image("1.0-2"))]
-    assert revisions.raised(found.targets, known) == {"demo": {"1.0": "1.0-3", "2.0": "2.0-1"}}
+    assert revisions.bumped(found.targets, known) == {"demo": {"1.0": "1.0-3", "2.0": "2.0-1"}}
 
 
 def test_revise_writes_the_file_and_says_the_new_targets(
@@ -406,7 +406,7 @@ def test_notes_say_what_changed_image_by_image() -> None:
     assert "version 1.0 → 1.0-1, base, 2 packages, +1.5 MB" in row
     assert "| numpy | 1.0 | 1.1 |" in page
     assert "| six | - | 1.16 |" in page
-    assert "`registry.example/demo:latest` is at `1.0-1-cpu-py311`" in page
+    assert "`registry.example/demo:latest` points to `1.0-1-cpu-py311`" in page
 
 
 def test_an_image_is_compared_with_its_own_version_or_the_one_below_it() -> None:

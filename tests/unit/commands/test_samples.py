@@ -70,7 +70,7 @@ def test_samples_say_variables_and_headers(folder: Path) -> None:
         ('"small"', '"a\\u0000b"', "holds the character 0"),
         ('"X-Amzn-SageMaker-Custom-Attributes"', '"a b"', "is not the name of a header"),
         ('"X-Amzn-SageMaker-Custom-Attributes"', '"Accept"', "is a key of its own"),
-        ('"X-Amzn-SageMaker-Custom-Attributes"', '"Content-Length"', "is set by whoever sends"),
+        ('"X-Amzn-SageMaker-Custom-Attributes"', '"Content-Length"', "is set by the HTTP client"),
         ('"accept_eula=true"', '"ü"', "cannot be sent as a header"),
         (
             '"accept_eula=true"',

@@ -160,12 +160,12 @@ def problems(text: str) -> str:
         ),
         pytest.param(
             MINIMAL + "aliases = ['cache-{device}-{py}']",
-            "the tag `cache-cpu-py311` is not an image's: `cache-*` are caches, which expire",
+            "tag `cache-cpu-py311` is reserved: `cache-*` is for caches, which expire",
             id="an alias that would expire",
         ),
         pytest.param(
             MINIMAL + "aliases = ['sha256-{py}']",
-            "the tag `sha256-py311` is not an image's: `sha256-*` are signatures and reports",
+            "tag `sha256-py311` is reserved: `sha256-*` is for signatures and reports",
             id="an alias of what lies beside images",
         ),
         pytest.param(

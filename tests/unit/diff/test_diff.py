@@ -215,7 +215,7 @@ def test_a_layer_that_is_not_what_its_digest_says_does_not_count(there: Distribu
     new = layer(dist("numpy", "2.0"))
     one, two = there.image("one", layers=[SYSTEM]), there.image("two", layers=[SYSTEM, new])
     there.blobs["two"][sha256(new)] = new[:-1] + bytes([new[-1] ^ 1])
-    with pytest.raises(ToolError, match=f"sent sha256:.*, not {sha256(new)}"):
+    with pytest.raises(ToolError, match=f"sent sha256:.* instead of {sha256(new)}"):
         compare(
             Subject(registry=there.registry, repository="one", digest=one.digest),
             Subject(registry=there.registry, repository="two", digest=two.digest),
@@ -230,7 +230,7 @@ def test_a_layer_that_is_not_what_its_digest_says_does_not_count(there: Distribu
     ],
 )
 def test_a_layer_that_cannot_be_read_is_told(there: Distribution, content: bytes) -> None:
-    with pytest.raises(ToolError, match=f"the layer {sha256(content)} of .* cannot be read"):
+    with pytest.raises(ToolError, match=f"layer {sha256(content)} of .* cannot be read"):
         differ(there, [SYSTEM], [SYSTEM, content])
 
 
@@ -238,7 +238,7 @@ def test_an_image_that_is_not_there_is_told(there: Distribution) -> None:
     one = there.image("one", layers=[SYSTEM])
     subject = Subject(registry=there.registry, repository="one", digest=one.digest)
     other = Subject(registry=there.registry, repository="two", digest=one.digest)
-    with pytest.raises(ToolError, match="/two@sha256:.*` is not there"):
+    with pytest.raises(ToolError, match="/two@sha256:.*` not found"):
         compare(subject, other)
 
 
@@ -246,5 +246,5 @@ def test_what_is_no_image_is_told(there: Distribution) -> None:
     index = b'{"schemaVersion": 2, "manifests": []}'
     there.manifests[f"one:{sha256(index)}"] = ("application/vnd.oci.image.index.v1+json", index)
     subject = Subject(registry=there.registry, repository="one", digest=sha256(index))
-    with pytest.raises(ToolError, match="which is not one image of layers"):
+    with pytest.raises(ToolError, match="not a single image with layers"):
         compare(subject, subject)

@@ -74,7 +74,7 @@ def test_a_configuration_that_cannot_be_used_is_named(file: Path, text: str, sai
     assert not isinstance(caught.value, UnavailableError)
     assert f"profile `default` of {file} cannot be used: " in caught.value.message
     assert said in caught.value.message
-    assert "`aws configure list` shows what is used" in (caught.value.hint or "")
+    assert "`aws configure list` shows" in (caught.value.hint or "")
     assert "network" not in (caught.value.hint or "")
 
 
@@ -83,7 +83,7 @@ def test_who_has_to_log_in_again_is_told_how(file: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("AWS_PROFILE", "w")
     with pytest.raises(ToolError, match=f"profile `w` of {file}: ") as caught:
         api.login(WHERE)
-    assert caught.value.hint == "`aws sso login --profile w`"
+    assert caught.value.hint == "log in: `aws sso login --profile w`"
 
 
 def test_an_address_that_is_none_is_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +91,7 @@ def test_an_address_that_is_none_is_named(file: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", "no address")
     with pytest.raises(ToolError) as caught:
         api.login(WHERE)
-    assert (caught.value.hint or "").startswith("correct AWS_ENDPOINT_URL, or ")
+    assert (caught.value.hint or "").startswith("fix AWS_ENDPOINT_URL, or ")
 
 
 def test_a_network_that_is_away_is_no_matter_of_configuration(

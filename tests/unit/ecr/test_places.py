@@ -28,9 +28,9 @@ def the_place(registry: RegistryTable, *hosts: str) -> Place:
 
 def test_no_registry_is_taken_for_granted() -> None:
     """Nothing is ever pushed to the caller's own account because nobody said where to."""
-    with pytest.raises(UsageError, match="no registry is named"):
+    with pytest.raises(UsageError, match="no registry is configured"):
         places(RegistryTable(), ())
-    with pytest.raises(UsageError, match="no registry is named"):
+    with pytest.raises(UsageError, match="no registry is configured"):
         places(RegistryTable(account=ACCOUNT), ())
 
 
@@ -202,5 +202,5 @@ def test_a_profile_that_does_not_exist_is_no_matter_of_names(
 
 def test_a_region_of_nowhere() -> None:
     assert partition_of("moon-base-1") is None
-    with pytest.raises(UsageError, match="no region of AWS"):
+    with pytest.raises(UsageError, match="not an AWS region"):
         places(RegistryTable(account=ACCOUNT, region="moon-base-1"), ())

@@ -107,7 +107,9 @@ def test_a_push_to_a_repository_that_is_there_only_looks(monkeypatch: pytest.Mon
 
 def test_a_push_that_fails_names_the_repository() -> None:
     too_short = replace(want(), name="x")
-    with pytest.raises(ToolError, match="the repository `x`: looking for it: ") as caught:
+    with pytest.raises(
+        ToolError, match="repository `x`: checking whether the repository exists: "
+    ) as caught:
         repositories.ensure(repositories.of(PLACE), too_short)
     assert caught.value.hint
 
@@ -210,7 +212,7 @@ def test_encryption_that_cannot_be_changed_is_told_by_words_and_code(
     assert cli.run(["repo", "plan"]) == Exit.DONE
     assert cli.run(["repo", "apply"]) == Exit.DRIFT
     said = capsys.readouterr().out
-    assert "  encryption: AES256 -> KMS (settled when it was created" in said
+    assert "  encryption: AES256 -> KMS (cannot be changed: recreate" in said
     assert f"{HOST}/demo  differs\n" in said
     assert read().encryption == "AES256"
 
@@ -223,7 +225,7 @@ def test_the_encryption_of_what_is_adopted_is_told_too(project: Path, capsys: Ca
     assert cli.run(["repo", "apply", "--adopt", "demo"]) == Exit.DRIFT
     said = capsys.readouterr().out
     assert f"{HOST}/demo  changed\n" in said
-    assert ") -> AES256 (settled when it was created" in said
+    assert ") -> AES256 (cannot be changed" in said
 
 
 def test_json_says_the_same(project: Path, capsys: Captured) -> None:
@@ -275,7 +277,7 @@ def test_a_place_that_fails_stops_no_other(
 
 def test_a_registry_without_repositories_of_ecr_is_refused(project: Path, capsys: Captured) -> None:
     assert cli.run(["repo", "plan", "--registry", "public.ecr.aws"]) == Exit.USAGE
-    assert "public.ecr.aws has no repositories to look after" in capsys.readouterr().err
+    assert "the repositories of public.ecr.aws have no settings" in capsys.readouterr().err
 
 
 # others at the same time
@@ -293,16 +295,16 @@ def test_a_repository_that_is_gone_meanwhile_is_made_again() -> None:
     class Deleting(Repositories):
         """Somebody deletes it once, between the reading and the mending."""
 
-        def mend(self, *arguments: Any) -> None:
+        def update(self, *arguments: Any) -> None:
             if not seen:
                 seen.append(self.client.delete_repository(repositoryName="demo"))
-            super().mend(*arguments)
+            super().update(*arguments)
 
     seen: list[object] = []
     aws_client().create_repository(repositoryName="demo")
     there = repositories.of(PLACE)
     meddled = Deleting(client=there.client, registry=there.registry)
-    found = reconcile._bring(meddled, PLACE, want(), adopted=True)
+    found = reconcile._reconcile(meddled, PLACE, want(), adopted=True)
     assert (len(seen), found.state) == (1, State.CREATED)
     assert drift(want(), read()) == ()
 
@@ -329,8 +331,8 @@ def test_whoever_changes_it_all_the_time_is_told_of(monkeypatch: pytest.MonkeyPa
     there = repositories.of(PLACE)
     there.create(want())
     meddled = Meddling(client=there.client, registry=there.registry)
-    with pytest.raises(ToolError, match="still is not as wanted after 3 rounds"):
-        reconcile._bring(meddled, PLACE, want(), adopted=False)
+    with pytest.raises(ToolError, match="still differs after 3 updates"):
+        reconcile._reconcile(meddled, PLACE, want(), adopted=False)
 
 
 def test_a_lifecycle_that_somebody_else_removed_first_is_gone() -> None:
@@ -339,7 +341,7 @@ def test_a_lifecycle_that_somebody_else_removed_first_is_gone() -> None:
     found = read()
     there.client.delete_lifecycle_policy(repositoryName="demo")
     nothing = want(**{"untagged-days": 0, "cache-days": 0})
-    there.mend(nothing, found, drift(nothing, found))
+    there.update(nothing, found, drift(nothing, found))
     assert read().lifecycle is None
 
 
@@ -369,7 +371,7 @@ def test_a_principal_that_ecr_does_not_know_is_guessed() -> None:
     with Stubber(there.client) as stub:
         stub.add_client_error("set_repository_policy", "InvalidParameterException", "bad policy")
         with pytest.raises(ToolError) as caught:
-            there.mend(asked, found, drift(asked, found))
+            there.update(asked, found, drift(asked, found))
     assert "`pull-accounts` and `pull-roles`" in (caught.value.hint or "")
 
 

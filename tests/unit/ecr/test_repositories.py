@@ -115,12 +115,12 @@ def test_aliases_move_and_exact_tags_do_not(
         pytest.param(
             [f"1.{n}.0-cpu" for n in range(4)],
             [f"1.{n}-cpu" for n in range(4)],
-            "need 6 filters, 1.0-*, 1.1-*, 1.2-*, 1.3-*, cache-*, sha256-*, and ECR takes 5",
+            "need 6 filters, 1.0-*, 1.1-*, 1.2-*, 1.3-*, cache-*, sha256-*, but ECR allows 5",
             id="too many",
         ),
         pytest.param(["1.7-cpu"], ["1.7-cpu"], "`1.7-cpu` is also the exact tag", id="a tag"),
-        pytest.param(["cache-1"], [], "the tag `cache-1` is not an image's", id="a cache"),
-        pytest.param(["sha256-1"], [], "the tag `sha256-1` is not an image's", id="a signature"),
+        pytest.param(["cache-1"], [], "tag `cache-1` is reserved", id="a cache"),
+        pytest.param(["sha256-1"], [], "tag `sha256-1` is reserved", id="a signature"),
     ],
 )
 def test_what_cannot_be_kept_apart_is_refused(
@@ -174,15 +174,15 @@ TEXT = {
         pytest.param(
             {"encryption": "KMS", "kms_key": "alias/mine"},
             {"encryption": "AES256", "kms_key": None},
-            "encryption: AES256 -> KMS (alias/mine) (settled when it was created: only a new one "
-            "has another)",
+            "encryption: AES256 -> KMS (alias/mine) (cannot be changed: recreate the "
+            "repository)",
             id="encryption",
         ),
         pytest.param(
             {"encryption": "KMS", "kms_key": f"mrk-{'a' * 32}"},
             {"kms_key": "arn:aws:kms:eu-west-1:123456789012:key/another"},
             f"encryption: KMS (arn:aws:kms:eu-west-1:123456789012:key/another) -> KMS (mrk-"
-            f"{'a' * 32}) (settled when it was created: only a new one has another)",
+            f"{'a' * 32}) (cannot be changed: recreate the repository)",
             id="another key",
         ),
         pytest.param(
@@ -356,7 +356,7 @@ def test_nobody_is_let_in_across_partitions() -> None:
 
 def test_a_policy_that_is_too_long_for_ecr_is_refused_before_it_is_asked() -> None:
     many = table(pull_accounts=[f"{n:012}" for n in range(400)])
-    with pytest.raises(ToolError, match="ECR takes 10240"):
+    with pytest.raises(ToolError, match="limit is 10240"):
         policies.policy_with(None, policies.statements(many, "aws"))
 
 

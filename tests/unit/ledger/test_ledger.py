@@ -68,7 +68,9 @@ def test_a_ledger_may_be_a_link_that_projects_share(book: Ledger, tmp_path: Path
 @pytest.mark.parametrize("uri", ["r.example/demo:1\nr.example/other:1", "r.example/demo:1 ", ""])
 def test_a_location_is_one_reference(book: Ledger, uri: str) -> None:
     book.append(releases.release(releases.image(locations=(uri,))))
-    with pytest.raises(ToolError, match=r"releases\.jsonl:1 is not a record.* is not a reference"):
+    with pytest.raises(
+        ToolError, match=r"releases\.jsonl:1 is not a valid record.* is not a reference"
+    ):
         book.read()
 
 
@@ -86,7 +88,7 @@ def test_a_location_is_one_reference(book: Ledger, uri: str) -> None:
 )
 def test_what_is_printed_of_a_record_is_one_word(book: Ledger, bad: dict[str, Any]) -> None:
     book.append(releases.release(releases.image(), **bad))
-    with pytest.raises(ToolError, match=r"releases\.jsonl:1 is not a record.* is no "):
+    with pytest.raises(ToolError, match=r"releases\.jsonl:1 is not a valid record.* is no "):
         book.read()
 
 
@@ -159,12 +161,20 @@ def changed(key: str, value: str | None) -> str:
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [
-        pytest.param('{"format": 1, "id": "2', "releases.jsonl:2 is not a record", id="cut off"),
-        pytest.param("<<<<<<< HEAD", "releases.jsonl:2 is not a record", id="a conflict"),
-        pytest.param("[]", "releases.jsonl:2 is not a record.*list is no object", id="a list"),
-        pytest.param("null", "releases.jsonl:2 is not a record.*is no object", id="nothing"),
-        pytest.param("[" * 200_000, "releases.jsonl:2 is not a record", id="a deep one"),
-        pytest.param('{"format": 1}', "releases.jsonl:2 is not a record", id="without a value"),
+        pytest.param(
+            '{"format": 1, "id": "2', "releases.jsonl:2 is not a valid record", id="cut off"
+        ),
+        pytest.param("<<<<<<< HEAD", "releases.jsonl:2 is not a valid record", id="a conflict"),
+        pytest.param(
+            "[]", "releases.jsonl:2 is not a valid record.*list is not an object", id="a list"
+        ),
+        pytest.param(
+            "null", "releases.jsonl:2 is not a valid record.*is not an object", id="nothing"
+        ),
+        pytest.param("[" * 200_000, "releases.jsonl:2 is not a valid record", id="a deep one"),
+        pytest.param(
+            '{"format": 1}', "releases.jsonl:2 is not a valid record", id="without a value"
+        ),
         pytest.param(
             '{"format": 9}', "releases.jsonl:2 has format 9, this tool reads 1", id="newer"
         ),
@@ -434,5 +444,5 @@ def test_a_word_of_a_record_that_would_break_its_row_is_refused(
             made = releases.image(**{field: wrong})
     changes: dict[str, Any] = {"tool": wrong} if field == "tool" else {}
     book.append(releases.release(made, **changes))
-    with pytest.raises(ToolError, match=r"releases\.jsonl:1 is not a record"):
+    with pytest.raises(ToolError, match=r"releases\.jsonl:1 is not a valid record"):
         book.read()

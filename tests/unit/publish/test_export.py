@@ -1,4 +1,4 @@
-"""What an engine hands out becomes the bytes of a registry."""
+"""`docker save` becomes the exact bytes that a registry is to hold."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def read(blob: Blob) -> bytes:
 
 
 def spool(folder: Path, **archives: bytes) -> Spool:
-    return Spool(engine=FakeEngine(archives), folder=folder)
+    return Spool(export=FakeEngine(archives).export, folder=folder)
 
 
 def containerd() -> tuple[bytes, str]:
@@ -122,7 +122,7 @@ def test_a_containerd_store_hands_out_what_was_built(tmp_path: Path) -> None:
 
 def test_an_index_where_a_manifest_was_is_told() -> None:
     index = b'{"schemaVersion": 2, "manifests": []}'
-    with pytest.raises(ToolError, match="is not the manifest of one image"):
+    with pytest.raises(ToolError, match="is not the manifest of a single image"):
         as_built(built("image", digest_of(index)), index, lambda *_: nullcontext(io.BytesIO()))
 
 
@@ -187,7 +187,7 @@ def test_many_at_once_share_a_folder(tmp_path: Path) -> None:
 )
 def test_what_is_no_image_is_told(content: bytes, tmp_path: Path) -> None:
     with (
-        pytest.raises(ToolError, match="in a form that is not understood"),
+        pytest.raises(ToolError, match="returned an unexpected format"),
         spool(tmp_path, image=content).packed(built("image")),
     ):
         pass

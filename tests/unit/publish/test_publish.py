@@ -35,7 +35,7 @@ def publisher(
     packer = fakes.FakePacker(manifest)
     destinations = [
         Destination(
-            registry=each, carrier=each, have_repository=each.have_repository, mutable=mutable
+            registry=each, upload=each.upload, have_repository=each.have_repository, mutable=mutable
         )
         for each in registries
     ]
@@ -51,7 +51,7 @@ both_stores = pytest.mark.parametrize(
 def test_a_tested_image_gets_its_tag_last(known_before: bool) -> None:
     there = fakes.FakeRegistry()
     published = publisher(there)[0].publish(verified(known_before=known_before))
-    assert there.done == ["have demo", "bring 1", f"put demo:{GOOD.digest}", f"put {TAG}"]
+    assert there.done == ["have demo", "upload 1", f"put demo:{GOOD.digest}", f"put {TAG}"]
     assert published.locations == (Location(uri=f"registry.example/{TAG}", pushed=True),)
     assert published.digest_uris == (f"registry.example/demo@{GOOD.digest}",)
 
@@ -81,7 +81,7 @@ def test_where_tags_may_move_it_goes_on_and_that_is_said(
     this, _ = publisher(there, mutable=True)
     assert this.publish(verified()).pushed
     assert there.manifests[TAG] == GOOD
-    assert f"goes on from {OTHER.digest}" in capsys.readouterr().err
+    assert f"it pointed to {OTHER.digest}" in capsys.readouterr().err
 
 
 def test_a_refusal_tells_when_and_by_what_the_other_image_was_built() -> None:
@@ -127,11 +127,11 @@ def test_of_two_publishers_the_first_registry_by_name_decides() -> None:
     """Another one gives the tag there after this one has looked: the other registry is left alone."""
     late, other = fakes.FakeRegistry(host="a"), fakes.FakeRegistry(host="b")
 
-    def bring(*_: object) -> None:
+    def upload(*_: object) -> None:
         late.manifests[TAG] = OTHER
 
-    late.bring = bring  # type: ignore[assignment,method-assign]
-    with pytest.raises(ToolError, match=f"a: .*{OTHER.digest}.*; b: no tag is given before a has"):
+    late.upload = upload  # type: ignore[assignment,method-assign]
+    with pytest.raises(ToolError, match=f"a: .*{OTHER.digest}.*; b: not tagged, because a has"):
         publisher(other, late)[0].publish(verified())
     assert TAG not in other.manifests
     assert late.manifests[TAG] == OTHER
@@ -157,13 +157,13 @@ def test_what_was_staged_and_is_gone_or_taken_is_told_before_any_tag_is_given() 
     this, _ = publisher(one, two)
     staged = this.stage(verified())
     del two.manifests[f"demo:{GOOD.digest}"]
-    with pytest.raises(ToolError, match="two does not hold .* was staged; no tag was") as caught:
+    with pytest.raises(ToolError, match="two/.* is not found; nothing was tagged") as caught:
         this.check(staged)
     assert "--stage" in str(caught.value.hint)
     two.manifests[TAG] = OTHER
     with pytest.raises(ToolError, match="two: .*another image"):
         this.check(staged)
-    with pytest.raises(ToolError, match="nothing was sent"):
+    with pytest.raises(ToolError, match="nothing was uploaded"):
         this.release(staged)
     assert TAG not in one.manifests
 
@@ -193,7 +193,7 @@ def test_registries_never_hold_different_manifests_of_one_image() -> None:
     elsewhere = fakes.manifest(layers=[])
     there = fakes.FakeRegistry(manifests={TAG: elsewhere})
     empty = fakes.FakeRegistry(host="two")
-    with pytest.raises(ToolError, match="another engine has compressed it"):
+    with pytest.raises(ToolError, match="another engine compressed its layers"):
         publisher(there, empty)[0].publish(verified(known_before=False))
     assert empty.done == []
 
@@ -209,7 +209,7 @@ def test_of_two_publishers_the_slower_is_told() -> None:
         put(repository, reference, manifest)
 
     there.put_manifest = immutable  # type: ignore[method-assign]
-    with pytest.raises(ToolError, match="is there already, with another image"):
+    with pytest.raises(ToolError, match="already exists with another image"):
         publisher(there)[0].publish(verified())
 
 
@@ -254,7 +254,7 @@ def test_a_twin_that_was_quicker_with_the_same_image_is_no_failure() -> None:
         ),
         pytest.param(
             {"config": {**BLOB, "mediaType": f"{OCI}.config.v1+json"}},
-            "its configuration",
+            "the configuration",
             id="OCI configuration",
         ),
     ],

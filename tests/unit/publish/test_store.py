@@ -96,7 +96,7 @@ def store(source: FakeStoreEngine) -> Store:
 
 
 def packing(source: FakeStoreEngine, engine: FakeEngine, folder: Path) -> Packing:
-    return Packing(store=store(source), spool=Spool(engine=engine, folder=folder))
+    return Packing(store=store(source), spool=Spool(export=engine.export, folder=folder))
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_another_manifest_than_the_built_one_is_refused(tmp_path: Path) -> None:
     source = FakeStoreEngine()
     source.files[MANIFEST_DIGEST.replace(":", "/")] = b"{}"
     with (
-        pytest.raises(ToolError, match="the engine hands out sha256:"),
+        pytest.raises(ToolError, match="the engine returned manifest sha256:"),
         packing(source, FakeEngine({}), tmp_path).packed(built("image", MANIFEST_DIGEST)),
     ):
         pass

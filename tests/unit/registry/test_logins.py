@@ -114,9 +114,9 @@ def test_an_engine_is_not_blamed_for_docker_s_configuration(
 )
 def test_a_login_that_cannot_be_read_is_told(own: Path, document: object) -> None:
     (own / "config.json").write_text(json.dumps(document))
-    with pytest.raises(ToolError, match=f"docker's login to {HOST} cannot be had") as caught:
+    with pytest.raises(ToolError, match=f"docker's login to {HOST} cannot be read") as caught:
         docker_config.of(HOST)
-    assert caught.value.hint == f"`docker login {HOST}`"
+    assert caught.value.hint == f"log in again: `docker login {HOST}`"
 
 
 def test_the_registry_of_a_base_is_found_behind_substitutes() -> None:

@@ -124,7 +124,7 @@ def test_another_thing_under_the_tag_of_the_list_is_left(plain: Distribution) ->
     subject = image(plain)
     tag = referrers.tag_of(subject.digest)
     before = plain.manifests[f"demo:{tag}"] = plain.manifests["demo:1.0"]
-    with pytest.raises(ToolError, match="where the list of what belongs to"):
+    with pytest.raises(ToolError, match="should be the list of artifacts of"):
         referrers.attach(plain.registry, "demo", referrers.of(subject), [ONE])
     assert plain.manifests[f"demo:{tag}"] == before
 

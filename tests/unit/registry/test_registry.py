@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildkit.model.login import Login
-from buildkit.publish.upload import Transfer
+from buildkit.publish.upload import Uploader
 from buildkit.registry.client import Blob, Registry
 from buildkit.registry.manifests import Manifest
 from buildkit.registry.wire import ATTEMPTS, Wire
@@ -155,7 +155,7 @@ def test_what_a_role_may_not_do_is_not_tried_with_another_login(
     server: RegistryServer, blob: Blob
 ) -> None:
     server.faults.append(Fault("PUT", "uploads", answers(403, "not authorized"), times=99))
-    with pytest.raises(ToolError, match="forbids this"):
+    with pytest.raises(ToolError, match="denies access"):
         client(server).upload("demo", blob, lambda _: None)
     assert len([each for each in server.requests if each.startswith("PUT")]) == 1
 
@@ -194,7 +194,7 @@ def test_a_login_of_netrc_is_not_taken(
 
 def test_a_login_that_is_refused_twice_is_told(server: RegistryServer) -> None:
     server.faults.append(Fault("GET", "", answers(403, "not authorized: ecr:BatchGetImage"), 9))
-    with pytest.raises(ToolError, match="forbids this.*ecr:BatchGetImage") as caught:
+    with pytest.raises(ToolError, match="denies access.*ecr:BatchGetImage") as caught:
         client(server).check()
     assert "first" not in caught.value.message
 
@@ -231,7 +231,9 @@ def test_a_manifest_that_is_another_one_is_never_taken(
 ) -> None:
     other = fakes.manifest(layers=[])
     server.manifests[f"demo:{GOOD.digest}"] = (other.media_type, other.content)
-    with pytest.raises(ToolError, match=f"is {other.digest}, not {GOOD.digest}"):
+    with pytest.raises(
+        ToolError, match=f"manifest {other.digest} of demo instead of {GOOD.digest}"
+    ):
         client(server).manifest("demo", GOOD.digest)
     assert at_once
 
@@ -273,9 +275,9 @@ def test_an_interrupt_ends_a_request_that_hangs(
 
 
 def test_images_share_what_is_sent_once(server: RegistryServer, blob: Blob) -> None:
-    transfer = Transfer(registry=client(server))
+    uploader = Uploader(registry=client(server))
     work = [
-        threading.Thread(target=transfer.bring, args=(f"demo{number}", [blob], "demo"))
+        threading.Thread(target=uploader.upload, args=(f"demo{number}", [blob], "demo"))
         for number in range(6)
     ]
     for each in work:
@@ -291,10 +293,10 @@ def test_a_sister_of_an_earlier_run_lends_its_blob(server: RegistryServer, blob:
     for each in (blob, small):
         client(server).upload("old", each, lambda _: None)
     client(server).put_manifest("old", "1", GOOD)
-    transfer = Transfer(registry=client(server), sisters=["nothing", "old", "new"])
+    uploader = Uploader(registry=client(server), sisters=["nothing", "old", "new"])
     server.requests.clear()
     server.received = 0
-    transfer.bring("new", [blob, small], "demo")
+    uploader.upload("new", [blob, small], "demo")
     assert server.received == small.size  # that is quicker than to search for it
     assert server.blobs["new"][blob.digest] == CONTENT
     assert not any(request.startswith("HEAD /v2/nothing/") for request in server.requests)
@@ -304,18 +306,18 @@ def test_a_blob_that_cannot_be_sent_is_not_tried_for_each_image(
     server: RegistryServer, blob: Blob
 ) -> None:
     server.faults.append(Fault("PUT", "/blobs/uploads/", answers(400, "no such thing"), times=99))
-    transfer = Transfer(registry=client(server))
+    uploader = Uploader(registry=client(server))
     for name in ("one", "two", "three"):
         with pytest.raises(ToolError, match="no such thing"):
-            transfer.bring(name, [blob], "demo")
+            uploader.upload(name, [blob], "demo")
     assert len([each for each in server.requests if each.startswith("PUT")]) == 1
 
 
 def test_where_nothing_is_mounted_it_is_sent(server: RegistryServer, blob: Blob) -> None:
     server.mounts = False
-    transfer = Transfer(registry=client(server))
+    uploader = Uploader(registry=client(server))
     for name in ("one", "two"):
-        transfer.bring(name, [blob], "demo")
+        uploader.upload(name, [blob], "demo")
     assert server.received == 2 * blob.size
     assert not server.uploads  # none is left open
 

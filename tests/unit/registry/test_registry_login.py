@@ -116,7 +116,7 @@ def test_a_token_server_elsewhere_does_not_get_the_login(
 ) -> None:
     asks = answers(401, WWW_Authenticate=challenge(f"http://{theirs.host}/token?x=y"))
     ours.faults.append(Fault("GET", "manifests", asks, times=9))
-    with pytest.raises(ToolError, match=f"http://{theirs.host}/token, which is another host") as no:
+    with pytest.raises(ToolError, match=f"another host, http://{theirs.host}/token") as no:
         client(ours).manifest("demo", "1")
     assert no.value.hint
     assert theirs.requests == []
@@ -259,7 +259,7 @@ def test_where_an_address_leads(text: str, found: str) -> None:
     ],
 )
 def test_what_is_no_address(text: str) -> None:
-    with pytest.raises(ValueError, match="it "):
+    with pytest.raises(ValueError, match="address"):
         links.resolved(HTTPS, text)
 
 

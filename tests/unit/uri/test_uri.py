@@ -116,12 +116,12 @@ def test_an_own_image_is_found(
         ("tool --purpose inference", Exit.NOTHING_SELECTED, "the purpose `inference`", "available: `training`"),
         ("sklearn --version 2.0.0 --region us-east-1", Exit.NOTHING_SELECTED, "the region `us-east-1`", "`eu-west-1`"),
         ("sklearn --account 123", Exit.NOTHING_SELECTED, "the account `123`", "`111122223333`"),
-        ("sklearn --version 1.7", Exit.USAGE, "3 targets fit", "--python: `3.11`, `3.13`"),
+        ("sklearn --version 1.7", Exit.USAGE, "3 targets match", "--python: `3.11`, `3.13`"),
         ("sklearn --python 3.11", Exit.USAGE, "in 3 versions", "--version: `2.0.0`, `1.7.10`, `1.7.2`; `--latest`"),
-        ("sklearn --version 1.7 --python 3.11", Exit.USAGE, "in 2 versions that begin with 1.7: say which", "--version: `1.7.10`, `1.7.2`; `--latest`"),
+        ("sklearn --version 1.7 --python 3.11", Exit.USAGE, "in 2 versions that begin with 1.7: choose one", "--version: `1.7.10`, `1.7.2`; `--latest`"),
         ("sklearn --version 9 --python 3.13", Exit.NOTHING_SELECTED, "`sklearn` 9 is not published", "available: `1.7.2`"),
         ("sklearn --version latest", Exit.NOTHING_SELECTED, "`sklearn` latest is not published", "`--latest`"),
-        ("*", Exit.USAGE, "6 targets fit", "TARGET: `lone`, `sklearn`, `tool`"),
+        ("*", Exit.USAGE, "6 targets match", "TARGET: `lone`, `sklearn`, `tool`"),
     ],
     ids=lambda case: case[0],
 )  # fmt: skip
@@ -157,9 +157,9 @@ def test_an_image_for_a_purpose_comes_before_one_for_both(
 
 def test_the_ledger_that_was_looked_for_is_told(project: Path, capsys: Captured) -> None:
     assert cli.run(["uri", "sklearn", "--file", "elsewhere/images.toml"]) == Exit.NOTHING_SELECTED
-    assert "elsewhere/releases.jsonl is not there, or has no image" in capsys.readouterr().err
+    assert "elsewhere/releases.jsonl is missing or empty" in capsys.readouterr().err
     assert cli.run(["uri", "sklern"]) == Exit.NOTHING_SELECTED
-    assert "no image of releases.jsonl is called so" in capsys.readouterr().err
+    assert "releases.jsonl has no image or target with that name" in capsys.readouterr().err
 
 
 def test_versions_that_nobody_can_order_are_not_guessed(project: Path, capsys: Captured) -> None:
@@ -171,7 +171,7 @@ def test_versions_that_nobody_can_order_are_not_guessed(project: Path, capsys: C
     )
     out, err = capsys.readouterr()
     assert out == ""
-    assert "cannot tell which of the versions 1.7 is the newest" in err
+    assert "the newest of the versions 1.7 is unclear" in err
 
 
 def test_json_has_all_fields(project: Path, capsys: Captured) -> None:
@@ -188,7 +188,7 @@ def test_json_has_all_fields(project: Path, capsys: Captured) -> None:
 def test_a_ledger_that_is_broken_is_told_with_its_line(project: Path, capsys: Captured) -> None:
     (project / "releases.jsonl").write_text('{"format": 1, "id": 7}\n')
     assert cli.run(["uri", "tool"]) == Exit.TOOL
-    assert "releases.jsonl:1 is not a record" in capsys.readouterr().err
+    assert "releases.jsonl:1 is not a valid record" in capsys.readouterr().err
 
 
 def test_verify_asks_the_registry_once(project: Path, capsys: Captured) -> None:
@@ -798,7 +798,7 @@ def test_a_broken_ledger_is_no_matter_of_an_image_of_aws(project: Path, capsys: 
     out, err = capsys.readouterr()
     assert "pytorch-training" in out
     assert err.startswith(
-        "warning: this project's images are ignored: releases.jsonl:1 is not a record"
+        "warning: this project's images are ignored: releases.jsonl:1 is not a valid record"
     )
 
 
