@@ -172,7 +172,7 @@ def test_a_program_that_is_missing_is_said_with_the_path(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("serving_", "status"),
     [
-        ("the engine cannot start it: no such file", "skip"),
+        ("the engine cannot start `serve`: no such file", "skip"),
         ("`serve` ended by itself with 1; it printed nothing", "skip"),
         ("GET /ping never answered 200 in 240 s", "fail"),
     ],

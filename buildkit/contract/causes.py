@@ -52,7 +52,7 @@ CAUSES = (
         clause="RUN-02",
         sign=r".",
         followers=frozenset(["SERVE-03"]),
-        symptom=r"^(the engine cannot start it|`serve` ended by itself)",
+        symptom=r"^(the engine cannot start `serve`|`serve` ended by itself)",
     ),
     Cause(
         clause="SERVE-02",

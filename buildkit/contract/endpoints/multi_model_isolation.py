@@ -131,7 +131,7 @@ def survives_without(shelf: Shelf) -> None:
     for payload in serving.payloads[:1]:
         found = multi_model_server.invoke(serving, SECOND, payload)
         if found.status != OK:
-            raise Broken(f"after a model's folder vanished another answered {found.shown()}")
+            raise Broken(f"after a model's folder vanished another model answered {found.shown()}")
     shelf.put_back(FIRST)
     found = multi_model_server.load(serving, FIRST)
     if found.status not in (OK, CONFLICT):

@@ -158,7 +158,7 @@ def errors_do_not_say_200(loaded: Loaded) -> None:
     loaded.need_life()
     good = loaded.answers()
     if not good:
-        raise Unseen("no sample is answered with 200, so nothing can be compared with it")
+        raise Unseen("no sample is answered with 200, so there is nothing to compare with")
     kinds = dict.fromkeys([*(each.content_type for each in loaded.serving.payloads), JSON])
     strict = {
         each.content_type

@@ -66,7 +66,7 @@ class Serving:
     def outcome(self) -> str:
         """Why the server does not run, or how it answers `/ping`."""
         if self.refusal is not None:
-            return f"the engine cannot start it: {self.refusal}"
+            return f"the engine cannot start `serve`: {self.refusal}"
         if self.exit_code is not None:
             return f"`serve` {ended(self.exit_code, self.container.ended_by(), 'ended by itself')}"
         if self.health.last is None:

@@ -89,7 +89,7 @@ UNSHARED = _tried("without /dev/shm", NO_SHARED_MEMORY)
 def works_in_little(small: Small) -> None:
     """The server is healthy and answers each sample; the image has at most 10 GB."""
     if small.size > LARGEST_IMAGE:
-        raise Broken(f"the image has {small.size / GIB:.1f} GB")
+        raise Broken(f"the image has {small.size / GIB:.1f} GB, the limit is 10 GB")
     _works(small.serving, "with 1 GB of memory on one processor")
 
 
@@ -104,8 +104,10 @@ def starts_in_time(small: Small) -> None:
     if after is None:
         if small.serving.exit_code is not None:
             raise Unseen("the server ended by itself (SLS-01)")
-        raise Broken(f"not healthy in {START_SECONDS + LATE_SECONDS} s: {small.serving.evidence}")
-    evidence = f"healthy after {START_SECONDS + after:.0f} s; the limit is {START_SECONDS} s"
+        waited = START_SECONDS + LATE_SECONDS
+        raise Broken(f"the server is not healthy in {waited} s: {small.serving.evidence}")
+    took = START_SECONDS + after
+    evidence = f"the server is healthy after {took:.0f} s; the limit is {START_SECONDS} s"
     if small.plain_seconds > START_SECONDS:
         raise Broken(f"{evidence}; with all processors {small.plain_seconds:.0f} s")
     raise Doubtful(f"{evidence}, and this machine may be slower than SageMaker's")

@@ -24,7 +24,7 @@ SERVED = starting.of("`serve` with the model read-only", needs_health=False)
 def starts(serving: Serving) -> None:
     """The engine can start `serve`, and the program does not end by itself."""
     if serving.refusal is not None:
-        raise Broken(f"the engine cannot start `serve`: {serving.refusal}")
+        raise Broken(serving.evidence)
     if serving.exit_code is not None:
         _excuse(serving)
         raise Broken(serving.evidence)
@@ -160,4 +160,4 @@ def _listens(found: frozenset[listening.Address] | None) -> str:
     if found is None:
         return ""
     places = ", ".join(f"{host}:{port}" for host, port in sorted(found))
-    return f"; it listens {f'on {places}' if places else 'nowhere'}"
+    return f"; the server listens {f'on {places}' if places else 'nowhere'}"

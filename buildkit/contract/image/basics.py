@@ -99,7 +99,7 @@ def right_platform(image: StillImage) -> None:
 def runs_as_root(image: StillImage) -> None:
     """The user of the image is root."""
     if image.view.user.partition(":")[0] not in ("", "0", "root"):
-        raise Broken(f"the image runs as `{image.view.user}`")
+        raise Broken(f"the image runs as `{image.view.user}`, not as root")
 
 
 @check("IMG-06", STILL, smoke=True)
@@ -153,7 +153,7 @@ def no_bare_init(image: StillImage) -> None:
     """The entrypoint is not an init program with nothing but flags."""
     program, *rest = image.view.entrypoint or ("",)
     if program.rpartition("/")[2] in INITS and all(word.startswith("-") for word in rest):
-        raise Broken(f"the entrypoint is {' '.join(image.view.entrypoint)}")
+        raise Broken(f"the entrypoint is only an init program: {' '.join(image.view.entrypoint)}")
 
 
 def _need_folders(image: StillImage, *paths: str) -> None:

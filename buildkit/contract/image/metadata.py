@@ -80,7 +80,7 @@ def labels_are_true(image: StillImage) -> None:
 def not_too_large(image: StillImage) -> None:
     """All layers together, unpacked, have at most 10 GB."""
     if image.view.size > LARGEST:
-        raise Doubtful(f"the image has {image.view.size / 1024**3:.1f} GB")
+        raise Doubtful(f"the image has {image.view.size / 1024**3:.1f} GB, the limit is 10 GB")
 
 
 @check("IMG-11", STILL)

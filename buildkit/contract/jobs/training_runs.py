@@ -86,7 +86,7 @@ class Run:
     def outcome(self) -> str:
         """How the run ended, and the reason that it left."""
         if self.refusal is not None:
-            return f"the engine cannot start it: {self.refusal}"
+            return f"could not be started: {self.refusal}"
         if self.exit_code is None:
             end = f"did not end in {self.seconds:.0f} s"
             end += self.ended_by and f" ({self.ended_by})"
