@@ -160,4 +160,4 @@ def _listens(found: frozenset[listening.Address] | None) -> str:
     if found is None:
         return ""
     places = ", ".join(f"{host}:{port}" for host, port in sorted(found))
-    return f"; it listens {f'on {places}' if places else 'nowhere'}"
+    return f"; the server listens {f'on {places}' if places else 'nowhere'}"

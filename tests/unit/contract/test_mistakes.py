@@ -31,8 +31,8 @@ SEEN = (
     ("SERVE-03", "OSError: [Errno 30] Read-only file system: '/opt/ml/model/x'", "/tmp"),
     ("OUT-01", "PermissionError: [Errno 13] Permission denied: '/opt/ml/model/m'", "USER"),
     ("OUT-01", "cannot open file '/opt/ml/mars.R': No such file or directory", "mounts"),
-    ("SERVE-01", "no HTTP answer from port 8080; it listens on 127.0.0.1:8080", "0.0.0.0"),
-    ("SERVE-01", "no HTTP answer from port 8080; it listens on 0.0.0.0:5000", "8080"),
+    ("SERVE-01", "no HTTP answer from port 8080; the server listens on 127.0.0.1:8080", "0.0.0.0"),
+    ("SERVE-01", "no HTTP answer from port 8080; the server listens on 0.0.0.0:5000", "8080"),
     ("SERVE-03", "GET /ping never answered 200 in 240 s: GET /ping answered 404 text/html", "route"),
     ("SERVE-06", "POST /invocations (text/csv) answered 413 text/html: ''", "client_max_body_size"),
     ("RUN-02", "OSError: [Errno 98] Address already in use", "port"),
@@ -96,7 +96,7 @@ def test_a_symptom_in_the_evidence_gets_its_own_cure(
 
 @pytest.mark.parametrize("places", ["0.0.0.0:8080", "127.0.0.1:8080, 0.0.0.0:5000", "[::]:8080"])
 def test_a_late_server_on_the_right_port_is_not_told_of_ports(places: str) -> None:
-    evidence = f"no HTTP answer from port 8080; it listens on {places}"
+    evidence = f"no HTTP answer from port 8080; the server listens on {places}"
     assert hints.cure("SERVE-01", evidence) is None
 
 
