@@ -91,7 +91,7 @@ def test_a_report_that_failed_or_is_of_another_image_makes_nothing_verified(
     failed = fakes.report(fakes.clause(Status.FAIL))
     other = fakes.report(fakes.clause(), digest="sha256:other")
     for report in (failed, other, fakes.report()):
-        with pytest.raises(ValueError, match="its report"):
+        with pytest.raises(ValueError, match="the report"):
             Verified(built=image, report=report)
     path = left.records.of(target.id, "verified.json")
     path.write_text(path.read_text().replace('"pass"', '"fail"'))
