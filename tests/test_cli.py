@@ -98,8 +98,8 @@ def test_a_mistake_ends_with_its_code_and_a_message_on_stderr(
         (["list", "x*"], ("nothing-selected", "no target", "buildkit list")),
         (["render", "--check"], ("template", "+FROM scratch", "`buildkit render`")),
         (["releases"], ("tool", "releases.jsonl:1", "fix or remove")),
-        (["notes"], ("tool", "releases.jsonl:1", "mend or remove")),
-        (["uri", "demo"], ("tool", "releases.jsonl:1", "mend or remove")),
+        (["notes"], ("tool", "releases.jsonl:1", "fix or remove")),
+        (["uri", "demo"], ("tool", "releases.jsonl:1", "fix or remove")),
         (["explain", "XX-1"], ("nothing-selected", "XX-1", "explain")),
     ],
 )
