@@ -139,7 +139,7 @@ def _checked(release: Release) -> Release:
     """Raise ValueError if a word of a record is not one word: it is printed, and used in URLs."""
     for name, word in _words(release):
         if not WORD.fullmatch(word):
-            raise ValueError(f"{word!r} is not valid as {name}")
+            raise ValueError(f"{name} {word!r} is not one word")
     for image in release.images:
         names.plain(image.verdict.untried)
         for uri in (*image.locations, image.repository, image.tag, image.digest):

@@ -95,7 +95,7 @@ def test_a_report_that_failed_or_is_of_another_image_makes_nothing_verified(
             Verified(built=image, report=report)
     path = left.records.of(target.id, "verified.json")
     path.write_text(path.read_text().replace('"pass"', '"fail"'))
-    with pytest.raises(ToolError, match="its report has not passed"):
+    with pytest.raises(ToolError, match="the report has not passed"):
         left.verified(target)
 
 
@@ -143,7 +143,7 @@ def test_the_way_out_that_is_told_is_one(tmp_path: Path) -> None:
     (tmp_path / "images.toml").write_text(text.replace('tag = "{version}-{device}"\n', ""))
     with pytest.raises(ConfigError) as caught:
         project.read(tmp_path / "images.toml", None)
-    advice = re.search(r"\(`(stable-\S+)` needs `stable-\*` alone\)", caught.value.details)
+    advice = re.search(r"\(`(stable-\S+)` needs only `stable-\*`\)", caught.value.details)
     assert advice
     aliases = f'aliases = ["{advice[1]}"]'
     (tmp_path / "images.toml").write_text(

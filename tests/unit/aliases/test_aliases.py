@@ -120,7 +120,9 @@ def test_what_cannot_be_ordered_holds_up_its_own_aliases_until_it_is_held_back()
     ("versions", "named"),
     [
         pytest.param(["1.0.0", "nightly"], ["`nightly` is neither"], id="neither"),
-        pytest.param(["1.0.0-gpu", "1.0"], ["`1.0` is not a sem", "`1.0.0-gpu` is not a Python"], id="both"),
+        pytest.param(
+            ["1.0.0-gpu", "1.0"], ["`1.0` is not a sem", "`1.0.0-gpu` is not a Python"], id="both"
+        ),
     ],
 )
 def test_a_refusal_names_the_alias_and_the_version_and_what_to_do(

@@ -152,7 +152,9 @@ def test_a_tag_that_other_files_have_is_told_before_anything_is_built(found: Pro
     first, *_ = found.targets
     origin = replace(ORIGIN, inputs=digest("e"))
     known = [release(of_now(found, first, origin=origin))]
-    with pytest.raises(ToolError, match=f"1 of 3 targets have changed since their release: {first.id}") as caught:
+    with pytest.raises(
+        ToolError, match=f"1 of 3 targets have changed since their release: {first.id}"
+    ) as caught:
         changes.unreleased(found, found.targets, known)
     assert "`1.0-1`" in str(caught.value.hint)
     assert changes.stale(found, found.targets, known) == (first,)
