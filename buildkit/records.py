@@ -11,7 +11,7 @@ from buildkit.model.image import Built, Published, Report, Staged, Verified
 from buildkit.model.target import Rendered
 from buildkit.support import decode
 from buildkit.support.errors import ToolError, UsageError
-from buildkit.system import files, gitignore, reading
+from buildkit.system import files, git, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -98,7 +98,7 @@ class Records:
 
     def begin(self, rendered: Iterable[Rendered]) -> None:
         """Keep the Dockerfiles of a build that begins. Raises UsageError if a record leads out."""
-        gitignore.advise(self.folder)
+        git.advise_to_ignore(self.folder)
         rendered = tuple(rendered)
         for each in rendered:
             self.check(each.target.id)

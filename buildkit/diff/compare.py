@@ -13,7 +13,7 @@ from buildkit.registry import download
 from buildkit.support.amounts import count, megabytes
 from buildkit.support.errors import ToolError
 from buildkit.system import console
-from buildkit.system.progress import Pace
+from buildkit.system.console import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from buildkit.support.amounts import megabytes
 from buildkit.support.errors import ToolError
 from buildkit.system import console
-from buildkit.system.progress import Pace
+from buildkit.system.console import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -14,10 +14,14 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
+from dataclasses import dataclass, field
 
 import click
 
 _one_line_at_a_time = threading.Lock()
+PROGRESS_SECONDS = 10
+"""Between two progress lines of long work."""
 _COMMAND = re.compile(r"^([ \t]*):(?=:)|#(?=#[A-Za-z]*\[)", re.MULTILINE)
 
 
@@ -59,3 +63,18 @@ def fail(message: str, *, hint: str | None = None, details: str = "") -> None:
         say(details)
     if hint:
         say(f"hint: {hint}", fg="cyan")
+
+
+@dataclass(kw_only=True)
+class Pace:
+    """When the next progress line is due; the first one is due PROGRESS_SECONDS after the start."""
+
+    _last: float = field(default_factory=time.monotonic)
+
+    def due(self) -> bool:
+        """Whether a line is due now. If so, the next one is due PROGRESS_SECONDS later."""
+        now = time.monotonic()
+        if now - self._last <= PROGRESS_SECONDS:
+            return False
+        self._last = now
+        return True

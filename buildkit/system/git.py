@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from buildkit.system import shell
+from buildkit.support.errors import ToolError
+from buildkit.system import console, shell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,11 +19,34 @@ if TYPE_CHECKING:
 NO_PROGRAMS = ("-c", "core.fsmonitor=", "-c", f"core.hooksPath={os.devnull}")
 FILTERS = r"^filter\..*\.(clean|smudge|process|required)$"
 """Programs that gitattributes may assign to a file (gitattributes(5), "filter")."""
+NOT_IGNORED = 1
+"""Exit code of `git check-ignore` for a path that git does not ignore; outside a work tree: 128."""
 
 
 def run(folder: Path, *words: str) -> shell.Done:
     """Run git in a folder. Raises ToolError if it is not installed."""
     return _run(folder, *words, env=_without_filters(folder))
+
+
+def advise_to_ignore(records: Path) -> None:
+    """Before the first records are written, say how to make git ignore them.
+
+    Records belong to one machine.
+    """
+    if records.exists():
+        return
+    # A pattern such as `dist/` matches folders only, and this one does not exist yet.
+    inside = records / "record"
+    try:
+        done = run(records.parent, "check-ignore", "--quiet", str(inside.absolute()))
+    except ToolError:  # no git
+        return
+    if done.code == NOT_IGNORED:
+        console.say(
+            f"hint: git does not ignore `{records.name}/`, which has records of this machine: "
+            f"`echo '/{records.name}/' >> {records.parent / '.gitignore'}`",
+            fg="cyan",
+        )
 
 
 def _without_filters(folder: Path) -> dict[str, str]:

@@ -9,7 +9,7 @@ from buildkit import records
 from buildkit.model.outcome import Outcome, earlier
 from buildkit.support.errors import BuildkitError
 from buildkit.system import console
-from buildkit.system.progress import Pace
+from buildkit.system.console import Pace
 from buildkit.verify import verify
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from buildkit.ledger import ledger
 from buildkit.ledger.record import Action
 from buildkit.matrix import matrix
 from buildkit.support.errors import ConfigError, Exit, NothingSelectedError
-from buildkit.system import git, gitignore, shell
+from buildkit.system import git, shell
 from tests.support import projects
 from tests.support.releases import image, move, release
 from tests.support.waiting import HANG, wait_until
@@ -316,7 +316,7 @@ def test_the_first_build_says_what_belongs_into_gitignore(
         return shell.Done(code=code, output="")
 
     monkeypatch.setattr(git, "run", run)
-    gitignore.advise(records)
+    git.advise_to_ignore(records)
     err = capsys.readouterr().err
     assert wanted in err
     assert bool(err) == bool(wanted)
@@ -328,10 +328,10 @@ def test_the_first_build_says_what_belongs_into_gitignore(
 @pytest.mark.process
 def test_git_tells_whether_records_are_ignored(tmp_path: Path, capsys: Captured) -> None:
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True, timeout=HANG)
-    gitignore.advise(tmp_path / "dist")
+    git.advise_to_ignore(tmp_path / "dist")
     assert "git does not ignore `dist/`" in capsys.readouterr().err
     (tmp_path / ".gitignore").write_text("/dist/\n")
-    gitignore.advise(tmp_path / "dist")
+    git.advise_to_ignore(tmp_path / "dist")
     assert capsys.readouterr().err == ""
 
 
