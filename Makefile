@@ -66,7 +66,7 @@ engine-down: ## Stop and remove the engine and the registry that were started he
 	@scripts/dev/registry down
 	scripts/dev/engine down
 
-contract-report: setup ## Prove the suite: mutants that it kills, good images that it blames (long)
+contract-report: setup ## Test the suite itself: mutants killed, false positives on good images (long)
 	@scripts/dev/with-engine $(BIN)/python -m tests.e2e.mutants $(CONTRACT)
 
 public-scripts: setup ## Public example scripts, and AWS's tests of its serving container, on our images
@@ -86,7 +86,7 @@ docs: setup ## Write docs/reference/clauses.md anew
 bench: setup ## Measure the tool against what one would use instead
 	@scripts/dev/with-engine $(BIN)/python scripts/bench/bench.py
 
-bench-serving: setup ## Measure our server against those that people bring today
+bench-serving: setup ## Benchmark our model server against common ones
 	@scripts/dev/with-engine $(BIN)/python scripts/bench/bench_serving.py
 
 bench-publish: setup ## Measure publishing against docker push

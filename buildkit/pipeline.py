@@ -58,7 +58,7 @@ class Choice:
 
     `registries` replace those of images.toml; `given_by` is the option or variable that names them.
     `retest`: test an image again that has passed. `complete`: tag nothing unless everything can be
-    tagged. `jobs`: at most so many targets at once; None: as many as suits the stage.
+    tagged. `jobs`: the maximum number of targets in parallel; None: the default of each stage.
     """
 
     until: Until = Until.PUBLISHED

@@ -69,7 +69,7 @@ def note(
     if release is None:
         return
     reports = {each.verified.built.target.id: each.verified.report for each in lacking}
-    # First: what the ledger does not know of is made up for by the next run, this with it.
+    # Attach first: if the run dies before the ledger is written, the next run does both again.
     attach.attach(release, reports, registries, dict(map(_subject, lacking)))
     book.append(release, since)
 

@@ -69,9 +69,9 @@ class Plan:
 def planned(
     rendered: Sequence[Rendered], templates: Templates, network: mounts.Network
 ) -> Iterator[Plan]:
-    """The plan of a build in somebody's network; the files that it mounts end with the context.
+    """The bake plan of a build, with the files of the user's network while the context is open.
 
-    Raises UsageError if the user's pip configuration is none.
+    Raises UsageError for an invalid pip configuration.
     """
     targets = [each.target for each in rendered]
     with (

@@ -119,7 +119,7 @@ def on_top(given: Given, lent: Samples, folder: Path) -> Samples:
     ]
     if headers and not payloads:
         raise UsageError(
-            "`--header` needs a request to go with, and there is no payload",
+            "`--header` needs a `--payload` to be sent with",
             hint="add `--payload FILE:CONTENT-TYPE`",
         )
     return replace(

@@ -86,7 +86,7 @@ class Limit:
             self.passed = True
         elif waited >= self.most:
             raise TooBusy(
-                f"only {counts:.0f} of {waited:.0f} s count, and the limit is "
+                f"{waited:.0f} s passed, of which {counts:.0f} s count towards the limit of "
                 f"{self.seconds:.0f} s; rerun when the machine is less busy"
             )
         else:

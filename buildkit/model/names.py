@@ -129,7 +129,7 @@ def prefix(text: str) -> str:
 def host(text: str) -> str:
     what = "the host name of a registry, such as `123456789012.dkr.ecr.eu-west-1.amazonaws.com`"
     if "@" in text:  # perhaps a password, which is not to be repeated
-        raise ValueError(f"what stands before and after an `@` is not {what}")
+        raise ValueError(f"a name with `@` is not {what}; remove the part before the `@`")
     _check_port(full(re.compile(HOST), what, text), what)
     return text
 

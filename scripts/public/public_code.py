@@ -48,7 +48,7 @@ class Clone:
         return run("git", "-C", self.folder, "show", f"HEAD:{self.paths[path]}")
 
     def export(self, folder: str, target: Path) -> None:
-        """Write all below a folder. What a clone lacks is told and left out."""
+        """Write everything below a folder. Files that a clone lacks are listed and left out."""
         tree = run("git", "-C", self.folder, "ls-tree", "-r", "-z", f"HEAD:{self.paths[folder]}")
         for entry in filter(None, tree.decode().split("\0")):
             about, _, name = entry.partition("\t")

@@ -3,13 +3,13 @@
     scripts/public/public_scripts.py [--from REPOSITORY] [--keep FOLDER] [NAME…]
 
 Each run takes the scripts from the examples' repository, or from a clone of it. A script comes to
-its image as the SageMaker SDK brings it: a `sourcedir.tar.gz` in the channel `code` to train, the
+its image as the SageMaker SDK uploads it: a `sourcedir.tar.gz` in the channel `code` to train, the
 same files in `code/` of the model to serve. It trains on data of scikit-learn, which public_data.py
 cuts to the form that it reads, and has to predict unseen rows better than a constant does.
 With names, only these; `--keep` leaves what the containers said in a folder.
 
-Some cannot run: `fails` is what they then say, and they are told with that. One that is to fail and
-does not, or fails in another way, is a fault, too. The images have to be built.
+Scripts with `fails` are expected to fail with that message; any other end is an error. The images
+have to be built.
 """
 
 from __future__ import annotations

@@ -209,7 +209,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
         ),
     ),
     Deviation(
-        "an alias of the SDK's leads to another version than it says, of an image whose tag is fixed",
+        "an alias of the SDK points to a version other than its name, for an image with a fixed tag",
         lambda one, sdk, ours: (
             one.is_alias and ours is None and one.version not in re.split("[:-]|tgi", sdk or "")
         ),
@@ -265,9 +265,9 @@ def odd(reason: str, *, sdk: bool, ours: bool, **asked: Any) -> Odd:
 
 
 ODD = (
-    odd("a version that is not there is no other one", sdk=True, ours=False,
+    odd("a missing version is not replaced by another one", sdk=True, ours=False,
         framework="debugger", version="no-such-version"),
-    odd("which version is the newest is another one tomorrow", sdk=True, ours=False,
+    odd("the newest version changes over time", sdk=True, ours=False,
         framework="sklearn", image_scope="training", py_version="py3", instance_type="ml.m5.xlarge"),
     odd("an image for inference does not train", sdk=True, ours=False,
         framework="huggingface-llm", version="2.0.0", image_scope="training", instance_type="ml.g5.xlarge"),
@@ -275,11 +275,11 @@ ODD = (
         framework="tensorflow", version="1.14", image_scope="training", accelerator_type="ml.eia1.medium", instance_type="ml.m5.xlarge"),
     odd("there is no such accelerator", sdk=True, ours=False,
         framework="tensorflow", version="1.14", image_scope="eia", accelerator_type="ml.eia9.huge", instance_type="ml.m5.xlarge"),
-    odd("the end of the tag is in the data, and another than asked", sdk=True, ours=False,
+    odd("the data has the end of the tag, and it is not the one asked for", sdk=True, ours=False,
         framework="huggingface-llm", version="2.0.0", container_version="cu999", instance_type="ml.g5.xlarge"),
     odd("the framework has no training compiler", sdk=True, ours=False,
         framework="tensorflow", version="2.14", image_scope="training", py_version="py310", instance_type="ml.g5.xlarge", training_compiler_config=object()),
-    odd("the framework has no such tool, and no such tag", sdk=True, ours=False,
+    odd("the framework has no such tool and no such tag", sdk=True, ours=False,
         framework="sklearn", version="1.2-1", image_scope="training", py_version="py3", instance_type="ml.m5.xlarge", inference_tool="neuron"),
     odd("an image for x86 does not run on Grace, nor on the first Graviton", sdk=True, ours=False,
         framework="pytorch", version="2.5.1", image_scope="training", py_version="py311", instance_type="ml.p6e-gb200.36xlarge"),
@@ -297,7 +297,7 @@ ODD = (
         framework="pytorch", version="2.5.1", image_scope="training", py_version="py311", instance_type="g5.xlarge"),
     odd("it can only mean one thing", sdk=False, ours=True,
         framework="pytorch", version="2.5.1", image_scope="training", py_version="3.11", instance_type="ml.g5.xlarge"),
-    odd("that jobs no longer run there says nothing of the image", sdk=False, ours=True,
+    odd("jobs no longer run on this machine type, but the image exists", sdk=False, ours=True,
         framework="pytorch", version="2.0.1", image_scope="training", py_version="py310", instance_type="ml.p2.xlarge"),
     odd("the SDK leaves the version of Neuron out, which the tags of AWS have", sdk=True, ours=True,
         framework="huggingface", version="4.28.1", image_scope="training", base_framework_version="pytorch1.13.0", inference_tool="neuronx"),

@@ -34,7 +34,7 @@ def install_package(folder: Path, variables: Mapping[str, str], stopper: Stopper
 def _pip(
     arguments: tuple[str, ...], folder: Path, variables: Mapping[str, str], stopper: Stopper
 ) -> None:
-    # In a container, packages go into the system's Python, whoever manages that elsewhere.
+    # In a container, packages go into the system's Python, even if a package manager owns it.
     surroundings = {"PIP_BREAK_SYSTEM_PACKAGES": "1", "PIP_ROOT_USER_ACTION": "ignore", **variables}
     outcome = run((*_PIP, *arguments), folder, surroundings, stopper)
     if outcome.stopped_by is not None:

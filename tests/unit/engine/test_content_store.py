@@ -20,7 +20,14 @@ from buildkit.registry.manifests import digest_of
 from buildkit.support.errors import ToolError
 from buildkit.system import stopping
 from tests.support import fakes
-from tests.unit.publish.test_export import CONFIG, PACKED, FakeEngine, built, containerd, read
+from tests.unit.publish.test_image_archive import (
+    CONFIG,
+    PACKED,
+    FakeEngine,
+    built,
+    containerd,
+    read,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
