@@ -334,7 +334,7 @@ def test_the_region_of_the_environment_is_taken_and_told(
     assert cli.run(PYTORCH) == Exit.USAGE
     out, err = capsys.readouterr()
     assert (out, "hint: `--region eu-west-1`, or set AWS_REGION" in err) == ("", True)
-    assert f"nor the profile `default` of {project}/aws" in err
+    assert f"the profile `default` of {project}/aws names no region" in err
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
     assert cli.run([*PYTORCH, "--region", ""]) == Exit.NOTHING_SELECTED  # of a variable not set
     assert capsys.readouterr().out == ""
@@ -369,13 +369,29 @@ def test_the_region_of_the_aws_configuration_is_that_of_aws_s_tools(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[default\n", "[default]\noutput = json\n", "[x]\nregion = eu-west-1\n", "\x00"]
-)
-def test_a_configuration_without_a_region_is_no_region(text: str, tmp_path: Path) -> None:
-    (tmp_path / "config").write_text(text)
-    with pytest.raises(UsageError) as caught:
-        region.of({"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_PROFILE": "work"})
-    assert f"the profile `work` of {tmp_path}/config" in caught.value.message
+    ("text", "profile", "found", "hint"),
+    [
+        (None, "work", "the profile `work` does not exist in {}", "`aws configure list-profiles`"),
+        ("", "work", "the profile `work` does not exist in {}", "`aws configure list-profiles`"),
+        ("[default]\nregion = eu-west-1\n", "work", "the profile `work` does not exist in {}", "`aws configure list-profiles`"),
+        ("[work]\nregion = eu-west-1\n", "work", "the profile `work` does not exist in {}", "`aws configure list-profiles`"),
+        ("[profile work]\noutput = json\n", "work", "the profile `work` of {} names no region", "`aws configure set region eu-west-1`"),
+        ("[profile work]\nregion = eu-west-1\n", "default", "the profile `default` of {} names no region", "`aws configure set region eu-west-1`"),
+        (None, "default", "the profile `default` of {} names no region", "`aws configure set region eu-west-1`"),
+        ("[default\n", "work", "the AWS configuration file {} cannot be read", "`--region eu-west-1`"),
+        ("\x00", "work", "the AWS configuration file {} cannot be read", "`--region eu-west-1`"),
+    ],
+)  # fmt: skip
+def test_a_configuration_without_a_region_is_no_region(
+    text: str | None, profile: str, found: str, hint: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "config"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(UsageError, match="no region is set") as caught:
+        region.of({"AWS_CONFIG_FILE": str(file), "AWS_PROFILE": profile})
+    assert caught.value.message.endswith(found.format(file))
+    assert hint in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("kind", ["a device", "a pipe", "a folder", "a link to a device"])
