@@ -547,6 +547,52 @@ def test_a_list_of_nothing_is_an_error_with_what_is_near(
     assert hint in err.partition("hint: ")[2]
 
 
+XGBOOST = ["1.0-1", "1.2-1", "1.2-2", "1.3-1", "1.5-1", "1.7-1", "3.0-5", "3.2-0"]
+TORCH = ["2.6.0", "2.7.1", "2.8.0", "2.9.0", "2.10.0"]
+
+
+@pytest.mark.parametrize(
+    ("image", "version", "newer"),
+    [
+        ("sagemaker-xgboost:0.90-2-cpu-py3", "0.90-2", XGBOOST),
+        ("sagemaker-xgboost:1.0-1-cpu-py3", "1.0-1", XGBOOST[1:]),
+        ("sagemaker-xgboost:1.2-1", "1.2-1", XGBOOST[2:]),
+        ("sagemaker-xgboost:0.90-9-cpu-py3", "0.90-9", XGBOOST),
+        ("sagemaker-xgboost:1.7", "1.7-1", XGBOOST[-2:]),
+        ("xgboost:1", "1", XGBOOST[-2:]),
+        ("pytorch-training:2.5", "2.5.1", TORCH),
+        ("pytorch-training:2.5-gpu-py311", "2.5.1", TORCH),
+        ("pytorch-training:2.5-gpu-py399", "2.5.1", TORCH),
+        ("pytorch-training:2", "2.10.0", []),
+        ("huggingface-pytorch-training:2.0-transformers4.28-gpu-py310-cu118-ubuntu20.04", "4.28.1", ["4.36.0", "4.46.1", "4.48.0", "4.49.0", "4.55.0", "4.56.2", "5.3.0"]),
+    ],
+)  # fmt: skip
+def test_newer_is_every_later_version_and_nothing_else(
+    project: Path, image: str, version: str, newer: list[str], capsys: Captured
+) -> None:
+    account = "246618743249" if "xgboost" in image else "763104351884"
+    found = explained(capsys, f"{account}.dkr.ecr.us-west-2.amazonaws.com/{image}")
+    assert (found["version"], found["newer"]) == (version, newer)
+
+
+@pytest.mark.parametrize(
+    ("tag", "listed_"),
+    [
+        ("2.5", "did you mean: `2.5.1-cpu-py311`, `2.5.1-gpu-py311`"),
+        ("2.5-gpu-py312", "did you mean: `2.5.1-gpu-py311`, "),
+        ("2.5.9-gpu-py311", "did you mean: `2.5.1-gpu-py311`, "),
+        ("latest", "available: `2.10.0-cpu-py313`, `2.10.0-gpu-py313`, `2.9.0-cpu-py312`, "),
+        ("11.0", "available: `2.10.0-cpu-py313`, `2.10.0-gpu-py313`, `2.9.0-cpu-py312`, "),
+    ],
+)
+def test_similar_tags_are_suggested_or_else_the_newest(
+    project: Path, tag: str, listed_: str, capsys: Captured
+) -> None:
+    uri = f"763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:{tag}"
+    (note,) = explained(capsys, uri)["notes"]
+    assert note.startswith(f"the data has no tag `{tag}` of this repository; {listed_}")
+
+
 def explained(capsys: Captured, uri: str) -> dict[str, Any]:
     assert cli.run(["uri", "--explain", uri, "--json"]) == Exit.DONE
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
@@ -590,7 +636,7 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
         *(
             pytest.param(f"763104351884.dkr.ecr.us-west-2.amazonaws.com/{repository}:{tag}", {"framework": "huggingface", "version": version, "base_framework": base, "newer": newer}, "the data has no tag", id=f"a base before the version: {repository}:{tag}")
             for repository, tag, version, base, newer in (
-                ("huggingface-pytorch-inference", "2.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04", "4.28.1", "pytorch2.0", ["4.37.0", "4.48.0", "4.49.0", "4.51.3", "5.5.3"]),
+                ("huggingface-pytorch-inference", "2.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04", "4.28.1", "pytorch2.0.0", ["4.37.0", "4.48.0", "4.49.0", "4.51.3", "5.5.3"]),
                 ("huggingface-pytorch-inference", "2.6.0-transformers9.9.9-gpu-py312-cu124-ubuntu22.04", "9.9.9", "pytorch2.6.0", []),
                 ("huggingface-tensorflow-inference", "2.9.0-transformers4.17.0-gpu", "4.17.0", "tensorflow2.9.0", ["4.26.0"]),
                 ("huggingface-tensorflow-training", "2.6-transformers9.9.9-gpu-py38", "9.9.9", "tensorflow2.6", []),
@@ -609,7 +655,7 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
                 ("141502667606", "eu-west-1", "pytorch-training:2.5.1-gpu-py311", "763104351884", ""),
                 ("382416733822", "us-east-1", "xgboost:1", "811284229777", ""),
                 ("007439368137", "us-east-2", "sagemaker-tritonserver:24.03-py3", "763104351884", ""),
-                ("217643126080", "us-west-2", "sagemaker-data-wrangler-container:1.x", "174368400705", "; this one is in: `me-south-1`"),
+                ("217643126080", "us-west-2", "sagemaker-data-wrangler-container:1.x", "174368400705", "; account 217643126080 is in: `me-south-1`"),
             )
         ),
         pytest.param("141502667606.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:9.9", {"version": "9.9"}, "AWS has this repository in another account, 763104351884: `763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training`\n", id="a repository of another account"),
@@ -630,7 +676,7 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
         pytest.param("763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:9.9-gpu-py399",
                      {"framework": "pytorch", "version": "9.9", "devices": ["gpu"], "pythons": ["py399"], "newer": []}, "the data has no tag", id="a newer tag than the data"),
         pytest.param("763104351884.dkr.ecr.eu-south-1.amazonaws.com/pytorch-training:2.3-gpu-py311",
-                     {"whose": "aws", "version": "2.3.0"}, "in eu-south-1 AWS has this image in another account, 692866216735: `692866216735.dkr.ecr.eu-south-1.amazonaws.com/pytorch-training:2.3-gpu-py311`; this one is in: `ap-northeast-1`", id="another region's account"),
+                     {"whose": "aws", "version": "2.3.0"}, "in eu-south-1 AWS has this image in another account, 692866216735: `692866216735.dkr.ecr.eu-south-1.amazonaws.com/pytorch-training:2.3-gpu-py311`; account 763104351884 is in: `ap-northeast-1`", id="another region's account"),
         pytest.param("763104351884.dkr.ecr.cn-north-1.amazonaws.com/pytorch-training:2.3-gpu-py311",
                      {"partition": "aws-cn"}, "ends with amazonaws.com.cn", id="a host that is not there"),
         pytest.param("763104351884.dkr-ecr.us-west-2.on.aws/pytorch-training:2.3-gpu-py311", {"version": "2.3.0"}, "", id="dual stack"),
