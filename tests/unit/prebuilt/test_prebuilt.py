@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import random
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +189,43 @@ def test_what_is_not_there_is_an_error_that_names_the_nearest(
         look_up(Query(**{**PYTORCH, **changes}))
     assert message in caught.value.message
     assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("asked", "message", "hint"),
+    [
+        (("hf", "5.5.3"), "2 images of AWS match `hf` 5.5.3: choose device", "--device: `cpu`, `gpu`"),
+        (("tensorflow", "2.10.1"), "4 images of AWS match `tensorflow` 2.10.1: choose purpose and device", "--purpose: `inference`, `training`; --device: `cpu`, `gpu`"),
+        (("hf", "4.6.1"), "10 images of AWS match `hf` 4.6.1: choose purpose, device and base-framework",
+         "--purpose: `inference`, `training`; --device: `cpu`, `gpu`; --base-framework: `pytorch1.6.0`, `pytorch1.7.1`, `pytorch1.8.1`, `tensorflow2.4.1`"),
+        (("tensorflow", "1.12.0"), "6 images of AWS match `tensorflow` 1.12.0: choose purpose, device and python",
+         "--purpose: `inference`, `training`; --device: `cpu`, `gpu`; --python: `py2`, `py3`"),
+    ],
+)  # fmt: skip
+def test_several_images_are_told_apart_by_the_fewest_options(
+    asked: tuple[str, str], message: str, hint: str
+) -> None:
+    framework, version = asked
+    with pytest.raises(UsageError) as caught:
+        look_up(Query(framework, "us-east-1", version))
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+@pytest.mark.parametrize("framework", ["huggingface", "mxnet", "pytorch", "sklearn", "tensorflow"])
+def test_the_options_that_an_error_lists_decide(framework: str) -> None:
+    for version in {entry.names[0] for entry in facts.entries(framework)}:
+        query = Query(framework, "us-west-2", version)
+        try:
+            look_up(query)
+        except UsageError as error:
+            options = [option.split(": ") for option in (error.hint or "").split("; ")]
+            names = [name.removeprefix("--").replace("-", "_") for name, _ in options]
+            values = [re.findall("`([^`]+)`", value) for _, value in options]
+        else:
+            continue
+        for chosen in itertools.product(*values):
+            with suppress(NothingSelectedError):  # not every combination exists
+                assert look_up(query._replace(**dict(zip(names, chosen, strict=True))))
 
 
 INFERENTIA = "763104351884.dkr.ecr.us-east-1.amazonaws.com/huggingface-pytorch-inference-neuronx:2.1.2-transformers4.43.2-neuronx-py310-sdk2.20.0-ubuntu20.04"
