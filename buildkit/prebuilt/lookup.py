@@ -37,6 +37,7 @@ LONGEST_TAG = 128
 def look_up(query: Query) -> Answer:
     """The one image that matches. Raises NothingSelectedError or UsageError."""
     _refuse_other_than_text(query)
+    query = query.lowered()
     region = facts.regions().get(query.region)
     if region is None:
         known = facts.regions()

@@ -90,6 +90,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("sklearn-*-py313 --digest", f"{IRELAND}/sklearn@{digest('b')}", ""),
         ("tool --purpose training", f"{IRELAND}/tool:1.0-cpu-py311", ""),
         ("sklearn --purpose inference --version 2.0.0", f"{OTHERS}/sklearn:2.0.0-cpu-py311", ""),
+        ("sklearn --purpose Both --device CPU --python Python3.11 --version 2.0.0", f"{OTHERS}/sklearn:2.0.0-cpu-py311", ""),
         ("sklearn --purpose both --version 2.0.0", f"{OTHERS}/sklearn:2.0.0-cpu-py311", ""),
         ("sklearn --version 1.7 --python 3.13 --region us-east-1", f"{VIRGINIA}/sklearn:1.7.2-cpu-py313", "1.7 is 1.7.2 in us-east-1\n"),
         ("lone --version 1.0", "127.0.0.1:5050/lone:1.0-1-cpu-py311", "1.0 is 1.0-1\n"),
@@ -225,6 +226,11 @@ def test_verify_asks_the_registry_once(project: Path, capsys: Captured) -> None:
         ("xgboost --version 1.7", "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:1.7-1", "1.7 is 1.7-1"),
         ("xgboost --latest", "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.2-0", "is 3.2-0"),
         ("scikit-learn --version 1.2-1", "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3", ""),
+        ("PyTorch --version 2.5.1 --purpose Training --device GPU --python Python3.11", "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.5.1-gpu-py311", ""),
+        ("XGBoost --latest", "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.2-0", "is 3.2-0"),
+        ("Scikit-Learn --version 1.2-1", "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3", ""),
+        ("hf --version 4.28 --base-framework PyTorch2.0 --purpose training", "763104351884.dkr.ecr.eu-west-1.amazonaws.com/huggingface-pytorch-training:2.0.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04", ""),
+        ("Torch --latest --purpose training --device cpu", "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.10.0-cpu-py313", "newer versions as `pytorch-amzn2023`"),
         ("k-means", "438346466558.dkr.ecr.eu-west-1.amazonaws.com/kmeans:1", ""),
     ],
 )  # fmt: skip
@@ -279,7 +285,7 @@ def test_what_people_call_a_framework_is_answered(
         ("pytorch-neuron --version 1.11 --device gpu --region us-east-1", Exit.NOTHING_SELECTED, "for the device `gpu`", "available: `trn`"),
         ("tensorflow --version 2.21 --purpose inference --region eu-west-1", Exit.NOTHING_SELECTED, "for the purpose `inference`", "available: `training`"),
         ("nosuchthing", Exit.NOTHING_SELECTED, "has no images of `nosuchthing`", "`buildkit uri --list --frameworks`"),
-        ("tgi-inference", Exit.NOTHING_SELECTED, "has no images of `tgi-inference`", "frameworks with this word in the names of their repositories: `huggingface-llm-neuronx`, `huggingface-llm`"),
+        ("tgi-inference", Exit.NOTHING_SELECTED, "has no images of `tgi-inference`", "frameworks with this word in the names of their repositories: `huggingface-llm`, `huggingface-llm-neuronx`"),
     ],
 )  # fmt: skip
 def test_choices_fit_what_was_given_and_the_newest_comes_first(
@@ -515,6 +521,22 @@ def test_a_list_finds_the_names_of_repositories(project: Path, capsys: Captured)
     assert {each["framework"] for each in listed(capsys, "--framework", "vllm")} == {"vllm"}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "spelt"),
+    [
+        (["--framework", "PyTorch"], ["--framework", "pytorch"]),
+        (["--framework", "Scikit-Learn"], ["--framework", "scikit-learn"]),
+        (["--framework", "*TGI*"], ["--framework", "*tgi*"]),
+        (["--framework", "pytorch", "--purpose", "Training", "--device", "GPU", "--python", "Python3.11", "--region", "EU-WEST-1"],
+         ["--framework", "pytorch", "--purpose", "training", "--device", "gpu", "--python", "3.11", "--region", "eu-west-1"]),
+    ],
+)  # fmt: skip
+def test_case_does_not_matter_to_a_list(
+    project: Path, arguments: list[str], spelt: list[str], capsys: Captured
+) -> None:
+    assert listed(capsys, "--prebuilt", *arguments) == listed(capsys, "--prebuilt", *spelt)
+
+
 def test_the_names_of_frameworks_are_listed(project: Path, capsys: Captured) -> None:
     assert cli.run(["uri", "--list", "--frameworks"]) == Exit.DONE
     head, *lines = capsys.readouterr().out.splitlines()
@@ -531,6 +553,7 @@ def test_the_names_of_frameworks_are_listed(project: Path, capsys: Captured) -> 
     ("arguments", "hint"),
     [
         ("--framework pytroch", "`pytorch`"),
+        ("--framework PyTorc", "did you mean: `pytorch`, "),
         ("--framework sklearn --version 9", "`1.7.10`"),
         ("--framework xgboost --region eu-wset-1", "`eu-west-1`"),
         ("--framework sklearn --purpose serving", "`training`"),
