@@ -78,7 +78,7 @@ def _on_region(parts: Parts) -> Iterator[str]:
         end = f"; {listed('did you mean', near)}" if near else ""
         yield f"{facts.source()} has no SageMaker images in {parts.region}{end}"
     elif parts.domain != (domain := reverse.domain(there, dual_stack=parts.dual_stack)):
-        yield f"host not found: in {there.name} the host ends with {domain}"
+        yield f"wrong host: in {there.name} the host ends with {domain}"
 
 
 def _on_account(parts: Parts, known: Sequence[Known], entries: Sequence[Entry]) -> Iterator[str]:
