@@ -1,4 +1,7 @@
-"""Query -> the images that match, condition by condition; each error lists what would match."""
+"""Query -> the images that match, condition by condition; each error lists what would match.
+
+Queries are in lower case here: `Query.lowered`.
+"""
 
 from __future__ import annotations
 
@@ -83,21 +86,30 @@ def _no_framework(name: str) -> NothingSelectedError:
     error = nothing(
         f"{facts.source()} has no images of `{name}`", name, (*facts.frameworks(), *naming.SPOKEN)
     )
-    word = name.strip().lower()
-    found = dict.fromkeys(
-        framework
-        for framework in facts.frameworks()
-        if len(word) >= SHORTEST
-        and any(word in entry.repository for entry in facts.entries(framework))
+    word = name.strip()
+    found = sorted(
+        (
+            framework
+            for framework in facts.frameworks()
+            if len(word) >= SHORTEST
+            and any(word in entry.repository for entry in facts.entries(framework))
+        ),
+        key=lambda framework: _distance(word, framework),
     )
     said = (
-        listed("frameworks with this word in the names of their repositories", tuple(found))
+        listed("frameworks with this word in the names of their repositories", found)
         if found
         else error.hint
     )
     return NothingSelectedError(
         error.message, hint=f"{said}; `buildkit uri --list --frameworks` lists all"
     )
+
+
+def _distance(word: str, framework: str) -> tuple[bool, bool, int]:
+    """The sort key, the nearest first: has that repository, has that word, has a short name."""
+    repositories = {entry.repository for entry in facts.entries(framework)}
+    return word not in repositories, word not in framework, len(framework)
 
 
 def _of_framework(query: Query) -> Entries:
@@ -223,10 +235,10 @@ def _new_enough(found: Entries, machine: str) -> Entries:
         newest = max(map(_neuron, found))
         older = instances.known_to_neuron(newest, machine)
         raise NothingSelectedError(
-            f"{facts.source()} has no {_name(found)} for `{machine}`: the newest is of Neuron SDK "
-            f"{naming.dotted(newest)}, and the first that knows that machine is "
-            f"{naming.dotted(first)}",
-            hint=f"AWS may have an image that the data lacks; {listed('this one runs on', older)}",
+            f"{facts.source()} has no {_name(found)} for `{machine}`: the newest image has Neuron "
+            f"SDK {naming.dotted(newest)}, and that machine needs {naming.dotted(first)} or newer",
+            hint="AWS may have an image that the data lacks; "
+            f"{listed('the newest image of the data runs on', older)}",
         )
     return fits
 

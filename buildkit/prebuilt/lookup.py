@@ -5,6 +5,7 @@ The answer never has another version, device or region than the question.
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from buildkit.prebuilt import choose, facts, instances, naming
@@ -14,12 +15,21 @@ from buildkit.support.errors import UsageError
 from buildkit.support.suggest import listed, nothing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
     from buildkit.prebuilt.facts import Entry
 
 ADDABLE = ("pytorch-smp", "spark")
 """Frameworks whose tags may end with a `container_version` that the data does not hold."""
 WORDS = Query._fields[:-1]
 """The fields of a query that are text."""
+OPTIONS: Mapping[str, Callable[[Answer], str | None]] = {
+    "purpose": lambda answer: answer.purpose,
+    "device": lambda answer: answer.device,
+    "python": lambda answer: answer.python,
+    "base-framework": lambda answer: answer.base_framework,
+}
+"""The options that decide between images, and the value of an image; None for any."""
 END = r"[A-Za-z0-9_.-]+"
 LONGEST_TAG = 128
 
@@ -27,6 +37,7 @@ LONGEST_TAG = 128
 def look_up(query: Query) -> Answer:
     """The one image that matches. Raises NothingSelectedError or UsageError."""
     _refuse_other_than_text(query)
+    query = query.lowered()
     region = facts.regions().get(query.region)
     if region is None:
         known = facts.regions()
@@ -39,8 +50,8 @@ def look_up(query: Query) -> Answer:
         message = f"{facts.source()} has no {_described(query)} in {query.region}"
         raise nothing(message, query.region, regions)
     answers = tuple(_answer(entry, query, region) for entry in there)
-    if (count := len({answer.uri for answer in answers})) > 1:
-        raise _several(query, there, count)
+    if len({answer.uri for answer in answers}) > 1:
+        raise _several(query, answers)
     return answers[0]
 
 
@@ -90,7 +101,7 @@ def _ended(framework: str, tag: str, end: str) -> str:
     if framework not in ADDABLE:
         raise UsageError(
             f"tags of `{framework}` take no container version, such as `{suggest.shown(end)}`",
-            hint=f"remove it; only {' and '.join(ADDABLE)} take a container version",
+            hint=f"remove the container version; only {' and '.join(ADDABLE)} take one",
         )
     if not re.fullmatch(END, end) or len(tag) + 1 + len(end) > LONGEST_TAG:
         raise UsageError(
@@ -101,18 +112,31 @@ def _ended(framework: str, tag: str, end: str) -> str:
     return f"{tag}-{end}"
 
 
-def _several(query: Query, found: tuple[Entry, ...], count: int) -> UsageError:
-    asked = (
-        ("purpose", query.purpose, {entry.purpose for entry in found}),
-        ("device", query.device or query.instance_type, {entry.device or "any" for entry in found}),
-        ("python", query.python, {entry.python or "any" for entry in found}),
-        ("base-framework", query.base_framework, {b for e in found for b in e.bases}),
-    )
-    open_ = [(name, values) for name, given, values in asked if given is None and len(values) > 1]
-    names = " and ".join(name for name, _ in open_)
+def _several(query: Query, answers: tuple[Answer, ...]) -> UsageError:
+    """The error for several images: it lists the fewest options that decide."""
+    given = (query.purpose, query.device or query.instance_type, query.python, query.base_framework)
+    open_ = [name for name, value in zip(OPTIONS, given, strict=True) if value is None]
+    known = {name: {OPTIONS[name](each) for each in answers} - {None} for name in open_}
+    open_ = [name for name in open_ if len(known[name]) > 1]
+    subsets = (names for count in range(len(open_)) for names in combinations(open_, count))
+    names = next((names for names in subsets if _decide(names, answers)), open_)
+    count = len({answer.uri for answer in answers})
     return UsageError(
-        f"{count} images of AWS match {_described(query)}: choose {names}",
-        hint="; ".join(listed(f"--{name}", sorted(values)) for name, values in open_),
+        f"{count} images of AWS match {_described(query)}: choose {_joined(names)}",
+        hint="; ".join(listed(f"--{name}", sorted(filter(None, known[name]))) for name in names),
+    )
+
+
+def _joined(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def _decide(names: Iterable[str], answers: tuple[Answer, ...]) -> bool:
+    """Whether each two images differ in one of the options; `any` matches every value."""
+    return all(
+        any(len({OPTIONS[name](one), OPTIONS[name](other)} - {None}) > 1 for name in names)
+        for one, other in combinations(answers, 2)
+        if one.uri != other.uri
     )
 
 

@@ -71,8 +71,10 @@ def named(
 
 
 def python_word(text: str) -> str:
-    """`py311`, as AWS's tags have it, for `3.11`, `py3.11` and `311`, too."""
-    return f"py{text.removeprefix('py').replace('.', '')}"
+    """`py311`, as AWS's tags have it, for `3.11`, `py3.11`, `Python3.11` and `311`, too."""
+    word = text.lower()
+    number = word.removeprefix("python" if word.startswith("python") else "py")
+    return f"py{number.replace('.', '')}"
 
 
 def full_version(entry: Entry, asked: str | None) -> str:
@@ -81,9 +83,14 @@ def full_version(entry: Entry, asked: str | None) -> str:
     return asked if asked is not None and asked.startswith(f"{first}.") else first
 
 
+def lowered(word: str | None) -> str | None:
+    """A word as the data and images.toml spell it: `GPU` means `gpu`."""
+    return None if word is None else word.lower()
+
+
 def framework(name: str) -> str:
-    """The data's name of a framework; an unknown name unchanged."""
-    return SPOKEN.get(name, name)
+    """The data's name of a framework, in any case; an unknown name in lower case."""
+    return SPOKEN.get(name.lower(), name.lower())
 
 
 def spoken(name: str) -> tuple[str, ...]:

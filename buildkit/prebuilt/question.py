@@ -7,10 +7,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+CASELESS = (
+    "framework", "region", "python", "device", "instance_type", "purpose", "base_framework",
+    "accelerator",
+)  # fmt: skip
+"""Words that the data has in lower case only. Versions and suffixes are taken as they are."""
+
 
 class Query(NamedTuple):
     """The image to look up. None means any; if several images match, that is an error.
 
+    Only versions are case-sensitive: `PyTorch` means `pytorch`.
     `python` is written `3.11` or `py311`; `device` is `cpu`, `gpu` or one of the chips that images
     are made for; an `instance_type` such as `ml.g5.xlarge` implies the device.
     `purpose` is `training`, `inference` or one of the SDK's other scopes. `base_framework`, such as
@@ -29,6 +36,12 @@ class Query(NamedTuple):
     accelerator: str | None = None
     container_version: str | None = None
     smdistributed: bool = False
+
+    def lowered(self) -> Query:
+        """The same question, spelt as the data spells its words."""
+        words = ((name, getattr(self, name)) for name in CASELESS)
+        changed = {name: word.lower() for name, word in words if word and word != word.lower()}
+        return self._replace(**changed) if changed else self
 
 
 class Answer(NamedTuple):

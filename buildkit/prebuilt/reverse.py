@@ -115,7 +115,7 @@ def _spoilt_by(text: str) -> str | None:
     if _is_host(bare.rstrip("/")):
         return f"the repository is missing: `{bare.rstrip('/').partition(':')[0]}/REPOSITORY:TAG`"
     if re.fullmatch(r"[a-z0-9._-]+", bare):
-        return f"for the URI of an image or a target of this project: `buildkit uri {shown(bare)}`"
+        return f"to look up an image or a target of this project: `buildkit uri {shown(bare)}`"
     return None
 
 

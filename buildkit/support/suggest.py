@@ -35,7 +35,10 @@ def nothing(message: str, wanted: str, known: Iterable[str]) -> NothingSelectedE
     word = wanted[:LONGEST].lower()
     found = sorted(get_close_matches(word, options, n=3), key=lambda name: -_alike(word, name))
     if len(word) >= SHORTEST:
-        found = [*(name for name in options if name.startswith(word)), *found]
+        # of those that begin with the word, the most similar first: `pytorch` for `pytorc`
+        starts = [name for name in (*found, *options) if name.startswith(word)]
+        exact = [name for name in options if name.lower() == word]
+        found = [*exact, *starts, *found]
         # `tei` is not similar to `huggingface-tei`, but a part of it
         found = [*dict.fromkeys(found or (name for name in options if word in name))][:SUGGESTED]
     return NothingSelectedError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from buildkit.ledger import lookup
 from buildkit.prebuilt import facts, listing, naming
-from buildkit.prebuilt.naming import python_word
+from buildkit.prebuilt.naming import lowered, python_word
 from buildkit.support.suggest import nothing
 
 if TYPE_CHECKING:
@@ -93,13 +93,14 @@ def prebuilt(region: str | None = None) -> Iterator[Row]:
 def narrow(rows: Sequence[Row], wanted: Filter) -> Sequence[Row]:
     """The rows that match. Raises NothingSelectedError with the values that exist."""
     python = wanted.python and python_word(wanted.python)
+    purpose, device, region = map(lowered, (wanted.purpose, wanted.device, wanted.region))
     conditions: tuple[Condition, ...] = (
-        ("called", *_called(rows, wanted.framework), fnmatchcase),
+        ("called", *_called(rows, wanted.framework), _is_like),
         ("of the version", wanted.version, lambda row: row.names, naming.begins),
-        ("for", wanted.purpose, _purposes, _is_for),
-        ("for the device", wanted.device, lambda row: (row.device or ANY,), _runs_on),
+        ("for the purpose", purpose, _purposes, _is_for),
+        ("for the device", device, lambda row: (row.device or ANY,), _runs_on),
         ("for the Python", python, _pythons, _has),
-        ("in", wanted.region, lambda row: row.regions, str.__eq__),
+        ("in the region", region, lambda row: row.regions, str.__eq__),
     )
     for what, value, of, fits in conditions:
         if value is not None:
@@ -115,11 +116,15 @@ def _called(
     rows: Sequence[Row], name: str | None
 ) -> tuple[str | None, Callable[[Row], Iterable[str]]]:
     """A framework, also by its other names; a repository where the pattern matches no framework."""
-    if name is None or any(fnmatchcase(row.framework, name) for row in rows):
+    if name is None or any(_is_like(row.framework, name) for row in rows):
         return name, lambda row: (row.framework,)
-    if any(fnmatchcase(row.repository, name) for row in rows):
+    if any(_is_like(row.repository, name) for row in rows):
         return name, lambda row: (row.repository,)
     return naming.framework(name), lambda row: (row.framework,)
+
+
+def _is_like(each: str, pattern: str) -> bool:
+    return fnmatchcase(each.lower(), pattern.lower())
 
 
 def _pythons(row: Row) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import click
 from buildkit.ledger import ledger, lookup
 from buildkit.model import versions
 from buildkit.prebuilt import facts, reverse
-from buildkit.prebuilt.naming import full_version
+from buildkit.prebuilt.naming import begins, full_version
 from buildkit.support import tables
 from buildkit.support.errors import ToolError
 from buildkit.system import console
@@ -97,12 +97,9 @@ def _known(known: tuple[Known, ...], parts: Parts) -> dict[str, Any]:
     devices = dict.fromkeys(each.entry.device for each in known)
     pythons = dict.fromkeys(each.entry.python for each in known)
     others = [
-        name
+        entry
         for entry in facts.entries(first.framework)
-        if entry.purpose in purposes
-        and entry.device in devices
-        and (parts.region in facts.regions_of(entry.accounts) or parts.region is None)
-        for name in entry.names[:1]
+        if entry.purpose in purposes and any(_succeeds(entry.device, each) for each in devices)
     ]
     return {
         "framework": first.framework,
@@ -112,8 +109,13 @@ def _known(known: tuple[Known, ...], parts: Parts) -> dict[str, Any]:
         "pythons": list(filter(None, pythons)),
         "base_framework": next(iter(first.bases), None),
         "tag_goes_on": known[0].rest,
-        "newer": _newer(version, others),
+        "newer": _newer_of_aws(version, others, parts.region),
     }
+
+
+def _succeeds(device: str | None, of: str | None) -> bool:
+    """Whether an image for a device may follow one for another; images for None run on both."""
+    return device == of or (None in {device, of} and {device, of} <= {None, "cpu", "gpu"})
 
 
 def _unknown() -> dict[str, Any]:
@@ -126,15 +128,33 @@ def _guessed(parts: Parts, entries: tuple[Entry, ...]) -> dict[str, Any]:
     """From the words of an unknown tag, the way AWS composes tags."""
     frameworks = {each.framework for each in entries}
     found = guess.words(parts.tag, entries)
-    others = [each.names[0] for each in entries if len(frameworks) == 1 and found["version"]]
+    version = found["version"] if len(frameworks) == 1 else None
     return {
         "framework": next(iter(frameworks)) if len(frameworks) == 1 else None,
         "version": found["version"],
         "purposes": list(dict.fromkeys(each.purpose for each in entries)),
         **found,
         "tag_goes_on": None,
-        "newer": _newer(found["version"] or "", others),
+        "newer": _newer_of_aws(version, entries, parts.region) if version else [],
     }
+
+
+def _newer_of_aws(version: str, others: Iterable[Entry], region: str | None) -> list[str]:
+    """The newer versions of AWS's images in the region of a URI, or in any without one.
+
+    A number without a dot is newer than no version: it is a tag for all versions that begin with
+    it (`2` of vLLM), or counts the revisions of an algorithm (`1` of XGBoost).
+    """
+    names = (
+        entry.names[0]
+        for entry in others
+        if region is None or region in facts.regions_of(entry.accounts)
+    )
+    whole = "." not in version
+    return _newer(
+        version,
+        (name for name in names if (not begins(name, version) if whole else "." in name)),
+    )
 
 
 def _newer(version: str, others: Iterable[str]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from buildkit.prebuilt.naming import DEVICES
+from buildkit.prebuilt.naming import DEVICES, begins, full_version, newest_first
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,14 +32,16 @@ def words(tag: str | None, entries: Sequence[Entry]) -> dict[str, Any]:
     Of Hugging Face's `2.0-transformers4.28.1-…` the first word is the base, and no version.
     """
     split = (tag or "").split("-")
-    version = _version(tag or "", entries)
+    version = _in_full(_version(tag or "", entries), entries)
     base = next((each.bases[0] for each in entries if each.tag.startswith(BASES)), None)
     bare = version is not None and base is not None and re.fullmatch(NUMBER, split[0])
     return {
         "version": version,
         "devices": [word for word in split if word in DEVICES],
         "pythons": [word for word in split if PYTHON.fullmatch(word)],
-        "base_framework": f"{base.rstrip('0123456789.')}{split[0]}" if bare and base else None,
+        "base_framework": _base_in_full(f"{base.rstrip('0123456789.')}{split[0]}", version, entries)
+        if bare and base
+        else None,
     }
 
 
@@ -52,6 +54,22 @@ def _version(tag: str, entries: Sequence[Entry]) -> str | None:
         if match := re.match(rf"{start}({NUMBER}{build})(?![^-])", tag):
             return match[1]
     return None
+
+
+def _in_full(version: str | None, entries: Sequence[Entry]) -> str | None:
+    """The newest full version that a short one names; any other version unchanged."""
+    if version is None:
+        return None
+    meant = [each for each in entries if version in each.names]
+    meant = meant or [each for each in entries if begins(each.names[0], version)]
+    full = newest_first(full_version(each, version) for each in meant)
+    return full[0] if full else version
+
+
+def _base_in_full(base: str, version: str | None, entries: Sequence[Entry]) -> str:
+    """The full base of the images of a version, for a short one; any other base unchanged."""
+    known = (each.bases[0] for each in entries if base in each.bases and version == each.names[0])
+    return next(known, base)
 
 
 def _place(entry: Entry) -> Place | None:

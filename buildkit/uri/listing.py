@@ -28,7 +28,8 @@ def answer(asked: Asked) -> None:
     wanted = catalogue.Filter(
         asked.framework, asked.version, asked.purpose, asked.device, asked.python, asked.region
     )
-    rows = catalogue.narrow([*catalogue.own(own), *catalogue.prebuilt(asked.region)], wanted)
+    region = naming.lowered(asked.region)
+    rows = catalogue.narrow([*catalogue.own(own), *catalogue.prebuilt(region)], wanted)
     if asked.frameworks:
         _names(rows, as_json=asked.as_json)
     elif asked.as_json:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from buildkit.model.hosts import has_registry
 from buildkit.prebuilt import facts, reverse
-from buildkit.prebuilt.naming import DEVICES, named
+from buildkit.prebuilt.naming import DEVICES, named, newest_first
 from buildkit.support.suggest import listed, near_names, near_to
+from buildkit.uri import guess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,9 +47,8 @@ def on_aws(parts: Parts, known: Sequence[Known], entries: Sequence[Entry]) -> It
         if parts.region in facts.regions():
             yield from _on_account(parts, known, entries)
     if not known and entries and parts.tag is not None:
-        tags = dict.fromkeys(named(each)[1] for each in entries)
-        near_tags = near_to(parts.tag, tuple(tags))
-        yield f"the data has no tag `{parts.tag}` of this repository; {near_tags}"
+        found = _tags_near(parts.tag, entries)
+        yield f"the data has no tag `{parts.tag}` of this repository; {found}"
     elif not entries and parts.account is not None:
         near = near_names(parts.repository, reverse.repositories())
         end = f"; {listed('did you mean', near)}" if near else ""
@@ -57,7 +57,18 @@ def on_aws(parts: Parts, known: Sequence[Known], entries: Sequence[Entry]) -> It
         yield _on_end(parts.tag or "", known)
     frameworks = dict.fromkeys(each.framework for each in entries)
     if len(frameworks) > 1:
-        yield listed("the repository is of several frameworks", tuple(frameworks))
+        yield listed("the repository has images of several frameworks", tuple(frameworks))
+
+
+def _tags_near(tag: str, entries: Sequence[Entry]) -> str:
+    """The tags of the same version, or similar ones, or else all: the newest first."""
+    order = newest_first(each.names[0] for each in entries)
+    newest = sorted(entries, key=lambda each: order.index(each.names[0]))
+    version = guess.words(tag, entries)["version"]
+    same = tuple(dict.fromkeys(named(each)[1] for each in newest if version == each.names[0]))
+    if same:
+        return listed("did you mean", near_names(tag, same) or same)
+    return near_to(tag, tuple(dict.fromkeys(named(each)[1] for each in newest)))
 
 
 def _on_region(parts: Parts) -> Iterator[str]:
@@ -67,7 +78,7 @@ def _on_region(parts: Parts) -> Iterator[str]:
         end = f"; {listed('did you mean', near)}" if near else ""
         yield f"{facts.source()} has no SageMaker images in {parts.region}{end}"
     elif parts.domain != (domain := reverse.domain(there, dual_stack=parts.dual_stack)):
-        yield f"host not found: in {there.name} the host ends with {domain}"
+        yield f"wrong host: in {there.name} the host ends with {domain}"
 
 
 def _on_account(parts: Parts, known: Sequence[Known], entries: Sequence[Entry]) -> Iterator[str]:
@@ -80,7 +91,9 @@ def _on_account(parts: Parts, known: Sequence[Known], entries: Sequence[Entry]) 
         if there.name in facts.regions_of(each.accounts)
     }
     homes = reverse.homes(parts.account or "")
-    elsewhere = "" if there.name in homes else f"; {listed('this one is in', homes)}"
+    elsewhere = (
+        "" if there.name in homes else f"; {listed(f'account {parts.account} is in', homes)}"
+    )
     if parts.account in right:
         return
     if right:

@@ -40,7 +40,7 @@ def answer(asked: Asked) -> None:
         accelerator=asked.accelerator,
         container_version=asked.container_version,
         smdistributed=asked.smdistributed,
-    )
+    ).lowered()
     found = look_up(_with_version(query, latest=asked.latest))
     document, uri = found._asdict(), found.uri
     if asked.container_version is not None and not asked.verify:
@@ -97,7 +97,7 @@ def _with_version(query: Query, *, latest: bool) -> Query:
 
 
 def _say_where_newer_ones_are(query: Query) -> None:
-    successor = SUCCESSORS.get(query.framework)
+    successor = SUCCESSORS.get(naming.framework(query.framework))
     if successor is None or query.version is not None:
         return
     with suppress(BuildkitError):  # none for this purpose, device or region

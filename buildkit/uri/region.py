@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 PROFILES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
 """In the order in which botocore looks (`botocore.configprovider`)."""
+DEFAULT = "default"
 FILE = "~/.aws/config"
 LARGEST = 2**20
 """Bytes of a configuration file. A file with thousands of profiles is smaller."""
@@ -35,21 +36,36 @@ def of(environment: Mapping[str, str]) -> Region:
     for name in VARIABLES:
         if region := environment.get(name):
             return Region(region, name)
-    profile = next((environment[each] for each in PROFILES if environment.get(each)), "default")
+    profile = next((environment[each] for each in PROFILES if environment.get(each)), DEFAULT)
     file = os.path.expanduser(environment.get("AWS_CONFIG_FILE") or FILE)  # noqa: PTH111 - pathlib takes long to load
-    if region := _of_profile(file, profile):
+    profiles = _profiles(file)
+    if region := (profiles or {}).get(profile):
         return Region(region, f"the profile `{shown(profile)}` of {file}")
-    raise UsageError(
-        "no region is set, and AWS's URIs differ by region: neither --region, nor AWS_REGION, nor "
-        f"the profile `{shown(profile)}` of {file} names one",
-        hint="`--region eu-west-1`, or set AWS_REGION, or `aws configure set region eu-west-1`",
+    raise _unset(profiles, profile, file)
+
+
+def _unset(profiles: Mapping[str, str] | None, profile: str, file: str) -> UsageError:
+    """The error without a region: it names the source that was read last, and what it lacks."""
+    hint = "`--region eu-west-1`, or set AWS_REGION"
+    if profiles is None:
+        found = f"the AWS configuration file {shown(file)} cannot be read"
+    elif profile not in (DEFAULT, *profiles):
+        found = f"the profile `{shown(profile)}` does not exist in {shown(file)}"
+        hint = f"`aws configure list-profiles` lists the profiles; {hint}"
+    else:
+        found = f"the profile `{shown(profile)}` of {shown(file)} names no region"
+        hint = f"{hint}, or `aws configure set region eu-west-1`"
+    return UsageError(
+        "no region is set, and AWS's URIs differ by region: --region and AWS_REGION are missing, "
+        f"and {found}",
+        hint=hint,
     )
 
 
 def _text(file: str) -> str:
     """Raises OSError unless it is a regular file, UsageError for a file that is too large.
 
-    A device or a pipe may have no end; /dev/null stands for no file.
+    A device or a pipe may have no end.
     """
     if not os.path.isfile(file):  # noqa: PTH113 - pathlib takes long to load
         raise OSError(f"{file} is not a regular file")
@@ -64,23 +80,28 @@ def _text(file: str) -> str:
     return found.decode("utf-8")
 
 
-def _of_profile(file: str, profile: str) -> str | None:
-    """None for a missing or unreadable file: AWS's own tools explain what is wrong with it."""
+def _profiles(file: str) -> Mapping[str, str] | None:
+    """The profiles with their regions, empty for none; None if the file cannot be read.
+
+    A missing file has no profiles.
+    """
     import configparser  # noqa: PLC0415 - only where no variable says it
     import shlex  # noqa: PLC0415
 
+    if file == os.devnull or not os.path.lexists(file):
+        return {}
     parser = configparser.RawConfigParser(default_section="")
     try:
         parser.read_string(_text(file))
     except (configparser.Error, OSError, UnicodeDecodeError):
         return None
+    found: dict[str, str] = {}
     for section in parser.sections():
         try:
             words = shlex.split(section)
         except ValueError:
             continue
-        if words in (["profile", profile], [profile] if profile == "default" else []):
-            found = parser.get(section, "region", fallback="").strip()
-            if found:
-                return found
-    return None
+        if words and words in ([DEFAULT], ["profile", words[-1]]):
+            region = parser.get(section, "region", fallback="").strip()
+            found[words[-1]] = found.get(words[-1]) or region
+    return found

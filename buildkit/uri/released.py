@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from buildkit.ledger import ledger, lookup
+from buildkit.prebuilt.naming import lowered
 from buildkit.support.suggest import listed
 from buildkit.system import console
 
@@ -21,9 +22,9 @@ def answer(asked: Asked) -> None:
     wanted = lookup.Wanted(
         name=asked.target,
         version=asked.version,
-        device=asked.device,
+        device=lowered(asked.device),
         python=asked.python,
-        purpose=asked.purpose,
+        purpose=lowered(asked.purpose),
         account=asked.account,
         region=asked.region,
         latest=asked.latest,

@@ -39,6 +39,8 @@ TORCH = 'framework = "pytorch"'
         pytest.param(project(TORCH + ', region = "us-east-1"'), "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.5.1-cpu-py311", id="a region of its own"),
         pytest.param(project(TORCH, 'versions = ["2.6.0"]\npurposes = ["inference"]\nplatform = "linux/arm64"\npythons = ["3.12"]'), f"{DLC}/pytorch-inference-arm64:2.6.0-cpu-py312-ubuntu22.04-sagemaker", id="ARM"),
         pytest.param(project('framework = "huggingface", version = "4.28.1", base-framework = "pytorch2.0"', 'devices = ["gpu"]\npythons = ["3.10"]\npurposes = ["training"]'), f"{DLC}/huggingface-pytorch-training:2.0.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04", id="a base framework"),
+        pytest.param(project('framework = "PyTorch", purpose = "Training", device = "CPU", python = "Py3.11"'), f"{DLC}/pytorch-training:2.5.1-cpu-py311", id="any case"),
+        pytest.param(project('framework = "HuggingFace", version = "4.28.1", base-framework = "PyTorch2.0"', 'devices = ["gpu"]\npythons = ["3.10"]\npurposes = ["training"]'), f"{DLC}/huggingface-pytorch-training:2.0.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04", id="a base framework in any case"),
     ],
 )  # fmt: skip
 def test_the_base_is_aws_s_image_for_the_target_and_the_region(text: str, base: str) -> None:

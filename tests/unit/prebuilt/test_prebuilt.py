@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import random
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -157,10 +159,10 @@ PYTORCH: dict[str, Any] = {
         *(pytest.param({"purpose": None, "device": device, "instance_type": machine}, UsageError, f"`{machine}` has no device `{device}`", "remove one of the two", id=f"{machine} with {device}")
           for machine, device in (("ml.m5.xlarge", "gpu"), ("ml.inf2.xlarge", "cpu"), ("ml.inf2.xlarge", "inf"), ("ml.p3.2xlarge", "p3"), ("local", "gpu"))),
         pytest.param({"framework": "sklearn", "version": "1.2-1", "device": None, "purpose": None, "instance_type": "ml.c6g.xlarge"}, NothingSelectedError, "has no `sklearn` 1.2-1 for ARM, such as `ml.c6g.xlarge`", "`1.0-1`", id="a version that Graviton has not"),
-        pytest.param({"framework": "trcomp"}, NothingSelectedError, "`trcomp`", "the names of their repositories: `huggingface-training-compiler`, `pytorch-training-compiler`", id="a part of a name"),
+        pytest.param({"framework": "trcomp"}, NothingSelectedError, "`trcomp`", "the names of their repositories: `pytorch-training-compiler`, `huggingface-training-compiler`", id="a part of a name"),
         *(pytest.param({"device": None, "instance_type": machine}, NothingSelectedError, f"unknown instance type `{machine}`: it may or may not have a GPU", "--device gpu", id=f"{machine} of nobody")
           for machine in ("ml.zz9.large", "ml.m99.large", "ml.p9.48xlarge", "ml.g9.xlarge", "g5zz.xlarge", "ml.inf3.xlarge")),
-        *(pytest.param({"framework": framework, "version": version, "purpose": None, "device": None, "python": None, "region": "us-east-1", "instance_type": machine}, NothingSelectedError, f"of Neuron SDK {newest}, and the first that knows that machine is {first}", f"`{older}`", id=f"{framework} {version} is older than {machine}")
+        *(pytest.param({"framework": framework, "version": version, "purpose": None, "device": None, "python": None, "region": "us-east-1", "instance_type": machine}, NothingSelectedError, f"has Neuron SDK {newest}, and that machine needs {first} or newer", f"`{older}`", id=f"{framework} {version} is older than {machine}")
           for framework, version, machine, newest, first, older in (
               ("pytorch", "1.11.0", "ml.trn2.48xlarge", "2.4", "2.21", "trn1"),
               ("huggingface", "4.43.2", "ml.trn2.48xlarge", "2.20", "2.21", "trn1n"),
@@ -187,6 +189,96 @@ def test_what_is_not_there_is_an_error_that_names_the_nearest(
         look_up(Query(**{**PYTORCH, **changes}))
     assert message in caught.value.message
     assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"framework": "PyTorch"},
+        {"framework": "Torch"},
+        {"purpose": "Training"},
+        {"device": "CPU"},
+        {"device": None, "instance_type": "ML.M5.xlarge"},
+        {"region": "EU-West-1"},
+        *({"python": python} for python in ("Py311", "PY3.11", "Python3.11", "python311")),
+    ],
+    ids=str,
+)
+def test_case_does_not_matter(changes: dict[str, Any]) -> None:
+    assert look_up(Query(**{**PYTORCH, **changes})) == look_up(Query(**PYTORCH))
+
+
+@pytest.mark.parametrize("python", ["thon3.11", "pythonpy311", "pypy311", "py 311"])
+def test_what_only_contains_a_python_version_is_none(python: str) -> None:
+    with pytest.raises(UsageError, match="is not a Python version"):
+        look_up(Query(**{**PYTORCH, "python": python}))
+
+
+def test_a_base_framework_is_found_in_any_case() -> None:
+    spelt = (
+        look_up(Query("HuggingFace", "eu-west-1", "4.28", base_framework=base, purpose="training"))
+        for base in ("pytorch2.0", "PyTorch2.0", "PYTORCH2.0.0")
+    )
+    assert {each.base_framework for each in spelt} == {"pytorch2.0.0"}
+
+
+@pytest.mark.parametrize("name", [*facts.frameworks(), *naming.SPOKEN])
+def test_every_framework_is_known_in_any_case(name: str) -> None:
+    for spelt in (name.upper(), name.title()):
+        assert naming.framework(spelt) == naming.framework(name)
+
+
+@pytest.mark.parametrize(
+    ("framework", "nearest"),
+    [
+        ("pytorc", "pytorch"),
+        ("XGB", "xgboost"),
+        ("pytorch-training", "pytorch"),
+        ("sagemaker-xgboost", "xgboost"),
+        ("huggingface-pytorch-training", "huggingface"),
+    ],
+)
+def test_the_nearest_framework_comes_first(framework: str, nearest: str) -> None:
+    with pytest.raises(NothingSelectedError) as caught:
+        look_up(Query(framework, "us-east-1", "1"))
+    assert re.findall("`([^`]+)`", caught.value.hint or "")[0] == nearest
+
+
+@pytest.mark.parametrize(
+    ("asked", "message", "hint"),
+    [
+        (("hf", "5.5.3"), "2 images of AWS match `hf` 5.5.3: choose device", "--device: `cpu`, `gpu`"),
+        (("tensorflow", "2.10.1"), "4 images of AWS match `tensorflow` 2.10.1: choose purpose and device", "--purpose: `inference`, `training`; --device: `cpu`, `gpu`"),
+        (("hf", "4.6.1"), "10 images of AWS match `hf` 4.6.1: choose purpose, device and base-framework",
+         "--purpose: `inference`, `training`; --device: `cpu`, `gpu`; --base-framework: `pytorch1.6.0`, `pytorch1.7.1`, `pytorch1.8.1`, `tensorflow2.4.1`"),
+        (("tensorflow", "1.12.0"), "6 images of AWS match `tensorflow` 1.12.0: choose purpose, device and python",
+         "--purpose: `inference`, `training`; --device: `cpu`, `gpu`; --python: `py2`, `py3`"),
+    ],
+)  # fmt: skip
+def test_several_images_are_told_apart_by_the_fewest_options(
+    asked: tuple[str, str], message: str, hint: str
+) -> None:
+    framework, version = asked
+    with pytest.raises(UsageError) as caught:
+        look_up(Query(framework, "us-east-1", version))
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+@pytest.mark.parametrize("framework", ["huggingface", "mxnet", "pytorch", "sklearn", "tensorflow"])
+def test_the_options_that_an_error_lists_decide(framework: str) -> None:
+    for version in {entry.names[0] for entry in facts.entries(framework)}:
+        query = Query(framework, "us-west-2", version)
+        try:
+            look_up(query)
+        except UsageError as error:
+            options = [option.split(": ") for option in (error.hint or "").split("; ")]
+            names = [name.removeprefix("--").replace("-", "_") for name, _ in options]
+            values = [re.findall("`([^`]+)`", value) for _, value in options]
+        else:
+            continue
+        for chosen in itertools.product(*values):
+            with suppress(NothingSelectedError):  # not every combination exists
+                assert look_up(query._replace(**dict(zip(names, chosen, strict=True))))
 
 
 INFERENTIA = "763104351884.dkr.ecr.us-east-1.amazonaws.com/huggingface-pytorch-inference-neuronx:2.1.2-transformers4.43.2-neuronx-py310-sdk2.20.0-ubuntu20.04"

@@ -90,6 +90,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("sklearn-*-py313 --digest", f"{IRELAND}/sklearn@{digest('b')}", ""),
         ("tool --purpose training", f"{IRELAND}/tool:1.0-cpu-py311", ""),
         ("sklearn --purpose inference --version 2.0.0", f"{OTHERS}/sklearn:2.0.0-cpu-py311", ""),
+        ("sklearn --purpose Both --device CPU --python Python3.11 --version 2.0.0", f"{OTHERS}/sklearn:2.0.0-cpu-py311", ""),
         ("sklearn --purpose both --version 2.0.0", f"{OTHERS}/sklearn:2.0.0-cpu-py311", ""),
         ("sklearn --version 1.7 --python 3.13 --region us-east-1", f"{VIRGINIA}/sklearn:1.7.2-cpu-py313", "1.7 is 1.7.2 in us-east-1\n"),
         ("lone --version 1.0", "127.0.0.1:5050/lone:1.0-1-cpu-py311", "1.0 is 1.0-1\n"),
@@ -225,6 +226,11 @@ def test_verify_asks_the_registry_once(project: Path, capsys: Captured) -> None:
         ("xgboost --version 1.7", "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:1.7-1", "1.7 is 1.7-1"),
         ("xgboost --latest", "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.2-0", "is 3.2-0"),
         ("scikit-learn --version 1.2-1", "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3", ""),
+        ("PyTorch --version 2.5.1 --purpose Training --device GPU --python Python3.11", "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.5.1-gpu-py311", ""),
+        ("XGBoost --latest", "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.2-0", "is 3.2-0"),
+        ("Scikit-Learn --version 1.2-1", "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3", ""),
+        ("hf --version 4.28 --base-framework PyTorch2.0 --purpose training", "763104351884.dkr.ecr.eu-west-1.amazonaws.com/huggingface-pytorch-training:2.0.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04", ""),
+        ("Torch --latest --purpose training --device cpu", "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.10.0-cpu-py313", "newer versions as `pytorch-amzn2023`"),
         ("k-means", "438346466558.dkr.ecr.eu-west-1.amazonaws.com/kmeans:1", ""),
     ],
 )  # fmt: skip
@@ -279,7 +285,7 @@ def test_what_people_call_a_framework_is_answered(
         ("pytorch-neuron --version 1.11 --device gpu --region us-east-1", Exit.NOTHING_SELECTED, "for the device `gpu`", "available: `trn`"),
         ("tensorflow --version 2.21 --purpose inference --region eu-west-1", Exit.NOTHING_SELECTED, "for the purpose `inference`", "available: `training`"),
         ("nosuchthing", Exit.NOTHING_SELECTED, "has no images of `nosuchthing`", "`buildkit uri --list --frameworks`"),
-        ("tgi-inference", Exit.NOTHING_SELECTED, "has no images of `tgi-inference`", "frameworks with this word in the names of their repositories: `huggingface-llm-neuronx`, `huggingface-llm`"),
+        ("tgi-inference", Exit.NOTHING_SELECTED, "has no images of `tgi-inference`", "frameworks with this word in the names of their repositories: `huggingface-llm`, `huggingface-llm-neuronx`"),
     ],
 )  # fmt: skip
 def test_choices_fit_what_was_given_and_the_newest_comes_first(
@@ -334,7 +340,7 @@ def test_the_region_of_the_environment_is_taken_and_told(
     assert cli.run(PYTORCH) == Exit.USAGE
     out, err = capsys.readouterr()
     assert (out, "hint: `--region eu-west-1`, or set AWS_REGION" in err) == ("", True)
-    assert f"nor the profile `default` of {project}/aws" in err
+    assert f"the profile `default` of {project}/aws names no region" in err
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
     assert cli.run([*PYTORCH, "--region", ""]) == Exit.NOTHING_SELECTED  # of a variable not set
     assert capsys.readouterr().out == ""
@@ -369,13 +375,29 @@ def test_the_region_of_the_aws_configuration_is_that_of_aws_s_tools(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[default\n", "[default]\noutput = json\n", "[x]\nregion = eu-west-1\n", "\x00"]
-)
-def test_a_configuration_without_a_region_is_no_region(text: str, tmp_path: Path) -> None:
-    (tmp_path / "config").write_text(text)
-    with pytest.raises(UsageError) as caught:
-        region.of({"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_PROFILE": "work"})
-    assert f"the profile `work` of {tmp_path}/config" in caught.value.message
+    ("text", "profile", "found", "hint"),
+    [
+        (None, "work", "the profile `work` does not exist in {}", "`aws configure list-profiles`"),
+        ("", "work", "the profile `work` does not exist in {}", "`aws configure list-profiles`"),
+        ("[default]\nregion = eu-west-1\n", "work", "the profile `work` does not exist in {}", "`aws configure list-profiles`"),
+        ("[work]\nregion = eu-west-1\n", "work", "the profile `work` does not exist in {}", "`aws configure list-profiles`"),
+        ("[profile work]\noutput = json\n", "work", "the profile `work` of {} names no region", "`aws configure set region eu-west-1`"),
+        ("[profile work]\nregion = eu-west-1\n", "default", "the profile `default` of {} names no region", "`aws configure set region eu-west-1`"),
+        (None, "default", "the profile `default` of {} names no region", "`aws configure set region eu-west-1`"),
+        ("[default\n", "work", "the AWS configuration file {} cannot be read", "`--region eu-west-1`"),
+        ("\x00", "work", "the AWS configuration file {} cannot be read", "`--region eu-west-1`"),
+    ],
+)  # fmt: skip
+def test_a_configuration_without_a_region_is_no_region(
+    text: str | None, profile: str, found: str, hint: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "config"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(UsageError, match="no region is set") as caught:
+        region.of({"AWS_CONFIG_FILE": str(file), "AWS_PROFILE": profile})
+    assert caught.value.message.endswith(found.format(file))
+    assert hint in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("kind", ["a device", "a pipe", "a folder", "a link to a device"])
@@ -499,6 +521,22 @@ def test_a_list_finds_the_names_of_repositories(project: Path, capsys: Captured)
     assert {each["framework"] for each in listed(capsys, "--framework", "vllm")} == {"vllm"}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "spelt"),
+    [
+        (["--framework", "PyTorch"], ["--framework", "pytorch"]),
+        (["--framework", "Scikit-Learn"], ["--framework", "scikit-learn"]),
+        (["--framework", "*TGI*"], ["--framework", "*tgi*"]),
+        (["--framework", "pytorch", "--purpose", "Training", "--device", "GPU", "--python", "Python3.11", "--region", "EU-WEST-1"],
+         ["--framework", "pytorch", "--purpose", "training", "--device", "gpu", "--python", "3.11", "--region", "eu-west-1"]),
+    ],
+)  # fmt: skip
+def test_case_does_not_matter_to_a_list(
+    project: Path, arguments: list[str], spelt: list[str], capsys: Captured
+) -> None:
+    assert listed(capsys, "--prebuilt", *arguments) == listed(capsys, "--prebuilt", *spelt)
+
+
 def test_the_names_of_frameworks_are_listed(project: Path, capsys: Captured) -> None:
     assert cli.run(["uri", "--list", "--frameworks"]) == Exit.DONE
     head, *lines = capsys.readouterr().out.splitlines()
@@ -515,6 +553,7 @@ def test_the_names_of_frameworks_are_listed(project: Path, capsys: Captured) -> 
     ("arguments", "hint"),
     [
         ("--framework pytroch", "`pytorch`"),
+        ("--framework PyTorc", "did you mean: `pytorch`, "),
         ("--framework sklearn --version 9", "`1.7.10`"),
         ("--framework xgboost --region eu-wset-1", "`eu-west-1`"),
         ("--framework sklearn --purpose serving", "`training`"),
@@ -529,6 +568,52 @@ def test_a_list_of_nothing_is_an_error_with_what_is_near(
     out, err = capsys.readouterr()
     assert out == ""
     assert hint in err.partition("hint: ")[2]
+
+
+XGBOOST = ["1.0-1", "1.2-1", "1.2-2", "1.3-1", "1.5-1", "1.7-1", "3.0-5", "3.2-0"]
+TORCH = ["2.6.0", "2.7.1", "2.8.0", "2.9.0", "2.10.0"]
+
+
+@pytest.mark.parametrize(
+    ("image", "version", "newer"),
+    [
+        ("sagemaker-xgboost:0.90-2-cpu-py3", "0.90-2", XGBOOST),
+        ("sagemaker-xgboost:1.0-1-cpu-py3", "1.0-1", XGBOOST[1:]),
+        ("sagemaker-xgboost:1.2-1", "1.2-1", XGBOOST[2:]),
+        ("sagemaker-xgboost:0.90-9-cpu-py3", "0.90-9", XGBOOST),
+        ("sagemaker-xgboost:1.7", "1.7-1", XGBOOST[-2:]),
+        ("xgboost:1", "1", XGBOOST[-2:]),
+        ("pytorch-training:2.5", "2.5.1", TORCH),
+        ("pytorch-training:2.5-gpu-py311", "2.5.1", TORCH),
+        ("pytorch-training:2.5-gpu-py399", "2.5.1", TORCH),
+        ("pytorch-training:2", "2.10.0", []),
+        ("huggingface-pytorch-training:2.0-transformers4.28-gpu-py310-cu118-ubuntu20.04", "4.28.1", ["4.36.0", "4.46.1", "4.48.0", "4.49.0", "4.55.0", "4.56.2", "5.3.0"]),
+    ],
+)  # fmt: skip
+def test_newer_is_every_later_version_and_nothing_else(
+    project: Path, image: str, version: str, newer: list[str], capsys: Captured
+) -> None:
+    account = "246618743249" if "xgboost" in image else "763104351884"
+    found = explained(capsys, f"{account}.dkr.ecr.us-west-2.amazonaws.com/{image}")
+    assert (found["version"], found["newer"]) == (version, newer)
+
+
+@pytest.mark.parametrize(
+    ("tag", "listed_"),
+    [
+        ("2.5", "did you mean: `2.5.1-cpu-py311`, `2.5.1-gpu-py311`"),
+        ("2.5-gpu-py312", "did you mean: `2.5.1-gpu-py311`, "),
+        ("2.5.9-gpu-py311", "did you mean: `2.5.1-gpu-py311`, "),
+        ("latest", "available: `2.10.0-cpu-py313`, `2.10.0-gpu-py313`, `2.9.0-cpu-py312`, "),
+        ("11.0", "available: `2.10.0-cpu-py313`, `2.10.0-gpu-py313`, `2.9.0-cpu-py312`, "),
+    ],
+)
+def test_similar_tags_are_suggested_or_else_the_newest(
+    project: Path, tag: str, listed_: str, capsys: Captured
+) -> None:
+    uri = f"763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:{tag}"
+    (note,) = explained(capsys, uri)["notes"]
+    assert note.startswith(f"the data has no tag `{tag}` of this repository; {listed_}")
 
 
 def explained(capsys: Captured, uri: str) -> dict[str, Any]:
@@ -574,7 +659,7 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
         *(
             pytest.param(f"763104351884.dkr.ecr.us-west-2.amazonaws.com/{repository}:{tag}", {"framework": "huggingface", "version": version, "base_framework": base, "newer": newer}, "the data has no tag", id=f"a base before the version: {repository}:{tag}")
             for repository, tag, version, base, newer in (
-                ("huggingface-pytorch-inference", "2.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04", "4.28.1", "pytorch2.0", ["4.37.0", "4.48.0", "4.49.0", "4.51.3", "5.5.3"]),
+                ("huggingface-pytorch-inference", "2.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04", "4.28.1", "pytorch2.0.0", ["4.37.0", "4.48.0", "4.49.0", "4.51.3", "5.5.3"]),
                 ("huggingface-pytorch-inference", "2.6.0-transformers9.9.9-gpu-py312-cu124-ubuntu22.04", "9.9.9", "pytorch2.6.0", []),
                 ("huggingface-tensorflow-inference", "2.9.0-transformers4.17.0-gpu", "4.17.0", "tensorflow2.9.0", ["4.26.0"]),
                 ("huggingface-tensorflow-training", "2.6-transformers9.9.9-gpu-py38", "9.9.9", "tensorflow2.6", []),
@@ -593,7 +678,7 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
                 ("141502667606", "eu-west-1", "pytorch-training:2.5.1-gpu-py311", "763104351884", ""),
                 ("382416733822", "us-east-1", "xgboost:1", "811284229777", ""),
                 ("007439368137", "us-east-2", "sagemaker-tritonserver:24.03-py3", "763104351884", ""),
-                ("217643126080", "us-west-2", "sagemaker-data-wrangler-container:1.x", "174368400705", "; this one is in: `me-south-1`"),
+                ("217643126080", "us-west-2", "sagemaker-data-wrangler-container:1.x", "174368400705", "; account 217643126080 is in: `me-south-1`"),
             )
         ),
         pytest.param("141502667606.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:9.9", {"version": "9.9"}, "AWS has this repository in another account, 763104351884: `763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training`\n", id="a repository of another account"),
@@ -614,7 +699,7 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
         pytest.param("763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:9.9-gpu-py399",
                      {"framework": "pytorch", "version": "9.9", "devices": ["gpu"], "pythons": ["py399"], "newer": []}, "the data has no tag", id="a newer tag than the data"),
         pytest.param("763104351884.dkr.ecr.eu-south-1.amazonaws.com/pytorch-training:2.3-gpu-py311",
-                     {"whose": "aws", "version": "2.3.0"}, "in eu-south-1 AWS has this image in another account, 692866216735: `692866216735.dkr.ecr.eu-south-1.amazonaws.com/pytorch-training:2.3-gpu-py311`; this one is in: `ap-northeast-1`", id="another region's account"),
+                     {"whose": "aws", "version": "2.3.0"}, "in eu-south-1 AWS has this image in another account, 692866216735: `692866216735.dkr.ecr.eu-south-1.amazonaws.com/pytorch-training:2.3-gpu-py311`; account 763104351884 is in: `ap-northeast-1`", id="another region's account"),
         pytest.param("763104351884.dkr.ecr.cn-north-1.amazonaws.com/pytorch-training:2.3-gpu-py311",
                      {"partition": "aws-cn"}, "ends with amazonaws.com.cn", id="a host that is not there"),
         pytest.param("763104351884.dkr-ecr.us-west-2.on.aws/pytorch-training:2.3-gpu-py311", {"version": "2.3.0"}, "", id="dual stack"),
