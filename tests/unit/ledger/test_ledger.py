@@ -222,7 +222,8 @@ def test_no_number_of_the_ledger_is_a_bug(
     book: Ledger, capsys: pytest.CaptureFixture[str], words: list[str], value: str
 ) -> None:
     projects.programs(book.path.parent / "program")
-    book.path.with_name("images.toml").write_text(projects.MINIMAL + 'context = "program"\n')
+    text = projects.MINIMAL + 'template = "basic"\ncontext = "program"\n'
+    book.path.with_name("images.toml").write_text(text)
     line = ledger.text(releases.release(releases.image(build_seconds=2.0)))
     book.path.write_text(line.replace('"build_seconds": 2.0', f'"build_seconds": {value}'))
     file = str(book.path.with_name("images.toml"))

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     Captured = pytest.CaptureFixture[str]
 
 TARGET = "demo-1.0-cpu-py311"
+MORE = """
+template = "basic"
+context = "program"
+[registry]
+account = "123456789012"
+region = "eu-west-1"
+"""
 COMMANDS = [
     ["releases"],
     ["uri", "demo"],
@@ -31,7 +38,6 @@ COMMANDS = [
     ["repo", "plan"],
     ["revise", "--all"],
     ["ci-matrix", "--all"],
-    ["merge", "--all", "shards"],
     ["push", "--all"],
 ]
 
@@ -43,7 +49,7 @@ def file(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     (folder.parent / ".git").mkdir()
     projects.programs(folder / "program")
-    (folder / "images.toml").write_text(projects.MINIMAL + 'context = "program"\n')
+    (folder / "images.toml").write_text(projects.MINIMAL + MORE)
     line = ledger.text(releases.release(releases.image()))
     (tmp_path / "others.jsonl").write_text(f"{line}\n")
     (folder.parent / "shared.jsonl").write_text(f"{line}\n")
@@ -55,7 +61,6 @@ def file(tmp_path: Path) -> Path:
 def test_no_command_follows_a_link_out_of_the_project(
     file: Path, tmp_path: Path, capsys: Captured, words: list[str], name: str
 ) -> None:
-    (tmp_path / "repository" / "project" / "shards").mkdir()
     book = file.with_name("releases.jsonl")
     book.symlink_to(tmp_path / name)
     before = sorted(tmp_path.iterdir())
