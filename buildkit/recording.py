@@ -26,7 +26,7 @@ def check(project: Project) -> frozenset[str]:
 
     Raises ToolError for a ledger that cannot be read or written.
     """
-    book = ledger.beside(project.config.path)
+    book = ledger.beside(project.config.path, project.config.boundary)
     found = frozenset(each.id for each in book.read())
     book.check()
     return found
@@ -34,7 +34,7 @@ def check(project: Project) -> frozenset[str]:
 
 def known(project: Project) -> Known:
     """What publications have to know of aliases, by the ledger as it is when they ask."""
-    book = ledger.beside(project.config.path)
+    book = ledger.beside(project.config.path, project.config.boundary)
     return lambda host, repository: trails.past(book.read(), host, repository)
 
 
@@ -52,7 +52,7 @@ def note(
     that pushed it was cut off. `since` is what `check` returned when the run began. Raises
     ToolError if the ledger cannot be read or written.
     """
-    book = ledger.beside(project.config.path)
+    book = ledger.beside(project.config.path, project.config.boundary)
     records = book.read()
     lacking = [each for each in published if each.pushed or not history.knows(records, each)]
     if not lacking and not moves:

@@ -10,7 +10,7 @@ from buildkit.config import boundary
 from buildkit.model.image import Built, Published, Report, Staged, Verified
 from buildkit.model.target import Rendered
 from buildkit.support import decode
-from buildkit.support.errors import ToolError, UsageError
+from buildkit.support.errors import ToolError
 from buildkit.system import files, git, reading
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Records:
 
     def of(self, target_id: str, name: str) -> Path:
         """The path of a file of a target. Raises UsageError if it leads out of `limits`."""
-        return inside(self.folder, f"{target_id}/{name}", self.limits)
+        return self.limits.inside(self.folder, f"{target_id}/{name}")
 
     def check(self, target_id: str) -> None:
         """Raise UsageError if any file of a target would be written outside of `limits`."""
@@ -80,7 +80,7 @@ class Records:
         """Read a record, None if there is none. Raises ToolError if it cannot be read."""
         path = self.of(target_id, f"{kind.name}.json")
         try:
-            document: Any = json.loads(reading.content(path, LARGEST).decode())
+            document: Any = decode.parsed(reading.content(path, LARGEST).decode())
             if (found := document["format"]) != FORMAT:
                 raise ToolError(
                     f"{path} has format {decode.shown(found)}, this tool reads {FORMAT}",
@@ -117,17 +117,3 @@ class Records:
 def kept_in(folder: Path, limits: Boundary) -> Records:
     """The records in a folder that the user chose."""
     return Records(folder=folder, limits=boundary.named(folder, limits))
-
-
-def inside(folder: Path, name: str, limits: Boundary) -> Path:
-    """A path in a folder of results.
-
-    Raises UsageError for a link that leads out: a foreign project could contain one.
-    """
-    path = folder / name
-    if (end := limits.outside(path)) is not None:
-        raise UsageError(
-            f"`{path}` leads to `{end}`, outside of `{limits.root}`",
-            hint=f"remove the link, or pass `{boundary.FLAG}`",
-        )
-    return path

@@ -83,7 +83,7 @@ def command(
     most = _most(format_, count)
     project = read_project(file, None, renders=True, allow_outside=allow_outside)
     targets = project.select(options.selection(select, everything=everything))
-    releases = ledger.beside(project.config.path).read()
+    releases = ledger.beside(project.config.path, project.config.boundary).read()
     targets = _narrowed(project, targets, releases, since=since, unreleased=unreleased)
     times = shards.seconds(targets, (image for _, image in history.images(releases)))
     found = shards.balance(targets, times, count or shards.enough([*times.values()], most))

@@ -73,10 +73,12 @@ def _matching(words: Iterable[str], incomplete: str) -> Words:
 
 
 def _releases(context: click.Context) -> tuple[Release, ...]:
+    from buildkit.config import boundary  # noqa: PLC0415 - only when a shell asks
     from buildkit.ledger import ledger  # noqa: PLC0415 - only when a shell asks
 
+    file, open_ = _images(context), bool(context.params.get("allow_outside"))
     try:
-        return ledger.beside(_images(context)).read()
+        return ledger.beside(file, boundary.around(file.parent, open_=open_)).read()
     except Exception:  # noqa: BLE001 - see above
         return ()
 

@@ -67,7 +67,7 @@ def command(
     layers that the images do not share are downloaded.
     """
     settings = images_toml.read(file, allow_outside=allow_outside)
-    releases = ledger.beside(file).read()
+    releases = ledger.beside(file, settings.boundary).read()
     with connections(settings) as reached:
         first, second = (_side(text, releases, reached, registries) for text in (a, b))
         found = compare.compare(first.subject, second.subject)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from buildkit.commands import options
-from buildkit.config import images_toml
+from buildkit.config import boundary, images_toml
 from buildkit.diff import compare, notes
 from buildkit.diff.connections import connections
 from buildkit.ledger import history, ledger
@@ -46,7 +46,7 @@ def command(
 
     Each image is compared with the previous one of the same matrix cell: base, size, packages.
     """
-    releases = ledger.beside(file).read()
+    releases = ledger.beside(file, boundary.around(file.parent, open_=allow_outside)).read()
     if not releases:
         raise NothingSelectedError(
             "the ledger has no record",

@@ -130,7 +130,7 @@ FILE_AS_TEXT = _file(click.Path(dir_okay=False))
 ALLOW_OUTSIDE = click.option(
     "--allow-outside",
     is_flag=True,
-    help="Let images.toml, templates and links read files outside the project (its git root).",
+    help="Let images.toml, templates and links lead to files outside the project (its git root).",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 DIST = click.option(

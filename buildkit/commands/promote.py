@@ -75,7 +75,7 @@ def command(
     has a `/` or the project knows it.
     """
     project = read_project(file, None, allow_outside=allow_outside)
-    book = ledger.beside(file)
+    book = ledger.beside(file, project.config.boundary)
     promotion = Promotion(project=project, book=book, releases=book.read(), given=registries)
     book.check()
     images = find.images(promotion.releases, digest)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from buildkit.commands import complete, options
+from buildkit.config import boundary
 from buildkit.ledger import history, ledger
 from buildkit.ledger.record import Action
 from buildkit.model import names
@@ -32,18 +33,20 @@ SHORT = 19
     "  buildkit releases --json",
 )
 @click.argument("target", nargs=-1, shell_complete=complete.targets)
-@options.FILE
+@options.READ
 @options.JSON
 @click.option(
     "--limit", type=click.IntRange(min=1), help="Show only the newest records, at most this many."
 )
-def command(*, target: tuple[str, ...], file: Path, as_json: bool, limit: int | None) -> None:
+def command(
+    *, target: tuple[str, ...], file: Path, allow_outside: bool, as_json: bool, limit: int | None
+) -> None:
     """List released images and moves of their aliases, the newest first.
 
     TARGET is one or more names of images, or patterns on target ids with `*` as in file names; it
     limits the list to these targets. The records are in releases.jsonl beside images.toml.
     """
-    book = ledger.beside(file)
+    book = ledger.beside(file, boundary.around(file.parent, open_=allow_outside))
     known = book.read()
     digests = _digests(known, target)
     narrowed = (_narrowed(each, digests) for each in reversed(known))

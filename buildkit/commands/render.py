@@ -94,7 +94,7 @@ def command(
 def _paths(rendered: Sequence[Rendered], folder: Path, limits: Boundary) -> dict[str, Path]:
     """The path of each target's Dockerfile. Raises UsageError for one outside of the project."""
     ids = [each.target.id for each in rendered]
-    return {id_: records.inside(folder, f"{id_}/{records.DOCKERFILE}", limits) for id_ in ids}
+    return {id_: limits.inside(folder, f"{id_}/{records.DOCKERFILE}") for id_ in ids}
 
 
 def _write(rendered: Sequence[Rendered], paths: Mapping[str, Path], where: records.Records) -> None:

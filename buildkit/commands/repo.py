@@ -122,7 +122,7 @@ def _asked(
 ) -> tuple[tuple[Place, ...], list[Wanted]]:
     names = {target.repository for target in project.select(select or ("*",))}
     where = places.places(project.config.registry, registries)
-    releases = ledger.beside(project.config.path).read()
+    releases = ledger.beside(project.config.path, project.config.boundary).read()
     every = desired.wanted(
         project.config, project.targets, lambda name: history.exact_tags(releases, name)
     )

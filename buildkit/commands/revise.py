@@ -60,7 +60,7 @@ def command(
     """
     project = read_project(file, None, allow_outside=allow_outside)
     targets = project.select(options.selection(select, everything=everything))
-    releases = ledger.beside(file).read()
+    releases = ledger.beside(file, project.config.boundary).read()
     if changed:
         rules = (*substitute, *project.config.substitutes)
         stale = changes.stale(project, targets, releases)

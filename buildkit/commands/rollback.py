@@ -57,7 +57,7 @@ def command(
     use `buildkit promote` for that.
     """
     project = read_project(file, None, allow_outside=allow_outside)
-    book = ledger.beside(file)
+    book = ledger.beside(file, project.config.boundary)
     releases = book.read()
     book.check()
     meant = aliases.alias(alias, releases, project)

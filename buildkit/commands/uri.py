@@ -100,6 +100,7 @@ def _one(_context: click.Context, _parameter: click.Parameter, given: Sequence[s
     "--explain", metavar="URI", multiple=True, callback=_one, help="Explain the parts of a URI."
 )
 @options.FILE_AS_TEXT
+@options.ALLOW_OUTSIDE
 @options.JSON
 def command(**given: Any) -> None:
     """Print the URI of one released image, or of one of AWS's prebuilt images.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildkit.support.errors import UsageError
 from buildkit.system import reading
 
 if TYPE_CHECKING:
@@ -49,6 +50,19 @@ class Boundary:
         """Where a path leads, if that is outside of the project and the user does not allow it."""
         end = os.path.realpath(path)
         return None if self.open or Path(end).is_relative_to(self.root) else end
+
+    def inside(self, folder: Path, name: str) -> Path:
+        """The path of a file that buildkit writes, such as a record or the ledger.
+
+        Raises UsageError for a link that leads out: a foreign project could contain one.
+        """
+        path = folder / name
+        if (end := self.outside(path)) is not None:
+            raise UsageError(
+                f"`{path}` leads to `{end}`, outside of `{self.root}`",
+                hint=f"remove the link, or pass `{FLAG}`",
+            )
+        return path
 
     def odd(self, folder: Path) -> Iterator[Odd]:
         """The entries below a folder that cannot be read. Links to folders are not followed."""

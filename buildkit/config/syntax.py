@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -34,10 +35,32 @@ def load(text: str, name: str) -> dict[str, Any]:
         return tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         raise _broken(text.replace("\r\n", "\n"), name, error) from error
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
         raise ConfigError(
             f"{name}: cannot be read as TOML: {error}", hint="are its values nested too deeply?"
         ) from error
+    except ValueError as error:  # Python converts no integer with more than 4300 digits
+        raise ConfigError(
+            f"{name}:{_line_of_long_number(text)}: a number has thousands of digits",
+            hint="write a smaller number, or put the digits in quotes",
+        ) from error
+
+
+def _line_of_long_number(text: str) -> int:
+    """The first line on which the parser fails on a number, whatever follows the line."""
+    lines = text.split("\n")
+    ends = range(1, len(lines) + 1)
+    return 1 + bisect_left(ends, x=True, key=lambda end: _has_long_number(lines[:end]))
+
+
+def _has_long_number(lines: Sequence[str]) -> bool:
+    try:
+        tomli.loads("\n".join(lines))
+    except tomli.TOMLDecodeError:
+        return False
+    except ValueError:
+        return True
+    return False
 
 
 def _broken(text: str, name: str, error: tomli.TOMLDecodeError) -> ConfigError:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
+    from buildkit.config.boundary import Boundary
+
 NAME = "releases.jsonl"
 FORMAT = 1
 """Incremented when a record changes so that an older buildkit would misread it."""
@@ -53,13 +55,14 @@ class Ledger:
         )
 
     def append(self, release: Release, since: Collection[str] | None = None) -> None:
-        """Add a record. Raises ToolError if the file cannot be written.
+        """Add a record. Raises ToolError if the file cannot be written, or not read with it.
 
         Existing lines are not changed, even if they are broken. `since` are the ids of the records
         that existed when the run began: images and moves that other runs have recorded since then
         are not recorded twice.
         """
         path = self.path.resolve()
+        _check_new(release)
 
         def added() -> str | None:
             news: Release | None = release
@@ -81,14 +84,25 @@ class Ledger:
         )
 
 
-def beside(file: Path) -> Ledger:
-    """The ledger of a project, by the path of its images.toml."""
-    return Ledger(path=file.with_name(NAME))
+def beside(file: Path, limits: Boundary) -> Ledger:
+    """The ledger of a project, by the path of its images.toml.
+
+    Raises UsageError if the ledger is a link that leads out of `limits`.
+    """
+    return Ledger(path=limits.inside(file.parent, NAME))
 
 
-def file_beside(file: str) -> str:
-    """The path of the ledger of a project, by the path of its images.toml."""
-    return os.path.join(os.path.dirname(file), NAME)  # noqa: PTH118, PTH120 - see `read_file`
+def file_beside(file: str, *, allow_outside: bool) -> str:
+    """The path of the ledger of a project, by the path of its images.toml. Raises as `beside`."""
+    path = os.path.join(os.path.dirname(file), NAME)  # noqa: PTH118, PTH120 - see `read_file`
+    if os.path.islink(path):  # noqa: PTH114 - see `read_file`
+        from pathlib import Path  # noqa: PLC0415 - see `read_file`
+
+        from buildkit.config import boundary  # noqa: PLC0415 - it loads pathlib
+
+        folder = Path(file).parent
+        boundary.around(folder, open_=allow_outside).inside(folder, NAME)
+    return path
 
 
 def read_file(path: str) -> tuple[Release, ...]:
@@ -119,7 +133,7 @@ def _text(path: str) -> str:
 
 def _parsed(path: str, number: int, line: str) -> Release:
     try:
-        document: Any = json.loads(line)
+        document: Any = decode.parsed(line)
         if not isinstance(document, dict):
             raise ValueError(f"{type(document).__name__} is not an object")  # noqa: TRY004, TRY301
         if (found := document["format"]) != FORMAT:
@@ -132,6 +146,17 @@ def _parsed(path: str, number: int, line: str) -> Release:
         raise ToolError(
             f"{path}:{number} is not a valid record: {error}",
             hint=f"fix or remove the line; `git log -p {NAME}` shows its history",
+        ) from error
+
+
+def _check_new(release: Release) -> None:
+    """Raise ToolError for a record that no command could read again."""
+    try:
+        _checked(decode.read(Release, decode.parsed(text(release))))
+    except ValueError as error:
+        raise ToolError(
+            f"the new record is not valid, and was not added to the ledger: {error}",
+            hint="build and test the images again, then rerun the command",
         ) from error
 
 

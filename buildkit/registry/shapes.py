@@ -6,7 +6,6 @@ nested deeper than their documents. If not, the error says what is wrong.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -19,8 +18,6 @@ DEEPEST = 64
 """Levels. The deepest documents of the specifications have six."""
 MOST_PARTS = 1_000_000
 """Commas and brackets: three bytes of JSON may take sixty in memory. Pages of tags have fewer."""
-LARGEST = 1 << 62
-"""Bytes. All software of registries holds sizes in signed 64-bit numbers."""
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 WORD = re.compile(r"[\x21-\x7e]+")
 """One word in a header: a token (RFC 6750, 2.1, and what registries use beyond that)."""
@@ -39,11 +36,9 @@ class Descriptor:
     media_type: str | None = field(default=None, metadata=decode.key("mediaType"))
 
     def __post_init__(self) -> None:
-        """Check the digest, which becomes part of a URL, and the size."""
+        """Check the digest, which becomes part of a URL."""
         if not DIGEST.fullmatch(self.digest):
             raise ValueError(f".digest: {decode.shown(self.digest)} is not a digest of SHA-256")
-        if not 0 <= self.size <= LARGEST:
-            raise ValueError(f".size: {decode.shown(self.size)} is not a number of bytes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +140,7 @@ def parsed(content: bytes) -> object:
     if sum(map(content.count, (b",", b"[", b"{"))) > MOST_PARTS:
         raise ValueError(f"the JSON has more than {MOST_PARTS} parts")
     try:
-        document: object = json.loads(content.decode())
+        document = decode.parsed(content.decode())
     except RecursionError:
         raise ValueError(f"the JSON is nested deeper than {DEEPEST} levels") from None
     except ValueError as error:

@@ -6,6 +6,7 @@ pydantic.
 
 from __future__ import annotations
 
+import json
 import reprlib
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
@@ -20,10 +21,14 @@ Value = TypeVar("Value")
 PLAIN = {
     str: ((str,), "text"),
     bool: ((bool,), "true or false"),
-    int: ((int,), "a whole number"),
-    float: ((float, int), "a number"),
+    int: ((int,), "a whole number from 0 to 2^62"),
+    float: ((float, int), "a number from 0 to 2^62"),
     NoneType: ((NoneType,), "null"),
 }
+LARGEST = 1 << 62
+"""All numbers are sizes, times or counts; registries hold sizes in signed 64-bit numbers."""
+MOST_DIGITS = 4000
+"""Python converts no integer with more than 4300 digits."""
 KEY = "key"
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
@@ -37,6 +42,19 @@ def key(name: str) -> dict[str, str]:
 def shown(value: object) -> str:
     """A value for an error message, shortened."""
     return _SHORT.repr(value)
+
+
+def parsed(text: str) -> object:
+    """JSON as Python objects. Raises ValueError, RecursionError.
+
+    An integer with thousands of digits becomes infinity, as `1e999` does: `read` refuses both, and
+    names the field.
+    """
+    return json.loads(text, parse_int=_whole)
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) <= MOST_DIGITS else float(digits)
 
 
 def read(kind: type[Value], document: object) -> Value:
@@ -75,8 +93,9 @@ def _of_plain(kind: Any) -> Callable[[Any], Any]:
         return lambda value: value
     types, called = PLAIN[kind]
 
-    def plain(value: object) -> object:
-        if type(value) not in types:  # not isinstance: `true` would be a number
+    def plain(value: Any) -> object:
+        # Not isinstance: `true` would be a number. `NaN` is not in the range, as it is in none.
+        if type(value) not in types or (kind in (int, float) and not 0 <= value <= LARGEST):
             raise ValueError(f": {shown(value)} is not {called}")
         return value
 

@@ -42,6 +42,7 @@ INSTEAD = {  # hints, where they say more than to remove the option
 
 class Asked(NamedTuple):
     file: str
+    allow_outside: bool
     as_json: bool
     target: str | None
     prebuilt: bool

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from buildkit.ledger import ledger, lookup
 from buildkit.prebuilt import naming
-from buildkit.support.errors import ToolError
+from buildkit.support.errors import BuildkitError
 from buildkit.uri import catalogue
 
 if TYPE_CHECKING:
@@ -78,8 +78,9 @@ def _releases(given: Mapping[str, Any]) -> tuple[Release, ...]:
     if (file := given.get("file")) is None:
         return ()
     try:
-        return ledger.read_file(ledger.file_beside(file))
-    except ToolError:
+        book = ledger.file_beside(file, allow_outside=bool(given.get("allow_outside")))
+        return ledger.read_file(book)
+    except BuildkitError:
         return ()
 
 

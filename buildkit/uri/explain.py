@@ -13,7 +13,7 @@ from buildkit.model import versions
 from buildkit.prebuilt import facts, reverse
 from buildkit.prebuilt.naming import begins, full_version
 from buildkit.support import tables
-from buildkit.support.errors import ToolError
+from buildkit.support.errors import BuildkitError
 from buildkit.system import console
 from buildkit.uri import guess, ledger_facts, notes
 
@@ -32,7 +32,7 @@ OWN, AWS, UNKNOWN = "own", "aws", "unknown"
 def answer(asked: Asked) -> None:
     assert asked.explain is not None
     parts = reverse.parse(asked.explain)
-    own = ledger_facts.about(_releases(asked.file), parts)
+    own = ledger_facts.about(_releases(asked), parts)
     document: dict[str, Any] = {
         "uri": parts.uri,
         "whose": AWS if reverse.is_of_aws(parts) else UNKNOWN,
@@ -64,11 +64,12 @@ def answer(asked: Asked) -> None:
         click.echo("\n".join(_lines(document)))
 
 
-def _releases(file: str) -> tuple[Release, ...]:
+def _releases(asked: Asked) -> tuple[Release, ...]:
     """The records of the ledger. A broken ledger is a warning: AWS's images need none."""
     try:
-        return ledger.read_file(ledger.file_beside(file))
-    except ToolError as error:
+        book = ledger.file_beside(asked.file, allow_outside=asked.allow_outside)
+        return ledger.read_file(book)
+    except BuildkitError as error:
         console.say(f"warning: this project's images are ignored: {error.message}", fg="yellow")
         return ()
 

@@ -15,6 +15,7 @@ from buildkit.uri import catalogue
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from buildkit.ledger.lookup import Place
     from buildkit.uri.asked import Asked
     from buildkit.uri.catalogue import Row
 
@@ -24,7 +25,10 @@ COLUMNS = (
 
 
 def answer(asked: Asked) -> None:
-    own = () if asked.prebuilt else lookup.places(ledger.read_file(ledger.file_beside(asked.file)))
+    own: tuple[Place, ...] = ()
+    if not asked.prebuilt:
+        book = ledger.file_beside(asked.file, allow_outside=asked.allow_outside)
+        own = lookup.places(ledger.read_file(book))
     wanted = catalogue.Filter(
         asked.framework, asked.version, asked.purpose, asked.device, asked.python, asked.region
     )

@@ -29,7 +29,7 @@ def answer(asked: Asked) -> None:
         region=asked.region,
         latest=asked.latest,
     )
-    book = ledger.file_beside(asked.file)
+    book = ledger.file_beside(asked.file, allow_outside=asked.allow_outside)
     found = lookup.find(lookup.places(ledger.read_file(book)), wanted, book)
     place = found.place
     where = "" if asked.region is None else f" in {asked.region}"
@@ -39,12 +39,10 @@ def answer(asked: Asked) -> None:
     elif asked.version not in (None, place.image.version):
         console.say(f"{asked.version} is {place.image.version}{where}")
     if asked.verify:
-        from pathlib import Path  # noqa: PLC0415 - it takes long to load
-
         from buildkit.uri import verify  # noqa: PLC0415 - it loads what talks to AWS
 
         verify.verify(
-            Path(asked.file),
+            asked,
             place.host,
             place.image.repository,
             place.image.tag,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.config import images_toml, schema
@@ -10,16 +11,16 @@ from buildkit.support.errors import BuildkitError, NothingSelectedError, ToolErr
 from buildkit.system import console
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from buildkit.uri.asked import Asked
 
 
-def verify(file: Path, host: str, repository: str, tag: str, digest: str | None = None) -> str:
+def verify(asked: Asked, host: str, repository: str, tag: str, digest: str | None = None) -> str:
     """The digest that a registry serves, asked with one call.
 
     images.toml, if there is one, names the AWS profile of the registry. Raises ToolError if the
     digest is another than expected, NothingSelectedError if the registry does not have the image.
     """
-    with connect.registry(_options(file), host) as registry:
+    with connect.registry(_options(asked), host) as registry:
         manifest = registry.manifest(repository, tag)
     if manifest is None:
         raise NothingSelectedError(
@@ -37,12 +38,13 @@ def verify(file: Path, host: str, repository: str, tag: str, digest: str | None 
     return manifest.digest
 
 
-def _options(file: Path) -> schema.RegistryTable:
+def _options(asked: Asked) -> schema.RegistryTable:
     """The registries of images.toml. A broken file is only a warning: nobody asked for it."""
+    file = Path(asked.file)
     if not file.exists():
         return schema.RegistryTable()
     try:
-        return images_toml.read(file).registry
+        return images_toml.read(file, allow_outside=asked.allow_outside).registry
     except BuildkitError as error:
         console.say(f"warning: ignoring {file}, which cannot be read: {error}", fg="yellow")
         return schema.RegistryTable()

@@ -113,7 +113,7 @@ def test_commands_take_the_name_of_an_image(project: Path, capsys: Captured) -> 
     assert capsys.readouterr().out.splitlines() == [
         str(project / "dockerfiles/other-1.0-cpu-py311/Dockerfile")
     ]
-    ledger.beside(project / "images.toml").append(release(image("1.0", "1"), image("2.0", "2")))
+    ledger.Ledger(path=project / ledger.NAME).append(release(image("1.0", "1"), image("2.0", "2")))
     assert cli.run(["releases", "demo", "--json"]) == Exit.DONE
     (record,) = json.loads(capsys.readouterr().out)
     assert len(record["images"]) == 2
@@ -143,7 +143,7 @@ def test_a_summary_of_what_differs_shows_each_change_once(project: Path, capsys:
 
 
 def test_notes_are_of_the_newest_release_with_images(project: Path, capsys: Captured) -> None:
-    book = ledger.beside(project / "images.toml")
+    book = ledger.Ledger(path=project / ledger.NAME)
     published = release(image("1.0", "1"))
     book.append(published)
     book.append(release(action=Action.PROMOTE, moves=[move("1", "1", "1.0")]))

@@ -66,7 +66,7 @@ def project(tmp_path: Path, mute: Mute) -> Path:
     for program in ("train", "serve"):
         (tmp_path / "program" / program).write_text("#!/bin/sh\n")
         (tmp_path / "program" / program).chmod(0o755)
-    book = ledger.beside(tmp_path / "images.toml")
+    book = ledger.Ledger(path=tmp_path / ledger.NAME)
     where = mute.address
     for version, letter in (("1.0", "1"), ("1.0-1", "2")):
         moved = move(None, letter, version, host=where)

@@ -52,6 +52,21 @@ def test_samples_and_labels_survive_the_round_trip(tmp_path: Path) -> None:
     assert where.find(records.BUILT, "x") == image
 
 
+@pytest.mark.parametrize("value", ["9" * 400, "9" * 5000, "Infinity", "NaN", "-1", "1e999"])
+def test_a_number_of_a_record_is_finite_and_bounded(tmp_path: Path, value: str) -> None:
+    where = records.Records(folder=tmp_path, limits=Boundary(root=tmp_path))
+    where.write(records.VERIFIED, "x", fakes.verified(fakes.built()))
+    file = tmp_path / "x" / "verified.json"
+    document = json.loads(file.read_text())
+    document["verified"]["report"]["seconds"] = "HERE"
+    file.write_text(json.dumps(document).replace('"HERE"', value))
+    with pytest.raises(ToolError) as caught:
+        where.find(records.VERIFIED, "x")
+    said = caught.value.message
+    assert "verified.json is not a valid record: report.seconds: " in said
+    assert said.endswith("is not a number from 0 to 2^62")
+
+
 def test_a_pipe_is_no_record(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     os.mkfifo(tmp_path / "x" / "built.json")

@@ -368,7 +368,7 @@ def test_what_is_released_and_would_be_another_image_now_is_revised(
         f'[[image.demo.override]]\nwhen = {{ version = "3.0" }}\nbase = "{private}"\n'
     )
     now = project.read(found.config.path, None)
-    book = ledger.beside(found.config.path)
+    book = ledger.beside(found.config.path, found.config.boundary)
     for target in now.targets[:3]:  # 4.0 is not released
         book.append(release(of_now(now, target)))
     engine = Bases(
@@ -430,6 +430,6 @@ def test_an_image_without_a_predecessor_is_new() -> None:
 def test_notes_of_nothing_are_told(found: Project, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["notes"]) == Exit.NOTHING_SELECTED
     assert "no record" in capsys.readouterr().err
-    ledger.beside(found.config.path).append(release(image("1.0", "1")))
+    ledger.beside(found.config.path, found.config.boundary).append(release(image("1.0", "1")))
     assert cli.run(["notes"]) == Exit.DONE
     assert capsys.readouterr().out.startswith("# Release ")

@@ -50,7 +50,7 @@ class World:
 
     @property
     def book(self) -> Ledger:
-        return ledger.beside(self.folder / "images.toml")
+        return ledger.Ledger(path=self.folder / ledger.NAME)
 
     def at(self, key: str = ALIAS) -> list[str | None]:
         """Which version a tag names, in each registry."""
@@ -78,7 +78,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with running(Distribution()) as one, running(Distribution(refers=True)) as two:
         registries = (one, two)
         manifests = []
-        book = ledger.beside(tmp_path / "images.toml")
+        book = ledger.Ledger(path=tmp_path / ledger.NAME)
         before = None
         for version in VERSIONS:
             tag = f"{version}-cpu-py311"

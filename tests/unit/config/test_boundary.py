@@ -463,8 +463,10 @@ def test_a_file_that_cannot_be_images_toml_is_not_read(tmp_path: Path) -> None:
         images_toml.read(tmp_path / "images.toml")
 
 
-def test_every_command_that_reads_the_file_has_the_flag(capsys: pytest.CaptureFixture[str]) -> None:
-    reads = {*cli.COMMANDS} - {"uri", "releases", "explain", "completion"}
+def test_every_command_that_reads_a_project_has_the_flag(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    reads = {*cli.COMMANDS} - {"explain", "completion"}
     for name in reads:
         for words in [[name, "plan"], [name, "apply"]] if name == "repo" else [[name]]:
             assert cli.run([*words, "--help"]) == Exit.DONE

@@ -28,7 +28,18 @@ def problems(text: str) -> str:
         pytest.param("[image.demo", "images.toml:1: not TOML", id="not TOML"),
         pytest.param("a = 1\nb == 2\n", "images.toml:2: not TOML", id="not TOML, second line"),
         pytest.param("a = " + "[" * 5000, "cannot be read as TOML", id="nested too deep"),
-        pytest.param("format = " + "9" * 5000, "cannot be read as TOML", id="a huge number"),
+        *(
+            pytest.param(
+                MINIMAL + f"\n# {'9' * 5000}\nlabels = {{ a = '{'9' * 5000}' }}\n{text}\nb == 2",
+                f"images.toml:{MINIMAL.count(chr(10)) + line}: a number has thousands of digits",
+                id=f"a huge number, {called}",
+            )
+            for called, text, line in (
+                ("a value", "features = " + "9" * 5000, 4),
+                ("signed", "features = -" + "9" * 5000, 4),
+                ("in a list", "features = [\n  1,\n  " + "9" * 5000 + ",\n]", 6),
+            )
+        ),
         pytest.param("", "no image: write `[image.<name>]`", id="empty"),
         pytest.param(MINIMAL + "[regsitry]\n", "did you mean `registry`?", id="unknown table"),
         pytest.param(

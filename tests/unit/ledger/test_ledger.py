@@ -2,30 +2,39 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from buildkit import cli
 from buildkit.ledger import ledger, make
 from buildkit.ledger.commit import commit
 from buildkit.ledger.record import Action, Verdict
 from buildkit.model.image import Location, Origin, Published
-from buildkit.support.errors import ToolError
-from tests.support import fakes, releases
+from buildkit.support.errors import Exit, ToolError
+from tests.support import fakes, projects, releases
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from buildkit.ledger.ledger import Ledger
+    from buildkit.ledger.record import Release
 
 
 @pytest.fixture
 def book(tmp_path: Path) -> Ledger:
-    return ledger.beside(tmp_path / "images.toml")
+    return ledger.Ledger(path=tmp_path / ledger.NAME)
+
+
+def written(book: Ledger, release: Release) -> None:
+    """Put a record into the file that buildkit itself would not write."""
+    book.path.write_text(f"{ledger.text(release)}\n")
 
 
 def test_records_come_back_as_they_were_written(book: Ledger) -> None:
@@ -67,7 +76,7 @@ def test_a_ledger_may_be_a_link_that_projects_share(book: Ledger, tmp_path: Path
 
 @pytest.mark.parametrize("uri", ["r.example/demo:1\nr.example/other:1", "r.example/demo:1 ", ""])
 def test_a_location_is_one_reference(book: Ledger, uri: str) -> None:
-    book.append(releases.release(releases.image(locations=(uri,))))
+    written(book, releases.release(releases.image(locations=(uri,))))
     with pytest.raises(
         ToolError, match=r"releases\.jsonl:1 is not a valid record.* is not a reference"
     ):
@@ -87,7 +96,7 @@ def test_a_location_is_one_reference(book: Ledger, uri: str) -> None:
     ],
 )
 def test_what_is_printed_of_a_record_is_one_word(book: Ledger, bad: dict[str, Any]) -> None:
-    book.append(releases.release(releases.image(), **bad))
+    written(book, releases.release(releases.image(), **bad))
     with pytest.raises(
         ToolError, match=r"releases\.jsonl:1 is not a valid record.* is not one word"
     ):
@@ -98,7 +107,7 @@ def test_the_verdict_of_a_record_commands_nobody(book: Ledger) -> None:
     verdict = Verdict(
         profile="::error::x\n::error::y", suite="s", passed=1, warned=0, skipped=0, seconds=1
     )
-    book.append(releases.release(releases.image(verdict=verdict)))
+    written(book, releases.release(releases.image(verdict=verdict)))
     with pytest.raises(ToolError, match="is not one word"):
         book.read()
 
@@ -158,6 +167,68 @@ def changed(key: str, value: str | None) -> str:
     document = json.loads(ledger.text(releases.release(releases.image())))
     assert change(document)
     return json.dumps(document)
+
+
+NUMBERS = [
+    pytest.param(key, value, id=f"{key}, {called}")
+    for key in ("size", "build_seconds", "seconds", "passed")
+    for called, value in (
+        ("below 0", "-1"),
+        ("over 2^62", str((1 << 62) + 1)),
+        ("400 digits", "9" * 400),
+        ("5000 digits", "9" * 5000),
+        ("1e999", "1e999"),
+        ("Infinity", "Infinity"),
+        ("NaN", "NaN"),
+    )
+]
+
+
+@pytest.mark.parametrize(("key", "value"), NUMBERS)
+def test_a_number_is_finite_and_bounded(book: Ledger, key: str, value: str) -> None:
+    line = ledger.text(releases.release(releases.image(build_seconds=2.0)))
+    book.path.write_text(re.sub(f'"{key}": [0-9.]+', f'"{key}": {value}', line))
+    with pytest.raises(ToolError) as caught:
+        book.read()
+    said = caught.value.message
+    assert "releases.jsonl:1 is not a valid record: images[0]." in said
+    assert f"{key}: " in said
+    assert "number from 0 to 2^62" in said
+    assert "set_int_max_str_digits" not in said
+    assert len(said) < 400
+
+
+@pytest.mark.parametrize("size", [0, 1 << 62])
+def test_numbers_up_to_the_limit_are_read(book: Ledger, size: int) -> None:
+    release = releases.release(releases.image(size=size, build_seconds=float(size)))
+    book.append(release)
+    assert book.read() == (release,)
+
+
+@pytest.mark.parametrize("seconds", [math.inf, math.nan, -1.0, 10**400])
+def test_no_number_is_written_that_cannot_be_read(book: Ledger, seconds: float) -> None:
+    book.append(releases.release(releases.image()))
+    before = book.path.read_bytes()
+    with pytest.raises(
+        ToolError, match=r"not added .* images\[0\].build_seconds: .* is not a number"
+    ):
+        book.append(releases.release(releases.image(build_seconds=seconds)))
+    assert book.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("value", ["9" * 400, "9" * 5000, "Infinity", "NaN", "-1"])
+@pytest.mark.parametrize("words", [["ci-matrix", "--all"], ["notes"], ["releases", "--json"]])
+def test_no_number_of_the_ledger_is_a_bug(
+    book: Ledger, capsys: pytest.CaptureFixture[str], words: list[str], value: str
+) -> None:
+    projects.programs(book.path.parent / "program")
+    text = projects.MINIMAL + 'template = "basic"\ncontext = "program"\n'
+    book.path.with_name("images.toml").write_text(text)
+    line = ledger.text(releases.release(releases.image(build_seconds=2.0)))
+    book.path.write_text(line.replace('"build_seconds": 2.0', f'"build_seconds": {value}'))
+    file = str(book.path.with_name("images.toml"))
+    assert cli.run([*words, "--file", file]) == Exit.TOOL
+    assert "is not a valid record: images[0].build_seconds: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -262,7 +333,7 @@ def test_a_link_to_a_ledger_stays_one(book: Ledger, tmp_path: Path) -> None:
 def test_runs_at_the_same_time_lose_no_record(book: Ledger) -> None:
     code = (
         "import pathlib, sys; from buildkit.ledger import ledger; from tests.support import releases\n"
-        "book = ledger.beside(pathlib.Path(sys.argv[1]) / 'images.toml')\n"
+        "book = ledger.Ledger(path=pathlib.Path(sys.argv[1]) / ledger.NAME)\n"
         "print('ready', flush=True); sys.stdin.read()\n"
         "for number in range(60):\n"
         "    book.append(releases.release(id=f'{sys.argv[2]}-{number:02}'))"
@@ -293,7 +364,7 @@ def test_a_run_that_is_killed_leaves_no_half_line(book: Ledger) -> None:
     """However long its record is."""
     code = (
         "import pathlib, sys; from buildkit.ledger import ledger; from tests.support import releases\n"
-        "book = ledger.beside(pathlib.Path(sys.argv[1]) / 'images.toml')\n"
+        "book = ledger.Ledger(path=pathlib.Path(sys.argv[1]) / ledger.NAME)\n"
         "big = releases.release(*[releases.image() for _ in range(20000)])\n"
         "print('now', flush=True)\n"
         "while True:\n"
@@ -445,6 +516,6 @@ def test_a_word_of_a_record_that_would_break_its_row_is_refused(
         case _:
             made = releases.image(**{field: wrong})
     changes: dict[str, Any] = {"tool": wrong} if field == "tool" else {}
-    book.append(releases.release(made, **changes))
+    written(book, releases.release(made, **changes))
     with pytest.raises(ToolError, match=r"releases\.jsonl:1 is not a valid record"):
         book.read()

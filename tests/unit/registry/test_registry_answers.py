@@ -98,7 +98,13 @@ def endless(handler: Handler) -> None:
             "manifests",
             f'{{"config": {{"digest": "{fakes.DIGEST}", "size": -1}}}}'.encode(),
             "manifest",
-            "not a number of bytes",
+            "not a whole number from 0",
+        ),
+        (
+            "manifests",
+            f'{{"config": {{"digest": "{fakes.DIGEST}", "size": {"9" * 5000}}}}}'.encode(),
+            "manifest",
+            "config.size: inf is not a whole number",
         ),
         (
             "manifests",

@@ -57,7 +57,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws"))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
-    book = ledger.beside(tmp_path / "images.toml")
+    book = ledger.Ledger(path=tmp_path / ledger.NAME)
     book.append(release(published("1.7.2", "a"), published("1.7.2", "b", python="3.13")))
     book.append(release(published("1.7.10", "c"), published("2.0.0", "d", OTHERS)))
     book.append(release(published("1.0", "e", name="tool", purpose="training")))
@@ -143,7 +143,7 @@ def test_an_own_image_that_is_not_the_one_is_an_error(
 def test_an_image_for_a_purpose_comes_before_one_for_both(
     project: Path, purpose: str, letter: str, capsys: Captured
 ) -> None:
-    book = ledger.beside(project / "images.toml")
+    book = ledger.Ledger(path=project / ledger.NAME)
     for letter_, tag, for_ in (("1", "1.0", "both"), ("2", "1.0-training", "training")):
         facts = {"tag": tag, "target": f"two-{tag}", "locations": (f"{IRELAND}/two:{tag}",)}
         book.append(release(published("1.0", letter_, name="two", purpose=for_, **facts)))
@@ -164,7 +164,7 @@ def test_the_ledger_that_was_looked_for_is_told(project: Path, capsys: Captured)
 
 
 def test_versions_that_nobody_can_order_are_not_guessed(project: Path, capsys: Captured) -> None:
-    book = ledger.beside(project / "images.toml")
+    book = ledger.Ledger(path=project / ledger.NAME)
     book.append(release(published("1.7..a", "7"), published("1.7..b", "8")))
     assert (
         cli.run(["uri", "sklearn", "--latest", "--version", "1.7", "--python", "3.11"])
@@ -195,7 +195,7 @@ def test_a_ledger_that_is_broken_is_told_with_its_line(project: Path, capsys: Ca
 def test_verify_asks_the_registry_once(project: Path, capsys: Captured) -> None:
     with running(Distribution()) as registry:
         manifest = registry.image("v", "1.0-cpu-py311", "2.0-cpu-py311", layers=[])
-        book = ledger.beside(project / "images.toml")
+        book = ledger.Ledger(path=project / ledger.NAME)
         for version, known in (
             ("1.0", manifest.digest),
             ("2.0", digest("0")),
@@ -796,7 +796,7 @@ def test_an_end_that_the_data_does_not_know_is_not_verified(
 
 def test_what_the_ledger_tells_of_copies_and_aliases(project: Path, capsys: Captured) -> None:
     at = {"host": IRELAND, "repository": "sklearn", "alias": "stable"}
-    ledger.beside(project / "images.toml").append(
+    ledger.Ledger(path=project / ledger.NAME).append(
         release(
             moves=[
                 move(None, "a", "1.7.2", **at),

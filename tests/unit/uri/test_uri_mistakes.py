@@ -96,7 +96,7 @@ def test_no_bad_question_gets_an_answer_and_each_gets_a_hint(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     host = "111122223333.dkr.ecr.eu-west-1.amazonaws.com"
-    book = ledger.beside(tmp_path / "images.toml")
+    book = ledger.Ledger(path=tmp_path / ledger.NAME)
     book.append(release(image("1.7.2", host=host), image("2.0", host=host)))
     chance = random.Random(part)
     images = tuple(listing.images())
