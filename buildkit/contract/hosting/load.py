@@ -114,7 +114,7 @@ def connections_are_accepted(loaded: Loaded) -> None:
     )
 
 
-@check("SERVE-15", LOADED)
+@check("SERVE-15", LOADED, decides=True)
 def many_at_once(loaded: Loaded) -> None:
     """16 parallel requests, tried twice, are all answered with 200."""
     payload = loaded.need_sample()
@@ -129,7 +129,7 @@ def many_at_once(loaded: Loaded) -> None:
     raise Broken(f"{len(failed)} of {PARALLEL} parallel requests failed: {failed[0]}")
 
 
-@check("SERVE-15", LOADED)
+@check("SERVE-15", LOADED, gap="no two requests with different answers were seen")
 def answers_are_not_mixed_up(loaded: Loaded) -> None:
     """Up to 1600 different bodies, 16 in parallel: each gets the same answer as alone."""
     _many_bodies(loaded)
@@ -247,7 +247,7 @@ def java_counts_processors(loaded: Loaded) -> None:
             raise Doubtful(f"the command line of java lacks {JVM_OPTION}: {command[:200]}")
 
 
-@check("LOG-01", LOADED)
+@check("LOG-01", LOADED, gap="the log of `serve` was not seen")
 def prints_something(loaded: Loaded) -> None:
     """The server has printed something on stdout or stderr after all of these requests."""
     loaded.serving.need_health()
