@@ -26,6 +26,7 @@ from buildkit.engine.engine import Engine as Docker
 from buildkit.model.image import Status
 from buildkit.model.target import Profile, Purpose, Samples
 from buildkit.support.errors import ToolError
+from buildkit.verify import subject as subject_of
 from tests.unit.contract.test_contract import (
     GOOD,
     STILL,
@@ -177,6 +178,32 @@ def test_a_program_that_is_missing_is_said_with_the_path(monkeypatch: pytest.Mon
     said = 'exec: "train": executable file not found in $PATH'
     monkeypatch.setattr(machine, "started", lambda _container: said)
     assert machine.refused(bench, FakeContainer()) == f"{said}; PATH is ''"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (None, "cannot be started: creating a container: Cannot mkdir /work"),
+        (("train",), "has `train` on its PATH, which its ENTRYPOINT did not start"),
+        ((), "starts neither `train` nor `serve`"),
+    ],
+)
+def test_why_a_purpose_is_unknown_is_said(
+    words: tuple[str, ...] | None,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def held(_image: str, _engine: object) -> tuple[str, ...]:
+        if words is None:
+            raise Unfit("creating a container: Cannot mkdir /work")
+        return words
+
+    monkeypatch.setattr(probe, "held", held)
+    monkeypatch.setattr(probe, "purpose", lambda *_: None)
+    docker: Any = SimpleNamespace(view=lambda _: VIEW)
+    assert subject_of._found(docker, "demo", (), {}) is Purpose.BOTH
+    assert said in capsys.readouterr().err
 
 
 def test_a_folder_with_the_name_of_a_program_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
