@@ -170,7 +170,7 @@ def _end_of_targets(
 
 def _end_of_image(project: Project | None, arguments: Arguments) -> Exit:
     """Test one image of the engine, and report how it ended."""
-    image = _image(arguments.subject)
+    image = _image(arguments.subject, None if project else arguments.file)
     itself = subject_of.itself(project, image)
     lender = project.select((arguments.samples,))[0] if project and arguments.samples else None
     with engine.connect() as docker:
@@ -235,8 +235,8 @@ def _refuse_for_targets(targets: Sequence[Target]) -> None:
     )
 
 
-def _image(subject: Sequence[str]) -> str:
-    """The image to test. Raises UsageError."""
+def _image(subject: Sequence[str], missing: Path | None) -> str:
+    """The image to test. Raises UsageError. `missing`: images.toml, if it does not exist."""
     if len(subject) != 1:
         raise UsageError(
             f"`buildkit test` takes one image at a time, and {len(subject)} are named",
@@ -245,4 +245,9 @@ def _image(subject: Sequence[str]) -> str:
     try:
         return names.image(subject[0])
     except ValueError as error:
+        if missing:
+            raise UsageError(
+                f"`{subject[0]}` is not an image, and {missing} not found, so no target matches",
+                hint="run the command in the folder of images.toml, or pass `--file`",
+            ) from error
         raise UsageError(str(error), hint="`buildkit list` shows the targets") from error

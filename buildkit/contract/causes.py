@@ -36,7 +36,7 @@ CAUSES = (
     *(
         Cause(
             clause=clause,
-            sign=r"^in the image /opt/ml\S* is not a folder",
+            sign=r"^in the image /opt\S* is not a folder",
             followers=frozenset(["RUN-01", "RUN-02"]),
             symptom=UNFIT + "copying into /opt/ml",
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from inspect import getdoc
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from buildkit.contract import hints
 from buildkit.contract.clauses import clauses
@@ -14,7 +14,7 @@ from buildkit.contract.engine import Unfit
 from buildkit.model.image import ClauseResult, Level, Skip, SkipKind, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from buildkit.contract.engine import Line
     from buildkit.contract.scenario import Scenario
@@ -94,7 +94,9 @@ class Partly(Exception):  # noqa: N818
 class Check(Generic[Observed]):
     """One way to judge a clause. `judge` returns, or raises one of the exceptions above.
 
-    `how` is a sentence for people. `smoke`: the check gates a build, so it has to be quick.
+    `how` is a sentence for people. `smoke`: the check gates a build, so it has to be quick. A
+    clause passes only if one of the checks that `decide` on it was judged. `gap` is what its pass
+    says if no check with this gap was judged.
     """
 
     clause: str
@@ -102,21 +104,44 @@ class Check(Generic[Observed]):
     smoke: bool
     how: str
     judge: Callable[[Observed], None]
+    decides: bool = False
+    gap: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged(ClauseResult):
+    """What one of the checks of a clause came to. `decides` and `gap` are those of the check."""
+
+    decides: bool = False
+    gap: str = ""
 
 
 def check(
-    clause: str, scenario: Scenario[Observed], *, smoke: bool = False
+    clause: str,
+    scenario: Scenario[Observed],
+    *,
+    smoke: bool = False,
+    decides: bool = False,
+    gap: str = "",
 ) -> Callable[[Callable[[Observed], None]], Check[Observed]]:
     """Make a check of a function. Its docstring says how it judges."""
 
     def make(judge: Callable[[Observed], None]) -> Check[Observed]:
         how = " ".join((getdoc(judge) or "").split())
-        return Check(clause=clause, scenario=scenario, smoke=smoke, how=how, judge=judge)
+        return Check(
+            clause=clause,
+            scenario=scenario,
+            smoke=smoke,
+            how=how,
+            judge=judge,
+            decides=decides,
+            gap=gap,
+        )
 
     return make
 
 
-def run(each: Check[Observed], observed: Observed) -> ClauseResult:
+def run(each: Check[Observed], observed: Observed) -> Judged:
     began = time.monotonic()
     status, message, skip = Status.PASS, "", None
     try:
@@ -132,7 +157,13 @@ def run(each: Check[Observed], observed: Observed) -> ClauseResult:
         status, message, skip = Status.SKIP, str(error), Unseen(str(error)).skip
     except Unseen as error:
         status, message, skip = Status.SKIP, str(error), error.skip
-    return result(each.clause, status, message, time.monotonic() - began, skip)
+    return of(each, result(each.clause, status, message, time.monotonic() - began, skip))
+
+
+def of(each: Check[Any], found: ClauseResult) -> Judged:
+    """A result of this check."""
+    facts = {one.name: getattr(found, one.name) for one in fields(ClauseResult)}
+    return Judged(**facts, decides=each.decides, gap=each.gap)
 
 
 def skipped(clause: str, why: Unseen, seconds: float = 0.0) -> ClauseResult:
@@ -156,16 +187,42 @@ def result(
 
 
 def merged(results: Iterable[ClauseResult]) -> ClauseResult:
-    """The result of all checks of one clause: the worst, with all of its evidence."""
-    found = sorted(results, key=lambda each: SEVERITY.index(each.status))
-    worst = [each for each in found if each.status is found[0].status]
+    """The result of all checks of one clause: the worst, with all of its evidence.
+
+    Checks that were judged do not make a pass if a check was not judged on a busy machine, or if
+    none was judged that decides.
+    """
+    results = tuple(results)
+    status = min((each.status for each in results), key=SEVERITY.index)
+    lacking = _lacking(results) if status is Status.PASS else ()
+    if lacking:
+        status = Status.SKIP
+    worst = lacking or [each for each in results if each.status is status]
+    messages = [each.message for each in worst if each.message]
+    if status is Status.PASS:
+        messages += _gaps(results)
     return result(
-        found[0].id,
-        found[0].status,
-        "\n".join(dict.fromkeys(each.message for each in worst if each.message)),
-        sum(each.seconds for each in found),
+        results[0].id,
+        status,
+        "\n".join(dict.fromkeys(messages)),
+        sum(each.seconds for each in results),
         min((each.skip for each in worst if each.skip), key=_rank, default=None),
     )
+
+
+def _lacking(results: Sequence[ClauseResult]) -> Sequence[ClauseResult]:
+    """The skipped checks without which a clause cannot pass."""
+    if busy := [each for each in results if each.skipped_for(SkipKind.BUSY)]:
+        return busy
+    deciding = [each for each in results if isinstance(each, Judged) and each.decides]
+    return deciding if all(each.status is Status.SKIP for each in deciding) else ()
+
+
+def _gaps(results: Iterable[ClauseResult]) -> list[str]:
+    """What none of the checks has seen."""
+    found = [each for each in results if isinstance(each, Judged) and each.gap]
+    seen = {each.gap for each in found if each.status is not Status.SKIP}
+    return [each.gap for each in found if each.gap not in seen]
 
 
 def _rank(skip: Skip) -> tuple[bool, bool, bool]:

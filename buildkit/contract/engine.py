@@ -153,8 +153,8 @@ class Container(Protocol):
     def look(self, path: str) -> Entry | None:
         """The entry at a path, without its content and without following a last link.
 
-        None if the path does not exist. The kind is `loop` where links on the way, or the link
-        itself, form a loop.
+        None if the path does not exist, or leads through a file. The kind is `loop` where links on
+        the way, or the link itself, form a loop.
         """
 
     def start(self) -> str | None:

@@ -52,6 +52,18 @@ MISTAKES = (
         "container when it ends",
     ),
     Mistake(
+        frozenset(["SERVE-03"]),
+        r"accepts connections, but does not answer",
+        "the server listens but does not answer: load the model before the server listens, or in "
+        "another thread or worker, and let no other work block GET /ping",
+    ),
+    Mistake(
+        STARTS,
+        r"; \S+ is a folder",
+        "a folder on PATH has the name of the program: COPY the program itself there, with "
+        "--chmod=755, or remove the folder",
+    ),
+    Mistake(
         STARTS | {"OUT-01"},
         r"\\r|\^M|\r",
         "the program has Windows line endings: save it with LF, and write `* text=auto eol=lf` "

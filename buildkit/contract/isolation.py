@@ -151,7 +151,7 @@ SERVED = Scenario(
 )
 
 
-@check("ISO-01", TRAINED)
+@check("ISO-01", TRAINED, gap="`train` without a network was not judged")
 def trains_alone(found: Isolated) -> None:
     """`train` ends with 0, leaves a model if it does online, and takes at most 30 s longer."""
     run, online = found.run, found.online
@@ -168,7 +168,7 @@ def trains_alone(found: Isolated) -> None:
         raise Broken(f"without a network `train` leaves no model{last_lines(run.log)}")
 
 
-@check("ISO-01", SERVED)
+@check("ISO-01", SERVED, gap="no prediction without a network was judged")
 def serves_alone(found: IsolatedServer) -> None:
     """`serve` is healthy at most 30 s later than online, and answers each sample correctly."""
     served, online = found.served, found.online
@@ -183,6 +183,4 @@ def serves_alone(found: IsolatedServer) -> None:
         if problem and not before:
             raise Broken(f"without a network, with a sample of {content_type}: {problem}")
     if not served.wrong:
-        raise Unsampled(
-            "`serve` is healthy without a network, but the samples have no payload to send"
-        )
+        raise Unsampled("`serve` is healthy without a network, but no payload is declared")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import TooBusy
 from buildkit.contract.engine import Start
+from buildkit.contract.image import files
 
 if TYPE_CHECKING:
     from buildkit.contract.engine import Container, Engine
@@ -160,6 +161,8 @@ class Machine:
         return _here()
 
 
+PROGRAM = re.compile(r'exec: "([^"/]+)"')
+"""The program that an engine cannot find."""
 PATH_SHOWN = 300
 """Characters of a PATH that evidence shows."""
 
@@ -173,11 +176,19 @@ def started(container: Container) -> str | None:
 
 
 def refused(bench: Bench, container: Container) -> str | None:
-    """Start a container of the bench's image; a missing program is named with PATH."""
+    """Start a container of the bench's image; a missing program is named with PATH.
+
+    Where a folder on PATH has its name, that is named instead.
+    """
     refusal = started(container)
     if refusal is None or "$PATH" not in refusal:
         return refusal
-    path = bench.engine.view(bench.subject.image).environment.get("PATH")
+    environment = bench.engine.view(bench.subject.image).environment
+    program = PROGRAM.search(refusal)
+    folder = program and files.folder_on_path(container, environment, program[1])
+    if folder:
+        return f"{refusal.rstrip()}; {folder} is a folder"
+    path = environment.get("PATH")
     return refusal if path is None else f"{refusal.rstrip()}; PATH is {path[:PATH_SHOWN]!r}"
 
 

@@ -26,6 +26,7 @@ SECONDS = 10
 ASK_SECONDS = 1
 """Between two look-ups of the address of the container."""
 NONSENSE = "no-such-word"
+WORDS = ("train", "serve")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,8 @@ def purpose(
 
 def _starts(image: str, engine: Engine, variables: Mapping[str, str]) -> tuple[bool, bool]:
     """Whether the image knows the word `train`, and the word `serve`."""
-    trains, serves = _found_on_path(image, engine)
+    found = held(image, engine)
+    trains, serves = (word in found for word in WORDS)
     if engine.view(image).entrypoint:
         with ThreadPoolExecutor(max_workers=3) as pool:
             train, serve, nonsense = pool.map(
@@ -72,13 +74,12 @@ def _starts(image: str, engine: Engine, variables: Mapping[str, str]) -> tuple[b
     return trains, serves
 
 
-def _found_on_path(image: str, engine: Engine) -> tuple[bool, bool]:
+def held(image: str, engine: Engine) -> tuple[str, ...]:
+    """The start words that are programs on the PATH of the image. Raises Unfit."""
     environment = engine.view(image).environment
     with engine.container(image, Start(command=("train",))) as container:
-        trains, serves = (
-            files.on_path(container, environment, word) is not None for word in ("train", "serve")
-        )
-        return trains, serves
+        found = (files.on_path(container, environment, word) is not None for word in WORDS)
+        return tuple(word for word, there in zip(WORDS, found, strict=True) if there)
 
 
 def _react(image: str, engine: Engine, word: str, variables: Mapping[str, str]) -> Reaction:

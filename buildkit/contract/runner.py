@@ -150,12 +150,12 @@ def _stage(
             first, *rest = [checks.run(each, observed) for each in wanted]
             return [replace(first, seconds=round(first.seconds + staged, 3)), *rest]
     except Unseen as error:
-        return [checks.skipped(each.clause, error) for each in wanted]
+        return [checks.of(each, checks.skipped(each.clause, error)) for each in wanted]
     except Unfit as error:
         why = Unseen("the engine cannot lay out the container", f": {error}")
         return [
             checks.result(each.clause, Status.FAIL, str(why))
             if each.clause in STARTS
-            else checks.skipped(each.clause, why)
+            else checks.of(each, checks.skipped(each.clause, why))
             for each in wanted
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -47,20 +48,23 @@ class Bench:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _staged: dict[int, str] = field(default_factory=dict)
     _notes: dict[str, str] = field(default_factory=dict)
+    _began: dict[str, float] = field(default_factory=dict)
 
     def begin(self, scenario: Scenario[Any]) -> None:
         """From now on this thread works on a scenario."""
         self._staged[threading.get_ident()] = scenario.title
         self._notes.pop(scenario.title, None)
+        self._began[scenario.title] = time.monotonic()
 
     def note(self, text: str) -> None:
         """Record what the scenario of this thread is waiting for, for progress lines."""
         self._notes[self._staged.get(threading.get_ident(), "")] = text
 
     def at_work(self, scenario: Scenario[Any]) -> str:
-        """The title of a scenario, and what it is waiting for."""
-        note = self._notes.get(scenario.title, "")
-        return f"{scenario.title}{note and f', {note}'}"
+        """The title of a scenario, how long it has run until now, and what it is waiting for."""
+        note, now = self._notes.get(scenario.title, ""), time.monotonic()
+        seconds = int(now - self._began.get(scenario.title, now))
+        return f"{scenario.title}{(seconds and f' for {seconds} s') or ''}{note and f', {note}'}"
 
     def once(self, make: Callable[[Bench], Value]) -> Value:
         """What the first call of `make` returned or raised. Later calls wait for the first."""

@@ -45,9 +45,11 @@ REFUSALS = (
     "uids and gids must be in range",
 )
 """Parts of the engine's error when the image is at fault, because it cannot be started."""
+NO_FOLDER = "not a directory"
+"""A part of the engine's error when a path leads through a file."""
 UNFIT_PATHS = (
     "Cannot mkdir",
-    "not a directory",
+    NO_FOLDER,
     "is a directory",
     "cannot overwrite",
     "too many links",
@@ -111,9 +113,7 @@ class Container:
             if answer.status_code == requests.codes.not_found:
                 return None
             if answer.status_code == requests.codes.server_error and self._state():
-                return Entry(
-                    name=path, kind="loop", size=0, mode=0
-                )  # the container itself is found
+                return self._blocked(path)  # the container itself is found
             answer.raise_for_status()
         facts = docker.utils.decode_json_header(answer.headers["X-Docker-Container-Path-Stat"])
         mode = int(facts["mode"])
@@ -125,6 +125,15 @@ class Container:
             mode=mode & 0o777,
             target=facts["linkTarget"],
         )
+
+    def _blocked(self, path: str) -> Entry | None:
+        """The entry at a path that the engine cannot resolve; None if a file is on the way."""
+        try:
+            next(self._archive(path), None)
+        except Unfit as error:  # an answer to HEAD has no text that says why
+            if NO_FOLDER in str(error):
+                return None
+        return Entry(name=path, kind="loop", size=0, mode=0)
 
     def start(self) -> str | None:
         with translated("starting a container"):

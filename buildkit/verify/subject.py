@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildkit.contract import probe
+from buildkit.contract.engine import Unfit
 from buildkit.contract.scenario import Subject
 from buildkit.model.features import promised
 from buildkit.model.target import Purpose
@@ -94,6 +95,17 @@ def _named(purposes: Sequence[str]) -> Purpose | None:
     return Purpose(purposes[0]) if len(set(purposes)) == 1 else Purpose.BOTH
 
 
+def _why_unknown(docker: Engine, image: str) -> str:
+    """Why the purpose of an image was not detected."""
+    try:
+        held = " and ".join(f"`{word}`" for word in probe.held(image, docker))
+    except Unfit as error:
+        return f"cannot be started: {error}"
+    if held:
+        return f"has {held} on its PATH, which its ENTRYPOINT did not start"
+    return "starts neither `train` nor `serve`"
+
+
 def _found(
     docker: Engine, image: str, features: Iterable[Feature], variables: Mapping[str, str]
 ) -> Purpose:
@@ -102,7 +114,7 @@ def _found(
     found = probe.purpose(image, docker, known, variables)
     stopping.check()  # an image that is being removed proves nothing
     if found is None:
-        console.step(image, "starts neither `train` nor `serve`; testing for both")
+        console.step(image, f"{_why_unknown(docker, image)}; testing for both")
         console.say("hint: name the purpose of the image with `--purpose`", fg="cyan")
         return Purpose.BOTH
     console.step(image, f"purpose, detected: {found.value}")

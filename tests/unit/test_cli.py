@@ -323,6 +323,16 @@ def test_what_can_be_no_image_is_refused_before_an_engine_is_asked(
     assert "is not an image reference" in capsys.readouterr().err
 
 
+def test_a_pattern_without_images_toml_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(["test", "sklearn*"]) == Exit.USAGE
+    said = capsys.readouterr().err
+    assert "`sklearn*` is not an image, and images.toml not found" in said
+    assert "--file" in said
+
+
 def test_what_is_said_cannot_command_the_terminal(project: Path, capsys: Captured) -> None:
     assert cli.run(["list", "\x1b]0;owned\x07"]) == Exit.NOTHING_SELECTED
     assert "\x1b" not in capsys.readouterr().err

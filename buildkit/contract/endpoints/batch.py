@@ -55,7 +55,7 @@ def healthy(server: Serving) -> None:
         raise Broken(f"with the variables of batch transform {server.evidence}")
 
 
-@check("BATCH-01", BATCH)
+@check("BATCH-01", BATCH, decides=True)
 def answers(server: Serving) -> None:
     """With SAGEMAKER_BATCH=true each sample is answered with 200, and as declared."""
     server.a_payload()
@@ -69,7 +69,7 @@ def answers(server: Serving) -> None:
             )
 
 
-@check("BATCH-04", BATCH)
+@check("BATCH-04", BATCH, decides=True)
 def reads_chunks(server: Serving) -> None:
     """Each sample again with chunked encoding and no Content-Length: the same answer."""
     server.a_payload()
@@ -91,7 +91,7 @@ def reads_chunks(server: Serving) -> None:
         raise Unseen("no sample is answered with 200")
 
 
-@check("BATCH-04", BATCH)
+@check("BATCH-04", BATCH, gap="no body of many records was answered")
 def reads_many_records(server: Serving) -> None:
     """Several lines of a CSV or JSON Lines sample in one body: 200, as for one line."""
     for payload, found in _line_samples(server):
@@ -107,7 +107,7 @@ def reads_many_records(server: Serving) -> None:
             )
 
 
-@check("BATCH-05", BATCH)
+@check("BATCH-05", BATCH, decides=True)
 def a_line_for_a_line(server: Serving) -> None:
     """Lines of a sample in one body: as many lines in the answer, in the same order."""
     for payload, found in _line_samples(server):
@@ -124,7 +124,7 @@ def a_line_for_a_line(server: Serving) -> None:
         rules.judge_order(rules.lines(many.body), [each[0] for each in wanted])
 
 
-@check("BATCH-05", BATCH)
+@check("BATCH-05", BATCH, decides=True)
 def no_record_is_lost(server: Serving) -> None:
     """Repeated lines of a sample, one with an empty cell: as many lines, or an error for all."""
     for payload, found in _line_samples(server):
@@ -170,7 +170,7 @@ def answers_again(server: Serving) -> None:
         raise Unseen("no sample is answered with 200")
 
 
-@check("BATCH-07", BATCH)
+@check("BATCH-07", BATCH, decides=True)
 def answers_in_parallel(server: Serving) -> None:
     """As many parallel requests as /execution-parameters says, or 4: all 200, within two tries."""
     payload = server.a_payload()
@@ -193,7 +193,7 @@ def answers_in_parallel(server: Serving) -> None:
             )
 
 
-@check("BATCH-07", BATCH)
+@check("BATCH-07", BATCH, gap="no two requests with different answers were seen")
 def answers_are_its_own(server: Serving) -> None:
     """As many different bodies in parallel: each gets the same answer as alone."""
     server.a_payload()

@@ -71,7 +71,7 @@ def has_label(still: StillImage) -> None:
         raise Broken(f"the label {label} is {still.view.labels.get(label, 'missing')!r}")
 
 
-@check("STREAM-02", SERVED)
+@check("STREAM-02", SERVED, decides=True)
 def opens(serving: Serving) -> None:
     """A WebSocket handshake on that path gets 101; GET /ping remains plain HTTP meanwhile."""
     serving.need_health()
@@ -105,7 +105,7 @@ def joins_fragments(serving: Serving) -> None:
     raise Unseen("no message of the samples gets a reply, whole or in fragments")
 
 
-@check("STREAM-04", SERVED)
+@check("STREAM-04", SERVED, decides=True)
 def answers_pings(serving: Serving) -> None:
     """A WebSocket ping, idle and right after three messages, gets a pong (a warning after 2 s)."""
     serving.need_health()
@@ -117,7 +117,7 @@ def answers_pings(serving: Serving) -> None:
             raise Doubtful(f"a WebSocket ping {when} got its pong only after {waited:.0f} s")
 
 
-@check("STREAM-04", SERVED)
+@check("STREAM-04", SERVED, decides=True)
 def answers_a_close(serving: Serving) -> None:
     """A close frame gets a close frame, within two tries, and the server keeps running."""
     serving.need_health()

@@ -49,7 +49,7 @@ def has_label(still: StillImage) -> None:
         raise Broken(f"the label {label} is {still.view.labels.get(label, 'missing')!r}")
 
 
-@check("MME-01", BARE)
+@check("MME-01", BARE, decides=True)
 def healthy_without_models(serving: Serving) -> None:
     """With SAGEMAKER_MULTI_MODEL=true and without /opt/ml/model GET /ping answers 200."""
     if serving.health.after is None:
@@ -64,7 +64,7 @@ def lists_nothing(serving: Serving) -> None:
         raise Broken(f"GET /models lists {', '.join(found)}, but no model has been loaded")
 
 
-@check("MME-02", SHELF)
+@check("MME-02", SHELF, decides=True)
 def loads(shelf: Shelf) -> None:
     """POST /models: 200, and 409 the second time."""
     serving = shelf.serving
@@ -90,7 +90,7 @@ def refuses_an_empty_folder(shelf: Shelf) -> None:
         raise Broken(f"POST /models with an empty folder answered {answer.shown()}")
 
 
-@check("MME-03", SHELF)
+@check("MME-03", SHELF, decides=True)
 def lists(shelf: Shelf) -> None:
     """GET /models after two loads: both, with modelName and modelUrl, over all pages."""
     multi_model_server.need_loaded(shelf.serving, FIRST, SECOND)
@@ -122,7 +122,7 @@ def describes_one(shelf: Shelf) -> None:
     _not_found(multi_model_server.get(shelf.serving, UNKNOWN), "GET /models/<name>")
 
 
-@check("MME-06", SHELF)
+@check("MME-06", SHELF, decides=True)
 def answers(shelf: Shelf) -> None:
     """POST /models/<name>/invoke with each sample: 200, and the declared answer."""
     multi_model_server.need_loaded(shelf.serving, FIRST)
@@ -145,7 +145,7 @@ def refuses_an_unknown_model(shelf: Shelf) -> None:
     _not_found(answer, "POST /models/<name>/invoke")
 
 
-@check("MME-05", SHELF)
+@check("MME-05", SHELF, decides=True)
 def unloads(shelf: Shelf) -> None:
     """DELETE /models/<name>: 200, then it is unknown, the second time 404; and it loads again."""
     serving = shelf.serving

@@ -120,7 +120,7 @@ def has_label(still: StillImage) -> None:
         raise Broken(f"the label {label} is {still.view.labels.get(label, 'missing')!r}")
 
 
-@check("PIPE-02", APART)
+@check("PIPE-02", APART, decides=True)
 def listens_on_its_port(both: tuple[Serving, ...]) -> None:
     """GET /ping answers 200 on the port of SAGEMAKER_BIND_TO_PORT, and so does the first sample."""
     for port, serving in zip(PORTS, both):  # noqa: B905 - perhaps only the first one
@@ -148,7 +148,7 @@ def leaves_8080_alone(both: tuple[Serving, ...]) -> None:
         )
 
 
-@check("PIPE-03", TOGETHER)
+@check("PIPE-03", TOGETHER, decides=True)
 def shares_a_network(both: tuple[Serving, ...]) -> None:
     """Two copies in one network, each with its own ports, are both healthy."""
     first, second = both

@@ -25,7 +25,7 @@ LONGEST = 256
 SERVED = starting.of("`serve` with the model, and sessions")
 
 
-@check("SESS-01", SERVED)
+@check("SESS-01", SERVED, decides=True)
 def opens(serving: Serving) -> None:
     """A sample with Session-Id NEW_SESSION gets a new id and Expires in a header of the answer."""
     ids = [_opened(serving)[0] for _ in range(2)]

@@ -29,7 +29,9 @@ PAUSE = 0.05
 PART = 64 * 1024
 REASON = 300
 NO_ANSWER = "no answer"
-"""Begins the evidence if no answer came in time."""
+"""Begins the evidence if a connection was accepted, and no answer came in time."""
+NO_CONNECTION = "no connection"
+"""Begins the evidence if not even a connection was accepted in time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,9 +146,11 @@ class HttpClient:
     ) -> Answer:
         began = time.monotonic()
         limit = self.limit(seconds)
+        accepted = connection.sock is not None
         try:
-            if connection.sock is None:
+            if not accepted:
                 connection.connect()
+                accepted = True
             with hung_up_after(limit, connection.sock):
                 connection.request(method, path, body=body, headers=dict(headers or {}))
                 response = connection.getresponse()
@@ -165,7 +169,9 @@ class HttpClient:
         except (OSError, http.client.HTTPException) as error:
             reason = (str(error) or type(error).__name__)[:REASON]
             late = limit.passed or time.monotonic() - began >= limit.most
-            what = f"{NO_ANSWER} in {seconds:.0f} s" if late else f"no whole answer: {reason}"
+            what = f"no whole answer: {reason}"
+            if late:
+                what = f"{NO_ANSWER if accepted else NO_CONNECTION} in {seconds:.0f} s"
             raise Broken(f"{method} {path} got {what}") from error
 
     def wait_for_health(
@@ -196,7 +202,7 @@ class HttpClient:
                 said = str(error)  # the server may not listen yet
                 slow += time.monotonic() - asked >= PING_SECONDS
             now = said if last is None else f"GET /ping answers {last.status}"
-            tell(f"waiting for 200 from GET /ping for {time.monotonic() - began:.0f} s: {now}")
+            tell(f"waiting for 200 from GET /ping: {now}")
             time.sleep(PAUSE)
         return Health(after=None, last=last, said=said, waited=time.monotonic() - began)
 

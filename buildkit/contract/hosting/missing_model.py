@@ -122,19 +122,19 @@ def _alike(spoilt: Spoilt) -> bool:
     return one.status == other.status == OK and same(one.content_type, one.body, other.body)
 
 
-@check("SERVE-04", EMPTY)
+@check("SERVE-04", EMPTY, gap="no server without its model was judged")
 def not_ready_without_model(spoilt: Spoilt) -> None:
     """/ping does not keep answering 200, or the server ends with an error; no other answer."""
     _not_ready(spoilt)
 
 
-@check("SERVE-04", CORRUPT)
+@check("SERVE-04", CORRUPT, gap="no server with a broken model was judged")
 def not_ready_with_garbage(spoilt: Spoilt) -> None:
     """/ping does not keep answering 200, or the server ends with an error; no other answer."""
     _not_ready(spoilt)
 
 
-@check("SERVE-16", EMPTY)
+@check("SERVE-16", EMPTY, decides=True)
 def model_is_read(spoilt: Spoilt) -> None:
     """Without the declared model, the first sample gets another answer."""
     if isinstance(spoilt.good, Broken | None) or spoilt.good.status != OK:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from buildkit.contract import hints
 from buildkit.contract.checks import Broken, Unsampled, Unseen, last_lines, telling, without_pings
 from buildkit.contract.engine import ended
-from buildkit.contract.hosting.client import OK, PING_SECONDS, Answer, Health, HttpClient
+from buildkit.contract.hosting.client import NO_ANSWER, OK, PING_SECONDS, Answer, Health, HttpClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,6 +74,11 @@ class Serving:
         return f"GET /ping answered {self.health.last.shown()}"
 
     @property
+    def listens(self) -> bool:
+        """Whether it accepted the last request for health, and never answered one."""
+        return self.health.last is None and NO_ANSWER in self.health.said
+
+    @property
     def last_words(self) -> str:
         """The end of its log, after a line that names a cause if there is one."""
         return f"{telling(self.container.lines(), self.log)}{last_lines(self.log)}"
@@ -131,7 +136,7 @@ class Serving:
         """The first sample. Raises Unseen without one."""
         self.need_health()
         if not self.payloads:
-            raise Unsampled("the samples have no payload, or none is answered with 200 (SERVE-06)")
+            raise Unsampled("no payload is declared, or none is answered with 200 (SERVE-06)")
         return self.payloads[0]
 
     def answered(self) -> tuple[Payload, ...]:

@@ -10,7 +10,7 @@ from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check,
 from buildkit.contract.comparison import same
 from buildkit.contract.engine import never_ran
 from buildkit.contract.hosting import starting
-from buildkit.contract.hosting.client import LARGEST_BODY, NO_ANSWER, OK, short
+from buildkit.contract.hosting.client import LARGEST_BODY, OK, short
 from buildkit.contract.hosting.content import confesses
 from buildkit.contract.hosting.server import INVOCATION_SECONDS, Serving
 
@@ -36,7 +36,7 @@ def answers_on_its_port(serving: Serving) -> None:
     _need_run(serving)
     if serving.health.last is None:
         where = listening.addresses(serving.container)
-        late = NO_ANSWER in serving.health.said or serving.excuse
+        late = serving.listens or serving.excuse
         if where is not None and late and listening.reaches(where, starting.PORT):
             raise Unseen(
                 f"the server listens on port {starting.PORT}, but never answered in time (SERVE-03)"
@@ -57,12 +57,17 @@ def healthy_in_time(serving: Serving) -> None:
             raise Broken(serving.evidence)
         _excuse_brief(serving)
         waited = f"in {serving.health.waited:.0f} s"
+        if serving.listens:
+            waited += (
+                f": something listens on port {starting.PORT} and accepts connections, but does "
+                "not answer"
+            )
         evidence = serving.evidence.removeprefix("GET /ping ")
         again = "; the last request " if evidence != serving.evidence else ": "
         raise Broken(f"GET /ping never answered 200 {waited}{again}{evidence}")
 
 
-@check("SERVE-02", SERVED, smoke=True)
+@check("SERVE-02", SERVED, smoke=True, decides=True)
 def ping_answers(serving: Serving) -> None:
     """GET /ping ten times: 200 each time, within 2 s."""
     serving.need_health()
@@ -72,7 +77,7 @@ def ping_answers(serving: Serving) -> None:
             raise Broken(f"GET /ping answered {answer.shown()}")
 
 
-@check("SERVE-06", SERVED, smoke=True)
+@check("SERVE-06", SERVED, smoke=True, decides=True)
 def invocations_answer(serving: Serving) -> None:
     """POST /invocations with each sample: 200, a Content-Type, and the declared answer."""
     serving.a_payload()
@@ -94,7 +99,7 @@ def invocations_answer(serving: Serving) -> None:
             raise Doubtful(f"{request} answered {answer.shown()}: 200 with `{key}` in it")
 
 
-@check("SERVE-14", SERVED, smoke=True)
+@check("SERVE-14", SERVED, smoke=True, decides=True)
 def survives_bad_input(serving: Serving) -> None:
     """Empty, truncated and unknown bodies, then GET /ping and a good request."""
     serving.need_health()
@@ -116,7 +121,7 @@ def survives_bad_input(serving: Serving) -> None:
     serving.still_good("bad input")
 
 
-@check("RUN-09", SERVED, smoke=True)
+@check("RUN-09", SERVED, smoke=True, decides=True)
 def stops_in_time(serving: Serving) -> None:
     """SIGTERM ends the server within 30 s, without SIGKILL."""
     serving.need_health()

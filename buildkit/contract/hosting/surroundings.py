@@ -91,7 +91,7 @@ BARE = Scenario(title="`serve` without /opt/ml/model", stage=_bare, purpose=Purp
 ODD = Scenario(title="`serve` with unusual variables", stage=_odd, purpose=Purpose.INFERENCE)
 
 
-@check("SERVE-16", BARE)
+@check("SERVE-16", BARE, decides=True)
 def works_without_folder(seen: Tried) -> None:
     """An image that needs no model is healthy without the folder, and answers each sample."""
     if not seen.works:

@@ -32,6 +32,8 @@ MOUNTED = tuple(
     )
 )  # fmt: skip
 """Folders that SageMaker creates or mounts in a container, besides that of the model."""
+ABOVE = "/opt"
+"""The folder that holds all of them: a link to a folder is as good."""
 LAID_OUT = ("/opt/ml/input/", "/opt/ml/output/")
 """Where SageMaker puts inputs, and collects outputs."""
 TEMPORARY = "/tmp"  # noqa: S108 - the image's
@@ -95,14 +97,14 @@ def right_platform(image: StillImage) -> None:
         raise Broken(f"the image is for {found}, not for linux/{wanted}")
 
 
-@check("IMG-05", STILL, smoke=True)
+@check("IMG-05", STILL, smoke=True, decides=True)
 def runs_as_root(image: StillImage) -> None:
     """The user of the image is root."""
     if image.view.user.partition(":")[0] not in ("", "0", "root"):
         raise Broken(f"the image runs as `{image.view.user}`, not as root")
 
 
-@check("IMG-06", STILL, smoke=True)
+@check("IMG-06", STILL, smoke=True, decides=True)
 def opt_ml_is_free(image: StillImage) -> None:
     """No file below /opt/ml, except in /opt/ml/code, and no link below its inputs and outputs."""
     names = [f"/opt/{each.name}" for each in image.opt_ml if each.kind == "file"]
@@ -123,9 +125,12 @@ def model_is_a_folder(image: StillImage) -> None:
         _need_folders(image, "/opt/ml/model")
 
 
-@check("IMG-06", STILL, smoke=True)
+@check("IMG-06", STILL, smoke=True, decides=True)
 def opt_ml_is_made_of_folders(image: StillImage) -> None:
-    """Each path that SageMaker mounts below /opt/ml is a folder in the image, or missing."""
+    """/opt, and each path that SageMaker mounts below it, is a folder in the image, or missing."""
+    _, above = files.followed(image.container, ABOVE)
+    if above is not None and above.kind != "folder":
+        raise Broken(f"in the image {ABOVE} is not a folder but {_named(above)}")
     _need_folders(image, *MOUNTED)
 
 

@@ -45,9 +45,25 @@ def on_path(container: Container, environment: Mapping[str, str], program: str) 
     """Where a program is found by its name or its path; None if it does not exist."""
     if "/" in program:
         return real(container, program)
-    folders = environment.get("PATH", DEFAULT_PATH).split(":")
-    paths = (real(container, f"{each}/{program}") for each in folders if each)
+    paths = (real(container, each) for each in _places(environment, program))
     return next((each for each in paths if each), None)
+
+
+def folder_on_path(
+    container: Container, environment: Mapping[str, str], program: str
+) -> str | None:
+    """The first folder on the PATH that has the name of a program; None if there is none."""
+    for place in _places(environment, program):
+        _, found = followed(container, place)
+        if found is not None and found.kind == "folder":
+            return place
+    return None
+
+
+def _places(environment: Mapping[str, str], program: str) -> Iterator[str]:
+    """Where a program may be, in the order of the PATH."""
+    folders = environment.get("PATH", DEFAULT_PATH).split(":")
+    return (f"{each}/{program}" for each in folders if each)
 
 
 def head(container: Container, path: str | None) -> bytes:

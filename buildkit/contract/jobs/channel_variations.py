@@ -23,7 +23,7 @@ CONTENT_TYPES = {
 
 
 def lacks_channel(work: Job) -> Unseen | None:
-    return None if work.channels else Unsampled("the samples have no channel")
+    return None if work.channels else Unsampled("no channel is declared")
 
 
 def _state(work: Job, **facts: str) -> Job:
@@ -53,7 +53,11 @@ def _type(work: Job) -> Job:
 
 def _lacks_type(work: Job) -> Unseen | None:
     typed = any(content_type(each) for each in work.channels)
-    return None if typed else Unsampled("no channel of the samples shows its content type")
+    return (
+        lacks_channel(work)
+        if typed or not work.channels
+        else Unsampled("no channel of the samples shows its content type")
+    )
 
 
 def _more_channels(work: Job, *names: str) -> Job:
@@ -90,7 +94,11 @@ def _flat(channel: Channel) -> bool:
 
 def _lacks_flat(work: Job) -> Unseen | None:
     flat = any(map(_flat, work.channels))
-    return None if flat else Unsampled("no channel of the samples is a flat folder")
+    return (
+        lacks_channel(work)
+        if flat or not work.channels
+        else Unsampled("no channel of the samples is a flat folder")
+    )
 
 
 FAST_FILE = Variant(

@@ -19,7 +19,7 @@ ODD = variations.of(
 )
 
 
-@check("CFG-02", ODD)
+@check("CFG-02", ODD, decides=True)
 def knows_both_encodings(seen: Bundle) -> None:
     """With text hyperparameters in JSON's quotes or bare, `train` passes and drops the quotes."""
     quoted = _quoted(seen.good(job_variations.ENCODED)) - _quoted(seen.plain)
@@ -27,7 +27,7 @@ def knows_both_encodings(seen: Bundle) -> None:
         raise Broken(f"with {job_variations.ENCODED.title} `train` wrote /opt/ml/{min(quoted)}")
 
 
-@check("CFG-03", ODD)
+@check("CFG-03", ODD, decides=True)
 def bears_reserved_names(seen: Bundle) -> None:
     """All reserved hyperparameters, in the form of the SDK, do no harm."""
     run = seen.run(job_variations.RESERVED)
@@ -50,7 +50,7 @@ def bears_unknown_names(seen: Bundle) -> None:
         raise Doubtful(f"with {job_variations.UNKNOWN_SHORT.title} `train` crashes: {crash}")
 
 
-@check("CFG-01", ODD)
+@check("CFG-01", ODD, decides=True)
 def bears_long_values(seen: Bundle) -> None:
     """A value of 2500 characters works if a short one does."""
     _bears_size(seen, job_variations.UNKNOWN)
@@ -69,13 +69,13 @@ def _bears_size(seen: Bundle, variant: Variant) -> None:
         blame(seen.plain, run, f"{variant.title}, all of which is allowed,")
 
 
-@check("CFG-04", ODD)
+@check("CFG-04", ODD, decides=True)
 def bears_fast_file(seen: Bundle) -> None:
     """TrainingInputMode FastFile and an unknown key for each channel."""
     seen.good(channel_variations.FAST_FILE)
 
 
-@check("CFG-04", ODD)
+@check("CFG-04", ODD, gap="no channel with a ContentType was tried")
 def bears_content_types(seen: Bundle) -> None:
     """A ContentType for each channel, guessed from the names of its files."""
     run = seen.run(channel_variations.TYPED)
@@ -83,7 +83,7 @@ def bears_content_types(seen: Bundle) -> None:
         raise Doubtful(f"with {channel_variations.TYPED.title} `train` {run.evidence}")
 
 
-@check("CFG-05", ODD)
+@check("CFG-05", ODD, decides=True)
 def bears_other_names(seen: Bundle) -> None:
     """The host is algo-1-ab12c, which gethostname() does not return; its interface is eth1."""
     seen.good(job_variations.RENAMED)
@@ -104,13 +104,13 @@ def bears_channel_names(seen: Bundle) -> None:
     seen.good(channel_variations.NAMED)
 
 
-@check("DATA-02", ODD)
+@check("DATA-02", ODD, decides=True)
 def bears_manifests(seen: Bundle) -> None:
     """A file <channel>-manifest beside each channel."""
     seen.good(channel_variations.MANIFESTS)
 
 
-@check("DATA-02", ODD)
+@check("DATA-02", ODD, gap="no empty folder in a channel was tried")
 def bears_folders(seen: Bundle) -> None:
     """An empty folder in each channel that holds only files."""
     run = seen.run(channel_variations.EMPTY_FOLDERS)
@@ -148,13 +148,13 @@ def trains_as_root(seen: Bundle) -> None:
     seen.good(job_variations.MODES)
 
 
-@check("LOG-03", ODD)
+@check("LOG-03", ODD, gap="no secret variable was tried")
 def keeps_variables_secret(seen: Bundle) -> None:
     """The value of the variable DB_PASSWORD is not in the log."""
     _look_for(job_variations.SECRET_VARIABLE, seen, job_variations.SECRETIVE)
 
 
-@check("LOG-03", ODD)
+@check("LOG-03", ODD, gap="no secret hyperparameter was tried")
 def keeps_hyperparameters_secret(seen: Bundle) -> None:
     """The value of the hyperparameter db_password is not in the log."""
     _look_for(job_variations.SECRET_HYPERPARAMETER, seen, job_variations.UNKNOWN)

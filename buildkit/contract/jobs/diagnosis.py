@@ -184,7 +184,9 @@ WANTS_ADDRESS = re.compile(
 FULL = re.compile(r"No space left on device|bus error|/dev/shm|shared memory", re.IGNORECASE)
 
 
-@check("CFG-01", AGAIN)
+@check(
+    "CFG-01", AGAIN, gap="the samples have no hyperparameter that is a number, a list or an object"
+)
 def reads_values_as_text(diagnosis: Diagnosis) -> None:
     """Values are text. A run that fails must not pass with JSON numbers, lists, objects."""
     if diagnosis.plain.good:
@@ -229,7 +231,7 @@ def needs_no_addresses(diagnosis: Diagnosis) -> None:
     raise Unseen("training failed for another reason")
 
 
-@check("DIST-10", AGAIN)
+@check("DIST-10", AGAIN, decides=True)
 def needs_no_large_memory(diagnosis: Diagnosis) -> None:
     """A run that fails for lack of space must not pass with a larger /dev/shm."""
     if diagnosis.plain.good:

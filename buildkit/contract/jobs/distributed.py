@@ -17,13 +17,13 @@ def train_together(pair: Pair) -> None:
     pair.need_success("on two hosts")
 
 
-@check("DIST-02", two_hosts.LATE_FIRST)
+@check("DIST-02", two_hosts.LATE_FIRST, gap="a late first host was not judged")
 def wait_for_the_first(pair: Pair) -> None:
     """The name of the first host does not resolve for 20 s; both containers end with 0."""
     pair.need_success(f"with {two_hosts.HOSTS[0]} {two_hosts.LATE_SECONDS} s late")
 
 
-@check("DIST-02", two_hosts.LATE_SECOND)
+@check("DIST-02", two_hosts.LATE_SECOND, gap="a late second host was not judged")
 def wait_for_the_second(pair: Pair) -> None:
     """The name of the second host does not resolve for 20 s; both containers end with 0."""
     pair.need_success(f"with {two_hosts.HOSTS[1]} {two_hosts.LATE_SECONDS} s late")

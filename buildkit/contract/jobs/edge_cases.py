@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildkit.contract.archive import Archive
-from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check, last_lines
 from buildkit.contract.engine import Mount, Start
 from buildkit.contract.jobs import endings, training_job, training_runs, variations
 from buildkit.contract.jobs.channel_variations import lacks_channel
@@ -63,7 +63,7 @@ def _without_hyperparameters(work: Job) -> Job:
 
 def _lacks_hyperparameters(work: Job) -> Unseen | None:
     own = [name for name in work.hyperparameters if not _is_the_sdks(name)]
-    return None if own else Unseen("the samples have no hyperparameter to leave out")
+    return None if own else Unseen("no hyperparameter is declared, so none can be left out")
 
 
 def _emptied(work: Job) -> Job:
@@ -164,7 +164,7 @@ def only_reads_its_channels(seen: Bundle) -> None:
     seen.good(READ_ONLY_CHANNELS)
 
 
-@check("TREE-03", READ_ONLY)
+@check("TREE-03", READ_ONLY, decides=True)
 def writes_where_there_is_room(seen: Bundle) -> None:
     """Only /opt/ml and /tmp are writable."""
     run = seen.run(READ_ONLY_ROOT)
@@ -193,6 +193,8 @@ def does_without_gpu(run: Run) -> None:
         raise Unseen("`train` did not start")
     if run.good:
         return
+    if run.starved:
+        raise Unsampled(training_runs.STARVED)
     if run.exit_code is None:
         raise Broken(f"without a GPU `train` ran for {run.seconds:.0f} s, and {run.evidence}")
     if not reason(run):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 TRAIN_SECONDS = 600
 """How long `train` may take on samples."""
+UNFED_SECONDS = 10
+"""The same where no samples are declared: a longer wait would only show that the image waits."""
 STOP_SECONDS = 120
 """From SIGTERM to SIGKILL of a training job (RUN-08)."""
 SILENT_SECONDS = 60
@@ -94,6 +96,10 @@ def within(seconds: float) -> Then:
 
 def to_its_end(bench: Bench, container: Container) -> Ending:
     return within(TRAIN_SECONDS)(bench, container)
+
+
+def unfed(bench: Bench, container: Container) -> Ending:
+    return within(UNFED_SECONDS)(bench, container)
 
 
 def metered(bench: Bench, container: Container) -> Ending:

@@ -81,7 +81,7 @@ def is_finite(text: str) -> bool:
     return NUMBER.fullmatch(text.strip()) is not None and math.isfinite(float(text))
 
 
-@check("MET-01", PRINTED)
+@check("MET-01", PRINTED, decides=True)
 def metrics_are_numbers(printed: Printed) -> None:
     """Each declared pattern matches a line of the log, and its first group is a plain number."""
     lines = _lines(printed.run)
@@ -97,7 +97,7 @@ def metrics_are_numbers(printed: Printed) -> None:
             raise Broken(f"the metric {name} has the value {strange[0][:80]!r}")
 
 
-@check("MET-01", PRINTED)
+@check("MET-01", PRINTED, decides=True)
 def lines_are_plain(printed: Printed) -> None:
     """If no metric is declared, lines have no escape codes and no carriage returns."""
     if printed.metrics:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Broken, Unseen, check
 from buildkit.contract.engine import Start
-from buildkit.contract.jobs import processing, processing_job, training_runs
+from buildkit.contract.jobs import endings, processing, processing_job, training_runs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ def _monitored(bench: Bench) -> Run:
         "end_time": "2026-11-20T01:00:00Z",
     }
     work = replace(work, environment={**work.environment, **variables})
-    return training_runs.train(bench, work, start=Start())
+    return training_runs.train(bench, work, start=Start(), then=endings.to_its_end)
 
 
 _CAPTURE_KIND: dict[str, object] = {

@@ -80,7 +80,7 @@ def _failed(bench: Bench) -> Run:
     if (plain := bench.once(_processed)).idle:
         raise Unseen(plain.idle)
     if not bench.subject.samples.channels:
-        raise Unsampled("the samples have no channel to leave out")
+        raise Unsampled("no channel is declared, so none can be left out")
     work = processing_job.of(bench.subject.image, bench.subject.samples)
     return training_runs.train(bench, replace(work, inputs=()), start=Start())
 
@@ -105,7 +105,7 @@ def _stopped(number: signal.Signals) -> Callable[[Bench], Run]:
             for name, path in work.inputs
         )
         if not fifos:
-            raise Unsampled("the samples have no channel for an endless input")
+            raise Unsampled("no channel is declared for an endless input")
         return training_runs.train(bench, replace(work, fifos=fifos), start=Start(), then=then)
 
     return make
@@ -127,7 +127,7 @@ TERMINATED = scenario("`docker run IMAGE`, then SIGTERM while it reads", _stoppe
 INTERRUPTED = scenario("`docker run IMAGE`, then SIGINT while it reads", _stopped(signal.SIGINT))
 
 
-@check("PROC-01", PROCESSED)
+@check("PROC-01", PROCESSED, decides=True)
 def starts(run: Run) -> None:
     """The engine can start the image, which does not exit like a missing program."""
     if not run.ran:
@@ -143,11 +143,11 @@ def passes_arguments_on(image: StillImage) -> None:
         raise Broken(f"the entrypoint {list(image.view.entrypoint)} drops the arguments of a job")
 
 
-@check("PROC-02", PROCESSED)
+@check("PROC-02", PROCESSED, decides=True)
 def success_is_zero(run: Run) -> None:
     """The run on the samples ends with 0."""
     _need_work(run)
-    if run.bare and run.exit_code and not run.ended_by:
+    if run.starved or (run.bare and run.exit_code and not run.ended_by):
         raise Unsampled(
             f"no samples are declared, and without inputs `docker run IMAGE` {run.outcome}",
             run.last_words,
@@ -157,7 +157,7 @@ def success_is_zero(run: Run) -> None:
         raise Broken(f"on the samples `docker run IMAGE` {run.evidence}")
 
 
-@check("PROC-02", FAILED)
+@check("PROC-02", FAILED, gap="no failed run was seen")
 def failure_is_not_zero(run: Run) -> None:
     """The run without inputs does not end with 0."""
     if run.refusal is not None:
@@ -202,13 +202,13 @@ def _ends(run: Run, name: str) -> None:
         raise Unseen(f"the container ended by itself before {name} could have an effect")
 
 
-@check("RUN-10", TERMINATED)
+@check("RUN-10", TERMINATED, gap="the effect of SIGTERM was not seen")
 def ends_on_sigterm(run: Run) -> None:
     """The container ends within a minute."""
     _ends(run, "SIGTERM")
 
 
-@check("RUN-10", INTERRUPTED)
+@check("RUN-10", INTERRUPTED, gap="the effect of SIGINT was not seen")
 def ends_on_sigint(run: Run) -> None:
     """The container ends within a minute."""
     _ends(run, "SIGINT")

@@ -97,6 +97,7 @@ def _said(run: Run) -> list[list[str]]:
 
 @contextmanager
 def _stage(bench: Bench) -> Iterator[Stopped]:
+    training_runs.need_end(bench)
     whole, work = training_runs.trained(bench), training_job.of(bench.subject.samples)
     run = training_runs.train(bench, work, then=endings.stop(middle(whole)))
     reading = working = None
@@ -134,7 +135,7 @@ STOPPED = Scenario(
 )
 
 
-@check("RUN-08", STOPPED, smoke=True)
+@check("RUN-08", STOPPED, smoke=True, decides=True)
 def stops_in_time(seen: Stopped) -> None:
     """SIGTERM ends the run within 120 s, without SIGKILL, and changes how the run ends."""
     run = seen.run

@@ -38,10 +38,10 @@ SHARED_MEMORY = ("bus error", "shared memory", "/dev/shm")  # noqa: S108 - what 
 
 def _failed(bench: Bench) -> Run:
     work = training_job.of(bench.subject.samples)
-    if bench.subject.samples.default:
+    if not bench.subject.samples.declared:
         raise Unsampled("no samples are declared, so it is unknown which channels the image needs")
     if not work.channels:
-        raise Unsampled("the samples have no channel to leave out")
+        raise Unsampled("no channel is declared, so none can be left out")
     return training_runs.train(bench, replace(work, channels=()))
 
 
@@ -82,11 +82,11 @@ def starts(run: Run) -> None:
         )
 
 
-@check("OUT-01", GOOD, smoke=True)
+@check("OUT-01", GOOD, smoke=True, decides=True)
 def success_is_zero(run: Run) -> None:
     """The run on the samples ends with 0."""
     _need_start(run)
-    if run.bare and run.exit_code and not run.ended_by:
+    if run.starved or (run.bare and run.exit_code and not run.ended_by):
         raise Unsampled(
             f"no samples are declared, and without them `train` {run.outcome}",
             run.last_words,
@@ -96,7 +96,7 @@ def success_is_zero(run: Run) -> None:
         raise Broken(f"`train` on the samples {run.evidence}")
 
 
-@check("OUT-01", FAILED, smoke=True)
+@check("OUT-01", FAILED, smoke=True, gap="no failed run was seen")
 def failure_is_not_zero(run: Run) -> None:
     """The run without channels does not end with 0."""
     _need_start(run)
@@ -106,14 +106,15 @@ def failure_is_not_zero(run: Run) -> None:
         raise Broken(f"`train` without its channels {run.evidence}")
 
 
-@check("OUT-02", GOOD, smoke=True)
+@check("OUT-02", GOOD, smoke=True, gap="no successful run was seen")
 def success_leaves_no_reason(run: Run) -> None:
     """A successful run leaves no failure file behind."""
-    if run.good and run.at(training_runs.FAILURE) is not None:
+    _need_success(run)
+    if run.at(training_runs.FAILURE) is not None:
         raise Broken("a successful run left a failure file behind")
 
 
-@check("OUT-02", FAILED, smoke=True)
+@check("OUT-02", FAILED, smoke=True, decides=True)
 def failure_leaves_its_reason(run: Run) -> None:
     """The failed run leaves text in /opt/ml/output/failure; 1024 characters are checked."""
     _need_start(run)
@@ -122,11 +123,12 @@ def failure_leaves_its_reason(run: Run) -> None:
     _need_reason(run)
 
 
-@check("OUT-02", GOOD, smoke=True)
+@check("OUT-02", GOOD, smoke=True, decides=True)
 def bare_failure_leaves_its_reason(run: Run) -> None:
     """If no samples are declared, a run that fails without them also leaves a reason."""
-    if run.bare and run.ran and run.exit_code and not run.ended_by:
-        _need_reason(run)
+    if not (run.bare and run.ran and run.exit_code) or run.ended_by:
+        raise Unseen("no run without samples failed by itself")
+    _need_reason(run)
 
 
 def _need_reason(run: Run) -> None:
@@ -150,7 +152,7 @@ def _need_reason(run: Run) -> None:
         )
 
 
-@check("OUT-03", GOOD, smoke=True)
+@check("OUT-03", GOOD, smoke=True, decides=True)
 def model_appears(run: Run) -> None:
     """/opt/ml/model holds a file after the run, and no link that leads out of it."""
     _need_success(run)
@@ -171,11 +173,12 @@ def model_appears(run: Run) -> None:
             )
 
 
-@check("LOG-01", GOOD, smoke=True)
+@check("LOG-01", GOOD, smoke=True, decides=True)
 def logs_something(run: Run) -> None:
     """The run prints something on stdout or stderr."""
     _need_start(run)
     if not run.log.strip():
+        _need_end(run)
         raise Broken("`train` printed nothing")
 
 
@@ -218,7 +221,7 @@ def needs_no_privilege(run: Run) -> None:
     _blames(run, PRIVILEGES, "`train` needs a privilege that SageMaker never grants")
 
 
-@check("DIST-10", GOOD)
+@check("DIST-10", GOOD, decides=True)
 def small_shared_memory(run: Run) -> None:
     """The log of a failed run does not blame /dev/shm of 64 MB, and SIGBUS does not end it."""
     if run.exit_code == BUS_ERROR and not run.ended_by:
@@ -246,6 +249,12 @@ def _is_reason(name: str) -> bool:
 def _need_start(run: Run) -> None:
     if not run.ran:
         raise Unseen("`train` did not start")
+
+
+def _need_end(run: Run) -> None:
+    """Raises Unsampled for a run that may still have waited for data that nobody declares."""
+    if run.starved:
+        raise Unsampled(training_runs.STARVED)
 
 
 def _need_success(run: Run) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from buildkit.contract import archive, machine
-from buildkit.contract.checks import REASON_IS, Unseen, last_lines, telling
+from buildkit.contract.checks import REASON_IS, Unsampled, Unseen, last_lines, telling
 from buildkit.contract.engine import Line, Mount, Start, ended, never_ran
 from buildkit.contract.jobs import endings, training_job
 from buildkit.contract.scenario import Bench, Scenario
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 TRAIN = Start(command=("train",))
 FAILURE = "output/failure"
 """Where a failed run leaves its reason, below `/opt/ml`."""
+STARVED = "no samples are declared, and without them `train` does not end"
 REASON_SHOWN = 300
 """Characters of the reason that evidence shows."""
 
@@ -49,8 +50,9 @@ class Run:
     itself in time, `ended_at` is on the clock of its `lines`. `ended_by` says why the harness or
     the kernel ended it. `tree` is everything below `/opt/ml` afterwards, with relative names; None
     if it was too large to be read. `changes` are set only for runs that ask for them. `bare`: no
-    samples are declared, so that a failure may be right. `killed` is the evidence if the run did
-    not end on a signal; `signalled` describes that signal. `idle` says why there was nothing to do.
+    samples are declared, so that a failure may be right. `brief`: for the same reason it got less
+    time than others. `killed` is the evidence if the run did not end on a signal; `signalled`
+    describes that signal. `idle` says why there was nothing to do.
     """
 
     refusal: str | None
@@ -63,6 +65,7 @@ class Run:
     ended_by: str = ""
     ended_at: float | None = None
     bare: bool = False
+    brief: bool = False
     killed: str = ""
     processor_seconds: float = 0.0
     signalled: Signalled | None = None
@@ -76,6 +79,11 @@ class Run:
     def ran(self) -> bool:
         """Whether the program was started at all."""
         return self.refusal is None and not never_ran(self.exit_code, self.log)
+
+    @property
+    def starved(self) -> bool:
+        """Whether it did not end in the short time that it got: it may wait for its data."""
+        return self.brief and self.exit_code is None and not self.ended_by
 
     @property
     def evidence(self) -> str:
@@ -178,7 +186,9 @@ def finish(bench: Bench, container: Container, *, then: Then | None = None) -> R
     refusal = machine.refused(bench, container)
     if refusal is not None:
         return Run(refusal=refusal, exit_code=None, seconds=0, log="")
-    ending = (then or endings.to_its_end)(bench, container)
+    brief = then is None and _is_brief(bench)
+    wait = endings.unfed if brief else endings.to_its_end
+    ending = (then or wait)(bench, container)
     took = time.monotonic() - began
     if ending.exit_code is None:
         container.send("SIGKILL")
@@ -190,12 +200,19 @@ def finish(bench: Bench, container: Container, *, then: Then | None = None) -> R
         log=container.logs(),
         lines=container.lines(),
         tree=_tree(container),
+        brief=brief,
         ended_by=container.ended_by(),
         ended_at=container.ended_at(),
         killed=ending.killed,
         processor_seconds=ending.processor_seconds,
         signalled=ending.signalled,
     )
+
+
+def _is_brief(bench: Bench) -> bool:
+    """Whether a run gets little time: nothing is declared, and no run has ended well yet."""
+    samples, first = bench.subject.samples, bench.made(on_samples)
+    return not (samples.declared or samples.channels or (first is not None and first[0].good))
 
 
 def _tree(container: Container) -> tuple[Entry, ...] | None:
@@ -250,6 +267,12 @@ def needs_good(bench: Bench) -> Run:
     if not run.good:
         raise Unseen("`train` on the samples failed, so there is nothing to compare with")
     return run
+
+
+def need_end(bench: Bench) -> None:
+    """Raises Unsampled if `train` does not end without samples, and none are declared."""
+    if trained(bench).starved:
+        raise Unsampled(STARVED)
 
 
 def of(title: str, make: Callable[[Bench], Run], *, alone: bool = False) -> Scenario[Run]:

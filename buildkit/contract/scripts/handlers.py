@@ -141,13 +141,13 @@ def _demand(serving: Serving, wanted: bytes) -> None:
         )
 
 
-@check("ITK-04", IN_STEPS)
+@check("ITK-04", IN_STEPS, gap="input_fn, predict_fn and output_fn were not seen to be called")
 def calls_the_steps(serving: Serving) -> None:
     """An answer shows that model_fn, input_fn, predict_fn and output_fn were called in order."""
     _demand(serving, b"73ipo")
 
 
-@check("ITK-04", AT_ONCE)
+@check("ITK-04", AT_ONCE, gap="transform_fn was not seen to be called")
 def calls_transform(serving: Serving) -> None:
     """An answer shows that model_fn and transform_fn were called."""
     _demand(serving, b"73t")

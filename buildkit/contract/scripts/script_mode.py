@@ -52,39 +52,39 @@ def _demand(run: Run, asked: str) -> None:
         raise Broken(f"{asked}, `train` {run.evidence}")
 
 
-@check("TTK-02", script_runs.PROBED)
+@check("TTK-02", script_runs.PROBED, gap="no script that the hyperparameter names was run")
 def named_by_hyperparameter(run: Run) -> None:
     """The script that sagemaker_program names runs, and the run ends with 0."""
     _demand(run, f"with sagemaker_program = {user_scripts.PROGRAM}")
 
 
-@check("TTK-02", script_runs.BY_VARIABLE)
+@check("TTK-02", script_runs.BY_VARIABLE, gap="no script that the variable names was run")
 def named_by_variable(run: Run) -> None:
     """The script that SAGEMAKER_PROGRAM names runs, not that of the hyperparameter."""
     _demand(run, f"with SAGEMAKER_PROGRAM={user_scripts.PROGRAM} and another sagemaker_program")
 
 
-@check("TTK-03", script_runs.PROBED)
+@check("TTK-03", script_runs.PROBED, gap="no Python script was run")
 def python_runs_in_its_folder(run: Run) -> None:
     """The working directory of a Python script is /opt/ml/code."""
     if (cwd := _need_seen(run).cwd) != f"{training_job.ROOT}/{script_runs.CODE}":
         raise Broken(f"the working directory of the script is {cwd}")
 
 
-@check("TTK-03", script_runs.SHELL)
+@check("TTK-03", script_runs.SHELL, gap="no shell script was run")
 def shell_scripts_run(run: Run) -> None:
     """A .sh script without execute bit runs, and the run ends with 0."""
     if run.file(user_scripts.WORDS) is None or not run.good:
         raise Broken(f"with sagemaker_program = {user_scripts.SHELL}, `train` {run.evidence}")
 
 
-@check("TTK-04", script_runs.STRAY)
+@check("TTK-04", script_runs.STRAY, decides=True)
 def stray_variable_is_harmless(run: Run) -> None:
     """The script in /opt/ml/code runs despite SAGEMAKER_SUBMIT_DIRECTORY."""
     _demand(run, "with SAGEMAKER_SUBMIT_DIRECTORY=/no/such/folder")
 
 
-@check("TTK-04", script_runs.FROM_ARCHIVE)
+@check("TTK-04", script_runs.FROM_ARCHIVE, decides=True)
 def archive_is_unpacked(run: Run) -> None:
     """The script in the archive that sagemaker_submit_directory names runs."""
     _demand(run, f"with sagemaker_submit_directory = {script_runs.ARCHIVE} and no /opt/ml/code")
@@ -98,14 +98,14 @@ def code_is_empty(image: StillImage) -> None:
         raise Broken(f"the image holds {', '.join(f'/opt/{name}' for name in baked[:5])}")
 
 
-@check("TTK-06", script_runs.PROBED)
+@check("TTK-06", script_runs.PROBED, gap="no Python script was run")
 def arguments_are_right(run: Run) -> None:
     """The arguments of the script, word for word."""
     if (argv := _need_seen(run).argv) != script_runs.ARGUMENTS:
         raise Broken(f"the script got {argv[:40]}, not {script_runs.ARGUMENTS}"[:1000])
 
 
-@check("TTK-06", script_runs.SHELL)
+@check("TTK-06", script_runs.SHELL, gap="no shell script was run")
 def arguments_of_a_shell_script_are_right(run: Run) -> None:
     """The arguments of a shell script, word for word."""
     words = run.file(user_scripts.WORDS)
@@ -135,7 +135,7 @@ def variables_are_right(run: Run) -> None:
         raise Broken("\n".join(wrong[:10]))
 
 
-@check("TTK-09", script_runs.FAILING)
+@check("TTK-09", script_runs.FAILING, decides=True)
 def failure_is_reported(run: Run) -> None:
     """`train` does not end with 0 after the script has failed."""
     began = run.file(user_scripts.BEGAN) is not None
@@ -145,7 +145,7 @@ def failure_is_reported(run: Run) -> None:
         raise Unseen("the script did not run")
 
 
-@check("TTK-09", script_runs.NO_OUTPUT)
+@check("TTK-09", script_runs.NO_OUTPUT, gap="no failure without /opt/ml/output was seen")
 def failure_is_reported_without_output(run: Run) -> None:
     """`train` does not end with 0, although it cannot write a failure file."""
     if run.exit_code == 0:

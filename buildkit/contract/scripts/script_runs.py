@@ -61,7 +61,9 @@ PROBE_JOB = _job(
 )
 
 
-def _of(title: str, work: Job, *, then: Then | None = None, changes: bool = False) -> Scenario[Run]:
+def _of(
+    title: str, work: Job, *, then: Then = endings.to_its_end, changes: bool = False
+) -> Scenario[Run]:
     def make(bench: Bench) -> Run:
         return training_runs.train(bench, work, then=then, changes=changes)
 

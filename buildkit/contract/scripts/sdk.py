@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Broken, check
 from buildkit.contract.engine import Start
-from buildkit.contract.jobs import training_job, training_runs
+from buildkit.contract.jobs import endings, training_job, training_runs
 from buildkit.contract.jobs.training_job import Channel
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _driven(bench: Bench) -> Run:
     work = training_job.of(bench.subject.samples)
     channels = tuple(Channel(name=name, path=None) for name in ("code", "sm_drivers"))
     work = replace(work, channels=(*work.channels, *channels), files=((DRIVER, SCRIPT),))
-    return training_runs.train(bench, work, start=START)
+    return training_runs.train(bench, work, start=START, then=endings.to_its_end)
 
 
 DRIVEN = training_runs.of("/bin/bash on a driver in the channel sm_drivers", _driven)

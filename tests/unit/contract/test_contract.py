@@ -25,7 +25,7 @@ from buildkit.contract.jobs.training_runs import Run
 from buildkit.contract.machine import Limit
 from buildkit.contract.suite import checks_of
 from buildkit.model.features import Feature
-from buildkit.model.image import Level, Status
+from buildkit.model.image import Level, SkipKind, Status
 from buildkit.model.target import Payload, Profile, Purpose, Samples
 from buildkit.support.errors import ContractError
 from buildkit.verify import verify
@@ -225,7 +225,8 @@ GOOD = Run(
 )
 def test_a_training(changes: dict[str, Any], broken: dict[str, str]) -> None:
     smoke = [each for each in on(training.GOOD, checks_of(training)) if each.smoke]
-    assert statuses(smoke, dataclasses.replace(GOOD, **changes)) == broken
+    # OUT-02 needs a failed run besides.
+    assert statuses(smoke, dataclasses.replace(GOOD, **changes)) == {"OUT-02": "skip", **broken}
 
 
 FAILED = dataclasses.replace(GOOD, exit_code=1, tree=(file("output/failure", b"no data"),))
@@ -245,6 +246,50 @@ FAILED = dataclasses.replace(GOOD, exit_code=1, tree=(file("output/failure", b"n
 def test_a_training_that_fails(changes: dict[str, Any], broken: dict[str, str]) -> None:
     wanted = on(training.FAILED, checks_of(training))
     assert statuses(wanted, dataclasses.replace(FAILED, **changes)) == broken
+
+
+def judged(wanted: Sequence[Check[Any]], *runs: Run | checks.Unseen) -> dict[str, tuple[str, str]]:
+    """The status and the message of each clause, of the good run and of the one that must fail."""
+    found: dict[str, list[Any]] = {}
+    for stage, run in zip((training.GOOD, training.FAILED), runs, strict=True):
+        for each in on(stage, wanted):
+            seen = (
+                checks.of(each, checks.skipped(each.clause, run))
+                if isinstance(run, checks.Unseen)
+                else checks.run(each, run)
+            )
+            found.setdefault(each.clause, []).append(seen)
+    merged = {name: checks.merged(results) for name, results in found.items()}
+    return {name: (each.status.value, each.message) for name, each in merged.items()}
+
+
+def test_a_failure_that_was_never_seen_is_no_pass() -> None:
+    smoke = [each for each in checks_of(training) if each.smoke]
+    no_samples = checks.Unsampled("no samples are declared")
+    found = judged(smoke, dataclasses.replace(GOOD, bare=True), no_samples)
+    assert found["OUT-01"] == ("pass", "no failed run was seen")
+    assert found["OUT-02"][0] == "skip"
+    assert "no samples are declared" in found["OUT-02"][1]
+    found = judged(smoke, GOOD, FAILED)
+    assert (found["OUT-01"], found["OUT-02"]) == (("pass", ""), ("pass", ""))
+    found = judged(smoke, dataclasses.replace(FAILED, bare=True), no_samples)
+    assert found["OUT-01"][0] == "skip"
+    assert found["OUT-02"] == ("pass", "no successful run was seen")
+
+
+def test_an_image_that_waits_for_its_data_is_not_judged() -> None:
+    waits = dataclasses.replace(
+        GOOD, exit_code=None, log="", tree=(), bare=True, brief=True, seconds=10
+    )
+    smoke = [each for each in on(training.GOOD, checks_of(training)) if each.smoke]
+    found = statuses(smoke, waits)
+    assert found == dict.fromkeys(("OUT-01", "OUT-02", "OUT-03", "LOG-01"), "skip")
+    seen = checks.run(training.success_is_zero, waits)
+    assert seen.message.startswith(
+        "no samples are declared, and without them `train` did not end in 10 s"
+    )
+    assert statuses(smoke, dataclasses.replace(waits, brief=False))["OUT-01"] == "fail"
+    assert statuses(smoke, dataclasses.replace(waits, ended_by="disk"))["OUT-01"] == "fail"
 
 
 @pytest.mark.parametrize(
@@ -412,6 +457,32 @@ def test_of_several_checks_of_a_clause_the_worst_counts_with_all_its_evidence() 
     assert checks.merged(results).message == "one\ntwo"
     assert checks.merged(results).status is Status.FAIL
     assert checks.merged([results[0], results[2]]).status is Status.PASS
+
+
+def test_a_clause_that_a_busy_machine_left_open_does_not_pass() -> None:
+    results = [
+        checks.result("SERVE-08", Status.PASS, ""),
+        checks.skipped("SERVE-08", checks.TooBusy("9 s")),
+    ]
+    assert checks.merged(results).status is Status.SKIP
+    assert checks.merged(results).skipped_for(SkipKind.BUSY)
+    results.append(checks.result("SERVE-08", Status.FAIL, "late"))
+    assert checks.merged(results).message == "late"
+
+
+def test_of_several_checks_of_a_clause_some_decide_or_say_what_was_not_seen() -> None:
+    """Else a clause passes of which only the lesser part was seen."""
+    of: dict[str, list[Check[Any]]] = {}
+    for each in suite.checks():
+        of.setdefault(each.clause, []).append(each)
+    for clause, found in of.items():
+        several = len(found) > 1
+        assert (
+            not several
+            or any(each.decides for each in found)
+            or sum(bool(each.gap) for each in found) > 1
+        ), clause
+        assert several or not any(each.decides or each.gap for each in found), clause
 
 
 class FakeEngine:

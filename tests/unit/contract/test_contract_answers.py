@@ -445,7 +445,9 @@ def test_an_address_that_is_right_is_not_blamed(said: str, table: str, found: st
     assert verdict(serving.answers_on_its_port, silent).startswith(found)
     never = verdict(serving.healthy_in_time, silent)
     assert never.count("GET /ping") == 1
-    assert "34 s; the last request got no" in never
+    listens = "something listens on port 8080 and accepts connections, but does not answer"
+    assert (f"in 34 s: {listens}; the last request got no answer" in never) is ("whole" not in said)
+    assert "; the last request got no" in never
 
 
 def test_a_worker_that_is_killed_while_it_loads_is_named_with_its_cure() -> None:
@@ -504,15 +506,21 @@ def test_what_only_meets_the_cause_is_not_judged() -> None:
     assert causes.named([batch_too]) == (batch_too,)
 
 
-def test_what_is_waited_for_is_told_beside_the_scenario() -> None:
+def test_what_is_waited_for_is_told_beside_the_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
     stand = Bench(subject=None, engine=None, kept=None)  # type: ignore[arg-type]
     scenario: Scenario[Any] = Scenario(title="`serve`", stage=lambda _bench: None)  # type: ignore[arg-type,return-value]
     stand.begin(scenario)
     assert stand.at_work(scenario) == "`serve`"
-    stand.note("waiting for 200 from GET /ping for 3 s: GET /ping answers 503")
+    stand.note("waiting for 200 from GET /ping: GET /ping answers 503")
     assert stand.at_work(scenario).endswith("answers 503")
     stand.begin(scenario)
     assert stand.at_work(scenario) == "`serve`"
+    began = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: began + 11.5)
+    assert stand.at_work(scenario) == "`serve` for 11 s"
+    stand.note("waiting for 200 from GET /ping")
+    monkeypatch.setattr(time, "monotonic", lambda: began + 71)
+    assert stand.at_work(scenario) == "`serve` for 71 s, waiting for 200 from GET /ping"
 
 
 def test_a_health_check_says_what_it_waits_for() -> None:
@@ -520,7 +528,7 @@ def test_a_health_check_says_what_it_waits_for() -> None:
     told: list[str] = []
     client = Client(reply=lambda _body: next(answers))
     client.wait_for_health(10, lambda: True, told.append)
-    assert told == ["waiting for 200 from GET /ping for 0 s: GET /ping answers 503"]
+    assert told == ["waiting for 200 from GET /ping: GET /ping answers 503"]
 
 
 def test_an_exhausted_machine_is_no_fault_of_an_image() -> None:

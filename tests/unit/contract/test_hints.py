@@ -74,6 +74,16 @@ SEEN = (
     ("SERVE-03", "connect() failed (111: Connection refused) while connecting to upstream", "nginx"),
     ("SERVE-01", "no whole answer: HTTP/0.9", "TLS"),
     (
+        "SERVE-03",
+        "in 243 s: something listens on port 8080 and accepts connections, but does not answer",
+        "another thread",
+    ),
+    (
+        "RUN-02",
+        'exec: "serve": executable file not found in $PATH; /usr/local/bin/serve is a folder',
+        "a folder on PATH",
+    ),
+    (
         "RUN-08",
         "SIGKILL was needed 120 s after SIGTERM: process 1 is `/usr/lib/R/bin/exec/R --no-echo`",
         "template `r`",

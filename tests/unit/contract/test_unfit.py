@@ -18,7 +18,7 @@ from buildkit.contract.engine import Entry, Line, Unfit
 from buildkit.contract.hosting import serving, starting
 from buildkit.contract.hosting.client import Health
 from buildkit.contract.image import basics
-from buildkit.contract.jobs import training, training_runs
+from buildkit.contract.jobs import stopped, training, training_runs
 from buildkit.contract.scenario import Bench, Subject
 from buildkit.contract.suite import checks_of
 from buildkit.engine.containers import Container
@@ -26,6 +26,7 @@ from buildkit.engine.engine import Engine as Docker
 from buildkit.model.image import Status
 from buildkit.model.target import Profile, Purpose, Samples
 from buildkit.support.errors import ToolError
+from buildkit.verify import subject as subject_of
 from tests.unit.contract.test_contract import (
     GOOD,
     STILL,
@@ -180,6 +181,92 @@ def test_a_program_that_is_missing_is_said_with_the_path(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (None, "cannot be started: creating a container: Cannot mkdir /work"),
+        (("train",), "has `train` on its PATH, which its ENTRYPOINT did not start"),
+        ((), "starts neither `train` nor `serve`"),
+    ],
+)
+def test_why_a_purpose_is_unknown_is_said(
+    words: tuple[str, ...] | None,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def held(_image: str, _engine: object) -> tuple[str, ...]:
+        if words is None:
+            raise Unfit("creating a container: Cannot mkdir /work")
+        return words
+
+    monkeypatch.setattr(probe, "held", held)
+    monkeypatch.setattr(probe, "purpose", lambda *_: None)
+    docker: Any = SimpleNamespace(view=lambda _: VIEW)
+    assert subject_of._found(docker, "demo", (), {}) is Purpose.BOTH
+    assert said in capsys.readouterr().err
+
+
+def test_a_folder_with_the_name_of_a_program_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {"PATH": "/usr/bin:/usr/local/bin"}
+    engine = SimpleNamespace(view=lambda _: dataclasses.replace(VIEW, environment=environment))
+    bench: Any = SimpleNamespace(engine=engine, subject=SimpleNamespace(image="demo"))
+    said = 'exec: "serve": executable file not found in $PATH'
+    monkeypatch.setattr(machine, "started", lambda _container: said)
+    holds = held(__usr__local__bin__serve="folder").container
+    assert machine.refused(bench, holds) == f"{said}; /usr/local/bin/serve is a folder"
+
+
+class Endless(FakeContainer):
+    """Holds what a job needs, and does not end."""
+
+    def put(self, _path: str, archive: Iterator[bytes]) -> None:
+        assert b"".join(archive)
+
+    def start(self) -> None:
+        return None
+
+    def ended_at(self) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("samples", "seconds"),
+    [
+        (Samples(), 10),
+        (Samples(default=True), 10),
+        (Samples(default=True, channels=(("train", "/no/such/folder"),)), 600),
+        (Samples(environment=(("A", "1"),)), 600),
+    ],
+)
+def test_train_without_samples_gets_little_time(
+    samples: Samples, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def wait(_machine: object, _container: object, limit: float) -> None:
+        asked.append(limit)
+
+    monkeypatch.setattr(machine.Machine, "wait", wait)
+    subject = Subject(image="x", architecture=None, purpose=Purpose.TRAINING, samples=samples)
+    engine: Any = Engine()
+    fake: Any = Endless()
+    fake.send = lambda _name: None
+    with ExitStack() as kept:
+        bench = Bench(subject=subject, engine=engine, kept=kept)
+        run = training_runs.finish(bench, fake)
+    assert asked == [seconds]
+    assert run.starved is (seconds == 10)
+
+
+def test_a_train_that_waits_for_data_is_not_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = dataclasses.replace(GOOD, exit_code=None, bare=True, brief=True)
+    monkeypatch.setattr(training_runs, "trained", lambda _bench: waits)
+    bench: Any = None
+    with pytest.raises(checks.Unsampled, match="does not end"), stopped.STOPPED.stage(bench):
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
     ("serving_", "status"),
     [
         ("the engine cannot start `serve`: no such file", "skip"),
@@ -246,6 +333,8 @@ def held(**entries: str) -> Any:
         ({"__opt__ml__checkpoints": "link /nowhere"}, {"IMG-06": "fail"}),
         ({"__opt__ml__output": "pipe"}, {"IMG-06": "fail"}),
         ({"__opt__ml": "loop", "__opt__ml__model": "loop"}, {"IMG-06": "fail"}),
+        ({"__opt": "file"}, {"IMG-06": "fail"}),
+        ({"__opt": "link /data", "__data": "folder"}, {}),
         ({"__opt__ml__model": "loop"}, {"OUT-03": "fail"}),
         ({"__tmp": "file"}, {"TREE-03": "warn"}),
         ({"__tmp": "link tmp"}, {"TREE-03": "warn"}),

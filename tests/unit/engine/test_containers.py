@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import docker.errors
+import pytest
 import urllib3.exceptions
 
 from buildkit.engine import containers
@@ -17,8 +18,6 @@ from buildkit.engine.containers import MOST_OUTPUT, UNFIT, Container
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pytest
 
 FACTS = {"name": "x", "size": 3, "mode": 0o644, "mtime": "", "linkTarget": ""}
 
@@ -31,6 +30,7 @@ class FakeAnswer:
     content: bytes = b"abcdef"
     closed: bool = False
     headers: dict[str, str] = field(default_factory=dict)
+    explanation: str = ""
 
     def __post_init__(self) -> None:
         self.raw: Any = io.BytesIO(self.content)
@@ -63,6 +63,9 @@ class FakeApi:
     def _raise_for_status(self, answer: FakeAnswer) -> None:
         if answer.status_code == 404:
             raise docker.errors.NotFound("no such file")
+        if answer.explanation:
+            response: Any = SimpleNamespace(status_code=answer.status_code, reason="", url="")
+            raise docker.errors.APIError("no", response=response, explanation=answer.explanation)
 
     def exec_create(self, *_: object) -> dict[str, str]:
         return {"Id": "1"}
@@ -122,6 +125,19 @@ def test_a_link_that_goes_round_in_a_circle_is_told_apart() -> None:
     found = whole.look("/opt/ml/input")
     assert found is not None
     assert found.kind == "loop"
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [("stat /x/opt/ml: not a directory", None), ("too many links in /x/opt/ml", "loop")],
+)
+def test_a_path_that_leads_through_a_file_is_no_loop(said: str, kind: str | None) -> None:
+    """An engine answers 500 for both, and only an answer with a body says which it is."""
+    whole = container(FakeAnswer(status_code=500, explanation=said))
+    there: Any = whole.docker
+    there.reload, there.attrs = lambda: None, {"State": {"Running": False}}
+    found = whole.look("/opt/ml")
+    assert (found and found.kind) == kind
 
 
 def test_a_pipe_is_no_file() -> None:
