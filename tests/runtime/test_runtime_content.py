@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import math
 from collections import UserDict
@@ -8,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from buildkit_runtime import content
+from buildkit_runtime import content, rest
 from buildkit_runtime.content import CSV, JSON, JSON_LINES, NPY, UNKNOWN
 from werkzeug.exceptions import BadRequest, HTTPException, NotAcceptable, UnsupportedMediaType
 
@@ -95,6 +96,68 @@ def test_missing_values(body: str, content_type: str) -> None:
     ((first, missing, last),) = content.decode(body, content_type)
     assert (first, last) == (1, 3)
     assert math.isnan(missing)
+
+
+# What `str.splitlines` takes for ends of lines; JSON allows the first three in strings.
+ENDS = ("\x85", "\u2028", "\u2029", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\r")
+
+
+@pytest.mark.parametrize("end", ENDS[:3])
+def test_only_a_line_feed_separates_lines_of_json(end: str) -> None:
+    body = f'["a{end}b"]\r\n["c"]\n \t\r\n'.encode()
+    assert content.decode(body, JSON_LINES, text=True) == [[f"a{end}b"], ["c"]]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_two_values_in_a_line_of_json_are_no_two_rows(end: str) -> None:
+    with pytest.raises(BadRequest, match="line 1 is not JSON"):
+        content.decode(f"[1]{end}[2]", JSON_LINES)
+
+
+def test_json_lines_arrive_in_utf_8_whatever_their_charset() -> None:
+    for charset in ("latin-1", "utf-16", "UTF-8"):
+        body = content.to_body('["é"]'.encode(charset), JSON_LINES, charset)
+        assert body == '["é"]'.encode()
+    with pytest.raises(BadRequest, match="not ascii text"):
+        content.to_body('["é"]'.encode(), JSON_LINES, "ascii")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "expected"),
+    [
+        pytest.param("1", JSON, [[1]], id="a number"),
+        pytest.param('"a"', JSON, [["a"]], id="a text"),
+        pytest.param('{"features": "a"}', JSON, [["a"]], id="a feature"),
+        pytest.param('{"instances": [{"features": 1}]}', JSON, [[1]], id="an instance"),
+        pytest.param("1\n2", JSON_LINES, [[1], [2]], id="lines of numbers"),
+        pytest.param('"a"\n["b"]', JSON_LINES, [["a"], ["b"]], id="lines of texts"),
+        pytest.param('{"features": "a"}\n"b"', JSON_LINES, [["a"], ["b"]], id="lines of features"),
+    ],
+)
+def test_a_row_of_one_value_needs_no_list(body: str, content_type: str, expected: Any) -> None:
+    assert content.decode(body, content_type, text=True) == expected
+
+
+@pytest.mark.parametrize("body", ["true", "null", "{}", '{"features": null}', '{"features": true}'])
+def test_values_that_are_no_number_or_text_are_no_row(body: str) -> None:
+    for content_type in (JSON, JSON_LINES):
+        with pytest.raises(BadRequest):
+            content.decode(body, content_type, text=True)
+
+
+@pytest.mark.parametrize("before", [131_072, 10, 10_000_000])
+def test_a_cell_of_csv_may_be_as_long_as_the_body(before: int) -> None:
+    """The limit of the csv module holds for the whole process; a script may have lowered it."""
+    long = "a" * 200_000
+    limit = csv.field_size_limit(before)
+    try:
+        assert content.decode(f'{long},1\n"{long}",2', CSV, text=True) == [[long, 1.0], [long, 2.0]]
+        assert rest.to_request(long.encode(), CSV) == {"instances": [long]}
+        assert csv.field_size_limit() >= before
+        with pytest.raises(BadRequest, match="CSV line 1: could not convert"):
+            content.decode(long, CSV)
+    finally:
+        csv.field_size_limit(limit)
 
 
 def test_json_of_any_shape() -> None:
@@ -245,6 +308,8 @@ class Table:
         pytest.param(
             CSV, [[Decimal("1.5"), 1j, date(2026, 1, 2)]], "1.5,1j,2026-01-02", id="cells"
         ),
+        pytest.param(CSV, bytearray(b"ab"), "97\n98", id="CSV of a bytearray, as numpy"),
+        pytest.param(CSV, [bytearray(b"ab")], "97,98", id="CSV of a row of a bytearray"),
         pytest.param(CSV, Table(), "1,2.5\n3,a", id="CSV of a table"),
         pytest.param(JSON, [0, 1], "[0, 1]", id="JSON"),
         pytest.param(JSON, [("king", 0.91)], '[["king", 0.91]]', id="JSON of labels with scores"),

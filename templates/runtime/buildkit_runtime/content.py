@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import codecs
 import csv
-import io
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 from numbers import Number, Real
 from types import SimpleNamespace
@@ -17,6 +16,8 @@ from typing import Any, Callable, Union
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import BadRequest, NotAcceptable, UnsupportedMediaType
 from werkzeug.http import parse_accept_header, parse_options_header
+
+from buildkit_runtime import cells
 
 CSV = "text/csv"
 JSON = "application/json"
@@ -32,6 +33,8 @@ Rows = Sequence[Sequence[float]]
 LINES = (JSON_LINES, "application/x-jsonlines", "application/x-ndjson")
 # input_fn gets text for these types, as in AWS's serving toolkit (ITK-05), bytes for others.
 _TEXT = frozenset({CSV, JSON})
+_UTF8 = ("utf-8", "utf8")
+_JSON_BLANKS = " \t\r\n"
 _QUOTED = re.compile(r'"[^"]*"')
 # The most dimensions of an array in numpy 1.
 _DEEPEST = 32
@@ -48,8 +51,11 @@ def parse_content_type(header: str | None) -> tuple[str, str]:
 
 
 def to_body(data: bytes, media_type: str, charset: str) -> Body:
-    """Text for CSV and JSON, bytes for other types."""
-    return to_text(data, charset) if media_type in _TEXT else data
+    """Text for CSV and JSON, bytes for other types: of JSON Lines always in UTF-8."""
+    if media_type in _TEXT:
+        return to_text(data, charset)
+    is_foreign = media_type in LINES and charset.lower() not in _UTF8
+    return to_text(data, charset).encode("utf-8", "surrogatepass") if is_foreign else data
 
 
 def to_text(body: Body, charset: str = "utf-8") -> str:
@@ -195,9 +201,9 @@ def _decode_csv(body: str, *, text: bool = False) -> list[list[Any]]:
     """
     head = _QUOTED.sub("", body.partition("\n")[0])
     delimiter = next((each for each in ",;\t" if each in head), ",")
-    reader = csv.reader(io.StringIO(body), delimiter=delimiter, strict=True)
+    reader = cells.reader(body, delimiter, strict=True)
     try:
-        return [[_number(cell) for cell in cells] for cells in reader if cells]
+        return [[_number(cell) for cell in row] for row in reader if row]
     except csv.Error as error:
         raise BadRequest(f"CSV line {reader.line_num}: {error}") from error
     except ValueError as error:
@@ -207,9 +213,9 @@ def _decode_csv(body: str, *, text: bool = False) -> list[list[Any]]:
 
 
 def _decode_texts(body: str, delimiter: str) -> list[list[Any]]:
-    reader = csv.reader(io.StringIO(body), delimiter=delimiter, strict=True)
+    reader = cells.reader(body, delimiter, strict=True)
     try:
-        return [[*cells] for cells in reader if cells]
+        return [[*row] for row in reader if row]
     except csv.Error as error:
         raise BadRequest(f"CSV line {reader.line_num}: {error}") from error
 
@@ -237,24 +243,34 @@ def _decode_json(text: str) -> Any:
     value = _load_json(text, "the body")
     if isinstance(value, dict):
         value = value.get("instances", [value] if "features" in value else None)
-    if isinstance(value, (int, float, str)):
-        value = [value]
+    value = _alone(value)
     if isinstance(value, list) and value and not isinstance(value[0], (list, dict)):
         value = [value]
     return [_features(row) for row in value] if isinstance(value, list) else value
 
 
 def _decode_json_lines(text: str) -> Any:
-    lines = text.splitlines()
-    return [
-        _features(_load_json(line, f"line {number}"))
-        for number, line in enumerate(lines, start=1)
-        if line.strip()
-    ]
+    """A row in each line: `[1, 2]`, one value, or `{"features": ...}` of these."""
+    found = [_load_json(line, f"line {number}") for number, line in split_lines(text)]
+    return [_alone(_features(row)) for row in found]
+
+
+def split_lines(text: str) -> Iterator[tuple[int, str]]:
+    """The number and the text of each line of JSON Lines that is not blank.
+
+    Only a line feed separates them: strings may contain all others that `splitlines` knows.
+    """
+    lines = enumerate(text.split("\n"), start=1)
+    return ((number, line) for number, line in lines if line.strip(_JSON_BLANKS))
 
 
 def _features(row: Any) -> Any:
-    return row.get("features") if isinstance(row, dict) else row
+    return _alone(row.get("features")) if isinstance(row, dict) else row
+
+
+def _alone(row: Any) -> Any:
+    """A row of one number or text may be that value itself."""
+    return [row] if isinstance(row, (int, float, str)) else row
 
 
 def _load_json(text: str, what: str) -> Any:
@@ -269,13 +285,19 @@ def _encode_csv(prediction: Any) -> str:
     lines: list[str] = []
     # With this line end, the writer quotes texts with \r or \n, which readers take for line ends.
     writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
-    for record in _records(prediction):
+    for record in _records(_bytes_as_numbers(prediction)):
         if type(record) in _CELLS:
             writer.writerow((record,))
             continue
-        cells = record if isinstance(record, (list, tuple)) else [record]
-        writer.writerow([cell if type(cell) in _CELLS else _cell(cell) for cell in cells])
+        row = _bytes_as_numbers(record)
+        row = row if isinstance(row, (list, tuple)) else [row]
+        writer.writerow([cell if type(cell) in _CELLS else _cell(cell) for cell in row])
     return "\n".join([line[:-2] for line in lines]).rstrip("\n")
+
+
+def _bytes_as_numbers(value: Any) -> Any:
+    """As numpy, and with it AWS's encoders, reads a bytearray, but not bytes."""
+    return list(value) if isinstance(value, bytearray) else value
 
 
 def _encode_json(prediction: Any) -> str:
