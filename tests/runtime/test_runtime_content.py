@@ -25,6 +25,8 @@ ROWS = [[1.0, 2.0], [3.0, 4.5]]
         pytest.param(None, (UNKNOWN, "utf-8"), id="absent"),
         pytest.param("text/csv", (CSV, "utf-8"), id="plain"),
         pytest.param("Text/CSV; charset=latin-1; header=absent", (CSV, "latin-1"), id="parameters"),
+        pytest.param('text/csv ; CHARSET="UTF-8";', (CSV, "UTF-8"), id="quoted"),
+        pytest.param('text/csv; charset=""', (CSV, "utf-8"), id="an empty charset"),
         pytest.param("Application/X-JSONLines", ("application/x-jsonlines", "utf-8"), id="case"),
     ],
 )
@@ -45,6 +47,13 @@ def test_content_types(header: str | None, expected: tuple[str, str]) -> None:
         pytest.param("text/csv;q=0.3, application/json", CSV, JSON, id="weights"),
         pytest.param("image/png, application/json;q=0.5", CSV, JSON, id="the one we know"),
         pytest.param("text/*", JSON, CSV, id="a family"),
+        pytest.param("TEXT/CSV; Charset=UTF-8", JSON, CSV, id="case"),
+        pytest.param("text/html, *; q=.2", CSV, CSV, id="Java's anything"),
+        pytest.param(" , ", CSV, CSV, id="an empty list"),
+        pytest.param("*/*, text/csv;q=0", CSV, JSON, id="anything but CSV"),
+        pytest.param(
+            "application/*, Application/JSON;q=0", JSON, JSON_LINES, id="a family but one"
+        ),
         pytest.param("application/x-ndjson", CSV, "application/x-ndjson", id="other name"),
         pytest.param("image/png", CSV, "image/png", id="unknown ones are for the user's output_fn"),
     ],
@@ -57,9 +66,10 @@ def test_the_default_answer_can_be_set_for_an_image() -> None:
     assert content.choose_accept("*/*", CSV, default=JSON) == JSON
 
 
-def test_a_family_without_members_is_not_acceptable() -> None:
+@pytest.mark.parametrize("accept", ["image/*", "text/csv;q=0", "image/png;q=0", "*/*;q=0"])
+def test_no_type_is_acceptable(accept: str) -> None:
     with pytest.raises(NotAcceptable):
-        content.choose_accept("image/*", CSV)
+        content.choose_accept(accept, CSV)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +122,25 @@ def test_only_a_line_feed_separates_lines_of_json(end: str) -> None:
 def test_two_values_in_a_line_of_json_are_no_two_rows(end: str) -> None:
     with pytest.raises(BadRequest, match="line 1 is not JSON"):
         content.decode(f"[1]{end}[2]", JSON_LINES)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param('"a;\nb",1', [["a;\nb", 1.0]], id="a line end in quotes"),
+        pytest.param('"a"";b",1', [['a";b', 1.0]], id="a quote in quotes"),
+        pytest.param('"a,b";1', [["a,b", 1.0]], id="a comma in quotes"),
+        pytest.param('5";1\n6";2', [['5"', 1.0], ['6"', 2.0]], id="inches"),
+        pytest.param("\r\n\n1;2", [[1.0, 2.0]], id="below empty lines"),
+    ],
+)
+def test_what_separates_cells_is_found_outside_of_quotes(body: str, expected: Any) -> None:
+    assert content.decode(body, CSV, text=True) == expected
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16", "utf-16-le", "utf-32-be"])
+def test_a_byte_order_mark_is_no_text(charset: str) -> None:
+    assert content.to_text("\ufeff1,2".encode(charset), charset) == "1,2"
 
 
 def test_json_lines_arrive_in_utf_8_whatever_their_charset() -> None:

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from _csv import _reader as Reader
+    from _csv import Reader
 
 
 def reader(text: str, delimiter: str = ",", *, strict: bool = False) -> Reader:

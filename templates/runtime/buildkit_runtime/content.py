@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import json
 import math
@@ -35,7 +34,10 @@ LINES = (JSON_LINES, "application/x-jsonlines", "application/x-ndjson")
 _TEXT = frozenset({CSV, JSON})
 _UTF8 = ("utf-8", "utf8")
 _JSON_BLANKS = " \t\r\n"
-_QUOTED = re.compile(r'"[^"]*"')
+# A cell of CSV in quotes, whatever separates cells; the first line, in which such cells may have
+# line ends.
+_QUOTED = re.compile(r'(?<![^,;\t\n])"[^"]*(?:""[^"]*)*"')
+_FIRST_LINE = re.compile(rf'(?:{_QUOTED.pattern}|[^"\n]+|")*')
 # The most dimensions of an array in numpy 1.
 _DEEPEST = 32
 # The types that a cell of CSV can hold unchanged.
@@ -47,7 +49,7 @@ _WRITTEN = (type(None), bytes, Number, date, time, timedelta)
 def parse_content_type(header: str | None) -> tuple[str, str]:
     """Media type in lower case, and the charset (SERVE-12)."""
     media_type, options = parse_options_header(header)
-    return media_type.lower() or UNKNOWN, options.get("charset", "utf-8")
+    return media_type.lower() or UNKNOWN, options.get("charset") or "utf-8"
 
 
 def to_body(data: bytes, media_type: str, charset: str) -> Body:
@@ -65,9 +67,8 @@ def to_text(body: Body, charset: str = "utf-8") -> str:
     if "\0" in charset:
         raise UnsupportedMediaType(f"unknown charset {charset!r}")
     try:
-        # "utf-8-sig" skips the byte order mark of spreadsheets.
-        is_utf8 = codecs.lookup(charset).name == "utf-8"
-        return body.decode("utf-8-sig" if is_utf8 else charset)
+        # Spreadsheets write a byte order mark.
+        return body.decode(charset).removeprefix("\ufeff")
     except LookupError as error:
         raise UnsupportedMediaType(f"unknown charset {charset}") from error
     except (ValueError, OverflowError) as error:
@@ -81,16 +82,27 @@ def choose_accept(header: str | None, content_type: str, default: str = "") -> s
     An unknown type is passed on, because the user's output_fn may know it.
     """
     first = default or (content_type if content_type in ENCODERS or content_type == NPY else JSON)
-    given = parse_accept_header(header or "*/*", MIMEAccept)
-    # werkzeug does not match `text/csv; charset=utf-8` with text/csv.
-    accept = MIMEAccept([(value.partition(";")[0], weight) for value, weight in given])
-    known = [first, *ENCODERS, NPY]
+    # Java's clients send `*; q=.2`.
+    listed = (header or "").strip(" ,").replace("q=.", "q=0.")
+    given = parse_accept_header(listed or "*/*", MIMEAccept)
+    # werkzeug does not match `text/csv; charset=utf-8` with text/csv, and does not exclude types
+    # by q=0 from a range.
+    accept = MIMEAccept([(_media_range(value), weight) for value, weight in given if weight > 0])
+    excluded = {_media_range(value).lower() for value, weight in given if weight <= 0}
+    known = [value for value in (first, *ENCODERS, NPY) if value not in excluded]
     best = accept.best_match(known)
     if best is None:
         best = next((value for value in accept.values() if "*" not in value), "")
     if not best:
-        raise NotAcceptable(f"cannot answer with {header}; supported: {', '.join(known[1:])}")
+        raise NotAcceptable(
+            f"cannot answer with {header}; supported: {', '.join((*ENCODERS, NPY))}"
+        )
     return best
+
+
+def _media_range(value: str) -> str:
+    media_range = value.partition(";")[0].strip()
+    return "*/*" if media_range == "*" else media_range
 
 
 def decode(body: Body, content_type: str, *, text: bool = False) -> list[list[Any]]:
@@ -199,8 +211,7 @@ def _decode_csv(body: str, *, text: bool = False) -> list[list[Any]]:
 
     With `text`, all cells are texts if one of them is not a number.
     """
-    head = _QUOTED.sub("", body.partition("\n")[0])
-    delimiter = next((each for each in ",;\t" if each in head), ",")
+    delimiter = _delimiter(body)
     reader = cells.reader(body, delimiter, strict=True)
     try:
         return [[_number(cell) for cell in row] for row in reader if row]
@@ -210,6 +221,13 @@ def _decode_csv(body: str, *, text: bool = False) -> list[list[Any]]:
         if text:
             return _decode_texts(body, delimiter)
         raise BadRequest(f"CSV line {reader.line_num}: {error}") from error
+
+
+def _delimiter(body: str) -> str:
+    """The one outside of quotes in the first line that is not blank; a comma before the others."""
+    first = _FIRST_LINE.match(body.lstrip("\r\n"))
+    outside = _QUOTED.sub("", first[0]) if first else ""
+    return next((each for each in ",;\t" if each in outside), ",")
 
 
 def _decode_texts(body: str, delimiter: str) -> list[list[Any]]:
