@@ -200,7 +200,6 @@ def test_mistakes_of_clients_are_named(
         pytest.param(object(), "object", id="an object"),
         pytest.param(Point(), "Point", id="a dataclass"),
         pytest.param(Plain.A, "Plain", id="a member of an enum"),
-        pytest.param(bytearray(b"a"), "bytearray", id="a bytearray"),
     ],
 )
 def test_what_has_no_text_is_refused_in_every_type(
@@ -209,6 +208,14 @@ def test_what_has_no_text_is_refused_in_every_type(
     for prediction in (value, [value], [[value, 1]], [{"a": value}], [[1], [value, 2]]):
         found, text = post(service(family, lambda *_: prediction), b"1", CSV, accept)  # noqa: B023
         assert (found, text) == (500, f"TypeError: cannot answer with a value of type {name}")
+
+
+@pytest.mark.parametrize("accept", [JSON, JSON_LINES])
+@pytest.mark.parametrize("prediction", [bytearray(b"a"), [bytearray(b"a")], {"a": bytearray(b"a")}])
+def test_json_refuses_a_bytearray(accept: str, prediction: Any) -> None:
+    for family in (handlers_plain, arrays):
+        found, text = post(service(family, lambda *_: prediction), b"1", CSV, accept)
+        assert (found, "of type bytearray" in text) == (500, True)
 
 
 @pytest.mark.parametrize("accept", [CSV, JSON, JSON_LINES])

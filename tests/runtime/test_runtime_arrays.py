@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import io
 import json
+import random
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -20,6 +22,9 @@ from buildkit_runtime.content import CSV, JSON, JSON_LINES, NPY
 from werkzeug.exceptions import BadRequest, NotAcceptable
 
 from tests.runtime.predictions import Colour, predictions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ANSWERS = json.loads(Path(__file__).with_name("aws_encoder.json").read_text(encoding="utf-8"))
 PREDICTIONS = dict(predictions())
@@ -32,6 +37,9 @@ DIGITS = ("beside a float: beyond doubles", "beside a float: uint64")
 MASKED = ("masked", "masked floats", "masked rows", "a masked value")
 # sagemaker-inference writes None, quotes nothing, and has a form of its own for complex numbers.
 UNQUOTED = ("null", "no text", "a comma", "a quote", "two lines", "a complex")
+
+
+NOT_NPY = "the body is not an npy array"
 
 
 def encoded(prediction: Any, accept: str) -> Any:
@@ -142,6 +150,94 @@ def test_csv_keeps_whole_numbers_whole() -> None:
 def test_npy_refuses_what_would_become_another_value(prediction: Any) -> None:
     with pytest.raises(NotAcceptable, match="npy cannot hold this prediction"):
         arrays.output_fn(prediction, NPY)
+
+
+class Name(str):  # noqa: SLOT000 - as scripts define them
+    """A text that numpy keeps."""
+
+
+class Shown(str):  # noqa: SLOT000
+    """A text of which numpy makes another one."""
+
+    def __str__(self) -> str:
+        return "shown"
+
+
+class Code(bytes):
+    """Bytes that numpy takes for numbers, or refuses."""
+
+
+@pytest.mark.parametrize("prediction", [Name("king"), [Name("king"), "a"], [[Name("a")]]])
+def test_texts_of_a_subclass_are_texts(prediction: Any) -> None:
+    array = np.load(io.BytesIO(arrays.output_fn(prediction, NPY)))
+    assert array.tolist() == np.array(prediction).tolist()
+    assert array.dtype.kind == "U"
+
+
+@pytest.mark.parametrize("value", [Shown("king"), Colour.RED, Code(b"12")])
+def test_texts_that_numpy_changes_are_named_in_npy_and_written_in_csv(value: Any) -> None:
+    for prediction in (value, [value], [[value, value]]):
+        with pytest.raises(NotAcceptable, match=f"numpy changes a {type(value).__name__}"):
+            arrays.output_fn(prediction, NPY)
+    written = "b'12'" if isinstance(value, bytes) else str.__str__(value)
+    assert arrays.output_fn([value], CSV) == arrays.output_fn(value, CSV) == written
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_bytes_in_a_buffer_are_numbers_as_aws_answers(kind: Any) -> None:
+    """Of sagemaker-inference 1.10.1, less the last newline."""
+    assert arrays.output_fn(kind(b"ab"), CSV) == "97\n98"
+    assert arrays.output_fn([kind(b"ab")], CSV) == "97,98"
+    assert arrays.output_fn([kind(b"ab"), [1.5, 2]], CSV) == "97.0,98.0\n1.5,2.0"
+    array = np.load(io.BytesIO(arrays.output_fn([kind(b"ab")], NPY)))
+    assert (array.dtype.str, array.tolist()) == ("|u1", [[97, 98]])
+
+
+def damaged_headers(count: int) -> Iterator[bytes]:
+    """npy arrays with one to three characters of the header replaced, inserted or removed."""
+    draw = random.Random(7)
+    for number in range(count):
+        buffer = io.BytesIO()
+        np.lib.format.write_array(buffer, np.ones((2, 3)), version=(1 + number % 3, 0))
+        body = buffer.getvalue()
+        for _ in range(draw.randint(1, 3)):
+            at = draw.randrange(100)
+            new = bytes([draw.choice(b"(){}[]'\"\\\n -+*<>|09afTL.\x00\xff")])
+            body = body[:at] + draw.choice((b"", new)) + body[at + draw.randint(0, 1) :]
+        yield body
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_damaged_npy_header_is_one_message() -> None:
+    refused: Counter[str] = Counter()
+    for body in damaged_headers(4000):
+        try:
+            assert arrays.numbers(body, NPY).dtype.kind in "biuf"
+        except BadRequest as error:
+            refused[str(error.description)[: len(NOT_NPY)]] += 1
+    assert list(refused) == [NOT_NPY]
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        pytest.param("{'descr': '<f8', 'fortran_order': False, 'shape': (2,", "", id="unfinished"),
+        pytest.param("\\", "", id="a backslash"),
+        pytest.param("-" * 9000, "", id="deep"),
+        pytest.param(
+            "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}",
+            ": Object arrays",
+            id="objects",
+        ),
+    ],
+)
+def test_only_sentences_of_numpy_are_quoted(header: str, message: str) -> None:
+    body = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
+    with pytest.raises(BadRequest) as refusal:
+        arrays.numbers(body, NPY)
+    found = str(refusal.value.description)
+    assert found.startswith(NOT_NPY + message)
+    assert "Error" not in found
 
 
 def test_npy_holds_texts_of_one_kind_and_arrays_without_masked_values() -> None:

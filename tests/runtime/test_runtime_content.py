@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import math
 from collections import UserDict
@@ -8,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from buildkit_runtime import content
+from buildkit_runtime import content, rest
 from buildkit_runtime.content import CSV, JSON, JSON_LINES, NPY, UNKNOWN
 from werkzeug.exceptions import BadRequest, HTTPException, NotAcceptable, UnsupportedMediaType
 
@@ -24,6 +25,8 @@ ROWS = [[1.0, 2.0], [3.0, 4.5]]
         pytest.param(None, (UNKNOWN, "utf-8"), id="absent"),
         pytest.param("text/csv", (CSV, "utf-8"), id="plain"),
         pytest.param("Text/CSV; charset=latin-1; header=absent", (CSV, "latin-1"), id="parameters"),
+        pytest.param('text/csv ; CHARSET="UTF-8";', (CSV, "UTF-8"), id="quoted"),
+        pytest.param('text/csv; charset=""', (CSV, "utf-8"), id="an empty charset"),
         pytest.param("Application/X-JSONLines", ("application/x-jsonlines", "utf-8"), id="case"),
     ],
 )
@@ -44,6 +47,13 @@ def test_content_types(header: str | None, expected: tuple[str, str]) -> None:
         pytest.param("text/csv;q=0.3, application/json", CSV, JSON, id="weights"),
         pytest.param("image/png, application/json;q=0.5", CSV, JSON, id="the one we know"),
         pytest.param("text/*", JSON, CSV, id="a family"),
+        pytest.param("TEXT/CSV; Charset=UTF-8", JSON, CSV, id="case"),
+        pytest.param("text/html, *; q=.2", CSV, CSV, id="Java's anything"),
+        pytest.param(" , ", CSV, CSV, id="an empty list"),
+        pytest.param("*/*, text/csv;q=0", CSV, JSON, id="anything but CSV"),
+        pytest.param(
+            "application/*, Application/JSON;q=0", JSON, JSON_LINES, id="a family but one"
+        ),
         pytest.param("application/x-ndjson", CSV, "application/x-ndjson", id="other name"),
         pytest.param("image/png", CSV, "image/png", id="unknown ones are for the user's output_fn"),
     ],
@@ -56,9 +66,10 @@ def test_the_default_answer_can_be_set_for_an_image() -> None:
     assert content.choose_accept("*/*", CSV, default=JSON) == JSON
 
 
-def test_a_family_without_members_is_not_acceptable() -> None:
+@pytest.mark.parametrize("accept", ["image/*", "text/csv;q=0", "image/png;q=0", "*/*;q=0"])
+def test_no_type_is_acceptable(accept: str) -> None:
     with pytest.raises(NotAcceptable):
-        content.choose_accept("image/*", CSV)
+        content.choose_accept(accept, CSV)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +106,87 @@ def test_missing_values(body: str, content_type: str) -> None:
     ((first, missing, last),) = content.decode(body, content_type)
     assert (first, last) == (1, 3)
     assert math.isnan(missing)
+
+
+# What `str.splitlines` takes for ends of lines; JSON allows the first three in strings.
+ENDS = ("\x85", "\u2028", "\u2029", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\r")
+
+
+@pytest.mark.parametrize("end", ENDS[:3])
+def test_only_a_line_feed_separates_lines_of_json(end: str) -> None:
+    body = f'["a{end}b"]\r\n["c"]\n \t\r\n'.encode()
+    assert content.decode(body, JSON_LINES, text=True) == [[f"a{end}b"], ["c"]]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_two_values_in_a_line_of_json_are_no_two_rows(end: str) -> None:
+    with pytest.raises(BadRequest, match="line 1 is not JSON"):
+        content.decode(f"[1]{end}[2]", JSON_LINES)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param('"a;\nb",1', [["a;\nb", 1.0]], id="a line end in quotes"),
+        pytest.param('"a"";b",1', [['a";b', 1.0]], id="a quote in quotes"),
+        pytest.param('"a,b";1', [["a,b", 1.0]], id="a comma in quotes"),
+        pytest.param('5";1\n6";2', [['5"', 1.0], ['6"', 2.0]], id="inches"),
+        pytest.param("\r\n\n1;2", [[1.0, 2.0]], id="below empty lines"),
+    ],
+)
+def test_what_separates_cells_is_found_outside_of_quotes(body: str, expected: Any) -> None:
+    assert content.decode(body, CSV, text=True) == expected
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16", "utf-16-le", "utf-32-be"])
+def test_a_byte_order_mark_is_no_text(charset: str) -> None:
+    assert content.to_text("\ufeff1,2".encode(charset), charset) == "1,2"
+
+
+def test_json_lines_arrive_in_utf_8_whatever_their_charset() -> None:
+    for charset in ("latin-1", "utf-16", "UTF-8"):
+        body = content.to_body('["é"]'.encode(charset), JSON_LINES, charset)
+        assert body == '["é"]'.encode()
+    with pytest.raises(BadRequest, match="not ascii text"):
+        content.to_body('["é"]'.encode(), JSON_LINES, "ascii")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "expected"),
+    [
+        pytest.param("1", JSON, [[1]], id="a number"),
+        pytest.param('"a"', JSON, [["a"]], id="a text"),
+        pytest.param('{"features": "a"}', JSON, [["a"]], id="a feature"),
+        pytest.param('{"instances": [{"features": 1}]}', JSON, [[1]], id="an instance"),
+        pytest.param("1\n2", JSON_LINES, [[1], [2]], id="lines of numbers"),
+        pytest.param('"a"\n["b"]', JSON_LINES, [["a"], ["b"]], id="lines of texts"),
+        pytest.param('{"features": "a"}\n"b"', JSON_LINES, [["a"], ["b"]], id="lines of features"),
+    ],
+)
+def test_a_row_of_one_value_needs_no_list(body: str, content_type: str, expected: Any) -> None:
+    assert content.decode(body, content_type, text=True) == expected
+
+
+@pytest.mark.parametrize("body", ["true", "null", "{}", '{"features": null}', '{"features": true}'])
+def test_values_that_are_no_number_or_text_are_no_row(body: str) -> None:
+    for content_type in (JSON, JSON_LINES):
+        with pytest.raises(BadRequest):
+            content.decode(body, content_type, text=True)
+
+
+@pytest.mark.parametrize("before", [131_072, 10, 10_000_000])
+def test_a_cell_of_csv_may_be_as_long_as_the_body(before: int) -> None:
+    """The limit of the csv module holds for the whole process; a script may have lowered it."""
+    long = "a" * 200_000
+    limit = csv.field_size_limit(before)
+    try:
+        assert content.decode(f'{long},1\n"{long}",2', CSV, text=True) == [[long, 1.0], [long, 2.0]]
+        assert rest.to_request(long.encode(), CSV) == {"instances": [long]}
+        assert csv.field_size_limit() >= before
+        with pytest.raises(BadRequest, match="CSV line 1: could not convert"):
+            content.decode(long, CSV)
+    finally:
+        csv.field_size_limit(limit)
 
 
 def test_json_of_any_shape() -> None:
@@ -245,6 +337,8 @@ class Table:
         pytest.param(
             CSV, [[Decimal("1.5"), 1j, date(2026, 1, 2)]], "1.5,1j,2026-01-02", id="cells"
         ),
+        pytest.param(CSV, bytearray(b"ab"), "97\n98", id="CSV of a bytearray, as numpy"),
+        pytest.param(CSV, [bytearray(b"ab")], "97,98", id="CSV of a row of a bytearray"),
         pytest.param(CSV, Table(), "1,2.5\n3,a", id="CSV of a table"),
         pytest.param(JSON, [0, 1], "[0, 1]", id="JSON"),
         pytest.param(JSON, [("king", 0.91)], '[["king", 0.91]]', id="JSON of labels with scores"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from typing import Any, Callable
-from zipfile import BadZipFile
 
 import numpy as np
 from werkzeug.exceptions import BadRequest, NotAcceptable
@@ -16,7 +15,8 @@ _OWN_TEXT = "efgmMV"
 _ROWS_AND_COLUMNS = 2
 _WHOLE = 2.0**53  # the next integer is not a double
 _SCALARS = frozenset({int, float, bool, str, bytes, complex, type(None)})
-_TEXTS: dict[type, str] = {str: "U", np.str_: "U", bytes: "S", np.bytes_: "S"}
+# What `str` does to texts, unless a subclass, such as an enum, has its own way.
+_PLAIN = (str.__str__, np.str_.__str__)
 
 
 def input_fn(body: content.Body, content_type: str) -> Any:
@@ -46,8 +46,11 @@ def numbers(body: content.Body, content_type: str) -> Any:
     try:
         # No pickles: a request must not run code.
         array = np.load(io.BytesIO(body), allow_pickle=False)
-    except (ValueError, EOFError, OSError, BadZipFile, MemoryError, OverflowError) as error:
-        raise BadRequest(f"the body is not an npy array: {error}") from error
+    except Exception as error:
+        # Of any type: numpy parses a header as Python, which fails in many ways. Its own errors and
+        # those of short bodies are sentences.
+        reason = f": {error}" if type(error) in (ValueError, EOFError) else ""
+        raise BadRequest(f"the body is not an npy array{reason}") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf" or array.size == 0:
         raise BadRequest("the body is not an npy array of numbers")
     return array if array.ndim >= _ROWS_AND_COLUMNS else array.reshape(1, -1)
@@ -85,13 +88,34 @@ def _npy(prediction: Any) -> bytes:
         if np.ma.MaskedArray in types:
             raise NotAcceptable("npy cannot hold this prediction: some values are masked")
         array = np.asarray(prediction)
-        if array.dtype.kind in "US" and {_TEXTS.get(each) for each in types} != {array.dtype.kind}:
-            raise NotAcceptable("npy cannot hold this prediction: it mixes texts with other values")
+        _check_texts(types, array.dtype.kind)
         # No pickles: reading an answer must not run code.
         np.save(buffer, array, allow_pickle=False)
     except (ValueError, RecursionError) as error:
         raise NotAcceptable(f"npy cannot hold this prediction: {error}") from error
     return buffer.getvalue()
+
+
+def _check_texts(types: set[type], kind: str) -> None:
+    """Raises NotAcceptable if numpy made texts of other values, or other values of texts."""
+    changed = _changed_texts(types)
+    if changed:
+        raise NotAcceptable(f"npy cannot hold this prediction: numpy changes a {changed[0]}")
+    if kind in "US" and set(map(_text_kind, types)) != {kind}:
+        raise NotAcceptable("npy cannot hold this prediction: it mixes texts with other values")
+
+
+def _changed_texts(types: set[type]) -> list[str]:
+    """The names of those types of texts of which numpy makes other values, such as enums."""
+    texts = (each for each in types if issubclass(each, (str, bytes)))
+    return sorted(each.__name__ for each in texts if not _text_kind(each))
+
+
+def _text_kind(kind: type) -> str:
+    """Numpy's letter for a type of texts that it keeps; empty for other types."""
+    if kind in (bytes, np.bytes_):
+        return "S"
+    return "U" if issubclass(kind, str) and kind.__str__ in _PLAIN else ""
 
 
 def _rows(prediction: Any) -> Any:
@@ -131,10 +155,10 @@ def _as_written(value: Any) -> Any:
 
 def _is_changed(prediction: Any, array: Any, types: set[type]) -> bool:
     """Whether numpy changed values of a list: large integers, members of enums, bytes."""
-    if bytearray in types or not isinstance(prediction, (list, tuple)):
-        return bytearray in types
-    if array.dtype.kind in "US":
-        return any(issubclass(each, (str, bytes)) and each not in _TEXTS for each in types)
+    if _changed_texts(types):
+        return True
+    if not isinstance(prediction, (list, tuple)):
+        return False
     if array.dtype.char != "d" or not (np.abs(array) >= _WHOLE).any():
         return False
     given = np.asarray(prediction, dtype=object).ravel()

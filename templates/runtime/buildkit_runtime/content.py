@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
-import io
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 from numbers import Number, Real
 from types import SimpleNamespace
@@ -17,6 +15,8 @@ from typing import Any, Callable, Union
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import BadRequest, NotAcceptable, UnsupportedMediaType
 from werkzeug.http import parse_accept_header, parse_options_header
+
+from buildkit_runtime import cells
 
 CSV = "text/csv"
 JSON = "application/json"
@@ -32,7 +32,12 @@ Rows = Sequence[Sequence[float]]
 LINES = (JSON_LINES, "application/x-jsonlines", "application/x-ndjson")
 # input_fn gets text for these types, as in AWS's serving toolkit (ITK-05), bytes for others.
 _TEXT = frozenset({CSV, JSON})
-_QUOTED = re.compile(r'"[^"]*"')
+_UTF8 = ("utf-8", "utf8")
+_JSON_BLANKS = " \t\r\n"
+# A cell of CSV in quotes, whatever separates cells; the first line, in which such cells may have
+# line ends.
+_QUOTED = re.compile(r'(?<![^,;\t\n])"[^"]*(?:""[^"]*)*"')
+_FIRST_LINE = re.compile(rf'(?:{_QUOTED.pattern}|[^"\n]+|")*')
 # The most dimensions of an array in numpy 1.
 _DEEPEST = 32
 # The types that a cell of CSV can hold unchanged.
@@ -44,12 +49,15 @@ _WRITTEN = (type(None), bytes, Number, date, time, timedelta)
 def parse_content_type(header: str | None) -> tuple[str, str]:
     """Media type in lower case, and the charset (SERVE-12)."""
     media_type, options = parse_options_header(header)
-    return media_type.lower() or UNKNOWN, options.get("charset", "utf-8")
+    return media_type.lower() or UNKNOWN, options.get("charset") or "utf-8"
 
 
 def to_body(data: bytes, media_type: str, charset: str) -> Body:
-    """Text for CSV and JSON, bytes for other types."""
-    return to_text(data, charset) if media_type in _TEXT else data
+    """Text for CSV and JSON, bytes for other types: of JSON Lines always in UTF-8."""
+    if media_type in _TEXT:
+        return to_text(data, charset)
+    is_foreign = media_type in LINES and charset.lower() not in _UTF8
+    return to_text(data, charset).encode("utf-8", "surrogatepass") if is_foreign else data
 
 
 def to_text(body: Body, charset: str = "utf-8") -> str:
@@ -59,9 +67,8 @@ def to_text(body: Body, charset: str = "utf-8") -> str:
     if "\0" in charset:
         raise UnsupportedMediaType(f"unknown charset {charset!r}")
     try:
-        # "utf-8-sig" skips the byte order mark of spreadsheets.
-        is_utf8 = codecs.lookup(charset).name == "utf-8"
-        return body.decode("utf-8-sig" if is_utf8 else charset)
+        # Spreadsheets write a byte order mark.
+        return body.decode(charset).removeprefix("\ufeff")
     except LookupError as error:
         raise UnsupportedMediaType(f"unknown charset {charset}") from error
     except (ValueError, OverflowError) as error:
@@ -75,16 +82,27 @@ def choose_accept(header: str | None, content_type: str, default: str = "") -> s
     An unknown type is passed on, because the user's output_fn may know it.
     """
     first = default or (content_type if content_type in ENCODERS or content_type == NPY else JSON)
-    given = parse_accept_header(header or "*/*", MIMEAccept)
-    # werkzeug does not match `text/csv; charset=utf-8` with text/csv.
-    accept = MIMEAccept([(value.partition(";")[0], weight) for value, weight in given])
-    known = [first, *ENCODERS, NPY]
+    # Java's clients send `*; q=.2`.
+    listed = (header or "").strip(" ,").replace("q=.", "q=0.")
+    given = parse_accept_header(listed or "*/*", MIMEAccept)
+    # werkzeug does not match `text/csv; charset=utf-8` with text/csv, and does not exclude types
+    # by q=0 from a range.
+    accept = MIMEAccept([(_media_range(value), weight) for value, weight in given if weight > 0])
+    excluded = {_media_range(value).lower() for value, weight in given if weight <= 0}
+    known = [value for value in (first, *ENCODERS, NPY) if value not in excluded]
     best = accept.best_match(known)
     if best is None:
         best = next((value for value in accept.values() if "*" not in value), "")
     if not best:
-        raise NotAcceptable(f"cannot answer with {header}; supported: {', '.join(known[1:])}")
+        raise NotAcceptable(
+            f"cannot answer with {header}; supported: {', '.join((*ENCODERS, NPY))}"
+        )
     return best
+
+
+def _media_range(value: str) -> str:
+    media_range = value.partition(";")[0].strip()
+    return "*/*" if media_range == "*" else media_range
 
 
 def decode(body: Body, content_type: str, *, text: bool = False) -> list[list[Any]]:
@@ -193,11 +211,10 @@ def _decode_csv(body: str, *, text: bool = False) -> list[list[Any]]:
 
     With `text`, all cells are texts if one of them is not a number.
     """
-    head = _QUOTED.sub("", body.partition("\n")[0])
-    delimiter = next((each for each in ",;\t" if each in head), ",")
-    reader = csv.reader(io.StringIO(body), delimiter=delimiter, strict=True)
+    delimiter = _delimiter(body)
+    reader = cells.reader(body, delimiter, strict=True)
     try:
-        return [[_number(cell) for cell in cells] for cells in reader if cells]
+        return [[_number(cell) for cell in row] for row in reader if row]
     except csv.Error as error:
         raise BadRequest(f"CSV line {reader.line_num}: {error}") from error
     except ValueError as error:
@@ -206,10 +223,17 @@ def _decode_csv(body: str, *, text: bool = False) -> list[list[Any]]:
         raise BadRequest(f"CSV line {reader.line_num}: {error}") from error
 
 
+def _delimiter(body: str) -> str:
+    """The one outside of quotes in the first line that is not blank; a comma before the others."""
+    first = _FIRST_LINE.match(body.lstrip("\r\n"))
+    outside = _QUOTED.sub("", first[0]) if first else ""
+    return next((each for each in ",;\t" if each in outside), ",")
+
+
 def _decode_texts(body: str, delimiter: str) -> list[list[Any]]:
-    reader = csv.reader(io.StringIO(body), delimiter=delimiter, strict=True)
+    reader = cells.reader(body, delimiter, strict=True)
     try:
-        return [[*cells] for cells in reader if cells]
+        return [[*row] for row in reader if row]
     except csv.Error as error:
         raise BadRequest(f"CSV line {reader.line_num}: {error}") from error
 
@@ -237,24 +261,34 @@ def _decode_json(text: str) -> Any:
     value = _load_json(text, "the body")
     if isinstance(value, dict):
         value = value.get("instances", [value] if "features" in value else None)
-    if isinstance(value, (int, float, str)):
-        value = [value]
+    value = _alone(value)
     if isinstance(value, list) and value and not isinstance(value[0], (list, dict)):
         value = [value]
     return [_features(row) for row in value] if isinstance(value, list) else value
 
 
 def _decode_json_lines(text: str) -> Any:
-    lines = text.splitlines()
-    return [
-        _features(_load_json(line, f"line {number}"))
-        for number, line in enumerate(lines, start=1)
-        if line.strip()
-    ]
+    """A row in each line: `[1, 2]`, one value, or `{"features": ...}` of these."""
+    found = [_load_json(line, f"line {number}") for number, line in split_lines(text)]
+    return [_alone(_features(row)) for row in found]
+
+
+def split_lines(text: str) -> Iterator[tuple[int, str]]:
+    """The number and the text of each line of JSON Lines that is not blank.
+
+    Only a line feed separates them: strings may contain all others that `splitlines` knows.
+    """
+    lines = enumerate(text.split("\n"), start=1)
+    return ((number, line) for number, line in lines if line.strip(_JSON_BLANKS))
 
 
 def _features(row: Any) -> Any:
-    return row.get("features") if isinstance(row, dict) else row
+    return _alone(row.get("features")) if isinstance(row, dict) else row
+
+
+def _alone(row: Any) -> Any:
+    """A row of one number or text may be that value itself."""
+    return [row] if isinstance(row, (int, float, str)) else row
 
 
 def _load_json(text: str, what: str) -> Any:
@@ -269,13 +303,19 @@ def _encode_csv(prediction: Any) -> str:
     lines: list[str] = []
     # With this line end, the writer quotes texts with \r or \n, which readers take for line ends.
     writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
-    for record in _records(prediction):
+    for record in _records(_bytes_as_numbers(prediction)):
         if type(record) in _CELLS:
             writer.writerow((record,))
             continue
-        cells = record if isinstance(record, (list, tuple)) else [record]
-        writer.writerow([cell if type(cell) in _CELLS else _cell(cell) for cell in cells])
+        row = _bytes_as_numbers(record)
+        row = row if isinstance(row, (list, tuple)) else [row]
+        writer.writerow([cell if type(cell) in _CELLS else _cell(cell) for cell in row])
     return "\n".join([line[:-2] for line in lines]).rstrip("\n")
+
+
+def _bytes_as_numbers(value: Any) -> Any:
+    """As numpy, and with it AWS's encoders, reads a bytearray, but not bytes."""
+    return list(value) if isinstance(value, bytearray) else value
 
 
 def _encode_json(prediction: Any) -> str:

@@ -7,8 +7,6 @@ https://github.com/aws/sagemaker-sparkml-serving-container.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from pathlib import Path
@@ -19,7 +17,7 @@ from pyspark.ml.linalg import DenseVector, SparseVector, Vectors, VectorUDT
 from pyspark.sql import SparkSession, types
 from werkzeug.exceptions import BadRequest
 
-from buildkit_runtime import content
+from buildkit_runtime import cells, content
 from buildkit_runtime.handlers import HandlerError
 
 if TYPE_CHECKING:
@@ -98,9 +96,9 @@ def input_fn(body: content.Body, content_type: str) -> Data:
         raise content.unsupported(content_type, content.DECODERS)
     text = content.to_text(body)
     if content_type == content.CSV:
-        return Data(_checked([row for row in csv.reader(io.StringIO(text)) if row]), None)
+        return Data(_checked([row for row in cells.reader(text) if row]), None)
     if content_type in content.LINES:
-        lines = [_parsed(line) for line in text.splitlines() if line.strip()]
+        lines = [_parsed(line) for _, line in content.split_lines(text)]
         schemas = [line.get("schema") for line in lines[:1] if isinstance(line, dict)]
         schema = next(iter(schemas), None)
         rows = [_row(line) for line in lines]

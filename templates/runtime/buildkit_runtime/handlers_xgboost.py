@@ -11,7 +11,7 @@ import xgboost
 from scipy.sparse import csr_matrix
 from werkzeug.exceptions import BadRequest
 
-from buildkit_runtime import arrays, content
+from buildkit_runtime import arrays, content, libsvm
 from buildkit_runtime.arrays import output_fn
 from buildkit_runtime.handlers import HandlerError, only_file
 
@@ -51,31 +51,12 @@ def input_fn(body: content.Body, content_type: str) -> Any:
     """Features from CSV, JSON, JSON Lines or npy; or from LIBSVM text, without its labels."""
     if content_type not in LIBSVM:
         return Rows(arrays.numbers(body, content_type))
-    rows = [
-        _libsvm_row(line, number)
-        for number, line in enumerate(content.to_text(body).splitlines(), start=1)
-        if line.strip()
-    ]
-    if not rows:
-        raise BadRequest("no rows in the body")
+    rows = libsvm.read(content.to_text(body))
     starts = np.cumsum([0, *map(len, rows)])
     found = [each for row in rows for each in row]
     columns, values = zip(*found) if found else ((), ())
     shape = (len(rows), max(columns, default=0) + 1)
     return xgboost.DMatrix(csr_matrix((values, columns, starts), shape=shape, dtype=float))
-
-
-def _libsvm_row(line: str, number: int) -> list[tuple[int, float]]:
-    """Columns and values, without the label."""
-    label, *rest = line.split()
-    try:
-        if ":" in label:
-            rest = [label, *rest]
-        else:
-            float(label)
-        return [(int(column), float(value)) for column, value in (each.split(":") for each in rest)]
-    except ValueError as error:
-        raise BadRequest(f"line {number} is not LIBSVM text: {error}") from error
 
 
 def predict_fn(data: Any, model: Any) -> Any:

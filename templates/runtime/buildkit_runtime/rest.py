@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import base64
 import csv
-import io
 import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable
 
 from werkzeug.exceptions import BadRequest, HTTPException, NotFound, UnsupportedMediaType
+
+from buildkit_runtime import cells
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,7 +130,7 @@ def _object(members: dict[str, Any]) -> Any:
 def _csv(text: str) -> list[Any]:
     """Rows as lists, or values if there is one column; numbers if all cells are numbers."""
     try:
-        rows = [row for row in csv.reader(io.StringIO(text)) if row]
+        rows = [row for row in cells.reader(text) if row]
     except csv.Error as error:
         raise BadRequest(f"the body is not CSV: {error}") from error
     if not rows:
