@@ -75,6 +75,7 @@ ONE_SIGN = re.compile(r"[A-Za-z0-9._-]+(?:\[[^\]]*\])?\s*=\s*[A-Za-z0-9.*+!-]+")
 """A version after `=`, as conda writes it."""
 NO_VERSION = "Expected semicolon (after name with no version specifier)"
 """How `packaging` begins its message about what follows a name."""
+NAME_WANTED = "a URL needs the package name before it: `name @ https://…`"
 VERSION_WANTED = "a name is followed by a version such as `==1.0` or `>=1.0,<2`, or by nothing"
 HASH = "--hash"
 AS_LOCK = "a file with hashes is a lock: name it with the key `lock`"
@@ -126,9 +127,9 @@ def _reason(text: str, error: ValueError) -> str:
     if ONE_SIGN.fullmatch(text):
         return "write `==` instead of `=`"
     reason = addresses.hidden(str(error).splitlines()[0])
-    if "://" in text:
-        return f"{reason}; a URL needs the package name before it: `name @ https://…`"
-    return VERSION_WANTED if reason.startswith(NO_VERSION) else reason
+    if reason.startswith(NO_VERSION):
+        return NAME_WANTED if "://" in text else VERSION_WANTED
+    return reason
 
 
 def debian(text: str) -> str:
