@@ -10,7 +10,7 @@ import click
 from buildkit.commands import options
 from buildkit.config import images_toml
 from buildkit.matrix import compatibility, matrix
-from buildkit.render import render
+from buildkit.render import ingredients, render
 from buildkit.support import tables
 
 if TYPE_CHECKING:
@@ -31,8 +31,9 @@ def command(*, select: tuple[str, ...], file: Path, allow_outside: bool, as_json
     SELECT is one or more names of images, or patterns on target ids with `*` as in file names.
     """
     found = images_toml.read(file, allow_outside=allow_outside)
-    targets = matrix.expand(found, render.templates(found.folder, found.boundary))
-    targets = matrix.select(targets, select or ("*",))
+    templates = render.templates(found.folder, found.boundary)
+    targets = matrix.select(matrix.expand(found, templates), select or ("*",))
+    render.render_all(ingredients.one_of_each_kind(targets), templates)  # their templates work
     if as_json:
         click.echo(json.dumps([_facts(target) for target in targets], indent=2))
     else:

@@ -108,7 +108,7 @@ def on_top(given: Given, lent: Samples, folder: Path) -> Samples:
     problems = [*_bad(given)]
     here = _Here(folder=folder, boundary=Boundary(root=folder, open=True))
     table = images_toml.samples(_table(given), AT, problems)
-    problems += _bad_paths(given, here)
+    problems = _without_consequences(problems, [*_bad_paths(given, here)])
     found = Problems(read=tuple(problems))
     new = Samples() if table is None else of_table(here, table, AT, found)
     _refuse(given, [*problems, *found.found])
@@ -130,6 +130,15 @@ def on_top(given: Given, lent: Samples, folder: Path) -> Samples:
         model=new.model or lent.model,
         payloads=tuple(payloads),
     )
+
+
+def _without_consequences(values: list[Problem], places: list[Problem]) -> list[Problem]:
+    """All problems, without the content types that files would have that do not exist."""
+    absent = {problem.path[:3] for problem in places}
+    return [
+        *(each for each in values if not (_lacks_type(each) and each.path[:3] in absent)),
+        *places,
+    ]
 
 
 def _over(
@@ -165,11 +174,13 @@ def _header(text: str) -> tuple[str, str] | None:
 def _payload(text: str) -> dict[str, str]:
     """The file and its content type, which defaults to that of its extension."""
     if not Path(text).is_file():
-        file, colon, type_ = text.rpartition(":")
+        file, colon, _ = text.rpartition(":")
         if typed := TYPED.fullmatch(text):
             return {"body": typed["file"], "content-type": typed["type"]}
-        if colon and Path(file).is_file():  # a malformed type, which is reported as such
-            return {"body": file, "content-type": type_}
+        while colon:
+            if Path(file).is_file():  # a malformed type, which is reported as such
+                return {"body": file, "content-type": text[len(file) + 1 :]}
+            file, colon, _ = file.rpartition(":")
     kind = TYPES.get(Path(text).suffix.lower())
     return {"body": text, **({} if kind is None else {"content-type": kind})}
 
@@ -222,9 +233,13 @@ def _refuse(given: Given, problems: Sequence[Problem]) -> None:
 
 
 def _what(problem: Problem) -> str:
-    if problem.path[-1:] == ("content-type",) and "missing" in problem.message:
+    if _lacks_type(problem):
         return "the file extension has no known content type: write `FILE:CONTENT-TYPE`"
     return problem.message
+
+
+def _lacks_type(problem: Problem) -> bool:
+    return problem.path[-1:] == ("content-type",) and "missing" in problem.message
 
 
 def _where(given: Given, key: str | int = "", *rest: str | int) -> str:

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from buildkit.config import boundary, schema, substitution, syntax, written
+from buildkit.config import boundary, schema, sentences, substitution, syntax, written
 from buildkit.config.problems import Problem
-from buildkit.config.sentences import known, sentence, unknown
 from buildkit.support import manual
 from buildkit.support.errors import ConfigError
 from buildkit.support.suggest import shown
@@ -110,11 +109,12 @@ def parse(
             parts[name] = default if part is None else part
     images = document.get("image", {})
     if not isinstance(images, dict) or not images:
-        problems.append(Problem(path=("image",), message="no image: write `[image.<name>]`"))
+        if all(problem.meant != ("image",) for problem in problems):
+            problems.append(Problem(path=("image",), message="no image: write `[image.<name>]`"))
         images = {}
     typed = [(name, _image(name, table, named, problems)) for name, table in images.items()]
     problems += _bad_substitutes(parts["substitutes"])
-    if not any("samples" in problem.path for problem in problems):
+    if images and not any("samples" in problem.path for problem in problems):
         problems += _unused_samples(document)
     return Config(
         path=path,
@@ -219,26 +219,48 @@ def _validate(
     try:
         return adapter.validate_python(value, context=named)
     except ValidationError as error:
-        wrong = [
-            details
-            for details in error.errors(include_url=False)
-            # A list whose values are all wrong is not also too short.
-            if not (details["type"] == "too_short" and details["input"])
-        ]
-    problems += [
-        Problem(
-            path=(*at, *_keys_of(value, details["loc"])),
-            message=sentence(annotation, details),
-            known=known(annotation, details),
-        )
-        for details in wrong
-    ]
+        wrong = [*_causes(error)]
+    # Short forms are validated for each device: the same problem counts once.
+    found = {_problem(annotation, details, value, at): details["type"] for details in wrong}
+    meant = {problem.meant for problem in found}
+    problems += (
+        problem
+        for problem, kind in found.items()
+        if not (kind == "missing" and problem.path in meant)
+    )
     if isinstance(value, dict):
         names = {details["loc"][0] for details in wrong if details["loc"]}
         rest = {key: value for key, value in value.items() if key not in names}
         with suppress(ValidationError):
             return adapter.validate_python(rest, context=named)
     return None
+
+
+def _causes(error: ValidationError) -> Iterator[Any]:
+    """The errors of pydantic, without those that follow from others."""
+    every = error.errors(include_url=False)
+    keys = [each["loc"][:-1] for each in every if each["loc"][-1:] == (sentences.KEY,)]
+    for each in every:
+        loc = each["loc"]
+        # A list whose values are all wrong is not also too short.
+        emptied = each["type"] == "too_short" and each["input"]
+        below = loc[-1:] != (sentences.KEY,) and any(
+            len(loc) > len(key) and loc[: len(key)] == key for key in keys
+        )
+        if not emptied and not below:
+            yield each
+
+
+def _problem(annotation: Any, details: Any, value: object, at: tuple[str, ...]) -> Problem:
+    loc = tuple(key for key in details["loc"] if key != sentences.KEY)
+    path = (*at, *_keys_of(value, loc))
+    meant = sentences.meant(annotation, details)
+    return Problem(
+        path=path,
+        message=sentences.sentence(annotation, details),
+        known=sentences.known(annotation, details),
+        meant=(*path[:-1], meant) if meant else (),
+    )
 
 
 def _keys_of(value: Any, loc: tuple[str | int, ...]) -> Iterator[str | int]:
@@ -255,8 +277,9 @@ def _keys_of(value: Any, loc: tuple[str | int, ...]) -> Iterator[str | int]:
 def _unknown(document: dict[str, object]) -> Iterator[Problem]:
     for key in document:
         if key not in PARTS:
-            message, others = unknown(key, list(PARTS))
-            yield Problem(path=(key,), message=message, known=others)
+            message, others = sentences.unknown(key, list(PARTS))
+            near = sentences.similar(key, list(PARTS))
+            yield Problem(path=(key,), message=message, known=others, meant=(near,) if near else ())
 
 
 def _bad_substitutes(substitutes: dict[str, str]) -> Iterator[Problem]:

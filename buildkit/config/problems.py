@@ -27,12 +27,14 @@ class Problem(NamedTuple):
 
     Problems of several targets that one edit fixes have the same `cause`, and only the first of
     them is shown. `known` lists what could be written instead; a report shows each list once.
+    `meant` is the key that an unknown one probably stands for.
     """
 
     path: Where
     message: str
     cause: str = ""
     known: str = ""
+    meant: Where = ()
 
 
 @dataclass(kw_only=True)
@@ -48,20 +50,28 @@ class Problems:
 
     def add(self, path: Where, message: str, cause: str = "") -> None:
         problem = Problem(path=path, message=message, cause=cause)
+        # Problems with a cause are all kept: the report counts them.
+        if not self.follows(path) and (cause or problem not in self.found):
+            self.found.append(problem)
+
+    def follows(self, path: Where) -> bool:
+        """Whether a problem at `path` follows from a key that was left out."""
         key = path[2:3]
-        left_out = (
-            key
+        return (
+            bool(key)
             and any(
-                other.path[:3] == path[:3]
-                or other.path[:2] == ("defaults", *key)
+                place[:3] == path[:3]
+                or place[:2] == ("defaults", *key)
                 # an image may use the `[samples.<name>]` that has the problem
-                or other.path[:1] == key
+                or place[:1] == key
                 for other in self.read
+                for place in (other.path, other.meant)
             )
         )
-        # Problems with a cause are all kept: the report counts them.
-        if not left_out and (cause or problem not in self.found):
-            self.found.append(problem)
+
+    def has(self, path: Where) -> bool:
+        """Whether a problem was found at `path`, or below it."""
+        return any(other.path[: len(path)] == path for other in self.found)
 
     def check(self, path: Where, check: Callable[[str], str], text: str, pattern: str = "") -> str:
         """The text, checked. With the `pattern` it comes from, all targets share one cause."""
@@ -86,8 +96,8 @@ def fail(file: str, text: str, problems: Iterable[Problem]) -> None:
         line = toml_lines.line_of(text, problem.path) or 1
         where = ".".join(addresses.shown(str(key)) for key in problem.path)
         also = f" (and {others} more target{'s' if others > 1 else ''})" if others else ""
-        message = _cut(addresses.hidden(problem.message))
-        said = f"{file}:{line}: {_cut(where)}: {message}{also}"
+        message = addresses.brief(addresses.hidden(problem.message))
+        said = f"{file}:{line}: {addresses.cut(where)}: {addresses.cut(message, LONGEST)}{also}"
         found.setdefault((line, problem.message), (said, problem.known))
     if found:
         more = max(0, len(causes) - MOST)
@@ -121,7 +131,3 @@ def _with_lists(lines: Iterable[tuple[str, str]]) -> Iterator[str]:
     for line, others in lines:
         yield line if others in listed else f"{line}; {others}"
         listed.add(others)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

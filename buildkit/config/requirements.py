@@ -47,10 +47,12 @@ OPTIONS = {
         "-e",
         "--editable",
     ),
-    "configure where pip looks with `--pip-config` or `--wheels` of the build": (
+    "write the index into the key `indexes`, or configure pip with `--pip-config` of the build": (
         "-i",
         "--index-url",
         "--extra-index-url",
+    ),
+    "configure where pip looks with `--pip-config` or `--wheels` of the build": (
         "--no-index",
         "--trusted-host",
         "-f",
@@ -69,6 +71,12 @@ CRAN = re.compile(
     r"|data\.table|httr2?|lubridate|rmarkdown|knitr|shiny|devtools|e1071|zoo|forcats"
 )
 """Popular R packages whose plain names Debian does not have."""
+ONE_SIGN = re.compile(r"[A-Za-z0-9._-]+(?:\[[^\]]*\])?\s*=\s*[A-Za-z0-9.*+!-]+")
+"""A version after `=`, as conda writes it."""
+NO_VERSION = "Expected semicolon (after name with no version specifier)"
+"""How `packaging` begins its message about what follows a name."""
+NAME_WANTED = "a URL needs the package name before it: `name @ https://…`"
+VERSION_WANTED = "a name is followed by a version such as `==1.0` or `>=1.0,<2`, or by nothing"
 HASH = "--hash"
 AS_LOCK = "a file with hashes is a lock: name it with the key `lock`"
 OWN_KEY = 'write `requirements = "{}"`'
@@ -100,12 +108,8 @@ def requirement(text: str) -> str:
     try:
         parsed = Requirement(text)
     except InvalidRequirement as error:
-        reason = addresses.hidden(str(error).splitlines()[0])
-        named = (
-            "; a URL needs the package name before it: `name @ https://…`" if "://" in text else ""
-        )
         raise ValueError(
-            f"{addresses.quoted(text)} is not a Python requirement: {reason}{named}"
+            f"{addresses.quoted(text)} is not a Python requirement: {_reason(text, error)}"
         ) from error
     if parsed.url:
         check_address(parsed.name, parsed.url)
@@ -116,6 +120,16 @@ def requirement(text: str) -> str:
             f"{text!r} is a file, not a package: pass wheels to the build with `--wheels`"
         )
     return text
+
+
+def _reason(text: str, error: ValueError) -> str:
+    """Why a text is no requirement, and what to write."""
+    if ONE_SIGN.fullmatch(text):
+        return "write `==` instead of `=`"
+    reason = addresses.hidden(str(error).splitlines()[0])
+    if reason.startswith(NO_VERSION):
+        return NAME_WANTED if "://" in text else VERSION_WANTED
+    return reason
 
 
 def debian(text: str) -> str:
@@ -243,7 +257,8 @@ def check_address(package: str, address: str) -> None:
         if "@" in address:
             raise ValueError(f"{whose} holds credentials; {addresses.give('them')}") from error
         raise ValueError(f"{whose} is not valid") from error
-    if "@" in (parts.netloc if host else plain) or addresses.has_user(parts.path):
+    user, at, _ = (parts.netloc if host else plain).rpartition("@")
+    if (at and user != addresses.PUBLIC_USER) or addresses.has_user(parts.path):
         raise ValueError(f"{whose} holds credentials; {addresses.give('them')}")
     for end, text in (("?", parts.query), (";", parts.path.partition(";")[2])):
         if text:

@@ -23,7 +23,7 @@ from buildkit.model import names
 from buildkit.model.features import Feature  # noqa: TC001 - pydantic reads it
 from buildkit.model.target import Device, Purpose
 from buildkit.support import suggest
-from buildkit.support.addresses import quoted
+from buildkit.support.addresses import cut, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ def _pattern(text: str, words: tuple[str, ...] = PATTERN_WORDS) -> str:
     for match in names.PATTERN_WORD.finditer(text):
         if (word := match["word"]) is not None and word not in words:
             known = ", ".join(f"{{{known}}}" for known in words)
-            raise ValueError(f"unknown word {{{word}}} in {quoted(text)}; known: {known}")
+            raise ValueError(f"unknown word {{{cut(word)}}} in {quoted(text)}; known: {known}")
     if "{" in (rest := names.PATTERN_WORD.sub("", text)) or "}" in rest:
         raise ValueError(
             f"a single brace in {quoted(text)}; write `{{{{` or `}}}}` for a literal brace"
@@ -63,8 +63,19 @@ def _regex(text: str) -> str:
 
 
 def _every_device(value: object) -> object:
-    for_all = isinstance(value, str) or (isinstance(value, dict) and "prebuilt" in value)
+    if not isinstance(value, (str, dict)):
+        raise ValueError(  # noqa: TRY004 - pydantic collects no TypeError
+            f"expected an image or a table `{{ … }}`, found {sentences.written(value)}"
+        )
+    for_all = isinstance(value, str) or "prebuilt" in value
     return {device.value: value for device in Device} if for_all else value
+
+
+def _key_of_base(key: object) -> object:
+    known = [*(device.value for device in Device), "prebuilt"]
+    if key not in known:
+        raise ValueError("; ".join(filter(None, sentences.unknown(str(key), known))))
+    return key
 
 
 def _kind_of_base(value: object) -> str:
@@ -236,7 +247,8 @@ Base = Annotated[
     Annotated[Pattern, Tag("pattern")] | Annotated[Prebuilt, Tag("prebuilt image")],
     Discriminator(_kind_of_base),
 ]
-Bases = Annotated[dict[Device, Base], BeforeValidator(_every_device)]
+KeyOfBase = Annotated[Device, BeforeValidator(_key_of_base)]
+Bases = Annotated[dict[KeyOfBase, Base], BeforeValidator(_every_device)]
 
 
 class Facts(Model):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel
 
 from buildkit.config.requirements import OWN_KEY, TEXT
-from buildkit.support.addresses import hidden, quoted
+from buildkit.support.addresses import cut, hidden, quoted
 from buildkit.support.suggest import LONGEST, SHORTEST
 
 if TYPE_CHECKING:
@@ -17,15 +17,21 @@ if TYPE_CHECKING:
 
 ALIKE = 0.65
 """How similar a suggested key has to be (difflib): `dockerfile` is not meant as `override`."""
+KEY = "[key]"
+"""Ends pydantic's path of a key; without it, the path is that of the key's value."""
 EXPECTED = {
     "bool_type": "`true` or `false`",
     "bool_parsing": "`true` or `false`",
     "int_type": "a whole number",
     "int_parsing": "a whole number",
     "int_from_float": "a whole number",
-    "model_type": "a table `{ … }`",
-    "dict_type": "a table `{ … }`",
+    "model_type": "a table `{{ … }}`",
+    "dict_type": "a table `{{ … }}`",
+    "greater_than_equal": "{ge} or more",
+    "less_than_equal": "{le} or less",
+    "string_too_long": "{max_length} characters at most",
 }
+"""What is wanted, by pydantic's kinds of error and with the values of their context."""
 
 
 def sentence(model: Any, error: Any) -> str:  # noqa: PLR0911 - one per kind
@@ -48,12 +54,13 @@ def sentence(model: Any, error: Any) -> str:  # noqa: PLR0911 - one per kind
             return _list(model, error["loc"], value)
         case "int_parsing_size":
             return "the number is too large"
-        case "too_short":
-            return "expected at least one value"
+        case "too_short" | "string_too_short":
+            return _empty(value, is_key=error["loc"][-1:] == (KEY,))
         case kind if kind in EXPECTED:
-            return f"expected {EXPECTED[kind]}, found {written(value)}"
+            expected = EXPECTED[kind].format(**error.get("ctx", {}))
+            return f"expected {expected}, found {written(value)}"
         case _:
-            return f"{error['msg'][0].lower()}{error['msg'][1:]}, found {written(value)}"
+            return f"{written(value)} is not allowed here"
 
 
 def known(model: Any, error: Any) -> str:
@@ -61,12 +68,24 @@ def known(model: Any, error: Any) -> str:
     return _unknown(model, error)[1] if error["type"] == "extra_forbidden" else ""
 
 
-def unknown(key: str, known: Sequence[str]) -> tuple[str, str]:
-    """The message for an unknown key; without a similar one, also the list of known keys."""
+def meant(model: Any, error: Any) -> str:
+    """The key that an unknown one probably stands for; "" for any other problem."""
+    if error["type"] != "extra_forbidden":
+        return ""
+    return similar(str(error["loc"][-1]), _keys(model, error["loc"][:-1]))
+
+
+def similar(key: str, known: Sequence[str]) -> str:
+    """The known key that an unknown one probably stands for, else ""."""
     near = difflib.get_close_matches(key[:LONGEST], known, n=1, cutoff=ALIKE)
     near = near or [name for name in known if len(key) >= SHORTEST and name.startswith(key)]
-    if near:
-        return f"unknown key; did you mean `{near[0]}`?", ""
+    return near[0] if near else ""
+
+
+def unknown(key: str, known: Sequence[str]) -> tuple[str, str]:
+    """The message for an unknown key; without a similar one, also the list of known keys."""
+    if near := similar(key, known):
+        return f"unknown key; did you mean `{near}`?", ""
     return "unknown key", f"known keys: {', '.join(f'`{name}`' for name in known)}"
 
 
@@ -90,7 +109,14 @@ def written(value: object) -> str:
                 text = quoted(value) if isinstance(value, str) else hidden(repr(value))
             except ValueError:  # Python does not print whole numbers of over 4,300 digits
                 return "a number of thousands of digits"
-            return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+            return cut(text, LONGEST)
+
+
+def _empty(value: object, *, is_key: bool) -> str:
+    """The schema wants at least one character of texts, and at least one value of lists."""
+    if not isinstance(value, str):
+        return "expected at least one value"
+    return f"the {'name' if is_key else 'value'} is empty"
 
 
 def _quoted(value: object) -> str:

@@ -46,7 +46,7 @@ class Release:
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """`cuda` is how a package gets CUDA: it `brings` CUDA, `never`, or the name of an extra.
+    """`cuda` is how a package gets CUDA: `included`, `never`, or the name of an extra.
 
     `other` is the package for the other device.
     """
@@ -145,8 +145,8 @@ def _gpu(pinned: Pinned, base: str) -> Iterator[str]:
             + ", ".join(release.variants)
         )
     match = CUDA_BASE.match(base)
-    brings = package.cuda == "brings" or package.cuda in pinned.extras
-    if match and not brings and release.cuda != "-" and _major(match[1]) != _major(release.cuda):
+    included = package.cuda == "included" or package.cuda in pinned.extras
+    if match and not included and release.cuda != "-" and _major(match[1]) != _major(release.cuda):
         yield (
             f"{pinned.name} needs CUDA {release.cuda}, but the base has {match[1]}; use a "
             f"base with CUDA {_major(release.cuda)}, or `{package.name}[{package.cuda}]`"
@@ -158,7 +158,7 @@ def _cpu(pinned: Pinned) -> Iterator[str]:
     if pinned.variant:
         instead = f"{package.name}=={release.version}+{CPU_LABEL}"
         yield f"{pinned.name}+{pinned.label} installs CUDA in an image for cpu; use `{instead}`"
-    if package.cuda == "brings" and release.cuda != "-" and package.other != "-":
+    if package.cuda == "included" and release.cuda != "-" and package.other != "-":
         yield f"{pinned.name} installs CUDA in an image for cpu; use `{package.other}`"
     if package.cuda in pinned.extras:
         yield (

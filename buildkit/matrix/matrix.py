@@ -49,7 +49,14 @@ def expand(
     incomplete = [*_of_any_version(config, problems)]
     found = [*config.problems, *problems.found, *paths.problems(config)]
     if templates is not None:
-        found += ingredients.problems([*made, *incomplete], templates)
+        known = [each for each in (*made, *incomplete) if _has_template(*each, problems)]
+        found += (
+            each
+            for each in ingredients.problems(known, templates)
+            # A template that builds on a wrong `base` is no problem of its own.
+            if not problems.follows(each.path)
+            and not (each.path[-1] == "base" and problems.has(each.path))
+        )
     if also is not None:
         found += also(config, targets)
     fail(config.path.name, config.text, found)
@@ -63,6 +70,12 @@ def _check(target: Target, places: Places, problems: Problems) -> None:
         problems.add(at, f"{target.id}: {message}", cause(at, message, own_words))
     for alias in families.aliases_of(target.family, target.version):
         problems.check(places.of("aliases"), names.tag, alias)
+
+
+def _has_template(target: Target, places: Places, problems: Problems) -> bool:
+    """Whether images.toml shows which template is meant; the default is the name of the image."""
+    readable = places.has("template") or names.NAME.fullmatch(target.name) is not None
+    return readable and not problems.follows(places.of("template"))
 
 
 def _of_any_version(config: Config, problems: Problems) -> Iterator[tuple[Target, Places]]:

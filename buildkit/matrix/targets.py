@@ -256,6 +256,8 @@ def _repository(draft: Draft) -> str:
     registry, name = draft.config.registry, draft.cell.name
     default = registry.prefix + ("{name}-{purpose}" if draft.cell.split else NAME)
     pattern = draft.given("repository") or registry.repository or default
+    if pattern == default and not names.NAME.fullmatch(name):
+        return name  # the name has its own problem
     if pattern == NAME and len(name) < names.SHORTEST_REPOSITORY:
         draft.problems.add(
             ("image", name),
@@ -265,7 +267,7 @@ def _repository(draft: Draft) -> str:
         return name
 
     def whole(text: str) -> str:
-        names.no_host(pattern)  # in the words of the file
+        names.no_address(pattern)  # in the words of the file
         return names.repository(text)
 
     return draft.problems.check(

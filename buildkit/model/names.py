@@ -10,7 +10,7 @@ import ipaddress
 import re
 from fnmatch import fnmatchcase
 
-from buildkit.support.addresses import give, quoted, shown
+from buildkit.support.addresses import give, quoted
 
 COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -33,6 +33,11 @@ DOMAIN = re.compile(
 """The endings of hosts. ECR's names may hold dots, so words that teams use, as in `my.team/app` or
 `nlp.ml/app`, are none of these."""
 HOST = r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*)(?::[0-9]+)?"
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*/?")
+ARN = re.compile(r"arn:[^/]*:repository/")
+"""What comes before the name in the ARN of an ECR repository."""
+AFTER_NAME = re.compile(r"(?::(?![^{]*\})[^/@]*(?:@sha256:.*)?|@sha256:.*)$")
+"""The tag and the digest of a reference; a `:` inside `{…}` is none."""
 LAST_PORT = 65535
 ACCOUNT = re.compile(r"[0-9]{12}")
 REGION = re.compile(r"[a-z]{2}[a-z-]*-[0-9]{1,2}")
@@ -80,7 +85,7 @@ def tag(text: str) -> str:
 
 
 def repository(text: str) -> str:
-    no_host(text)
+    no_address(text)
     if len(text) < SHORTEST_REPOSITORY:
         raise ValueError(
             f"{quoted(text)} is too short for a repository, whose name has 2 to 256 characters"
@@ -92,14 +97,28 @@ def repository(text: str) -> str:
     return full(REPOSITORY, f"a repository name ({REPOSITORY_LETTERS})", text)
 
 
-def no_host(text: str) -> str:
-    """Raise ValueError if a name, or the pattern of one, begins with a registry's host."""
+def no_address(text: str, end: str = "") -> str:
+    """Raise ValueError if a name, or the pattern of one, is part of a URL, an ARN or a reference.
+
+    The error says which part is the name, which may be followed by `end`.
+    """
     first, slash, rest = text.partition("/")
-    if REGISTRY.fullmatch(first) or (slash and _is_host(first)):
-        rest = re.sub(r"[:@](?![^{]*\}).*", "", rest.strip("/"))
-        advice = f"write only what follows it: `{shown(rest)}`" if rest else "leave the host out"
-        raise ValueError(f"{quoted(text)} begins with a registry's host; {advice}")
-    return text
+    if (before := ARN.match(text)) is not None:
+        what, rest = "is an ARN", text[before.end() :]
+    elif (before := URL.match(text)) is not None:
+        what, rest = "is a URL", text[before.end() :]
+    elif REGISTRY.fullmatch(first) or (slash and _is_host(first)):
+        what = "begins with a registry's host"
+    elif slash and not first:
+        what = "begins with a `/`"
+    elif AFTER_NAME.search(text):
+        what, rest = "ends with a tag or a digest", text
+    else:
+        return text
+    name = AFTER_NAME.sub("", rest).strip("/") + end
+    is_name = REPOSITORY.fullmatch(PATTERN_WORD.sub("x", name).removesuffix(end))
+    advice = f"write only the name: `{name}`" if is_name else "write only the repository's name"
+    raise ValueError(f"{quoted(text)} {what}; {advice}")
 
 
 def _is_host(first: str) -> bool:
@@ -115,7 +134,7 @@ def _is_host(first: str) -> bool:
 
 def prefix(text: str) -> str:
     """The prefix of the names of repositories, such as `acme/`."""
-    no_host(text)
+    no_address(text, "/" if text.endswith("/") else "")
     if text and not REPOSITORY.fullmatch(f"{text}x"):
         raise ValueError(
             f"{quoted(text)} cannot begin a repository name ({REPOSITORY_LETTERS}); write it as "

@@ -108,6 +108,8 @@ def base(found: Sequence[Instruction]) -> str:
                     arguments[name] = _filled(default, arguments)
         if each.word == "FROM":
             named, *alias = WORD.findall(each.rest) or [""]
+            if named.lower() == "as" and len(alias) == 1:  # the name before `AS` is empty
+                named, alias = "", [named, *alias]
             image = _filled(named, arguments)
             image = stages.get(image.lower(), image)
             if len(alias) > 1 and alias[0].lower() == "as":

@@ -31,12 +31,10 @@ fields."""
 NO_FIELD = re.compile(r"'buildkit\.model\.\w+\.(\w+) object' has no attribute '(\w+)'")
 NO_MACRO = re.compile(r"'jinja2\.environment\.TemplateModule object' has no attribute '(\w+)'")
 NO_VARIABLE = re.compile(r"'(\w+)' is undefined")
-SYNTAX_HINTS = {
-    "Missing end of comment tag": (
-        "`{#` begins a comment in Jinja: write `{% raw %}${#name}{% endraw %}`"
-    ),
-}
-"""For what often goes wrong when a Dockerfile becomes a template: hints by Jinja's message."""
+NO_ITEM = re.compile(r"'tuple object' has no attribute '(\w+)'")
+DELIMITER = re.compile(r"\{[{%#]")
+BEGINS = {"{{": "an expression", "{%": "a statement", "{#": "a comment"}
+"""What Jinja reads in text of a Dockerfile, such as `--format "{{.Id}}"` or `${#name}`."""
 
 
 def explained(error: Exception, name: str, own: Path, names: Sequence[str]) -> tuple[str, str]:
@@ -50,10 +48,7 @@ def explained(error: Exception, name: str, own: Path, names: Sequence[str]) -> t
             hint = f"create {own / str(error.name)}, or use one of {known}"
             return f"template `{error.name}` not found", hint
         case jinja2.TemplateSyntaxError():
-            hint = SYNTAX_HINTS.get(
-                str(error.message), "fix the template, then run `buildkit render`"
-            )
-            return f"{error.name}:{error.lineno}: {error.message}", hint
+            return f"{error.name}:{error.lineno}: {error.message}", _syntax_hint(error)
         case RecursionError():
             hint = "remove the `include` or the call of a macro that leads back to the template"
             return f"{name} includes or calls itself endlessly", hint
@@ -65,6 +60,19 @@ def explained(error: Exception, name: str, own: Path, names: Sequence[str]) -> t
             return f"{_place(error, name, own)}: {_said(error)}", hint
 
 
+def _syntax_hint(error: jinja2.TemplateSyntaxError) -> str:
+    """How to write text that Jinja takes for its own, by the last delimiter in the line."""
+    lines = (error.source or "").splitlines()[: error.lineno]
+    found = DELIMITER.findall(lines[-1]) if lines else []
+    if not found:
+        return "fix the template, then run `buildkit render`"
+    begin = found[-1]
+    return (
+        f"`{begin}` begins {BEGINS[begin]} in Jinja: fix it, or write "
+        f"`{{% raw %}}{begin}…{{% endraw %}}` where the Dockerfile needs this text"
+    )
+
+
 def _said(error: Exception) -> str:
     """Jinja's message, with similar names for an unknown field or variable."""
     said = str(error)
@@ -73,6 +81,11 @@ def _said(error: Exception) -> str:
         similar = get_close_matches(field[2], known, n=1)
         advice = f"did you mean `{similar[0]}`?" if similar else f"it has {', '.join(known)}"
         return f"`{whose}` has no attribute '{field[2]}'; {advice}"
+    if item := NO_ITEM.fullmatch(said):
+        return (
+            f"a list has no key '{item[1]}'; `{SEEN}.args` and `{SEEN}.labels` are lists of pairs: "
+            f"write `dict({SEEN}.labels)['{item[1]}']`"
+        )
     if macro := NO_MACRO.fullmatch(said):
         return f"the imported template has no macro `{macro[1]}`"
     if (variable := NO_VARIABLE.fullmatch(said)) and get_close_matches(variable[1], [SEEN]):

@@ -31,8 +31,8 @@ UNCERTAIN = re.compile(r"[*?\[$]")
 def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Iterator[Problem]:
     """Unknown templates, and what the Dockerfile of a template does not find in the context.
 
-    Every command calls this: of targets that share template, base and context, only the first of
-    each purpose is checked. Templates that cannot be rendered are left to `buildkit render`.
+    Every command calls this, so only one target of each kind is checked. Templates that cannot be
+    rendered are left to the commands that render.
     """
     judged = set()
     for target, places in targets:
@@ -40,9 +40,8 @@ def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Ite
             yield _no_template(target, source, places)
             continue
         yield from _packages(target, places, source)
-        alike = (target.template, target.context, target.purpose, target.name, target.base)
-        if alike not in judged:
-            judged.add(alike)
+        if (kind := _kind(target)) not in judged:
+            judged.add(kind)
             try:
                 text = render.render(target, source).dockerfile
             except render.OtherBaseError as error:
@@ -56,6 +55,16 @@ def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Ite
             )
             if message is not None:
                 yield Problem(path=places.of("context"), message=message)
+
+
+def one_of_each_kind(targets: Iterable[Target]) -> tuple[Target, ...]:
+    """Targets that stand for all: those of a kind fail alike."""
+    return tuple({_kind(target): target for target in targets}.values())
+
+
+def _kind(target: Target) -> tuple[object, ...]:
+    locked = target.lock is not None
+    return (target.template, target.context, target.purpose, target.name, target.base, locked)
 
 
 def _packages(target: Target, places: Places, source: Templates) -> Iterator[Problem]:

@@ -8,12 +8,16 @@ from __future__ import annotations
 import re
 
 LEFT_OUT = "…"
+LONGEST = 240
+"""Most characters of a value, or of a word, in a message."""
 WORD = re.compile(r"[^\s'\"`]+")
 AT = re.compile(r"(?<=\S)(?:@|%(?:25)*40)(?!sha(?:256|512):[0-9a-f])", re.IGNORECASE)
 """Also percent-encoded. The text before a digest is the name of an image."""
 SLASHES = re.compile(r"[/\\]{2,}")
 COLON = re.compile(r":|%(?:25)*3a", re.IGNORECASE)
 END = re.compile(r"(?:[?;#]|%(?:25)*(?:3f|3b|23))(?=\S)", re.IGNORECASE)
+PUBLIC_USER = "git"
+"""The user of `git+ssh://git@host/…`, which is no secret."""
 NO_USER = ("mailto:",)
 """Schemes of addresses without passwords."""
 
@@ -33,15 +37,26 @@ def hidden(text: str) -> str:
     return WORD.sub(lambda match: _without_end(_without_user(match[0])), text)
 
 
+def cut(text: str, most: int = LONGEST) -> str:
+    """A text for a message: if it is long, its middle is left out."""
+    half = most // 2
+    return text if len(text) <= most else f"{text[:half]}{LEFT_OUT}{text[-half:]}"
+
+
+def brief(message: str) -> str:
+    """A message in which each long word is cut."""
+    return WORD.sub(lambda match: cut(match[0]), message)
+
+
 def shown(value: str) -> str:
-    """An invalid value for a message; all of the value may be an address."""
+    """An invalid value for a message, cut; all of the value may be an address."""
     ends = [match.end() for match in AT.finditer(value)]
     if ends:
         end = ends[-1]
         slashes = SLASHES.search(value, 0, end)
         value = f"{value[: slashes.end()] if slashes else ''}{LEFT_OUT}@{value[end:]}"
     match = END.search(value)
-    return value if match is None else f"{value[: match.end()]}{LEFT_OUT}"
+    return cut(value if match is None else f"{value[: match.end()]}{LEFT_OUT}")
 
 
 def quoted(value: str) -> str:
@@ -64,7 +79,7 @@ def _begins_with_user(address: str) -> bool:
     user, at, _ = host.rpartition("@")
     port = host.rpartition(":")[2] if ":" in host and not host.endswith("]") else ""
     broken = bool(port) and not port.isdigit() and "@" in path  # a password with a slash
-    return (bool(at) and user != "git") or broken or _is_password(path)
+    return (bool(at) and user != PUBLIC_USER) or broken or _is_password(path)
 
 
 def end_of(word: str) -> str:

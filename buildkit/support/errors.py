@@ -35,8 +35,8 @@ class BuildkitError(Exception):
 
     def __init__(self, message: str, *, hint: str | None = None, details: str = "") -> None:
         super().__init__(message)
-        # Both quote values of users, which may contain passwords.
-        self.message = addresses.without_user(message)
+        # Both quote values of users, which may be long, or contain passwords.
+        self.message = addresses.brief(addresses.without_user(message))
         self.hint = None if hint is None else addresses.without_user(hint)
         self.details = details
 

@@ -56,7 +56,7 @@ def shown(word: str) -> str:
     """A word for a message: short, on one line, without a password."""
     word = addresses.shown(word)
     text = word if word.isprintable() else ascii(word)[1:-1]
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return addresses.cut(text, LONGEST)
 
 
 def near_names(word: str, known: Sequence[str]) -> list[str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ENGINE_SECONDS = 120
 """For the engine to finish the work's requests: it may be creating something to be removed."""
 WORK_SECONDS = 240
-"""For the work to notice. Only a hanging thread takes so long: everything it awaits has ended."""
+"""For the work to notice. Only a hanging thread takes longer: everything it awaits has ended."""
 ALONE_SECONDS = 30
 """For the work to notice if no engine is in use: then an abandoned thread leaves nothing behind."""
 LOOK_SECONDS = 0.5

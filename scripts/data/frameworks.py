@@ -39,10 +39,10 @@ class Package:
 
 
 PACKAGES = (
-    Package(name="torch", since="2.0", cuda="brings"),
+    Package(name="torch", since="2.0", cuda="included"),
     Package(name="tensorflow", since="2.14", cuda="and-cuda", other="tensorflow-cpu"),
     Package(name="tensorflow-cpu", since="2.14", cuda="never", other="tensorflow[and-cuda]"),
-    Package(name="xgboost", since="2.1", cuda="brings", other="xgboost-cpu"),
+    Package(name="xgboost", since="2.1", cuda="included", other="xgboost-cpu"),
     Package(name="xgboost-cpu", since="2.1", cuda="never", other="xgboost"),
     # It uses what NumPy lost with 1.24, and older ones have no files for Python 3.12.
     Package(name="mxnet", since="1.9", cuda="never", pythons="3.6-3.11"),
@@ -106,8 +106,8 @@ def section(package: Package, pip: str) -> str:
     rows = [("# version", "pythons", "cuda", "variants")]
     for version, release in releases(package, pip):
         pythons = package.pythons or spelt(release)
-        brings = package.cuda not in ("-", "never")
-        cuda = cuda_of(package.name, version, release, pip) if brings else "-"
+        has_cuda = package.cuda not in ("-", "never")
+        cuda = cuda_of(package.name, version, release, pip) if has_cuda else "-"
         minor = ".".join(version.split(".")[:2])
         variants = VARIANTS.get(minor, "-") if package.name == "torch" else "-"
         rows.append((version, pythons, cuda, variants))

@@ -17,7 +17,7 @@ DIALECT = {  # what nobody says -> what people say
     r"\bmend(s|ed|ing)?\b": "fix",
     r"\btells?\b(?! apart| .{1,30} from)": "show, say, name",
     r"\b(is|are|be|been|was) told\b": "is shown, is reported",
-    r"\b(brings?|brought)\b": "upload, install, add",
+    r"\b(brings?|brought)\b(?! your own)": "upload, install, add",
     r"\bcan(not)? be had\b": "pull, download, find",
     r"\bso many\b|\bso long\b(?! as)": "the number, the time",
     r"\bwhoever\b": "you, whoever runs it",

@@ -268,7 +268,7 @@ def test_what_images_toml_would_not_take_is_refused(
     assert caught.value.code == 2
 
 
-@pytest.mark.parametrize("kind", ["nonsense", "text/", "/csv", "text csv/a"])
+@pytest.mark.parametrize("kind", ["nonsense", "text/", "/csv", "text csv/a", "text/csv:x"])
 def test_what_is_no_content_type_is_told_as_that(
     folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -306,6 +306,12 @@ def test_all_problems_are_told_at_once(folder: Path) -> None:
     with pytest.raises(UsageError, match="3 problems") as caught:
         on_top(folder, channel=("a=nope",), environment=("1=2",), payload=("serve",))
     assert len(caught.value.details.splitlines()) == 3
+
+
+def test_a_file_that_does_not_exist_needs_no_content_type_as_well(folder: Path) -> None:
+    with pytest.raises(UsageError, match="1 problem") as caught:
+        on_top(folder, payload=("x.unk",))
+    assert "--payload 'x.unk': 'x.unk' not found" in caught.value.details
 
 
 def test_a_header_needs_a_request(folder: Path) -> None:

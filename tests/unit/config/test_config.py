@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -117,12 +118,12 @@ def problems(text: str) -> str:
         ),
         pytest.param(
             MINIMAL + "repository = '123456789012.dkr.ecr.us-east-1.amazonaws.com/ml/foo:1'",
-            "begins with a registry's host; write only what follows it: `ml/foo`",
+            "begins with a registry's host; write only the name: `ml/foo`",
             id="a URI for a repository",
         ),
         pytest.param(
             MINIMAL + "repository = 'public.ecr.aws/foo'",
-            "begins with a registry's host; write only what follows it: `foo`",
+            "begins with a registry's host; write only the name: `foo`",
             id="a gallery for a repository",
         ),
         pytest.param(
@@ -483,10 +484,9 @@ def test_all_problems_come_in_one_report_in_the_order_of_the_file() -> None:
         """
     )
     assert [line.split(": ")[:2] for line in found.splitlines()] == [
-        ["6 problems in images.toml"],
+        ["5 problems in images.toml"],
         ["images.toml:3", "defaults.devices.0"],
         ["images.toml:5", "image.one.base"],
-        ["images.toml:5", "image.one.versions"],
         ["images.toml:6", "image.one.verions"],
         ["images.toml:10", "image.two.base"],
         ["images.toml:11", "image.two.exclude.0"],
@@ -817,7 +817,7 @@ HOSTS = [
 def test_a_host_is_no_part_of_a_repository_s_name(repository: str) -> None:
     found = problems(MINIMAL + f"repository = '{repository}'")
     assert f"{repository!r} begins with a registry's host" in found
-    assert found.endswith("write only what follows it: `n`")
+    assert found.endswith("write only the name: `n`")
 
 
 @pytest.mark.parametrize("text", ["ghcr.io/", "localhost:5000/", "nvcr.io/acme/", "Team/"])
@@ -843,3 +843,134 @@ def test_known_keys_are_listed_once_for_each_kind_of_table() -> None:
     assert [line.partition("unknown key")[2][:15] for line in found] == [
         "; known keys: `", "", "; known keys: `", "; known keys: `", "",
     ]  # fmt: skip
+
+
+PREBUILD = MINIMAL.replace('"python:{python}-slim"', '{ prebuild = { framework = "pytorch" } }')
+PAYLOAD = MINIMAL + "[[image.demo.samples.payload]]\nbody = '/nowhere'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        pytest.param(
+            PREBUILD,
+            "image.demo.base.prebuild: unknown key; did you mean `prebuilt`?",
+            id="a misspelt key of the base",
+        ),
+        pytest.param(
+            PREBUILD.replace("prebuild", "foo"),
+            "image.demo.base.foo: unknown key; known keys: `cpu`, `gpu`, `prebuilt`",
+            id="an unknown key of the base",
+        ),
+        pytest.param(
+            PREBUILD.replace("prebuild =", "prebuilt =").replace("framework", "framwork"),
+            "image.demo.base.prebuilt.framwork: unknown key; did you mean `framework`?",
+            id="a misspelt key of a prebuilt image",
+        ),
+        pytest.param(
+            MINIMAL.replace("{python}", "{pyton}"),
+            "image.demo.base: unknown word {pyton}",
+            id="an unknown word of the base",
+        ),
+        pytest.param(
+            PREBUILD.replace('{ prebuild = { framework = "pytorch" } }', "3"),
+            "image.demo.base: expected an image or a table `{ … }`, found 3",
+            id="a number for a base",
+        ),
+        pytest.param(
+            MINIMAL.replace("base", "baes"),
+            "image.demo.baes: unknown key; did you mean `base`?",
+            id="a misspelt base",
+        ),
+        pytest.param(
+            MINIMAL.replace("versions", "version"),
+            "image.demo.version: unknown key; did you mean `versions`?",
+            id="a misspelt axis",
+        ),
+        pytest.param(
+            MINIMAL.replace("[image.", "[images.") + "[samples.iris]\nmetrics = {}",
+            "images: unknown key; did you mean `image`?",
+            id="a misspelt table",
+        ),
+        pytest.param(
+            MINIMAL.replace("demo", '"ghcr.io/demo"'),
+            "image.ghcr.io/demo: 'ghcr.io/demo' is not a name",
+            id="a host for a name",
+        ),
+    ],
+)
+def test_one_cause_is_one_problem_that_counts_no_targets(text: str, wanted: str) -> None:
+    found = problems(text)
+    assert found.startswith("1 problem in ")
+    assert wanted in found
+    assert "more target" not in found
+
+
+def test_a_misspelt_key_of_a_payload_is_not_missing_as_well(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("1")
+    text = PAYLOAD.replace("/nowhere", "a.csv") + "content_type = 'text/csv'"
+    with pytest.raises(ConfigError, match="1 problem") as caught:
+        targets(text, tmp_path)
+    assert caught.value.details.endswith("unknown key; did you mean `content-type`?")
+
+
+@pytest.mark.parametrize(
+    ("keys", "wanted"),
+    [
+        ("[image.demo.samples]\nstartup-seconds = 0o777777", "expected 3600 or less, found 262143"),
+        ("[image.demo.samples]\nstartup-seconds = 1", "expected 60 or more, found 1"),
+        ("[image.demo.samples]\nstartup-seconds = inf", "expected a whole number, found inf"),
+        ("[image.demo.samples]\nmetrics = { a = '' }", "metrics.a: the value is empty"),
+        ("[image.demo.samples]\nmetrics = { '' = '(a)' }", "metrics.: the name is empty"),
+        (
+            f"[image.demo.samples]\nmetrics = {{ a = '{'(x)' * 300}' }}",
+            "expected 500 characters at most, found '(x)",
+        ),
+        ("[registry]\nprofile = ''", "profile: the value is empty"),
+        ("[registry.repositories]\ncache-days = 5000", "expected 3650 or less, found 5000"),
+        ("[registry.repositories]\nuntagged-days = -1", "expected 0 or more, found -1"),
+    ],
+)
+def test_bounds_are_named_in_our_words(keys: str, wanted: str) -> None:
+    assert wanted in problems(MINIMAL + keys)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        MINIMAL.replace("python:", "x" * 5000 + " "),
+        *(
+            MINIMAL + f"{key} = '{'x' * 5000}!'"
+            for key in ("context", "platform", "tag", "end-of-life", "samples", "y" * 5000)
+        ),
+        MINIMAL + f"tag = '{{{'x' * 5000}}}'",
+        MINIMAL + f"packages = ['{'x' * 5000}!']",
+        MINIMAL + f'[image.demo.labels]\n{"x" * 5000} = "a\\n"',
+    ],
+)
+def test_the_middle_of_a_long_value_is_left_out(text: str) -> None:
+    found = problems(text)
+    assert "…" in found
+    assert not re.search("[xy]{300}", found)
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("arn:aws:ecr:us-east-1:123456789012:repository/acme/x", "is an ARN"),
+        ("/acme/x", "begins with a `/`"),
+        ("https://host/acme/x", "is a URL"),
+        ("https://123456789012.dkr.ecr.eu-west-1.amazonaws.com/acme/x:1", "is a URL"),
+        ("acme/x:1.0", "ends with a tag or a digest"),
+        ("acme/x:{version}", "ends with a tag or a digest"),
+        (f"acme/x@sha256:{'a' * 64}", "ends with a tag or a digest"),
+    ],
+)
+def test_an_address_of_a_repository_is_answered_with_its_name(name: str, what: str) -> None:
+    found = problems(MINIMAL + f"repository = '{name}'")
+    assert found.endswith(f"image.demo.repository: {name!r} {what}; write only the name: `acme/x`")
+
+
+def test_an_address_of_a_prefix_is_answered_with_the_prefix() -> None:
+    found = problems(MINIMAL + "[registry]\nprefix = 'https://host/acme/'")
+    assert found.endswith("is a URL; write only the name: `acme/`")

@@ -27,6 +27,7 @@ SECRET = "hunter2"
         "x @ git+https://github.com/a/b@v1.0",
         "x @ https://example.com/x-1%2Bcpu.whl",
         "a.b[c] @ https://example.com/x#egg=A_b[c]",
+        "x @ git+ssh://git@example.com/x.git",
         "x @ git+https://github.com/a/b@main#egg=x&subdirectory=c",
     ],
 )
@@ -82,7 +83,14 @@ def test_an_address_with_a_secret_is_refused_and_the_secret_is_not_said(
 
 @pytest.mark.parametrize(
     "address",
-    ["file:///etc/passwd", "file:x.whl", "ftp://example.com/x", "https:///x.whl", "//h/x"],
+    [
+        "file:///etc/passwd",
+        "file:x.whl",
+        "ftp://example.com/x",
+        "https:///x.whl",
+        "//h/x",
+        "git@example.com:a/x.git",
+    ],
 )
 def test_an_address_that_no_build_reaches_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match="the URL of 'x' cannot be reached by a build"):
@@ -98,6 +106,10 @@ def test_an_address_that_no_build_reaches_is_refused(address: str) -> None:
         ("requirements.txt", 'write `requirements = "requirements.txt"`'),
         ("-e .", "--wheels"),
         ("--extra-index-url https://me:hunter2@h/simple", "--pip-config"),
+        ("--index-url https://h/simple", "write the index into the key `indexes`"),
+        ("numpy=1.0", "write `==` instead of `=`"),
+        ("numpy[a] = 1.0", "write `==` instead of `=`"),
+        ("numpy 1.0", "a name is followed by a version such as `==1.0`"),
         ("x-1.0-py3-none-any.whl", "--wheels"),
         ("https://example.com/x.whl", "name @ https://…"),
         ("--pre", "remove it"),

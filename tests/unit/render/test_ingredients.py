@@ -330,14 +330,35 @@ def test_a_long_context_is_told_once(tmp_path: Path) -> None:
     assert "File name too long" in found
 
 
-def test_a_template_that_cannot_be_rendered_is_left_to_render(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("mine", ["{{ target.nosuch }}", None])
+def test_a_template_that_cannot_be_rendered_ends_list_as_it_ends_render(
+    tmp_path: Path, mine: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert expand(tmp_path, "template = 'mine'", mine="{{ target.nosuch }}")
+    if mine is None:
+        (tmp_path / "templates/mine.Dockerfile.j2").mkdir(parents=True)
+    assert expand(tmp_path, "template = 'mine'", **({"mine": mine} if mine else {}))
     (tmp_path / "images.toml").write_text(IMAGE + "template = 'mine'")
-    assert cli.run(["list", "-f", f"{tmp_path}/images.toml"]) == Exit.DONE
-    assert cli.run(["render", "-f", f"{tmp_path}/images.toml"]) == Exit.TEMPLATE
-    assert "mine.Dockerfile.j2:1: `target` has no attribute 'nosuch'" in capsys.readouterr().err
+    said = set()
+    for command in ("list", "render"):
+        assert cli.run([command, "-f", f"{tmp_path}/images.toml"]) == Exit.TEMPLATE
+        said.add(capsys.readouterr().err)
+    assert "mine.Dockerfile.j2" in said.pop()
+    assert not said
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["template = ['sklearn']", "tempalte = 'sklearn'", "template = 'sklearn'\nbase = ''"],
+)
+def test_what_follows_for_a_template_is_not_reported_as_well(tmp_path: Path, text: str) -> None:
+    image = IMAGE.replace('base = "python:3.11-slim"\n', "") if "base" in text else IMAGE
+    with pytest.raises(ConfigError, match="1 problem in"):
+        matrix.expand(parse(image + text, tmp_path), render.templates(tmp_path))
+
+
+def test_a_from_without_a_name_builds_on_nothing() -> None:
+    assert dockerfile.base(dockerfile.instructions("FROM  AS x\n")) == ""
+    assert dockerfile.base(dockerfile.instructions("FROM as AS x\n")) == "as"
 
 
 def test_a_template_that_builds_on_another_image_is_told_at_the_base(tmp_path: Path) -> None:

@@ -284,3 +284,28 @@ def test_a_template_of_windows_renders_as_any(tmp_path: Path) -> None:
     )
     text = render.render(target(MINIMAL, tmp_path), render.templates(tmp_path)).dockerfile
     assert text == "FROM python:3.11-slim\nRUN true\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "delimiter"),
+    [
+        ('RUN docker inspect --format "{{.Id}}" x', "{{"),
+        ('RUN date "+{%Y}"', "{%"),
+        ("RUN echo ${#name}", "{#"),
+    ],
+)
+def test_text_that_jinja_takes_for_its_own_has_a_way_out(
+    tmp_path: Path, line: str, delimiter: str
+) -> None:
+    with pytest.raises(TemplateError, match=r"demo.Dockerfile.j2:2: ") as caught:
+        rendered(tmp_path, MINIMAL, demo=f"FROM x\n{line}\n")
+    assert f"`{delimiter}` begins " in str(caught.value.hint)
+    assert f"{{% raw %}}{delimiter}…{{% endraw %}}" in str(caught.value.hint)
+
+
+def test_labels_are_a_list_of_pairs(tmp_path: Path) -> None:
+    text = MINIMAL + "labels = { x = 'y' }"
+    with pytest.raises(TemplateError, match=r"write `dict\(target.labels\)\['x'\]`"):
+        rendered(tmp_path, text, demo='{{ target.labels["x"] }}')
+    made = "FROM {{ target.base }}\nRUN {{ dict(target.labels)['x'] }}"
+    assert "RUN y" in rendered(tmp_path, text, demo=made)
