@@ -315,7 +315,7 @@ def test_a_file_that_does_not_exist_needs_no_content_type_as_well(folder: Path) 
 
 
 def test_a_header_needs_a_request(folder: Path) -> None:
-    with pytest.raises(UsageError, match="there is no payload"):
+    with pytest.raises(UsageError, match="needs a `--payload`"):
         on_top(folder, header=("X-A: 1",))
 
 
