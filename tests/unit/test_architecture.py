@@ -107,6 +107,18 @@ def test_modules_stay_small(name: str) -> None:
     assert len(MODULES[name].read_text().splitlines()) <= 400
 
 
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_functions_stay_small(name: str) -> None:
+    """Without decorators. `image_uri` has the parameters of the SageMaker SDK's function."""
+    long = {
+        node.name
+        for node in ast.walk(ast.parse(MODULES[name].read_text()))
+        if isinstance(node, ast.FunctionDef)
+        and (node.end_lineno or node.lineno) - node.lineno >= 40
+    }
+    assert long <= {"image_uri"}
+
+
 def test_the_contract_knows_nothing_of_the_matrix() -> None:
     for name, path in MODULES.items():
         if name.startswith("contract."):
