@@ -91,13 +91,13 @@ HOSTILE = {
     "fills-the-disk": Hostile(
         clause="OUT-01",
         program="n = 0\nwhile True:\n    n += 1\n    open(f'/var/{n}', 'wb').write(bytes(2**20))",
-        evidence="on disk",
+        evidence="GB of disk",
     ),
     "fills-the-volume": Hostile(
         clause="OUT-01",
         program="n = 0\nwhile True:\n    n += 1\n"
         "    open(f'/opt/ml/model/{n}', 'wb').write(bytes(2**20))",
-        evidence="on disk",
+        evidence="GB of disk",
     ),
     "one-large-file": Hostile(
         clause="OUT-01",
