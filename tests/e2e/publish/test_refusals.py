@@ -58,7 +58,7 @@ def test_a_tag_is_never_overwritten_and_a_revision_helps(local: Local, project: 
     assert done.code == 5
     (target,) = done.json["targets"]
     assert target["status"] == "failed"
-    assert f"{local.registry}/{project.name}:{TAG}` is there already" in target["error"]["message"]
+    assert f"{local.registry}/{project.name}:{TAG}` already exists" in target["error"]["message"]
     assert before[1] in target["error"]["message"]
     image_id = local.docker("inspect", "--format", "{{.Id}}", f"{project.name}:{TAG}")
     assert image_id in target["error"]["message"]
