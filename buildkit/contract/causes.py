@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract import checks
 from buildkit.contract.checks import Caused
+from buildkit.contract.hosting.client import NO_ANSWER, NO_CONNECTION, NOT_WHOLE
+from buildkit.contract.hosting.parallel import OF_ANOTHER
+from buildkit.contract.hosting.server import BY_ITSELF, NOT_STARTED
+from buildkit.contract.hosting.serving import WRONG_ANSWER
+from buildkit.contract.image.basics import NO_FOLDER
 from buildkit.model.image import Status
 
 if TYPE_CHECKING:
@@ -29,30 +34,31 @@ class Cause:
     symptom: str
 
 
-UNFIT = r"cannot lay out the container: "
+NOT_LAID_OUT = "the engine cannot lay out the container"
+"""The evidence that SageMaker's folders do not fit into the image."""
 NO_USER = r"uids and gids must be|unable to find (user|group)|no matching entries in"
 """What stops `serve` as it stops `train`."""
 CAUSES = (
     *(
         Cause(
             clause=clause,
-            sign=r"^in the image /opt\S* is not a folder",
+            sign=rf"^in the image /opt\S* {NO_FOLDER}",
             followers=frozenset(["RUN-01", "RUN-02"]),
-            symptom=UNFIT + "copying into /opt/ml",
+            symptom=f"{NOT_LAID_OUT}: copying into /opt/ml",
         )
         for clause in ("OUT-03", "IMG-06")
     ),
     Cause(
         clause="RUN-01",
-        sign=f"{UNFIT}|{NO_USER}",
+        sign=f"{NOT_LAID_OUT}|{NO_USER}",
         followers=frozenset(["RUN-02", "SERVE-03"]),
-        symptom=f"{UNFIT}|{NO_USER}",
+        symptom=f"{NOT_LAID_OUT}|{NO_USER}",
     ),
     Cause(
         clause="RUN-02",
         sign=r".",
         followers=frozenset(["SERVE-03"]),
-        symptom=r"^(the engine cannot start `serve`|`serve` ended by itself)",
+        symptom=f"^({NOT_STARTED}|`serve` {BY_ITSELF})",
     ),
     Cause(
         clause="SERVE-02",
@@ -60,17 +66,17 @@ CAUSES = (
         followers=frozenset(
             ["SERVE-05", "SERVE-14", "STREAM-02", "PIPE-03", "PIPE-06", "ASYNC-01", "MME-07"]
         ),
-        symptom=r"GET /ping (got no answer|got no whole answer|answered (?!200))",
+        symptom=f"GET /ping (got ({NO_ANSWER}|{NO_CONNECTION}|{NOT_WHOLE})|answered (?!200))",
     ),
     Cause(
         clause="SERVE-06",
-        sign=r"the answer to another of the requests",
+        sign=OF_ANOTHER,
         followers=frozenset(["SERVE-15"]),
-        symptom=r"the answer to another of the requests",
+        symptom=OF_ANOTHER,
     ),
     Cause(
         clause="SERVE-06",
-        sign=r"did not answer what",
+        sign=WRONG_ANSWER,
         followers=frozenset(["BATCH-01", "ISO-01"]),
         symptom=r"answered (with )?200",
     ),

@@ -152,7 +152,7 @@ def _stage(
     except Unseen as error:
         return [checks.of(each, checks.skipped(each.clause, error)) for each in wanted]
     except Unfit as error:
-        why = Unseen("the engine cannot lay out the container", f": {error}")
+        why = Unseen(causes.NOT_LAID_OUT, f": {error}")
         return [
             checks.result(each.clause, Status.FAIL, str(why))
             if each.clause in STARTS

@@ -32,6 +32,8 @@ NO_ANSWER = "no answer"
 """Begins the evidence if a connection was accepted, and no answer came in time."""
 NO_CONNECTION = "no connection"
 """Begins the evidence if not even a connection was accepted in time."""
+NOT_WHOLE = "no whole answer"
+"""Begins the evidence if the connection broke."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +171,7 @@ class HttpClient:
         except (OSError, http.client.HTTPException) as error:
             reason = (str(error) or type(error).__name__)[:REASON]
             late = limit.passed or time.monotonic() - began >= limit.most
-            what = f"no whole answer: {reason}"
+            what = f"{NOT_WHOLE}: {reason}"
             if late:
                 what = f"{NO_ANSWER if accepted else NO_CONNECTION} in {seconds:.0f} s"
             raise Broken(f"{method} {path} got {what}") from error

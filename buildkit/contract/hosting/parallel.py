@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     Ask = Callable[[bytes, Payload], Answer]
 
+OF_ANOTHER = "the answer to another of the requests"
+"""The evidence that a client got what belongs to another one."""
 ROUNDS = 20
 IN_A_ROUND = 5
 """Requests of each parallel client before the answers are checked."""
@@ -122,7 +124,7 @@ def _blame(each: Steady, answer: Answer, found: Sequence[Steady], ask: Ask) -> N
         blame(each, answer, ask, evidence)
         return
     try:
-        blame(each, answer, ask, f"{evidence}, the answer to another of the requests")
+        blame(each, answer, ask, f"{evidence}, {OF_ANOTHER}")
     except Broken as error:
         raise Exchanged(*error.args) from error
 

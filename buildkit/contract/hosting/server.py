@@ -24,6 +24,9 @@ INVOCATION_SECONDS = 60
 GONE_SECONDS = 2
 """Time to wait after a broken connection, as the server may be about to end."""
 LOG_LINES = 30
+NOT_STARTED = "the engine cannot start `serve`"
+BY_ITSELF = "ended by itself"
+"""Begin what is known of a server that does not run."""
 PING_PAUSE = 0.2
 """Seconds before `/ping` is asked again after a miss."""
 
@@ -66,9 +69,9 @@ class Serving:
     def outcome(self) -> str:
         """Why the server does not run, or how it answers `/ping`."""
         if self.refusal is not None:
-            return f"the engine cannot start `serve`: {self.refusal}"
+            return f"{NOT_STARTED}: {self.refusal}"
         if self.exit_code is not None:
-            return f"`serve` {ended(self.exit_code, self.container.ended_by(), 'ended by itself')}"
+            return f"`serve` {ended(self.exit_code, self.container.ended_by(), BY_ITSELF)}"
         if self.health.last is None:
             return self.health.said or "nothing answered on its port"
         return f"GET /ping answered {self.health.last.shown()}"

@@ -15,6 +15,8 @@ from buildkit.contract.hosting.content import confesses
 from buildkit.contract.hosting.server import INVOCATION_SECONDS, Serving
 
 PINGS = 10
+WRONG_ANSWER = "did not answer what"
+"""The evidence that a prediction is another one than the sample's."""
 BROKEN_PROGRAM = ("ModuleNotFoundError", "ImportError", "SyntaxError")
 """Errors that a model would not fix."""
 SERVED = starting.of("`serve` with the model read-only", needs_health=False)
@@ -92,7 +94,7 @@ def invocations_answer(serving: Serving) -> None:
             wanted = Path(payload.answer).read_bytes()
             if not same(answer.content_type, answer.body, wanted):
                 raise Broken(
-                    f"{request} did not answer what {Path(payload.answer).name} holds\n"
+                    f"{request} {WRONG_ANSWER} {Path(payload.answer).name} holds\n"
                     f"found:  {short(answer.body)}\nwanted: {short(wanted)}"
                 )
         elif key := confesses(answer.body):

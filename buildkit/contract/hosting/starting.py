@@ -35,7 +35,6 @@ STOP_SECONDS = 30
 """From SIGTERM to SIGKILL of a server (RUN-09)."""
 MODEL = f"{training_job.ROOT}/model"
 SERVE = Start(command=("serve",), ports=(PORT,))
-SAMPLE_BYTES = 64 * 1024 * 1024
 
 
 def model(bench: Bench) -> str | None:

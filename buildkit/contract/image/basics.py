@@ -32,6 +32,8 @@ MOUNTED = tuple(
     )
 )  # fmt: skip
 """Folders that SageMaker creates or mounts in a container, besides that of the model."""
+NO_FOLDER = "is not a folder"
+"""The evidence that nothing can be mounted at a path of the image."""
 ABOVE = "/opt"
 """The folder that holds all of them: a link to a folder is as good."""
 LAID_OUT = ("/opt/ml/input/", "/opt/ml/output/")
@@ -166,7 +168,7 @@ def _need_folders(image: StillImage, *paths: str) -> None:
     for path in paths:
         found = image.container.look(path)
         if found is not None and found.kind != "folder":
-            raise Broken(f"in the image {path} is not a folder but {_named(found)}")
+            raise Broken(f"in the image {path} {NO_FOLDER} but {_named(found)}")
 
 
 def _named(found: Entry) -> str:

@@ -17,6 +17,7 @@ from buildkit.contract.endpoints import batch
 from buildkit.contract.engine import Line
 from buildkit.contract.hosting import (
     bodies,
+    client,
     content,
     load,
     parallel,
@@ -498,6 +499,9 @@ def test_what_only_meets_the_cause_is_not_judged() -> None:
     ]
     for other in followers[1:]:
         assert causes.named([cause, other]) == (cause, other)
+    for kind in (client.NO_ANSWER, client.NO_CONNECTION, client.NOT_WHOLE):
+        late = replace(followers[0], message=f"after bad input GET /ping got {kind} in 2 s")
+        assert causes.named([cause, late])[1].status is Status.SKIP
     under_load = replace(cause, message="GET /ping beside four clients got no answer in 2 s")
     assert causes.named([under_load, followers[0]]) == (under_load, followers[0])
     wrong = checks.result("SERVE-06", Status.FAIL, "x did not answer what a.csv holds")
