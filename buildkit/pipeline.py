@@ -164,7 +164,8 @@ def push(project: Project, targets: Sequence[Target], choice: Choice) -> Run:
 
 def _tested(project: Project, target: Target, hosts: frozenset[str]) -> Outcome:
     """The image of a target that has passed; as it is staged, if all of `hosts` hold it so."""
-    verified, staged = project.verified(target), project.staged(target)
+    verified = project.verified(target)
+    staged = project.staged(verified)
     whole = staged is not None and hosts <= {*staged.hosts}
     return earlier(verified, staged if whole else None)
 

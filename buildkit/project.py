@@ -59,13 +59,12 @@ class Project:
             )
         return replace(verified, built=built)
 
-    def staged(self, target: Target) -> Staged | None:
-        """The tested image of a target as uploaded without a tag; None if no registry has it.
+    def staged(self, verified: Verified) -> Staged | None:
+        """A tested image as uploaded without a tag; None if no registry has it.
 
-        Raises the errors of `verified`.
+        Raises ToolError for a record that cannot be read.
         """
-        verified = self.verified(target)
-        staged = self.records.find(records.STAGED, target.id)
+        staged = self.records.find(records.STAGED, verified.built.target.id)
         if staged is None or staged.verified.built.image_id != verified.built.image_id:
             return None
         return replace(staged, verified=verified)

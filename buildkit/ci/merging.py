@@ -114,7 +114,7 @@ def _part(there: Project, target: Target, made_from: str) -> Part:
             "built from different files than this checkout's; exclude files that are not part of "
             "the image with .dockerignore"
         )
-    return Part(folder=there.records.folder, verified=verified, staged=there.staged(target))
+    return Part(folder=there.records.folder, verified=verified, staged=there.staged(verified))
 
 
 def _unlike(parts: Sequence[Part]) -> Iterator[str]:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from buildkit import records
+from buildkit.model.image import Published, Staged
 from buildkit.support.errors import BuildkitError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from buildkit.model.image import Verified
     from buildkit.model.outcome import Outcome
     from buildkit.publish.connect import Delivery
+    from buildkit.records import Kind
+
+Value = TypeVar("Value", Staged, Published)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,32 +36,34 @@ class Sender:
 
         Returns the outcome with the staged image, or with the error.
         """
-        publisher = self.delivery.publisher
-        try:
-            if outcome.staged is not None:
-                staged = publisher.check(outcome.staged)
-            else:
-                staged = publisher.stage(_verified(outcome))
-            self.records.write(records.STAGED, outcome.target.id, staged)
-        except BuildkitError as error:
-            return replace(outcome, staged=None, error=error)
-        return replace(outcome, staged=staged)
+        publisher, staged = self.delivery.publisher, outcome.staged
+        return self._sent(
+            outcome,
+            records.STAGED,
+            lambda: publisher.check(staged) if staged else publisher.stage(_verified(outcome)),
+        )
 
     def publish(self, outcome: Outcome) -> Outcome:
         """Upload a verified image, unless it is staged, and tag it.
 
         Returns the outcome with the published image, or with the error.
         """
-        publisher = self.delivery.publisher
+        publisher, staged = self.delivery.publisher, outcome.staged
+        return self._sent(
+            outcome,
+            records.PUBLISHED,
+            lambda: publisher.release(staged) if staged else publisher.publish(_verified(outcome)),
+        )
+
+    def _sent(self, outcome: Outcome, kind: Kind[Value], send: Callable[[], Value]) -> Outcome:
+        """Send, and keep the record; the outcome has a field of the kind's name."""
         try:
-            if outcome.staged is not None:
-                published = publisher.release(outcome.staged)
-            else:
-                published = publisher.publish(_verified(outcome))
-            self.records.write(records.PUBLISHED, outcome.target.id, published)
+            sent = send()
+            self.records.write(kind, outcome.target.id, sent)
         except BuildkitError as error:
             return replace(outcome, staged=None, error=error)
-        return replace(outcome, staged=None, published=published)
+        changes: dict[str, Any] = {"staged": None, kind.name: sent}
+        return replace(outcome, **changes)
 
 
 def _verified(outcome: Outcome) -> Verified:

@@ -267,7 +267,7 @@ def test_records_of_shards_become_those_of_one_project(found: Project, tmp_path:
     hand_over(found, tmp_path / "shards/shard-2", three, hosts=(HOST,))
     merging.write(found, merged(found, tmp_path / "shards"))
     for target in found.targets:
-        staged = found.staged(target)
+        staged = found.staged(found.verified(target))
         assert staged is not None
         assert staged.hosts == (HOST,)
         assert found.verified(target).report.passed
