@@ -34,8 +34,11 @@ WIDTH = 500
 
 @dataclass(kw_only=True)
 class Step:
+    """One step of a build. `heading` is the text of its first line, as buildx printed it."""
+
     target: str | None
     title: str
+    heading: str = ""
     lines: list[str] = field(default_factory=list)
     error: str | None = None
     seconds: float = 0.0
@@ -73,7 +76,7 @@ class Progress:
             step = self.steps.get(match["number"])
             if step is None:
                 self.steps[match["number"]] = self._first(line)
-            elif match["time"] or not STATE.match(match["text"]):
+            elif match["time"] or not _is_state(match["text"], step):
                 step.lines.append(match["text"][:WIDTH])
                 if len(step.lines) == 1 and step.is_instruction:
                     return step
@@ -114,15 +117,25 @@ class Progress:
             self.bases[names.familiar(base["name"])] = base["digest"]
         if export := WHOLE.fullmatch(line):
             self._exports[export["number"]] = export["target"] or self.targets[0]
+        heading = line.partition(" ")[2]
         match = STEP.fullmatch(line)
         if match and match["target"] in self.targets:
-            return Step(target=match["target"], title=_title(match))
+            return Step(target=match["target"], title=_title(match), heading=heading)
         if (match := ALONE.fullmatch(line)) and len(self.targets) == 1:
-            return Step(target=self.targets[0], title=_title(match))
+            return Step(target=self.targets[0], title=_title(match), heading=heading)
         return self._unnamed()
 
     def _unnamed(self) -> Step:
         return Step(target=None, title="")
+
+
+def _is_state(text: str, step: Step) -> bool:
+    """Whether buildx itself printed this line of a step, not the program that the step runs.
+
+    When buildx turns to another step it ends with `...`, and when it comes back it prints the
+    heading again.
+    """
+    return text in ("...", step.heading) or STATE.match(text) is not None
 
 
 def _title(match: re.Match[str]) -> str:

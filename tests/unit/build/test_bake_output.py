@@ -118,6 +118,24 @@ def test_what_a_program_prints_is_kept_even_if_it_looks_like_buildx() -> None:
     assert steps == ["demo image 1/3 RUN pip install nope"]
 
 
+def test_a_step_that_buildx_leaves_and_comes_back_to_has_only_its_own_lines() -> None:
+    text = (
+        "#6 [image 1/3] RUN echo first; exit 3\n"
+        "#6 ...\n"
+        "\n"
+        "#7 [runtime] copy\n"
+        "#7 DONE 0.0s\n"
+        "\n"
+        "#6 [image 1/3] RUN echo first; exit 3\n"
+        "#6 0.512 first\n"
+        "#6 0.513 ...\n"
+        '#6 ERROR: process "/bin/sh -c echo" did not complete successfully: exit code: 3\n'
+    )
+    progress, steps = read(text, "demo")
+    assert progress.failed()["demo"].lines == ["first", "..."]
+    assert steps == ["demo image 1/3 RUN echo first; exit 3"]
+
+
 def test_who_lost_the_connection_when_another_broke_has_not_failed() -> None:
     progress = Progress(targets=("bad", "good"))
     for line in (
