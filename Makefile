@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: help setup quickstart build-all test lint unit e2e test-uri prebuilt bench-uri frameworks lock contract-report public-scripts package docs engine-up engine-down bench bench-serving bench-publish kills interrupts steady release-trials measure clean
+.PHONY: help setup quickstart build-all test lint unit e2e thorough test-uri prebuilt bench-uri frameworks lock contract-report public-scripts package docs engine-up engine-down bench bench-serving bench-publish kills interrupts steady release-trials measure clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -42,6 +42,9 @@ unit: setup ## Tests that need no engine
 
 e2e: setup ## Tests on a real engine, with real images and a real registry
 	@scripts/dev/with-engine $(BIN)/pytest -m engine -n $(E2E_WORKERS) --dist loadgroup $(PYTEST)
+
+thorough: setup ## All cases of which `make test` tries a part (long)
+	@BUILDKIT_THOROUGH=1 $(MAKE) unit e2e
 
 test-uri: setup ## Compare all of AWS's image URIs with the SageMaker SDK's; 20,000 bad questions
 	@AWS_DEFAULT_REGION=us-east-1 PYTHONPATH=. "$$(scripts/dev/sdk core)" tests/compare/compare.py

@@ -18,7 +18,7 @@ from buildkit.engine import engine
 from buildkit.matrix import matrix
 from buildkit.model.features import Feature
 from buildkit.model.image import SkipKind, Status
-from buildkit.model.target import Profile, Purpose
+from buildkit.model.target import Profile, Purpose, Samples
 from buildkit.system import stopping
 from buildkit.verify import verify
 from tests.support.waiting import HANG, RUN_HANGS
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from buildkit.contract.engine import Engine
     from buildkit.model.image import Report
-    from buildkit.model.target import Samples
     from tests.e2e.mutants.mutant import Mutant
 
 EVERYTHING = Path(__file__).parents[1] / "everything"
@@ -176,6 +175,19 @@ def judge(
     )
     depth = verify.Depth(profile=Profile.FULL, only=tuple(only))
     return verify.report(subject, view.id, docker, depth, lambda _done, _of, _at_work: None)
+
+
+def smoke(image: str, docker: Engine) -> Report:
+    """The smoke test of an image for training and inference, without samples."""
+    view = docker.view(image)
+    subject = Subject(
+        image=image,
+        architecture=view.architecture,
+        purpose=Purpose.BOTH,
+        samples=Samples(),
+        features=frozenset(),
+    )
+    return verify.report(subject, view.id, docker, verify.SMOKE, lambda _done, _of, _at_work: None)
 
 
 def judge_all(
