@@ -21,7 +21,10 @@ ERROR = re.compile(r"#(?P<number>\d+) ERROR: (?P<text>.*)")
 """Lines that a program prints have a time, lines of buildx itself have none."""
 STATE = re.compile(r"(?:DONE|CANCELED|CACHED|ERROR|extracting|transferring|resolve|sha256:)\b")
 INSTRUCTION = re.compile(r"(?:\S+ )?\d+/\d+ ")
-NOISE = re.compile(r"--mount=\S+ *|\\ +|(?<=RUN )(?:[A-Z_]+=\S+ +)+")
+NOISE = re.compile(
+    r"--mount=\S+ *|\\ +|(?<=RUN )began=\S+ \S+ && sleep \S+ && |(?<=RUN )(?:[A-Z_]+=\S+ +)+"
+)
+"""Mounts, line ends, what `step.begin` writes, and variables for one command."""
 RESOLVED = re.compile(
     r"#\d+ \[[^\]]*\] (?:FROM )?(?P<name>[^\s@]+)@(?P<digest>sha256:[0-9a-f]{64})"
 )
@@ -140,5 +143,8 @@ def _is_state(text: str, step: Step) -> bool:
 
 def _title(match: re.Match[str]) -> str:
     """`image 2/4 RUN pip install ...`, without mounts, variables and repeated blanks."""
-    text = re.sub(r"  +", " ", NOISE.sub("", NOISE.sub("", match["text"])))
+    text = match["text"]
+    while (shorter := NOISE.sub("", text)) != text:
+        text = shorter
+    text = re.sub(r"  +", " ", text)
     return f"{match['place']} {text}".strip()

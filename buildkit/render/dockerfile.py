@@ -30,6 +30,8 @@ GIVEN = re.compile(r"(?:TARGET|BUILD)(?:PLATFORM|OS|ARCH|VARIANT)|TARGETSTAGE")
 """Arguments that BuildKit sets."""
 UNKNOWN = "\0"
 """Stands in a value for text that only the build knows."""
+COPIED = r"cp -r {mount}/(\S+) (\S+)"
+"""How `step.copy` copies from a context that a step mounts (templates/macros/step.j2)."""
 ELSEWHERE = re.compile(r"(?:https?://|git@|ssh://|git://|<<)")
 """How sources begin that are no files of the context."""
 SEARCHED = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -50,7 +52,7 @@ class Instruction:
 
 @dataclass(frozen=True, kw_only=True)
 class Copy:
-    """A COPY or ADD of files of the context. `mode`: it sets their permissions."""
+    """Files that an instruction copies from the context. `mode`: it sets their permissions."""
 
     instruction: Instruction
     sources: tuple[str, ...]
@@ -127,6 +129,9 @@ def copies(found: Iterable[Instruction]) -> Iterator[Copy]:
     """All copies from the context; WORKDIR makes relative destinations absolute."""
     folder = "/"
     for each in found:
+        if (mount := _mounted(each)) is not None:
+            for source, destination in re.findall(COPIED.format(mount=re.escape(mount)), each.rest):
+                yield Copy(instruction=each, sources=(source,), destination=destination, mode=False)
         if each.word == "WORKDIR":
             folder = posixpath.join(folder, each.rest.strip("\"'"))
         if each.word not in ("COPY", "ADD") or "from" in dict(each.flags):
@@ -149,12 +154,7 @@ def inside(context: Path, source: str) -> Path:
 
 def mounts(found: Iterable[Instruction]) -> Iterator[Instruction]:
     """Each RUN that mounts the context."""
-    for each in found:
-        for name, value in each.flags:
-            fields = dict(part.partition("=")[::2] for part in value.split(","))
-            if name == "mount" and fields.get("type", "bind") == "bind" and "from" not in fields:
-                yield each
-                break
+    return (each for each in found if _mounted(each) is not None)
 
 
 def searched(found: Iterable[Instruction]) -> frozenset[str]:
@@ -167,6 +167,15 @@ def searched(found: Iterable[Instruction]) -> frozenset[str]:
                     posixpath.normpath(part) for part in match[1].strip('"').split(":") if part
                 }
     return frozenset(folders)
+
+
+def _mounted(instruction: Instruction) -> str | None:
+    """Where a RUN mounts the context; None if it does not."""
+    for name, value in instruction.flags:
+        fields = dict(part.partition("=")[::2] for part in value.split(","))
+        if name == "mount" and fields.get("type", "bind") == "bind" and "from" not in fields:
+            return fields.get("target", "")
+    return None
 
 
 def _escape(lines: Iterable[str]) -> str:

@@ -103,8 +103,9 @@ def _lacks(target: Target, found: Sequence[Instruction], *, is_shipped: bool) ->
     copied = [*dockerfile.copies(found)]
     if target.context is None:
         for each in (*(copy.instruction for copy in copied), *dockerfile.mounts(found)):
+            what = f"has `{shown(str(each))}`" if each.word != "RUN" else "uses the build context"
             yield (
-                f"the template `{target.template}` has `{shown(str(each))}`, but the image has no "
+                f"the template `{target.template}` {what}, but the image has no "
                 'context; write `context = "…"`, the folder with these files'
             )
         return

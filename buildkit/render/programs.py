@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import stat
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 FORMS = {"basic": ("{}",), "r": ("{}.R", "{}")}
 """Shipped templates whose context holds the programs, and what the programs may be called."""
 NO_FILES = frozenset({".dockerignore", ".gitkeep", ".gitignore"})
+MADE_EXECUTABLE = re.compile(r"chmod(?! -R u=rwX,go=rX )")
+"""A change of permissions, unless it is that of `step.copy`, which makes no file executable."""
 TOOLKITS = "sagemaker"
 """How the names of AWS's packages begin that install programs `train` or `serve`."""
 INTERPRETERS = ("python", "bash", "Rscript")
@@ -35,7 +38,7 @@ def faults(
     target: Target, context: Path, made: Sequence[Instruction], *, is_shipped: bool
 ) -> Iterator[str]:
     """Messages, missing programs first. `made` is the last stage of the Dockerfile."""
-    if any(each.word == "ENTRYPOINT" or "chmod" in each.rest for each in made):
+    if any(each.word == "ENTRYPOINT" or MADE_EXECUTABLE.search(each.rest) for each in made):
         return  # such files are no programs in the image, or become executable there
     words = ["train"] * target.purpose.trains + ["serve"] * target.purpose.serves
     if is_shipped and target.template in FORMS:

@@ -201,3 +201,9 @@ def test_a_package_that_pip_does_not_find_is_told_with_the_indexes(
 def test_other_failed_steps_are_not_about_packages() -> None:
     progress, _ = read(TWO_TARGETS, "bad-1_0", "good-2")
     assert missing_package(progress.failed()["bad-1_0"], target()) is None
+
+
+def test_a_title_has_neither_what_a_step_begins_with_nor_variables() -> None:
+    began = 'began="$(date +%s.%N)" && sleep 0.1 && PIP_CONFIG_FILE=/run/x'
+    _, steps = read(f"#8 [image 1/3] RUN --mount=a {began} pip install x\n#8 0.5 x\n", "demo")
+    assert steps == ["demo image 1/3 RUN pip install x"]

@@ -92,7 +92,7 @@ def test_the_list_of_templates_is_told_once(tmp_path: Path) -> None:
 def test_a_shipped_template_that_copies_needs_a_context(tmp_path: Path, template: str) -> None:
     found = problem(tmp_path, f"template = '{template}'")
     assert "images.toml:2: image.demo.context: the template" in found
-    assert "has `COPY " in found
+    assert "uses the build context" in found
     assert 'write `context = "…"`' in found
 
 
@@ -172,6 +172,9 @@ def test_a_link_to_a_program_counts_by_what_it_leads_to(tmp_path: Path) -> None:
     ("template", "found"),
     [
         ("COPY train /usr/local/bin/", True),
+        ("{% import 'macros/step.j2' as step %}{{ step.copy('.', '/usr/bin/') }}", True),
+        ("{% import 'macros/step.j2' as step %}{{ step.copy('train', '/usr/bin/') }}", True),
+        ("{% import 'macros/step.j2' as step %}{{ step.copy('train', '/opt/data/') }}", False),
         ("COPY train /usr/local/bin/train", True),
         ("COPY train serve /usr/bin/", True),
         ("WORKDIR /opt/a\nENV PATH=$PATH:/opt/a\nCOPY . ./", True),

@@ -214,6 +214,7 @@ def test_the_committed_dockerfiles_are_what_is_rendered() -> None:
     assert {t.id: render.render(t, source).dockerfile for t in targets} == found
 
 
+BEGIN = 'began="$(date +%s.%N)" && sleep 0.1'
 LOCKED = (
     MINIMAL
     + """
@@ -237,7 +238,7 @@ def test_with_a_lock_pip_installs_that_alone_and_then_looks_for_the_packages(
     assert [line.strip() for line in run][2:] == [
         "--mount=type=bind,from=runtime,source=requirements.txt,target=/run/requirements.txt \\",
         "--mount=type=bind,from=lock,source=demo-py311.txt,target=/run/lock.txt \\",
-        "PIP_CONFIG_FILE=/run/secrets/pip.conf PIP_RESUME_RETRIES=5 pip install \\",
+        BEGIN + " && PIP_CONFIG_FILE=/run/secrets/pip.conf PIP_RESUME_RETRIES=5 pip install \\",
         "--require-hashes --requirement /run/lock.txt \\",
         "--no-compile --root-user-action=ignore && \\",
         "{ PIP_CONFIG_FILE=/run/secrets/pip.conf pip install --quiet --no-index --require-hashes \\",
