@@ -8,7 +8,6 @@ layers: they are compressed here, always to the same bytes, and a manifest is ma
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import tarfile
@@ -25,6 +24,7 @@ from typing import IO, TYPE_CHECKING
 
 from buildkit.registry.client import Blob
 from buildkit.registry.manifests import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, Manifest
+from buildkit.support import streams
 from buildkit.support.errors import ToolError
 from buildkit.system import stopping
 
@@ -127,7 +127,7 @@ class Spool:
     def _unpack(self, archive: Iterable[bytes], held: list[str]) -> dict[str, str]:
         """Names in the archive -> SHA-256 of the content, which is the name in the folder."""
         found: dict[str, str] = {}
-        with tarfile.open(fileobj=_Stream(archive), mode="r|", bufsize=CHUNK) as tar:
+        with tarfile.open(fileobj=streams.file(archive), mode="r|", bufsize=CHUNK) as tar:
             for member in tar:
                 if member.issym() or member.islnk():
                     beside = os.path.dirname(member.name) if member.issym() else ""  # noqa: PTH120
@@ -199,25 +199,6 @@ class Spool:
                 self._held[digest] -= 1
                 if not self._held[digest]:
                     self._path(digest).unlink(missing_ok=True)
-
-
-class _Stream(io.RawIOBase):
-    """Chunks as a file that `tarfile` can read once."""
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = iter(chunks)
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        if not self._rest:
-            self._rest = next(self._chunks, b"")
-        size = min(len(buffer), len(self._rest))
-        buffer[:size] = self._rest[:size]
-        self._rest = self._rest[size:]
-        return size
 
 
 def _gzip(chunks: Iterable[bytes]) -> Iterator[bytes]:

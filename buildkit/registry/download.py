@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import io
+from collections import deque
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, TypeVar, cast
+from typing import IO, TYPE_CHECKING, TypeVar
 
 import urllib3.exceptions
 
 from buildkit.registry import answers
 from buildkit.registry.client import ABSENT, pull
 from buildkit.registry.exchange import PassingError
+from buildkit.support import streams
 from buildkit.support.errors import ToolError
 from buildkit.system import stopping
 
@@ -45,12 +46,11 @@ def read(
 
     def once() -> Found:
         with _opened(registry, repository, digest, size) as answer:
-            body = _Body(answer.raw, size, progress)
-            with io.BufferedReader(body, CHUNK) as content, _translated(registry, digest):
-                try:
-                    return work(cast("IO[bytes]", content))
-                finally:  # the digest matters more than an error of `work`
-                    _check_digest(registry, body, digest)
+            chunks = _content(registry.host, answer.raw, digest, size, progress)
+            try:
+                return work(streams.file(chunks))
+            finally:  # the digest matters more than an error of `work`
+                deque(chunks, maxlen=0)
 
     return registry.wire.again(once)
 
@@ -74,51 +74,25 @@ def _opened(
         yield answer
 
 
-def _check_digest(registry: Registry, body: _Body, digest: str) -> None:
-    """Read the rest of a blob. Raises PassingError if the content has another digest."""
-    while body.read(CHUNK):
-        pass
-    if body.digest != digest:
-        raise PassingError(
-            f"{registry.host} sent {body.digest} instead of {digest}",
-            hint="check for a proxy that changes the registry's answers",
-        )
-
-
-@contextmanager
-def _translated(registry: Registry, digest: str) -> Iterator[None]:
-    try:
-        yield
-    except BROKEN as error:
-        stopping.check()
-        raise PassingError(
-            f"the registry {registry.host} stopped sending {digest}: {error}"
-        ) from error
-
-
-class _Body(io.RawIOBase):
-    """An answer as a file that can be read once, and then has a digest.
+def _content(
+    host: str, source: HTTPResponse, digest: str, size: int, progress: Callable[[int], None]
+) -> Iterator[bytes]:
+    """A blob in chunks. Raises PassingError, also at the end of a blob with another digest.
 
     It ends one byte after the blob's size: a longer answer has another digest.
     """
-
-    def __init__(self, source: HTTPResponse, size: int, progress: Callable[[int], None]) -> None:
-        self._source = source
-        self._left = size + 1
-        self._progress = progress
-        self._seen = hashlib.sha256()
-
-    @property
-    def digest(self) -> str:
-        return f"sha256:{self._seen.hexdigest()}"
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        chunk = self._source.read(min(len(buffer), self._left))
-        self._left -= len(chunk)
-        self._seen.update(chunk)
-        self._progress(len(chunk))
-        buffer[: len(chunk)] = chunk
-        return len(chunk)
+    left, seen = size + 1, hashlib.sha256()
+    try:
+        while chunk := source.read(min(CHUNK, left)):
+            left -= len(chunk)
+            seen.update(chunk)
+            progress(len(chunk))
+            yield chunk
+    except BROKEN as error:
+        stopping.check()
+        raise PassingError(f"the registry {host} stopped sending {digest}: {error}") from error
+    if (found := f"sha256:{seen.hexdigest()}") != digest:
+        raise PassingError(
+            f"{host} sent {found} instead of {digest}",
+            hint="check for a proxy that changes the registry's answers",
+        )
