@@ -219,21 +219,15 @@ class Registry:
 
     def _location(self, begun: Answer) -> str:
         """The address of an upload that was started."""
-        try:
+        with answers.usable(self.host, begun.asked, "an unusable `Location`: "):
             return links.resolved(begun.url, begun.headers.get("Location", ""))
-        except ValueError as error:
-            named = f"an unusable `Location`: {error}"
-            raise answers.strange(self.host, begun.asked, named) from error
 
     def _beside(self, answer: Answer, link: str) -> str:
         """The next page of an answer, "" without one. Only the registry itself may serve it."""
         if not link:
             return ""
-        try:
+        with answers.usable(self.host, answer.asked, "a next page that cannot be asked: "):
             url = links.resolved(answer.url, link)
-        except ValueError as error:
-            named = f"a next page that cannot be asked: {error}"
-            raise answers.strange(self.host, answer.asked, named) from error
         if links.origin(url) != links.origin(self.wire.root):
             named = f"a next page at {links.shown(url)}, which is another host"
             raise answers.strange(self.host, answer.asked, named)
@@ -249,12 +243,12 @@ class Registry:
                 f"{self.host} sent manifest {found.digest} of {repository} instead of {promised}",
                 hint="check for a proxy that changes the registry's answers",
             )
-        try:
-            _ = found.document
-        except shapes.NotJsonError as error:
-            raise PassingError(f"{self.host} sent a broken manifest of {name}: {error}") from error
-        except ValueError as error:
-            raise answers.strange(self.host, answer.asked, error) from error
+        with answers.usable(self.host, answer.asked):
+            try:
+                _ = found.document
+            except shapes.NotJsonError as error:
+                broken = f"{self.host} sent a broken manifest of {name}: {error}"
+                raise PassingError(broken) from error
 
 
 class _Body:

@@ -67,10 +67,8 @@ def _opened(
                 f"{registry.host}/{repository} does not hold {digest}",
                 hint="the blob was removed: publish the image again",
             )
-        try:
+        with answers.usable(registry.host, f"GET /v2/{path}"):
             answers.check_length(answer.headers, size)
-        except ValueError as error:
-            raise answers.strange(registry.host, f"GET /v2/{path}", error) from error
         yield answer
 
 
