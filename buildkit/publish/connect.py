@@ -15,7 +15,7 @@ from buildkit.engine.content_store import Store
 from buildkit.publish.destination import Destination
 from buildkit.publish.image_archive import Spool
 from buildkit.publish.packing import Packing
-from buildkit.publish.publish import Publisher
+from buildkit.publish.publisher import Publisher
 from buildkit.publish.upload import Uploader
 from buildkit.registry import docker_config
 from buildkit.registry.client import Registry

@@ -7,7 +7,7 @@ import pytest
 
 from buildkit.model.image import Location
 from buildkit.publish.destination import Destination
-from buildkit.publish.publish import Publisher
+from buildkit.publish.publisher import Publisher
 from buildkit.registry.manifests import Manifest, refusals
 from buildkit.registry.shapes import Configuration, Step
 from buildkit.support.errors import ToolError, UnavailableError
