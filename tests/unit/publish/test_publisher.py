@@ -35,11 +35,14 @@ def publisher(
     packer = fakes.FakePacker(manifest)
     destinations = [
         Destination(
-            registry=each, upload=each.upload, have_repository=each.have_repository, mutable=mutable
+            registry=each,  # type: ignore[arg-type]
+            upload=each.upload,
+            have_repository=each.have_repository,
+            mutable=mutable,
         )
         for each in registries
     ]
-    return Publisher(destinations=destinations, packer=packer), packer
+    return Publisher(destinations=destinations, packer=packer), packer  # type: ignore[arg-type]
 
 
 both_stores = pytest.mark.parametrize(
