@@ -153,7 +153,7 @@ def _lines(finding: Finding) -> Iterable[str]:
     if finding.state is State.NOT_OURS:
         adopt = f"buildkit repo apply --adopt {finding.name}"
         yield f"  `{adopt}` would take over this repository, and change"
-    for change in (*finding.changes, *finding.left):
+    for change in finding.changes:
         yield f"  {change}"
 
 
@@ -163,7 +163,7 @@ def _facts(finding: Finding) -> dict[str, object]:
         "region": finding.place.region,
         "name": finding.name,
         "state": finding.state.value,
-        "changes": [_change(each) for each in (*finding.changes, *finding.left)],
+        "changes": [_change(each) for each in finding.changes],
     }
     if finding.error is not None:
         error = finding.error

@@ -7,8 +7,9 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from buildkit.ecr import api, desired, drift, places, repositories
+from buildkit.ecr import api, desired, drift, places
 from buildkit.ecr.places import Api
+from buildkit.ecr.repositories import Repositories
 from buildkit.engine.content_store import Store
 from buildkit.publish.destination import Destination, everywhere
 from buildkit.publish.packing import Packer
@@ -167,7 +168,7 @@ class _Repositories:
         with self._locks.setdefault(name, threading.Lock()):
             if name not in self._known:
                 wanted = self.kept.get(name) or drift.wanted(name, self.table, tags=(), aliases=())
-                if repositories.ensure(repositories.of(self.place), wanted):
+                if Repositories(place=self.place).ensure(wanted):
                     console.say(f"created repository {self.place.host}/{name}")
                 self._known.add(name)
 
