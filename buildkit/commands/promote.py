@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit.aliases import moves
-from buildkit.aliases import named as aliases
+from buildkit.aliases import by_hand, moves
 from buildkit.commands import complete, options
 from buildkit.ledger import attach, find, history, ledger, make
 from buildkit.ledger.commit import commit
@@ -81,11 +80,11 @@ def command(
     images = find.images(promotion.releases, digest)
     repository = promotion.repository(to, images)
     if repository is None:
-        alias = aliases.alias(to, promotion.releases, project)
+        alias = by_hand.alias(to, promotion.releases, project)
         release = promotion.move(images, alias)
     else:
         release = promotion.copy(images, repository)
-    aliases.show(release, as_json=as_json)
+    by_hand.show(release, as_json=as_json)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +138,7 @@ class Promotion:
             return self._copy(sources, to, reached, known)
 
     def _reach(self, images: Sequence[Image]) -> AbstractContextManager[tuple[Destination, ...]]:
-        hosts = aliases.hosts(self.given, (host for each in images for host in each.hosts))
+        hosts = by_hand.hosts(self.given, (host for each in images for host in each.hosts))
         return connect.reach(self.project.config, hosts, self.project.targets)
 
     def _move(self, image: Image, alias: Alias, reached: Sequence[Destination]) -> Release:
@@ -155,7 +154,7 @@ class Promotion:
                 aims.append(found)
         if not aims:
             raise _nowhere(image, reached)
-        return aliases.record(self.book, self.releases, Action.PROMOTE, aims)
+        return by_hand.record(self.book, self.releases, Action.PROMOTE, aims)
 
     def _copy(
         self,
