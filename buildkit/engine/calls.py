@@ -64,6 +64,11 @@ def discard(remove: Callable[[], object]) -> None:
             remove()
 
 
+def url(api: Any, path: str) -> str:
+    """The address of a call that docker-py has no method for."""
+    return f"{api.base_url}/v{api.api_version}/{path}"
+
+
 @contextmanager
 def streamed(api: Any, path: str, **options: Any) -> Iterator[requests.Response]:
     """An answer of the engine as a stream, closed when the context ends, however much was read.
@@ -73,7 +78,6 @@ def streamed(api: Any, path: str, **options: Any) -> Iterator[requests.Response]
     method = api.post if "json" in options else api.get
     options = {"timeout": api.timeout, **options}
     headers = {"Accept-Encoding": "identity"}  # large answers are compressed already
-    url = f"{api.base_url}/v{api.api_version}/{path}"
-    with method(url, headers=headers, stream=True, **options) as answer:
+    with method(url(api, path), headers=headers, stream=True, **options) as answer:
         api._raise_for_status(answer)  # noqa: SLF001 - decodes the engine's error texts
         yield answer

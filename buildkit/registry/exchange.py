@@ -14,7 +14,7 @@ import urllib3.exceptions
 
 from buildkit.registry import answers, links
 from buildkit.registry.answers import Answer
-from buildkit.support.errors import ToolError
+from buildkit.support.errors import ToolError, UnavailableError
 from buildkit.system import stopping
 
 if TYPE_CHECKING:
@@ -39,16 +39,10 @@ CONNECTION = re.compile(r"^\w+\(host=[^)]*\): ")
 """The class of a connection, which urllib3 puts before a reason."""
 
 
-class PassingError(Exception):
-    """An error that a retry may heal. `after`: the pause in seconds that the registry wants."""
+class PassingError(UnavailableError):
+    """`Wire.again` retries. `after`: the pause in seconds that the registry wants."""
 
-    def __init__(
-        self, message: str, *, hint: str | None = None, after: float | None = None
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.after = after
+    after: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from buildkit.registry import answers, exchange, links, shapes
 from buildkit.registry.answers import Answer
 from buildkit.registry.exchange import PassingError, Request
 from buildkit.support import manual
-from buildkit.support.errors import ToolError, UnavailableError
+from buildkit.support.errors import ToolError
 from buildkit.system import stopping
 
 if TYPE_CHECKING:
@@ -79,10 +79,7 @@ class Wire:
         self._session.close()
 
     def again(self, work: Callable[[], Found], attempts: int = ATTEMPTS) -> Found:
-        """Do `work`, and retry it after each PassingError.
-
-        Raises UnavailableError after the last attempt, and the other errors of `work`.
-        """
+        """Do `work`, and retry it after each PassingError, up to the last attempt."""
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(PassingError),
             stop=tenacity.stop_after_attempt(attempts),
@@ -90,10 +87,7 @@ class Wire:
             sleep=stopping.pause,
             reraise=True,
         )
-        try:
-            return retrying(work)
-        except PassingError as error:
-            raise UnavailableError(error.message, hint=error.hint) from error
+        return retrying(work)
 
     def send(
         self,
@@ -219,7 +213,7 @@ class Wire:
             )
         return realm
 
-    def _error(self, answer: Answer) -> Exception:
+    def _error(self, answer: Answer) -> ToolError:
         said, status = answer.said, answer.status
         who = f"the registry {self.host}"
         if links.origin(answer.url) != links.origin(self.root):
@@ -236,10 +230,12 @@ class Wire:
         message = f"{who} answered {status}{said}"
         hint = "rerun the command; finished uploads are not repeated"
         if status in PASSING:
-            return PassingError(message, hint=hint, after=_asked_pause(answer))
-        error = RefusedError(message, hint=hint)
-        error.codes = tuple(each.code for each in answer.problems)
-        return error
+            passing = PassingError(message, hint=hint)
+            passing.after = _asked_pause(answer)
+            return passing
+        refused = RefusedError(message, hint=hint)
+        refused.codes = tuple(each.code for each in answer.problems)
+        return refused
 
 
 def _basic(login: Login | None) -> str:
