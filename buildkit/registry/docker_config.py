@@ -44,7 +44,9 @@ def beside(logins: Mapping[str, Login]) -> Iterator[Mapping[str, str]]:
             for path in own.iterdir():
                 if path.name != FILE:
                     (folder / path.name).symlink_to(path)
-        _write(folder, document)
+        descriptor = os.open(folder / FILE, os.O_WRONLY | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(document, file)
         builders = os.environ.get("BUILDX_CONFIG") or str(own / "buildx")
         yield {"DOCKER_CONFIG": str(folder), "BUILDX_CONFIG": builders}
 
@@ -96,9 +98,3 @@ def _read(folder: Path) -> dict[str, Any]:
             hint="fix that file; `docker info` shows its problems",
         ) from error
     return document
-
-
-def _write(folder: Path, document: Mapping[str, Any]) -> None:
-    descriptor = os.open(folder / FILE, os.O_WRONLY | os.O_CREAT, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(document, file)

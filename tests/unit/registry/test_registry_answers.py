@@ -10,7 +10,7 @@ import time
 import tracemalloc
 from contextlib import suppress
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -290,6 +290,17 @@ def test_a_layer_without_an_end_is_not_read_to_it(server: Distribution) -> None:
     server.faults.append(Fault("GET", "blobs", endless, times=99))
     with pytest.raises(ToolError, match="instead of sha256"):
         download.read(client(server), "demo", BLOB.digest, BLOB.size, lambda c: c.read())
+
+
+def test_what_breaks_in_the_reader_s_hands_is_not_the_registry_s(server: Distribution) -> None:
+    server.faults.append(Fault("GET", "blobs", says(CONTENT), times=99))
+
+    def fill_the_disk(_content: IO[bytes]) -> None:
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        download.read(client(server), "demo", BLOB.digest, BLOB.size, fill_the_disk)
+    assert len(server.requests) == 1  # it is not asked again
 
 
 def test_what_came_as_gzip_is_understood(server: Distribution) -> None:
