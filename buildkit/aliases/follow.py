@@ -83,7 +83,8 @@ class _Repository:
                 self._tags = self.registry.tags(self.name)
                 found = self._round(known(self.registry.host, self.name))
                 done += found.done
-                if not found.done or {*self.registry.tags(self.name)} <= self._expected(found):
+                expected = {*self._tags, *(each.alias for each in found.done)}
+                if not found.done or {*self.registry.tags(self.name)} <= expected:
                     return Moves(done=tuple(done), errors=found.errors)
         except BuildkitError as error:
             failed = ToolError(f"{self._where}: {error.message}", hint=error.hint)
@@ -93,10 +94,6 @@ class _Repository:
                 hint="rerun the command once they have finished",
             )
         return Moves(done=tuple(done), errors=(failed,))
-
-    def _expected(self, moved: Moves) -> set[str]:
-        """The tags of the repository, unless another publisher has added one."""
-        return {*self._tags, *(each.alias for each in moved.done)}
 
     def _round(self, past: Past) -> Moves:
         tags = [tag for tag in self._tags if self._is_settled(tag, past)]

@@ -105,9 +105,17 @@ def domain_of(region: str, *, dual_stack: bool = False) -> str | None:
 
 
 def _written(table: PlaceTable, registry: RegistryTable) -> Place:
+    place = _named(table.host or _ecr_host(table, registry), registry)
+    return replace(
+        place,
+        profile=table.profile,
+        fips=place.fips or table.fips,
+        dual_stack=place.dual_stack or table.dual_stack,
+    )
+
+
+def _ecr_host(table: PlaceTable, registry: RegistryTable) -> str:
     account, region = table.account or registry.account, table.region or registry.region
-    if table.host is not None:
-        return _with_options(_named(table.host, registry), table)
     if account is None or region is None:
         raise UsageError(
             "no registry is configured",
@@ -121,17 +129,7 @@ def _written(table: PlaceTable, registry: RegistryTable) -> Place:
         )
     words = "dkr-ecr" if table.dual_stack else "dkr.ecr"
     service = f"{words}-fips" if table.fips else words
-    host = f"{account}.{service}.{region}.{domain}"
-    return _with_options(Place(host=host, api=Api.ECR, account=account, region=region), table)
-
-
-def _with_options(place: Place, table: PlaceTable) -> Place:
-    return replace(
-        place,
-        profile=table.profile,
-        fips=place.fips or table.fips,
-        dual_stack=place.dual_stack or table.dual_stack,
-    )
+    return f"{account}.{service}.{region}.{domain}"
 
 
 def _named(host: str, registry: RegistryTable) -> Place:

@@ -28,30 +28,23 @@ def translated(doing: str) -> Iterator[None]:
     """Turn FAILURES into ToolError. Raises Interrupted when the run is being stopped."""
     stopping.check()
     try:
-        with _unless_interrupted():
-            yield
-    except docker.errors.ImageNotFound as error:
-        raise ToolError(
-            f"{doing}: image not found in the engine",
-            hint="`docker pull` the image, or build it with `buildkit build`",
-        ) from error
-    except FAILURES as error:
-        said = getattr(error, "explanation", None) or str(error)
-        if "No space left" in said or "no space left" in said:
-            raise ToolError(
-                f"{doing}: the engine's disk is full",
-                hint="free space with `docker system prune`, then rerun the command",
-            ) from error
-        raise ToolError(f"{doing}: {said}", hint="check the engine with `docker info`") from error
-
-
-@contextmanager
-def _unless_interrupted() -> Iterator[None]:
-    try:
         yield
-    except FAILURES:
+    except FAILURES as error:
         stopping.check()
-        raise
+        raise _explained(doing, error) from error
+
+
+def _explained(doing: str, error: Exception) -> ToolError:
+    said = str(getattr(error, "explanation", None) or error)
+    if isinstance(error, docker.errors.ImageNotFound):
+        said = "image not found in the engine"
+        hint = "`docker pull` the image, or build it with `buildkit build`"
+    elif "no space left" in said.lower():
+        said = "the engine's disk is full"
+        hint = "free space with `docker system prune`, then rerun the command"
+    else:
+        hint = "check the engine with `docker info`"
+    return ToolError(f"{doing}: {said}", hint=hint)
 
 
 def discard(remove: Callable[[], object]) -> None:

@@ -77,4 +77,4 @@ def _copy_blob(registry: Registry, source: str, to: str, digest: str, size: int)
                 shutil.copyfileobj(content, file)
 
         download.read(registry, source, digest, size, keep)
-        registry.upload(to, blob, lambda _sent: None)
+        registry.upload(to, blob)

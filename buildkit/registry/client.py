@@ -159,7 +159,9 @@ class Registry:
             self._cancel(repository, answer)
         return answer.status == CREATED
 
-    def upload(self, repository: str, blob: Blob, progress: Callable[[int], None]) -> None:
+    def upload(
+        self, repository: str, blob: Blob, progress: Callable[[int], None] = lambda _sent: None
+    ) -> None:
         """Upload a blob; `progress` is called with the number of bytes sent so far.
 
         All in one request, as containerd does: a registry hashes the parts of an upload twice. A

@@ -144,4 +144,4 @@ def _of(media_type: str, content: bytes) -> Descriptor:
 def _send(registry: Registry, repository: str, content: bytes) -> None:
     digest = digest_of(content)
     blob = Blob(digest=digest, size=len(content), open=lambda: io.BytesIO(content))
-    registry.upload(repository, blob, lambda _sent: None)
+    registry.upload(repository, blob)

@@ -159,7 +159,7 @@ def test_an_upload_that_begins_nowhere(
 ) -> None:
     server.faults.append(Fault("POST", "uploads", answers(202, **headers), times=9))
     with pytest.raises(ToolError, match=wrong) as caught:
-        client(server).upload("demo", BLOB, lambda _sent: None)
+        client(server).upload("demo", BLOB)
     assert "unusable answer to `POST /v2/demo/blobs/uploads/`" in caught.value.message
 
 
@@ -339,7 +339,7 @@ def test_an_upload_that_meets_another_one_of_the_blob_is_made_again(server: Dist
     """Two names may lead to one registry."""
     met = answers(400, '{"errors": [{"code": "DIGEST_INVALID", "message": "not that"}]}')
     server.faults.append(Fault("PUT", "uploads", met))
-    client(server).upload("demo", BLOB, lambda _sent: None)
+    client(server).upload("demo", BLOB)
     assert server.blobs["demo"][BLOB.digest] == CONTENT
 
 
@@ -349,7 +349,7 @@ def test_what_the_other_upload_has_brought_is_not_sent_again(server: Distributio
         return 400, {}, b'{"errors": [{"code": "DIGEST_INVALID"}]}'
 
     server.faults.append(Fault("PUT", "uploads", met))
-    client(server).upload("demo", BLOB, lambda _sent: None)
+    client(server).upload("demo", BLOB)
     assert [each.partition(" ")[0] for each in server.requests] == ["POST", "PUT", "HEAD"]
 
 
@@ -358,7 +358,7 @@ def test_content_that_is_another_one_is_sent_three_times_more_and_no_more(
 ) -> None:
     wrong = Blob(digest=digest(b"x"), size=len(CONTENT), open=lambda: io.BytesIO(CONTENT))
     with pytest.raises(ToolError, match="DIGEST_INVALID"):
-        client(server).upload("demo", wrong, lambda _sent: None)
+        client(server).upload("demo", wrong)
     assert len([each for each in server.requests if each.startswith("PUT")]) == 4
 
 
@@ -460,7 +460,7 @@ def questions(there: Registry, content: bytes) -> dict[str, Callable[[], object]
         "config": configured,
         "has": lambda: there.has("demo", BLOB.digest),
         "mount": lambda: there.mount("demo", BLOB.digest, "other"),
-        "upload": lambda: there.upload("demo", BLOB, lambda _sent: None),
+        "upload": lambda: there.upload("demo", BLOB),
         "put": lambda: there.put_manifest("demo", "1", fakes.manifest()),
         "download": lambda: download.read(there, "demo", BLOB.digest, 5000, lambda c: c.read()),
         "attach": lambda: referrers.attach(there, "demo", SUBJECT, [NOTE]),
