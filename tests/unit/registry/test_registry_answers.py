@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from buildkit.diff import compare, differences
 from buildkit.model.login import Login
 from buildkit.registry import answers as reading
-from buildkit.registry import download, referrers
+from buildkit.registry import referrers
 from buildkit.registry.client import Blob, Registry
 from buildkit.registry.manifests import DOCKER_MANIFEST, Manifest, refusals
 from buildkit.registry.referrers import Artifact
@@ -289,7 +289,7 @@ def test_an_answer_without_an_end_is_not_read_to_it(server: Distribution) -> Non
 def test_a_layer_without_an_end_is_not_read_to_it(server: Distribution) -> None:
     server.faults.append(Fault("GET", "blobs", endless, times=99))
     with pytest.raises(ToolError, match="instead of sha256"):
-        download.read(client(server), "demo", BLOB.digest, BLOB.size, lambda c: c.read())
+        client(server).download("demo", BLOB.digest, BLOB.size, lambda c: c.read())
 
 
 def test_what_breaks_in_the_reader_s_hands_is_not_the_registry_s(server: Distribution) -> None:
@@ -299,7 +299,7 @@ def test_what_breaks_in_the_reader_s_hands_is_not_the_registry_s(server: Distrib
         raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space left"):
-        download.read(client(server), "demo", BLOB.digest, BLOB.size, fill_the_disk)
+        client(server).download("demo", BLOB.digest, BLOB.size, fill_the_disk)
     assert len(server.requests) == 1  # it is not asked again
 
 
@@ -462,7 +462,7 @@ def questions(there: Registry, content: bytes) -> dict[str, Callable[[], object]
         "mount": lambda: there.mount("demo", BLOB.digest, "other"),
         "upload": lambda: there.upload("demo", BLOB),
         "put": lambda: there.put_manifest("demo", "1", fakes.manifest()),
-        "download": lambda: download.read(there, "demo", BLOB.digest, 5000, lambda c: c.read()),
+        "download": lambda: there.download("demo", BLOB.digest, 5000, lambda c: c.read()),
         "attach": lambda: referrers.attach(there, "demo", SUBJECT, [NOTE]),
         "compare": compared,
     }
@@ -548,8 +548,8 @@ def test_a_length_above_the_limit_of_its_kind_is_refused_at_once(server: Distrib
     ask: dict[str, Callable[[Registry], object]] = {
         "tags": lambda there: there.tags("demo"),
         "manifests": lambda there: there.manifest("demo", "1"),
-        "blobs": lambda there: download.read(
-            there, "demo", BLOB.digest, BLOB.size, lambda content: content.read()
+        "blobs": lambda there: there.download(
+            "demo", BLOB.digest, BLOB.size, lambda content: content.read()
         ),
     }
     most = {

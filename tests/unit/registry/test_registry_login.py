@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildkit.model.login import Login
-from buildkit.registry import download, links
+from buildkit.registry import links
 from buildkit.registry.client import Blob, Registry
 from buildkit.registry.wire import Wire
 from buildkit.support.errors import ToolError
@@ -57,7 +57,7 @@ def challenge(realm: str) -> str:
 
 
 def read(there: Registry, digest_: str = BLOB.digest) -> bytes:
-    return download.read(there, "demo", digest_, BLOB.size, lambda content: content.read())
+    return there.download("demo", digest_, BLOB.size, lambda content: content.read())
 
 
 def test_a_blob_that_lies_elsewhere_is_read_without_the_login(
