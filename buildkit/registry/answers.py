@@ -95,7 +95,7 @@ class Answer:
 
 @contextmanager
 def usable(host: str, asked: str, part: str = "") -> Iterator[None]:
-    """Raise `strange` instead of ValueError; `part` names what is wrong in the answer."""
+    """Turn ValueError into the error of `strange`; `part` names the part of the answer."""
     try:
         yield
     except ValueError as error:

@@ -40,7 +40,7 @@ CONNECTION = re.compile(r"^\w+\(host=[^)]*\): ")
 
 
 class PassingError(UnavailableError):
-    """`Wire.again` retries. `after`: the pause in seconds that the registry wants."""
+    """An error that `Wire.again` retries. `after`: the pause in seconds that the registry wants."""
 
     after: float | None = None
 

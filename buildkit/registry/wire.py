@@ -20,7 +20,7 @@ from buildkit.registry import answers, exchange, links, shapes
 from buildkit.registry.answers import Answer
 from buildkit.registry.exchange import PassingError, Request
 from buildkit.support import manual
-from buildkit.support.errors import ToolError
+from buildkit.support.errors import ToolError, UnavailableError
 from buildkit.system import stopping
 
 if TYPE_CHECKING:
@@ -79,7 +79,10 @@ class Wire:
         self._session.close()
 
     def again(self, work: Callable[[], Found], attempts: int = ATTEMPTS) -> Found:
-        """Do `work`, and retry it after each PassingError, up to the last attempt."""
+        """Do `work`, and retry it after each PassingError.
+
+        Raises UnavailableError after the last attempt, which no outer `again` retries.
+        """
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(PassingError),
             stop=tenacity.stop_after_attempt(attempts),
@@ -87,7 +90,10 @@ class Wire:
             sleep=stopping.pause,
             reraise=True,
         )
-        return retrying(work)
+        try:
+            return retrying(work)
+        except PassingError as error:
+            raise UnavailableError(error.message, hint=error.hint) from error
 
     def send(
         self,
