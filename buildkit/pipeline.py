@@ -145,7 +145,7 @@ def push(project: Project, targets: Sequence[Target], choice: Choice) -> Run:
     from buildkit.publish import connect  # noqa: PLC0415 - boto3 takes long to load
 
     choice = replace(choice, jobs=choice.jobs or PUSHES)
-    hosts = connect.wanted(project.config, choice.registries)
+    hosts = connect.hosts(project.config, choice.registries)
     tested = list(_found(targets, lambda target: _tested(project, target, hosts)))
     staged = all(isinstance(each, BuildkitError) or each.staged for _, each in tested)
     with (

@@ -1,4 +1,4 @@
-"""The wanted and the found settings of a repository, and the drift between them."""
+"""The drift between the settings of a repository, as ECR shows it, and the wanted ones."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING
 
 from buildkit.config.repositories import OWNER
 from buildkit.ecr import policies
-from buildkit.model import tag_filters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from buildkit.config.repositories import RepositoriesTable
     from buildkit.ecr.policies import Document
-
-IMMUTABLE = "IMMUTABLE_WITH_EXCLUSION"
+    from buildkit.ecr.wanted import Wanted
 
 
 class Aspect(str, Enum):
@@ -29,23 +26,6 @@ class Aspect(str, Enum):
     LIFECYCLE = "lifecycle"
     POLICY = "pull policy"
     TAGS = "tags"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """A repository as it should be. `filters` match the tags that may move; empty if all may."""
-
-    name: str
-    filters: tuple[str, ...]
-    table: RepositoriesTable
-
-    @property
-    def mutability(self) -> str:
-        return IMMUTABLE if self.filters else "MUTABLE"
-
-    @property
-    def tags(self) -> tuple[tuple[str, str], ...]:
-        return (OWNER, *self.table.tags.items())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,18 +66,6 @@ class Change:
     def __str__(self) -> str:
         end = "" if self.fixable else " (cannot be changed: recreate the repository)"
         return f"{self.aspect.value}: {self.before} -> {self.after}{end}"
-
-
-def wanted(
-    name: str, table: RepositoriesTable, *, tags: Sequence[str], aliases: Sequence[str]
-) -> Wanted:
-    """`tags` and `aliases` are all that images.toml has in the repository.
-
-    Raises ValueError if an alias can only move if an exact tag can, too, or there are too many.
-    """
-    immutable = table.mutability == "immutable"
-    filters = tag_filters.filters(tags, aliases) if immutable else ()
-    return Wanted(name=name, filters=filters, table=table)
 
 
 def drift(wanted: Wanted, found: Found) -> tuple[Change, ...]:

@@ -21,8 +21,9 @@ from buildkit.system import stopping
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from buildkit.ecr.drift import Change, Wanted
+    from buildkit.ecr.drift import Change
     from buildkit.ecr.places import Place
+    from buildkit.ecr.wanted import Wanted
 
 ROUNDS = 3
 """Times that a repository is read and updated before another process is blamed."""

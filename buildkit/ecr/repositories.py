@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from mypy_boto3_ecr import ECRClient
 
-    from buildkit.ecr.drift import Change, Wanted
+    from buildkit.ecr.drift import Change
     from buildkit.ecr.places import Place
+    from buildkit.ecr.wanted import Wanted
 
 
 @dataclass(frozen=True, kw_only=True)

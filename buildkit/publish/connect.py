@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from buildkit.ecr import api, desired, drift, places
+from buildkit.ecr import api, places, wanted
 from buildkit.ecr.places import Api
 from buildkit.ecr.repositories import Repositories
 from buildkit.engine.content_store import Store
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from buildkit.config.images_toml import Config
     from buildkit.config.repositories import RepositoriesTable
     from buildkit.config.schema import RegistryTable
-    from buildkit.ecr.drift import Wanted
     from buildkit.ecr.places import Place
+    from buildkit.ecr.wanted import Wanted
     from buildkit.engine.engine import Engine
     from buildkit.model.login import Login
     from buildkit.model.target import Target
@@ -65,9 +65,9 @@ def _packer(engine: Engine | None) -> Iterator[Packer | None]:
         yield Packer(store=store, export=engine.export, folder=folder)
 
 
-def wanted(config: Config, hosts: Sequence[str]) -> frozenset[str]:
+def hosts(config: Config, given: Sequence[str]) -> frozenset[str]:
     """The hosts of the registries to publish to. Raises UsageError, as `to` does."""
-    return frozenset(each.host for each in places.places(config.registry, hosts))
+    return frozenset(each.host for each in places.places(config.registry, given))
 
 
 def say_which(config: Config, hosts: Sequence[str], given_by: str) -> None:
@@ -125,7 +125,7 @@ def _reach(
 ) -> Iterator[tuple[tuple[Destination, ...], Mapping[str, BuildkitError]]]:
     """The registries that accept our login, and the errors of the others by host."""
     ours = any(each.api is Api.ECR for each in found)
-    kept = {each.name: each for each in desired.wanted(config, targets)} if ours else {}
+    kept = {each.name: each for each in wanted.repositories(config, targets)} if ours else {}
     sisters = tuple(dict.fromkeys(target.repository for target in targets))
     table = config.registry.repositories
     with ExitStack() as opened:
@@ -167,8 +167,8 @@ class _Repositories:
             return
         with self._locks.setdefault(name, threading.Lock()):
             if name not in self._known:
-                wanted = self.kept.get(name) or drift.wanted(name, self.table, tags=(), aliases=())
-                if Repositories(place=self.place).ensure(wanted):
+                lone = wanted.repository(name, self.table, tags=(), aliases=())
+                if Repositories(place=self.place).ensure(self.kept.get(name) or lone):
                     console.say(f"created repository {self.place.host}/{name}")
                 self._known.add(name)
 

@@ -18,10 +18,11 @@ from moto import mock_aws
 from buildkit import cli
 from buildkit.config.repositories import RepositoriesTable
 from buildkit.ecr import reconcile
-from buildkit.ecr.drift import Wanted, drift, wanted
+from buildkit.ecr.drift import drift
 from buildkit.ecr.places import Api, Place
 from buildkit.ecr.reconcile import State
 from buildkit.ecr.repositories import Repositories
+from buildkit.ecr.wanted import Wanted, repository
 from buildkit.support.errors import Exit, ToolError
 from tests.support.projects import MINIMAL
 
@@ -75,7 +76,7 @@ def aws_client(region: str = "eu-west-1") -> ECRClient:
 
 def want(**keys: Any) -> Wanted:
     table = RepositoriesTable.model_validate(keys)
-    return wanted("demo", table, tags=["1.0"], aliases=["latest"])
+    return repository("demo", table, tags=["1.0"], aliases=["latest"])
 
 
 def read(region: str = "eu-west-1") -> Found:
