@@ -145,7 +145,7 @@ def push(project: Project, targets: Sequence[Target], choice: Choice) -> Run:
     from buildkit.publish import connect  # noqa: PLC0415 - boto3 takes long to load
 
     choice = replace(choice, jobs=choice.jobs or PUSHES)
-    hosts = connect.wanted(project.config, choice.registries)
+    hosts = connect.hosts(project.config, choice.registries)
     tested = list(_found(targets, lambda target: _tested(project, target, hosts)))
     staged = all(isinstance(each, BuildkitError) or each.staged for _, each in tested)
     with (
@@ -181,8 +181,8 @@ def _sender(project: Project, docker: Engine | None, choice: Choice) -> Iterator
 
     since = recording.check(project)
     connect.say_which(project.config, choice.registries, choice.given_by)
-    with connect.to(project.config, choice.registries, project.targets, docker) as delivery:
-        yield Sender(delivery=delivery, records=project.records, since=since)
+    with connect.to(project.config, choice.registries, project.targets, docker) as publisher:
+        yield Sender(publisher=publisher, records=project.records, since=since)
 
 
 def _alias_and_record(
@@ -195,11 +195,11 @@ def _alias_and_record(
     """After a publish: move the aliases, then write the ledger."""
     if sender is None or choice.until is not Until.PUBLISHED:
         return Run(outcomes=outcomes)
-    there = sender.delivery
     published = [each.published for each in outcomes if each.published is not None]
-    moves = there.move_aliases(targets, published, recording.known(project))
+    moves = sender.move_aliases(targets, published, recording.known(project))
+    registries = sender.publisher.registries
     try:
-        recording.note(project, published, there.registries, moves.done, since=sender.since)
+        recording.note(project, published, registries, moves.done, since=sender.since)
     except Exception as error:  # noqa: BLE001 - it is raised once the run has been reported
         return Run(outcomes=outcomes, moves=moves, unrecorded=error)
     return Run(outcomes=outcomes, moves=moves)

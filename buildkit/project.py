@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from buildkit import records
 from buildkit.config import images_toml
-from buildkit.ecr import desired
+from buildkit.ecr import wanted
 from buildkit.matrix import matrix
 from buildkit.render import render
 from buildkit.support.errors import ToolError, UsageError
@@ -89,7 +89,7 @@ def read(
         file, use_environment=use_environment, allow_outside=allow_outside, within=within
     )
     templates = render.templates(found.folder, found.boundary)
-    targets = matrix.expand(found, templates if renders else None, also=desired.problems)
+    targets = matrix.expand(found, templates if renders else None, also=wanted.problems)
     return Project(
         config=found,
         targets=targets,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from buildkit.aliases import moves, rules
-from buildkit.aliases.moves import Alias, Moves
-from buildkit.ledger.record import Move
+from buildkit.aliases.moves import Aim, Alias, Moves
 from buildkit.model import families
 from buildkit.support.errors import BuildkitError, ToolError
 from buildkit.system import console
@@ -16,6 +15,7 @@ from buildkit.system import console
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from buildkit.ledger.record import Move
     from buildkit.ledger.trails import Past
     from buildkit.model.target import Target
     from buildkit.registry.manifests import Manifest, Tagged
@@ -83,7 +83,8 @@ class _Repository:
                 self._tags = self.registry.tags(self.name)
                 found = self._round(known(self.registry.host, self.name))
                 done += found.done
-                if not found.done or {*self.registry.tags(self.name)} <= self._expected(found):
+                expected = {*self._tags, *(each.alias for each in found.done)}
+                if not found.done or {*self.registry.tags(self.name)} <= expected:
                     return Moves(done=tuple(done), errors=found.errors)
         except BuildkitError as error:
             failed = ToolError(f"{self._where}: {error.message}", hint=error.hint)
@@ -93,10 +94,6 @@ class _Repository:
                 hint="rerun the command once they have finished",
             )
         return Moves(done=tuple(done), errors=(failed,))
-
-    def _expected(self, moved: Moves) -> set[str]:
-        """The tags of the repository, unless another publisher has added one."""
-        return {*self._tags, *(each.alias for each in moved.done)}
 
     def _round(self, past: Past) -> Moves:
         tags = [tag for tag in self._tags if self._is_settled(tag, past)]
@@ -151,42 +148,37 @@ class _Repository:
 
         If it is there, but the ledger does not know, return the missing move for the ledger.
         """
-        name = f"{self._where}:{wanted.alias}"
         there = self._manifest(wanted.tag)
         if there is None:
             raise ToolError(
-                f"`{name}` not moved: `{wanted.tag}` is not found in the registry",
+                f"`{self._where}:{wanted.alias}` not moved: `{wanted.tag}` is not found in the "
+                "registry",
                 hint="rerun the command; if the error remains, the tag was deleted: push it again",
             )
         now = self._manifest(wanted.alias) if wanted.alias in self._tags else None
-        before = now.digest if now else None
-        if before == there.digest:
-            before = past.last.get(wanted.alias)
-            if before == there.digest:
+        aim = Aim(
+            registry=self.registry,
+            alias=Alias(repository=self.name, name=wanted.alias),
+            manifest=there,
+            tag=wanted.tag,
+            before=now.digest if now else None,
+        )
+        if aim.before == there.digest:
+            last = past.last.get(wanted.alias)
+            if last == there.digest:
                 return None
-            console.step(
-                name, "already points there; adding the missing ledger record", fg="yellow"
-            )
-            return self._moved(wanted, before, there)
+            missing = "already points there; adding the missing ledger record"
+            console.step(str(aim), missing, fg="yellow")
+            return replace(aim, before=last).move
         if now is not None and not self._is_ours(now, past):
             raise ToolError(
-                f"`{name}` not moved: it points to {now.digest}, which has no exact tag here, so "
+                f"`{aim}` not moved: it points to {now.digest}, which has no exact tag here, so "
                 "buildkit did not set it",
                 hint="delete that tag, or rename the alias in `aliases` of images.toml",
             )
-        moves.put(self.registry, Alias(repository=self.name, name=wanted.alias), there)
-        console.step(name, f"moved to {wanted.tag}", fg="green")
-        return self._moved(wanted, before, there)
-
-    def _moved(self, wanted: rules.Move, before: str | None, there: Manifest) -> Move:
-        return Move(
-            host=self.registry.host,
-            repository=self.name,
-            alias=wanted.alias,
-            tag=wanted.tag,
-            before=before,
-            after=there.digest,
-        )
+        moves.put(aim)
+        console.step(str(aim), f"moved to {wanted.tag}", fg="green")
+        return aim.move
 
     def _is_ours(self, now: Manifest, past: Past) -> bool:
         """Whether an alias points to an image that has an exact tag, or had one in the ledger.

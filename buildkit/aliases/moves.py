@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildkit.ledger.record import Move
-from buildkit.support.errors import ToolError, ending, together
+from buildkit.support.errors import ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from buildkit.registry.manifests import Manifest, Tagged
 
@@ -42,6 +42,9 @@ class Aim:
     manifest: Manifest
     tag: str
     before: str | None
+
+    def __str__(self) -> str:
+        return f"{self.registry.host}/{self.alias}"
 
     @property
     def move(self) -> Move:
@@ -76,34 +79,27 @@ def carry_out(aims: Iterable[Aim]) -> Moves:
     for each in aims:
         try:
             if each.before != each.manifest.digest:
-                put(each.registry, each.alias, each.manifest)
+                put(each)
             done.append(each.move)
         except ToolError as error:
             errors.append(error)
     return Moves(done=tuple(done), errors=tuple(errors))
 
 
-def put(registry: Tagged, alias: Alias, manifest: Manifest) -> None:
+def put(aim: Aim) -> None:
     """Move an alias, and read back where it points. Raises ToolError."""
-    name = f"{registry.host}/{alias}"
+    registry, alias, digest = aim.registry, aim.alias, aim.manifest.digest
     try:
-        registry.put_manifest(alias.repository, alias.name, manifest)
+        registry.put_manifest(alias.repository, alias.name, aim.manifest)
     except ToolError as error:
         raise ToolError(
-            f"`{name}` not moved: {error.message}",
+            f"`{aim}` not moved: {error.message}",
             hint="run `buildkit repo plan` to see whether the repository lets aliases move",
         ) from error
     served = registry.manifest(alias.repository, alias.name)
-    if served is None or served.digest != manifest.digest:
+    if served is None or served.digest != digest:
         raise ToolError(
-            f"`{name}` was moved to {manifest.digest}, but the registry serves "
+            f"`{aim}` was moved to {digest}, but the registry serves "
             f"{served.digest if served else 'nothing'}",
             hint="another process may have moved the alias: rerun the command to check",
         )
-
-
-def failure(moves: Moves, wanted: Sequence[Aim]) -> ToolError | None:
-    """One error for all aliases that did not move; None if all did."""
-    if not moves.errors:
-        return None
-    return together(moves.errors, len(wanted), ending(each.host for each in moves.done))

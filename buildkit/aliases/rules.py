@@ -6,7 +6,6 @@ docs/reference/aliases.md is the specification; a number in brackets is that of 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from buildkit.model import families, versions
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
     from buildkit.model.target import Target
     from buildkit.model.versions import Candidate
-
-NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +41,7 @@ class Decision:
 
 
 def decide(
-    target: Target, tags: Iterable[str], held_back: Mapping[str, Collection[str]] = NOTHING
+    target: Target, tags: Iterable[str], held_back: Mapping[str, Collection[str]]
 ) -> Decision:
     """Where each alias of `target` belongs: at the newest candidate, by one grammar for all [6].
 

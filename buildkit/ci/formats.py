@@ -25,7 +25,11 @@ BUILD = "buildkit build $TARGETS --stage --dist shards/$SHARD"
 
 def github(shards: Sequence[Shard]) -> str:
     """Lines for `$GITHUB_OUTPUT`: the matrix for `fromJSON`, and all target ids in it."""
-    matrix = json.dumps({"include": [_cell(each) for each in shards]}, separators=(",", ":"))
+    cells = [
+        {"shard": each.number, "targets": each.ids, "minutes": round(each.seconds / 60, 1)}
+        for each in shards
+    ]
+    matrix = json.dumps({"include": cells}, separators=(",", ":"))
     return f"matrix={matrix}\ntargets={_all(shards)}"
 
 
@@ -35,7 +39,7 @@ def gitlab(shards: Sequence[Shard]) -> str:
     for each in shards:
         jobs[f"build {each.number}/{len(shards)}"] = {
             "stage": "build",
-            "variables": {"TARGETS": _ids(each), "SHARD": str(each.number)},
+            "variables": {"TARGETS": each.ids, "SHARD": str(each.number)},
             "script": [BUILD],
             "artifacts": {"paths": ["shards/"], "when": "always", "expire_in": "1 week"},
         }
@@ -56,7 +60,7 @@ def buildspec(shards: Sequence[Shard]) -> str:
 
     The records are kept in S3, at `$RECORDS`, in between.
     """
-    graph = [_build(f"shard_{each.number}", _ids(each), str(each.number)) for each in shards]
+    graph = [_build(f"shard_{each.number}", each.ids, str(each.number)) for each in shards]
     if shards:
         publish = _build("publish", _all(shards), "publish")
         graph.append({**publish, "depend-on": [each["identifier"] for each in graph]})
@@ -115,13 +119,5 @@ FORMATS: dict[str, Callable[[Sequence[Shard]], str]] = {
 }
 
 
-def _cell(shard: Shard) -> dict[str, object]:
-    return {"shard": shard.number, "targets": _ids(shard), "minutes": round(shard.seconds / 60, 1)}
-
-
 def _all(shards: Sequence[Shard]) -> str:
-    return " ".join(map(_ids, shards))
-
-
-def _ids(shard: Shard) -> str:
-    return " ".join(each.id for each in shard.targets)
+    return " ".join(each.ids for each in shards)

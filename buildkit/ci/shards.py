@@ -28,6 +28,11 @@ class Shard:
     targets: tuple[Target, ...]
     seconds: float
 
+    @property
+    def ids(self) -> str:
+        """The ids of the targets, as a command line has them."""
+        return " ".join(each.id for each in self.targets)
+
 
 def seconds(targets: Iterable[Target], images: Iterable[Image]) -> dict[str, float]:
     """The expected duration of build and test, by target id.

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit.aliases import moves
-from buildkit.aliases import named as aliases
+from buildkit.aliases import by_hand, moves
 from buildkit.commands import complete, options
 from buildkit.ledger import attach, find, history, ledger, make
 from buildkit.ledger.commit import commit
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from buildkit.aliases.moves import Alias
     from buildkit.ledger.record import Image, Release
     from buildkit.project import Project
-    from buildkit.publish.connect import Reached
+    from buildkit.publish.destination import Destination
     from buildkit.registry.manifests import Manifest
     from buildkit.registry.referrers import Descriptor
 
@@ -81,11 +80,11 @@ def command(
     images = find.images(promotion.releases, digest)
     repository = promotion.repository(to, images)
     if repository is None:
-        alias = aliases.alias(to, promotion.releases, project)
+        alias = by_hand.alias(to, promotion.releases, project)
         release = promotion.move(images, alias)
     else:
         release = promotion.copy(images, repository)
-    aliases.show(release, as_json=as_json)
+    by_hand.show(release, as_json=as_json)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,11 +137,11 @@ class Promotion:
         with self._reach(sources) as reached:
             return self._copy(sources, to, reached, known)
 
-    def _reach(self, images: Sequence[Image]) -> AbstractContextManager[tuple[Reached, ...]]:
-        hosts = aliases.hosts(self.given, (host for each in images for host in each.hosts))
+    def _reach(self, images: Sequence[Image]) -> AbstractContextManager[tuple[Destination, ...]]:
+        hosts = by_hand.hosts(self.given, (host for each in images for host in each.hosts))
         return connect.reach(self.project.config, hosts, self.project.targets)
 
-    def _move(self, image: Image, alias: Alias, reached: Sequence[Reached]) -> Release:
+    def _move(self, image: Image, alias: Alias, reached: Sequence[Destination]) -> Release:
         aims = []
         for each in reached:
             found = moves.aim(each.registry, alias, image.digest, image.tag)
@@ -155,10 +154,14 @@ class Promotion:
                 aims.append(found)
         if not aims:
             raise _nowhere(image, reached)
-        return aliases.record(self.book, self.releases, Action.PROMOTE, aims)
+        return by_hand.record(self.book, self.releases, Action.PROMOTE, aims)
 
     def _copy(
-        self, sources: Sequence[Image], to: str, reached: Sequence[Reached], known: Collection[str]
+        self,
+        sources: Sequence[Image],
+        to: str,
+        reached: Sequence[Destination],
+        known: Collection[str],
     ) -> Release:
         done, news, errors = [], [], []
         subjects: dict[str, Descriptor] = {}
@@ -189,14 +192,14 @@ class Promotion:
         return release
 
 
-def _manifest(image: Image, there: Reached) -> Manifest:
+def _manifest(image: Image, there: Destination) -> Manifest:
     found = there.registry.manifest(image.repository, image.digest)
     if found is None:
         raise _nowhere(image, [there])
     return found
 
 
-def _copied(image: Image, manifest: Manifest, to: str, there: Reached) -> tuple[str, bool]:
+def _copied(image: Image, manifest: Manifest, to: str, there: Destination) -> tuple[str, bool]:
     """Copy an image within a registry. Returns its URI there, and whether the copy is new."""
     registry = there.registry
     uri = f"{registry.host}/{to}:{image.tag}"
@@ -208,7 +211,7 @@ def _copied(image: Image, manifest: Manifest, to: str, there: Reached) -> tuple[
     return uri, copied
 
 
-def _nowhere(image: Image, reached: Sequence[Reached]) -> ToolError:
+def _nowhere(image: Image, reached: Sequence[Destination]) -> ToolError:
     hosts = ", ".join(each.registry.host for each in reached)
     return ToolError(
         f"the ledger has `{image.repository}@{image.digest}`, but {hosts} does not hold the image",

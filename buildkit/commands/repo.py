@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from buildkit.commands import options
-from buildkit.ecr import desired, places, reconcile
+from buildkit.ecr import places, reconcile
 from buildkit.ecr.reconcile import State
+from buildkit.ecr.wanted import repositories
 from buildkit.ledger import history, ledger
 from buildkit.project import read as read_project
 from buildkit.support.errors import Exit, NothingSelectedError, worst
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from buildkit.ecr.drift import Change, Wanted
+    from buildkit.ecr.drift import Change
     from buildkit.ecr.places import Place
     from buildkit.ecr.reconcile import Finding
+    from buildkit.ecr.wanted import Wanted
     from buildkit.project import Project
 
 
@@ -123,7 +125,7 @@ def _asked(
     names = {target.repository for target in project.select(select or ("*",))}
     where = places.places(project.config.registry, registries)
     releases = ledger.beside(project.config.path, project.config.boundary).read()
-    every = desired.wanted(
+    every = repositories(
         project.config, project.targets, lambda name: history.exact_tags(releases, name)
     )
     return where, [each for each in every if each.name in names]
@@ -153,7 +155,7 @@ def _lines(finding: Finding) -> Iterable[str]:
     if finding.state is State.NOT_OURS:
         adopt = f"buildkit repo apply --adopt {finding.name}"
         yield f"  `{adopt}` would take over this repository, and change"
-    for change in (*finding.changes, *finding.left):
+    for change in finding.changes:
         yield f"  {change}"
 
 
@@ -163,7 +165,7 @@ def _facts(finding: Finding) -> dict[str, object]:
         "region": finding.place.region,
         "name": finding.name,
         "state": finding.state.value,
-        "changes": [_change(each) for each in (*finding.changes, *finding.left)],
+        "changes": [_change(each) for each in finding.changes],
     }
     if finding.error is not None:
         error = finding.error

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit.aliases import moves
-from buildkit.aliases import named as aliases
+from buildkit.aliases import by_hand, moves
 from buildkit.commands import complete, options
 from buildkit.ledger import find, history, ledger, trails
 from buildkit.ledger.record import Action
@@ -60,8 +59,8 @@ def command(
     book = ledger.beside(file, project.config.boundary)
     releases = book.read()
     book.check()
-    meant = aliases.alias(alias, releases, project)
-    hosts = aliases.hosts(
+    meant = by_hand.alias(alias, releases, project)
+    hosts = by_hand.hosts(
         registries, history.hosts_of_alias(releases, meant.repository, meant.name)
     )
     if not hosts:
@@ -72,8 +71,8 @@ def command(
     wanted = None if to is None else _wanted(to, meant, releases)
     with connect.reach(project.config, hosts) as reached:
         aims = _aims([each.registry for each in reached], meant, releases, wanted)
-        release = aliases.record(book, releases, Action.ROLLBACK, aims)
-    aliases.show(release, as_json=as_json)
+        release = by_hand.record(book, releases, Action.ROLLBACK, aims)
+    by_hand.show(release, as_json=as_json)
 
 
 def _wanted(text: str, alias: Alias, releases: Sequence[Release]) -> Stop:

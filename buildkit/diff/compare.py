@@ -9,7 +9,6 @@ from typing import IO, TYPE_CHECKING
 
 from buildkit.diff import differences, packages
 from buildkit.diff.differences import Stored
-from buildkit.registry import download
 from buildkit.support.amounts import count, megabytes
 from buildkit.support.errors import ToolError
 from buildkit.system import console
@@ -110,22 +109,17 @@ class _Reader:
             self.fetched += blob.size
 
     def _scanned(self, subject: Subject, blob: Stored) -> Layer:
-        come = 0
-
-        def progress(size: int) -> None:
-            nonlocal come
-            come += size
+        def progress(come: int) -> None:
             if self._pace.due():
                 of = f"{megabytes(come)} of {megabytes(blob.size)}"
                 console.say(f"layer {blob.digest[7:19]}: {of}", dim=True)
 
-        return download.read(
-            subject.registry,
+        return subject.registry.download(
             subject.repository,
             blob.digest,
             blob.size,
             lambda content: _scan(subject, blob, content),
-            progress=progress,
+            progress,
         )
 
 

@@ -11,7 +11,7 @@ import os
 import re
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.exceptions
@@ -27,11 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mypy_boto3_ecr import ECRClient
-    from mypy_boto3_ecr_public import ECRPublicClient
 
     from buildkit.ecr.places import Place
 
-Client = TypeVar("Client", "ECRClient", "ECRPublicClient")
 AWAY = (
     botocore.exceptions.EndpointConnectionError,
     botocore.exceptions.ConnectTimeoutError,
@@ -80,7 +78,8 @@ def login(where: Place) -> Login:
     """
     with translated(f"requesting an ECR login for {where.host}", where.profile):
         if where.api is Api.ECR_PUBLIC:
-            token = _public_client(where).get_authorization_token()["authorizationData"]
+            public = _client(where, "ecr-public", LIMITS)
+            token = public.get_authorization_token()["authorizationData"]
         else:
             token = client(where).get_authorization_token()["authorizationData"][0]
     text = base64.b64decode(token["authorizationToken"]).decode()
@@ -94,26 +93,18 @@ def client(where: Place) -> ECRClient:
 
     Cached: boto3 takes a third of a second to load the definition of ECR's API.
     """
-    with translated(f"connecting to AWS for {where.host}", where.profile):
-        options = Config(use_fips_endpoint=where.fips, use_dualstack_endpoint=where.dual_stack)
-        made = _session(where).client("ecr", config=LIMITS.merge(options))
-    return _interruptible(made)
-
-
-def _public_client(where: Place) -> ECRPublicClient:
-    with translated(f"connecting to AWS for {where.host}", where.profile):
-        made = _session(where).client("ecr-public", config=LIMITS)
-    return _interruptible(made)
-
-
-def _interruptible(made: Client) -> Client:
-    """Let a client stop its retries once the run is interrupted."""
-    made.meta.events.register("before-send", lambda **_: stopping.check())
+    options = Config(use_fips_endpoint=where.fips, use_dualstack_endpoint=where.dual_stack)
+    made: ECRClient = _client(where, "ecr", LIMITS.merge(options))
     return made
 
 
-def _session(where: Place) -> boto3.session.Session:
-    return boto3.session.Session(profile_name=where.profile, region_name=where.region)
+def _client(where: Place, service: str, config: Config) -> Any:
+    """A client that stops its retries once the run is interrupted."""
+    with translated(f"connecting to AWS for {where.host}", where.profile):
+        session: Any = boto3.session.Session(profile_name=where.profile, region_name=where.region)
+        made = session.client(service, config=config)
+    made.meta.events.register("before-send", lambda **_: stopping.check())
+    return made
 
 
 @contextmanager

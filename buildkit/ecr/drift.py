@@ -1,4 +1,4 @@
-"""The wanted and the found settings of a repository, and the drift between them."""
+"""The drift between the settings of a repository, as ECR shows it, and the wanted ones."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING
 
 from buildkit.config.repositories import OWNER
 from buildkit.ecr import policies
-from buildkit.model import tag_filters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from buildkit.config.repositories import RepositoriesTable
     from buildkit.ecr.policies import Document
-
-IMMUTABLE = "IMMUTABLE_WITH_EXCLUSION"
+    from buildkit.ecr.wanted import Wanted
 
 
 class Aspect(str, Enum):
@@ -29,23 +26,6 @@ class Aspect(str, Enum):
     LIFECYCLE = "lifecycle"
     POLICY = "pull policy"
     TAGS = "tags"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """A repository as it should be. `filters` match the tags that may move; empty if all may."""
-
-    name: str
-    filters: tuple[str, ...]
-    table: RepositoriesTable
-
-    @property
-    def mutability(self) -> str:
-        return IMMUTABLE if self.filters else "MUTABLE"
-
-    @property
-    def tags(self) -> tuple[tuple[str, str], ...]:
-        return (OWNER, *self.table.tags.items())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,69 +68,48 @@ class Change:
         return f"{self.aspect.value}: {self.before} -> {self.after}{end}"
 
 
-def wanted(
-    name: str, table: RepositoriesTable, *, tags: Sequence[str], aliases: Sequence[str]
-) -> Wanted:
-    """`tags` and `aliases` are all that images.toml has in the repository.
-
-    Raises ValueError if an alias can only move if an exact tag can, too, or there are too many.
-    """
-    immutable = table.mutability == "immutable"
-    filters = tag_filters.filters(tags, aliases) if immutable else ()
-    return Wanted(name=name, filters=filters, table=table)
-
-
 def drift(wanted: Wanted, found: Found) -> tuple[Change, ...]:
     """What has to change. What others added to the repository does not count."""
-    return tuple(_differences(wanted, found))
-
-
-def _differences(wanted: Wanted, found: Found) -> Iterable[Change]:
-    table = wanted.table
-    if (wanted.mutability, set(wanted.filters)) != (found.mutability, set(found.filters)):
-        yield Change(
-            aspect=Aspect.MUTABILITY,
-            before=_moving(found.mutability, found.filters),
-            after=_moving(wanted.mutability, wanted.filters),
-        )
-    if table.scan_on_push != found.scan_on_push:
-        yield Change(
-            aspect=Aspect.SCAN,
-            before=_switch(found.scan_on_push),
-            after=_switch(table.scan_on_push),
-        )
-    if table.encryption != found.encryption or not _is_key(table.kms_key, found.kms_key):
-        yield Change(
-            aspect=Aspect.ENCRYPTION,
-            before=_encryption(found.encryption, found.kms_key),
-            after=_encryption(table.encryption, table.kms_key),
-        )
-    yield from _of_documents(
-        Aspect.LIFECYCLE,
-        policies.own_rules(found.lifecycle),
-        policies.rules(table, found.lifecycle),
+    table, have = wanted.table, dict(found.tags)
+    rules = policies.own_rules(found.lifecycle), policies.rules(table, found.lifecycle)
+    pulls = policies.own_statements(found.policy), policies.statements(table, found.partition)
+    lacking = [(key, value) for key, value in wanted.tags if have.get(key) != value]
+    rows = (
+        (Aspect.MUTABILITY, _moving(found) != _moving(wanted), _moving(found), _moving(wanted)),
+        (
+            Aspect.SCAN,
+            found.scan_on_push != table.scan_on_push,
+            _switch(found.scan_on_push),
+            _switch(table.scan_on_push),
+        ),
+        (
+            Aspect.ENCRYPTION,
+            found.encryption != table.encryption or not _is_key(table.kms_key, found.kms_key),
+            _encryption(found.encryption, found.kms_key),
+            _encryption(table.encryption, table.kms_key),
+        ),
+        (Aspect.LIFECYCLE, _differ(*rules), _brief(rules[0]), _brief(rules[1])),
+        (Aspect.POLICY, _differ(*pulls), _brief(pulls[0]), _brief(pulls[1])),
+        (
+            Aspect.TAGS,
+            bool(lacking),
+            _words(f"{key}={have[key]}" for key, _ in lacking if key in have),
+            _words(f"{key}={value}" for key, value in lacking),
+        ),
     )
-    yield from _of_documents(
-        Aspect.POLICY,
-        policies.own_statements(found.policy),
-        policies.statements(table, found.partition),
+    return tuple(
+        Change(aspect=aspect, before=before, after=after)
+        for aspect, differs, before, after in rows
+        if differs
     )
-    have = dict(found.tags)
-    if missing := [(key, value) for key, value in wanted.tags if have.get(key) != value]:
-        yield Change(
-            aspect=Aspect.TAGS,
-            before=_words(f"{key}={have[key]}" for key, _ in missing if key in have),
-            after=_words(f"{key}={value}" for key, value in missing),
-        )
 
 
-def _of_documents(
-    aspect: Aspect, before: Sequence[Document], after: Sequence[Document]
-) -> Iterable[Change]:
-    if policies.plain(before) != policies.plain(after):
-        yield Change(
-            aspect=aspect, before=_words(map(_part, before)), after=_words(map(_part, after))
-        )
+def _differ(before: Sequence[Document], after: Sequence[Document]) -> bool:
+    return bool(policies.plain(before) != policies.plain(after))
+
+
+def _brief(documents: Sequence[Document]) -> str:
+    return _words(map(_part, documents))
 
 
 def _is_key(wanted: str | None, found: str | None) -> bool:
@@ -163,8 +122,9 @@ def _is_key(wanted: str | None, found: str | None) -> bool:
     return found.rpartition("/")[2] == wanted.rpartition("/")[2]
 
 
-def _moving(mutability: str, filters: Iterable[str]) -> str:
-    return f"{mutability} ({', '.join(sorted(filters))})" if filters else mutability
+def _moving(found: Wanted | Found) -> str:
+    filters = f" ({', '.join(sorted(found.filters))})" if found.filters else ""
+    return f"{found.mutability}{filters}"
 
 
 def _switch(on: bool) -> str:  # noqa: FBT001 - a word for a boolean

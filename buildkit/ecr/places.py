@@ -57,15 +57,6 @@ class Place:
     dual_stack: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Partition:
-    """A partition of AWS. `suffix` is the domain of ECR's hosts, the other one for dual-stack."""
-
-    name: str
-    suffix: str
-    dual_stack_suffix: str
-
-
 def places(registry: RegistryTable, hosts: Sequence[str]) -> tuple[Place, ...]:
     """The registries to publish to: the given hosts, else `[registry]` and its copies.
 
@@ -89,9 +80,8 @@ def private(host: str) -> Place | None:
     match = ECR_HOST.fullmatch(host.partition(":")[0])
     if match is None:
         return None
-    partition = partition_of(match["region"])
     dual_stack = match["style"] == "-"
-    if partition is None or match["suffix"] != _suffix(partition, dual_stack=dual_stack):
+    if match["suffix"] != domain_of(match["region"], dual_stack=dual_stack):
         return None
     return Place(
         host=host,
@@ -103,56 +93,43 @@ def private(host: str) -> Place | None:
     )
 
 
-def partition_of(region: str) -> Partition | None:
-    """The partition of a region, also of a new region by its name; None for other names."""
-    document = next(
-        (
-            each
-            for each in _partitions()
-            if region in each["regions"] or re.match(each["regionRegex"], region)
-        ),
-        None,
-    )
-    if document is None:
-        return None
-    outputs = document["outputs"]
-    return Partition(
-        name=document["id"],
-        suffix=outputs["dnsSuffix"],
-        # ECR's registries use `on.` where APIs use `api.`.
-        dual_stack_suffix=re.sub(r"^api\.", "on.", outputs["dualStackDnsSuffix"]),
-    )
+def domain_of(region: str, *, dual_stack: bool = False) -> str | None:
+    """The domain of ECR's hosts in a region, also of a new region by its name; else None."""
+    for partition in _partitions():
+        if region in partition["regions"] or re.match(partition["regionRegex"], region):
+            outputs = partition["outputs"]
+            # ECR's registries use `on.` where APIs use `api.`.
+            dual = re.sub(r"^api\.", "on.", outputs["dualStackDnsSuffix"])
+            return str(dual if dual_stack else outputs["dnsSuffix"])
+    return None
 
 
 def _written(table: PlaceTable, registry: RegistryTable) -> Place:
-    account, region = table.account or registry.account, table.region or registry.region
-    if table.host is not None:
-        return _with_options(_named(table.host, registry), table)
-    if account is None or region is None:
-        raise UsageError(
-            "no registry is configured",
-            hint="use `--registry HOST` or BUILDKIT_REGISTRY, or set `account` and `region` in "
-            "`[registry]` of images.toml",
-        )
-    partition = partition_of(region)
-    if partition is None:
-        raise UsageError(
-            f"`{region}` is not an AWS region", hint="fix `region` in `[registry]` of images.toml"
-        )
-    words = "dkr-ecr" if table.dual_stack else "dkr.ecr"
-    service = f"{words}-fips" if table.fips else words
-    suffix = _suffix(partition, dual_stack=table.dual_stack)
-    host = f"{account}.{service}.{region}.{suffix}"
-    return _with_options(Place(host=host, api=Api.ECR, account=account, region=region), table)
-
-
-def _with_options(place: Place, table: PlaceTable) -> Place:
+    place = _named(table.host or _ecr_host(table, registry), registry)
     return replace(
         place,
         profile=table.profile,
         fips=place.fips or table.fips,
         dual_stack=place.dual_stack or table.dual_stack,
     )
+
+
+def _ecr_host(table: PlaceTable, registry: RegistryTable) -> str:
+    account, region = table.account or registry.account, table.region or registry.region
+    if account is None or region is None:
+        raise UsageError(
+            "no registry is configured",
+            hint="use `--registry HOST` or BUILDKIT_REGISTRY, or set `account` and `region` in "
+            "`[registry]` of images.toml",
+        )
+    domain = domain_of(region, dual_stack=table.dual_stack)
+    if domain is None:
+        raise UsageError(
+            f"`{region}` is not an AWS region", hint="fix `region` in `[registry]` of images.toml"
+        )
+    words = "dkr-ecr" if table.dual_stack else "dkr.ecr"
+    service = f"{words}-fips" if table.fips else words
+    return f"{account}.{service}.{region}.{domain}"
 
 
 def _named(host: str, registry: RegistryTable) -> Place:
@@ -192,10 +169,6 @@ def _has_local_api() -> bool:
         return names.is_this_machine(urlsplit(address).hostname or "")
     except ValueError:
         return False
-
-
-def _suffix(partition: Partition, *, dual_stack: bool) -> str:
-    return partition.dual_stack_suffix if dual_stack else partition.suffix
 
 
 @cache

@@ -12,18 +12,18 @@ from enum import Enum
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from buildkit.ecr import repositories
 from buildkit.ecr.drift import drift
 from buildkit.ecr.places import Api
+from buildkit.ecr.repositories import Repositories
 from buildkit.support.errors import ToolError, UsageError
 from buildkit.system import stopping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from buildkit.ecr.drift import Change, Wanted
+    from buildkit.ecr.drift import Change
     from buildkit.ecr.places import Place
-    from buildkit.ecr.repositories import Repositories
+    from buildkit.ecr.wanted import Wanted
 
 ROUNDS = 3
 """Times that a repository is read and updated before another process is blamed."""
@@ -45,14 +45,13 @@ class State(str, Enum):
 class Finding:
     """One repository in one registry.
 
-    `changes` are those to make, or those made; `left` are differences that cannot be changed.
+    `changes` are those to make, or those made; then the differences that cannot be changed.
     """
 
     place: Place
     name: str
     state: State
     changes: tuple[Change, ...] = ()
-    left: tuple[Change, ...] = ()
     error: ToolError | None = None
 
     @property
@@ -60,7 +59,8 @@ class Finding:
         """Whether the repository is ours, and not as wanted."""
         if self.state is State.NOT_OURS:
             return False
-        return self.state in (State.MISSING, State.DIFFERS) or bool(self.left)
+        left = any(not change.fixable for change in self.changes)
+        return left or self.state in (State.MISSING, State.DIFFERS)
 
 
 def plan(places: Sequence[Place], wanted: Sequence[Wanted]) -> tuple[Finding, ...]:
@@ -72,23 +72,21 @@ def apply(
     places: Sequence[Place], wanted: Sequence[Wanted], *, adopt: Collection[str] = ()
 ) -> tuple[Finding, ...]:
     """Create missing repositories, update ours, and take over those named in `adopt`."""
-
-    def reconcile(there: Repositories, place: Place, each: Wanted) -> Finding:
-        return _reconcile(there, place, each, adopted=each.name in adopt)
-
-    return _each(places, wanted, reconcile)
+    return _each(
+        places, wanted, lambda there, each: _reconcile(there, each, adopted=each.name in adopt)
+    )
 
 
-def _look(there: Repositories, place: Place, wanted: Wanted) -> Finding:
+def _look(there: Repositories, wanted: Wanted) -> Finding:
     found = there.read(wanted.name)
     if found is None:
-        return Finding(place=place, name=wanted.name, state=State.MISSING)
+        return _finding(there, wanted, State.MISSING)
     every = drift(wanted, found)
     state = State.DIFFERS if every else State.AS_WANTED
-    return _finding(place, wanted, state if found.ours else State.NOT_OURS, every)
+    return _finding(there, wanted, state if found.ours else State.NOT_OURS, every)
 
 
-def _reconcile(there: Repositories, place: Place, wanted: Wanted, *, adopted: bool) -> Finding:
+def _reconcile(there: Repositories, wanted: Wanted, *, adopted: bool) -> Finding:
     """Read and update a repository until nothing is left to update."""
     created = False
     made: dict[str, Change] = {}
@@ -101,12 +99,12 @@ def _reconcile(there: Repositories, place: Place, wanted: Wanted, *, adopted: bo
             continue
         every = drift(wanted, found)
         if not (found.ours or adopted or created):
-            return _finding(place, wanted, State.NOT_OURS, every)
+            return _finding(there, wanted, State.NOT_OURS, every)
         fixable = [change for change in every if change.fixable]
         if not fixable:
             state = State.DIFFERS if every else State.AS_WANTED
             state = State.CREATED if created else State.CHANGED if made else state
-            return _finding(place, wanted, state, (*made.values(), *every))
+            return _finding(there, wanted, state, (*made.values(), *every))
         there.update(wanted, found, fixable)
         made.update({change.aspect.value: change for change in fixable})
     raise ToolError(
@@ -115,20 +113,17 @@ def _reconcile(there: Repositories, place: Place, wanted: Wanted, *, adopted: bo
     )
 
 
-def _finding(place: Place, wanted: Wanted, state: State, every: Sequence[Change]) -> Finding:
-    return Finding(
-        place=place,
-        name=wanted.name,
-        state=state,
-        changes=tuple(change for change in every if change.fixable),
-        left=tuple(change for change in every if not change.fixable),
-    )
+def _finding(
+    there: Repositories, wanted: Wanted, state: State, changes: Iterable[Change] = ()
+) -> Finding:
+    ordered = sorted(changes, key=lambda change: not change.fixable)
+    return Finding(place=there.place, name=wanted.name, state=state, changes=tuple(ordered))
 
 
 def _each(
     places: Sequence[Place],
     wanted: Sequence[Wanted],
-    work: Callable[[Repositories, Place, Wanted], Finding],
+    work: Callable[[Repositories, Wanted], Finding],
 ) -> tuple[Finding, ...]:
     """All registries in parallel, their repositories in sequence. A failure stops no other."""
     if others := [place.host for place in places if place.api is not Api.ECR]:
@@ -137,22 +132,12 @@ def _each(
             hint="only private ECR registries have them; name one with `--registry`",
         )
 
-    def in_place(place: Place) -> list[Finding]:
+    def attempt(place: Place, each: Wanted) -> Finding:
         try:
-            there = repositories.of(place)
+            return work(Repositories(place=place), each)
         except ToolError as error:
-            return [_failed(place, each, error) for each in wanted]
-        return [attempt(there, place, each) for each in wanted]
-
-    def attempt(there: Repositories, place: Place, each: Wanted) -> Finding:
-        try:
-            return work(there, place, each)
-        except ToolError as error:
-            return _failed(place, each, error)
+            return Finding(place=place, name=each.name, state=State.FAILED, error=error)
 
     with ThreadPoolExecutor(max_workers=max(1, len(places))) as pool:
-        return tuple(chain.from_iterable(pool.map(in_place, places)))
-
-
-def _failed(place: Place, wanted: Wanted, error: ToolError) -> Finding:
-    return Finding(place=place, name=wanted.name, state=State.FAILED, error=error)
+        found = pool.map(lambda place: [attempt(place, each) for each in wanted], places)
+        return tuple(chain.from_iterable(found))

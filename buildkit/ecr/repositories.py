@@ -16,24 +16,40 @@ if TYPE_CHECKING:
 
     from mypy_boto3_ecr import ECRClient
 
-    from buildkit.ecr.drift import Change, Wanted
+    from buildkit.ecr.drift import Change
     from buildkit.ecr.places import Place
+    from buildkit.ecr.wanted import Wanted
 
 
 @dataclass(frozen=True, kw_only=True)
 class Repositories:
     """The repositories of one registry. It is no error if another process is quicker.
 
-    `registry` is the account as a parameter of ECR's calls, if it is known. All methods raise
-    ToolError; the caller adds the name of the repository to its message.
+    All methods raise ToolError; the caller adds the name of the repository to its message.
     """
 
-    client: ECRClient
-    registry: dict[str, Any]
+    place: Place
 
-    def exists(self, name: str) -> bool:
-        with api.translated("checking whether the repository exists"):
-            return self._describe(name) is not None
+    @property
+    def client(self) -> ECRClient:
+        return api.client(self.place)
+
+    @property
+    def _registry(self) -> dict[str, Any]:
+        """The account as a parameter of ECR's calls, if it is known."""
+        return {"registryId": self.place.account} if self.place.account else {}
+
+    def ensure(self, wanted: Wanted) -> bool:
+        """Create the repository if it is missing; an existing one is not changed.
+
+        Returns whether it was created.
+        """
+        try:
+            with api.translated("checking whether the repository exists"):
+                missing = self._describe(wanted.name) is None
+            return missing and self.create(wanted)
+        except ToolError as error:
+            raise ToolError(f"repository `{wanted.name}`: {error}", hint=error.hint) from error
 
     def read(self, name: str) -> Found | None:
         """A repository, None if not found."""
@@ -64,7 +80,7 @@ class Repositories:
                 encryptionConfiguration=encryption,  # type: ignore[arg-type] # the config allows ECR's values only
                 tags=_tags(wanted),
                 **_mutability(wanted),
-                **self.registry,
+                **self._registry,
             )
             found = _found(made["repository"], wanted.tags)
             self.update(wanted, found, drift(wanted, found))
@@ -81,7 +97,7 @@ class Repositories:
                 self._change(change.aspect, wanted, found)
 
     def _change(self, aspect: Aspect, wanted: Wanted, found: Found) -> None:
-        named = {"repositoryName": wanted.name, **self.registry}
+        named = {"repositoryName": wanted.name, **self._registry}
         match aspect:
             case Aspect.MUTABILITY:
                 self.client.put_image_tag_mutability(**named, **_mutability(wanted))
@@ -113,38 +129,21 @@ class Repositories:
     def _describe(self, name: str) -> Any:
         """A repository as ECR shows it, None if not found."""
         with suppress(self.client.exceptions.RepositoryNotFoundException):
-            found = self.client.describe_repositories(repositoryNames=[name], **self.registry)
+            found = self.client.describe_repositories(repositoryNames=[name], **self._registry)
             return found["repositories"][0]
         return None
 
     def _lifecycle(self, name: str) -> str | None:
         with suppress(self.client.exceptions.LifecyclePolicyNotFoundException):
-            found = self.client.get_lifecycle_policy(repositoryName=name, **self.registry)
+            found = self.client.get_lifecycle_policy(repositoryName=name, **self._registry)
             return found["lifecyclePolicyText"]
         return None
 
     def _policy(self, name: str) -> str | None:
         with suppress(self.client.exceptions.RepositoryPolicyNotFoundException):
-            found = self.client.get_repository_policy(repositoryName=name, **self.registry)
+            found = self.client.get_repository_policy(repositoryName=name, **self._registry)
             return found["policyText"]
         return None
-
-
-def of(place: Place) -> Repositories:
-    """The repositories of a registry. Sends no request yet. Raises ToolError."""
-    registry = {"registryId": place.account} if place.account else {}
-    return Repositories(client=api.client(place), registry=registry)
-
-
-def ensure(there: Repositories, wanted: Wanted) -> bool:
-    """Create the repository if it is missing; an existing one is not changed.
-
-    Returns whether it was created. Raises ToolError.
-    """
-    try:
-        return not there.exists(wanted.name) and there.create(wanted)
-    except ToolError as error:
-        raise ToolError(f"repository `{wanted.name}`: {error}", hint=error.hint) from error
 
 
 def _found(

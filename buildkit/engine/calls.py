@@ -28,30 +28,23 @@ def translated(doing: str) -> Iterator[None]:
     """Turn FAILURES into ToolError. Raises Interrupted when the run is being stopped."""
     stopping.check()
     try:
-        with _unless_interrupted():
-            yield
-    except docker.errors.ImageNotFound as error:
-        raise ToolError(
-            f"{doing}: image not found in the engine",
-            hint="`docker pull` the image, or build it with `buildkit build`",
-        ) from error
-    except FAILURES as error:
-        said = getattr(error, "explanation", None) or str(error)
-        if "No space left" in said or "no space left" in said:
-            raise ToolError(
-                f"{doing}: the engine's disk is full",
-                hint="free space with `docker system prune`, then rerun the command",
-            ) from error
-        raise ToolError(f"{doing}: {said}", hint="check the engine with `docker info`") from error
-
-
-@contextmanager
-def _unless_interrupted() -> Iterator[None]:
-    try:
         yield
-    except FAILURES:
+    except FAILURES as error:
         stopping.check()
-        raise
+        raise _explained(doing, error) from error
+
+
+def _explained(doing: str, error: Exception) -> ToolError:
+    said = str(getattr(error, "explanation", None) or error)
+    if isinstance(error, docker.errors.ImageNotFound):
+        said = "image not found in the engine"
+        hint = "`docker pull` the image, or build it with `buildkit build`"
+    elif "no space left" in said.lower():
+        said = "the engine's disk is full"
+        hint = "free space with `docker system prune`, then rerun the command"
+    else:
+        hint = "check the engine with `docker info`"
+    return ToolError(f"{doing}: {said}", hint=hint)
 
 
 def discard(remove: Callable[[], object]) -> None:
@@ -64,6 +57,11 @@ def discard(remove: Callable[[], object]) -> None:
             remove()
 
 
+def url(api: Any, path: str) -> str:
+    """The address of a call that docker-py has no method for."""
+    return f"{api.base_url}/v{api.api_version}/{path}"
+
+
 @contextmanager
 def streamed(api: Any, path: str, **options: Any) -> Iterator[requests.Response]:
     """An answer of the engine as a stream, closed when the context ends, however much was read.
@@ -73,7 +71,6 @@ def streamed(api: Any, path: str, **options: Any) -> Iterator[requests.Response]
     method = api.post if "json" in options else api.get
     options = {"timeout": api.timeout, **options}
     headers = {"Accept-Encoding": "identity"}  # large answers are compressed already
-    url = f"{api.base_url}/v{api.api_version}/{path}"
-    with method(url, headers=headers, stream=True, **options) as answer:
+    with method(url(api, path), headers=headers, stream=True, **options) as answer:
         api._raise_for_status(answer)  # noqa: SLF001 - decodes the engine's error texts
         yield answer

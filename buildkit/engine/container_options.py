@@ -26,7 +26,9 @@ NO_NEW_PRIVILEGES = ["no-new-privileges"]
 
 def of_start(start: Start) -> dict[str, Any]:
     """What a test asks for, its networks left out."""
-    options: dict[str, Any] = {
+    entrypoint = start.entrypoint
+    return {
+        "entrypoint": None if entrypoint is None else list(entrypoint),
         "command": list(start.command),
         "environment": dict(start.environment),
         "mounts": [
@@ -43,16 +45,10 @@ def of_start(start: Start) -> dict[str, Any]:
         "tty": start.terminal,
         "stdin_open": start.terminal,
         "tmpfs": dict.fromkeys(start.scratch, "size=512m,mode=1777,exec"),
+        "nano_cpus": None if start.cpus is None else int(start.cpus * 1e9),
+        "user": start.user,
+        "ipc_mode": None if start.shared_memory else "none",
     }
-    if start.entrypoint is not None:
-        options["entrypoint"] = list(start.entrypoint)
-    if start.cpus is not None:
-        options["nano_cpus"] = int(start.cpus * 1e9)
-    if start.user is not None:
-        options["user"] = start.user
-    if not start.shared_memory:
-        options["ipc_mode"] = "none"
-    return options
 
 
 def bounds(*, memory: int, file_size: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import docker.utils
 import requests
 
 from buildkit.contract.engine import Entry, Line, Process, Unfit
-from buildkit.engine.calls import BROKEN, discard, streamed, translated
+from buildkit.engine.calls import BROKEN, discard, streamed, translated, url
 from buildkit.support.errors import ToolError
 from buildkit.system import stopping
 
@@ -107,9 +107,9 @@ class Container:
 
     def look(self, path: str) -> Entry | None:
         api = self._api
-        url = f"{api.base_url}/v{api.api_version}/containers/{self.id}/archive"
+        address = url(api, f"containers/{self.id}/archive")
         with translated(f"inspecting {path}"):
-            answer = api.head(url, params={"path": path}, timeout=api.timeout)
+            answer = api.head(address, params={"path": path}, timeout=api.timeout)
             if answer.status_code == requests.codes.not_found:
                 return None
             if answer.status_code == requests.codes.server_error and self._state():
@@ -163,7 +163,9 @@ class Container:
     def stop_signal(self) -> str:
         given = str(self.docker.attrs["Config"].get("StopSignal") or "SIGTERM").upper()
         with suppress(ValueError):  # a number that no signal has
-            return signals.Signals(int(given)).name if given.isdigit() else _whole_name(given)
+            # Docker accepts `TERM` for `SIGTERM`.
+            whole = f"SIG{given.removeprefix('SIG')}"
+            return signals.Signals(int(given)).name if given.isdigit() else whole
         return given
 
     def send(self, signal: str) -> None:
@@ -293,11 +295,6 @@ def of_image(doing: str) -> Iterator[None]:
         raise
 
 
-def _whole_name(signal: str) -> str:
-    """Docker accepts `TERM` for `SIGTERM`."""
-    return signal if signal.startswith("SIG") else f"SIG{signal}"
-
-
 def _output(stream: IO[bytes]) -> bytes | None:
     """A program's output, None if it does not end. Each piece follows 8 bytes: kind, length."""
     output = b""
@@ -311,13 +308,10 @@ def _output(stream: IO[bytes]) -> bytes | None:
 
 def _seconds(stamp: str) -> float | None:
     """The Unix time of an RFC 3339 stamp in UTC, None for anything else."""
+    # Python 3.10 reads no other number of digits than six.
+    stamp = FRACTION.sub(lambda match: f".{match[1]:0<6}", stamp)
     try:
-        moment = datetime.fromisoformat(FRACTION.sub(_six_digits, stamp).removesuffix("Z"))
+        moment = datetime.fromisoformat(stamp.removesuffix("Z"))
     except ValueError:
         return None
     return moment.replace(tzinfo=timezone.utc).timestamp()
-
-
-def _six_digits(fraction: re.Match[str]) -> str:
-    """Python 3.10 reads no other number of digits."""
-    return f".{fraction[1]:0<6}"

@@ -10,18 +10,18 @@ mount, or keeps its blobs elsewhere, it has no store that can be read.
 from __future__ import annotations
 
 import http.client
-import io
 import os
 import tarfile
 import threading
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING
 
 import urllib3.exceptions
 
 from buildkit.engine.calls import FAILURES, translated
+from buildkit.support import streams
 from buildkit.support.errors import ToolError
 from buildkit.system import stopping
 
@@ -39,6 +39,8 @@ FOLDERS = (
 )
 """Where containerd keeps its state; BLOBS is below."""
 BLOCK = tarfile.BLOCKSIZE
+CHUNK = 1 << 16
+"""Bytes that are read at a time, as many as an upload sends at a time."""
 READERS = 8
 """Containers that read at the same time: an engine copies one file at a time out of each."""
 WAIT_SECONDS = 1
@@ -93,7 +95,7 @@ class Store:
                 content, found = opened.enter_context(self._source.open(image, _name(digest)))
                 if found != (size or found):
                     raise tarfile.ReadError(f"{found} bytes, but {size} in the manifest")
-            yield cast("IO[bytes]", _Blob(content, found, digest))
+            yield streams.file(_content(content, found, digest))
 
     def _find(self, image: str, name: str) -> _Files | _Readers | None:
         """The folder that has a blob, read here or in containers; None if neither works."""
@@ -172,28 +174,18 @@ class _Readers:
             self._free.release()
 
 
-class _Blob(io.RawIOBase):
-    """The next `size` bytes of a stream as a file. Raises ToolError, with the digest of the blob.
+def _content(source: IO[bytes], size: int, digest: str) -> Iterator[bytes]:
+    """The next `size` bytes of a stream in chunks. Raises ToolError, with the digest of the blob.
 
-    `tarfile` has such a file too, but copies every byte three times.
+    `tarfile` has a file for this, but copies every byte three times.
     """
-
-    def __init__(self, source: IO[bytes], size: int, digest: str) -> None:
-        self._source = source
-        self._left = size
-        self._digest = digest
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        with _reported(self._digest):
-            wanted = self._left if size < 0 else min(size, self._left)
-            chunk = self._source.read(wanted)
-            self._left -= len(chunk)
-            if len(chunk) < wanted:
-                raise tarfile.ReadError(f"cut off, {self._left} bytes are missing")
-        return chunk
+    with _reported(digest):
+        while size:
+            chunk = source.read(min(size, CHUNK))
+            if not chunk:
+                raise tarfile.ReadError(f"cut off, {size} bytes are missing")
+            size -= len(chunk)
+            yield chunk
 
 
 def _name(digest: str) -> str:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from buildkit.engine.calls import FAILURES
+from buildkit.engine.calls import FAILURES, url
 from buildkit.engine.leftovers import RUN
 
 if TYPE_CHECKING:
@@ -114,8 +114,8 @@ class Guard:
     def _held_by_volumes(self) -> Mapping[str, int]:
         """Bytes by volume. docker-py cannot ask for volumes only, and everything takes minutes."""
         api = self.client.api
-        url = f"{api.base_url}/v{api.api_version}/system/df"
-        answer = api.get(url, params={"type": "volume"}, timeout=api.timeout)
+        address = url(api, "system/df")
+        answer = api.get(address, params={"type": "volume"}, timeout=api.timeout)
         return {
             volume["Name"]: max(volume["UsageData"]["Size"], 0)
             for volume in answer.json()["Volumes"] or ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 
 
@@ -11,6 +12,11 @@ class Login:
 
     user: str
     password: str
+
+    @property
+    def basic(self) -> str:
+        """As HTTP and docker's configuration write it, in UTF-8 as docker does (RFC 7617)."""
+        return base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
 
     def __repr__(self) -> str:
         return f"Login(user={self.user!r}, password=…)"

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from buildkit.aliases.moves import Moves
-from buildkit.ecr import api, desired, drift, places, repositories
+from buildkit.ecr import api, places, wanted
 from buildkit.ecr.places import Api
+from buildkit.ecr.repositories import Repositories
 from buildkit.engine.content_store import Store
-from buildkit.publish.destination import Destination
-from buildkit.publish.image_archive import Spool
-from buildkit.publish.packing import Packing
-from buildkit.publish.publish import Publisher
+from buildkit.publish.destination import Destination, everywhere
+from buildkit.publish.packing import Packer
+from buildkit.publish.publisher import Publisher
 from buildkit.publish.upload import Uploader
 from buildkit.registry import docker_config
 from buildkit.registry.client import Registry
@@ -27,45 +25,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from buildkit.aliases.follow import Known
     from buildkit.config.images_toml import Config
     from buildkit.config.repositories import RepositoriesTable
     from buildkit.config.schema import RegistryTable
-    from buildkit.ecr.drift import Wanted
     from buildkit.ecr.places import Place
+    from buildkit.ecr.wanted import Wanted
     from buildkit.engine.engine import Engine
-    from buildkit.model.image import Published
     from buildkit.model.login import Login
     from buildkit.model.target import Target
-
-
-@dataclass(frozen=True, kw_only=True)
-class Delivery:
-    """The registries to publish to, and the publisher that does."""
-
-    publisher: Publisher
-    registries: Sequence[Registry]
-
-    def move_aliases(
-        self, targets: Sequence[Target], published: Sequence[Published], known: Known
-    ) -> Moves:
-        """Move the aliases of the targets to where they belong, if all targets are published."""
-        if not any(target.family for target in targets):
-            return Moves()
-        if lacking := len(targets) - len(published):
-            console.say(
-                f"aliases not moved: {lacking} of {len(targets)} targets were not published"
-            )
-            return Moves()
-        from buildkit.aliases import follow  # noqa: PLC0415 - ordering versions takes long to load
-
-        return follow.move(self.registries, targets, known)
 
 
 @contextmanager
 def to(
     config: Config, hosts: Sequence[str], targets: Sequence[Target], engine: Engine | None
-) -> Iterator[Delivery]:
+) -> Iterator[Publisher]:
     """Log in to the registries, before anything is built.
 
     `targets` are all of images.toml: a repository's settings depend on all its images. Without an
@@ -80,51 +53,21 @@ def to(
         for host in away:
             console.say(f"{host} does not answer: skipping that registry", fg="yellow")
         with _packer(engine) as packer:
-            yield Delivery(
-                publisher=Publisher(
-                    destinations=_destinations(config, reached, targets),
-                    absent=away,
-                    packer=packer,
-                ),
-                registries=[each.registry for each in reached],
-            )
-
-
-def _destinations(
-    config: Config, reached: Sequence[Reached], targets: Sequence[Target]
-) -> list[Destination]:
-    sisters = tuple(dict.fromkeys(target.repository for target in targets))
-    return [
-        Destination(
-            registry=each.registry,
-            upload=Uploader(registry=each.registry, sisters=sisters).upload,
-            have_repository=each.have_repository,
-            mutable=config.registry.repositories.mutability == "mutable",
-        )
-        for each in reached
-    ]
+            yield Publisher(destinations=reached, absent=away, packer=packer)
 
 
 @contextmanager
-def _packer(engine: Engine | None) -> Iterator[Packing | None]:
+def _packer(engine: Engine | None) -> Iterator[Packer | None]:
     if engine is None:
         yield None
         return
     with tempdirs.folder() as folder, closing(Store(engine=engine)) as store:
-        yield Packing(store=store, spool=Spool(export=engine.export, folder=folder))
+        yield Packer(store=store, export=engine.export, folder=folder)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Reached:
-    """A registry that accepts our login. `have_repository` creates a missing repository."""
-
-    registry: Registry
-    have_repository: Callable[[str], None]
-
-
-def wanted(config: Config, hosts: Sequence[str]) -> frozenset[str]:
+def hosts(config: Config, given: Sequence[str]) -> frozenset[str]:
     """The hosts of the registries to publish to. Raises UsageError, as `to` does."""
-    return frozenset(each.host for each in places.places(config.registry, hosts))
+    return frozenset(each.host for each in places.places(config.registry, given))
 
 
 def say_which(config: Config, hosts: Sequence[str], given_by: str) -> None:
@@ -151,7 +94,7 @@ def registry(options: RegistryTable, host: str) -> AbstractContextManager[Regist
 @contextmanager
 def reach(
     config: Config, hosts: Sequence[str], targets: Sequence[Target] = ()
-) -> Iterator[tuple[Reached, ...]]:
+) -> Iterator[tuple[Destination, ...]]:
     """Registries, set up as in images.toml if they are there; `targets` are all of it.
 
     Raises the errors of `to`, also if one of several registries does not answer.
@@ -179,39 +122,26 @@ def _registry(place: Place) -> Registry:
 @contextmanager
 def _reach(
     config: Config, found: Sequence[Place], targets: Sequence[Target]
-) -> Iterator[tuple[tuple[Reached, ...], Mapping[str, BuildkitError]]]:
+) -> Iterator[tuple[tuple[Destination, ...], Mapping[str, BuildkitError]]]:
     """The registries that accept our login, and the errors of the others by host."""
     ours = any(each.api is Api.ECR for each in found)
-    kept = {each.name: each for each in desired.wanted(config, targets)} if ours else {}
+    kept = {each.name: each for each in wanted.repositories(config, targets)} if ours else {}
+    sisters = tuple(dict.fromkeys(target.repository for target in targets))
     table = config.registry.repositories
     with ExitStack() as opened:
-        registries = [opened.enter_context(closing(_registry(each))) for each in found]
-        with ThreadPoolExecutor(max_workers=max(1, len(registries))) as pool:
-            errors = list(pool.map(_check, registries))
-        reached = tuple(
-            Reached(
-                registry=registry,
-                have_repository=_Repositories(place=place, kept=kept, table=table).have,
+        every = []
+        for place in found:
+            registry = opened.enter_context(closing(_registry(place)))
+            every.append(
+                Destination(
+                    registry=registry,
+                    upload=Uploader(registry=registry, sisters=sisters).upload,
+                    have_repository=_Repositories(place=place, kept=kept, table=table).have,
+                    mutable=table.mutability == "mutable",
+                )
             )
-            for place, registry, error in zip(found, registries, errors, strict=True)
-            if error is None
-        )
-        yield (
-            reached,
-            {
-                place.host: error
-                for place, error in zip(found, errors, strict=True)
-                if error is not None
-            },
-        )
-
-
-def _check(registry: Registry) -> BuildkitError | None:
-    try:
-        registry.check()
-    except BuildkitError as error:
-        return error
-    return None
+        reached, failed = everywhere(every, lambda each: each.registry.check())
+        yield tuple(reached), failed
 
 
 def _refusal(failed: Mapping[str, BuildkitError], others: int) -> BuildkitError:
@@ -237,8 +167,8 @@ class _Repositories:
             return
         with self._locks.setdefault(name, threading.Lock()):
             if name not in self._known:
-                wanted = self.kept.get(name) or drift.wanted(name, self.table, tags=(), aliases=())
-                if repositories.ensure(repositories.of(self.place), wanted):
+                lone = wanted.repository(name, self.table, tags=(), aliases=())
+                if Repositories(place=self.place).ensure(self.kept.get(name) or lone):
                     console.say(f"created repository {self.place.host}/{name}")
                 self._known.add(name)
 

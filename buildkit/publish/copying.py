@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from typing import IO, TYPE_CHECKING
 
-from buildkit.registry import download
 from buildkit.registry.client import Blob
 from buildkit.support.amounts import megabytes
 from buildkit.support.errors import ToolError
@@ -76,5 +75,5 @@ def _copy_blob(registry: Registry, source: str, to: str, digest: str, size: int)
             with path.open("wb") as file:
                 shutil.copyfileobj(content, file)
 
-        download.read(registry, source, digest, size, keep)
-        registry.upload(to, blob, lambda _sent: None)
+        registry.download(source, digest, size, keep)
+        registry.upload(to, blob)

@@ -6,15 +6,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from buildkit import records
+from buildkit.aliases.moves import Moves
 from buildkit.model.image import Published, Staged
 from buildkit.support.errors import BuildkitError
+from buildkit.system import console
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from buildkit.aliases.follow import Known
     from buildkit.model.image import Verified
     from buildkit.model.outcome import Outcome
-    from buildkit.publish.connect import Delivery
+    from buildkit.model.target import Target
+    from buildkit.publish.publisher import Publisher
     from buildkit.records import Kind
 
 Value = TypeVar("Value", Staged, Published)
@@ -22,12 +26,12 @@ Value = TypeVar("Value", Staged, Published)
 
 @dataclass(frozen=True, kw_only=True)
 class Sender:
-    """Sends images through a delivery, and keeps records of it.
+    """Sends images through a publisher, and keeps records of it.
 
     `since` are the ids of the records that the ledger had before anything was sent.
     """
 
-    delivery: Delivery
+    publisher: Publisher
     records: records.Records
     since: frozenset[str]
 
@@ -36,7 +40,7 @@ class Sender:
 
         Returns the outcome with the staged image, or with the error.
         """
-        publisher, staged = self.delivery.publisher, outcome.staged
+        publisher, staged = self.publisher, outcome.staged
         return self._sent(
             outcome,
             records.STAGED,
@@ -48,12 +52,26 @@ class Sender:
 
         Returns the outcome with the published image, or with the error.
         """
-        publisher, staged = self.delivery.publisher, outcome.staged
+        publisher, staged = self.publisher, outcome.staged
         return self._sent(
             outcome,
             records.PUBLISHED,
             lambda: publisher.release(staged) if staged else publisher.publish(_verified(outcome)),
         )
+
+    def move_aliases(
+        self, targets: Sequence[Target], published: Sequence[Published], known: Known
+    ) -> Moves:
+        """Move the aliases of the targets to where they belong, if all targets are published."""
+        if not any(target.family for target in targets):
+            return Moves()
+        if lacking := len(targets) - len(published):
+            of = len(targets)
+            console.say(f"aliases not moved: {lacking} of {of} targets were not published")
+            return Moves()
+        from buildkit.aliases import follow  # noqa: PLC0415 - ordering versions takes long to load
+
+        return follow.move(self.publisher.registries, targets, known)
 
     def _sent(self, outcome: Outcome, kind: Kind[Value], send: Callable[[], Value]) -> Outcome:
         """Send, and keep the record; the outcome has a field of the kind's name."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+
+import requests
 
 from buildkit.registry import shapes
 from buildkit.support.errors import ToolError
@@ -34,6 +37,8 @@ GZIP_WINDOW = 16 + zlib.MAX_WBITS
 LENGTH = re.compile(r"[0-9]+")
 MOST_DIGITS = 18
 """Digits of a Content-Length that a body can have."""
+LONGEST_PROBLEM, LONGEST_TEXT = 300, 200
+"""Characters that a message quotes of an answer."""
 
 
 class TooLargeError(ValueError):
@@ -50,19 +55,51 @@ class Answer:
     host: str
     asked: str
     url: str
-    own: bool
-    login: str
     status: int
     headers: Mapping[str, str]
-    content: bytes = b""
+    content: bytes
+    own: bool = True
+    login: str = ""
     next: str = ""
 
     def read(self, kind: type[Value]) -> Value:
         """Read the JSON of the answer. Raises ToolError for another shape."""
-        try:
+        with usable(self.host, self.asked):
             return shapes.read(kind, self.content)
-        except ValueError as error:
-            raise strange(self.host, self.asked, error) from error
+
+    @property
+    def problems(self) -> tuple[shapes.Problem, ...]:
+        """The reasons for a refusal; none if the answer is not a registry's."""
+        try:
+            return shapes.read(shapes.Problems, self.content).errors
+        except ValueError:
+            return ()
+
+    @property
+    def said(self) -> str:
+        """The registry's own words, to be appended to a message."""
+        if found := self.problems:
+            return f": {found[0].code}, {found[0].message or ''}"[:LONGEST_PROBLEM]
+        text = self.content[: 4 * LONGEST_PROBLEM].decode(errors="replace")
+        text = " ".join(text.split())[:LONGEST_TEXT]
+        return f": {text}" if text else ""
+
+    @property
+    def says_expired(self) -> bool:
+        """Whether a login has expired; ECR then answers 403, as for a missing permission."""
+        return self.own and (
+            self.status == requests.codes.unauthorized
+            or (self.status == requests.codes.forbidden and b"expired" in self.content.lower())
+        )
+
+
+@contextmanager
+def usable(host: str, asked: str, part: str = "") -> Iterator[None]:
+    """Turn ValueError into the error of `strange`; `part` names the part of the answer."""
+    try:
+        yield
+    except ValueError as error:
+        raise strange(host, asked, f"{part}{error}") from error
 
 
 def strange(host: str, asked: str, error: object) -> ToolError:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
-from buildkit.registry import answers, links, shapes
+from buildkit.registry import answers, exchange, links, shapes
 from buildkit.registry.exchange import PassingError
 from buildkit.registry.manifests import EVERY_TYPE, Manifest, digest_of
 from buildkit.registry.wire import RefusedError
+from buildkit.support import streams
 from buildkit.support.errors import ToolError
+from buildkit.system import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from urllib3 import HTTPResponse
+
     from buildkit.registry.answers import Answer
     from buildkit.registry.wire import Wire
 
+Found = TypeVar("Found")
 ABSENT = (404,)
 CREATED, ACCEPTED = 201, 202
 CHECKS = 3
@@ -37,6 +44,9 @@ WORTH_TELLING = 10_000_000
 """Bytes."""
 CHUNK = 1 << 16
 """Bytes per chunk of an upload; larger chunks would be allocated by the kernel each time."""
+DOWNLOAD_CHUNK = 1 << 20
+
+NO_PROXY = "check for a proxy that changes the registry's answers"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +169,9 @@ class Registry:
             self._cancel(repository, answer)
         return answer.status == CREATED
 
-    def upload(self, repository: str, blob: Blob, progress: Callable[[int], None]) -> None:
+    def upload(
+        self, repository: str, blob: Blob, progress: Callable[[int], None] = lambda _sent: None
+    ) -> None:
         """Upload a blob; `progress` is called with the number of bytes sent so far.
 
         All in one request, as containerd does: a registry hashes the parts of an upload twice. A
@@ -204,6 +216,60 @@ class Registry:
         if sent is None:  # a lost upload is started again
             raise PassingError(f"{self.host} lost the upload of {digest}")
 
+    def download(
+        self,
+        repository: str,
+        digest: str,
+        size: int,
+        work: Callable[[IO[bytes]], Found],
+        progress: Callable[[int], None] = lambda _come: None,
+    ) -> Found:
+        """Do `work` on the `size` bytes of a blob; start over if the connection breaks.
+
+        `progress` is called with the number of bytes that have come so far. The blob is never held
+        as a whole. Raises ToolError, also for content with another digest: then the result of
+        `work` does not count.
+        """
+        path = f"{repository}/blobs/{digest}"
+
+        def whole() -> Found:
+            with self.wire.stream(path, scope=pull(repository), absent=ABSENT) as answer:
+                if answer is None:
+                    raise ToolError(
+                        f"{self.host}/{repository} does not hold {digest}",
+                        hint="the blob was removed: publish the image again",
+                    )
+                with answers.usable(self.host, f"GET /v2/{path}"):
+                    answers.check_length(answer.headers, size)
+                chunks = self._chunks(answer.raw, digest, size, progress)
+                try:
+                    return work(streams.file(chunks))
+                finally:  # the digest matters more than an error of `work`
+                    deque(chunks, maxlen=0)
+
+        return self.wire.again(whole)
+
+    def _chunks(
+        self, source: HTTPResponse, digest: str, size: int, progress: Callable[[int], None]
+    ) -> Iterator[bytes]:
+        """A blob in chunks. Raises PassingError, also at the end of a blob with another digest.
+
+        It ends one byte after the blob's size: a longer answer has another digest.
+        """
+        come, seen = 0, hashlib.sha256()
+        try:
+            while chunk := source.read(min(DOWNLOAD_CHUNK, size + 1 - come)):
+                come += len(chunk)
+                seen.update(chunk)
+                progress(come)
+                yield chunk
+        except exchange.BROKEN as error:
+            stopping.check()
+            message = f"the registry {self.host} stopped sending {digest}: {error}"
+            raise PassingError(message) from error
+        if (found := f"sha256:{seen.hexdigest()}") != digest:
+            raise PassingError(f"{self.host} sent {found} instead of {digest}", hint=NO_PROXY)
+
     def close(self) -> None:
         self.wire.close()
 
@@ -219,21 +285,15 @@ class Registry:
 
     def _location(self, begun: Answer) -> str:
         """The address of an upload that was started."""
-        try:
+        with answers.usable(self.host, begun.asked, "an unusable `Location`: "):
             return links.resolved(begun.url, begun.headers.get("Location", ""))
-        except ValueError as error:
-            named = f"an unusable `Location`: {error}"
-            raise answers.strange(self.host, begun.asked, named) from error
 
     def _beside(self, answer: Answer, link: str) -> str:
         """The next page of an answer, "" without one. Only the registry itself may serve it."""
         if not link:
             return ""
-        try:
+        with answers.usable(self.host, answer.asked, "a next page that cannot be asked: "):
             url = links.resolved(answer.url, link)
-        except ValueError as error:
-            named = f"a next page that cannot be asked: {error}"
-            raise answers.strange(self.host, answer.asked, named) from error
         if links.origin(url) != links.origin(self.wire.root):
             named = f"a next page at {links.shown(url)}, which is another host"
             raise answers.strange(self.host, answer.asked, named)
@@ -245,16 +305,14 @@ class Registry:
         promised = promised or answer.headers.get("Docker-Content-Digest")
         name = f"{self.host}/{repository}:{reference}"
         if promised and promised != found.digest:
-            raise PassingError(
-                f"{self.host} sent manifest {found.digest} of {repository} instead of {promised}",
-                hint="check for a proxy that changes the registry's answers",
-            )
-        try:
-            _ = found.document
-        except shapes.NotJsonError as error:
-            raise PassingError(f"{self.host} sent a broken manifest of {name}: {error}") from error
-        except ValueError as error:
-            raise answers.strange(self.host, answer.asked, error) from error
+            sent = f"{self.host} sent manifest {found.digest} of {repository}"
+            raise PassingError(f"{sent} instead of {promised}", hint=NO_PROXY)
+        with answers.usable(self.host, answer.asked):
+            try:
+                _ = found.document
+            except shapes.NotJsonError as error:
+                broken = f"{self.host} sent a broken manifest of {name}: {error}"
+                raise PassingError(broken) from error
 
 
 class _Body:

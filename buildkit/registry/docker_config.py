@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import warnings
@@ -37,7 +36,7 @@ def beside(logins: Mapping[str, Login]) -> Iterator[Mapping[str, str]]:
     own = _folder()
     document = _read(own)
     for host, login in logins.items():
-        document.setdefault("auths", {})[host] = _entry(login)
+        document.setdefault("auths", {})[host] = {"auth": login.basic}
         # Or docker would ask the user's credential store for this host.
         document.setdefault("credHelpers", {})[host] = ""
     with tempdirs.folder() as folder:
@@ -45,7 +44,9 @@ def beside(logins: Mapping[str, Login]) -> Iterator[Mapping[str, str]]:
             for path in own.iterdir():
                 if path.name != FILE:
                     (folder / path.name).symlink_to(path)
-        _write(folder, document)
+        descriptor = os.open(folder / FILE, os.O_WRONLY | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(document, file)
         builders = os.environ.get("BUILDX_CONFIG") or str(own / "buildx")
         yield {"DOCKER_CONFIG": str(folder), "BUILDX_CONFIG": builders}
 
@@ -97,14 +98,3 @@ def _read(folder: Path) -> dict[str, Any]:
             hint="fix that file; `docker info` shows its problems",
         ) from error
     return document
-
-
-def _entry(login: Login) -> dict[str, str]:
-    secret = base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
-    return {"auth": secret}
-
-
-def _write(folder: Path, document: Mapping[str, Any]) -> None:
-    descriptor = os.open(folder / FILE, os.O_WRONLY | os.O_CREAT, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(document, file)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
 import requests
 import urllib3.exceptions
 
-from buildkit.registry import answers, links, messages, signing
+from buildkit.registry import answers, links
 from buildkit.registry.answers import Answer
-from buildkit.support.errors import ToolError
+from buildkit.support.errors import ToolError, UnavailableError
 from buildkit.system import stopping
 
 if TYPE_CHECKING:
@@ -33,18 +35,14 @@ HOPS = 5
 SUCCESS = range(200, 300)
 BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 """Errors of the network, also while an answer is read."""
+CONNECTION = re.compile(r"^\w+\(host=[^)]*\): ")
+"""The class of a connection, which urllib3 puts before a reason."""
 
 
-class PassingError(Exception):
-    """An error that a retry may heal. `after`: the pause in seconds that the registry wants."""
+class PassingError(UnavailableError):
+    """An error that `Wire.again` retries. `after`: the pause in seconds that the registry wants."""
 
-    def __init__(
-        self, message: str, *, hint: str | None = None, after: float | None = None
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.after = after
+    after: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +67,22 @@ class Request:
         return f"{self.method} /{path.partition('/')[2]}"
 
 
+class Session(requests.Session):
+    """A session without cookies, which may carry a login, and go to all ports of a host.
+
+    It follows no redirection: the caller decides what is sent along.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        # Saves the time to unpack. Answers of registries that pack anyway are still understood.
+        self.headers["Accept-Encoding"] = "identity"
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: otherwise requests reads the whole body of a redirection."""
+
+
 def _chunks(response: requests.Response) -> Iterator[bytes]:
     """A body in chunks. Raises TimeoutError if they take too long together."""
     end = time.monotonic() + WHOLE_SECONDS
@@ -78,7 +92,7 @@ def _chunks(response: requests.Response) -> Iterator[bytes]:
         yield chunk
 
 
-def follow(session: signing.Session, request: Request, login: str) -> requests.Response | Answer:
+def follow(session: Session, request: Request, login: str) -> requests.Response | Answer:
     """Send a request and follow redirections. Returns an unread success, or a complete refusal.
 
     Other hosts get no login. Nor does the registry itself, once another host has redirected to it.
@@ -104,17 +118,15 @@ def follow(session: signing.Session, request: Request, login: str) -> requests.R
                 host=request.host,
                 asked=request.asked,
                 url=url,
-                own=own,
-                login=login if own else "",
                 status=response.status_code,
                 headers=response.headers,
                 content=content,
+                own=own,
+                login=login if own else "",
             )
-        try:
+        part = f"a redirection to `{links.shown(where)}`: "
+        with answers.usable(request.host, request.asked, part):
             url = links.resolved(url, where)
-        except ValueError as error:
-            named = f"a redirection to `{links.shown(where)}`: {error}"
-            raise answers.strange(request.host, request.asked, named) from error
     raise answers.strange(request.host, request.asked, f"more than {HOPS} redirections in a row")
 
 
@@ -125,20 +137,19 @@ def whole(request: Request, response: requests.Response, most: int) -> Answer:
     """
     encoding = response.headers.get("Content-Encoding", "")
     read = answers.content if most else answers.beginning
-    try:
-        with closing(response), translated(request.host):
-            if request.method != "HEAD":  # which states the length of a body that it does not have
-                limit = answers.most_sent(most, encoding) if most else answers.UNWANTED_BYTES
-                answers.check_length(response.headers, limit)
-            content = read(_chunks(response), encoding, most or answers.WORDS_BYTES)
-    except ValueError as error:
-        raise answers.strange(request.host, request.asked, error) from error
+    with (
+        answers.usable(request.host, request.asked),
+        closing(response),
+        translated(request.host),
+    ):
+        if request.method != "HEAD":  # which states the length of a body that it does not have
+            limit = answers.most_sent(most, encoding) if most else answers.UNWANTED_BYTES
+            answers.check_length(response.headers, limit)
+        content = read(_chunks(response), encoding, most or answers.WORDS_BYTES)
     return Answer(
         host=request.host,
         asked=request.asked,
         url=response.url,
-        own=True,
-        login="",
         status=response.status_code,
         headers=response.headers,
         content=content,
@@ -153,21 +164,25 @@ def translated(host: str) -> Iterator[None]:
         yield
     except requests.exceptions.SSLError as error:
         raise ToolError(
-            f"the certificate of the registry {host} is not trusted: {messages.reason(error)}",
+            f"the certificate of the registry {host} is not trusted: {_reason(error)}",
             hint="set REQUESTS_CA_BUNDLE to your network's certificates",
         ) from error
     except BROKEN as error:
         stopping.check()
         raise PassingError(
-            f"the registry {host} does not answer: {messages.reason(error)}",
+            f"the registry {host} does not answer: {_reason(error)}",
             hint="check the registry's name and the network, then rerun the command; finished "
             "uploads are not repeated",
         ) from error
 
 
-def _exchange(
-    session: signing.Session, request: Request, url: str, login: str
-) -> requests.Response:
+def _reason(error: Exception) -> str:
+    """The reason of a network error, without the classes that urllib3 wraps around it."""
+    text = str(getattr(error.args[0], "reason", error) if error.args else error)
+    return CONNECTION.sub("", text)
+
+
+def _exchange(session: Session, request: Request, url: str, login: str) -> requests.Response:
     """One request and its answer. The body is read from its start."""
     with ExitStack() as opened:
         stopping.check()
@@ -178,13 +193,18 @@ def _exchange(
             return session.request(
                 request.method,
                 url,
-                headers=request.headers,
-                auth=signing.Signed(login),
+                headers={**request.headers, "Authorization": login or None},
+                auth=_as_given,
                 data=data,
                 stream=True,
                 allow_redirects=False,
                 timeout=LIMITS,
             )
+
+
+def _as_given(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+    """No other login than the given one. Without an `auth`, requests would read ~/.netrc."""
+    return prepared
 
 
 def _location(request: Request, response: requests.Response) -> str | None:

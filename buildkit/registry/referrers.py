@@ -48,9 +48,9 @@ def attach(
     """Attach artifacts to an image and list them; return their digests. Raises ToolError."""
     if not registry.has(repository, digest_of(NOTHING)):
         _send(registry, repository, NOTHING)
-    manifests = [_manifest(subject, each) for each in artifacts]
-    unlisted: list[tuple[Artifact, Manifest]] = []
-    for artifact, manifest in zip(artifacts, manifests, strict=True):
+    digests, unlisted = [], []
+    for artifact in artifacts:
+        manifest = _manifest(subject, artifact)
         _send(registry, repository, artifact.content)
         answer = registry.ask(
             "PUT",
@@ -60,10 +60,11 @@ def attach(
             body=manifest.content,
         )
         if answer is not None and "OCI-Subject" not in answer.headers:
-            unlisted.append((artifact, manifest))
+            unlisted.append(_entry(artifact, manifest))
+        digests.append(manifest.digest)
     if unlisted:
         _list(registry, repository, subject["digest"], unlisted)
-    return tuple(each.digest for each in manifests)
+    return tuple(digests)
 
 
 def descriptor(media_type: str, digest: str, size: int) -> Descriptor:
@@ -81,30 +82,19 @@ def tag_of(digest: str) -> str:
     return digest.replace(":", "-")
 
 
-def _list(
-    registry: Registry,
-    repository: str,
-    subject: str,
-    artifacts: Sequence[tuple[Artifact, Manifest]],
-) -> None:
-    """Add artifacts to the list under `tag_of`, unless they are in it."""
+def _list(registry: Registry, repository: str, subject: str, entries: Sequence[Descriptor]) -> None:
+    """Add entries to the list under `tag_of`, unless they are in it."""
     for _ in range(ATTEMPTS):
         index = _index(registry, repository, subject)
         listed = index.get("manifests") or ()
         known = {each["digest"] for each in listed}
-        lacking = [_entry(*each) for each in artifacts if each[1].digest not in known]
+        lacking = [each for each in entries if each["digest"] not in known]
         if not lacking:
             return
-        document = {
-            **index,
-            "schemaVersion": 2,
-            "mediaType": INDEX,
-            "manifests": [*listed, *lacking],
-        }
-        content = json.dumps(document).encode()
-        registry.put_manifest(
-            repository, tag_of(subject), Manifest(media_type=INDEX, content=content)
-        )
+        document = {**index, "schemaVersion": 2, "mediaType": INDEX}
+        document["manifests"] = [*listed, *lacking]
+        manifest = Manifest(media_type=INDEX, content=json.dumps(document).encode())
+        registry.put_manifest(repository, tag_of(subject), manifest)
     raise ToolError(
         f"other processes keep changing the list {registry.host}/{repository}:{tag_of(subject)}",
         hint="rerun the command once they have finished",
@@ -154,4 +144,4 @@ def _of(media_type: str, content: bytes) -> Descriptor:
 def _send(registry: Registry, repository: str, content: bytes) -> None:
     digest = digest_of(content)
     blob = Blob(digest=digest, size=len(content), open=lambda: io.BytesIO(content))
-    registry.upload(repository, blob, lambda _sent: None)
+    registry.upload(repository, blob)

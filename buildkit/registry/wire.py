@@ -16,7 +16,7 @@ import tenacity
 from requests.adapters import HTTPAdapter
 
 from buildkit.model import names
-from buildkit.registry import answers, exchange, links, messages, shapes, signing
+from buildkit.registry import answers, exchange, links, shapes
 from buildkit.registry.answers import Answer
 from buildkit.registry.exchange import PassingError, Request
 from buildkit.support import manual
@@ -66,7 +66,7 @@ class Wire:
     _tokens: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._session = signing.Session()
+        self._session = exchange.Session()
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
 
@@ -81,7 +81,7 @@ class Wire:
     def again(self, work: Callable[[], Found], attempts: int = ATTEMPTS) -> Found:
         """Do `work`, and retry it after each PassingError.
 
-        Raises UnavailableError after the last attempt, and the other errors of `work`.
+        Raises UnavailableError after the last attempt, which no outer `again` retries.
         """
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(PassingError),
@@ -113,7 +113,7 @@ class Wire:
         in bytes for an answer whose content is needed; without it, only the beginning is kept.
         Raises ToolError, or PassingError for `again`.
         """
-        request = self._request(method, path, scope, headers, body)
+        request = self._request(method, path, scope=scope, headers=headers or {}, body=body)
         with self._free:
             came = self._ask(request)
             if isinstance(came, requests.Response):
@@ -127,7 +127,7 @@ class Wire:
     ) -> Iterator[requests.Response | None]:
         """Send a GET whose answer the caller reads in chunks; None for a status in `absent`."""
         with self._free:
-            came = self._ask(self._request("GET", path, scope, None, None))
+            came = self._ask(self._request("GET", path, scope=scope))
         if isinstance(came, Answer):
             self._refuse(came, absent)
             yield None
@@ -135,22 +135,11 @@ class Wire:
         with closing(came):
             yield came
 
-    def _request(
-        self, method: str, path: str, scope: str, headers: Mapping[str, str] | None, body: Any
-    ) -> Request:
-        try:
+    def _request(self, method: str, path: str, **options: Any) -> Request:
+        with answers.usable(self.host, f"{method} {links.shown(path)}"):
             url = links.resolved(self.root, path)
-        except ValueError as error:
-            raise answers.strange(self.host, f"{method} {links.shown(path)}", error) from error
-        return Request(
-            host=self.host,
-            method=method,
-            url=url,
-            home=links.origin(self.root),
-            scope=scope,
-            headers=headers or {},
-            body=body,
-        )
+        home = links.origin(self.root)
+        return Request(host=self.host, method=method, url=url, home=home, **options)
 
     def _refuse(self, came: Answer, absent: tuple[int, ...]) -> None:
         if came.status not in absent:
@@ -159,7 +148,7 @@ class Wire:
     def _ask(self, request: Request) -> requests.Response | Answer:
         """An unread success, or a complete refusal. An expired login is renewed once."""
         came = self._with_login(request, None)
-        if isinstance(came, Answer) and signing.has_ended(came):
+        if isinstance(came, Answer) and came.says_expired:
             return self._with_login(request, came.login)
         return came
 
@@ -179,9 +168,9 @@ class Wire:
         with self._lock:
             if token := self._tokens.get(scope):
                 return f"Bearer {token}"
-            if not self._logins or signing.basic(self._logins[0]) == refused:
+            if not self._logins or _basic(self._logins[0]) == refused:
                 self._logins[:] = [self.login()]
-            return signing.basic(self._logins[0])
+            return _basic(self._logins[0])
 
     def _get_token(self, answer: Answer, scope: str) -> None:
         """Get the token that the registry asks for (distribution: token authentication)."""
@@ -202,7 +191,7 @@ class Wire:
             url=links.with_query(realm, query),
             home=links.origin(realm),
         )
-        came = exchange.follow(self._session, request, signing.basic(login))
+        came = exchange.follow(self._session, request, _basic(login))
         if isinstance(came, Answer):
             if came.status in REFUSED:  # so does the registry; another login may be accepted
                 return
@@ -230,8 +219,8 @@ class Wire:
             )
         return realm
 
-    def _error(self, answer: Answer) -> Exception:
-        said, status = messages.said(answer.content), answer.status
+    def _error(self, answer: Answer) -> ToolError:
+        said, status = answer.said, answer.status
         who = f"the registry {self.host}"
         if links.origin(answer.url) != links.origin(self.root):
             who = f"{links.shown(answer.url)}, where {who} redirects,"
@@ -247,10 +236,16 @@ class Wire:
         message = f"{who} answered {status}{said}"
         hint = "rerun the command; finished uploads are not repeated"
         if status in PASSING:
-            return PassingError(message, hint=hint, after=_asked_pause(answer))
-        error = RefusedError(message, hint=hint)
-        error.codes = tuple(each.code for each in messages.problems(answer.content))
-        return error
+            passing = PassingError(message, hint=hint)
+            passing.after = _asked_pause(answer)
+            return passing
+        refused = RefusedError(message, hint=hint)
+        refused.codes = tuple(each.code for each in answer.problems)
+        return refused
+
+
+def _basic(login: Login | None) -> str:
+    return "" if login is None else f"Basic {login.basic}"
 
 
 def _pause(state: tenacity.RetryCallState) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from buildkit.model.image import Built, ClauseResult, Level, Report, Status, Verified
-from buildkit.publish.image_archive import Packed
+from buildkit.publish.packing import Packed
 from buildkit.registry.client import Blob
 from buildkit.registry.manifests import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, Manifest
 from buildkit.registry.shapes import Configuration

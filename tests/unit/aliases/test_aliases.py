@@ -128,14 +128,14 @@ def test_what_cannot_be_ordered_holds_up_its_own_aliases_until_it_is_held_back()
 def test_a_refusal_names_the_alias_and_the_version_and_what_to_do(
     versions: list[str], named: list[str]
 ) -> None:
-    decision = rules.decide(SIMPLE, [version + SUFFIX for version in versions])
+    decision = rules.decide(SIMPLE, [version + SUFFIX for version in versions], {})
     (refusal,) = decision.refusals
     assert all(text in refusal.message for text in [LATEST, *named])
     assert f"`{versions[-1] if len(named) == 1 else versions[0]}{SUFFIX}`" in refusal.hint
 
 
 def test_a_target_without_aliases_has_nothing_to_move() -> None:
-    assert rules.decide(projects.target(), ["1.0-cpu-py311"]) == rules.Decision(
+    assert rules.decide(projects.target(), ["1.0-cpu-py311"], {}) == rules.Decision(
         moves=(), refusals=()
     )
 

@@ -4,7 +4,7 @@ import botocore.loaders
 import pytest
 
 from buildkit.config.schema import PlaceTable, RegistryTable
-from buildkit.ecr.places import Api, Place, partition_of, places, private
+from buildkit.ecr.places import Api, Place, domain_of, places, private
 from buildkit.model.hosts import ECR_HOST, SUFFIXES
 from buildkit.support.errors import UsageError
 
@@ -201,6 +201,6 @@ def test_a_profile_that_does_not_exist_is_no_matter_of_names(
 
 
 def test_a_region_of_nowhere() -> None:
-    assert partition_of("moon-base-1") is None
+    assert domain_of("moon-base-1") is None
     with pytest.raises(UsageError, match="not an AWS region"):
         places(RegistryTable(account=ACCOUNT, region="moon-base-1"), ())

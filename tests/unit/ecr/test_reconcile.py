@@ -17,11 +17,12 @@ from moto import mock_aws
 
 from buildkit import cli
 from buildkit.config.repositories import RepositoriesTable
-from buildkit.ecr import reconcile, repositories
-from buildkit.ecr.drift import Wanted, drift, wanted
+from buildkit.ecr import reconcile
+from buildkit.ecr.drift import drift
 from buildkit.ecr.places import Api, Place
 from buildkit.ecr.reconcile import State
 from buildkit.ecr.repositories import Repositories
+from buildkit.ecr.wanted import Wanted, repository
 from buildkit.support.errors import Exit, ToolError
 from tests.support.projects import MINIMAL
 
@@ -75,11 +76,11 @@ def aws_client(region: str = "eu-west-1") -> ECRClient:
 
 def want(**keys: Any) -> Wanted:
     table = RepositoriesTable.model_validate(keys)
-    return wanted("demo", table, tags=["1.0"], aliases=["latest"])
+    return repository("demo", table, tags=["1.0"], aliases=["latest"])
 
 
 def read(region: str = "eu-west-1") -> Found:
-    found = Repositories(client=aws_client(region), registry={}).read("demo")
+    found = Repositories(place=replace(PLACE, region=region)).read("demo")
     assert found is not None
     return found
 
@@ -89,20 +90,20 @@ def read(region: str = "eu-west-1") -> Found:
 
 def test_a_push_makes_a_repository_that_is_as_wanted_and_leaves_one_that_is_there() -> None:
     asked = want(**{"pull-accounts": ["210987654321"], "tags": {"team": "forecasting"}})
-    assert repositories.ensure(repositories.of(PLACE), asked)
+    assert Repositories(place=PLACE).ensure(asked)
     found = read()
     assert drift(asked, found) == ()
     assert found.filters == ("cache-*", "latest", "sha256-*")
     assert found.tags == (("managed-by", "buildkit"), ("team", "forecasting"))
     assert found.lifecycle is not None
-    assert not repositories.ensure(repositories.of(PLACE), want(**{"scan-on-push": False}))
+    assert not Repositories(place=PLACE).ensure(want(**{"scan-on-push": False}))
     assert read() == found
 
 
 def test_a_push_to_a_repository_that_is_there_only_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     aws_client().create_repository(repositoryName="demo")
     monkeypatch.setattr(Repositories, "create", lambda *_: pytest.fail("it may not be allowed to"))
-    assert not repositories.ensure(repositories.of(PLACE), want())
+    assert not Repositories(place=PLACE).ensure(want())
 
 
 def test_a_push_that_fails_names_the_repository() -> None:
@@ -110,20 +111,20 @@ def test_a_push_that_fails_names_the_repository() -> None:
     with pytest.raises(
         ToolError, match="repository `x`: checking whether the repository exists: "
     ) as caught:
-        repositories.ensure(repositories.of(PLACE), too_short)
+        Repositories(place=PLACE).ensure(too_short)
     assert caught.value.hint
 
 
 def test_arns_are_of_the_partition() -> None:
     host = f"{ACCOUNT}.dkr.ecr.cn-north-1.amazonaws.com.cn"
     place = Place(host=host, api=Api.ECR, account=ACCOUNT, region="cn-north-1")
-    assert repositories.ensure(repositories.of(place), want(**{"pull-accounts": ["210987654321"]}))
+    assert Repositories(place=place).ensure(want(**{"pull-accounts": ["210987654321"]}))
     assert "arn:aws-cn:iam::210987654321:root" in json.dumps(read("cn-north-1").policy)
 
 
 def test_encryption_is_settled_by_the_push() -> None:
     asked = want(encryption="KMS", **{"kms-key": "alias/mine"})
-    assert repositories.ensure(repositories.of(PLACE), asked)
+    assert Repositories(place=PLACE).ensure(asked)
     assert (read().encryption, read().kms_key) == ("KMS", "alias/mine")
 
 
@@ -284,7 +285,7 @@ def test_a_registry_without_repositories_of_ecr_is_refused(project: Path, capsys
 
 
 def test_a_repository_that_somebody_else_makes_first_is_left_to_him() -> None:
-    there = repositories.of(PLACE)
+    there = Repositories(place=PLACE)
     assert there.create(want())
     before = read()
     assert not there.create(want(**{"scan-on-push": False}))
@@ -302,9 +303,7 @@ def test_a_repository_that_is_gone_meanwhile_is_made_again() -> None:
 
     seen: list[object] = []
     aws_client().create_repository(repositoryName="demo")
-    there = repositories.of(PLACE)
-    meddled = Deleting(client=there.client, registry=there.registry)
-    found = reconcile._reconcile(meddled, PLACE, want(), adopted=True)
+    found = reconcile._reconcile(Deleting(place=PLACE), want(), adopted=True)
     assert (len(seen), found.state) == (1, State.CREATED)
     assert drift(want(), read()) == ()
 
@@ -316,9 +315,8 @@ def test_a_repository_that_is_gone_before_it_is_read_to_the_end_is_none() -> Non
             self.client.delete_repository(repositoryName=name)
             return found
 
-    there = repositories.of(PLACE)
-    there.create(want())
-    assert Vanishing(client=there.client, registry=there.registry).read("demo") is None
+    Repositories(place=PLACE).create(want())
+    assert Vanishing(place=PLACE).read("demo") is None
 
 
 def test_whoever_changes_it_all_the_time_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,15 +326,13 @@ def test_whoever_changes_it_all_the_time_is_told_of(monkeypatch: pytest.MonkeyPa
             return super().read(name)
 
     monkeypatch.setattr(reconcile, "PAUSE_SECONDS", 0)
-    there = repositories.of(PLACE)
-    there.create(want())
-    meddled = Meddling(client=there.client, registry=there.registry)
+    Repositories(place=PLACE).create(want())
     with pytest.raises(ToolError, match="still differs after 3 updates"):
-        reconcile._reconcile(meddled, PLACE, want(), adopted=False)
+        reconcile._reconcile(Meddling(place=PLACE), want(), adopted=False)
 
 
 def test_a_lifecycle_that_somebody_else_removed_first_is_gone() -> None:
-    there = repositories.of(PLACE)
+    there = Repositories(place=PLACE)
     there.create(want())
     found = read()
     there.client.delete_lifecycle_policy(repositoryName="demo")
@@ -356,7 +352,7 @@ def test_a_lifecycle_that_somebody_else_removed_first_is_gone() -> None:
     ],
 )  # fmt: skip
 def test_a_denied_action_is_named(message: str, action: str) -> None:
-    there = repositories.of(PLACE)
+    there = Repositories(place=PLACE)
     with Stubber(there.client) as stub:
         stub.add_client_error("describe_repositories", "AccessDeniedException", message)
         with pytest.raises(ToolError) as caught:
@@ -365,7 +361,7 @@ def test_a_denied_action_is_named(message: str, action: str) -> None:
 
 
 def test_a_principal_that_ecr_does_not_know_is_guessed() -> None:
-    there = repositories.of(PLACE)
+    there = Repositories(place=PLACE)
     there.create(want())
     asked, found = want(**{"pull-accounts": ["210987654321"]}), read()
     with Stubber(there.client) as stub:

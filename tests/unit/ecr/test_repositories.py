@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkit.config.repositories import RepositoriesTable
-from buildkit.ecr import desired, policies
-from buildkit.ecr.drift import Aspect, Change, Found, Wanted, drift, wanted
+from buildkit.ecr import policies
+from buildkit.ecr.drift import Aspect, Change, Found, drift
+from buildkit.ecr.wanted import Wanted, repositories, repository
 from buildkit.model import tag_filters
 from buildkit.support.errors import ConfigError, ToolError
 from tests.support.projects import MINIMAL, parse, targets
@@ -42,7 +43,7 @@ def table(**keys: Any) -> RepositoriesTable:
 
 
 def want(*, aliases: Sequence[str] = (), **keys: Any) -> Wanted:
-    return wanted("demo", table(**keys), tags=["1.0-cpu-py311"], aliases=aliases)
+    return repository("demo", table(**keys), tags=["1.0-cpu-py311"], aliases=aliases)
 
 
 def kept(asked: Wanted, before: Found | None = None, **changes: Any) -> Found:
@@ -400,7 +401,7 @@ def test_exact_tags_of_an_older_file_do_not_begin_to_move() -> None:
     text = '[registry]\naliases = ["{major}.{minor}-{device}-{py}"]\n' + MINIMAL.replace(
         '"1.0"', '"2.1.5"'
     )
-    (now,) = desired.wanted(parse(text), targets(text))
+    (now,) = repositories(parse(text), targets(text))
     assert now.filters == ("2.1-*", "cache-*", "sha256-*")
-    (found,) = desired.wanted(parse(text), targets(text), lambda _name: {"2.1-1-cpu-py311"})
+    (found,) = repositories(parse(text), targets(text), lambda _name: {"2.1-1-cpu-py311"})
     assert found.filters == ("2.1-cpu-*", "cache-*", "sha256-*")

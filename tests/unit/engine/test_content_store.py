@@ -14,13 +14,12 @@ from typing import IO, TYPE_CHECKING, Any
 import pytest
 
 from buildkit.engine.content_store import BLOBS, READERS, Store
-from buildkit.publish.image_archive import Spool
-from buildkit.publish.packing import Packing
+from buildkit.publish.packing import Packer
 from buildkit.registry.manifests import digest_of
 from buildkit.support.errors import ToolError
 from buildkit.system import stopping
 from tests.support import fakes
-from tests.unit.publish.test_image_archive import (
+from tests.unit.publish.test_packing import (
     CONFIG,
     PACKED,
     FakeEngine,
@@ -102,8 +101,8 @@ def store(source: FakeStoreEngine) -> Store:
     return Store(engine=source)  # type: ignore[arg-type]
 
 
-def packing(source: FakeStoreEngine, engine: FakeEngine, folder: Path) -> Packing:
-    return Packing(store=store(source), spool=Spool(export=engine.export, folder=folder))
+def packing(source: FakeStoreEngine, engine: FakeEngine, folder: Path) -> Packer:
+    return Packer(store=store(source), export=engine.export, folder=folder)
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_an_upload_heals(
     server: RegistryServer, blob: Blob, fault: Fault, at_once: list[float | None]
 ) -> None:
     server.faults.append(fault)
-    client(server).upload("demo", blob, lambda _: None)
+    client(server).upload("demo", blob)
     assert server.blobs["demo"][blob.digest] == CONTENT
     assert len(at_once) in (1, 6)
 
@@ -128,7 +128,7 @@ def test_a_login_that_ends_in_the_middle_is_renewed(
 ) -> None:
     server.faults.append(Fault("PUT", "uploads", answers(status, "token expired")))
     first, second = Login(user="AWS", password="first"), Login(user="AWS", password="second")
-    client(server, first, second).upload("demo", blob, lambda _: None)
+    client(server, first, second).upload("demo", blob)
     assert server.blobs["demo"][blob.digest] == CONTENT
     assert len(set(server.logins)) == 2
 
@@ -156,7 +156,7 @@ def test_what_a_role_may_not_do_is_not_tried_with_another_login(
 ) -> None:
     server.faults.append(Fault("PUT", "uploads", answers(403, "not authorized"), times=99))
     with pytest.raises(ToolError, match="denies access"):
-        client(server).upload("demo", blob, lambda _: None)
+        client(server).upload("demo", blob)
     assert len([each for each in server.requests if each.startswith("PUT")]) == 1
 
 
@@ -291,7 +291,7 @@ def test_images_share_what_is_sent_once(server: RegistryServer, blob: Blob) -> N
 def test_a_sister_of_an_earlier_run_lends_its_blob(server: RegistryServer, blob: Blob) -> None:
     small = Blob(digest=digest(b"small"), size=5, open=lambda: io.BytesIO(b"small"))
     for each in (blob, small):
-        client(server).upload("old", each, lambda _: None)
+        client(server).upload("old", each)
     client(server).put_manifest("old", "1", GOOD)
     uploader = Uploader(registry=client(server), sisters=["nothing", "old", "new"])
     server.requests.clear()

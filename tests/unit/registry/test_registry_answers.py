@@ -10,7 +10,7 @@ import time
 import tracemalloc
 from contextlib import suppress
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from buildkit.diff import compare, differences
 from buildkit.model.login import Login
 from buildkit.registry import answers as reading
-from buildkit.registry import download, referrers
+from buildkit.registry import referrers
 from buildkit.registry.client import Blob, Registry
 from buildkit.registry.manifests import DOCKER_MANIFEST, Manifest, refusals
 from buildkit.registry.referrers import Artifact
@@ -159,7 +159,7 @@ def test_an_upload_that_begins_nowhere(
 ) -> None:
     server.faults.append(Fault("POST", "uploads", answers(202, **headers), times=9))
     with pytest.raises(ToolError, match=wrong) as caught:
-        client(server).upload("demo", BLOB, lambda _sent: None)
+        client(server).upload("demo", BLOB)
     assert "unusable answer to `POST /v2/demo/blobs/uploads/`" in caught.value.message
 
 
@@ -289,7 +289,18 @@ def test_an_answer_without_an_end_is_not_read_to_it(server: Distribution) -> Non
 def test_a_layer_without_an_end_is_not_read_to_it(server: Distribution) -> None:
     server.faults.append(Fault("GET", "blobs", endless, times=99))
     with pytest.raises(ToolError, match="instead of sha256"):
-        download.read(client(server), "demo", BLOB.digest, BLOB.size, lambda c: c.read())
+        client(server).download("demo", BLOB.digest, BLOB.size, lambda c: c.read())
+
+
+def test_what_breaks_in_the_reader_s_hands_is_not_the_registry_s(server: Distribution) -> None:
+    server.faults.append(Fault("GET", "blobs", says(CONTENT), times=99))
+
+    def fill_the_disk(_content: IO[bytes]) -> None:
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        client(server).download("demo", BLOB.digest, BLOB.size, fill_the_disk)
+    assert len(server.requests) == 1  # it is not asked again
 
 
 def test_what_came_as_gzip_is_understood(server: Distribution) -> None:
@@ -328,7 +339,7 @@ def test_an_upload_that_meets_another_one_of_the_blob_is_made_again(server: Dist
     """Two names may lead to one registry."""
     met = answers(400, '{"errors": [{"code": "DIGEST_INVALID", "message": "not that"}]}')
     server.faults.append(Fault("PUT", "uploads", met))
-    client(server).upload("demo", BLOB, lambda _sent: None)
+    client(server).upload("demo", BLOB)
     assert server.blobs["demo"][BLOB.digest] == CONTENT
 
 
@@ -338,7 +349,7 @@ def test_what_the_other_upload_has_brought_is_not_sent_again(server: Distributio
         return 400, {}, b'{"errors": [{"code": "DIGEST_INVALID"}]}'
 
     server.faults.append(Fault("PUT", "uploads", met))
-    client(server).upload("demo", BLOB, lambda _sent: None)
+    client(server).upload("demo", BLOB)
     assert [each.partition(" ")[0] for each in server.requests] == ["POST", "PUT", "HEAD"]
 
 
@@ -347,7 +358,7 @@ def test_content_that_is_another_one_is_sent_three_times_more_and_no_more(
 ) -> None:
     wrong = Blob(digest=digest(b"x"), size=len(CONTENT), open=lambda: io.BytesIO(CONTENT))
     with pytest.raises(ToolError, match="DIGEST_INVALID"):
-        client(server).upload("demo", wrong, lambda _sent: None)
+        client(server).upload("demo", wrong)
     assert len([each for each in server.requests if each.startswith("PUT")]) == 4
 
 
@@ -449,9 +460,9 @@ def questions(there: Registry, content: bytes) -> dict[str, Callable[[], object]
         "config": configured,
         "has": lambda: there.has("demo", BLOB.digest),
         "mount": lambda: there.mount("demo", BLOB.digest, "other"),
-        "upload": lambda: there.upload("demo", BLOB, lambda _sent: None),
+        "upload": lambda: there.upload("demo", BLOB),
         "put": lambda: there.put_manifest("demo", "1", fakes.manifest()),
-        "download": lambda: download.read(there, "demo", BLOB.digest, 5000, lambda c: c.read()),
+        "download": lambda: there.download("demo", BLOB.digest, 5000, lambda c: c.read()),
         "attach": lambda: referrers.attach(there, "demo", SUBJECT, [NOTE]),
         "compare": compared,
     }
@@ -537,8 +548,8 @@ def test_a_length_above_the_limit_of_its_kind_is_refused_at_once(server: Distrib
     ask: dict[str, Callable[[Registry], object]] = {
         "tags": lambda there: there.tags("demo"),
         "manifests": lambda there: there.manifest("demo", "1"),
-        "blobs": lambda there: download.read(
-            there, "demo", BLOB.digest, BLOB.size, lambda content: content.read()
+        "blobs": lambda there: there.download(
+            "demo", BLOB.digest, BLOB.size, lambda content: content.read()
         ),
     }
     most = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildkit.model.login import Login
-from buildkit.registry import download, links
+from buildkit.registry import links
 from buildkit.registry.client import Blob, Registry
 from buildkit.registry.wire import Wire
 from buildkit.support.errors import ToolError
@@ -57,7 +57,7 @@ def challenge(realm: str) -> str:
 
 
 def read(there: Registry, digest_: str = BLOB.digest) -> bytes:
-    return download.read(there, "demo", digest_, BLOB.size, lambda content: content.read())
+    return there.download("demo", digest_, BLOB.size, lambda content: content.read())
 
 
 def test_a_blob_that_lies_elsewhere_is_read_without_the_login(
@@ -160,7 +160,7 @@ def test_an_upload_elsewhere_goes_there_without_the_login(
     theirs.uploads.add("u1")
     where = f"http://{theirs.host}{UPLOADS}u1?signature=a%2Fb&empty="
     ours.faults.append(Fault("POST", "uploads", answers(202, Location=where)))
-    client(ours).upload("demo", BLOB, lambda _sent: None)
+    client(ours).upload("demo", BLOB)
     assert theirs.blobs["demo"][BLOB.digest] == CONTENT
     assert theirs.logins == [""]
     assert "?signature=a%2Fb&empty=&digest=" in theirs.requests[0]
@@ -173,7 +173,7 @@ def test_an_upload_that_is_led_on_arrives_whole_and_with_its_method(
     theirs.uploads.add("u1")
     where = f"http://{theirs.host}{UPLOADS}u1?digest={BLOB.digest}"
     ours.faults.append(Fault("PUT", "uploads", answers(status, Location=where)))
-    client(ours).upload("demo", BLOB, lambda _sent: None)
+    client(ours).upload("demo", BLOB)
     assert theirs.blobs["demo"][BLOB.digest] == CONTENT
     assert [each.partition(" ")[0] for each in ours.requests] == ["POST", "PUT"]
     assert theirs.logins == [""]

@@ -7,7 +7,7 @@ import pytest
 
 from buildkit.model.image import Location
 from buildkit.publish.destination import Destination
-from buildkit.publish.publish import Publisher
+from buildkit.publish.publisher import Publisher
 from buildkit.registry.manifests import Manifest, refusals
 from buildkit.registry.shapes import Configuration, Step
 from buildkit.support.errors import ToolError, UnavailableError
@@ -35,11 +35,14 @@ def publisher(
     packer = fakes.FakePacker(manifest)
     destinations = [
         Destination(
-            registry=each, upload=each.upload, have_repository=each.have_repository, mutable=mutable
+            registry=each,  # type: ignore[arg-type]
+            upload=each.upload,
+            have_repository=each.have_repository,
+            mutable=mutable,
         )
         for each in registries
     ]
-    return Publisher(destinations=destinations, packer=packer), packer
+    return Publisher(destinations=destinations, packer=packer), packer  # type: ignore[arg-type]
 
 
 both_stores = pytest.mark.parametrize(

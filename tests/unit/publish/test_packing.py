@@ -9,12 +9,13 @@ import tarfile
 import threading
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from buildkit.model.image import Built
-from buildkit.publish.image_archive import Spool, as_built
+from buildkit.publish.packing import Packer, as_built
 from buildkit.registry.manifests import digest_of, refusals
 from buildkit.support.errors import ToolError
 from tests.support import fakes, projects
@@ -78,8 +79,9 @@ def read(blob: Blob) -> bytes:
         return file.read()
 
 
-def spool(folder: Path, **archives: bytes) -> Spool:
-    return Spool(export=FakeEngine(archives).export, folder=folder)
+def packer(folder: Path, **archives: bytes) -> Packer:
+    store: Any = SimpleNamespace(read=lambda *_: None)  # it is not readable
+    return Packer(store=store, export=FakeEngine(archives).export, folder=folder)
 
 
 def containerd() -> tuple[bytes, str]:
@@ -112,7 +114,7 @@ CLASSIC = {
 
 def test_a_containerd_store_hands_out_what_was_built(tmp_path: Path) -> None:
     content, digest = containerd()
-    with spool(tmp_path, image=content).packed(built("image", digest)) as packed:
+    with packer(tmp_path, image=content).packed(built("image", digest)) as packed:
         assert packed.manifest.digest == digest
         assert [each.digest for each in packed.blobs] == [digest_of(PACKED), digest_of(CONFIG)]
         assert read(packed.layers[0]) == PACKED
@@ -134,7 +136,7 @@ def test_a_classic_store_s_layers_are_compressed_to_the_same_bytes(
     for number in range(2):
         folder = tmp_path / str(number)
         folder.mkdir()
-        with spool(folder, image=CLASSIC[kind]).packed(built("image")) as packed:
+        with packer(folder, image=CLASSIC[kind]).packed(built("image")) as packed:
             assert refusals(packed.manifest) == []
             assert packed.manifest.config_digest == digest_of(CONFIG)
             assert gzip.decompress(read(packed.layers[0])) == PLAIN
@@ -147,7 +149,7 @@ def test_a_classic_store_s_layers_are_compressed_to_the_same_bytes(
 
 def test_blobs_that_images_share_stay_until_the_last_has_sent_them(tmp_path: Path) -> None:
     content, digest = containerd()
-    both = spool(tmp_path, one=content, two=CLASSIC["today"])
+    both = packer(tmp_path, one=content, two=CLASSIC["today"])
     with both.packed(built("one", digest)) as first:
         with both.packed(built("two")):
             pass
@@ -157,7 +159,7 @@ def test_blobs_that_images_share_stay_until_the_last_has_sent_them(tmp_path: Pat
 
 def test_many_at_once_share_a_folder(tmp_path: Path) -> None:
     content, digest = containerd()
-    shared = spool(tmp_path, image=content)
+    shared = packer(tmp_path, image=content)
     found: list[bool] = []
 
     def export() -> None:
@@ -188,7 +190,7 @@ def test_many_at_once_share_a_folder(tmp_path: Path) -> None:
 def test_what_is_no_image_is_told(content: bytes, tmp_path: Path) -> None:
     with (
         pytest.raises(ToolError, match="returned an unexpected format"),
-        spool(tmp_path, image=content).packed(built("image")),
+        packer(tmp_path, image=content).packed(built("image")),
     ):
         pass
     assert not list(tmp_path.iterdir())

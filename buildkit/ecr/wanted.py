@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildkit.config.problems import Problem, fail
-from buildkit.ecr import drift
+from buildkit.config.repositories import OWNER
+from buildkit.model import tag_filters
 from buildkit.model.families import aliases_of
 from buildkit.model.hosts import ECR_HOST
 
@@ -14,10 +16,40 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
     from buildkit.config.images_toml import Config
-    from buildkit.ecr.drift import Wanted
+    from buildkit.config.repositories import RepositoriesTable
     from buildkit.model.target import Target
 
+IMMUTABLE = "IMMUTABLE_WITH_EXCLUSION"
 KEPT = ("registry", "repositories")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A repository as it should be. `filters` match the tags that may move; empty if all may."""
+
+    name: str
+    filters: tuple[str, ...]
+    table: RepositoriesTable
+
+    @property
+    def mutability(self) -> str:
+        return IMMUTABLE if self.filters else "MUTABLE"
+
+    @property
+    def tags(self) -> tuple[tuple[str, str], ...]:
+        return (OWNER, *self.table.tags.items())
+
+
+def repository(
+    name: str, table: RepositoriesTable, *, tags: Sequence[str], aliases: Sequence[str]
+) -> Wanted:
+    """A repository. `tags` and `aliases` are all that images.toml has in it.
+
+    Raises ValueError if an alias can only move if an exact tag can, too, or there are too many.
+    """
+    immutable = table.mutability == "immutable"
+    filters = tag_filters.filters(tags, aliases) if immutable else ()
+    return Wanted(name=name, filters=filters, table=table)
 
 
 def problems(config: Config, targets: Sequence[Target]) -> Iterator[Problem]:
@@ -31,7 +63,7 @@ def problems(config: Config, targets: Sequence[Target]) -> Iterator[Problem]:
                 yield each
 
 
-def wanted(
+def repositories(
     config: Config,
     targets: Sequence[Target],
     published: Callable[[str], Collection[str]] = lambda _name: (),
@@ -60,6 +92,6 @@ def _each(
         tags = [*dict.fromkeys((*(target.tag for target in inside), *sorted(published(name))))]
         aliases = [alias for each in inside for alias in aliases_of(each.family, each.version)]
         try:
-            yield drift.wanted(name, config.registry.repositories, tags=tags, aliases=aliases)
+            yield repository(name, config.registry.repositories, tags=tags, aliases=aliases)
         except ValueError as error:
             yield Problem(path=KEPT, message=f"`{name}`: {error}")

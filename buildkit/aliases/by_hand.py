@@ -14,7 +14,7 @@ from buildkit.ledger import history, ledger, make, trails
 from buildkit.ledger.commit import commit
 from buildkit.model import families, names, tag_filters
 from buildkit.support import suggest
-from buildkit.support.errors import UsageError
+from buildkit.support.errors import UsageError, ending, together
 from buildkit.system import console
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ def record(
     for move in moved.done:
         alias = f"{move.host}/{move.repository}:{move.alias}"
         console.say(f"{alias} moved to {move.tag}, {move.after}", fg="green")
-    if error := moves.failure(moved, wanted):
-        raise error
+    if moved.errors:
+        raise together(moved.errors, len(wanted), ending(each.host for each in moved.done))
     return release
 
 
@@ -120,7 +120,7 @@ def _news(aim: Aim, releases: Sequence[Release]) -> Aim | None:
     trail = trails.trail(releases, aim.registry.host, alias.repository, alias.name)
     if aim.before != digest or aim.tag in trail.held:
         return aim
-    where = f"{aim.registry.host}/{alias} already points to {aim.tag}"
+    where = f"{aim} already points to {aim.tag}"
     if trail.last == digest:
         console.say(where)
         return None
