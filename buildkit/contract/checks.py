@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from inspect import getdoc
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -16,37 +15,59 @@ from buildkit.model.image import ClauseResult, Level, Skip, SkipKind, Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from buildkit.contract.engine import Line
     from buildkit.contract.scenario import Scenario
+    from buildkit.contract.signs import Sign
     from buildkit.model.features import Feature
     from buildkit.model.target import Purpose
 
 Observed = TypeVar("Observed")
+REASON_IS = "its reason in /opt/ml/output/failure is"
+"""Introduces the reason that a failed run left, in evidence."""
 SEVERITY = (Status.FAIL, Status.WARN, Status.PASS, Status.SKIP)
 """The first of these that a check of a clause came to is the verdict."""
 
 
-class Broken(Exception):  # noqa: N818 - a clause is broken
-    """The image breaks the clause; the text is the evidence."""
+class Finding(Exception):  # noqa: N818 - of a check
+    """What a check came to: evidence for people, and the same as `signs` for other code."""
+
+    status = Status.PASS
+
+    def __init__(self, evidence: str = "", *signs: Sign) -> None:
+        super().__init__(evidence)
+        self.signs = signs
 
 
-class Doubtful(Exception):  # noqa: N818
+class Broken(Finding):
+    """The image breaks the clause."""
+
+    status = Status.FAIL
+
+
+class Doubtful(Finding):
     """The image seems to break the clause, without proof: a warning."""
 
+    status = Status.WARN
 
-class Unseen(Exception):  # noqa: N818
+
+class Partly(Finding):
+    """The clause holds as far as it was observed; the text says what was not."""
+
+
+class Unseen(Finding):
     """The clause cannot be judged here: `reason` says why, `detail` ends that sentence."""
+
+    status = Status.SKIP
 
     def __init__(
         self,
         reason: str,
         detail: str = "",
-        *,
+        *signs: Sign,
         kind: SkipKind = SkipKind.UNSEEN,
         about: str = "",
         said: str = "",
     ) -> None:
-        super().__init__(f"{reason}{detail}")
+        super().__init__(f"{reason}{detail}", *signs)
         self.skip = Skip(kind=kind, reason=reason, about=about, said=said)
 
 
@@ -60,8 +81,8 @@ class TooBusy(Unseen):
 class Unsampled(Unseen):
     """The clause would be judged with more samples."""
 
-    def __init__(self, reason: str, detail: str = "", *, said: str = "") -> None:
-        super().__init__(reason, detail, kind=SkipKind.SAMPLES, said=said)
+    def __init__(self, reason: str, detail: str = "", *signs: Sign, said: str = "") -> None:
+        super().__init__(reason, detail, *signs, kind=SkipKind.SAMPLES, said=said)
 
 
 class NotPromised(Unseen):
@@ -86,13 +107,9 @@ class Caused(Unseen):
         super().__init__(f"not judged: see {clause}", kind=SkipKind.CAUSE, about=clause)
 
 
-class Partly(Exception):  # noqa: N818
-    """The clause holds as far as it was observed; the text says what was not."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Check(Generic[Observed]):
-    """One way to judge a clause. `judge` returns, or raises one of the exceptions above.
+    """One way to judge a clause. `judge` returns if the clause holds, or raises a Finding.
 
     `how` is a sentence for people. `smoke`: the check gates a build, so it has to be quick. A
     clause passes only if one of the checks that `decide` on it was judged. `gap` is what its pass
@@ -109,11 +126,34 @@ class Check(Generic[Observed]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged(ClauseResult):
-    """What one of the checks of a clause came to. `decides` and `gap` are those of the check."""
+class Judged:
+    """What one check of a clause came to, or all of them. `decides` and `gap` are the check's."""
 
+    clause: str
+    status: Status
+    message: str = ""
+    signs: frozenset[Sign] = frozenset()
+    seconds: float = 0.0
+    skip: Skip | None = None
     decides: bool = False
     gap: str = ""
+
+    def skipped_for(self, kind: SkipKind) -> bool:
+        return self.skip is not None and self.skip.kind is kind
+
+    @property
+    def result(self) -> ClauseResult:
+        known = clauses()[self.clause]
+        return ClauseResult(
+            id=self.clause,
+            level=known.level,
+            status=self.status,
+            title=known.title,
+            message=self.message,
+            hint=hints.cure(self.clause, self.message, self.signs) or known.hint,
+            seconds=round(self.seconds, 3),
+            skip=self.skip,
+        )
 
 
 def check(
@@ -127,12 +167,11 @@ def check(
     """Make a check of a function. Its docstring says how it judges."""
 
     def make(judge: Callable[[Observed], None]) -> Check[Observed]:
-        how = " ".join((getdoc(judge) or "").split())
         return Check(
             clause=clause,
             scenario=scenario,
             smoke=smoke,
-            how=how,
+            how=" ".join((getdoc(judge) or "").split()),
             judge=judge,
             decides=decides,
             gap=gap,
@@ -143,51 +182,35 @@ def check(
 
 def run(each: Check[Observed], observed: Observed) -> Judged:
     began = time.monotonic()
-    status, message, skip = Status.PASS, "", None
+    found = Finding()
     try:
         each.judge(observed)
-    except Broken as error:
-        required = clauses()[each.clause].level is Level.REQUIRED
-        status, message = Status.FAIL if required else Status.WARN, str(error)
-    except Doubtful as error:
-        status, message = Status.WARN, str(error)
-    except Partly as error:
-        message = str(error)
     except Unfit as error:
-        status, message, skip = Status.SKIP, str(error), Unseen(str(error)).skip
-    except Unseen as error:
-        status, message, skip = Status.SKIP, str(error), error.skip
-    return of(each, result(each.clause, status, message, time.monotonic() - began, skip))
+        found = Unseen(str(error))
+    except Finding as error:
+        found = error
+    return replace(of(each, found), seconds=time.monotonic() - began)
 
 
-def of(each: Check[Any], found: ClauseResult) -> Judged:
-    """A result of this check."""
-    facts = {one.name: getattr(found, one.name) for one in fields(ClauseResult)}
-    return Judged(**facts, decides=each.decides, gap=each.gap)
+def of(each: Check[Any], found: Finding) -> Judged:
+    """What a check came to."""
+    return replace(judged(each.clause, found), decides=each.decides, gap=each.gap)
 
 
-def skipped(clause: str, why: Unseen, seconds: float = 0.0) -> ClauseResult:
-    return result(clause, Status.SKIP, str(why), seconds, why.skip)
-
-
-def result(
-    clause: str, status: Status, message: str, seconds: float = 0.0, skip: Skip | None = None
-) -> ClauseResult:
-    known = clauses()[clause]
-    return ClauseResult(
-        id=clause,
-        level=known.level,
-        status=status,
-        title=known.title,
-        message=message,
-        hint=hints.cure(clause, message) or known.hint,
-        seconds=round(seconds, 3),
-        skip=skip,
+def judged(clause: str, found: Finding) -> Judged:
+    """A clause by one finding. Only a required clause can fail."""
+    mild = found.status is Status.FAIL and clauses()[clause].level is not Level.REQUIRED
+    return Judged(
+        clause=clause,
+        status=Status.WARN if mild else found.status,
+        message=str(found),
+        signs=frozenset(found.signs),
+        skip=found.skip if isinstance(found, Unseen) else None,
     )
 
 
-def merged(results: Iterable[ClauseResult]) -> ClauseResult:
-    """The result of all checks of one clause: the worst, with all of its evidence.
+def merged(results: Iterable[Judged]) -> Judged:
+    """The verdict of all checks of one clause: the worst, with all of its evidence.
 
     Checks that were judged do not make a pass if a check was not judged on a busy machine, or if
     none was judged that decides.
@@ -201,57 +224,30 @@ def merged(results: Iterable[ClauseResult]) -> ClauseResult:
     messages = [each.message for each in worst if each.message]
     if status is Status.PASS:
         messages += _gaps(results)
-    return result(
-        results[0].id,
-        status,
-        "\n".join(dict.fromkeys(messages)),
-        sum(each.seconds for each in results),
-        min((each.skip for each in worst if each.skip), key=_rank, default=None),
+    return Judged(
+        clause=results[0].clause,
+        status=status,
+        message="\n".join(dict.fromkeys(messages)),
+        signs=frozenset().union(*(each.signs for each in worst)),
+        seconds=sum(each.seconds for each in results),
+        skip=min((each.skip for each in worst if each.skip), key=_rank, default=None),
     )
 
 
-def _lacking(results: Sequence[ClauseResult]) -> Sequence[ClauseResult]:
+def _lacking(results: Sequence[Judged]) -> Sequence[Judged]:
     """The skipped checks without which a clause cannot pass."""
     if busy := [each for each in results if each.skipped_for(SkipKind.BUSY)]:
         return busy
-    deciding = [each for each in results if isinstance(each, Judged) and each.decides]
+    deciding = [each for each in results if each.decides]
     return deciding if all(each.status is Status.SKIP for each in deciding) else ()
 
 
-def _gaps(results: Iterable[ClauseResult]) -> list[str]:
+def _gaps(results: Iterable[Judged]) -> list[str]:
     """What none of the checks has seen."""
-    found = [each for each in results if isinstance(each, Judged) and each.gap]
-    seen = {each.gap for each in found if each.status is not Status.SKIP}
-    return [each.gap for each in found if each.gap not in seen]
+    seen = {each.gap for each in results if each.status is not Status.SKIP}
+    return [each.gap for each in results if each.gap and each.gap not in seen]
 
 
 def _rank(skip: Skip) -> tuple[bool, bool, bool]:
     """Of several reasons to skip a clause, the one that a user can act on comes first."""
     return skip.kind is not SkipKind.BUSY, not skip.said, skip.kind is not SkipKind.SAMPLES
-
-
-def telling(lines: Iterable[Line], log: str) -> str:
-    """A line that names a cause, if it is not among the last ones, as a part of evidence."""
-    found = hints.telling(line.text for line in lines)
-    return f"; it said {found.strip()[:200]!r}" if found and found[:80] not in log else ""
-
-
-REASON_IS = "its reason in /opt/ml/output/failure is"
-"""Introduces the reason that a failed run left, in evidence."""
-
-
-PINGED = re.compile(r"\bGET /ping\b.*\b200\b")
-"""A line of an access log about a good /ping of the suite."""
-
-
-def without_pings(lines: Iterable[str]) -> list[str]:
-    """The lines of a log without those about /ping, unless all of them are."""
-    lines = list(lines)
-    others = [line for line in lines if not PINGED.search(line)]
-    return others if any(line.strip() for line in others) else lines
-
-
-def last_lines(log: str) -> str:
-    """The end of a container's log, to end a sentence of evidence."""
-    log = "\n".join(without_pings(log.splitlines()))
-    return f"; its last lines:\n{log.rstrip()}" if log.strip() else "; it printed nothing"

@@ -6,12 +6,15 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from buildkit.contract.signs import Sign
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
 
-MISSING = (126, 127)
+NOT_EXECUTABLE = 126
+MISSING = (NOT_EXECUTABLE, 127)
 """Exit codes of a shell or of docker for a program that is missing or not executable."""
 NOT_EXECUTED = re.compile(
     r"exec \S+: (no such file or directory|exec format error|permission denied|input/output error)"
@@ -24,21 +27,50 @@ class Unfit(Exception):  # noqa: N818 - the image is
     """The engine cannot lay out, start or inspect the image; the text says why."""
 
 
+class Blocked(Unfit):
+    """Files cannot be copied to a path, as a part of the path is not a folder in the image."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why an engine cannot start a container, in its words, and what is known besides."""
+
+    text: str
+    signs: tuple[Sign, ...] = ()
+
+    def __str__(self) -> str:
+        return self.text
+
+
 SIGNALS = {
-    132: "SIGILL: an instruction that this processor does not have",
-    134: "SIGABRT: native code gave up",
-    135: "SIGBUS: often a full /dev/shm",
-    136: "SIGFPE: native code divided by zero",
-    137: "SIGKILL: often out of memory",
-    139: "SIGSEGV: native code crashed",
+    132: ("SIGILL: an instruction that this processor does not have", Sign.CRASHED),
+    134: ("SIGABRT: native code gave up", Sign.CRASHED),
+    135: ("SIGBUS: often a full /dev/shm", Sign.SHARED_MEMORY),
+    136: ("SIGFPE: native code divided by zero", Sign.CRASHED),
+    137: ("SIGKILL: often out of memory", Sign.OUT_OF_MEMORY),
+    139: ("SIGSEGV: native code crashed", Sign.CRASHED),
 }
 """Exit codes that name the signal that ended a program: 128 and its number."""
 
 
-def ended(exit_code: int, reason: str = "", how: str = "ended") -> str:
-    """`ended with CODE`, and why: `reason` where the harness knows it, else the signal's name."""
-    why = reason or SIGNALS.get(exit_code, "")
-    return f"{how} with {exit_code}{why and f' ({why})'}"
+@dataclass(frozen=True)
+class End:
+    """How a program ended. `reason` says why, where the harness or the kernel ended it."""
+
+    exit_code: int
+    reason: str = ""
+
+    def __str__(self) -> str:
+        """`with CODE`, and why: the reason, else the name of the signal."""
+        why = self.reason or SIGNALS.get(self.exit_code, ("",))[0]
+        return f"with {self.exit_code}{why and f' ({why})'}"
+
+    @property
+    def signs(self) -> tuple[Sign, ...]:
+        if self.exit_code == NOT_EXECUTABLE:
+            return (Sign.NOT_EXECUTABLE,)
+        known = not self.reason and self.exit_code in SIGNALS
+        return (SIGNALS[self.exit_code][1],) if known else ()
 
 
 def never_ran(exit_code: int | None, log: str) -> bool:

@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Broken, Unsampled, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Unsampled, Unseen, check
 from buildkit.contract.comparison import same
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
 from buildkit.contract.jobs import endings, training_job, training_runs
+from buildkit.contract.logs import last_lines
 from buildkit.contract.scenario import Scenario
+from buildkit.contract.signs import Sign
 from buildkit.model.features import Feature
 from buildkit.model.target import Purpose
 
@@ -48,7 +50,7 @@ class Fared:
 
     after: float | None
     evidence: str
-    wrong: tuple[tuple[str, str], ...] = ()
+    wrong: tuple[tuple[str, Broken | None], ...] = ()
 
     @property
     def good(self) -> bool:
@@ -126,17 +128,18 @@ def _serve(bench: Bench, seconds: float | None) -> Fared:
         return Fared(after=serving.health.after, evidence=serving.evidence, wrong=wrong)
 
 
-def _wrong(serving: Serving, payload: Payload) -> str:
-    """What is wrong with the answer to a sample, empty if nothing is."""
+def _wrong(serving: Serving, payload: Payload) -> Broken | None:
+    """What is wrong with the answer to a sample."""
     try:
         answer = serving.invoke(payload)
     except Broken as error:
-        return f"{error}{last_lines(serving.log)}"
+        return Broken(f"{error}{last_lines(serving.log)}")
     wanted = None if payload.answer is None else Path(payload.answer).read_bytes()
     right = wanted is None or same(answer.content_type, answer.body, wanted)
     if answer.status == OK and right:
-        return ""
-    return f"POST /invocations answered {answer.shown()}{last_lines(serving.log)}"
+        return None
+    evidence = f"POST /invocations answered {answer.shown()}{last_lines(serving.log)}"
+    return Broken(evidence, *([Sign.WRONG_ANSWER] if answer.status == OK else []))
 
 
 TRAINED = Scenario(
@@ -181,6 +184,7 @@ def serves_alone(found: IsolatedServer) -> None:
         served.wrong, online.wrong if online else served.wrong, strict=True
     ):
         if problem and not before:
-            raise Broken(f"without a network, with a sample of {content_type}: {problem}")
+            evidence = f"without a network, with a sample of {content_type}: {problem}"
+            raise Broken(evidence, *problem.signs)
     if not served.wrong:
         raise Unsampled("`serve` is healthy without a network, but no payload is declared")

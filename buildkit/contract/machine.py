@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import TooBusy
-from buildkit.contract.engine import Start
+from buildkit.contract.engine import Refusal, Start
 from buildkit.contract.image import files
+from buildkit.contract.signs import Sign
 
 if TYPE_CHECKING:
     from buildkit.contract.engine import Container, Engine
@@ -163,6 +164,10 @@ class Machine:
 
 PROGRAM = re.compile(r'exec: "([^"/]+)"')
 """The program that an engine cannot find."""
+NO_USER = re.compile(
+    r"uids and gids must be|unable to find (user|group)|no matching entries in", re.IGNORECASE
+)
+"""Why an engine cannot start any program of an image."""
 PATH_SHOWN = 300
 """Characters of a PATH that evidence shows."""
 
@@ -175,21 +180,26 @@ def started(container: Container) -> str | None:
     return refusal
 
 
-def refused(bench: Bench, container: Container) -> str | None:
+def refused(bench: Bench, container: Container) -> Refusal | None:
     """Start a container of the bench's image; a missing program is named with PATH.
 
     Where a folder on PATH has its name, that is named instead.
     """
     refusal = started(container)
-    if refusal is None or "$PATH" not in refusal:
-        return refusal
+    if refusal is None:
+        return None
+    if "$PATH" not in refusal:
+        return Refusal(refusal, (Sign.NO_USER,) if NO_USER.search(refusal) else ())
     environment = bench.engine.view(bench.subject.image).environment
     program = PROGRAM.search(refusal)
     folder = program and files.folder_on_path(container, environment, program[1])
     if folder:
-        return f"{refusal.rstrip()}; {folder} is a folder"
+        return Refusal(f"{refusal.rstrip()}; {folder} is a folder", (Sign.FOLDER_ON_PATH,))
     path = environment.get("PATH")
-    return refusal if path is None else f"{refusal.rstrip()}; PATH is {path[:PATH_SHOWN]!r}"
+    if path is None:
+        return Refusal(refusal)
+    signs = () if path else (Sign.EMPTY_PATH,)
+    return Refusal(f"{refusal.rstrip()}; PATH is {path[:PATH_SHOWN]!r}", signs)
 
 
 def of(bench: Bench) -> Machine:

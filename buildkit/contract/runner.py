@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
@@ -10,19 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from buildkit.contract import causes, checks, defaults, suite
 from buildkit.contract import kept as kept_files
-from buildkit.contract.checks import NotFor, NotPromised, Unseen
+from buildkit.contract.checks import Broken, NotFor, NotPromised, Unseen
 from buildkit.contract.clauses import clauses
-from buildkit.contract.engine import Unfit
+from buildkit.contract.engine import Blocked, Unfit
 from buildkit.contract.scenario import Bench, Scenario, Subject
-from buildkit.model.image import ClauseResult, Status
+from buildkit.contract.signs import Sign
 from buildkit.model.target import Profile, Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from buildkit.contract.checks import Check
+    from buildkit.contract.checks import Check, Finding, Judged
     from buildkit.contract.engine import Engine
+    from buildkit.model.image import ClauseResult
 
     Progress = Callable[[int, int, str], None]
 
@@ -30,6 +32,8 @@ AT_ONCE = 4
 """Scenarios in parallel: they spend most of their time waiting for the engine."""
 STARTS = ("RUN-01", "RUN-02", "PROC-01")
 """The clauses that an image breaks if it cannot be laid out as SageMaker does."""
+NO_ROOM = re.compile("mkdir|not a directory", re.IGNORECASE)
+"""Why an engine cannot create a container: a file is where it needs a folder."""
 PROGRESS_PAUSE = 1
 """Seconds between two progress reports."""
 
@@ -51,7 +55,7 @@ def run(
     """
     wanted = _wanted(profile, only)
     excuses = {each: why for each in wanted if (why := excuse(each, subject))}
-    results = [checks.skipped(each.clause, why) for each, why in excuses.items()]
+    results = [checks.judged(each.clause, why) for each, why in excuses.items()]
     results += _unchecked(only)
     staged = _by_scenario(each for each in wanted if each not in excuses)
     connected = engine.connected(outside=subject.network)
@@ -65,7 +69,7 @@ def run(
         if keep is not None:
             with suppress(OSError, Unfit):  # no verdict depends on it
                 kept_files.write(bench, keep)
-    return causes.named(_merged(results))
+    return tuple(each.result for each in causes.named(_merged(results)))
 
 
 def _wanted(profile: Profile, only: Collection[str]) -> list[Check[Any]]:
@@ -76,17 +80,17 @@ def _wanted(profile: Profile, only: Collection[str]) -> list[Check[Any]]:
     ]
 
 
-def _unchecked(only: Iterable[str]) -> Iterator[ClauseResult]:
+def _unchecked(only: Iterable[str]) -> Iterator[Judged]:
     """The clauses that a user asks for, and that no check judges."""
     for id_ in only:
         if why := clauses()[id_].unchecked:
-            yield checks.skipped(id_, Unseen("this clause cannot be checked", f": {why}"))
+            yield checks.judged(id_, Unseen("this clause cannot be checked", f": {why}"))
 
 
-def _merged(results: Sequence[ClauseResult]) -> Iterator[ClauseResult]:
+def _merged(results: Sequence[Judged]) -> Iterator[Judged]:
     """One result for each clause, in the order of the contract."""
     for id_ in clauses():
-        if found := [each for each in results if each.id == id_]:
+        if found := [each for each in results if each.clause == id_]:
             yield checks.merged(found)
 
 
@@ -112,7 +116,7 @@ def _by_scenario(wanted: Iterable[Check[Any]]) -> Mapping[Scenario[Any], list[Ch
 
 def _stagings(
     bench: Bench, staged: Mapping[Scenario[Any], list[Check[Any]]], progress: Progress
-) -> Iterator[list[ClauseResult]]:
+) -> Iterator[list[Judged]]:
     """Stage all scenarios, some in parallel. Reports `progress` every second and at each end."""
     batches = [[each for each in staged if not each.alone]]
     batches += [[each] for each in staged if each.alone]
@@ -134,9 +138,7 @@ def _stagings(
                     each.cancel()  # after an interruption or an error, start no more
 
 
-def _stage(
-    bench: Bench, scenario: Scenario[Any], wanted: Iterable[Check[Any]]
-) -> list[ClauseResult]:
+def _stage(bench: Bench, scenario: Scenario[Any], wanted: Iterable[Check[Any]]) -> list[Judged]:
     """Run all checks of one scenario, one after the other: some change what they observe.
 
     The time of the first one includes the staging.
@@ -148,14 +150,19 @@ def _stage(
         with scenario.stage(bench) as observed:
             staged = time.monotonic() - began
             first, *rest = [checks.run(each, observed) for each in wanted]
-            return [replace(first, seconds=round(first.seconds + staged, 3)), *rest]
+            return [replace(first, seconds=first.seconds + staged), *rest]
     except Unseen as error:
-        return [checks.of(each, checks.skipped(each.clause, error)) for each in wanted]
+        return [checks.of(each, error) for each in wanted]
     except Unfit as error:
-        why = Unseen(causes.NOT_LAID_OUT, f": {error}")
-        return [
-            checks.result(each.clause, Status.FAIL, str(why))
-            if each.clause in STARTS
-            else checks.of(each, checks.skipped(each.clause, why))
-            for each in wanted
-        ]
+        return [checks.of(each, _unfit(error, each)) for each in wanted]
+
+
+def _unfit(error: Unfit, check: Check[Any]) -> Finding:
+    """What a check comes to if no container can be laid out: only the first clauses report that."""
+    reason, detail = "the engine cannot lay out the container", f": {error}"
+    if check.clause not in STARTS:
+        return Unseen(reason, detail)
+    signs = [Sign.BLOCKED] if isinstance(error, Blocked) else []
+    if not signs and NO_ROOM.search(str(error)):
+        signs = [Sign.NO_ROOM]
+    return Broken(f"{reason}{detail}", Sign.UNFIT, *signs)

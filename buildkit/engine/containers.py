@@ -14,7 +14,7 @@ import docker.errors
 import docker.utils
 import requests
 
-from buildkit.contract.engine import Entry, Line, Process, Unfit
+from buildkit.contract.engine import Blocked, Entry, Line, Process, Unfit
 from buildkit.engine.calls import BROKEN, discard, streamed, translated, url
 from buildkit.support.errors import ToolError
 from buildkit.system import stopping
@@ -88,7 +88,7 @@ class Container:
         return self.docker.client.api if self.docker.client else None
 
     def put(self, path: str, archive: Iterable[bytes]) -> None:
-        with of_image(f"copying into {path}"):
+        with of_image(f"copying into {path}", Blocked):
             self.docker.put_archive(path, archive)
 
     def get(self, path: str) -> Iterator[bytes] | None:
@@ -283,15 +283,15 @@ class Reader:
 
 
 @contextmanager
-def of_image(doing: str) -> Iterator[None]:
-    """Raises Unfit if the image's files are the reason of the engine's error, else ToolError."""
+def of_image(doing: str, unfit: type[Unfit] = Unfit) -> Iterator[None]:
+    """Raises `unfit` if the image's files are the reason of the engine's error, else ToolError."""
     try:
         with translated(doing):
             yield
     except ToolError as error:
         said = str(getattr(error.__cause__, "explanation", ""))
         if any(sign in said for sign in UNFIT_PATHS):
-            raise Unfit(f"{doing}: {PRIVATE_PATH.sub('', said)}") from error
+            raise unfit(f"{doing}: {PRIVATE_PATH.sub('', said)}") from error
         raise
 
 

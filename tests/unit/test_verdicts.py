@@ -431,7 +431,7 @@ def test_the_reason_of_an_image_that_is_not_judged_is_shown(
     outcome = f"`train` ended with 1; {checks.REASON_IS} {reason!r}"
     failed = Unsampled(outcome, "; it printed nothing", said=reason)
     other = Unsampled("the samples have no channel to leave out")  # another check of this clause
-    merged = checks.merged(checks.skipped("OUT-01", why) for why in (other, failed))
+    merged = checks.merged(checks.judged("OUT-01", why) for why in (other, failed)).result
     seen = found(STATIC, merged, purpose=Purpose.TRAINING)
     report.show(seen)
     assert judged.end(seen, "demo") is Exit.UNJUDGED

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Broken, Doubtful, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, check
 from buildkit.contract.comparison import LINES, kind_of
 from buildkit.contract.hosting import starting
-from buildkit.contract.hosting.client import OK, hung_up_after, short
+from buildkit.contract.hosting.client import OK, TOO_LARGE, hung_up_after, short
 from buildkit.contract.hosting.server import request_headers
+from buildkit.contract.logs import last_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,14 +26,13 @@ BLOCK = 1024**2
 SECONDS = 900
 """The default wait of asynchronous inference for an answer."""
 PING_PAUSE = 0.5
-TOO_LARGE = 413
 SERVED = starting.of("`serve` with the model, and a request with a body of 1 GB", alone=True)
 
 
 @contextmanager
-def pinged(serving: Serving) -> Iterator[list[str]]:
+def pinged(serving: Serving) -> Iterator[list[Broken]]:
     """Request `/ping` continuously; yields the failures that a retry did not fix."""
-    missed: list[str] = []
+    missed: list[Broken] = []
     over = threading.Event()
 
     def ask() -> None:
@@ -40,9 +40,9 @@ def pinged(serving: Serving) -> Iterator[list[str]]:
             try:
                 answer = serving.ping()
                 if answer.status != OK:
-                    missed.append(answer.shown())
+                    missed.append(Broken(answer.shown()))
             except Broken as error:
-                missed.append(str(error))
+                missed.append(error)
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
@@ -69,10 +69,10 @@ def takes_a_gigabyte(serving: Serving) -> None:
     if status == TOO_LARGE:
         raise Broken(f"a body of 1 GB was answered with {evidence}")
     if len(missed) > 1:
-        raise Broken(f"during a body of 1 GB: {missed[0]}")
+        raise Broken(f"during a body of 1 GB: {missed[0]}", *missed[0].signs)
     serving.still_good("a body of 1 GB")
     if missed:
-        raise Doubtful(f"once during a body of 1 GB: {missed[0]}")
+        raise Doubtful(f"once during a body of 1 GB: {missed[0]}", *missed[0].signs)
 
 
 def _kind(payload: Payload) -> str:

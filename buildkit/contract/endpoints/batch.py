@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check
 from buildkit.contract.comparison import LINES, same
 from buildkit.contract.endpoints import batch_answers as rules
 from buildkit.contract.hosting import bodies, parallel, serving, starting
 from buildkit.contract.hosting.client import OK
 from buildkit.contract.hosting.server import INVOCATION_SECONDS, request_headers
+from buildkit.contract.logs import last_lines
+from buildkit.contract.signs import Sign
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,7 +54,8 @@ def parameters_are_right(server: Serving) -> None:
 def healthy(server: Serving) -> None:
     """With SAGEMAKER_BATCH=true GET /ping answers 200, as without."""
     if server.health.after is None:
-        raise Broken(f"with the variables of batch transform {server.evidence}")
+        evidence = f"with the variables of batch transform {server.evidence}"
+        raise Broken(evidence, *server.signs)
 
 
 @check("BATCH-01", BATCH, decides=True)
@@ -65,7 +68,8 @@ def answers(server: Serving) -> None:
         if answer.status != OK or not same(answer.content_type, answer.body, wanted):
             raise Broken(
                 f"with the variables of batch transform {rules.named(payload)} was answered with "
-                f"{answer.shown()}{last_lines(server.log)}"
+                f"{answer.shown()}{last_lines(server.log)}",
+                *([Sign.WRONG_ANSWER] if answer.status == OK else answer.signs),
             )
 
 
@@ -85,7 +89,8 @@ def reads_chunks(server: Serving) -> None:
         if found.status != OK or (repeats and not rules.alike(found, plain)):
             raise Broken(
                 f"{rules.named(payload)} with chunked encoding was answered with {found.shown()}, "
-                f"with a Content-Length with {plain.shown()}"
+                f"with a Content-Length with {plain.shown()}",
+                *found.signs,
             )
     if not seen:
         raise Unseen("no sample is answered with 200")
@@ -103,7 +108,8 @@ def reads_many_records(server: Serving) -> None:
         if answer.status != OK:
             raise Broken(
                 f"one line of {rules.named(payload)} is answered with 200, "
-                f"{len(several)} lines in one body with {answer.shown()}"
+                f"{len(several)} lines in one body with {answer.shown()}",
+                *answer.signs,
             )
 
 

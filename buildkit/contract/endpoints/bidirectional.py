@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check
 from buildkit.contract.hosting import starting
-from buildkit.contract.hosting.client import OK, hung_up_after
+from buildkit.contract.hosting.client import hung_up_after
 from buildkit.contract.image import basics
+from buildkit.contract.logs import last_lines
 from buildkit.contract.machine import Limit
 from buildkit.model.features import CAPABILITIES, Feature
 
@@ -76,8 +77,7 @@ def opens(serving: Serving) -> None:
     """A WebSocket handshake on that path gets 101; GET /ping remains plain HTTP meanwhile."""
     serving.need_health()
     with connected(serving):
-        if (answer := serving.ping()).status != OK:
-            raise Broken(f"while a WebSocket was open GET /ping answered {answer.shown()}")
+        serving.need_ping("while a WebSocket was open ")
 
 
 @check("STREAM-03", SERVED)

@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Broken, check, last_lines
+from buildkit.contract.checks import Broken, check
 from buildkit.contract.comparison import same
 from buildkit.contract.endpoints import multi_model_server
 from buildkit.contract.endpoints.multi_model_server import BAD, FIRST, SECOND, UNKNOWN, Shelf
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
 from buildkit.contract.image import basics
+from buildkit.contract.logs import last_lines
 from buildkit.contract.scenario import Bench, Scenario
 from buildkit.model.features import CAPABILITIES, Feature
 from buildkit.model.target import Purpose

@@ -6,11 +6,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check
 from buildkit.contract.endpoints import multi_model_server
 from buildkit.contract.endpoints.multi_model_server import FIRST, HEAVY, SECOND, Shelf
 from buildkit.contract.engine import MISSING
 from buildkit.contract.hosting.client import OK
+from buildkit.contract.logs import last_lines
 
 if TYPE_CHECKING:
     from buildkit.contract.hosting.client import Answer
@@ -126,8 +127,7 @@ def survives_without(shelf: Shelf) -> None:
     lies = answer.status == OK
     if lies:
         multi_model_server.unload(serving, FIRST)
-    if (pinged := serving.ping()).status != OK:
-        raise Broken(f"after a model's folder vanished GET /ping answered {pinged.shown()}")
+    serving.need_ping("after a model's folder vanished ")
     for payload in serving.payloads[:1]:
         found = multi_model_server.invoke(serving, SECOND, payload)
         if found.status != OK:

@@ -136,7 +136,7 @@ def listens_on_its_port(both: tuple[Serving, ...]) -> None:
 def leaves_8080_alone(both: tuple[Serving, ...]) -> None:
     """With another port in SAGEMAKER_BIND_TO_PORT nothing listens on 8080."""
     serving = both[0]
-    if serving.refusal is not None or serving.exit_code is not None:
+    if not serving.runs:
         raise Unseen("the server does not run")
     host, port = serving.container.address(starting.PORT)
     found = listeners(serving.container)
@@ -153,10 +153,10 @@ def shares_a_network(both: tuple[Serving, ...]) -> None:
     """Two copies in one network, each with its own ports, are both healthy."""
     first, second = both
     if second.health.after is None:
-        raise Broken(f"beside a container of the same image {second.evidence}")
+        evidence = f"beside a container of the same image {second.evidence}"
+        raise Broken(evidence, *second.signs)
     for serving in (first, second):
-        if (answer := serving.ping()).status != OK:
-            raise Broken(f"two copies in one network: GET /ping answered {answer.shown()}")
+        serving.need_ping("two copies in one network: ")
 
 
 @check("PIPE-03", TOGETHER)
@@ -196,10 +196,9 @@ def types_are_true(both: tuple[Serving, ...]) -> None:
 def pings_in_a_crowd(serving: Serving) -> None:
     """On one CPU with 2 GB, beside a busy container: healthy, and each GET /ping in 2 s."""
     if serving.health.after is None:
-        raise Broken(f"on one CPU with 2 GB {serving.evidence}")
+        raise Broken(f"on one CPU with 2 GB {serving.evidence}", *serving.signs)
     for _ in range(PINGS):
-        if (answer := serving.ping()).status != OK:
-            raise Broken(f"on one busy CPU GET /ping answered {answer.shown()}")
+        serving.need_ping("on one busy CPU ")
 
 
 def listeners(container: Container) -> set[int] | None:

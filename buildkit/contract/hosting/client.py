@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Broken
 from buildkit.contract.machine import Limit
+from buildkit.contract.signs import Sign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 OK = 200
+NOT_FOUND = 404
+TOO_LARGE = 413
+NO_UPSTREAM = (502, 504)
 LARGEST_BODY = 32 * 1024 * 1024
 """Bytes of an answer that are read: more than SageMaker passes on (SERVE-09)."""
 PING_SECONDS = 2
@@ -28,12 +32,6 @@ PAUSE = 0.05
 """Seconds between two requests for health."""
 PART = 64 * 1024
 REASON = 300
-NO_ANSWER = "no answer"
-"""Begins the evidence if a connection was accepted, and no answer came in time."""
-NO_CONNECTION = "no connection"
-"""Begins the evidence if not even a connection was accepted in time."""
-NOT_WHOLE = "no whole answer"
-"""Begins the evidence if the connection broke."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +45,27 @@ class Answer:
     seconds: float = 0.0
     parts: tuple[tuple[float, int], ...] = ()
 
+    @property
+    def redirects(self) -> bool:
+        return 300 <= self.status < 400 and bool(self.headers.get("location"))  # noqa: PLR2004
+
+    @property
+    def signs(self) -> tuple[Sign, ...]:
+        """What a hint depends on."""
+        found = {
+            Sign.NOT_FOUND: self.status == NOT_FOUND,
+            Sign.TOO_LARGE: self.status == TOO_LARGE,
+            Sign.PROXY: self.status in NO_UPSTREAM and b"nginx" in self.body.lower(),
+            Sign.REDIRECTS: self.redirects,
+            Sign.UNTYPED: not self.content_type,
+        }
+        return tuple(sign for sign, shows in found.items() if shows)
+
     def shown(self) -> str:
         """Status, type and the beginning of the body, for evidence."""
         kind = self.content_type or "without a Content-Type"
-        where = self.headers.get("location", "")
-        if where and 300 <= self.status < 400:  # noqa: PLR2004
-            return f"{self.status}, which redirects to {where[:200]}"
+        if self.redirects:
+            return f"{self.status}, which redirects to {self.headers['location'][:200]}"
         return f"{self.status} {kind}: {short(self.body) if self.body else 'an empty body'}"
 
 
@@ -170,11 +183,12 @@ class HttpClient:
             )
         except (OSError, http.client.HTTPException) as error:
             reason = (str(error) or type(error).__name__)[:REASON]
-            late = limit.passed or time.monotonic() - began >= limit.most
-            what = f"{NOT_WHOLE}: {reason}"
-            if late:
-                what = f"{NO_ANSWER if accepted else NO_CONNECTION} in {seconds:.0f} s"
-            raise Broken(f"{method} {path} got {what}") from error
+            what, sign = f"no whole answer: {reason}", Sign.NOT_WHOLE
+            if limit.passed or time.monotonic() - began >= limit.most:
+                sign = Sign.NO_ANSWER if accepted else Sign.NO_CONNECTION
+                what = f"no {'answer' if accepted else 'connection'} in {seconds:.0f} s"
+            signs = (Sign.PING, sign) if path == "/ping" else (sign,)
+            raise Broken(f"{method} {path} got {what}", *signs) from error
 
     def wait_for_health(
         self,
@@ -190,8 +204,7 @@ class HttpClient:
         plain = replace(self, limit=plain_limit)  # a late answer is requested again here
         limit = self.limit(seconds)
         began = time.monotonic()
-        last = None
-        said = ""
+        last = error = None
         slow = 0
         while not limit.expired() and still_runs():
             asked = time.monotonic()
@@ -200,26 +213,37 @@ class HttpClient:
                 last = plain.ask("GET", "/ping", seconds=min(patience, limit.left + PAUSE))
                 if last.status == OK:
                     return Health(after=asked - began, last=last)
-            except Broken as error:
-                said = str(error)  # the server may not listen yet
+            except Broken as broken:  # the server may not listen yet
+                error = broken
                 slow += time.monotonic() - asked >= PING_SECONDS
-            now = said if last is None else f"GET /ping answers {last.status}"
+            now = str(error) if last is None else f"GET /ping answers {last.status}"
             tell(f"waiting for 200 from GET /ping: {now}")
             time.sleep(PAUSE)
-        return Health(after=None, last=last, said=said, waited=time.monotonic() - began)
+        return Health(after=None, last=last, error=error, waited=time.monotonic() - began)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
     """Seconds until `/ping` answered 200, None if it never did; and its last answer of any kind.
 
-    `said` is the error of the last request without an answer.
+    `error` is that of the last request without an answer.
     """
 
     after: float | None
     last: Answer | None
-    said: str = ""
+    error: Broken | None = None
     waited: float = 0.0
+
+    @property
+    def listens(self) -> bool:
+        """Whether the last request was accepted, and none ever answered."""
+        return self.last is None and Sign.NO_ANSWER in self.signs
+
+    @property
+    def signs(self) -> tuple[Sign, ...]:
+        """Of a server that is not healthy."""
+        seen = self.last or self.error
+        return () if self.after is not None or seen is None else (Sign.PING, *seen.signs)
 
 
 def _parts(response: http.client.HTTPResponse, began: float) -> Iterator[tuple[float, bytes]]:

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Broken, Doubtful, TooBusy, Unseen, check, last_lines
-from buildkit.contract.engine import ended
+from buildkit.contract.checks import Broken, Doubtful, TooBusy, Unseen, check
+from buildkit.contract.engine import End
 from buildkit.contract.hosting import parallel, starting
 from buildkit.contract.hosting.client import OK, Answer
 from buildkit.contract.hosting.server import INVOCATION_SECONDS, request_headers
@@ -24,6 +24,8 @@ from buildkit.contract.hosting.traffic import (
     listener,
     traffic,
 )
+from buildkit.contract.logs import last_lines
+from buildkit.contract.signs import Sign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -86,7 +88,7 @@ def pings_all_answer(loaded: Loaded) -> None:
     """GET /ping 100 times, then 20 times while four clients send requests: 200, each in 2 s."""
     loaded.need_life()
     for number in range(PINGS):
-        _ping(loaded, f"GET /ping ({number + 1} of {PINGS})")
+        _ping(loaded, f"GET /ping ({number + 1} of {PINGS})", Sign.PING)
     with traffic(loaded):
         for _ in range(PINGS_UNDER_LOAD):
             _ping(loaded, "GET /ping while four clients send requests")
@@ -140,9 +142,9 @@ def no_client_gets_another_s_answer(loaded: Loaded) -> None:
     """Different bodies, 16 in parallel: none gets the answer to another of the requests."""
     try:
         _many_bodies(loaded)
-    except parallel.Exchanged:
-        raise
     except Broken as error:
+        if Sign.OF_ANOTHER in error.signs:
+            raise
         raise Unseen("an answer in parallel differs from the answer alone (SERVE-15)") from error
 
 
@@ -215,9 +217,11 @@ def stays_up(loaded: Loaded) -> None:
     container = loaded.serving.container
     exit_code = container.wait(0)
     if exit_code is not None:
+        end = End(exit_code, container.ended_by())
         raise Broken(
-            f"under load and bad requests the server {ended(exit_code, container.ended_by())}"
-            f"{last_lines(own_words(line.text for line in container.lines()))}"
+            f"under load and bad requests the server ended {end}"
+            f"{last_lines(own_words(line.text for line in container.lines()))}",
+            *end.signs,
         )
 
 
@@ -270,7 +274,8 @@ def stops_while_answering(loaded: Loaded) -> None:
     if ending.killed:
         raise Broken(
             f"during requests, {ending.evidence}; the limit is {STOP_SECONDS} s"
-            f"{last_lines(loaded.serving.log)}"
+            f"{last_lines(loaded.serving.log)}",
+            *ending.signs,
         )
     if slow is not None and lost:
         raise Doubtful(
@@ -311,13 +316,13 @@ def own_words(lines: Iterable[str]) -> str:
     return "\n".join(kept[-LAST_LINES:])
 
 
-def _ping(loaded: Loaded, asked: str) -> None:
+def _ping(loaded: Loaded, asked: str, *signs: Sign) -> None:
     try:
         answer = loaded.serving.ping()
     except Broken as error:
-        raise Broken(f"{asked} {str(error).removeprefix('GET /ping ')}, twice") from error
+        raise Broken(f"{asked} {str(error).removeprefix('GET /ping ')}, twice", *signs) from error
     if answer.status != OK:
-        raise Broken(f"{asked} answered {answer.shown()}")
+        raise Broken(f"{asked} answered {answer.shown()}", *signs, *answer.signs)
 
 
 def _zombies(loaded: Loaded) -> set[int]:

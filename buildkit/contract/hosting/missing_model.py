@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildkit.contract import archive
-from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check
 from buildkit.contract.comparison import same
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
 from buildkit.contract.hosting.reference_server import first_answer, holding_model, plain
 from buildkit.contract.hosting.starting import MODEL
 from buildkit.contract.jobs import training_runs
+from buildkit.contract.logs import last_lines
 from buildkit.contract.scenario import Bench, Scenario
 from buildkit.model.target import Purpose
 

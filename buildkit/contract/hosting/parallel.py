@@ -12,6 +12,7 @@ from buildkit.contract.checks import Broken, Unseen
 from buildkit.contract.comparison import same
 from buildkit.contract.hosting import bodies
 from buildkit.contract.hosting.client import OK
+from buildkit.contract.signs import Sign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     Ask = Callable[[bytes, Payload], Answer]
 
-OF_ANOTHER = "the answer to another of the requests"
-"""The evidence that a client got what belongs to another one."""
 ROUNDS = 20
 IN_A_ROUND = 5
 """Requests of each parallel client before the answers are checked."""
@@ -32,10 +31,6 @@ QUICK_SECONDS = 1
 """Slower bodies are left out, as they would make the check too long."""
 ENOUGH_SECONDS = 10
 """No new round starts after this time."""
-
-
-class Exchanged(Broken):
-    """One request got the answer to another one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +89,7 @@ def need_two(found: Sequence[Steady]) -> None:
 def not_mixed_up(found: Sequence[Steady], number: int, ask: Ask) -> None:
     """Raises Broken if one of `number` parallel requests gets another answer than alone, or Unseen.
 
-    Raises Exchanged where that is the answer to another of the requests.
+    It has the sign OF_ANOTHER where that is the answer to another of the requests.
     """
     need_two(found)
 
@@ -120,19 +115,17 @@ def not_mixed_up(found: Sequence[Steady], number: int, ask: Ask) -> None:
 
 def _blame(each: Steady, answer: Answer, found: Sequence[Steady], ask: Ask) -> None:
     evidence = f"in parallel with other requests {each.name} got {answer.shown()}"
-    if not any(other.fits(answer) for other in found):
-        blame(each, answer, ask, evidence)
-        return
-    try:
-        blame(each, answer, ask, f"{evidence}, {OF_ANOTHER}")
-    except Broken as error:
-        raise Exchanged(*error.args) from error
+    signs = []
+    if any(other.fits(answer) for other in found):
+        evidence += ", the answer to another of the requests"
+        signs.append(Sign.OF_ANOTHER)
+    blame(each, answer, ask, evidence, *signs)
 
 
-def blame(each: Steady, answer: Answer, ask: Ask, evidence: str) -> None:
+def blame(each: Steady, answer: Answer, ask: Ask, evidence: str, *signs: Sign) -> None:
     """Raises Broken for another answer than the body gets alone, or Unseen if that one varies."""
     if each.fits(answer):
         return
     if not each.fits(ask(each.body, each.like)):
         raise Unseen("the answer to one body varies between requests")
-    raise Broken(f"{evidence}; alone {each.answer.shown()}")
+    raise Broken(f"{evidence}; alone {each.answer.shown()}", *signs)

@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Broken, TooBusy, Unsampled, Unseen, last_lines
+from buildkit.contract.checks import Broken, TooBusy, Unsampled, Unseen
 from buildkit.contract.engine import Mount, Start
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
 from buildkit.contract.hosting.starting import MODEL
 from buildkit.contract.jobs import training_runs
+from buildkit.contract.logs import last_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

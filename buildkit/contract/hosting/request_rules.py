@@ -8,12 +8,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check
 from buildkit.contract.comparison import same
-from buildkit.contract.hosting.client import OK
+from buildkit.contract.hosting.client import OK, TOO_LARGE
 from buildkit.contract.hosting.content import friendly, is_strict
 from buildkit.contract.hosting.server import INVOCATION_SECONDS
 from buildkit.contract.hosting.traffic import LOADED, Loaded, exchange, hang_up, post
+from buildkit.contract.logs import last_lines
+from buildkit.contract.signs import Sign
 
 if TYPE_CHECKING:
     from buildkit.contract.hosting.client import Answer
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 SIZES = (6_291_456, 26_214_400)
 FILLER = b" " * 1023 + b"\n"
 """Padding that makes a sample large: JSON and most CSV remain valid."""
-TOO_LARGE = 413
 EXPECTATION_FAILED = 417
 SLOW_SECONDS = 25
 """Seconds after which a broken connection may be a time limit, and not the size."""
@@ -173,7 +174,8 @@ def errors_do_not_say_200(loaded: Loaded) -> None:
             if kind in strict and answer.status == OK and answer.body.strip():
                 raise Doubtful(
                     f"{body[:30]!r} as {kind} got {answer.shown()}: garbage gets an "
-                    "answer like a sample's"
+                    "answer like a sample's",
+                    Sign.TAKES_GARBAGE,
                 )
 
 
@@ -224,7 +226,8 @@ def _take(loaded: Loaded, body: bytes, content_type: str, *, expect: bool = Fals
             return
         if found.timed_out or found.seconds > SLOW_SECONDS:
             raise Doubtful(f"{asked} got no answer in {found.seconds:.0f} s")
-    evidence = f"{sent} bytes sent{loaded.serving.gone()}{last_lines(loaded.serving.log)}"
+    end, _ = loaded.serving.gone()
+    evidence = f"{sent} bytes sent{end}{last_lines(loaded.serving.log)}"
     raise Broken(f"{asked}: the connection ended without an answer, {evidence}")
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract import hints
-from buildkit.contract.checks import Broken, Unsampled, Unseen, last_lines, telling, without_pings
-from buildkit.contract.engine import ended
-from buildkit.contract.hosting.client import NO_ANSWER, OK, PING_SECONDS, Answer, Health, HttpClient
+from buildkit.contract.checks import Broken, Unsampled, Unseen
+from buildkit.contract.engine import End
+from buildkit.contract.hosting.client import OK, PING_SECONDS, Answer, Health, HttpClient
+from buildkit.contract.logs import last_words, without_pings
+from buildkit.contract.signs import Sign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from buildkit.contract.engine import Container
+    from buildkit.contract.engine import Container, Refusal
     from buildkit.contract.machine import Machine
     from buildkit.model.target import Payload
 
@@ -24,9 +26,6 @@ INVOCATION_SECONDS = 60
 GONE_SECONDS = 2
 """Time to wait after a broken connection, as the server may be about to end."""
 LOG_LINES = 30
-NOT_STARTED = "the engine cannot start `serve`"
-BY_ITSELF = "ended by itself"
-"""Begin what is known of a server that does not run."""
 PING_PAUSE = 0.2
 """Seconds before `/ping` is asked again after a miss."""
 
@@ -42,7 +41,7 @@ class Serving:
     container: Container
     machine: Machine
     client: HttpClient
-    refusal: str | None
+    refusal: Refusal | None
     health: Health
     exit_code: int | None
     payloads: tuple[Payload, ...] = ()
@@ -69,27 +68,30 @@ class Serving:
     def outcome(self) -> str:
         """Why the server does not run, or how it answers `/ping`."""
         if self.refusal is not None:
-            return f"{NOT_STARTED}: {self.refusal}"
+            return f"the engine cannot start `serve`: {self.refusal}"
         if self.exit_code is not None:
-            return f"`serve` {ended(self.exit_code, self.container.ended_by(), BY_ITSELF)}"
+            return f"`serve` ended by itself {End(self.exit_code, self.container.ended_by())}"
         if self.health.last is None:
-            return self.health.said or "nothing answered on its port"
+            return str(self.health.error or "nothing answered on its port")
         return f"GET /ping answered {self.health.last.shown()}"
 
     @property
-    def listens(self) -> bool:
-        """Whether it accepted the last request for health, and never answered one."""
-        return self.health.last is None and NO_ANSWER in self.health.said
+    def signs(self) -> tuple[Sign, ...]:
+        """What the outcome of a server that is not healthy shows."""
+        if self.refusal is not None:
+            return (Sign.NOT_RUNNING, *self.refusal.signs)
+        if self.exit_code is not None:
+            return (Sign.NOT_RUNNING, *End(self.exit_code, self.container.ended_by()).signs)
+        return self.health.signs
+
+    @property
+    def runs(self) -> bool:
+        return self.refusal is None and self.exit_code is None
 
     @property
     def last_words(self) -> str:
         """The end of its log, after a line that names a cause if there is one."""
-        return f"{telling(self.container.lines(), self.log)}{last_lines(self.log)}"
-
-    @property
-    def excuse(self) -> str:
-        """The line of its log that explains why it listens but does not answer."""
-        return hints.telling(line.text for line in self.container.lines())
+        return last_words(self.container.lines(), self.log)
 
     def need_health(self) -> None:
         if self.health.after is None:
@@ -97,11 +99,17 @@ class Serving:
 
     def ping(self) -> Answer:
         """The answer of `/ping`. Raises Broken if it is too late twice in a row."""
-        try:
+        with suppress(Broken):
             return self.client.ask("GET", "/ping", seconds=PING_SECONDS)
-        except Broken:
-            time.sleep(PING_PAUSE)
+        time.sleep(PING_PAUSE)
         return self.client.ask("GET", "/ping", seconds=PING_SECONDS)
+
+    def need_ping(self, when: str = "") -> None:
+        """Raises Broken if `/ping` is too late, or does not answer 200."""
+        answer = self.ping()
+        if answer.status != OK:
+            evidence = f"{when}GET /ping answered {answer.shown()}"
+            raise Broken(evidence, Sign.PING, *answer.signs)
 
     def pings(self) -> bool:
         """Whether `/ping` answers 200 in time right now."""
@@ -125,15 +133,17 @@ class Serving:
                 headers=request_headers(like, more),
             )
         except Broken as error:
-            raise Broken(f"{error}{self.gone()}") from error
+            evidence, signs = self.gone()
+            raise Broken(f"{error}{evidence}", *error.signs, *signs) from error
 
-    def gone(self) -> str:
+    def gone(self) -> tuple[str, tuple[Sign, ...]]:
         """How the server ended, or which of its processes the kernel killed; empty if neither."""
         exit_code = self.container.wait(GONE_SECONDS)
         reason = self.container.ended_by()
         if exit_code is not None:
-            return f": the server {ended(exit_code, reason)}"
-        return f": {reason}" if reason else ""
+            end = End(exit_code, reason)
+            return f": the server ended {end}", end.signs
+        return (f": {reason}" if reason else ""), ()
 
     def a_payload(self) -> Payload:
         """The first sample. Raises Unseen without one."""
@@ -162,9 +172,7 @@ class Serving:
 
     def still_good(self, after: str) -> None:
         """Check that /ping and the first sample, if any, still get 200. Raises Broken."""
-        answer = self.ping()
-        if answer.status != OK:
-            raise Broken(f"after {after} GET /ping answered {answer.shown()}")
+        self.need_ping(f"after {after} ")
         for payload in self.payloads[:1]:
             answer = self.invoke(payload)
             if answer.status != OK:

@@ -57,8 +57,7 @@ def _small(bench: Bench) -> Iterator[Small]:
     with starting.served(bench, start=ONE_PROCESSOR, seconds=START_SECONDS) as serving:
         size = bench.engine.view(bench.subject.image).size
         small = Small(serving=serving, plain_seconds=plain_seconds, size=size)
-        starts = serving.refusal is None and serving.exit_code is None
-        yield _waited_for(small) if starts and serving.health.after is None else small
+        yield _waited_for(small) if serving.runs and serving.health.after is None else small
 
 
 def _waited_for(small: Small) -> Small:

@@ -6,17 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from buildkit.contract import listening
-from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check
 from buildkit.contract.comparison import same
 from buildkit.contract.engine import never_ran
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import LARGEST_BODY, OK, short
 from buildkit.contract.hosting.content import confesses
 from buildkit.contract.hosting.server import INVOCATION_SECONDS, Serving
+from buildkit.contract.logs import last_lines, telling
+from buildkit.contract.signs import Sign
 
 PINGS = 10
-WRONG_ANSWER = "did not answer what"
-"""The evidence that a prediction is another one than the sample's."""
 BROKEN_PROGRAM = ("ModuleNotFoundError", "ImportError", "SyntaxError")
 """Errors that a model would not fix."""
 SERVED = starting.of("`serve` with the model read-only", needs_health=False)
@@ -25,11 +25,9 @@ SERVED = starting.of("`serve` with the model read-only", needs_health=False)
 @check("RUN-02", SERVED, smoke=True)
 def starts(serving: Serving) -> None:
     """The engine can start `serve`, and the program does not end by itself."""
-    if serving.refusal is not None:
-        raise Broken(serving.evidence)
-    if serving.exit_code is not None:
+    if not serving.runs:
         _excuse(serving)
-        raise Broken(serving.evidence)
+        raise Broken(serving.evidence, *serving.signs)
 
 
 @check("SERVE-01", SERVED, smoke=True)
@@ -38,7 +36,7 @@ def answers_on_its_port(serving: Serving) -> None:
     _need_run(serving)
     if serving.health.last is None:
         where = listening.addresses(serving.container)
-        late = serving.listens or serving.excuse
+        late = serving.health.listens or telling(serving.container.lines())
         if where is not None and late and listening.reaches(where, starting.PORT):
             raise Unseen(
                 f"the server listens on port {starting.PORT}, but never answered in time (SERVE-03)"
@@ -46,7 +44,9 @@ def answers_on_its_port(serving: Serving) -> None:
         _excuse_brief(serving)
         raise Broken(
             f"no HTTP answer from port {starting.PORT}{_listens(where)}; "
-            f"{serving.health.said}{serving.last_words}"
+            f"{serving.health.error or ''}{serving.last_words}",
+            *serving.signs,
+            *_misplaced(where),
         )
 
 
@@ -55,18 +55,18 @@ def healthy_in_time(serving: Serving) -> None:
     """GET /ping answers 200 within 240 s of the start, or what the samples declare."""
     if serving.health.after is None:
         _excuse(serving)
-        if serving.refusal is not None or serving.exit_code is not None:
-            raise Broken(serving.evidence)
+        if not serving.runs:
+            raise Broken(serving.evidence, *serving.signs)
         _excuse_brief(serving)
         waited = f"in {serving.health.waited:.0f} s"
-        if serving.listens:
+        if serving.health.listens:
             waited += (
                 f": something listens on port {starting.PORT} and accepts connections, but does "
                 "not answer"
             )
         evidence = serving.evidence.removeprefix("GET /ping ")
         again = "; the last request " if evidence != serving.evidence else ": "
-        raise Broken(f"GET /ping never answered 200 {waited}{again}{evidence}")
+        raise Broken(f"GET /ping never answered 200 {waited}{again}{evidence}", *serving.signs)
 
 
 @check("SERVE-02", SERVED, smoke=True, decides=True)
@@ -74,9 +74,7 @@ def ping_answers(serving: Serving) -> None:
     """GET /ping ten times: 200 each time, within 2 s."""
     serving.need_health()
     for _ in range(PINGS):
-        answer = serving.ping()
-        if answer.status != OK:
-            raise Broken(f"GET /ping answered {answer.shown()}")
+        serving.need_ping()
 
 
 @check("SERVE-06", SERVED, smoke=True, decides=True)
@@ -87,15 +85,17 @@ def invocations_answer(serving: Serving) -> None:
         request = f"POST /invocations ({payload.content_type}, {Path(payload.body).name})"
         answer = serving.invoke(payload)
         if answer.status != OK or not answer.body or not answer.content_type:
-            raise Broken(f"{request} answered {answer.shown()}{last_lines(serving.log)}")
+            evidence = f"{request} answered {answer.shown()}{last_lines(serving.log)}"
+            raise Broken(evidence, *answer.signs)
         if len(answer.body) >= LARGEST_BODY:
             raise Broken(f"{request} answered with more than SageMaker passes on")
         if payload.answer is not None:
             wanted = Path(payload.answer).read_bytes()
             if not same(answer.content_type, answer.body, wanted):
                 raise Broken(
-                    f"{request} {WRONG_ANSWER} {Path(payload.answer).name} holds\n"
-                    f"found:  {short(answer.body)}\nwanted: {short(wanted)}"
+                    f"{request} did not answer what {Path(payload.answer).name} holds\n"
+                    f"found:  {short(answer.body)}\nwanted: {short(wanted)}",
+                    Sign.WRONG_ANSWER,
                 )
         elif key := confesses(answer.body):
             raise Doubtful(f"{request} answered {answer.shown()}: 200 with `{key}` in it")
@@ -131,11 +131,11 @@ def stops_in_time(serving: Serving) -> None:
     if ending.signalled is None:
         raise Unseen("the server ended by itself before SIGTERM came")
     if ending.killed:
-        raise Broken(f"{ending.evidence}{last_lines(serving.log)}")
+        raise Broken(f"{ending.evidence}{last_lines(serving.log)}", *ending.signs)
 
 
 def _need_run(serving: Serving) -> None:
-    if serving.refusal is not None or serving.exit_code is not None:
+    if not serving.runs:
         raise Unseen("the server does not run")
 
 
@@ -147,18 +147,21 @@ def _excuse(serving: Serving) -> None:
     refused = serving.exit_code is not None and not never_ran(serving.exit_code, serving.log)
     if serving.modelless and (refused or answered):
         raise Unsampled(
-            f"no model is declared, and without one {serving.outcome}", serving.last_words
+            f"no model is declared, and without one {serving.outcome}",
+            serving.last_words,
+            *serving.signs,
         )
 
 
 def _excuse_brief(serving: Serving) -> None:
     """Skip a server that did not get all the time that it may take."""
     if serving.brief and serving.health.last is None:
-        where = _listens(listening.addresses(serving.container))
+        where = listening.addresses(serving.container)
         raise Unsampled(
             "no model is declared, and without one nothing answered in "
-            f"{serving.health.waited:.0f} s{where}",
+            f"{serving.health.waited:.0f} s{_listens(where)}",
             last_lines(serving.log),
+            *_misplaced(where),
         )
 
 
@@ -168,3 +171,12 @@ def _listens(found: frozenset[listening.Address] | None) -> str:
         return ""
     places = ", ".join(f"{host}:{port}" for host, port in sorted(found))
     return f"; the server listens {f'on {places}' if places else 'nowhere'}"
+
+
+def _misplaced(found: frozenset[listening.Address] | None) -> tuple[Sign, ...]:
+    """What is wrong with the places where it listens."""
+    if not found:
+        return ()
+    if not any(listening.reaches(found, port) for _, port in found):
+        return (Sign.LISTENS_LOCALLY,)
+    return () if any(port == starting.PORT for _, port in found) else (Sign.LISTENS_ELSEWHERE,)

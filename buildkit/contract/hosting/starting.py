@@ -12,7 +12,7 @@ from buildkit.contract import listening, machine
 from buildkit.contract.archive import Archive
 from buildkit.contract.checks import Unseen
 from buildkit.contract.engine import Mount, Start
-from buildkit.contract.hosting.client import NO_ANSWER, Health, HttpClient
+from buildkit.contract.hosting.client import Health, HttpClient
 from buildkit.contract.hosting.server import Serving
 from buildkit.contract.jobs import endings, training_job, training_runs
 from buildkit.contract.scenario import Bench, Scenario
@@ -163,7 +163,7 @@ def without_model(wait: Callable[[float], Health], limit: float) -> tuple[Health
     A server that accepts requests and works on them is loading something: it gets the full time.
     """
     health = wait(MODELLESS_SECONDS)
-    if health.last is None and NO_ANSWER in health.said:
+    if health.listens:
         return wait(limit), False
     return health, health.after is None
 

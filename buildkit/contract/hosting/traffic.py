@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Broken, Unseen, last_lines
-from buildkit.contract.engine import ended
+from buildkit.contract.checks import Broken, Unseen
+from buildkit.contract.engine import End
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK, hung_up_after
 from buildkit.contract.hosting.reference_server import first_answer
 from buildkit.contract.hosting.server import INVOCATION_SECONDS
+from buildkit.contract.logs import last_lines
 from buildkit.contract.scenario import Bench, Scenario
 from buildkit.model.target import Purpose
 
@@ -84,8 +85,8 @@ class Loaded:
     def still_good(self, after: str) -> None:
         """Check that the server runs and still answers like before. Raises Broken."""
         if (exit_code := self.serving.container.wait(0)) is not None:
-            evidence = ended(exit_code, self.serving.container.ended_by())
-            raise Broken(f"after {after} the server {evidence}{last_lines(self.serving.log)}")
+            end = End(exit_code, self.serving.container.ended_by())
+            raise Broken(f"after {after} the server ended {end}{last_lines(self.serving.log)}")
         try:
             serving = self.serving if self.works else replace(self.serving, payloads=())
             serving.still_good(after)

@@ -12,6 +12,7 @@ from buildkit.contract.checks import Broken, Doubtful, check
 from buildkit.contract.engine import Start, Unfit
 from buildkit.contract.image import files
 from buildkit.contract.scenario import Bench, Scenario
+from buildkit.contract.signs import Sign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +33,8 @@ MOUNTED = tuple(
     )
 )  # fmt: skip
 """Folders that SageMaker creates or mounts in a container, besides that of the model."""
-NO_FOLDER = "is not a folder"
-"""The evidence that nothing can be mounted at a path of the image."""
+BLOCKED = (Sign.BLOCKED, Sign.NO_FOLDER)
+"""Nothing can be mounted at a path of the image."""
 ABOVE = "/opt"
 """The folder that holds all of them: a link to a folder is as good."""
 LAID_OUT = ("/opt/ml/input/", "/opt/ml/output/")
@@ -116,7 +117,8 @@ def opt_ml_is_free(image: StillImage) -> None:
     for each in image.opt_ml:
         path = f"/opt/{each.name.rstrip('/')}"
         if path.startswith(LAID_OUT) and path not in MOUNTED and each.kind != "folder":
-            raise Broken(f"the image holds {path}, {_named(each)}: channels and results go there")
+            evidence = f"the image holds {path}, {_named(each)}: channels and results go there"
+            raise Broken(evidence, Sign.PLACE_TAKEN)
 
 
 @check("OUT-03", STILL, smoke=True)
@@ -132,7 +134,7 @@ def opt_ml_is_made_of_folders(image: StillImage) -> None:
     """/opt, and each path that SageMaker mounts below it, is a folder in the image, or missing."""
     _, above = files.followed(image.container, ABOVE)
     if above is not None and above.kind != "folder":
-        raise Broken(f"in the image {ABOVE} is not a folder but {_named(above)}")
+        raise Broken(f"in the image {ABOVE} is not a folder but {_named(above)}", *BLOCKED)
     _need_folders(image, *MOUNTED)
 
 
@@ -144,7 +146,8 @@ def tmp_is_a_folder(image: StillImage) -> None:
     if first is None or (found is not None and found.kind == "folder"):
         return
     missing = f", and {path} does not exist" if found is None else ""
-    raise Broken(f"in the image {TEMPORARY} is not a folder but {_named(first)}{missing}")
+    evidence = f"in the image {TEMPORARY} is not a folder but {_named(first)}{missing}"
+    raise Broken(evidence, Sign.NO_FOLDER)
 
 
 @check("RUN-04", STILL, smoke=True)
@@ -168,7 +171,7 @@ def _need_folders(image: StillImage, *paths: str) -> None:
     for path in paths:
         found = image.container.look(path)
         if found is not None and found.kind != "folder":
-            raise Broken(f"in the image {path} {NO_FOLDER} but {_named(found)}")
+            raise Broken(f"in the image {path} is not a folder but {_named(found)}", *BLOCKED)
 
 
 def _named(found: Entry) -> str:

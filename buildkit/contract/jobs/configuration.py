@@ -33,7 +33,8 @@ def bears_reserved_names(seen: Bundle) -> None:
     run = seen.run(job_variations.RESERVED)
     if not run.good and seen.alone(job_variations.RESERVED_LOCAL).good:
         names = ", ".join(job_variations.NEEDS_AWS)
-        raise Doubtful(f"with {names} `train` {run.evidence}\nit may lack credentials")
+        evidence = f"with {names} `train` {run.evidence}\nit may lack credentials"
+        raise Doubtful(evidence, *run.signs)
     seen.good(job_variations.RESERVED)
 
 
@@ -44,7 +45,8 @@ def bears_unknown_names(seen: Bundle) -> None:
     _bears_size(seen, job_variations.UNKNOWN)
     if not run.good and not reason(run):
         raise Doubtful(
-            f"with {job_variations.UNKNOWN.title} `train` {run.evidence}\nand wrote no reason"
+            f"with {job_variations.UNKNOWN.title} `train` {run.evidence}\nand wrote no reason",
+            *run.signs,
         )
     if crash := crashed(run):
         raise Doubtful(f"with {job_variations.UNKNOWN_SHORT.title} `train` crashes: {crash}")

@@ -7,7 +7,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from buildkit.contract.checks import Broken, Doubtful, Unseen, check
 from buildkit.contract.jobs import (
@@ -20,6 +20,7 @@ from buildkit.contract.jobs import (
 )
 from buildkit.contract.jobs.variations import Variant
 from buildkit.contract.scenario import Scenario
+from buildkit.contract.signs import Sign
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
@@ -48,12 +49,23 @@ class Diagnosis:
     def log(self) -> str:
         return "\n".join(line.text for line in self.plain.lines)
 
+    def settle(self, variant: Variant, evidence: str) -> NoReturn:
+        """Raise Broken if the failed run succeeds with the variant, else Unseen."""
+        self.blame(variant, evidence)
+        raise Unseen(OTHERWISE)
+
+    def blame(
+        self, variant: Variant, evidence: str, *signs: Sign, then: Then | None = None
+    ) -> None:
+        """Raise Broken if the failed run succeeds with the variant."""
+        if self.again(variant, then=then).good:
+            raise Broken(f"{evidence} {self.plain.evidence}", *signs, *self.plain.signs)
+
     def again(self, variant: Variant, *, then: Then | None = None) -> Run:
         """Repeat the failed run with something that SageMaker does not do. Raises Unseen."""
         if self.plain.refusal is not None or self.plain.exit_code is None:
             raise Unseen("training failed without showing why")
-        if why := variant.lacks(self.work):
-            raise why
+        variant.need(self.work)
         return variations.train(self.bench, (variant,), then=then)
 
 
@@ -173,6 +185,7 @@ HELD_BACK_TIMES = 3
 """Buffered lines come at once; lines that spread over this many times as long were buffered."""
 LONGER_SECONDS = 60
 """Extra time for a run with a terminal, which may wait for a person."""
+OTHERWISE = "training failed for another reason"
 SUCCEEDS = "training on the samples succeeds, so there is nothing to diagnose"
 ASKS = re.compile(r"EOF when reading a line|EOFError|/dev/tty", re.IGNORECASE)
 WANTS_TERMINAL = re.compile(
@@ -190,45 +203,43 @@ FULL = re.compile(r"No space left on device|bus error|/dev/shm|shared memory", r
 def reads_values_as_text(diagnosis: Diagnosis) -> None:
     """Values are text. A run that fails must not pass with JSON numbers, lists, objects."""
     if diagnosis.plain.good:
-        if why := _lacks_values(diagnosis.work):
-            raise why
+        VALUES.need(diagnosis.work)
         return
-    if diagnosis.again(VALUES).good:
-        raise Broken(
-            "`train` needs JSON values (numbers, lists, objects), but SageMaker sends text: with "
-            f"text it {diagnosis.plain.evidence}"
-        )
-    raise Unseen("training failed for another reason")
+    diagnosis.settle(
+        VALUES,
+        "`train` needs JSON values (numbers, lists, objects), but SageMaker sends text: with text "
+        "it",
+    )
 
 
 @check("CFG-02", AGAIN)
 def needs_no_certain_encoding(diagnosis: Diagnosis) -> None:
     """A run that fails must not pass with its text hyperparameters in the other encoding."""
     if diagnosis.plain.good:
-        raise job_variations.ENCODED.lacks(diagnosis.work) or Unseen(SUCCEEDS)
-    if diagnosis.again(job_variations.ENCODED).good:
-        raise Broken(
-            "`train` handles one encoding of text only: it passes with the other one (bare or "
-            f"JSON), and with that of the samples it {diagnosis.plain.evidence}"
-        )
-    raise Unseen("training failed for another reason")
+        job_variations.ENCODED.need(diagnosis.work)
+        raise Unseen(SUCCEEDS)
+    diagnosis.settle(
+        job_variations.ENCODED,
+        "`train` handles one encoding of text only: it passes with the other one (bare or JSON), "
+        "and with that of the samples it",
+    )
 
 
 @check("CFG-04", AGAIN)
 def needs_no_addresses(diagnosis: Diagnosis) -> None:
     """There is no S3 address. A run that fails must not pass with one, nor miss its key."""
-    if diagnosis.plain.good:
-        raise channel_variations.lacks_channel(diagnosis.work) or Unseen(SUCCEEDS)
-    if diagnosis.again(ADDRESSES).good:
-        raise Broken(
-            "`train` reads facts that inputdataconfig.json does not hold, such as an S3 address: "
-            f"without them it {diagnosis.plain.evidence}"
-        )
+    plain = diagnosis.plain
+    if plain.good:
+        ADDRESSES.need(diagnosis.work)
+        raise Unseen(SUCCEEDS)
+    diagnosis.blame(
+        ADDRESSES,
+        "`train` reads facts that inputdataconfig.json does not hold, such as an S3 address: "
+        "without them it",
+    )
     if missed := WANTS_ADDRESS.search(diagnosis.log):
-        raise Broken(
-            f"`train` reads {missed[1]}, which does not exist: it {diagnosis.plain.evidence}"
-        )
-    raise Unseen("training failed for another reason")
+        raise Broken(f"`train` reads {missed[1]}, which does not exist: it {plain.evidence}")
+    raise Unseen(OTHERWISE)
 
 
 @check("DIST-10", AGAIN, decides=True)
@@ -236,28 +247,31 @@ def needs_no_large_memory(diagnosis: Diagnosis) -> None:
     """A run that fails for lack of space must not pass with a larger /dev/shm."""
     if diagnosis.plain.good:
         return
-    if not FULL.search(diagnosis.log) or not diagnosis.again(LARGE_MEMORY).good:
-        raise Unseen("training failed for another reason")
-    raise Broken(
-        f"`train` needs more than 64 MB of /dev/shm: with 64 MB it {diagnosis.plain.evidence}"
-    )
+    if FULL.search(diagnosis.log):
+        diagnosis.blame(
+            LARGE_MEMORY,
+            "`train` needs more than 64 MB of /dev/shm: with 64 MB it",
+            Sign.SHARED_MEMORY,
+        )
+    raise Unseen(OTHERWISE)
 
 
 @check("RUN-07", AGAIN)
 def needs_no_terminal(diagnosis: Diagnosis) -> None:
     """There is no terminal and no input. A run that fails must not pass with a terminal."""
-    if diagnosis.plain.good:
+    plain = diagnosis.plain
+    if plain.good:
         return
     if ASKS.search(diagnosis.log):
-        raise Broken(
-            f"`train` asks for input, but SageMaker provides none: it {diagnosis.plain.evidence}"
-        )
-    within = endings.within(diagnosis.plain.seconds + LONGER_SECONDS)
-    if diagnosis.again(TERMINAL, then=within).good:
-        raise Broken(f"`train` works only in a terminal: without one it {diagnosis.plain.evidence}")
+        raise Broken(f"`train` asks for input, but SageMaker provides none: it {plain.evidence}")
+    diagnosis.blame(
+        TERMINAL,
+        "`train` works only in a terminal: without one it",
+        then=endings.within(plain.seconds + LONGER_SECONDS),
+    )
     if WANTS_TERMINAL.search(diagnosis.log):
-        raise Doubtful(f"`train` seems to need a terminal: it {diagnosis.plain.evidence}")
-    raise Unseen("training failed for another reason")
+        raise Doubtful(f"`train` seems to need a terminal: it {plain.evidence}")
+    raise Unseen(OTHERWISE)
 
 
 @check("ENV-01", AGAIN)
@@ -266,28 +280,23 @@ def needs_no_more_variables(diagnosis: Diagnosis) -> None:
     plain = diagnosis.plain
     if plain.good:
         return
-    missing = missing_variable(diagnosis.log)
-    if diagnosis.again(VARIABLES).good:
-        raise Broken(
-            f"`train` needs variables that SageMaker does not set: without them it {plain.evidence}"
-        )
-    if missing:
+    diagnosis.blame(
+        VARIABLES, "`train` needs variables that SageMaker does not set: without them it"
+    )
+    if missing := missing_variable(diagnosis.log):
         raise Doubtful(
             f"`train` seems to need {missing}, which SageMaker does not set: it {plain.evidence}"
         )
-    raise Unseen("training failed for another reason")
+    raise Unseen(OTHERWISE)
 
 
 @check("DATA-07", AGAIN)
 def needs_no_content_type(diagnosis: Diagnosis) -> None:
     """No channel has a ContentType. A run that fails must not pass with one."""
     if diagnosis.plain.good:
-        if why := channel_variations.lacks_channel(diagnosis.work):
-            raise why
+        ADDRESSES.need(diagnosis.work)
         return
-    if diagnosis.again(channel_variations.TYPED).good:
-        raise Broken(f"`train` needs a ContentType: without one it {diagnosis.plain.evidence}")
-    raise Unseen("training failed for another reason")
+    diagnosis.settle(channel_variations.TYPED, "`train` needs a ContentType: without one it")
 
 
 @check("LOG-02", AGAIN)

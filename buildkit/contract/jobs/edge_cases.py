@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildkit.contract.archive import Archive
-from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check
 from buildkit.contract.engine import Mount, Start
 from buildkit.contract.jobs import endings, training_job, training_runs, variations
 from buildkit.contract.jobs.channel_variations import lacks_channel
 from buildkit.contract.jobs.configuration import crashed, reason
 from buildkit.contract.jobs.variations import Bundle, Variant, excuse_slow
+from buildkit.contract.logs import last_lines
 from buildkit.contract.scenario import Scenario
 from buildkit.model.target import Purpose
 
@@ -44,8 +45,7 @@ def _compared(title: str, variant: Variant) -> Scenario[Compared]:
     @contextmanager
     def stage(bench: Bench) -> Iterator[Compared]:
         plain = training_runs.needs_good(bench)
-        if why := variant.lacks(training_job.of(bench.subject.samples)):
-            raise why
+        variant.need(training_job.of(bench.subject.samples))
         yield Compared(plain=plain, run=variations.train(bench, (variant,)))
 
     return Scenario(title=title, stage=stage, purpose=Purpose.TRAINING)
@@ -88,7 +88,8 @@ SHARDED = _compared(
 def bears_no_hyperparameters(seen: Compared) -> None:
     """Without hyperparameters `train` ends with 0, or fails with a reason instead of a crash."""
     if why := without_reason(seen):
-        raise (Broken if _crashed(seen.run) else Doubtful)(f"without hyperparameters {why}")
+        finding = Broken if _crashed(seen.run) else Doubtful
+        raise finding(f"without hyperparameters {why}", *seen.run.signs)
     if crash := crashed(seen.run):
         raise Doubtful(
             f"without hyperparameters `train` crashes instead of naming what it lacks: {crash}"

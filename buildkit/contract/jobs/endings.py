@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildkit.contract import machine
+from buildkit.contract.signs import Sign
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,11 +40,14 @@ METER_LOOK_SECONDS = 0.2
 HANG_SECONDS = 300
 """Only ends a hang: from SIGKILL to the end."""
 KILLED = 137
+R = re.compile(r"\b(Rscript|R/bin|exec/R|bin/R)\b", re.IGNORECASE)
+SHELL = re.compile(r"(\S*/)?(ba|da|a|z|k)?sh\b", re.IGNORECASE)
+"""Command lines of R and of shells."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Signalled:
-    """A container that got a signal while it ran.
+    """A container that got a signal, by its `name`, while it ran.
 
     `heard`: whether its first process handled the signal, None if unknown. `first` is the command
     of that process, `others` the number of processes beside it. `lines` is a minimum of the lines
@@ -50,9 +55,20 @@ class Signalled:
     """
 
     heard: bool | None
+    name: str = "SIGTERM"
     first: str = ""
     others: int = 0
     lines: int = 0
+
+    @property
+    def signs(self) -> tuple[Sign, ...]:
+        """Why the program may not have ended."""
+        found = {
+            Sign.STOPSIGNAL: self.name not in ("SIGTERM", "SIGINT"),
+            Sign.FIRST_IS_R: R.search(self.first),
+            Sign.FIRST_IS_SHELL: SHELL.match(self.first),
+        }
+        return tuple(sign for sign, shows in found.items() if shows)
 
     @property
     def shown(self) -> str:
@@ -79,6 +95,10 @@ class Ending:
     def evidence(self) -> str:
         """Why SIGKILL was needed, and which process had got the signal."""
         return f"{self.killed}{self.signalled.shown if self.signalled else ''}"
+
+    @property
+    def signs(self) -> tuple[Sign, ...]:
+        return self.signalled.signs if self.signalled else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +198,7 @@ def signal(
     found = ending(here, container, seconds, name=name, heard=heard)
     signalled = Signalled(
         heard=heard or found.heard,
+        name=name,
         first=processes[0].command if processes else "",
         others=max(len(processes) - 1, 0),
         lines=lines,

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import regex
 
-from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check
 from buildkit.contract.jobs import job_variations, training_runs
 from buildkit.contract.jobs.configuration import ODD
+from buildkit.contract.logs import last_lines
 from buildkit.contract.scenario import Scenario
 from buildkit.model.target import Purpose
 

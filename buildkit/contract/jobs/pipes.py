@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildkit.contract.archive import Archive
-from buildkit.contract.checks import Broken, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Unseen, check
 from buildkit.contract.engine import Mount, Start
 from buildkit.contract.jobs import training_job, training_runs
 from buildkit.contract.jobs.channel_variations import lacks_channel
+from buildkit.contract.logs import last_lines
 from buildkit.contract.scenario import Scenario
 from buildkit.model.target import Purpose
 

@@ -11,10 +11,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from buildkit.contract import machine
-from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check
 from buildkit.contract.engine import Start
 from buildkit.contract.image.basics import STILL
 from buildkit.contract.jobs import endings, processing_job, training_job, training_runs
+from buildkit.contract.logs import last_lines
 from buildkit.contract.scenario import Scenario
 
 if TYPE_CHECKING:

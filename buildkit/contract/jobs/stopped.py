@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Broken, Doubtful, Partly, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, Partly, Unseen, check
 from buildkit.contract.jobs import endings, training_job, training_runs
 from buildkit.contract.jobs.endings import Moment
+from buildkit.contract.logs import last_lines
 from buildkit.contract.scenario import Scenario
+from buildkit.contract.signs import Sign
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
@@ -142,9 +144,8 @@ def stops_in_time(seen: Stopped) -> None:
     if not run.ran:
         raise Unseen("`train` did not start")
     if run.killed:
-        raise Broken(
-            f"{run.killed}{run.signalled.shown if run.signalled else ''}{last_lines(run.log)}"
-        )
+        shown, signs = (run.signalled.shown, run.signalled.signs) if run.signalled else ("", ())
+        raise Broken(f"{run.killed}{shown}{last_lines(run.log)}", *signs)
     if not seen.whole.good and seen.whole.exit_code is not None:
         raise Unseen("`train` fails by itself, so the effect of SIGTERM is unknown")
     if has_effect(seen.whole, run):
@@ -174,7 +175,8 @@ def saves_what_it_has(seen: Stopped) -> None:
     if has_model(whole) and not has_model(run):
         raise Doubtful(
             "SIGTERM ended `train` during its work, and /opt/ml/model is empty: the work so far is "
-            f"lost{last_lines(run.log)}"
+            f"lost{last_lines(run.log)}",
+            Sign.WORK_LOST,
         )
 
 
@@ -199,9 +201,10 @@ def _unheard(run: Run, when: str) -> None:
         return
     said = f"SIGTERM has no effect{evidence.shown}, which does not handle it {when}"
     if evidence.others and _is_shell(evidence.first):
-        raise Broken(f"{said}, and does not forward it to the program that it started")
+        evidence_ = f"{said}, and does not forward it to the program that it started"
+        raise Broken(evidence_, *evidence.signs)
     if evidence.others or run.killed:
-        raise Doubtful(said)
+        raise Doubtful(said, *evidence.signs)
 
 
 def _is_shell(command: str) -> bool:

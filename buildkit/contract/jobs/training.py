@@ -7,9 +7,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from buildkit.contract import machine
-from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check
 from buildkit.contract.jobs import endings, training_job, training_runs
 from buildkit.contract.jobs.endings import Ending
+from buildkit.contract.logs import last_lines
+from buildkit.contract.signs import Sign
 
 if TYPE_CHECKING:
     from buildkit.contract.engine import Container, Line
@@ -74,11 +76,12 @@ FAILED = training_runs.of("`train` without its channels", _failed)
 def starts(run: Run) -> None:
     """The engine can start `train`, which does not exit like a missing program."""
     if run.refusal is not None:
-        raise Broken(f"the engine cannot start `train`: {run.refusal}")
+        raise Broken(f"the engine cannot start `train`: {run.refusal}", *run.signs)
     if not run.ran:
         raise Broken(
             f"`train` ended with {run.exit_code}, like a program that is missing or not executable"
-            f"{last_lines(run.log)}"
+            f"{last_lines(run.log)}",
+            *run.signs,
         )
 
 
@@ -90,20 +93,19 @@ def success_is_zero(run: Run) -> None:
         raise Unsampled(
             f"no samples are declared, and without them `train` {run.outcome}",
             run.last_words,
+            *run.signs,
             said=run.reason,
         )
     if not run.good:
-        raise Broken(f"`train` on the samples {run.evidence}")
+        raise Broken(f"`train` on the samples {run.evidence}", Sign.SAMPLES_FAIL, *run.signs)
 
 
 @check("OUT-01", FAILED, smoke=True, gap="no failed run was seen")
 def failure_is_not_zero(run: Run) -> None:
     """The run without channels does not end with 0."""
     _need_start(run)
-    if run.exit_code is None:
-        raise Broken(f"`train` without its channels {run.evidence}")
-    if run.exit_code == 0:
-        raise Broken(f"`train` without its channels {run.evidence}")
+    if not run.exit_code:
+        raise Broken(f"`train` without its channels {run.evidence}", *run.signs)
 
 
 @check("OUT-02", GOOD, smoke=True, gap="no successful run was seen")
@@ -111,7 +113,7 @@ def success_leaves_no_reason(run: Run) -> None:
     """A successful run leaves no failure file behind."""
     _need_success(run)
     if run.at(training_runs.FAILURE) is not None:
-        raise Broken("a successful run left a failure file behind")
+        raise Broken("a successful run left a failure file behind", Sign.REASON_LEFT)
 
 
 @check("OUT-02", FAILED, smoke=True, decides=True)
@@ -141,14 +143,17 @@ def _need_reason(run: Run) -> None:
     try:
         text = (run.file(training_runs.FAILURE) or b"").decode().strip()
     except UnicodeDecodeError as error:
-        raise Broken("the reason in /opt/ml/output/failure is not UTF-8") from error
+        evidence = "the reason in /opt/ml/output/failure is not UTF-8"
+        raise Broken(evidence, Sign.REASON_UNCLEAR) from error
     if not text:
-        raise Broken(f"the failed run wrote no reason{_elsewhere(run)}{last_lines(run.log)}")
+        where, signs = _elsewhere(run)
+        raise Broken(f"the failed run wrote no reason{where}{last_lines(run.log)}", *signs)
     if not any(letter.isalnum() for letter in text[:REASON_CHARACTERS]):
-        raise Broken(f"the reason says nothing: {text[:80]!r}")
+        raise Broken(f"the reason says nothing: {text[:80]!r}", Sign.REASON_UNCLEAR)
     if text.startswith(TRACEBACK):
         raise Doubtful(
-            "the reason begins with a traceback: users see only the first 1024 characters"
+            "the reason begins with a traceback: users see only the first 1024 characters",
+            Sign.REASON_UNCLEAR,
         )
 
 
@@ -225,19 +230,20 @@ def needs_no_privilege(run: Run) -> None:
 def small_shared_memory(run: Run) -> None:
     """The log of a failed run does not blame /dev/shm of 64 MB, and SIGBUS does not end it."""
     if run.exit_code == BUS_ERROR and not run.ended_by:
-        raise Broken(f"64 MB of shared memory do not seem to be enough: `train` {run.evidence}")
-    _blames(run, SHARED_MEMORY, "64 MB of shared memory are not enough")
+        evidence = f"64 MB of shared memory do not seem to be enough: `train` {run.evidence}"
+        raise Broken(evidence, Sign.SHARED_MEMORY)
+    _blames(run, SHARED_MEMORY, "64 MB of shared memory are not enough", Sign.SHARED_MEMORY)
 
 
-def _elsewhere(run: Run) -> str:
+def _elsewhere(run: Run) -> tuple[str, tuple[Sign, ...]]:
     """Where the run left something that looks like a reason, if anywhere."""
     left = run.at(training_runs.FAILURE)
     if left is not None and left.kind != "file":
         kind = f"a {left.kind}" if left.kind != "other" else "not a file"
         target = left.target and f" to {left.target[:200]}"
-        return f"; /opt/ml/{training_runs.FAILURE} is {kind}{target}"
+        return f"; /opt/ml/{training_runs.FAILURE} is {kind}{target}", (Sign.REASON_NO_FILE,)
     found = [each.name for each in run.tree or () if each.kind == "file" and _is_reason(each.name)]
-    return f"; found /opt/ml/{found[0]}" if found else ""
+    return (f"; found /opt/ml/{found[0]}", (Sign.REASON_ELSEWHERE,)) if found else ("", ())
 
 
 def _is_reason(name: str) -> bool:
@@ -262,13 +268,13 @@ def _need_success(run: Run) -> None:
         raise Unseen("training failed")
 
 
-def _blames(run: Run, signs: tuple[str, ...], verdict: str) -> None:
+def _blames(run: Run, words: tuple[str, ...], verdict: str, *signs: Sign) -> None:
     _need_start(run)
     if run.good:
         return
     for line in (*(each.text for each in run.lines), *run.log.splitlines()):
-        if any(sign in line.lower() for sign in signs):
-            raise Broken(f"{verdict}: {line.strip()[:200]}")
+        if any(word in line.lower() for word in words):
+            raise Broken(f"{verdict}: {line.strip()[:200]}", *signs)
     raise Unseen("training failed for another reason")
 
 

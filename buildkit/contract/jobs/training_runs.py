@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from buildkit.contract import archive, machine
-from buildkit.contract.checks import REASON_IS, Unsampled, Unseen, last_lines, telling
-from buildkit.contract.engine import Line, Mount, Start, ended, never_ran
+from buildkit.contract.checks import REASON_IS, Unsampled, Unseen
+from buildkit.contract.engine import End, Line, Mount, Refusal, Start, never_ran
 from buildkit.contract.jobs import endings, training_job
+from buildkit.contract.logs import last_words
 from buildkit.contract.scenario import Bench, Scenario
+from buildkit.contract.signs import Sign
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ class Run:
     describes that signal. `idle` says why there was nothing to do.
     """
 
-    refusal: str | None
+    refusal: Refusal | None
     exit_code: int | None
     seconds: float
     log: str
@@ -99,15 +101,21 @@ class Run:
             end = f"did not end in {self.seconds:.0f} s"
             end += self.ended_by and f" ({self.ended_by})"
         else:
-            end = ended(self.exit_code, self.ended_by)
+            end = f"ended {End(self.exit_code, self.ended_by)}"
         return f"{end}; {REASON_IS} {self.reason!r}" if self.reason else end
+
+    @property
+    def signs(self) -> tuple[Sign, ...]:
+        """What its outcome shows."""
+        if self.refusal is not None:
+            return self.refusal.signs
+        end = () if self.exit_code is None else End(self.exit_code, self.ended_by).signs
+        return (*end, Sign.GAVE_REASON) if self.reason else end
 
     @property
     def last_words(self) -> str:
         """The end of its log, after a line that names a cause if there is one."""
-        if self.refusal is not None:
-            return ""
-        return f"{telling(self.lines, self.log)}{last_lines(self.log)}"
+        return "" if self.refusal is not None else last_words(self.lines, self.log)
 
     @property
     def reason(self) -> str:

@@ -39,6 +39,11 @@ class Variant:
     hyperparameters: Callable[[Samples], Mapping[str, str]] = lambda _samples: {}
     lacks: Callable[[Job], Unseen | None] = lambda _work: None
 
+    def need(self, work: Job) -> None:
+        """Raises Unseen if a job cannot be varied like this."""
+        if why := self.lacks(work):
+            raise why
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
@@ -51,8 +56,7 @@ class Bundle:
 
     def run(self, variant: Variant) -> Run:
         """A run with this variant, good or not. Raises Unseen."""
-        if why := variant.lacks(training_job.of(self.bench.subject.samples)):
-            raise why
+        variant.need(training_job.of(self.bench.subject.samples))
         return self.together if self.together.good else self.alone(variant)
 
     def alone(self, variant: Variant) -> Run:
@@ -73,7 +77,7 @@ def blame(plain: Run, run: Run, title: str) -> None:
     if run.good:
         return
     excuse_slow(plain, run)
-    raise Broken(f"with {title} `train` {run.evidence}")
+    raise Broken(f"with {title} `train` {run.evidence}", *run.signs)
 
 
 def excuse_slow(plain: Run, run: Run) -> None:
@@ -100,8 +104,8 @@ def of(title: str, variants: Sequence[Variant]) -> Scenario[Bundle]:
         plain = training_runs.needs_good(bench)
         work = training_job.of(bench.subject.samples)
         fit = [each for each in variants if not each.lacks(work)]
-        if not fit and (why := variants[0].lacks(work)):
-            raise why
+        if not fit:
+            variants[0].need(work)
         yield Bundle(bench=bench, plain=plain, together=train(bench, fit))
 
     return Scenario(title=title, stage=stage, purpose=Purpose.TRAINING)

@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from buildkit.contract.archive import Archive
-from buildkit.contract.checks import Broken, Doubtful, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
 from buildkit.contract.hosting.server import INVOCATION_SECONDS
 from buildkit.contract.image import files
 from buildkit.contract.jobs import training_runs
+from buildkit.contract.logs import last_lines
 from buildkit.contract.scenario import Scenario
 from buildkit.model.target import Purpose
 

@@ -6,9 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from buildkit.contract.checks import Broken, Unseen, check, last_lines
+from buildkit.contract.checks import Broken, Unseen, check
 from buildkit.contract.image.basics import STILL
 from buildkit.contract.jobs import training_job
+from buildkit.contract.logs import last_lines
 from buildkit.contract.scripts import script_runs, user_scripts, variables
 
 if TYPE_CHECKING:

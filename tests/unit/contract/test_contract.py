@@ -15,7 +15,7 @@ import pytest
 
 from buildkit.contract import archive, checks, comparison, runner, scenario, suite
 from buildkit.contract.clauses import clauses
-from buildkit.contract.engine import Entry, ImageView, Line, Process
+from buildkit.contract.engine import Entry, ImageView, Line, Process, Refusal
 from buildkit.contract.hosting import serving
 from buildkit.contract.hosting.client import Answer, Health, HttpClient
 from buildkit.contract.hosting.server import Serving
@@ -46,7 +46,7 @@ def statuses(wanted: Sequence[Check[Any]], observed: object) -> dict[str, str]:
     for each in wanted:
         found.setdefault(each.clause, []).append(checks.run(each, observed))
     merged = [checks.merged(results) for results in found.values()]
-    return {each.id: each.status.value for each in merged if each.status is not Status.PASS}
+    return {each.clause: each.status.value for each in merged if each.status is not Status.PASS}
 
 
 def on(stage: object, wanted: Sequence[Check[Any]]) -> list[Check[Any]]:
@@ -184,7 +184,7 @@ GOOD = Run(
     [
         pytest.param({}, {}, id="good"),
         pytest.param(
-            {"refusal": "no such file", "exit_code": None, "tree": ()},
+            {"refusal": Refusal("no such file"), "exit_code": None, "tree": ()},
             {"RUN-01": "fail", "OUT-01": "skip", "OUT-03": "skip", "LOG-01": "skip"},
             id="does not start",
         ),
@@ -253,11 +253,7 @@ def judged(wanted: Sequence[Check[Any]], *runs: Run | checks.Unseen) -> dict[str
     found: dict[str, list[Any]] = {}
     for stage, run in zip((training.GOOD, training.FAILED), runs, strict=True):
         for each in on(stage, wanted):
-            seen = (
-                checks.of(each, checks.skipped(each.clause, run))
-                if isinstance(run, checks.Unseen)
-                else checks.run(each, run)
-            )
+            seen = checks.of(each, run) if isinstance(run, checks.Unseen) else checks.run(each, run)
             found.setdefault(each.clause, []).append(seen)
     merged = {name: checks.merged(results) for name, results in found.items()}
     return {name: (each.status.value, each.message) for name, each in merged.items()}
@@ -449,10 +445,10 @@ def test_pages_count_the_clauses_as_they_are() -> None:
 
 def test_of_several_checks_of_a_clause_the_worst_counts_with_all_its_evidence() -> None:
     results = [
-        checks.result("OUT-01", Status.PASS, ""),
-        checks.result("OUT-01", Status.FAIL, "one"),
-        checks.skipped("OUT-01", checks.Unseen("no")),
-        checks.result("OUT-01", Status.FAIL, "two"),
+        checks.judged("OUT-01", checks.Partly()),
+        checks.judged("OUT-01", checks.Broken("one")),
+        checks.judged("OUT-01", checks.Unseen("no")),
+        checks.judged("OUT-01", checks.Broken("two")),
     ]
     assert checks.merged(results).message == "one\ntwo"
     assert checks.merged(results).status is Status.FAIL
@@ -461,12 +457,12 @@ def test_of_several_checks_of_a_clause_the_worst_counts_with_all_its_evidence() 
 
 def test_a_clause_that_a_busy_machine_left_open_does_not_pass() -> None:
     results = [
-        checks.result("SERVE-08", Status.PASS, ""),
-        checks.skipped("SERVE-08", checks.TooBusy("9 s")),
+        checks.judged("SERVE-08", checks.Partly()),
+        checks.judged("SERVE-08", checks.TooBusy("9 s")),
     ]
     assert checks.merged(results).status is Status.SKIP
     assert checks.merged(results).skipped_for(SkipKind.BUSY)
-    results.append(checks.result("SERVE-08", Status.FAIL, "late"))
+    results.append(checks.judged("SERVE-08", checks.Broken("late")))
     assert checks.merged(results).message == "late"
 
 

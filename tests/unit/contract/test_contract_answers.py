@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkit.contract import causes, checks, machine
-from buildkit.contract.checks import Broken, Doubtful, TooBusy, Unseen
+from buildkit.contract import causes, checks, logs, machine
+from buildkit.contract.checks import Broken, Doubtful, Judged, Partly, TooBusy, Unseen
 from buildkit.contract.endpoints import batch
 from buildkit.contract.engine import Line
 from buildkit.contract.hosting import (
@@ -32,6 +32,7 @@ from buildkit.contract.hosting.traffic import Loaded
 from buildkit.contract.jobs.endings import Ending
 from buildkit.contract.machine import Machine
 from buildkit.contract.scenario import Bench, Scenario
+from buildkit.contract.signs import Sign
 from buildkit.model.image import Status
 from buildkit.model.target import Payload
 
@@ -233,12 +234,12 @@ def test_an_answer_to_somebody_else_is_seen_each_time(rows: Payload, _time: int)
     """The one that is asked again alone has to be alone: else its answer only seems to change."""
     loaded = Loaded(serving=server(Last(), rows), first=answer(b"1"))
     found = verdict(load.no_client_gets_another_s_answer, loaded)
-    assert found.startswith("Exchanged: in parallel with other requests")
+    assert found.startswith("Broken: in parallel with other requests")
     told = checks.run(load.answers_are_not_mixed_up, loaded)
     assert told.status is Status.WARN
     alone, follower = causes.named([checks.run(load.no_client_gets_another_s_answer, loaded), told])
     assert (alone.status, follower.message) == (Status.FAIL, "not judged: see SERVE-06")
-    assert "lock" in alone.hint
+    assert "lock" in alone.result.hint
 
 
 def test_an_answer_that_is_nobody_s_is_no_exchange(rows: Payload) -> None:
@@ -274,8 +275,8 @@ PING = '172.17.0.1 - - [30/Nov/2026 03:00:00] "GET /ping HTTP/1.1" 200 -'
 def test_last_lines_hold_none_about_ping_where_there_are_others(
     lines: list[str], kept: list[str]
 ) -> None:
-    assert checks.without_pings(lines) == kept
-    assert checks.last_lines("\n".join(lines)).splitlines()[1:] == [each for each in kept if each]
+    assert logs.without_pings(lines) == kept
+    assert logs.last_lines("\n".join(lines)).splitlines()[1:] == [each for each in kept if each]
     fake: Any = SimpleNamespace(
         lines=lambda: [Line(at=0.0, text=text) for text in [*lines, *[PING] * 50]],
         logs=lambda: PING,
@@ -432,33 +433,37 @@ TABLE = "  sl  local_address rem_address st\n   0: 00000000:1F90 00000000:0000 0
 WORKER = "[CRITICAL] WORKER TIMEOUT (pid:8)"
 
 
+LATE = Broken("GET /ping got no answer in 34 s", Sign.PING, Sign.NO_ANSWER)
+HALF = Broken("GET /ping got no whole answer: HTTP/0.9", Sign.PING, Sign.NOT_WHOLE)
+
+
 @pytest.mark.parametrize(
-    ("said", "table", "found"),
+    ("error", "table", "found"),
     [
-        ("GET /ping got no answer in 34 s", TABLE, "Unseen"),
-        ("GET /ping got no whole answer: HTTP/0.9", TABLE, "Broken"),
-        ("GET /ping got no answer in 34 s", TABLE.replace("1F90", "1388"), "Broken"),
-        ("GET /ping got no answer in 34 s", "", "Broken"),
+        (LATE, TABLE, "Unseen"),
+        (HALF, TABLE, "Broken"),
+        (LATE, TABLE.replace("1F90", "1388"), "Broken"),
+        (LATE, "", "Broken"),
     ],
 )
-def test_an_address_that_is_right_is_not_blamed(said: str, table: str, found: str) -> None:
-    silent = server(sums, table=table, health=Health(after=None, last=None, said=said, waited=34))
+def test_an_address_that_is_right_is_not_blamed(error: Broken, table: str, found: str) -> None:
+    health = Health(after=None, last=None, error=error, waited=34)
+    silent = server(sums, table=table, health=health)
     assert verdict(serving.answers_on_its_port, silent).startswith(found)
     never = verdict(serving.healthy_in_time, silent)
     assert never.count("GET /ping") == 1
     listens = "something listens on port 8080 and accepts connections, but does not answer"
-    assert (f"in 34 s: {listens}; the last request got no answer" in never) is ("whole" not in said)
+    assert (f"in 34 s: {listens}; the last request got no answer" in never) is (error is LATE)
     assert "; the last request got no" in never
 
 
 def test_a_worker_that_is_killed_while_it_loads_is_named_with_its_cure() -> None:
-    said = "GET /ping got no whole answer: Remote end closed connection"
-    health = Health(after=None, last=None, said=said, waited=240)
+    health = Health(after=None, last=None, error=HALF, waited=240)
     killed = server(sums, table=TABLE, health=health, lines=[WORKER, *("line " * 40).split()])
     assert verdict(serving.answers_on_its_port, killed).startswith("Unseen")
     found = checks.run(serving.healthy_in_time, killed)
     assert WORKER in found.message
-    assert "--preload" in found.hint
+    assert "--preload" in found.result.hint
 
 
 def test_a_miss_is_told_once() -> None:
@@ -485,29 +490,67 @@ def test_tracebacks_that_the_suite_caused_are_left_out() -> None:
 # Who is blamed, and how often.
 
 
+def failed(clause: str, *signs: Sign) -> Judged:
+    return checks.judged(clause, Broken(f"what {clause} saw", *signs))
+
+
 def test_what_only_meets_the_cause_is_not_judged() -> None:
-    cause = checks.result("SERVE-02", Status.FAIL, "GET /ping (1 of 100) got no answer in 2 s")
-    followers = [
-        checks.result("SERVE-14", Status.FAIL, "after bad input GET /ping got no answer in 2 s"),
-        checks.result("SERVE-14", Status.FAIL, "after bad input the server ended with 1"),
-        checks.result("SERVE-13", Status.WARN, "GET /ping got no answer in 2 s"),
-    ]
-    first, *rest = causes.named([cause, followers[0]])
+    cause = failed("SERVE-02", Sign.PING)
+    first, follower = causes.named([cause, failed("SERVE-14", Sign.PING)])
     assert first == cause
-    assert [(each.status, each.message) for each in rest] == [
-        (Status.SKIP, "not judged: see SERVE-02")
-    ]
-    for other in followers[1:]:
+    assert (follower.status, follower.message) == (Status.SKIP, "not judged: see SERVE-02")
+    for other in (failed("SERVE-14"), failed("SERVE-13", Sign.PING)):
         assert causes.named([cause, other]) == (cause, other)
-    for kind in (client.NO_ANSWER, client.NO_CONNECTION, client.NOT_WHOLE):
-        late = replace(followers[0], message=f"after bad input GET /ping got {kind} in 2 s")
-        assert causes.named([cause, late])[1].status is Status.SKIP
-    under_load = replace(cause, message="GET /ping beside four clients got no answer in 2 s")
-    assert causes.named([under_load, followers[0]]) == (under_load, followers[0])
-    wrong = checks.result("SERVE-06", Status.FAIL, "x did not answer what a.csv holds")
-    batch_too = checks.result("BATCH-01", Status.FAIL, "x was answered with 200 text/csv: '1'")
+    under_load, passed = failed("SERVE-02"), checks.judged("SERVE-02", Partly())
+    for before in (under_load, passed):
+        assert causes.named([before, failed("SERVE-14", Sign.PING)])[1].status is Status.FAIL
+    wrong, batch_too = failed("SERVE-06", Sign.WRONG_ANSWER), failed("BATCH-01", Sign.WRONG_ANSWER)
     assert causes.named([wrong, batch_too])[1].status is Status.SKIP
     assert causes.named([batch_too]) == (batch_too,)
+
+
+def test_a_milder_cause_hides_nothing_worse() -> None:
+    mild = replace(failed("SERVE-02", Sign.PING), status=Status.WARN)
+    worse = failed("SERVE-14", Sign.PING)
+    assert causes.named([mild, worse]) == (mild, worse)
+
+
+def test_no_code_reads_the_evidence() -> None:
+    """The same words with another sign, or none, are another matter."""
+    said = "after bad input GET /ping got no answer in 2 s"
+    cause = checks.judged("SERVE-02", Broken("GET /ping got no answer in 2 s", Sign.PING))
+    unsigned = checks.judged("SERVE-14", Broken(said))
+    assert causes.named([cause, unsigned]) == (cause, unsigned)
+    signed = checks.judged("SERVE-14", Broken("it is quiet", Sign.PING))
+    assert causes.named([cause, signed])[1].status is Status.SKIP
+
+
+@pytest.mark.parametrize(
+    ("late", "accepts", "sign"),
+    [
+        (True, True, Sign.NO_ANSWER),
+        (True, False, Sign.NO_CONNECTION),
+        (False, True, Sign.NOT_WHOLE),
+    ],
+)
+def test_a_ping_without_an_answer_has_the_signs_of_one(
+    late: bool, accepts: bool, sign: Sign
+) -> None:
+    class Connection:
+        sock = SimpleNamespace(shutdown=lambda _how: None) if accepts else None
+
+        def connect(self) -> None:
+            raise OSError("refused")
+
+        def request(self, *_: object, **__: object) -> None:
+            raise OSError("broken")
+
+    asked = client.HttpClient(host="x", port=1)
+    connection: Any = Connection()
+    for path, wanted in (("/ping", (Sign.PING, sign)), ("/invocations", (sign,))):
+        with pytest.raises(Broken) as caught:
+            asked.ask_on(connection, "GET", path, seconds=0 if late else 60)
+        assert caught.value.signs == wanted
 
 
 def test_what_is_waited_for_is_told_beside_the_scenario(monkeypatch: pytest.MonkeyPatch) -> None:

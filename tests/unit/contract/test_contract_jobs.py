@@ -188,7 +188,7 @@ def served(*wrong: str, after: float | None = 1.0) -> isolation.Fared:
     return isolation.Fared(
         after=after,
         evidence="said",
-        wrong=tuple((f"text/{n}", each) for n, each in enumerate(wrong)),
+        wrong=tuple((f"text/{n}", Broken(each) if each else None) for n, each in enumerate(wrong)),
     )
 
 

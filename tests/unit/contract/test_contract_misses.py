@@ -10,7 +10,7 @@ import pytest
 
 from buildkit.contract import checks
 from buildkit.contract.checks import Broken, Doubtful, Partly, Unseen
-from buildkit.contract.engine import Entry, ImageView, Line, Start, ended
+from buildkit.contract.engine import End, Entry, ImageView, Line, Start
 from buildkit.contract.jobs import (
     configuration,
     diagnosis,
@@ -26,6 +26,7 @@ from buildkit.contract.jobs.endings import Moment, Signalled
 from buildkit.contract.jobs.training_job import Channel, Job
 from buildkit.contract.jobs.training_runs import Run
 from buildkit.contract.jobs.variations import Bundle
+from buildkit.contract.signs import Sign
 from buildkit.contract.suite import checks_of
 from buildkit.model.target import Samples
 
@@ -326,9 +327,11 @@ def test_a_log_is_only_good_where_its_lines_were_seen_to_be_apart(
 
 
 def test_signals_are_named_and_a_bus_error_is_shared_memory() -> None:
-    assert ended(135) == "ended with 135 (SIGBUS: often a full /dev/shm)"
-    assert ended(137, "the kernel ended it") == "ended with 137 (the kernel ended it)"
-    assert ended(1) == "ended with 1"
+    assert str(End(135)) == "with 135 (SIGBUS: often a full /dev/shm)"
+    assert End(135).signs == (Sign.SHARED_MEMORY,)
+    assert str(End(137, "the kernel ended it")) == "with 137 (the kernel ended it)"
+    assert str(End(1)) == "with 1"
+    assert End(1).signs == End(137, "the kernel ended it").signs == ()
     assert "SIGSEGV" in run(139).evidence
     assert verdict(training.small_shared_memory, run(135)).startswith("Broken")
     assert verdict(training.small_shared_memory, run(1, "no way")).startswith("Unseen")

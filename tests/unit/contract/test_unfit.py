@@ -14,16 +14,17 @@ import docker.errors
 import pytest
 
 from buildkit.contract import archive, causes, checks, kept, machine, probe, runner
-from buildkit.contract.engine import Entry, Line, Unfit
+from buildkit.contract.checks import Broken
+from buildkit.contract.engine import Blocked, Entry, Line, Refusal, Unfit
 from buildkit.contract.hosting import serving, starting
 from buildkit.contract.hosting.client import Health
 from buildkit.contract.image import basics
 from buildkit.contract.jobs import stopped, training, training_runs
 from buildkit.contract.scenario import Bench, Subject
+from buildkit.contract.signs import Sign
 from buildkit.contract.suite import checks_of
 from buildkit.engine.containers import Container
 from buildkit.engine.engine import Engine as Docker
-from buildkit.model.image import Status
 from buildkit.model.target import Profile, Purpose, Samples
 from buildkit.support.errors import ToolError
 from buildkit.verify import subject as subject_of
@@ -119,7 +120,7 @@ class Engine:
 
         def put(path: str, archive: Iterator[bytes]) -> None:
             assert b"".join(archive)
-            raise Unfit(f"copying into {path}: not a directory")
+            raise Blocked(f"copying into {path}: not a directory")
 
         fake.put = put  # type: ignore[attr-defined]
         yield fake
@@ -133,6 +134,7 @@ def test_an_image_that_cannot_be_laid_out_breaks_the_clause_of_its_start() -> No
     found = {each.id: each for each in runner.run(subject, engine, Profile.SMOKE)}
     assert found["RUN-01"].status.value == "fail"
     assert "not a directory" in found["RUN-01"].message
+    assert "`buildkit explain IMG-06`" in found["RUN-01"].hint
     assert found["OUT-01"].status.value == "skip"
 
 
@@ -157,17 +159,15 @@ def test_an_image_without_any_container_is_blamed_too(profile: Profile) -> None:
 
 
 def test_a_pipe_at_the_model_is_said_once_with_its_own_cure() -> None:
-    unfit = "the engine cannot lay out the container: copying into /opt/ml: not a directory"
-    held = checks.result(
-        "OUT-03", Status.FAIL, "in the image /opt/ml/model is not a folder but a pipe"
-    )
-    starts = [checks.result(id_, Status.FAIL, unfit) for id_ in ("RUN-01", "RUN-02")]
+    blocked = Broken("copying into /opt/ml: not a directory", Sign.UNFIT, Sign.BLOCKED)
+    held = checks.judged("OUT-03", Broken("a pipe", Sign.BLOCKED, Sign.NO_FOLDER))
+    starts = [checks.judged(id_, blocked) for id_ in ("RUN-01", "RUN-02")]
     found = causes.named([*starts, held])
     assert [each.message for each in found[:2]] == ["not judged: see OUT-03"] * 2
-    assert "mkfifo" in found[2].hint
+    assert "mkfifo" in found[2].result.hint
     alone = causes.named(starts)
     assert [each.status.value for each in alone] == ["fail", "skip"]
-    assert "IMG-06" in alone[0].hint
+    assert "IMG-06" in alone[0].result.hint
 
 
 def test_a_program_that_is_missing_is_said_with_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +177,8 @@ def test_a_program_that_is_missing_is_said_with_the_path(monkeypatch: pytest.Mon
     bench: Any = SimpleNamespace(engine=engine, subject=SimpleNamespace(image="demo"))
     said = 'exec: "train": executable file not found in $PATH'
     monkeypatch.setattr(machine, "started", lambda _container: said)
-    assert machine.refused(bench, FakeContainer()) == f"{said}; PATH is ''"  # type: ignore[arg-type]
+    empty = Refusal(f"{said}; PATH is ''", (Sign.EMPTY_PATH,))
+    assert machine.refused(bench, FakeContainer()) == empty  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -213,7 +214,22 @@ def test_a_folder_with_the_name_of_a_program_is_said(monkeypatch: pytest.MonkeyP
     said = 'exec: "serve": executable file not found in $PATH'
     monkeypatch.setattr(machine, "started", lambda _container: said)
     holds = held(__usr__local__bin__serve="folder").container
-    assert machine.refused(bench, holds) == f"{said}; /usr/local/bin/serve is a folder"
+    folder = Refusal(f"{said}; /usr/local/bin/serve is a folder", (Sign.FOLDER_ON_PATH,))
+    assert machine.refused(bench, holds) == folder
+
+
+def test_a_user_that_does_not_exist_is_seen_in_what_the_engine_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = "unable to find user nobody-knows: no matching entries in passwd file"
+    monkeypatch.setattr(machine, "started", lambda _container: said)
+    bench: Any = None
+    refusal = machine.refused(bench, FakeContainer())  # type: ignore[arg-type]
+    assert refusal == Refusal(said, (Sign.NO_USER,))
+    starts = [
+        checks.judged(id_, Broken("cannot start", *refusal.signs)) for id_ in ("RUN-01", "RUN-02")
+    ]
+    assert causes.named(starts)[1].message == "not judged: see RUN-01"
 
 
 class Endless(FakeContainer):
@@ -267,21 +283,17 @@ def test_a_train_that_waits_for_data_is_not_stopped(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    ("serving_", "status"),
+    ("facts", "status"),
     [
-        ("the engine cannot start `serve`: no such file", "skip"),
-        ("`serve` ended by itself with 1; it printed nothing", "skip"),
-        ("GET /ping never answered 200 in 240 s", "fail"),
+        ({"refusal": Refusal("no such file")}, "skip"),
+        ({"exit_code": 1}, "skip"),
+        ({}, "fail"),
     ],
 )
-def test_a_server_that_does_not_start_is_said_once(serving_: str, status: str) -> None:
-    found = causes.named(
-        [
-            checks.result("RUN-02", Status.FAIL, "the engine cannot start `serve`: no such file"),
-            checks.result("SERVE-03", Status.FAIL, serving_),
-        ]
-    )
-    assert found[1].status.value == status
+def test_a_server_that_does_not_start_is_said_once(facts: dict[str, Any], status: str) -> None:
+    seen = server(FakeClient(), health=SILENT, **facts)
+    judged = [checks.run(each, seen) for each in (serving.starts, serving.healthy_in_time)]
+    assert causes.named(judged)[1].status.value == status
 
 
 def test_a_variable_that_is_only_a_name_is_no_trouble() -> None:
@@ -394,21 +406,18 @@ def test_a_server_without_samples_that_never_answers_is_not_judged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "waited", "brief"),
-    [
-        ("GET /ping got no answer in 2 s", [10, 240], False),
-        ("GET /ping got no whole answer: connection refused", [10], True),
-    ],
+    ("sign", "waited", "brief"),
+    [(Sign.NO_ANSWER, [10, 240], False), (Sign.NOT_WHOLE, [10], True)],
 )
 def test_one_that_takes_requests_has_as_long_as_any_other(
-    said: str, waited: list[float], brief: bool
+    sign: Sign, waited: list[float], brief: bool
 ) -> None:
     """It loads something in its first /ping: gunicorn may kill it for that."""
     waits: list[float] = []
 
     def wait(seconds: float) -> Health:
         waits.append(seconds)
-        return Health(after=None, last=None, said=said, waited=seconds)
+        return Health(after=None, last=None, error=Broken("", sign), waited=seconds)
 
     found, briefly = starting.without_model(wait, 240)
     assert (found.waited, briefly, waits) == (waited[-1], brief, waited)
@@ -489,5 +498,5 @@ def test_log_and_metrics_are_kept_and_bounded(
 
 def test_nothing_is_kept_of_a_run_that_was_not_made(tmp_path: Path) -> None:
     assert kept_of(None, tmp_path / "test") == []
-    never = dataclasses.replace(GOOD, refusal="no such program", exit_code=None)
+    never = dataclasses.replace(GOOD, refusal=Refusal("no such program"), exit_code=None)
     assert kept_of(never, tmp_path / "test") == []
