@@ -7,25 +7,21 @@ with one.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Broken, Unsampled, Unseen, check
-from buildkit.contract.comparison import same
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
+from buildkit.contract.hosting.server import fits
 from buildkit.contract.jobs import endings, training_job, training_runs
 from buildkit.contract.logs import last_lines
-from buildkit.contract.scenario import Scenario
+from buildkit.contract.scenario import observation
 from buildkit.contract.signs import Sign
 from buildkit.model.features import Feature
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from buildkit.contract.hosting.server import Serving
     from buildkit.contract.jobs.endings import Then
     from buildkit.contract.jobs.training_runs import Run
@@ -84,18 +80,20 @@ def _open(bench: Bench) -> Bench:
     return replace(bench, engine=bench.engine.connected(outside=True))
 
 
-@contextmanager
-def _trained(bench: Bench) -> Iterator[Isolated]:
+@observation(
+    "`train` without a network and AWS_* variables, and with a network after a failure",
+    Purpose.TRAINING,
+)
+def trained(bench: Bench) -> Isolated:
     run = _train(bench, limit(0))
     if run.good and run.below("model"):
-        yield Isolated(run=run)
-        return
+        return Isolated(run=run)
     online = training_runs.train(_open(bench), training_job.of(bench.subject.samples))
     if not online.good:
         raise Unseen("`train` on the samples also fails with a network")
     if run.exit_code is None and run.refusal is None:
         run = _train(bench, limit(online.seconds))
-    yield Isolated(run=run, online=online)
+    return Isolated(run=run, online=online)
 
 
 def _train(bench: Bench, seconds: float) -> Run:
@@ -105,19 +103,21 @@ def _train(bench: Bench, seconds: float) -> Run:
     return training_runs.train(_closed(bench), replace(work, environment=known), then=then)
 
 
-@contextmanager
-def _served(bench: Bench) -> Iterator[IsolatedServer]:
+@observation(
+    "`serve` without a network and AWS_* variables, and with a network after a failure",
+    Purpose.INFERENCE,
+)
+def served(bench: Bench) -> IsolatedServer:
     starting.model(bench)  # made as in other scenarios, before the network changes
     found = _serve(_closed(bench), limit(0))
     if found.good:
-        yield IsolatedServer(served=found)
-        return
+        return IsolatedServer(served=found)
     online = _serve(_open(bench), None)
     if online.after is None:
         raise Unseen("`serve` on the samples is not healthy with a network either")
     if found.after is None:
         found = _serve(_closed(bench), limit(online.after))
-    yield IsolatedServer(served=found, online=online)
+    return IsolatedServer(served=found, online=online)
 
 
 def _serve(bench: Bench, seconds: float | None) -> Fared:
@@ -134,27 +134,13 @@ def _wrong(serving: Serving, payload: Payload) -> Broken | None:
         answer = serving.invoke(payload)
     except Broken as error:
         return Broken(f"{error}{last_lines(serving.log)}")
-    wanted = None if payload.answer is None else Path(payload.answer).read_bytes()
-    right = wanted is None or same(answer.content_type, answer.body, wanted)
-    if answer.status == OK and right:
+    if answer.status == OK and fits(answer, payload):
         return None
     evidence = f"POST /invocations answered {answer.shown()}{last_lines(serving.log)}"
     return Broken(evidence, *([Sign.WRONG_ANSWER] if answer.status == OK else []))
 
 
-TRAINED = Scenario(
-    title="`train` without a network and AWS_* variables, and with a network after a failure",
-    stage=_trained,
-    purpose=Purpose.TRAINING,
-)
-SERVED = Scenario(
-    title="`serve` without a network and AWS_* variables, and with a network after a failure",
-    stage=_served,
-    purpose=Purpose.INFERENCE,
-)
-
-
-@check("ISO-01", TRAINED, gap="`train` without a network was not judged")
+@check("ISO-01", trained, gap="`train` without a network was not judged")
 def trains_alone(found: Isolated) -> None:
     """`train` ends with 0, leaves a model if it does online, and takes at most 30 s longer."""
     run, online = found.run, found.online
@@ -171,7 +157,7 @@ def trains_alone(found: Isolated) -> None:
         raise Broken(f"without a network `train` leaves no model{last_lines(run.log)}")
 
 
-@check("ISO-01", SERVED, gap="no prediction without a network was judged")
+@check("ISO-01", served, gap="no prediction without a network was judged")
 def serves_alone(found: IsolatedServer) -> None:
     """`serve` is healthy at most 30 s later than online, and answers each sample correctly."""
     served, online = found.served, found.online

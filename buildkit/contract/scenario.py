@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager, ExitStack
 
     from buildkit.contract.engine import Engine
@@ -105,3 +106,29 @@ class Scenario(Generic[Observed]):
     stage: Callable[[Bench], AbstractContextManager[Observed]]
     purpose: Purpose | None = None
     alone: bool = False
+
+
+def scenario(
+    title: str, purpose: Purpose | None = None, *, alone: bool = False
+) -> Callable[[Callable[[Bench], Iterator[Observed]]], Scenario[Observed]]:
+    """Make a scenario of a generator. What it yields is observed, then it cleans up."""
+
+    def make(stage: Callable[[Bench], Iterator[Observed]]) -> Scenario[Observed]:
+        return Scenario(title=title, stage=contextmanager(stage), purpose=purpose, alone=alone)
+
+    return make
+
+
+def observation(
+    title: str, purpose: Purpose | None = None, *, alone: bool = False
+) -> Callable[[Callable[[Bench], Observed]], Scenario[Observed]]:
+    """Make a scenario of a function. What it returns is observed; it runs once for each bench."""
+
+    def make(observe: Callable[[Bench], Observed]) -> Scenario[Observed]:
+        @scenario(title, purpose, alone=alone)
+        def stage(bench: Bench) -> Iterator[Observed]:
+            yield bench.once(observe)
+
+        return stage
+
+    return make

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum
 
 
-class Sign(str, Enum):
+class Sign(Enum):
     """Comes with the evidence of a check; its value says what it means."""
 
     # The image cannot be laid out or started.

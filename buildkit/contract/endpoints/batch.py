@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from buildkit.contract.checks import Broken, Doubtful, Unseen, check
-from buildkit.contract.comparison import LINES, same
+from buildkit.contract.comparison import LINES
 from buildkit.contract.endpoints import batch_answers as rules
 from buildkit.contract.hosting import bodies, parallel, serving, starting
 from buildkit.contract.hosting.client import OK
-from buildkit.contract.hosting.server import INVOCATION_SECONDS, request_headers
+from buildkit.contract.hosting.server import INVOCATION_SECONDS, fits, named, request_headers
 from buildkit.contract.logs import last_lines
 from buildkit.contract.signs import Sign
 
@@ -64,10 +63,9 @@ def answers(server: Serving) -> None:
     server.a_payload()
     for payload in server.payloads:
         answer = server.invoke(payload)
-        wanted = Path(payload.answer).read_bytes() if payload.answer else answer.body
-        if answer.status != OK or not same(answer.content_type, answer.body, wanted):
+        if answer.status != OK or not fits(answer, payload):
             raise Broken(
-                f"with the variables of batch transform {rules.named(payload)} was answered with "
+                f"with the variables of batch transform {named(payload)} was answered with "
                 f"{answer.shown()}{last_lines(server.log)}",
                 *([Sign.WRONG_ANSWER] if answer.status == OK else answer.signs),
             )
@@ -88,7 +86,7 @@ def reads_chunks(server: Serving) -> None:
         repeats = rules.alike(plain, _post(server, payload, body))
         if found.status != OK or (repeats and not rules.alike(found, plain)):
             raise Broken(
-                f"{rules.named(payload)} with chunked encoding was answered with {found.shown()}, "
+                f"{named(payload)} with chunked encoding was answered with {found.shown()}, "
                 f"with a Content-Length with {plain.shown()}",
                 *found.signs,
             )
@@ -102,12 +100,12 @@ def reads_many_records(server: Serving) -> None:
     for payload, found in _line_samples(server):
         first = _post(server, payload, found[0])
         if first.status != OK:
-            raise Unseen(f"one line of {rules.named(payload)} is answered with {first.shown()}")
+            raise Unseen(f"one line of {named(payload)} is answered with {first.shown()}")
         several = found if len(found) > 1 else found * TIMES
         answer = _post(server, payload, b"\n".join(several))
         if answer.status != OK:
             raise Broken(
-                f"one line of {rules.named(payload)} is answered with 200, "
+                f"one line of {named(payload)} is answered with 200, "
                 f"{len(several)} lines in one body with {answer.shown()}",
                 *answer.signs,
             )
@@ -121,7 +119,7 @@ def a_line_for_a_line(server: Serving) -> None:
         many, accept = _by_lines(server, payload, several)
         singles = [_post(server, payload, each, Accept=accept) for each in several]
         wanted = [rules.lines(each.body) for each in singles]
-        name = f"one line of {rules.named(payload)}"
+        name = f"one line of {named(payload)}"
         for single, each in zip(singles, wanted, strict=True):
             if single.status != OK:
                 raise Unseen(f"{name} is answered with {single.shown()}")
@@ -144,7 +142,7 @@ def no_record_is_lost(server: Serving) -> None:
             count = len(rules.lines(answer.body))
             if asked and answer.status == OK and count != len(asked):
                 raise Broken(
-                    f"{len(asked)} lines of {rules.named(payload)} with {what} got {count} lines: "
+                    f"{len(asked)} lines of {named(payload)} with {what} got {count} lines: "
                     f"{answer.shown()}"
                 )
 
@@ -161,9 +159,7 @@ def answers_again(server: Serving) -> None:
         seen = True
         for _ in range(TIMES - 1):
             again = server.invoke(payload)
-            evidence = (
-                f"{rules.named(payload)} was answered with {first.shown()}, then {again.shown()}"
-            )
+            evidence = f"{named(payload)} was answered with {first.shown()}, then {again.shown()}"
             if again.status != OK:
                 raise Broken(evidence)
             if not rules.alike(first, again):
@@ -183,20 +179,11 @@ def answers_in_parallel(server: Serving) -> None:
     if server.invoke(payload).status != OK:
         raise Unseen("the first sample is not answered with 200")
     number = _concurrency(_parameters(server))
-    for attempt in (1, 2):
-        with ThreadPoolExecutor(max_workers=number) as pool:
-            evidence = [
-                each
-                for each in pool.map(lambda _: _failure(server, payload), range(number))
-                if each
-            ]
-        if not evidence:
-            return
-        if attempt > 1:
-            raise Broken(
-                f"{len(evidence)} of {number} parallel requests failed: {evidence[0]}"
-                f"{last_lines(server.log)}"
-            )
+    body = Path(payload.body).read_bytes()
+    try:
+        parallel.all_answered(number, lambda: _post(server, payload, body))
+    except Broken as error:
+        raise Broken(f"{error}{last_lines(server.log)}") from error
 
 
 @check("BATCH-07", BATCH, gap="no two requests with different answers were seen")
@@ -239,9 +226,9 @@ def _by_lines(server: Serving, payload: Payload, asked: list[bytes]) -> tuple[An
         if first is None or first.status != OK:
             first = answer
     if first is None or first.status != OK:
-        raise Unseen(f"several lines of {rules.named(payload)} are not answered with 200")
+        raise Unseen(f"several lines of {named(payload)} are not answered with 200")
     count = len(rules.lines(first.body))
-    raise Broken(f"{len(asked)} lines of {rules.named(payload)} got {count} lines: {first.shown()}")
+    raise Broken(f"{len(asked)} lines of {named(payload)} got {count} lines: {first.shown()}")
 
 
 def _parameters(server: Serving) -> Answer:
@@ -262,14 +249,4 @@ def _concurrency(answer: Answer) -> int:
 
 def _post(server: Serving, payload: Payload, body: bytes | Iterator[bytes], **more: str) -> Answer:
     headers = {**request_headers(payload), **more}
-    return server.client.ask(
-        "POST", "/invocations", seconds=CALL_SECONDS, body=body, headers=headers
-    )
-
-
-def _failure(server: Serving, payload: Payload) -> str:
-    try:
-        answer = _post(server, payload, Path(payload.body).read_bytes())
-    except Broken as error:
-        return str(error)
-    return "" if answer.status == OK else answer.shown()
+    return server.send(body, headers, CALL_SECONDS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Broken, Doubtful
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from buildkit.contract.hosting.client import Answer
-    from buildkit.model.target import Payload
 
 LARGEST_PRODUCT = 100
 """Megabytes: the limit of MaxPayloadInMB, also times MaxConcurrentTransforms (BATCH-03)."""
@@ -85,7 +83,3 @@ def _same_line(one: bytes, other: bytes) -> bool:
 
 def alike(one: Answer, other: Answer) -> bool:
     return same(one.content_type, one.body, other.body)
-
-
-def named(payload: Payload) -> str:
-    return f"{Path(payload.body).name} ({payload.content_type})"

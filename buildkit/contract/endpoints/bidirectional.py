@@ -64,7 +64,7 @@ class Talk:
         return replies + (self.ended and f", and {self.ended}")
 
 
-@check("STREAM-02", basics.STILL)
+@check("STREAM-02", basics.still)
 def has_label(still: StillImage) -> None:
     """The image's label for bidirectional streaming is `true`."""
     label = CAPABILITIES[Feature.BIDIRECTIONAL_STREAMING]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Broken, check
-from buildkit.contract.comparison import same
 from buildkit.contract.endpoints import multi_model_server
 from buildkit.contract.endpoints.multi_model_server import BAD, FIRST, SECOND, UNKNOWN, Shelf
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
+from buildkit.contract.hosting.server import fits
 from buildkit.contract.image import basics
 from buildkit.contract.logs import last_lines
-from buildkit.contract.scenario import Bench, Scenario
+from buildkit.contract.scenario import scenario
 from buildkit.model.features import CAPABILITIES, Feature
 from buildkit.model.target import Purpose
 
@@ -24,25 +23,22 @@ if TYPE_CHECKING:
     from buildkit.contract.hosting.client import Answer
     from buildkit.contract.hosting.server import Serving
     from buildkit.contract.image.basics import StillImage
+    from buildkit.contract.scenario import Bench
 
 NOT_FOUND = 404
 CONFLICT = 409
 
 
-@contextmanager
-def _bare(bench: Bench) -> Iterator[Serving]:
+@scenario("`serve` with SAGEMAKER_MULTI_MODEL=true and no model", Purpose.INFERENCE)
+def bare(bench: Bench) -> Iterator[Serving]:
     with starting.started(bench, multi_model_server.START) as serving:
         yield serving
 
 
-BARE = Scenario(
-    title="`serve` with SAGEMAKER_MULTI_MODEL=true and no model", stage=_bare,
-    purpose=Purpose.INFERENCE,
-)  # fmt: skip
 SHELF = multi_model_server.of("`serve` with SAGEMAKER_MULTI_MODEL=true and models read-only")
 
 
-@check("MME-01", basics.STILL)
+@check("MME-01", basics.still)
 def has_label(still: StillImage) -> None:
     """The image's label for many models is `true`."""
     label = CAPABILITIES[Feature.MULTI_MODEL]
@@ -50,14 +46,14 @@ def has_label(still: StillImage) -> None:
         raise Broken(f"the label {label} is {still.view.labels.get(label, 'missing')!r}")
 
 
-@check("MME-01", BARE, decides=True)
+@check("MME-01", bare, decides=True)
 def healthy_without_models(serving: Serving) -> None:
     """With SAGEMAKER_MULTI_MODEL=true and without /opt/ml/model GET /ping answers 200."""
     if serving.health.after is None:
         raise Broken(f"with SAGEMAKER_MULTI_MODEL=true and no model {serving.evidence}")
 
 
-@check("MME-03", BARE)
+@check("MME-03", bare)
 def lists_nothing(serving: Serving) -> None:
     """GET /models before any load: 200 and an empty list."""
     serving.need_health()
@@ -130,8 +126,7 @@ def answers(shelf: Shelf) -> None:
     shelf.serving.a_payload()
     for payload in shelf.serving.payloads:
         answer = multi_model_server.invoke(shelf.serving, FIRST, payload)
-        wanted = Path(payload.answer).read_bytes() if payload.answer else answer.body
-        if answer.status != OK or not same(answer.content_type, answer.body, wanted):
+        if answer.status != OK or not fits(answer, payload):
             raise Broken(
                 f"POST /models/<name>/invoke with {Path(payload.body).name} answered "
                 f"{answer.shown()}{last_lines(shelf.serving.log)}"

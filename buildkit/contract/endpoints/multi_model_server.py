@@ -15,7 +15,7 @@ from buildkit.contract.engine import Mount, Start
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
 from buildkit.contract.hosting.server import INVOCATION_SECONDS, request_headers
-from buildkit.contract.scenario import Bench, Scenario
+from buildkit.contract.scenario import Bench, Scenario, scenario
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
@@ -102,12 +102,12 @@ def shelf(
 def of(title: str, *, heavy: bool = False, memory: int | None = None) -> Scenario[Shelf]:
     """A scenario of one such server. A heavy one runs alone: its checks measure times."""
 
-    @contextmanager
+    @scenario(title, Purpose.INFERENCE, alone=heavy)
     def stage(bench: Bench) -> Iterator[Shelf]:
         with shelf(bench, heavy=heavy, memory=memory) as found:
             yield found
 
-    return Scenario(title=title, stage=stage, purpose=Purpose.INFERENCE, alone=heavy)
+    return stage
 
 
 def _fill(bench: Bench, keeper: Container, names: tuple[str, ...]) -> None:

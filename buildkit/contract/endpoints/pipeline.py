@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.contract import listening
@@ -14,8 +13,9 @@ from buildkit.contract.engine import Start
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK, HttpClient
 from buildkit.contract.hosting.content import judge_type
+from buildkit.contract.hosting.server import named
 from buildkit.contract.image import basics
-from buildkit.contract.scenario import Bench, Scenario
+from buildkit.contract.scenario import scenario
 from buildkit.model.features import CAPABILITIES, Feature
 from buildkit.model.target import Purpose
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from buildkit.contract.hosting.server import Serving
     from buildkit.contract.image.basics import StillImage
     from buildkit.contract.listening import Address
+    from buildkit.contract.scenario import Bench
 
 PORTS = (9001, 9101)
 RANGES = ((9010, 9099), (9110, 9199))
@@ -58,8 +59,8 @@ def _patience(bench: Bench) -> float:
     return SPARE_SECONDS + 10 * starting.healthy(bench)
 
 
-@contextmanager
-def _apart(bench: Bench) -> Iterator[tuple[Serving, ...]]:
+@scenario("`serve` with SAGEMAKER_BIND_TO_PORT, two ports", Purpose.INFERENCE)
+def apart(bench: Bench) -> Iterator[tuple[Serving, ...]]:
     """A server on each of the two ports; only on the first one if it is not healthy there."""
     seconds = _patience(bench)
     with ExitStack() as stack:
@@ -72,8 +73,8 @@ def _apart(bench: Bench) -> Iterator[tuple[Serving, ...]]:
         yield found
 
 
-@contextmanager
-def _together(bench: Bench) -> Iterator[tuple[Serving, ...]]:
+@scenario("`serve` twice in one network", Purpose.INFERENCE)
+def together(bench: Bench) -> Iterator[tuple[Serving, ...]]:
     """Two copies in the network of the first one, which is reached at the ports of both."""
     seconds = _patience(bench)
     with starting.served(bench, start=_start(0, PORTS[1]), seconds=seconds) as first:
@@ -85,8 +86,10 @@ def _together(bench: Bench) -> Iterator[tuple[Serving, ...]]:
             yield first, second
 
 
-@contextmanager
-def _crowded(bench: Bench) -> Iterator[Serving]:
+@scenario(
+    "`serve` on one CPU with 2 GB, beside a container that computes", Purpose.INFERENCE, alone=True
+)
+def crowded(bench: Bench) -> Iterator[Serving]:
     """A server with one CPU and 2 GB, beside a container that computes endlessly."""
     starting.healthy(bench)
     burner = Start(entrypoint=("/bin/sh", "-c", "while :; do :; done"), cpus=1)
@@ -98,21 +101,7 @@ def _crowded(bench: Bench) -> Iterator[Serving]:
             yield serving
 
 
-APART = Scenario(
-    title="`serve` with SAGEMAKER_BIND_TO_PORT, two ports", stage=_apart, purpose=Purpose.INFERENCE
-)
-TOGETHER = Scenario(
-    title="`serve` twice in one network", stage=_together, purpose=Purpose.INFERENCE
-)
-CROWDED = Scenario(
-    title="`serve` on one CPU with 2 GB, beside a container that computes",
-    stage=_crowded,
-    purpose=Purpose.INFERENCE,
-    alone=True,
-)
-
-
-@check("PIPE-01", basics.STILL)
+@check("PIPE-01", basics.still)
 def has_label(still: StillImage) -> None:
     """The image's label for SAGEMAKER_BIND_TO_PORT is `true`."""
     label = CAPABILITIES[Feature.BIND_TO_PORT]
@@ -120,7 +109,7 @@ def has_label(still: StillImage) -> None:
         raise Broken(f"the label {label} is {still.view.labels.get(label, 'missing')!r}")
 
 
-@check("PIPE-02", APART, decides=True)
+@check("PIPE-02", apart, decides=True)
 def listens_on_its_port(both: tuple[Serving, ...]) -> None:
     """GET /ping answers 200 on the port of SAGEMAKER_BIND_TO_PORT, and so does the first sample."""
     for port, serving in zip(PORTS, both):  # noqa: B905 - perhaps only the first one
@@ -132,7 +121,7 @@ def listens_on_its_port(both: tuple[Serving, ...]) -> None:
                 raise Broken(f"on port {port} POST /invocations answered {answer.shown()}")
 
 
-@check("PIPE-02", APART)
+@check("PIPE-02", apart)
 def leaves_8080_alone(both: tuple[Serving, ...]) -> None:
     """With another port in SAGEMAKER_BIND_TO_PORT nothing listens on 8080."""
     serving = both[0]
@@ -148,7 +137,7 @@ def leaves_8080_alone(both: tuple[Serving, ...]) -> None:
         )
 
 
-@check("PIPE-03", TOGETHER, decides=True)
+@check("PIPE-03", together, decides=True)
 def shares_a_network(both: tuple[Serving, ...]) -> None:
     """Two copies in one network, each with its own ports, are both healthy."""
     first, second = both
@@ -159,7 +148,7 @@ def shares_a_network(both: tuple[Serving, ...]) -> None:
         serving.need_ping("two copies in one network: ")
 
 
-@check("PIPE-03", TOGETHER)
+@check("PIPE-03", together)
 def keeps_to_its_ports(both: tuple[Serving, ...]) -> None:
     """The two listen only on their own ports and on those of their ranges, by /proc/net/tcp."""
     found = listening.addresses(both[0].container)
@@ -177,7 +166,7 @@ def keeps_to_its_ports(both: tuple[Serving, ...]) -> None:
         raise Broken(evidence)
 
 
-@check("PIPE-04", APART)
+@check("PIPE-04", apart)
 def types_are_true(both: tuple[Serving, ...]) -> None:
     """Each sample is answered with a Content-Type that fits the body: JSON, CSV, lines, HTML."""
     serving = both[0]
@@ -187,12 +176,12 @@ def types_are_true(both: tuple[Serving, ...]) -> None:
         answer = serving.invoke(payload)
         if answer.status != OK:
             continue
-        judged |= judge_type(f"{Path(payload.body).name} ({payload.content_type})", answer)
+        judged |= judge_type(named(payload), answer)
     if not judged:
         raise Unseen("no answer has a Content-Type that can be verified")
 
 
-@check("PIPE-06", CROWDED)
+@check("PIPE-06", crowded)
 def pings_in_a_crowd(serving: Serving) -> None:
     """On one CPU with 2 GB, beside a busy container: healthy, and each GET /ping in 2 s."""
     if serving.health.after is None:

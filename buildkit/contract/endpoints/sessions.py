@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Broken, Doubtful, Unseen, check
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
+from buildkit.contract.hosting.server import named
 
 if TYPE_CHECKING:
     from buildkit.contract.hosting.server import Serving
@@ -45,15 +45,16 @@ def uses_and_closes(serving: Serving) -> None:
         for each in serving.payloads:
             answer = serving.invoke(each, {HEADER: session})
             closed = answer.headers.get(CLOSED)
-            name = f"{Path(each.body).name} ({each.content_type})"
             if closed is not None and closed.strip() != session:
-                raise Broken(f"{name} in session {session} closed the session {closed[:300]!r}")
+                raise Broken(
+                    f"{named(each)} in session {session} closed the session {closed[:300]!r}"
+                )
             if closed is not None:
                 return
             if answer.status != OK and each in answered:
                 raise Broken(
-                    f"session {session} ended, but no answer had the header {CLOSED}: {name} was "
-                    f"answered with 200, and then with {answer.shown()}"
+                    f"session {session} ended, but no answer had the header {CLOSED}: "
+                    f"{named(each)} was answered with 200, and then with {answer.shown()}"
                 )
             if answer.status == OK:
                 answered.add(each)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Broken, Doubtful, TooBusy, check
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
+from buildkit.contract.hosting.server import named
 
 if TYPE_CHECKING:
     from buildkit.contract.hosting.client import Answer
@@ -40,7 +40,7 @@ def streams(serving: Serving) -> None:
                 return
             if AT_THE_END in verdict:
                 shares.append(spread(answer) / answer.seconds)
-            seen.append((f"{Path(payload.body).name} ({payload.content_type})", verdict))
+            seen.append((named(payload), verdict))
     _excuse_busy(serving, max(shares, default=0.0))
     evidence = "; ".join(dict.fromkeys(f"{name}: {verdict}" for name, verdict in seen))
     if any(QUICK in verdict for _, verdict in seen):

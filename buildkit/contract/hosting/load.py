@@ -14,15 +14,15 @@ from buildkit.contract.checks import Broken, Doubtful, TooBusy, Unseen, check
 from buildkit.contract.engine import End
 from buildkit.contract.hosting import parallel, starting
 from buildkit.contract.hosting.client import OK, Answer
-from buildkit.contract.hosting.server import INVOCATION_SECONDS, request_headers
+from buildkit.contract.hosting.server import INVOCATION_SECONDS, outcome, request_headers
 from buildkit.contract.hosting.starting import STOP_SECONDS
 from buildkit.contract.hosting.traffic import (
-    LOADED,
     Loaded,
     connect_seconds,
     exchange,
     listener,
     traffic,
+    under_load,
 )
 from buildkit.contract.logs import last_lines
 from buildkit.contract.signs import Sign
@@ -67,7 +67,7 @@ SLOW_SECONDS = 0.5
 JVM_OPTION = "-XX:-UseContainerSupport"
 
 
-@check("SERVE-07", LOADED)
+@check("SERVE-07", under_load)
 def samples_are_quick(loaded: Loaded) -> None:
     """The largest sample is answered within 60 s, within two tries."""
     loaded.need_life()
@@ -83,7 +83,7 @@ def samples_are_quick(loaded: Loaded) -> None:
     )
 
 
-@check("SERVE-02", LOADED)
+@check("SERVE-02", under_load)
 def pings_all_answer(loaded: Loaded) -> None:
     """GET /ping 100 times, then 20 times while four clients send requests: 200, each in 2 s."""
     loaded.need_life()
@@ -95,7 +95,7 @@ def pings_all_answer(loaded: Loaded) -> None:
             time.sleep(PAUSE)
 
 
-@check("SERVE-08", LOADED)
+@check("SERVE-08", under_load)
 def connections_are_accepted(loaded: Loaded) -> None:
     """20 connections while four clients send requests, each in 250 ms; a miss is retried."""
     loaded.need_life()
@@ -116,28 +116,19 @@ def connections_are_accepted(loaded: Loaded) -> None:
     )
 
 
-@check("SERVE-15", LOADED, decides=True)
+@check("SERVE-15", under_load, decides=True)
 def many_at_once(loaded: Loaded) -> None:
     """16 parallel requests, tried twice, are all answered with 200."""
-    payload = loaded.need_sample()
-
-    failed: list[str] = []
-    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-        for _ in range(2):
-            evidence = pool.map(lambda _number: _outcome(loaded, payload), range(PARALLEL))
-            failed = [each for each in evidence if each]
-            if not failed:
-                return
-    raise Broken(f"{len(failed)} of {PARALLEL} parallel requests failed: {failed[0]}")
+    parallel.all_answered(PARALLEL, partial(loaded.serving.invoke, loaded.need_sample()))
 
 
-@check("SERVE-15", LOADED, gap="no two requests with different answers were seen")
+@check("SERVE-15", under_load, gap="no two requests with different answers were seen")
 def answers_are_not_mixed_up(loaded: Loaded) -> None:
     """Up to 1600 different bodies, 16 in parallel: each gets the same answer as alone."""
     _many_bodies(loaded)
 
 
-@check("SERVE-06", LOADED)
+@check("SERVE-06", under_load)
 def no_client_gets_another_s_answer(loaded: Loaded) -> None:
     """Different bodies, 16 in parallel: none gets the answer to another of the requests."""
     try:
@@ -154,7 +145,7 @@ def _many_bodies(loaded: Loaded) -> None:
     parallel.not_mixed_up(parallel.steady(loaded.serving.payloads, ask), PARALLEL, ask)
 
 
-@check("SERVE-15", LOADED)
+@check("SERVE-15", under_load)
 def connection_is_kept(loaded: Loaded) -> None:
     """50 requests on one connection, two bodies in turn: all 200, each with its own answer.
 
@@ -163,7 +154,8 @@ def connection_is_kept(loaded: Loaded) -> None:
     payload = loaded.need_sample()
     client = loaded.serving.client
     found = parallel.steady(loaded.serving.payloads, loaded.serving.post)[:2]
-    turns = [(each.body, each.like) for each in found] or [(_read(payload), payload)]
+    sample = Path(payload.body).read_bytes()
+    turns = [(each.body, each.like) for each in found] or [(sample, payload)]
     with client.connected(INVOCATION_SECONDS) as connection:
         for number in range(KEPT_ALIVE):
             body, like = turns[number % len(turns)]
@@ -191,11 +183,7 @@ def _again(ask: Callable[[], Answer], connection: HTTPConnection, number: int) -
         return ask()
 
 
-def _read(payload: Payload) -> bytes:
-    return Path(payload.body).read_bytes()
-
-
-@check("SERVE-05", LOADED)
+@check("SERVE-05", under_load)
 def stays_up(loaded: Loaded) -> None:
     """The server still runs after the load and bad requests, 1000 or as many as fit into 8 s."""
     loaded.serving.need_health()
@@ -205,13 +193,7 @@ def stays_up(loaded: Loaded) -> None:
         content_type, body = BAD_BODIES[sent % len(BAD_BODIES)]
         sent += 1
         with suppress(Broken):
-            loaded.serving.client.ask(
-                "POST",
-                "/invocations",
-                seconds=BAD_SECONDS,
-                body=body,
-                headers={"Content-Type": content_type},
-            )
+            loaded.serving.send(body, {"Content-Type": content_type}, BAD_SECONDS)
         if sent % 100 == 0 and loaded.serving.container.wait(0) is not None:
             break
     container = loaded.serving.container
@@ -225,7 +207,7 @@ def stays_up(loaded: Loaded) -> None:
         )
 
 
-@check("RUN-11", LOADED)
+@check("RUN-11", under_load)
 def children_are_reaped(loaded: Loaded) -> None:
     """After the load no child remains a zombie for 2 s, as a shell in the container sees /proc."""
     loaded.need_life()
@@ -238,7 +220,7 @@ def children_are_reaped(loaded: Loaded) -> None:
         raise Broken(f"process 1 does not wait for {len(zombies)} ended children")
 
 
-@check("IMG-10", LOADED)
+@check("IMG-10", under_load)
 def java_counts_processors(loaded: Loaded) -> None:
     """A java process of the server has -XX:-UseContainerSupport on its command line."""
     loaded.need_life()
@@ -251,7 +233,7 @@ def java_counts_processors(loaded: Loaded) -> None:
             raise Doubtful(f"the command line of java lacks {JVM_OPTION}: {command[:200]}")
 
 
-@check("LOG-01", LOADED)
+@check("LOG-01", under_load)
 def prints_something(loaded: Loaded) -> None:
     """The server has printed something on stdout or stderr after all of these requests."""
     loaded.serving.need_health()
@@ -259,7 +241,7 @@ def prints_something(loaded: Loaded) -> None:
         raise Broken("`serve` printed nothing, not even about bad requests")
 
 
-@check("RUN-09", LOADED)
+@check("RUN-09", under_load)
 def stops_while_answering(loaded: Loaded) -> None:
     """SIGTERM during requests ends the server within 30 s; a slow request gets its answer."""
     loaded.need_life()
@@ -267,7 +249,7 @@ def stops_while_answering(loaded: Loaded) -> None:
         raise Unseen("a request takes too long to finish within the limit")
     slow = _slowest(loaded)
     with ThreadPoolExecutor(max_workers=1) as pool, traffic(loaded):
-        last = pool.submit(_outcome, loaded, slow[0]) if slow else None
+        last = pool.submit(outcome, partial(loaded.serving.invoke, slow[0])) if slow else None
         time.sleep(IN_FLIGHT_SECONDS if slow is None else slow[1] / 3)
         ending = starting.stopped(loaded.serving)
         lost = "" if last is None else last.result()
@@ -293,15 +275,6 @@ def _slowest(loaded: Loaded) -> tuple[Payload, float] | None:
             if answer.status == OK and SLOW_SECONDS < answer.seconds < STOP_SECONDS / 3:
                 found.append((payload, answer.seconds))
     return max(found, key=lambda each: each[1], default=None)
-
-
-def _outcome(loaded: Loaded, payload: Payload) -> str:
-    """What went wrong with a request, empty if nothing did."""
-    try:
-        answer = loaded.serving.invoke(payload)
-    except Broken as error:
-        return str(error)
-    return "" if answer.status == OK else answer.shown()
 
 
 def own_words(lines: Iterable[str]) -> str:

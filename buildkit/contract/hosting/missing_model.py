@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import tarfile
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildkit.contract import archive
 from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check
-from buildkit.contract.comparison import same
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
+from buildkit.contract.hosting.parallel import alike
 from buildkit.contract.hosting.reference_server import first_answer, holding_model, plain
 from buildkit.contract.hosting.starting import MODEL
 from buildkit.contract.jobs import training_runs
 from buildkit.contract.logs import last_lines
-from buildkit.contract.scenario import Bench, Scenario
+from buildkit.contract.scenario import Bench, Scenario, scenario
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
@@ -49,8 +48,8 @@ class Spoilt:
 
 
 def _spoilt(title: str, name: str, choose: Callable[[Bench], str]) -> Scenario[Spoilt]:
-    @contextmanager
-    def stage(bench: Bench) -> Iterator[Spoilt]:
+    @scenario(title, Purpose.INFERENCE)
+    def spoilt(bench: Bench) -> Iterator[Spoilt]:
         watch = WATCH_SECONDS + 1.5 * starting.healthy(bench)
         if starting.model(bench) is None:
             raise Unsampled("no model is declared, so the model cannot be missing")
@@ -60,7 +59,7 @@ def _spoilt(title: str, name: str, choose: Callable[[Bench], str]) -> Scenario[S
             answer = first_answer(serving) if settled else None
             yield Spoilt(serving=serving, name=name, good=good, settled=settled, answer=answer)
 
-    return Scenario(title=title, stage=stage, purpose=Purpose.INFERENCE)
+    return spoilt
 
 
 def _settles(serving: Serving) -> bool:
@@ -120,7 +119,7 @@ def _alike(spoilt: Spoilt) -> bool:
     one, other = spoilt.answer, spoilt.good
     if isinstance(one, Broken | None) or isinstance(other, Broken | None):
         return False
-    return one.status == other.status == OK and same(one.content_type, one.body, other.body)
+    return one.status == OK and alike(one, other)
 
 
 @check("SERVE-04", EMPTY, gap="no server without its model was judged")

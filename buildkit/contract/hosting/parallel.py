@@ -12,6 +12,7 @@ from buildkit.contract.checks import Broken, Unseen
 from buildkit.contract.comparison import same
 from buildkit.contract.hosting import bodies
 from buildkit.contract.hosting.client import OK
+from buildkit.contract.hosting.server import outcome
 from buildkit.contract.signs import Sign
 
 if TYPE_CHECKING:
@@ -111,6 +112,17 @@ def not_mixed_up(found: Sequence[Steady], number: int, ask: Ask) -> None:
             evidence.sort(key=lambda each: not any(other.fits(each[1]) for other in found))
             for each, answer in evidence[:1]:
                 _blame(each, answer, found, ask)
+
+
+def all_answered(number: int, ask: Callable[[], Answer]) -> None:
+    """Raises Broken unless `number` parallel requests are all answered with 200, in two tries."""
+    failed: list[str] = []
+    with ThreadPoolExecutor(max_workers=number) as pool:
+        for _ in range(2):
+            failed = list(filter(None, pool.map(lambda _: outcome(ask), range(number))))
+            if not failed:
+                return
+    raise Broken(f"{len(failed)} of {number} parallel requests failed: {failed[0]}")
 
 
 def _blame(each: Steady, answer: Answer, found: Sequence[Steady], ask: Ask) -> None:

@@ -6,19 +6,15 @@ import hashlib
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Broken, Doubtful, Unseen, check
-from buildkit.contract.comparison import same
-from buildkit.contract.hosting.client import OK, TOO_LARGE
+from buildkit.contract.hosting.client import OK, TOO_LARGE, Answer
 from buildkit.contract.hosting.content import friendly, is_strict
+from buildkit.contract.hosting.parallel import alike
 from buildkit.contract.hosting.server import INVOCATION_SECONDS
-from buildkit.contract.hosting.traffic import LOADED, Loaded, exchange, hang_up, post
+from buildkit.contract.hosting.traffic import Loaded, exchange, hang_up, post, under_load
 from buildkit.contract.logs import last_lines
 from buildkit.contract.signs import Sign
-
-if TYPE_CHECKING:
-    from buildkit.contract.hosting.client import Answer
 
 SIZES = (6_291_456, 26_214_400)
 FILLER = b" " * 1023 + b"\n"
@@ -63,7 +59,7 @@ LONGEST = {
 NEW_SESSION = {"X-Amzn-SageMaker-Session-Id": "NEW_SESSION"}
 
 
-@check("SERVE-04", LOADED)
+@check("SERVE-04", under_load)
 def first_request_succeeds(loaded: Loaded) -> None:
     """The first sample, sent right after the first 200 of /ping, is answered like a later one."""
     loaded.need_life()
@@ -72,11 +68,11 @@ def first_request_succeeds(loaded: Loaded) -> None:
         return
     if loaded.serving.invoke(payload).status != OK:
         raise Unseen("the first sample is not answered with 200 later either (SERVE-06)")
-    evidence = loaded.first if isinstance(loaded.first, Broken) else _shown(loaded.first)
+    evidence = loaded.first.shown() if isinstance(loaded.first, Answer) else loaded.first
     raise Broken(f"/ping answered 200, and the request right after it failed: {evidence}")
 
 
-@check("SERVE-10", LOADED)
+@check("SERVE-10", under_load)
 def headers_are_tolerated(loaded: Loaded) -> None:
     """The first sample with and without all headers of the API, longest values, unknown headers."""
     payload = loaded.need_sample()
@@ -85,16 +81,16 @@ def headers_are_tolerated(loaded: Loaded) -> None:
     for added, named in (
         (HEADERS, "the headers X-Amzn-SageMaker-*"),
         (NEW_SESSION, "a session id"),
-        *(({name: text}, _of_length(name, text)) for name, text in LONGEST.items()),
+        *(({name: text}, f"{len(text)} characters in {name}") for name, text in LONGEST.items()),
     ):
         answer = loaded.serving.invoke(payload, added)
         if plain.status == OK != answer.status:
             raise Broken(f"with {named} the first sample was answered with {answer.shown()}")
-        if added is not NEW_SESSION and _same(plain, again) and not _same(plain, answer):
+        if added is not NEW_SESSION and alike(again, plain) and not alike(answer, plain):
             raise Broken(f"{named} change the answer from {plain.shown()} to {answer.shown()}")
 
 
-@check("SERVE-11", LOADED)
+@check("SERVE-11", under_load)
 def attributes_come_back(loaded: Loaded) -> None:
     """The answer has the header X-Amzn-SageMaker-Custom-Attributes, even with 1024 characters."""
     payload = loaded.need_sample()
@@ -107,7 +103,7 @@ def attributes_come_back(loaded: Loaded) -> None:
         raise Broken("the answer lacks the header when its value has 1024 characters")
 
 
-@check("SERVE-12", LOADED)
+@check("SERVE-12", under_load)
 def odd_types_are_handled(loaded: Loaded) -> None:
     """Accept: none, */*, several, unknown; Content-Type: none, unknown, parameters: 2xx or 4xx."""
     payload = loaded.need_sample()
@@ -131,7 +127,7 @@ def odd_types_are_handled(loaded: Loaded) -> None:
             raise Doubtful(f"{asked} got {answer.shown()}: {why}")
 
 
-@check("SERVE-13", LOADED, decides=True)
+@check("SERVE-13", under_load, decides=True)
 def errors_are_short(loaded: Loaded) -> None:
     """A malformed body gets 4xx, less than 2 kB, without a traceback."""
     loaded.need_life()
@@ -150,7 +146,7 @@ def errors_are_short(loaded: Loaded) -> None:
     raise Unseen("the server accepts any body")
 
 
-@check("SERVE-13", LOADED, gap="no answer to garbage was compared with one to a sample")
+@check("SERVE-13", under_load, gap="no answer to garbage was compared with one to a sample")
 def errors_do_not_say_200(loaded: Loaded) -> None:
     """Garbage of each sample's type, and as JSON, gets no 200 with an answer of another form.
 
@@ -179,7 +175,7 @@ def errors_do_not_say_200(loaded: Loaded) -> None:
                 )
 
 
-@check("SERVE-14", LOADED)
+@check("SERVE-14", under_load)
 def survives_rough_clients(loaded: Loaded) -> None:
     """Aborted connections and 1 MB of noise, then GET /ping and a good request."""
     loaded.need_life()
@@ -192,7 +188,7 @@ def survives_rough_clients(loaded: Loaded) -> None:
     loaded.still_good("1 MB of noise")
 
 
-@check("SERVE-19", LOADED)
+@check("SERVE-19", under_load)
 def unknown_paths_are_not_found(loaded: Loaded) -> None:
     """GET / and /nope answer 404, or another 4xx."""
     loaded.need_life()
@@ -202,7 +198,7 @@ def unknown_paths_are_not_found(loaded: Loaded) -> None:
             raise Broken(f"GET {path} answered {answer.shown()}")
 
 
-@check("SERVE-09", LOADED)
+@check("SERVE-09", under_load)
 def large_bodies_are_taken(loaded: Loaded) -> None:
     """Bodies of 6 and 25 MiB (the sample, padded): no 413, no reset; also Expect: 100-continue."""
     loaded.need_life()
@@ -240,15 +236,3 @@ def _sample(loaded: Loaded) -> tuple[str, bytes]:
 
 def _is_polite(answer: Answer) -> bool:
     return 200 <= answer.status < 300 or 400 <= answer.status < 500  # noqa: PLR2004
-
-
-def _same(one: Answer, other: Answer) -> bool:
-    return one.status == other.status and same(other.content_type, other.body, one.body)
-
-
-def _of_length(name: str, text: str) -> str:
-    return f"{len(text)} characters in {name}"
-
-
-def _shown(answer: Answer | None) -> str:
-    return "nothing" if answer is None else answer.shown()

@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Broken, Unsampled, Unseen
+from buildkit.contract.comparison import same
 from buildkit.contract.engine import End
 from buildkit.contract.hosting.client import OK, PING_SECONDS, Answer, Health, HttpClient
 from buildkit.contract.logs import last_words, without_pings
 from buildkit.contract.signs import Sign
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from buildkit.contract.engine import Container, Refusal
     from buildkit.contract.machine import Machine
@@ -113,10 +115,7 @@ class Serving:
 
     def pings(self) -> bool:
         """Whether `/ping` answers 200 in time right now."""
-        try:
-            return self.ping().status == OK
-        except Broken:
-            return False
+        return not outcome(self.ping)
 
     def invoke(self, payload: Payload, more: Mapping[str, str] | None = None) -> Answer:
         """Send a sample, with `more` headers besides its own. Raises Broken."""
@@ -125,16 +124,19 @@ class Serving:
     def post(self, body: bytes, like: Payload, more: Mapping[str, str] | None = None) -> Answer:
         """Send a body with the headers of a sample. Raises Broken, also if the server has ended."""
         try:
-            return self.client.ask(
-                "POST",
-                "/invocations",
-                seconds=INVOCATION_SECONDS,
-                body=body,
-                headers=request_headers(like, more),
-            )
+            return self.send(body, request_headers(like, more))
         except Broken as error:
             evidence, signs = self.gone()
             raise Broken(f"{error}{evidence}", *error.signs, *signs) from error
+
+    def send(
+        self,
+        body: bytes | Iterable[bytes],
+        headers: Mapping[str, str],
+        seconds: float = INVOCATION_SECONDS,
+    ) -> Answer:
+        """Any request to /invocations. Raises Broken."""
+        return self.client.ask("POST", "/invocations", seconds=seconds, body=body, headers=headers)
 
     def gone(self) -> tuple[str, tuple[Sign, ...]]:
         """How the server ended, or which of its processes the kernel killed; empty if neither."""
@@ -154,7 +156,7 @@ class Serving:
 
     def answered(self) -> tuple[Payload, ...]:
         """The payloads that are answered with 200."""
-        return tuple(each for each in self.payloads if self._answers(each))
+        return tuple(each for each in self.payloads if not outcome(partial(self.invoke, each)))
 
     def takes(self, payload: Payload) -> bool:
         """Whether a payload of the suite's own gets an answer that SageMaker accepts."""
@@ -164,12 +166,6 @@ class Serving:
             return False
         return answer.status == OK and bool(answer.body and answer.content_type)
 
-    def _answers(self, payload: Payload) -> bool:
-        try:
-            return self.invoke(payload).status == OK
-        except Broken:
-            return False
-
     def still_good(self, after: str) -> None:
         """Check that /ping and the first sample, if any, still get 200. Raises Broken."""
         self.need_ping(f"after {after} ")
@@ -177,6 +173,26 @@ class Serving:
             answer = self.invoke(payload)
             if answer.status != OK:
                 raise Broken(f"after {after} a good request was answered with {answer.shown()}")
+
+
+def outcome(ask: Callable[[], Answer]) -> str:
+    """What went wrong with a request, empty if it got 200."""
+    try:
+        answer = ask()
+    except Broken as error:
+        return str(error)
+    return "" if answer.status == OK else answer.shown()
+
+
+def named(payload: Payload) -> str:
+    return f"{Path(payload.body).name} ({payload.content_type})"
+
+
+def fits(answer: Answer, payload: Payload) -> bool:
+    """Whether an answer is the one that the sample declares, if it declares one."""
+    if payload.answer is None:
+        return True
+    return same(answer.content_type, answer.body, Path(payload.answer).read_bytes())
 
 
 def request_headers(payload: Payload, more: Mapping[str, str] | None = None) -> dict[str, str]:

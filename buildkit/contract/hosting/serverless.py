@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from buildkit.contract.checks import Broken, Doubtful, Unseen, check
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.reference_server import Tried, tried, works
 from buildkit.contract.hosting.starting import SERVE
-from buildkit.contract.scenario import Bench, Scenario
+from buildkit.contract.scenario import Scenario, observation, scenario
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from buildkit.contract.engine import Start
     from buildkit.contract.hosting.server import Serving
+    from buildkit.contract.scenario import Bench
 
 GIB = 1024**3
 LARGEST_IMAGE = 10 * GIB
@@ -51,8 +51,8 @@ class Small:
     late: bool = False
 
 
-@contextmanager
-def _small(bench: Bench) -> Iterator[Small]:
+@scenario("`serve` with 1 GB of memory on one processor", Purpose.INFERENCE)
+def on_one_processor(bench: Bench) -> Iterator[Small]:
     plain_seconds = starting.healthy(bench)
     with starting.served(bench, start=ONE_PROCESSOR, seconds=START_SECONDS) as serving:
         size = bench.engine.view(bench.subject.image).size
@@ -69,22 +69,19 @@ def _waited_for(small: Small) -> Small:
 
 
 def _tried(title: str, start: Start) -> Scenario[Tried]:
-    @contextmanager
-    def stage(bench: Bench) -> Iterator[Tried]:
-        yield tried(bench, lambda seconds: starting.served(bench, start=start, seconds=seconds))
+    @observation(f"`serve` {title}", Purpose.INFERENCE)
+    def seen(bench: Bench) -> Tried:
+        return tried(bench, lambda seconds: starting.served(bench, start=start, seconds=seconds))
 
-    return Scenario(title=f"`serve` {title}", stage=stage, purpose=Purpose.INFERENCE)
+    return seen
 
 
-SMALL = Scenario(
-    title="`serve` with 1 GB of memory on one processor", stage=_small, purpose=Purpose.INFERENCE
-)
 SINGLE = starting.of("`serve` with SAGEMAKER_MODEL_SERVER_WORKERS=1", start=ONE_WORKER)
 POWERLESS = _tried("as user 65534 on a read-only file system", NO_ROOT)
 UNSHARED = _tried("without /dev/shm", NO_SHARED_MEMORY)
 
 
-@check("SLS-01", SMALL)
+@check("SLS-01", on_one_processor)
 def works_in_little(small: Small) -> None:
     """The server is healthy and answers each sample; the image has at most 10 GB."""
     if small.size > LARGEST_IMAGE:
@@ -92,7 +89,7 @@ def works_in_little(small: Small) -> None:
     _works(small.serving, "with 1 GB of memory on one processor")
 
 
-@check("SLS-04", SMALL)
+@check("SLS-04", on_one_processor)
 def starts_in_time(small: Small) -> None:
     """GET /ping answers 200 within 180 s on one processor; compared with all processors."""
     after = small.serving.health.after

@@ -7,12 +7,11 @@ from pathlib import Path
 
 from buildkit.contract import listening
 from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check
-from buildkit.contract.comparison import same
 from buildkit.contract.engine import never_ran
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import LARGEST_BODY, OK, short
 from buildkit.contract.hosting.content import confesses
-from buildkit.contract.hosting.server import INVOCATION_SECONDS, Serving
+from buildkit.contract.hosting.server import Serving, fits
 from buildkit.contract.logs import last_lines, telling
 from buildkit.contract.signs import Sign
 
@@ -89,15 +88,14 @@ def invocations_answer(serving: Serving) -> None:
             raise Broken(evidence, *answer.signs)
         if len(answer.body) >= LARGEST_BODY:
             raise Broken(f"{request} answered with more than SageMaker passes on")
-        if payload.answer is not None:
-            wanted = Path(payload.answer).read_bytes()
-            if not same(answer.content_type, answer.body, wanted):
-                raise Broken(
-                    f"{request} did not answer what {Path(payload.answer).name} holds\n"
-                    f"found:  {short(answer.body)}\nwanted: {short(wanted)}",
-                    Sign.WRONG_ANSWER,
-                )
-        elif key := confesses(answer.body):
+        if payload.answer is not None and not fits(answer, payload):
+            declared = Path(payload.answer)
+            raise Broken(
+                f"{request} did not answer what {declared.name} holds\n"
+                f"found:  {short(answer.body)}\nwanted: {short(declared.read_bytes())}",
+                Sign.WRONG_ANSWER,
+            )
+        if payload.answer is None and (key := confesses(answer.body)):
             raise Doubtful(f"{request} answered {answer.shown()}: 200 with `{key}` in it")
 
 
@@ -113,13 +111,7 @@ def survives_bad_input(serving: Serving) -> None:
         ("application/json", b'{"instances": [[1,'),
         ("application/x-nobody-knows", bytes(range(256)) * 64),
     ):
-        serving.client.ask(
-            "POST",
-            "/invocations",
-            seconds=INVOCATION_SECONDS,
-            body=body,
-            headers={"Content-Type": content_type},
-        )
+        serving.send(body, {"Content-Type": content_type})
     serving.still_good("bad input")
 
 

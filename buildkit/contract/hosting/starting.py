@@ -15,7 +15,7 @@ from buildkit.contract.engine import Mount, Start
 from buildkit.contract.hosting.client import Health, HttpClient
 from buildkit.contract.hosting.server import Serving
 from buildkit.contract.jobs import endings, training_job, training_runs
-from buildkit.contract.scenario import Bench, Scenario
+from buildkit.contract.scenario import Bench, Scenario, scenario
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def of(
 ) -> Scenario[Serving]:
     """A scenario of one server."""
 
-    @contextmanager
+    @scenario(title, Purpose.INFERENCE, alone=alone)
     def stage(bench: Bench) -> Iterator[Serving]:
         if needs_health:
             healthy(bench)
@@ -214,7 +214,7 @@ def of(
         ) as serving:
             yield serving
 
-    return Scenario(title=title, stage=stage, purpose=Purpose.INFERENCE, alone=alone)
+    return stage
 
 
 def stopped(serving: Serving) -> Ending:

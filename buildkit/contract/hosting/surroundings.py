@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,11 +17,11 @@ from buildkit.contract.hosting.reference_server import (
     works,
 )
 from buildkit.contract.hosting.starting import MODEL, SERVE
-from buildkit.contract.scenario import Bench, Scenario
+from buildkit.contract.scenario import observation
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from buildkit.contract.scenario import Bench
 
 READ_ONLY = re.compile(r"read-only file ?system", re.IGNORECASE)
 LONGEST_VALUE = 1024
@@ -51,8 +50,8 @@ class Writable:
     works_writable: bool
 
 
-@contextmanager
-def _writable(bench: Bench) -> Iterator[Writable]:
+@observation("`serve` with the model read-only; if that fails, writable", Purpose.INFERENCE)
+def writable(bench: Bench) -> Writable:
     """Test a writable model only if the plain server fails with a read-only one."""
     seen = plain(bench)
     works_writable = False
@@ -65,40 +64,31 @@ def _writable(bench: Bench) -> Iterator[Writable]:
         with starting.served(bench) as serving:
             good, evidence = works(serving)
         seen = replace(seen, works=good, evidence=evidence)
-    yield Writable(plain=seen, works_writable=works_writable)
+    return Writable(plain=seen, works_writable=works_writable)
 
 
-@contextmanager
-def _bare(bench: Bench) -> Iterator[Tried]:
+@observation("`serve` without /opt/ml/model", Purpose.INFERENCE)
+def bare(bench: Bench) -> Tried:
     starting.healthy(bench)
     if starting.model(bench) is not None:
         raise Unseen("the image is served with a model")
-    yield tried(bench, lambda seconds: starting.started(bench, SERVE, seconds=seconds))
+    return tried(bench, lambda seconds: starting.started(bench, SERVE, seconds=seconds))
 
 
-@contextmanager
-def _odd(bench: Bench) -> Iterator[Tried]:
+@observation("`serve` with unusual variables", Purpose.INFERENCE)
+def odd(bench: Bench) -> Tried:
     start = replace(SERVE, environment=ODD_ENVIRONMENT)
-    yield tried(bench, lambda seconds: starting.served(bench, start=start, seconds=seconds))
+    return tried(bench, lambda seconds: starting.served(bench, start=start, seconds=seconds))
 
 
-WRITABLE = Scenario(
-    title="`serve` with the model read-only; if that fails, writable",
-    stage=_writable,
-    purpose=Purpose.INFERENCE,
-)
-BARE = Scenario(title="`serve` without /opt/ml/model", stage=_bare, purpose=Purpose.INFERENCE)
-ODD = Scenario(title="`serve` with unusual variables", stage=_odd, purpose=Purpose.INFERENCE)
-
-
-@check("SERVE-16", BARE, decides=True)
+@check("SERVE-16", bare, decides=True)
 def works_without_folder(seen: Tried) -> None:
     """An image that needs no model is healthy without the folder, and answers each sample."""
     if not seen.works:
         raise Broken(f"without a folder /opt/ml/model {seen.evidence}")
 
 
-@check("SERVE-17", WRITABLE)
+@check("SERVE-17", writable)
 def read_only_is_enough(seen: Writable) -> None:
     """A server that works with a writable model also works with a read-only one."""
     if not seen.plain.works:
@@ -112,7 +102,7 @@ def read_only_is_enough(seen: Writable) -> None:
             raise Doubtful(f"the server works, but prints: {line.strip()[:200]}")
 
 
-@check("SERVE-18", ODD)
+@check("SERVE-18", odd)
 def odd_variables_do_no_harm(seen: Tried) -> None:
     """100 variables, empty, unknown, or of 1024 characters: healthy, and each sample is answered.
 

@@ -18,7 +18,7 @@ from buildkit.contract.hosting.client import OK, hung_up_after
 from buildkit.contract.hosting.reference_server import first_answer
 from buildkit.contract.hosting.server import INVOCATION_SECONDS
 from buildkit.contract.logs import last_lines
-from buildkit.contract.scenario import Bench, Scenario
+from buildkit.contract.scenario import scenario
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from buildkit.contract.hosting.client import Answer
     from buildkit.contract.hosting.server import Serving
+    from buildkit.contract.scenario import Bench
     from buildkit.model.target import Payload
 
 AT_ONCE = 4
@@ -95,14 +96,11 @@ class Loaded:
             raise
 
 
-@contextmanager
-def _stage(bench: Bench) -> Iterator[Loaded]:
+@scenario("`serve` under load", Purpose.INFERENCE, alone=True)
+def under_load(bench: Bench) -> Iterator[Loaded]:
     starting.healthy(bench)
     with starting.served(bench, plain=True) as serving:  # its checks find out what works
         yield Loaded(serving=serving, first=first_answer(serving))
-
-
-LOADED = Scenario(title="`serve` under load", stage=_stage, purpose=Purpose.INFERENCE, alone=True)
 
 
 @contextmanager
@@ -133,9 +131,7 @@ def post(serving: Serving, body: bytes, content_type: str = "", accept: str = ""
     """Any request to /invocations."""
     types = {"Content-Type": content_type, "Accept": accept}
     headers = {**serving.headers, **{name: value for name, value in types.items() if value}}
-    return serving.client.ask(
-        "POST", "/invocations", seconds=INVOCATION_SECONDS, body=body, headers=headers
-    )
+    return serving.send(body, headers)
 
 
 @dataclass(frozen=True, kw_only=True)

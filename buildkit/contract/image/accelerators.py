@@ -6,7 +6,7 @@ import re
 
 from buildkit.contract.checks import Broken, Doubtful, Unseen, check
 from buildkit.contract.image import files
-from buildkit.contract.image.basics import STILL, StillImage
+from buildkit.contract.image.basics import StillImage, still
 
 LIBRARY_FOLDERS = (
     "/usr/lib/x86_64-linux-gnu",
@@ -36,7 +36,7 @@ SITE_FOLDERS = tuple(
 )
 
 
-@check("IMG-09", STILL)
+@check("IMG-09", still)
 def no_driver(image: StillImage) -> None:
     """No package of the NVIDIA driver, and no nvidia-smi."""
     for name in files.packages(image.container):
@@ -45,7 +45,7 @@ def no_driver(image: StillImage) -> None:
     _no_driver_program(image)
 
 
-@check("GPU-01", STILL)
+@check("GPU-01", still)
 def no_driver_library(image: StillImage) -> None:
     """No libcuda.so or libnvidia-ml.so in the standard folders, except links to compat or stubs."""
     for folder in LIBRARY_FOLDERS:
@@ -56,7 +56,7 @@ def no_driver_library(image: StillImage) -> None:
     _no_driver_program(image)
 
 
-@check("GPU-02", STILL)
+@check("GPU-02", still)
 def asks_for_devices(image: StillImage) -> None:
     """NVIDIA_VISIBLE_DEVICES and NVIDIA_DRIVER_CAPABILITIES with compute, or all."""
     environment = image.view.environment
@@ -66,7 +66,7 @@ def asks_for_devices(image: StillImage) -> None:
         raise Broken("NVIDIA_DRIVER_CAPABILITIES does not contain `compute`")
 
 
-@check("GPU-03", STILL)
+@check("GPU-03", still)
 def cuda_suits_driver(image: StillImage) -> None:
     """CUDA_VERSION is at most 13.0, that of the newest driver, unless cuda-compat is installed."""
     version = image.view.environment.get("CUDA_VERSION", "")
@@ -86,7 +86,7 @@ def cuda_suits_driver(image: StillImage) -> None:
     raise Doubtful(f"{newer}: newer CUDA features fail")
 
 
-@check("DIST-06", STILL)
+@check("DIST-06", still)
 def has_mpi(image: StillImage) -> None:
     """The image holds sshd and mpirun; mpi4py and paramiko in the usual folders of Python."""
     if files.real(image.container, "/usr/sbin/sshd") is None:
@@ -103,7 +103,7 @@ def has_mpi(image: StillImage) -> None:
             raise Doubtful(f"{module} is not in the usual folders of Python")
 
 
-@check("DIST-08", STILL)
+@check("DIST-08", still)
 def has_efa(image: StillImage) -> None:
     """fi_info on PATH or in /opt/amazon/efa/bin, and libfabric."""
     if not (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tarfile
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,13 +10,14 @@ from buildkit.contract import archive
 from buildkit.contract.checks import Broken, Doubtful, check
 from buildkit.contract.engine import Start, Unfit
 from buildkit.contract.image import files
-from buildkit.contract.scenario import Bench, Scenario
+from buildkit.contract.scenario import scenario
 from buildkit.contract.signs import Sign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from buildkit.contract.engine import Container, Entry, ImageView
+    from buildkit.contract.scenario import Bench
     from buildkit.model.features import Feature
 
 MACHINES = {62: "amd64", 183: "arm64"}
@@ -59,8 +59,8 @@ class StillImage:
     container: Container
 
 
-@contextmanager
-def _still(bench: Bench) -> Iterator[StillImage]:
+@scenario("the image, not started")
+def still(bench: Bench) -> Iterator[StillImage]:
     subject = bench.subject
     # Some engines refuse a container without any command, and this one is never started.
     with bench.engine.container(subject.image, Start(command=("train",))) as container:
@@ -83,10 +83,7 @@ def _opt_ml(container: Container) -> tuple[Entry, ...]:
         return ()
 
 
-STILL = Scenario(title="the image, not started", stage=_still)
-
-
-@check("IMG-01", STILL, smoke=True)
+@check("IMG-01", still, smoke=True)
 def right_platform(image: StillImage) -> None:
     """Operating system and architecture of the image, and the processor of its /bin/sh."""
     found = f"{image.view.os}/{image.view.architecture}"
@@ -100,14 +97,14 @@ def right_platform(image: StillImage) -> None:
         raise Broken(f"the image is for {found}, not for linux/{wanted}")
 
 
-@check("IMG-05", STILL, smoke=True, decides=True)
+@check("IMG-05", still, smoke=True, decides=True)
 def runs_as_root(image: StillImage) -> None:
     """The user of the image is root."""
     if image.view.user.partition(":")[0] not in ("", "0", "root"):
         raise Broken(f"the image runs as `{image.view.user}`, not as root")
 
 
-@check("IMG-06", STILL, smoke=True, decides=True)
+@check("IMG-06", still, smoke=True, decides=True)
 def opt_ml_is_free(image: StillImage) -> None:
     """No file below /opt/ml, except in /opt/ml/code, and no link below its inputs and outputs."""
     names = [f"/opt/{each.name}" for each in image.opt_ml if each.kind == "file"]
@@ -121,7 +118,7 @@ def opt_ml_is_free(image: StillImage) -> None:
             raise Broken(evidence, Sign.PLACE_TAKEN)
 
 
-@check("OUT-03", STILL, smoke=True)
+@check("OUT-03", still, smoke=True)
 def model_is_a_folder(image: StillImage) -> None:
     """/opt/ml/model is a folder in the image, or missing."""
     above = image.container.look("/opt/ml")
@@ -129,7 +126,7 @@ def model_is_a_folder(image: StillImage) -> None:
         _need_folders(image, "/opt/ml/model")
 
 
-@check("IMG-06", STILL, smoke=True, decides=True)
+@check("IMG-06", still, smoke=True, decides=True)
 def opt_ml_is_made_of_folders(image: StillImage) -> None:
     """/opt, and each path that SageMaker mounts below it, is a folder in the image, or missing."""
     _, above = files.followed(image.container, ABOVE)
@@ -138,7 +135,7 @@ def opt_ml_is_made_of_folders(image: StillImage) -> None:
     _need_folders(image, *MOUNTED)
 
 
-@check("TREE-03", STILL)
+@check("TREE-03", still)
 def tmp_is_a_folder(image: StillImage) -> None:
     """The folder for temporary files is a folder, a link to a folder, or missing."""
     first = image.container.look(TEMPORARY)
@@ -150,7 +147,7 @@ def tmp_is_a_folder(image: StillImage) -> None:
     raise Broken(evidence, Sign.NO_FOLDER)
 
 
-@check("RUN-04", STILL, smoke=True)
+@check("RUN-04", still, smoke=True)
 def exec_form(image: StillImage) -> None:
     """The entrypoint does not begin with a shell and `-c`."""
     entrypoint = image.view.entrypoint
@@ -158,7 +155,7 @@ def exec_form(image: StillImage) -> None:
         raise Broken(f"the entrypoint is a shell: {' '.join(entrypoint)}")
 
 
-@check("RUN-05", STILL, smoke=True)
+@check("RUN-05", still, smoke=True)
 def no_bare_init(image: StillImage) -> None:
     """The entrypoint is not an init program with nothing but flags."""
     program, *rest = image.view.entrypoint or ("",)

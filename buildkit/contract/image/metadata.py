@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Broken, Doubtful, Unseen, check
 from buildkit.contract.image import files
-from buildkit.contract.image.basics import STILL, StillImage
+from buildkit.contract.image.basics import StillImage, still
 from buildkit.model.features import CAPABILITIES, FEATURES_LABEL, Feature
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ PYTHONS = ("python3", "python")
 UNBUFFERED = re.compile(rb"python[\d.]*\s(.*\s)?-[A-Za-z]*u")
 
 
-@check("IMG-02", STILL, smoke=True)
+@check("IMG-02", still, smoke=True)
 def docker_manifest(image: StillImage) -> None:
     """The media type of the manifest, where engine or registry report it: no index, no OCI."""
     found = image.view.media_type
@@ -52,7 +52,7 @@ def docker_manifest(image: StillImage) -> None:
         raise Broken(f"the manifest is {found}")
 
 
-@check("IMG-03", STILL, smoke=True)
+@check("IMG-03", still, smoke=True)
 def reference_suits(image: StillImage) -> None:
     """At most 255 characters, and no whitespace."""
     if len(image.reference) > LONGEST_REFERENCE or re.search(r"\s", image.reference):
@@ -61,7 +61,7 @@ def reference_suits(image: StillImage) -> None:
         )
 
 
-@check("IMG-07", STILL, smoke=True)
+@check("IMG-07", still, smoke=True)
 def labels_are_true(image: StillImage) -> None:
     """A promised feature has its label, and each label of a capability has the value `true`."""
     for feature, label in CAPABILITIES.items():
@@ -76,14 +76,14 @@ def labels_are_true(image: StillImage) -> None:
         raise Doubtful(f"the label {FEATURES_LABEL} names an unknown feature: {min(unknown)}")
 
 
-@check("IMG-08", STILL, smoke=True)
+@check("IMG-08", still, smoke=True)
 def not_too_large(image: StillImage) -> None:
     """All layers together, unpacked, have at most 10 GB."""
     if image.view.size > LARGEST:
         raise Doubtful(f"the image has {image.view.size / 1024**3:.1f} GB, the limit is 10 GB")
 
 
-@check("IMG-11", STILL)
+@check("IMG-11", still)
 def no_secrets(image: StillImage) -> None:
     """Variables, labels and history: patterns of keys and tokens, and names of secrets."""
     for where, text in _texts(image):
@@ -96,7 +96,7 @@ def no_secrets(image: StillImage) -> None:
                 raise Doubtful(f"{where} gives a value to {name}")
 
 
-@check("ENV-02", STILL, smoke=True)
+@check("ENV-02", still, smoke=True)
 def no_credentials(image: StillImage) -> None:
     """No AWS keys or profile among the variables, and no ~/.aws/credentials."""
     for name in CREDENTIALS:
@@ -109,7 +109,7 @@ def no_credentials(image: StillImage) -> None:
             raise Broken(f"the image holds {folder}/.aws/credentials")
 
 
-@check("ENV-06", STILL)
+@check("ENV-06", still)
 def python_is_not_buffered(image: StillImage) -> None:
     """PYTHONUNBUFFERED is set if the start programs are written in Python, or call it."""
     container, environment = image.container, image.view.environment

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tarfile
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,12 +13,10 @@ from buildkit.contract.archive import Archive
 from buildkit.contract.checks import Broken, Doubtful, Unseen, check
 from buildkit.contract.jobs import endings, resuming, training_job, training_runs
 from buildkit.contract.jobs.endings import Ending
-from buildkit.contract.scenario import Scenario
+from buildkit.contract.scenario import observation
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from buildkit.contract.engine import Container, Entry
     from buildkit.contract.jobs.endings import Then
     from buildkit.contract.jobs.training_job import Job
@@ -68,11 +65,14 @@ def _whole(bench: Bench) -> Run:
     return training_runs.train(bench, _job(bench), then=endings.metered)
 
 
-WHOLE = training_runs.of("`train` with an empty /opt/ml/checkpoints", _whole)
+WHOLE = observation("`train` with an empty /opt/ml/checkpoints", Purpose.TRAINING)(_whole)
 
 
-@contextmanager
-def _resumed(bench: Bench) -> Iterator[Resumption]:
+@observation(
+    "`train`, SIGKILL after its first checkpoint, and `train` again with the checkpoints",
+    Purpose.TRAINING,
+)
+def resumed(bench: Bench) -> Resumption:
     whole = bench.once(_whole)
     if not whole.good:
         raise Unseen("with an empty /opt/ml/checkpoints training failed")
@@ -81,14 +81,7 @@ def _resumed(bench: Bench) -> Iterator[Resumption]:
     for settled in longer:
         if not found.again.good:
             found = _attempt(bench, whole, settled)
-    yield found
-
-
-RESUMED = Scenario(
-    title="`train`, SIGKILL after its first checkpoint, and `train` again with the checkpoints",
-    stage=_resumed,
-    purpose=Purpose.TRAINING,
-)
+    return found
 
 
 def _attempt(bench: Bench, whole: Run, settled: float) -> Resumption:
@@ -177,7 +170,7 @@ def checkpoints_appear(run: Run) -> None:
         raise Broken(f"{PATH} holds no file after {run.seconds:.0f} s of training")
 
 
-@check("SPOT-02", RESUMED)
+@check("SPOT-02", resumed)
 def resumes(found: Resumption) -> None:
     """The second run ends with 0, and its log or its length shows that it did not start over."""
     if not found.again.good:
@@ -196,7 +189,7 @@ def resumes(found: Resumption) -> None:
         )
 
 
-@check("SPOT-03", RESUMED)
+@check("SPOT-03", resumed)
 def survives_a_cut_checkpoint(found: Resumption) -> None:
     """A third run with the newest file cut in half ends with 0."""
     if found.cut is None:

@@ -5,26 +5,24 @@ from __future__ import annotations
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
 from buildkit.contract.checks import Broken, Doubtful, Unseen, check
 from buildkit.contract.jobs import (
-    channel_variations,
     endings,
-    job_variations,
     training_job,
     training_runs,
+    variants,
     variations,
 )
-from buildkit.contract.jobs.variations import Variant
-from buildkit.contract.scenario import Scenario
+from buildkit.contract.jobs.variations import Variant, variant
+from buildkit.contract.scenario import observation
 from buildkit.contract.signs import Sign
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from buildkit.contract.jobs.endings import Then
     from buildkit.contract.jobs.training_job import Channel, Job
@@ -69,16 +67,12 @@ class Diagnosis:
         return variations.train(self.bench, (variant,), then=then)
 
 
-@contextmanager
-def _stage(bench: Bench) -> Iterator[Diagnosis]:
-    yield Diagnosis(bench=bench, plain=training_runs.trained(bench))
-
-
-AGAIN = Scenario(
-    title="`train` on the samples; after a failure, again with what SageMaker does not provide",
-    stage=_stage,
-    purpose=Purpose.TRAINING,
+@observation(
+    "`train` on the samples; after a failure, again with what SageMaker does not provide",
+    Purpose.TRAINING,
 )
+def diagnosed(bench: Bench) -> Diagnosis:
+    return Diagnosis(bench=bench, plain=training_runs.trained(bench))
 
 
 def _values(texts: Mapping[str, object]) -> Mapping[str, object]:
@@ -100,26 +94,22 @@ def _lacks_values(work: Job) -> Unseen | None:
     return Unseen("no hyperparameter of the samples is a number, a list or an object")
 
 
-def _with_addresses(work: Job) -> Job:
-    """Facts about channels that are in the request of a job, but not in inputdataconfig.json."""
-    return replace(work, channels=tuple(map(_with_address, work.channels)))
-
-
-def _with_address(channel: Channel) -> Channel:
+def _address(channel: Channel) -> Mapping[str, object]:
+    """Facts about a channel that are in the request of a job, but not in inputdataconfig.json."""
     source = {
         "S3DataType": "S3Prefix",
         "S3Uri": f"s3://amzn-s3-demo-bucket/{channel.name}",
         "S3DataDistributionType": "FullyReplicated",
     }
-    facts = {
+    return {
         **source,
         "ChannelName": channel.name,
         "InputMode": "File",
         "CompressionType": "None",
         "S3DataSource": source,
         "DataSource": {"S3DataSource": source},
+        **channel.facts,
     }
-    return replace(channel, facts={**facts, **channel.facts})
 
 
 def _variables(work: Job) -> Mapping[str, str]:
@@ -151,18 +141,17 @@ def _variables(work: Job) -> Mapping[str, str]:
     }
 
 
-VALUES = Variant(
-    title="JSON values for the hyperparameters",
-    change=lambda work: replace(
-        work, hyperparameters={**work.hyperparameters, **_values(work.hyperparameters)}
-    ),
-    lacks=_lacks_values,
-)
-ADDRESSES = Variant(
-    title="S3 addresses for the channels",
-    change=_with_addresses,
-    lacks=channel_variations.lacks_channel,
-)
+@variant("JSON values for the hyperparameters", lacks=_lacks_values)
+def values(work: Job) -> Job:
+    decoded = _values(work.hyperparameters)
+    return replace(work, hyperparameters={**work.hyperparameters, **decoded})
+
+
+@variant("S3 addresses for the channels", lacks=variants.lacks_channel)
+def addresses(work: Job) -> Job:
+    return work.with_facts(_address)
+
+
 TERMINAL = Variant(
     title="a terminal", conditions=lambda _bench, start: replace(start, terminal=True)
 )
@@ -170,16 +159,18 @@ LARGE_MEMORY = Variant(
     title="a large /dev/shm",
     conditions=lambda _bench, start: replace(start, scratch=("/dev/shm",)),  # noqa: S108
 )
-VARIABLES = Variant(
-    title="the variables of the training toolkit",
-    change=lambda work: replace(work, environment={**_variables(work), **work.environment}),
-)
 
 
-UNBUFFERED = Variant(
-    title="PYTHONUNBUFFERED",
-    change=lambda work: replace(work, environment={**work.environment, "PYTHONUNBUFFERED": "1"}),
-)
+@variant("the variables of the training toolkit")
+def toolkit_variables(work: Job) -> Job:
+    return work.with_variables({**_variables(work), **work.environment})
+
+
+@variant("PYTHONUNBUFFERED")
+def without_buffer(work: Job) -> Job:
+    return work.with_variables({"PYTHONUNBUFFERED": "1"})
+
+
 HELD_BACK_SECONDS = 0.25
 HELD_BACK_TIMES = 3
 """Buffered lines come at once; lines that spread over this many times as long were buffered."""
@@ -198,42 +189,44 @@ FULL = re.compile(r"No space left on device|bus error|/dev/shm|shared memory", r
 
 
 @check(
-    "CFG-01", AGAIN, gap="the samples have no hyperparameter that is a number, a list or an object"
+    "CFG-01",
+    diagnosed,
+    gap="the samples have no hyperparameter that is a number, a list or an object",
 )
 def reads_values_as_text(diagnosis: Diagnosis) -> None:
     """Values are text. A run that fails must not pass with JSON numbers, lists, objects."""
     if diagnosis.plain.good:
-        VALUES.need(diagnosis.work)
+        values.need(diagnosis.work)
         return
     diagnosis.settle(
-        VALUES,
+        values,
         "`train` needs JSON values (numbers, lists, objects), but SageMaker sends text: with text "
         "it",
     )
 
 
-@check("CFG-02", AGAIN)
+@check("CFG-02", diagnosed)
 def needs_no_certain_encoding(diagnosis: Diagnosis) -> None:
     """A run that fails must not pass with its text hyperparameters in the other encoding."""
     if diagnosis.plain.good:
-        job_variations.ENCODED.need(diagnosis.work)
+        variants.encoded.need(diagnosis.work)
         raise Unseen(SUCCEEDS)
     diagnosis.settle(
-        job_variations.ENCODED,
+        variants.encoded,
         "`train` handles one encoding of text only: it passes with the other one (bare or JSON), "
         "and with that of the samples it",
     )
 
 
-@check("CFG-04", AGAIN)
+@check("CFG-04", diagnosed)
 def needs_no_addresses(diagnosis: Diagnosis) -> None:
     """There is no S3 address. A run that fails must not pass with one, nor miss its key."""
     plain = diagnosis.plain
     if plain.good:
-        ADDRESSES.need(diagnosis.work)
+        addresses.need(diagnosis.work)
         raise Unseen(SUCCEEDS)
     diagnosis.blame(
-        ADDRESSES,
+        addresses,
         "`train` reads facts that inputdataconfig.json does not hold, such as an S3 address: "
         "without them it",
     )
@@ -242,7 +235,7 @@ def needs_no_addresses(diagnosis: Diagnosis) -> None:
     raise Unseen(OTHERWISE)
 
 
-@check("DIST-10", AGAIN, decides=True)
+@check("DIST-10", diagnosed, decides=True)
 def needs_no_large_memory(diagnosis: Diagnosis) -> None:
     """A run that fails for lack of space must not pass with a larger /dev/shm."""
     if diagnosis.plain.good:
@@ -256,7 +249,7 @@ def needs_no_large_memory(diagnosis: Diagnosis) -> None:
     raise Unseen(OTHERWISE)
 
 
-@check("RUN-07", AGAIN)
+@check("RUN-07", diagnosed)
 def needs_no_terminal(diagnosis: Diagnosis) -> None:
     """There is no terminal and no input. A run that fails must not pass with a terminal."""
     plain = diagnosis.plain
@@ -274,14 +267,14 @@ def needs_no_terminal(diagnosis: Diagnosis) -> None:
     raise Unseen(OTHERWISE)
 
 
-@check("ENV-01", AGAIN)
+@check("ENV-01", diagnosed)
 def needs_no_more_variables(diagnosis: Diagnosis) -> None:
     """Only the documented variables are set. A run that fails must not pass with SM_* ones."""
     plain = diagnosis.plain
     if plain.good:
         return
     diagnosis.blame(
-        VARIABLES, "`train` needs variables that SageMaker does not set: without them it"
+        toolkit_variables, "`train` needs variables that SageMaker does not set: without them it"
     )
     if missing := missing_variable(diagnosis.log):
         raise Doubtful(
@@ -290,16 +283,16 @@ def needs_no_more_variables(diagnosis: Diagnosis) -> None:
     raise Unseen(OTHERWISE)
 
 
-@check("DATA-07", AGAIN)
+@check("DATA-07", diagnosed)
 def needs_no_content_type(diagnosis: Diagnosis) -> None:
     """No channel has a ContentType. A run that fails must not pass with one."""
     if diagnosis.plain.good:
-        ADDRESSES.need(diagnosis.work)
+        addresses.need(diagnosis.work)
         return
-    diagnosis.settle(channel_variations.TYPED, "`train` needs a ContentType: without one it")
+    diagnosis.settle(variants.typed, "`train` needs a ContentType: without one it")
 
 
-@check("LOG-02", AGAIN)
+@check("LOG-02", diagnosed)
 def log_is_not_held_back(diagnosis: Diagnosis) -> None:
     """Lines come one by one. If all come at once, PYTHONUNBUFFERED must not spread them.
 
@@ -310,7 +303,7 @@ def log_is_not_held_back(diagnosis: Diagnosis) -> None:
     at_once = _spread(diagnosis.plain)
     if at_once > HELD_BACK_SECONDS:
         return
-    if not _wider(at_once, _spread(diagnosis.again(UNBUFFERED))):
+    if not _wider(at_once, _spread(diagnosis.again(without_buffer))):
         raise Unseen(
             f"all {len(diagnosis.plain.lines)} lines come within {at_once:.1f} s, with a buffer or "
             "without: use samples that print for longer"
@@ -333,7 +326,7 @@ def _side_by_side(diagnosis: Diagnosis) -> tuple[Run, Run]:
     """The plain run and the one without a buffer, on the same machine at the same time."""
     with ThreadPoolExecutor(max_workers=2) as pool:
         plain = pool.submit(variations.train, diagnosis.bench, ())
-        unbuffered = pool.submit(diagnosis.again, UNBUFFERED)
+        unbuffered = pool.submit(diagnosis.again, without_buffer)
         return plain.result(), unbuffered.result()
 
 

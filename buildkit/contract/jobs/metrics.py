@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import regex
 
 from buildkit.contract.checks import Broken, Doubtful, Unseen, check
-from buildkit.contract.jobs import job_variations, training_runs
+from buildkit.contract.jobs import training_runs, variants
 from buildkit.contract.jobs.configuration import ODD
 from buildkit.contract.logs import last_lines
-from buildkit.contract.scenario import Scenario
+from buildkit.contract.scenario import observation
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from buildkit.contract.jobs.training_runs import Run
     from buildkit.contract.jobs.variations import Bundle
@@ -42,14 +41,9 @@ class Printed:
     metrics: Mapping[str, str]
 
 
-@contextmanager
-def _stage(bench: Bench) -> Iterator[Printed]:
-    yield Printed(run=training_runs.needs_good(bench), metrics=dict(bench.subject.samples.metrics))
-
-
-PRINTED = Scenario(
-    title="the log of `train` on the samples", stage=_stage, purpose=Purpose.TRAINING
-)
+@observation("the log of `train` on the samples", Purpose.TRAINING)
+def log_of_train(bench: Bench) -> Printed:
+    return Printed(run=training_runs.needs_good(bench), metrics=dict(bench.subject.samples.metrics))
 
 
 def values(pattern: str, lines: Iterable[str]) -> list[str]:
@@ -82,7 +76,7 @@ def is_finite(text: str) -> bool:
     return NUMBER.fullmatch(text.strip()) is not None and math.isfinite(float(text))
 
 
-@check("MET-01", PRINTED, decides=True)
+@check("MET-01", log_of_train, decides=True)
 def metrics_are_numbers(printed: Printed) -> None:
     """Each declared pattern matches a line of the log, and its first group is a plain number."""
     lines = _lines(printed.run)
@@ -98,7 +92,7 @@ def metrics_are_numbers(printed: Printed) -> None:
             raise Broken(f"the metric {name} has the value {strange[0][:80]!r}")
 
 
-@check("MET-01", PRINTED, decides=True)
+@check("MET-01", log_of_train, decides=True)
 def lines_are_plain(printed: Printed) -> None:
     """If no metric is declared, lines have no escape codes and no carriage returns."""
     if printed.metrics:
@@ -115,9 +109,9 @@ def objective_is_printed(seen: Bundle) -> None:
     pattern = dict(samples.metrics).get(samples.objective or "")
     if pattern is None:
         raise Unseen("the samples declare no objective")
-    if _has_number(pattern, _lines(seen.good(job_variations.TUNED))):
+    if _has_number(pattern, _lines(seen.good(variants.TUNED))):
         return
-    lines = _lines(seen.alone(job_variations.TUNED))
+    lines = _lines(seen.alone(variants.TUNED))
     if not _has_number(pattern, lines):
         _excuse_long(lines)
         raise Broken(f"no line has a number for `{pattern}` of {samples.objective}{_shown(lines)}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from buildkit.contract.checks import Broken, Unseen, check
 from buildkit.contract.engine import Start
 from buildkit.contract.jobs import endings, processing, processing_job, training_runs
+from buildkit.contract.scenario import observation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,8 @@ CAPTURED = "endpoint/AllTraffic/2026/11/20/00/00-00-000-buildkit.jsonl"
 HEAD = 64 * 1024
 
 
-def _monitored(bench: Bench) -> Run:
+@observation("`docker run IMAGE` with Model Monitor's variables")
+def monitored(bench: Bench) -> Run:
     processing.need_words(bench)
     if found := processing.interpreter(bench.engine.view(bench.subject.image)):
         raise Unseen(f"the image starts `{found}`, and each job passes its own script")
@@ -93,10 +95,7 @@ def _side(mode: str, data: str) -> dict[str, str]:
     return {"observedContentType": "text/csv", "mode": mode, "data": data, "encoding": "CSV"}
 
 
-MONITORED = processing.scenario("`docker run IMAGE` with Model Monitor's variables", _monitored)
-
-
-@check("MON-01", MONITORED)
+@check("MON-01", monitored)
 def writes_three_files(run: Run) -> None:
     """The container ends with 0; the three files and each line of metrics are JSON."""
     if not run.good:

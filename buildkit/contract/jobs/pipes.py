@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,9 +10,9 @@ from buildkit.contract.archive import Archive
 from buildkit.contract.checks import Broken, Unseen, check
 from buildkit.contract.engine import Mount, Start
 from buildkit.contract.jobs import training_job, training_runs
-from buildkit.contract.jobs.channel_variations import lacks_channel
+from buildkit.contract.jobs.variants import lacks_channel
 from buildkit.contract.logs import last_lines
-from buildkit.contract.scenario import Scenario
+from buildkit.contract.scenario import observation
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
@@ -71,8 +70,8 @@ def piped(work: Job, names: tuple[str, ...]) -> Job:
     )
 
 
-@contextmanager
-def _stage(bench: Bench) -> Iterator[Piped]:
+@observation("`train` with its channels as pipes", Purpose.TRAINING)
+def through_pipes(bench: Bench) -> Piped:
     training_runs.needs_good(bench)
     work = training_job.of(bench.subject.samples)
     if why := lacks_channel(work):
@@ -85,7 +84,7 @@ def _stage(bench: Bench) -> Iterator[Piped]:
             if single.run.good:
                 found = single
                 break
-    yield found
+    return found
 
 
 def _train(bench: Bench, work: Job, names: tuple[str, ...]) -> Piped:
@@ -143,10 +142,7 @@ def fed(log: str) -> frozenset[tuple[str, int]]:
     )
 
 
-PIPED = Scenario(title="`train` with its channels as pipes", stage=_stage, purpose=Purpose.TRAINING)
-
-
-@check("DATA-04", PIPED)
+@check("DATA-04", through_pipes)
 def reads_pipes(seen: Piped) -> None:
     """`train` reads <channel>_0; the next pipe appears seconds after the last one was read."""
     asked = f"with Pipe mode for {', '.join(seen.channels)}"

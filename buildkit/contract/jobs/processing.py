@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import signal
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -13,14 +11,12 @@ from typing import TYPE_CHECKING
 from buildkit.contract import machine
 from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check
 from buildkit.contract.engine import Start
-from buildkit.contract.image.basics import STILL
+from buildkit.contract.image.basics import still
 from buildkit.contract.jobs import endings, processing_job, training_job, training_runs
 from buildkit.contract.logs import last_lines
-from buildkit.contract.scenario import Scenario
+from buildkit.contract.scenario import Scenario, observation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from buildkit.contract.engine import Container, Entry, ImageView
     from buildkit.contract.image.basics import StillImage
     from buildkit.contract.jobs.endings import Ending
@@ -77,7 +73,8 @@ def needs_processed(bench: Bench) -> Run:
     return run
 
 
-def _failed(bench: Bench) -> Run:
+@observation("`docker run IMAGE` without inputs")
+def without_inputs(bench: Bench) -> Run:
     if (plain := bench.once(_processed)).idle:
         raise Unseen(plain.idle)
     if not bench.subject.samples.channels:
@@ -86,11 +83,11 @@ def _failed(bench: Bench) -> Run:
     return training_runs.train(bench, replace(work, inputs=()), start=Start())
 
 
-def _stopped(number: signal.Signals) -> Callable[[Bench], Run]:
+def _stopped(name: str) -> Scenario[Run]:
     """A run that gets a signal while it reads an endless input."""
 
     def then(bench: Bench, container: Container) -> Ending:
-        here, name = machine.of(bench), number.name
+        here = machine.of(bench)
         going = here.limit(container, GOING_SECONDS)
         while not going.expired():
             if container.wait(0) is not None:
@@ -98,7 +95,8 @@ def _stopped(number: signal.Signals) -> Callable[[Bench], Run]:
             time.sleep(LOOK_SECONDS)
         return endings.signal(here, container, STOP_SECONDS, name=name)
 
-    def make(bench: Bench) -> Run:
+    @observation(f"`docker run IMAGE`, then {name} while it reads")
+    def run(bench: Bench) -> Run:
         needs_processed(bench)
         work = processing_job.of(bench.subject.image, bench.subject.samples)
         fifos = tuple(
@@ -109,23 +107,12 @@ def _stopped(number: signal.Signals) -> Callable[[Bench], Run]:
             raise Unsampled("no channel is declared for an endless input")
         return training_runs.train(bench, replace(work, fifos=fifos), start=Start(), then=then)
 
-    return make
+    return run
 
 
-def scenario(title: str, make: Callable[[Bench], Run]) -> Scenario[Run]:
-    """A scenario of one run of an image of any purpose."""
-
-    @contextmanager
-    def stage(bench: Bench) -> Iterator[Run]:
-        yield bench.once(make)
-
-    return Scenario(title=title, stage=stage)
-
-
-PROCESSED = scenario("`docker run IMAGE` on the samples", _processed)
-FAILED = scenario("`docker run IMAGE` without inputs", _failed)
-TERMINATED = scenario("`docker run IMAGE`, then SIGTERM while it reads", _stopped(signal.SIGTERM))
-INTERRUPTED = scenario("`docker run IMAGE`, then SIGINT while it reads", _stopped(signal.SIGINT))
+PROCESSED = observation("`docker run IMAGE` on the samples")(_processed)
+TERMINATED = _stopped("SIGTERM")
+INTERRUPTED = _stopped("SIGINT")
 
 
 @check("PROC-01", PROCESSED, decides=True)
@@ -135,7 +122,7 @@ def starts(run: Run) -> None:
         raise Broken(f"`docker run IMAGE` {run.evidence}")
 
 
-@check("PROC-01", STILL)
+@check("PROC-01", still)
 def passes_arguments_on(image: StillImage) -> None:
     """The entrypoint is not a shell that drops the arguments of the job."""
     shell, *words = image.view.entrypoint or ("",)
@@ -158,7 +145,7 @@ def success_is_zero(run: Run) -> None:
         raise Broken(f"on the samples `docker run IMAGE` {run.evidence}")
 
 
-@check("PROC-02", FAILED, gap="no failed run was seen")
+@check("PROC-02", without_inputs, gap="no failed run was seen")
 def failure_is_not_zero(run: Run) -> None:
     """The run without inputs does not end with 0."""
     if run.refusal is not None:
@@ -183,7 +170,7 @@ def outputs_are_files(run: Run) -> None:
         raise Doubtful(f"/opt/ml/{processing_job.OUTPUT} holds no file{last_lines(run.log)}")
 
 
-@check("PROC-05", FAILED)
+@check("PROC-05", without_inputs)
 def failure_leaves_a_message(run: Run) -> None:
     """The run without inputs leaves UTF-8 text in /opt/ml/output/message."""
     if run.refusal is not None or not run.exit_code:
@@ -215,7 +202,7 @@ def ends_on_sigint(run: Run) -> None:
     _ends(run, "SIGINT")
 
 
-@check("PROC-06", STILL)
+@check("PROC-06", still)
 def holds_no_driver(image: StillImage) -> None:
     """No library of NVIDIA's driver is at the path of the host's."""
     found = [path for path in DRIVERS if image.container.look(path) is not None]

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Unseen, check
 from buildkit.contract.jobs import training_job, training_runs
 from buildkit.contract.jobs.variations import blame
-from buildkit.contract.scenario import Scenario
+from buildkit.contract.scenario import observation
 from buildkit.model.features import Feature
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from buildkit.contract.jobs.training_job import Job
     from buildkit.contract.jobs.training_runs import Run
     from buildkit.contract.scenario import Bench
@@ -50,8 +47,8 @@ def named(work: Job, number: int) -> Job:
     return replace(work, environment=changed)
 
 
-@contextmanager
-def _stage(bench: Bench) -> Iterator[Repeats]:
+@observation("`train` twice in parallel, and again over what it left", Purpose.TRAINING)
+def repeated(bench: Bench) -> Repeats:
     plain = training_runs.needs_good(bench)
     work = training_job.of(bench.subject.samples)
     if Feature.CHECKPOINTS in bench.subject.features:
@@ -64,28 +61,20 @@ def _stage(bench: Bench) -> Iterator[Repeats]:
         warm = cold = None
         if all(run.good for run in pair):
             cached = replace(named(work, 3), files=LEFT_OVERS)
-            cached = replace(cached, environment={**cached.environment, **WARM})
-            warm = training_runs.train(bench, cached, volume=first)
+            warm = training_runs.train(bench, cached.with_variables(WARM), volume=first)
             if not warm.good:
                 cold = training_runs.train(bench, named(work, 4), volume=second)
-        yield Repeats(plain=plain, pair=pair, warm=warm, cold=cold)
+        return Repeats(plain=plain, pair=pair, warm=warm, cold=cold)
 
 
-REPEATED = Scenario(
-    title="`train` twice in parallel, and again over what it left",
-    stage=_stage,
-    purpose=Purpose.TRAINING,
-)
-
-
-@check("HPO-02", REPEATED)
+@check("HPO-02", repeated)
 def runs_side_by_side(repeats: Repeats) -> None:
     """Two parallel jobs, each with its own name and folders."""
     for run in repeats.pair:
         blame(repeats.plain, run, "another job in parallel and a name of its own")
 
 
-@check("RUN-13", REPEATED)
+@check("RUN-13", repeated)
 def runs_again(repeats: Repeats) -> None:
     """A job over the model, output and checkpoints of the previous one."""
     if repeats.warm is None:
@@ -94,7 +83,7 @@ def runs_again(repeats: Repeats) -> None:
         blame(repeats.plain, repeats.cold, "what the last run left in /opt/ml")
 
 
-@check("WARM-01", REPEATED)
+@check("WARM-01", repeated)
 def runs_warm(repeats: Repeats) -> None:
     """The same, with left-overs in a warm pool's cache and the variable that names the cache."""
     if repeats.warm is None:

@@ -8,7 +8,6 @@ stopped after some of its lines, because times vary from run to run. The rest is
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -17,13 +16,11 @@ from buildkit.contract.checks import Broken, Doubtful, Partly, Unseen, check
 from buildkit.contract.jobs import endings, training_job, training_runs
 from buildkit.contract.jobs.endings import Moment
 from buildkit.contract.logs import last_lines
-from buildkit.contract.scenario import Scenario
+from buildkit.contract.scenario import observation
 from buildkit.contract.signs import Sign
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from buildkit.contract.jobs.training_job import Job
     from buildkit.contract.jobs.training_runs import Run
     from buildkit.contract.scenario import Bench
@@ -97,8 +94,10 @@ def _said(run: Run) -> list[list[str]]:
     )
 
 
-@contextmanager
-def _stage(bench: Bench) -> Iterator[Stopped]:
+@observation(
+    "`train`, then SIGTERM in the middle; without an effect, again while it reads", Purpose.TRAINING
+)
+def stopped(bench: Bench) -> Stopped:
     training_runs.need_end(bench)
     whole, work = training_runs.trained(bench), training_job.of(bench.subject.samples)
     run = training_runs.train(bench, work, then=endings.stop(middle(whole)))
@@ -111,7 +110,7 @@ def _stage(bench: Bench) -> Iterator[Stopped]:
         reading = training_runs.train(bench, replace(work, fifos=fifos), then=endings.stop_reading)
     if not work.code:
         working = _stopped_in_its_work(bench, work, whole, run)
-    yield Stopped(
+    return Stopped(
         whole=whole, run=run, reading=reading, working=working, scripted=work.code is not None
     )
 
@@ -130,14 +129,7 @@ def _stopped_in_its_work(bench: Bench, work: Job, whole: Run, run: Run) -> Run |
     return None
 
 
-STOPPED = Scenario(
-    title="`train`, then SIGTERM in the middle; without an effect, again while it reads",
-    stage=_stage,
-    purpose=Purpose.TRAINING,
-)
-
-
-@check("RUN-08", STOPPED, smoke=True, decides=True)
+@check("RUN-08", stopped, smoke=True, decides=True)
 def stops_in_time(seen: Stopped) -> None:
     """SIGTERM ends the run within 120 s, without SIGKILL, and changes how the run ends."""
     run = seen.run
@@ -160,7 +152,7 @@ def stops_in_time(seen: Stopped) -> None:
     )
 
 
-@check("RUN-08", STOPPED, smoke=True)
+@check("RUN-08", stopped, smoke=True)
 def saves_what_it_has(seen: Stopped) -> None:
     """A run that is stopped during its work leaves a file in /opt/ml/model, as the whole run does.
 

@@ -11,7 +11,9 @@ from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check
 from buildkit.contract.jobs import endings, training_job, training_runs
 from buildkit.contract.jobs.endings import Ending
 from buildkit.contract.logs import last_lines
+from buildkit.contract.scenario import observation
 from buildkit.contract.signs import Sign
+from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
     from buildkit.contract.engine import Container, Line
@@ -38,7 +40,8 @@ BUS_ERROR = 135
 SHARED_MEMORY = ("bus error", "shared memory", "/dev/shm")  # noqa: S108 - what a log says
 
 
-def _failed(bench: Bench) -> Run:
+@observation("`train` without its channels", Purpose.TRAINING)
+def without_channels(bench: Bench) -> Run:
     work = training_job.of(bench.subject.samples)
     if not bench.subject.samples.declared:
         raise Unsampled("no samples are declared, so it is unknown which channels the image needs")
@@ -47,7 +50,8 @@ def _failed(bench: Bench) -> Run:
     return training_runs.train(bench, replace(work, channels=()))
 
 
-def _prompt(bench: Bench) -> Run:
+@observation("the end of `train` on the samples", Purpose.TRAINING)
+def prompt_end(bench: Bench) -> Run:
     run = training_runs.trained(bench)
     late = run.ended_at is not None and run.lines and run.ended_at - run.lines[-1].at
     if not run.good or not late or late <= DAEMON_SECONDS:
@@ -67,12 +71,10 @@ def _while_it_talks(bench: Bench, container: Container) -> Ending:
     return Ending(exit_code=None if limit.passed else code)
 
 
-GOOD = training_runs.of("`train` on the samples", training_runs.trained)
-PROMPT = training_runs.of("the end of `train` on the samples", _prompt)
-FAILED = training_runs.of("`train` without its channels", _failed)
+on_samples = observation("`train` on the samples", Purpose.TRAINING)(training_runs.trained)
 
 
-@check("RUN-01", GOOD, smoke=True)
+@check("RUN-01", on_samples, smoke=True)
 def starts(run: Run) -> None:
     """The engine can start `train`, which does not exit like a missing program."""
     if run.refusal is not None:
@@ -85,7 +87,7 @@ def starts(run: Run) -> None:
         )
 
 
-@check("OUT-01", GOOD, smoke=True, decides=True)
+@check("OUT-01", on_samples, smoke=True, decides=True)
 def success_is_zero(run: Run) -> None:
     """The run on the samples ends with 0."""
     _need_start(run)
@@ -100,7 +102,7 @@ def success_is_zero(run: Run) -> None:
         raise Broken(f"`train` on the samples {run.evidence}", Sign.SAMPLES_FAIL, *run.signs)
 
 
-@check("OUT-01", FAILED, smoke=True, gap="no failed run was seen")
+@check("OUT-01", without_channels, smoke=True, gap="no failed run was seen")
 def failure_is_not_zero(run: Run) -> None:
     """The run without channels does not end with 0."""
     _need_start(run)
@@ -108,7 +110,7 @@ def failure_is_not_zero(run: Run) -> None:
         raise Broken(f"`train` without its channels {run.evidence}", *run.signs)
 
 
-@check("OUT-02", GOOD, smoke=True, gap="no successful run was seen")
+@check("OUT-02", on_samples, smoke=True, gap="no successful run was seen")
 def success_leaves_no_reason(run: Run) -> None:
     """A successful run leaves no failure file behind."""
     _need_success(run)
@@ -116,7 +118,7 @@ def success_leaves_no_reason(run: Run) -> None:
         raise Broken("a successful run left a failure file behind", Sign.REASON_LEFT)
 
 
-@check("OUT-02", FAILED, smoke=True, decides=True)
+@check("OUT-02", without_channels, smoke=True, decides=True)
 def failure_leaves_its_reason(run: Run) -> None:
     """The failed run leaves text in /opt/ml/output/failure; 1024 characters are checked."""
     _need_start(run)
@@ -125,7 +127,7 @@ def failure_leaves_its_reason(run: Run) -> None:
     _need_reason(run)
 
 
-@check("OUT-02", GOOD, smoke=True, decides=True)
+@check("OUT-02", on_samples, smoke=True, decides=True)
 def bare_failure_leaves_its_reason(run: Run) -> None:
     """If no samples are declared, a run that fails without them also leaves a reason."""
     if not (run.bare and run.ran and run.exit_code) or run.ended_by:
@@ -157,7 +159,7 @@ def _need_reason(run: Run) -> None:
         )
 
 
-@check("OUT-03", GOOD, smoke=True, decides=True)
+@check("OUT-03", on_samples, smoke=True, decides=True)
 def model_appears(run: Run) -> None:
     """/opt/ml/model holds a file after the run, and no link that leads out of it."""
     _need_success(run)
@@ -178,7 +180,7 @@ def model_appears(run: Run) -> None:
             )
 
 
-@check("LOG-01", GOOD, smoke=True, decides=True)
+@check("LOG-01", on_samples, smoke=True, decides=True)
 def logs_something(run: Run) -> None:
     """The run prints something on stdout or stderr."""
     _need_start(run)
@@ -187,7 +189,7 @@ def logs_something(run: Run) -> None:
         raise Broken("`train` printed nothing")
 
 
-@check("OUT-05", GOOD)
+@check("OUT-05", on_samples)
 def nothing_is_lost(run: Run) -> None:
     """The run writes nothing below /opt/ml/output that SageMaker does not keep."""
     _need_success(run)
@@ -198,7 +200,7 @@ def nothing_is_lost(run: Run) -> None:
         )
 
 
-@check("TREE-01", GOOD)
+@check("TREE-01", on_samples)
 def paths_are_known(run: Run) -> None:
     """The run creates nothing right below /opt/ml that SageMaker does not know."""
     _need_success(run)
@@ -209,7 +211,7 @@ def paths_are_known(run: Run) -> None:
         raise Broken(f"`train` wrote /opt/ml/{strange[0]}, which SageMaker does not keep")
 
 
-@check("OUT-06", PROMPT)
+@check("OUT-06", prompt_end)
 def ends_promptly(run: Run) -> None:
     """The run ends within 10 s of its last line, in one of two tries."""
     if not run.lines:
@@ -220,13 +222,13 @@ def ends_promptly(run: Run) -> None:
     _need_success(run)
 
 
-@check("IMG-04", GOOD)
+@check("IMG-04", on_samples)
 def needs_no_privilege(run: Run) -> None:
     """The log of a failed run does not blame a missing privilege."""
     _blames(run, PRIVILEGES, "`train` needs a privilege that SageMaker never grants")
 
 
-@check("DIST-10", GOOD, decides=True)
+@check("DIST-10", on_samples, decides=True)
 def small_shared_memory(run: Run) -> None:
     """The log of a failed run does not blame /dev/shm of 64 MB, and SIGBUS does not end it."""
     if run.exit_code == BUS_ERROR and not run.ended_by:

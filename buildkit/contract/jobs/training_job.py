@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.contract.archive import Archive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from buildkit.model.target import Samples
 
@@ -64,6 +64,14 @@ class Job:
     files: tuple[tuple[str, bytes], ...] = ()
     fifos: tuple[str, ...] = ()
     configuration_mode: int = 0o755
+
+    def with_variables(self, more: Mapping[str, str]) -> Job:
+        return replace(self, environment={**self.environment, **more})
+
+    def with_facts(self, of: Callable[[Channel], Mapping[str, object]]) -> Job:
+        """The job with more facts about each channel."""
+        changed = (replace(each, facts={**each.facts, **of(each)}) for each in self.channels)
+        return replace(self, channels=tuple(changed))
 
     def archive(self) -> Iterator[bytes]:
         """Everything below `/opt/ml` when `train` starts."""

@@ -13,16 +13,14 @@ from buildkit.contract.checks import REASON_IS, Unsampled, Unseen
 from buildkit.contract.engine import End, Line, Mount, Refusal, Start, never_ran
 from buildkit.contract.jobs import endings, training_job
 from buildkit.contract.logs import last_words
-from buildkit.contract.scenario import Bench, Scenario
 from buildkit.contract.signs import Sign
-from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from buildkit.contract.engine import Container, Entry
     from buildkit.contract.jobs.endings import Signalled, Then
-    from buildkit.contract.jobs.training_job import Job
+    from buildkit.contract.scenario import Bench
 
 TRAIN = Start(command=("train",))
 FAILURE = "output/failure"
@@ -281,27 +279,3 @@ def need_end(bench: Bench) -> None:
     """Raises Unsampled if `train` does not end without samples, and none are declared."""
     if trained(bench).starved:
         raise Unsampled(STARVED)
-
-
-def of(title: str, make: Callable[[Bench], Run], *, alone: bool = False) -> Scenario[Run]:
-    """A scenario of one run."""
-
-    @contextmanager
-    def stage(bench: Bench) -> Iterator[Run]:
-        yield bench.once(make)
-
-    return Scenario(title=title, stage=stage, purpose=Purpose.TRAINING, alone=alone)
-
-
-def variant(
-    title: str,
-    change: Callable[[Job], Job],
-    start: Start = TRAIN,
-) -> Scenario[Run]:
-    """The run on the samples again, with something about the job or the start changed."""
-
-    def make(bench: Bench) -> Run:
-        needs_good(bench)
-        return train(bench, change(training_job.of(bench.subject.samples)), start=start)
-
-    return of(title, make)

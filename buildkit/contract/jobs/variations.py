@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from buildkit.contract.checks import Broken, Unseen
+from buildkit.contract.checks import Broken, Doubtful, Unseen
 from buildkit.contract.jobs import endings, training_job, training_runs
-from buildkit.contract.scenario import Scenario
+from buildkit.contract.scenario import Scenario, observation
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from buildkit.contract.engine import Start
     from buildkit.contract.jobs.endings import Then
@@ -45,6 +44,11 @@ class Variant:
             raise why
 
 
+def variant(title: str, **facts: Any) -> Callable[[Callable[[Job], Job]], Variant]:
+    """Make a variant of a function that changes the job. `facts` are those of Variant."""
+    return lambda change: Variant(title=title, change=change, **facts)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
     """`together` is the run with all variants: if it is good, each of them is."""
@@ -70,6 +74,11 @@ class Bundle:
         run = self.run(variant)
         blame(self.plain, run, variant.title)
         return run
+
+    def fair(self, variant: Variant) -> None:
+        """Raises Doubtful if the run failed."""
+        if not (run := self.run(variant)).good:
+            raise Doubtful(f"with {variant.title} `train` {run.evidence}")
 
 
 def blame(plain: Run, run: Run, title: str) -> None:
@@ -99,13 +108,13 @@ def train(bench: Bench, variants: Sequence[Variant], *, then: Then | None = None
 def of(title: str, variants: Sequence[Variant]) -> Scenario[Bundle]:
     """A scenario of variants that do not affect each other."""
 
-    @contextmanager
-    def stage(bench: Bench) -> Iterator[Bundle]:
+    @observation(title, Purpose.TRAINING)
+    def varied(bench: Bench) -> Bundle:
         plain = training_runs.needs_good(bench)
         work = training_job.of(bench.subject.samples)
         fit = [each for each in variants if not each.lacks(work)]
         if not fit:
             variants[0].need(work)
-        yield Bundle(bench=bench, plain=plain, together=train(bench, fit))
+        return Bundle(bench=bench, plain=plain, together=train(bench, fit))
 
-    return Scenario(title=title, stage=stage, purpose=Purpose.TRAINING)
+    return varied

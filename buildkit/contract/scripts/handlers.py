@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,11 +10,10 @@ from buildkit.contract.archive import Archive
 from buildkit.contract.checks import Broken, Doubtful, Unseen, check
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
-from buildkit.contract.hosting.server import INVOCATION_SECONDS
 from buildkit.contract.image import files
 from buildkit.contract.jobs import training_runs
 from buildkit.contract.logs import last_lines
-from buildkit.contract.scenario import Scenario
+from buildkit.contract.scenario import scenario
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 
     from buildkit.contract.hosting.client import Answer
     from buildkit.contract.hosting.server import Serving
-    from buildkit.contract.scenario import Bench
+    from buildkit.contract.scenario import Bench, Scenario
 
 SERVER = "multi-model-server"
 IMPORTED = "buildkit_inference: imported"
@@ -97,8 +95,8 @@ MIXED = _of(
 )
 
 
-@contextmanager
-def _cannot_load(bench: Bench) -> Iterator[Serving]:
+@scenario("`serve` with a model_fn that raises", Purpose.INFERENCE)
+def cannot_load(bench: Bench) -> Iterator[Serving]:
     environment = bench.engine.view(bench.subject.image).environment
     with bench.engine.container(bench.subject.image, starting.SERVE) as container:
         if files.on_path(container, environment, SERVER) is None:
@@ -109,16 +107,8 @@ def _cannot_load(bench: Bench) -> Iterator[Serving]:
         yield serving
 
 
-CANNOT_LOAD = Scenario(
-    title="`serve` with a model_fn that raises", stage=_cannot_load, purpose=Purpose.INFERENCE
-)
-
-
 def _invoke(serving: Serving) -> Answer:
-    headers = {"Content-Type": "text/csv", "Accept": "text/csv"}
-    return serving.client.ask(
-        "POST", "/invocations", seconds=INVOCATION_SECONDS, body=b"3", headers=headers
-    )
+    return serving.send(b"3", {"Content-Type": "text/csv", "Accept": "text/csv"})
 
 
 def _said(serving: Serving, text: str) -> bool:
@@ -165,7 +155,7 @@ def refuses_a_mix(serving: Serving) -> None:
         )
 
 
-@check("ITK-07", CANNOT_LOAD)
+@check("ITK-07", cannot_load)
 def ping_reports_failure(serving: Serving) -> None:
     """GET /ping does not answer 200 after model_fn has raised."""
     if serving.health.after is None:

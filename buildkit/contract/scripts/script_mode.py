@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from buildkit.contract.checks import Broken, Unseen, check
-from buildkit.contract.image.basics import STILL
+from buildkit.contract.image.basics import still
 from buildkit.contract.jobs import training_job
 from buildkit.contract.logs import last_lines
 from buildkit.contract.scripts import script_runs, user_scripts, variables
@@ -91,7 +91,7 @@ def archive_is_unpacked(run: Run) -> None:
     _demand(run, f"with sagemaker_submit_directory = {script_runs.ARCHIVE} and no /opt/ml/code")
 
 
-@check("TTK-05", STILL)
+@check("TTK-05", still)
 def code_is_empty(image: StillImage) -> None:
     """/opt/ml/code holds no file in the image."""
     baked = [each.name for each in image.opt_ml if each.name.startswith("ml/code/")]

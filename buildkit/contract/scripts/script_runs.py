@@ -11,7 +11,9 @@ from buildkit.contract import machine
 from buildkit.contract.jobs import endings, training_job, training_runs
 from buildkit.contract.jobs.endings import Ending
 from buildkit.contract.jobs.training_job import Channel, Job
+from buildkit.contract.scenario import observation
 from buildkit.contract.scripts import user_scripts
+from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,10 +66,11 @@ PROBE_JOB = _job(
 def _of(
     title: str, work: Job, *, then: Then = endings.to_its_end, changes: bool = False
 ) -> Scenario[Run]:
-    def make(bench: Bench) -> Run:
+    @observation(title, Purpose.TRAINING)
+    def run(bench: Bench) -> Run:
         return training_runs.train(bench, work, then=then, changes=changes)
 
-    return training_runs.of(title, make)
+    return run
 
 
 def _until_stopped(bench: Bench, container: Container) -> Ending:
@@ -79,10 +82,6 @@ def _until_stopped(bench: Bench, container: Container) -> Ending:
         time.sleep(LOOK_SECONDS)
     container.send("SIGTERM")
     return Ending(exit_code=machine.of(bench).wait(container, STOP_SECONDS))
-
-
-def _with_variables(work: Job, **more: str) -> Job:
-    return replace(work, environment={**work.environment, **more})
 
 
 _DECOYED = _job(
@@ -107,7 +106,7 @@ _FAILING = _job({}, (user_scripts.PROGRAM, user_scripts.FAILS), program=user_scr
 PROBED = _of("`train` with a script of the suite in /opt/ml/code", PROBE_JOB)
 BY_VARIABLE = _of(
     "`train` with two scripts, one named by the hyperparameter, one by SAGEMAKER_PROGRAM",
-    _with_variables(_DECOYED, SAGEMAKER_PROGRAM=user_scripts.PROGRAM),
+    _DECOYED.with_variables({"SAGEMAKER_PROGRAM": user_scripts.PROGRAM}),
 )
 SHELL = _of(
     "`train` with a shell script",
@@ -119,7 +118,7 @@ SHELL = _of(
 )
 STRAY = _of(
     "`train` with a script and SAGEMAKER_SUBMIT_DIRECTORY=/no/such/folder",
-    _with_variables(PROBE_JOB, SAGEMAKER_SUBMIT_DIRECTORY="/no/such/folder"),
+    PROBE_JOB.with_variables({"SAGEMAKER_SUBMIT_DIRECTORY": "/no/such/folder"}),
 )
 FROM_ARCHIVE = _of("`train` with a script in an archive in a channel", _FROM_ARCHIVE)
 QUOTED = _of(

@@ -9,6 +9,8 @@ from buildkit.contract.checks import Broken, check
 from buildkit.contract.engine import Start
 from buildkit.contract.jobs import endings, training_job, training_runs
 from buildkit.contract.jobs.training_job import Channel
+from buildkit.contract.scenario import observation
+from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
     from buildkit.contract.jobs.training_runs import Run
@@ -39,17 +41,15 @@ echo "buildkit_driver: done"
 """Calls the programs of the SDK's driver, then writes the file `LEFT`."""
 
 
-def _driven(bench: Bench) -> Run:
+@observation("/bin/bash on a driver in the channel sm_drivers", Purpose.TRAINING)
+def driven(bench: Bench) -> Run:
     work = training_job.of(bench.subject.samples)
     channels = tuple(Channel(name=name, path=None) for name in ("code", "sm_drivers"))
     work = replace(work, channels=(*work.channels, *channels), files=((DRIVER, SCRIPT),))
     return training_runs.train(bench, work, start=START, then=endings.to_its_end)
 
 
-DRIVEN = training_runs.of("/bin/bash on a driver in the channel sm_drivers", _driven)
-
-
-@check("SDK-02", DRIVEN)
+@check("SDK-02", driven)
 def driver_finds_its_programs(run: Run) -> None:
     """A driver that calls bash, chmod, cat, python3 or python, and pip3 or pip ends with 0."""
     if not run.good or run.file(LEFT) is None:

@@ -224,7 +224,7 @@ GOOD = Run(
     ],
 )
 def test_a_training(changes: dict[str, Any], broken: dict[str, str]) -> None:
-    smoke = [each for each in on(training.GOOD, checks_of(training)) if each.smoke]
+    smoke = [each for each in on(training.on_samples, checks_of(training)) if each.smoke]
     # OUT-02 needs a failed run besides.
     assert statuses(smoke, dataclasses.replace(GOOD, **changes)) == {"OUT-02": "skip", **broken}
 
@@ -244,14 +244,14 @@ FAILED = dataclasses.replace(GOOD, exit_code=1, tree=(file("output/failure", b"n
     ],
 )
 def test_a_training_that_fails(changes: dict[str, Any], broken: dict[str, str]) -> None:
-    wanted = on(training.FAILED, checks_of(training))
+    wanted = on(training.without_channels, checks_of(training))
     assert statuses(wanted, dataclasses.replace(FAILED, **changes)) == broken
 
 
 def judged(wanted: Sequence[Check[Any]], *runs: Run | checks.Unseen) -> dict[str, tuple[str, str]]:
     """The status and the message of each clause, of the good run and of the one that must fail."""
     found: dict[str, list[Any]] = {}
-    for stage, run in zip((training.GOOD, training.FAILED), runs, strict=True):
+    for stage, run in zip((training.on_samples, training.without_channels), runs, strict=True):
         for each in on(stage, wanted):
             seen = checks.of(each, run) if isinstance(run, checks.Unseen) else checks.run(each, run)
             found.setdefault(each.clause, []).append(seen)
@@ -277,7 +277,7 @@ def test_an_image_that_waits_for_its_data_is_not_judged() -> None:
     waits = dataclasses.replace(
         GOOD, exit_code=None, log="", tree=(), bare=True, brief=True, seconds=10
     )
-    smoke = [each for each in on(training.GOOD, checks_of(training)) if each.smoke]
+    smoke = [each for each in on(training.on_samples, checks_of(training)) if each.smoke]
     found = statuses(smoke, waits)
     assert found == dict.fromkeys(("OUT-01", "OUT-02", "OUT-03", "LOG-01"), "skip")
     seen = checks.run(training.success_is_zero, waits)

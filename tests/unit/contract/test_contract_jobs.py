@@ -154,7 +154,7 @@ def isolated(
     with ExitStack() as kept:
         bench = Bench(subject=subject, engine=engine, kept=kept)
         try:
-            observed = kept.enter_context(isolation.TRAINED.stage(bench))
+            observed = kept.enter_context(isolation.trained.stage(bench))
         except Unseen as error:
             return f"Unseen: {error}", there.outside
         return verdict(isolation.trains_alone, observed), there.outside

@@ -16,11 +16,11 @@ from buildkit.contract.jobs import (
     diagnosis,
     edge_cases,
     endings,
-    job_variations,
     processing,
     stopped,
     training,
     training_runs,
+    variants,
 )
 from buildkit.contract.jobs.endings import Moment, Signalled
 from buildkit.contract.jobs.training_job import Channel, Job
@@ -149,8 +149,10 @@ def stops_at(monkeypatch: pytest.MonkeyPatch, whole: Run, *stops: Run) -> tuple[
     monkeypatch.setattr(endings, "stop", moments.append)
     monkeypatch.setattr(training_runs, "trained", lambda _bench: whole)
     monkeypatch.setattr(training_runs, "train", lambda *_args, **_more: left.pop(0))
-    bench: Any = SimpleNamespace(subject=SimpleNamespace(samples=Samples()))
-    with stopped.STOPPED.stage(bench) as found:
+    bench: Any = SimpleNamespace(
+        subject=SimpleNamespace(samples=Samples()), once=lambda make: make(bench)
+    )
+    with stopped.stopped.stage(bench) as found:
         return found, moments
 
 
@@ -196,7 +198,7 @@ def test_a_processing_job_that_ends_by_itself_shows_nothing(
 
 def bundle(**alone: Run) -> Bundle:
     bench: Any = SimpleNamespace(subject=SimpleNamespace(samples=Samples()))
-    made = {getattr(job_variations, name): found for name, found in alone.items()}
+    made = {getattr(variants, name): found for name, found in alone.items()}
     return Bundle(bench=bench, plain=run(), together=run(1), _alone=made)
 
 
@@ -217,7 +219,7 @@ CRASHED = run(1, reason=b"KeyError: 'epochs'")
 def test_a_reason_does_not_excuse_that_only_a_long_value_fails(
     long: Run, short: Run, size: str, names: str
 ) -> None:
-    found = bundle(UNKNOWN=long, UNKNOWN_SHORT=short, MANY=long)
+    found = bundle(unknown=long, unknown_short=short, many=long)
     assert verdict(configuration.bears_long_values, found).startswith(size)
     assert verdict(configuration.bears_many_hyperparameters, found).startswith(size)
     assert verdict(configuration.bears_unknown_names, found).startswith(names)
@@ -233,7 +235,7 @@ def test_a_crash_is_no_reason(check: Check[Any]) -> None:
 
 def test_a_job_has_as_many_hyperparameters_as_it_may_and_one_long_name() -> None:
     work = Job(hyperparameters={"epochs": "2"}, channels=())
-    sent = job_variations.MANY.change(work).hyperparameters
+    sent = variants.many.change(work).hyperparameters
     assert len(sent) == 100
     assert max(map(len, sent)) == 256
     assert sent["epochs"] == "2"
@@ -241,8 +243,8 @@ def test_a_job_has_as_many_hyperparameters_as_it_may_and_one_long_name() -> None
 
 def test_the_kernel_s_name_is_not_the_name_in_the_job() -> None:
     bench: Any = SimpleNamespace(once=lambda _make: ("one", "two"))
-    start = job_variations.RENAMED.conditions(bench, Start(command=("train",)))
-    host = job_variations.RENAMED.change(Job(hyperparameters={}, channels=())).host
+    start = variants.renamed.conditions(bench, Start(command=("train",)))
+    host = variants.renamed.change(Job(hyperparameters={}, channels=())).host
     assert start.hostname not in (None, host)
     assert start.networks[0] == ("one", (host,))
 
@@ -263,9 +265,9 @@ def diagnosed(plain: Run, monkeypatch: pytest.MonkeyPatch, *mends: Variant) -> d
 
 FAILS = run(1, "no way")
 CAUSES = (
-    (diagnosis.reads_values_as_text, FAILS, diagnosis.VALUES),
-    (diagnosis.needs_no_certain_encoding, FAILS, job_variations.ENCODED),
-    (diagnosis.needs_no_addresses, FAILS, diagnosis.ADDRESSES),
+    (diagnosis.reads_values_as_text, FAILS, diagnosis.values),
+    (diagnosis.needs_no_certain_encoding, FAILS, variants.encoded),
+    (diagnosis.needs_no_addresses, FAILS, diagnosis.addresses),
     (diagnosis.needs_no_terminal, FAILS, diagnosis.TERMINAL),
     (diagnosis.needs_no_large_memory, run(1, "No space left on device"), diagnosis.LARGE_MEMORY),
 )
@@ -295,7 +297,7 @@ def test_a_failed_run_may_say_it_itself(
 def test_lists_and_objects_come_as_text_too() -> None:
     found = diagnosis._values({"a": "[1]", "b": '{"c": 1}', "d": "2", "e": "abc", "f": '"x"'})
     assert found == {"a": [1], "b": {"c": 1}, "d": 2}
-    (channel,) = diagnosis.ADDRESSES.change(
+    (channel,) = diagnosis.addresses.change(
         Job(hyperparameters={}, channels=(Channel(name="training", path=None),))
     ).channels
     assert channel.facts["S3Uri"] == "s3://amzn-s3-demo-bucket/training"

@@ -8,10 +8,10 @@ import pytest
 
 from buildkit.contract.checks import Broken, Doubtful, Unseen
 from buildkit.contract.engine import Entry, Line
-from buildkit.contract.jobs import diagnosis, edge_cases, job_variations, metrics, pipes, repeated
-from buildkit.contract.jobs.channel_variations import content_type
+from buildkit.contract.jobs import diagnosis, edge_cases, metrics, pipes, repeated, variants
 from buildkit.contract.jobs.training_job import Channel, Job
 from buildkit.contract.jobs.training_runs import Run
+from buildkit.contract.jobs.variants import content_type
 from buildkit.contract.jobs.variations import blame
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ GOOD = run()
     ],
 )
 def test_text_is_quoted_or_bare_and_a_number_stays(sent: object, other: object) -> None:
-    assert job_variations.other_encoding(sent) == other
+    assert variants.other_encoding(sent) == other
 
 
 def test_reserved_names_leave_the_samples_own_alone() -> None:
     work = Job(hyperparameters={"sagemaker_region": "eu-west-1", "epochs": "2"}, channels=())
-    sent = job_variations.RESERVED.change(work).hyperparameters
+    sent = variants.reserved.change(work).hyperparameters
     assert sent["sagemaker_region"] == "eu-west-1"
     assert sent["sagemaker_container_log_level"] == "20"
     assert sent["sagemaker_job_name"] == '"buildkit-test"'

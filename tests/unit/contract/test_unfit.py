@@ -277,8 +277,8 @@ def test_train_without_samples_gets_little_time(
 def test_a_train_that_waits_for_data_is_not_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     waits = dataclasses.replace(GOOD, exit_code=None, bare=True, brief=True)
     monkeypatch.setattr(training_runs, "trained", lambda _bench: waits)
-    bench: Any = None
-    with pytest.raises(checks.Unsampled, match="does not end"), stopped.STOPPED.stage(bench):
+    bench: Any = SimpleNamespace(once=lambda make: make(bench))
+    with pytest.raises(checks.Unsampled, match="does not end"), stopped.stopped.stage(bench):
         raise AssertionError
 
 
