@@ -28,6 +28,15 @@ MOST_SECONDS = 600
 """Bytes, members and seconds after which a tree counts as endless; the time only ends a hang."""
 
 
+KINDS = {
+    tarfile.DIRTYPE: "folder",
+    tarfile.SYMTYPE: "link",
+    tarfile.FIFOTYPE: "pipe",
+    tarfile.CHRTYPE: "device",
+    tarfile.BLKTYPE: "device",
+}
+
+
 class Archive:
     """A tar archive to write: everything belongs to root, folders 0755, files 0644 (TREE-05)."""
 
@@ -123,8 +132,7 @@ def _members(chunks: Iterable[bytes]) -> Iterator[Entry]:
         for number, member in enumerate(source):
             if number >= MOST:
                 raise tarfile.ReadError("the tree has too many members")
-            content = None
-            digest = ""
+            content, digest = None, ""
             if member.isfile() and (file := source.extractfile(member)) is not None:
                 total = hashlib.sha256()
                 if member.size <= KEPT_FILE and kept + member.size <= KEPT_FILES:
@@ -137,7 +145,7 @@ def _members(chunks: Iterable[bytes]) -> Iterator[Entry]:
                 digest = total.hexdigest()
             yield Entry(
                 name=member.name,
-                kind=_kind(member),
+                kind="file" if member.isfile() else KINDS.get(member.type, "other"),
                 size=member.size,
                 mode=member.mode,
                 target=member.linkname,
@@ -145,18 +153,6 @@ def _members(chunks: Iterable[bytes]) -> Iterator[Entry]:
                 modified=float(member.mtime),
                 content=content,
             )
-
-
-def _kind(member: tarfile.TarInfo) -> str:
-    if member.isfile():
-        return "file"
-    if member.isdir():
-        return "folder"
-    if member.issym():
-        return "link"
-    if member.isfifo():
-        return "pipe"
-    return "device" if member.isdev() else "other"
 
 
 def repack(chunks: Iterable[bytes] | None, target: Path, largest: int) -> None:
@@ -182,12 +178,6 @@ def repack(chunks: Iterable[bytes] | None, target: Path, largest: int) -> None:
                     packed.addfile(member.replace(name=str(name), uname="", gname=""), file)
     except tarfile.TarError:
         target.unlink(missing_ok=True)
-
-
-def only_file(chunks: Iterable[bytes] | None) -> bytes | None:
-    """The content of an archive that holds one small file, None for no archive."""
-    found = members(chunks)
-    return found[0].content if found else None
 
 
 def head(chunks: Iterable[bytes] | None, size: int) -> bytes:

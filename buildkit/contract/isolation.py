@@ -8,7 +8,7 @@ with one.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from buildkit.contract.checks import Broken, Unsampled, Unseen, check
 from buildkit.contract.hosting import starting
@@ -32,12 +32,15 @@ SLOWER_SECONDS = 30
 """A program that waits for an unreachable address loses at least this time."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Isolated:
-    """A run without a network, and one with a network, None if the first succeeded."""
+Work = TypeVar("Work")
 
-    run: Run
-    online: Run | None = None
+
+@dataclass(frozen=True)
+class Isolated(Generic[Work]):
+    """A run or a server without a network, and one with a network, None if the first succeeded."""
+
+    alone: Work
+    online: Work | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,14 +54,6 @@ class Fared:
     @property
     def good(self) -> bool:
         return self.after is not None and not any(problem for _, problem in self.wrong)
-
-
-@dataclass(frozen=True, kw_only=True)
-class IsolatedServer:
-    """The same for a server."""
-
-    served: Fared
-    online: Fared | None = None
 
 
 def limit(seconds: float) -> float:
@@ -84,16 +79,16 @@ def _open(bench: Bench) -> Bench:
     "`train` without a network and AWS_* variables, and with a network after a failure",
     Purpose.TRAINING,
 )
-def trained(bench: Bench) -> Isolated:
+def trained(bench: Bench) -> Isolated[Run]:
     run = _train(bench, limit(0))
     if run.good and run.below("model"):
-        return Isolated(run=run)
+        return Isolated(run)
     online = training_runs.train(_open(bench), training_job.of(bench.subject.samples))
     if not online.good:
         raise Unseen("`train` on the samples also fails with a network")
     if run.exit_code is None and run.refusal is None:
         run = _train(bench, limit(online.seconds))
-    return Isolated(run=run, online=online)
+    return Isolated(run, online)
 
 
 def _train(bench: Bench, seconds: float) -> Run:
@@ -107,17 +102,17 @@ def _train(bench: Bench, seconds: float) -> Run:
     "`serve` without a network and AWS_* variables, and with a network after a failure",
     Purpose.INFERENCE,
 )
-def served(bench: Bench) -> IsolatedServer:
+def served(bench: Bench) -> Isolated[Fared]:
     starting.model(bench)  # made as in other scenarios, before the network changes
     found = _serve(_closed(bench), limit(0))
     if found.good:
-        return IsolatedServer(served=found)
+        return Isolated(found)
     online = _serve(_open(bench), None)
     if online.after is None:
         raise Unseen("`serve` on the samples is not healthy with a network either")
     if found.after is None:
         found = _serve(_closed(bench), limit(online.after))
-    return IsolatedServer(served=found, online=online)
+    return Isolated(found, online)
 
 
 def _serve(bench: Bench, seconds: float | None) -> Fared:
@@ -141,9 +136,9 @@ def _wrong(serving: Serving, payload: Payload) -> Broken | None:
 
 
 @check("ISO-01", trained, gap="`train` without a network was not judged")
-def trains_alone(found: Isolated) -> None:
+def trains_alone(found: Isolated[Run]) -> None:
     """`train` ends with 0, leaves a model if it does online, and takes at most 30 s longer."""
-    run, online = found.run, found.online
+    run, online = found.alone, found.online
     if online is None:
         return
     if run.exit_code is None and run.refusal is None and not run.ended_by:
@@ -158,9 +153,9 @@ def trains_alone(found: Isolated) -> None:
 
 
 @check("ISO-01", served, gap="no prediction without a network was judged")
-def serves_alone(found: IsolatedServer) -> None:
+def serves_alone(found: Isolated[Fared]) -> None:
     """`serve` is healthy at most 30 s later than online, and answers each sample correctly."""
-    served, online = found.served, found.online
+    served, online = found.alone, found.online
     if served.after is None and online is not None and online.after is not None:
         raise Broken(
             f"without a network `serve` is not healthy within {limit(online.after):.0f} s instead "

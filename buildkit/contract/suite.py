@@ -27,7 +27,7 @@ ORDER = (
     "jobs.checkpoints",
     "isolation",
     "jobs.monitor",
-    "jobs.distributed",
+    "jobs.two_hosts",
     "jobs.processing",
     "scripts.script_mode",
     "scripts.sdk",

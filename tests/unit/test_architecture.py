@@ -39,7 +39,7 @@ DOORS = {  # what reaches outside -> the only modules that may hold it
     "jinja2": {"render", "verify.page"},
     "pydantic": {"config"},
     "regex": {"config.schema", "contract.jobs.metrics"},
-    "tomli": {"config.syntax", "config.toml_lines", "contract.clauses"},
+    "tomli": {"config.syntax", "config.toml_lines", "contract.clauses", "contract.hints"},
     "tomlkit": {"ci.revisions"},
     "websockets": {"contract.endpoints.bidirectional"},
 }

@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from buildkit.contract.checks import Broken, Doubtful, Unseen, check
-from buildkit.contract.comparison import LINES
-from buildkit.contract.endpoints import batch_answers as rules
+from buildkit.contract.comparison import LINES, kind_of, same
 from buildkit.contract.hosting import bodies, parallel, serving, starting
-from buildkit.contract.hosting.client import OK
+from buildkit.contract.hosting.client import OK, short
 from buildkit.contract.hosting.server import INVOCATION_SECONDS, fits, named, request_headers
 from buildkit.contract.logs import last_lines
 from buildkit.contract.signs import Sign
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from buildkit.contract.hosting.client import Answer
     from buildkit.contract.hosting.server import Serving
@@ -36,6 +35,10 @@ VARIABLES = {
     "SAGEMAKER_BATCH_STRATEGY": "MULTI_RECORD",
     "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": str(CONCURRENCY),
 }
+LARGEST_PRODUCT = 100
+"""Megabytes: the limit of MaxPayloadInMB, also times MaxConcurrentTransforms (BATCH-03)."""
+STRATEGIES = ("MULTI_RECORD", "SINGLE_RECORD")
+JSON = "application/json"
 BATCH = starting.of(
     "`serve` with the variables of batch transform",
     start=replace(starting.SERVE, environment=VARIABLES),
@@ -46,7 +49,7 @@ BATCH = starting.of(
 def parameters_are_right(server: Serving) -> None:
     """GET /execution-parameters: any code but 200, or valid parameters of a job."""
     server.need_health()
-    rules.judge_parameters(_parameters(server))
+    judge_parameters(_parameters(server))
 
 
 @check("BATCH-01", BATCH)
@@ -83,8 +86,8 @@ def reads_chunks(server: Serving) -> None:
             continue
         seen = True
         found = _post(server, payload, iter([body[: len(body) // 2], body[len(body) // 2 :]]))
-        repeats = rules.alike(plain, _post(server, payload, body))
-        if found.status != OK or (repeats and not rules.alike(found, plain)):
+        repeats = alike(plain, _post(server, payload, body))
+        if found.status != OK or (repeats and not alike(found, plain)):
             raise Broken(
                 f"{named(payload)} with chunked encoding was answered with {found.shown()}, "
                 f"with a Content-Length with {plain.shown()}",
@@ -118,14 +121,14 @@ def a_line_for_a_line(server: Serving) -> None:
         several = found[:RECORDS] if len(found) > 1 else found * TIMES
         many, accept = _by_lines(server, payload, several)
         singles = [_post(server, payload, each, Accept=accept) for each in several]
-        wanted = [rules.lines(each.body) for each in singles]
+        wanted = [lines(each.body) for each in singles]
         name = f"one line of {named(payload)}"
         for single, each in zip(singles, wanted, strict=True):
             if single.status != OK:
                 raise Unseen(f"{name} is answered with {single.shown()}")
             if len(each) != 1:
                 raise Broken(f"{name} got {len(each)} lines: {single.shown()}")
-        rules.judge_order(rules.lines(many.body), [each[0] for each in wanted])
+        judge_order(lines(many.body), [each[0] for each in wanted])
 
 
 @check("BATCH-05", BATCH, decides=True)
@@ -139,7 +142,7 @@ def no_record_is_lost(server: Serving) -> None:
         missing = [first, empty, last] if empty is not None else []
         for asked, what in ((repeated, "repeated records"), (missing, "an empty cell or null")):
             answer = _post(server, payload, b"\n".join(asked), Accept=accept)
-            count = len(rules.lines(answer.body))
+            count = len(lines(answer.body))
             if asked and answer.status == OK and count != len(asked):
                 raise Broken(
                     f"{len(asked)} lines of {named(payload)} with {what} got {count} lines: "
@@ -162,7 +165,7 @@ def answers_again(server: Serving) -> None:
             evidence = f"{named(payload)} was answered with {first.shown()}, then {again.shown()}"
             if again.status != OK:
                 raise Broken(evidence)
-            if not rules.alike(first, again):
+            if not alike(first, again):
                 if payload.answer is not None:
                     raise Broken(evidence)
                 raise Doubtful(
@@ -221,13 +224,13 @@ def _by_lines(server: Serving, payload: Payload, asked: list[bytes]) -> tuple[An
     first: Answer | None = None
     for accept in dict.fromkeys((payload.accept or "*/*", payload.content_type, *LINES)):
         answer = _post(server, payload, b"\n".join(asked), Accept=accept)
-        if answer.status == OK and len(rules.lines(answer.body)) == len(asked):
+        if answer.status == OK and len(lines(answer.body)) == len(asked):
             return answer, accept
         if first is None or first.status != OK:
             first = answer
     if first is None or first.status != OK:
         raise Unseen(f"several lines of {named(payload)} are not answered with 200")
-    count = len(rules.lines(first.body))
+    count = len(lines(first.body))
     raise Broken(f"{len(asked)} lines of {named(payload)} got {count} lines: {first.shown()}")
 
 
@@ -237,7 +240,7 @@ def _parameters(server: Serving) -> Answer:
 
 def _said(answer: Answer) -> dict[str, Any]:
     try:
-        rules.judge_parameters(answer)
+        judge_parameters(answer)
         return dict(json.loads(answer.body)) if answer.status == OK else {}
     except Broken:
         return {}  # BATCH-03 reports that
@@ -250,3 +253,70 @@ def _concurrency(answer: Answer) -> int:
 def _post(server: Serving, payload: Payload, body: bytes | Iterator[bytes], **more: str) -> Answer:
     headers = {**request_headers(payload), **more}
     return server.send(body, headers, CALL_SECONDS)
+
+
+# The demands on answers
+
+
+def judge_parameters(answer: Answer) -> None:
+    """Raises Broken if `/execution-parameters` answered with invalid parameters."""
+    if answer.status != OK:
+        return
+    said = f"GET /execution-parameters answered {answer.shown()}"
+    if kind_of(answer.content_type) != JSON:
+        raise Broken(f"{said}; 200 is for application/json, 404 for no parameters")
+    found = _object(answer.body, said)
+    numbers = []
+    for name in ("MaxPayloadInMB", "MaxConcurrentTransforms"):
+        number = found.get(name, 1)
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise Broken(f"{said}: {name} is not a whole number")
+        if number < 0:
+            raise Broken(f"{said}: {name} is negative")
+        numbers.append(number)
+    megabytes, at_once = numbers
+    if megabytes > LARGEST_PRODUCT:
+        raise Broken(f"{said}: MaxPayloadInMB is above {LARGEST_PRODUCT}")
+    if megabytes * at_once > LARGEST_PRODUCT:
+        raise Broken(f"{said}: the two numbers multiply to more than {LARGEST_PRODUCT} MB")
+    if found.get("BatchStrategy", STRATEGIES[0]) not in STRATEGIES:
+        raise Broken(f"{said}: BatchStrategy is none of {', '.join(STRATEGIES)}")
+
+
+def _object(body: bytes, said: str) -> dict[str, object]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Broken(f"{said}, which is not JSON") from error
+    if not isinstance(found, dict):
+        raise Broken(f"{said}, which is not an object")
+    return found
+
+
+def judge_order(found: Sequence[bytes], wanted: Sequence[bytes]) -> None:
+    """Lines of one answer, and those of one-record requests. Raises Broken or Doubtful."""
+    pairs = list(zip(found, wanted, strict=True))
+    wrong = [pair for pair in pairs if not _same_line(*pair)]
+    if not wrong:
+        return
+    said = f"found {short(wrong[0][0])} in place of {short(wrong[0][1])}"
+    rest = list(wanted)
+    for line in found:
+        match = next((each for each in rest if _same_line(line, each)), None)
+        if match is None:
+            raise Doubtful(f"records in one body get other answers than one by one: {said}")
+        rest.remove(match)
+    raise Broken(f"the lines of the answer are not in the order of the records: {said}")
+
+
+def lines(body: bytes) -> list[bytes]:
+    """The lines of an answer. A final newline ends the last one."""
+    return [line.rstrip(b"\r") for line in body.removesuffix(b"\n").split(b"\n")] if body else []
+
+
+def _same_line(one: bytes, other: bytes) -> bool:
+    return one == other or same(bodies.CSV, one, other) or same(JSON, one, other)
+
+
+def alike(one: Answer, other: Answer) -> bool:
+    return same(one.content_type, one.body, other.body)

@@ -14,7 +14,7 @@ from buildkit.contract.hosting.client import hung_up_after
 from buildkit.contract.image import basics
 from buildkit.contract.logs import last_lines
 from buildkit.contract.machine import Limit
-from buildkit.model.features import CAPABILITIES, Feature
+from buildkit.model.features import Feature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,11 +65,9 @@ class Talk:
 
 
 @check("STREAM-02", basics.still)
-def has_label(still: StillImage) -> None:
+def has_label(image: StillImage) -> None:
     """The image's label for bidirectional streaming is `true`."""
-    label = CAPABILITIES[Feature.BIDIRECTIONAL_STREAMING]
-    if still.view.labels.get(label) != "true":
-        raise Broken(f"the label {label} is {still.view.labels.get(label, 'missing')!r}")
+    image.need_label(Feature.BIDIRECTIONAL_STREAMING)
 
 
 @check("STREAM-02", SERVED, decides=True)

@@ -14,7 +14,7 @@ from buildkit.contract.hosting.server import fits
 from buildkit.contract.image import basics
 from buildkit.contract.logs import last_lines
 from buildkit.contract.scenario import scenario
-from buildkit.model.features import CAPABILITIES, Feature
+from buildkit.model.features import Feature
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
@@ -39,11 +39,9 @@ SHELF = multi_model_server.of("`serve` with SAGEMAKER_MULTI_MODEL=true and model
 
 
 @check("MME-01", basics.still)
-def has_label(still: StillImage) -> None:
+def has_label(image: StillImage) -> None:
     """The image's label for many models is `true`."""
-    label = CAPABILITIES[Feature.MULTI_MODEL]
-    if still.view.labels.get(label) != "true":
-        raise Broken(f"the label {label} is {still.view.labels.get(label, 'missing')!r}")
+    image.need_label(Feature.MULTI_MODEL)
 
 
 @check("MME-01", bare, decides=True)

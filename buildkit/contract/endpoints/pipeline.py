@@ -16,7 +16,7 @@ from buildkit.contract.hosting.content import judge_type
 from buildkit.contract.hosting.server import named
 from buildkit.contract.image import basics
 from buildkit.contract.scenario import scenario
-from buildkit.model.features import CAPABILITIES, Feature
+from buildkit.model.features import Feature
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
@@ -102,11 +102,9 @@ def crowded(bench: Bench) -> Iterator[Serving]:
 
 
 @check("PIPE-01", basics.still)
-def has_label(still: StillImage) -> None:
+def has_label(image: StillImage) -> None:
     """The image's label for SAGEMAKER_BIND_TO_PORT is `true`."""
-    label = CAPABILITIES[Feature.BIND_TO_PORT]
-    if still.view.labels.get(label) != "true":
-        raise Broken(f"the label {label} is {still.view.labels.get(label, 'missing')!r}")
+    image.need_label(Feature.BIND_TO_PORT)
 
 
 @check("PIPE-02", apart, decides=True)

@@ -32,12 +32,11 @@ AGAIN_TIMES = 5
 class Plain:
     """A server on the samples, with the model read-only. `first`: the answer to the first sample.
 
-    `works`: it is healthy and answers each sample with 200; else `evidence` says why.
+    `fault` is what is wrong with it, empty if it works.
     """
 
     first: Answer | Broken | None
-    works: bool
-    evidence: str
+    fault: str
     log: str
 
 
@@ -53,9 +52,7 @@ def _plain(bench: Bench) -> Plain:
     except Unseen:
         limit = 1.0  # waited long enough before
     with starting.served(bench, seconds=limit) as serving:
-        first = first_answer(serving)
-        good, evidence = works(serving)
-        return Plain(first=first, works=good, evidence=evidence, log=serving.log)
+        return Plain(first=first_answer(serving), fault=fault(serving), log=serving.log)
 
 
 def first_answer(serving: Serving) -> Answer | Broken | None:
@@ -68,46 +65,36 @@ def first_answer(serving: Serving) -> Answer | Broken | None:
         return error
 
 
-def works(serving: Serving) -> tuple[bool, str]:
-    """Whether the server is healthy and answers each sample with 200; if not, the evidence."""
+def fault(serving: Serving) -> str:
+    """Why the server is not healthy, or does not answer a sample with 200; empty if it works."""
     if serving.health.after is None:
-        return False, serving.evidence
+        return serving.evidence
     for payload in serving.payloads:
         try:
             answer = _twice(serving, payload)
         except Broken as error:
-            return False, f"{error}{last_lines(serving.log)}"
+            return f"{error}{last_lines(serving.log)}"
         if answer.status != OK:
-            return False, f"a sample got {answer.shown()}{last_lines(serving.log)}"
-    return True, ""
+            return f"a sample got {answer.shown()}{last_lines(serving.log)}"
+    return ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tried:
-    """Whether a server works under some condition; if not, the evidence."""
+def tried(bench: Bench, serve: Callable[[float | None], AbstractContextManager[Serving]]) -> str:
+    """The fault of a server under some condition, empty if it works.
 
-    works: bool
-    evidence: str
-
-
-def tried(bench: Bench, serve: Callable[[float | None], AbstractContextManager[Serving]]) -> Tried:
-    """Test a server; if it fails, once more beside a plain one, which has to work meanwhile.
-
-    `serve` takes the seconds until it must be healthy, None for the default. Raises Unseen.
+    If it fails, it is tested once more beside a plain one, which has to work meanwhile. `serve`
+    takes the seconds until it must be healthy, None for the default. Raises Unseen.
     """
     usual = starting.healthy(bench)
     with serve(None) as serving:
-        good, evidence = works(serving)
-    if good:
-        return Tried(works=True, evidence="")
+        if not fault(serving):
+            return ""
     with serve(AGAIN_SECONDS + AGAIN_TIMES * usual) as serving:
-        good, evidence = works(serving)
-        if not good:
+        if found := fault(serving):
             with starting.served(bench) as other:
-                fine, why = works(other)
-            if not fine:
-                raise TooBusy(f"a plain server does not work at the moment either: {why}")
-    return Tried(works=good, evidence=evidence)
+                if why := fault(other):
+                    raise TooBusy(f"a plain server does not work at the moment either: {why}")
+    return found
 
 
 def _twice(serving: Serving, payload: Payload) -> Answer:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Broken, Doubtful, Unseen, check
 from buildkit.contract.hosting import starting
-from buildkit.contract.hosting.reference_server import Tried, tried, works
+from buildkit.contract.hosting.reference_server import fault, tried
 from buildkit.contract.hosting.starting import SERVE
 from buildkit.contract.scenario import Scenario, observation, scenario
 from buildkit.model.target import Purpose
@@ -68,9 +68,9 @@ def _waited_for(small: Small) -> Small:
     return replace(small, serving=serving, late=True)
 
 
-def _tried(title: str, start: Start) -> Scenario[Tried]:
+def _tried(title: str, start: Start) -> Scenario[str]:
     @observation(f"`serve` {title}", Purpose.INFERENCE)
-    def seen(bench: Bench) -> Tried:
+    def seen(bench: Bench) -> str:
         return tried(bench, lambda seconds: starting.served(bench, start=start, seconds=seconds))
 
     return seen
@@ -121,20 +121,19 @@ def one_worker(serving: Serving) -> None:
 
 
 @check("SLS-03", POWERLESS)
-def works_without_power(seen: Tried) -> None:
+def works_without_power(fault: str) -> None:
     """With only /tmp writable, the server is healthy and answers each sample, within two tries."""
-    if not seen.works:
-        raise Broken(f"as user 65534, with only /tmp writable: {seen.evidence}")
+    if fault:
+        raise Broken(f"as user 65534, with only /tmp writable: {fault}")
 
 
 @check("SLS-05", UNSHARED)
-def works_without_semaphores(seen: Tried) -> None:
+def works_without_semaphores(fault: str) -> None:
     """The server is healthy and answers each sample, within two tries."""
-    if not seen.works:
-        raise Broken(f"without /dev/shm: {seen.evidence}")
+    if fault:
+        raise Broken(f"without /dev/shm: {fault}")
 
 
 def _works(serving: Serving, condition: str) -> None:
-    good, evidence = works(serving)
-    if not good:
-        raise Broken(f"{condition}: {evidence}")
+    if found := fault(serving):
+        raise Broken(f"{condition}: {found}")

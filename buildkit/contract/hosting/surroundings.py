@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Broken, Doubtful, Unseen, check
 from buildkit.contract.hosting import starting
-from buildkit.contract.hosting.reference_server import (
-    Plain,
-    Tried,
-    copied_model,
-    plain,
-    tried,
-    works,
-)
+from buildkit.contract.hosting.reference_server import Plain, copied_model, fault, plain, tried
 from buildkit.contract.hosting.starting import MODEL, SERVE
 from buildkit.contract.scenario import observation
 from buildkit.model.target import Purpose
@@ -55,20 +48,19 @@ def writable(bench: Bench) -> Writable:
     """Test a writable model only if the plain server fails with a read-only one."""
     seen = plain(bench)
     works_writable = False
-    if not seen.works and starting.has_model(bench):
+    if seen.fault and starting.has_model(bench):
         with starting.served(
             bench, choose=copied_model, writable=True, seconds=WRITABLE_SECONDS
         ) as serving:
-            works_writable, _ = works(serving)
+            works_writable = not fault(serving)
     if works_writable:  # the machine may have been slow before
         with starting.served(bench) as serving:
-            good, evidence = works(serving)
-        seen = replace(seen, works=good, evidence=evidence)
+            seen = replace(seen, fault=fault(serving))
     return Writable(plain=seen, works_writable=works_writable)
 
 
 @observation("`serve` without /opt/ml/model", Purpose.INFERENCE)
-def bare(bench: Bench) -> Tried:
+def bare(bench: Bench) -> str:
     starting.healthy(bench)
     if starting.model(bench) is not None:
         raise Unseen("the image is served with a model")
@@ -76,26 +68,26 @@ def bare(bench: Bench) -> Tried:
 
 
 @observation("`serve` with unusual variables", Purpose.INFERENCE)
-def odd(bench: Bench) -> Tried:
+def odd(bench: Bench) -> str:
     start = replace(SERVE, environment=ODD_ENVIRONMENT)
     return tried(bench, lambda seconds: starting.served(bench, start=start, seconds=seconds))
 
 
 @check("SERVE-16", bare, decides=True)
-def works_without_folder(seen: Tried) -> None:
+def works_without_folder(fault: str) -> None:
     """An image that needs no model is healthy without the folder, and answers each sample."""
-    if not seen.works:
-        raise Broken(f"without a folder /opt/ml/model {seen.evidence}")
+    if fault:
+        raise Broken(f"without a folder /opt/ml/model {fault}")
 
 
 @check("SERVE-17", writable)
 def read_only_is_enough(seen: Writable) -> None:
     """A server that works with a writable model also works with a read-only one."""
-    if not seen.plain.works:
+    if seen.plain.fault:
         if not seen.works_writable:
             raise Unseen("the server does not work with a writable model either")
         raise Broken(
-            f"the server works only with a writable /opt/ml/model; read-only, {seen.plain.evidence}"
+            f"the server works only with a writable /opt/ml/model; read-only, {seen.plain.fault}"
         )
     for line in seen.plain.log.splitlines():
         if READ_ONLY.search(line) and MODEL in line:
@@ -103,10 +95,10 @@ def read_only_is_enough(seen: Writable) -> None:
 
 
 @check("SERVE-18", odd)
-def odd_variables_do_no_harm(seen: Tried) -> None:
+def odd_variables_do_no_harm(fault: str) -> None:
     """100 variables, empty, unknown, or of 1024 characters: healthy, and each sample is answered.
 
     If that fails, it is retried beside a server without them.
     """
-    if not seen.works:
-        raise Broken(f"with unusual variables {seen.evidence}")
+    if fault:
+        raise Broken(f"with unusual variables {fault}")

@@ -12,13 +12,13 @@ from buildkit.contract.engine import Start, Unfit
 from buildkit.contract.image import files
 from buildkit.contract.scenario import scenario
 from buildkit.contract.signs import Sign
+from buildkit.model.features import CAPABILITIES, Feature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from buildkit.contract.engine import Container, Entry, ImageView
     from buildkit.contract.scenario import Bench
-    from buildkit.model.features import Feature
 
 MACHINES = {62: "amd64", 183: "arm64"}
 ELF_HEADER = 20
@@ -57,6 +57,11 @@ class StillImage:
     shell: bytes
     opt_ml: tuple[Entry, ...]
     container: Container
+
+    def need_label(self, feature: Feature) -> None:
+        label = CAPABILITIES[feature]
+        if (value := self.view.labels.get(label, "missing")) != "true":
+            raise Broken(f"the label {label} is {value!r}")
 
 
 @scenario("the image, not started")

@@ -1,25 +1,28 @@
-"""Jobs on two hosts: two containers on one network, each with its own volume."""
+"""Clauses of a job on two hosts: they find each other, and write no conflicting files.
+
+The hosts are two containers on one network, each with its own volume.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildkit.contract import machine
-from buildkit.contract.checks import Broken, NotPromised, Unseen
+from buildkit.contract.checks import Broken, NotPromised, Unseen, check
 from buildkit.contract.engine import Start
 from buildkit.contract.jobs import endings, training_job, training_runs
 from buildkit.contract.jobs.endings import Ending
-from buildkit.contract.scenario import Scenario
+from buildkit.contract.scenario import observation
 from buildkit.model.features import Feature
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from buildkit.contract.engine import Container
     from buildkit.contract.jobs.endings import Then
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
     from buildkit.contract.scenario import Bench
 
     Networks = tuple[tuple[str, tuple[str, ...]], ...]
-    Staged = Callable[[Bench], "Pair"]
 
 HOSTS = ("algo-1", "algo-2")
 OTHER_HOSTS = ("node-b7-x2c9", "worker.k4")
@@ -130,23 +132,23 @@ def _needs_pair(bench: Bench) -> None:
         raise Unseen("training on two hosts failed, so there is nothing to compare with")
 
 
-def _scenario(title: str, make: Staged) -> Scenario[Pair]:
-    @contextmanager
-    def stage(bench: Bench) -> Iterator[Pair]:
-        yield bench.once(make)
-
-    return Scenario(title=title, stage=stage, purpose=Purpose.TRAINING)
+PAIR = observation("`train` on two hosts", Purpose.TRAINING)(_plain)
 
 
-def _late(host: str) -> Staged:
-    def make(bench: Bench) -> Pair:
-        _needs_pair(bench)
-        return _together(bench, HOSTS, late=host)
-
-    return make
+@observation("`train` on two hosts, the first of them 20 s late", Purpose.TRAINING)
+def late_first(bench: Bench) -> Pair:
+    _needs_pair(bench)
+    return _together(bench, HOSTS, late=HOSTS[0])
 
 
-def _renamed(bench: Bench) -> Pair:
+@observation("`train` on two hosts, the second of them 20 s late", Purpose.TRAINING)
+def late_second(bench: Bench) -> Pair:
+    _needs_pair(bench)
+    return _together(bench, HOSTS, late=HOSTS[1])
+
+
+@observation("`train` on two hosts with names of another form", Purpose.TRAINING)
+def renamed(bench: Bench) -> Pair:
     """Hosts whose kernel names differ from those in the job, as on SageMaker (DIST-09)."""
     _needs_pair(bench)
     with bench.engine.network() as network:
@@ -163,7 +165,10 @@ def _called_otherwise(*networks: str) -> Callable[[str], Start]:
     )
 
 
-def _two_networks(bench: Bench) -> Pair:
+@observation(
+    "`train` on two hosts with two networks each, the names resolving on one", Purpose.TRAINING
+)
+def two_networks(bench: Bench) -> Pair:
     """The names resolve on one of two networks, which is not that of eth0."""
     _needs_pair(bench)
     with bench.engine.network() as one, bench.engine.network() as other:
@@ -202,10 +207,62 @@ def routes(table: str) -> Mapping[str, str]:
     return {row[0]: row[1] for row in rows if len(row) > 2 and row[1] != "00000000"}  # noqa: PLR2004
 
 
-PAIR = _scenario("`train` on two hosts", _plain)
-LATE_FIRST = _scenario("`train` on two hosts, the first of them 20 s late", _late(HOSTS[0]))
-LATE_SECOND = _scenario("`train` on two hosts, the second of them 20 s late", _late(HOSTS[1]))
-RENAMED = _scenario("`train` on two hosts with names of another form", _renamed)
-TWO_NETWORKS = _scenario(
-    "`train` on two hosts with two networks each, the names resolving on one", _two_networks
-)
+@check("DIST-01", PAIR)
+def train_together(pair: Pair) -> None:
+    """Both containers end with 0."""
+    pair.need_success("on two hosts")
+
+
+@check("DIST-02", late_first, gap="a late first host was not judged")
+def wait_for_the_first(pair: Pair) -> None:
+    """The name of the first host does not resolve for 20 s; both containers end with 0."""
+    pair.need_success(f"with {HOSTS[0]} {LATE_SECONDS} s late")
+
+
+@check("DIST-02", late_second, gap="a late second host was not judged")
+def wait_for_the_second(pair: Pair) -> None:
+    """The name of the second host does not resolve for 20 s; both containers end with 0."""
+    pair.need_success(f"with {HOSTS[1]} {LATE_SECONDS} s late")
+
+
+@check("DIST-03", two_networks)
+def talk_over_the_named_interface(pair: Pair) -> None:
+    """resourceconfig.json names an interface that is not eth0; both containers end with 0."""
+    pair.need_success("with the peers on an interface that is not eth0")
+
+
+@check("CFG-05", renamed)
+def names_come_from_the_file(pair: Pair) -> None:
+    """The hosts have other names than algo-1, algo-2 and their host names; both end with 0."""
+    pair.need_success(f"with hosts named {' and '.join(OTHER_HOSTS)}")
+
+
+@check("OUT-03", PAIR)
+def models_do_not_clash(pair: Pair) -> None:
+    """No path in /opt/ml/model of both hosts has different content."""
+    _no_clash(pair, "model")
+
+
+@check("OUT-04", PAIR)
+def outputs_do_not_clash(pair: Pair) -> None:
+    """No path in /opt/ml/output/data of both hosts has different content."""
+    _no_clash(pair, "output/data")
+
+
+@check("SPOT-04", PAIR)
+def checkpoints_do_not_clash(pair: Pair) -> None:
+    """No path in /opt/ml/checkpoints of both hosts has different content."""
+    if pair.good and not any(run.below(CHECKPOINTS) for run in pair.hosts.values()):
+        raise Unseen("no host writes checkpoints")
+    _no_clash(pair, CHECKPOINTS)
+
+
+def _no_clash(pair: Pair, folder: str) -> None:
+    if not pair.good:
+        raise Unseen("training on two hosts failed")
+    seen: dict[str, tuple[str, str, str]] = {}
+    for run in pair.hosts.values():
+        for each in run.below(folder):
+            content = (each.kind, each.digest, each.target)
+            if seen.setdefault(each.name, content) != content:
+                raise Broken(f"both hosts wrote /opt/ml/{each.name}, with different content")

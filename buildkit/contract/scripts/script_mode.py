@@ -10,12 +10,13 @@ from buildkit.contract.checks import Broken, Unseen, check
 from buildkit.contract.image.basics import still
 from buildkit.contract.jobs import training_job
 from buildkit.contract.logs import last_lines
-from buildkit.contract.scripts import script_runs, user_scripts, variables
+from buildkit.contract.scripts import script_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from buildkit.contract.image.basics import StillImage
+    from buildkit.contract.jobs.training_job import Job
     from buildkit.contract.jobs.training_runs import Run
 
 
@@ -31,7 +32,7 @@ class Seen:
 def _seen(run: Run) -> Seen | None:
     """The record of the script; None if the script did not run, or the file has changed."""
     try:
-        left: Any = json.loads(run.file(user_scripts.LEFT) or b"")
+        left: Any = json.loads(run.file(script_runs.LEFT) or b"")
         return Seen(
             argv=[str(word) for word in left["argv"]],
             environ={str(name): str(value) for name, value in left["environ"].items()},
@@ -56,13 +57,13 @@ def _demand(run: Run, asked: str) -> None:
 @check("TTK-02", script_runs.PROBED, gap="no script that the hyperparameter names was run")
 def named_by_hyperparameter(run: Run) -> None:
     """The script that sagemaker_program names runs, and the run ends with 0."""
-    _demand(run, f"with sagemaker_program = {user_scripts.PROGRAM}")
+    _demand(run, f"with sagemaker_program = {script_runs.PROGRAM}")
 
 
 @check("TTK-02", script_runs.BY_VARIABLE, gap="no script that the variable names was run")
 def named_by_variable(run: Run) -> None:
     """The script that SAGEMAKER_PROGRAM names runs, not that of the hyperparameter."""
-    _demand(run, f"with SAGEMAKER_PROGRAM={user_scripts.PROGRAM} and another sagemaker_program")
+    _demand(run, f"with SAGEMAKER_PROGRAM={script_runs.PROGRAM} and another sagemaker_program")
 
 
 @check("TTK-03", script_runs.PROBED, gap="no Python script was run")
@@ -75,8 +76,10 @@ def python_runs_in_its_folder(run: Run) -> None:
 @check("TTK-03", script_runs.SHELL, gap="no shell script was run")
 def shell_scripts_run(run: Run) -> None:
     """A .sh script without execute bit runs, and the run ends with 0."""
-    if run.file(user_scripts.WORDS) is None or not run.good:
-        raise Broken(f"with sagemaker_program = {user_scripts.SHELL}, `train` {run.evidence}")
+    if run.file(script_runs.WORDS) is None or not run.good:
+        raise Broken(
+            f"with sagemaker_program = {script_runs.SHELL_PROGRAM}, `train` {run.evidence}"
+        )
 
 
 @check("TTK-04", script_runs.STRAY, decides=True)
@@ -109,11 +112,13 @@ def arguments_are_right(run: Run) -> None:
 @check("TTK-06", script_runs.SHELL, gap="no shell script was run")
 def arguments_of_a_shell_script_are_right(run: Run) -> None:
     """The arguments of a shell script, word for word."""
-    words = run.file(user_scripts.WORDS)
+    words = run.file(script_runs.WORDS)
     if words is None:
         raise Unseen("the shell script did not run")
     if words.decode("utf-8", "replace").splitlines() != script_runs.ARGUMENTS:
-        raise Broken(f"{user_scripts.SHELL} got {words[:300]!r}, not {script_runs.ARGUMENTS}")
+        raise Broken(
+            f"{script_runs.SHELL_PROGRAM} got {words[:300]!r}, not {script_runs.ARGUMENTS}"
+        )
 
 
 @check("TTK-07", script_runs.QUOTED)
@@ -131,7 +136,7 @@ def no_shell_runs_values(run: Run) -> None:
 def variables_are_right(run: Run) -> None:
     """Each SM_* variable that the clause lists; JSON is compared by value."""
     seen = _need_seen(run)
-    wrong = variables.wrong(seen.environ, script_runs.PROBE_JOB, user_scripts.PROGRAM, seen.argv)
+    wrong = wrong_variables(seen.environ, script_runs.PROBE_JOB, script_runs.PROGRAM, seen.argv)
     if wrong:
         raise Broken("\n".join(wrong[:10]))
 
@@ -139,7 +144,7 @@ def variables_are_right(run: Run) -> None:
 @check("TTK-09", script_runs.FAILING, decides=True)
 def failure_is_reported(run: Run) -> None:
     """`train` does not end with 0 after the script has failed."""
-    began = run.file(user_scripts.BEGAN) is not None
+    began = run.file(script_runs.BEGAN) is not None
     if began and (run.exit_code == 0 or run.exit_code is None):
         raise Broken(f"the script exited with 9, but `train` {run.evidence}")
     if not began:
@@ -160,7 +165,100 @@ def failure_is_reported_without_output(run: Run) -> None:
 @check("TTK-13", script_runs.STOPPED)
 def script_gets_the_stop(run: Run) -> None:
     """SIGTERM to the container reaches the script, which then writes a file."""
-    if run.file(user_scripts.BEGAN) is None:
+    if run.file(script_runs.BEGAN) is None:
         raise Unseen("the script did not run")
-    if run.file(user_scripts.STOPPED) is None:
+    if run.file(script_runs.GOT_STOP) is None:
         raise Broken(f"the script never got SIGTERM{last_lines(run.log)}")
+
+
+# The SM_* variables that a script may rely on (TTK-08)
+
+NUMBERS = ("SM_NUM_CPUS", "SM_NUM_GPUS", "SM_NUM_NEURONS", "SM_LOG_LEVEL")
+LISTS = ("SM_INSTANCE_GROUPS", "SM_DISTRIBUTION_INSTANCE_GROUPS")
+OBJECTS = ("SM_INSTANCE_GROUPS_DICT", "SM_FRAMEWORK_PARAMS", "SM_TRAINING_ENV")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Json:
+    """A value that is compared after decoding."""
+
+    value: object
+
+
+def wanted_variables(work: Job, program: str, arguments: Sequence[str]) -> Mapping[str, str | Json]:
+    """The expected variables of a job on one host whose hyperparameters are JSON text."""
+    user = {
+        name: json.loads(str(text))
+        for name, text in work.hyperparameters.items()
+        if not name.startswith("sagemaker_")
+    }
+    configuration = work.configuration()
+    return {
+        "SM_MODEL_DIR": f"{training_job.ROOT}/model",
+        "SM_INPUT_DIR": f"{training_job.ROOT}/input",
+        "SM_INPUT_CONFIG_DIR": f"{training_job.ROOT}/input/config",
+        "SM_OUTPUT_DIR": f"{training_job.ROOT}/output",
+        "SM_OUTPUT_DATA_DIR": f"{training_job.ROOT}/output/data",
+        "SM_OUTPUT_INTERMEDIATE_DIR": f"{training_job.ROOT}/output/intermediate",
+        "SM_CHANNELS": Json(value=sorted(channel.name for channel in work.channels)),
+        **{
+            f"SM_CHANNEL_{channel.name.upper()}": f"{training_job.ROOT}/input/data/{channel.name}"
+            for channel in work.channels
+        },
+        "SM_HPS": Json(value=user),
+        **{f"SM_HP_{name.upper()}": _text(value) for name, value in user.items()},
+        "SM_USER_ARGS": Json(value=list(arguments)),
+        "SM_HOSTS": Json(value=sorted(work.hosts)),
+        "SM_CURRENT_HOST": work.host,
+        "SM_NETWORK_INTERFACE_NAME": work.interface,
+        "SM_CURRENT_INSTANCE_TYPE": training_job.INSTANCE,
+        "SM_CURRENT_INSTANCE_GROUP": training_job.GROUP,
+        "SM_CURRENT_INSTANCE_GROUP_HOSTS": Json(value=sorted(work.hosts)),
+        "SM_IS_HETERO": Json(value=False),
+        "SM_RESOURCE_CONFIG": Json(value=configuration["resourceconfig"]),
+        "SM_INPUT_DATA_CONFIG": Json(value=configuration["inputdataconfig"]),
+        "SM_MODULE_NAME": program.removesuffix(".py"),
+        "SM_MODULE_DIR": f"{training_job.ROOT}/code",
+        "SM_USER_ENTRY_POINT": program,
+    }
+
+
+def _text(value: object) -> str | Json:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else Json(value=value)
+
+
+def wrong_variables(
+    environ: Mapping[str, str], work: Job, program: str, arguments: Sequence[str]
+) -> list[str]:
+    """A sentence for each variable that is missing or wrong."""
+    found = []
+    for name, value in wanted_variables(work, program, arguments).items():
+        text = environ.get(name)
+        if text is None:
+            found.append(f"{name} is not set")
+        elif isinstance(value, Json):
+            if not _is(text, value.value):
+                found.append(f"{name} is {text[:200]!r}, not {json.dumps(value.value)[:200]}")
+        elif text != value:
+            found.append(f"{name} is {text[:200]!r}, not {value!r}")
+    for kind, names in ((int, NUMBERS), (list, LISTS), (dict, OBJECTS)):
+        for name in names:
+            if name not in environ:
+                found.append(f"{name} is not set")
+            elif not isinstance(_decoded(environ[name]), kind):
+                found.append(f"{name} is {environ[name][:200]!r}")
+    return found
+
+
+def _is(text: str, value: object) -> bool:
+    decoded = _decoded(text)
+    return type(decoded) is type(value) and decoded == value
+
+
+def _decoded(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

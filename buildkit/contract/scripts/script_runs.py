@@ -1,8 +1,13 @@
-"""Runs of `train` with scripts of the suite, for images that run users' scripts."""
+"""Runs of `train` with the suite's own scripts, for images that run users' scripts.
+
+Each script records its input.
+"""
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,7 +17,6 @@ from buildkit.contract.jobs import endings, training_job, training_runs
 from buildkit.contract.jobs.endings import Ending
 from buildkit.contract.jobs.training_job import Channel, Job
 from buildkit.contract.scenario import observation
-from buildkit.contract.scripts import user_scripts
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
@@ -22,6 +26,52 @@ if TYPE_CHECKING:
     from buildkit.contract.jobs.endings import Then
     from buildkit.contract.jobs.training_runs import Run
     from buildkit.contract.scenario import Bench, Scenario
+
+PROGRAM = "buildkit_probe.py"
+LEFT = "model/buildkit_probe.json"
+SAW_ALL = b"""\
+import json, os, sys
+what = {"argv": sys.argv[1:], "environ": dict(os.environ), "cwd": os.getcwd()}
+with open("/opt/ml/model/buildkit_probe.json", "w") as file:
+    json.dump(what, file)
+print("buildkit_probe: done")
+"""
+"""A Python script that writes its arguments, variables and working directory to `LEFT`."""
+
+DECOY = b"""\
+print("buildkit_decoy: this is not the script that was asked for")
+raise SystemExit(17)
+"""
+FAILS = b"""\
+import sys
+open("/opt/ml/model/buildkit_began", "w").close()
+print("buildkit_probe: failing on purpose")
+sys.exit(9)
+"""
+BEGAN = "model/buildkit_began"
+STOPS = b"""\
+import signal, sys, time
+def stop(number, frame):
+    open("/opt/ml/model/buildkit_stopped", "w").close()
+    sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
+open("/opt/ml/model/buildkit_began", "w").close()
+print("buildkit_probe: waiting for SIGTERM")
+sys.stdout.flush()
+for _ in range(6000):
+    time.sleep(0.1)
+"""
+"""Writes `BEGAN` once it handles SIGTERM, and `GOT_STOP` on SIGTERM."""
+GOT_STOP = "model/buildkit_stopped"
+
+SHELL_PROGRAM = "buildkit_probe.sh"
+WORDS = "model/buildkit_words"
+SHELL_SAW_WORDS = b"""\
+#!/bin/sh
+printf '%s\\n' "$@" > /opt/ml/model/buildkit_words
+echo "buildkit_probe: done"
+"""
+"""A shell script that writes its arguments to `WORDS`, one per line."""
 
 CODE = "code"
 HYPERPARAMETERS = {
@@ -44,6 +94,16 @@ STOP_SECONDS = 60
 """Time for SIGTERM to reach a script that then ends at once."""
 
 
+def source_archive(name: str, content: bytes) -> bytes:
+    """A sourcedir.tar.gz as an SDK makes it, with one script."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        member = tarfile.TarInfo(name)
+        member.size, member.mode = len(content), 0o644
+        tar.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
 def _job(
     hyperparameters: Mapping[str, str], *files: tuple[str, bytes], program: str | None = None
 ) -> Job:
@@ -58,8 +118,8 @@ def _job(
 
 PROBE_JOB = _job(
     HYPERPARAMETERS,
-    (user_scripts.PROGRAM, user_scripts.SAW_ALL),
-    program=user_scripts.PROGRAM,
+    (PROGRAM, SAW_ALL),
+    program=PROGRAM,
 )
 
 
@@ -76,7 +136,7 @@ def _of(
 def _until_stopped(bench: Bench, container: Container) -> Ending:
     """Send SIGTERM once the script handles it, if ever, and wait for the end."""
     limit = machine.of(bench).limit(container, endings.STOP_SECONDS)
-    while container.look(f"{training_job.ROOT}/{user_scripts.BEGAN}") is None:
+    while container.look(f"{training_job.ROOT}/{BEGAN}") is None:
         if container.wait(0) is not None or limit.expired():
             return Ending(exit_code=container.wait(0))
         time.sleep(LOOK_SECONDS)
@@ -86,8 +146,8 @@ def _until_stopped(bench: Bench, container: Container) -> Ending:
 
 _DECOYED = _job(
     {},
-    (user_scripts.PROGRAM, user_scripts.SAW_ALL),
-    ("buildkit_decoy.py", user_scripts.DECOY),
+    (PROGRAM, SAW_ALL),
+    ("buildkit_decoy.py", DECOY),
     program="buildkit_decoy.py",
 )
 _FROM_ARCHIVE = replace(
@@ -97,23 +157,21 @@ _FROM_ARCHIVE = replace(
         "sagemaker_submit_directory": json.dumps(ARCHIVE),
     },
     channels=(Channel(name=CODE, path=None),),
-    files=(
-        (CODE_CHANNEL, user_scripts.source_archive(user_scripts.PROGRAM, user_scripts.SAW_ALL)),
-    ),
+    files=((CODE_CHANNEL, source_archive(PROGRAM, SAW_ALL)),),
 )
-_FAILING = _job({}, (user_scripts.PROGRAM, user_scripts.FAILS), program=user_scripts.PROGRAM)
+_FAILING = _job({}, (PROGRAM, FAILS), program=PROGRAM)
 
 PROBED = _of("`train` with a script of the suite in /opt/ml/code", PROBE_JOB)
 BY_VARIABLE = _of(
     "`train` with two scripts, one named by the hyperparameter, one by SAGEMAKER_PROGRAM",
-    _DECOYED.with_variables({"SAGEMAKER_PROGRAM": user_scripts.PROGRAM}),
+    _DECOYED.with_variables({"SAGEMAKER_PROGRAM": PROGRAM}),
 )
 SHELL = _of(
     "`train` with a shell script",
     _job(
         HYPERPARAMETERS,
-        (user_scripts.SHELL, user_scripts.SHELL_SAW_WORDS),
-        program=user_scripts.SHELL,
+        (SHELL_PROGRAM, SHELL_SAW_WORDS),
+        program=SHELL_PROGRAM,
     ),
 )
 STRAY = _of(
@@ -125,8 +183,8 @@ QUOTED = _of(
     "`train` with a script and a hyperparameter that a shell would run",
     _job(
         HARMLESS,
-        (user_scripts.PROGRAM, user_scripts.SAW_ALL),
-        program=user_scripts.PROGRAM,
+        (PROGRAM, SAW_ALL),
+        program=PROGRAM,
     ),
     changes=True,
 )
@@ -141,6 +199,6 @@ NO_OUTPUT = _of(
 )
 STOPPED = _of(
     "`train` with a script that waits for SIGTERM",
-    _job({}, (user_scripts.PROGRAM, user_scripts.STOPS), program=user_scripts.PROGRAM),
+    _job({}, (PROGRAM, STOPS), program=PROGRAM),
     then=_until_stopped,
 )

@@ -610,10 +610,10 @@ def test_a_server_is_blamed_for_a_condition_only_where_a_plain_one_works_beside_
 
     monkeypatch.setattr(starting, "healthy", lambda _bench: 1.0)
     monkeypatch.setattr(starting, "served", served)
-    monkeypatch.setattr(reference_server, "works", lambda good: (good, "" if good else "no"))
+    monkeypatch.setattr(reference_server, "fault", lambda good: "" if good else "no")
     bench: Any = None
     if found == "busy":
         with pytest.raises(TooBusy):
             reference_server.tried(bench, serve)
     else:
-        assert reference_server.tried(bench, serve).works is (found == "works")
+        assert reference_server.tried(bench, serve) == ("" if found == "works" else "no")

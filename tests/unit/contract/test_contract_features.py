@@ -11,7 +11,7 @@ import pytest
 from buildkit.contract import listening
 from buildkit.contract.checks import Broken, Doubtful
 from buildkit.contract.endpoints import (
-    batch_answers,
+    batch,
     multi_model_server,
     pipeline,
     sessions,
@@ -43,7 +43,7 @@ def answer(content: object, content_type: str = "application/json", status: int 
     ],
 )
 def test_good_parameters_of_a_transform(good: Answer) -> None:
-    batch_answers.judge_parameters(good)
+    batch.judge_parameters(good)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_good_parameters_of_a_transform(good: Answer) -> None:
 )
 def test_bad_parameters_of_a_transform(bad: Answer) -> None:
     with pytest.raises(Broken):
-        batch_answers.judge_parameters(bad)
+        batch.judge_parameters(bad)
 
 
 def test_records_are_lines_of_csv_and_json_lines_without_a_header() -> None:
@@ -79,17 +79,17 @@ def test_records_are_lines_of_csv_and_json_lines_without_a_header() -> None:
 
 
 def test_a_final_newline_is_no_line() -> None:
-    assert batch_answers.lines(b"1\n2\n") == batch_answers.lines(b"1\r\n2") == [b"1", b"2"]
-    assert batch_answers.lines(b"") == []
-    assert len(batch_answers.lines(b"1\n\n2")) == 3
+    assert batch.lines(b"1\n2\n") == batch.lines(b"1\r\n2") == [b"1", b"2"]
+    assert batch.lines(b"") == []
+    assert len(batch.lines(b"1\n\n2")) == 3
 
 
 def test_order_is_blamed_only_where_the_same_lines_stand_elsewhere() -> None:
-    batch_answers.judge_order([b"1.0000000001", b'{"a": 2}'], [b"1", b'{"a":2.0}'])
+    batch.judge_order([b"1.0000000001", b'{"a": 2}'], [b"1", b'{"a":2.0}'])
     with pytest.raises(Broken):
-        batch_answers.judge_order([b"2", b"1", b"3"], [b"1", b"2", b"3"])
+        batch.judge_order([b"2", b"1", b"3"], [b"1", b"2", b"3"])
     with pytest.raises(Doubtful):
-        batch_answers.judge_order([b"2", b"1.01", b"3"], [b"1", b"2", b"3"])
+        batch.judge_order([b"2", b"1.01", b"3"], [b"1", b"2", b"3"])
 
 
 @pytest.mark.parametrize(

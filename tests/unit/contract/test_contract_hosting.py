@@ -292,7 +292,7 @@ def test_spoilt_models(
     ],
 )
 def test_read_only(works: bool, writable: bool, log: str, found: str) -> None:
-    plain = Plain(first=None, works=works, evidence="it failed", log=log)
+    plain = Plain(first=None, fault="" if works else "it failed", log=log)
     seen = surroundings.Writable(plain=plain, works_writable=writable)
     assert verdict(surroundings.read_only_is_enough, seen) == found
 

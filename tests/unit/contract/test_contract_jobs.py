@@ -14,15 +14,13 @@ from buildkit.contract.checks import Broken, Doubtful, Unseen
 from buildkit.contract.engine import Entry, Line
 from buildkit.contract.jobs import (
     checkpoints,
-    distributed,
     monitor,
     processing,
-    resuming,
     two_hosts,
 )
 from buildkit.contract.jobs.training_runs import Run
 from buildkit.contract.scenario import Bench, Subject
-from buildkit.contract.scripts import script_mode, script_runs, user_scripts, variables
+from buildkit.contract.scripts import script_mode, script_runs
 from buildkit.model.features import Feature
 from buildkit.model.target import Purpose, Samples
 
@@ -63,20 +61,20 @@ def file(name: str, content: bytes = b"x") -> Entry:
     ],
 )
 def test_a_log_tells_whether_all_was_done_again(again: list[str], expected: str) -> None:
-    assert resuming.repeats(EPOCHS, EPOCHS[:3], again) == expected
+    assert checkpoints.repeats(EPOCHS, EPOCHS[:3], again) == expected
 
 
 def test_a_log_without_a_count_tells_nothing() -> None:
     log = ["loading", "loss 0.5", "loss 0.3", "loss 0.31", "saved"]
-    assert resuming.repeats(log, log, log) is None
+    assert checkpoints.repeats(log, log, log) is None
 
 
 def test_the_first_epoch_again_is_no_proof_when_only_that_had_begun() -> None:
-    assert resuming.repeats(EPOCHS, EPOCHS[:1], EPOCHS) is None
+    assert checkpoints.repeats(EPOCHS, EPOCHS[:1], EPOCHS) is None
 
 
 def test_a_clock_is_no_count() -> None:
-    assert resuming.counts([f"12:00:{second} working" for second in (41, 42, 43)]) == ()
+    assert checkpoints.counts([f"12:00:{second} working" for second in (41, 42, 43)]) == ()
 
 
 def test_resumption() -> None:
@@ -106,10 +104,10 @@ def test_hosts_clash_only_with_other_content() -> None:
     same = two_hosts.Pair(hosts={"x": ended(0, one), "y": ended(0, one)})
     clash = two_hosts.Pair(hosts={"x": ended(0, one), "y": ended(0, other)})
     failed = two_hosts.Pair(hosts={"x": ended(None), "y": ended(1)})
-    assert verdict(distributed.models_do_not_clash, same) == "pass"
-    assert "/opt/ml/model/a" in verdict(distributed.models_do_not_clash, clash)
-    assert verdict(distributed.models_do_not_clash, failed).startswith("Unseen")
-    assert "on two hosts y: `train` ended with 1" in verdict(distributed.train_together, failed)
+    assert verdict(two_hosts.models_do_not_clash, same) == "pass"
+    assert "/opt/ml/model/a" in verdict(two_hosts.models_do_not_clash, clash)
+    assert verdict(two_hosts.models_do_not_clash, failed).startswith("Unseen")
+    assert "on two hosts y: `train` ended with 1" in verdict(two_hosts.train_together, failed)
 
 
 def test_routes_are_read_by_interface() -> None:
@@ -209,18 +207,18 @@ def served(*wrong: str, after: float | None = 1.0) -> isolation.Fared:
 def test_what_a_server_cannot_do_without_a_network(
     alone: isolation.Fared, online: isolation.Fared | None, expected: str
 ) -> None:
-    found = isolation.IsolatedServer(served=alone, online=online)
+    found = isolation.Isolated(alone, online)
     assert verdict(isolation.serves_alone, found).startswith(expected)
 
 
 def probed(argv: list[str], **environ: str) -> Run:
     left = {"argv": argv, "environ": environ, "cwd": "/opt/ml/code"}
-    return ended(0, file(user_scripts.LEFT, json.dumps(left).encode()))
+    return ended(0, file(script_runs.LEFT, json.dumps(left).encode()))
 
 
 @pytest.mark.parametrize("left", [b"", b"{", b"[]", b'{"argv": 1, "environ": {}, "cwd": ""}'])
 def test_what_a_hostile_image_left_is_no_exception(left: bytes) -> None:
-    run = ended(0, file(user_scripts.LEFT, left))
+    run = ended(0, file(script_runs.LEFT, left))
     assert verdict(script_mode.named_by_hyperparameter, run).startswith("Broken")
     assert verdict(script_mode.arguments_are_right, run).startswith("Unseen")
 
@@ -238,23 +236,25 @@ def test_a_value_that_a_shell_ran() -> None:
 
 
 def environ() -> dict[str, str]:
-    wanted = variables.wanted(script_runs.PROBE_JOB, user_scripts.PROGRAM, script_runs.ARGUMENTS)
+    wanted = script_mode.wanted_variables(
+        script_runs.PROBE_JOB, script_runs.PROGRAM, script_runs.ARGUMENTS
+    )
     return {
         **{
             name: value if isinstance(value, str) else json.dumps(value.value, indent=1)
             for name, value in wanted.items()
         },
-        **dict.fromkeys(variables.NUMBERS, "1"),
-        **dict.fromkeys(variables.LISTS, "[]"),
-        **dict.fromkeys(variables.OBJECTS, "{}"),
+        **dict.fromkeys(script_mode.NUMBERS, "1"),
+        **dict.fromkeys(script_mode.LISTS, "[]"),
+        **dict.fromkeys(script_mode.OBJECTS, "{}"),
     }
 
 
 def test_variables_are_compared_as_values() -> None:
     def wrong(**changes: str) -> list[str]:
         found = {**environ(), **changes}
-        return variables.wrong(
-            found, script_runs.PROBE_JOB, user_scripts.PROGRAM, script_runs.ARGUMENTS
+        return script_mode.wrong_variables(
+            found, script_runs.PROBE_JOB, script_runs.PROGRAM, script_runs.ARGUMENTS
         )
 
     assert wrong() == []

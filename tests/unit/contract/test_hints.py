@@ -104,8 +104,8 @@ def test_a_mistake_that_shows_gets_its_own_cure(clause: str, finding: Broken, na
 def test_every_mistake_was_seen() -> None:
     cures = [hints.cure(clause, evidence) or "" for clause, evidence, _ in SAID]
     cures += [hints.cure(clause, "", {sign}) or "" for clause, sign, _ in SEEN]
-    for each in hints.MISTAKES:
-        assert any(cure.startswith(each.cure) for cure in cures), each.cure
+    for each in hints.mistakes():
+        assert any(cure.startswith(each.hint) for cure in cures), each.hint
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_cure_names_the_clause_that_says_more() -> None:
     evidence = "error: unrecognized arguments: --sagemaker_region"
     assert "`buildkit explain CFG-03`" in str(hints.cure("OUT-01", evidence))
     assert "explain" not in str(hints.cure("CFG-03", evidence))
-    assert all(each.breaks in {"", *clauses()} for each in hints.MISTAKES)
+    assert all(each.breaks in {"", *clauses()} for each in hints.mistakes())
 
 
 def test_of_a_long_log_the_line_is_told_that_says_why() -> None:
@@ -201,8 +201,8 @@ def test_a_symptom_is_no_cure_for_another_clause() -> None:
 
 
 def test_mistakes_belong_to_clauses_that_are_checked() -> None:
-    for each in hints.MISTAKES:
+    for each in hints.mistakes():
         re.compile(each.says)
-        assert each.says or each.sign, each.cure
-        assert not each.says or each.clauses, each.cure
-        assert all(not clauses()[id_].unchecked for id_ in each.clauses), each.cure
+        assert each.says or each.sign, each.hint
+        assert not each.says or each.clauses, each.hint
+        assert all(not clauses()[id_].unchecked for id_ in each.clauses), each.hint
