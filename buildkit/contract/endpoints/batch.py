@@ -16,7 +16,7 @@ from buildkit.contract.logs import last_lines
 from buildkit.contract.signs import Sign
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from buildkit.contract.hosting.client import Answer
     from buildkit.contract.hosting.server import Serving
@@ -77,14 +77,8 @@ def answers(server: Serving) -> None:
 @check("BATCH-04", BATCH, decides=True)
 def reads_chunks(server: Serving) -> None:
     """Each sample again with chunked encoding and no Content-Length: the same answer."""
-    server.a_payload()
-    seen = False
-    for payload in server.payloads:
-        body = Path(payload.body).read_bytes()
-        plain = _post(server, payload, body)
-        if plain.status != OK:
-            continue
-        seen = True
+    for payload, plain in _answered(server, lambda each: _post(server, each, _body(each))):
+        body = _body(payload)
         found = _post(server, payload, iter([body[: len(body) // 2], body[len(body) // 2 :]]))
         repeats = alike(plain, _post(server, payload, body))
         if found.status != OK or (repeats and not alike(found, plain)):
@@ -93,8 +87,6 @@ def reads_chunks(server: Serving) -> None:
                 f"with a Content-Length with {plain.shown()}",
                 *found.signs,
             )
-    if not seen:
-        raise Unseen("no sample is answered with 200")
 
 
 @check("BATCH-04", BATCH, gap="no body of many records was answered")
@@ -153,13 +145,7 @@ def no_record_is_lost(server: Serving) -> None:
 @check("BATCH-06", BATCH)
 def answers_again(server: Serving) -> None:
     """Each sample three times: the same answer each time."""
-    server.a_payload()
-    seen = False
-    for payload in server.payloads:
-        first = server.invoke(payload)
-        if first.status != OK:
-            continue
-        seen = True
+    for payload, first in _answered(server, server.invoke):
         for _ in range(TIMES - 1):
             again = server.invoke(payload)
             evidence = f"{named(payload)} was answered with {first.shown()}, then {again.shown()}"
@@ -171,8 +157,6 @@ def answers_again(server: Serving) -> None:
                 raise Doubtful(
                     f"{evidence}; unless the model is random, a retry changes the result"
                 )
-    if not seen:
-        raise Unseen("no sample is answered with 200")
 
 
 @check("BATCH-07", BATCH, decides=True)
@@ -182,9 +166,8 @@ def answers_in_parallel(server: Serving) -> None:
     if server.invoke(payload).status != OK:
         raise Unseen("the first sample is not answered with 200")
     number = _concurrency(_parameters(server))
-    body = Path(payload.body).read_bytes()
     try:
-        parallel.all_answered(number, lambda: _post(server, payload, body))
+        parallel.all_answered(number, lambda: _post(server, payload, _body(payload)))
     except Broken as error:
         raise Broken(f"{error}{last_lines(server.log)}") from error
 
@@ -201,6 +184,20 @@ def answers_are_its_own(server: Serving) -> None:
     parallel.not_mixed_up(parallel.steady(server.payloads, ask), number, ask)
 
 
+def _answered(
+    server: Serving, ask: Callable[[Payload], Answer]
+) -> Iterator[tuple[Payload, Answer]]:
+    """The samples that get 200, and their answers. Raises Unseen if there is none."""
+    server.a_payload()
+    seen = False
+    for payload in server.payloads:
+        if (answer := ask(payload)).status == OK:
+            seen = True
+            yield payload, answer
+    if not seen:
+        raise Unseen("no sample is answered with 200")
+
+
 def _line_samples(server: Serving) -> Iterable[tuple[Payload, list[bytes]]]:
     """The samples in which a line is a record, with their records. Raises Unseen for none."""
     server.a_payload()
@@ -209,7 +206,7 @@ def _line_samples(server: Serving) -> Iterable[tuple[Payload, list[bytes]]]:
     found = [
         (payload, split)
         for payload in server.payloads
-        if (split := bodies.records(payload.content_type, Path(payload.body).read_bytes()))
+        if (split := bodies.records(payload.content_type, _body(payload)))
     ]
     if not found:
         raise Unseen("the samples have neither CSV (without a header) nor JSON Lines")
@@ -232,6 +229,10 @@ def _by_lines(server: Serving, payload: Payload, asked: list[bytes]) -> tuple[An
         raise Unseen(f"several lines of {named(payload)} are not answered with 200")
     count = len(lines(first.body))
     raise Broken(f"{len(asked)} lines of {named(payload)} got {count} lines: {first.shown()}")
+
+
+def _body(payload: Payload) -> bytes:
+    return Path(payload.body).read_bytes()
 
 
 def _parameters(server: Serving) -> Answer:

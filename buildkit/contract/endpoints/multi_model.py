@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Broken, check
-from buildkit.contract.endpoints import multi_model_server
-from buildkit.contract.endpoints.multi_model_server import BAD, FIRST, SECOND, UNKNOWN, Shelf
+from buildkit.contract.endpoints import models
+from buildkit.contract.endpoints.models import BAD, FIRST, SECOND, UNKNOWN, Shelf
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
 from buildkit.contract.hosting.server import fits
@@ -31,11 +31,11 @@ CONFLICT = 409
 
 @scenario("`serve` with SAGEMAKER_MULTI_MODEL=true and no model", Purpose.INFERENCE)
 def bare(bench: Bench) -> Iterator[Serving]:
-    with starting.started(bench, multi_model_server.START) as serving:
+    with starting.started(bench, models.START) as serving:
         yield serving
 
 
-SHELF = multi_model_server.of("`serve` with SAGEMAKER_MULTI_MODEL=true and models read-only")
+SHELF = models.of("`serve` with SAGEMAKER_MULTI_MODEL=true and models read-only")
 
 
 @check("MME-01", basics.still)
@@ -55,7 +55,7 @@ def healthy_without_models(serving: Serving) -> None:
 def lists_nothing(serving: Serving) -> None:
     """GET /models before any load: 200 and an empty list."""
     serving.need_health()
-    if found := multi_model_server.listed(serving):
+    if found := models.listed(serving):
         raise Broken(f"GET /models lists {', '.join(found)}, but no model has been loaded")
 
 
@@ -64,9 +64,9 @@ def loads(shelf: Shelf) -> None:
     """POST /models: 200, and 409 the second time."""
     serving = shelf.serving
     serving.need_health()
-    multi_model_server.unload(serving, FIRST)  # an earlier check may have loaded it
+    models.unload(serving, FIRST)  # an earlier check may have loaded it
     for wanted in (OK, CONFLICT):
-        answer = multi_model_server.load(serving, FIRST)
+        answer = models.load(serving, FIRST)
         if answer.status != wanted:
             word = "a model" if wanted == OK else "a model that is loaded"
             raise Broken(
@@ -79,51 +79,49 @@ def loads(shelf: Shelf) -> None:
 def refuses_an_empty_folder(shelf: Shelf) -> None:
     """POST /models with an empty folder: no 200."""
     shelf.serving.need_health()
-    answer = multi_model_server.load(shelf.serving, BAD)
+    answer = models.load(shelf.serving, BAD)
     if answer.status == OK:
-        multi_model_server.unload(shelf.serving, BAD)
+        models.unload(shelf.serving, BAD)
         raise Broken(f"POST /models with an empty folder answered {answer.shown()}")
 
 
 @check("MME-03", SHELF, decides=True)
 def lists(shelf: Shelf) -> None:
     """GET /models after two loads: both, with modelName and modelUrl, over all pages."""
-    multi_model_server.need_loaded(shelf.serving, FIRST, SECOND)
-    found = multi_model_server.listed(shelf.serving)
+    models.need_loaded(shelf.serving, FIRST, SECOND)
+    found = models.listed(shelf.serving)
     for name in (FIRST, SECOND):
         if name not in found:
             raise Broken(f"GET /models does not list {name}, only {', '.join(found) or 'nothing'}")
-        if found[name] != multi_model_server.url(name):
+        if found[name] != models.url(name):
             raise Broken(
                 f"GET /models gives modelUrl {str(found[name])[:200]!r} for a model loaded from "
-                f"{multi_model_server.url(name)}"
+                f"{models.url(name)}"
             )
 
 
 @check("MME-04", SHELF)
 def describes_one(shelf: Shelf) -> None:
     """GET /models/<name>: modelName and modelUrl of a loaded model, 404 for another."""
-    multi_model_server.need_loaded(shelf.serving, FIRST)
-    answer = multi_model_server.get(shelf.serving, FIRST)
+    models.need_loaded(shelf.serving, FIRST)
+    answer = models.get(shelf.serving, FIRST)
     said = f"GET /models/<name> answered {answer.shown()}"
-    found = multi_model_server.read(answer, said)
+    found = models.read(answer, said)
     # Multi Model Server has a list of versions here, and SageMaker takes it.
     each = found[0] if isinstance(found, list) and found else found
     facts = (each.get("modelName"), each.get("modelUrl")) if isinstance(each, dict) else ()
-    if facts != (FIRST, multi_model_server.url(FIRST)):
-        raise Broken(
-            f"{said}, without modelName {FIRST} and modelUrl {multi_model_server.url(FIRST)}"
-        )
-    _not_found(multi_model_server.get(shelf.serving, UNKNOWN), "GET /models/<name>")
+    if facts != (FIRST, models.url(FIRST)):
+        raise Broken(f"{said}, without modelName {FIRST} and modelUrl {models.url(FIRST)}")
+    _not_found(models.get(shelf.serving, UNKNOWN), "GET /models/<name>")
 
 
 @check("MME-06", SHELF, decides=True)
 def answers(shelf: Shelf) -> None:
     """POST /models/<name>/invoke with each sample: 200, and the declared answer."""
-    multi_model_server.need_loaded(shelf.serving, FIRST)
+    models.need_loaded(shelf.serving, FIRST)
     shelf.serving.a_payload()
     for payload in shelf.serving.payloads:
-        answer = multi_model_server.invoke(shelf.serving, FIRST, payload)
+        answer = models.invoke(shelf.serving, FIRST, payload)
         if answer.status != OK or not fits(answer, payload):
             raise Broken(
                 f"POST /models/<name>/invoke with {Path(payload.body).name} answered "
@@ -135,7 +133,7 @@ def answers(shelf: Shelf) -> None:
 def refuses_an_unknown_model(shelf: Shelf) -> None:
     """POST /models/<name>/invoke of a model that is not loaded: 404."""
     payload = shelf.serving.a_payload()
-    answer = multi_model_server.invoke(shelf.serving, UNKNOWN, payload)
+    answer = models.invoke(shelf.serving, UNKNOWN, payload)
     _not_found(answer, "POST /models/<name>/invoke")
 
 
@@ -143,14 +141,14 @@ def refuses_an_unknown_model(shelf: Shelf) -> None:
 def unloads(shelf: Shelf) -> None:
     """DELETE /models/<name>: 200, then it is unknown, the second time 404; and it loads again."""
     serving = shelf.serving
-    multi_model_server.need_loaded(serving, SECOND)
-    answer = multi_model_server.unload(serving, SECOND)
+    models.need_loaded(serving, SECOND)
+    answer = models.unload(serving, SECOND)
     if answer.status != OK:
         raise Broken(f"DELETE /models/<name> of a loaded model answered {answer.shown()}")
-    if (found := multi_model_server.get(serving, SECOND)).status == OK:
+    if (found := models.get(serving, SECOND)).status == OK:
         raise Broken(f"after DELETE, GET /models/<name> answered {found.shown()}")
-    _not_found(multi_model_server.unload(serving, SECOND), "DELETE /models/<name>")
-    answer = multi_model_server.load(serving, SECOND)
+    _not_found(models.unload(serving, SECOND), "DELETE /models/<name>")
+    answer = models.load(serving, SECOND)
     if answer.status != OK:
         raise Broken(f"after DELETE, POST /models of the same model answered {answer.shown()}")
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Broken, Doubtful, Unseen, check
-from buildkit.contract.endpoints import multi_model_server
-from buildkit.contract.endpoints.multi_model_server import FIRST, HEAVY, SECOND, Shelf
+from buildkit.contract.endpoints import models
+from buildkit.contract.endpoints.models import FIRST, HEAVY, SECOND, Shelf
 from buildkit.contract.engine import MISSING
 from buildkit.contract.hosting.client import OK
 from buildkit.contract.logs import last_lines
@@ -26,14 +26,12 @@ LOOK_SECONDS = 1
 """Seconds between two looks at whether they are."""
 ROUNDS = 3
 """Tries: a model may fit in once although nothing was freed."""
-FULL = multi_model_server.of(
+FULL = models.of(
     "`serve` with SAGEMAKER_MULTI_MODEL=true, models of 200 MB, and 1 GB of memory",
     heavy=True,
-    memory=multi_model_server.MEMORY,
+    memory=models.MEMORY,
 )
-VANISHING = multi_model_server.of(
-    "`serve` with SAGEMAKER_MULTI_MODEL=true, and model folders that vanish"
-)
+VANISHING = models.of("`serve` with SAGEMAKER_MULTI_MODEL=true, and model folders that vanish")
 
 
 @check("MME-07", FULL)
@@ -41,16 +39,14 @@ def a_load_blocks_no_other(shelf: Shelf) -> None:
     """During loads of large models, each GET /ping answers in 2 s, and so does another model."""
     serving = shelf.serving
     payload = serving.a_payload()
-    multi_model_server.need_loaded(serving, FIRST)
+    models.need_loaded(serving, FIRST)
 
     def invoke_until_loaded() -> None:
         while not loads.done():
-            _during_a_load(
-                multi_model_server.invoke(serving, FIRST, payload), "an invocation of another model"
-            )
+            _during_a_load(models.invoke(serving, FIRST, payload), "an invocation of another model")
 
     with ThreadPoolExecutor(max_workers=2) as pool:
-        loads = pool.submit(lambda: [multi_model_server.load(serving, name) for name in HEAVY[:2]])
+        loads = pool.submit(lambda: [models.load(serving, name) for name in HEAVY[:2]])
         invocations = pool.submit(invoke_until_loaded)
         while not loads.done():
             _during_a_load(serving.ping(), "GET /ping")
@@ -79,12 +75,12 @@ def frees_memory(shelf: Shelf) -> None:
     if answer.status != NO_MEMORY:
         raise Unseen("the server does not answer 507 when memory runs out")
     for _ in range(ROUNDS):
-        multi_model_server.unload(shelf.serving, loaded[-1])
+        models.unload(shelf.serving, loaded[-1])
         limit = _time_to_free(shelf)
-        answer = multi_model_server.load(shelf.serving, loaded[-1])
+        answer = models.load(shelf.serving, loaded[-1])
         while answer.status not in (OK, CONFLICT) and not limit.expired():
             time.sleep(LOOK_SECONDS)
-            answer = multi_model_server.load(shelf.serving, loaded[-1])
+            answer = models.load(shelf.serving, loaded[-1])
         if answer.status not in (OK, CONFLICT):
             raise Broken(f"after DELETE of a model, POST /models of it answered {answer.shown()}")
 
@@ -93,12 +89,12 @@ def frees_memory(shelf: Shelf) -> None:
 def writes_nothing(shelf: Shelf) -> None:
     """A model that loads from a writable folder also loads from a read-only one."""
     shelf.serving.need_health()
-    answer = multi_model_server.load(shelf.serving, FIRST)
+    answer = models.load(shelf.serving, FIRST)
     if answer.status in (OK, CONFLICT):
         return
-    with multi_model_server.shelf(shelf.bench, writable=True) as other:
+    with models.shelf(shelf.bench, writable=True) as other:
         other.serving.need_health()
-        if multi_model_server.load(other.serving, FIRST).status == OK:
+        if models.load(other.serving, FIRST).status == OK:
             raise Broken(f"a model in a read-only folder cannot be loaded: {answer.shown()}")
     raise Unseen("a model cannot be loaded", f": POST /models answered {answer.shown()}")
 
@@ -106,8 +102,8 @@ def writes_nothing(shelf: Shelf) -> None:
 @check("MME-09", VANISHING, decides=True)
 def keeps_no_file_open(shelf: Shelf) -> None:
     """After DELETE no process of the container has a file of the model open or mapped."""
-    multi_model_server.need_loaded(shelf.serving, FIRST)
-    multi_model_server.unload(shelf.serving, FIRST)
+    models.need_loaded(shelf.serving, FIRST)
+    models.unload(shelf.serving, FIRST)
     limit = _time_to_free(shelf)
     while (found := _open_files(shelf)) and not limit.expired():
         time.sleep(LOOK_SECONDS)
@@ -120,20 +116,20 @@ def keeps_no_file_open(shelf: Shelf) -> None:
 def survives_without(shelf: Shelf) -> None:
     """A model folder vanishes after DELETE: other models work, and it loads again when restored."""
     serving = shelf.serving
-    multi_model_server.need_loaded(serving, FIRST, SECOND)
-    multi_model_server.unload(serving, FIRST)
+    models.need_loaded(serving, FIRST, SECOND)
+    models.unload(serving, FIRST)
     shelf.vanish(FIRST)
-    answer = multi_model_server.load(serving, FIRST)
+    answer = models.load(serving, FIRST)
     lies = answer.status == OK
     if lies:
-        multi_model_server.unload(serving, FIRST)
+        models.unload(serving, FIRST)
     serving.need_ping("after a model's folder vanished ")
     for payload in serving.payloads[:1]:
-        found = multi_model_server.invoke(serving, SECOND, payload)
+        found = models.invoke(serving, SECOND, payload)
         if found.status != OK:
             raise Broken(f"after a model's folder vanished another model answered {found.shown()}")
     shelf.put_back(FIRST)
-    found = multi_model_server.load(serving, FIRST)
+    found = models.load(serving, FIRST)
     if found.status not in (OK, CONFLICT):
         raise Broken(f"a model whose folder was restored cannot be loaded: {found.shown()}")
     if lies:
@@ -154,7 +150,7 @@ def _filled(serving: Serving) -> tuple[list[str], Answer]:
     serving.need_health()
     loaded: list[str] = []
     for name in HEAVY:
-        answer = multi_model_server.load(serving, name)
+        answer = models.load(serving, name)
         if answer.status not in (OK, CONFLICT):
             if len(loaded) > 1:
                 return loaded, answer
@@ -164,7 +160,7 @@ def _filled(serving: Serving) -> tuple[list[str], Answer]:
 
 
 def _open_files(shelf: Shelf) -> str:
-    folder = f"{multi_model_server.ROOT}/{FIRST}"
+    folder = f"{models.ROOT}/{FIRST}"
     code, found = shelf.serving.container.execute(
         "sh",
         "-c",

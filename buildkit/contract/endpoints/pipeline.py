@@ -22,7 +22,6 @@ from buildkit.model.target import Purpose
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildkit.contract.engine import Container
     from buildkit.contract.hosting.server import Serving
     from buildkit.contract.image.basics import StillImage
     from buildkit.contract.listening import Address
@@ -126,10 +125,12 @@ def leaves_8080_alone(both: tuple[Serving, ...]) -> None:
     if not serving.runs:
         raise Unseen("the server does not run")
     host, port = serving.container.address(starting.PORT)
-    found = listeners(serving.container)
+    found = listening.addresses(serving.container)
     if found is None:
         serving.need_health()
-    if starting.PORT in (found or ()) or _answers(HttpClient(host=host, port=port)):
+    if any(at == starting.PORT for _, at in found or ()) or _answers(
+        HttpClient(host=host, port=port)
+    ):
         raise Broken(
             f"with SAGEMAKER_BIND_TO_PORT={PORTS[0]} the server still listens on {starting.PORT}"
         )
@@ -186,12 +187,6 @@ def pings_in_a_crowd(serving: Serving) -> None:
         raise Broken(f"on one CPU with 2 GB {serving.evidence}", *serving.signs)
     for _ in range(PINGS):
         serving.need_ping("on one busy CPU ")
-
-
-def listeners(container: Container) -> set[int] | None:
-    """The ports that are listened on in its network, None if its image cannot list them."""
-    found = listening.addresses(container)
-    return None if found is None else {port for _, port in found}
 
 
 def strangers(found: frozenset[Address]) -> list[Address]:

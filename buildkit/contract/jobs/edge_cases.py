@@ -77,33 +77,26 @@ SHARDED = _compared("`train` on empty channels", empty_channels)
 @check("CFG-01", BARE)
 def bears_no_hyperparameters(seen: Compared) -> None:
     """Without hyperparameters `train` ends with 0, or fails with a reason instead of a crash."""
-    if why := without_reason(seen):
-        finding = Broken if _crashed(seen.run) else Doubtful
-        raise finding(f"without hyperparameters {why}", *seen.run.signs)
-    if crash := crashed(seen.run):
-        raise Doubtful(
-            f"without hyperparameters `train` crashes instead of naming what it lacks: {crash}"
-        )
+    _need_reason(seen, "without hyperparameters", certain=_crashed(seen.run))
 
 
 @check("DATA-02", SHARDED)
 def bears_empty_channels(seen: Compared) -> None:
     """On channels without a file, as a host may have, `train` ends, and a failure has a reason."""
-    if why := without_reason(seen):
-        raise (Broken if seen.run.exit_code is None else Doubtful)(f"on empty channels {why}")
-    if crash := crashed(seen.run):
-        raise Doubtful(
-            f"on empty channels `train` crashes instead of naming what it lacks: {crash}"
-        )
+    _need_reason(seen, "on empty channels", certain=seen.run.exit_code is None)
 
 
-def without_reason(seen: Compared) -> str:
-    """The evidence of a run that failed or hangs without a reason, else empty. Raises Unseen."""
+def _need_reason(seen: Compared, when: str, *, certain: bool) -> None:
+    """A run that fails must leave a reason, and not a crash. Raises Unseen if it was only slow."""
     run = seen.run
     excuse_slow(seen.plain, run)
-    if run.good or (run.exit_code is not None and reason(run)):
-        return ""
-    return f"`train` wrote no reason to /opt/ml/output/failure, and {run.evidence}"
+    if run.good:
+        return
+    if run.exit_code is None or not reason(run):
+        evidence = f"{when} `train` wrote no reason to /opt/ml/output/failure, and {run.evidence}"
+        raise (Broken if certain else Doubtful)(evidence, *run.signs)
+    if crash := crashed(run):
+        raise Doubtful(f"{when} `train` crashes instead of naming what it lacks: {crash}")
 
 
 def _crashed(run: Run) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Broken, Unseen, check
 from buildkit.contract.engine import Start
-from buildkit.contract.jobs import endings, processing, processing_job, training_runs
+from buildkit.contract.jobs import endings, processing, processing_job, training_job, training_runs
 from buildkit.contract.scenario import observation
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ _CAPTURE_KIND: dict[str, object] = {
 
 def _kind(path: Path) -> dict[str, object]:
     """Model Monitor's name of the format of the samples, as far as file names show it."""
-    files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+    files = training_job.files_of(path)
     if not files or files[0].suffix not in (".csv", ".json", ".jsonl"):
         return _CAPTURE_KIND
     with files[0].open("rb") as file:

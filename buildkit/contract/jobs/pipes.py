@@ -111,11 +111,8 @@ def _feed(channels: list[Channel]) -> Iterator[bytes]:
     archive.folder(DATA)
     for channel in channels:
         archive.folder(f"{DATA}/{channel.name}")
-        path = channel.path
-        if path is None:
-            continue
-        found = sorted(path.rglob("*")) if path.is_dir() else [path]
-        for number, file in enumerate(each for each in found if each.is_file()):
+        files = training_job.files_of(channel.path) if channel.path else []
+        for number, file in enumerate(files):
             archive.tree(f"{DATA}/{channel.name}/{number:06d}", file)
     return archive.chunks()
 

@@ -126,7 +126,12 @@ def of(samples: Samples) -> Job:
     )
 
 
+def files_of(path: Path) -> list[Path]:
+    """The files of a channel, in order."""
+    return [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+
+
 def endless_name(path: Path) -> str:
     """A name for an endless file beside the samples, with their suffix so that it is read."""
-    files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+    files = files_of(path)
     return f"buildkit-waits{files[0].suffix if files else ''}"

@@ -105,22 +105,17 @@ def source_archive(name: str, content: bytes) -> bytes:
 
 
 def _job(
-    hyperparameters: Mapping[str, str], *files: tuple[str, bytes], program: str | None = None
+    script: bytes, hyperparameters: Mapping[str, str] | None = None, *, program: str = PROGRAM
 ) -> Job:
-    """A job with scripts in /opt/ml/code; SDKs write a name as JSON text."""
-    named = {} if program is None else {"sagemaker_program": json.dumps(program)}
+    """A job with a script in /opt/ml/code; SDKs write its name as JSON text."""
     return Job(
-        hyperparameters={**hyperparameters, **named},
+        hyperparameters={**(hyperparameters or {}), "sagemaker_program": json.dumps(program)},
         channels=(Channel(name="my-Data.v1", path=None), Channel(name="training", path=None)),
-        files=tuple((f"{CODE}/{name}", content) for name, content in files),
+        files=((f"{CODE}/{program}", script),),
     )
 
 
-PROBE_JOB = _job(
-    HYPERPARAMETERS,
-    (PROGRAM, SAW_ALL),
-    program=PROGRAM,
-)
+PROBE_JOB = _job(SAW_ALL, HYPERPARAMETERS)
 
 
 def _of(
@@ -144,12 +139,7 @@ def _until_stopped(bench: Bench, container: Container) -> Ending:
     return Ending(exit_code=machine.of(bench).wait(container, STOP_SECONDS))
 
 
-_DECOYED = _job(
-    {},
-    (PROGRAM, SAW_ALL),
-    ("buildkit_decoy.py", DECOY),
-    program="buildkit_decoy.py",
-)
+_DECOY = _job(DECOY, program="buildkit_decoy.py")
 _FROM_ARCHIVE = replace(
     PROBE_JOB,
     hyperparameters={
@@ -159,20 +149,18 @@ _FROM_ARCHIVE = replace(
     channels=(Channel(name=CODE, path=None),),
     files=((CODE_CHANNEL, source_archive(PROGRAM, SAW_ALL)),),
 )
-_FAILING = _job({}, (PROGRAM, FAILS), program=PROGRAM)
+_FAILING = _job(FAILS)
 
 PROBED = _of("`train` with a script of the suite in /opt/ml/code", PROBE_JOB)
 BY_VARIABLE = _of(
     "`train` with two scripts, one named by the hyperparameter, one by SAGEMAKER_PROGRAM",
-    _DECOYED.with_variables({"SAGEMAKER_PROGRAM": PROGRAM}),
+    replace(_DECOY, files=(*PROBE_JOB.files, *_DECOY.files)).with_variables(
+        {"SAGEMAKER_PROGRAM": PROGRAM}
+    ),
 )
 SHELL = _of(
     "`train` with a shell script",
-    _job(
-        HYPERPARAMETERS,
-        (SHELL_PROGRAM, SHELL_SAW_WORDS),
-        program=SHELL_PROGRAM,
-    ),
+    _job(SHELL_SAW_WORDS, HYPERPARAMETERS, program=SHELL_PROGRAM),
 )
 STRAY = _of(
     "`train` with a script and SAGEMAKER_SUBMIT_DIRECTORY=/no/such/folder",
@@ -181,11 +169,7 @@ STRAY = _of(
 FROM_ARCHIVE = _of("`train` with a script in an archive in a channel", _FROM_ARCHIVE)
 QUOTED = _of(
     "`train` with a script and a hyperparameter that a shell would run",
-    _job(
-        HARMLESS,
-        (PROGRAM, SAW_ALL),
-        program=PROGRAM,
-    ),
+    _job(SAW_ALL, HARMLESS),
     changes=True,
 )
 FAILING = _of("`train` with a script that exits with 9", _FAILING)
@@ -197,8 +181,4 @@ NO_OUTPUT = _of(
         files=(*_FAILING.files, ("output", b"")),
     ),
 )
-STOPPED = _of(
-    "`train` with a script that waits for SIGTERM",
-    _job({}, (PROGRAM, STOPS), program=PROGRAM),
-    then=_until_stopped,
-)
+STOPPED = _of("`train` with a script that waits for SIGTERM", _job(STOPS), then=_until_stopped)

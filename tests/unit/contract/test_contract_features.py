@@ -12,7 +12,7 @@ from buildkit.contract import listening
 from buildkit.contract.checks import Broken, Doubtful
 from buildkit.contract.endpoints import (
     batch,
-    multi_model_server,
+    models,
     pipeline,
     sessions,
     streaming,
@@ -184,17 +184,17 @@ def test_ports_of_the_kernels_choice_meet_nobody() -> None:
 
 def test_a_page_of_models() -> None:
     one = {"modelName": "a", "modelUrl": "/opt/ml/models/a/model"}
-    assert multi_model_server.page(answer({"models": []})) == ({}, "")
-    assert multi_model_server.page(answer({"models": [one], "nextPageToken": "2"})) == (
+    assert models.page(answer({"models": []})) == ({}, "")
+    assert models.page(answer({"models": [one], "nextPageToken": "2"})) == (
         {"a": "/opt/ml/models/a/model"},
         "2",
     )
     wrongs: tuple[object, ...] = ([], {}, {"models": {}}, {"models": ["a"]}, {"models": [{"a": 1}]})
     for wrong in wrongs:
         with pytest.raises(Broken):
-            multi_model_server.page(answer(wrong))
+            models.page(answer(wrong))
     with pytest.raises(Broken):
-        multi_model_server.page(answer({"models": []}, status=404))
+        models.page(answer({"models": []}, status=404))
 
 
 def test_a_large_body_is_a_sample_filled_up(tmp_path: object) -> None:
