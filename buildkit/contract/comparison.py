@@ -30,6 +30,14 @@ def is_number(text: str) -> bool:
     return isinstance(_number(text), float)
 
 
+def document(body: bytes | str) -> tuple[object] | None:
+    """The JSON document that a body is, None if it is none, or nested too deeply to be read."""
+    try:
+        return (json.loads(body),)
+    except (ValueError, RecursionError):
+        return None
+
+
 def same(content_type: str, found: bytes, wanted: bytes) -> bool:
     """Compare as values: JSON and CSV by content, numbers to six digits, the rest by bytes."""
     kind = content_type.partition(";")[0].strip()

@@ -7,7 +7,7 @@ blamed: it is tested without any.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,10 +47,7 @@ def lent(subject: Subject, engine: Engine) -> Subject:
 def _makes_a_model(subject: Subject, engine: Engine) -> bool:
     with ExitStack() as kept:
         bench = Bench(subject=subject, engine=engine, kept=kept)
-        try:
+        with suppress(Unseen, Unfit):  # the machine is too busy, or no container can be created
             run = training_runs.train(bench, training_job.of(subject.samples), then=endings.unfed)
-        except (Unseen, Unfit):  # the machine is too busy, or no container can be created
-            return False
-    tree = run.tree or ()
-    made = [each for each in tree if each.name.startswith("model/") and each.kind == "file"]
-    return run.good and bool(made)
+            return run.good and run.has_model
+    return False

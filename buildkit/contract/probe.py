@@ -78,8 +78,7 @@ def held(image: str, engine: Engine) -> tuple[str, ...]:
     """The start words that are programs on the PATH of the image. Raises Unfit."""
     environment = engine.view(image).environment
     with engine.container(image, Start(command=("train",))) as container:
-        found = (files.on_path(container, environment, word) is not None for word in WORDS)
-        return tuple(word for word, there in zip(WORDS, found, strict=True) if there)
+        return tuple(word for word in WORDS if files.on_path(container, environment, word))
 
 
 def _react(image: str, engine: Engine, word: str, variables: Mapping[str, str]) -> Reaction:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from buildkit.contract.checks import Broken, Doubtful, Unseen, check
-from buildkit.contract.comparison import LINES, kind_of, same
+from buildkit.contract.comparison import LINES, document, kind_of, same
 from buildkit.contract.hosting import bodies, parallel, serving, starting
 from buildkit.contract.hosting.client import OK, short
-from buildkit.contract.hosting.server import INVOCATION_SECONDS, fits, named, request_headers
+from buildkit.contract.hosting.server import fits, named, request_headers
 from buildkit.contract.logs import last_lines
 from buildkit.contract.signs import Sign
 
@@ -236,7 +236,7 @@ def _body(payload: Payload) -> bytes:
 
 
 def _parameters(server: Serving) -> Answer:
-    return server.client.ask("GET", "/execution-parameters", seconds=INVOCATION_SECONDS)
+    return server.client.ask("GET", "/execution-parameters")
 
 
 def _said(answer: Answer) -> dict[str, Any]:
@@ -285,13 +285,12 @@ def judge_parameters(answer: Answer) -> None:
 
 
 def _object(body: bytes, said: str) -> dict[str, object]:
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Broken(f"{said}, which is not JSON") from error
-    if not isinstance(found, dict):
+    found = document(body)
+    if found is None:
+        raise Broken(f"{said}, which is not JSON")
+    if not isinstance(found[0], dict):
         raise Broken(f"{said}, which is not an object")
-    return found
+    return found[0]
 
 
 def judge_order(found: Sequence[bytes], wanted: Sequence[bytes]) -> None:

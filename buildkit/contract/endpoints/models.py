@@ -11,10 +11,11 @@ from urllib.parse import quote
 
 from buildkit.contract.archive import Archive
 from buildkit.contract.checks import Broken, Unseen
+from buildkit.contract.comparison import document
 from buildkit.contract.engine import Mount, Start
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
-from buildkit.contract.hosting.server import INVOCATION_SECONDS, request_headers
+from buildkit.contract.hosting.server import request_headers
 from buildkit.contract.scenario import Bench, Scenario, scenario
 from buildkit.model.target import Purpose
 
@@ -131,16 +132,17 @@ def url(name: str) -> str:
     return f"{ROOT}/{name}/model"
 
 
+def _target(name: str) -> dict[str, str]:
+    return {"X-Amzn-SageMaker-Target-Model": f"{name[:6]}.tar.gz"}
+
+
 def load(serving: Serving, name: str) -> Answer:
     return serving.client.ask(
         "POST",
         "/models",
         seconds=LOAD_SECONDS,
         body=json.dumps({"model_name": name, "url": url(name)}).encode(),
-        headers={
-            "Content-Type": "application/json",
-            "X-Amzn-SageMaker-Target-Model": f"{name[:6]}.tar.gz",
-        },
+        headers={"Content-Type": "application/json", **_target(name)},
     )
 
 
@@ -149,19 +151,15 @@ def unload(serving: Serving, name: str) -> Answer:
 
 
 def get(serving: Serving, name: str) -> Answer:
-    return serving.client.ask("GET", f"/models/{name}", seconds=INVOCATION_SECONDS)
+    return serving.client.ask("GET", f"/models/{name}")
 
 
 def invoke(serving: Serving, name: str, payload: Payload) -> Answer:
     return serving.client.ask(
         "POST",
         f"/models/{name}/invoke",
-        seconds=INVOCATION_SECONDS,
         body=Path(payload.body).read_bytes(),
-        headers={
-            **request_headers(payload),
-            "X-Amzn-SageMaker-Target-Model": f"{name[:6]}.tar.gz",
-        },
+        headers={**request_headers(payload), **_target(name)},
     )
 
 
@@ -179,7 +177,7 @@ def listed(serving: Serving) -> dict[str, object]:
     found: dict[str, object] = {}
     query = ""
     for _ in range(MOST_PAGES):
-        answer = serving.client.ask("GET", f"/models{query}", seconds=INVOCATION_SECONDS)
+        answer = serving.client.ask("GET", f"/models{query}")
         models, token = page(answer)
         found |= models
         if not token:
@@ -191,15 +189,15 @@ def listed(serving: Serving) -> dict[str, object]:
 def page(answer: Answer) -> tuple[dict[str, object], str]:
     """The models of one page and the token of the next one, empty at the end. Raises Broken."""
     said = f"GET /models answered {answer.shown()}"
-    document = read(answer, said)
-    models = document.get("models") if isinstance(document, dict) else None
+    found = read(answer, said)
+    models = found.get("models") if isinstance(found, dict) else None
     if not isinstance(models, list):
         raise Broken(f'{said}, which has no list "models"')
     for each in models:
         if not isinstance(each, dict) or not isinstance(each.get("modelName"), str):
             raise Broken(f"{said}: a model has no modelName")
-    assert isinstance(document, dict)
-    token = document.get("nextPageToken")
+    assert isinstance(found, dict)
+    token = found.get("nextPageToken")
     return {each["modelName"]: each.get("modelUrl") for each in models}, str(token or "")
 
 
@@ -207,7 +205,7 @@ def read(answer: Answer, said: str) -> object:
     """The JSON of a good answer. Raises Broken."""
     if answer.status != OK:
         raise Broken(said)
-    try:
-        return json.loads(answer.body)
-    except (ValueError, RecursionError) as error:
-        raise Broken(f"{said}, which is not JSON") from error
+    found = document(answer.body)
+    if found is None:
+        raise Broken(f"{said}, which is not JSON")
+    return found[0]

@@ -23,6 +23,8 @@ TOO_LARGE = 413
 NO_UPSTREAM = (502, 504)
 LARGEST_BODY = 32 * 1024 * 1024
 """Bytes of an answer that are read: more than SageMaker passes on (SERVE-09)."""
+INVOCATION_SECONDS = 60
+"""How long SageMaker waits for an answer of `/invocations` (SERVE-07)."""
 PING_SECONDS = 2
 """How long SageMaker waits for `/ping` (SERVE-02)."""
 PATIENCE = 5
@@ -129,11 +131,15 @@ class HttpClient:
         method: str,
         path: str,
         *,
-        seconds: float,
+        seconds: float | None = None,
         body: bytes | Iterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """One request. A body in parts is sent in HTTP chunks, unless its length is given."""
+        """One request, by default with the time of an invocation.
+
+        A body in parts is sent in HTTP chunks, unless its length is given.
+        """
+        seconds = INVOCATION_SECONDS if seconds is None else seconds
         with self.connected(seconds) as connection:
             return self.ask_on(
                 connection, method, path, seconds=seconds, body=body, headers=headers

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Broken, Doubtful
-from buildkit.contract.comparison import is_json, is_json_lines, is_number, kind_of
+from buildkit.contract.comparison import document, is_json, is_json_lines, is_number, kind_of
 from buildkit.contract.hosting.client import OK
 
 if TYPE_CHECKING:
@@ -25,36 +24,29 @@ def judge_type(asked: str, answer: Answer) -> bool:
     said = f"{asked} was answered with {answer.shown()}"
     if not kind:
         raise Broken(said)
-    document = _document(answer.body)
+    found = document(answer.body)
     if is_json(kind):
-        if document is None:
+        if found is None:
             raise Broken(f"{said}, which is not JSON")
     elif kind == "text/csv":
-        _judge_csv(said, answer.body, document)
+        _judge_csv(said, answer.body, found)
     elif is_json_lines(kind):
-        if any(_document(line) is None for line in answer.body.splitlines() if line.strip()):
+        if any(document(line) is None for line in answer.body.splitlines() if line.strip()):
             raise Broken(f"{said}, which are not lines of JSON")
     elif kind == "text/html":
-        if document is not None or b"<" not in answer.body:
+        if found is not None or b"<" not in answer.body:
             raise Broken(f"{said}, which is not HTML")
     else:
         return False
     return True
 
 
-def _judge_csv(said: str, body: bytes, document: tuple[object] | None) -> None:
-    found = document[0] if document else None
+def _judge_csv(said: str, body: bytes, json: tuple[object] | None) -> None:
+    (found,) = json or (None,)
     if isinstance(found, dict) or not _is_csv(body):
         raise Broken(f"{said}, which is not CSV")
     if isinstance(found, list):
         raise Doubtful(f"{said}, which looks like JSON")
-
-
-def _document(body: bytes) -> tuple[object] | None:
-    try:
-        return (json.loads(body),)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _is_csv(body: bytes) -> bool:
@@ -66,8 +58,7 @@ def _is_csv(body: bytes) -> bool:
 
 def confesses(body: bytes) -> str:
     """The key of a JSON object that reports an error, empty if there is none."""
-    document = _document(body)
-    found = document[0] if document else None
+    (found,) = document(body) or (None,)
     if not isinstance(found, dict):
         return ""
     names = (name for name, value in found.items() if value and isinstance(value, str | dict))
@@ -92,16 +83,16 @@ def is_strict(content_type: str, sample: bytes) -> bool:
     """Whether garbage cannot be valid for a sample's type: JSON, or a table of numbers only."""
     kind = kind_of(content_type)
     if is_json(kind):
-        return _document(sample) is not None
+        return document(sample) is not None
     return kind == "text/csv" and _form(sample) == "numbers"
 
 
 def _form(body: bytes) -> object:
-    document = _document(body)
-    if document is not None and isinstance(document[0], dict):
-        return frozenset(document[0])
-    if document is not None and isinstance(document[0], list | str):
-        return type(document[0])
+    (found,) = document(body) or (None,)
+    if isinstance(found, dict):
+        return frozenset(found)
+    if isinstance(found, list | str):
+        return type(found)
     cells = [
         cell.strip()
         for row in body.decode("utf-8", "replace").splitlines()

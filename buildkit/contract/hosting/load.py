@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from buildkit.contract.checks import Broken, Doubtful, TooBusy, Unseen, check
 from buildkit.contract.engine import End
 from buildkit.contract.hosting import parallel, starting
-from buildkit.contract.hosting.client import OK, Answer
-from buildkit.contract.hosting.server import INVOCATION_SECONDS, outcome, request_headers
+from buildkit.contract.hosting.client import INVOCATION_SECONDS, OK, Answer
+from buildkit.contract.hosting.server import outcome, request_headers
 from buildkit.contract.hosting.starting import STOP_SECONDS
 from buildkit.contract.hosting.traffic import (
     Loaded,

@@ -11,7 +11,6 @@ from buildkit.contract.checks import Broken, Doubtful, Unseen, check
 from buildkit.contract.hosting.client import OK, TOO_LARGE, Answer
 from buildkit.contract.hosting.content import friendly, is_strict
 from buildkit.contract.hosting.parallel import alike
-from buildkit.contract.hosting.server import INVOCATION_SECONDS
 from buildkit.contract.hosting.traffic import Loaded, exchange, hang_up, post, under_load
 from buildkit.contract.logs import last_lines
 from buildkit.contract.signs import Sign
@@ -193,7 +192,7 @@ def unknown_paths_are_not_found(loaded: Loaded) -> None:
     """GET / and /nope answer 404, or another 4xx."""
     loaded.need_life()
     for path in ("/", "/nope"):
-        answer = loaded.serving.client.ask("GET", path, seconds=INVOCATION_SECONDS)
+        answer = loaded.serving.client.ask("GET", path)
         if not 400 <= answer.status < 500:  # noqa: PLR2004 - the client's error
             raise Broken(f"GET {path} answered {answer.shown()}")
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from buildkit.contract.machine import Machine
     from buildkit.model.target import Payload
 
-INVOCATION_SECONDS = 60
-"""How long SageMaker waits for an answer of `/invocations` (SERVE-07)."""
 GONE_SECONDS = 2
 """Time to wait after a broken connection, as the server may be about to end."""
 LOG_LINES = 30
@@ -133,7 +131,7 @@ class Serving:
         self,
         body: bytes | Iterable[bytes],
         headers: Mapping[str, str],
-        seconds: float = INVOCATION_SECONDS,
+        seconds: float | None = None,
     ) -> Answer:
         """Any request to /invocations. Raises Broken."""
         return self.client.ask("POST", "/invocations", seconds=seconds, body=body, headers=headers)

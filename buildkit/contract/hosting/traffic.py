@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 from buildkit.contract.checks import Broken, Unseen
 from buildkit.contract.engine import End
 from buildkit.contract.hosting import starting
-from buildkit.contract.hosting.client import OK, hung_up_after
+from buildkit.contract.hosting.client import INVOCATION_SECONDS, OK, hung_up_after
 from buildkit.contract.hosting.reference_server import first_answer
-from buildkit.contract.hosting.server import INVOCATION_SECONDS
 from buildkit.contract.logs import last_lines
 from buildkit.contract.scenario import scenario
 from buildkit.model.target import Purpose

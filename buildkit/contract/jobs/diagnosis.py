@@ -9,13 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
 from buildkit.contract.checks import Broken, Doubtful, Unseen, check
-from buildkit.contract.jobs import (
-    endings,
-    training_job,
-    training_runs,
-    variants,
-    variations,
-)
+from buildkit.contract.jobs import endings, training_job, training_runs, variants, variations
 from buildkit.contract.jobs.variations import Variant, variant
 from buildkit.contract.scenario import observation
 from buildkit.contract.signs import Sign

@@ -140,9 +140,9 @@ def stop(moment: Moment) -> Then:
 
     def then(bench: Bench, container: Container) -> Ending:
         began, here = time.monotonic(), machine.of(bench)
-        if (code := _until_heard(here, container)) is not None:
+        if (code := _until_heard(here, container, SILENT_SECONDS, SPOKEN_SECONDS)) is not None:
             return Ending(exit_code=code)
-        while time.monotonic() - began < moment.seconds or _lines(container) < moment.lines:
+        while time.monotonic() - began < moment.seconds or len(container.lines()) < moment.lines:
             if (code := container.wait(0)) is not None:
                 return Ending(exit_code=code)
             time.sleep(LOOK_SECONDS)
@@ -153,30 +153,27 @@ def stop(moment: Moment) -> Then:
 
 def stop_reading(bench: Bench, container: Container) -> Ending:
     """The same for a program that reads an endless file, with a shorter wait."""
-    here, name = machine.of(bench), container.stop_signal
-    limit = here.limit(container, READING_SECONDS)
-    while not container.hears(name) and not limit.expired():
-        if (code := container.wait(0)) is not None:
-            return Ending(exit_code=code)
-        time.sleep(LOOK_SECONDS)
-    return signal(here, container, READING_SECONDS, name=name)
+    here = machine.of(bench)
+    if (code := _until_heard(here, container, READING_SECONDS)) is not None:
+        return Ending(exit_code=code)
+    return signal(here, container, READING_SECONDS, name=container.stop_signal)
 
 
-def _until_heard(here: Machine, container: Container) -> int | None:
-    """Wait until the stop signal is handled, or long enough. The exit code if it ends before."""
-    name = container.stop_signal
-    limit, silent = here.limit(container, SILENT_SECONDS), True
-    while not container.hears(name) and not limit.expired():
+def _until_heard(
+    here: Machine, container: Container, seconds: float, spoken: float | None = None
+) -> int | None:
+    """Wait until the stop signal is handled, or long enough. The exit code if it ends before.
+
+    `spoken` is how long to wait once the program has printed something.
+    """
+    limit = here.limit(container, seconds)
+    while not container.hears(container.stop_signal) and not limit.expired():
         if (code := container.wait(0)) is not None:
             return code
-        if silent and container.logs():
-            limit, silent = here.limit(container, SPOKEN_SECONDS), False
+        if spoken is not None and container.logs():
+            limit, spoken = here.limit(container, spoken), None
         time.sleep(LOOK_SECONDS)
     return None
-
-
-def _lines(container: Container) -> int:
-    return len(container.lines())
 
 
 def signal(

@@ -120,7 +120,7 @@ def _stopped_in_its_work(bench: Bench, work: Job, whole: Run, run: Run) -> Run |
     if in_its_work(whole, run):
         return run
     unheard = run.signalled is not None and run.signalled.heard is False
-    if not run.ran or run.killed or unheard or not has_model(whole):
+    if not run.ran or run.killed or unheard or not whole.has_model:
         return None
     for lines in lines_to_stop_at(whole):
         run = training_runs.train(bench, work, then=endings.stop(Moment(lines=lines)))
@@ -164,7 +164,7 @@ def saves_what_it_has(seen: Stopped) -> None:
     if run is None:
         _need_end(seen)
         raise Partly(NOT_SEEN)
-    if has_model(whole) and not has_model(run):
+    if whole.has_model and not run.has_model:
         raise Doubtful(
             "SIGTERM ended `train` during its work, and /opt/ml/model is empty: the work so far is "
             f"lost{last_lines(run.log)}",
@@ -178,12 +178,8 @@ def _need_end(seen: Stopped) -> None:
         stops_in_time.judge(seen)
     except (Broken, Doubtful) as error:
         raise Unseen("`train` was not stopped during its work") from error
-    if not seen.whole.good or not has_model(seen.whole):
+    if not seen.whole.good or not seen.whole.has_model:
         raise Unseen("the whole run leaves no model either")
-
-
-def has_model(run: Run) -> bool:
-    return any(each.kind == "file" for each in run.below("model"))
 
 
 def _unheard(run: Run, when: str) -> None:

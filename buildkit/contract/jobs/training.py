@@ -171,7 +171,7 @@ def model_appears(run: Run) -> None:
                 f"after training /opt/ml/model is not a folder but a {each.kind}{target}: it is "
                 f"not kept{last_lines(run.log)}"
             )
-    if not any(each.kind == "file" for each in model):
+    if not run.has_model:
         raise Broken(f"/opt/ml/model is empty after training{last_lines(run.log)}")
     for each in model:
         if each.kind == "link" and _leads_out(each.name, each.target):

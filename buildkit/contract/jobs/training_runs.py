@@ -131,6 +131,11 @@ class Run:
             if each.name.startswith(f"{folder}/") and each.kind != "folder"
         )
 
+    @property
+    def has_model(self) -> bool:
+        """Whether it left a file in `/opt/ml/model`. Raises Unseen."""
+        return any(each.kind == "file" for each in self.below("model"))
+
     def has_folder(self, name: str) -> bool:
         """Whether a folder of `/opt/ml` is still a folder: a program may replace it."""
         return any(each.name == name and each.kind == "folder" for each in self.tree or ())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from buildkit.contract.checks import Broken, Unseen, check
+from buildkit.contract.comparison import document
 from buildkit.contract.image.basics import still
 from buildkit.contract.jobs import training_job
 from buildkit.contract.logs import last_lines
@@ -247,18 +248,11 @@ def wrong_variables(
         for name in names:
             if name not in environ:
                 found.append(f"{name} is not set")
-            elif not isinstance(_decoded(environ[name]), kind):
+            elif not isinstance((document(environ[name]) or (None,))[0], kind):
                 found.append(f"{name} is {environ[name][:200]!r}")
     return found
 
 
 def _is(text: str, value: object) -> bool:
-    decoded = _decoded(text)
+    (decoded,) = document(text) or (None,)
     return type(decoded) is type(value) and decoded == value
-
-
-def _decoded(text: str) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None

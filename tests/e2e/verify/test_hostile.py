@@ -27,7 +27,7 @@ IMPATIENT = """
 import sys
 from buildkit.engine import limits
 from buildkit.cli import main
-from buildkit.contract.hosting import client, server, starting
+from buildkit.contract.hosting import client, starting
 from buildkit.contract import machine
 from buildkit.contract.jobs import endings
 machine.MOST = 10**6  # a limit may take long on this machine, and is over some time
@@ -35,7 +35,7 @@ limits.DISK = 200 * 1024**2
 limits.MEMORY_SHARE = 0.01
 limits.PROCESSES = 100
 endings.STOP_SECONDS = 20
-endings.TRAIN_SECONDS, starting.START_SECONDS, server.INVOCATION_SECONDS = LIMITS
+endings.TRAIN_SECONDS, starting.START_SECONDS, client.INVOCATION_SECONDS = LIMITS
 main()
 """
 """The limits of the suite, made small: minutes and gigabytes would prove nothing more."""
