@@ -37,7 +37,7 @@ def write(bench: Bench, folder: Path) -> None:
         return
     run, volume = made
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [line.text for line in run.lines]
+    lines = run.said
     log = "".join(f"{line}\n" for line in lines).encode()
     end = log if len(log) <= LOG_BYTES else log[-LOG_BYTES:].partition(b"\n")[2]
     (folder / LOG).write_bytes(end)

@@ -181,7 +181,7 @@ def resumes(found: Resumption) -> None:
     """The second run ends with 0, and its log or its length shows that it did not start over."""
     if not found.again.good:
         raise Broken(f"{found.asked} {found.again.evidence}")
-    logs = [[line.text for line in run.lines] for run in (found.whole, found.first, found.again)]
+    logs = [run.said for run in (found.whole, found.first, found.again)]
     repeated = repeats(*logs)
     if repeated:
         raise Broken(f"{found.asked} started over, from its line {repeated[:200]!r} on")

@@ -192,4 +192,4 @@ def _look_for(secret: tuple[str, str], seen: Bundle, variant: Variant) -> None:
 
 
 def _line_with(value: str, run: Run) -> str:
-    return next((line.text for line in run.lines if value in line.text), "")
+    return next((line for line in run.said if value in line), "")

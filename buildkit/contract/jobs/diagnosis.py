@@ -39,7 +39,7 @@ class Diagnosis:
 
     @property
     def log(self) -> str:
-        return "\n".join(line.text for line in self.plain.lines)
+        return "\n".join(self.plain.said)
 
     def settle(self, variant: Variant, evidence: str) -> NoReturn:
         """Raise Broken if the failed run succeeds with the variant, else Unseen."""

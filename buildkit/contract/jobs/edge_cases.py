@@ -101,7 +101,7 @@ def _need_reason(seen: Compared, when: str, *, certain: bool) -> None:
 
 def _crashed(run: Run) -> bool:
     """Whether a run crashed, hangs, or ended without any output."""
-    text = "\n".join(line.text for line in run.lines)
+    text = "\n".join(run.said)
     return run.exit_code is None or not text.strip() or any(sign in text for sign in CRASHES)
 
 

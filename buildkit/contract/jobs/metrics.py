@@ -79,7 +79,7 @@ def is_finite(text: str) -> bool:
 @check("MET-01", log_of_train, decides=True)
 def metrics_are_numbers(printed: Printed) -> None:
     """Each declared pattern matches a line of the log, and its first group is a plain number."""
-    lines = _lines(printed.run)
+    lines = printed.run.said
     if not printed.metrics:
         raise Unseen("no metric is declared")
     for name, pattern in printed.metrics.items():
@@ -97,7 +97,7 @@ def lines_are_plain(printed: Printed) -> None:
     """If no metric is declared, lines have no escape codes and no carriage returns."""
     if printed.metrics:
         raise Unseen("the declared metrics are checked instead")
-    for line in _lines(printed.run):
+    for line in printed.run.said:
         if ESCAPE in line or "\r" in line:
             raise Doubtful(f"a pattern is unlikely to match {line[:200]!r}")
 
@@ -109,9 +109,9 @@ def objective_is_printed(seen: Bundle) -> None:
     pattern = dict(samples.metrics).get(samples.objective or "")
     if pattern is None:
         raise Unseen("the samples declare no objective")
-    if _has_number(pattern, _lines(seen.good(variants.TUNED))):
+    if _has_number(pattern, seen.good(variants.TUNED).said):
         return
-    lines = _lines(seen.alone(variants.TUNED))
+    lines = seen.alone(variants.TUNED).said
     if not _has_number(pattern, lines):
         _excuse_long(lines)
         raise Broken(f"no line has a number for `{pattern}` of {samples.objective}{_shown(lines)}")
@@ -119,10 +119,6 @@ def objective_is_printed(seen: Bundle) -> None:
 
 def _has_number(pattern: str, lines: Iterable[str]) -> bool:
     return any(map(is_finite, values(pattern, lines)))
-
-
-def _lines(run: Run) -> list[str]:
-    return [line.text for line in run.lines]
 
 
 def _excuse_long(lines: list[str]) -> None:

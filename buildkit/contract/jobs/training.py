@@ -269,7 +269,7 @@ def _blames(run: Run, words: tuple[str, ...], verdict: str, *signs: Sign) -> Non
     _need_start(run)
     if run.good:
         return
-    for line in (*(each.text for each in run.lines), *run.log.splitlines()):
+    for line in (*run.said, *run.log.splitlines()):
         if any(word in line.lower() for word in words):
             raise Broken(f"{verdict}: {line.strip()[:200]}", *signs)
     raise Unseen("training failed for another reason")

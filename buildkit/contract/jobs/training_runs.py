@@ -86,6 +86,11 @@ class Run:
         return self.brief and self.exit_code is None and not self.ended_by
 
     @property
+    def said(self) -> list[str]:
+        """The lines of its log."""
+        return [line.text for line in self.lines]
+
+    @property
     def evidence(self) -> str:
         """How the run ended and its last lines, for evidence."""
         return f"{self.outcome}{self.last_words}"
