@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from buildkit.contract.engine import Entry
+from buildkit.support import streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -91,34 +92,19 @@ class Archive:
         self._tar.addfile(member)
 
 
-class _Stream(io.RawIOBase):
-    """Chunks as a read-only file, up to a limit of size and time."""
+def _opened(chunks: Iterable[bytes]) -> tarfile.TarFile:
+    """An archive that is read once, in order."""
+    return tarfile.open(fileobj=streams.file(_limited(chunks)), mode="r|")
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = iter(chunks)
-        self._rest = b""
-        self._left = LARGEST
-        self._until = time.monotonic() + MOST_SECONDS
 
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        parts = [self._rest]
-        length = len(self._rest)
-        while size < 0 or length < size:
-            chunk = next(self._chunks, b"")
-            if not chunk:
-                break
-            parts.append(chunk)
-            length += len(chunk)
-            self._left -= len(chunk)
-            if self._left < 0 or time.monotonic() > self._until:
-                raise tarfile.ReadError("the tree is too large to be read")
-        whole = b"".join(parts)
-        cut = length if size < 0 else size
-        self._rest = whole[cut:]
-        return whole[:cut]
+def _limited(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same chunks, up to a limit of size and time."""
+    left, until = LARGEST, time.monotonic() + MOST_SECONDS
+    for chunk in chunks:
+        left -= len(chunk)
+        if left < 0 or time.monotonic() > until:
+            raise tarfile.ReadError("the tree is too large to be read")
+        yield chunk
 
 
 def members(chunks: Iterable[bytes] | None) -> tuple[Entry, ...]:
@@ -128,7 +114,7 @@ def members(chunks: Iterable[bytes] | None) -> tuple[Entry, ...]:
 
 def _members(chunks: Iterable[bytes]) -> Iterator[Entry]:
     kept = 0
-    with tarfile.open(fileobj=_Stream(chunks), mode="r|") as source:
+    with _opened(chunks) as source:
         for number, member in enumerate(source):
             if number >= MOST:
                 raise tarfile.ReadError("the tree has too many members")
@@ -163,7 +149,7 @@ def repack(chunks: Iterable[bytes] | None, target: Path, largest: int) -> None:
     left = largest
     try:
         with (
-            tarfile.open(fileobj=_Stream(chunks or ()), mode="r|") as source,
+            _opened(chunks or ()) as source,
             tarfile.open(target, mode="w:gz", compresslevel=1) as packed,
         ):
             for number, member in enumerate(source):
@@ -185,7 +171,7 @@ def head(chunks: Iterable[bytes] | None, size: int) -> bytes:
     if chunks is None:
         return b""
     try:
-        with tarfile.open(fileobj=_Stream(chunks), mode="r|") as source:
+        with _opened(chunks) as source:
             member = source.next()
             file = None if member is None else source.extractfile(member)
             return b"" if file is None else file.read(size)
