@@ -184,15 +184,15 @@ def _need_end(seen: Stopped) -> None:
 
 def _unheard(run: Run, when: str) -> None:
     """Raises Broken or Doubtful if process 1 does not handle SIGTERM."""
-    evidence = run.signalled
-    if evidence is None or evidence.heard is not False:
+    stop = run.signalled
+    if stop is None or stop.heard is not False:
         return
-    said = f"SIGTERM has no effect{evidence.shown}, which does not handle it {when}"
-    if evidence.others and _is_shell(evidence.first):
-        evidence_ = f"{said}, and does not forward it to the program that it started"
-        raise Broken(evidence_, *evidence.signs)
-    if evidence.others or run.killed:
-        raise Doubtful(said, *evidence.signs)
+    evidence = f"SIGTERM has no effect{stop.shown}, which does not handle it {when}"
+    if stop.others and _is_shell(stop.first):
+        evidence += ", and does not forward it to the program that it started"
+        raise Broken(evidence, *stop.signs)
+    if stop.others or run.killed:
+        raise Doubtful(evidence, *stop.signs)
 
 
 def _is_shell(command: str) -> bool:
