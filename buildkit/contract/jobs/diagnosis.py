@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from buildkit.contract.checks import Broken, Doubtful, Unseen, check
 from buildkit.contract.jobs import endings, training_job, training_runs, variants, variations
-from buildkit.contract.jobs.variations import Variant, variant
+from buildkit.contract.jobs.variations import Variant
 from buildkit.contract.scenario import observation
 from buildkit.contract.signs import Sign
 from buildkit.model.target import Purpose
@@ -135,13 +135,13 @@ def _variables(work: Job) -> Mapping[str, str]:
     }
 
 
-@variant("JSON values for the hyperparameters", lacks=_lacks_values)
+@Variant(title="JSON values for the hyperparameters", lacks=_lacks_values)
 def values(work: Job) -> Job:
     decoded = _values(work.hyperparameters)
     return replace(work, hyperparameters={**work.hyperparameters, **decoded})
 
 
-@variant("S3 addresses for the channels", lacks=variants.lacks_channel)
+@Variant(title="S3 addresses for the channels", lacks=variants.lacks_channel)
 def addresses(work: Job) -> Job:
     return work.with_facts(_address)
 
@@ -155,12 +155,12 @@ LARGE_MEMORY = Variant(
 )
 
 
-@variant("the variables of the training toolkit")
+@Variant(title="the variables of the training toolkit")
 def toolkit_variables(work: Job) -> Job:
     return work.with_variables({**_variables(work), **work.environment})
 
 
-@variant("PYTHONUNBUFFERED")
+@Variant(title="PYTHONUNBUFFERED")
 def without_buffer(work: Job) -> Job:
     return work.with_variables({"PYTHONUNBUFFERED": "1"})
 

@@ -11,7 +11,7 @@ from buildkit.contract.engine import Mount, Start
 from buildkit.contract.jobs import endings, training_job, training_runs, variations
 from buildkit.contract.jobs.configuration import crashed, reason
 from buildkit.contract.jobs.variants import lacks_channel
-from buildkit.contract.jobs.variations import Bundle, Variant, excuse_slow, variant
+from buildkit.contract.jobs.variations import Bundle, Variant, excuse_slow
 from buildkit.contract.logs import last_lines
 from buildkit.contract.scenario import Scenario, observation
 from buildkit.model.target import Purpose
@@ -58,13 +58,13 @@ def _lacks_hyperparameters(work: Job) -> Unseen | None:
     return None if own else Unseen("no hyperparameter is declared, so none can be left out")
 
 
-@variant("no hyperparameters", lacks=_lacks_hyperparameters)
+@Variant(title="no hyperparameters", lacks=_lacks_hyperparameters)
 def no_hyperparameters(work: Job) -> Job:
     kept = {name: text for name, text in work.hyperparameters.items() if _is_the_sdks(name)}
     return replace(work, hyperparameters=kept)
 
 
-@variant("empty channels", lacks=lacks_channel)
+@Variant(title="empty channels", lacks=lacks_channel)
 def empty_channels(work: Job) -> Job:
     work = work.with_facts(lambda _channel: {"S3DistributionType": "ShardedByS3Key"})
     return replace(work, channels=tuple(replace(each, path=None) for each in work.channels))
@@ -120,8 +120,8 @@ def _channel_mounts(bench: Bench) -> tuple[Mount, ...]:
     return tuple(mounts)
 
 
-@variant(
-    "read-only channels",
+@Variant(
+    title="read-only channels",
     conditions=lambda bench, start: replace(start, mounts=bench.once(_channel_mounts)),
     lacks=lacks_channel,
 )

@@ -11,7 +11,7 @@ from buildkit.contract.checks import Unsampled, Unseen
 from buildkit.contract.comparison import is_number
 from buildkit.contract.jobs import training_job
 from buildkit.contract.jobs.training_job import Channel, Job
-from buildkit.contract.jobs.variations import Variant, variant
+from buildkit.contract.jobs.variations import Variant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -87,7 +87,7 @@ def _lacks_text(work: Job) -> Unseen | None:
     return Unseen("no hyperparameter of the samples is text") if same else None
 
 
-@variant("the text hyperparameters in the other encoding (bare or JSON)", lacks=_lacks_text)
+@Variant(title="the text hyperparameters in the other encoding (bare or JSON)", lacks=_lacks_text)
 def encoded(work: Job) -> Job:
     return replace(work, hyperparameters=_in_other_encoding(work))
 
@@ -111,12 +111,12 @@ def _reserve(work: Job, names: Mapping[str, object]) -> Job:
     return _add(work, {name: json.dumps(value) for name, value in more.items()})
 
 
-@variant("SageMaker's reserved hyperparameters", hyperparameters=_objective)
+@Variant(title="SageMaker's reserved hyperparameters", hyperparameters=_objective)
 def reserved(work: Job) -> Job:
     return _reserve(work, NEEDS_AWS)
 
 
-@variant("reserved hyperparameters that need no AWS", hyperparameters=_objective)
+@Variant(title="reserved hyperparameters that need no AWS", hyperparameters=_objective)
 def reserved_local(work: Job) -> Job:
     return _reserve(work, {})
 
@@ -127,19 +127,19 @@ def _script(work: Job) -> Unseen | None:
     return Unseen("a user's script may refuse unknown hyperparameters")
 
 
-@variant(f"an unknown hyperparameter of {LONGEST_VALUE} characters", lacks=_script)
+@Variant(title=f"an unknown hyperparameter of {LONGEST_VALUE} characters", lacks=_script)
 def unknown(work: Job) -> Job:
     name, value = SECRET_HYPERPARAMETER
     return _add(work, {name: value.ljust(LONGEST_VALUE, "x")})
 
 
-@variant("a short unknown hyperparameter", lacks=_script)
+@Variant(title="a short unknown hyperparameter", lacks=_script)
 def unknown_short(work: Job) -> Job:
     return _add(work, dict([SECRET_HYPERPARAMETER]))
 
 
-@variant(
-    f"{MOST_HYPERPARAMETERS} hyperparameters, a name of {LONGEST_NAME} characters among them",
+@Variant(
+    title=f"{MOST_HYPERPARAMETERS} hyperparameters, a name of {LONGEST_NAME} characters among them",
     lacks=_script,
 )
 def many(work: Job) -> Job:
@@ -162,15 +162,15 @@ def _networks(bench: Bench) -> tuple[str, str]:
     return bench.keep(bench.engine.network()), bench.keep(bench.engine.network())
 
 
-@variant(
-    f"the host {RENAMED_HOST}, which gethostname() does not return, and the interface eth1",
+@Variant(
+    title=f"the host {RENAMED_HOST}, which gethostname() does not return, and the interface eth1",
     conditions=_another_name,
 )
 def renamed(work: Job) -> Job:
     return replace(work, hosts=(RENAMED_HOST,), host=RENAMED_HOST, interface="eth1")
 
 
-@variant("unknown files in /opt/ml/input/config")
+@Variant(title="unknown files in /opt/ml/input/config")
 def junk(work: Job) -> Job:
     more = (
         ("input/config/init-config.json", json.dumps({"version": 1, "steps": ["x"] * 50}).encode()),
@@ -180,24 +180,24 @@ def junk(work: Job) -> Job:
     return replace(work, files=(*work.files, *more))
 
 
-@variant("no AWS_REGION")
+@Variant(title="no AWS_REGION")
 def no_region(work: Job) -> Job:
     kept = {name: text for name, text in work.environment.items() if name != "AWS_REGION"}
     return replace(work, environment=kept)
 
 
-@variant(f"a secret in the variable {SECRET_VARIABLE[0]}")
+@Variant(title=f"a secret in the variable {SECRET_VARIABLE[0]}")
 def secretive(work: Job) -> Job:
     return work.with_variables(dict([SECRET_VARIABLE]))
 
 
-@variant("no folder /opt/ml/output/data")
+@Variant(title="no folder /opt/ml/output/data")
 def sparse(work: Job) -> Job:
     kept = ("output" if each == "output/data" else each for each in work.folders)
     return replace(work, folders=tuple(kept))
 
 
-@variant("the mode 0644 of the folder /opt/ml/input/config")
+@Variant(title="the mode 0644 of the folder /opt/ml/input/config")
 def modes(work: Job) -> Job:
     return replace(work, configuration_mode=0o644)
 
@@ -224,7 +224,7 @@ def _lacks(fits: Callable[[Channel], object], why: str) -> Callable[[Job], Unsee
     return lacks
 
 
-@variant("the input mode FastFile and an unknown key for each channel", lacks=lacks_channel)
+@Variant(title="the input mode FastFile and an unknown key for each channel", lacks=lacks_channel)
 def fast_file(work: Job) -> Job:
     return work.with_facts(
         lambda _channel: {"TrainingInputMode": "FastFile", "UnknownKey": "unknown"}
@@ -239,8 +239,8 @@ def content_type(channel: Channel) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-@variant(
-    "a ContentType for each channel",
+@Variant(
+    title="a ContentType for each channel",
     lacks=_lacks(content_type, "no channel of the samples shows its content type"),
 )
 def typed(work: Job) -> Job:
@@ -254,17 +254,17 @@ def _further(work: Job, name: str) -> Job:
     return replace(work, channels=(*work.channels, replace(work.channels[0], name=name)))
 
 
-@variant(f"a further channel `{LONGEST_CHANNEL}`", lacks=lacks_channel)
+@Variant(title=f"a further channel `{LONGEST_CHANNEL}`", lacks=lacks_channel)
 def named(work: Job) -> Job:
     return _further(work, LONGEST_CHANNEL)
 
 
-@variant("a further channel `extra`")
+@Variant(title="a further channel `extra`")
 def plainly_named(work: Job) -> Job:
     return _further(work, "extra")
 
 
-@variant("a file <channel>-manifest beside each channel", lacks=lacks_channel)
+@Variant(title="a file <channel>-manifest beside each channel", lacks=lacks_channel)
 def manifests(work: Job) -> Job:
     content = b'[{"prefix": "s3://amzn-s3-demo-bucket/data/"}, "part-0"]'
     files = tuple((f"input/data/{each.name}-manifest", content) for each in work.channels)
@@ -277,8 +277,8 @@ def _flat(channel: Channel) -> bool:
     return path.is_dir() and not any(each.is_dir() for each in path.rglob("*"))
 
 
-@variant(
-    "an empty folder in each channel",
+@Variant(
+    title="an empty folder in each channel",
     lacks=_lacks(_flat, "no channel of the samples is a flat folder"),
 )
 def empty_folders(work: Job) -> Job:
@@ -286,7 +286,7 @@ def empty_folders(work: Job) -> Job:
     return replace(work, folders=(*work.folders, *more))
 
 
-@variant("the SDK's channels `code` and `sm_drivers`", lacks=lacks_channel)
+@Variant(title="the SDK's channels `code` and `sm_drivers`", lacks=lacks_channel)
 def sdk_channels(work: Job) -> Job:
     taken = {each.name for each in work.channels}
     names = [name for name in ("code", "sm_drivers") if name not in taken]

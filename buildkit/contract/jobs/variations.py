@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Broken, Doubtful, Unseen
 from buildkit.contract.jobs import endings, training_job, training_runs
@@ -38,15 +38,14 @@ class Variant:
     hyperparameters: Callable[[Samples], Mapping[str, str]] = lambda _samples: {}
     lacks: Callable[[Job], Unseen | None] = lambda _work: None
 
+    def __call__(self, change: Callable[[Job], Job]) -> Variant:
+        """As a decorator: the variant with the function that changes the job."""
+        return replace(self, change=change)
+
     def need(self, work: Job) -> None:
         """Raises Unseen if a job cannot be varied like this."""
         if why := self.lacks(work):
             raise why
-
-
-def variant(title: str, **facts: Any) -> Callable[[Callable[[Job], Job]], Variant]:
-    """Make a variant of a function that changes the job. `facts` are those of Variant."""
-    return lambda change: Variant(title=title, change=change, **facts)
 
 
 @dataclass(frozen=True, kw_only=True)
