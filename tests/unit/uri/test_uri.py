@@ -56,6 +56,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
     book = ledger.Ledger(path=tmp_path / ledger.NAME)
     book.append(release(published("1.7.2", "a"), published("1.7.2", "b", python="3.13")))
@@ -349,6 +350,7 @@ def test_the_region_of_the_environment_is_taken_and_told(
     assert capsys.readouterr() == (f"{CHINA}\n", "using region cn-north-1, from AWS_REGION\n")
 
 
+NO_CREDENTIALS = {"AWS_SHARED_CREDENTIALS_FILE": os.devnull}
 CONFIGURATIONS = (
     pytest.param("[default]\nregion = eu-west-3\n", {}, id="default"),
     pytest.param("[profile work]\nregion=eu-west-3\n[default]\nregion=us-east-1\n", {"AWS_PROFILE": "work"}, id="a profile"),
@@ -375,6 +377,46 @@ def test_the_region_of_the_aws_configuration_is_that_of_aws_s_tools(
 
 
 @pytest.mark.parametrize(
+    ("config", "credentials", "profile"),
+    [
+        pytest.param("", "[default]\nregion = eu-west-3\n", "default", id="default"),
+        pytest.param("", "[work]\nregion = eu-west-3\n", "work", id="a profile"),
+        pytest.param("[profile work]\nregion = us-east-1\n", "[work]\nregion = eu-west-3\n", "work", id="credentials override the configuration"),
+        pytest.param("[profile work]\nregion = eu-west-3\n", "[work]\naws_access_key_id = x\n", "work", id="credentials without a region"),
+        pytest.param("[profile work]\nregion = eu-west-3\n", "[other]\nregion = us-east-1\n", "work", id="another profile"),
+        pytest.param("[default]\nregion = eu-west-3\n", "[profile default]\nregion = us-east-1\n", "default", id="the credentials have no prefix"),
+    ],
+)  # fmt: skip
+def test_the_credentials_file_may_name_the_region(
+    config: str, credentials: str, profile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text(config)
+    (tmp_path / "credentials").write_text(credentials)
+    for name in (*region.VARIABLES, *region.PROFILES):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_PROFILE", profile)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    assert region.of(os.environ).name == "eu-west-3"
+    assert botocore.session.Session().get_config_variable("region") == "eu-west-3"
+
+
+@pytest.mark.parametrize(
+    "text", ["[work]\noutput = json\n", "[work\n"], ids=["no region", "broken"]
+)
+def test_credentials_without_a_region_leave_it_to_the_configuration(
+    text: str, tmp_path: Path
+) -> None:
+    config, credentials = tmp_path / "config", tmp_path / "credentials"
+    credentials.write_text(text)
+    files = {"AWS_CONFIG_FILE": str(config), "AWS_SHARED_CREDENTIALS_FILE": str(credentials)}
+    with pytest.raises(UsageError, match="names no region|credentials cannot be read"):
+        region.of({**files, "AWS_PROFILE": "work"})
+    config.write_text("[profile work]\nregion = eu-west-3\n")
+    assert region.of({**files, "AWS_PROFILE": "work"}).name == "eu-west-3"
+
+
+@pytest.mark.parametrize(
     ("text", "profile", "found", "hint"),
     [
         (None, "work", "the profile `work` does not exist in {}", "`aws configure list-profiles`"),
@@ -395,7 +437,7 @@ def test_a_configuration_without_a_region_is_no_region(
     if text is not None:
         file.write_text(text)
     with pytest.raises(UsageError, match="no region is set") as caught:
-        region.of({"AWS_CONFIG_FILE": str(file), "AWS_PROFILE": profile})
+        region.of({**NO_CREDENTIALS, "AWS_CONFIG_FILE": str(file), "AWS_PROFILE": profile})
     assert caught.value.message.endswith(found.format(file))
     assert hint in (caught.value.hint or "")
 
@@ -412,7 +454,7 @@ def test_what_may_have_no_end_is_no_configuration(kind: str, tmp_path: Path) -> 
     else:
         file = Path("/dev/zero")
     with pytest.raises(UsageError, match="no region is set"):
-        region.of({"AWS_CONFIG_FILE": str(file)})
+        region.of({**NO_CREDENTIALS, "AWS_CONFIG_FILE": str(file)})
 
 
 def test_a_configuration_that_is_too_large_is_an_error(tmp_path: Path) -> None:
@@ -421,7 +463,7 @@ def test_a_configuration_that_is_too_large_is_an_error(tmp_path: Path) -> None:
         opened.write(b"[default]\nregion = eu-west-1\n")
         opened.truncate(2**40)
     with pytest.raises(UsageError, match="is larger than 1 MiB and was not read") as caught:
-        region.of({"AWS_CONFIG_FILE": str(file)})
+        region.of({**NO_CREDENTIALS, "AWS_CONFIG_FILE": str(file)})
     assert "--region" in str(caught.value.hint)
 
 
