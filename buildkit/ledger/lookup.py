@@ -137,8 +137,10 @@ def _by_name(known: Sequence[Place], name: str, book: str) -> Sequence[Place]:
             hint="name images.toml with `--file`, publish with `buildkit build --all --push`, or "
             "use `--prebuilt` for AWS's own images",
         )
-    fits = [each for each in known if each.image.name == name]
+    word = name.lower()  # as names are; ids may have capitals, in their versions
+    fits = [each for each in known if each.image.name == word]
     fits = fits or [each for each in known if fnmatchcase(each.image.target, name)]
+    fits = fits or [each for each in known if fnmatchcase(each.image.target.lower(), word)]
     if not fits:
         names = sorted({each.image.name for each in known})
         ids = sorted({each.image.target for each in known})

@@ -89,7 +89,6 @@ def _rows(given: Mapping[str, Any]) -> list[Row]:
     if given.get("prebuilt"):
         return list(catalogue.prebuilt())
     own = list(catalogue.own(lookup.places(_releases(given))))
-    target = given.get("target")
-    if any(target in (row.framework, row.id) for row in own):
-        return [row for row in own if target in (row.framework, row.id)]
-    return [*own, *catalogue.prebuilt()]
+    target = (given.get("target") or "").lower()
+    named = [row for row in own if target in (row.framework, (row.id or "").lower())]
+    return named or [*own, *catalogue.prebuilt()]

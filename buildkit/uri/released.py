@@ -26,13 +26,13 @@ def answer(asked: Asked) -> None:
         python=asked.python,
         purpose=lowered(asked.purpose),
         account=asked.account,
-        region=asked.region,
+        region=lowered(asked.region),
         latest=asked.latest,
     )
     book = ledger.file_beside(asked.file, allow_outside=asked.allow_outside)
     found = lookup.find(lookup.places(ledger.read_file(book)), wanted, book)
     place = found.place
-    where = "" if asked.region is None else f" in {asked.region}"
+    where = "" if wanted.region is None else f" in {wanted.region}"
     if asked.latest:
         older = f"; {listed('older', found.others)}" if found.others else ""
         console.say(f"the newest match{where} is {place.image.version}{older}")

@@ -94,6 +94,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("sklearn --purpose Both --device CPU --python Python3.11 --version 2.0.0", f"{OTHERS}/sklearn:2.0.0-cpu-py311", ""),
         ("sklearn --purpose both --version 2.0.0", f"{OTHERS}/sklearn:2.0.0-cpu-py311", ""),
         ("sklearn --version 1.7 --python 3.13 --region us-east-1", f"{VIRGINIA}/sklearn:1.7.2-cpu-py313", "1.7 is 1.7.2 in us-east-1\n"),
+        ("SKLearn --version 1.7 --python 3.13 --region US-East-1", f"{VIRGINIA}/sklearn:1.7.2-cpu-py313", "1.7 is 1.7.2 in us-east-1\n"),
+        ("SKLEARN-1.7.2-CPU-PY311", f"{IRELAND}/sklearn:1.7.2-cpu-py311", ""),
+        ("SKLearn-*-PY313 --digest", f"{IRELAND}/sklearn@{digest('b')}", ""),
         ("lone --version 1.0", "127.0.0.1:5050/lone:1.0-1-cpu-py311", "1.0 is 1.0-1\n"),
         ("lone --region 127.0.0.1:5050", "127.0.0.1:5050/lone:1.0-1-cpu-py311", ""),
     ],
@@ -155,6 +158,13 @@ def test_an_image_for_a_purpose_comes_before_one_for_both(
     assert [each["id"] for each in listed(capsys, "--framework", "two", "--purpose", "both")] == [
         "two-1.0"
     ]
+
+
+@pytest.mark.parametrize("version", ["1.0RC", "1.0rc"])
+def test_of_ids_that_differ_only_in_case_the_exact_one_is_found(version: str) -> None:
+    known = released.places([release(published("1.0rc", "a"), published("1.0RC", "b"))])
+    wanted = released.Wanted(name=f"sklearn-{version}-cpu-py311", region="eu-west-1")
+    assert released.find(known, wanted).place.image.version == version
 
 
 def test_the_ledger_that_was_looked_for_is_told(project: Path, capsys: Captured) -> None:
@@ -948,6 +958,7 @@ def test_what_is_no_uri_is_refused(project: Path, uri: str, capsys: Captured) ->
         ("--prebuilt pytorch-n", ["pytorch-neuron"]),
         ("--list --framework xgb", ["xgboost-neo", "xgboost"]),
         ("sklearn --version 1.", ["1.7.2", "1.7.10"]),
+        ("SKLearn --version 1.", ["1.7.2", "1.7.10"]),
         ("sklearn-2.0.0-cpu-py311 --version 1", []),
         ("pytorch --prebuilt --version 2.", ["2.0.0", "2.0.1", "2.0", "2.1.0", "2.1", "2.2.0", "2.2", "2.3.0", "2.3", "2.4.0", "2.4", "2.5.1", "2.5", "2.6.0", "2.6", "2.2.1", "2.7.1", "2.7", "2.8.0", "2.8", "2.9.0", "2.9", "2.10.0", "2.10"]),
         ("pytorch --region us-isob-east-1 --version 2.9", ["2.9.0", "2.9"]),
