@@ -10,7 +10,7 @@ import click
 
 from buildkit.commands import options
 from buildkit.config import boundary, images_toml
-from buildkit.diff import compare, notes
+from buildkit.diff import compare, release_notes
 from buildkit.diff.connections import connections
 from buildkit.ledger import history, ledger
 from buildkit.ledger.record import Action
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from buildkit.diff.connections import Connections
     from buildkit.diff.differences import Difference
-    from buildkit.diff.notes import Change
+    from buildkit.diff.release_notes import Change
     from buildkit.ledger.record import Image, Release
 
 
@@ -60,7 +60,7 @@ def command(
         document = {"record": json.loads(ledger.text(release)), "changes": found}
         click.echo(json.dumps(document, indent=2))
     else:
-        click.echo(notes.page(release, changes), nl=False)
+        click.echo(release_notes.page(release, changes), nl=False)
 
 
 def _newest(releases: Sequence[Release]) -> Release:
@@ -74,9 +74,9 @@ def _changes(
 ) -> dict[str, Change]:
     found = {}
     for image in release.images:
-        if (before := notes.before(releases, release, image)) is not None:
+        if (before := release_notes.before(releases, release, image)) is not None:
             packages = None if reached is None else _packages(before, image, reached)
-            found[image.target] = notes.Change(before=before, packages=packages)
+            found[image.target] = release_notes.Change(before=before, packages=packages)
     return found
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
-from buildkit.ledger import lookup
 from buildkit.prebuilt import facts, listing, naming
 from buildkit.prebuilt.naming import lowered, python_word
 from buildkit.support.suggest import nothing
+from buildkit.uri import published
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from buildkit.ledger.lookup import Place
+    from buildkit.uri.published import Place
 
     Condition = tuple[str, str | None, Callable[["Row"], Iterable[str]], Callable[[str, str], bool]]
 
@@ -61,7 +61,7 @@ def own(places: Iterable[Place]) -> Iterator[Row]:
             id=image.target,
             framework=image.name,
             names=(image.version,),
-            purposes=lookup.purposes(image),
+            purposes=published.purposes(image),
             device=image.device,
             python=image.python,
             bases=(),
@@ -133,7 +133,7 @@ def _pythons(row: Row) -> tuple[str, ...]:
 
 def _purposes(row: Row) -> tuple[str, ...]:
     """An image of this project for `both` also matches `both` itself."""
-    return (*row.purposes, "both") if row.purposes == lookup.BOTH else row.purposes
+    return (*row.purposes, "both") if row.purposes == published.BOTH else row.purposes
 
 
 def _is_for(each: str, value: str) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from buildkit.ledger import ledger, lookup
+from buildkit.ledger import ledger
 from buildkit.prebuilt import naming
 from buildkit.support.errors import BuildkitError
-from buildkit.uri import catalogue
+from buildkit.uri import catalogue, published
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -88,7 +88,7 @@ def _rows(given: Mapping[str, Any]) -> list[Row]:
     """Images of this project and AWS's; without --prebuilt, this project's win a shared name."""
     if given.get("prebuilt"):
         return list(catalogue.prebuilt())
-    own = list(catalogue.own(lookup.places(_releases(given))))
+    own = list(catalogue.own(published.places(_releases(given))))
     target = (given.get("target") or "").lower()
     named = [row for row in own if target in (row.framework, (row.id or "").lower())]
     return named or [*own, *catalogue.prebuilt()]

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from buildkit.ledger import ledger, lookup
+from buildkit.ledger import ledger
 from buildkit.model import versions
 from buildkit.prebuilt import facts, reverse
 from buildkit.prebuilt.naming import begins, full_version
 from buildkit.support import tables
 from buildkit.support.errors import BuildkitError
 from buildkit.system import console
-from buildkit.uri import guess, ledger_facts, notes
+from buildkit.uri import explain_notes, guess, ledger_facts, published
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from buildkit.ledger.lookup import Place
     from buildkit.ledger.record import Release
     from buildkit.prebuilt.facts import Entry
     from buildkit.prebuilt.reverse import Known, Parts
     from buildkit.uri.asked import Asked
+    from buildkit.uri.published import Place
 
 OWN, AWS, UNKNOWN = "own", "aws", "unknown"
 
@@ -54,10 +54,10 @@ def answer(asked: Asked) -> None:
         known = tuple(each for each in reverse.known(inside) if each.entry in entries)
         guessed = _guessed(parts, entries) if entries or parts.account else _unknown()
         document |= _known(known, inside) if known else guessed
-        document["notes"] = list(notes.on_aws(parts, known, entries))
+        document["notes"] = list(explain_notes.on_aws(parts, known, entries))
     else:  # an image of others: a name like one of AWS's proves nothing
         document |= _guessed(parts, ()) if parts.account else _unknown()
-        document["notes"] = list(notes.on_others(parts))
+        document["notes"] = list(explain_notes.on_others(parts))
     if asked.as_json:
         click.echo(json.dumps(document, indent=2))
     else:
@@ -79,7 +79,7 @@ def _own(place: Place, places: Iterable[Place]) -> dict[str, Any]:
     return {
         "framework": image.name,
         "version": image.version,
-        "purposes": list(lookup.purposes(image)),
+        "purposes": list(published.purposes(image)),
         "devices": [image.device],
         "pythons": [image.python],
         "base_framework": image.origin and image.origin.base,

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from buildkit.ledger import lookup
 from buildkit.ledger.record import Action
 from buildkit.support.suggest import near_to
+from buildkit.uri import published
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from buildkit.ledger.lookup import Place
     from buildkit.ledger.record import Move, Release
     from buildkit.prebuilt.reverse import Parts
+    from buildkit.uri.published import Place
 
 
 class About(NamedTuple):
@@ -26,8 +26,8 @@ class About(NamedTuple):
 
 def about(releases: Sequence[Release], parts: Parts) -> About | None:
     """None for a repository that is not in the ledger."""
-    made = _here(lookup.places(releases), parts)
-    copies = _here(lookup.places(releases, Action.PROMOTE), parts)
+    made = _here(published.places(releases), parts)
+    copies = _here(published.places(releases, Action.PROMOTE), parts)
     moves = [
         move
         for release in releases

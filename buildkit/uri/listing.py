@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from buildkit.ledger import ledger, lookup
+from buildkit.ledger import ledger
 from buildkit.prebuilt import naming
 from buildkit.support import tables
-from buildkit.uri import catalogue
+from buildkit.uri import catalogue, published
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from buildkit.ledger.lookup import Place
     from buildkit.uri.asked import Asked
     from buildkit.uri.catalogue import Row
+    from buildkit.uri.published import Place
 
 COLUMNS = (
     "WHOSE", "FRAMEWORK", "VERSION", "PURPOSE", "DEVICE", "PYTHON", "BASE", "REGIONS", "IMAGE",
@@ -28,7 +28,7 @@ def answer(asked: Asked) -> None:
     own: tuple[Place, ...] = ()
     if not asked.prebuilt:
         book = ledger.file_beside(asked.file, allow_outside=asked.allow_outside)
-        own = lookup.places(ledger.read_file(book))
+        own = published.places(ledger.read_file(book))
     wanted = catalogue.Filter(
         asked.framework, asked.version, asked.purpose, asked.device, asked.python, asked.region
     )

@@ -49,9 +49,9 @@ def answer(asked: Asked) -> None:
             f"`{asked.container_version}`; `--verify` asks ECR for the tag"
         )
     if asked.verify:
-        from buildkit.uri import verify  # noqa: PLC0415 - it loads what talks to AWS
+        from buildkit.uri import served  # noqa: PLC0415 - it loads what talks to AWS
 
-        digest = verify.verify(asked, found.host, found.repository, found.tag or UNTAGGED)
+        digest = served.digest(asked, found.host, found.repository, found.tag or UNTAGGED)
         uri = f"{found.host}/{found.repository}@{digest}"
         document |= {"digest": digest, "digest_uri": uri}
     if asked.as_json:

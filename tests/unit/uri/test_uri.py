@@ -16,12 +16,12 @@ from click.shell_completion import ShellComplete
 
 from buildkit import cli
 from buildkit.ledger import ledger
-from buildkit.ledger import lookup as released
 from buildkit.ledger.record import Action
 from buildkit.prebuilt import facts, listing, naming
 from buildkit.publish import connect
 from buildkit.support.errors import Exit, UsageError
 from buildkit.uri import complete, region
+from buildkit.uri import published as own_images
 from tests.support.distribution import Distribution
 from tests.support.registry_server import running
 from tests.support.releases import digest, image, move, release
@@ -162,9 +162,9 @@ def test_an_image_for_a_purpose_comes_before_one_for_both(
 
 @pytest.mark.parametrize("version", ["1.0RC", "1.0rc"])
 def test_of_ids_that_differ_only_in_case_the_exact_one_is_found(version: str) -> None:
-    known = released.places([release(published("1.0rc", "a"), published("1.0RC", "b"))])
-    wanted = released.Wanted(name=f"sklearn-{version}-cpu-py311", region="eu-west-1")
-    assert released.find(known, wanted).place.image.version == version
+    known = own_images.places([release(published("1.0rc", "a"), published("1.0RC", "b"))])
+    wanted = own_images.Wanted(name=f"sklearn-{version}-cpu-py311", region="eu-west-1")
+    assert own_images.find(known, wanted).place.image.version == version
 
 
 def test_the_ledger_that_was_looked_for_is_told(project: Path, capsys: Captured) -> None:
@@ -805,7 +805,7 @@ def test_an_own_image_at_a_host_like_ecr_s_has_no_account(end: str) -> None:
     foreign, ours = (
         places[0]
         for places in (
-            released.places([release(published("1.0", "a", each))]) for each in (host, IRELAND)
+            own_images.places([release(published("1.0", "a", each))]) for each in (host, IRELAND)
         )
     )
     assert (foreign.account, foreign.region) == (None, None)

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from buildkit.ledger import ledger, lookup
+from buildkit.ledger import ledger
 from buildkit.prebuilt.naming import lowered
 from buildkit.support.suggest import listed
 from buildkit.system import console
+from buildkit.uri import published
 
 if TYPE_CHECKING:
-    from buildkit.ledger.lookup import Place
     from buildkit.uri.asked import Asked
+    from buildkit.uri.published import Place
 
 
 def answer(asked: Asked) -> None:
     assert asked.target is not None
-    wanted = lookup.Wanted(
+    wanted = published.Wanted(
         name=asked.target,
         version=asked.version,
         device=lowered(asked.device),
@@ -30,7 +31,7 @@ def answer(asked: Asked) -> None:
         latest=asked.latest,
     )
     book = ledger.file_beside(asked.file, allow_outside=asked.allow_outside)
-    found = lookup.find(lookup.places(ledger.read_file(book)), wanted, book)
+    found = published.find(published.places(ledger.read_file(book)), wanted, book)
     place = found.place
     where = "" if wanted.region is None else f" in {wanted.region}"
     if asked.latest:
@@ -39,9 +40,9 @@ def answer(asked: Asked) -> None:
     elif asked.version not in (None, place.image.version):
         console.say(f"{asked.version} is {place.image.version}{where}")
     if asked.verify:
-        from buildkit.uri import verify  # noqa: PLC0415 - it loads what talks to AWS
+        from buildkit.uri import served  # noqa: PLC0415 - it loads what talks to AWS
 
-        verify.verify(
+        served.digest(
             asked,
             place.host,
             place.image.repository,
