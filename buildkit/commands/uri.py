@@ -112,4 +112,4 @@ def command(**given: Any) -> None:
     """
     asked = Asked(**given)
     check(asked)
-    importlib.import_module(f"buildkit.uri.{ANSWERS[asked.mode]}").answer(asked)
+    importlib.import_module(f"buildkit.uri.{ANSWERS[asked.mode]}").answer(asked.lowered())

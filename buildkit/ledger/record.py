@@ -65,14 +65,6 @@ class Image:
     def host_of(self, location: str) -> str:
         return location.removesuffix(f"/{self.repository}:{self.tag}")
 
-    def digest_uri_at(self, host: str) -> str:
-        return f"{host}/{self.repository}@{self.digest}"
-
-    @property
-    def digest_uri(self) -> str:
-        """The URI in the first registry, which is the one that is printed."""
-        return self.digest_uri_at(self.hosts[0])
-
 
 @dataclass(frozen=True, kw_only=True)
 class Move:

@@ -49,7 +49,7 @@ def versions(query: Query) -> tuple[str, ...]:
     nothing matches the rest.
     """
     found = _by_the_rest(_of_framework(query), query)
-    there = tuple(e for e in found if query.region in facts.regions_of(e.accounts))
+    there = tuple(e for e in found if query.region in e.regions)
     return naming.newest_first(entry.names[0] for entry in there or found)
 
 
@@ -291,7 +291,7 @@ def _narrow(
         return found
     narrowed = tuple(entry for entry in found if fits(entry))
     if not narrowed:
-        there = [e for e in found if query.region in facts.regions_of(e.accounts)]
+        there = [e for e in found if query.region in e.regions]
         known = dict.fromkeys(name for entry in there or found for name in has(entry))
         message = f"{facts.source()} has no {_name(found)} for the {what} `{wanted}`"
         raise nothing(message, wanted, known)

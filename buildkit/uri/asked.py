@@ -41,29 +41,34 @@ INSTEAD = {  # hints, where they say more than to remove the option
 
 
 class Asked(NamedTuple):
-    file: str
-    allow_outside: bool
-    as_json: bool
-    target: str | None
-    prebuilt: bool
-    listing: bool
-    explain: str | None
-    framework: str | None
-    frameworks: bool
-    version: str | None
-    latest: bool
-    device: str | None
-    python: str | None
-    purpose: str | None
-    region: str | None
-    account: str | None
-    digest: bool
-    verify: bool
-    instance_type: str | None
-    base_framework: str | None
-    accelerator: str | None
-    container_version: str | None
-    smdistributed: bool
+    file: str = "images.toml"
+    allow_outside: bool = False
+    as_json: bool = False
+    target: str | None = None
+    prebuilt: bool = False
+    listing: bool = False
+    explain: str | None = None
+    framework: str | None = None
+    frameworks: bool = False
+    version: str | None = None
+    latest: bool = False
+    device: str | None = None
+    python: str | None = None
+    purpose: str | None = None
+    region: str | None = None
+    account: str | None = None
+    digest: bool = False
+    verify: bool = False
+    instance_type: str | None = None
+    base_framework: str | None = None
+    accelerator: str | None = None
+    container_version: str | None = None
+    smdistributed: bool = False
+
+    def lowered(self) -> Asked:
+        """The same question, with the words that images have in lower case only spelt so."""
+        words = {name: getattr(self, name) for name in ("device", "purpose", "region")}
+        return self._replace(**{name: word and word.lower() for name, word in words.items()})
 
     @property
     def mode(self) -> str:

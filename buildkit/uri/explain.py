@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from buildkit.ledger import ledger
 from buildkit.model import versions
 from buildkit.prebuilt import facts, reverse
 from buildkit.prebuilt.naming import begins, full_version
@@ -67,8 +66,7 @@ def answer(asked: Asked) -> None:
 def _releases(asked: Asked) -> tuple[Release, ...]:
     """The records of the ledger. A broken ledger is a warning: AWS's images need none."""
     try:
-        book = ledger.file_beside(asked.file, allow_outside=asked.allow_outside)
-        return ledger.read_file(book)
+        return published.releases(asked)
     except BuildkitError as error:
         console.say(f"warning: this project's images are ignored: {error.message}", fg="yellow")
         return ()
@@ -146,11 +144,7 @@ def _newer_of_aws(version: str, others: Iterable[Entry], region: str | None) -> 
     A number without a dot is newer than no version: it is a tag for all versions that begin with
     it (`2` of vLLM), or counts the revisions of an algorithm (`1` of XGBoost).
     """
-    names = (
-        entry.names[0]
-        for entry in others
-        if region is None or region in facts.regions_of(entry.accounts)
-    )
+    names = (entry.names[0] for entry in others if region is None or region in entry.regions)
     whole = "." not in version
     return _newer(
         version,
