@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildkit.ledger import attach, history, ledger, make, trails
-from buildkit.ledger.commit import commit
 from buildkit.ledger.record import Action
 from buildkit.registry import referrers
 from buildkit.registry.manifests import DOCKER_MANIFEST
+from buildkit.system import git
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,7 +60,7 @@ def note(
     release = history.news(
         make.release(
             Action.PUBLISH,
-            commit(book.path.parent, book.path.name),
+            git.commit(book.path),
             images=[make.image(each) for each in lacking],
             moves=moves,
         ),

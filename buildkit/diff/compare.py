@@ -51,14 +51,11 @@ def compare(a: Subject, b: Subject) -> Comparison:
     (config_a, layers_a), (config_b, layers_b) = _parts(a), _parts(b)
     same = differences.common(layers_a, layers_b)
     reader = _Reader()
-    reader.read(a, layers_a[same:])
-    reader.read(b, layers_b[same:])
-    above_a, above_b = reader.layers(layers_a[same:]), reader.layers(layers_b[same:])
+    above_a, above_b = reader.read(a, layers_a[same:]), reader.read(b, layers_b[same:])
     common: Sequence[Layer] | None = None
     if not differences.are_enough(above_a, above_b):
         console.say("upper layers replace files of shared layers; reading the shared layers too")
-        reader.read(a, layers_a[:same])
-        common = reader.layers(layers_a[:same])
+        common = reader.read(a, layers_a[:same])
     elif not same:
         common = ()
     return Comparison(
@@ -95,10 +92,7 @@ class _Reader:
     _found: dict[str, Layer] = field(default_factory=dict)
     _pace: Pace = field(default_factory=Pace)
 
-    def layers(self, blobs: Sequence[Stored]) -> tuple[Layer, ...]:
-        return tuple(self._found[each.digest] for each in blobs)
-
-    def read(self, subject: Subject, blobs: Sequence[Stored]) -> None:
+    def read(self, subject: Subject, blobs: Sequence[Stored]) -> tuple[Layer, ...]:
         new = {each.digest: each for each in blobs if each.digest not in self._found}
         if new:
             size = sum(each.size for each in new.values())
@@ -107,6 +101,7 @@ class _Reader:
         for blob in new.values():
             self._found[blob.digest] = self._scanned(subject, blob)
             self.fetched += blob.size
+        return tuple(self._found[each.digest] for each in blobs)
 
     def _scanned(self, subject: Subject, blob: Stored) -> Layer:
         def progress(come: int) -> None:

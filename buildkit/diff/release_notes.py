@@ -39,7 +39,7 @@ def before(releases: Sequence[Release], release: Release, image: Image) -> Image
         for each in reversed(releases)
         if each.id < release.id and each.action is Action.PUBLISH
         for other in each.images
-        if _cell(other) == _cell(image) and other.digest != image.digest
+        if other.cell == image.cell and other.digest != image.digest
     ]
     version, _ = names.split_revision(image.version)
     same = (each for each in earlier if names.split_revision(each.version)[0] == version)
@@ -122,10 +122,6 @@ def _details(image: Image, change: Change) -> Iterator[str]:
         yield f"| {each.name} | {each.a or '-'} | {each.b or '-'} |"
     if (more := len(change.packages) - MOST_PACKAGES) > 0:
         yield f"| and {more} more | | |"
-
-
-def _cell(image: Image) -> tuple[str, ...]:
-    return image.name, image.device, image.python, image.purpose
 
 
 def _base(origin: Origin | None) -> str:

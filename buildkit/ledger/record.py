@@ -84,6 +84,11 @@ class Image:
     build_seconds: float | None = None
 
     @property
+    def cell(self) -> tuple[str, str, str, str]:
+        """What it has in common with its older and newer versions: its cell of the matrix."""
+        return self.name, self.device, self.python, self.purpose
+
+    @property
     def hosts(self) -> tuple[str, ...]:
         return tuple(map(self.host_of, self.locations))
 

@@ -69,12 +69,8 @@ class Past:
 def past(releases: Iterable[Release], host: str, repository: str) -> Past:
     """The history of all aliases of a repository, and of its images."""
     records = tuple(releases)
-    aliases = {
-        move.alias
-        for release in records
-        for move in release.moves
-        if (move.host, move.repository) == (host, repository)
-    }
+    here = (host, repository)
+    aliases = {e.alias for e in history.moves(records) if (e.host, e.repository) == here}
     named = [image for _, image in history.images(records) if image.repository == repository]
     images = [image for image in named if host in image.hosts]
     trails = {alias: trail(records, host, repository, alias) for alias in sorted(aliases)}

@@ -15,7 +15,6 @@ import os
 import re
 import threading
 import time
-from dataclasses import dataclass, field
 
 import click
 
@@ -65,11 +64,14 @@ def fail(message: str, *, hint: str | None = None, details: str = "") -> None:
         say(f"hint: {hint}", fg="cyan")
 
 
-@dataclass(kw_only=True)
 class Pace:
-    """When the next progress line is due; the first one is due PROGRESS_SECONDS after the start."""
+    """When the next progress line is due; the first one is due PROGRESS_SECONDS after the start.
 
-    _last: float = field(default_factory=time.monotonic)
+    No dataclass: each command would wait until `dataclasses` is loaded.
+    """
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
 
     def due(self) -> bool:
         """Whether a line is due now. If so, the next one is due PROGRESS_SECONDS later."""

@@ -64,7 +64,7 @@ def _tags_near(tag: str, entries: Sequence[Entry]) -> str:
     """The tags of the same version, or similar ones, or else all: the newest first."""
     order = newest_first(each.names[0] for each in entries)
     newest = sorted(entries, key=lambda each: order.index(each.names[0]))
-    version = guess.words(tag, entries)["version"]
+    version = guess.image(tag, entries).version
     same = tuple(dict.fromkeys(named(each)[1] for each in newest if version == each.names[0]))
     if same:
         return listed("did you mean", near_names(tag, same) or same)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from buildkit.ledger import history
 from buildkit.ledger.record import Action
 from buildkit.support.suggest import near_to
 from buildkit.uri import published
@@ -28,12 +29,8 @@ def about(releases: Sequence[Release], parts: Parts) -> About | None:
     """None for a repository that is not in the ledger."""
     made = _here(published.places(releases), parts)
     copies = _here(published.places(releases, Action.PROMOTE), parts)
-    moves = [
-        move
-        for release in releases
-        for move in release.moves
-        if (move.host, move.repository, move.alias) == (parts.host, parts.repository, parts.tag)
-    ]
+    alias = (parts.host, parts.repository, parts.tag)
+    moves = [e for e in history.moves(releases) if (e.host, e.repository, e.alias) == alias]
     if not (made or copies or moves):
         return None
     known = [*copies, *made]
@@ -43,7 +40,8 @@ def about(releases: Sequence[Release], parts: Parts) -> About | None:
     notes = tuple(_notes(known, moves, parts, tagged))
     if place in copies:
         notes += ("a copy made by `buildkit promote`; `buildkit uri` prints the original",)
-    return About(place, tuple(each for each in known if _is_like(each, place)), notes)
+    alike = [each for each in known if place is not None and each.image.cell == place.image.cell]
+    return About(place, tuple(alike), notes)
 
 
 def _here(places: Iterable[Place], parts: Parts) -> list[Place]:
@@ -71,12 +69,3 @@ def _notes(
         yield f"tag and digest name different images: `{parts.tag}` points to {tagged}"
     if parts.digest not in (None, *(each.image.digest for each in known)):
         yield "digest not found in the ledger"
-
-
-def _is_like(one: Place, other: Place | None) -> bool:
-    """Whether they may be newer and older: the same but for the version."""
-    return other is not None and _but_for_version(one) == _but_for_version(other)
-
-
-def _but_for_version(place: Place) -> tuple[str, ...]:
-    return place.image.name, place.image.device, place.image.python, place.image.purpose
