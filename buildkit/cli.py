@@ -22,7 +22,7 @@ import click
 from buildkit.support import addresses, manual, suggest
 from buildkit.support.errors import BuildkitError, Exit, ToolError, UsageError, bug, interruption
 from buildkit.system import console, sockets, stopping
-from buildkit.system.stdout import Answer
+from buildkit.system.console import Answer
 
 GROUPS = {  # as `--help` lists them, in the order in which one uses them
     "Pipeline": {

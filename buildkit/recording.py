@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from buildkit.model.image import Published
     from buildkit.project import Project
     from buildkit.registry.client import Registry
-    from buildkit.registry.referrers import Descriptor
 
 
 def check(project: Project) -> frozenset[str]:
@@ -69,11 +68,10 @@ def note(
     if release is None:
         return
     reports = {each.verified.built.target.id: each.verified.report for each in lacking}
+    subjects = {
+        each.digest: referrers.descriptor(DOCKER_MANIFEST, each.digest, each.manifest_size)
+        for each in lacking
+    }
     # Attach first: if the run dies before the ledger is written, the next run does both again.
-    attach.attach(release, reports, registries, dict(map(_subject, lacking)))
+    attach.attach(release, reports, registries, subjects)
     book.append(release, since)
-
-
-def _subject(published: Published) -> tuple[str, Descriptor]:
-    digest = published.digest
-    return digest, referrers.descriptor(DOCKER_MANIFEST, digest, published.manifest_size)

@@ -43,11 +43,11 @@ class Trail:
 
         If that is an earlier stop, a rollback was not recorded: then it is that stop.
         """
-        if now != self.last:
-            return next((each for each in reversed(self.stops) if each.digest == now), None) or (
-                self.stops[-1] if self.stops else None
-            )
-        return self.stops[-2] if len(self.stops) > 1 else None
+        if now == self.last:
+            found = self.stops[:-1]
+        else:
+            found = tuple(each for each in self.stops if each.digest == now) or self.stops
+        return found[-1] if found else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from buildkit.prebuilt.naming import begins, full_version
 from buildkit.support import tables
 from buildkit.support.errors import BuildkitError
 from buildkit.system import console
-from buildkit.uri import explain_notes, guess, ledger_facts, published
+from buildkit.uri import explain_notes, guess, published
 from buildkit.uri.guess import Facts
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _found(
     releases: Sequence[Release], parts: Parts
 ) -> tuple[str, Mapping[str, Any], Sequence[str]]:
     """Whose image it is, the facts, and the notes."""
-    own = ledger_facts.about(releases, parts)
+    own = published.about(releases, parts)
     if own is not None:
         if own.place is None:
             return OWN, _guessed(parts, ())._asdict(), own.notes

@@ -74,7 +74,10 @@ def _with_version(query: Query, *, latest: bool) -> Query:
         raise UsageError(
             f"`latest` is not a version of `{query.framework}`", hint="`--latest` takes the newest"
         )
-    known = choose.versions(query._replace(version=None)) if _knows(query.region) else ()
+    # For an unknown region, the error of the lookup says more than a missing version.
+    known: tuple[str, ...] = ()
+    if query.region in facts.regions():
+        known = choose.versions(query._replace(version=None))
     fits = [each for each in known if part is None or naming.begins(each, part)]
     if not fits:
         return query
@@ -99,11 +102,6 @@ def _say_where_newer_ones_are(query: Query) -> None:
     with suppress(BuildkitError):  # none for this purpose, device or region
         newer = choose.versions(query._replace(framework=successor, python=None))
         console.say(f"AWS releases newer versions as `{successor}`, up to {newer[0]}")
-
-
-def _knows(name: str) -> bool:
-    """For an unknown region, the error of the lookup says more than a missing version."""
-    return name in facts.regions()
 
 
 def _region() -> str:
