@@ -11,7 +11,6 @@ import click
 from buildkit.commands import options
 from buildkit.config import boundary, images_toml
 from buildkit.diff import compare, release_notes
-from buildkit.diff.connections import connections
 from buildkit.ledger import history, ledger
 from buildkit.ledger.record import Action
 from buildkit.support.errors import BuildkitError, NothingSelectedError
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from buildkit.diff.connections import Connections
+    from buildkit.diff.compare import Connections
     from buildkit.diff.differences import Difference
     from buildkit.diff.release_notes import Change
     from buildkit.ledger.record import Image, Release
@@ -53,7 +52,7 @@ def command(
             hint="`buildkit build --all --push` publishes images, and records them",
         )
     release = history.by_id(releases, record) if record else _newest(releases)
-    with connections(images_toml.read(file, allow_outside=allow_outside)) as reached:
+    with compare.connections(images_toml.read(file, allow_outside=allow_outside)) as reached:
         changes = _changes(releases, release, reached if packages else None)
     if as_json:
         found = {name: asdict(change) for name, change in changes.items()}
@@ -85,11 +84,7 @@ def _packages(before: Image, image: Image, reached: Connections) -> Sequence[Dif
     try:
         shared = next((each for each in image.hosts if each in before.hosts), None)
         older, newer = (
-            compare.Subject(
-                registry=reached.to(shared or each.hosts[0]),
-                repository=each.repository,
-                digest=each.digest,
-            )
+            reached.subject(shared or each.hosts[0], each.repository, each.digest)
             for each in (before, image)
         )
         return compare.compare(older, newer).packages

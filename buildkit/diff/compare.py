@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import tarfile
 import zlib
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import IO, TYPE_CHECKING
 
 from buildkit.diff import differences, packages
 from buildkit.diff.differences import Stored
+from buildkit.publish import connect
 from buildkit.support.amounts import count, megabytes
 from buildkit.support.errors import ToolError
 from buildkit.system import console
 from buildkit.system.console import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from buildkit.config.images_toml import Config
     from buildkit.diff.differences import Difference, Layers
     from buildkit.diff.packages import Layer
     from buildkit.registry.client import Registry
@@ -37,6 +41,17 @@ class Subject:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Connections:
+    """The registries that images.toml names, and a function that connects to one, once."""
+
+    own: Sequence[str]
+    to: Callable[[str], Registry]
+
+    def subject(self, host: str, repository: str, digest: str) -> Subject:
+        return Subject(registry=self.to(host), repository=repository, digest=digest)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """`fetched` are the bytes of the layers that were read."""
 
@@ -44,6 +59,18 @@ class Comparison:
     configuration: tuple[Difference, ...]
     packages: tuple[Difference, ...]
     fetched: int
+
+
+@contextmanager
+def connections(settings: Config) -> Iterator[Connections]:
+    """Connect to each registry when it is needed, and close all of them at the end."""
+    with ExitStack() as opened:
+
+        def reach(host: str) -> Registry:
+            (there,) = opened.enter_context(connect.reach(settings, (host,)))
+            return there.registry
+
+        yield Connections(own=connect.written(settings), to=cache(reach))
 
 
 def compare(a: Subject, b: Subject) -> Comparison:

@@ -188,7 +188,7 @@ def _by_device(found: Entries, query: Query) -> Entries:
     if query.device is not None:
         _refuse_contradiction(query.device, query.instance_type)
         name = query.device
-        fits = lambda entry: _runs_on(entry, name) or name == _tool(entry)  # noqa: E731
+        fits = lambda entry: _runs_on(entry, name) or entry.framework.endswith(f"-{name}")  # noqa: E731
         return _narrow(found, query, "device", name, has, fits=fits)
     if query.instance_type is None:
         return found
@@ -234,11 +234,6 @@ def _neuron(entry: Entry) -> tuple[int, ...]:
 
 def _runs_on(entry: Entry, device: str) -> bool:
     return device == entry.device or (entry.device is None and device in ("cpu", "gpu"))
-
-
-def _tool(entry: Entry) -> str:
-    """`neuron` or `neuronx`, for images whose framework ends with that word."""
-    return entry.framework.rpartition("-")[2]
 
 
 def _by_python(found: Entries, query: Query) -> Entries:

@@ -73,7 +73,8 @@ def _answer(entry: Entry, query: Query, region: facts.Region) -> Answer:
     )
     if query.container_version is not None:
         tag = _ended(entry.framework, tag, query.container_version)
-    if query.smdistributed or instances.is_p4d(query.instance_type):
+    machine = query.instance_type
+    if query.smdistributed or (machine is not None and instances.is_p4d(machine)):
         tag = "-".join(filter(None, (tag, facts.ends().get(f"{entry.framework}:{tag}"))))
     account = region.accounts[entry.family]
     host = region.host(account)
