@@ -67,10 +67,6 @@ class Choice:
     verbose: bool = False
     jobs: int | None = None
 
-    @property
-    def sends(self) -> bool:
-        return self.until is not Until.TESTED
-
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -93,10 +89,11 @@ def build(project: Project, targets: Sequence[Target], network: Network, choice:
     """
     from buildkit.verify import gate, verify  # noqa: PLC0415 - a push needs nothing of the contract
 
+    tests_only = choice.until is Until.TESTED
     with (
         planned(project, targets, network) as plan,
         engine.connect() as docker,
-        _sender(project, docker, choice) if choice.sends else nullcontext() as sender,
+        nullcontext() if tests_only else _sender(project, docker, choice) as sender,
         maker(
             plan, docker, jobs=choice.jobs, fail_fast=choice.fail_fast, verbose=choice.verbose
         ) as makes,

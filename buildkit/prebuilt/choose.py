@@ -70,7 +70,8 @@ def _names(query: Query) -> list[str]:
     """The frameworks that the question means. Raises NothingSelectedError if the data has none."""
     called = naming.framework(query.framework)
     names = [called]
-    if _is_neuron(query):
+    machine = (query.instance_type or "").removeprefix("ml.")
+    if any(name.startswith(("inf", "trn", "neuron")) for name in (query.device or "", machine)):
         names += [f"{called}-neuron", f"{called}-neuronx"]
     known = facts.frameworks()
     names = [name for name in names if name in known]
@@ -246,11 +247,6 @@ def _by_python(found: Entries, query: Query) -> Entries:
         )
     fits = lambda entry: entry.python in (wanted, None)  # noqa: E731
     return _narrow(found, query, "Python", wanted, lambda entry: (entry.python or "-",), fits=fits)
-
-
-def _is_neuron(query: Query) -> bool:
-    names = (query.device or "", (query.instance_type or "").removeprefix("ml."))
-    return any(name.startswith(("inf", "trn", "neuron")) for name in names)
 
 
 def _narrow(

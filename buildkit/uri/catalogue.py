@@ -111,7 +111,7 @@ def narrow(rows: Sequence[Row], asked: Asked) -> Sequence[Row]:
         ("of the version", asked.version, lambda row: row.names, naming.begins),
         ("for the purpose", asked.purpose, _purposes, _is_for),
         ("for the device", asked.device, lambda row: (row.device or ANY,), _runs_on),
-        ("for the Python", python, _pythons, _has),
+        ("for the Python", python, _pythons, lambda each, value: each in (value, ANY)),
         ("in the region", asked.region, lambda row: row.regions, str.__eq__),
     )
     for what, value, of, fits in conditions:
@@ -154,7 +154,3 @@ def _is_for(each: str, value: str) -> bool:
 
 def _runs_on(each: str, value: str) -> bool:
     return each == value or (each == ANY and value in ("cpu", "gpu"))
-
-
-def _has(each: str, value: str) -> bool:
-    return each in (value, ANY)

@@ -93,11 +93,7 @@ def _own(place: Place, places: Iterable[Place]) -> dict[str, Any]:
         base_framework=None if image.origin is None else image.origin.base,
         newer=_newer(image.version, (each.image.version for each in places)),
     )
-    record = {
-        "target": image.target,
-        "record": place.record,
-        "published_digest": image.digest,
-    }
+    record = {"target": image.target, "record": place.record, "published_digest": image.digest}
     return found._asdict() | record
 
 

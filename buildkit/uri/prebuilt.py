@@ -28,19 +28,12 @@ SUCCESSORS = {"pytorch": "pytorch-amzn2023"}
 
 def answer(asked: Asked) -> None:
     assert asked.target is not None
-    query = Query(
-        framework=asked.target,
-        region=_region() if asked.region is None else asked.region,
-        version=asked.version,
-        python=asked.python,
-        device=asked.device,
-        instance_type=asked.instance_type,
-        purpose=asked.purpose,
-        base_framework=asked.base_framework,
-        accelerator=asked.accelerator,
-        container_version=asked.container_version,
-        smdistributed=asked.smdistributed,
-    ).lowered()
+    there = asked.region
+    if there is None:
+        there, by = region.of(os.environ)
+        console.say(f"using region {there}, from {by}")
+    options = {name: getattr(asked, name) for name in Query._fields[2:]}
+    query = Query(asked.target, there, **options).lowered()
     found = look_up(_with_version(query, latest=asked.latest))
     document, uri = found._asdict(), found.uri
     if asked.container_version is not None and not asked.verify:
@@ -102,10 +95,3 @@ def _say_where_newer_ones_are(query: Query) -> None:
     with suppress(BuildkitError):  # none for this purpose, device or region
         newer = choose.versions(query._replace(framework=successor, python=None))
         console.say(f"AWS releases newer versions as `{successor}`, up to {newer[0]}")
-
-
-def _region() -> str:
-    """The region of the environment. Raises UsageError without one."""
-    found = region.of(os.environ)
-    console.say(f"using region {found.name}, from {found.by}")
-    return found.name

@@ -79,7 +79,8 @@ def about(records: Sequence[Release], parts: Parts) -> About | None:
     if not (made or copies or moves):
         return None
     known = [*copies, *made]
-    tagged = _digest_of(known, moves, parts)
+    exact = (each.image.digest for each in known if each.image.tag == parts.tag)
+    tagged = next(exact, moves[-1].after if moves else None)  # an exact tag never moves
     place = next((each for each in known if each.image.digest == (parts.digest or tagged)), None)
     place = place or next((each for each in known if each.image.digest == tagged), None)
     notes = tuple(_notes(known, moves, parts, tagged))
@@ -93,12 +94,6 @@ def _here(known: Iterable[Place], parts: Parts) -> list[Place]:
     """The places in that repository, the last one first."""
     here = (parts.host, parts.repository)
     return [each for each in known if (each.host, each.image.repository) == here][::-1]
-
-
-def _digest_of(known: Iterable[Place], moves: Sequence[Move], parts: Parts) -> str | None:
-    """The digest of the tag: an exact tag never moves; for an alias, the last move counts."""
-    exact = (each.image.digest for each in known if each.image.tag == parts.tag)
-    return next(exact, moves[-1].after if moves else None)
 
 
 def _notes(

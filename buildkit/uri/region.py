@@ -79,10 +79,22 @@ def _profiles(file: str, of_section: Callable[[str], str | None]) -> Profiles | 
 
     if file == os.devnull or not os.path.lexists(file):
         return {}
+    if not os.path.isfile(file):  # noqa: PTH113 - pathlib takes long to load
+        return None  # a device or a pipe, which may have no end
     parser = configparser.RawConfigParser(default_section="")
     try:
-        parser.read_string(_text(file))
-    except (configparser.Error, OSError, UnicodeDecodeError):
+        text = reading.content(file, LARGEST)
+    except OSError:
+        return None
+    except ValueError as error:
+        raise UsageError(
+            f"the AWS configuration file {shown(file)} is larger than {LARGEST >> 20} MiB and was "
+            "not read",
+            hint="`--region eu-west-1`, or correct AWS_CONFIG_FILE",
+        ) from error
+    try:
+        parser.read_string(text.decode())
+    except (configparser.Error, UnicodeDecodeError):
         return None
     found: dict[str, str] = {}
     for section in parser.sections():
@@ -100,21 +112,3 @@ def _profile(section: str) -> str | None:
     except ValueError:
         return None
     return name if kind == ["profile"] or section == DEFAULT else None
-
-
-def _text(file: str) -> str:
-    """Raises OSError unless it is a regular file, UsageError for a file that is too large.
-
-    A device or a pipe may have no end.
-    """
-    if not os.path.isfile(file):  # noqa: PTH113 - pathlib takes long to load
-        raise OSError(f"{file} is not a regular file")
-    try:
-        found = reading.content(file, LARGEST)
-    except ValueError as error:
-        raise UsageError(
-            f"the AWS configuration file {shown(file)} is larger than {LARGEST >> 20} MiB and was "
-            "not read",
-            hint="`--region eu-west-1`, or correct AWS_CONFIG_FILE",
-        ) from error
-    return found.decode("utf-8")
