@@ -88,13 +88,13 @@ def prebuilt(region: str | None = None) -> Iterator[Row]:
             repository=repository,
             tag=tag or None,
             regions=tuple(sorted(entry.regions)),
-            uri=_uri(entry, region, repository, tag)
-            if region and region in entry.regions
-            else None,
+            uri=_uri(entry, region, repository, tag),
         )
 
 
-def _uri(entry: Entry, region: str, repository: str, tag: str) -> str:
+def _uri(entry: Entry, region: str | None, repository: str, tag: str) -> str | None:
+    if region is None or region not in entry.regions:
+        return None
     there = facts.regions()[region]
     host = there.host(there.accounts[entry.family])
     return f"{host}/{repository}:{tag}" if tag else f"{host}/{repository}"
