@@ -25,11 +25,6 @@ def run(
     running: list[Future[Result]] = []
     results: list[Result] = []
 
-    def cancel() -> None:
-        # Not by the pool's shutdown: `as_completed` would wait for these futures forever.
-        for future in running:
-            future.cancel()
-
     def stops(ended: Iterable[Future[Result]]) -> bool:
         """Take results. If one says stop, what has not begun never begins."""
         said = False
@@ -38,7 +33,7 @@ def run(
                 results.append(future.result())
                 if stop(results[-1]):
                     said = True
-                    cancel()
+                    _cancel(running)
         return said
 
     with ThreadPoolExecutor(max_workers=jobs) as pool:
@@ -50,10 +45,15 @@ def run(
                 if stops(ended):
                     break
             stops(as_completed(running))
-        except BaseException:
-            cancel()
-            raise
+        finally:
+            _cancel(running)
     return results
+
+
+def _cancel(futures: Iterable[Future[Result]]) -> None:
+    """Not by the pool's shutdown: `as_completed` would wait for these futures forever."""
+    for future in futures:
+        future.cancel()
 
 
 def _ended(result: Result) -> Future[Result]:

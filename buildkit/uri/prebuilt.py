@@ -32,7 +32,8 @@ def answer(asked: Asked) -> None:
     if there is None:
         there, by = region.of(os.environ)
         console.say(f"using region {there}, from {by}")
-    options = {name: getattr(asked, name) for name in Query._fields[2:]}  # of the same names
+    # Each of the other fields has the name of its option.
+    options = {name: getattr(asked, name) for name in Query._fields[2:]}
     query = Query(asked.target, there, **options).lowered()
     found = look_up(_with_version(query, latest=asked.latest))
     document, uri = found._asdict(), found.uri

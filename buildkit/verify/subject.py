@@ -54,12 +54,11 @@ def of(
     if purpose is None:
         engine = docker.connected(outside=network)
         purpose = _found(engine, image, promises, dict(samples.environment))
-    for feature in features:
-        if not purpose.allows(feature):
-            raise UsageError(
-                f"the feature `{feature.value}` does not apply to images for {purpose.value}",
-                hint="omit `--feature`, or add `--purpose` (it can be repeated)",
-            )
+    if wrong := [each.value for each in features if not purpose.allows(each)]:
+        raise UsageError(
+            f"the feature `{wrong[0]}` does not apply to images for {purpose.value}",
+            hint="omit `--feature`, or add `--purpose` (it can be repeated)",
+        )
     return Subject(
         image=image,
         architecture=None if itself is None else itself.platform.partition("/")[2],
