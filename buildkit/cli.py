@@ -22,7 +22,7 @@ import click
 from buildkit.support import addresses, manual, suggest
 from buildkit.support.errors import BuildkitError, Exit, ToolError, UsageError, bug, interruption
 from buildkit.system import console, sockets, stopping
-from buildkit.system.stdout import Answer
+from buildkit.system.console import Answer
 
 GROUPS = {  # as `--help` lists them, in the order in which one uses them
     "Pipeline": {
@@ -180,12 +180,13 @@ def _first(news: SimpleQueue[object]) -> object:
 class _Work(threading.Thread):
     """Runs one command line, and puts itself into the queue when it ends."""
 
+    _code: int = Exit.INTERRUPTED
+    _error: BaseException | None = None
+
     def __init__(self, arguments: list[str], news: SimpleQueue[object]) -> None:
         super().__init__(daemon=True)
         self.arguments = arguments
         self._news = news
-        self._code: int = Exit.INTERRUPTED
-        self._error: BaseException | None = None
 
     def run(self) -> None:
         try:
@@ -207,7 +208,8 @@ def _interrupted(work: _Work, own: frozenset[int]) -> int:
     lines = ending.end(work, own)
     if work.is_alive() or work.result() != Exit.DONE:
         ending.say(lines, lambda: _answer(work.arguments, interruption()))
-        ending.leave(Exit.INTERRUPTED)
+        # Python's own exit would wait for threads, and fail to write to a closed terminal.
+        os._exit(Exit.INTERRUPTED)
     return Exit.DONE
 
 
@@ -265,10 +267,6 @@ def _failed(error: BuildkitError, arguments: list[str]) -> Exit:
 
 def _answer(arguments: list[str], error: BuildkitError) -> None:
     """Print an error as JSON on stdout, for a program that passed `--json`."""
-    if "--json" not in arguments or sys.stdout is None:
-        return
-    text = json.dumps({"error": error.facts}, indent=2)
-    if isinstance(sys.stdout, Answer):
-        sys.stdout.end(text)
-    else:
-        click.echo(text)
+    if "--json" in arguments and sys.stdout is not None:
+        end = sys.stdout.end if isinstance(sys.stdout, Answer) else click.echo
+        end(json.dumps({"error": error.facts}, indent=2))

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from buildkit import recording
 from buildkit.build import bake_plan
-from buildkit.build.images import Maker, maker
+from buildkit.build.images import maker
 from buildkit.contract import verdict
 from buildkit.engine import engine
-from buildkit.model.image import Status
 from buildkit.model.outcome import Outcome, earlier
 from buildkit.render import inputs, render
 from buildkit.support.errors import BuildkitError, bug
@@ -26,13 +25,12 @@ from buildkit.system import console, stopping, workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from contextlib import AbstractContextManager
 
     from buildkit.aliases.moves import Moves
     from buildkit.build.bake_plan import Plan
     from buildkit.build.mounts import Network
     from buildkit.engine.engine import Engine
-    from buildkit.model.image import Built, Published
+    from buildkit.model.image import Built
     from buildkit.model.target import Target
     from buildkit.project import Project
     from buildkit.publish.sender import Sender
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 PUSHES = 8
 """Images that are pushed at once: what limits a push is the connections of each registry."""
-CAUSE_WIDTH = 100
 
 
 class Until(Enum):
@@ -70,10 +67,6 @@ class Choice:
     verbose: bool = False
     jobs: int | None = None
 
-    @property
-    def sends(self) -> bool:
-        return self.until is not Until.TESTED
-
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -96,11 +89,14 @@ def build(project: Project, targets: Sequence[Target], network: Network, choice:
     """
     from buildkit.verify import gate, verify  # noqa: PLC0415 - a push needs nothing of the contract
 
+    tests_only = choice.until is Until.TESTED
     with (
         planned(project, targets, network) as plan,
         engine.connect() as docker,
-        _sender(project, docker, choice) if choice.sends else nullcontext() as sender,
-        _maker(plan, docker, choice) as makes,
+        nullcontext() if tests_only else _sender(project, docker, choice) as sender,
+        maker(
+            plan, docker, jobs=choice.jobs, fail_fast=choice.fail_fast, verbose=choice.verbose
+        ) as makes,
     ):
         project.records.begin(plan.rendered)
         made_from = inputs.digests(plan.rendered, project.templates.runtime)
@@ -168,10 +164,6 @@ def _tested(project: Project, target: Target, hosts: frozenset[str]) -> Outcome:
     staged = project.staged(verified)
     whole = staged is not None and hosts <= {*staged.hosts}
     return earlier(verified, staged if whole else None)
-
-
-def _maker(plan: Plan, docker: Engine, choice: Choice) -> AbstractContextManager[Maker]:
-    return maker(plan, docker, jobs=choice.jobs, fail_fast=choice.fail_fast, verbose=choice.verbose)
 
 
 @contextmanager
@@ -257,32 +249,8 @@ def _guarded(work: Callable[[Target, Item], Outcome], target: Target, item: Item
 
 def _say(outcome: Outcome) -> None:
     """One line for a target that has ended. The whole of an error comes at the end of the run."""
-    if outcome.error is not None:
-        cause = outcome.error.message.partition("\n")[0][:CAUSE_WIDTH]
-        console.step(outcome.target.id, f"{outcome.word}: {cause}", fg="red")
-    elif said := _how_far(outcome):
-        untried = "" if outcome.report is None else verdict.untried(outcome.report)
-        more = f"; {untried}" if untried else ""
-        console.step(outcome.target.id, said + more, fg="yellow" if untried else "green")
-
-
-def _how_far(outcome: Outcome) -> str:
-    """What is true of the image of a target now; nothing if it was only rendered."""
-    if outcome.published is not None:
-        return _where(outcome.published)
-    if outcome.staged is not None:
-        return f"staged in {', '.join(outcome.staged.hosts)}: {outcome.staged.digest}"
-    if outcome.report is None:
-        return ""
-    how = "passed before" if outcome.tested_before else "passed"
-    judged = sum(1 for each in outcome.report.clauses if each.status is not Status.SKIP)
-    return f"{how} {judged} clauses"
-
-
-def _where(published: Published) -> str:
-    """Each registry by what is true of it: pushed to by this run, or published already."""
-    found = {
-        how: [each.uri for each in published.locations if each.pushed is pushed]
-        for how, pushed in (("published", True), ("published already", False))
-    }
-    return "; ".join(f"{how}: {', '.join(uris)}" for how, uris in found.items() if uris)
+    failed, report = outcome.error is not None, outcome.report
+    untried = "" if failed or report is None else verdict.untried(report)
+    if said := outcome.line:
+        colour = "red" if failed else "yellow" if untried else "green"
+        console.step(outcome.target.id, f"{said}; {untried}" if untried else said, fg=colour)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildkit.ledger import attach, history, ledger, make, trails
-from buildkit.ledger.commit import commit
 from buildkit.ledger.record import Action
 from buildkit.registry import referrers
 from buildkit.registry.manifests import DOCKER_MANIFEST
+from buildkit.system import git
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from buildkit.model.image import Published
     from buildkit.project import Project
     from buildkit.registry.client import Registry
-    from buildkit.registry.referrers import Descriptor
 
 
 def check(project: Project) -> frozenset[str]:
@@ -60,7 +59,7 @@ def note(
     release = history.news(
         make.release(
             Action.PUBLISH,
-            commit(book.path.parent, book.path.name),
+            git.commit(book.path),
             images=[make.image(each) for each in lacking],
             moves=moves,
         ),
@@ -69,11 +68,10 @@ def note(
     if release is None:
         return
     reports = {each.verified.built.target.id: each.verified.report for each in lacking}
+    subjects = {
+        each.digest: referrers.descriptor(DOCKER_MANIFEST, each.digest, each.manifest_size)
+        for each in lacking
+    }
     # Attach first: if the run dies before the ledger is written, the next run does both again.
-    attach.attach(release, reports, registries, dict(map(_subject, lacking)))
+    attach.attach(release, reports, registries, subjects)
     book.append(release, since)
-
-
-def _subject(published: Published) -> tuple[str, Descriptor]:
-    digest = published.digest
-    return digest, referrers.descriptor(DOCKER_MANIFEST, digest, published.manifest_size)

@@ -47,7 +47,6 @@ VERIFIED = Kind(name="verified", type=Verified, made_by="test")
 STAGED = Kind(name="staged", type=Staged, made_by="build --stage")
 PUBLISHED = Kind(name="published", type=Published, made_by="push")
 
-
 WRITTEN = (
     *(f"{kind.name}.json" for kind in (RENDERED, BUILT, REPORT, VERIFIED, STAGED, PUBLISHED)),
     DOCKERFILE,

@@ -11,11 +11,10 @@ import click
 from buildkit.aliases import moves
 from buildkit.aliases.moves import Alias
 from buildkit.ledger import history, ledger, make, trails
-from buildkit.ledger.commit import commit
 from buildkit.model import families, names, tag_filters
 from buildkit.support import suggest
 from buildkit.support.errors import UsageError, ending, together
-from buildkit.system import console
+from buildkit.system import console, git
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -99,7 +98,7 @@ def record(
     """Move aliases, and record the moves. Raises ToolError if some aliases did not move."""
     wanted = [news for each in aims if (news := _news(each, releases))]
     moved = moves.carry_out(wanted)
-    at = commit(book.path.parent, book.path.name)
+    at = git.commit(book.path)
     release = make.release(action, at, moves=moved.done)
     if moved.done:
         book.append(release)

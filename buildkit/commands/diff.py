@@ -11,7 +11,6 @@ import click
 from buildkit.commands import complete, options
 from buildkit.config import images_toml
 from buildkit.diff import compare
-from buildkit.diff.connections import connections
 from buildkit.ledger import find, history, ledger
 from buildkit.ledger.find import Named
 from buildkit.support import tables
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from buildkit.diff.compare import Comparison
-    from buildkit.diff.connections import Connections
+    from buildkit.diff.compare import Comparison, Connections
     from buildkit.diff.differences import Difference, Stored
     from buildkit.ledger.find import Found
     from buildkit.ledger.record import Image, Release
@@ -68,7 +66,7 @@ def command(
     """
     settings = images_toml.read(file, allow_outside=allow_outside)
     releases = ledger.beside(file, settings.boundary).read()
-    with connections(settings) as reached:
+    with compare.connections(settings) as reached:
         first, second = (_side(text, releases, reached, registries) for text in (a, b))
         found = compare.compare(first.subject, second.subject)
     if as_json:
@@ -89,11 +87,7 @@ def _side(
     found = find.in_registries(name, map(reached.to, hosts), releases)
     return Side(
         found=found,
-        subject=compare.Subject(
-            registry=reached.to(found.host),
-            repository=found.repository,
-            digest=found.digest,
-        ),
+        subject=reached.subject(found.host, found.repository, found.digest),
     )
 
 

@@ -10,8 +10,7 @@ import click
 
 from buildkit.commands import options
 from buildkit.config import boundary, images_toml
-from buildkit.diff import compare, notes
-from buildkit.diff.connections import connections
+from buildkit.diff import compare, release_notes
 from buildkit.ledger import history, ledger
 from buildkit.ledger.record import Action
 from buildkit.support.errors import BuildkitError, NothingSelectedError
@@ -21,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from buildkit.diff.connections import Connections
+    from buildkit.diff.compare import Connections
     from buildkit.diff.differences import Difference
-    from buildkit.diff.notes import Change
+    from buildkit.diff.release_notes import Change
     from buildkit.ledger.record import Image, Release
 
 
@@ -53,14 +52,14 @@ def command(
             hint="`buildkit build --all --push` publishes images, and records them",
         )
     release = history.by_id(releases, record) if record else _newest(releases)
-    with connections(images_toml.read(file, allow_outside=allow_outside)) as reached:
+    with compare.connections(images_toml.read(file, allow_outside=allow_outside)) as reached:
         changes = _changes(releases, release, reached if packages else None)
     if as_json:
         found = {name: asdict(change) for name, change in changes.items()}
         document = {"record": json.loads(ledger.text(release)), "changes": found}
         click.echo(json.dumps(document, indent=2))
     else:
-        click.echo(notes.page(release, changes), nl=False)
+        click.echo(release_notes.page(release, changes), nl=False)
 
 
 def _newest(releases: Sequence[Release]) -> Release:
@@ -74,9 +73,9 @@ def _changes(
 ) -> dict[str, Change]:
     found = {}
     for image in release.images:
-        if (before := notes.before(releases, release, image)) is not None:
+        if (before := release_notes.before(releases, release, image)) is not None:
             packages = None if reached is None else _packages(before, image, reached)
-            found[image.target] = notes.Change(before=before, packages=packages)
+            found[image.target] = release_notes.Change(before=before, packages=packages)
     return found
 
 
@@ -85,11 +84,7 @@ def _packages(before: Image, image: Image, reached: Connections) -> Sequence[Dif
     try:
         shared = next((each for each in image.hosts if each in before.hosts), None)
         older, newer = (
-            compare.Subject(
-                registry=reached.to(shared or each.hosts[0]),
-                repository=each.repository,
-                digest=each.digest,
-            )
+            reached.subject(shared or each.hosts[0], each.repository, each.digest)
             for each in (before, image)
         )
         return compare.compare(older, newer).packages

@@ -10,7 +10,6 @@ import click
 from buildkit.aliases import by_hand, moves
 from buildkit.commands import complete, options
 from buildkit.ledger import attach, find, history, ledger, make
-from buildkit.ledger.commit import commit
 from buildkit.ledger.record import Action
 from buildkit.model import names
 from buildkit.project import read as read_project
@@ -25,7 +24,7 @@ from buildkit.support.errors import (
     ending,
     together,
 )
-from buildkit.system import console
+from buildkit.system import console, git
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -181,7 +180,7 @@ class Promotion:
         copy = replace(sources[0], repository=to, locations=tuple(done))
         release = make.release(
             Action.PROMOTE,
-            commit(self.book.path.parent, self.book.path.name),
+            git.commit(self.book.path),
             images=[copy] if done else [],
         )
         if news:

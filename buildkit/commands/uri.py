@@ -14,7 +14,7 @@ from buildkit.uri.asked import EXPLAIN, LIST, OWN, PREBUILT, Asked, check
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-ANSWERS = {OWN: "released", PREBUILT: "prebuilt", LIST: "listing", EXPLAIN: "explain"}
+ANSWERS = {OWN: "own", PREBUILT: "prebuilt", LIST: "listing", EXPLAIN: "explain"}
 """The module that answers. Only that one is loaded: a URI should take milliseconds."""
 
 
@@ -112,4 +112,4 @@ def command(**given: Any) -> None:
     """
     asked = Asked(**given)
     check(asked)
-    importlib.import_module(f"buildkit.uri.{ANSWERS[asked.mode]}").answer(asked)
+    importlib.import_module(f"buildkit.uri.{ANSWERS[asked.mode]}").answer(asked.lowered())

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import tarfile
 import zlib
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import IO, TYPE_CHECKING
 
 from buildkit.diff import differences, packages
 from buildkit.diff.differences import Stored
+from buildkit.publish import connect
 from buildkit.support.amounts import count, megabytes
 from buildkit.support.errors import ToolError
 from buildkit.system import console
 from buildkit.system.console import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from buildkit.config.images_toml import Config
     from buildkit.diff.differences import Difference, Layers
     from buildkit.diff.packages import Layer
     from buildkit.registry.client import Registry
@@ -37,6 +41,17 @@ class Subject:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Connections:
+    """The registries that images.toml names, and a function that connects to one, once."""
+
+    own: Sequence[str]
+    to: Callable[[str], Registry]
+
+    def subject(self, host: str, repository: str, digest: str) -> Subject:
+        return Subject(registry=self.to(host), repository=repository, digest=digest)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """`fetched` are the bytes of the layers that were read."""
 
@@ -46,19 +61,28 @@ class Comparison:
     fetched: int
 
 
+@contextmanager
+def connections(settings: Config) -> Iterator[Connections]:
+    """Connect to each registry when it is needed, and close all of them at the end."""
+    with ExitStack() as opened:
+
+        def reach(host: str) -> Registry:
+            (there,) = opened.enter_context(connect.reach(settings, (host,)))
+            return there.registry
+
+        yield Connections(own=connect.written(settings), to=cache(reach))
+
+
 def compare(a: Subject, b: Subject) -> Comparison:
     """Compare two images. Raises ToolError if one is not found, or its layers cannot be read."""
     (config_a, layers_a), (config_b, layers_b) = _parts(a), _parts(b)
     same = differences.common(layers_a, layers_b)
     reader = _Reader()
-    reader.read(a, layers_a[same:])
-    reader.read(b, layers_b[same:])
-    above_a, above_b = reader.layers(layers_a[same:]), reader.layers(layers_b[same:])
+    above_a, above_b = reader.read(a, layers_a[same:]), reader.read(b, layers_b[same:])
     common: Sequence[Layer] | None = None
     if not differences.are_enough(above_a, above_b):
         console.say("upper layers replace files of shared layers; reading the shared layers too")
-        reader.read(a, layers_a[:same])
-        common = reader.layers(layers_a[:same])
+        common = reader.read(a, layers_a[:same])
     elif not same:
         common = ()
     return Comparison(
@@ -95,10 +119,7 @@ class _Reader:
     _found: dict[str, Layer] = field(default_factory=dict)
     _pace: Pace = field(default_factory=Pace)
 
-    def layers(self, blobs: Sequence[Stored]) -> tuple[Layer, ...]:
-        return tuple(self._found[each.digest] for each in blobs)
-
-    def read(self, subject: Subject, blobs: Sequence[Stored]) -> None:
+    def read(self, subject: Subject, blobs: Sequence[Stored]) -> tuple[Layer, ...]:
         new = {each.digest: each for each in blobs if each.digest not in self._found}
         if new:
             size = sum(each.size for each in new.values())
@@ -107,6 +128,7 @@ class _Reader:
         for blob in new.values():
             self._found[blob.digest] = self._scanned(subject, blob)
             self.fetched += blob.size
+        return tuple(self._found[each.digest] for each in blobs)
 
     def _scanned(self, subject: Subject, blob: Stored) -> Layer:
         def progress(come: int) -> None:

@@ -10,7 +10,7 @@ from buildkit.diff.packages import below, merged
 from buildkit.registry.shapes import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from buildkit.diff.packages import Layer, Packages
     from buildkit.registry.shapes import Configuration
@@ -105,9 +105,5 @@ def _versions(found: Packages) -> dict[str, str]:
 
 
 def _differing(a: Mapping[str, str], b: Mapping[str, str]) -> tuple[Difference, ...]:
-    names: Iterable[str] = sorted({*a, *b})
-    return tuple(
-        Difference(name=name, a=a.get(name), b=b.get(name))
-        for name in names
-        if a.get(name) != b.get(name)
-    )
+    names = [name for name in sorted({*a, *b}) if a.get(name) != b.get(name)]
+    return tuple(Difference(name=name, a=a.get(name), b=b.get(name)) for name in names)

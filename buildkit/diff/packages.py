@@ -147,17 +147,18 @@ def _lists_packages(path: str) -> bool:
 
 def _by_folder(path: str) -> Package | None:
     match = DIST_INFO.fullmatch(path)
-    if match is None:
-        return None
-    return Package(kind="python", name=canonicalize_name(match["name"]), version=match["version"])
+    return None if match is None else _python(match["name"], match["version"])
+
+
+def _python(name: str, version: str) -> Package:
+    return Package(kind="python", name=canonicalize_name(name), version=version)
 
 
 def _read(path: str, content: IO[bytes]) -> Iterator[Package]:
     if path.endswith(METADATA):
         header = _fields(islice(_lines(content), HEADER_LINES))
         if "Name" in header and "Version" in header:
-            name = canonicalize_name(header["Name"])
-            yield Package(kind="python", name=name, version=header["Version"])
+            yield _python(header["Name"], header["Version"])
         return
     for fields in _paragraphs(_lines(content)):
         if fields.get("Status", INSTALLED).endswith(INSTALLED):

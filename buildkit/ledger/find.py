@@ -103,14 +103,13 @@ def in_registries(name: Named, registries: Iterable[Tagged], releases: Sequence[
     for registry in registries:
         manifest = registry.manifest(name.repository, name.reference)
         if manifest is not None:
-            on_record = [
-                each for _, each in history.images(releases) if each.digest == manifest.digest
-            ]
+            digest = manifest.digest
+            known = (each for _, each in history.images(releases) if each.digest == digest)
             return Found(
                 host=registry.host,
                 repository=name.repository,
-                digest=manifest.digest,
-                image=on_record[0] if on_record else None,
+                digest=digest,
+                image=next(known, None),
             )
         asked.append(registry.host)
     raise NothingSelectedError(

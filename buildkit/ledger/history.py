@@ -27,28 +27,21 @@ def images(releases: Iterable[Release]) -> Iterator[tuple[Release, Image]]:
             yield release, image
 
 
+def moves(releases: Iterable[Release]) -> Iterator[Move]:
+    """Every move of an alias, the oldest first."""
+    return (move for release in releases for move in release.moves)
+
+
 def latest(releases: Iterable[Release], target_id: str) -> Image | None:
     """The image of a target that was published last; promotions are copies, and do not count."""
-    return next(
-        (
-            image
-            for release, image in images(releases)
-            if image.target == target_id and release.action is Action.PUBLISH
-        ),
-        None,
-    )
+    published = [each for each in releases if each.action is Action.PUBLISH]
+    return next((each for _, each in images(published) if each.target == target_id), None)
 
 
 def tagged(releases: Iterable[Release], repository: str, tag: str) -> Image | None:
     """The image that got an exact tag last, None if the ledger has none."""
-    return next(
-        (
-            image
-            for _, image in images(releases)
-            if (image.repository, image.tag) == (repository, tag)
-        ),
-        None,
-    )
+    wanted = (repository, tag)
+    return next((e for _, e in images(releases) if (e.repository, e.tag) == wanted), None)
 
 
 def knows(releases: Iterable[Release], published: Published) -> bool:
@@ -69,7 +62,7 @@ def news(release: Release, others: Iterable[Release]) -> Release | None:
     """
     records = tuple(others)
     places = {(image.digest, uri) for _, image in images(records) for uri in image.locations}
-    last = {_alias(move): move.after for each in records for move in each.moves}
+    last = {_alias(move): move.after for move in moves(records)}
     found = replace(
         release,
         images=tuple(
@@ -86,7 +79,7 @@ def _alias(move: Move) -> tuple[str, str, str]:
     return move.host, move.repository, move.alias
 
 
-def by_digest(releases: Iterable[Release], text: str) -> tuple[Image, ...]:
+def by_digest(releases: Sequence[Release], text: str) -> tuple[Image, ...]:
     """All entries of the image whose digest begins with `text`, the newest first.
 
     Raises UsageError if that is not a digest, or several begin so; NothingSelectedError for none.
@@ -98,28 +91,25 @@ def by_digest(releases: Iterable[Release], text: str) -> tuple[Image, ...]:
             hint="run `buildkit releases` to see the digests",
         )
     start = f"sha256:{match['hex']}"
-    known = tuple(image for _, image in images(releases))
-    found = tuple(image for image in known if image.digest.startswith(start))
-    digests = tuple(dict.fromkeys(image.digest for image in found))
+    targets: dict[str, str] = {}  # the newest image of each digest
+    for _, image in images(releases):
+        targets.setdefault(image.digest, image.target)
+    digests = [digest for digest in targets if digest.startswith(start)]
     if len(digests) > 1:
         raise UsageError(
             f"`{text}` matches {len(digests)} digests: {', '.join(digests)}",
             hint="write more digits",
         )
-    if not found:
+    if not digests:
         from difflib import get_close_matches  # noqa: PLC0415 - only for this error
 
-        near = get_close_matches(start, dict.fromkeys(image.digest for image in known), NEAR)
-        others = near or tuple(dict.fromkeys(image.digest for image in known))[:NEAR]
+        near = get_close_matches(start, targets, NEAR) or [*targets][:NEAR]
         raise NothingSelectedError(
             f"image `{text}` not found in the ledger",
-            details="\n".join(
-                f"  {digest}  {next(i for i in known if i.digest == digest).target}"
-                for digest in others
-            ),
+            details="\n".join(f"  {digest}  {targets[digest]}" for digest in near),
             hint="run `buildkit releases` to see all published images",
         )
-    return found
+    return tuple(image for _, image in images(releases) if image.digest == digests[0])
 
 
 def by_id(releases: Sequence[Release], text: str) -> Release:
@@ -144,20 +134,15 @@ def repositories(releases: Iterable[Release]) -> frozenset[str]:
 
 def repositories_of_alias(releases: Iterable[Release], alias: str) -> frozenset[str]:
     """The repositories in which an alias was ever moved."""
-    moves = (move for release in releases for move in release.moves)
-    return frozenset(each.repository for each in moves if each.alias == alias)
+    return frozenset(each.repository for each in moves(releases) if each.alias == alias)
+
+
+def hosts_of_alias(releases: Iterable[Release], repository: str, alias: str) -> tuple[str, ...]:
+    """The registries in which an alias was ever moved, in the order of the first moves."""
+    found = (e for e in moves(releases) if (e.repository, e.alias) == (repository, alias))
+    return tuple(dict.fromkeys(each.host for each in found))
 
 
 def exact_tags(releases: Iterable[Release], repository: str) -> frozenset[str]:
     """The tags of a repository that never move."""
     return frozenset(each.tag for _, each in images(releases) if each.repository == repository)
-
-
-def hosts_of_alias(releases: Iterable[Release], repository: str, alias: str) -> tuple[str, ...]:
-    """The registries in which an alias was ever moved."""
-    found = (move for release in releases for move in release.moves)
-    return tuple(
-        dict.fromkeys(
-            each.host for each in found if (each.repository, each.alias) == (repository, alias)
-        )
-    )

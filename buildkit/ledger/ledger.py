@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from buildkit.ledger import history
 from buildkit.ledger.record import Release
-from buildkit.model import names
 from buildkit.support import decode
 from buildkit.support.errors import ToolError
 from buildkit.system import files, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
     from pathlib import Path
 
     from buildkit.config.boundary import Boundary
@@ -32,10 +30,6 @@ ROOM = 1 << 20
 """Bytes that a record may need: some hundred images in several registries."""
 LARGEST = 256 << 20
 """The limit for a ledger in bytes: some hundred thousand images."""
-DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-REFERENCE = re.compile(r"[A-Za-z0-9._:/@\[\]-]+")
-"""Characters of a URI by tag or digest, and of its parts."""
-WORD = re.compile("[!-~]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +135,7 @@ def _parsed(path: str, number: int, line: str) -> Release:
                 f"{path}:{number} has format {decode.shown(found)}, this buildkit reads {FORMAT}",
                 hint="use the version of buildkit that wrote the line, or a newer one",
             )
-        return _checked(decode.read(Release, document))
+        return decode.read(Release, document)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ToolError(
             f"{path}:{number} is not a valid record: {error}",
@@ -152,57 +146,12 @@ def _parsed(path: str, number: int, line: str) -> Release:
 def _check_new(release: Release) -> None:
     """Raise ToolError for a record that no command could read again."""
     try:
-        _checked(decode.read(Release, decode.parsed(text(release))))
+        decode.read(Release, decode.parsed(text(release)))
     except ValueError as error:
         raise ToolError(
             f"the new record is not valid, and was not added to the ledger: {error}",
             hint="build and test the images again, then rerun the command",
         ) from error
-
-
-def _checked(release: Release) -> Release:
-    """Raise ValueError if a word of a record is not one word: it is printed, and used in URLs."""
-    for name, word in _words(release):
-        if not WORD.fullmatch(word):
-            raise ValueError(f"{name} {word!r} is not one word")
-    for image in release.images:
-        names.plain(image.verdict.untried)
-        for uri in (*image.locations, image.repository, image.tag, image.digest):
-            if not REFERENCE.fullmatch(uri):
-                raise ValueError(f"{uri!r} is not a reference of {image.target}")
-        if not DIGEST.fullmatch(image.digest):
-            raise ValueError(f"{image.digest!r} is not a digest of {image.target}")
-    return release
-
-
-def _words(release: Release) -> Iterator[tuple[str, str]]:
-    """All parts of a record that must be one word, besides references, with their names."""
-    yield "record id", release.id
-    yield "time", release.time
-    if release.commit is not None:
-        yield "commit", release.commit
-    yield "buildkit version", release.tool
-    for image in release.images:
-        yield "target", image.target
-        yield "name", image.name
-        yield "version", image.version
-        yield "device", image.device
-        yield "Python version", image.python
-        yield "purpose", image.purpose
-        yield "profile", image.verdict.profile
-        yield "suite", image.verdict.suite
-        if image.origin is not None:
-            for word in (image.origin.base, image.origin.base_digest, image.origin.inputs):
-                if word is not None:
-                    yield "base or digest", word
-    for move in release.moves:
-        yield "registry", move.host
-        yield "repository", move.repository
-        yield "alias", move.alias
-        yield "tag", move.tag
-        for digest in (move.before, move.after):
-            if digest is not None:
-                yield "digest", digest
 
 
 def text(release: Release) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -63,15 +64,13 @@ def image(published: Published) -> Image:
 
 
 def _verdict(report: Report) -> Verdict:
-    def count(status: Status) -> int:
-        return sum(1 for each in report.clauses if each.status is status)
-
+    counts = Counter(each.status for each in report.clauses)
     return Verdict(
         profile=report.profile,
         suite=report.suite,
-        passed=count(Status.PASS),
-        warned=count(Status.WARN),
-        skipped=count(Status.SKIP),
+        passed=counts[Status.PASS],
+        warned=counts[Status.WARN],
+        skipped=counts[Status.SKIP],
         seconds=report.seconds,
         untried=verdict.untried(report),
     )

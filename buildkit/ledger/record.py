@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
+from typing import Annotated
 
+from buildkit.model import names
 from buildkit.model.image import Origin  # noqa: TC001 - `decode` reads it
+from buildkit.support.decode import Word, shown
+
+REFERENCE = re.compile(r"[A-Za-z0-9._:/@\[\]-]+")
+"""Characters of a URI by tag or digest, and of its parts."""
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def _reference(text: str) -> str:
+    if not REFERENCE.fullmatch(text):
+        raise ValueError(f"{shown(text)} is not a reference")
+    return text
+
+
+def _digest(text: str) -> str:
+    if not DIGEST.fullmatch(text):
+        raise ValueError(f"{shown(text)} is not a digest")
+    return text
+
+
+Reference = Annotated[str, _reference]
+Digest = Annotated[str, _digest]
+Plain = Annotated[str, names.plain]
 
 
 class Action(str, Enum):
@@ -21,13 +46,13 @@ class Verdict:
     `untried` is what the test did not do: `not trained, not served: no samples`.
     """
 
-    profile: str
-    suite: str
+    profile: Word
+    suite: Word
     passed: int
     warned: int
     skipped: int
     seconds: float
-    untried: str = ""
+    untried: Plain = ""
 
     @property
     def summary(self) -> str:
@@ -42,21 +67,26 @@ class Image:
     unknown. `build_seconds` is the time of all build steps that were not cached, None if unknown.
     """
 
-    target: str
-    name: str
-    version: str
-    device: str
-    python: str
-    purpose: str
-    repository: str
-    tag: str
-    digest: str
+    target: Word
+    name: Word
+    version: Word
+    device: Word
+    python: Word
+    purpose: Word
+    repository: Reference
+    tag: Reference
+    digest: Digest
     config_digest: str
     size: int | None
-    locations: tuple[str, ...]
+    locations: tuple[Reference, ...]
     origin: Origin | None
     verdict: Verdict
     build_seconds: float | None = None
+
+    @property
+    def cell(self) -> tuple[str, str, str, str]:
+        """What it has in common with its older and newer versions: its cell of the matrix."""
+        return self.name, self.device, self.python, self.purpose
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -64,14 +94,6 @@ class Image:
 
     def host_of(self, location: str) -> str:
         return location.removesuffix(f"/{self.repository}:{self.tag}")
-
-    def digest_uri_at(self, host: str) -> str:
-        return f"{host}/{self.repository}@{self.digest}"
-
-    @property
-    def digest_uri(self) -> str:
-        """The URI in the first registry, which is the one that is printed."""
-        return self.digest_uri_at(self.hosts[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,12 +103,12 @@ class Move:
     `tag` is the exact tag of the image that the alias points to now.
     """
 
-    host: str
-    repository: str
-    alias: str
-    before: str | None
-    after: str
-    tag: str
+    host: Word
+    repository: Word
+    alias: Word
+    before: Word | None
+    after: Word
+    tag: Word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,10 +118,10 @@ class Release:
     `commit` is that of the project's repository, with `-dirty` if files differ from it.
     """
 
-    id: str
-    time: str
+    id: Word
+    time: Word
     action: Action
-    tool: str
-    commit: str | None
+    tool: Word
+    commit: Word | None
     images: tuple[Image, ...] = ()
     moves: tuple[Move, ...] = ()

@@ -43,11 +43,11 @@ class Trail:
 
         If that is an earlier stop, a rollback was not recorded: then it is that stop.
         """
-        if now != self.last:
-            return next((each for each in reversed(self.stops) if each.digest == now), None) or (
-                self.stops[-1] if self.stops else None
-            )
-        return self.stops[-2] if len(self.stops) > 1 else None
+        if now == self.last:
+            found = self.stops[:-1]
+        else:
+            found = tuple(each for each in self.stops if each.digest == now) or self.stops
+        return found[-1] if found else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +69,8 @@ class Past:
 def past(releases: Iterable[Release], host: str, repository: str) -> Past:
     """The history of all aliases of a repository, and of its images."""
     records = tuple(releases)
-    aliases = {
-        move.alias
-        for release in records
-        for move in release.moves
-        if (move.host, move.repository) == (host, repository)
-    }
+    here = (host, repository)
+    aliases = {e.alias for e in history.moves(records) if (e.host, e.repository) == here}
     named = [image for _, image in history.images(records) if image.repository == repository]
     images = [image for image in named if host in image.hosts]
     trails = {alias: trail(records, host, repository, alias) for alias in sorted(aliases)}

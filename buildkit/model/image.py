@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from buildkit.model.target import Purpose, Target  # noqa: TC001 - records are read by it
+from buildkit.support.decode import Word  # noqa: TC001 - records are read by it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +21,9 @@ class Origin:
     build resolved, None if both are unknown.
     """
 
-    base: str
-    base_digest: str | None = None
-    inputs: str | None = None
+    base: Word
+    base_digest: Word | None = None
+    inputs: Word | None = None
 
     def pinned(self, length: int | None = None) -> str:
         """The base with its digest, cut to `length` characters: `python:3.11@sha256:1f4b…`."""

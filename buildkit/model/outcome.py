@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from buildkit.model.image import Status
 from buildkit.support.errors import BuildkitError, Exit
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ WORDS = {
     "tested": "passed",
 }
 """The word that people read for each status."""
+CAUSE_WIDTH = 100
+"""Most characters of an error in a line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +54,31 @@ class Outcome:
     def word(self) -> str:
         """The same for people."""
         return WORDS[self.status]
+
+    @property
+    def line(self) -> str:
+        """The error, or what is true of the image now; empty if it was only rendered."""
+        if self.error is not None:
+            cause, *_ = self.error.message.split("\n")
+            return f"{self.word}: {cause[:CAUSE_WIDTH]}"
+        if self.published is not None:
+            return _where(self.published)
+        if self.staged is not None:
+            return f"staged in {', '.join(self.staged.hosts)}: {self.staged.digest}"
+        if self.report is None:
+            return ""
+        how = "passed before" if self.tested_before else "passed"
+        judged = sum(1 for each in self.report.clauses if each.status is not Status.SKIP)
+        return f"{how} {judged} clauses"
+
+
+def _where(published: Published) -> str:
+    """Each registry by what is true of it: pushed to by this run, or published already."""
+    found = {
+        how: [each.uri for each in published.locations if each.pushed is pushed]
+        for how, pushed in (("published", True), ("published already", False))
+    }
+    return "; ".join(f"{how}: {', '.join(uris)}" for how, uris in found.items() if uris)
 
 
 def earlier(verified: Verified, staged: Staged | None = None) -> Outcome:

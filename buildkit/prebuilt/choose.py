@@ -49,7 +49,7 @@ def versions(query: Query) -> tuple[str, ...]:
     nothing matches the rest.
     """
     found = _by_the_rest(_of_framework(query), query)
-    there = tuple(e for e in found if query.region in facts.regions_of(e.accounts))
+    there = tuple(e for e in found if query.region in e.regions)
     return naming.newest_first(entry.names[0] for entry in there or found)
 
 
@@ -61,10 +61,8 @@ def has_version(query: Query) -> bool:
 def _by_the_rest(found: Entries, query: Query) -> Entries:
     """The images that match the question apart from framework, version and region."""
     found = _by_purpose(found, query)
-    base = query.base_framework
-    found = _narrow(
-        found, query, ("base framework", base), lambda e: base in e.bases, lambda e: e.bases
-    )
+    if (base := query.base_framework) is not None:
+        found = _narrow(found, query, "base framework", base, lambda entry: entry.bases)
     return _by_python(_by_device(found, query), query)
 
 
@@ -72,7 +70,8 @@ def _names(query: Query) -> list[str]:
     """The frameworks that the question means. Raises NothingSelectedError if the data has none."""
     called = naming.framework(query.framework)
     names = [called]
-    if _is_neuron(query):
+    machine = (query.instance_type or "").removeprefix("ml.")
+    if any(name.startswith(("inf", "trn", "neuron")) for name in (query.device or "", machine)):
         names += [f"{called}-neuron", f"{called}-neuronx"]
     known = facts.frameworks()
     names = [name for name in names if name in known]
@@ -83,33 +82,19 @@ def _names(query: Query) -> list[str]:
 
 def _no_framework(name: str) -> NothingSelectedError:
     """The error for an unknown name, which may be part of the name of a repository."""
-    error = nothing(
-        f"{facts.source()} has no images of `{name}`", name, (*facts.frameworks(), *naming.SPOKEN)
-    )
-    word = name.strip()
-    found = sorted(
-        (
-            framework
-            for framework in facts.frameworks()
-            if len(word) >= SHORTEST
-            and any(word in entry.repository for entry in facts.entries(framework))
-        ),
-        key=lambda framework: _distance(word, framework),
-    )
-    said = (
-        listed("frameworks with this word in the names of their repositories", found)
-        if found
-        else error.hint
-    )
+    known = facts.frameworks()
+    error = nothing(f"{facts.source()} has no images of `{name}`", name, (*known, *naming.SPOKEN))
+    hint, word = error.hint, name.strip()
+    if len(word) >= SHORTEST:
+        repositories = {each: {e.repository for e in facts.entries(each)} for each in known}
+        found = [each for each in known if any(word in name for name in repositories[each])]
+        # the nearest first: has that repository, has that word, has a short name
+        found.sort(key=lambda each: (word not in repositories[each], word not in each, len(each)))
+        if found:
+            hint = listed("frameworks with this word in the names of their repositories", found)
     return NothingSelectedError(
-        error.message, hint=f"{said}; `buildkit uri --list --frameworks` lists all"
+        error.message, hint=f"{hint}; `buildkit uri --list --frameworks` lists all"
     )
-
-
-def _distance(word: str, framework: str) -> tuple[bool, bool, int]:
-    """The sort key, the nearest first: has that repository, has that word, has a short name."""
-    repositories = {entry.repository for entry in facts.entries(framework)}
-    return word not in repositories, word not in framework, len(framework)
 
 
 def _of_framework(query: Query) -> Entries:
@@ -156,8 +141,8 @@ def _by_purpose(found: Entries, query: Query) -> Entries:
         return plain or found
     if wanted == ARM != query.purpose and not any(e.purpose == ARM for e in found):
         raise _nothing_for_arm(found, query.instance_type)
-    return _narrow(found, query, ("purpose", wanted), lambda e: e.purpose in (wanted, facts.ANY),
-                   lambda e: (e.purpose,))  # fmt: skip
+    fits = lambda entry: entry.purpose in (wanted, facts.ANY)  # noqa: E731
+    return _narrow(found, query, "purpose", wanted, lambda entry: (entry.purpose,), fits=fits)
 
 
 def _refuse_accelerator(accelerator: str, purpose: str | None) -> None:
@@ -204,15 +189,14 @@ def _by_device(found: Entries, query: Query) -> Entries:
     if query.device is not None:
         _refuse_contradiction(query.device, query.instance_type)
         name = query.device
-        return _narrow(
-            found, query, ("device", name), lambda e: _runs_on(e, name) or name == _tool(e), has
-        )
+        fits = lambda entry: _runs_on(entry, name) or entry.framework.endswith(f"-{name}")  # noqa: E731
+        return _narrow(found, query, "device", name, has, fits=fits)
     if query.instance_type is None:
         return found
     for device in instances.devices(query.instance_type):
-        if fits := tuple(entry for entry in found if _runs_on(entry, device)):
-            return _new_enough(fits, query.instance_type)
-    return _narrow(found, query, ("instance type", query.instance_type), lambda _entry: False, has)
+        if there := tuple(entry for entry in found if _runs_on(entry, device)):
+            return _new_enough(there, query.instance_type)
+    return _narrow(found, query, "instance type", query.instance_type, has)
 
 
 def _refuse_contradiction(device: str, instance_type: str | None) -> None:
@@ -253,11 +237,6 @@ def _runs_on(entry: Entry, device: str) -> bool:
     return device == entry.device or (entry.device is None and device in ("cpu", "gpu"))
 
 
-def _tool(entry: Entry) -> str:
-    """`neuron` or `neuronx`, for images whose framework ends with that word."""
-    return entry.framework.rpartition("-")[2]
-
-
 def _by_python(found: Entries, query: Query) -> Entries:
     if query.python is None:
         return found
@@ -266,32 +245,27 @@ def _by_python(found: Entries, query: Query) -> Entries:
         raise UsageError(
             f"`{query.python}` is not a Python version", hint="such as `3.11` or `py311`"
         )
-    return _narrow(found, query, ("Python", wanted), lambda e: e.python in (wanted, None),
-                   lambda e: (e.python or "-",))  # fmt: skip
-
-
-def _is_neuron(query: Query) -> bool:
-    names = (query.device or "", (query.instance_type or "").removeprefix("ml."))
-    return any(name.startswith(("inf", "trn", "neuron")) for name in names)
+    fits = lambda entry: entry.python in (wanted, None)  # noqa: E731
+    return _narrow(found, query, "Python", wanted, lambda entry: (entry.python or "-",), fits=fits)
 
 
 def _narrow(
     found: Entries,
     query: Query,
-    asked: tuple[str, str | None],
-    fits: Callable[[Entry], bool],
+    what: str,
+    wanted: str,
     has: Callable[[Entry], Sequence[str]],
+    *,
+    fits: Callable[[Entry], bool] | None = None,
 ) -> Entries:
-    """The images that match; all of them if nothing is wanted.
+    """The images that fit, or else that have what is wanted.
 
-    Raises NothingSelectedError with the values that exist, in the region of the question if any do.
+    Raises NothingSelectedError with what they have, in the region of the question if any do.
     """
-    what, wanted = asked
-    if wanted is None:
-        return found
+    fits = fits or (lambda entry: wanted in has(entry))
     narrowed = tuple(entry for entry in found if fits(entry))
     if not narrowed:
-        there = [e for e in found if query.region in facts.regions_of(e.accounts)]
+        there = [entry for entry in found if query.region in entry.regions]
         known = dict.fromkeys(name for entry in there or found for name in has(entry))
         message = f"{facts.source()} has no {_name(found)} for the {what} `{wanted}`"
         raise nothing(message, wanted, known)

@@ -38,6 +38,15 @@ class Entry(NamedTuple):
     tag: str
     accounts: str
 
+    @property
+    def regions(self) -> frozenset[str]:
+        return _regions_of(self.accounts)
+
+    @property
+    def family(self) -> str:
+        """The family of accounts that have the image."""
+        return self.accounts.partition("-")[0]
+
 
 class Region(NamedTuple):
     """`accounts` has AWS's account in this region by the name of the family of accounts."""
@@ -46,6 +55,10 @@ class Region(NamedTuple):
     partition: str
     domain: str
     accounts: Mapping[str, str]
+
+    def host(self, account: str) -> str:
+        """The registry of an account."""
+        return f"{account}.dkr.ecr.{self.name}.{self.domain}"
 
 
 @cache
@@ -68,7 +81,7 @@ def regions() -> Mapping[str, Region]:
 
 
 @cache
-def regions_of(accounts: str) -> frozenset[str]:
+def _regions_of(accounts: str) -> frozenset[str]:
     """The regions of a set such as `dlc-45`."""
     return next(frozenset(regions) for name, *regions in _rows("regions") if name == accounts)
 
@@ -84,10 +97,6 @@ def source() -> str:
     with open(FILE, encoding="utf-8") as file:  # noqa: PTH123 - pathlib takes long to load
         found = next(line for line in file if line.startswith(SOURCE))
     return f"the data ({found.removeprefix(SOURCE).strip()})"
-
-
-def family(accounts: str) -> str:
-    return accounts.partition("-")[0]
 
 
 @cache

@@ -38,19 +38,17 @@ CHIPS = (  # AWS's own: the first Inferentia is another architecture than the la
 
 def devices(instance_type: str) -> tuple[str, ...]:
     """The devices whose images run there, the closest one first. Raises UsageError."""
-    if instance_type in LOCAL:
-        return LOCAL[instance_type]
     family = _family(instance_type)
+    if family in LOCAL:
+        return LOCAL[family]
     for prefix, found in CHIPS:
         if family.startswith(prefix):
             return found
     return ("gpu" if family[0] in "gp" else "cpu",)
 
 
-def first_neuron(instance_type: str | None) -> tuple[int, int] | None:
+def first_neuron(instance_type: str) -> tuple[int, int] | None:
     """The first Neuron SDK that supports a machine with AWS's chips; None for other machines."""
-    if instance_type is None or instance_type in LOCAL:
-        return None
     family = _family(instance_type)
     return next((first for name, first in FIRST_NEURON if family.startswith(name)), None)
 
@@ -65,13 +63,14 @@ def is_arm(instance_type: str) -> bool:
     return re.fullmatch(ARM, _family(instance_type)) is not None
 
 
-def is_p4d(instance_type: str | None) -> bool:
-    if instance_type is None or instance_type in LOCAL:
-        return False
+def is_p4d(instance_type: str) -> bool:
     return _family(instance_type) == "p4d"
 
 
 def _family(instance_type: str) -> str:
+    """The word before the dot; all of a local one."""
+    if instance_type in LOCAL:
+        return instance_type
     match = re.fullmatch(TYPE, instance_type)
     if match is None:
         raise UsageError(

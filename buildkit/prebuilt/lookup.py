@@ -44,9 +44,9 @@ def look_up(query: Query) -> Answer:
         message = f"{facts.source()} has no images in `{query.region}`"
         raise nothing(message, query.region, known)
     found = choose.fitting(query)
-    there = tuple(e for e in found if query.region in facts.regions_of(e.accounts))
+    there = tuple(e for e in found if query.region in e.regions)
     if not there:
-        regions = sorted(frozenset().union(*(facts.regions_of(e.accounts) for e in found)))
+        regions = sorted(frozenset().union(*(e.regions for e in found)))
         message = f"{facts.source()} has no {_described(query)} in {query.region}"
         raise nothing(message, query.region, regions)
     answers = tuple(_answer(entry, query, region) for entry in there)
@@ -73,10 +73,11 @@ def _answer(entry: Entry, query: Query, region: facts.Region) -> Answer:
     )
     if query.container_version is not None:
         tag = _ended(entry.framework, tag, query.container_version)
-    if query.smdistributed or instances.is_p4d(query.instance_type):
+    machine = query.instance_type
+    if query.smdistributed or (machine is not None and instances.is_p4d(machine)):
         tag = "-".join(filter(None, (tag, facts.ends().get(f"{entry.framework}:{tag}"))))
-    account = region.accounts[facts.family(entry.accounts)]
-    host = f"{account}.dkr.ecr.{region.name}.{region.domain}"
+    account = region.accounts[entry.family]
+    host = region.host(account)
     return Answer(
         uri=f"{host}/{repository}:{tag}" if tag else f"{host}/{repository}",
         host=host,

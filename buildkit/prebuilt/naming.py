@@ -83,11 +83,6 @@ def full_version(entry: Entry, asked: str | None) -> str:
     return asked if asked is not None and asked.startswith(f"{first}.") else first
 
 
-def lowered(word: str | None) -> str | None:
-    """A word as the data and images.toml spell it: `GPU` means `gpu`."""
-    return None if word is None else word.lower()
-
-
 def framework(name: str) -> str:
     """The data's name of a framework, in any case; an unknown name in lower case."""
     return SPOKEN.get(name.lower(), name.lower())

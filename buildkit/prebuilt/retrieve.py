@@ -56,10 +56,13 @@ def image_uri(  # noqa: PLR0917 - in the SDK's order
     Raises NothingSelectedError if no image matches, and UsageError if several do, or for a model
     of JumpStart.
     """
-    _refuse(
-        model_id=model_id, model_version=model_version, hub_arn=hub_arn, config_name=config_name,
-        sdk_version=sdk_version,
-    )  # fmt: skip
+    given = {
+        "model_id": model_id, "model_version": model_version, "hub_arn": hub_arn,
+        "config_name": config_name, "sdk_version": sdk_version,
+    }  # fmt: skip
+    for name, value in given.items():
+        if value:  # an empty text counts as None, as in the SDK
+            raise UsageError(f"`{name}` is not supported", hint=INSTEAD[name])
     if training_compiler_config:
         framework = f"{framework}-training-compiler"
     elif inference_tool:
@@ -79,10 +82,3 @@ def image_uri(  # noqa: PLR0917 - in the SDK's order
         smdistributed="smdistributed" in (distribution or ()),
     )
     return look_up(query).uri
-
-
-def _refuse(**given: str | None) -> None:
-    """Raise UsageError for any of them that is set. An empty text counts as None, as in the SDK."""
-    for name, value in given.items():
-        if value:
-            raise UsageError(f"`{name}` is not supported", hint=INSTEAD[name])

@@ -140,9 +140,7 @@ def images(parts: Parts) -> tuple[Entry, ...]:
 
 
 def _of_gallery(name: str) -> tuple[Entry, ...]:
-    return tuple(
-        each for each in of_repository(name) if facts.family(each.accounts) == GALLERY_FAMILY
-    )
+    return tuple(each for each in of_repository(name) if each.family == GALLERY_FAMILY)
 
 
 def is_of_aws(parts: Parts) -> bool:
@@ -192,7 +190,7 @@ def known(parts: Parts) -> tuple[Known, ...]:
     found = tuple(_tagged(parts)) if parts.digest is None or parts.tag else ()
     least = min((len(each.rest or "") for each in found), default=0)
     best = [each for each in found if len(each.rest or "") == least]
-    here = [each for each in best if facts.family(each.entry.accounts) in families(parts)]
+    here = [each for each in best if each.entry.family in families(parts)]
     return tuple(here or best)
 
 

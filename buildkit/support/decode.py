@@ -7,15 +7,28 @@ pydantic.
 from __future__ import annotations
 
 import json
+import re
 import reprlib
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    Reader = Callable[[Any], Any]
 
 Value = TypeVar("Value")
 PLAIN = {
@@ -30,8 +43,19 @@ LARGEST = 1 << 62
 MOST_DIGITS = 4000
 """Python converts no integer with more than 4300 digits."""
 KEY = "key"
+WORD = re.compile("[!-~]+")
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
+
+
+def one_word(text: str) -> str:
+    if not WORD.fullmatch(text):
+        raise ValueError(f"{shown(text)} is not one word")
+    return text
+
+
+Word = Annotated[str, one_word]
+"""A text that is printed, or used in URLs. The function of such a type raises ValueError."""
 
 
 def key(name: str) -> dict[str, str]:
@@ -70,24 +94,44 @@ def read(kind: type[Value], document: object) -> Value:
 
 
 @cache
-def _reader(kind: Any) -> Callable[[Any], Any]:
+def _reader(kind: Any) -> Reader:
+    origin, of = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _of_checked(_reader(of[0]), of[1])
+    if origin is dict:
+        return _of_map(_reader(of[1]))
+    if origin is tuple:
+        every = of[1:] == (...,)
+        return _of_list(_reader(of[0])) if every else _of_row([_reader(each) for each in of])
+    if origin in (UnionType, Union):
+        (other,) = set(of) - {NoneType}
+        known = _reader(other)
+        return lambda value: None if value is None else known(value)
+    return _of_class(kind)
+
+
+def _of_class(kind: Any) -> Reader:
     if is_dataclass(kind):
         return _of_object(kind)
-    if get_origin(kind) is dict:
-        return _of_map(_reader(get_args(kind)[1]))
-    if get_origin(kind) is tuple:
-        first, *rest = get_args(kind)
-        if rest == [...]:
-            return _of_list(_reader(first))
-        return _of_row([_reader(each) for each in (first, *rest)])
-    if isinstance(kind, UnionType):
-        (other,) = set(get_args(kind)) - {NoneType}
-        inner = _reader(other)
-        return lambda value: None if value is None else inner(value)
     return _of_enum(kind) if issubclass(kind, Enum) else _of_plain(kind)
 
 
-def _of_plain(kind: Any) -> Callable[[Any], Any]:
+def _of_checked(reader: Reader, check: Reader) -> Reader:
+    def read_checked(value: object) -> object:
+        found = reader(value)
+        try:
+            return check(found)
+        except ValueError as error:
+            raise ValueError(f": {error}") from None
+
+    return read_checked
+
+
+def _is_not(value: object, called: str) -> ValueError:
+    return ValueError(f": {shown(value)} is not {called}")
+
+
+def _of_plain(kind: Any) -> Reader:
     """A single value; `object` accepts any."""
     if kind is object:
         return lambda value: value
@@ -96,14 +140,14 @@ def _of_plain(kind: Any) -> Callable[[Any], Any]:
     def plain(value: Any) -> object:
         # Not isinstance: `true` would be a number. `NaN` is not in the range, as it is in none.
         if type(value) not in types or (kind in (int, float) and not 0 <= value <= LARGEST):
-            raise ValueError(f": {shown(value)} is not {called}")
+            raise _is_not(value, called)
         return value
 
     return plain
 
 
-def _of_object(kind: Any) -> Callable[[Any], Any]:
-    hints = get_type_hints(kind)
+def _of_object(kind: Any) -> Reader:
+    hints = get_type_hints(kind, include_extras=True)
     plan = [
         (
             each.name,
@@ -114,67 +158,66 @@ def _of_object(kind: Any) -> Callable[[Any], Any]:
         for each in fields(kind)
     ]
 
-    def read_object(value: object) -> object:
+    def read_object(value: Any) -> object:
         if not isinstance(value, dict):
-            raise ValueError(f": {shown(value)} is not an object")  # noqa: TRY004 - of a document
-        found = {}
-        for name, key, reader, required in plan:
-            if key in value:
-                try:
+            raise _is_not(value, "an object")
+        found, key = {}, ""
+        try:
+            for name, key, reader, required in plan:
+                if key in value:
                     found[name] = reader(value[key])
-                except ValueError as error:
-                    raise ValueError(f".{key}{error}") from None
-            elif required:
-                raise ValueError(f".{key} is missing")
+                elif required:
+                    raise ValueError(" is missing")  # noqa: TRY301 - it gets its place, too
+        except ValueError as error:
+            raise ValueError(f".{key}{error}") from None
         return kind(**found)
 
     return read_object
 
 
-def _of_list(reader: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def read_list(value: object) -> object:
+def _of_list(reader: Reader) -> Reader:
+    def read_list(value: Any) -> object:
         if not isinstance(value, list):
-            raise ValueError(f": {shown(value)} is not a list")  # noqa: TRY004 - of a document
-        found = []
-        for number, each in enumerate(value):
-            try:
-                found.append(reader(each))
-            except ValueError as error:
-                raise ValueError(f"[{number}]{error}") from None
+            raise _is_not(value, "a list")
+        found: list[object] = []
+        try:
+            found.extend(map(reader, value))
+        except ValueError as error:
+            raise ValueError(f"[{len(found)}]{error}") from None
         return tuple(found)
 
     return read_list
 
 
-def _of_map(reader: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _of_map(reader: Reader) -> Reader:
     """An object with arbitrary keys, such as labels."""
 
-    def read_map(value: object) -> object:
+    def read_map(value: Any) -> object:
         if not isinstance(value, dict):
-            raise ValueError(f": {shown(value)} is not an object")  # noqa: TRY004 - of a document
-        found = {}
-        for key, each in value.items():
-            try:
+            raise _is_not(value, "an object")
+        found, key = {}, ""
+        try:
+            for key, each in value.items():
                 found[key] = reader(each)
-            except ValueError as error:
-                raise ValueError(f"[{shown(key)}]{error}") from None
+        except ValueError as error:
+            raise ValueError(f"[{shown(key)}]{error}") from None
         return found
 
     return read_map
 
 
-def _of_row(readers: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+def _of_row(readers: Sequence[Reader]) -> Reader:
     """A list of a fixed length, such as a pair."""
 
     def read_row(value: object) -> object:
         if not isinstance(value, list) or len(value) != len(readers):
-            raise ValueError(f": {shown(value)} is not a list of {len(readers)}")
+            raise _is_not(value, f"a list of {len(readers)}")
         return tuple(reader(each) for reader, each in zip(readers, value, strict=True))
 
     return read_row
 
 
-def _of_enum(kind: Any) -> Callable[[Any], Any]:
+def _of_enum(kind: Any) -> Reader:
     by_value = {each.value: each for each in kind}
 
     def read_enum(value: object) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from buildkit.support import addresses
@@ -33,7 +34,8 @@ def nothing(message: str, wanted: str, known: Iterable[str]) -> NothingSelectedE
             hint=there_are(options),
         )
     word = wanted[:LONGEST].lower()
-    found = sorted(get_close_matches(word, options, n=3), key=lambda name: -_alike(word, name))
+    near = get_close_matches(word, options, n=SUGGESTED)
+    found = sorted(near, key=lambda name: -_alike(word, name))
     if len(word) >= SHORTEST:
         # of those that begin with the word, the most similar first: `pytorch` for `pytorc`
         starts = [name for name in (*found, *options) if name.startswith(word)]
@@ -48,8 +50,7 @@ def nothing(message: str, wanted: str, known: Iterable[str]) -> NothingSelectedE
 
 def _alike(one: str, other: str) -> int:
     """The length of the beginning that two words share."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+    return len([*takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))])
 
 
 def shown(word: str) -> str:

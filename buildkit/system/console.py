@@ -1,4 +1,4 @@
-"""Messages to people, always on stderr. Results go to stdout, and only from `commands`.
+"""What people read: messages on stderr, results on stdout, which only `commands` print.
 
 Both quote images, files and registries, so this module escapes text that would command a terminal
 or a CI. A CI reads commands from the output of a step:
@@ -11,13 +11,16 @@ or a CI. A CI reads commands from the output of a step:
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import threading
 import time
-from dataclasses import dataclass, field
+from typing import Any
 
 import click
+
+from buildkit.system import stopping
 
 _one_line_at_a_time = threading.Lock()
 PROGRESS_SECONDS = 10
@@ -65,11 +68,37 @@ def fail(message: str, *, hint: str | None = None, details: str = "") -> None:
         say(f"hint: {hint}", fg="cyan")
 
 
-@dataclass(kw_only=True)
-class Pace:
-    """When the next progress line is due; the first one is due PROGRESS_SECONDS after the start."""
+class Answer(io.TextIOWrapper):
+    """stdout, to which an interrupted run writes no partial result: it would look complete."""
 
-    _last: float = field(default_factory=time.monotonic)
+    def __init__(self, stdout: Any) -> None:
+        super().__init__(
+            stdout.buffer, stdout.encoding, stdout.errors, line_buffering=stdout.line_buffering
+        )
+        self.begun = False
+
+    def write(self, text: str) -> int:
+        stopping.check()
+        self.begun = True
+        super().write(harmless(text))
+        return len(text)
+
+    def end(self, text: str) -> None:
+        """Print the error of a failed or interrupted run, unless a result has been printed."""
+        if not self.begun:
+            self.begun = True
+            super().write(harmless(f"{text}\n"))
+            self.flush()
+
+
+class Pace:
+    """When the next progress line is due; the first one is due PROGRESS_SECONDS after the start.
+
+    No dataclass: each command would wait until `dataclasses` is loaded.
+    """
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
 
     def due(self) -> bool:
         """Whether a line is due now. If so, the next one is due PROGRESS_SECONDS later."""

@@ -7,11 +7,10 @@ and so is an engine that hangs.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from buildkit.system import console, shell, sockets, stopping, tempdirs
 
@@ -77,15 +76,6 @@ def say(lines: Collection[str], answer: Callable[[], None]) -> None:
     words = threading.Thread(target=speak, daemon=True)
     words.start()
     words.join(WORDS_SECONDS)
-
-
-def leave(code: int) -> NoReturn:
-    """End the process, whatever its threads do.
-
-    Python's own exit would try to write buffered output to a closed terminal, fail, and change the
-    exit code.
-    """
-    os._exit(code)
 
 
 def _shut(own: Collection[int], *, engines: bool) -> None:

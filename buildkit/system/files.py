@@ -37,8 +37,9 @@ def rewrite(path: Path, make: Callable[[], str | None], hint: str) -> None:
     Raises ToolError, and whatever `make` raises.
     """
     with _translated(path, hint), _alone(path.parent) as alone:
-        if alone:
-            _sweep(path)
+        if alone:  # no other run is writing
+            for left in path.parent.glob(f".{escape(path.name)}.{RANDOM}"):
+                left.unlink(missing_ok=True)
         text = make()
         if text is not None:
             _write(path, text)
@@ -85,12 +86,6 @@ def _alone(folder: Path) -> Iterator[bool]:
             yield True
     finally:
         os.close(descriptor)
-
-
-def _sweep(path: Path) -> None:
-    """Remove half-written files. Call only while no other run writes."""
-    for left in path.parent.glob(f".{escape(path.name)}.{RANDOM}"):
-        left.unlink(missing_ok=True)
 
 
 def _write(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ are trusted.
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from buildkit.support.errors import ToolError
@@ -21,11 +22,29 @@ FILTERS = r"^filter\..*\.(clean|smudge|process|required)$"
 """Programs that gitattributes may assign to a file (gitattributes(5), "filter")."""
 NOT_IGNORED = 1
 """Exit code of `git check-ignore` for a path that git does not ignore; outside a work tree: 128."""
+HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 def run(folder: Path, *words: str) -> shell.Done:
     """Run git in a folder. Raises ToolError if it is not installed."""
     return _run(folder, *words, env=_without_filters(folder))
+
+
+def commit(ledger: Path) -> str | None:
+    """The commit of a ledger's folder, with `-dirty` if tracked files differ; None outside git.
+
+    The ledger does not count: it grows with each release, and is committed afterwards.
+    """
+    others = (":/", f":(exclude){ledger.name}")
+    try:
+        found = run(ledger.parent, "rev-parse", "HEAD")
+        head = found.output.strip().rpartition("\n")[2]
+        if found.code != 0 or not HASH.fullmatch(head):
+            return None
+        changed = run(ledger.parent, "status", "--porcelain", "--untracked-files=no", "--", *others)
+    except ToolError:  # no git
+        return None
+    return f"{head}-dirty" if changed.code != 0 or changed.output.strip() else head
 
 
 def advise_to_ignore(records: Path) -> None:

@@ -99,13 +99,9 @@ def _end(processes: Sequence[subprocess.Popen[str]]) -> None:
     for number in (signal.SIGINT, signal.SIGKILL):
         running = [each for each in processes if each.poll() is None]
         for each in running:
-            _signal(each, number)
+            with suppress(ProcessLookupError):
+                os.killpg(each.pid, number)
         until = time.monotonic() + GRACE_SECONDS
         for each in running:
             with suppress(subprocess.TimeoutExpired):
                 each.wait(max(0.0, until - time.monotonic()))
-
-
-def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)

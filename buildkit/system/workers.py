@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,55 +22,41 @@ def run(
     At most `jobs` run at once. `stop` is asked about each result, in this thread: if it says yes,
     no other work begins, and what runs is waited for. What work raises is raised here.
     """
+    running: list[Future[Result]] = []
+    results: list[Result] = []
+
+    def stops(ended: Iterable[Future[Result]]) -> bool:
+        """Take results. If one says stop, what has not begun never begins."""
+        said = False
+        for future in ended:
+            if not future.cancelled():
+                results.append(future.result())
+                if stop(results[-1]):
+                    said = True
+                    _cancel(running)
+        return said
+
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        crew: _Crew[Result] = _Crew(stop)
         try:
             for each in work:
-                if callable(each):
-                    crew.running.append(pool.submit(each))
-                else:
-                    crew.take(each)
-                crew.take_ended()
-                if crew.stopped:
+                running.append(pool.submit(each) if callable(each) else _ended(each))
+                ended = [future for future in running if future.done()]
+                running = [future for future in running if future not in ended]
+                if stops(ended):
                     break
-            crew.take_all()
-        except BaseException:
-            crew.cancel()
-            raise
-    return crew.results
+            stops(as_completed(running))
+        finally:
+            _cancel(running)
+    return results
 
 
-class _Crew(Generic[Result]):
-    """What runs, and what has come of the rest."""
+def _cancel(futures: Iterable[Future[Result]]) -> None:
+    """Not by the pool's shutdown: `as_completed` would wait for these futures forever."""
+    for future in futures:
+        future.cancel()
 
-    def __init__(self, stop: Callable[[Result], bool]) -> None:
-        self.running: list[Future[Result]] = []
-        self.results: list[Result] = []
-        self.stopped = False
-        self._stop = stop
 
-    def take(self, result: Result) -> None:
-        self.results.append(result)
-        if self._stop(result):
-            self.stopped = True
-            self.cancel()
-
-    def take_ended(self) -> None:
-        """Take the results that are there by now."""
-        ended = [each for each in self.running if each.done()]
-        self.running = [each for each in self.running if each not in ended]
-        self._take_each(ended)
-
-    def take_all(self) -> None:
-        """Wait for everything that runs."""
-        self._take_each(as_completed(self.running))
-
-    def _take_each(self, futures: Iterable[Future[Result]]) -> None:
-        for future in futures:
-            if not future.cancelled():
-                self.take(future.result())
-
-    def cancel(self) -> None:
-        """Not by the pool's shutdown: `as_completed` would wait for these futures forever."""
-        for future in self.running:
-            future.cancel()
+def _ended(result: Result) -> Future[Result]:
+    future: Future[Result] = Future()
+    future.set_result(result)
+    return future

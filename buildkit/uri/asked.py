@@ -7,25 +7,12 @@ from typing import NamedTuple
 from buildkit.support.errors import UsageError
 
 OWN, PREBUILT, LIST, EXPLAIN = "an image of this project", "--prebuilt", "--list", "--explain"
-GOES_WITH = {  # option -> the modes that take it
-    "target": (OWN, PREBUILT),
-    "version": (OWN, PREBUILT, LIST),
-    "latest": (OWN, PREBUILT),
-    "device": (OWN, PREBUILT, LIST),
-    "python": (OWN, PREBUILT, LIST),
-    "purpose": (OWN, PREBUILT, LIST),
-    "region": (OWN, PREBUILT, LIST),
-    "account": (OWN,),
-    "digest": (OWN,),
-    "verify": (OWN, PREBUILT),
-    "prebuilt": (PREBUILT, LIST),
-    "framework": (LIST,),
-    "frameworks": (LIST,),
-    "instance_type": (PREBUILT,),
-    "base_framework": (PREBUILT,),
-    "accelerator": (PREBUILT,),
-    "container_version": (PREBUILT,),
-    "smdistributed": (PREBUILT,),
+OPTIONS = {  # mode -> the options that it takes
+    OWN: "target version latest device python purpose region account digest verify",
+    PREBUILT: "target version latest device python purpose region verify prebuilt instance_type"
+    " base_framework accelerator container_version smdistributed",
+    LIST: "version device python purpose region prebuilt framework frameworks",
+    EXPLAIN: "",
 }
 INSTEAD = {  # hints, where they say more than to remove the option
     ("target", LIST): "`buildkit uri --list --framework {value}`",
@@ -41,29 +28,34 @@ INSTEAD = {  # hints, where they say more than to remove the option
 
 
 class Asked(NamedTuple):
-    file: str
-    allow_outside: bool
-    as_json: bool
-    target: str | None
-    prebuilt: bool
-    listing: bool
-    explain: str | None
-    framework: str | None
-    frameworks: bool
-    version: str | None
-    latest: bool
-    device: str | None
-    python: str | None
-    purpose: str | None
-    region: str | None
-    account: str | None
-    digest: bool
-    verify: bool
-    instance_type: str | None
-    base_framework: str | None
-    accelerator: str | None
-    container_version: str | None
-    smdistributed: bool
+    file: str = "images.toml"
+    allow_outside: bool = False
+    as_json: bool = False
+    target: str | None = None
+    prebuilt: bool = False
+    listing: bool = False
+    explain: str | None = None
+    framework: str | None = None
+    frameworks: bool = False
+    version: str | None = None
+    latest: bool = False
+    device: str | None = None
+    python: str | None = None
+    purpose: str | None = None
+    region: str | None = None
+    account: str | None = None
+    digest: bool = False
+    verify: bool = False
+    instance_type: str | None = None
+    base_framework: str | None = None
+    accelerator: str | None = None
+    container_version: str | None = None
+    smdistributed: bool = False
+
+    def lowered(self) -> Asked:
+        """The same question, with the words that images have in lower case only spelt so."""
+        words = {name: getattr(self, name) for name in ("device", "purpose", "region")}
+        return self._replace(**{name: word and word.lower() for name, word in words.items()})
 
     @property
     def mode(self) -> str:
@@ -78,8 +70,9 @@ def check(asked: Asked) -> None:
     """Raise UsageError for options that do not go together, or without a question."""
     if asked.listing and asked.explain is not None:
         raise UsageError("`--list` and `--explain` exclude each other", hint="remove one of them")
-    for name, modes in GOES_WITH.items():
+    for name in dict.fromkeys(" ".join(OPTIONS.values()).split()):
         value = getattr(asked, name)
+        modes = [mode for mode, names in OPTIONS.items() if name in names.split()]
         if value not in (None, False) and asked.mode not in modes:
             called = "TARGET" if name == "target" else f"--{name.replace('_', '-')}"
             hint = INSTEAD.get((name, asked.mode), "remove the option; only {modes} takes it")

@@ -5,15 +5,17 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
-from buildkit.ledger import lookup
-from buildkit.prebuilt import facts, listing, naming
-from buildkit.prebuilt.naming import lowered, python_word
+from buildkit.prebuilt import facts, naming
+from buildkit.prebuilt.naming import python_word
 from buildkit.support.suggest import nothing
+from buildkit.uri import published
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from buildkit.ledger.lookup import Place
+    from buildkit.prebuilt.facts import Entry
+    from buildkit.uri.asked import Asked
+    from buildkit.uri.published import Place
 
     Condition = tuple[str, str | None, Callable[["Row"], Iterable[str]], Callable[[str, str], bool]]
 
@@ -24,32 +26,24 @@ OWN, AWS = "own", "aws"
 class Row(NamedTuple):
     """An image: of this project in one registry, of AWS in all of its `regions`.
 
-    `uri` is None for an image of AWS without a region in the question.
+    `names` are the ways to say the version, the full one first. `device` and `python` are None for
+    any, `tag` is None for an image without one, `uri` for one of AWS without a region in the
+    question.
     """
 
     whose: str
     id: str | None
     framework: str
+    version: str | None
     names: tuple[str, ...]
     purposes: tuple[str, ...]
     device: str | None
     python: str | None
-    bases: tuple[str, ...]
+    base_frameworks: tuple[str, ...]
     repository: str
     tag: str | None
     regions: tuple[str, ...]
     uri: str | None
-
-
-class Filter(NamedTuple):
-    """None means any. `framework` may be a pattern."""
-
-    framework: str | None = None
-    version: str | None = None
-    purpose: str | None = None
-    device: str | None = None
-    python: str | None = None
-    region: str | None = None
 
 
 def own(places: Iterable[Place]) -> Iterator[Row]:
@@ -60,11 +54,12 @@ def own(places: Iterable[Place]) -> Iterator[Row]:
             whose=OWN,
             id=image.target,
             framework=image.name,
+            version=image.version,
             names=(image.version,),
-            purposes=lookup.purposes(image),
+            purposes=published.purposes(image),
             device=image.device,
             python=image.python,
-            bases=(),
+            base_frameworks=(),
             repository=image.repository,
             tag=image.tag,
             regions=() if place.region is None else (place.region,),
@@ -73,34 +68,51 @@ def own(places: Iterable[Place]) -> Iterator[Row]:
 
 
 def prebuilt(region: str | None = None) -> Iterator[Row]:
-    for each in listing.images():
+    """Each image once, with all of its purposes, in the order of the data."""
+    purposes: dict[Entry, list[str]] = {}
+    for framework in facts.frameworks():
+        for entry in facts.entries(framework):
+            purposes.setdefault(entry._replace(purpose=""), []).append(entry.purpose)
+    for entry, of in purposes.items():
+        repository, tag = naming.named(entry)
         yield Row(
             whose=AWS,
             id=None,
-            framework=each.framework,
-            names=each.names,
-            purposes=each.purposes,
-            device=each.device,
-            python=each.python,
-            bases=each.bases,
-            repository=each.repository,
-            tag=each.tag,
-            regions=tuple(sorted(each.regions)),
-            uri=each.uri(region) if region in each.regions else None,
+            framework=entry.framework,
+            version=entry.names[0] or None,
+            names=tuple(filter(None, entry.names)),
+            purposes=tuple(of),
+            device=entry.device,
+            python=entry.python,
+            base_frameworks=entry.bases,
+            repository=repository,
+            tag=tag or None,
+            regions=tuple(sorted(entry.regions)),
+            uri=_uri(entry, region, repository, tag),
         )
 
 
-def narrow(rows: Sequence[Row], wanted: Filter) -> Sequence[Row]:
-    """The rows that match. Raises NothingSelectedError with the values that exist."""
-    python = wanted.python and python_word(wanted.python)
-    purpose, device, region = map(lowered, (wanted.purpose, wanted.device, wanted.region))
+def _uri(entry: Entry, region: str | None, repository: str, tag: str) -> str | None:
+    if region is None or region not in entry.regions:
+        return None
+    there = facts.regions()[region]
+    host = there.host(there.accounts[entry.family])
+    return f"{host}/{repository}:{tag}" if tag else f"{host}/{repository}"
+
+
+def narrow(rows: Sequence[Row], asked: Asked) -> Sequence[Row]:
+    """The rows that match; `framework` may be a pattern.
+
+    Raises NothingSelectedError with the values that exist.
+    """
+    python = asked.python and python_word(asked.python)
     conditions: tuple[Condition, ...] = (
-        ("called", *_called(rows, wanted.framework), _is_like),
-        ("of the version", wanted.version, lambda row: row.names, naming.begins),
-        ("for the purpose", purpose, _purposes, _is_for),
-        ("for the device", device, lambda row: (row.device or ANY,), _runs_on),
-        ("for the Python", python, _pythons, _has),
-        ("in the region", region, lambda row: row.regions, str.__eq__),
+        ("called", *_called(rows, asked.framework), _is_like),
+        ("of the version", asked.version, lambda row: row.names, naming.begins),
+        ("for the purpose", asked.purpose, _purposes, _is_for),
+        ("for the device", asked.device, lambda row: (row.device or ANY,), _runs_on),
+        ("for the Python", python, _pythons, lambda each, value: each in (value, ANY)),
+        ("in the region", asked.region, lambda row: row.regions, str.__eq__),
     )
     for what, value, of, fits in conditions:
         if value is not None:
@@ -133,7 +145,7 @@ def _pythons(row: Row) -> tuple[str, ...]:
 
 def _purposes(row: Row) -> tuple[str, ...]:
     """An image of this project for `both` also matches `both` itself."""
-    return (*row.purposes, "both") if row.purposes == lookup.BOTH else row.purposes
+    return (*row.purposes, "both") if row.purposes == published.BOTH else row.purposes
 
 
 def _is_for(each: str, value: str) -> bool:
@@ -142,7 +154,3 @@ def _is_for(each: str, value: str) -> bool:
 
 def _runs_on(each: str, value: str) -> bool:
     return each == value or (each == ANY and value in ("cpu", "gpu"))
-
-
-def _has(each: str, value: str) -> bool:
-    return each in (value, ANY)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from buildkit.ledger import ledger, lookup
 from buildkit.prebuilt import naming
 from buildkit.support.errors import BuildkitError
-from buildkit.uri import catalogue
+from buildkit.uri import catalogue, published
+from buildkit.uri.asked import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from buildkit.ledger.record import Release
     from buildkit.uri.catalogue import Row
 
 OTHERS = (None, "cpu", "gpu")
@@ -26,7 +24,7 @@ WORDS: Mapping[str, Callable[[Row], Iterable[str]]] = {
     "device": lambda row: (row.device or "cpu",),
     "python": lambda row: filter(None, (row.python,)),
     "region": lambda row: row.regions,
-    "base_framework": lambda row: row.bases,
+    "base_framework": lambda row: row.base_frameworks,
     "instance_type": lambda _row: ("ml.m5.xlarge", "ml.g5.xlarge", "ml.inf2.xlarge", "local"),
     "accelerator": lambda _row: ("ml.eia1.medium", "ml.eia2.medium"),
 }
@@ -38,58 +36,34 @@ def complete(name: str, given: Mapping[str, Any], incomplete: str) -> list[str]:
     if of is None:
         return []
     try:
-        wanted = catalogue.Filter(
-            framework=naming.framework(given.get("framework") or given.get("target") or "") or None,
-            **{
-                key: given.get(key)
-                for key in ("version", "purpose", "device", "python", "region")
-                if key != name
-            },
-        )
-        if name in ("target", "framework"):
-            wanted = catalogue.Filter()
-        rows: Sequence[Row] = _rows(given)
-        if on_chips := _on_chips(rows, wanted):
-            rows, wanted = on_chips, wanted._replace(framework=None, device=None)
-        rows = catalogue.narrow(rows, wanted)
+        asked = Asked(**{**given, name: None}).lowered()
+        rows = _rows(asked)
+        if name not in ("target", "framework"):
+            rows = _narrowed(rows, asked)
     except Exception:  # noqa: BLE001 - a completion must never print an error into a prompt
         return []
     words = dict.fromkeys(word for row in rows for word in of(row))
     found = [word for word in words if word.startswith(incomplete)]
-    return sorted(found, key=_in_order) if name == "version" else found
+    return [*reversed(naming.newest_first(found))] if name == "version" else found
 
 
-def _on_chips(rows: Sequence[Row], wanted: catalogue.Filter) -> list[Row]:
-    """For `pytorch` on `neuron`, the images of `pytorch-neuron`, as the lookup does."""
-    return [
-        row
-        for row in rows
-        if row.framework == f"{wanted.framework}-{wanted.device}" and row.device not in OTHERS
-    ]
-
-
-def _in_order(version: str) -> list[tuple[int, str]]:
-    """By its numbers, so that `1.9` comes before `1.10`."""
-    return [(int(part) if part.isdigit() else -1, part) for part in re.split("[.-]", version)]
-
-
-def _releases(given: Mapping[str, Any]) -> tuple[Release, ...]:
-    """Empty for a broken ledger: AWS's images are completed without the ledger."""
-    if (file := given.get("file")) is None:
-        return ()
-    try:
-        book = ledger.file_beside(file, allow_outside=bool(given.get("allow_outside")))
-        return ledger.read_file(book)
-    except BuildkitError:
-        return ()
-
-
-def _rows(given: Mapping[str, Any]) -> list[Row]:
+def _rows(asked: Asked) -> Sequence[Row]:
     """Images of this project and AWS's; without --prebuilt, this project's win a shared name."""
-    if given.get("prebuilt"):
+    if asked.prebuilt:
         return list(catalogue.prebuilt())
-    own = list(catalogue.own(lookup.places(_releases(given))))
-    target = given.get("target")
-    if any(target in (row.framework, row.id) for row in own):
-        return [row for row in own if target in (row.framework, row.id)]
-    return [*own, *catalogue.prebuilt()]
+    try:
+        own = list(catalogue.own(published.places(published.releases(asked))))
+    except BuildkitError:  # a broken ledger: AWS's images are completed without it
+        own = []
+    target = (asked.target or "").lower()
+    named = [row for row in own if target in (row.framework, (row.id or "").lower())]
+    return named or [*own, *catalogue.prebuilt()]
+
+
+def _narrowed(rows: Sequence[Row], asked: Asked) -> Sequence[Row]:
+    """For `pytorch` on `neuron`, the images of `pytorch-neuron`, as the lookup does."""
+    framework = naming.framework(asked.framework or asked.target or "")
+    chips = [row for row in rows if row.framework == f"{framework}-{asked.device}"]
+    if on_chips := [row for row in chips if row.device not in OTHERS]:
+        return catalogue.narrow(on_chips, asked._replace(framework=None, device=None))
+    return catalogue.narrow(rows, asked._replace(framework=framework or None))

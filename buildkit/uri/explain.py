@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from buildkit.ledger import ledger, lookup
 from buildkit.model import versions
 from buildkit.prebuilt import facts, reverse
 from buildkit.prebuilt.naming import begins, full_version
 from buildkit.support import tables
 from buildkit.support.errors import BuildkitError
 from buildkit.system import console
-from buildkit.uri import guess, ledger_facts, notes
+from buildkit.uri import explain_notes, guess, published
+from buildkit.uri.guess import Facts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from buildkit.ledger.lookup import Place
     from buildkit.ledger.record import Release
     from buildkit.prebuilt.facts import Entry
     from buildkit.prebuilt.reverse import Known, Parts
     from buildkit.uri.asked import Asked
+    from buildkit.uri.published import Place
 
 OWN, AWS, UNKNOWN = "own", "aws", "unknown"
 
@@ -32,43 +32,51 @@ OWN, AWS, UNKNOWN = "own", "aws", "unknown"
 def answer(asked: Asked) -> None:
     assert asked.explain is not None
     parts = reverse.parse(asked.explain)
-    own = ledger_facts.about(_releases(asked), parts)
+    whose, found, notes = _found(_releases(asked), parts)
     document: dict[str, Any] = {
         "uri": parts.uri,
-        "whose": AWS if reverse.is_of_aws(parts) else UNKNOWN,
+        "whose": whose,
         "host": parts.host,
         "account": parts.account,
-        "accounts": list(reverse.families(parts)),
+        "accounts": reverse.families(parts),
         "region": parts.region,
         "partition": reverse.partition(parts),
         "repository": parts.repository,
         "tag": parts.tag,
         "digest": parts.digest,
+        **found,
+        "notes": notes,
     }
-    if own is not None:
-        about = _guessed(parts, ()) if own.place is None else _own(own.place, own.newer_of)
-        document |= {"whose": OWN, **about, "notes": own.notes}
-    elif reverse.is_of_aws(parts):
-        inside = parts._replace(repository=reverse.gallery_name(parts) or parts.repository)
-        entries = reverse.images(parts)
-        known = tuple(each for each in reverse.known(inside) if each.entry in entries)
-        guessed = _guessed(parts, entries) if entries or parts.account else _unknown()
-        document |= _known(known, inside) if known else guessed
-        document["notes"] = list(notes.on_aws(parts, known, entries))
-    else:  # an image of others: a name like one of AWS's proves nothing
-        document |= _guessed(parts, ()) if parts.account else _unknown()
-        document["notes"] = list(notes.on_others(parts))
     if asked.as_json:
         click.echo(json.dumps(document, indent=2))
     else:
         click.echo("\n".join(_lines(document)))
 
 
+def _found(
+    releases: Sequence[Release], parts: Parts
+) -> tuple[str, Mapping[str, Any], Sequence[str]]:
+    """Whose image it is, the facts, and the notes."""
+    own = published.about(releases, parts)
+    if own is not None:
+        if own.place is None:
+            return OWN, _guessed(parts, ())._asdict(), own.notes
+        return OWN, _own(own.place, own.newer_of), own.notes
+    if not reverse.is_of_aws(parts):  # a name like one of AWS's proves nothing
+        guessed = _guessed(parts, ()) if parts.account else Facts()
+        return UNKNOWN, guessed._asdict(), [*explain_notes.on_others(parts)]
+    inside = parts._replace(repository=reverse.gallery_name(parts) or parts.repository)
+    entries = reverse.images(parts)
+    known = tuple(each for each in reverse.known(inside) if each.entry in entries)
+    guessed = _guessed(parts, entries) if entries or parts.account else Facts()
+    found = _known(known, inside) if known else guessed
+    return AWS, found._asdict(), [*explain_notes.on_aws(parts, known, entries)]
+
+
 def _releases(asked: Asked) -> tuple[Release, ...]:
     """The records of the ledger. A broken ledger is a warning: AWS's images need none."""
     try:
-        book = ledger.file_beside(asked.file, allow_outside=asked.allow_outside)
-        return ledger.read_file(book)
+        return published.releases(asked)
     except BuildkitError as error:
         console.say(f"warning: this project's images are ignored: {error.message}", fg="yellow")
         return ()
@@ -76,22 +84,20 @@ def _releases(asked: Asked) -> tuple[Release, ...]:
 
 def _own(place: Place, places: Iterable[Place]) -> dict[str, Any]:
     image = place.image
-    return {
-        "framework": image.name,
-        "version": image.version,
-        "purposes": list(lookup.purposes(image)),
-        "devices": [image.device],
-        "pythons": [image.python],
-        "base_framework": image.origin and image.origin.base,
-        "tag_goes_on": None,
-        "newer": _newer(image.version, (each.image.version for each in places)),
-        "target": image.target,
-        "record": place.record,
-        "published_digest": image.digest,
-    }
+    found = Facts(
+        framework=image.name,
+        version=image.version,
+        purposes=published.purposes(image),
+        devices=[image.device],
+        pythons=[image.python],
+        base_framework=None if image.origin is None else image.origin.base,
+        newer=_newer(image.version, (each.image.version for each in places)),
+    )
+    record = {"target": image.target, "record": place.record, "published_digest": image.digest}
+    return found._asdict() | record
 
 
-def _known(known: tuple[Known, ...], parts: Parts) -> dict[str, Any]:
+def _known(known: tuple[Known, ...], parts: Parts) -> Facts:
     first = known[0].entry
     version = full_version(first, known[0].version)
     purposes = dict.fromkeys(each.entry.purpose for each in known)
@@ -102,16 +108,16 @@ def _known(known: tuple[Known, ...], parts: Parts) -> dict[str, Any]:
         for entry in facts.entries(first.framework)
         if entry.purpose in purposes and any(_succeeds(entry.device, each) for each in devices)
     ]
-    return {
-        "framework": first.framework,
-        "version": version or None,
-        "purposes": list(purposes),
-        "devices": list(filter(None, devices)),
-        "pythons": list(filter(None, pythons)),
-        "base_framework": next(iter(first.bases), None),
-        "tag_goes_on": known[0].rest,
-        "newer": _newer_of_aws(version, others, parts.region),
-    }
+    return Facts(
+        framework=first.framework,
+        version=version or None,
+        purposes=[*purposes],
+        devices=[*filter(None, devices)],
+        pythons=[*filter(None, pythons)],
+        base_framework=next(iter(first.bases), None),
+        tag_goes_on=known[0].rest,
+        newer=_newer_of_aws(version, others, parts.region),
+    )
 
 
 def _succeeds(device: str | None, of: str | None) -> bool:
@@ -119,25 +125,12 @@ def _succeeds(device: str | None, of: str | None) -> bool:
     return device == of or (None in {device, of} and {device, of} <= {None, "cpu", "gpu"})
 
 
-def _unknown() -> dict[str, Any]:
-    """For a registry outside ECR not even the tag is read: its words could mean anything."""
-    single = dict.fromkeys(("framework", "version", "base_framework", "tag_goes_on"))
-    return {**single, "purposes": [], "devices": [], "pythons": [], "newer": []}
-
-
-def _guessed(parts: Parts, entries: tuple[Entry, ...]) -> dict[str, Any]:
+def _guessed(parts: Parts, entries: tuple[Entry, ...]) -> Facts:
     """From the words of an unknown tag, the way AWS composes tags."""
-    frameworks = {each.framework for each in entries}
-    found = guess.words(parts.tag, entries)
-    version = found["version"] if len(frameworks) == 1 else None
-    return {
-        "framework": next(iter(frameworks)) if len(frameworks) == 1 else None,
-        "version": found["version"],
-        "purposes": list(dict.fromkeys(each.purpose for each in entries)),
-        **found,
-        "tag_goes_on": None,
-        "newer": _newer_of_aws(version, entries, parts.region) if version else [],
-    }
+    found = guess.image(parts.tag, entries)
+    if found.framework is None or found.version is None:
+        return found
+    return found._replace(newer=_newer_of_aws(found.version, entries, parts.region))
 
 
 def _newer_of_aws(version: str, others: Iterable[Entry], region: str | None) -> list[str]:
@@ -146,11 +139,7 @@ def _newer_of_aws(version: str, others: Iterable[Entry], region: str | None) -> 
     A number without a dot is newer than no version: it is a tag for all versions that begin with
     it (`2` of vLLM), or counts the revisions of an algorithm (`1` of XGBoost).
     """
-    names = (
-        entry.names[0]
-        for entry in others
-        if region is None or region in facts.regions_of(entry.accounts)
-    )
+    names = (entry.names[0] for entry in others if region is None or region in entry.regions)
     whole = "." not in version
     return _newer(
         version,
@@ -175,7 +164,7 @@ def _compared(one: str, other: str) -> int:
 def _lines(document: dict[str, Any]) -> list[str]:
     rows = []
     for key, value in document.items():
-        if key not in ("uri", "notes") and value not in (None, []):
-            text = ", ".join(value) if isinstance(value, list) else value
+        if key not in ("uri", "notes") and value:
+            text = value if isinstance(value, str) else ", ".join(value)
             rows.append((key.replace("_", " "), text))
     return [*tables.aligned(rows), *document["notes"]]

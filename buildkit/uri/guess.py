@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from buildkit.prebuilt.naming import DEVICES, begins, full_version, newest_first
 
@@ -26,23 +26,45 @@ class Place(NamedTuple):
     word: int
 
 
-def words(tag: str | None, entries: Sequence[Entry]) -> dict[str, Any]:
-    """What `--explain` prints for a tag; `entries` are the images of its repository, if known.
+class Facts(NamedTuple):
+    """An image: of one outside ECR nothing is known, since its tag could mean anything.
 
-    Of Hugging Face's `2.0-transformers4.28.1-…` the first word is the base, and no version.
+    `tag_goes_on` is what the tag adds to one that the data has; `newer` are versions.
     """
-    split = (tag or "").split("-")
+
+    framework: str | None = None
+    version: str | None = None
+    purposes: Sequence[str] = ()
+    devices: Sequence[str] = ()
+    pythons: Sequence[str] = ()
+    base_framework: str | None = None
+    tag_goes_on: str | None = None
+    newer: Sequence[str] = ()
+
+
+def image(tag: str | None, entries: Sequence[Entry]) -> Facts:
+    """The image of a tag; `entries` are the images of its repository, if known."""
+    frameworks = [*dict.fromkeys(each.framework for each in entries)]
+    words = (tag or "").split("-")
     version = _in_full(_version(tag or "", entries), entries)
+    return Facts(
+        framework=frameworks[0] if len(frameworks) == 1 else None,
+        version=version,
+        purposes=[*dict.fromkeys(each.purpose for each in entries)],
+        devices=[word for word in words if word in DEVICES],
+        pythons=[word for word in words if PYTHON.fullmatch(word)],
+        base_framework=_base(words[0], version, entries),
+    )
+
+
+def _base(first: str, version: str | None, entries: Sequence[Entry]) -> str | None:
+    """Of Hugging Face's `2.0-transformers4.28.1-…` the first word is the base, and no version."""
     base = next((each.bases[0] for each in entries if each.tag.startswith(BASES)), None)
-    bare = version is not None and base is not None and re.fullmatch(NUMBER, split[0])
-    return {
-        "version": version,
-        "devices": [word for word in split if word in DEVICES],
-        "pythons": [word for word in split if PYTHON.fullmatch(word)],
-        "base_framework": _base_in_full(f"{base.rstrip('0123456789.')}{split[0]}", version, entries)
-        if bare and base
-        else None,
-    }
+    if base is None or version is None or not re.fullmatch(NUMBER, first):
+        return None
+    short = f"{base.rstrip('0123456789.')}{first}"
+    known = (e.bases[0] for e in entries if short in e.bases and version == e.names[0])
+    return next(known, short)
 
 
 def _version(tag: str, entries: Sequence[Entry]) -> str | None:
@@ -64,12 +86,6 @@ def _in_full(version: str | None, entries: Sequence[Entry]) -> str | None:
     meant = meant or [each for each in entries if begins(each.names[0], version)]
     full = newest_first(full_version(each, version) for each in meant)
     return full[0] if full else version
-
-
-def _base_in_full(base: str, version: str | None, entries: Sequence[Entry]) -> str:
-    """The full base of the images of a version, for a short one; any other base unchanged."""
-    known = (each.bases[0] for each in entries if base in each.bases and version == each.names[0])
-    return next(known, base)
 
 
 def _place(entry: Entry) -> Place | None:

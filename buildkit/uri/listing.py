@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from buildkit.ledger import ledger, lookup
 from buildkit.prebuilt import naming
 from buildkit.support import tables
-from buildkit.uri import catalogue
+from buildkit.uri import catalogue, published
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from buildkit.ledger.lookup import Place
     from buildkit.uri.asked import Asked
     from buildkit.uri.catalogue import Row
 
@@ -25,22 +23,14 @@ COLUMNS = (
 
 
 def answer(asked: Asked) -> None:
-    own: tuple[Place, ...] = ()
-    if not asked.prebuilt:
-        book = ledger.file_beside(asked.file, allow_outside=asked.allow_outside)
-        own = lookup.places(ledger.read_file(book))
-    wanted = catalogue.Filter(
-        asked.framework, asked.version, asked.purpose, asked.device, asked.python, asked.region
-    )
-    region = naming.lowered(asked.region)
-    rows = catalogue.narrow([*catalogue.own(own), *catalogue.prebuilt(region)], wanted)
+    own = () if asked.prebuilt else published.places(published.releases(asked))
+    rows = catalogue.narrow([*catalogue.own(own), *catalogue.prebuilt(asked.region)], asked)
     if asked.frameworks:
         _names(rows, as_json=asked.as_json)
     elif asked.as_json:
-        click.echo(json.dumps([_document(row) for row in rows], indent=2))
+        click.echo(json.dumps([row._asdict() for row in rows], indent=2))
     else:
-        lines = [_line(row) for row in rows]
-        click.echo("\n".join(tables.aligned([COLUMNS, *lines])))
+        click.echo("\n".join(tables.aligned([COLUMNS, *map(_line, rows)])))
 
 
 def _names(rows: Sequence[Row], *, as_json: bool) -> None:
@@ -52,7 +42,7 @@ def _names(rows: Sequence[Row], *, as_json: bool) -> None:
         {
             "whose": whose,
             "framework": name,
-            "newest": next(iter(naming.newest_first(n for row in of for n in row.names[:1])), None),
+            "newest": next(iter(naming.newest_first(filter(None, (r.version for r in of)))), None),
             "purposes": [*dict.fromkeys(each for row in of for each in row.purposes)],
             "also_called": [*naming.spoken(name)] if whose == catalogue.AWS else [],
         }
@@ -61,14 +51,12 @@ def _names(rows: Sequence[Row], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(documents, indent=2))
         return
+    head = ("WHOSE", "FRAMEWORK", "NEWEST", "PURPOSE", "ALSO CALLED")
     lines = [
-        tuple(",".join(each) if isinstance(each, list) else each or "" for each in one.values())
+        [(",".join(each) if isinstance(each, list) else each) or "-" for each in one.values()]
         for one in documents
     ]
-    head = ("WHOSE", "FRAMEWORK", "NEWEST", "PURPOSE", "ALSO CALLED")
-    click.echo(
-        "\n".join(tables.aligned([head, *([word or "-" for word in line] for line in lines)]))
-    )
+    click.echo("\n".join(tables.aligned([head, *lines])))
 
 
 def _line(row: Row) -> tuple[str, ...]:
@@ -80,25 +68,7 @@ def _line(row: Row) -> tuple[str, ...]:
         ",".join(row.purposes),
         row.device or catalogue.ANY,
         row.python or catalogue.ANY,
-        ",".join(row.bases) or "-",
+        ",".join(row.base_frameworks) or "-",
         row.regions[0] if len(row.regions) == 1 else str(len(row.regions)),
         row.uri or image,
     )
-
-
-def _document(row: Row) -> dict[str, Any]:
-    return {
-        "whose": row.whose,
-        "id": row.id,
-        "framework": row.framework,
-        "version": next(iter(row.names), None),
-        "names": row.names,
-        "purposes": row.purposes,
-        "device": row.device,
-        "python": row.python,
-        "base_frameworks": row.bases,
-        "repository": row.repository,
-        "tag": row.tag,
-        "regions": row.regions,
-        "uri": row.uri,
-    }

@@ -28,19 +28,13 @@ SUCCESSORS = {"pytorch": "pytorch-amzn2023"}
 
 def answer(asked: Asked) -> None:
     assert asked.target is not None
-    query = Query(
-        framework=asked.target,
-        region=_region() if asked.region is None else asked.region,
-        version=asked.version,
-        python=asked.python,
-        device=asked.device,
-        instance_type=asked.instance_type,
-        purpose=asked.purpose,
-        base_framework=asked.base_framework,
-        accelerator=asked.accelerator,
-        container_version=asked.container_version,
-        smdistributed=asked.smdistributed,
-    ).lowered()
+    there = asked.region
+    if there is None:
+        there, by = region.of(os.environ)
+        console.say(f"using region {there}, from {by}")
+    # Each of the other fields has the name of its option.
+    options = {name: getattr(asked, name) for name in Query._fields[2:]}
+    query = Query(asked.target, there, **options).lowered()
     found = look_up(_with_version(query, latest=asked.latest))
     document, uri = found._asdict(), found.uri
     if asked.container_version is not None and not asked.verify:
@@ -49,9 +43,9 @@ def answer(asked: Asked) -> None:
             f"`{asked.container_version}`; `--verify` asks ECR for the tag"
         )
     if asked.verify:
-        from buildkit.uri import verify  # noqa: PLC0415 - it loads what talks to AWS
+        from buildkit.uri import served  # noqa: PLC0415 - it loads what talks to AWS
 
-        digest = verify.verify(asked, found.host, found.repository, found.tag or UNTAGGED)
+        digest = served.digest(asked, found.host, found.repository, found.tag or UNTAGGED)
         uri = f"{found.host}/{found.repository}@{digest}"
         document |= {"digest": digest, "digest_uri": uri}
     if asked.as_json:
@@ -74,7 +68,10 @@ def _with_version(query: Query, *, latest: bool) -> Query:
         raise UsageError(
             f"`latest` is not a version of `{query.framework}`", hint="`--latest` takes the newest"
         )
-    known = choose.versions(query._replace(version=None)) if _knows(query.region) else ()
+    # For an unknown region, the error of the lookup says more than a missing version.
+    known: tuple[str, ...] = ()
+    if query.region in facts.regions():
+        known = choose.versions(query._replace(version=None))
     fits = [each for each in known if part is None or naming.begins(each, part)]
     if not fits:
         return query
@@ -99,15 +96,3 @@ def _say_where_newer_ones_are(query: Query) -> None:
     with suppress(BuildkitError):  # none for this purpose, device or region
         newer = choose.versions(query._replace(framework=successor, python=None))
         console.say(f"AWS releases newer versions as `{successor}`, up to {newer[0]}")
-
-
-def _knows(name: str) -> bool:
-    """For an unknown region, the error of the lookup says more than a missing version."""
-    return name in facts.regions()
-
-
-def _region() -> str:
-    """The region of the environment. Raises UsageError without one."""
-    found = region.of(os.environ)
-    console.say(f"using region {found.name}, from {found.by}")
-    return found.name

@@ -1,6 +1,6 @@
-"""The region of the environment: variables, then the AWS configuration file, as AWS's tools do.
+"""The region of the environment: variables, then the AWS files of the user, as AWS's tools do.
 
-This module reads the file itself: botocore knows more ways, but loads longer than a lookup takes.
+This module reads the files itself: botocore knows more ways, but loads longer than a lookup takes.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from buildkit.support.suggest import shown
 from buildkit.system import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    Profiles = Mapping[str, str]  # profile -> its region, which may be empty
 
 VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 PROFILES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
 """In the order in which botocore looks (`botocore.configprovider`)."""
 DEFAULT = "default"
-FILE = "~/.aws/config"
 LARGEST = 2**20
 """Bytes of a configuration file. A file with thousands of profiles is smaller."""
 
@@ -36,72 +37,78 @@ def of(environment: Mapping[str, str]) -> Region:
     for name in VARIABLES:
         if region := environment.get(name):
             return Region(region, name)
+
+    def path(variable: str, default: str) -> str:
+        return os.path.expanduser(environment.get(variable) or default)  # noqa: PTH111 - pathlib takes long to load
+
     profile = next((environment[each] for each in PROFILES if environment.get(each)), DEFAULT)
-    file = os.path.expanduser(environment.get("AWS_CONFIG_FILE") or FILE)  # noqa: PTH111 - pathlib takes long to load
-    profiles = _profiles(file)
-    if region := (profiles or {}).get(profile):
-        return Region(region, f"the profile `{shown(profile)}` of {file}")
-    raise _unset(profiles, profile, file)
+    credentials = path("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")
+    config = path("AWS_CONFIG_FILE", "~/.aws/config")
+    found = {  # what the credentials say overrides the configuration (`botocore.session`)
+        credentials: _profiles(credentials, lambda section: section),
+        config: _profiles(config, _profile),
+    }
+    for file, profiles in found.items():
+        if region := (profiles or {}).get(profile):
+            return Region(region, f"the profile `{shown(profile)}` of {file}")
+    raise _unset(found, profile, config)
 
 
-def _unset(profiles: Mapping[str, str] | None, profile: str, file: str) -> UsageError:
-    """The error without a region: it names the source that was read last, and what it lacks."""
+def _unset(found: Mapping[str, Profiles | None], profile: str, config: str) -> UsageError:
+    """The error without a region: it names the file that lacks it, and what the file lacks."""
     hint = "`--region eu-west-1`, or set AWS_REGION"
-    if profiles is None:
-        found = f"the AWS configuration file {shown(file)} cannot be read"
-    elif profile not in (DEFAULT, *profiles):
-        found = f"the profile `{shown(profile)}` does not exist in {shown(file)}"
+    broken = [shown(file) for file, profiles in found.items() if profiles is None]
+    if broken:
+        lack = f"the AWS configuration file {broken[0]} cannot be read"
+    elif profile != DEFAULT and not any(profile in (each or ()) for each in found.values()):
+        lack = f"the profile `{shown(profile)}` does not exist in {shown(config)}"
         hint = f"`aws configure list-profiles` lists the profiles; {hint}"
     else:
-        found = f"the profile `{shown(profile)}` of {shown(file)} names no region"
+        lack = f"the profile `{shown(profile)}` of {shown(config)} names no region"
         hint = f"{hint}, or `aws configure set region eu-west-1`"
     return UsageError(
         "no region is set, and AWS's URIs differ by region: --region and AWS_REGION are missing, "
-        f"and {found}",
+        f"and {lack}",
         hint=hint,
     )
 
 
-def _text(file: str) -> str:
-    """Raises OSError unless it is a regular file, UsageError for a file that is too large.
+def _profiles(file: str, of_section: Callable[[str], str | None]) -> Profiles | None:
+    """The profiles with their regions; None if the file cannot be read. A missing file has none."""
+    import configparser  # noqa: PLC0415 - only where no variable says it
 
-    A device or a pipe may have no end.
-    """
+    if file == os.devnull or not os.path.lexists(file):
+        return {}
     if not os.path.isfile(file):  # noqa: PTH113 - pathlib takes long to load
-        raise OSError(f"{file} is not a regular file")
+        return None  # a device or a pipe, which may have no end
+    parser = configparser.RawConfigParser(default_section="")
     try:
-        found = reading.content(file, LARGEST)
+        text = reading.content(file, LARGEST)
+    except OSError:
+        return None
     except ValueError as error:
         raise UsageError(
             f"the AWS configuration file {shown(file)} is larger than {LARGEST >> 20} MiB and was "
             "not read",
             hint="`--region eu-west-1`, or correct AWS_CONFIG_FILE",
         ) from error
-    return found.decode("utf-8")
-
-
-def _profiles(file: str) -> Mapping[str, str] | None:
-    """The profiles with their regions, empty for none; None if the file cannot be read.
-
-    A missing file has no profiles.
-    """
-    import configparser  # noqa: PLC0415 - only where no variable says it
-    import shlex  # noqa: PLC0415
-
-    if file == os.devnull or not os.path.lexists(file):
-        return {}
-    parser = configparser.RawConfigParser(default_section="")
     try:
-        parser.read_string(_text(file))
-    except (configparser.Error, OSError, UnicodeDecodeError):
+        parser.read_string(text.decode())
+    except (configparser.Error, UnicodeDecodeError):
         return None
     found: dict[str, str] = {}
     for section in parser.sections():
-        try:
-            words = shlex.split(section)
-        except ValueError:
-            continue
-        if words and words in ([DEFAULT], ["profile", words[-1]]):
-            region = parser.get(section, "region", fallback="").strip()
-            found[words[-1]] = found.get(words[-1]) or region
+        if (name := of_section(section)) is not None:
+            found[name] = found.get(name) or parser.get(section, "region", fallback="").strip()
     return found
+
+
+def _profile(section: str) -> str | None:
+    """The profile of a section of the configuration; None for any other section."""
+    import shlex  # noqa: PLC0415 - only where no variable says it
+
+    try:
+        *kind, name = shlex.split(section) or [""]
+    except ValueError:
+        return None
+    return name if kind == ["profile"] or section == DEFAULT else None

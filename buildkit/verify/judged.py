@@ -24,7 +24,6 @@ GIVE = {
 }
 """The options that put an image of a purpose to work."""
 
-
 CHANNEL = re.compile(
     r"channel\W{1,3}([A-Za-z0-9][A-Za-z0-9-]{0,63})[`'\"]|"
     r"/opt/ml/input/data/([A-Za-z0-9][A-Za-z0-9-]{0,63})"

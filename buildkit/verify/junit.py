@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 from buildkit.contract import verdict
 from buildkit.model.image import Status, Verdict
 from buildkit.system.console import readable
+from buildkit.verify.verify import why
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,38 +48,30 @@ def _counts(reports: Sequence[Report]) -> dict[str, str]:
 def _suite(report: Report) -> ET.Element:
     skipped = sum(clause.status is Status.SKIP for clause in report.clauses)
     facts = {"name": readable(report.image), **_counts([report]), "skipped": str(skipped)}
-    where = f"{report.image} {report.profile}"
     suite = ET.Element("testsuite", facts)
     properties = ET.SubElement(suite, "properties")
+    reached = verdict.of(report)
     made_of = {
         "digest": report.digest,
         "profile": report.profile,
         "suite": report.suite,
-        "verdict": verdict.of(report).value,
+        "verdict": reached.value,
     }
     for name, value in made_of.items():
-        ET.SubElement(properties, "property", {"name": name, "value": readable(value)})
+        _add(properties, "property", name=name, value=value)
+    where = f"{report.image} {report.profile}"
     for clause in report.clauses:
-        suite.append(_case(clause, where))
-    if verdict.of(report) is Verdict.UNJUDGED:
-        text = verdict.untried(report) or "every clause was skipped"
-        case = ET.SubElement(
-            suite, "testcase", {"classname": readable(where), "name": "the image was not judged"}
-        )
-        _add(case, "error", text, message=text)
+        _add_case(suite, clause, where)
+    if reached is Verdict.UNJUDGED:
+        case = _add(suite, "testcase", classname=where, name="the image was not judged")
+        _add(case, "error", why(report), message=why(report))
     return suite
 
 
-def _case(clause: ClauseResult, where: str) -> ET.Element:
+def _add_case(suite: ET.Element, clause: ClauseResult, where: str) -> None:
     """`where` separates images and profiles, for readers that merge cases by name."""
-    case = ET.Element(
-        "testcase",
-        {
-            "classname": readable(where),
-            "name": readable(f"{clause.id} {clause.title}"),
-            "time": f"{clause.seconds:.3f}",
-        },
-    )
+    name, time = f"{clause.id} {clause.title}", f"{clause.seconds:.3f}"
+    case = _add(suite, "testcase", classname=where, name=name, time=time)
     text = "\n".join(filter(None, (clause.message, clause.hint and f"fix: {clause.hint}")))
     if clause.status is Status.FAIL:
         _add(case, "failure", text, message=_first_line(clause.message))
@@ -89,14 +82,15 @@ def _case(clause: ClauseResult, where: str) -> ET.Element:
         _add(case, "skipped", clause.message, message=_first_line(clause.message))
     elif clause.message:
         _add(case, "system-out", clause.message)
-    return case
 
 
-def _add(case: ET.Element, tag: str, text: str, **attributes: str) -> None:
-    child = ET.SubElement(case, tag, attributes)
-    child.text = readable(text)
+def _add(parent: ET.Element, tag: str, text: str | None = None, **attributes: str) -> ET.Element:
+    known = {name: readable(value) for name, value in attributes.items()}
+    child = ET.SubElement(parent, tag, known)
+    child.text = text if text is None else readable(text)
+    return child
 
 
 def _first_line(text: str) -> str:
     line = text.strip().partition("\n")[0]
-    return readable(line if len(line) <= SUMMARY else f"{line[:SUMMARY]}…")
+    return line if len(line) <= SUMMARY else f"{line[:SUMMARY]}…"

@@ -44,12 +44,21 @@ class Section:
     untried: str
     """What the image was not seen to do, and why."""
     anchor: str
-    counts: tuple[tuple[str, int], ...]
-    failed: tuple[Entry, ...]
-    warned: tuple[Entry, ...]
-    passed: tuple[Entry, ...]
-    skipped: tuple[tuple[str, tuple[Entry, ...]], ...]
-    """By reason."""
+    entries: Mapping[str, Sequence[Entry]]
+    """By the words of their status."""
+
+    @property
+    def counts(self) -> Sequence[tuple[str, int]]:
+        return [(word, len(entries)) for word, entries in self.entries.items()]
+
+    @property
+    def skipped(self) -> Sequence[tuple[str, Sequence[Entry]]]:
+        """By reason, the most common one first."""
+        groups: dict[str, list[Entry]] = defaultdict(list)
+        for entry in self.entries["skipped"]:
+            result = entry.result
+            groups[result.skip.reason if result.skip else result.message].append(entry)
+        return sorted(groups.items(), key=lambda group: -len(group[1]))
 
 
 def document(reports: Sequence[Report], *, source: Mapping[str, str] | None = None) -> str:
@@ -88,22 +97,8 @@ def _section(report: Report, index: int, source: Mapping[str, str]) -> Section:
         verdict=verdict.of(report),
         untried=verdict.untried(report),
         anchor=anchor,
-        counts=tuple((word, len(found[status])) for status, word in WORDS.items()),
-        failed=tuple(found[Status.FAIL]),
-        warned=tuple(found[Status.WARN]),
-        passed=tuple(found[Status.PASS]),
-        skipped=_by_reason(found[Status.SKIP]),
+        entries={word: found[status] for status, word in WORDS.items()},
     )
-
-
-def _by_reason(entries: Sequence[Entry]) -> tuple[tuple[str, tuple[Entry, ...]], ...]:
-    """Skipped clauses, the most common reason first."""
-    groups: dict[str, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        result = entry.result
-        groups[result.skip.reason if result.skip else result.message].append(entry)
-    common = sorted(groups.items(), key=lambda group: -len(group[1]))
-    return tuple((reason, tuple(group)) for reason, group in common)
 
 
 def _readable(value: object) -> object:

@@ -54,7 +54,11 @@ def of(
     if purpose is None:
         engine = docker.connected(outside=network)
         purpose = _found(engine, image, promises, dict(samples.environment))
-    _need_allowed(purpose, features)
+    if wrong := [each.value for each in features if not purpose.allows(each)]:
+        raise UsageError(
+            f"the feature `{wrong[0]}` does not apply to images for {purpose.value}",
+            hint="omit `--feature`, or add `--purpose` (it can be repeated)",
+        )
     return Subject(
         image=image,
         architecture=None if itself is None else itself.platform.partition("/")[2],
@@ -72,15 +76,6 @@ def _of_a_target(image: str, itself: Target | None, lender: Target | None) -> Pu
         return None
     console.step(image, f"purpose, taken from {lender.id}: {lender.purpose.value}")
     return lender.purpose
-
-
-def _need_allowed(purpose: Purpose, features: Iterable[Feature]) -> None:
-    for feature in features:
-        if not purpose.allows(feature):
-            raise UsageError(
-                f"the feature `{feature.value}` does not apply to images for {purpose.value}",
-                hint="omit `--feature`, or add `--purpose` (it can be repeated)",
-            )
 
 
 def _named(purposes: Sequence[str]) -> Purpose | None:

@@ -123,7 +123,8 @@ def verify(
     None: the image may not be published. It may if it passed, even if its target declares no
     samples, so that it was not seen at work; every report says so.
     """
-    found = report(_subject(built), built.image_id, engine, depth, progress, keep=keep)
+    subject = _subject(built.target, built.image_id)
+    found = report(subject, built.image_id, engine, depth, progress, keep=keep)
     passed = found.passed and depth.gates and unjudged(built.target, found, SMOKE) is None
     return found, Verified(built=built, report=found) if passed else None
 
@@ -133,21 +134,16 @@ def still_holds(verified: Verified, built: Built) -> bool:
 
     Either profile counts: both contain the clauses that gate a build.
     """
-    return verified.built.image_id == built.image_id and verified.report.suite == fingerprint(
-        _subject(built)
-    )
+    same = verified.built.image_id == built.image_id
+    return same and verified.report.suite == suite_of(built.target)
 
 
 def suite_of(target: Target) -> str:
     """The `fingerprint` for the images of a target."""
-    return fingerprint(_of_target(target, image=""))
+    return fingerprint(_subject(target, image=""))
 
 
-def _subject(built: Built) -> Subject:
-    return _of_target(built.target, built.image_id)
-
-
-def _of_target(target: Target, image: str) -> Subject:
+def _subject(target: Target, image: str) -> Subject:
     return Subject(
         image=image,
         architecture=target.platform.partition("/")[2],

@@ -142,7 +142,7 @@ def speed() -> float:
             queries.append(
                 Query(
                     framework,
-                    region=min(facts.regions_of(entry.accounts)),
+                    region=min(entry.regions),
                     version=names[0] or None,
                     python=entry.python,
                     device=entry.device,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from buildkit import cli, project, records
 from buildkit.ci import changes, formats, merging, revisions, shards
 from buildkit.config.boundary import Boundary
-from buildkit.diff import notes
+from buildkit.diff import release_notes
 from buildkit.diff.differences import Difference
 from buildkit.ledger import ledger
 from buildkit.ledger.record import Verdict
@@ -397,13 +397,15 @@ def test_notes_say_what_changed_image_by_image() -> None:
     origin = replace(ORIGIN, base_digest=digest("f"))
     new = image("1.0-1", "2", size=51_500_000, origin=origin)
     first, last = release(old), release(new, moves=[move("1", "2", "1.0-1")])
-    before = notes.before((first, last), last, new)
+    before = release_notes.before((first, last), last, new)
     assert before == old
     packages = (
         Difference(name="numpy", a="1.0", b="1.1"),
         Difference(name="six", a=None, b="1.16"),
     )
-    page = notes.page(last, {new.target: notes.Change(before=old, packages=packages)})
+    page = release_notes.page(
+        last, {new.target: release_notes.Change(before=old, packages=packages)}
+    )
     row = next(line for line in page.splitlines() if line.startswith("| `demo:1.0-1-cpu-py311`"))
     assert "version 1.0 → 1.0-1, base, 2 packages, +1.5 MB" in row
     assert "| numpy | 1.0 | 1.1 |" in page
@@ -414,17 +416,17 @@ def test_notes_say_what_changed_image_by_image() -> None:
 def test_an_image_is_compared_with_its_own_version_or_the_one_below_it() -> None:
     old = release(image("1.0", "1"), image("1.1", "2"), image("2.0", "3"))
     new = release(image("1.1-1", "4"), image("2.0-1", "5"), image("1.2", "6"), image("0.9", "7"))
-    found = [notes.before((old, new), new, each) for each in new.images]
+    found = [release_notes.before((old, new), new, each) for each in new.images]
     assert [each and each.version for each in found] == ["1.1", "2.0", "1.1", None]
     last = release(image("2.0-2", "8"), image("nightly", "9"))
-    again = [notes.before((old, new, last), last, each) for each in last.images]
+    again = [release_notes.before((old, new, last), last, each) for each in last.images]
     assert [each and each.version for each in again] == ["2.0-1", None]
 
 
 def test_an_image_without_a_predecessor_is_new() -> None:
     first = release(image("1.0", "1"))
-    assert notes.before((first,), first, first.images[0]) is None
-    assert "| new |" in notes.page(first, {})
+    assert release_notes.before((first,), first, first.images[0]) is None
+    assert "| new |" in release_notes.page(first, {})
 
 
 def test_notes_of_nothing_are_told(found: Project, capsys: pytest.CaptureFixture[str]) -> None:

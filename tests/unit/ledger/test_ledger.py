@@ -13,10 +13,10 @@ import pytest
 
 from buildkit import cli
 from buildkit.ledger import ledger, make
-from buildkit.ledger.commit import commit
 from buildkit.ledger.record import Action, Verdict
 from buildkit.model.image import Location, Origin, Published
 from buildkit.support.errors import Exit, ToolError
+from buildkit.system.git import commit
 from tests.support import fakes, projects, releases
 from tests.support.waiting import HANG
 
@@ -434,23 +434,23 @@ def git(folder: Path, *arguments: str) -> None:
 
 @pytest.mark.process
 def test_a_commit_is_dirty_when_files_differ_from_it_but_not_for_the_ledger(tmp_path: Path) -> None:
-    assert commit(tmp_path, ledger.NAME) is None
+    assert commit(tmp_path / ledger.NAME) is None
     project = tmp_path / "project"
     project.mkdir()
     git(tmp_path, "init", "--quiet")
-    assert commit(project, ledger.NAME) is None  # nothing is committed yet
+    assert commit(project / ledger.NAME) is None  # nothing is committed yet
     for path in (project / "images.toml", project / ledger.NAME, tmp_path / "other"):
         path.write_text("one")
     git(tmp_path, "add", "--all")
     git(tmp_path, "commit", "--quiet", "--message", "one")
-    clean = commit(project, ledger.NAME)
+    clean = commit(project / ledger.NAME)
     assert clean is not None
     assert len(clean) == 40
     (project / ledger.NAME).write_text("two")
     (project / "new").write_text("not known to git")
-    assert commit(project, ledger.NAME) == clean
+    assert commit(project / ledger.NAME) == clean
     (tmp_path / "other").write_text("two")
-    assert commit(project, ledger.NAME) == f"{clean}-dirty"
+    assert commit(project / ledger.NAME) == f"{clean}-dirty"
 
 
 @pytest.mark.process
@@ -483,7 +483,7 @@ def test_programs_of_a_foreign_folder_are_not_run(
     git(project, "config", key, str(value))
     git(project, "config", "filter.x.required", "true")
     (project / "images.toml").write_text("two")
-    found = commit(project, ledger.NAME)
+    found = commit(project / ledger.NAME)
     assert found is not None
     assert found.endswith("-dirty")
     assert not ran.exists()
@@ -494,7 +494,7 @@ def test_where_git_is_missing_there_is_no_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert commit(tmp_path, ledger.NAME) is None
+    assert commit(tmp_path / ledger.NAME) is None
 
 
 @pytest.mark.parametrize("wrong", ["1.0\nx", "1.0\x1b[2J", "1.0\u2028x"])

@@ -381,7 +381,7 @@ def test_no_word_that_is_wrong_gets_an_answer_and_each_gets_a_hint() -> None:
         entry = chance.choice(facts.entries(framework))
         asked: dict[str, Any] = {
             "framework": framework,
-            "region": chance.choice(sorted(facts.regions_of(entry.accounts))),
+            "region": chance.choice(sorted(entry.regions)),
             "version": entry.names[0] or None,
             "purpose": "processing" if entry.purpose == facts.ANY else entry.purpose,
             "device": entry.device or "cpu",
@@ -446,8 +446,8 @@ def test_every_line_of_the_data_is_used_and_well_formed() -> None:
     families = {family for region in facts.regions().values() for family in region.accounts}
     for framework in facts.frameworks():
         for entry in facts.entries(framework):
-            assert facts.family(entry.accounts) in families
-            assert facts.regions_of(entry.accounts) <= facts.regions().keys()
+            assert entry.family in families
+            assert entry.regions <= facts.regions().keys()
             assert entry.names
             assert entry.repository
 

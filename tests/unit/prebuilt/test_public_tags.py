@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from buildkit.prebuilt import facts, naming, reverse
-from buildkit.uri import notes
+from buildkit.uri import explain_notes
 
 LIST = Path(__file__).with_name("public_tags.txt")
 ELSEWHERE = {
@@ -71,7 +71,11 @@ def test_no_tag_that_aws_shows_is_doubted_but_those_for_ec2() -> None:
         known = reverse.known(parts := reverse.parse(uri))
         if not known:
             continue
-        said = [note for note in notes.on_aws(parts, known, ()) if note.startswith("not verified")]
+        said = [
+            note
+            for note in explain_notes.on_aws(parts, known, ())
+            if note.startswith("not verified")
+        ]
         assert bool(said) == bool(known[0].rest), uri
         for_ec2 = bool({"ec2", "e3"} & {*(known[0].rest or "").split("-")})
         assert ["marks images for EC2" in note for note in said] == [for_ec2] * len(said), uri

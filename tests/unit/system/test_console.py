@@ -10,7 +10,7 @@ import pytest
 
 from buildkit.model.image import Status
 from buildkit.system import console, stopping
-from buildkit.system.stdout import Answer
+from buildkit.system.console import Answer
 from buildkit.verify import junit, page
 from tests.support import fakes
 

@@ -16,12 +16,13 @@ from click.shell_completion import ShellComplete
 
 from buildkit import cli
 from buildkit.ledger import ledger
-from buildkit.ledger import lookup as released
 from buildkit.ledger.record import Action
-from buildkit.prebuilt import facts, listing, naming
+from buildkit.prebuilt import facts, naming
 from buildkit.publish import connect
 from buildkit.support.errors import Exit, UsageError
-from buildkit.uri import complete, region
+from buildkit.uri import catalogue, complete, own, region
+from buildkit.uri import published as own_images
+from buildkit.uri.asked import Asked
 from tests.support.distribution import Distribution
 from tests.support.registry_server import running
 from tests.support.releases import digest, image, move, release
@@ -56,6 +57,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
     book = ledger.Ledger(path=tmp_path / ledger.NAME)
     book.append(release(published("1.7.2", "a"), published("1.7.2", "b", python="3.13")))
@@ -93,6 +95,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("sklearn --purpose Both --device CPU --python Python3.11 --version 2.0.0", f"{OTHERS}/sklearn:2.0.0-cpu-py311", ""),
         ("sklearn --purpose both --version 2.0.0", f"{OTHERS}/sklearn:2.0.0-cpu-py311", ""),
         ("sklearn --version 1.7 --python 3.13 --region us-east-1", f"{VIRGINIA}/sklearn:1.7.2-cpu-py313", "1.7 is 1.7.2 in us-east-1\n"),
+        ("SKLearn --version 1.7 --python 3.13 --region US-East-1", f"{VIRGINIA}/sklearn:1.7.2-cpu-py313", "1.7 is 1.7.2 in us-east-1\n"),
+        ("SKLEARN-1.7.2-CPU-PY311", f"{IRELAND}/sklearn:1.7.2-cpu-py311", ""),
+        ("SKLearn-*-PY313 --digest", f"{IRELAND}/sklearn@{digest('b')}", ""),
         ("lone --version 1.0", "127.0.0.1:5050/lone:1.0-1-cpu-py311", "1.0 is 1.0-1\n"),
         ("lone --region 127.0.0.1:5050", "127.0.0.1:5050/lone:1.0-1-cpu-py311", ""),
     ],
@@ -154,6 +159,13 @@ def test_an_image_for_a_purpose_comes_before_one_for_both(
     assert [each["id"] for each in listed(capsys, "--framework", "two", "--purpose", "both")] == [
         "two-1.0"
     ]
+
+
+@pytest.mark.parametrize("version", ["1.0RC", "1.0rc"])
+def test_of_ids_that_differ_only_in_case_the_exact_one_is_found(version: str) -> None:
+    known = own_images.places([release(published("1.0rc", "a"), published("1.0RC", "b"))])
+    asked = Asked(target=f"sklearn-{version}-cpu-py311", region="eu-west-1")
+    assert own.find(known, asked, "")[0].image.version == version
 
 
 def test_the_ledger_that_was_looked_for_is_told(project: Path, capsys: Captured) -> None:
@@ -349,6 +361,7 @@ def test_the_region_of_the_environment_is_taken_and_told(
     assert capsys.readouterr() == (f"{CHINA}\n", "using region cn-north-1, from AWS_REGION\n")
 
 
+NO_CREDENTIALS = {"AWS_SHARED_CREDENTIALS_FILE": os.devnull}
 CONFIGURATIONS = (
     pytest.param("[default]\nregion = eu-west-3\n", {}, id="default"),
     pytest.param("[profile work]\nregion=eu-west-3\n[default]\nregion=us-east-1\n", {"AWS_PROFILE": "work"}, id="a profile"),
@@ -375,6 +388,46 @@ def test_the_region_of_the_aws_configuration_is_that_of_aws_s_tools(
 
 
 @pytest.mark.parametrize(
+    ("config", "credentials", "profile"),
+    [
+        pytest.param("", "[default]\nregion = eu-west-3\n", "default", id="default"),
+        pytest.param("", "[work]\nregion = eu-west-3\n", "work", id="a profile"),
+        pytest.param("[profile work]\nregion = us-east-1\n", "[work]\nregion = eu-west-3\n", "work", id="credentials override the configuration"),
+        pytest.param("[profile work]\nregion = eu-west-3\n", "[work]\naws_access_key_id = x\n", "work", id="credentials without a region"),
+        pytest.param("[profile work]\nregion = eu-west-3\n", "[other]\nregion = us-east-1\n", "work", id="another profile"),
+        pytest.param("[default]\nregion = eu-west-3\n", "[profile default]\nregion = us-east-1\n", "default", id="the credentials have no prefix"),
+    ],
+)  # fmt: skip
+def test_the_credentials_file_may_name_the_region(
+    config: str, credentials: str, profile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text(config)
+    (tmp_path / "credentials").write_text(credentials)
+    for name in (*region.VARIABLES, *region.PROFILES):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_PROFILE", profile)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    assert region.of(os.environ).name == "eu-west-3"
+    assert botocore.session.Session().get_config_variable("region") == "eu-west-3"
+
+
+@pytest.mark.parametrize(
+    "text", ["[work]\noutput = json\n", "[work\n"], ids=["no region", "broken"]
+)
+def test_credentials_without_a_region_leave_it_to_the_configuration(
+    text: str, tmp_path: Path
+) -> None:
+    config, credentials = tmp_path / "config", tmp_path / "credentials"
+    credentials.write_text(text)
+    files = {"AWS_CONFIG_FILE": str(config), "AWS_SHARED_CREDENTIALS_FILE": str(credentials)}
+    with pytest.raises(UsageError, match="names no region|credentials cannot be read"):
+        region.of({**files, "AWS_PROFILE": "work"})
+    config.write_text("[profile work]\nregion = eu-west-3\n")
+    assert region.of({**files, "AWS_PROFILE": "work"}).name == "eu-west-3"
+
+
+@pytest.mark.parametrize(
     ("text", "profile", "found", "hint"),
     [
         (None, "work", "the profile `work` does not exist in {}", "`aws configure list-profiles`"),
@@ -395,7 +448,7 @@ def test_a_configuration_without_a_region_is_no_region(
     if text is not None:
         file.write_text(text)
     with pytest.raises(UsageError, match="no region is set") as caught:
-        region.of({"AWS_CONFIG_FILE": str(file), "AWS_PROFILE": profile})
+        region.of({**NO_CREDENTIALS, "AWS_CONFIG_FILE": str(file), "AWS_PROFILE": profile})
     assert caught.value.message.endswith(found.format(file))
     assert hint in (caught.value.hint or "")
 
@@ -412,7 +465,7 @@ def test_what_may_have_no_end_is_no_configuration(kind: str, tmp_path: Path) -> 
     else:
         file = Path("/dev/zero")
     with pytest.raises(UsageError, match="no region is set"):
-        region.of({"AWS_CONFIG_FILE": str(file)})
+        region.of({**NO_CREDENTIALS, "AWS_CONFIG_FILE": str(file)})
 
 
 def test_a_configuration_that_is_too_large_is_an_error(tmp_path: Path) -> None:
@@ -421,7 +474,7 @@ def test_a_configuration_that_is_too_large_is_an_error(tmp_path: Path) -> None:
         opened.write(b"[default]\nregion = eu-west-1\n")
         opened.truncate(2**40)
     with pytest.raises(UsageError, match="is larger than 1 MiB and was not read") as caught:
-        region.of({"AWS_CONFIG_FILE": str(file)})
+        region.of({**NO_CREDENTIALS, "AWS_CONFIG_FILE": str(file)})
     assert "--region" in str(caught.value.hint)
 
 
@@ -624,13 +677,14 @@ def explained(capsys: Captured, uri: str) -> dict[str, Any]:
 
 def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured) -> None:
     chance = random.Random(0)
-    images = tuple(listing.images())
-    for each in chance.sample(images, 80):
-        region = chance.choice(sorted(each.regions))
-        found = explained(capsys, each.uri(region))
+    regions = chance.sample(sorted(facts.regions()), 8)
+    there = {name: [row for row in catalogue.prebuilt(name) if row.uri] for name in regions}
+    for name, each in ((r, each) for r in regions for each in chance.sample(there[r], 10)):
+        assert each.uri is not None
+        found = explained(capsys, each.uri)
         assert found["whose"] == "aws"
-        assert (found["region"], found["partition"]) == (region, facts.regions()[region].partition)
-        assert found["version"] == (each.names[0] if each.names else None)
+        assert (found["region"], found["partition"]) == (name, facts.regions()[name].partition)
+        assert found["version"] == each.version
         assert each.device in found["devices"] or (not found["devices"] and each.device is None)
         assert each.python in found["pythons"] or (not found["pythons"] and each.python is None)
         assert set(each.purposes) <= set(found["purposes"])
@@ -753,7 +807,7 @@ def test_an_own_image_at_a_host_like_ecr_s_has_no_account(end: str) -> None:
     foreign, ours = (
         places[0]
         for places in (
-            released.places([release(published("1.0", "a", each))]) for each in (host, IRELAND)
+            own_images.places([release(published("1.0", "a", each))]) for each in (host, IRELAND)
         )
     )
     assert (foreign.account, foreign.region) == (None, None)
@@ -906,6 +960,7 @@ def test_what_is_no_uri_is_refused(project: Path, uri: str, capsys: Captured) ->
         ("--prebuilt pytorch-n", ["pytorch-neuron"]),
         ("--list --framework xgb", ["xgboost-neo", "xgboost"]),
         ("sklearn --version 1.", ["1.7.2", "1.7.10"]),
+        ("SKLearn --version 1.", ["1.7.2", "1.7.10"]),
         ("sklearn-2.0.0-cpu-py311 --version 1", []),
         ("pytorch --prebuilt --version 2.", ["2.0.0", "2.0.1", "2.0", "2.1.0", "2.1", "2.2.0", "2.2", "2.3.0", "2.3", "2.4.0", "2.4", "2.5.1", "2.5", "2.6.0", "2.6", "2.2.1", "2.7.1", "2.7", "2.8.0", "2.8", "2.9.0", "2.9", "2.10.0", "2.10"]),
         ("pytorch --region us-isob-east-1 --version 2.9", ["2.9.0", "2.9"]),

@@ -11,13 +11,15 @@ import pytest
 
 from buildkit import cli
 from buildkit.ledger import ledger
-from buildkit.prebuilt import listing
 from buildkit.support.errors import Exit
+from buildkit.uri import catalogue
 from tests.support.releases import image, release
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from buildkit.uri.catalogue import Row
 
 PARTS = 4
 """Tests that run side by side."""
@@ -35,13 +37,13 @@ def spoilt(chance: random.Random, text: str) -> str:
     ))  # fmt: skip
 
 
-def of_aws(chance: random.Random, images: tuple[listing.Listed, ...]) -> list[str]:
+def of_aws(chance: random.Random, images: tuple[Row, ...]) -> list[str]:
     """A good question of an image of AWS, of which one word is spoilt."""
     each = chance.choice(images)
     words = {
         "target": each.framework, "--version": each.names[0] if each.names else "", "--purpose": each.purposes[0].replace("any", "training"),
         "--device": each.device or "cpu", "--python": each.python or "", "--region": chance.choice(sorted(each.regions)),
-        "--base-framework": each.bases[0] if each.bases else "", "--container-version": "v1", "--accelerator": "ml.eia1.medium",
+        "--base-framework": each.base_frameworks[0] if each.base_frameworks else "", "--container-version": "v1", "--accelerator": "ml.eia1.medium",
         "--instance-type": chance.choice(("ml.m5.xlarge", "ml.g5.xlarge", "ml.p6e-gb200.36xlarge", "p4d.24xlarge", "local_gpu")),
     }  # fmt: skip
     wrong = chance.choice([word for word in words if words[word]])
@@ -99,7 +101,7 @@ def test_no_bad_question_gets_an_answer_and_each_gets_a_hint(
     book = ledger.Ledger(path=tmp_path / ledger.NAME)
     book.append(release(image("1.7.2", host=host), image("2.0", host=host)))
     chance = random.Random(part)
-    images = tuple(listing.images())
+    images = tuple(catalogue.prebuilt())
     kinds: list[Callable[[], list[str]]] = [
         lambda: of_aws(chance, images), lambda: of_own(chance), lambda: of_options(chance),
         lambda: to_explain(chance), lambda: to_list(chance),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from buildkit.uri.asked import Asked
 
 
-def verify(asked: Asked, host: str, repository: str, tag: str, digest: str | None = None) -> str:
+def digest(asked: Asked, host: str, repository: str, tag: str, expected: str | None = None) -> str:
     """The digest that a registry serves, asked with one call.
 
     images.toml, if there is one, names the AWS profile of the registry. Raises ToolError if the
@@ -28,9 +28,9 @@ def verify(asked: Asked, host: str, repository: str, tag: str, digest: str | Non
             hint="the image was removed or never pushed: `buildkit releases` shows what was "
             "published, `buildkit uri --list` all known images",
         )
-    if digest not in (None, manifest.digest):
+    if expected not in (None, manifest.digest):
         raise ToolError(
-            f"{host}/{repository}:{tag} differs from the ledger: the ledger has {digest}, the "
+            f"{host}/{repository}:{tag} differs from the ledger: the ledger has {expected}, the "
             f"registry serves {manifest.digest}",
             hint="the tag was moved; `--digest` without `--verify` prints the published image, "
             "and `buildkit promote` can tag that image again",

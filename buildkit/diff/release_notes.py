@@ -39,7 +39,7 @@ def before(releases: Sequence[Release], release: Release, image: Image) -> Image
         for each in reversed(releases)
         if each.id < release.id and each.action is Action.PUBLISH
         for other in each.images
-        if _cell(other) == _cell(image) and other.digest != image.digest
+        if other.cell == image.cell and other.digest != image.digest
     ]
     version, _ = names.split_revision(image.version)
     same = (each for each in earlier if names.split_revision(each.version)[0] == version)
@@ -62,23 +62,18 @@ def page(release: Release, changes: Mapping[str, Change]) -> str:
 
 
 def _lines(release: Release, changes: Mapping[str, Change]) -> Iterator[str]:
-    yield f"# Release {release.id}"
-    yield ""
     commit = f", commit `{release.commit[:12]}`" if release.commit else ""
-    yield f"{count(len(release.images), 'image')}, {release.time}{commit}."
+    images = count(len(release.images), "image")
+    yield from (f"# Release {release.id}", "", f"{images}, {release.time}{commit}.")
     if release.images:
-        yield ""
-        yield "| Image | Digest | Size | Clauses | Changed |"
-        yield "| --- | --- | --- | --- | --- |"
+        yield from ("", "| Image | Digest | Size | Clauses | Changed |", f"|{' --- |' * 5}")
         for image in release.images:
             yield _row(image, changes.get(image.target))
     for image in release.images:
         if (change := changes.get(image.target)) is not None:
             yield from _details(image, change)
     if release.moves:
-        yield ""
-        yield "## Aliases"
-        yield ""
+        yield from ("", "## Aliases", "")
         for move in release.moves:
             yield f"- `{move.host}/{move.repository}:{move.alias}` points to `{move.tag}`"
 
@@ -103,29 +98,21 @@ def _changed(image: Image, change: Change) -> Iterator[str]:
 
 
 def _details(image: Image, change: Change) -> Iterator[str]:
-    yield ""
-    yield f"## {image.target}"
-    yield ""
-    yield f"Before: `{change.before.repository}:{change.before.tag}`, {_size(change.before.size)}."
-    then, now = _base(change.before.origin), _base(image.origin)
-    yield ""
-    yield f"Base: `{now}`, as before." if then == now else f"Base: `{then}` → `{now}`."
+    before = change.before
+    then, now = _base(before.origin), _base(image.origin)
+    yield from ("", f"## {image.target}", "")
+    yield f"Before: `{before.repository}:{before.tag}`, {_size(before.size)}."
+    yield from ("", f"Base: `{now}`, as before." if then == now else f"Base: `{then}` → `{now}`.")
     if change.packages is None:
         return
-    yield ""
     if not change.packages:
-        yield "Packages: as before."
+        yield from ("", "Packages: as before.")
         return
-    yield "| Package | Before | Now |"
-    yield "| --- | --- | --- |"
+    yield from ("", "| Package | Before | Now |", f"|{' --- |' * 3}")
     for each in change.packages[:MOST_PACKAGES]:
         yield f"| {each.name} | {each.a or '-'} | {each.b or '-'} |"
     if (more := len(change.packages) - MOST_PACKAGES) > 0:
         yield f"| and {more} more | | |"
-
-
-def _cell(image: Image) -> tuple[str, ...]:
-    return image.name, image.device, image.python, image.purpose
 
 
 def _base(origin: Origin | None) -> str:

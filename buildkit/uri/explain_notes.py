@@ -64,7 +64,7 @@ def _tags_near(tag: str, entries: Sequence[Entry]) -> str:
     """The tags of the same version, or similar ones, or else all: the newest first."""
     order = newest_first(each.names[0] for each in entries)
     newest = sorted(entries, key=lambda each: order.index(each.names[0]))
-    version = guess.words(tag, entries)["version"]
+    version = guess.image(tag, entries).version
     same = tuple(dict.fromkeys(named(each)[1] for each in newest if version == each.names[0]))
     if same:
         return listed("did you mean", near_names(tag, same) or same)
@@ -85,11 +85,7 @@ def _on_account(parts: Parts, known: Sequence[Known], entries: Sequence[Entry]) 
     """One sentence, if the image is not where the URI says."""
     there = facts.regions()[parts.region or ""]
     images = [each.entry for each in known] or entries
-    right = {
-        there.accounts[facts.family(each.accounts)]: None
-        for each in images
-        if there.name in facts.regions_of(each.accounts)
-    }
+    right = {there.accounts[each.family]: None for each in images if there.name in each.regions}
     homes = reverse.homes(parts.account or "")
     elsewhere = (
         "" if there.name in homes else f"; {listed(f'account {parts.account} is in', homes)}"
@@ -111,9 +107,10 @@ def _on_account(parts: Parts, known: Sequence[Known], entries: Sequence[Entry]) 
 
 def _uri(parts: Parts, there: Region, account: str, *, known: bool) -> str:
     """The URI in another account; without the tag, if that is unknown."""
-    host = f"{account}.dkr.ecr.{there.name}.{there.domain}"
     tag = f":{parts.tag}" if parts.tag and known else ""
-    return f"{host}/{parts.repository}{tag}{f'@{parts.digest}' if parts.digest else ''}"
+    return (
+        f"{there.host(account)}/{parts.repository}{tag}{f'@{parts.digest}' if parts.digest else ''}"
+    )
 
 
 def _on_gallery(parts: Parts, entries: Sequence[Entry]) -> str:
