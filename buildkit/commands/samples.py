@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from buildkit.config import images_toml
 from buildkit.config.boundary import Boundary
 from buildkit.config.problems import Problem, Problems
+from buildkit.config.schema import SamplesTable
+from buildkit.config.validation import validated
 from buildkit.matrix import paths
 from buildkit.matrix.samples import of_table
 from buildkit.model.target import Samples
@@ -107,7 +108,7 @@ def on_top(given: Given, lent: Samples, folder: Path) -> Samples:
     """
     problems = [*_bad(given)]
     here = _Here(folder=folder, boundary=Boundary(root=folder, open=True))
-    table = images_toml.samples(_table(given), AT, problems)
+    table = validated(SamplesTable, _table(given), AT, problems)
     problems = _without_consequences(problems, [*_bad_paths(given, here)])
     found = Problems(read=tuple(problems))
     new = Samples() if table is None else of_table(here, table, AT, found)

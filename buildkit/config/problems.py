@@ -6,15 +6,15 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from buildkit.config import toml_lines
+from buildkit.config import toml
 from buildkit.support import addresses, manual
 from buildkit.support.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-Where = tuple[str | int, ...]
-"""The keys on the way to a value of images.toml."""
+    from buildkit.config.toml import Where
+
 MOST = 50
 """How many problems are shown with their line: finding a thousand lines takes a minute."""
 LONGEST = 1000
@@ -93,7 +93,7 @@ def fail(file: str, text: str, problems: Iterable[Problem]) -> None:
     causes = _by_cause(problems)
     found: dict[tuple[int, str], tuple[str, str]] = {}  # the same message about a line counts once
     for problem, others in causes[:MOST]:
-        line = toml_lines.line_of(text, problem.path) or 1
+        line = toml.line_of(text, problem.path) or 1
         where = ".".join(addresses.shown(str(key)) for key in problem.path)
         also = f" (and {others} more target{'s' if others > 1 else ''})" if others else ""
         message = addresses.brief(addresses.hidden(problem.message))

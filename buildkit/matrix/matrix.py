@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from buildkit.config.images_toml import Config
-    from buildkit.config.layers import Places
     from buildkit.config.problems import Problem
+    from buildkit.config.schema import Places
     from buildkit.model.target import Target
     from buildkit.render.render import Templates
 

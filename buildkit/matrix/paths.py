@@ -11,7 +11,7 @@ from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from buildkit.config import boundary, written
+from buildkit.config import boundary, toml
 from buildkit.config.problems import Problem
 from buildkit.support.addresses import quoted, shown
 from buildkit.system import reading
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildkit.config.images_toml import Config
-    from buildkit.config.problems import Where
+    from buildkit.config.toml import Where
 
 LARGEST_BODY = 100 << 20
 """The most bytes of a request or an answer: `MaxPayloadInMB` of batch transform is at most 100."""
@@ -81,10 +81,10 @@ def fault(config: Place, text: str, kind: Kind, limit: int) -> Iterator[str]:
 def _written(document: dict[str, Any]) -> Iterator[tuple[Where, str, Kind]]:
     """Each path with its place in the file. Values of another type are the schema's problem."""
     found: list[tuple[Where, object, Kind]] = []
-    for at, table in written.facts(document):
+    for at, table in toml.facts(document):
         found.append(((*at, "context"), table.get("context"), Kind.FOLDER))
         found += _of_samples((*at, "samples"), table.get("samples"))
-    for name, samples in written.items(document.get("samples")):
+    for name, samples in toml.items(document.get("samples")):
         found += _of_samples(("samples", name), samples)
     for at, text, kind in found:
         if isinstance(text, str) and text.isprintable():
@@ -96,11 +96,11 @@ def _of_samples(at: Where, samples: object) -> Iterator[tuple[Where, object, Kin
         return
     for key in ("code", "model"):
         yield (*at, key), samples.get(key), Kind.FOLDER
-    for channel, text in written.items(samples.get("channels")):
+    for channel, text in toml.items(samples.get("channels")):
         yield (*at, "channels", channel), text, Kind.EITHER
     payloads = samples.get("payload")
     for number, payload in enumerate(payloads if isinstance(payloads, list) else ()):
-        for key, text in written.items(payload):
+        for key, text in toml.items(payload):
             if key in ("body", "answer"):
                 yield (*at, "payload", number, key), text, Kind.FILE
 

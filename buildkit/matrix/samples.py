@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from buildkit.model.target import Payload, Samples
 
 if TYPE_CHECKING:
-    from buildkit.config.problems import Problems, Where
+    from buildkit.config.problems import Problems
     from buildkit.config.schema import SamplesTable
+    from buildkit.config.toml import Where
     from buildkit.matrix.paths import Place
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from buildkit.config import requirements, schema
-from buildkit.config.layers import Places
+from buildkit.config.schema import Places
 from buildkit.matrix import lockfiles, paths, prebuilt_base, samples
 from buildkit.matrix.cells import matches
 from buildkit.model import families, names
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from buildkit.config.images_toml import Config
-    from buildkit.config.problems import Problems, Where
+    from buildkit.config.problems import Problems
+    from buildkit.config.toml import Where
     from buildkit.matrix.cells import Cell
 
 NAME = "{name}"

@@ -17,7 +17,7 @@ from buildkit.support.suggest import shown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from buildkit.config.layers import Places
+    from buildkit.config.schema import Places
     from buildkit.model.target import Target
     from buildkit.render.dockerfile import Instruction
     from buildkit.render.render import Templates
