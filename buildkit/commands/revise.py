@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit.build import base_logins
+from buildkit.build.images import base_logins
 from buildkit.ci import changes, revisions
 from buildkit.commands import options
 from buildkit.config import images_toml, substitution
@@ -106,7 +106,7 @@ def _moved(
     found = []
     released = {each: history.tagged(releases, each.repository, each.tag) for each in targets}
     hosts = [substitution.registry(each.base, rules) for each, image in released.items() if image]
-    logins, refused = base_logins.fresh(hosts)
+    logins, refused = base_logins(hosts)
     for host, error in refused.items():
         console.say(f"login to {host} failed: {error.message}", fg="yellow")
     for target, image in released.items():
