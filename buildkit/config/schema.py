@@ -312,7 +312,7 @@ class Places:
     def given(self, key: str) -> Any:
         return given(key, *(layer for _, layer in self.layers))
 
-    def of(self, key: str) -> Where:
+    def at(self, key: str) -> Where:
         """Where a key is written, or where the image could write it."""
         found = (at for at, layer in self.layers if key in layer.model_fields_set)
         return (*next(found, self.layers[-2][0]), key)

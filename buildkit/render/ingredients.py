@@ -45,7 +45,7 @@ def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Ite
             try:
                 text = render.render(target, source).dockerfile
             except render.OtherBaseError as error:
-                yield Problem(path=places.of("base"), message=f"{error.message}; {error.hint}")
+                yield Problem(path=places.at("base"), message=f"{error.message}; {error.hint}")
                 continue
             except TemplateError:
                 continue
@@ -54,7 +54,7 @@ def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Ite
                 _lacks(target, found, is_shipped=source.has_shipped(target.template)), None
             )
             if message is not None:
-                yield Problem(path=places.of("context"), message=message)
+                yield Problem(path=places.at("context"), message=message)
 
 
 def one_of_each_kind(targets: Iterable[Target]) -> tuple[Target, ...]:
@@ -81,7 +81,7 @@ def _packages(target: Target, places: Places, source: Templates) -> Iterator[Pro
             try:
                 check(text)
             except ValueError as error:
-                at = places.of("packages")
+                at = places.at("packages")
                 yield Problem(path=at, message=str(error), cause=f"{at}: {error}")
 
 
@@ -89,7 +89,7 @@ def _no_template(target: Target, source: Templates, places: Places) -> Problem:
     written = places.has("template")
     similar = get_close_matches(target.template.removesuffix(render.SUFFIX), source.names, n=1)
     return Problem(
-        path=places.of("template"),
+        path=places.at("template"),
         message=f"template `{shown(target.template)}` not found"
         + ("" if written else " (the default is the image's name)")
         + (f"; did you mean `{similar[0]}`? Or " if similar else "; ")
