@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import textwrap
 from typing import TYPE_CHECKING
 
 import click
 
-from buildkit.commands import complete, options
+from buildkit.commands import complete, options, output
 from buildkit.contract import clauses, suite
 from buildkit.support import tables
 
@@ -41,12 +40,8 @@ def command(*, clause: tuple[str, ...], as_json: bool) -> None:
     CLAUSE is an id, such as OUT-01. Without CLAUSE, all clauses are listed.
     """
     chosen = tuple(clauses.clauses()[id_] for id_ in clause or clauses.clauses())
-    if as_json:
-        click.echo(json.dumps([_facts(each) for each in chosen], indent=2))
-    elif clause:
-        click.echo("\n\n".join(_page(each) for each in chosen))
-    else:
-        click.echo("\n".join(_table(chosen)))
+    pages = ["\n\n".join(map(_page, chosen))] if clause else _table(chosen)
+    output.show([*map(_facts, chosen)], pages, as_json=as_json)
 
 
 def _facts(clause: Clause) -> dict[str, object]:

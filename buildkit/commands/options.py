@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 from click.core import ParameterSource
@@ -17,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from buildkit.build.mounts import Network
+    from buildkit.commands.scope import Scope
     from buildkit.config.substitution import Rule
-    from buildkit.model.target import Target
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 SIMILAR = 0.75
@@ -170,6 +170,7 @@ REGISTRY = _registry("those in images.toml")
 LOOK_IN = _registry("those in the ledger")
 SUBSTITUTE = click.option(
     "--substitute",
+    "substitutes",
     metavar="FROM=TO",
     multiple=True,
     envvar="BUILDKIT_SUBSTITUTE",
@@ -200,28 +201,6 @@ WHEELS = click.option(
 )
 
 
-def _network(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Hand the options of BUILD to a command as one value."""
-
-    @wraps(command)
-    def packed(
-        *,
-        substitute: tuple[Rule, ...],
-        ca_bundle: Path | None,
-        pip_config: Path | None,
-        wheels: Path | None,
-        **rest: object,
-    ) -> Any:
-        from buildkit.build.mounts import Network  # noqa: PLC0415 - not for other commands
-
-        network = Network(
-            substitutes=substitute, ca_bundle=ca_bundle, pip_config=pip_config, wheels=wheels
-        )
-        return command(build_network=network, **rest)
-
-    return packed
-
-
 def group(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """Several options as one decorator, in the order of `--help`."""
 
@@ -233,25 +212,56 @@ def group(*options: Callable[[Command], Command]) -> Callable[[Command], Command
     return decorate
 
 
-READ = group(FILE, ALLOW_OUTSIDE)
+def packed(
+    into: str,
+    names: Iterable[str],
+    make: Callable[..., object],
+    *options: Callable[[Command], Command],
+) -> Callable[[Command], Command]:
+    """Several options as one decorator, whose values a command gets as one value, `into`.
+
+    `names` may also be options that other decorators add; those that a command lacks are left out.
+    """
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def called(**values: Any) -> Any:
+            own = {name: values.pop(name) for name in names if name in values}
+            return command(**{into: make(**own)}, **values)
+
+        return group(*options)(cast("Command", called))
+
+    return decorate
+
+
+def _scope(**values: Any) -> Scope:
+    from buildkit.commands.scope import Scope  # noqa: PLC0415 - not for `uri`
+
+    return Scope(**values)
+
+
+def _network(**values: Any) -> Network:
+    from buildkit.build.mounts import Network  # noqa: PLC0415 - not for other commands
+
+    return Network(**values)
+
+
+READ = packed(
+    "scope",
+    ("file", "allow_outside", "dist", "select", "everything", "network"),
+    _scope,
+    FILE,
+    ALLOW_OUTSIDE,
+)
 """For commands that read images.toml and the files it names."""
 PROJECT = group(READ, DIST, JSON)
-BUILD = group(_network, SUBSTITUTE, CA_BUNDLE, PIP_CONFIG, WHEELS)
-"""What a build needs in somebody's network: the command gets it whole, as `build_network`."""
-
-
-def networked(targets: Iterable[Target], *, network: bool) -> tuple[Target, ...]:
-    """The targets, with a network for the tests of each if `--network` is given."""
-    return tuple(replace(each, network=network or each.network) for each in targets)
-
-
-def selection(select: Iterable[str], *, everything: bool) -> tuple[str, ...]:
-    """The patterns to select targets by. Raises UsageError for none, or for SELECT and `--all`."""
-    patterns = tuple(select)
-    if everything and patterns:
-        raise UsageError("`--all` and SELECT exclude each other", hint="leave one out")
-    if not everything and not patterns:
-        raise UsageError(
-            "no target is selected", hint="name targets, such as 'sklearn*', or pass `--all`"
-        )
-    return patterns or ("*",)
+BUILD = packed(
+    "build_network",
+    ("substitutes", "ca_bundle", "pip_config", "wheels"),
+    _network,
+    SUBSTITUTE,
+    CA_BUNDLE,
+    PIP_CONFIG,
+    WHEELS,
+)
+"""What a build needs in somebody's network."""

@@ -13,7 +13,6 @@ from buildkit.ledger import attach, find, history, ledger, make
 from buildkit.ledger.commit import commit
 from buildkit.ledger.record import Action
 from buildkit.model import names
-from buildkit.project import read as read_project
 from buildkit.publish import connect, copying
 from buildkit.registry import referrers
 from buildkit.support import suggest
@@ -30,9 +29,9 @@ from buildkit.system import console
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from buildkit.aliases.moves import Alias
+    from buildkit.commands.scope import Scope
     from buildkit.ledger.record import Image, Release
     from buildkit.project import Project
     from buildkit.publish.destination import Destination
@@ -57,13 +56,7 @@ if TYPE_CHECKING:
 @options.JSON
 @options.LOOK_IN
 def command(
-    *,
-    digest: str,
-    to: str,
-    file: Path,
-    allow_outside: bool,
-    as_json: bool,
-    registries: tuple[str, ...],
+    *, scope: Scope, digest: str, to: str, as_json: bool, registries: tuple[str, ...]
 ) -> None:
     """Move an alias to a released image, or copy the image to another repository.
 
@@ -73,8 +66,8 @@ def command(
     ALIAS alone is enough if the ledger has one repository; a name without `:` is a repository if it
     has a `/` or the project knows it.
     """
-    project = read_project(file, None, allow_outside=allow_outside)
-    book = ledger.beside(file, project.config.boundary)
+    project = scope.project()
+    book = scope.ledger()
     promotion = Promotion(project=project, book=book, releases=book.read(), given=registries)
     book.check()
     images = find.images(promotion.releases, digest)

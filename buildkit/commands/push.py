@@ -8,10 +8,9 @@ import click
 
 from buildkit import pipeline
 from buildkit.commands import options, report, summary
-from buildkit.project import read as read_project
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from buildkit.commands.scope import Scope
 
 
 @click.command(
@@ -30,25 +29,16 @@ if TYPE_CHECKING:
 @options.JOBS
 @options.REGISTRY
 def command(
-    *,
-    select: tuple[str, ...],
-    everything: bool,
-    file: Path,
-    allow_outside: bool,
-    dist: Path | None,
-    as_json: bool,
-    complete: bool,
-    jobs: int | None,
-    registries: tuple[str, ...],
+    *, scope: Scope, as_json: bool, complete: bool, jobs: int | None, registries: tuple[str, ...]
 ) -> int:
     """Publish the images of the targets that match SELECT and have passed their test.
 
     The image that was tested is pushed, not built again; a staged image needs no engine. A tag is
     never overwritten.
     """
-    asked = summary.Asked(command="push", select=select)
-    project = read_project(file, dist, allow_outside=allow_outside)
-    targets = project.select(options.selection(select, everything=everything))
+    asked = summary.Asked(command="push", select=scope.select)
+    project = scope.project()
+    targets = scope.targets(project)
     choice = pipeline.Choice(
         registries=registries, given_by=options.registries_from(), complete=complete, jobs=jobs
     )

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit.commands import complete, options
-from buildkit.config import boundary
+from buildkit.commands import complete, options, output
 from buildkit.ledger import history, ledger
 from buildkit.ledger.record import Action
 from buildkit.model import names
@@ -18,8 +17,8 @@ from buildkit.support.errors import NothingSelectedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
+    from buildkit.commands.scope import Scope
     from buildkit.ledger.record import Release
 
 COLUMNS = ("RECORD", "ACTION", "WHAT", "DIGEST", "TEST", "COMMIT")
@@ -38,15 +37,13 @@ SHORT = 19
 @click.option(
     "--limit", type=click.IntRange(min=1), help="Show only the newest records, at most this many."
 )
-def command(
-    *, target: tuple[str, ...], file: Path, allow_outside: bool, as_json: bool, limit: int | None
-) -> None:
+def command(*, scope: Scope, target: tuple[str, ...], as_json: bool, limit: int | None) -> None:
     """List released images and moves of their aliases, the newest first.
 
     TARGET is one or more names of images, or patterns on target ids with `*` as in file names; it
     limits the list to these targets. The records are in releases.jsonl beside images.toml.
     """
-    book = ledger.beside(file, boundary.around(file.parent, open_=allow_outside))
+    book = scope.ledger()
     known = book.read()
     digests = _digests(known, target)
     narrowed = (_narrowed(each, digests) for each in reversed(known))
@@ -58,11 +55,9 @@ def command(
             hint=_similar(known, target)
             or "`buildkit build --all --push` publishes images, and records them",
         )
-    if as_json:
-        click.echo(json.dumps([json.loads(ledger.text(each)) for each in chosen], indent=2))
-    else:
-        rows = [row for each in chosen for row in _rows(each)]
-        click.echo("\n".join(tables.aligned([COLUMNS, *rows])))
+    rows = [row for each in chosen for row in _rows(each)]
+    document = [json.loads(ledger.text(each)) for each in chosen]
+    output.show(document, tables.aligned([COLUMNS, *rows]), as_json=as_json)
 
 
 def _similar(releases: Sequence[Release], patterns: Sequence[str]) -> str:

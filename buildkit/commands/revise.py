@@ -12,16 +12,15 @@ from buildkit.ci import changes, revisions
 from buildkit.commands import options
 from buildkit.config import images_toml, substitution
 from buildkit.engine import engine
-from buildkit.ledger import history, ledger
+from buildkit.ledger import history
 from buildkit.matrix import matrix
-from buildkit.project import read as read_project
 from buildkit.support.errors import ConfigError
 from buildkit.system import console, files, reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
+    from buildkit.commands.scope import Scope
     from buildkit.engine.engine import Engine
     from buildkit.ledger.record import Release
     from buildkit.model.target import Target
@@ -44,25 +43,18 @@ HINT = "make images.toml writable"
 )
 @options.SUBSTITUTE
 def command(
-    *,
-    select: tuple[str, ...],
-    everything: bool,
-    file: Path,
-    allow_outside: bool,
-    as_json: bool,
-    changed: bool,
-    substitute: tuple[substitution.Rule, ...],
+    *, scope: Scope, as_json: bool, changed: bool, substitutes: tuple[substitution.Rule, ...]
 ) -> None:
     """Bump the revision of the selected targets in images.toml (`1.7.2` becomes `1.7.2-1`).
 
     The rebuilt image then gets a tag of its own, and aliases move to it. All targets of a version
     are bumped together. Comments and layout of images.toml do not change.
     """
-    project = read_project(file, None, allow_outside=allow_outside)
-    targets = project.select(options.selection(select, everything=everything))
-    releases = ledger.beside(file, project.config.boundary).read()
+    project = scope.project()
+    targets = scope.targets(project)
+    releases = scope.ledger().read()
     if changed:
-        rules = (*substitute, *project.config.substitutes)
+        rules = (*substitutes, *project.config.substitutes)
         stale = changes.stale(project, targets, releases)
         with engine.connect() as docker:
             moved = _moved(targets, releases, rules, docker)

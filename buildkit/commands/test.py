@@ -17,7 +17,6 @@ from buildkit.engine import engine
 from buildkit.model import names
 from buildkit.model.features import Feature
 from buildkit.model.target import Profile, Purpose, Samples
-from buildkit.project import read as read_project
 from buildkit.support.errors import UsageError
 from buildkit.verify import gate, judged, report_files, verify
 from buildkit.verify import subject as subject_of
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from buildkit.commands.samples import Given
+    from buildkit.commands.scope import Scope
     from buildkit.model.target import Target
     from buildkit.project import Project
     from buildkit.support.errors import Exit
@@ -36,11 +36,7 @@ if TYPE_CHECKING:
 class Arguments:
     """The command line of `buildkit test`."""
 
-    subject: tuple[str, ...]
-    everything: bool
-    file: Path
-    allow_outside: bool
-    dist: Path | None
+    scope: Scope
     purpose: tuple[str, ...]
     feature: tuple[str, ...]
     samples: str | None
@@ -48,7 +44,6 @@ class Arguments:
     profile: str
     clause: tuple[str, ...]
     strict: bool
-    network: bool
     as_json: bool
     junit_file: Path | None
     html_file: Path | None
@@ -71,7 +66,7 @@ class Arguments:
     "  buildkit test my-image:latest --samples sklearn-1.7.2-cpu-py311 --profile smoke\n"
     "  buildkit test my-image:latest --clause RUN-08 --clause SERVE-02 --json"
 )
-@click.argument("subject", metavar="IMAGE|SELECT...", nargs=-1, shell_complete=complete.targets)
+@click.argument("select", metavar="IMAGE|SELECT...", nargs=-1, shell_complete=complete.targets)
 @options.ALL
 @options.READ
 @options.DIST
@@ -97,7 +92,7 @@ class Arguments:
     shell_complete=complete.targets,
     help="Test IMAGE with the samples of this target and, without --purpose, for its purpose.",
 )
-@samples_of.options
+@samples_of.OPTIONS
 @click.option(
     "--profile",
     type=click.Choice([each.value for each in Profile]),
@@ -129,11 +124,11 @@ def command(**values: Any) -> int:
     what each clause demands.
     """
     arguments = Arguments(**values)
-    asked = summary.Asked(command="test", select=arguments.subject)
+    asked = summary.Asked(command="test", select=arguments.scope.select)
     _refuse_unchecked(arguments.depth)
     report_files.refuse(arguments.junit_file, arguments.html_file)
     project = _project(arguments)
-    targets = () if project is None else _targets(project, arguments)
+    targets = () if project is None else _targets(project, arguments.scope)
     if project is not None and targets:
         return _end_of_targets(project, targets, arguments, asked)
     return _end_of_image(project, arguments)
@@ -141,10 +136,9 @@ def command(**values: Any) -> int:
 
 def _project(arguments: Arguments) -> Project | None:
     """The project, if there is one, or if the command line needs one."""
-    needed = not arguments.subject or arguments.samples or options.is_given("file")
-    if not needed and not arguments.file.exists():
-        return None
-    return read_project(arguments.file, arguments.dist, allow_outside=arguments.allow_outside)
+    scope = arguments.scope
+    needed = not scope.select or arguments.samples or options.is_given("file")
+    return scope.project() if needed or scope.file.exists() else None
 
 
 def _end_of_targets(
@@ -170,7 +164,7 @@ def _end_of_targets(
 
 def _end_of_image(project: Project | None, arguments: Arguments) -> Exit:
     """Test one image of the engine, and report how it ended."""
-    image = _image(arguments.subject, None if project else arguments.file)
+    image = _image(arguments.scope.select, None if project else arguments.scope.file)
     itself = subject_of.itself(project, image)
     lender = project.select((arguments.samples,))[0] if project and arguments.samples else None
     with engine.connect() as docker:
@@ -181,7 +175,7 @@ def _end_of_image(project: Project | None, arguments: Arguments) -> Exit:
             lender=lender,
             purposes=arguments.purpose,
             features=[Feature(each) for each in arguments.feature],
-            network=arguments.network,
+            network=arguments.scope.network,
             samples=_samples(arguments.given, lender or itself),
         )
         tell = gate.progress(image)
@@ -217,11 +211,11 @@ def _refuse_unchecked(depth: Depth) -> None:
             )
 
 
-def _targets(project: Project, arguments: Arguments) -> Sequence[Target]:
+def _targets(project: Project, scope: Scope) -> Sequence[Target]:
     """The targets that the command line names; none if it names an image."""
-    patterns = options.selection(arguments.subject, everything=arguments.everything)
+    patterns = scope.patterns
     if any(names.means(p, each.name, each.id) for each in project.targets for p in patterns):
-        return options.networked(project.select(patterns), network=arguments.network)
+        return scope.targets(project)
     return ()
 
 

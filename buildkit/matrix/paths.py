@@ -9,7 +9,7 @@ import os
 import stat
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from buildkit.config import boundary, toml
 from buildkit.config.problems import Problem
@@ -79,30 +79,40 @@ def fault(config: Place, text: str, kind: Kind, limit: int) -> Iterator[str]:
 
 
 def _written(document: dict[str, Any]) -> Iterator[tuple[Where, str, Kind]]:
-    """Each path with its place in the file. Values of another type are the schema's problem."""
-    found: list[tuple[Where, object, Kind]] = []
+    """Each path with its place in the file."""
     for at, table in toml.facts(document):
-        found.append(((*at, "context"), table.get("context"), Kind.FOLDER))
-        found += _of_samples((*at, "samples"), table.get("samples"))
+        if _is_path(context := table.get("context")):
+            yield (*at, "context"), context, Kind.FOLDER
+        yield from of_samples((*at, "samples"), table.get("samples"))
     for name, samples in toml.items(document.get("samples")):
-        found += _of_samples(("samples", name), samples)
-    for at, text, kind in found:
-        if isinstance(text, str) and text.isprintable():
-            yield at, text, kind
+        yield from of_samples(("samples", name), samples)
 
 
-def _of_samples(at: Where, samples: object) -> Iterator[tuple[Where, object, Kind]]:
-    if not isinstance(samples, dict):
-        return
-    for key in ("code", "model"):
-        yield (*at, key), samples.get(key), Kind.FOLDER
-    for channel, text in toml.items(samples.get("channels")):
-        yield (*at, "channels", channel), text, Kind.EITHER
-    payloads = samples.get("payload")
-    for number, payload in enumerate(payloads if isinstance(payloads, list) else ()):
-        for key, text in toml.items(payload):
-            if key in ("body", "answer"):
-                yield (*at, "payload", number, key), text, Kind.FILE
+def of_samples(at: Where, samples: object) -> Iterator[tuple[Where, str, Kind]]:
+    """Each path in a table of samples, with its place in it, which begins with `at`."""
+    table = dict(toml.items(samples))
+    payloads = table.get("payload")
+    found: list[tuple[Where, object, Kind]] = [
+        *(
+            (("channels", name), text, Kind.EITHER)
+            for name, text in toml.items(table.get("channels"))
+        ),
+        *(
+            (("payload", number, key), text, Kind.FILE)
+            for number, payload in enumerate(payloads if isinstance(payloads, list) else ())
+            for key, text in toml.items(payload)
+            if key in ("body", "answer")
+        ),
+        *(((key,), table.get(key), Kind.FOLDER) for key in ("code", "model")),
+    ]
+    for below, text, kind in found:
+        if _is_path(text):
+            yield (*at, *below), text, kind
+
+
+def _is_path(text: object) -> TypeGuard[str]:
+    """Other values are problems of the schema."""
+    return isinstance(text, str) and text.isprintable()
 
 
 def _of_odd(config: Config, odd: boundary.Odd, at: Where) -> str:
