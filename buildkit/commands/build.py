@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from buildkit import pipeline
-from buildkit.commands import options, report, summary
+from buildkit.commands import options, report
 from buildkit.pipeline import Until
 from buildkit.support.errors import UsageError
 
@@ -65,7 +65,7 @@ def command(
     """
     if push and stage:
         raise UsageError("`--push` and `--stage` exclude each other", hint="leave one out")
-    asked = summary.Asked(command="build", select=scope.select)
+    asked = report.Asked(command="build", select=scope.select)
     project = scope.project(renders=True)
     targets = scope.targets(project)
     around = build_network.with_rules(project.config.substitutes)

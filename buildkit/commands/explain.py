@@ -13,8 +13,6 @@ from buildkit.contract import clauses, suite
 from buildkit.support import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from buildkit.contract.clauses import Clause
 
 COLUMNS = ("ID", "LEVEL", "TITLE")
@@ -40,8 +38,11 @@ def command(*, clause: tuple[str, ...], as_json: bool) -> None:
     CLAUSE is an id, such as OUT-01. Without CLAUSE, all clauses are listed.
     """
     chosen = tuple(clauses.clauses()[id_] for id_ in clause or clauses.clauses())
-    pages = ["\n\n".join(map(_page, chosen))] if clause else _table(chosen)
-    output.show([*map(_facts, chosen)], pages, as_json=as_json)
+    if clause:
+        lines = ["\n\n".join(map(_page, chosen))]
+    else:
+        lines = tables.aligned([COLUMNS, *((c.id, c.level.value, c.title) for c in chosen)])
+    output.show([*map(_facts, chosen)], lines, as_json=as_json)
 
 
 def _facts(clause: Clause) -> dict[str, object]:
@@ -56,11 +57,6 @@ def _facts(clause: Clause) -> dict[str, object]:
         "hint": clause.hint,
         "source": clause.source,
     }
-
-
-def _table(chosen: Sequence[Clause]) -> list[str]:
-    rows = [(each.id, each.level.value, each.title) for each in chosen]
-    return tables.aligned([COLUMNS, *rows])
 
 
 def _page(clause: Clause) -> str:

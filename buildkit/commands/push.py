@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from buildkit import pipeline
-from buildkit.commands import options, report, summary
+from buildkit.commands import options, report
 
 if TYPE_CHECKING:
     from buildkit.commands.scope import Scope
@@ -36,7 +36,7 @@ def command(
     The image that was tested is pushed, not built again; a staged image needs no engine. A tag is
     never overwritten.
     """
-    asked = summary.Asked(command="push", select=scope.select)
+    asked = report.Asked(command="push", select=scope.select)
     project = scope.project()
     targets = scope.targets(project)
     choice = pipeline.Choice(

@@ -85,20 +85,13 @@ def _narrowed(release: Release, digests: frozenset[str]) -> Release:
 
 
 def _rows(release: Release) -> Iterator[tuple[str, ...]]:
-    commit = _short_commit(release.commit)
+    head, dash, dirty = (release.commit or "").partition("-")
+    commit = f"{head[:12]}{dash}{dirty}"
+    verb = "alias" if release.action is Action.PUBLISH else release.action.value
     for image in release.images:
         verdict = f"{image.verdict.profile}, {image.verdict.summary}"
         what = f"{image.repository}:{image.tag}"
         yield release.id, release.action.value, what, image.digest[:SHORT], verdict, commit
     for move in release.moves:
         what = f"{move.host}/{move.repository}:{move.alias} -> {move.tag}"
-        yield release.id, _verb(release.action), what, move.after[:SHORT], "", commit
-
-
-def _verb(action: Action) -> str:
-    return "alias" if action is Action.PUBLISH else action.value
-
-
-def _short_commit(commit: str | None) -> str:
-    head, dash, dirty = (commit or "").partition("-")
-    return f"{head[:12]}{dash}{dirty}"
+        yield release.id, verb, what, move.after[:SHORT], "", commit

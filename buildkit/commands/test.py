@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from buildkit import pipeline
-from buildkit.commands import complete, options, report, summary
+from buildkit.commands import complete, options, report
 from buildkit.commands import samples as samples_of
 from buildkit.contract import clauses, suite
 from buildkit.engine import engine
@@ -124,7 +124,7 @@ def command(**values: Any) -> int:
     what each clause demands.
     """
     arguments = Arguments(**values)
-    asked = summary.Asked(command="test", select=arguments.scope.select)
+    asked = report.Asked(command="test", select=arguments.scope.select)
     _refuse_unchecked(arguments.depth)
     report_files.refuse(arguments.junit_file, arguments.html_file)
     project = _project(arguments)
@@ -142,7 +142,7 @@ def _project(arguments: Arguments) -> Project | None:
 
 
 def _end_of_targets(
-    project: Project, targets: Sequence[Target], arguments: Arguments, asked: summary.Asked
+    project: Project, targets: Sequence[Target], arguments: Arguments, asked: report.Asked
 ) -> Exit:
     """Test built targets, and report how each ended."""
     if arguments.purpose or arguments.samples or arguments.feature or arguments.given:

@@ -15,7 +15,7 @@ from packaging.version import InvalidVersion, Version
 from buildkit.model import names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 Order = tuple[bool, Any]
 """Whether the version is final [8], and the version in its own grammar [7]."""
@@ -39,10 +39,11 @@ def candidate(tag: str, version: str) -> Candidate:
 
 def newest(candidates: Sequence[Candidate]) -> Candidate | None:
     """The newest candidate, by one grammar for all; None if no grammar reads all of them."""
-    grammar = next((each for each in (semantic, python) if _all(each, candidates)), None)
-    if grammar is None:
-        return None
-    return max(candidates, key=lambda each: _rank(grammar(each.version), each))
+    for grammar in (semantic, python):
+        orders = {each: grammar(each.version) for each in candidates}
+        if None not in orders.values():  # the most important part first [8-10]
+            return max(orders, key=lambda c: (orders[c], c.revision, len(c.tag), c.tag))
+    return None
 
 
 def _read(version: str) -> str:
@@ -71,12 +72,3 @@ def python(text: str) -> Order | None:
     except InvalidVersion:
         return None
     return not version.is_prerelease, version
-
-
-def _all(grammar: Grammar, candidates: Iterable[Candidate]) -> bool:
-    return all(grammar(each.version) is not None for each in candidates)
-
-
-def _rank(order: Order | None, candidate: Candidate) -> tuple[object, ...]:
-    """The sort key, the most important part first [8-10]."""
-    return (order, candidate.revision, len(candidate.tag), candidate.tag)
