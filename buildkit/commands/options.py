@@ -178,27 +178,6 @@ SUBSTITUTE = click.option(
     show_envvar=True,
     help="Replace the base image or package index FROM with TO; both may end in `*`. Repeatable.",
 )
-CA_BUNDLE = click.option(
-    "--ca-bundle",
-    type=_Path(exists=True, dir_okay=False, resolve_path=True),
-    envvar=["BUILDKIT_CA_BUNDLE", "PIP_CERT", "SSL_CERT_FILE"],
-    show_envvar=True,
-    help="Trust these certificates while building.",
-)
-PIP_CONFIG = click.option(
-    "--pip-config",
-    type=_Path(exists=True, dir_okay=False, resolve_path=True),
-    envvar="BUILDKIT_PIP_CONFIG",
-    show_envvar=True,
-    help="Use this pip.conf while building, with its index and credentials.",
-)
-WHEELS = click.option(
-    "--wheels",
-    type=_Path(exists=True, file_okay=False, resolve_path=True),
-    envvar="BUILDKIT_WHEELS",
-    show_envvar=True,
-    help="Let the build install wheels from this folder.",
-)
 
 
 def group(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -260,8 +239,26 @@ BUILD = packed(
     ("substitutes", "ca_bundle", "pip_config", "wheels"),
     _network,
     SUBSTITUTE,
-    CA_BUNDLE,
-    PIP_CONFIG,
-    WHEELS,
+    click.option(
+        "--ca-bundle",
+        type=_Path(exists=True, dir_okay=False, resolve_path=True),
+        envvar=["BUILDKIT_CA_BUNDLE", "PIP_CERT", "SSL_CERT_FILE"],
+        show_envvar=True,
+        help="Trust these certificates while building.",
+    ),
+    click.option(
+        "--pip-config",
+        type=_Path(exists=True, dir_okay=False, resolve_path=True),
+        envvar="BUILDKIT_PIP_CONFIG",
+        show_envvar=True,
+        help="Use this pip.conf while building, with its index and credentials.",
+    ),
+    click.option(
+        "--wheels",
+        type=_Path(exists=True, file_okay=False, resolve_path=True),
+        envvar="BUILDKIT_WHEELS",
+        show_envvar=True,
+        help="Let the build install wheels from this folder.",
+    ),
 )
 """What a build needs in somebody's network."""
