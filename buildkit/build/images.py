@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from buildkit.build import bake
 from buildkit.model.hosts import ECR_HOST
 from buildkit.registry import docker_config
+from buildkit.support.amounts import count
 from buildkit.support.errors import ToolError
 from buildkit.system import console
 
@@ -40,7 +41,7 @@ class Maker:
         sources = {target: self.plan.registry(target.id) for target in targets}
         lost = [(t, self.refused[host]) for t, host in sources.items() if host in self.refused]
         rest = [target for target in targets if sources[target] not in self.refused]
-        console.say(f"building {len(targets)} targets" if len(targets) > 1 else "building 1 target")
+        console.say(f"building {count(len(targets), 'target')}")
         return chain(lost, bake.build(rest, self.plan, self.options))
 
     def named(self, built: Built, made_from: str) -> Built:

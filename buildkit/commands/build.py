@@ -25,21 +25,14 @@ if TYPE_CHECKING:
 @options.SELECT
 @options.ALL
 @options.PROJECT
-@click.option("--push", is_flag=True, help="Publish the images that pass their test.")
-@click.option(
-    "--stage",
-    is_flag=True,
-    help="Upload tested images by digest, without a tag; run `buildkit push` to tag them.",
+@options.flag("--push", "Publish the images that pass their test.")
+@options.flag(
+    "--stage", "Upload tested images by digest, without a tag; run `buildkit push` to tag them."
 )
-@click.option(
-    "--plan",
-    "only_plan",
-    is_flag=True,
-    help="Print the plan for `docker buildx bake`, and build nothing.",
-)
-@click.option("--fail-fast", is_flag=True, help="Stop at the first target that fails.")
+@options.flag("--plan", "Print the plan for `docker buildx bake`, and build nothing.", "only_plan")
+@options.flag("--fail-fast", "Stop at the first target that fails.")
 @options.NETWORK
-@click.option("--retest", is_flag=True, help="Test images again that have passed before.")
+@options.flag("--retest", "Test images again that have passed before.")
 @options.JOBS
 @options.REGISTRY
 @options.BUILD
@@ -73,9 +66,8 @@ def command(
         with pipeline.planned(project, targets, around) as plan:
             click.echo(json.dumps(plan.document, indent=2))
         return 0
-    until = Until.PUBLISHED if push else Until.STAGED if stage else Until.TESTED
     choice = pipeline.Choice(
-        until=until,
+        until=Until.PUBLISHED if push else Until.STAGED if stage else Until.TESTED,
         registries=registries,
         given_by=options.registries_from(),
         retest=retest,
@@ -84,4 +76,4 @@ def command(
         jobs=jobs,
     )
     run = pipeline.build(project, targets, around, choice)
-    return report.end_of(run, targets, as_json=as_json, asked=asked)
+    return report.end(run, targets, asked, as_json=as_json)

@@ -59,7 +59,7 @@ MOST = max(formats.MOST.values())
     help="Select only targets whose build or test inputs changed since this branch forked from "
     "COMMIT.",
 )
-@click.option("--unreleased", is_flag=True, help="Select only targets that are not released yet.")
+@options.flag("--unreleased", "Select only targets that are not released yet.")
 def command(
     *,
     scope: Scope,

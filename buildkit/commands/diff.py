@@ -83,9 +83,7 @@ def _side(
     return Side(
         found=found,
         subject=compare.Subject(
-            registry=reached.to(found.host),
-            repository=found.repository,
-            digest=found.digest,
+            registry=reached.to(found.host), repository=found.repository, digest=found.digest
         ),
     )
 

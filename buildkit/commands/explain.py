@@ -25,12 +25,7 @@ LABEL = 9
     epilog="\b\nExamples:\n  buildkit explain\n  buildkit explain OUT-01 serve-03\n"
     "  buildkit explain --json",
 )
-@click.argument(
-    "clause",
-    nargs=-1,
-    shell_complete=complete.clauses,
-    callback=options.known_clauses,
-)
+@click.argument("clause", nargs=-1, shell_complete=complete.clauses, callback=options.known_clauses)
 @options.JSON
 def command(*, clause: tuple[str, ...], as_json: bool) -> None:
     """Explain clauses of the SageMaker contract: what each demands, and how it is checked.

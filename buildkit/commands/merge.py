@@ -10,6 +10,7 @@ import click
 from buildkit.ci import changes, merging
 from buildkit.commands import options, output
 from buildkit.contract import verdict
+from buildkit.support.amounts import count
 from buildkit.system import console
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def command(*, scope: Scope, given: tuple[Path, ...], as_json: bool) -> None:
     )
     merging.write(project, parts)
     folders = len({each.folder for each in parts})
-    console.say(f"targets: {len(parts)}, from {folders} folder" + ("s" if folders > 1 else ""))
+    console.say(f"targets: {len(parts)}, from {count(folders, 'folder')}")
     document, lines = [], []
     for each in parts:
         target_id = each.verified.built.target.id

@@ -125,22 +125,26 @@ def _registry(others: str) -> Callable[[Command], Command]:
     )
 
 
+def flag(name: str, help_: str, *more: str) -> Callable[[Command], Command]:
+    """An option without a value. `more` are a short name, and the name of the parameter."""
+    return click.option(name, *more, is_flag=True, help=help_)
+
+
 FILE = _file(_Path(dir_okay=False))
 FILE_AS_TEXT = _file(click.Path(dir_okay=False))
-ALLOW_OUTSIDE = click.option(
+ALLOW_OUTSIDE = flag(
     "--allow-outside",
-    is_flag=True,
-    help="Let images.toml, templates and links lead to files outside the project (its git root).",
+    "Let images.toml, templates and links lead to files outside the project (its git root).",
 )
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+JSON = flag("--json", "Print JSON on stdout.", "as_json")
 DIST = click.option(
     "--dist",
     type=_Path(file_okay=False),
     help="Keep the records of targets in this folder.  [default: dist/ beside images.toml]",
 )
 SELECT = click.argument("select", nargs=-1, shell_complete=complete.targets)
-ALL = click.option("--all", "everything", is_flag=True, help="Select every target.")
-VERBOSE = click.option("--verbose", "-v", is_flag=True, help="Show the full output of buildx.")
+ALL = flag("--all", "Select every target.", "everything")
+VERBOSE = flag("--verbose", "Show the full output of buildx.", "-v")
 JOBS = click.option(
     "--jobs",
     "-j",
@@ -148,10 +152,9 @@ JOBS = click.option(
     help="Process at most this many targets in parallel.  [default: one test per CPU, 8 pushes, "
     "builds up to buildx]",
 )
-NETWORK = click.option(
+NETWORK = flag(
     "--network",
-    is_flag=True,
-    help="Give test containers a network. By default only targets with `network = true` in "
+    "Give test containers a network. By default only targets with `network = true` in "
     "images.toml have one.",
 )
 JUNIT = click.option(

@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 @options.SELECT
 @options.ALL
 @options.PROJECT
-@click.option(
+@options.flag(
     "--complete",
-    is_flag=True,
-    help="All or nothing: tag the images only if every one is tested and uploaded, and its tag is "
-    "free.",
+    "All or nothing: tag the images only if every one is tested and uploaded, and its tag is free.",
 )
 @options.JOBS
 @options.REGISTRY
@@ -43,4 +41,4 @@ def command(
         registries=registries, given_by=options.registries_from(), complete=complete, jobs=jobs
     )
     run = pipeline.push(project, targets, choice)
-    return report.end_of(run, targets, as_json=as_json, asked=asked)
+    return report.end(run, targets, asked, as_json=as_json)

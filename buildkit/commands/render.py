@@ -44,14 +44,8 @@ MOST = 20
     help="Write <target id>/Dockerfile into this folder.  [default: dockerfiles/ beside "
     "images.toml]",
 )
-@click.option(
-    "--check", is_flag=True, help="Write nothing; fail with a diff if a Dockerfile is out of date."
-)
-@click.option(
-    "--stat",
-    is_flag=True,
-    help="Let --check show each change once, with the number of affected targets.",
-)
+@options.flag("--check", "Write nothing; fail with a diff if a Dockerfile is out of date.")
+@options.flag("--stat", "Let --check show each change once, with the number of affected targets.")
 def command(*, scope: Scope, as_json: bool, output: Path | None, check: bool, stat: bool) -> None:
     """Write the Dockerfile of each target that matches SELECT; without SELECT, of every target.
 

@@ -53,7 +53,7 @@ def command() -> None:
 @options.READ
 @options.JSON
 @options.REGISTRY
-@click.option("--check", is_flag=True, help="Exit with 7 if a repository is missing or differs.")
+@options.flag("--check", "Exit with 7 if a repository is missing or differs.")
 def plan(*, scope: Scope, as_json: bool, registries: tuple[str, ...], check: bool) -> int:
     """Show the changes that `repo apply` would make for the targets that match SELECT.
 

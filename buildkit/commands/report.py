@@ -20,7 +20,6 @@ from buildkit.system import console
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from buildkit.aliases.moves import Moves
     from buildkit.model.image import ClauseResult, Report
     from buildkit.model.outcome import Outcome
     from buildkit.model.target import Target
@@ -55,33 +54,34 @@ class Asked:
 
 
 def end(
+    run: Run,
     targets: Sequence[Target],
-    outcomes: Sequence[Outcome],
+    asked: Asked,
     *,
     as_json: bool,
     clauses: bool = False,
     verbose: bool = False,
-    moves: Moves | None = None,
-    asked: Asked | None = None,
 ) -> Exit:
-    """Report how each target ended, with `clauses` clause by clause. Returns the exit code.
+    """Report how a run ended, with `clauses` clause by clause. Returns the exit code.
 
-    `moves` are the aliases that a publish moved or could not move. `asked` is for the summary.
+    Raises the error that kept the run out of the ledger.
     """
+    outcomes = run.outcomes
     if clauses and not as_json:
         for outcome in outcomes:
             if outcome.report is not None:
                 console.say(outcome.target.id, bold=True)
                 show(outcome.report, verbose=verbose)
-    stayed = moves.errors if moves else ()
+    stayed = run.moves.errors if run.moves else ()
     _show_failures(outcomes, stayed, evidence=as_json or not clauses)
-    if asked is not None:
-        summarize(asked, targets, outcomes)
+    summarize(asked, targets, outcomes)
     if as_json:
-        click.echo(json.dumps(_document(targets, outcomes, moves, clauses=clauses), indent=2))
+        click.echo(json.dumps(_document(run, targets, clauses=clauses), indent=2))
     else:
         for outcome in outcomes:
             _print(outcome)
+    if run.unrecorded is not None:
+        raise run.unrecorded
     errors = (outcome.error for outcome in outcomes if outcome.error is not None)
     return worst([error.code for error in (*errors, *stayed)])
 
@@ -98,23 +98,13 @@ def _show_failures(
         console.fail(error.message, hint=error.hint, details=error.details)
 
 
-def _document(
-    targets: Sequence[Target], outcomes: Sequence[Outcome], moves: Moves | None, *, clauses: bool
-) -> dict[str, object]:
+def _document(run: Run, targets: Sequence[Target], *, clauses: bool) -> dict[str, object]:
     """What `--json` prints."""
-    begun = {outcome.target.id for outcome in outcomes}
-    found = [_facts(outcome, clauses=clauses) for outcome in outcomes]
+    begun = {outcome.target.id for outcome in run.outcomes}
+    found = [_facts(outcome, clauses=clauses) for outcome in run.outcomes]
     found += [{"id": each.id, "status": "not begun"} for each in targets if each.id not in begun]
-    aliases = {"aliases": [asdict(each) for each in moves.done]} if moves else {}
+    aliases = {"aliases": [asdict(each) for each in run.moves.done]} if run.moves else {}
     return {"targets": found, **aliases}
-
-
-def end_of(run: Run, targets: Sequence[Target], *, as_json: bool, asked: Asked) -> Exit:
-    """Report how a run of the pipeline ended. Raises the error that kept it out of the ledger."""
-    code = end(targets, run.outcomes, as_json=as_json, moves=run.moves, asked=asked)
-    if run.unrecorded is not None:
-        raise run.unrecorded
-    return code
 
 
 def show(found: Report, *, verbose: bool = False) -> None:

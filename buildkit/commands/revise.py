@@ -36,10 +36,8 @@ HINT = "make images.toml writable"
 @options.ALL
 @options.READ
 @options.JSON
-@click.option(
-    "--changed",
-    is_flag=True,
-    help="Select only released targets whose base image or build files have changed since.",
+@options.flag(
+    "--changed", "Select only released targets whose base image or build files have changed since."
 )
 @options.SUBSTITUTE
 def command(

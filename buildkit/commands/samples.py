@@ -15,19 +15,18 @@ from buildkit.config.problems import Problem, Problems
 from buildkit.config.schema import SamplesTable
 from buildkit.config.validation import validated
 from buildkit.matrix import paths
-from buildkit.matrix.samples import of_table
+from buildkit.matrix.targets import samples_of
 from buildkit.model.target import Samples
+from buildkit.support.amounts import count
 from buildkit.support.errors import UsageError
 from buildkit.support.suggest import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    Pairs = tuple[tuple[str, str], ...]
 AT = ("samples",)
-PAIRS = {
-    "channels": "channel",
-    "hyperparameters": "hyperparameter",
-    "environment": "environment",
-}
+PAIRS = {"channels": "channel", "hyperparameters": "hyperparameter", "environment": "environment"}
 """The keys of samples that are tables of names and values, and their options."""
 TYPED = re.compile(r"(?P<file>.+?):\s*(?P<type>[\w.+-]+/[\w.+*-]+\s*(;.*)?)")
 """A file and its content type. A path may begin with a letter and a colon."""
@@ -105,12 +104,19 @@ def on_top(given: Given, lent: Samples, folder: Path) -> Samples:
     headers = dict(each for each in map(_header, given.header) if each)
     table = _table(given, headers)
     typed = validated(SamplesTable, table, AT, problems)
-    problems = _without_consequences(problems, [*_bad_paths(table, here)])
+    places = [
+        Problem(path=at, message=message)
+        for at, text, kind in paths.of_samples(AT, table)
+        for message in paths.fault(here, text, kind, paths.LARGEST_BODY)
+    ]
+    absent = {problem.path[:3] for problem in places}  # such files lack no content type
+    problems = [each for each in problems if not (_lacks_type(each) and each.path[:3] in absent)]
+    problems += places
     found = Problems(read=tuple(problems))
-    new = Samples() if typed is None else of_table(here, typed, AT, found)
+    new = Samples() if typed is None else samples_of(here, typed, AT, found)
     _refuse(given, [*problems, *found.found])
     payloads = [
-        replace(each, headers=tuple({**dict(each.headers), **headers}.items()))
+        replace(each, headers=_over(each.headers, tuple(headers.items())))
         for each in (*lent.payloads, *new.payloads)
     ]
     if headers and not payloads:
@@ -128,18 +134,7 @@ def on_top(given: Given, lent: Samples, folder: Path) -> Samples:
     )
 
 
-def _without_consequences(values: list[Problem], places: list[Problem]) -> list[Problem]:
-    """All problems, without the content types that files would have that do not exist."""
-    absent = {problem.path[:3] for problem in places}
-    return [
-        *(each for each in values if not (_lacks_type(each) and each.path[:3] in absent)),
-        *places,
-    ]
-
-
-def _over(
-    lower: tuple[tuple[str, str], ...], upper: tuple[tuple[str, str], ...]
-) -> tuple[tuple[str, str], ...]:
+def _over(lower: Pairs, upper: Pairs) -> Pairs:
     return tuple({**dict(lower), **dict(upper)}.items())
 
 
@@ -194,29 +189,20 @@ def _malformed(given: Given) -> Iterator[Problem]:
             yield Problem(path=(*AT, "header", text), message="no `:` between name and value")
 
 
-def _bad_paths(table: dict[str, object], here: _Here) -> Iterator[Problem]:
-    for at, text, kind in paths.of_samples(AT, table):
-        for message in paths.fault(here, text, kind, paths.LARGEST_BODY):
-            yield Problem(path=at, message=message)
-
-
 def _refuse(given: Given, problems: Sequence[Problem]) -> None:
-    lines = list(
-        dict.fromkeys(f"{_where(given, *each.path[1:])}: {_what(each)}" for each in problems)
-    )
-    if lines:
-        count = f"{len(lines)} problems" if len(lines) > 1 else "1 problem"
+    if lines := dict.fromkeys(_line(given, each) for each in problems):
         raise UsageError(
-            f"{count} with the samples on the command line",
+            f"{count(len(lines), 'problem')} with the samples on the command line",
             details="\n".join(lines),
             hint="`buildkit test --help` shows the form of each option",
         )
 
 
-def _what(problem: Problem) -> str:
+def _line(given: Given, problem: Problem) -> str:
+    message = problem.message
     if _lacks_type(problem):
-        return "the file extension has no known content type: write `FILE:CONTENT-TYPE`"
-    return problem.message
+        message = "the file extension has no known content type: write `FILE:CONTENT-TYPE`"
+    return f"{_where(given, *problem.path[1:])}: {message}"
 
 
 def _lacks_type(problem: Problem) -> bool:

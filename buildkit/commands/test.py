@@ -108,12 +108,12 @@ class Arguments:
     callback=options.known_clauses,
     help="Check only this clause. Repeatable.",
 )
-@click.option("--strict", is_flag=True, help="Treat warnings as failures.")
+@options.flag("--strict", "Treat warnings as failures.")
 @options.NETWORK
 @options.JSON
 @options.JUNIT
 @options.HTML
-@click.option("--verbose", "-v", is_flag=True, help="Show passed and skipped clauses, too.")
+@options.flag("--verbose", "Show passed and skipped clauses, too.", "-v")
 @options.JOBS
 def command(**values: Any) -> int:
     """Test images against the SageMaker contract: any IMAGE of the engine, or built targets.
@@ -146,17 +146,17 @@ def _end_of_targets(
 ) -> Exit:
     """Test built targets, and report how each ended."""
     if arguments.purpose or arguments.samples or arguments.feature or arguments.given:
-        _refuse_for_targets(targets)
+        first = targets[0]
+        raise UsageError(
+            "`--purpose`, `--feature`, `--samples` and options of samples are for an IMAGE; "
+            "images.toml has those of targets",
+            hint="leave them out, or name the image: "
+            f"`buildkit test {first.image} --samples {first.id} …`",
+        )
     with engine.connect() as docker:
         outcomes = pipeline.test(project, targets, docker, arguments.depth, arguments.jobs)
-    code = report.end(
-        targets,
-        outcomes,
-        as_json=arguments.as_json,
-        clauses=True,
-        verbose=arguments.verbose,
-        asked=asked,
-    )
+    run, as_json = pipeline.Run(outcomes=outcomes), arguments.as_json
+    code = report.end(run, targets, asked, as_json=as_json, clauses=True, verbose=arguments.verbose)
     reports = [each.report for each in outcomes if each.report]
     report_files.write(reports, arguments.junit_file, arguments.html_file)
     return code
@@ -167,6 +167,8 @@ def _end_of_image(project: Project | None, arguments: Arguments) -> Exit:
     image = _image(arguments.scope.select, None if project else arguments.scope.file)
     itself = subject_of.itself(project, image)
     lender = project.select((arguments.samples,))[0] if project and arguments.samples else None
+    source = lender or itself
+    lent = source.samples if source else Samples()
     with engine.connect() as docker:
         wanted = subject_of.of(
             docker,
@@ -176,7 +178,7 @@ def _end_of_image(project: Project | None, arguments: Arguments) -> Exit:
             purposes=arguments.purpose,
             features=[Feature(each) for each in arguments.feature],
             network=arguments.scope.network,
-            samples=_samples(arguments.given, lender or itself),
+            samples=samples_of.on_top(arguments.given, lent, Path.cwd()),
         )
         tell = gate.progress(image)
         found = verify.report(wanted, docker.view(image).id, docker, arguments.depth, tell)
@@ -186,12 +188,6 @@ def _end_of_image(project: Project | None, arguments: Arguments) -> Exit:
         report.show(found, verbose=arguments.verbose)
     report_files.write([found], arguments.junit_file, arguments.html_file)
     return judged.end(found, image)
-
-
-def _samples(given: Given, target: Target | None) -> Samples:
-    """The samples of a target, with those of the command line on top."""
-    lent = Samples() if target is None else target.samples
-    return samples_of.on_top(given, lent, Path.cwd()) if given else lent
 
 
 def _refuse_unchecked(depth: Depth) -> None:
@@ -217,16 +213,6 @@ def _targets(project: Project, scope: Scope) -> Sequence[Target]:
     if any(names.means(p, each.name, each.id) for each in project.targets for p in patterns):
         return scope.targets(project)
     return ()
-
-
-def _refuse_for_targets(targets: Sequence[Target]) -> None:
-    first = targets[0]
-    raise UsageError(
-        "`--purpose`, `--feature`, `--samples` and options of samples are for an IMAGE; "
-        "images.toml has those of targets",
-        hint="leave them out, or name the image: "
-        f"`buildkit test {first.image} --samples {first.id} …`",
-    )
 
 
 def _image(subject: Sequence[str], missing: Path | None) -> str:

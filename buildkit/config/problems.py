@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from buildkit.config import toml
-from buildkit.support import addresses, manual
+from buildkit.support import addresses, amounts, manual
 from buildkit.support.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -95,17 +95,16 @@ def fail(file: str, text: str, problems: Iterable[Problem]) -> None:
     for problem, others in causes[:MOST]:
         line = toml.line_of(text, problem.path) or 1
         where = ".".join(addresses.shown(str(key)) for key in problem.path)
-        also = f" (and {others} more target{'s' if others > 1 else ''})" if others else ""
+        also = f" (and {amounts.count(others, 'more target')})" if others else ""
         message = addresses.brief(addresses.hidden(problem.message))
         said = f"{file}:{line}: {addresses.cut(where)}: {addresses.cut(message, LONGEST)}{also}"
         found.setdefault((line, problem.message), (said, problem.known))
     if found:
         more = max(0, len(causes) - MOST)
-        count = len(found) + more
         ordered = sorted(found.items(), key=lambda item: _order(*item[0]))
         lines = [*_with_lists(pair for _, pair in ordered)]
         raise ConfigError(
-            f"{count} problem{'s' if count > 1 else ''} in {file}",
+            f"{amounts.count(len(found) + more, 'problem')} in {file}",
             details="\n".join([*lines, *([f"... and {more} more"] if more else [])]),
             hint=f"edit {file}, then `buildkit list`; each key: {manual.page('images-toml')}",
         )

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from buildkit.config import requirements, schema
 from buildkit.config.schema import Places
-from buildkit.matrix import paths, samples
+from buildkit.matrix import paths
 from buildkit.matrix.cells import matches
 from buildkit.model import families, names
 from buildkit.model.features import CAPABILITIES, FEATURES_LABEL, Feature
-from buildkit.model.target import Device, Purpose, Target
+from buildkit.model.target import Device, Payload, Purpose, Samples, Target
 from buildkit.prebuilt import facts
 from buildkit.prebuilt.lookup import look_up
 from buildkit.prebuilt.question import Query
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from buildkit.config.problems import Problems
     from buildkit.config.toml import Where
     from buildkit.matrix.cells import Cell
+    from buildkit.matrix.paths import Place
 
 NAME = "{name}"
 """The default repository."""
@@ -75,6 +76,12 @@ class Draft(Places):
             f"{self.cell.name}-{self.cell.version}-{self.cell.device.value}-{self.words['py']}{end}"
         )
 
+    @property
+    def tag(self) -> str:
+        """The pattern of the tag."""
+        pattern: str = self.given("tag") or self.config.registry.tag
+        return pattern
+
     def filled(self, pattern: str) -> str:
         return names.expand(pattern, self.words)
 
@@ -109,18 +116,21 @@ def _target(draft: Draft) -> Target:
         base=_base(draft),
         template=draft.given("template") or cell.name,
         packages=_packages(draft),
-        indexes=_indexes(draft),
+        indexes=tuple(
+            draft.problems.check(draft.at("indexes"), names.index, draft.filled(text))
+            for text in draft.given("indexes")
+        ),
         args=_pairs("args", draft),
         labels=_labels(draft, features),
         lock=_lock(draft),
-        context=samples.whole(draft.config, draft.given("context")),
+        context=_whole(draft.config, draft.given("context")),
         repository=_repository(draft),
         tag=_tag(draft),
         features=features,
         end_of_life=draft.given("end_of_life"),
         family=_family(draft),
         network=draft.given("network"),
-        samples=samples.of_table(
+        samples=samples_of(
             draft.config, draft.given("samples"), draft.at("samples"), draft.problems
         ),
     )
@@ -231,13 +241,6 @@ def _packages(draft: Draft) -> tuple[str, ...]:
     return tuple(packages)
 
 
-def _indexes(draft: Draft) -> tuple[str, ...]:
-    return tuple(
-        draft.problems.check(draft.at("indexes"), names.index, draft.filled(text))
-        for text in draft.given("indexes")
-    )
-
-
 def _pairs(key: str, draft: Draft) -> tuple[tuple[str, str], ...]:
     """A table of patterns, filled in. Its values stay in the image for good."""
     found = [(name, draft.filled(value)) for name, value in draft.given(key).items()]
@@ -303,24 +306,51 @@ def _repository(draft: Draft) -> str:
 
 
 def _tag(draft: Draft) -> str:
-    pattern = _tag_pattern(draft)
-    tag = names.without_plus(draft.filled(pattern))
-    return draft.problems.check(_named_at("tag", draft), names.tag, tag, pattern)
+    tag = names.without_plus(draft.filled(draft.tag))
+    return draft.problems.check(_named_at("tag", draft), names.tag, tag, draft.tag)
 
 
 def _family(draft: Draft) -> families.Family | None:
     aliases = draft.given("aliases")
     if aliases is None:
         aliases = draft.config.registry.aliases
-    return families.of(_tag_pattern(draft), aliases, draft.words)
-
-
-def _tag_pattern(draft: Draft) -> str:
-    pattern: str = draft.given("tag") or draft.config.registry.tag
-    return pattern
+    return families.of(draft.tag, aliases, draft.words)
 
 
 def _named_at(key: str, draft: Draft) -> Where:
     """Where a part of the image's name is written: for this image, or for all in `[registry]`."""
     of_registry = not draft.has(key) and key in draft.config.registry.model_fields_set
     return ("registry", key) if of_registry else draft.at(key)
+
+
+def samples_of(place: Place, table: schema.SamplesTable, at: Where, problems: Problems) -> Samples:
+    """The samples of `table`, which is written `at` there. Relative paths start at `place`."""
+    if table.objective is not None and table.objective not in table.metrics:
+        problems.add((*at, "objective"), f"{table.objective!r} is not one of the metrics")
+    return Samples(
+        hyperparameters=tuple(table.hyperparameters.items()),
+        channels=tuple(
+            (channel, str(place.folder / text)) for channel, text in table.channels.items()
+        ),
+        code=_whole(place, table.code),
+        model=_whole(place, table.model),
+        payloads=tuple(
+            Payload(
+                content_type=payload.content_type,
+                accept=payload.accept,
+                body=str(place.folder / payload.body),
+                answer=_whole(place, payload.answer),
+                headers=tuple(payload.headers.items()),
+            )
+            for payload in table.payload
+        ),
+        metrics=tuple(table.metrics.items()),
+        objective=table.objective,
+        startup_seconds=table.startup_seconds,
+        environment=tuple(table.environment.items()),
+    )
+
+
+def _whole(place: Place, text: str | None) -> str | None:
+    """The path that `text` means in a project; None if there is no text."""
+    return None if text is None else str(place.folder / text)

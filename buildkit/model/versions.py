@@ -33,8 +33,10 @@ class Candidate:
 
 def candidate(tag: str, version: str) -> Candidate:
     """An exact tag, and its version with a revision, if it has one."""
-    framework_version, revision = names.split_revision(version)
-    return Candidate(tag=tag, version=_read(framework_version), revision=int(revision or -1))
+    spelled, revision = names.split_revision(version)
+    # Restore the `+` that tags spell as a dot: the last dot that makes it a version [5].
+    found = (text for text in _spellings(spelled) if semantic(text) or python(text))
+    return Candidate(tag=tag, version=next(found, spelled), revision=int(revision or -1))
 
 
 def newest(candidates: Sequence[Candidate]) -> Candidate | None:
@@ -44,11 +46,6 @@ def newest(candidates: Sequence[Candidate]) -> Candidate | None:
         if None not in orders.values():  # the most important part first [8-10]
             return max(orders, key=lambda c: (orders[c], c.revision, len(c.tag), c.tag))
     return None
-
-
-def _read(version: str) -> str:
-    """Restore the `+` that tags spell as a dot: the last dot that makes it a version [5]."""
-    return next((text for text in _spellings(version) if semantic(text) or python(text)), version)
 
 
 def _spellings(version: str) -> Iterator[str]:

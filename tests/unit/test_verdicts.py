@@ -20,6 +20,7 @@ from buildkit.model.features import Feature
 from buildkit.model.image import Location, Published, Staged, Status, Verdict
 from buildkit.model.outcome import Outcome
 from buildkit.model.target import Profile, Purpose, Samples
+from buildkit.pipeline import Run
 from buildkit.support.errors import ContractError, Exit, ToolError, UnjudgedError, worst
 from buildkit.verify import gate, judged, junit, page, verify
 from tests.support import fakes, projects
@@ -410,7 +411,8 @@ def test_a_duration(seconds: float, text: str) -> None:
 def test_json_has_the_verdict_of_each_target(capsys: Captured) -> None:
     outcome = Outcome(target=PLAIN, built=fakes.built(), report=found(*IDLE))
     failed = replace(outcome, error=UnjudgedError("open"))
-    assert report.end([PLAIN], [failed], as_json=True) == Exit.UNJUDGED
+    run = Run(outcomes=(failed,))
+    assert report.end(run, [PLAIN], asked(), as_json=True) == Exit.UNJUDGED
     (facts,) = json.loads(capsys.readouterr().out)["targets"]
     assert facts["status"] == "unjudged"
     assert facts["untried"] == "not trained, not served: no samples"

@@ -615,7 +615,7 @@ def test_a_run_that_cannot_be_recorded_is_reported_all_the_same(
     target = run.outcomes[0].target
     asked = report.Asked(command="push", select=())
     with pytest.raises(ToolError, match="the ledger is broken"):
-        report.end_of(run, [target], as_json=False, asked=asked)
+        report.end(run, [target], asked, as_json=False)
     assert target.image in capsys.readouterr().out
 
 
