@@ -168,7 +168,9 @@ def _end_of_image(project: Project | None, arguments: Arguments) -> Exit:
     itself = subject_of.itself(project, image)
     lender = project.select((arguments.samples,))[0] if project and arguments.samples else None
     source = lender or itself
-    lent = source.samples if source else Samples()
+    samples = source.samples if source else Samples()
+    if arguments.given:
+        samples = samples_of.on_top(arguments.given, samples, Path.cwd())
     with engine.connect() as docker:
         wanted = subject_of.of(
             docker,
@@ -178,7 +180,7 @@ def _end_of_image(project: Project | None, arguments: Arguments) -> Exit:
             purposes=arguments.purpose,
             features=[Feature(each) for each in arguments.feature],
             network=arguments.scope.network,
-            samples=samples_of.on_top(arguments.given, lent, Path.cwd()),
+            samples=samples,
         )
         tell = gate.progress(image)
         found = verify.report(wanted, docker.view(image).id, docker, arguments.depth, tell)

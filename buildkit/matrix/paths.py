@@ -91,20 +91,15 @@ def _written(document: dict[str, Any]) -> Iterator[tuple[Where, str, Kind]]:
 def of_samples(at: Where, samples: object) -> Iterator[tuple[Where, str, Kind]]:
     """Each path in a table of samples, with its place in it, which begins with `at`."""
     table = dict(toml.items(samples))
+    found: list[tuple[Where, object, Kind]] = []
+    for name, text in toml.items(table.get("channels")):
+        found.append((("channels", name), text, Kind.EITHER))
     payloads = table.get("payload")
-    found: list[tuple[Where, object, Kind]] = [
-        *(
-            (("channels", name), text, Kind.EITHER)
-            for name, text in toml.items(table.get("channels"))
-        ),
-        *(
-            (("payload", number, key), text, Kind.FILE)
-            for number, payload in enumerate(payloads if isinstance(payloads, list) else ())
-            for key, text in toml.items(payload)
-            if key in ("body", "answer")
-        ),
-        *(((key,), table.get(key), Kind.FOLDER) for key in ("code", "model")),
-    ]
+    for number, payload in enumerate(payloads if isinstance(payloads, list) else ()):
+        for key, text in toml.items(payload):
+            if key in ("body", "answer"):
+                found.append((("payload", number, key), text, Kind.FILE))
+    found += [((key,), table.get(key), Kind.FOLDER) for key in ("code", "model")]
     for below, text, kind in found:
         if _is_path(text):
             yield (*at, *below), text, kind
