@@ -87,19 +87,19 @@ Result = Built | ToolError
 
 
 def build(
-    targets: Sequence[Target], the_plan: bake_plan.Plan, options: Options
+    targets: Sequence[Target], plan: bake_plan.Plan, options: Options
 ) -> Iterator[tuple[Target, Result]]:
     """Build every target of the plan, and yield the image or the error of each.
 
     bake cancels all of its targets when one fails; so the others are baked again without that one,
     and find their finished steps in the cache.
     """
-    by_name = {the_plan.names[target.id]: target for target in targets}
+    by_name = {plan.names[target.id]: target for target in targets}
     names = list(by_name)
     size = options.jobs or len(names) or 1
     with tempdirs.folder() as folder:
         file = folder / "plan.json"
-        file.write_text(json.dumps(_document(the_plan, options.held)), encoding="utf-8")
+        file.write_text(json.dumps(_document(plan, options.held)), encoding="utf-8")
         waves = [names[start : start + size] for start in range(0, len(names), size)]
         while waves:
             wave = waves.pop(0)
@@ -109,7 +109,7 @@ def build(
             if metadata is not None:
                 for name in wave:
                     target = by_name[name]
-                    base = the_plan.bases[target.id]
+                    base = plan.bases[target.id]
                     origin = Origin(base=base, base_digest=progress.digest_of(base))
                     built = _built(target, origin, metadata.get(name), options)
                     if isinstance(built, Built):
@@ -126,12 +126,12 @@ def build(
             waves[:0] = ([rest] if failures else [[name] for name in rest]) if rest else []
 
 
-def _document(the_plan: bake_plan.Plan, held: Mapping[str, str]) -> Mapping[str, Any]:
+def _document(plan: bake_plan.Plan, held: Mapping[str, str]) -> Mapping[str, Any]:
     """The plan, with the names that images have during the run instead of their own."""
-    tags = {name: [held[id_]] for id_, name in the_plan.names.items()}
-    found: Mapping[str, Mapping[str, Any]] = the_plan.document["target"]
+    tags = {name: [held[id_]] for id_, name in plan.names.items()}
+    found: Mapping[str, Mapping[str, Any]] = plan.document["target"]
     changed = {name: {**facts, "tags": tags[name]} for name, facts in found.items()}
-    return {**the_plan.document, "target": changed}
+    return {**plan.document, "target": changed}
 
 
 def _bake(
@@ -160,7 +160,7 @@ def _bake(
     progress.final_error = progress.final_error or done.output.strip()[-2000:]
     if GONE.search(progress.final_error):
         for name in wave:  # no engine: all targets of the wave have failed
-            progress.steps[name] = Step(target=name, title="", error=progress.final_error)
+            progress.steps[name] = Step(target=name, error=progress.final_error)
     return progress, None
 
 
@@ -169,7 +169,7 @@ def _failures(
 ) -> dict[str, ToolError]:
     failed = progress.failed()
     if not failed and len(wave) == 1:
-        failed = {wave[0]: Step(target=wave[0], title="", error=progress.final_error)}
+        failed = {wave[0]: Step(target=wave[0], error=progress.final_error)}
     return {
         name: missing_package(step, by_name[name]) or _explained(step, progress.final_error)
         for name, step in failed.items()
@@ -216,24 +216,16 @@ def _built(
         )
     digest = metadata["containerimage.digest"]
     config = metadata.get("containerimage.config.digest", digest)
-    if not options.containerd:  # the classic store has no manifests
-        return Built(
-            target=target,
-            image_id=config,
-            config_digest=config,
-            manifest_digest=None,
-            origin=origin,
-        )
     kind = metadata.get("containerimage.descriptor", {}).get("mediaType", DOCKER_MANIFEST)
-    if kind != DOCKER_MANIFEST:
+    if options.containerd and kind != DOCKER_MANIFEST:
         return ToolError(
             f"the build made a manifest of type `{kind}`, which SageMaker refuses (IMG-02)",
             hint="remove `output` and attestations from the template",
         )
     return Built(
         target=target,
-        image_id=digest,
+        image_id=digest if options.containerd else config,
         config_digest=config,
-        manifest_digest=digest,
+        manifest_digest=digest if options.containerd else None,  # the classic store has none
         origin=origin,
     )

@@ -39,8 +39,8 @@ WIDTH = 500
 class Step:
     """One step of a build. `heading` is the text of its first line, as buildx printed it."""
 
-    target: str | None
-    title: str
+    target: str | None = None
+    title: str = ""
     heading: str = ""
     lines: list[str] = field(default_factory=list)
     error: str | None = None
@@ -70,11 +70,9 @@ class Progress:
         if line.startswith("ERROR: "):
             self.final_error = line.removeprefix("ERROR: ")
         elif match := ERROR.fullmatch(line):
-            self.steps.setdefault(match["number"], self._unnamed()).error = match["text"]
+            self.steps.setdefault(match["number"], Step()).error = match["text"]
         elif match := DONE.fullmatch(line):
-            self.steps.setdefault(match["number"], self._unnamed()).seconds = float(
-                match["seconds"]
-            )
+            self.steps.setdefault(match["number"], Step()).seconds = float(match["seconds"])
         elif match := OUTPUT.fullmatch(line):
             step = self.steps.get(match["number"])
             if step is None:
@@ -126,10 +124,7 @@ class Progress:
             return Step(target=match["target"], title=_title(match), heading=heading)
         if (match := ALONE.fullmatch(line)) and len(self.targets) == 1:
             return Step(target=self.targets[0], title=_title(match), heading=heading)
-        return self._unnamed()
-
-    def _unnamed(self) -> Step:
-        return Step(target=None, title="")
+        return Step()
 
 
 def _is_state(text: str, step: Step) -> bool:

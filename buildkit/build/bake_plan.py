@@ -37,15 +37,14 @@ class Inputs:
     """What builds get from outside, none of which may remain in an image.
 
     `secrets` are pairs of the id that templates mount and a file. `indexes` has, by target id, the
-    file that names the mirrors of its package indexes. `wheels` is a folder of wheels.
+    file that names the mirrors of its package indexes.
     """
 
     runtime: Path
     nothing: Path
-    substitutes: Sequence[substitution.Rule] = ()
+    network: mounts.Network = field(default_factory=mounts.Network)
     secrets: tuple[tuple[str, Path], ...] = ()
     indexes: Mapping[str, Path] = field(default_factory=dict)
-    wheels: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +80,9 @@ def planned(
         inputs = Inputs(
             runtime=templates.runtime,
             nothing=templates.nothing,
-            substitutes=network.substitutes,
+            network=network,
             secrets=secrets,
             indexes=indexes,
-            wheels=network.wheels,
         )
         yield make(rendered, inputs)
 
@@ -100,22 +98,22 @@ def make(rendered: Sequence[Rendered], inputs: Inputs) -> Plan:
         "group": {"default": {"targets": list(names.values())}},
         "target": {names[each.target.id]: _target(each, inputs) for each in rendered},
     }
-    used = {
-        each.target.id: substitution.substitute(each.target.base, inputs.substitutes)
-        or each.target.base
+    rules = inputs.network.substitutes
+    bases = {
+        each.target.id: substitution.substitute(each.target.base, rules) or each.target.base
         for each in rendered
     }
-    return Plan(rendered=tuple(rendered), document=_literal(document), names=names, bases=used)
+    return Plan(rendered=tuple(rendered), document=_literal(document), names=names, bases=bases)
 
 
 def _target(rendered: Rendered, inputs: Inputs) -> dict[str, Any]:
     target = rendered.target
     contexts = {"runtime": str(inputs.runtime)}
-    if inputs.wheels is not None:
-        contexts["wheels"] = str(inputs.wheels)
+    if inputs.network.wheels is not None:
+        contexts["wheels"] = str(inputs.network.wheels)
     if target.lock is not None:
         contexts["lock"] = str(Path(target.lock).parent)
-    if (substitute := substitution.substitute(target.base, inputs.substitutes)) is not None:
+    if (substitute := substitution.substitute(target.base, inputs.network.substitutes)) is not None:
         contexts[target.base] = f"docker-image://{substitute}"
     secrets = inputs.secrets
     if target.id in inputs.indexes:

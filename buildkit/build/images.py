@@ -7,18 +7,21 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from buildkit.build import bake, base_logins
+from buildkit.build import bake
+from buildkit.model.hosts import ECR_HOST
 from buildkit.registry import docker_config
+from buildkit.support.amounts import count
+from buildkit.support.errors import ToolError
 from buildkit.system import console
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from buildkit.build.bake_plan import Plan
     from buildkit.engine.engine import Engine
     from buildkit.model.image import Built
+    from buildkit.model.login import Login
     from buildkit.model.target import Target
-    from buildkit.support.errors import ToolError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +41,7 @@ class Maker:
         sources = {target: self.plan.registry(target.id) for target in targets}
         lost = [(t, self.refused[host]) for t, host in sources.items() if host in self.refused]
         rest = [target for target in targets if sources[target] not in self.refused]
-        console.say(f"building {len(targets)} targets" if len(targets) > 1 else "building 1 target")
+        console.say(f"building {count(len(targets), 'target')}")
         return chain(lost, bake.build(rest, self.plan, self.options))
 
     def named(self, built: Built, made_from: str) -> Built:
@@ -60,7 +63,7 @@ def maker(
     At most `jobs` targets are built at once; None: as many as buildx likes. `verbose`: show the
     full output of buildx.
     """
-    logins, refused = base_logins.fresh(map(plan.registry, plan.names))
+    logins, refused = base_logins(map(plan.registry, plan.names))
     with docker_config.beside(logins) as environment:
         options = bake.Options(
             builder=engine.builder,
@@ -72,3 +75,20 @@ def maker(
             environment=environment,
         )
         yield Maker(plan=plan, engine=engine, options=options, refused=refused)
+
+
+def base_logins(hosts: Iterable[str]) -> tuple[dict[str, Login], dict[str, ToolError]]:
+    """New logins to ECR by host, where docker has none, and the errors of the other hosts."""
+    lacking = docker_config.lacking(filter(ECR_HOST.fullmatch, sorted({*hosts})))
+    if not lacking:
+        return {}, {}
+    from buildkit.ecr import api, places  # noqa: PLC0415 - boto3 loads slowly
+
+    found, refused = {}, {}
+    for place in filter(None, map(places.private, lacking)):
+        console.say(f"logging in to {place.host}")
+        try:
+            found[place.host] = api.login(place)
+        except ToolError as error:
+            refused[place.host] = error
+    return found, refused

@@ -32,14 +32,13 @@ class Network:
     """
 
     substitutes: Sequence[substitution.Rule] = ()
+    ca_bundle: Path | None = None
+    pip_config: Path | None = None
+    wheels: Path | None = None
 
     def with_rules(self, rules: Sequence[substitution.Rule]) -> Network:
         """The same with more rules, which count where none of its own fits."""
         return replace(self, substitutes=(*self.substitutes, *rules))
-
-    ca_bundle: Path | None = None
-    pip_config: Path | None = None
-    wheels: Path | None = None
 
 
 @contextmanager

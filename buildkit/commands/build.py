@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 import click
 
 from buildkit import pipeline
-from buildkit.commands import options, report, summary
+from buildkit.commands import options, report
 from buildkit.pipeline import Until
-from buildkit.project import read as read_project
 from buildkit.support.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from typing_extensions import Unpack
-
     from buildkit.build.mounts import Network
-
-
-class How(TypedDict):
-    """The options of `build` that a `pipeline.Choice` takes as they are."""
-
-    registries: tuple[str, ...]
-    retest: bool
-    fail_fast: bool
-    verbose: bool
-    jobs: int | None
+    from buildkit.commands.scope import Scope
 
 
 @click.command(
@@ -39,39 +25,31 @@ class How(TypedDict):
 @options.SELECT
 @options.ALL
 @options.PROJECT
-@click.option("--push", is_flag=True, help="Publish the images that pass their test.")
-@click.option(
-    "--stage",
-    is_flag=True,
-    help="Upload tested images by digest, without a tag; run `buildkit push` to tag them.",
+@options.flag("--push", "Publish the images that pass their test.")
+@options.flag(
+    "--stage", "Upload tested images by digest, without a tag; run `buildkit push` to tag them."
 )
-@click.option(
-    "--plan",
-    "only_plan",
-    is_flag=True,
-    help="Print the plan for `docker buildx bake`, and build nothing.",
-)
-@click.option("--fail-fast", is_flag=True, help="Stop at the first target that fails.")
+@options.flag("--plan", "Print the plan for `docker buildx bake`, and build nothing.", "only_plan")
+@options.flag("--fail-fast", "Stop at the first target that fails.")
 @options.NETWORK
-@click.option("--retest", is_flag=True, help="Test images again that have passed before.")
+@options.flag("--retest", "Test images again that have passed before.")
 @options.JOBS
 @options.REGISTRY
 @options.BUILD
 @options.VERBOSE
 def command(
     *,
-    select: tuple[str, ...],
-    everything: bool,
-    file: Path,
-    allow_outside: bool,
-    dist: Path | None,
+    scope: Scope,
     as_json: bool,
     push: bool,
     stage: bool,
     only_plan: bool,
-    network: bool,
+    fail_fast: bool,
     build_network: Network,
-    **how: Unpack[How],
+    retest: bool,
+    jobs: int | None,
+    registries: tuple[str, ...],
+    verbose: bool,
 ) -> int:
     """Build the images of the targets that match SELECT, test each, and with --push publish them.
 
@@ -80,16 +58,22 @@ def command(
     """
     if push and stage:
         raise UsageError("`--push` and `--stage` exclude each other", hint="leave one out")
-    asked = summary.Asked(command="build", select=select)
-    project = read_project(file, dist, renders=True, allow_outside=allow_outside)
-    chosen = project.select(options.selection(select, everything=everything))
-    targets = options.networked(chosen, network=network)
+    asked = report.Asked(command="build", select=scope.select)
+    project = scope.project(renders=True)
+    targets = scope.targets(project)
     around = build_network.with_rules(project.config.substitutes)
     if only_plan:
         with pipeline.planned(project, targets, around) as plan:
             click.echo(json.dumps(plan.document, indent=2))
         return 0
-    until = Until.PUBLISHED if push else Until.STAGED if stage else Until.TESTED
-    choice = pipeline.Choice(until=until, given_by=options.registries_from(), **how)
+    choice = pipeline.Choice(
+        until=Until.PUBLISHED if push else Until.STAGED if stage else Until.TESTED,
+        registries=registries,
+        given_by=options.registries_from(),
+        retest=retest,
+        fail_fast=fail_fast,
+        verbose=verbose,
+        jobs=jobs,
+    )
     run = pipeline.build(project, targets, around, choice)
-    return report.end_of(run, targets, as_json=as_json, asked=asked)
+    return report.end(run, targets, asked, as_json=as_json)

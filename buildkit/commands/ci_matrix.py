@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
 from buildkit.ci import changes, formats, shards
-from buildkit.commands import options
-from buildkit.ledger import history, ledger
-from buildkit.project import read as read_project
+from buildkit.commands import options, output
+from buildkit.ledger import history
 from buildkit.support.errors import UsageError
 from buildkit.system import console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from buildkit.ci.shards import Shard
+    from buildkit.commands.scope import Scope
     from buildkit.ledger.record import Release
     from buildkit.model.target import Target
     from buildkit.project import Project
@@ -61,13 +59,10 @@ MOST = max(formats.MOST.values())
     help="Select only targets whose build or test inputs changed since this branch forked from "
     "COMMIT.",
 )
-@click.option("--unreleased", is_flag=True, help="Select only targets that are not released yet.")
+@options.flag("--unreleased", "Select only targets that are not released yet.")
 def command(
     *,
-    select: tuple[str, ...],
-    everything: bool,
-    file: Path,
-    allow_outside: bool,
+    scope: Scope,
     as_json: bool,
     format_: str,
     count: int | None,
@@ -81,16 +76,13 @@ def command(
     if as_json and options.is_given("format_"):
         raise UsageError("`--json` and `--format` exclude each other", hint="leave one out")
     most = _most(format_, count)
-    project = read_project(file, None, renders=True, allow_outside=allow_outside)
-    targets = project.select(options.selection(select, everything=everything))
-    releases = ledger.beside(project.config.path, project.config.boundary).read()
+    project = scope.project(renders=True)
+    targets = scope.targets(project)
+    releases = scope.ledger().read()
     targets = _narrowed(project, targets, releases, since=since, unreleased=unreleased)
     times = shards.seconds(targets, (image for _, image in history.images(releases)))
     found = shards.balance(targets, times, count or shards.enough([*times.values()], most))
-    if as_json:
-        click.echo(json.dumps([_facts(each) for each in found], indent=2))
-    else:
-        click.echo(formats.FORMATS[format_](found))
+    output.show([*map(_facts, found)], [formats.FORMATS[format_](found)], as_json=as_json)
 
 
 def _most(format_: str, count: int | None) -> int:

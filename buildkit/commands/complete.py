@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
     import click
     from click.shell_completion import CompletionItem
 
+    from buildkit.commands.scope import Scope
     from buildkit.ledger.record import Release
 
     Words = list[str | CompletionItem]
@@ -24,11 +24,10 @@ IMAGES = "images.toml"
 
 def targets(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Words:
     """Names of images, and ids of their targets."""
-    from buildkit.config import images_toml  # noqa: PLC0415 - only when a shell asks
     from buildkit.matrix import matrix  # noqa: PLC0415 - only when a shell asks
 
     try:
-        found = matrix.expand(images_toml.read(_images(context)))
+        found = matrix.expand(_scope(context).config())
     except Exception:  # noqa: BLE001 - see above
         return []
     return _matching((*(each.name for each in found), *(each.id for each in found)), incomplete)
@@ -73,17 +72,16 @@ def _matching(words: Iterable[str], incomplete: str) -> Words:
 
 
 def _releases(context: click.Context) -> tuple[Release, ...]:
-    from buildkit.config import boundary  # noqa: PLC0415 - only when a shell asks
-    from buildkit.ledger import ledger  # noqa: PLC0415 - only when a shell asks
-
-    file, open_ = _images(context), bool(context.params.get("allow_outside"))
     try:
-        return ledger.beside(file, boundary.around(file.parent, open_=open_)).read()
+        return _scope(context).ledger().read()
     except Exception:  # noqa: BLE001 - see above
         return ()
 
 
-def _images(context: click.Context) -> Path:
+def _scope(context: click.Context) -> Scope:
     from pathlib import Path  # noqa: PLC0415 - only when a shell asks
 
-    return Path(context.params.get("file") or IMAGES)
+    from buildkit.commands.scope import Scope  # noqa: PLC0415 - only when a shell asks
+
+    file = Path(context.params.get("file") or IMAGES)
+    return Scope(file=file, allow_outside=bool(context.params.get("allow_outside")))

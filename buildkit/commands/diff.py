@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import click
 
-from buildkit.commands import complete, options
-from buildkit.config import images_toml
+from buildkit.commands import complete, options, output
 from buildkit.diff import compare
-from buildkit.ledger import find, history, ledger
+from buildkit.ledger import find, history
 from buildkit.ledger.find import Named
 from buildkit.support import tables
 from buildkit.support.amounts import megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
+    from buildkit.commands.scope import Scope
     from buildkit.diff.compare import Comparison, Connections
     from buildkit.diff.differences import Difference, Stored
     from buildkit.ledger.find import Found
@@ -55,24 +53,19 @@ class Side:
 @options.READ
 @options.JSON
 @options.LOOK_IN
-def command(
-    *, a: str, b: str, file: Path, allow_outside: bool, as_json: bool, registries: tuple[str, ...]
-) -> None:
+def command(*, scope: Scope, a: str, b: str, as_json: bool, registries: tuple[str, ...]) -> None:
     """Compare two published images: base, layers, configuration, packages.
 
     A and B are each a target of the ledger (TARGET, or TARGET@RECORD for an earlier release), a tag
     or alias (REPOSITORY:TAG), or a digest, of at least 12 digits. No image is run or pulled; only
     layers that the images do not share are downloaded.
     """
-    settings = images_toml.read(file, allow_outside=allow_outside)
-    releases = ledger.beside(file, settings.boundary).read()
+    settings = scope.config()
+    releases = scope.ledger().read()
     with compare.connections(settings) as reached:
         first, second = (_side(text, releases, reached, registries) for text in (a, b))
         found = compare.compare(first.subject, second.subject)
-    if as_json:
-        click.echo(json.dumps(_document(first, second, found), indent=2))
-    else:
-        click.echo("\n".join(_page(first, second, found)))
+    output.show(_document(first, second, found), _page(first, second, found), as_json=as_json)
 
 
 def _side(

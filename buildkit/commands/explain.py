@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import textwrap
 from typing import TYPE_CHECKING
 
 import click
 
-from buildkit.commands import complete, options
+from buildkit.commands import complete, options, output
 from buildkit.contract import clauses, suite
 from buildkit.support import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from buildkit.contract.clauses import Clause
 
 COLUMNS = ("ID", "LEVEL", "TITLE")
@@ -28,12 +25,7 @@ LABEL = 9
     epilog="\b\nExamples:\n  buildkit explain\n  buildkit explain OUT-01 serve-03\n"
     "  buildkit explain --json",
 )
-@click.argument(
-    "clause",
-    nargs=-1,
-    shell_complete=complete.clauses,
-    callback=options.known_clauses,
-)
+@click.argument("clause", nargs=-1, shell_complete=complete.clauses, callback=options.known_clauses)
 @options.JSON
 def command(*, clause: tuple[str, ...], as_json: bool) -> None:
     """Explain clauses of the SageMaker contract: what each demands, and how it is checked.
@@ -41,12 +33,11 @@ def command(*, clause: tuple[str, ...], as_json: bool) -> None:
     CLAUSE is an id, such as OUT-01. Without CLAUSE, all clauses are listed.
     """
     chosen = tuple(clauses.clauses()[id_] for id_ in clause or clauses.clauses())
-    if as_json:
-        click.echo(json.dumps([_facts(each) for each in chosen], indent=2))
-    elif clause:
-        click.echo("\n\n".join(_page(each) for each in chosen))
+    if clause:
+        lines = ["\n\n".join(map(_page, chosen))]
     else:
-        click.echo("\n".join(_table(chosen)))
+        lines = tables.aligned([COLUMNS, *((c.id, c.level.value, c.title) for c in chosen)])
+    output.show([*map(_facts, chosen)], lines, as_json=as_json)
 
 
 def _facts(clause: Clause) -> dict[str, object]:
@@ -61,11 +52,6 @@ def _facts(clause: Clause) -> dict[str, object]:
         "hint": clause.hint,
         "source": clause.source,
     }
-
-
-def _table(chosen: Sequence[Clause]) -> list[str]:
-    rows = [(each.id, each.level.value, each.title) for each in chosen]
-    return tables.aligned([COLUMNS, *rows])
 
 
 def _page(clause: Clause) -> str:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
-from buildkit.commands import options
-from buildkit.config import images_toml
+from buildkit.commands import options, output
 from buildkit.matrix import compatibility, matrix
 from buildkit.render import ingredients, render
 from buildkit.support import tables
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from buildkit.commands.scope import Scope
     from buildkit.model.target import Target
 
 COLUMNS = ("TARGET", "IMAGE", "PURPOSE", "BASE", "")
@@ -25,20 +22,17 @@ COLUMNS = ("TARGET", "IMAGE", "PURPOSE", "BASE", "")
 @options.SELECT
 @options.READ
 @options.JSON
-def command(*, select: tuple[str, ...], file: Path, allow_outside: bool, as_json: bool) -> None:
+def command(*, scope: Scope, as_json: bool) -> None:
     """List the targets of images.toml that match SELECT; without SELECT, all of them.
 
     SELECT is one or more names of images, or patterns on target ids with `*` as in file names.
     """
-    found = images_toml.read(file, allow_outside=allow_outside)
+    found = scope.config()
     templates = render.templates(found.folder, found.boundary)
-    targets = matrix.select(matrix.expand(found, templates), select or ("*",))
+    targets = matrix.select(matrix.expand(found, templates), scope.select or ("*",))
     render.render_all(ingredients.one_of_each_kind(targets), templates)  # their templates work
-    if as_json:
-        click.echo(json.dumps([_facts(target) for target in targets], indent=2))
-    else:
-        rows = [(t.id, t.image, t.purpose.value, t.base, _note(t)) for t in targets]
-        click.echo("\n".join(tables.aligned([COLUMNS, *rows])))
+    rows = [(t.id, t.image, t.purpose.value, t.base, _note(t)) for t in targets]
+    output.show([*map(_facts, targets)], tables.aligned([COLUMNS, *rows]), as_json=as_json)
 
 
 def _facts(target: Target) -> dict[str, object]:

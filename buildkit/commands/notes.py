@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from buildkit.commands import options
-from buildkit.config import boundary, images_toml
 from buildkit.diff import compare, release_notes
 from buildkit.ledger import history, ledger
 from buildkit.ledger.record import Action
@@ -18,8 +17,8 @@ from buildkit.system import console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
+    from buildkit.commands.scope import Scope
     from buildkit.diff.compare import Connections
     from buildkit.diff.differences import Difference
     from buildkit.diff.release_notes import Change
@@ -38,21 +37,19 @@ if TYPE_CHECKING:
     default=True,
     help="Compare the packages of images, too; this downloads the layers that differ.",
 )
-def command(
-    *, record: str | None, file: Path, allow_outside: bool, as_json: bool, packages: bool
-) -> None:
+def command(*, scope: Scope, record: str | None, as_json: bool, packages: bool) -> None:
     """Write release notes in Markdown for a RECORD of the ledger, by default the newest publish.
 
     Each image is compared with the previous one of the same matrix cell: base, size, packages.
     """
-    releases = ledger.beside(file, boundary.around(file.parent, open_=allow_outside)).read()
+    releases = scope.ledger().read()
     if not releases:
         raise NothingSelectedError(
             "the ledger has no record",
             hint="`buildkit build --all --push` publishes images, and records them",
         )
     release = history.by_id(releases, record) if record else _newest(releases)
-    with compare.connections(images_toml.read(file, allow_outside=allow_outside)) as reached:
+    with compare.connections(scope.config()) as reached:
         changes = _changes(releases, release, reached if packages else None)
     if as_json:
         found = {name: asdict(change) for name, change in changes.items()}

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 from click.core import ParameterSource
@@ -17,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from buildkit.build.mounts import Network
+    from buildkit.commands.scope import Scope
     from buildkit.config.substitution import Rule
-    from buildkit.model.target import Target
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 SIMILAR = 0.75
@@ -125,22 +125,26 @@ def _registry(others: str) -> Callable[[Command], Command]:
     )
 
 
+def flag(name: str, help_: str, *more: str) -> Callable[[Command], Command]:
+    """An option without a value. `more` are a short name, and the name of the parameter."""
+    return click.option(name, *more, is_flag=True, help=help_)
+
+
 FILE = _file(_Path(dir_okay=False))
 FILE_AS_TEXT = _file(click.Path(dir_okay=False))
-ALLOW_OUTSIDE = click.option(
+ALLOW_OUTSIDE = flag(
     "--allow-outside",
-    is_flag=True,
-    help="Let images.toml, templates and links lead to files outside the project (its git root).",
+    "Let images.toml, templates and links lead to files outside the project (its git root).",
 )
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+JSON = flag("--json", "Print JSON on stdout.", "as_json")
 DIST = click.option(
     "--dist",
     type=_Path(file_okay=False),
     help="Keep the records of targets in this folder.  [default: dist/ beside images.toml]",
 )
 SELECT = click.argument("select", nargs=-1, shell_complete=complete.targets)
-ALL = click.option("--all", "everything", is_flag=True, help="Select every target.")
-VERBOSE = click.option("--verbose", "-v", is_flag=True, help="Show the full output of buildx.")
+ALL = flag("--all", "Select every target.", "everything")
+VERBOSE = flag("--verbose", "Show the full output of buildx.", "-v")
 JOBS = click.option(
     "--jobs",
     "-j",
@@ -148,10 +152,9 @@ JOBS = click.option(
     help="Process at most this many targets in parallel.  [default: one test per CPU, 8 pushes, "
     "builds up to buildx]",
 )
-NETWORK = click.option(
+NETWORK = flag(
     "--network",
-    is_flag=True,
-    help="Give test containers a network. By default only targets with `network = true` in "
+    "Give test containers a network. By default only targets with `network = true` in "
     "images.toml have one.",
 )
 JUNIT = click.option(
@@ -170,6 +173,7 @@ REGISTRY = _registry("those in images.toml")
 LOOK_IN = _registry("those in the ledger")
 SUBSTITUTE = click.option(
     "--substitute",
+    "substitutes",
     metavar="FROM=TO",
     multiple=True,
     envvar="BUILDKIT_SUBSTITUTE",
@@ -177,49 +181,6 @@ SUBSTITUTE = click.option(
     show_envvar=True,
     help="Replace the base image or package index FROM with TO; both may end in `*`. Repeatable.",
 )
-CA_BUNDLE = click.option(
-    "--ca-bundle",
-    type=_Path(exists=True, dir_okay=False, resolve_path=True),
-    envvar=["BUILDKIT_CA_BUNDLE", "PIP_CERT", "SSL_CERT_FILE"],
-    show_envvar=True,
-    help="Trust these certificates while building.",
-)
-PIP_CONFIG = click.option(
-    "--pip-config",
-    type=_Path(exists=True, dir_okay=False, resolve_path=True),
-    envvar="BUILDKIT_PIP_CONFIG",
-    show_envvar=True,
-    help="Use this pip.conf while building, with its index and credentials.",
-)
-WHEELS = click.option(
-    "--wheels",
-    type=_Path(exists=True, file_okay=False, resolve_path=True),
-    envvar="BUILDKIT_WHEELS",
-    show_envvar=True,
-    help="Let the build install wheels from this folder.",
-)
-
-
-def _network(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Hand the options of BUILD to a command as one value."""
-
-    @wraps(command)
-    def packed(
-        *,
-        substitute: tuple[Rule, ...],
-        ca_bundle: Path | None,
-        pip_config: Path | None,
-        wheels: Path | None,
-        **rest: object,
-    ) -> Any:
-        from buildkit.build.mounts import Network  # noqa: PLC0415 - not for other commands
-
-        network = Network(
-            substitutes=substitute, ca_bundle=ca_bundle, pip_config=pip_config, wheels=wheels
-        )
-        return command(build_network=network, **rest)
-
-    return packed
 
 
 def group(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -233,25 +194,74 @@ def group(*options: Callable[[Command], Command]) -> Callable[[Command], Command
     return decorate
 
 
-READ = group(FILE, ALLOW_OUTSIDE)
+def packed(
+    into: str,
+    names: Iterable[str],
+    make: Callable[..., object],
+    *options: Callable[[Command], Command],
+) -> Callable[[Command], Command]:
+    """Several options as one decorator, whose values a command gets as one value, `into`.
+
+    `names` may also be options that other decorators add; those that a command lacks are left out.
+    """
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def called(**values: Any) -> Any:
+            own = {name: values.pop(name) for name in names if name in values}
+            return command(**{into: make(**own)}, **values)
+
+        return group(*options)(cast("Command", called))
+
+    return decorate
+
+
+def _scope(**values: Any) -> Scope:
+    from buildkit.commands.scope import Scope  # noqa: PLC0415 - not for `uri`
+
+    return Scope(**values)
+
+
+def _network(**values: Any) -> Network:
+    from buildkit.build.mounts import Network  # noqa: PLC0415 - not for other commands
+
+    return Network(**values)
+
+
+READ = packed(
+    "scope",
+    ("file", "allow_outside", "dist", "select", "everything", "network"),
+    _scope,
+    FILE,
+    ALLOW_OUTSIDE,
+)
 """For commands that read images.toml and the files it names."""
 PROJECT = group(READ, DIST, JSON)
-BUILD = group(_network, SUBSTITUTE, CA_BUNDLE, PIP_CONFIG, WHEELS)
-"""What a build needs in somebody's network: the command gets it whole, as `build_network`."""
-
-
-def networked(targets: Iterable[Target], *, network: bool) -> tuple[Target, ...]:
-    """The targets, with a network for the tests of each if `--network` is given."""
-    return tuple(replace(each, network=network or each.network) for each in targets)
-
-
-def selection(select: Iterable[str], *, everything: bool) -> tuple[str, ...]:
-    """The patterns to select targets by. Raises UsageError for none, or for SELECT and `--all`."""
-    patterns = tuple(select)
-    if everything and patterns:
-        raise UsageError("`--all` and SELECT exclude each other", hint="leave one out")
-    if not everything and not patterns:
-        raise UsageError(
-            "no target is selected", hint="name targets, such as 'sklearn*', or pass `--all`"
-        )
-    return patterns or ("*",)
+BUILD = packed(
+    "build_network",
+    ("substitutes", "ca_bundle", "pip_config", "wheels"),
+    _network,
+    SUBSTITUTE,
+    click.option(
+        "--ca-bundle",
+        type=_Path(exists=True, dir_okay=False, resolve_path=True),
+        envvar=["BUILDKIT_CA_BUNDLE", "PIP_CERT", "SSL_CERT_FILE"],
+        show_envvar=True,
+        help="Trust these certificates while building.",
+    ),
+    click.option(
+        "--pip-config",
+        type=_Path(exists=True, dir_okay=False, resolve_path=True),
+        envvar="BUILDKIT_PIP_CONFIG",
+        show_envvar=True,
+        help="Use this pip.conf while building, with its index and credentials.",
+    ),
+    click.option(
+        "--wheels",
+        type=_Path(exists=True, file_okay=False, resolve_path=True),
+        envvar="BUILDKIT_WHEELS",
+        show_envvar=True,
+        help="Let the build install wheels from this folder.",
+    ),
+)
+"""What a build needs in somebody's network."""

@@ -12,7 +12,6 @@ from buildkit.commands import complete, options
 from buildkit.ledger import attach, find, history, ledger, make
 from buildkit.ledger.record import Action
 from buildkit.model import names
-from buildkit.project import read as read_project
 from buildkit.publish import connect, copying
 from buildkit.registry import referrers
 from buildkit.support import suggest
@@ -29,9 +28,9 @@ from buildkit.system import console, git
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from buildkit.aliases.moves import Alias
+    from buildkit.commands.scope import Scope
     from buildkit.ledger.record import Image, Release
     from buildkit.project import Project
     from buildkit.publish.destination import Destination
@@ -56,13 +55,7 @@ if TYPE_CHECKING:
 @options.JSON
 @options.LOOK_IN
 def command(
-    *,
-    digest: str,
-    to: str,
-    file: Path,
-    allow_outside: bool,
-    as_json: bool,
-    registries: tuple[str, ...],
+    *, scope: Scope, digest: str, to: str, as_json: bool, registries: tuple[str, ...]
 ) -> None:
     """Move an alias to a released image, or copy the image to another repository.
 
@@ -72,8 +65,8 @@ def command(
     ALIAS alone is enough if the ledger has one repository; a name without `:` is a repository if it
     has a `/` or the project knows it.
     """
-    project = read_project(file, None, allow_outside=allow_outside)
-    book = ledger.beside(file, project.config.boundary)
+    project = scope.project()
+    book = scope.ledger()
     promotion = Promotion(project=project, book=book, releases=book.read(), given=registries)
     book.check()
     images = find.images(promotion.releases, digest)
@@ -121,8 +114,20 @@ class Promotion:
                 hint=f"copy the image first: `buildkit promote {images[0].digest[:19]} --to "
                 f"{alias.repository}:{images[0].tag}`",
             )
+        aims = []
         with self._reach(here) as reached:
-            return self._move(here[0], alias, reached)
+            for each in reached:
+                found = moves.aim(each.registry, alias, here[0].digest, here[0].tag)
+                if found is None:
+                    host = each.registry.host
+                    console.say(
+                        f"`{alias}` not moved in {host}, which does not hold the image", fg="yellow"
+                    )
+                else:
+                    aims.append(found)
+            if not aims:
+                raise _nowhere(here[0], reached)
+            return by_hand.record(self.book, self.releases, Action.PROMOTE, aims)
 
     def copy(self, images: Sequence[Image], to: str) -> Release:
         """Copy an image to another repository of its registries, unless it is already there."""
@@ -140,21 +145,6 @@ class Promotion:
         hosts = by_hand.hosts(self.given, (host for each in images for host in each.hosts))
         return connect.reach(self.project.config, hosts, self.project.targets)
 
-    def _move(self, image: Image, alias: Alias, reached: Sequence[Destination]) -> Release:
-        aims = []
-        for each in reached:
-            found = moves.aim(each.registry, alias, image.digest, image.tag)
-            if found is None:
-                console.say(
-                    f"`{alias}` not moved in {each.registry.host}, which does not hold the image",
-                    fg="yellow",
-                )
-            else:
-                aims.append(found)
-        if not aims:
-            raise _nowhere(image, reached)
-        return by_hand.record(self.book, self.releases, Action.PROMOTE, aims)
-
     def _copy(
         self,
         sources: Sequence[Image],
@@ -168,8 +158,7 @@ class Promotion:
             host = each.registry.host
             source = next((image for image in sources if host in image.hosts), sources[0])
             try:
-                manifest = _manifest(source, each)
-                uri, copied = _copied(source, manifest, to, each)
+                uri, manifest, copied = _copied(source, to, each)
             except BuildkitError as error:
                 errors.append(error)
                 continue
@@ -191,23 +180,19 @@ class Promotion:
         return release
 
 
-def _manifest(image: Image, there: Destination) -> Manifest:
-    found = there.registry.manifest(image.repository, image.digest)
-    if found is None:
-        raise _nowhere(image, [there])
-    return found
-
-
-def _copied(image: Image, manifest: Manifest, to: str, there: Destination) -> tuple[str, bool]:
-    """Copy an image within a registry. Returns its URI there, and whether the copy is new."""
+def _copied(image: Image, to: str, there: Destination) -> tuple[str, Manifest, bool]:
+    """Copy an image within a registry: its URI there, its manifest, whether the copy is new."""
     registry = there.registry
+    manifest = registry.manifest(image.repository, image.digest)
+    if manifest is None:
+        raise _nowhere(image, [there])
     uri = f"{registry.host}/{to}:{image.tag}"
     copied = copying.copy(registry, image, manifest, to, there.have_repository)
     if copied:
         console.say(f"copied to {uri}", fg="green")
     else:
         console.say(f"{uri} already exists")
-    return uri, copied
+    return uri, manifest, copied
 
 
 def _nowhere(image: Image, reached: Sequence[Destination]) -> ToolError:

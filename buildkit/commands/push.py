@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from buildkit import pipeline
-from buildkit.commands import options, report, summary
-from buildkit.project import read as read_project
+from buildkit.commands import options, report
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from buildkit.commands.scope import Scope
 
 
 @click.command(
@@ -21,36 +20,25 @@ if TYPE_CHECKING:
 @options.SELECT
 @options.ALL
 @options.PROJECT
-@click.option(
+@options.flag(
     "--complete",
-    is_flag=True,
-    help="All or nothing: tag the images only if every one is tested and uploaded, and its tag is "
-    "free.",
+    "All or nothing: tag the images only if every one is tested and uploaded, and its tag is free.",
 )
 @options.JOBS
 @options.REGISTRY
 def command(
-    *,
-    select: tuple[str, ...],
-    everything: bool,
-    file: Path,
-    allow_outside: bool,
-    dist: Path | None,
-    as_json: bool,
-    complete: bool,
-    jobs: int | None,
-    registries: tuple[str, ...],
+    *, scope: Scope, as_json: bool, complete: bool, jobs: int | None, registries: tuple[str, ...]
 ) -> int:
     """Publish the images of the targets that match SELECT and have passed their test.
 
     The image that was tested is pushed, not built again; a staged image needs no engine. A tag is
     never overwritten.
     """
-    asked = summary.Asked(command="push", select=select)
-    project = read_project(file, dist, allow_outside=allow_outside)
-    targets = project.select(options.selection(select, everything=everything))
+    asked = report.Asked(command="push", select=scope.select)
+    project = scope.project()
+    targets = scope.targets(project)
     choice = pipeline.Choice(
         registries=registries, given_by=options.registries_from(), complete=complete, jobs=jobs
     )
     run = pipeline.push(project, targets, choice)
-    return report.end_of(run, targets, as_json=as_json, asked=asked)
+    return report.end(run, targets, asked, as_json=as_json)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit.commands import complete, options
-from buildkit.config import boundary
+from buildkit.commands import complete, options, output
 from buildkit.ledger import history, ledger
 from buildkit.ledger.record import Action
 from buildkit.model import names
@@ -18,8 +17,8 @@ from buildkit.support.errors import NothingSelectedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
+    from buildkit.commands.scope import Scope
     from buildkit.ledger.record import Release
 
 COLUMNS = ("RECORD", "ACTION", "WHAT", "DIGEST", "TEST", "COMMIT")
@@ -38,15 +37,13 @@ SHORT = 19
 @click.option(
     "--limit", type=click.IntRange(min=1), help="Show only the newest records, at most this many."
 )
-def command(
-    *, target: tuple[str, ...], file: Path, allow_outside: bool, as_json: bool, limit: int | None
-) -> None:
+def command(*, scope: Scope, target: tuple[str, ...], as_json: bool, limit: int | None) -> None:
     """List released images and moves of their aliases, the newest first.
 
     TARGET is one or more names of images, or patterns on target ids with `*` as in file names; it
     limits the list to these targets. The records are in releases.jsonl beside images.toml.
     """
-    book = ledger.beside(file, boundary.around(file.parent, open_=allow_outside))
+    book = scope.ledger()
     known = book.read()
     digests = _digests(known, target)
     narrowed = (_narrowed(each, digests) for each in reversed(known))
@@ -58,11 +55,9 @@ def command(
             hint=_similar(known, target)
             or "`buildkit build --all --push` publishes images, and records them",
         )
-    if as_json:
-        click.echo(json.dumps([json.loads(ledger.text(each)) for each in chosen], indent=2))
-    else:
-        rows = [row for each in chosen for row in _rows(each)]
-        click.echo("\n".join(tables.aligned([COLUMNS, *rows])))
+    rows = [row for each in chosen for row in _rows(each)]
+    document = [json.loads(ledger.text(each)) for each in chosen]
+    output.show(document, tables.aligned([COLUMNS, *rows]), as_json=as_json)
 
 
 def _similar(releases: Sequence[Release], patterns: Sequence[str]) -> str:
@@ -90,20 +85,13 @@ def _narrowed(release: Release, digests: frozenset[str]) -> Release:
 
 
 def _rows(release: Release) -> Iterator[tuple[str, ...]]:
-    commit = _short_commit(release.commit)
+    head, dash, dirty = (release.commit or "").partition("-")
+    commit = f"{head[:12]}{dash}{dirty}"
+    verb = "alias" if release.action is Action.PUBLISH else release.action.value
     for image in release.images:
         verdict = f"{image.verdict.profile}, {image.verdict.summary}"
         what = f"{image.repository}:{image.tag}"
         yield release.id, release.action.value, what, image.digest[:SHORT], verdict, commit
     for move in release.moves:
         what = f"{move.host}/{move.repository}:{move.alias} -> {move.tag}"
-        yield release.id, _verb(release.action), what, move.after[:SHORT], "", commit
-
-
-def _verb(action: Action) -> str:
-    return "alias" if action is Action.PUBLISH else action.value
-
-
-def _short_commit(commit: str | None) -> str:
-    head, dash, dirty = (commit or "").partition("-")
-    return f"{head[:12]}{dash}{dirty}"
+        yield release.id, verb, what, move.after[:SHORT], "", commit

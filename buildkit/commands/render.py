@@ -12,7 +12,6 @@ import click
 from buildkit import records
 from buildkit.commands import options
 from buildkit.config import boundary
-from buildkit.project import read as read_project
 from buildkit.project import written
 from buildkit.render import render
 from buildkit.support.errors import TemplateError, ToolError, UsageError
@@ -21,6 +20,7 @@ from buildkit.system import console, files, reading
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from buildkit.commands.scope import Scope
     from buildkit.config.boundary import Boundary
     from buildkit.model.target import Rendered
 
@@ -44,25 +44,9 @@ MOST = 20
     help="Write <target id>/Dockerfile into this folder.  [default: dockerfiles/ beside "
     "images.toml]",
 )
-@click.option(
-    "--check", is_flag=True, help="Write nothing; fail with a diff if a Dockerfile is out of date."
-)
-@click.option(
-    "--stat",
-    is_flag=True,
-    help="Let --check show each change once, with the number of affected targets.",
-)
-def command(
-    *,
-    select: tuple[str, ...],
-    file: Path,
-    allow_outside: bool,
-    dist: Path | None,
-    as_json: bool,
-    output: Path | None,
-    check: bool,
-    stat: bool,
-) -> None:
+@options.flag("--check", "Write nothing; fail with a diff if a Dockerfile is out of date.")
+@options.flag("--stat", "Let --check show each change once, with the number of affected targets.")
+def command(*, scope: Scope, as_json: bool, output: Path | None, check: bool, stat: bool) -> None:
     """Write the Dockerfile of each target that matches SELECT; without SELECT, of every target.
 
     Commit the Dockerfiles, and run `render --check` in CI: a change of a template or of images.toml
@@ -70,15 +54,14 @@ def command(
     """
     if stat and not check:
         raise UsageError("`--stat` needs `--check`", hint="add `--check`")
-    project = read_project(
-        file, dist, use_environment=False, renders=True, allow_outside=allow_outside
-    )
-    targets = project.select(select or ("*",))
-    rendered = render.render_all(targets, project.templates)
+    project = scope.project(renders=True, use_environment=False)
+    rendered = render.render_all(scope.targets_or_all(project), project.templates)
     folder = output or written(project.config, "dockerfiles")
     paths = _paths(rendered, folder, boundary.named(folder, project.config.boundary))
     if check:
-        orphans = [] if select else _orphans(folder, {target.id for target in project.targets})
+        orphans = (
+            [] if scope.select else _orphans(folder, {target.id for target in project.targets})
+        )
         _check(_differences(rendered, paths), orphans, of=len(rendered), stat=stat)
     else:
         _write(rendered, paths, project.records)

@@ -12,20 +12,18 @@ from buildkit.commands import options
 from buildkit.ecr import places, reconcile
 from buildkit.ecr.reconcile import State
 from buildkit.ecr.wanted import repositories
-from buildkit.ledger import history, ledger
-from buildkit.project import read as read_project
+from buildkit.ledger import history
 from buildkit.support.errors import Exit, NothingSelectedError, worst
 from buildkit.system import console
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
+    from buildkit.commands.scope import Scope
     from buildkit.ecr.drift import Change
     from buildkit.ecr.places import Place
     from buildkit.ecr.reconcile import Finding
     from buildkit.ecr.wanted import Wanted
-    from buildkit.project import Project
 
 
 class InOrder(click.Group):
@@ -55,26 +53,14 @@ def command() -> None:
 @options.READ
 @options.JSON
 @options.REGISTRY
-@click.option("--check", is_flag=True, help="Exit with 7 if a repository is missing or differs.")
-def plan(
-    *,
-    select: tuple[str, ...],
-    file: Path,
-    allow_outside: bool,
-    as_json: bool,
-    registries: tuple[str, ...],
-    check: bool,
-) -> int:
+@options.flag("--check", "Exit with 7 if a repository is missing or differs.")
+def plan(*, scope: Scope, as_json: bool, registries: tuple[str, ...], check: bool) -> int:
     """Show the changes that `repo apply` would make for the targets that match SELECT.
 
     Nothing is changed. Without SELECT, every repository of images.toml is checked.
     """
-    project = read_project(file, None, allow_outside=allow_outside)
-    where, wanted = _asked(project, select, registries)
-    findings = reconcile.plan(where, wanted)
-    failed = _report(findings, as_json=as_json)
-    differ = check and any(each.differs for each in findings)
-    return worst([*failed, *([Exit.DRIFT] if differ else [])])
+    where, wanted = _asked(scope, registries)
+    return _end(reconcile.plan(where, wanted), as_json=as_json, drift=check)
 
 
 @command.command(
@@ -92,47 +78,39 @@ def plan(
     help="Take over this repository, which buildkit did not create. Repeatable.",
 )
 def apply(
-    *,
-    select: tuple[str, ...],
-    file: Path,
-    allow_outside: bool,
-    as_json: bool,
-    registries: tuple[str, ...],
-    adopt: tuple[str, ...],
+    *, scope: Scope, as_json: bool, registries: tuple[str, ...], adopt: tuple[str, ...]
 ) -> int:
     """Create the repositories of the targets that match SELECT, and correct their settings.
 
     Without SELECT, this covers every repository of images.toml. A second run changes nothing.
     Settings that can only be chosen when a repository is created are reported, with exit code 7.
     """
-    project = read_project(file, None, allow_outside=allow_outside)
-    where, wanted = _asked(project, select, registries)
+    where, wanted = _asked(scope, registries)
     known = [each.name for each in wanted]
     if unknown := [name for name in adopt if name not in known]:
         raise NothingSelectedError(
             f"`--adopt {unknown[0]}`: no selected target has a repository of this name",
             hint=f"the repositories are: {', '.join(f'`{name}`' for name in known)}",
         )
-    findings = reconcile.apply(where, wanted, adopt=adopt)
-    failed = _report(findings, as_json=as_json)
-    differ = any(each.differs for each in findings)
-    return worst([*failed, *([Exit.DRIFT] if differ else [])])
+    return _end(reconcile.apply(where, wanted, adopt=adopt), as_json=as_json, drift=True)
 
 
-def _asked(
-    project: Project, select: tuple[str, ...], registries: tuple[str, ...]
-) -> tuple[tuple[Place, ...], list[Wanted]]:
-    names = {target.repository for target in project.select(select or ("*",))}
+def _asked(scope: Scope, registries: tuple[str, ...]) -> tuple[tuple[Place, ...], list[Wanted]]:
+    project = scope.project()
+    names = {target.repository for target in scope.targets_or_all(project)}
     where = places.places(project.config.registry, registries)
-    releases = ledger.beside(project.config.path, project.config.boundary).read()
+    releases = scope.ledger().read()
     every = repositories(
         project.config, project.targets, lambda name: history.exact_tags(releases, name)
     )
     return where, [each for each in every if each.name in names]
 
 
-def _report(findings: Sequence[Finding], *, as_json: bool) -> list[Exit]:
-    """Print failures on stderr and findings on stdout. Returns the exit codes of the failures."""
+def _end(findings: Sequence[Finding], *, as_json: bool, drift: bool) -> Exit:
+    """Print failures on stderr and findings on stdout. Returns the exit code.
+
+    With `drift`, repositories that differ from images.toml have an exit code of their own.
+    """
     failed = [(each, each.error) for each in findings if each.error is not None]
     for (host, message, hint), group in groupby(
         failed, key=lambda pair: (pair[0].place.host, pair[1].message, pair[1].hint)
@@ -147,7 +125,8 @@ def _report(findings: Sequence[Finding], *, as_json: bool) -> list[Exit]:
         for each in findings:
             if each.error is None:
                 click.echo("\n".join(_lines(each)))
-    return [error.code for _, error in failed]
+    differ = drift and any(each.differs for each in findings)
+    return worst([*(error.code for _, error in failed), *([Exit.DRIFT] if differ else [])])
 
 
 def _lines(finding: Finding) -> Iterable[str]:

@@ -1,14 +1,16 @@
-"""The end of a run over targets: failures on stderr, results on stdout, and the exit code."""
+"""The end of a run: failures and a summary on stderr, results on stdout, and the exit code."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import shlex
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import click
 
-from buildkit.commands import summary
 from buildkit.contract import verdict as verdicts
 from buildkit.model.image import SkipKind, Status, Verdict
 from buildkit.support import manual
@@ -18,7 +20,6 @@ from buildkit.system import console
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from buildkit.aliases.moves import Moves
     from buildkit.model.image import ClauseResult, Report
     from buildkit.model.outcome import Outcome
     from buildkit.model.target import Target
@@ -33,42 +34,56 @@ COUNTED = {
 }
 COLOURS = {Status.PASS: "green", Status.FAIL: "red", Status.WARN: "yellow", Status.SKIP: None}
 OF_VERDICTS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.UNJUDGED: "yellow"}
+OF_WORDS = {"failed": "red", "not judged": "yellow", "not begun": "yellow"}
+NAMED = 10
+"""Most targets that the next command names; more than that are selected as before."""
+MINUTE = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The command, its selection as it was typed, and when the run began."""
+
+    command: str
+    select: Sequence[str]
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def selection(self) -> str:
+        return shlex.join(self.select) or "--all"
 
 
 def end(
+    run: Run,
     targets: Sequence[Target],
-    outcomes: Sequence[Outcome],
+    asked: Asked,
     *,
     as_json: bool,
     clauses: bool = False,
     verbose: bool = False,
-    moves: Moves | None = None,
-    asked: summary.Asked | None = None,
 ) -> Exit:
-    """Report how each target ended, with `clauses` clause by clause. Returns the exit code.
+    """Report how a run ended, with `clauses` clause by clause. Returns the exit code.
 
-    `moves` are the aliases that a publish moved or could not move. `asked` is for the summary.
+    Raises the error that kept the run out of the ledger.
     """
+    outcomes = run.outcomes
     if clauses and not as_json:
-        _show_reports(outcomes, verbose=verbose)
-    stayed = moves.errors if moves else ()
+        for outcome in outcomes:
+            if outcome.report is not None:
+                console.say(outcome.target.id, bold=True)
+                show(outcome.report, verbose=verbose)
+    stayed = run.moves.errors if run.moves else ()
     _show_failures(outcomes, stayed, evidence=as_json or not clauses)
-    if asked is not None:
-        summary.tell(asked, targets, outcomes)
+    summarize(asked, targets, outcomes)
     if as_json:
-        click.echo(json.dumps(_document(targets, outcomes, moves, clauses=clauses), indent=2))
+        click.echo(json.dumps(_document(run, targets, clauses=clauses), indent=2))
     else:
         for outcome in outcomes:
             _print(outcome)
+    if run.unrecorded is not None:
+        raise run.unrecorded
     errors = (outcome.error for outcome in outcomes if outcome.error is not None)
     return worst([error.code for error in (*errors, *stayed)])
-
-
-def _show_reports(outcomes: Sequence[Outcome], *, verbose: bool) -> None:
-    for outcome in outcomes:
-        if outcome.report is not None:
-            console.say(outcome.target.id, bold=True)
-            show(outcome.report, verbose=verbose)
 
 
 def _show_failures(
@@ -83,23 +98,13 @@ def _show_failures(
         console.fail(error.message, hint=error.hint, details=error.details)
 
 
-def _document(
-    targets: Sequence[Target], outcomes: Sequence[Outcome], moves: Moves | None, *, clauses: bool
-) -> dict[str, object]:
+def _document(run: Run, targets: Sequence[Target], *, clauses: bool) -> dict[str, object]:
     """What `--json` prints."""
-    begun = {outcome.target.id for outcome in outcomes}
-    found = [_facts(outcome, clauses=clauses) for outcome in outcomes]
+    begun = {outcome.target.id for outcome in run.outcomes}
+    found = [_facts(outcome, clauses=clauses) for outcome in run.outcomes]
     found += [{"id": each.id, "status": "not begun"} for each in targets if each.id not in begun]
-    aliases = {"aliases": [asdict(each) for each in moves.done]} if moves else {}
+    aliases = {"aliases": [asdict(each) for each in run.moves.done]} if run.moves else {}
     return {"targets": found, **aliases}
-
-
-def end_of(run: Run, targets: Sequence[Target], *, as_json: bool, asked: summary.Asked) -> Exit:
-    """Report how a run of the pipeline ended. Raises the error that kept it out of the ledger."""
-    code = end(targets, run.outcomes, as_json=as_json, moves=run.moves, asked=asked)
-    if run.unrecorded is not None:
-        raise run.unrecorded
-    return code
 
 
 def show(found: Report, *, verbose: bool = False) -> None:
@@ -220,3 +225,39 @@ def _facts(outcome: Outcome, *, clauses: bool) -> dict[str, object]:
     if (error := outcome.error) is not None:
         facts["error"] = {**error.facts, "message": error.message, "details": error.details}
     return facts
+
+
+def summarize(asked: Asked, targets: Sequence[Target], outcomes: Sequence[Outcome]) -> None:
+    """Say how a run over several targets ended, and the next command. Silent for one target."""
+    if len(targets) < 2:  # noqa: PLR2004 - its own line says how it ended
+        return
+    words = [each.word for each in outcomes]
+    words += ["not begun"] * (len(targets) - len(outcomes))
+    count = Counter(words)
+    counts = ", ".join(f"{number} {word}" for word, number in count.items())
+    colour = next((OF_WORDS[word] for word in OF_WORDS if count[word]), "green")
+    took = duration(time.monotonic() - asked.began)
+    console.say(f"{len(targets)} targets: {counts} in {took}", fg=colour, bold=True)
+    console.say(f"hint: {_next(asked, targets, outcomes)}", fg="cyan")
+
+
+def duration(seconds: float) -> str:
+    """`12 s`, `3 min 20 s`, `1 h 5 min`."""
+    whole = round(seconds)
+    if whole < MINUTE:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, MINUTE)
+    if minutes < MINUTE:
+        return f"{minutes} min" + (f" {rest} s" if rest else "")
+    return f"{minutes // MINUTE} h {minutes % MINUTE} min"
+
+
+def _next(asked: Asked, targets: Sequence[Target], outcomes: Sequence[Outcome]) -> str:
+    done = {each.target.id for each in outcomes if each.error is None}
+    left = [each.id for each in targets if each.id not in done]
+    if left:
+        named = shlex.join(left) if len(left) <= NAMED else asked.selection
+        return f"fix the failed targets, then `buildkit {asked.command} {named}`"
+    if any(each.published is not None for each in outcomes):
+        return "`buildkit releases` shows what was published"
+    return f"`buildkit push {asked.selection}` publishes the images"

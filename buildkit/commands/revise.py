@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit.build import base_logins
+from buildkit.build.images import base_logins
 from buildkit.ci import changes, revisions
 from buildkit.commands import options
 from buildkit.config import images_toml, substitution
 from buildkit.engine import engine
-from buildkit.ledger import history, ledger
+from buildkit.ledger import history
 from buildkit.matrix import matrix
-from buildkit.project import read as read_project
 from buildkit.support.errors import ConfigError
 from buildkit.system import console, files, reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
+    from buildkit.commands.scope import Scope
     from buildkit.engine.engine import Engine
     from buildkit.ledger.record import Release
     from buildkit.model.target import Target
@@ -37,32 +36,23 @@ HINT = "make images.toml writable"
 @options.ALL
 @options.READ
 @options.JSON
-@click.option(
-    "--changed",
-    is_flag=True,
-    help="Select only released targets whose base image or build files have changed since.",
+@options.flag(
+    "--changed", "Select only released targets whose base image or build files have changed since."
 )
 @options.SUBSTITUTE
 def command(
-    *,
-    select: tuple[str, ...],
-    everything: bool,
-    file: Path,
-    allow_outside: bool,
-    as_json: bool,
-    changed: bool,
-    substitute: tuple[substitution.Rule, ...],
+    *, scope: Scope, as_json: bool, changed: bool, substitutes: tuple[substitution.Rule, ...]
 ) -> None:
     """Bump the revision of the selected targets in images.toml (`1.7.2` becomes `1.7.2-1`).
 
     The rebuilt image then gets a tag of its own, and aliases move to it. All targets of a version
     are bumped together. Comments and layout of images.toml do not change.
     """
-    project = read_project(file, None, allow_outside=allow_outside)
-    targets = project.select(options.selection(select, everything=everything))
-    releases = ledger.beside(file, project.config.boundary).read()
+    project = scope.project()
+    targets = scope.targets(project)
+    releases = scope.ledger().read()
     if changed:
-        rules = (*substitute, *project.config.substitutes)
+        rules = (*substitutes, *project.config.substitutes)
         stale = changes.stale(project, targets, releases)
         with engine.connect() as docker:
             moved = _moved(targets, releases, rules, docker)
@@ -106,7 +96,7 @@ def _moved(
     found = []
     released = {each: history.tagged(releases, each.repository, each.tag) for each in targets}
     hosts = [substitution.registry(each.base, rules) for each, image in released.items() if image]
-    logins, refused = base_logins.fresh(hosts)
+    logins, refused = base_logins(hosts)
     for host, error in refused.items():
         console.say(f"login to {host} failed: {error.message}", fg="yellow")
     for target, image in released.items():

@@ -8,19 +8,18 @@ import click
 
 from buildkit.aliases import by_hand, moves
 from buildkit.commands import complete, options
-from buildkit.ledger import find, history, ledger, trails
+from buildkit.ledger import find, history, trails
 from buildkit.ledger.record import Action
 from buildkit.ledger.trails import Stop
-from buildkit.project import read as read_project
 from buildkit.publish import connect
 from buildkit.support.errors import NothingSelectedError, ToolError, UsageError
 from buildkit.system import console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from buildkit.aliases.moves import Aim, Alias
+    from buildkit.commands.scope import Scope
     from buildkit.ledger.record import Release
     from buildkit.registry.client import Registry
 
@@ -40,13 +39,7 @@ if TYPE_CHECKING:
 @options.JSON
 @options.LOOK_IN
 def command(
-    *,
-    alias: str,
-    to: str | None,
-    file: Path,
-    allow_outside: bool,
-    as_json: bool,
-    registries: tuple[str, ...],
+    *, scope: Scope, alias: str, to: str | None, as_json: bool, registries: tuple[str, ...]
 ) -> None:
     """Move ALIAS back to the image it pointed to before.
 
@@ -55,8 +48,8 @@ def command(
     hold the image. Later publishes will not move the alias back to the image you rolled back from;
     use `buildkit promote` for that.
     """
-    project = read_project(file, None, allow_outside=allow_outside)
-    book = ledger.beside(file, project.config.boundary)
+    project = scope.project()
+    book = scope.ledger()
     releases = book.read()
     book.check()
     meant = by_hand.alias(alias, releases, project)
@@ -111,10 +104,7 @@ def _wanted(text: str, alias: Alias, releases: Sequence[Release]) -> Stop:
 
 
 def _aims(
-    registries: Sequence[Registry],
-    alias: Alias,
-    releases: Sequence[Release],
-    wanted: Stop | None,
+    registries: Sequence[Registry], alias: Alias, releases: Sequence[Release], wanted: Stop | None
 ) -> list[Aim]:
     """The moves in all registries. Raises an error before anything has moved."""
     aims, lacking = [], []
@@ -139,10 +129,7 @@ def _aims(
 
 
 def _stops(
-    registries: Sequence[Registry],
-    alias: Alias,
-    releases: Sequence[Release],
-    wanted: Stop | None,
+    registries: Sequence[Registry], alias: Alias, releases: Sequence[Release], wanted: Stop | None
 ) -> list[tuple[Registry, Stop]]:
     """The image to move the alias to in each registry.
 

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields, replace
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from buildkit.config import images_toml
+from buildkit.commands.options import packed
 from buildkit.config.boundary import Boundary
 from buildkit.config.problems import Problem, Problems
+from buildkit.config.schema import SamplesTable
+from buildkit.config.validation import validated
 from buildkit.matrix import paths
-from buildkit.matrix.samples import of_table
+from buildkit.matrix.targets import samples_of
 from buildkit.model.target import Samples
+from buildkit.support.amounts import count
 from buildkit.support.errors import UsageError
 from buildkit.support.suggest import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-
+    Pairs = tuple[tuple[str, str], ...]
 AT = ("samples",)
+PAIRS = {"channels": "channel", "hyperparameters": "hyperparameter", "environment": "environment"}
+"""The keys of samples that are tables of names and values, and their options."""
 TYPED = re.compile(r"(?P<file>.+?):\s*(?P<type>[\w.+-]+/[\w.+*-]+\s*(;.*)?)")
 """A file and its content type. A path may begin with a letter and a colon."""
 TYPES = {
@@ -63,7 +67,10 @@ def _many(name: str, metavar: str, text: str) -> Callable[[Any], Any]:
     return click.option(f"--{name}", metavar=metavar, multiple=True, help=help_)
 
 
-OPTIONS = (
+OPTIONS = packed(
+    "given",
+    [each.name for each in fields(Given)],
+    Given,
     _many("channel", "NAME=PATH", "Put a folder or file into /opt/ml/input/data/NAME."),
     _many("payload", "FILE[:CONTENT-TYPE]", "Send this body to POST /invocations."),
     _many("hyperparameter", "KEY=VALUE", "Set a hyperparameter of the training job."),
@@ -75,20 +82,7 @@ OPTIONS = (
         help="Put these files into /opt/ml/model, for an image that only serves.",
     ),
 )
-
-
-def options(command: Callable[..., int]) -> Callable[..., int]:
-    """All options of samples, passed to a command as one value, `given`."""
-    names = [each.name for each in fields(Given)]
-
-    @wraps(command)
-    def collected(**values: Any) -> int:
-        given = Given(**{name: values.pop(name) for name in names})
-        return command(given=given, **values)
-
-    for option in reversed(OPTIONS):
-        collected = option(collected)
-    return collected
+"""All options of samples, which a command gets as one value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,16 +99,24 @@ def on_top(given: Given, lent: Samples, folder: Path) -> Samples:
     Given payloads come after the lent ones; headers go with all payloads. Paths are relative to
     `folder`. Raises UsageError with every problem that images.toml would report, too.
     """
-    problems = [*_bad(given)]
+    problems = [*_malformed(given)]
     here = _Here(folder=folder, boundary=Boundary(root=folder, open=True))
-    table = images_toml.samples(_table(given), AT, problems)
-    problems = _without_consequences(problems, [*_bad_paths(given, here)])
-    found = Problems(read=tuple(problems))
-    new = Samples() if table is None else of_table(here, table, AT, found)
-    _refuse(given, [*problems, *found.found])
     headers = dict(each for each in map(_header, given.header) if each)
+    table = _table(given, headers)
+    typed = validated(SamplesTable, table, AT, problems)
+    places = [
+        Problem(path=at, message=message)
+        for at, text, kind in paths.of_samples(AT, table)
+        for message in paths.fault(here, text, kind, paths.LARGEST_BODY)
+    ]
+    absent = {problem.path[:3] for problem in places}  # such files lack no content type
+    problems = [each for each in problems if not (_lacks_type(each) and each.path[:3] in absent)]
+    problems += places
+    found = Problems(read=tuple(problems))
+    new = Samples() if typed is None else samples_of(here, typed, AT, found)
+    _refuse(given, [*problems, *found.found])
     payloads = [
-        replace(each, headers=tuple({**dict(each.headers), **headers}.items()))
+        replace(each, headers=_over(each.headers, tuple(headers.items())))
         for each in (*lent.payloads, *new.payloads)
     ]
     if headers and not payloads:
@@ -132,28 +134,14 @@ def on_top(given: Given, lent: Samples, folder: Path) -> Samples:
     )
 
 
-def _without_consequences(values: list[Problem], places: list[Problem]) -> list[Problem]:
-    """All problems, without the content types that files would have that do not exist."""
-    absent = {problem.path[:3] for problem in places}
-    return [
-        *(each for each in values if not (_lacks_type(each) and each.path[:3] in absent)),
-        *places,
-    ]
-
-
-def _over(
-    lower: tuple[tuple[str, str], ...], upper: tuple[tuple[str, str], ...]
-) -> tuple[tuple[str, str], ...]:
+def _over(lower: Pairs, upper: Pairs) -> Pairs:
     return tuple({**dict(lower), **dict(upper)}.items())
 
 
-def _table(given: Given) -> dict[str, object]:
+def _table(given: Given, headers: dict[str, str]) -> dict[str, object]:
     """The options as the table `samples` of images.toml."""
-    headers = dict(each for each in map(_header, given.header) if each)
     return {
-        "channels": dict(_pairs(given.channel)),
-        "hyperparameters": dict(_pairs(given.hyperparameter)),
-        "environment": dict(_pairs(given.environment)),
+        **{key: dict(_pairs(getattr(given, option))) for key, option in PAIRS.items()},
         "payload": [{**_payload(each), "headers": headers} for each in given.payload],
         **({} if given.model is None else {"model": given.model}),
     }
@@ -185,57 +173,36 @@ def _payload(text: str) -> dict[str, str]:
     return {"body": text, **({} if kind is None else {"content-type": kind})}
 
 
-def _bad(given: Given) -> Iterator[Problem]:
+def _malformed(given: Given) -> Iterator[Problem]:
     """Values that do not have the form of their option."""
-    for option, texts in (
-        ("channels", given.channel),
-        ("hyperparameters", given.hyperparameter),
-        ("environment", given.environment),
-    ):
-        names = [text.partition("=")[0] for text in texts]
-        for number, (name, text) in enumerate(zip(names, texts, strict=True)):
-            if "=" not in text:
-                yield Problem(path=(*AT, option, text), message="no `=` between name and value")
-            elif name in names[:number]:
-                yield Problem(path=(*AT, option, name), message="the name is given twice")
+    for key, option in PAIRS.items():
+        names: set[str] = set()
+        for text in getattr(given, option):
+            name, sign, _ = text.partition("=")
+            if not sign:
+                yield Problem(path=(*AT, key, text), message="no `=` between name and value")
+            elif name in names:
+                yield Problem(path=(*AT, key, name), message="the name is given twice")
+            names.add(name)
     for text in given.header:
         if _header(text) is None:
             yield Problem(path=(*AT, "header", text), message="no `:` between name and value")
 
 
-def _bad_paths(given: Given, here: _Here) -> Iterator[Problem]:
-    """Problems of the paths, by the rules of images.toml."""
-    written: list[tuple[tuple[str | int, ...], str, paths.Kind]] = [
-        (("channels", name), path, paths.Kind.EITHER) for name, path in _pairs(given.channel)
-    ]
-    written += [
-        (("payload", number, "body"), _payload(text)["body"], paths.Kind.FILE)
-        for number, text in enumerate(given.payload)
-    ]
-    if given.model is not None:
-        written.append((("model",), given.model, paths.Kind.FOLDER))
-    for at, text, kind in written:
-        for message in paths.fault(here, text, kind, paths.LARGEST_BODY):
-            yield Problem(path=(*AT, *at), message=message)
-
-
 def _refuse(given: Given, problems: Sequence[Problem]) -> None:
-    lines = list(
-        dict.fromkeys(f"{_where(given, *each.path[1:])}: {_what(each)}" for each in problems)
-    )
-    if lines:
-        count = f"{len(lines)} problems" if len(lines) > 1 else "1 problem"
+    if lines := dict.fromkeys(_line(given, each) for each in problems):
         raise UsageError(
-            f"{count} with the samples on the command line",
+            f"{count(len(lines), 'problem')} with the samples on the command line",
             details="\n".join(lines),
             hint="`buildkit test --help` shows the form of each option",
         )
 
 
-def _what(problem: Problem) -> str:
+def _line(given: Given, problem: Problem) -> str:
+    message = problem.message
     if _lacks_type(problem):
-        return "the file extension has no known content type: write `FILE:CONTENT-TYPE`"
-    return problem.message
+        message = "the file extension has no known content type: write `FILE:CONTENT-TYPE`"
+    return f"{_where(given, *problem.path[1:])}: {message}"
 
 
 def _lacks_type(problem: Problem) -> bool:
@@ -249,14 +216,8 @@ def _where(given: Given, key: str | int = "", *rest: str | int) -> str:
         if inside[:1] == ["headers"]:
             return f"--header {inside[1]!r}" if inside[1:] else "--header"
         return f"--payload {given.payload[int(number)]!r}"
-    options_of = {
-        "channels": ("--channel", given.channel),
-        "hyperparameters": ("--hyperparameter", given.hyperparameter),
-        "environment": ("--environment", given.environment),
-        "header": ("--header", given.header),
-        "model": ("--model", (given.model or "",)),
-    }
-    option, texts = options_of.get(str(key), (f"--{key}", ()))
+    option = PAIRS.get(str(key), str(key))
+    texts = (given.model or "",) if option == "model" else getattr(given, option, ())
     name = str(rest[0]) if rest else ""
     typed = next((each for each in texts if each.partition("=")[0] == name or not rest), name)
-    return f"{option} {shown(typed)!r}"
+    return f"--{option} {shown(typed)!r}"

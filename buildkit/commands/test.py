@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from buildkit import pipeline
-from buildkit.commands import complete, options, report, summary
+from buildkit.commands import complete, options, report
 from buildkit.commands import samples as samples_of
 from buildkit.contract import clauses, suite
 from buildkit.engine import engine
 from buildkit.model import names
 from buildkit.model.features import Feature
 from buildkit.model.target import Profile, Purpose, Samples
-from buildkit.project import read as read_project
 from buildkit.support.errors import UsageError
 from buildkit.verify import gate, judged, report_files, verify
 from buildkit.verify import subject as subject_of
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from buildkit.commands.samples import Given
+    from buildkit.commands.scope import Scope
     from buildkit.model.target import Target
     from buildkit.project import Project
     from buildkit.support.errors import Exit
@@ -36,11 +36,7 @@ if TYPE_CHECKING:
 class Arguments:
     """The command line of `buildkit test`."""
 
-    subject: tuple[str, ...]
-    everything: bool
-    file: Path
-    allow_outside: bool
-    dist: Path | None
+    scope: Scope
     purpose: tuple[str, ...]
     feature: tuple[str, ...]
     samples: str | None
@@ -48,7 +44,6 @@ class Arguments:
     profile: str
     clause: tuple[str, ...]
     strict: bool
-    network: bool
     as_json: bool
     junit_file: Path | None
     html_file: Path | None
@@ -71,7 +66,7 @@ class Arguments:
     "  buildkit test my-image:latest --samples sklearn-1.7.2-cpu-py311 --profile smoke\n"
     "  buildkit test my-image:latest --clause RUN-08 --clause SERVE-02 --json"
 )
-@click.argument("subject", metavar="IMAGE|SELECT...", nargs=-1, shell_complete=complete.targets)
+@click.argument("select", metavar="IMAGE|SELECT...", nargs=-1, shell_complete=complete.targets)
 @options.ALL
 @options.READ
 @options.DIST
@@ -97,7 +92,7 @@ class Arguments:
     shell_complete=complete.targets,
     help="Test IMAGE with the samples of this target and, without --purpose, for its purpose.",
 )
-@samples_of.options
+@samples_of.OPTIONS
 @click.option(
     "--profile",
     type=click.Choice([each.value for each in Profile]),
@@ -113,12 +108,12 @@ class Arguments:
     callback=options.known_clauses,
     help="Check only this clause. Repeatable.",
 )
-@click.option("--strict", is_flag=True, help="Treat warnings as failures.")
+@options.flag("--strict", "Treat warnings as failures.")
 @options.NETWORK
 @options.JSON
 @options.JUNIT
 @options.HTML
-@click.option("--verbose", "-v", is_flag=True, help="Show passed and skipped clauses, too.")
+@options.flag("--verbose", "Show passed and skipped clauses, too.", "-v")
 @options.JOBS
 def command(**values: Any) -> int:
     """Test images against the SageMaker contract: any IMAGE of the engine, or built targets.
@@ -129,11 +124,11 @@ def command(**values: Any) -> int:
     what each clause demands.
     """
     arguments = Arguments(**values)
-    asked = summary.Asked(command="test", select=arguments.subject)
+    asked = report.Asked(command="test", select=arguments.scope.select)
     _refuse_unchecked(arguments.depth)
     report_files.refuse(arguments.junit_file, arguments.html_file)
     project = _project(arguments)
-    targets = () if project is None else _targets(project, arguments)
+    targets = () if project is None else _targets(project, arguments.scope)
     if project is not None and targets:
         return _end_of_targets(project, targets, arguments, asked)
     return _end_of_image(project, arguments)
@@ -141,28 +136,27 @@ def command(**values: Any) -> int:
 
 def _project(arguments: Arguments) -> Project | None:
     """The project, if there is one, or if the command line needs one."""
-    needed = not arguments.subject or arguments.samples or options.is_given("file")
-    if not needed and not arguments.file.exists():
-        return None
-    return read_project(arguments.file, arguments.dist, allow_outside=arguments.allow_outside)
+    scope = arguments.scope
+    needed = not scope.select or arguments.samples or options.is_given("file")
+    return scope.project() if needed or scope.file.exists() else None
 
 
 def _end_of_targets(
-    project: Project, targets: Sequence[Target], arguments: Arguments, asked: summary.Asked
+    project: Project, targets: Sequence[Target], arguments: Arguments, asked: report.Asked
 ) -> Exit:
     """Test built targets, and report how each ended."""
     if arguments.purpose or arguments.samples or arguments.feature or arguments.given:
-        _refuse_for_targets(targets)
+        first = targets[0]
+        raise UsageError(
+            "`--purpose`, `--feature`, `--samples` and options of samples are for an IMAGE; "
+            "images.toml has those of targets",
+            hint="leave them out, or name the image: "
+            f"`buildkit test {first.image} --samples {first.id} …`",
+        )
     with engine.connect() as docker:
         outcomes = pipeline.test(project, targets, docker, arguments.depth, arguments.jobs)
-    code = report.end(
-        targets,
-        outcomes,
-        as_json=arguments.as_json,
-        clauses=True,
-        verbose=arguments.verbose,
-        asked=asked,
-    )
+    run, as_json = pipeline.Run(outcomes=outcomes), arguments.as_json
+    code = report.end(run, targets, asked, as_json=as_json, clauses=True, verbose=arguments.verbose)
     reports = [each.report for each in outcomes if each.report]
     report_files.write(reports, arguments.junit_file, arguments.html_file)
     return code
@@ -170,9 +164,13 @@ def _end_of_targets(
 
 def _end_of_image(project: Project | None, arguments: Arguments) -> Exit:
     """Test one image of the engine, and report how it ended."""
-    image = _image(arguments.subject, None if project else arguments.file)
+    image = _image(arguments.scope.select, None if project else arguments.scope.file)
     itself = subject_of.itself(project, image)
     lender = project.select((arguments.samples,))[0] if project and arguments.samples else None
+    source = lender or itself
+    samples = source.samples if source else Samples()
+    if arguments.given:
+        samples = samples_of.on_top(arguments.given, samples, Path.cwd())
     with engine.connect() as docker:
         wanted = subject_of.of(
             docker,
@@ -181,8 +179,8 @@ def _end_of_image(project: Project | None, arguments: Arguments) -> Exit:
             lender=lender,
             purposes=arguments.purpose,
             features=[Feature(each) for each in arguments.feature],
-            network=arguments.network,
-            samples=_samples(arguments.given, lender or itself),
+            network=arguments.scope.network,
+            samples=samples,
         )
         tell = gate.progress(image)
         found = verify.report(wanted, docker.view(image).id, docker, arguments.depth, tell)
@@ -192,12 +190,6 @@ def _end_of_image(project: Project | None, arguments: Arguments) -> Exit:
         report.show(found, verbose=arguments.verbose)
     report_files.write([found], arguments.junit_file, arguments.html_file)
     return judged.end(found, image)
-
-
-def _samples(given: Given, target: Target | None) -> Samples:
-    """The samples of a target, with those of the command line on top."""
-    lent = Samples() if target is None else target.samples
-    return samples_of.on_top(given, lent, Path.cwd()) if given else lent
 
 
 def _refuse_unchecked(depth: Depth) -> None:
@@ -217,22 +209,12 @@ def _refuse_unchecked(depth: Depth) -> None:
             )
 
 
-def _targets(project: Project, arguments: Arguments) -> Sequence[Target]:
+def _targets(project: Project, scope: Scope) -> Sequence[Target]:
     """The targets that the command line names; none if it names an image."""
-    patterns = options.selection(arguments.subject, everything=arguments.everything)
+    patterns = scope.patterns
     if any(names.means(p, each.name, each.id) for each in project.targets for p in patterns):
-        return options.networked(project.select(patterns), network=arguments.network)
+        return scope.targets(project)
     return ()
-
-
-def _refuse_for_targets(targets: Sequence[Target]) -> None:
-    first = targets[0]
-    raise UsageError(
-        "`--purpose`, `--feature`, `--samples` and options of samples are for an IMAGE; "
-        "images.toml has those of targets",
-        hint="leave them out, or name the image: "
-        f"`buildkit test {first.image} --samples {first.id} …`",
-    )
 
 
 def _image(subject: Sequence[str], missing: Path | None) -> str:

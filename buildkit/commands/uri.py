@@ -50,11 +50,9 @@ def _one(_context: click.Context, _parameter: click.Parameter, given: Sequence[s
     '  docker pull "$(buildkit uri sklearn-1.7.2-cpu-py311 --digest)"'
 )
 @click.argument("target", required=False, shell_complete=complete.uri("target"))
-@click.option(
-    "--prebuilt", is_flag=True, help="Look up one of AWS's images; TARGET is its framework."
-)
+@options.flag("--prebuilt", "Look up one of AWS's images; TARGET is its framework.")
 @_option("--version", "Require this version, or the one version that begins with it.", "VERSION")
-@click.option("--latest", is_flag=True, help="Take the newest version that matches.")
+@options.flag("--latest", "Take the newest version that matches.")
 @_option("--device", "Require this device, such as cpu or gpu.", "DEVICE")
 @_option("--python", "Require this Python, such as 3.11 or py311.", "PYTHON")
 @_option("--purpose", "Require this purpose, such as training or inference.", "PURPOSE")
@@ -65,10 +63,8 @@ def _one(_context: click.Context, _parameter: click.Parameter, given: Sequence[s
     "REGION",
 )
 @click.option("--account", metavar="ACCOUNT", help="Choose the registry of this account.")
-@click.option("--digest", is_flag=True, help="Print a released image by digest, not by tag.")
-@click.option(
-    "--verify", is_flag=True, help="Check that the registry has the image, and print it by digest."
-)
+@options.flag("--digest", "Print a released image by digest, not by tag.")
+@options.flag("--verify", "Check that the registry has the image, and print it by digest.")
 @_option("--instance-type", "Take the device from an instance type, such as ml.g5.xlarge.", "TYPE")
 @_option(
     "--base-framework",
@@ -85,17 +81,10 @@ def _one(_context: click.Context, _parameter: click.Parameter, given: Sequence[s
     metavar="TEXT",
     help="Choose the container version: the suffix of AWS's spark and pytorch-smp tags.",
 )
-@click.option(
-    "--smdistributed", is_flag=True, help="Choose AWS's image for smdistributed training."
-)
-@click.option(
-    "--list",
-    "listing",
-    is_flag=True,
-    help="List released images and AWS's; with --prebuilt, only AWS's.",
-)
+@options.flag("--smdistributed", "Choose AWS's image for smdistributed training.")
+@options.flag("--list", "List released images and AWS's; with --prebuilt, only AWS's.", "listing")
 @_option("--framework", "Limit --list to this framework or repository; may be a pattern.", "NAME")
-@click.option("--frameworks", is_flag=True, help="Let --list show each framework once.")
+@options.flag("--frameworks", "Let --list show each framework once.")
 @click.option(
     "--explain", metavar="URI", multiple=True, callback=_one, help="Explain the parts of a URI."
 )

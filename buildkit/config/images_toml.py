@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from buildkit.config import boundary, schema, sentences, substitution, syntax, written
+from buildkit.config import boundary, schema, substitution, toml, validation, values
 from buildkit.config.problems import Problem
 from buildkit.support import manual
 from buildkit.support.errors import ConfigError
@@ -24,11 +20,12 @@ if TYPE_CHECKING:
 
     from buildkit.config.boundary import Boundary
 
-    Named = Mapping[str, schema.SamplesTable]
+    Samples = Mapping[str, schema.SamplesTable]
+    Images = tuple[tuple[str, schema.Image], ...]
 
 RULES = ("include", "exclude", "override")
 ANY_VERSION = "0.0.0"
-PARTS = {name: field.annotation for name, field in schema.File.model_fields.items()}
+PARTS = schema.File.model_fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +34,7 @@ class Config:
 
     `region` is the AWS region of the file, else that of the environment, if it is used.
     `problems` are those found while reading: `matrix` adds its own and raises all of them.
-    `document` is the file as it is written. `unversioned` are images without valid `versions`,
+    `document` is the file as it is toml. `unversioned` are images without valid `versions`,
     which are only checked for further problems.
     """
 
@@ -49,8 +46,8 @@ class Config:
     registry: schema.RegistryTable
     region: str | None
     substitutes: tuple[tuple[str, str], ...]
-    images: tuple[tuple[str, schema.Image], ...]
-    unversioned: tuple[tuple[str, schema.Image], ...]
+    images: Images
+    unversioned: Images
     problems: tuple[Problem, ...]
 
     @property
@@ -98,39 +95,39 @@ def read(
 def parse(
     text: str, path: Path, region: str | None = None, limits: Boundary | None = None
 ) -> Config:
-    document = syntax.load(text, path.name)
-    problems = [*_unknown(document)]
+    document = toml.load(text, path.name)
+    known = list(PARTS)
+    problems = [validation.unknown_key((key,), known) for key in document if key not in PARTS]
     named = _named_samples(document.get("samples", {}), problems)
-    parts: dict[str, Any] = {}
-    for name, annotation in PARTS.items():
-        if name not in ("image", "samples"):
-            default = schema.File.model_fields[name].default
-            part = _validate(annotation, document.get(name, default), (name,), problems, named)
-            parts[name] = default if part is None else part
-    images = document.get("image", {})
-    if not isinstance(images, dict) or not images:
+
+    def part(name: str) -> Any:
+        default = PARTS[name].default
+        value = document.get(name, default)
+        found = validation.validated(PARTS[name].annotation, value, (name,), problems, named)
+        return default if found is None else found
+
+    part("format")
+    defaults, registry, substitutes = part("defaults"), part("registry"), part("substitutes")
+    tables = document.get("image", {})
+    if not isinstance(tables, dict) or not tables:
         if all(problem.meant != ("image",) for problem in problems):
             problems.append(Problem(path=("image",), message="no image: write `[image.<name>]`"))
-        images = {}
-    typed = [(name, _image(name, table, named, problems)) for name, table in images.items()]
-    problems += _bad_substitutes(parts["substitutes"])
-    if images and not any("samples" in problem.path for problem in problems):
+        tables = {}
+    images, unversioned = _images(tables, named, problems)
+    problems += _bad_substitutes(substitutes)
+    if tables and not any("samples" in problem.path for problem in problems):
         problems += _unused_samples(document)
     return Config(
         path=path,
         text=text,
         document=document,
         boundary=limits or boundary.around(path.parent),
-        defaults=parts["defaults"],
-        registry=parts["registry"],
-        region=parts["registry"].region or region,
-        substitutes=tuple(parts["substitutes"].items()),
-        images=tuple((name, image) for name, image in typed if image is not None),
-        unversioned=tuple(
-            (name, rest)
-            for name, image in typed
-            if image is None and (rest := _unversioned(images[name], named)) is not None
-        ),
+        defaults=defaults,
+        registry=registry,
+        region=registry.region or region,
+        substitutes=tuple(substitutes.items()),
+        images=images,
+        unversioned=unversioned,
         problems=tuple(problems),
     )
 
@@ -148,138 +145,57 @@ def _check_encoding(path: Path) -> None:
         )
 
 
-def samples(
-    table: dict[str, object], at: tuple[str, ...], problems: list[Problem]
-) -> schema.SamplesTable | None:
-    """A table of samples, typed."""
-    found = _validate(schema.SamplesTable, table, at, problems)
-    return found if isinstance(found, schema.SamplesTable) else None
-
-
-def _named_samples(tables: object, problems: list[Problem]) -> dict[str, schema.SamplesTable]:
+def _named_samples(tables: object, problems: list[Problem]) -> Samples:
     """Each `[samples.<name>]`, with what is left of it without its wrong keys."""
     if not isinstance(tables, dict):
-        _validate(PARTS["samples"], tables, ("samples",), problems)
+        validation.validated(PARTS["samples"].annotation, tables, ("samples",), problems)
         return {}
     found = {}
     for name, table in tables.items():
-        at, typed = ("samples", name), None
-        if _validate(schema.SamplesName, name, at, problems) is not None:
-            typed = samples(_without_use(table, at, problems), at, problems)
+        at, typed, own = ("samples", name), None, table
+        if validation.validated(schema.SamplesName, name, at, problems) is not None:
+            if isinstance(table, dict) and "use" in table:
+                message = "named samples cannot use others"
+                problems.append(Problem(path=(*at, "use"), message=message))
+                own = {key: value for key, value in table.items() if key != "use"}
+            typed = validation.validated(schema.SamplesTable, own, at, problems)
         found[name] = typed or schema.SamplesTable()
     return found
 
 
-def _without_use(table: Any, at: tuple[str, ...], problems: list[Problem]) -> Any:
-    """A table of named samples, without the key that only the samples of a cell may have."""
-    if not isinstance(table, dict) or "use" not in table:
-        return table
-    problems.append(Problem(path=(*at, "use"), message="named samples cannot use others"))
-    return {key: value for key, value in table.items() if key != "use"}
-
-
 def _unused_samples(document: dict[str, Any]) -> Iterator[Problem]:
     """Named samples that nothing uses: a forgotten table, or a forgotten line of an image."""
-    own = [table.get("samples") for _, table in written.facts(document)]
+    own = [table.get("samples") for _, table in toml.facts(document)]
     used = [each.get("use") if isinstance(each, dict) else each for each in own]
-    for name, _ in written.items(document.get("samples")):
+    for name, _ in toml.items(document.get("samples")):
         if name not in used:
             message = f'no image uses these samples; write `samples = "{name}"`, or remove them'
             yield Problem(path=("samples", name), message=message)
 
 
-def _image(name: str, table: object, named: Named, problems: list[Problem]) -> schema.Image | None:
-    _validate(schema.Name, name, ("image", name), problems)
-    image = _validate(schema.Image, table, ("image", name), problems, named)
-    return image if isinstance(image, schema.Image) else None
+def _images(
+    tables: dict[str, object], named: Samples, problems: list[Problem]
+) -> tuple[Images, Images]:
+    """Each image, typed; then those without valid `versions`."""
+    images, unversioned = [], []
+    for name, table in tables.items():
+        validation.validated(values.Name, name, ("image", name), problems)
+        image = validation.validated(schema.Image, table, ("image", name), problems, named)
+        if image is not None:
+            images.append((name, image))
+        elif (rest := _unversioned(table, named)) is not None:
+            unversioned.append((name, rest))
+    return tuple(images), tuple(unversioned)
 
 
-def _unversioned(table: object, named: Named) -> schema.Image | None:
+def _unversioned(table: object, named: Samples) -> schema.Image | None:
     """An image with a version that stands for its unusable `versions`, and without its rules."""
     if not isinstance(table, dict):
         return None
     rest = {key: value for key, value in table.items() if key not in ("versions", *RULES)}
-    image = _validate(schema.Image, {**rest, "versions": [ANY_VERSION]}, (), [], named)
-    return image if isinstance(image, schema.Image) else None
-
-
-def _validate(
-    annotation: Any,
-    value: object,
-    at: tuple[str, ...],
-    problems: list[Problem],
-    named: Named = MappingProxyType({}),
-) -> object | None:
-    """The typed value without its wrong keys, or None if nothing valid is left.
-
-    A value without its wrong keys serves to find further problems, never to build. `named` are the
-    samples that the value may use.
-    """
-    adapter: TypeAdapter[object] = TypeAdapter(annotation)
-    try:
-        return adapter.validate_python(value, context=named)
-    except ValidationError as error:
-        wrong = [*_causes(error)]
-    # Short forms are validated for each device: the same problem counts once.
-    found = {_problem(annotation, details, value, at): details["type"] for details in wrong}
-    meant = {problem.meant for problem in found}
-    problems += (
-        problem
-        for problem, kind in found.items()
-        if not (kind == "missing" and problem.path in meant)
-    )
-    if isinstance(value, dict):
-        names = {details["loc"][0] for details in wrong if details["loc"]}
-        rest = {key: value for key, value in value.items() if key not in names}
-        with suppress(ValidationError):
-            return adapter.validate_python(rest, context=named)
-    return None
-
-
-def _causes(error: ValidationError) -> Iterator[Any]:
-    """The errors of pydantic, without those that follow from others."""
-    every = error.errors(include_url=False)
-    keys = [each["loc"][:-1] for each in every if each["loc"][-1:] == (sentences.KEY,)]
-    for each in every:
-        loc = each["loc"]
-        # A list whose values are all wrong is not also too short.
-        emptied = each["type"] == "too_short" and each["input"]
-        below = loc[-1:] != (sentences.KEY,) and any(
-            len(loc) > len(key) and loc[: len(key)] == key for key in keys
-        )
-        if not emptied and not below:
-            yield each
-
-
-def _problem(annotation: Any, details: Any, value: object, at: tuple[str, ...]) -> Problem:
-    loc = tuple(key for key in details["loc"] if key != sentences.KEY)
-    path = (*at, *_keys_of(value, loc))
-    meant = sentences.meant(annotation, details)
-    return Problem(
-        path=path,
-        message=sentences.sentence(annotation, details),
-        known=sentences.known(annotation, details),
-        meant=(*path[:-1], meant) if meant else (),
-    )
-
-
-def _keys_of(value: Any, loc: tuple[str | int, ...]) -> Iterator[str | int]:
-    """The keys on the way to a value, as far as the file has them: the schema knows short forms."""
-    for number, key in enumerate(loc, 1):
-        inside = isinstance(key, int) if isinstance(value, list) else (
-            isinstance(value, dict) and (key in value or number == len(loc))
-        )  # fmt: skip
-        if inside:
-            yield key
-            value = value.get(key) if isinstance(value, dict) else value[key]
-
-
-def _unknown(document: dict[str, object]) -> Iterator[Problem]:
-    for key in document:
-        if key not in PARTS:
-            message, others = sentences.unknown(key, list(PARTS))
-            near = sentences.similar(key, list(PARTS))
-            yield Problem(path=(key,), message=message, known=others, meant=(near,) if near else ())
+    rest["versions"] = [ANY_VERSION]
+    image: schema.Image | None = validation.validated(schema.Image, rest, (), [], named)
+    return image
 
 
 def _bad_substitutes(substitutes: dict[str, str]) -> Iterator[Problem]:

@@ -6,15 +6,15 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from buildkit.config import toml_lines
-from buildkit.support import addresses, manual
+from buildkit.config import toml
+from buildkit.support import addresses, amounts, manual
 from buildkit.support.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-Where = tuple[str | int, ...]
-"""The keys on the way to a value of images.toml."""
+    from buildkit.config.toml import Where
+
 MOST = 50
 """How many problems are shown with their line: finding a thousand lines takes a minute."""
 LONGEST = 1000
@@ -93,19 +93,18 @@ def fail(file: str, text: str, problems: Iterable[Problem]) -> None:
     causes = _by_cause(problems)
     found: dict[tuple[int, str], tuple[str, str]] = {}  # the same message about a line counts once
     for problem, others in causes[:MOST]:
-        line = toml_lines.line_of(text, problem.path) or 1
+        line = toml.line_of(text, problem.path) or 1
         where = ".".join(addresses.shown(str(key)) for key in problem.path)
-        also = f" (and {others} more target{'s' if others > 1 else ''})" if others else ""
+        also = f" (and {amounts.count(others, 'more target')})" if others else ""
         message = addresses.brief(addresses.hidden(problem.message))
         said = f"{file}:{line}: {addresses.cut(where)}: {addresses.cut(message, LONGEST)}{also}"
         found.setdefault((line, problem.message), (said, problem.known))
     if found:
         more = max(0, len(causes) - MOST)
-        count = len(found) + more
         ordered = sorted(found.items(), key=lambda item: _order(*item[0]))
         lines = [*_with_lists(pair for _, pair in ordered)]
         raise ConfigError(
-            f"{count} problem{'s' if count > 1 else ''} in {file}",
+            f"{amounts.count(len(found) + more, 'problem')} in {file}",
             details="\n".join([*lines, *([f"... and {more} more"] if more else [])]),
             hint=f"edit {file}, then `buildkit list`; each key: {manual.page('images-toml')}",
         )

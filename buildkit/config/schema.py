@@ -1,14 +1,15 @@
-"""The schema of images.toml, format 1: which keys there are, and their values."""
+"""The tables of images.toml, format 1: which keys each has, and which table decides a key."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import regex
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
+    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -16,164 +17,62 @@ from pydantic import (
     field_validator,
 )
 
-from buildkit.config import sentences
-from buildkit.config.fields import STRICT, Distinct, Line
-from buildkit.config.repositories import RepositoriesTable
-from buildkit.model import names
+from buildkit.config import validation, values
 from buildkit.model.features import Feature  # noqa: TC001 - pydantic reads it
 from buildkit.model.target import Device, Purpose
 from buildkit.support import suggest
-from buildkit.support.addresses import cut, quoted
+from buildkit.support.addresses import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PATTERN_WORDS = (
-    "name", "version", "framework_version", "revision", "device", "python", "py", "purpose"
-)  # fmt: skip
-ALIAS_WORDS = (*PATTERN_WORDS, "major", "minor")
-
-
-def _pattern(text: str, words: tuple[str, ...] = PATTERN_WORDS) -> str:
-    for match in names.PATTERN_WORD.finditer(text):
-        if (word := match["word"]) is not None and word not in words:
-            known = ", ".join(f"{{{known}}}" for known in words)
-            raise ValueError(f"unknown word {{{cut(word)}}} in {quoted(text)}; known: {known}")
-    if "{" in (rest := names.PATTERN_WORD.sub("", text)) or "}" in rest:
-        raise ValueError(
-            f"a single brace in {quoted(text)}; write `{{{{` or `}}}}` for a literal brace"
-        )
-    return text
-
-
-def _alias_pattern(text: str) -> str:
-    if "{{" in text or "}}" in text:
-        raise ValueError(f"{quoted(text)} contains a brace, which no tag can have")
-    return _pattern(text, ALIAS_WORDS)
-
-
-def _regex(text: str) -> str:
-    try:
-        groups = regex.compile(text).groups
-    except regex.error as error:
-        raise ValueError(f"{text!r} is not a regular expression: {error}") from error
-    if groups == 0:
-        raise ValueError(f"{text!r} has no group `(…)` that captures the number")
-    return text
-
-
-def _every_device(value: object) -> object:
-    if not isinstance(value, (str, dict)):
-        raise ValueError(  # noqa: TRY004 - pydantic collects no TypeError
-            f"expected an image or a table `{{ … }}`, found {sentences.written(value)}"
-        )
-    for_all = isinstance(value, str) or "prebuilt" in value
-    return {device.value: value for device in Device} if for_all else value
-
-
-def _key_of_base(key: object) -> object:
-    known = [*(device.value for device in Device), "prebuilt"]
-    if key not in known:
-        raise ValueError("; ".join(filter(None, sentences.unknown(str(key), known))))
-    return key
-
-
-def _kind_of_base(value: object) -> str:
-    return "prebuilt image" if isinstance(value, (dict, Prebuilt)) else "pattern"
-
-
-def _matching(pattern: Any, what: str) -> AfterValidator:
-    return AfterValidator(lambda text: names.full(pattern, what, text))
-
-
-def _each_header_once(headers: dict[str, str]) -> dict[str, str]:
-    found: set[str] = set()
-    for name in headers:
-        if name.lower() in found:
-            raise ValueError(
-                f"the header {name!r} is listed twice: case does not matter in headers"
-            )
-        found.add(name.lower())
-    return headers
-
-
-def _not_too_many(hyperparameters: dict[str, str]) -> dict[str, str]:
-    if len(hyperparameters) > names.MOST_HYPERPARAMETERS:
-        raise ValueError(
-            f"{len(hyperparameters)} hyperparameters are too many: SageMaker accepts at most "
-            f"{names.MOST_HYPERPARAMETERS}"
-        )
-    return hyperparameters
-
-
-Header = Annotated[Line, AfterValidator(names.header)]
-HeaderName = Annotated[Line, AfterValidator(names.header_name)]
-ContentType = Annotated[Line, AfterValidator(names.content_type)]
-Hyperparameter = Annotated[Line, AfterValidator(names.hyperparameter)]
-HyperparameterValue = Annotated[str, AfterValidator(names.hyperparameter_value)]
-Variable = Annotated[
-    str, _matching(names.ARGUMENT, "the name of a variable (letters, digits, `_`)")
-]
-Channel = Annotated[str, _matching(names.CHANNEL, "a channel (letters, digits, `.`, `_`, `-`; 64)")]
-Label = Annotated[str, _matching(names.LABEL, "a label (letters, digits, `.`, `_`, `-`, `/`)")]
-Month = Annotated[str, _matching(names.MONTH, "a month such as `2023-09`")]
-Pattern = Annotated[Line, AfterValidator(_pattern)]
-AliasPattern = Annotated[Line, AfterValidator(_alias_pattern)]
-Name = Annotated[
-    str, _matching(names.NAME, "a name (lower-case letters, digits, single `.`, `_`, `-` between)")
-]
-Version = Annotated[
-    str, _matching(names.VERSION, "a version (letters, digits, `.`, `+`, `-`, `_`)")
-]
-Python = Annotated[str, _matching(names.PYTHON, "a Python version such as `3.11`")]
-Platform = Annotated[str, _matching(names.PLATFORM, "linux/amd64 or linux/arm64")]
-Argument = Annotated[str, _matching(names.ARGUMENT, "an argument name (letters, digits, `_`)")]
-Regex = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_regex)]
-Region = Annotated[str, _matching(names.REGION, "a region such as `eu-west-1`")]
+    from buildkit.config.toml import Where
 
 
 class Model(BaseModel):
-    model_config = STRICT
+    """No table has unknown keys, and none changes after reading."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=lambda name: name.replace("_", "-")
+    )
 
 
 class Cell(Model):
     """A rule about cells. Each given value has to match; `*` matches as in file names."""
 
-    version: Line = "*"
-    device: Line = "*"
-    python: Line = "*"
-    purpose: Line = "*"
+    version: values.Line = "*"
+    device: values.Line = "*"
+    python: values.Line = "*"
+    purpose: values.Line = "*"
 
 
 class NewCell(Model):
     """A whole cell, added to the product of the axes."""
 
-    version: Version
+    version: values.Version
     device: Device
-    python: Python
+    python: values.Python
     purpose: Purpose | None = None
 
 
 class PayloadTable(Model):
-    content_type: ContentType
-    body: Line
-    answer: Line | None = None
-    accept: Header | None = None
-    headers: Annotated[dict[HeaderName, Header], AfterValidator(_each_header_once)] = {}
+    content_type: values.ContentType
+    body: values.Line
+    answer: values.Line | None = None
+    accept: values.Header | None = None
+    headers: values.Headers = {}
 
 
 class SamplesTable(Model):
-    hyperparameters: Annotated[
-        dict[Hyperparameter, HyperparameterValue], AfterValidator(_not_too_many)
-    ] = {}
-    channels: dict[Channel, Line] = {}
-    code: Line | None = None
-    model: Line | None = None
+    hyperparameters: values.Hyperparameters = {}
+    channels: dict[values.Channel, values.Line] = {}
+    code: values.Line | None = None
+    model: values.Line | None = None
     payload: tuple[PayloadTable, ...] = ()
-    metrics: dict[Annotated[Line, Field(min_length=1)], Regex] = {}
-    objective: Line | None = None
+    metrics: dict[Annotated[values.Line, Field(min_length=1)], values.Regex] = {}
+    objective: values.Line | None = None
     startup_seconds: Annotated[int, Field(strict=True, ge=60, le=3600)] | None = None
-    environment: dict[Variable, Annotated[str, AfterValidator(names.variable)]] = {}
+    environment: dict[values.Variable, values.VariableValue] = {}
 
 
 def _not_a_key(name: str) -> str:
@@ -184,13 +83,13 @@ def _not_a_key(name: str) -> str:
     return name
 
 
-SamplesName = Annotated[Name, AfterValidator(_not_a_key)]
+SamplesName = Annotated[values.Name, AfterValidator(_not_a_key)]
 
 
 class CellSamples(SamplesTable):
     """The samples of a cell. `use` names a table `[samples.<use>]` for the keys not given here."""
 
-    use: Line | None = None
+    use: values.Line | None = None
 
     @field_validator("use")
     @classmethod
@@ -212,7 +111,7 @@ def _named(value: object) -> object:
     """`samples = "iris"` is short for `samples = { use = "iris" }`."""
     if not isinstance(value, (str, dict, CellSamples)):
         raise ValueError(  # noqa: TRY004 - pydantic collects no TypeError
-            f"expected a name or a table `{{ … }}`, found {sentences.written(value)}"
+            f"expected a name or a table `{{ … }}`, found {validation.written(value)}"
         )
     return {"use": value} if isinstance(value, str) else value
 
@@ -229,22 +128,43 @@ def _completed(samples: CellSamples, info: ValidationInfo) -> CellSamples:
 class PrebuiltTable(Model):
     """One of AWS's images, see `prebuilt.question.Query`. The target gives missing keys."""
 
-    framework: Pattern
-    version: Pattern = "{framework_version}"
-    device: Pattern = "{device}"
-    python: Pattern = "{python}"
-    purpose: Pattern | None = None
-    base_framework: Pattern | None = None
-    container_version: Pattern | None = None
-    region: Region | None = None
+    framework: values.Pattern
+    version: values.Pattern = "{framework_version}"
+    device: values.Pattern = "{device}"
+    python: values.Pattern = "{python}"
+    purpose: values.Pattern | None = None
+    base_framework: values.Pattern | None = None
+    container_version: values.Pattern | None = None
+    region: values.Region | None = None
 
 
 class Prebuilt(Model):
     prebuilt: PrebuiltTable
 
 
+def _every_device(value: object) -> object:
+    if not isinstance(value, (str, dict)):
+        raise ValueError(  # noqa: TRY004 - pydantic collects no TypeError
+            f"expected an image or a table `{{ … }}`, found {validation.written(value)}"
+        )
+    for_all = isinstance(value, str) or "prebuilt" in value
+    return {device.value: value for device in Device} if for_all else value
+
+
+def _key_of_base(key: object) -> object:
+    known = [*(device.value for device in Device), "prebuilt"]
+    if key not in known:
+        unknown = validation.unknown_key((str(key),), known)
+        raise ValueError("; ".join(filter(None, (unknown.message, unknown.known))))
+    return key
+
+
+def _kind_of_base(value: object) -> str:
+    return "prebuilt image" if isinstance(value, (dict, Prebuilt)) else "pattern"
+
+
 Base = Annotated[
-    Annotated[Pattern, Tag("pattern")] | Annotated[Prebuilt, Tag("prebuilt image")],
+    Annotated[values.Pattern, Tag("pattern")] | Annotated[Prebuilt, Tag("prebuilt image")],
     Discriminator(_kind_of_base),
 ]
 KeyOfBase = Annotated[Device, BeforeValidator(_key_of_base)]
@@ -254,21 +174,21 @@ Bases = Annotated[dict[KeyOfBase, Base], BeforeValidator(_every_device)]
 class Facts(Model):
     """What a cell is made of. Each key of an override replaces that of the image as a whole."""
 
-    template: Line | None = None
+    template: values.Line | None = None
     base: Bases | None = None
-    packages: tuple[Pattern, ...] = ()
-    requirements: Pattern | None = None
-    indexes: Annotated[tuple[Pattern, ...], Distinct] = ()
-    lock: Pattern | None = None
-    args: dict[Argument, Pattern] = {}
-    labels: dict[Label, Pattern] = {}
-    context: Line | None = None
-    platform: Platform = "linux/amd64"
-    repository: Pattern | None = None
-    tag: Pattern | None = None
-    aliases: Annotated[tuple[AliasPattern, ...], Distinct] | None = None
-    features: Annotated[tuple[Feature, ...], Distinct] = ()
-    end_of_life: Month | None = None
+    packages: tuple[values.Pattern, ...] = ()
+    requirements: values.Pattern | None = None
+    indexes: values.Distinct[values.Pattern] = ()
+    lock: values.Pattern | None = None
+    args: dict[values.Argument, values.Pattern] = {}
+    labels: dict[values.Label, values.Pattern] = {}
+    context: values.Line | None = None
+    platform: values.Platform = "linux/amd64"
+    repository: values.Pattern | None = None
+    tag: values.Pattern | None = None
+    aliases: values.Distinct[values.AliasPattern] | None = None
+    features: values.Distinct[Feature] = ()
+    end_of_life: values.Month | None = None
     network: Annotated[bool, Field(strict=True)] = False
     samples: Annotated[CellSamples, BeforeValidator(_named), AfterValidator(_completed)] = (
         CellSamples()
@@ -280,13 +200,13 @@ class Override(Facts):
 
 
 class Axes(Facts):
-    pythons: Annotated[tuple[Python, ...], Field(min_length=1), Distinct] = ("3.11",)
-    devices: Annotated[tuple[Device, ...], Field(min_length=1), Distinct] = (Device.CPU,)
-    purposes: Annotated[tuple[Purpose, ...], Field(min_length=1), Distinct] = (Purpose.BOTH,)
+    pythons: values.NonEmpty[values.Python] = ("3.11",)
+    devices: values.NonEmpty[Device] = (Device.CPU,)
+    purposes: values.NonEmpty[Purpose] = (Purpose.BOTH,)
 
 
 class Image(Axes):
-    versions: Annotated[tuple[Version, ...], Field(min_length=1), Distinct]
+    versions: values.NonEmpty[values.Version]
     include: tuple[NewCell, ...] = ()
     exclude: tuple[Cell, ...] = ()
     override: tuple[Override, ...] = ()
@@ -295,22 +215,50 @@ class Image(Axes):
 class PlaceTable(Model):
     """A registry: an ECR account and region, or the name of a host."""
 
-    account: Annotated[str, _matching(names.ACCOUNT, "an AWS account of 12 digits")] | None = None
-    region: Region | None = None
-    host: Annotated[str, AfterValidator(names.host)] | None = None
-    profile: Annotated[Line, Field(min_length=1)] | None = None
+    account: values.Account | None = None
+    region: values.Region | None = None
+    host: values.Host | None = None
+    profile: Annotated[values.Line, Field(min_length=1)] | None = None
     fips: bool = False
     dual_stack: bool = False
+
+
+class RepositoriesTable(Model):
+    """The settings of each ECR repository. Days count from the push; 0 means for ever."""
+
+    mutability: Literal["immutable", "mutable"] = "immutable"
+    scan_on_push: bool = True
+    encryption: Literal["AES256", "KMS", "KMS_DSSE"] = "AES256"
+    kms_key: values.KmsKey | None = None
+    untagged_days: values.Days = 30
+    cache_days: values.Days = 30
+    pull_accounts: values.Distinct[values.Account] = ()
+    pull_roles: values.Distinct[values.Role] = ()
+    pull_sagemaker: bool = False
+    tags: values.Tags = {}
+
+    @field_validator("kms_key")
+    @classmethod
+    def _of_kms(cls, key: str | None, info: ValidationInfo) -> str | None:
+        if key is not None and info.data.get("encryption") == "AES256":
+            raise ValueError('a key needs `encryption = "KMS"` or `"KMS_DSSE"`')
+        return key
+
+    @property
+    def region(self) -> str | None:
+        """The region in the ARN of the key; None for a key that each region looks up."""
+        match = values.KMS_KEY.fullmatch(self.kms_key or "")
+        return match["region"] if match else None
 
 
 class RegistryTable(PlaceTable):
     """Where images are pushed. `copies` without an account have that of the table."""
 
     copies: tuple[PlaceTable, ...] = ()
-    prefix: Annotated[str, AfterValidator(names.prefix)] = ""
-    repository: Pattern | None = None
-    tag: Pattern = "{version}-{device}-{py}"
-    aliases: Annotated[tuple[AliasPattern, ...], Distinct] = ()
+    prefix: values.Prefix = ""
+    repository: values.Pattern | None = None
+    tag: values.Pattern = "{version}-{device}-{py}"
+    aliases: values.Distinct[values.AliasPattern] = ()
     repositories: RepositoriesTable = RepositoriesTable()
 
     @field_validator("repository")
@@ -344,6 +292,35 @@ class File(Model):
     format: Literal[1] = 1
     defaults: Axes = Axes()
     registry: RegistryTable = RegistryTable()
-    substitutes: dict[Line, Line] = {}
+    substitutes: dict[values.Line, values.Line] = {}
     samples: dict[SamplesName, SamplesTable] = {}
-    image: dict[Name, Image] = {}
+    image: dict[values.Name, Image] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where images.toml writes the facts of a cell. The first layer with a key decides that key.
+
+    The last two layers are the image and `[defaults]`.
+    """
+
+    layers: tuple[tuple[Where, Facts], ...]
+
+    def has(self, key: str) -> bool:
+        return any(key in layer.model_fields_set for _, layer in self.layers)
+
+    def given(self, key: str) -> Any:
+        return given(key, *(layer for _, layer in self.layers))
+
+    def at(self, key: str) -> Where:
+        """Where a key is written, or where the image could write it."""
+        found = (at for at, layer in self.layers if key in layer.model_fields_set)
+        return (*next(found, self.layers[-2][0]), key)
+
+
+def given(key: str, *layers: Facts) -> Any:
+    """The value of the first layer in which the author wrote the key, else the schema's default."""
+    return next(
+        (getattr(layer, key) for layer in layers if key in layer.model_fields_set),
+        getattr(layers[-1], key),
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildkit.model import names
+from buildkit.model.hosts import has_registry
 from buildkit.support import addresses
 from buildkit.support.errors import UsageError
 
@@ -65,10 +66,9 @@ def registry(base: str, rules: Sequence[Rule]) -> str:
 
 
 def _full(short: str) -> str:
-    host, slash, _ = short.partition("/")
-    if slash and (host == "localhost" or "." in host or ":" in host):
+    if has_registry(short):
         return short
-    return f"docker.io/{short}" if slash else f"docker.io/library/{short}"
+    return f"docker.io/{short}" if "/" in short else f"docker.io/library/{short}"
 
 
 def _rule(text: str, given_by: str) -> Rule:

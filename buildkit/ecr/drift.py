@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from buildkit.config.repositories import OWNER
+from buildkit.config.values import OWNER
 from buildkit.ecr import policies
 
 if TYPE_CHECKING:

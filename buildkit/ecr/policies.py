@@ -18,7 +18,7 @@ from buildkit.support.errors import ToolError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from buildkit.config.repositories import RepositoriesTable
+    from buildkit.config.schema import RepositoriesTable
 
     Document = Mapping[str, Any]
 

@@ -1,6 +1,6 @@
 """Compares the repositories of all registries with images.toml, and updates them.
 
-A repository belongs to buildkit if it has the AWS tag `config.repositories.OWNER`. Others are not
+A repository belongs to buildkit if it has the AWS tag `config.values.OWNER`. Others are not
 changed.
 """
 

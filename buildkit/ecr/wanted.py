@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildkit.config.problems import Problem, fail
-from buildkit.config.repositories import OWNER
+from buildkit.config.values import OWNER
 from buildkit.model import tag_filters
 from buildkit.model.families import aliases_of
 from buildkit.model.hosts import ECR_HOST
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
     from buildkit.config.images_toml import Config
-    from buildkit.config.repositories import RepositoriesTable
+    from buildkit.config.schema import RepositoriesTable
     from buildkit.model.target import Target
 
 IMMUTABLE = "IMMUTABLE_WITH_EXCLUSION"

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from itertools import product
 from typing import TYPE_CHECKING
 
-from buildkit.config.layers import given
+from buildkit.config.schema import given
 from buildkit.model.target import Device, Purpose
 
 if TYPE_CHECKING:

@@ -182,7 +182,7 @@ def _major(cuda: str) -> str:
 @cache
 def _packages() -> Mapping[str, Package]:
     found = {}
-    for title, text in _sections().items():
+    for title, text in tables.sections(str(DATA)).items():
         if title != DRIVERS:
             name, cuda, other = title.split()
             releases = {
@@ -200,9 +200,4 @@ def _packages() -> Mapping[str, Package]:
 
 @cache
 def _drivers() -> Mapping[str, str]:
-    return dict(tables.rows(_sections()[DRIVERS]))
-
-
-@cache
-def _sections() -> Mapping[str, str]:
-    return tables.sections(str(DATA))
+    return dict(tables.rows(tables.sections(str(DATA))[DRIVERS]))

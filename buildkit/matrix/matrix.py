@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from buildkit.config.images_toml import Config
-    from buildkit.config.layers import Places
     from buildkit.config.problems import Problem
+    from buildkit.config.schema import Places
     from buildkit.model.target import Target
     from buildkit.render.render import Templates
 
@@ -65,17 +65,17 @@ def expand(
 
 def _check(target: Target, places: Places, problems: Problems) -> None:
     """Add what is wrong with a whole target: with its frameworks, and with its aliases."""
-    at, own_words = places.of("packages"), (target.framework_version, target.python)
+    at, own_words = places.at("packages"), (target.framework_version, target.python)
     for message in compatibility.problems(target):
         problems.add(at, f"{target.id}: {message}", cause(at, message, own_words))
     for alias in families.aliases_of(target.family, target.version):
-        problems.check(places.of("aliases"), names.tag, alias)
+        problems.check(places.at("aliases"), names.tag, alias)
 
 
 def _has_template(target: Target, places: Places, problems: Problems) -> bool:
     """Whether images.toml shows which template is meant; the default is the name of the image."""
     readable = places.has("template") or names.NAME.fullmatch(target.name) is not None
-    return readable and not problems.follows(places.of("template"))
+    return readable and not problems.follows(places.at("template"))
 
 
 def _of_any_version(config: Config, problems: Problems) -> Iterator[tuple[Target, Places]]:

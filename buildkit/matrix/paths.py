@@ -9,9 +9,9 @@ import os
 import stat
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
-from buildkit.config import boundary, written
+from buildkit.config import boundary, toml
 from buildkit.config.problems import Problem
 from buildkit.support.addresses import quoted, shown
 from buildkit.system import reading
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildkit.config.images_toml import Config
-    from buildkit.config.problems import Where
+    from buildkit.config.toml import Where
 
 LARGEST_BODY = 100 << 20
 """The most bytes of a request or an answer: `MaxPayloadInMB` of batch transform is at most 100."""
@@ -79,30 +79,35 @@ def fault(config: Place, text: str, kind: Kind, limit: int) -> Iterator[str]:
 
 
 def _written(document: dict[str, Any]) -> Iterator[tuple[Where, str, Kind]]:
-    """Each path with its place in the file. Values of another type are the schema's problem."""
+    """Each path with its place in the file."""
+    for at, table in toml.facts(document):
+        if _is_path(context := table.get("context")):
+            yield (*at, "context"), context, Kind.FOLDER
+        yield from of_samples((*at, "samples"), table.get("samples"))
+    for name, samples in toml.items(document.get("samples")):
+        yield from of_samples(("samples", name), samples)
+
+
+def of_samples(at: Where, samples: object) -> Iterator[tuple[Where, str, Kind]]:
+    """Each path in a table of samples, with its place in it, which begins with `at`."""
+    table = dict(toml.items(samples))
     found: list[tuple[Where, object, Kind]] = []
-    for at, table in written.facts(document):
-        found.append(((*at, "context"), table.get("context"), Kind.FOLDER))
-        found += _of_samples((*at, "samples"), table.get("samples"))
-    for name, samples in written.items(document.get("samples")):
-        found += _of_samples(("samples", name), samples)
-    for at, text, kind in found:
-        if isinstance(text, str) and text.isprintable():
-            yield at, text, kind
-
-
-def _of_samples(at: Where, samples: object) -> Iterator[tuple[Where, object, Kind]]:
-    if not isinstance(samples, dict):
-        return
-    for key in ("code", "model"):
-        yield (*at, key), samples.get(key), Kind.FOLDER
-    for channel, text in written.items(samples.get("channels")):
-        yield (*at, "channels", channel), text, Kind.EITHER
-    payloads = samples.get("payload")
+    for name, text in toml.items(table.get("channels")):
+        found.append((("channels", name), text, Kind.EITHER))
+    payloads = table.get("payload")
     for number, payload in enumerate(payloads if isinstance(payloads, list) else ()):
-        for key, text in written.items(payload):
+        for key, text in toml.items(payload):
             if key in ("body", "answer"):
-                yield (*at, "payload", number, key), text, Kind.FILE
+                found.append((("payload", number, key), text, Kind.FILE))
+    found += [((key,), table.get(key), Kind.FOLDER) for key in ("code", "model")]
+    for below, text, kind in found:
+        if _is_path(text):
+            yield (*at, *below), text, kind
+
+
+def _is_path(text: object) -> TypeGuard[str]:
+    """Other values are problems of the schema."""
+    return isinstance(text, str) and text.isprintable()
 
 
 def _of_odd(config: Config, odd: boundary.Odd, at: Where) -> str:

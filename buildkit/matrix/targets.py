@@ -7,21 +7,27 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from buildkit.config import requirements, schema
-from buildkit.config.layers import Places
-from buildkit.matrix import lockfiles, paths, prebuilt_base, samples
+from buildkit.config.schema import Places
+from buildkit.matrix import paths
 from buildkit.matrix.cells import matches
 from buildkit.model import families, names
 from buildkit.model.features import CAPABILITIES, FEATURES_LABEL, Feature
-from buildkit.model.target import Device, Target
+from buildkit.model.target import Device, Payload, Purpose, Samples, Target
+from buildkit.prebuilt import facts
+from buildkit.prebuilt.lookup import look_up
+from buildkit.prebuilt.question import Query
 from buildkit.support import suggest
+from buildkit.support.errors import BuildkitError
 from buildkit.system import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from buildkit.config.images_toml import Config
-    from buildkit.config.problems import Problems, Where
+    from buildkit.config.problems import Problems
+    from buildkit.config.toml import Where
     from buildkit.matrix.cells import Cell
+    from buildkit.matrix.paths import Place
 
 NAME = "{name}"
 """The default repository."""
@@ -30,15 +36,25 @@ EXAMPLE_BASES = {
     Device.CPU: "python:{python}-slim-bookworm",
     Device.GPU: "nvidia/cuda:12.6.3-runtime-ubuntu24.04",
 }
+AWS_PURPOSES = {  # the purpose and the platform of a target -> AWS's word
+    (Purpose.TRAINING, "linux/amd64"): "training",
+    (Purpose.INFERENCE, "linux/amd64"): "inference",
+    (Purpose.INFERENCE, "linux/arm64"): "inference_graviton",
+    (Purpose.PROCESSING, "linux/amd64"): "processing",
+    (Purpose.BOTH, "linux/amd64"): None,  # some of AWS's images are for both
+}
+NO_REGION = (
+    "AWS's images differ by region: write `region` below `[registry]`, or set AWS_REGION "
+    "(`render` ignores it: its output is the same for everybody)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Draft:
+class Draft(Places):
     """What a target is made from. `problems` collects what is wrong with it."""
 
     cell: Cell
     config: Config
-    places: Places
     problems: Problems
 
     @cached_property
@@ -60,11 +76,11 @@ class Draft:
             f"{self.cell.name}-{self.cell.version}-{self.cell.device.value}-{self.words['py']}{end}"
         )
 
-    def given(self, key: str) -> Any:
-        return self.places.given(key)
-
-    def at(self, key: str) -> Where:
-        return self.places.of(key)
+    @property
+    def tag(self) -> str:
+        """The pattern of the tag."""
+        pattern: str = self.given("tag") or self.config.registry.tag
+        return pattern
 
     def filled(self, pattern: str) -> str:
         return names.expand(pattern, self.words)
@@ -74,10 +90,21 @@ def of_cell(
     cell: Cell, image: schema.Image, config: Config, problems: Problems
 ) -> tuple[Target, Places]:
     """The target of a cell, and where images.toml writes what it is made from."""
-    draft = Draft(cell=cell, config=config, places=_places(cell, image, config), problems=problems)
+    overrides = [
+        (("image", cell.name, "override", number), rule)
+        for number, rule in reversed([*enumerate(image.override)])
+        if matches(cell, rule.when)
+    ]
+    layers = (*overrides, (("image", cell.name), image), (("defaults",), config.defaults))
+    draft = Draft(layers=layers, cell=cell, config=config, problems=problems)
+    return _target(draft), draft
+
+
+def _target(draft: Draft) -> Target:
+    cell = draft.cell
     _check_id(draft)
     features = _features(draft)
-    target = Target(
+    return Target(
         id=draft.id,
         name=cell.name,
         version=cell.version,
@@ -89,20 +116,24 @@ def of_cell(
         base=_base(draft),
         template=draft.given("template") or cell.name,
         packages=_packages(draft),
-        indexes=_indexes(draft),
+        indexes=tuple(
+            draft.problems.check(draft.at("indexes"), names.index, draft.filled(text))
+            for text in draft.given("indexes")
+        ),
         args=_pairs("args", draft),
         labels=_labels(draft, features),
         lock=_lock(draft),
-        context=samples.whole(config, draft.given("context")),
+        context=_whole(draft.config, draft.given("context")),
         repository=_repository(draft),
         tag=_tag(draft),
         features=features,
         end_of_life=draft.given("end_of_life"),
         family=_family(draft),
         network=draft.given("network"),
-        samples=samples.of_table(config, draft.given("samples"), draft.at("samples"), problems),
+        samples=samples_of(
+            draft.config, draft.given("samples"), draft.at("samples"), draft.problems
+        ),
     )
-    return target, draft.places
 
 
 def cause(at: Where, message: str, words: Iterable[str]) -> str:
@@ -110,17 +141,6 @@ def cause(at: Where, message: str, words: Iterable[str]) -> str:
     for word in sorted(filter(None, words), key=len, reverse=True):
         message = message.replace(word, "{}")
     return f"{at}: {message}"
-
-
-def _places(cell: Cell, image: schema.Image, config: Config) -> Places:
-    overrides = [
-        (("image", cell.name, "override", number), rule)
-        for number, rule in reversed([*enumerate(image.override)])
-        if matches(cell, rule.when)
-    ]
-    return Places(
-        layers=(*overrides, (("image", cell.name), image), (("defaults",), config.defaults))
-    )
 
 
 def _check_id(draft: Draft) -> None:
@@ -162,16 +182,33 @@ def _base(draft: Draft) -> str:
 
 
 def _prebuilt(draft: Draft, table: schema.PrebuiltTable, at: Where) -> str:
-    region = table.region or draft.config.region
-    if region is None:
-        draft.problems.add(at, prebuilt_base.NO_REGION)
+    """The URI of AWS's image that the table names, or the problem with what AWS has instead."""
+    if (region := table.region or draft.config.region) is None:
+        draft.problems.add(at, NO_REGION)
         return "scratch"
+
+    def refused(message: str) -> str:
+        same = cause(at, message, draft.words.values())
+        draft.problems.add(at, f"{draft.id}: {message}", same)
+        return "scratch"
+
+    asked: dict[str, Any] = {
+        key: None if value is None else draft.filled(value)
+        for key, value in table.model_dump(exclude={"region"}).items()
+    }
+    if asked["purpose"] is None:
+        purpose, platform = draft.cell.purpose, draft.given("platform")
+        if (purpose, platform) not in AWS_PURPOSES:
+            return refused(f"{facts.source()} has no image for {purpose.value} on {platform}")
+        asked["purpose"] = AWS_PURPOSES[purpose, platform]
     try:
-        return prebuilt_base.base(table, draft.words, draft.given("platform"), region)
-    except ValueError as error:
-        same = cause(at, str(error), draft.words.values())
-        draft.problems.add(at, f"{draft.id}: {error}", same)
-        return "scratch"
+        return look_up(Query(region=region, **asked)).uri
+    except BuildkitError as error:
+        given = ", ".join(
+            f'{key.replace("_", "-")} = "{value}"' for key, value in asked.items() if value
+        )
+        hint = (error.hint or "").replace("--", "")  # the hint names options; these are keys
+        return refused(f"{error.message}; {hint}; `prebuilt` asked for {{ {given} }}")
 
 
 def _no_base(device: Device, *, is_table: bool) -> str:
@@ -187,7 +224,7 @@ def _no_base(device: Device, *, is_table: bool) -> str:
 def _packages(draft: Draft) -> tuple[str, ...]:
     """The requirements of `packages`, then those of the file `requirements`."""
     # Whether apt installs them is checked with the templates.
-    by_template = draft.places.has("template") or draft.cell.name == "r"
+    by_template = draft.has("template") or draft.cell.name == "r"
     check = requirements.package if by_template else requirements.requirement
     packages = [
         draft.problems.check(draft.at("packages"), check, draft.filled(text), text)
@@ -202,13 +239,6 @@ def _packages(draft: Draft) -> tuple[str, ...]:
         packages += [each for each in found if each not in packages]
         _add_of_file(draft, "requirements", pattern, wrong)
     return tuple(packages)
-
-
-def _indexes(draft: Draft) -> tuple[str, ...]:
-    return tuple(
-        draft.problems.check(draft.at("indexes"), names.index, draft.filled(text))
-        for text in draft.given("indexes")
-    )
 
 
 def _pairs(key: str, draft: Draft) -> tuple[tuple[str, str], ...]:
@@ -238,10 +268,10 @@ def _lock(draft: Draft) -> str | None:
         return None
     at, text = draft.at("lock"), draft.filled(pattern)
     path = str(draft.config.folder / text)
-    draft.problems.check(at, lockfiles.check_name, path)
+    draft.problems.check(at, requirements.lock_name, path)
     wrong = [*paths.fault(draft.config, text, paths.Kind.FILE, reading.LARGEST_TEXT)]
     _add_of_file(draft, "lock", pattern, wrong)
-    return path if wrong else draft.problems.check(at, lockfiles.check, path)
+    return path if wrong else draft.problems.check(at, requirements.lock, path)
 
 
 def _add_of_file(draft: Draft, key: str, pattern: str, wrong: Iterable[str]) -> None:
@@ -276,24 +306,51 @@ def _repository(draft: Draft) -> str:
 
 
 def _tag(draft: Draft) -> str:
-    pattern = _tag_pattern(draft)
-    tag = names.without_plus(draft.filled(pattern))
-    return draft.problems.check(_named_at("tag", draft), names.tag, tag, pattern)
+    tag = names.without_plus(draft.filled(draft.tag))
+    return draft.problems.check(_named_at("tag", draft), names.tag, tag, draft.tag)
 
 
 def _family(draft: Draft) -> families.Family | None:
     aliases = draft.given("aliases")
     if aliases is None:
         aliases = draft.config.registry.aliases
-    return families.of(_tag_pattern(draft), aliases, draft.words)
-
-
-def _tag_pattern(draft: Draft) -> str:
-    pattern: str = draft.given("tag") or draft.config.registry.tag
-    return pattern
+    return families.of(draft.tag, aliases, draft.words)
 
 
 def _named_at(key: str, draft: Draft) -> Where:
     """Where a part of the image's name is written: for this image, or for all in `[registry]`."""
-    of_registry = not draft.places.has(key) and key in draft.config.registry.model_fields_set
+    of_registry = not draft.has(key) and key in draft.config.registry.model_fields_set
     return ("registry", key) if of_registry else draft.at(key)
+
+
+def samples_of(place: Place, table: schema.SamplesTable, at: Where, problems: Problems) -> Samples:
+    """The samples of `table`, which is written `at` there. Relative paths start at `place`."""
+    if table.objective is not None and table.objective not in table.metrics:
+        problems.add((*at, "objective"), f"{table.objective!r} is not one of the metrics")
+    return Samples(
+        hyperparameters=tuple(table.hyperparameters.items()),
+        channels=tuple(
+            (channel, str(place.folder / text)) for channel, text in table.channels.items()
+        ),
+        code=_whole(place, table.code),
+        model=_whole(place, table.model),
+        payloads=tuple(
+            Payload(
+                content_type=payload.content_type,
+                accept=payload.accept,
+                body=str(place.folder / payload.body),
+                answer=_whole(place, payload.answer),
+                headers=tuple(payload.headers.items()),
+            )
+            for payload in table.payload
+        ),
+        metrics=tuple(table.metrics.items()),
+        objective=table.objective,
+        startup_seconds=table.startup_seconds,
+        environment=tuple(table.environment.items()),
+    )
+
+
+def _whole(place: Place, text: str | None) -> str | None:
+    """The path that `text` means in a project; None if there is no text."""
+    return None if text is None else str(place.folder / text)

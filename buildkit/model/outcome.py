@@ -12,14 +12,8 @@ if TYPE_CHECKING:
     from buildkit.model.image import Built, Published, Report, Staged, Verified
     from buildkit.model.target import Target
 
-WORDS = {
-    "failed": "failed",
-    "unjudged": "not judged",
-    "published": "published",
-    "staged": "staged",
-    "tested": "passed",
-}
-"""The word that people read for each status."""
+WORDS = {"unjudged": "not judged", "tested": "passed"}
+"""The word that people read for a status, where it is another one."""
 CAUSE_WIDTH = 100
 """Most characters of an error in a line."""
 
@@ -53,7 +47,7 @@ class Outcome:
     @property
     def word(self) -> str:
         """The same for people."""
-        return WORDS[self.status]
+        return WORDS.get(self.status, self.status)
 
     @property
     def line(self) -> str:

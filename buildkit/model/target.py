@@ -132,9 +132,9 @@ class Target:
     @property
     def recipe(self) -> Target:
         """What makes and names the image: all but where files lie here, and where aliases go."""
-        made = replace(self, samples=Samples(), context=None, end_of_life=None, family=None)
-        made = replace(made, network=False)  # of its test
-        return replace(made, lock=self.lock and self.lock.rpartition("/")[2])
+        lock = self.lock and self.lock.rpartition("/")[2]
+        made = replace(self, lock=lock, context=None, end_of_life=None, family=None)
+        return replace(made, samples=Samples(), network=False)  # of its test
 
     @property
     def image(self) -> str:

@@ -15,7 +15,7 @@ from packaging.version import InvalidVersion, Version
 from buildkit.model import names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 Order = tuple[bool, Any]
 """Whether the version is final [8], and the version in its own grammar [7]."""
@@ -33,21 +33,19 @@ class Candidate:
 
 def candidate(tag: str, version: str) -> Candidate:
     """An exact tag, and its version with a revision, if it has one."""
-    framework_version, revision = names.split_revision(version)
-    return Candidate(tag=tag, version=_read(framework_version), revision=int(revision or -1))
+    spelled, revision = names.split_revision(version)
+    # Restore the `+` that tags spell as a dot: the last dot that makes it a version [5].
+    found = (text for text in _spellings(spelled) if semantic(text) or python(text))
+    return Candidate(tag=tag, version=next(found, spelled), revision=int(revision or -1))
 
 
 def newest(candidates: Sequence[Candidate]) -> Candidate | None:
     """The newest candidate, by one grammar for all; None if no grammar reads all of them."""
-    grammar = next((each for each in (semantic, python) if _all(each, candidates)), None)
-    if grammar is None:
-        return None
-    return max(candidates, key=lambda each: _rank(grammar(each.version), each))
-
-
-def _read(version: str) -> str:
-    """Restore the `+` that tags spell as a dot: the last dot that makes it a version [5]."""
-    return next((text for text in _spellings(version) if semantic(text) or python(text)), version)
+    for grammar in (semantic, python):
+        orders = {each: grammar(each.version) for each in candidates}
+        if None not in orders.values():  # the most important part first [8-10]
+            return max(orders, key=lambda c: (orders[c], c.revision, len(c.tag), c.tag))
+    return None
 
 
 def _spellings(version: str) -> Iterator[str]:
@@ -71,12 +69,3 @@ def python(text: str) -> Order | None:
     except InvalidVersion:
         return None
     return not version.is_prerelease, version
-
-
-def _all(grammar: Grammar, candidates: Iterable[Candidate]) -> bool:
-    return all(grammar(each.version) is not None for each in candidates)
-
-
-def _rank(order: Order | None, candidate: Candidate) -> tuple[object, ...]:
-    """The sort key, the most important part first [8-10]."""
-    return (order, candidate.revision, len(candidate.tag), candidate.tag)

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from buildkit.config.images_toml import Config
-    from buildkit.config.repositories import RepositoriesTable
-    from buildkit.config.schema import RegistryTable
+    from buildkit.config.schema import RegistryTable, RepositoriesTable
     from buildkit.ecr.places import Place
     from buildkit.ecr.wanted import Wanted
     from buildkit.engine.engine import Engine

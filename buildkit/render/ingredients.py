@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
+import stat
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.config import requirements
 from buildkit.config.problems import Problem
-from buildkit.render import dockerfile, programs, render
+from buildkit.render import dockerfile, render
 from buildkit.support.errors import TemplateError
 from buildkit.support.suggest import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from buildkit.config.layers import Places
+    from buildkit.config.schema import Places
     from buildkit.model.target import Target
-    from buildkit.render.dockerfile import Instruction
+    from buildkit.render.dockerfile import Copy, Instruction
     from buildkit.render.render import Templates
 
 APT = f"r{render.SUFFIX}"
 """The shipped template that installs `packages` with apt."""
 UNCERTAIN = re.compile(r"[*?\[$]")
 """Part of a source that names several files, or one that only the build knows."""
+FORMS = {"basic": ("{}",), "r": ("{}.R", "{}")}
+"""Shipped templates whose context holds the programs, and what the programs may be called."""
+NO_FILES = frozenset({".dockerignore", ".gitkeep", ".gitignore"})
+MADE_EXECUTABLE = re.compile(r"chmod(?! -R u=rwX,go=rX )")
+"""A change of permissions, unless it is that of `step.copy`, which makes no file executable."""
+TOOLKITS = "sagemaker"
+"""How the names of AWS's packages begin that install programs `train` or `serve`."""
+INTERPRETERS = ("python", "bash", "Rscript")
+NO_TYPOS = frozenset({"ipython", "bpython", "jython", "cython", "pythonw", "rbash"})
+ALIKE = 0.8
+"""How similar to an interpreter (difflib) a misspelt one is."""
+HEAD = 256
+"""Bytes of the first line that Linux reads (linux/binfmts.h, BINPRM_BUF_SIZE)."""
 
 
 def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Iterator[Problem]:
@@ -45,7 +60,7 @@ def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Ite
             try:
                 text = render.render(target, source).dockerfile
             except render.OtherBaseError as error:
-                yield Problem(path=places.of("base"), message=f"{error.message}; {error.hint}")
+                yield Problem(path=places.at("base"), message=f"{error.message}; {error.hint}")
                 continue
             except TemplateError:
                 continue
@@ -54,7 +69,7 @@ def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Ite
                 _lacks(target, found, is_shipped=source.has_shipped(target.template)), None
             )
             if message is not None:
-                yield Problem(path=places.of("context"), message=message)
+                yield Problem(path=places.at("context"), message=message)
 
 
 def one_of_each_kind(targets: Iterable[Target]) -> tuple[Target, ...]:
@@ -81,7 +96,7 @@ def _packages(target: Target, places: Places, source: Templates) -> Iterator[Pro
             try:
                 check(text)
             except ValueError as error:
-                at = places.of("packages")
+                at = places.at("packages")
                 yield Problem(path=at, message=str(error), cause=f"{at}: {error}")
 
 
@@ -89,7 +104,7 @@ def _no_template(target: Target, source: Templates, places: Places) -> Problem:
     written = places.has("template")
     similar = get_close_matches(target.template.removesuffix(render.SUFFIX), source.names, n=1)
     return Problem(
-        path=places.of("template"),
+        path=places.at("template"),
         message=f"template `{shown(target.template)}` not found"
         + ("" if written else " (the default is the image's name)")
         + (f"; did you mean `{similar[0]}`? Or " if similar else "; ")
@@ -122,4 +137,115 @@ def _lacks(target: Target, found: Sequence[Instruction], *, is_shipped: bool) ->
                     f"{context}"
                 )
     made = dockerfile.last_stage(found)
-    yield from programs.faults(target, context, made, is_shipped=is_shipped)
+    yield from _faults(target, context, made, is_shipped=is_shipped)
+
+
+def _faults(
+    target: Target, context: Path, made: Sequence[Instruction], *, is_shipped: bool
+) -> Iterator[str]:
+    """Messages, missing programs first. `made` is the last stage of the Dockerfile."""
+    if any(each.word == "ENTRYPOINT" or MADE_EXECUTABLE.search(each.rest) for each in made):
+        return  # such files are no programs in the image, or become executable there
+    words = ["train"] * target.purpose.trains + ["serve"] * target.purpose.serves
+    if is_shipped and target.template in FORMS:
+        yield from _missing(target, context, words)
+    searched = dockerfile.searched(made)
+    for copy in dockerfile.copies(made):
+        for word in words:
+            for file in _copied(copy, context, word, searched):
+                if (fault := _of_file(file, context, runs=not copy.mode)) is not None:
+                    yield f"the image could not start `{word}`: {fault}"
+
+
+def _missing(target: Target, context: Path, words: Sequence[str]) -> Iterator[str]:
+    try:
+        entries = sorted({each.name for each in context.iterdir()} - NO_FILES)
+    except OSError:
+        return
+    said = f"the template `{target.template}` takes its programs from {context}"
+    forms = FORMS[target.template]
+    if not entries:
+        yield f"{said}, which is empty"
+        return
+    missing = []
+    for word in words:
+        wanted = [form.format(word) for form in forms]
+        there = [each for each in wanted if each in entries]
+        if not there:
+            missing.append(" or ".join(f"`{each}`" for each in wanted))
+            similar = [
+                each for each in entries
+                if each.lower() in (*map(str.lower, wanted), f"{word}.py", f"{word}.sh")
+            ]  # fmt: skip
+            if similar:
+                yield f"{said}; rename `{shown(similar[0])}` there to `{wanted[0]}`"
+        elif there[0] != word and (fault := _of_file(context / there[0], context, runs=False)):
+            yield f"the image could not start `{there[0]}`: {fault}"
+    if missing and not (target.template == "basic" and _may_have_them(target)):
+        yield f"{said}, which lacks {' and '.join(missing)}"
+
+
+def _may_have_them(target: Target) -> bool:
+    """A base may have the programs, unless it is one of Docker's official images."""
+    return "/" in target.base.removeprefix("docker.io/").removeprefix("library/") or any(
+        package.lower().startswith(TOOLKITS) for package in target.packages
+    )
+
+
+def _copied(copy: Copy, context: Path, word: str, searched: frozenset[str]) -> Iterator[Path]:
+    """The files of the context that become a program called `word`."""
+    for each in copy.sources:
+        path = dockerfile.inside(context, each)
+        is_folder = os.path.isdir(path)  # noqa: PTH112 - a name may be too long
+        file = path / word if is_folder else path
+        place = copy.place(each, word, is_folder=is_folder)
+        if place is None or posixpath.dirname(place) not in searched:
+            continue
+        if os.path.lexists(file):
+            yield file
+
+
+def _of_file(file: Path, context: Path, *, runs: bool) -> str | None:
+    """Why a file is no program. `runs`: the image gets the permissions that the file has here."""
+    if not os.path.exists(file):  # noqa: PTH110 - as above
+        to = str(file.readlink())
+        here = Path(os.path.normpath(file.parent / to)).is_relative_to(os.path.normpath(context))
+        # Other links may lead to a file of the image.
+        return f"{file} is a link to `{shown(to)}`, which does not exist" if here else None
+    found = file.stat()
+    if stat.S_ISDIR(found.st_mode):
+        return f"{file} is a folder, not a file"
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    if not found.st_size:
+        return f"{file} is empty"
+    if runs and not found.st_mode & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH):
+        return f"its file is not executable; run `chmod +x {file}`, and commit that"
+    # Files outside of the context are not read.
+    is_here = Path(os.path.realpath(file)).is_relative_to(os.path.realpath(context))
+    return _of_first_line(file, context) if is_here else None
+
+
+def _of_first_line(file: Path, context: Path) -> str | None:
+    try:
+        with file.open("rb") as opened:
+            line, end, _ = opened.read(HEAD).partition(b"\n")
+    except OSError:
+        return None
+    if not line.startswith(b"#!"):
+        return None
+    if end and line.endswith(b"\r"):
+        return (
+            f"the first line of {file} ends with CR LF, as on Windows, and Linux takes the CR as "
+            f"part of the interpreter's name; run `sed -i 's/\\r$//' {file}`"
+        )
+    path, *arguments = line[2:].decode(errors="replace").split() or [""]
+    name = posixpath.basename(path)
+    if name == "env":
+        named = (each for each in arguments if not each.startswith("-") and "=" not in each)
+        name = next(named, "env")
+    bare = name.rstrip("0123456789.")
+    similar = get_close_matches(bare, INTERPRETERS, n=1, cutoff=ALIKE)
+    if not similar or bare in {*INTERPRETERS, *NO_TYPOS} or (context / name).exists():
+        return None
+    return f"{file} names the interpreter `{shown(name)}`; did you mean `{similar[0]}`?"

@@ -21,7 +21,7 @@ from buildkit.support.errors import ToolError
 from buildkit.system import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from buildkit.model.target import Rendered
 
@@ -53,9 +53,14 @@ def _digest(rendered: Rendered, runtime: Path, content: Callable[[Path], str]) -
 
 
 def _content(folder: Path) -> str:
-    """SHA-256 of the files and links of a folder: names, contents, and the run bit, as in git."""
+    """SHA-256 of the files and links of a folder: names, contents, and the run bit, as in git.
+
+    The build sees all but those of `.dockerignore` and of the checkout itself.
+    """
     total = hashlib.sha256()
-    for name in sorted(_seen(folder)):
+    for name in sorted(PatternMatcher(_ignored(folder)).walk(str(folder))):
+        if name.partition("/")[0] in OF_A_CHECKOUT:
+            continue
         path = folder / name
         if path.is_symlink():
             facts: tuple[object, ...] = (name, "link", os.readlink(path))  # noqa: PTH115 - unchanged
@@ -73,13 +78,6 @@ def _content(folder: Path) -> str:
 def is_seen(folder: Path, name: str) -> bool:
     """Whether a build sees this path of its context."""
     return not PatternMatcher(_ignored(folder)).matches(name)  # type: ignore[arg-type]  # a text
-
-
-def _seen(folder: Path) -> Iterator[str]:
-    """The paths that a build sees: all but those of `.dockerignore` and of the checkout itself."""
-    for name in PatternMatcher(_ignored(folder)).walk(str(folder)):
-        if name.partition("/")[0] not in OF_A_CHECKOUT:
-            yield name
 
 
 def _ignored(folder: Path) -> list[str]:

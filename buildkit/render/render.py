@@ -52,7 +52,6 @@ class Templates:
     own: Path
     folders: tuple[Path, ...]
     environment: _Sandbox
-    loader: _Loader
     limits: Boundary
     used_by: Callable[[str], tuple[str, ...]]
 
@@ -88,7 +87,7 @@ class Templates:
         return tuple(sorted(found))
 
     def has(self, name: str) -> bool:
-        return self.loader.find(f"{name}{SUFFIX}") is not None
+        return _find(f"{name}{SUFFIX}", self.folders) is not None
 
     def uses(self, name: str, other: str) -> bool:
         """Whether a template is, extends or includes the file `other`, also through others."""
@@ -102,36 +101,29 @@ class Templates:
 
     def has_shipped(self, name: str) -> bool:
         """Whether the template of this name is the shipped one, not replaced by the project."""
-        path = self.loader.find(f"{name}{SUFFIX}")
+        path = _find(f"{name}{SUFFIX}", self.folders)
         return path is not None and _is_shipped(path)
 
 
-class _Loader(jinja2.BaseLoader):
-    """Reads templates of the project and shipped ones; no link may lead out of the project."""
+def _find(template: str, folders: Sequence[Path]) -> Path | None:
+    """The file of a template. A folder or a broken link is one: no shipped file replaces it."""
+    try:
+        parts = split_template_path(template)
+    except jinja2.TemplateNotFound:
+        return None
+    paths = (os.path.join(folder, *parts) for folder in folders)  # noqa: PTH118
+    return next((Path(path) for path in paths if os.path.lexists(path)), None)
 
-    def __init__(self, folders: Sequence[Path], limits: Boundary) -> None:
-        self._folders = folders
-        self._limits = limits
 
-    def find(self, template: str) -> Path | None:
-        try:
-            parts = split_template_path(template)
-        except jinja2.TemplateNotFound:
-            return None
-        paths = (os.path.join(folder, *parts) for folder in self._folders)  # noqa: PTH118
-        # A folder or a broken link is an error when read: no shipped file replaces it.
-        return next((Path(path) for path in paths if os.path.lexists(path)), None)
-
-    def get_source(
-        self,
-        environment: jinja2.Environment,  # noqa: ARG002 - required by Jinja
-        template: str,
-    ) -> tuple[str, str, Callable[[], bool]]:
-        if (path := self.find(template)) is None:
-            raise jinja2.TemplateNotFound(template)
-        if not _is_shipped(path):
-            self._limits.check(path, template)
-        return reading.text(path), os.fspath(path), lambda: True
+def _load(
+    folders: Sequence[Path], limits: Boundary, template: str
+) -> tuple[str, str, Callable[[], bool]] | None:
+    """A template for Jinja. No link of the project may lead out of the project."""
+    if (path := _find(template, folders)) is None:
+        return None
+    if not _is_shipped(path):
+        limits.check(path, template)
+    return reading.text(path), os.fspath(path), lambda: True
 
 
 def _is_shipped(path: Path) -> bool:
@@ -170,22 +162,18 @@ def templates(project: Path, limits: Boundary | None = None) -> Templates:
     if os.path.lexists(own):
         _check_folder(own, limits)
     folders = tuple(dict.fromkeys(path for path in (own.resolve(), shipped()) if path.is_dir()))
-    loader = _Loader(folders, limits)
     environment = _Sandbox(
-        loader=loader,
+        loader=jinja2.FunctionLoader(partial(_load, folders, limits)),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["shell"] = shlex.quote
-    environment.filters["value"] = _value
-    environment.filters["without_url"] = _without_url
+    environment.filters |= {"shell": shlex.quote, "value": _value, "without_url": _without_url}
     return Templates(
         own=own,
         folders=folders,
         environment=environment,
-        loader=loader,
         limits=limits,
         used_by=cache(partial(_used_by, environment)),  # parsed once for all targets
     )

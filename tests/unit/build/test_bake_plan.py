@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from buildkit.build import bake_plan
+from buildkit.build.mounts import Network
 from buildkit.config import substitution
 from buildkit.model.target import Rendered
 from tests.support.projects import MINIMAL, target
@@ -23,9 +24,10 @@ def test_a_target_is_written_out_whole() -> None:
     inputs = bake_plan.Inputs(
         runtime=Path("/runtime"),
         nothing=Path("/nothing"),
-        substitutes=substitution.parse(["python:*=m.example/python:*"]),
+        network=Network(
+            substitutes=substitution.parse(["python:*=m.example/python:*"]), wheels=Path("/wheels")
+        ),
         secrets=(("pip.conf", Path("/secret/pip.conf")),),
-        wheels=Path("/wheels"),
     )
     assert only(rendered, inputs) == {
         "context": "/nothing",

@@ -331,7 +331,7 @@ def test_a_command_gets_all_options_as_one_value() -> None:
     seen: list[Given] = []
 
     @click.command()
-    @samples_of.options
+    @samples_of.OPTIONS
     @click.option("--other", is_flag=True)
     def command(*, given: Given, other: bool) -> int:
         seen.append(given)

@@ -16,7 +16,7 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from buildkit import cli
-from buildkit.config.repositories import RepositoriesTable
+from buildkit.config.schema import RepositoriesTable
 from buildkit.ecr import reconcile
 from buildkit.ecr.drift import drift
 from buildkit.ecr.places import Api, Place

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkit.config.repositories import RepositoriesTable
+from buildkit.config.schema import RepositoriesTable
 from buildkit.ecr import policies
 from buildkit.ecr.drift import Aspect, Change, Found, drift
 from buildkit.ecr.wanted import Wanted, repositories, repository

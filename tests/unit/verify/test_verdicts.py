@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from buildkit import pipeline, records
-from buildkit.commands import report, summary
+from buildkit.commands import report
 from buildkit.config.boundary import Boundary
 from buildkit.contract import checks, verdict
 from buildkit.contract.checks import Caused, NotFor, NotPromised, TooBusy, Unsampled, Unseen
@@ -20,6 +20,7 @@ from buildkit.model.features import Feature
 from buildkit.model.image import Location, Published, Staged, Status, Verdict
 from buildkit.model.outcome import Outcome
 from buildkit.model.target import Profile, Purpose, Samples
+from buildkit.pipeline import Run
 from buildkit.support.errors import ContractError, Exit, ToolError, UnjudgedError, worst
 from buildkit.verify import gate, judged, junit, page, verify
 from tests.support import fakes, projects
@@ -363,8 +364,8 @@ def test_what_is_broken_outranks_what_was_not_judged() -> None:
 TARGETS = projects.targets(projects.MINIMAL.replace('"1.0"', '"1", "2", "3"'))
 
 
-def asked(command: str = "build", *select: str) -> summary.Asked:
-    return summary.Asked(command=command, select=select)
+def asked(command: str = "build", *select: str) -> report.Asked:
+    return report.Asked(command=command, select=select)
 
 
 def test_the_last_line_counts_and_names_the_next_command(capsys: Captured) -> None:
@@ -374,28 +375,28 @@ def test_the_last_line_counts_and_names_the_next_command(capsys: Captured) -> No
         Outcome(target=two, error=ContractError("bad")),
         Outcome(target=three, error=UnjudgedError("open")),
     ]
-    summary.tell(asked(), TARGETS, outcomes)
+    report.summarize(asked(), TARGETS, outcomes)
     said = capsys.readouterr().err
     assert said.startswith("3 targets: 1 passed, 1 failed, 1 not judged in 0 s\n")
     assert f"`buildkit build {two.id} {three.id}`" in said
 
 
 def test_what_is_left_out_is_counted_too(capsys: Captured) -> None:
-    summary.tell(asked(), TARGETS, [Outcome(target=TARGETS[0], error=ToolError("no"))])
+    report.summarize(asked(), TARGETS, [Outcome(target=TARGETS[0], error=ToolError("no"))])
     said = capsys.readouterr().err
     assert said.startswith("3 targets: 1 failed, 2 not begun in ")
     assert all(each.id in said for each in TARGETS)
 
 
 def test_after_success_the_next_command_is_to_publish(capsys: Captured) -> None:
-    summary.tell(asked("build", "demo*"), TARGETS, [Outcome(target=each) for each in TARGETS])
+    report.summarize(asked("build", "demo*"), TARGETS, [Outcome(target=each) for each in TARGETS])
     said = capsys.readouterr().err
     assert said.startswith("3 targets: 3 passed in ")
     assert "`buildkit push 'demo*'`" in said
 
 
 def test_one_target_needs_no_summary(capsys: Captured) -> None:
-    summary.tell(asked(), TARGETS[:1], [Outcome(target=TARGETS[0])])
+    report.summarize(asked(), TARGETS[:1], [Outcome(target=TARGETS[0])])
     assert capsys.readouterr().err == ""
 
 
@@ -404,13 +405,14 @@ def test_one_target_needs_no_summary(capsys: Captured) -> None:
     [(0.2, "0 s"), (59.4, "59 s"), (60, "1 min"), (83, "1 min 23 s"), (3900, "1 h 5 min")],
 )
 def test_a_duration(seconds: float, text: str) -> None:
-    assert summary.duration(seconds) == text
+    assert report.duration(seconds) == text
 
 
 def test_json_has_the_verdict_of_each_target(capsys: Captured) -> None:
     outcome = Outcome(target=PLAIN, built=fakes.built(), report=found(*IDLE))
     failed = replace(outcome, error=UnjudgedError("open"))
-    assert report.end([PLAIN], [failed], as_json=True) == Exit.UNJUDGED
+    run = Run(outcomes=(failed,))
+    assert report.end(run, [PLAIN], asked(), as_json=True) == Exit.UNJUDGED
     (facts,) = json.loads(capsys.readouterr().out)["targets"]
     assert facts["status"] == "unjudged"
     assert facts["untried"] == "not trained, not served: no samples"

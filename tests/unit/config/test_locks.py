@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit.matrix import lockfiles
+from buildkit.config import requirements
 from buildkit.support import manual
 from buildkit.support.errors import ConfigError
 from tests.support.projects import MINIMAL, target
@@ -128,4 +128,4 @@ def test_what_is_no_text_is_told(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD)
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ValueError, match=f"{NAME} cannot be read"):
-        lockfiles.check(str(path))
+        requirements.lock(str(path))

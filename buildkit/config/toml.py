@@ -1,4 +1,4 @@
-"""Text that is not TOML -> where it breaks, why, and what to write instead."""
+"""The text of images.toml -> its tables, the line of each key, and why it is not TOML."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import tomli
 
-from buildkit.config import toml_lines
 from buildkit.support.errors import ConfigError
 from buildkit.support.suggest import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+Where = tuple[str | int, ...]
+"""The keys on the way to a value."""
 TWICE = re.compile(
     r"Cannot (?:declare .* twice|overwrite a value|mutate immutable namespace .*"
     r"|redefine namespace .*)|Duplicate inline table key .*"
@@ -44,6 +45,78 @@ def load(text: str, name: str) -> dict[str, Any]:
             f"{name}:{_line_of_long_number(text)}: a number has thousands of digits",
             hint="write a smaller number, or put the digits in quotes",
         ) from error
+
+
+def facts(document: dict[str, Any]) -> Iterator[tuple[Where, dict[str, Any]]]:
+    """`[defaults]`, each image and each of its overrides, with its place, valid or not."""
+    tables: list[tuple[Where, Any]] = [(("defaults",), document.get("defaults"))]
+    for name, image in items(document.get("image")):
+        tables.append((("image", name), image))
+        overrides = image.get("override") if isinstance(image, dict) else None
+        for number, override in enumerate(overrides if isinstance(overrides, list) else ()):
+            tables.append((("image", name, "override", number), override))
+    yield from ((at, table) for at, table in tables if isinstance(table, dict))
+
+
+def items(table: object) -> Iterator[tuple[str, Any]]:
+    """The keys and values of a table; none if the author wrote something else in its place."""
+    yield from table.items() if isinstance(table, dict) else ()
+
+
+def line_of(text: str, path: Where) -> int | None:
+    """The line (from 1) of `path`, or of the longest part of it that exists.
+
+    A file that is cut after a whole statement is still TOML. So the line of a key is the first line
+    after the longest such beginning in which the key does not exist yet.
+    """
+    whole = tomli.loads(text)
+    while path and value_at(whole, path) is None:
+        path = path[:-1]
+    if not path:
+        return None
+    lines = text.splitlines(keepends=True)
+    before, after = 0, len(lines)  # the key is absent in lines[:before], present in lines[:after]
+    while after - before > 1:
+        middle = (before + after) // 2
+        end, document = _readable(lines, middle, after)
+        if document is None or value_at(document, path) is not None:
+            after = middle
+        else:
+            before = end
+    return _after_comments(lines, before) + 1
+
+
+def _readable(lines: Sequence[str], start: int, stop: int) -> tuple[int, dict[str, Any] | None]:
+    """The shortest beginning of at least `start` lines that parses; (stop, None) if none does.
+
+    A cut inside a statement of several lines (an array, a string) does not parse.
+    """
+    for end in range(start, stop):
+        try:
+            return end, tomli.loads("".join(lines[:end]))
+        except tomli.TOMLDecodeError:
+            continue
+    return stop, None
+
+
+def value_at(document: object, path: Where) -> object | None:
+    """The value at `path`; None if there is none, which TOML cannot write."""
+    for key in path:
+        match document:
+            case dict() if key in document:
+                document = document[key]
+            case list() if isinstance(key, int) and key < len(document):
+                document = document[key]
+            case _:
+                return None
+    return document
+
+
+def _after_comments(lines: Sequence[str], index: int) -> int:
+    """Skip the blank lines and comments before the statement."""
+    while index < len(lines) - 1 and lines[index].strip().partition("#")[0] == "":
+        index += 1
+    return index
 
 
 def _line_of_long_number(text: str) -> int:
@@ -98,9 +171,9 @@ def _twice(lines: Sequence[str], name: str, error: tomli.TOMLDecodeError) -> Con
     if not path:
         return None
     key = shown(".".join(str(part) for part in path))
-    first = toml_lines.line_of("\n".join(lines[:start]), path)
+    first = line_of("\n".join(lines[:start]), path)
     hint = "remove one of the two"
-    if path[-1] == SAMPLES and isinstance(used := toml_lines.value_at(above, path), str):
+    if path[-1] == SAMPLES and isinstance(used := value_at(above, path), str):
         hint = f'remove line {first}, and write `use = "{shown(used)}"` beside the other keys'
     elif is_table:
         hint = f"move the keys of both below one `[{key}]`, or rename one of the two"
@@ -119,9 +192,9 @@ def _statement(lines: Sequence[str], last: int) -> tuple[int, dict[str, Any]] | 
     return None
 
 
-def _path_of_key(statement: str, lines: Sequence[str], above: dict[str, Any]) -> toml_lines.Path:
+def _path_of_key(statement: str, lines: Sequence[str], above: dict[str, Any]) -> Where:
     """The path of the key that a statement writes again; empty if the key is new."""
-    table: toml_lines.Path = ()
+    table: Where = ()
     for line in reversed(lines):
         if line.lstrip().startswith("[") and (table := _path(line, above)):
             break
@@ -134,7 +207,7 @@ def _path_of_key(statement: str, lines: Sequence[str], above: dict[str, Any]) ->
     return ()
 
 
-def _path(statement: str, there: Any) -> toml_lines.Path:
+def _path(statement: str, there: Any) -> Where:
     """The keys of a statement, with the last number of each list; empty if a key is new."""
     try:
         written: Any = tomli.loads(statement)

@@ -1,0 +1,209 @@
+"""A value and its schema -> the typed value, and its problems in the words of TOML."""
+
+from __future__ import annotations
+
+import difflib
+from contextlib import suppress
+from datetime import date, time
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from buildkit.config.problems import Problem
+from buildkit.config.requirements import OWN_KEY, TEXT
+from buildkit.support.addresses import cut, hidden, quoted
+from buildkit.support.suggest import LONGEST, SHORTEST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from buildkit.config.toml import Where
+
+ALIKE = 0.65
+"""How similar a suggested key has to be (difflib): `dockerfile` is not meant as `override`."""
+KEY = "[key]"
+"""Ends pydantic's path of a key; without it, the path is that of the key's value."""
+EXPECTED = {
+    "bool_type": "`true` or `false`",
+    "bool_parsing": "`true` or `false`",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "model_type": "a table `{{ … }}`",
+    "dict_type": "a table `{{ … }}`",
+    "greater_than_equal": "{ge} or more",
+    "less_than_equal": "{le} or less",
+    "string_too_long": "{max_length} characters at most",
+}
+"""What is wanted, by pydantic's kinds of error and with the values of their context."""
+
+
+def validated(
+    annotation: Any,
+    value: object,
+    at: Where,
+    problems: list[Problem],
+    named: Mapping[str, BaseModel] = MappingProxyType({}),
+) -> Any:
+    """The typed value without its wrong keys, or None if nothing valid is left.
+
+    A value without its wrong keys serves to find further problems, never to build. `named` are the
+    samples that the value may use.
+    """
+    adapter: TypeAdapter[object] = TypeAdapter(annotation)
+    try:
+        return adapter.validate_python(value, context=named)
+    except ValidationError as error:
+        wrong = [*_causes(error)]
+    # Short forms are validated for each device: the same problem counts once.
+    found = {_problem(annotation, details, value, at): details["type"] for details in wrong}
+    meant = {problem.meant for problem in found}
+    problems += (
+        problem
+        for problem, kind in found.items()
+        if not (kind == "missing" and problem.path in meant)
+    )
+    if isinstance(value, dict):
+        names = {details["loc"][0] for details in wrong if details["loc"]}
+        rest = {key: value for key, value in value.items() if key not in names}
+        with suppress(ValidationError):
+            return adapter.validate_python(rest, context=named)
+    return None
+
+
+def _causes(error: ValidationError) -> Iterator[Any]:
+    """The errors of pydantic, without those that follow from others."""
+    every = error.errors(include_url=False)
+    keys = [each["loc"][:-1] for each in every if each["loc"][-1:] == (KEY,)]
+    for each in every:
+        loc = each["loc"]
+        # A list whose values are all wrong is not also too short.
+        emptied = each["type"] == "too_short" and each["input"]
+        below = loc[-1:] != (KEY,) and any(
+            len(loc) > len(key) and loc[: len(key)] == key for key in keys
+        )
+        if not emptied and not below:
+            yield each
+
+
+def _problem(annotation: Any, details: Any, value: object, at: Where) -> Problem:
+    loc = tuple(key for key in details["loc"] if key != KEY)
+    path = (*at, *_keys_of(value, loc))
+    if details["type"] == "extra_forbidden":
+        return unknown_key(path, _keys(annotation, details["loc"][:-1]))
+    return Problem(path=path, message=_sentence(annotation, details))
+
+
+def _keys_of(value: Any, loc: tuple[str | int, ...]) -> Iterator[str | int]:
+    """The keys on the way to a value, as far as the file has them: the schema knows short forms."""
+    for number, key in enumerate(loc, 1):
+        inside = isinstance(key, int) if isinstance(value, list) else (
+            isinstance(value, dict) and (key in value or number == len(loc))
+        )  # fmt: skip
+        if inside:
+            yield key
+            value = value.get(key) if isinstance(value, dict) else value[key]
+
+
+def unknown_key(path: Where, known: Sequence[str]) -> Problem:
+    """The problem of an unknown key, with a similar one or else the list of known ones."""
+    if near := _similar(str(path[-1]), known):
+        message = f"unknown key; did you mean `{near}`?"
+        return Problem(path=path, message=message, meant=(*path[:-1], near))
+    listed = ", ".join(f"`{name}`" for name in known)
+    return Problem(path=path, message="unknown key", known=f"known keys: {listed}")
+
+
+def _similar(key: str, known: Sequence[str]) -> str:
+    """The known key that an unknown one probably stands for, else ""."""
+    near = difflib.get_close_matches(key[:LONGEST], known, n=1, cutoff=ALIKE)
+    near = near or [name for name in known if len(key) >= SHORTEST and name.startswith(key)]
+    return near[0] if near else ""
+
+
+def _sentence(model: Any, error: Any) -> str:  # noqa: PLR0911 - one per kind
+    """What is wrong with a value of type `model`; `error` is one of pydantic's."""
+    value = error["input"]
+    match error["type"]:
+        case "missing":
+            return "required key is missing"
+        case "enum" | "literal_error":
+            expected = str(error["ctx"]["expected"])
+            one = "one of " if " or " in expected or "," in expected else ""
+            return f"{written(value)} is not {one}{expected}".replace("'", "`")
+        case "value_error":
+            return str(error["ctx"]["error"])
+        case "string_type":
+            advice = "" if isinstance(value, (list, dict)) else "; put it in quotes"
+            return f"expected a string, found {written(value)}{advice}"
+        case "tuple_type" | "list_type":
+            return _no_list(model, error["loc"], value)
+        case "int_parsing_size":
+            return "the number is too large"
+        case "too_short" if not isinstance(value, str):
+            return "expected at least one value"
+        case "too_short" | "string_too_short":
+            return f"the {'name' if error['loc'][-1:] == (KEY,) else 'value'} is empty"
+        case kind if kind in EXPECTED:
+            expected = EXPECTED[kind].format(**error.get("ctx", {}))
+            return f"expected {expected}, found {written(value)}"
+        case _:
+            return f"{written(value)} is not allowed here"
+
+
+def written(value: object) -> str:
+    """A value as TOML writes it, shortened, without what may be secret."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case date() | time():
+            return value.isoformat()
+        case list():
+            return "a list"
+        case dict():
+            return "a table"
+        case _:
+            try:
+                text = quoted(value) if isinstance(value, str) else hidden(repr(value))
+            except ValueError:  # Python does not print whole numbers of over 4,300 digits
+                return "a number of thousands of digits"
+            return cut(text, LONGEST)
+
+
+def _no_list(model: Any, loc: Where, value: object) -> str:
+    """The message for a value that should be a list: a list with the value in it, or tables."""
+    key = str(loc[-1]) if loc else ""
+    if isinstance(value, str) and key == "packages" and value.endswith(TEXT):
+        return OWN_KEY.format(value.removeprefix("-r").removeprefix("--requirement").strip(" ="))
+    if _table(model, loc):
+        return f"expected a list of tables `[[…{key}]]`, found {written(value)}"
+    if isinstance(value, (list, dict)):
+        return f"expected a list, found {written(value)}"
+    text = written(value) if isinstance(value, str) else f"'{written(value)}'"
+    return f'expected a list: `["{text[1:-1]}"]`'
+
+
+def _keys(annotation: Any, path: Where) -> list[str]:
+    """The keys that the table at `path` below a type may have."""
+    table = _table(annotation, path)
+    fields = table.model_fields if table else {}
+    return [field.alias or name for name, field in fields.items()]
+
+
+def _table(annotation: Any, path: Where) -> type[BaseModel] | None:
+    """The schema of the table at `path` below a type; skips names that only pydantic knows."""
+    for key in path:
+        name = str(key).replace("-", "_")
+        for model in _models(annotation):
+            if field := model.model_fields.get(name):
+                annotation = field.annotation
+                break
+    return next(_models(annotation), None)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
