@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
+from tests.support import sources
+from tests.support.sources import PACKAGE, ROOT, module_name
 
-ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "buildkit"
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
 NAMES = ("SECONDS", "GRACE", "PATIENCE", "TIMEOUT")
 PACES = ("PAUSE", "LOOK_SECONDS")
 KINDS = {"SageMaker", "at rest", "compared", "scenario", "hang", "pace"}
 WAITS = {"sleep", "wait", "join", "settimeout"}
-MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
 def constants() -> dict[str, str]:
     """The source of each module's constants that are times, by their full names."""
     found = {}
-    for path in MODULES:
-        module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
-        for node in ast.parse(path.read_text()).body:
+    for path in sources.MODULES:
+        for node in sources.tree(path).body:
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 name = node.targets[0].id
                 if any(word in name for word in NAMES) and not name.endswith(PACES):
-                    found[f"{module}.{name}"] = ast.unparse(node.value)
+                    found[f"{module_name(path)}.{name}"] = ast.unparse(node.value)
     return found
 
 
@@ -60,9 +61,9 @@ def test_each_time_is_of_a_known_kind_and_has_a_reason() -> None:
         assert reason, name
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_no_wait_has_a_number_instead_of_a_name(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
+def numbers_that_wait(path: Path) -> Iterator[int]:
+    """The lines of a module with a time-out or a pause that is a number, other than 0."""
+    for node in sources.nodes(path):
         if not isinstance(node, ast.Call):
             continue
         called = node.func.attr if isinstance(node.func, ast.Attribute) else ""
@@ -70,4 +71,13 @@ def test_no_wait_has_a_number_instead_of_a_name(path: Path) -> None:
         values += node.args[:1] if called in WAITS else []
         for value in values:
             number = value.value if isinstance(value, ast.Constant) else None
-            assert not isinstance(number, int | float) or not number, f"line {node.lineno}"
+            if isinstance(number, int | float) and number:
+                yield node.lineno
+
+
+def test_no_wait_has_a_number_instead_of_a_name() -> None:
+    assert [
+        f"{path.relative_to(PACKAGE)}:{line}"
+        for path in sources.MODULES
+        for line in numbers_that_wait(path)
+    ] == []

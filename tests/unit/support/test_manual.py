@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildkit.support import manual
-from tests.unit.test_docs import ROOT, anchors
+from tests.support import sources
+from tests.support.sources import ROOT
+from tests.unit.test_docs import anchors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +38,6 @@ SCANNED = (
     "*.md", "docs/**/*.md", "examples/**/*.md", "Makefile", "action.yml", ".github/**/*.yml", "scripts/*/*", "pyproject.toml",
     "buildkit/**/*.py", "buildkit/**/*.toml", "buildkit/**/*.j2",
 )  # fmt: skip
-FILES = sorted({path for glob in SCANNED for path in ROOT.glob(glob) if path.is_file()})
 
 
 def installed(text: str) -> Iterator[str]:
@@ -78,9 +79,15 @@ def commands(path: Path) -> str:
     return re.sub(r"(^|\s)#.*", "", text)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_nothing_tells_anybody_to_install_a_distribution_of_strangers(path: Path) -> None:
-    assert not {*installed(commands(path))} - {*OURS, *TOOLS}
+def test_nothing_tells_anybody_to_install_a_distribution_of_strangers() -> None:
+    files = sorted({path for glob in SCANNED for path in ROOT.glob(glob) if path.is_file()})
+    assert files
+    assert {
+        (str(path.relative_to(ROOT)), name)
+        for path in files
+        for name in installed(commands(path))
+        if name not in (*OURS, *TOOLS)
+    } == set()
 
 
 def test_the_distribution_is_ours_and_the_command_is_called_buildkit() -> None:
@@ -96,27 +103,27 @@ def test_the_distribution_is_ours_and_the_command_is_called_buildkit() -> None:
 
 def named_pages() -> Iterator[tuple[str, str]]:
     """The pages, with a title or without, that the tool's hints lead to."""
-    for path in (ROOT / "buildkit").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+    for path in sources.MODULES:
+        for node in sources.nodes(path):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "manual.page":
                 words = [each.value for each in node.args if isinstance(each, ast.Constant)]
                 name, title = (*map(str, words), "")[:2]
                 yield name, title
 
 
-@pytest.mark.parametrize("named", sorted({*named_pages()}), ids=str)
-def test_each_hint_leads_to_a_page(named: tuple[str, str]) -> None:
-    name, title = named
-    page = ROOT / "docs" / manual.FOLDERS[name] / f"{name}.md"
-    assert page.exists()
-    assert not title or title in anchors(page)
+def test_each_hint_leads_to_a_page() -> None:
+    named = {*named_pages()}
+    pages = {name: ROOT / "docs" / manual.FOLDERS[name] / f"{name}.md" for name, _title in named}
+    assert [name for name, page in pages.items() if not page.exists()] == []
+    titles = {name: anchors(page) for name, page in pages.items()}
+    assert {(name, title) for name, title in named if title and title not in titles[name]} == set()
 
 
 def test_no_message_names_a_file_that_only_a_checkout_has() -> None:
-    for path in (ROOT / "buildkit").rglob("*.py"):
-        tree = ast.parse(path.read_text())
-        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-        for node in ast.walk(tree):
+    for path in sources.MODULES:
+        nodes = sources.nodes(path)
+        docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        for node in nodes:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 named = re.search(r"docs/[a-z/-]+\.md|\bREADME\b", node.value)
                 assert not named or id(node) in docstrings, f"{path.name}:{node.lineno}"
