@@ -38,7 +38,7 @@ lint: setup ## Format, lint, types, shell scripts, workflows
 	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python scripts/dev/lint_workflows.py
 
 unit: setup ## Tests that need no engine
-	@$(BIN)/pytest -m 'not engine' -n auto
+	@$(BIN)/pytest -m 'not engine' --ignore tests/e2e -n auto
 
 e2e: setup ## Tests on a real engine, with real images and a real registry
 	@scripts/dev/with-engine $(BIN)/pytest -m engine -n $(E2E_WORKERS) --dist loadgroup $(PYTEST)

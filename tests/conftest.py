@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from jinja2.sandbox import ImmutableSandboxedEnvironment as Sandbox
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from typing import NoReturn
 
     from tests.e2e.support.schedule import Scheduler
@@ -33,6 +36,34 @@ def pytest_xdist_make_scheduler(config: pytest.Config) -> Scheduler | None:
     from tests.e2e.support.schedule import Scheduler
 
     return Scheduler(config)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Spare the garbage collector the modules and tests that live to the end."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def templates_are_compiled_once() -> Iterator[None]:
+    """What Jinja makes of a template depends on its text alone, and takes 20 ms for a shipped one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Sandbox, "parse", kept(Sandbox.parse))
+        patch.setattr(Sandbox, "compile", kept(Sandbox.compile))
+        yield
+
+
+def kept(method: Callable[..., object]) -> Callable[..., object]:
+    """A method whose result depends on its arguments alone, not on the object: it runs once."""
+    results: dict[tuple[object, ...], object] = {}
+
+    def call(self: object, *arguments: object) -> object:
+        if arguments not in results:
+            results[arguments] = method(self, *arguments)
+        return results[arguments]
+
+    return call
 
 
 @pytest.fixture(autouse=True)

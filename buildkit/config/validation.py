@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from contextlib import suppress
 from datetime import date, time
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -51,9 +52,8 @@ def validated(
     A value without its wrong keys serves to find further problems, never to build. `named` are the
     samples that the value may use.
     """
-    adapter: TypeAdapter[object] = TypeAdapter(annotation)
     try:
-        return adapter.validate_python(value, context=named)
+        return _adapter(annotation).validate_python(value, context=named)
     except ValidationError as error:
         wrong = [*_causes(error)]
     # Short forms are validated for each device: the same problem counts once.
@@ -68,8 +68,13 @@ def validated(
         names = {details["loc"][0] for details in wrong if details["loc"]}
         rest = {key: value for key, value in value.items() if key not in names}
         with suppress(ValidationError):
-            return adapter.validate_python(rest, context=named)
+            return _adapter(annotation).validate_python(rest, context=named)
     return None
+
+
+@cache
+def _adapter(annotation: Any) -> TypeAdapter[object]:
+    return TypeAdapter(annotation)
 
 
 def _causes(error: ValidationError) -> Iterator[Any]:
