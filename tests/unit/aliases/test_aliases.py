@@ -14,6 +14,7 @@ from buildkit.aliases import rules
 from buildkit.aliases.rules import Move
 from tests.support import alias_oracle, projects
 from tests.support.alias_oracle import REFUSED, SUFFIX
+from tests.support.thorough import THOROUGH
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -157,14 +158,15 @@ POOLS = (ANY, PYTHON, SEMANTIC)
 
 EACH = 4
 WIDTH = 15
-thorough = settings(
-    max_examples=10_000 // EACH,
+VERSION_SETS = 10_000 if THOROUGH else 1_000
+many = settings(
+    max_examples=VERSION_SETS // EACH,
     deadline=None,
     database=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],  # a slow machine is no fault of the cases
 )
-quick = settings(thorough, max_examples=300)
+few = settings(many, max_examples=VERSION_SETS // 10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,9 +191,9 @@ MANY_CASES = st.binary(min_size=EACH * WIDTH, max_size=EACH * WIDTH).map(
 )
 
 
-@thorough
+@many
 @given(MANY_CASES)
-def test_ten_thousand_version_sets_go_where_the_specification_says(cases: list[Case]) -> None:
+def test_version_sets_go_where_the_specification_says(cases: list[Case]) -> None:
     for case in cases:
         wanted = {
             alias: alias_oracle.expected(alias, case.tags, case.held_back, case.full)
@@ -201,7 +203,7 @@ def test_ten_thousand_version_sets_go_where_the_specification_says(cases: list[C
         assert decided(case.tags, case.held_back, TARGET if case.full else SIMPLE) == there
 
 
-@quick
+@few
 @given(CASES, CASES)
 def test_a_publish_never_moves_an_alias_to_an_older_version(before: Case, added: Case) -> None:
     tags = [*before.tags, *added.tags]
@@ -213,14 +215,14 @@ def test_a_publish_never_moves_an_alias_to_an_older_version(before: Case, added:
             assert alias_oracle.newest([tag, new[alias]], newer) == new[alias]
 
 
-@quick
+@few
 @given(CASES, st.randoms(use_true_random=False))
 def test_the_order_of_the_tags_does_not_matter(case: Case, chance: Random) -> None:
     shuffled = chance.sample(case.tags, len(case.tags))
     assert decided(shuffled, case.held_back) == decided(case.tags, case.held_back)
 
 
-@quick
+@few
 @given(CASES)
 def test_an_alias_goes_to_exact_tags_of_its_family_alone(case: Case) -> None:
     exact = {tag for tag in case.tags if tag.endswith(SUFFIX)} - case.held_back

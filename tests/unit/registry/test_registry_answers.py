@@ -28,6 +28,7 @@ from buildkit.support.errors import ToolError
 from tests.support import fakes
 from tests.support.distribution import Distribution, layer
 from tests.support.registry_server import Fault, Reply, answers, digest, running
+from tests.support.thorough import THOROUGH
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -239,6 +240,7 @@ def test_an_answer_that_comes_byte_by_byte_is_not_waited_for_for_ever(
     server: Distribution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("buildkit.registry.exchange.WHOLE_SECONDS", 0)
+    monkeypatch.setattr(reading, "CHUNK", 1 << 10)
 
     def drips(handler: Handler) -> None:
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
@@ -254,12 +256,18 @@ def test_an_answer_that_comes_byte_by_byte_is_not_waited_for_for_ever(
         client(server).manifest("demo", "1")
 
 
+@pytest.fixture(scope="module")
+def bomb() -> bytes:
+    return gzip.compress(b" " * (64 * MEBIBYTE), 1)
+
+
 @pytest.mark.parametrize("kind", ["manifest", "configuration", "tags", "error", "upload"])
-def test_what_is_small_on_the_wire_takes_no_memory_here(server: Distribution, kind: str) -> None:
-    packed = gzip.compress(b" " * (200 * MEBIBYTE), 1)
+def test_what_is_small_on_the_wire_takes_no_memory_here(
+    server: Distribution, bomb: bytes, kind: str
+) -> None:
     status = 400 if kind == "error" else 202 if kind == "upload" else 200
-    bomb = says(packed, status, Content_Encoding="gzip", Location="/v2/demo/blobs/uploads/u0")
-    server.faults.append(Fault("POST" if kind == "upload" else "GET", "", bomb, times=99))
+    reply = says(bomb, status, Content_Encoding="gzip", Location="/v2/demo/blobs/uploads/u0")
+    server.faults.append(Fault("POST" if kind == "upload" else "GET", "", reply, times=99))
     there = client(server)
     asks: dict[str, Callable[[], object]] = {
         "manifest": lambda: there.manifest("demo", "1"),
@@ -469,7 +477,7 @@ def questions(there: Registry, content: bytes) -> dict[str, Callable[[], object]
 
 
 @settings(
-    max_examples=100,
+    max_examples=200 if THOROUGH else 30,
     deadline=None,
     database=None,
     derandomize=True,

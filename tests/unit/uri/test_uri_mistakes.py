@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PARTS = 4
 """Tests that run side by side."""
-QUESTIONS = int(os.environ.get("QUESTIONS", "4000")) // PARTS
+QUESTIONS = int(os.environ.get("QUESTIONS", "1000")) // PARTS
 """`make test-uri` asks 20,000."""
 SELDOM = ("--container-version", "--accelerator", "--instance-type")
 
