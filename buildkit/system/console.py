@@ -39,7 +39,8 @@ def readable(text: str) -> str:
     """Text with escapes for control characters, also for those that reverse text."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+    odd = (each for each in {*text} - {"\n", "\t"} if not each.isprintable())
+    return text.translate({ord(each): repr(each)[1:-1] for each in odd})
 
 
 def harmless(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -70,7 +71,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@cache
 def aws_client(region: str = "eu-west-1") -> ECRClient:
+    """One for all tests: boto3 reads the API's model for each."""
     return boto3.client("ecr", region_name=region)
 
 

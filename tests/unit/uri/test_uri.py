@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,24 @@ def published(version: str, letter: str, *hosts: str, **changes: Any) -> Any:
     return image(version, letter, **{**facts, **changes})
 
 
+@cache
+def recorded() -> str:
+    """A ledger of five releases."""
+    releases = (
+        release(published("1.7.2", "a"), published("1.7.2", "b", python="3.13")),
+        release(published("1.7.10", "c"), published("2.0.0", "d", OTHERS)),
+        release(published("1.0", "e", name="tool", purpose="training")),
+        release(
+            published("1.0-1", "f", name="lone", locations=("127.0.0.1:5050/lone:1.0-1-cpu-py311",))
+        ),
+        release(
+            published("1.7.2", "a", repository="prod/sklearn", locations=("x.example/prod/sklearn:1.7.2-cpu-py311",)),
+            action=Action.PROMOTE,
+        ),
+    )  # fmt: skip
+    return "".join(f"{ledger.text(each)}\n" for each in releases)
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A ledger, and no images.toml: `uri` reads the ledger alone."""
@@ -59,21 +78,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
-    book = ledger.Ledger(path=tmp_path / ledger.NAME)
-    book.append(release(published("1.7.2", "a"), published("1.7.2", "b", python="3.13")))
-    book.append(release(published("1.7.10", "c"), published("2.0.0", "d", OTHERS)))
-    book.append(release(published("1.0", "e", name="tool", purpose="training")))
-    book.append(
-        release(
-            published("1.0-1", "f", name="lone", locations=("127.0.0.1:5050/lone:1.0-1-cpu-py311",))
-        )
-    )
-    book.append(
-        release(
-            published("1.7.2", "a", repository="prod/sklearn", locations=("x.example/prod/sklearn:1.7.2-cpu-py311",)),
-            action=Action.PROMOTE,
-        )
-    )  # fmt: skip
+    (tmp_path / ledger.NAME).write_text(recorded())
     return tmp_path
 
 
