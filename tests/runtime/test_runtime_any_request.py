@@ -21,13 +21,14 @@ from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
 from tests.runtime.predictions import Colour, nested
+from tests.support.thorough import THOROUGH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
 MANY = settings(
-    max_examples=150,
+    max_examples=150 if THOROUGH else 50,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -235,6 +235,7 @@ def test_requirements_are_installed_first(tree: Tree, train: Train) -> None:
     tree.write("code/train.py", "import tiny_thing\nassert tiny_thing.ANSWER == 42\n")
     site = str(tree.base / "site")
     offline = {"PIP_NO_INDEX": "1", "PIP_TARGET": site, "PYTHONPATH": site}
+    offline["PIP_NO_WARN_CONFLICTS"] = "0"  # or pip reads all packages that are installed here
     result = train(SAGEMAKER_PROGRAM="train.py", **offline)
     assert result.code == 0, result.stderr
 

@@ -25,6 +25,7 @@ from buildkit.model.login import Login
 from buildkit.support.errors import Exit, ToolError, UsageError
 from tests.support import fakes, projects
 from tests.support.releases import HOST, digest, image, move, release
+from tests.support.thorough import THOROUGH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +63,11 @@ def timed(target: str, build: float | None, test: float, **more: Any) -> Any:
 # shards
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=100 if THOROUGH else 30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(
     st.lists(st.floats(min_value=0.1, max_value=1e4), min_size=1, max_size=40),
     st.integers(min_value=1, max_value=50),

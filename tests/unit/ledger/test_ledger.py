@@ -335,7 +335,7 @@ def test_runs_at_the_same_time_lose_no_record(book: Ledger) -> None:
         "import pathlib, sys; from buildkit.ledger import ledger; from tests.support import releases\n"
         "book = ledger.Ledger(path=pathlib.Path(sys.argv[1]) / ledger.NAME)\n"
         "print('ready', flush=True); sys.stdin.read()\n"
-        "for number in range(60):\n"
+        "for number in range(30):\n"
         "    book.append(releases.release(id=f'{sys.argv[2]}-{number:02}'))"
     )
     runs = [
@@ -356,7 +356,7 @@ def test_runs_at_the_same_time_lose_no_record(book: Ledger) -> None:
     for run in runs:
         assert run.stdout is not None
         run.stdout.close()
-    assert [each.id for each in book.read()] == [f"{n}-{i:02}" for n in "abc" for i in range(60)]
+    assert [each.id for each in book.read()] == [f"{n}-{i:02}" for n in "abc" for i in range(30)]
 
 
 @pytest.mark.process
@@ -365,7 +365,7 @@ def test_a_run_that_is_killed_leaves_no_half_line(book: Ledger) -> None:
     code = (
         "import pathlib, sys; from buildkit.ledger import ledger; from tests.support import releases\n"
         "book = ledger.Ledger(path=pathlib.Path(sys.argv[1]) / ledger.NAME)\n"
-        "big = releases.release(*[releases.image() for _ in range(20000)])\n"
+        "big = releases.release(*[releases.image() for _ in range(5000)])\n"
         "print('now', flush=True)\n"
         "while True:\n"
         "    book.append(big); book.path.unlink()"

@@ -18,6 +18,7 @@ import pytest
 from buildkit import Query, image_uri, look_up
 from buildkit.prebuilt import facts, instances, naming
 from buildkit.support.errors import BuildkitError, NothingSelectedError, UsageError
+from tests.support.thorough import THOROUGH
 
 NO_MACHINES = ("ml.eia", "ml.geospatial.")
 """Accelerators, and what runs only the images of SageMaker geospatial."""
@@ -376,7 +377,7 @@ def test_the_examples_of_aws_s_old_page_are_answers(asked: Any, uri: str) -> Non
 
 def test_no_word_that_is_wrong_gets_an_answer_and_each_gets_a_hint() -> None:
     chance = random.Random(0)
-    for _ in range(2000):
+    for _ in range(2000 if THOROUGH else 500):
         framework = chance.choice(facts.frameworks())
         entry = chance.choice(facts.entries(framework))
         asked: dict[str, Any] = {

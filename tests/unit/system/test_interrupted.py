@@ -17,6 +17,7 @@ from buildkit.ledger import ledger
 from buildkit.support.errors import interruption
 from tests.support.projects import MINIMAL
 from tests.support.releases import digest, image, move, release
+from tests.support.thorough import THOROUGH
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -74,24 +75,25 @@ def project(tmp_path: Path, mute: Mute) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("number", "command"),
-    [
-        pytest.param(signal.SIGINT, "diff demo-1.0-cpu-py311 demo-1.0-1-cpu-py311", id="diff"),
+WAITS = [  # for a registry, AWS and an engine; each signal, with --json and without
+    pytest.param(signal.SIGINT, "diff demo-1.0-cpu-py311 demo-1.0-1-cpu-py311", id="diff"),
+    pytest.param(signal.SIGHUP, f"promote {digest('1')} --to demo:stable", id="promote an alias"),
+    pytest.param(signal.SIGTERM, "rollback demo:latest --json", id="rollback"),
+    pytest.param(signal.SIGINT, f"repo plan --registry {ECR} --json", id="repo plan"),
+    pytest.param(signal.SIGTERM, f"repo apply --registry {ECR}", id="repo apply"),
+    pytest.param(signal.SIGHUP, "build --all --json", id="build"),
+    pytest.param(signal.SIGINT, "test any:image --json", id="test"),
+]
+if THOROUGH:
+    WAITS += [
         pytest.param(signal.SIGTERM, "notes", id="notes"),
-        pytest.param(
-            signal.SIGHUP, f"promote {digest('1')} --to demo:stable", id="promote an alias"
-        ),
         pytest.param(signal.SIGINT, f"promote {digest('1')} --to other/demo", id="promote a copy"),
-        pytest.param(signal.SIGTERM, "rollback demo:latest --json", id="rollback"),
         pytest.param(signal.SIGHUP, "uri demo-1.0-cpu-py311 --verify", id="uri"),
-        pytest.param(signal.SIGINT, f"repo plan --registry {ECR} --json", id="repo plan"),
-        pytest.param(signal.SIGTERM, f"repo apply --registry {ECR}", id="repo apply"),
-        pytest.param(signal.SIGHUP, "build --all --json", id="build"),
-        pytest.param(signal.SIGINT, "test any:image --json", id="test"),
         pytest.param(signal.SIGTERM, "revise --all --changed", id="revise"),
-    ],
-)
+    ]
+
+
+@pytest.mark.parametrize(("number", "command"), WAITS)
 def test_ends_at_a_signal(
     mute: Mute, project: Path, number: signal.Signals, command: str, tmp_path: Path
 ) -> None:
@@ -108,7 +110,7 @@ def test_ends_at_a_signal(
         "TMPDIR": str(scratch),
     }
     with subprocess.Popen(
-        [sys.executable, "-X", "dev", "-m", "buildkit", *command.split()],
+        [sys.executable, "-W", "default", "-m", "buildkit", *command.split()],
         cwd=project, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as running, mute.hear(running):  # fmt: skip
         running.send_signal(number)
