@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "buildkit"
 NAMES = ("SECONDS", "GRACE", "PATIENCE", "TIMEOUT")
 PACES = ("PAUSE", "LOOK_SECONDS")
-KINDS = {"SageMaker", "at rest", "compared", "scenario", "hang", "pace"}
+KINDS = {"SageMaker", "idle", "compared", "scenario", "hang", "pace"}
 WAITS = {"sleep", "wait", "join", "settimeout"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
