@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from buildkit import cli
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -27,6 +29,13 @@ DIALECT = {  # what nobody says -> what people say
     r"\bnobody (knows|tells|can tell)\b": "unknown",
     r"\bby now\b": "now, already",
     r"\bat hand\b": "available",
+    r"\bblanks\b": "spaces",
+    r"\banew\b": "again; regenerate",
+    r"\bblame[sd]\b": "fail",
+    r"\bat rest\b": "idle",
+    r"\bas wanted\b": "up to date",
+    r"\bin turns\b": "alternately",
+    r"\bnot on record\b": "not in the ledger",
 }
 PAGES = [
     *ROOT.glob("*.md"),
@@ -36,18 +45,31 @@ PAGES = [
     *ROOT.glob("buildkit/contract/*.toml"),
     *ROOT.glob(".github/**/*.yml"),
     *ROOT.glob("templates/**/*.j2"),
+    *ROOT.glob("templates/runtime/**/*.py"),
+    *ROOT.glob("templates/runtime/bin/*"),
+    *(path for path in ROOT.glob("scripts/**/*") if path.is_file() and path.suffix != ".pyc"),
+    ROOT / "action.yml",
+    ROOT / "Makefile",
 ]
+"""Read as a whole, also the comments in them."""
+
+
+def is_help(node: ast.AST) -> bool:
+    """Whether the docstring of a function is the help of a command or a group."""
+    return isinstance(node, ast.FunctionDef) and any(
+        re.search(r"\.(command|group)\b", ast.unparse(each)) for each in node.decorator_list
+    )
 
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
-    """The strings of a module that are no docstrings, by line: messages, hints, help."""
+    """The strings of a module by line: messages, hints, help. Of docstrings, only those of help."""
     tree = ast.parse(path.read_text())
-    inside = {  # also the help of commands, which is their docstring
+    inside = {
         id(node.body[0].value)
         for node in ast.walk(tree)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
         and isinstance(node.body[0], ast.Expr)
-        and getattr(node, "name", "") != "command"
+        and not is_help(node)
     }
     for node in ast.walk(tree):
         if (
@@ -71,6 +93,19 @@ def found_in(text: str) -> list[str]:
 )
 def test_no_message_speaks_in_dialect(path: Path) -> None:
     assert [f"{line}: {word}" for line, text in texts(path) for word in found_in(text)] == []
+
+
+def test_the_help_of_every_command_and_group_is_read() -> None:
+    helped = {
+        f"{path.stem}.{node.name}"
+        for path in ROOT.glob("buildkit/**/*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and is_help(node)
+    }
+    commands = {name.replace("-", "_") for name in cli.COMMANDS}
+    assert helped == {"cli.cli", "repo.plan", "repo.apply"} | {
+        f"{each}.command" for each in commands
+    }
 
 
 @pytest.mark.parametrize("path", sorted(PAGES), ids=lambda path: str(path.relative_to(ROOT)))
