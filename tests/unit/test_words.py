@@ -33,7 +33,6 @@ DIALECT = {  # what nobody says -> what people say
     r"\banew\b": "again; regenerate",
     r"\bblame[sd]\b": "fail",
     r"\bat rest\b": "idle",
-    r"\bas wanted\b": "up to date",
     r"\bin turns\b": "alternately",
     r"\bnot on record\b": "not in the ledger",
 }
