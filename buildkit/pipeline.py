@@ -20,7 +20,6 @@ from buildkit.contract import verdict
 from buildkit.engine import engine
 from buildkit.model.outcome import Outcome, earlier
 from buildkit.render import inputs, render
-from buildkit.support.amounts import count
 from buildkit.support.errors import BuildkitError, bug
 from buildkit.system import console, stopping, workers
 
