@@ -115,7 +115,7 @@ class Commands(click.Group):
 def _meant(word: str) -> str:
     """The hint for an unknown command: similar commands, or what other tools call so."""
     if word in BEGINNINGS:
-        return f"write a file images.toml: {manual.page('images-toml')}"
+        return f"create an images.toml: {manual.page('images-toml')}"
     found = OF_OTHERS.get(word) or suggest.near_names(word, COMMANDS)
     meant = f"did you mean {' or '.join(f'`buildkit {each}`' for each in found)}? " if found else ""
     return f"{meant}`buildkit --help` lists the commands"

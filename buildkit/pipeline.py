@@ -151,7 +151,9 @@ def push(project: Project, targets: Sequence[Target], choice: Choice) -> Run:
         if choice.complete:
             outcomes = each(targets, tested, lambda _, found: sender.stage(found), choice)
             if failed := tuple(outcome for outcome in outcomes if outcome.error is not None):
-                console.say("nothing was tagged: not every image is ready", fg="red")
+                console.say(
+                    "nothing was tagged: not every image is ready to be published", fg="red"
+                )
                 return Run(outcomes=failed)
             tested = [(outcome.target, outcome) for outcome in outcomes]
         outcomes = each(targets, tested, lambda _, found: sender.publish(found), choice)

@@ -137,7 +137,7 @@ def _is_state(text: str, step: Step) -> bool:
 
 
 def _title(match: re.Match[str]) -> str:
-    """`image 2/4 RUN pip install ...`, without mounts, variables and repeated blanks."""
+    """`image 2/4 RUN pip install ...`, without mounts, variables and repeated spaces."""
     text = match["text"]
     while (shorter := NOISE.sub("", text)) != text:
         text = shorter

@@ -92,17 +92,17 @@ def _build(identifier: str, targets: str, shard: str) -> dict[str, Any]:
 def markdown(shards: Sequence[Shard]) -> str:
     """The matrix as a table."""
     if not shards:
-        return "Nothing to build: no target has changed."
+        return "Nothing to build: all selected targets are released or unchanged."
     rows = [
         f"| `{target.id}` | `{target.image}` | {target.base} | {shard.number} |"
         for shard in shards
         for target in shard.targets
     ]
-    longest = max(1.0, *(each.seconds / 60 for each in shards))
+    longest = max(1, *(round(each.seconds / 60) for each in shards))
     parts = count(len(shards), "shard")
     return "\n".join(
         (
-            f"{count(len(rows), 'target')} in {parts} of at most {longest:.0f} minutes.",
+            f"{count(len(rows), 'target')} in {parts} of at most {count(longest, 'minute')}.",
             "",
             "| Target | Image | Base | Shard |",
             "| --- | --- | --- | --- |",

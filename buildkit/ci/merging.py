@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from buildkit import records
 from buildkit.model.image import Status
+from buildkit.support.amounts import count
 from buildkit.support.errors import BuildkitError, ToolError, UsageError
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def merge(
         problems = list(_unlike(parts))
     if problems:
         raise ToolError(
-            f"the records of {len(targets)} targets cannot be merged",
+            f"the records of {count(len(targets), 'target')} cannot be merged",
             details="\n".join(problems),
             hint="rerun the shards that should have built these targets, all from the same commit",
         )

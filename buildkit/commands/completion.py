@@ -17,12 +17,12 @@ SHELLS = ("bash", "zsh", "fish")
     "  echo 'eval \"$(buildkit completion zsh)\"' >> ~/.zshrc\n"
     "  buildkit completion fish > ~/.config/fish/completions/buildkit.fish"
 )
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", metavar="SHELL", type=click.Choice(SHELLS))
 @click.pass_context
 def command(context: click.Context, *, shell: str) -> None:
-    """Print a script that completes commands, options, targets, versions and regions in SHELL.
+    """Print a script that completes commands, options, targets, versions and regions.
 
-    Bash must be 4.4 or newer.
+    SHELL is bash, zsh or fish. Bash must be 4.4 or newer.
     """
     script = get_completion_class(shell)
     assert script is not None

@@ -122,10 +122,10 @@ def _page(first: Side, second: Side, found: Comparison) -> Iterator[str]:
     yield ""
     yield "base"
     if first.base == second.base:
-        yield f"  the same: {first.base or 'not on record'}"
+        yield f"  the same: {first.base or 'unknown: not in the ledger'}"
     else:
-        yield f"  a  {first.base or 'not on record'}"
-        yield f"  b  {second.base or 'not on record'}"
+        yield f"  a  {first.base or 'unknown: not in the ledger'}"
+        yield f"  b  {second.base or 'unknown: not in the ledger'}"
     yield "layers"
     yield f"  {_sum(found.layers.shared)} in both"
     for mark, layers in (("a", found.layers.only_a), ("b", found.layers.only_b)):

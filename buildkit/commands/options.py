@@ -134,7 +134,7 @@ FILE = _file(_Path(dir_okay=False))
 FILE_AS_TEXT = _file(click.Path(dir_okay=False))
 ALLOW_OUTSIDE = flag(
     "--allow-outside",
-    "Let images.toml, templates and links lead to files outside the project (its git root).",
+    "Allow images.toml, templates and links to refer to files outside the project (its git root).",
 )
 JSON = flag("--json", "Print JSON on stdout.", "as_json")
 DIST = click.option(
@@ -150,7 +150,7 @@ JOBS = click.option(
     "-j",
     type=click.IntRange(min=1),
     help="Process at most this many targets in parallel.  [default: one test per CPU, 8 pushes, "
-    "builds up to buildx]",
+    "as many builds as buildx allows]",
 )
 NETWORK = flag(
     "--network",

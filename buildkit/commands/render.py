@@ -14,6 +14,7 @@ from buildkit.commands import options
 from buildkit.config import boundary
 from buildkit.project import written
 from buildkit.render import render
+from buildkit.support.amounts import count
 from buildkit.support.errors import TemplateError, ToolError, UsageError
 from buildkit.system import console, files, reading
 
@@ -69,7 +70,7 @@ def command(*, scope: Scope, as_json: bool, output: Path | None, check: bool, st
         document = [{"id": key, "dockerfile": str(path)} for key, path in paths.items()]
         click.echo(json.dumps(document, indent=2))
     elif check:
-        console.say(f"up to date: {len(paths)} Dockerfiles")
+        console.say(f"up to date: {count(len(paths), 'Dockerfile')}")
     else:
         click.echo("\n".join(map(str, paths.values())))
 
@@ -152,12 +153,12 @@ def _summed(differences: Mapping[str, Sequence[str]], of: int) -> list[str]:
     for target_id, lines in differences.items():
         changed = tuple(line for line in lines[HEAD:] if line[:1] in ("-", "+"))
         groups.setdefault(changed, []).append(target_id)
-    changes = "one change" if len(groups) == 1 else f"{len(groups)} changes"
-    shown = [f"{len(differences)} of {of} Dockerfiles differ, by {changes}"]
+    changes = count(len(groups), "change")
+    shown = [f"out of date: {len(differences)} of {count(of, 'Dockerfile')}, with {changes}"]
     for changed, ids in sorted(groups.items(), key=lambda group: -len(group[1])):
         more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
         shown.append(f"change in {ids[0]}{more}:")
         shown += [f"  {line}" for line in changed[:MOST]]
         if len(changed) > MOST:
-            shown.append(f"  ... and {len(changed) - MOST} more lines")
+            shown.append(f"  ... and {count(len(changed) - MOST, 'more line')}")
     return shown

@@ -13,6 +13,7 @@ from buildkit.ecr import places, reconcile
 from buildkit.ecr.reconcile import State
 from buildkit.ecr.wanted import repositories
 from buildkit.ledger import history
+from buildkit.support.amounts import count
 from buildkit.support.errors import Exit, NothingSelectedError, worst
 from buildkit.system import console
 
@@ -118,7 +119,7 @@ def _end(findings: Sequence[Finding], *, as_json: bool, drift: bool) -> Exit:
         names = ", ".join(each.name for each, _ in group)
         console.fail(f"{host}: {names}: {message}", hint=hint)
     if failed:
-        console.say(f"{len(failed)} of {len(findings)} repositories failed", fg="red")
+        console.say(f"{len(failed)} of {count(len(findings), 'repository')} failed", fg="red")
     if as_json:
         click.echo(json.dumps({"repositories": list(map(_facts, findings))}, indent=2))
     else:
@@ -131,7 +132,7 @@ def _end(findings: Sequence[Finding], *, as_json: bool, drift: bool) -> Exit:
 
 def _lines(finding: Finding) -> Iterable[str]:
     yield f"{finding.place.host}/{finding.name}  {finding.state.value}"
-    if finding.state is State.NOT_OURS:
+    if finding.state is State.NOT_MANAGED:
         adopt = f"buildkit repo apply --adopt {finding.name}"
         yield f"  `{adopt}` would take over this repository, and change"
     for change in finding.changes:

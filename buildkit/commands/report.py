@@ -14,6 +14,7 @@ import click
 from buildkit.contract import verdict as verdicts
 from buildkit.model.image import SkipKind, Status, Verdict
 from buildkit.support import manual
+from buildkit.support.amounts import count
 from buildkit.support.errors import ContractError, Exit, worst
 from buildkit.system import console
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 COUNTED = {
     Status.FAIL: "failed",
     Status.PASS: "passed",
-    Status.WARN: "warned",
+    Status.WARN: "warning",
     Status.SKIP: "skipped",
 }
 COLOURS = {Status.PASS: "green", Status.FAIL: "red", Status.WARN: "yellow", Status.SKIP: None}
@@ -128,12 +129,12 @@ def show(found: Report, *, verbose: bool = False) -> None:
         console.say(untried, fg="yellow")
     if any(each.skipped_for(SkipKind.SAMPLES) for each in of[Status.SKIP]):
         page = manual.page("contract", "samples")
-        console.say(f"hint: give samples, to check more clauses: {page}", fg="cyan")
+        console.say(f"hint: add samples to check more clauses: {page}", fg="cyan")
     if found.kept:
         console.say(f"kept: {', '.join(found.kept)}")
     reached = verdicts.of(found)
     counts = ", ".join(
-        f"{len(of[status])} {word}"
+        count(len(of[status]), word) if status is Status.WARN else f"{len(of[status])} {word}"
         for status, word in COUNTED.items()
         if of[status] or status is Status.PASS
     )

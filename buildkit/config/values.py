@@ -100,7 +100,7 @@ def _tags(tags: dict[str, str]) -> dict[str, str]:
         if key.lower().startswith("aws:") or not all(map(TAG_TEXT.fullmatch, (key, value))):
             raise ValueError(
                 f"{quoted(key)} = {quoted(value)} is not a tag "
-                "(letters, digits, blanks, `.:/=+@_-`; not `aws:…`)"
+                "(letters, digits, spaces, `.:/=+@_-`; not `aws:…`)"
             )
     if len(tags) >= MOST_TAGS:
         raise ValueError(

@@ -117,7 +117,7 @@ def _members(chunks: Iterable[bytes]) -> Iterator[Entry]:
     with _opened(chunks) as source:
         for number, member in enumerate(source):
             if number >= MOST:
-                raise tarfile.ReadError("the tree has too many members")
+                raise tarfile.ReadError("the tree has too many files")
             content, digest = None, ""
             if member.isfile() and (file := source.extractfile(member)) is not None:
                 total = hashlib.sha256()

@@ -44,7 +44,7 @@ class Refusal:
 
 SIGNALS = {
     132: ("SIGILL: an instruction that this processor does not have", Sign.CRASHED),
-    134: ("SIGABRT: native code gave up", Sign.CRASHED),
+    134: ("SIGABRT: native code aborted", Sign.CRASHED),
     135: ("SIGBUS: often a full /dev/shm", Sign.SHARED_MEMORY),
     136: ("SIGFPE: native code divided by zero", Sign.CRASHED),
     137: ("SIGKILL: often out of memory", Sign.OUT_OF_MEMORY),

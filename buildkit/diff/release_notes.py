@@ -116,7 +116,7 @@ def _details(image: Image, change: Change) -> Iterator[str]:
 
 
 def _base(origin: Origin | None) -> str:
-    return "not on record" if origin is None else origin.pinned(DIGEST_LENGTH)
+    return "unknown: not in the ledger" if origin is None else origin.pinned(DIGEST_LENGTH)
 
 
 def _size(size: int | None) -> str:

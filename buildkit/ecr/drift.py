@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.config.values import OWNER
 from buildkit.ecr import policies
+from buildkit.support.amounts import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -139,9 +140,9 @@ def _part(document: Document) -> str:
     """A rule or a statement of ours in short; as JSON if it was edited."""
     match policies.plain(document):
         case {"selection": {"countNumber": number, "countUnit": "days", "tagPrefixList": prefix}}:
-            return f"{prefix}* after {number} days"
+            return f"{prefix}* after {count(number, 'day')}"
         case {"selection": {"countNumber": number, "countUnit": "days", "tagStatus": status}}:
-            return f"{status} after {number} days"
+            return f"{status} after {count(number, 'day')}"
         case {"Effect": "Allow", "Principal": {"AWS": who}, "Action": actions} | {
             "Effect": "Allow", "Principal": {"Service": who}, "Action": actions
         } if actions == list(policies.PULL):  # fmt: skip

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from buildkit.ecr.wanted import Wanted
 
 ROUNDS = 3
-"""Times that a repository is read and updated before another process is blamed."""
+"""How often a repository is updated before the error says that another process changes it."""
 PAUSE_SECONDS = 1.0
 """Before the third round: AWS may show a change late."""
 
@@ -34,8 +34,8 @@ PAUSE_SECONDS = 1.0
 class State(str, Enum):
     MISSING = "missing"
     DIFFERS = "differs"
-    AS_WANTED = "as wanted"
-    NOT_OURS = "not ours"
+    UP_TO_DATE = "up to date"
+    NOT_MANAGED = "not managed"
     CREATED = "created"
     CHANGED = "changed"
     FAILED = "failed"
@@ -56,8 +56,8 @@ class Finding:
 
     @property
     def differs(self) -> bool:
-        """Whether the repository is ours, and not as wanted."""
-        if self.state is State.NOT_OURS:
+        """Whether a repository that buildkit manages needs a change."""
+        if self.state is State.NOT_MANAGED:
             return False
         left = any(not change.fixable for change in self.changes)
         return left or self.state in (State.MISSING, State.DIFFERS)
@@ -82,8 +82,8 @@ def _look(there: Repositories, wanted: Wanted) -> Finding:
     if found is None:
         return _finding(there, wanted, State.MISSING)
     every = drift(wanted, found)
-    state = State.DIFFERS if every else State.AS_WANTED
-    return _finding(there, wanted, state if found.ours else State.NOT_OURS, every)
+    state = State.DIFFERS if every else State.UP_TO_DATE
+    return _finding(there, wanted, state if found.ours else State.NOT_MANAGED, every)
 
 
 def _reconcile(there: Repositories, wanted: Wanted, *, adopted: bool) -> Finding:
@@ -99,10 +99,10 @@ def _reconcile(there: Repositories, wanted: Wanted, *, adopted: bool) -> Finding
             continue
         every = drift(wanted, found)
         if not (found.ours or adopted or created):
-            return _finding(there, wanted, State.NOT_OURS, every)
+            return _finding(there, wanted, State.NOT_MANAGED, every)
         fixable = [change for change in every if change.fixable]
         if not fixable:
-            state = State.DIFFERS if every else State.AS_WANTED
+            state = State.DIFFERS if every else State.UP_TO_DATE
             state = State.CREATED if created else State.CHANGED if made else state
             return _finding(there, wanted, state, (*made.values(), *every))
         there.update(wanted, found, fixable)

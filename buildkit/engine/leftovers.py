@@ -190,7 +190,7 @@ class Sweeper:
         if self._left is None:
             only = f"--filter label={self._label}"
             return (
-                f"the engine at {self.endpoint} does not answer; what this run has left there is",
+                f"the engine at {self.endpoint} does not answer; leftovers of this run will be",
                 "removed by the next run, or by these commands once the engine answers again:",
                 f"  docker ps --all --quiet {only} | xargs -r docker rm --force --volumes",
                 f"  docker volume ls --quiet {only} | xargs -r docker volume rm --force",

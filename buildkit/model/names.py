@@ -203,7 +203,7 @@ def header_name(text: str) -> str:
         raise ValueError(f"{quoted(text)} is a key of its own beside `headers`")
     if text.lower() in HOP_HEADERS:
         raise ValueError(f"{quoted(text)} is set by the HTTP client")
-    return full(HEADER_NAME, "the name of a header (letters, digits, `-`; no blanks)", text)
+    return full(HEADER_NAME, "the name of a header (letters, digits, `-`; no spaces)", text)
 
 
 def content_type(text: str) -> str:

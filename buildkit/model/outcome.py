@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildkit.model.image import Status
+from buildkit.support.amounts import count
 from buildkit.support.errors import BuildkitError, Exit
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Outcome:
             return ""
         how = "passed before" if self.tested_before else "passed"
         judged = sum(1 for each in self.report.clauses if each.status is not Status.SKIP)
-        return f"{how} {judged} clauses"
+        return f"{how} {count(judged, 'clause')}"
 
 
 def _where(published: Published) -> str:

@@ -108,7 +108,7 @@ def _spoilt_by(text: str) -> str | None:
     """What to remove from a text that is a URI otherwise."""
     bare = text.strip()
     if URI.fullmatch(_with_host(bare)):
-        return f"remove the blanks around the URI: `{bare}`"
+        return f"remove the spaces around the URI: `{bare}`"
     scheme, apart, rest = bare.partition("://")
     if apart and URI.fullmatch(rest) and "." in rest.partition("/")[0]:
         return f"remove `{scheme}://`: `{rest}`"

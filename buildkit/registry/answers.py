@@ -133,10 +133,10 @@ def most_sent(most: int, encoding: str) -> int:
 
 
 def content(chunks: Iterator[bytes], encoding: str, most: int) -> bytes:
-    """A body, unpacked if it is packed with gzip.
+    """A body, decompressed if it is compressed with gzip.
 
-    Raises TooLargeError as soon as more than `most` bytes are unpacked, ValueError if the body
-    cannot be unpacked, and the errors of `chunks`.
+    Raises TooLargeError as soon as more than `most` bytes come out, ValueError if the body cannot
+    be decompressed, and the errors of `chunks`.
     """
     packed = encoding.strip().lower()
     if packed in GZIP:
@@ -144,7 +144,9 @@ def content(chunks: Iterator[bytes], encoding: str, most: int) -> bytes:
     elif packed in ("", "identity"):
         found, whole = _plain(chunks, most)
     else:
-        raise ValueError(f"the answer is packed as {encoding[:40]!r}, which was not requested")
+        raise ValueError(
+            f"the answer is compressed with {encoding[:40]!r}, which was not requested"
+        )
     if not whole:
         raise TooLargeError(f"the answer has more than {most} bytes")
     return found
@@ -177,10 +179,10 @@ def _unpacked(chunks: Iterator[bytes], most: int) -> tuple[bytes, bool]:
             try:
                 found += unpacker.decompress(chunk, min(AT_ONCE, most + 1 - len(found)))
             except zlib.error as error:
-                raise ValueError(f"the answer cannot be unpacked: {error}") from None
+                raise ValueError(f"the answer cannot be decompressed: {error}") from None
             if len(found) > most or come > most + SPARE:
                 return bytes(memoryview(found)[:most]), False
             chunk = unpacker.unconsumed_tail
     if come and not unpacker.eof:
-        raise ValueError("the answer cannot be unpacked: it is cut off")
+        raise ValueError("the answer cannot be decompressed: it is cut off")
     return bytes(found), True

@@ -214,7 +214,7 @@ class Registry:
             absent=ABSENT,
         )
         if sent is None:  # a lost upload is started again
-            raise PassingError(f"{self.host} lost the upload of {digest}")
+            raise PassingError(f"{self.host} no longer knows the upload of {digest}")
 
     def download(
         self,
@@ -292,7 +292,7 @@ class Registry:
         """The next page of an answer, "" without one. Only the registry itself may serve it."""
         if not link:
             return ""
-        with answers.usable(self.host, answer.asked, "a next page that cannot be asked: "):
+        with answers.usable(self.host, answer.asked, "an unusable link to the next page: "):
             url = links.resolved(answer.url, link)
         if links.origin(url) != links.origin(self.wire.root):
             named = f"a next page at {links.shown(url)}, which is another host"

@@ -108,7 +108,7 @@ class Token:
 
     def __post_init__(self) -> None:
         if not WORD.fullmatch(self.text):
-            raise ValueError(".token: missing, or not one word")
+            raise ValueError(".token: missing, or with whitespace or control characters")
 
     @property
     def text(self) -> str:
@@ -164,5 +164,5 @@ def _inside(value: object) -> list[object]:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise ValueError(f"{decode.shown(value)} holds half a character") from None
+            raise ValueError(f"{decode.shown(value)} contains an unpaired surrogate") from None
     return []

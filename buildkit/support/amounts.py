@@ -1,11 +1,13 @@
-"""Amounts as people read them: `1 layer`, `2 layers`, `12.3 MB`."""
+"""Amounts as people read them: `1 layer`, `2 layers`, `3 repositories`, `12.3 MB`."""
 
 from __future__ import annotations
 
 
 def count(number: int, noun: str) -> str:
-    """A number with its noun, which takes an `s` in the plural."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """A number with its noun, in the plural unless the number is 1."""
+    if number == 1:
+        return f"{number} {noun}"
+    return f"{number} {noun[:-1]}ies" if noun.endswith("ry") else f"{number} {noun}s"
 
 
 def megabytes(size: float, form: str = ".1f") -> str:

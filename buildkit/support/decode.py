@@ -50,7 +50,7 @@ _SHORT.maxstring = _SHORT.maxother = 80
 
 def one_word(text: str) -> str:
     if not WORD.fullmatch(text):
-        raise ValueError(f"{shown(text)} is not one word")
+        raise ValueError(f"{shown(text)} contains whitespace or control characters")
     return text
 
 

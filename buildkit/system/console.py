@@ -3,7 +3,7 @@
 Both quote images, files and registries, so this module escapes text that would command a terminal
 or a CI. A CI reads commands from the output of a step:
 
-* GitHub's runner obeys a line that begins with `::name::` after any blanks, and `##[name]` anywhere
+* GitHub's runner obeys a line that begins with `::name::` after any spaces, and `##[name]` anywhere
   in a line (`ActionCommand.cs` of actions/runner; so do Forgejo and act);
 * Azure's agent obeys `##vso[…]` and `##[…]` anywhere; TeamCity obeys `##teamcity[…]`;
 * the sections of GitLab and Travis need control characters.

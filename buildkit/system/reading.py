@@ -63,7 +63,7 @@ def kind(mode: int) -> str:
 
 def _check(path: str | PathLike[str], status: os.stat_result, limit: int) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise ValueError(f"`{_name(path)}` is {kind(status.st_mode)}, a file is wanted")
+        raise ValueError(f"`{_name(path)}` is {kind(status.st_mode)}, not a file")
     if status.st_size > limit:
         raise ValueError(
             f"`{_name(path)}` has {status.st_size:,} bytes, more than the limit of {limit:,}"

@@ -82,7 +82,7 @@ def check(asked: Asked) -> None:
             )
     if asked.mode in (OWN, PREBUILT) and asked.target is None:
         raise UsageError(
-            "no image was named",
+            "no image given",
             hint="`buildkit uri sklearn --version 1.7`; `buildkit uri pytorch --prebuilt "
             "--version 2.5.1 …` for AWS's; `buildkit uri --list` shows all images",
         )

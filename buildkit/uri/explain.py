@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 OWN, AWS, UNKNOWN = "own", "aws", "unknown"
 
+LABELS = {"whose": "owner", "tag_goes_on": "tag suffix"}
+"""Words for keys of the JSON; for other keys, the key itself."""
+
 
 def answer(asked: Asked) -> None:
     assert asked.explain is not None
@@ -166,5 +169,5 @@ def _lines(document: dict[str, Any]) -> list[str]:
     for key, value in document.items():
         if key not in ("uri", "notes") and value:
             text = value if isinstance(value, str) else ", ".join(value)
-            rows.append((key.replace("_", " "), text))
+            rows.append((LABELS.get(key, key.replace("_", " ")), text))
     return [*tables.aligned(rows), *document["notes"]]

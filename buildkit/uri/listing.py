@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from buildkit.uri.catalogue import Row
 
 COLUMNS = (
-    "WHOSE", "FRAMEWORK", "VERSION", "PURPOSE", "DEVICE", "PYTHON", "BASE", "REGIONS", "IMAGE",
+    "OWNER", "FRAMEWORK", "VERSION", "PURPOSE", "DEVICE", "PYTHON", "BASE", "REGIONS", "IMAGE",
 )  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def _names(rows: Sequence[Row], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(documents, indent=2))
         return
-    head = ("WHOSE", "FRAMEWORK", "NEWEST", "PURPOSE", "ALSO CALLED")
+    head = ("OWNER", "FRAMEWORK", "NEWEST", "PURPOSE", "ALSO CALLED")
     lines = [
         [(",".join(each) if isinstance(each, list) else each) or "-" for each in one.values()]
         for one in documents

@@ -32,7 +32,7 @@ CHANNEL = re.compile(
 
 
 def end(found: Report, image: str) -> Exit:
-    """The exit code. Prints an error if the image was not seen at work."""
+    """The exit code. Prints an error if the image was not seen to work."""
     reached = verdict.of(found)
     if reached is not Verdict.UNJUDGED:
         return Exit.DONE if reached is Verdict.PASS else Exit.CONTRACT
@@ -51,7 +51,7 @@ def _give(found: Report, image: str) -> str:
     reason = _reason(found)
     if channel := CHANNEL.search(reason):
         give = give.replace("training=", f"{channel[1] or channel[2]}=")
-    said = reason and f"{REASON_IS} {reason!r}: pass what it names, as in "
+    said = reason and f"{REASON_IS} {reason!r}: add the missing input, for example "
     return (
         f"{said}`buildkit test {image} {give}`; if the image needs them, also pass "
         "`--hyperparameter KEY=VALUE`, `--environment KEY=VALUE` and `--header 'NAME: VALUE'`; or "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract import verdict
 from buildkit.model.image import Status, Verdict
+from buildkit.support.amounts import count
 from buildkit.system import console
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def document(reports: Sequence[Report], *, source: Mapping[str, str] | None = No
     sections = [_section(each, index, source or {}) for index, each in enumerate(reports, start=1)]
     verdicts = Counter(section.verdict.value for section in sections)
     worst = next((each.value for each in WORST if verdicts[each.value]), Verdict.PASS.value)
-    page = environment.from_string(text)
+    page = environment.from_string(text, globals={"many": count})
     return page.render(sections=sections, verdicts=verdicts, worst=worst) + "\n"
 
 

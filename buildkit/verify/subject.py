@@ -82,7 +82,8 @@ def _named(purposes: Sequence[str]) -> Purpose | None:
     """The purpose that the options name. Raises UsageError for two that exclude each other."""
     if len(set(purposes)) > 1 and Purpose.PROCESSING.value in purposes:
         raise UsageError(
-            "the purpose processing excludes the others: such an image is started without a word",
+            "the purpose processing excludes the others: such an image is started without "
+            "arguments",
             hint="use `--purpose processing` alone, or `--purpose training --purpose inference`",
         )
     if not purposes:

@@ -16,6 +16,7 @@ from buildkit.model.features import Feature, promised
 from buildkit.model.image import Level, Report, Status, Verdict, Verified
 from buildkit.model.target import Profile, Purpose, Samples
 from buildkit.support import manual
+from buildkit.support.amounts import count
 from buildkit.support.errors import ContractError, ToolError, UnjudgedError
 from buildkit.system import stopping
 
@@ -44,7 +45,7 @@ GIVEN = {
 class Depth:
     """How thoroughly to test. `only`: ids of clauses. `strict`: a warning is a failure.
 
-    `at_work`: an image that was not seen at work has not passed, even if no samples are declared.
+    `at_work`: an image that was not seen to work has not passed, even if no samples are declared.
     """
 
     profile: Profile = Profile.SMOKE
@@ -121,7 +122,7 @@ def verify(
     """Test a built image by its id, whatever its name points at now.
 
     None: the image may not be published. It may if it passed, even if its target declares no
-    samples, so that it was not seen at work; every report says so.
+    samples, so that it was not seen to work; every report says so.
     """
     subject = _subject(built.target, built.image_id)
     found = report(subject, built.image_id, engine, depth, progress, keep=keep)
@@ -158,7 +159,7 @@ def refusal(found: Report) -> ContractError:
     """The error of a report with failed clauses, with the evidence and the fix for each."""
     failed = [each for each in found.clauses if each.status is Status.FAIL]
     return ContractError(
-        f"breaks {len(failed)} of {len(found.clauses)} clauses: "
+        f"breaks {len(failed)} of {count(len(found.clauses), 'clause')}: "
         + ", ".join(each.id for each in failed),
         details="\n".join(_evidence(failed)),
         hint="fix the image, then rerun the command",
@@ -191,7 +192,8 @@ def unjudged(target: Target, found: Report, depth: Depth) -> BuildkitError | Non
     if not depth.at_work and not depth.only and (gated or not target.samples.declared):
         return None
     return UnjudgedError(
-        f"no clause is broken, but the image was not seen at work: {why(found)}",
+        "no clause is broken, but the image was never seen to train, serve or process: "
+        f"{why(found)}",
         hint=f"`buildkit test {target.id} --verbose` shows each reason; add "
         f"{GIVEN[target.purpose]} to the `samples` of the image in images.toml: "
         f"{manual.page('images-toml', 'samples')}",

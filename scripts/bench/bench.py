@@ -1,6 +1,6 @@
-"""`make bench`: the tool against what one would use instead, in turns, as medians and ratios.
+"""`make bench`: buildkit against the alternatives, as medians and ratios.
 
-Each pair is run alternately, so that a machine that slows down slows both.
+The two commands of a pair alternate, so that a machine that slows down slows both.
 """
 
 from __future__ import annotations

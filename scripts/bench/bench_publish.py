@@ -1,8 +1,8 @@
 """`make bench-publish`: publishing against `docker push`, one image after another.
 
-Twelve real images that share layers, into empty registries, in turns: on this machine, where
-processors are the limit, and as far away as a registry mostly is; then the bytes that were sent for
-the layers there are; then 48 images of which nothing is new, in two registries.
+Both alternately push twelve real images that share layers into empty registries: on this machine,
+where processors are the limit, and at the usual distance of a registry. Then it compares uploaded
+bytes with the size of the layers, and pushes 48 unchanged images to two registries.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ def main() -> None:
     run(BUILDKIT, "build", *RELATED)
     found = matrix.select(matrix.expand(images_toml.read(ROOT / "images.toml")), RELATED)
     images = [target.image for target in found]
-    print(f"{len(images)} related images into empty registries, {ROUNDS} rounds in turns")
-    tell_times("with nothing between", images, {})
-    tell_times("20 ms away, 50 MB/s a connection", images, {"rate": 50e6, "delay": 0.02})
-    tell_bytes(images)
-    tell_unchanged()
+    print(f"{len(images)} related images into empty registries, {ROUNDS} alternating rounds")
+    print_times("with nothing between", images, {})
+    print_times("20 ms away, 50 MB/s a connection", images, {"rate": 50e6, "delay": 0.02})
+    print_bytes(images)
+    print_unchanged()
 
 
-def tell_times(where: str, images: Sequence[str], road: Mapping[str, float]) -> None:
+def print_times(where: str, images: Sequence[str], road: Mapping[str, float]) -> None:
     times: dict[str, list[float]] = {"docker push": [], "buildkit push": []}
     for number in range(ROUNDS):
         with registry(f"docker-{number}", road) as there:
@@ -79,7 +79,7 @@ def tell_times(where: str, images: Sequence[str], road: Mapping[str, float]) -> 
     print(f"  ratio {ratio:.2f}")
 
 
-def tell_bytes(images: Sequence[str]) -> None:
+def print_bytes(images: Sequence[str]) -> None:
     with registry("bytes") as there, relay(there.registry) as wire:
         seconds_of_ours(RELATED, [behind(wire, there)], ROOT)
         manifests = [there.manifest(*image.split(":")) for image in images]
@@ -93,7 +93,7 @@ def tell_bytes(images: Sequence[str]) -> None:
     print(f"{sent:.1f} MB sent for {unique:.1f} MB of layers: {sent / unique:.3f}")
 
 
-def tell_unchanged() -> None:
+def print_unchanged() -> None:
     with (
         tempfile.TemporaryDirectory() as name,
         registry("one") as one,

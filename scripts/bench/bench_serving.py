@@ -1,6 +1,6 @@
-"""`make bench-serving`: our server against those that people use instead, with the same model.
+"""`make bench-serving`: our server against common ones, with the same model.
 
-All servers answer in turns, each time from new containers, on all processors; wrk asks with 8
+The servers alternate, each time in a new container, on all processors; wrk sends requests over 8
 connections from a container beside them. Rows: requests per second, p99, time until the first
 `/ping` 200 beyond that of an empty container, and the size of the image.
 """
@@ -90,7 +90,7 @@ class Bench:
             port = int(server.ports["8080/tcp"][0]["HostPort"])
             while not healthy(port):
                 if time.perf_counter() - began > 120:  # noqa: PLR2004
-                    sys.exit(f"{image} does not get healthy:\n{server.logs().decode()[-2000:]}")
+                    sys.exit(f"{image} did not become healthy:\n{server.logs().decode()[-2000:]}")
                 time.sleep(0.02)
             yield server, time.perf_counter() - began
         finally:

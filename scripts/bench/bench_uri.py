@@ -58,7 +58,7 @@ def main() -> int:
         if good:
             return 0
         if attempt + 1 < ATTEMPTS:
-            print("measured again: something else may have been busy")
+            print("measuring again: the machine may have been busy")
     return 1
 
 
@@ -66,7 +66,7 @@ def measure(sdk: str) -> tuple[list[str], bool]:
     """What was found, line by line, and whether all bounds hold."""
     here = sys.executable
     tool = str(Path(here).with_name("buildkit"))
-    # Without compiled modules each run would compile the tool anew.
+    # Without compiled modules, each run would compile the tool again.
     env = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryDirectory() as folder:
         write_ledger(Path(folder))
@@ -128,8 +128,8 @@ class Command:
 def judge(lines: list[str], what: str, found: Sequence[float], most: float) -> bool:
     """Either will do: the median, or the quickest turn."""
     good = min(found) <= most
-    told = ", at the quickest ".join(f"{each:.4f}" for each in found)
-    lines.append(f"{what}: {told}, at most {most:.4f}{'' if good else ': TOO MUCH'}")
+    shown = ", fastest ".join(f"{each:.4f}" for each in found)
+    lines.append(f"{what}: {shown}, at most {most:.4f}{'' if good else ': TOO MUCH'}")
     return good
 
 

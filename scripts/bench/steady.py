@@ -1,7 +1,7 @@
-"""Whether the contract suite says the same of an image, however busy the machine is.
+"""Check that the contract suite reaches the same verdicts on a busy machine.
 
-`scripts/bench/steady.py TARGET…` tests built targets again and again beside busy processes, and
-prints what differs between two runs. Ends with 1 if something does, or if a target is blamed.
+`scripts/bench/steady.py TARGET…` tests built targets repeatedly beside busy processes, and prints
+the verdicts that differ between runs. Exits with 1 if any differs, or if a target fails.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BUSY = "while True: pass"
 @click.option("--profile", default="smoke", type=click.Choice(["smoke", "full"]))
 @click.option("--file", default="images.toml", show_default=True)
 def main(targets: tuple[str, ...], runs: int, busy: int, profile: str, file: str) -> None:
-    """Test TARGETS again and again beside busy processes."""
+    """Test TARGETS repeatedly beside busy processes."""
     differences = 0
     with processes(busy):
         for target in targets:
@@ -40,7 +40,7 @@ def main(targets: tuple[str, ...], runs: int, busy: int, profile: str, file: str
                 began = time.monotonic()
                 verdicts.append(verdict(target, profile, file))
                 seconds.append(time.monotonic() - began)
-            differences += tell(f"{target} {profile}", verdicts, seconds)
+            differences += compare(f"{target} {profile}", verdicts, seconds)
     sys.exit(1 if differences else 0)
 
 
@@ -67,8 +67,8 @@ def verdict(target: str, profile: str, file: str) -> dict[str, tuple[str, str]]:
     return {each["id"]: (each["status"], each["message"]) for each in found["report"]["clauses"]}
 
 
-def tell(name: str, verdicts: list[dict[str, tuple[str, str]]], seconds: list[float]) -> int:
-    """Print how often which clause came out otherwise than mostly; how many did, or are blamed."""
+def compare(name: str, verdicts: list[dict[str, tuple[str, str]]], seconds: list[float]) -> int:
+    """Print verdicts that differ from the most frequent one; return their number, plus failures."""
     wrong = 0
     for id_ in sorted({id_ for each in verdicts for id_ in each}):
         found = [each.get(id_, ("missing", "")) for each in verdicts]

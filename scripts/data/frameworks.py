@@ -1,9 +1,9 @@
-"""Write matrix/frameworks.txt anew: for which Pythons and CUDA the releases of frameworks are.
+"""Regenerate matrix/frameworks.txt: the Pythons and CUDA versions of each framework release.
 
     .venv/bin/python scripts/data/frameworks.py
 
-Asks pip what there is: the names of files, `Requires-Python`, and the requirements of wheels that
-bring CUDA. What changes is printed as a diff. It takes some five minutes.
+pip provides the data: file names, `Requires-Python`, and the requirements of wheels that install
+CUDA. Changes are printed as a diff. This takes about five minutes.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ PYTHONS = tuple(f"3.{minor}" for minor in range(6, 16))
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """`cuda` is how it comes to CUDA, `other` is what to take for the other device.
+    """`cuda` is how the package gets CUDA, `other` is the package for the other device.
 
-    `pythons` are those that it works with where its files say nothing of them.
+    `pythons` are the versions that it works with, if its files do not say.
     """
 
     name: str
@@ -44,7 +44,7 @@ PACKAGES = (
     Package(name="tensorflow-cpu", since="2.14", cuda="never", other="tensorflow[and-cuda]"),
     Package(name="xgboost", since="2.1", cuda="included", other="xgboost-cpu"),
     Package(name="xgboost-cpu", since="2.1", cuda="never", other="xgboost"),
-    # It uses what NumPy lost with 1.24, and older ones have no files for Python 3.12.
+    # It needs NumPy before 1.24, which has no files for Python 3.12.
     Package(name="mxnet", since="1.9", cuda="never", pythons="3.6-3.11"),
     Package(name="scikit-learn", since="1.3", cuda="-"),
     Package(name="lightgbm", since="4.0", cuda="-"),
@@ -78,7 +78,7 @@ MAJOR = re.compile(r"nvidia-nccl-cu(?P<cuda>[0-9]+)")
 
 @dataclass(kw_only=True)
 class Release:
-    """What there is of one version: for which Pythons; whether newer ones may do, too."""
+    """One version: its Pythons, and whether newer Pythons may work, too."""
 
     pythons: set[str] = field(default_factory=set)
     open: bool = False
@@ -87,7 +87,7 @@ class Release:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        # Only a new pip reads metadata without the wheel, which may have a gigabyte.
+        # Only a new pip reads metadata without downloading the wheel, which may have a gigabyte.
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         pip = f"{folder}/bin/pip"
         subprocess.run([pip, "install", "--quiet", "--upgrade", "pip"], check=True)
@@ -102,7 +102,7 @@ def main() -> None:
 
 
 def section(package: Package, pip: str) -> str:
-    print(f"looking at {package.name}", file=sys.stderr)
+    print(f"reading {package.name}", file=sys.stderr)
     rows = [("# version", "pythons", "cuda", "variants")]
     for version, release in releases(package, pip):
         pythons = package.pythons or spelt(release)
@@ -151,7 +151,7 @@ def note(file: str, requires: str, found: dict[str, Release]) -> None:
 
 
 def spelt(release: Release) -> str:
-    """`3.9-3.12`, or `3.9+` where nothing says that a newer one will not do."""
+    """`3.9-3.12`, or `3.9+` if nothing excludes newer versions."""
     fits = [each for each in PYTHONS if f"{each}.0" in SpecifierSet(release.requires)]
     if release.open:
         if not release.requires:

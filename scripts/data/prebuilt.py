@@ -1,9 +1,9 @@
-"""Write buildkit/prebuilt/images.txt anew, from the sagemaker-core that this Python has.
+"""Regenerate buildkit/prebuilt/images.txt from the sagemaker-core of this Python.
 
     python=$(scripts/dev/sdk core)
     "$python" scripts/data/prebuilt.py
 
-Facts are taken, no text. What changes is printed as a diff: look at it before you commit it.
+It copies facts, not texts. Changes are printed as a diff: review them before you commit.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DATA = Path(__file__).parents[2] / "buildkit" / "prebuilt" / "images.txt"
-FAMILIES = {  # the account in us-west-2 -> what we call its kin in other regions
+FAMILIES = {  # the account in us-west-2 -> our name for it and its counterparts in other regions
     "763104351884": "dlc",
     "520713654638": "legacy",
     "246618743249": "sklearn",
@@ -44,12 +44,12 @@ FAMILIES = {  # the account in us-west-2 -> what we call its kin in other region
 ANY = "any"
 LATEST = "latest"
 ARM = "inference_graviton"
-ARM_TAGS = {  # these two have one image for ARM, whose tag nothing in the SDK's data tells
+ARM_TAGS = {  # these two have one image for ARM, whose tag is not in the SDK's data
     ("sklearn", "1.0-1"): "1.0-1-arm64-cpu-py3",
     ("xgboost", "1.3-1"): "1.3-1-arm64",
     ("xgboost", "1.5-1"): "1.5-1-arm64",
 }
-ENDS = (  # what the SDK's code adds to a tag for its library of distributed training, and for p4d
+ENDS = (  # suffixes that the SDK's code adds for its library of distributed training, and for p4d
     ("tensorflow:2.3-gpu-py37", "cu110-ubuntu18.04-v3"),
     ("tensorflow:2.3.1-gpu-py37", "cu110-ubuntu18.04"),
     ("tensorflow:2.3.2-gpu-py37", "cu110-ubuntu18.04"),
@@ -64,13 +64,13 @@ ENDS = (  # what the SDK's code adds to a tag for its library of distributed tra
     ("pytorch:1.6.0-gpu-py3", "cu110-ubuntu18.04"),
 )
 NO_PYTHON = ("spark",)
-"""Their tags are there with and without the Python."""
+"""Frameworks whose tags exist with and without the Python."""
 IN_REPOSITORY = ("py310", "py38")
 """Of sagemaker-base-python: the Python is in the repository's name, and no file lists it."""
 NEURON = ("pytorch-neuron", "huggingface-neuron", "huggingface-neuronx")
-"""Their tags say `neuron` or `neuronx` where others have the device."""
+"""Frameworks whose tags have `neuron` or `neuronx` in place of the device."""
 SECOND_CHIPS = ["inf2", "trn"]
-"""What neuronx is for, though the SDK says `inf`, or nothing."""
+"""The devices of neuronx, for which the SDK has `inf` or nothing."""
 BASED = (
     "huggingface",
     "huggingface-neuron",
@@ -149,7 +149,7 @@ def main() -> None:
 
 
 def scopes(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The parts of a file by what the images are for; one without a word about it is for all."""
+    """The parts of a file by purpose; a part without a purpose is for all of them."""
     if "versions" in document:
         for scope in document.get("scope", [ANY]):
             yield scope, document

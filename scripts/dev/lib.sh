@@ -1,15 +1,15 @@
 # shellcheck shell=bash
 # Shared by the shell scripts: messages, the cache folder, locks, scratch space, Debian packages.
-# stdout belongs to the data a script prints; everything here talks on stderr.
+# Scripts print results on stdout; all functions here print messages on stderr.
 
-# Seconds after which a wait is given up, and after which what is asked is taken to be absent. Both only end what hangs:
-# a machine may be slow.
-# shellcheck disable=SC2034  # for those that source this
+# Seconds until a wait is given up (hang), and until a program that does not answer counts as absent (silence). Both are
+# long, because a machine may be slow: they only end waits that would never end.
+# shellcheck disable=SC2034  # used by scripts that source this file
 readonly hang=1800 silence=120
 
 say() { printf '%s\n' "$*" >&2; }
 
-# The exit code says "a tool outside of this project", as it does in `buildkit` itself.
+# The exit code means "another tool failed", as in `buildkit` itself.
 die() {
   say "error: $*"
   exit 5
@@ -22,7 +22,7 @@ usage() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# absolute PATH: without symbolic links, as the kernel will name it, whether it exists or not.
+# absolute PATH: print the path without symbolic links, as the kernel names it, even if it does not exist.
 absolute() {
   local path=$1 rest=
   [[ $path == /* ]] || path=$PWD/$path
@@ -39,10 +39,10 @@ cache_folder() {
   absolute "${BUILDKIT_CACHE:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/buildkit}"
 }
 
-# hash TEXT: eight hexadecimal digits that stand for it.
+# hash TEXT: print eight hexadecimal digits of its checksum.
 hash() { printf '%s' "$1" | if has sha256sum; then sha256sum; else shasum -a 256; fi | cut -c1-8; }
 
-# limited SECONDS COMMAND…: macOS has no `timeout`.
+# limited SECONDS COMMAND…: run a command with a time limit; macOS has no `timeout`.
 limited() {
   if has timeout; then
     timeout -k 1 "$@"
@@ -51,8 +51,8 @@ limited() {
   fi
 }
 
-# lock FOLDER: hold it until the script ends. The folder is its own lock file, so that removing it leaves nothing;
-# whoever waited while it was removed finds that the name is another folder now, and asks again.
+# lock FOLDER: hold the lock until the script ends. The folder is its own lock file, so that removing it leaves nothing
+# behind. If another script removed it while this one waited, the name is another folder now, and the lock is taken again.
 lock() {
   mkdir -p -- "$1"
   exec 9<"$1"
@@ -60,7 +60,7 @@ lock() {
   [[ ! -e /dev/fd/9 || $1 -ef /dev/fd/9 ]] || lock "$1"
 }
 
-# scratch FOLDER: make $scratch, a new folder in FOLDER that is gone when the script ends, however it ends.
+# scratch FOLDER: create $scratch, a new folder in FOLDER that is removed when the script ends, however it ends.
 scratch=
 scratch() {
   mkdir -p -- "$1"
@@ -70,8 +70,8 @@ scratch() {
   trap 'exit 143' TERM HUP
 }
 
-# begin NAME COMMAND…: a part of this script that runs beside the others, with its stdout in $scratch/NAME. Each part is
-# a process group of its own, so that an interruption, or the failure of another part, ends all of it.
+# begin NAME COMMAND…: start a part of this script in parallel, with its stdout in $scratch/NAME. Each part has its own
+# process group, so that an interruption, or the failure of another part, ends all of its processes.
 begin() {
   local name=$1
   shift
@@ -79,15 +79,15 @@ begin() {
   set -m
   (
     set +m
-    trap : TERM # this shell ends when its command has, and says nothing of it
+    trap : TERM # this shell ends with its command, and prints nothing about it
     "$@" >"$scratch/$name" 2>&3 3>&- </dev/null && : >"$scratch/$name.done"
   ) 3>&2 2>/dev/null &
   set +m
   parts=(${parts[@]+"${parts[@]}"} "$name:$!")
 }
 
-# finish NAME…: wait until these parts have ended well. The first of all parts that does not ends the script: what
-# went wrong is the last thing that it said.
+# finish NAME…: wait until these parts have succeeded. The first part that fails ends the script; its last message is the
+# reason.
 finish() {
   local name part code
   for name in "$@"; do
@@ -113,7 +113,7 @@ end_parts() {
   rm -rf --one-file-system -- "$scratch"
 }
 
-# quietly LOG COMMAND…: the output goes to LOG, whose end is shown when the command fails.
+# quietly LOG COMMAND…: write the output to LOG, and show its end if the command fails.
 quietly() {
   local log=$1
   shift
@@ -124,9 +124,9 @@ quietly() {
   }
 }
 
-# in_background LOG COMMAND…: start what must outlive this script, its terminal and the make that called it; its
-# process id is in $!. A descriptor left open (the lock, make's job server, a test runner's pipe) would keep whoever
-# reads it waiting.
+# in_background LOG COMMAND…: start a program that outlives this script, its terminal and the make that called it; its
+# process id is in $!. All descriptors are closed: an open one (the lock, make's job server, a test runner's pipe) would
+# keep its readers waiting.
 in_background() {
   local log=$1 session=nohup
   shift
@@ -139,8 +139,8 @@ in_background() {
 
 is_debian_root() { [[ $EUID -eq 0 ]] && has apt-get && has dpkg; }
 
-# install_packages NAME…: those of the system's packages that are missing. The package lists are only
-# refreshed when they turn out to be absent or too old.
+# install_packages NAME…: install the missing ones with apt-get. The package lists are refreshed only if they are absent
+# or too old.
 install_packages() {
   local name missing=() log
   for name in "$@"; do
@@ -152,19 +152,19 @@ install_packages() {
     --no-install-recommends "${missing[@]}")
   log=$(mktemp)
   (
-    # One at a time: apt-get waits for another one's installation, but not for its refreshing of the lists.
+    # One at a time: apt-get waits for another apt-get that installs, but not for one that refreshes the lists.
     ! has flock || flock -w "$hang" 7 || die "another process has held /var/lib/dpkg for $((hang / 60)) minutes"
-    # An interruption may end the download, but not the installation: dpkg would leave a system to be repaired.
+    # An interruption may end the download, but not the installation: that would leave dpkg in a broken state.
     {
       { "${install[@]}" --download-only >"$log" 2>&1 </dev/null ||
         { quietly "$log" apt-get update -q && quietly "$log" "${install[@]}" --download-only; }; } &&
         trap '' INT TERM HUP && quietly "$log" "${install[@]}"
-    } 7>&- # what an installation starts does not hold the lock
+    } 7>&- # programs that an installation starts do not hold the lock
   ) 7</var/lib/dpkg || die "cannot install ${missing[*]}; whole log: $log"
   rm -f -- "$log"
 }
 
-# debian_mirror Debian|Debian-Security: where the system itself gets that from.
+# debian_mirror Debian|Debian-Security: print the mirror that the system itself uses.
 debian_mirror() {
   local label=$1 path mirror
   path=$(printf '%s' "$label" | tr '[:upper:]' '[:lower:]')
@@ -173,16 +173,16 @@ debian_mirror() {
     awk -v label="$label" -v path="/$path/?$" '($1 == label || $NF ~ path) && !found++ { print $NF }')
   if [[ -z $mirror && $label == Debian-Security ]]; then
     mirror=$(debian_mirror Debian)
-    mirror=${mirror%/}-security # mirrors carry it beside the rest
+    mirror=${mirror%/}-security # mirrors have it beside the main archive
   fi
-  [[ -n $mirror ]] || die "apt's sources name no mirror of $label"
+  [[ -n $mirror ]] || die "apt's sources have no mirror of $label"
   echo "$mirror"
 }
 
 readonly debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# unpack_packages SUITE FOLDER NAME…: download Debian packages of any suite and unpack them into FOLDER. Nothing is
-# installed: apt works on lists and sources of its own, with the system's proxy, certificates and credentials.
+# unpack_packages SUITE FOLDER NAME…: download Debian packages of any suite and unpack them into FOLDER, without installing
+# them: apt uses separate lists and sources, with the system's proxy, certificates and credentials.
 unpack_packages() {
   local suite=$1 folder=$2 apt=$scratch/apt deb
   shift 2
@@ -190,8 +190,8 @@ unpack_packages() {
   mkdir -p "$apt"/{lists/partial,cache/archives/partial,parts,debs} "$folder"
   : >"$apt/status"
   echo "deb [signed-by=$debian_keyring] $(debian_mirror Debian) $suite main" >"$apt/sources.list"
-  # The hooks are cleared because some systems let them clean /var/cache/apt after each update. As root because
-  # apt's own user may not be able to enter the cache folder.
+  # No hooks, because on some systems they clean /var/cache/apt after each update. As root, because apt's own user may
+  # have no access to the cache folder.
   cat >"$apt/apt.conf" <<CONF
 Dir::State "$apt";
 Dir::State::Lists "$apt/lists";

@@ -12,7 +12,7 @@ ATTEMPTS = 2  # mirrors have hiccups, and what was done is cached
 
 
 class BrokenError(Exception):
-    """Ends one case, with what to tell."""
+    """Ends one case, with a message."""
 
 
 def run(*command: object, text: str = "") -> bytes:
@@ -31,7 +31,7 @@ class Clone:
 
     folder: Path
     paths: dict[str, str] = field(default_factory=dict)
-    """As git has them, by what they are less the blanks that some begin with."""
+    """Files as git has them, by their paths without leading spaces."""
 
     @classmethod
     def of(cls, url: str, given: Path | None, scratch: Path) -> Clone:

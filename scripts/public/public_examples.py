@@ -1,4 +1,4 @@
-"""The suite on containers that nobody here wrote: the public examples for SageMaker.
+"""The suite on containers of other people: the public examples for SageMaker.
 
     scripts/public/public_examples.py [--from REPOSITORY] [--base PATTERN=IMAGE]... [--keep FOLDER]
         [NAME…]
@@ -262,7 +262,7 @@ def pullable(image: str) -> bool:
         return False
 
 
-def tell(report: dict[str, Any]) -> None:
+def show(report: dict[str, Any]) -> None:
     """The counts, then each broken clause with the first line of its evidence."""
     counts = Counter(each["status"] for each in report["clauses"])
     print(f"  {report['verdict']}: " + ", ".join(f"{n} {word}" for word, n in counts.items()))
@@ -292,7 +292,7 @@ def main() -> int:
             try:
                 tag = bench.build(each)
                 built = time.monotonic()
-                tell(bench.test(each, tag))
+                show(bench.test(each, tag))
                 tested += 1
                 print(
                     f"  built in {built - began:.0f} s, tested in {time.monotonic() - built:.0f} s"

@@ -45,14 +45,14 @@ NO_PILLOW = "RUN pip uninstall --yes pillow"
 LINES = (
     "not run: waits for lines that nginx prints, or TensorFlow Serving's program: here is neither"
 )
-BLANKS = "compares line breaks and blanks of TensorFlow Serving's JSON"
+SPACES = "compares line breaks and spaces of TensorFlow Serving's JSON"
 MODELS = 'SageMaker\'s pages want {"models": [...]} of GET /models (MME-03), theirs is by name'
 LOADING = "SageMaker's pages leave open how a model that cannot be loaded is refused: here 500"
 DIFFERENT = {
     "test_nginx_config.py::*": LINES,
     "test_tfs_batching.py::*": LINES,
-    "test_container.py::test_predict_with_jsonlines*": BLANKS,
-    "test_container.py::test_predict_with_multiple_accept_types*": BLANKS,
+    "test_container.py::test_predict_with_jsonlines*": SPACES,
+    "test_container.py::test_predict_with_multiple_accept_types*": SPACES,
     "test_multi_model_endpoint.py::test_list_models_empty": MODELS,
     "test_multi_model_endpoint.py::test_load_two_models": f"as far as the list: {MODELS}",
     "test_multi_model_endpoint.py::test_load_non_existing_model": LOADING,
@@ -157,7 +157,7 @@ class Stage:
             first = "" if crash is None else crash.message.splitlines()[0]
             self.results[report.nodeid] = "ok" if report.passed else f"FAILED {first}"
 
-    def tell(self) -> int:
+    def summarize(self) -> int:
         """Print a line for each test; the number of those that surprise."""
         counts: Counter[str] = Counter()
         for test, result in self.results.items():
@@ -212,7 +212,7 @@ def main() -> int:
                 pytest.main([*arguments, *chosen], plugins=[stage])
         finally:
             run("docker", "image", "rm", f"{OURS}:with-pip")
-    return 1 if stage.tell() or not stage.results else 0
+    return 1 if stage.summarize() or not stage.results else 0
 
 
 if __name__ == "__main__":

@@ -238,7 +238,7 @@ def test_what_python_cannot_write_is_named(accept: str, value: Any, message: str
 def test_half_a_character_is_named() -> None:
     for family in (handlers_plain, arrays):
         client = service(family, lambda *_: ["\ud800"])
-        expected = "HandlerError: cannot answer with '\\ud800', which is half a character"
+        expected = "HandlerError: cannot answer with '\\ud800', an unpaired surrogate"
         assert post(client, b"1", CSV, CSV) == (500, expected)
         assert post(client, b"1", CSV, JSON) == (200, '["\\ud800"]')
 

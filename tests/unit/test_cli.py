@@ -108,7 +108,7 @@ def test_every_help_text_is_an_imperative_sentence(name: str) -> None:
         (["build", "--all", "--substitute", "x"], Exit.USAGE, "`--substitute x`"),
         (["build", "--all", "--ca-bundle", "absent"], Exit.USAGE, "absent"),
         (["push"], Exit.USAGE, "no target is selected"),
-        (["uri"], Exit.USAGE, "no image was named"),
+        (["uri"], Exit.USAGE, "no image given"),
         (["uri", "demo*"], Exit.NOTHING_SELECTED, "no published images"),
         (["render", "--check"], Exit.TEMPLATE, "+FROM scratch AS wheels"),
         (["test", "x", "--file", "absent.toml"], Exit.USAGE, "absent.toml not found"),

@@ -126,14 +126,14 @@ def test_a_summary_of_what_differs_shows_each_change_once(project: Path, capsys:
     capsys.readouterr()
     assert cli.run(["render", "--check", "--stat"]) == Exit.TEMPLATE
     err = capsys.readouterr().err
-    assert "5 of 5 Dockerfiles differ, by one change" in err
+    assert "out of date: 5 of 5 Dockerfiles, with 1 change" in err
     assert "change in my-algorithm-1.0-cpu-py311 and 4 more:" in err
     assert err.count("-EXPOSE 9090") == err.count("+EXPOSE 8080") == 1
     other = project / "dockerfiles/other-1.0-cpu-py311/Dockerfile"
     other.write_text("FROM x\n" * 30)
     assert cli.run(["render", "--check", "--stat"]) == Exit.TEMPLATE
     err = capsys.readouterr().err
-    assert "5 of 5 Dockerfiles differ, by 2 changes" in err
+    assert "out of date: 5 of 5 Dockerfiles, with 2 changes" in err
     assert "change in other-1.0-cpu-py311:\n" in err
     assert "more lines" in err
     assert cli.run(["render"]) == Exit.DONE

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from buildkit import cli
+from buildkit.config import images_toml
 from buildkit.prebuilt import facts, naming
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +36,57 @@ def test_the_index_leads_to_every_page() -> None:
     index = ROOT / "docs" / "index.md"
     linked = {(index.parent / name).resolve() for name, _ in LINK.findall(index.read_text())}
     assert linked >= {*ROOT.glob("docs/*/*.md"), ROOT / "README.md"}
+
+
+PLACE = re.compile(r"`((?:[\w.-]+/)+[\w.-]*)`")
+FOR_CONTRIBUTORS = ("CONTRIBUTING.md", "docs/design/how-it-works.md")
+MADE = ("dist/", "packages/")
+"""Folders that only a run makes."""
+
+
+@pytest.mark.parametrize("name", FOR_CONTRIBUTORS)
+def test_pages_for_contributors_name_files_that_exist(name: str) -> None:
+    """From the root, or from the package. CatBoost is the example of what does not exist yet."""
+    found = {each for each in PLACE.findall((ROOT / name).read_text()) if "catboost" not in each}
+    assert len(found) > 10
+    assert not {
+        each
+        for each in found
+        if each not in MADE
+        and not (ROOT / each).exists()
+        and not (ROOT / "buildkit" / each).exists()
+    }
+
+
+def test_contributors_learn_where_each_mutant_belongs() -> None:
+    modules = ROOT.glob("tests/e2e/mutants/*.py")
+    groups = {
+        path.name
+        for path in modules
+        if re.search(r"^MUTANTS\b.* = ", path.read_text(), re.MULTILINE)
+    }
+    assert "core.py" in groups
+    table = (ROOT / "CONTRIBUTING.md").read_text().partition("| `tests/e2e/mutants/` |")[2]
+    assert {*re.findall(r"^   \| `(\w+\.py)` \|", table, re.MULTILINE)} == groups
+
+
+def test_the_page_of_commands_has_every_command_under_its_heading() -> None:
+    text = (ROOT / "docs" / "reference" / "commands.md").read_text()
+    groups = {
+        title: re.findall(r"`([a-z-]+)`", names)
+        for title, names in re.findall(r"^\| ([A-Z]\w+) \| (\[`.*) \|$", text, re.MULTILINE)
+    }
+    assert groups == {title: [*commands] for title, commands in cli.GROUPS.items()}
+
+
+def test_pages_list_every_image_and_every_template_that_is_shipped() -> None:
+    images = {name for name, _ in images_toml.read(ROOT / "images.toml").images}
+    text = (ROOT / "docs" / "reference" / "images.md").read_text()
+    assert {*re.findall(r"^\| `([a-z0-9-]+)` \|", text, re.MULTILINE)} >= images
+    shipped = {path.name.partition(".")[0] for path in ROOT.glob("templates/[a-z]*.Dockerfile.j2")}
+    text = (ROOT / "docs" / "reference" / "templates.md").read_text().partition("\n## ")[0]
+    named = {each.partition(".")[0] for each in re.findall(r"`([\w.-]+)`", text)}
+    assert named >= shipped
 
 
 FRAMEWORK = re.compile(

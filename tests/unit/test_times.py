@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 NAMES = ("SECONDS", "GRACE", "PATIENCE", "TIMEOUT")
 PACES = ("PAUSE", "LOOK_SECONDS")
-KINDS = {"SageMaker", "at rest", "compared", "scenario", "hang", "pace"}
+KINDS = {"SageMaker", "idle", "compared", "scenario", "hang", "pace"}
 WAITS = {"sleep", "wait", "join", "settimeout"}
 
 

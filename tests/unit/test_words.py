@@ -6,6 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
+from buildkit import cli
 from tests.support import sources
 from tests.support.sources import ROOT
 
@@ -27,6 +28,12 @@ DIALECT = {  # what nobody says -> what people say
     r"\bnobody (knows|tells|can tell)\b": "unknown",
     r"\bby now\b": "now, already",
     r"\bat hand\b": "available",
+    r"\bblanks\b": "spaces",
+    r"\banew\b": "again; regenerate",
+    r"\bblame[sd]\b": "fail",
+    r"\bat rest\b": "idle",
+    r"\bin turns\b": "alternately",
+    r"\bnot on record\b": "not in the ledger",
 }
 ANY = re.compile("|".join(DIALECT), re.IGNORECASE)
 PAGES = [
@@ -37,17 +44,30 @@ PAGES = [
     *ROOT.glob("buildkit/contract/*.toml"),
     *ROOT.glob(".github/**/*.yml"),
     *ROOT.glob("templates/**/*.j2"),
+    *ROOT.glob("templates/runtime/**/*.py"),
+    *ROOT.glob("templates/runtime/bin/*"),
+    *(path for path in ROOT.glob("scripts/**/*") if path.is_file() and path.suffix != ".pyc"),
+    ROOT / "action.yml",
+    ROOT / "Makefile",
 ]
+"""Read as a whole, also the comments in them."""
+
+
+def is_help(node: ast.AST) -> bool:
+    """Whether the docstring of a function is the help of a command or a group."""
+    return isinstance(node, ast.FunctionDef) and any(
+        re.search(r"\.(command|group)\b", ast.unparse(each)) for each in node.decorator_list
+    )
 
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
-    """The strings of a module that are no docstrings, by line: messages, hints, help."""
-    inside = {  # also the help of commands, which is their docstring
+    """The strings of a module by line: messages, hints, help. Of docstrings, only those of help."""
+    inside = {
         id(node.body[0].value)
         for node in sources.nodes(path)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
         and isinstance(node.body[0], ast.Expr)
-        and getattr(node, "name", "") != "command"
+        and not is_help(node)
     }
     for node in sources.nodes(path):
         if (
@@ -75,6 +95,19 @@ def test_no_message_speaks_in_dialect() -> None:
         for line, text in texts(path)
         for word in found_in(text)
     ] == []
+
+
+def test_the_help_of_every_command_and_group_is_read() -> None:
+    helped = {
+        f"{path.stem}.{node.name}"
+        for path in sources.MODULES
+        for node in sources.nodes(path)
+        if isinstance(node, ast.FunctionDef) and is_help(node)
+    }
+    commands = {name.replace("-", "_") for name in cli.COMMANDS}
+    assert helped == {"cli.cli", "repo.plan", "repo.apply"} | {
+        f"{each}.command" for each in commands
+    }
 
 
 def test_no_page_speaks_in_dialect() -> None:

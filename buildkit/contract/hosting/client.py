@@ -178,7 +178,7 @@ class HttpClient:
                 parts = tuple(_parts(response, began))
                 response.close()  # else the connection cannot be reused
             if limit.passed:
-                raise TimeoutError("the answer has no end")
+                raise TimeoutError("the response never ends")
             return Answer(
                 status=response.status,
                 content_type=response.headers.get("Content-Type", ""),

@@ -1,4 +1,4 @@
-"""Clauses of processing jobs (PROC): started without a word, and judged by their outputs."""
+"""Clauses of processing jobs (PROC): started without arguments, and judged by their outputs."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ def to_answer(result: Any, accept: str) -> Answer:
             body = body.encode("utf-8")
         except UnicodeEncodeError as error:
             found = ascii(body[error.start])
-            raise HandlerError(f"cannot answer with {found}, which is half a character") from error
+            raise HandlerError(f"cannot answer with {found}, an unpaired surrogate") from error
     if not isinstance(body, (bytes, bytearray)):
         raise HandlerError(f"output_fn must return text or bytes, not {type(body).__name__}")
     return Answer(bytes(body), content_type)

@@ -120,6 +120,8 @@ def test_the_formats_hold_every_target_once(found: Project) -> None:
     *jobs, publish = json.loads(formats.buildspec(made))["batch"]["build-graph"]
     assert publish["depend-on"] == [each["identifier"] for each in jobs] == ["shard_1", "shard_2"]
     assert all(f"`{id_}`" in formats.markdown(made) for id_ in IDS)
+    quick = shards.balance(found.targets, dict.fromkeys(times, 1.0), 1)
+    assert f"{len(IDS)} targets in 1 shard of at most 1 minute." in formats.markdown(quick)
 
 
 def test_a_plan_without_targets_is_one_that_every_ci_takes() -> None:
@@ -127,7 +129,7 @@ def test_a_plan_without_targets_is_one_that_every_ci_takes() -> None:
     assert "nothing to build" in json.loads(formats.gitlab(()))
     (job,) = json.loads(formats.buildspec(()))["batch"]["build-graph"]
     assert job["identifier"] == "nothing"
-    assert formats.markdown(()).startswith("Nothing to build")
+    assert formats.markdown(()).startswith("Nothing to build: all selected targets are released")
 
 
 def test_no_more_shards_than_a_ci_takes(found: Project, capsys: pytest.CaptureFixture[str]) -> None:

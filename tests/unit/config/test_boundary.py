@@ -327,7 +327,7 @@ def test_no_dockerfile_to_compare_with_is_anything_but_a_file_of_the_project(
     said = capsys.readouterr()
     assert code == (Exit.USAGE if kind == "a link out" else Exit.TOOL)
     assert str(there) in said.err
-    assert ("leads to" if kind == "a link out" else f"is {kind}, a file is wanted") in said.err
+    assert ("leads to" if kind == "a link out" else f"is {kind}, not a file") in said.err
     assert "hash" not in said.err + said.out
 
 
@@ -385,7 +385,7 @@ def test_no_template_of_ours_stands_in_for_one_of_the_project_that_is_no_file(
         there.mkdir()
     words = ["render", "-f", str(inside / "images.toml")]
     assert cli.run([*words, "--allow-outside"]) == Exit.TEMPLATE
-    assert f"`{name}` is {kind}, a file is wanted" in capsys.readouterr().err
+    assert f"`{name}` is {kind}, not a file" in capsys.readouterr().err
     assert cli.run(words) == Exit.TEMPLATE
     assert name in capsys.readouterr().err
     assert not (inside / "dockerfiles").exists()
@@ -436,7 +436,7 @@ def test_what_becomes_a_pipe_after_it_was_looked_at_is_not_waited_for(
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
     monkeypatch.setattr(reading, "check", lambda *_: None)
-    with pytest.raises(ValueError, match="`pipe` is a named pipe, a file is wanted"):
+    with pytest.raises(ValueError, match="`pipe` is a named pipe, not a file"):
         reading.content(tmp_path / "pipe", 3)
 
 
@@ -459,7 +459,7 @@ def test_a_file_that_is_read_whole_has_a_largest_size(home: Path, key: str) -> N
 
 def test_a_file_that_cannot_be_images_toml_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "images.toml")
-    with pytest.raises(ConfigError, match="is a named pipe, a file is wanted"):
+    with pytest.raises(ConfigError, match="is a named pipe, not a file"):
         images_toml.read(tmp_path / "images.toml")
 
 

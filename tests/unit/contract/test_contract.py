@@ -441,6 +441,10 @@ def test_pages_count_the_clauses_as_they_are() -> None:
     assert f"`buildkit test` tries {checked} [clauses]" in (ROOT / "README.md").read_text()
     changes = (ROOT / "CHANGELOG.md").read_text()
     assert f"{len(clauses())} clauses, of which {checked} are checked" in changes
+    contract = (ROOT / "docs" / "design" / "contract.md").read_text()
+    assert f"There are {len(clauses())}." in contract
+    how = (ROOT / "docs" / "design" / "how-it-works.md").read_text()
+    assert f"`clauses.toml` holds all {len(clauses())}" in how
 
 
 def test_of_several_checks_of_a_clause_the_worst_counts_with_all_its_evidence() -> None:

@@ -140,9 +140,9 @@ def test_apply_makes_a_plan_of_nothing(project: Path, capsys: Captured) -> None:
     assert cli.run(["repo", "apply"]) == Exit.DONE
     assert capsys.readouterr().out == f"{HOST}/demo  created\n{COPY}/demo  created\n"
     assert cli.run(["repo", "plan", "--check"]) == Exit.DONE
-    assert capsys.readouterr().out == f"{HOST}/demo  as wanted\n{COPY}/demo  as wanted\n"
+    assert capsys.readouterr().out == f"{HOST}/demo  up to date\n{COPY}/demo  up to date\n"
     assert cli.run(["repo", "apply"]) == Exit.DONE
-    assert capsys.readouterr().out == f"{HOST}/demo  as wanted\n{COPY}/demo  as wanted\n"
+    assert capsys.readouterr().out == f"{HOST}/demo  up to date\n{COPY}/demo  up to date\n"
 
 
 def test_drift_is_shown_and_mended_and_what_others_added_stays(
@@ -166,7 +166,7 @@ def test_drift_is_shown_and_mended_and_what_others_added_stays(
         "  tag immutability: MUTABLE -> IMMUTABLE_WITH_EXCLUSION (cache-*, sha256-*)",
         "  pull policy: none -> arn:aws:iam::210987654321:root, sagemaker.amazonaws.com",
         "  tags: team=old -> team=forecasting",
-        f"{COPY}/demo  as wanted",
+        f"{COPY}/demo  up to date",
     ]
     assert cli.run(["repo", "plan"]) == Exit.DONE
     assert capsys.readouterr() == ("\n".join([*told, ""]), "")
@@ -188,7 +188,7 @@ def test_what_is_not_ours_is_left_until_it_is_adopted(project: Path, capsys: Cap
     before = read()
     assert cli.run(["repo", "apply"]) == Exit.DONE
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == f"{HOST}/demo  not ours"
+    assert said[0] == f"{HOST}/demo  not managed"
     assert "`buildkit repo apply --adopt demo` would take over this repository" in said[1]
     assert said[-1] == f"{COPY}/demo  created"
     assert read() == before
@@ -198,7 +198,7 @@ def test_what_is_not_ours_is_left_until_it_is_adopted(project: Path, capsys: Cap
     assert read().ours
     capsys.readouterr()
     assert cli.run(["repo", "plan", "--check"]) == Exit.DONE
-    assert capsys.readouterr().out.splitlines()[0] == f"{HOST}/demo  as wanted"
+    assert capsys.readouterr().out.splitlines()[0] == f"{HOST}/demo  up to date"
 
 
 def test_nobody_adopts_what_is_not_selected(project: Path, capsys: Captured) -> None:

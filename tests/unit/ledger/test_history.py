@@ -53,7 +53,7 @@ def trail(*records: Release) -> trails.Trail:
         ),
         pytest.param((), "f", "3", set(), id="moved by somebody else"),
         pytest.param(
-            (back("f", "3", "3.0"),), "3", "2", set(), id="back from what is not on record"
+            (back("f", "3", "3.0"),), "3", "2", set(), id="back from what is not in the ledger"
         ),
         pytest.param(
             (back("3", "3", "3.0"),), "3", "2", set(), id="back to where it is"

@@ -113,7 +113,7 @@ def test_an_explanation_goes_without_a_ledger_of_others(
     assert cli.run(["uri", "--explain", uri, "--file", str(file)]) == Exit.DONE
     said = capsys.readouterr()
     assert "warning: this project's images are ignored: " in said.err
-    assert "whose" in said.out
+    assert "owner" in said.out
 
 
 def test_completion_reads_no_ledger_of_others(file: Path, tmp_path: Path, capsys: Captured) -> None:

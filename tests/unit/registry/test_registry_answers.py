@@ -85,7 +85,7 @@ def endless(handler: Handler) -> None:
         ("tags", b'{"tags": ["../../x"]}', "tags", "is not a tag"),
         ("tags", b"[]", "tags", r"\[\] is not an object"),
         ("tags", b'{"tags": ["a"', "tags", "not JSON"),
-        ("tags", b'{"tags": ["\\ud800"]}', "tags", "half a character"),
+        ("tags", b'{"tags": ["\\ud800"]}', "tags", "unpaired surrogate"),
         ("tags", b'\xff{"tags": []}', "tags", "not JSON"),
         ("tags", DEEP.encode(), "tags", "deeper than 64"),
         ("tags", (DEEP[:70] + DEEP[:70].replace("[", "]")).encode(), "tags", "deeper than 64"),

@@ -49,7 +49,7 @@ def problem(folder: Path, text: str, **templates: str) -> str:
             id="misspelt",
         ),
         pytest.param(
-            "template = 'x'", "x.Dockerfile.j2; templates: `basic`, `chainer`, `extend`, ", id="nothing near"
+            "template = 'x'", "x.Dockerfile.j2; templates: `basic`, ", id="nothing near"
         ),
         pytest.param(
             "template = 'basic.Dockerfile.j2'", "did you mean `basic`?", id="with its ending"

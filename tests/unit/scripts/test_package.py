@@ -30,7 +30,7 @@ def package(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedPr
 def test_a_tag_that_is_no_semantic_version_is_refused(tmp_path: Path, tag: str) -> None:
     done = package(tmp_path, "packages", TAG=tag)
     assert done.returncode == 5
-    assert f"{tag} is no semantic version" in done.stderr
+    assert f"{tag} is not a semantic version" in done.stderr
     assert not (tmp_path / "packages").exists()
 
 

@@ -528,7 +528,7 @@ def test_an_image_of_aws_can_be_asked_for_in_its_registry(
         ("--explain x --prebuilt", "`--prebuilt` cannot be used with --explain", "remove the option"),
         ("--explain x --list", "exclude each other", "remove one of them"),
         ("--explain a/b:1 --explain c/d:2", "takes one URI, and 2 are given", "for each"),
-        ("--prebuilt", "no image was named", "`buildkit uri pytorch --prebuilt"),
+        ("--prebuilt", "no image given", "`buildkit uri pytorch --prebuilt"),
     ],
 )  # fmt: skip
 def test_options_that_do_not_go_together_are_refused(
@@ -567,7 +567,7 @@ def test_a_list_can_be_narrowed(project: Path, capsys: Captured) -> None:
         cli.run(["uri", "--list", "--framework", "sklearn", "--region", "us-east-1"]) == Exit.DONE
     )
     head, *lines = capsys.readouterr().out.splitlines()
-    assert head.split()[:2] == ["WHOSE", "FRAMEWORK"]
+    assert head.split()[:2] == ["OWNER", "FRAMEWORK"]
     assert lines[0].split()[-1] == f"{VIRGINIA}/sklearn:1.7.2-cpu-py311"
     assert {line.split()[0] for line in lines} == {"own", "aws"}
 
@@ -598,7 +598,7 @@ def test_case_does_not_matter_to_a_list(
 def test_the_names_of_frameworks_are_listed(project: Path, capsys: Captured) -> None:
     assert cli.run(["uri", "--list", "--frameworks"]) == Exit.DONE
     head, *lines = capsys.readouterr().out.splitlines()
-    assert head.split("  ")[0] == "WHOSE"
+    assert head.split("  ")[0] == "OWNER"
     assert len(lines) == len(facts.frameworks()) + 3
     rows = listed(capsys, "--frameworks", "--prebuilt", "--framework", "huggingface-llm")
     (row,) = rows
@@ -927,7 +927,7 @@ def test_a_name_without_a_registry_gets_a_sensible_answer(
     ("uri", "hint"),
     [
         ("https://x.example/y:1", "remove `https://`: `x.example/y:1`"),
-        (" x.example/y:1\n", "remove the blanks around the URI: `x.example/y:1`"),
+        (" x.example/y:1\n", "remove the spaces around the URI: `x.example/y:1`"),
         *((f"{host}{end}", f"the repository is missing: `{host}/REPOSITORY:TAG`") for host in (IRELAND, "public.ecr.aws") for end in ("", "/", ":443", ":1.0")),
     ],
 )  # fmt: skip

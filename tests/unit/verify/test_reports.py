@@ -170,7 +170,7 @@ def test_the_page_says_all_there_is_to_say() -> None:
         "fail: demo | SageMaker contract",
         fakes.DIGEST,
         "smoke",
-        "1 failed 1 warned 1 skipped 1 passed",
+        "1 failed 1 warning 1 skipped 1 passed",
         "OUT-01 the exit code distinguishes success from failure",
         "`train` ended with 1 Traceback",
         "end with 0",
@@ -269,8 +269,8 @@ def test_the_table_shows_what_is_broken_and_counts_the_rest(capsys: Captured) ->
         "      3 not promised (efa, tuning)\n"
         "      1 no channel\n"
         "pass  1\n"
-        f"hint: give samples, to check more clauses: {manual.page('contract', 'samples')}\n"
-        "fail: 1 failed, 1 passed, 1 warned, 4 skipped in 1 s\n"
+        f"hint: add samples to check more clauses: {manual.page('contract', 'samples')}\n"
+        "fail: 1 failed, 1 passed, 1 warning, 4 skipped in 1 s\n"
     )
 
 
@@ -285,7 +285,7 @@ def test_verbose_shows_each_clause(capsys: Captured) -> None:
         "skip  S-1       something\n"
         "      no channel\n"
         "pass  RUN-01    starts\n"
-        f"hint: give samples, to check more clauses: {manual.page('contract', 'samples')}\n"
+        f"hint: add samples to check more clauses: {manual.page('contract', 'samples')}\n"
         "pass: 1 passed, 1 skipped in 1 s\n"
     )
 

@@ -280,7 +280,7 @@ def test_a_target_without_samples_passes_the_gate_of_a_build_and_that_is_said(
     assert where.find(records.VERIFIED, PLAIN.id) is not None
     say(outcome)
     said = capsys.readouterr().err
-    assert f"{PLAIN.id}  passed 1 clauses; not trained, not served: no samples\n" in said
+    assert f"{PLAIN.id}  passed 1 clause; not trained, not served: no samples\n" in said
 
 
 def test_that_is_also_said_where_it_is_published_or_staged(capsys: Captured) -> None:
