@@ -41,7 +41,7 @@ unit: setup ## Run the tests that need no engine
 	@$(BIN)/pytest -m 'not engine' --ignore tests/e2e -n auto
 
 e2e: setup ## Run the tests with a real engine, real images and a real registry
-	@scripts/dev/with-engine $(BIN)/pytest -m engine -n $(E2E_WORKERS) --dist loadgroup $(PYTEST)
+	@scripts/dev/with-engine $(BIN)/pytest -m engine -n $(E2E_WORKERS) --dist loadgroup --ignore=tests/unit --ignore=tests/runtime $(PYTEST)
 
 thorough: setup ## Run all cases of the tests of which `make test` runs a part (long)
 	@BUILDKIT_THOROUGH=1 $(MAKE) unit e2e

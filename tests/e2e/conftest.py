@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import compileall
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.support import tested as once
 from tests.e2e.support.parts import Engine, another_engine, processes_with
-from tests.e2e.support.real import Local, Project, exports, make_project, script
+from tests.e2e.support.real import ROOT, Local, Project, exports, make_project, script
 from tests.e2e.support.schedule import place
 
 if TYPE_CHECKING:
@@ -29,6 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
     """The engine, and a registry with ECR's login and API whose state ends with the tests."""
+    # Hundreds of runs begin with the bytecode, also where Python is told to write none.
+    compileall.compile_dir(ROOT / "buildkit", quiet=1)
     state = str(tmp_path_factory.mktemp("registry"))
     lines = script("registry", "up", "--state", state)
     try:
@@ -58,6 +63,20 @@ def project(tmp_path: Path) -> Project:
     folder = tmp_path / "project"
     folder.mkdir()
     return make_project(folder)
+
+
+@pytest.fixture(scope="session")
+def tested_once(local: Local, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Two images that are built and tested, shared by all processes of the run."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    return once.make(local, folder / "tested")
+
+
+@pytest.fixture
+def tested(tested_once: Project, tmp_path: Path) -> Project:
+    """A copy of them to publish."""
+    return once.copy(tested_once, tmp_path / "tested")
 
 
 @pytest.fixture

@@ -13,13 +13,17 @@ import sys
 import time
 import uuid
 import zipfile
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import boto3
+import docker
 import requests
 
+from buildkit.engine import engine
 from buildkit.system.processes import is_gone
 from tests.e2e.support.running import Result, Running
 from tests.support.waiting import HANG, RUN_HANGS
@@ -57,6 +61,20 @@ def script(*argv: str, env: dict[str, str] | None = None, seconds: float = RUN_H
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@cache
+def _login(endpoint: str) -> tuple[str, str]:
+    client = boto3.client(
+        "ecr",
+        region_name="us-east-1",
+        endpoint_url=endpoint,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+    )
+    token = client.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    user, _, password = base64.b64decode(token).decode().partition(":")
+    return user, password
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,16 +115,7 @@ class Local:
 
     def login(self) -> tuple[str, str]:
         """User and password, from the ECR API that stands behind the registry."""
-        client = boto3.client(
-            "ecr",
-            region_name="us-east-1",
-            endpoint_url=self.env["AWS_ENDPOINT_URL"],
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-        )
-        token = client.get_authorization_token()["authorizationData"][0]["authorizationToken"]
-        user, _, password = base64.b64decode(token).decode().partition(":")
-        return user, password
+        return _login(self.env["AWS_ENDPOINT_URL"])
 
     def manifest(self, repository: str, reference: str) -> tuple[str, str, dict[str, Any]] | None:
         """Type, digest and document of what the registry serves, read without the tool."""
@@ -121,6 +130,13 @@ class Local:
         answer.raise_for_status()
         digest = "sha256:" + hashlib.sha256(answer.content).hexdigest()
         return answer.headers["Content-Type"], digest, answer.json()
+
+    def delete(self, repository: str, reference: str) -> None:
+        """Remove an image from the registry, and leave its layers there."""
+        found = self.manifest(repository, reference)
+        assert found is not None
+        url = f"http://{self.registry}/v2/{repository}/manifests/{found[1]}"
+        requests.delete(url, auth=self.login(), timeout=HANG).raise_for_status()
 
     def tags(self, repository: str) -> set[str]:
         """All tags of a repository, read without the tool."""
@@ -142,16 +158,15 @@ class Local:
 
     def things(self) -> set[str]:
         """Containers, volumes and networks of any run of the tool: whose they are, and their ids."""
-        kinds = (("ps", "--all", "ID"), ("volume", "ls", "Name"), ("network", "ls", "ID"))
-        return {
-            line
-            for *command, name in kinds
-            for line in self.docker(
-                *command,
-                *("--filter", "label=buildkit.owner"),
-                *("--format", '{{.Label "buildkit.owner"}} {{.' + name + "}}"),
-            ).splitlines()
-        }
+        host = self.env.get("DOCKER_HOST") or engine.endpoint()[0]
+        ours = {"label": "buildkit.owner"}
+        with closing(docker.APIClient(base_url=host, timeout=HANG)) as api:
+            containers = api.containers(all=True, filters=ours)
+            volumes = api.volumes(filters=ours)["Volumes"] or []
+            networks = api.networks(filters=ours)
+        found = [(each, each["Id"]) for each in (*containers, *networks)]
+        found += [(each, each["Name"]) for each in volumes]
+        return {f"{each['Labels']['buildkit.owner']} {name}" for each, name in found}
 
     def leftovers(self) -> set[str]:
         """Those of runs that have ended. Others may be at work here."""
@@ -185,13 +200,15 @@ ALGORITHM = Path(__file__).parents[1] / "algorithm"
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """A folder with an images.toml of its own, whose image's name nobody else has."""
+    """A folder with an images.toml of its own, whose images' repository nobody else has."""
 
     folder: Path
     name: str
+    repository: str
 
     def write(self, text: str) -> None:
-        (self.folder / "images.toml").write_text(text.replace("NAME", self.name))
+        text = text.replace("NAME", self.name).replace("REPOSITORY", self.repository)
+        (self.folder / "images.toml").write_text(text)
 
     def change(self, program: str, old: str, new: str) -> None:
         """Change `train` or `serve`."""
@@ -237,13 +254,14 @@ INSTRUCTIONS
 """
 
 
-def make_project(folder: Path) -> Project:
+def make_project(folder: Path, name: str = "") -> Project:
     shutil.copytree(ALGORITHM, folder / "program")
     (folder / "data").mkdir()
     (folder / "data" / "numbers.csv").write_text("1\n2\n6\n")
     (folder / "request.csv").write_text("1\n2\n")
     (folder / "answer.csv").write_text("4\n5\n")
-    project = Project(folder=folder, name=f"t{uuid.uuid4().hex[:8]}")
+    name = name or f"t{uuid.uuid4().hex[:8]}"
+    project = Project(folder=folder, name=name, repository=name)
     project.write(IMAGES)
     return project
 
