@@ -10,7 +10,6 @@ import itertools
 import json
 import os
 import random
-import re
 import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -18,45 +17,29 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildkit.ledger.attach import RELEASE, REPORT
+from tests.e2e.support import tested as once
 from tests.e2e.support.fault_relay import FaultRelay
-from tests.e2e.support.real import Local, Project, make_project
 from tests.support.registry_server import running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.e2e.support.real import Local, Project
+
 KILLS = int(os.environ.get("BUILDKIT_KILLS", "2"))
-VERSIONS = int(os.environ.get("BUILDKIT_KILLED_TARGETS", "4"))
-LATEST = f"1.{VERSIONS - 1}.0-cpu-py311"
+VERSIONS = int(os.environ.get("BUILDKIT_KILLED_TARGETS", "2"))
+EXACT = tuple(f"1.{number}-cpu-py311" for number in range(VERSIONS))
 NUMBERS = itertools.count()
-IMAGES = """
-[registry]
-aliases = ["{major}-{device}-{py}", "latest-{device}-{py}"]
-
-[image.NAME]
-versions = VERSIONS
-base = "python:3.11-slim-bookworm"
-template = "basic"
-context = "program"
-labels = { version = "{version}" }
-
-[image.NAME.samples]
-channels = { training = "data" }
-
-[[image.NAME.samples.payload]]
-content-type = "text/csv"
-body = "request.csv"
-"""
 
 
 @pytest.fixture(scope="module")
-def tested(local: Local, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Images that have been built and tested."""
-    project = make_project(tmp_path_factory.mktemp("project"))
-    versions = [f"1.{number}.0" for number in range(VERSIONS)]
-    project.write(IMAGES.replace("VERSIONS", str(versions)))
-    (project.folder / "program" / "noise").write_bytes(os.urandom(2_000_000))
+def tested(local: Local, tested_once: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Images that have been built and tested. Each moves two aliases."""
+    project = once.copy(tested_once, tmp_path_factory.mktemp("killed") / "project")
+    versions = [f"1.{number}" for number in range(VERSIONS)]
+    text = once.IMAGES.replace('["1.0", "1.1"]', str(versions))
+    project.write(text.replace("aliases = [", 'aliases = ["{major}-{device}-{py}", '))
     done = local.buildkit("build", "--all", folder=project.folder, seconds=1500)
     assert done.code == 0, done.stderr
     return project
@@ -108,7 +91,7 @@ def on_record(project: Project, registry: FaultRelay) -> dict[str, str]:
     return {
         image["tag"]: image["digest"]
         for image in images
-        if f"{registry.host}/{project.name}:{image['tag']}" in image["locations"]
+        if f"{registry.host}/{project.repository}:{image['tag']}" in image["locations"]
     }
 
 
@@ -126,15 +109,10 @@ def told(registries: tuple[FaultRelay, ...]) -> str:
     return " and ".join(f"{len(tags(each))} of {VERSIONS + 2} tags" for each in registries)
 
 
-def is_exact(tag: str) -> bool:
-    return re.match(r"1\.\d+\.0-", tag) is not None
-
-
 def built(project: Project) -> dict[str, str]:
     """Exact tags and the digests of the tested images."""
     found = {}
-    for number in range(VERSIONS):
-        tag = f"1.{number}.0-cpu-py311"
+    for tag in EXACT:
         path = project.folder / "dist" / f"{project.name}-{tag}" / "verified.json"
         record = json.loads(path.read_text())
         found[tag] = record["verified"]["built"]["manifest_digest"]
@@ -164,16 +142,19 @@ def test_killed_at_any_moment(  # noqa: PLR0917 - pytest's own way
     for registry in regions:
         given = tags(registry)
         # No tag was ever given to anything but the tested image, and none of them twice.
-        exact = [(name, digest) for name, digest in registry.given if is_exact(name)]
+        exact = [(name, digest) for name, digest in registry.given if name in EXACT]
         assert dict(exact) == ours
         assert len(exact) == VERSIONS
         assert on_record(tested, registry) == ours
-        assert [is_exact(tag) for tag in given] == [True] * VERSIONS + [False] * 2
-        assert given["latest-cpu-py311"] == given["1-cpu-py311"] == ours[LATEST]
+        assert [tag in EXACT for tag in given] == [True] * VERSIONS + [False] * 2
+        assert given["latest-cpu-py311"] == given["1-cpu-py311"] == ours[EXACT[-1]]
         for tag, digest in given.items():
-            served = local.manifest(f"{registry.prefix}{tested.name}", tag)
+            served = local.manifest(f"{registry.prefix}{tested.repository}", tag)
             assert served is not None
             assert served[1] == digest
         for digest in ours.values():
-            assert beside(local, f"{registry.prefix}{tested.name}", digest) == {RELEASE, REPORT}
+            assert beside(local, f"{registry.prefix}{tested.repository}", digest) == {
+                RELEASE,
+                REPORT,
+            }
     assert list(scratch.iterdir()) == []  # what the killed run left went with the next
