@@ -9,6 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # More than one process per CPU, because end-to-end tests also wait: for containers and time limits.
 E2E_WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
+# Parts that no process of the end-to-end tests needs to load.
+E2E_LESS := --ignore=tests/unit --ignore=tests/runtime -p no:hypothesispytest
 
 help: ## List the targets
 	@echo "buildkit: SageMaker images from one images.toml"
@@ -41,7 +43,7 @@ unit: setup ## Run the tests that need no engine
 	@$(BIN)/pytest -m 'not engine' --ignore tests/e2e -n auto
 
 e2e: setup ## Run the tests with a real engine, real images and a real registry
-	@scripts/dev/with-engine $(BIN)/pytest -m engine -n $(E2E_WORKERS) --dist loadgroup --ignore=tests/unit --ignore=tests/runtime $(PYTEST)
+	@scripts/dev/with-engine $(BIN)/pytest -m engine -n $(E2E_WORKERS) --dist loadgroup $(E2E_LESS) $(PYTEST)
 
 thorough: setup ## Run all cases of the tests of which `make test` runs a part (long)
 	@BUILDKIT_THOROUGH=1 $(MAKE) unit e2e

@@ -56,13 +56,13 @@ def test_render_and_check(local: Local, project: Project) -> None:
     assert "-USER 1000" in changed.stderr
 
 
-def test_uri_prints_the_uri_and_nothing_else(local: Local, project: Project) -> None:
-    folder = project.folder
-    missing = local.buildkit("uri", project.id, folder=folder)
+def test_uri_prints_the_uri_and_nothing_else(local: Local, tested: Project) -> None:
+    folder, id_ = tested.folder, f"{tested.name}-1.0-cpu-py311"
+    missing = local.buildkit("uri", id_, folder=folder)
     assert (missing.code, missing.stdout) == (3, "")
-    assert local.buildkit("build", "--all", "--push", folder=folder).code == 0
-    found = local.buildkit("uri", project.id, folder=folder)
-    wanted = f"{local.registry}/{project.name}:1.0-cpu-py311\n"
+    assert local.buildkit("push", id_, folder=folder).code == 0
+    found = local.buildkit("uri", id_, folder=folder)
+    wanted = f"{local.registry}/{tested.repository}:1.0-cpu-py311\n"
     assert (found.code, found.stdout, found.stderr) == (0, wanted, "")
 
 

@@ -5,85 +5,66 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import pytest
-
+from tests.e2e.support import tested as once
 from tests.e2e.support.parts import another_engine, small_disk
 from tests.e2e.support.real import IMAGES
 from tests.support.waiting import RUN_HANGS, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Any
 
     from tests.e2e.support.parts import Engine
     from tests.e2e.support.real import Local, Project
 
-BASE = 'base = "python:3.11-slim-bookworm"'
+OTHERS = """
+[image.NAME-base]
+versions = ["1.0"]
+base = "nobody.localhost/none:1"
+template = "basic"
+context = "program"
+
+[image.NAME-step]
+versions = ["1.0"]
+base = "python:3.11-slim-bookworm"
+template = "step"
+context = "program"
+"""
 
 
-@pytest.fixture
-def three(project: Project) -> Project:
-    """Three images. The second has a template of its own, `middle`, for the test to write."""
-    parts = [IMAGES.replace("NAME", f"NAME{letter}") for letter in "abc"]
-    project.write("".join([parts[0], parts[1].replace('"basic"', '"middle"'), parts[2]]))
-    project.template("middle", "RUN true")
-    return project
-
-
-def targets(three: Project, document: Any) -> dict[str, Any]:
-    return {target["id"].removeprefix(three.name)[0]: target for target in document["targets"]}
-
-
-@pytest.mark.parametrize("jobs", [(), ("--jobs", "1")])
-def test_a_step_that_fails_stops_its_own_target_only(
-    local: Local, three: Project, jobs: tuple[str, ...]
-) -> None:
-    three.template("middle", "RUN echo first words; echo 'the reason is this'; exit 3")
-    done = local.buildkit("build", "--all", "--push", "--json", *jobs, folder=three.folder)
+def test_a_build_that_fails_stops_its_own_target_only(local: Local, tested: Project) -> None:
+    tested.write(OTHERS + once.IMAGES)
+    tested.template("step", "RUN echo first words; echo 'the reason is this'; exit 3")
+    done = local.buildkit("build", "--all", "--push", "--json", folder=tested.folder)
     assert done.code == 5
-    found = targets(three, done.json)
-    assert {key: target["status"] for key, target in found.items()} == {
-        "a": "published", "b": "failed", "c": "published",
-    }  # fmt: skip
-    error = found["b"]["error"]
-    assert error["code"] == 5
-    assert "exit code: 3" in error["message"]
-    assert "RUN echo first words" in error["message"]
-    assert error["details"] == "first words\nthe reason is this"
-    assert f"error: {three.name}b-1.0-cpu-py311: the build failed" in done.stderr
-    assert "3 targets: 2 published, 1 failed in " in done.stderr
-    assert f"`buildkit build {three.name}b-1.0-cpu-py311`" in done.stderr
-    assert local.manifest(f"{three.name}a", "1.0-cpu-py311") is not None
-    assert local.manifest(f"{three.name}b", "1.0-cpu-py311") is None
-    assert local.manifest(f"{three.name}c", "1.0-cpu-py311") is not None
+    base, step, *good = done.json["targets"]
+    assert [each["status"] for each in (base, step)] == ["failed", "failed"]
+    assert [each["status"] for each in good] == ["published", "published"]
+    assert step["error"]["code"] == 5
+    assert "exit code: 3" in step["error"]["message"]
+    assert "RUN echo first words" in step["error"]["message"]
+    assert step["error"]["details"] == "first words\nthe reason is this"
+    assert "the base image could not be pulled" in base["error"]["message"]
+    assert "nobody.localhost/none:1" in base["error"]["message"]
+    assert "`--substitute`" in base["error"]["hint"]
+    assert f"error: {step['id']}: the build failed" in done.stderr
+    assert "4 targets: 2 failed, 2 published in " in done.stderr
+    assert f"`buildkit build {base['id']} {step['id']}`" in done.stderr
+    assert local.manifest(tested.repository, "1.0-cpu-py311") is not None
+    assert local.tags(f"{tested.name}-step") == set()
 
 
-def test_fail_fast_stops_at_the_first_failure(local: Local, three: Project) -> None:
-    three.template("middle", "RUN exit 3")
+def test_fail_fast_stops_at_the_first_failure(local: Local, tested: Project) -> None:
+    step = "[image.NAME-step]" + OTHERS.partition("[image.NAME-step]")[2]
+    tested.write(step + once.IMAGES)
+    tested.template("step", "RUN exit 3")
     done = local.buildkit(
-        "build", "--all", "--push", "--json", "--fail-fast", "--jobs", "1", folder=three.folder
+        "build", "--all", "--push", "--json", "--fail-fast", "--jobs", "1", folder=tested.folder
     )
     assert done.code == 5
-    found = targets(three, done.json)
-    assert (found["b"]["status"], found["c"]["status"]) == ("failed", "not begun")
-    assert "1 not begun" in done.stderr
-    assert local.manifest(f"{three.name}c", "1.0-cpu-py311") is None
-
-
-def test_a_base_that_cannot_be_had_is_named(local: Local, three: Project) -> None:
-    text = (three.folder / "images.toml").read_text()
-    (three.folder / "images.toml").write_text(
-        text.replace(BASE, 'base = "nobody.localhost/none:1"', 1)
-    )
-    done = local.buildkit("build", "--all", "--json", folder=three.folder)
-    assert done.code == 5
-    found = targets(three, done.json)
-    assert {key: target["status"] for key, target in found.items()} == {
-        "a": "failed", "b": "tested", "c": "tested",
-    }  # fmt: skip
-    assert "the base image could not be pulled" in found["a"]["error"]["message"]
-    assert "nobody.localhost/none:1" in found["a"]["error"]["message"]
-    assert "`--substitute`" in found["a"]["error"]["hint"]
+    found = [each["status"] for each in done.json["targets"]]
+    assert found == ["failed", "not begun", "not begun"]
+    assert "2 not begun" in done.stderr
+    assert local.tags(tested.repository) == set()
 
 
 def test_a_huge_log_is_told_by_its_end(local: Local, project: Project) -> None:
@@ -131,8 +112,6 @@ def test_an_engine_that_stops_while_building(
     assert done.code == 5
     assert "the Docker engine stopped answering" in done.stderr
     assert "docker info" in done.stderr
-    project.template("slow", "RUN true")
-    assert there.buildkit("build", "--all", folder=project.folder).code == 0
 
 
 def test_an_engine_that_stops_while_testing(
@@ -158,7 +137,7 @@ def test_an_engine_that_stops_while_testing(
 
 
 def test_a_full_disk_is_called_so(local: Local, project: Project, tmp_path: Path) -> None:
-    project.write(IMAGES.replace('"basic"', '"big"'))
+    project.write(once.ONE.replace('"basic"', '"big"'))
     project.template("big", "RUN head -c 3G /dev/zero > /file")
     with (
         small_disk(local, tmp_path / "disk", "700m") as disk,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from buildkit.config import substitution
+from tests.e2e.support import tested as once
 from tests.e2e.support.ecr_under import ecr_under
 
 if TYPE_CHECKING:
@@ -37,10 +39,15 @@ channels = { training = "data" }
 """
 
 
-@pytest.fixture
-def ecr(local: Local, tmp_path: Path) -> Iterator[Local]:
-    with ecr_under(local, tmp_path, VIRGINIA, MILAN, OWN) as there:
+@pytest.fixture(scope="module")
+def registries(local: Local, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
+    with ecr_under(local, tmp_path_factory.mktemp("ecr"), VIRGINIA, MILAN, OWN) as there:
         yield there
+
+
+@pytest.fixture
+def ecr(registries: Local, scratch: Path) -> Local:
+    return replace(registries, env={**registries.env, "TMPDIR": str(scratch)})
 
 
 def docker_folder(there: Local, folder: Path, host: str, password: str) -> str:
@@ -79,24 +86,18 @@ def dockerfile(project: Project) -> str:
     return (project.folder / "dist" / f"{project.name}-2.5.1-cpu-py311" / "Dockerfile").read_text()
 
 
-@pytest.mark.parametrize(
-    ("host", "written"),
-    [
-        pytest.param(VIRGINIA, "", id="the caller's region"),
-        pytest.param(MILAN, '[registry]\nregion = "eu-south-1"\n', id="the file's region"),
-    ],
-)
 def test_aws_s_image_is_pulled_from_its_account_in_the_region_with_a_login_that_nobody_gave(
-    ecr: Local, project: Project, tmp_path: Path, host: str, written: str
+    ecr: Local, project: Project, tmp_path: Path
 ) -> None:
-    publish_as_aws(ecr, tmp_path, f"{host}/{PREBUILT}")
-    project.write(written + IMAGES)
+    """The region of the file, which goes before that of the caller."""
+    publish_as_aws(ecr, tmp_path, f"{MILAN}/{PREBUILT}")
+    project.write('[registry]\nregion = "eu-south-1"\n' + IMAGES)
     done = ecr.buildkit("build", "--all", folder=project.folder, AWS_REGION="us-east-1")
     assert done.code == 0, done.stderr
-    assert f"logging in to {host}" in done.stderr
-    assert f"FROM {host}/{PREBUILT} AS image" in dockerfile(project)
+    assert f"logging in to {MILAN}" in done.stderr
+    assert f"FROM {MILAN}/{PREBUILT} AS image" in dockerfile(project)
     image = done.stdout.strip()
-    assert label(ecr, image) == f"{host}/{PREBUILT}"
+    assert label(ecr, image) == f"{MILAN}/{PREBUILT}"
     _, password = ecr.login()
     history = ecr.docker("image", "history", "--no-trunc", image)
     assert password not in done.stdout + done.stderr + history
@@ -132,26 +133,15 @@ def test_a_login_of_the_user_s_own_is_left_alone_and_told_when_it_is_refused(
     assert "`docker logout" in done.stderr
 
 
-def test_a_target_without_a_login_does_not_stop_the_others(local: Local, project: Project) -> None:
-    other = """
-[image.NAME-other]
-versions = ["1.0"]
-purposes = ["training"]
-base = "python:3.11-slim-bookworm"
-template = "basic"
-context = "program"
-samples = { channels = { training = "data" } }
-"""
-    project.write(IMAGES + other)
-    done = local.buildkit("build", "--all", folder=project.folder, AWS_REGION="us-east-1",
-                          AWS_ENDPOINT_URL="http://127.0.0.1:9")  # fmt: skip
+def test_a_target_without_a_login_does_not_stop_the_others(local: Local, tested: Project) -> None:
+    lost = f"{tested.name}-prebuilt-2.5.1-cpu-py311"
+    tested.write(once.IMAGES + IMAGES.replace("NAME", "NAME-prebuilt"))
+    away = {"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    there = replace(local, env={**local.env, **away})
+    done = there.buildkit("build", "--all", folder=tested.folder)
     assert done.code == 5
-    assert done.stdout == f"{project.name}-other:1.0-cpu-py311\n"
-    assert (
-        f"error: {project.name}-2.5.1-cpu-py311: requesting an ECR login for {VIRGINIA}"
-        in done.stderr
-    )
-    alone = local.buildkit("build", f"{project.name}-2.5.1*", folder=project.folder,
-                           AWS_REGION="us-east-1", AWS_ENDPOINT_URL="http://127.0.0.1:9")  # fmt: skip
+    assert done.stdout.splitlines() == [f"{tested.repository}:{tag}" for tag in once.TAGS]
+    assert f"error: {lost}: requesting an ECR login for {VIRGINIA}" in done.stderr
+    alone = there.buildkit("build", lost, folder=tested.folder)
     assert alone.code == 5
     assert alone.stderr.count("error: ") == 1

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.support import tested as once
 from tests.e2e.support.package_index import address_for_a_name, index
 from tests.e2e.support.parts import private_engine
-from tests.e2e.support.real import IMAGES, make_wheel
+from tests.e2e.support.real import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +82,7 @@ def test_nothing_of_the_network_stays(
     local: Local, project: Project, network: tuple[str, ...]
 ) -> None:
     packages = '"1.0"]\npackages = ["NAMEindexed", "NAMEfoldered"]'
-    project.write(IMAGES.replace('"1.0"]', packages))
+    project.write(once.ONE.replace('"1.0"]', packages))
     plan = local.buildkit("build", "--all", "--plan", *network, folder=project.folder)
     done = local.buildkit("build", "--all", "-v", *network, folder=project.folder)
     assert done.code == 0, done.stderr
@@ -121,7 +122,7 @@ def test_nothing_of_the_network_stays(
 def test_a_wrong_password_of_the_index_is_no_leak(
     local: Local, project: Project, network: tuple[str, ...], tmp_path: Path
 ) -> None:
-    project.write(IMAGES.replace('"1.0"]', '"1.0"]\npackages = ["NAMEindexed"]'))
+    project.write(once.ONE.replace('"1.0"]', '"1.0"]\npackages = ["NAMEindexed"]'))
     path = Path(network[1])
     path.write_text(path.read_text().replace(PASSWORD, "old-" + PASSWORD))
     done = local.buildkit("build", "--all", *network, folder=project.folder)
@@ -137,7 +138,7 @@ def test_paths_with_blanks_and_equals_signs(
     odd = tmp_path / "a b=c"
     odd.mkdir()
     copies = [shutil.copy(network[number], odd) for number in (1, 3)]
-    project.write(IMAGES.replace('"1.0"]', '"1.0"]\npackages = ["NAMEindexed"]'))
+    project.write(once.ONE.replace('"1.0"]', '"1.0"]\npackages = ["NAMEindexed"]'))
     done = local.buildkit("build", "--all", "--pip-config", str(copies[0]), "--ca-bundle",
                           str(copies[1]), folder=project.folder)  # fmt: skip
     assert done.code == 0, done.stderr

@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import time
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-INTERRUPTS = int(os.environ.get("BUILDKIT_INTERRUPTS", "3"))
+INTERRUPTS = int(os.environ.get("BUILDKIT_INTERRUPTS", "1"))
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COMMANDS = {
     "build": ("build", "--all", "--retest", "--json"),
@@ -32,10 +33,10 @@ COMMANDS = {
 
 @pytest.fixture(scope="module")
 def whole(local: Local, tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
-    """How long each command takes here that nobody interrupts, in seconds."""
+    """How long each command that is tried takes here if nobody interrupts it, in seconds."""
     project = make_project(tmp_path_factory.mktemp("whole"))
     found = {}
-    for name, command in COMMANDS.items():
+    for name, command in islice(COMMANDS.items(), INTERRUPTS):
         began = time.monotonic()
         done = local.buildkit(*command, folder=project.folder)
         assert done.code == 0, done.stderr

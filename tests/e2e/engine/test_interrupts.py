@@ -8,14 +8,17 @@ import signal
 import subprocess
 import time
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
 
 from buildkit.support.errors import interruption
+from tests.e2e.support import tested as once
 from tests.e2e.support.parts import relay
-from tests.e2e.support.real import BUILDKIT, IMAGES
+from tests.e2e.support.real import BUILDKIT
+from tests.support.thorough import THOROUGH
 from tests.support.waiting import RUN_HANGS
 
 if TYPE_CHECKING:
@@ -29,19 +32,8 @@ if TYPE_CHECKING:
 
     Trouble = Callable[[Engine], AbstractContextManager[None]]
 
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
-SIGNALS = pytest.mark.parametrize("number", INTERRUPTS, ids=lambda s: s.name)
 INTERRUPTED = {"error": interruption().facts}
 SLEEP = "__import__('time').sleep(600)"
-MEGABYTES = 24
-
-
-def each_signal(name: str, *values: str) -> pytest.MarkDecorator:
-    """Each with a signal of its own: what a signal does is the same, `make interrupts` mixes all."""
-    pairs = list(zip(INTERRUPTS, values, strict=True))
-    return pytest.mark.parametrize(
-        ("number", name), pairs, ids=[f"{each.name}-{value}" for each, value in pairs]
-    )
 
 
 def interrupted(running: Running, number: signal.Signals, folder: Path) -> Result:
@@ -64,72 +56,75 @@ def records(project: Project) -> set[str]:
 
 
 def slow_build(project: Project) -> None:
-    project.write(IMAGES.replace('"basic"', '"slow"'))
+    project.write(once.ONE.replace('"basic"', '"slow"'))
     project.template("slow", f"RUN echo begun; sleep 600 # {project.name}: never from the cache")
 
 
-@SIGNALS
-def test_while_building(local: Local, project: Project, number: signal.Signals) -> None:
+def test_while_building(local: Local, project: Project) -> None:
     slow_build(project)
     running = local.start("build", "--all", folder=project.folder)
     running.says("RUN echo begun")
-    interrupted(running, number, project.folder)
+    interrupted(running, signal.SIGTERM, project.folder)
     assert records(project) == {"rendered"}
-    project.template("slow", "RUN true")
-    assert local.buildkit("build", "--all", folder=project.folder).code == 0
 
 
-@each_signal("program", "train", "serve")
-def test_while_testing(
-    local: Local, project: Project, number: signal.Signals, program: str
-) -> None:
+def test_while_testing(local: Local, project: Project) -> None:
     """Also when the program does not care for SIGTERM."""
-    good = (project.folder / "program" / program).read_text()
-    project.change(program, "signal.signal(signal.SIGTERM,", f"{SLEEP}\n(")
-    running = local.start("build", "--all", "--push", "--json", folder=project.folder)
-    running.until(lambda: f'"{program}"' in commands(local, project))
-    interrupted(running, number, project.folder)
-    assert records(project) == {"rendered", "built"}
-    assert local.manifest(project.name, "1.0-cpu-py311") is None
-    (project.folder / "program" / program).write_text(good)
+    for program, number in (("train", signal.SIGINT), ("serve", signal.SIGTERM)):
+        good = (project.folder / "program" / program).read_text()
+        project.change(program, "signal.signal(signal.SIGTERM,", f"{SLEEP}\n(")
+        running = local.start("build", "--all", "--push", "--json", folder=project.folder)
+        running.until(partial(runs, local, project, program))
+        interrupted(running, number, project.folder)
+        assert records(project) == {"rendered", "built"}
+        held = f"reference=buildkit-build:*.{running.process.pid}.*"
+        assert local.docker("image", "ls", "--quiet", "--filter", held) == ""
+        assert local.manifest(project.name, "1.0-cpu-py311") is None
+        (project.folder / "program" / program).write_text(good)
     assert local.buildkit("build", "--all", "--push", folder=project.folder).code == 0
 
 
-def commands(local: Local, project: Project) -> str:
-    """What runs in containers of this project's image."""
+def runs(local: Local, project: Project, program: str) -> bool:
+    """Whether a container of this project's image runs this program."""
     image = local.docker("images", "--quiet", "--no-trunc", project.name)
     found = local.docker("ps", "--no-trunc", "--format", "{{.Image}} {{.Command}}")
-    return "\n".join(line for line in found.splitlines() if image and image in line)
+    return any(image and image in line and f'"{program}"' in line for line in found.splitlines())
 
 
-@each_signal("store", "containerd", "classic")
-def test_while_pushing(
-    request: pytest.FixtureRequest,
-    local: Local,
-    project: Project,
-    number: signal.Signals,
-    store: str,
+def test_while_pushing(local: Local, tested: Project) -> None:
+    cut_off(local, tested, signal.SIGINT)
+
+
+def test_while_pushing_from_the_classic_store(
+    classic: tuple[Engine, Local], tested: Project
 ) -> None:
-    there = local if store == "containerd" else request.getfixturevalue("classic")[1]
-    (project.folder / "program" / "noise").write_bytes(os.urandom(MEGABYTES * 1024 * 1024))
-    assert there.buildkit("build", "--all", folder=project.folder).code == 0
+    """Where the engine hands out the whole image."""
+    _, there = classic
+    one = f"{tested.name}-{once.TAGS[0]}"
+    assert there.buildkit("build", one, folder=tested.folder).code == 0
+    cut_off(there, tested, signal.SIGTERM)
+
+
+def cut_off(there: Local, tested: Project, number: signal.Signals) -> None:
+    """A push that is interrupted while layers are sent, and another one."""
+    one = f"{tested.name}-{once.TAGS[0]}"
     with relay(there.registry, rate=1024 * 1024) as slow:
-        host = ("--registry", slow.address)
-        running = there.start("push", "--all", *host, folder=project.folder)
+        push = ("push", one, "--registry", slow.address)
+        running = there.start(*push, folder=tested.folder)
         running.until(lambda: slow.passed > 512 * 1024)
-        interrupted(running, number, project.folder)
-        assert "published" not in records(project)
-        assert local.manifest(project.name, "1.0-cpu-py311") is None
+        interrupted(running, number, tested.folder)
+        assert not (tested.folder / "dist" / one / "published.json").exists()
+        assert there.manifest(tested.repository, once.TAGS[0]) is None
         slow.rate = None
-        healed = there.buildkit("push", "--all", *host, folder=project.folder)
+        healed = there.buildkit(*push, folder=tested.folder)
         assert healed.code == 0, healed.stderr
-    assert local.manifest(project.name, "1.0-cpu-py311") is not None
+    assert there.manifest(tested.repository, once.TAGS[0]) is not None
 
 
 def test_more_signals_do_not_break_the_cleaning(local: Local, project: Project) -> None:
     project.change("train", "def main():", f"def main():\n    {SLEEP}")
     running = local.start("build", "--all", folder=project.folder)
-    running.until(lambda: '"train"' in commands(local, project))
+    running.until(lambda: runs(local, project, "train"))
     while not running.has_ended():
         running.process.send_signal(signal.SIGINT)
         time.sleep(0.05)
@@ -159,7 +154,7 @@ def test_a_terminal_that_is_closed(local: Local, project: Project) -> None:
                              env=local.env, encoding="utf-8", timeout=RUN_HANGS)  # fmt: skip
     terminal.expect("  testing")
     until = time.monotonic() + RUN_HANGS
-    while '"train"' not in commands(local, project):
+    while not runs(local, project, "train"):
         assert time.monotonic() < until
         time.sleep(0.05)
     os.close(terminal.child_fd)
@@ -187,7 +182,10 @@ def gone(engine: Engine) -> Iterator[None]:
         engine.up()
 
 
-@pytest.mark.parametrize("trouble", [stopped, gone], ids=["hangs", "gone"])
+TROUBLES = {"hangs": stopped, "gone": gone} if THOROUGH else {"hangs": stopped}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 def test_while_testing_on_an_engine_that(
     classic: tuple[Engine, Local], project: Project, trouble: Trouble
 ) -> None:
@@ -195,7 +193,7 @@ def test_while_testing_on_an_engine_that(
     engine, there = classic
     project.change("train", "def main():", f"def main():\n    {SLEEP}")
     running = there.start("build", "--all", folder=project.folder)
-    running.until(lambda: '"train"' in commands(there, project))
+    running.until(lambda: runs(there, project, "train"))
     with trouble(engine):
         done = interrupted(running, signal.SIGTERM, project.folder)
     where = there.env["DOCKER_HOST"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,11 @@ from buildkit.engine import engine
 from buildkit.engine.content_store import Store
 from buildkit.registry.manifests import digest_of
 from buildkit.system.processes import owner
+from tests.e2e.support.tested import TAGS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.e2e.support.parts import Engine
     from tests.e2e.support.real import Local, Project
 
@@ -22,17 +26,22 @@ DOCKER = "application/vnd.docker"
 
 
 def test_the_main_job_with_the_classic_store(
-    classic: tuple[Engine, Local], project: Project
+    classic: tuple[Engine, Local], local: Local, tested: Project, tmp_path: Path
 ) -> None:
+    """And of the other store there is another image, of the same sources: the tag is taken."""
     _, there = classic
-    folder = project.folder
+    others = shutil.copytree(tested.folder, tmp_path / "others")
+    folder, id_ = tested.folder, f"{tested.name}-{TAGS[0]}"
     assert "overlay2" in there.docker("info", "--format", "{{.Driver}}")
-    assert there.buildkit("build", "--all", folder=folder).code == 0
-    image_id = there.docker("inspect", "--format", "{{.Id}}", f"{project.name}:1.0-cpu-py311")
-    pushed = there.buildkit("push", "--all", folder=folder)
+    made = there.buildkit("build", id_, folder=folder, PYTHONDEVMODE="1")
+    assert made.code == 0, made.stderr
+    assert made.closed_all, made.stderr
+    image_id = there.docker("inspect", "--format", "{{.Id}}", f"{tested.repository}:{TAGS[0]}")
+    pushed = there.buildkit("push", id_, folder=folder, PYTHONDEVMODE="1")
     assert pushed.code == 0, pushed.stderr
+    assert pushed.closed_all, pushed.stderr
 
-    found = there.manifest(project.name, "1.0-cpu-py311")
+    found = there.manifest(tested.repository, TAGS[0])
     assert found is not None
     media_type, digest, document = found
     assert media_type == f"{DOCKER}.distribution.manifest.v2+json"
@@ -41,40 +50,30 @@ def test_the_main_job_with_the_classic_store(
     assert {layer["mediaType"] for layer in document["layers"]} == {
         f"{DOCKER}.image.rootfs.diff.tar.gzip"
     }
-    record = json.loads((folder / "dist" / project.id / "verified.json").read_text())
+    record = json.loads((folder / "dist" / id_ / "verified.json").read_text())
     assert record["verified"]["built"]["config_digest"] == image_id
     assert record["verified"]["built"]["manifest_digest"] is None
-    assert pushed.stdout.splitlines() == [
-        f"{there.registry}/{project.name}:1.0-cpu-py311",
-        f"{there.registry}/{project.name}@{digest}",
-    ]
-    by_digest = there.buildkit("uri", project.id, "--digest", folder=folder)
-    assert by_digest.stdout == f"{there.registry}/{project.name}@{digest}\n"
+    uri = f"{there.registry}/{tested.repository}@{digest}"
+    assert pushed.stdout.splitlines() == [f"{there.registry}/{tested.repository}:{TAGS[0]}", uri]
+    by_digest = there.buildkit("uri", id_, "--digest", folder=folder)
+    assert by_digest.stdout == f"{uri}\n"
 
-    again = there.buildkit("build", "--all", "--push", "--json", folder=folder)
+    again = there.buildkit("build", id_, "--push", "--json", folder=folder)
     (target,) = again.json["targets"]
     assert (target["status"], target["tested_before"], target["pushed"]) == (
         "published", True, False,
     )  # fmt: skip
 
-
-def test_an_image_of_one_store_is_not_taken_for_that_of_the_other(
-    classic: tuple[Engine, Local], local: Local, project: Project
-) -> None:
-    """The same sources, other bytes: the tag stays with the one that came first."""
-    _, there = classic
-    assert local.buildkit("build", "--all", "--push", folder=project.folder).code == 0
-    before = local.manifest(project.name, "1.0-cpu-py311")
-    done = there.buildkit("build", "--all", "--push", folder=project.folder)
-    assert done.code == 5
-    assert "already exists with another image" in done.stderr
-    assert local.manifest(project.name, "1.0-cpu-py311") == before
+    refused = local.buildkit("push", id_, folder=others)
+    assert refused.code == 5
+    assert "already exists with another image" in refused.stderr
+    assert local.manifest(tested.repository, TAGS[0]) == found
 
 
 def test_of_the_containerd_store_images_are_not_handed_out_whole(
-    local: Local, project: Project
+    local: Local, tested: Project
 ) -> None:
-    folder, image = project.folder, f"{project.name}:1.0-cpu-py311"
+    folder, image = tested.folder, f"{tested.repository}:{TAGS[0]}"
     assert local.buildkit("build", "--all", folder=folder).code == 0
     began = local.docker("info", "--format", "{{.SystemTime}}")
     assert local.buildkit("push", "--all", folder=folder).code == 0
@@ -86,12 +85,10 @@ def test_of_the_containerd_store_images_are_not_handed_out_whole(
 
 @pytest.mark.parametrize("near", [True, False], ids=["root beside the engine", "anybody else"])
 def test_blobs_are_read_as_they_are(
-    near: bool, local: Local, project: Project, monkeypatch: pytest.MonkeyPatch
+    near: bool, local: Local, tested_once: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert local.buildkit("build", "--all", "--push", folder=project.folder).code == 0
-    found = local.manifest(project.name, "1.0-cpu-py311")
-    assert found is not None
-    _, digest, document = found
+    record = tested_once.folder / "dist" / f"{tested_once.name}-{TAGS[0]}" / "built.json"
+    digest = json.loads(record.read_text())["built"]["manifest_digest"]
     monkeypatch.setenv("DOCKER_HOST", local.env["DOCKER_HOST"])
     if not near:
         monkeypatch.setattr("buildkit.engine.content_store.os.access", lambda *_: False)
@@ -103,6 +100,7 @@ def test_blobs_are_read_as_they_are(
         manifest = store.read(digest, digest)
         assert manifest is not None
         assert digest_of(manifest) == digest
+        document = json.loads(manifest)
         for each in (document["config"], *document["layers"]):
             seen = hashlib.sha256()
             with store.open(digest, each["digest"], each["size"]) as content:

@@ -5,24 +5,36 @@ from __future__ import annotations
 import json
 import os
 import random
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.e2e.support import releasing
+from tests.e2e.support.fault_relay import FaultRelay
 from tests.e2e.support.real import make_project
 from tests.e2e.support.releasing import IMAGES, TOOL
+from tests.support.registry_server import running
 from tests.workflows import runner
 
 if TYPE_CHECKING:
     from tests.e2e.support.real import Local, Project
     from tests.e2e.support.releasing import Site
 
-EXACT = {"1.0-cpu-py311", "1.1-cpu-py311", "2.0-cpu-py311"}
+EXACT = {"1.0-cpu-py311", "2.0-cpu-py311"}
 ALIAS = "latest-cpu-py311"
-TRIALS = int(os.environ.get("BUILDKIT_RELEASE_TRIALS", "2"))
+TRIALS = int(os.environ.get("BUILDKIT_RELEASE_TRIALS", "0"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class First:
+    """A release, how it went, and what there was after it. Later ones may have followed."""
+
+    site: Site
+    run: runner.Run
+    digests: dict[str, str]
+    ledger: list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -43,19 +55,19 @@ def site(local: Local, project: Project, tmp_path: Path, tool: Path, python: Pat
 @pytest.fixture(scope="module")
 def first(
     local: Local, tmp_path_factory: pytest.TempPathFactory, tool: Path, python: Path
-) -> tuple[Site, runner.Run]:
-    """A release, and how it went."""
+) -> First:
     folder = tmp_path_factory.mktemp("first")
     (folder / "project").mkdir()
     project = make_project(folder / "project")
     site = releasing.make_site(folder / "github", project, local, tool, python)
-    return site, site.release()
+    done = site.release()
+    return First(site=site, run=done, digests=site.digests, ledger=site.ledger)
 
 
-def test_plan_three_shards_publish_and_a_second_run_that_changes_nothing(
-    first: tuple[Site, runner.Run], tmp_path: Path
+def test_plan_two_shards_publish_and_a_second_run_that_changes_nothing(
+    first: First, tmp_path: Path
 ) -> None:
-    site, done = first
+    site, done = first.site, first.run
     assert done.results == {
         "images/plan": "success",
         "images/build": "success",
@@ -63,9 +75,9 @@ def test_plan_three_shards_publish_and_a_second_run_that_changes_nothing(
         "images/released": "success",
         "images": "success",
     }, done.log
-    assert {place.shard for place in done.places if place.job == "build"} == {"1", "2", "3"}
-    assert site.tags == EXACT | {ALIAS}
-    (record,) = site.ledger
+    assert {place.shard for place in done.places if place.job == "build"} == {"1", "2"}
+    assert first.digests.keys() == EXACT | {ALIAS}
+    (record,) = first.ledger
     assert {image["tag"] for image in record["images"]} == EXACT
     (uri,) = (uri for image in record["images"] for uri in image["locations"] if "2.0" in uri)
     site.local.pull(uri, tmp_path / "login")
@@ -73,20 +85,20 @@ def test_plan_three_shards_publish_and_a_second_run_that_changes_nothing(
     assert "| `" in done.summary
     assert "# Release " in done.summary
 
-    commit = site.commit
-    before = releasing.git(site.project.folder, "rev-parse", "HEAD~1")
+    commit, ledger = site.commit, site.ledger
+    before = releasing.git(site.project.folder, "rev-list", "--max-parents=0", "HEAD")
     again = site.release(site.event(sha=before))  # as GitHub runs it again: the same commit
     assert again.results["images/plan"] == "success", again.log
     assert again.results["images/build"] == again.results["images/publish"] == "skipped"
     assert again.results["images/released"] == "success"
     assert site.commit == commit
-    assert len(site.ledger) == 1
+    assert site.ledger == ledger
 
 
 def test_a_shard_that_breaks_promotes_nothing_and_the_rest_is_made_up_for(site: Site) -> None:
-    text = IMAGES.replace("VERSIONS", '"1.0", "1.1", "2.0"')
+    text = IMAGES.replace("VERSIONS", '"1.0", "2.0"')
     site.project.write(text.replace('"basic"', '"broken"'))
-    site.project.template("broken", 'RUN test "{{ target.version }}" != 1.1')
+    site.project.template("broken", 'RUN test "{{ target.version }}" != 2.0')
     releasing.commit(site.project.folder, "One that cannot be built")
     done = site.release()
     assert done.results["images/build"] == "failure", done.log
@@ -101,14 +113,14 @@ def test_a_shard_that_breaks_promotes_nothing_and_the_rest_is_made_up_for(site: 
     assert site.tags == EXACT | {ALIAS}
 
 
-def test_a_step_that_fails_anywhere_leaves_no_release_in_part(
-    first: tuple[Site, runner.Run], tmp_path: Path
-) -> None:
-    """Before the step and after it. `make release-trials` does thirty."""
-    site, whole = first
-    steps = [(place, when) for place in whole.places for when in ("before", "after")]
+def test_a_step_that_fails_anywhere_leaves_no_release_in_part(first: First, tmp_path: Path) -> None:
+    """After the step that publishes. `make release-trials` does thirty, before steps and after them."""
+    site = first.site
+    steps = [(place, when) for place in first.run.places for when in ("before", "after")]
     assert len(steps) > 50
-    chosen = random.Random(7).sample(steps, TRIALS)
+    delicate = [(place, when) for place, when in steps if place.step == "action: Publish"][1:]
+    assert len(delicate) == 1
+    chosen = random.Random(7).sample(steps, TRIALS) or delicate
     for number, (place, when) in enumerate(chosen):
         folder = tmp_path / f"trial-{number}"
         (folder / "project").mkdir(parents=True)
@@ -135,21 +147,20 @@ def whole_or_nothing(site: Site, where: object) -> None:
         assert digests[ALIAS] == digests["2.0-cpu-py311"], where
 
 
-def test_shards_and_one_machine_come_to_the_same(site: Site, tmp_path: Path) -> None:
+def test_shards_and_one_machine_come_to_the_same(first: First, tmp_path: Path) -> None:
     """Over the same cache: the same digests, tags and ledger, but for times."""
-    local = site.local
-    with releasing.another_registry(local, tmp_path / "second") as second:
-        environment = releasing.without_keys(second)
-        other = replace(site, local=second, world=replace(site.world, environment=environment))
-        released = other.release()
-        assert released.results["images"] == "success", released.log
-        digests = other.digests
-        (sharded,) = other.ledger
-    releasing.git(site.project.folder, "reset", "--quiet", "--hard", "HEAD~1")
-    site.buildkit("build", "--all", "--push")
-    assert site.digests == digests
-    (alone,) = site.ledger
-    assert comparable(sharded, second.registry) == comparable(alone, local.registry)
+    site, folder = first.site, tmp_path / "alone"
+    releasing.git(tmp_path, "clone", "--quiet", str(site.project.folder), str(folder))
+    commit = releasing.git(folder, "rev-list", "--max-parents=0", "HEAD")
+    releasing.git(folder, "checkout", "--quiet", commit)
+    relay = FaultRelay(target=f"http://{site.local.registry}", prefix="alone/")
+    with running(relay):
+        site.buildkit(folder, "build", "--all", "--push", "--registry", relay.host)
+    given = {tag: digest for tag, digest in relay.given if not tag.startswith("sha256")}
+    assert given == first.digests
+    (sharded,) = first.ledger
+    alone = json.loads((folder / "releases.jsonl").read_text())
+    assert comparable(alone, relay.host) == comparable(sharded, site.local.registry)
 
 
 def comparable(record: dict[str, Any], host: str) -> Any:
@@ -179,11 +190,10 @@ def test_a_pull_request_builds_what_changed_and_sends_nothing(site: Site) -> Non
     assert site.tags == set()
 
 
-def test_once_a_week_what_stands_on_a_base_that_has_moved_is_rebuilt(
-    site: Site, tmp_path: Path
+def test_once_a_week_what_stands_on_a_base_that_has_moved_is_rebuilt_and_rolled_back(
+    first: First, tmp_path: Path
 ) -> None:
-    assert site.release().results["images"] == "success"
-    first = site.digests
+    site = first.site
     quiet = site.release(site.event("schedule"))
     assert quiet.results["images/build"] == "skipped", quiet.log
     new = f"buildkit.local/{site.project.name}:new"
@@ -193,13 +203,19 @@ def test_once_a_week_what_stands_on_a_base_that_has_moved_is_rebuilt(
     moved = replace(site.world, environment={**site.world.environment, **substitute})
     done = replace(site, world=moved).release(site.event("schedule"))
     assert done.results["images"] == "success", done.log
-    revised = {f"{version}-1-cpu-py311" for version in ("1.0", "1.1", "2.0")}
+    revised = {f"{version}-1-cpu-py311" for version in ("1.0", "2.0")}
     assert site.tags == EXACT | revised | {ALIAS}
     now = site.digests
-    assert {tag: now[tag] for tag in EXACT} == {tag: first[tag] for tag in EXACT}
+    assert {tag: now[tag] for tag in EXACT} == {tag: first.digests[tag] for tag in EXACT}
     assert now[ALIAS] == now["2.0-1-cpu-py311"]
     assert '"2.0-1"' in (site.project.folder / "images.toml").read_text()
     assert "base" in done.summary
+
+    rollback = replace(site, workflow=Path(".github/workflows/rollback.yml"))
+    done = rollback.release(shards=None, alias=f"{site.project.name}:{ALIAS}")
+    assert done.results["images"] == "success", done.log
+    assert site.digests[ALIAS] == first.digests["2.0-cpu-py311"]
+    assert [record["action"] for record in site.ledger] == ["publish", "publish", "rollback"]
 
 
 def test_another_repository_uses_the_action_with_a_template_of_its_own(site: Site) -> None:
@@ -225,18 +241,3 @@ def test_another_repository_uses_the_action_with_a_template_of_its_own(site: Sit
         site.local.docker("run", "--rm", uri.replace(site.local.registry + "/", ""), "cat", "/mine")
         == "mine"
     )
-
-
-def test_the_rollback_workflow_moves_an_alias_back(site: Site) -> None:
-    site.project.write(IMAGES.replace("VERSIONS", '"1.0"'))
-    releasing.commit(site.project.folder, "One version")
-    assert site.release().results["images"] == "success"
-    site.project.write(IMAGES.replace("VERSIONS", '"1.0", "1.1"'))
-    releasing.commit(site.project.folder, "Two versions")
-    assert site.release().results["images"] == "success"
-    assert site.digests[ALIAS] == site.digests["1.1-cpu-py311"]
-    rollback = replace(site, workflow=Path(".github/workflows/rollback.yml"))
-    done = rollback.release(shards=None, alias=f"{site.project.name}:{ALIAS}")
-    assert done.results["images"] == "success", done.log
-    assert site.digests[ALIAS] == site.digests["1.0-cpu-py311"]
-    assert [record["action"] for record in site.ledger] == ["publish", "publish", "rollback"]

@@ -7,18 +7,15 @@ import shutil
 import subprocess
 import sys
 import venv
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.support.real import ROOT, Local, exports, script
+from tests.e2e.support.real import ROOT
 from tests.workflows import runner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.e2e.support.real import Project
+    from tests.e2e.support.real import Local, Project
     from tests.workflows.runner import Event, Run, World
 
 TOOL = "makers/buildkit"
@@ -61,8 +58,8 @@ def make_tool(folder: Path) -> Path:
 
 
 def make_python(folder: Path) -> Path:
-    """What `setup-python` brings: an environment of its own, which finds what our tests have installed."""
-    venv.create(folder, with_pip=True, symlinks=True)
+    """What `setup-python` brings: an environment of its own, which finds what our tests have installed, pip too."""
+    venv.create(folder, symlinks=True)
     (site,) = folder.glob("lib/python*/site-packages")
     ours = Path(sys.executable).parents[1] / site.relative_to(folder)
     (site / "ours.pth").write_text(f"{ours}\n")
@@ -104,7 +101,7 @@ class Site:
             "tool-ref": ref,
             "registries": self.local.registry,
             "role": ROLE,
-            "shards": "3",
+            "shards": "2",
             **inputs,
         }
         given = {key: value for key, value in given.items() if value is not None}
@@ -114,11 +111,11 @@ class Site:
         caller.write_text(json.dumps({"on": {"push": {}}, "jobs": {"images": job}}))
         return runner.run(self.world, caller, event or self.event())
 
-    def buildkit(self, *arguments: str) -> None:
+    def buildkit(self, folder: Path, *arguments: str) -> None:
         """The tool that the workflow has installed, on one machine, without a CI."""
         subprocess.run(
             [self.world.python / "bin" / "buildkit", *arguments],
-            cwd=self.project.folder, env=self.local.env, check=True, capture_output=True,
+            cwd=folder, env=self.local.env, check=True, capture_output=True,
         )  # fmt: skip
 
     def breaking(self, place: runner.Place, when: str) -> Site:
@@ -154,15 +151,6 @@ def without_keys(local: Local) -> dict[str, str]:
     }
 
 
-@contextmanager
-def another_registry(local: Local, state: Path) -> Iterator[Local]:
-    lines = script("registry", "up", "--state", str(state), env=local.env)
-    try:
-        yield Local(env={**local.env, **exports(lines)})
-    finally:
-        script("registry", "down", "--state", str(state))
-
-
 def build(local: Local, name: str, dockerfile: str, folder: Path) -> None:
     """An image without the tool."""
     folder.mkdir()
@@ -185,6 +173,6 @@ def make_site(folder: Path, project: Project, local: Local, tool: Path, python: 
         skips=is_installed,
     )
     (project.folder / ".gitignore").write_text(".buildkit/\n")
-    project.write(IMAGES.replace("VERSIONS", '"1.0", "1.1", "2.0"'))
+    project.write(IMAGES.replace("VERSIONS", '"1.0", "2.0"'))
     commit(project.folder, "Images")
     return Site(world=world, project=project, local=local, tool=tool)

@@ -30,6 +30,11 @@ class Result:
     def json(self) -> Any:
         return json.loads(self.stdout)
 
+    @property
+    def closed_all(self) -> bool:
+        """Whether it closed what it opened, if it ran in Python's development mode."""
+        return "Warning" not in self.stderr and "Exception ignored" not in self.stderr
+
 
 class Running:
     """A run of the command line that has not ended."""

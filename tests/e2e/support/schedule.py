@@ -16,7 +16,7 @@ LONGEST = (
     "test_contract.py", "test_interrupts.py", "test_sdk_local_mode.py",
 )  # fmt: skip
 """Modules to begin with: whatever is long and begins late ends last, while processors are idle."""
-CLASSIC = ("test_stores.py", "an_engine_that_stops", "[classic")
+CLASSIC = ("test_stores.py", "an_engine_that", "classic_store")
 """What the names of tests have that need the engine with the classic store."""
 
 
