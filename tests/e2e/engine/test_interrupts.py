@@ -197,7 +197,7 @@ def test_while_testing_on_an_engine_that(
     with trouble(engine):
         done = interrupted(running, signal.SIGTERM, project.folder)
     where = there.env["DOCKER_HOST"]
-    assert f"the engine at {where} does not answer; what this run has left" in done.stderr
+    assert f"the engine at {where} does not answer; leftovers of this run will be" in done.stderr
     assert there.things() != set()
     for line in done.stderr.splitlines():
         if line.startswith("  docker "):
@@ -215,6 +215,6 @@ def test_while_building_on_an_engine_that_hangs(
     running.says("RUN echo begun")
     with stopped(engine):
         done = interrupted(running, signal.SIGTERM, project.folder)
-    assert "does not answer; what this run has left" in done.stderr
+    assert "does not answer; leftovers of this run will be" in done.stderr
     assert "docker image ls --filter 'reference=buildkit-build:" in done.stderr
     assert there.docker("image", "ls", "--quiet", "buildkit-build") == ""
