@@ -154,19 +154,19 @@ DEVIATIONS: tuple[Deviation, ...] = (
         ),
     ),
     Deviation(
-        "the SDK does not know all of Graviton, and takes the rest for x86",
+        "the SDK does not know all Graviton machines, and treats the others as x86",
         lambda one, sdk, ours: (
             one.machine in ON_ARM[1:] and _is_for_arm(ours) and not _is_for_arm(sdk)
         ),
     ),
     Deviation(
-        "on Graviton the SDK answers any question with the image for inference",
+        "on Graviton the SDK always returns the image for inference",
         lambda one, sdk, ours: (
             one.machine == ARM and one.scope == "training" and ours is None and _is_for_arm(sdk)
         ),
     ),
     Deviation(
-        "on Graviton the SDK answers with another version of scikit-learn than asked",
+        "on Graviton the SDK returns a different version of scikit-learn than requested",
         lambda one, sdk, ours: (
             one.machine == ARM
             and one.framework == "sklearn"
@@ -175,7 +175,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
         ),
     ),
     Deviation(
-        "the SDK has images for AWS's second chips that no instance type leads it to",
+        "the SDK has images for AWS's second generation of chips, but no instance type selects them",
         lambda one, sdk, ours: one.machine in ON_CHIPS[1:] and sdk is None and ours is not None,
     ),
     Deviation(
@@ -194,7 +194,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
         ),
     ),
     Deviation(
-        "on AWS's chips the SDK answers with another version of PyTorch than asked",
+        "on AWS's chips the SDK returns a different version of PyTorch than requested",
         lambda one, sdk, ours: (
             one.machine in ON_CHIPS
             and one.framework == "pytorch"
@@ -209,13 +209,13 @@ DEVIATIONS: tuple[Deviation, ...] = (
         ),
     ),
     Deviation(
-        "an alias of the SDK points to a version other than its name, for an image with a fixed tag",
+        "an alias of the SDK points to a different version than its name, for an image with a fixed tag",
         lambda one, sdk, ours: (
             one.is_alias and ours is None and one.version not in re.split("[:-]|tgi", sdk or "")
         ),
     ),
     Deviation(
-        "AWS's tags that name the operating system or a base have their versions in full",
+        "AWS's tags that name the operating system or a base contain full versions",
         lambda one, sdk, ours: (
             one.is_alias
             and re.search("-ubuntu|-transformers", sdk or "") is not None
@@ -275,7 +275,7 @@ ODD = (
         framework="tensorflow", version="1.14", image_scope="training", accelerator_type="ml.eia1.medium", instance_type="ml.m5.xlarge"),
     odd("there is no such accelerator", sdk=True, ours=False,
         framework="tensorflow", version="1.14", image_scope="eia", accelerator_type="ml.eia9.huge", instance_type="ml.m5.xlarge"),
-    odd("the data has the end of the tag, and it is not the one asked for", sdk=True, ours=False,
+    odd("the data has another tag suffix than the requested one", sdk=True, ours=False,
         framework="huggingface-llm", version="2.0.0", container_version="cu999", instance_type="ml.g5.xlarge"),
     odd("the framework has no training compiler", sdk=True, ours=False,
         framework="tensorflow", version="2.14", image_scope="training", py_version="py310", instance_type="ml.g5.xlarge", training_compiler_config=object()),
@@ -289,23 +289,23 @@ ODD = (
         framework="pytorch", version="2.5.1", image_scope="training", py_version="py311", instance_type="ml.zz9.large"),
     odd("the image is of a Neuron SDK that is older than the machine", sdk=True, ours=False,
         framework="pytorch", version="1.11.0", image_scope="training", py_version="py38", instance_type="ml.trn2.48xlarge"),
-    odd("only one image fits what is said", sdk=False, ours=True,
+    odd("only one image fits the request", sdk=False, ours=True,
         framework="pytorch", version="2.10.0", py_version="py313", instance_type="ml.g5.xlarge"),
-    odd("only one image fits what is said", sdk=False, ours=True,
+    odd("only one image fits the request", sdk=False, ours=True,
         framework="huggingface", version="4.28.1", image_scope="training", instance_type="ml.g5.xlarge"),
-    odd("it can only mean one thing", sdk=False, ours=True,
+    odd("it can only mean one image", sdk=False, ours=True,
         framework="pytorch", version="2.5.1", image_scope="training", py_version="py311", instance_type="g5.xlarge"),
-    odd("it can only mean one thing", sdk=False, ours=True,
+    odd("it can only mean one image", sdk=False, ours=True,
         framework="pytorch", version="2.5.1", image_scope="training", py_version="3.11", instance_type="ml.g5.xlarge"),
-    odd("it can only mean one thing", sdk=False, ours=True,
+    odd("it can only mean one image", sdk=False, ours=True,
         framework="PyTorch", version="2.5.1", image_scope="training", py_version="py311", instance_type="ml.g5.xlarge"),
-    odd("it can only mean one thing", sdk=False, ours=True,
+    odd("it can only mean one image", sdk=False, ours=True,
         framework="pytorch", version="2.5.1", image_scope="Training", py_version="py311", instance_type="ml.g5.xlarge"),
-    odd("it can only mean one thing", sdk=False, ours=True,
+    odd("it can only mean one image", sdk=False, ours=True,
         framework="huggingface", version="4.28.1", image_scope="training", base_framework_version="PyTorch2.0.0", instance_type="ml.g5.xlarge"),
     odd("jobs no longer run on this machine type, but the image exists", sdk=False, ours=True,
         framework="pytorch", version="2.0.1", image_scope="training", py_version="py310", instance_type="ml.p2.xlarge"),
-    odd("the SDK leaves the version of Neuron out, which the tags of AWS have", sdk=True, ours=True,
+    odd("the SDK omits the version of Neuron, which AWS's tags contain", sdk=True, ours=True,
         framework="huggingface", version="4.28.1", image_scope="training", base_framework_version="pytorch1.13.0", inference_tool="neuronx"),
 )  # fmt: skip
 """Those that both answer have to be different: none is equal."""
