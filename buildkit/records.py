@@ -80,7 +80,7 @@ class Records:
         path = self.of(target_id, f"{kind.name}.json")
         try:
             document: Any = decode.parsed(reading.content(path, LARGEST).decode())
-            if (found := document["format"]) != FORMAT:
+            if type(found := document["format"]) is not int or found != FORMAT:  # true is 1
                 raise ToolError(
                     f"{path} has format {decode.shown(found)}, this tool reads {FORMAT}",
                     hint="use the version of buildkit that wrote the record, or remove the record "

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from buildkit.ledger import history
-from buildkit.ledger.record import Release
+from buildkit.ledger.record import Release, consistent
 from buildkit.support import decode
 from buildkit.support.errors import ToolError
 from buildkit.system import files, reading
@@ -105,10 +105,17 @@ def read_file(path: str) -> tuple[Release, ...]:
     The path is a string: pathlib takes long to load, and `buildkit uri` does not need it. Raises
     ToolError with the number of the first broken line.
     """
-    lines = enumerate(_text(path).split("\n"), 1)
-    releases = [_parsed(path, number, line) for number, line in lines if line.strip()]
-    found = {each.id: each for each in releases}  # a merge may leave a line twice
-    return tuple(found[id_] for id_ in sorted(found))
+    found: dict[str, tuple[int, Release]] = {}
+    for number, line in enumerate(_text(path).split("\n"), 1):
+        if line.strip():
+            release = _parsed(path, number, line)
+            first, known = found.setdefault(release.id, (number, release))
+            if known != release:  # a merge may leave a line twice, but not changed
+                raise ToolError(
+                    f"{path}:{number} has the id of {path}:{first}, {release.id}, and other content",
+                    hint=f"remove the wrong line; `git log -p {NAME}` shows the history of both",
+                )
+    return tuple(found[id_][1] for id_ in sorted(found))
 
 
 def _text(path: str) -> str:
@@ -130,12 +137,12 @@ def _parsed(path: str, number: int, line: str) -> Release:
         document: Any = decode.parsed(line)
         if not isinstance(document, dict):
             raise ValueError(f"{type(document).__name__} is not an object")  # noqa: TRY004, TRY301
-        if (found := document["format"]) != FORMAT:
+        if type(found := document["format"]) is not int or found != FORMAT:  # true is 1
             raise ToolError(
                 f"{path}:{number} has format {decode.shown(found)}, this buildkit reads {FORMAT}",
                 hint="use the version of buildkit that wrote the line, or a newer one",
             )
-        return decode.read(Release, document)
+        return consistent(decode.read(Release, document))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ToolError(
             f"{path}:{number} is not a valid record: {error}",
@@ -146,7 +153,7 @@ def _parsed(path: str, number: int, line: str) -> Release:
 def _check_new(release: Release) -> None:
     """Raise ToolError for a record that no command could read again."""
     try:
-        decode.read(Release, decode.parsed(text(release)))
+        consistent(decode.read(Release, decode.parsed(text(release))))
     except ValueError as error:
         raise ToolError(
             f"the new record is not valid, and was not added to the ledger: {error}",

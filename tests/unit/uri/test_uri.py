@@ -154,7 +154,8 @@ def test_an_image_for_a_purpose_comes_before_one_for_both(
     project: Path, purpose: str, letter: str, capsys: Captured
 ) -> None:
     book = ledger.Ledger(path=project / ledger.NAME)
-    for letter_, tag, for_ in (("1", "1.0", "both"), ("2", "1.0-training", "training")):
+    cell = "1.0-cpu-py311"
+    for letter_, tag, for_ in (("1", cell, "both"), ("2", f"{cell}-training", "training")):
         facts = {"tag": tag, "target": f"two-{tag}", "locations": (f"{IRELAND}/two:{tag}",)}
         book.append(release(published("1.0", letter_, name="two", purpose=for_, **facts)))
     assert cli.run(["uri", "two", "--digest"]) == Exit.USAGE
@@ -162,7 +163,7 @@ def test_an_image_for_a_purpose_comes_before_one_for_both(
     assert cli.run(["uri", "two", "--digest", "--purpose", purpose]) == Exit.DONE
     assert capsys.readouterr().out.endswith(f"/two@{digest(letter)}\n")
     assert [each["id"] for each in listed(capsys, "--framework", "two", "--purpose", "both")] == [
-        "two-1.0"
+        "two-1.0-cpu-py311"
     ]
 
 
