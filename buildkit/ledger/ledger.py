@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from buildkit.ledger import history
-from buildkit.ledger.record import Release, consistent
+from buildkit.ledger.record import Id, Release, consistent
 from buildkit.support import decode
 from buildkit.support.errors import ToolError
 from buildkit.system import files, reading
@@ -99,29 +99,35 @@ def file_beside(file: str, *, allow_outside: bool) -> str:
     return path
 
 
-def read_file(path: str) -> tuple[Release, ...]:
+def read_file(path: str, mentioning: Collection[str] = ()) -> tuple[Release, ...]:
     """All records of a file, the oldest first; none if there is no file.
+
+    With words, only the records that hold all of them, in any case: others are checked to be
+    records, but not to be sound ones, which takes most of the time.
 
     The path is a string: pathlib takes long to load, and `buildkit uri` does not need it. Raises
     ToolError with the number of the first broken line.
     """
-    found: dict[str, tuple[int, Release]] = {}
+    words = [word.lower() for word in mentioning]
+    found: dict[str, tuple[int, str, Release | None]] = {}
     for number, line in enumerate(_text(path).split("\n"), 1):
         if line.strip():
-            release = _parsed(path, number, line)
-            first, known = found.setdefault(release.id, (number, release))
-            if known != release:  # a merge may leave a line twice, but not changed
+            id_, release = _parsed(path, number, line, words)
+            first, other, _ = found.setdefault(id_, (number, line, release))
+            # A merge may leave a line twice, but not changed.
+            if first != number and decode.parsed(other) != decode.parsed(line):
                 raise ToolError(
-                    f"{path}:{number} has the id of {path}:{first}, {release.id}, and other content",
+                    f"{path}:{number} has the id of {path}:{first}, {id_}, and other content",
                     hint=f"remove the wrong line; `git log -p {NAME}` shows the history of both",
                 )
-    return tuple(found[id_][1] for id_ in sorted(found))
+    records = (release for _, (_, _, release) in sorted(found.items()))
+    return tuple(each for each in records if each is not None)
 
 
 def _text(path: str) -> str:
     try:
         # Line ends are not changed: the text is written again.
-        return reading.content(path, LARGEST).decode()
+        return reading.utf8(reading.content(path, LARGEST))
     except FileNotFoundError:
         return ""
     except (OSError, ValueError) as error:
@@ -132,7 +138,10 @@ def _text(path: str) -> str:
         ) from error
 
 
-def _parsed(path: str, number: int, line: str) -> Release:
+def _parsed(
+    path: str, number: int, line: str, words: Collection[str]
+) -> tuple[str, Release | None]:
+    """The id and the record of a line; no record if the line does not hold all the words."""
     try:
         document: Any = decode.parsed(line)
         if not isinstance(document, dict):
@@ -142,12 +151,21 @@ def _parsed(path: str, number: int, line: str) -> Release:
                 f"{path}:{number} has format {decode.shown(found)}, this buildkit reads {FORMAT}",
                 hint="use the version of buildkit that wrote the line, or a newer one",
             )
-        return consistent(decode.read(Release, document))
+        if words and not _mentions(line, words):
+            return decode.read(Id, document["id"]), None
+        release = consistent(decode.read(Release, document))
+        return release.id, release  # noqa: TRY300 - its errors have the same message
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ToolError(
             f"{path}:{number} is not a valid record: {error}",
             hint=f"fix or remove the line; `git log -p {NAME}` shows its history",
         ) from error
+
+
+def _mentions(line: str, words: Collection[str]) -> bool:
+    """Whether the words are in a line; a backslash may hide any of them."""
+    text = line.lower()
+    return all(word in text for word in words) or "\\" in text
 
 
 def _check_new(release: Release) -> None:

@@ -80,7 +80,7 @@ def parsed(text: str) -> object:
     An integer with thousands of digits becomes infinity, as `1e999` does: `read` refuses both, and
     names the field.
     """
-    return json.loads(text, parse_int=_whole, object_pairs_hook=_object)
+    return _JSON.decode(text)
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -94,6 +94,9 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _whole(digits: str) -> int | float:
     return int(digits) if len(digits) <= MOST_DIGITS else float(digits)
+
+
+_JSON = json.JSONDecoder(parse_int=_whole, object_pairs_hook=_object)
 
 
 def read(kind: type[Value], document: object) -> Value:

@@ -35,7 +35,7 @@ LABELS = {"whose": "owner", "tag_goes_on": "tag suffix"}
 def answer(asked: Asked) -> None:
     assert asked.explain is not None
     parts = reverse.parse(asked.explain)
-    whose, found, notes = _found(_releases(asked), parts)
+    whose, found, notes = _found(_releases(asked, parts), parts)
     document: dict[str, Any] = {
         "uri": parts.uri,
         "whose": whose,
@@ -76,10 +76,10 @@ def _found(
     return AWS, found._asdict(), [*explain_notes.on_aws(parts, known, entries)]
 
 
-def _releases(asked: Asked) -> tuple[Release, ...]:
-    """The records of the ledger. A broken ledger is a warning: AWS's images need none."""
+def _releases(asked: Asked, parts: Parts) -> tuple[Release, ...]:
+    """The records of the ledger about a repository. A broken ledger is a warning: AWS's images need none."""
     try:
-        return published.releases(asked)
+        return published.releases(asked, parts.repository)
     except BuildkitError as error:
         console.say(f"warning: this project's images are ignored: {error.message}", fg="yellow")
         return ()
@@ -140,13 +140,19 @@ def _newer_of_aws(version: str, others: Iterable[Entry], region: str | None) -> 
     """The newer versions of AWS's images in the region of a URI, or in any without one.
 
     A number without a dot is newer than no version: it is a tag for all versions that begin with
-    it (`2` of vLLM), or counts the revisions of an algorithm (`1` of XGBoost).
+    it (`2` of vLLM), or counts the revisions of an algorithm (`1` of XGBoost). In the same way, a
+    version that no image has in full, `2.5`, may be any that begins with it.
     """
-    names = (entry.names[0] for entry in others if region is None or region in entry.regions)
-    whole = "." not in version
+    entries = tuple(others)
+    full = "." in version and any(version == each.names[0] for each in entries)
+    names = (each.names[0] for each in entries if region is None or region in each.regions)
     return _newer(
         version,
-        (name for name in names if (not begins(name, version) if whole else "." in name)),
+        (
+            name
+            for name in names
+            if (full or not begins(name, version)) and ("." in name or "." not in version)
+        ),
     )
 
 

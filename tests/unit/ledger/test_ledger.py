@@ -239,6 +239,53 @@ def test_two_records_with_one_id_are_an_error_that_names_both_lines(book: Ledger
     assert "remove the wrong line" in str(caught.value.hint)
 
 
+def test_of_records_with_other_words_only_the_ids_are_read(book: Ledger) -> None:
+    """A long ledger holds few records that a question is about."""
+    asked = releases.release(releases.image("1.0", name="asked"))
+    other = ledger.text(releases.release(releases.image("1.0"))).replace('"cpu"', '"tpu"')
+    book.path.write_text(f"{other}\n{ledger.text(asked)}\n")
+    path = str(book.path)
+    assert ledger.read_file(path, ["ASKED", "1.0"]) == (asked,)
+    assert ledger.read_file(path, ["asked", "9.9"]) == ()
+    with pytest.raises(ToolError, match=r"jsonl:1 .* images\[0\].device: 'tpu' is not a device"):
+        ledger.read_file(path, ["demo"])
+    with pytest.raises(ToolError, match=r"jsonl:1 .* images\[0\].device: 'tpu' is not a device"):
+        ledger.read_file(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        pytest.param("<<<<<<< HEAD", "jsonl:2 is not a valid record", id="a conflict"),
+        pytest.param('{"format": 9, "id": "x"}', "jsonl:2 has format 9", id="a later format"),
+        pytest.param('{"format": 1, "id": "x"}', "jsonl:2 .* 'x' is not the id", id="no id"),
+        pytest.param("SAME", "jsonl:2 has the id of .*jsonl:1", id="an id twice"),
+    ],
+)
+def test_a_broken_line_is_an_error_whatever_the_words(book: Ledger, line: str, said: str) -> None:
+    first = releases.release(releases.image())
+    same = ledger.text(dataclasses.replace(first, tool="2"))
+    book.path.write_text(f"{ledger.text(first)}\n{same if line == 'SAME' else line}\n")
+    with pytest.raises(ToolError, match=said):
+        ledger.read_file(str(book.path), ["asked"])
+
+
+def test_an_escaped_word_is_a_word(book: Ledger) -> None:
+    release = releases.release(releases.image(name="asked"))
+    book.path.write_text(ledger.text(release).replace("asked", "\\u0061sked"))
+    assert ledger.read_file(str(book.path), ["asked"]) == (release,)
+
+
+def test_a_ledger_in_another_encoding_is_an_error_that_says_so(book: Ledger) -> None:
+    line = ledger.text(releases.release())
+    book.path.write_bytes(line.encode("utf-16"))
+    with pytest.raises(ToolError, match="jsonl cannot be read: the file is UTF-16; save it as"):
+        book.read()
+    book.path.write_bytes(f"{line}\n".encode() + b"caf\xe9\n")
+    with pytest.raises(ToolError, match="jsonl cannot be read: line 2 is not UTF-8: byte 0xe9"):
+        book.read()
+
+
 def changed(key: str, value: str | None) -> str:
     """A record with another value, as JSON, under the first key of this name; None: without it."""
 
