@@ -185,6 +185,15 @@ def _no_list(model: Any, loc: Where, value: object) -> str:
     return f'expected a list: `["{text[1:-1]}"]`'
 
 
+def _none_of(value: object, expected: str) -> str:
+    """The message for a value that is none of those that pydantic lists, texts in quotes."""
+    if isinstance(value, str) and "'" not in expected:  # the quotes make the difference
+        end = "; remove the quotes" if value == expected else ""
+        return f"{written(value)} is not {expected}{end}"
+    one = "one of " if " or " in expected or "," in expected else ""
+    return f"{written(value)} is not {one}{expected}".replace("'", "`")
+
+
 def _keys(annotation: Any, path: Where) -> list[str]:
     """The keys that the table at `path` below a type may have."""
     table = _table(annotation, path)

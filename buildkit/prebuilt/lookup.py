@@ -124,7 +124,9 @@ def _several(query: Query, answers: tuple[Answer, ...]) -> UsageError:
     count = len({answer.uri for answer in answers})
     return UsageError(
         f"{count} images of AWS match {_described(query)}: choose {_joined(names)}",
-        hint="; ".join(listed(f"--{name}", _in_order(name, filter(None, known[name]))) for name in names),
+        hint="; ".join(
+            listed(f"--{name}", _in_order(name, filter(None, known[name]))) for name in names
+        ),
     )
 
 

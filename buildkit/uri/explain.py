@@ -77,7 +77,7 @@ def _found(
 
 
 def _releases(asked: Asked, parts: Parts) -> tuple[Release, ...]:
-    """The records of the ledger about a repository. A broken ledger is a warning: AWS's images need none."""
+    """The records about a repository. A broken ledger is a warning: AWS's images need none."""
     try:
         return published.releases(asked, parts.repository)
     except BuildkitError as error:

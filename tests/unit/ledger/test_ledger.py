@@ -89,7 +89,10 @@ def test_a_ledger_may_be_a_link_that_projects_share(book: Ledger, tmp_path: Path
     ],
 )
 def test_a_location_is_a_uri_of_the_image(book: Ledger, uri: str) -> None:
-    written(book, releases.release(releases.image(locations=(f"{releases.HOST}/demo:1.0-cpu-py311", uri))))
+    written(
+        book,
+        releases.release(releases.image(locations=(f"{releases.HOST}/demo:1.0-cpu-py311", uri))),
+    )
     with pytest.raises(ToolError) as caught:
         book.read()
     assert "releases.jsonl:1 is not a valid record: images[0].locations" in caught.value.message
@@ -137,7 +140,9 @@ def test_the_id_of_a_target_may_name_its_purpose(book: Ledger) -> None:
 
 def test_a_record_is_of_the_time_that_its_id_names(book: Ledger) -> None:
     written(book, releases.release(time="2030-11-21T16:16:54Z"))
-    with pytest.raises(ToolError, match=r"time: 2030-11-21T16:16:54Z is not the time of the id 2026"):
+    with pytest.raises(
+        ToolError, match=r"time: 2030-11-21T16:16:54Z is not the time of the id 2026"
+    ):
         book.read()
 
 

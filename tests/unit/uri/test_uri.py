@@ -191,7 +191,12 @@ def test_an_inconsistent_record_gives_no_uri(project: Path, capsys: Captured) ->
     book = project / "releases.jsonl"
     text = book.read_text()
     book.write_text(text.replace(f"{IRELAND}/sklearn:1.7.10-cpu", f"{IRELAND}/sklearn:1.7.2-cpu"))
-    for words in ("sklearn --version 1.7.10", "sklearn --version 1.7.10 --digest", "--list", "sklearn --latest --python 3.11"):
+    for words in (
+        "sklearn --version 1.7.10",
+        "sklearn --version 1.7.10 --digest",
+        "--list",
+        "sklearn --latest --python 3.11",
+    ):
         assert cli.run(["uri", *words.split()]) == Exit.TOOL, words
         out, err = capsys.readouterr()
         assert out == ""
@@ -199,7 +204,8 @@ def test_an_inconsistent_record_gives_no_uri(project: Path, capsys: Captured) ->
 
 
 @pytest.mark.parametrize(
-    "asked", ["sklearn --version 1.7 --python 3.13", "SKLEARN-1.7.2-*13", "sklearn-1.7.2-cpu-py31[23]"]
+    "asked",
+    ["sklearn --version 1.7 --python 3.13", "SKLEARN-1.7.2-*13", "sklearn-1.7.2-cpu-py31[23]"],
 )
 def test_records_of_other_images_cost_no_answer(
     project: Path, asked: str, capsys: Captured
