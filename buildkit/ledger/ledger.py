@@ -102,8 +102,8 @@ def file_beside(file: str, *, allow_outside: bool) -> str:
 def read_file(path: str, mentioning: Collection[str] = ()) -> tuple[Release, ...]:
     """All records of a file, the oldest first; none if there is no file.
 
-    With words, only the records that hold all of them, in any case: others are checked to be
-    records, but not to be sound ones, which takes most of the time.
+    With words, only the records that contain all of them, in any case. Of the other lines only
+    JSON, format and id are checked, which takes a quarter of the time.
 
     The path is a string: pathlib takes long to load, and `buildkit uri` does not need it. Raises
     ToolError with the number of the first broken line.
@@ -117,7 +117,7 @@ def read_file(path: str, mentioning: Collection[str] = ()) -> tuple[Release, ...
             # A merge may leave a line twice, but not changed.
             if first != number and decode.parsed(other) != decode.parsed(line):
                 raise ToolError(
-                    f"{path}:{number} has the id of {path}:{first}, {id_}, and other content",
+                    f"{path}:{first} and {path}:{number} have one id, {id_}, but different content",
                     hint=f"remove the wrong line; `git log -p {NAME}` shows the history of both",
                 )
     records = (release for _, (_, _, release) in sorted(found.items()))

@@ -238,7 +238,7 @@ def test_two_records_with_one_id_are_an_error_that_names_both_lines(book: Ledger
     first, second = releases.release(releases.image()), releases.release()
     other = dataclasses.replace(first, images=(releases.image("2.0"),))
     book.path.write_text("".join(f"{ledger.text(each)}\n" for each in (first, second, other)))
-    with pytest.raises(ToolError, match=r"jsonl:3 has the id of .*jsonl:1, 2026") as caught:
+    with pytest.raises(ToolError, match=r"jsonl:1 and .*jsonl:3 have one id, 2026") as caught:
         book.read()
     assert first.id in caught.value.message
     assert "remove the wrong line" in str(caught.value.hint)
@@ -264,7 +264,7 @@ def test_of_records_with_other_words_only_the_ids_are_read(book: Ledger) -> None
         pytest.param("<<<<<<< HEAD", "jsonl:2 is not a valid record", id="a conflict"),
         pytest.param('{"format": 9, "id": "x"}', "jsonl:2 has format 9", id="a later format"),
         pytest.param('{"format": 1, "id": "x"}', "jsonl:2 .* 'x' is not the id", id="no id"),
-        pytest.param("SAME", "jsonl:2 has the id of .*jsonl:1", id="an id twice"),
+        pytest.param("SAME", "jsonl:1 and .*jsonl:2 have one id", id="an id twice"),
     ],
 )
 def test_a_broken_line_is_an_error_whatever_the_words(book: Ledger, line: str, said: str) -> None:
