@@ -57,17 +57,21 @@ def answer(asked: Asked) -> None:
 
 
 def _found(
-    releases: Sequence[Release], parts: Parts
+    releases: Sequence[Release] | None, parts: Parts
 ) -> tuple[str, Mapping[str, Any], Sequence[str]]:
     """Whose image it is, the facts, and the notes."""
-    own = published.about(releases, parts)
+    own = published.about(releases or (), parts)
     if own is not None:
         if own.place is None:
             return OWN, _guessed(parts, ())._asdict(), own.notes
         return OWN, _own(own.place, own.newer_of), own.notes
     if not reverse.is_of_aws(parts):  # a name like one of AWS's proves nothing
         guessed = _guessed(parts, ()) if parts.account else Facts()
-        return UNKNOWN, guessed._asdict(), [*explain_notes.on_others(parts)]
+        return (
+            UNKNOWN,
+            guessed._asdict(),
+            [*explain_notes.on_others(parts, is_read=releases is not None)],
+        )
     inside = parts._replace(repository=reverse.gallery_name(parts) or parts.repository)
     entries = reverse.images(parts)
     known = tuple(each for each in reverse.known(inside) if each.entry in entries)
@@ -76,13 +80,13 @@ def _found(
     return AWS, found._asdict(), [*explain_notes.on_aws(parts, known, entries)]
 
 
-def _releases(asked: Asked, parts: Parts) -> tuple[Release, ...]:
-    """The records about a repository. A broken ledger is a warning: AWS's images need none."""
+def _releases(asked: Asked, parts: Parts) -> tuple[Release, ...] | None:
+    """The records about a repository; None, with a warning, for a broken ledger."""
     try:
         return published.releases(asked, parts.repository)
     except BuildkitError as error:
         console.say(f"warning: this project's images are ignored: {error.message}", fg="yellow")
-        return ()
+        return None
 
 
 def _own(place: Place, places: Iterable[Place]) -> dict[str, Any]:

@@ -22,8 +22,8 @@ ELSEWHERE = ("ec2", "e3")
 """Suffixes of AWS's tags for EC2, ECS and EKS."""
 
 
-def on_others(parts: Parts) -> Iterator[str]:
-    """For an image in a registry that is neither AWS's nor in the ledger."""
+def on_others(parts: Parts, *, is_read: bool) -> Iterator[str]:
+    """For an image in a registry that is neither AWS's nor in the ledger, if that could be read."""
     if parts.host == reverse.PUBLIC:
         yield f"{parts.host} is ECR Public; the owner of the image is unknown"
     elif parts.account is None:
@@ -35,7 +35,8 @@ def on_others(parts: Parts) -> Iterator[str]:
             )
     else:
         yield from _on_region(parts)
-        yield "the account is not one of AWS's for SageMaker, and the image is not in the ledger"
+        whether = "the image is not in the ledger" if is_read else "the ledger cannot be read"
+        yield f"the account is not one of AWS's for SageMaker, and {whether}"
 
 
 def on_aws(parts: Parts, known: Sequence[Known], entries: Sequence[Entry]) -> Iterator[str]:

@@ -1006,6 +1006,13 @@ def test_a_broken_ledger_is_no_matter_of_an_image_of_aws(project: Path, capsys: 
     )
 
 
+def test_a_broken_ledger_is_not_said_to_lack_an_image(project: Path, capsys: Captured) -> None:
+    (project / "releases.jsonl").write_text("half a li")
+    assert explained(capsys, f"{IRELAND}/sklearn:1.7.2-cpu-py311")["notes"] == [
+        "the account is not one of AWS's for SageMaker, and the ledger cannot be read"
+    ]
+
+
 def test_the_name_of_a_target_is_told_the_way_to_its_uri(project: Path, capsys: Captured) -> None:
     assert cli.run(["uri", "--explain", "sklearn-1.7.2-cpu-py311"]) == Exit.USAGE
     assert "`buildkit uri sklearn-1.7.2-cpu-py311`" in capsys.readouterr().err
