@@ -15,7 +15,7 @@ import sys
 import threading
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -23,6 +23,9 @@ from buildkit.support import addresses, manual, suggest
 from buildkit.support.errors import BuildkitError, Exit, ToolError, UsageError, bug, interruption
 from buildkit.system import console, sockets, stopping
 from buildkit.system.console import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 GROUPS = {  # as `--help` lists them, in the order in which one uses them
     "Pipeline": {
@@ -102,8 +105,23 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise UsageError(f"unknown command `{suggest.shown(args[0])}`", hint=_meant(args[0]))
+            raise UsageError(f"unknown command `{suggest.shown(args[0])}`", hint=_meant(args))
         return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, [*args])
+        except click.NoSuchOption as error:
+            name = next((word for word in args if word in COMMANDS), None)
+            command = None if name is None else self.get_command(ctx, name)
+            takes = command and any(error.option_name in each.opts for each in command.params)
+            raise UsageError(
+                f"unknown option `{suggest.shown(error.option_name)}` before the command",
+                hint=f"write the option after the command: `buildkit {name} {error.option_name}`"
+                if takes
+                else "`buildkit --help` lists the commands, and `buildkit COMMAND --help` their "
+                "options",
+            ) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         width = max(map(len, COMMANDS))
@@ -112,11 +130,14 @@ class Commands(click.Group):
                 formatter.write_dl([(name.ljust(width), text) for name, text in group.items()])
 
 
-def _meant(word: str) -> str:
+def _meant(words: Sequence[str]) -> str:
     """The hint for an unknown command: similar commands, or what other tools call so."""
+    word = words[0]
     if word in BEGINNINGS:
         return f"create an images.toml: {manual.page('images-toml')}"
-    found = OF_OTHERS.get(word) or suggest.near_names(word, COMMANDS)
+    joined = [name for name in COMMANDS if name == "-".join(words[:2])]
+    begins = [name for name in COMMANDS if len(word) > 1 and name.startswith(word)]
+    found = joined or OF_OTHERS.get(word) or begins or suggest.near_names(word, COMMANDS)
     meant = f"did you mean {' or '.join(f'`buildkit {each}`' for each in found)}? " if found else ""
     return f"{meant}`buildkit --help` lists the commands"
 

@@ -79,8 +79,8 @@ class Records:
         """Read a record, None if there is none. Raises ToolError if it cannot be read."""
         path = self.of(target_id, f"{kind.name}.json")
         try:
-            document: Any = decode.parsed(reading.content(path, LARGEST).decode())
-            if (found := document["format"]) != FORMAT:
+            document: Any = decode.parsed(reading.utf8(reading.content(path, LARGEST)))
+            if type(found := document["format"]) is not int or found != FORMAT:  # true is 1
                 raise ToolError(
                     f"{path} has format {decode.shown(found)}, this tool reads {FORMAT}",
                     hint="use the version of buildkit that wrote the record, or remove the record "

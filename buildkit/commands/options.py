@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from buildkit.commands import complete
+from buildkit.support import suggest
 from buildkit.support.errors import NothingSelectedError, UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from buildkit.config.substitution import Rule
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
-SIMILAR = 0.75
+SIMILAR = 0.8
 """Least similarity, of 1, at which an id counts as a typo of another: `NOPE-1` is no `PIPE-01`."""
 
 
@@ -54,11 +55,15 @@ def known_clauses(
 
 
 def _similar(id_: str, known: Sequence[str]) -> list[str]:
-    """Clauses with a similar id; if there are none, similar ones of the same group."""
-    from difflib import get_close_matches  # noqa: PLC0415
+    """Clauses with a similar id; if there are none, similar ones of the same group.
 
-    group = [each for each in known if each.partition("-")[0] == id_.partition("-")[0]]
-    return get_close_matches(id_, known, cutoff=SIMILAR) or get_close_matches(id_, group)
+    For the name of a group, such as `IMG`, the clauses of the group.
+    """
+    name = id_.partition("-")[0]
+    group = [each for each in known if each.partition("-")[0] == name]
+    if group and id_.rstrip("-") == name:
+        return group[: suggest.MOST]
+    return suggest.near_names(id_, known, SIMILAR) or suggest.near_names(id_, group, 0)
 
 
 def is_given(name: str) -> bool:

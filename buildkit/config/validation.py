@@ -14,15 +14,13 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from buildkit.config.problems import Problem
 from buildkit.config.requirements import OWN_KEY, TEXT
 from buildkit.support.addresses import cut, hidden, quoted
-from buildkit.support.suggest import LONGEST, SHORTEST
+from buildkit.support.suggest import ALIKE, LONGEST, SHORTEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from buildkit.config.toml import Where
 
-ALIKE = 0.65
-"""How similar a suggested key has to be (difflib): `dockerfile` is not meant as `override`."""
 KEY = "[key]"
 """Ends pydantic's path of a key; without it, the path is that of the key's value."""
 EXPECTED = {
@@ -134,9 +132,7 @@ def _sentence(model: Any, error: Any) -> str:  # noqa: PLR0911 - one per kind
         case "missing":
             return "required key is missing"
         case "enum" | "literal_error":
-            expected = str(error["ctx"]["expected"])
-            one = "one of " if " or " in expected or "," in expected else ""
-            return f"{written(value)} is not {one}{expected}".replace("'", "`")
+            return _none_of(value, str(error["ctx"]["expected"]))
         case "value_error":
             return str(error["ctx"]["error"])
         case "string_type":
@@ -187,6 +183,15 @@ def _no_list(model: Any, loc: Where, value: object) -> str:
         return f"expected a list, found {written(value)}"
     text = written(value) if isinstance(value, str) else f"'{written(value)}'"
     return f'expected a list: `["{text[1:-1]}"]`'
+
+
+def _none_of(value: object, expected: str) -> str:
+    """The message for a value that is none of those that pydantic lists, texts in quotes."""
+    if isinstance(value, str) and "'" not in expected:  # the quotes make the difference
+        end = "; remove the quotes" if value == expected else ""
+        return f"{written(value)} is not {expected}{end}"
+    one = "one of " if " or " in expected or "," in expected else ""
+    return f"{written(value)} is not {one}{expected}".replace("'", "`")
 
 
 def _keys(annotation: Any, path: Where) -> list[str]:

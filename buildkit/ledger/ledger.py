@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from buildkit.ledger import history
-from buildkit.ledger.record import Release
+from buildkit.ledger.record import Id, Release, consistent
 from buildkit.support import decode
 from buildkit.support.errors import ToolError
 from buildkit.system import files, reading
@@ -99,22 +99,35 @@ def file_beside(file: str, *, allow_outside: bool) -> str:
     return path
 
 
-def read_file(path: str) -> tuple[Release, ...]:
+def read_file(path: str, mentioning: Collection[str] = ()) -> tuple[Release, ...]:
     """All records of a file, the oldest first; none if there is no file.
+
+    With words, only the records that contain all of them, in any case. Of the other lines only
+    JSON, format and id are checked, which takes a quarter of the time.
 
     The path is a string: pathlib takes long to load, and `buildkit uri` does not need it. Raises
     ToolError with the number of the first broken line.
     """
-    lines = enumerate(_text(path).split("\n"), 1)
-    releases = [_parsed(path, number, line) for number, line in lines if line.strip()]
-    found = {each.id: each for each in releases}  # a merge may leave a line twice
-    return tuple(found[id_] for id_ in sorted(found))
+    words = [word.lower() for word in mentioning]
+    found: dict[str, tuple[int, str, Release | None]] = {}
+    for number, line in enumerate(_text(path).split("\n"), 1):
+        if line.strip():
+            id_, release = _parsed(path, number, line, words)
+            first, other, _ = found.setdefault(id_, (number, line, release))
+            # A merge may leave a line twice, but not changed.
+            if first != number and decode.parsed(other) != decode.parsed(line):
+                raise ToolError(
+                    f"{path}:{first} and {path}:{number} have one id, {id_}, but different content",
+                    hint=f"remove the wrong line; `git log -p {NAME}` shows the history of both",
+                )
+    records = (release for _, (_, _, release) in sorted(found.items()))
+    return tuple(each for each in records if each is not None)
 
 
 def _text(path: str) -> str:
     try:
         # Line ends are not changed: the text is written again.
-        return reading.content(path, LARGEST).decode()
+        return reading.utf8(reading.content(path, LARGEST))
     except FileNotFoundError:
         return ""
     except (OSError, ValueError) as error:
@@ -125,17 +138,23 @@ def _text(path: str) -> str:
         ) from error
 
 
-def _parsed(path: str, number: int, line: str) -> Release:
+def _parsed(
+    path: str, number: int, line: str, words: Collection[str]
+) -> tuple[str, Release | None]:
+    """The id and the record of a line; no record if the line does not hold all the words."""
     try:
         document: Any = decode.parsed(line)
         if not isinstance(document, dict):
             raise ValueError(f"{type(document).__name__} is not an object")  # noqa: TRY004, TRY301
-        if (found := document["format"]) != FORMAT:
+        if type(found := document["format"]) is not int or found != FORMAT:  # true is 1
             raise ToolError(
                 f"{path}:{number} has format {decode.shown(found)}, this buildkit reads {FORMAT}",
                 hint="use the version of buildkit that wrote the line, or a newer one",
             )
-        return decode.read(Release, document)
+        if words and not _mentions(line, words):
+            return decode.read(Id, document["id"]), None
+        release = consistent(decode.read(Release, document))
+        return release.id, release  # noqa: TRY300 - its errors have the same message
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ToolError(
             f"{path}:{number} is not a valid record: {error}",
@@ -143,10 +162,16 @@ def _parsed(path: str, number: int, line: str) -> Release:
         ) from error
 
 
+def _mentions(line: str, words: Collection[str]) -> bool:
+    """Whether the words are in a line; a backslash may hide any of them."""
+    text = line.lower()
+    return all(word in text for word in words) or "\\" in text
+
+
 def _check_new(release: Release) -> None:
     """Raise ToolError for a record that no command could read again."""
     try:
-        decode.read(Release, decode.parsed(text(release)))
+        consistent(decode.read(Release, decode.parsed(text(release))))
     except ValueError as error:
         raise ToolError(
             f"the new record is not valid, and was not added to the ledger: {error}",

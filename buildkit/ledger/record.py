@@ -9,28 +9,22 @@ from typing import Annotated
 
 from buildkit.model import names
 from buildkit.model.image import Origin  # noqa: TC001 - `decode` reads it
-from buildkit.support.decode import Word, shown
+from buildkit.model.target import Device, Purpose
+from buildkit.support.decode import Form, Word, shown
 
-REFERENCE = re.compile(r"[A-Za-z0-9._:/@\[\]-]+")
-"""Characters of a URI by tag or digest, and of its parts."""
-DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+ID = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}")
+TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+HOST = re.compile(names.HOST)
 
-
-def _reference(text: str) -> str:
-    if not REFERENCE.fullmatch(text):
-        raise ValueError(f"{shown(text)} is not a reference")
-    return text
-
-
-def _digest(text: str) -> str:
-    if not DIGEST.fullmatch(text):
-        raise ValueError(f"{shown(text)} is not a digest")
-    return text
-
-
-Reference = Annotated[str, _reference]
-Digest = Annotated[str, _digest]
+Id = Annotated[str, Form(ID, "is not the id of a record, such as `20261121T161654-1f0c3a2b`")]
+Time = Annotated[str, Form(TIME, "is not a time, such as `2026-11-21T16:16:54Z`")]
+Host = Annotated[str, Form(HOST, "is not the host of a registry")]
+Repository = Annotated[str, Form(names.REPOSITORY, "is not a repository")]
+Tag = Annotated[str, Form(names.TAG, "is not a tag")]
+Digest = Annotated[str, Form(re.compile(r"sha256:[0-9a-f]{64}"), "is not a digest")]
 Plain = Annotated[str, names.plain]
+ANY_DEVICE = re.compile("|".join(each.value for each in Device))
+ANY_PURPOSE = re.compile("|".join(each.value for each in Purpose))
 
 
 class Action(str, Enum):
@@ -70,15 +64,15 @@ class Image:
     target: Word
     name: Word
     version: Word
-    device: Word
-    python: Word
-    purpose: Word
-    repository: Reference
-    tag: Reference
+    device: Annotated[str, Form(ANY_DEVICE, "is not a device")]
+    python: Annotated[str, Form(names.PYTHON, "is not a Python version")]
+    purpose: Annotated[str, Form(ANY_PURPOSE, "is not a purpose")]
+    repository: Repository
+    tag: Tag
     digest: Digest
-    config_digest: str
+    config_digest: Digest
     size: int | None
-    locations: tuple[Reference, ...]
+    locations: tuple[Word, ...]
     origin: Origin | None
     verdict: Verdict
     build_seconds: float | None = None
@@ -103,12 +97,12 @@ class Move:
     `tag` is the exact tag of the image that the alias points to now.
     """
 
-    host: Word
-    repository: Word
-    alias: Word
-    before: Word | None
-    after: Word
-    tag: Word
+    host: Host
+    repository: Repository
+    alias: Tag
+    before: Digest | None
+    after: Digest
+    tag: Tag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,10 +112,31 @@ class Release:
     `commit` is that of the project's repository, with `-dirty` if files differ from it.
     """
 
-    id: Word
-    time: Word
+    id: Id
+    time: Time
     action: Action
     tool: Word
     commit: Word | None
     images: tuple[Image, ...] = ()
     moves: tuple[Move, ...] = ()
+
+
+def consistent(release: Release) -> Release:
+    """The record itself. Raises ValueError if two of its values contradict each other."""
+    if release.id[: len("20261121T161654")] != re.sub("[:Z-]", "", release.time):
+        raise ValueError(f"time: {release.time} is not the time of the id {release.id}")
+    for number, image in enumerate(release.images):
+        place = f"images[{number}]"
+        target = f"{image.name}-{image.version}-{image.device}-py{image.python.replace('.', '')}"
+        if image.target not in (target, f"{target}-{image.purpose}"):
+            raise ValueError(f"{place}.target: {shown(image.target)} is not `{target}`")
+        if not image.locations:
+            raise ValueError(f"{place}.locations: the list is empty")
+        for location in image.locations:
+            host, _, rest = location.partition("/")
+            if rest != f"{image.repository}:{image.tag}" or not HOST.fullmatch(host):
+                raise ValueError(
+                    f"{place}.locations: {shown(location)} is not a registry's "
+                    f"`{image.repository}:{image.tag}`"
+                )
+    return release

@@ -29,6 +29,8 @@ APART = (EIA, ARM)
 ACCELERATOR = r"ml\.eia[12]\.(medium|large|xlarge)|local_sagemaker_notebook"
 NEURON_SDK = r"-sdk([0-9]+)\.([0-9]+)"
 UNNAMED = (99, 0)
+NUMBERED = ("Python", "base framework")
+"""Conditions on numbers: an error lists the newest first."""
 SHORTEST = 3
 """Letters that a word needs to be searched in the names of repositories."""
 NOT_ARM = "take an instance type that is not ARM, such as `ml.m5.xlarge` or `ml.g5.xlarge`"
@@ -267,8 +269,9 @@ def _narrow(
     if not narrowed:
         there = [entry for entry in found if query.region in entry.regions]
         known = dict.fromkeys(name for entry in there or found for name in has(entry))
+        ordered = naming.newest_first(known) if what in NUMBERED else known
         message = f"{facts.source()} has no {_name(found)} for the {what} `{wanted}`"
-        raise nothing(message, wanted, known)
+        raise nothing(message, wanted, ordered)
     return narrowed
 
 

@@ -124,8 +124,14 @@ def _several(query: Query, answers: tuple[Answer, ...]) -> UsageError:
     count = len({answer.uri for answer in answers})
     return UsageError(
         f"{count} images of AWS match {_described(query)}: choose {_joined(names)}",
-        hint="; ".join(listed(f"--{name}", sorted(filter(None, known[name]))) for name in names),
+        hint="; ".join(
+            listed(f"--{name}", _in_order(name, filter(None, known[name]))) for name in names
+        ),
     )
+
+
+def _in_order(name: str, values: Iterable[str]) -> Sequence[str]:
+    return sorted(values) if name in ("purpose", "device") else naming.newest_first(values)
 
 
 def _joined(names: Sequence[str]) -> str:

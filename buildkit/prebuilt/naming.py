@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -103,13 +104,22 @@ def dotted(numbers: Iterable[int]) -> str:
 
 
 def newest_first(versions: Iterable[str]) -> tuple[str, ...]:
-    """Sorted by number: `1.10` is newer than `1.9`; a word such as `latest` is the oldest."""
+    """Sorted by number: `1.10` is newer than `1.9`, and `py310` than `py39`.
+
+    A word such as `latest` is the oldest.
+    """
     return tuple(sorted(dict.fromkeys(versions), key=_numbers, reverse=True))
 
 
-def _numbers(version: str) -> list[tuple[int, str]]:
-    parts = version.replace("-", ".").replace("+", ".").split(".")
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+def _numbers(version: str) -> list[tuple[int, list[str | int]]]:
+    parts = re.split("[.+-]", version)
+    return [(int(part), []) if part.isdecimal() else (-1, _natural(part)) for part in parts]
+
+
+def _natural(word: str) -> list[str | int]:
+    """Letters and numbers in turn: `py39` is `py`, 39 and nothing."""
+    parts = re.split("([0-9]+)", word)
+    return [int(part) if number % 2 else part for number, part in enumerate(parts)]
 
 
 def _number(base: str) -> str:

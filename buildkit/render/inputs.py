@@ -91,7 +91,7 @@ def _read(path: Path) -> bytes:
     """The bytes of a text file. Raises ToolError."""
     try:
         found = reading.content(path, reading.LARGEST_TEXT)
-        found.decode()
+        reading.utf8(found)
     except (OSError, ValueError) as error:
         raise ToolError(
             f"{path} cannot be read: {error}", hint=f"save {path} as UTF-8 text"

@@ -17,6 +17,7 @@ from typing import (
     TYPE_CHECKING,
     Annotated,
     Any,
+    NamedTuple,
     TypeVar,
     Union,
     cast,
@@ -24,6 +25,8 @@ from typing import (
     get_origin,
     get_type_hints,
 )
+
+from buildkit.support import addresses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,19 +46,22 @@ LARGEST = 1 << 62
 MOST_DIGITS = 4000
 """Python converts no integer with more than 4300 digits."""
 KEY = "key"
-WORD = re.compile("[!-~]+")
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 
 
-def one_word(text: str) -> str:
-    if not WORD.fullmatch(text):
-        raise ValueError(f"{shown(text)} contains whitespace or control characters")
-    return text
+class Form(NamedTuple):
+    """The form that all of a text must have, as in `Annotated[str, Form(…)]`.
+
+    `otherwise` is what a message says of another text, such as `is not a tag`.
+    """
+
+    pattern: re.Pattern[str]
+    otherwise: str
 
 
-Word = Annotated[str, one_word]
-"""A text that is printed, or used in URLs. The function of such a type raises ValueError."""
+Word = Annotated[str, Form(re.compile("[!-~]+"), "contains whitespace or control characters")]
+"""A text that is printed, or used in URLs."""
 
 
 def key(name: str) -> dict[str, str]:
@@ -64,21 +70,33 @@ def key(name: str) -> dict[str, str]:
 
 
 def shown(value: object) -> str:
-    """A value for an error message, shortened."""
-    return _SHORT.repr(value)
+    """A value for an error message, shortened, without a password."""
+    return addresses.without_user(_SHORT.repr(value))
 
 
 def parsed(text: str) -> object:
-    """JSON as Python objects. Raises ValueError, RecursionError.
+    """JSON as Python objects. Raises ValueError, also for a key that occurs twice; RecursionError.
 
     An integer with thousands of digits becomes infinity, as `1e999` does: `read` refuses both, and
     names the field.
     """
-    return json.loads(text, parse_int=_whole)
+    return _JSON.decode(text)
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Of two values under one key, programs differ in which they take."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = next(key for key in found if sum(key == each for each, _ in pairs) > 1)
+        raise ValueError(f"the key {shown(twice)} occurs twice in one object")
+    return found
 
 
 def _whole(digits: str) -> int | float:
     return int(digits) if len(digits) <= MOST_DIGITS else float(digits)
+
+
+_JSON = json.JSONDecoder(parse_int=_whole, object_pairs_hook=_object)
 
 
 def read(kind: type[Value], document: object) -> Value:
@@ -97,7 +115,7 @@ def read(kind: type[Value], document: object) -> Value:
 def _reader(kind: Any) -> Reader:
     origin, of = get_origin(kind), get_args(kind)
     if origin is Annotated:
-        return _of_checked(_reader(of[0]), of[1])
+        return _of_text(of[1]) if isinstance(of[1], Form) else _of_checked(_reader(of[0]), of[1])
     if origin is dict:
         return _of_map(_reader(of[1]))
     if origin is tuple:
@@ -114,6 +132,19 @@ def _of_class(kind: Any) -> Reader:
     if is_dataclass(kind):
         return _of_object(kind)
     return _of_enum(kind) if issubclass(kind, Enum) else _of_plain(kind)
+
+
+def _of_text(form: Form) -> Reader:
+    matches = form.pattern.fullmatch
+
+    def read_text(value: object) -> object:
+        if type(value) is not str:
+            raise _is_not(value, "text")
+        if not matches(value):
+            raise ValueError(f": {shown(value)} {form.otherwise}")
+        return value
+
+    return read_text
 
 
 def _of_checked(reader: Reader, check: Reader) -> Reader:

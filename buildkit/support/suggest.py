@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -15,14 +16,16 @@ MOST = 12
 """Most names that an error lists."""
 SUGGESTED = 3
 SHORTEST = 2
+ALIKE = 0.65
+"""How similar a suggested name has to be (difflib): `merge` is not meant by `serve`."""
+LEADING_ZEROS = re.compile(r"(?<![0-9.])0+(?=[0-9])")
+""" `SERVE-1` means `SERVE-01`, but 1.05 is not 1.5."""
 LONGEST = 80
 """Most characters of a name that an error repeats."""
 
 
 def nothing(message: str, wanted: str, known: Iterable[str]) -> NothingSelectedError:
     """The error for an unknown name, with similar ones."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only errors need it
-
     options = tuple(known)
     if not options:
         return NothingSelectedError(message, hint="leave it out")
@@ -34,8 +37,7 @@ def nothing(message: str, wanted: str, known: Iterable[str]) -> NothingSelectedE
             hint=there_are(options),
         )
     word = wanted[:LONGEST].lower()
-    near = get_close_matches(word, options, n=SUGGESTED)
-    found = sorted(near, key=lambda name: -_alike(word, name))
+    found = sorted(near_names(word, options), key=lambda name: -_alike(word, name))
     if len(word) >= SHORTEST:
         # of those that begin with the word, the most similar first: `pytorch` for `pytorc`
         starts = [name for name in (*found, *options) if name.startswith(word)]
@@ -60,10 +62,41 @@ def shown(word: str) -> str:
     return addresses.cut(text, LONGEST)
 
 
-def near_names(word: str, known: Sequence[str]) -> list[str]:
-    from difflib import get_close_matches  # noqa: PLC0415 - loads slowly
+def near_names(word: str, known: Iterable[str], alike: float = ALIKE) -> list[str]:
+    """Similar names, the most similar first: only those that differ in case or zeros, if any do.
 
-    return get_close_matches(word[:LONGEST], known, n=SUGGESTED)
+    Of names that differ only in numbers, the first are those whose numbers are near: `RUN-02` for
+    `RUN-1`, if there is no `RUN-01`.
+    """
+    from difflib import SequenceMatcher, get_close_matches  # noqa: PLC0415 - loads slowly
+
+    wanted = _plain(word[:LONGEST])
+    plain: dict[str, list[str]] = {}
+    for name in known:
+        plain.setdefault(_plain(name), []).append(name)
+    if wanted in plain:
+        return plain[wanted][:SUGGESTED]
+    found = get_close_matches(wanted, plain, n=len(plain) or 1, cutoff=alike)
+
+    letters, numbers = _parts(wanted)
+
+    def distance(name: str) -> tuple[float | list[int], ...]:
+        others, theirs = _parts(name)
+        if letters == others:
+            return -1, [abs(one - other) for one, other in zip(numbers, theirs, strict=True)]
+        return -SequenceMatcher(None, name, wanted).ratio(), theirs
+
+    return [each for name in sorted(found, key=distance) for each in plain[name]][:SUGGESTED]
+
+
+def _plain(name: str) -> str:
+    """In lower case, and without the zeros before numbers."""
+    return LEADING_ZEROS.sub("", name.lower())
+
+
+def _parts(name: str) -> tuple[list[str], list[int]]:
+    parts = re.split("([0-9]+)", name)
+    return parts[::2], [int(part) for part in parts[1::2]]
 
 
 def near_to(word: str, known: Sequence[str]) -> str:

@@ -21,9 +21,13 @@ def text(path: str | PathLike[str], limit: int = LARGEST_TEXT) -> str:
 
     A byte order mark and carriage returns, which Windows editors write, are removed.
     """
-    found = content(path, limit)
+    return utf8(content(path, limit)).removeprefix("\ufeff").replace("\r\n", "\n")
+
+
+def utf8(found: bytes) -> str:
+    """The text of bytes, unchanged. Raises ValueError that names the line."""
     try:
-        return found.decode("utf-8-sig").replace("\r\n", "\n")
+        return found.decode()
     except UnicodeDecodeError as error:
         raise ValueError(_not_utf8(found, error)) from error
 
@@ -77,7 +81,6 @@ def _name(path: str | PathLike[str]) -> str:
 def _not_utf8(found: bytes, error: UnicodeDecodeError) -> str:
     if found.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "the file is UTF-16; save it as UTF-8"
-    # The error counts from after a byte order mark, which is in the first line.
     line = error.object.count(b"\n", 0, error.start) + 1
     byte = error.object[error.start]
     return (

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     Condition = tuple[str, str | None, Callable[["Row"], Iterable[str]], Callable[[str, str], bool]]
 
 ANY = "any"
+NUMBERED = ("of the version", "for the Python")
+"""Conditions on numbers: an error lists the newest first."""
 OWN, AWS = "own", "aws"
 
 
@@ -119,7 +121,11 @@ def narrow(rows: Sequence[Row], asked: Asked) -> Sequence[Row]:
             found = [row for row in rows if any(fits(each, value) for each in of(row))]
             if not found:
                 known = dict.fromkeys(each for row in rows for each in of(row))
-                raise nothing(f"no image is {what} `{value}`", value, known)
+                raise nothing(
+                    f"no image is {what} `{value}`",
+                    value,
+                    naming.newest_first(known) if what in NUMBERED else known,
+                )
             rows = found
     return rows
 

@@ -35,7 +35,7 @@ LABELS = {"whose": "owner", "tag_goes_on": "tag suffix"}
 def answer(asked: Asked) -> None:
     assert asked.explain is not None
     parts = reverse.parse(asked.explain)
-    whose, found, notes = _found(_releases(asked), parts)
+    whose, found, notes = _found(_releases(asked, parts), parts)
     document: dict[str, Any] = {
         "uri": parts.uri,
         "whose": whose,
@@ -57,17 +57,21 @@ def answer(asked: Asked) -> None:
 
 
 def _found(
-    releases: Sequence[Release], parts: Parts
+    releases: Sequence[Release] | None, parts: Parts
 ) -> tuple[str, Mapping[str, Any], Sequence[str]]:
     """Whose image it is, the facts, and the notes."""
-    own = published.about(releases, parts)
+    own = published.about(releases or (), parts)
     if own is not None:
         if own.place is None:
             return OWN, _guessed(parts, ())._asdict(), own.notes
         return OWN, _own(own.place, own.newer_of), own.notes
     if not reverse.is_of_aws(parts):  # a name like one of AWS's proves nothing
         guessed = _guessed(parts, ()) if parts.account else Facts()
-        return UNKNOWN, guessed._asdict(), [*explain_notes.on_others(parts)]
+        return (
+            UNKNOWN,
+            guessed._asdict(),
+            [*explain_notes.on_others(parts, is_read=releases is not None)],
+        )
     inside = parts._replace(repository=reverse.gallery_name(parts) or parts.repository)
     entries = reverse.images(parts)
     known = tuple(each for each in reverse.known(inside) if each.entry in entries)
@@ -76,13 +80,13 @@ def _found(
     return AWS, found._asdict(), [*explain_notes.on_aws(parts, known, entries)]
 
 
-def _releases(asked: Asked) -> tuple[Release, ...]:
-    """The records of the ledger. A broken ledger is a warning: AWS's images need none."""
+def _releases(asked: Asked, parts: Parts) -> tuple[Release, ...] | None:
+    """The records about a repository; None, with a warning, for a broken ledger."""
     try:
-        return published.releases(asked)
+        return published.releases(asked, parts.repository)
     except BuildkitError as error:
         console.say(f"warning: this project's images are ignored: {error.message}", fg="yellow")
-        return ()
+        return None
 
 
 def _own(place: Place, places: Iterable[Place]) -> dict[str, Any]:
@@ -140,13 +144,19 @@ def _newer_of_aws(version: str, others: Iterable[Entry], region: str | None) -> 
     """The newer versions of AWS's images in the region of a URI, or in any without one.
 
     A number without a dot is newer than no version: it is a tag for all versions that begin with
-    it (`2` of vLLM), or counts the revisions of an algorithm (`1` of XGBoost).
+    it (`2` of vLLM), or counts the revisions of an algorithm (`1` of XGBoost). In the same way, a
+    version that no image has in full, `2.5`, may be any that begins with it.
     """
-    names = (entry.names[0] for entry in others if region is None or region in entry.regions)
-    whole = "." not in version
+    entries = tuple(others)
+    full = "." in version and any(version == each.names[0] for each in entries)
+    names = (each.names[0] for each in entries if region is None or region in each.regions)
     return _newer(
         version,
-        (name for name in names if (not begins(name, version) if whole else "." in name)),
+        (
+            name
+            for name in names
+            if (full or not begins(name, version)) and ("." in name or "." not in version)
+        ),
     )
 
 

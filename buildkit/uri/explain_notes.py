@@ -22,8 +22,8 @@ ELSEWHERE = ("ec2", "e3")
 """Suffixes of AWS's tags for EC2, ECS and EKS."""
 
 
-def on_others(parts: Parts) -> Iterator[str]:
-    """For an image in a registry that is neither AWS's nor in the ledger."""
+def on_others(parts: Parts, *, is_read: bool) -> Iterator[str]:
+    """For an image in a registry that is neither AWS's nor in the ledger, if that could be read."""
     if parts.host == reverse.PUBLIC:
         yield f"{parts.host} is ECR Public; the owner of the image is unknown"
     elif parts.account is None:
@@ -35,7 +35,8 @@ def on_others(parts: Parts) -> Iterator[str]:
             )
     else:
         yield from _on_region(parts)
-        yield "the account is not one of AWS's for SageMaker, and the image is not in the ledger"
+        whether = "the image is not in the ledger" if is_read else "the ledger cannot be read"
+        yield f"the account is not one of AWS's for SageMaker, and {whether}"
 
 
 def on_aws(parts: Parts, known: Sequence[Known], entries: Sequence[Entry]) -> Iterator[str]:
@@ -55,6 +56,8 @@ def on_aws(parts: Parts, known: Sequence[Known], entries: Sequence[Entry]) -> It
         yield f"{facts.source()} has no repository `{parts.repository}`; AWS may have one{end}"
     if known and known[0].rest:
         yield _on_end(parts.tag or "", known)
+    elif not known:
+        yield from map(_elsewhere, sorted({*ELSEWHERE} & {*(parts.tag or "").split("-")}))
     frameworks = dict.fromkeys(each.framework for each in entries)
     if len(frameworks) > 1:
         yield listed("the repository has images of several frameworks", tuple(frameworks))
@@ -65,7 +68,7 @@ def _tags_near(tag: str, entries: Sequence[Entry]) -> str:
     order = newest_first(each.names[0] for each in entries)
     newest = sorted(entries, key=lambda each: order.index(each.names[0]))
     version = guess.image(tag, entries).version
-    same = tuple(dict.fromkeys(named(each)[1] for each in newest if version == each.names[0]))
+    same = tuple(dict.fromkeys(named(each)[1] for each in newest if version in each.names))
     if same:
         return listed("did you mean", near_names(tag, same) or same)
     return near_to(tag, tuple(dict.fromkeys(named(each)[1] for each in newest)))
@@ -129,7 +132,7 @@ def _on_end(tag: str, known: Sequence[Known]) -> str:
     devices = [each.entry.device for each in known if each.entry.device]
     start = tag.removesuffix(f"-{rest}")
     doubts = [
-        f"`{word}` marks images for EC2, ECS and EKS, not for SageMaker"
+        _elsewhere(word)
         if word in ELSEWHERE
         else f"`{word}` does not belong to an image for {' or '.join(dict.fromkeys(devices))}"
         for word in rest.split("-")
@@ -139,3 +142,7 @@ def _on_end(tag: str, known: Sequence[Known]) -> str:
     ]
     said = f"not verified: the data has `{start}`, but not the tag suffix `{rest}`"
     return "; ".join((said, *doubts))
+
+
+def _elsewhere(word: str) -> str:
+    return f"`{word}` marks images for EC2, ECS and EKS, not for SageMaker"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from buildkit.prebuilt.naming import DEVICES, begins, full_version, newest_first
+from buildkit.prebuilt.naming import DEVICES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +16,8 @@ PYTHON = re.compile(r"py[23][0-9]*")
 NUMBER = r"[0-9][0-9A-Za-z.]*"
 BUILD = r"(?:-[0-9]+)?(?![^-])"
 """The suffix of some versions, as in `1.7-1`."""
+ARM = "arm64"
+"""The word of tags for ARM, in repositories that also have others."""
 BASES = ("{base}", "{full_base}")
 
 
@@ -43,15 +45,26 @@ class Facts(NamedTuple):
 
 
 def image(tag: str | None, entries: Sequence[Entry]) -> Facts:
-    """The image of a tag; `entries` are the images of its repository, if known."""
+    """The image of a tag; `entries` are the images of its repository, if known.
+
+    The version is the one in the tag, even if the data has a full one for it: another tag may stand
+    for another image.
+    """
     frameworks = [*dict.fromkeys(each.framework for each in entries)]
     words = (tag or "").split("-")
-    version = _in_full(_version(tag or "", entries), entries)
+    version = _version(tag or "", entries)
+    devices = [word for word in words if word in DEVICES]
+    alike = [
+        each
+        for each in entries
+        if (ARM in each.tag.split("-")) == (ARM in words)
+        and (not devices or each.device is None or each.device in devices)
+    ]
     return Facts(
         framework=frameworks[0] if len(frameworks) == 1 else None,
         version=version,
-        purposes=[*dict.fromkeys(each.purpose for each in entries)],
-        devices=[word for word in words if word in DEVICES],
+        purposes=[*dict.fromkeys(each.purpose for each in alike)],
+        devices=devices,
         pythons=[word for word in words if PYTHON.fullmatch(word)],
         base_framework=_base(words[0], version, entries),
     )
@@ -76,16 +89,6 @@ def _version(tag: str, entries: Sequence[Entry]) -> str | None:
         if match := re.match(rf"{start}({NUMBER}{build})(?![^-])", tag):
             return match[1]
     return None
-
-
-def _in_full(version: str | None, entries: Sequence[Entry]) -> str | None:
-    """The newest full version that a short one names; any other version unchanged."""
-    if version is None:
-        return None
-    meant = [each for each in entries if version in each.names]
-    meant = meant or [each for each in entries if begins(each.names[0], version)]
-    full = newest_first(full_version(each, version) for each in meant)
-    return full[0] if full else version
 
 
 def _place(entry: Entry) -> Place | None:

@@ -7,6 +7,7 @@ one version begins so; the newest of several must be asked for.
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 def answer(asked: Asked) -> None:
     book = ledger.file_beside(asked.file, allow_outside=asked.allow_outside)
-    place, older = find(places(ledger.read_file(book)), asked, book)
+    place, older = _found(asked, book)
     image = place.image
     where = "" if asked.region is None else f" in {asked.region}"
     if asked.latest:
@@ -49,6 +50,17 @@ def answer(asked: Asked) -> None:
         click.echo(place.digest_uri if asked.digest or asked.verify else place.uri)
 
 
+def _found(asked: Asked, book: str) -> tuple[Place, Sequence[str]]:
+    """As `find`, in few of the records of a long ledger: those that mention name and version.
+
+    An error lists what all of them have.
+    """
+    words = [*re.split(r"[*?]|\[.*\]", asked.target or ""), asked.version or ""]
+    with suppress(NothingSelectedError, UsageError):
+        return find(places(ledger.read_file(book, words)), asked, book)
+    return find(places(ledger.read_file(book)), asked, book)
+
+
 def find(known: Sequence[Place], asked: Asked, book: str) -> tuple[Place, Sequence[str]]:
     """The image that matches, in the first registry that does, and the older versions that match.
 
@@ -58,7 +70,7 @@ def find(known: Sequence[Place], asked: Asked, book: str) -> tuple[Place, Sequen
     name = asked.target or ""
     named = _by_name(known, name, book)
     fits = _without_spare(_by_rest(_by_version(named, asked), asked), asked.purpose)
-    _refuse_several(fits)
+    _refuse_several(fits, latest=asked.latest)
     versions = naming.newest_first(each.image.version for each in fits)
     if len(versions) > 1 and not asked.latest:
         raise UsageError(
@@ -84,9 +96,8 @@ def _by_name(known: Sequence[Place], name: str, book: str) -> Sequence[Place]:
     fits = fits or [each for each in known if fnmatchcase(each.image.target.lower(), word)]
     if not fits:
         names = sorted({each.image.name for each in known})
-        ids = sorted({each.image.target for each in known})
         message = f"`{name}` is not published: {book} has no image or target with that name"
-        error = nothing(message, name, ids if "-" in name else names)
+        error = nothing(message, name, _ids(known) if "-" in name else names)
         raise NothingSelectedError(
             message, hint=f"{error.hint}; for AWS's own images, add `--prebuilt`"
         )
@@ -129,7 +140,10 @@ def _by_rest(fits: Sequence[Place], asked: Asked) -> Sequence[Place]:
             found = [each for each in fits if value in of(each)]
             if not found:
                 message = f"`{asked.target}` is not published for the {what} `{value}`"
-                raise nothing(message, value, dict.fromkeys(w for each in fits for w in of(each)))
+                there = dict.fromkeys(word for each in fits for word in of(each))
+                raise nothing(
+                    message, value, naming.newest_first(there) if what == "Python" else there
+                )
             fits = found
     return fits
 
@@ -153,20 +167,38 @@ def _but_for_purpose(place: Place) -> tuple[str, ...]:
     return image.name, image.version, image.device, image.python
 
 
-def _refuse_several(fits: Sequence[Place]) -> None:
-    """Raise UsageError if the places differ in more than version and registry."""
-    for option, values in (
-        ("TARGET", {each.image.name for each in fits}),
-        ("--device", {each.image.device for each in fits}),
-        ("--python", {each.image.python for each in fits}),
-        ("--purpose", {each.image.purpose for each in fits}),
-    ):
-        if len(values) > 1:
-            ids = sorted({each.image.target for each in fits})
-            raise UsageError(
-                f"{len(ids)} targets match: {listed('choose one of', ids)}",
-                hint=listed(option, sorted(values)),
-            )
+def _refuse_several(fits: Sequence[Place], *, latest: bool) -> None:
+    """Raise UsageError if the places differ in more than version and registry.
+
+    The hint has all options that the question lacks, or TARGET alone: the others depend on it.
+    """
+    words = {
+        "TARGET": sorted({each.image.name for each in fits}),
+        "--device": sorted({each.image.device for each in fits}),
+        "--python": naming.newest_first(each.image.python for each in fits),
+        "--purpose": sorted({each.image.purpose for each in fits}),
+    }
+    lacking = {option: values for option, values in words.items() if len(values) > 1}
+    if not lacking:
+        return
+    versions = naming.newest_first(each.image.version for each in fits)
+    if "TARGET" in lacking:
+        lacking = {"TARGET": words["TARGET"]}
+    elif len(versions) > 1 and not latest:
+        lacking["--version"] = versions
+    ids = _ids(fits)
+    raise UsageError(
+        f"{len(ids)} targets match: {listed('choose one of', ids)}",
+        hint="; ".join(listed(option, values) for option, values in lacking.items()),
+    )
+
+
+def _ids(places: Sequence[Place]) -> Sequence[str]:
+    """The ids of targets, by name, and the newest versions first."""
+    versions = naming.newest_first(each.image.version for each in places)
+    rank = {version: number for number, version in enumerate(versions)}
+    images = {each.image.target: each.image for each in places}
+    return sorted(images, key=lambda id_: (images[id_].name, rank[images[id_].version], id_))
 
 
 def _newest(fits: Sequence[Place], part: str | None) -> str:

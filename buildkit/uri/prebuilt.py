@@ -35,7 +35,13 @@ def answer(asked: Asked) -> None:
     # Each of the other fields has the name of its option.
     options = {name: getattr(asked, name) for name in Query._fields[2:]}
     query = Query(asked.target, there, **options).lowered()
-    found = look_up(_with_version(query, latest=asked.latest))
+    chosen = _with_version(query, latest=asked.latest)
+    found = look_up(chosen)
+    if asked.latest and chosen.version:
+        console.say(f"the newest match in {facts.source()} is {chosen.version}")
+        _say_where_newer_ones_are(query)
+    elif chosen.version != query.version:
+        console.say(f"{query.version} is {chosen.version}")
     document, uri = found._asdict(), found.uri
     if asked.container_version is not None and not asked.verify:
         console.say(
@@ -75,18 +81,12 @@ def _with_version(query: Query, *, latest: bool) -> Query:
     fits = [each for each in known if part is None or naming.begins(each, part)]
     if not fits:
         return query
-    if latest:
-        if fits[0]:
-            console.say(f"the newest match in {facts.source()} is {fits[0]}")
-            _say_where_newer_ones_are(query)
-        return query._replace(version=fits[0] or None)
-    if len(fits) > 1:
+    if len(fits) > 1 and not latest:
         raise UsageError(
             f"{len(fits)} versions of `{query.framework}` begin with {part}: choose one",
             hint=f"{listed('--version', fits)}; `--latest` takes the newest",
         )
-    console.say(f"{part} is {fits[0]}")
-    return query._replace(version=fits[0])
+    return query._replace(version=fits[0] or None)
 
 
 def _say_where_newer_ones_are(query: Query) -> None:

@@ -38,9 +38,13 @@ class Place(NamedTuple):
         return f"{self.host}/{self.image.repository}@{self.image.digest}"
 
 
-def releases(asked: Asked) -> tuple[Release, ...]:
-    """The records of the ledger beside images.toml. Raises ToolError, UsageError."""
-    return ledger.read_file(ledger.file_beside(asked.file, allow_outside=asked.allow_outside))
+def releases(asked: Asked, *words: str) -> tuple[Release, ...]:
+    """The records of the ledger beside images.toml, those with these words, if there are any.
+
+    Raises ToolError, UsageError.
+    """
+    book = ledger.file_beside(asked.file, allow_outside=asked.allow_outside)
+    return ledger.read_file(book, words)
 
 
 def places(records: Iterable[Release], action: Action = Action.PUBLISH) -> tuple[Place, ...]:

@@ -7,6 +7,7 @@ Ends with 1 if a bound does not hold.
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
@@ -36,6 +37,10 @@ BY_PYTHON = 6
 LOOKUPS = 50_000
 IMPORT = 0.030
 RECORDS = 100
+LONG = 20_000
+"""Records of a ledger of 14 MiB."""
+BY_JSON = 3.0
+LONG_RUNS = 5
 SDK = (
     "from sagemaker.core import image_uris; print(image_uris.retrieve('pytorch', 'cn-north-1', "
     "version='2.3', py_version='py311', instance_type='ml.g5.xlarge', image_scope='training'))"
@@ -69,7 +74,7 @@ def measure(sdk: str) -> tuple[list[str], bool]:
     # Without compiled modules, each run would compile the tool again.
     env = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryDirectory() as folder:
-        write_ledger(Path(folder))
+        write_ledger(Path(folder), RECORDS)
         bare, aws, own, theirs = (
             Command(each, Path(folder), env)
             for each in ([here, "-c", "pass"], [tool, *AWS], [tool, *OWN], [sdk, "-c", SDK])
@@ -86,6 +91,7 @@ def measure(sdk: str) -> tuple[list[str], bool]:
     ]
     good += [
         judge(lines, "AWS's, by the SDK", aws.by(theirs), BY_THE_SDK),
+        judge(lines, f"own of {LONG} records, by their JSON", of_a_long_ledger(), BY_JSON),
         judge(
             lines, "seconds of the import of the API", (statistics.median(api), min(api)), IMPORT
         ),
@@ -158,9 +164,27 @@ def speed() -> float:
     return count / (time.perf_counter() - start)
 
 
-def write_ledger(folder: Path) -> None:
+def of_a_long_ledger() -> tuple[float, float]:
+    """Processor time to read a ledger for one version, by that to parse its lines as JSON."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_ledger(Path(folder), LONG)
+        path = Path(folder) / ledger.NAME
+        parsing, reading = [], []
+        for _ in range(LONG_RUNS):
+            start = time.process_time()
+            for line in path.read_text().split("\n"):
+                json.loads(line)
+            middle = time.process_time()
+            if len(ledger.read_file(str(path), ["demo", f"1.{LONG - 1}"])) != 1:
+                raise SystemExit("the record was not found")
+            parsing.append(middle - start)
+            reading.append(time.process_time() - middle)
+    return statistics.median(reading) / statistics.median(parsing), min(reading) / min(parsing)
+
+
+def write_ledger(folder: Path, records: int) -> None:
     lines = []
-    for number in range(RECORDS):
+    for number in range(records):
         tag = f"1.{number}-cpu-py311"
         image = Image(
             target=f"demo-{tag}", name="demo", version=f"1.{number}", device="cpu", python="3.11",
@@ -173,8 +197,8 @@ def write_ledger(folder: Path) -> None:
         lines.append(
             ledger.text(
                 Release(
-                    id=f"{number:04}",
-                    time="",
+                    id=f"20261121T161654-{number:08x}",
+                    time="2026-11-21T16:16:54Z",
                     action=Action.PUBLISH,
                     tool="0",
                     commit=None,

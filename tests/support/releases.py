@@ -20,12 +20,14 @@ def digest(letter: str) -> str:
 
 
 def image(version: str = "1.0", letter: str = "1", **changes: Any) -> Image:
-    tag = f"{version}-cpu-py311"
-    repository = changes.get("repository", "demo")
+    """Its id, its tag and its location follow from what is changed."""
+    name, device = changes.get("name", "demo"), changes.get("device", "cpu")
+    cell = f"{version}-{device}-py{changes.get('python', '3.11').replace('.', '')}"
+    repository, tag = changes.get("repository", "demo"), changes.get("tag", cell)
     host = changes.pop("host", HOST)
     facts: dict[str, Any] = {
-        "target": f"demo-{version}-cpu-py311",
-        "name": "demo",
+        "target": f"{name}-{cell}",
+        "name": name,
         "version": version,
         "device": "cpu",
         "python": "3.11",

@@ -112,7 +112,7 @@ def test_every_help_text_is_an_imperative_sentence(name: str) -> None:
         (["uri", "demo*"], Exit.NOTHING_SELECTED, "no published images"),
         (["render", "--check"], Exit.TEMPLATE, "+FROM scratch AS wheels"),
         (["test", "x", "--file", "absent.toml"], Exit.USAGE, "absent.toml not found"),
-        (["test", "x", "--clause", "SERVE-2"], Exit.NOTHING_SELECTED, "did you mean SERVE-2"),
+        (["test", "x", "--clause", "SERVE-2"], Exit.NOTHING_SELECTED, "did you mean SERVE-02?"),
         (
             ["test", "x", "--clause", "OUT-06", "--profile", "smoke"],
             Exit.USAGE,

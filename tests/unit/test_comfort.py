@@ -55,7 +55,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         ("biuld", "did you mean `buildkit build`?"),
         ("lsit", "did you mean `buildkit list`?"),
-        ("uris", "did you mean `buildkit uri` or"),
+        ("uris", "did you mean `buildkit uri`?"),
+        ("ci", "did you mean `buildkit ci-matrix`?"),
+        ("List", "did you mean `buildkit list`?"),
+        ("serve", "`buildkit --help` lists the commands"),
         ("run", "did you mean `buildkit test`?"),
         ("publish", "did you mean `buildkit push`?"),
         ("init", "images-toml.md"),
@@ -67,6 +70,35 @@ def test_an_unknown_command_suggests_similar_ones(word: str, wanted: str, capsys
     err = capsys.readouterr().err
     assert f"unknown command `{word}`" in err
     assert wanted in err.partition("hint: ")[2]
+
+
+def test_a_command_of_two_words_is_the_one_with_a_dash(capsys: Captured) -> None:
+    assert cli.run(["ci", "matrix", "--all"]) == Exit.USAGE
+    assert "did you mean `buildkit ci-matrix`?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["--json", "list"], "write the option after the command: `buildkit list --json`"),
+        (["--push", "build", "--all"], "write the option after the command: `buildkit build --push`"),
+        (["--push", "list"], "`buildkit --help` lists the commands"),
+        (["--json"], "`buildkit --help` lists the commands"),
+    ],
+)  # fmt: skip
+def test_an_option_before_the_command_is_sent_behind_it(
+    words: list[str], hint: str, capsys: Captured
+) -> None:
+    assert cli.run(words) == Exit.USAGE
+    err = capsys.readouterr().err
+    assert f"unknown option `{words[0]}` before the command" in err
+    assert err.partition("hint: ")[2].startswith(hint)
+    assert "--version" not in err
+
+
+def test_an_image_in_other_letters_is_suggested(project: Path, capsys: Captured) -> None:
+    assert cli.run(["list", "OTHER"]) == Exit.NOTHING_SELECTED
+    assert "did you mean: `other`" in capsys.readouterr().err
 
 
 def test_what_other_tools_call_so_is_a_command_here() -> None:

@@ -145,7 +145,7 @@ def test_no_more_shards_than_a_ci_takes(found: Project, capsys: pytest.CaptureFi
 def of_now(found: Project, target: Target, **changes_: Any) -> Any:
     origin = replace(ORIGIN, inputs=changes.inputs_of(found, [target])[target.id])
     facts = {"target": target.id, "tag": target.tag, "origin": origin, **changes_}
-    return image(**facts)
+    return image(target.version, **facts)
 
 
 def test_what_a_release_has_given_is_not_built_again(found: Project) -> None:

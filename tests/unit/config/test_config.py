@@ -72,6 +72,9 @@ def problems(text: str) -> str:
         ),
         pytest.param(MINIMAL + "format = 2", "unknown key", id="format in the wrong place"),
         pytest.param("format = 2\n" + MINIMAL, "format: 2 is not 1", id="a later format"),
+        pytest.param(
+            'format = "1"\n' + MINIMAL, "format: '1' is not 1; remove the quotes", id="a text"
+        ),
         pytest.param(MINIMAL.replace("demo", '"De mo"'), "is not a name", id="an illegal name"),
         pytest.param(
             MINIMAL + 'exclude = [{ version = "2*" }]',

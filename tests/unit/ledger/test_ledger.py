@@ -74,33 +74,114 @@ def test_a_ledger_may_be_a_link_that_projects_share(book: Ledger, tmp_path: Path
     assert len(book.read()) == len((tmp_path / "shared").read_text().splitlines()) == 1
 
 
-@pytest.mark.parametrize("uri", ["r.example/demo:1\nr.example/other:1", "r.example/demo:1 ", ""])
-def test_a_location_is_one_reference(book: Ledger, uri: str) -> None:
-    written(book, releases.release(releases.image(locations=(uri,))))
+@pytest.mark.parametrize(
+    "uri",
+    [
+        pytest.param("r.example/demo:1\nr.example/demo:1.0-cpu-py311", id="two lines"),
+        pytest.param("r.example/demo:1.0-cpu-py311 ", id="a blank"),
+        pytest.param("", id="empty"),
+        pytest.param("r.example/demo:0.9-cpu-py311", id="another tag"),
+        pytest.param("r.example/other:1.0-cpu-py311", id="another repository"),
+        pytest.param("r.example/x/demo:1.0-cpu-py311", id="a longer repository"),
+        pytest.param("user:secret@r.example/demo:1.0-cpu-py311", id="with a password"),
+        pytest.param("https://r.example/demo:1.0-cpu-py311", id="with a scheme"),
+        pytest.param("demo:1.0-cpu-py311", id="without a host"),
+    ],
+)
+def test_a_location_is_a_uri_of_the_image(book: Ledger, uri: str) -> None:
+    written(
+        book,
+        releases.release(releases.image(locations=(f"{releases.HOST}/demo:1.0-cpu-py311", uri))),
+    )
+    with pytest.raises(ToolError) as caught:
+        book.read()
+    assert "releases.jsonl:1 is not a valid record: images[0].locations" in caught.value.message
+    assert "secret" not in caught.value.message
+
+
+def test_ports_and_names_of_this_machine_are_hosts(book: Ledger) -> None:
+    hosts = ("localhost:5000", "127.0.0.1:5050", "Registry-1.example", "localhost")
+    release = releases.release(*(releases.image(host=host) for host in hosts))
+    book.append(release)
+    assert book.read() == (release,)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        pytest.param({"locations": ()}, "images[0].locations: the list is empty", id="nowhere"),
+        pytest.param({"version": "9.9", "target": "demo-1.0-cpu-py311"}, "images[0].target: 'demo-1.0-cpu-py311' is not `demo-9.9-cpu-py311`", id="version"),
+        pytest.param({"name": "other", "target": "demo-1.0-cpu-py311"}, "images[0].target: ", id="name"),
+        pytest.param({"device": "gpu", "target": "demo-1.0-cpu-py311"}, "images[0].target: ", id="device"),
+        pytest.param({"python": "3.12", "target": "demo-1.0-cpu-py311"}, "images[0].target: ", id="Python"),
+        pytest.param({"purpose": "inference", "target": "demo-1.0-cpu-py311-training"}, "images[0].target: ", id="purpose"),
+        pytest.param({"device": "tpu"}, "images[0].device: 'tpu' is not a device", id="no device"),
+        pytest.param({"purpose": "serving"}, "images[0].purpose: 'serving' is not a purpose", id="no purpose"),
+        pytest.param({"python": "py311"}, "images[0].python: 'py311' is not a Python version", id="no Python"),
+        pytest.param({"repository": "Demo"}, "images[0].repository: 'Demo' is not a repository", id="no repository"),
+        pytest.param({"tag": "a/b"}, "images[0].tag: 'a/b' is not a tag", id="no tag"),
+        pytest.param({"config_digest": "sha256:zz"}, "images[0].config_digest: 'sha256:zz' is not a digest", id="no digest of the configuration"),
+    ],
+)  # fmt: skip
+def test_an_image_on_record_contradicts_nothing(
+    book: Ledger, wrong: dict[str, Any], said: str
+) -> None:
+    written(book, releases.release(releases.image(**wrong)))
+    with pytest.raises(ToolError) as caught:
+        book.read()
+    assert f"releases.jsonl:1 is not a valid record: {said}" in caught.value.message
+
+
+def test_the_id_of_a_target_may_name_its_purpose(book: Ledger) -> None:
+    image = releases.image(purpose="training", target="demo-1.0-cpu-py311-training")
+    book.append(releases.release(image))
+    assert book.read()[0].images == (image,)
+
+
+def test_a_record_is_of_the_time_that_its_id_names(book: Ledger) -> None:
+    written(book, releases.release(time="2030-11-21T16:16:54Z"))
     with pytest.raises(
-        ToolError, match=r"releases\.jsonl:1 is not a valid record.* is not a reference"
+        ToolError, match=r"time: 2030-11-21T16:16:54Z is not the time of the id 2026"
     ):
         book.read()
 
 
+def test_a_key_that_occurs_twice_is_an_error(book: Ledger) -> None:
+    """Programs differ in which of the two values they take."""
+    line = ledger.text(releases.release(releases.image()))
+    book.path.write_text(line.replace('"tag": ', '"tag": "9.9-cpu-py311", "tag": '))
+    with pytest.raises(ToolError, match=r"jsonl:1 .*: the key 'tag' occurs twice in one object"):
+        book.read()
+
+
+def moved(**changes: str) -> dict[str, Any]:
+    """The facts of a record with one move that is changed."""
+    return {"moves": (dataclasses.replace(releases.move(None, "1", "1.0"), **changes),)}
+
+
 @pytest.mark.parametrize(
-    "bad",
+    ("bad", "said"),
     [
-        pytest.param({"id": "\x1b[31mRED\x07"}, id="id"),
-        pytest.param({"commit": "\x1b[2J"}, id="commit"),
-        pytest.param({"commit": "abc\n::error::x"}, id="commit of two lines"),
-        pytest.param({"time": "now and then"}, id="time"),
-        pytest.param({"moves": (releases.move(None, "1", "1.0", alias="a\u202eb"),)}, id="alias"),
-        pytest.param({"moves": (releases.move(None, "1", "1.0", host="a b"),)}, id="host"),
-        pytest.param({"moves": (releases.move(None, "1", "1.0", tag=""),)}, id="tag"),
+        pytest.param({"id": "\x1b[31mRED\x07"}, "id: .* is not the id of a record", id="id"),
+        pytest.param({"id": "0001"}, "id: '0001' is not the id of a record", id="id without a time"),
+        pytest.param({"commit": "\x1b[2J"}, "commit: .* contains whitespace or control", id="commit"),
+        pytest.param({"commit": "abc\n::error::x"}, "commit: .* contains whitespace or control", id="commit of two lines"),
+        pytest.param({"time": "now and then"}, "time: 'now and then' is not a time", id="time"),
+        pytest.param(moved(alias="a\u202eb"), "alias: .* is not a tag", id="alias"),
+        pytest.param(moved(host="a b"), "host: 'a b' is not the host of a registry", id="host"),
+        pytest.param(moved(host="u:p@h"), "host: .* is not the host of a registry", id="host with a password"),
+        pytest.param(moved(repository="x::y"), "repository: 'x::y' is not a repository", id="repository"),
+        pytest.param(moved(tag=""), "tag: '' is not a tag", id="tag"),
+        pytest.param(moved(tag="::error::"), "tag: '::error::' is not a tag", id="tag for a CI"),
+        pytest.param(moved(after="sha256:zz"), "after: 'sha256:zz' is not a digest", id="after"),
+        pytest.param(moved(before="sha256:zz"), "before: 'sha256:zz' is not a digest", id="before"),
     ],
-)
-def test_what_is_printed_of_a_record_is_one_word(book: Ledger, bad: dict[str, Any]) -> None:
+)  # fmt: skip
+def test_what_is_printed_of_a_record_has_its_form(
+    book: Ledger, bad: dict[str, Any], said: str
+) -> None:
     written(book, releases.release(releases.image(), **bad))
-    with pytest.raises(
-        ToolError,
-        match=r"releases\.jsonl:1 is not a valid record.* contains whitespace or control characters",
-    ):
+    with pytest.raises(ToolError, match=rf"releases\.jsonl:1 is not a valid record: .*{said}"):
         book.read()
 
 
@@ -124,7 +205,7 @@ def test_what_a_killed_run_left_goes_with_the_next(book: Ledger, tmp_path: Path)
 
 def test_what_runs_side_by_side_have_published_together_is_on_record_once(book: Ledger) -> None:
     """Three pushes of one folder: each finds no tag when it begins, and no alias."""
-    image, other = releases.image(), releases.image(target="other", digest=releases.digest("e"))
+    image, other = releases.image(), releases.image("1.1", "e")
     moved = releases.move(None, "1", "1.0")
     old = releases.release()
     book.append(old)
@@ -151,6 +232,63 @@ def test_records_are_in_the_order_of_their_ids_and_each_is_there_once(book: Ledg
     first, second = releases.release(), releases.release()
     book.path.write_text("".join(f"{ledger.text(each)}\n" for each in (second, first, second)))
     assert book.read() == (first, second)
+
+
+def test_two_records_with_one_id_are_an_error_that_names_both_lines(book: Ledger) -> None:
+    first, second = releases.release(releases.image()), releases.release()
+    other = dataclasses.replace(first, images=(releases.image("2.0"),))
+    book.path.write_text("".join(f"{ledger.text(each)}\n" for each in (first, second, other)))
+    with pytest.raises(ToolError, match=r"jsonl:1 and .*jsonl:3 have one id, 2026") as caught:
+        book.read()
+    assert first.id in caught.value.message
+    assert "remove the wrong line" in str(caught.value.hint)
+
+
+def test_of_records_with_other_words_only_the_ids_are_read(book: Ledger) -> None:
+    """A long ledger holds few records that a question is about."""
+    asked = releases.release(releases.image("1.0", name="asked"))
+    other = ledger.text(releases.release(releases.image("1.0"))).replace('"cpu"', '"tpu"')
+    book.path.write_text(f"{other}\n{ledger.text(asked)}\n")
+    path = str(book.path)
+    assert ledger.read_file(path, ["ASKED", "1.0"]) == (asked,)
+    assert ledger.read_file(path, ["asked", "9.9"]) == ()
+    with pytest.raises(ToolError, match=r"jsonl:1 .* images\[0\].device: 'tpu' is not a device"):
+        ledger.read_file(path, ["demo"])
+    with pytest.raises(ToolError, match=r"jsonl:1 .* images\[0\].device: 'tpu' is not a device"):
+        ledger.read_file(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        pytest.param("<<<<<<< HEAD", "jsonl:2 is not a valid record", id="a conflict"),
+        pytest.param('{"format": 9, "id": "x"}', "jsonl:2 has format 9", id="a later format"),
+        pytest.param('{"format": 1, "id": "x"}', "jsonl:2 .* 'x' is not the id", id="no id"),
+        pytest.param("SAME", "jsonl:1 and .*jsonl:2 have one id", id="an id twice"),
+    ],
+)
+def test_a_broken_line_is_an_error_whatever_the_words(book: Ledger, line: str, said: str) -> None:
+    first = releases.release(releases.image())
+    same = ledger.text(dataclasses.replace(first, tool="2"))
+    book.path.write_text(f"{ledger.text(first)}\n{same if line == 'SAME' else line}\n")
+    with pytest.raises(ToolError, match=said):
+        ledger.read_file(str(book.path), ["asked"])
+
+
+def test_an_escaped_word_is_a_word(book: Ledger) -> None:
+    release = releases.release(releases.image(name="asked"))
+    book.path.write_text(ledger.text(release).replace("asked", "\\u0061sked"))
+    assert ledger.read_file(str(book.path), ["asked"]) == (release,)
+
+
+def test_a_ledger_in_another_encoding_is_an_error_that_says_so(book: Ledger) -> None:
+    line = ledger.text(releases.release())
+    book.path.write_bytes(line.encode("utf-16"))
+    with pytest.raises(ToolError, match="jsonl cannot be read: the file is UTF-16; save it as"):
+        book.read()
+    book.path.write_bytes(f"{line}\n".encode() + b"caf\xe9\n")
+    with pytest.raises(ToolError, match="jsonl cannot be read: line 2 is not UTF-8: byte 0xe9"):
+        book.read()
 
 
 def changed(key: str, value: str | None) -> str:
@@ -252,6 +390,7 @@ def test_no_number_of_the_ledger_is_a_bug(
         pytest.param(
             '{"format": 9}', "releases.jsonl:2 has format 9, this buildkit reads 1", id="newer"
         ),
+        pytest.param('{"format": true}', "releases.jsonl:2 has format True", id="no number"),
         pytest.param(
             changed("passed", '"two"'),
             r"images\[0\].verdict.passed: 'two' is not a whole number",
@@ -337,7 +476,7 @@ def test_runs_at_the_same_time_lose_no_record(book: Ledger) -> None:
         "book = ledger.Ledger(path=pathlib.Path(sys.argv[1]) / ledger.NAME)\n"
         "print('ready', flush=True); sys.stdin.read()\n"
         "for number in range(30):\n"
-        "    book.append(releases.release(id=f'{sys.argv[2]}-{number:02}'))"
+        "    book.append(releases.release(id=f'20261121T161654-{sys.argv[2]}{number:07}'))"
     )
     runs = [
         subprocess.Popen(
@@ -357,7 +496,9 @@ def test_runs_at_the_same_time_lose_no_record(book: Ledger) -> None:
     for run in runs:
         assert run.stdout is not None
         run.stdout.close()
-    assert [each.id for each in book.read()] == [f"{n}-{i:02}" for n in "abc" for i in range(30)]
+    assert [each.id for each in book.read()] == [
+        f"20261121T161654-{n}{i:07}" for n in "abc" for i in range(30)
+    ]
 
 
 @pytest.mark.process

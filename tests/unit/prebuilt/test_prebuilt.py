@@ -172,7 +172,7 @@ PYTORCH: dict[str, Any] = {
         pytest.param({"purpose": "any", "framework": "sagemaker-base-python", "version": "1.0", "python": "3.10"}, NothingSelectedError, "no images for `any`", "`training`", id="no purpose"),
         pytest.param({"purpose": "trainning"}, NothingSelectedError, "`trainning`", "`training`", id="a misspelt purpose"),
         pytest.param({"device": None, "purpose": None}, UsageError, "4 images of AWS match `pytorch` 2.5.1 3.11: choose purpose and device", "--purpose: `inference`, `training`", id="several"),
-        pytest.param({"framework": "huggingface", "version": "4.6.1", "purpose": "training", "device": "gpu", "python": "py36"}, UsageError, "3 images of AWS", "--base-framework: `pytorch1.6", id="several below"),
+        pytest.param({"framework": "huggingface", "version": "4.6.1", "purpose": "training", "device": "gpu", "python": "py36"}, UsageError, "3 images of AWS", "--base-framework: `pytorch1.8", id="several below"),
         pytest.param({"container_version": "cu124"}, UsageError, "`cu124`", "spark", id="a container version for all"),
         pytest.param({"framework": "pytorch-smp", "version": "2.5.1", "device": "gpu", "region": "af-south-1"}, NothingSelectedError, "in af-south-1", "`", id="not in this region"),
         *(pytest.param({"framework": "spark", "version": "3.3", "purpose": None, "python": None, "container_version": end}, UsageError, "cannot end a tag", "`v1`", id=f"the end {end[:9]!r}")
@@ -251,9 +251,9 @@ def test_the_nearest_framework_comes_first(framework: str, nearest: str) -> None
         (("hf", "5.5.3"), "2 images of AWS match `hf` 5.5.3: choose device", "--device: `cpu`, `gpu`"),
         (("tensorflow", "2.10.1"), "4 images of AWS match `tensorflow` 2.10.1: choose purpose and device", "--purpose: `inference`, `training`; --device: `cpu`, `gpu`"),
         (("hf", "4.6.1"), "10 images of AWS match `hf` 4.6.1: choose purpose, device and base-framework",
-         "--purpose: `inference`, `training`; --device: `cpu`, `gpu`; --base-framework: `pytorch1.6.0`, `pytorch1.7.1`, `pytorch1.8.1`, `tensorflow2.4.1`"),
+         "--purpose: `inference`, `training`; --device: `cpu`, `gpu`; --base-framework: `tensorflow2.4.1`, `pytorch1.8.1`, `pytorch1.7.1`, `pytorch1.6.0`"),
         (("tensorflow", "1.12.0"), "6 images of AWS match `tensorflow` 1.12.0: choose purpose, device and python",
-         "--purpose: `inference`, `training`; --device: `cpu`, `gpu`; --python: `py2`, `py3`"),
+         "--purpose: `inference`, `training`; --device: `cpu`, `gpu`; --python: `py3`, `py2`"),
     ],
 )  # fmt: skip
 def test_several_images_are_told_apart_by_the_fewest_options(

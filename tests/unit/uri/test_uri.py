@@ -127,7 +127,9 @@ def test_an_own_image_is_found(
         ("tool --purpose inference", Exit.NOTHING_SELECTED, "the purpose `inference`", "available: `training`"),
         ("sklearn --version 2.0.0 --region us-east-1", Exit.NOTHING_SELECTED, "the region `us-east-1`", "`eu-west-1`"),
         ("sklearn --account 123", Exit.NOTHING_SELECTED, "the account `123`", "`111122223333`"),
-        ("sklearn --version 1.7", Exit.USAGE, "3 targets match", "--python: `3.11`, `3.13`"),
+        ("sklearn --version 1.7", Exit.USAGE, "3 targets match: choose one of: `sklearn-1.7.10-cpu-py311`, `sklearn-1.7.2-cpu-py311`", "--python: `3.13`, `3.11`; --version: `1.7.10`, `1.7.2`"),
+        ("sklearn", Exit.USAGE, "4 targets match", "--python: `3.13`, `3.11`; --version: `2.0.0`, `1.7.10`, `1.7.2`"),
+        ("sklearn --latest", Exit.USAGE, "4 targets match", "--python: `3.13`, `3.11`\n"),
         ("sklearn --python 3.11", Exit.USAGE, "in 3 versions", "--version: `2.0.0`, `1.7.10`, `1.7.2`; `--latest`"),
         ("sklearn --version 1.7 --python 3.11", Exit.USAGE, "in 2 versions that begin with 1.7: choose one", "--version: `1.7.10`, `1.7.2`; `--latest`"),
         ("sklearn --version 9 --python 3.13", Exit.NOTHING_SELECTED, "`sklearn` 9 is not published", "available: `1.7.2`"),
@@ -154,7 +156,8 @@ def test_an_image_for_a_purpose_comes_before_one_for_both(
     project: Path, purpose: str, letter: str, capsys: Captured
 ) -> None:
     book = ledger.Ledger(path=project / ledger.NAME)
-    for letter_, tag, for_ in (("1", "1.0", "both"), ("2", "1.0-training", "training")):
+    cell = "1.0-cpu-py311"
+    for letter_, tag, for_ in (("1", cell, "both"), ("2", f"{cell}-training", "training")):
         facts = {"tag": tag, "target": f"two-{tag}", "locations": (f"{IRELAND}/two:{tag}",)}
         book.append(release(published("1.0", letter_, name="two", purpose=for_, **facts)))
     assert cli.run(["uri", "two", "--digest"]) == Exit.USAGE
@@ -162,7 +165,7 @@ def test_an_image_for_a_purpose_comes_before_one_for_both(
     assert cli.run(["uri", "two", "--digest", "--purpose", purpose]) == Exit.DONE
     assert capsys.readouterr().out.endswith(f"/two@{digest(letter)}\n")
     assert [each["id"] for each in listed(capsys, "--framework", "two", "--purpose", "both")] == [
-        "two-1.0"
+        "two-1.0-cpu-py311"
     ]
 
 
@@ -171,6 +174,49 @@ def test_of_ids_that_differ_only_in_case_the_exact_one_is_found(version: str) ->
     known = own_images.places([release(published("1.0rc", "a"), published("1.0RC", "b"))])
     asked = Asked(target=f"sklearn-{version}-cpu-py311", region="eu-west-1")
     assert own.find(known, asked, "")[0].image.version == version
+
+
+def test_no_version_is_the_newest_of_a_region_without_images(
+    project: Path, capsys: Captured
+) -> None:
+    asked = "uri xgboost --prebuilt --latest --region eusc-de-east-1"
+    assert cli.run(asked.split()) == Exit.NOTHING_SELECTED
+    err = capsys.readouterr().err
+    assert "newest match" not in err
+    assert "has no `xgboost` 3.2-0 in eusc-de-east-1" in err
+
+
+def test_an_inconsistent_record_gives_no_uri(project: Path, capsys: Captured) -> None:
+    """The tester's repro: the location of one tag in the record of another."""
+    book = project / "releases.jsonl"
+    text = book.read_text()
+    book.write_text(text.replace(f"{IRELAND}/sklearn:1.7.10-cpu", f"{IRELAND}/sklearn:1.7.2-cpu"))
+    for words in (
+        "sklearn --version 1.7.10",
+        "sklearn --version 1.7.10 --digest",
+        "--list",
+        "sklearn --latest --python 3.11",
+    ):
+        assert cli.run(["uri", *words.split()]) == Exit.TOOL, words
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert "releases.jsonl:2 is not a valid record: images[0].locations: " in err
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["sklearn --version 1.7 --python 3.13", "SKLEARN-1.7.2-*13", "sklearn-1.7.2-cpu-py31[23]"],
+)
+def test_records_of_other_images_cost_no_answer(
+    project: Path, asked: str, capsys: Captured
+) -> None:
+    """They may be many: only those that mention name and version are read in full."""
+    book = project / "releases.jsonl"
+    (line,) = (each for each in book.read_text().splitlines() if "tool-1.0" in each)
+    book.write_text(book.read_text().replace(line, line.replace('"training"', '"dreaming"')))
+    assert cli.run(["uri", *asked.split()]) == Exit.DONE
+    assert capsys.readouterr().out == f"{IRELAND}/sklearn:1.7.2-cpu-py313\n"
+    assert cli.run(["uri", "sklern"]) == Exit.TOOL
 
 
 def test_the_ledger_that_was_looked_for_is_told(project: Path, capsys: Captured) -> None:
@@ -616,7 +662,9 @@ def test_the_names_of_frameworks_are_listed(project: Path, capsys: Captured) -> 
         ("--framework xgboost --region eu-wset-1", "`eu-west-1`"),
         ("--framework sklearn --purpose serving", "`training`"),
         ("--framework sklearn --device tpu", "`cpu`"),
-        ("--framework sklearn --python 2.7", "`py311`"),
+        ("--framework sklearn --python 2.7", "`py313`, `py311`"),
+        ("--framework xgboost --version 99", "available: `3.2-0`, `3.0-5`, `1.7-1`"),
+        ("--framework x* --version 99", "available: `3.2-0`, "),
     ],
 )
 def test_a_list_of_nothing_is_an_error_with_what_is_near(
@@ -639,13 +687,13 @@ TORCH = ["2.6.0", "2.7.1", "2.8.0", "2.9.0", "2.10.0"]
         ("sagemaker-xgboost:1.0-1-cpu-py3", "1.0-1", XGBOOST[1:]),
         ("sagemaker-xgboost:1.2-1", "1.2-1", XGBOOST[2:]),
         ("sagemaker-xgboost:0.90-9-cpu-py3", "0.90-9", XGBOOST),
-        ("sagemaker-xgboost:1.7", "1.7-1", XGBOOST[-2:]),
+        ("sagemaker-xgboost:1.7", "1.7", XGBOOST[-2:]),
         ("xgboost:1", "1", XGBOOST[-2:]),
-        ("pytorch-training:2.5", "2.5.1", TORCH),
+        ("pytorch-training:2.5", "2.5", TORCH),
         ("pytorch-training:2.5-gpu-py311", "2.5.1", TORCH),
-        ("pytorch-training:2.5-gpu-py399", "2.5.1", TORCH),
-        ("pytorch-training:2", "2.10.0", []),
-        ("huggingface-pytorch-training:2.0-transformers4.28-gpu-py310-cu118-ubuntu20.04", "4.28.1", ["4.36.0", "4.46.1", "4.48.0", "4.49.0", "4.55.0", "4.56.2", "5.3.0"]),
+        ("pytorch-training:2.5-gpu-py399", "2.5", TORCH),
+        ("pytorch-training:2", "2", []),
+        ("huggingface-pytorch-training:2.0-transformers4.28-gpu-py310-cu118-ubuntu20.04", "4.28", ["4.36.0", "4.46.1", "4.48.0", "4.49.0", "4.55.0", "4.56.2", "5.3.0"]),
     ],
 )  # fmt: skip
 def test_newer_is_every_later_version_and_nothing_else(
@@ -748,6 +796,18 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
                 ("deep-learning-containers/xgboost:1.7-1", "AWS's gallery of Deep Learning Containers"),
                 ("neuron/pytorch-inference-neuronx:2.1.2-neuronx-py310-sdk2.20.0-ubuntu20.04", "AWS's gallery of Neuron"),
                 ("sagemaker/sagemaker-distribution:1.0-cpu", "AWS's gallery of SageMaker"),
+            )
+        ),
+        pytest.param("763104351884.dkr.ecr.us-east-1.amazonaws.com/sglang:0.5-gpu-py312-cu129-ubuntu22.04-sagemaker",
+                     {"version": "0.5", "devices": ["gpu"]}, "the data has no tag", id="a short version of an unknown tag is no full one"),
+        pytest.param("763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-inference-arm64:2.6.0-gpu-py312-cu126-ubuntu22.04-ec2",
+                     {"framework": "pytorch", "version": "2.6.0", "devices": ["gpu"], "purposes": []}, "`ec2` marks images for EC2, ECS and EKS, not for SageMaker", id="an unknown tag that is not for SageMaker"),
+        *(
+            pytest.param(f"246618743249.dkr.ecr.us-west-2.amazonaws.com/{image}", {"purposes": purposes}, "the data has no tag", id=f"only what is marked is for ARM: {image}")
+            for image, purposes in (
+                ("sagemaker-xgboost:9.9-9", ["inference", "training"]),
+                ("sagemaker-xgboost:9.9-9-arm64", ["inference_graviton"]),
+                ("sagemaker-scikit-learn:9.9-9-cpu-py3", ["inference", "training"]),
             )
         ),
         pytest.param("public.ecr.aws/neurons/pytorch-inference-neuronx:2.1.2", {"whose": "unknown"}, "the owner of the image is unknown", id="an alias that is like AWS's"),
@@ -944,6 +1004,13 @@ def test_a_broken_ledger_is_no_matter_of_an_image_of_aws(project: Path, capsys: 
     assert err.startswith(
         "warning: this project's images are ignored: releases.jsonl:1 is not a valid record"
     )
+
+
+def test_a_broken_ledger_is_not_said_to_lack_an_image(project: Path, capsys: Captured) -> None:
+    (project / "releases.jsonl").write_text("half a li")
+    assert explained(capsys, f"{IRELAND}/sklearn:1.7.2-cpu-py311")["notes"] == [
+        "the account is not one of AWS's for SageMaker, and the ledger cannot be read"
+    ]
 
 
 def test_the_name_of_a_target_is_told_the_way_to_its_uri(project: Path, capsys: Captured) -> None:
