@@ -110,7 +110,9 @@ def on_top(given: Given, lent: Samples, folder: Path) -> Samples:
         for message in paths.fault(here, text, kind, paths.LARGEST_BODY)
     ]
     absent = {problem.path[:3] for problem in places}  # such files lack no content type
-    problems = [each for each in problems if not (_lacks_type(each) and each.path[:3] in absent)]
+    problems = [
+        each for each in problems if not (_lacks_type(given, each) and each.path[:3] in absent)
+    ]
     problems += places
     found = Problems(read=tuple(problems))
     new = Samples() if typed is None else samples_of(here, typed, AT, found)
@@ -200,13 +202,18 @@ def _refuse(given: Given, problems: Sequence[Problem]) -> None:
 
 def _line(given: Given, problem: Problem) -> str:
     message = problem.message
-    if _lacks_type(problem):
+    if _lacks_type(given, problem):
         message = "the file extension has no known content type: write `FILE:CONTENT-TYPE`"
     return f"{_where(given, *problem.path[1:])}: {message}"
 
 
-def _lacks_type(problem: Problem) -> bool:
-    return problem.path[-1:] == ("content-type",) and "missing" in problem.message
+def _lacks_type(given: Given, problem: Problem) -> bool:
+    """Whether a problem is that a payload has no content type."""
+    match problem.path:
+        case (*_, int(number), "content-type"):
+            return "content-type" not in _payload(given.payload[number])
+        case _:
+            return False
 
 
 def _where(given: Given, key: str | int = "", *rest: str | int) -> str:
