@@ -67,6 +67,8 @@ VALUES: dict[str, Any] = {
     "float64": np.float64(0.91),
     "float32": np.float32(0.91),
     "float16": np.float16(0.5),
+    "complex64": np.complex64(0.1 + 0.2j),
+    "complex128": np.complex128(0.1 + 0.2j),
     "int64": np.int64(-3),
     "int8": np.int8(3),
     "uint64": np.uint64(2**64 - 1),

@@ -36,7 +36,8 @@ OTHERWISE = ("a return", "an exception", "an enum of texts", "a set")
 DIGITS = ("beside a float: beyond doubles", "beside a float: uint64")
 MASKED = ("masked", "masked floats", "masked rows", "a masked value")
 # sagemaker-inference writes None, quotes nothing, and has a form of its own for complex numbers.
-UNQUOTED = ("null", "no text", "a comma", "a quote", "two lines", "a complex")
+COMPLEX = ("a complex", "complex64", "complex128")
+UNQUOTED = ("null", "no text", "a comma", "a quote", "two lines", *COMPLEX)
 
 
 NOT_NPY = "the body is not an npy array"

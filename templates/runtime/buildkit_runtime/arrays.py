@@ -10,8 +10,11 @@ from werkzeug.exceptions import BadRequest, NotAcceptable
 
 from buildkit_runtime import content
 
-# Written as numpy does: floats other than doubles, times and time differences, bytes.
-_OWN_TEXT = "efgmMV"
+# The types that `numbers` reads.
+TYPES = (*content.DECODERS, content.NPY)
+# Written as numpy does: floats and complex numbers other than of doubles, times and time
+# differences, bytes.
+_OWN_TEXT = "efgFGmMV"
 _ROWS_AND_COLUMNS = 2
 _WHOLE = 2.0**53  # the next integer is not a double
 _SCALARS = frozenset({int, float, bool, str, bytes, complex, type(None)})
@@ -33,15 +36,16 @@ def input_fn(body: content.Body, content_type: str) -> Any:
         raise content.bad_request(error) from error
 
 
-def numbers(body: content.Body, content_type: str) -> Any:
+def numbers(body: content.Body, content_type: str, *, delimiters: str = content.DELIMITERS) -> Any:
     """An array of floats from CSV, JSON or JSON Lines, with one row or more; from npy, any numbers.
 
     Numbers in JSON may be quoted, as in AWS's decoders.
     """
     if content_type != content.NPY or isinstance(body, str):
         if content_type not in content.DECODERS:
-            raise content.unsupported(content_type, {**content.DECODERS, content.NPY: None})
-        rows = content.decode(body, content_type, text=content_type != content.CSV)
+            raise content.unsupported(content_type, TYPES)
+        texts = content_type != content.CSV
+        rows = content.decode(body, content_type, text=texts, delimiters=delimiters)
         return _floats(rows)
     try:
         # No pickles: a request must not run code.
@@ -72,7 +76,7 @@ def output_fn(prediction: Any, accept: str) -> Any:
     if accept == content.NPY:
         return _npy(prediction)
     if accept not in content.ENCODERS:
-        raise content.unacceptable(accept, {**content.ENCODERS, content.NPY: None})
+        raise content.unacceptable(accept, (*content.ENCODERS, content.NPY))
     return content.encode(_rows(prediction) if accept == content.CSV else prediction, accept)
 
 

@@ -30,6 +30,8 @@ Rows = Sequence[Sequence[float]]
 
 # All names of JSON Lines.
 LINES = (JSON_LINES, "application/x-jsonlines", "application/x-ndjson")
+# The first of these that stands in the first line separates the cells of CSV.
+DELIMITERS = ",;\t"
 # input_fn gets text for these types, as in AWS's serving toolkit (ITK-05), bytes for others.
 _TEXT = frozenset({CSV, JSON})
 _UTF8 = ("utf-8", "utf8")
@@ -105,7 +107,9 @@ def _media_range(value: str) -> str:
     return "*/*" if media_range == "*" else media_range
 
 
-def decode(body: Body, content_type: str, *, text: bool = False) -> list[list[Any]]:
+def decode(
+    body: Body, content_type: str, *, text: bool = False, delimiters: str = DELIMITERS
+) -> list[list[Any]]:
     """Rows with the same number of numbers, or of lists of the same shape; NaN is a missing value.
 
     With `text`, rows may contain texts: a column whose texts are all numbers becomes floats,
@@ -117,7 +121,8 @@ def decode(body: Body, content_type: str, *, text: bool = False) -> list[list[An
     number: Callable[[str], float] = float
     if decoder is _decode_csv:
         # An empty text is a text in JSON, whose missing value is null.
-        number, found = _number, _decode_csv(to_text(body), text=text)
+        number = _number
+        found = _decode_csv(to_text(body), text=text, delimiters=delimiters)
     else:
         found = decoder(to_text(body))
     rows = check_rows(found, text=text)
@@ -176,11 +181,11 @@ def bad_request(error: Exception, what: str = "") -> BadRequest:
     return BadRequest(what + lines[0])
 
 
-def unsupported(content_type: str, offered: Mapping[str, Any]) -> UnsupportedMediaType:
+def unsupported(content_type: str, offered: Iterable[str]) -> UnsupportedMediaType:
     return UnsupportedMediaType(f"cannot read {content_type}; send {', '.join(offered)}")
 
 
-def unacceptable(accept: str, offered: Mapping[str, Any]) -> NotAcceptable:
+def unacceptable(accept: str, offered: Iterable[str]) -> NotAcceptable:
     return NotAcceptable(f"cannot answer with {accept}; supported: {', '.join(offered)}")
 
 
@@ -206,12 +211,12 @@ def _row(row: Any, number: int, first: Any, allowed: tuple[type, ...], depth: in
     return [math.nan if value is None else value for value in row]
 
 
-def _decode_csv(body: str, *, text: bool = False) -> list[list[Any]]:
-    """Numbers between commas, semicolons or tabs; an empty cell is a missing value.
+def _decode_csv(body: str, *, text: bool = False, delimiters: str = DELIMITERS) -> list[list[Any]]:
+    """Numbers between delimiters; an empty cell is a missing value.
 
     With `text`, all cells are texts if one of them is not a number.
     """
-    delimiter = _delimiter(body)
+    delimiter = _delimiter(body, delimiters)
     reader = cells.reader(body, delimiter, strict=True)
     try:
         return [[_number(cell) for cell in row] for row in reader if row]
@@ -223,11 +228,11 @@ def _decode_csv(body: str, *, text: bool = False) -> list[list[Any]]:
         raise BadRequest(f"CSV line {reader.line_num}: {error}") from error
 
 
-def _delimiter(body: str) -> str:
-    """The one outside of quotes in the first line that is not blank; a comma before the others."""
+def _delimiter(body: str, delimiters: str) -> str:
+    """The first that is in the first line that is not empty, outside of quotes; or a comma."""
     first = _FIRST_LINE.match(body.lstrip("\r\n"))
     outside = _QUOTED.sub("", first[0]) if first else ""
-    return next((each for each in ",;\t" if each in outside), ",")
+    return next((each for each in delimiters if each in outside.strip(" ")), ",")
 
 
 def _decode_texts(body: str, delimiter: str) -> list[list[Any]]:

@@ -12,6 +12,11 @@ Row = list[tuple[int, float]]
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _BLANKS = " \t"
 _BETWEEN = re.compile(f"[{_BLANKS}]+")
+_COMMENT = "#"
+# The query of a row, for ranking: `qid:3` before the features.
+_QUERY = "qid:"
+# XGBoost counts columns in 32 bits.
+_COLUMNS = 2**32 - 1
 
 
 def read(text: str) -> list[Row]:
@@ -19,7 +24,7 @@ def read(text: str) -> list[Row]:
     rows = [
         _row(stripped, number)
         for number, line in enumerate(_LINE_END.split(text), start=1)
-        if (stripped := line.strip(_BLANKS))
+        if (stripped := line.partition(_COMMENT)[0].strip(_BLANKS))
     ]
     if not rows:
         raise BadRequest("no rows in the body")
@@ -27,12 +32,19 @@ def read(text: str) -> list[Row]:
 
 
 def _row(line: str, number: int) -> Row:
-    label, *rest = _BETWEEN.split(line)
+    found = _BETWEEN.split(line)
     try:
-        if ":" in label:
-            rest = [label, *rest]
-        else:
-            float(label)
-        return [(int(column), float(value)) for column, value in (each.split(":") for each in rest)]
+        if ":" not in found[0]:
+            float(found.pop(0))
+        if found and found[0].startswith(_QUERY):
+            int(found.pop(0).removeprefix(_QUERY))
+        return [_feature(each) for each in found]
     except ValueError as error:
         raise BadRequest(f"line {number} is not LIBSVM text: {error}") from error
+
+
+def _feature(text: str) -> tuple[int, float]:
+    column, value = text.split(":")
+    if not 0 <= int(column) < _COLUMNS:
+        raise ValueError(f"there is no column {column}")
+    return int(column), float(value)
