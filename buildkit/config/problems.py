@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from buildkit.config import toml
@@ -25,9 +25,9 @@ OF_FILE = re.compile(r"(?P<file>[^:\s]+):(?P<line>[0-9]{1,9}): ")
 class Problem(NamedTuple):
     """One thing that is wrong in images.toml: where (`path`), and what.
 
-    Problems of several targets that one edit fixes have the same `cause`, and only the first of
-    them is shown. `known` lists what could be written instead; a report shows each list once.
-    `meant` is the key that an unknown one probably stands for.
+    Problems of several targets that one edit fixes have the same `cause`: only the first of them is
+    shown, with the number of the other targets. `known` lists what could be written instead; a
+    report shows each list once. `meant` is the key that an unknown one probably stands for.
     """
 
     path: Where
@@ -35,39 +35,39 @@ class Problem(NamedTuple):
     cause: str = ""
     known: str = ""
     meant: Where = ()
+    target: object = None
 
 
 @dataclass(kw_only=True)
 class Problems:
     """Collects problems while targets are made, so that all of them are reported.
 
-    `read` are the problems of the file's form. Keys named there are left out of the image, and
-    problems that follow from their absence are not added.
+    `read` are the problems of the file's form. What they name is left out of the image.
     """
 
     read: tuple[Problem, ...]
     found: list[Problem] = field(default_factory=list)
+    target: object = None
+
+    def of(self, target: object) -> Problems:
+        """The same collection, for the problems of one target."""
+        return replace(self, target=target)
 
     def add(self, path: Where, message: str, cause: str = "") -> None:
-        problem = Problem(path=path, message=message, cause=cause)
-        # Problems with a cause are all kept: the report counts them.
-        if not self.follows(path) and (cause or problem not in self.found):
+        problem = Problem(
+            path=path, message=message, cause=cause, target=self.target if cause else None
+        )
+        # Problems with a cause are all kept: the report counts their targets.
+        if cause or problem not in self.found:
             self.found.append(problem)
 
-    def follows(self, path: Where) -> bool:
-        """Whether a problem at `path` follows from a key that was left out."""
-        key = path[2:3]
-        return (
-            bool(key)
-            and any(
-                place[:3] == path[:3]
-                or place[:2] == ("defaults", *key)
-                # an image may use the `[samples.<name>]` that has the problem
-                or place[:1] == key
-                for other in self.read
-                for place in (other.path, other.meant)
-            )
-        )
+    def lacks(self, image: str, *keys: str) -> bool:
+        """Whether an image lacks one of these keys, since its value was wrong.
+
+        Then whatever is missing because of it is no problem of its own.
+        """
+        places = (place for other in self.read for place in (other.path, other.meant))
+        return any(_left_out(place, image) in keys for place in places)
 
     def has(self, path: Where) -> bool:
         """Whether a problem was found at `path`, or below it."""
@@ -85,23 +85,38 @@ class Problems:
             return text
 
 
+def _left_out(place: Where, image: str) -> str | int:
+    """The key that an image lacks because of a problem there: of its own, or for all images."""
+    match place:
+        case ("image", name, "override", _, key, *_) if name == image and key != "when":
+            return key
+        case ("image", name, key, *_) if name == image:
+            return key
+        case ("image", *_):
+            return ""
+        case ("defaults" | "registry", key, *_):
+            return key
+        case _:
+            return place[0] if place else ""
+
+
 def fail(file: str, text: str, problems: Iterable[Problem]) -> None:
     """Raise ConfigError with one line per problem, in the order of `text`; without any, return.
 
     `file` is the name of images.toml, and `text` its content.
     """
     causes = _by_cause(problems)
-    found: dict[tuple[int, str], tuple[str, str]] = {}  # the same message about a line counts once
+    found: dict[tuple[int, str, Where], tuple[str, str]] = {}  # the same message counts once
     for problem, others in causes[:MOST]:
         line = toml.line_of(text, problem.path) or 1
         where = ".".join(addresses.shown(str(key)) for key in problem.path)
         also = f" (and {amounts.count(others, 'more target')})" if others else ""
         message = addresses.brief(addresses.hidden(problem.message))
         said = f"{file}:{line}: {addresses.cut(where)}: {addresses.cut(message, LONGEST)}{also}"
-        found.setdefault((line, problem.message), (said, problem.known))
+        found.setdefault((line, problem.message, problem.path), (said, problem.known))
     if found:
         more = max(0, len(causes) - MOST)
-        ordered = sorted(found.items(), key=lambda item: _order(*item[0]))
+        ordered = sorted(found.items(), key=lambda item: _order(*item[0][:2]))
         lines = [*_with_lists(pair for _, pair in ordered)]
         raise ConfigError(
             f"{amounts.count(len(found) + more, 'problem')} in {file}",
@@ -117,11 +132,11 @@ def _order(line: int, message: str) -> tuple[int, tuple[str, int], str]:
 
 
 def _by_cause(problems: Iterable[Problem]) -> list[tuple[Problem, int]]:
-    """The first problem of each cause, and how many others have the cause."""
+    """The first problem of each cause, and how many other targets have it."""
     found: dict[object, list[Problem]] = {}
     for problem in problems:
         found.setdefault(problem.cause or problem, []).append(problem)
-    return [(first, len(others)) for first, *others in found.values()]
+    return [(each[0], len({problem.target for problem in each}) - 1) for each in found.values()]
 
 
 def _with_lists(lines: Iterable[tuple[str, str]]) -> Iterator[str]:

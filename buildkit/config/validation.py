@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import defaultdict
 from contextlib import suppress
 from datetime import date, time
 from functools import cache
@@ -17,12 +18,16 @@ from buildkit.support.addresses import cut, hidden, quoted
 from buildkit.support.suggest import ALIKE, LONGEST, SHORTEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from buildkit.config.toml import Where
 
 KEY = "[key]"
 """Ends pydantic's path of a key; without it, the path is that of the key's value."""
+RULES = frozenset({"exclude", "include", "when"})
+"""Keys of rules about cells."""
+ABSENT = object()
+"""Stands for a value that is left out."""
 EXPECTED = {
     "bool_type": "`true` or `false`",
     "bool_parsing": "`true` or `false`",
@@ -45,9 +50,9 @@ def validated(
     problems: list[Problem],
     named: Mapping[str, BaseModel] = MappingProxyType({}),
 ) -> Any:
-    """The typed value without its wrong keys, or None if nothing valid is left.
+    """The typed value without its wrong parts, or None if nothing valid is left.
 
-    A value without its wrong keys serves to find further problems, never to build. `named` are the
+    A value without its wrong parts serves to find further problems, never to build. `named` are the
     samples that the value may use.
     """
     try:
@@ -63,11 +68,45 @@ def validated(
         if not (kind == "missing" and problem.path in meant)
     )
     if isinstance(value, dict):
-        names = {details["loc"][0] for details in wrong if details["loc"]}
-        rest = {key: value for key, value in value.items() if key not in names}
-        with suppress(ValidationError):
-            return _adapter(annotation).validate_python(rest, context=named)
+        return _rest(annotation, _without(value, _places(value, wrong)), named)
     return None
+
+
+def _rest(annotation: Any, value: dict[str, Any], named: Mapping[str, BaseModel]) -> Any:
+    """The typed value, without the keys that are wrong as a whole; None if that is not enough."""
+    try:
+        return _adapter(annotation).validate_python(value, context=named)
+    except ValidationError as error:
+        names = {details["loc"][0] for details in _causes(error) if details["loc"]}
+    rest = {key: value for key, value in value.items() if key not in names}
+    with suppress(ValidationError):
+        return _adapter(annotation).validate_python(rest, context=named)
+    return None
+
+
+def _places(value: dict[str, Any], wrong: Iterable[Any]) -> Iterator[Where]:
+    """What has to be left out of a table: whole rules, since a part of one is another rule."""
+    for details in wrong:
+        path = tuple(_keys_of(value, _loc(details)))
+        yield path[:1] if RULES & {*path} else path
+
+
+def _without(value: Any, places: Iterable[Where]) -> Any:
+    """A copy of a value without what is at these places; ABSENT if nothing can be kept."""
+    below = defaultdict(list)
+    for place in places:
+        if not place:
+            return ABSENT
+        below[place[0]].append(place[1:])
+    if isinstance(value, dict):
+        kept = {key: _without(each, below.get(key, ())) for key, each in value.items()}
+        return {key: each for key, each in kept.items() if each is not ABSENT}
+    if not isinstance(value, list):
+        return value
+    left = [_without(each, below.get(number, ())) for number, each in enumerate(value)]
+    if any(isinstance(each, dict) for each in value) and any(each is ABSENT for each in left):
+        return ABSENT  # the tables behind it would get other numbers
+    return [each for each in left if each is not ABSENT]
 
 
 @cache
@@ -91,11 +130,14 @@ def _causes(error: ValidationError) -> Iterator[Any]:
 
 
 def _problem(annotation: Any, details: Any, value: object, at: Where) -> Problem:
-    loc = tuple(key for key in details["loc"] if key != KEY)
-    path = (*at, *_keys_of(value, loc))
+    path = (*at, *_keys_of(value, _loc(details)))
     if details["type"] == "extra_forbidden":
         return unknown_key(path, _keys(annotation, details["loc"][:-1]))
     return Problem(path=path, message=_sentence(annotation, details))
+
+
+def _loc(details: Any) -> Where:
+    return tuple(key for key in details["loc"] if key != KEY)
 
 
 def _keys_of(value: Any, loc: tuple[str | int, ...]) -> Iterator[str | int]:

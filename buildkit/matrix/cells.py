@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from buildkit.config import schema
     from buildkit.config.problems import Problems
 
+ANY = "*"
+"""What a rule has for each part that it does not give."""
+AXES = {"version": "versions", "device": "devices", "python": "pythons", "purpose": "purposes"}
+"""The key that has the values of each part of a cell."""
+OF_CELLS = (*AXES.values(), "exclude", "defaults")
+"""Without one of these keys, an image may have other cells than its author meant."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
@@ -41,9 +48,10 @@ def of_image(
             purposes,
         )
     ]
+    known = not problems.lacks(name, *OF_CELLS)
     for number, rule in enumerate(image.exclude):
         kept = [cell for cell in cells if not matches(cell, rule)]
-        if len(kept) == len(cells):
+        if len(kept) == len(cells) and not problems.lacks(name, *_needs(rule)):
             problems.add(("image", name, "exclude", number), "this rule matches no cell")
         cells = kept
     for number, new in enumerate(image.include):
@@ -51,14 +59,17 @@ def of_image(
             Cell(name=name, version=new.version, device=new.device, python=new.python, purpose=each)
             for each in (purposes if new.purpose is None else (new.purpose,))
         ]
-        if any(cell in cells for cell in added):
+        if known and any(cell in cells for cell in added):
             problems.add(("image", name, "include", number), "this cell already exists")
-        cells += added
+        cells += [cell for cell in added if cell not in cells]
     for number, override in enumerate(image.override):
-        if not any(matches(cell, override.when) for cell in cells):
+        needs = ("include", *_needs(override.when))
+        if not any(matches(cell, override.when) for cell in cells) and not problems.lacks(
+            name, *needs
+        ):
             problems.add(("image", name, "override", number, "when"), "this rule matches no cell")
     found = {cell.purpose for cell in cells}
-    if not found:
+    if known and not found:
         problems.add(("image", name), "no cell is left after `exclude`")
     if Purpose.BOTH in found and len(found) > 1:
         problems.add(
@@ -66,6 +77,12 @@ def of_image(
             "`both` is one image for training and inference, and excludes other purposes",
         )
     return [replace(cell, split=len(found) > 1) for cell in cells]
+
+
+def _needs(rule: schema.Cell) -> list[str]:
+    """The keys without which a rule may match no cell, although it is right."""
+    axes = [axis for part, axis in AXES.items() if getattr(rule, part) != ANY]
+    return axes if axes in ([], [AXES["version"]]) else [*axes, "defaults"]
 
 
 def matches(cell: Cell, rule: schema.Cell) -> bool:

@@ -47,6 +47,7 @@ def _twins(targets: Sequence[Target]) -> Iterator[Problem]:
                 message=f"{' and '.join(ids)} have the same tag `{image}`; make them differ in "
                 "`repository` or `tag`",
                 cause=f"the tags of {' and '.join(sorted({twin.name for twin in twins}))}",
+                target=image,
             )
 
 
@@ -150,5 +151,8 @@ def _problem(target: Target, message: str, kind: str) -> Problem:
     for word in (*words, target.python, target.purpose.value):
         patterns = patterns.replace(word, "*")
     return Problem(
-        path=("image", target.name, "aliases"), message=message, cause=f"{kind}: {patterns}"
+        path=("image", target.name, "aliases"),
+        message=message,
+        cause=f"{kind}: {patterns}",
+        target=target.id,
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildkit.config.problems import Problems, fail
-from buildkit.matrix import cells, compatibility, conflicts, paths
-from buildkit.matrix.targets import cause, of_cell
+from buildkit.matrix import cells, compatibility, conflicts, contradictions, paths
+from buildkit.matrix.targets import LAYERS, cause, of_cell
 from buildkit.model import families, names
 from buildkit.render import ingredients
 from buildkit.support import suggest
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 ANY_VERSION = frozenset({"base", "packages", "args", "labels", "features", "repository", "tag"})
 """Keys that can be checked without the versions of their image."""
+NAMING = ("repository", "tag", "aliases", "prefix", "registry")
+"""Keys that name targets: without one, targets may seem to conflict."""
 
 
 def expand(
@@ -44,8 +46,8 @@ def expand(
     for target, places in made:
         _check(target, places, problems)
     targets = tuple(target for target, _ in made)
-    for problem in conflicts.problems(targets):
-        problems.add(problem.path, problem.message, problem.cause)
+    named = (each for each in targets if not problems.lacks(each.name, *NAMING, *LAYERS))
+    problems.found += conflicts.problems(named)
     incomplete = [*_of_any_version(config, problems)]
     found = [*config.problems, *problems.found, *paths.problems(config)]
     if templates is not None:
@@ -54,7 +56,7 @@ def expand(
             each
             for each in ingredients.problems(known, templates)
             # A template that builds on a wrong `base` is no problem of its own.
-            if not problems.follows(each.path)
+            if not _follows(each, problems)
             and not (each.path[-1] == "base" and problems.has(each.path))
         )
     if also is not None:
@@ -65,7 +67,12 @@ def expand(
 
 def _check(target: Target, places: Places, problems: Problems) -> None:
     """Add what is wrong with a whole target: with its frameworks, and with its aliases."""
-    at, own_words = places.at("packages"), (target.framework_version, target.python)
+    own_words = (target.framework_version, target.python)
+    at = places.at("packages" if places.has("packages") else "requirements")
+    problems = problems.of(target.id)
+    for message in contradictions.problems(target.packages):
+        problems.add(at, message, cause(at, message, own_words))
+    at = places.at("packages")
     for message in compatibility.problems(target):
         problems.add(at, f"{target.id}: {message}", cause(at, message, own_words))
     for alias in families.aliases_of(target.family, target.version):
@@ -75,7 +82,14 @@ def _check(target: Target, places: Places, problems: Problems) -> None:
 def _has_template(target: Target, places: Places, problems: Problems) -> bool:
     """Whether images.toml shows which template is meant; the default is the name of the image."""
     readable = places.has("template") or names.NAME.fullmatch(target.name) is not None
-    return readable and not problems.follows(places.at("template"))
+    return readable and not problems.lacks(target.name, "template", *LAYERS)
+
+
+def _follows(problem: Problem, problems: Problems) -> bool:
+    """Whether a problem of a template follows from a key that was left out."""
+    *_, key = problem.path
+    needed = isinstance(key, str) and key in ("base", "context")
+    return needed and problems.lacks(str(problem.path[1]), str(key), *LAYERS)
 
 
 def _of_any_version(config: Config, problems: Problems) -> Iterator[tuple[Target, Places]]:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 NAME = "{name}"
 """The default repository."""
 LONGEST_ID = 200
+LAYERS = ("override", "defaults")
+"""What may give an image any other key."""
 EXAMPLE_BASES = {
     Device.CPU: "python:{python}-slim-bookworm",
     Device.GPU: "nvidia/cuda:12.6.3-runtime-ubuntu24.04",
@@ -82,6 +84,9 @@ class Draft(Places):
         pattern: str = self.given("tag") or self.config.registry.tag
         return pattern
 
+    def lacks(self, *keys: str) -> bool:
+        return self.problems.lacks(self.cell.name, *keys, *LAYERS)
+
     def filled(self, pattern: str) -> str:
         return names.expand(pattern, self.words)
 
@@ -96,7 +101,7 @@ def of_cell(
         if matches(cell, rule.when)
     ]
     layers = (*overrides, (("image", cell.name), image), (("defaults",), config.defaults))
-    draft = Draft(layers=layers, cell=cell, config=config, problems=problems)
+    draft = Draft(layers=layers, cell=cell, config=config, problems=problems.of(cell))
     return _target(draft), draft
 
 
@@ -163,7 +168,7 @@ def _features(draft: Draft) -> tuple[Feature, ...]:
         draft.problems.add(at, message)
     able = {feature for feature in promised if cell.purpose.allows(feature)}
     for feature in promised - able:
-        if not cell.split:
+        if not cell.split and not draft.lacks("purposes"):
             message = f"an image for {cell.purpose.value} cannot have the feature `{feature.value}`"
             draft.problems.add(at, message)
     return tuple(sorted(able, key=lambda feature: feature.value))
@@ -177,14 +182,16 @@ def _base(draft: Draft) -> str:
         case schema.Prebuilt(prebuilt=table):
             return _prebuilt(draft, table, (*at, "prebuilt"))
         case _:
-            draft.problems.add(at, _no_base(draft.cell.device, is_table=bool(bases)))
+            if not draft.lacks("base"):
+                draft.problems.add(at, _no_base(draft.cell.device, is_table=bool(bases)))
             return "scratch"
 
 
 def _prebuilt(draft: Draft, table: schema.PrebuiltTable, at: Where) -> str:
     """The URI of AWS's image that the table names, or the problem with what AWS has instead."""
     if (region := table.region or draft.config.region) is None:
-        draft.problems.add(at, NO_REGION)
+        if not draft.lacks("base", "region", "registry"):
+            draft.problems.add(at, NO_REGION)
         return "scratch"
 
     def refused(message: str) -> str:
@@ -228,7 +235,7 @@ def _packages(draft: Draft) -> tuple[str, ...]:
     check = requirements.package if by_template else requirements.requirement
     packages = [
         draft.problems.check(draft.at("packages"), check, draft.filled(text), text)
-        for text in draft.given("packages")
+        for text in dict.fromkeys(draft.given("packages"))
     ]
     if (pattern := draft.given("requirements")) is not None:
         text = draft.filled(pattern)
@@ -325,7 +332,8 @@ def _named_at(key: str, draft: Draft) -> Where:
 
 def samples_of(place: Place, table: schema.SamplesTable, at: Where, problems: Problems) -> Samples:
     """The samples of `table`, which is written `at` there. Relative paths start at `place`."""
-    if table.objective is not None and table.objective not in table.metrics:
+    wrong = table.objective is not None and table.objective not in table.metrics
+    if wrong and not any(other.path[-2:-1] == ("metrics",) for other in problems.read):
         problems.add((*at, "objective"), f"{table.objective!r} is not one of the metrics")
     return Samples(
         hyperparameters=tuple(table.hyperparameters.items()),

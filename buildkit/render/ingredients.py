@@ -97,7 +97,7 @@ def _packages(target: Target, places: Places, source: Templates) -> Iterator[Pro
                 check(text)
             except ValueError as error:
                 at = places.at("packages")
-                yield Problem(path=at, message=str(error), cause=f"{at}: {error}")
+                yield Problem(path=at, message=str(error), cause=f"{at}: {error}", target=target.id)
 
 
 def _no_template(target: Target, source: Templates, places: Places) -> Problem:
