@@ -69,6 +69,11 @@ class Problems:
         places = (place for other in self.read for place in (other.path, other.meant))
         return any(_left_out(place, image) in keys for place in places)
 
+    def lacks_metrics(self) -> bool:
+        """Whether samples may lack a metric since it was wrong: their own, or of named samples."""
+        places = [place for other in self.read for place in (other.path, other.meant)]
+        return any("metrics" in place or place[:1] == ("samples",) for place in places)
+
     def has(self, path: Where) -> bool:
         """Whether a problem was found at `path`, or below it."""
         return any(other.path[: len(path)] == path for other in self.found)

@@ -333,7 +333,7 @@ def _named_at(key: str, draft: Draft) -> Where:
 def samples_of(place: Place, table: schema.SamplesTable, at: Where, problems: Problems) -> Samples:
     """The samples of `table`, which is written `at` there. Relative paths start at `place`."""
     wrong = table.objective is not None and table.objective not in table.metrics
-    if wrong and not any(other.path[-2:-1] == ("metrics",) for other in problems.read):
+    if wrong and not problems.lacks_metrics():
         problems.add((*at, "objective"), f"{table.objective!r} is not one of the metrics")
     return Samples(
         hyperparameters=tuple(table.hyperparameters.items()),

@@ -140,6 +140,17 @@ def test_no_problem_hides_another(text: str, places: list[str], tmp_path: Path) 
             ["samples.metrics.a: expected a string"],
             id="an objective whose metric is wrong",
         ),
+        pytest.param(
+            IMAGE + 'samples = { objective = "a", metrics = 5 }',
+            ["samples.metrics: expected a table"],
+            id="an objective without metrics",
+        ),
+        pytest.param(
+            IMAGE + 'samples = { use = "iris", objective = "a" }\n'
+            '[samples.iris]\npayload = [{ body = "x" }]\nmetrics = { a = "(.)" }',
+            ["samples.iris.payload.0.content-type: required key", "samples.iris.payload.0.body"],
+            id="an objective of named samples that are wrong",
+        ),
     ],
 )
 def test_what_follows_from_a_problem_is_none(text: str, wanted: list[str], tmp_path: Path) -> None:
