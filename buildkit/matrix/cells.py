@@ -62,12 +62,7 @@ def of_image(
         if known and any(cell in cells for cell in added):
             problems.add(("image", name, "include", number), "this cell already exists")
         cells += [cell for cell in added if cell not in cells]
-    for number, override in enumerate(image.override):
-        needs = ("include", *_needs(override.when))
-        if not any(matches(cell, override.when) for cell in cells) and not problems.lacks(
-            name, *needs
-        ):
-            problems.add(("image", name, "override", number, "when"), "this rule matches no cell")
+    _check_overrides(name, image, cells, problems)
     found = {cell.purpose for cell in cells}
     if known and not found:
         problems.add(("image", name), "no cell is left after `exclude`")
@@ -77,6 +72,14 @@ def of_image(
             "`both` is one image for training and inference, and excludes other purposes",
         )
     return [replace(cell, split=len(found) > 1) for cell in cells]
+
+
+def _check_overrides(name: str, image: schema.Image, cells: list[Cell], problems: Problems) -> None:
+    for number, override in enumerate(image.override):
+        rule = override.when
+        lacks = problems.lacks(name, "include", *_needs(rule))
+        if not lacks and not any(matches(cell, rule) for cell in cells):
+            problems.add(("image", name, "override", number, "when"), "this rule matches no cell")
 
 
 def _needs(rule: schema.Cell) -> list[str]:
