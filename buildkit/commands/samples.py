@@ -99,24 +99,8 @@ def on_top(given: Given, lent: Samples, folder: Path) -> Samples:
     Given payloads come after the lent ones; headers go with all payloads. Paths are relative to
     `folder`. Raises UsageError with every problem that images.toml would report, too.
     """
-    problems = [*_malformed(given)]
-    here = _Here(folder=folder, boundary=Boundary(root=folder, open=True))
     headers = dict(each for each in map(_header, given.header) if each)
-    table = _table(given, headers)
-    typed = validated(SamplesTable, table, AT, problems)
-    places = [
-        Problem(path=at, message=message)
-        for at, text, kind in paths.of_samples(AT, table)
-        for message in paths.fault(here, text, kind, paths.LARGEST_BODY)
-    ]
-    absent = {problem.path[:3] for problem in places}  # such files lack no content type
-    problems = [
-        each for each in problems if not (_lacks_type(given, each) and each.path[:3] in absent)
-    ]
-    problems += places
-    found = Problems(read=tuple(problems))
-    new = Samples() if typed is None else samples_of(here, typed, AT, found)
-    _refuse(given, [*problems, *found.found])
+    new = _alone(given, headers, folder)
     payloads = [
         replace(each, headers=_over(each.headers, tuple(headers.items())))
         for each in (*lent.payloads, *new.payloads)
@@ -134,6 +118,28 @@ def on_top(given: Given, lent: Samples, folder: Path) -> Samples:
         model=new.model or lent.model,
         payloads=tuple(payloads),
     )
+
+
+def _alone(given: Given, headers: dict[str, str], folder: Path) -> Samples:
+    """The given samples. Raises UsageError as `on_top` does."""
+    problems = [*_malformed(given)]
+    here = _Here(folder=folder, boundary=Boundary(root=folder, open=True))
+    table = _table(given, headers)
+    typed = validated(SamplesTable, table, AT, problems)
+    places = [
+        Problem(path=at, message=message)
+        for at, text, kind in paths.of_samples(AT, table)
+        for message in paths.fault(here, text, kind, paths.LARGEST_BODY)
+    ]
+    absent = {problem.path[:3] for problem in places}  # such files lack no content type
+    problems = [
+        each for each in problems if not (_lacks_type(given, each) and each.path[:3] in absent)
+    ]
+    problems += places
+    found = Problems(read=tuple(problems))
+    new = Samples() if typed is None else samples_of(here, typed, AT, found)
+    _refuse(given, [*problems, *found.found])
+    return new
 
 
 def _over(lower: Pairs, upper: Pairs) -> Pairs:
