@@ -60,7 +60,7 @@ def maker(
 ) -> Iterator[Maker]:
     """Log in to the registries of ECR that bases come from and docker has no login for.
 
-    At most `jobs` targets are built at once; None: as many as buildx likes. `verbose`: show the
+    At most `jobs` targets are built at once; None: as many as buildx allows. `verbose`: show the
     full output of buildx.
     """
     logins, refused = base_logins(map(plan.registry, plan.names))

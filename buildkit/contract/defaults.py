@@ -1,8 +1,8 @@
 """The suite's own samples, for an image that declares none: a small table of numbers.
 
 The label comes first and there is no header, as AWS's built-in algorithms and its examples of own
-images expect. Most images are made for other data. An image that cannot use these samples is not
-blamed: it is tested without any.
+images expect. Most images are made for other data. An image that cannot use these samples
+does not fail for that: it is tested without any.
 """
 
 from __future__ import annotations

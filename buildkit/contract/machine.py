@@ -1,4 +1,4 @@
-"""How slow the engine's machine is right now, so that no image is blamed for that.
+"""How slow the engine's machine is right now, so that no image fails for that.
 
 SageMaker's limits assume an idle machine; the machine of a test may be busy. So the clock alone
 does not end a limit. Half-way through it, and at its end, a reference program, which only counts,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Ctrl-C, a CI that cancels, a terminal that is closed."""
+"""Ctrl-C, a CI system that cancels, a terminal that is closed."""
 
 
 class Interrupted(BaseException):
@@ -39,7 +39,7 @@ _engines: list[Engine] = []
 
 
 def begin() -> None:
-    """Tell everything that works or waits to end."""
+    """Ask everything that works or waits to end."""
     _asked.set()
 
 

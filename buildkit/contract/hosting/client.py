@@ -200,11 +200,11 @@ class HttpClient:
         self,
         seconds: float,
         still_runs: Callable[[], bool],
-        tell: Callable[[str], None] = lambda _waits: None,
+        say: Callable[[str], None] = lambda _waits: None,
     ) -> Health:
         """Request `/ping` until it answers 200, `seconds` have passed, or the server has ended.
 
-        `tell` gets progress messages. A server whose 200 always comes too late is healthy here:
+        `say` gets progress messages. A server whose 200 always comes too late is healthy here:
         SERVE-02 reports that. Raises TooBusy if the limit cannot be judged.
         """
         plain = replace(self, limit=plain_limit)  # a late answer is requested again here
@@ -223,7 +223,7 @@ class HttpClient:
                 error = broken
                 slow += time.monotonic() - asked >= PING_SECONDS
             now = str(error) if last is None else f"GET /ping answers {last.status}"
-            tell(f"waiting for 200 from GET /ping: {now}")
+            say(f"waiting for 200 from GET /ping: {now}")
             time.sleep(PAUSE)
         return Health(after=None, last=last, error=error, waited=time.monotonic() - began)
 

@@ -98,7 +98,7 @@ def tried(bench: Bench, serve: Callable[[float | None], AbstractContextManager[S
 
 
 def _twice(serving: Serving, payload: Payload) -> Answer:
-    """Retry a broken connection once before the image is blamed."""
+    """Retry once if the connection breaks: only a second break counts against the image."""
     try:
         return serving.invoke(payload)
     except Broken:

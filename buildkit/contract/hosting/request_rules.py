@@ -209,7 +209,7 @@ def large_bodies_are_taken(loaded: Loaded) -> None:
 
 
 def _take(loaded: Loaded, body: bytes, content_type: str, *, expect: bool = False) -> None:
-    """Send a body twice before a reset is blamed on its size."""
+    """Send a body again after a reset: only a second reset counts against the image."""
     asked = "`Expect: 100-continue`" if expect else f"a body of {len(body)} bytes"
     sent = 0
     for _ in range(2):

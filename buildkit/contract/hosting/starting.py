@@ -146,7 +146,7 @@ def _waited_for(bench: Bench, serving: Serving, port: int, seconds: float | None
     wait = partial(
         serving.client.wait_for_health,
         still_runs=lambda: container.wait(0) is None and not elsewhere(),
-        tell=bench.note,
+        say=bench.note,
     )
     limit = bench.subject.samples.startup_seconds or START_SECONDS
     if brief:
