@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import importlib
-import io
 import json
 import os
 import signal
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from buildkit.support import addresses, manual, suggest
+from buildkit.support import manual, suggest
 from buildkit.support.errors import BuildkitError, Exit, ToolError, UsageError, bug, interruption
 from buildkit.system import console, sockets, stopping
 from buildkit.system.console import Answer
@@ -48,7 +47,7 @@ GROUPS = {  # as `--help` lists them, in the order in which one uses them
         "repo": "Create ECR repositories, and correct their settings.",
     },
     "CI": {
-        "ci-matrix": "Split targets into shards for the jobs of a CI.",
+        "ci-matrix": "Split targets into shards, one per CI job.",
         "merge": "Merge the records of images built on other machines.",
     },
     "Help": {
@@ -244,12 +243,7 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per kind of 
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
-        shown = io.StringIO()
-        error.show(shown)
-        console.say(addresses.without_user(shown.getvalue().rstrip("\n")))
-        path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else NAME
-        _answer(arguments, UsageError(error.format_message(), hint=f"`{path} --help`"))
-        return Exit.USAGE
+        return _misused(error, arguments)
     except BuildkitError as error:
         return _failed(error, arguments)
     except stopping.Interrupted:
@@ -268,6 +262,18 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per kind of 
             raise
         return _failed(bug(error), arguments)
     return result if isinstance(result, int) else Exit.DONE
+
+
+def _misused(error: click.ClickException, arguments: list[str]) -> Exit:
+    """Report a mistake that Click found. A group without a command prints its help."""
+    message = error.format_message()
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        console.say(message)
+        return Exit.USAGE
+    path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else NAME
+    words = " ".join(message.split()).rstrip(".")
+    usage = UsageError(words[:1].lower() + words[1:], hint=f"`{path} --help`")
+    return _failed(usage, arguments)
 
 
 def _refused(error: OSError) -> BuildkitError:

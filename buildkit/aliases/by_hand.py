@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 def alias(text: str, releases: Sequence[Release], project: Project) -> Alias:
     """Read `REPOSITORY:ALIAS`, or `ALIAS` if the ledger has only one repository for it.
 
-    Raises UsageError, also for an exact tag, which never moves, and for what looks like one.
+    Raises UsageError, also for a reserved prefix, for an exact tag, which never moves, and for what
+    looks like one.
     """
     repository, colon, name = text.rpartition(":")
     try:
         names.tag(name)
-        tag_filters.check(name, "give the alias another beginning")
+        _refuse_reserved(name)
         repository = names.repository(repository if colon else _repository(text, releases))
     except ValueError as error:
         raise UsageError(
@@ -59,6 +60,12 @@ def _repository(name: str, releases: Sequence[Release]) -> str:
             hint=f"write one of them before the alias, such as `{known[0]}:{name}`",
         )
     return known[0]
+
+
+def _refuse_reserved(name: str) -> None:
+    if (wrong := tag_filters.reserved(name)) is not None:
+        prefixes = " or ".join(f"`{prefix}`" for prefix in tag_filters.RESERVED)
+        raise UsageError(wrong, hint=f"choose an alias that does not begin with {prefixes}")
 
 
 def _refuse_exact_tag(found: Alias, releases: Sequence[Release], targets: Iterable[Target]) -> None:

@@ -69,7 +69,7 @@ def command(
     since: str | None,
     unreleased: bool,
 ) -> None:
-    """Split the targets that match SELECT into shards for the jobs of a CI, and print them.
+    """Split the targets that match SELECT into shards, one per CI job, and print them.
 
     All shards take about the same time, estimated from recorded builds and tests.
     """
@@ -86,7 +86,7 @@ def command(
 
 
 def _most(format_: str, count: int | None) -> int:
-    """The most shards that a CI takes. Raises UsageError if `count` exceeds them."""
+    """The most shards that a CI system takes. Raises UsageError if `count` exceeds them."""
     most = formats.MOST.get(format_, MOST)
     if count is not None and count > most:
         raise UsageError(

@@ -47,7 +47,7 @@ def known_clauses(
         named = ", ".join(f"`{id_}`" for id_ in unknown)
         raise NothingSelectedError(
             f"the contract has no clause {named}",
-            hint=f"did you mean {', '.join(similar)}?"
+            hint=suggest.listed("did you mean", [*similar])
             if similar
             else "`buildkit explain` lists all clauses",
         )
@@ -101,7 +101,8 @@ def _hosts(
             names.host(host)
         except ValueError as error:
             raise UsageError(
-                f"{_spelled(context, parameter)}: {error}", hint="pass the host without `https://`"
+                f"{_spelled(context, parameter)}: {error}",
+                hint="pass `HOST` or `HOST:PORT`, without `https://` and without a path",
             ) from error
     return given
 
@@ -154,8 +155,8 @@ JOBS = click.option(
     "--jobs",
     "-j",
     type=click.IntRange(min=1),
-    help="Process at most this many targets in parallel.  [default: one test per CPU, 8 pushes, "
-    "as many builds as buildx allows]",
+    help="Process at most this many targets in parallel.  [default: `build` as many builds as "
+    "buildx allows, then one per CPU to test and publish; `test` one per CPU; `push` 8]",
 )
 NETWORK = flag(
     "--network",

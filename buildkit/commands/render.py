@@ -46,7 +46,7 @@ MOST = 20
     "images.toml]",
 )
 @options.flag("--check", "Write nothing; fail with a diff if a Dockerfile is out of date.")
-@options.flag("--stat", "Let --check show each change once, with the number of affected targets.")
+@options.flag("--stat", "Show each change of --check once, with the number of affected targets.")
 def command(*, scope: Scope, as_json: bool, output: Path | None, check: bool, stat: bool) -> None:
     """Write the Dockerfile of each target that matches SELECT; without SELECT, of every target.
 

@@ -158,5 +158,5 @@ def _change(change: Change) -> dict[str, object]:
         "what": change.aspect.value,
         "before": change.before,
         "after": change.after,
-        "mendable": change.fixable,
+        "fixable": change.fixable,
     }

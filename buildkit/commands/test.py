@@ -148,8 +148,8 @@ def _end_of_targets(
     if arguments.purpose or arguments.samples or arguments.feature or arguments.given:
         first = targets[0]
         raise UsageError(
-            "`--purpose`, `--feature`, `--samples` and options of samples are for an IMAGE; "
-            "images.toml has those of targets",
+            "`--purpose`, `--feature`, `--samples` and options of samples only apply to an IMAGE; "
+            "targets take them from images.toml",
             hint="leave them out, or name the image: "
             f"`buildkit test {first.image} --samples {first.id} …`",
         )
@@ -221,7 +221,7 @@ def _image(subject: Sequence[str], missing: Path | None) -> str:
     """The image to test. Raises UsageError. `missing`: images.toml, if it does not exist."""
     if len(subject) != 1:
         raise UsageError(
-            f"`buildkit test` takes one image at a time, and {len(subject)} are named",
+            f"`buildkit test` takes one image at a time, but you named {len(subject)}",
             hint="`buildkit test IMAGE` for each, or `buildkit test --all` for targets",
         )
     try:

@@ -84,7 +84,7 @@ def _one(_context: click.Context, _parameter: click.Parameter, given: Sequence[s
 @options.flag("--smdistributed", "Choose AWS's image for smdistributed training.")
 @options.flag("--list", "List released images and AWS's; with --prebuilt, only AWS's.", "listing")
 @_option("--framework", "Limit --list to this framework or repository; may be a pattern.", "NAME")
-@options.flag("--frameworks", "Let --list show each framework once.")
+@options.flag("--frameworks", "Show each framework of --list once.")
 @click.option(
     "--explain", metavar="URI", multiple=True, callback=_one, help="Explain the parts of a URI."
 )

@@ -128,8 +128,9 @@ def _each(
     """All registries in parallel, their repositories in sequence. A failure stops no other."""
     if others := [place.host for place in places if place.api is not Api.ECR]:
         raise UsageError(
-            f"the repositories of {', '.join(others)} have no settings",
-            hint="only private ECR registries have them; name one with `--registry`",
+            f"{others[0]} is not a private ECR registry, so its repository settings cannot be "
+            "managed",
+            hint="pass private ECR registries only, with `--registry`",
         )
 
     def attempt(place: Place, each: Wanted) -> Finding:

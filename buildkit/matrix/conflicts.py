@@ -64,10 +64,9 @@ def _aliases(siblings: Sequence[Target]) -> Iterator[Problem]:
                 "no version in the tag",
             )
         for alias in families.aliases_of(target.family, target.version):
-            try:
-                tag_filters.check(alias, "begin its pattern in `aliases` differently")
-            except ValueError as error:
-                yield _problem(target, str(error), "a reserved beginning")
+            if (wrong := tag_filters.reserved(alias)) is not None:
+                advice = "give its pattern in `aliases` another prefix"
+                yield _problem(target, f"{wrong}; {advice}", "a reserved prefix")
             owners[alias].setdefault(_kind(target), target)
             if alias in exact:
                 whose = "its own tag" if exact[alias] == target else f"the tag of {exact[alias].id}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ NAME = "{name}"
 LONGEST_ID = 200
 LAYERS = ("override", "defaults")
 """What may give an image any other key."""
+OPTION = re.compile(r"(?<![\w-])--(?=[a-z])")
+"""The dashes before the name of an option."""
 EXAMPLE_BASES = {
     Device.CPU: "python:{python}-slim-bookworm",
     Device.GPU: "nvidia/cuda:12.6.3-runtime-ubuntu24.04",
@@ -214,8 +217,9 @@ def _prebuilt(draft: Draft, table: schema.PrebuiltTable, at: Where) -> str:
         given = ", ".join(
             f'{key.replace("_", "-")} = "{value}"' for key, value in asked.items() if value
         )
-        hint = (error.hint or "").replace("--", "")  # the hint names options; these are keys
-        return refused(f"{error.message}; {hint}; `prebuilt` asked for {{ {given} }}")
+        why = f"{error.message}; {error.hint or ''}"
+        why = OPTION.sub("", why)  # the error names options; these are keys
+        return refused(f"{why}; `prebuilt` asked for {{ {given} }}")
 
 
 def _no_base(device: Device, *, is_table: bool) -> str:

@@ -17,19 +17,17 @@ CACHE = "cache-"
 """The prefix of the tags of build caches, which move and expire."""
 SIGNATURES = "sha256-"
 """The prefix of the tags of signatures and attestations in registries without an API for them."""
+RESERVED = {CACHE: "caches, which expire", SIGNATURES: "signatures and reports"}
+"""Prefixes that no exact tag and no alias may have, and what they are for."""
 MOST = 5
 
 
-def check(name: str, otherwise: str) -> None:
-    """Raise ValueError for a tag with a reserved prefix; `otherwise` says what to do instead."""
-    for beginning, whose in (
-        (CACHE, "caches, which expire"),
-        (SIGNATURES, "signatures and reports"),
-    ):
-        if name.startswith(beginning):
-            raise ValueError(
-                f"tag `{name}` is reserved: `{beginning}*` is for {whose}; {otherwise}"
-            )
+def reserved(name: str) -> str | None:
+    """Why no image may have this tag: the message for a reserved prefix, None for another one."""
+    for prefix, whose in RESERVED.items():
+        if name.startswith(prefix):
+            return f"tag `{name}` is reserved: `{prefix}*` is for {whose}"
+    return None
 
 
 def filters(tags: Sequence[str], aliases: Sequence[str]) -> tuple[str, ...]:
@@ -37,9 +35,10 @@ def filters(tags: Sequence[str], aliases: Sequence[str]) -> tuple[str, ...]:
 
     Raises ValueError that names the aliases that are not possible, and the ways out.
     """
-    fixed = [f"{CACHE}*", f"{SIGNATURES}*"]
+    fixed = [f"{prefix}*" for prefix in RESERVED]
     for name, key in (*((tag, "tag") for tag in tags), *((alias, "aliases") for alias in aliases)):
-        check(name, f"give `{key}` another beginning")
+        if (wrong := reserved(name)) is not None:
+            raise ValueError(f"{wrong}; give `{key}` another prefix")
     found = dict.fromkeys(_filter(alias, tags) for alias in dict.fromkeys(aliases))
     every = sorted({*fixed, *found})
     if len(every) > MOST:

@@ -114,7 +114,8 @@ def _by_version(query: Query) -> Entries:
             return everything
         raise UsageError(
             f"`{query.framework}` has many versions: choose one",
-            hint=f"{suggest.there_are(versions(query))}; `--latest` takes the newest",
+            hint="pass one with `--version`, or `--latest` for the newest; "
+            f"{suggest.there_are(versions(query))}",
         )
     message = f"{facts.source()} has no `{query.framework}` {query.version}"
     raise nothing(message, query.version, _versions_near(query))

@@ -123,7 +123,7 @@ def _several(query: Query, answers: tuple[Answer, ...]) -> UsageError:
     names = next((names for names in subsets if _decide(names, answers)), open_)
     count = len({answer.uri for answer in answers})
     return UsageError(
-        f"{count} images of AWS match {_described(query)}: choose {_joined(names)}",
+        f"{count} AWS images match {_described(query)}: also pass {_joined(names)}",
         hint="; ".join(
             listed(f"--{name}", _in_order(name, filter(None, known[name]))) for name in names
         ),
@@ -135,7 +135,8 @@ def _in_order(name: str, values: Iterable[str]) -> Sequence[str]:
 
 
 def _joined(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+    options = [f"`--{name}`" for name in names]
+    return " and ".join(filter(None, (", ".join(options[:-1]), *options[-1:])))
 
 
 def _decide(names: Iterable[str], answers: tuple[Answer, ...]) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Condition = tuple[str, str | None, Callable[["Row"], Iterable[str]], Callable[[str, str], bool]]
 
 ANY = "any"
-NUMBERED = ("of the version", "for the Python")
+NUMBERED = ("has version", "has Python")
 """Conditions on numbers: an error lists the newest first."""
 OWN, AWS = "own", "aws"
 
@@ -109,12 +109,12 @@ def narrow(rows: Sequence[Row], asked: Asked) -> Sequence[Row]:
     """
     python = asked.python and python_word(asked.python)
     conditions: tuple[Condition, ...] = (
-        ("called", *_called(rows, asked.framework), _is_like),
-        ("of the version", asked.version, lambda row: row.names, naming.begins),
-        ("for the purpose", asked.purpose, _purposes, _is_for),
-        ("for the device", asked.device, lambda row: (row.device or ANY,), _runs_on),
-        ("for the Python", python, _pythons, lambda each, value: each in (value, ANY)),
-        ("in the region", asked.region, lambda row: row.regions, str.__eq__),
+        ("is called", *_called(rows, asked.framework), _is_like),
+        ("has version", asked.version, lambda row: row.names, naming.begins),
+        ("is for the purpose", asked.purpose, _purposes, _is_for),
+        ("is for the device", asked.device, lambda row: (row.device or ANY,), _runs_on),
+        ("has Python", python, _pythons, lambda each, value: each in (value, ANY)),
+        ("is in the region", asked.region, lambda row: row.regions, str.__eq__),
     )
     for what, value, of, fits in conditions:
         if value is not None:
@@ -122,7 +122,7 @@ def narrow(rows: Sequence[Row], asked: Asked) -> Sequence[Row]:
             if not found:
                 known = dict.fromkeys(each for row in rows for each in of(row))
                 raise nothing(
-                    f"no image is {what} `{value}`",
+                    f"no image {what} `{value}`",
                     value,
                     naming.newest_first(known) if what in NUMBERED else known,
                 )

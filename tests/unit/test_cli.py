@@ -112,7 +112,7 @@ def test_every_help_text_is_an_imperative_sentence(name: str) -> None:
         (["uri", "demo*"], Exit.NOTHING_SELECTED, "no published images"),
         (["render", "--check"], Exit.TEMPLATE, "+FROM scratch AS wheels"),
         (["test", "x", "--file", "absent.toml"], Exit.USAGE, "absent.toml not found"),
-        (["test", "x", "--clause", "SERVE-2"], Exit.NOTHING_SELECTED, "did you mean SERVE-02?"),
+        (["test", "x", "--clause", "SERVE-2"], Exit.NOTHING_SELECTED, "did you mean: `SERVE-02`"),
         (
             ["test", "x", "--clause", "OUT-06", "--profile", "smoke"],
             Exit.USAGE,
@@ -128,7 +128,16 @@ def test_every_help_text_is_an_imperative_sentence(name: str) -> None:
         (["render", "--output", "x" * 300], Exit.USAGE, "too long"),
         (["render", "--check", "--output", "x" * 300], Exit.USAGE, "a name is too long for a file"),
         (["list", "--file", "x" * 300], Exit.USAGE, "File name too long"),
-        (["list", "--nosuch"], Exit.USAGE, "No such option"),
+        (["list", "--nosuch"], Exit.USAGE, "error: no such option"),
+        (["list", "--nosuch"], Exit.USAGE, "\nhint: `buildkit list --help`\n"),
+        (
+            ["completion"],
+            Exit.USAGE,
+            "Choose from: bash, zsh, fish\nhint: `buildkit completion --help`\n",
+        ),
+        (["repo", "plan", "--bogus"], Exit.USAGE, "\nhint: `buildkit repo plan --help`\n"),
+        (["repo"], Exit.USAGE, "\n  plan   Show the changes"),
+        (["repo", "plan", "--registry", "x/y"], Exit.USAGE, "hint: pass `HOST` or `HOST:PORT`"),
     ],
 )
 def test_a_mistake_ends_with_its_code_and_a_message_on_stderr(
@@ -144,7 +153,7 @@ def test_a_mistake_ends_with_its_code_and_a_message_on_stderr(
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
-        (["list", "--nosuch"], ("usage", "No such option", "`buildkit list --help`")),
+        (["list", "--nosuch"], ("usage", "no such option", "`buildkit list --help`")),
         (["nosuch"], ("usage", "unknown command", "`buildkit --help`")),
         (["build", "--jobs", "x"], ("usage", "is not a valid", "`buildkit build --help`")),
         (["build"], ("usage", "no target is selected", "--all")),

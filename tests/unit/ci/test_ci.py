@@ -1,4 +1,4 @@
-"""What a CI needs of the tool: shards, changes, merged records, revisions, notes."""
+"""What CI needs of the tool: shards, changes, merged records, revisions, notes."""
 
 from __future__ import annotations
 

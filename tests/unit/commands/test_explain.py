@@ -66,21 +66,21 @@ def test_several_clauses_are_told_once_each_as_json(capsys: Captured) -> None:
 @pytest.mark.parametrize(
     ("asked", "named", "hint"),
     [
-        pytest.param(["OUT01"], "`OUT01`", "did you mean OUT-01", id="near an id"),
+        pytest.param(["OUT01"], "`OUT01`", "did you mean: `OUT-01`", id="near an id"),
         pytest.param(
             ["RUN-01", "zzz"], "`ZZZ`", "`buildkit explain` lists all clauses", id="near none"
         ),
         pytest.param(["SERV-03", "zzz"], "`SERV-03`, `ZZZ`", "SERVE-03", id="several at once"),
         pytest.param(["NOPE-1"], "`NOPE-1`", "lists all clauses", id="somewhat like PIPE-01"),
         pytest.param(["NOPE-01"], "`NOPE-01`", "lists all clauses", id="no more like it"),
-        pytest.param(["TRE-3"], "`TRE-3`", "did you mean TREE-03?", id="two slips"),
+        pytest.param(["TRE-3"], "`TRE-3`", "did you mean: `TREE-03`", id="two slips"),
         pytest.param(["OUT-99"], "`OUT-99`", "OUT-0", id="of a known group"),
-        pytest.param(["serve-1"], "`SERVE-1`", "did you mean SERVE-01?", id="without a zero"),
+        pytest.param(["serve-1"], "`SERVE-1`", "did you mean: `SERVE-01`", id="without a zero"),
         pytest.param(
-            ["RUN-0"], "`RUN-0`", "did you mean RUN-01, RUN-02, RUN-03?", id="near numbers"
+            ["RUN-0"], "`RUN-0`", "did you mean: `RUN-01`, `RUN-02`, `RUN-03`", id="near numbers"
         ),
         pytest.param(
-            ["IMG"], "`IMG`", "did you mean IMG-01, IMG-02, IMG-03, IMG-04,", id="a group"
+            ["IMG"], "`IMG`", "did you mean: `IMG-01`, `IMG-02`, `IMG-03`, `IMG-04`,", id="a group"
         ),
         pytest.param([""], "``", "lists all clauses", id="nothing at all"),
     ],

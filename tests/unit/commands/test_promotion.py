@@ -264,7 +264,9 @@ def test_no_alias_is_made_that_would_expire_or_hide_what_is_beside_an_image(
     world: World, capsys: Captured, name: str
 ) -> None:
     assert cli.run(["promote", world.digest("1.0"), "--to", f"demo:{name}"]) == Exit.USAGE
-    assert "is reserved" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"error: tag `{name}` is reserved" in said
+    assert "hint: choose an alias that does not begin with `cache-` or `sha256-`" in said
     assert all(f"demo:{name}" not in each.manifests for each in world.registries)
 
 
@@ -345,7 +347,7 @@ def test_an_alias_that_somebody_else_moves_meanwhile_is_told(
         (["promote", "THREE", "--to", "other:stable"], Exit.NOTHING_SELECTED, "--to other:3.0-cpu"),
         (["promote", "THREE", "--to", "demo:no tag"], Exit.USAGE, "is not a tag"),
         (["promote", "THREE", "--to", "r.example:5000/demo:x"], Exit.USAGE, "without a host"),
-        (["promote", "THREE"], Exit.USAGE, "Missing option '--to'"),
+        (["promote", "THREE"], Exit.USAGE, "missing option '--to'"),
         (["rollback", "demo:unknown"], Exit.NOTHING_SELECTED, "the ledger has no move of"),
         (["rollback", "demo:1.0-cpu-py311"], Exit.USAGE, "is an exact tag"),
         (["rollback", "latest", "--to", "2020"], Exit.NOTHING_SELECTED, "record `2020` not found"),

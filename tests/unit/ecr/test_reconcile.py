@@ -240,7 +240,7 @@ def test_json_says_the_same(project: Path, capsys: Captured) -> None:
     first, second = json.loads(capsys.readouterr().out)["repositories"]
     assert (first["registry"], first["region"], first["name"]) == (HOST, "eu-west-1", "demo")
     assert first["state"] == "differs"
-    assert {"what": "scan on push", "before": "off", "after": "on", "mendable": True} in first[
+    assert {"what": "scan on push", "before": "off", "after": "on", "fixable": True} in first[
         "changes"
     ]
     assert second["state"] == "missing"
@@ -281,7 +281,7 @@ def test_a_place_that_fails_stops_no_other(
 
 def test_a_registry_without_repositories_of_ecr_is_refused(project: Path, capsys: Captured) -> None:
     assert cli.run(["repo", "plan", "--registry", "public.ecr.aws"]) == Exit.USAGE
-    assert "the repositories of public.ecr.aws have no settings" in capsys.readouterr().err
+    assert "public.ecr.aws is not a private ECR registry" in capsys.readouterr().err
 
 
 # others at the same time

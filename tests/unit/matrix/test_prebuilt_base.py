@@ -81,7 +81,9 @@ def test_one_device_may_have_a_prebuilt_image_and_the_other_not() -> None:
             '`prebuilt` asked for { framework = "sklearn", version = "',
             id="what was asked",
         ),
-        pytest.param(project(TORCH, ""), "choose purpose", id="two images for two purposes"),
+        pytest.param(
+            project(TORCH, ""), "also pass `purpose`; purpose: ", id="two images for two purposes"
+        ),
         pytest.param(
             project(TORCH, 'platform = "linux/arm64"\npurposes = ["training"]'),
             "has no image for training on linux/arm64",

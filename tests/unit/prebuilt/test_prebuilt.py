@@ -149,7 +149,7 @@ PYTORCH: dict[str, Any] = {
         pytest.param({"version": "2.1.1", "python": None}, NothingSelectedError, "2.1.1", "did you mean: `2.1", id="what begins alike first"),
         pytest.param({"version": ""}, NothingSelectedError, "the value is empty", "`2.5.1`, `2.4.0`", id="an empty word"),
         pytest.param({"version": "9" * 5000}, NothingSelectedError, "9" * 40 + "…" + "9" * 40, "`", id="a long word"),
-        pytest.param({"version": None}, UsageError, "many versions", "`2.5.1`, `2.4.0`, `2.3.0`; `--latest`", id="no version"),
+        pytest.param({"version": None}, UsageError, "many versions", "`--latest` for the newest; available: `2.5.1`, `2.4.0`, `2.3.0`", id="no version"),
         pytest.param({"region": "eu-west-11"}, NothingSelectedError, "`eu-west-11`", "`eu-west-1`", id="a region that is not there"),
         pytest.param({"region": "pytorch", "framework": "eu-west-1"}, NothingSelectedError, "`pytorch`", "`ap-south-1`", id="swapped words"),
         pytest.param({"python": "3.9"}, NothingSelectedError, "`py39`", "`py311`", id="another Python"),
@@ -171,8 +171,8 @@ PYTORCH: dict[str, Any] = {
         pytest.param({"device": None, "instance_type": "big"}, UsageError, "`big`", "ml.m5.xlarge", id="no instance type"),
         pytest.param({"purpose": "any", "framework": "sagemaker-base-python", "version": "1.0", "python": "3.10"}, NothingSelectedError, "no images for `any`", "`training`", id="no purpose"),
         pytest.param({"purpose": "trainning"}, NothingSelectedError, "`trainning`", "`training`", id="a misspelt purpose"),
-        pytest.param({"device": None, "purpose": None}, UsageError, "4 images of AWS match `pytorch` 2.5.1 3.11: choose purpose and device", "--purpose: `inference`, `training`", id="several"),
-        pytest.param({"framework": "huggingface", "version": "4.6.1", "purpose": "training", "device": "gpu", "python": "py36"}, UsageError, "3 images of AWS", "--base-framework: `pytorch1.8", id="several below"),
+        pytest.param({"device": None, "purpose": None}, UsageError, "4 AWS images match `pytorch` 2.5.1 3.11: also pass `--purpose` and `--device`", "--purpose: `inference`, `training`", id="several"),
+        pytest.param({"framework": "huggingface", "version": "4.6.1", "purpose": "training", "device": "gpu", "python": "py36"}, UsageError, "3 AWS images match", "--base-framework: `pytorch1.8", id="several below"),
         pytest.param({"container_version": "cu124"}, UsageError, "`cu124`", "spark", id="a container version for all"),
         pytest.param({"framework": "pytorch-smp", "version": "2.5.1", "device": "gpu", "region": "af-south-1"}, NothingSelectedError, "in af-south-1", "`", id="not in this region"),
         *(pytest.param({"framework": "spark", "version": "3.3", "purpose": None, "python": None, "container_version": end}, UsageError, "cannot end a tag", "`v1`", id=f"the end {end[:9]!r}")
@@ -248,11 +248,11 @@ def test_the_nearest_framework_comes_first(framework: str, nearest: str) -> None
 @pytest.mark.parametrize(
     ("asked", "message", "hint"),
     [
-        (("hf", "5.5.3"), "2 images of AWS match `hf` 5.5.3: choose device", "--device: `cpu`, `gpu`"),
-        (("tensorflow", "2.10.1"), "4 images of AWS match `tensorflow` 2.10.1: choose purpose and device", "--purpose: `inference`, `training`; --device: `cpu`, `gpu`"),
-        (("hf", "4.6.1"), "10 images of AWS match `hf` 4.6.1: choose purpose, device and base-framework",
+        (("hf", "5.5.3"), "2 AWS images match `hf` 5.5.3: also pass `--device`", "--device: `cpu`, `gpu`"),
+        (("tensorflow", "2.10.1"), "4 AWS images match `tensorflow` 2.10.1: also pass `--purpose` and `--device`", "--purpose: `inference`, `training`; --device: `cpu`, `gpu`"),
+        (("hf", "4.6.1"), "10 AWS images match `hf` 4.6.1: also pass `--purpose`, `--device` and `--base-framework`",
          "--purpose: `inference`, `training`; --device: `cpu`, `gpu`; --base-framework: `tensorflow2.4.1`, `pytorch1.8.1`, `pytorch1.7.1`, `pytorch1.6.0`"),
-        (("tensorflow", "1.12.0"), "6 images of AWS match `tensorflow` 1.12.0: choose purpose, device and python",
+        (("tensorflow", "1.12.0"), "6 AWS images match `tensorflow` 1.12.0: also pass `--purpose`, `--device` and `--python`",
          "--purpose: `inference`, `training`; --device: `cpu`, `gpu`; --python: `py3`, `py2`"),
     ],
 )  # fmt: skip

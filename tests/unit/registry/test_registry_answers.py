@@ -125,7 +125,8 @@ def test_another_shape_is_an_error_that_names_registry_question_and_answer(
         there.tags("demo") if ask == "tags" else there.manifest("demo", "1")
     asked = "GET /v2/demo/tags/list" if ask == "tags" else "GET /v2/demo/manifests/1"
     assert (
-        f"the registry {server.host} gave an unusable answer to `{asked}`" in caught.value.message
+        f"the registry {server.host} returned an invalid response to `{asked}`"
+        in caught.value.message
     )
     assert caught.value.hint
     assert len(caught.value.message) < 500
@@ -142,7 +143,7 @@ def test_null_is_no_tag(server: Distribution) -> None:
 def test_a_configuration_of_another_shape(server: Distribution, content: bytes) -> None:
     server.blobs["demo"] = {digest(content): content}
     with pytest.raises(
-        ToolError, match=f"unusable answer to `GET /v2/demo/blobs/{digest(content)}`"
+        ToolError, match=f"invalid response to `GET /v2/demo/blobs/{digest(content)}`"
     ):
         client(server).config("demo", digest(content))
 
@@ -161,7 +162,7 @@ def test_an_upload_that_begins_nowhere(
     server.faults.append(Fault("POST", "uploads", answers(202, **headers), times=9))
     with pytest.raises(ToolError, match=wrong) as caught:
         client(server).upload("demo", BLOB)
-    assert "unusable answer to `POST /v2/demo/blobs/uploads/`" in caught.value.message
+    assert "invalid response to `POST /v2/demo/blobs/uploads/`" in caught.value.message
 
 
 def test_a_redirection_to_what_is_no_address(server: Distribution) -> None:
@@ -179,7 +180,7 @@ def test_a_token_that_is_none(server: Distribution, content: bytes) -> None:
         Fault("GET", "manifests", asks, times=9),
         Fault("GET", "^/token", says(content), times=9),
     ]
-    with pytest.raises(ToolError, match="answer to `GET /token`"):
+    with pytest.raises(ToolError, match="invalid response to `GET /token`"):
         client(server).manifest("demo", "1")
 
 
