@@ -1,4 +1,4 @@
-"""What a CI needs: the matrix in shards, their records merged, and what a release changes.
+"""What CI needs: the matrix in shards, their records merged, and what a release changes.
 
 One job plans; each shard builds exactly the targets that the plan lists for it.
 """

@@ -1,4 +1,4 @@
-"""Shards -> the format of a CI: GitHub's matrix, GitLab's child pipeline, CodeBuild's batch. Pure.
+"""Shards -> the format of CI: GitHub's matrix, GitLab's child pipeline, CodeBuild's batch. Pure.
 
 GitHub: "Using a matrix for your jobs". GitLab: "Downstream pipelines", dynamic child pipelines.
 AWS: "Batch build buildspec reference". The last two are YAML, which includes JSON.

@@ -38,7 +38,7 @@ def load(text: str, name: str) -> dict[str, Any]:
         raise _broken(text.replace("\r\n", "\n"), name, error) from error
     except RecursionError as error:
         raise ConfigError(
-            f"{name}: cannot be read as TOML: {error}", hint="are its values nested too deeply?"
+            f"{name}: cannot be read as TOML: {error}", hint="reduce the nesting of its values"
         ) from error
     except ValueError as error:  # Python converts no integer with more than 4300 digits
         raise ConfigError(

@@ -51,7 +51,7 @@ def endpoint() -> tuple[str, str]:
     name, _, host = done.output.strip().rpartition(" ")
     if done.code != 0 or not host:
         raise ToolError(
-            f"docker knows no engine: {done.output.strip()}",
+            f"`docker` has no usable context: {done.output.strip()}",
             hint="choose one with `docker context use NAME`; `docker context ls` lists them",
         )
     return host, name

@@ -99,8 +99,9 @@ class Publisher:
         with self.packer.packed(built) as packed:
             if differing := {each.digest for each in tagged.values()} - {packed.manifest.digest}:
                 raise ToolError(
-                    f"{built.target.image} is {', '.join(differing)} in one registry and would be "
-                    f"{packed.manifest.digest} in another: another engine compressed its layers",
+                    f"{built.target.image} has digest {', '.join(differing)} in one registry and "
+                    f"would get {packed.manifest.digest} in another: another engine compressed its "
+                    "layers",
                     hint="push from the machine that published the image, or bump the revision",
                 )
             sent, more = everywhere(lacking, lambda each: each.send(packed, built))

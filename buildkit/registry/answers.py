@@ -105,7 +105,7 @@ def usable(host: str, asked: str, part: str = "") -> Iterator[None]:
 def strange(host: str, asked: str, error: object) -> ToolError:
     """The error for an answer that no registry gives."""
     return ToolError(
-        f"the registry {host} gave an unusable answer to `{asked}`: {error}",
+        f"the registry {host} returned an invalid response to `{asked}`: {error}",
         hint=f"check that {host} is a registry, and that no proxy answers for it",
     )
 

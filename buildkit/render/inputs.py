@@ -29,7 +29,7 @@ IGNORED = ".dockerignore"
 USES_RUNTIME = re.compile(r"\bruntime\b")
 CHUNK = 1 << 20
 OF_A_CHECKOUT = (".git", ".buildkit")
-"""Folders that differ between checkouts of one commit; the second is buildkit's own, in a CI."""
+"""Folders that differ between checkouts of one commit; the second is buildkit's own, in CI."""
 
 
 def digests(rendered: Iterable[Rendered], runtime: Path) -> dict[str, str]:

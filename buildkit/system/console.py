@@ -1,7 +1,7 @@
 """What people read: messages on stderr, results on stdout, which only `commands` print.
 
 Both quote images, files and registries, so this module escapes text that would command a terminal
-or a CI. A CI reads commands from the output of a step:
+or a CI system. CI systems read commands from the output of a step:
 
 * GitHub's runner obeys a line that begins with `::name::` after any spaces, and `##[name]` anywhere
   in a line (`ActionCommand.cs` of actions/runner; so do Forgejo and act);
@@ -44,7 +44,7 @@ def readable(text: str) -> str:
 
 
 def harmless(text: str) -> str:
-    """Text that commands neither a terminal nor a CI. JSON keeps its meaning.
+    """Text that commands neither a terminal nor a CI system. JSON keeps its meaning.
 
     One character of each CI command becomes a JSON escape. `json.dumps` writes printable text, and
     no line that begins with a colon.

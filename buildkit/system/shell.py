@@ -1,7 +1,8 @@
 """The only module that starts processes.
 
 Each process gets a session of its own. So Ctrl-C reaches only the tool, which then ends its
-children in order, whether the signal came from a terminal, from `kill` or from a CI that cancels.
+children in order, whether the signal came from a terminal, from `kill` or from a CI system that
+cancels.
 """
 
 from __future__ import annotations

@@ -159,7 +159,7 @@ def refusal(found: Report) -> ContractError:
     """The error of a report with failed clauses, with the evidence and the fix for each."""
     failed = [each for each in found.clauses if each.status is Status.FAIL]
     return ContractError(
-        f"breaks {len(failed)} of {count(len(found.clauses), 'clause')}: "
+        f"the image breaks {len(failed)} of {count(len(found.clauses), 'clause')}: "
         + ", ".join(each.id for each in failed),
         details="\n".join(_evidence(failed)),
         hint="fix the image, then rerun the command",

@@ -279,7 +279,7 @@ def judge_parameters(answer: Answer) -> None:
     if megabytes > LARGEST_PRODUCT:
         raise Broken(f"{said}: MaxPayloadInMB is above {LARGEST_PRODUCT}")
     if megabytes * at_once > LARGEST_PRODUCT:
-        raise Broken(f"{said}: the two numbers multiply to more than {LARGEST_PRODUCT} MB")
+        raise Broken(f"{said}: their product exceeds {LARGEST_PRODUCT} MB")
     if found.get("BatchStrategy", STRATEGIES[0]) not in STRATEGIES:
         raise Broken(f"{said}: BatchStrategy is none of {', '.join(STRATEGIES)}")
 

@@ -207,8 +207,8 @@ def needs_no_certain_encoding(diagnosis: Diagnosis) -> None:
         raise Unseen(SUCCEEDS)
     diagnosis.settle(
         variants.encoded,
-        "`train` handles one encoding of text only: it passes with the other one (bare or JSON), "
-        "and with that of the samples it",
+        "`train` accepts only one encoding of text: it succeeds with the other one (bare or JSON); "
+        "with the samples' own it",
     )
 
 
