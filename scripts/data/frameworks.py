@@ -1,4 +1,4 @@
-"""Regenerate matrix/frameworks.txt: the Pythons and CUDA versions of each framework release.
+"""Regenerate matrix/frameworks.txt: the Python and CUDA versions of each framework release.
 
     .venv/bin/python scripts/data/frameworks.py
 
@@ -78,7 +78,7 @@ MAJOR = re.compile(r"nvidia-nccl-cu(?P<cuda>[0-9]+)")
 
 @dataclass(kw_only=True)
 class Release:
-    """One version: its Pythons, and whether newer Pythons may work, too."""
+    """One version: its Python versions, and whether newer ones may work, too."""
 
     pythons: set[str] = field(default_factory=set)
     open: bool = False

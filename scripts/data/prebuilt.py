@@ -212,7 +212,7 @@ def spelt(version: str, aliases: dict[str, str]) -> list[str]:
 
 
 def images(node: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(base framework, facts) of each image of a version; some Pythons have facts of their own."""
+    """(base framework, facts) of each image of a version; some are of one Python version."""
     if "repository" in node:
         yield "", node
         return
