@@ -55,7 +55,8 @@ class Choice:
 
     `registries` replace those of images.toml; `given_by` is the option or variable that names them.
     `retest`: test an image again that has passed. `complete`: tag nothing unless everything can be
-    tagged. `jobs`: the maximum number of targets in parallel; None: the default of each stage.
+    tagged. `no_cache`: run all steps of a build again. `jobs`: the maximum number of targets in
+    parallel; None: the default of each stage.
     """
 
     until: Until = Until.PUBLISHED
@@ -64,6 +65,7 @@ class Choice:
     retest: bool = False
     complete: bool = False
     fail_fast: bool = False
+    no_cache: bool = False
     verbose: bool = False
     jobs: int | None = None
 
@@ -95,7 +97,12 @@ def build(project: Project, targets: Sequence[Target], network: Network, choice:
         engine.connect() as docker,
         nullcontext() if tests_only else _sender(project, docker, choice) as sender,
         maker(
-            plan, docker, jobs=choice.jobs, fail_fast=choice.fail_fast, verbose=choice.verbose
+            plan,
+            docker,
+            jobs=choice.jobs,
+            fail_fast=choice.fail_fast,
+            no_cache=choice.no_cache,
+            verbose=choice.verbose,
         ) as makes,
     ):
         project.records.begin(plan.rendered)

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from buildkit.build import bake_plan
+from buildkit.build import bake_plan, epoch
 from buildkit.build.bake_output import TAIL, Progress, Step
 from buildkit.model.image import Built, Origin
 from buildkit.registry.manifests import DOCKER_MANIFEST
@@ -70,15 +70,18 @@ EXIT = re.compile(r'process ".*" did not complete successfully: (exit code: \d+)
 class Options:
     """How to run bake: at most `jobs` targets in parallel (None: buildx decides).
 
-    `held` are the names under which images are built, by target id. `environment` has the variables
-    by which docker finds logins.
+    `held` are the names under which images are built, `epochs` the times of their configurations
+    (`epoch`), by target id; without one, that of the environment counts. `environment` has the
+    variables by which docker finds logins.
     """
 
     builder: str
     containerd: bool
     held: Mapping[str, str]
+    epochs: Mapping[str, int] = field(default_factory=dict)
     jobs: int | None = None
     fail_fast: bool = False
+    no_cache: bool = False
     verbose: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -99,7 +102,7 @@ def build(
     size = options.jobs or len(names) or 1
     with tempdirs.folder() as folder:
         file = folder / "plan.json"
-        file.write_text(json.dumps(_document(plan, options.held)), encoding="utf-8")
+        file.write_text(json.dumps(_document(plan, options)), encoding="utf-8")
         waves = [names[start : start + size] for start in range(0, len(names), size)]
         while waves:
             wave = waves.pop(0)
@@ -126,12 +129,14 @@ def build(
             waves[:0] = ([rest] if failures else [[name] for name in rest]) if rest else []
 
 
-def _document(plan: bake_plan.Plan, held: Mapping[str, str]) -> Mapping[str, Any]:
-    """The plan, with the names that images have during the run instead of their own."""
-    tags = {name: [held[id_]] for id_, name in plan.names.items()}
-    found: Mapping[str, Mapping[str, Any]] = plan.document["target"]
-    changed = {name: {**facts, "tags": tags[name]} for name, facts in found.items()}
-    return {**plan.document, "target": changed}
+def _document(plan: bake_plan.Plan, options: Options) -> Mapping[str, Any]:
+    """The plan, with the names that images have during the run instead of their own, and times."""
+    targets = {}
+    for id_, name in plan.names.items():
+        targets[name] = {**plan.document["target"][name], "tags": [options.held[id_]]}
+        if id_ in options.epochs:
+            targets[name]["args"] = {epoch.VARIABLE: str(options.epochs[id_])}
+    return {**plan.document, "target": targets}
 
 
 def _bake(
@@ -150,7 +155,8 @@ def _bake(
     metadata.unlink(missing_ok=True)
     done = shell.run(
         "docker", "buildx", "bake", "--builder", options.builder, "--file", str(file),
-        "--metadata-file", str(metadata), "--progress", "plain", *wave,
+        "--metadata-file", str(metadata), "--progress", "plain",
+        *(["--no-cache"] if options.no_cache else []), *wave,
         # buildx leaves the files of inline Dockerfiles behind: here they are removed.
         env={**bake_plan.ENVIRONMENT, **options.environment, "TMPDIR": str(file.parent)},
         on_line=on_line,

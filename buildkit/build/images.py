@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from buildkit.build import bake
+from buildkit.build import bake, epoch
+from buildkit.build.epoch import Base
 from buildkit.model.hosts import ECR_HOST
 from buildkit.registry import docker_config
 from buildkit.support.amounts import count
@@ -15,7 +16,7 @@ from buildkit.support.errors import ToolError
 from buildkit.system import console
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from buildkit.build.bake_plan import Plan
     from buildkit.engine.engine import Engine
@@ -56,7 +57,13 @@ class Maker:
 
 @contextmanager
 def maker(
-    plan: Plan, engine: Engine, *, jobs: int | None, fail_fast: bool, verbose: bool
+    plan: Plan,
+    engine: Engine,
+    *,
+    jobs: int | None = None,
+    fail_fast: bool = False,
+    no_cache: bool = False,
+    verbose: bool = False,
 ) -> Iterator[Maker]:
     """Log in to the registries of ECR that bases come from and docker has no login for.
 
@@ -69,12 +76,27 @@ def maker(
             builder=engine.builder,
             containerd=engine.containerd,
             held={id_: engine.held(number) for number, id_ in enumerate(plan.names)},
+            epochs=_epochs(plan, engine, logins, refused),
             jobs=jobs,
             fail_fast=fail_fast,
+            no_cache=no_cache,
             verbose=verbose,
             environment=environment,
         )
         yield Maker(plan=plan, engine=engine, options=options, refused=refused)
+
+
+def _epochs(
+    plan: Plan, engine: Engine, logins: Mapping[str, Login], refused: Collection[str]
+) -> dict[str, int]:
+    """The time of each target that can be built, unless the user has set one for all."""
+    bases = {
+        target.id: Base(reference=plan.bases[target.id], platform=target.platform)
+        for target in (each.target for each in plan.rendered)
+        if plan.registry(target.id) not in refused
+    }
+    times = epoch.find(bases.values(), engine.created, logins)
+    return {id_: times[base] for id_, base in bases.items() if base in times}
 
 
 def base_logins(hosts: Iterable[str]) -> tuple[dict[str, Login], dict[str, ToolError]]:

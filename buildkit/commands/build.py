@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 )
 @options.flag("--plan", "Print the plan for `docker buildx bake`, and build nothing.", "only_plan")
 @options.flag("--fail-fast", "Stop at the first target that fails.")
+@options.flag("--no-cache", "Run every build step again, also those in the build cache.")
 @options.NETWORK
 @options.flag("--retest", "Test images again that have passed before.")
 @options.JOBS
@@ -45,6 +46,7 @@ def command(
     stage: bool,
     only_plan: bool,
     fail_fast: bool,
+    no_cache: bool,
     build_network: Network,
     retest: bool,
     jobs: int | None,
@@ -56,8 +58,16 @@ def command(
     An image is published only if it passed its test, under a tag that no other image has. A target
     that fails does not stop the others; all failures are listed at the end.
     """
-    if push and stage:
-        raise UsageError("`--push` and `--stage` exclude each other", hint="leave one out")
+    choice = pipeline.Choice(
+        until=_until(push=push, stage=stage),
+        registries=registries,
+        given_by=options.registries_from(),
+        retest=retest,
+        fail_fast=fail_fast,
+        no_cache=no_cache,
+        verbose=verbose,
+        jobs=jobs,
+    )
     asked = report.Asked(command="build", select=scope.select)
     project = scope.project(renders=True)
     targets = scope.targets(project)
@@ -66,14 +76,11 @@ def command(
         with pipeline.planned(project, targets, around) as plan:
             click.echo(json.dumps(plan.document, indent=2))
         return 0
-    choice = pipeline.Choice(
-        until=Until.PUBLISHED if push else Until.STAGED if stage else Until.TESTED,
-        registries=registries,
-        given_by=options.registries_from(),
-        retest=retest,
-        fail_fast=fail_fast,
-        verbose=verbose,
-        jobs=jobs,
-    )
     run = pipeline.build(project, targets, around, choice)
     return report.end(run, targets, asked, as_json=as_json)
+
+
+def _until(*, push: bool, stage: bool) -> Until:
+    if push and stage:
+        raise UsageError("`--push` and `--stage` exclude each other", hint="leave one out")
+    return Until.PUBLISHED if push else Until.STAGED if stage else Until.TESTED

@@ -132,11 +132,19 @@ class Engine:
 
     def find(self, image: str) -> str | None:
         """The id of the image with a name, None if no image has it."""
+        return self._fact(image, "Id")
+
+    def created(self, image: str) -> str | None:
+        """When the image with a name was created, None if no image has it."""
+        return self._fact(image, "Created")
+
+    def _fact(self, image: str, fact: str) -> str | None:
         with translated(f"finding `{image}`"):
             try:
-                return self.client.images.get(image).id
+                about: dict[str, str] = self.client.images.get(image).attrs
             except docker.errors.ImageNotFound:
                 return None
+        return about.get(fact)
 
     def name(self, image: str, name: str) -> None:
         """Give an image one more name, which another image may lose. Raises ToolError."""

@@ -28,12 +28,24 @@ class NotJsonError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Platform:
+    """What an image of an index runs on."""
+
+    os: str | None = None
+    architecture: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Descriptor:
-    """How a document refers to another one, or to a blob of `size` bytes."""
+    """How a document refers to another one, or to a blob of `size` bytes.
+
+    Only the images of an index have a platform there.
+    """
 
     digest: str
     size: int
     media_type: str | None = field(default=None, metadata=decode.key("mediaType"))
+    platform: Platform | None = None
 
     def __post_init__(self) -> None:
         """Check the digest, which becomes part of a URL."""

@@ -55,11 +55,13 @@ class Wire:
     """Requests to one registry, at most CONNECTIONS at once. May be used by several threads.
 
     `login` returns a fresh login at each call, or None if there is none. It is sent to the registry
-    itself, by scheme, host and port, and to a token server that may have it (`links`).
+    itself, by scheme, host and port, and to a token server that may have it (`links`). `attempts`
+    is how often a request is sent that fails for a passing reason.
     """
 
     host: str
     login: Callable[[], Login | None]
+    attempts: int = ATTEMPTS
     _free: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(CONNECTIONS))
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _logins: list[Login | None] = field(default_factory=list)
@@ -78,14 +80,14 @@ class Wire:
     def close(self) -> None:
         self._session.close()
 
-    def again(self, work: Callable[[], Found], attempts: int = ATTEMPTS) -> Found:
+    def again(self, work: Callable[[], Found], attempts: int | None = None) -> Found:
         """Do `work`, and retry it after each PassingError.
 
         Raises UnavailableError after the last attempt, which no outer `again` retries.
         """
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(PassingError),
-            stop=tenacity.stop_after_attempt(attempts),
+            stop=tenacity.stop_after_attempt(attempts or self.attempts),
             wait=_pause,
             sleep=stopping.pause,
             reraise=True,

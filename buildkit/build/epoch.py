@@ -1,0 +1,125 @@
+"""Bases -> SOURCE_DATE_EPOCH of the images on them: the time in their configuration and history.
+
+It is the time at which the base was created: the same on each machine and day, and with each
+commit. Files have no part in it: the steps of templates give them a time of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from buildkit.model import names
+from buildkit.model.hosts import has_registry
+from buildkit.registry import docker_config
+from buildkit.registry.client import Registry
+from buildkit.registry.wire import Wire
+from buildkit.support.errors import BuildkitError, ToolError
+from buildkit.system import console, workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from buildkit.model.login import Login
+    from buildkit.registry.manifests import Manifest
+
+VARIABLE = "SOURCE_DATE_EPOCH"
+"""The argument of a build that BuildKit reads itself; it is part of no cache key."""
+UNKNOWN, UNKNOWN_DATE = 946_684_800, "2000-01-01"
+"""For a base whose time is not found: the time that files have (templates/macros/step.j2)."""
+HUB, HUB_LOGIN = "registry-1.docker.io", "docker.io"
+"""Docker Hub's registry, and the name that docker keeps its login under."""
+TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
+"""RFC 3339. `fromisoformat` of older Pythons reads neither nine digits of a second nor the `Z`."""
+LOOKS = 8
+"""Bases that are looked up at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """A base image, by its reference after substitution, and the platform of its use."""
+
+    reference: str
+    platform: str
+
+
+def find(
+    bases: Iterable[Base], in_engine: Callable[[str], str | None], logins: Mapping[str, Login]
+) -> dict[Base, int]:
+    """The time of each base in seconds since 1970; none if the user has set the variable.
+
+    `in_engine` returns when an image of the engine was created, None if it has no such image; the
+    registry is asked for the others. `logins` are those that docker lacks, by host.
+    """
+    if os.environ.get(VARIABLE):  # buildx passes it to the builds
+        return {}
+    looks = [partial(_look, base, in_engine, logins) for base in dict.fromkeys(bases)]
+    found: list[tuple[Base, int | str]] = workers.run(looks, jobs=LOOKS)
+    times = {}
+    for base, time in sorted(found, key=lambda each: each[0].reference):
+        if isinstance(time, str):
+            dated = f"images on it are dated {UNKNOWN_DATE}"
+            console.say(f"{base.reference}: creation time unknown, {dated}: {time}", dim=True)
+        times[base] = UNKNOWN if isinstance(time, str) else time
+    return times
+
+
+def _look(
+    base: Base, in_engine: Callable[[str], str | None], logins: Mapping[str, Login]
+) -> tuple[Base, int | str]:
+    """The time of a base, or why it is unknown."""
+    try:
+        created = in_engine(base.reference) or _in_registry(base, logins)
+    except BuildkitError as error:
+        return base, error.message
+    return base, _seconds(created) or f"its configuration says `{created}`"
+
+
+def _in_registry(base: Base, logins: Mapping[str, Login]) -> str | None:
+    """Raises ToolError. One attempt: builds in closed networks cannot wait for more."""
+    host, repository, reference = located(base.reference)
+
+    def login() -> Login | None:
+        return logins.get(host) or docker_config.of(HUB_LOGIN if host == HUB else host)
+
+    with closing(Registry(wire=Wire(host=host, login=login, attempts=1))) as registry:
+        found = registry.manifest(repository, reference)
+        if found is not None and found.document.manifests is not None:
+            digest = _of_platform(found, base.platform)
+            found = registry.manifest(repository, digest) if digest else None
+        if found is None or found.config_digest is None:
+            raise ToolError(f"{host} has no image for {base.platform}")
+        return registry.config(repository, found.config_digest).created
+
+
+def _of_platform(index: Manifest, platform: str) -> str | None:
+    for each in index.document.manifests or ():
+        if each.platform and f"{each.platform.os}/{each.platform.architecture}" == platform:
+            return each.digest
+    return None
+
+
+def located(base: str) -> tuple[str, str, str]:
+    """The host of the registry, the repository, and the tag or digest of a base."""
+    name, _, digest = names.familiar(base).partition("@")
+    path, tag = name, "latest"
+    if ":" in name.rpartition("/")[2]:
+        path, _, tag = name.rpartition(":")
+    if has_registry(path):
+        host, _, repository = path.partition("/")
+        return host, repository, digest or tag
+    return HUB, path if "/" in path else f"library/{path}", digest or tag
+
+
+def _seconds(created: str | None) -> int | None:
+    """Seconds since 1970; None for no time, and for what stands for none, as the year 1."""
+    with suppress(ValueError):
+        if match := TIME.fullmatch(created or ""):
+            time = datetime.fromisoformat(match[1] + match[2].replace("Z", "+00:00"))
+            return max(int(time.timestamp()), 0) or None
+    return None
