@@ -33,6 +33,7 @@ GROUPS = {  # as `--help` lists them, in the order in which one uses them
         "build": "Build and test images; with --push, publish them.",
         "test": "Test images against the SageMaker contract.",
         "push": "Publish images that are built and tested.",
+        "verify-reproducible": "Build targets twice, and compare the images.",
     },
     "Releases": {
         "releases": "List released images and alias moves.",
@@ -74,6 +75,7 @@ OF_OTHERS = {  # names from other tools -> the commands to use here
     "matrix": ("ci-matrix",),
     "publish": ("push",),
     "release": ("push", "releases"),
+    "reproduce": ("verify-reproducible",),
     "revert": ("rollback",),
     "run": ("test",),
     "tag": ("promote",),
@@ -145,7 +147,7 @@ def _meant(words: Sequence[str]) -> str:
     cls=Commands,
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 bug, 2 usage or configuration, 3 nothing selected, 4 template, "
-    "5 tool, registry or AWS failed, 6 contract broken, 7 repositories differ, 8 not judged, "
+    "5 tool, registry or AWS failed, 6 contract broken, 7 a difference was found, 8 not judged, "
     "130 interrupted.",
 )
 @click.version_option(package_name=manual.DISTRIBUTION, message="%(version)s")

@@ -11,7 +11,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from buildkit.build import mounts
 from buildkit.config import substitution
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from buildkit.model.target import Rendered
-    from buildkit.render.render import Templates
 
 OUTPUT = "type=image,oci-mediatypes=false,compression=gzip,force-compression=true"
 """One Docker schema 2 manifest with gzip layers, whatever the base image has (IMG-02)."""
@@ -30,6 +29,16 @@ INDEXES = "indexes"
 
 ENVIRONMENT = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
 """An attestation would turn the manifest into an index (IMG-02)."""
+
+
+class Folders(Protocol):
+    """The folders that all builds get, besides the contexts of their images."""
+
+    @property
+    def runtime(self) -> Path: ...
+
+    @property
+    def nothing(self) -> Path: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +75,7 @@ class Plan:
 
 @contextmanager
 def planned(
-    rendered: Sequence[Rendered], templates: Templates, network: mounts.Network
+    rendered: Sequence[Rendered], folders: Folders, network: mounts.Network
 ) -> Iterator[Plan]:
     """The bake plan of a build, with the files of the user's network while the context is open.
 
@@ -78,8 +87,8 @@ def planned(
         mounts.mirrored(targets, network.substitutes) as indexes,
     ):
         inputs = Inputs(
-            runtime=templates.runtime,
-            nothing=templates.nothing,
+            runtime=folders.runtime,
+            nothing=folders.nothing,
             network=network,
             secrets=secrets,
             indexes=indexes,

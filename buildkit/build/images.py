@@ -75,7 +75,7 @@ def maker(
         options = bake.Options(
             builder=engine.builder,
             containerd=engine.containerd,
-            held={id_: engine.held(number) for number, id_ in enumerate(plan.names)},
+            held={id_: engine.held() for id_ in plan.names},
             epochs=_epochs(plan, engine, logins, refused),
             jobs=jobs,
             fail_fast=fail_fast,

@@ -66,8 +66,8 @@ class Engine:
     give GPUs to containers. `memory` is the limit of one container, in bytes. `outside`: containers
     use the engine's own network instead of the isolated ones of the run.
 
-    `labels` are those of new things of this run. `held` makes a name for the image of a number that
-    this run builds: another run may take over the name of the target, and an image without a name
+    `labels` are those of new things of this run. `held` makes a new name for an image that this
+    run builds: another run may take over the name of the target, and an image without a name
     is deleted, so the run's own name keeps the image until the run ends.
     """
 
@@ -79,7 +79,7 @@ class Engine:
     gpus: bool
     memory: int
     labels: Callable[[], dict[str, str]]
-    held: Callable[[int], str]
+    held: Callable[[], str]
     guard: limits.Guard
     networks: Networks
     outside: bool = False

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from threading import Event
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
@@ -155,16 +156,17 @@ class Sweeper:
     run: str
     used: Event = field(default_factory=Event)
     _left: Left | None = field(default_factory=Left)
+    _numbers: count[int] = field(default_factory=count)
 
     def labels(self) -> dict[str, str]:
         """The labels of something that the run is about to create."""
         self.used.set()
         return {RUN: self.run, OWNER: owner()}
 
-    def name(self, number: int) -> str:
-        """The name of an image that the run is about to build; no other run uses it."""
+    def name(self) -> str:
+        """A new name for an image that the run is about to build; no other run uses it."""
         self.used.set()
-        return f"{HELD}:{owner().replace('/', '.')}.{self.run}.{number}"
+        return f"{HELD}:{owner().replace('/', '.')}.{self.run}.{next(self._numbers)}"
 
     def sweep(self, *, last: bool) -> bool:
         """False if the engine does not answer, but may have something of this run."""

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from buildkit.ecr import api, places, wanted
 from buildkit.ecr.places import Api
 from buildkit.ecr.repositories import Repositories
-from buildkit.engine.content_store import Store
+from buildkit.publish import packing
 from buildkit.publish.destination import Destination, everywhere
-from buildkit.publish.packing import Packer
 from buildkit.publish.publisher import Publisher
 from buildkit.publish.upload import Uploader
 from buildkit.registry import docker_config
 from buildkit.registry.client import Registry
 from buildkit.registry.wire import Wire
 from buildkit.support.errors import BuildkitError, UnavailableError, together
-from buildkit.system import console, tempdirs
+from buildkit.system import console
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -51,17 +50,8 @@ def to(
             raise _refusal(failed, len(reached))
         for host in away:
             console.say(f"{host} does not answer: skipping that registry", fg="yellow")
-        with _packer(engine) as packer:
+        with nullcontext() if engine is None else packing.packer(engine) as packer:
             yield Publisher(destinations=reached, absent=away, packer=packer)
-
-
-@contextmanager
-def _packer(engine: Engine | None) -> Iterator[Packer | None]:
-    if engine is None:
-        yield None
-        return
-    with tempdirs.folder() as folder, closing(Store(engine=engine)) as store:
-        yield Packer(store=store, export=engine.export, folder=folder)
 
 
 def hosts(config: Config, given: Sequence[str]) -> frozenset[str]:

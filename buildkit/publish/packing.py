@@ -23,16 +23,17 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from buildkit.engine.content_store import Store
 from buildkit.registry.client import Blob
 from buildkit.registry.manifests import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, Manifest
 from buildkit.support import streams
 from buildkit.support.errors import ToolError
-from buildkit.system import stopping
+from buildkit.system import stopping, tempdirs
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from buildkit.engine.content_store import Store
+    from buildkit.engine.engine import Engine
     from buildkit.model.image import Built
     from buildkit.registry.shapes import Descriptor
 
@@ -54,6 +55,13 @@ class Packed:
     def blobs(self) -> tuple[Blob, ...]:
         """Each once; the configuration last, so that it shows that the layers are complete."""
         return (*{layer.digest: layer for layer in self.layers}.values(), self.config)
+
+
+@contextmanager
+def packer(engine: Engine) -> Iterator[Packer]:
+    """A packer of the images of an engine, whose files are removed when the context ends."""
+    with tempdirs.folder() as folder, closing(Store(engine=engine)) as store:
+        yield Packer(store=store, export=engine.export, folder=folder)
 
 
 def as_built(built: Built, content: bytes, open_: Open) -> Packed:

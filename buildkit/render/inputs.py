@@ -58,7 +58,7 @@ def _content(folder: Path) -> str:
     The build sees all but those of `.dockerignore` and of the checkout itself.
     """
     total = hashlib.sha256()
-    for name in sorted(PatternMatcher(_ignored(folder)).walk(str(folder))):
+    for name in seen(folder):
         if name.partition("/")[0] in OF_A_CHECKOUT:
             continue
         path = folder / name
@@ -73,6 +73,11 @@ def _content(folder: Path) -> str:
                 while chunk := file.read(CHUNK):
                     total.update(chunk)
     return total.hexdigest()
+
+
+def seen(folder: Path) -> list[str]:
+    """The paths of a context that a build sees: folders, files and links."""
+    return sorted(PatternMatcher(_ignored(folder)).walk(str(folder)))
 
 
 def is_seen(folder: Path, name: str) -> bool:

@@ -236,12 +236,12 @@ def test_a_sweep_removes_everything(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_image_is_held_under_a_name_that_is_the_runs_own() -> None:
     one, other = sweeper(FakeClient()), sweeper(FakeClient())
     other.run = "r2"
-    names = {one.name(0), one.name(1), other.name(0)}
+    names = {one.name(), one.name(), (kept := other.name())}
     assert len(names) == 3
     assert one.used.is_set()
     client = FakeClient(*names)
     leftovers.sweep(client, "buildkit.run=r", patience=0)  # type: ignore[arg-type]
-    assert client.things == [other.name(0)]
+    assert client.things == [kept]
 
 
 def test_what_cannot_be_removed_is_named_with_commands() -> None:

@@ -1,0 +1,83 @@
+"""Targets -> two builds of each without cache, the second as from another checkout, compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildkit.build import bake_plan
+from buildkit.build.images import maker
+from buildkit.engine import engine
+from buildkit.model.image import Built
+from buildkit.publish import packing
+from buildkit.render import render
+from buildkit.reproduce import contents, elsewhere
+from buildkit.reproduce.contents import Comparison
+from buildkit.support.errors import ToolError
+from buildkit.system import console
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from buildkit.build.bake_plan import Folders
+    from buildkit.build.mounts import Network
+    from buildkit.engine.engine import Engine
+    from buildkit.model.target import Rendered, Target
+    from buildkit.project import Project
+    from buildkit.publish.packing import Packer
+
+
+Result = str | Comparison | ToolError
+"""The digest of both images, or how they differ, or why one of them was not built."""
+
+
+def build(
+    project: Project, targets: Sequence[Target], network: Network, *, verbose: bool
+) -> dict[Target, Result]:
+    """Build each target twice, and compare. The images have names of the run until it ends.
+
+    Raises TemplateError, UsageError for a bad pip.conf, or ToolError if no engine answers.
+    """
+    rendered = render.render_all(targets, project.templates)
+    with engine.connect() as docker:
+        builds = _Builds(engine=docker, network=network, verbose=verbose)
+        first = builds.make(rendered, project.templates)
+        built = [each for each in rendered if isinstance(first[each.target.id], Built)]
+        second: Mapping[str, Built | ToolError] = {}
+        if built:
+            console.say("building again, from copies of all files with other times and modes")
+            with elsewhere.copied(built, project.templates) as there:
+                second = builds.make(there.rendered, there)
+        with packing.packer(docker) as packer:
+            return {each: _result(first[each.id], second.get(each.id), packer) for each in targets}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Builds:
+    engine: Engine
+    network: Network
+    verbose: bool
+
+    def make(self, rendered: Sequence[Rendered], folders: Folders) -> dict[str, Built | ToolError]:
+        """The image of each target, by its id, or why there is none."""
+        with (
+            bake_plan.planned(rendered, folders, self.network) as plan,
+            maker(plan, self.engine, no_cache=True, verbose=self.verbose) as makes,
+        ):
+            images = makes.images([each.target for each in rendered])
+            return {target.id: image for target, image in images}
+
+
+def _result(one: Built | ToolError, two: Built | ToolError | None, packer: Packer) -> Result:
+    if not isinstance(one, Built):
+        return one
+    if not isinstance(two, Built):
+        return two or ToolError("the second build did not begin", hint="rerun the command")
+    if one.image_id == two.image_id:
+        return one.image_id
+    console.step(one.target.id, "comparing two different images", dim=True)
+    try:
+        with packer.packed(one) as first, packer.packed(two) as second:
+            return contents.compare(first, second)
+    except ToolError as error:
+        return error
