@@ -92,6 +92,7 @@ def test_a_copy_that_keeps_what_a_checkout_has_is_named_in_the_classic_store_too
     assert done.code == 7, done.stderr
     (target,) = done.json["targets"]
     (layer,) = target["layers"]
+    assert "COPY train /opt/copied/train" in layer["instruction"]
     fields = {(each["name"], each["field"]) for each in layer["differences"]}
     assert {("/opt/copied/train", "mtime"), ("/opt/copied/train", "mode")} <= fields
     nothing_is_kept(there, project)
