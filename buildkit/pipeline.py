@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from buildkit.aliases.moves import Moves
     from buildkit.build.bake_plan import Plan
-    from buildkit.build.mounts import Network
+    from buildkit.config.network import Network
     from buildkit.engine.engine import Engine
     from buildkit.model.image import Built
     from buildkit.model.target import Target

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from buildkit.build import mounts
 from buildkit.config import substitution
+from buildkit.config.network import Network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,7 +43,7 @@ class Inputs:
 
     runtime: Path
     nothing: Path
-    network: mounts.Network = field(default_factory=mounts.Network)
+    network: Network = field(default_factory=Network)
     secrets: tuple[tuple[str, Path], ...] = ()
     indexes: Mapping[str, Path] = field(default_factory=dict)
 
@@ -65,9 +66,7 @@ class Plan:
 
 
 @contextmanager
-def planned(
-    rendered: Sequence[Rendered], templates: Templates, network: mounts.Network
-) -> Iterator[Plan]:
+def planned(rendered: Sequence[Rendered], templates: Templates, network: Network) -> Iterator[Plan]:
     """The bake plan of a build, with the files of the user's network while the context is open.
 
     Raises UsageError for an invalid pip configuration.

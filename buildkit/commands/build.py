@@ -13,8 +13,8 @@ from buildkit.pipeline import Until
 from buildkit.support.errors import UsageError
 
 if TYPE_CHECKING:
-    from buildkit.build.mounts import Network
     from buildkit.commands.scope import Scope
+    from buildkit.config.network import Network
 
 
 @click.command(
