@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from buildkit.config import substitution
+from buildkit.model.target import PINNED
 from buildkit.system import tempdirs
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildkit.config.network import Network
+    from buildkit.lock.lockfile import Lock
     from buildkit.model.target import Target
 
 CA_BUNDLE = "ca-bundle"
@@ -66,4 +68,18 @@ def mirrored(
                 found[target.id] = folder / str(number)
                 options = " ".join(f"--extra-index-url {mirror}" for mirror in mirrors)
                 found[target.id].write_text(options, encoding="utf-8")
+        yield found
+
+
+@contextmanager
+def locked(targets: Sequence[Target], lock: Lock | None) -> Iterator[dict[str, Path]]:
+    """By target id, the folder with the packages that images.lock pins for it."""
+    with tempdirs.folder() as folder:
+        found = {}
+        for number, target in enumerate(targets):
+            if lock is not None and target.pins.packages is not None:
+                found[target.id] = folder / str(number)
+                found[target.id].mkdir()
+                text = lock.requirements(target.id) or ""
+                (found[target.id] / PINNED).write_text(text, encoding="utf-8")
         yield found

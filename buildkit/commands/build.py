@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     "--stage", "Upload tested images by digest, without a tag; run `buildkit push` to tag them."
 )
 @options.flag("--plan", "Print the plan for `docker buildx bake`, and build nothing.", "only_plan")
+@click.option(
+    "--locked/--unlocked",
+    default=None,
+    help="Build exactly what images.lock pins; or ignore the file, and build the newest packages "
+    "and bases.  [default: --locked if images.lock exists]",
+)
 @options.flag("--fail-fast", "Stop at the first target that fails.")
 @options.NETWORK
 @options.flag("--retest", "Test images again that have passed before.")
@@ -44,6 +50,7 @@ def command(
     push: bool,
     stage: bool,
     only_plan: bool,
+    locked: bool | None,
     fail_fast: bool,
     build_network: Network,
     retest: bool,
@@ -60,6 +67,10 @@ def command(
         raise UsageError("`--push` and `--stage` exclude each other", hint="leave one out")
     asked = report.Asked(command="build", select=scope.select)
     project = scope.project(renders=True)
+    if locked and project.lock is None:
+        raise UsageError("`--locked` needs an images.lock", hint="`buildkit lock`")
+    if locked is False:
+        project = project.with_lock(None)
     targets = scope.targets(project)
     around = build_network.with_rules(project.config.substitutes)
     if only_plan:

@@ -9,6 +9,7 @@ import pytest
 from buildkit.build import mounts
 from buildkit.config import substitution
 from buildkit.config.network import Network
+from buildkit.lock.lockfile import Lock, Locked
 from buildkit.support.errors import UsageError
 from tests.support.projects import MINIMAL, target
 
@@ -67,3 +68,18 @@ def test_mirrors_are_said_for_the_targets_whose_indexes_have_one() -> None:
             both.id: "--extra-index-url https://b.example "
             "--extra-index-url https://m.example/a/simple"
         }
+
+
+def test_a_target_finds_its_packages_of_images_lock() -> None:
+    digest = f"sha256:{'a' * 64}"
+    one, other = target(), target(MINIMAL.replace("demo", "other"))
+    lock = Lock(
+        targets={one.id: Locked(made_from=digest, packages=("six==1.17.0",))},
+        hashes={"six==1.17.0": (digest,)},
+    )
+    with mounts.locked(lock.pinned((other, one)), lock) as found:
+        assert {name: (path / "images.lock").read_text() for name, path in found.items()} == {
+            one.id: f"--only-binary :all:\nsix==1.17.0 \\\n    --hash={digest}\n"
+        }
+    with mounts.locked((one, other), None) as found:
+        assert found == {}
