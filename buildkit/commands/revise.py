@@ -100,7 +100,7 @@ def _moved(
     for host, error in refused.items():
         console.say(f"login to {host} failed: {error.message}", fg="yellow")
     for target, image in released.items():
-        if image is None:
+        if image is None or target.pins.base is not None:  # a new pin changes the build's inputs
             continue
         base = substitution.substitute(target.base, rules) or target.base
         now = docker.digests(base, logins.get(substitution.registry(target.base, rules)))

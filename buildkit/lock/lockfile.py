@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from buildkit.config import requirements, toml
+from buildkit.model import names
 from buildkit.model.target import Pins
 from buildkit.support import suggest
 from buildkit.support.errors import ConfigError, ToolError
@@ -142,7 +143,7 @@ class _Reader:
         at = ("hashes", pin)
         if not PIN.fullmatch(pin):
             try:
-                requirements.requirement(pin)
+                requirements.requirement(names.plain(pin))
             except ValueError as error:
                 raise self.wrong(at, str(error)) from error
         return self.texts(at, HASH)

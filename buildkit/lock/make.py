@@ -77,6 +77,7 @@ def with_packages(
     lock: Lock, wanted: Mapping[str, Request], network: Network, update: Update
 ) -> Lock:
     """The lock with the packages of each request, by target id. Raises ToolError."""
+    lock = _shared(lock, wanted)
     jobs = _jobs(lock, wanted, update)
     if not jobs:
         return lock
@@ -114,6 +115,17 @@ def without_surplus(lock: Lock, targets: Sequence[Target], ids: Iterable[str]) -
         bases={base: digest for base, digest in lock.bases.items() if base in used},
         targets={id_: locked for id_, locked in lock.targets.items() if id_ in known},
     )
+
+
+def _shared(lock: Lock, wanted: Mapping[str, Request]) -> Lock:
+    """The lock, in which a target gets the packages of another one that was made from the same.
+
+    So a target keeps its packages when `revise` gives it a new id.
+    """
+    known = {locked.made_from: locked for _, locked in sorted(lock.targets.items())}
+    lacking = {id_: each for id_, each in wanted.items() if not check.fits(lock, id_, each)}
+    found = {id_: known[each.digest] for id_, each in lacking.items() if each.digest in known}
+    return replace(lock, targets={**lock.targets, **found})
 
 
 def _jobs(lock: Lock, wanted: Mapping[str, Request], update: Update) -> tuple[Job, ...]:

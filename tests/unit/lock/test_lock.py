@@ -166,6 +166,17 @@ def test_a_changed_target_keeps_the_versions_that_still_fit(project: Path, uv: U
     assert found[TWO].packages == ("numpy==2.3", "six==1.17")
 
 
+def test_a_new_revision_keeps_the_packages(project: Path, uv: Uv) -> None:
+    run("lock")
+    uv.index["six"] = "2.0"
+    uv.runs.clear()
+    (project / "images.toml").write_text(TOML.replace('"1.0"', '"1.0-1"'))
+    assert run("lock") == Exit.DONE
+    assert uv.runs == []
+    assert written(project).targets["demo-1.0-1-cpu-py311"].packages == ("numpy==2.3", "six==1.17")
+    assert ONE not in written(project).targets
+
+
 @pytest.mark.parametrize(
     ("arguments", "wanted", "moves"),
     [

@@ -90,6 +90,7 @@ def test_an_own_lock_replaces_the_packages_and_not_the_base() -> None:
         ('    "six==1.17.0",', '    "six==1.16.0",', "12: `six==1.16.0` has no entry in [hashes]"),
         ('    "six==1.17.0",', "    7,", "12: `7` is not a text"),
         ('"six==1.17.0" = [', '"six --index-url https://e.example" = [', "20: 'six --index-url"),
+        ('"six==1.17.0" = [', '"six; os_name == \'\\n-i x\'" = [', "20: "),
         (f'"{B}",\n]\n"six', '"md5:1",\n]\n"six', "18: `md5:1` is not a hash"),
         ("[hashes]", "<<<<<<< HEAD\n[hashes]", "15: git left a merge conflict here"),
         ("[bases]", "[bases", "5: not TOML"),
