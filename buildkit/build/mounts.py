@@ -80,6 +80,6 @@ def locked(targets: Sequence[Target], lock: Lock | None) -> Iterator[dict[str, P
             if lock is not None and target.pins.packages is not None:
                 found[target.id] = folder / str(number)
                 found[target.id].mkdir()
-                text = lock.requirements(target.id) or ""
+                text = lock.requirements(target) or ""
                 (found[target.id] / PINNED).write_text(text, encoding="utf-8")
         yield found

@@ -41,8 +41,6 @@ SEPARATORS = re.compile(r"[-_.]+")
 PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.!+_-]+")
 CONFLICT = ("<<<<<<<", "=======", ">>>>>>>")
 """How git begins the lines around a conflict."""
-WHEELS_ONLY = "--only-binary :all:"
-"""A build from source would install its build tools without hashes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,24 +62,32 @@ class Lock:
     targets: Mapping[str, Locked] = field(default_factory=dict)
     hashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def requirements(self, target_id: str) -> str | None:
+    def requirements(self, target: Target) -> str | None:
         """The packages of a target as pip reads them; None if the target is not in the lock."""
-        if (locked := self.targets.get(target_id)) is None:
+        if (locked := self.targets.get(target.id)) is None:
             return None
         entries = [
             " \\\n    ".join((pin, *(f"--hash={each}" for each in self.hashes[pin])))
             for pin in locked.packages
         ]
-        return "\n".join((WHEELS_ONLY, *entries, ""))
+        options = wheels_but_for(target.source_builds)
+        rows = [f"{name} {value}" for name, value in zip(options[::2], options[1::2], strict=True)]
+        return "\n".join((*rows, *entries, ""))
 
     def pins(self, target: Target) -> Pins:
         """What the lock pins for a target: not the packages of one with a `lock` of its own."""
-        text = None if target.lock is not None else self.requirements(target.id)
+        text = None if target.lock is not None else self.requirements(target)
         digest = None if text is None else hashlib.sha256(text.encode()).hexdigest()
         return Pins(base=self.bases.get(target.base), packages=digest)
 
     def pinned(self, targets: Iterable[Target]) -> tuple[Target, ...]:
         return tuple(replace(each, pins=self.pins(each)) for each in targets)
+
+
+def wheels_but_for(source_builds: Iterable[str]) -> tuple[str, ...]:
+    """Options of pip and uv: no builds from source, which install tools without hashes."""
+    named = (option for name in sorted(source_builds) for option in ("--no-binary", name))
+    return ("--only-binary", ":all:", *named)
 
 
 def name_of(pin: str) -> str:

@@ -42,6 +42,7 @@ class Request:
 
     requirements: tuple[str, ...]
     indexes: tuple[str, ...]
+    source_builds: tuple[str, ...] = ()
     python: str
     platform: str
 
@@ -71,6 +72,7 @@ def of(target: Target, templates: Templates) -> Request | None:
     return Request(
         requirements=wanted,
         indexes=target.indexes,
+        source_builds=target.source_builds,
         python=target.python,
         platform=platform(target),
     )

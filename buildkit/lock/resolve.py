@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.config import substitution
+from buildkit.lock.lockfile import wheels_but_for
 from buildkit.support import addresses, manual
 from buildkit.support.errors import ToolError
 from buildkit.system import shell, tempdirs
@@ -73,7 +74,8 @@ def resolve(
         done = shell.run(
             program(), "pip", "compile", str(wanted), "--output-file", str(found),
             "--quiet", "--no-config", "--no-header", "--no-annotate", "--generate-hashes",
-            "--only-binary", ":all:", "--index-strategy", "unsafe-best-match",  # as pip does
+            *wheels_but_for(request.source_builds),
+            "--index-strategy", "unsafe-best-match",  # as pip does
             "--python", sys.executable, "--no-python-downloads",  # uv runs it; it is no target
             "--python-version", request.python, "--python-platform", request.platform,
             *([] if network.wheels is None else ["--find-links", str(network.wheels)]),
@@ -119,9 +121,8 @@ def _unresolved(request: Request, said: str) -> ToolError:
     hint = "fix `packages` or `indexes` in images.toml, or pass `--pip-config` or `--wheels`"
     if NO_WHEELS.search(" ".join(said.split())):
         hint = (
-            "a lock has wheels only: choose a version with wheels, build one with `pip wheel` and "
-            f"pass its folder with `--wheels`, or give the image its own `lock`: "
-            f"{manual.page('images-toml', 'a-lock')}"
+            "a lock has wheels only: choose a version with wheels, pass a folder with `--wheels`, "
+            "or name the package in `source-builds` of the image"
         )
     return ToolError(
         f"uv found no packages that fit Python {request.python} on {request.platform}",

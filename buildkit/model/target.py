@@ -115,8 +115,9 @@ class Target:
 
     `version` is the author's string, `1.7.2-1`; `framework_version` is it without the revision.
     `end_of_life` is the month, `2023-09`, in which upstream support ended. `indexes` are the
-    addresses of additional package indexes for pip. `lock` is a file of the user's own. `family` is
-    None if this target has no aliases.
+    addresses of additional package indexes for pip. `lock` is a file of the user's own.
+    `source_builds` are the packages that images.lock may have without wheels. `family` is None if
+    this target has no aliases.
     `network`: its tests may use the network.
     """
 
@@ -139,6 +140,7 @@ class Target:
     features: tuple[Feature, ...] = ()
     indexes: tuple[str, ...] = ()
     lock: str | None = None
+    source_builds: tuple[str, ...] = ()
     pins: Pins = Pins()
     end_of_life: str | None = None
     family: Family | None = None

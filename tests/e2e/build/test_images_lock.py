@@ -59,5 +59,5 @@ def test_a_build_gets_the_base_and_the_packages_of_the_lock(
     program = f"import {project.name}one as one; print(one.NAME)"
     assert local.docker("run", "--rm", image, "python", "-c", program) == f"{project.name}one"
     assert local.docker("run", "--rm", image, "find", "/run", "-type", "f") == ""
-    built = json.loads((project.folder / "dist" / project.id / "built.json").read_text())
-    assert f'"{PYTHON}" = "{built["origin"]["base_digest"]}"' in lock
+    record = json.loads((project.folder / "dist" / project.id / "built.json").read_text())
+    assert f'"{PYTHON}" = "{record["built"]["origin"]["base_digest"]}"' in lock

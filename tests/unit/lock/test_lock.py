@@ -224,7 +224,7 @@ def test_what_uv_says_is_shown_with_the_targets(project: Path, uv: Uv, capsys: C
     assert "2 of 2 could not be locked" in said
     assert f"{ONE}: uv found no packages that fit Python 3.11 on x86_64-manylinux_2_28" in said
     assert "Because numpy has no wheels" in said
-    assert "`pip wheel`" in said
+    assert "`source-builds`" in said
     assert "hunter2" not in said
 
 
@@ -330,6 +330,7 @@ def test_the_requirements_of_the_runtime_count_where_the_template_installs_them(
         ("[image.demo]", '[image.demo]\nindexes = ["https://e.example/simple"]'),
         ('"3.11", "3.12"', '"3.12"'),
         ("python:{python}-slim", "python:{python}-alpine"),
+        ("[image.demo]", '[image.demo]\nsource-builds = ["six"]'),
         ("[image.demo]", '[image.demo]\nplatform = "linux/arm64"'),
     ],
 )

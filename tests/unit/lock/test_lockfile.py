@@ -59,12 +59,17 @@ def test_what_is_written_is_read() -> None:
 
 
 def test_pip_gets_the_packages_of_one_target_with_their_hashes() -> None:
-    assert LOCK.requirements("other") is None
-    assert LOCK.requirements(DEMO) == (
+    assert LOCK.requirements(replace(target(), id="other")) is None
+    assert LOCK.requirements(target()) == (
         "--only-binary :all:\n"
         f"numpy==2.3.1 \\\n    --hash={A} \\\n    --hash={B}\n"
         f"six==1.17.0 \\\n    --hash={A}\n"
     )
+
+
+def test_pip_builds_only_what_the_image_allows() -> None:
+    found = LOCK.requirements(replace(target(), source_builds=("six",))) or ""
+    assert found.startswith("--only-binary :all:\n--no-binary six\nnumpy==2.3.1 ")
 
 
 def test_a_target_is_pinned_by_its_id_and_its_base() -> None:
