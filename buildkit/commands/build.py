@@ -15,6 +15,7 @@ from buildkit.support.errors import UsageError
 if TYPE_CHECKING:
     from buildkit.commands.scope import Scope
     from buildkit.config.network import Network
+    from buildkit.project import Project
 
 
 @click.command(
@@ -66,13 +67,8 @@ def command(
     if push and stage:
         raise UsageError("`--push` and `--stage` exclude each other", hint="leave one out")
     asked = report.Asked(command="build", select=scope.select)
-    project = scope.project(renders=True)
-    if locked and project.lock is None:
-        raise UsageError("`--locked` needs an images.lock", hint="`buildkit lock`")
-    if locked is False:
-        project = project.with_lock(None)
-    targets = scope.targets(project)
-    around = build_network.with_rules(project.config.substitutes)
+    project = _with_lock(scope.project(renders=True), locked)
+    targets, around = scope.targets(project), build_network.with_rules(project.config.substitutes)
     if only_plan:
         with pipeline.planned(project, targets, around) as plan:
             click.echo(json.dumps(plan.document, indent=2))
@@ -88,3 +84,10 @@ def command(
     )
     run = pipeline.build(project, targets, around, choice)
     return report.end(run, targets, asked, as_json=as_json)
+
+
+def _with_lock(project: Project, locked: bool | None) -> Project:  # noqa: FBT001 - of the command line
+    """The project with images.lock, or without it. Raises UsageError if there is none to use."""
+    if locked and project.lock is None:
+        raise UsageError("`--locked` needs an images.lock", hint="`buildkit lock`")
+    return project.with_lock(None) if locked is False else project

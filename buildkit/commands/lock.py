@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +15,7 @@ from buildkit.lock import bases, changes, check, lockfile, make
 from buildkit.lock.lockfile import Lock
 from buildkit.support import suggest
 from buildkit.support.errors import NothingSelectedError, UsageError
-from buildkit.system import console, files
+from buildkit.system import console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from buildkit.commands.scope import Scope
     from buildkit.config.network import Network
     from buildkit.lock.make import Update
+    from buildkit.lock.request import Request
     from buildkit.model.login import Login
     from buildkit.model.target import Target
-
-HINT = "make images.lock and its folder writable"
+    from buildkit.project import Project
 
 
 @click.command(
@@ -42,7 +42,7 @@ HINT = "make images.lock and its folder writable"
     "updated",
     metavar="NAME",
     multiple=True,
-    shell_complete=complete.targets,
+    shell_complete=complete.locked,
     help="Look up this again: a package, a base image, an image of images.toml or a target. "
     "Repeatable.",
 )
@@ -67,36 +67,64 @@ def command(
     What the file pins already is kept while it fits images.toml. Builds then install exactly these
     packages, on these bases. SELECT limits the change to the targets that match.
     """
-    if bases_only and packages_only:
-        raise UsageError(
-            "`--bases-only` and `--packages-only` exclude each other", hint="leave one out"
-        )
     if only_check and (updated or upgrade):
         raise UsageError("`--check` changes nothing", hint="leave out `--update` and `--upgrade`")
+    if bases_only and packages_only:
+        raise UsageError("that leaves nothing to lock", hint="leave out one of the two `--…-only`")
     project = scope.project(renders=True)
-    targets, old = scope.targets_or_all(project), project.lock or Lock()
-    of_packages = () if bases_only else targets
-    of_bases = () if packages_only else targets
-    wanted = check.requests(of_packages, project.templates)
-    whole = not scope.select and not bases_only
+    old = new = project.lock or Lock()
+    part = _Part(
+        project=project,
+        targets=scope.targets_or_all(project),
+        whole=not scope.select,
+        bases=not packages_only,
+        packages=not bases_only,
+    )
     if only_check:
-        lines = check.gaps(old, of_bases, wanted)
-        check.raise_for((*lines, *(check.surplus(old, targets, wanted) if whole else ())))
-        new = old
+        part.check(old)
     else:
         network = build_network.with_rules(project.config.substitutes)
-        update = _update(updated, targets, old, everything=upgrade)
-        new = make.with_bases(old, of_bases, network, _logins(of_bases, network), update)
-        new = make.with_packages(new, wanted, network, update)
-        ids = wanted if whole else [each.id for each in project.targets]
-        new = make.without_surplus(new, project.targets, ids)
-        path = lockfile.beside(project.config.path, project.config.boundary)
-        files.write_text(path.resolve(), lockfile.text(new), hint=HINT)
+        new = part.next(old, network, _update(updated, part.targets, old, everything=upgrade))
+        lockfile.write(lockfile.beside(project.config.path, project.config.boundary), new)
     found = changes.between(old, new)
     if as_json:
         click.echo(json.dumps({"bases": new.bases, "changes": found}, indent=2))
     else:
         click.echo("\n".join(found) or f"{lockfile.NAME} is up to date")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """The part of the lock that a run is about. `whole`: it is about all targets."""
+
+    project: Project
+    targets: tuple[Target, ...]
+    whole: bool
+    bases: bool
+    packages: bool
+
+    @property
+    def of_bases(self) -> tuple[Target, ...]:
+        return self.targets if self.bases else ()
+
+    def wanted(self) -> dict[str, Request]:
+        return check.requests(self.targets if self.packages else (), self.project.templates)
+
+    def check(self, lock: Lock) -> None:
+        """Raise LockError if `next` would change the lock."""
+        wanted = self.wanted()
+        surplus = check.surplus(lock, self.targets, wanted) if self.whole and self.packages else ()
+        check.raise_for((*check.gaps(lock, self.of_bases, wanted), *surplus))
+
+    def next(self, lock: Lock, network: Network, update: Update) -> Lock:
+        """The lock with all that this part lacks. Raises ToolError."""
+        wanted = self.wanted()
+        logins = _logins(self.of_bases, network)
+        lock = make.with_bases(lock, self.of_bases, network, logins, update)
+        lock = make.with_packages(lock, wanted, network, update)
+        every = (target.id for target in self.project.targets)
+        ids = wanted if self.whole and self.packages else every
+        return make.without_surplus(lock, self.project.targets, ids)
 
 
 def _logins(targets: Sequence[Target], network: Network) -> dict[str, Login]:

@@ -17,7 +17,7 @@ from buildkit.model import names
 from buildkit.model.target import Pins
 from buildkit.support import suggest
 from buildkit.support.errors import ConfigError, ToolError
-from buildkit.system import reading
+from buildkit.system import files, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -199,6 +199,12 @@ class _Reader:
         value = str(toml.value_at(self.document, at))
         below = enumerate(self.text.splitlines()[begin - 1 :], begin)
         return next((number for number, line in below if value in line), begin)
+
+
+def write(path: Path, lock: Lock) -> None:
+    """Write the file atomically. Raises ToolError."""
+    hint = f"make {NAME} and its folder writable"
+    files.write_text(path.resolve(), text(lock), hint=hint)
 
 
 def text(lock: Lock) -> str:

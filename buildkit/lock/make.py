@@ -77,7 +77,7 @@ def with_packages(
     lock: Lock, wanted: Mapping[str, Request], network: Network, update: Update
 ) -> Lock:
     """The lock with the packages of each request, by target id. Raises ToolError."""
-    lock = _shared(lock, wanted)
+    lock = shared(lock, wanted)
     jobs = _jobs(lock, wanted, update)
     if not jobs:
         return lock
@@ -117,7 +117,7 @@ def without_surplus(lock: Lock, targets: Sequence[Target], ids: Iterable[str]) -
     )
 
 
-def _shared(lock: Lock, wanted: Mapping[str, Request]) -> Lock:
+def shared(lock: Lock, wanted: Mapping[str, Request]) -> Lock:
     """The lock, in which a target gets the packages of another one that was made from the same.
 
     So a target keeps its packages when `revise` gives it a new id.
@@ -177,5 +177,5 @@ def _together(failed: Mapping[str, BuildkitError], of: int) -> ToolError:
     return ToolError(
         f"{len(failed)} of {of} could not be locked",
         details="\n".join(lines),
-        hint=failed[first].hint,
+        hint="; ".join(dict.fromkeys(error.hint for error in failed.values() if error.hint)),
     )

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
 from buildkit import cli
+from buildkit.commands import complete
 from buildkit.config.network import Network
 from buildkit.lock import lockfile, request, resolve
 from buildkit.lock.request import Request
@@ -175,6 +177,17 @@ def test_a_new_revision_keeps_the_packages(project: Path, uv: Uv) -> None:
     assert uv.runs == []
     assert written(project).targets["demo-1.0-1-cpu-py311"].packages == ("numpy==2.3", "six==1.17")
     assert ONE not in written(project).targets
+
+
+def test_revise_keeps_what_is_locked(project: Path) -> None:
+    run("lock")
+    before = written(project)
+    assert run("revise", "demo") == Exit.DONE
+    after = written(project)
+    assert after.bases == before.bases
+    assert [*after.targets] == ["demo-1.0-1-cpu-py311", "demo-1.0-1-cpu-py312"]
+    assert [*after.targets.values()] == [*before.targets.values()]
+    assert run("lock", "--check") == Exit.DONE
 
 
 @pytest.mark.parametrize(
@@ -446,3 +459,13 @@ def test_uv_itself_resolves_keeps_and_updates(tmp_path: Path) -> None:
             ),
             network,
         )
+
+
+def test_completion_of_update_knows_what_is_locked(project: Path) -> None:
+    context, parameter = click.Context(cli.cli), click.Argument(["name"])
+    assert complete.locked(context, parameter, "six") == []
+    run("lock")
+    assert complete.locked(context, parameter, "six") == ["six"]
+    assert complete.locked(context, parameter, "python:3.12") == ["python:3.12-slim"]
+    (project / "images.lock").write_text("[")
+    assert complete.locked(context, parameter, "") == []
