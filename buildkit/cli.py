@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 GROUPS = {  # as `--help` lists them, in the order in which one uses them
     "Pipeline": {
         "list": "List the targets of images.toml.",
+        "lock": "Pin base images and packages in images.lock.",
         "render": "Write the Dockerfile of each target.",
         "build": "Build and test images; with --push, publish them.",
         "test": "Test images against the SageMaker contract.",
@@ -63,8 +64,10 @@ OF_OTHERS = {  # names from other tools -> the commands to use here
     "bake": ("build",),
     "check": ("test", "render --check"),
     "compare": ("diff",),
+    "compile": ("lock",),
     "config": ("list",),
     "dockerfile": ("render",),
+    "freeze": ("lock",),
     "help": ("--help",),
     "history": ("releases",),
     "images": ("list",),
@@ -146,9 +149,9 @@ def _meant(words: Sequence[str]) -> str:
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 bug, 2 usage or configuration, 3 nothing selected, 4 template, "
-    "5 tool, registry or AWS failed, 6 contract broken, 7 a difference was found, 8 not judged, "
-    "130 interrupted.",
+    epilog="Exit codes: 0 done, 1 bug, 2 usage or configuration, 3 nothing selected, "
+    "4 template or lock, 5 tool, registry or AWS failed, 6 contract broken, 7 a difference was "
+    "found, 8 not judged, 130 interrupted.",
 )
 @click.version_option(package_name=manual.DISTRIBUTION, message="%(version)s")
 def cli() -> None:

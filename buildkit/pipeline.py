@@ -18,6 +18,7 @@ from buildkit.build import bake_plan
 from buildkit.build.images import maker
 from buildkit.contract import verdict
 from buildkit.engine import engine
+from buildkit.lock import check
 from buildkit.model.outcome import Outcome, earlier
 from buildkit.render import inputs, render
 from buildkit.support.errors import BuildkitError, bug
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from buildkit.aliases.moves import Moves
     from buildkit.build.bake_plan import Plan
-    from buildkit.build.mounts import Network
+    from buildkit.config.network import Network
     from buildkit.engine.engine import Engine
     from buildkit.model.image import Built
     from buildkit.model.target import Target
@@ -122,9 +123,14 @@ def build(project: Project, targets: Sequence[Target], network: Network, choice:
 
 @contextmanager
 def planned(project: Project, targets: Sequence[Target], network: Network) -> Iterator[Plan]:
-    """The plan for bake of targets. Raises TemplateError, or UsageError for a bad pip.conf."""
+    """The plan for bake of targets.
+
+    Raises LockError if images.lock does not fit, TemplateError, or UsageError for a bad pip.conf.
+    """
+    if project.lock is not None:
+        check.require(project.lock, targets, project.templates)
     rendered = render.render_all(targets, project.templates)
-    with bake_plan.planned(rendered, project.templates, network) as plan:
+    with bake_plan.planned(rendered, project.templates, network, project.lock) as plan:
         yield plan
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from buildkit import records
 from buildkit.config import images_toml
 from buildkit.ecr import wanted
+from buildkit.lock import lockfile
 from buildkit.matrix import matrix
 from buildkit.render import render
 from buildkit.support.errors import ToolError, UsageError
@@ -23,12 +24,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """images.toml, the targets it expands to, their records, and the templates."""
+    """images.toml, the targets it expands to, their records, and the templates.
+
+    `lock` is images.lock, whose pins the targets have; None without the file.
+    """
 
     config: images_toml.Config
     targets: tuple[Target, ...]
     records: records.Records
     templates: render.Templates
+    lock: lockfile.Lock | None = None
+
+    def with_lock(self, lock: lockfile.Lock | None) -> Project:
+        """The same with other pins, or with none."""
+        targets = (lock or lockfile.Lock()).pinned(self.targets)
+        return replace(self, targets=targets, lock=lock)
 
     def select(self, patterns: Sequence[str]) -> tuple[Target, ...]:
         return matrix.select(self.targets, patterns)
@@ -36,15 +46,17 @@ class Project:
     def built(self, target: Target) -> Built:
         """The newest build of a target.
 
-        Raises ToolError if there is none, or if images.toml has changed the target since.
+        Raises ToolError if there is none, or if images.toml or images.lock changed it since.
         """
         self.records.check(target.id)  # before hours of work whose results go there
         built = self.records.find(records.BUILT, target.id)
         if built is None:
             raise ToolError("the target is not built", hint=f"`buildkit build {target.id}`")
         if built.target.recipe != target.recipe:
+            only_pins = replace(built.target, pins=target.pins).recipe == target.recipe
+            file = lockfile.NAME if only_pins else self.config.path.name
             raise ToolError(
-                f"{self.config.path.name} has changed since the target was built",
+                f"{file} has changed since the target was built",
                 hint=f"`buildkit build {target.id}`",
             )
         return replace(built, target=target)
@@ -79,7 +91,7 @@ def read(
     allow_outside: bool = False,
     within: Boundary | None = None,
 ) -> Project:
-    """Read images.toml. Raises ConfigError with all its problems.
+    """Read images.toml, and images.lock beside it. Raises ConfigError with all problems of a file.
 
     Without `use_environment`, variables such as AWS_REGION are ignored. With `renders`, templates
     are checked together with the file. Paths in the file have to lie in the project, or in
@@ -90,12 +102,14 @@ def read(
     )
     templates = render.templates(found.folder, found.boundary)
     targets = matrix.expand(found, templates if renders else None, also=wanted.problems)
-    return Project(
+    project = Project(
         config=found,
         targets=targets,
         records=records.kept_in(dist or written(found, "dist"), found.boundary),
         templates=templates,
     )
+    lock = lockfile.read(lockfile.beside(found.path, found.boundary))
+    return project if lock is None else project.with_lock(lock)
 
 
 def written(found: images_toml.Config, name: str) -> Path:

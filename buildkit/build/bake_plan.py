@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from buildkit.build import mounts
 from buildkit.config import substitution
+from buildkit.config.network import Network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from buildkit.model.target import Rendered
+    from buildkit.lock.lockfile import Lock
+    from buildkit.model.target import Rendered, Target
 
 OUTPUT = "type=image,oci-mediatypes=false,compression=gzip,force-compression=true"
 """One Docker schema 2 manifest with gzip layers, whatever the base image has (IMG-02)."""
@@ -46,14 +48,15 @@ class Inputs:
     """What builds get from outside, none of which may remain in an image.
 
     `secrets` are pairs of the id that templates mount and a file. `indexes` has, by target id, the
-    file that names the mirrors of its package indexes.
+    file that names the mirrors of its package indexes, and `locks` the folder of its packages.
     """
 
     runtime: Path
     nothing: Path
-    network: mounts.Network = field(default_factory=mounts.Network)
+    network: Network = field(default_factory=Network)
     secrets: tuple[tuple[str, Path], ...] = ()
     indexes: Mapping[str, Path] = field(default_factory=dict)
+    locks: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +78,9 @@ class Plan:
 
 @contextmanager
 def planned(
-    rendered: Sequence[Rendered], folders: Folders, network: mounts.Network
+    rendered: Sequence[Rendered], folders: Folders, network: Network, lock: Lock | None
 ) -> Iterator[Plan]:
-    """The bake plan of a build, with the files of the user's network while the context is open.
+    """The bake plan of a build, with its files of the network and the lock while it is open.
 
     Raises UsageError for an invalid pip configuration.
     """
@@ -85,6 +88,7 @@ def planned(
     with (
         mounts.mounted(network) as secrets,
         mounts.mirrored(targets, network.substitutes) as indexes,
+        mounts.locked(targets, lock) as locks,
     ):
         inputs = Inputs(
             runtime=folders.runtime,
@@ -92,6 +96,7 @@ def planned(
             network=network,
             secrets=secrets,
             indexes=indexes,
+            locks=locks,
         )
         yield make(rendered, inputs)
 
@@ -107,12 +112,15 @@ def make(rendered: Sequence[Rendered], inputs: Inputs) -> Plan:
         "group": {"default": {"targets": list(names.values())}},
         "target": {names[each.target.id]: _target(each, inputs) for each in rendered},
     }
-    rules = inputs.network.substitutes
-    bases = {
-        each.target.id: substitution.substitute(each.target.base, rules) or each.target.base
-        for each in rendered
-    }
+    bases = {each.target.id: _base(each.target, inputs.network) for each in rendered}
     return Plan(rendered=tuple(rendered), document=_literal(document), names=names, bases=bases)
+
+
+def _base(target: Target, network: Network) -> str:
+    """The image that a target is built on: its base or a substitute, by its digest if pinned."""
+    image = substitution.substitute(target.base, network.substitutes) or target.base
+    pinned = target.pins.base is not None and "@" not in image
+    return f"{image}@{target.pins.base}" if pinned else image
 
 
 def _target(rendered: Rendered, inputs: Inputs) -> dict[str, Any]:
@@ -122,8 +130,10 @@ def _target(rendered: Rendered, inputs: Inputs) -> dict[str, Any]:
         contexts["wheels"] = str(inputs.network.wheels)
     if target.lock is not None:
         contexts["lock"] = str(Path(target.lock).parent)
-    if (substitute := substitution.substitute(target.base, inputs.network.substitutes)) is not None:
-        contexts[target.base] = f"docker-image://{substitute}"
+    elif target.id in inputs.locks:
+        contexts["lock"] = str(inputs.locks[target.id])
+    if (image := _base(target, inputs.network)) != target.base:
+        contexts[target.base] = f"docker-image://{image}"
     secrets = inputs.secrets
     if target.id in inputs.indexes:
         secrets = (*secrets, (INDEXES, inputs.indexes[target.id]))

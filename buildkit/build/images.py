@@ -51,7 +51,9 @@ class Maker:
         self.engine.name(self.options.held[target.id], target.image)
         if built.origin is None:
             return built
-        base = self.engine.find(built.origin.base) or built.origin.base_digest
+        base = built.origin.base_digest
+        if target.pins.base is None:
+            base = self.engine.find(built.origin.base) or base
         return replace(built, origin=replace(built.origin, base_digest=base, inputs=made_from))
 
 

@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-import configparser
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildkit.config import substitution
-from buildkit.support.errors import UsageError
+from buildkit.model.target import PINNED
 from buildkit.system import tempdirs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from buildkit.config.network import Network
+    from buildkit.lock.lockfile import Lock
     from buildkit.model.target import Target
 
 CA_BUNDLE = "ca-bundle"
 PIP_CONFIG = "pip.conf"
 MOUNTED_CA_BUNDLE = "/run/secrets/ca-bundle"
 MOUNTED_WHEELS = "/run/wheels"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Network:
-    """A CA bundle to trust, a pip configuration (index, credentials), a folder of wheels.
-
-    `substitutes` are the rules for bases and package indexes that have other addresses there.
-    """
-
-    substitutes: Sequence[substitution.Rule] = ()
-    ca_bundle: Path | None = None
-    pip_config: Path | None = None
-    wheels: Path | None = None
-
-    def with_rules(self, rules: Sequence[substitution.Rule]) -> Network:
-        """The same with more rules, which count where none of its own fits."""
-        return replace(self, substitutes=(*self.substitutes, *rules))
 
 
 @contextmanager
@@ -48,15 +31,7 @@ def mounted(network: Network) -> Iterator[tuple[tuple[str, Path], ...]]:
     pip reads one file: the user's configuration, plus the paths of the CA bundle and the wheels.
     Raises UsageError if the user's file is not a pip configuration.
     """
-    pip = configparser.RawConfigParser()
-    if network.pip_config is not None:
-        try:
-            pip.read_string(network.pip_config.read_text(encoding="utf-8"))
-        except (configparser.Error, UnicodeDecodeError, OSError) as error:
-            raise UsageError(
-                f"{network.pip_config} is not a pip configuration: {type(error).__name__}",
-                hint="pip.conf has sections and keys, as `pip config debug` shows",
-            ) from error
+    pip = network.pip()
     added: dict[str, str] = {}
     if network.ca_bundle is not None:
         added["cert"] = MOUNTED_CA_BUNDLE
@@ -93,4 +68,18 @@ def mirrored(
                 found[target.id] = folder / str(number)
                 options = " ".join(f"--extra-index-url {mirror}" for mirror in mirrors)
                 found[target.id].write_text(options, encoding="utf-8")
+        yield found
+
+
+@contextmanager
+def locked(targets: Sequence[Target], lock: Lock | None) -> Iterator[dict[str, Path]]:
+    """By target id, the folder with the packages that images.lock pins for it."""
+    with tempdirs.folder() as folder:
+        found = {}
+        for number, target in enumerate(targets):
+            if lock is not None and target.pins.packages is not None:
+                found[target.id] = folder / str(number)
+                found[target.id].mkdir()
+                text = lock.requirements(target) or ""
+                (found[target.id] / PINNED).write_text(text, encoding="utf-8")
         yield found

@@ -13,8 +13,9 @@ from buildkit.pipeline import Until
 from buildkit.support.errors import UsageError
 
 if TYPE_CHECKING:
-    from buildkit.build.mounts import Network
     from buildkit.commands.scope import Scope
+    from buildkit.config.network import Network
+    from buildkit.project import Project
 
 
 @click.command(
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
     "--stage", "Upload tested images by digest, without a tag; run `buildkit push` to tag them."
 )
 @options.flag("--plan", "Print the plan for `docker buildx bake`, and build nothing.", "only_plan")
+@click.option(
+    "--locked/--unlocked",
+    default=None,
+    help="Build exactly what images.lock pins; or ignore the file, and build the newest packages "
+    "and bases.  [default: --locked if images.lock exists]",
+)
 @options.flag("--fail-fast", "Stop at the first target that fails.")
 @options.flag("--no-cache", "Run every build step again, also those in the build cache.")
 @options.NETWORK
@@ -45,6 +52,7 @@ def command(
     push: bool,
     stage: bool,
     only_plan: bool,
+    locked: bool | None,
     fail_fast: bool,
     no_cache: bool,
     build_network: Network,
@@ -69,9 +77,8 @@ def command(
         jobs=jobs,
     )
     asked = report.Asked(command="build", select=scope.select)
-    project = scope.project(renders=True)
-    targets = scope.targets(project)
-    around = build_network.with_rules(project.config.substitutes)
+    project = _with_lock(scope.project(renders=True), locked)
+    targets, around = scope.targets(project), build_network.with_rules(project.config.substitutes)
     if only_plan:
         with pipeline.planned(project, targets, around) as plan:
             click.echo(json.dumps(plan.document, indent=2))
@@ -84,3 +91,10 @@ def _until(*, push: bool, stage: bool) -> Until:
     if push and stage:
         raise UsageError("`--push` and `--stage` exclude each other", hint="leave one out")
     return Until.PUBLISHED if push else Until.STAGED if stage else Until.TESTED
+
+
+def _with_lock(project: Project, locked: bool | None) -> Project:  # noqa: FBT001 - of the command line
+    """The project with images.lock, or without it. Raises UsageError if there is none to use."""
+    if locked and project.lock is None:
+        raise UsageError("`--locked` needs an images.lock", hint="`buildkit lock`")
+    return project.with_lock(None) if locked is False else project

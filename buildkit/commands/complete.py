@@ -33,6 +33,20 @@ def targets(context: click.Context, _parameter: click.Parameter, incomplete: str
     return _matching((*(each.name for each in found), *(each.id for each in found)), incomplete)
 
 
+def locked(context: click.Context, parameter: click.Parameter, incomplete: str) -> Words:
+    """Packages and bases of images.lock, images and targets."""
+    from buildkit.lock import lockfile  # noqa: PLC0415 - only when a shell asks
+
+    try:
+        scope = _scope(context)
+        found = lockfile.read(scope.file.parent / lockfile.NAME) or lockfile.Lock()
+    except Exception:  # noqa: BLE001 - see above
+        return []
+    packages = map(lockfile.name_of, sorted(found.hashes))
+    own = _matching((*packages, *sorted(found.bases)), incomplete)
+    return [*targets(context, parameter, incomplete), *own]
+
+
 def digests(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Words:
     """Digests of the ledger, and the targets that stand for their newest image."""
     images = [image for release in _releases(context) for image in release.images]

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from buildkit.build.mounts import Network
     from buildkit.commands.scope import Scope
+    from buildkit.config.network import Network
     from buildkit.config.substitution import Rule
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
@@ -229,7 +229,7 @@ def _scope(**values: Any) -> Scope:
 
 
 def _network(**values: Any) -> Network:
-    from buildkit.build.mounts import Network  # noqa: PLC0415 - not for other commands
+    from buildkit.config.network import Network  # noqa: PLC0415 - not for other commands
 
     return Network(**values)
 

@@ -13,6 +13,7 @@ from buildkit.commands import options
 from buildkit.config import images_toml, substitution
 from buildkit.engine import engine
 from buildkit.ledger import history
+from buildkit.lock import check, lockfile, make
 from buildkit.matrix import matrix
 from buildkit.support.errors import ConfigError
 from buildkit.system import console, files, reading
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from buildkit.commands.scope import Scope
     from buildkit.engine.engine import Engine
     from buildkit.ledger.record import Release
+    from buildkit.lock.lockfile import Lock
     from buildkit.model.target import Target
     from buildkit.project import Project
 
@@ -46,7 +48,8 @@ def command(
     """Bump the revision of the selected targets in images.toml (`1.7.2` becomes `1.7.2-1`).
 
     The rebuilt image then gets a tag of its own, and aliases move to it. All targets of a version
-    are bumped together. Comments and layout of images.toml do not change.
+    are bumped together. Comments and layout of images.toml do not change. In images.lock, the
+    targets keep what is pinned for them.
     """
     project = scope.project()
     targets = scope.targets(project)
@@ -59,6 +62,8 @@ def command(
         targets = tuple(each for each in targets if each in stale or each in moved)
     raised = revisions.bumped(targets, releases)
     new = _write(project, raised) if raised else ()
+    if raised and project.lock is not None:
+        _lock(project, project.lock, new)
     found = [t.id for t in new if t.version in raised.get(t.name, {}).values()]
     for name, versions in raised.items():
         for old, version in versions.items():
@@ -86,6 +91,13 @@ def _write(project: Project, raised: Mapping[str, Mapping[str, str]]) -> tuple[T
         raise
 
 
+def _lock(project: Project, lock: Lock, targets: Sequence[Target]) -> None:
+    """Give the targets with new ids the packages that they had before in images.lock."""
+    wanted = check.requests(targets, project.templates)
+    lock = make.without_surplus(make.shared(lock, wanted), targets, wanted)
+    lockfile.write(lockfile.beside(project.config.path, project.config.boundary), lock)
+
+
 def _moved(
     targets: Sequence[Target],
     releases: Sequence[Release],
@@ -100,7 +112,7 @@ def _moved(
     for host, error in refused.items():
         console.say(f"login to {host} failed: {error.message}", fg="yellow")
     for target, image in released.items():
-        if image is None:
+        if image is None or target.pins.base is not None:  # a new pin changes the build's inputs
             continue
         base = substitution.substitute(target.base, rules) or target.base
         now = docker.digests(base, logins.get(substitution.registry(target.base, rules)))

@@ -19,8 +19,8 @@ from buildkit.system import console
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from buildkit.build.mounts import Network
     from buildkit.commands.scope import Scope
+    from buildkit.config.network import Network
     from buildkit.model.target import Target
     from buildkit.reproduce.contents import Difference
     from buildkit.reproduce.twice import Result

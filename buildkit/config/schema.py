@@ -180,6 +180,7 @@ class Facts(Model):
     requirements: values.Pattern | None = None
     indexes: values.Distinct[values.Pattern] = ()
     lock: values.Pattern | None = None
+    source_builds: values.Distinct[values.Package] = ()
     args: dict[values.Argument, values.Pattern] = {}
     labels: dict[values.Label, values.Pattern] = {}
     context: values.Line | None = None

@@ -123,6 +123,7 @@ Version = Annotated[
     str, _matching(names.VERSION, "a version (letters, digits, `.`, `+`, `-`, `_`)")
 ]
 Python = Annotated[str, _matching(names.PYTHON, "a Python version such as `3.11`")]
+Package = Annotated[str, _matching(names.PACKAGE, "the name of a package such as `pyspark`")]
 Platform = Annotated[str, _matching(names.PLATFORM, "linux/amd64 or linux/arm64")]
 Argument = Annotated[str, _matching(names.ARGUMENT, "an argument name (letters, digits, `_`)")]
 Label = Annotated[str, _matching(names.LABEL, "a label (letters, digits, `.`, `_`, `-`, `/`)")]

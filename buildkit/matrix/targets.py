@@ -131,6 +131,7 @@ def _target(draft: Draft) -> Target:
         args=_pairs("args", draft),
         labels=_labels(draft, features),
         lock=_lock(draft),
+        source_builds=draft.given("source_builds"),
         context=_whole(draft.config, draft.given("context")),
         repository=_repository(draft),
         tag=_tag(draft),

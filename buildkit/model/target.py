@@ -8,6 +8,9 @@ from enum import Enum
 from buildkit.model.families import Family  # noqa: TC001 - records are read by it
 from buildkit.model.features import OF_INFERENCE, OF_TRAINING, Feature
 
+PINNED = "images.lock"
+"""What the packages of one target are called in its build: by the file that pins them."""
+
 
 class Device(str, Enum):
     CPU = "cpu"
@@ -96,12 +99,25 @@ class Samples:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pins:
+    """What images.lock pins for a target: the digest of its base, and its packages with hashes.
+
+    `packages` is the SHA-256 of their list, as pip reads it. None: not pinned.
+    """
+
+    base: str | None = None
+    packages: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Target:
     """One cell of the matrix, with everything that its image is made from.
 
     `version` is the author's string, `1.7.2-1`; `framework_version` is it without the revision.
     `end_of_life` is the month, `2023-09`, in which upstream support ended. `indexes` are the
-    addresses of additional package indexes for pip. `family` is None if this target has no aliases.
+    addresses of additional package indexes for pip. `lock` is a file of the user's own.
+    `source_builds` are the packages that images.lock may have without wheels. `family` is None if
+    this target has no aliases.
     `network`: its tests may use the network.
     """
 
@@ -124,6 +140,8 @@ class Target:
     features: tuple[Feature, ...] = ()
     indexes: tuple[str, ...] = ()
     lock: str | None = None
+    source_builds: tuple[str, ...] = ()
+    pins: Pins = Pins()
     end_of_life: str | None = None
     family: Family | None = None
     network: bool = False
@@ -132,9 +150,16 @@ class Target:
     @property
     def recipe(self) -> Target:
         """What makes and names the image: all but where files lie here, and where aliases go."""
-        lock = self.lock and self.lock.rpartition("/")[2]
+        lock = None if self.lock is None else self.lock_file
         made = replace(self, lock=lock, context=None, end_of_life=None, family=None)
         return replace(made, samples=Samples(), network=False)  # of its test
+
+    @property
+    def lock_file(self) -> str | None:
+        """The name of the lock that pip reads, in the context `lock`; None without a lock."""
+        if self.lock is not None:
+            return self.lock.rpartition("/")[2]
+        return PINNED if self.pins.packages is not None else None
 
     @property
     def image(self) -> str:

@@ -78,7 +78,7 @@ def one_of_each_kind(targets: Iterable[Target]) -> tuple[Target, ...]:
 
 
 def _kind(target: Target) -> tuple[object, ...]:
-    locked = target.lock is not None
+    locked = target.lock_file is not None
     return (target.template, target.context, target.purpose, target.name, target.base, locked)
 
 

@@ -1,8 +1,8 @@
 """The inputs of a build -> one digest, the same in every checkout.
 
 Inputs are the Dockerfile, the arguments and the platform, the files of the context and the runtime
-that the build sees, and the lock of the packages. The base image is not among them: only the build
-resolves its name.
+that the build sees, and the lock of the packages. The base image is one of them if images.lock pins
+its digest: otherwise only the build resolves its name.
 """
 
 from __future__ import annotations
@@ -49,6 +49,10 @@ def _digest(rendered: Rendered, runtime: Path, content: Callable[[Path], str]) -
     }
     if target.lock is not None:  # absent without a lock: such digests are in ledgers
         made_from["lock"] = hashlib.sha256(_read(Path(target.lock))).hexdigest()
+    elif target.pins.packages is not None:
+        made_from["lock"] = target.pins.packages
+    if target.pins.base is not None:
+        made_from["base"] = target.pins.base
     return f"sha256:{hashlib.sha256(json.dumps(made_from).encode()).hexdigest()}"
 
 

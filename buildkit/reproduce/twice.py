@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from buildkit.build import bake_plan
 from buildkit.build.images import maker
 from buildkit.engine import engine
+from buildkit.lock import check
 from buildkit.model.image import Built
 from buildkit.publish import packing
 from buildkit.render import render
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from buildkit.build.bake_plan import Folders
-    from buildkit.build.mounts import Network
+    from buildkit.config.network import Network
     from buildkit.engine.engine import Engine
+    from buildkit.lock.lockfile import Lock
     from buildkit.model.target import Rendered, Target
     from buildkit.project import Project
     from buildkit.publish.packing import Packer
@@ -36,11 +38,14 @@ def build(
 ) -> dict[Target, Result]:
     """Build each target twice, and compare. The images have names of the run until it ends.
 
-    Raises TemplateError, UsageError for a bad pip.conf, or ToolError if no engine answers.
+    Raises LockError if images.lock does not fit, TemplateError, UsageError for a bad pip.conf, or
+    ToolError if no engine answers.
     """
+    if project.lock is not None:
+        check.require(project.lock, targets, project.templates)
     rendered = render.render_all(targets, project.templates)
     with engine.connect() as docker:
-        builds = _Builds(engine=docker, network=network, verbose=verbose)
+        builds = _Builds(engine=docker, network=network, lock=project.lock, verbose=verbose)
         first = builds.make(rendered, project.templates)
         built = [each for each in rendered if isinstance(first[each.target.id], Built)]
         second: Mapping[str, Built | ToolError] = {}
@@ -56,12 +61,13 @@ def build(
 class _Builds:
     engine: Engine
     network: Network
+    lock: Lock | None
     verbose: bool
 
     def make(self, rendered: Sequence[Rendered], folders: Folders) -> dict[str, Built | ToolError]:
         """The image of each target, by its id, or why there is none."""
         with (
-            bake_plan.planned(rendered, folders, self.network) as plan,
+            bake_plan.planned(rendered, folders, self.network, self.lock) as plan,
             maker(plan, self.engine, no_cache=True, verbose=self.verbose) as makes,
         ):
             images = makes.images([each.target for each in rendered])

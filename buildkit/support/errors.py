@@ -71,6 +71,12 @@ class TemplateError(BuildkitError):
     code = Exit.TEMPLATE
 
 
+class LockError(BuildkitError):
+    """images.lock lacks something, or was made from another images.toml. `details` lists what."""
+
+    code = Exit.TEMPLATE
+
+
 class ToolError(BuildkitError):
     """Docker, a registry or AWS failed or refused."""
 

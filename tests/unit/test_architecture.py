@@ -25,7 +25,7 @@ LAYERS = (  # a package may import only from lower rows; names on one row never 
     {"publish"},
     {"verify", "aliases", "build"},
     {"project", "engine", "ledger"},
-    {"ecr", "matrix", "records"},
+    {"ecr", "matrix", "records", "lock"},
     {"render", "contract", "registry", "prebuilt"},
     {"config"},
     {"model", "system"},

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildkit import project, records
+from buildkit.lock import lockfile
+from buildkit.lock.lockfile import Lock
 from buildkit.model.image import Status, Verified
 from buildkit.support.errors import ConfigError, ToolError
 from tests.support import fakes
@@ -54,6 +56,16 @@ def test_an_image_of_an_older_images_toml_is_not_used(left: project.Project, cha
     for find in (changed.built, changed.verified):
         with pytest.raises(ToolError, match="has changed since the target was built"):
             find(changed.targets[0])
+
+
+def test_an_image_of_another_lock_is_not_used(left: project.Project) -> None:
+    lock = Lock(bases={"python:3.11-slim": fakes.DIGEST})
+    (left.config.folder / "images.lock").write_text(lockfile.text(lock))
+    changed = again(left, MINIMAL)
+    with pytest.raises(ToolError, match=r"^images\.lock has changed since the target was built"):
+        changed.built(changed.targets[0])
+    unlocked = changed.with_lock(None)
+    assert unlocked.built(unlocked.targets[0]).target == left.targets[0]
 
 
 def test_new_samples_are_used_at_once(left: project.Project, tmp_path: Path) -> None:

@@ -142,17 +142,19 @@ def configure_aws(machine: Machine, given: Mapping[str, str], _github: Mapping[s
 
 
 def upload(machine: Machine, given: Mapping[str, str], _github: Mapping[str, Any]) -> None:
-    source = machine.workspace / given["path"]
+    paths = (machine.workspace / line for line in given["path"].splitlines())
+    found = [each for each in paths if each.exists()]
     there = machine.artifacts / given["name"]
     assert given.get("overwrite") == "true" or not there.exists(), f"{there.name} is there already"
-    if not source.exists():
+    if not found:
         return
     shutil.rmtree(there, ignore_errors=True)
-    if source.is_dir():
-        shutil.copytree(source, there)
-    else:
-        there.mkdir()
-        shutil.copy(source, there)
+    there.mkdir()
+    for source in found:
+        if source.is_dir():
+            shutil.copytree(source, there, dirs_exist_ok=True)
+        else:
+            shutil.copy(source, there)
 
 
 def download(machine: Machine, given: Mapping[str, str], _github: Mapping[str, Any]) -> None:

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 from buildkit.build import bake_plan
-from buildkit.build.mounts import Network
 from buildkit.config import substitution
+from buildkit.config.network import Network
 from buildkit.model.target import Rendered
 from tests.support.projects import MINIMAL, target
 

@@ -8,6 +8,8 @@ import pytest
 
 from buildkit.build import mounts
 from buildkit.config import substitution
+from buildkit.config.network import Network
+from buildkit.lock.lockfile import Lock, Locked
 from buildkit.support.errors import UsageError
 from tests.support.projects import MINIMAL, target
 
@@ -16,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def test_nothing_asked_for_is_nothing_mounted() -> None:
-    with mounts.mounted(mounts.Network()) as found:
+    with mounts.mounted(Network()) as found:
         assert found == ()
 
 
 def test_pip_finds_all_of_it_in_one_file(tmp_path: Path) -> None:
     own = tmp_path / "pip.conf"
     own.write_text("[global]\nindex-url = https://me:s%cret@pypi.example/simple\nfind-links = /a\n")
-    network = mounts.Network(ca_bundle=tmp_path / "ca", pip_config=own, wheels=tmp_path)
+    network = Network(ca_bundle=tmp_path / "ca", pip_config=own, wheels=tmp_path)
     with mounts.mounted(network) as found:
         mounted = dict(found)
         assert mounted["ca-bundle"] == tmp_path / "ca"
@@ -45,7 +47,7 @@ def test_what_is_no_pip_configuration_is_refused_without_showing_it(tmp_path: Pa
     own.write_text("password = hunter2\n")
     with (
         pytest.raises(UsageError) as caught,
-        mounts.mounted(mounts.Network(pip_config=own)),
+        mounts.mounted(Network(pip_config=own)),
     ):
         pass
     assert "hunter2" not in f"{caught.value.message} {caught.value.hint} {caught.value.details}"
@@ -66,3 +68,18 @@ def test_mirrors_are_said_for_the_targets_whose_indexes_have_one() -> None:
             both.id: "--extra-index-url https://b.example "
             "--extra-index-url https://m.example/a/simple"
         }
+
+
+def test_a_target_finds_its_packages_of_images_lock() -> None:
+    digest = f"sha256:{'a' * 64}"
+    one, other = target(), target(MINIMAL.replace("demo", "other"))
+    lock = Lock(
+        targets={one.id: Locked(made_from=digest, packages=("six==1.17.0",))},
+        hashes={"six==1.17.0": (digest,)},
+    )
+    with mounts.locked(lock.pinned((other, one)), lock) as found:
+        assert {name: (path / "images.lock").read_text() for name, path in found.items()} == {
+            one.id: f"--only-binary :all:\nsix==1.17.0 \\\n    --hash={digest}\n"
+        }
+    with mounts.locked((one, other), None) as found:
+        assert found == {}

@@ -20,6 +20,8 @@ from buildkit.diff import release_notes
 from buildkit.diff.differences import Difference
 from buildkit.ledger import ledger
 from buildkit.ledger.record import Verdict
+from buildkit.lock import lockfile
+from buildkit.lock.lockfile import Lock
 from buildkit.model.image import Built, Origin, Staged, Status, Verified
 from buildkit.model.login import Login
 from buildkit.support.errors import Exit, ToolError, UsageError
@@ -394,6 +396,23 @@ def test_what_is_released_and_would_be_another_image_now_is_revised(
     (found.config.folder / "program" / "train").write_text("#!/bin/sh\nexit 0\n")
     assert cli.run(["revise", "demo-[124]*", "--changed"]) == Exit.DONE
     assert capsys.readouterr().out.split() == ["demo-1.0-1-cpu-py311", "demo-2.0-1-cpu-py311"]
+
+
+def test_a_base_that_is_locked_has_not_moved(
+    found: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = found.config.folder / lockfile.NAME
+    lock.write_text(lockfile.text(Lock(bases={found.targets[0].base: digest("a")})))
+    now = project.read(found.config.path, None)
+    book = ledger.beside(found.config.path, found.config.boundary)
+    book.append(release(of_now(now, now.targets[0])))
+    engine = Bases({})
+    monkeypatch.setattr("buildkit.engine.engine.connect", lambda: nullcontext(engine))
+    assert cli.run(["revise", "--all", "--changed"]) == Exit.DONE
+    assert [capsys.readouterr().out, engine.asked] == ["", {}]
+    lock.write_text(lockfile.text(Lock(bases={found.targets[0].base: digest("b")})))
+    assert cli.run(["revise", "--all", "--changed"]) == Exit.DONE
+    assert "1.0-1" in capsys.readouterr().out
 
 
 # notes

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit.model.target import Rendered
+from buildkit.model.target import Pins, Rendered
 from buildkit.render import inputs
 from buildkit.support.errors import ToolError
 from tests.support import projects
@@ -162,6 +163,18 @@ def test_the_lock_counts_where_there_is_one(tmp_path: Path) -> None:
     without, before = digest(checkout), digest(checkout, lock=str(lock))
     lock.write_text("six==1.17.0 --hash=sha256:bb\n")
     assert len({without, before, digest(checkout, lock=str(lock))}) == 3
+
+
+def test_what_images_lock_pins_counts(tmp_path: Path) -> None:
+    """The packages as a lock of the user's own with the same text; the base by its digest."""
+    checkout = make(tmp_path)
+    lock = checkout / "lock.txt"
+    lock.write_text("six==1.17.0 --hash=sha256:aa\n")
+    packages = hashlib.sha256(lock.read_bytes()).hexdigest()
+    found = [digest(checkout, pins=pins) for pins in (Pins(), Pins(base="a"), Pins(base="b"))]
+    pinned = digest(checkout, pins=Pins(packages=packages))
+    assert len({*found, pinned, digest(checkout, pins=Pins(packages="0"))}) == 5
+    assert pinned == digest(checkout, lock=str(lock))
 
 
 def test_the_digest_of_an_image_without_lock_is_that_of_the_ledgers_there_are(
