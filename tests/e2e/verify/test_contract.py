@@ -53,7 +53,7 @@ BROKEN = {
         clause="RUN-01", dockerfile=f"{AFTER_PROGRAM}RUN sed -i '1s/$/\\r/' /opt/program/train"
     ),
     "exit-0": Broken(clause="OUT-01", program="train", old="    raise\n", new="    sys.exit(0)\n"),
-    "user": Broken(clause="IMG-05", dockerfile="USER 1000"),
+    "user": Broken(clause="IMG-05", dockerfile=f"{AFTER_PROGRAM}USER 1000"),
 }  # fmt: skip
 MORE = {
     "no-answer": Broken(clause="SERVE-06", old="text.encode()", new='b""'),
