@@ -14,11 +14,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from buildkit.model import names
-from buildkit.model.hosts import has_registry
-from buildkit.registry import docker_config
-from buildkit.registry.client import Registry
-from buildkit.registry.wire import Wire
+from buildkit.registry import bases
 from buildkit.support.errors import BuildkitError, ToolError
 from buildkit.system import console, workers
 
@@ -32,8 +28,6 @@ VARIABLE = "SOURCE_DATE_EPOCH"
 """The argument of a build that BuildKit reads itself; it is part of no cache key."""
 UNKNOWN, UNKNOWN_DATE = 946_684_800, "2000-01-01"
 """For a base whose time is not found: the time that files have (templates/macros/step.j2)."""
-HUB, HUB_LOGIN = "registry-1.docker.io", "docker.io"
-"""Docker Hub's registry, and the name that docker keeps its login under."""
 TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
 """RFC 3339. `fromisoformat` of older Pythons reads neither nine digits of a second nor the `Z`."""
 LOOKS = 8
@@ -49,7 +43,7 @@ class Base:
 
 
 def find(
-    bases: Iterable[Base], in_engine: Callable[[str], str | None], logins: Mapping[str, Login]
+    wanted: Iterable[Base], in_engine: Callable[[str], str | None], logins: Mapping[str, Login]
 ) -> dict[Base, int]:
     """The time of each base in seconds since 1970; none if the user has set the variable.
 
@@ -58,7 +52,7 @@ def find(
     """
     if os.environ.get(VARIABLE):  # buildx passes it to the builds
         return {}
-    looks = [partial(_look, base, in_engine, logins) for base in dict.fromkeys(bases)]
+    looks = [partial(_look, base, in_engine, logins) for base in dict.fromkeys(wanted)]
     found: list[tuple[Base, int | str]] = workers.run(looks, jobs=LOOKS)
     times = {}
     for base, time in sorted(found, key=lambda each: each[0].reference):
@@ -82,12 +76,8 @@ def _look(
 
 def _in_registry(base: Base, logins: Mapping[str, Login]) -> str | None:
     """Raises ToolError. One attempt: builds in closed networks cannot wait for more."""
-    host, repository, reference = located(base.reference)
-
-    def login() -> Login | None:
-        return logins.get(host) or docker_config.of(HUB_LOGIN if host == HUB else host)
-
-    with closing(Registry(wire=Wire(host=host, login=login, attempts=1))) as registry:
+    host, repository, reference = bases.located(base.reference)
+    with closing(bases.registry(host, logins, attempts=1)) as registry:
         found = registry.manifest(repository, reference)
         if found is not None and found.document.manifests is not None:
             digest = _of_platform(found, base.platform)
@@ -102,18 +92,6 @@ def _of_platform(index: Manifest, platform: str) -> str | None:
         if each.platform and f"{each.platform.os}/{each.platform.architecture}" == platform:
             return each.digest
     return None
-
-
-def located(base: str) -> tuple[str, str, str]:
-    """The host of the registry, the repository, and the tag or digest of a base."""
-    name, _, digest = names.familiar(base).partition("@")
-    path, tag = name, "latest"
-    if ":" in name.rpartition("/")[2]:
-        path, _, tag = name.rpartition(":")
-    if has_registry(path):
-        host, _, repository = path.partition("/")
-        return host, repository, digest or tag
-    return HUB, path if "/" in path else f"library/{path}", digest or tag
 
 
 def _seconds(created: str | None) -> int | None:

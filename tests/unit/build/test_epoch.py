@@ -110,18 +110,3 @@ def test_a_time_of_the_user_counts_for_all(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv(VARIABLE, "5")
     base = Base(reference="python:3.11", platform="linux/amd64")
     assert epoch.find([base], lambda _image: CREATED, {}) == {}
-
-
-@pytest.mark.parametrize(
-    ("base", "place"),
-    [
-        ("python:3.11", ("registry-1.docker.io", "library/python", "3.11")),
-        ("python", ("registry-1.docker.io", "library/python", "latest")),
-        ("docker.io/library/python:3.11", ("registry-1.docker.io", "library/python", "3.11")),
-        ("rocker/r-ver:4.2", ("registry-1.docker.io", "rocker/r-ver", "4.2")),
-        ("localhost:5000/a/b", ("localhost:5000", "a/b", "latest")),
-        (f"quay.io/a:1@sha256:{'a' * 64}", ("quay.io", "a", f"sha256:{'a' * 64}")),
-    ],
-)
-def test_a_base_is_asked_for_where_docker_pulls_it(base: str, place: tuple[str, str, str]) -> None:
-    assert epoch.located(base) == place
