@@ -20,7 +20,7 @@ from buildkit.contract import verdict
 from buildkit.engine import engine
 from buildkit.lock import check
 from buildkit.model.outcome import Outcome, earlier
-from buildkit.render import inputs, render
+from buildkit.render import inputs
 from buildkit.support.errors import BuildkitError, bug
 from buildkit.system import console, stopping, workers
 
@@ -127,9 +127,7 @@ def planned(project: Project, targets: Sequence[Target], network: Network) -> It
 
     Raises LockError if images.lock does not fit, TemplateError, or UsageError for a bad pip.conf.
     """
-    if project.lock is not None:
-        check.require(project.lock, targets, project.templates)
-    rendered = render.render_all(targets, project.templates)
+    rendered = check.rendered(project.lock, targets, project.templates)
     with bake_plan.planned(rendered, project.templates, network, project.lock) as plan:
         yield plan
 

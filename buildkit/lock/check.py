@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from buildkit.lock import bases, request
 from buildkit.lock.lockfile import NAME
+from buildkit.render import render
 from buildkit.support.errors import LockError
 
 if TYPE_CHECKING:
@@ -13,13 +15,20 @@ if TYPE_CHECKING:
 
     from buildkit.lock.lockfile import Lock
     from buildkit.lock.request import Request
-    from buildkit.model.target import Target
+    from buildkit.model.target import Rendered, Target
     from buildkit.render.render import Templates
 
 
-def requests(targets: Sequence[Target], templates: Templates) -> dict[str, Request]:
-    """By target id, the requests of those whose packages a lock pins. Raises TemplateError."""
-    found = {each.id: request.of(each, templates) for each in targets}
+def requests(
+    targets: Sequence[Target],
+    templates: Templates,
+    pinned: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Request]:
+    """By target id, the requests of those whose packages a lock pins. Raises TemplateError.
+
+    `pinned` has the Dockerfiles of targets with pins, as far as the caller has them.
+    """
+    found = {each.id: request.of(each, templates, pinned.get(each.id)) for each in targets}
     return {id_: each for id_, each in found.items() if each is not None}
 
 
@@ -54,9 +63,23 @@ def surplus(
     )
 
 
-def require(lock: Lock, targets: Sequence[Target], templates: Templates) -> None:
-    """Raise LockError unless the lock has all that the targets need, made from what they say."""
-    raise_for(gaps(lock, targets, requests(targets, templates)))
+def rendered(
+    lock: Lock | None, targets: Sequence[Target], templates: Templates
+) -> tuple[Rendered, ...]:
+    """The Dockerfiles of targets that have the pins of a lock, each rendered once.
+
+    Raises TemplateError, and LockError unless the lock has all that the targets need, made from
+    what they say.
+    """
+    found = render.render_all(targets, templates)
+    if lock is not None:
+        texts = {
+            each.target.id: each.dockerfile
+            for each in found
+            if each.target.pins.packages is not None
+        }
+        raise_for(gaps(lock, targets, requests(targets, templates, texts)))
+    return found
 
 
 def raise_for(lines: Sequence[str]) -> None:

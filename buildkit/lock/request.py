@@ -53,15 +53,16 @@ class Request:
         return f"sha256:{hashlib.sha256(facts.encode()).hexdigest()}"
 
 
-def of(target: Target, templates: Templates) -> Request | None:
+def of(target: Target, templates: Templates, pinned: str | None = None) -> Request | None:
     """The request of a target; None if its image installs no packages that a lock can pin.
 
     That is so with a `lock` of its own, and with a template that does not use pip.install for
-    `packages`. Raises TemplateError.
+    `packages`. `pinned` is the Dockerfile of a target with pins, if the caller has it. Raises
+    TemplateError.
     """
     if target.lock is not None:
         return None
-    text = render.render(replace(target, pins=PROVISIONAL), templates).dockerfile
+    text = pinned or render.render(replace(target, pins=PROVISIONAL), templates).dockerfile
     if render.FROM_LOCK not in text:
         return None
     wanted = target.packages

@@ -11,7 +11,6 @@ from buildkit.engine import engine
 from buildkit.lock import check
 from buildkit.model.image import Built
 from buildkit.publish import packing
-from buildkit.render import render
 from buildkit.reproduce import contents, elsewhere
 from buildkit.reproduce.contents import Comparison
 from buildkit.support.errors import ToolError
@@ -41,9 +40,7 @@ def build(
     Raises LockError if images.lock does not fit, TemplateError, UsageError for a bad pip.conf, or
     ToolError if no engine answers.
     """
-    if project.lock is not None:
-        check.require(project.lock, targets, project.templates)
-    rendered = render.render_all(targets, project.templates)
+    rendered = check.rendered(project.lock, targets, project.templates)
     with engine.connect() as docker:
         builds = _Builds(engine=docker, network=network, lock=project.lock, verbose=verbose)
         first = builds.make(rendered, project.templates)
