@@ -38,8 +38,7 @@ def locked(context: click.Context, parameter: click.Parameter, incomplete: str) 
     from buildkit.lock import lockfile  # noqa: PLC0415 - only when a shell asks
 
     try:
-        scope = _scope(context)
-        found = lockfile.read(scope.file.parent / lockfile.NAME) or lockfile.Lock()
+        found = _scope(context).lock() or lockfile.Lock()
     except Exception:  # noqa: BLE001 - see above
         return []
     packages = map(lockfile.name_of, sorted(found.hashes))

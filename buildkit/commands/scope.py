@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from buildkit import project
 from buildkit.config import boundary, images_toml
 from buildkit.ledger import ledger
+from buildkit.lock import lockfile
 from buildkit.support.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,8 +42,14 @@ class Scope:
         return images_toml.read(self.file, allow_outside=self.allow_outside)
 
     def ledger(self) -> ledger.Ledger:
-        limits = boundary.around(self.file.parent, open_=self.allow_outside)
-        return ledger.beside(self.file, limits)
+        return ledger.beside(self.file, self._limits)
+
+    def lock(self) -> lockfile.Lock | None:
+        return lockfile.read(lockfile.beside(self.file, self._limits))
+
+    @property
+    def _limits(self) -> boundary.Boundary:
+        return boundary.around(self.file.parent, open_=self.allow_outside)
 
     @property
     def patterns(self) -> tuple[str, ...]:

@@ -469,3 +469,12 @@ def test_completion_of_update_knows_what_is_locked(project: Path) -> None:
     assert complete.locked(context, parameter, "python:3.12") == ["python:3.12-slim"]
     (project / "images.lock").write_text("[")
     assert complete.locked(context, parameter, "") == []
+
+
+def test_completion_does_not_follow_a_link_out_of_the_project(project: Path) -> None:
+    context, parameter = click.Context(cli.cli), click.Argument(["name"])
+    run("lock")
+    elsewhere = project.parent / "elsewhere.lock"
+    (project / "images.lock").rename(elsewhere)
+    (project / "images.lock").symlink_to(elsewhere)
+    assert complete.locked(context, parameter, "six") == []
