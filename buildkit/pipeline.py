@@ -1,38 +1,44 @@
 """The pipeline: render -> plan -> bake -> verify -> publish -> aliases -> record.
 
-`build` is all of it, as far as its `Choice` says; `test` is `verify` alone; `push` is what follows.
-A shard of a CI run builds until STAGED, and the job that collects the shards pushes.
+`build` is all of it, as far as its `Choice` says, for the targets that the plan does not find done.
+`test` is `verify` alone; `push` is what follows. A shard of a CI run builds until STAGED, and the
+job that collects the shards pushes.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import partial
+from functools import cache, partial
+from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 from buildkit import recording
 from buildkit.build import bake_plan
-from buildkit.build.images import maker
+from buildkit.build.images import How, maker
 from buildkit.contract import verdict
 from buildkit.engine import engine
 from buildkit.lock import check
+from buildkit.model.image import IDENTITY
 from buildkit.model.outcome import Outcome, earlier
-from buildkit.render import inputs
-from buildkit.support.errors import BuildkitError, bug
+from buildkit.plan import bases
+from buildkit.plan.decide import Rules
+from buildkit.plan.known import State
+from buildkit.support.errors import BuildkitError, ToolError, bug
 from buildkit.system import console, stopping, workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from buildkit.aliases.moves import Moves
-    from buildkit.build.bake_plan import Plan
     from buildkit.config.network import Network
     from buildkit.engine.engine import Engine
     from buildkit.model.image import Built
     from buildkit.model.target import Target
+    from buildkit.plan.decide import Decision
+    from buildkit.plan.plan import Plan
     from buildkit.project import Project
     from buildkit.publish.sender import Sender
     from buildkit.verify.verify import Depth
@@ -55,20 +61,37 @@ class Choice:
     """How far a run goes, and how.
 
     `registries` replace those of images.toml; `given_by` is the option or variable that names them.
-    `retest`: test an image again that has passed. `complete`: tag nothing unless everything can be
-    tagged. `no_cache`: run all steps of a build again. `jobs`: the maximum number of targets in
-    parallel; None: the default of each stage.
+    `force`: do everything again. `retest`: test an image again that has passed. `complete`: tag
+    nothing unless everything can be tagged. `no_cache`: run all steps of a build again. `jobs`: the
+    maximum number of targets in parallel; None: the default of each stage.
     """
 
     until: Until = Until.PUBLISHED
     registries: tuple[str, ...] = ()
     given_by: str = ""
+    force: bool = False
     retest: bool = False
     complete: bool = False
     fail_fast: bool = False
     no_cache: bool = False
     verbose: bool = False
     jobs: int | None = None
+
+    @property
+    def how(self) -> How:
+        """How images are built."""
+        return How(
+            jobs=self.jobs,
+            fail_fast=self.fail_fast,
+            no_cache=self.no_cache,
+            verbose=self.verbose,
+        )
+
+    def rules(self, project: Project) -> Rules:
+        """How the plan decides."""
+        force = "`--no-cache`" if self.no_cache else "`--force`" if self.force else ""
+        mutable = project.config.registry.repositories.mutability == "mutable"
+        return Rules(force=force, retest=self.retest, mutable=mutable)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,44 +108,140 @@ class Run:
 
 
 def build(project: Project, targets: Sequence[Target], network: Network, choice: Choice) -> Run:
-    """Build targets, test each image as it comes, and take it as far as `choice` says.
+    """Take each target as far as `choice` says, and do nothing again that is done already.
 
     A target that fails does not stop the others. Raises BuildkitError, before anything is built, if
     a template cannot be rendered, no engine answers, or a registry to publish to does not.
     """
-    from buildkit.verify import gate, verify  # noqa: PLC0415 - a push needs nothing of the contract
+    with _building(project, network, choice) as building:
+        found = building.plan(targets)
+        settled = [
+            Outcome(target=each.target, already=each.found, error=each.error)
+            for each in found.of(State.PUBLISHED, State.REFUSED)
+        ]
+        for outcome in settled:
+            _say(outcome)
+        stop = choice.fail_fast and found.of(State.REFUSED)
+        worked = () if stop or len(settled) == len(targets) else building.work(found)
+        outcomes = _in_order(targets, (*settled, *worked))
+        return _alias_and_record(project, targets, outcomes, building.sender, choice)
 
-    tests_only = choice.until is Until.TESTED
-    with (
-        planned(project, targets, network) as plan,
-        engine.connect() as docker,
-        nullcontext() if tests_only else _sender(project, docker, choice) as sender,
-        maker(
-            plan,
-            docker,
-            jobs=choice.jobs,
-            fail_fast=choice.fail_fast,
-            no_cache=choice.no_cache,
-            verbose=choice.verbose,
-        ) as makes,
-    ):
-        project.records.begin(plan.rendered)
-        made_from = inputs.digests(plan.rendered, project.templates.runtime)
 
-        def work(target: Target, built: Built) -> Outcome:
-            named = makes.named(built, made_from[target.id])
-            tested = gate.test(named, docker, project.records, verify.SMOKE, retest=choice.retest)
-            if tested.verified is None or sender is None:
-                return tested
-            stage = choice.until is Until.STAGED
-            return sender.stage(tested) if stage else sender.publish(tested)
-
-        outcomes = each(targets, makes.images(targets), work, choice)
-        return _alias_and_record(project, targets, outcomes, sender, choice)
+def plan(project: Project, targets: Sequence[Target], network: Network, choice: Choice) -> Plan:
+    """What `build` would do. Raises the errors of `build`, but none for a missing engine."""
+    with _building(project, network, choice) as building:
+        return building.plan(targets)
 
 
 @contextmanager
-def planned(project: Project, targets: Sequence[Target], network: Network) -> Iterator[Plan]:
+def _building(project: Project, network: Network, choice: Choice) -> Iterator[_Building]:
+    """The engine is connected when it is needed first. Raises ToolError then."""
+    tests_only = choice.until is Until.TESTED
+    with ExitStack() as opened, nullcontext() if tests_only else _sender(project, choice) as sender:
+        yield _Building(
+            project=project,
+            network=network,
+            choice=choice,
+            sender=sender,
+            engine=cache(lambda: opened.enter_context(engine.connect())),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Building:
+    """One run of `build`. Without a `sender`, nothing leaves this machine."""
+
+    project: Project
+    network: Network
+    choice: Choice
+    sender: Sender | None
+    engine: Callable[[], Engine]
+
+    def plan(self, targets: Sequence[Target]) -> Plan:
+        from buildkit.plan.plan import Planner  # noqa: PLC0415 - a push needs nothing of it
+
+        project = self.project
+        rendered = check.rendered(project.lock, targets, project.templates)
+        found = bases.served(targets, self.network)
+        if found.unknown:
+            with suppress(ToolError):  # without an engine, these bases are unknown
+                found = found.with_engine(self.engine().find, self.network)
+        asked = self.sender if self.choice.until is Until.PUBLISHED else None
+        planner = Planner(
+            project=project,
+            network=self.network,
+            rules=self.choice.rules(project),
+            registries=asked.publisher.registries if asked else (),
+            releases=asked.releases if asked else (),
+        )
+        return planner.plan(rendered, found)
+
+    def work(self, found: Plan) -> tuple[Outcome, ...]:
+        """Build, test and send what is left of a plan."""
+        docker, choice = self.engine(), self.choice
+        reused, todo = _reused(found, docker)
+        rendered = [each for each in found.rendered if each.target.id in todo]
+        with (
+            nullcontext() if self.sender is None else self.sender.sending(docker) as sender,
+            bake_plan.planned(
+                rendered,
+                self.project.templates,
+                self.network,
+                self.project.lock,
+                found.bases.served,
+            ) as baked,
+            maker(baked, docker, choice.how, {i: todo[i].identity.digest for i in todo}) as makes,
+        ):
+            self.project.records.begin(rendered)
+
+            def work(target: Target, built: Built) -> Outcome:
+                if target.id in todo:
+                    built = found.noted(makes.named(built), makes.label(target))
+                else:
+                    docker.name(built.image_id, target.image)
+                return self._send(self._test(built), sender)
+
+            targets = [each.target for each in rendered]
+            images = makes.images(targets) if targets else ()
+            every = [*(target for target, _ in reused), *targets]
+            return each(every, chain(reused, images), work, choice)
+
+    def _test(self, built: Built) -> Outcome:
+        from buildkit.verify import gate, verify  # noqa: PLC0415 - a push tests nothing
+
+        records, retest = self.project.records, self.choice.retest
+        return gate.test(built, self.engine(), records, verify.SMOKE, retest=retest)
+
+    def _send(self, tested: Outcome, sender: Sender | None) -> Outcome:
+        if tested.verified is None or sender is None:
+            return tested
+        stage = self.choice.until is Until.STAGED
+        return sender.stage(tested) if stage else sender.publish(tested)
+
+
+def _in_order(targets: Sequence[Target], outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+    by_id = {each.target.id: each for each in outcomes}
+    return tuple(by_id[target.id] for target in targets if target.id in by_id)
+
+
+def _reused(found: Plan, docker: Engine) -> tuple[list[tuple[Target, Built]], dict[str, Decision]]:
+    """The images that the engine still has, and the decisions about the other targets."""
+    reused, todo = [], {}
+    for decision in found.of(State.TODO, State.BUILT, State.TESTED):
+        target, built = decision.target, decision.built
+        if built is not None and docker.label(built.image_id, IDENTITY) == decision.identity.digest:
+            reused.append((target, replace(built, target=target)))
+        else:
+            todo[target.id] = decision
+            if built is not None:
+                console.step(target.id, "the engine does not have the image any more", dim=True)
+    return reused, todo
+
+
+@contextmanager
+def baked(
+    project: Project, targets: Sequence[Target], network: Network
+) -> Iterator[bake_plan.Plan]:
     """The plan for bake of targets.
 
     Raises LockError if images.lock does not fit, TemplateError, or UsageError for a bad pip.conf.
@@ -156,8 +275,8 @@ def push(project: Project, targets: Sequence[Target], choice: Choice) -> Run:
     tested = list(_found(targets, lambda target: _tested(project, target, hosts)))
     staged = all(isinstance(each, BuildkitError) or each.staged for _, each in tested)
     with (
-        nullcontext() if staged else engine.connect() as docker,
-        _sender(project, docker, choice) as sender,
+        _sender(project, choice) as connected,
+        nullcontext(connected) if staged else _sending(connected) as sender,
     ):
         if choice.complete:
             outcomes = each(targets, tested, lambda _, found: sender.stage(found), choice)
@@ -171,6 +290,12 @@ def push(project: Project, targets: Sequence[Target], choice: Choice) -> Run:
         return _alias_and_record(project, targets, outcomes, sender, choice)
 
 
+@contextmanager
+def _sending(sender: Sender) -> Iterator[Sender]:
+    with engine.connect() as docker, sender.sending(docker) as found:
+        yield found
+
+
 def _tested(project: Project, target: Target, hosts: frozenset[str]) -> Outcome:
     """The image of a target that has passed; as it is staged, if all of `hosts` hold it so."""
     verified = project.verified(target)
@@ -180,14 +305,14 @@ def _tested(project: Project, target: Target, hosts: frozenset[str]) -> Outcome:
 
 
 @contextmanager
-def _sender(project: Project, docker: Engine | None, choice: Choice) -> Iterator[Sender]:
+def _sender(project: Project, choice: Choice) -> Iterator[Sender]:
     from buildkit.publish import connect  # noqa: PLC0415 - boto3 takes long to load
     from buildkit.publish.sender import Sender  # noqa: PLC0415
 
-    since = recording.check(project)
+    releases = recording.check(project)
     connect.say_which(project.config, choice.registries, choice.given_by)
-    with connect.to(project.config, choice.registries, project.targets, docker) as publisher:
-        yield Sender(publisher=publisher, records=project.records, since=since)
+    with connect.to(project.config, choice.registries, project.targets) as publisher:
+        yield Sender(publisher=publisher, records=project.records, releases=releases)
 
 
 def _alias_and_record(
@@ -201,7 +326,8 @@ def _alias_and_record(
     if sender is None or choice.until is not Until.PUBLISHED:
         return Run(outcomes=outcomes)
     published = [each.published for each in outcomes if each.published is not None]
-    moves = sender.move_aliases(targets, published, recording.known(project))
+    served = [each.served for each in outcomes if each.served is not None]
+    moves = sender.move_aliases(targets, served, recording.known(project))
     registries = sender.publisher.registries
     try:
         recording.note(project, published, registries, moves.done, since=sender.since)
@@ -243,8 +369,7 @@ def each(
 
     jobs = choice.jobs or os.cpu_count() or 1
     ended = workers.run((begin(*each) for each in items), jobs=jobs, stop=is_last)
-    by_id = {outcome.target.id: outcome for outcome in ended}
-    return tuple(by_id[target.id] for target in targets if target.id in by_id)
+    return _in_order(targets, ended)
 
 
 def _guarded(work: Callable[[Target, Item], Outcome], target: Target, item: Item) -> Outcome:

@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from buildkit.aliases.follow import Known
-    from buildkit.ledger.record import Move
+    from buildkit.ledger.record import Move, Release
     from buildkit.model.image import Published
     from buildkit.project import Project
     from buildkit.registry.client import Registry
 
 
-def check(project: Project) -> frozenset[str]:
-    """The ids of all records, before anything is sent: others may add to them meanwhile.
+def check(project: Project) -> tuple[Release, ...]:
+    """All records, before anything is sent: others may add to them meanwhile.
 
     Raises ToolError for a ledger that cannot be read or written.
     """
     book = ledger.beside(project.config.path, project.config.boundary)
-    found = frozenset(each.id for each in book.read())
+    found = book.read()
     book.check()
     return found
 
@@ -48,7 +48,7 @@ def note(
     """Record what a run published and moved; nothing is recorded twice, also not by parallel runs.
 
     An image that the registries had already is recorded if the ledger does not know that: the run
-    that pushed it was cut off. `since` is what `check` returned when the run began. Raises
+    that pushed it was cut off. `since` are the ids of what `check` returned. Raises
     ToolError if the ledger cannot be read or written.
     """
     book = ledger.beside(project.config.path, project.config.boundary)

@@ -1,1 +1,1 @@
-"""Stage 7: the tags that move from image to image."""
+"""Stage 8: the tags that move from image to image."""

@@ -1,1 +1,1 @@
-"""Stage 4: Dockerfiles -> images in an engine, by `docker buildx bake`."""
+"""Stage 5: Dockerfiles -> images in an engine, by `docker buildx bake`."""

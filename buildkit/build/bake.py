@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from buildkit.build import bake_plan, epoch
 from buildkit.build.bake_output import TAIL, Progress, Step
-from buildkit.model.image import Built, Origin
+from buildkit.model.image import IDENTITY, Built, Origin
 from buildkit.registry.manifests import DOCKER_MANIFEST
 from buildkit.support import manual
 from buildkit.support.errors import ToolError
@@ -71,14 +71,15 @@ class Options:
     """How to run bake: at most `jobs` targets in parallel (None: buildx decides).
 
     `held` are the names under which images are built, `epochs` the times of their configurations
-    (`epoch`), by target id; without one, that of the environment counts. `environment` has the
-    variables by which docker finds logins.
+    (`epoch`), `identities` their labels, by target id; without a time, that of the environment
+    counts. `environment` has the variables by which docker finds logins.
     """
 
     builder: str
     containerd: bool
     held: Mapping[str, str]
     epochs: Mapping[str, int] = field(default_factory=dict)
+    identities: Mapping[str, str] = field(default_factory=dict)
     jobs: int | None = None
     fail_fast: bool = False
     no_cache: bool = False
@@ -130,12 +131,14 @@ def build(
 
 
 def _document(plan: bake_plan.Plan, options: Options) -> Mapping[str, Any]:
-    """The plan, with the names that images have during the run instead of their own, and times."""
+    """The plan, with names of the run instead of those of the targets, times and identities."""
     targets = {}
     for id_, name in plan.names.items():
         targets[name] = {**plan.document["target"][name], "tags": [options.held[id_]]}
         if id_ in options.epochs:
             targets[name]["args"] = {epoch.VARIABLE: str(options.epochs[id_])}
+        if id_ in options.identities:
+            targets[name]["labels"] = {IDENTITY: options.identities[id_]}
     return {**plan.document, "target": targets}
 
 

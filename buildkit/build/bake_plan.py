@@ -11,6 +11,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from buildkit.build import mounts
@@ -49,6 +50,7 @@ class Inputs:
 
     `secrets` are pairs of the id that templates mount and a file. `indexes` has, by target id, the
     file that names the mirrors of its package indexes, and `locks` the folder of its packages.
+    `bases` are the digests that bases have in their registries, by their names in images.toml.
     """
 
     runtime: Path
@@ -57,6 +59,7 @@ class Inputs:
     secrets: tuple[tuple[str, Path], ...] = ()
     indexes: Mapping[str, Path] = field(default_factory=dict)
     locks: Mapping[str, Path] = field(default_factory=dict)
+    bases: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,9 +81,15 @@ class Plan:
 
 @contextmanager
 def planned(
-    rendered: Sequence[Rendered], folders: Folders, network: Network, lock: Lock | None
+    rendered: Sequence[Rendered],
+    folders: Folders,
+    network: Network,
+    lock: Lock | None,
+    bases: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Plan]:
     """The bake plan of a build, with its files of the network and the lock while it is open.
+
+    `bases` are the digests that bases have in their registries, by their names in images.toml.
 
     Raises UsageError for an invalid pip configuration.
     """
@@ -97,6 +106,7 @@ def planned(
             secrets=secrets,
             indexes=indexes,
             locks=locks,
+            bases=bases,
         )
         yield make(rendered, inputs)
 
@@ -112,15 +122,15 @@ def make(rendered: Sequence[Rendered], inputs: Inputs) -> Plan:
         "group": {"default": {"targets": list(names.values())}},
         "target": {names[each.target.id]: _target(each, inputs) for each in rendered},
     }
-    bases = {each.target.id: _base(each.target, inputs.network) for each in rendered}
+    bases = {each.target.id: _base(each.target, inputs) for each in rendered}
     return Plan(rendered=tuple(rendered), document=_literal(document), names=names, bases=bases)
 
 
-def _base(target: Target, network: Network) -> str:
-    """The image that a target is built on: its base or a substitute, by its digest if pinned."""
-    image = substitution.substitute(target.base, network.substitutes) or target.base
-    pinned = target.pins.base is not None and "@" not in image
-    return f"{image}@{target.pins.base}" if pinned else image
+def _base(target: Target, inputs: Inputs) -> str:
+    """The image that a target is built on: its base or a substitute, by its digest if known."""
+    image = substitution.substitute(target.base, inputs.network.substitutes) or target.base
+    digest = target.pins.base or inputs.bases.get(target.base)
+    return f"{image}@{digest}" if digest and "@" not in image else image
 
 
 def _target(rendered: Rendered, inputs: Inputs) -> dict[str, Any]:
@@ -132,7 +142,7 @@ def _target(rendered: Rendered, inputs: Inputs) -> dict[str, Any]:
         contexts["lock"] = str(Path(target.lock).parent)
     elif target.id in inputs.locks:
         contexts["lock"] = str(inputs.locks[target.id])
-    if (image := _base(target, inputs.network)) != target.base:
+    if (image := _base(target, inputs)) != target.base:
         contexts[target.base] = f"docker-image://{image}"
     secrets = inputs.secrets
     if target.id in inputs.indexes:

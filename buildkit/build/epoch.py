@@ -32,6 +32,8 @@ TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)"
 """RFC 3339. `fromisoformat` of older Pythons reads neither nine digits of a second nor the `Z`."""
 LOOKS = 8
 """Bases that are looked up at once."""
+NO_IMAGE = "scratch"
+"""The base of an image that is built on none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,36 +44,47 @@ class Base:
     platform: str
 
 
+def is_ours() -> bool:
+    """Whether we choose the time: buildx passes one that the user has set to the builds itself."""
+    return not os.environ.get(VARIABLE)
+
+
 def find(
     wanted: Iterable[Base], in_engine: Callable[[str], str | None], logins: Mapping[str, Login]
 ) -> dict[Base, int]:
-    """The time of each base in seconds since 1970; none if the user has set the variable.
+    """The time of each base in seconds since 1970, UNKNOWN for one that has none.
 
-    `in_engine` returns when an image of the engine was created, None if it has no such image; the
-    registry is asked for the others. `logins` are those that docker lacks, by host.
+    A base that was not found is left out. So are all, if the user has set the variable. `in_engine`
+    returns when an image of the engine was created, None if it has no such image; the registry is
+    asked for the others. `logins` are those that docker lacks, by host.
     """
-    if os.environ.get(VARIABLE):  # buildx passes it to the builds
+    if not is_ours():
         return {}
     looks = [partial(_look, base, in_engine, logins) for base in dict.fromkeys(wanted)]
-    found: list[tuple[Base, int | str]] = workers.run(looks, jobs=LOOKS)
+    found: list[tuple[Base, int | None, str]] = workers.run(looks, jobs=LOOKS)
     times = {}
-    for base, time in sorted(found, key=lambda each: each[0].reference):
-        if isinstance(time, str):
+    for base, time, why in sorted(found, key=lambda each: each[0].reference):
+        if why:
             dated = f"images on it are dated {UNKNOWN_DATE}"
-            console.say(f"{base.reference}: creation time unknown, {dated}: {time}", dim=True)
-        times[base] = UNKNOWN if isinstance(time, str) else time
+            console.say(f"{base.reference}: creation time unknown, {dated}: {why}", dim=True)
+        if time is not None:
+            times[base] = time
     return times
 
 
 def _look(
     base: Base, in_engine: Callable[[str], str | None], logins: Mapping[str, Login]
-) -> tuple[Base, int | str]:
-    """The time of a base, or why it is unknown."""
+) -> tuple[Base, int | None, str]:
+    """The time of a base, None if it was not found, and what is wrong."""
+    if base.reference == NO_IMAGE:
+        return base, UNKNOWN, ""
     try:
         created = in_engine(base.reference) or _in_registry(base, logins)
     except BuildkitError as error:
-        return base, error.message
-    return base, _seconds(created) or f"its configuration says `{created}`"
+        return base, None, error.message
+    if (time := _seconds(created)) is not None:
+        return base, time, ""
+    return base, UNKNOWN, f"its configuration says `{created}`"
 
 
 def _in_registry(base: Base, logins: Mapping[str, Login]) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from buildkit.build import bake, epoch
@@ -45,44 +46,59 @@ class Maker:
         console.say(f"building {count(len(targets), 'target')}")
         return chain(lost, bake.build(rest, self.plan, self.options))
 
-    def named(self, built: Built, made_from: str) -> Built:
-        """Give an image the name of its target, and note the digest of what it is made from."""
+    def named(self, built: Built) -> Built:
+        """Give an image the name of its target, and note the digest of its base."""
         target = built.target
         self.engine.name(self.options.held[target.id], target.image)
-        if built.origin is None:
+        if built.origin is None or "@" in built.origin.base:
             return built
-        base = built.origin.base_digest
-        if target.pins.base is None:
-            base = self.engine.find(built.origin.base) or base
-        return replace(built, origin=replace(built.origin, base_digest=base, inputs=made_from))
+        base = self.engine.find(built.origin.base) or built.origin.base_digest
+        return replace(built, origin=replace(built.origin, base_digest=base))
+
+    def label(self, target: Target) -> str | None:
+        """The identity that the image of a target has as its label."""
+        return self.options.identities.get(target.id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """How images are built: at most `jobs` at once; None: as many as buildx allows.
+
+    `verbose`: show the full output of buildx.
+    """
+
+    jobs: int | None = None
+    fail_fast: bool = False
+    no_cache: bool = False
+    verbose: bool = False
 
 
 @contextmanager
 def maker(
     plan: Plan,
     engine: Engine,
-    *,
-    jobs: int | None = None,
-    fail_fast: bool = False,
-    no_cache: bool = False,
-    verbose: bool = False,
+    how: How,
+    identities: Mapping[str, str | None] = MappingProxyType({}),
 ) -> Iterator[Maker]:
     """Log in to the registries of ECR that bases come from and docker has no login for.
 
-    At most `jobs` targets are built at once; None: as many as buildx allows. `verbose`: show the
-    full output of buildx.
+    `identities` become labels, by target id; not of an image whose base was not found, so that its
+    time is a guess.
     """
     logins, refused = base_logins(map(plan.registry, plan.names))
     with docker_config.beside(logins) as environment:
+        epochs = _epochs(plan, engine, logins, refused)
+        guessed = {*plan.names} - {*epochs} if epoch.is_ours() else set()
         options = bake.Options(
             builder=engine.builder,
             containerd=engine.containerd,
             held={id_: engine.held() for id_ in plan.names},
-            epochs=_epochs(plan, engine, logins, refused),
-            jobs=jobs,
-            fail_fast=fail_fast,
-            no_cache=no_cache,
-            verbose=verbose,
+            epochs={**epochs, **dict.fromkeys(guessed, epoch.UNKNOWN)},
+            identities={i: e for i, e in identities.items() if e and i not in guessed},
+            jobs=how.jobs,
+            fail_fast=how.fail_fast,
+            no_cache=how.no_cache,
+            verbose=how.verbose,
             environment=environment,
         )
         yield Maker(plan=plan, engine=engine, options=options, refused=refused)

@@ -188,10 +188,8 @@ def verdict(found: Report) -> dict[str, object]:
 
 def _print(outcome: Outcome) -> None:
     """Print each name of the image on stdout, one per line."""
-    if outcome.published is not None:
-        for location, digest_uri in zip(
-            outcome.published.locations, outcome.published.digest_uris, strict=True
-        ):
+    if (served := outcome.served) is not None:
+        for location, digest_uri in zip(served.locations, served.digest_uris, strict=True):
             click.echo(location.uri)
             click.echo(digest_uri)
     elif outcome.staged is not None and outcome.error is None:
@@ -210,7 +208,7 @@ def _facts(outcome: Outcome, *, clauses: bool) -> dict[str, object]:
         facts["untried"] = verdicts.untried(outcome.report)
         if clauses:
             facts["report"] = verdict(outcome.report)
-    if (published := outcome.published) is not None:
+    if (published := outcome.served) is not None:
         facts |= {
             "uri": published.uri,
             "digest": published.digest,
@@ -259,6 +257,6 @@ def _next(asked: Asked, targets: Sequence[Target], outcomes: Sequence[Outcome]) 
     if left:
         named = shlex.join(left) if len(left) <= NAMED else asked.selection
         return f"fix the failed targets, then `buildkit {asked.command} {named}`"
-    if any(each.published is not None for each in outcomes):
+    if any(each.served is not None for each in outcomes):
         return "`buildkit releases` shows what was published"
     return f"`buildkit push {asked.selection}` publishes the images"

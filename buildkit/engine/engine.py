@@ -138,6 +138,16 @@ class Engine:
         """When the image with a name was created, None if no image has it."""
         return self._fact(image, "Created")
 
+    def label(self, image: str, name: str) -> str | None:
+        """A label of an image, None if the engine lacks the image, or the image the label."""
+        with translated(f"finding `{image}`"):
+            try:
+                config = self.client.images.get(image).attrs.get("Config") or {}
+            except docker.errors.ImageNotFound:
+                return None
+        found: str | None = (config.get("Labels") or {}).get(name)
+        return found
+
     def _fact(self, image: str, fact: str) -> str | None:
         with translated(f"finding `{image}`"):
             try:

@@ -1,1 +1,1 @@
-"""Stage 8: the record of all releases, `releases.jsonl`, and questions to it."""
+"""Stage 9: the record of all releases, `releases.jsonl`, and questions to it."""

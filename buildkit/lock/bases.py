@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.config import substitution
 from buildkit.registry import bases
+from buildkit.registry.wire import ATTEMPTS
 from buildkit.support.errors import ToolError
 
 if TYPE_CHECKING:
@@ -24,7 +25,13 @@ def of(targets: Iterable[Target]) -> tuple[str, ...]:
     return tuple(sorted(base for base in found if base != NO_IMAGE and "@" not in base))
 
 
-def digest(base: str, rules: Sequence[substitution.Rule], logins: Mapping[str, Login]) -> str:
+def digest(
+    base: str,
+    rules: Sequence[substitution.Rule],
+    logins: Mapping[str, Login],
+    *,
+    attempts: int = ATTEMPTS,
+) -> str:
     """The digest that a base has now, or the image that replaces it by `rules`.
 
     `logins` are by host; for other hosts docker's own are used. Raises ToolError, which names the
@@ -36,8 +43,8 @@ def digest(base: str, rules: Sequence[substitution.Rule], logins: Mapping[str, L
         return reference
     called = f"`{base}`" if image == base else f"`{base}`, replaced with `{image}`,"
     try:
-        with closing(bases.registry(host, logins)) as registry:
-            found = registry.manifest(repository, reference)
+        with closing(bases.registry(host, logins, attempts=attempts)) as registry:
+            found = registry.digest(repository, reference)
     except ToolError as error:
         raise type(error)(
             f"the digest of the base image {called} could not be resolved: {error.message}",
@@ -49,4 +56,4 @@ def digest(base: str, rules: Sequence[substitution.Rule], logins: Mapping[str, L
             f"the base image {called} was not found in {host}",
             hint="check `base` in images.toml, or replace the image with `--substitute`",
         )
-    return found.digest
+    return found

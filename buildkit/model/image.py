@@ -7,23 +7,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Annotated
 
+from buildkit.model import names
 from buildkit.model.target import Purpose, Target  # noqa: TC001 - records are read by it
 from buildkit.support.decode import Word  # noqa: TC001 - records are read by it
+
+Plain = Annotated[str, names.plain]
+IDENTITY = "buildkit.identity"
+"""The label of an image with its identity."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
     """What an image was built from: its base, and `inputs`, the digest of everything else.
 
-    `base` is the reference that was used, after substitution. `base_digest` is the engine's id of
-    the base (with the classic store, the digest of its configuration), else the digest that the
-    build resolved, None if both are unknown.
+    `base` is the reference that was used, after substitution. `base_digest` is its digest in its
+    registry, else the engine's id of the base (with the classic store, the digest of its
+    configuration), None if both are unknown. `identity` is the digest of all of it, which the image
+    has as a label; None if it was unknown before the build. `parts` are the digests of what
+    `inputs` consists of, by the names that people know.
     """
 
     base: Word
     base_digest: Word | None = None
     inputs: Word | None = None
+    identity: Word | None = None
+    parts: tuple[tuple[Plain, Word], ...] = ()
 
     def pinned(self, length: int | None = None) -> str:
         """The base with its digest, cut to `length` characters: `python:3.11@sha256:1f4b…`."""
@@ -182,16 +192,10 @@ class Location:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Published:
-    """A tested image in registries, by tag and by digest. The first location is the one to print.
+class InRegistries:
+    """An image in registries, by tag and by digest. The first location is the one to print."""
 
-    `size` is that of all compressed layers in bytes; `manifest_size` that of the manifest.
-    """
-
-    verified: Verified
     digest: str
-    size: int
-    manifest_size: int
     locations: tuple[Location, ...]
 
     @property
@@ -205,3 +209,15 @@ class Published:
     @property
     def digest_uris(self) -> tuple[str, ...]:
         return tuple(f"{each.uri.rpartition(':')[0]}@{self.digest}" for each in self.locations)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published(InRegistries):
+    """A tested image in registries.
+
+    `size` is that of all compressed layers in bytes; `manifest_size` that of the manifest.
+    """
+
+    verified: Verified
+    size: int
+    manifest_size: int

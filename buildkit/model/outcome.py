@@ -10,7 +10,7 @@ from buildkit.support.amounts import count
 from buildkit.support.errors import BuildkitError, Exit
 
 if TYPE_CHECKING:
-    from buildkit.model.image import Built, Published, Report, Staged, Verified
+    from buildkit.model.image import Built, InRegistries, Published, Report, Staged, Verified
     from buildkit.model.target import Target
 
 WORDS = {"unjudged": "not judged", "tested": "passed"}
@@ -24,24 +24,30 @@ class Outcome:
     """How far one target came. `error` is None if it came as far as was asked.
 
     `verified` is its image, if that may be published; `tested_before` says that an earlier run has
-    tested the image.
+    tested the image. `already`: nothing was done, because registries serve the image.
     """
 
     target: Target
     built: Built | None = None
     report: Report | None = None
     verified: Verified | None = None
+    already: InRegistries | None = None
     staged: Staged | None = None
     published: Published | None = None
     tested_before: bool = False
     error: BuildkitError | None = None
 
     @property
+    def served(self) -> InRegistries | None:
+        """The image in its registries, whichever run published it."""
+        return self.published or self.already
+
+    @property
     def status(self) -> str:
         """How it ended, in a word: `failed`, `unjudged`, `published`, `staged` or `tested`."""
         if self.error is not None:
             return "unjudged" if self.error.code is Exit.UNJUDGED else "failed"
-        if self.published is not None:
+        if self.served is not None:
             return "published"
         return "staged" if self.staged is not None else "tested"
 
@@ -56,8 +62,8 @@ class Outcome:
         if self.error is not None:
             cause, *_ = self.error.message.split("\n")
             return f"{self.word}: {cause[:CAUSE_WIDTH]}"
-        if self.published is not None:
-            return _where(self.published)
+        if self.served is not None:
+            return _where(self.served)
         if self.staged is not None:
             return f"staged in {', '.join(self.staged.hosts)}: {self.staged.digest}"
         if self.report is None:
@@ -67,7 +73,7 @@ class Outcome:
         return f"{how} {count(judged, 'clause')}"
 
 
-def _where(published: Published) -> str:
+def _where(published: InRegistries) -> str:
     """Each registry by what is true of it: pushed to by this run, or published already."""
     found = {
         how: [each.uri for each in published.locations if each.pushed is pushed]

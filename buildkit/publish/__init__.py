@@ -1,1 +1,1 @@
-"""Stage 6: verified images into registries, under their exact tags."""
+"""Stage 7: verified images into registries, under their exact tags."""

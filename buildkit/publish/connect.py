@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from buildkit.ecr import api, places, wanted
 from buildkit.ecr.places import Api
 from buildkit.ecr.repositories import Repositories
-from buildkit.publish import packing
 from buildkit.publish.destination import Destination, everywhere
 from buildkit.publish.publisher import Publisher
 from buildkit.publish.upload import Uploader
@@ -28,21 +27,19 @@ if TYPE_CHECKING:
     from buildkit.config.schema import RegistryTable, RepositoriesTable
     from buildkit.ecr.places import Place
     from buildkit.ecr.wanted import Wanted
-    from buildkit.engine.engine import Engine
     from buildkit.model.login import Login
     from buildkit.model.target import Target
 
 
 @contextmanager
-def to(
-    config: Config, hosts: Sequence[str], targets: Sequence[Target], engine: Engine | None
-) -> Iterator[Publisher]:
+def to(config: Config, hosts: Sequence[str], targets: Sequence[Target]) -> Iterator[Publisher]:
     """Log in to the registries, before anything is built.
 
-    `targets` are all of images.toml: a repository's settings depend on all its images. Without an
-    engine, only staged images can be published. If one of several registries does not answer, this
-    is said, and each image fails there. Raises UsageError if no registry is named, ConfigError if
-    ECR does not allow a repository's settings, ToolError if a login fails or no registry answers.
+    `targets` are all of images.toml: a repository's settings depend on all its images. Without a
+    packer, the publisher can publish only staged images. If one of several registries does not
+    answer, this is said, and each image fails there. Raises UsageError if no registry is named,
+    ConfigError if ECR does not allow a repository's settings, ToolError if a login fails or no
+    registry answers.
     """
     with _reach(config, places.places(config.registry, hosts), targets) as (reached, failed):
         away = {host: each for host, each in failed.items() if isinstance(each, UnavailableError)}
@@ -50,8 +47,7 @@ def to(
             raise _refusal(failed, len(reached))
         for host in away:
             console.say(f"{host} does not answer: skipping that registry", fg="yellow")
-        with nullcontext() if engine is None else packing.packer(engine) as packer:
-            yield Publisher(destinations=reached, absent=away, packer=packer)
+        yield Publisher(destinations=reached, absent=away)
 
 
 def hosts(config: Config, given: Sequence[str]) -> frozenset[str]:

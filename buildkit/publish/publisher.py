@@ -45,7 +45,7 @@ class Publisher:
     """
 
     destinations: Sequence[Destination]
-    packer: Packer | None
+    packer: Packer | None = None
     absent: Mapping[str, BuildkitError] = field(default_factory=dict)
 
     @property

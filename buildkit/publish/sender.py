@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from buildkit import records
 from buildkit.aliases.moves import Moves
 from buildkit.model.image import Published, Staged
+from buildkit.publish import packing
 from buildkit.support.errors import BuildkitError
 from buildkit.system import console
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from buildkit.aliases.follow import Known
-    from buildkit.model.image import Verified
+    from buildkit.engine.engine import Engine
+    from buildkit.ledger.record import Release
+    from buildkit.model.image import InRegistries, Verified
     from buildkit.model.outcome import Outcome
     from buildkit.model.target import Target
     from buildkit.publish.publisher import Publisher
@@ -28,12 +32,23 @@ Value = TypeVar("Value", Staged, Published)
 class Sender:
     """Sends images through a publisher, and keeps records of it.
 
-    `since` are the ids of the records that the ledger had before anything was sent.
+    `releases` are the records that the ledger had before anything was sent.
     """
 
     publisher: Publisher
     records: records.Records
-    since: frozenset[str]
+    releases: tuple[Release, ...] = ()
+
+    @property
+    def since(self) -> frozenset[str]:
+        """The ids of these records."""
+        return frozenset(each.id for each in self.releases)
+
+    @contextmanager
+    def sending(self, engine: Engine) -> Iterator[Sender]:
+        """The same, for the images of an engine."""
+        with packing.packer(engine) as packer:
+            yield replace(self, publisher=replace(self.publisher, packer=packer))
 
     def stage(self, outcome: Outcome) -> Outcome:
         """Upload a verified image without its tag; check that one that is staged is still there.
@@ -60,7 +75,7 @@ class Sender:
         )
 
     def move_aliases(
-        self, targets: Sequence[Target], published: Sequence[Published], known: Known
+        self, targets: Sequence[Target], published: Sequence[InRegistries], known: Known
     ) -> Moves:
         """Move the aliases of the targets to where they belong, if all targets are published."""
         if not any(target.family for target in targets):

@@ -100,6 +100,26 @@ class Registry:
 
         return self.wire.again(read)
 
+    def digest(self, repository: str, reference: str) -> str | None:
+        """The digest under a tag, None if not found. Docker Hub counts no such request as a pull.
+
+        The registry's word counts here: a pull by that digest checks it.
+        """
+        answer = self.ask(
+            "HEAD",
+            f"{repository}/manifests/{reference}",
+            scope=pull(repository),
+            headers={"Accept": ", ".join(EVERY_TYPE)},
+            absent=ABSENT,
+        )
+        if answer is None:
+            return None
+        named = answer.headers.get("Docker-Content-Digest", "")
+        if shapes.DIGEST.fullmatch(named):
+            return named
+        found = self.manifest(repository, reference)
+        return found.digest if found else None
+
     def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> None:
         """Store a manifest under its digest, or tag it."""
         self.ask(

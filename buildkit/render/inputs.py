@@ -11,12 +11,15 @@ import hashlib
 import json
 import os
 import re
+from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docker.utils.build import PatternMatcher
 
+from buildkit.model.target import PINNED, Pins
 from buildkit.support.errors import ToolError
 from buildkit.system import reading
 
@@ -24,18 +27,52 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from buildkit.model.target import Rendered
+    from buildkit.render.render import Templates
 
 IGNORED = ".dockerignore"
 USES_RUNTIME = re.compile(r"\bruntime\b")
 CHUNK = 1 << 20
+SHORT = 12
+"""Hexadecimal digits: enough to distinguish the versions of one part."""
 OF_A_CHECKOUT = (".git", ".buildkit")
 """Folders that differ between checkouts of one commit; the second is buildkit's own, in CI."""
 
 
 def digests(rendered: Iterable[Rendered], runtime: Path) -> dict[str, str]:
     """By target id. `runtime` counts for targets whose Dockerfile names it."""
-    content = cache(_content)
+    content = cache(content_of)
     return {each.target.id: _digest(each, runtime, content) for each in rendered}
+
+
+def parts(rendered: Rendered, source: Templates) -> tuple[tuple[str, str], ...]:
+    """The digest of each part of the inputs, by the name that people know it by.
+
+    Templates count by their text, so a change of one is named also if the Dockerfile has the effect
+    of several. Short digests: they are compared with those of one earlier build.
+    """
+    target = rendered.target
+    found = {"images.toml": _short(repr(replace(target.recipe, pins=Pins())))}
+    found |= {name: _short(text) for name, text in source.texts(target.template).items()}
+    if target.context:
+        found[_here(target.context, source)] = _short(content_of(Path(target.context)))
+    if USES_RUNTIME.search(rendered.dockerfile):
+        found[_here(str(source.runtime), source)] = _short(content_of(source.runtime))
+    if target.lock is not None:
+        found[_here(target.lock, source)] = _short(_read(Path(target.lock)).decode())
+    elif target.pins.packages is not None:
+        found[PINNED] = _short(target.pins.packages)
+    return tuple(sorted(found.items()))
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:SHORT]
+
+
+def _here(path: str, source: Templates) -> str:
+    """A path of the project as people write it; the name alone of what lies outside of it."""
+    with suppress(ValueError):
+        return Path(path).relative_to(source.own.parent).as_posix()
+    return Path(path).name
 
 
 def _digest(rendered: Rendered, runtime: Path, content: Callable[[Path], str]) -> str:
@@ -56,7 +93,7 @@ def _digest(rendered: Rendered, runtime: Path, content: Callable[[Path], str]) -
     return f"sha256:{hashlib.sha256(json.dumps(made_from).encode()).hexdigest()}"
 
 
-def _content(folder: Path) -> str:
+def content_of(folder: Path) -> str:
     """SHA-256 of the files and links of a folder: names, contents, and the run bit, as in git.
 
     The build sees all but those of `.dockerignore` and of the checkout itself.

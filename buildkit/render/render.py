@@ -91,13 +91,27 @@ class Templates:
 
     def uses(self, name: str, other: str) -> bool:
         """Whether a template is, extends or includes the file `other`, also through others."""
+        return other in self._files(name)
+
+    def texts(self, name: str) -> dict[str, str]:
+        """The text of each file that a template consists of, by the name that people know."""
+        return dict(filter(None, map(self._text, self._files(name))))
+
+    def _files(self, name: str) -> set[str]:
         seen: set[str] = set()
         todo = [f"{name}{SUFFIX}"]
-        while todo and other not in seen:
+        while todo:
             seen.add(file := todo.pop())
             with suppress(jinja2.TemplateError, TemplateError, OSError, ValueError):
                 todo += {*self.used_by(file)} - seen
-        return other in seen
+        return seen
+
+    def _text(self, file: str) -> tuple[str, str] | None:
+        path = _find(file, self.folders)
+        if path is None:  # `include … ignore missing`
+            return None
+        shown = f"buildkit's {file}" if _is_shipped(path) else f"{self.own.name}/{file}"
+        return shown, reading.text(path)
 
     def has_shipped(self, name: str) -> bool:
         """Whether the template of this name is the shipped one, not replaced by the project."""

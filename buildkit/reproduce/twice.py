@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildkit.build import bake_plan
-from buildkit.build.images import maker
+from buildkit.build.images import How, maker
 from buildkit.engine import engine
 from buildkit.lock import check
 from buildkit.model.image import Built
@@ -65,7 +65,7 @@ class _Builds:
         """The image of each target, by its id, or why there is none."""
         with (
             bake_plan.planned(rendered, folders, self.network, self.lock) as plan,
-            maker(plan, self.engine, no_cache=True, verbose=self.verbose) as makes,
+            maker(plan, self.engine, How(no_cache=True, verbose=self.verbose)) as makes,
         ):
             images = makes.images([each.target for each in rendered])
             return {target.id: image for target, image in images}

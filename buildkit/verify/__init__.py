@@ -1,1 +1,1 @@
-"""Stage 5: an image that keeps the contract -> `Verified`, and its reports."""
+"""Stage 6: an image that keeps the contract -> `Verified`, and its reports."""

@@ -38,7 +38,7 @@ def main() -> None:
         project = Path(name)
         make_project(project)
         plan = project / "plan.json"
-        plan.write_text(run([BUILDKIT, "build", "--all", "--plan"], project))
+        plan.write_text(run([BUILDKIT, "build", "--all", "--bake-plan"], project))
         run([BUILDKIT, "build", "--all"], project)  # fills the caches of both
         bake = ["docker", "buildx", "bake", "--file", str(plan), "--progress", "plain"]
         python = [sys.executable, "-c", "pass"]

@@ -20,7 +20,7 @@ ESCAPE = "\x1b["
 
 def test_the_plan_is_what_bake_reads(local: Local, project: Project) -> None:
     project.write(IMAGES + IMAGES.replace("NAME", "NAMEb"))
-    done = local.buildkit("build", "--all", "--plan", folder=project.folder,
+    done = local.buildkit("build", "--all", "--bake-plan", folder=project.folder,
                           DOCKER_HOST="unix:///nonexistent", PIP_CERT="", SSL_CERT_FILE="",
                           BUILDKIT_WHEELS="")  # fmt: skip
     assert done.code == 0

@@ -21,7 +21,7 @@ LAYERS = (  # a package may import only from lower rows; names on one row never 
     {"cli"},
     {"commands"},
     {"pipeline", "uri", "diff", "ci", "reproduce"},
-    {"recording"},
+    {"recording", "plan"},
     {"publish"},
     {"verify", "aliases", "build"},
     {"project", "engine", "ledger"},

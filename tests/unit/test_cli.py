@@ -282,7 +282,7 @@ def test_render_check_names_what_has_no_target_any_more(project: Path, capsys: C
 
 def test_a_plan_is_printed_and_nothing_is_touched(project: Path, capsys: Captured) -> None:
     before = sorted(project.rglob("*"))
-    assert cli.run(["build", "--all", "--plan"]) == Exit.DONE
+    assert cli.run(["build", "--all", "--bake-plan"]) == Exit.DONE
     plan = json.loads(capsys.readouterr().out)
     assert list(plan["target"]) == ["demo-1_0-cpu-py311"]
     assert sorted(project.rglob("*")) == before

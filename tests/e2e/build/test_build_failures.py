@@ -82,7 +82,7 @@ def test_a_huge_log_is_told_by_its_end(local: Local, project: Project) -> None:
 def test_no_engine_is_told_at_once(local: Local, project: Project, tmp_path: Path) -> None:
     """It takes no longer than what needs no engine, but for what a loaded machine makes of that."""
     began = time.monotonic()
-    assert local.buildkit("build", "--all", "--plan", folder=project.folder).code == 0
+    assert local.buildkit("build", "--all", "--bake-plan", folder=project.folder).code == 0
     usual = time.monotonic() - began
     for host in (f"unix://{tmp_path}/nothing.sock", "tcp://127.0.0.1:1"):
         began = time.monotonic()

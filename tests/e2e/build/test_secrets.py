@@ -83,7 +83,7 @@ def test_nothing_of_the_network_stays(
 ) -> None:
     packages = '"1.0"]\npackages = ["NAMEindexed", "NAMEfoldered"]'
     project.write(once.ONE.replace('"1.0"]', packages))
-    plan = local.buildkit("build", "--all", "--plan", *network, folder=project.folder)
+    plan = local.buildkit("build", "--all", "--bake-plan", *network, folder=project.folder)
     done = local.buildkit("build", "--all", "-v", *network, folder=project.folder)
     assert done.code == 0, done.stderr
     image = f"{project.name}:1.0-cpu-py311"

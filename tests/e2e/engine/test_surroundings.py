@@ -85,7 +85,7 @@ def test_a_platform_that_cannot_run_here(local: Local, project: Project, tmp_pat
         pytest.skip(f"the engine is for {architecture}")
     base = f"buildkit.local/{project.name}:foreign"
     recipe = f"FROM python:3.11-slim-bookworm\n{FOREIGN}"
-    plan = local.buildkit("build", "--all", "--plan", folder=project.folder).json
+    plan = local.buildkit("build", "--all", "--bake-plan", folder=project.folder).json
     (target,) = plan["target"].values()
     contexts = [f"--build-context={name}={where}" for name, where in target["contexts"].items()]
     subprocess.run(["docker", "buildx", "build", "--quiet", "--tag", base, *contexts, "-"],

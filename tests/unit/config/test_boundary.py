@@ -481,7 +481,9 @@ def test_the_flag_opens_what_a_command_reads(
     assert cli.run(["list", "-f", str(file)]) == Exit.USAGE
     assert "--allow-outside" in capsys.readouterr().err
     assert cli.run(["list", "-f", str(file), "--allow-outside"]) == Exit.DONE
-    assert cli.run(["build", "--all", "--plan", "-f", str(file), "--allow-outside"]) == Exit.DONE
+    assert (
+        cli.run(["build", "--all", "--bake-plan", "-f", str(file), "--allow-outside"]) == Exit.DONE
+    )
     assert f'"context": "{home}/secrets"' in capsys.readouterr().out
 
 

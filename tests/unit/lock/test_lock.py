@@ -276,7 +276,7 @@ def test_json_has_the_bases_and_the_changes(project: Path, capsys: Captured) -> 
 
 def plan(capsys: Captured, *arguments: str) -> dict[str, dict[str, str]]:
     capsys.readouterr()
-    assert run("build", ONE, "--plan", *arguments) == Exit.DONE
+    assert run("build", ONE, "--bake-plan", *arguments) == Exit.DONE
     (found,) = json.loads(capsys.readouterr().out)["target"].values()
     return {"contexts": found["contexts"], "dockerfile": {"": found["dockerfile-inline"]}}
 
@@ -303,10 +303,10 @@ def test_an_unlocked_build_ignores_the_file(
 
 
 def test_a_build_with_a_lock_that_does_not_fit_is_an_error(project: Path, capsys: Captured) -> None:
-    assert run("build", ONE, "--plan", "--locked") == Exit.USAGE
+    assert run("build", ONE, "--bake-plan", "--locked") == Exit.USAGE
     run("lock")
     (project / "images.toml").write_text(TOML.replace('"six"', '"six>1"'))
-    assert run("build", ONE, "--plan") == Exit.TEMPLATE
+    assert run("build", ONE, "--bake-plan") == Exit.TEMPLATE
     said = capsys.readouterr().err
     assert f"{ONE}: its packages, indexes, Python or platform have changed" in said
     assert TWO not in said.partition("error: images.lock")[2]

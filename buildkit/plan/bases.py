@@ -1,0 +1,83 @@
+"""The bases of targets -> their digests now: from images.lock, a registry, or else the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from buildkit.build.images import base_logins
+from buildkit.config import substitution
+from buildkit.lock import bases
+from buildkit.support.errors import BuildkitError
+from buildkit.system import workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from buildkit.config.network import Network
+    from buildkit.model.login import Login
+    from buildkit.model.target import Target
+
+AT_ONCE = 8
+"""Bases that are looked up at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bases:
+    """The digests of bases that images.lock does not pin, by their names in images.toml.
+
+    A base of `served` is in a registry, which builds pull it from by this digest; one of `local`
+    only in the engine. `unknown` has the reasons of the others.
+    """
+
+    served: Mapping[str, str] = field(default_factory=dict)
+    local: Mapping[str, str] = field(default_factory=dict)
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, target: Target) -> str | None:
+        """The digest of a target's base; None if it is unknown."""
+        if target.base == bases.NO_IMAGE:
+            return bases.NO_IMAGE
+        _, _, written = target.base.partition("@")
+        found = written or target.pins.base or self.served.get(target.base)
+        return found or self.local.get(target.base)
+
+    def with_engine(self, find: Callable[[str], str | None], network: Network) -> Bases:
+        """The same, with those of the engine; `find` returns the id of its image with a name."""
+        images = {
+            base: substitution.substitute(base, network.substitutes) or base
+            for base in self.unknown
+        }
+        found = {base: id_ for base, image in images.items() if (id_ := find(image)) is not None}
+        unknown = {base: why for base, why in self.unknown.items() if base not in found}
+        return replace(self, local=found, unknown=unknown)
+
+
+def served(targets: Iterable[Target], network: Network) -> Bases:
+    """Ask the registries of all bases that are not pinned, each once, in parallel."""
+    wanted = bases.of(each for each in targets if each.pins.base is None)
+    rules = network.substitutes
+    logins, refused = base_logins(substitution.registry(each, rules) for each in wanted)
+    looks = [
+        partial(_look, base, rules, logins)
+        for base in wanted
+        if substitution.registry(base, rules) not in refused
+    ]
+    found: list[tuple[str, str, str]] = workers.run(looks, jobs=AT_ONCE)
+    errors = {each: refused.get(substitution.registry(each, rules)) for each in wanted}
+    unknown = {base: error.message for base, error in errors.items() if error is not None}
+    return Bases(
+        served={base: digest for base, digest, _ in found if digest},
+        unknown={**unknown, **{base: why for base, digest, why in found if not digest}},
+    )
+
+
+def _look(
+    base: str, rules: Sequence[substitution.Rule], logins: Mapping[str, Login]
+) -> tuple[str, str, str]:
+    """A base, its digest, and why that is unknown; one of them is empty."""
+    try:
+        return base, bases.digest(base, rules, logins, attempts=1), ""
+    except BuildkitError as error:
+        return base, "", error.message

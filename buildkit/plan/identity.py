@@ -1,0 +1,67 @@
+"""The inputs of a build and the digest of its base -> the identity of the image.
+
+Images with one identity are the same image: the same files, from the same base, made in the same
+way. The digest of the image itself is known only after a build; its identity is known before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildkit.build import bake_plan, epoch
+from buildkit.render import inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from buildkit.config.network import Network
+    from buildkit.model.target import Rendered
+    from buildkit.plan.bases import Bases
+    from buildkit.render.render import Templates
+
+MAKING = 1
+"""Increased when buildkit makes other bytes from the same inputs than before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """`digest` is the identity, None as long as the base is unknown: nothing can be skipped then.
+
+    `inputs` is the digest of all inputs but the base, `base` that of the base.
+    """
+
+    digest: str | None
+    inputs: str
+    base: str | None
+
+
+def of(
+    rendered: Sequence[Rendered], source: Templates, bases: Bases, network: Network
+) -> dict[str, Identity]:
+    """By target id.
+
+    Without a lock, the newest packages of the moment are no input, but the wheels of `--wheels`
+    are. SOURCE_DATE_EPOCH counts if the user has set it: if not, it follows from the base.
+    """
+    made_from = inputs.digests(rendered, source.runtime)
+    wheels = network.wheels and sorted(each.name for each in network.wheels.iterdir())
+    found = {}
+    for each in rendered:
+        base = bases.of(each.target)
+        facts = {
+            "making": MAKING,
+            "output": bake_plan.OUTPUT,
+            "inputs": made_from[each.target.id],
+            "base": base,
+            "wheels": None if each.target.lock_file is not None else wheels,
+            "epoch": None if epoch.is_ours() else os.environ[epoch.VARIABLE],
+        }
+        digest = f"sha256:{hashlib.sha256(json.dumps(facts).encode()).hexdigest()}"
+        found[each.target.id] = Identity(
+            digest=None if base is None else digest, inputs=made_from[each.target.id], base=base
+        )
+    return found

@@ -1,0 +1,164 @@
+"""A run's targets -> a decision for each: from its inputs, the records here, and the registries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+from buildkit import records
+from buildkit.ledger import history
+from buildkit.lock.bases import NO_IMAGE as SCRATCH
+from buildkit.plan import decide, identity, served
+from buildkit.plan.known import Known, State
+from buildkit.render import inputs
+from buildkit.support.errors import BuildkitError, ToolError
+from buildkit.system import workers
+from buildkit.verify import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from buildkit.config.network import Network
+    from buildkit.ledger.record import Image, Release
+    from buildkit.model.image import Built
+    from buildkit.model.target import Rendered, Target
+    from buildkit.plan.bases import Bases
+    from buildkit.plan.decide import Decision, Rules
+    from buildkit.plan.identity import Identity
+    from buildkit.plan.served import Served
+    from buildkit.project import Project
+    from buildkit.records import Kind, Value
+    from buildkit.registry.manifests import Tagged
+    from buildkit.render.render import Templates
+
+AT_ONCE = 16
+"""Questions to registries at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The decisions about the targets of a run, and their Dockerfiles, in the same order.
+
+    `templates` are those that the Dockerfiles were rendered from.
+    """
+
+    rendered: tuple[Rendered, ...]
+    decisions: tuple[Decision, ...]
+    bases: Bases
+    templates: Templates
+
+    def of(self, *states: State) -> tuple[Decision, ...]:
+        return tuple(each for each in self.decisions if each.state in states)
+
+    def noted(self, built: Built, label: str | None) -> Built:
+        """An image that was built by this plan, with what it was made from; `label` is on it.
+
+        Raises ToolError if the engine has another base now than when the plan was made.
+        """
+        target, origin = built.target, built.origin
+        number = [each.target.id for each in self.rendered].index(target.id)
+        identity = self.decisions[number].identity
+        if origin is None:
+            return built
+        if label is not None and identity.base not in (origin.base_digest, SCRATCH):
+            raise ToolError(
+                f"the base `{target.base}` changed while the image was built",
+                hint=f"`buildkit build {target.id}`",
+            )
+        made_from = inputs.parts(self.rendered[number], self.templates)
+        origin = replace(origin, inputs=identity.inputs, identity=label, parts=made_from)
+        return replace(built, origin=origin)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planner:
+    """Decides about the targets of one project, with the registries that a run publishes to."""
+
+    project: Project
+    network: Network
+    rules: Rules
+    registries: Sequence[Tagged] = ()
+    releases: Sequence[Release] = ()
+
+    def plan(self, rendered: tuple[Rendered, ...], bases: Bases) -> Plan:
+        """One question for each target and registry, in parallel; none to an engine."""
+        wanted = identity.of(rendered, self.project.templates, bases, self.network)
+        there = self._served(rendered, wanted)
+        decisions = tuple(
+            self._decision(each, wanted[each.target.id], there.get(each.target.id, ()))
+            for each in rendered
+        )
+        source = self.project.templates
+        return Plan(rendered=rendered, decisions=decisions, bases=bases, templates=source)
+
+    def _served(
+        self, rendered: Sequence[Rendered], wanted: Mapping[str, Identity]
+    ) -> dict[str, list[Served]]:
+        asked = [
+            partial(_ask, registry, each.target)
+            for each in rendered
+            for registry in self.registries
+            if wanted[each.target.id].digest is not None and not self.rules.force
+        ]
+        found: dict[str, list[Served]] = {}
+        answers: list[tuple[str, Served]] = workers.run(asked, jobs=AT_ONCE)
+        for target_id, answer in answers:
+            found.setdefault(target_id, []).append(answer)
+        order = [each.host for each in self.registries]
+        for each in found.values():
+            each.sort(key=lambda one: order.index(one.host))
+        return found
+
+    def _decision(self, rendered: Rendered, wanted: Identity, there: Sequence[Served]) -> Decision:
+        target = rendered.target
+        built = self._record(records.BUILT, target)
+        recorded = self._recorded.get((target.repository, target.tag))
+        known = Known(
+            target=target,
+            identity=wanted,
+            served=there,
+            built=built,
+            recorded=recorded.origin if recorded else None,
+            noted=all(
+                (each.digest, f"{each.host}/{target.image}") in self._noted
+                for each in there
+                if each.digest is not None
+            ),
+        )
+        if known.here is not None:
+            known = replace(known, untested=self._untested(known.here, target))
+        else:
+            known = replace(known, parts=inputs.parts(rendered, self.project.templates))
+        return decide.decide(known, self.rules)
+
+    def _untested(self, built: Built, target: Target) -> str:
+        """Why an image has to be tested, empty if it has passed the test of now."""
+        verified = self._record(records.VERIFIED, target)
+        if verified is None or verified.built.image_id != built.image_id:
+            return "not tested yet"
+        holds = verify.still_holds(verified, replace(built, target=target))
+        return "" if holds else "its test changed: the clauses, the samples or the features"
+
+    def _record(self, kind: Kind[Value], target: Target) -> Value | None:
+        """A record of an earlier run. One that cannot be read counts as none."""
+        try:
+            return self.project.records.find(kind, target.id)
+        except BuildkitError:
+            return None
+
+    @cached_property
+    def _recorded(self) -> dict[tuple[str, str], Image]:
+        """The newest image of each exact tag in the ledger."""
+        found = history.images(self.releases)
+        return {(e.repository, e.tag): e for _, e in reversed(tuple(found))}
+
+    @cached_property
+    def _noted(self) -> frozenset[tuple[str, str]]:
+        """The images of the ledger: digest and location."""
+        found = history.images(self.releases)
+        return frozenset((each.digest, place) for _, each in found for place in each.locations)
+
+
+def _ask(registry: Tagged, target: Target) -> tuple[str, Served]:
+    return target.id, served.look(registry, target)
