@@ -128,7 +128,7 @@ class Planner:
         )
         if known.here is not None:
             known = replace(known, untested=self._untested(known.here, target))
-        else:
+        elif known.before is not None or known.recorded is not None:
             known = replace(known, parts=inputs.parts(rendered, self.project.templates))
         return decide.decide(known, self.rules)
 
