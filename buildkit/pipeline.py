@@ -21,7 +21,6 @@ from buildkit.build.images import How, maker
 from buildkit.contract import verdict
 from buildkit.engine import engine
 from buildkit.lock import check
-from buildkit.model.image import IDENTITY
 from buildkit.model.outcome import Outcome, earlier
 from buildkit.plan import bases
 from buildkit.plan.decide import Rules
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from buildkit.engine.engine import Engine
     from buildkit.model.image import Built
     from buildkit.model.target import Target
-    from buildkit.plan.decide import Decision
     from buildkit.plan.plan import Plan
     from buildkit.project import Project
     from buildkit.publish.sender import Sender
@@ -179,7 +177,7 @@ class _Building:
     def work(self, found: Plan) -> tuple[Outcome, ...]:
         """Build, test and send what is left of a plan."""
         docker, choice = self.engine(), self.choice
-        reused, todo = _reused(found, docker)
+        reused, todo = found.split(docker.label)
         rendered = [each for each in found.rendered if each.target.id in todo]
         with (
             nullcontext() if self.sender is None else self.sender.sending(docker) as sender,
@@ -190,7 +188,13 @@ class _Building:
                 self.project.lock,
                 found.bases.served,
             ) as baked,
-            maker(baked, docker, choice.how, {i: todo[i].identity.digest for i in todo}) as makes,
+            maker(
+                baked,
+                docker,
+                choice.how,
+                {id_: each.identity.digest for id_, each in todo.items()},
+                sender.caches(each.target for each in rendered) if sender else {},
+            ) as makes,
         ):
             self.project.records.begin(rendered)
 
@@ -222,20 +226,6 @@ class _Building:
 def _in_order(targets: Sequence[Target], outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
     by_id = {each.target.id: each for each in outcomes}
     return tuple(by_id[target.id] for target in targets if target.id in by_id)
-
-
-def _reused(found: Plan, docker: Engine) -> tuple[list[tuple[Target, Built]], dict[str, Decision]]:
-    """The images that the engine still has, and the decisions about the other targets."""
-    reused, todo = [], {}
-    for decision in found.of(State.TODO, State.BUILT, State.TESTED):
-        target, built = decision.target, decision.built
-        if built is not None and docker.label(built.image_id, IDENTITY) == decision.identity.digest:
-            reused.append((target, replace(built, target=target)))
-        else:
-            todo[target.id] = decision
-            if built is not None:
-                console.step(target.id, "the engine does not have the image any more", dim=True)
-    return reused, todo
 
 
 @contextmanager
@@ -312,7 +302,12 @@ def _sender(project: Project, choice: Choice) -> Iterator[Sender]:
     releases = recording.check(project)
     connect.say_which(project.config, choice.registries, choice.given_by)
     with connect.to(project.config, choice.registries, project.targets) as publisher:
-        yield Sender(publisher=publisher, records=project.records, releases=releases)
+        yield Sender(
+            publisher=publisher,
+            records=project.records,
+            releases=releases,
+            build_cache=project.config.registry.build_cache,
+        )
 
 
 def _alias_and_record(

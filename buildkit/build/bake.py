@@ -58,6 +58,9 @@ OTHERWISE = (
     "fix the step, then rerun the command; `-v` shows the full output",
 )
 
+KEEP = "mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
+"""How a registry keeps steps: all of them, in the form for ECR. A failure to keep them is none."""
+
 TAKEN = re.compile(r'image "[^"]+": already exists')
 """Two exports of one name: the export of a cancelled bake had not ended yet."""
 MISSING = re.compile(r"ERROR: No matching distribution found for (\S+)")
@@ -71,8 +74,9 @@ class Options:
     """How to run bake: at most `jobs` targets in parallel (None: buildx decides).
 
     `held` are the names under which images are built, `epochs` the times of their configurations
-    (`epoch`), `identities` their labels, by target id; without a time, that of the environment
-    counts. `environment` has the variables by which docker finds logins.
+    (`epoch`), `identities` their labels, `caches` the tags of registries that keep the steps of
+    builds, by target id; without a time, that of the environment counts. `environment` has the
+    variables by which docker finds logins.
     """
 
     builder: str
@@ -80,6 +84,7 @@ class Options:
     held: Mapping[str, str]
     epochs: Mapping[str, int] = field(default_factory=dict)
     identities: Mapping[str, str] = field(default_factory=dict)
+    caches: Mapping[str, str] = field(default_factory=dict)
     jobs: int | None = None
     fail_fast: bool = False
     no_cache: bool = False
@@ -139,6 +144,10 @@ def _document(plan: bake_plan.Plan, options: Options) -> Mapping[str, Any]:
             targets[name]["args"] = {epoch.VARIABLE: str(options.epochs[id_])}
         if id_ in options.identities:
             targets[name]["labels"] = {IDENTITY: options.identities[id_]}
+        if id_ in options.caches:
+            at = f"type=registry,ref={options.caches[id_]}"
+            targets[name]["cache-from"] = [at]
+            targets[name]["cache-to"] = [f"{at},{KEEP}"]
     return {**plan.document, "target": targets}
 
 

@@ -79,13 +79,16 @@ def maker(
     engine: Engine,
     how: How,
     identities: Mapping[str, str | None] = MappingProxyType({}),
+    caches: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Maker]:
     """Log in to the registries of ECR that bases come from and docker has no login for.
 
     `identities` become labels, by target id; not of an image whose base was not found, so that its
-    time is a guess.
+    time is a guess. `caches` are tags that the steps of builds are read from and kept under; the
+    classic store can do neither.
     """
-    logins, refused = base_logins(map(plan.registry, plan.names))
+    hosts = {each.partition("/")[0] for each in caches.values()}
+    logins, refused = base_logins((*map(plan.registry, plan.names), *hosts))
     with docker_config.beside(logins) as environment:
         epochs = _epochs(plan, engine, logins, refused)
         guessed = {*plan.names} - {*epochs} if epoch.is_ours() else set()
@@ -95,6 +98,7 @@ def maker(
             held={id_: engine.held() for id_ in plan.names},
             epochs={**epochs, **dict.fromkeys(guessed, epoch.UNKNOWN)},
             identities={i: e for i, e in identities.items() if e and i not in guessed},
+            caches=caches if engine.containerd else {},
             jobs=how.jobs,
             fail_fast=how.fail_fast,
             no_cache=how.no_cache,

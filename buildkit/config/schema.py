@@ -253,9 +253,13 @@ class RepositoriesTable(Model):
 
 
 class RegistryTable(PlaceTable):
-    """Where images are pushed. `copies` without an account have that of the table."""
+    """Where images are pushed. `copies` without an account have that of the table.
+
+    `build_cache`: a build that publishes keeps its steps there, for other machines.
+    """
 
     copies: tuple[PlaceTable, ...] = ()
+    build_cache: bool = False
     prefix: values.Prefix = ""
     repository: values.Pattern | None = None
     tag: values.Pattern = "{version}-{device}-{py}"

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 from buildkit import records
 from buildkit.ledger import history
 from buildkit.lock.bases import NO_IMAGE as SCRATCH
+from buildkit.model.image import IDENTITY
 from buildkit.plan import decide, identity, served
 from buildkit.plan.known import Known, State
 from buildkit.render import inputs
 from buildkit.support.errors import BuildkitError, ToolError
-from buildkit.system import workers
+from buildkit.system import console, workers
 from buildkit.verify import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from buildkit.config.network import Network
     from buildkit.ledger.record import Image, Release
@@ -50,6 +51,24 @@ class Plan:
 
     def of(self, *states: State) -> tuple[Decision, ...]:
         return tuple(each for each in self.decisions if each.state in states)
+
+    def split(
+        self, label: Callable[[str, str], str | None]
+    ) -> tuple[list[tuple[Target, Built]], dict[str, Decision]]:
+        """The images that the engine still has, and the decisions about the other targets by id.
+
+        `label` returns a label of an image of the engine, None if it has no such image.
+        """
+        reused, todo = [], {}
+        for decision in self.of(State.TODO, State.BUILT, State.TESTED):
+            target, built = decision.target, decision.built
+            if built is not None and label(built.image_id, IDENTITY) == decision.identity.digest:
+                reused.append((target, replace(built, target=target)))
+            else:
+                todo[target.id] = decision
+                if built is not None:
+                    console.step(target.id, "the engine does not have the image any more", dim=True)
+        return reused, todo
 
     def noted(self, built: Built, label: str | None) -> Built:
         """An image that was built by this plan, with what it was made from; `label` is on it.

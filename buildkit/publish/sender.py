@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from buildkit import records
 from buildkit.aliases.moves import Moves
 from buildkit.model.image import Published, Staged
+from buildkit.model.names import LONGEST_TAG
+from buildkit.model.tag_filters import CACHE
 from buildkit.publish import packing
 from buildkit.support.errors import BuildkitError
 from buildkit.system import console
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from buildkit.aliases.follow import Known
     from buildkit.engine.engine import Engine
@@ -32,17 +34,35 @@ Value = TypeVar("Value", Staged, Published)
 class Sender:
     """Sends images through a publisher, and keeps records of it.
 
-    `releases` are the records that the ledger had before anything was sent.
+    `releases` are the records that the ledger had before anything was sent. `build_cache`: the
+    registry keeps the steps of builds, too.
     """
 
     publisher: Publisher
     records: records.Records
     releases: tuple[Release, ...] = ()
+    build_cache: bool = False
 
     @property
     def since(self) -> frozenset[str]:
         """The ids of these records."""
         return frozenset(each.id for each in self.releases)
+
+    def caches(self, targets: Iterable[Target]) -> dict[str, str]:
+        """The tag of the first registry that keeps the steps of each target's builds, by id.
+
+        Only runs that publish have a sender, so no pull request of a fork writes there. Creates
+        missing repositories. Raises ToolError.
+        """
+        if not self.build_cache:
+            return {}
+        first = self.publisher.destinations[0]
+        found = {}
+        for target in targets:
+            first.have_repository(target.repository)
+            tag = f"{CACHE}{target.tag}"[:LONGEST_TAG]
+            found[target.id] = f"{first.registry.host}/{target.repository}:{tag}"
+        return found
 
     @contextmanager
     def sending(self, engine: Engine) -> Iterator[Sender]:
