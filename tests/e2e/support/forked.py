@@ -11,10 +11,12 @@ import sys
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
+from pkgutil import walk_packages
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from buildkit import __main__ as tool
+from buildkit import contract
 from tests.e2e.support.running import Result
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 LOADED = (
     "__main__", "buildkit.cli", "buildkit.commands.build", "buildkit.commands.push",
-    "buildkit.commands.test", "boto3", "pydantic", __name__,
+    "buildkit.commands.test", "buildkit.ecr.api", "boto3", "pydantic", __name__,
 )  # fmt: skip
 """What most commands load; a command loads the rest itself."""
 
@@ -32,7 +34,8 @@ LOADED = (
 def server() -> ForkServerContext:
     """What starts the processes. It has loaded the modules, and runs no other code of ours."""
     found = get_context("forkserver")
-    found.set_forkserver_preload([*LOADED])
+    checks = walk_packages(contract.__path__, f"{contract.__name__}.")
+    found.set_forkserver_preload([*LOADED, *(each.name for each in checks)])
     return found
 
 
