@@ -59,10 +59,12 @@ def classic(classic_engine: tuple[Engine, Local], scratch: Path) -> Iterator[tup
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(local: Local, tmp_path: Path) -> Iterator[Project]:
     folder = tmp_path / "project"
     folder.mkdir()
-    return make_project(folder)
+    made = make_project(folder)
+    yield made
+    local.forget(made.name)
 
 
 @pytest.fixture(scope="session")
@@ -74,9 +76,11 @@ def tested_once(local: Local, tmp_path_factory: pytest.TempPathFactory) -> Proje
 
 
 @pytest.fixture
-def tested(tested_once: Project, tmp_path: Path) -> Project:
+def tested(local: Local, tested_once: Project, tmp_path: Path) -> Iterator[Project]:
     """A copy of them to publish."""
-    return once.copy(tested_once, tmp_path / "tested")
+    made = once.copy(tested_once, tmp_path / "tested")
+    yield made
+    local.forget(made.repository)
 
 
 @pytest.fixture

@@ -12,21 +12,25 @@ from tests.e2e.support.real import IMAGES, ROOT, make_project
 from tests.support.thorough import THOROUGH
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.e2e.support.real import Local, Project
     from tests.e2e.support.running import Result
 
 DOCKER = "application/vnd.docker"
-SHIPPED = ("sklearn*", "basic*", "framework*") if THOROUGH else ("sklearn*py313", "basic*py39")
+SHIPPED = ("sklearn*", "basic*", "framework*") if THOROUGH else ("sklearn*py311", "basic*py39")
 
 
 @pytest.fixture(scope="module")
-def published(local: Local, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Result]:
+def published(
+    local: Local, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Project, Result]]:
     """A project, and the run that published its image."""
     project = make_project(tmp_path_factory.mktemp("published"))
     run = ("build", "--all", "--push")
-    return project, local.buildkit(*run, folder=project.folder, PYTHONDEVMODE="1")
+    yield project, local.buildkit(*run, folder=project.folder, PYTHONDEVMODE="1")
+    local.forget(project.name)
 
 
 def test_build_test_and_publish(local: Local, published: tuple[Project, Result]) -> None:

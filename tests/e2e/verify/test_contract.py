@@ -17,6 +17,7 @@ from tests.support.thorough import THOROUGH
 from tests.support.waiting import RUN_HANGS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.e2e.support.real import Local
@@ -42,20 +43,20 @@ BROKEN = {
     "ping-500": Broken(clause="SERVE-03", old="200 if self.path", new="500 if self.path"),
     "on-loopback": Broken(clause="SERVE-03", old='"0.0.0.0"', new='"127.0.0.1"'),
     "wrong-answer": Broken(clause="SERVE-06", old="number + MEAN", new="number - MEAN"),
-    "dies-of-bad-input": Broken(
-        clause="SERVE-14", old="except ValueError:", new="except ValueError:\n            os._exit(1)"
-    ),
-    "ignores-sigterm": Broken(clause="RUN-09", old=NO_SIGNALS, new=""),
     "not-executable": Broken(
         clause="RUN-01", dockerfile=f"{AFTER_PROGRAM}RUN chmod 644 /opt/program/train"
-    ),
-    "crlf": Broken(
-        clause="RUN-01", dockerfile=f"{AFTER_PROGRAM}RUN sed -i '1s/$/\\r/' /opt/program/train"
     ),
     "exit-0": Broken(clause="OUT-01", program="train", old="    raise\n", new="    sys.exit(0)\n"),
     "user": Broken(clause="IMG-05", dockerfile=f"{AFTER_PROGRAM}USER 1000"),
 }  # fmt: skip
 MORE = {
+    "dies-of-bad-input": Broken(
+        clause="SERVE-14", old="except ValueError:", new="except ValueError:\n            os._exit(1)"
+    ),
+    "ignores-sigterm": Broken(clause="RUN-09", old=NO_SIGNALS, new=""),
+    "crlf": Broken(
+        clause="RUN-01", dockerfile=f"{AFTER_PROGRAM}RUN sed -i '1s/$/\\r/' /opt/program/train"
+    ),
     "no-answer": Broken(clause="SERVE-06", old="text.encode()", new='b""'),
     "ends-by-itself": Broken(clause="RUN-02", old="ThreadingHTTPServer((", new="sys.exit(0)\n(("),
     "no-model": Broken(clause="OUT-03", program="train", old="model/model.json", new="m.json"),
@@ -88,7 +89,9 @@ Runs = dict[str, Result]
 
 
 @pytest.fixture(scope="module")
-def everything(local: Local, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Runs]:
+def everything(
+    local: Local, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Project, Runs]]:
     """All of them in two runs, side by side, and a good one among them."""
     folder = tmp_path_factory.mktemp("broken")
     project = make_project(folder)
@@ -115,7 +118,8 @@ def everything(local: Local, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     with ThreadPoolExecutor() as pool:
         few = pool.submit(build, (sys.executable, "-c", IMPATIENT), NEVER_HEALTHY)
         many = pool.submit(build, (str(BUILDKIT),), others)
-        return project, {**few.result(), **many.result()}
+        yield project, {**few.result(), **many.result()}
+    local.forget(project.name)
 
 
 def _break(folder: Path, part: str, name: str, broken: Broken) -> str:

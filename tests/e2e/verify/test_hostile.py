@@ -56,7 +56,8 @@ http.server.ThreadingHTTPServer(("0.0.0.0", 8080), Handler).serve_forever()
 
 @dataclass(frozen=True, kw_only=True)
 class Hostile:
-    """`program` is Python. `evidence` stands in what the clause says.
+    """`program` is Python. `evidence` stands in what the clause says. `whole`: the whole smoke test
+    meets the program, and not only its clause; `make thorough` has all do that.
 
     Of the limits of time only that is short which ends this one: the others are for what gets
     somewhere, which takes as long as it takes.
@@ -69,11 +70,16 @@ class Hostile:
     train: float = HANG
     start: float = HANG
     invocation: float = HANG
+    whole: bool = THOROUGH
 
 
-def serving(body: str, clause: str, evidence: str, **limits: float) -> Hostile:
+def serving(
+    body: str, clause: str, evidence: str, *, whole: bool = THOROUGH, **limits: float
+) -> Hostile:
     program = SERVER.replace("BODY", body)
-    return Hostile(clause=clause, program=program, evidence=evidence, word="serve", **limits)
+    return Hostile(
+        clause=clause, program=program, evidence=evidence, word="serve", whole=whole, **limits
+    )
 
 
 HOSTILE = {
@@ -88,6 +94,7 @@ HOSTILE = {
         clause="OUT-01",
         program="import os\nwhile True:\n    try: os.fork()\n    except OSError: pass",
         evidence="100 processes",
+        whole=True,
     ),
     "fills-the-disk": Hostile(
         clause="OUT-01",
@@ -114,7 +121,7 @@ HOSTILE = {
         clause="OUT-01",
         program="import sys\nwhile True: sys.stdout.write('x' * 10_000_000)",
         evidence="did not end",
-        train=SHORT,
+        train=SHORT / 3,  # it keeps the engine busy for as long as that
     ),
     "never-listens": Hostile(
         clause="SERVE-01", program="import time\ntime.sleep(10**6)",
@@ -128,7 +135,7 @@ HOSTILE = {
         "[self.wfile.write(bytes(2**24)) for _ in range(320)]",
         "SERVE-06", "more than SageMaker passes on",
     ),
-    "hangs-up": serving("self.connection.close()", "SERVE-06", "answered 200"),
+    "hangs-up": serving("self.connection.close()", "SERVE-06", "answered 200", whole=True),
 }  # fmt: skip
 INTERRUPTED = ["forks-without-end", "never-listens"]
 if THOROUGH:
@@ -181,8 +188,8 @@ def verdicts(
                 "test",
                 images[name],
                 "--json",
-                "--profile=smoke",
             ),
+            "--profile=smoke" if hostile.whole else f"--clause={hostile.clause}",
             *("--samples=lender*", f"--purpose={PURPOSES[hostile.word]}"),
         ]
         done = subprocess.run(

@@ -77,43 +77,43 @@ STRANGE = {
     "model-is-a-link": Strange(
         dockerfile="RUN mkdir -p /opt/ml /data && ln -s /data /opt/ml/model", clauses=("OUT-03",)
     ),
-    "model-is-a-circle": Strange(
-        dockerfile="RUN mkdir -p /opt/ml && ln -s model /opt/ml/model", clauses=("OUT-03",)
-    ),
     "model-is-a-pipe": Strange(
         dockerfile="RUN mkdir -p /opt/ml && mkfifo /opt/ml/model", clauses=("OUT-03",)
-    ),
-    "train-links-the-model": Strange(
-        train=f"{TRAIN}{AFTER}os.makedirs('/data')\nos.symlink('/data', '/opt/ml/model')\n",
-        clauses=("OUT-03",),
     ),
     "train-removes-the-model": Strange(train=f"{TRAIN}{AFTER}", clauses=("OUT-03",)),
     "train-links-the-output": Strange(
         train=f"{TRAIN}\nimport shutil\nshutil.rmtree('/opt/ml/output')\n"
         "os.symlink('/etc', '/opt/ml/output')\n"
     ),
-    "failure-is-a-folder": Strange(train=f"{TRAIN}\nos.makedirs('/opt/ml/output/failure')\n"),
     "ml-is-a-file": Strange(dockerfile="RUN date > /opt/ml", clauses=("IMG-06",)),
-    "input-is-a-link": Strange(
-        dockerfile="RUN mkdir -p /opt/ml /data && ln -s /data /opt/ml/input", clauses=("IMG-06",)
-    ),
     "failure-is-a-link": Strange(
         dockerfile="RUN mkdir -p /opt/ml/output && ln -s /etc/shadow /opt/ml/output/failure",
         clauses=("IMG-06",),
     ),
     "tmp-is-missing": Strange(dockerfile="RUN rm -rf /tmp"),
-    "sh-is-a-circle": Strange(dockerfile="RUN rm /bin/sh && ln -s sh /bin/sh"),
     "workdir-is-a-file": Strange(
         dockerfile="WORKDIR /work\nRUN cd / && rmdir /work && date > /work", clauses=("RUN-01",)
     ),
-    "passwd-is-garbage": Strange(dockerfile=r"RUN printf 'root:x:abc\n\377' > /etc/passwd"),
     "user-is-unknown": Strange(dockerfile="USER nobody-knows", clauses=("IMG-05", "RUN-01")),
-    "entrypoint-is-a-folder": Strange(dockerfile='ENTRYPOINT ["/etc"]', clauses=("RUN-01",)),
     "folders-cannot-be-read": Strange(
         dockerfile="RUN mkdir -p /opt/ml/code && chmod 000 /opt/ml/code /opt/ml"
     ),
 }
 MORE = {
+    "model-is-a-circle": Strange(
+        dockerfile="RUN mkdir -p /opt/ml && ln -s model /opt/ml/model", clauses=("OUT-03",)
+    ),
+    "train-links-the-model": Strange(
+        train=f"{TRAIN}{AFTER}os.makedirs('/data')\nos.symlink('/data', '/opt/ml/model')\n",
+        clauses=("OUT-03",),
+    ),
+    "failure-is-a-folder": Strange(train=f"{TRAIN}\nos.makedirs('/opt/ml/output/failure')\n"),
+    "input-is-a-link": Strange(
+        dockerfile="RUN mkdir -p /opt/ml /data && ln -s /data /opt/ml/input", clauses=("IMG-06",)
+    ),
+    "sh-is-a-circle": Strange(dockerfile="RUN rm /bin/sh && ln -s sh /bin/sh"),
+    "passwd-is-garbage": Strange(dockerfile=r"RUN printf 'root:x:abc\n\377' > /etc/passwd"),
+    "entrypoint-is-a-folder": Strange(dockerfile='ENTRYPOINT ["/etc"]', clauses=("RUN-01",)),
     "model-is-a-link-to-nothing": Strange(
         dockerfile="RUN mkdir -p /opt/ml && ln -s /nowhere /opt/ml/model", clauses=("OUT-03",)
     ),
