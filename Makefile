@@ -36,7 +36,8 @@ lint: setup ## Check format, lint, types, shell scripts and workflows
 	@$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/shellcheck --external-sources --source-path SCRIPTDIR $(filter-out %.py %/serving %/__pycache__,$(wildcard scripts/*/* scripts/bench/serving/classic/serve))
+	printf '%s\n' $(filter-out %.py %/serving %/__pycache__,$(wildcard scripts/*/* scripts/bench/serving/classic/serve)) |
+		xargs -P 0 -n 4 $(BIN)/shellcheck --external-sources --source-path SCRIPTDIR
 	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python scripts/dev/lint_workflows.py
 
 unit: setup ## Run the tests that need no engine

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,10 +20,13 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """What tests start can be interrupted, also where whoever runs them has signals ignored.
+    """Tests and the processes that they start handle signals and keep bytecode, as by default.
 
-    `nohup` and a shell's `&` do that, and every process hands it on.
+    `nohup` and a shell's `&` ignore signals, and child processes inherit that. Containers often set
+    PYTHONDONTWRITEBYTECODE; then each of hundreds of processes compiles the same modules.
     """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)

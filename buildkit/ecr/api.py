@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import botocore.exceptions
 from botocore.config import Config
 
@@ -100,6 +99,8 @@ def client(where: Place) -> ECRClient:
 
 def _client(where: Place, service: str, config: Config) -> Any:
     """A client that stops its retries once the run is interrupted."""
+    import boto3  # noqa: PLC0415 - it is slow to load, and other registries do without
+
     with translated(f"connecting to AWS for {where.host}", where.profile):
         session: Any = boto3.session.Session(profile_name=where.profile, region_name=where.region)
         made = session.client(service, config=config)

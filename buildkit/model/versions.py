@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import semver
@@ -55,6 +56,7 @@ def _spellings(version: str) -> Iterator[str]:
             yield f"{version[:position]}+{version[position + 1 :]}"
 
 
+@cache
 def semantic(text: str) -> Order | None:
     try:
         version = semver.Version.parse(text)
@@ -63,6 +65,7 @@ def semantic(text: str) -> Order | None:
     return version.prerelease is None, version
 
 
+@cache
 def python(text: str) -> Order | None:
     try:
         version = Version(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from buildkit.system import console
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from jinja2 import Template
 
     from buildkit.model.image import ClauseResult, Report
 
@@ -64,6 +67,14 @@ class Section:
 
 def document(reports: Sequence[Report], *, source: Mapping[str, str] | None = None) -> str:
     """All images on one page. `source` maps the id of a clause to the page that demands it."""
+    sections = [_section(each, index, source or {}) for index, each in enumerate(reports, start=1)]
+    verdicts = Counter(section.verdict.value for section in sections)
+    worst = next((each.value for each in WORST if verdicts[each.value]), Verdict.PASS.value)
+    return _template().render(sections=sections, verdicts=verdicts, worst=worst) + "\n"
+
+
+@cache
+def _template() -> Template:
     import jinja2  # noqa: PLC0415 - few runs write a page, and it is slow to load
 
     environment = jinja2.Environment(
@@ -74,11 +85,7 @@ def document(reports: Sequence[Report], *, source: Mapping[str, str] | None = No
         lstrip_blocks=True,
     )
     text = resources.files("buildkit.verify").joinpath("page.html.j2").read_text(encoding="utf-8")
-    sections = [_section(each, index, source or {}) for index, each in enumerate(reports, start=1)]
-    verdicts = Counter(section.verdict.value for section in sections)
-    worst = next((each.value for each in WORST if verdicts[each.value]), Verdict.PASS.value)
-    page = environment.from_string(text, globals={"many": count})
-    return page.render(sections=sections, verdicts=verdicts, worst=worst) + "\n"
+    return environment.from_string(text, globals={"many": count})
 
 
 def _section(report: Report, index: int, source: Mapping[str, str]) -> Section:

@@ -58,7 +58,7 @@ def dripping(request: pytest.FixtureRequest) -> Iterator[HttpClient]:
 def test_a_server_that_drips_is_left_in_time(dripping: HttpClient) -> None:
     began = time.monotonic()
     with pytest.raises(Broken, match="got no answer in 0 s"):
-        dripping.ask("GET", "/ping", seconds=0.4)
+        dripping.ask("GET", "/ping", seconds=0.2)
     assert time.monotonic() - began < HANG / 2  # to the end of what drips it takes longer
 
 
@@ -87,7 +87,7 @@ def test_a_ping_that_is_always_late_is_an_answer_all_the_same(
     with Server(("127.0.0.1", 0), Late) as server:
         server.block_on_close = False
         server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         client = HttpClient(host="127.0.0.1", port=server.server_address[1])
         health = client.wait_for_health(patience, lambda: True)

@@ -59,6 +59,7 @@ Captured = pytest.CaptureFixture[str]
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_ECR", "AWS_PROFILE", "BUILDKIT_REGISTRY"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(reconcile, "PAUSE_SECONDS", 0)
     with mock_aws():
         yield
 
@@ -322,13 +323,12 @@ def test_a_repository_that_is_gone_before_it_is_read_to_the_end_is_none() -> Non
     assert Vanishing(place=PLACE).read("demo") is None
 
 
-def test_whoever_changes_it_all_the_time_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whoever_changes_it_all_the_time_is_told_of() -> None:
     class Meddling(Repositories):
         def read(self, name: str) -> Found | None:
             self.client.put_image_tag_mutability(repositoryName=name, imageTagMutability="MUTABLE")
             return super().read(name)
 
-    monkeypatch.setattr(reconcile, "PAUSE_SECONDS", 0)
     Repositories(place=PLACE).create(want())
     with pytest.raises(ToolError, match="still differs after 3 updates"):
         reconcile._reconcile(Meddling(place=PLACE), want(), adopted=False)
