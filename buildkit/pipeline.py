@@ -170,6 +170,7 @@ class _Building:
             network=self.network,
             rules=self.choice.rules(project),
             registries=asked.publisher.registries if asked else (),
+            absent=asked.publisher.absent if asked else {},
             releases=asked.releases if asked else (),
         )
         return planner.plan(rendered, found)

@@ -48,7 +48,8 @@ def of(
     are. SOURCE_DATE_EPOCH counts if the user has set it: if not, it follows from the base.
     """
     made_from = inputs.digests(rendered, source.runtime)
-    wheels = network.wheels and sorted(each.name for each in network.wheels.iterdir())
+    unlocked = any(each.target.lock_file is None for each in rendered)
+    wheels = inputs.content_of(network.wheels) if network.wheels and unlocked else None
     found = {}
     for each in rendered:
         base = bases.of(each.target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -41,13 +41,14 @@ AT_ONCE = 16
 class Plan:
     """The decisions about the targets of a run, and their Dockerfiles, in the same order.
 
-    `templates` are those that the Dockerfiles were rendered from.
+    `templates` are those that the Dockerfiles were rendered from, `network` is that of the builds.
     """
 
     rendered: tuple[Rendered, ...]
     decisions: tuple[Decision, ...]
     bases: Bases
     templates: Templates
+    network: Network
 
     def of(self, *states: State) -> tuple[Decision, ...]:
         return tuple(each for each in self.decisions if each.state in states)
@@ -73,31 +74,42 @@ class Plan:
     def noted(self, built: Built, label: str | None) -> Built:
         """An image that was built by this plan, with what it was made from; `label` is on it.
 
-        Raises ToolError if the engine has another base now than when the plan was made.
+        Raises ToolError if the engine has another base now than when the plan was made, or if files
+        have changed since: nobody knows which of them the build has read.
         """
         target, origin = built.target, built.origin
         number = [each.target.id for each in self.rendered].index(target.id)
-        identity = self.decisions[number].identity
+        wanted = self.decisions[number].identity
         if origin is None:
             return built
-        if label is not None and identity.base not in (origin.base_digest, SCRATCH):
+        if label is not None and wanted.base not in (origin.base_digest, SCRATCH):
             raise ToolError(
                 f"the base `{target.base}` changed while the image was built",
                 hint=f"`buildkit build {target.id}`",
             )
+        again = (self.rendered[number],)
+        if identity.of(again, self.templates, self.bases, self.network)[target.id] != wanted:
+            raise ToolError(
+                "the files that the image is made from changed while it was built",
+                hint=f"`buildkit build {target.id}`",
+            )
         made_from = inputs.parts(self.rendered[number], self.templates)
-        origin = replace(origin, inputs=identity.inputs, identity=label, parts=made_from)
+        origin = replace(origin, inputs=wanted.inputs, identity=label, parts=made_from)
         return replace(built, origin=origin)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Planner:
-    """Decides about the targets of one project, with the registries that a run publishes to."""
+    """Decides about the targets of one project, with the registries that a run publishes to.
+
+    `absent` are those that did not answer when the run began: errors by host.
+    """
 
     project: Project
     network: Network
     rules: Rules
     registries: Sequence[Tagged] = ()
+    absent: Mapping[str, BuildkitError] = field(default_factory=dict)
     releases: Sequence[Release] = ()
 
     def plan(self, rendered: tuple[Rendered, ...], bases: Bases) -> Plan:
@@ -108,8 +120,13 @@ class Planner:
             self._decision(each, wanted[each.target.id], there.get(each.target.id, ()))
             for each in rendered
         )
-        source = self.project.templates
-        return Plan(rendered=rendered, decisions=decisions, bases=bases, templates=source)
+        return Plan(
+            rendered=rendered,
+            decisions=decisions,
+            bases=bases,
+            templates=self.project.templates,
+            network=self.network,
+        )
 
     def _served(
         self, rendered: Sequence[Rendered], wanted: Mapping[str, Identity]
@@ -127,6 +144,7 @@ class Planner:
         order = [each.host for each in self.registries]
         for each in found.values():
             each.sort(key=lambda one: order.index(one.host))
+            each += [served.Served(host=host, error=error) for host, error in self.absent.items()]
         return found
 
     def _decision(self, rendered: Rendered, wanted: Identity, there: Sequence[Served]) -> Decision:
