@@ -36,9 +36,16 @@ OF_A_CHECKOUT = (".git", ".buildkit")
 """Folders that differ between checkouts of one commit; the second is buildkit's own, in CI."""
 
 
-def digests(rendered: Iterable[Rendered], runtime: Path) -> dict[str, str]:
+def reader() -> Callable[[Path], str]:
+    """`content_of` for the digests of one moment: each folder is read once."""
+    return cache(content_of)
+
+
+def digests(
+    rendered: Iterable[Rendered], runtime: Path, content: Callable[[Path], str] | None = None
+) -> dict[str, str]:
     """By target id. `runtime` counts for targets whose Dockerfile names it."""
-    content = cache(content_of)
+    content = content or reader()
     return {each.target.id: _digest(each, runtime, content) for each in rendered}
 
 

@@ -31,7 +31,7 @@ def numbered(most: int, *verbs: str) -> list[str]:
 EDITS = (
     *numbered(1, "file train", "file lib/a.py", "file note.log", "file Data/x", "new", "empty"),
     *numbered(1, "rename", "link", "runtime", "template", "macro", "include", "tool", "platform"),
-    *numbered(1, "packages", "args", "labels", "base", "own-lock", "own-hashes", "revision"),
+    *numbered(1, "packages", "args", "labels", "base", "own-lock", "revision"),
     *numbered(1, "program algo/train", "program templates/runtime/run.py", "mutable"),
     *numbered(3, "ignore", "wheels"), *numbered(2, "wheel"),
     *numbered(2, "epoch", "lock", "pins", "hashes"),
@@ -56,10 +56,13 @@ RUNS = (
     *["run push"] * 6, *["run tests"] * 4, *["run both"] * 3, "run stage", "run force",
     "run no-cache", "run retest", *(f"run kill {n}" for n in range(1, 60, 4)),
 )  # fmt: skip
+STARTS = ("mutable 0", "mutable 1", "lock 0", "own-lock 1", "wheels 1", "pull 1")
 CHANGES = st.one_of(*map(st.sampled_from, (EDITS, EDITS, HARMLESS, DAMAGE)))
 TURN = st.tuples(st.lists(CHANGES, max_size=3), st.sampled_from(RUNS))
-HISTORIES = st.lists(TURN, min_size=2, max_size=7).map(
-    lambda turns: [step for changes, run in turns for step in (*changes, run)]
+HISTORIES = st.builds(
+    lambda start, turns: [start, *(step for changes, run in turns for step in (*changes, run))],
+    st.sampled_from(STARTS),
+    st.lists(TURN, min_size=2, max_size=7 if THOROUGH else 4),
 )
 
 

@@ -320,9 +320,6 @@ class World:
     def _samples(self, number: str) -> None:
         self.write("samples/data.csv", number)
 
-    def _own_hashes(self, number: str) -> None:
-        self.write("algo.lock", f"six==0 --hash=sha256:{number * 64}\n")
-
     def _branch(self, number: str) -> None:
         """The files of git: not the records; the ledger stays, as if it were merged."""
         here, there = (self.folder / f"branch{n}" for n in (1 - int(number), int(number)))
@@ -397,6 +394,7 @@ class World:
             self.lock(replace(found, bases=dict.fromkeys(found.bases, new)))
 
     def _hashes(self, number: str) -> None:
+        self.write("algo.lock", f"six==0 --hash=sha256:{number * 64}\n")
         found = lockfile.read(self.root / lockfile.NAME)
         if found is not None:
             self.lock(replace(found, hashes={pin: (f"sha256:{number * 64}",) for pin in found.hashes}))
@@ -551,7 +549,7 @@ class World:
     # ---- runs
 
     def read(self) -> Project:
-        return project.read(self.root / "images.toml", None, use_environment=False, renders=True)
+        return project.read(self.root / "images.toml", None, use_environment=False)
 
     def network(self, found: Project) -> Network:
         return Network(wheels=self.wheels).with_rules(found.config.substitutes)
@@ -585,12 +583,15 @@ class World:
         self.net.put.clear()
         self.builder.built.clear()
         self.tested.clear()
-        self.doors, self.kill_at, self.killed = 0, 0, False
-        if kind == "kill":
-            self.kill_at = int(words[0])
         edited = bool(self.meanwhile)
         with self.patched():
-            Run(world=self, kind=kind, hosts=(ONE, TWO) if kind == "both" else (ONE,), edited=edited).go()
+            Run(
+                world=self,
+                kind=kind,
+                hosts=(ONE, TWO) if kind == "both" else (ONE,),
+                edited=edited,
+                kill_at=int(words[0]) if words else 0,
+            ).go()
 
     @contextmanager
     def patched(self) -> Iterator[None]:
@@ -612,6 +613,7 @@ class World:
             for name in ("say", "step", "fail"):
                 patch.setattr(console, name, lambda *_, **__: None)
             patch.setattr(files, "rewrite", partial(self.rewrite, files.rewrite))
+            patch.setattr(ledger, "ROOM", 0)
             patch.setattr(tempfile, "tempdir", str(self.folder / "temporary"))
             patch.setenv("XDG_CACHE_HOME", str(self.folder / "cache"))
             patch.setenv("DOCKER_CONFIG", str(self.folder / "docker"))
@@ -652,6 +654,7 @@ class Run:
     kind: str
     hosts: tuple[str, ...]
     edited: bool
+    kill_at: int
     killed: bool = False
     images: frozenset[str] = frozenset()
 
@@ -668,7 +671,8 @@ class Run:
             return
         before = {t.id: [world.served(h, t) for h in self.hosts] for t in found.targets}
         outcomes: tuple[Outcome, ...] = ()
-        world.doors, self.images = 0, frozenset(world.engine.images)
+        world.doors, world.kill_at = 0, self.kill_at
+        self.images = frozenset(world.engine.images)
         try:
             ended = pipeline.build(found, found.targets, network, choice)
             outcomes = ended.outcomes
@@ -748,7 +752,7 @@ class Run:
             done = (*world.builder.built, *world.tested, *put)
             if done or not (complete or self.killed):
                 raise NeedlessError(f"nothing changed, but: {done}")
-        world.quiet = kind if complete else ""
+        world.quiet = kind if complete and not self.edited else ""
 
     def keep(self, found: Project, outcomes: tuple[Outcome, ...], wanted: dict[str, Any]) -> None:
         """What has been built and tested, as the records say that were written now."""
