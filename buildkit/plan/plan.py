@@ -38,6 +38,18 @@ AT_ONCE = 16
 
 
 @dataclass(frozen=True, kw_only=True)
+class Split:
+    """The images that the engine has, the decisions about targets to build, by id, and the rest.
+
+    Those of `served` are published; only the ledger lacks them, and the engine has lost them.
+    """
+
+    reused: tuple[tuple[Target, Built], ...]
+    todo: Mapping[str, Decision]
+    served: tuple[Decision, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """The decisions about the targets of a run, and their Dockerfiles, in the same order.
 
@@ -53,23 +65,23 @@ class Plan:
     def of(self, *states: State) -> tuple[Decision, ...]:
         return tuple(each for each in self.decisions if each.state in states)
 
-    def split(
-        self, label: Callable[[str, str], str | None]
-    ) -> tuple[list[tuple[Target, Built]], dict[str, Decision]]:
-        """The images that the engine still has, and the decisions about the other targets by id.
+    def split(self, label: Callable[[str, str], str | None]) -> Split:
+        """What is left of each target. `label` returns a label of an image of the engine, or None.
 
-        `label` returns a label of an image of the engine, None if it has no such image.
+        The engine may have lost an image that the records have.
         """
-        reused, todo = [], {}
+        reused, todo, served = [], {}, []
         for decision in self.of(State.TODO, State.BUILT, State.TESTED):
             target, built = decision.target, decision.built
             if built is not None and label(built.image_id, IDENTITY) == decision.identity.digest:
                 reused.append((target, replace(built, target=target)))
+            elif decision.found is not None:
+                served.append(decision)
             else:
                 todo[target.id] = decision
                 if built is not None:
                     console.step(target.id, "the engine does not have the image any more", dim=True)
-        return reused, todo
+        return Split(reused=tuple(reused), todo=todo, served=tuple(served))
 
     def noted(self, built: Built, label: str | None) -> Built:
         """An image that was built by this plan, with what it was made from; `label` is on it.

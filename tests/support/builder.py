@@ -13,7 +13,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -175,7 +175,7 @@ class Builder:
         """`docker buildx bake`, as far as buildkit uses it."""
         self.engine.door()
         self.before()
-        options = dict(zip(argv, argv[1:], strict=False))
+        options = dict(pairwise(argv))
         document = json.loads(Path(options["--file"]).read_text())
         names = [each for each in argv if each in document["target"]]
         metadata = {}
@@ -265,7 +265,7 @@ def tree(folder: Path) -> list[tuple[str, ...]]:
     """The files, links and folders of a context that the rules of .dockerignore leave."""
     ignored = folder / ".dockerignore"
     lines = ignored.read_text().splitlines() if ignored.exists() else []
-    found = []
+    found: list[tuple[str, ...]] = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if name.split("/")[0] in (".git", ".buildkit") or _ignored(name, lines):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -14,7 +12,7 @@ from buildkit.registry.wire import RefusedError
 from buildkit.support.errors import ToolError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tests.support.distribution import Distribution
 
@@ -83,7 +81,7 @@ class Wire:
         status, given, content = registry.reply(method, asked, headers or {}, body or b"")
         if status in absent:
             return None
-        if status >= 400:  # noqa: PLR2004 - HTTP's
+        if status >= 400:
             raise RefusedError(f"{self.host} answered {status}")
         return Answer(
             host=self.host,
@@ -101,7 +99,7 @@ class Pool:
     def __init__(self, max_workers: int = 1) -> None:
         pass
 
-    def __enter__(self) -> Pool:
+    def __enter__(self) -> Pool:  # noqa: PYI034 - Python 3.10 has no Self
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -111,14 +109,9 @@ class Pool:
         future: Future[Found] = Future()
         try:
             future.set_result(work(*arguments))
-        except BaseException as error:  # noqa: BLE001 - the future raises it
+        except Exception as error:  # noqa: BLE001 - the future raises it
             future.set_exception(error)
         return future
 
     def map(self, work: Callable[[Any], Found], items: Iterable[Any]) -> Iterator[Found]:
         return iter([work(each) for each in items])
-
-
-@contextmanager
-def nothing() -> Iterator[None]:
-    yield
