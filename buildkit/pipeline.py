@@ -170,6 +170,7 @@ class _Building:
             network=self.network,
             rules=self.choice.rules(project),
             registries=asked.publisher.registries if asked else (),
+            absent=asked.publisher.absent if asked else {},
             releases=asked.releases if asked else (),
         )
         return planner.plan(rendered, found)
@@ -177,7 +178,8 @@ class _Building:
     def work(self, found: Plan) -> tuple[Outcome, ...]:
         """Build, test and send what is left of a plan."""
         docker, choice = self.engine(), self.choice
-        reused, todo = found.split(docker.label)
+        split = found.split(docker.label)
+        todo = split.todo
         rendered = [each for each in found.rendered if each.target.id in todo]
         with (
             nullcontext() if self.sender is None else self.sender.sending(docker) as sender,
@@ -207,8 +209,12 @@ class _Building:
 
             targets = [each.target for each in rendered]
             images = makes.images(targets) if targets else ()
-            every = [*(target for target, _ in reused), *targets]
-            return each(every, chain(reused, images), work, choice)
+            every = [*(target for target, _ in split.reused), *targets]
+            worked = each(every, chain(split.reused, images), work, choice)
+        served = [Outcome(target=each.target, already=each.found) for each in split.served]
+        for outcome in served:
+            _say(outcome)
+        return (*served, *worked)
 
     def _test(self, built: Built) -> Outcome:
         from buildkit.verify import gate, verify  # noqa: PLC0415 - a push tests nothing

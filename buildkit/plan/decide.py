@@ -36,7 +36,8 @@ class Rules:
 class Decision:
     """What a run does for a target, and the `reasons` in words.
 
-    `found` is the published image, `built` the one that need not be built again.
+    `found` is the published image, if nothing but the ledger can lack it; `built` is the one that
+    need not be built again.
     """
 
     target: Target
@@ -56,10 +57,12 @@ def decide(known: Known, rules: Rules) -> Decision:
     if wanted is None:
         return _todo(known, (f"the digest of the base `{known.target.base}` is unknown",))
     here = known.here
+    published = None
     if _everywhere(known.served, wanted):
+        published = None if rules.retest else _published(known)
         recordable = here is not None and not known.untested  # a cut off run left it out
-        if not rules.retest and (known.noted or not recordable):
-            return _published(known)
+        if published is not None and (known.noted or not recordable):
+            return published
     elif (taken := _taken(known, rules)) is not None:
         return _refused(known, taken)
     if here is None:
@@ -71,6 +74,7 @@ def decide(known: Known, rules: Rules) -> Decision:
         state=state,
         reasons=reasons.of_test(known, retest=rules.retest),
         built=here,
+        found=published.found if published else None,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildkit.build import bake_plan, epoch
@@ -45,17 +45,22 @@ def of(
     """By target id.
 
     Without a lock, the newest packages of the moment are no input, but the wheels of `--wheels`
-    are. SOURCE_DATE_EPOCH counts if the user has set it: if not, it follows from the base.
+    are. A base counts by its digest, whether images.lock pins that or a registry says so.
+    SOURCE_DATE_EPOCH counts if the user has set it: if not, it follows from the base.
     """
-    made_from = inputs.digests(rendered, source.runtime)
-    wheels = network.wheels and sorted(each.name for each in network.wheels.iterdir())
+    content = inputs.reader()
+    made_from = inputs.digests(rendered, source.runtime, content)
+    pinned = (each for each in rendered if each.target.pins.base is not None)
+    but_base = made_from | inputs.digests(map(_unpinned, pinned), source.runtime, content)
+    unlocked = any(each.target.lock_file is None for each in rendered)
+    wheels = content(network.wheels) if network.wheels and unlocked else None
     found = {}
     for each in rendered:
         base = bases.of(each.target)
         facts = {
             "making": MAKING,
             "output": bake_plan.OUTPUT,
-            "inputs": made_from[each.target.id],
+            "inputs": but_base[each.target.id],
             "base": base,
             "wheels": None if each.target.lock_file is not None else wheels,
             "epoch": None if epoch.is_ours() else os.environ[epoch.VARIABLE],
@@ -65,3 +70,8 @@ def of(
             digest=None if base is None else digest, inputs=made_from[each.target.id], base=base
         )
     return found
+
+
+def _unpinned(rendered: Rendered) -> Rendered:
+    target = rendered.target
+    return replace(rendered, target=replace(target, pins=replace(target.pins, base=None)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -38,66 +38,90 @@ AT_ONCE = 16
 
 
 @dataclass(frozen=True, kw_only=True)
+class Split:
+    """The images that the engine has, the decisions about targets to build, by id, and the rest.
+
+    Those of `served` are published; only the ledger lacks them, and the engine has lost them.
+    """
+
+    reused: tuple[tuple[Target, Built], ...]
+    todo: Mapping[str, Decision]
+    served: tuple[Decision, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """The decisions about the targets of a run, and their Dockerfiles, in the same order.
 
-    `templates` are those that the Dockerfiles were rendered from.
+    `templates` are those that the Dockerfiles were rendered from, `network` is that of the builds.
     """
 
     rendered: tuple[Rendered, ...]
     decisions: tuple[Decision, ...]
     bases: Bases
     templates: Templates
+    network: Network
 
     def of(self, *states: State) -> tuple[Decision, ...]:
         return tuple(each for each in self.decisions if each.state in states)
 
-    def split(
-        self, label: Callable[[str, str], str | None]
-    ) -> tuple[list[tuple[Target, Built]], dict[str, Decision]]:
-        """The images that the engine still has, and the decisions about the other targets by id.
+    def split(self, label: Callable[[str, str], str | None]) -> Split:
+        """What is left of each target. `label` returns a label of an image of the engine, or None.
 
-        `label` returns a label of an image of the engine, None if it has no such image.
+        The engine may have lost an image that the records have.
         """
-        reused, todo = [], {}
+        reused, todo, served = [], {}, []
         for decision in self.of(State.TODO, State.BUILT, State.TESTED):
             target, built = decision.target, decision.built
             if built is not None and label(built.image_id, IDENTITY) == decision.identity.digest:
                 reused.append((target, replace(built, target=target)))
+            elif decision.found is not None:
+                served.append(decision)
             else:
                 todo[target.id] = decision
                 if built is not None:
                     console.step(target.id, "the engine does not have the image any more", dim=True)
-        return reused, todo
+        return Split(reused=tuple(reused), todo=todo, served=tuple(served))
 
     def noted(self, built: Built, label: str | None) -> Built:
         """An image that was built by this plan, with what it was made from; `label` is on it.
 
-        Raises ToolError if the engine has another base now than when the plan was made.
+        Raises ToolError if the engine has another base now than when the plan was made, or if files
+        have changed since: nobody knows which of them the build has read.
         """
         target, origin = built.target, built.origin
         number = [each.target.id for each in self.rendered].index(target.id)
-        identity = self.decisions[number].identity
+        wanted = self.decisions[number].identity
         if origin is None:
             return built
-        if label is not None and identity.base not in (origin.base_digest, SCRATCH):
+        if label is not None and wanted.base not in (origin.base_digest, SCRATCH):
             raise ToolError(
                 f"the base `{target.base}` changed while the image was built",
                 hint=f"`buildkit build {target.id}`",
             )
+        again = (self.rendered[number],)
+        if identity.of(again, self.templates, self.bases, self.network)[target.id] != wanted:
+            raise ToolError(
+                "the files that the image is made from changed while it was built",
+                hint=f"`buildkit build {target.id}`",
+            )
         made_from = inputs.parts(self.rendered[number], self.templates)
-        origin = replace(origin, inputs=identity.inputs, identity=label, parts=made_from)
+        origin = replace(origin, inputs=wanted.inputs, identity=label, parts=made_from)
         return replace(built, origin=origin)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Planner:
-    """Decides about the targets of one project, with the registries that a run publishes to."""
+    """Decides about the targets of one project, with the registries that a run publishes to.
+
+    `absent` are those that did not answer when the run began: errors by host.
+    """
 
     project: Project
     network: Network
     rules: Rules
     registries: Sequence[Tagged] = ()
+    absent: Mapping[str, BuildkitError] = field(default_factory=dict)
     releases: Sequence[Release] = ()
 
     def plan(self, rendered: tuple[Rendered, ...], bases: Bases) -> Plan:
@@ -108,8 +132,13 @@ class Planner:
             self._decision(each, wanted[each.target.id], there.get(each.target.id, ()))
             for each in rendered
         )
-        source = self.project.templates
-        return Plan(rendered=rendered, decisions=decisions, bases=bases, templates=source)
+        return Plan(
+            rendered=rendered,
+            decisions=decisions,
+            bases=bases,
+            templates=self.project.templates,
+            network=self.network,
+        )
 
     def _served(
         self, rendered: Sequence[Rendered], wanted: Mapping[str, Identity]
@@ -127,6 +156,7 @@ class Planner:
         order = [each.host for each in self.registries]
         for each in found.values():
             each.sort(key=lambda one: order.index(one.host))
+            each += [served.Served(host=host, error=error) for host, error in self.absent.items()]
         return found
 
     def _decision(self, rendered: Rendered, wanted: Identity, there: Sequence[Served]) -> Decision:

@@ -17,9 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docker.utils.build import PatternMatcher
-
 from buildkit.model.target import PINNED, Pins
+from buildkit.render import dockerignore
 from buildkit.support.errors import ToolError
 from buildkit.system import reading
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from buildkit.model.target import Rendered
     from buildkit.render.render import Templates
 
-IGNORED = ".dockerignore"
 USES_RUNTIME = re.compile(r"\bruntime\b")
 CHUNK = 1 << 20
 SHORT = 12
@@ -38,9 +36,16 @@ OF_A_CHECKOUT = (".git", ".buildkit")
 """Folders that differ between checkouts of one commit; the second is buildkit's own, in CI."""
 
 
-def digests(rendered: Iterable[Rendered], runtime: Path) -> dict[str, str]:
+def reader() -> Callable[[Path], str]:
+    """`content_of` for the digests of one moment: each folder is read once."""
+    return cache(content_of)
+
+
+def digests(
+    rendered: Iterable[Rendered], runtime: Path, content: Callable[[Path], str] | None = None
+) -> dict[str, str]:
     """By target id. `runtime` counts for targets whose Dockerfile names it."""
-    content = cache(content_of)
+    content = content or reader()
     return {each.target.id: _digest(each, runtime, content) for each in rendered}
 
 
@@ -94,14 +99,15 @@ def _digest(rendered: Rendered, runtime: Path, content: Callable[[Path], str]) -
 
 
 def content_of(folder: Path) -> str:
-    """SHA-256 of the files and links of a folder: names, contents, and the run bit, as in git.
+    """SHA-256 of what a folder contains: names, contents, and the run bit, as in git.
 
-    The build sees all but those of `.dockerignore` and of the checkout itself.
+    The build sees all but what is in `.dockerignore` and of the checkout itself. It sees a folder
+    without files, too.
     """
     total = hashlib.sha256()
-    for name in seen(folder):
-        if name.partition("/")[0] in OF_A_CHECKOUT:
-            continue
+    names = [each for each in seen(folder) if each.partition("/")[0] not in OF_A_CHECKOUT]
+    filled = {each.rpartition("/")[0] for each in names}
+    for name in names:
         path = folder / name
         if path.is_symlink():
             facts: tuple[object, ...] = (name, "link", os.readlink(path))  # noqa: PTH115 - unchanged
@@ -113,24 +119,24 @@ def content_of(folder: Path) -> str:
             with path.open("rb") as file:
                 while chunk := file.read(CHUNK):
                     total.update(chunk)
+        elif path.is_dir() and name not in filled:
+            total.update(f"{json.dumps((name, 'folder'))}\n".encode())
     return total.hexdigest()
 
 
 def seen(folder: Path) -> list[str]:
     """The paths of a context that a build sees: folders, files and links."""
-    return sorted(PatternMatcher(_ignored(folder)).walk(str(folder)))
+    return _ignored(folder).seen(folder)
 
 
 def is_seen(folder: Path, name: str) -> bool:
     """Whether a build sees this path of its context."""
-    return not PatternMatcher(_ignored(folder)).matches(name)  # type: ignore[arg-type]  # a text
+    return _ignored(folder).sees(name)
 
 
-def _ignored(folder: Path) -> list[str]:
-    ignored = folder / IGNORED
-    lines = _read(ignored).decode().splitlines() if os.path.lexists(ignored) else []
-    patterns = [line.strip() for line in lines]
-    return [each for each in patterns if each and not each.startswith("#")]
+def _ignored(folder: Path) -> dockerignore.Ignored:
+    file = folder / dockerignore.NAME
+    return dockerignore.parsed(_read(file).decode() if os.path.lexists(file) else "")
 
 
 def _read(path: Path) -> bytes:

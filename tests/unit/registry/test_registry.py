@@ -334,3 +334,21 @@ def test_the_type_of_a_manifest_is_kept(server: RegistryServer) -> None:
     odd = Manifest(media_type="application/vnd.oci.image.manifest.v1+json", content=b"{}")
     client(server).put_manifest("demo", "1", odd)
     assert client(server).manifest("demo", "1") == odd
+
+
+def test_a_digest_is_the_word_of_the_registry(server: RegistryServer) -> None:
+    """By a HEAD, which is no pull; None for a tag that is not there."""
+    client(server).put_manifest("demo", "1", GOOD)
+    server.requests.clear()
+    assert client(server).digest("demo", "1") == GOOD.digest
+    assert client(server).digest("demo", "2") is None
+    assert server.requests == ["HEAD /v2/demo/manifests/1", "HEAD /v2/demo/manifests/2"]
+
+
+@pytest.mark.parametrize("named", [{}, {"Docker_Content_Digest": "sha256:short"}])
+def test_a_registry_that_names_no_digest_is_asked_for_the_manifest(
+    server: RegistryServer, named: dict[str, str]
+) -> None:
+    client(server).put_manifest("demo", "1", GOOD)
+    server.faults.append(Fault("HEAD", "/manifests/1", answers(200, **named)))
+    assert client(server).digest("demo", "1") == GOOD.digest

@@ -185,3 +185,21 @@ def test_the_digest_of_an_image_without_lock_is_that_of_the_ledgers_there_are(
     assert inputs.digests([rendered], tmp_path) == {
         TARGET.id: "sha256:26b0084e4ce93ec86dbe9708d457b9d8b3bfc3056bd1a428aa634ce011982879"
     }
+
+
+def test_a_folder_without_files_counts(tmp_path: Path) -> None:
+    """The image gets the folder, too; one that is ignored does not."""
+    checkout = make(tmp_path)
+    before = digest(checkout)
+    (checkout / "context" / "__pycache__" / "more").mkdir()
+    assert digest(checkout) == before
+    (checkout / "context" / "empty").mkdir()
+    assert digest(checkout) != before
+
+
+def test_a_file_that_a_pattern_brings_back_counts(tmp_path: Path) -> None:
+    checkout = make(tmp_path)
+    (checkout / "context" / ".dockerignore").write_text("*\n!**/*.py\n")
+    before = digest(checkout)
+    (checkout / "context" / "lib" / "a.py").write_text("a = 2\n")
+    assert digest(checkout) != before
