@@ -68,16 +68,25 @@ def resolve(
     Raises ToolError with the words of uv.
     """
     upgraded = (each for package in sorted(update) for each in ("--upgrade-package", package))
-    return _compiled(request, network, keep, "--generate-hashes", *upgraded)
+    wheels = wheels_but_for(request.source_builds)
+    return _compiled(request, network, keep, "--generate-hashes", *wheels, *upgraded)
 
 
-def newest(request: Request, network: Network, *, alone: bool = False) -> tuple[str, ...]:
-    """The newest packages that fit a request, with all that they need unless `alone`.
+def newest(request: Request, network: Network) -> tuple[str, ...]:
+    """The newest packages that fit a request, such as `numpy==2.3.1`, as `resolve` would lock them.
 
-    No file is downloaded, as an index without hashes would require. Raises ToolError with the
-    words of uv.
+    Without hashes: for these, uv downloads files from an index that has none. Raises ToolError.
     """
-    return tuple(_compiled(request, network, (), *(["--no-deps"] if alone else [])))
+    return tuple(_compiled(request, network, (), *wheels_but_for(request.source_builds)))
+
+
+def release(request: Request, network: Network) -> str:
+    """The newest version that fits a request for one package, with or without wheels.
+
+    No file is downloaded. Raises ToolError.
+    """
+    (pin,) = _compiled(request, network, (), "--no-deps")
+    return pin.partition("==")[2]
 
 
 def _compiled(request: Request, network: Network, keep: Sequence[str], *options: str) -> Packages:
@@ -88,7 +97,6 @@ def _compiled(request: Request, network: Network, keep: Sequence[str], *options:
         done = shell.run(
             program(), "pip", "compile", str(wanted), "--output-file", str(found),
             "--quiet", "--no-config", "--no-header", "--no-annotate", *options,
-            *wheels_but_for(request.source_builds),
             "--index-strategy", "unsafe-best-match",  # as pip does
             "--python", sys.executable, "--no-python-downloads",  # uv runs it; it is no target
             "--python-version", request.python, "--python-platform", request.platform,
