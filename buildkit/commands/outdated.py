@@ -135,7 +135,7 @@ def _rows(findings: Sequence[Finding]) -> Iterator[tuple[Kind, list[tuple[str, .
 
 def _row(finding: Finding) -> tuple[str, ...]:
     newest = ", ".join(each[:SHORT] if _is_digest(each) else each for each in finding.newest)
-    now = finding.now or ABSENT
+    now = finding.now or (ABSENT if finding.unknown is None else "")
     return (
         finding.name,
         first_of(finding.targets, "other target"),

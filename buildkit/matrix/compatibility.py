@@ -113,6 +113,7 @@ def cuda_of(target: Target) -> Cuda | None:
     return Cuda(version=version, driver=_drivers()[_major(version)]) if version else None
 
 
+@cache
 def exact(text: str) -> Exact | None:
     """A requirement as the one version that it allows; None if it may allow others."""
     try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from buildkit.config.network import Network
-    from buildkit.ledger.record import Release
+    from buildkit.ledger.record import Image, Release
     from buildkit.model.target import Target
 
 
@@ -24,14 +24,15 @@ def find(
     targets: Sequence[Target], releases: Sequence[Release], network: Network
 ) -> Iterator[Finding]:
     """The bases of targets that are locked or released; nothing is known of others."""
-    used = {
-        target: digest
-        for target in targets
-        if bases.of([target]) and (digest := _digest(target, releases, network)) is not None
-    }
-    now = served((replace(each, pins=Pins()) for each in used), network)
+    released = history.by_tag(releases)
+    used = {}
+    for target in targets:
+        digest = _digest(target, released.get((target.repository, target.tag)), network)
+        if digest is not None and bases.of([target]):
+            used[target] = digest
+    there = served((replace(each, pins=Pins()) for each in used), network)
     for target, before in used.items():
-        after, why = now.served.get(target.base), now.unknown.get(target.base)
+        after, why = there.served.get(target.base), there.unknown.get(target.base)
         if after != before:
             yield Finding(
                 kind=Kind.BASE,
@@ -43,12 +44,11 @@ def find(
             )
 
 
-def _digest(target: Target, releases: Sequence[Release], network: Network) -> str | None:
+def _digest(target: Target, image: Image | None, network: Network) -> str | None:
     """The digest in images.lock, or else that of the released image, if it has the same base."""
     if target.pins.base is not None:
         return target.pins.base
-    image = history.tagged(releases, target.repository, target.tag)
     if image is None or image.origin is None:
         return None
     same = (target.base, substitution.substitute(target.base, network.substitutes))
-    return image.origin.base_digest if image.origin.base in same else None
+    return image.origin.base_digest if image.origin.base.partition("@")[0] in same else None

@@ -12,11 +12,10 @@ if TYPE_CHECKING:
 
     from buildkit.support.errors import BuildkitError
 
-BEGINNING = re.compile(r"^\W*(?:(?:error|cause|caused by):\s*)?", re.IGNORECASE)
+BEGINNING = re.compile(r"^\W*(?:(?:error|cause|caused by|hint):\s*)?", re.IGNORECASE)
 """What uv writes before the words of a line."""
 TIME = re.compile(r" in [0-9.]+m?s$")
 """How long a request took. The same cause has the same reason."""
-HINT = "hint:"
 
 
 class Kind(str, Enum):
@@ -56,7 +55,7 @@ def merged(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 def reason(error: BuildkitError) -> str:
     """An error in one line: the first and the last of its evidence, or its message and its hint."""
     plain = (TIME.sub("", BEGINNING.sub("", line).strip()) for line in error.details.splitlines())
-    lines = [line for line in plain if line and not line.startswith(HINT)]
+    lines = [*filter(None, plain)]
     if lines:
         return ": ".join(dict.fromkeys((lines[0], lines[-1])))
     return error.message + (f" ({error.hint})" if error.hint else "")

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from buildkit.lock.request import Request
 
 
-def find(lock: Lock, wanted: Mapping[str, Request], network: Network) -> Iterator[Finding]:
-    """`wanted` are the requests of targets by their ids; only those of locked targets count."""
-    locked = {id_: each for id_, each in wanted.items() if id_ in lock.targets}
+def find(lock: Lock, locked: Mapping[str, Request], network: Network) -> Iterator[Finding]:
+    """`locked` are the requests of targets that the lock has, by their ids."""
     if not locked:
         return
     console.say(f"resolving the packages of {count(len(locked), 'target')}")
