@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from buildkit.lock import request, resolve
-from buildkit.lock.request import Request
+from buildkit.lock import resolve
+from buildkit.lock.request import Request, platform
 from buildkit.matrix import compatibility
 from buildkit.outdated import uv
 from buildkit.outdated.finding import Finding, Kind
@@ -32,12 +32,38 @@ TRIES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Framework:
-    """A package that has the version of a target. `request`: what uv is asked for it."""
+class Question:
+    """A request for one package, and the label that its newest release must have, such as `cpu`."""
 
-    package: str
+    request: Request
+    label: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Framework:
+    """A package that has the version of a target, and where the target gets it from."""
+
+    name: str
     version: Version
     request: Request
+
+    def question(self, limit: str = "") -> Question:
+        wanted = replace(self.request, requirements=(f"{self.name}{limit}",))
+        return Question(request=wanted, label=self.version.local)
+
+    @property
+    def now(self) -> str:
+        return self.version.public
+
+    @property
+    def series(self) -> str:
+        """The limit to releases with the same beginning, `==1.7.*` for 1.7.2."""
+        numbers = self.version.release[:-1]
+        return f"=={'.'.join(map(str, numbers))}.*" if numbers else ""
+
+    def has_series_of(self, other: Version) -> bool:
+        numbers = self.version.release[:-1]
+        return other.release[: len(numbers)] == numbers
 
 
 def find(targets: Sequence[Target], every: Sequence[Target], network: Network) -> Iterator[Finding]:
@@ -48,21 +74,28 @@ def find(targets: Sequence[Target], every: Sequence[Target], network: Network) -
             asked.setdefault(framework, []).append(target.id)
     if not asked:
         return
-    there = {(each.package, each.version.public) for target in every for each in _of(target)}
-    packages = {each.package for each in asked}
-    console.say(f"looking up the releases of {count(len(packages), 'framework')}")
-    found, unknown = uv.ask(asked, partial(_newest, network=network))
+    there = {(each.name, each.version.public) for target in every for each in _of(target)}
+    console.say(f"looking up the releases of {count(len({f.name for f in asked}), 'framework')}")
+    release = partial(_release, network=network)
+    last, unknown = uv.ask((each.question() for each in asked), release)
+    others = [
+        each for each in asked if (q := each.question()) in last and not each.has_series_of(last[q])
+    ]
+    # A series without an answer has no release but the one in use, which was withdrawn.
+    within, _ = uv.ask((each.question(each.series) for each in others if each.series), release)
     for framework, ids in asked.items():
-        name, now = framework.package, framework.version.public
-        newest = [each for each in found.get(framework, ()) if (name, each) not in there]
-        if newest or framework in unknown:
+        found = (within.get(framework.question(framework.series)), last.get(framework.question()))
+        newer = (v.public for v in found if v and Version(v.public) > Version(framework.now))
+        newest = dict.fromkeys(each for each in newer if (framework.name, each) not in there)
+        why = unknown.get(framework.question())
+        if newest or why:
             yield Finding(
                 kind=Kind.FRAMEWORK,
-                name=name,
+                name=framework.name,
                 targets=tuple(ids),
-                now=now,
+                now=framework.now,
                 newest=tuple(newest),
-                unknown=unknown.get(framework),
+                unknown=why,
             )
 
 
@@ -71,43 +104,30 @@ def _of(target: Target) -> Iterator[Framework]:
         exact = compatibility.exact(text)
         if exact is not None and exact.version.public == target.framework_version:
             yield Framework(
-                package=canonicalize_name(exact.name),
+                name=canonicalize_name(exact.name),
                 version=exact.version,
                 request=Request(
-                    requirements=(exact.name,),
+                    requirements=(),
                     indexes=target.indexes,
                     python=target.python,
-                    platform=request.platform(target),
+                    platform=platform(target),
                 ),
             )
 
 
-def _newest(framework: Framework, network: Network) -> tuple[str, ...]:
-    """The newest release of the same series, and the newest of all, if they are newer."""
-    now = framework.version
-    last = _release(framework, "", network)
-    found = [last]
-    if now.release[:-1] != last.release[: len(now.release) - 1]:
-        series = ".".join(map(str, now.release[:-1]))
-        found = [*([_release(framework, f"=={series}.*", network)] if series else []), last]
-    newer = (each.public for each in found if Version(each.public) > Version(now.public))
-    return tuple(dict.fromkeys(newer))
-
-
-def _release(framework: Framework, limit: str, network: Network) -> Version:
-    """The newest release within a limit that has the label of the version in use, such as `+cpu`.
+def _release(question: Question, network: Network) -> Version:
+    """The newest release that has files with the label.
 
     Another index may have a newer release without it. Raises ToolError.
     """
-    (name,) = framework.request.requirements
-    limits = [limit] if limit else []
+    (wanted,) = question.request.requirements
     for _ in range(TRIES):
-        wanted = replace(framework.request, requirements=(f"{name}{','.join(limits)}",))
-        found = Version(resolve.release(wanted, network))
-        if framework.version.local in (None, found.local):
+        request = replace(question.request, requirements=(wanted,))
+        found = Version(resolve.release(request, network))
+        if question.label in (None, found.local):
             return found
-        limits.append(f"!={found.public}")
+        wanted += f"{',' if '=' in wanted else ''}!={found.public}"
     raise ToolError(
-        f"none of the {TRIES} newest releases has files for `+{framework.version.local}`",
+        f"none of the {TRIES} newest releases has files for `+{question.label}`",
         hint="check `indexes` in images.toml",
     )

@@ -67,7 +67,10 @@ class Uv:
             )
             return Done(code=1, output=said)
         wanted = [Requirement(line) for line in Path(argv[3]).read_text().split()]
-        pins = {each.name: self.newest(each) for each in wanted}
+        found = {each.name: self.newest(each) for each in wanted}
+        pins = {name: version for name, version in found.items() if version}
+        if pins != found:
+            return Done(code=1, output="error: No solution found")
         hashes = "--generate-hashes" in argv
         Path(argv[5]).write_text(
             "".join(
@@ -77,8 +80,9 @@ class Uv:
         )
         return Done(code=0, output="")
 
-    def newest(self, wanted: Requirement) -> str:
-        return max(wanted.specifier.filter(self.index[wanted.name]), key=Version)
+    def newest(self, wanted: Requirement) -> str | None:
+        fits = wanted.specifier.filter(self.index[wanted.name])
+        return max(fits, key=Version, default=None)
 
 
 @pytest.fixture
@@ -206,6 +210,21 @@ def test_each_question_is_asked_once(locked: Path, uv: Uv, registry: RegistrySer
     alone = ["--no-deps" in argv for argv in uv.runs]
     assert (alone.count(True), alone.count(False)) == (2, 2)  # one for each Python
     assert len(registry.requests) == 2
+
+
+def test_versions_of_one_framework_share_a_question(
+    project: Path, uv: Uv, capsys: Captured
+) -> None:
+    (project / "images.toml").write_text(
+        TOML.replace('"1.7.2"]', '"1.7.2", "1.7.1", "1.5.3"]').replace(', "3.12"]', "]")
+    )
+    uv.index["sk"] = ["1.7.2", "1.7.3", "1.8"]  # and 1.5.3 was withdrawn
+    assert newest(project, capsys) == {
+        "1.7.2": ["1.7.3", "1.8"],
+        "1.7.1": ["1.7.3", "1.8"],
+        "1.5.3": ["1.8"],
+    }
+    assert len(uv.runs) == 3  # all, 1.7 and 1.5
 
 
 def test_packages_and_bases_of_a_project_without_lock_and_ledger_are_not_asked_for(
