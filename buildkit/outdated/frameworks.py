@@ -22,7 +22,7 @@ from buildkit.support.errors import ToolError
 from buildkit.system import console
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from buildkit.config.network import Network
     from buildkit.model.target import Target
@@ -58,8 +58,7 @@ class Framework:
     @property
     def series(self) -> str:
         """The limit to releases with the same beginning, `==1.7.*` for 1.7.2."""
-        numbers = self.version.release[:-1]
-        return f"=={'.'.join(map(str, numbers))}.*" if numbers else ""
+        return f"=={'.'.join(map(str, self.version.release[:-1]))}.*"
 
     def has_series_of(self, other: Version) -> bool:
         numbers = self.version.release[:-1]
@@ -82,11 +81,10 @@ def find(targets: Sequence[Target], every: Sequence[Target], network: Network) -
         each for each in asked if (q := each.question()) in last and not each.has_series_of(last[q])
     ]
     # A series without an answer has no release but the one in use, which was withdrawn.
-    within, _ = uv.ask((each.question(each.series) for each in others if each.series), release)
+    within, _ = uv.ask((each.question(each.series) for each in others), release)
     for framework, ids in asked.items():
         found = (within.get(framework.question(framework.series)), last.get(framework.question()))
-        newer = (v.public for v in found if v and Version(v.public) > Version(framework.now))
-        newest = dict.fromkeys(each for each in newer if (framework.name, each) not in there)
+        newest = [each for each in _newer(framework, found) if (framework.name, each) not in there]
         why = unknown.get(framework.question())
         if newest or why:
             yield Finding(
@@ -97,6 +95,12 @@ def find(targets: Sequence[Target], every: Sequence[Target], network: Network) -
                 newest=tuple(newest),
                 unknown=why,
             )
+
+
+def _newer(framework: Framework, found: Iterable[Version | None]) -> tuple[str, ...]:
+    now = Version(framework.now)
+    versions = (each.public for each in found if each is not None)
+    return tuple(dict.fromkeys(each for each in versions if Version(each) > now))
 
 
 def _of(target: Target) -> Iterator[Framework]:
