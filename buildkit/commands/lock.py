@@ -86,7 +86,7 @@ def command(
         network = build_network.with_rules(project.config.substitutes)
         new = part.next(old, network, _update(updated, part.targets, old, everything=upgrade))
         lockfile.write(lockfile.beside(project.config.path, project.config.boundary), new)
-    found = changes.between(old, new)
+    found = [str(each) for each in changes.between(old, new)]
     if as_json:
         click.echo(json.dumps({"bases": new.bases, "changes": found}, indent=2))
     else:

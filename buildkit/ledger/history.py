@@ -44,6 +44,11 @@ def tagged(releases: Iterable[Release], repository: str, tag: str) -> Image | No
     return next((e for _, e in images(releases) if (e.repository, e.tag) == wanted), None)
 
 
+def by_tag(releases: Iterable[Release]) -> dict[tuple[str, str], Image]:
+    """The image that got each exact tag last, by repository and tag: `tagged` for many targets."""
+    return {(e.repository, e.tag): e for _, e in reversed(tuple(images(releases)))}
+
+
 def knows(releases: Iterable[Release], published: Published) -> bool:
     """Whether the ledger has this image in all registries where it is published."""
     places = {

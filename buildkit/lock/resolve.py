@@ -27,7 +27,7 @@ Packages = dict[str, tuple[str, ...]]
 """Packages such as `numpy==2.3.1`, and the hashes of the files of each."""
 PUBLIC = "https://pypi.org/simple"
 """pip's default index, which a build uses without a pip configuration."""
-ENTRY = re.compile(r"^(?P<pin>[^\s#-].*?)(?P<hashes>(?:\s*\\\n\s+--hash=\S+)+)$", re.MULTILINE)
+ENTRY = re.compile(r"^(?P<pin>[^\s#-].*?)(?P<hashes>(?:\s*\\\n\s+--hash=\S+)*)$", re.MULTILINE)
 HASH = re.compile(r"--hash=(\S+)")
 NO_WHEELS = re.compile(r"no (?:usable )?wheels|building from source is disabled")
 OF_PIP = {  # a key of pip's configuration -> the variable of uv that means the same
@@ -53,7 +53,7 @@ def program() -> str:
     found = str(beside) if beside.exists() else shutil.which("uv")
     if found is None:
         raise ToolError(
-            "`buildkit lock` needs uv, which is not installed",
+            "uv is not installed, which resolves packages",
             hint=f"`pip install '{manual.DISTRIBUTION}[lock]'`, or add uv to PATH",
         )
     return found
@@ -67,19 +67,40 @@ def resolve(
     The versions in `keep` are kept where they still fit, except those of the packages in `update`.
     Raises ToolError with the words of uv.
     """
+    upgraded = (each for package in sorted(update) for each in ("--upgrade-package", package))
+    wheels = wheels_but_for(request.source_builds)
+    return _compiled(request, network, keep, "--generate-hashes", *wheels, *upgraded)
+
+
+def newest(request: Request, network: Network) -> tuple[str, ...]:
+    """The newest packages that fit a request, such as `numpy==2.3.1`, as `resolve` would lock them.
+
+    Without hashes: for these, uv downloads files from an index that has none. Raises ToolError.
+    """
+    return tuple(_compiled(request, network, (), *wheels_but_for(request.source_builds)))
+
+
+def release(request: Request, network: Network) -> str:
+    """The newest version that fits a request for one package, with or without wheels.
+
+    No file is downloaded. Raises ToolError.
+    """
+    (pin,) = _compiled(request, network, (), "--no-deps")
+    return pin.partition("==")[2]
+
+
+def _compiled(request: Request, network: Network, keep: Sequence[str], *options: str) -> Packages:
     with tempdirs.folder() as folder:
         wanted, found = folder / "wanted.txt", folder / "found.txt"
         wanted.write_text("\n".join((*request.requirements, "")), encoding="utf-8")
         found.write_text("\n".join((*keep, "")), encoding="utf-8")
         done = shell.run(
             program(), "pip", "compile", str(wanted), "--output-file", str(found),
-            "--quiet", "--no-config", "--no-header", "--no-annotate", "--generate-hashes",
-            *wheels_but_for(request.source_builds),
+            "--quiet", "--no-config", "--no-header", "--no-annotate", *options,
             "--index-strategy", "unsafe-best-match",  # as pip does
             "--python", sys.executable, "--no-python-downloads",  # uv runs it; it is no target
             "--python-version", request.python, "--python-platform", request.platform,
             *([] if network.wheels is None else ["--find-links", str(network.wheels)]),
-            *(each for package in sorted(update) for each in ("--upgrade-package", package)),
             *(["--no-index"] if _pip(network).get("no-index", "").lower() in YES else []),
             env=_environment(request, network),
         )  # fmt: skip

@@ -66,6 +66,15 @@ class Cuda:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Exact:
+    """A requirement for one exact version of a package, such as `torch==2.5.1+cpu`."""
+
+    name: str
+    version: Version
+    extras: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pinned:
     """A requirement of a target whose release is known. `label` is the end of its version."""
 
@@ -104,22 +113,30 @@ def cuda_of(target: Target) -> Cuda | None:
     return Cuda(version=version, driver=_drivers()[_major(version)]) if version else None
 
 
+@cache
+def exact(text: str) -> Exact | None:
+    """A requirement as the one version that it allows; None if it may allow others."""
+    try:
+        requirement = Requirement(text)
+        (specifier,) = requirement.specifier
+        version = Version(specifier.version)
+    except (InvalidRequirement, InvalidVersion, ValueError):
+        return None  # `targets` reports what is not a requirement
+    if specifier.operator not in EXACT or requirement.marker:
+        return None
+    return Exact(name=requirement.name, version=version, extras=frozenset(requirement.extras))
+
+
 def _pinned(target: Target) -> Iterator[Pinned]:
     for text in target.packages if target.platform == PLATFORM else ():
-        try:
-            requirement = Requirement(text)
-            (specifier,) = requirement.specifier
-            version = Version(specifier.version)
-        except (InvalidRequirement, InvalidVersion, ValueError):
-            continue  # no exact version; `targets` reports what is not a requirement
-        package = _packages().get(canonicalize_name(requirement.name))
-        release = package and package.releases.get(version.public)
-        label = version.local or ""
+        if (found := exact(text)) is None:
+            continue
+        package = _packages().get(canonicalize_name(found.name))
+        release = package and package.releases.get(found.version.public)
+        label = found.version.local or ""
         known = label in ("", CPU_LABEL) or CUDA_LABEL.fullmatch(label)
-        if package and release and known and specifier.operator in EXACT and not requirement.marker:
-            yield Pinned(
-                package=package, release=release, label=label, extras=frozenset(requirement.extras)
-            )
+        if package and release and known:
+            yield Pinned(package=package, release=release, label=label, extras=found.extras)
 
 
 def _python(pinned: Pinned, python: str) -> Iterator[str]:

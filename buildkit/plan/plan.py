@@ -199,8 +199,7 @@ class Planner:
     @cached_property
     def _recorded(self) -> dict[tuple[str, str], Image]:
         """The newest image of each exact tag in the ledger."""
-        found = history.images(self.releases)
-        return {(e.repository, e.tag): e for _, e in reversed(tuple(found))}
+        return history.by_tag(self.releases)
 
     @cached_property
     def _noted(self) -> frozenset[tuple[str, str]]:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 def count(number: int, noun: str) -> str:
     """A number with its noun, in the plural unless the number is 1."""
     if number == 1:
         return f"{number} {noun}"
     return f"{number} {noun[:-1]}ies" if noun.endswith("ry") else f"{number} {noun}s"
+
+
+def first_of(words: Sequence[str], noun: str) -> str:
+    """The first word, and how many others there are: `numpy and 2 other packages`."""
+    return words[0] if len(words) == 1 else f"{words[0]} and {count(len(words) - 1, noun)}"
 
 
 def megabytes(size: float, form: str = ".1f") -> str:

@@ -20,7 +20,7 @@ LAYERS = (  # a package may import only from lower rows; names on one row never 
     {"__main__"},
     {"cli"},
     {"commands"},
-    {"pipeline", "uri", "diff", "ci", "reproduce"},
+    {"pipeline", "uri", "diff", "ci", "reproduce", "outdated"},
     {"recording", "plan"},
     {"publish"},
     {"verify", "aliases", "build"},

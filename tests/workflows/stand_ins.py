@@ -16,9 +16,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GH = """#!/bin/sh
-# GitHub's own command line: a test looks at what it was asked.
+# GitHub's own command line: a test looks at what it was asked, and at the text of a pull request.
+# OPEN is the number of the one that is open.
 [ -n "$GH_TOKEN" ] || { echo "gh: no GH_TOKEN" >&2; exit 4; }
 echo "$*" >>"$GH_LOG"
+for each; do
+  case $each in --body-file=*) cat "${each#*=}" >>"$GH_LOG" ;; esac
+done
+case $* in "pr list "*) echo "$OPEN" ;; esac
 """
 
 

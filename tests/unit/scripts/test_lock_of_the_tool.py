@@ -36,7 +36,12 @@ def locked(name: str) -> list[Requirement]:
 
 def wanted() -> list[Requirement]:
     document = tomli.loads((ROOT / "pyproject.toml").read_text())
-    found = [*document["project"]["dependencies"], *document["build-system"]["requires"]]
+    project = document["project"]
+    found = [
+        *project["dependencies"],
+        *project["optional-dependencies"]["lock"],
+        *document["build-system"]["requires"],
+    ]
     return [Requirement(each) for each in found]
 
 
