@@ -87,7 +87,7 @@ class Plan:
         """An image that was built by this plan, with what it was made from; `label` is on it.
 
         Raises ToolError if the engine has another base now than when the plan was made, or if files
-        have changed since: nobody knows which of them the build has read.
+        have changed since: the build may have read either version.
         """
         target, origin = built.target, built.origin
         number = [each.target.id for each in self.rendered].index(target.id)

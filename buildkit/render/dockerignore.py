@@ -64,6 +64,7 @@ class Ignored:
 
     def sees(self, path: str) -> bool:
         """Whether a build sees one path."""
+        ignored = False
         above: Sequence[bool] = ()
         parts = path.split("/")
         for number in range(1, len(parts) + 1):
