@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: help setup quickstart build-all test lint unit e2e thorough test-uri prebuilt bench-uri frameworks lock contract-report public-scripts package docs engine-up engine-down bench bench-serving bench-publish kills interrupts steady release-trials measure clean
+.PHONY: help setup quickstart build-all test lint unit e2e thorough test-uri prebuilt bench-uri frameworks lock contract-report public-scripts package docs engine-up engine-down bench bench-skip bench-serving bench-publish kills interrupts steady release-trials measure clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -91,6 +91,9 @@ docs: setup ## Regenerate docs/reference/clauses.md
 
 bench: setup ## Benchmark buildkit against the alternatives
 	@scripts/dev/with-engine $(BIN)/python scripts/bench/bench.py
+
+bench-skip: setup ## Benchmark runs in which nothing has changed against bake
+	@PYTHONPATH=. scripts/dev/with-engine $(BIN)/python scripts/bench/bench_skip.py
 
 bench-serving: setup ## Benchmark our model server against common ones
 	@scripts/dev/with-engine $(BIN)/python scripts/bench/bench_serving.py

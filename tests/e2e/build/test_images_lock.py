@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from buildkit.config import substitution
-from tests.e2e.build.test_prebuilt_base import PYTHON, docker_folder, label
+from tests.e2e.support.bases import PYTHON, docker_folder, label
 from tests.e2e.support.real import IMAGES, make_wheel
 
 if TYPE_CHECKING:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit.config import substitution
 from tests.e2e.support import tested as once
+from tests.e2e.support.bases import docker_folder, label, publish
 from tests.e2e.support.ecr_under import ecr_under
 
 if TYPE_CHECKING:
@@ -24,7 +21,6 @@ VIRGINIA = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
 MILAN = "692866216735.dkr.ecr.eu-south-1.amazonaws.com"
 OWN = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 PREBUILT = "pytorch-training:2.5.1-cpu-py311"
-PYTHON = "python:3.11-slim-bookworm"
 
 IMAGES = """
 [image.NAME]
@@ -50,38 +46,6 @@ def ecr(registries: Local, scratch: Path) -> Local:
     return replace(registries, env={**registries.env, "TMPDIR": str(scratch)})
 
 
-def docker_folder(there: Local, folder: Path, host: str, password: str) -> str:
-    """The engine's docker configuration, with a login."""
-    shutil.copytree(there.env["DOCKER_CONFIG"], folder, symlinks=True)
-    file = folder / "config.json"
-    document = json.loads(file.read_text()) if file.exists() else {}
-    secret = base64.b64encode(f"AWS:{password}".encode()).decode()
-    file.write_text(json.dumps({**document, "auths": {host: {"auth": secret}}}))
-    return str(folder)
-
-
-def publish_as_aws(there: Local, tmp_path: Path, name: str) -> None:
-    """An image that only the registry has, with a label by which one knows it again."""
-    rules = substitution.parse(there.env.get("BUILDKIT_SUBSTITUTE", "").split())
-    python = substitution.substitute(PYTHON, rules) or PYTHON
-    file = tmp_path / "Dockerfile"
-    file.write_text(f"FROM {python}\nLABEL test.published-as={name}\n")
-    there.docker(
-        "build", "--quiet", "--provenance=false", "--tag", name, "--file", str(file), str(tmp_path)
-    )
-    host = name.partition("/")[0]
-    _, password = there.login()
-    config = docker_folder(there, tmp_path / "publisher", host, password)
-    there.docker("--config", config, "push", "--quiet", name)
-    there.docker("image", "rm", name)
-
-
-def label(there: Local, image: str) -> str:
-    return there.docker(
-        "image", "inspect", "--format", '{{index .Config.Labels "test.published-as"}}', image
-    )
-
-
 def dockerfile(project: Project) -> str:
     return (project.folder / "dist" / f"{project.name}-2.5.1-cpu-py311" / "Dockerfile").read_text()
 
@@ -90,7 +54,7 @@ def test_aws_s_image_is_pulled_from_its_account_in_the_region_with_a_login_that_
     ecr: Local, project: Project, tmp_path: Path
 ) -> None:
     """The region of the file, which goes before that of the caller."""
-    publish_as_aws(ecr, tmp_path, f"{MILAN}/{PREBUILT}")
+    publish(ecr, tmp_path, f"{MILAN}/{PREBUILT}")
     project.write('[registry]\nregion = "eu-south-1"\n' + IMAGES)
     done = ecr.buildkit("build", "--all", folder=project.folder, AWS_REGION="us-east-1")
     assert done.code == 0, done.stderr
@@ -105,7 +69,7 @@ def test_aws_s_image_is_pulled_from_its_account_in_the_region_with_a_login_that_
 
 def test_a_stand_in_is_logged_in_to_instead(ecr: Local, project: Project, tmp_path: Path) -> None:
     """Such as a pull-through cache of one's own account."""
-    publish_as_aws(ecr, tmp_path, f"{OWN}/mirror/{PREBUILT}")
+    publish(ecr, tmp_path, f"{OWN}/mirror/{PREBUILT}")
     project.write(IMAGES)
     rules = ecr.env.get("BUILDKIT_SUBSTITUTE", "")
     done = ecr.buildkit(
@@ -122,7 +86,7 @@ def test_a_stand_in_is_logged_in_to_instead(ecr: Local, project: Project, tmp_pa
 def test_a_login_of_the_user_s_own_is_left_alone_and_told_when_it_is_refused(
     ecr: Local, project: Project, tmp_path: Path
 ) -> None:
-    publish_as_aws(ecr, tmp_path, f"{VIRGINIA}/{PREBUILT}")
+    publish(ecr, tmp_path, f"{VIRGINIA}/{PREBUILT}")
     project.write(IMAGES)
     config = docker_folder(ecr, tmp_path / "stale", VIRGINIA, "expired")
     done = ecr.buildkit("build", "--all", folder=project.folder, AWS_REGION="us-east-1",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.build.test_prebuilt_base import docker_folder, publish_as_aws
+from tests.e2e.support.bases import PYTHON, docker_folder, publish
 from tests.e2e.support.real import make_project
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from tests.e2e.support.real import Local, Project
 
-PYTHON = "python:3.11-slim-bookworm"
 NOWHERE = "unix:///nowhere/docker.sock"
 PUSH = ("build", "--all", "--push")
 
@@ -27,7 +26,7 @@ PUSH = ("build", "--all", "--push")
 def there(local: Local, project: Project, tmp_path: Path) -> Local:
     """A machine whose base images are in a registry, with a cache of its own."""
     base = f"{local.registry}/{project.name}-base:3.11"
-    publish_as_aws(local, tmp_path, base)
+    publish(local, tmp_path, base)
     config = docker_folder(local, tmp_path / "docker", local.registry, local.login()[1])
     env = {
         "DOCKER_CONFIG": config,
@@ -85,7 +84,7 @@ def test_a_published_image_is_found_by_its_inputs_from_anywhere(
     assert planned(there, folder, "--push") == [("tested", [f"never published to {host}"])]
 
     # The base moves.
-    publish_as_aws(there, tmp_path / "program", f"{host}/{project.name}-base:3.11")
+    publish(there, tmp_path / "program", f"{host}/{project.name}-base:3.11")
     ((state, (reason,)),) = planned(there, folder)
     assert state == "to do"
     assert reason.startswith(f"`{PYTHON}` moved from sha256:")
