@@ -203,6 +203,8 @@ def _facts(outcome: Outcome, *, clauses: bool) -> dict[str, object]:
     facts: dict[str, object] = {"id": outcome.target.id, "status": outcome.status}
     if outcome.built is not None:
         facts |= {"image": outcome.target.image, "image_id": outcome.built.image_id}
+    if outcome.already is not None:
+        facts["tested_before"] = True
     if outcome.report is not None:
         facts["tested_before"] = outcome.tested_before
         facts["untried"] = verdicts.untried(outcome.report)
