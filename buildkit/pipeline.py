@@ -8,7 +8,7 @@ job that collects the shards pushes.
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache, partial
@@ -25,7 +25,7 @@ from buildkit.model.outcome import Outcome, earlier
 from buildkit.plan import bases
 from buildkit.plan.decide import Rules
 from buildkit.plan.known import State
-from buildkit.support.errors import BuildkitError, ToolError, bug
+from buildkit.support.errors import BuildkitError, bug
 from buildkit.system import console, stopping, workers
 
 if TYPE_CHECKING:
@@ -160,10 +160,7 @@ class _Building:
 
         project = self.project
         rendered = check.rendered(project.lock, targets, project.templates)
-        found = bases.served(targets, self.network)
-        if found.unknown:
-            with suppress(ToolError):  # without an engine, these bases are unknown
-                found = found.with_engine(self.engine().find, self.network)
+        found = bases.find(targets, self.network, lambda image: self.engine().find(image))
         asked = self.sender if self.choice.until is Until.PUBLISHED else None
         planner = Planner(
             project=project,

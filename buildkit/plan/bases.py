@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from buildkit.build.images import base_logins
 from buildkit.config import substitution
 from buildkit.lock import bases
-from buildkit.support.errors import BuildkitError
+from buildkit.support.errors import BuildkitError, ToolError
 from buildkit.system import workers
 
 if TYPE_CHECKING:
@@ -52,6 +53,21 @@ class Bases:
         found = {base: id_ for base, image in images.items() if (id_ := find(image)) is not None}
         unknown = {base: why for base, why in self.unknown.items() if base not in found}
         return replace(self, local=found, unknown=unknown)
+
+
+def find(
+    targets: Sequence[Target], network: Network, in_engine: Callable[[str], str | None]
+) -> Bases:
+    """Ask the registries, then the engine for what they do not know.
+
+    `in_engine` returns the id of the engine's image with a name. Without an engine, where it raises
+    ToolError, such bases are unknown.
+    """
+    found = served(targets, network)
+    if found.unknown:
+        with suppress(ToolError):
+            found = found.with_engine(in_engine, network)
+    return found
 
 
 def served(targets: Iterable[Target], network: Network) -> Bases:

@@ -10,6 +10,7 @@ from buildkit.build.images import How, maker
 from buildkit.engine import engine
 from buildkit.lock import check
 from buildkit.model.image import Built
+from buildkit.plan import bases, identity
 from buildkit.publish import packing
 from buildkit.reproduce import contents, elsewhere
 from buildkit.reproduce.contents import Comparison
@@ -42,7 +43,16 @@ def build(
     """
     rendered = check.rendered(project.lock, targets, project.templates)
     with engine.connect() as docker:
-        builds = _Builds(engine=docker, network=network, lock=project.lock, verbose=verbose)
+        known = bases.find(targets, network, docker.find)
+        wanted = identity.of(rendered, project.templates, known, network)
+        builds = _Builds(
+            engine=docker,
+            network=network,
+            lock=project.lock,
+            bases=known.served,
+            identities={id_: each.digest for id_, each in wanted.items()},
+            verbose=verbose,
+        )
         first = builds.make(rendered, project.templates)
         built = [each for each in rendered if isinstance(first[each.target.id], Built)]
         second: Mapping[str, Built | ToolError] = {}
@@ -56,16 +66,21 @@ def build(
 
 @dataclass(frozen=True, kw_only=True)
 class _Builds:
+    """Builds of the same targets. The images have the labels of those that `build` makes."""
+
     engine: Engine
     network: Network
     lock: Lock | None
+    bases: Mapping[str, str]
+    identities: Mapping[str, str | None]
     verbose: bool
 
     def make(self, rendered: Sequence[Rendered], folders: Folders) -> dict[str, Built | ToolError]:
         """The image of each target, by its id, or why there is none."""
+        how = How(no_cache=True, verbose=self.verbose)
         with (
-            bake_plan.planned(rendered, folders, self.network, self.lock) as plan,
-            maker(plan, self.engine, How(no_cache=True, verbose=self.verbose)) as makes,
+            bake_plan.planned(rendered, folders, self.network, self.lock, self.bases) as plan,
+            maker(plan, self.engine, how, self.identities) as makes,
         ):
             images = makes.images([each.target for each in rendered])
             return {target.id: image for target, image in images}
