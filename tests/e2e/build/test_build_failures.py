@@ -57,6 +57,7 @@ def test_fail_fast_stops_at_the_first_failure(local: Local, tested: Project) -> 
     step = "[image.NAME-step]" + OTHERS.partition("[image.NAME-step]")[2]
     tested.write(step + once.IMAGES)
     tested.template("step", "RUN exit 3")
+    (tested.folder / "program" / "noise").write_text("what is built already is not built again")
     done = local.buildkit(
         "build", "--all", "--push", "--json", "--fail-fast", "--jobs", "1", folder=tested.folder
     )

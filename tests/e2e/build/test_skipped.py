@@ -84,7 +84,8 @@ def test_a_published_image_is_found_by_its_inputs_from_anywhere(
     assert planned(there, folder, "--push") == [("tested", [f"never published to {host}"])]
 
     # The base moves.
-    publish(there, tmp_path / "program", f"{host}/{project.name}-base:3.11")
+    (tmp_path / "again").mkdir()
+    publish(there, tmp_path / "again", f"{host}/{project.name}-base:3.11", made="2")
     ((state, (reason,)),) = planned(there, folder)
     assert state == "to do"
     assert reason.startswith(f"`{PYTHON}` moved from sha256:")

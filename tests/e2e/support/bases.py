@@ -27,12 +27,15 @@ def docker_folder(there: Local, folder: Path, host: str, password: str) -> str:
     return str(folder)
 
 
-def publish(there: Local, tmp_path: Path, name: str) -> None:
-    """An image that only the registry has, with a label by which one knows it again."""
+def publish(there: Local, tmp_path: Path, name: str, made: str = "1") -> None:
+    """An image that only the registry has, with a label by which one knows it again.
+
+    What is `made` otherwise has another digest.
+    """
     rules = substitution.parse(there.env.get("BUILDKIT_SUBSTITUTE", "").split())
     python = substitution.substitute(PYTHON, rules) or PYTHON
     file = tmp_path / "Dockerfile"
-    file.write_text(f"FROM {python}\nLABEL test.published-as={name}\n")
+    file.write_text(f"FROM {python}\nLABEL test.published-as={name} test.made={made}\n")
     there.docker(
         "build", "--quiet", "--provenance=false", "--tag", name, "--file", str(file), str(tmp_path)
     )
