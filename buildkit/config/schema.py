@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
@@ -311,16 +312,24 @@ class Places:
 
     layers: tuple[tuple[Where, Facts], ...]
 
+    @cached_property
+    def _first(self) -> dict[str, tuple[Where, Facts]]:
+        """The layer that decides each key that is written."""
+        below = reversed(self.layers)
+        return {key: (at, layer) for at, layer in below for key in layer.model_fields_set}
+
     def has(self, key: str) -> bool:
-        return any(key in layer.model_fields_set for _, layer in self.layers)
+        return key in self._first
 
     def given(self, key: str) -> Any:
-        return given(key, *(layer for _, layer in self.layers))
+        """The value that the author wrote, else the schema's default."""
+        _, layer = self._first.get(key, self.layers[-1])
+        return getattr(layer, key)
 
     def at(self, key: str) -> Where:
         """Where a key is written, or where the image could write it."""
-        found = (at for at, layer in self.layers if key in layer.model_fields_set)
-        return (*next(found, self.layers[-2][0]), key)
+        at, _ = self._first.get(key, self.layers[-2])
+        return (*at, key)
 
 
 def given(key: str, *layers: Facts) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildkit.config.problems import Problems, fail
-from buildkit.matrix import cells, compatibility, conflicts, contradictions, paths
-from buildkit.matrix.targets import LAYERS, cause, of_cell
+from buildkit.matrix import compatibility, conflicts, contradictions, paths
+from buildkit.matrix.targets import LAYERS, cause, of_image
 from buildkit.model import families, names
 from buildkit.render import ingredients
 from buildkit.support import suggest
@@ -39,9 +39,9 @@ def expand(
     """
     problems = Problems(read=config.problems)
     made = [
-        of_cell(cell, image, config, problems)
+        each
         for name, image in config.images
-        for cell in cells.of_image(name, image, config.defaults, problems)
+        for each in of_image(name, image, config, problems)
     ]
     for target, places in made:
         _check(target, places, problems)
@@ -96,8 +96,7 @@ def _of_any_version(config: Config, problems: Problems) -> Iterator[tuple[Target
     """Targets of images without usable `versions`, to find what does not depend on these."""
     for name, image in config.unversioned:
         found = Problems(read=config.problems)
-        for cell in cells.of_image(name, image, config.defaults, found):
-            yield of_cell(cell, image, config, found)
+        yield from of_image(name, image, config, found)
         for problem in found.found:
             if ANY_VERSION & {*problem.path} and "prebuilt" not in problem.path:
                 problems.add(problem.path, problem.message)

@@ -291,6 +291,8 @@ def words_of(pattern: str) -> set[str]:
 
 def expand(pattern: str, words: dict[str, str]) -> str:
     """Replace each `{word}`. Not `str.format`, which would reach into attributes."""
+    if "{" not in pattern and "}" not in pattern:
+        return pattern
     return PATTERN_WORD.sub(
         lambda match: match[0][0] if match["word"] is None else words[match["word"]], pattern
     )
