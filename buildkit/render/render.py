@@ -47,13 +47,19 @@ class OtherBaseError(TemplateError):
 
 @dataclass(frozen=True, kw_only=True)
 class Templates:
-    """The folders that templates are searched in: the project's own, then the shipped one."""
+    """The folders that templates are searched in: the project's own, then the shipped one.
+
+    Each file is found, read and parsed once. `used_by` has the files that a file refers to, `files`
+    all files of a template.
+    """
 
     own: Path
     folders: tuple[Path, ...]
     environment: _Sandbox
     limits: Boundary
+    find: Callable[[str], Path | None]
     used_by: Callable[[str], tuple[str, ...]]
+    files: Callable[[str], frozenset[str]]
 
     @property
     def runtime(self) -> Path:
@@ -87,35 +93,26 @@ class Templates:
         return tuple(sorted(found))
 
     def has(self, name: str) -> bool:
-        return _find(f"{name}{SUFFIX}", self.folders) is not None
+        return self.find(f"{name}{SUFFIX}") is not None
 
     def uses(self, name: str, other: str) -> bool:
         """Whether a template is, extends or includes the file `other`, also through others."""
-        return other in self._files(name)
+        return other in self.files(name)
 
     def texts(self, name: str) -> dict[str, str]:
         """The text of each file that a template consists of, by the name that people know."""
-        return dict(filter(None, map(self._text, self._files(name))))
-
-    def _files(self, name: str) -> set[str]:
-        seen: set[str] = set()
-        todo = [f"{name}{SUFFIX}"]
-        while todo:
-            seen.add(file := todo.pop())
-            with suppress(jinja2.TemplateError, TemplateError, OSError, ValueError):
-                todo += {*self.used_by(file)} - seen
-        return seen
+        return dict(filter(None, map(self._text, self.files(name))))
 
     def _text(self, file: str) -> tuple[str, str] | None:
-        path = _find(file, self.folders)
+        path = self.find(file)
         if path is None:  # `include … ignore missing`
             return None
         shown = f"buildkit's {file}" if _is_shipped(path) else f"{self.own.name}/{file}"
-        return shown, reading.text(path)
+        return shown, _source(file, self.environment)
 
     def has_shipped(self, name: str) -> bool:
         """Whether the template of this name is the shipped one, not replaced by the project."""
-        path = _find(f"{name}{SUFFIX}", self.folders)
+        path = self.find(f"{name}{SUFFIX}")
         return path is not None and _is_shipped(path)
 
 
@@ -130,14 +127,14 @@ def _find(template: str, folders: Sequence[Path]) -> Path | None:
 
 
 def _load(
-    folders: Sequence[Path], limits: Boundary, template: str
-) -> tuple[str, str, Callable[[], bool]] | None:
+    find: Callable[[str], Path | None], limits: Boundary, template: str
+) -> tuple[str, str, None] | None:
     """A template for Jinja. No link of the project may lead out of the project."""
-    if (path := _find(template, folders)) is None:
+    if (path := find(template)) is None:
         return None
     if not _is_shipped(path):
         limits.check(path, template)
-    return reading.text(path), os.fspath(path), lambda: True
+    return reading.text(path), os.fspath(path), None
 
 
 def _is_shipped(path: Path) -> bool:
@@ -158,6 +155,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
 
+@cache
 def shipped() -> Path:
     """The templates of buildkit itself: in the wheel, or in the checkout that it runs from."""
     package = Path(__file__).parents[1]
@@ -176,20 +174,26 @@ def templates(project: Path, limits: Boundary | None = None) -> Templates:
     if os.path.lexists(own):
         _check_folder(own, limits)
     folders = tuple(dict.fromkeys(path for path in (own.resolve(), shipped()) if path.is_dir()))
+    find = cache(partial(_find, folders=folders))
     environment = _Sandbox(
-        loader=jinja2.FunctionLoader(partial(_load, folders, limits)),
+        loader=jinja2.FunctionLoader(cache(partial(_load, find, limits))),
+        auto_reload=False,
+        cache_size=-1,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
     environment.filters |= {"shell": shlex.quote, "value": _value, "without_url": _without_url}
+    used_by = cache(partial(_used_by, environment))
     return Templates(
         own=own,
         folders=folders,
         environment=environment,
         limits=limits,
-        used_by=cache(partial(_used_by, environment)),  # parsed once for all targets
+        find=find,
+        used_by=used_by,
+        files=cache(partial(_files, used_by)),
     )
 
 
@@ -317,10 +321,26 @@ def _loop(name: str, source: Templates, above: tuple[str, ...]) -> tuple[str, ..
     return next((loop for loop in loops if loop), ())
 
 
-def _used_by(environment: _Sandbox, name: str) -> tuple[str, ...]:
-    """The templates that a template refers to."""
+def _source(name: str, environment: _Sandbox) -> str:
     assert environment.loader is not None
     text, _, _ = environment.loader.get_source(environment, name)
+    return text
+
+
+def _files(used_by: Callable[[str], tuple[str, ...]], name: str) -> frozenset[str]:
+    """The files of a template: its own, and those that it extends, includes or imports."""
+    seen: set[str] = set()
+    todo = [f"{name}{SUFFIX}"]
+    while todo:
+        seen.add(file := todo.pop())
+        with suppress(jinja2.TemplateError, TemplateError, OSError, ValueError):
+            todo += {*used_by(file)} - seen
+    return frozenset(seen)
+
+
+def _used_by(environment: _Sandbox, name: str) -> tuple[str, ...]:
+    """The templates that a template refers to."""
+    text = _source(name, environment)
     try:
         used = meta.find_referenced_templates(environment.parse(text, name))
     except jinja2.TemplateSyntaxError as error:
