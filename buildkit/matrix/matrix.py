@@ -39,9 +39,7 @@ def expand(
     """
     problems = Problems(read=config.problems)
     made = [
-        each
-        for name, image in config.images
-        for each in of_image(name, image, config, problems)
+        each for name, image in config.images for each in of_image(name, image, config, problems)
     ]
     for target, places in made:
         _check(target, places, problems)

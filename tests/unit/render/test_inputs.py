@@ -43,7 +43,7 @@ def make(folder: Path) -> Path:
 def digest(checkout: Path, dockerfile: str = PLAIN, **changes: object) -> str:
     target = dataclasses.replace(TARGET, context=str(checkout / "context"), **changes)  # type: ignore[arg-type]
     rendered = Rendered(target=target, dockerfile=dockerfile)
-    (found,) = inputs.digests([rendered], checkout / "runtime").values()
+    (found,) = inputs.Inputs(runtime=checkout / "runtime").digests([rendered]).values()
     return found
 
 
@@ -143,7 +143,7 @@ def test_dockerfile_arguments_and_platform_count(tmp_path: Path) -> None:
 
 def test_an_image_without_files_of_its_own_has_a_digest_too(tmp_path: Path) -> None:
     rendered = Rendered(target=TARGET, dockerfile=PLAIN)
-    assert inputs.digests([rendered], tmp_path).keys() == {TARGET.id}
+    assert inputs.Inputs(runtime=tmp_path).digests([rendered]).keys() == {TARGET.id}
 
 
 @pytest.mark.parametrize("header", ['["y", "file", 1]', '["y", "file"]'])
@@ -182,7 +182,7 @@ def test_the_digest_of_an_image_without_lock_is_that_of_the_ledgers_there_are(
 ) -> None:
     """Written down before there were locks: no image may look changed."""
     rendered = Rendered(target=TARGET, dockerfile=PLAIN)
-    assert inputs.digests([rendered], tmp_path) == {
+    assert inputs.Inputs(runtime=tmp_path).digests([rendered]) == {
         TARGET.id: "sha256:26b0084e4ce93ec86dbe9708d457b9d8b3bfc3056bd1a428aa634ce011982879"
     }
 
