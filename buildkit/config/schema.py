@@ -313,23 +313,31 @@ class Places:
     layers: tuple[tuple[Where, Facts], ...]
 
     @cached_property
-    def _first(self) -> dict[str, tuple[Where, Facts]]:
-        """The layer that decides each key that is written."""
+    def _written(self) -> dict[str, tuple[Where, Any]]:
+        """Where each key is written, with its value."""
         below = reversed(self.layers)
-        return {key: (at, layer) for at, layer in below for key in layer.model_fields_set}
+        return {
+            key: ((*at, key), getattr(layer, key))
+            for at, layer in below
+            for key in layer.model_fields_set
+        }
+
+    @cached_property
+    def _values(self) -> dict[str, Any]:
+        _, default = self.layers[-1]
+        unwritten = {key: getattr(default, key) for key in Facts.model_fields}
+        return {**unwritten, **{key: value for key, (_, value) in self._written.items()}}
 
     def has(self, key: str) -> bool:
-        return key in self._first
+        return key in self._written
 
     def given(self, key: str) -> Any:
         """The value that the author wrote, else the schema's default."""
-        _, layer = self._first.get(key, self.layers[-1])
-        return getattr(layer, key)
+        return self._values[key]
 
     def at(self, key: str) -> Where:
         """Where a key is written, or where the image could write it."""
-        at, _ = self._first.get(key, self.layers[-2])
-        return (*at, key)
+        return self._written[key][0] if key in self._written else (*self.layers[-2][0], key)
 
 
 def given(key: str, *layers: Facts) -> Any:
