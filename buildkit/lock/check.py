@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.lock import bases, request
 from buildkit.lock.lockfile import NAME
-from buildkit.render import render
+from buildkit.render import remembered
 from buildkit.support.errors import LockError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def rendered(
     Raises TemplateError, and LockError unless the lock has all that the targets need, made from
     what they say.
     """
-    found = render.render_all(targets, templates)
+    found = remembered.render_all(targets, templates)
     if lock is not None:
         texts = {
             each.target.id: each.dockerfile

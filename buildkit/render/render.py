@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -27,7 +28,7 @@ from buildkit.support.errors import TemplateError
 from buildkit.system import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from jinja2.runtime import Context
 
@@ -50,7 +51,7 @@ class Templates:
     """The folders that templates are searched in: the project's own, then the shipped one.
 
     Each file is found, read and parsed once. `used_by` has the files that a file refers to, `files`
-    all files of a template.
+    all files of a template; None stands for those whose names only rendering knows.
     """
 
     own: Path
@@ -58,8 +59,8 @@ class Templates:
     environment: _Sandbox
     limits: Boundary
     find: Callable[[str], Path | None]
-    used_by: Callable[[str], tuple[str, ...]]
-    files: Callable[[str], frozenset[str]]
+    used_by: Callable[[str], tuple[str | None, ...]]
+    files: Callable[[str], frozenset[str | None]]
 
     @property
     def runtime(self) -> Path:
@@ -101,7 +102,7 @@ class Templates:
 
     def texts(self, name: str) -> dict[str, str]:
         """The text of each file that a template consists of, by the name that people know."""
-        return dict(filter(None, map(self._text, self.files(name))))
+        return dict(filter(None, map(self._text, filter(None, self.files(name)))))
 
     def _text(self, file: str) -> tuple[str, str] | None:
         path = self.find(file)
@@ -282,12 +283,22 @@ def _full(image: str) -> str:
     return short if bare else f"{short}:latest"
 
 
-def render_all(targets: Sequence[Target], source: Templates) -> tuple[Rendered, ...]:
-    """Render every target, or raise one TemplateError that lists all failures."""
+def render_all(
+    targets: Sequence[Target],
+    source: Templates,
+    known: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[Rendered, ...]:
+    """Render every target, or raise one TemplateError that lists all failures.
+
+    `known` has the Dockerfiles that the caller has already, by target id.
+    """
     rendered, errors = [], []
     for target in targets:
         try:
-            rendered.append(render(target, source))
+            text = known.get(target.id)
+            rendered.append(
+                render(target, source) if text is None else Rendered(target=target, dockerfile=text)
+            )
         except TemplateError as error:
             errors.append(error)
     if not errors:
@@ -317,7 +328,7 @@ def _loop(name: str, source: Templates, above: tuple[str, ...]) -> tuple[str, ..
     """The templates that form a loop below `name`, in order; empty if none do."""
     if name in above:
         return (*above[above.index(name) :], name)
-    loops = (_loop(each, source, (*above, name)) for each in source.used_by(name))
+    loops = (_loop(each, source, (*above, name)) for each in filter(None, source.used_by(name)))
     return next((loop for loop in loops if loop), ())
 
 
@@ -327,23 +338,22 @@ def _source(name: str, environment: _Sandbox) -> str:
     return text
 
 
-def _files(used_by: Callable[[str], tuple[str, ...]], name: str) -> frozenset[str]:
+def _files(used_by: Callable[[str], tuple[str | None, ...]], name: str) -> frozenset[str | None]:
     """The files of a template: its own, and those that it extends, includes or imports."""
-    seen: set[str] = set()
-    todo = [f"{name}{SUFFIX}"]
+    seen: set[str | None] = set()
+    todo: list[str | None] = [f"{name}{SUFFIX}"]
     while todo:
         seen.add(file := todo.pop())
         with suppress(jinja2.TemplateError, TemplateError, OSError, ValueError):
-            todo += {*used_by(file)} - seen
+            todo += {*used_by(file)} - seen if file is not None else ()
     return frozenset(seen)
 
 
-def _used_by(environment: _Sandbox, name: str) -> tuple[str, ...]:
+def _used_by(environment: _Sandbox, name: str) -> tuple[str | None, ...]:
     """The templates that a template refers to."""
     text = _source(name, environment)
     try:
-        used = meta.find_referenced_templates(environment.parse(text, name))
+        return tuple(meta.find_referenced_templates(environment.parse(text, name)))
     except jinja2.TemplateSyntaxError as error:
         error.name = error.name or name  # Jinja leaves the name out of a lexer's error
         raise
-    return tuple(each for each in used if each is not None)

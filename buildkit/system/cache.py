@@ -1,7 +1,7 @@
-"""A cache of this user, below `~/.cache/buildkit`: short texts that were expensive to find.
+"""A cache of this user, below `~/.cache/buildkit`: texts that were expensive to find.
 
-Each entry is named by a digest of everything that it follows from, so none is ever out of date, and
-losing some costs only time. A folder that cannot be used is no error.
+Entries are never out of date, because their names, or the keys in them, are digests of everything
+that they follow from. Losing some costs only time. A folder that cannot be used is no error.
 """
 
 from __future__ import annotations
