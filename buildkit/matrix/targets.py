@@ -197,8 +197,8 @@ def _features(draft: Draft) -> tuple[Feature, ...]:
     elif Feature.GPU in promised:
         message = '`gpu` follows from the device; write `devices = ["gpu"]`, and remove it here'
         draft.problems.add(at, message)
-    able = {feature for feature in promised if cell.purpose.allows(feature)}
-    for feature in promised - able:
+    able = [feature for feature in promised if cell.purpose.allows(feature)]
+    for feature in promised.difference(able):
         if not cell.split and not draft.lacks("purposes"):
             message = f"an image for {cell.purpose.value} cannot have the feature `{feature.value}`"
             draft.problems.add(at, message)

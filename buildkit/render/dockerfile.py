@@ -11,6 +11,7 @@ import posixpath
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Copy:
         return posixpath.normpath(place) if posixpath.basename(place) == name else None
 
 
+@lru_cache(maxsize=1)  # two checks in a row read each text
 def instructions(text: str) -> tuple[Instruction, ...]:
     """All instructions in order, without comments and the bodies of here-documents."""
     every = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
