@@ -105,10 +105,19 @@ def select(targets: Sequence[Target], patterns: Sequence[str]) -> tuple[Target, 
 
     That is a mistake even beside other patterns that match.
     """
+    words = {*patterns}  # CI names hundreds of targets: only real patterns are tried on each
+    wild = [each for each in words if names.is_pattern(each)]
+    found = tuple(
+        target
+        for target in targets
+        if not words.isdisjoint((target.name, target.id))
+        or any(names.means(each, target.name, target.id) for each in wild)
+    )
+    known = {word for each in found for word in (each.name, each.id)}
     for pattern in patterns:
-        if not any(names.means(pattern, target.name, target.id) for target in targets):
+        if pattern not in known and not any(names.means(pattern, t.name, t.id) for t in found):
             raise _no_target(pattern, targets)
-    return tuple(t for t in targets if any(names.means(each, t.name, t.id) for each in patterns))
+    return found
 
 
 def _no_target(pattern: str, targets: Sequence[Target]) -> NothingSelectedError:

@@ -309,6 +309,11 @@ def _parts(pattern: str) -> tuple[tuple[bool, str], ...]:
     return (*found, (False, pattern[end:]))
 
 
+def is_pattern(word: str) -> bool:
+    """Whether a word can mean several targets, not only the image or the target of this name."""
+    return not {*"*?["}.isdisjoint(word)
+
+
 def means(pattern: str, name: str, target_id: str) -> bool:
     """Whether a word of a command line means a target: its image's name, or a pattern on ids."""
     return name == pattern or fnmatchcase(target_id, pattern)
