@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildkit.model.target import Pins, Rendered
-from buildkit.render import inputs
+from buildkit.render import inputs, render
 from buildkit.support.errors import ToolError
 from tests.support import projects
 
@@ -45,6 +45,29 @@ def digest(checkout: Path, dockerfile: str = PLAIN, **changes: object) -> str:
     rendered = Rendered(target=target, dockerfile=dockerfile)
     (found,) = inputs.Inputs(runtime=checkout / "runtime").digests([rendered]).values()
     return found
+
+
+def test_each_folder_is_read_once_for_all_targets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path)
+    content_of, read = inputs.content_of, []
+
+    def counted(folder: str) -> str:
+        read.append(folder)
+        return content_of(folder)
+
+    monkeypatch.setattr(inputs, "content_of", counted)
+    context, runtime = str(tmp_path / "context"), tmp_path / "runtime"
+    rendered = [
+        Rendered(target=dataclasses.replace(TARGET, id=id_, context=context), dockerfile=SCRIPTED)
+        for id_ in ("one", "two")
+    ]
+    source = render.templates(tmp_path)
+    reader = inputs.Inputs(runtime=runtime)
+    reader.digests(rendered)
+    reader.parts(rendered[0], source)
+    assert sorted(read) == [context, str(runtime)]
 
 
 def test_the_same_files_elsewhere_and_later_have_the_same_digest(tmp_path: Path) -> None:
