@@ -90,6 +90,7 @@ docs: setup ## Regenerate docs/reference/clauses.md
 	@$(BIN)/python scripts/data/clauses.py
 
 bench: setup ## Benchmark buildkit against the alternatives
+	@$(BIN)/python scripts/bench/bench_scale.py
 	@scripts/dev/with-engine $(BIN)/python scripts/bench/bench.py
 
 bench-skip: setup ## Benchmark runs in which nothing has changed against bake

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -67,8 +69,10 @@ class Records:
 
     def check(self, target_id: str) -> None:
         """Raise UsageError if any file of a target would be written outside of `limits`."""
+        folder = self.limits.inside(self.folder, target_id)
         for name in WRITTEN:
-            self.of(target_id, name)
+            if (folder / name).is_symlink():
+                self.of(target_id, name)
 
     def write(self, kind: Kind[Value], target_id: str, value: Value) -> None:
         document = {"format": FORMAT, kind.name: asdict(value)}
@@ -108,6 +112,12 @@ class Records:
     def ids(self) -> tuple[str, ...]:
         """The targets that have a record."""
         return tuple(sorted(each.parent.name for each in self.folder.glob("*/*.json")))
+
+    def begun(self) -> frozenset[str]:
+        """The targets that have a folder, so maybe a record."""
+        with suppress(OSError):
+            return frozenset(os.listdir(self.folder))  # noqa: PTH208 - names, not paths
+        return frozenset()
 
     def forget(self, kind: Kind[Value], target_id: str) -> None:
         self.of(target_id, f"{kind.name}.json").unlink(missing_ok=True)

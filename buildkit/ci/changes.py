@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 def inputs_of(found: Project, targets: Iterable[Target]) -> dict[str, str]:
     """The digest of everything that each target would be built from now, by target id."""
     source = found.templates
-    return inputs.digests(render.render_all(tuple(targets), source), source.runtime)
+    rendered = render.render_all(tuple(targets), source)
+    return inputs.Inputs(runtime=source.runtime).digests(rendered)
 
 
 def since(found: Project, targets: Sequence[Target], reference: str) -> tuple[Target, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from buildkit.config import toml
@@ -51,7 +51,7 @@ class Problems:
 
     def of(self, target: object) -> Problems:
         """The same collection, for the problems of one target."""
-        return replace(self, target=target)
+        return Problems(read=self.read, found=self.found, target=target)
 
     def add(self, path: Where, message: str, cause: str = "") -> None:
         problem = Problem(

@@ -6,6 +6,7 @@ A requirement stays in the history of the image, so it must not hold a secret.
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -16,6 +17,8 @@ from buildkit.system import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from packaging.requirements import Requirement
 
 SCHEMES = frozenset(
     {"http", "https"}
@@ -86,6 +89,7 @@ AS_LOCK = "a file with hashes is a lock: name it with the key `lock`"
 OWN_KEY = 'write `requirements = "{}"`'
 
 
+@cache
 def package(text: str) -> str:
     """A requirement, or a package in apt's own form; `ingredients` knows which tool installs it."""
     return text if is_of_apt(text) else requirement(text)
@@ -96,12 +100,18 @@ def is_of_apt(text: str) -> bool:
     return DEBIAN.fullmatch(text) is not None and re.search("[:=/]", text) is not None
 
 
+@cache
+def parsed(text: str) -> Requirement:
+    """A PEP 508 requirement, which must not be changed. Raises InvalidRequirement."""
+    from packaging import requirements  # noqa: PLC0415 - few need it, and it takes long to load
+
+    return requirements.Requirement(text)
+
+
+@cache
 def requirement(text: str) -> str:
     """The text, if it is a PEP 508 requirement without secrets. Raises ValueError."""
-    from packaging.requirements import (  # noqa: PLC0415 - few need it, and it takes long to load
-        InvalidRequirement,
-        Requirement,
-    )
+    from packaging.requirements import InvalidRequirement  # noqa: PLC0415 - as above
 
     if text.startswith(("-r", "--requirement")):
         file = text.removeprefix("--requirement").removeprefix("-r").strip(" =")
@@ -110,16 +120,16 @@ def requirement(text: str) -> str:
     if text.startswith("-"):
         raise ValueError(_option(text))
     try:
-        parsed = Requirement(text)
+        found = parsed(text)
     except InvalidRequirement as error:
         raise ValueError(
             f"{addresses.quoted(text)} is not a Python requirement: {_reason(text, error)}"
         ) from error
-    if parsed.url:
-        check_address(parsed.name, parsed.url)
-    elif parsed.name.lower().endswith(TEXT):
+    if found.url:
+        check_address(found.name, found.url)
+    elif found.name.lower().endswith(TEXT):
         raise ValueError(f"{text!r} is a file, not a package: {OWN_KEY.format(text)}")
-    elif parsed.name.lower().endswith(PACKED):
+    elif found.name.lower().endswith(PACKED):
         raise ValueError(
             f"{text!r} is a file, not a package: pass wheels to the build with `--wheels`"
         )

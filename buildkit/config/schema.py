@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
@@ -311,16 +312,32 @@ class Places:
 
     layers: tuple[tuple[Where, Facts], ...]
 
+    @cached_property
+    def _written(self) -> dict[str, tuple[Where, Any]]:
+        """Where each key is written, with its value."""
+        below = reversed(self.layers)
+        return {
+            key: ((*at, key), getattr(layer, key))
+            for at, layer in below
+            for key in layer.model_fields_set
+        }
+
+    @cached_property
+    def _values(self) -> dict[str, Any]:
+        _, default = self.layers[-1]
+        unwritten = {key: getattr(default, key) for key in Facts.model_fields}
+        return {**unwritten, **{key: value for key, (_, value) in self._written.items()}}
+
     def has(self, key: str) -> bool:
-        return any(key in layer.model_fields_set for _, layer in self.layers)
+        return key in self._written
 
     def given(self, key: str) -> Any:
-        return given(key, *(layer for _, layer in self.layers))
+        """The value that the author wrote, else the schema's default."""
+        return self._values[key]
 
     def at(self, key: str) -> Where:
         """Where a key is written, or where the image could write it."""
-        found = (at for at, layer in self.layers if key in layer.model_fields_set)
-        return (*next(found, self.layers[-2][0]), key)
+        return self._written[key][0] if key in self._written else (*self.layers[-2][0], key)
 
 
 def given(key: str, *layers: Facts) -> Any:

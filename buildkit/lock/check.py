@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from buildkit.lock import bases, request
 from buildkit.lock.lockfile import NAME
-from buildkit.render import render
+from buildkit.render import remembered
 from buildkit.support.errors import LockError
 
 if TYPE_CHECKING:
@@ -22,13 +23,17 @@ if TYPE_CHECKING:
 def requests(
     targets: Sequence[Target],
     templates: Templates,
-    pinned: Mapping[str, str] = MappingProxyType({}),
+    pinned: Mapping[str, Rendered] = MappingProxyType({}),
 ) -> dict[str, Request]:
     """By target id, the requests of those whose packages a lock pins. Raises TemplateError.
 
-    `pinned` has the Dockerfiles of targets with pins, as far as the caller has them.
+    A target with a `lock` of its own has none. `pinned` has the Dockerfiles of targets with pins,
+    as far as the caller has them.
     """
-    found = {each.id: request.of(each, templates, pinned.get(each.id)) for each in targets}
+    without = [each for each in targets if each.lock is None]
+    new = [replace(each, pins=request.PROVISIONAL) for each in without if each.id not in pinned]
+    texts = {**pinned, **{e.target.id: e for e in remembered.render_all(new, templates)}}
+    found = {each.id: request.of(texts[each.id], templates) for each in without}
     return {id_: each for id_, each in found.items() if each is not None}
 
 
@@ -71,14 +76,10 @@ def rendered(
     Raises TemplateError, and LockError unless the lock has all that the targets need, made from
     what they say.
     """
-    found = render.render_all(targets, templates)
+    found = remembered.render_all(targets, templates)
     if lock is not None:
-        texts = {
-            each.target.id: each.dockerfile
-            for each in found
-            if each.target.pins.packages is not None
-        }
-        raise_for(gaps(lock, targets, requests(targets, templates, texts)))
+        pinned = {e.target.id: e for e in found if e.target.pins.packages is not None}
+        raise_for(gaps(lock, targets, requests(targets, templates, pinned)))
     return found
 
 

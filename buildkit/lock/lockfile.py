@@ -10,7 +10,8 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from buildkit.config import requirements, toml
 from buildkit.model import names
@@ -20,7 +21,7 @@ from buildkit.support.errors import ConfigError, ToolError
 from buildkit.system import files, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from buildkit.config.boundary import Boundary
@@ -64,24 +65,35 @@ class Lock:
 
     def requirements(self, target: Target) -> str | None:
         """The packages of a target as pip reads them; None if the target is not in the lock."""
-        if (locked := self.targets.get(target.id)) is None:
-            return None
-        entries = [
-            " \\\n    ".join((pin, *(f"--hash={each}" for each in self.hashes[pin])))
-            for pin in locked.packages
-        ]
-        options = wheels_but_for(target.source_builds)
-        rows = [f"{name} {value}" for name, value in zip(options[::2], options[1::2], strict=True)]
-        return "\n".join((*rows, *entries, ""))
-
-    def pins(self, target: Target) -> Pins:
-        """What the lock pins for a target: not the packages of one with a `lock` of its own."""
-        text = None if target.lock is not None else self.requirements(target)
-        digest = None if text is None else hashlib.sha256(text.encode()).hexdigest()
-        return Pins(base=self.bases.get(target.base), packages=digest)
+        locked = self.targets.get(target.id)
+        return None if locked is None else self._text(locked.packages, target.source_builds)
 
     def pinned(self, targets: Iterable[Target]) -> tuple[Target, ...]:
-        return tuple(replace(each, pins=self.pins(each)) for each in targets)
+        """The targets with what the lock pins: no packages for one with a `lock` of its own."""
+        digest = cache(self._digest)  # many targets have the same packages
+
+        def pins(target: Target) -> Pins:
+            locked = None if target.lock is not None else self.targets.get(target.id)
+            packages = None if locked is None else digest(locked.packages, target.source_builds)
+            return Pins(base=self.bases.get(target.base), packages=packages)
+
+        return tuple(replace(each, pins=pins(each)) for each in targets)
+
+    def _digest(self, packages: Sequence[str], source_builds: Sequence[str]) -> str:
+        return hashlib.sha256(self._text(packages, source_builds).encode()).hexdigest()
+
+    def _text(self, packages: Sequence[str], source_builds: Sequence[str]) -> str:
+        options = wheels_but_for(source_builds)
+        rows = [f"{name} {value}" for name, value in zip(options[::2], options[1::2], strict=True)]
+        return "\n".join((*rows, *map(self._entries.__getitem__, packages), ""))
+
+    @cached_property
+    def _entries(self) -> dict[str, str]:
+        """Each package with its hashes, as pip reads it."""
+        return {
+            pin: " \\\n    ".join((pin, *(f"--hash={each}" for each in hashes)))
+            for pin, hashes in self.hashes.items()
+        }
 
 
 def wheels_but_for(source_builds: Iterable[str]) -> tuple[str, ...]:
@@ -177,10 +189,13 @@ class _Reader:
         found = toml.value_at(self.document, at)
         if not isinstance(found, list) or not found:
             raise self.wrong(at, f"`{suggest.shown(str(at[-1]))}` is not a list of texts")
-        return tuple(self.text_of((*at, number), each, form) for number, each in enumerate(found))
+        for number, each in enumerate(found):
+            if not _fits(each, form):
+                self.text_of((*at, number), each, form)
+        return tuple(found)
 
     def text_of(self, at: Where, value: object, form: re.Pattern[str]) -> str:
-        if not isinstance(value, str) or not form.fullmatch(value):
+        if not _fits(value, form):
             what = "a digest" if form is DIGEST else "a hash" if form is HASH else "a text"
             raise self.wrong(at, f"`{suggest.shown(str(value))}` is not {what}")
         return value
@@ -199,6 +214,10 @@ class _Reader:
         value = str(toml.value_at(self.document, at))
         below = enumerate(self.text.splitlines()[begin - 1 :], begin)
         return next((number for number, line in below if value in line), begin)
+
+
+def _fits(value: object, form: re.Pattern[str]) -> TypeGuard[str]:
+    return isinstance(value, str) and form.fullmatch(value) is not None
 
 
 def write(path: Path, lock: Lock) -> None:

@@ -6,7 +6,8 @@ import fnmatch
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from buildkit.config import requirements
@@ -16,7 +17,7 @@ from buildkit.render import render
 from buildkit.support.errors import TemplateError
 
 if TYPE_CHECKING:
-    from buildkit.model.target import Target
+    from buildkit.model.target import Rendered, Target
     from buildkit.render.render import Templates
 
 OF_RUNTIME = re.compile(r"from=runtime,source=requirements\.txt,")
@@ -49,24 +50,21 @@ class Request:
     @property
     def digest(self) -> str:
         """The same in every checkout, and in every network: mirrors do not count."""
-        facts = json.dumps(asdict(self), sort_keys=True)
+        facts = json.dumps(vars(self), sort_keys=True)
         return f"sha256:{hashlib.sha256(facts.encode()).hexdigest()}"
 
 
-def of(target: Target, templates: Templates, pinned: str | None = None) -> Request | None:
-    """The request of a target; None if its image installs no packages that a lock can pin.
+def of(pinned: Rendered, templates: Templates) -> Request | None:
+    """The request of a target that was rendered with pins.
 
-    That is so with a `lock` of its own, and with a template that does not use pip.install for
-    `packages`. `pinned` is the Dockerfile of a target with pins, if the caller has it. Raises
-    TemplateError.
+    None if its template does not use pip.install for `packages`, so that a lock can pin none.
+    Raises TemplateError.
     """
-    if target.lock is not None:
-        return None
-    text = pinned or render.render(replace(target, pins=PROVISIONAL), templates).dockerfile
-    if render.FROM_LOCK not in text:
+    target = pinned.target
+    if render.FROM_LOCK not in pinned.dockerfile:
         return None
     wanted = target.packages
-    if OF_RUNTIME.search(text):
+    if OF_RUNTIME.search(pinned.dockerfile):
         wanted = (*wanted, *_of_runtime(templates))
     if not wanted:
         return None
@@ -81,9 +79,13 @@ def of(target: Target, templates: Templates, pinned: str | None = None) -> Reque
 
 def platform(target: Target) -> str:
     """The platform of a target's wheels, as uv spells it."""
-    name = names.familiar(target.base)
-    system = next((each for form, each in SYSTEMS if fnmatch.fnmatch(name, form)), SYSTEM)
-    return f"{MACHINES[target.platform]}-{system}"
+    return f"{MACHINES[target.platform]}-{_system(target.base)}"
+
+
+@cache
+def _system(base: str) -> str:
+    name = names.familiar(base)
+    return next((each for form, each in SYSTEMS if fnmatch.fnmatch(name, form)), SYSTEM)
 
 
 def _of_runtime(templates: Templates) -> tuple[str, ...]:

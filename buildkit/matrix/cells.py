@@ -48,20 +48,21 @@ def of_image(
             purposes,
         )
     ]
-    known = not problems.lacks(name, *OF_CELLS)
     for number, rule in enumerate(image.exclude):
         kept = [cell for cell in cells if not matches(cell, rule)]
         if len(kept) == len(cells) and not problems.lacks(name, *_needs(rule)):
             problems.add(("image", name, "exclude", number), "this rule matches no cell")
         cells = kept
+    known, there = not problems.lacks(name, *OF_CELLS), {*cells}
     for number, new in enumerate(image.include):
         added = [
             Cell(name=name, version=new.version, device=new.device, python=new.python, purpose=each)
             for each in (purposes if new.purpose is None else (new.purpose,))
         ]
-        if known and any(cell in cells for cell in added):
+        if known and not there.isdisjoint(added):
             problems.add(("image", name, "include", number), "this cell already exists")
-        cells += [cell for cell in added if cell not in cells]
+        cells += [cell for cell in added if cell not in there]
+        there.update(added)
     _check_overrides(name, image, cells, problems)
     found = {cell.purpose for cell in cells}
     if known and not found:
@@ -71,7 +72,7 @@ def of_image(
             ("image", name, "purposes"),
             "`both` is one image for training and inference, and excludes other purposes",
         )
-    return [replace(cell, split=len(found) > 1) for cell in cells]
+    return [replace(cell, split=True) for cell in cells] if len(found) > 1 else cells
 
 
 def _check_overrides(name: str, image: schema.Image, cells: list[Cell], problems: Problems) -> None:

@@ -12,10 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from buildkit.config import requirements
 from buildkit.model.target import Device
 from buildkit.support import tables
 
@@ -117,7 +118,7 @@ def cuda_of(target: Target) -> Cuda | None:
 def exact(text: str) -> Exact | None:
     """A requirement as the one version that it allows; None if it may allow others."""
     try:
-        requirement = Requirement(text)
+        requirement = requirements.parsed(text)
         (specifier,) = requirement.specifier
         version = Version(specifier.version)
     except (InvalidRequirement, InvalidVersion, ValueError):
@@ -128,15 +129,22 @@ def exact(text: str) -> Exact | None:
 
 
 def _pinned(target: Target) -> Iterator[Pinned]:
-    for text in target.packages if target.platform == PLATFORM else ():
-        if (found := exact(text)) is None:
-            continue
-        package = _packages().get(canonicalize_name(found.name))
-        release = package and package.releases.get(found.version.public)
-        label = found.version.local or ""
-        known = label in ("", CPU_LABEL) or CUDA_LABEL.fullmatch(label)
-        if package and release and known:
-            yield Pinned(package=package, release=release, label=label, extras=found.extras)
+    if target.platform == PLATFORM:
+        yield from filter(None, map(_release, target.packages))
+
+
+@cache
+def _release(text: str) -> Pinned | None:
+    """The release that a requirement asks for; None if it is not known."""
+    if (found := exact(text)) is None:
+        return None
+    package = _packages().get(canonicalize_name(found.name))
+    release = package and package.releases.get(found.version.public)
+    label = found.version.local or ""
+    known = label in ("", CPU_LABEL) or CUDA_LABEL.fullmatch(label)
+    if not package or not release or not known:
+        return None
+    return Pinned(package=package, release=release, label=label, extras=found.extras)
 
 
 def _python(pinned: Pinned, python: str) -> Iterator[str]:

@@ -9,13 +9,16 @@ from collections import defaultdict
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
+
+from buildkit.config import requirements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from packaging.requirements import Requirement
     from packaging.specifiers import Specifier
 
 EXACT = ("==", "===")
@@ -35,23 +38,23 @@ def problems(packages: tuple[str, ...]) -> tuple[str, ...]:
     found: dict[str, list[Requirement]] = defaultdict(list)
     for text in packages:
         try:
-            requirement = Requirement(text)
+            requirement = requirements.parsed(text)
         except InvalidRequirement:
             continue  # `targets` reports it
         if not requirement.marker and not requirement.url:
             found[canonicalize_name(requirement.name)].append(requirement)
     return tuple(
-        _message(requirements)
-        for requirements in found.values()
-        if _contradict([each for one in requirements for each in one.specifier])
+        _message(asked)
+        for asked in found.values()
+        if _contradict([each for one in asked for each in one.specifier])
     )
 
 
-def _message(requirements: list[Requirement]) -> str:
-    name = requirements[0].name
-    if len(requirements) == 1:
-        return f"no version of {name} meets `{requirements[0]}`; write one version or range"
-    listed = ", ".join(f"`{each}`" for each in requirements)
+def _message(asked: list[Requirement]) -> str:
+    name = asked[0].name
+    if len(asked) == 1:
+        return f"no version of {name} meets `{asked[0]}`; write one version or range"
+    listed = ", ".join(f"`{each}`" for each in asked)
     return f"no version of {name} meets all of {listed}; remove all but one"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildkit.config.problems import Problems, fail
-from buildkit.matrix import cells, compatibility, conflicts, contradictions, paths
-from buildkit.matrix.targets import LAYERS, cause, of_cell
+from buildkit.matrix import compatibility, conflicts, contradictions, paths
+from buildkit.matrix.targets import LAYERS, cause, of_image
 from buildkit.model import families, names
 from buildkit.render import ingredients
 from buildkit.support import suggest
@@ -39,9 +39,7 @@ def expand(
     """
     problems = Problems(read=config.problems)
     made = [
-        of_cell(cell, image, config, problems)
-        for name, image in config.images
-        for cell in cells.of_image(name, image, config.defaults, problems)
+        each for name, image in config.images for each in of_image(name, image, config, problems)
     ]
     for target, places in made:
         _check(target, places, problems)
@@ -96,8 +94,7 @@ def _of_any_version(config: Config, problems: Problems) -> Iterator[tuple[Target
     """Targets of images without usable `versions`, to find what does not depend on these."""
     for name, image in config.unversioned:
         found = Problems(read=config.problems)
-        for cell in cells.of_image(name, image, config.defaults, found):
-            yield of_cell(cell, image, config, found)
+        yield from of_image(name, image, config, found)
         for problem in found.found:
             if ANY_VERSION & {*problem.path} and "prebuilt" not in problem.path:
                 problems.add(problem.path, problem.message)
@@ -108,10 +105,19 @@ def select(targets: Sequence[Target], patterns: Sequence[str]) -> tuple[Target, 
 
     That is a mistake even beside other patterns that match.
     """
+    words = {*patterns}  # CI names hundreds of targets: only real patterns are tried on each
+    wild = [each for each in words if names.is_pattern(each)]
+    found = tuple(
+        target
+        for target in targets
+        if not words.isdisjoint((target.name, target.id))
+        or any(names.means(each, target.name, target.id) for each in wild)
+    )
+    known = {word for each in found for word in (each.name, each.id)}
     for pattern in patterns:
-        if not any(names.means(pattern, target.name, target.id) for target in targets):
+        if pattern not in known and not any(names.means(pattern, t.name, t.id) for t in found):
             raise _no_target(pattern, targets)
-    return tuple(t for t in targets if any(names.means(each, t.name, t.id) for each in patterns))
+    return found
 
 
 def _no_target(pattern: str, targets: Sequence[Target]) -> NothingSelectedError:

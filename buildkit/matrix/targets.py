@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from buildkit.config import requirements, schema
 from buildkit.config.schema import Places
-from buildkit.matrix import paths
-from buildkit.matrix.cells import matches
+from buildkit.matrix import cells, paths
 from buildkit.model import families, names
 from buildkit.model.features import CAPABILITIES, FEATURES_LABEL, Feature
 from buildkit.model.target import Device, Payload, Purpose, Samples, Target
@@ -22,7 +21,7 @@ from buildkit.support.errors import BuildkitError
 from buildkit.system import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from buildkit.config.images_toml import Config
     from buildkit.config.problems import Problems
@@ -55,24 +54,33 @@ NO_REGION = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Draft(Places):
-    """What a target is made from. `problems` collects what is wrong with it."""
+class Entry(Places):
+    """The entry of an image for the cells with the same overrides; what differs by cell is open."""
 
-    cell: Cell
     config: Config
     problems: Problems
 
     @cached_property
-    def words(self) -> dict[str, str]:
-        """The value of each `{word}` of a pattern."""
-        return {
-            **names.version_words(self.cell.version),
-            "name": self.cell.name,
-            "device": self.cell.device.value,
-            "python": self.cell.python,
-            "py": f"py{self.cell.python.replace('.', '')}",
-            "purpose": self.cell.purpose.value,
-        }
+    def context(self) -> str | None:
+        return _whole(self.config, self.given("context"))
+
+    @cached_property
+    def samples(self) -> Samples:
+        return samples_of(self.config, self.given("samples"), self.at("samples"), self.problems)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """What a target is made from. `problems` collects what is wrong with it.
+
+    `words` has the value of each `{word}` of a pattern.
+    """
+
+    entry: Entry
+    cell: Cell
+    words: dict[str, str]
+    config: Config
+    problems: Problems
 
     @property
     def id(self) -> str:
@@ -84,7 +92,7 @@ class Draft(Places):
     @property
     def tag(self) -> str:
         """The pattern of the tag."""
-        pattern: str = self.given("tag") or self.config.registry.tag
+        pattern: str = self.entry.given("tag") or self.config.registry.tag
         return pattern
 
     def lacks(self, *keys: str) -> bool:
@@ -94,18 +102,39 @@ class Draft(Places):
         return names.expand(pattern, self.words)
 
 
-def of_cell(
-    cell: Cell, image: schema.Image, config: Config, problems: Problems
-) -> tuple[Target, Places]:
-    """The target of a cell, and where images.toml writes what it is made from."""
-    overrides = [
-        (("image", cell.name, "override", number), rule)
-        for number, rule in reversed([*enumerate(image.override)])
-        if matches(cell, rule.when)
-    ]
-    layers = (*overrides, (("image", cell.name), image), (("defaults",), config.defaults))
-    draft = Draft(layers=layers, cell=cell, config=config, problems=problems.of(cell))
-    return _target(draft), draft
+def of_image(
+    name: str, image: schema.Image, config: Config, problems: Problems
+) -> Iterator[tuple[Target, Places]]:
+    """The target of each cell of an image, and where images.toml writes what it is made from."""
+    entries: dict[tuple[int, ...], Entry] = {}
+    for cell in cells.of_image(name, image, config.defaults, problems):
+        rules = [n for n, rule in enumerate(image.override) if cells.matches(cell, rule.when)]
+        if (entry := entries.get(tuple(rules))) is None:
+            overrides = [
+                (("image", name, "override", n), image.override[n]) for n in reversed(rules)
+            ]
+            layers = (*overrides, (("image", name), image), (("defaults",), config.defaults))
+            entry = Entry(layers=layers, config=config, problems=problems)
+            entries[tuple(rules)] = entry
+        draft = Draft(
+            entry=entry,
+            cell=cell,
+            words=_words(cell),
+            config=config,
+            problems=problems.of(cell),
+        )
+        yield _target(draft), entry
+
+
+def _words(cell: Cell) -> dict[str, str]:
+    return {
+        **names.version_words(cell.version),
+        "name": cell.name,
+        "device": cell.device.value,
+        "python": cell.python,
+        "py": f"py{cell.python.replace('.', '')}",
+        "purpose": cell.purpose.value,
+    }
 
 
 def _target(draft: Draft) -> Target:
@@ -120,28 +149,26 @@ def _target(draft: Draft) -> Target:
         device=cell.device,
         python=cell.python,
         purpose=cell.purpose,
-        platform=draft.given("platform"),
+        platform=draft.entry.given("platform"),
         base=_base(draft),
-        template=draft.given("template") or cell.name,
+        template=draft.entry.given("template") or cell.name,
         packages=_packages(draft),
         indexes=tuple(
-            draft.problems.check(draft.at("indexes"), names.index, draft.filled(text))
-            for text in draft.given("indexes")
+            draft.problems.check(draft.entry.at("indexes"), names.index, draft.filled(text))
+            for text in draft.entry.given("indexes")
         ),
         args=_pairs("args", draft),
         labels=_labels(draft, features),
         lock=_lock(draft),
-        source_builds=draft.given("source_builds"),
-        context=_whole(draft.config, draft.given("context")),
+        source_builds=draft.entry.given("source_builds"),
+        context=draft.entry.context,
         repository=_repository(draft),
         tag=_tag(draft),
         features=features,
-        end_of_life=draft.given("end_of_life"),
+        end_of_life=draft.entry.given("end_of_life"),
         family=_family(draft),
-        network=draft.given("network"),
-        samples=samples_of(
-            draft.config, draft.given("samples"), draft.at("samples"), draft.problems
-        ),
+        network=draft.entry.given("network"),
+        samples=draft.entry.samples,
     )
 
 
@@ -163,15 +190,15 @@ def _check_id(draft: Draft) -> None:
 
 def _features(draft: Draft) -> tuple[Feature, ...]:
     """The features that this target can have: its image may promise more for another purpose."""
-    cell, at = draft.cell, draft.at("features")
-    promised = {*draft.given("features")}
+    cell, at = draft.cell, draft.entry.at("features")
+    promised = {*draft.entry.given("features")}
     if cell.device is Device.GPU:
         promised.add(Feature.GPU)
     elif Feature.GPU in promised:
         message = '`gpu` follows from the device; write `devices = ["gpu"]`, and remove it here'
         draft.problems.add(at, message)
-    able = {feature for feature in promised if cell.purpose.allows(feature)}
-    for feature in promised - able:
+    able = [feature for feature in promised if cell.purpose.allows(feature)]
+    for feature in promised.difference(able):
         if not cell.split and not draft.lacks("purposes"):
             message = f"an image for {cell.purpose.value} cannot have the feature `{feature.value}`"
             draft.problems.add(at, message)
@@ -179,7 +206,7 @@ def _features(draft: Draft) -> tuple[Feature, ...]:
 
 
 def _base(draft: Draft) -> str:
-    at, bases = draft.at("base"), draft.given("base") or {}
+    at, bases = draft.entry.at("base"), draft.entry.given("base") or {}
     match bases.get(draft.cell.device):
         case str() as pattern:
             return draft.problems.check(at, names.reference, draft.filled(pattern), pattern)
@@ -208,7 +235,7 @@ def _prebuilt(draft: Draft, table: schema.PrebuiltTable, at: Where) -> str:
         for key, value in table.model_dump(exclude={"region"}).items()
     }
     if asked["purpose"] is None:
-        purpose, platform = draft.cell.purpose, draft.given("platform")
+        purpose, platform = draft.cell.purpose, draft.entry.given("platform")
         if (purpose, platform) not in AWS_PURPOSES:
             return refused(f"{facts.source()} has no image for {purpose.value} on {platform}")
         asked["purpose"] = AWS_PURPOSES[purpose, platform]
@@ -236,13 +263,13 @@ def _no_base(device: Device, *, is_table: bool) -> str:
 def _packages(draft: Draft) -> tuple[str, ...]:
     """The requirements of `packages`, then those of the file `requirements`."""
     # Whether apt installs them is checked with the templates.
-    by_template = draft.has("template") or draft.cell.name == "r"
+    by_template = draft.entry.has("template") or draft.cell.name == "r"
     check = requirements.package if by_template else requirements.requirement
     packages = [
-        draft.problems.check(draft.at("packages"), check, draft.filled(text), text)
-        for text in dict.fromkeys(draft.given("packages"))
+        draft.problems.check(draft.entry.at("packages"), check, draft.filled(text), text)
+        for text in dict.fromkeys(draft.entry.given("packages"))
     ]
-    if (pattern := draft.given("requirements")) is not None:
+    if (pattern := draft.entry.given("requirements")) is not None:
         text = draft.filled(pattern)
         wrong = tuple(paths.fault(draft.config, text, paths.Kind.FILE, requirements.LARGEST))
         found: tuple[str, ...] = ()
@@ -255,12 +282,12 @@ def _packages(draft: Draft) -> tuple[str, ...]:
 
 def _pairs(key: str, draft: Draft) -> tuple[tuple[str, str], ...]:
     """A table of patterns, filled in. Its values stay in the image for good."""
-    found = [(name, draft.filled(value)) for name, value in draft.given(key).items()]
+    found = [(name, draft.filled(value)) for name, value in draft.entry.given(key).items()]
     for name, value in found:
         try:
             requirements.check_kept(value)
         except ValueError as error:
-            draft.problems.add((*draft.at(key), name), str(error))
+            draft.problems.add((*draft.entry.at(key), name), str(error))
     return tuple(found)
 
 
@@ -276,9 +303,9 @@ def _labels(draft: Draft, features: Iterable[Feature]) -> tuple[tuple[str, str],
 
 
 def _lock(draft: Draft) -> str | None:
-    if (pattern := draft.given("lock")) is None:
+    if (pattern := draft.entry.given("lock")) is None:
         return None
-    at, text = draft.at("lock"), draft.filled(pattern)
+    at, text = draft.entry.at("lock"), draft.filled(pattern)
     path = str(draft.config.folder / text)
     draft.problems.check(at, requirements.lock_name, path)
     wrong = [*paths.fault(draft.config, text, paths.Kind.FILE, reading.LARGEST_TEXT)]
@@ -288,7 +315,7 @@ def _lock(draft: Draft) -> str | None:
 
 def _add_of_file(draft: Draft, key: str, pattern: str, wrong: Iterable[str]) -> None:
     """Add what is wrong with a file that `pattern` names, once for all targets."""
-    at = draft.at(key)
+    at = draft.entry.at(key)
     for message in wrong:
         same = cause(at, f"{pattern} {message}", (draft.filled(pattern),))
         draft.problems.add(at, message, same)
@@ -297,7 +324,7 @@ def _add_of_file(draft: Draft, key: str, pattern: str, wrong: Iterable[str]) -> 
 def _repository(draft: Draft) -> str:
     registry, name = draft.config.registry, draft.cell.name
     default = registry.prefix + ("{name}-{purpose}" if draft.cell.split else NAME)
-    pattern = draft.given("repository") or registry.repository or default
+    pattern = draft.entry.given("repository") or registry.repository or default
     if pattern == default and not names.NAME.fullmatch(name):
         return name  # the name has its own problem
     if pattern == NAME and len(name) < names.SHORTEST_REPOSITORY:
@@ -323,7 +350,7 @@ def _tag(draft: Draft) -> str:
 
 
 def _family(draft: Draft) -> families.Family | None:
-    aliases = draft.given("aliases")
+    aliases = draft.entry.given("aliases")
     if aliases is None:
         aliases = draft.config.registry.aliases
     return families.of(draft.tag, aliases, draft.words)
@@ -331,8 +358,8 @@ def _family(draft: Draft) -> families.Family | None:
 
 def _named_at(key: str, draft: Draft) -> Where:
     """Where a part of the image's name is written: for this image, or for all in `[registry]`."""
-    of_registry = not draft.has(key) and key in draft.config.registry.model_fields_set
-    return ("registry", key) if of_registry else draft.at(key)
+    of_registry = not draft.entry.has(key) and key in draft.config.registry.model_fields_set
+    return ("registry", key) if of_registry else draft.entry.at(key)
 
 
 def samples_of(place: Place, table: schema.SamplesTable, at: Where, problems: Problems) -> Samples:

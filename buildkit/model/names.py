@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from fnmatch import fnmatchcase
+from functools import cache
 
 from buildkit.support.addresses import give, quoted
 
@@ -86,6 +87,7 @@ def tag(text: str) -> str:
     return full(TAG, "a tag (letters, digits, `_`, `.`, `-`; 128 at most)", text)
 
 
+@cache
 def repository(text: str) -> str:
     no_address(text)
     if len(text) < SHORTEST_REPOSITORY:
@@ -99,6 +101,7 @@ def repository(text: str) -> str:
     return full(REPOSITORY, f"a repository name ({REPOSITORY_LETTERS})", text)
 
 
+@cache
 def no_address(text: str, end: str = "") -> str:
     """Raise ValueError if a name, or the pattern of one, is part of a URL, an ARN or a reference.
 
@@ -291,9 +294,24 @@ def words_of(pattern: str) -> set[str]:
 
 def expand(pattern: str, words: dict[str, str]) -> str:
     """Replace each `{word}`. Not `str.format`, which would reach into attributes."""
-    return PATTERN_WORD.sub(
-        lambda match: match[0][0] if match["word"] is None else words[match["word"]], pattern
-    )
+    return "".join([words[part] if is_word else part for is_word, part in _parts(pattern)])
+
+
+@cache
+def _parts(pattern: str) -> tuple[tuple[bool, str], ...]:
+    """The words of a pattern, which are to be replaced, and the texts between them."""
+    found, end = [], 0
+    for match in PATTERN_WORD.finditer(pattern):
+        brace, word = match[0][0], match["word"]
+        found += [(False, pattern[end : match.start()])]
+        found += [(False, brace) if word is None else (True, word)]
+        end = match.end()
+    return (*found, (False, pattern[end:]))
+
+
+def is_pattern(word: str) -> bool:
+    """Whether a word can mean several targets, not only the image or the target of this name."""
+    return not {*"*?["}.isdisjoint(word)
 
 
 def means(pattern: str, name: str, target_id: str) -> bool:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildkit.build import bake_plan, epoch
-from buildkit.render import inputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from buildkit.config.network import Network
     from buildkit.model.target import Rendered
     from buildkit.plan.bases import Bases
-    from buildkit.render.render import Templates
+    from buildkit.render.inputs import Inputs
 
 MAKING = 1
 """Increased when buildkit makes other bytes from the same inputs than before."""
@@ -40,7 +39,7 @@ class Identity:
 
 
 def of(
-    rendered: Sequence[Rendered], source: Templates, bases: Bases, network: Network
+    rendered: Sequence[Rendered], read: Inputs, bases: Bases, network: Network
 ) -> dict[str, Identity]:
     """By target id.
 
@@ -48,12 +47,12 @@ def of(
     are. A base counts by its digest, whether images.lock pins that or a registry says so.
     SOURCE_DATE_EPOCH counts if the user has set it: if not, it follows from the base.
     """
-    content = inputs.reader()
-    made_from = inputs.digests(rendered, source.runtime, content)
+    made_from = read.digests(rendered)
     pinned = (each for each in rendered if each.target.pins.base is not None)
-    but_base = made_from | inputs.digests(map(_unpinned, pinned), source.runtime, content)
+    but_base = made_from | read.digests(pinned, with_base=False)
     unlocked = any(each.target.lock_file is None for each in rendered)
-    wheels = content(network.wheels) if network.wheels and unlocked else None
+    wheels = read.content(str(network.wheels)) if network.wheels and unlocked else None
+    time = None if epoch.is_ours() else os.environ[epoch.VARIABLE]
     found = {}
     for each in rendered:
         base = bases.of(each.target)
@@ -63,15 +62,10 @@ def of(
             "inputs": but_base[each.target.id],
             "base": base,
             "wheels": None if each.target.lock_file is not None else wheels,
-            "epoch": None if epoch.is_ours() else os.environ[epoch.VARIABLE],
+            "epoch": time,
         }
         digest = f"sha256:{hashlib.sha256(json.dumps(facts).encode()).hexdigest()}"
         found[each.target.id] = Identity(
             digest=None if base is None else digest, inputs=made_from[each.target.id], base=base
         )
     return found
-
-
-def _unpinned(rendered: Rendered) -> Rendered:
-    target = rendered.target
-    return replace(rendered, target=replace(target, pins=replace(target.pins, base=None)))

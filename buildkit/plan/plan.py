@@ -12,7 +12,7 @@ from buildkit.lock.bases import NO_IMAGE as SCRATCH
 from buildkit.model.image import IDENTITY
 from buildkit.plan import decide, identity, served
 from buildkit.plan.known import Known, State
-from buildkit.render import inputs
+from buildkit.render.inputs import Inputs
 from buildkit.support.errors import BuildkitError, ToolError
 from buildkit.system import console, workers
 from buildkit.verify import verify
@@ -62,6 +62,11 @@ class Plan:
     templates: Templates
     network: Network
 
+    @cached_property
+    def _by_id(self) -> Mapping[str, tuple[Rendered, Identity]]:
+        pairs = zip(self.rendered, self.decisions, strict=True)
+        return {each.target.id: (each, decision.identity) for each, decision in pairs}
+
     def of(self, *states: State) -> tuple[Decision, ...]:
         return tuple(each for each in self.decisions if each.state in states)
 
@@ -90,8 +95,7 @@ class Plan:
         have changed since: the build may have read either version.
         """
         target, origin = built.target, built.origin
-        number = [each.target.id for each in self.rendered].index(target.id)
-        wanted = self.decisions[number].identity
+        rendered, wanted = self._by_id[target.id]
         if origin is None:
             return built
         if label is not None and wanted.base not in (origin.base_digest, SCRATCH):
@@ -99,13 +103,13 @@ class Plan:
                 f"the base `{target.base}` changed while the image was built",
                 hint=f"`buildkit build {target.id}`",
             )
-        again = (self.rendered[number],)
-        if identity.of(again, self.templates, self.bases, self.network)[target.id] != wanted:
+        now = Inputs(runtime=self.templates.runtime)
+        if identity.of((rendered,), now, self.bases, self.network)[target.id] != wanted:
             raise ToolError(
                 "the files that the image is made from changed while it was built",
                 hint=f"`buildkit build {target.id}`",
             )
-        made_from = inputs.parts(self.rendered[number], self.templates)
+        made_from = now.parts(rendered, self.templates)
         origin = replace(origin, inputs=wanted.inputs, identity=label, parts=made_from)
         return replace(built, origin=origin)
 
@@ -126,7 +130,7 @@ class Planner:
 
     def plan(self, rendered: tuple[Rendered, ...], bases: Bases) -> Plan:
         """One question for each target and registry, in parallel; none to an engine."""
-        wanted = identity.of(rendered, self.project.templates, bases, self.network)
+        wanted = identity.of(rendered, self._inputs, bases, self.network)
         there = self._served(rendered, wanted)
         decisions = tuple(
             self._decision(each, wanted[each.target.id], there.get(each.target.id, ()))
@@ -178,7 +182,7 @@ class Planner:
         if known.here is not None:
             known = replace(known, untested=self._untested(known.here, target))
         elif known.before is not None or known.recorded is not None:
-            known = replace(known, parts=inputs.parts(rendered, self.project.templates))
+            known = replace(known, parts=self._inputs.parts(rendered, self.project.templates))
         return decide.decide(known, self.rules)
 
     def _untested(self, built: Built, target: Target) -> str:
@@ -192,9 +196,19 @@ class Planner:
     def _record(self, kind: Kind[Value], target: Target) -> Value | None:
         """A record of an earlier run. One that cannot be read counts as none."""
         try:
-            return self.project.records.find(kind, target.id)
+            found = self.project.records
+            return found.find(kind, target.id) if target.id in self._begun else None
         except BuildkitError:
             return None
+
+    @cached_property
+    def _inputs(self) -> Inputs:
+        return Inputs(runtime=self.project.templates.runtime)
+
+    @cached_property
+    def _begun(self) -> frozenset[str]:
+        """The targets that may have records: most of a large project have none."""
+        return self.project.records.begun()
 
     @cached_property
     def _recorded(self) -> dict[tuple[str, str], Image]:

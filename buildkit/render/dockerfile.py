@@ -11,6 +11,7 @@ import posixpath
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -70,21 +71,22 @@ class Copy:
         return posixpath.normpath(place) if posixpath.basename(place) == name else None
 
 
+@lru_cache(maxsize=1)  # two checks in a row read each text
 def instructions(text: str) -> tuple[Instruction, ...]:
     """All instructions in order, without comments and the bodies of here-documents."""
     every = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
-    escape = re.escape(_escape(every))
-    goes_on = re.compile(rf"(?<!{escape}){escape}[ \t]*$")
+    escape = _escape(every)
     found = []
     lines = iter(every)
     for line in lines:
         if _is_skipped(line):
             continue
         whole = line.strip()
-        while goes_on.search(whole) and (following := next(lines, None)) is not None:
+        while _goes_on(whole, escape) and (following := next(lines, None)) is not None:
             if not _is_skipped(following):  # comments may be inside an instruction
-                whole = goes_on.sub("", whole) + following.rstrip()
-        word, _, rest = goes_on.sub("", whole).replace("\t", " ").partition(" ")
+                whole = whole[:-1] + following.rstrip()
+        whole = whole[:-1] if _goes_on(whole, escape) else whole
+        word, _, rest = whole.replace("\t", " ").partition(" ")
         for heredoc in _heredocs(word, rest):
             for body in lines:
                 if (body.lstrip("\t") if heredoc["tabs"] else body) == heredoc["end"].strip("\"'"):
@@ -189,13 +191,18 @@ def _escape(lines: Iterable[str]) -> str:
     return "\\"
 
 
+def _goes_on(line: str, escape: str) -> bool:
+    """Whether an instruction goes on in the next line; `line` has no spaces at its end."""
+    return line.endswith(escape) and not line.endswith(2 * escape)
+
+
 def _is_skipped(line: str) -> bool:
     return not line.strip() or line.lstrip().startswith("#")
 
 
 def _heredocs(word: str, rest: str) -> Iterator[re.Match[str]]:
     instruction = rest.lstrip().partition(" ")[0] if word.upper() == "ONBUILD" else word
-    if instruction.upper() in WITH_HEREDOC:
+    if "<<" in rest and instruction.upper() in WITH_HEREDOC:
         yield from filter(None, map(HEREDOC.fullmatch, WORD.findall(rest)))
 
 

@@ -12,7 +12,7 @@ import json
 import os
 import re
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,37 +36,62 @@ OF_A_CHECKOUT = (".git", ".buildkit")
 """Folders that differ between checkouts of one commit; the second is buildkit's own, in CI."""
 
 
-def reader() -> Callable[[Path], str]:
-    """`content_of` for the digests of one moment: each folder is read once."""
-    return cache(content_of)
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """Reads what targets are made from at one moment: each file and each folder once.
 
-
-def digests(
-    rendered: Iterable[Rendered], runtime: Path, content: Callable[[Path], str] | None = None
-) -> dict[str, str]:
-    """By target id. `runtime` counts for targets whose Dockerfile names it."""
-    content = content or reader()
-    return {each.target.id: _digest(each, runtime, content) for each in rendered}
-
-
-def parts(rendered: Rendered, source: Templates) -> tuple[tuple[str, str], ...]:
-    """The digest of each part of the inputs, by the name that people know it by.
-
-    Templates count by their text, so a change of one is named also if the Dockerfile has the effect
-    of several. Short digests: they are compared with those of one earlier build.
+    `runtime` counts for targets whose Dockerfile names it.
     """
-    target = rendered.target
-    found = {"images.toml": _short(repr(replace(target.recipe, pins=Pins())))}
-    found |= {name: _short(text) for name, text in source.texts(target.template).items()}
-    if target.context:
-        found[_here(target.context, source)] = _short(content_of(Path(target.context)))
-    if USES_RUNTIME.search(rendered.dockerfile):
-        found[_here(str(source.runtime), source)] = _short(content_of(source.runtime))
-    if target.lock is not None:
-        found[_here(target.lock, source)] = _short(_read(Path(target.lock)).decode())
-    elif target.pins.packages is not None:
-        found[PINNED] = _short(target.pins.packages)
-    return tuple(sorted(found.items()))
+
+    runtime: Path
+    content: Callable[[str], str] = field(default_factory=lambda: cache(content_of))
+    _file: Callable[[str], bytes] = field(default_factory=lambda: cache(_read))
+
+    def digests(self, rendered: Iterable[Rendered], *, with_base: bool = True) -> dict[str, str]:
+        """By target id. Without `with_base`, the base that images.lock pins does not count."""
+        return {each.target.id: self._digest(each, with_base=with_base) for each in rendered}
+
+    def _digest(self, rendered: Rendered, *, with_base: bool) -> str:
+        target = rendered.target
+        made_from = {
+            "dockerfile": rendered.dockerfile,
+            "args": target.args,
+            "platform": target.platform,
+            "context": self.content(target.context) if target.context else None,
+            "runtime": self.content(str(self.runtime)) if _uses_runtime(rendered) else None,
+        }
+        if target.lock is not None:  # absent without a lock: such digests are in ledgers
+            made_from["lock"] = hashlib.sha256(self._file(target.lock)).hexdigest()
+        elif target.pins.packages is not None:
+            made_from["lock"] = target.pins.packages
+        if with_base and target.pins.base is not None:
+            made_from["base"] = target.pins.base
+        return f"sha256:{hashlib.sha256(json.dumps(made_from).encode()).hexdigest()}"
+
+    def parts(self, rendered: Rendered, source: Templates) -> tuple[tuple[str, str], ...]:
+        """The digest of each part of the inputs, by the name that people know it by.
+
+        Templates count by their text, so a change of one is named also if the Dockerfile has the
+        effect of several. Short digests: they are compared with those of one earlier build.
+        """
+        target = rendered.target
+        found = {"images.toml": _short(repr(replace(target.recipe, pins=Pins())))}
+        found |= {name: _short(text) for name, text in source.texts(target.template).items()}
+        if target.context:
+            found[_here(target.context, source)] = _short(self.content(target.context))
+        if _uses_runtime(rendered):
+            runtime = str(self.runtime)
+            found[_here(runtime, source)] = _short(self.content(runtime))
+        if target.lock is not None:
+            found[_here(target.lock, source)] = _short(self._file(target.lock).decode())
+        elif target.pins.packages is not None:
+            found[PINNED] = _short(target.pins.packages)
+        return tuple(sorted(found.items()))
+
+
+def _uses_runtime(rendered: Rendered) -> bool:
+    text = rendered.dockerfile
+    return "runtime" in text and USES_RUNTIME.search(text) is not None
 
 
 def _short(text: str) -> str:
@@ -80,31 +105,13 @@ def _here(path: str, source: Templates) -> str:
     return Path(path).name
 
 
-def _digest(rendered: Rendered, runtime: Path, content: Callable[[Path], str]) -> str:
-    target = rendered.target
-    made_from = {
-        "dockerfile": rendered.dockerfile,
-        "args": target.args,
-        "platform": target.platform,
-        "context": content(Path(target.context)) if target.context else None,
-        "runtime": content(runtime) if USES_RUNTIME.search(rendered.dockerfile) else None,
-    }
-    if target.lock is not None:  # absent without a lock: such digests are in ledgers
-        made_from["lock"] = hashlib.sha256(_read(Path(target.lock))).hexdigest()
-    elif target.pins.packages is not None:
-        made_from["lock"] = target.pins.packages
-    if target.pins.base is not None:
-        made_from["base"] = target.pins.base
-    return f"sha256:{hashlib.sha256(json.dumps(made_from).encode()).hexdigest()}"
-
-
-def content_of(folder: Path) -> str:
+def content_of(folder: str | Path) -> str:
     """SHA-256 of what a folder contains: names, contents, and the run bit, as in git.
 
     The build sees all but what is in `.dockerignore` and of the checkout itself. It sees a folder
     without files, too.
     """
-    total = hashlib.sha256()
+    total, folder = hashlib.sha256(), Path(folder)
     names = [each for each in seen(folder) if each.partition("/")[0] not in OF_A_CHECKOUT]
     filled = {each.rpartition("/")[0] for each in names}
     for name in names:
@@ -136,10 +143,10 @@ def is_seen(folder: Path, name: str) -> bool:
 
 def _ignored(folder: Path) -> dockerignore.Ignored:
     file = folder / dockerignore.NAME
-    return dockerignore.parsed(_read(file).decode() if os.path.lexists(file) else "")
+    return dockerignore.parsed(_read(str(file)).decode() if os.path.lexists(file) else "")
 
 
-def _read(path: Path) -> bytes:
+def _read(path: str) -> bytes:
     """The bytes of a text file. Raises ToolError."""
     try:
         found = reading.content(path, reading.LARGEST_TEXT)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -27,7 +28,7 @@ from buildkit.support.errors import TemplateError
 from buildkit.system import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from jinja2.runtime import Context
 
@@ -47,13 +48,19 @@ class OtherBaseError(TemplateError):
 
 @dataclass(frozen=True, kw_only=True)
 class Templates:
-    """The folders that templates are searched in: the project's own, then the shipped one."""
+    """The folders that templates are searched in: the project's own, then the shipped one.
+
+    Each file is found, read and parsed once. `used_by` has the files that a file refers to, `files`
+    all files of a template; None stands for those whose names only rendering knows.
+    """
 
     own: Path
     folders: tuple[Path, ...]
     environment: _Sandbox
     limits: Boundary
-    used_by: Callable[[str], tuple[str, ...]]
+    find: Callable[[str], Path | None]
+    used_by: Callable[[str], tuple[str | None, ...]]
+    files: Callable[[str], frozenset[str | None]]
 
     @property
     def runtime(self) -> Path:
@@ -87,35 +94,26 @@ class Templates:
         return tuple(sorted(found))
 
     def has(self, name: str) -> bool:
-        return _find(f"{name}{SUFFIX}", self.folders) is not None
+        return self.find(f"{name}{SUFFIX}") is not None
 
     def uses(self, name: str, other: str) -> bool:
         """Whether a template is, extends or includes the file `other`, also through others."""
-        return other in self._files(name)
+        return other in self.files(name)
 
     def texts(self, name: str) -> dict[str, str]:
         """The text of each file that a template consists of, by the name that people know."""
-        return dict(filter(None, map(self._text, self._files(name))))
-
-    def _files(self, name: str) -> set[str]:
-        seen: set[str] = set()
-        todo = [f"{name}{SUFFIX}"]
-        while todo:
-            seen.add(file := todo.pop())
-            with suppress(jinja2.TemplateError, TemplateError, OSError, ValueError):
-                todo += {*self.used_by(file)} - seen
-        return seen
+        return dict(filter(None, map(self._text, filter(None, self.files(name)))))
 
     def _text(self, file: str) -> tuple[str, str] | None:
-        path = _find(file, self.folders)
+        path = self.find(file)
         if path is None:  # `include … ignore missing`
             return None
         shown = f"buildkit's {file}" if _is_shipped(path) else f"{self.own.name}/{file}"
-        return shown, reading.text(path)
+        return shown, _source(file, self.environment)
 
     def has_shipped(self, name: str) -> bool:
         """Whether the template of this name is the shipped one, not replaced by the project."""
-        path = _find(f"{name}{SUFFIX}", self.folders)
+        path = self.find(f"{name}{SUFFIX}")
         return path is not None and _is_shipped(path)
 
 
@@ -130,14 +128,14 @@ def _find(template: str, folders: Sequence[Path]) -> Path | None:
 
 
 def _load(
-    folders: Sequence[Path], limits: Boundary, template: str
-) -> tuple[str, str, Callable[[], bool]] | None:
+    find: Callable[[str], Path | None], limits: Boundary, template: str
+) -> tuple[str, str, None] | None:
     """A template for Jinja. No link of the project may lead out of the project."""
-    if (path := _find(template, folders)) is None:
+    if (path := find(template)) is None:
         return None
     if not _is_shipped(path):
         limits.check(path, template)
-    return reading.text(path), os.fspath(path), lambda: True
+    return reading.text(path), os.fspath(path), None
 
 
 def _is_shipped(path: Path) -> bool:
@@ -158,6 +156,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
 
+@cache
 def shipped() -> Path:
     """The templates of buildkit itself: in the wheel, or in the checkout that it runs from."""
     package = Path(__file__).parents[1]
@@ -176,20 +175,26 @@ def templates(project: Path, limits: Boundary | None = None) -> Templates:
     if os.path.lexists(own):
         _check_folder(own, limits)
     folders = tuple(dict.fromkeys(path for path in (own.resolve(), shipped()) if path.is_dir()))
+    find = cache(partial(_find, folders=folders))
     environment = _Sandbox(
-        loader=jinja2.FunctionLoader(partial(_load, folders, limits)),
+        loader=jinja2.FunctionLoader(cache(partial(_load, find, limits))),
+        auto_reload=False,
+        cache_size=-1,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
     environment.filters |= {"shell": shlex.quote, "value": _value, "without_url": _without_url}
+    used_by = cache(partial(_used_by, environment))
     return Templates(
         own=own,
         folders=folders,
         environment=environment,
         limits=limits,
-        used_by=cache(partial(_used_by, environment)),  # parsed once for all targets
+        find=find,
+        used_by=used_by,
+        files=cache(partial(_files, used_by)),
     )
 
 
@@ -278,12 +283,22 @@ def _full(image: str) -> str:
     return short if bare else f"{short}:latest"
 
 
-def render_all(targets: Sequence[Target], source: Templates) -> tuple[Rendered, ...]:
-    """Render every target, or raise one TemplateError that lists all failures."""
+def render_all(
+    targets: Sequence[Target],
+    source: Templates,
+    known: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[Rendered, ...]:
+    """Render every target, or raise one TemplateError that lists all failures.
+
+    `known` has the Dockerfiles that the caller has already, by target id.
+    """
     rendered, errors = [], []
     for target in targets:
         try:
-            rendered.append(render(target, source))
+            text = known.get(target.id)
+            rendered.append(
+                render(target, source) if text is None else Rendered(target=target, dockerfile=text)
+            )
         except TemplateError as error:
             errors.append(error)
     if not errors:
@@ -313,17 +328,32 @@ def _loop(name: str, source: Templates, above: tuple[str, ...]) -> tuple[str, ..
     """The templates that form a loop below `name`, in order; empty if none do."""
     if name in above:
         return (*above[above.index(name) :], name)
-    loops = (_loop(each, source, (*above, name)) for each in source.used_by(name))
+    loops = (_loop(each, source, (*above, name)) for each in filter(None, source.used_by(name)))
     return next((loop for loop in loops if loop), ())
 
 
-def _used_by(environment: _Sandbox, name: str) -> tuple[str, ...]:
-    """The templates that a template refers to."""
+def _source(name: str, environment: _Sandbox) -> str:
     assert environment.loader is not None
     text, _, _ = environment.loader.get_source(environment, name)
+    return text
+
+
+def _files(used_by: Callable[[str], tuple[str | None, ...]], name: str) -> frozenset[str | None]:
+    """The files of a template: its own, and those that it extends, includes or imports."""
+    seen: set[str | None] = set()
+    todo: list[str | None] = [f"{name}{SUFFIX}"]
+    while todo:
+        seen.add(file := todo.pop())
+        with suppress(jinja2.TemplateError, TemplateError, OSError, ValueError):
+            todo += {*used_by(file)} - seen if file is not None else ()
+    return frozenset(seen)
+
+
+def _used_by(environment: _Sandbox, name: str) -> tuple[str | None, ...]:
+    """The templates that a template refers to."""
+    text = _source(name, environment)
     try:
-        used = meta.find_referenced_templates(environment.parse(text, name))
+        return tuple(meta.find_referenced_templates(environment.parse(text, name)))
     except jinja2.TemplateSyntaxError as error:
         error.name = error.name or name  # Jinja leaves the name out of a lexer's error
         raise
-    return tuple(each for each in used if each is not None)

@@ -1,7 +1,7 @@
-"""A cache of this user, below `~/.cache/buildkit`: short texts that were expensive to find.
+"""A cache of this user, below `~/.cache/buildkit`: texts that were expensive to find.
 
-Each entry is named by a digest of everything that it follows from, so none is ever out of date, and
-losing some costs only time. A folder that cannot be used is no error.
+Entries are never out of date, because their names, or the keys in them, are digests of everything
+that they follow from. Losing some costs only time. A folder that cannot be used is no error.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from pathlib import Path
 
 MARK = "\n"
 """The end of each text: one that was cut off lacks it."""
+UNUSABLE = (OSError, RuntimeError)
+"""What a folder causes that cannot be used; the second one is for a user without a home."""
 
 
 def folder() -> Path:
@@ -23,7 +25,7 @@ def folder() -> Path:
 
 def find(kind: str, digest: str) -> str | None:
     """The text that was kept under a digest, None without one."""
-    with suppress(OSError, UnicodeDecodeError):
+    with suppress(*UNUSABLE, UnicodeDecodeError):
         found = _path(kind, digest).read_text(encoding="utf-8")
         if found.endswith(MARK):
             return found.removesuffix(MARK)
@@ -31,9 +33,9 @@ def find(kind: str, digest: str) -> str | None:
 
 
 def keep(kind: str, digest: str, text: str) -> None:
-    path = _path(kind, digest)
-    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with suppress(OSError):
+    with suppress(*UNUSABLE):
+        path = _path(kind, digest)
+        new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             new.write_text(f"{text}{MARK}", encoding="utf-8")

@@ -7,6 +7,7 @@ import json
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -210,10 +211,7 @@ def fingerprint(subject: Subject) -> str:
 
     The same in every checkout: files count by their content, not by their place.
     """
-    total = hashlib.sha256()
-    for file in sorted((Path(__file__).parents[1] / "contract").rglob("*")):
-        if file.suffix in SUITE:  # not the files that Python compiles
-            total.update(file.read_bytes())
+    total = _clauses().copy()
     samples = subject.samples
     asked = [
         subject.architecture,
@@ -232,6 +230,16 @@ def fingerprint(subject: Subject) -> str:
         total.update(f"{name} {path.stat().st_size}\n".encode())
         total.update(path.read_bytes())
     return f"sha256:{total.hexdigest()}"
+
+
+@cache
+def _clauses() -> hashlib._Hash:
+    """The files of the contract, read once in a run."""
+    total = hashlib.sha256()
+    for file in sorted((Path(__file__).parents[1] / "contract").rglob("*")):
+        if file.suffix in SUITE:  # not the files that Python compiles
+            total.update(file.read_bytes())
+    return total
 
 
 def _files(samples: Samples) -> Iterator[tuple[str, Path]]:

@@ -15,7 +15,7 @@ import pytest
 from buildkit import cli
 from buildkit.commands import complete
 from buildkit.config.network import Network
-from buildkit.lock import lockfile, request, resolve
+from buildkit.lock import check, lockfile, request, resolve
 from buildkit.lock.request import Request
 from buildkit.render import render
 from buildkit.support.errors import Exit, ToolError
@@ -317,9 +317,8 @@ def test_a_build_with_a_lock_that_does_not_fit_is_an_error(project: Path, capsys
 
 
 def asked(folder: Path, text: str = TOML) -> Request:
-    found = request.of(target(text.replace('"3.11", "3.12"', '"3.11"'), folder), TEMPLATES)
-    assert found is not None
-    return found
+    one = target(text.replace('"3.11", "3.12"', '"3.11"'), folder)
+    return check.requests([one], TEMPLATES)[one.id]
 
 
 TEMPLATES = render.templates(Path("/nowhere"))
@@ -374,7 +373,7 @@ def test_wheels_fit_the_system_of_the_base(base: str, wanted: str) -> None:
 )
 def test_images_without_python_packages_need_no_lock(tmp_path: Path, text: str) -> None:
     programs(tmp_path / "program")
-    assert request.of(target(text, tmp_path), TEMPLATES) is None
+    assert check.requests([target(text, tmp_path)], TEMPLATES) == {}
 
 
 def test_uv_gets_the_network_of_the_build_and_no_settings_of_the_user(

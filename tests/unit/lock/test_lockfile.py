@@ -78,12 +78,12 @@ def test_a_target_is_pinned_by_its_id_and_its_base() -> None:
     assert pinned.pins.packages is not None
     assert pinned.lock_file == "images.lock"
     other = replace(target(), id="other", base="debian")
-    assert LOCK.pins(other) == Pins()
+    assert LOCK.pinned([other])[0].pins == Pins()
 
 
 def test_an_own_lock_replaces_the_packages_and_not_the_base() -> None:
     own = replace(target(), lock="/locks/demo.txt")
-    assert LOCK.pins(own) == Pins(base=A)
+    assert LOCK.pinned([own])[0].pins == Pins(base=A)
 
 
 @pytest.mark.parametrize(

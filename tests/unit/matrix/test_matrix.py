@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -184,13 +185,17 @@ def test_samples_are_found_beside_the_file(tmp_path: Path) -> None:
         pytest.param(["torch-2.5*-gpu-*"], 2, id="a glob"),
         pytest.param(["*-cpu-*", "*-training"], 6, id="overlapping globs"),
         pytest.param(["torch-2.4.1-cpu-py311-training"], 1, id="an id"),
+        pytest.param(["torch"], 7, id="the name of an image"),
+        pytest.param(["torch-2.3.0-cpu-py312-inference", "*-gpu-*"], 3, id="an id and a glob"),
+        pytest.param(["torch-2.[34]*", "*ours-?-c*"], 5, id="a set of letters, and any letter"),
     ],
 )
 def test_targets_are_selected_by_globs_on_their_ids(patterns: list[str], count: int) -> None:
     assert len(matrix.select(targets(MATRIX), patterns)) == count
 
 
-def test_a_pattern_that_matches_nothing_is_an_error_even_beside_others() -> None:
-    with pytest.raises(NothingSelectedError, match="`mxnet\\*`") as caught:
-        matrix.select(targets(MATRIX), ["torch*", "mxnet*"])
+@pytest.mark.parametrize("word", ["mxnet*", "mxnet", "torch-2.3.0", "torch-9-cpu-py311"])
+def test_a_word_that_matches_nothing_is_an_error_even_beside_others(word: str) -> None:
+    with pytest.raises(NothingSelectedError, match=f"`{re.escape(word)}`") as caught:
+        matrix.select(targets(MATRIX), ["torch*", word, "torch"])
     assert caught.value.hint

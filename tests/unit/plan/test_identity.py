@@ -13,6 +13,7 @@ from buildkit.model.target import Pins, Rendered
 from buildkit.plan import identity
 from buildkit.plan.bases import Bases
 from buildkit.render import render
+from buildkit.render.inputs import Inputs
 from tests.support import projects
 from tests.support.registry_server import digest
 
@@ -35,7 +36,8 @@ def no_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
 def of(folder: Path, bases: Bases = SERVED, wheels: Path | None = None, **changes: Any) -> Identity:
     target = replace(TARGET, **changes)
     rendered = Rendered(target=target, dockerfile=f"FROM {target.base} AS image\n")
-    found = identity.of((rendered,), render.templates(folder), bases, Network(wheels=wheels))
+    read = Inputs(runtime=render.templates(folder).runtime)
+    found = identity.of((rendered,), read, bases, Network(wheels=wheels))
     return found[target.id]
 
 

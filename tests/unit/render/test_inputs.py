@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildkit.model.target import Pins, Rendered
-from buildkit.render import inputs
+from buildkit.render import inputs, render
 from buildkit.support.errors import ToolError
 from tests.support import projects
 
@@ -43,8 +43,31 @@ def make(folder: Path) -> Path:
 def digest(checkout: Path, dockerfile: str = PLAIN, **changes: object) -> str:
     target = dataclasses.replace(TARGET, context=str(checkout / "context"), **changes)  # type: ignore[arg-type]
     rendered = Rendered(target=target, dockerfile=dockerfile)
-    (found,) = inputs.digests([rendered], checkout / "runtime").values()
+    (found,) = inputs.Inputs(runtime=checkout / "runtime").digests([rendered]).values()
     return found
+
+
+def test_each_folder_is_read_once_for_all_targets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path)
+    content_of, read = inputs.content_of, []
+
+    def counted(folder: str) -> str:
+        read.append(folder)
+        return content_of(folder)
+
+    monkeypatch.setattr(inputs, "content_of", counted)
+    context, runtime = str(tmp_path / "context"), tmp_path / "runtime"
+    rendered = [
+        Rendered(target=dataclasses.replace(TARGET, id=id_, context=context), dockerfile=SCRIPTED)
+        for id_ in ("one", "two")
+    ]
+    source = render.templates(tmp_path)
+    reader = inputs.Inputs(runtime=runtime)
+    reader.digests(rendered)
+    reader.parts(rendered[0], source)
+    assert sorted(read) == [context, str(runtime)]
 
 
 def test_the_same_files_elsewhere_and_later_have_the_same_digest(tmp_path: Path) -> None:
@@ -143,7 +166,7 @@ def test_dockerfile_arguments_and_platform_count(tmp_path: Path) -> None:
 
 def test_an_image_without_files_of_its_own_has_a_digest_too(tmp_path: Path) -> None:
     rendered = Rendered(target=TARGET, dockerfile=PLAIN)
-    assert inputs.digests([rendered], tmp_path).keys() == {TARGET.id}
+    assert inputs.Inputs(runtime=tmp_path).digests([rendered]).keys() == {TARGET.id}
 
 
 @pytest.mark.parametrize("header", ['["y", "file", 1]', '["y", "file"]'])
@@ -182,7 +205,7 @@ def test_the_digest_of_an_image_without_lock_is_that_of_the_ledgers_there_are(
 ) -> None:
     """Written down before there were locks: no image may look changed."""
     rendered = Rendered(target=TARGET, dockerfile=PLAIN)
-    assert inputs.digests([rendered], tmp_path) == {
+    assert inputs.Inputs(runtime=tmp_path).digests([rendered]) == {
         TARGET.id: "sha256:26b0084e4ce93ec86dbe9708d457b9d8b3bfc3056bd1a428aa634ce011982879"
     }
 

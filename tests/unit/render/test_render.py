@@ -7,7 +7,8 @@ import pytest
 
 from buildkit.render import render
 from buildkit.support.errors import TemplateError
-from tests.support.projects import MINIMAL, target
+from buildkit.system import reading
+from tests.support.projects import MINIMAL, programs, target, targets
 
 ROOT = Path(__file__).parents[3]
 
@@ -203,6 +204,24 @@ def test_packages_are_quoted_for_the_shell(tmp_path: Path) -> None:
     assert """'six>1; python_version > '"'"'3'"'"'' \\""" in text
 
 
+def test_each_file_is_read_once_for_all_targets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, read = reading.text, []
+
+    def counted(path: Path) -> str:
+        read.append(path.name)
+        return text(path)
+
+    monkeypatch.setattr(reading, "text", counted)
+    programs(tmp_path / "program")
+    source = render.templates(tmp_path)
+    several = targets(MINIMAL.replace('"1.0"', '"1", "2"') + BASIC, tmp_path)
+    render.render_all(several, source)
+    source.texts("basic")
+    assert sorted(read) == ["_base.Dockerfile.j2", "basic.Dockerfile.j2", "pip.j2", "step.j2"]
+
+
 def test_the_committed_dockerfiles_are_what_is_rendered() -> None:
     """The golden files: every change of a template shows in review what it does."""
     from buildkit.config import images_toml
@@ -214,6 +233,7 @@ def test_the_committed_dockerfiles_are_what_is_rendered() -> None:
     assert {t.id: render.render(t, source).dockerfile for t in targets} == found
 
 
+BASIC = 'template = "basic"\ncontext = "program"'
 BEGIN = 'began="$(date +%s.%N)" && sleep 0.1'
 LOCKED = (
     MINIMAL

@@ -62,6 +62,6 @@ def test_a_copy_has_the_same_files_with_other_times_and_modes(tmp_path: Path) ->
 
 def test_a_copy_is_the_same_input(tmp_path: Path) -> None:
     rendered, folders = checkout(tmp_path)
-    before = inputs.digests(rendered, folders.runtime)
+    before = inputs.Inputs(runtime=folders.runtime).digests(rendered)
     with elsewhere.copied(rendered, folders) as there:
-        assert inputs.digests(there.rendered, there.runtime) == before
+        assert inputs.Inputs(runtime=there.runtime).digests(there.rendered) == before

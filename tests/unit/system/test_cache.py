@@ -43,6 +43,12 @@ def test_a_folder_that_cannot_be_used_is_no_error(folder: Path) -> None:
     assert cache.find("kind", DIGEST) is None
 
 
+def test_a_user_without_a_home_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "~nobody-has-this-name")
+    cache.keep("kind", DIGEST, "text")
+    assert cache.find("kind", DIGEST) is None
+
+
 def test_without_the_variable_the_folder_is_in_the_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/home/somebody")
