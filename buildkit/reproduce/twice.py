@@ -12,6 +12,7 @@ from buildkit.lock import check
 from buildkit.model.image import Built
 from buildkit.plan import bases, identity
 from buildkit.publish import packing
+from buildkit.render.inputs import Inputs
 from buildkit.reproduce import contents, elsewhere
 from buildkit.reproduce.contents import Comparison
 from buildkit.support.errors import ToolError
@@ -44,7 +45,8 @@ def build(
     rendered = check.rendered(project.lock, targets, project.templates)
     with engine.connect() as docker:
         known = bases.find(targets, network, docker.find)
-        wanted = identity.of(rendered, project.templates, known, network)
+        read = Inputs(runtime=project.templates.runtime)
+        wanted = identity.of(rendered, read, known, network)
         builds = _Builds(
             engine=docker,
             network=network,
