@@ -12,7 +12,7 @@ from buildkit import pipeline
 from buildkit.pipeline import Choice, Until
 from buildkit.support.errors import BuildkitError
 from tests.unit.plan.sources import ONE, TWO
-from tests.unit.plan.world import Killed, NeedlessError, WrongSkipError
+from tests.unit.plan.world import AT_LEDGER, Killed, NeedlessError, WrongSkipError
 
 if TYPE_CHECKING:
     from buildkit.model.outcome import Outcome
@@ -161,8 +161,8 @@ class Run:
                 self.world.done[target.id] = (str(wanted[target.id]), exam, image_id)
 
 
-def run(world: World, kind: str, *words: str) -> None:
-    """One run of the tool, and what has to be true after it."""
+def run(world: World, kind: str, at: str = "0") -> None:
+    """One run of the tool, and what has to be true after it; `at`: where the run is killed."""
     world.clock += timedelta(minutes=1)
     world.runs += 1
     world.net.put.clear()
@@ -175,5 +175,5 @@ def run(world: World, kind: str, *words: str) -> None:
             kind=kind,
             hosts=(ONE, TWO) if kind == "both" else (ONE,),
             edited=edited,
-            kill_at=int(words[0]) if words else 0,
+            kill_at=AT_LEDGER if at == "ledger" else int(at),
         ).go()
