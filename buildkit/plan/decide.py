@@ -55,7 +55,7 @@ def decide(known: Known, rules: Rules) -> Decision:
         return _todo(known, (rules.force,))
     wanted = known.identity.digest
     if wanted is None:
-        return _todo(known, (f"the digest of the base `{known.target.base}` is unknown",))
+        return _todo(known, reasons.of_no_identity(known))
     here = known.here
     published = None
     if _everywhere(known.served, wanted):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit import records
-from buildkit.ledger import history
+from buildkit.ledger import history, ledger
 from buildkit.lock.bases import NO_IMAGE as SCRATCH
 from buildkit.model.image import IDENTITY
 from buildkit.plan import decide, identity, served
 from buildkit.plan.known import Known, State
+from buildkit.render import inputs
 from buildkit.render.inputs import Inputs
 from buildkit.support.errors import BuildkitError, ToolError
 from buildkit.system import console, workers
@@ -104,7 +106,8 @@ class Plan:
                 hint=f"`buildkit build {target.id}`",
             )
         now = Inputs(runtime=self.templates.runtime)
-        if identity.of((rendered,), now, self.bases, self.network)[target.id] != wanted:
+        again = identity.of((rendered,), now, self.bases, self.network)[target.id]
+        if label is not None and again != wanted:
             raise ToolError(
                 "the files that the image is made from changed while it was built",
                 hint=f"`buildkit build {target.id}`",
@@ -130,7 +133,7 @@ class Planner:
 
     def plan(self, rendered: tuple[Rendered, ...], bases: Bases) -> Plan:
         """One question for each target and registry, in parallel; none to an engine."""
-        wanted = identity.of(rendered, self._inputs, bases, self.network)
+        wanted = self._identities(rendered, bases)
         there = self._served(rendered, wanted)
         decisions = tuple(
             self._decision(each, wanted[each.target.id], there.get(each.target.id, ()))
@@ -143,6 +146,26 @@ class Planner:
             templates=self.project.templates,
             network=self.network,
         )
+
+    def _identities(self, rendered: Sequence[Rendered], bases: Bases) -> dict[str, Identity]:
+        """None has a target whose context has files that each run writes: it is never the same."""
+        found = identity.of(rendered, self._inputs, bases, self.network)
+        contexts = {each.target.context for each in rendered} - {None}
+        config = self.project.config
+        book = ledger.beside(config.path, config.boundary).path
+        written = (self.project.records.folder.absolute(), book.absolute())
+        unstable = {
+            context
+            for context in contexts
+            for each in written
+            if context
+            and each.is_relative_to(context)
+            and inputs.is_seen(Path(context), each.relative_to(context).as_posix())
+        }
+        for each in rendered:
+            if each.target.context in unstable:
+                found[each.target.id] = replace(found[each.target.id], digest=None)
+        return found
 
     def _served(
         self, rendered: Sequence[Rendered], wanted: Mapping[str, Identity]

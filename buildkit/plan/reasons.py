@@ -34,6 +34,15 @@ def of_build(known: Known, *, retest: bool) -> tuple[str, ...]:
     return (*again, *_lacking(known), "not built on this machine")
 
 
+def of_no_identity(known: Known) -> tuple[str, ...]:
+    """Why nobody can know whether an image is the same."""
+    if known.identity.base is None:
+        return (f"the digest of the base `{known.target.base}` is unknown",)
+    return (
+        "its context has files that each run writes: list `dist` and the ledger in .dockerignore",
+    )
+
+
 def of_refusal(known: Known) -> tuple[str, ...]:
     """What differs between the image that has the tag and the one that is wanted."""
     changed = () if known.recorded is None else tuple(_changes(known, known.recorded))

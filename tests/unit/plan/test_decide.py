@@ -99,7 +99,7 @@ def test_a_state_and_its_reasons(what: Known, state: State, reasons: tuple[str, 
 
 def test_without_the_digest_of_the_base_nothing_is_skipped() -> None:
     unknown = replace(
-        known(HERE, built=built(identity=None)), identity=replace(WANTED, digest=None)
+        known(HERE, built=built(identity=None)), identity=replace(WANTED, digest=None, base=None)
     )
     found = decide(unknown, NOTHING)
     assert found.state is State.TODO

@@ -62,8 +62,9 @@ DAMAGE = (
     "meanwhile file train 1", "meanwhile runtime 1", "meanwhile moved 1", "meanwhile wheel 2",
 )  # fmt: skip
 RUNS = (
-    *["run push"] * 6, *["run tests"] * 4, *["run both"] * 3, "run stage", "run force",
-    "run no-cache", "run retest", *(f"run kill {n}" for n in (*range(1, 60, 4), "ledger")),
+    *["run push"] * 20, *["run tests"] * 10, *["run both"] * 8, *["run stage"] * 3,
+    *["run force", "run no-cache", "run retest"] * 2,
+    *(f"run kill {n}" for n in (*range(1, 60, 6), "ledger")),
 )  # fmt: skip
 STARTS = ("mutable 0", "mutable 1", "lock 0", "own-lock 1", "wheels 1", "pull 1")
 CHANGES = st.one_of(*map(st.sampled_from, (EDITS, EDITS, HARMLESS, DAMAGE)))
@@ -106,8 +107,8 @@ def test_a_history_that_was_wrong_once(history: str) -> None:
 def test_no_history_leads_to_a_wrong_skip(number: int) -> None:
     ends: Counter[str] = Counter()
     drawn(lambda history: ends.update(ran(history).ends), COUNT, number)
-    assert ends["published"] > COUNT
-    assert ends["failed"], "nothing went wrong, so nothing was tried"
+    assert ends["published"] + ends["tested"] > COUNT
+    assert ends["failed"] + ends["refused"] > 0
 
 
 class Forgetful:

@@ -184,6 +184,24 @@ def test_files_or_a_base_that_change_during_the_build_are_an_error(
     with pytest.raises(ToolError, match="changed while the image was built"):
         plan.noted(moved, decision.identity.digest)
     (tmp_path / "files" / "train").write_text("2")
-    for label in (decision.identity.digest, None):
-        with pytest.raises(ToolError, match="the files that the image is made from changed"):
-            plan.noted(made, label)
+    with pytest.raises(ToolError, match="the files that the image is made from changed"):
+        plan.noted(made, decision.identity.digest)
+    assert plan.noted(made, None).origin is not None
+
+
+@pytest.mark.parametrize(
+    ("ignored", "state"),
+    [("", State.TODO), ("dist\n", State.TODO), ("dist\nreleases.jsonl\n", State.BUILT)],
+)
+def test_a_context_with_what_each_run_writes_is_never_the_same(
+    found: Project, tmp_path: Path, ignored: str, state: State
+) -> None:
+    (tmp_path / "images.toml").write_text(TEXT.replace("files", "."))
+    (tmp_path / ".dockerignore").write_text(f"cache\n{ignored}")
+    here = project.read(tmp_path / "images.toml", None, use_environment=False)
+    built(here, planned(here))
+    (decision,) = planned(here).decisions
+    assert decision.state is state
+    assert ("its context has files that each run writes" in str(decision.reasons)) is (
+        state is State.TODO
+    )
