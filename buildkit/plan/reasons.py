@@ -35,7 +35,7 @@ def of_build(known: Known, *, retest: bool) -> tuple[str, ...]:
 
 
 def of_no_identity(known: Known) -> tuple[str, ...]:
-    """Why nobody can know whether an image is the same."""
+    """Why an image has no identity: whether it is the same cannot be known."""
     if known.identity.base is None:
         return (f"the digest of the base `{known.target.base}` is unknown",)
     return (
