@@ -25,7 +25,7 @@ from buildkit.plan import identity
 from buildkit.publish import connect, destination, packing, upload
 from buildkit.registry import bases
 from buildkit.support import manual
-from buildkit.system import console, files, shell, workers
+from buildkit.system import console, files, shell, tempdirs, workers
 from buildkit.verify import verify
 from tests.support import builder, fakes
 from tests.support.builder import Builder, Engine
@@ -241,10 +241,15 @@ class World:
                 patch.setattr(console, name, lambda *_, **__: None)
             patch.setattr(files, "rewrite", partial(self.rewrite, files.rewrite))
             patch.setattr(ledger, "ROOM", 0)
-            patch.setattr(tempfile, "tempdir", str(self.folder / "temporary"))
+            patch.setattr(tempdirs, "folder", self.temporary)
             patch.setenv("XDG_CACHE_HOME", str(self.folder / "cache"))
             patch.setenv("DOCKER_CONFIG", str(self.folder / "docker"))
             yield
+
+    @contextmanager
+    def temporary(self) -> Iterator[Path]:
+        """It stays until the world ends, as after a kill."""
+        yield type(self.folder)(tempfile.mkdtemp(dir=self.folder / "temporary"))
 
     def rewrite(self, really: Callable[..., None], path: Path, *given: Any, **named: Any) -> None:
         if path.name == ledger.NAME and self.kill_at == AT_LEDGER:
