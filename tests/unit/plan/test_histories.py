@@ -152,18 +152,19 @@ def test_an_input_that_is_left_out_is_found(
         ran(history.split("; "))
 
 
-@pytest.mark.skipif(not THOROUGH, reason="takes minutes")
-@pytest.mark.parametrize("number", range(3))
-@pytest.mark.parametrize("keys", [keys for keys, _ in PLANTED])
-def test_random_histories_find_an_input_that_is_left_out(
-    keys: str, number: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in (inputs, identity):
-        monkeypatch.setattr(module, "json", Forgetful(*keys.split()))
+if THOROUGH:  # it takes minutes
 
-    def check(history: list[str]) -> None:
-        with suppress(NeedlessError):
-            ran(history)
+    @pytest.mark.parametrize("number", range(3))
+    @pytest.mark.parametrize("keys", [keys for keys, _ in PLANTED])
+    def test_random_histories_find_an_input_that_is_left_out(
+        keys: str, number: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for module in (inputs, identity):
+            monkeypatch.setattr(module, "json", Forgetful(*keys.split()))
 
-    with pytest.raises(WrongSkipError):
-        drawn(check, ENOUGH, number, shrink=False)
+        def check(history: list[str]) -> None:
+            with suppress(NeedlessError):
+                ran(history)
+
+        with pytest.raises(WrongSkipError):
+            drawn(check, ENOUGH, number, shrink=False)
