@@ -48,6 +48,7 @@ def _facts(target: Target) -> dict[str, object]:
         "base": target.base,
         "template": target.template,
         "packages": target.packages,
+        "lockable": target.lockable,
         "repository": target.repository,
         "tag": target.tag,
         "end_of_life": target.end_of_life,
@@ -59,5 +60,6 @@ def _facts(target: Target) -> dict[str, object]:
 def _note(target: Target) -> str:
     cuda = compatibility.cuda_of(target)
     notes = [f"end of life {target.end_of_life}"] if target.end_of_life else []
+    notes += [] if target.lockable else ["packages not locked"]
     notes += [f"CUDA {cuda.version}, driver {cuda.driver} or newer"] if cuda else []
     return "; ".join(notes)

@@ -160,6 +160,7 @@ def _target(draft: Draft) -> Target:
         args=_pairs("args", draft),
         labels=_labels(draft, features),
         lock=_lock(draft),
+        lockable=draft.entry.given("lock") is not False,
         source_builds=draft.entry.given("source_builds"),
         context=draft.entry.context,
         repository=_repository(draft),
@@ -303,7 +304,8 @@ def _labels(draft: Draft, features: Iterable[Feature]) -> tuple[tuple[str, str],
 
 
 def _lock(draft: Draft) -> str | None:
-    if (pattern := draft.entry.given("lock")) is None:
+    pattern = draft.entry.given("lock")
+    if pattern is None or pattern is False:
         return None
     at, text = draft.entry.at("lock"), draft.filled(pattern)
     path = str(draft.config.folder / text)

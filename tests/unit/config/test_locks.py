@@ -106,6 +106,21 @@ def test_an_override_has_a_lock_of_its_own(tmp_path: Path) -> None:
     assert target(MINIMAL + override, tmp_path).lock == str(path)
 
 
+def test_no_lock_can_be_wanted_and_an_override_may_want_one(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    found = target(MINIMAL + "lock = false\n", tmp_path)
+    assert (found.lock, found.lockable) == (None, False)
+    override = f'[[image.demo.override]]\nwhen = {{ version = "1.*" }}\nlock = "locks/{NAME}"\n'
+    found = target(MINIMAL + "lock = false\n" + override, tmp_path)
+    assert (found.lock, found.lockable) == (str(path), True)
+
+
+@pytest.mark.parametrize("written", ["true", "3", '["a"]', "{ a = 1 }"])
+def test_what_is_neither_a_file_nor_false_is_a_problem(tmp_path: Path, written: str) -> None:
+    found = problem(MINIMAL + f"lock = {written}\n", tmp_path)
+    assert found.startswith("images.toml:5: image.demo.lock: expected a file or `false`, found ")
+
+
 @pytest.mark.parametrize(
     ("lock", "wanted"),
     [
