@@ -27,8 +27,8 @@ def requests(
 ) -> dict[str, Request]:
     """By target id, the requests of those whose packages a lock pins. Raises TemplateError.
 
-    A target whose `lock` is set, to a file or to false, has none. `pinned` has the Dockerfiles of targets with pins,
-    as far as the caller has them.
+    A target whose `lock` is set, to a file or to false, has none. `pinned` has the Dockerfiles of
+    targets with pins, as far as the caller has them.
     """
     without = [each for each in targets if each.is_in_images_lock]
     new = [replace(each, pins=request.PROVISIONAL) for each in without if each.id not in pinned]

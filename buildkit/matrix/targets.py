@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from buildkit.config import requirements, schema
+from buildkit.config import locks, requirements, schema
 from buildkit.config.schema import Places
 from buildkit.matrix import cells, paths
 from buildkit.model import families, names
@@ -309,10 +309,10 @@ def _lock(draft: Draft) -> str | None:
         return None
     at, text = draft.entry.at("lock"), draft.filled(pattern)
     path = str(draft.config.folder / text)
-    draft.problems.check(at, requirements.lock_name, path)
+    draft.problems.check(at, locks.name, path)
     wrong = [*paths.fault(draft.config, text, paths.Kind.FILE, reading.LARGEST_TEXT)]
     _add_of_file(draft, "lock", pattern, wrong)
-    return path if wrong else draft.problems.check(at, requirements.lock, path)
+    return path if wrong else draft.problems.check(at, locks.check, path)
 
 
 def _add_of_file(draft: Draft, key: str, pattern: str, wrong: Iterable[str]) -> None:
