@@ -330,3 +330,26 @@ def test_labels_are_a_list_of_pairs(tmp_path: Path) -> None:
         rendered(tmp_path, text, demo='{{ target.labels["x"] }}')
     made = "FROM {{ target.base }}\nRUN {{ dict(target.labels)['x'] }}"
     assert "RUN y" in rendered(tmp_path, text, demo=made)
+
+
+@pytest.mark.parametrize("file", ["demo.Dockerfile.j2", "below.Dockerfile.j2", "macros/own.j2"])
+def test_a_template_or_one_that_it_uses_says_why_it_is_not_reproducible(
+    tmp_path: Path, file: str
+) -> None:
+    texts = {
+        "demo.Dockerfile.j2": '{% extends "below.Dockerfile.j2" %}\n',
+        "below.Dockerfile.j2": '{% import "macros/own.j2" as own %}FROM {{ target.base }}\n',
+        "macros/own.j2": "{# not quite reproducible: no #}\n",
+    }
+    (tmp_path / "templates" / "macros").mkdir(parents=True)
+    for name, text in texts.items():
+        (tmp_path / "templates" / name).write_text(text)
+    assert render.templates(tmp_path).why_not_reproducible("demo") is None
+    comment = "{#- not reproducible: it asks\n  for a licence -#}"
+    (tmp_path / "templates" / file).write_text(texts[file] + comment)
+    assert render.templates(tmp_path).why_not_reproducible("demo") == "it asks for a licence"
+
+
+def test_no_shipped_template_is_said_to_be_not_reproducible(tmp_path: Path) -> None:
+    source = render.templates(tmp_path)
+    assert [name for name in source.names if source.why_not_reproducible(name)] == []
