@@ -198,6 +198,7 @@ class Facts(Model):
     indexes: values.Distinct[values.Pattern] = ()
     lock: Lock | None = None
     source_builds: values.Distinct[values.Package] = ()
+    apt_snapshot: values.Snapshot | None = None
     args: dict[values.Argument, values.Pattern] = {}
     labels: dict[values.Label, values.Pattern] = {}
     context: values.Line | None = None

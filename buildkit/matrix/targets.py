@@ -162,6 +162,7 @@ def _target(draft: Draft) -> Target:
         lock=_lock(draft),
         lockable=draft.entry.given("lock") is not False,
         source_builds=draft.entry.given("source_builds"),
+        apt_snapshot=draft.entry.given("apt_snapshot"),
         context=draft.entry.context,
         repository=_repository(draft),
         tag=_tag(draft),

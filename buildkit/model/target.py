@@ -117,7 +117,8 @@ class Target:
     `end_of_life` is the month, `2023-09`, in which upstream support ended. `indexes` are the
     addresses of additional package indexes for pip. `lock` is a file of the user's own; if
     `lockable` is false, no lock pins the packages. `source_builds` are the packages that
-    images.lock may have without wheels. `family` is None if this target has no aliases.
+    images.lock may have without wheels. `apt_snapshot` is the time of Debian's archive that apt
+    installs from. `family` is None if this target has no aliases.
     `network`: its tests may use the network.
     """
 
@@ -142,6 +143,7 @@ class Target:
     lock: str | None = None
     lockable: bool = True
     source_builds: tuple[str, ...] = ()
+    apt_snapshot: str | None = None
     pins: Pins = Pins()
     end_of_life: str | None = None
     family: Family | None = None

@@ -123,9 +123,14 @@ def test_a_template_that_builds_on_another_image_is_refused(
             id="a field that a macro of ours is given",
         ),
         pytest.param(
-            '{% extends "_base.Dockerfile.j2" %}\n{% import "macros/apt.j2" as apt %}{% block framework %}\n\n{{ apt.install(3) }}{% endblock %}',
+            '{% extends "_base.Dockerfile.j2" %}\n{% import "macros/apt.j2" as apt with context %}{% block framework %}\n\n{{ apt.install(3) }}{% endblock %}',
             "demo.Dockerfile.j2:4: 'int' object is not iterable",
             id="a value that a macro of ours cannot use",
+        ),
+        pytest.param(
+            '{% import "macros/apt.j2" as apt %}FROM {{ target.base }}\n{{ apt.install(["x"]) }}',
+            "demo.Dockerfile.j2:2: the macro needs `target`: write `{% import … with context %}`",
+            id="a macro of ours without the target",
         ),
         pytest.param("{% if %}", "demo.Dockerfile.j2:1: Expected an expression", id="syntax"),
         pytest.param("FROM x\nRUN echo ${#name}", "demo.Dockerfile.j2:2: Missing end of comment tag", id="shell that looks like a comment"),
