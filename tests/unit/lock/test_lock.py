@@ -328,7 +328,7 @@ def test_an_image_that_cannot_be_locked_has_only_its_base_in_the_lock(
     assert {*written(project).targets} == {ONE, TWO}
     assert run("lock", "--check") == Exit.DONE
     capsys.readouterr()
-    assert run("build", "other-1.0-cpu-py311", "--plan", "--locked") == Exit.DONE
+    assert run("build", "other-1.0-cpu-py311", "--bake-plan", "--locked") == Exit.DONE
     (found,) = json.loads(capsys.readouterr().out)["target"].values()
     assert "numpy" in found["dockerfile-inline"]
     assert found["contexts"].get("lock") is None
