@@ -10,7 +10,6 @@ import io
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +19,7 @@ from buildkit.config.network import Network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from buildkit.lock.lockfile import Lock
     from buildkit.model.target import Rendered, Target
@@ -138,9 +138,7 @@ def _target(rendered: Rendered, inputs: Inputs) -> dict[str, Any]:
     contexts = {"runtime": str(inputs.runtime)}
     if inputs.network.wheels is not None:
         contexts["wheels"] = str(inputs.network.wheels)
-    if target.lock is not None:
-        contexts["lock"] = str(Path(target.lock).parent)
-    elif target.id in inputs.locks:
+    if target.id in inputs.locks:
         contexts["lock"] = str(inputs.locks[target.id])
     if (image := _base(target, inputs)) != target.base:
         contexts[target.base] = f"docker-image://{image}"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.config import substitution
-from buildkit.model.target import PINNED
+from buildkit.config import locks, substitution
+from buildkit.support.errors import UsageError
 from buildkit.system import tempdirs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from buildkit.config.network import Network
     from buildkit.lock.lockfile import Lock
@@ -73,13 +73,24 @@ def mirrored(
 
 @contextmanager
 def locked(targets: Sequence[Target], lock: Lock | None) -> Iterator[dict[str, Path]]:
-    """By target id, the folder with the packages that images.lock pins for it."""
+    """By target id, a folder with the lock of its packages, as pip reads it.
+
+    Raises UsageError for a lock of the user's own that has changed, and is none now.
+    """
     with tempdirs.folder() as folder:
         found = {}
         for number, target in enumerate(targets):
-            if lock is not None and target.pins.packages is not None:
+            if (name := target.lock_file) is not None:
                 found[target.id] = folder / str(number)
                 found[target.id].mkdir()
-                text = lock.requirements(target) or ""
-                (found[target.id] / PINNED).write_text(text, encoding="utf-8")
+                (found[target.id] / name).write_text(_locked(target, lock), encoding="utf-8")
         yield found
+
+
+def _locked(target: Target, lock: Lock | None) -> str:
+    if target.lock is None:
+        return "" if lock is None else lock.requirements(target) or ""
+    try:
+        return locks.read(Path(target.lock))
+    except ValueError as error:
+        raise UsageError(str(error), hint="run the command again") from error

@@ -31,11 +31,13 @@ def command(*, scope: Scope, as_json: bool) -> None:
     templates = render.templates(found.folder, found.boundary)
     targets = matrix.select(matrix.expand(found, templates), scope.select or ("*",))
     render.render_all(ingredients.one_of_each_kind(targets), templates)  # their templates work
-    rows = [(t.id, t.image, t.purpose.value, t.base, _note(t)) for t in targets]
-    output.show([*map(_facts, targets)], tables.aligned([COLUMNS, *rows]), as_json=as_json)
+    why = {name: templates.why_not_reproducible(name) for name in {t.template for t in targets}}
+    rows = [(t.id, t.image, t.purpose.value, t.base, _note(t, why[t.template])) for t in targets]
+    facts = [_facts(target, why[target.template]) for target in targets]
+    output.show(facts, tables.aligned([COLUMNS, *rows]), as_json=as_json)
 
 
-def _facts(target: Target) -> dict[str, object]:
+def _facts(target: Target, not_reproducible: str | None) -> dict[str, object]:
     cuda = compatibility.cuda_of(target)
     return {
         "id": target.id,
@@ -48,16 +50,20 @@ def _facts(target: Target) -> dict[str, object]:
         "base": target.base,
         "template": target.template,
         "packages": target.packages,
+        "lockable": target.lockable,
         "repository": target.repository,
         "tag": target.tag,
         "end_of_life": target.end_of_life,
         "cuda": cuda.version if cuda else None,
         "driver": cuda.driver if cuda else None,
+        "not_reproducible": not_reproducible,
     }
 
 
-def _note(target: Target) -> str:
+def _note(target: Target, not_reproducible: str | None) -> str:
     cuda = compatibility.cuda_of(target)
     notes = [f"end of life {target.end_of_life}"] if target.end_of_life else []
+    notes += [] if target.lockable else ["packages not locked"]
     notes += [f"CUDA {cuda.version}, driver {cuda.driver} or newer"] if cuda else []
+    notes += [f"not reproducible: {not_reproducible}"] if not_reproducible else []
     return "; ".join(notes)

@@ -1,4 +1,4 @@
-"""Python requirements: what images.toml, or a file or lock that it names, may ask pip for.
+"""Python requirements: what images.toml, or a file that it names, may ask pip for.
 
 A requirement stays in the history of the image, so it must not hold a secret.
 """
@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from buildkit.model import names
-from buildkit.support import addresses, manual
+from buildkit.support import addresses
 from buildkit.system import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from packaging.requirements import Requirement
 
@@ -81,10 +81,6 @@ NO_VERSION = "Expected semicolon (after name with no version specifier)"
 NAME_WANTED = "a URL needs the package name before it: `name @ https://…`"
 VERSION_WANTED = "a name is followed by a version such as `==1.0` or `>=1.0,<2`, or by nothing"
 HASH = "--hash"
-LOCK_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
-"""A name that a Dockerfile option takes without quotes."""
-AT_ADDRESS = re.compile(r"(?P<name>[^@/:;]*?)@?\s*(?P<address>[^@/:;\s]*(?:[/\\]{2}|:)\S*)")
-"""A URL, with or without the name of its package before it."""
 AS_LOCK = "a file with hashes is a lock: name it with the key `lock`"
 OWN_KEY = 'write `requirements = "{}"`'
 
@@ -170,7 +166,7 @@ def read(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return (), (f"{path.name} cannot be read: {said}",)
     found: list[str] = []
     wrong: list[str] = []
-    for number, line in _lines(text):
+    for number, line in lines(text):
         if HASH in line:
             if not any(each.endswith(AS_LOCK) for each in wrong):
                 wrong.append(f"{path.name}:{number}: {AS_LOCK}")
@@ -188,45 +184,7 @@ def _of_file(line: str) -> str:
     return requirement(names.plain(line))
 
 
-def lock_name(path: str) -> str:
-    """The path of a lock, if its name fits into a Dockerfile. Raises ValueError."""
-    what = "the name of a lock (letters, digits, `.`, `_`, `+`, `-`)"
-    names.full(LOCK_NAME, what, Path(path).name)
-    return path
-
-
-def lock(path: str) -> str:
-    """The path of a lock, if each of its packages has a hash. Raises ValueError."""
-    name = Path(path).name
-    try:
-        text = reading.text(path)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{name} cannot be read: {error}") from error
-    for number, line in _lines(text):
-        try:
-            _check_locked(line)
-        except ValueError as error:
-            raise ValueError(f"{name}:{number}: {error}") from error
-    return path
-
-
-def _check_locked(line: str) -> None:
-    """Raise ValueError for a package without a hash, or a URL with a secret."""
-    if line.startswith("-"):
-        if addresses.hidden(line) != line:
-            raise ValueError(f"the URL holds credentials; {addresses.give('them')}")
-        return
-    package = line.partition(f"{HASH}=")[0].strip()
-    if match := AT_ADDRESS.match(package):
-        check_address(match["name"].strip(), match["address"])
-    if f"{HASH}=" not in line:
-        raise ValueError(
-            f"`{addresses.shown(package)}` has no hash; create the lock with "
-            f"`--generate-hashes`: {manual.page('images-toml', 'a-lock')}"
-        )
-
-
-def _lines(text: str) -> Iterator[tuple[int, str]]:
+def lines(text: str) -> Iterator[tuple[int, str]]:
     """Each requirement with the number of its line. As for pip, a backslash continues a line."""
     whole, begun = "", 0
     for number, line in enumerate([*text.splitlines(), ""], 1):

@@ -15,6 +15,8 @@ from pydantic import (
     Field,
     Tag,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     field_validator,
 )
 
@@ -172,6 +174,20 @@ KeyOfBase = Annotated[Device, BeforeValidator(_key_of_base)]
 Bases = Annotated[dict[KeyOfBase, Base], BeforeValidator(_every_device)]
 
 
+def _file_or_false(value: object, pattern: ValidatorFunctionWrapHandler) -> object:
+    if value is False:
+        return value
+    if not isinstance(value, str):
+        raise ValueError(  # noqa: TRY004 - pydantic collects no TypeError
+            f"expected a file or `false`, found {validation.written(value)}"
+        )
+    return pattern(value)
+
+
+Lock = Annotated[values.Pattern, WrapValidator(_file_or_false)]
+"""A file with the packages, or False: no lock pins them."""
+
+
 class Facts(Model):
     """What a cell is made of. Each key of an override replaces that of the image as a whole."""
 
@@ -180,8 +196,9 @@ class Facts(Model):
     packages: tuple[values.Pattern, ...] = ()
     requirements: values.Pattern | None = None
     indexes: values.Distinct[values.Pattern] = ()
-    lock: values.Pattern | None = None
+    lock: Lock | None = None
     source_builds: values.Distinct[values.Package] = ()
+    apt_snapshot: values.Snapshot | None = None
     args: dict[values.Argument, values.Pattern] = {}
     labels: dict[values.Label, values.Pattern] = {}
     context: values.Line | None = None

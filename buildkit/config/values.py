@@ -127,6 +127,7 @@ Package = Annotated[str, _matching(names.PACKAGE, "the name of a package such as
 Platform = Annotated[str, _matching(names.PLATFORM, "linux/amd64 or linux/arm64")]
 Argument = Annotated[str, _matching(names.ARGUMENT, "an argument name (letters, digits, `_`)")]
 Label = Annotated[str, _matching(names.LABEL, "a label (letters, digits, `.`, `_`, `-`, `/`)")]
+Snapshot = Annotated[str, _matching(names.SNAPSHOT, "a time such as `20261101T000000Z`")]
 Month = Annotated[str, _matching(names.MONTH, "a month such as `2023-09`")]
 
 HeaderName = Annotated[Line, AfterValidator(names.header_name)]

@@ -27,10 +27,10 @@ def requests(
 ) -> dict[str, Request]:
     """By target id, the requests of those whose packages a lock pins. Raises TemplateError.
 
-    A target with a `lock` of its own has none. `pinned` has the Dockerfiles of targets with pins,
-    as far as the caller has them.
+    A target whose `lock` is set, to a file or to false, has none. `pinned` has the Dockerfiles of
+    targets with pins, as far as the caller has them.
     """
-    without = [each for each in targets if each.lock is None]
+    without = [each for each in targets if each.is_in_images_lock]
     new = [replace(each, pins=request.PROVISIONAL) for each in without if each.id not in pinned]
     texts = {**pinned, **{e.target.id: e for e in remembered.render_all(new, templates)}}
     found = {each.id: request.of(texts[each.id], templates) for each in without}

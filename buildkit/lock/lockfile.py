@@ -69,11 +69,11 @@ class Lock:
         return None if locked is None else self._text(locked.packages, target.source_builds)
 
     def pinned(self, targets: Iterable[Target]) -> tuple[Target, ...]:
-        """The targets with what the lock pins: no packages for one with a `lock` of its own."""
+        """The targets with what the lock pins: no packages for one whose `lock` is set."""
         digest = cache(self._digest)  # many targets have the same packages
 
         def pins(target: Target) -> Pins:
-            locked = None if target.lock is not None else self.targets.get(target.id)
+            locked = self.targets.get(target.id) if target.is_in_images_lock else None
             packages = None if locked is None else digest(locked.packages, target.source_builds)
             return Pins(base=self.bases.get(target.base), packages=packages)
 

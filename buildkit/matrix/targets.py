@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from buildkit.config import requirements, schema
+from buildkit.config import locks, requirements, schema
 from buildkit.config.schema import Places
 from buildkit.matrix import cells, paths
 from buildkit.model import families, names
@@ -160,7 +160,9 @@ def _target(draft: Draft) -> Target:
         args=_pairs("args", draft),
         labels=_labels(draft, features),
         lock=_lock(draft),
+        lockable=draft.entry.given("lock") is not False,
         source_builds=draft.entry.given("source_builds"),
+        apt_snapshot=draft.entry.given("apt_snapshot"),
         context=draft.entry.context,
         repository=_repository(draft),
         tag=_tag(draft),
@@ -303,14 +305,15 @@ def _labels(draft: Draft, features: Iterable[Feature]) -> tuple[tuple[str, str],
 
 
 def _lock(draft: Draft) -> str | None:
-    if (pattern := draft.entry.given("lock")) is None:
+    pattern = draft.entry.given("lock")
+    if pattern is None or pattern is False:
         return None
     at, text = draft.entry.at("lock"), draft.filled(pattern)
     path = str(draft.config.folder / text)
-    draft.problems.check(at, requirements.lock_name, path)
+    draft.problems.check(at, locks.name, path)
     wrong = [*paths.fault(draft.config, text, paths.Kind.FILE, reading.LARGEST_TEXT)]
     _add_of_file(draft, "lock", pattern, wrong)
-    return path if wrong else draft.problems.check(at, requirements.lock, path)
+    return path if wrong else draft.problems.check(at, locks.check, path)
 
 
 def _add_of_file(draft: Draft, key: str, pattern: str, wrong: Iterable[str]) -> None:

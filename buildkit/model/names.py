@@ -52,6 +52,7 @@ INDEX = re.compile(
 )
 """Only characters that a shell does not interpret."""
 ESCAPED = re.compile(r"%(?:25)*(?:40|3a|3f|3b|23)", re.IGNORECASE)
+SNAPSHOT = re.compile(r"20[0-9]{6}T[0-9]{6}Z")
 MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
 LONGEST_IMAGE = 1024
 ID = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")

@@ -115,9 +115,10 @@ class Target:
 
     `version` is the author's string, `1.7.2-1`; `framework_version` is it without the revision.
     `end_of_life` is the month, `2023-09`, in which upstream support ended. `indexes` are the
-    addresses of additional package indexes for pip. `lock` is a file of the user's own.
-    `source_builds` are the packages that images.lock may have without wheels. `family` is None if
-    this target has no aliases.
+    addresses of additional package indexes for pip. `lock` is a file of the user's own; if
+    `lockable` is false, no lock pins the packages. `source_builds` are the packages that
+    images.lock may have without wheels. `apt_snapshot` is the time of Debian's archive that apt
+    installs from. `family` is None if this target has no aliases.
     `network`: its tests may use the network.
     """
 
@@ -140,7 +141,9 @@ class Target:
     features: tuple[Feature, ...] = ()
     indexes: tuple[str, ...] = ()
     lock: str | None = None
+    lockable: bool = True
     source_builds: tuple[str, ...] = ()
+    apt_snapshot: str | None = None
     pins: Pins = Pins()
     end_of_life: str | None = None
     family: Family | None = None
@@ -151,7 +154,8 @@ class Target:
     def recipe(self) -> Target:
         """What makes and names the image: all but where files lie here, and where aliases go."""
         lock = None if self.lock is None else self.lock_file
-        made = replace(self, lock=lock, context=None, end_of_life=None, family=None)
+        made = replace(self, lock=lock, lockable=True, context=None)  # `pins` have the lock
+        made = replace(made, end_of_life=None, family=None)
         return replace(made, samples=Samples(), network=False)  # of its test
 
     @property
@@ -160,6 +164,11 @@ class Target:
         if self.lock is not None:
             return self.lock.rpartition("/")[2]
         return PINNED if self.pins.packages is not None else None
+
+    @property
+    def is_in_images_lock(self) -> bool:
+        """Whether images.lock is to pin the packages: `lock` of images.toml is not set."""
+        return self.lock is None and self.lockable
 
     @property
     def image(self) -> str:

@@ -88,6 +88,8 @@ def _said(error: Exception) -> str:
         )
     if macro := NO_MACRO.fullmatch(said):
         return f"the imported template has no macro `{macro[1]}`"
+    if said == f"'{SEEN}' is undefined":
+        return f"the macro needs `{SEEN}`: write `{{% import … with context %}}`"
     if (variable := NO_VARIABLE.fullmatch(said)) and get_close_matches(variable[1], [SEEN]):
         return f"{said}; did you mean `{SEEN}`?"
     return said

@@ -40,6 +40,8 @@ FROM_LOCK = "--mount=type=bind,from=lock,"
 LARGEST = 4 << 20
 """Characters of a Dockerfile, and of a text that a template repeats."""
 LARGEST_POWER = 100
+NOT_REPRODUCIBLE = re.compile(r"\{#-?\s*not reproducible:\s*(.+?)\s*-?#\}", re.DOTALL)
+"""The comment of a template whose images differ from build to build, with the reason."""
 
 
 class OtherBaseError(TemplateError):
@@ -103,6 +105,11 @@ class Templates:
     def texts(self, name: str) -> dict[str, str]:
         """The text of each file that a template consists of, by the name that people know."""
         return dict(filter(None, map(self._text, filter(None, self.files(name)))))
+
+    def why_not_reproducible(self, name: str) -> str | None:
+        """The reason that a template, or one that it uses, gives in a comment; None without one."""
+        found = map(NOT_REPRODUCIBLE.search, self.texts(name).values())
+        return next((" ".join(each[1].split()) for each in found if each), None)
 
     def _text(self, file: str) -> tuple[str, str] | None:
         path = self.find(file)

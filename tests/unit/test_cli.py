@@ -259,6 +259,21 @@ def test_list_tells_of_a_framework_that_nobody_mends(project: Path, capsys: Capt
     assert json.loads(capsys.readouterr().out)[0]["end_of_life"] == "2023-09"
 
 
+def test_list_shows_what_is_not_locked_and_not_reproducible(
+    project: Path, capsys: Captured
+) -> None:
+    (project / "images.toml").write_text(MINIMAL + "lock = false\n")
+    template = project / "templates" / "demo.Dockerfile.j2"
+    template.parent.mkdir(exist_ok=True)
+    template.write_text("FROM {{ target.base }}\n{# not reproducible: it has the date #}\n")
+    assert cli.run(["list"]) == Exit.DONE
+    notes = "packages not locked; not reproducible: it has the date"
+    assert capsys.readouterr().out.rstrip().endswith(notes)
+    assert cli.run(["list", "--json"]) == Exit.DONE
+    (target,) = json.loads(capsys.readouterr().out)
+    assert (target["lockable"], target["not_reproducible"]) == (False, "it has the date")
+
+
 def test_render_writes_and_then_checks(project: Path, capsys: Captured) -> None:
     assert cli.run(["render"]) == Exit.DONE
     path = project / "dockerfiles" / "demo-1.0-cpu-py311" / "Dockerfile"

@@ -29,9 +29,9 @@ def network(project: Project, tmp_path: Path) -> tuple[str, ...]:
     return ("--pip-config", str(tmp_path / "pip.conf"), "--wheels", str(tmp_path / "wheels"))
 
 
-def ask_for(project: Project, *names: str) -> None:
+def ask_for(project: Project, *names: str, lock: str = "{name}-{py}.txt") -> None:
     packages = ", ".join(f'"NAME{name}<2"' for name in names)
-    keys = f'packages = [{packages}]\nlock = "locks/{{name}}-{{py}}.txt"'
+    keys = f'packages = [{packages}]\nlock = "locks/{lock}"'
     project.write(once.ONE.replace('"1.0"]', f'"1.0"]\n{keys}'))
 
 
@@ -43,6 +43,16 @@ def lock(project: Project, there: Path, *names: str, wrong: str = "") -> None:
         lines.append(f"{project.name}{name}==1.0 \\\n    --hash=sha256:{digest}\n")
     (project.folder / "locks").mkdir(exist_ok=True)
     (project.folder / "locks" / f"{project.name}-py311.txt").write_text("".join(lines))
+
+
+def pylock(project: Project, digest: str) -> None:
+    """Lock `NAMEone` with this digest in a pylock.toml. Its URL is not what pip uses."""
+    url = f"https://nowhere.example/{project.name}one-1.0-py3-none-any.whl"
+    (project.folder / "locks" / "pylock.toml").write_text(
+        'lock-version = "1.0"\ncreated-by = "a test"\n\n[[packages]]\n'
+        f'name = "{project.name}one"\nversion = "1.0"\n'
+        f'wheels = [{{ url = "{url}", hashes = {{ sha256 = "{digest}" }} }}]\n'
+    )
 
 
 def test_what_the_lock_says_is_installed_and_the_lock_stays_outside(
@@ -64,6 +74,18 @@ def test_a_wrong_hash_stops_the_build(
     assert done.code == 5
     assert f"{project.id}: the build failed" in done.stderr
     assert "DO NOT MATCH THE HASHES" in done.stderr
+    assert f"Expected sha256 {WRONG}" in done.stderr
+
+
+def test_a_pylock_is_what_pip_installs_from(
+    local: Local, project: Project, network: tuple[str, ...], tmp_path: Path
+) -> None:
+    """With a wrong hash, since that shows both: the package that pip looked for, and its hash."""
+    ask_for(project, "one", lock="pylock.toml")
+    pylock(project, WRONG)
+    done = local.buildkit("build", "--all", *network, folder=project.folder)
+    assert done.code == 5
+    assert f"{project.name}one==1.0" in done.stderr
     assert f"Expected sha256 {WRONG}" in done.stderr
 
 

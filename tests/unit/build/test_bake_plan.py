@@ -66,9 +66,9 @@ def test_ids_that_look_alike_in_bake_keep_names_of_their_own() -> None:
 
 
 def test_a_lock_comes_from_its_folder() -> None:
-    locked = dataclasses.replace(target(), lock="/project/locks/demo.txt")
-    found = only(Rendered(target=locked, dockerfile="FROM scratch\n"))
-    assert found["contexts"] == {"runtime": "/runtime", "lock": "/project/locks"}
+    rendered = Rendered(target=target(), dockerfile="FROM scratch\n")
+    inputs = dataclasses.replace(INPUTS, locks={rendered.target.id: Path("/locks/0")})
+    assert only(rendered, inputs)["contexts"] == {"runtime": "/runtime", "lock": "/locks/0"}
 
 
 def test_mirrors_of_indexes_are_a_secret_of_their_target_alone() -> None:

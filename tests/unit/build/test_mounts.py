@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import configparser
 import stat
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,3 +84,32 @@ def test_a_target_finds_its_packages_of_images_lock() -> None:
         }
     with mounts.locked((one, other), None) as found:
         assert found == {}
+
+
+def test_a_lock_of_the_users_own_is_mounted_alone_as_pip_reads_it(tmp_path: Path) -> None:
+    package = '[[packages]]\nname = "six"\nversion = "1"\n'
+    sdist = 'sdist = { url = "https://e.example/six-1.tar.gz", hashes = { sha256 = "aa" } }\n'
+    texts = {
+        "pip.txt": "six==1 --hash=sha256:aa\n",
+        "pylock.toml": f'lock-version = "1.0"\ncreated-by = "me"\n{package}{sdist}',
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    for name, wanted in {
+        "pip.txt": texts["pip.txt"],
+        "pylock.toml": ("--only-binary :all:\n--no-binary six\nsix==1 \\\n    --hash=sha256:aa\n"),
+    }.items():
+        own = replace(target(), lock=str(tmp_path / name))
+        with mounts.locked((own,), None) as found:
+            (folder,) = found.values()
+            assert {each.name: each.read_text() for each in folder.iterdir()} == {name: wanted}
+
+
+def test_a_lock_that_became_none_since_it_was_checked_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "pip.txt").write_text("six==1\n")
+    own = replace(target(), lock=str(tmp_path / "pip.txt"))
+    with (
+        pytest.raises(UsageError, match="pip.txt:1: `six==1` has no hash"),
+        mounts.locked((own,), None),
+    ):
+        pass

@@ -35,10 +35,15 @@ FAILED = ToolError("the build failed", hint="fix the step")
 
 
 def run(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, results: dict[str, Result], *arguments: str
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    results: dict[str, Result],
+    *arguments: str,
+    comment: str = "",
 ) -> int:
     (folder / "templates").mkdir()
-    (folder / "templates" / "demo.Dockerfile.j2").write_text("FROM {{ target.base }}\n")
+    template = folder / "templates" / "demo.Dockerfile.j2"
+    template.write_text("FROM {{ target.base }}\n" + comment)
     (folder / "images.toml").write_text(
         projects.MINIMAL.replace('"1.0"', ", ".join(f'"{version}"' for version in results))
     )
@@ -83,13 +88,27 @@ def test_a_page_names_layer_file_and_field(
     assert "demo-3-cpu-py311: the build failed" in said.err
 
 
+def test_a_difference_is_no_failure_if_the_template_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results: dict[str, Result] = {"1": fakes.DIGEST, "2": OTHER}
+    comment = "{# not reproducible: it has the date #}"
+    assert run(tmp_path, monkeypatch, results, "--json", comment=comment) == Exit.DONE
+    said = capsys.readouterr()
+    one, two = json.loads(said.out)["targets"]
+    assert one["status"] == "same"
+    assert (two["status"], two["expected"]) == ("different", "it has the date")
+    expected = "demo-2-cpu-py311: two builds made different images, as expected: it has the date"
+    assert expected in said.err
+
+
 def test_json_has_all_differences(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(tmp_path, monkeypatch, {"1": fakes.DIGEST, "2": OTHER, "3": FAILED}, "--json")
     one, two, three = json.loads(capsys.readouterr().out)["targets"]
     assert one == {"id": "demo-1-cpu-py311", "status": "same", "digest": fakes.DIGEST}
-    assert two["status"] == "different"
+    assert (two["status"], two["expected"]) == ("different", None)
     (layer,) = two["layers"]
     assert len(layer["differences"]) == 11
     assert two["configuration"] == [{"name": "created", "field": "value", "a": "2026", "b": "2027"}]

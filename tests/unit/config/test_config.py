@@ -327,6 +327,11 @@ def problems(text: str) -> str:
             "'2023' is not a month such as `2023-09`",
             id="an end of life that is no month",
         ),
+        pytest.param(
+            MINIMAL + "apt-snapshot = '2026-11-01'",
+            "'2026-11-01' is not a time such as `20261101T000000Z`",
+            id="a snapshot that is no time",
+        ),
         pytest.param("[image]\ndemo = 3", "image.demo", id="an image that is no table"),
         pytest.param("image = 3", "no image", id="images that are no table"),
         pytest.param(

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkit.config import requirements
+from buildkit.config import locks
 from buildkit.support import manual
 from buildkit.support.errors import ConfigError
 from tests.support.projects import MINIMAL, target
@@ -106,6 +106,21 @@ def test_an_override_has_a_lock_of_its_own(tmp_path: Path) -> None:
     assert target(MINIMAL + override, tmp_path).lock == str(path)
 
 
+def test_no_lock_can_be_wanted_and_an_override_may_want_one(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    found = target(MINIMAL + "lock = false\n", tmp_path)
+    assert (found.lock, found.lockable) == (None, False)
+    override = f'[[image.demo.override]]\nwhen = {{ version = "1.*" }}\nlock = "locks/{NAME}"\n'
+    found = target(MINIMAL + "lock = false\n" + override, tmp_path)
+    assert (found.lock, found.lockable) == (str(path), True)
+
+
+@pytest.mark.parametrize("written", ["true", "3", '["a"]', "{ a = 1 }"])
+def test_what_is_neither_a_file_nor_false_is_a_problem(tmp_path: Path, written: str) -> None:
+    found = problem(MINIMAL + f"lock = {written}\n", tmp_path)
+    assert found.startswith("images.toml:5: image.demo.lock: expected a file or `false`, found ")
+
+
 @pytest.mark.parametrize(
     ("lock", "wanted"),
     [
@@ -128,4 +143,71 @@ def test_what_is_no_text_is_told(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD)
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ValueError, match=f"{NAME} cannot be read"):
-        requirements.lock(str(path))
+        locks.check(str(path))
+
+
+PYLOCK = """\
+lock-version = "1.0"
+created-by = "uv"
+
+[[packages]]
+name = "six"
+version = "1.17.0"
+marker = "python_version < '3.12'"
+sdist = { url = "https://e.example/six-1.17.0.tar.gz", hashes = { sha256 = "cc" } }
+wheels = [
+    { url = "https://e.example/six-1.17.0-py3-none-any.whl", hashes = { sha256 = "bb", md5 = "dd" } },
+    { url = "https://e.example/six-1.17.0-py2-none-any.whl", hashes = { sha256 = "aa" } },
+]
+
+[[packages]]
+name = "old"
+version = "1.0"
+sdist = { url = "https://e.example/old-1.0.tar.gz", hashes = { sha256 = "ee" } }
+
+[[packages]]
+name = "own"
+archive = { url = "https://e.example/own.zip", subdirectory = "python", hashes = { sha512 = "ff" } }
+"""
+
+
+def test_a_pylock_becomes_the_lines_that_pip_of_any_age_reads(tmp_path: Path) -> None:
+    path = tmp_path / "pylock.toml"
+    path.write_text(PYLOCK)
+    found = target(MINIMAL + 'lock = "pylock.toml"\n', tmp_path)
+    assert found.lock == str(path)
+    assert found.lock_file == "pylock.toml"
+    assert locks.read(path) == (
+        "--only-binary :all:\n"
+        "--no-binary old\n"
+        'six==1.17.0 ; python_version < "3.12" \\\n'
+        "    --hash=sha256:aa \\\n    --hash=sha256:bb\n"
+        "old==1.0 \\\n    --hash=sha256:ee\n"
+        "own @ https://e.example/own.zip#subdirectory=python \\\n    --hash=sha512:ff\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('lock-version = "1.0"', "", "not a pylock.toml (PEP 751): Missing required"),
+        ('lock-version = "1.0"', "lock-version", "pylock.toml:1: not TOML"),
+        ('sha256 = "ee"', 'md5 = "ee"', "`old`: no hash that pip accepts: sha256"),
+        ("python_version < '3.12'", "'x' in extras", "`six`: its marker asks for extras"),
+        ("e.example/own", "me:hunter2@e.example/own", "the URL of 'own' holds credentials"),
+        (
+            'version = "1.0"\nsdist = { url',
+            'vcs = { type = "git", url = "https://e.example/x", commit-id = "1" }\nnot = { url',
+            "`old`: not a release in an index nor a file with a URL",
+        ),
+    ],
+)
+def test_a_pylock_that_pip_could_not_install_by_hashes_is_a_problem(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    assert old in PYLOCK
+    (tmp_path / "pylock.toml").write_text(PYLOCK.replace(old, new, 1))
+    found = problem(MINIMAL + 'lock = "pylock.toml"\n', tmp_path)
+    assert found.startswith("images.toml:5: image.demo.lock: pylock.toml:")
+    assert said in found
+    assert "hunter2" not in found

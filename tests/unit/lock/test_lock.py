@@ -313,6 +313,28 @@ def test_a_build_with_a_lock_that_does_not_fit_is_an_error(project: Path, capsys
     assert "hint: `buildkit lock`" in said
 
 
+def test_an_image_that_cannot_be_locked_has_only_its_base_in_the_lock(
+    project: Path, capsys: Captured
+) -> None:
+    """A lock from before the key has its packages: `lock` removes them, `--check` says so."""
+    other = TOML.replace("image.demo", "image.other")
+    (project / "images.toml").write_text(TOML + other)
+    run("lock")
+    (project / "images.toml").write_text(TOML + other + "lock = false\n")
+    capsys.readouterr()
+    assert run("lock", "--check") == Exit.TEMPLATE
+    assert "other-1.0-cpu-py311: not a target with packages to lock" in capsys.readouterr().err
+    assert run("lock") == Exit.DONE
+    assert {*written(project).targets} == {ONE, TWO}
+    assert run("lock", "--check") == Exit.DONE
+    capsys.readouterr()
+    assert run("build", "other-1.0-cpu-py311", "--bake-plan", "--locked") == Exit.DONE
+    (found,) = json.loads(capsys.readouterr().out)["target"].values()
+    assert "numpy" in found["dockerfile-inline"]
+    assert found["contexts"].get("lock") is None
+    assert "@sha256:" in found["contexts"]["python:3.11-slim"]
+
+
 # What uv is asked
 
 

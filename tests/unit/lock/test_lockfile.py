@@ -86,6 +86,12 @@ def test_an_own_lock_replaces_the_packages_and_not_the_base() -> None:
     assert LOCK.pinned([own])[0].pins == Pins(base=A)
 
 
+def test_packages_that_cannot_be_locked_leave_only_the_base_pinned() -> None:
+    (pinned,) = LOCK.pinned([replace(target(), lockable=False)])
+    assert pinned.pins == Pins(base=A)
+    assert pinned.lock_file is None
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

@@ -123,9 +123,14 @@ def test_a_template_that_builds_on_another_image_is_refused(
             id="a field that a macro of ours is given",
         ),
         pytest.param(
-            '{% extends "_base.Dockerfile.j2" %}\n{% import "macros/apt.j2" as apt %}{% block framework %}\n\n{{ apt.install(3) }}{% endblock %}',
+            '{% extends "_base.Dockerfile.j2" %}\n{% import "macros/apt.j2" as apt with context %}{% block framework %}\n\n{{ apt.install(3) }}{% endblock %}',
             "demo.Dockerfile.j2:4: 'int' object is not iterable",
             id="a value that a macro of ours cannot use",
+        ),
+        pytest.param(
+            '{% import "macros/apt.j2" as apt %}FROM {{ target.base }}\n{{ apt.install(["x"]) }}',
+            "demo.Dockerfile.j2:2: the macro needs `target`: write `{% import … with context %}`",
+            id="a macro of ours without the target",
         ),
         pytest.param("{% if %}", "demo.Dockerfile.j2:1: Expected an expression", id="syntax"),
         pytest.param("FROM x\nRUN echo ${#name}", "demo.Dockerfile.j2:2: Missing end of comment tag", id="shell that looks like a comment"),
@@ -330,3 +335,26 @@ def test_labels_are_a_list_of_pairs(tmp_path: Path) -> None:
         rendered(tmp_path, text, demo='{{ target.labels["x"] }}')
     made = "FROM {{ target.base }}\nRUN {{ dict(target.labels)['x'] }}"
     assert "RUN y" in rendered(tmp_path, text, demo=made)
+
+
+@pytest.mark.parametrize("file", ["demo.Dockerfile.j2", "below.Dockerfile.j2", "macros/own.j2"])
+def test_a_template_or_one_that_it_uses_says_why_it_is_not_reproducible(
+    tmp_path: Path, file: str
+) -> None:
+    texts = {
+        "demo.Dockerfile.j2": '{% extends "below.Dockerfile.j2" %}\n',
+        "below.Dockerfile.j2": '{% import "macros/own.j2" as own %}FROM {{ target.base }}\n',
+        "macros/own.j2": "{# not quite reproducible: no #}\n",
+    }
+    (tmp_path / "templates" / "macros").mkdir(parents=True)
+    for name, text in texts.items():
+        (tmp_path / "templates" / name).write_text(text)
+    assert render.templates(tmp_path).why_not_reproducible("demo") is None
+    comment = "{#- not reproducible: it asks\n  for a licence -#}"
+    (tmp_path / "templates" / file).write_text(texts[file] + comment)
+    assert render.templates(tmp_path).why_not_reproducible("demo") == "it asks for a licence"
+
+
+def test_no_shipped_template_is_said_to_be_not_reproducible(tmp_path: Path) -> None:
+    source = render.templates(tmp_path)
+    assert [name for name in source.names if source.why_not_reproducible(name)] == []
