@@ -159,6 +159,11 @@ class Target:
         return replace(made, samples=Samples(), network=False)  # of its test
 
     @property
+    def entry(self) -> Target:
+        """What images.toml itself says of the content of the image: the recipe without its name."""
+        return replace(self.recipe, pins=Pins(), repository="", tag="")
+
+    @property
     def lock_file(self) -> str | None:
         """The name of the lock that pip reads, in the context `lock`; None without a lock."""
         if self.lock is not None:

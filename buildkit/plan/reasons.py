@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import TYPE_CHECKING
-
-from buildkit.model.target import Pins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from buildkit.model.image import Origin
-    from buildkit.model.target import Target
     from buildkit.plan.known import Known
 
 SHORT = len("sha256:") + 12
@@ -91,10 +88,6 @@ def _keys(known: Known) -> str:
     """The keys of the target's entry that changed, as far as the record of the build shows."""
     if known.built is None:
         return ""
-    old, new = _plain(known.built.target), _plain(known.target)
+    old, new = known.built.target.entry, known.target.entry
     names = [f.name for f in fields(new) if getattr(old, f.name) != getattr(new, f.name)]
     return f": {', '.join(names)}" if names else ""
-
-
-def _plain(target: Target) -> Target:
-    return replace(target.recipe, pins=Pins())

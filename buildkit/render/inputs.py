@@ -12,12 +12,12 @@ import json
 import os
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.model.target import PINNED, Pins
+from buildkit.model.target import PINNED
 from buildkit.render import dockerignore
 from buildkit.support.errors import ToolError
 from buildkit.system import reading
@@ -75,7 +75,7 @@ class Inputs:
         effect of several. Short digests: they are compared with those of one earlier build.
         """
         target = rendered.target
-        found = {"images.toml": _short(repr(replace(target.recipe, pins=Pins())))}
+        found = {"images.toml": _short(repr(target.entry))}
         found |= {name: _short(text) for name, text in source.texts(target.template).items()}
         if target.context:
             found[_here(target.context, source)] = _short(self.content(target.context))
