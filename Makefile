@@ -94,7 +94,7 @@ bench: setup ## Benchmark buildkit against the alternatives
 	@scripts/dev/with-engine $(BIN)/python scripts/bench/bench.py
 
 bench-skip: setup ## Benchmark runs in which nothing has changed against bake
-	@PYTHONPATH=. scripts/dev/with-engine $(BIN)/python scripts/bench/bench_skip.py
+	@PYTHONPATH=. scripts/dev/with-engine $(BIN)/python scripts/bench/bench_skip.py $(SIZES)
 
 bench-serving: setup ## Benchmark our model server against common ones
 	@scripts/dev/with-engine $(BIN)/python scripts/bench/bench_serving.py

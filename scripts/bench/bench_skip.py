@@ -1,4 +1,4 @@
-"""`make bench-skip`: runs in which nothing has changed, against bare `docker buildx bake`.
+"""`make bench-skip [SIZES="12 48"]`: runs in which nothing has changed, against bare `docker buildx bake`.
 
 The base is in the local registry, as it is for users. The commands of a pair alternate.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -29,7 +30,7 @@ NOWHERE = "unix:///nowhere/docker.sock"
 def main() -> None:
     local = Local(env=exports(script("registry", "up")))
     print(f"{'median s':>10} {'median s':>10} {'ratio':>7}")
-    for size in SIZES:
+    for size in map(int, sys.argv[1:]) if sys.argv[1:] else SIZES:
         with tempfile.TemporaryDirectory() as name:
             bench(make_project(Path(name), size, local), size)
 
