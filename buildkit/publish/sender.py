@@ -60,8 +60,7 @@ class Sender:
         found = {}
         for target in targets:
             first.have_repository(target.repository)
-            tag = f"{CACHE}{target.tag}"[:LONGEST_TAG]
-            found[target.id] = f"{first.registry.host}/{target.repository}:{tag}"
+            found[target.id] = f"{first.registry.host}/{target.repository}:{_cache(target)}"
         return found
 
     @contextmanager
@@ -117,6 +116,12 @@ class Sender:
             return replace(outcome, staged=None, error=error)
         changes: dict[str, Any] = {"staged": None, kind.name: sent}
         return replace(outcome, **changes)
+
+
+def _cache(target: Target) -> str:
+    """One tag for all revisions of a version: an image that changes gets a new revision."""
+    parts = (target.name, target.framework_version, target.device.value, target.python)
+    return f"{CACHE}{'-'.join((*parts, target.purpose.value))}"[:LONGEST_TAG]
 
 
 def _verified(outcome: Outcome) -> Verified:

@@ -1,4 +1,4 @@
-"""`make bench-skip [SIZES="12 48"]`: runs in which nothing has changed, against bare `docker buildx bake`.
+"""`make bench-skip [SIZES=48]`: runs in which nothing has changed, against bare bake.
 
 The base is in the local registry, as it is for users. The commands of a pair alternate.
 """

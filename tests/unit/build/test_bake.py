@@ -51,6 +51,20 @@ def test_the_time_of_an_image_is_an_argument_of_its_build(monkeypatch: pytest.Mo
     assert found["args"] == {"SOURCE_DATE_EPOCH": "1700000000"}
 
 
+def test_the_identity_of_an_image_is_its_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, found = baked(monkeypatch, identities={target().id: "sha256:1"})
+    assert found["labels"] == {"buildkit.identity": "sha256:1"}
+    assert "cache-to" not in found
+
+
+def test_a_registry_keeps_all_steps_and_fails_no_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, found = baked(monkeypatch, caches={target().id: "r.example/demo:cache-1"})
+    assert found["cache-from"] == ["type=registry,ref=r.example/demo:cache-1"]
+    (to,) = found["cache-to"]
+    assert to.startswith("type=registry,ref=r.example/demo:cache-1,mode=max,")
+    assert to.endswith("ignore-error=true")
+
+
 def test_without_cache_all_steps_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
     argv, _ = baked(monkeypatch, no_cache=True)
     assert "--no-cache" in argv
