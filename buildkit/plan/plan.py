@@ -188,13 +188,11 @@ class Planner:
 
     def _decision(self, rendered: Rendered, wanted: Identity, there: Sequence[Served]) -> Decision:
         target = rendered.target
-        built = self._record(records.BUILT, target)
         recorded = self._recorded.get((target.repository, target.tag))
         known = Known(
             target=target,
             identity=wanted,
             served=there,
-            built=built,
             recorded=recorded.origin if recorded else None,
             noted=all(
                 (each.digest, f"{each.host}/{target.image}") in self._noted
@@ -202,6 +200,10 @@ class Planner:
                 if each.digest is not None
             ),
         )
+        found = decide.decide(known, self.rules)
+        if known.noted and found.state is State.PUBLISHED:  # whatever the records here say
+            return found
+        known = replace(known, built=self._record(records.BUILT, target))
         if known.here is not None:
             known = replace(known, untested=self._untested(known.here, target))
         elif known.before is not None or known.recorded is not None:
