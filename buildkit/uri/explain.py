@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cmp_to_key
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from buildkit.uri.published import Place
 
 OWN, AWS, UNKNOWN = "own", "aws", "unknown"
+FOR_A_PYTHON = re.compile(r"-py[0-9]+$")
+"""The end of `1.4-2-py312`: version 1.4-2, for another Python."""
 
 LABELS = {"whose": "owner", "tag_goes_on": "tag suffix"}
 """Words for keys of the JSON; for other keys, the key itself."""
@@ -167,6 +170,7 @@ def _newer(version: str, others: Iterable[str]) -> list[str]:
 
 
 def _compared(one: str, other: str) -> int:
+    one, other = (FOR_A_PYTHON.sub("", each) for each in (one, other))
     if one == other:
         return 0
     first, second = (versions.candidate(text, text) for text in (one, other))

@@ -694,12 +694,14 @@ TORCH = ["2.6.0", "2.7.1", "2.8.0", "2.9.0", "2.10.0"]
         ("pytorch-training:2.5-gpu-py399", "2.5", TORCH),
         ("pytorch-training:2", "2", []),
         ("huggingface-pytorch-training:2.0-transformers4.28-gpu-py310-cu118-ubuntu20.04", "4.28", ["4.36.0", "4.46.1", "4.48.0", "4.49.0", "4.55.0", "4.56.2", "5.3.0"]),
+        ("sagemaker-scikit-learn:1.4-2-py312-cpu-py3", "1.4-2-py312", ["1.9-0"]),
     ],
 )  # fmt: skip
 def test_newer_is_every_later_version_and_nothing_else(
     project: Path, image: str, version: str, newer: list[str], capsys: Captured
 ) -> None:
-    account = "246618743249" if "xgboost" in image else "763104351884"
+    of_algorithms = image.startswith(("xgboost", "sagemaker-"))
+    account = "246618743249" if of_algorithms else "763104351884"
     found = explained(capsys, f"{account}.dkr.ecr.us-west-2.amazonaws.com/{image}")
     assert (found["version"], found["newer"]) == (version, newer)
 
