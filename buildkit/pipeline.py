@@ -216,7 +216,7 @@ class _Building:
     def _test(self, built: Built) -> Outcome:
         from buildkit.verify import gate, verify  # noqa: PLC0415 - a push tests nothing
 
-        records, retest = self.project.records, self.choice.retest
+        records, retest = self.project.records, self.choice.retest or self.choice.force
         return gate.test(built, self.engine(), records, verify.SMOKE, retest=retest)
 
     def _send(self, tested: Outcome, sender: Sender | None) -> Outcome:

@@ -32,8 +32,6 @@ TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)"
 """RFC 3339. `fromisoformat` of older Pythons reads neither nine digits of a second nor the `Z`."""
 LOOKS = 8
 """Bases that are looked up at once."""
-NO_IMAGE = "scratch"
-"""The base of an image that is built on none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +74,7 @@ def _look(
     base: Base, in_engine: Callable[[str], str | None], logins: Mapping[str, Login]
 ) -> tuple[Base, int | None, str]:
     """The time of a base, None if it was not found, and what is wrong."""
-    if base.reference == NO_IMAGE:
+    if base.reference == bases.NO_IMAGE:
         return base, UNKNOWN, ""
     try:
         created = in_engine(base.reference) or _in_registry(base, logins)

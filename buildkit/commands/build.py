@@ -84,8 +84,7 @@ def command(
     choice = pipeline.Choice(
         until=_until(push=push, stage=stage),
         given_by=options.registries_from(),
-        retest=choices["retest"] or choices["force"],
-        **{name: given for name, given in choices.items() if name != "retest"},
+        **choices,
     )
     asked = report.Asked(command="build", select=scope.select)
     project = _with_lock(scope.project(renders=True), locked)

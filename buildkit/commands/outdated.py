@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from buildkit.commands import options
+from buildkit.model import names
 from buildkit.outdated import outdated
 from buildkit.outdated.finding import Kind
 from buildkit.support import tables
@@ -31,8 +32,6 @@ TITLES = {
 }
 COLUMNS = ("TARGETS", "NOW", "NEWEST")
 ABSENT = "none"
-SHORT = len("sha256:") + 12
-"""Characters of a digest that people can compare."""
 
 
 @click.command(
@@ -77,8 +76,8 @@ def _say_unknown(findings: Iterable[Finding]) -> None:
     for each in findings:
         if each.unknown is not None:
             unknown.setdefault(each.unknown, []).append(each.name)
-    for why, names in unknown.items():
-        console.say(f"unknown: {first_of(names, 'other')}: {why}", fg="yellow")
+    for why, concerned in unknown.items():
+        console.say(f"unknown: {first_of(concerned, 'other')}: {why}", fg="yellow")
 
 
 def _document(findings: Sequence[Finding]) -> dict[str, object]:
@@ -134,12 +133,14 @@ def _rows(findings: Sequence[Finding]) -> Iterator[tuple[Kind, list[tuple[str, .
 
 
 def _row(finding: Finding) -> tuple[str, ...]:
-    newest = ", ".join(each[:SHORT] if _is_digest(each) else each for each in finding.newest)
+    newest = ", ".join(
+        each[: names.SHORT_DIGEST] if _is_digest(each) else each for each in finding.newest
+    )
     now = finding.now or (ABSENT if finding.unknown is None else "")
     return (
         finding.name,
         first_of(finding.targets, "other target"),
-        now[:SHORT] if _is_digest(now) else now,
+        now[: names.SHORT_DIGEST] if _is_digest(now) else now,
         (newest or ABSENT) if finding.unknown is None else f"unknown: {finding.unknown}",
     )
 

@@ -111,7 +111,8 @@ class Promotion:
             raise NothingSelectedError(
                 f"the ledger has the image {images[0].digest} in `{images[0].repository}`, but not "
                 f"in `{alias.repository}`",
-                hint=f"copy the image first: `buildkit promote {images[0].digest[:19]} --to "
+                hint="copy the image first: `buildkit promote "
+                f"{images[0].digest[: names.SHORT_DIGEST]} --to "
                 f"{alias.repository}:{images[0].tag}`",
             )
         aims = []

@@ -9,6 +9,7 @@ import click
 
 from buildkit.build.bake_output import NOISE
 from buildkit.commands import options, output
+from buildkit.model import names
 from buildkit.reproduce import twice
 from buildkit.reproduce.contents import Comparison
 from buildkit.support import manual, tables
@@ -29,8 +30,6 @@ MOST = 10
 """Differences that are listed for each layer; `--json` prints all."""
 LONGEST = 100
 """Characters of an instruction, or of a value."""
-DIGITS = 19
-"""Characters of a digest."""
 
 
 @click.command(
@@ -126,4 +125,4 @@ def _instruction(text: str) -> str:
 
 
 def _short(text: str) -> str:
-    return text[:DIGITS] if text.startswith("sha256:") else text[:LONGEST]
+    return text[: names.SHORT_DIGEST] if text.startswith("sha256:") else text[:LONGEST]

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 MOST_PACKAGES = 50
 """Rows for one image: GitHub's summaries have a limit, and nobody reads more."""
-DIGEST_LENGTH = 19
-"""Characters of a digest that are shown: `sha256:` and twelve digits."""
 SMALLEST_CHANGE = 50_000
 """Bytes. Sizes are rounded to a tenth of a megabyte, so a smaller change is not shown."""
 
@@ -81,7 +79,7 @@ def _lines(release: Release, changes: Mapping[str, Change]) -> Iterator[str]:
 def _row(image: Image, change: Change | None) -> str:
     changed = "new" if change is None else ", ".join(_changed(image, change)) or "rebuilt"
     name = f"`{image.repository}:{image.tag}`"
-    digest, size = image.digest[:DIGEST_LENGTH], _size(image.size)
+    digest, size = image.digest[: names.SHORT_DIGEST], _size(image.size)
     return f"| {name} | `{digest}` | {size} | {image.verdict.summary} | {changed} |"
 
 
@@ -116,7 +114,7 @@ def _details(image: Image, change: Change) -> Iterator[str]:
 
 
 def _base(origin: Origin | None) -> str:
-    return "unknown: not in the ledger" if origin is None else origin.pinned(DIGEST_LENGTH)
+    return "unknown: not in the ledger" if origin is None else origin.pinned(names.SHORT_DIGEST)
 
 
 def _size(size: int | None) -> str:

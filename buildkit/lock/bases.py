@@ -16,13 +16,11 @@ if TYPE_CHECKING:
     from buildkit.model.login import Login
     from buildkit.model.target import Target
 
-NO_IMAGE = "scratch"
-
 
 def of(targets: Iterable[Target]) -> tuple[str, ...]:
     """The bases that a lock pins, sorted: all but those that images.toml names by their digest."""
     found = {target.base for target in targets}
-    return tuple(sorted(base for base in found if base != NO_IMAGE and "@" not in base))
+    return tuple(sorted(base for base in found if base != bases.NO_IMAGE and "@" not in base))
 
 
 def digest(

@@ -15,6 +15,8 @@ from buildkit.support.addresses import give, quoted
 
 COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 LONGEST_TAG = 128
+SHORT_DIGEST = len("sha256:") + 12
+"""Characters of a digest that people can compare."""
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 REPOSITORY = re.compile(rf"{COMPONENT}(?:/{COMPONENT})*")
 REPOSITORY_LETTERS = "lower-case letters, digits, `.`, `_`, `-`, `/`"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from buildkit.build.images import base_logins
 from buildkit.config import substitution
 from buildkit.lock import bases
+from buildkit.registry.bases import NO_IMAGE
 from buildkit.support.errors import BuildkitError, ToolError
 from buildkit.system import workers
 
@@ -38,8 +39,8 @@ class Bases:
 
     def of(self, target: Target) -> str | None:
         """The digest of a target's base; None if it is unknown."""
-        if target.base == bases.NO_IMAGE:
-            return bases.NO_IMAGE
+        if target.base == NO_IMAGE:
+            return NO_IMAGE
         _, _, written = target.base.partition("@")
         found = written or target.pins.base or self.served.get(target.base)
         return found or self.local.get(target.base)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildkit.model import names
 from buildkit.model.image import InRegistries, Location
 from buildkit.plan import reasons
 from buildkit.plan.known import Known, State
+from buildkit.publish.destination import bump
 from buildkit.support.errors import ToolError
 
 if TYPE_CHECKING:
@@ -126,8 +126,6 @@ def _refused(known: Known, taken: Served) -> Decision:
             f"`{taken.host}/{target.image}` already exists with another image, made from other "
             f"inputs: {taken.digest}",
             details="\n".join(why),
-            hint="tags are never overwritten: bump the revision in images.toml to "
-            f"`{names.next_revision(target.version)}`, or allow tags to move with "
-            '`mutability = "mutable"` in `[registry.repositories]`',
+            hint=bump(target),
         ),
     )

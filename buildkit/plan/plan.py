@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from buildkit import records
 from buildkit.ledger import history, ledger
-from buildkit.lock.bases import NO_IMAGE as SCRATCH
 from buildkit.model.image import IDENTITY
 from buildkit.plan import decide, identity, served
 from buildkit.plan.known import Known, State
+from buildkit.registry.bases import NO_IMAGE
 from buildkit.render import inputs
 from buildkit.render.inputs import Inputs
 from buildkit.support.errors import BuildkitError, ToolError
@@ -100,7 +100,7 @@ class Plan:
         rendered, wanted = self._by_id[target.id]
         if origin is None:
             return built
-        if label is not None and wanted.base not in (origin.base_digest, SCRATCH):
+        if label is not None and wanted.base not in (origin.base_digest, NO_IMAGE):
             raise ToolError(
                 f"the base `{target.base}` changed while the image was built",
                 hint=f"`buildkit build {target.id}`",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
+from buildkit.model import names
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from buildkit.model.image import Origin
     from buildkit.plan.known import Known
 
-SHORT = len("sha256:") + 12
-"""Characters of a digest that people can compare."""
 ENTRY = "images.toml"
 """The part of the inputs that a target's own entry is."""
 
@@ -62,7 +62,7 @@ def _changes(known: Known, before: Origin) -> Iterator[str]:
     """What differs between the inputs of an earlier image and those of now."""
     target, now = known.target, known.identity
     if before.base_digest != now.base and before.base_digest and now.base:
-        old, new = before.base_digest[:SHORT], now.base[:SHORT]
+        old, new = before.base_digest[: names.SHORT_DIGEST], now.base[: names.SHORT_DIGEST]
         yield f"`{target.base}` moved from {old} to {new}"
     if before.identity is None:
         yield "the last image has no identity: it was built by an older version of buildkit"

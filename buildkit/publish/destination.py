@@ -128,9 +128,7 @@ class Destination:
         raise ToolError(
             f"`{self._uri(target)}` already exists with another image: {found.digest}"
             f"{self._made(target, found)}, not {built.manifest_digest or built.config_digest}",
-            hint="tags are never overwritten: bump the revision in images.toml to "
-            f"`{names.next_revision(target.version)}`, or allow tags to move with "
-            '`mutability = "mutable"` in `[registry.repositories]`',
+            hint=bump(target),
         )
 
     def _made(self, target: Target, found: Manifest) -> str:
@@ -157,6 +155,15 @@ class Destination:
     def _uri(self, target: Target, digest: str = "") -> str:
         image = f"{target.repository}@{digest}" if digest else target.image
         return f"{self.registry.host}/{image}"
+
+
+def bump(target: Target) -> str:
+    """The hint for a target whose tag another image has."""
+    return (
+        "tags are never overwritten: bump the revision in images.toml to "
+        f"`{names.next_revision(target.version)}`, or allow tags to move with "
+        '`mutability = "mutable"` in `[registry.repositories]`'
+    )
 
 
 def everywhere(

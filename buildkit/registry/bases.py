@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from buildkit.model.login import Login
 
+NO_IMAGE = "scratch"
+"""The base of an image that is built on none."""
 HUB, HUB_LOGIN = "registry-1.docker.io", "docker.io"
 """Docker Hub's registry, and the name that docker keeps its login under."""
 

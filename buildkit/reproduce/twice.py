@@ -10,9 +10,10 @@ from buildkit.build.images import How, maker
 from buildkit.engine import engine
 from buildkit.lock import check
 from buildkit.model.image import Built
-from buildkit.plan import bases, identity
+from buildkit.plan import bases
+from buildkit.plan.decide import Rules
+from buildkit.plan.plan import Planner
 from buildkit.publish import packing
-from buildkit.render.inputs import Inputs
 from buildkit.reproduce import contents, elsewhere
 from buildkit.reproduce.contents import Comparison
 from buildkit.support.errors import ToolError
@@ -45,14 +46,13 @@ def build(
     rendered = check.rendered(project.lock, targets, project.templates)
     with engine.connect() as docker:
         known = bases.find(targets, network, docker.find)
-        read = Inputs(runtime=project.templates.runtime)
-        wanted = identity.of(rendered, read, known, network)
+        planned = Planner(project=project, network=network, rules=Rules()).plan(rendered, known)
         builds = _Builds(
             engine=docker,
             network=network,
             lock=project.lock,
             bases=known.served,
-            identities={id_: each.digest for id_, each in wanted.items()},
+            identities={each.target.id: each.identity.digest for each in planned.decisions},
             verbose=verbose,
         )
         first = builds.make(rendered, project.templates)

@@ -20,15 +20,15 @@ from buildkit.lock.request import Request
 from buildkit.render import render
 from buildkit.support.errors import Exit, ToolError
 from buildkit.system.shell import Done
+from tests.support.locking import KIND, manifest, pythons, replace_uv
 from tests.support.projects import MINIMAL, programs, target
-from tests.support.registry_server import RegistryServer, digest, running
+from tests.support.registry_server import RegistryServer, digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from buildkit.lock.lockfile import Lock
 
-KIND = "application/vnd.oci.image.index.v1+json"
 ONE, TWO = "demo-1.0-cpu-py311", "demo-1.0-cpu-py312"
 TOML = """
 [image.demo]
@@ -39,10 +39,6 @@ template = "basic"
 context = "program"
 packages = ["numpy<3", "six"]
 """
-
-
-def manifest(name: str) -> bytes:
-    return json.dumps({"mediaType": KIND, "annotations": {"name": name}}).encode()
 
 
 Captured = pytest.CaptureFixture[str]
@@ -78,16 +74,13 @@ class Uv:
 @pytest.fixture
 def uv(monkeypatch: pytest.MonkeyPatch) -> Uv:
     found = Uv()
-    monkeypatch.setattr("buildkit.lock.resolve.shell.run", found.run)
-    monkeypatch.setattr("buildkit.lock.resolve.program", lambda: "uv")
+    replace_uv(monkeypatch, found.run)
     return found
 
 
 @pytest.fixture
 def registry() -> Iterator[RegistryServer]:
-    with running(RegistryServer()) as found:
-        for python in ("3.11", "3.12"):
-            found.manifests[f"mirror/python:{python}-slim"] = (KIND, manifest(python))
+    with pythons() as found:
         yield found
 
 

@@ -23,13 +23,13 @@ from buildkit.outdated.finding import Finding, Kind, reason
 from buildkit.support.errors import Exit, ToolError
 from buildkit.system.shell import Done
 from tests.support import projects, releases
+from tests.support.locking import KIND, manifest, pythons, replace_uv
 from tests.support.projects import programs
-from tests.support.registry_server import Fault, Quiet, RegistryServer, answers, digest, running
+from tests.support.registry_server import Fault, Quiet, RegistryServer, answers, digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KIND = "application/vnd.oci.image.index.v1+json"
 ONE, TWO = "demo-1.7.2-cpu-py311", "demo-1.7.2-cpu-py312"
 TOML = """
 [image.demo]
@@ -41,10 +41,6 @@ context = "program"
 packages = ["sk=={framework_version}", "six"]
 """
 Captured = pytest.CaptureFixture[str]
-
-
-def manifest(name: str) -> bytes:
-    return json.dumps({"mediaType": KIND, "annotations": {"name": name}}).encode()
 
 
 @dataclass
@@ -88,16 +84,13 @@ class Uv:
 @pytest.fixture
 def uv(monkeypatch: pytest.MonkeyPatch) -> Uv:
     found = Uv()
-    monkeypatch.setattr("buildkit.lock.resolve.shell.run", found.run)
-    monkeypatch.setattr("buildkit.lock.resolve.program", lambda: "uv")
+    replace_uv(monkeypatch, found.run)
     return found
 
 
 @pytest.fixture
 def registry() -> Iterator[RegistryServer]:
-    with running(RegistryServer()) as found:
-        for python in ("3.11", "3.12"):
-            found.manifests[f"mirror/python:{python}-slim"] = (KIND, manifest(python))
+    with pythons() as found:
         yield found
 
 

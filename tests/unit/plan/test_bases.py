@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildkit.config.network import Network
-from buildkit.lock.bases import NO_IMAGE
 from buildkit.model.target import Pins
 from buildkit.plan import bases
 from buildkit.plan.bases import Bases
+from buildkit.registry.bases import NO_IMAGE
 from tests.support import projects
 from tests.support.direct import Net
 from tests.support.distribution import Distribution
