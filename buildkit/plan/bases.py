@@ -12,7 +12,7 @@ from buildkit.config import substitution
 from buildkit.lock import bases
 from buildkit.registry.bases import NO_IMAGE
 from buildkit.support.errors import BuildkitError, ToolError
-from buildkit.system import workers
+from buildkit.system import console, workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -62,12 +62,14 @@ def find(
     """Ask the registries, then the engine for what they do not know.
 
     `in_engine` returns the id of the engine's image with a name. Without an engine, where it raises
-    ToolError, such bases are unknown.
+    ToolError, such bases are unknown, and the reasons of their registries are said.
     """
     found = served(targets, network)
     if found.unknown:
         with suppress(ToolError):
             found = found.with_engine(in_engine, network)
+    for why in found.unknown.values():
+        console.say(why, dim=True)
     return found
 
 

@@ -12,6 +12,7 @@ from buildkit.model.target import Pins
 from buildkit.plan import bases
 from buildkit.plan.bases import Bases
 from buildkit.registry.bases import NO_IMAGE
+from buildkit.support.errors import ToolError
 from tests.support import projects
 from tests.support.direct import Net
 from tests.support.distribution import Distribution
@@ -91,3 +92,15 @@ def test_a_base_that_its_registry_lacks_is_unknown(net: Net) -> None:
     found = bases.served([on(f"{HOST}/a:1")], Network())
     assert not found.served
     assert "was not found in bases.example" in found.unknown[f"{HOST}/a:1"]
+
+
+def test_a_base_that_nobody_knows_is_said_with_its_reason(
+    net: Net, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_engine(_image: str) -> str | None:
+        raise ToolError("no Docker engine answers")
+
+    net.down.add(HOST)
+    found = bases.find([on(f"{HOST}/a:1")], Network(), no_engine)
+    assert found.of(on(f"{HOST}/a:1")) is None
+    assert "bases.example is down" in capsys.readouterr().err
