@@ -152,6 +152,14 @@ class Entry:
     content: bytes | None = None
     """A small file's bytes, up to a total for all files."""
 
+    @property
+    def described(self) -> str:
+        """Its kind and target, for evidence."""
+        if self.kind == "loop":
+            return "a link in a loop"
+        kind = f"a {self.kind}" if self.kind != "other" else "neither a file nor a link"
+        return f"{kind}{self.target and f' to {self.target[:200]}'}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Process:

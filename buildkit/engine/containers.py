@@ -49,6 +49,7 @@ NO_FOLDER = "not a directory"
 """A part of the engine's error when a path leads through a file."""
 UNFIT_PATHS = (
     "Cannot mkdir",
+    "Could not find the file",
     NO_FOLDER,
     "is a directory",
     "cannot overwrite",

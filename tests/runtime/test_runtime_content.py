@@ -211,7 +211,7 @@ def test_a_single_row_may_come_bare(body: str) -> None:
         pytest.param('1,"2', CSV, "CSV line", id="open quote"),
         pytest.param("[[1, 2", JSON, "not JSON", id="truncated"),
         pytest.param("[" * 100_000, JSON, "not JSON", id="nested too deep"),
-        pytest.param('{"rows": []}', JSON, "no rows", id="other key"),
+        pytest.param('{"rows": []}', JSON, "object without `instances`", id="other key"),
         pytest.param("null", JSON, "no rows", id="null"),
         pytest.param("[[true]]", JSON, "not a number", id="boolean"),
         pytest.param('[[1], "a"]', JSON, "row 2", id="mixed"),

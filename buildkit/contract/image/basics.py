@@ -119,7 +119,7 @@ def opt_ml_is_free(image: StillImage) -> None:
     for each in image.opt_ml:
         path = f"/opt/{each.name.rstrip('/')}"
         if path.startswith(LAID_OUT) and path not in MOUNTED and each.kind != "folder":
-            evidence = f"the image holds {path}, {_named(each)}: channels and results go there"
+            evidence = f"the image holds {path}, {each.described}: channels and results go there"
             raise Broken(evidence, Sign.PLACE_TAKEN)
 
 
@@ -136,7 +136,7 @@ def opt_ml_is_made_of_folders(image: StillImage) -> None:
     """/opt, and each path that SageMaker mounts below it, is a folder in the image, or missing."""
     _, above = files.followed(image.container, ABOVE)
     if above is not None and above.kind != "folder":
-        raise Broken(f"in the image {ABOVE} is not a folder but {_named(above)}", *BLOCKED)
+        raise Broken(f"in the image {ABOVE} is not a folder but {above.described}", *BLOCKED)
     _need_folders(image, *MOUNTED)
 
 
@@ -148,7 +148,7 @@ def tmp_is_a_folder(image: StillImage) -> None:
     if first is None or (found is not None and found.kind == "folder"):
         return
     missing = f", and {path} does not exist" if found is None else ""
-    evidence = f"in the image {TEMPORARY} is not a folder but {_named(first)}{missing}"
+    evidence = f"in the image {TEMPORARY} is not a folder but {first.described}{missing}"
     raise Broken(evidence, Sign.NO_FOLDER)
 
 
@@ -173,15 +173,7 @@ def _need_folders(image: StillImage, *paths: str) -> None:
     for path in paths:
         found = image.container.look(path)
         if found is not None and found.kind != "folder":
-            raise Broken(f"in the image {path} is not a folder but {_named(found)}", *BLOCKED)
-
-
-def _named(found: Entry) -> str:
-    """What is at a path, for evidence."""
-    if found.kind == "loop":
-        return "a link in a loop"
-    kind = f"a {found.kind}" if found.kind != "other" else "neither a file nor a link"
-    return f"{kind}{found.target and f' to {found.target}'}"
+            raise Broken(f"in the image {path} is not a folder but {found.described}", *BLOCKED)
 
 
 def _machine(program: bytes) -> str | None:

@@ -30,6 +30,9 @@ KNOWN_FOLDERS = frozenset(
 KNOWN_OUTPUTS = frozenset(
     ["data", "failure", "message", "success", "intermediate", "tensors", "profiler", "metrics"]
 )
+OUTPUTS = ("output", "output/data", "checkpoints")
+"""Folders of results that SageMaker keeps, besides the model."""
+INPUTS = ("input", "input/config", "input/data", "code")
 DAEMON_SECONDS = 10
 """Seconds from the last line to the end of a job: more is billed for nothing (OUT-06)."""
 LOOK_SECONDS = 0.5
@@ -163,21 +166,10 @@ def _need_reason(run: Run) -> None:
 def model_appears(run: Run) -> None:
     """/opt/ml/model holds a file after the run, and no link that leads out of it."""
     _need_success(run)
-    model = run.below("model")
-    for each in run.tree or ():
-        if each.name == "model" and each.kind != "folder":
-            target = f" to {each.target}" if each.target else ""
-            raise Broken(
-                f"after training /opt/ml/model is not a folder but a {each.kind}{target}: it is "
-                f"not kept{last_lines(run.log)}"
-            )
+    _need_folders(run, "model", loss="it is not kept")
     if not run.has_model:
         raise Broken(f"/opt/ml/model is empty after training{last_lines(run.log)}")
-    for each in model:
-        if each.kind == "link" and _leads_out(each.name, each.target):
-            raise Broken(
-                f"/opt/ml/{each.name} is a link to {each.target}, outside the model folder"
-            )
+    _need_no_way_out(run, "model")
 
 
 @check("LOG-01", on_samples, smoke=True, decides=True)
@@ -192,8 +184,10 @@ def logs_something(run: Run) -> None:
 
 @check("OUT-05", on_samples)
 def nothing_is_lost(run: Run) -> None:
-    """The run writes nothing below /opt/ml/output that SageMaker does not keep."""
+    """The run leaves results only where SageMaker keeps them, and no link that leads out."""
     _need_success(run)
+    _need_folders(run, *OUTPUTS, loss="results in it are not kept")
+    _need_no_way_out(run, "output/data")
     lost = [each.name for each in run.below("output") if _part(each.name, 1) not in KNOWN_OUTPUTS]
     if lost:
         raise Broken(
@@ -203,10 +197,11 @@ def nothing_is_lost(run: Run) -> None:
 
 @check("TREE-01", on_samples)
 def paths_are_known(run: Run) -> None:
-    """The run creates nothing right below /opt/ml that SageMaker does not know."""
+    """The run replaces no folder of inputs, and creates none in /opt/ml that is not known."""
     _need_success(run)
     if run.tree is None:
         raise Unseen("the files in /opt/ml after the run are too large to be read")
+    _need_folders(run, *INPUTS, loss="inputs are mounted there")
     strange = sorted({_part(each.name, 0) for each in run.tree} - KNOWN_FOLDERS - {"", "ml"})
     if strange:
         raise Broken(f"`train` wrote /opt/ml/{strange[0]}, which SageMaker does not keep")
@@ -240,11 +235,9 @@ def small_shared_memory(run: Run) -> None:
 
 def _elsewhere(run: Run) -> tuple[str, tuple[Sign, ...]]:
     """Where the run left something that looks like a reason, if anywhere."""
-    left = run.at(training_runs.FAILURE)
-    if left is not None and left.kind != "file":
-        kind = f"a {left.kind}" if left.kind != "other" else "not a file"
-        target = left.target and f" to {left.target[:200]}"
-        return f"; /opt/ml/{training_runs.FAILURE} is {kind}{target}", (Sign.REASON_NO_FILE,)
+    for left in (run.at("output"), run.at(training_runs.FAILURE)):
+        if left is not None and left.kind != "file":
+            return f"; /opt/ml/{left.name} is {left.described}", (Sign.REASON_NO_FILE,)
     found = [each.name for each in run.tree or () if each.kind == "file" and _is_reason(each.name)]
     return (f"; found /opt/ml/{found[0]}", (Sign.REASON_ELSEWHERE,)) if found else ("", ())
 
@@ -280,10 +273,31 @@ def _part(name: str, number: int) -> str:
     return parts[number] if len(parts) > number else ""
 
 
+def _need_folders(run: Run, *names: str, loss: str) -> None:
+    """Raise Broken for a folder of `/opt/ml` that the run has replaced."""
+    for name in names:
+        left = run.at(name)
+        if left is not None:
+            raise Broken(
+                f"after training /opt/ml/{name} is not a folder but {left.described}: {loss}"
+                f"{last_lines(run.log)}"
+            )
+
+
+def _need_no_way_out(run: Run, folder: str) -> None:
+    """Raise Broken for a link below a folder of `/opt/ml` that leads out of it."""
+    for each in run.below(folder):
+        if each.kind == "link" and _leads_out(each.name.removeprefix(f"{folder}/"), each.target):
+            raise Broken(
+                f"/opt/ml/{each.name} is a link to {each.target}, outside /opt/ml/{folder}"
+            )
+
+
 def _leads_out(name: str, target: str) -> bool:
+    """Whether a link, by its name below a folder, leads out of that folder."""
     if target.startswith("/"):
         return True
-    depth = len(PurePosixPath(name).parts) - 2  # below `model`
+    depth = len(PurePosixPath(name).parts) - 1
     for part in PurePosixPath(target).parts:
         depth += -1 if part == ".." else 1
         if depth < 0:

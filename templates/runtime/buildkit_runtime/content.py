@@ -265,7 +265,9 @@ def _decode_json(text: str) -> Any:
     """`[[1, 2], ...]`, one row `[1, 2]`, one number, or `{"instances": [...]}` of these."""
     value = _load_json(text, "the body")
     if isinstance(value, dict):
-        value = value.get("instances", [value] if "features" in value else None)
+        if not value.keys() & {"instances", "features"}:
+            raise BadRequest("the body is an object without `instances` or `features`")
+        value = value.get("instances", [value])
     value = _alone(value)
     if isinstance(value, list) and value and not isinstance(value[0], (list, dict)):
         value = [value]

@@ -152,6 +152,16 @@ MUTANTS: dict[str, Mutant] = {
         new='(OUTPUT / f"{job.host}.json").write_text',
         purposes=TRAINING,
     ),
+    "output-becomes-a-link": Mutant(
+        clause="OUT-05",
+        program="train",
+        old='    say("done")\n',
+        new='    say("done")\n'
+        '    import shutil\n'
+        '    shutil.rmtree(OUTPUT)\n'
+        '    OUTPUT.symlink_to("/srv")\n',
+        purposes=TRAINING,
+    ),
     "a-folder-of-its-own": Mutant(
         clause="TREE-01",
         program="train",

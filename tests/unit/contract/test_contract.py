@@ -299,7 +299,9 @@ def test_an_image_that_waits_for_its_data_is_not_judged() -> None:
     ],
 )
 def test_a_link_that_leads_out_of_the_model(name: str, target: str, out: bool) -> None:
-    assert training._leads_out(name, target) is out
+    link = file(name, kind="link", target=target)
+    run = dataclasses.replace(GOOD, tree=(*(GOOD.tree or ()), link))
+    assert statuses([training.model_appears], run) == ({"OUT-03": "fail"} if out else {})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,7 @@ from buildkit.contract.signs import Sign
 from buildkit.contract.suite import checks_of
 from buildkit.engine.containers import Container
 from buildkit.engine.engine import Engine as Docker
+from buildkit.model.image import Status
 from buildkit.model.target import Profile, Purpose, Samples
 from buildkit.support.errors import ToolError
 from buildkit.verify import subject as subject_of
@@ -78,6 +79,7 @@ def container(error: Exception) -> Container:
         'resolve mount destination "/opt/ml": lstat /x/overlayfs/14e06d/opt/ml: not a directory',
         "evalSymlinksInScope: too many links in /x/overlay2/ff46/merged/opt/ml/model",
         "extraction point is not a directory",
+        "Could not find the file /opt/ml in container 51f2",
     ],
 )
 def test_a_path_that_is_no_folder_is_the_image_s_fault(said: str) -> None:
@@ -391,6 +393,45 @@ def test_a_model_that_train_replaces_by_a_link_or_a_file(
     run = dataclasses.replace(GOOD, tree=tree)
     assert run.has_folder("model") is whole
     assert statuses([training.model_appears], run) == ({} if whole else {"OUT-03": "fail"})
+
+
+@pytest.mark.parametrize(
+    ("name", "clause"),
+    [
+        ("output", "OUT-05"),
+        ("output/data", "OUT-05"),
+        ("checkpoints", "OUT-05"),
+        ("input", "TREE-01"),
+        ("input/config", "TREE-01"),
+        ("input/data", "TREE-01"),
+        ("code", "TREE-01"),
+        ("output/data/plots", "OUT-05"),
+        ("model/last", "OUT-03"),
+    ],
+)
+def test_a_folder_that_train_replaces_by_a_link(name: str, clause: str) -> None:
+    link = Entry(name=name, kind="link", size=0, mode=0o777, target="/data")
+    run = dataclasses.replace(GOOD, tree=(*(GOOD.tree or ()), link))
+    checks = [training.model_appears, training.nothing_is_lost, training.paths_are_known]
+    assert statuses(checks, run) == {clause: "fail"}
+
+
+@pytest.mark.parametrize(
+    ("target", "broken"),
+    [("a", {}), ("../b", {}), ("../../b", {"OUT-05": "fail"}), ("/b", {"OUT-05": "fail"})],
+)
+def test_a_link_below_the_results(target: str, broken: dict[str, str]) -> None:
+    link = Entry(name="output/data/plots/last", kind="link", size=0, mode=0o777, target=target)
+    run = dataclasses.replace(GOOD, tree=(*(GOOD.tree or ()), link))
+    assert statuses([training.nothing_is_lost], run) == broken
+
+
+def test_a_failed_run_whose_output_is_a_link_left_no_reason() -> None:
+    link = Entry(name="output", kind="link", size=0, mode=0o777, target="/tmp")
+    run = dataclasses.replace(GOOD, exit_code=1, tree=(link,))
+    found = checks.run(training.failure_leaves_its_reason, run).result
+    assert found.status is Status.FAIL
+    assert "wrote no reason; /opt/ml/output is a link to /tmp" in found.message
 
 
 # A server that was waited for only briefly
