@@ -163,6 +163,8 @@ def outputs_are_files(run: Run) -> None:
     if not run.good:
         raise Unseen("`docker run IMAGE` failed on the samples")
     made = [each for each in run.below("processing") if not _below(each, processing_job.INPUT)]
+    if (replaced := run.at("processing")) is not None:
+        raise Broken(f"/opt/ml/processing is not a folder but {replaced.described}")
     for each in made:
         if each.kind == "link":
             raise Broken(f"/opt/ml/{each.name} is a link to {each.target}")

@@ -269,6 +269,8 @@ def test_outputs_of_processing() -> None:
     judge = processing.outputs_are_files
     assert verdict(judge, ended(0, file("processing/output/a"))) == "pass"
     assert "link to /tmp/a" in verdict(judge, ended(0, link))
+    whole = replace(link, name="processing")
+    assert "processing is not a folder but a link to /tmp/a" in verdict(judge, ended(0, whole))
     assert verdict(judge, ended(0, file("processing/input/a"))).startswith("Doubtful")
     assert verdict(judge, ended(1)).startswith("Unseen")
 
