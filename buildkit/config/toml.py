@@ -30,10 +30,20 @@ MOST_LINES = 200
 """How many lines are searched for the beginning of a statement: each try parses the file."""
 
 
+class AsWritten(float):
+    """A number that is written as in the file: 3.10 is no 3.1 if it should have been a text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
 def load(text: str, name: str) -> dict[str, Any]:
     """Parse the file `name`. Raises ConfigError."""
     try:
-        return tomli.loads(text)
+        return tomli.loads(text, parse_float=AsWritten)
     except tomli.TOMLDecodeError as error:
         raise _broken(text.replace("\r\n", "\n"), name, error) from error
     except RecursionError as error:

@@ -221,7 +221,7 @@ def _no_list(model: Any, loc: Where, value: object) -> str:
         return OWN_KEY.format(value.removeprefix("-r").removeprefix("--requirement").strip(" ="))
     if _table(model, loc):
         return f"expected a list of tables `[[…{key}]]`, found {written(value)}"
-    if isinstance(value, (list, dict)):
+    if isinstance(value, (bool, list, dict)):
         return f"expected a list, found {written(value)}"
     text = written(value) if isinstance(value, str) else f"'{written(value)}'"
     return f'expected a list: `["{text[1:-1]}"]`'

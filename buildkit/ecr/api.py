@@ -7,6 +7,7 @@ code that talks to a local API server.
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 from contextlib import contextmanager
@@ -56,8 +57,13 @@ ERRORS = (
 )
 """All that boto3 raises: it does not wrap errors of its files, of a `credential_process` or of an
 MFA prompt."""
+STRANGE = (LookupError, TypeError, AttributeError, json.JSONDecodeError)
+"""What an answer causes that is not one of ECR's, such as a page of a proxy."""
 SERVERS_FAULT = 500
 """The lowest HTTP status of an error on AWS's side."""
+REFUSED = range(400, SERVERS_FAULT)
+"""Statuses of a request that AWS has read. Others come from a proxy, or pass."""
+WAY = "check the network, AWS_ENDPOINT_URL and HTTPS_PROXY"
 CONNECT_SECONDS = 10
 """For a connection: with boto3's default of 60, a silent host takes five minutes."""
 READ_SECONDS = 60
@@ -81,8 +87,17 @@ def login(where: Place) -> Login:
             token = public.get_authorization_token()["authorizationData"]
         else:
             token = client(where).get_authorization_token()["authorizationData"][0]
-    text = base64.b64decode(token["authorizationToken"]).decode()
-    user, _, password = text.partition(":")
+        return _login(token["authorizationToken"])
+
+
+def _login(token: str) -> Login:
+    """Raises LookupError for what is not a token."""
+    try:
+        user, colon, password = base64.b64decode(token, validate=True).decode().partition(":")
+    except ValueError as error:
+        raise LookupError("authorizationToken") from error
+    if not colon:
+        raise LookupError("authorizationToken")
     return Login(user=user, password=password)
 
 
@@ -116,14 +131,15 @@ def translated(doing: str, profile: str | None = None) -> Iterator[None]:
     """
     try:
         yield
+    except STRANGE as error:
+        raise ToolError(f"{doing}: the answer is not one of ECR's: {error!r}", hint=WAY) from error
     except ERRORS as error:
         raise _error(doing, error, profile) from error
 
 
 def _error(doing: str, error: Exception, profile: str | None) -> ToolError:
     what, hint = _explained(error, profile)
-    answer = getattr(error, "response", {}).get("ResponseMetadata", {})
-    away = isinstance(error, AWAY) or answer.get("HTTPStatusCode", 0) >= SERVERS_FAULT
+    away = isinstance(error, AWAY) or _status(error) >= SERVERS_FAULT
     return (UnavailableError if away else ToolError)(f"{doing}: {what}", hint=hint)
 
 
@@ -142,10 +158,13 @@ def _explained(error: Exception, profile: str | None) -> tuple[str, str]:
         case botocore.exceptions.NoRegionError():
             what = "no AWS region is set"
             hint = "set `region` in `[registry]` of images.toml, or AWS_REGION"
+        case botocore.exceptions.ParamValidationError():
+            what = f"a value is not one that ECR allows: {error}"
+            hint = "fix the value in images.toml"
         case botocore.exceptions.ClientError():
             hint = _hint(error)
         case _ if isinstance(error, (*AWAY, *NETWORK)):
-            hint = "check the network and AWS_ENDPOINT_URL"
+            hint = WAY
         case _ if isinstance(error, LOGGED_OUT):
             what = f"{_used(profile)}: {error}"
             hint = f"log in: `aws sso login{_option(profile)}`"
@@ -175,7 +194,7 @@ def _used(named: str | None) -> str:
     return f"profile `{_profile(named) or 'default'}` of {file}"
 
 
-def _hint(error: botocore.exceptions.ClientError) -> str:
+def _hint(error: botocore.exceptions.ClientError) -> str:  # noqa: PLR0911 - one per kind
     code = error.response.get("Error", {}).get("Code", "")
     if code.startswith("AccessDenied"):
         # AWS's message names the action, if not, it has the name of the operation.
@@ -190,4 +209,14 @@ def _hint(error: botocore.exceptions.ClientError) -> str:
         return "AWS is throttling, or a quota is used up: retry later, or request an increase"
     if code == "InvalidParameterException" and error.operation_name == "SetRepositoryPolicy":
         return "check that all `pull-accounts` and `pull-roles` exist in the registry's partition"
+    if _status(error) not in REFUSED:
+        return f"retry later, or {WAY}"
     return "run `aws sts get-caller-identity` to see which identity is used"
+
+
+def _status(error: Exception) -> int:
+    """The HTTP status of the answer that an error is about, 0 without one."""
+    # botocore's errors of the network have the attribute, too, but no answer.
+    answer = getattr(error, "response", None) or {}
+    status: int = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status

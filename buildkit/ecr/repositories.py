@@ -62,8 +62,8 @@ class Repositories:
                 lifecycle, policy = self._lifecycle(name), self._policy(name)
             except self.client.exceptions.RepositoryNotFoundException:
                 return None
-        pairs = tuple((tag["Key"], tag["Value"]) for tag in tags["tags"])
-        return _found(shown, pairs, lifecycle, policy)
+            pairs = tuple((tag["Key"], tag["Value"]) for tag in tags["tags"])
+            return _found(shown, pairs, lifecycle, policy)
 
     def create(self, wanted: Wanted) -> bool:
         """Create a repository with all its settings. False, and no change, if it already exists."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 from jinja2 import meta
+from jinja2.ext import Extension
 from jinja2.loaders import split_template_path
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from packaging.requirements import Requirement
@@ -163,6 +164,19 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
 
+class _ShellLengths(Extension):
+    """Refuses `${#name}` of a shell: Jinja leaves out everything up to the next `#}`."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        before = ""
+        for line, kind, text in self.environment.lex(source, name, filename):
+            if kind == "comment_begin" and before.endswith("$"):
+                message = "`${#` begins a comment, which the Dockerfile does not get"
+                raise jinja2.TemplateSyntaxError(message, line, name, filename)
+            before = text
+        return source
+
+
 @cache
 def shipped() -> Path:
     """The templates of buildkit itself: in the wheel, or in the checkout that it runs from."""
@@ -191,6 +205,7 @@ def templates(project: Path, limits: Boundary | None = None) -> Templates:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        extensions=[_ShellLengths],
     )
     environment.filters |= {"shell": shlex.quote, "value": _value, "without_url": _without_url}
     used_by = cache(partial(_used_by, environment))

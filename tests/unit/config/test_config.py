@@ -57,8 +57,8 @@ def problems(text: str) -> str:
             "[image.demo]\nbase = 'a'", "image.demo.versions: required key is missing", id="missing"
         ),
         pytest.param(
-            MINIMAL.replace('["1.0"]', "[1.0]"),
-            "expected a string, found 1.0; put it in quotes",
+            MINIMAL.replace('["1.0"]', "[1.10]"),
+            "expected a string, found 1.10; put it in quotes",
             id="a number for a version",
         ),
         pytest.param(
@@ -345,9 +345,12 @@ def problems(text: str) -> str:
             id="a text for a list",
         ),
         pytest.param(
-            MINIMAL.replace('["1.0"]', "1.0"),
-            'expected a list: `["1.0"]`',
+            MINIMAL.replace('["1.0"]', "1.10"),
+            'expected a list: `["1.10"]`',
             id="a number for a list",
+        ),
+        pytest.param(
+            MINIMAL + "purposes = true", "expected a list, found true", id="a boolean for a list"
         ),
         pytest.param(
             MINIMAL + "[registry]\naliases = 'latest'",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.config import Config
+from botocore.exceptions import HTTPClientError
 
 from buildkit.ecr import api
 from buildkit.ecr.places import Api, Place
+from buildkit.ecr.repositories import Repositories
 from buildkit.support.errors import ToolError, UnavailableError
 
 if TYPE_CHECKING:
@@ -47,7 +50,10 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     ("text", "said"),
     [
         pytest.param(
-            "[default]\ncredential_process = /nonexistent\n", "/nonexistent", id="process"
+            "[default]\ncredential_process = /nonexistent\n",
+            "/nonexistent",
+            id="process",
+            marks=pytest.mark.process,
         ),
         pytest.param("x = 1\n[default\n", "Unable to parse config file", id="unparsable"),
         pytest.param(
@@ -101,4 +107,77 @@ def test_a_network_that_is_away_is_no_matter_of_configuration(
     monkeypatch.setattr(api, "LIMITS", Config(retries={"total_max_attempts": 1}))
     with pytest.raises(UnavailableError) as caught:
         api.login(WHERE)
-    assert caught.value.hint == "check the network and AWS_ENDPOINT_URL"
+    assert caught.value.hint == api.WAY
+
+
+class Answer:
+    """The body of an answer, as botocore reads it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def stream(self, **_: object) -> Iterator[bytes]:
+        yield self.text.encode()
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, text: str | Exception, status: int = 200) -> None:
+    """Let each request get this answer."""
+    monkeypatch.setattr(api, "LIMITS", Config(retries={"total_max_attempts": 1}))
+
+    def send(_self: object, request: Any) -> AWSResponse:
+        if isinstance(text, Exception):
+            raise text
+        headers: Any = {"Content-Type": "application/x-amz-json-1.1"}
+        return AWSResponse(request.url, status, headers, Answer(text))
+
+    monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", send)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "<html>log in</html>",
+        '{"repositories": []}',
+        '{"repositories": 5, "authorizationData": 5}',
+        '{"repositories": [{}], "authorizationData": [{}]}',
+        '{"repositories": ["a"], "authorizationData": ["a"]}',
+        '{"authorizationData": [{"authorizationToken": "no base64"}]}',
+        '{"authorizationData": [{"authorizationToken": "bm8gY29sb24="}]}',
+        '{"authorizationData": [{"authoriz',
+        "[]",
+        "5",
+        "",
+    ],
+)
+def test_an_answer_that_is_not_ecr_s(
+    file: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    file.write_text(f"[default]\n{KEYS}")
+    answering(monkeypatch, text)
+    for ask in (lambda: api.login(WHERE), lambda: Repositories(place=WHERE).read("app")):
+        with pytest.raises(ToolError) as caught:
+            ask()
+        assert "Error" in caught.value.message
+        assert caught.value.hint == api.WAY
+
+
+def test_a_proxy_that_is_no_address(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This error of botocore has an empty attribute `response`."""
+    file.write_text(f"[default]\n{KEYS}")
+    answering(monkeypatch, HTTPClientError(error="no address"))
+    with pytest.raises(ToolError, match="no address") as caught:
+        api.login(WHERE)
+    assert caught.value.hint == api.WAY
+
+
+@pytest.mark.parametrize("status", [302, 500, 503])
+def test_a_status_that_no_identity_causes(
+    file: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    file.write_text(f"[default]\n{KEYS}")
+    answering(monkeypatch, "{}", status)
+    with pytest.raises(ToolError) as caught:
+        api.login(WHERE)
+    assert api.WAY in (caught.value.hint or "")
+    assert isinstance(caught.value, UnavailableError) is (status >= 500)

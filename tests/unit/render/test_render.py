@@ -133,7 +133,7 @@ def test_a_template_that_builds_on_another_image_is_refused(
             id="a macro of ours without the target",
         ),
         pytest.param("{% if %}", "demo.Dockerfile.j2:1: Expected an expression", id="syntax"),
-        pytest.param("FROM x\nRUN echo ${#name}", "demo.Dockerfile.j2:2: Missing end of comment tag", id="shell that looks like a comment"),
+        pytest.param("FROM x\nRUN echo {#name}", "demo.Dockerfile.j2:2: Missing end of comment tag", id="shell that looks like a comment"),
         pytest.param('{% include "three.Dockerfile.j2" %}', "three.Dockerfile.j2:1: Missing end of comment tag", id="syntax of another file"),
         pytest.param('{% include "absent.j2" %}', "template `absent.j2` not found", id="include"),
         pytest.param('{% extends "_base.Dockerfile.j2" %}', "(?i)required block", id="required block"),
@@ -319,6 +319,8 @@ def test_a_template_of_windows_renders_as_any(tmp_path: Path) -> None:
         ('RUN docker inspect --format "{{.Id}}" x', "{{"),
         ('RUN date "+{%Y}"', "{%"),
         ("RUN echo ${#name}", "{#"),
+        ("RUN echo ${#name} && y=${x%#}", "{#"),
+        ("RUN echo {{ 1 }} ${#name} \\\n  #}", "{#"),
     ],
 )
 def test_text_that_jinja_takes_for_its_own_has_a_way_out(
