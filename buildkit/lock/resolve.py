@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.config import substitution
 from buildkit.lock.lockfile import wheels_but_for
-from buildkit.support import addresses, manual
+from buildkit.support import addresses
 from buildkit.support.errors import ToolError
 from buildkit.system import shell, tempdirs
 
@@ -54,7 +54,7 @@ def program() -> str:
     if found is None:
         raise ToolError(
             "uv is not installed, which resolves packages",
-            hint=f"`pip install '{manual.DISTRIBUTION}[lock]'`, or add uv to PATH",
+            hint="`pip install uv`, or add uv to PATH",
         )
     return found
 

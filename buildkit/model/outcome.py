@@ -68,9 +68,9 @@ class Outcome:
             return f"staged in {', '.join(self.staged.hosts)}: {self.staged.digest}"
         if self.report is None:
             return ""
-        how = "passed before" if self.tested_before else "passed"
         judged = sum(1 for each in self.report.clauses if each.status is not Status.SKIP)
-        return f"{how} {count(judged, 'clause')}"
+        when = " in an earlier test" if self.tested_before else ""
+        return f"passed {count(judged, 'clause')}{when}"
 
 
 def _where(published: InRegistries) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import posixpath
 import re
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.config import requirements
 from buildkit.config.problems import Problem
-from buildkit.render import dockerfile, render
+from buildkit.render import dockerfile, inputs, render
 from buildkit.support.errors import TemplateError
 from buildkit.support.suggest import shown
 
@@ -150,10 +151,13 @@ def _faults(
     if is_shipped and target.template in FORMS:
         yield from _missing(target, context, words)
     searched = dockerfile.searched(made)
+    # The entrypoint of another base may be a shell, which reads a script without a first line.
+    started = is_shipped and target.template == "basic" and not _may_have_them(target)
     for copy in dockerfile.copies(made):
         for word in words:
             for file in _copied(copy, context, word, searched):
-                if (fault := _of_file(file, context, runs=not copy.mode)) is not None:
+                fault = _of_file(file, context, runs=not copy.mode, started=started)
+                if fault is not None:
                     yield f"the image could not start `{word}`: {fault}"
 
 
@@ -179,6 +183,8 @@ def _missing(target: Target, context: Path, words: Sequence[str]) -> Iterator[st
             ]  # fmt: skip
             if similar:
                 yield f"{said}; rename `{shown(similar[0])}` there to `{wanted[0]}`"
+        elif not inputs.is_seen(context, there[0]):
+            yield f"{said}, but .dockerignore there leaves out `{there[0]}`"
         elif there[0] != word and (fault := _of_file(context / there[0], context, runs=False)):
             yield f"the image could not start `{there[0]}`: {fault}"
     if missing and not (target.template == "basic" and _may_have_them(target)):
@@ -205,8 +211,11 @@ def _copied(copy: Copy, context: Path, word: str, searched: frozenset[str]) -> I
             yield file
 
 
-def _of_file(file: Path, context: Path, *, runs: bool) -> str | None:
-    """Why a file is no program. `runs`: the image gets the permissions that the file has here."""
+def _of_file(file: Path, context: Path, *, runs: bool, started: bool = False) -> str | None:
+    """Why a file is no program. `runs`: the image gets the permissions that the file has here.
+
+    `started`: Linux itself starts it, not a shell or another program.
+    """
     if not os.path.exists(file):  # noqa: PTH110 - as above
         to = str(file.readlink())
         here = Path(os.path.normpath(file.parent / to)).is_relative_to(os.path.normpath(context))
@@ -223,17 +232,17 @@ def _of_file(file: Path, context: Path, *, runs: bool) -> str | None:
         return f"its file is not executable; run `chmod +x {file}`, and commit that"
     # Files outside of the context are not read.
     is_here = Path(os.path.realpath(file)).is_relative_to(os.path.realpath(context))
-    return _of_first_line(file, context) if is_here else None
+    return _of_first_line(file, context, started=started) if is_here else None
 
 
-def _of_first_line(file: Path, context: Path) -> str | None:
+def _of_first_line(file: Path, context: Path, *, started: bool) -> str | None:
     try:
         with file.open("rb") as opened:
             line, end, _ = opened.read(HEAD).partition(b"\n")
     except OSError:
         return None
     if not line.startswith(b"#!"):
-        return None
+        return _of_other_line(file, line) if started else None
     if end and line.endswith(b"\r"):
         return (
             f"the first line of {file} ends with CR LF, as on Windows, and Linux takes the CR as "
@@ -249,3 +258,12 @@ def _of_first_line(file: Path, context: Path) -> str | None:
     if not similar or bare in {*INTERPRETERS, *NO_TYPOS} or (context / name).exists():
         return None
     return f"{file} names the interpreter `{shown(name)}`; did you mean `{similar[0]}`?"
+
+
+def _of_other_line(file: Path, line: bytes) -> str | None:
+    """Why Linux cannot start a text that names no interpreter. Machine code has NUL bytes."""
+    if b"\0" in line:
+        return None
+    if line.startswith(codecs.BOM_UTF8):
+        return f"{file} begins with a byte order mark; run `sed -i '1s/^\\xEF\\xBB\\xBF//' {file}`"
+    return f"the first line of {file} names no interpreter; begin it with `#!/usr/bin/env python3`"

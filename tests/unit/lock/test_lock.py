@@ -430,7 +430,7 @@ def test_a_missing_uv_is_an_error_that_says_how_to_install_it(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolError) as caught:
         resolve.program()
-    assert caught.value.hint == "`pip install 'sagemaker-buildkit[lock]'`, or add uv to PATH"
+    assert caught.value.hint == "`pip install uv`, or add uv to PATH"
 
 
 def wheel(folder: Path, name: str, version: str, needs: str = "") -> None:

@@ -272,7 +272,9 @@ def test_a_template_of_the_project_has_its_programs_where_it_likes(tmp_path: Pat
         ("#!/opt/program/pythn\n", ""),
         ("#!/usr/bin/env bash", ""),
         ("#!", ""),
-        ("\x7fELF\r\n", ""),
+        ("\x7fELF\x02\x01\x01\x00\r\n", ""),
+        ("import os\n", "the first line of program/train names no interpreter"),
+        ("\ufeff#!/bin/sh\n", "program/train begins with a byte order mark"),
     ],
 )
 def test_what_cannot_be_started_is_no_program(tmp_path: Path, content: str, said: str) -> None:
@@ -283,6 +285,22 @@ def test_what_cannot_be_started_is_no_program(tmp_path: Path, content: str, said
     found = basic(tmp_path)
     assert said in found
     assert bool(said) is bool(found)
+
+
+def test_a_script_without_a_first_line_may_be_read_by_a_shell(tmp_path: Path) -> None:
+    """The entrypoint of another base, or a template of the project, may start one."""
+    program(tmp_path, "program/serve", 0o755)
+    (tmp_path / "program" / "train").write_text("import os\n")
+    (tmp_path / "program" / "train").chmod(0o755)
+    assert "names no interpreter" in basic(tmp_path)
+    assert basic(tmp_path, "packages = ['sagemaker-training']") == ""
+
+
+def test_a_program_that_the_build_does_not_see(tmp_path: Path) -> None:
+    program(tmp_path, "program/serve", 0o755)
+    program(tmp_path, mode=0o755)
+    (tmp_path / "program" / ".dockerignore").write_text("tr*\n")
+    assert ".dockerignore there leaves out `train`" in basic(tmp_path)
 
 
 def test_a_folder_and_a_link_to_nothing_are_no_programs(tmp_path: Path) -> None:

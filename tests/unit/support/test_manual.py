@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-OURS = ("sagemaker-buildkit", "sagemaker-buildkit[local]")
 TOOLS = (  # documented tools of others: what a page tells a reader to install, and why it may
     "uv",  # docs: makes locks
     "sagemaker",  # docs/guide/sagemaker.md: the SDK that uses an image
     "pip",
     "gunicorn", "werkzeug", "our", "pandas", "scikit-learn",  # inside images, as pages show builds
 )  # fmt: skip
-"""Any other name may be anybody's: `buildkit` on the public index is an old project of others."""
+"""Any other name may be anybody's: `buildkit` on the public index is an old project of others, and no
+release of ours is there yet."""
 INSTALL = re.compile(
     r"(?:\b(?:pip|pip3|pipx|uv pip|uv tool|uvx?|poetry|conda)\"?,? +\"?(?:install|add)\b"
     r"|\bpipx run\b|\buvx\b|\buv tool run\b)(?P<rest>(?:\\\n|[^\n`;|&)\]}#])*)"
@@ -86,7 +86,7 @@ def test_nothing_tells_anybody_to_install_a_distribution_of_strangers() -> None:
         (str(path.relative_to(ROOT)), name)
         for path in files
         for name in installed(commands(path))
-        if name not in (*OURS, *TOOLS)
+        if name not in TOOLS
     } == set()
 
 
