@@ -13,7 +13,7 @@ from buildkit.support.errors import NothingSelectedError, UsageError
 from buildkit.system import console, stopping
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from buildkit.engine.engine import Engine
     from buildkit.model.features import Feature
@@ -53,7 +53,7 @@ def of(
     purpose = _named(purposes) or _of_a_target(image, itself, lender)
     if purpose is None:
         engine = docker.connected(outside=network)
-        purpose = _found(engine, image, promises, dict(samples.environment))
+        purpose = _found(engine, image, promises, samples)
     if wrong := [each.value for each in features if not purpose.allows(each)]:
         raise UsageError(
             f"the feature `{wrong[0]}` does not apply to images for {purpose.value}",
@@ -102,16 +102,24 @@ def _why_unknown(docker: Engine, image: str) -> str:
     return "starts neither `train` nor `serve`"
 
 
-def _found(
-    docker: Engine, image: str, features: Iterable[Feature], variables: Mapping[str, str]
-) -> Purpose:
-    """The purpose of the image, by what it can start."""
+def _found(docker: Engine, image: str, features: Iterable[Feature], samples: Samples) -> Purpose:
+    """The purpose of the image, by what it can start and by the samples that are given for it."""
     known = {*features, *promised(docker.view(image).labels)}
-    found = probe.purpose(image, docker, known, variables)
+    found = probe.purpose(image, docker, known, dict(samples.environment))
     stopping.check()  # an image that is being removed proves nothing
     if found is None:
         console.step(image, f"{_why_unknown(docker, image)}; testing for both")
         console.say("hint: name the purpose of the image with `--purpose`", fg="cyan")
         return Purpose.BOTH
     console.step(image, f"purpose, detected: {found.value}")
+    if found is not Purpose.PROCESSING and (unseen := _only_sampled(found, samples)):
+        console.step(image, f"there are samples for {unseen.value}; testing for both")
+        return Purpose.BOTH
     return found
+
+
+def _only_sampled(found: Purpose, samples: Samples) -> Purpose | None:
+    """A purpose that a user gives samples for, and that was not found."""
+    if samples.declared and (samples.payloads or samples.model) and not found.serves:
+        return Purpose.INFERENCE
+    return Purpose.TRAINING if samples.declared and samples.trainable and not found.trains else None

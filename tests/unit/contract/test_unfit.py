@@ -26,7 +26,7 @@ from buildkit.contract.suite import checks_of
 from buildkit.engine.containers import Container
 from buildkit.engine.engine import Engine as Docker
 from buildkit.model.image import Status
-from buildkit.model.target import Profile, Purpose, Samples
+from buildkit.model.target import Payload, Profile, Purpose, Samples
 from buildkit.support.errors import ToolError
 from buildkit.verify import subject as subject_of
 from tests.unit.contract.test_contract import (
@@ -205,8 +205,33 @@ def test_why_a_purpose_is_unknown_is_said(
     monkeypatch.setattr(probe, "held", held)
     monkeypatch.setattr(probe, "purpose", lambda *_: None)
     docker: Any = SimpleNamespace(view=lambda _: VIEW)
-    assert subject_of._found(docker, "demo", (), {}) is Purpose.BOTH
+    assert subject_of._found(docker, "demo", (), Samples()) is Purpose.BOTH
     assert said in capsys.readouterr().err
+
+
+PAYLOAD = Payload(content_type="text/csv", body="body.csv")
+
+
+@pytest.mark.parametrize(
+    ("detected", "samples", "tested"),
+    [
+        ("training", Samples(), "training"),
+        ("training", Samples(payloads=(PAYLOAD,)), "both"),
+        ("training", Samples(payloads=(PAYLOAD,), default=True), "training"),
+        ("training", Samples(hyperparameters=(("a", "1"),)), "training"),
+        ("inference", Samples(hyperparameters=(("a", "1"),)), "both"),
+        ("inference", Samples(model="model"), "inference"),
+        ("both", Samples(payloads=(PAYLOAD,)), "both"),
+        ("processing", Samples(channels=(("a", "a"),)), "processing"),
+    ],
+)
+def test_what_samples_are_given_for_is_tested(
+    monkeypatch: pytest.MonkeyPatch, detected: str, samples: Samples, tested: str
+) -> None:
+    """Else a test passes without a word about the samples."""
+    monkeypatch.setattr(probe, "purpose", lambda *_: Purpose(detected))
+    docker: Any = SimpleNamespace(view=lambda _: VIEW)
+    assert subject_of._found(docker, "demo", (), samples) is Purpose(tested)
 
 
 def test_a_folder_with_the_name_of_a_program_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
