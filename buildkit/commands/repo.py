@@ -13,6 +13,7 @@ from buildkit.ecr import places, reconcile
 from buildkit.ecr.reconcile import State
 from buildkit.ecr.wanted import repositories
 from buildkit.ledger import history
+from buildkit.publish import connect
 from buildkit.support.amounts import count
 from buildkit.support.errors import Exit, NothingSelectedError, worst
 from buildkit.system import console
@@ -100,6 +101,7 @@ def _asked(scope: Scope, registries: tuple[str, ...]) -> tuple[tuple[Place, ...]
     project = scope.project()
     names = {target.repository for target in scope.targets_or_all(project)}
     where = places.places(project.config.registry, registries)
+    connect.say_which(project.config, registries, options.registries_from())
     releases = scope.ledger().read()
     every = repositories(
         project.config, project.targets, lambda name: history.exact_tags(releases, name)

@@ -324,7 +324,7 @@ def _hello(where: str) -> Iterator[tuple[docker.DockerClient, dict[str, Any]]]:
             stopping.check()
             raise ToolError(
                 f"no Docker engine answers at {where}",
-                details=str(error),
+                details=_reason(error),
                 hint="start Docker, or set DOCKER_HOST; in this project's checkout: "
                 "`make engine-up`",
             ) from error
@@ -334,6 +334,15 @@ def _hello(where: str) -> Iterator[tuple[docker.DockerClient, dict[str, Any]]]:
                 hint="fix config.json in DOCKER_CONFIG or ~/.docker until `docker info` works",
             ) from error
         yield client, info
+
+
+def _reason(error: BaseException) -> str:
+    """Why a connection failed: the operating system's reason, which several libraries wrap."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    wrapped = (error.__cause__, error.__context__, getattr(error, "reason", None), *error.args)
+    found = (_reason(each) for each in wrapped if isinstance(each, BaseException))
+    return next(found, str(error))
 
 
 def _client(where: str, seconds: int) -> docker.DockerClient:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,7 @@ class Outcome:
         """The error, or what is true of the image now; empty if it was only rendered."""
         if self.error is not None:
             cause, *_ = self.error.message.split("\n")
-            return f"{self.word}: {cause[:CAUSE_WIDTH]}"
+            return f"{self.word}: {textwrap.shorten(cause, CAUSE_WIDTH, placeholder=' …')}"
         if self.served is not None:
             return _where(self.served)
         if self.staged is not None:

@@ -52,7 +52,7 @@ def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Ite
     """
     judged = set()
     for target, places in targets:
-        if not source.has(target.template):
+        if not source.has(target.template) or target.template.startswith("_"):
             yield _no_template(target, source, places)
             continue
         yield from _packages(target, places, source)
@@ -102,6 +102,12 @@ def _packages(target: Target, places: Places, source: Templates) -> Iterator[Pro
 
 
 def _no_template(target: Target, source: Templates, places: Places) -> Problem:
+    if source.has(target.template):
+        return Problem(
+            path=places.at("template"),
+            message=f"the template `{target.template}` is there for other templates to extend",
+            known=f"templates: {', '.join(f'`{name}`' for name in source.names)}",
+        )
     written = places.has("template")
     similar = get_close_matches(target.template.removesuffix(render.SUFFIX), source.names, n=1)
     return Problem(

@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 SUITE = (".py", ".toml", ".csv")
 """Suffixes of the files of the suite."""
 GIVEN = {
-    Purpose.TRAINING: "`channels`, `hyperparameters`",
-    Purpose.INFERENCE: "`model`, `[[payload]]`",
-    Purpose.BOTH: "`channels`, `hyperparameters`, `[[payload]]`",
-    Purpose.PROCESSING: "`channels`",
+    Purpose.TRAINING: ("channels", "hyperparameters"),
+    Purpose.INFERENCE: ("model", "payloads"),
+    Purpose.BOTH: ("channels", "hyperparameters", "payloads"),
+    Purpose.PROCESSING: ("channels",),
 }
-"""The keys of samples that put an image of a purpose to work."""
+"""The samples that put an image of a purpose to work."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,10 +195,18 @@ def unjudged(target: Target, found: Report, depth: Depth) -> BuildkitError | Non
     return UnjudgedError(
         "no clause is broken, but the image was never seen to train, serve or process: "
         f"{why(found)}",
-        hint=f"`buildkit test {target.id} --verbose` shows each reason; add "
-        f"{GIVEN[target.purpose]} to the `samples` of the image in images.toml: "
-        f"{manual.page('images-toml', 'samples')}",
+        hint=f"`buildkit test {target.id} --verbose` shows each reason; add {_missing(target)} to "
+        f"the `samples` of the image in images.toml: {manual.page('images-toml', 'samples')}",
     )
+
+
+def _missing(target: Target) -> str:
+    """The keys of images.toml that may put an image to work, without those that it has."""
+    keys = [each for each in GIVEN[target.purpose] if not getattr(target.samples, each)]
+    if not target.samples.environment:
+        keys.append("environment")
+    named = ("[[payload]]" if each == "payloads" else each for each in keys)
+    return ", ".join(f"`{each}`" for each in named) or "others"
 
 
 def why(found: Report) -> str:

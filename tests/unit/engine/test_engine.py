@@ -6,12 +6,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests.exceptions as wrapping
+from urllib3.exceptions import ProtocolError
 
 from buildkit.contract.engine import Start
 from buildkit.engine import engine
 from buildkit.engine.engine import Engine
 from buildkit.engine.limits import Guard
 from buildkit.engine.networks import Networks
+from buildkit.support.errors import ToolError
 
 SEALED = {"com.docker.network.bridge.inhibit_ipv4": "true"}
 
@@ -168,3 +171,22 @@ def test_an_engine_is_local_whose_networks_are_reached_from_here(
     assert engine._is_local(where, info) is local
     monkeypatch.setattr("sys.platform", "darwin")
     assert engine._is_local(where, info) is False
+
+
+def test_an_engine_that_does_not_answer_is_said_with_the_reason_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    with (
+        pytest.raises(ToolError, match=r"no Docker engine answers at tcp://127.0.0.1:1") as caught,
+        engine.connect(),
+    ):
+        pass
+    assert caught.value.details == "Connection refused"
+
+
+def test_the_reason_of_a_missing_socket_is_below_those_of_the_libraries() -> None:
+    missing = FileNotFoundError(2, "No such file or directory")
+    aborted = wrapping.ConnectionError(ProtocolError("Connection aborted.", missing))
+    assert engine._reason(aborted) == "No such file or directory"
+    assert engine._reason(ValueError("a bad scheme")) == "a bad scheme"

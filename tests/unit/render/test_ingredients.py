@@ -80,6 +80,14 @@ def test_a_template_that_there_is_none_of(tmp_path: Path, text: str, said: str) 
     assert f"{tmp_path}/templates/" in found
 
 
+def test_a_template_for_others_to_extend_is_no_template_of_an_image(tmp_path: Path) -> None:
+    found = problem(tmp_path, "template = '_base'")
+    assert (
+        "images.toml:5: image.demo.template: the template `_base` is there for other templates to "
+        "extend; templates: `basic`"
+    ) in found
+
+
 def test_the_list_of_templates_is_told_once(tmp_path: Path) -> None:
     other = IMAGE.replace("demo", "other")
     found = problem(tmp_path, f"template = 'x'\n{other}template = 'y'").splitlines()

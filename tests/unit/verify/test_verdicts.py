@@ -19,7 +19,7 @@ from buildkit.ledger import make
 from buildkit.model.features import Feature
 from buildkit.model.image import Location, Published, Staged, Status, Verdict
 from buildkit.model.outcome import Outcome
-from buildkit.model.target import Profile, Purpose, Samples
+from buildkit.model.target import Payload, Profile, Purpose, Samples
 from buildkit.pipeline import Run
 from buildkit.support.errors import ContractError, Exit, ToolError, UnjudgedError, worst
 from buildkit.verify import gate, judged, junit, page, verify
@@ -308,6 +308,21 @@ def test_a_target_whose_samples_are_not_enough_is_not_published(tmp_path: Path) 
     assert "`channels`" in (outcome.error.hint or "")
     assert outcome.verified is None
     assert where.find(records.VERIFIED, PLAIN.id) is None
+
+
+def test_samples_that_there_are_already_are_not_asked_for(tmp_path: Path) -> None:
+    payload = Payload(content_type="text/csv", body="body.csv")
+    samples = Samples(payloads=(payload,), environment=(("A", "1"),))
+    outcome, _ = run_test(replace(PLAIN, samples=samples), IDLE, tmp_path, verify.SMOKE)
+    assert "add `channels`, `hyperparameters` to the `samples`" in str(
+        isinstance(outcome.error, UnjudgedError) and outcome.error.hint
+    )
+
+
+def test_a_long_error_is_cut_between_words_in_the_line_of_a_target() -> None:
+    outcome = Outcome(target=PLAIN, error=ToolError("a cause " * 40))
+    assert outcome.line.endswith(" cause a …")
+    assert len(outcome.line) <= len("failed: ") + 100
 
 
 def test_the_test_of_a_target_wants_to_see_it_at_work(tmp_path: Path) -> None:
