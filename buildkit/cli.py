@@ -52,6 +52,7 @@ GROUPS = {  # as `--help` lists them, in the order in which one uses them
     "CI": {
         "ci-matrix": "Split targets into shards, one per CI job.",
         "merge": "Merge the records of images built on other machines.",
+        "cache": "Show, free, save and load what builds keep.",
     },
     "Help": {
         "explain": "Explain the clauses of the SageMaker contract.",
@@ -64,11 +65,15 @@ BEGINNINGS = ("init", "new", "create")
 OF_OTHERS = {  # names from other tools -> the commands to use here
     "bake": ("build",),
     "check": ("test", "render --check"),
+    "clean": ("cache prune",),
     "compare": ("diff",),
     "compile": ("lock",),
     "config": ("list",),
+    "df": ("cache size",),
     "dockerfile": ("render",),
+    "du": ("cache size",),
     "freeze": ("lock",),
+    "gc": ("cache prune",),
     "help": ("--help",),
     "history": ("releases",),
     "images": ("list",),
@@ -78,6 +83,7 @@ OF_OTHERS = {  # names from other tools -> the commands to use here
     "ls": ("list",),
     "matrix": ("ci-matrix",),
     "newer": ("outdated",),
+    "prune": ("cache prune",),
     "publish": ("push",),
     "release": ("push", "releases"),
     "reproduce": ("verify-reproducible",),

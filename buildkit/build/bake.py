@@ -189,7 +189,7 @@ def _failures(
     if not failed and len(wave) == 1:
         failed = {wave[0]: Step(target=wave[0], error=progress.final_error)}
     return {
-        name: missing_package(step, by_name[name]) or _explained(step, progress.final_error)
+        name: missing_package(step, by_name[name]) or explained(step, progress.final_error)
         for name, step in failed.items()
     }
 
@@ -211,7 +211,8 @@ def missing_package(step: Step, target: Target) -> ToolError | None:
     )
 
 
-def _explained(step: Step, final_error: str) -> ToolError:
+def explained(step: Step, final_error: str) -> ToolError:
+    """The error of a step that failed."""
     said = f"{step.error} {final_error} {' '.join(step.lines[-TAIL:])}".lower()
     cause, hint = next(
         ((cause, hint) for sign, cause, hint in CAUSES if re.search(sign, said)),

@@ -26,13 +26,20 @@ SIMILAR = 0.8
 """Least similarity, of 1, at which an id counts as a typo of another: `NOPE-1` is no `PIPE-01`."""
 
 
-class _Path(click.Path):
+class PathType(click.Path):
     """A pathlib path. pathlib loads slowly, so only commands that take a path load it."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         from pathlib import Path  # noqa: PLC0415
 
         return Path(os.fsdecode(super().convert(value, param, ctx)))
+
+
+class InOrder(click.Group):
+    """Lists its commands in the order in which one uses them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return [*self.commands]
 
 
 def known_clauses(
@@ -136,7 +143,7 @@ def flag(name: str, help_: str, *more: str) -> Callable[[Command], Command]:
     return click.option(name, *more, is_flag=True, help=help_)
 
 
-FILE = _file(_Path(dir_okay=False))
+FILE = _file(PathType(dir_okay=False))
 FILE_AS_TEXT = _file(click.Path(dir_okay=False))
 ALLOW_OUTSIDE = flag(
     "--allow-outside",
@@ -145,7 +152,7 @@ ALLOW_OUTSIDE = flag(
 JSON = flag("--json", "Print JSON on stdout.", "as_json")
 DIST = click.option(
     "--dist",
-    type=_Path(file_okay=False),
+    type=PathType(file_okay=False),
     help="Keep the records of targets in this folder.  [default: dist/ beside images.toml]",
 )
 SELECT = click.argument("select", nargs=-1, shell_complete=complete.targets)
@@ -166,13 +173,13 @@ NETWORK = flag(
 JUNIT = click.option(
     "--junit",
     "junit_file",
-    type=_Path(dir_okay=False),
+    type=PathType(dir_okay=False),
     help="Write a JUnit report to this file.",
 )
 HTML = click.option(
     "--html",
     "html_file",
-    type=_Path(dir_okay=False),
+    type=PathType(dir_okay=False),
     help="Write a self-contained HTML report to this file.",
 )
 REGISTRY = _registry("those in images.toml")
@@ -250,21 +257,21 @@ BUILD = packed(
     SUBSTITUTE,
     click.option(
         "--ca-bundle",
-        type=_Path(exists=True, dir_okay=False, resolve_path=True),
+        type=PathType(exists=True, dir_okay=False, resolve_path=True),
         envvar=["BUILDKIT_CA_BUNDLE", "PIP_CERT", "SSL_CERT_FILE"],
         show_envvar=True,
         help="Trust these certificates while building.",
     ),
     click.option(
         "--pip-config",
-        type=_Path(exists=True, dir_okay=False, resolve_path=True),
+        type=PathType(exists=True, dir_okay=False, resolve_path=True),
         envvar="BUILDKIT_PIP_CONFIG",
         show_envvar=True,
         help="Use this pip.conf while building, with its index and credentials.",
     ),
     click.option(
         "--wheels",
-        type=_Path(exists=True, file_okay=False, resolve_path=True),
+        type=PathType(exists=True, file_okay=False, resolve_path=True),
         envvar="BUILDKIT_WHEELS",
         show_envvar=True,
         help="Let the build install wheels from this folder.",

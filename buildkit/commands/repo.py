@@ -28,15 +28,9 @@ if TYPE_CHECKING:
     from buildkit.ecr.wanted import Wanted
 
 
-class InOrder(click.Group):
-    """Lists its commands in the order in which one uses them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return [*self.commands]
-
-
 @click.group(
-    cls=InOrder, epilog="\b\nExamples:\n  buildkit repo plan\n  buildkit repo apply 'sklearn*'"
+    cls=options.InOrder,
+    epilog="\b\nExamples:\n  buildkit repo plan\n  buildkit repo apply 'sklearn*'",
 )
 def command() -> None:
     """Create ECR repositories, and correct their settings, as images.toml says.

@@ -9,13 +9,11 @@ from buildkit.model.image import IDENTITY
 from buildkit.registry.manifests import refusals
 from buildkit.support.errors import BuildkitError
 from buildkit.system import cache
+from buildkit.system.cache import Kind
 
 if TYPE_CHECKING:
     from buildkit.model.target import Target
     from buildkit.registry.manifests import Tagged
-
-KIND = "identities"
-"""The folder of the cache: what an image's configuration says, by the digest of that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +44,12 @@ def look(registry: Tagged, target: Target) -> Served:
         config = found.config_digest
         if config is None or refusals(found):
             return Served(host=host, digest=found.digest)
-        identity = cache.find(KIND, config)
+        identity = cache.find(Kind.IDENTITIES, config)
         if identity is None:
             settings = registry.config(target.repository, config).config
             labels = settings.labels if settings else None
             identity = (labels or {}).get(IDENTITY, "")
-            cache.keep(KIND, config, identity)
+            cache.keep(Kind.IDENTITIES, config, identity)
     except BuildkitError as error:
         return Served(host=host, error=error)
     return Served(host=host, digest=found.digest, identity=identity or None)

@@ -20,6 +20,7 @@ import packaging
 
 from buildkit.render import failures, render
 from buildkit.system import cache as kept
+from buildkit.system.cache import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from buildkit.model.target import Rendered, Target
     from buildkit.render.render import Templates
 
-KIND = "dockerfiles"
-"""The folder of the cache: one file for each project."""
 FORMAT = 1
 """Increased when the form of these files changes."""
 FEW = 100
@@ -104,7 +103,7 @@ def _code() -> str:
 
 
 def _read(name: str) -> _Texts:
-    digest, _, document = (kept.find(KIND, name) or "").partition("\n")
+    digest, _, document = (kept.find(Kind.DOCKERFILES, name) or "").partition("\n")
     if digest == _digest(document):
         with suppress(ValueError):
             return _Texts(**json.loads(document))
@@ -121,7 +120,7 @@ def _keep(name: str, before: _Texts, now: Mapping[str, str]) -> None:
         for key, text in (*older.items(), *now.items())
     }
     document = json.dumps({"lines": [*lines], "numbers": numbers}, separators=(",", ":"))
-    kept.keep(KIND, name, f"{_digest(document)}\n{document}")
+    kept.keep(Kind.DOCKERFILES, name, f"{_digest(document)}\n{document}")
 
 
 def _digest(text: str) -> str:

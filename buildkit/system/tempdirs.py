@@ -1,4 +1,7 @@
-"""Private temporary folders, removed after use, or else by the next run."""
+"""Private temporary folders, removed after use, or else by the next run.
+
+The names of temporary files and folders have the process that created them.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildkit.system import usage
 from buildkit.system.processes import is_gone, machine
 
 if TYPE_CHECKING:
@@ -26,35 +30,55 @@ OLD_SECONDS = 24 * 60 * 60
 @contextmanager
 def folder() -> Iterator[Path]:
     """A folder that only the user can read (mode 0700): it may hold credentials."""
-    _sweep_the_dead()
-    with tempfile.TemporaryDirectory(prefix=_prefix()) as name:
+    sweep(Path(tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix=prefix()) as name:
         yield Path(name)
 
 
 def remove_all() -> None:
     """Remove all folders of this process, without waiting for threads that use them."""
-    for path in Path(tempfile.gettempdir()).glob(f"{_prefix()}*"):
+    for path in Path(tempfile.gettempdir()).glob(f"{prefix()}*"):
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _prefix() -> str:
+def prefix() -> str:
+    """How the names of this process begin."""
     return f"buildkit-{machine()}-{os.getpid()}-"
 
 
-@cache
-def _sweep_the_dead() -> None:
-    """Remove the folders of killed processes.
+def is_ours(name: str) -> bool:
+    """Whether buildkit names temporary files and folders like this."""
+    return NAME.fullmatch(name) is not None
 
-    Folders of another machine or container, or from before a reboot, are judged by age alone.
+
+@cache
+def sweep(place: Path) -> None:
+    """Remove what killed processes have left in a folder; once in each process."""
+    usage.remove(left_in(place))
+
+
+def left() -> tuple[Path, ...]:
+    """The temporary folders that killed processes have left."""
+    return left_in(Path(tempfile.gettempdir()))
+
+
+def left_in(place: Path) -> tuple[Path, ...]:
+    """The files and folders of this user that killed processes have left in a folder.
+
+    Those of another machine or container, or from before a reboot, are judged by age alone.
     """
-    for path in Path(tempfile.gettempdir()).glob("buildkit-*"):
-        match = NAME.fullmatch(path.name)
-        if match is None:
-            continue
-        with suppress(OSError):  # may belong to another user
-            about = path.lstat()
-            mine = stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid()
-            here = match["machine"] == machine()
-            old = time.time() - about.st_mtime > OLD_SECONDS
-            if mine and (is_gone(match["owner"].replace("-", "/")) if here else old):
-                shutil.rmtree(path)
+    return tuple(path for path in sorted(place.glob("buildkit-*")) if _is_left(path))
+
+
+def _is_left(path: Path) -> bool:
+    match = NAME.fullmatch(path.name)
+    if match is None:
+        return False
+    with suppress(OSError):  # another run may remove it
+        about = path.lstat()
+        if stat.S_ISLNK(about.st_mode) or about.st_uid != os.getuid():
+            return False
+        if match["machine"] == machine():
+            return is_gone(match["owner"].replace("-", "/"))
+        return time.time() - about.st_mtime > OLD_SECONDS
+    return False

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>-?\d+(?:\.\d+)?)|(?P<name>[A-Za-z_][\w-]*)"
@@ -145,12 +147,19 @@ class _Reader:
             "tojson": lambda value: json.dumps(value, indent=2),
             "join": lambda values, by=",": by.join(map(as_text, values)),
             "contains": lambda values, value: value in values,
+            "hashfiles": lambda pattern: _hash(self.contexts["runner"]["workspace"], pattern),
             "startswith": lambda text, start: as_text(text).lower().startswith(start.lower()),
             "format": lambda text, *values: re.sub(
                 r"\{(\d+)\}", lambda match: as_text(values[int(match[1])]), text
             ),
         }
         return known[name]
+
+
+def _hash(workspace: Path, name: str) -> str:
+    """The digest of a file of the checkout, empty without it; patterns are not needed here."""
+    file = workspace / name
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
 
 
 def _member(value: Any, key: Any) -> Any:

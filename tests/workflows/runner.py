@@ -205,13 +205,16 @@ class _Job:
         machine = stand_ins.Machine(
             folder=folder,
             artifacts=self.workflow.artifacts,
+            caches=world.folder / "caches",
             repositories=world.repositories,
             python=world.python,
             permissions=self.document.get("permissions", {}),
             environment={**world.environment, **self.contexts["env"], "CI": "true"},
         )
         machine.prepare()
-        steps = _Steps(self.workflow, machine, Place(self.name, shard, ""), self.contexts)
+        about = {"temp": str(machine.temp), "workspace": machine.workspace}
+        contexts = {**self.contexts, "runner": about}
+        steps = _Steps(self.workflow, machine, Place(self.name, shard, ""), contexts)
         good = steps.run(self.document["steps"])
         contexts = {**self.contexts, "steps": steps.known}
         for key, value in self.document.get("outputs", {}).items():
@@ -279,8 +282,8 @@ class _Steps:
         given = {key: as_text(fill(value, contexts)) for key, value in step.get("with", {}).items()}
         action = self.local(step["uses"])
         if action is None:
-            stand_ins.KNOWN[_pinned(step["uses"])](machine, given, contexts["github"])
-            return True, {}
+            known = stand_ins.KNOWN[_pinned(step["uses"])]
+            return True, known(machine, given, contexts["github"]) or {}
         document = yaml.safe_load((action / "action.yml").read_text())
         github = {**contexts["github"], "action_path": str(action)}
         inner = {**contexts, "github": github}
@@ -366,7 +369,7 @@ def _cells(strategy: Any, contexts: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _pinned(uses: str) -> str:
     match = PINNED.fullmatch(uses)
     assert match, f"{uses} is not pinned by its commit"
-    return f"{match['owner']}/{match['name']}"
+    return f"{match['owner']}/{match['name']}{match['path'] or ''}"
 
 
 def _refuse_more(document: Mapping[Any, Any], given: Mapping[str, str]) -> None:

@@ -52,6 +52,7 @@ class Machine:
 
     folder: Path
     artifacts: Path
+    caches: Path
     repositories: Mapping[str, Path]
     python: Path
     permissions: Mapping[str, str]
@@ -62,6 +63,10 @@ class Machine:
     @property
     def workspace(self) -> Path:
         return self.folder / "work"
+
+    @property
+    def temp(self) -> Path:
+        return self.folder / "temp"
 
     def prepare(self) -> None:
         for name in ("work", "home", "bin", "temp"):
@@ -75,7 +80,7 @@ class Machine:
         return {
             **self.environment,
             "HOME": str(self.folder / "home"),
-            "RUNNER_TEMP": str(self.folder / "temp"),
+            "RUNNER_TEMP": str(self.temp),
             "GITHUB_WORKSPACE": str(self.workspace),
             "GITHUB_ACTIONS": "true",
             "GH_LOG": str(self.artifacts / "gh.log"),
@@ -85,7 +90,7 @@ class Machine:
 
     @contextmanager
     def files(self) -> Iterator[Files]:
-        folder = self.folder / "temp" / uuid.uuid4().hex
+        folder = self.temp / uuid.uuid4().hex
         folder.mkdir()
         found = Files(*(folder / name for name in ("output", "env", "path", "summary")))
         for each in vars(found).values():
@@ -146,6 +151,31 @@ def configure_aws(machine: Machine, given: Mapping[str, str], _github: Mapping[s
     }
 
 
+def restore(
+    machine: Machine, given: Mapping[str, str], _github: Mapping[str, Any]
+) -> dict[str, str]:
+    """The newest cache of the first key that fits; all but the exact key are beginnings."""
+    assert given["path"].startswith(str(machine.temp)), "it would be part of the checkout"
+    found = sorted(machine.caches.glob("*"), key=lambda each: each.stat().st_mtime, reverse=True)
+    fitting = [each for each in found if each.name == given["key"]]
+    for beginning in given.get("restore-keys", "").split():
+        fitting += [each for each in found if each.name.startswith(beginning)]
+    outputs = {"cache-primary-key": given["key"], "cache-hit": "false"}
+    if not fitting:
+        return outputs
+    shutil.copytree(fitting[0], given["path"])
+    hit = "true" if fitting[0].name == given["key"] else "false"
+    return {**outputs, "cache-hit": hit, "cache-matched-key": fitting[0].name}
+
+
+def save(machine: Machine, given: Mapping[str, str], _github: Mapping[str, Any]) -> None:
+    """A key is given once."""
+    there = machine.caches / given["key"]
+    if not there.exists():
+        shutil.copytree(given["path"], there)
+        os.utime(there)  # the time of the copy, by which the newest is found
+
+
 def upload(machine: Machine, given: Mapping[str, str], _github: Mapping[str, Any]) -> None:
     paths = (machine.workspace / line for line in given["path"].splitlines())
     found = [each for each in paths if each.exists()]
@@ -177,7 +207,11 @@ def download(machine: Machine, given: Mapping[str, str], _github: Mapping[str, A
         shutil.copytree(each, inside, dirs_exist_ok=True)
 
 
-KNOWN: dict[str, Callable[[Machine, Mapping[str, str], Mapping[str, Any]], None]] = {
+KNOWN: dict[
+    str, Callable[[Machine, Mapping[str, str], Mapping[str, Any]], dict[str, str] | None]
+] = {
+    "actions/cache/restore": restore,
+    "actions/cache/save": save,
     "actions/checkout": checkout,
     "actions/setup-python": setup_python,
     "actions/upload-artifact": upload,

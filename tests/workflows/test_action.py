@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tests.support.waiting import HANG
+from tests.workflows.expressions import holds
 
 ROOT = Path(__file__).parents[2]
 STEPS = {
@@ -74,6 +75,16 @@ def called(step: dict[str, Any], folder: Path, **env: str) -> list[str]:
             ["buildkit build --stage --dist=shards/2 -- --push b"],
         ),
         (
+            "Load downloaded packages",
+            {"TARGETS": "--push b", "RUNNER_TEMP": "/temp"},
+            ["buildkit cache load /temp/buildkit-packages -- --push b"],
+        ),
+        (
+            "Save downloaded packages",
+            {"TARGETS": "--push b", "RUNNER_TEMP": "/temp"},
+            ["buildkit cache save /temp/buildkit-packages -- --push b"],
+        ),
+        (
             "Publish",
             {"TARGETS": "--all"},
             ["buildkit merge --from shards -- --all", "buildkit push --complete -- --all"],
@@ -104,3 +115,31 @@ def test_a_tag_is_no_option_of_github_s_command_line(tmp_path: Path) -> None:
     assert called(step, tmp_path, TAG="-R x/y", FOLDER=".") == [
         "gh release create --verify-tag --notes-file=./notes.md -- -R x/y"
     ]
+
+
+@pytest.mark.parametrize(
+    ("github", "saves"),
+    [
+        ({}, True),
+        ({"event_name": "schedule", "event": {}}, True),
+        ({"event_name": "pull_request"}, False),
+        ({"event_name": "pull_request_target"}, False),
+        ({"event_name": "merge_group"}, False),
+        ({"event": {"repository": {"fork": True}}}, False),
+        ({"ref_type": "tag"}, False),
+    ],
+)
+def test_packages_are_never_saved_from_a_fork_or_a_pull_request(
+    github: dict[str, Any], saves: bool
+) -> None:
+    event = {"event_name": "push", "event": {"repository": {"fork": False}}, "ref_type": "branch"}
+    found = {"cache-primary-key": "key", "cache-hit": "false"}
+    contexts = {
+        "inputs": {"stage": "build", "keep-packages": "true"},
+        "steps": {"packages": {"outputs": found}},
+        "github": {**event, **github},
+    }
+    save = STEPS["Save downloaded packages"]["if"]
+    assert holds(save, contexts) == saves
+    for other in ({**found, "cache-hit": "true"}, {}):  # nothing new, or no lock
+        assert not holds(save, {**contexts, "steps": {"packages": {"outputs": other}}})

@@ -6,6 +6,7 @@ import json
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from tests.workflows import runner
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.workflows.runner import Run
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +25,7 @@ BUILDKIT = """#!/bin/sh
 echo "$*" >>"$CALLS"
 case $1 in
 outdated) printf '| Package |\\n| --- |\\n| `numpy` |\\n' ;;
-lock) [ ! -e "$MOVED" ] || echo 'new lock' >images.lock ;;
+lock) [ ! -e "$MOVED" ] || echo "new lock$LOCK" >images.lock ;;
 revise) [ ! -e "$MOVED" ] || echo 'new revision' >images.toml ;;
 render) mkdir -p dockerfiles/new; echo FROM >dockerfiles/new/Dockerfile ;;
 ci-matrix)
@@ -35,6 +38,7 @@ build)
   echo "1 target: $*" >&2
   case $* in *"-- bad") echo '</details> it broke'; exit 6 ;; esac
   ;;
+cache) [ "$2" = load ] || { mkdir -p "$3"; echo "$LOCK" >"$3/wheel"; } ;;
 esac
 """
 pytestmark = pytest.mark.process
@@ -90,11 +94,11 @@ class Site:
         )
         self.world.folder.mkdir()
 
-    def update(self, **environment: str) -> Run:
+    def update(self, inputs: Mapping[str, str] = MappingProxyType({}), **environment: str) -> Run:
         """Call the workflow as another repository does, weekly."""
         world = replace(self.world, environment={**self.world.environment, **environment})
         ref = git(self.tool, "rev-parse", "HEAD")
-        given = {"tool-repository": TOOL, "tool-ref": ref, "folder": self.folder}
+        given = {"tool-repository": TOOL, "tool-ref": ref, "folder": self.folder, **inputs}
         job = {
             "uses": f"{TOOL}/.github/workflows/update.yml@{ref}",
             "with": given,
@@ -108,6 +112,12 @@ class Site:
         caller.write_text(json.dumps({"on": {"schedule": []}, "jobs": {"update": job}}))
         sha = git(self.images, "rev-parse", "main")
         return runner.run(world, caller, runner.Event(name="schedule", repository=OWNER, sha=sha))
+
+    @property
+    def caches(self) -> list[Path]:
+        """What GitHub keeps for later runs, the oldest first."""
+        found = (self.world.folder / "caches").glob("*")
+        return sorted(found, key=lambda path: path.stat().st_mtime)
 
     @property
     def asked(self) -> str:
@@ -179,3 +189,37 @@ def test_without_a_change_nothing_is_built_and_proposed(tmp_path: Path) -> None:
     }, done.log
     assert site.asked.splitlines() == ["auth setup-git"]  # to read the ledger
     assert "| `numpy` |" in done.summary
+
+
+def test_packages_go_from_each_good_shard_to_the_next_run(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+
+    def cached(lock: str) -> list[str]:
+        """What the shards did with packages in an update to a lock."""
+        site.calls.write_text("")
+        site.update(LOCK=lock)
+        calls = site.calls.read_text().splitlines()
+        return [
+            " ".join((*words[1:2], *words[3:]))
+            for each in calls
+            if (words := each.split())[0] == "cache"
+        ]
+
+    assert cached("1") == ["save -- good", "load -- bad"]  # they run one after the other here
+    assert cached("1") == ["load -- good", "load -- bad"]
+    assert cached("2") == ["load -- good", "save -- good", "load -- bad"]
+    kept = {path.name[:-64]: (path / "wheel").read_text() for path in site.caches}
+    assert kept == {"buildkit-packages-.-1-": "2\n"}
+    assert len(site.caches) == 2
+
+
+@pytest.mark.parametrize("why", ["no lock", "turned off"])
+def test_no_packages_are_carried_without_a_lock_or_a_wish(tmp_path: Path, why: str) -> None:
+    site = Site(tmp_path)
+    if why == "no lock":
+        git(site.images, "rm", "--quiet", "images.lock")
+        git(site.images, "commit", "--quiet", "--message", "No lock")
+    site.update({} if why == "no lock" else {"keep-packages": "false"})
+    assert " -- good" in site.calls.read_text()
+    assert "cache " not in site.calls.read_text()
+    assert site.caches == []

@@ -20,13 +20,24 @@ if TYPE_CHECKING:
 
 
 class Index(SimpleHTTPRequestHandler):
-    """Folders of packages, as pip reads them; where it is private, for nobody without the login."""
+    """Folders of packages, as pip reads them; where it is private, for nobody without the login.
 
-    def __init__(self, *arguments: Any, allowed: str | None, **keywords: Any) -> None:
-        self.allowed = allowed
+    Wheels may be kept for long, as those of PyPI.
+    """
+
+    def __init__(
+        self, *arguments: Any, allowed: str | None, asked: list[str], **keywords: Any
+    ) -> None:
+        self.allowed, self.asked = allowed, asked
         super().__init__(*arguments, **keywords)
 
+    def end_headers(self) -> None:
+        if self.path.endswith(".whl"):
+            self.send_header("Cache-Control", "max-age=365000000, immutable, public")
+        super().end_headers()
+
     def do_GET(self) -> None:
+        self.asked.append(self.path)
         if self.allowed in (None, self.headers.get("Authorization")):
             super().do_GET()
             return
@@ -40,15 +51,18 @@ class Index(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def index(local: Local, folder: Path, allowed: str | None = None) -> Iterator[str]:
+def index(
+    local: Local, folder: Path, allowed: str | None = None, asked: list[str] | None = None
+) -> Iterator[str]:
     """The host and port of an index of `folder`, which holds `<package>/<wheel>`.
 
-    `allowed` is the header of the login that it wants. Its certificate is of the private engine's
+    `allowed` is the header of the login that it wants; `asked` gets the path of each request. Its certificate is of the private engine's
     authority.
     """
     address = gateway(local)
     leaf, key = certificate(private_engine(local) / "ca", folder.parent, f"IP:{address}")
-    handler = partial(Index, directory=str(folder), allowed=allowed)
+    asked = [] if asked is None else asked
+    handler = partial(Index, directory=str(folder), allowed=allowed, asked=asked)
     server = ThreadingHTTPServer((address, 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(leaf, key)

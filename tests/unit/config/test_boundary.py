@@ -467,8 +467,9 @@ def test_every_command_that_reads_a_project_has_the_flag(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     reads = {*cli.COMMANDS} - {"explain", "completion"}
+    parts = {"repo": ("plan", "apply"), "cache": ("save", "load")}
     for name in reads:
-        for words in [[name, "plan"], [name, "apply"]] if name == "repo" else [[name]]:
+        for words in [[name, part] for part in parts.get(name, ())] or [[name]]:
             assert cli.run([*words, "--help"]) == Exit.DONE
             assert "--allow-outside" in capsys.readouterr().out, name
 

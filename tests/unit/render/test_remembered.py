@@ -256,7 +256,7 @@ def test_an_error_of_some_targets_counts_all(folder: Path) -> None:
 def test_a_damaged_file_is_not_believed(folder: Path, damage: Any) -> None:
     every = targets(PROJECT, folder)
     both(every, folder)
-    (file,) = (cache.folder() / remembered.KIND).iterdir()
+    (file,) = cache.kept(cache.Kind.DOCKERFILES)
     text = file.read_text()
     assert "RUN one" in text
     file.write_text(damage(text))

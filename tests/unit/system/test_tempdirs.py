@@ -19,7 +19,7 @@ NEVER = 2**22 + 1
 @pytest.fixture(autouse=True)
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    tempdirs._sweep_the_dead.cache_clear()
+    tempdirs.sweep.cache_clear()
 
 
 def test_a_folder_is_private_and_goes_away(tmp_path: Path) -> None:
