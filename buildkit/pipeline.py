@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from buildkit import recording
 from buildkit.build import bake_plan
-from buildkit.build.images import How, maker
 from buildkit.contract import verdict
-from buildkit.engine import engine
 from buildkit.lock import check
 from buildkit.model.outcome import Outcome, earlier
 from buildkit.plan import bases
@@ -29,13 +27,17 @@ from buildkit.support.errors import BuildkitError, bug
 from buildkit.system import console, stopping, workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from buildkit.aliases.moves import Moves
+    from buildkit.build.images import Maker
     from buildkit.config.network import Network
     from buildkit.engine.engine import Engine
     from buildkit.model.image import Built
-    from buildkit.model.target import Target
+    from buildkit.model.target import Rendered, Target
+    from buildkit.plan.bases import Bases
+    from buildkit.plan.decide import Decision
     from buildkit.plan.plan import Plan
     from buildkit.project import Project
     from buildkit.publish.sender import Sender
@@ -74,16 +76,6 @@ class Choice:
     no_cache: bool = False
     verbose: bool = False
     jobs: int | None = None
-
-    @property
-    def how(self) -> How:
-        """How images are built."""
-        return How(
-            jobs=self.jobs,
-            fail_fast=self.fail_fast,
-            no_cache=self.no_cache,
-            verbose=self.verbose,
-        )
 
     def rules(self, project: Project) -> Rules:
         """How the plan decides."""
@@ -141,8 +133,14 @@ def _building(project: Project, network: Network, choice: Choice) -> Iterator[_B
             network=network,
             choice=choice,
             sender=sender,
-            engine=cache(lambda: opened.enter_context(engine.connect())),
+            engine=cache(lambda: opened.enter_context(_engine())),
         )
+
+
+def _engine() -> AbstractContextManager[Engine]:
+    from buildkit.engine import engine  # noqa: PLC0415 - without work, no engine is asked
+
+    return engine.connect()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,20 +178,7 @@ class _Building:
         rendered = [each for each in found.rendered if each.target.id in todo]
         with (
             nullcontext() if self.sender is None else self.sender.sending(docker) as sender,
-            bake_plan.planned(
-                rendered,
-                self.project.templates,
-                self.network,
-                self.project.lock,
-                found.bases.served,
-            ) as baked,
-            maker(
-                baked,
-                docker,
-                choice.how,
-                {id_: each.identity.digest for id_, each in todo.items()},
-                sender.caches(each.target for each in rendered) if sender else {},
-            ) as makes,
+            self._maker(rendered, found.bases, todo) as makes,
         ):
             self.project.records.begin(rendered)
 
@@ -212,6 +197,29 @@ class _Building:
         for outcome in served:
             _say(outcome)
         return (*served, *worked)
+
+    @contextmanager
+    def _maker(
+        self, rendered: Sequence[Rendered], known: Bases, todo: Mapping[str, Decision]
+    ) -> Iterator[Maker]:
+        from buildkit.build.images import How, maker  # noqa: PLC0415 - only for a run that builds
+
+        project, choice = self.project, self.choice
+        how = How(
+            jobs=choice.jobs,
+            fail_fast=choice.fail_fast,
+            no_cache=choice.no_cache,
+            verbose=choice.verbose,
+        )
+        identities = {id_: each.identity.digest for id_, each in todo.items()}
+        caches = self.sender.caches(each.target for each in rendered) if self.sender else {}
+        with (
+            bake_plan.planned(
+                rendered, project.templates, self.network, project.lock, known.served
+            ) as baked,
+            maker(baked, self.engine(), how, identities, caches) as makes,
+        ):
+            yield makes
 
     def _test(self, built: Built) -> Outcome:
         from buildkit.verify import gate, verify  # noqa: PLC0415 - a push tests nothing
@@ -285,7 +293,7 @@ def push(project: Project, targets: Sequence[Target], choice: Choice) -> Run:
 
 @contextmanager
 def _sending(sender: Sender) -> Iterator[Sender]:
-    with engine.connect() as docker, sender.sending(docker) as found:
+    with _engine() as docker, sender.sending(docker) as found:
         yield found
 
 

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 
 from buildkit.build import bake, epoch
 from buildkit.build.epoch import Base
-from buildkit.model.hosts import ECR_HOST
+from buildkit.ecr.logins import base_logins
 from buildkit.registry import docker_config
 from buildkit.support.amounts import count
-from buildkit.support.errors import ToolError
 from buildkit.system import console
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from buildkit.build.bake_plan import Plan
     from buildkit.engine.engine import Engine
     from buildkit.model.image import Built
     from buildkit.model.login import Login
     from buildkit.model.target import Target
+    from buildkit.support.errors import ToolError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,20 +119,3 @@ def _epochs(
     }
     times = epoch.find(bases.values(), engine.created, logins)
     return {id_: times[base] for id_, base in bases.items() if base in times}
-
-
-def base_logins(hosts: Iterable[str]) -> tuple[dict[str, Login], dict[str, ToolError]]:
-    """New logins to ECR by host, where docker has none, and the errors of the other hosts."""
-    lacking = docker_config.lacking(filter(ECR_HOST.fullmatch, sorted({*hosts})))
-    if not lacking:
-        return {}, {}
-    from buildkit.ecr import api, places  # noqa: PLC0415 - boto3 loads slowly
-
-    found, refused = {}, {}
-    for place in filter(None, map(places.private, lacking)):
-        console.say(f"logging in to {place.host}")
-        try:
-            found[place.host] = api.login(place)
-        except ToolError as error:
-            refused[place.host] = error
-    return found, refused

@@ -16,7 +16,7 @@ from buildkit.model import names
 from buildkit.render import inputs, render
 from buildkit.support.errors import BuildkitError, ToolError, UsageError
 from buildkit.system import console, git, tempdirs
-from buildkit.verify import verify
+from buildkit.verify import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -87,7 +87,7 @@ def _essence(found: Project, targets: Sequence[Target]) -> dict[str, str]:
     made_from = inputs_of(found, targets)
     return {
         each.id: json.dumps(
-            (asdict(each.recipe), made_from[each.id], verify.suite_of(each)), default=str
+            (asdict(each.recipe), made_from[each.id], fingerprint.of_target(each)), default=str
         )
         for each in targets
     }

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit.build.images import base_logins
 from buildkit.commands import complete, options
 from buildkit.config import substitution
+from buildkit.ecr.logins import base_logins
 from buildkit.lock import bases, changes, check, lockfile, make
 from buildkit.lock.lockfile import Lock
 from buildkit.support import suggest

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit.build.images import base_logins
 from buildkit.ci import changes, revisions
 from buildkit.commands import options
 from buildkit.config import images_toml, substitution
+from buildkit.ecr.logins import base_logins
 from buildkit.engine import engine
 from buildkit.ledger import history
 from buildkit.lock import check, lockfile, make

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 RULES = ("include", "exclude", "override")
 ANY_VERSION = "0.0.0"
-PARTS = schema.File.model_fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,17 +95,16 @@ def parse(
     text: str, path: Path, region: str | None = None, limits: Boundary | None = None
 ) -> Config:
     document = toml.load(text, path.name)
-    known = list(PARTS)
-    problems = [validation.unknown_key((key,), known) for key in document if key not in PARTS]
+    known = list(schema.FILE)
+    problems = [validation.unknown_key((key,), known) for key in document if key not in known]
     named = _named_samples(document.get("samples", {}), problems)
 
     def part(name: str) -> Any:
-        default = PARTS[name].default
-        value = document.get(name, default)
-        found = validation.validated(PARTS[name].annotation, value, (name,), problems, named)
-        return default if found is None else found
+        kind = schema.FILE[name]
+        found = validation.validated(kind, document.get(name, {}), (name,), problems, named)
+        return validation.validated(kind, {}, (name,), []) if found is None else found
 
-    part("format")
+    validation.validated(schema.FILE["format"], document.get("format", 1), ("format",), problems)
     defaults, registry, substitutes = part("defaults"), part("registry"), part("substitutes")
     tables = document.get("image", {})
     if not isinstance(tables, dict) or not tables:
@@ -148,7 +146,7 @@ def _check_encoding(path: Path) -> None:
 def _named_samples(tables: object, problems: list[Problem]) -> Samples:
     """Each `[samples.<name>]`, with what is left of it without its wrong keys."""
     if not isinstance(tables, dict):
-        validation.validated(PARTS["samples"].annotation, tables, ("samples",), problems)
+        validation.validated(schema.FILE["samples"], tables, ("samples",), problems)
         return {}
     found = {}
     for name, table in tables.items():

@@ -33,10 +33,17 @@ if TYPE_CHECKING:
 
 
 class Model(BaseModel):
-    """No table has unknown keys, and none changes after reading."""
+    """No table has unknown keys, and none changes after reading.
+
+    `defer_build`: pydantic compiles only the tables that a file is validated by, and each once.
+    A default that is an instance would compile its table on its own.
+    """
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=lambda name: name.replace("_", "-")
+        extra="forbid",
+        frozen=True,
+        defer_build=True,
+        alias_generator=lambda name: name.replace("_", "-"),
     )
 
 
@@ -209,8 +216,8 @@ class Facts(Model):
     features: values.Distinct[Feature] = ()
     end_of_life: values.Month | None = None
     network: Annotated[bool, Field(strict=True)] = False
-    samples: Annotated[CellSamples, BeforeValidator(_named), AfterValidator(_completed)] = (
-        CellSamples()
+    samples: Annotated[CellSamples, BeforeValidator(_named), AfterValidator(_completed)] = Field(
+        default={}, validate_default=True
     )
 
 
@@ -282,7 +289,7 @@ class RegistryTable(PlaceTable):
     repository: values.Pattern | None = None
     tag: values.Pattern = "{version}-{device}-{py}"
     aliases: values.Distinct[values.AliasPattern] = ()
-    repositories: RepositoriesTable = RepositoriesTable()
+    repositories: RepositoriesTable = Field(default={}, validate_default=True)
 
     @field_validator("repository")
     @classmethod
@@ -309,15 +316,15 @@ class RegistryTable(PlaceTable):
         return table
 
 
-class File(Model):
-    """The top level. Its parts are validated one by one, so that one report has all problems."""
-
-    format: Literal[1] = 1
-    defaults: Axes = Axes()
-    registry: RegistryTable = RegistryTable()
-    substitutes: dict[values.Line, values.Line] = {}
-    samples: dict[SamplesName, SamplesTable] = {}
-    image: dict[values.Name, Image] = {}
+FILE = {
+    "format": Literal[1],
+    "defaults": Axes,
+    "registry": RegistryTable,
+    "substitutes": dict[values.Line, values.Line],
+    "samples": dict[SamplesName, SamplesTable],
+    "image": dict[values.Name, Image],
+}
+"""The keys of the top level. They are validated one by one, so that one report has all problems."""
 
 
 @dataclass(frozen=True, kw_only=True)

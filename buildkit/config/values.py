@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, TypeVar
 
-import regex
 from pydantic import AfterValidator, Field
 
 from buildkit.model import names
@@ -59,6 +58,8 @@ def _alias_pattern(text: str) -> str:
 
 
 def _regex(text: str) -> str:
+    import regex  # noqa: PLC0415 - few files have one, and it is slow to load
+
     try:
         groups = regex.compile(text).groups
     except regex.error as error:

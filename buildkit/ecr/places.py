@@ -15,8 +15,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from botocore.loaders import Loader
-
 from buildkit.model import names
 from buildkit.model.hosts import ECR_HOST
 from buildkit.support.errors import UsageError
@@ -173,6 +171,8 @@ def _has_local_api() -> bool:
 
 @cache
 def _partitions() -> Sequence[Mapping[str, Any]]:
+    from botocore.loaders import Loader  # noqa: PLC0415 - it loads slowly
+
     # Not through a session, which would read the user's profile: that may not exist.
     data: Mapping[str, Any] = Loader().load_data("partitions")
     return tuple(data["partitions"])

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from buildkit.build.images import base_logins
 from buildkit.config import substitution
+from buildkit.ecr.logins import base_logins
 from buildkit.lock import bases
 from buildkit.registry.bases import NO_IMAGE
 from buildkit.support.errors import BuildkitError, ToolError

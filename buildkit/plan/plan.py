@@ -17,7 +17,7 @@ from buildkit.render import inputs
 from buildkit.render.inputs import Inputs
 from buildkit.support.errors import BuildkitError, ToolError
 from buildkit.system import console, workers
-from buildkit.verify import verify
+from buildkit.verify import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -215,7 +215,7 @@ class Planner:
         verified = self._record(records.VERIFIED, target)
         if verified is None or verified.built.image_id != built.image_id:
             return "not tested yet"
-        holds = verify.still_holds(verified, replace(built, target=target))
+        holds = fingerprint.still_holds(verified, replace(built, target=target))
         return "" if holds else "its test changed: the clauses, the samples or the features"
 
     def _record(self, kind: Kind[Value], target: Target) -> Value | None:

@@ -7,9 +7,8 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from buildkit.ecr import api, places, wanted
+from buildkit.ecr import places, wanted
 from buildkit.ecr.places import Api
-from buildkit.ecr.repositories import Repositories
 from buildkit.publish.destination import Destination, everywhere
 from buildkit.publish.publisher import Publisher
 from buildkit.publish.upload import Uploader
@@ -150,6 +149,8 @@ class _Repositories:
         """Create a missing repository, if the registry does not do so on a push."""
         if self.place.api is not Api.ECR:
             return
+        from buildkit.ecr.repositories import Repositories  # noqa: PLC0415 - boto3 loads slowly
+
         with self._locks.setdefault(name, threading.Lock()):
             if name not in self._known:
                 lone = wanted.repository(name, self.table, tags=(), aliases=())
@@ -162,4 +163,6 @@ def _login(place: Place) -> Callable[[], Login | None]:
     """For ECR, a fresh login at each call; for another registry, the one that docker has."""
     if place.api is Api.NONE:
         return lambda: docker_config.of(place.host)
+    from buildkit.ecr import api  # noqa: PLC0415 - boto3 loads slowly
+
     return lambda: api.login(place)

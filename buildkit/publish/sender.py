@@ -11,7 +11,6 @@ from buildkit.aliases.moves import Moves
 from buildkit.model.image import Published, Staged
 from buildkit.model.names import LONGEST_TAG
 from buildkit.model.tag_filters import CACHE
-from buildkit.publish import packing
 from buildkit.support.errors import BuildkitError
 from buildkit.system import console
 
@@ -66,6 +65,8 @@ class Sender:
     @contextmanager
     def sending(self, engine: Engine) -> Iterator[Sender]:
         """The same, for the images of an engine."""
+        from buildkit.publish import packing  # noqa: PLC0415 - only for images to upload
+
         with packing.packer(engine) as packer:
             yield replace(self, publisher=replace(self.publisher, packer=packer))
 

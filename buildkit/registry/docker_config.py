@@ -9,9 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from docker import auth
-from docker.errors import DockerException
-
 from buildkit.model.login import Login
 from buildkit.support import decode
 from buildkit.support.errors import ToolError
@@ -56,10 +53,16 @@ def of(host: str) -> Login | None:
 
     Raises ToolError if a helper fails, or the configuration is damaged.
     """
+    file = _folder() / FILE
+    if not file.exists():
+        return None
+    from docker import auth  # noqa: PLC0415 - docker-py loads slowly
+    from docker.errors import DockerException  # noqa: PLC0415
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the error below names a missing helper
-            found = auth.load_config(str(_folder() / FILE)).resolve_authconfig(host)
+            found = auth.load_config(str(file)).resolve_authconfig(host)
     except (*BROKEN, DockerException) as error:
         raise ToolError(
             f"docker's login to {host} cannot be read: {error}",

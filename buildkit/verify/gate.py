@@ -10,7 +10,7 @@ from buildkit.model.outcome import Outcome, earlier
 from buildkit.support.errors import BuildkitError
 from buildkit.system import console
 from buildkit.system.console import Pace
-from buildkit.verify import verify
+from buildkit.verify import fingerprint, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ def test(
     target = built.target
     where.write(records.BUILT, target.id, built)
     before = None if retest else _before(target.id, where)
-    if before is not None and verify.still_holds(before, built):
+    if before is not None and fingerprint.still_holds(before, built):
         return earlier(replace(before, built=built))
     console.step(target.id, "testing")
     where.forget(records.VERIFIED, target.id)

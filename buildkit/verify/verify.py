@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.contract import kept, runner, verdict
-from buildkit.contract.scenario import Subject
 from buildkit.model.features import Feature, promised
 from buildkit.model.image import Level, Report, Status, Verdict, Verified
-from buildkit.model.target import Profile, Purpose, Samples
+from buildkit.model.target import Profile, Purpose
 from buildkit.support import manual
 from buildkit.support.amounts import count
 from buildkit.support.errors import ContractError, ToolError, UnjudgedError
 from buildkit.system import stopping
+from buildkit.verify import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from buildkit.contract.engine import Engine
+    from buildkit.contract.scenario import Subject
     from buildkit.model.image import Built, ClauseResult
     from buildkit.model.target import Target
     from buildkit.support.errors import BuildkitError
 
     Progress = Callable[[int, int, str], None]
 
-SUITE = (".py", ".toml", ".csv")
-"""Suffixes of the files of the suite."""
 GIVEN = {
     Purpose.TRAINING: ("channels", "hyperparameters"),
     Purpose.INFERENCE: ("model", "payloads"),
@@ -92,7 +88,7 @@ def report(
         image=subject.image,
         digest=digest,
         profile=depth.profile.value,
-        suite=fingerprint(subject),
+        suite=fingerprint.of(subject),
         clauses=tuple(map(_strict, results)) if depth.strict else results,
         seconds=round(time.monotonic() - began, 3),
         purpose=subject.purpose,
@@ -125,35 +121,10 @@ def verify(
     None: the image may not be published. It may if it passed, even if its target declares no
     samples, so that it was not seen to work; every report says so.
     """
-    subject = _subject(built.target, built.image_id)
+    subject = fingerprint.subject_of(built.target, built.image_id)
     found = report(subject, built.image_id, engine, depth, progress, keep=keep)
     passed = found.passed and depth.gates and unjudged(built.target, found, SMOKE) is None
     return found, Verified(built=built, report=found) if passed else None
-
-
-def still_holds(verified: Verified, built: Built) -> bool:
-    """Whether this image has passed this suite, for this purpose, on these samples.
-
-    Either profile counts: both contain the clauses that gate a build.
-    """
-    same = verified.built.image_id == built.image_id
-    return same and verified.report.suite == suite_of(built.target)
-
-
-def suite_of(target: Target) -> str:
-    """The `fingerprint` for the images of a target."""
-    return fingerprint(_subject(target, image=""))
-
-
-def _subject(target: Target, image: str) -> Subject:
-    return Subject(
-        image=image,
-        architecture=target.platform.partition("/")[2],
-        purpose=target.purpose,
-        samples=target.samples,
-        features=frozenset(target.features),
-        network=target.network,
-    )
 
 
 def refusal(found: Report) -> ContractError:
@@ -212,58 +183,6 @@ def _missing(target: Target) -> str:
 def why(found: Report) -> str:
     """What the image was not seen to do, in a few words."""
     return verdict.untried(found) or "every clause was skipped"
-
-
-def fingerprint(subject: Subject) -> str:
-    """A digest of the clauses, of what an image is tested for, and of the samples.
-
-    The same in every checkout: files count by their content, not by their place.
-    """
-    total = _clauses().copy()
-    samples = subject.samples
-    asked = [
-        subject.architecture,
-        subject.purpose.value,
-        sorted(feature.value for feature in subject.features),
-        samples.hyperparameters,
-        samples.metrics,
-        samples.objective,
-        samples.startup_seconds,
-        samples.environment,
-        [payload.headers for payload in samples.payloads],
-        subject.network,
-    ]
-    total.update(json.dumps(asked).encode())
-    for name, path in _files(samples):
-        total.update(f"{name} {path.stat().st_size}\n".encode())
-        total.update(path.read_bytes())
-    return f"sha256:{total.hexdigest()}"
-
-
-@cache
-def _clauses() -> hashlib._Hash:
-    """The files of the contract, read once in a run."""
-    total = hashlib.sha256()
-    for file in sorted((Path(__file__).parents[1] / "contract").rglob("*")):
-        if file.suffix in SUITE:  # not the files that Python compiles
-            total.update(file.read_bytes())
-    return total
-
-
-def _files(samples: Samples) -> Iterator[tuple[str, Path]]:
-    """Each file of the samples, with a name for its use."""
-    roots = [(f"channel {name}", path) for name, path in samples.channels]
-    roots += [("code", samples.code)] if samples.code else []
-    roots += [("model", samples.model)] if samples.model else []
-    for number, payload in enumerate(samples.payloads):
-        kind = f"payload {number} {payload.content_type} {payload.accept}"
-        roots.append((kind, payload.body))
-        roots += [(f"{kind} answer", payload.answer)] if payload.answer else []
-    for name, text in roots:
-        root = Path(text)
-        for path in [root] if root.is_file() else sorted(root.rglob("*")):
-            if path.is_file():
-                yield f"{name} {path.relative_to(root).as_posix()}", path
 
 
 def _evidence(failed: Sequence[ClauseResult]) -> Iterator[str]:

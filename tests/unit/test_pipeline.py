@@ -14,7 +14,7 @@ from buildkit.model.outcome import Outcome
 from buildkit.pipeline import Choice
 from buildkit.support.errors import ContractError, Exit, TemplateError, ToolError, worst
 from buildkit.system import stopping
-from buildkit.verify import gate, verify
+from buildkit.verify import fingerprint, gate, verify
 from tests.support import fakes, projects
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def test_an_image_is_tested_again_when_the_suite_has_changed(
         return dataclasses.replace(fakes.report(fakes.clause()), suite=suites[-1])
 
     monkeypatch.setattr(verify, "report", report)
-    monkeypatch.setattr(verify, "fingerprint", lambda _subject: suites[-1])
+    monkeypatch.setattr(fingerprint, "of", lambda _subject: suites[-1])
     engine = object()
     for suite in ("one", "one", "two"):
         suites.append(suite)

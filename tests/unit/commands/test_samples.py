@@ -20,7 +20,7 @@ from buildkit.contract.jobs import processing_job, training_job, training_runs
 from buildkit.contract.scenario import Bench, Subject
 from buildkit.model.target import Payload, Purpose, Samples
 from buildkit.support.errors import ConfigError, UsageError
-from buildkit.verify import verify
+from buildkit.verify import fingerprint
 from tests.support import projects
 
 if TYPE_CHECKING:
@@ -90,9 +90,9 @@ def test_what_is_no_variable_or_header_is_a_problem(
 def test_they_are_part_of_what_an_image_was_tested_with(folder: Path) -> None:
     plain = projects.target(TOML, folder)
     others = [TOML.replace('"small"', '"large"'), TOML.replace("eula=true", "eula=false")]
-    found = {verify.suite_of(projects.target(text, folder)) for text in (TOML, *others)}
+    found = {fingerprint.of_target(projects.target(text, folder)) for text in (TOML, *others)}
     assert len(found) == 3
-    assert verify.suite_of(plain) in found
+    assert fingerprint.of_target(plain) in found
 
 
 # In the containers and requests of a test

@@ -28,6 +28,7 @@ from buildkit.model.features import Feature
 from buildkit.model.image import Level, SkipKind, Status
 from buildkit.model.target import Payload, Profile, Purpose, Samples
 from buildkit.support.errors import ContractError
+from buildkit.verify import fingerprint as suite_fingerprint
 from buildkit.verify import verify
 from tests.support import fakes
 
@@ -634,7 +635,7 @@ def fingerprint(samples: Samples, **changes: Any) -> str:
     subject = scenario.Subject(
         image="demo", architecture="amd64", purpose=Purpose.BOTH, samples=samples
     )
-    return verify.fingerprint(dataclasses.replace(subject, **changes))
+    return suite_fingerprint.of(dataclasses.replace(subject, **changes))
 
 
 def test_an_image_that_was_tested_for_training_is_not_tested_for_inference() -> None:

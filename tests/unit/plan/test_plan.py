@@ -17,7 +17,7 @@ from buildkit.plan.plan import Plan, Planner
 from buildkit.registry.client import Registry
 from buildkit.render import render
 from buildkit.support.errors import ToolError
-from buildkit.verify import verify
+from buildkit.verify import fingerprint
 from tests.support import fakes, projects
 from tests.support.direct import Net
 from tests.support.distribution import Distribution
@@ -126,7 +126,7 @@ def test_a_record_counts_only_if_it_can_be_read_and_fits(found: Project) -> None
     plan = planned(found)
     made = built(found, plan)
     assert planned(found).decisions[0].state is State.BUILT
-    suite = verify.suite_of(made.target)
+    suite = fingerprint.of_target(made.target)
     report = replace(fakes.report(fakes.clause(), digest=made.image_id), suite=suite)
     found.records.write(records.VERIFIED, made.target.id, Verified(built=made, report=report))
     assert planned(found).decisions[0].state is State.TESTED
@@ -155,7 +155,7 @@ def test_only_the_label_in_the_engine_is_believed(found: Project) -> None:
 def test_a_published_image_that_the_engine_lost_is_not_built_for_the_ledger(found: Project) -> None:
     net = net_with(planned(found), ONE)
     made = built(found, planned(found))
-    suite = verify.suite_of(made.target)
+    suite = fingerprint.of_target(made.target)
     report = replace(fakes.report(fakes.clause(), digest=made.image_id), suite=suite)
     found.records.write(records.VERIFIED, made.target.id, Verified(built=made, report=report))
     plan = planned(found, net)
