@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -14,12 +15,16 @@ INTERRUPTED = (
     '"hint": "rerun the command", "code": 130}}'
 )
 """`errors.interruption` as JSON, for the time before any module is loaded."""
+OBJECTS = 100_000
+"""New objects after which Python looks for cycles of unused ones, 700 by default. A run has few of
+these, and many objects that live: modules, and thousands of targets."""
 
 
 def main() -> NoReturn:
     """Load the command line and run it. An interrupt before that has nothing to clean up."""
     for number in INTERRUPTS:
         signal.signal(number, _leave)
+    gc.set_threshold(OBJECTS)
     from buildkit import cli  # noqa: PLC0415 - loading may be interrupted, too
 
     cli.main()
