@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkit.ledger import attach, history, ledger, make, trails
+from buildkit.ledger import history, ledger, trails
 from buildkit.ledger.record import Action
-from buildkit.registry import referrers
 from buildkit.registry.manifests import DOCKER_MANIFEST
 from buildkit.system import git
 
@@ -56,6 +55,9 @@ def note(
     lacking = [each for each in published if each.pushed or not history.knows(records, each)]
     if not lacking and not moves:
         return
+    from buildkit.ledger import attach, make  # noqa: PLC0415 - a run that publishes nothing needs
+    from buildkit.registry import referrers  # noqa: PLC0415 - no HTTP, which loads slowly
+
     release = history.news(
         make.release(
             Action.PUBLISH,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from buildkit.config import substitution
 from buildkit.registry import bases
-from buildkit.registry.wire import ATTEMPTS
 from buildkit.support.errors import ToolError
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def digest(
     rules: Sequence[substitution.Rule],
     logins: Mapping[str, Login],
     *,
-    attempts: int = ATTEMPTS,
+    attempts: int | None = None,
 ) -> str:
     """The digest that a base has now, or the image that replaces it by `rules`.
 

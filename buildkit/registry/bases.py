@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from buildkit.model import names
 from buildkit.model.hosts import has_registry
 from buildkit.registry import docker_config
-from buildkit.registry.client import Registry
-from buildkit.registry.wire import ATTEMPTS, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from buildkit.model.login import Login
+    from buildkit.registry.client import Registry
 
 NO_IMAGE = "scratch"
 """The base of an image that is built on none."""
@@ -33,8 +32,10 @@ def located(base: str) -> tuple[str, str, str]:
     return HUB, path if "/" in path else f"library/{path}", digest or tag
 
 
-def registry(host: str, logins: Mapping[str, Login], *, attempts: int = ATTEMPTS) -> Registry:
+def registry(host: str, logins: Mapping[str, Login], *, attempts: int | None = None) -> Registry:
     """A connection to close. `logins` are by host; for other hosts docker's own are used."""
+    from buildkit.registry.client import Registry  # noqa: PLC0415 - HTTP loads slowly; pinned bases
+    from buildkit.registry.wire import Wire  # noqa: PLC0415 - need no registry
 
     def login() -> Login | None:
         return logins.get(host) or docker_config.of(HUB_LOGIN if host == HUB else host)

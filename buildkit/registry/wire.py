@@ -56,12 +56,12 @@ class Wire:
 
     `login` returns a fresh login at each call, or None if there is none. It is sent to the registry
     itself, by scheme, host and port, and to a token server that may have it (`links`). `attempts`
-    is how often a request is sent that fails for a passing reason.
+    is how often a request is sent that fails for a passing reason; None: ATTEMPTS.
     """
 
     host: str
     login: Callable[[], Login | None]
-    attempts: int = ATTEMPTS
+    attempts: int | None = None
     _free: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(CONNECTIONS))
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _logins: list[Login | None] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Wire:
         """
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(PassingError),
-            stop=tenacity.stop_after_attempt(attempts or self.attempts),
+            stop=tenacity.stop_after_attempt(attempts or self.attempts or ATTEMPTS),
             wait=_pause,
             sleep=stopping.pause,
             reraise=True,

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 LOADED = (
     "__main__", "buildkit.cli", "buildkit.commands.build", "buildkit.commands.push",
-    "buildkit.commands.test", "buildkit.ecr.api", "boto3", "pydantic", __name__,
+    "buildkit.commands.test", "buildkit.build.images", "buildkit.publish.connect",
+    "buildkit.publish.packing", "buildkit.ecr.repositories", "boto3", "pydantic", __name__,
 )  # fmt: skip
 """What most commands load; a command loads the rest itself."""
 

@@ -32,7 +32,7 @@ def on(base: str, pin: str | None = None) -> Target:
 @pytest.fixture
 def net(monkeypatch: pytest.MonkeyPatch) -> Net:
     found = Net(registries={host: Distribution(host=host) for host in (HOST, MIRROR)})
-    monkeypatch.setattr("buildkit.registry.bases.Wire", found.wire)
+    monkeypatch.setattr("buildkit.registry.wire.Wire", found.wire)
     return found
 
 
