@@ -91,6 +91,7 @@ def package(text: str) -> str:
     return text if is_of_apt(text) else requirement(text)
 
 
+@cache
 def is_of_apt(text: str) -> bool:
     """Whether a package has apt's form, and more than a name."""
     return DEBIAN.fullmatch(text) is not None and re.search("[:=/]", text) is not None

@@ -21,7 +21,7 @@ from buildkit.support.errors import BuildkitError
 from buildkit.system import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from buildkit.config.images_toml import Config
     from buildkit.config.problems import Problems
@@ -61,12 +61,19 @@ class Entry(Places):
     problems: Problems
 
     @cached_property
-    def context(self) -> str | None:
-        return _whole(self.config, self.given("context"))
-
-    @cached_property
-    def samples(self) -> Samples:
-        return samples_of(self.config, self.given("samples"), self.at("samples"), self.problems)
+    def common(self) -> dict[str, Any]:
+        """What all targets of the entry have in common, by the fields of `Target`."""
+        samples, at = self.given("samples"), self.at("samples")
+        return {
+            "platform": self.given("platform"),
+            "lockable": self.given("lock") is not False,
+            "source_builds": self.given("source_builds"),
+            "apt_snapshot": self.given("apt_snapshot"),
+            "context": _whole(self.config, self.given("context")),
+            "end_of_life": self.given("end_of_life"),
+            "network": self.given("network"),
+            "samples": samples_of(self.config, samples, at, self.problems),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,18 +83,12 @@ class Draft:
     `words` has the value of each `{word}` of a pattern.
     """
 
+    id: str
     entry: Entry
     cell: Cell
     words: dict[str, str]
     config: Config
     problems: Problems
-
-    @property
-    def id(self) -> str:
-        end = f"-{self.cell.purpose.value}" if self.cell.split else ""
-        return (
-            f"{self.cell.name}-{self.cell.version}-{self.cell.device.value}-{self.words['py']}{end}"
-        )
 
     @property
     def tag(self) -> str:
@@ -116,10 +117,12 @@ def of_image(
             layers = (*overrides, (("image", name), image), (("defaults",), config.defaults))
             entry = Entry(layers=layers, config=config, problems=problems)
             entries[tuple(rules)] = entry
+        words = _words(cell)
         draft = Draft(
+            id=_id(cell, words),
             entry=entry,
             cell=cell,
-            words=_words(cell),
+            words=words,
             config=config,
             problems=problems.of(cell),
         )
@@ -137,6 +140,11 @@ def _words(cell: Cell) -> dict[str, str]:
     }
 
 
+def _id(cell: Cell, words: Mapping[str, str]) -> str:
+    end = f"-{words['purpose']}" if cell.split else ""
+    return f"{cell.name}-{cell.version}-{words['device']}-{words['py']}{end}"
+
+
 def _target(draft: Draft) -> Target:
     cell = draft.cell
     _check_id(draft)
@@ -149,7 +157,6 @@ def _target(draft: Draft) -> Target:
         device=cell.device,
         python=cell.python,
         purpose=cell.purpose,
-        platform=draft.entry.given("platform"),
         base=_base(draft),
         template=draft.entry.given("template") or cell.name,
         packages=_packages(draft),
@@ -160,17 +167,11 @@ def _target(draft: Draft) -> Target:
         args=_pairs("args", draft),
         labels=_labels(draft, features),
         lock=_lock(draft),
-        lockable=draft.entry.given("lock") is not False,
-        source_builds=draft.entry.given("source_builds"),
-        apt_snapshot=draft.entry.given("apt_snapshot"),
-        context=draft.entry.context,
         repository=_repository(draft),
         tag=_tag(draft),
         features=features,
-        end_of_life=draft.entry.given("end_of_life"),
         family=_family(draft),
-        network=draft.entry.given("network"),
-        samples=draft.entry.samples,
+        **draft.entry.common,
     )
 
 

@@ -10,8 +10,13 @@ import ipaddress
 import re
 from fnmatch import fnmatchcase
 from functools import cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from buildkit.support.addresses import give, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 LONGEST_TAG = 128
@@ -273,16 +278,15 @@ def next_revision(version: str) -> str:
     return f"{framework_version}-{int(revision or 0) + 1}"
 
 
-def version_words(version: str) -> dict[str, str]:
+@cache
+def version_words(version: str) -> Mapping[str, str]:
     """The words of a version for patterns; `major` and `minor` only if it begins with numbers."""
     framework_version, revision = split_revision(version)
     numbers = NUMBERS.match(framework_version)
-    return {
-        "version": version,
-        "framework_version": framework_version,
-        "revision": revision,
-        **({word: text for word, text in numbers.groupdict().items() if text} if numbers else {}),
-    }
+    words = {"version": version, "framework_version": framework_version, "revision": revision}
+    if numbers:
+        words |= {word: text for word, text in numbers.groupdict().items() if text}
+    return MappingProxyType(words)
 
 
 def without_plus(text: str) -> str:
@@ -295,7 +299,7 @@ def words_of(pattern: str) -> set[str]:
     return {match["word"] for match in PATTERN_WORD.finditer(pattern)} - {None}
 
 
-def expand(pattern: str, words: dict[str, str]) -> str:
+def expand(pattern: str, words: Mapping[str, str]) -> str:
     """Replace each `{word}`. Not `str.format`, which would reach into attributes."""
     return "".join([words[part] if is_word else part for is_word, part in _parts(pattern)])
 

@@ -200,10 +200,12 @@ class Planner:
                 if each.digest is not None
             ),
         )
-        found = decide.decide(known, self.rules)
-        if known.noted and found.state is State.PUBLISHED:  # whatever the records here say
-            return found
-        known = replace(known, built=self._record(records.BUILT, target))
+        if there and known.noted:
+            found = decide.decide(known, self.rules)
+            if found.state is State.PUBLISHED:  # whatever the records here say
+                return found
+        if (built := self._record(records.BUILT, target)) is not None:
+            known = replace(known, built=built)
         if known.here is not None:
             known = replace(known, untested=self._untested(known.here, target))
         elif known.before is not None or known.recorded is not None:

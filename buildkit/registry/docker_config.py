@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import warnings
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 FILE = "config.json"
-BROKEN = (OSError, ValueError, TypeError, AttributeError, RecursionError)
+HUB, HUB_ADDRESS = "docker.io", "https://index.docker.io/v1/"
+"""Docker Hub, and the address that credential helpers know it by."""
+IDENTITY_TOKEN = "<token>"  # noqa: S105 - the name of a kind
+"""The user in the answer of a credential helper that has only an identity token."""
+BROKEN = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 @contextmanager
@@ -49,28 +54,55 @@ def beside(logins: Mapping[str, Login]) -> Iterator[Mapping[str, str]]:
 
 
 def of(host: str) -> Login | None:
-    """The user's login to a registry, from docker's configuration or its credential helpers.
+    """The user's login to a registry, from a credential helper or else docker's configuration.
 
-    Raises ToolError if a helper fails, or the configuration is damaged.
+    An identity token is none: only docker can use it. Raises ToolError if the helper fails, or the
+    configuration is damaged.
     """
-    file = _folder() / FILE
-    if not file.exists():
-        return None
-    from docker import auth  # noqa: PLC0415 - docker-py loads slowly
-    from docker.errors import DockerException  # noqa: PLC0415
-
+    document = _read(_folder())
+    helper = document.get("credHelpers", {}).get(host, document.get("credsStore"))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the error below names a missing helper
-            found = auth.load_config(str(file)).resolve_authconfig(host)
-    except (*BROKEN, DockerException) as error:
+        found = _of_helper(helper, host) if helper else None
+        return found or _of_file(document.get("auths", {}), host)
+    except BROKEN as error:
         raise ToolError(
             f"docker's login to {host} cannot be read: {error}",
             hint=f"log in again: `docker login {host}`",
         ) from error
-    if not found or not found.get("username"):
+
+
+def _of_helper(helper: str, host: str) -> Login | None:
+    from docker import credentials  # noqa: PLC0415 - docker-py loads slowly, and few have a helper
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the error names a missing helper
+            store: Any = credentials.Store(helper)
+            found = store.get(HUB_ADDRESS if host == HUB else host)
+    except credentials.CredentialsNotFound:
         return None
-    return Login(user=found["username"], password=found["password"])
+    except credentials.StoreError as error:
+        raise ValueError(str(error)) from error
+    user = found["Username"]
+    return None if user == IDENTITY_TOKEN else Login(user=user, password=found["Secret"])
+
+
+def _of_file(entries: Mapping[str, Any], host: str) -> Login | None:
+    """The login among the entries of `auths`, whose keys may also be addresses."""
+    by_host = {_host(key): entry for key, entry in entries.items()}
+    entry = entries.get(host) or by_host.get(host) or {}
+    if not entry.get("auth") or entry.get("identitytoken"):
+        return None
+    text = base64.b64decode(entry["auth"], validate=True).decode()
+    user, colon, password = text.partition(":")
+    if not colon:
+        raise ValueError("its `auth` is not a user and a password")
+    return Login(user=user, password=password.strip("\0"))  # as docker reads it
+
+
+def _host(key: str) -> str:
+    name = key.removeprefix("https://").removeprefix("http://").partition("/")[0]
+    return HUB if name == f"index.{HUB}" else name
 
 
 def lacking(hosts: Iterable[str]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -106,9 +107,10 @@ def test_an_engine_is_not_blamed_for_docker_s_configuration(
 @pytest.mark.parametrize(
     "document",
     [
-        pytest.param([], id="a list"),
+        pytest.param({"auths": {HOST: ["x"]}}, id="a list"),
         pytest.param({"auths": {HOST: {"auth": 5}}}, id="a number"),
         pytest.param({"auths": {HOST: {"auth": "%%%"}}}, id="not base64"),
+        pytest.param({"auths": {HOST: {"auth": "eA=="}}}, id="only a user"),
         pytest.param({"credHelpers": {HOST: "nobody"}}, id="a helper that is missing"),
     ],
 )
@@ -117,6 +119,86 @@ def test_a_login_that_cannot_be_read_is_told(own: Path, document: object) -> Non
     with pytest.raises(ToolError, match=f"docker's login to {HOST} cannot be read") as caught:
         docker_config.of(HOST)
     assert caught.value.hint == f"log in again: `docker login {HOST}`"
+
+
+JANE = "amFuZTpzZWNyZXQ="
+
+
+@pytest.mark.parametrize(
+    ("host", "auths", "user"),
+    [
+        pytest.param(HOST, {HOST: {"auth": JANE}}, "jane", id="a host"),
+        pytest.param(HOST, {f"https://{HOST}/v2/": {"auth": JANE}}, "jane", id="an address"),
+        pytest.param("docker.io", {docker_config.HUB_ADDRESS: {"auth": JANE}}, "jane", id="Hub"),
+        pytest.param(HOST, {"b.example": {"auth": "%%%"}}, None, id="another host"),
+        pytest.param(HOST, {HOST: {}}, None, id="in a credential helper"),
+        pytest.param(
+            HOST, {HOST: {"auth": JANE, "identitytoken": "x"}}, None, id="an identity token"
+        ),
+    ],
+)
+def test_the_login_of_docker_login(
+    own: Path, host: str, auths: dict[str, Any], user: str | None
+) -> None:
+    write(own, auths=auths)
+    login = docker_config.of(host)
+    assert (login and (login.user, login.password)) == (user and (user, "secret"))
+
+
+HELPER = """#!/bin/sh
+read -r server
+case $server in
+  *known.example | https://index.docker.io/v1/) printf '{"Username": "%s", "Secret": "secret"}' "${0##*-}" ;;
+  token.example) echo '{"Username": "<token>", "Secret": "secret"}' ;;
+  broken.example) echo '{}' ;;
+  *) echo 'credentials not found in native keychain'; exit 1 ;;
+esac
+"""
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("host", "user"),
+    [
+        pytest.param("known.example", "desktop", id="of the store"),
+        pytest.param("docker.io", "desktop", id="of Docker Hub"),
+        pytest.param("own.known.example", "login", id="of the host's own helper"),
+        pytest.param("file.known.example", "jane", id="of the file, as its helper is empty"),
+        pytest.param("other.example", "jane", id="of the file, as the store has none"),
+        pytest.param("token.example", None, id="an identity token"),
+        pytest.param("none.example", None, id="none"),
+    ],
+)
+def test_the_login_of_a_credential_helper(
+    own: Path, monkeypatch: pytest.MonkeyPatch, host: str, user: str | None
+) -> None:
+    helpers(own, monkeypatch)
+    login = docker_config.of(host)
+    assert (login and (login.user, login.password)) == (user and (user, "secret"))
+
+
+@pytest.mark.process
+def test_the_answer_of_a_credential_helper_that_is_no_login(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helpers(own, monkeypatch)
+    with pytest.raises(ToolError, match="docker's login to broken.example cannot be read"):
+        docker_config.of("broken.example")
+
+
+def helpers(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A credential store, a helper of one host, and logins in the file beside them."""
+    monkeypatch.setenv("PATH", f"{own}:{os.environ['PATH']}")
+    for name in ("desktop", "ecr-login"):
+        program = own / f"docker-credential-{name}"
+        program.write_text(HELPER)
+        program.chmod(0o755)
+    write(
+        own,
+        credsStore="desktop",
+        credHelpers={"own.known.example": "ecr-login", "file.known.example": ""},
+        auths={"file.known.example": {"auth": JANE}, "other.example": {"auth": JANE}},
+    )
 
 
 def test_the_registry_of_a_base_is_found_behind_substitutes() -> None:
