@@ -23,7 +23,7 @@ from buildkit.ledger import attach, ledger, make
 from buildkit.model.image import Status
 from buildkit.plan import identity
 from buildkit.publish import connect, destination, packing, upload
-from buildkit.registry import bases
+from buildkit.registry import wire
 from buildkit.support import manual
 from buildkit.system import console, files, shell, tempdirs, workers
 from buildkit.verify import verify
@@ -228,7 +228,7 @@ class World:
             patch.setattr(engine, "connect", self.connect)
             patch.setattr(packing, "packer", self.packer)
             patch.setattr(connect, "Wire", self.net.wire)
-            patch.setattr(bases, "Wire", self.net.wire)
+            patch.setattr(wire, "Wire", self.net.wire)
             patch.setattr(runner, "run", self.judge)
             patch.setattr(verify, "__file__", str(self.suite.parent / "verify" / "verify.py"))
             patch.setattr(manual, "version", lambda: self.version)
