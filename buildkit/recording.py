@@ -55,8 +55,7 @@ def note(
     lacking = [each for each in published if each.pushed or not history.knows(records, each)]
     if not lacking and not moves:
         return
-    from buildkit.ledger import attach, make  # noqa: PLC0415 - a run that publishes nothing needs
-    from buildkit.registry import referrers  # noqa: PLC0415 - no HTTP, which loads slowly
+    from buildkit.ledger import make  # noqa: PLC0415 - only for a run that has published something
 
     release = history.news(
         make.release(
@@ -69,11 +68,22 @@ def note(
     )
     if release is None:
         return
-    reports = {each.verified.built.target.id: each.verified.report for each in lacking}
-    subjects = {
-        each.digest: referrers.descriptor(DOCKER_MANIFEST, each.digest, each.manifest_size)
-        for each in lacking
-    }
     # Attach first: if the run dies before the ledger is written, the next run does both again.
-    attach.attach(release, reports, registries, subjects)
+    _attach(release, lacking, registries)
     book.append(release, since)
+
+
+def _attach(
+    release: Release, published: Iterable[Published], registries: Sequence[Registry]
+) -> None:
+    """Put the record and the reports beside the images in their registries."""
+    from buildkit.ledger import attach  # noqa: PLC0415 - HTTP loads slowly
+    from buildkit.registry import referrers  # noqa: PLC0415 - as above
+
+    reports, subjects = {}, {}
+    for each in published:
+        reports[each.verified.built.target.id] = each.verified.report
+        subjects[each.digest] = referrers.descriptor(
+            DOCKER_MANIFEST, each.digest, each.manifest_size
+        )
+    attach.attach(release, reports, registries, subjects)
