@@ -6,6 +6,7 @@ Errors are caught here and nowhere else; docs/reference/exit-codes.md lists the 
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import json
 import os
@@ -198,6 +199,7 @@ def main() -> NoReturn:
     for number in stopping.INTERRUPTS:
         # Python restores default handlers on exit; a late signal would then kill the process.
         signal.signal(number, signal.SIG_IGN)
+    gc.freeze()  # Python would look for cycles in all that lives, and the process ends anyway
     sys.exit(code)
 
 

@@ -33,7 +33,7 @@ def command(*, scope: Scope, as_json: bool) -> None:
     render.render_all(ingredients.one_of_each_kind(targets), templates)  # their templates work
     why = {name: templates.why_not_reproducible(name) for name in {t.template for t in targets}}
     rows = [(t.id, t.image, t.purpose.value, t.base, _note(t, why[t.template])) for t in targets]
-    facts = [_facts(target, why[target.template]) for target in targets]
+    facts = [_facts(target, why[target.template]) for target in targets if as_json]
     output.show(facts, tables.aligned([COLUMNS, *rows]), as_json=as_json)
 
 
