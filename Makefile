@@ -93,8 +93,10 @@ bench: setup ## Benchmark buildkit against the alternatives
 	@$(BIN)/python scripts/bench/bench_scale.py
 	@scripts/dev/with-engine $(BIN)/python scripts/bench/bench.py
 
-bench-skip: setup ## Benchmark runs in which nothing has changed against bake
-	@PYTHONPATH=. scripts/dev/with-engine $(BIN)/python scripts/bench/bench_skip.py $(SIZES)
+bench-skip: setup ## Benchmark runs in which nothing, or one file, has changed against bake
+	@export PYTHONPATH=.
+	scripts/dev/with-engine $(BIN)/python scripts/bench/bench_skip.py $(SIZES)
+	scripts/dev/with-engine $(BIN)/python scripts/bench/bench_change.py
 
 bench-serving: setup ## Benchmark our model server against common ones
 	@scripts/dev/with-engine $(BIN)/python scripts/bench/bench_serving.py

@@ -1,6 +1,6 @@
 """`make bench`: buildkit against the alternatives, as medians and ratios.
 
-The two commands of a pair alternate, so that a machine that slows down slows both.
+The two sides of a pair alternate, so that a machine that slows down slows both.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILDKIT = str(Path(sys.executable).with_name("buildkit"))
@@ -33,6 +34,13 @@ channels = {{ training = "data" }}
 TARGETS = 12
 
 
+class Side(NamedTuple):
+    """One side of a pair: what is measured, and what is done before that."""
+
+    work: Callable[[], object]
+    before: Callable[[], object] = lambda: None
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         project = Path(name)
@@ -40,14 +48,12 @@ def main() -> None:
         plan = project / "plan.json"
         plan.write_text(run([BUILDKIT, "build", "--all", "--bake-plan"], project))
         run([BUILDKIT, "build", "--all"], project)  # fills the caches of both
-        bake = ["docker", "buildx", "bake", "--file", str(plan), "--progress", "plain"]
-        python = [sys.executable, "-c", "pass"]
-        print(f"{'median s':>10} {'median s':>10} {'ratio':>7}")
-        compare("--help / python -c pass", [BUILDKIT, "--help"], python, project, 15)
-        compare("list / python -c pass", [BUILDKIT, "list"], python, ROOT, 15)
-        compare(
-            f"build, {TARGETS} unchanged / bake", [BUILDKIT, "build", "--all"], bake, project, 5
-        )
+        python = command([sys.executable, "-c", "pass"], project)
+        print_heads()
+        compare("--help / python -c pass", command([BUILDKIT, "--help"], project), python, 15)
+        compare("list / python -c pass", command([BUILDKIT, "list"], ROOT), python, 15)
+        build = command([BUILDKIT, "build", "--all"], project)
+        compare(f"build, {TARGETS} unchanged / bake", build, command(bake(plan), project), 5)
 
 
 def make_project(folder: Path) -> None:
@@ -58,28 +64,50 @@ def make_project(folder: Path) -> None:
     (folder / "images.toml").write_text(IMAGES.format(versions=versions))
 
 
-def compare(title: str, ours: list[str], theirs: list[str], folder: Path, runs: int) -> None:
+def bake(plan: Path, *names: str) -> list[str]:
+    return ["docker", "buildx", "bake", "--file", str(plan), "--progress", "plain", *names]
+
+
+def command(argv: Sequence[str], folder: Path, **env: str) -> Side:
+    return Side(partial(run, argv, folder, **env))
+
+
+def print_heads() -> None:
+    print(f"{'median s':>10} {'median s':>10} {'ratio':>7} {'asked':>7}")
+
+
+def compare(
+    title: str, ours: Side, theirs: Side, runs: int, *, asked: float = 0, seconds: float = 0
+) -> None:
+    """Print the medians of both sides, and the median ratio beside the one that is `asked`.
+
+    `seconds` is the asked limit of our side.
+    """
     times: tuple[list[float], list[float]] = ([], [])
     for number in range(runs + 1):
-        for found, command in zip(times, (ours, theirs), strict=True):
+        for found, side in zip(times, (ours, theirs), strict=True):
+            side.before()
             began = time.perf_counter()
-            run(command, folder)
+            side.work()
             if number:  # the first turn warms up
                 found.append(time.perf_counter() - began)
     ratio = statistics.median(a / b for a, b in zip(*times, strict=True))
     one, two = map(statistics.median, times)
-    print(f"{one:10.3f} {two:10.3f} {ratio:7.2f}  {title}", flush=True)
+    limit = f"{asked:.3f}" if asked else ""
+    over = " NOT MET" if (asked and ratio > asked) or (seconds and one > seconds) else ""
+    also = f" (asked: {seconds:g} s)" if seconds else ""
+    print(f"{one:10.3f} {two:10.3f} {ratio:7.3f} {limit:>7}  {title}{also}{over}", flush=True)
 
 
-def run(command: Sequence[str], folder: Path) -> str:
+def run(argv: Sequence[str], folder: Path, **env: str) -> str:
     unset = ("PIP_CERT", "SSL_CERT_FILE")  # the plan would name secrets that are gone by then
     environment = {name: value for name, value in os.environ.items() if name not in unset}
     environment["BUILDX_NO_DEFAULT_ATTESTATIONS"] = "1"
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        argv, cwd=folder, env=environment | env, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        sys.exit(f"{' '.join(command)}: {done.stderr}")
+        sys.exit(f"{' '.join(argv)}: {done.stderr}")
     return done.stdout
 
 

@@ -37,6 +37,9 @@ COMMANDS = {
     "plan": PLAN,
     "render": ("render",),
 }
+ASKED = {("list", MANY): 2.0, ("plan", MANY): 2.0, ("render", FEW): 3.0}
+"""The most seconds that a command may take, by title and number of targets."""
+ASKED_MEGABYTES, ASKED_RATIO = 250, 12
 
 
 class Cost(NamedTuple):
@@ -53,7 +56,11 @@ def main() -> None:
     for name in COMMANDS:
         if (name, MANY) in costs:
             ratio = costs[name, MANY].processor / costs[name, FEW].processor
-            print(f"{name:12} {FEW:,} -> {MANY:,}: {ratio:.1f} times the processor time")
+            over = " NOT MET" if ratio > ASKED_RATIO else ""
+            print(
+                f"{name:12} {FEW:,} -> {MANY:,}: {ratio:.1f} times the processor time "
+                f"(asked: {ASKED_RATIO}){over}"
+            )
 
 
 def costs_of(count: int) -> list[tuple[str, Cost]]:
@@ -67,11 +74,20 @@ def costs_of(count: int) -> list[tuple[str, Cost]]:
                 cost = run([BUILDKIT, *command], project)
                 processor, seconds, memory = cost
                 print(
-                    f"{title:12} {count:7,} {processor:7.2f} {seconds:7.2f} {memory:5.0f}",
+                    f"{title:12} {count:7,} {processor:7.2f} {seconds:7.2f} {memory:5.0f}"
+                    f"{asked(title, count, cost)}",
                     flush=True,
                 )
                 found.append((title, cost))
     return found
+
+
+def asked(title: str, count: int, cost: Cost) -> str:
+    """The limits of a command, and whether it is within them."""
+    if (limit := ASKED.get((title, count))) is None:
+        return ""
+    over = cost.seconds > limit or cost.memory > ASKED_MEGABYTES
+    return f"  (asked: {limit:g} s, {ASKED_MEGABYTES} MB){' NOT MET' if over else ''}"
 
 
 def make_project(folder: Path, count: int) -> None:
