@@ -78,6 +78,19 @@ class Session(requests.Session):
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         # Saves the time to unpack. Answers of registries that pack anyway are still understood.
         self.headers["Accept-Encoding"] = "identity"
+        self._settings: dict[links.Origin, Any] = {}
+
+    def merge_environment_settings(self, url: Any, *options: Any, **named: Any) -> Any:
+        """Proxies and certificates, by the variables of the environment: read once for each host.
+
+        `_exchange` has the same options for each request, and requests would spend half of its time
+        here.
+        """
+        origin = links.origin(url)
+        if origin not in self._settings:
+            found = super().merge_environment_settings(url, *options, **named)
+            self._settings[origin] = found
+        return self._settings[origin]
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """None: otherwise requests reads the whole body of a redirection."""

@@ -12,6 +12,7 @@ import pytest
 
 from buildkit.model.login import Login
 from buildkit.publish.upload import Uploader
+from buildkit.registry import exchange
 from buildkit.registry.client import Blob, Registry
 from buildkit.registry.manifests import Manifest
 from buildkit.registry.wire import ATTEMPTS, Wire
@@ -352,3 +353,24 @@ def test_a_registry_that_names_no_digest_is_asked_for_the_manifest(
     client(server).put_manifest("demo", "1", GOOD)
     server.faults.append(Fault("HEAD", "/manifests/1", answers(200, **named)))
     assert client(server).digest("demo", "1") == GOOD.digest
+
+
+def test_the_proxies_of_the_environment_are_read_once_for_each_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", "near.example")
+    session = exchange.Session()
+
+    def proxy(url: str) -> str | None:
+        found = session.merge_environment_settings(
+            url, proxies={}, stream=True, verify=None, cert=None
+        )
+        proxies: dict[str, str] = found["proxies"]
+        return proxies.get("https")
+
+    assert proxy("https://far.example/v2/") == "http://proxy.example:3128"
+    assert proxy("https://near.example/v2/") is None
+    monkeypatch.delenv("https_proxy")
+    assert proxy("https://far.example/v2/a/manifests/1") == "http://proxy.example:3128"
+    assert proxy("https://other.example/v2/") is None
