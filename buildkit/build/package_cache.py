@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.build import bake, bake_plan
 from buildkit.build.bake_output import Progress, Step
-from buildkit.build.images import base_logins
+from buildkit.ecr.logins import base_logins
 from buildkit.model.target import Device
 from buildkit.registry import docker_config
 from buildkit.support.errors import UsageError
