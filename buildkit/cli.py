@@ -199,7 +199,8 @@ def main() -> NoReturn:
     for number in stopping.INTERRUPTS:
         # Python restores default handlers on exit; a late signal would then kill the process.
         signal.signal(number, signal.SIG_IGN)
-    gc.freeze()  # Python would look for cycles in all that lives, and the process ends anyway
+    if not sys.flags.dev_mode:  # which warns of what was left open
+        gc.freeze()  # Python would look for cycles in all that lives, and the process ends anyway
     sys.exit(code)
 
 
