@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.support.real import IMAGES, ROOT, make_project
-from tests.support.thorough import THOROUGH
+from tests.e2e.support.real import IMAGES, make_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     from tests.e2e.support.running import Result
 
 DOCKER = "application/vnd.docker"
-SHIPPED = ("sklearn*", "basic*", "framework*") if THOROUGH else ("sklearn*py311", "basic*py39")
 
 
 @pytest.fixture(scope="module")
@@ -148,28 +145,3 @@ def test_two_purposes_are_two_images(local: Local, project: Project) -> None:
     ]
     assert local.manifest(f"{project.name}-training", "1.0-cpu-py311") is not None
     assert local.manifest(f"{project.name}-inference", "1.0-cpu-py311") is not None
-
-
-def test_shipped_images(local: Local, tmp_path: Path) -> None:
-    """A few of the real images: built, tested, published, and again. `make build-all` has all.
-
-    From a copy: the ledger of a project lies beside its images.toml.
-    """
-    shutil.copy(ROOT / "images.toml", tmp_path)
-    shutil.copytree(ROOT / "examples", tmp_path / "examples")
-    arguments = ("build", *SHIPPED, "--push", "--json")
-    done = local.buildkit(*arguments, folder=tmp_path)
-    assert done.code == 0, done.stderr
-    targets = done.json["targets"]
-    assert [target["status"] for target in targets] == ["published"] * len(targets)
-    for target in targets:
-        repository, _, tag = target["uri"].removeprefix(f"{local.registry}/").partition(":")
-        found = local.manifest(repository, tag)
-        assert found is not None
-        assert (found[0], found[1]) == (
-            f"{DOCKER}.distribution.manifest.v2+json",
-            target["digest"],
-        )
-    again = local.buildkit(*arguments, folder=tmp_path)
-    assert not any(target["pushed"] for target in again.json["targets"])
-    assert all(target["tested_before"] for target in again.json["targets"])

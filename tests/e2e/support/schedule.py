@@ -12,8 +12,8 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).parents[3]
 LONGEST = (
-    "test_release_workflow.py", "test_mutants.py", "test_interrupts.py", "test_hostile.py",
-    "test_main_job.py", "test_contract.py", "test_sdk_local_mode.py",
+    "test_release_workflow.py", "test_shipped_images.py", "test_mutants.py", "test_interrupts.py",
+    "test_hostile.py", "test_main_job.py", "test_contract.py",
 )  # fmt: skip
 """Modules to begin with: whatever is long and begins late ends last, while processors are idle."""
 CLASSIC = ("test_stores.py", "an_engine_that", "classic_store")

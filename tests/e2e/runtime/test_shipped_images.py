@@ -1,4 +1,7 @@
-"""A real client: the SageMaker Python SDK's local mode trains, deploys and predicts with our images."""
+"""A few of the real images: built, tested and published, then used by a real client.
+
+The client is the SageMaker Python SDK's local mode, which trains, deploys and predicts with them.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ import pytest
 from tests.e2e.support.parts import processes_with
 from tests.e2e.support.real import ROOT, script
 from tests.e2e.support.running import Running
+from tests.support.thorough import THOROUGH
 from tests.support.waiting import HANG, wait_until
 
 if TYPE_CHECKING:
@@ -23,9 +27,13 @@ if TYPE_CHECKING:
 
     from tests.e2e.support.real import Local
 
+DOCKER = "application/vnd.docker"
+SHIPPED = ("sklearn*", "basic*", "framework*") if THOROUGH else ("sklearn*py311", "basic*py39")
+"""`make build-all` has all."""
+BUILD = ("build", *SHIPPED, "--push", "--json")
 CLIENT = Path(__file__).parents[1] / "sdk" / "client.py"
 EXAMPLES = ROOT / "examples"
-BASIC = "basic-1.0-cpu-py311"
+BASIC = "basic-1.0-cpu-py39"
 ESTIMATORS: dict[str, dict[str, Any]] = {
     BASIC: {"hyperparameters": {"scale": 2}},
     "sklearn-1.7.2-cpu-py311": {
@@ -46,17 +54,46 @@ def sdk(local: Local) -> Path:
 
 
 @pytest.fixture(scope="module")
-def images(local: Local, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    dist = str(tmp_path_factory.mktemp("dist"))
-    done = local.buildkit("build", *ESTIMATORS, "--json", "--dist", dist, folder=ROOT)
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, because its ledger lies beside images.toml."""
+    folder = tmp_path_factory.mktemp("checkout")
+    shutil.copy(ROOT / "images.toml", folder)
+    shutil.copytree(EXAMPLES, folder / "examples")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def published(local: Local, checkout: Path) -> list[dict[str, Any]]:
+    """The targets, after the run that published them."""
+    done = local.buildkit(*BUILD, folder=checkout)
     assert done.code == 0, done.stderr
-    return {target["id"]: target["image"] for target in done.json["targets"]}
+    targets: list[dict[str, Any]] = done.json["targets"]
+    return targets
+
+
+def test_what_is_built_tested_and_published_is_done_once(
+    local: Local, checkout: Path, published: list[dict[str, Any]]
+) -> None:
+    assert [target["status"] for target in published] == ["published"] * len(published)
+    for target in published:
+        repository, _, tag = target["uri"].removeprefix(f"{local.registry}/").partition(":")
+        found = local.manifest(repository, tag)
+        assert found is not None
+        assert (found[0], found[1]) == (
+            f"{DOCKER}.distribution.manifest.v2+json",
+            target["digest"],
+        )
+    again = local.buildkit(*BUILD, folder=checkout)
+    assert not any(target["pushed"] for target in again.json["targets"])
+    assert all(target["tested_before"] for target in again.json["targets"])
 
 
 def test_two_users_at_once_train_deploy_and_predict(
-    local: Local, sdk: Path, images: dict[str, str], tmp_path: Path
+    local: Local, sdk: Path, published: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     jobs = tmp_path / "jobs"
+    names = {target["id"]: target["image"] for target in published}
+    images = {target: names[target] for target in ESTIMATORS}
     for target, image in images.items():
         prepare(jobs / target, image, ESTIMATORS[target])
     with (
