@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest.runner import runtestprotocol
 from jinja2.sandbox import ImmutableSandboxedEnvironment as Sandbox
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from tests.e2e.support.schedule import Scheduler
+
+
+LONG = 1.0
+"""Seconds from which `--durations` has a set-up, and an end."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,6 +46,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config) -> Scheduler | None:
     from tests.e2e.support.schedule import Scheduler
 
     return Scheduler(config)
+
+
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """A process reports each test once: a good set-up and a good end say nothing.
+
+    Most tests take less time than the three reports and two notices that pytest sends by default.
+    """
+    if not hasattr(item.config, "workerinput"):
+        return None
+    for report in runtestprotocol(item, nextitem=nextitem, log=False):
+        if report.when == "call" or not report.passed or report.duration > LONG:
+            item.ihook.pytest_runtest_logreport(report=report)
+    return True
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
