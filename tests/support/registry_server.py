@@ -199,11 +199,19 @@ def running(registry: Server) -> Iterator[Server]:
     handler = type("Bound", (Handler,), {"registry": registry})
     server = Quiet(("127.0.0.1", 0), handler)
     registry.host = f"127.0.0.1:{server.server_port}"
-    threading.Thread(
-        target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-    ).start()
+    ends = threading.Event()
+
+    def serve() -> None:
+        while not ends.is_set():
+            server.handle_request()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
     try:
         yield registry
     finally:
-        server.shutdown()
+        ends.set()
+        # `shutdown` is noticed at the next poll; a connection at once.
+        socket.create_connection(("127.0.0.1", server.server_port)).close()
+        thread.join()
         server.server_close()
