@@ -7,10 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from functools import cache
+from types import CodeType
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from _pytest.runner import runtestprotocol
+from jinja2 import meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment as Sandbox
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from tests.e2e.support.schedule import Scheduler
 
 
+Result = TypeVar("Result")
 LONG = 1.0
 """Seconds from which `--durations` has a set-up, and an end."""
 
@@ -71,17 +75,32 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def templates_are_compiled_once() -> Iterator[None]:
     """What Jinja makes of a template depends on its text alone, and takes 20 ms for a shipped one."""
+    compile_, codes = Sandbox.compile, dict[tuple[str, str], CodeType]()
+
+    def compiled(self: Sandbox, source: str, name: str, filename: str) -> CodeType:
+        if (source, name) not in codes:
+            codes[source, name] = compile_(self, source, name, filename)
+        return in_file(filename, codes[source, name])
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Sandbox, "parse", kept(Sandbox.parse))
-        patch.setattr(Sandbox, "compile", kept(Sandbox.compile))
+        patch.setattr(Sandbox, "compile", compiled)
+        used = meta.find_referenced_templates
+        patch.setattr(meta, "find_referenced_templates", cache(lambda tree: [*used(tree)]))
         yield
 
 
-def kept(method: Callable[..., object]) -> Callable[..., object]:
-    """A method whose result depends on its arguments alone, not on the object: it runs once."""
-    results: dict[tuple[object, ...], object] = {}
+def in_file(name: str, code: CodeType) -> CodeType:
+    """Code as if it were compiled from a file of this name, which a traceback shows."""
+    inner = (in_file(name, each) if isinstance(each, CodeType) else each for each in code.co_consts)
+    return code.replace(co_filename=name, co_consts=tuple(inner))
 
-    def call(self: object, *arguments: object) -> object:
+
+def kept(method: Callable[..., Result]) -> Callable[..., Result]:
+    """A method whose result depends on its arguments alone, not on the object: it runs once."""
+    results: dict[tuple[object, ...], Result] = {}
+
+    def call(self: object, *arguments: object) -> Result:
         if arguments not in results:
             results[arguments] = method(self, *arguments)
         return results[arguments]
