@@ -105,10 +105,19 @@ def named_pages() -> Iterator[tuple[str, str]]:
     """The pages, with a title or without, that the tool's hints lead to."""
     for path in sources.MODULES:
         for node in sources.nodes(path):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "manual.page":
+            if isinstance(node, ast.Call) and is_page(node.func):
                 words = [each.value for each in node.args if isinstance(each, ast.Constant)]
                 name, title = (*map(str, words), "")[:2]
                 yield name, title
+
+
+def is_page(function: ast.expr) -> bool:
+    return (
+        isinstance(function, ast.Attribute)
+        and function.attr == "page"
+        and isinstance(function.value, ast.Name)
+        and function.value.id == "manual"
+    )
 
 
 def test_each_hint_leads_to_a_page() -> None:
