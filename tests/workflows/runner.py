@@ -14,8 +14,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from tests.support import workflows
 from tests.support.waiting import RUN_HANGS
 from tests.workflows import stand_ins
 from tests.workflows.expressions import as_text, fill, holds
@@ -83,7 +82,7 @@ def run(world: World, workflow: Path, event: Event) -> Run:
     found = Run()
     artifacts = world.folder / f"artifacts-{uuid.uuid4().hex[:6]}"
     artifacts.mkdir(parents=True)
-    _Workflow(world, yaml.safe_load(workflow.read_text()), event, artifacts, found).run()
+    _Workflow(world, workflows.read(workflow), event, artifacts, found).run()
     return found
 
 
@@ -136,10 +135,8 @@ class _Workflow:
         """A job that is another workflow, which gets the inputs alone."""
         match = PINNED.fullmatch(job["uses"])
         assert match, f"{job['uses']} is not pinned"
-        document = yaml.safe_load(
-            (
-                self.world.repositories[f"{match['owner']}/{match['name']}"] / match["path"][1:]
-            ).read_text()
+        document = workflows.read(
+            self.world.repositories[f"{match['owner']}/{match['name']}"] / match["path"][1:]
         )
         asked = _triggers(document)["workflow_call"].get("inputs", {})
         given = {key: fill(value, contexts) for key, value in job.get("with", {}).items()}
@@ -284,7 +281,7 @@ class _Steps:
         if action is None:
             known = stand_ins.KNOWN[_pinned(step["uses"])]
             return True, known(machine, given, contexts["github"]) or {}
-        document = yaml.safe_load((action / "action.yml").read_text())
+        document = workflows.read(action / "action.yml")
         github = {**contexts["github"], "action_path": str(action)}
         inner = {**contexts, "github": github}
         asked = document["inputs"]

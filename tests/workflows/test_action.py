@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from tests.support import workflows
 from tests.support.waiting import HANG
 from tests.workflows.expressions import holds
 
 ROOT = Path(__file__).parents[2]
 STEPS = {
-    each.get("name", ""): each
-    for each in yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"]
+    each.get("name", ""): each for each in workflows.read(ROOT / "action.yml")["runs"]["steps"]
 }
-RELEASE = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())["jobs"]
+RELEASE = workflows.read(ROOT / ".github/workflows/release.yml")["jobs"]
 GITHUB = {each.get("name", ""): each for each in RELEASE["publish"]["steps"]}
 CALLED = """#!/bin/sh
 printf '%s\\n' "$(basename "$0") $*" >>"$CALLS"

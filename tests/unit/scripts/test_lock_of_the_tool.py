@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 import tomli
-import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from tests.support import workflows
 
 ROOT = Path(__file__).parents[3]
 ENTRY = re.compile(
@@ -88,7 +89,7 @@ def test_the_lock_has_what_that_needs_in_turn() -> None:
 
 
 def test_the_action_installs_nothing_else() -> None:
-    steps = yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"]
+    steps = workflows.read(ROOT / "action.yml")["runs"]["steps"]
     lines = [line.strip() for step in steps for line in step.get("run", "").splitlines()]
     installs = [line for line in lines if re.search(r"\b(pip|pipx|uvx?|npm|apt-get|curl)\b", line)]
     assert len(installs) == 2
@@ -109,7 +110,7 @@ def jobs() -> list[Any]:
     """Those of all workflows that hold a token which may write, or a role."""
     found = []
     for path in sorted((ROOT / ".github/workflows").glob("*.yml")):
-        for name, job in yaml.safe_load(path.read_text())["jobs"].items():
+        for name, job in workflows.read(path)["jobs"].items():
             if "write" in (job.get("permissions") or {}).values():
                 found.append(pytest.param(job, id=f"{path.stem}: {name}"))
     return found
