@@ -7,7 +7,8 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-# More than one process per CPU, because end-to-end tests also wait: for containers and time limits.
+# More than one process per CPU, because tests also wait: for processes, containers and time limits.
+UNIT_WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 E2E_WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 # Parts that no process of the end-to-end tests needs to load.
 E2E_LESS := --ignore=tests/unit --ignore=tests/runtime -p no:hypothesispytest
@@ -41,7 +42,7 @@ lint: setup ## Check format, lint, types, shell scripts and workflows
 	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python scripts/dev/lint_workflows.py
 
 unit: setup ## Run the tests that need no engine
-	@$(BIN)/pytest -m 'not engine' --ignore tests/e2e -n auto
+	@$(BIN)/pytest -m 'not engine' --ignore tests/e2e -n $(UNIT_WORKERS)
 
 e2e: setup ## Run the tests with a real engine, real images and a real registry
 	@scripts/dev/with-engine $(BIN)/pytest -m engine -n $(E2E_WORKERS) --dist loadgroup $(E2E_LESS) $(PYTEST)
