@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 from buildkit.config import substitution
+from tests.e2e.support import tested as once
 from tests.e2e.support.bases import PYTHON, docker_folder, label
-from tests.e2e.support.real import IMAGES, make_wheel
+from tests.e2e.support.real import make_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ def test_a_build_gets_the_base_and_the_packages_of_the_lock(
     push_base(local, tmp_path, config, base, "locked")
     make_wheel(tmp_path / "wheels", f"{project.name}one")
     (tmp_path / "pip.conf").write_text("[global]\nno-index = true\n")
-    project.write(IMAGES.replace('"1.0"]', '"1.0"]\npackages = ["NAMEone<2"]'))
+    project.write(once.ONE.replace('"1.0"]', '"1.0"]\npackages = ["NAMEone<2"]'))
     network = (
         *("--substitute", f"{PYTHON}={base}"),
         *("--pip-config", str(tmp_path / "pip.conf"), "--wheels", str(tmp_path / "wheels")),

@@ -5,15 +5,24 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from tests.e2e.support.real import IMAGES
+import pytest
+
+from tests.e2e.support import tested as once
 
 if TYPE_CHECKING:
     from tests.e2e.support.parts import Engine
     from tests.e2e.support.real import Local, Project
 
 
+@pytest.fixture
+def project(project: Project) -> Project:
+    """With an image that only trains: its test is no matter here."""
+    project.write(once.ONE)
+    return project
+
+
 def use(project: Project, template: str) -> None:
-    project.write(IMAGES.replace('template = "basic"', f'template = "{template}"'))
+    project.write(once.ONE.replace('template = "basic"', f'template = "{template}"'))
 
 
 def built(there: Local, project: Project) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.support import tested as once
 from tests.e2e.support.bases import PYTHON, docker_folder, publish
 from tests.e2e.support.real import make_project
 
@@ -46,6 +47,7 @@ def test_a_published_image_is_found_by_its_inputs_from_anywhere(
     there: Local, project: Project, tmp_path: Path
 ) -> None:
     host, folder = there.registry, project.folder
+    project.write(once.ONE)
     free = [f"never published to {host}", "never built on this machine"]
     assert planned(there, folder, "--push") == [("to do", free)]
     done = there.buildkit(*PUSH, folder=folder)
@@ -54,6 +56,7 @@ def test_a_published_image_is_found_by_its_inputs_from_anywhere(
 
     # Another machine without records, cache and engine: the same files at other times.
     elsewhere = make_project(tmp_path / "elsewhere", project.name)
+    elsewhere.write(once.ONE)
     shutil.copy(folder / "releases.jsonl", elsewhere.folder)
     os.utime(elsewhere.folder / "program" / "train", (1, 1))
     alone = {"DOCKER_HOST": NOWHERE, "XDG_CACHE_HOME": str(tmp_path / "other cache")}

@@ -15,6 +15,7 @@ import pytest
 from buildkit.contract.engine import Start
 from buildkit.engine import engine
 from tests.e2e.mutants import factory
+from tests.e2e.support import tested as once
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ def test_who_asks_gets_the_engines_network(docker: Engine, image: str, service: 
 
 
 def test_a_target_that_needs_a_network_says_so(local: Local, project: Project) -> None:
+    project.write(once.ONE)
     program = project.folder / "program" / "train"
     text = program.read_text()
     first = "#!/usr/bin/env python3\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from tests.e2e.support import tested as once
 from tests.e2e.support.real import IMAGES, make_wheel
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def test_a_package_with_cuda_is_refused_in_an_image_for_cpus(
     for letter, library in LIBRARIES.items():
         make_wheel(tmp_path / "wheels", f"{project.name}{letter}", f"nvidia/lib/{library}")
         packages = '"1.0"]\npackages = ["NAME"]'
-        images += IMAGES.replace('"1.0"]', packages).replace("NAME", f"NAME{letter}")
+        own = once.ONE.replace('"1.0"]', packages).replace("REPOSITORY", "NAME")
+        images += own.replace("NAME", f"NAME{letter}")
     project.write(images)
     options = ("build", "--all", "--json", "--wheels", str(tmp_path / "wheels"))
     done = local.buildkit(*options, folder=project.folder)

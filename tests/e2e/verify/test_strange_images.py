@@ -266,7 +266,8 @@ metrics = { "train:loss" = "loss=([0-9.]+)" }
 
 
 def test_log_metrics_and_model_of_a_test_are_kept(local: Local, tmp_path: Path) -> None:
-    (tmp_path / "images.toml").write_text(TOML)
+    only_trains = TOML.replace("[image.kept]", '[image.kept]\npurposes = ["training"]')
+    (tmp_path / "images.toml").write_text(only_trains)
     programs(tmp_path / "own", TRAIN, SERVE)
     done = local.buildkit("build", "--all", folder=tmp_path)
     assert done.code == 0, done.stderr
