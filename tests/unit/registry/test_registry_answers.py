@@ -184,16 +184,43 @@ def test_a_token_that_is_none(server: Distribution, content: bytes) -> None:
         client(server).manifest("demo", "1")
 
 
-@pytest.mark.parametrize("pages", ["itself", "nothing new", "an empty page"])
-def test_tags_end_with_a_page_that_brings_nothing_new(server: Distribution, pages: str) -> None:
-    link = '</v2/demo/tags/list?n=1000>; rel="next"'
-    more = {"itself": '["a"]', "nothing new": '["a", "a"]', "an empty page": "[]"}[pages]
+@pytest.mark.parametrize("first", ["[]", "null", '["a"]', '["a", "z"]'])
+def test_all_pages_of_tags_are_read_also_after_one_without_new_tags(
+    server: Distribution, first: str
+) -> None:
+    second = '</v2/demo/tags/list?n=1000&last=a>; rel="next"'
+    third = '</v2/demo/tags/list?n=1000&last=b>; rel="next"'
     server.faults += [
-        Fault("GET", "tags", answers(200, '{"tags": ["a"]}', Link=link)),
-        Fault("GET", "tags", answers(200, f'{{"tags": {more}}}', Link=link), times=99),
+        Fault("GET", "tags", answers(200, f'{{"tags": {first}}}', Link=second)),
+        Fault("GET", "tags", answers(200, f'{{"tags": {first}}}', Link=third)),
+        Fault("GET", "tags", answers(200, '{"tags": ["z"]}')),
     ]
-    assert client(server).tags("demo") == ("a",)
+    assert client(server).tags("demo") == tuple(sorted({*(json.loads(first) or ()), "z"}))
+
+
+@pytest.mark.parametrize("leads", [1, 2])
+def test_pages_of_tags_that_lead_to_an_earlier_one_are_an_error(
+    server: Distribution, leads: int
+) -> None:
+    to_second = '</v2/demo/tags/list?n=1000&last=a>; rel="next"'
+    back = {1: '</v2/demo/tags/list?n=1000>; rel="next"', 2: to_second}[leads]
+    server.faults += [
+        Fault("GET", "tags", answers(200, '{"tags": ["a"]}', Link=to_second)),
+        Fault("GET", "tags", answers(200, '{"tags": ["b"]}', Link=back), times=99),
+    ]
+    with pytest.raises(ToolError, match="a next page that was read already"):
+        client(server).tags("demo")
     assert len(server.requests) == 2
+
+
+def test_a_page_of_tags_that_is_gone_is_no_end_of_the_list(server: Distribution) -> None:
+    more = '</v2/demo/tags/list?n=1000&last=a>; rel="next"'
+    server.faults += [
+        Fault("GET", "tags", answers(200, '{"tags": ["a"]}', Link=more)),
+        Fault("GET", "tags", answers(404)),
+    ]
+    with pytest.raises(ToolError, match="answered 404"):
+        client(server).tags("demo")
 
 
 def test_tags_without_an_end_are_an_error(
@@ -203,8 +230,9 @@ def test_tags_without_an_end_are_an_error(
     numbers = iter(range(99))
 
     def page(_handler: Handler) -> Reply:
-        link = '</v2/demo/tags/list?n=1000>; rel="next"'
-        return 200, {"Link": link}, json.dumps({"tags": [f"t{next(numbers)}"]}).encode()
+        tag = f"t{next(numbers)}"
+        link = f'</v2/demo/tags/list?last={tag}>; rel="next"'
+        return 200, {"Link": link}, json.dumps({"tags": [tag]}).encode()
 
     server.faults.append(Fault("GET", "tags", page, times=99))
     with pytest.raises(ToolError, match="more than 5 tags"):
