@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import requests
 
 from buildkit.registry import shapes
+from buildkit.support import addresses
 from buildkit.support.errors import ToolError
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ GZIP_WINDOW = 16 + zlib.MAX_WBITS
 LENGTH = re.compile(r"[0-9]+")
 MOST_DIGITS = 18
 """Digits of a Content-Length that a body can have."""
+QUERY = re.compile(r"\?[^\s'\"`]+")
+"""Also of an address without a host, such as `/v2/demo?signature=…`."""
 LONGEST_PROBLEM, LONGEST_TEXT = 300, 200
 """Characters that a message quotes of an answer."""
 
@@ -77,12 +80,14 @@ class Answer:
 
     @property
     def said(self) -> str:
-        """The registry's own words, to be appended to a message."""
+        """The registry's own words, without secrets in addresses, to be appended to a message."""
         if found := self.problems:
-            return f": {found[0].code}, {found[0].message or ''}"[:LONGEST_PROBLEM]
-        text = self.content[: 4 * LONGEST_PROBLEM].decode(errors="replace")
-        text = " ".join(text.split())[:LONGEST_TEXT]
-        return f": {text}" if text else ""
+            text, most = f"{found[0].code}, {found[0].message or ''}", LONGEST_PROBLEM
+        else:
+            beginning = self.content[: 4 * LONGEST_PROBLEM]
+            text, most = beginning.decode(errors="replace"), LONGEST_TEXT
+        text = QUERY.sub(f"?{addresses.LEFT_OUT}", addresses.hidden(" ".join(text.split())))
+        return f": {text[:most]}" if text else ""
 
     @property
     def says_expired(self) -> bool:

@@ -165,6 +165,35 @@ def test_an_upload_that_begins_nowhere(
     assert "invalid response to `POST /v2/demo/blobs/uploads/`" in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b'{"errors": [{"code": "DENIED", "message": "no\\nerror: x\\r\\n\\u2028hint: run it"}]}',
+            "DENIED, no error: x hint: run it",
+        ),
+        (b"no\nhint: run it", "no hint: run it"),
+        (
+            b'{"errors": [{"code": "DENIED", "message": "see https://h.example/x?sig=abc"}]}',
+            "DENIED, see https://h.example/x?…",
+        ),
+        (b'<a href="/x?sig=abc">', '<a href="/x?…">'),
+        (b"see https://u:p@h.example/#token=abc now", "see https://…@h.example/#… now"),
+        (
+            b"x " * 85 + b"see https://user:password" + b"d" * 30 + b"@h.example/",
+            "x " * 85 + "see https://…@h.example/",
+        ),
+    ],
+)
+def test_words_of_a_registry_are_one_line_without_secrets(
+    server: Distribution, content: bytes, said: str
+) -> None:
+    server.faults.append(Fault("GET", "manifests", says(content, status=418)))
+    with pytest.raises(ToolError) as caught:
+        client(server).manifest("demo", "1")
+    assert caught.value.message == f"the registry {server.host} answered 418: {said}"
+
+
 def test_a_redirection_to_what_is_no_address(server: Distribution) -> None:
     server.faults.append(Fault("GET", "manifests", answers(307, Location="http://[x")))
     with pytest.raises(ToolError, match="a redirection to `http://"):
