@@ -178,16 +178,19 @@ def _plain(chunks: Iterator[bytes], most: int) -> tuple[bytes, bool]:
 
 def _unpacked(chunks: Iterator[bytes], most: int) -> tuple[bytes, bool]:
     unpacker, found, come = zlib.decompressobj(GZIP_WINDOW), bytearray(), 0
-    while not unpacker.eof and (chunk := next(chunks, b"")):
+    for chunk in chunks:
         come += len(chunk)
-        while chunk and not unpacker.eof:
+        rest = chunk
+        while rest:
+            if unpacker.eof:  # another member (RFC 1952, 2.2)
+                unpacker = zlib.decompressobj(GZIP_WINDOW)
             try:
-                found += unpacker.decompress(chunk, min(AT_ONCE, most + 1 - len(found)))
+                found += unpacker.decompress(rest, min(AT_ONCE, most + 1 - len(found)))
             except zlib.error as error:
                 raise ValueError(f"the answer cannot be decompressed: {error}") from None
             if len(found) > most or come > most + SPARE:
                 return bytes(memoryview(found)[:most]), False
-            chunk = unpacker.unconsumed_tail
+            rest = unpacker.unconsumed_tail or unpacker.unused_data
     if come and not unpacker.eof:
         raise ValueError("the answer cannot be decompressed: it is cut off")
     return bytes(found), True

@@ -369,11 +369,15 @@ def test_what_breaks_in_the_reader_s_hands_is_not_the_registry_s(server: Distrib
     assert len(server.requests) == 1  # it is not asked again
 
 
-def test_what_came_as_gzip_is_understood(server: Distribution) -> None:
+@pytest.mark.parametrize(
+    "first", [None, 0, 7], ids=["one member", "an empty member", "two members"]
+)
+def test_what_came_as_gzip_is_understood(server: Distribution, first: int | None) -> None:
     good = fakes.manifest()
-    packed = says(
-        gzip.compress(good.content), Content_Encoding="gzip", Content_Type=good.media_type
-    )
+    content = gzip.compress(good.content)
+    if first is not None:
+        content = gzip.compress(good.content[:first]) + gzip.compress(good.content[first:])
+    packed = says(content, Content_Encoding="gzip", Content_Type=good.media_type)
     server.faults.append(Fault("GET", "manifests", packed))
     assert client(server).manifest("demo", "1") == good
 
@@ -384,6 +388,8 @@ def test_what_came_as_gzip_is_understood(server: Distribution) -> None:
         pytest.param(b"{}", "br", id="not asked for"),
         pytest.param(b"{}", "gzip", id="not packed"),
         pytest.param(gzip.compress(b"{}", mtime=0)[:-9], "gzip", id="cut off"),
+        pytest.param(gzip.compress(b"{}") + gzip.compress(b" ")[:-9], "gzip", id="half a member"),
+        pytest.param(gzip.compress(b"{}") + b"{}", "gzip", id="half packed"),
         pytest.param(b"{}", "gzip, gzip", id="twice"),
     ],
 )
