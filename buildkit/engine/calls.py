@@ -21,24 +21,32 @@ FAILURES = (docker.errors.DockerException, requests.RequestException)
 """What docker-py raises: the engine's errors, and those of the connection to the engine."""
 BROKEN = (*FAILURES, urllib3.exceptions.HTTPError)
 """FAILURES, and what reading a streamed answer raises."""
+PULL = "`docker pull` the image, or build it with `buildkit build`"
+BUILD = (
+    "build the image again with `buildkit build`; if another checkout builds the same tag on this "
+    "engine, which removes this image, use `buildkit build --push`"
+)
+"""The hint for an image that was built and tested here."""
 
 
 @contextmanager
-def translated(doing: str) -> Iterator[None]:
-    """Turn FAILURES into ToolError. Raises Interrupted when the run is being stopped."""
+def translated(doing: str, *, without_image: str = PULL) -> Iterator[None]:
+    """Turn FAILURES into ToolError, with the hint `without_image` if the engine lacks an image.
+
+    Raises Interrupted when the run is being stopped.
+    """
     stopping.check()
     try:
         yield
     except FAILURES as error:
         stopping.check()
-        raise _explained(doing, error) from error
+        raise _explained(doing, error, without_image) from error
 
 
-def _explained(doing: str, error: Exception) -> ToolError:
+def _explained(doing: str, error: Exception, without_image: str) -> ToolError:
     said = str(getattr(error, "explanation", None) or error)
     if isinstance(error, docker.errors.ImageNotFound):
-        said = "image not found in the engine"
-        hint = "`docker pull` the image, or build it with `buildkit build`"
+        said, hint = "image not found in the engine", without_image
     elif "no space left" in said.lower():
         said = "the engine's disk is full"
         hint = "free space with `docker system prune`, then rerun the command"

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING
 
 import urllib3.exceptions
 
-from buildkit.engine.calls import FAILURES, translated
+from buildkit.engine.calls import BUILD, FAILURES, translated
 from buildkit.support import streams
 from buildkit.support.errors import ToolError
 from buildkit.system import stopping
@@ -72,7 +72,7 @@ class Store:
 
         Raises ToolError, also for an image that was removed, whose blobs may exist for a while.
         """
-        with translated(f"reading the image `{image}`"):
+        with translated(f"reading the image `{image}`", without_image=BUILD):
             self.engine.client.images.get(image)
         with self._lock:
             if not self._searched:

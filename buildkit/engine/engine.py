@@ -21,7 +21,7 @@ from docker.types import DeviceRequest
 
 from buildkit.contract.engine import ImageView
 from buildkit.engine import container_options, leftovers, limits
-from buildkit.engine.calls import API_SECONDS, FAILURES, discard, streamed, translated
+from buildkit.engine.calls import API_SECONDS, BUILD, FAILURES, discard, streamed, translated
 from buildkit.engine.containers import Container, Reader, of_image
 from buildkit.engine.networks import Kind, Networks
 from buildkit.model.hosts import has_registry
@@ -165,7 +165,7 @@ class Engine:
     def export(self, image_id: str) -> Generator[bytes]:
         """The output of `docker save`, in pieces. Raises ToolError."""
         with (
-            translated(f"reading the image `{image_id}`"),
+            translated(f"reading the image `{image_id}`", without_image=BUILD),
             streamed(self.client.api, f"images/{image_id}/get") as answer,
         ):
             for chunk in answer.iter_content(EXPORT_CHUNK):

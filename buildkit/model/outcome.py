@@ -61,8 +61,8 @@ class Outcome:
     def line(self) -> str:
         """The error, or what is true of the image now; empty if it was only rendered."""
         if self.error is not None:
-            cause, *_ = self.error.message.split("\n")
-            return f"{self.word}: {textwrap.shorten(cause, CAUSE_WIDTH, placeholder=' …')}"
+            cause = textwrap.shorten(self.error.message, CAUSE_WIDTH, placeholder=" …")
+            return f"{self.word}: {cause}"
         if self.served is not None:
             return _where(self.served)
         if self.staged is not None:

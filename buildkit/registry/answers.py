@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import requests
 
 from buildkit.registry import shapes
+from buildkit.support import addresses
 from buildkit.support.errors import ToolError
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ GZIP_WINDOW = 16 + zlib.MAX_WBITS
 LENGTH = re.compile(r"[0-9]+")
 MOST_DIGITS = 18
 """Digits of a Content-Length that a body can have."""
+QUERY = re.compile(r"\?[^\s'\"`]+")
+"""Also of an address without a host, such as `/v2/demo?signature=…`."""
 LONGEST_PROBLEM, LONGEST_TEXT = 300, 200
 """Characters that a message quotes of an answer."""
 
@@ -77,12 +80,14 @@ class Answer:
 
     @property
     def said(self) -> str:
-        """The registry's own words, to be appended to a message."""
+        """The registry's own words, without secrets in addresses, to be appended to a message."""
         if found := self.problems:
-            return f": {found[0].code}, {found[0].message or ''}"[:LONGEST_PROBLEM]
-        text = self.content[: 4 * LONGEST_PROBLEM].decode(errors="replace")
-        text = " ".join(text.split())[:LONGEST_TEXT]
-        return f": {text}" if text else ""
+            text, most = f"{found[0].code}, {found[0].message or ''}", LONGEST_PROBLEM
+        else:
+            beginning = self.content[: 4 * LONGEST_PROBLEM]
+            text, most = beginning.decode(errors="replace"), LONGEST_TEXT
+        text = QUERY.sub(f"?{addresses.LEFT_OUT}", addresses.hidden(" ".join(text.split())))
+        return f": {text[:most]}" if text else ""
 
     @property
     def says_expired(self) -> bool:
@@ -173,16 +178,19 @@ def _plain(chunks: Iterator[bytes], most: int) -> tuple[bytes, bool]:
 
 def _unpacked(chunks: Iterator[bytes], most: int) -> tuple[bytes, bool]:
     unpacker, found, come = zlib.decompressobj(GZIP_WINDOW), bytearray(), 0
-    while not unpacker.eof and (chunk := next(chunks, b"")):
+    for chunk in chunks:
         come += len(chunk)
-        while chunk and not unpacker.eof:
+        rest = chunk
+        while rest:
+            if unpacker.eof:  # another member (RFC 1952, 2.2)
+                unpacker = zlib.decompressobj(GZIP_WINDOW)
             try:
-                found += unpacker.decompress(chunk, min(AT_ONCE, most + 1 - len(found)))
+                found += unpacker.decompress(rest, min(AT_ONCE, most + 1 - len(found)))
             except zlib.error as error:
                 raise ValueError(f"the answer cannot be decompressed: {error}") from None
             if len(found) > most or come > most + SPARE:
                 return bytes(memoryview(found)[:most]), False
-            chunk = unpacker.unconsumed_tail
+            rest = unpacker.unconsumed_tail or unpacker.unused_data
     if come and not unpacker.eof:
         raise ValueError("the answer cannot be decompressed: it is cut off")
     return bytes(found), True

@@ -133,25 +133,30 @@ class Registry:
     def tags(self, repository: str) -> tuple[str, ...]:
         """All tags of a repository; none if the repository does not exist.
 
-        Raises ToolError for a registry whose list does not end.
+        A page may be empty, or repeat tags of earlier ones. Raises ToolError if the registry's list
+        does not end.
         """
         found: dict[str, None] = {}
-        path = f"{repository}/tags/list?n={PAGE}"
-        for _ in range(MOST_PAGES):
+        pages: set[str] = set()
+        page = links.resolved(self.wire.root, f"{repository}/tags/list?n={PAGE}")
+        while page:
+            pages.add(page)
+            absent = ABSENT if len(pages) == 1 else ()
             answer = self.ask(
-                "GET", path, scope=pull(repository), absent=ABSENT, most=answers.TAGS_BYTES
+                "GET", page, scope=pull(repository), absent=absent, most=answers.TAGS_BYTES
             )
             if answer is None:
-                return tuple(found)
-            before = len(found)
+                break
             found.update(dict.fromkeys(answer.read(shapes.Tags).tags or ()))
+            page = self._beside(answer, answer.next)
+            asked = answer.asked
+            if page in pages:
+                raise answers.strange(self.host, asked, "a next page that was read already")
             if len(found) > MOST_TAGS:
-                raise answers.strange(self.host, answer.asked, f"more than {MOST_TAGS} tags")
-            # A page without new tags would link to itself.
-            path = self._beside(answer, answer.next) if len(found) > before else ""
-            if not path:
-                return tuple(found)
-        raise answers.strange(self.host, f"GET {path}", f"more than {MOST_PAGES} pages of tags")
+                raise answers.strange(self.host, asked, f"more than {MOST_TAGS} tags")
+            if page and len(pages) == MOST_PAGES:
+                raise answers.strange(self.host, asked, f"more than {MOST_PAGES} pages of tags")
+        return tuple(found)
 
     def config(self, repository: str, digest: str) -> shapes.Configuration:
         """The configuration of an image, checked against its digest."""

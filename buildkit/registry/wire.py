@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from contextlib import closing, contextmanager, suppress
@@ -16,7 +15,7 @@ import tenacity
 from requests.adapters import HTTPAdapter
 
 from buildkit.model import names
-from buildkit.registry import answers, exchange, links, shapes
+from buildkit.registry import answers, challenges, exchange, links, shapes
 from buildkit.registry.answers import Answer
 from buildkit.registry.exchange import PassingError, Request
 from buildkit.support import manual
@@ -39,9 +38,6 @@ LONGEST_PAUSE_SECONDS = 60
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Status codes that a retry may heal."""
 REFUSED = frozenset({401, 403})
-CHALLENGE = re.compile(r'\b(\w+)="([^"]*)"')
-LONGEST_CHALLENGE = 4096
-"""Characters."""
 
 
 class RefusedError(ToolError):
@@ -176,10 +172,8 @@ class Wire:
 
     def _get_token(self, answer: Answer, scope: str) -> None:
         """Get the token that the registry asks for (distribution: token authentication)."""
-        challenge = answer.headers.get("WWW-Authenticate", "")[:LONGEST_CHALLENGE]
-        kind, _, rest = challenge.partition(" ")
-        asked = dict(CHALLENGE.findall(rest))
-        if kind.lower() != "bearer" or "realm" not in asked:
+        asked = challenges.bearer(answer.headers.get("WWW-Authenticate", ""))
+        if not asked:
             return
         with self._lock:
             self._tokens.pop(scope, None)

@@ -347,10 +347,14 @@ def _without_url(text: str) -> str:
 
 
 def _loop(name: str, source: Templates, above: tuple[str, ...]) -> tuple[str, ...]:
-    """The templates that form a loop below `name`, in order; empty if none do."""
+    """The templates that form a loop below `name`, in order; empty if none do.
+
+    Files that do not exist are left out: Jinja may take the next one of a list, or none.
+    """
     if name in above:
         return (*above[above.index(name) :], name)
-    loops = (_loop(each, source, (*above, name)) for each in filter(None, source.used_by(name)))
+    used = (each for each in source.used_by(name) if each and source.find(each))
+    loops = (_loop(each, source, (*above, name)) for each in used)
     return next((loop for loop in loops if loop), ())
 
 

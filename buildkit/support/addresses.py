@@ -11,11 +11,17 @@ LEFT_OUT = "…"
 LONGEST = 240
 """Most characters of a value, or of a word, in a message."""
 WORD = re.compile(r"[^\s'\"`]+")
+WITH_QUOTES = re.compile(r"\S+")
 AT = re.compile(r"(?<=\S)(?:@|%(?:25)*40)(?!sha(?:256|512):[0-9a-f])", re.IGNORECASE)
 """Also percent-encoded. The text before a digest is the name of an image."""
 SLASHES = re.compile(r"[/\\]{2,}")
 COLON = re.compile(r":|%(?:25)*3a", re.IGNORECASE)
-END = re.compile(r"(?:[?;#]|%(?:25)*(?:3f|3b|23))(?=\S)", re.IGNORECASE)
+ENDS = r"[?;#]|%(?:25)*(?:3f|3b|23)"
+END = re.compile(rf"(?:{ENDS})(?=\S)", re.IGNORECASE)
+AT_END = re.compile(rf"(?:{ENDS})\Z", re.IGNORECASE)
+QUOTE = re.compile(r"['\"`]")
+CLOSING = re.compile(r"[]'\"`)},.:;]*\Z")
+"""What a message may have after an address."""
 PUBLIC_USER = "git"
 """The user of `git+ssh://git@host/…`, which is no secret."""
 NO_USER = ("mailto:",)
@@ -28,13 +34,17 @@ def give(what: str) -> str:
 
 
 def without_user(text: str) -> str:
-    """A message without the users and passwords of its addresses."""
-    return WORD.sub(lambda match: _without_user(match[0]), text)
+    """A message without the users and passwords of its addresses, which may contain quotes."""
+    if "@" not in text and "%" not in text:
+        return text
+    whole = WITH_QUOTES.sub(lambda match: _without_quoted_user(match[0]), text)
+    return WORD.sub(lambda match: _without_user(match[0]), whole)
 
 
 def hidden(text: str) -> str:
     """A message without users and passwords, and without the text after `?`, `;` and `#`."""
-    return WORD.sub(lambda match: _without_end(_without_user(match[0])), text)
+    whole = WITH_QUOTES.sub(lambda match: _without_quoted_end(match[0]), without_user(text))
+    return WORD.sub(lambda match: _without_end(match[0]), whole)
 
 
 def cut(text: str, most: int = LONGEST) -> str:
@@ -55,7 +65,7 @@ def shown(value: str) -> str:
         end = ends[-1]
         slashes = SLASHES.search(value, 0, end)
         value = f"{value[: slashes.end()] if slashes else ''}{LEFT_OUT}@{value[end:]}"
-    match = END.search(value)
+    match = END.search(value) or _spaced(value)
     return cut(value if match is None else f"{value[: match.end()]}{LEFT_OUT}")
 
 
@@ -97,6 +107,29 @@ def _without_user(word: str) -> str:
         return f"{word[: slashes.end()]}{LEFT_OUT}@{word[last.end() :]}"
     ends = [match for match in found if _ends_password(word, match.start())]
     return f"{LEFT_OUT}@{word[ends[-1].end() :]}" if ends else word
+
+
+def _without_quoted_user(words: str) -> str:
+    """Leave out a user or password that contains a quote."""
+    slashes = SLASHES.search(words)
+    found = [*AT.finditer(words, slashes.end())] if slashes else []
+    if not slashes or not found or not QUOTE.search(words, slashes.end(), found[-1].start()):
+        return words
+    return f"{words[: slashes.end()]}{LEFT_OUT}@{words[found[-1].end() :]}"
+
+
+def _without_quoted_end(words: str) -> str:
+    """Leave out the end of an address if it contains a quote, other than the closing one."""
+    match, closing = _end(words), CLOSING.search(words)
+    if match is None or closing is None or not QUOTE.search(words, match.end(), closing.start()):
+        return words
+    return f"{words[: match.end()]}{LEFT_OUT}{closing[0]}"
+
+
+def _spaced(value: str) -> re.Match[str] | None:
+    """An address up to its `?`, `;` or `#`, if a space follows, and then more."""
+    runs = [*WITH_QUOTES.finditer(value)][:-1]
+    return next((each for each in runs if SLASHES.search(each[0]) and AT_END.search(each[0])), None)
 
 
 def _end(word: str) -> re.Match[str] | None:

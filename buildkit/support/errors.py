@@ -27,7 +27,8 @@ class Exit(IntEnum):
 class BuildkitError(Exception):
     """A failure that the user can act on.
 
-    `message` says what happened, to what, and what was found; `hint` is the next command or edit;
+    `message` says what happened, to what, and what was found; `hint` is the next command or edit.
+    Each is one line: both may quote registries, which could add lines that look like ours.
     `details` are lines of evidence (a log tail, a diff), shown unchanged.
     """
 
@@ -36,8 +37,8 @@ class BuildkitError(Exception):
     def __init__(self, message: str, *, hint: str | None = None, details: str = "") -> None:
         super().__init__(message)
         # Both quote values of users, which may be long, or contain passwords.
-        self.message = addresses.brief(addresses.without_user(message))
-        self.hint = None if hint is None else addresses.without_user(hint)
+        self.message = addresses.brief(addresses.without_user(_one_line(message)))
+        self.hint = None if hint is None else addresses.without_user(_one_line(hint))
         self.details = details
 
     @property
@@ -49,6 +50,10 @@ class BuildkitError(Exception):
             "hint": self.hint,
             "code": int(self.code),
         }
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.splitlines())
 
 
 class UsageError(BuildkitError):

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from buildkit.support.errors import ToolError
 from buildkit.system import console, shell
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NO_PROGRAMS = ("-c", "core.fsmonitor=", "-c", f"core.hooksPath={os.devnull}")
 FILTERS = r"^filter\..*\.(clean|smudge|process|required)$"
 """Programs that gitattributes may assign to a file (gitattributes(5), "filter")."""
 NOT_IGNORED = 1
 """Exit code of `git check-ignore` for a path that git does not ignore; outside a work tree: 128."""
+SUBMODULE = re.compile(r"(?:^|[\0\n])160000 [0-9a-f]+ 0\t([^\0]+)")
+"""In the output of `git ls-files --stage -z`."""
 HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
@@ -41,10 +40,9 @@ def commit(ledger: Path) -> str | None:
         head = found.output.strip().rpartition("\n")[2]
         if found.code != 0 or not HASH.fullmatch(head):
             return None
-        changed = run(ledger.parent, "status", "--porcelain", "--untracked-files=no", "--", *others)
+        return f"{head}-dirty" if _is_changed(ledger.parent, "--", *others) else head
     except ToolError:  # no git
         return None
-    return f"{head}-dirty" if changed.code != 0 or changed.output.strip() else head
 
 
 def advise_to_ignore(records: Path) -> None:
@@ -66,6 +64,32 @@ def advise_to_ignore(records: Path) -> None:
             f"`echo '/{records.name}/' >> {records.parent / '.gitignore'}`",
             fg="cyan",
         )
+
+
+def _is_changed(folder: Path, *paths: str) -> bool:
+    """Whether tracked files differ from the commit, also those of submodules.
+
+    Submodules are asked one by one: git would run the filters that only a submodule configures.
+    """
+    words = ("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty")
+    done = run(folder, *words, *paths)
+    return (
+        done.code != 0
+        or bool(done.output.strip())
+        or any(_top(each) != each or _is_changed(each) for each in _submodules(_top(folder)))
+    )
+
+
+def _submodules(top: Path) -> list[Path]:
+    """The submodules of a work tree that are checked out."""
+    found = map(top.joinpath, SUBMODULE.findall(run(top, "ls-files", "--stage", "-z").output))
+    return [path for path in found if os.path.lexists(path / ".git")]
+
+
+def _top(folder: Path) -> Path:
+    """The top of the work tree that git finds for a folder, without links."""
+    found = run(folder, "rev-parse", "--show-toplevel").output
+    return Path(found.removesuffix("\n").rpartition("\n")[2])
 
 
 def _without_filters(folder: Path) -> dict[str, str]:

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.system import usage
+from buildkit.system import console, usage
 from buildkit.system.processes import is_gone, machine
 
 if TYPE_CHECKING:
@@ -30,9 +30,22 @@ OLD_SECONDS = 24 * 60 * 60
 @contextmanager
 def folder() -> Iterator[Path]:
     """A folder that only the user can read (mode 0700): it may hold credentials."""
+    _name_the_place()
     sweep(Path(tempfile.gettempdir()))
     with tempfile.TemporaryDirectory(prefix=prefix()) as name:
         yield Path(name)
+
+
+@cache
+def _name_the_place() -> None:
+    """Say which folder is used if TMPDIR cannot be, which Python skips without a word."""
+    wanted, used = os.environ.get("TMPDIR"), tempfile.gettempdir()
+    if wanted and os.path.abspath(wanted) != os.path.abspath(used):  # noqa: PTH100 - as Python does
+        console.say(
+            f"the folder `{wanted}` of TMPDIR is missing, full or not writable: temporary files "
+            f"are in `{used}`",
+            fg="yellow",
+        )
 
 
 def remove_all() -> None:
@@ -65,7 +78,8 @@ def left() -> tuple[Path, ...]:
 def left_in(place: Path) -> tuple[Path, ...]:
     """The files and folders of this user that killed processes have left in a folder.
 
-    Those of another machine or container, or from before a reboot, are judged by age alone.
+    Those of another machine or container, or from before a reboot, are judged by age alone; a time
+    that is far ahead is no better than an old one.
     """
     return tuple(path for path in sorted(place.glob("buildkit-*")) if _is_left(path))
 
@@ -80,5 +94,5 @@ def _is_left(path: Path) -> bool:
             return False
         if match["machine"] == machine():
             return is_gone(match["owner"].replace("-", "/"))
-        return time.time() - about.st_mtime > OLD_SECONDS
+        return abs(time.time() - about.st_mtime) > OLD_SECONDS
     return False

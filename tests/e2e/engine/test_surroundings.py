@@ -47,7 +47,7 @@ def test_an_image_that_was_removed_after_its_test(local: Local, project: Project
     done = local.buildkit("push", "--all", folder=project.folder)
     assert done.code == 5
     assert "image not found in the engine" in done.stderr
-    assert "or build it with `buildkit build`" in done.stderr
+    assert "hint: build the image again with `buildkit build`; if another checkout" in done.stderr
     again = local.buildkit("build", "--all", "--push", folder=project.folder)
     assert again.code == 0, again.stderr
     assert "the engine does not have the image any more" in again.stderr

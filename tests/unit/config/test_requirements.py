@@ -70,6 +70,8 @@ def test_a_requirement_without_secrets_is_taken_as_it_is(text: str) -> None:
         f"https://example.com/x;{SECRET}=1",
         f"https://example.com/x%3B{SECRET}=1",
         f"https://me:{SECRET}/x@example.com/x",
+        f"https://me:'{SECRET}'@example.com/x",
+        f"https://example.com/x# token={SECRET}",
     ],
 )
 @pytest.mark.parametrize("name", ["x @ ", ""])

@@ -11,6 +11,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any
 
+import docker.errors
 import pytest
 
 from buildkit.engine.content_store import BLOBS, READERS, Store
@@ -103,6 +104,16 @@ def store(source: FakeStoreEngine) -> Store:
 
 def packing(source: FakeStoreEngine, engine: FakeEngine, folder: Path) -> Packer:
     return Packer(store=store(source), export=engine.export, folder=folder)
+
+
+def test_an_image_whose_name_another_checkout_took_has_a_hint_that_says_so() -> None:
+    def lost(_image: str) -> None:
+        raise docker.errors.ImageNotFound("no such image")
+
+    engine = SimpleNamespace(client=SimpleNamespace(images=SimpleNamespace(get=lost)))
+    with pytest.raises(ToolError, match="`sha256:1`: image not found in the engine") as caught:
+        Store(engine=engine).read("sha256:1", MANIFEST_DIGEST)  # type: ignore[arg-type]
+    assert "if another checkout builds the same tag" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(

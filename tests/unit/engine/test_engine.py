@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import docker.errors
 import pytest
 import requests.exceptions as wrapping
 from urllib3.exceptions import ProtocolError
@@ -70,6 +71,16 @@ def created(where: Engine, start: Start) -> dict[str, Any]:
 
 def requests(client: Any, *, gpus: bool) -> list[Any]:
     return list(created(engine_of(client, gpus=gpus), Start())["device_requests"])
+
+
+def test_an_image_that_another_checkout_removed_has_a_hint_that_says_so() -> None:
+    def get(*_: object, **__: object) -> None:
+        raise docker.errors.ImageNotFound("no such image")
+
+    api = SimpleNamespace(base_url="http://x", api_version="1", timeout=1, get=get)
+    with pytest.raises(ToolError, match="`sha256:1`: image not found in the engine") as caught:
+        list(engine_of(SimpleNamespace(api=api)).export("sha256:1"))
+    assert "if another checkout builds the same tag" in str(caught.value.hint)
 
 
 def test_an_image_for_gpus_gets_all_that_the_engine_has() -> None:

@@ -631,6 +631,67 @@ def test_programs_of_a_foreign_folder_are_not_run(
     assert not ran.exists()
 
 
+def with_submodule(folder: Path) -> Path:
+    """A project with a submodule `sub`, which has a file `a`."""
+    project, other = folder / "project", folder / "other"
+    for each in (project, other):
+        each.mkdir()
+        git(each, "init", "--quiet")
+        (each / "a").write_text("one")
+        git(each, "add", "--all")
+        git(each, "commit", "--quiet", "--message", "one")
+    git(
+        project,
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "--quiet",
+        "add",
+        str(other),
+        "sub",
+    )
+    git(project, "commit", "--quiet", "--message", "two")
+    return project
+
+
+@pytest.mark.process
+def test_programs_of_a_foreign_submodule_are_not_run(tmp_path: Path) -> None:
+    project, ran = with_submodule(tmp_path), tmp_path / "ran"
+    git(project / "sub", "config", "filter.only.clean", f"touch {ran}; cat")
+    (project / ".git/modules/sub/info/attributes").write_text("* filter=only")
+    os.utime(project / "sub" / "a", (1, 1))
+    found = commit(project / ledger.NAME)
+    assert found is not None
+    assert len(found) == 40
+    assert not ran.exists()
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("change", ["file", "commit", "broken", "gone", "link"])
+def test_a_commit_is_dirty_when_a_submodule_differs_from_it(tmp_path: Path, change: str) -> None:
+    project = with_submodule(tmp_path)
+    sub = project / "sub"
+    clean = commit(project / ledger.NAME)
+    (sub / "new").write_text("not known to git")
+    assert commit(project / ledger.NAME) == clean
+    match change:
+        case "file":
+            (sub / "a").write_text("two")
+        case "commit":
+            git(sub, "commit", "--quiet", "--allow-empty", "--message", "two")
+        case "broken":  # git then takes the submodule for a folder of the project
+            (sub / ".git").unlink()
+            (sub / ".git").mkdir()
+        case "gone":
+            (sub / ".git").unlink()
+        case _:  # a link
+            git(project, "update-index", "--assume-unchanged", "sub")
+            sub.rename(tmp_path / "away")
+            sub.symlink_to(".")
+    found = commit(project / ledger.NAME)
+    assert found == (clean if change == "gone" else f"{clean}-dirty")
+
+
 @pytest.mark.process
 def test_where_git_is_missing_there_is_no_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

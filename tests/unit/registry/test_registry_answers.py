@@ -165,6 +165,35 @@ def test_an_upload_that_begins_nowhere(
     assert "invalid response to `POST /v2/demo/blobs/uploads/`" in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b'{"errors": [{"code": "DENIED", "message": "no\\nerror: x\\r\\n\\u2028hint: run it"}]}',
+            "DENIED, no error: x hint: run it",
+        ),
+        (b"no\nhint: run it", "no hint: run it"),
+        (
+            b'{"errors": [{"code": "DENIED", "message": "see https://h.example/x?sig=abc"}]}',
+            "DENIED, see https://h.example/x?…",
+        ),
+        (b'<a href="/x?sig=abc">', '<a href="/x?…">'),
+        (b"see https://u:p@h.example/#token=abc now", "see https://…@h.example/#… now"),
+        (
+            b"x " * 85 + b"see https://user:password" + b"d" * 30 + b"@h.example/",
+            "x " * 85 + "see https://…@h.example/",
+        ),
+    ],
+)
+def test_words_of_a_registry_are_one_line_without_secrets(
+    server: Distribution, content: bytes, said: str
+) -> None:
+    server.faults.append(Fault("GET", "manifests", says(content, status=418)))
+    with pytest.raises(ToolError) as caught:
+        client(server).manifest("demo", "1")
+    assert caught.value.message == f"the registry {server.host} answered 418: {said}"
+
+
 def test_a_redirection_to_what_is_no_address(server: Distribution) -> None:
     server.faults.append(Fault("GET", "manifests", answers(307, Location="http://[x")))
     with pytest.raises(ToolError, match="a redirection to `http://"):
@@ -184,16 +213,43 @@ def test_a_token_that_is_none(server: Distribution, content: bytes) -> None:
         client(server).manifest("demo", "1")
 
 
-@pytest.mark.parametrize("pages", ["itself", "nothing new", "an empty page"])
-def test_tags_end_with_a_page_that_brings_nothing_new(server: Distribution, pages: str) -> None:
-    link = '</v2/demo/tags/list?n=1000>; rel="next"'
-    more = {"itself": '["a"]', "nothing new": '["a", "a"]', "an empty page": "[]"}[pages]
+@pytest.mark.parametrize("first", ["[]", "null", '["a"]', '["a", "z"]'])
+def test_all_pages_of_tags_are_read_also_after_one_without_new_tags(
+    server: Distribution, first: str
+) -> None:
+    second = '</v2/demo/tags/list?n=1000&last=a>; rel="next"'
+    third = '</v2/demo/tags/list?n=1000&last=b>; rel="next"'
     server.faults += [
-        Fault("GET", "tags", answers(200, '{"tags": ["a"]}', Link=link)),
-        Fault("GET", "tags", answers(200, f'{{"tags": {more}}}', Link=link), times=99),
+        Fault("GET", "tags", answers(200, f'{{"tags": {first}}}', Link=second)),
+        Fault("GET", "tags", answers(200, f'{{"tags": {first}}}', Link=third)),
+        Fault("GET", "tags", answers(200, '{"tags": ["z"]}')),
     ]
-    assert client(server).tags("demo") == ("a",)
+    assert client(server).tags("demo") == tuple(sorted({*(json.loads(first) or ()), "z"}))
+
+
+@pytest.mark.parametrize("leads", [1, 2])
+def test_pages_of_tags_that_lead_to_an_earlier_one_are_an_error(
+    server: Distribution, leads: int
+) -> None:
+    to_second = '</v2/demo/tags/list?n=1000&last=a>; rel="next"'
+    back = {1: '</v2/demo/tags/list?n=1000>; rel="next"', 2: to_second}[leads]
+    server.faults += [
+        Fault("GET", "tags", answers(200, '{"tags": ["a"]}', Link=to_second)),
+        Fault("GET", "tags", answers(200, '{"tags": ["b"]}', Link=back), times=99),
+    ]
+    with pytest.raises(ToolError, match="a next page that was read already"):
+        client(server).tags("demo")
     assert len(server.requests) == 2
+
+
+def test_a_page_of_tags_that_is_gone_is_no_end_of_the_list(server: Distribution) -> None:
+    more = '</v2/demo/tags/list?n=1000&last=a>; rel="next"'
+    server.faults += [
+        Fault("GET", "tags", answers(200, '{"tags": ["a"]}', Link=more)),
+        Fault("GET", "tags", answers(404)),
+    ]
+    with pytest.raises(ToolError, match="answered 404"):
+        client(server).tags("demo")
 
 
 def test_tags_without_an_end_are_an_error(
@@ -203,8 +259,9 @@ def test_tags_without_an_end_are_an_error(
     numbers = iter(range(99))
 
     def page(_handler: Handler) -> Reply:
-        link = '</v2/demo/tags/list?n=1000>; rel="next"'
-        return 200, {"Link": link}, json.dumps({"tags": [f"t{next(numbers)}"]}).encode()
+        tag = f"t{next(numbers)}"
+        link = f'</v2/demo/tags/list?last={tag}>; rel="next"'
+        return 200, {"Link": link}, json.dumps({"tags": [tag]}).encode()
 
     server.faults.append(Fault("GET", "tags", page, times=99))
     with pytest.raises(ToolError, match="more than 5 tags"):
@@ -312,11 +369,15 @@ def test_what_breaks_in_the_reader_s_hands_is_not_the_registry_s(server: Distrib
     assert len(server.requests) == 1  # it is not asked again
 
 
-def test_what_came_as_gzip_is_understood(server: Distribution) -> None:
+@pytest.mark.parametrize(
+    "first", [None, 0, 7], ids=["one member", "an empty member", "two members"]
+)
+def test_what_came_as_gzip_is_understood(server: Distribution, first: int | None) -> None:
     good = fakes.manifest()
-    packed = says(
-        gzip.compress(good.content), Content_Encoding="gzip", Content_Type=good.media_type
-    )
+    content = gzip.compress(good.content)
+    if first is not None:
+        content = gzip.compress(good.content[:first]) + gzip.compress(good.content[first:])
+    packed = says(content, Content_Encoding="gzip", Content_Type=good.media_type)
     server.faults.append(Fault("GET", "manifests", packed))
     assert client(server).manifest("demo", "1") == good
 
@@ -327,6 +388,8 @@ def test_what_came_as_gzip_is_understood(server: Distribution) -> None:
         pytest.param(b"{}", "br", id="not asked for"),
         pytest.param(b"{}", "gzip", id="not packed"),
         pytest.param(gzip.compress(b"{}", mtime=0)[:-9], "gzip", id="cut off"),
+        pytest.param(gzip.compress(b"{}") + gzip.compress(b" ")[:-9], "gzip", id="half a member"),
+        pytest.param(gzip.compress(b"{}") + b"{}", "gzip", id="half packed"),
         pytest.param(b"{}", "gzip, gzip", id="twice"),
     ],
 )

@@ -173,6 +173,20 @@ def test_each_file_of_a_template_counts(folder: Path, name: str, text: str) -> N
     assert found == fresh != before
 
 
+@pytest.mark.parametrize("ending", ["", " ignore missing"])
+def test_a_file_that_now_comes_first_in_a_list_counts(folder: Path, ending: str) -> None:
+    text = f'FROM {{{{ target.base }}}}\n# {{% include ["first", "second"]{ending} %}}\n'
+    write(folder, "demo.Dockerfile.j2", text)
+    write(folder, "second", "two")
+    every = targets(PROJECT, folder)
+    before, _ = both(every, folder)
+    write(folder, "first", "one")
+    found, fresh = both(every, folder)
+    assert "# two" in before[0].dockerfile
+    assert "# one" in found[0].dockerfile
+    assert found == fresh
+
+
 def test_a_file_of_the_project_replaces_a_shipped_one(folder: Path) -> None:
     write(folder, "demo.Dockerfile.j2", '{% extends "basic.Dockerfile.j2" %}')
     every = targets(PROJECT, folder)

@@ -166,6 +166,26 @@ def test_a_broken_template_names_target_template_and_line(
     assert "demo-1.0-cpu-py311" in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ('{% include ["absent", "yes.txt", "later.txt"] %}', "yes"),
+        ('{% include ["absent", "yes.txt"] ignore missing %}', "yes"),
+        ('{% include "absent" ignore missing %}', ""),
+        ('{% include ["absent", "/absent"] ignore missing %}', ""),
+        ('{% if false %}{% include "absent" %}{% endif %}', ""),
+    ],
+)
+def test_of_a_list_of_files_the_first_that_exists_is_included(
+    tmp_path: Path, template: str, text: str
+) -> None:
+    (tmp_path / "templates").mkdir()
+    for name in ("yes", "later"):
+        (tmp_path / "templates" / f"{name}.txt").write_text(name)
+    found = rendered(tmp_path, MINIMAL, demo=f"FROM {{{{ target.base }}}}\n# {template}.\n")
+    assert found.endswith(f"# {text}.\n")
+
+
 def test_a_missing_template_names_the_ones_there_are(tmp_path: Path) -> None:
     with pytest.raises(TemplateError, match="template `demo.Dockerfile.j2` not found") as caught:
         rendered(tmp_path, MINIMAL)
