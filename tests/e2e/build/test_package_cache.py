@@ -95,7 +95,7 @@ def test_all_that_the_classic_store_keeps_can_be_freed_but_no_image(
     before = cache("size")
     assert before["packages"] > 0
     assert cache("prune", "--older-than", "50w") == {"builder": 0}
-    assert cache("size") == before
+    assert cache("size")["packages"] == before["packages"]
     assert cache("prune", "--older-than", "0m")["builder"] >= before["packages"]
     assert cache("size")["packages"] == 0
     image = f"{project.name}:1.0-cpu-py311"
