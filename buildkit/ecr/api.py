@@ -21,6 +21,7 @@ from buildkit.ecr.places import Api
 from buildkit.model.login import Login
 from buildkit.support import manual
 from buildkit.support.errors import ToolError, UnavailableError
+from buildkit.support.suggest import shown
 from buildkit.system import stopping
 
 if TYPE_CHECKING:
@@ -57,12 +58,12 @@ ERRORS = (
 )
 """All that boto3 raises: it does not wrap errors of its files, of a `credential_process` or of an
 MFA prompt."""
-STRANGE = (LookupError, TypeError, AttributeError, json.JSONDecodeError)
-"""What an answer causes that is not one of ECR's, such as a page of a proxy."""
+STRANGE = (LookupError, TypeError, AttributeError, RuntimeError, json.JSONDecodeError)
+"""What a JSON document causes that is not one of ECR's."""
 SERVERS_FAULT = 500
 """The lowest HTTP status of an error on AWS's side."""
-REFUSED = range(400, SERVERS_FAULT)
-"""Statuses of a request that AWS has read. Others come from a proxy, or pass."""
+BEGINNING = 80
+"""Bytes that a message shows of a strange answer."""
 WAY = "check the network, AWS_ENDPOINT_URL and HTTPS_PROXY"
 CONNECT_SECONDS = 10
 """For a connection: with boto3's default of 60, a silent host takes five minutes."""
@@ -120,7 +121,28 @@ def _client(where: Place, service: str, config: Config) -> Any:
         session: Any = boto3.session.Session(profile_name=where.profile, region_name=where.region)
         made = session.client(service, config=config)
     made.meta.events.register("before-send", lambda **_: stopping.check())
+    made.meta.events.register("before-parse", _check)
     return made
+
+
+class StrangeError(botocore.exceptions.BotoCoreError):
+    """An answer that is no JSON document: botocore reads many of them as empty ones."""
+
+    fmt = "the answer is not one of ECR's: status {status}, {began}"
+
+
+def _check(operation_model: Any, response_dict: dict[str, Any], **_: object) -> None:
+    """Raise StrangeError for a page of a proxy; botocore retries statuses from 500 on."""
+    status, body = response_dict["status_code"], response_dict["body"]
+    if operation_model.service_model.resolved_protocol != "json" or status >= SERVERS_FAULT:
+        return
+    try:
+        document = json.loads(body.decode())
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        began = shown(body[:BEGINNING].decode(errors="replace")) or "empty"
+        raise StrangeError(status=status, began=began)
 
 
 @contextmanager
@@ -131,6 +153,8 @@ def translated(doing: str, profile: str | None = None) -> Iterator[None]:
     """
     try:
         yield
+    except StrangeError as error:
+        raise ToolError(f"{doing}: {error}", hint=WAY) from error
     except STRANGE as error:
         raise ToolError(f"{doing}: the answer is not one of ECR's: {error!r}", hint=WAY) from error
     except ERRORS as error:
@@ -209,7 +233,7 @@ def _hint(error: botocore.exceptions.ClientError) -> str:  # noqa: PLR0911 - one
         return "AWS is throttling, or a quota is used up: retry later, or request an increase"
     if code == "InvalidParameterException" and error.operation_name == "SetRepositoryPolicy":
         return "check that all `pull-accounts` and `pull-roles` exist in the registry's partition"
-    if _status(error) not in REFUSED:
+    if _status(error) >= SERVERS_FAULT:
         return f"retry later, or {WAY}"
     return "run `aws sts get-caller-identity` to see which identity is used"
 

@@ -162,9 +162,21 @@ def _found(
         encryption=encryption.get("encryptionType", "AES256"),
         kms_key=encryption.get("kmsKey"),
         tags=tags,
-        lifecycle=json.loads(lifecycle) if lifecycle else None,
-        policy=json.loads(policy) if policy else None,
+        lifecycle=_document(lifecycle, "rules"),
+        policy=_document(policy, "Statement"),
     )
+
+
+def _document(text: str | None, key: str) -> dict[str, Any] | None:
+    """A lifecycle or a policy. Raises LookupError for what ECR would not keep."""
+    if not text:
+        return None
+    found = json.loads(text)
+    parts = found.get(key, []) if isinstance(found, dict) else None
+    listed = [parts] if isinstance(parts, dict) and key == "Statement" else parts
+    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+        raise LookupError(key)
+    return {**found}
 
 
 def _mutability(wanted: Wanted) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -113,14 +114,16 @@ def test_a_network_that_is_away_is_no_matter_of_configuration(
 class Answer:
     """The body of an answer, as botocore reads it."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str | bytes) -> None:
         self.text = text
 
     def stream(self, **_: object) -> Iterator[bytes]:
-        yield self.text.encode()
+        yield self.text.encode() if isinstance(self.text, str) else self.text
 
 
-def answering(monkeypatch: pytest.MonkeyPatch, text: str | Exception, status: int = 200) -> None:
+def answering(
+    monkeypatch: pytest.MonkeyPatch, text: str | bytes | Exception, status: int = 200
+) -> None:
     """Let each request get this answer."""
     monkeypatch.setattr(api, "LIMITS", Config(retries={"total_max_attempts": 1}))
 
@@ -148,17 +151,21 @@ def answering(monkeypatch: pytest.MonkeyPatch, text: str | Exception, status: in
         "[]",
         "5",
         "",
+        "<html>café</html>".encode("latin-1"),
+        '{"authorizationData": []}'.encode("utf-16"),
+        "[" * 100_000,
+        '{"repositories": [{"createdAt": 1e300}], "authorizationData": [{"expiresAt": 1e300}]}',
     ],
 )
 def test_an_answer_that_is_not_ecr_s(
-    file: Path, monkeypatch: pytest.MonkeyPatch, text: str
+    file: Path, monkeypatch: pytest.MonkeyPatch, text: str | bytes
 ) -> None:
     file.write_text(f"[default]\n{KEYS}")
     answering(monkeypatch, text)
     for ask in (lambda: api.login(WHERE), lambda: Repositories(place=WHERE).read("app")):
         with pytest.raises(ToolError) as caught:
             ask()
-        assert "Error" in caught.value.message
+        assert "the answer is not one of ECR's" in caught.value.message
         assert caught.value.hint == api.WAY
 
 
@@ -171,7 +178,33 @@ def test_a_proxy_that_is_no_address(file: Path, monkeypatch: pytest.MonkeyPatch)
     assert caught.value.hint == api.WAY
 
 
-@pytest.mark.parametrize("status", [302, 500, 503])
+@pytest.mark.parametrize("status", [302, 403, 404, 407])
+def test_a_page_of_a_proxy_is_no_refusal_of_aws(
+    file: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    file.write_text(f"[default]\n{KEYS}")
+    answering(monkeypatch, "<html>\x1b[31mblocked</html>", status)
+    with pytest.raises(ToolError, match=f"not one of ECR's: status {status}, ") as caught:
+        api.login(WHERE)
+    assert caught.value.hint == api.WAY
+    assert "\x1b" not in caught.value.message
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"Statement": "x"}', '{"Statement": [1]}', "no JSON"])
+def test_a_policy_that_is_not_one_of_ecr_s(
+    file: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    file.write_text(f"[default]\n{KEYS}")
+    shown = {
+        "repositoryArn": "arn:aws:ecr:eu-west-1:1:repository/app",
+        "imageTagMutability": "MUTABLE",
+    }
+    answering(monkeypatch, json.dumps({"repositories": [shown], "tags": [], "policyText": text}))
+    with pytest.raises(ToolError, match="the answer is not one of ECR's"):
+        Repositories(place=WHERE).read("app")
+
+
+@pytest.mark.parametrize("status", [500, 503])
 def test_a_status_that_no_identity_causes(
     file: Path, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
@@ -180,4 +213,4 @@ def test_a_status_that_no_identity_causes(
     with pytest.raises(ToolError) as caught:
         api.login(WHERE)
     assert api.WAY in (caught.value.hint or "")
-    assert isinstance(caught.value, UnavailableError) is (status >= 500)
+    assert isinstance(caught.value, UnavailableError)
