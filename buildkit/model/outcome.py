@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,8 +60,7 @@ class Outcome:
     def line(self) -> str:
         """The error, or what is true of the image now; empty if it was only rendered."""
         if self.error is not None:
-            cause = textwrap.shorten(self.error.message, CAUSE_WIDTH, placeholder=" …")
-            return f"{self.word}: {cause}"
+            return f"{self.word}: {_cut(self.error.message)}"
         if self.served is not None:
             return _where(self.served)
         if self.staged is not None:
@@ -72,6 +70,14 @@ class Outcome:
         judged = sum(1 for each in self.report.clauses if each.status is not Status.SKIP)
         when = " in an earlier test" if self.tested_before else ""
         return f"passed {count(judged, 'clause')}{when}"
+
+
+def _cut(message: str) -> str:
+    """A message for a line: up to a word, unless that would leave less than half of it."""
+    if len(message) <= CAUSE_WIDTH:
+        return message
+    end = max(message.rfind(" ", 0, CAUSE_WIDTH), CAUSE_WIDTH // 2)
+    return f"{message[:end]} …"
 
 
 def _where(published: InRegistries) -> str:

@@ -8,18 +8,20 @@ import posixpath
 import re
 import stat
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.config import requirements
+from buildkit.config import boundary, requirements
 from buildkit.config.problems import Problem
-from buildkit.render import dockerfile, inputs, render
-from buildkit.support.errors import TemplateError
+from buildkit.render import dockerfile, dockerignore, inputs, render
+from buildkit.support.errors import TemplateError, ToolError
 from buildkit.support.suggest import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from buildkit.config.boundary import Boundary
     from buildkit.config.schema import Places
     from buildkit.model.target import Target
     from buildkit.render.dockerfile import Copy, Instruction
@@ -36,6 +38,8 @@ MADE_EXECUTABLE = re.compile(r"chmod(?! -R u=rwX,go=rX )")
 """A change of permissions, unless it is that of `step.copy`, which makes no file executable."""
 TOOLKITS = "sagemaker"
 """How the names of AWS's packages begin that install programs `train` or `serve`."""
+BARE = ("python:", "debian:", "ubuntu:", "python@", "debian@", "ubuntu@")
+"""How bases begin that have no entrypoint."""
 INTERPRETERS = ("python", "bash", "Rscript")
 NO_TYPOS = frozenset({"ipython", "bpython", "jython", "cython", "pythonw", "rbash"})
 ALIKE = 0.8
@@ -66,9 +70,7 @@ def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Ite
             except TemplateError:
                 continue
             found = dockerfile.instructions(text)
-            message = next(
-                _lacks(target, found, is_shipped=source.has_shipped(target.template)), None
-            )
+            message = next(_lacks(target, found, source), None)
             if message is not None:
                 yield Problem(path=places.at("context"), message=message)
 
@@ -121,7 +123,7 @@ def _no_template(target: Target, source: Templates, places: Places) -> Problem:
     )
 
 
-def _lacks(target: Target, found: Sequence[Instruction], *, is_shipped: bool) -> Iterator[str]:
+def _lacks(target: Target, found: Sequence[Instruction], source: Templates) -> Iterator[str]:
     copied = [*dockerfile.copies(found)]
     if target.context is None:
         for each in (*(copy.instruction for copy in copied), *dockerfile.mounts(found)):
@@ -135,39 +137,53 @@ def _lacks(target: Target, found: Sequence[Instruction], *, is_shipped: bool) ->
     if not os.path.isdir(context):  # noqa: PTH112 - a too long name is reported elsewhere
         return
     for copy in copied:
-        for source in copy.sources:
-            if not UNCERTAIN.search(source) and not os.path.lexists(
-                dockerfile.inside(context, source)
-            ):
+        for path in copy.sources:
+            if not UNCERTAIN.search(path) and not os.path.lexists(dockerfile.inside(context, path)):
                 yield (
-                    f"the template `{target.template}` copies `{shown(source)}`, which is not in "
+                    f"the template `{target.template}` copies `{shown(path)}`, which is not in "
                     f"{context}"
                 )
     made = dockerfile.last_stage(found)
-    yield from _faults(target, context, made, is_shipped=is_shipped)
+    yield from _faults(target, context, made, source)
 
 
 def _faults(
-    target: Target, context: Path, made: Sequence[Instruction], *, is_shipped: bool
+    target: Target, context: Path, made: Sequence[Instruction], source: Templates
 ) -> Iterator[str]:
     """Messages, missing programs first. `made` is the last stage of the Dockerfile."""
     if any(each.word == "ENTRYPOINT" or MADE_EXECUTABLE.search(each.rest) for each in made):
         return  # such files are no programs in the image, or become executable there
     words = ["train"] * target.purpose.trains + ["serve"] * target.purpose.serves
+    is_shipped = source.has_shipped(target.template)
+    is_sent = partial(_is_sent, context, source.limits)
     if is_shipped and target.template in FORMS:
-        yield from _missing(target, context, words)
+        yield from _missing(target, context, words, is_sent)
     searched = dockerfile.searched(made)
-    # The entrypoint of another base may be a shell, which reads a script without a first line.
-    started = is_shipped and target.template == "basic" and not _may_have_them(target)
+    # Another base may have a program behind a folder of this name, and an entrypoint that is a
+    # shell, which reads a script without a first line.
+    started = is_shipped and target.template == "basic" and _is_bare(target)
     for copy in dockerfile.copies(made):
         for word in words:
-            for file in _copied(copy, context, word, searched):
+            for file in filter(is_sent, _copied(copy, context, word, searched)):
                 fault = _of_file(file, context, runs=not copy.mode, started=started)
                 if fault is not None:
                     yield f"the image could not start `{word}`: {fault}"
 
 
-def _missing(target: Target, context: Path, words: Sequence[str]) -> Iterator[str]:
+def _is_sent(context: Path, limits: Boundary, file: Path) -> bool:
+    """Whether a build gets a file of its context; yes if .dockerignore cannot be read."""
+    ignored = context / dockerignore.NAME
+    if limits.outside(ignored) or boundary.special(ignored) or not file.is_relative_to(context):
+        return True
+    try:
+        return inputs.is_seen(context, file.relative_to(context).as_posix())
+    except (OSError, ValueError, ToolError):
+        return True
+
+
+def _missing(
+    target: Target, context: Path, words: Sequence[str], is_sent: Callable[[Path], bool]
+) -> Iterator[str]:
     try:
         entries = sorted({each.name for each in context.iterdir()} - NO_FILES)
     except OSError:
@@ -177,11 +193,14 @@ def _missing(target: Target, context: Path, words: Sequence[str]) -> Iterator[st
     if not entries:
         yield f"{said}, which is empty"
         return
-    missing = []
+    missing, elsewhere = [], target.template == "basic" and _may_have_them(target)
     for word in words:
         wanted = [form.format(word) for form in forms]
-        there = [each for each in wanted if each in entries]
-        if not there:
+        ignored = [each for each in wanted if each in entries and not is_sent(context / each)]
+        there = [each for each in wanted if each in entries and each not in ignored]
+        if ignored and not there and not elsewhere:
+            yield f"{said}, but .dockerignore there leaves out `{ignored[0]}`"
+        elif not there and not ignored:
             missing.append(" or ".join(f"`{each}`" for each in wanted))
             similar = [
                 each for each in entries
@@ -189,17 +208,27 @@ def _missing(target: Target, context: Path, words: Sequence[str]) -> Iterator[st
             ]  # fmt: skip
             if similar:
                 yield f"{said}; rename `{shown(similar[0])}` there to `{wanted[0]}`"
-        elif not inputs.is_seen(context, there[0]):
-            yield f"{said}, but .dockerignore there leaves out `{there[0]}`"
-        elif there[0] != word and (fault := _of_file(context / there[0], context, runs=False)):
-            yield f"the image could not start `{there[0]}`: {fault}"
-    if missing and not (target.template == "basic" and _may_have_them(target)):
+        elif there and there[0] != word:
+            fault = _of_file(context / there[0], context, runs=False)
+            if fault is not None:
+                yield f"the image could not start `{there[0]}`: {fault}"
+    if missing and not elsewhere:
         yield f"{said}, which lacks {' and '.join(missing)}"
+
+
+def _is_bare(target: Target) -> bool:
+    """Whether a base has no entrypoint and none of the programs."""
+    return not _may_have_them(target) and _official(target.base).startswith(BARE)
+
+
+def _official(base: str) -> str:
+    """The name of a base in Docker's library; it has a `/` if the base is not from there."""
+    return base.removeprefix("docker.io/").removeprefix("library/")
 
 
 def _may_have_them(target: Target) -> bool:
     """A base may have the programs, unless it is one of Docker's official images."""
-    return "/" in target.base.removeprefix("docker.io/").removeprefix("library/") or any(
+    return "/" in _official(target.base) or any(
         package.lower().startswith(TOOLKITS) for package in target.packages
     )
 
@@ -229,7 +258,7 @@ def _of_file(file: Path, context: Path, *, runs: bool, started: bool = False) ->
         return f"{file} is a link to `{shown(to)}`, which does not exist" if here else None
     found = file.stat()
     if stat.S_ISDIR(found.st_mode):
-        return f"{file} is a folder, not a file"
+        return f"{file} is a folder, not a file" if started else None
     if not stat.S_ISREG(found.st_mode):
         return None
     if not found.st_size:

@@ -168,9 +168,9 @@ class _ShellLengths(Extension):
     """Refuses `${#name}` of a shell: Jinja leaves out everything up to the next `#}`."""
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
-        before = ""
+        before, lines = "", source.split("\n")
         for line, kind, text in self.environment.lex(source, name, filename):
-            if kind == "comment_begin" and before.endswith("$"):
+            if kind == "comment_begin" and before.endswith("$") and "${#" in lines[line - 1]:
                 message = "`${#` begins a comment, which the Dockerfile does not get"
                 raise jinja2.TemplateSyntaxError(message, line, name, filename)
             before = text

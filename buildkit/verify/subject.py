@@ -112,10 +112,14 @@ def _found(docker: Engine, image: str, features: Iterable[Feature], samples: Sam
         console.say("hint: name the purpose of the image with `--purpose`", fg="cyan")
         return Purpose.BOTH
     console.step(image, f"purpose, detected: {found.value}")
-    if found is not Purpose.PROCESSING and (unseen := _only_sampled(found, samples)):
-        console.step(image, f"there are samples for {unseen.value}; testing for both")
-        return Purpose.BOTH
-    return found
+    if (unseen := _only_sampled(found, samples)) is None:
+        return found
+    if found is Purpose.PROCESSING:
+        if unseen is Purpose.INFERENCE:
+            console.step(image, "the samples for inference are not used; to test it: `--purpose`")
+        return found
+    console.step(image, f"there are samples for {unseen.value}; testing for both")
+    return Purpose.BOTH
 
 
 def _only_sampled(found: Purpose, samples: Samples) -> Purpose | None:

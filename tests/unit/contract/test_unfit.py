@@ -223,6 +223,7 @@ PAYLOAD = Payload(content_type="text/csv", body="body.csv")
         ("inference", Samples(model="model"), "inference"),
         ("both", Samples(payloads=(PAYLOAD,)), "both"),
         ("processing", Samples(channels=(("a", "a"),)), "processing"),
+        ("processing", Samples(payloads=(PAYLOAD,)), "processing"),
     ],
 )
 def test_what_samples_are_given_for_is_tested(

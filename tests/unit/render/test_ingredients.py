@@ -311,6 +311,60 @@ def test_a_program_that_the_build_does_not_see(tmp_path: Path) -> None:
     assert ".dockerignore there leaves out `train`" in basic(tmp_path)
 
 
+OTHER_BASE = "[[image.demo.override]]\nwhen = {{ device = 'cpu' }}\nbase = '{}'"
+
+
+@pytest.mark.parametrize("base", ["node:20", "my-base:1", "acme/base:1"])
+def test_the_entrypoint_of_another_base_may_be_a_shell(tmp_path: Path, base: str) -> None:
+    for name in ("train", "serve"):
+        program(tmp_path, f"program/{name}", 0o755)
+        (tmp_path / "program" / name).write_text("echo 1\n")
+    assert basic(tmp_path, OTHER_BASE.format(base)) == ""
+    assert "names no interpreter" in basic(tmp_path)
+
+
+def test_a_base_may_have_what_the_build_does_not_see(tmp_path: Path) -> None:
+    program(tmp_path, mode=0o755)
+    program(tmp_path, "program/serve", 0o755)
+    (tmp_path / "program" / ".dockerignore").write_text("train\n")
+    assert basic(tmp_path, OTHER_BASE.format("acme/base:1")) == ""
+
+
+def test_the_wrapper_of_r_takes_the_program_that_the_build_sees(tmp_path: Path) -> None:
+    for name in ("train", "serve", "train.R"):
+        program(tmp_path, f"program/{name}", 0o755)
+    (tmp_path / "program" / ".dockerignore").write_text("*.R\n")
+    assert basic(tmp_path, template="r") == ""
+    (tmp_path / "program" / ".dockerignore").write_text("*.R\ntrain\n")
+    assert ".dockerignore there leaves out `train.R`" in basic(tmp_path, template="r")
+
+
+def test_data_in_a_folder_with_the_name_of_a_program(tmp_path: Path) -> None:
+    """The wrapper of R comes first on PATH; elsewhere PATH has no folders."""
+    (tmp_path / "program" / "train").mkdir(parents=True)
+    for name in ("train.R", "serve.R"):
+        (tmp_path / "program" / name).write_text("1\n")
+    assert basic(tmp_path, template="r") == ""
+    program(tmp_path, "program/serve", 0o755)
+    assert basic(tmp_path, OTHER_BASE.format("acme/base:1")) == ""
+    assert "train is a folder" in basic(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["outside", "latin-1", "a link to nothing"])
+def test_a_dockerignore_that_cannot_be_read_hides_no_program(tmp_path: Path, kind: str) -> None:
+    program(tmp_path, mode=0o755)
+    program(tmp_path, "program/serve", 0o755)
+    ignored = tmp_path / "program" / ".dockerignore"
+    if kind == "latin-1":
+        ignored.write_bytes("train\ncafé".encode("latin-1"))
+    else:
+        outside = tmp_path.parent / f"{tmp_path.name}-outside"
+        if kind == "outside":
+            outside.write_text("train\n")
+        ignored.symlink_to(outside)
+    assert "leaves out" not in basic(tmp_path)
+
+
 def test_a_folder_and_a_link_to_nothing_are_no_programs(tmp_path: Path) -> None:
     program(tmp_path, "program/serve", 0o755)
     (tmp_path / "program" / "train").mkdir()

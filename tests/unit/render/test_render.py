@@ -352,6 +352,11 @@ def test_text_that_jinja_takes_for_its_own_has_a_way_out(
     assert f"{{% raw %}}{delimiter}…{{% endraw %}}" in str(caught.value.hint)
 
 
+def test_a_comment_after_a_line_that_ends_with_a_dollar_sign(tmp_path: Path) -> None:
+    text = "FROM {{ target.base }}\nRUN grep ^a$\n{#- note #}\n"
+    assert "grep ^a$" in rendered(tmp_path, MINIMAL, demo=text)
+
+
 def test_labels_are_a_list_of_pairs(tmp_path: Path) -> None:
     text = MINIMAL + "labels = { x = 'y' }"
     with pytest.raises(TemplateError, match=r"write `dict\(target.labels\)\['x'\]`"):

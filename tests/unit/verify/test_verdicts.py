@@ -321,8 +321,10 @@ def test_samples_that_there_are_already_are_not_asked_for(tmp_path: Path) -> Non
 
 def test_a_long_error_is_cut_between_words_in_the_line_of_a_target() -> None:
     outcome = Outcome(target=PLAIN, error=ToolError("a cause " * 40))
-    assert outcome.line.endswith(" cause a …")
-    assert len(outcome.line) <= len("failed: ") + 100
+    assert outcome.line.endswith(" a cause a …")
+    assert len(outcome.line) <= len("failed: ") + 102
+    outcome = Outcome(target=PLAIN, error=ToolError("x" * 101))
+    assert outcome.line == f"failed: {'x' * 50} …"
 
 
 def test_the_test_of_a_target_wants_to_see_it_at_work(tmp_path: Path) -> None:
