@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 FILE = "config.json"
 HUB, HUB_ADDRESS = "docker.io", "https://index.docker.io/v1/"
-"""Docker Hub, and the address that credential helpers know it by."""
+"""Docker Hub, and the address that docker and credential helpers know it by."""
+HUB_TOKENS = (f"{HUB_ADDRESS}access-token", f"{HUB_ADDRESS}refresh-token")
+"""What `docker login` without a password stores beside the login to Docker Hub."""
 IDENTITY_TOKEN = "<token>"  # noqa: S105 - the name of a kind
 """The user in the answer of a credential helper that has only an identity token."""
 BROKEN = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
@@ -60,10 +62,12 @@ def of(host: str) -> Login | None:
     configuration is damaged.
     """
     document = _read(_folder())
-    helper = document.get("credHelpers", {}).get(host, document.get("credsStore"))
+    address = HUB_ADDRESS if host == HUB else host
+    helpers = document.get("credHelpers", {})
+    helper = helpers.get(address, helpers.get(host, document.get("credsStore")))
     try:
-        found = _of_helper(helper, host) if helper else None
-        return found or _of_file(document.get("auths", {}), host)
+        found = _of_helper(helper, address) if helper else None
+        return found or _of_file(document.get("auths", {}), host, address)
     except BROKEN as error:
         raise ToolError(
             f"docker's login to {host} cannot be read: {error}",
@@ -71,14 +75,14 @@ def of(host: str) -> Login | None:
         ) from error
 
 
-def _of_helper(helper: str, host: str) -> Login | None:
+def _of_helper(helper: str, address: str) -> Login | None:
     from docker import credentials  # noqa: PLC0415 - docker-py loads slowly, and few have a helper
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the error names a missing helper
             store: Any = credentials.Store(helper)
-            found = store.get(HUB_ADDRESS if host == HUB else host)
+            found = store.get(address)
     except credentials.CredentialsNotFound:
         return None
     except credentials.StoreError as error:
@@ -87,10 +91,10 @@ def _of_helper(helper: str, host: str) -> Login | None:
     return None if user == IDENTITY_TOKEN else Login(user=user, password=found["Secret"])
 
 
-def _of_file(entries: Mapping[str, Any], host: str) -> Login | None:
-    """The login among the entries of `auths`, whose keys may also be addresses."""
-    by_host = {_host(key): entry for key, entry in entries.items()}
-    entry = entries.get(host) or by_host.get(host) or {}
+def _of_file(entries: Mapping[str, Any], host: str, address: str) -> Login | None:
+    """The login among the entries of `auths`: under its address, or another one of the host."""
+    others = (key for key in entries if _host(key) == host and key not in HUB_TOKENS)
+    entry = next((entries[key] for key in (address, host, *others) if entries.get(key)), {})
     if not entry.get("auth") or entry.get("identitytoken"):
         return None
     text = base64.b64decode(entry["auth"], validate=True).decode()

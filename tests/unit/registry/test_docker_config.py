@@ -121,7 +121,7 @@ def test_a_login_that_cannot_be_read_is_told(own: Path, document: object) -> Non
     assert caught.value.hint == f"log in again: `docker login {HOST}`"
 
 
-JANE = "amFuZTpzZWNyZXQ="
+JANE, JOHN = "amFuZTpzZWNyZXQ=", "am9objpzZWNyZXQ="
 
 
 @pytest.mark.parametrize(
@@ -130,6 +130,28 @@ JANE = "amFuZTpzZWNyZXQ="
         pytest.param(HOST, {HOST: {"auth": JANE}}, "jane", id="a host"),
         pytest.param(HOST, {f"https://{HOST}/v2/": {"auth": JANE}}, "jane", id="an address"),
         pytest.param("docker.io", {docker_config.HUB_ADDRESS: {"auth": JANE}}, "jane", id="Hub"),
+        pytest.param(
+            "docker.io",
+            {
+                docker_config.HUB_ADDRESS: {"auth": JANE},
+                f"{docker_config.HUB_ADDRESS}access-token": {"auth": JOHN},
+                f"{docker_config.HUB_ADDRESS}refresh-token": {"auth": JOHN},
+            },
+            "jane",
+            id="Hub with tokens",
+        ),
+        pytest.param(
+            "docker.io",
+            {f"{docker_config.HUB_ADDRESS}refresh-token": {"auth": JOHN}},
+            None,
+            id="Hub with a token alone",
+        ),
+        pytest.param(
+            HOST,
+            {f"https://{HOST}": {"auth": JANE}, f"https://{HOST}/v1/": {"auth": JOHN}},
+            "jane",
+            id="the first of two addresses",
+        ),
         pytest.param(HOST, {"b.example": {"auth": "%%%"}}, None, id="another host"),
         pytest.param(HOST, {HOST: {}}, None, id="in a credential helper"),
         pytest.param(
@@ -175,6 +197,17 @@ def test_the_login_of_a_credential_helper(
     helpers(own, monkeypatch)
     login = docker_config.of(host)
     assert (login and (login.user, login.password)) == (user and (user, "secret"))
+
+
+@pytest.mark.process
+def test_the_helper_of_docker_hub_has_docker_s_own_key(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helpers(own, monkeypatch)
+    write(own, credsStore="desktop", credHelpers={docker_config.HUB_ADDRESS: "ecr-login"})
+    login = docker_config.of("docker.io")
+    assert login
+    assert login.user == "login"
 
 
 @pytest.mark.process
