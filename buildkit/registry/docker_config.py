@@ -87,8 +87,8 @@ def _of_helper(helper: str, address: str) -> Login | None:
         return None
     except credentials.StoreError as error:
         raise ValueError(str(error)) from error
-    user = found["Username"]
-    return None if user == IDENTITY_TOKEN else Login(user=user, password=found["Secret"])
+    user, password = _text(found, "Username"), _text(found, "Secret")
+    return None if user in ("", IDENTITY_TOKEN) else Login(user=user, password=password)
 
 
 def _of_file(entries: Mapping[str, Any], host: str, address: str) -> Login | None:
@@ -97,11 +97,20 @@ def _of_file(entries: Mapping[str, Any], host: str, address: str) -> Login | Non
     entry = next((entries[key] for key in (address, host, *others) if entries.get(key)), {})
     if not entry.get("auth") or entry.get("identitytoken"):
         return None
-    text = base64.b64decode(entry["auth"], validate=True).decode()
+    packed = "".join(_text(entry, "auth").splitlines())  # docker skips line ends, too
+    text = base64.b64decode(packed, validate=True).decode()
     user, colon, password = text.partition(":")
     if not colon:
         raise ValueError("its `auth` is not a user and a password")
     return Login(user=user, password=password.strip("\0"))  # as docker reads it
+
+
+def _text(document: Mapping[str, Any], key: str) -> str:
+    """The text under a key. It may be secret: no error shows it."""
+    text = document[key]
+    if not isinstance(text, str):
+        raise TypeError(f"its `{key}` is not text")
+    return text
 
 
 def _host(key: str) -> str:

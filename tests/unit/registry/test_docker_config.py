@@ -129,6 +129,9 @@ JANE, JOHN = "amFuZTpzZWNyZXQ=", "am9objpzZWNyZXQ="
     [
         pytest.param(HOST, {HOST: {"auth": JANE}}, "jane", id="a host"),
         pytest.param(HOST, {f"https://{HOST}/v2/": {"auth": JANE}}, "jane", id="an address"),
+        pytest.param(
+            HOST, {HOST: {"auth": f"{JANE[:8]}\r\n{JANE[8:]}\n"}}, "jane", id="on two lines"
+        ),
         pytest.param("docker.io", {docker_config.HUB_ADDRESS: {"auth": JANE}}, "jane", id="Hub"),
         pytest.param(
             "docker.io",
@@ -172,7 +175,9 @@ read -r server
 case $server in
   *known.example | https://index.docker.io/v1/) printf '{"Username": "%s", "Secret": "secret"}' "${0##*-}" ;;
   token.example) echo '{"Username": "<token>", "Secret": "secret"}' ;;
+  nameless.example) echo '{"Username": "", "Secret": "secret"}' ;;
   broken.example) echo '{}' ;;
+  number.example) echo '{"Username": 5, "Secret": "secret"}' ;;
   *) echo 'credentials not found in native keychain'; exit 1 ;;
 esac
 """
@@ -188,6 +193,7 @@ esac
         pytest.param("file.known.example", "jane", id="of the file, as its helper is empty"),
         pytest.param("other.example", "jane", id="of the file, as the store has none"),
         pytest.param("token.example", None, id="an identity token"),
+        pytest.param("nameless.example", None, id="without a user"),
         pytest.param("none.example", None, id="none"),
     ],
 )
@@ -211,12 +217,13 @@ def test_the_helper_of_docker_hub_has_docker_s_own_key(
 
 
 @pytest.mark.process
+@pytest.mark.parametrize("host", ["broken.example", "number.example"])
 def test_the_answer_of_a_credential_helper_that_is_no_login(
-    own: Path, monkeypatch: pytest.MonkeyPatch
+    own: Path, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     helpers(own, monkeypatch)
-    with pytest.raises(ToolError, match="docker's login to broken.example cannot be read"):
-        docker_config.of("broken.example")
+    with pytest.raises(ToolError, match=f"docker's login to {host} cannot be read"):
+        docker_config.of(host)
 
 
 def helpers(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
