@@ -118,7 +118,8 @@ def fail(file: str, text: str, problems: Iterable[Problem]) -> None:
         also = f" (and {amounts.count(others, 'more target')})" if others else ""
         message = addresses.brief(addresses.hidden(problem.message))
         said = f"{file}:{line}: {addresses.cut(where)}: {addresses.cut(message, LONGEST)}{also}"
-        found.setdefault((line, problem.message, problem.path), (said, problem.known))
+        on_one_line = said.replace("\n", r"\n")  # keys and values of the file may have several
+        found.setdefault((line, problem.message, problem.path), (on_one_line, problem.known))
     if found:
         more = max(0, len(causes) - MOST)
         ordered = sorted(found.items(), key=lambda item: _order(*item[0][:2]))

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildkit.support import suggest
 from buildkit.system import console, usage
 from buildkit.system.processes import is_gone, machine
 
@@ -42,8 +43,8 @@ def _name_the_place() -> None:
     wanted, used = os.environ.get("TMPDIR"), tempfile.gettempdir()
     if wanted and os.path.abspath(wanted) != os.path.abspath(used):  # noqa: PTH100 - as Python does
         console.say(
-            f"the folder `{wanted}` of TMPDIR is missing, full or not writable: temporary files "
-            f"are in `{used}`",
+            f"the folder `{suggest.shown(wanted)}` of TMPDIR is missing, full or not writable: "
+            f"temporary files are in `{used}`",
             fg="yellow",
         )
 

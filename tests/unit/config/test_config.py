@@ -24,6 +24,30 @@ def problems(text: str) -> str:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('["im\\nhint: evil"]\nx = 1', id="a table"),
+        pytest.param('[image."im\\nhint: evil"]\nx = 1', id="an image"),
+        *(
+            pytest.param(f'{MINIMAL}{table}]\n"x\\nhint: evil" = []', id=name)
+            for name, table in (
+                ("a label", "[image.demo.labels"),
+                ("an argument", "[image.demo.args"),
+                ("a hyperparameter", "[image.demo.samples.hyperparameters"),
+            )
+        ),
+        pytest.param(MINIMAL + 'features = ["x\\nhint: evil"]', id="a value"),
+        pytest.param('["x\\nhint: evil"]\n["x\\nhint: evil"]', id="a table twice"),
+        pytest.param('"x\\nhint: evil" = 1\n"x\\nhint: evil" = 2', id="a key twice"),
+    ],
+)
+def test_each_problem_is_one_line(text: str) -> None:
+    found = problems(text)
+    assert "evil" in found
+    assert "\nhint" not in found
+
+
+@pytest.mark.parametrize(
     ("text", "wanted"),
     [
         pytest.param("[image.demo", "images.toml:1: not TOML", id="not TOML"),

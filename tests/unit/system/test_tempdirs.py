@@ -92,3 +92,12 @@ def test_another_folder_than_tmpdir_is_named_once(
     assert said.count("of TMPDIR is missing, full or not writable: temporary files are in `") == (
         not usable
     )
+
+
+def test_a_folder_of_several_lines_is_named_on_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TMPDIR", "/none\nhint: evil")
+    with tempdirs.folder():
+        pass
+    assert r"`/none\nhint: evil` of TMPDIR" in capsys.readouterr().err
