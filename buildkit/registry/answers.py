@@ -34,6 +34,8 @@ AT_ONCE = 1 << 20
 SPARE = 1 << 16
 """Bytes that gzip may add to content that is already compressed."""
 GZIP = frozenset({"gzip", "x-gzip"})
+GZIP_MAGIC = b"\x1f\x8b"
+"""Each member begins with it."""
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
 LENGTH = re.compile(r"[0-9]+")
 MOST_DIGITS = 18
@@ -182,7 +184,9 @@ def _unpacked(chunks: Iterator[bytes], most: int) -> tuple[bytes, bool]:
         come += len(chunk)
         rest = chunk
         while rest:
-            if unpacker.eof:  # another member (RFC 1952, 2.2)
+            if unpacker.eof:  # another member (RFC 1952, 2.2), or padding
+                if not GZIP_MAGIC.startswith(rest[: len(GZIP_MAGIC)]):
+                    return bytes(found), True
                 unpacker = zlib.decompressobj(GZIP_WINDOW)
             try:
                 found += unpacker.decompress(rest, min(AT_ONCE, most + 1 - len(found)))

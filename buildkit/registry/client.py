@@ -133,8 +133,8 @@ class Registry:
     def tags(self, repository: str) -> tuple[str, ...]:
         """All tags of a repository; none if the repository does not exist.
 
-        A page may be empty, or repeat tags of earlier ones. Raises ToolError if the registry's list
-        does not end.
+        A page may be empty, or repeat tags of earlier ones; one that links to itself is the last.
+        Raises ToolError if the registry's list does not end.
         """
         found: dict[str, None] = {}
         pages: set[str] = set()
@@ -148,8 +148,10 @@ class Registry:
             if answer is None:
                 break
             found.update(dict.fromkeys(answer.read(shapes.Tags).tags or ()))
-            page = self._beside(answer, answer.next)
+            last, page = page, self._beside(answer, answer.next)
             asked = answer.asked
+            if page == last:
+                break
             if page in pages:
                 raise answers.strange(self.host, asked, "a next page that was read already")
             if len(found) > MOST_TAGS:
