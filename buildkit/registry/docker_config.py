@@ -94,7 +94,7 @@ def _of_helper(helper: str, address: str) -> Login | None:
 def _of_file(entries: Mapping[str, Any], host: str, address: str) -> Login | None:
     """The login among the entries of `auths`: under its address, or another one of the host."""
     others = (key for key in entries if _host(key) == host and key not in HUB_TOKENS)
-    entry = next((entries[key] for key in (address, host, *others) if entries.get(key)), {})
+    entry: Any = next((entries[key] for key in (address, host, *others) if entries.get(key)), {})
     if not entry.get("auth") or entry.get("identitytoken"):
         return None
     packed = "".join(_text(entry, "auth").splitlines())  # docker skips line ends, too
