@@ -6,19 +6,29 @@ Users and passwords come before an `@`, tokens and signatures after `?`, `;` and
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LEFT_OUT = "…"
 LONGEST = 240
 """Most characters of a value, or of a word, in a message."""
 WORD = re.compile(r"[^\s'\"`]+")
-WITH_QUOTES = re.compile(r"\S+")
+RUN = re.compile(r"\S+")
+WITH_QUOTES = re.compile(
+    r"\S*?(?P<quote>['\"`])[\w+.-]*:?//[^\s'\"`]*(?P=quote)(?=[][{}(),:;]+(?P=quote))|\S+"
+)
+"""It ends after an address in quotes if the next value in quotes follows."""
 AT = re.compile(r"(?<=\S)(?:@|%(?:25)*40)(?!sha(?:256|512):[0-9a-f])", re.IGNORECASE)
 """Also percent-encoded. The text before a digest is the name of an image."""
 SLASHES = re.compile(r"[/\\]{2,}")
 COLON = re.compile(r":|%(?:25)*3a", re.IGNORECASE)
+MARK = re.compile(rf"(?P<at>{AT.pattern})|(?P<colon>{COLON.pattern})|[/@]", re.IGNORECASE)
 ENDS = r"[?;#]|%(?:25)*(?:3f|3b|23)"
 END = re.compile(rf"(?:{ENDS})(?=\S)", re.IGNORECASE)
-AT_END = re.compile(rf"(?:{ENDS})\Z", re.IGNORECASE)
+AT_END = re.compile(r"(?:[?#]|%(?:25)*(?:3f|23))\Z", re.IGNORECASE)
+"""Before a space, `;` ends a command."""
 QUOTE = re.compile(r"['\"`]")
 CLOSING = re.compile(r"[]'\"`)},.:;]*\Z")
 """What a message may have after an address."""
@@ -105,7 +115,7 @@ def _without_user(word: str) -> str:
     last = found[-1]
     if slashes := SLASHES.search(word, 0, last.start()):
         return f"{word[: slashes.end()]}{LEFT_OUT}@{word[last.end() :]}"
-    ends = [match for match in found if _ends_password(word, match.start())]
+    ends = [*_ends_of_passwords(word)]
     return f"{LEFT_OUT}@{word[ends[-1].end() :]}" if ends else word
 
 
@@ -127,8 +137,8 @@ def _without_quoted_end(words: str) -> str:
 
 
 def _spaced(value: str) -> re.Match[str] | None:
-    """An address up to its `?`, `;` or `#`, if a space follows, and then more."""
-    runs = [*WITH_QUOTES.finditer(value)][:-1]
+    """An address up to its `?` or `#`, if a space follows, and then more."""
+    runs = [*RUN.finditer(value)][:-1]
     return next((each for each in runs if SLASHES.search(each[0]) and AT_END.search(each[0])), None)
 
 
@@ -144,10 +154,16 @@ def _without_end(word: str) -> str:
 
 def _is_password(word: str) -> bool:
     """Whether a word without `//` contains `user:password@`."""
-    return any(_ends_password(word, match.start()) for match in AT.finditer(word))
+    return any(True for _ in _ends_of_passwords(word))
 
 
-def _ends_password(word: str, at: int) -> bool:
-    part = word[max(word.rfind("/", 0, at), word.rfind("@", 0, at)) + 1 : at]
-    colon = COLON.search(part, 1)
-    return colon is not None and colon.end() < len(part) and not part.startswith(NO_USER)
+def _ends_of_passwords(word: str) -> Iterator[re.Match[str]]:
+    """Each `@` of a word after `user:password`, which has no slash and no other `@`."""
+    user = password = 0  # where they begin; 0 also without a password
+    for match in MARK.finditer(word):
+        if match["at"] and 0 < password < match.start() and not word.startswith(NO_USER, user):
+            yield match
+        if match[0] in "/@":
+            user, password = match.end(), 0
+        elif match["colon"] and not password and match.start() > user:
+            password = match.end()
