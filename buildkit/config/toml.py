@@ -31,7 +31,7 @@ MOST_LINES = 200
 
 
 class AsWritten(float):
-    """A number that is written as in the file: 3.10 is no 3.1 if it should have been a text."""
+    """A number that prints as the file has it: 3.10 without its quotes is a version, not 3.1."""
 
     def __init__(self, text: str) -> None:
         self.text = text

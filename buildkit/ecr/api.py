@@ -38,10 +38,19 @@ AWAY = (
     botocore.exceptions.ConnectionClosedError,
 )
 """Errors of boto3, after its own retries, if nothing answers."""
+
+
+class StrangeError(botocore.exceptions.BotoCoreError):
+    """An answer that is no JSON document: botocore reads many of them as empty ones."""
+
+    fmt = "the answer is not one of ECR's: status {status}, {began}"
+
+
 NETWORK = (
     botocore.exceptions.HTTPClientError,
     botocore.exceptions.ConnectionError,
     botocore.exceptions.IncompleteReadError,
+    StrangeError,
 )
 """Other errors of the network."""
 LOGGED_OUT = (
@@ -125,12 +134,6 @@ def _client(where: Place, service: str, config: Config) -> Any:
     return made
 
 
-class StrangeError(botocore.exceptions.BotoCoreError):
-    """An answer that is no JSON document: botocore reads many of them as empty ones."""
-
-    fmt = "the answer is not one of ECR's: status {status}, {began}"
-
-
 def _check(operation_model: Any, response_dict: dict[str, Any], **_: object) -> None:
     """Raise StrangeError for a page of a proxy; botocore retries statuses from 500 on."""
     status, body = response_dict["status_code"], response_dict["body"]
@@ -153,8 +156,6 @@ def translated(doing: str, profile: str | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except StrangeError as error:
-        raise ToolError(f"{doing}: {error}", hint=WAY) from error
     except STRANGE as error:
         raise ToolError(f"{doing}: the answer is not one of ECR's: {error!r}", hint=WAY) from error
     except ERRORS as error:

@@ -125,12 +125,9 @@ def _of_odd(config: Config, odd: boundary.Odd, at: Where) -> str:
 
 def _is_sent(config: Config, context: Path, odd: boundary.Odd) -> bool:
     """Whether a build gets that link, device, pipe or socket of its context."""
-    from buildkit.render import dockerignore, inputs  # noqa: PLC0415 - only for a link
+    from buildkit.render import inputs  # noqa: PLC0415 - only for a link
 
     name = odd.path.relative_to(context).as_posix()
     if odd.end is None and name.partition("/")[0] in inputs.OF_A_CHECKOUT:
         return False  # git may have a socket of its own there
-    ignored = context / dockerignore.NAME
-    if config.boundary.outside(ignored) or boundary.special(ignored):
-        return True  # a file that leads out or never ends is not read
-    return inputs.is_seen(context, name)
+    return inputs.is_sent(odd.path, context, config.boundary)

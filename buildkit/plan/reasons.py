@@ -89,5 +89,5 @@ def _keys(known: Known) -> str:
     if known.built is None:
         return ""
     old, new = known.built.target.entry, known.target.entry
-    names = [f.name for f in fields(new) if getattr(old, f.name) != getattr(new, f.name)]
-    return f": {', '.join(names)}" if names else ""
+    changed = [f.name for f in fields(new) if getattr(old, f.name) != getattr(new, f.name)]
+    return f": {', '.join(changed)}" if changed else ""

@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.config import boundary, requirements
+from buildkit.config import requirements
 from buildkit.config.problems import Problem
-from buildkit.render import dockerfile, dockerignore, inputs, render
+from buildkit.render import dockerfile, inputs, render
 from buildkit.support.errors import TemplateError, ToolError
 from buildkit.support.suggest import shown
 
@@ -172,11 +172,10 @@ def _faults(
 
 def _is_sent(context: Path, limits: Boundary, file: Path) -> bool:
     """Whether a build gets a file of its context; yes if .dockerignore cannot be read."""
-    ignored = context / dockerignore.NAME
-    if limits.outside(ignored) or boundary.special(ignored) or not file.is_relative_to(context):
+    if not file.is_relative_to(context):
         return True
     try:
-        return inputs.is_seen(context, file.relative_to(context).as_posix())
+        return inputs.is_sent(file, context, limits)
     except (OSError, ValueError, ToolError):
         return True
 

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildkit.config import boundary
 from buildkit.model.target import PINNED
 from buildkit.render import dockerignore
 from buildkit.support.errors import ToolError
@@ -25,6 +26,7 @@ from buildkit.system import reading
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from buildkit.config.boundary import Boundary
     from buildkit.model.target import Rendered
     from buildkit.render.render import Templates
 
@@ -139,6 +141,18 @@ def seen(folder: Path) -> list[str]:
 def is_seen(folder: Path, name: str) -> bool:
     """Whether a build sees this path of its context."""
     return _ignored(folder).sees(name)
+
+
+def is_sent(path: Path, context: Path, limits: Boundary) -> bool:
+    """Whether a build gets a file or a link of its context.
+
+    Yes if .dockerignore leads out of the project or never ends: then it is not read. Raises
+    ToolError if it cannot be read.
+    """
+    ignored = context / dockerignore.NAME
+    if limits.outside(ignored) or boundary.special(ignored):
+        return True
+    return is_seen(context, path.relative_to(context).as_posix())
 
 
 def _ignored(folder: Path) -> dockerignore.Ignored:

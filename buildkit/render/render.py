@@ -41,6 +41,8 @@ FROM_LOCK = "--mount=type=bind,from=lock,"
 LARGEST = 4 << 20
 """Characters of a Dockerfile, and of a text that a template repeats."""
 LARGEST_POWER = 100
+LENGTH = "${#"
+"""How a shell asks for the length of a variable."""
 NOT_REPRODUCIBLE = re.compile(r"\{#-?\s*not reproducible:\s*(.+?)\s*-?#\}", re.DOTALL)
 """The comment of a template whose images differ from build to build, with the reason."""
 
@@ -168,9 +170,11 @@ class _ShellLengths(Extension):
     """Refuses `${#name}` of a shell: Jinja leaves out everything up to the next `#}`."""
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        if LENGTH not in source:
+            return source
         before, lines = "", source.split("\n")
         for line, kind, text in self.environment.lex(source, name, filename):
-            if kind == "comment_begin" and before.endswith("$") and "${#" in lines[line - 1]:
+            if kind == "comment_begin" and before.endswith("$") and LENGTH in lines[line - 1]:
                 message = "`${#` begins a comment, which the Dockerfile does not get"
                 raise jinja2.TemplateSyntaxError(message, line, name, filename)
             before = text

@@ -1,6 +1,6 @@
 """Private temporary folders, removed after use, or else by the next run.
 
-The names of temporary files and folders have the process that created them.
+The names of temporary files and folders contain the number of the process that created them.
 """
 
 from __future__ import annotations

@@ -116,7 +116,11 @@ def _found(docker: Engine, image: str, features: Iterable[Feature], samples: Sam
         return found
     if found is Purpose.PROCESSING:
         if unseen is Purpose.INFERENCE:
-            console.step(image, "the samples for inference are not used; to test it: `--purpose`")
+            console.step(
+                image,
+                "the samples for inference are not used: the image is for processing; "
+                "`--purpose inference` tests it for that",
+            )
         return found
     console.step(image, f"there are samples for {unseen.value}; testing for both")
     return Purpose.BOTH

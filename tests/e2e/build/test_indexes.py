@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.support import tested as once
-from tests.e2e.support.package_index import address_for_a_name, index
-from tests.e2e.support.parts import private_engine
+from tests.e2e.support.package_index import index, options
 from tests.e2e.support.real import make_wheel
 
 if TYPE_CHECKING:
@@ -16,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.e2e.support.real import Local, Project
+
+NOWHERE = "index-url = file:///nowhere\nretries = 0"
+"""pip looks on no other index than those of an image."""
 
 
 @pytest.fixture
@@ -27,16 +29,6 @@ def own_index(local: Local, project: Project, tmp_path: Path) -> Iterator[str]:
         yield host
 
 
-def options(local: Local, tmp_path: Path) -> tuple[str, ...]:
-    """pip trusts the index, and looks on no other."""
-    (tmp_path / "empty").mkdir(exist_ok=True)
-    configuration = tmp_path / "pip.conf"
-    text = f"[global]\nindex-url = file:///nowhere\nretries = 0\n{address_for_a_name(local)}"
-    configuration.write_text(text)
-    authority = private_engine(local) / "ca" / "ca.crt"
-    return ("--pip-config", str(configuration), "--ca-bundle", str(authority))
-
-
 def test_an_image_is_built_from_its_own_indexes_and_a_mirror_leaves_no_trace(
     local: Local, project: Project, own_index: str, tmp_path: Path
 ) -> None:
@@ -44,7 +36,9 @@ def test_an_image_is_built_from_its_own_indexes_and_a_mirror_leaves_no_trace(
     wanted = f'packages = ["NAMEown", "NAMEmirror"]\nindexes = ["{own}", "{known}"]'
     rule = f'[substitutes]\n"{known}" = "https://{own_index}/mirror/"\n'
     project.write(once.ONE.replace('"1.0"]', f'"1.0"]\n{wanted}') + rule)
-    done = local.buildkit("build", "--all", *options(local, tmp_path), folder=project.folder)
+    done = local.buildkit(
+        "build", "--all", *options(local, tmp_path, NOWHERE), folder=project.folder
+    )
     assert done.code == 0, done.stderr
     image = f"{project.name}:1.0-cpu-py311"
     program = f"import {project.name}own as a, {project.name}mirror as b; print(a.NAME, b.NAME)"
@@ -61,7 +55,9 @@ def test_a_package_that_no_index_has(
 ) -> None:
     wanted = f'packages = ["NAMEother==7"]\nindexes = ["https://{own_index}/own/"]'
     project.write(once.ONE.replace('"1.0"]', f'"1.0"]\n{wanted}'))
-    done = local.buildkit("build", "--all", *options(local, tmp_path), folder=project.folder)
+    done = local.buildkit(
+        "build", "--all", *options(local, tmp_path, NOWHERE), folder=project.folder
+    )
     assert done.code == 5
     assert f"pip found no `{project.name}other==7` for Python 3.11 and linux/amd64" in done.stderr
     assert f"https://{own_index}/own/" in done.stderr

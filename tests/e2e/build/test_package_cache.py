@@ -7,26 +7,17 @@ import time
 from typing import TYPE_CHECKING
 
 from tests.e2e.support import tested as once
-from tests.e2e.support.package_index import address_for_a_name, index
-from tests.e2e.support.parts import Engine, private_engine
+from tests.e2e.support.package_index import index, options
 from tests.e2e.support.real import IMAGES, make_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.e2e.support.parts import Engine
     from tests.e2e.support.real import Local, Project
 
 OLD = b"an old wheel"
 MONTHS = 90 * 24 * 60 * 60
-
-
-def options(local: Local, folder: Path, host: str) -> tuple[str, ...]:
-    """pip trusts the index, and looks on no other."""
-    configuration = folder / "pip.conf"
-    text = f"[global]\nindex-url = https://{host}/\n{address_for_a_name(local)}"
-    configuration.write_text(text)
-    authority = private_engine(local) / "ca" / "ca.crt"
-    return ("--pip-config", str(configuration), "--ca-bundle", str(authority))
 
 
 def test_saved_packages_are_not_downloaded_again_for_the_classic_store_and_old_ones_are_left_out(
@@ -54,7 +45,7 @@ def test_saved_packages_are_not_downloaded_again_for_the_classic_store_and_old_o
         return ours & {path.read_bytes() for path in saved.rglob("*.body")}
 
     with index(local, tmp_path / "index", asked=asked) as host:
-        build = ("build", "--all", *options(local, tmp_path, host))
+        build = ("build", "--all", *options(local, tmp_path, f"index-url = https://{host}/"))
         assert run(other, "cache", "load", str(saved)) == "loaded 0 B of packages\n"
         run(local, *build)
         assert len(wheels()) == 1

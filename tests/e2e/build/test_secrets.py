@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.support import tested as once
-from tests.e2e.support.package_index import address_for_a_name, index
+from tests.e2e.support.package_index import index, options
 from tests.e2e.support.parts import private_engine
 from tests.e2e.support.real import make_wheel
 
@@ -29,22 +29,13 @@ ALLOWED = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 @pytest.fixture
 def network(local: Local, project: Project, tmp_path: Path) -> Iterator[tuple[str, ...]]:
     """The options that lead to two packages: one of an index with TLS and login, one of a folder."""
-    authority = private_engine(local) / "ca"
     make_wheel(tmp_path / "index" / "indexed", f"{project.name}indexed").parent.rename(
         tmp_path / "index" / f"{project.name}indexed"
     )
     make_wheel(tmp_path / "my wheels", f"{project.name}foldered")
     with index(local, tmp_path / "index", ALLOWED) as host:
-        configuration = tmp_path / "pip.conf"
-        configuration.write_text(
-            f"[global]\nindex-url = https://{USER}:{PASSWORD}@{host}/\nretries = 0\n"
-            + address_for_a_name(local)
-        )
-        yield (
-            "--pip-config", str(configuration),
-            "--ca-bundle", str(authority / "ca.crt"),
-            "--wheels", str(tmp_path / "my wheels"),
-        )  # fmt: skip
+        settings = f"index-url = https://{USER}:{PASSWORD}@{host}/\nretries = 0"
+        yield (*options(local, tmp_path, settings), "--wheels", str(tmp_path / "my wheels"))
 
 
 def secrets(local: Local, project: Project) -> tuple[bytes, ...]:

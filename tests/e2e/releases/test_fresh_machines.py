@@ -9,24 +9,12 @@ from typing import TYPE_CHECKING, Any
 from tests.e2e.support.bases import PYTHON, docker_folder, publish
 from tests.e2e.support.parts import another_engine
 from tests.e2e.support.real import make_project
+from tests.e2e.support.releasing import TWO
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.e2e.support.real import Local, Project
-
-IMAGES = """
-[image.NAME]
-versions = ["1.0", "2.0"]
-base = "python:3.11-slim-bookworm"
-template = "basic"
-context = "program"
-purposes = ["training"]
-aliases = ["latest-{device}-{py}"]
-
-[image.NAME.samples]
-channels = { training = "data" }
-"""
 
 
 def machine(there: Local, folder: Path, base: str) -> Local:
@@ -65,7 +53,7 @@ def test_a_release_again_on_a_fresh_machine_makes_the_same_images_and_publishes_
     local: Local, project: Project, tmp_path: Path
 ) -> None:
     """The second machine has no records, and no ledger: the first may not have committed it."""
-    project.write(IMAGES)
+    project.write(TWO)
     base = f"{local.registry}/{project.name}-base:3.11"  # of which no step is in a cache
     publish(local, tmp_path, base)
     first = released(machine(local, tmp_path / "one", base), project)
@@ -75,7 +63,7 @@ def test_a_release_again_on_a_fresh_machine_makes_the_same_images_and_publishes_
 
     (tmp_path / "elsewhere").mkdir()
     again = make_project(tmp_path / "elsewhere", project.name)
-    again.write(IMAGES)
+    again.write(TWO)
     os.utime(again.folder / "program" / "train", (1, 1))
     with another_engine(local, "containerd") as (_, empty):
         there = machine(empty, tmp_path / "two", base)

@@ -13,8 +13,8 @@ import pytest
 
 from tests.e2e.support import releasing
 from tests.e2e.support.fault_relay import FaultRelay
-from tests.e2e.support.real import make_project
-from tests.e2e.support.releasing import IMAGES, TOOL
+from tests.e2e.support.real import TRAINS, make_project
+from tests.e2e.support.releasing import TOOL, TWO
 from tests.support.registry_server import running
 from tests.workflows import runner
 
@@ -99,7 +99,7 @@ def test_a_shard_that_breaks_promotes_nothing_and_the_rest_is_made_up_for(
     first: First, site: Site
 ) -> None:
     """Nor does a publication whose job fails when the images are out leave a release in part."""
-    text = IMAGES.replace("VERSIONS", '"1.0", "2.0"')
+    text = TWO
     site.project.write(text.replace('"basic"', '"broken"'))
     site.project.template("broken", 'RUN test "{{ target.version }}" != 2.0')
     releasing.commit(site.project.folder, "One that cannot be built")
@@ -228,7 +228,7 @@ def test_another_repository_uses_the_action_with_a_template_of_its_own(site: Sit
     """Steps of its own jobs; all it has is images.toml, a program and a template that extends ours."""
     folder = site.project.folder
     site.project.template("mine", "RUN echo mine >/mine")
-    text = IMAGES.replace("VERSIONS", '"1.0"').replace('"basic"', '"mine"')
+    text = TRAINS.replace("VERSIONS", '"1.0"').replace('"basic"', '"mine"')
     site.project.write(f'[registry]\nhost = "{site.local.registry}"\n{text}')
     workflow = folder / ".github/workflows/images.yml"
     workflow.parent.mkdir(parents=True)

@@ -75,6 +75,14 @@ def index(
         server.server_close()
 
 
+def options(local: Local, folder: Path, settings: str) -> tuple[str, ...]:
+    """Options of `build`: pip gets `settings` from a file in `folder`, and trusts the index."""
+    configuration = folder / "pip.conf"
+    configuration.write_text(f"[global]\n{settings}\n{address_for_a_name(local)}")
+    authority = private_engine(local) / "ca" / "ca.crt"
+    return ("--pip-config", str(configuration), "--ca-bundle", str(authority))
+
+
 def address_for_a_name(local: Local) -> str:
     """pip 24.2 and newer trip over a host without a name, unless they look at certificates as before."""
     base = "python:3.11-slim-bookworm"

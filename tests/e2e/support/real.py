@@ -245,6 +245,19 @@ class Project:
         return f"{self.name}-1.0-cpu-py311"
 
 
+TRAINS = """
+[image.NAME]
+versions = [VERSIONS]
+base = "python:3.11-slim-bookworm"
+template = "basic"
+context = "program"
+purposes = ["training"]
+aliases = ["latest-{device}-{py}"]
+
+[image.NAME.samples]
+channels = { training = "data" }
+"""
+"""An image that only trains, whose test takes half of the time."""
 IMAGES = """
 [image.NAME]
 versions = ["1.0"]

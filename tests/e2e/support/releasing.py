@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.support.real import ROOT
+from tests.e2e.support.real import ROOT, TRAINS
 from tests.workflows import runner
 
 if TYPE_CHECKING:
@@ -21,18 +21,7 @@ if TYPE_CHECKING:
 TOOL = "makers/buildkit"
 OWNER = "people/images"
 ROLE = "arn:aws:iam::123456789012:role/release"
-IMAGES = """
-[image.NAME]
-versions = [VERSIONS]
-base = "python:3.11-slim-bookworm"
-template = "basic"
-context = "program"
-purposes = ["training"]
-aliases = ["latest-{device}-{py}"]
-
-[image.NAME.samples]
-channels = { training = "data" }
-"""
+TWO = TRAINS.replace("VERSIONS", '"1.0", "2.0"')
 
 
 def git(folder: Path, *words: str) -> str:
@@ -173,6 +162,6 @@ def make_site(folder: Path, project: Project, local: Local, tool: Path, python: 
         skips=is_installed,
     )
     (project.folder / ".gitignore").write_text(".buildkit/\n")
-    project.write(IMAGES.replace("VERSIONS", '"1.0", "2.0"'))
+    project.write(TWO)
     commit(project.folder, "Images")
     return Site(world=world, project=project, local=local, tool=tool)

@@ -10,7 +10,7 @@ import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tests.e2e.support.real import Project, make_project
+from tests.e2e.support.real import TRAINS, Project, make_project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,21 +18,10 @@ if TYPE_CHECKING:
     from tests.e2e.support.real import Local
 
 TAGS = ("1.0-cpu-py311", "1.1-cpu-py311")
-IMAGES = """
-[image.NAME]
-repository = "REPOSITORY"
-versions = ["1.0", "1.1"]
-base = "python:3.11-slim-bookworm"
-template = "basic"
-context = "program"
-purposes = ["training"]
-aliases = ["latest-{device}-{py}"]
-
-[image.NAME.samples]
-channels = { training = "data" }
-"""
+IMAGES = TRAINS.replace("VERSIONS", '"1.0", "1.1"').replace(
+    "[image.NAME]\n", '[image.NAME]\nrepository = "REPOSITORY"\n'
+)
 ONE = IMAGES.replace('"1.0", "1.1"', '"1.0"')
-"""An image that only trains, whose test takes half of the time."""
 
 
 def make(local: Local, folder: Path) -> Project:
