@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from buildkit.config.toml import Where
 
 MOST = 50
-"""How many problems are shown with their line: finding a thousand lines takes a minute."""
+"""How many problems are shown, the first ones of the file: an author fixes no more at once."""
 LONGEST = 1000
 """How many characters of a problem are shown: some repeat a long value of the file."""
 OF_FILE = re.compile(r"(?P<file>[^:\s]+):(?P<line>[0-9]{1,9}): ")
@@ -111,24 +111,26 @@ def fail(file: str, text: str, problems: Iterable[Problem]) -> None:
     `file` is the name of images.toml, and `text` its content.
     """
     causes = _by_cause(problems)
+    if not causes:
+        return
+    lines = toml.lines_of(text)
     found: dict[tuple[int, str, Where], tuple[str, str]] = {}  # the same message counts once
-    for problem, others in causes[:MOST]:
-        line = toml.line_of(text, problem.path) or 1
+    for problem, others in causes:
+        line = toml.line_of(problem.path, lines)
         where = ".".join(addresses.shown(str(key)) for key in problem.path)
         also = f" (and {amounts.count(others, 'more target')})" if others else ""
         message = addresses.brief(addresses.hidden(problem.message))
         said = f"{file}:{line}: {addresses.cut(where)}: {addresses.cut(message, LONGEST)}{also}"
         on_one_line = said.replace("\n", r"\n")  # keys and values of the file may have several
         found.setdefault((line, problem.message, problem.path), (on_one_line, problem.known))
-    if found:
-        more = max(0, len(causes) - MOST)
-        ordered = sorted(found.items(), key=lambda item: _order(*item[0][:2]))
-        lines = [*_with_lists(pair for _, pair in ordered)]
-        raise ConfigError(
-            f"{amounts.count(len(found) + more, 'problem')} in {file}",
-            details="\n".join([*lines, *([f"... and {more} more"] if more else [])]),
-            hint=f"edit {file}, then `buildkit list`; each key: {manual.page('images-toml')}",
-        )
+    ordered = sorted(found.items(), key=lambda item: _order(*item[0][:2]))
+    shown = _with_lists(pair for _, pair in ordered[:MOST])
+    more = [f"... and {len(found) - MOST} more"] if len(found) > MOST else []
+    raise ConfigError(
+        f"{amounts.count(len(found), 'problem')} in {file}",
+        details="\n".join([*shown, *more]),
+        hint=f"edit {file}, then `buildkit list`; each key: {manual.page('images-toml')}",
+    )
 
 
 def _order(line: int, message: str) -> tuple[int, tuple[str, int], str]:

@@ -13,7 +13,7 @@ from buildkit.support.errors import ConfigError
 from buildkit.support.suggest import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 Where = tuple[str | int, ...]
 """The keys on the way to a value."""
@@ -26,6 +26,16 @@ INLINE = re.compile(r"Duplicate inline table key '(.*)'")
 YAML = re.compile(r"(?:---$|\s*-\s+\S|\s*[\w.-]+:(?:\s|$))")
 SAMPLES = "samples"
 """A key whose value may be a name or a table."""
+QUOTES = "\"'"
+DEPTHS = {"[": 1, "{": 1, "]": -1, "}": -1}
+MARKS = {
+    "": re.compile(r"\"+|'+|#[^\n]*|[\[\]{}\n]"),
+    '"': re.compile(r'\\.|"'),
+    "'": re.compile("'"),
+    '"""': re.compile(r'\\.|"{3,}', re.DOTALL),
+    "'''": re.compile("'{3,}"),
+}
+"""What delimits a statement, outside of strings (`""`) and in a string that these quotes begin."""
 MOST_LINES = 200
 """How many lines are searched for the beginning of a statement: each try parses the file."""
 
@@ -73,40 +83,54 @@ def items(table: object) -> Iterator[tuple[str, Any]]:
     yield from table.items() if isinstance(table, dict) else ()
 
 
-def line_of(text: str, path: Where) -> int | None:
-    """The line (from 1) of `path`, or of the longest part of it that exists.
+def lines_of(text: str) -> Mapping[Where, int]:
+    """The line, from 1, of each key and table of a TOML text: where a statement first has it.
 
-    A file that is cut after a whole statement is still TOML. So the line of a key is the first line
-    after the longest such beginning in which the key does not exist yet.
+    What a value contains, such as the keys of `{ … }`, has no line of its own.
     """
-    whole = tomli.loads(text)
-    while path and value_at(whole, path) is None:
+    found: dict[Where, int] = {}
+    last: dict[Where, int] = {}  # the number of the last table of each `[[…]]`
+    table: Where = ()
+    for line, statement in _statements(text):
+        path = () if statement.startswith("[") else table
+        written: object = tomli.loads(statement)
+        while isinstance(written, dict) and len(written) == 1:
+            ((key, written),) = written.items()
+            path = (*path, key)
+            found.setdefault(path, line)
+            if statement.startswith("[[") and isinstance(written, list):
+                last[path] = last.get(path, -1) + 1
+            if path in last:
+                path = (*path, last[path])
+                found.setdefault(path, line)
+        if statement.startswith("["):
+            table = path
+    return found
+
+
+def line_of(path: Where, lines: Mapping[Where, int]) -> int:
+    """The line of the longest part of `path` that has one; the first line if none has."""
+    while path and path not in lines:
         path = path[:-1]
-    if not path:
-        return None
-    lines = text.splitlines(keepends=True)
-    before, after = 0, len(lines)  # the key is absent in lines[:before], present in lines[:after]
-    while after - before > 1:
-        middle = (before + after) // 2
-        end, document = _readable(lines, middle, after)
-        if document is None or value_at(document, path) is not None:
-            after = middle
-        else:
-            before = end
-    return _after_comments(lines, before) + 1
+    return lines.get(path, 1)
 
 
-def _readable(lines: Sequence[str], start: int, stop: int) -> tuple[int, dict[str, Any] | None]:
-    """The shortest beginning of at least `start` lines that parses; (stop, None) if none does.
-
-    A cut inside a statement of several lines (an array, a string) does not parse.
-    """
-    for end in range(start, stop):
-        try:
-            return end, tomli.loads("".join(lines[:end]))
-        except tomli.TOMLDecodeError:
-            continue
-    return stop, None
+def _statements(text: str) -> Iterator[tuple[int, str]]:
+    """Each statement of a TOML text, which may have several lines, with its first line."""
+    start, end, line, depth, quotes = 0, 0, 1, 0, ""
+    while match := MARKS[quotes].search(text, end):
+        mark, end = match[0], match.end()
+        if quotes:
+            quotes = quotes if mark.startswith("\\") else ""
+        elif mark[0] in QUOTES:
+            # Two quotes are an empty string, six or more a whole one of the form with three.
+            quotes = mark[:3] if len(mark) in (1, 3, 4, 5) else ""
+        elif mark in DEPTHS:
+            depth += DEPTHS[mark]
+        elif mark == "\n" and not depth:
+            yield line, text[start:end].strip()
+            line, start = line + text.count("\n", start, end), end
+    yield line, text[start:].strip()
 
 
 def value_at(document: object, path: Where) -> object | None:
@@ -120,13 +144,6 @@ def value_at(document: object, path: Where) -> object | None:
             case _:
                 return None
     return document
-
-
-def _after_comments(lines: Sequence[str], index: int) -> int:
-    """Skip the blank lines and comments before the statement."""
-    while index < len(lines) - 1 and lines[index].strip().partition("#")[0] == "":
-        index += 1
-    return index
 
 
 def _line_of_long_number(text: str) -> int:
@@ -181,7 +198,7 @@ def _twice(lines: Sequence[str], name: str, error: tomli.TOMLDecodeError) -> Con
     if not path:
         return None
     key = shown(".".join(str(part) for part in path))
-    first = line_of("\n".join(lines[:start]), path)
+    first = line_of(path, lines_of("\n".join(lines[:start])))
     hint = "remove one of the two"
     if path[-1] == SAMPLES and isinstance(used := value_at(above, path), str):
         hint = f'remove line {first}, and write `use = "{shown(used)}"` beside the other keys'

@@ -147,9 +147,10 @@ class _Reader:
     document: Mapping[str, Any]
 
     def lock(self) -> Lock:
-        if self.document.get("format") != FORMAT:
-            found = suggest.shown(str(self.document.get("format")))
-            raise self.wrong(("format",), f"expected `format = {FORMAT}`, found `{found}`")
+        found = self.document.get("format")
+        if type(found) is not int or found != FORMAT:  # true is 1
+            message = f"expected `format = {FORMAT}`, found `{suggest.shown(str(found))}`"
+            raise self.wrong(("format",), message)
         bases = self.table(("bases",))
         for base, digest in bases.items():
             self.text_of(("bases", base), digest, DIGEST)
@@ -208,7 +209,7 @@ class _Reader:
 
     def line(self, at: Where) -> int:
         """The line of a value, from 1. Each value of a list has a line of its own."""
-        begin = toml.line_of(self.text, at) or 1
+        begin = toml.line_of(at, toml.lines_of(self.text))
         if not isinstance(at[-1], int):
             return begin
         value = str(toml.value_at(self.document, at))

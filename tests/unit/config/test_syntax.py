@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import tomli
 
+from buildkit.config import toml
 from buildkit.support.errors import ConfigError
 from tests.support.projects import MINIMAL, parse
 from tests.support.waiting import QUADRATIC, growth
@@ -104,6 +106,74 @@ def test_another_language_is_recognized(text: str, hint: str) -> None:
 )
 def test_whatever_is_written_twice_there_is_an_answer(text: str) -> None:
     assert "not TOML: " in broken(text).message
+
+
+LINES = r"""# [a]
+top = 1  # in the first line that is no comment
+
+[a]
+one = [
+  "#", # ]
+  { x = '[', "y" = "\\\"]" },
+]
+'two words'."3.4" = LLL
+[b]
+\LLL''
+inside.deep.key = BBB"
+[c]
+x = \""
+""\
+""BBB
+empty = [LLLLLL, BBBBBB, "", '']
+
+  [[ a.list ]]
+name = "first"
+[a.list.below]
+name = 1
+[[a.list]]
+[[a.list]]
+name = { b = 1, c = [
+2] }
+[a.list.below]
+name = 2
+[z]
+""".replace("LLL", "'''").replace("BBB", '"' * 3)
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        (("top",), 2),
+        (("a",), 4),
+        (("a", "one"), 5),
+        (("a", "one", 1, "y"), 5),
+        (("a", "two words"), 9),
+        (("a", "two words", "3.4"), 9),
+        (("a", "inside"), 12),
+        (("a", "inside", "deep", "key"), 12),
+        (("a", "empty"), 17),
+        (("a", "list"), 19),
+        (("a", "list", 0), 19),
+        (("a", "list", 0, "name"), 20),
+        (("a", "list", 0, "below"), 21),
+        (("a", "list", 0, "below", "name"), 22),
+        (("a", "list", 1), 23),
+        (("a", "list", 1, "nosuch"), 23),
+        (("a", "list", 2), 24),
+        (("a", "list", 2, "name", "c", 0), 25),
+        (("a", "list", 2, "below", "name"), 28),
+        (("a", "nosuch"), 4),
+        (("z",), 29),
+        (("b",), 1),
+        (("c", "x"), 1),
+        ((), 1),
+    ],
+)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_each_key_has_its_line(path: toml.Where, line: int, newline: str) -> None:
+    text = LINES.replace("\n", newline)
+    tomli.loads(text)  # it is TOML
+    assert toml.line_of(path, toml.lines_of(text)) == line
 
 
 def test_a_key_that_is_there_twice_is_found_at_the_cost_of_its_lines() -> None:

@@ -96,6 +96,8 @@ def test_packages_that_cannot_be_locked_leave_only_the_base_pinned() -> None:
     ("old", "new", "said"),
     [
         ("format = 1", "format = 2", "3: expected `format = 1`, found `2`"),
+        ("format = 1", "format = true", "3: expected `format = 1`, found `True`"),
+        ("format = 1", "format = 1.0", "3: expected `format = 1`, found `1.0`"),
         (f'slim" = "{A}"', 'slim" = "latest"', "6: `latest` is not a digest"),
         (f'made-from = "{B}"', "", "8: `None` is not a digest"),
         ('    "six==1.17.0",', '    "six==1.16.0",', "12: `six==1.16.0` has no entry in [hashes]"),
