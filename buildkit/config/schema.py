@@ -215,7 +215,7 @@ class Facts(Model):
     aliases: values.Distinct[values.AliasPattern] | None = None
     features: values.Distinct[Feature] = ()
     end_of_life: values.Month | None = None
-    network: Annotated[bool, Field(strict=True)] = False
+    network: values.Flag = False
     samples: Annotated[CellSamples, BeforeValidator(_named), AfterValidator(_completed)] = Field(
         default={}, validate_default=True
     )
@@ -245,22 +245,22 @@ class PlaceTable(Model):
     region: values.Region | None = None
     host: values.Host | None = None
     profile: Annotated[values.Line, Field(min_length=1)] | None = None
-    fips: bool = False
-    dual_stack: bool = False
+    fips: values.Flag = False
+    dual_stack: values.Flag = False
 
 
 class RepositoriesTable(Model):
     """The settings of each ECR repository. Days count from the push; 0 means for ever."""
 
     mutability: Literal["immutable", "mutable"] = "immutable"
-    scan_on_push: bool = True
+    scan_on_push: values.Flag = True
     encryption: Literal["AES256", "KMS", "KMS_DSSE"] = "AES256"
     kms_key: values.KmsKey | None = None
     untagged_days: values.Days = 30
     cache_days: values.Days = 30
     pull_accounts: values.Distinct[values.Account] = ()
     pull_roles: values.Distinct[values.Role] = ()
-    pull_sagemaker: bool = False
+    pull_sagemaker: values.Flag = False
     tags: values.Tags = {}
 
     @field_validator("kms_key")
@@ -284,7 +284,7 @@ class RegistryTable(PlaceTable):
     """
 
     copies: tuple[PlaceTable, ...] = ()
-    build_cache: bool = False
+    build_cache: values.Flag = False
     prefix: values.Prefix = ""
     repository: values.Pattern | None = None
     tag: values.Pattern = "{version}-{device}-{py}"
@@ -316,8 +316,15 @@ class RegistryTable(PlaceTable):
         return table
 
 
+def _no_equal(value: object) -> object:
+    """To Python, `true` and `1.0` are equal to 1."""
+    if isinstance(value, (bool, float)):
+        raise ValueError(f"{validation.written(value)} is not 1")  # noqa: TRY004 - as above
+    return value
+
+
 FILE = {
-    "format": Literal[1],
+    "format": Annotated[Literal[1], BeforeValidator(_no_equal)],
     "defaults": Axes,
     "registry": RegistryTable,
     "substitutes": dict[values.Line, values.Line],

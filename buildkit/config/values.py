@@ -110,6 +110,8 @@ def _tags(tags: dict[str, str]) -> dict[str, str]:
     return tags
 
 
+Flag = Annotated[bool, Field(strict=True)]
+"""`true` or `false`: pydantic would also take `1`, `"yes"` and `"off"`."""
 Distinct = Annotated[tuple[Value, ...], AfterValidator(_distinct)]
 NonEmpty = Annotated[tuple[Value, ...], Field(min_length=1), AfterValidator(_distinct)]
 Line = Annotated[str, AfterValidator(names.plain)]

@@ -4,9 +4,10 @@ import os
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import tomli
 
 from buildkit.config import images_toml, substitution
 from buildkit.support.errors import ConfigError, Exit, UsageError
@@ -96,6 +97,41 @@ def test_each_problem_is_one_line(text: str) -> None:
         ),
         pytest.param(MINIMAL + "format = 2", "unknown key", id="format in the wrong place"),
         pytest.param("format = 2\n" + MINIMAL, "format: 2 is not 1", id="a later format"),
+        *(
+            pytest.param(
+                f"format = {value}\n" + MINIMAL, f"format: {value} is not 1", id=f"format {value}"
+            )
+            for value in ("true", "false", "1.0", "1e0")
+        ),
+        *(
+            pytest.param(
+                f"{MINIMAL}[{table}]\n{key} = {value}",
+                f"{table}.{key}: expected `true` or `false`, found {found}",
+                id=f"{key} {value}",
+            )
+            for table, key in (
+                ("registry", "fips"),
+                ("registry", "dual-stack"),
+                ("registry", "build-cache"),
+                ("registry.repositories", "scan-on-push"),
+                ("registry.repositories", "pull-sagemaker"),
+                ("defaults", "network"),
+            )
+            for value, found in (("1", "1"), ("1.0", "1.0"), ('"yes"', "'yes'"))
+        ),
+        *(
+            pytest.param(
+                f"{MINIMAL}[{table}]\n{key} = {value}",
+                f"{table}.{key}: expected a whole number, found {value}",
+                id=f"{key} {value}",
+            )
+            for table, key in (
+                ("registry.repositories", "untagged-days"),
+                ("registry.repositories", "cache-days"),
+                ("image.demo.samples", "startup-seconds"),
+            )
+            for value in ("true", "90.0")
+        ),
         pytest.param(
             'format = "1"\n' + MINIMAL, "format: '1' is not 1; remove the quotes", id="a text"
         ),
@@ -763,6 +799,28 @@ def test_the_line_of_a_key_is_found_across_arrays_texts_and_comments() -> None:
 no name"""]
     '''
     assert "images.toml:10: image.demo.packages: " in problems(text)
+
+
+def test_problems_are_located_by_one_more_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+    loads = tomli.loads
+
+    def counted(text: str, **options: Any) -> dict[str, Any]:
+        read.append(len(text))
+        return loads(text, **options)
+
+    monkeypatch.setattr(tomli, "loads", counted)
+    text = "".join(f"[image.n{n}]\nversions = 1\nbase = 'b'\n" for n in range(100))
+    assert "... and 50 more" in problems(text)
+    assert sum(read) <= 2 * len(text)
+
+
+def test_of_many_problems_those_of_the_first_lines_are_shown() -> None:
+    images = "".join(f"[image.n{n}]\nversions = ['1']\nbase = ''\n" for n in range(60))
+    found = problems(f"substitutes = {{ 'a*' = 'b' }}\n{images}bsae = 1\n").splitlines()
+    assert found[1].startswith("images.toml:1: substitutes.a*: ")
+    assert "bsae" not in "".join(found)
+    assert found[-1] == "... and 12 more"
 
 
 def test_thousands_of_lines_are_read_and_located_at_the_cost_of_each() -> None:
