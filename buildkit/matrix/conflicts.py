@@ -9,16 +9,29 @@ from buildkit.config.problems import Problem
 from buildkit.model import families, names, tag_filters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from buildkit.config.toml import Where
+    from buildkit.matrix.targets import Entry
     from buildkit.model.families import Family
     from buildkit.model.target import Target
 
+WORDS: Mapping[str, Callable[[Target], str]] = {
+    "name": lambda target: target.name,
+    "version": lambda target: names.without_plus(target.version),
+    "device": lambda target: target.device.value,
+    "py": lambda target: target.python,
+    "purpose": lambda target: target.purpose.value,
+}
+"""What distinguishes targets, by the words of patterns."""
 
-def problems(targets: Iterable[Target]) -> Iterator[Problem]:
-    every = tuple(targets)
-    yield from _twins(every)
-    apart = [twins[0] for twins in _by(lambda target: target.image, every).values()]
+
+def problems(made: Iterable[tuple[Target, Entry]]) -> Iterator[Problem]:
+    every = tuple(made)
+    targets = [target for target, _ in every]
+    yield from _same_id(targets)
+    yield from _same_tag(every)
+    apart = [twins[0] for twins in _by(lambda target: target.image, targets).values()]
     for siblings in _by(lambda target: target.repository, apart).values():
         if any(target.family for target in siblings):
             yield from _aliases(siblings)
@@ -31,24 +44,46 @@ def _by(key: Callable[[Target], str], targets: Iterable[Target]) -> dict[str, li
     return found
 
 
-def _twins(targets: Sequence[Target]) -> Iterator[Problem]:
-    """Two targets cannot share an id (both have one record) or a tag (one would hide the other)."""
+def _same_id(targets: Iterable[Target]) -> Iterator[Problem]:
+    """Two targets cannot share an id, because both would have one record."""
     for target_id, twins in _by(lambda target: target.id, targets).items():
         if len(twins) > 1:
             yield Problem(
                 path=("image", twins[-1].name),
                 message=f"{len(twins)} targets have the id `{target_id}`",
             )
-    for image, twins in _by(lambda target: target.image, targets).items():
-        ids = [twin.id for twin in twins]
-        if len(set(ids)) > 1:
-            yield Problem(
-                path=("image", twins[-1].name),
-                message=f"{' and '.join(ids)} have the same tag `{image}`; make them differ in "
-                "`repository` or `tag`",
-                cause=f"the tags of {' and '.join(sorted({twin.name for twin in twins}))}",
-                target=image,
-            )
+
+
+def _same_tag(made: Sequence[tuple[Target, Entry]]) -> Iterator[Problem]:
+    """Two targets cannot share a tag, because one would hide the other."""
+    entries = {target.id: entry for target, entry in made}
+    for image, twins in _by(lambda target: target.image, (target for target, _ in made)).items():
+        ids = [*dict.fromkeys(twin.id for twin in twins)]
+        if len(ids) == 1:
+            continue
+        shared, words = _shared([entries[each] for each in ids]), _words_apart(twins)
+        yield Problem(
+            path=shared or ("image", twins[-1].name),
+            message=f"{' and '.join(ids)} have the same tag `{image}`; "
+            + (f"add {' and '.join(words)} to" if words else "make them differ in")
+            + " `repository` or `tag`",
+            cause=f"one tag: {shared or sorted({twin.name for twin in twins})} {words}",
+            target=image,
+        )
+
+
+def _shared(entries: Sequence[Entry]) -> Where | None:
+    """Where `[registry]` or `[defaults]` names these targets; None if an image names its own."""
+    named = [(entry, key) for entry in entries for key in ("repository", "tag")]
+    if any(entry.has(key) and entry.at(key)[0] == "image" for entry, key in named):
+        return None
+    places = (entry.named_at(key) for entry, key in named)
+    return next((place for place in places if place[0] != "image"), None)
+
+
+def _words_apart(twins: Iterable[Target]) -> list[str]:
+    """The words of patterns in which targets differ."""
+    return [f"`{{{word}}}`" for word, of in WORDS.items() if len({*map(of, twins)}) > 1]
 
 
 def _aliases(siblings: Sequence[Target]) -> Iterator[Problem]:

@@ -44,7 +44,7 @@ def expand(
     for target, places in made:
         _check(target, places, problems)
     targets = tuple(target for target, _ in made)
-    named = (each for each in targets if not problems.lacks(each.name, *NAMING, *LAYERS))
+    named = (each for each in made if not problems.lacks(each[0].name, *NAMING, *LAYERS))
     problems.found += conflicts.problems(named)
     incomplete = [*_of_any_version(config, problems)]
     found = [*config.problems, *problems.found, *paths.problems(config)]

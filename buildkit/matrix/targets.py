@@ -60,6 +60,11 @@ class Entry(Places):
     config: Config
     problems: Problems
 
+    def named_at(self, key: str) -> Where:
+        """Where a part of the image's name is written: for this image, or in `[registry]`."""
+        of_registry = not self.has(key) and key in self.config.registry.model_fields_set
+        return ("registry", key) if of_registry else self.at(key)
+
     @cached_property
     def common(self) -> dict[str, Any]:
         """What all targets of the entry have in common, by the fields of `Target`."""
@@ -105,7 +110,7 @@ class Draft:
 
 def of_image(
     name: str, image: schema.Image, config: Config, problems: Problems
-) -> Iterator[tuple[Target, Places]]:
+) -> Iterator[tuple[Target, Entry]]:
     """The target of each cell of an image, and where images.toml writes what it is made from."""
     entries: dict[tuple[int, ...], Entry] = {}
     for cell in cells.of_image(name, image, config.defaults, problems):
@@ -343,14 +348,13 @@ def _repository(draft: Draft) -> str:
         names.no_address(pattern)  # in the words of the file
         return names.repository(text)
 
-    return draft.problems.check(
-        _named_at("repository", draft), whole, draft.filled(pattern), pattern
-    )
+    at = draft.entry.named_at("repository")
+    return draft.problems.check(at, whole, draft.filled(pattern), pattern)
 
 
 def _tag(draft: Draft) -> str:
     tag = names.without_plus(draft.filled(draft.tag))
-    return draft.problems.check(_named_at("tag", draft), names.tag, tag, draft.tag)
+    return draft.problems.check(draft.entry.named_at("tag"), names.tag, tag, draft.tag)
 
 
 def _family(draft: Draft) -> families.Family | None:
@@ -358,12 +362,6 @@ def _family(draft: Draft) -> families.Family | None:
     if aliases is None:
         aliases = draft.config.registry.aliases
     return families.of(draft.tag, aliases, draft.words)
-
-
-def _named_at(key: str, draft: Draft) -> Where:
-    """Where a part of the image's name is written: for this image, or for all in `[registry]`."""
-    of_registry = not draft.entry.has(key) and key in draft.config.registry.model_fields_set
-    return ("registry", key) if of_registry else draft.entry.at(key)
 
 
 def samples_of(place: Place, table: schema.SamplesTable, at: Where, problems: Problems) -> Samples:

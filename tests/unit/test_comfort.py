@@ -247,14 +247,38 @@ def test_a_cause_is_one_problem_however_many_targets_have_it() -> None:
     assert line.endswith("(and 11 more targets)")
 
 
-def test_purposes_that_share_a_repository_are_one_problem_for_each_image() -> None:
-    text = MANY.replace("[registry]", "[registry]\nrepository = 'acme/{name}'").replace(
-        'gpu"]', 'gpu"]\npurposes = ["training", "inference"]'
-    )
-    lines = problems(text.replace('aliases = ["{major}.{minor}', 'aliases = ["latest'))
-    assert len(lines) == 2
-    assert all("have the same tag `acme/" in line for line in lines)
-    assert lines[0].endswith("(and 11 more targets)")
+PURPOSES = 'purposes = ["training", "inference"]'
+BY_PURPOSE = (
+    "repository: alpha-3.10-cpu-py311-training and alpha-3.10-cpu-py311-inference have the same "
+    "tag `acme/alpha:3.10-cpu-py311`; add `{purpose}` to `repository` or `tag` (and 15 more targets)"
+)
+
+
+@pytest.mark.parametrize(
+    ("defaults", "registry", "said"),
+    [
+        (PURPOSES, "repository = 'acme/{name}'", f"registry.{BY_PURPOSE}"),
+        (f"{PURPOSES}\nrepository = 'acme/{{name}}'", "", f"defaults.{BY_PURPOSE}"),
+        ("", "tag = '{version}'", "registry.tag: alpha-3.10-cpu-py311 and alpha-3.10-cpu-py313 and alpha-3.10-gpu-py311 and alpha-3.10-gpu-py313 have the same tag `alpha:3.10`; add `{device}` and `{py}` to `repository` or `tag` (and 3 more targets)"),
+        ("", "repository = 'acme/all'\ntag = '{device}-{py}'", "add `{name}` and `{version}` to `repository` or `tag` (and 3 more targets)"),
+    ],
+    ids=["purposes", "in the defaults", "devices", "all images"],
+)  # fmt: skip
+def test_targets_that_one_line_gives_one_tag_are_one_problem_of_that_line(
+    defaults: str, registry: str, said: str
+) -> None:
+    head, tables = MANY.split("[registry]\naliases", 1)
+    lines = problems(f"{head}{defaults}\n[registry]\n{registry}\naliases{tables}")
+    (line,) = [each for each in lines if "have the same tag" in each]
+    assert line.endswith(said)
+
+
+def test_an_image_that_takes_the_tags_of_another_is_named_and_not_the_line_for_all() -> None:
+    text = MANY.replace("[registry]", "[registry]\ntag = '{version}-{device}-{py}'")
+    lines = problems(text.replace('["1.7-1"]', '["3.10"]\nrepository = "alpha"'))
+    (line,) = [each for each in lines if "have the same tag" in each]
+    assert ": image.beta: alpha-3.10-cpu-py311 and beta-3.10-cpu-py311 have the same tag" in line
+    assert line.endswith("add `{name}` to `repository` or `tag` (and 3 more targets)")
 
 
 def test_a_package_that_does_not_fit_is_one_problem_for_all_versions() -> None:
