@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 APT = f"r{render.SUFFIX}"
 """The shipped template that installs `packages` with apt."""
+UP = ".."
+"""The part of a path with which no template is found."""
 UNCERTAIN = re.compile(r"[*?\[$]")
 """Part of a source that names several files, or one that only the build knows."""
 FORMS = {"basic": ("{}",), "r": ("{}.R", "{}")}
@@ -44,6 +46,10 @@ INTERPRETERS = ("python", "bash", "Rscript")
 NO_TYPOS = frozenset({"ipython", "bpython", "jython", "cython", "pythonw", "rbash"})
 ALIKE = 0.8
 """How similar to an interpreter (difflib) a misspelt one is."""
+WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE, b"#\0", b"\0#", b"\0\0\0#")
+"""How scripts in UTF-16 or UTF-32 begin, with and without a byte order mark."""
+SPLIT = re.compile(r"^(?:-[a-z0]*S|--split-string=?)")
+"""The options with which `env` splits the one argument that Linux passes from a first line."""
 HEAD = 256
 """Bytes of the first line that Linux reads (linux/binfmts.h, BINPRM_BUF_SIZE)."""
 
@@ -56,7 +62,7 @@ def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Ite
     """
     judged = set()
     for target, places in targets:
-        if not source.has(target.template) or target.template.startswith("_"):
+        if not source.has(target.template) or render.is_for_others(target.template):
             yield _no_template(target, source, places)
             continue
         yield from _packages(target, places, source)
@@ -104,23 +110,38 @@ def _packages(target: Target, places: Places, source: Templates) -> Iterator[Pro
 
 
 def _no_template(target: Target, source: Templates, places: Places) -> Problem:
-    if source.has(target.template):
-        return Problem(
-            path=places.at("template"),
-            message=f"the template `{target.template}` is there for other templates to extend",
-            known=f"templates: {', '.join(f'`{name}`' for name in source.names)}",
+    at, name, listed = places.at("template"), shown(target.template), _listed(source)
+    if render.is_for_others(target.template):
+        message = (
+            f"`{name}` cannot be the template of an image: templates that begin with `_` are for "
+            "others to extend"
         )
+        return Problem(path=at, message=message, known=listed)
+    bare = posixpath.basename(target.template).removesuffix(render.SUFFIX)
+    similar = get_close_matches(bare, source.names, n=1)
+    known = "" if similar else listed
+    if UP in target.template.split("/"):
+        message = f"`{name}` is not the name of a template: templates are files in {source.own}" + (
+            f"; did you mean `{similar[0]}`?" if similar else ""
+        )
+        return Problem(path=at, message=message, known=known)
     written = places.has("template")
-    similar = get_close_matches(target.template.removesuffix(render.SUFFIX), source.names, n=1)
-    return Problem(
-        path=places.at("template"),
-        message=f"template `{shown(target.template)}` not found"
+    message = (
+        f"template `{name}` not found"
         + ("" if written else " (the default is the image's name)")
-        + (f"; did you mean `{similar[0]}`? Or " if similar else "; ")
-        + ("" if written else 'set `template = "…"`, or ')
-        + f"create {source.own / f'{shown(target.template)}{render.SUFFIX}'}",
-        known="" if similar else f"templates: {', '.join(f'`{name}`' for name in source.names)}",
+        + (f"; did you mean `{similar[0]}`?" if similar else ";")
     )
+    if bare not in similar:
+        message += (
+            (" Or " if similar else " ")
+            + ("" if written else 'set `template = "…"`, or ')
+            + f"create {source.own / name.lstrip('/')}{render.SUFFIX}"
+        )
+    return Problem(path=at, message=message, known=known)
+
+
+def _listed(source: Templates) -> str:
+    return f"templates: {', '.join(f'`{name}`' for name in source.names)}"
 
 
 def _lacks(target: Target, found: Sequence[Instruction], source: Templates) -> Iterator[str]:
@@ -275,6 +296,8 @@ def _of_first_line(file: Path, context: Path, *, started: bool) -> str | None:
             line, end, _ = opened.read(HEAD).partition(b"\n")
     except OSError:
         return None
+    if line.startswith(WIDE):
+        return f"{file} is not UTF-8 text, but UTF-16 or UTF-32; save it as UTF-8"
     if not line.startswith(b"#!"):
         return _of_other_line(file, line) if started else None
     if end and line.endswith(b"\r"):
@@ -282,14 +305,36 @@ def _of_first_line(file: Path, context: Path, *, started: bool) -> str | None:
             f"the first line of {file} ends with CR LF, as on Windows, and Linux takes the CR as "
             f"part of the interpreter's name; run `sed -i 's/\\r$//' {file}`"
         )
-    path, *arguments = line[2:].decode(errors="replace").split() or [""]
+    words = line[2:].decode(errors="replace").split()
+    if not words:
+        return _no_interpreter(file) if started else None
+    return _of_interpreter(file, context, *words)
+
+
+def _of_interpreter(file: Path, context: Path, path: str, *arguments: str) -> str | None:
+    """What is wrong with the interpreter that the first line names."""
     name = posixpath.basename(path)
     if name == "env":
-        named = (each for each in arguments if not each.startswith("-") and "=" not in each)
-        name = next(named, "env")
+        first, *others = arguments or ("",)
+        words = (SPLIT.sub("", first), *others)
+        named = (each for each in words if each and each[0] != "-" and "=" not in each)
+        if (name := next(named, "")) == "":
+            return _no_interpreter(file)
+        if others and not SPLIT.match(first):
+            return (
+                f"the first line of {file} gives `env` several words, which Linux passes as one; "
+                f"write `#!{shown(path)} -S {shown(' '.join(arguments))}`"
+            )
+    if (context / name).exists():
+        return None
+    if "/" not in path:
+        return (
+            f"{file} names the interpreter `{shown(path)}` without its folder; write "
+            f"`#!/usr/bin/env {shown(path)}`"
+        )
     bare = name.rstrip("0123456789.")
     similar = get_close_matches(bare, INTERPRETERS, n=1, cutoff=ALIKE)
-    if not similar or bare in {*INTERPRETERS, *NO_TYPOS} or (context / name).exists():
+    if not similar or bare in {*INTERPRETERS, *NO_TYPOS}:
         return None
     return f"{file} names the interpreter `{shown(name)}`; did you mean `{similar[0]}`?"
 
@@ -300,4 +345,8 @@ def _of_other_line(file: Path, line: bytes) -> str | None:
         return None
     if line.startswith(codecs.BOM_UTF8):
         return f"{file} begins with a byte order mark; run `sed -i '1s/^\\xEF\\xBB\\xBF//' {file}`"
+    return _no_interpreter(file)
+
+
+def _no_interpreter(file: Path) -> str:
     return f"the first line of {file} names no interpreter; begin it with `#!/usr/bin/env python3`"

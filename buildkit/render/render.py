@@ -94,7 +94,7 @@ class Templates:
         """The templates that an image can use, without those that are only for extending."""
         found = {
             path.name.removesuffix(SUFFIX) for folder in self.folders for path in folder.iterdir()
-            if path.name.endswith(SUFFIX) and not path.name.startswith("_")
+            if path.name.endswith(SUFFIX) and not is_for_others(path.name)
         }  # fmt: skip
         return tuple(sorted(found))
 
@@ -135,6 +135,11 @@ def _find(template: str, folders: Sequence[Path]) -> Path | None:
         return None
     paths = (os.path.join(folder, *parts) for folder in folders)  # noqa: PTH118
     return next((Path(path) for path in paths if os.path.lexists(path)), None)
+
+
+def is_for_others(name: str) -> bool:
+    """Whether a template is only there for others to extend, and not for an image to use."""
+    return name.startswith("_")
 
 
 def _load(

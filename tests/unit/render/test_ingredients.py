@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +14,6 @@ from buildkit.support.errors import ConfigError, Exit
 from tests.support.projects import parse
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from buildkit.model.target import Rendered, Target
 
 IMAGE = """
@@ -52,12 +51,10 @@ def problem(folder: Path, text: str, **templates: str) -> str:
             "template = 'x'", "x.Dockerfile.j2; templates: `basic`, ", id="nothing near"
         ),
         pytest.param(
-            "template = 'basic.Dockerfile.j2'", "did you mean `basic`?", id="with its ending"
-        ),
-        pytest.param(
             "template = 'x'\ncontext = '" + "y" * 5000 + "'", "template `x` not found", id="beside a long path"
         ),
-        pytest.param("template = '../x'", "template `../x` not found", id="above"),
+        pytest.param("template = '/x'", "/templates/x.Dockerfile.j2; templates: ", id="from the root"),
+        pytest.param("template = 'templates/sklaern'", "did you mean `sklearn`?", id="with its folder"),
         pytest.param(
             "", "images.toml:2: image.demo.template: template `demo` not found (the default is the image's name)", id="by the name"
         ),
@@ -80,12 +77,43 @@ def test_a_template_that_there_is_none_of(tmp_path: Path, text: str, said: str) 
     assert f"{tmp_path}/templates/" in found
 
 
-def test_a_template_for_others_to_extend_is_no_template_of_an_image(tmp_path: Path) -> None:
-    found = problem(tmp_path, "template = '_base'")
-    assert (
-        "images.toml:5: image.demo.template: the template `_base` is there for other templates to "
-        "extend; templates: `basic`"
-    ) in found
+@pytest.mark.parametrize("name", ["_base", "_", "_mine", "_nosuch"])
+@pytest.mark.parametrize("table", ["", "[defaults]\n"])
+def test_a_template_for_others_to_extend_is_no_template_of_an_image(
+    tmp_path: Path, name: str, table: str
+) -> None:
+    found = problem(tmp_path, f"{table}template = '{name}'", _mine=BASE)
+    assert found.startswith(
+        f"images.toml:{6 if table else 5}: {'defaults' if table else 'image.demo'}.template: "
+        f"`{name}` cannot be the template of an image: templates that begin with `_` are for "
+        "others to extend; templates: `basic`"
+    )
+    assert "create" not in found
+
+
+@pytest.mark.parametrize("name", ["..", "../x", "a/../../x"])
+def test_no_file_is_advised_that_would_not_be_found(tmp_path: Path, name: str) -> None:
+    found = problem(tmp_path, f"template = '{name}'")
+    assert f"`{name}` is not the name of a template: templates are files in {tmp_path}" in found
+    assert "create" not in found
+    found = problem(tmp_path, "template = '../templates/mine'", mine=BASE)
+    assert "did you mean `mine`?" in found
+
+
+@pytest.mark.parametrize("written", ["basic.Dockerfile.j2", "templates/basic"])
+def test_a_template_with_its_folder_or_ending_is_meant(tmp_path: Path, written: str) -> None:
+    found = problem(tmp_path, f"template = '{written}'")
+    assert found.endswith(f"template `{written}` not found; did you mean `basic`?")
+
+
+def test_the_file_that_is_advised_is_found(tmp_path: Path) -> None:
+    for name in ("x", "/x", "a/x"):
+        found = problem(tmp_path, f"template = '{name}'")
+        path = Path(found.partition("create ")[2].partition(";")[0])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(BASE)
+        assert expand(tmp_path, f"template = '{name}'")
+        path.unlink()
 
 
 def test_the_list_of_templates_is_told_once(tmp_path: Path) -> None:
@@ -279,7 +307,21 @@ def test_a_template_of_the_project_has_its_programs_where_it_likes(tmp_path: Pat
         ("#!/bin/dash\n", ""),
         ("#!/opt/program/pythn\n", ""),
         ("#!/usr/bin/env bash", ""),
-        ("#!", ""),
+        ("#!", "the first line of program/train names no interpreter"),
+        ("#! \necho\n", "the first line of program/train names no interpreter"),
+        ("#!/usr/bin/env\n", "the first line of program/train names no interpreter"),
+        ("#!/usr/bin/env -S\n", "the first line of program/train names no interpreter"),
+        ("#!/usr/bin/env -S -i A=b\n", "the first line of program/train names no interpreter"),
+        ("#!/usr/bin/env python3 -u\n", "write `#!/usr/bin/env -S python3 -u`"),
+        ("#!/usr/bin/env A=b python3\n", "write `#!/usr/bin/env -S A=b python3`"),
+        ("#!/usr/bin/env -Spython3 -u\n", ""),
+        ("#!/usr/bin/env --split-string=python3 -u\n", ""),
+        ("#!/usr/bin/env -vS python3 -u\n", ""),
+        (
+            "#!python3\n",
+            "the interpreter `python3` without its folder; write `#!/usr/bin/env python3`",
+        ),
+        ("#!pythn\n", ""),
         ("\x7fELF\x02\x01\x01\x00\r\n", ""),
         ("import os\n", "the first line of program/train names no interpreter"),
         ("\ufeff#!/bin/sh\n", "program/train begins with a byte order mark"),
@@ -295,10 +337,30 @@ def test_what_cannot_be_started_is_no_program(tmp_path: Path, content: str, said
     assert bool(said) is bool(found)
 
 
-def test_a_script_without_a_first_line_may_be_read_by_a_shell(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+@pytest.mark.parametrize("keys", ["", "packages = ['sagemaker-training']"])
+def test_nothing_starts_a_script_in_wide_characters(
+    tmp_path: Path, encoding: str, keys: str
+) -> None:
+    """As Windows' PowerShell writes them."""
+    for name, text in (("train", "#!/bin/sh\necho\n"), ("serve", "#!/bin/sh\n")):
+        program(tmp_path, f"program/{name}", 0o755)
+        (tmp_path / "program" / name).write_bytes(text.encode(encoding))
+    found = basic(tmp_path, keys)
+    assert (
+        "`train`: program/train is not UTF-8 text, but UTF-16 or UTF-32; save it as UTF-8" in found
+    )
+    (tmp_path / "program" / "train.R").write_bytes("1\n".encode("utf-16"))
+    assert "could not start `train.R`: program/train.R is not UTF-8" in basic(
+        tmp_path, template="r"
+    )
+
+
+@pytest.mark.parametrize("text", ["import os\n", "#!\necho\n"])
+def test_a_script_without_a_first_line_may_be_read_by_a_shell(tmp_path: Path, text: str) -> None:
     """The entrypoint of another base, or a template of the project, may start one."""
     program(tmp_path, "program/serve", 0o755)
-    (tmp_path / "program" / "train").write_text("import os\n")
+    (tmp_path / "program" / "train").write_text(text)
     (tmp_path / "program" / "train").chmod(0o755)
     assert "names no interpreter" in basic(tmp_path)
     assert basic(tmp_path, "packages = ['sagemaker-training']") == ""
