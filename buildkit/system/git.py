@@ -10,9 +10,13 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from buildkit.support.errors import ToolError
 from buildkit.system import console, shell
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NO_PROGRAMS = ("-c", "core.fsmonitor=", "-c", f"core.hooksPath={os.devnull}")
 FILTERS = r"^filter\..*\.(clean|smudge|process|required)$"
@@ -21,6 +25,10 @@ NOT_IGNORED = 1
 """Exit code of `git check-ignore` for a path that git does not ignore; outside a work tree: 128."""
 SUBMODULE = re.compile(r"(?:^|[\0\n])160000 [0-9a-f]+ 0\t([^\0]+)")
 """In the output of `git ls-files --stage -z`."""
+ABOUT_SUBMODULES = r"^(submodule\..*\.(path|ignore)|diff\.ignoresubmodules)$"
+"""Settings that say what git ignores of a submodule (gitmodules(5), git-config(1))."""
+ALL, FILES = "all", "dirty"
+"""Values of `ignore`: a submodule counts never, or counts only by its commit."""
 HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
@@ -67,23 +75,45 @@ def advise_to_ignore(records: Path) -> None:
 
 
 def _is_changed(folder: Path, *paths: str) -> bool:
-    """Whether tracked files differ from the commit, also those of submodules.
+    """Whether tracked files differ from the commit, also those of submodules, as git counts them.
 
     Submodules are asked one by one: git would run the filters that only a submodule configures.
     """
-    words = ("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty")
+    top = _top(folder)
+    ignored = _ignored(top)
+    words = ("status", "--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=dirty")
     done = run(folder, *words, *paths)
-    return (
-        done.code != 0
-        or bool(done.output.strip())
-        or any(_top(each) != each or _is_changed(each) for each in _submodules(_top(folder)))
+    if done.code != 0 or any(_counts(change, ignored) for change in done.output.split("\0")):
+        return True
+    asked = [top / path for path, what in ignored.items() if what not in (ALL, FILES)]
+    return any(
+        _top(each) != each or _is_changed(each) for each in asked if os.path.lexists(each / ".git")
     )
 
 
-def _submodules(top: Path) -> list[Path]:
-    """The submodules of a work tree that are checked out."""
-    found = map(top.joinpath, SUBMODULE.findall(run(top, "ls-files", "--stage", "-z").output))
-    return [path for path in found if os.path.lexists(path / ".git")]
+def _counts(change: str, ignored: Mapping[str, str]) -> bool:
+    """Whether git counts a change, an entry of `git status`: always if it is staged."""
+    is_staged = not change.startswith(" ")
+    return bool(change) and (is_staged or ignored.get(change[len("XY ") :]) != ALL)
+
+
+def _ignored(top: Path) -> dict[str, str]:
+    """The submodules of a work tree, by path, and what git ignores of each."""
+    paths = SUBMODULE.findall(run(top, "ls-files", "--stage", "-z").output)
+    if not paths:
+        return {}
+    own, shared = _settings(top), _settings(top, "--blob", "HEAD:.gitmodules")
+    keys = {path: key.removesuffix("path") for key, path in shared.items() if key.endswith(".path")}
+    default = own.get("diff.ignoresubmodules", "")
+    wanted = {path: f"{keys[path]}ignore" if path in keys else "" for path in paths}
+    return {path: own.get(key) or shared.get(key) or default for path, key in wanted.items()}
+
+
+def _settings(top: Path, *where: str) -> dict[str, str]:
+    """The settings about submodules, by key: of git's configuration, or of a committed file."""
+    done = run(top, "config", *where, "--null", "--get-regexp", ABOUT_SUBMODULES)
+    pairs = (each.partition("\n") for each in done.output.split("\0"))
+    return {key: value for key, _, value in pairs} if done.code == 0 else {}
 
 
 def _top(folder: Path) -> Path:

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -690,6 +691,56 @@ def test_a_commit_is_dirty_when_a_submodule_differs_from_it(tmp_path: Path, chan
             sub.symlink_to(".")
     found = commit(project / ledger.NAME)
     assert found == (clean if change == "gone" else f"{clean}-dirty")
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("where", "ignore", "change"),
+    [
+        *((".gitmodules", ignore, change) for ignore in ("all", "dirty", "untracked") for change in ("file", "commit", "staged")),
+        *((".gitmodules", "all", change) for change in ("gone", "link", "beside")),
+        *(("diff.ignoreSubmodules", "all", change) for change in ("file", "commit")),
+        *(("both", ignore, "commit") for ignore in ("all", "none")),
+    ],
+)  # fmt: skip
+def test_a_submodule_that_git_ignores_makes_no_commit_dirty(
+    tmp_path: Path, where: str, ignore: str, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
+    project = with_submodule(tmp_path)
+    sub = project / "sub"
+    if where in (".gitmodules", "both"):
+        other = {"all": "none", "none": "all"}
+        shared = other[ignore] if where == "both" else ignore
+        git(project, "config", "--file", ".gitmodules", "submodule.sub.ignore", shared)
+        git(project, "commit", "--quiet", "--all", "--message", "three")
+    if where == "both":  # that of the clone counts
+        git(project, "config", "submodule.sub.ignore", ignore)
+    if where == "diff.ignoreSubmodules":
+        git(project, "config", where, ignore)
+    clean = commit(project / ledger.NAME)
+    assert clean is not None
+    assert len(clean) == 40
+    match change:
+        case "file":
+            (sub / "a").write_text("two")
+        case "commit" | "staged":
+            git(sub, "commit", "--quiet", "--allow-empty", "--message", "two")
+        case "gone":
+            shutil.rmtree(sub)
+        case "link":
+            sub.rename(tmp_path / "away")
+            sub.symlink_to(tmp_path / "away")
+        case _:
+            (project / "a").write_text("two")
+    if change == "staged":
+        git(project, "add", "sub")
+    says = subprocess.run(
+        ["git", "-C", str(project), "status", "--porcelain", "--untracked-files=no"],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    assert commit(project / ledger.NAME) == (f"{clean}-dirty" if says else clean)
 
 
 @pytest.mark.process
