@@ -7,11 +7,13 @@ crash, can find and remove them.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import uuid
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from buildkit.model.login import Login
 
 EXPORT_CHUNK = 1 << 20
+SSH = "ssh://"
 
 
 def endpoint() -> tuple[str, str]:
@@ -316,16 +319,23 @@ def _is_local(where: str, info: dict[str, Any]) -> bool:
 @contextmanager
 def _hello(where: str) -> Iterator[tuple[docker.DockerClient, dict[str, Any]]]:
     """A client of a running engine, and the answer of `docker info`."""
+    over_ssh = where.startswith(SSH)
+    if over_ssh:
+        _need_paramiko(where)
+    # paramiko's errors are none of docker-py's.
+    failures: tuple[type[Exception], ...] = (Exception,) if over_ssh else FAILURES
     with ExitStack() as opened:
         try:
             client = opened.enter_context(closing(_client(where, API_SECONDS)))
             info = client.info()
-        except FAILURES as error:
+        except failures as error:
             stopping.check()
             raise ToolError(
                 f"no Docker engine answers at {where}",
                 details=_reason(error),
-                hint="start Docker, or set DOCKER_HOST; in this project's checkout: "
+                hint="make `docker info` work without a password or a question, then rerun this"
+                if over_ssh
+                else "start Docker, or set DOCKER_HOST; in this project's checkout: "
                 "`make engine-up`",
             ) from error
         except (ValueError, TypeError, AttributeError) as error:  # docker-py's, of config.json
@@ -334,6 +344,18 @@ def _hello(where: str) -> Iterator[tuple[docker.DockerClient, dict[str, Any]]]:
                 hint="fix config.json in DOCKER_CONFIG or ~/.docker until `docker info` works",
             ) from error
         yield client, info
+
+
+def _need_paramiko(where: str) -> None:
+    """Raise ToolError unless docker-py has what it needs for SSH, which it does not require."""
+    if find_spec("paramiko") is None:
+        python = shlex.quote(sys.executable)
+        pip = f"{python} -m pip install" if find_spec("pip") else f"uv pip install -p {python}"
+        raise ToolError(
+            f"cannot reach the engine at {where}: SSH needs the Python package `paramiko`, which "
+            "is not installed",
+            hint=f"`{pip} 'docker[ssh]'`",
+        )
 
 
 def _reason(error: BaseException) -> str:

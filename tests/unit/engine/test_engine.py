@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 from typing import Any
 
+import docker
 import docker.errors
 import pytest
 import requests.exceptions as wrapping
@@ -194,6 +196,49 @@ def test_an_engine_that_does_not_answer_is_said_with_the_reason_alone(
     ):
         pass
     assert caught.value.details == "Connection refused"
+
+
+@pytest.mark.parametrize(
+    ("has_pip", "command"),
+    [
+        (True, f"`{sys.executable} -m pip install 'docker[ssh]'`"),
+        (False, f"`uv pip install -p {sys.executable} 'docker[ssh]'`"),
+    ],
+)
+def test_what_ssh_needs_is_said_with_the_command_that_installs_it(
+    has_pip: bool, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "ssh://me@build.example")
+    there = {"pip": object()} if has_pip else {}
+    monkeypatch.setattr(engine, "find_spec", there.get)
+    with pytest.raises(ToolError) as caught, engine.connect():
+        pass
+    assert caught.value.message == (
+        "cannot reach the engine at ssh://…@build.example: SSH needs the Python package "
+        "`paramiko`, which is not installed"
+    )
+    assert caught.value.hint == command
+
+
+def test_what_ssh_itself_says_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    """paramiko's errors are none of docker-py's."""
+
+    class SSHError(Exception):
+        pass
+
+    def refused(**_options: Any) -> None:
+        raise SSHError("Server 'build.example' not found in known_hosts")
+
+    monkeypatch.setenv("DOCKER_HOST", "ssh://me@build.example")
+    monkeypatch.setattr(engine, "find_spec", lambda _name: object())
+    monkeypatch.setattr(docker, "from_env", refused)
+    with (
+        pytest.raises(ToolError, match="no Docker engine answers at ssh://") as caught,
+        engine.connect(),
+    ):
+        pass
+    assert caught.value.details == "Server 'build.example' not found in known_hosts"
+    assert "make `docker info` work without a password" in str(caught.value.hint)
 
 
 def test_the_reason_of_a_missing_socket_is_below_those_of_the_libraries() -> None:
