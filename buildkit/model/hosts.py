@@ -15,11 +15,20 @@ SUFFIXES = (
 )  # fmt: skip
 """The domains of AWS's partitions, with and without IPv6, as in botocore's `partitions`, which
 takes too long to load here. All other hosts are not AWS's."""
+ACCOUNT_DIGITS = 12
 ECR_HOST = re.compile(
-    r"(?P<account>[0-9]{12})\.dkr(?P<style>[.-])ecr(?P<fips>-fips)?"
+    rf"(?P<account>[0-9]{{{ACCOUNT_DIGITS}}})"
+    r"\.dkr(?P<style>[.-])ecr(?P<fips>-fips)?"
     rf"\.(?P<region>[a-z0-9-]+)\.(?P<suffix>{'|'.join(map(re.escape, SUFFIXES))})"
 )
 """For `fullmatch` on a host. Dual-stack hosts have `dkr-ecr`."""
+
+
+def wrong_account(host: str) -> str | None:
+    """The account in a host that is one of ECR's, except that an account has other digits."""
+    account, _, rest = host.partition(".")
+    alike = account.isdigit() and ECR_HOST.fullmatch(f"{'0' * ACCOUNT_DIGITS}.{rest}")
+    return account if alike and len(account) != ACCOUNT_DIGITS else None
 
 
 def has_registry(text: str) -> bool:

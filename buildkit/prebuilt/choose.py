@@ -117,8 +117,13 @@ def _by_version(query: Query) -> Entries:
             hint="pass one with `--version`, or `--latest` for the newest; "
             f"{suggest.there_are(versions(query))}",
         )
-    message = f"{facts.source()} has no `{query.framework}` {query.version}"
-    raise nothing(message, query.version, _versions_near(query))
+    raise no_version(query, query.version)
+
+
+def no_version(query: Query, version: str) -> NothingSelectedError:
+    """The error for a version that the data lacks: it lists those that match the rest."""
+    message = f"{facts.source()} has no `{query.framework}` {version}"
+    return suggest.no_version(message, version, _versions_near(query))
 
 
 def _versions_near(query: Query) -> tuple[str, ...]:
@@ -196,6 +201,8 @@ def _by_device(found: Entries, query: Query) -> Entries:
         return _narrow(found, query, "device", name, has, fits=fits)
     if query.instance_type is None:
         return found
+    if not instances.is_known(query.instance_type) and all(e.device is None for e in found):
+        return found
     for device in instances.devices(query.instance_type):
         if there := tuple(entry for entry in found if _runs_on(entry, device)):
             return _new_enough(there, query.instance_type)
@@ -203,8 +210,8 @@ def _by_device(found: Entries, query: Query) -> Entries:
 
 
 def _refuse_contradiction(device: str, instance_type: str | None) -> None:
-    """Raise UsageError if the machine does not have the device."""
-    if instance_type is None:
+    """Raise UsageError if the machine is known not to have the device."""
+    if instance_type is None or not instances.is_known(instance_type):
         return
     known = instances.devices(instance_type)
     if device not in known:

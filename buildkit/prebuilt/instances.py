@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from buildkit.support.errors import NothingSelectedError, UsageError
+from buildkit.support.suggest import nothing
 
 # Compiled on first use: most questions name a device.
-TYPE = r"(?:ml[._])?(?P<family>[a-z]+[0-9][a-z0-9-]*?)(?:\.[a-z0-9-]+)?"
+TYPE = r"(?P<family>(?:ml[._])?(?P<name>[a-z]+[0-9][a-z0-9-]*?))(?:\.(?P<size>[a-z0-9-]+))?"
 ARM = r"[a-z]+[0-9]+g[a-z]*|a1|[a-z]+[0-9]+[a-z]*-gb[0-9]+"
 """Graviton: a `g` after the generation, as in `c7gn`, or the first, `a1`. Grace: `p6e-gb200`."""
 FAMILIES = (
@@ -21,6 +22,14 @@ FAMILIES = (
 )
 """Families with known devices: those of SageMaker's API (botocore's model of it) and their siblings
 in EC2, which may come to SageMaker. Whether any other family has a GPU is unknown."""
+SIZES = (
+    "micro small medium large xlarge 2xlarge 3xlarge 4xlarge 6xlarge 8xlarge 9xlarge 10xlarge"
+    " 12xlarge 16xlarge 18xlarge 24xlarge 32xlarge 36xlarge 48xlarge 56xlarge 64xlarge 72xlarge"
+    " 96xlarge 112xlarge 224xlarge"
+)
+"""The sizes of these families, in SageMaker's API and in EC2."""
+NEW_SIZE = r"[1-9][0-9]{0,2}xlarge"
+"""A size that only a new family may have."""
 FIRST_NEURON = (  # Neuron's release notes: the first SDK that supports the machine
     ("trn3", (2, 27)),
     ("trn2", (2, 21)),
@@ -36,11 +45,24 @@ CHIPS = (  # AWS's own: the first Inferentia is another architecture than the la
 )
 
 
+def is_known(instance_type: str) -> bool:
+    """Whether the devices of a machine are known. AWS adds families. Raises UsageError."""
+    return instance_type in LOCAL or _family(instance_type) in FAMILIES.split()
+
+
 def devices(instance_type: str) -> tuple[str, ...]:
-    """The devices whose images run there, the closest one first. Raises UsageError."""
+    """The devices whose images run there, the closest one first.
+
+    Raises NothingSelectedError for an unknown machine, UsageError for what is no machine.
+    """
+    if instance_type in LOCAL:
+        return LOCAL[instance_type]
+    if not is_known(instance_type):
+        raise NothingSelectedError(
+            f"unknown instance type `{instance_type}`: it may or may not have a GPU",
+            hint="name the device, too: `--device cpu` or `--device gpu`",
+        )
     family = _family(instance_type)
-    if family in LOCAL:
-        return LOCAL[family]
     for prefix, found in CHIPS:
         if family.startswith(prefix):
             return found
@@ -68,18 +90,20 @@ def is_p4d(instance_type: str) -> bool:
 
 
 def _family(instance_type: str) -> str:
-    """The word before the dot; all of a local one."""
+    """The word before the size; all of a local one. Raises UsageError or NothingSelectedError."""
     if instance_type in LOCAL:
         return instance_type
     match = re.fullmatch(TYPE, instance_type)
-    if match is None:
+    is_family = match is not None and match["name"] in FAMILIES.split()
+    if match is None or not (is_family or match["size"]):
         raise UsageError(
             f"`{instance_type}` is not an instance type", hint="such as `ml.m5.xlarge` or `local`"
         )
-    family = match["family"]
-    if family not in FAMILIES.split():
-        raise NothingSelectedError(
-            f"unknown instance type `{instance_type}`: it may or may not have a GPU",
-            hint="name the device instead: `--device cpu` or `--device gpu`",
+    size, known = match["size"], SIZES.split()
+    if size not in (None, *known) and (is_family or not re.fullmatch(NEW_SIZE, size)):
+        raise nothing(
+            f"`{instance_type}` is not an instance type: none has the size `{size}`",
+            instance_type,
+            [f"{match['family']}.{each}" for each in known],
         )
-    return family
+    return match["name"]

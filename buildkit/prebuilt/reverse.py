@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from buildkit.model.hosts import ECR_HOST, has_registry
+from buildkit.model.hosts import ECR_HOST, has_registry, wrong_account
 from buildkit.prebuilt import facts
 from buildkit.prebuilt.naming import named
 from buildkit.support.errors import UsageError
@@ -23,6 +23,8 @@ URI = re.compile(
     r"(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::[0-9]+)?)/(?P<repository>[a-z0-9._/-]*[a-z0-9])"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
+PINNED = r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:==?|@)(?P<version>[0-9][A-Za-z0-9._+-]*)"
+"""A name with a version, as pip and npm write it."""
 LONGEST = 1024
 HUB = "docker.io"
 """Where Docker looks for an image whose name has no host (distribution/reference, "normalize")."""
@@ -101,7 +103,7 @@ def _with_host(text: str) -> str:
 def _is_host(text: str) -> bool:
     """Whether a word, perhaps with a port or a tag, is the registry of an image without a name."""
     host = text.partition(":")[0]
-    return host == PUBLIC or ECR_HOST.fullmatch(host) is not None
+    return host == PUBLIC or (ECR_HOST.fullmatch(host) or wrong_account(host)) is not None
 
 
 def _spoilt_by(text: str) -> str | None:
@@ -112,11 +114,29 @@ def _spoilt_by(text: str) -> str | None:
     scheme, apart, rest = bare.partition("://")
     if apart and URI.fullmatch(rest) and "." in rest.partition("/")[0]:
         return f"remove `{scheme}://`: `{rest}`"
+    lower = _with_lower_name(bare)
+    if lower != bare and URI.fullmatch(_with_host(lower)):
+        return f"names of repositories are in lower case: `buildkit uri --explain {lower}`"
     if _is_host(bare.rstrip("/")):
         return f"the repository is missing: `{bare.rstrip('/').partition(':')[0]}/REPOSITORY:TAG`"
-    if re.fullmatch(r"[a-z0-9._-]+", bare):
-        return f"to look up an image or a target of this project: `buildkit uri {shown(bare)}`"
+    return _command_for(bare)
+
+
+def _command_for(word: str) -> str | None:
+    """The command for what may be the name of an image or target, or a name with a version."""
+    if re.fullmatch(r"[a-z0-9._-]+", word):
+        return f"to look up an image or a target of this project: `buildkit uri {shown(word)}`"
+    if match := re.fullmatch(PINNED, word):
+        asked = f"{match['name'].lower()} --version {match['version']}"
+        return f"to look up an image of this project: `buildkit uri {shown(asked)}`"
     return None
+
+
+def _with_lower_name(text: str) -> str:
+    """The text without capitals before its tag or digest."""
+    before, slash, last = text.rpartition("/")
+    name = re.split("[:@]", last)[0]
+    return f"{before}{slash}{name}".lower() + last[len(name) :]
 
 
 def gallery(parts: Parts) -> str | None:

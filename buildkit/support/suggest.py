@@ -24,13 +24,21 @@ LONGEST = 80
 """Most characters of a name that an error repeats."""
 
 
+def no_version(message: str, wanted: str, known: Iterable[str]) -> NothingSelectedError:
+    """The error for an unknown version: those with another first number are not similar."""
+    options = tuple(known)
+    number = re.match("[0-9]+", wanted[:LONGEST])
+    if number is None or any(re.match(rf"{number[0]}(?![0-9])", each) for each in options):
+        return nothing(message, wanted, options)
+    return NothingSelectedError(_short(message, wanted), hint=there_are(options))
+
+
 def nothing(message: str, wanted: str, known: Iterable[str]) -> NothingSelectedError:
     """The error for an unknown name, with similar ones."""
     options = tuple(known)
     if not options:
         return NothingSelectedError(message, hint="leave it out")
-    if len(wanted) > LONGEST:
-        message = message.replace(wanted, shown(wanted))
+    message = _short(message, wanted)
     if not wanted.strip():
         return NothingSelectedError(
             f"{message.rstrip()}: the value is empty (is a shell variable unset?)",
@@ -48,6 +56,11 @@ def nothing(message: str, wanted: str, known: Iterable[str]) -> NothingSelectedE
     return NothingSelectedError(
         message, hint=listed("did you mean", found) if found else there_are(options)
     )
+
+
+def _short(message: str, wanted: str) -> str:
+    """A message that repeats no long name."""
+    return message.replace(wanted, shown(wanted)) if len(wanted) > LONGEST else message
 
 
 def _alike(one: str, other: str) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from buildkit.support.errors import UsageError
+from buildkit.support.suggest import shown
 
 OWN, PREBUILT, LIST, EXPLAIN = "an image of this project", "--prebuilt", "--list", "--explain"
 OPTIONS = {  # mode -> the options that it takes
@@ -25,6 +27,12 @@ INSTEAD = {  # hints, where they say more than to remove the option
     ("frameworks", OWN): "`buildkit uri --list --frameworks`",
     ("frameworks", PREBUILT): "`buildkit uri --list --prebuilt --frameworks`",
 }
+
+NEWEST = "`--latest` without `--version` takes the newest"
+TAGGED = r"(?P<name>[A-Za-z0-9][\w.+-]*)(?::|==?|@)v?(?P<tag>[\w.+-]+)"
+"""What people write for a name and a version: `sklearn:1.7`, `sklearn==1.7`, `sklearn@1.7`."""
+VERSION = r"[0-9][0-9A-Za-z.+]*(?:-[0-9]+)?(?![^-])"
+"""The version that begins most tags, with its revision."""
 
 
 class Asked(NamedTuple):
@@ -80,9 +88,42 @@ def check(asked: Asked) -> None:
                 f"`{called}` cannot be used with {asked.mode}",
                 hint=hint.format(value=value, modes=" or ".join(modes)),
             )
+    _refuse_tag(asked)
     if asked.mode in (OWN, PREBUILT) and asked.target is None:
         raise UsageError(
             "no image given",
             hint="`buildkit uri sklearn --version 1.7`; `buildkit uri pytorch --prebuilt "
             "--version 2.5.1 …` for AWS's; `buildkit uri --list` shows all images",
         )
+
+
+def _refuse_tag(asked: Asked) -> None:
+    """Raise UsageError for a name with a tag, or a whole URI, in place of a name."""
+    if asked.target and "/" in asked.target and asked.target[0].isalnum():
+        raise UsageError(
+            f"`{shown(asked.target)}` is the URI of an image, and TARGET is a name",
+            hint=f"`buildkit uri --explain {shown(asked.target)}`",
+        )
+    word, what = asked.target or "", "TARGET"
+    if asked.listing:
+        word, what = asked.framework or "", "`--framework`"
+    if match := re.fullmatch(TAGGED, word):
+        command = f"`buildkit uri {shown(_untagged(asked, match['name'].lower(), match['tag']))}`"
+        raise UsageError(
+            f"`{shown(word)}` is a name with a tag, and {what} is a name",
+            hint=f"{command}; for AWS's own images, add `--prebuilt`"
+            if asked.mode == OWN
+            else command,
+        )
+
+
+def _untagged(asked: Asked, name: str, tag: str) -> str:
+    """The words of the command that looks up the image of a name with a tag."""
+    version = re.match(VERSION, tag)
+    choice = "--latest" if version is None else f"--version {version[0]}"
+    if asked.listing:
+        return f"--list --framework {name}" + (f" {choice}" if version else "")
+    if asked.prebuilt:
+        return f"{name} --prebuilt {choice}"
+    # A whole tag is the end of a target id, unless images.toml has another form for tags.
+    return f"{name} {choice}" if version is None or version[0] == tag else f"{name}-{tag}"

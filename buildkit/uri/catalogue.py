@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from buildkit.prebuilt import facts, naming
 from buildkit.prebuilt.naming import python_word
-from buildkit.support.suggest import nothing
+from buildkit.support.suggest import no_version, nothing
 from buildkit.uri import published
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def narrow(rows: Sequence[Row], asked: Asked) -> Sequence[Row]:
     python = asked.python and python_word(asked.python)
     conditions: tuple[Condition, ...] = (
         ("is called", *_called(rows, asked.framework), _is_like),
-        ("has version", asked.version, lambda row: row.names, naming.begins),
+        ("has version", asked.version, _versions, naming.begins),
         ("is for the purpose", asked.purpose, _purposes, _is_for),
         ("is for the device", asked.device, lambda row: (row.device or ANY,), _runs_on),
         ("has Python", python, _pythons, lambda each, value: each in (value, ANY)),
@@ -121,7 +121,7 @@ def narrow(rows: Sequence[Row], asked: Asked) -> Sequence[Row]:
             found = [row for row in rows if any(fits(each, value) for each in of(row))]
             if not found:
                 known = dict.fromkeys(each for row in rows for each in of(row))
-                raise nothing(
+                raise (no_version if of is _versions else nothing)(
                     f"no image {what} `{value}`",
                     value,
                     naming.newest_first(known) if what in NUMBERED else known,
@@ -143,6 +143,10 @@ def _called(
 
 def _is_like(each: str, pattern: str) -> bool:
     return fnmatchcase(each.lower(), pattern.lower())
+
+
+def _versions(row: Row) -> tuple[str, ...]:
+    return row.names
 
 
 def _pythons(row: Row) -> tuple[str, ...]:

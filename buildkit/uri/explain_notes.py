@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from buildkit.model.hosts import has_registry
+from buildkit.model.hosts import ACCOUNT_DIGITS, has_registry, wrong_account
 from buildkit.prebuilt import facts, reverse
 from buildkit.prebuilt.naming import DEVICES, named, newest_first
 from buildkit.support.suggest import listed, near_names, near_to
@@ -26,6 +26,11 @@ def on_others(parts: Parts, *, is_read: bool) -> Iterator[str]:
     """For an image in a registry that is neither AWS's nor in the ledger, if that could be read."""
     if parts.host == reverse.PUBLIC:
         yield f"{parts.host} is ECR Public; the owner of the image is unknown"
+    elif (account := wrong_account(parts.host)) is not None:
+        yield (
+            f"{parts.host} is not a registry of ECR: an AWS account has {ACCOUNT_DIGITS} digits, "
+            f"and `{account}` has {len(account)}"
+        )
     elif parts.account is None:
         yield f"{parts.host} is not a registry of ECR; its images are unknown"
         if not has_registry(parts.uri):
@@ -49,7 +54,7 @@ def on_aws(parts: Parts, known: Sequence[Known], entries: Sequence[Entry]) -> It
             yield from _on_account(parts, known, entries)
     if not known and entries and parts.tag is not None:
         found = _tags_near(parts.tag, entries)
-        yield f"the data has no tag `{parts.tag}` of this repository; {found}"
+        yield f"not verified: the data has no tag `{parts.tag}` of this repository; {found}"
     elif not entries and parts.account is not None:
         near = near_names(parts.repository, reverse.repositories())
         end = f"; {listed('did you mean', near)}" if near else ""

@@ -71,13 +71,14 @@ def image(tag: str | None, entries: Sequence[Entry]) -> Facts:
 
 
 def _base(first: str, version: str | None, entries: Sequence[Entry]) -> str | None:
-    """Of Hugging Face's `2.0-transformers4.28.1-…` the first word is the base, and no version."""
+    """Of Hugging Face's `2.0-transformers4.28.1-…` the first word is the base, and no version.
+
+    A short base is not completed: the data does not have the tag, which may have another base.
+    """
     base = next((each.bases[0] for each in entries if each.tag.startswith(BASES)), None)
     if base is None or version is None or not re.fullmatch(NUMBER, first):
         return None
-    short = f"{base.rstrip('0123456789.')}{first}"
-    known = (e.bases[0] for e in entries if short in e.bases and version == e.names[0])
-    return next(known, short)
+    return f"{base.rstrip('0123456789.')}{first}"
 
 
 def _version(tag: str, entries: Sequence[Entry]) -> str | None:

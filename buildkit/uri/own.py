@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from buildkit.ledger import ledger
+from buildkit.model import hosts
 from buildkit.prebuilt import naming
 from buildkit.support.errors import NothingSelectedError, UsageError
-from buildkit.support.suggest import listed, nothing
+from buildkit.support.suggest import listed, no_version, nothing
 from buildkit.system import console
+from buildkit.uri.asked import NEWEST
 from buildkit.uri.published import places, purposes
 
 if TYPE_CHECKING:
@@ -111,18 +113,18 @@ def _by_version(fits: Sequence[Place], asked: Asked) -> Sequence[Place]:
     exact = [each for each in fits if each.image.version == version]
     found = exact or [each for each in fits if naming.begins(each.image.version, version)]
     if not found:
-        raise _no_version(fits, asked, version)
+        raise _unpublished(fits, asked, version)
     return found
 
 
-def _no_version(fits: Sequence[Place], asked: Asked, version: str) -> NothingSelectedError:
+def _unpublished(fits: Sequence[Place], asked: Asked, version: str) -> NothingSelectedError:
     """The error with the versions that match the rest of the question, or with all."""
     with suppress(NothingSelectedError):
         fits = _by_rest(fits, asked)
     versions = naming.newest_first(each.image.version for each in fits)
-    error = nothing(f"`{asked.target}` {version} is not published", version, versions)
-    hint = "`--latest` chooses the newest" if version == "latest" else error.hint
-    return NothingSelectedError(error.message, hint=hint)
+    message = f"`{asked.target}` {version} is not published"
+    error = no_version(message, version, versions)
+    return NothingSelectedError(error.message, hint=f"{error.hint}; {NEWEST}")
 
 
 def _by_rest(fits: Sequence[Place], asked: Asked) -> Sequence[Place]:
@@ -140,6 +142,8 @@ def _by_rest(fits: Sequence[Place], asked: Asked) -> Sequence[Place]:
             found = [each for each in fits if value in of(each)]
             if not found:
                 message = f"`{asked.target}` is not published for the {what} `{value}`"
+                if what == "account" and value.isdigit() and len(value) != hosts.ACCOUNT_DIGITS:
+                    message += f", which has {len(value)} digits and not {hosts.ACCOUNT_DIGITS}"
                 there = dict.fromkeys(word for each in fits for word in of(each))
                 raise nothing(
                     message, value, naming.newest_first(there) if what == "Python" else there

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from buildkit.prebuilt import choose, facts, naming
+from buildkit.prebuilt import choose, facts, instances, naming
 from buildkit.prebuilt.lookup import look_up
 from buildkit.prebuilt.question import Query
-from buildkit.support.errors import BuildkitError, UsageError
+from buildkit.support.errors import BuildkitError, NothingSelectedError, UsageError
 from buildkit.support.suggest import listed
 from buildkit.system import console
 from buildkit.uri import region
+from buildkit.uri.asked import NEWEST
 
 if TYPE_CHECKING:
     from buildkit.uri.asked import Asked
@@ -43,11 +44,7 @@ def answer(asked: Asked) -> None:
     elif chosen.version != query.version:
         console.say(f"{query.version} is {chosen.version}")
     document, uri = found._asdict(), found.uri
-    if asked.container_version is not None and not asked.verify:
-        console.say(
-            f"not verified: {facts.source()} does not have the tag suffix "
-            f"`{asked.container_version}`; `--verify` asks ECR for the tag"
-        )
+    _say_what_is_unknown(asked, query.instance_type, found.device)
     if asked.verify:
         from buildkit.uri import served  # noqa: PLC0415 - it loads what talks to AWS
 
@@ -60,6 +57,19 @@ def answer(asked: Asked) -> None:
         click.echo(json.dumps(document, indent=2))
     else:
         click.echo(uri)
+
+
+def _say_what_is_unknown(asked: Asked, machine: str | None, device: str | None) -> None:
+    if asked.container_version is not None and not asked.verify:
+        console.say(
+            f"not verified: {facts.source()} does not have the tag suffix "
+            f"`{asked.container_version}`; `--verify` asks ECR for the tag"
+        )
+    if machine is not None and not instances.is_known(machine):
+        console.say(
+            f"not verified: `{machine}` is an unknown instance type; check that it runs images for "
+            f"{device or 'any device'}"
+        )
 
 
 def _with_version(query: Query, *, latest: bool) -> Query:
@@ -79,6 +89,9 @@ def _with_version(query: Query, *, latest: bool) -> Query:
     if query.region in facts.regions():
         known = choose.versions(query._replace(version=None))
     fits = [each for each in known if part is None or naming.begins(each, part)]
+    if not fits and known and part is not None:
+        error = choose.no_version(query, part)
+        raise NothingSelectedError(error.message, hint=f"{error.hint}; {NEWEST}")
     if not fits:
         return query
     if len(fits) > 1 and not latest:

@@ -287,6 +287,8 @@ ODD = (
         framework="pytorch", version="2.5.1", image_scope="training", py_version="py311", instance_type="ml.a1.large"),
     odd("the data does not say whether the machine has a GPU", sdk=True, ours=False,
         framework="pytorch", version="2.5.1", image_scope="training", py_version="py311", instance_type="ml.zz9.large"),
+    odd("no machine has that size", sdk=True, ours=False,
+        framework="pytorch", version="2.5.1", image_scope="training", py_version="py311", instance_type="ml.g5.xlarg"),
     odd("the image is of a Neuron SDK that is older than the machine", sdk=True, ours=False,
         framework="pytorch", version="1.11.0", image_scope="training", py_version="py38", instance_type="ml.trn2.48xlarge"),
     odd("only one image fits the request", sdk=False, ours=True,

@@ -125,6 +125,46 @@ def test_each_instance_type_of_sagemaker_is_of_a_known_family() -> None:
         assert instances.devices(name)
 
 
+@pytest.mark.parametrize(
+    ("machine", "near"),
+    [
+        ("ml.g5.xlarg", "`ml.g5.xlarge`"),
+        ("ml.g5.2xl", "`ml.g5.2xlarge`"),
+        ("g5.xxlarge", "`g5.xlarge`"),
+        ("ml.m5.larg", "`ml.m5.large`"),
+        ("ml.g5.5xlarge", "`ml.g5.4xlarge`"),
+        ("ml.m5.x", "`ml.m5.xlarge`"),
+        ("ml.m5.huge", "`ml.m5.large`"),
+        ("ml.zz9.xlarg", "`ml.zz9.xlarge`"),
+    ],
+)
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_a_size_that_no_machine_has_is_refused(machine: str, near: str, device: str | None) -> None:
+    with pytest.raises(NothingSelectedError, match="is not an instance type: none has") as caught:
+        look_up(Query(**{**PYTORCH, "device": device, "instance_type": machine}))
+    assert f"`{machine}` is not" in caught.value.message
+    assert near in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("machine", ["ml.m99.xlarge", "ml.zz9.640xlarge", "m9x-flex.large"])
+def test_a_machine_of_a_new_family_needs_a_device_unless_the_image_runs_on_any(
+    machine: str,
+) -> None:
+    assert not instances.is_known(machine)
+    asked = {**PYTORCH, "instance_type": machine}
+    assert look_up(Query(**asked)) == look_up(Query(**PYTORCH))
+    with pytest.raises(NothingSelectedError, match="may or may not have a GPU"):
+        look_up(Query(**{**asked, "device": None}))
+    of_any: dict[str, Any] = {"framework": "xgboost", "version": "1.7-1", "region": "eu-west-1"}
+    assert look_up(Query(**of_any, instance_type=machine)) == look_up(Query(**of_any))
+
+
+@pytest.mark.parametrize("machine", ["ml.zz9", "ml.m5xlarge", "ml.m99."])
+def test_what_may_be_a_family_alone_is_no_machine(machine: str) -> None:
+    with pytest.raises(UsageError, match="is not an instance type"):
+        look_up(Query(**{**PYTORCH, "instance_type": machine}))
+
+
 def test_an_instance_type_is_known_without_its_prefix() -> None:
     asked = ("pytorch", "us-west-2", "1.6", "py36")
     uris = {image_uri(*asked, machine, None, "training") for machine in ("p4d.24xlarge", "ml.p4d.24xlarge")}  # fmt: skip

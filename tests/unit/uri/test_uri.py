@@ -126,7 +126,16 @@ def test_an_own_image_is_found(
         ("sklearn --version 1.7 --python 3.12", Exit.NOTHING_SELECTED, "the Python `3.12`", "`3.13`"),
         ("tool --purpose inference", Exit.NOTHING_SELECTED, "the purpose `inference`", "available: `training`"),
         ("sklearn --version 2.0.0 --region us-east-1", Exit.NOTHING_SELECTED, "the region `us-east-1`", "`eu-west-1`"),
-        ("sklearn --account 123", Exit.NOTHING_SELECTED, "the account `123`", "`111122223333`"),
+        ("sklearn --account 123", Exit.NOTHING_SELECTED, "the account `123`, which has 3 digits and not 12", "`111122223333`"),
+        ("sklearn --account 11112222333", Exit.NOTHING_SELECTED, "the account `11112222333`, which has 11 digits and not 12", "did you mean: `111122223333`"),
+        ("sklearn --account 999988887777", Exit.NOTHING_SELECTED, "the account `999988887777`\n", "`111122223333`"),
+        ("sklearn --version 99.0 --python 3.13", Exit.NOTHING_SELECTED, "`sklearn` 99.0 is not published", "available: `1.7.2`; `--latest` without `--version` takes the newest"),
+        ("SKLearn:1.7.2", Exit.USAGE, "`SKLearn:1.7.2` is a name with a tag, and TARGET is a name", "`buildkit uri sklearn --version 1.7.2`; for AWS's own images, add `--prebuilt`"),
+        ("sklearn:1.7.2-cpu-py311", Exit.USAGE, "is a name with a tag", "`buildkit uri sklearn-1.7.2-cpu-py311`"),
+        ("sklearn==1.7.2", Exit.USAGE, "is a name with a tag", "`buildkit uri sklearn --version 1.7.2`"),
+        ("sklearn@v1.0+a-1", Exit.USAGE, "is a name with a tag", "`buildkit uri sklearn --version 1.0+a-1`"),
+        ("sklearn:latest", Exit.USAGE, "is a name with a tag", "`buildkit uri sklearn --latest`"),
+        (f"{IRELAND}/sklearn:1.7.2-cpu-py311", Exit.USAGE, "is the URI of an image, and TARGET is a name", f"`buildkit uri --explain {IRELAND}/sklearn:1.7.2-cpu-py311`"),
         ("sklearn --version 1.7", Exit.USAGE, "3 targets match: choose one of: `sklearn-1.7.10-cpu-py311`, `sklearn-1.7.2-cpu-py311`", "--python: `3.13`, `3.11`; --version: `1.7.10`, `1.7.2`"),
         ("sklearn", Exit.USAGE, "4 targets match", "--python: `3.13`, `3.11`; --version: `2.0.0`, `1.7.10`, `1.7.2`"),
         ("sklearn --latest", Exit.USAGE, "4 targets match", "--python: `3.13`, `3.11`\n"),
@@ -345,6 +354,12 @@ def test_what_people_call_a_framework_is_answered(
         ("xgboost --version 3", Exit.USAGE, "2 versions of `xgboost` begin with 3", "--version: `3.2-0`, `3.0-5`; `--latest`"),
         ("pytorch --device neuronx --purpose inference", Exit.NOTHING_SELECTED, "the data (sagemaker-core ", "`"),
         ("pytorch --version 9.9 --device cpu --purpose inference_graviton", Exit.NOTHING_SELECTED, "no `pytorch` 9.9", "available: `2.6.0`"),
+        ("pytorch --version 99.0 --purpose training --device gpu", Exit.NOTHING_SELECTED, "no `pytorch` 99.0", "available: `2.10.0`, `2.9.0`, "),
+        ("pytorch --version 99.0 --purpose training --device gpu", Exit.NOTHING_SELECTED, "no `pytorch` 99.0", "; `--latest` without `--version` takes the newest\n"),
+        ("pytorch --version 2.5.9 --purpose training --device gpu", Exit.NOTHING_SELECTED, "no `pytorch` 2.5.9", "did you mean: `2.5.1`"),
+        ("PyTorch:1.0", Exit.USAGE, "`PyTorch:1.0` is a name with a tag, and TARGET is a name", "`buildkit uri pytorch --prebuilt --version 1.0`"),
+        ("pytorch-training:2.5.1-gpu-py311", Exit.USAGE, "is a name with a tag", "`buildkit uri pytorch-training --prebuilt --version 2.5.1`"),
+        ("xgboost:latest", Exit.USAGE, "is a name with a tag", "`buildkit uri xgboost --prebuilt --latest`"),
         ("pytorch-neuron --version 1.11 --device gpu --region us-east-1", Exit.NOTHING_SELECTED, "for the device `gpu`", "available: `trn`"),
         ("tensorflow --version 2.21 --purpose inference --region eu-west-1", Exit.NOTHING_SELECTED, "for the purpose `inference`", "available: `training`"),
         ("nosuchthing", Exit.NOTHING_SELECTED, "has no images of `nosuchthing`", "`buildkit uri --list --frameworks`"),
@@ -575,6 +590,8 @@ def test_an_image_of_aws_can_be_asked_for_in_its_registry(
         ("--explain x --list", "exclude each other", "remove one of them"),
         ("--explain a/b:1 --explain c/d:2", "takes one URI, and 2 are given", "for each"),
         ("--prebuilt", "no image given", "`buildkit uri pytorch --prebuilt"),
+        ("--list --framework PyTorch:1.0", "`PyTorch:1.0` is a name with a tag, and `--framework` is a name", "`buildkit uri --list --framework pytorch --version 1.0`"),
+        ("--list --framework pytorch:latest", "`pytorch:latest` is a name with a tag", "`buildkit uri --list --framework pytorch`"),
     ],
 )  # fmt: skip
 def test_options_that_do_not_go_together_are_refused(
@@ -665,6 +682,7 @@ def test_the_names_of_frameworks_are_listed(project: Path, capsys: Captured) -> 
         ("--framework sklearn --python 2.7", "`py313`, `py311`"),
         ("--framework xgboost --version 99", "available: `3.2-0`, `3.0-5`, `1.7-1`"),
         ("--framework x* --version 99", "available: `3.2-0`, "),
+        ("--framework pytorch --version 99.0", "available: `2.10.0`, "),
     ],
 )
 def test_a_list_of_nothing_is_an_error_with_what_is_near(
@@ -721,7 +739,9 @@ def test_similar_tags_are_suggested_or_else_the_newest(
 ) -> None:
     uri = f"763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:{tag}"
     (note,) = explained(capsys, uri)["notes"]
-    assert note.startswith(f"the data has no tag `{tag}` of this repository; {listed_}")
+    assert note.startswith(
+        f"not verified: the data has no tag `{tag}` of this repository; {listed_}"
+    )
 
 
 def explained(capsys: Captured, uri: str) -> dict[str, Any]:
@@ -766,9 +786,10 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
         ),
         pytest.param("571004829621.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-spark-processing:3.5-cpu-zz", {"framework": "spark", "version": "3.5", "tag_goes_on": "zz"}, "not verified: the data has `3.5-cpu`, but not the tag suffix `zz`", id="Spark with an end"),
         *(
-            pytest.param(f"763104351884.dkr.ecr.us-west-2.amazonaws.com/{repository}:{tag}", {"framework": "huggingface", "version": version, "base_framework": base, "newer": newer}, "the data has no tag", id=f"a base before the version: {repository}:{tag}")
+            pytest.param(f"763104351884.dkr.ecr.us-west-2.amazonaws.com/{repository}:{tag}", {"framework": "huggingface", "version": version, "base_framework": base, "newer": newer}, "not verified: the data has no tag", id=f"a base before the version: {repository}:{tag}")
             for repository, tag, version, base, newer in (
-                ("huggingface-pytorch-inference", "2.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04", "4.28.1", "pytorch2.0.0", ["4.37.0", "4.48.0", "4.49.0", "4.51.3", "5.5.3"]),
+                ("huggingface-pytorch-inference", "2.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04", "4.28.1", "pytorch2.0", ["4.37.0", "4.48.0", "4.49.0", "4.51.3", "5.5.3"]),
+                ("huggingface-pytorch-inference", "2.0.0-transformers4.28.1-gpu", "4.28.1", "pytorch2.0.0", ["4.37.0", "4.48.0", "4.49.0", "4.51.3", "5.5.3"]),
                 ("huggingface-pytorch-inference", "2.6.0-transformers9.9.9-gpu-py312-cu124-ubuntu22.04", "9.9.9", "pytorch2.6.0", []),
                 ("huggingface-tensorflow-inference", "2.9.0-transformers4.17.0-gpu", "4.17.0", "tensorflow2.9.0", ["4.26.0"]),
                 ("huggingface-tensorflow-training", "2.6-transformers9.9.9-gpu-py38", "9.9.9", "tensorflow2.6", []),
@@ -915,6 +936,19 @@ def test_an_end_that_the_data_does_not_know_is_not_verified(
     )
 
 
+def test_a_machine_of_an_unknown_family_is_not_verified(project: Path, capsys: Captured) -> None:
+    asked = [*PYTORCH, "--region", "cn-north-1", "--instance-type", "ml.Zz9.xlarge"]
+    assert cli.run(asked) == Exit.DONE
+    out, err = capsys.readouterr()
+    assert out == f"{CHINA}\n"
+    assert err == (
+        "not verified: `ml.zz9.xlarge` is an unknown instance type; check that it runs images for "
+        "gpu\n"
+    )
+    assert cli.run(["uri", "xgboost", "--prebuilt", "--version", "1.7-1", *asked[-4:]]) == Exit.DONE
+    assert "check that it runs images for any device\n" in capsys.readouterr().err
+
+
 def test_what_the_ledger_tells_of_copies_and_aliases(project: Path, capsys: Captured) -> None:
     at = {"host": IRELAND, "repository": "sklearn", "alias": "stable"}
     ledger.Ledger(path=project / ledger.NAME).append(
@@ -948,6 +982,8 @@ def test_what_is_wrong_with_a_host_is_told(project: Path, capsys: Captured) -> N
         f"763104351884.dkr-ecr.us-west-2.amazonaws.com/{image_}": "ends with on.aws",
         f"public.ecr.aws/x/{image_}": "is ECR Public",
         f"{here}/pytorch-trainig:2.3-gpu-py311": "did you mean: `pytorch-training`",
+        f"{here[1:]}/{image_}": f"{here[1:]} is not a registry of ECR: an AWS account has 12 digits, and `{here[1:12]}` has 11",
+        f"1{here}/{image_}": f"an AWS account has 12 digits, and `1{here[:12]}` has 13",
     }
     for uri, note in cases.items():
         notes = explained(capsys, uri)["notes"]
@@ -989,8 +1025,12 @@ def test_a_name_without_a_registry_gets_a_sensible_answer(
     ("uri", "hint"),
     [
         ("https://x.example/y:1", "remove `https://`: `x.example/y:1`"),
+        ("PyTorch:1.0-Beta", "names of repositories are in lower case: `buildkit uri --explain pytorch:1.0-Beta`"),
+        (f"{IRELAND}/SKLearn:1.0", f"names of repositories are in lower case: `buildkit uri --explain {IRELAND}/sklearn:1.0`"),
+        ("PyTorch==1.0", "to look up an image of this project: `buildkit uri pytorch --version 1.0`"),
+        ("pytorch@1.0", "to look up an image of this project: `buildkit uri pytorch --version 1.0`"),
         (" x.example/y:1\n", "remove the spaces around the URI: `x.example/y:1`"),
-        *((f"{host}{end}", f"the repository is missing: `{host}/REPOSITORY:TAG`") for host in (IRELAND, "public.ecr.aws") for end in ("", "/", ":443", ":1.0")),
+        *((f"{host}{end}", f"the repository is missing: `{host}/REPOSITORY:TAG`") for host in (IRELAND, IRELAND[1:], "public.ecr.aws") for end in ("", "/", ":443", ":1.0")),
     ],
 )  # fmt: skip
 def test_why_a_uri_is_refused_is_told(project: Path, uri: str, hint: str, capsys: Captured) -> None:
