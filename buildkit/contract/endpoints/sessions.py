@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from buildkit.model.target import Payload
 
 HEADER = "x-amzn-sagemaker-session-id"
+OPENED = ("x-amzn-sagemaker-new-session-id", HEADER)
+"""Headers with a new id: of the API model and AWS's hosting library, and of the older guide."""
 CLOSED = "x-amzn-sagemaker-closed-session-id"
 NEW = "NEW_SESSION"
 FORM = re.compile(
@@ -27,7 +29,7 @@ SERVED = starting.of("`serve` with the model, and sessions")
 
 @check("SESS-01", SERVED, decides=True)
 def opens(serving: Serving) -> None:
-    """A sample with Session-Id NEW_SESSION gets a new id and Expires in a header of the answer."""
+    """With Session-Id NEW_SESSION, a sample gets a new id and Expires in (New-)Session-Id."""
     ids = [_opened(serving)[0] for _ in range(2)]
     if ids[0] == ids[1]:
         raise Broken(f"two new sessions have the same id {ids[0]}")
@@ -67,24 +69,26 @@ def _opened(serving: Serving) -> tuple[str, Payload]:
     evidence = []
     for payload in serving.payloads:
         answer = serving.invoke(payload, {HEADER: NEW})
-        found = answer.headers.get(HEADER)
-        if found is not None and answer.status == OK:
-            return session_id(found), payload
+        name = next((each for each in OPENED if each in answer.headers), None)
+        if name is not None and answer.status == OK:
+            return session_id(name, answer.headers[name]), payload
         evidence.append(answer.status)
     if OK not in evidence:
         raise Unseen("no sample is answered with 200")
-    raise Broken(f"with {HEADER}: {NEW} on each sample, no answer has that header")
+    raise Broken(
+        f"with {HEADER}: {NEW} on each sample, no answer has the header {' or '.join(OPENED)}"
+    )
 
 
-def session_id(value: str) -> str:
+def session_id(header: str, value: str) -> str:
     """The id of an opened session. Raises Broken if the header has another form."""
     found = FORM.fullmatch(value.strip())
     if found is None or len(found[1]) > LONGEST:
-        raise Broken(f"{HEADER} is {value[:300]!r}, not <id>; Expires=yyyy-mm-ddThh:mm:ssZ")
+        raise Broken(f"{header} is {value[:300]!r}, not <id>; Expires=yyyy-mm-ddThh:mm:ssZ")
     try:
         expires = datetime.strptime(found[2], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
     except ValueError as error:
-        raise Broken(f"{HEADER} expires at an invalid time: {found[2]}") from error
+        raise Broken(f"{header} expires at an invalid time: {found[2]}") from error
     if expires < datetime.now(timezone.utc):
-        raise Doubtful(f"{HEADER} expires in the past, at {found[2]}")
+        raise Doubtful(f"{header} expires in the past, at {found[2]}")
     return found[1]

@@ -328,6 +328,9 @@ MUTANTS = {
     "sessions-in-local-form": _session('"%Y-%m-%dT%H:%M:%SZ"', '"%d.%m.%Y %H:%M"'),
     "one-session-for-all": _session("session = os.urandom(16).hex()", 'session = "the-session"'),
     "opens-no-sessions": _session('if session == "NEW_SESSION":', 'if session == "NEW":'),
+    "opens-in-the-name-of-the-sdk": _session(
+        "X-Amzn-SageMaker-New-Session-Id", "X-Amzn-SageMaker-NewSessionId"
+    ),
     "closes-unheard": _session('{"X-Amzn-SageMaker-Closed-Session-Id": session}', "{}"),
     "closes-another-session": _session(
         '{"X-Amzn-SageMaker-Closed-Session-Id": session}',

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from buildkit.contract import listening
+from buildkit.contract import checks, listening
 from buildkit.contract.checks import Broken, Doubtful
 from buildkit.contract.endpoints import (
     batch,
@@ -142,8 +143,11 @@ def test_a_stream_comes_in_parts_that_are_apart() -> None:
     assert streaming.QUICK in streamed(0.01, 0.02, seconds=0.03)
 
 
-def test_the_header_of_a_new_session() -> None:
-    assert sessions.session_id("a-1; Expires=2999-01-31T00:00:00Z") == "a-1"
+NEW_ID = "X-Amzn-SageMaker-New-Session-Id"
+
+
+def test_the_form_of_a_new_session() -> None:
+    assert sessions.session_id(NEW_ID, "a-1; Expires=2999-01-31T00:00:00Z") == "a-1"
     for wrong in (
         "a-1",
         "-a; Expires=2999-01-31T00:00:00Z",
@@ -154,9 +158,29 @@ def test_the_header_of_a_new_session() -> None:
         f"{'-' * 5000}; Expires=2999-01-31T00:00:00Z",
     ):
         with pytest.raises(Broken):
-            sessions.session_id(wrong)
+            sessions.session_id(NEW_ID, wrong)
     with pytest.raises(Doubtful):
-        sessions.session_id("a; Expires=2001-01-31T00:00:00Z")
+        sessions.session_id(NEW_ID, "a; Expires=2001-01-31T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        pytest.param(NEW_ID, "pass", id="of the API model, and of AWS's hosting library"),
+        pytest.param("X-Amzn-SageMaker-Session-Id", "pass", id="of AWS's older guide"),
+        pytest.param("X-Amzn-SageMaker-NewSessionId", "fail", id="the name in the SDK's answer"),
+    ],
+)
+def test_the_header_of_a_new_session(name: str, found: str) -> None:
+    numbers = itertools.count()
+
+    def invoke(_payload: Payload, _more: object) -> Answer:
+        headers = {name.lower(): f"id-{next(numbers)}; Expires=2999-01-31T00:00:00Z"}
+        return Answer(status=200, content_type="text/plain", body=b"open", headers=headers)
+
+    payload = Payload(content_type="text/plain", body="open.txt")
+    serving = SimpleNamespace(a_payload=lambda: payload, payloads=(payload,), invoke=invoke)
+    assert checks.run(sessions.opens, cast("Any", serving)).status.value == found
 
 
 PROC = """  sl  local_address rem_address   st tx_queue rx_queue
