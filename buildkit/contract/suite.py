@@ -40,6 +40,7 @@ ORDER = (
     "hosting.surroundings",
     "hosting.serverless",
     "hosting.request_rules",
+    "hosting.metrics",
     "hosting.load",
     "endpoints.multi_model",
     "endpoints.multi_model_isolation",
@@ -52,7 +53,7 @@ ORDER = (
 """Modules in the order in which their scenarios are staged; any other module follows, by name.
 
 Where two modules share a scenario, the one whose checks end the server comes last: `batch` before
-`serving`, `request_rules` before `load`.
+`serving`, `request_rules` and `metrics` before `load`.
 """
 
 

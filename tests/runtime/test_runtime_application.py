@@ -24,6 +24,7 @@ from buildkit_runtime.handlers import (
     to_answer,
 )
 from buildkit_runtime.invocation import Invocation
+from buildkit_runtime.metrics import Meter
 from buildkit_runtime.readiness import Readiness
 from gunicorn.errors import HaltServer
 from werkzeug.exceptions import BadRequest
@@ -49,6 +50,7 @@ def client_with(handlers: Handlers) -> Client:
         lambda: (handlers, handlers.model_fn("model")),
         give_up=lambda: None,
         readiness=Readiness(workers=1),
+        meter=Meter(seats=1),
         concurrency=64,
     )
     service.load()
@@ -193,7 +195,10 @@ def test_execution_parameters_stay_below_the_limit_of_batch() -> None:
 def test_ping_says_no_until_the_model_is_loaded_and_for_ever_when_it_is_not() -> None:
     left: list[bool] = []
     service = Service(
-        fail(SystemExit(1)), give_up=lambda: left.append(True), readiness=Readiness(workers=1)
+        fail(SystemExit(1)),
+        give_up=lambda: left.append(True),
+        readiness=Readiness(workers=1),
+        meter=Meter(seats=1),
     )
     client = Client(service)
     assert client.get("/ping").status_code == 503
@@ -205,14 +210,19 @@ def test_no_worker_says_yes_before_every_worker_is_ready() -> None:
     """SERVE-03: which worker answers is chance, so a 200 must not be followed by a 503."""
     readiness = Readiness(workers=2)
     handlers = combine(vars(handlers_plain), OWN)
-    one, two = (
-        Service(lambda: (handlers, 1), give_up=lambda: None, readiness=readiness) for _ in range(2)
+    one, two, replacement = (
+        Service(
+            lambda: (handlers, 1),
+            give_up=lambda: None,
+            readiness=readiness,
+            meter=Meter(seats=1),
+        )
+        for _ in range(3)
     )
     one.load()
     assert [Client(each).get("/ping").status_code for each in (one, two)] == [503, 503]
     two.load()
     assert [Client(each).get("/ping").status_code for each in (one, two)] == [200, 200]
-    replacement = Service(lambda: (handlers, 1), give_up=lambda: None, readiness=readiness)
     assert Client(replacement).get("/ping").status_code == 200
 
 

@@ -188,6 +188,28 @@ def hang_up(serving: Serving, content_type: str, *, head: bool) -> None:
 
 
 @contextmanager
+def unfinished(loaded: Loaded) -> Iterator[None]:
+    """A request that the server is reading: the last byte of its body comes at the end.
+
+    Raises Unseen if the server does not take it.
+    """
+    content_type, body = loaded.sample
+    try:
+        connection = _connected(loaded.serving.client.address)
+    except OSError as error:
+        raise Unseen(f"the server takes no connection: {error}") from error
+    with connection:
+        with suppress(OSError):  # a server may answer before it has the whole body
+            length = f"Content-Length: {len(body)}\r\n"
+            connection.sendall(_head(loaded.serving, content_type, length) + body[:-1])
+        time.sleep(PAUSE)
+        yield
+        with suppress(OSError):
+            connection.sendall(body[-1:])
+            _status(connection, time.monotonic() + INVOCATION_SECONDS)
+
+
+@contextmanager
 def listener() -> Iterator[tuple[str, int]]:
     """A socket of this process that accepts connections, to measure what a connection costs."""
     with socket.create_server(("127.0.0.1", 0), backlog=128) as server:

@@ -1,4 +1,4 @@
-"""The WSGI application: /ping, /invocations, /execution-parameters (SERVE-01..19, BATCH-03)."""
+"""The WSGI application: /ping, /invocations, /metrics and /execution-parameters (SERVE, OBS)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from buildkit_runtime.wsgi import Application
 
 if TYPE_CHECKING:
     from buildkit_runtime.handlers import Handlers
+    from buildkit_runtime.metrics import Meter
     from buildkit_runtime.readiness import Readiness
 
 logger = logging.getLogger("buildkit_runtime")
@@ -36,13 +37,15 @@ class Service(Application):
         *,
         give_up: Callable[[], None],
         readiness: Readiness,
+        meter: Meter,
         concurrency: int = 1,
         default_accept: str = "",
     ) -> None:
         super().__init__(
             [
                 ("/ping", ("GET", "POST"), self._ping),
-                ("/invocations", ("POST",), self._invoke),
+                ("/invocations", ("POST",), meter.measured(self._invoke)),
+                ("/metrics", ("GET",), meter.show),
                 ("/execution-parameters", ("GET",), self._describe),
             ]
         )

@@ -13,6 +13,7 @@ from buildkit_runtime.invocation import Invocation
 from buildkit_runtime.wsgi import Application
 
 if TYPE_CHECKING:
+    from buildkit_runtime.metrics import Meter
     from buildkit_runtime.shelf import Shelf
 
 _PAGE = 100
@@ -21,7 +22,7 @@ _PAGE = 100
 class MultiModelService(Application):
     """Healthy from the start: there may be no model yet (MME-01)."""
 
-    def __init__(self, shelf: Shelf, default_accept: str = "") -> None:
+    def __init__(self, shelf: Shelf, meter: Meter, default_accept: str = "") -> None:
         super().__init__(
             [
                 ("/ping", ("GET", "POST"), self._ping),
@@ -29,7 +30,8 @@ class MultiModelService(Application):
                 ("/models", ("POST",), self._load),
                 ("/models/<name>", ("GET",), self._describe),
                 ("/models/<name>", ("DELETE",), self._unload),
-                ("/models/<name>/invoke", ("POST",), self._invoke),
+                ("/models/<name>/invoke", ("POST",), meter.measured(self._invoke)),
+                ("/metrics", ("GET",), meter.show),
             ]
         )
         self._shelf = shelf

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import itertools
 import logging
 import os
 import tempfile
@@ -30,6 +31,7 @@ from buildkit_runtime.handlers import (
     load_handlers,
 )
 from buildkit_runtime.hyperparameters import as_text, decode
+from buildkit_runtime.metrics import Meter
 from buildkit_runtime.multi_model import MultiModelService
 from buildkit_runtime.paths import Paths
 from buildkit_runtime.readiness import Readiness
@@ -76,6 +78,12 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         if not self._stopping and not self.app.has_loaded(worker.pid):
             raise HaltServer("a worker ended before its model was loaded", 1)
 
+    def seat(self, worker: Any) -> None:
+        """Called by gunicorn before it forks a worker: it gets the first seat that is free."""
+        taken = {each.seat for each in self.WORKERS.values()}
+        worker.seat = next(each for each in itertools.count() if each not in taken)
+        self.app.meter.take(worker.seat)
+
     def spawn_workers(self) -> None:
         for _ in range(self.num_workers - len(self.WORKERS)):
             self.spawn_worker()
@@ -88,6 +96,8 @@ class Server(BaseApplication):  # type: ignore[misc]
         self._settings = settings
         self._variables = variables
         self._readiness = Readiness(settings["workers"])
+        # Twice as many seats: after SIGHUP, new workers are there before the old ones have ended.
+        self.meter = Meter(2 * settings["workers"])
         super().__init__()
 
     def has_loaded(self, worker: int) -> bool:
@@ -103,11 +113,12 @@ class Server(BaseApplication):  # type: ignore[misc]
     def load(self) -> Application:
         if is_multi_model(self._variables):
             shelf = Shelf(partial(load_model, self._variables), family(self._variables))
-            return MultiModelService(shelf, default_accept(self._variables))
+            return MultiModelService(shelf, self.meter, default_accept(self._variables))
         service = Service(
             lambda: load_model(self._variables, Paths.from_variables(self._variables).model),
             give_up=leave,
             readiness=self._readiness,
+            meter=self.meter,
             concurrency=self._settings["workers"],
             default_accept=default_accept(self._variables),
         )
@@ -211,6 +222,7 @@ def gunicorn_settings(variables: Mapping[str, str]) -> dict[str, Any]:
         "timeout": positive(variables, "SAGEMAKER_MODEL_SERVER_TIMEOUT", 0),
         "worker_tmp_dir": scratch_folder(),
         "proc_name": "serve",
+        "pre_fork": Supervisor.seat,
         "child_exit": Supervisor.refuse_unloaded,
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.e2e.mutants.mutant import Mutant
 
 PING = '        if path == "/ping" and self.command in ("GET", "POST"):\n'
+METRICS = '        if path == "/metrics" and self.command == "GET":\n'
 INVOKE = "        model = find_model(name)\n"
 LOAD = '            MODELS[""] = Model(MODEL)\n'
 DESCRIBE = '        description = json.loads((folder / "model.json").read_bytes())\n'
@@ -19,6 +20,20 @@ DOWN = ("RUN-02", "SERVE-01", "SERVE-03")
 """What a server that does not start breaks besides."""
 
 LOADED = {
+    "metrics-behind-predictions": Mutant(
+        clause="OBS-01",
+        old=METRICS,
+        new=f"{METRICS}            while len(IN_FLIGHT) > 1:\n                time.sleep(0.05)\n",
+    ),
+    "metrics-never-come": Mutant(
+        clause="OBS-01", old=METRICS, new=f"{METRICS}            time.sleep(3600)\n"
+    ),
+    "metrics-are-a-page": Mutant(
+        clause="OBS-02",
+        old=METRICS,
+        new=f"{METRICS}            page = b'<html><h1>Metrics</h1></html>'\n"
+        '            return self.answer(200, page, "text/html")\n',
+    ),
     "ping-behind-requests": Mutant(
         clause="SERVE-02",
         old=PING,
