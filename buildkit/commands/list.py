@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from buildkit.amis import fit
 from buildkit.commands import options, output
 from buildkit.matrix import compatibility, matrix
 from buildkit.render import ingredients, render
@@ -54,8 +55,9 @@ def _facts(target: Target, not_reproducible: str | None) -> dict[str, object]:
         "repository": target.repository,
         "tag": target.tag,
         "end_of_life": target.end_of_life,
-        "cuda": cuda.version if cuda else None,
-        "driver": cuda.driver if cuda else None,
+        "cuda": str(cuda.version) if cuda else None,
+        "driver": str(cuda.driver) if cuda and cuda.driver else None,
+        **fit.named(cuda.asks if cuda else ()),
         "not_reproducible": not_reproducible,
     }
 
@@ -64,6 +66,8 @@ def _note(target: Target, not_reproducible: str | None) -> str:
     cuda = compatibility.cuda_of(target)
     notes = [f"end of life {target.end_of_life}"] if target.end_of_life else []
     notes += [] if target.lockable else ["packages not locked"]
-    notes += [f"CUDA {cuda.version}, driver {cuda.driver} or newer"] if cuda else []
+    if cuda:
+        oldest = f", driver {cuda.driver} or newer" if cuda.driver else ""
+        notes += [f"CUDA {cuda.version}{oldest}", *map(str, cuda.asks)]
     notes += [f"not reproducible: {not_reproducible}"] if not_reproducible else []
     return "; ".join(notes)

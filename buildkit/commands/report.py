@@ -123,7 +123,7 @@ def show(found: Report, *, verbose: bool = False) -> None:
             _show(each)
     else:
         for each in filter(lambda passed: passed.message, of[Status.PASS]):
-            _show(each)  # judged only in part; the message says in which
+            _show(each)  # the message says what was not judged, or what a user has to do
         _count(of[Status.SKIP], of[Status.PASS])
     if untried := verdicts.untried(found):
         console.say(untried, fg="yellow")

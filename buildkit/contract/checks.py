@@ -53,6 +53,10 @@ class Partly(Finding):
     """The clause holds as far as it was observed; the text says what was not."""
 
 
+class Noted(Finding):
+    """The clause holds; the text says what its user has to do for that."""
+
+
 class Unseen(Finding):
     """The clause cannot be judged here: `reason` says why, `detail` ends that sentence."""
 

@@ -16,6 +16,8 @@ from packaging.requirements import InvalidRequirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from buildkit.amis import facts, fit
+from buildkit.amis.facts import ENDPOINT
 from buildkit.config import requirements
 from buildkit.model.target import Device
 from buildkit.support import tables
@@ -30,9 +32,7 @@ PLATFORM = "linux/amd64"
 CPU_LABEL = "cpu"
 EXACT = ("==", "===")
 CUDA_LABEL = re.compile(r"cu([0-9]+)([0-9])")
-CUDA_BASE = re.compile(r"(?:.*/)?nvidia/cuda:([0-9]+\.[0-9]+)")
 NEVER = "never"
-DRIVERS = "drivers"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +60,19 @@ class Package:
 
 @dataclass(frozen=True, kw_only=True)
 class Cuda:
-    """The CUDA version that a package needs, and the oldest NVIDIA driver for it."""
+    """The CUDA version that packages and base need, and the oldest NVIDIA driver for it.
 
-    version: str
-    driver: str
+    `asks` are the AMIs to ask for, empty for images that do not serve. `driver` is None if
+    unknown.
+    """
+
+    version: facts.Version
+    asks: tuple[fit.Ask, ...]
+
+    @property
+    def driver(self) -> int | None:
+        known = facts.drivers().get(self.version.major)
+        return known and known.oldest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +106,8 @@ class Pinned:
 
 def problems(target: Target) -> Iterator[str]:
     """What cannot work in this target, and what to use instead."""
-    for pinned in _pinned(target):
-        yield from _python(pinned, target.python)
-        if target.device is Device.GPU:
-            yield from _gpu(pinned, target.base)
-        else:
-            yield from _cpu(pinned)
+    found = [each for pinned in _pinned(target) for each in _of_package(pinned, target)]
+    yield from found or _of_hosts(target)
 
 
 def cuda_of(target: Target) -> Cuda | None:
@@ -110,8 +115,13 @@ def cuda_of(target: Target) -> Cuda | None:
     if target.device is not Device.GPU:
         return None
     versions = (pinned.variant or pinned.release.cuda for pinned in _pinned(target))
-    version = next((each for each in versions if each != "-"), None)
-    return Cuda(version=version, driver=_drivers()[_major(version)]) if version else None
+    found = [facts.version(each) for each in versions if each != "-"]
+    base = facts.of_reference(target.base)
+    newest = max([*found, *([base] if base else [])], default=None)
+    if newest is None:
+        return None
+    asks = fit.asks(fit.Needs(newest)) if target.purpose.serves else ()
+    return Cuda(version=newest, asks=asks)
 
 
 @cache
@@ -147,6 +157,23 @@ def _release(text: str) -> Pinned | None:
     return Pinned(package=package, release=release, label=label, extras=found.extras)
 
 
+def _of_package(pinned: Pinned, target: Target) -> Iterator[str]:
+    yield from _python(pinned, target.python)
+    if target.device is Device.GPU:
+        yield from _gpu(pinned, target.base)
+    else:
+        yield from _cpu(pinned)
+
+
+def _of_hosts(target: Target) -> Iterator[str]:
+    cuda = cuda_of(target)
+    if cuda is not None and any(each.job == ENDPOINT and each.ami is None for each in cuda.asks):
+        yield (
+            f"no host of SageMaker's endpoints has a driver for CUDA {cuda.version}; use packages "
+            f'and a base of CUDA {max(facts.drivers())} or older, or `purposes = ["training"]`'
+        )
+
+
 def _python(pinned: Pinned, python: str) -> Iterator[str]:
     if not _fits(python, pinned.release.pythons):
         name = pinned.package.name
@@ -169,7 +196,7 @@ def _gpu(pinned: Pinned, base: str) -> Iterator[str]:
             f"{pinned.name} is not available for CUDA {pinned.variant}, only for "
             + ", ".join(release.variants)
         )
-    match = CUDA_BASE.match(base)
+    match = facts.CUDA_BASE.match(base)
     included = package.cuda == "included" or package.cuda in pinned.extras
     if match and not included and release.cuda != "-" and _major(match[1]) != _major(release.cuda):
         yield (
@@ -208,21 +235,15 @@ def _major(cuda: str) -> str:
 def _packages() -> Mapping[str, Package]:
     found = {}
     for title, text in tables.sections(str(DATA)).items():
-        if title != DRIVERS:
-            name, cuda, other = title.split()
-            releases = {
-                version: Release(
-                    version=version,
-                    pythons=pythons,
-                    cuda=brought,
-                    variants=() if variants == "-" else tuple(variants.split(",")),
-                )
-                for version, pythons, brought, variants in tables.rows(text)
-            }
-            found[name] = Package(name=name, cuda=cuda, other=other, releases=releases)
+        name, cuda, other = title.split()
+        releases = {
+            version: Release(
+                version=version,
+                pythons=pythons,
+                cuda=brought,
+                variants=() if variants == "-" else tuple(variants.split(",")),
+            )
+            for version, pythons, brought, variants in tables.rows(text)
+        }
+        found[name] = Package(name=name, cuda=cuda, other=other, releases=releases)
     return found
-
-
-@cache
-def _drivers() -> Mapping[str, str]:
-    return dict(tables.rows(tables.sections(str(DATA))[DRIVERS]))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from buildkit.amis import fit
+from buildkit.amis.facts import ENDPOINT, TRANSFORM, of_reference
 from buildkit.model import versions
 from buildkit.prebuilt import facts, reverse
 from buildkit.prebuilt.naming import begins, full_version
@@ -31,7 +33,14 @@ OWN, AWS, UNKNOWN = "own", "aws", "unknown"
 FOR_A_PYTHON = re.compile(r"-py[0-9]+$")
 """The end of `1.4-2-py312`: version 1.4-2, for another Python."""
 
-LABELS = {"whose": "owner", "tag_goes_on": "tag suffix"}
+LABELS = {
+    "whose": "owner",
+    "tag_goes_on": "tag suffix",
+    "cuda": "CUDA",
+    "inference_ami": fit.OPTIONS[ENDPOINT],
+    "transform_ami": fit.OPTIONS[TRANSFORM],
+    "cuda_compat_on": "cuda-compat on",
+}
 """Words for keys of the JSON; for other keys, the key itself."""
 
 
@@ -51,6 +60,7 @@ def answer(asked: Asked) -> None:
         "tag": parts.tag,
         "digest": parts.digest,
         **found,
+        **_hosts(parts, found),
         "notes": notes,
     }
     if asked.as_json:
@@ -81,6 +91,15 @@ def _found(
     guessed = _guessed(parts, entries) if entries or parts.account else Facts()
     found = _known(known, inside) if known else guessed
     return AWS, found._asdict(), [*explain_notes.on_aws(parts, known, entries)]
+
+
+def _hosts(parts: Parts, found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The hosts that an image for GPUs fits, if its tag or its base shows its CUDA version."""
+    names = (parts.tag or "", found["base_framework"] or "")
+    cuda = next(filter(None, map(of_reference, names)), None)
+    serves = not found["purposes"] or "inference" in found["purposes"]
+    asks = fit.asks(fit.Needs(cuda)) if cuda and serves else ()
+    return {"cuda": cuda and str(cuda), **fit.named(asks)}
 
 
 def _releases(asked: Asked, parts: Parts) -> tuple[Release, ...] | None:

@@ -55,14 +55,10 @@ VARIANTS = {  # PyTorch's own index: https://pytorch.org/get-started/previous-ve
     "2.4": "11.8,12.1,12.4", "2.5": "11.8,12.1,12.4", "2.6": "11.8,12.4,12.6",
     "2.7": "11.8,12.6,12.8", "2.8": "12.6,12.8,12.9", "2.9": "12.6,12.8,13.0",
 }  # fmt: skip
-DRIVERS = (("11", "450"), ("12", "525"), ("13", "580"))
 HEAD = """\
 # Frameworks, CUDA and Python, for linux/amd64, by scripts/data/frameworks.py. Columns are explained
 # in docs/reference/frameworks.md. Sources: the files and metadata of the package index; PyTorch's
-# page of previous versions (variants); NVIDIA, "CUDA minor version compatibility" (drivers).
-
-[drivers]
-# cuda  oldest
+# page of previous versions (variants).
 """
 FILE = re.compile(
     r"/(?P<file>[A-Za-z0-9_.+-]+\.(?:whl|tar\.gz|zip))\S*(?:.*\(requires-python:(?P<python>[^)]+)\))?"
@@ -91,8 +87,7 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         pip = f"{folder}/bin/pip"
         subprocess.run([pip, "install", "--quiet", "--upgrade", "pip"], check=True)
-        text = HEAD + "".join(f"{cuda:<7} {oldest}\n" for cuda, oldest in DRIVERS)
-        text += "".join(section(package, pip) for package in PACKAGES)
+        text = HEAD + "".join(section(package, pip) for package in PACKAGES)
     before = DATA.read_text() if DATA.exists() else ""
     sys.stdout.writelines(
         difflib.unified_diff(before.splitlines(keepends=True), text.splitlines(keepends=True),

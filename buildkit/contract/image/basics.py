@@ -53,6 +53,7 @@ class StillImage:
     view: ImageView
     architecture: str | None
     trains: bool
+    serves: bool
     features: frozenset[Feature]
     shell: bytes
     opt_ml: tuple[Entry, ...]
@@ -74,6 +75,7 @@ def still(bench: Bench) -> Iterator[StillImage]:
             view=bench.engine.view(subject.image),
             architecture=subject.architecture,
             trains=subject.purpose.trains,
+            serves=subject.purpose.serves,
             features=subject.features,
             shell=files.head(container, files.real(container, "/bin/sh")),
             opt_ml=_opt_ml(container),

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LINKS = 5
 HEAD = 4096
+PREFIXES = ("/usr/local", "/opt/conda", "/usr")
+"""Where Python is installed, besides the folders that the PATH shows."""
+PYTHONS = (*(f"3.{minor}" for minor in range(8, 16)), "3")
 PACKAGES = "/var/lib/dpkg/status"
 PACKAGES_BYTES = 8 * 1024 * 1024
 
@@ -64,6 +67,17 @@ def _places(environment: Mapping[str, str], program: str) -> Iterator[str]:
     """Where a program may be, in the order of the PATH."""
     folders = environment.get("PATH", DEFAULT_PATH).split(":")
     return (f"{each}/{program}" for each in folders if each)
+
+
+def python_folders(container: Container, environment: Mapping[str, str]) -> Iterator[str]:
+    """The folders in which Python packages may be, for each Python that the image has."""
+    path = environment.get("PATH", DEFAULT_PATH).split(":")
+    found = (each.removesuffix("/bin") for each in path if each.endswith("/bin"))
+    for prefix in dict.fromkeys((*found, *PREFIXES)):
+        for python in PYTHONS:
+            library = f"{prefix}/lib/python{python}"
+            if container.look(library) is not None:
+                yield from (f"{library}/site-packages", f"{library}/dist-packages")
 
 
 def head(container: Container, path: str | None) -> bytes:

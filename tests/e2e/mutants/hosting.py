@@ -332,6 +332,22 @@ STILL = {
     "cuda-of-the-future": Mutant(
         clause="GPU-03", dockerfile="ENV CUDA_VERSION=14.1.0", features=("gpu",)
     ),
+    "torch-of-the-future": Mutant(
+        clause="GPU-03",
+        dockerfile="RUN mkdir /usr/local/lib/python3.11/site-packages/torch && echo"
+        " \"cuda = '14.0'\" > /usr/local/lib/python3.11/site-packages/torch/version.py",
+        features=("gpu",),
+    ),
+    "compat-for-every-driver": Mutant(
+        clause="GPU-05",
+        dockerfile="ENV CUDA_VERSION=12.2.2 LD_LIBRARY_PATH=/usr/local/cuda/compat\n"
+        "RUN mkdir -p /usr/local/cuda/compat && cd /usr/local/cuda/compat"
+        " && cp /bin/true libcuda.so.535.104.05 && ln -s libcuda.so.535.104.05 libcuda.so.1",
+        features=("gpu",),
+    ),
+    "first-gpu-only": Mutant(
+        clause="GPU-06", dockerfile="ENV CUDA_VISIBLE_DEVICES=0", features=("gpu",)
+    ),
     "no-sshd-for-mpi": Mutant(clause="DIST-06", features=("mpi",)),
     "no-libfabric": Mutant(clause="DIST-08", features=("efa",)),
 }

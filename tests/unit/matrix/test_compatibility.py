@@ -9,6 +9,7 @@ import pytest
 from packaging.version import Version
 
 from buildkit import cli
+from buildkit.amis import facts
 from buildkit.matrix import compatibility
 from buildkit.support import tables
 from buildkit.support.errors import ConfigError, Exit
@@ -134,35 +135,69 @@ def test_the_cells_of_one_image_are_judged_one_by_one() -> None:
 @pytest.mark.parametrize(
     ("text", "cuda"),
     [
-        pytest.param(image('"numpy", "torch==2.13.0"', GPU), ("13.0", "580"), id="its own"),
-        pytest.param(image('"torch==2.5.1+cu118"', GPU), ("11.8", "450"), id="a variant's"),
+        pytest.param(image('"numpy", "torch==2.13.0"', GPU), ("13.0", 580), id="its own"),
+        pytest.param(image('"torch==2.5.1+cu118"', GPU), ("11.8", 450), id="a variant's"),
+        pytest.param(image('"numpy"', GPU, CUDA_11), ("11.8", 450), id="the base's"),
+        pytest.param(image('"torch==2.5.1"', GPU, CUDA_11), ("12.4", 525), id="the newer of two"),
+        pytest.param(
+            image('"numpy"', f'{GPU}\npurposes = ["training"]', "nvidia/cuda:14.0.1-base"),
+            ("14.0", None),
+            id="an unknown driver",
+        ),
         pytest.param(image('"torch==2.13.0"'), None, id="none for cpu"),
         pytest.param(image('"lightgbm==4.6.0"', GPU), None, id="none that is known"),
     ],
 )
-def test_cuda_and_its_driver_are_shown(text: str, cuda: tuple[str, str] | None) -> None:
+def test_cuda_and_its_driver_are_shown(text: str, cuda: tuple[str, int | None] | None) -> None:
     (target,) = targets(text)
     found = compatibility.cuda_of(target)
-    assert (found and (found.version, found.driver)) == cuda
+    assert (found and (str(found.version), found.driver)) == cuda
+
+
+@pytest.mark.parametrize(
+    ("keys", "base"),
+    [
+        pytest.param('packages = ["torch==2.13.0+cu140"]', "python:{python}-slim", id="a wheel"),
+        pytest.param("", "nvidia/cuda:14.0.1-runtime-ubuntu26.04", id="a base"),
+    ],
+)
+def test_a_target_that_fits_no_host_is_refused(keys: str, base: str) -> None:
+    start = f'[image.demo]\nversions = ["1.0"]\n{GPU}\nbase = "{base}"\n{keys}\n'
+    with pytest.raises(ConfigError) as caught:
+        targets(start)
+    assert (
+        "demo-1.0-gpu-py311: no host of SageMaker's endpoints has a driver for CUDA 14.0; use "
+        'packages and a base of CUDA 13 or older, or `purposes = ["training"]`'
+    ) in caught.value.details
+    assert targets(f'{start}purposes = ["training"]\n')
 
 
 def test_list_shows_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "images.toml"
     file.write_text(image('"torch==2.13.0"', f"{GPU}\ntemplate = 'pytorch'"))
     assert cli.run(["list", "--file", str(file)]) == Exit.DONE
-    assert capsys.readouterr().out.splitlines()[1].endswith("CUDA 13.0, driver 580 or newer")
+    newest, batch = "al2023-ami-sagemaker-inference-gpu-4-1", "al2-ami-sagemaker-batch-gpu-535"
+    assert (
+        capsys.readouterr()
+        .out.splitlines()[1]
+        .endswith(
+            f"CUDA 13.0, driver 580 or newer; endpoints: InferenceAmiVersion {newest}; "
+            f"batch transform: TransformAmiVersion {batch} with cuda-compat"
+        )
+    )
     assert cli.run(["list", "--file", str(file), "--json"]) == Exit.DONE
-    (facts,) = json.loads(capsys.readouterr().out)
-    assert (facts["cuda"], facts["driver"]) == ("13.0", "580")
+    (shown,) = json.loads(capsys.readouterr().out)
+    assert (shown["cuda"], shown["driver"]) == ("13.0", "580")
+    assert (shown["inference_ami"], shown["transform_ami"]) == (newest, batch)
+    assert shown["cuda_compat_on"] == [batch]
 
 
 def test_every_line_of_the_data_is_well_formed() -> None:
     sections = tables.sections(str(compatibility.DATA))
-    drivers = dict(tables.rows(sections["drivers"]))
     for title, text in sections.items():
         rows = list(tables.rows(text))
         versions = [Version(row[0]) for row in rows]
         assert versions == sorted(versions)
-        if title != "drivers":
-            assert {each.split(".")[0] for _, _, each, _ in rows} <= {"-", *drivers}
+        known = {"-", *map(str, facts.drivers())}
+        assert {each.split(".")[0] for _, _, each, _ in rows} <= known, title
     assert Path(compatibility.DATA).stat().st_size < 50_000

@@ -1,0 +1,1 @@
+"""SageMaker's hosts with GPUs: which Amazon Machine Image (AMI) an image with CUDA needs."""

@@ -1,0 +1,142 @@
+"""Which hosts an image fits: a pure function of its CUDA and of the hosts in amis.txt.
+
+A driver runs programs of its own CUDA version and of older ones. Those of a newer one need the
+libraries of NVIDIA's package cuda-compat, which work on drivers that are not too old. Within one
+major version, programs run without them, too, but cannot compile code while they run (PTX).
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from buildkit.amis import facts
+from buildkit.amis.facts import ENDPOINT, TRANSFORM, Ami, Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OPTIONS = {ENDPOINT: "InferenceAmiVersion", TRANSFORM: "TransformAmiVersion"}
+"""The key of a request that names the AMI."""
+KEYS = {ENDPOINT: "inference_ami", TRANSFORM: "transform_ami"}
+JOBS = {ENDPOINT: "endpoints", TRANSFORM: "batch transform"}
+CONDITION = re.compile(r"(cuda|driver)(>=|<=|!=|>|<|=)([0-9]{1,4}(?:\.[0-9]{1,4})?)[0-9.]*")
+COMPARE = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+    "=": operator.eq,
+    "!=": operator.ne,
+}
+
+
+class State(str, Enum):
+    FITS = "fits"
+    COMPAT = "fits with cuda-compat"
+    NOT = "does not fit"
+
+
+class Needs(NamedTuple):
+    """What an image asks of its host. `requirement` is its NVIDIA_REQUIRE_CUDA."""
+
+    cuda: Version
+    requirement: str = ""
+
+
+class Fit(NamedTuple):
+    """`limited`: without cuda-compat, the image runs, but cannot compile code while it runs."""
+
+    ami: Ami
+    state: State
+    why: str = ""
+    limited: bool = False
+
+
+class Ask(NamedTuple):
+    """The AMI that the requests for a job should name. `ami` is None if the image fits none."""
+
+    job: str
+    ami: Ami | None
+    compat: bool = False
+    limited: bool = False
+
+    def __str__(self) -> str:
+        if self.ami is None:
+            return f"{JOBS[self.job]}: no AMI fits"
+        compat = " with cuda-compat" if self.compat else ""
+        return f"{JOBS[self.job]}: {OPTIONS[self.job]} {self.ami.name}{compat}"
+
+
+def fits(needs: Needs, job: str) -> tuple[Fit, ...]:
+    """The verdict of each AMI of a job."""
+    return tuple(_fit(needs, ami) for ami in facts.amis() if ami.job == job)
+
+
+def ask(needs: Needs, job: str) -> Ask:
+    """The newest driver that fits, else the newest that fits with cuda-compat.
+
+    Of hosts with a name: nobody can ask for another one.
+    """
+    found = [each for each in fits(needs, job) if each.ami.name != facts.DEFAULT]
+    for state in (State.FITS, State.COMPAT):
+        for each in reversed(found):
+            if each.state is state:
+                return Ask(job, each.ami, state is State.COMPAT, each.limited)
+    return Ask(job, None)
+
+
+def of_family(family: str, job: str) -> Ami | None:
+    """The host that an instance family has if a request names none, such as `g5`; None: unknown."""
+    return next((e for e in facts.amis() if e.job == job and family in e.default), None)
+
+
+def named(found: tuple[Ask, ...]) -> dict[str, object]:
+    """The AMIs as JSON, and on which of them the image needs cuda-compat."""
+    names = {each.job: each.ami.name for each in found if each.ami}
+    compat = [each.ami.name for each in found if each.ami and each.compat]
+    return {**{key: names.get(job) for job, key in KEYS.items()}, "cuda_compat_on": compat}
+
+
+def asks(needs: Needs) -> tuple[Ask, ...]:
+    """For endpoints and for batch transform."""
+    return tuple(ask(needs, job) for job in OPTIONS)
+
+
+def _fit(needs: Needs, ami: Ami) -> Fit:
+    major = needs.cuda.major
+    driver = facts.drivers().get(major)
+    if major < ami.since:
+        why = f"AWS reports that images of CUDA {major} do not start there"
+        return Fit(ami, State.NOT, why)
+    if not _allows(needs.requirement, ami):
+        why = f"NVIDIA_REQUIRE_CUDA excludes driver {ami.driver} with CUDA {ami.cuda}"
+        return Fit(ami, State.NOT, why)
+    if ami.cuda >= needs.cuda:
+        return Fit(ami, State.FITS)
+    if driver is None or ami.driver < driver.compat:
+        return Fit(ami, State.NOT, f"driver {ami.driver} is too old for CUDA {needs.cuda}")
+    why = f"driver {ami.driver} has CUDA {ami.cuda}"
+    return Fit(ami, State.COMPAT, why, limited=ami.driver >= driver.oldest)
+
+
+def _allows(requirement: str, ami: Ami) -> bool:
+    """Whether NVIDIA's runtime starts an image: spaces mean or, commas mean and.
+
+    Conditions on other things, such as the brand of the GPU, count as true.
+    """
+    alternatives = requirement.split()
+    return not alternatives or any(all(_holds(each, ami)) for each in alternatives)
+
+
+def _holds(alternative: str, ami: Ami) -> Iterator[bool]:
+    for text in alternative.split(","):
+        if found := CONDITION.fullmatch(text):
+            name, sign, number = found.groups()
+            wanted = facts.version(number)
+            if name == "cuda":
+                yield COMPARE[sign](ami.cuda, wanted)
+            else:  # of drivers, only the branch is known
+                yield COMPARE[sign](ami.driver, wanted.major)
