@@ -98,8 +98,11 @@ def right_platform(image: StillImage) -> None:
     machine = _machine(image.shell)
     if machine not in (None, image.view.architecture):
         raise Broken(f"the image is labelled {found}, but its /bin/sh is for {machine}")
-    if found == "linux/arm64" and image.architecture is None and not image.trains:
-        raise Doubtful("the image is for linux/arm64: only Graviton instances can host it")
+    if found == "linux/arm64" and image.architecture is None:
+        if not image.trains:
+            raise Doubtful("the image is for linux/arm64: only Graviton instances can host it")
+        if Feature.GPU in image.features:
+            raise Doubtful("the image is for linux/arm64: only ml.p6e-gb200 instances can train it")
     if found != f"linux/{wanted}":
         raise Broken(f"the image is for {found}, not for linux/{wanted}")
 

@@ -164,6 +164,24 @@ def test_a_still_image(changes: dict[str, Any], broken: dict[str, str]) -> None:
     assert statuses(checks_of(basics), still) == broken
 
 
+@pytest.mark.parametrize(
+    ("trains", "features", "found"),
+    [
+        pytest.param(True, [], "fail", id="training without GPUs is for x86-64"),
+        pytest.param(True, [Feature.GPU], "warn", id="ml.p6e-gb200 trains it"),
+        pytest.param(False, [], "warn", id="Graviton hosts it"),
+    ],
+)
+def test_an_arm64_image_of_an_undeclared_platform(
+    features: list[Feature], found: str, *, trains: bool
+) -> None:
+    view = dataclasses.replace(VIEW, architecture="arm64")
+    still = dataclasses.replace(
+        STILL, view=view, architecture=None, trains=trains, features=frozenset(features)
+    )
+    assert statuses(checks_of(basics), still) == {"IMG-01": found}
+
+
 def test_files_baked_under_opt_ml_are_named_but_a_script_may_be_there() -> None:
     still = dataclasses.replace(STILL, opt_ml=(file("ml/code/train.py"),))
     assert statuses(checks_of(basics), still) == {}
