@@ -29,7 +29,10 @@ WHEELS = {
     "nvidia/cuda_runtime/lib/libcudart.so.12": Version(12, 0),
     "nvidia/cu13/lib/libcudart.so.13": Version(13, 0),
 }
-"""Files of NVIDIA's wheels nvidia-*-cu11, nvidia-*-cu12 and those for CUDA 13."""
+"""Libraries of NVIDIA's wheels nvidia-cuda-runtime*: their names only have the major version."""
+HEADER = "include/cuda_runtime_api.h"
+HEADER_VERSION = re.compile(rb"#define\s+CUDART_VERSION\s+([0-9]{4,6})\b")
+"""12080 is CUDA 12.8."""
 COMPAT = "/usr/local/cuda{version}/compat"
 LIBRARY = "libcuda.so.1"
 OF_DRIVER = re.compile(r"/libcuda\.so\.([0-9]{1,4})\.")
@@ -138,7 +141,13 @@ def _found(image: StillImage) -> Iterator[tuple[Version, str]]:
                 yield version(named[1].decode()), f"{folder}/{name}"
         for name, held in WHEELS.items():
             if files.real(image.container, f"{folder}/{name}"):
-                yield held, f"{folder}/{name}"
+                header = f"{folder}/{name.partition('/lib/')[0]}/{HEADER}"
+                yield _of_header(image, header) or held, f"{folder}/{name}"
+
+
+def _of_header(image: StillImage, path: str) -> Version | None:
+    found = HEADER_VERSION.search(files.head(image.container, files.real(image.container, path)))
+    return Version(int(found[1]) // 1000, int(found[1]) % 1000 // 10) if found else None
 
 
 def _compat(image: StillImage, held: tuple[tuple[Version, str], ...]) -> Compat | None:

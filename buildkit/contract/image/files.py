@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LINKS = 5
-HEAD = 4096
+HEAD = 16 * 1024
 PREFIXES = ("/usr/local", "/opt/conda", "/usr")
 """Where Python is installed, besides the folders that the PATH shows."""
 PYTHONS = (*(f"3.{minor}" for minor in range(8, 16)), "3")

@@ -28,6 +28,7 @@ TENSORFLOW = """\
 import collections
 build_info = collections.OrderedDict([('cpu_compiler', '/usr/bin/clang'), ('cuda_version', '12.5.1'), ('is_cuda_build', True)])
 """
+HEADER = f"/*{' licence' * 700}*/\n/** CUDA Runtime API Version */\n#define CUDART_VERSION  12080\n"
 ENDPOINT = "endpoints: InferenceAmiVersion"
 NEWEST = f"{ENDPOINT} al2023-ami-sagemaker-inference-gpu-4-1"
 SECOND = f"{ENDPOINT} al2-ami-sagemaker-inference-gpu-3-1"
@@ -66,6 +67,7 @@ def judged(
         pytest.param({f"{SITE}/tensorflow/python/platform/build_info.py": TENSORFLOW, **compat("575.57")}, {}, f"CUDA 12.5 (by {SITE}/tensorflow/python/platform/build_info.py); {SECOND} with cuda-compat; {BATCH} with cuda-compat", id="TensorFlow"),
         pytest.param({f"{SITE}/nvidia/cu13/lib/libcudart.so.13": "ELF"}, {}, f"CUDA 13.0 (by {SITE}/nvidia/cu13/lib/libcudart.so.13); {NEWEST}; {BATCH} with cuda-compat", id="wheels for CUDA 13"),
         pytest.param({f"{SITE}/nvidia/cuda_runtime/lib/libcudart.so.12": "ELF"}, {}, f"CUDA 12.0 (by {SITE}/nvidia/cuda_runtime/lib/libcudart.so.12); {SECOND}; {BATCH}", id="wheels for CUDA 12"),
+        pytest.param({f"{SITE}/nvidia/cuda_runtime/lib/libcudart.so.12": "ELF", f"{SITE}/nvidia/cuda_runtime/include/cuda_runtime_api.h": HEADER}, {}, f"CUDA 12.8 (by {SITE}/nvidia/cuda_runtime/lib/libcudart.so.12); {SECOND} with cuda-compat; {BATCH} with cuda-compat; {PTX}", id="wheels for CUDA 12.8"),
         pytest.param(torch("13.0"), {"CUDA_VERSION": "12.6.3"}, f"CUDA 13.0 (by {SITE}/torch/version.py); {NEWEST}; {BATCH} with cuda-compat", id="the newest of two"),
         pytest.param({f"{VENV}/nvidia/cu13/lib/libcudart.so.13": "ELF"}, {"PATH": "/opt/venv/bin:/usr/bin"}, f"CUDA 13.0 (by {VENV}/nvidia/cu13/lib/libcudart.so.13); {NEWEST}; {BATCH} with cuda-compat", id="an environment on the PATH"),
     ],

@@ -17,6 +17,8 @@ from tests.support.waiting import QUADRATIC, growth
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from buildkit.contract.checks import Check
+
 GOOD = """\
 # A comment, and an empty line.
 
@@ -85,8 +87,10 @@ class Server:
     def __init__(self, idle: Answers, busy: Answers) -> None:
         self.answers, self._busy = idle, busy
         self.client = self
+        self.asked: list[str] = []
 
     def ask(self, method: str, path: str, **_: object) -> Answer:
+        self.asked.append(path)
         if (answer := self.answers[path]) is None:
             raise Broken(f"{method} {path} got no answer in 10 s")
         return answer
@@ -106,29 +110,30 @@ NONE = text(b"no", 404)
 QUICK: Answers = {"/ping": text(), "/metrics": text(), "/nope": NONE}
 
 
+def judged(check: Check[Any], server: Server, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    def unfinished(_loaded: object) -> Iterator[None]:
+        server.begin()
+        yield
+
+    monkeypatch.setattr(metrics, "unfinished", contextmanager(unfinished))
+    loaded = SimpleNamespace(serving=server, need_life=lambda: None)
+    result = checks.run(check, cast("Any", loaded))
+    return result.status.value, result.message
+
+
 def verdicts(
     monkeypatch: pytest.MonkeyPatch,
     idle: Answers | None = None,
     busy: Answers | None = None,
 ) -> Sequence[tuple[str, str]]:
     """Of OBS-01 idle, OBS-01 busy, OBS-02."""
-    found = []
-    for check in (
+    quick = QUICK | (idle or {})
+    every = (
         metrics.metrics_answer,
         metrics.metrics_do_not_wait_for_requests,
         metrics.metrics_are_readable,
-    ):
-        server = Server(QUICK | (idle or {}), QUICK | (idle or {}) | (busy or {}))
-
-        def unfinished(_loaded: object, server: Server = server) -> Iterator[None]:
-            server.begin()
-            yield
-
-        monkeypatch.setattr(metrics, "unfinished", contextmanager(unfinished))
-        loaded = SimpleNamespace(serving=server, need_life=lambda: None)
-        result = checks.run(cast("Any", check), cast("Any", loaded))
-        found.append((result.status.value, result.message))
-    return found
+    )
+    return [judged(each, Server(quick, quick | (busy or {})), monkeypatch) for each in every]
 
 
 def statuses(*args: Any) -> list[str]:
@@ -169,6 +174,9 @@ def test_a_server_that_takes_one_request_at_a_time_is_not_judged(
     busy = {"/ping": None, "/metrics": None}
     assert statuses(monkeypatch, {}, busy) == ["pass", "skip", "pass"]
     assert statuses(monkeypatch, busy) == ["skip", "skip", "skip"]
+    server = Server(QUICK, QUICK | busy)
+    judged(metrics.metrics_do_not_wait_for_requests, server, monkeypatch)
+    assert server.asked == []  # that would take 20 s
 
 
 @pytest.mark.parametrize(

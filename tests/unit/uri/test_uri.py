@@ -889,6 +889,37 @@ def test_a_uri_is_taken_apart(
     assert f"{found['host']}" in capsys.readouterr().out
 
 
+NEWEST_AMI = "al2023-ami-sagemaker-inference-gpu-4-1"
+SECOND_AMI = "al2-ami-sagemaker-inference-gpu-3-1"
+BATCH_AMI = "al2-ami-sagemaker-batch-gpu-535"
+
+
+@pytest.mark.parametrize(
+    ("image", "cuda", "hosts", "compat"),
+    [
+        pytest.param("huggingface-vllm:0.28.0-transformers5.15.0-gpu-py312-cu130-ubuntu24.04", "13.0", (NEWEST_AMI, BATCH_AMI), [BATCH_AMI], id="CUDA 13"),
+        pytest.param("pytorch-inference:2.3.0-gpu-py311-cu121-ubuntu20.04-sagemaker", "12.1", (SECOND_AMI, BATCH_AMI), [], id="CUDA 12"),
+        pytest.param("pytorch-training:2.5.1-gpu-py311-cu124-ubuntu22.04-sagemaker", "12.4", (None, None), [], id="for training"),
+        pytest.param("pytorch-inference:2.3.0-cpu-py310-ubuntu20.04-sagemaker", None, (None, None), [], id="without CUDA"),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("project")
+def test_the_hosts_of_an_image_with_cuda_are_named(
+    image: str,
+    cuda: str | None,
+    hosts: tuple[str | None, str | None],
+    compat: list[str],
+    capsys: Captured,
+) -> None:
+    uri = f"763104351884.dkr.ecr.us-east-1.amazonaws.com/{image}"
+    found = explained(capsys, uri)
+    assert (found["cuda"], found["inference_ami"], found["transform_ami"]) == (cuda, *hosts)
+    assert found["cuda_compat_on"] == compat
+    assert cli.run(["uri", "--explain", uri]) == Exit.DONE
+    said = capsys.readouterr().out
+    assert all(f"AmiVersion  {each}" in said for each in hosts if each)
+
+
 @pytest.mark.parametrize("end", ["amazonaws.com.evil.com", "evil.com"])
 def test_an_own_image_at_a_host_like_ecr_s_has_no_account(end: str) -> None:
     host = f"111122223333.dkr.ecr.eu-west-1.{end}"
