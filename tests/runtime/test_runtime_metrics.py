@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
-from typing import TYPE_CHECKING, Callable
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
+from buildkit_runtime import serving
 from buildkit_runtime.metrics import Meter
 from werkzeug.exceptions import BadRequest
 from werkzeug.test import EnvironBuilder
@@ -101,6 +103,16 @@ def test_more_workers_than_seats_share_the_last_one() -> None:
     meter.take(7)
     ask(meter, lambda _request: Response(status=200))
     assert requests(meter.text()) == [1, 0, 0, 0]
+
+
+def test_a_worker_is_forked_with_the_first_seat_that_is_free() -> None:
+    taken: list[int] = []
+    others = {11: SimpleNamespace(seat=0), 13: SimpleNamespace(seat=2)}
+    meter = SimpleNamespace(take=taken.append)
+    supervisor: Any = SimpleNamespace(WORKERS=others, app=SimpleNamespace(meter=meter))
+    worker = SimpleNamespace(seat=None)
+    serving.gunicorn_settings({})["pre_fork"](supervisor, worker)
+    assert (worker.seat, taken) == (1, [1])
 
 
 INFERENCE = """

@@ -334,7 +334,7 @@ STILL = {
     ),
     "torch-of-the-future": Mutant(
         clause="GPU-03",
-        dockerfile="RUN mkdir /usr/local/lib/python3.11/site-packages/torch && echo"
+        dockerfile="RUN mkdir -p /usr/local/lib/python3.11/site-packages/torch && echo"
         " \"cuda = '14.0'\" > /usr/local/lib/python3.11/site-packages/torch/version.py",
         features=("gpu",),
     ),

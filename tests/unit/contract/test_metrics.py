@@ -171,7 +171,7 @@ def test_metrics_that_wait_for_a_request_are_blamed(monkeypatch: pytest.MonkeyPa
 def test_a_server_that_takes_one_request_at_a_time_is_not_judged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    busy = {"/ping": None, "/metrics": None}
+    busy: Answers = {"/ping": None, "/metrics": None}
     assert statuses(monkeypatch, {}, busy) == ["pass", "skip", "pass"]
     assert statuses(monkeypatch, busy) == ["skip", "skip", "skip"]
     server = Server(QUICK, QUICK | busy)
