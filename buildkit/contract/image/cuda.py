@@ -87,14 +87,13 @@ def compat_suits_the_driver(image: StillImage) -> None:
     newest, _ = max(held)
     found = fit.fits(_needs(image, newest), ENDPOINT)
     newer = [each for each in found if compat.driver and each.ami.driver > compat.driver]
-    for each in newer if compat.always else ():
+    if compat.always and newer:
+        worst = next((each for each in newer if each.state is State.FITS), newer[0])
         evidence = (
             f"{compat.folder} of driver {compat.driver} is always on the loader path, also on a "
-            f"host with driver {each.ami.driver} ({each.ami.name})"
+            f"host with driver {worst.ami.driver} ({worst.ami.name})"
         )
-        if each.state is State.FITS:
-            raise Broken(evidence)
-        raise Doubtful(evidence)
+        raise Broken(evidence) if worst.state is State.FITS else Doubtful(evidence)
     endpoint = fit.ask(_needs(image, newest), ENDPOINT)
     if endpoint.compat and not (endpoint.limited or compat.always or compat.switched):
         raise Broken(

@@ -138,6 +138,7 @@ ONLY_OLD = {"NVIDIA_REQUIRE_CUDA": "brand=tesla,driver<551"}
         pytest.param(compat("575.57.08"), {"CUDA_VERSION": "12.9.1", **ON_PATH}, "warn", id="always on the path, older than a driver"),
         pytest.param({**compat("575.57.08"), **LOADER}, {"CUDA_VERSION": "12.9.1"}, "warn", id="always, by the loader's configuration"),
         pytest.param(compat("535.104.05"), {"CUDA_VERSION": "12.2.2", **ON_PATH}, "fail", id="always, and the host to ask for has a newer one"),
+        pytest.param(compat("530.30.02"), {"CUDA_VERSION": "13.0.1", **ON_PATH}, "fail", id="always, and only the newest of all newer hosts fits"),
         pytest.param(compat("580.65.06"), {"CUDA_VERSION": "13.0.1", **ON_PATH}, "pass", id="always, and no driver is newer"),
         pytest.param(compat("580.65.06"), {"CUDA_VERSION": "13.0.1", **ONLY_OLD}, "fail", id="never, and all hosts need it"),
         pytest.param(compat("580.65.06"), {"CUDA_VERSION": "13.0.1", **ONLY_OLD, **ON_PATH}, "pass", id="always, and all hosts need it"),
