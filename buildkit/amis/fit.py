@@ -93,16 +93,21 @@ def of_family(family: str, job: str) -> Ami | None:
     return next((e for e in facts.amis() if e.job == job and family in e.default), None)
 
 
-def named(found: tuple[Ask, ...]) -> dict[str, object]:
-    """The AMIs as JSON, and on which of them the image needs cuda-compat."""
-    names = {each.job: each.ami.name for each in found if each.ami}
-    compat = [each.ami.name for each in found if each.ami and each.compat]
-    return {**{key: names.get(job) for job, key in KEYS.items()}, "cuda_compat_on": compat}
-
-
 def asks(needs: Needs) -> tuple[Ask, ...]:
     """For endpoints and for batch transform."""
     return tuple(ask(needs, job) for job in OPTIONS)
+
+
+def document(needs: Needs | None) -> dict[str, object]:
+    """As JSON: the AMIs to ask for, those that need cuda-compat, and what each host says."""
+    asked = asks(needs) if needs else ()
+    names = {KEYS[each.job]: each.ami.name for each in asked if each.ami}
+    found = [each for job in OPTIONS for each in fits(needs, job)] if needs else []
+    return {
+        **{key: names.get(key) for key in KEYS.values()},
+        "cuda_compat_on": [each.ami.name for each in asked if each.ami and each.compat],
+        "hosts": {each.ami.name: each.state.value for each in found},
+    }
 
 
 def _fit(needs: Needs, ami: Ami) -> Fit:

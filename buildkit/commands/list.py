@@ -57,7 +57,7 @@ def _facts(target: Target, not_reproducible: str | None) -> dict[str, object]:
         "end_of_life": target.end_of_life,
         "cuda": str(cuda.version) if cuda else None,
         "driver": str(cuda.driver) if cuda and cuda.driver else None,
-        **fit.named(cuda.asks if cuda else ()),
+        **fit.document(cuda.needs if cuda else None),
         "not_reproducible": not_reproducible,
     }
 

@@ -62,12 +62,16 @@ class Package:
 class Cuda:
     """The CUDA version that packages and base need, and the oldest NVIDIA driver for it.
 
-    `asks` are the AMIs to ask for, empty for images that do not serve. `driver` is None if
+    `needs` is what it asks of hosts, None for images that do not serve. `driver` is None if
     unknown.
     """
 
     version: facts.Version
-    asks: tuple[fit.Ask, ...]
+    needs: fit.Needs | None
+
+    @property
+    def asks(self) -> tuple[fit.Ask, ...]:
+        return fit.asks(self.needs) if self.needs else ()
 
     @property
     def driver(self) -> int | None:
@@ -120,8 +124,7 @@ def cuda_of(target: Target) -> Cuda | None:
     newest = max([*found, *([base] if base else [])], default=None)
     if newest is None:
         return None
-    asks = fit.asks(fit.Needs(newest)) if target.purpose.serves else ()
-    return Cuda(version=newest, asks=asks)
+    return Cuda(version=newest, needs=fit.Needs(newest) if target.purpose.serves else None)
 
 
 @cache

@@ -98,8 +98,8 @@ def _hosts(parts: Parts, found: Mapping[str, Any]) -> Mapping[str, Any]:
     names = (parts.tag or "", found["base_framework"] or "")
     cuda = next(filter(None, map(of_reference, names)), None)
     serves = not found["purposes"] or "inference" in found["purposes"]
-    asks = fit.asks(fit.Needs(cuda)) if cuda and serves else ()
-    return {"cuda": cuda and str(cuda), **fit.named(asks)}
+    needs = fit.Needs(cuda) if cuda and serves else None
+    return {"cuda": cuda and str(cuda), **fit.document(needs)}
 
 
 def _releases(asked: Asked, parts: Parts) -> tuple[Release, ...] | None:
@@ -200,7 +200,7 @@ def _compared(one: str, other: str) -> int:
 def _lines(document: dict[str, Any]) -> list[str]:
     rows = []
     for key, value in document.items():
-        if key not in ("uri", "notes") and value:
+        if key not in ("uri", "notes", "hosts") and value:
             text = value if isinstance(value, str) else ", ".join(value)
             rows.append((LABELS.get(key, key.replace("_", " ")), text))
     return [*tables.aligned(rows), *document["notes"]]

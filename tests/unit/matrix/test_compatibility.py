@@ -190,6 +190,8 @@ def test_list_shows_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert (shown["cuda"], shown["driver"]) == ("13.0", "580")
     assert (shown["inference_ami"], shown["transform_ami"]) == (newest, batch)
     assert shown["cuda_compat_on"] == [batch]
+    assert (shown["hosts"]["default"], shown["hosts"][newest]) == ("does not fit", "fits")
+    assert shown["hosts"][batch] == "fits with cuda-compat"
 
 
 def test_every_line_of_the_data_is_well_formed() -> None:

@@ -915,6 +915,8 @@ def test_the_hosts_of_an_image_with_cuda_are_named(
     found = explained(capsys, uri)
     assert (found["cuda"], found["inference_ami"], found["transform_ami"]) == (cuda, *hosts)
     assert found["cuda_compat_on"] == compat
+    assert all(found["hosts"][each] != "does not fit" for each in hosts if each)
+    assert bool(found["hosts"]) == any(hosts)
     assert cli.run(["uri", "--explain", uri]) == Exit.DONE
     said = capsys.readouterr().out
     assert all(f"AmiVersion  {each}" in said for each in hosts if each)
