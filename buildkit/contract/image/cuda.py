@@ -56,7 +56,7 @@ class Compat:
     switched: bool
 
 
-@check("GPU-03", still)
+@check("GPU-03", still, smoke=True)
 def fits_a_host(image: StillImage) -> None:
     """The newest CUDA of variables, torch, TensorFlow and NVIDIA's wheels fits a host's driver."""
     held = _held(image)
