@@ -65,7 +65,7 @@ class Scope:
     def targets(self, of: Project) -> tuple[Target, ...]:
         """The selected targets, with a network for the tests of each if `--network` is given."""
         chosen = of.select(self.patterns)
-        return tuple(replace(each, network=self.network or each.network) for each in chosen)
+        return tuple(replace(each, network=True) for each in chosen) if self.network else chosen
 
     def targets_or_all(self, of: Project) -> tuple[Target, ...]:
         """For commands that change no image: without SELECT, every target."""
