@@ -7,8 +7,9 @@ import os
 import posixpath
 import re
 import stat
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,13 +55,21 @@ HEAD = 256
 """Bytes of the first line that Linux reads (linux/binfmts.h, BINPRM_BUF_SIZE)."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Looks:
+    """Looks at each file of a context once: many images have the same one."""
+
+    is_sent: Callable[[Path, Boundary, Path], bool] = field(default_factory=lambda: cache(_is_sent))
+    of_file: Callable[..., str | None] = field(default_factory=lambda: cache(_of_file))
+
+
 def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Iterator[Problem]:
     """Unknown templates, and what the Dockerfile of a template does not find in the context.
 
     Every command calls this, so only one target of each kind is checked. Templates that cannot be
     rendered are left to the commands that render.
     """
-    judged = set()
+    judged, looks = set(), _Looks()
     for target, places in targets:
         if not source.has(target.template) or render.is_for_others(target.template):
             yield _no_template(target, source, places)
@@ -76,14 +85,17 @@ def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Ite
             except TemplateError:
                 continue
             found = dockerfile.instructions(text)
-            message = next(_lacks(target, found, source), None)
+            message = next(_lacks(target, found, source, looks), None)
             if message is not None:
                 yield Problem(path=places.at("context"), message=message)
 
 
 def one_of_each_kind(targets: Iterable[Target]) -> tuple[Target, ...]:
-    """Targets that stand for all: those of a kind fail alike."""
-    return tuple({_kind(target): target for target in targets}.values())
+    """Targets that stand for all, those that `problems` has rendered: all of a kind fail alike."""
+    found: dict[tuple[object, ...], Target] = {}
+    for target in targets:
+        found.setdefault(_kind(target), target)
+    return tuple(found.values())
 
 
 def _kind(target: Target) -> tuple[object, ...]:
@@ -144,7 +156,9 @@ def _listed(source: Templates) -> str:
     return f"templates: {', '.join(f'`{name}`' for name in source.names)}"
 
 
-def _lacks(target: Target, found: Sequence[Instruction], source: Templates) -> Iterator[str]:
+def _lacks(
+    target: Target, found: Sequence[Instruction], source: Templates, looks: _Looks
+) -> Iterator[str]:
     copied = [*dockerfile.copies(found)]
     if target.context is None:
         for each in (*(copy.instruction for copy in copied), *dockerfile.mounts(found)):
@@ -165,18 +179,22 @@ def _lacks(target: Target, found: Sequence[Instruction], source: Templates) -> I
                     f"{context}"
                 )
     made = dockerfile.last_stage(found)
-    yield from _faults(target, context, made, source)
+    yield from _faults(target, context, made, source, looks)
 
 
 def _faults(
-    target: Target, context: Path, made: Sequence[Instruction], source: Templates
+    target: Target,
+    context: Path,
+    made: Sequence[Instruction],
+    source: Templates,
+    looks: _Looks,
 ) -> Iterator[str]:
     """Messages, missing programs first. `made` is the last stage of the Dockerfile."""
     if any(each.word == "ENTRYPOINT" or MADE_EXECUTABLE.search(each.rest) for each in made):
         return  # such files are no programs in the image, or become executable there
     words = ["train"] * target.purpose.trains + ["serve"] * target.purpose.serves
     is_shipped = source.has_shipped(target.template)
-    is_sent = partial(_is_sent, context, source.limits)
+    is_sent = partial(looks.is_sent, context, source.limits)
     if is_shipped and target.template in FORMS:
         yield from _missing(target, context, words, is_sent)
     searched = dockerfile.searched(made)
@@ -186,7 +204,7 @@ def _faults(
     for copy in dockerfile.copies(made):
         for word in words:
             for file in filter(is_sent, _copied(copy, context, word, searched)):
-                fault = _of_file(file, context, runs=not copy.mode, started=started)
+                fault = looks.of_file(file, context, runs=not copy.mode, started=started)
                 if fault is not None:
                     yield f"the image could not start `{word}`: {fault}"
 

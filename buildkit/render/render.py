@@ -9,40 +9,32 @@ import shlex
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jinja2
 from jinja2 import meta
-from jinja2.ext import Extension
 from jinja2.loaders import split_template_path
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from packaging.requirements import Requirement
 
 from buildkit.config import boundary
 from buildkit.model import names
 from buildkit.model.target import Rendered
 from buildkit.render import dockerfile, failures
+from buildkit.render.sandbox import LARGEST, Sandbox, ShellLengths
 from buildkit.support.errors import TemplateError
 from buildkit.system import reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from jinja2.runtime import Context
-
     from buildkit.config.boundary import Boundary
     from buildkit.model.target import Target
 
 SUFFIX = ".Dockerfile.j2"
 FROM_LOCK = "--mount=type=bind,from=lock,"
-LARGEST = 4 << 20
-"""Characters of a Dockerfile, and of a text that a template repeats."""
-LARGEST_POWER = 100
-LENGTH = "${#"
-"""How a shell asks for the length of a variable."""
 NOT_REPRODUCIBLE = re.compile(r"\{#-?\s*not reproducible:\s*(.+?)\s*-?#\}", re.DOTALL)
 """The comment of a template whose images differ from build to build, with the reason."""
 
@@ -61,7 +53,7 @@ class Templates:
 
     own: Path
     folders: tuple[Path, ...]
-    environment: _Sandbox
+    environment: Sandbox
     limits: Boundary
     find: Callable[[str], Path | None]
     used_by: Callable[[str], tuple[str | None, ...]]
@@ -83,6 +75,11 @@ class Templates:
                     raise _leads_out(odd.path, odd.end, self.limits)
                 raise TemplateError(f"`{odd.path}` is {odd.kind}", hint=f"remove `{odd.path}`")
         return found
+
+    @cached_property
+    def rendered(self) -> Callable[[Target], Rendered]:
+        """What `render` returns: the Dockerfile of each target is rendered once."""
+        return cache(partial(_rendered, self))
 
     @property
     def nothing(self) -> Path:
@@ -157,35 +154,6 @@ def _is_shipped(path: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(shipped().resolve())
 
 
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """A sandbox in which no multiplication makes a text or a number too large."""
-
-    intercepted_binops = frozenset(("*", "**"))
-
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        if operator == "**" and isinstance(right, (int, float)) and abs(right) > LARGEST_POWER:
-            raise MemoryError
-        for one, other in ((left, right), (right, left)):
-            if hasattr(one, "__len__") and isinstance(other, int) and len(one) * other > LARGEST:
-                raise MemoryError
-        return super().call_binop(context, operator, left, right)
-
-
-class _ShellLengths(Extension):
-    """Refuses `${#name}` of a shell: Jinja leaves out everything up to the next `#}`."""
-
-    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
-        if LENGTH not in source:
-            return source
-        before, lines = "", source.split("\n")
-        for line, kind, text in self.environment.lex(source, name, filename):
-            if kind == "comment_begin" and before.endswith("$") and LENGTH in lines[line - 1]:
-                message = "`${#` begins a comment, which the Dockerfile does not get"
-                raise jinja2.TemplateSyntaxError(message, line, name, filename)
-            before = text
-        return source
-
-
 @cache
 def shipped() -> Path:
     """The templates of buildkit itself: in the wheel, or in the checkout that it runs from."""
@@ -206,7 +174,7 @@ def templates(project: Path, limits: Boundary | None = None) -> Templates:
         _check_folder(own, limits)
     folders = tuple(dict.fromkeys(path for path in (own.resolve(), shipped()) if path.is_dir()))
     find = cache(partial(_find, folders=folders))
-    environment = _Sandbox(
+    environment = Sandbox(
         loader=jinja2.FunctionLoader(cache(partial(_load, find, limits))),
         auto_reload=False,
         cache_size=-1,
@@ -214,7 +182,7 @@ def templates(project: Path, limits: Boundary | None = None) -> Templates:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        extensions=[_ShellLengths],
+        extensions=[ShellLengths],
     )
     environment.filters |= {"shell": shlex.quote, "value": _value, "without_url": _without_url}
     used_by = cache(partial(_used_by, environment))
@@ -255,6 +223,10 @@ def _leads_out(path: Path, end: str, limits: Boundary) -> TemplateError:
 
 def render(target: Target, source: Templates) -> Rendered:
     """Render one Dockerfile. Raises TemplateError, with template and line if known."""
+    return source.rendered(target)
+
+
+def _rendered(source: Templates, target: Target) -> Rendered:
     name = f"{target.template}{SUFFIX}"
     try:
         text = _filled(name, target, source)
@@ -367,7 +339,7 @@ def _loop(name: str, source: Templates, above: tuple[str, ...]) -> tuple[str, ..
     return next((loop for loop in loops if loop), ())
 
 
-def _source(name: str, environment: _Sandbox) -> str:
+def _source(name: str, environment: Sandbox) -> str:
     assert environment.loader is not None
     text, _, _ = environment.loader.get_source(environment, name)
     return text
@@ -384,7 +356,7 @@ def _files(used_by: Callable[[str], tuple[str | None, ...]], name: str) -> froze
     return frozenset(seen)
 
 
-def _used_by(environment: _Sandbox, name: str) -> tuple[str | None, ...]:
+def _used_by(environment: Sandbox, name: str) -> tuple[str | None, ...]:
     """The templates that a template refers to."""
     text = _source(name, environment)
     try:

@@ -9,7 +9,7 @@ import pytest
 
 from buildkit import cli
 from buildkit.matrix import matrix
-from buildkit.render import dockerfile, render
+from buildkit.render import dockerfile, ingredients, render
 from buildkit.support.errors import ConfigError, Exit
 from tests.support.projects import parse
 
@@ -549,6 +549,38 @@ def test_a_template_of_many_targets_is_judged_once_for_each_image(
     text = IMAGE.replace('"1.0"', versions) + "template = 'sklearn'\npythons = ['3.11', '3.12']"
     assert len(matrix.expand(parse(text, tmp_path), render.templates(tmp_path))) == 100
     assert len(rendered) == 1
+
+
+def test_list_renders_a_template_once_for_each_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = ", ".join(f'"{number}.0"' for number in range(50))
+    (tmp_path / "images.toml").write_text(IMAGE.replace('"1.0"', versions) + "template = 'sklearn'")
+    filled, one = [], render._filled
+    monkeypatch.setattr(render, "_filled", lambda *given: filled.append(given) or one(*given))
+    assert cli.run(["list", "-f", f"{tmp_path}/images.toml"]) == Exit.DONE
+    assert len(filled) == 1
+
+
+def test_a_file_of_several_images_is_looked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("train", "serve"):
+        program(tmp_path, f"program/{name}", 0o755)
+    sent, looked = [], []
+    one, other = ingredients._is_sent, ingredients._of_file
+    monkeypatch.setattr(
+        ingredients, "_is_sent", lambda *given: sent.append(given[-1].name) or one(*given)
+    )
+    monkeypatch.setattr(
+        ingredients,
+        "_of_file",
+        lambda *given, **named: looked.append(given[0].name) or other(*given, **named),
+    )
+    same = f"{IMAGE}template = 'basic'\ncontext = 'program'\n"
+    text = same + same.replace("demo", "other")
+    assert len(matrix.expand(parse(text, tmp_path), render.templates(tmp_path))) == 2
+    assert (sorted(sent), sorted(looked)) == (["serve", "train"], ["serve", "train"])
 
 
 def test_instructions_are_those_of_docker() -> None:
