@@ -38,7 +38,7 @@ def known(project: Project) -> Known:
 
 def note(
     project: Project,
-    published: Iterable[Published],
+    published: Sequence[Published],
     registries: Sequence[Registry],
     moves: Sequence[Move] = (),
     *,
@@ -50,6 +50,8 @@ def note(
     that pushed it was cut off. `since` are the ids of what `check` returned. Raises
     ToolError if the ledger cannot be read or written.
     """
+    if not published and not moves:
+        return
     book = ledger.beside(project.config.path, project.config.boundary)
     records = book.read()
     lacking = [each for each in published if each.pushed or not history.knows(records, each)]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Increased when the form of these files changes."""
-FEW = 100
+FEW = 20
 """Fewer targets are rendered as fast as their texts are found."""
 MOST = 20_000
 """Texts that are kept, beside those of the last run."""

@@ -597,6 +597,14 @@ def test_what_was_published_already_is_recorded_only_if_it_is_not(world: World) 
     assert [each.images[0].version for each in world.book.read()] == ["1.0"]
 
 
+def test_a_run_that_published_nothing_does_not_read_the_ledger_again(world: World) -> None:
+    from buildkit import recording
+
+    world.book.path.write_text("no record")
+    found = read(world.folder / "images.toml", None)
+    recording.note(found, (), tuple(each.registry for each in world.registries), since=frozenset())
+
+
 def test_a_record_that_cannot_be_attached_is_no_failure(world: World, capsys: Captured) -> None:
     one, two = world.registries
     one.faults.append(Fault("POST", "/blobs/uploads/", answers(405, "no artifacts"), times=99))

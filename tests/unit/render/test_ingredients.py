@@ -14,6 +14,7 @@ from buildkit.support.errors import ConfigError, Exit
 from tests.support.projects import parse
 
 if TYPE_CHECKING:
+    from buildkit.config.boundary import Boundary
     from buildkit.model.target import Rendered, Target
 
 IMAGE = """
@@ -557,7 +558,12 @@ def test_list_renders_a_template_once_for_each_image(
     versions = ", ".join(f'"{number}.0"' for number in range(50))
     (tmp_path / "images.toml").write_text(IMAGE.replace('"1.0"', versions) + "template = 'sklearn'")
     filled, one = [], render._filled
-    monkeypatch.setattr(render, "_filled", lambda *given: filled.append(given) or one(*given))
+
+    def counted(name: str, target: Target, source: render.Templates) -> str:
+        filled.append(target)
+        return one(name, target, source)
+
+    monkeypatch.setattr(render, "_filled", counted)
     assert cli.run(["list", "-f", f"{tmp_path}/images.toml"]) == Exit.DONE
     assert len(filled) == 1
 
@@ -569,14 +575,17 @@ def test_a_file_of_several_images_is_looked_at_once(
         program(tmp_path, f"program/{name}", 0o755)
     sent, looked = [], []
     one, other = ingredients._is_sent, ingredients._of_file
-    monkeypatch.setattr(
-        ingredients, "_is_sent", lambda *given: sent.append(given[-1].name) or one(*given)
-    )
-    monkeypatch.setattr(
-        ingredients,
-        "_of_file",
-        lambda *given, **named: looked.append(given[0].name) or other(*given, **named),
-    )
+
+    def is_sent(context: Path, limits: Boundary, file: Path) -> bool:
+        sent.append(file.name)
+        return one(context, limits, file)
+
+    def of_file(file: Path, context: Path, *, runs: bool, started: bool) -> str | None:
+        looked.append(file.name)
+        return other(file, context, runs=runs, started=started)
+
+    monkeypatch.setattr(ingredients, "_is_sent", is_sent)
+    monkeypatch.setattr(ingredients, "_of_file", of_file)
     same = f"{IMAGE}template = 'basic'\ncontext = 'program'\n"
     text = same + same.replace("demo", "other")
     assert len(matrix.expand(parse(text, tmp_path), render.templates(tmp_path))) == 2
