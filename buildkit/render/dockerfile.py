@@ -1,13 +1,12 @@
-"""The text of a Dockerfile -> its instructions, and what they take from the build context.
+"""The text of a Dockerfile -> its instructions.
 
-Follows BuildKit's parser and its handling of FROM (Dockerfile reference). No library reads all of
-`escape`, here-documents, `${X:-y}` and stages.
+Follows BuildKit's parser (Dockerfile reference). No library reads all of `escape`, here-documents
+and `${X:-y}`.
 """
 
 from __future__ import annotations
 
 import json
-import posixpath
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,8 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping
 
 FLAG = re.compile(r"--(?P<name>[a-z-]+)(?:=(?P<value>\S*))?\s*")
 DIRECTIVE = re.compile(r"#\s*([A-Za-z][\w-]*)\s*=\s*(.+)")
@@ -31,49 +29,42 @@ GIVEN = re.compile(r"(?:TARGET|BUILD)(?:PLATFORM|OS|ARCH|VARIANT)|TARGETSTAGE")
 """Arguments that BuildKit sets."""
 UNKNOWN = "\0"
 """Stands in a value for text that only the build knows."""
-COPIED = r"cp -r {mount}/(\S+) (\S+)"
-"""How `step.copy` copies from a context that a step mounts (templates/macros/step.j2)."""
-ELSEWHERE = re.compile(r"(?:https?://|git@|ssh://|git://|<<)")
-"""How sources begin that are no files of the context."""
-SEARCHED = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
-"""The PATH of an image that sets none."""
-PATH = re.compile(r"(?:^|\s)PATH(?:=|\s+)(\"[^\"]*\"|\S+)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Instruction:
+    """`body`: the lines of its here-documents."""
+
     word: str
     flags: tuple[tuple[str, str], ...]
     rest: str
+    body: str = ""
 
     def __str__(self) -> str:
         flags = "".join(f"--{name}={value} " for name, value in self.flags)
         return f"{self.word} {flags}{' '.join(self.rest.split())}"
 
+    @property
+    def words(self) -> list[str]:
+        """What follows the flags, in the form of a list or not."""
+        with suppress(ValueError):
+            if self.rest.startswith("["):
+                return [str(each) for each in json.loads(self.rest)]
+        return self.rest.split()
 
-@dataclass(frozen=True, kw_only=True)
-class Copy:
-    """Files that an instruction copies from the context. `mode`: it sets their permissions."""
-
-    instruction: Instruction
-    sources: tuple[str, ...]
-    destination: str
-    mode: bool
-
-    def place(self, source: str, name: str, *, is_folder: bool) -> str | None:
-        """The path in the image of a file called `name`, None if `source` does not contain it."""
-        if is_folder:  # its content is copied, not the folder itself
-            return posixpath.normpath(posixpath.join(self.destination, name))
-        into = self.destination.endswith("/") or len(self.sources) > 1
-        place = posixpath.join(self.destination, posixpath.basename(source)) if into else (
-            self.destination
-        )  # fmt: skip
-        return posixpath.normpath(place) if posixpath.basename(place) == name else None
+    @property
+    def assigned(self) -> tuple[tuple[str, str | None], ...]:
+        """The names and values of an ARG or an ENV, as written; None for an ARG without a value."""
+        words = WORD.findall(self.rest)
+        if self.word == "ENV" and words and "=" not in words[0]:  # the form `ENV NAME a value`
+            return ((words[0], self.rest.removeprefix(words[0]).strip()),)
+        parts = (each.partition("=") for each in words)
+        return tuple((name, value if sign else None) for name, sign, value in parts)
 
 
 @lru_cache(maxsize=1)  # two checks in a row read each text
 def instructions(text: str) -> tuple[Instruction, ...]:
-    """All instructions in order, without comments and the bodies of here-documents."""
+    """All instructions in order, without comments."""
     every = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
     escape = _escape(every)
     found = []
@@ -87,97 +78,25 @@ def instructions(text: str) -> tuple[Instruction, ...]:
                 whole = whole[:-1] + following.rstrip()
         whole = whole[:-1] if _goes_on(whole, escape) else whole
         word, _, rest = whole.replace("\t", " ").partition(" ")
+        body = []
         for heredoc in _heredocs(word, rest):
-            for body in lines:
-                if (body.lstrip("\t") if heredoc["tabs"] else body) == heredoc["end"].strip("\"'"):
+            for each in lines:
+                if (each.lstrip("\t") if heredoc["tabs"] else each) == heredoc["end"].strip("\"'"):
                     break
-        found.append(_instruction(word.upper(), rest.strip()))
+                body.append(each)
+        found.append(_instruction(word.upper(), rest.strip(), "\n".join(body)))
     return tuple(found)
 
 
-def base(found: Sequence[Instruction]) -> str:
-    """The image that the last stage builds on, through earlier stages; "" if there is none.
+def filled(text: str, variables: Mapping[str, str], *, are_all: bool) -> str:
+    """A word without quotes, with its variables filled in.
 
-    Parts of the name that only the build knows are UNKNOWN. buildkit passes no arguments to a
-    build, so an ARG without a default is empty.
+    `are_all`: others are empty; else only the build knows them, and they become UNKNOWN.
     """
-    arguments: dict[str, str] = {}
-    stages: dict[str, str] = {}
-    image: str | None = None
-    for each in found:
-        if each.word == "ARG" and image is None:
-            for word in WORD.findall(each.rest):
-                name, sign, default = word.partition("=")
-                if sign:
-                    arguments[name] = _filled(default, arguments)
-        if each.word == "FROM":
-            named, *alias = WORD.findall(each.rest) or [""]
-            if named.lower() == "as" and len(alias) == 1:  # the name before `AS` is empty
-                named, alias = "", [named, *alias]
-            image = _filled(named, arguments)
-            image = stages.get(image.lower(), image)
-            if len(alias) > 1 and alias[0].lower() == "as":
-                stages[alias[1].lower()] = image
-    return image or ""
-
-
-def last_stage(found: Sequence[Instruction]) -> tuple[Instruction, ...]:
-    """The instructions of the stage that becomes the image."""
-    begins = [number for number, each in enumerate(found) if each.word == "FROM"]
-    return tuple(found[begins[-1] :]) if begins else tuple(found)
-
-
-def copies(found: Iterable[Instruction]) -> Iterator[Copy]:
-    """All copies from the context; WORKDIR makes relative destinations absolute."""
-    folder = "/"
-    for each in found:
-        if (mount := _mounted(each)) is not None:
-            for source, destination in re.findall(COPIED.format(mount=re.escape(mount)), each.rest):
-                yield Copy(instruction=each, sources=(source,), destination=destination, mode=False)
-        if each.word == "WORKDIR":
-            folder = posixpath.join(folder, each.rest.strip("\"'"))
-        if each.word not in ("COPY", "ADD") or "from" in dict(each.flags):
-            continue
-        *sources, destination = _words(each.rest) or [""]
-        sources = [source for source in sources if not ELSEWHERE.match(source)]
-        if sources:
-            yield Copy(
-                instruction=each,
-                sources=tuple(sources),
-                destination=posixpath.join(folder, destination),
-                mode="chmod" in dict(each.flags),
-            )
-
-
-def inside(context: Path, source: str) -> Path:
-    """A path in the context. As in Docker, `..` does not lead above it."""
-    return context / posixpath.normpath(f"/{source}").lstrip("/")
-
-
-def mounts(found: Iterable[Instruction]) -> Iterator[Instruction]:
-    """Each RUN that mounts the context."""
-    return (each for each in found if _mounted(each) is not None)
-
-
-def searched(found: Iterable[Instruction]) -> frozenset[str]:
-    """The folders in which an image searches programs, as far as the Dockerfile shows."""
-    folders = set(SEARCHED)
-    for each in found:
-        if each.word == "ENV":
-            for match in PATH.finditer(each.rest):
-                folders |= {
-                    posixpath.normpath(part) for part in match[1].strip('"').split(":") if part
-                }
-    return frozenset(folders)
-
-
-def _mounted(instruction: Instruction) -> str | None:
-    """Where a RUN mounts the context; None if it does not."""
-    for name, value in instruction.flags:
-        fields = dict(part.partition("=")[::2] for part in value.split(","))
-        if name == "mount" and fields.get("type", "bind") == "bind" and "from" not in fields:
-            return fields.get("target", "")
-    return None
+    text = text.replace('"', "").replace("'", "")
+    for _ in range(text.count("$")):
+        text = VARIABLE.sub(lambda match: _value(match, variables, are_all=are_all), text)
+    return text
 
 
 def _escape(lines: Iterable[str]) -> str:
@@ -206,20 +125,12 @@ def _heredocs(word: str, rest: str) -> Iterator[re.Match[str]]:
         yield from filter(None, map(HEREDOC.fullmatch, WORD.findall(rest)))
 
 
-def _filled(text: str, arguments: Mapping[str, str]) -> str:
-    """A word of FROM or ARG without quotes, with its variables filled in."""
-    text = text.replace('"', "").replace("'", "")
-    for _ in range(text.count("$")):
-        text = VARIABLE.sub(lambda match: _value(match, arguments), text)
-    return text
-
-
-def _value(match: re.Match[str], arguments: Mapping[str, str]) -> str:
+def _value(match: re.Match[str], variables: Mapping[str, str], *, are_all: bool) -> str:
     name, how, other = match["bare"] or match["name"], match["how"] or "", match["other"] or ""
-    if GIVEN.fullmatch(name) and not arguments.get(name):
+    value = variables.get(name, "")
+    if (not value and GIVEN.fullmatch(name)) or not (are_all or name in variables):
         return UNKNOWN
-    value = arguments.get(name, "")
-    is_there = bool(value) if how.startswith(":") else name in arguments
+    is_there = bool(value) if how.startswith(":") else name in variables
     match how[-1:]:
         case "-":
             return value if is_there else other
@@ -231,16 +142,9 @@ def _value(match: re.Match[str], arguments: Mapping[str, str]) -> str:
             return value
 
 
-def _instruction(word: str, rest: str) -> Instruction:
+def _instruction(word: str, rest: str, body: str) -> Instruction:
     flags = []
     while match := FLAG.match(rest):
         flags.append((match["name"], match["value"] or ""))
         rest = rest[match.end() :]
-    return Instruction(word=word, flags=tuple(flags), rest=rest)
-
-
-def _words(rest: str) -> list[str]:
-    with suppress(ValueError):
-        if rest.startswith("["):
-            return [str(each) for each in json.loads(rest)]
-    return rest.split()
+    return Instruction(word=word, flags=tuple(flags), rest=rest, body=body)

@@ -22,7 +22,7 @@ from packaging.requirements import Requirement
 from buildkit.config import boundary
 from buildkit.model import names
 from buildkit.model.target import Rendered
-from buildkit.render import dockerfile, failures
+from buildkit.render import dockerfile, failures, stages
 from buildkit.render.sandbox import LARGEST, Sandbox, ShellLengths
 from buildkit.support.errors import TemplateError
 from buildkit.system import reading
@@ -265,7 +265,8 @@ def _need_base(target: Target, name: str, text: str) -> None:
     Lists, the ledger, `revise --changed` and substitutes rely on that. Parts of a name that only
     the build knows, such as the platform, may be anything.
     """
-    found = dockerfile.base(dockerfile.instructions(text))
+    every = stages.stages(dockerfile.instructions(text))
+    found = every[-1].base if every else ""
     pattern = ".*".join(map(re.escape, _full(found).split(dockerfile.UNKNOWN)))
     if found and re.fullmatch(pattern, _full(target.base)):
         return

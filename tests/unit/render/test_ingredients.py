@@ -9,7 +9,7 @@ import pytest
 
 from buildkit import cli
 from buildkit.matrix import matrix
-from buildkit.render import dockerfile, ingredients, render
+from buildkit.render import dockerfile, program_file, programs, render, stages
 from buildkit.support.errors import ConfigError, Exit
 from tests.support.projects import parse
 
@@ -140,7 +140,7 @@ def test_all_other_shipped_templates_need_none(tmp_path: Path) -> None:
         assert expand(tmp_path, f"template = '{name}'")
 
 
-BASE = "FROM {{ target.base }}\n"
+BASE = "FROM {{ target.base }} AS image\n"
 
 
 @pytest.mark.parametrize(
@@ -222,6 +222,19 @@ def test_a_link_to_a_program_counts_by_what_it_leads_to(tmp_path: Path) -> None:
         ("COPY . /opt/data/", False),
         ('COPY . /usr/bin/\nENTRYPOINT ["python", "/usr/bin/run.py"]', False),
         ("COPY . /usr/bin/\nFROM {{ target.base }}\nRUN true", False),
+        ("COPY . /usr/local\nENV PATH=/usr/local/", True),
+        ("COPY . /usr/local/\nENV PATH=$PATH:/usr/local", True),
+        ("COPY . /opt/a/\nENV PATH /opt/a:$PATH", True),
+        ("ARG DIR=/opt/a\nCOPY . $DIR/\nENV PATH=${DIR}:$PATH", True),
+        ("ARG DIR=/opt/a\nENV DIR=/opt/b\nARG DIR=/opt/a\nCOPY . $DIR/\nENV PATH=/opt/b", True),
+        ("COPY . $DIR/\nENV PATH=$DIR:$PATH", False),
+        ("COPY . bin/\nENV PATH=/bin:$PATH", False),
+        ("COPY --chmod=644 . /usr/bin/", True),
+        ("COPY --chmod=a+x . /usr/bin/", False),
+        ("COPY --chmod=$MODE . /usr/bin/", False),
+        ("COPY . /usr/bin/\nFROM image\nLABEL a=b", True),
+        ("COPY . /usr/bin/\nFROM image\nRUN true", False),
+        ("COPY . /usr/bin/\nWORKDIR /x\nEXPOSE 1\nUSER root\nCMD train", True),
     ],
 )
 def test_a_program_is_one_where_the_image_looks_for_it(
@@ -236,11 +249,122 @@ def test_a_program_is_one_where_the_image_looks_for_it(
         assert expand(tmp_path, text, mine=BASE + template)
 
 
+@pytest.mark.parametrize(
+    "later",
+    [
+        "RUN chmod +x /opt/a/train",
+        "RUN <<EOF\nchmod +x /opt/a/train\nEOF",
+        'RUN ["chmod", "+x", "/opt/a/train"]',
+        "WORKDIR /opt/a\nRUN chmod +x *",
+        "RUN sed -i 's/x/y/' /opt/a/*",
+        "RUN rm /opt/a/train && ln -s /opt/other /opt/a/train",
+        "RUN mv /opt/other /opt/a/train",
+        "RUN make install",
+        "COPY good/train /opt/a/",
+        "COPY good/train /opt/a/train",
+        "COPY good/train /opt/a",
+        "COPY good /opt/a/",
+        "COPY good /usr/local/bin/",
+        "COPY goo* /opt/a/",
+        "COPY --from=other /x /opt/a/train",
+        "COPY --from=other /x /opt/",
+        "COPY --from=other /x $WHERE",
+        "COPY . /opt/\nENV PATH=/opt/good:$PATH",
+        "ADD https://example.com/train /opt/a/",
+        "COPY <<EOF /usr/bin/train\n#!/bin/sh\nEOF",
+        "{% import 'macros/step.j2' as step %}{{ step.copy('good/.', '/usr/bin/') }}",
+        "{% import 'macros/step.j2' as step %}{{ step.copy('good/train', '/usr/bin/') }}",
+        'ENTRYPOINT ["bash"]',
+    ],
+)
+def test_what_another_step_may_change_is_not_judged(tmp_path: Path, later: str) -> None:
+    """Only a test of the built image can. Each step is fatal for the judgement alone."""
+    program(tmp_path)
+    for name in ("program/serve", "program/good/train"):
+        program(tmp_path, name, 0o755)
+    copy = f"{BASE}COPY train serve /opt/a/\nENV PATH=/opt/a:$PATH\n"
+    text = "template = 'mine'\ncontext = 'program'"
+    assert "could not start `train`" in problem(tmp_path, text, mine=copy)
+    assert expand(tmp_path, text, mine=copy + later)
+
+
+@pytest.mark.parametrize(
+    "earlier",
+    [
+        "RUN pip install sagemaker-training",
+        "RUN <<EOF\nln -s /opt/x /usr/bin/train\nEOF",
+        "COPY good /usr/bin/",
+        "COPY --from=other /bin/ /usr/bin/",
+    ],
+)
+def test_an_earlier_step_may_have_made_a_program(tmp_path: Path, earlier: str) -> None:
+    program(tmp_path)
+    for name in ("program/serve", "program/good/train"):
+        program(tmp_path, name, 0o755)
+    text = "template = 'mine'\ncontext = 'program'"
+    copy = "COPY train serve /opt/a/\nENV PATH=$PATH:/opt/a"
+    assert expand(tmp_path, text, mine=f"{BASE}{earlier}\n{copy}")
+    others = f"{BASE}RUN pip install numpy\nCOPY --from=other /x /opt/b/\n{copy}"
+    assert "could not start `train`" in problem(tmp_path, text, mine=others)
+
+
+@pytest.mark.parametrize("flag", ["--exclude=train", "--parents", "--from=other"])
+def test_flags_that_choose_what_is_copied_are_not_read(tmp_path: Path, flag: str) -> None:
+    program(tmp_path)
+    program(tmp_path, "program/serve", 0o755)
+    text = "template = 'mine'\ncontext = 'program'"
+    assert expand(tmp_path, text, mine=f"{BASE}COPY {flag} . /usr/bin/")
+    assert "could not start" in problem(tmp_path, text, mine=f"{BASE}COPY --chown=1 . /usr/bin/")
+
+
+def test_permissions_that_a_copy_takes_away(tmp_path: Path) -> None:
+    program(tmp_path, mode=0o755)
+    program(tmp_path, "program/serve", 0o755)
+    found = problem(
+        tmp_path,
+        "template = 'mine'\ncontext = 'program'",
+        mine=f"{BASE}COPY --chmod=0644 . /usr/bin/",
+    )
+    assert "`train`: `--chmod=0644` makes it not executable; write `--chmod=755`" in found
+
+
+def test_a_step_that_copies_a_folder_copies_it_whole(tmp_path: Path) -> None:
+    """`cp -r sub /usr/bin/` makes /usr/bin/sub, unlike COPY."""
+    program(tmp_path, "program/sub/train")
+    program(tmp_path, "program/sub/serve", 0o755)
+    step = "{% import 'macros/step.j2' as step %}{{ step.copy('sub', '/usr/bin') }}"
+    text = "template = 'mine'\ncontext = 'program'"
+    assert expand(tmp_path, text, mine=BASE + step)
+    path = "\nENV PATH=/usr/bin/sub"
+    assert "could not start `train`" in problem(tmp_path, text, mine=BASE + step + path)
+
+
+def test_only_stages_that_the_image_needs_are_judged(tmp_path: Path) -> None:
+    """BuildKit builds no others."""
+    (tmp_path / "program").mkdir()
+    text = "template = 'mine'\ncontext = 'program'"
+    stage = "FROM {{ target.base }} AS Other\nCOPY nothing /x/\n"
+    image = f"{stage}FROM {{{{ target.base }}}}\n"
+    assert expand(tmp_path, text, mine=image)
+    assert expand(tmp_path, "template = 'mine'", mine=image)
+    for use in (
+        "COPY --from=other /x /x",
+        "COPY --from=0 /x /x",
+        "RUN --mount=from=other,target=/x ls /x",
+    ):
+        assert "copies `nothing`" in problem(tmp_path, text, mine=image + use)
+    between = f"{stage}FROM {{{{ target.base }}}} AS b\nCOPY --from=other /x /x\nFROM b"
+    assert "copies `nothing`" in problem(tmp_path, text, mine=between)
+
+
 def test_a_word_that_an_image_does_not_know_is_any_file(tmp_path: Path) -> None:
     program(tmp_path)
     program(tmp_path, "program/serve", 0o755)
     keys = "template = 'basic'\ncontext = 'program'\npurposes = ['inference']"
     assert expand(tmp_path, keys)
+
+
+OTHER_BASE = "[[image.demo.override]]\nwhen = {{ device = 'cpu' }}\nbase = '{}'"
 
 
 def basic(folder: Path, keys: str = "", template: str = "basic") -> str:
@@ -297,9 +421,14 @@ def test_a_template_of_the_project_has_its_programs_where_it_likes(tmp_path: Pat
         ("#!/usr/bin/env pyton\n", "names the interpreter `pyton`; did you mean `python`?"),
         (
             "#!/usr/bin/env -S -i A=b pyhton3 -u\n",
-            "the interpreter `pyhton3`; did you mean `python`",
+            "the interpreter `pyhton3`; did you mean `python3`?",
         ),
-        ("#!/usr/bin/pyton3.11\n", "names the interpreter `pyton3.11`"),
+        ("#!/usr/bin/pyton3.11\n", "interpreter `pyton3.11`; did you mean `python3.11`?"),
+        ("#!/bin/bsah\n", "names the interpreter `bsah`; did you mean `bash`?"),
+        ("#!/usr/bin/evn python3\n", "names the interpreter `evn`; did you mean `env`?"),
+        ("#!/usr/bin/env Rscirpt\n", "names the interpreter `Rscirpt`; did you mean `Rscript`?"),
+        ("#!/bin/sh\n", ""),
+        ("#!/usr/bin/env perl\n", ""),
         ("#!/usr/bin/env python3\n", ""),
         ("#!/usr/bin/python3.11 -u\n", ""),
         ("#!/opt/conda/bin/own-tool\n", ""),
@@ -339,15 +468,15 @@ def test_what_cannot_be_started_is_no_program(tmp_path: Path, content: str, said
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
-@pytest.mark.parametrize("keys", ["", "packages = ['sagemaker-training']"])
+@pytest.mark.parametrize("base", ["python:3.11-slim", "acme/base:1"])
 def test_nothing_starts_a_script_in_wide_characters(
-    tmp_path: Path, encoding: str, keys: str
+    tmp_path: Path, encoding: str, base: str
 ) -> None:
     """As Windows' PowerShell writes them."""
     for name, text in (("train", "#!/bin/sh\necho\n"), ("serve", "#!/bin/sh\n")):
         program(tmp_path, f"program/{name}", 0o755)
         (tmp_path / "program" / name).write_bytes(text.encode(encoding))
-    found = basic(tmp_path, keys)
+    found = basic(tmp_path, OTHER_BASE.format(base))
     assert (
         "`train`: program/train is not UTF-8 text, but UTF-16 or UTF-32; save it as UTF-8" in found
     )
@@ -372,9 +501,6 @@ def test_a_program_that_the_build_does_not_see(tmp_path: Path) -> None:
     program(tmp_path, mode=0o755)
     (tmp_path / "program" / ".dockerignore").write_text("tr*\n")
     assert ".dockerignore there leaves out `train`" in basic(tmp_path)
-
-
-OTHER_BASE = "[[image.demo.override]]\nwhen = {{ device = 'cpu' }}\nbase = '{}'"
 
 
 @pytest.mark.parametrize("base", ["node:20", "my-base:1", "acme/base:1"])
@@ -441,6 +567,11 @@ def test_a_folder_and_a_link_to_nothing_are_no_programs(tmp_path: Path) -> None:
     assert "the image could not start `train.R`: program/train.R is empty" in (
         basic(tmp_path, template="r")
     )
+    (tmp_path / "program" / "train.R").unlink()
+    (tmp_path / "program" / "train.R").mkdir()
+    assert "the image could not start `train.R`: program/train.R is a folder, not a file" in (
+        basic(tmp_path, template="r")
+    )
 
 
 def test_a_link_may_lead_to_what_the_image_has(tmp_path: Path) -> None:
@@ -457,6 +588,22 @@ def test_a_file_that_is_copied_and_not_there_is_found(tmp_path: Path) -> None:
     (tmp_path / "program" / "handlers_lightgbm.py").touch()
     assert expand(tmp_path, "template = 'lightgbm'\ncontext = 'program'")
     assert expand(tmp_path, "template = 'mine'\ncontext = 'program'", mine=BASE + "COPY *.txt /x/")
+
+
+def test_a_file_that_is_copied_and_left_out_is_found(tmp_path: Path) -> None:
+    for name in ("data.csv", "folder/x.csv", "folder/kept"):
+        program(tmp_path, f"program/{name}")
+    (tmp_path / "program/link").symlink_to("folder")
+    (tmp_path / "program/.dockerignore").write_text("*.csv\nfolder\n!folder/kept\nlink/kept\n")
+    text = "template = 'mine'\ncontext = 'program'"
+    for source in ("data.csv", "/data.csv", "folder/x.csv"):
+        found = problem(tmp_path, text, mine=f"{BASE}COPY {source} /x/")
+        assert found.endswith(
+            f"the template `mine` copies `{source}`, which the .dockerignore of "
+            f"{tmp_path}/program leaves out"
+        )
+    for source in ("folder", "folder/kept", "link/kept", "*.csv"):
+        assert expand(tmp_path, text, mine=f"{BASE}COPY {source} /x/")
 
 
 def test_nothing_leads_above_a_context_as_docker_has_it(tmp_path: Path) -> None:
@@ -503,8 +650,8 @@ def test_what_follows_for_a_template_is_not_reported_as_well(tmp_path: Path, tex
 
 
 def test_a_from_without_a_name_builds_on_nothing() -> None:
-    assert dockerfile.base(dockerfile.instructions("FROM  AS x\n")) == ""
-    assert dockerfile.base(dockerfile.instructions("FROM as AS x\n")) == "as"
+    for text, base in (("FROM  AS x\n", ""), ("FROM as AS x\n", "as")):
+        assert stages.stages(dockerfile.instructions(text))[-1].base == base
 
 
 def test_a_template_that_builds_on_another_image_is_told_at_the_base(tmp_path: Path) -> None:
@@ -574,7 +721,7 @@ def test_a_file_of_several_images_is_looked_at_once(
     for name in ("train", "serve"):
         program(tmp_path, f"program/{name}", 0o755)
     sent, looked = [], []
-    one, other = ingredients._is_sent, ingredients._of_file
+    one, other = programs.reaches_build, program_file.fault
 
     def is_sent(context: Path, limits: Boundary, file: Path) -> bool:
         sent.append(file.name)
@@ -584,8 +731,8 @@ def test_a_file_of_several_images_is_looked_at_once(
         looked.append(file.name)
         return other(file, context, runs=runs, started=started)
 
-    monkeypatch.setattr(ingredients, "_is_sent", is_sent)
-    monkeypatch.setattr(ingredients, "_of_file", of_file)
+    monkeypatch.setattr(programs, "reaches_build", is_sent)
+    monkeypatch.setattr(program_file, "fault", of_file)
     same = f"{IMAGE}template = 'basic'\ncontext = 'program'\n"
     text = same + same.replace("demo", "other")
     assert len(matrix.expand(parse(text, tmp_path), render.templates(tmp_path))) == 2
