@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 RESOLVER = "127.0.0.11"
 """Where Docker's own DNS server listens in a container."""
 LISTENS = "0A"
+ACCEPTS = 0x10000
+"""The flag of a unix socket that listens (__SO_ACCEPTCON in linux/net.h)."""
 LOOK_SECONDS = 5
 SETTLED_SECONDS = 60
 """A server that has listened on the same wrong ports for this time, without computing, never opens
@@ -29,6 +31,13 @@ def addresses(container: Container) -> frozenset[Address] | None:
     """All addresses that are listened on, None if the image has no `cat` to read them with."""
     _, table = container.execute("cat", "/proc/net/tcp", "/proc/net/tcp6")
     return parsed(table) if "local_address" in table else None
+
+
+def unix_sockets(container: Container) -> tuple[str, ...]:
+    """The paths of the unix sockets that are listened on."""
+    _, table = container.execute("cat", "/proc/net/unix")
+    rows = [line.split(maxsplit=7) for line in table.splitlines()[1:]]
+    return tuple(row[7] for row in rows if len(row) == 8 and int(row[3], 16) & ACCEPTS)  # noqa: PLR2004
 
 
 def parsed(table: str) -> frozenset[Address]:

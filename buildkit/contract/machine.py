@@ -21,7 +21,7 @@ from buildkit.contract.image import files
 from buildkit.contract.signs import Sign
 
 if TYPE_CHECKING:
-    from buildkit.contract.engine import Container, Engine
+    from buildkit.contract.engine import Container, Engine, ImageView
     from buildkit.contract.scenario import Bench
 
 MOST = 10
@@ -162,7 +162,9 @@ class Machine:
         return _here()
 
 
-PROGRAM = re.compile(r'exec: "([^"/]+)"')
+PROGRAM = re.compile(
+    r"""exec(?:utable file|:) ["'`]([^"'`]+)["'`].*(?:not found|no such file)""", re.IGNORECASE
+)
 """The program that an engine cannot find."""
 NO_USER = re.compile(
     r"uids and gids must be|unable to find (user|group)|no matching entries in", re.IGNORECASE
@@ -181,25 +183,31 @@ def started(container: Container) -> str | None:
 
 
 def refused(bench: Bench, container: Container) -> Refusal | None:
-    """Start a container of the bench's image; a missing program is named with PATH.
-
-    Where a folder on PATH has its name, that is named instead.
-    """
+    """Start a container of the bench's image. A missing program is explained."""
     refusal = started(container)
     if refusal is None:
         return None
-    if "$PATH" not in refusal:
-        return Refusal(refusal, (Sign.NO_USER,) if NO_USER.search(refusal) else ())
-    environment = bench.engine.view(bench.subject.image).environment
     program = PROGRAM.search(refusal)
-    folder = program and files.folder_on_path(container, environment, program[1])
-    if folder:
-        return Refusal(f"{refusal.rstrip()}; {folder} is a folder", (Sign.FOLDER_ON_PATH,))
-    path = environment.get("PATH")
-    if path is None:
-        return Refusal(refusal)
-    signs = () if path else (Sign.EMPTY_PATH,)
-    return Refusal(f"{refusal.rstrip()}; PATH is {path[:PATH_SHOWN]!r}", signs)
+    if program is None:
+        return Refusal(refusal, (Sign.NO_USER,) if NO_USER.search(refusal) else ())
+    view = bench.engine.view(bench.subject.image)
+    return _not_found(program[1], view, container, refusal.rstrip())
+
+
+def _not_found(program: str, view: ImageView, container: Container, refusal: str) -> Refusal:
+    """Why an engine does not find a program, after its own words."""
+    path = view.environment.get("PATH")
+    searched = ""
+    if "/" not in program:
+        if folder := files.folder_on_path(container, view.environment, program):
+            return Refusal(f"{refusal}; {folder} is a folder", (Sign.FOLDER_ON_PATH,))
+        searched = "" if path is None else f"; PATH is {path[:PATH_SHOWN]!r}"
+        if path == "":
+            return Refusal(f"{refusal}{searched}", (Sign.EMPTY_PATH,))
+    if view.entrypoint[:1] == (program,):
+        said = f"{refusal}; `{program}` is the image's ENTRYPOINT{searched}"
+        return Refusal(said, (Sign.NO_ENTRYPOINT,))
+    return Refusal(f"{refusal}{searched}")
 
 
 def of(bench: Bench) -> Machine:

@@ -19,6 +19,7 @@ class Sign(Enum):
     EMPTY_PATH = "PATH is empty"
     FOLDER_ON_PATH = "a folder on PATH has the name of the program"
     NOT_EXECUTABLE = "the program is not executable"
+    NO_ENTRYPOINT = "the program of the image's ENTRYPOINT does not exist"
 
     # How a program ended, and what it left.
     CRASHED = "native code crashed"
@@ -44,6 +45,7 @@ class Sign(Enum):
     NO_CONNECTION = "not even a connection was accepted in time"
     NOT_WHOLE = "the connection broke"
     LISTENS_LOCALLY = "the server only listens on addresses of its own container"
+    LISTENS_ON_SOCKET = "the server only listens on a unix socket"
     LISTENS_ELSEWHERE = "the server only listens on other ports than its own"
 
     # What an answer is.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from buildkit.contract.checks import Broken, Unsampled, Unseen
 from buildkit.contract.comparison import same
 from buildkit.contract.engine import End
+from buildkit.contract.hosting import gunicorn
 from buildkit.contract.hosting.client import OK, PING_SECONDS, Answer, Health, HttpClient
 from buildkit.contract.logs import last_words, without_pings
 from buildkit.contract.signs import Sign
@@ -125,7 +126,8 @@ class Serving:
             return self.send(body, request_headers(like, more))
         except Broken as error:
             evidence, signs = self.gone()
-            raise Broken(f"{error}{evidence}", *error.signs, *signs) from error
+            cause = gunicorn.killed(self.container)
+            raise Broken(f"{cause}{error}{evidence}", *error.signs, *signs) from error
 
     def send(
         self,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildkit.contract import listening
 from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check
 from buildkit.contract.engine import never_ran
-from buildkit.contract.hosting import starting
+from buildkit.contract.hosting import gunicorn, starting
 from buildkit.contract.hosting.client import LARGEST_BODY, OK, short
 from buildkit.contract.hosting.content import confesses
 from buildkit.contract.hosting.server import Serving, fits
@@ -18,6 +18,8 @@ from buildkit.contract.signs import Sign
 PINGS = 10
 BROKEN_PROGRAM = ("ModuleNotFoundError", "ImportError", "SyntaxError")
 """Errors that a model would not fix."""
+SHOWN = 100
+"""Characters of the path of a socket that evidence shows."""
 SERVED = starting.of("`serve` with the model read-only", needs_health=False)
 
 
@@ -34,18 +36,18 @@ def answers_on_its_port(serving: Serving) -> None:
     """Something answers HTTP on port 8080 from outside the container."""
     _need_run(serving)
     if serving.health.last is None:
-        where = listening.addresses(serving.container)
+        where = _places(serving)
         late = serving.health.listens or telling(serving.container.lines())
-        if where is not None and late and listening.reaches(where, starting.PORT):
+        if where.addresses and late and listening.reaches(where.addresses, starting.PORT):
             raise Unseen(
                 f"the server listens on port {starting.PORT}, but never answered in time (SERVE-03)"
             )
         _excuse_brief(serving)
         raise Broken(
-            f"no HTTP answer from port {starting.PORT}{_listens(where)}; "
+            f"no HTTP answer from port {starting.PORT}{where.said}; "
             f"{serving.health.error or ''}{serving.last_words}",
-            *serving.signs,
-            *_misplaced(where),
+            *(each for each in serving.signs if each is not where.excludes),
+            *where.signs,
         )
 
 
@@ -65,7 +67,11 @@ def healthy_in_time(serving: Serving) -> None:
             )
         evidence = serving.evidence.removeprefix("GET /ping ")
         again = "; the last request " if evidence != serving.evidence else ": "
-        raise Broken(f"GET /ping never answered 200 {waited}{again}{evidence}", *serving.signs)
+        raise Broken(
+            f"{gunicorn.killed(serving.container)}GET /ping never answered 200 {waited}{again}"
+            f"{evidence}",
+            *serving.signs,
+        )
 
 
 @check("SERVE-02", SERVED, smoke=True, decides=True)
@@ -84,8 +90,11 @@ def invocations_answer(serving: Serving) -> None:
         request = f"POST /invocations ({payload.content_type}, {Path(payload.body).name})"
         answer = serving.invoke(payload)
         if answer.status != OK or not answer.body or not answer.content_type:
-            evidence = f"{request} answered {answer.shown()}{last_lines(serving.log)}"
-            raise Broken(evidence, *answer.signs)
+            raise Broken(
+                f"{gunicorn.killed(serving.container)}{request} answered {answer.shown()}"
+                f"{last_lines(serving.log)}",
+                *answer.signs,
+            )
         if len(answer.body) >= LARGEST_BODY:
             raise Broken(f"{request} answered with more than SageMaker passes on")
         if payload.answer is not None and not fits(answer, payload):
@@ -134,7 +143,7 @@ def _need_run(serving: Serving) -> None:
 def _excuse(serving: Serving) -> None:
     """A server that does not run without a model does what SERVE-04 demands."""
     answered = serving.health.last is not None
-    if any(sign in serving.log for sign in BROKEN_PROGRAM):
+    if any(sign in serving.log for sign in BROKEN_PROGRAM) or gunicorn.killed(serving.container):
         return
     refused = serving.exit_code is not None and not never_ran(serving.exit_code, serving.log)
     if serving.modelless and (refused or answered):
@@ -148,27 +157,54 @@ def _excuse(serving: Serving) -> None:
 def _excuse_brief(serving: Serving) -> None:
     """Skip a server that did not get all the time that it may take."""
     if serving.brief and serving.health.last is None:
-        where = listening.addresses(serving.container)
+        where = _places(serving)
         raise Unsampled(
             "no model is declared, and without one nothing answered in "
-            f"{serving.health.waited:.0f} s{_listens(where)}",
+            f"{serving.health.waited:.0f} s{where.said}",
             last_lines(serving.log),
-            *_misplaced(where),
+            *where.signs,
         )
 
 
-def _listens(found: frozenset[listening.Address] | None) -> str:
-    """Where the server listens instead, if the image can list that."""
-    if found is None:
-        return ""
-    places = ", ".join(f"{host}:{port}" for host, port in sorted(found))
-    return f"; the server listens {f'on {places}' if places else 'nowhere'}"
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where a server listens. `addresses`: None if the image has no `cat` to list them with.
+
+    `sockets`: its unix sockets, if it listens on no address.
+    """
+
+    addresses: frozenset[listening.Address] | None
+    sockets: tuple[str, ...] = ()
+
+    @property
+    def said(self) -> str:
+        if self.addresses is None:
+            return ""
+        if self.sockets:
+            shown = ", ".join(f"`{each[:SHOWN]}`" for each in self.sockets[:3])
+            return f"; the server listens on no port, only on a unix socket: {shown}"
+        places = ", ".join(f"{host}:{port}" for host, port in sorted(self.addresses))
+        return f"; the server listens {f'on {places}' if places else 'nowhere'}"
+
+    @property
+    def signs(self) -> tuple[Sign, ...]:
+        """What is wrong with these places."""
+        if self.sockets:
+            return (Sign.LISTENS_ON_SOCKET,)
+        found = self.addresses
+        if not found:
+            return ()
+        if not any(listening.reaches(found, port) for _, port in found):
+            return (Sign.LISTENS_LOCALLY,)
+        return () if any(port == starting.PORT for _, port in found) else (Sign.LISTENS_ELSEWHERE,)
+
+    @property
+    def excludes(self) -> Sign | None:
+        """What a request cannot have seen: a connection that is refused does not break."""
+        return Sign.NOT_WHOLE if self.addresses == frozenset() else None
 
 
-def _misplaced(found: frozenset[listening.Address] | None) -> tuple[Sign, ...]:
-    """What is wrong with the places where it listens."""
-    if not found:
-        return ()
-    if not any(listening.reaches(found, port) for _, port in found):
-        return (Sign.LISTENS_LOCALLY,)
-    return () if any(port == starting.PORT for _, port in found) else (Sign.LISTENS_ELSEWHERE,)
+def _places(serving: Serving) -> Places:
+    found = listening.addresses(serving.container)
+    sockets = listening.unix_sockets(serving.container) if found == frozenset() else ()
+    return Places(addresses=found, sockets=sockets)

@@ -14,7 +14,7 @@ import pytest
 from buildkit.contract import causes, checks, logs, machine
 from buildkit.contract.checks import Broken, Doubtful, Judged, Partly, TooBusy, Unseen
 from buildkit.contract.endpoints import batch
-from buildkit.contract.engine import Line
+from buildkit.contract.engine import Line, Process
 from buildkit.contract.hosting import (
     bodies,
     client,
@@ -105,7 +105,10 @@ def server(reply: Callable[[bytes], Answer], *payloads: Payload, **facts: Any) -
         ended_by=lambda: facts.get("ended_by", ""),
         logs=lambda: "",
         lines=lambda: tuple(Line(at=0.0, text=text) for text in facts.get("lines", ())),
-        execute=lambda *_command: (0, facts.get("table", "")),
+        execute=lambda _cat, path, *_more: (0, facts.get(path, facts.get("table", ""))),
+        processes=lambda: tuple(
+            Process(pid=1, state="S", command=each) for each in facts.get("commands", ())
+        ),
     )
     health = Health(after=1.0, last=answer(b""))
     return Serving(
@@ -464,6 +467,80 @@ def test_a_worker_that_is_killed_while_it_loads_is_named_with_its_cure() -> None
     found = checks.run(serving.healthy_in_time, killed)
     assert WORKER in found.message
     assert "--preload" in found.result.hint
+
+
+ENVIRONMENT = "A=--timeout 7\0GUNICORN_CMD_ARGS=--log-level info --timeout 10\0B=-t 8"
+
+
+@pytest.mark.parametrize(
+    ("command", "environment", "limit"),
+    [
+        ("gunicorn app:app", ENVIRONMENT, "its time-out of 10 s"),
+        ("python3 -m gunicorn --timeout=20 app:app", ENVIRONMENT, "its time-out of 20 s"),
+        ("gunicorn -t15 app:app", "", "its time-out of 15 s"),
+        ("gunicorn -t 15 app:app", "", "its time-out of 15 s"),
+        ("gunicorn: master [app:app]", "", "its time-out"),
+        ("timeout -t 5 serve", "A=--timeout 7", "its time-out"),
+    ],
+)
+def test_the_time_out_of_gunicorn_comes_first(
+    command: str, environment: str, limit: str, rows: Payload
+) -> None:
+    facts: dict[str, Any] = {
+        "/proc/1/environ": environment,
+        "commands": ["sh", command],
+        "lines": [WORKER, *("line " * 40).split()],
+    }
+    cause = f"gunicorn killed a worker that was busy for longer than {limit} ({WORKER!r}): "
+    health = Health(after=None, last=answer(b"", 500), waited=240)
+    never = checks.run(serving.healthy_in_time, server(sums, health=health, **facts))
+    assert never.message.startswith(f"{cause}GET /ping never answered 200")
+    modelless = replace(server(sums, health=health, **facts), modelless=True)
+    assert verdict(serving.healthy_in_time, modelless).startswith(f"Broken: {cause}")
+    fails = checks.run(
+        serving.invocations_answer, server(lambda _: answer(b"", 500), rows, **facts)
+    )
+    assert fails.message.startswith(f"{cause}POST /invocations")
+    assert "--worker-class gthread" in fails.result.hint
+
+    def breaks(_body: bytes) -> Answer:
+        raise Broken("POST /invocations got no whole answer: reset")
+
+    with pytest.raises(Broken) as caught:
+        server(breaks, rows, **facts).invoke(rows)
+    assert str(caught.value).startswith(f"{cause}POST /invocations got")
+    unharmed = verdict(
+        serving.healthy_in_time, server(sums, health=health, **{**facts, "lines": []})
+    )
+    assert "gunicorn" not in unharmed
+
+
+UNIX = """Num       RefCount Protocol Flags    Type St Inode Path
+0000000000000000: 00000002 00000000 00010000 0001 01 23232 /tmp/g.sock
+0000000000000000: 00000003 00000000 00000000 0001 03 23233 /tmp/other
+0000000000000000: 00000002 00000000 00010000 0001 01 23234
+"""
+NOWHERE = "  sl  local_address rem_address st\n"
+
+
+def test_a_server_on_a_unix_socket_is_told_to_bind_a_port() -> None:
+    refused = Broken("GET /ping got no whole answer: refused", Sign.PING, Sign.NOT_WHOLE)
+    health = Health(after=None, last=None, error=refused, waited=240)
+    facts: dict[str, Any] = {"table": NOWHERE, "health": health}
+    found = checks.run(
+        serving.answers_on_its_port, server(sums, **facts, **{"/proc/net/unix": UNIX})
+    )
+    said = "; the server listens on no port, only on a unix socket: `/tmp/g.sock`; GET /ping got"
+    assert said in found.message
+    assert "gunicorn: `--bind 0.0.0.0:8080`" in found.result.hint
+    nowhere = checks.run(serving.answers_on_its_port, server(sums, **facts))
+    assert "; the server listens nowhere; " in nowhere.message
+    assert "TLS" not in nowhere.result.hint
+    table = TABLE.replace("1F90", "1388")
+    port = server(sums, **{**facts, "table": table, "/proc/net/unix": UNIX})
+    assert "unix" not in checks.run(serving.answers_on_its_port, port).message
+    unknown = checks.run(serving.answers_on_its_port, server(sums, health=health, table=""))
+    assert "TLS" in unknown.result.hint
 
 
 def test_a_miss_is_told_once() -> None:

@@ -49,12 +49,19 @@ SAID = (
     ("RUN-01", "the engine cannot start `train`: uids and gids must be in range 0-2147483647", "USER"),
     ("RUN-02", "cannot start `serve`: unable to find user nobody-knows: no matching entries", "USER"),
     ("SERVE-03", "it said '[CRITICAL] WORKER TIMEOUT (pid:8)'", "--preload"),
+    ("SERVE-06", "answered 500; it said '[CRITICAL] WORKER TIMEOUT (pid:8)'", "make predictions faster"),
+    ("SERVE-06", "Worker (pid:8) was sent SIGKILL! Perhaps out of memory?", "ran out of memory"),
+    ("RUN-01", "python3: can't open file '/opt/x/strat.py': [Errno 2] No such file or directory", "ENTRYPOINT names"),
+    ("RUN-02", "sh: 0: cannot open /opt/x/strat.sh: No such file", "ENTRYPOINT names"),
+    ("RUN-02", "bash: /opt/x/strat.sh: No such file or directory", "ENTRYPOINT names"),
+    ("RUN-02", "sh: 0: cannot open /opt/ml/code/serve: No such file or directory", "mounts hide"),
     ("SERVE-03", "connect() failed (111: Connection refused) while connecting to upstream", "nginx"),
 )  # fmt: skip
 """What foreign programs say in the evidence of a clause, and a part of the hint for it."""
 SEEN = (
     ("RUN-01", Sign.NOT_EXECUTABLE, "--chmod"),
     ("RUN-01", Sign.EMPTY_PATH, "ENV PATH"),
+    ("RUN-01", Sign.NO_ENTRYPOINT, "ENTRYPOINT names"),
     ("RUN-02", Sign.FOLDER_ON_PATH, "a folder on PATH"),
     ("RUN-01", Sign.BLOCKED, "IMG-06"),
     ("RUN-01", Sign.NO_ROOM, "WORKDIR"),
@@ -70,6 +77,7 @@ SEEN = (
     ("IMG-06", Sign.NO_FOLDER, "mkdir"),
     ("IMG-06", Sign.PLACE_TAKEN, "fills /opt/ml/input"),
     ("SERVE-01", Sign.LISTENS_LOCALLY, "0.0.0.0"),
+    ("SERVE-01", Sign.LISTENS_ON_SOCKET, "gunicorn: `--bind 0.0.0.0:8080`"),
     ("SERVE-01", Sign.LISTENS_ELSEWHERE, "8080"),
     ("SERVE-01", Sign.NOT_WHOLE, "TLS"),
     ("SERVE-03", Sign.NO_ANSWER, "another thread"),
@@ -157,8 +165,8 @@ def test_a_signal_has_the_signs_of_why_it_is_not_heard(
 def test_a_late_server_on_the_right_port_is_not_told_of_ports(
     places: list[tuple[str, int]], sign: Sign | None
 ) -> None:
-    assert serving._misplaced(frozenset(places)) == ((sign,) if sign else ())
-    assert serving._misplaced(None) == ()
+    assert serving.Places(addresses=frozenset(places)).signs == ((sign,) if sign else ())
+    assert serving.Places(addresses=None).signs == ()
 
 
 def test_the_tool_s_own_words_are_no_symptom() -> None:

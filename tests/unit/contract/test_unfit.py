@@ -184,6 +184,43 @@ def test_a_program_that_is_missing_is_said_with_the_path(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
+    ("said", "path", "more"),
+    [
+        (
+            'exec: "/opt/program/strat.sh": stat /opt/program/strat.sh: no such file or directory',
+            "/bin",
+            "; `/opt/program/strat.sh` is the image's ENTRYPOINT",
+        ),
+        ("crun: executable file `/x` not found: No such file or directory", "/bin", "; `/x` is …"),
+        (
+            'exec: "strat.sh": executable file not found in $PATH',
+            "/bin",
+            "; `strat.sh` is the image's ENTRYPOINT; PATH is '/bin'",
+        ),
+        ('exec: "strat.sh": executable file not found in $PATH', None, "; `strat.sh` is …"),
+    ],
+)
+def test_an_entrypoint_that_is_missing_is_named(
+    said: str, path: str | None, more: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = more.split("`")[1]
+    environment = {} if path is None else {"PATH": path}
+    view = dataclasses.replace(VIEW, environment=environment, entrypoint=(program, "-x"))
+    engine = SimpleNamespace(view=lambda _: view)
+    bench: Any = SimpleNamespace(engine=engine, subject=SimpleNamespace(image="demo"))
+    monkeypatch.setattr(machine, "started", lambda _container: said)
+    more = more.replace("…", "the image's ENTRYPOINT")
+    refusal = machine.refused(bench, FakeContainer())  # type: ignore[arg-type]
+    assert refusal == Refusal(f"{said}{more}", (Sign.NO_ENTRYPOINT,))
+    hint = checks.judged("RUN-01", Broken(str(refusal), *refusal.signs)).result.hint
+    assert "ENTRYPOINT names does not exist" in hint
+    view = dataclasses.replace(view, entrypoint=("/bin/sh", program))
+    refusal = machine.refused(bench, FakeContainer())  # type: ignore[arg-type]
+    assert refusal is not None
+    assert refusal.signs == ()
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (None, "cannot be started: creating a container: Cannot mkdir /work"),

@@ -1,0 +1,34 @@
+"""What is known of gunicorn in a container: that it killed a busy worker, and its time-out."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from buildkit.contract.engine import Container
+
+KILLED = re.compile(r"WORKER TIMEOUT")
+OPTION = re.compile(r"(?:^|\s)(?:--timeout(?:\s+|=)|-t\s*)(\d+)")
+ARGUMENTS = re.compile(r"(?:^|\0)GUNICORN_CMD_ARGS=([^\0]*)")
+"""The variable whose options count where the command line has none."""
+SHOWN = 100
+
+
+def killed(container: Container) -> str:
+    """The beginning of evidence if gunicorn has killed a busy worker, empty if it has not."""
+    lines = (each.text.strip() for each in container.lines())
+    line = next(filter(KILLED.search, lines), None)
+    if line is None:
+        return ""
+    seconds = _seconds(container)
+    limit = "its time-out" if seconds is None else f"its time-out of {seconds} s"
+    return f"gunicorn killed a worker that was busy for longer than {limit} ({line[:SHOWN]!r}): "
+
+
+def _seconds(container: Container) -> str | None:
+    """The time-out on its command line or in its variable, None if neither has one."""
+    commands = [each.command for each in container.processes() if "gunicorn" in each.command]
+    _, environment = container.execute("cat", "/proc/1/environ")
+    found = map(OPTION.search, [*commands, *ARGUMENTS.findall(environment)])
+    return next((each[1] for each in found if each), None)
