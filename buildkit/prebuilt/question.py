@@ -19,7 +19,8 @@ class Query(NamedTuple):
 
     Only versions are case-sensitive: `PyTorch` means `pytorch`.
     `python` is written `3.11` or `py311`; `device` is `cpu`, `gpu` or one of the chips that images
-    are made for; an `instance_type` such as `ml.g5.xlarge` implies the device.
+    are made for; an `instance_type` such as `ml.g5.xlarge` implies the device. An instance family
+    that buildkit does not know is accepted with any `device`, or if the image runs on all.
     `purpose` is `training`, `inference` or one of the SDK's other scopes. `base_framework`, such as
     `pytorch2.0`, is what Hugging Face's images build on. `smdistributed` is SageMaker's library of
     distributed training; some images differ for it, and on `ml.p4d`.

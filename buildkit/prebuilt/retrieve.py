@@ -49,9 +49,10 @@ def image_uri(  # noqa: PLR0917 - in the SDK's order
     """The URI of one of AWS's prebuilt images, from the arguments of the SageMaker SDK.
 
     The parameters are those of `sagemaker.image_uris.retrieve`, so that calls work unchanged;
-    `device`, such as `gpu`, replaces an instance type. Of the three configurations only their
-    presence matters. docs/guide/moving-from-the-sdk.md lists the differences; `look_up` uses the
-    words of this project.
+    `device`, such as `gpu`, replaces an instance type. An instance family that buildkit does not
+    know is accepted with any `device`, unverified. Of the three configurations only their presence
+    matters. docs/guide/moving-from-the-sdk.md lists the differences; `look_up` uses the words of
+    this project.
 
     Raises NothingSelectedError if no image matches, and UsageError if several do, or for a model
     of JumpStart.

@@ -33,6 +33,16 @@ NO_MACRO = re.compile(r"'jinja2\.environment\.TemplateModule object' has no attr
 NO_VARIABLE = re.compile(r"'(\w+)' is undefined")
 NO_ITEM = re.compile(r"'tuple object' has no attribute '(\w+)'")
 DELIMITER = re.compile(r"\{[{%#]")
+EXPRESSION = re.compile(r"\$?\{\{[^{}]*\}\}")
+FOREIGN = {
+    "workflow syntax of GitHub": re.compile(
+        r"\$\{\{-?\s*(?:github|env|vars|secrets|inputs|matrix|steps|needs|runner|jobs?|strategy)\b"
+    ),
+    "a template of Go": re.compile(
+        rf"\{{\{{-?\s*(?:\.|(?:end|else|break|continue)\b|(?!{SEEN}\b)\w+\s+[.$\"(])"
+    ),
+}
+"""Text in the delimiters of Jinja that is for other programs, by how an expression begins."""
 BEGINS = {"{{": "an expression", "{%": "a statement", "{#": "a comment"}
 """What Jinja reads in text of a Dockerfile, such as `--format "{{.Id}}"` or `${#name}`."""
 
@@ -56,8 +66,17 @@ def explained(error: Exception, name: str, own: Path, names: Sequence[str]) -> t
             hint = "look for a large loop, or for a text that is repeated many times"
             return f"{name} produces too much text", hint
         case _:
+            place = _place(error, own)
+            where = name if place is None else f"{place[0].name}:{place[1]}"
+            if place and (foreign := _foreign(*place)):
+                text, what = foreign
+                hint = (
+                    f"remove it, or write `{{% raw %}}{text}{{% endraw %}}` where the Dockerfile "
+                    "needs this text"
+                )
+                return f"{where}: `{text}` looks like {what}; Jinja reads it as its own", hint
             hint = f"fix the template; its fields and blocks are in {manual.page('templates')}"
-            return f"{_place(error, name, own)}: {_said(error)}", hint
+            return f"{where}: {_said(error)}", hint
 
 
 def _syntax_hint(error: jinja2.TemplateSyntaxError) -> str:
@@ -95,7 +114,20 @@ def _said(error: Exception) -> str:
     return said
 
 
-def _place(error: Exception, name: str, own: Path) -> str:
+def _foreign(file: Path, line: int) -> tuple[str, str] | None:
+    """The first expression of a line that is no Jinja, and what it looks like."""
+    try:
+        text = file.read_text(encoding="utf-8").splitlines()[line - 1]
+    except (OSError, ValueError, IndexError):
+        return None
+    for each in EXPRESSION.findall(text):
+        for what, begins in FOREIGN.items():
+            if begins.match(each):
+                return each, what
+    return None
+
+
+def _place(error: Exception, own: Path) -> tuple[Path, int] | None:
     """The innermost template line of a failure: Jinja rewrites tracebacks to template lines.
 
     Lines of the project come first: a shipped macro fails because of how it was called.
@@ -104,7 +136,7 @@ def _place(error: Exception, name: str, own: Path) -> str:
     while traceback is not None:
         file = Path(traceback.tb_frame.f_code.co_filename)
         if file.suffix == ".j2":
-            places.append((file, f"{file.name}:{traceback.tb_lineno}"))
+            places.append((file, traceback.tb_lineno))
         traceback = traceback.tb_next
-    mine = [place for file, place in places if file.is_relative_to(own.resolve())]
-    return next(reversed(mine or [place for _, place in places]), name)
+    mine = [each for each in places if each[0].is_relative_to(own.resolve())]
+    return next(reversed(mine or places), None)

@@ -238,6 +238,8 @@ def _elsewhere(run: Run) -> tuple[str, tuple[Sign, ...]]:
     for left in (run.at("output"), run.at(training_runs.FAILURE)):
         if left is not None and left.kind != "file":
             return f"; /opt/ml/{left.name} is {left.described}", (Sign.REASON_NO_FILE,)
+    if run.has_folder(training_runs.FAILURE):
+        return f"; /opt/ml/{training_runs.FAILURE} is a folder", (Sign.REASON_NO_FILE,)
     found = [each.name for each in run.tree or () if each.kind == "file" and _is_reason(each.name)]
     return (f"; found /opt/ml/{found[0]}", (Sign.REASON_ELSEWHERE,)) if found else ("", ())
 

@@ -352,6 +352,34 @@ def test_text_that_jinja_takes_for_its_own_has_a_way_out(
     assert f"{{% raw %}}{delimiter}…{{% endraw %}}" in str(caught.value.hint)
 
 
+GO, WORKFLOW = "a template of Go", "workflow syntax of GitHub"
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "what"),
+    [
+        ("RUN echo {{ target.name }} {{range .X}}x{{end}}", "{{range .X}}", GO),
+        ("RUN docker inspect -f '{{json .Config}}'", "{{json .Config}}", GO),
+        ("RUN x '{{- len $x -}}'", None, None),
+        ("RUN x '{{ end }}'", "{{ end }}", GO),
+        ("LABEL revision=${{ github.sha }}", "${{ github.sha }}", WORKFLOW),
+        ("ENV TOKEN=${{secrets.TOKEN}}", "${{secrets.TOKEN}}", WORKFLOW),
+        ("{{ target.version }} {{ github.sha }}", None, None),
+        ("RUN x=${{ target.nosuch }}", None, None),
+        ("RUN x={{ nosuch }}", None, None),
+    ],
+)
+def test_text_of_other_languages_is_recognized(
+    tmp_path: Path, line: str, text: str | None, what: str | None
+) -> None:
+    with pytest.raises(TemplateError, match=r"demo.Dockerfile.j2:2: ") as caught:
+        rendered(tmp_path, MINIMAL, demo=f"FROM {{{{ target.base }}}}\n{line}\n")
+    said = f"demo.Dockerfile.j2:2: `{text}` looks like {what}; Jinja reads it as its own"
+    assert (said in str(caught.value)) is (text is not None)
+    hint = str(caught.value.hint)
+    assert (f"remove it, or write `{{% raw %}}{text}{{% endraw %}}` where" in hint) is bool(text)
+
+
 def test_a_comment_after_a_line_that_ends_with_a_dollar_sign(tmp_path: Path) -> None:
     text = "FROM {{ target.base }}\nRUN grep ^a$\n{#- note #}\n"
     assert "grep ^a$" in rendered(tmp_path, MINIMAL, demo=text)
