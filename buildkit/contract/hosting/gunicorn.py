@@ -8,22 +8,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from buildkit.contract.engine import Container
 
-KILLED = re.compile(r"WORKER TIMEOUT")
+KILLED = "WORKER TIMEOUT"
+"""What its log says of such a worker."""
 OPTION = re.compile(r"(?:^|\s)(?:--timeout(?:\s+|=)|-t\s*)(\d+)")
 ARGUMENTS = re.compile(r"(?:^|\0)GUNICORN_CMD_ARGS=([^\0]*)")
 """The variable whose options count where the command line has none."""
-SHOWN = 100
 
 
 def killed(container: Container) -> str:
     """The beginning of evidence if gunicorn has killed a busy worker, empty if it has not."""
-    lines = (each.text.strip() for each in container.lines())
-    line = next(filter(KILLED.search, lines), None)
-    if line is None:
+    if not any(KILLED in line.text for line in container.lines()):
         return ""
     seconds = _seconds(container)
     limit = "its time-out" if seconds is None else f"its time-out of {seconds} s"
-    return f"gunicorn killed a worker that was busy for longer than {limit} ({line[:SHOWN]!r}): "
+    return f"gunicorn killed a worker that was busy for longer than {limit} ({KILLED}): "
 
 
 def _seconds(container: Container) -> str | None:

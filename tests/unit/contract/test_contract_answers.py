@@ -491,7 +491,7 @@ def test_the_time_out_of_gunicorn_comes_first(
         "commands": ["sh", command],
         "lines": [WORKER, *("line " * 40).split()],
     }
-    cause = f"gunicorn killed a worker that was busy for longer than {limit} ({WORKER!r}): "
+    cause = f"gunicorn killed a worker that was busy for longer than {limit} (WORKER TIMEOUT): "
     health = Health(after=None, last=answer(b"", 500), waited=240)
     never = checks.run(serving.healthy_in_time, server(sums, health=health, **facts))
     assert never.message.startswith(f"{cause}GET /ping never answered 200")
