@@ -86,8 +86,10 @@ def _certain(
             if step.word == "ENTRYPOINT" or (is_run and (found or _names(word, step))):
                 return None
         elif step.may_hold(word, layout.path):
+            if not step.is_read:
+                return None
             files = [*filter(is_sent, step.files(context, word, layout.path))]
-            if not step.is_read or len(files) > (found is None):
+            if len(files) > (found is None):
                 return None
             if files:
                 found = step, files[0]

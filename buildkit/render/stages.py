@@ -213,7 +213,8 @@ def _step(instruction: Instruction, folder: str, fill: Callable[[str], str]) -> 
         sources=sources,
         destination=at,
         mode=flags.get("chmod"),
-        is_read=len(sources) == len(named)
+        is_read=instruction.word == "COPY"  # ADD unpacks archives
+        and len(sources) == len(named)
         and flags.keys() <= PLAIN
         and not any(UNCERTAIN.search(each) for each in (*named, at)),
     )
