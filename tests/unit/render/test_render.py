@@ -367,6 +367,7 @@ GO, WORKFLOW = "a template of Go", "workflow syntax of GitHub"
         ("{{ target.version }} {{ github.sha }}", None, None),
         ("RUN x=${{ target.nosuch }}", None, None),
         ("RUN x={{ nosuch }}", None, None),
+        ("RUN x={{ target .nosuch }}", None, None),
     ],
 )
 def test_text_of_other_languages_is_recognized(
