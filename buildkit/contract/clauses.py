@@ -17,11 +17,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Shape:
+    """A part of AWS's API: a shape or an operation of a service, or one member of a structure."""
+
+    service: str
+    name: str
+    member: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Shape:
+        service, _, path = text.partition(":")
+        name, _, member = path.partition(".")
+        return cls(service=service, name=name, member=member)
+
+    def __str__(self) -> str:
+        return f"{self.service}:{self.name}{self.member and '.'}{self.member}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Clause:
     """One demand of SageMaker on an image.
 
     `feature` is what an image must promise for the clause to apply. `unchecked` says why no check
-    judges it, and is empty if one does.
+    judges it, and is empty if one does. `shapes` are what the clause rests on in AWS's API.
     """
 
     id: str
@@ -32,6 +50,7 @@ class Clause:
     hint: str
     feature: Feature | None
     unchecked: str
+    shapes: tuple[Shape, ...]
 
 
 @cache
@@ -48,6 +67,7 @@ def clauses() -> Mapping[str, Clause]:
             hint=table.get("hint", ""),
             feature=Feature(table["feature"]) if "feature" in table else None,
             unchecked=table.get("unchecked", ""),
+            shapes=tuple(map(Shape.parse, table.get("shapes", ()))),
         )
         for id_, table in document.items()
     }

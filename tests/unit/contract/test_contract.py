@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkit.contract import archive, checks, comparison, runner, scenario, suite
-from buildkit.contract.clauses import clauses
+from buildkit.contract.clauses import Shape, clauses
 from buildkit.contract.engine import Entry, ImageView, Line, Process, Refusal
 from buildkit.contract.hosting import serving
 from buildkit.contract.hosting.client import Answer, Health, HttpClient
@@ -451,6 +451,15 @@ def test_every_clause_is_checked_or_says_why_not() -> None:
     assert len(clauses()) == 186
     assert {id_ for id_, each in clauses().items() if not each.unchecked} == checked
     assert len(checked) >= 110
+
+
+def test_a_part_of_the_api_that_a_clause_cites_is_read_as_it_is_written() -> None:
+    cited = clauses()["SERVE-11"].shapes
+    assert cited[0] == Shape(
+        service="sagemaker-runtime", name="InvokeEndpointInput", member="CustomAttributes"
+    )
+    for text in ("sagemaker:Channel", "ecr:PutImage", "sagemaker:Channel.InputMode"):
+        assert str(Shape.parse(text)) == text
 
 
 def test_the_page_of_clauses_is_what_the_suite_does() -> None:
