@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: help setup quickstart build-all test lint unit e2e thorough test-uri prebuilt bench-uri frameworks lock contract-report public-scripts package docs engine-up engine-down bench bench-skip bench-serving bench-publish kills interrupts steady release-trials measure clean
+.PHONY: help setup quickstart build-all test lint unit e2e thorough test-uri prebuilt bench-uri frameworks drift lock contract-report public-scripts package docs engine-up engine-down bench bench-skip bench-serving bench-publish kills interrupts steady release-trials measure clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -37,7 +37,7 @@ lint: setup ## Check format, lint, types, shell scripts and workflows
 	@$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	printf '%s\n' $(filter-out %.py %/serving %/__pycache__,$(wildcard scripts/*/* scripts/bench/serving/classic/serve)) |
+	printf '%s\n' $(filter-out %.py %.txt %/serving %/__pycache__,$(wildcard scripts/*/* scripts/bench/serving/classic/serve)) |
 		xargs -P 0 -n 4 $(BIN)/shellcheck --external-sources --source-path SCRIPTDIR
 	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python scripts/dev/lint_workflows.py
 
@@ -62,6 +62,9 @@ prebuilt: setup ## Regenerate buildkit/prebuilt/images.txt from the SageMaker SD
 
 frameworks: setup ## Regenerate buildkit/matrix/frameworks.txt from the package index (five minutes)
 	@$(BIN)/python scripts/data/frameworks.py
+
+drift: setup ## Compare what clauses cite of AWS's API and images with the newest releases; print the changes
+	@PYTHONPATH=. $(BIN)/python scripts/data/drift.py $(DRIFT)
 
 lock: setup ## Regenerate requirements.lock, which the release action installs
 	@scripts/dev/lock

@@ -45,7 +45,12 @@ PAGES = [
     *ROOT.glob("templates/**/*.j2"),
     *ROOT.glob("templates/runtime/**/*.py"),
     *ROOT.glob("templates/runtime/bin/*"),
-    *(path for path in ROOT.glob("scripts/**/*") if path.is_file() and path.suffix != ".pyc"),
+    *(
+        path
+        for path in ROOT.glob("scripts/**/*")
+        # shapes.txt has sentences of AWS.
+        if path.is_file() and path.suffix != ".pyc" and path.name != "shapes.txt"
+    ),
     ROOT / "action.yml",
     ROOT / "Makefile",
 ]
