@@ -51,6 +51,7 @@ def _facts(clause: Clause) -> dict[str, object]:
         "unchecked": clause.unchecked,
         "hint": clause.hint,
         "source": clause.source,
+        "read": clause.read,
     }
 
 
@@ -63,6 +64,7 @@ def _page(clause: Clause) -> str:
         ("unchecked", clause.unchecked),
         ("fix", clause.hint),
         ("source", clause.source),
+        ("read", clause.read),
     ]
     paragraphs = [_paragraph(label, text) for label, text in lines if text]
     return "\n".join([f"{clause.id}  {clause.level.value}  {clause.title}", *paragraphs])

@@ -38,6 +38,7 @@ class Shape:
 class Clause:
     """One demand of SageMaker on an image.
 
+    `read` is the month, such as `2026-11`, in which the source was read.
     `feature` is what an image must promise for the clause to apply. `unchecked` says why no check
     judges it, and is empty if one does. `shapes` are what the clause rests on in AWS's API.
     """
@@ -47,6 +48,7 @@ class Clause:
     title: str
     demand: str
     source: str
+    read: str
     hint: str
     feature: Feature | None
     unchecked: str
@@ -64,6 +66,7 @@ def clauses() -> Mapping[str, Clause]:
             title=table["title"],
             demand=table["demand"],
             source=table["source"],
+            read=table["read"],
             hint=table.get("hint", ""),
             feature=Feature(table["feature"]) if "feature" in table else None,
             unchecked=table.get("unchecked", ""),

@@ -57,7 +57,8 @@ HEAD = """\
 RELEASE = "# Source: "
 BODY = """\
 Made by `make drift`. Read the clauses that cite what has changed. Where one is no longer true,
-correct the clause, its check and the pages that say the same.
+correct the clause, its check and the pages that say the same. Set `read` of each clause whose
+source you have read.
 
 ~~~diff
 {report}

@@ -32,7 +32,14 @@ def test_each_clause_is_told_whole(id_: str, capsys: Captured) -> None:
     assert cli.run(["explain", id_.lower()]) == Exit.DONE
     said = " ".join(capsys.readouterr().out.split())
     assert said.startswith(f"{clause.id} {clause.level.value} {clause.title} demand ")
-    for text in (clause.demand, clause.hint, clause.unchecked, clause.source, *suite.how(id_)):
+    for text in (
+        clause.demand,
+        clause.hint,
+        clause.unchecked,
+        clause.source,
+        clause.read,
+        *suite.how(id_),
+    ):
         assert " ".join(text.split()) in said
     assert clause.feature is None or f"images that promise {clause.feature.value}" in said
 
@@ -59,6 +66,7 @@ def test_several_clauses_are_told_once_each_as_json(capsys: Captured) -> None:
         "unchecked": "",
         "hint": clauses.clauses()["OUT-01"].hint,
         "source": clauses.clauses()["OUT-01"].source,
+        "read": clauses.clauses()["OUT-01"].read,
     }
     assert (second["id"], second["feature"]) == ("MME-03", "multi-model")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 import runpy
 import tarfile
 from contextlib import contextmanager
@@ -460,6 +461,11 @@ def test_a_part_of_the_api_that_a_clause_cites_is_read_as_it_is_written() -> Non
     )
     for text in ("sagemaker:Channel", "ecr:PutImage", "sagemaker:Channel.InputMode"):
         assert str(Shape.parse(text)) == text
+
+
+def test_each_clause_has_the_month_in_which_its_source_was_read() -> None:
+    for each in clauses().values():
+        assert re.fullmatch(r"20[0-9]{2}-(0[1-9]|1[0-2])", each.read), each.id
 
 
 def test_the_page_of_clauses_is_what_the_suite_does() -> None:
