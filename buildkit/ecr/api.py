@@ -1,4 +1,4 @@
-"""The API of ECR: clients, logins, and error messages with hints. The only boto3 import.
+"""The API of ECR: clients and logins. The only boto3 import.
 
 `AWS_ENDPOINT_URL` and the rest of boto3's own chain apply, so the code that talks to AWS is the
 code that talks to a local API server.
@@ -8,77 +8,38 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
-from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-import botocore.exceptions
 from botocore.config import Config
+from botocore.exceptions import ReadTimeoutError
 
+from buildkit.ecr import failures, shapes
+from buildkit.ecr.failures import STALLED, StrangeError
 from buildkit.ecr.places import Api
 from buildkit.model.login import Login
-from buildkit.support import manual
-from buildkit.support.errors import ToolError, UnavailableError
 from buildkit.support.suggest import shown
-from buildkit.system import stopping
+from buildkit.system import console, stopping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mypy_boto3_ecr import ECRClient
 
     from buildkit.ecr.places import Place
 
-AWAY = (
-    botocore.exceptions.EndpointConnectionError,
-    botocore.exceptions.ConnectTimeoutError,
-    botocore.exceptions.ReadTimeoutError,
-    botocore.exceptions.ConnectionClosedError,
-)
-"""Errors of boto3, after its own retries, if nothing answers."""
-
-
-class StrangeError(botocore.exceptions.BotoCoreError):
-    """An answer that is no JSON document: botocore reads many of them as empty ones."""
-
-    fmt = "the answer is not one of ECR's: status {status}, {began}"
-
-
-NETWORK = (
-    botocore.exceptions.HTTPClientError,
-    botocore.exceptions.ConnectionError,
-    botocore.exceptions.IncompleteReadError,
-    StrangeError,
-)
-"""Other errors of the network."""
-LOGGED_OUT = (
-    botocore.exceptions.SSOError,
-    botocore.exceptions.TokenRetrievalError,
-    botocore.exceptions.NoAuthTokenError,
-)
-ERRORS = (
-    botocore.exceptions.ClientError,
-    botocore.exceptions.BotoCoreError,
-    ValueError,
-    OSError,
-    EOFError,
-)
-"""All that boto3 raises: it does not wrap errors of its files, of a `credential_process` or of an
-MFA prompt."""
-STRANGE = (LookupError, TypeError, AttributeError, RuntimeError, json.JSONDecodeError)
-"""What a JSON document causes that is not one of ECR's."""
-SERVERS_FAULT = 500
-"""The lowest HTTP status of an error on AWS's side."""
 BEGINNING = 80
 """Bytes that a message shows of a strange answer."""
-WAY = "check the network, AWS_ENDPOINT_URL and HTTPS_PROXY"
+SERVICES = {"ecr-public": "ECR", "sso-oidc": "SSO"}
+"""Names of services that are not their identifiers in capitals."""
+XML_ROOT = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<(\w+)[\s>]")
 CONNECT_SECONDS = 10
 """For a connection: with boto3's default of 60, a silent host takes five minutes."""
-READ_SECONDS = 60
-"""For an answer: the limit only ends a call that hangs."""
+READ_SECONDS = 20
+"""For the next bytes of an answer: the limit only ends a call that hangs."""
 ATTEMPTS = 5
+STALLS = 2
+"""Attempts for an answer that stops in the middle: more of them would wait for minutes."""
 LIMITS = Config(
     connect_timeout=CONNECT_SECONDS,
     read_timeout=READ_SECONDS,
@@ -91,23 +52,24 @@ def login(where: Place) -> Login:
 
     The login also opens the repositories of other accounts that the caller may use.
     """
-    with translated(f"requesting an ECR login for {where.host}", where.profile):
+    with failures.translated(f"requesting an ECR login for {where.host}", where.profile):
         if where.api is Api.ECR_PUBLIC:
-            public = _client(where, "ecr-public", LIMITS)
-            token = public.get_authorization_token()["authorizationData"]
+            public = _client(where, "ecr-public", LIMITS).get_authorization_token()
+            token = failures.read(shapes.PublicToken, public).token
         else:
-            token = client(where).get_authorization_token()["authorizationData"][0]
-        return _login(token["authorizationToken"])
+            answer = client(where).get_authorization_token()
+            token = failures.read(shapes.Tokens, answer).tokens[0]
+        return _login(token.text)
 
 
 def _login(token: str) -> Login:
-    """Raises LookupError for what is not a token."""
+    """Raises StrangeError for what is not a token."""
     try:
         user, colon, password = base64.b64decode(token, validate=True).decode().partition(":")
-    except ValueError as error:
-        raise LookupError("authorizationToken") from error
+    except ValueError:
+        user = colon = password = ""
     if not colon:
-        raise LookupError("authorizationToken")
+        raise StrangeError(service="ECR", found="its token is not a user and a password")
     return Login(user=user, password=password)
 
 
@@ -123,125 +85,67 @@ def client(where: Place) -> ECRClient:
 
 
 def _client(where: Place, service: str, config: Config) -> Any:
-    """A client that stops its retries once the run is interrupted."""
+    """A client with credentials. It stops its retries once the run is interrupted.
+
+    The limits and checks are also those of the clients that give the credentials, such as STS.
+    """
     import boto3  # noqa: PLC0415 - it is slow to load, and other registries do without
 
-    with translated(f"connecting to AWS for {where.host}", where.profile):
+    doing = f"connecting to AWS for {where.host}"
+    with failures.of_credentials(doing, where.profile):
         session: Any = boto3.session.Session(profile_name=where.profile, region_name=where.region)
-        made = session.client(service, config=config)
-    made.meta.events.register("before-send", lambda **_: stopping.check())
-    made.meta.events.register("before-parse", _check)
-    return made
+        session._session.set_default_client_config(LIMITS)  # noqa: SLF001 - boto3 has no other way
+        session.events.register("before-send", lambda **_: stopping.check())
+        session.events.register("before-parse", _check)
+        session.events.register_first("needs-retry", _limit_stalls)
+        if (found := session.get_credentials()) is not None:
+            found.get_frozen_credentials()
+    with failures.translated(doing, where.profile):
+        return session.client(service, config=config)
+
+
+def _limit_stalls(
+    endpoint: Any, attempts: int, caught_exception: Exception | None = None, **_: object
+) -> None:
+    """Say that a service does not answer, and raise the error of the last attempt."""
+    if not isinstance(caught_exception, STALLED):
+        return
+    if isinstance(caught_exception, ReadTimeoutError) and attempts >= STALLS:
+        raise caught_exception
+    host = urlsplit(endpoint.host).hostname
+    console.say(f"{host} does not answer: trying again", fg="yellow")
 
 
 def _check(operation_model: Any, response_dict: dict[str, Any], **_: object) -> None:
-    """Raise StrangeError for a page of a proxy; botocore retries statuses from 500 on."""
-    status, body = response_dict["status_code"], response_dict["body"]
-    if operation_model.service_model.resolved_protocol != "json" or status >= SERVERS_FAULT:
-        return
-    try:
-        document = json.loads(body.decode())
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        began = shown(body[:BEGINNING].decode(errors="replace")) or "empty"
-        raise StrangeError(status=status, began=began)
+    """Raise StrangeError for a page of a proxy. The body of one from 500 on is left out.
 
-
-@contextmanager
-def translated(doing: str, profile: str | None = None) -> Iterator[None]:
-    """Raise ToolError instead of boto3's errors; `doing` says what was tried.
-
-    `profile` is the one that images.toml names, None for boto3's default.
+    botocore retries these statuses, but could not read the page.
     """
+    status, body = response_dict["status_code"], response_dict["body"]
+    model = operation_model.service_model
+    if model.resolved_protocol == "query":
+        good = status < failures.MOVED
+        usable = _is_xml(body, f"{operation_model.name}Response" if good else "ErrorResponse")
+    else:
+        usable = _is_json(body)
+    if usable:
+        return
+    if status >= failures.SERVERS_FAULT:
+        response_dict["body"] = b""
+        return
+    began = shown(body[:BEGINNING].decode(errors="replace")) or "empty"
+    service = SERVICES.get(model.service_name, model.service_name.upper())
+    raise StrangeError(service=service, found=f"status {status}, {began}")
+
+
+def _is_json(body: bytes) -> bool:
     try:
-        yield
-    except STRANGE as error:
-        raise ToolError(f"{doing}: the answer is not one of ECR's: {error!r}", hint=WAY) from error
-    except ERRORS as error:
-        raise _error(doing, error, profile) from error
+        return isinstance(json.loads(body.decode()), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
-def _error(doing: str, error: Exception, profile: str | None) -> ToolError:
-    what, hint = _explained(error, profile)
-    away = isinstance(error, AWAY) or _status(error) >= SERVERS_FAULT
-    return (UnavailableError if away else ToolError)(f"{doing}: {what}", hint=hint)
-
-
-def _explained(error: Exception, profile: str | None) -> tuple[str, str]:
-    """What happened, and a hint. Special exceptions come before the more general ones."""
-    what = str(error)
-    match error:
-        case botocore.exceptions.NoCredentialsError():
-            what = "no AWS credentials found"
-            hint = "run `aws sso login`, or set AWS_PROFILE"
-        case botocore.exceptions.ProfileNotFound():
-            hint = (
-                "fix `profile` in images.toml, or AWS_PROFILE; `aws configure list-profiles` shows "
-                "the profiles"
-            )
-        case botocore.exceptions.NoRegionError():
-            what = "no AWS region is set"
-            hint = "set `region` in `[registry]` of images.toml, or AWS_REGION"
-        case botocore.exceptions.ParamValidationError():
-            what = f"a value is not one that ECR allows: {error}"
-            hint = "fix the value in images.toml"
-        case botocore.exceptions.ClientError():
-            hint = _hint(error)
-        case _ if isinstance(error, (*AWAY, *NETWORK)):
-            hint = WAY
-        case _ if isinstance(error, LOGGED_OUT):
-            what = f"{_used(profile)}: {error}"
-            hint = f"log in: `aws sso login{_option(profile)}`"
-        case _:  # a failed MFA prompt has no text
-            why = what or "an MFA code is required, and buildkit never prompts"
-            what = f"{_used(profile)} cannot be used: {why}"
-            endpoint = "fix AWS_ENDPOINT_URL, or " if "endpoint" in why.lower() else ""
-            hint = (
-                f"{endpoint}fix the profile that `aws configure list{_option(profile)}` shows, or "
-                "set AWS_PROFILE"
-            )
-    return what, hint
-
-
-def _profile(named: str | None) -> str | None:
-    """The profile that boto3 uses."""
-    return named or os.environ.get("AWS_DEFAULT_PROFILE") or os.environ.get("AWS_PROFILE")
-
-
-def _option(named: str | None) -> str:
-    return f" --profile {profile}" if (profile := _profile(named)) else ""
-
-
-def _used(named: str | None) -> str:
-    """The profile and its file, for an error message."""
-    file = os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config"
-    return f"profile `{_profile(named) or 'default'}` of {file}"
-
-
-def _hint(error: botocore.exceptions.ClientError) -> str:  # noqa: PLR0911 - one per kind
-    code = error.response.get("Error", {}).get("Code", "")
-    if code.startswith("AccessDenied"):
-        # AWS's message names the action, if not, it has the name of the operation.
-        named = re.search(r"not authorized to perform: ([\w:-]+)", str(error))
-        action = named[1] if named else f"ecr:{error.operation_name}"
-        return f"allow the role `{action}`; permissions by command: {manual.page('publish')}"
-    if "Expired" in code or "InvalidClientToken" in code or "UnrecognizedClient" in code:
-        return "the AWS credentials have expired: log in again, such as with `aws sso login`"
-    if "Signature" in code or code == "RequestTimeTooSkewed":
-        return "check the clock of this machine with `date -u`, and the secret key"
-    if "Throttl" in code or code == "LimitExceededException":
-        return "AWS is throttling, or a quota is used up: retry later, or request an increase"
-    if code == "InvalidParameterException" and error.operation_name == "SetRepositoryPolicy":
-        return "check that all `pull-accounts` and `pull-roles` exist in the registry's partition"
-    if _status(error) >= SERVERS_FAULT:
-        return f"retry later, or {WAY}"
-    return "run `aws sts get-caller-identity` to see which identity is used"
-
-
-def _status(error: Exception) -> int:
-    """The HTTP status of the answer that an error is about, 0 without one."""
-    # botocore's errors of the network have the attribute, too, but no answer.
-    answer = getattr(error, "response", None) or {}
-    status: int = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status
+def _is_xml(body: bytes, root: str) -> bool:
+    """Whether a document begins as the answers of STS do."""
+    found = XML_ROOT.match(body)
+    return found is not None and found[1].decode() == root

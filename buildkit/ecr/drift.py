@@ -14,7 +14,7 @@ from buildkit.support.amounts import count
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from buildkit.ecr.policies import Document
+    from buildkit.ecr.shapes import Document
     from buildkit.ecr.wanted import Wanted
 
 

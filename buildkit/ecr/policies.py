@@ -12,15 +12,16 @@ import json
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from buildkit.ecr.shapes import Selection
 from buildkit.model.tag_filters import CACHE
+from buildkit.support import decode
 from buildkit.support.errors import ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from buildkit.config.schema import RepositoriesTable
-
-    Document = Mapping[str, Any]
+    from buildkit.ecr.shapes import Document
 
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 RULE = "buildkit: "
@@ -144,18 +145,17 @@ def _is_ours(rule: Document) -> bool:
 
 def _selected(rule: Document) -> dict[str, Any]:
     """The selection of a rule, in the form of ours."""
-    selection = rule["selection"]
-    patterns = [each.removesuffix("*") for each in selection.get("tagPatternList", ())]
-    prefixes = selection.get("tagPrefixList", patterns)
+    selection = decode.read(Selection, rule["selection"])
+    patterns = [each.removesuffix("*") for each in selection.patterns or ()]
+    prefixes = [*(selection.prefixes or ()), *patterns]
     return {
-        "tagStatus": selection["tagStatus"],
+        "tagStatus": selection.status,
         **({"tagPrefixList": prefixes} if prefixes else {}),
     }
 
 
 def _statements(policy: Document | None) -> list[Document]:
-    found = (policy or {}).get("Statement", [])
-    return list(found) if isinstance(found, list) else [found]
+    return list((policy or {}).get("Statement", ()))
 
 
 def _is_pull(statement: Document) -> bool:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from buildkit.ecr import api, policies
+from buildkit.ecr import api, failures, policies, shapes
 from buildkit.ecr.drift import Aspect, Found, drift
 from buildkit.support.errors import ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from mypy_boto3_ecr import ECRClient
 
     from buildkit.ecr.drift import Change
     from buildkit.ecr.places import Place
+    from buildkit.ecr.shapes import Description, Document
     from buildkit.ecr.wanted import Wanted
 
 
@@ -45,7 +45,7 @@ class Repositories:
         Returns whether it was created.
         """
         try:
-            with api.translated("checking whether the repository exists"):
+            with failures.translated("checking whether the repository exists"):
                 missing = self._describe(wanted.name) is None
             return missing and self.create(wanted)
         except ToolError as error:
@@ -53,17 +53,17 @@ class Repositories:
 
     def read(self, name: str) -> Found | None:
         """A repository, None if not found."""
-        with api.translated("reading the repository"):
+        with failures.translated("reading the repository"):
             shown = self._describe(name)
             if shown is None:
                 return None
             try:
-                tags = self.client.list_tags_for_resource(resourceArn=shown["repositoryArn"])
+                answer = self.client.list_tags_for_resource(resourceArn=shown.arn)
                 lifecycle, policy = self._lifecycle(name), self._policy(name)
             except self.client.exceptions.RepositoryNotFoundException:
                 return None
-            pairs = tuple((tag["Key"], tag["Value"]) for tag in tags["tags"])
-            return _found(shown, pairs, lifecycle, policy)
+            tags = failures.read(shapes.Tags, answer).tags
+            return _found(shown, tuple((tag.key, tag.value) for tag in tags), lifecycle, policy)
 
     def create(self, wanted: Wanted) -> bool:
         """Create a repository with all its settings. False, and no change, if it already exists."""
@@ -71,7 +71,7 @@ class Repositories:
         if wanted.table.kms_key is not None:
             encryption["kmsKey"] = wanted.table.kms_key
         with (
-            api.translated("creating the repository"),
+            failures.translated("creating the repository"),
             suppress(self.client.exceptions.RepositoryAlreadyExistsException),
         ):
             made = self.client.create_repository(
@@ -82,7 +82,7 @@ class Repositories:
                 **_mutability(wanted),
                 **self._registry,
             )
-            found = _found(made["repository"], wanted.tags)
+            found = _found(failures.read(shapes.Created, made).repository, wanted.tags)
             self.update(wanted, found, drift(wanted, found))
             return True
         return False
@@ -91,7 +91,7 @@ class Repositories:
         """Make these changes to a repository. Nothing happens if it was deleted meanwhile."""
         for change in changes:
             with (
-                api.translated(f"changing {change.aspect.value}"),
+                failures.translated(f"changing {change.aspect.value}"),
                 suppress(self.client.exceptions.RepositoryNotFoundException),
             ):
                 self._change(change.aspect, wanted, found)
@@ -126,57 +126,59 @@ class Repositories:
             case Aspect.ENCRYPTION:
                 pass  # ECR has no call for it
 
-    def _describe(self, name: str) -> Any:
+    def _describe(self, name: str) -> Description | None:
         """A repository as ECR shows it, None if not found."""
         with suppress(self.client.exceptions.RepositoryNotFoundException):
             found = self.client.describe_repositories(repositoryNames=[name], **self._registry)
-            return found["repositories"][0]
+            return failures.read(shapes.Repositories, found).repositories[0]
         return None
 
-    def _lifecycle(self, name: str) -> str | None:
+    def _lifecycle(self, name: str) -> Document | None:
         with suppress(self.client.exceptions.LifecyclePolicyNotFoundException):
             found = self.client.get_lifecycle_policy(repositoryName=name, **self._registry)
-            return found["lifecyclePolicyText"]
+            with _readable("lifecycle policy", "get-lifecycle-policy", name):
+                return shapes.lifecycle(failures.read(shapes.LifecycleText, found).text)
         return None
 
-    def _policy(self, name: str) -> str | None:
+    def _policy(self, name: str) -> Document | None:
         with suppress(self.client.exceptions.RepositoryPolicyNotFoundException):
             found = self.client.get_repository_policy(repositoryName=name, **self._registry)
-            return found["policyText"]
+            with _readable("repository policy", "get-repository-policy", name):
+                return shapes.policy(failures.read(shapes.PolicyText, found).text)
         return None
+
+
+@contextmanager
+def _readable(what: str, command: str, name: str) -> Iterator[None]:
+    """Turn ValueError into an error that says which policy cannot be read, and how to see it."""
+    try:
+        yield
+    except ValueError as error:
+        raise ToolError(
+            f"the {what} cannot be read: {error}",
+            hint=f"fix or delete that policy: `aws ecr {command} --repository-name {name}` shows "
+            "it",
+        ) from error
 
 
 def _found(
-    shown: Any,
+    shown: Description,
     tags: tuple[tuple[str, str], ...],
-    lifecycle: str | None = None,
-    policy: str | None = None,
+    lifecycle: Document | None = None,
+    policy: Document | None = None,
 ) -> Found:
-    encryption = shown.get("encryptionConfiguration", {})
-    filters = shown.get("imageTagMutabilityExclusionFilters") or ()
+    encryption = shown.encryption or shapes.Encryption()
     return Found(
-        arn=shown["repositoryArn"],
-        mutability=shown["imageTagMutability"],
-        filters=tuple(each["filter"] for each in filters),
-        scan_on_push=shown.get("imageScanningConfiguration", {}).get("scanOnPush", False),
-        encryption=encryption.get("encryptionType", "AES256"),
-        kms_key=encryption.get("kmsKey"),
+        arn=shown.arn,
+        mutability=shown.mutability,
+        filters=tuple(each.text for each in shown.filters or ()),
+        scan_on_push=(shown.scanning or shapes.Scanning()).on_push,
+        encryption=encryption.kind,
+        kms_key=encryption.key,
         tags=tags,
-        lifecycle=_document(lifecycle, "rules"),
-        policy=_document(policy, "Statement"),
+        lifecycle=lifecycle,
+        policy=policy,
     )
-
-
-def _document(text: str | None, key: str) -> dict[str, Any] | None:
-    """A lifecycle or a policy. Raises LookupError for what ECR would not keep."""
-    if not text:
-        return None
-    found = json.loads(text)
-    parts = found.get(key, []) if isinstance(found, dict) else None
-    listed = [parts] if isinstance(parts, dict) and key == "Statement" else parts
-    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
-        raise LookupError(key)
-    return {**found}
 
 
 def _mutability(wanted: Wanted) -> dict[str, Any]:

@@ -39,7 +39,7 @@ DOORS = {  # what reaches outside -> the only modules that may hold it
     # docker-py lets the exceptions of requests through
     "requests": {"registry", "engine"},
     "boto3": {"ecr.api"},
-    "botocore": {"ecr.api", "ecr.places"},
+    "botocore": {"ecr.api", "ecr.failures", "ecr.places"},
     "jinja2": {"render", "verify.page"},
     "pydantic": {"config"},
     "regex": {"config.values", "contract.jobs.metrics"},

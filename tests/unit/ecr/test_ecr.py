@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
-from botocore.exceptions import HTTPClientError
+from botocore.exceptions import (
+    EndpointConnectionError,
+    HTTPClientError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
 
-from buildkit.ecr import api
+from buildkit.ecr import api, failures
 from buildkit.ecr.places import Api, Place
 from buildkit.ecr.repositories import Repositories
 from buildkit.support.errors import ToolError, UnavailableError
@@ -93,12 +99,27 @@ def test_who_has_to_log_in_again_is_told_how(file: Path, monkeypatch: pytest.Mon
     assert caught.value.hint == "log in: `aws sso login --profile w`"
 
 
-def test_an_address_that_is_none_is_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "address",
+    [
+        "no address",
+        "foo",
+        "http://",
+        "ftp://x",
+        "http://[",
+        "http://127.0.0.1:99999",
+        "https://user:S3CRET%40api.example/",
+    ],
+)
+def test_an_address_that_is_none_is_named(
+    file: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
     file.write_text(f"[default]\n{KEYS}")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", "no address")
-    with pytest.raises(ToolError) as caught:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", address)
+    with pytest.raises(ToolError, match="AWS_ENDPOINT_URL_ECR is not the address of an") as caught:
         api.login(WHERE)
-    assert (caught.value.hint or "").startswith("fix AWS_ENDPOINT_URL, or ")
+    assert caught.value.hint == "fix AWS_ENDPOINT_URL_ECR: `https://HOST` or `http://HOST:PORT`"
+    assert "S3CRET" not in caught.value.message
 
 
 def test_a_network_that_is_away_is_no_matter_of_configuration(
@@ -108,7 +129,7 @@ def test_a_network_that_is_away_is_no_matter_of_configuration(
     monkeypatch.setattr(api, "LIMITS", Config(retries={"total_max_attempts": 1}))
     with pytest.raises(UnavailableError) as caught:
         api.login(WHERE)
-    assert caught.value.hint == api.WAY
+    assert caught.value.hint == failures.WAY
 
 
 class Answer:
@@ -165,8 +186,9 @@ def test_an_answer_that_is_not_ecr_s(
     for ask in (lambda: api.login(WHERE), lambda: Repositories(place=WHERE).read("app")):
         with pytest.raises(ToolError) as caught:
             ask()
-        assert "the answer is not one of ECR's" in caught.value.message
-        assert caught.value.hint == api.WAY
+        assert "the answer is not one of " in caught.value.message
+        assert "Error" not in caught.value.message
+        assert caught.value.hint == failures.WAY
 
 
 def test_a_proxy_that_is_no_address(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +197,7 @@ def test_a_proxy_that_is_no_address(file: Path, monkeypatch: pytest.MonkeyPatch)
     answering(monkeypatch, HTTPClientError(error="no address"))
     with pytest.raises(ToolError, match="no address") as caught:
         api.login(WHERE)
-    assert caught.value.hint == api.WAY
+    assert caught.value.hint == failures.WAY
 
 
 @pytest.mark.parametrize("status", [302, 403, 404, 407])
@@ -186,22 +208,251 @@ def test_a_page_of_a_proxy_is_no_refusal_of_aws(
     answering(monkeypatch, "<html>\x1b[31mblocked</html>", status)
     with pytest.raises(ToolError, match=f"not one of ECR's: status {status}, ") as caught:
         api.login(WHERE)
-    assert caught.value.hint == api.WAY
+    assert caught.value.hint == failures.WAY
     assert "\x1b" not in caught.value.message
 
 
-@pytest.mark.parametrize("text", ["[1]", '{"Statement": "x"}', '{"Statement": [1]}', "no JSON"])
-def test_a_policy_that_is_not_one_of_ecr_s(
-    file: Path, monkeypatch: pytest.MonkeyPatch, text: str
+SHOWN = {
+    "repositoryArn": "arn:aws:ecr:eu-west-1:1:repository/app",
+    "imageTagMutability": "MUTABLE",
+}
+
+
+@pytest.mark.parametrize(
+    ("policies", "what", "command"),
+    [
+        *(
+            pytest.param({"policyText": text}, what, "get-repository-policy", id=f"policy {text}")
+            for text, what in {
+                "[1]": "is not an object",
+                '{"Statement": "x"}': "Statement: 'x' is not a list",
+                '{"Statement": [1]}': "Statement[0]: 1 is not an object",
+                '{"Statement": [{"Sid": 7}]}': "Statement[0].Sid: 7 is not text",
+                "<html>": "not JSON",
+                "[" * 3000: "nested deeper",
+            }.items()
+        ),
+        *(
+            pytest.param(
+                {"lifecyclePolicyText": text, "policyText": "{}"},
+                what,
+                "get-lifecycle-policy",
+                id=f"lifecycle {text}",
+            )
+            for text, what in {
+                '{"rules": [{}]}': "rules[0].rulePriority is missing",
+                '{"rules": [{"rulePriority": 1}]}': "rules[0].selection is missing",
+                '{"rules": [{"rulePriority": 1, "selection": {}}]}': "tagStatus is missing",
+                '{"rules": [{"rulePriority": "1", "selection": {"tagStatus": "any"}}]}': "'1' is",
+                '{"rules": [{"rulePriority": true, "selection": {"tagStatus": "any"}}]}': "True is",
+                '{"rules": null}': "rules: None is not a list",
+                '{"rules": ["x"]}': "rules[0]: 'x' is not an object",
+                "<html>": "not JSON",
+            }.items()
+        ),
+    ],
+)
+def test_a_policy_that_cannot_be_read_is_named(
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    policies: dict[str, str],
+    what: str,
+    command: str,
 ) -> None:
     file.write_text(f"[default]\n{KEYS}")
-    shown = {
-        "repositoryArn": "arn:aws:ecr:eu-west-1:1:repository/app",
-        "imageTagMutability": "MUTABLE",
-    }
-    answering(monkeypatch, json.dumps({"repositories": [shown], "tags": [], "policyText": text}))
-    with pytest.raises(ToolError, match="the answer is not one of ECR's"):
+    lifecycle = {"lifecyclePolicyText": '{"rules": []}'}
+    answering(
+        monkeypatch, json.dumps({"repositories": [SHOWN], "tags": [], **lifecycle, **policies})
+    )
+    with pytest.raises(ToolError, match="policy cannot be read: ") as caught:
         Repositories(place=WHERE).read("app")
+    assert what in caught.value.message
+    assert f"`aws ecr {command} --repository-name app`" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"imageTagMutabilityExclusionFilters": [{"filter": 5}]},
+        {"imageTagMutabilityExclusionFilters": [{}]},
+        {"imageTagMutability": 5},
+        {"imageScanningConfiguration": {"scanOnPush": "yes"}},
+        {"encryptionConfiguration": {"encryptionType": 5}},
+        {"repositoryArn": "x"},
+    ],
+)
+def test_a_repository_that_ecr_would_not_show(
+    file: Path, monkeypatch: pytest.MonkeyPatch, shown: dict[str, object]
+) -> None:
+    file.write_text(f"[default]\n{KEYS}")
+    answering(monkeypatch, json.dumps({"repositories": [SHOWN | shown], "tags": []}))
+    (key,) = shown
+    with pytest.raises(ToolError, match=rf"not one of ECR's: repositories\[0\]\.{key}"):
+        Repositories(place=WHERE).read("app")
+
+
+TOKEN = f"[default]\n{ROLE}web_identity_token_file = "
+ASSUMED = f"[default]\n{ROLE}source_profile = base\n[profile base]\n{KEYS}"
+STS = 'xmlns="https://sts.amazonaws.com/doc/2011-06-15/"'
+
+
+@pytest.mark.parametrize("profile", ["role", "web identity"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<html>log in</html>",
+        "<html>café</html>".encode("latin-1"),
+        "{}",
+        "",
+        f"<AssumeRoleResponse {STS}><AssumeRoleResult>",
+        f"<AssumeRoleResponse {STS}><AssumeRoleResult></AssumeRoleResult></AssumeRoleResponse>",
+        "[" * 100_000,
+    ],
+)
+@pytest.mark.parametrize("status", [200, 407])
+def test_an_answer_that_is_not_sts_s(
+    file: Path, monkeypatch: pytest.MonkeyPatch, text: str | bytes, status: int, profile: str
+) -> None:
+    token = file.with_name("token")
+    token.write_text("a token of a web identity")
+    file.write_text(ASSUMED if profile == "role" else f"{TOKEN}{token}\n")
+    answering(monkeypatch, text, status)
+    with pytest.raises(ToolError) as caught:
+        api.login(WHERE)
+    said = ("the answer is not one of STS's: ", "does not return credentials")
+    assert any(each in caught.value.message for each in said)
+    assert "Error" not in caught.value.message
+    assert "HTTPS_PROXY" in (caught.value.hint or "")
+
+
+def test_a_page_from_500_on_is_a_service_that_is_away(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text(ASSUMED)
+    answering(monkeypatch, "<h1>café</h1>".encode("latin-1"), 502)
+    with pytest.raises(UnavailableError, match="502"):
+        api.login(WHERE)
+
+
+@pytest.mark.parametrize("text", ["<html>", "{}", "null", "[]", "café".encode("latin-1")])
+def test_a_container_s_address_that_gives_no_credentials_is_named(
+    file: Path, monkeypatch: pytest.MonkeyPatch, text: str | bytes
+) -> None:
+    file.write_text("")
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:9/x")
+    monkeypatch.setattr("botocore.utils.ContainerMetadataFetcher.SLEEP_TIME", 0)
+    answering(monkeypatch, text)
+    with pytest.raises(ToolError, match="AWS_CONTAINER_CREDENTIALS_FULL_URI") as caught:
+        api.login(WHERE)
+    assert "AWS_CONTAINER_CREDENTIALS_FULL_URI" in (caught.value.hint or "")
+
+
+def test_instance_metadata_that_are_a_page(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text("")
+    monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
+    failure = UnicodeEncodeError("latin-1", "\u2013", 0, 1, "no")
+    answering(monkeypatch, HTTPClientError(error=failure))
+    with pytest.raises(ToolError, match="does not return credentials") as caught:
+        api.login(WHERE)
+    assert "codec" not in caught.value.message
+
+
+def test_a_token_that_is_too_short(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = file.with_name("token")
+    token.write_text("abc")
+    file.write_text(f"{TOKEN}{token}\n")
+    answering(monkeypatch, "")
+    with pytest.raises(ToolError, match="profile `default` of") as caught:
+        api.login(WHERE)
+    assert "images.toml" not in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "hint"),
+    [
+        pytest.param(
+            SSLError(endpoint_url="https://x", error=ValueError("self-signed")),
+            "self-signed",
+            failures.CERTIFICATES,
+            id="certificate",
+        ),
+        pytest.param(
+            ProxyConnectionError(
+                proxy_url="http://p:1",
+                error="Tunnel connection failed: 407 Proxy Authentication Required'))",
+            ),
+            "the proxy http://p:1 refuses the connection: 407 Proxy Authentication Required",
+            "user and password that the proxy asks for into HTTPS_PROXY",
+            id="proxy without a login",
+        ),
+        pytest.param(
+            ProxyConnectionError(
+                proxy_url="http://p:1/?token=S3CRET", error="Tunnel connection failed: 403 No'))"
+            ),
+            "the proxy http://p:1/?… refuses the connection: 403 No",
+            "HTTPS_PROXY or NO_PROXY",
+            id="proxy that forbids",
+        ),
+        pytest.param(
+            ProxyConnectionError(proxy_url="http://p:1", error="refused"),
+            "the proxy http://p:1 does not answer",
+            "HTTPS_PROXY",
+            id="proxy that is away",
+        ),
+        pytest.param(
+            EndpointConnectionError(endpoint_url="http://x/?token=S3CRET"),
+            '"http://x/?…',
+            failures.WAY,
+            id="a secret in the address",
+        ),
+    ],
+)
+def test_errors_of_the_network(
+    file: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str, hint: str
+) -> None:
+    file.write_text(f"[default]\n{KEYS}")
+    answering(monkeypatch, error)
+    with pytest.raises(ToolError) as caught:
+        api.login(WHERE)
+    assert said in caught.value.message
+    assert "S3CRET" not in caught.value.message
+    assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ("UnrecognizedClientException", "AWS does not know these credentials"),
+        ("InvalidClientTokenId", "AWS does not know these credentials"),
+        ("ExpiredTokenException", "have expired"),
+    ],
+)
+def test_credentials_that_aws_refuses(
+    file: Path, monkeypatch: pytest.MonkeyPatch, code: str, hint: str
+) -> None:
+    file.write_text(f"[default]\n{KEYS}")
+    answering(monkeypatch, json.dumps({"__type": code, "message": "no"}), 400)
+    with pytest.raises(ToolError) as caught:
+        api.login(WHERE)
+    assert hint in (caught.value.hint or "")
+
+
+def test_an_answer_that_stops_in_the_middle_is_asked_for_twice_and_said(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(f"[default]\n{KEYS}")
+    sent = []
+
+    def send(_self: object, request: Any) -> AWSResponse:
+        sent.append(request)
+        raise ReadTimeoutError(endpoint_url=request.url)
+
+    monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", send)
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    with pytest.raises(UnavailableError):
+        api.login(WHERE)
+    assert len(sent) == api.STALLS
+    assert capsys.readouterr().err == "127.0.0.1 does not answer: trying again\n"
 
 
 @pytest.mark.parametrize("status", [500, 503])
@@ -212,5 +463,5 @@ def test_a_status_that_no_identity_causes(
     answering(monkeypatch, "{}", status)
     with pytest.raises(ToolError) as caught:
         api.login(WHERE)
-    assert api.WAY in (caught.value.hint or "")
+    assert failures.WAY in (caught.value.hint or "")
     assert isinstance(caught.value, UnavailableError)

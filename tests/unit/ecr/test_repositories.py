@@ -233,7 +233,7 @@ def test_each_difference_is_told(keys: dict[str, Any], changes: dict[str, Any], 
             {"kms_key": "arn:aws:kms:eu-west-1:123456789012:key/behind-the-alias"},
             id="an alias of a key",
         ),
-        pytest.param({}, {"policy": {"Version": "2012-10-17", "Statement": STATEMENT}}, id="theirs"),
+        pytest.param({}, {"policy": {"Version": "2012-10-17", "Statement": [STATEMENT]}}, id="theirs"),
     ],
 )  # fmt: skip
 def test_what_means_the_same_is_no_difference(
