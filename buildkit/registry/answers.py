@@ -40,6 +40,7 @@ GZIP_WINDOW = 16 + zlib.MAX_WBITS
 LENGTH = re.compile(r"[0-9]+")
 MOST_DIGITS = 18
 """Digits of a Content-Length that a body can have."""
+HTML = "text/html"
 QUERY = re.compile(r"\?[^\s'\"`]+")
 """Also of an address without a host, such as `/v2/demo?signature=…`."""
 LONGEST_PROBLEM, LONGEST_TEXT = 300, 200
@@ -71,6 +72,16 @@ class Answer:
         """Read the JSON of the answer. Raises ToolError for another shape."""
         with usable(self.host, self.asked):
             return shapes.read(kind, self.content)
+
+    @property
+    def media_type(self) -> str:
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    @property
+    def is_page(self) -> bool:
+        """Whether this is a web page, as a proxy or the login of a network sends it."""
+        begins = self.content[:CHUNK].lstrip()[:1] == b"<"
+        return begins or (self.media_type == HTML and self.content != b"")
 
     @property
     def problems(self) -> tuple[shapes.Problem, ...]:

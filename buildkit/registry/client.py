@@ -74,10 +74,12 @@ class Registry:
         return self.wire.host
 
     def check(self) -> None:
-        """Raise ToolError if the registry does not answer, or refuses the login."""
-        self.wire.again(
+        """Raise ToolError if the registry does not answer, refuses the login, or is none."""
+        answer = self.wire.again(
             lambda: self.wire.send("GET", self.wire.root, absent=ABSENT), attempts=CHECKS
         )
+        if answer is not None and answer.is_page:
+            raise answers.strange(self.host, answer.asked, f"a web page{answer.said}")
 
     def manifest(self, repository: str, reference: str) -> Manifest | None:
         """The manifest under a tag or digest, None if not found."""
@@ -93,8 +95,7 @@ class Registry:
             )
             if answer is None:
                 return None
-            kind = answer.headers.get("Content-Type", "").partition(";")[0]
-            found = Manifest(media_type=kind, content=answer.content)
+            found = Manifest(media_type=answer.media_type, content=answer.content)
             self._check(repository, reference, found, answer)
             return found
 
@@ -103,7 +104,8 @@ class Registry:
     def digest(self, repository: str, reference: str) -> str | None:
         """The digest under a tag, None if not found. Docker Hub counts no such request as a pull.
 
-        The registry's word counts here: a pull by that digest checks it.
+        The registry's word counts for a manifest: a pull by that digest checks it. An answer of
+        another type may be that of a proxy, so the manifest is read.
         """
         answer = self.ask(
             "HEAD",
@@ -115,7 +117,7 @@ class Registry:
         if answer is None:
             return None
         named = answer.headers.get("Docker-Content-Digest", "")
-        if shapes.DIGEST.fullmatch(named):
+        if answer.media_type in EVERY_TYPE and shapes.DIGEST.fullmatch(named):
             return named
         found = self.manifest(repository, reference)
         return found.digest if found else None
@@ -334,12 +336,16 @@ class Registry:
         if promised and promised != found.digest:
             sent = f"{self.host} sent manifest {found.digest} of {repository}"
             raise PassingError(f"{sent} instead of {promised}", hint=NO_PROXY)
+        if answer.is_page:
+            raise answers.strange(self.host, answer.asked, f"a web page{answer.said}")
         with answers.usable(self.host, answer.asked):
             try:
-                _ = found.document
+                document = found.document
             except shapes.NotJsonError as error:
                 broken = f"{self.host} sent a broken manifest of {name}: {error}"
-                raise PassingError(broken) from error
+                raise PassingError(broken, hint=NO_PROXY) from error
+            if found.media_type not in EVERY_TYPE and not document.is_image:
+                raise ValueError(f"a document of type `{found.media_type}`, which is no manifest")
 
 
 class _Body:

@@ -6,6 +6,7 @@ import re
 import time
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from http.client import BadStatusLine
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import urllib3.exceptions
 
 from buildkit.registry import answers, links
 from buildkit.registry.answers import Answer
+from buildkit.support import addresses, proxies
 from buildkit.support.errors import ToolError, UnavailableError
 from buildkit.system import stopping
 
@@ -33,6 +35,8 @@ SEE_OTHER = 303
 HOPS = 5
 """Redirections in a row: a registry's storage is one or two away."""
 SUCCESS = range(200, 300)
+PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Status codes that a retry may heal."""
 BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 """Errors of the network, also while an answer is read."""
 CONNECTION = re.compile(r"^\w+\(host=[^)]*\): ")
@@ -180,6 +184,9 @@ def translated(host: str) -> Iterator[None]:
             f"the certificate of the registry {host} is not trusted: {_reason(error)}",
             hint="set REQUESTS_CA_BUNDLE to your network's certificates",
         ) from error
+    except requests.exceptions.ProxyError as error:
+        stopping.check()
+        raise _of_proxy(host, error) from error
     except BROKEN as error:
         stopping.check()
         raise PassingError(
@@ -189,10 +196,30 @@ def translated(host: str) -> Iterator[None]:
         ) from error
 
 
-def _reason(error: Exception) -> str:
+def _of_proxy(host: str, error: Exception) -> ToolError:
+    status = proxies.refusal(error)
+    if status is None:
+        return PassingError(
+            f"the proxy on the way to the registry {host} does not answer: {_reason(error)}",
+            hint="check HTTPS_PROXY and the network",
+        )
+    refused = PassingError if int(status[:3]) in PASSING else ToolError
+    return refused(
+        f"the proxy refuses the connection to the registry {host}: {status}",
+        hint=proxies.hint(status, host),
+    )
+
+
+def _reason(error: BaseException) -> str:
     """The reason of a network error, without the classes that urllib3 wraps around it."""
-    text = str(getattr(error.args[0], "reason", error) if error.args else error)
-    return CONNECTION.sub("", text)
+    inside = [getattr(error, "reason", None), *error.args]
+    wrapped = next((each for each in inside if isinstance(each, BaseException)), None)
+    if wrapped is not None:
+        return _reason(wrapped)
+    text = CONNECTION.sub("", str(error)).strip()
+    if isinstance(error, BadStatusLine) and not isinstance(error, OSError):
+        text = f"the answer is not HTTP: {text}"
+    return addresses.hidden(text)
 
 
 def _exchange(session: Session, request: Request, url: str, login: str) -> requests.Response:

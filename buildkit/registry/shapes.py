@@ -62,6 +62,11 @@ class Document:
     layers: tuple[Descriptor, ...] | None = None
     manifests: tuple[Descriptor, ...] | None = None
 
+    @property
+    def is_image(self) -> bool:
+        """Whether this has what a manifest or an index must have, whatever type it names."""
+        return self.manifests is not None or (self.config is not None and self.layers is not None)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tags:

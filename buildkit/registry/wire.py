@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 from buildkit.model import names
 from buildkit.registry import answers, challenges, exchange, links, shapes
 from buildkit.registry.answers import Answer
-from buildkit.registry.exchange import PassingError, Request
+from buildkit.registry.exchange import PASSING, PassingError, Request
 from buildkit.support import manual
 from buildkit.support.errors import ToolError, UnavailableError
 from buildkit.system import stopping
@@ -35,9 +35,12 @@ ATTEMPTS = 7
 GROWING = tenacity.wait_exponential(multiplier=0.25, max=20) + tenacity.wait_random(0, 0.25)
 LONGEST_PAUSE_SECONDS = 60
 """The longest pause, even if a registry asks for more."""
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Status codes that a retry may heal."""
 REFUSED = frozenset({401, 403})
+NETWORK = {
+    407: "a proxy asks for a login: put its user and password into HTTPS_PROXY or HTTP_PROXY",
+    511: "log in to the network: open any web page in a browser of this machine",
+}
+"""Hints for status codes that no registry sends, but a proxy or a network."""
 
 
 class RefusedError(ToolError):
@@ -230,7 +233,7 @@ class Wire:
                 f"permissions: {manual.page('publish', 'your-own-aws-account')}",
             )
         message = f"{who} answered {status}{said}"
-        hint = "rerun the command; finished uploads are not repeated"
+        hint = NETWORK.get(status, "rerun the command; finished uploads are not repeated")
         if status in PASSING:
             passing = PassingError(message, hint=hint)
             passing.after = _asked_pause(answer)

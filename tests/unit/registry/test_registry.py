@@ -346,7 +346,15 @@ def test_a_digest_is_the_word_of_the_registry(server: RegistryServer) -> None:
     assert server.requests == ["HEAD /v2/demo/manifests/1", "HEAD /v2/demo/manifests/2"]
 
 
-@pytest.mark.parametrize("named", [{}, {"Docker_Content_Digest": "sha256:short"}])
+@pytest.mark.parametrize(
+    "named",
+    [
+        {},
+        {"Docker_Content_Digest": "sha256:short"},
+        {"Docker_Content_Digest": f"sha256:{'0' * 64}", "Content_Type": "text/html"},
+        {"Docker_Content_Digest": f"sha256:{'0' * 64}", "Content_Type": "application/json"},
+    ],
+)
 def test_a_registry_that_names_no_digest_is_asked_for_the_manifest(
     server: RegistryServer, named: dict[str, str]
 ) -> None:

@@ -132,6 +132,104 @@ def test_another_shape_is_an_error_that_names_registry_question_and_answer(
     assert len(caught.value.message) < 500
 
 
+@pytest.mark.parametrize(
+    ("content", "kind", "wrong"),
+    [
+        (b"{}", "application/json", "`application/json`, which is no manifest"),
+        (b'{"errors": []}', "application/json", "`application/json`, which is no manifest"),
+        (b"<html>log in</html>", "text/html", "a web page: <html>log in</html>"),
+        (b"<html>log in</html>", DOCKER_MANIFEST, "a web page: <html>log in</html>"),
+        ("café".encode("latin-1"), "text/html; charset=latin-1", "a web page"),
+    ],
+)
+def test_a_digest_of_something_else_than_a_manifest_does_not_count(
+    server: Distribution, content: bytes, kind: str, wrong: str
+) -> None:
+    """With a well-formed digest: whether that of the content, or another one."""
+    for named in (digest(content), fakes.DIGEST):
+        says_so = says(content, Content_Type=kind, Docker_Content_Digest=named)
+        if kind == DOCKER_MANIFEST:  # a HEAD cannot know better
+            server.faults.append(Fault("HEAD", "manifests", says(b"", Content_Type="text/html")))
+        else:
+            server.faults.append(Fault("HEAD", "manifests", says_so, times=99))
+        server.faults.append(Fault("GET", "manifests", says_so, times=99))
+        with pytest.raises(ToolError) as caught:
+            client(server).digest("demo", "1")
+        if named == digest(content):
+            assert wrong in caught.value.message
+        assert "proxy" in (caught.value.hint or "")
+
+
+def test_a_manifest_of_an_unusual_type_is_one(server: Distribution) -> None:
+    made = server.image("demo", "1", layers=[CONTENT])
+    server.faults.append(
+        Fault("GET", "manifests", says(made.content, Content_Type="application/json"))
+    )
+    server.faults.append(Fault("HEAD", "manifests", says(b"", Content_Type="application/json")))
+    assert client(server).digest("demo", "1") == made.digest
+
+
+@pytest.mark.parametrize("kind", ["text/html", "application/json", ""])
+def test_a_page_at_the_root_is_no_registry(server: Distribution, kind: str) -> None:
+    page = says(b" <!doctype html><title>log in</title>", Content_Type=kind)
+    server.faults.append(Fault("GET", "/v2/", page))
+    with pytest.raises(ToolError, match="`GET /v2/`: a web page") as caught:
+        client(server).check()
+    assert "that no proxy answers for it" in (caught.value.hint or "")
+
+
+def test_a_cut_manifest_has_a_hint(server: Distribution) -> None:
+    server.faults.append(Fault("GET", "manifests", says(b'{"layers": ['), times=99))
+    with pytest.raises(ToolError, match="broken manifest") as caught:
+        client(server).manifest("demo", "1")
+    assert "proxy" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(("status", "word"), [(407, "HTTPS_PROXY"), (511, "browser")])
+def test_a_status_of_the_network_has_its_own_hint(
+    server: Distribution, status: int, word: str
+) -> None:
+    server.faults.append(Fault("GET", "manifests", answers(status), times=99))
+    with pytest.raises(ToolError, match=str(status)) as caught:
+        client(server).manifest("demo", "1")
+    assert word in (caught.value.hint or "")
+    assert "uploads" not in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "hint"),
+    [
+        ("407 Proxy Authentication Required", "refuses the connection to", "HTTPS_PROXY"),
+        ("403 Forbidden", "refuses the connection to", "allow registry.example in the proxy"),
+        ("502 Bad Gateway", "refuses the connection to", "HTTPS_PROXY or NO_PROXY"),
+        ("", "the proxy on the way to the registry registry.example does not", "HTTPS_PROXY"),
+    ],
+)
+def test_a_proxy_that_refuses_is_named(
+    monkeypatch: pytest.MonkeyPatch, line: str, said: str, hint: str
+) -> None:
+    class Proxy(Distribution):
+        def reply(self, *_: object) -> Reply:
+            raise NotImplementedError
+
+    with running(Proxy()) as proxy:
+        for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(
+            "tests.support.registry_server.Handler.do_CONNECT",
+            lambda handler: handler.send_error(int(line[:3]), line[4:]),
+            raising=False,
+        )
+        host = proxy.host if line else "127.0.0.1:9"
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{host}")
+        with pytest.raises(ToolError) as caught:
+            Registry(wire=Wire(host="registry.example", login=lambda: None)).manifest("a", "1")
+    assert said in caught.value.message
+    assert (": " + line if line else "refused") in caught.value.message
+    assert "Error" not in caught.value.message
+    assert hint in (caught.value.hint or "")
+
+
 def test_null_is_no_tag(server: Distribution) -> None:
     server.faults.append(Fault("GET", "tags", answers(200, '{"name": "demo", "tags": null}')))
     assert client(server).tags("demo") == ()

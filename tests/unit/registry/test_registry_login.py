@@ -104,9 +104,10 @@ def test_a_token_goes_nowhere_else(ours: RegistryServer, theirs: RegistryServer)
         Fault("GET", "^/token", answers(200, '{"access_token": "abc"}')),
         leads(theirs, "/x"),
     ]
+    theirs.faults.append(Fault("GET", "/x", answers(200, '{"manifests": []}')))
     found = client(ours).manifest("demo", "1")
     assert found is not None
-    assert found.content == b"{}"
+    assert found.content == b'{"manifests": []}'
     assert ours.logins[-1] == "Bearer abc"
     assert set(theirs.logins) == {""}
 
