@@ -27,6 +27,7 @@ from buildkit.engine.calls import API_SECONDS, BUILD, FAILURES, discard, streame
 from buildkit.engine.containers import Container, Reader, of_image
 from buildkit.engine.networks import Kind, Networks
 from buildkit.model.hosts import has_registry
+from buildkit.support import addresses
 from buildkit.support.errors import ToolError
 from buildkit.system import shell, stopping
 
@@ -331,8 +332,8 @@ def _hello(where: str) -> Iterator[tuple[docker.DockerClient, dict[str, Any]]]:
         except failures as error:
             stopping.check()
             raise ToolError(
-                f"no Docker engine answers at {where}",
-                details=_reason(error),
+                f"no Docker engine answers at {addresses.shown(where)}",
+                details=_reason(error).replace(where, addresses.shown(where)),
                 hint="make `docker info` work without a password or a question, then rerun this"
                 if over_ssh
                 else "start Docker, or set DOCKER_HOST; in this project's checkout: "

@@ -30,6 +30,9 @@ PUBLIC = "https://pypi.org/simple"
 ENTRY = re.compile(r"^(?P<pin>[^\s#-].*?)(?P<hashes>(?:\s*\\\n\s+--hash=\S+)*)$", re.MULTILINE)
 HASH = re.compile(r"--hash=(\S+)")
 NO_WHEELS = re.compile(r"no (?:usable )?wheels|building from source is disabled")
+REFUSED = re.compile(r"401 Unauthorized|403 Forbidden|valid authentication credentials")
+UNREACHED = re.compile(r"Failed to fetch|error sending request|Unsupported `Content-Type`")
+CERTIFICATE = re.compile(r"certificate|UnknownIssuer", re.IGNORECASE)
 OF_PIP = {  # a key of pip's configuration -> the variable of uv that means the same
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
@@ -138,9 +141,21 @@ def _pip(network: Network) -> Mapping[str, str]:
 
 
 def _unresolved(request: Request, said: str) -> ToolError:
-    details = addresses.without_user(said.strip())
+    """The error of uv, with its cause: the network, a login, a file of images.toml or no wheels."""
+    details, whole = addresses.hidden(said.strip()), " ".join(said.split())
+    if REFUSED.search(whole):
+        return ToolError(
+            "a package index refuses the login to it",
+            hint="write the user and password of the index into the file for `--pip-config`",
+            details=details,
+        )
+    if UNREACHED.search(whole):
+        hint = "check the network, HTTPS_PROXY, and `indexes` in images.toml or `--pip-config`"
+        if CERTIFICATE.search(whole):
+            hint = "pass the certificates of your network with `--ca-bundle`"
+        return ToolError("uv could not read from a package index", hint=hint, details=details)
     hint = "fix `packages` or `indexes` in images.toml, or pass `--pip-config` or `--wheels`"
-    if NO_WHEELS.search(" ".join(said.split())):
+    if NO_WHEELS.search(whole):
         hint = (
             "a lock has wheels only: choose a version with wheels, pass a folder with `--wheels`, "
             "or name the package in `source-builds` of the image"

@@ -32,6 +32,8 @@ AT_END = re.compile(r"(?:[?#]|%(?:25)*(?:3f|23))\Z", re.IGNORECASE)
 QUOTE = re.compile(r"['\"`]")
 CLOSING = re.compile(r"[]'\"`)},.:;]*\Z")
 """What a message may have after an address."""
+BRACKETS = re.compile(r"[])}]+[.,:;]?\Z")
+"""What follows an address in brackets."""
 PUBLIC_USER = "git"
 """The user of `git+ssh://git@host/…`, which is no secret."""
 NO_USER = ("mailto:",)
@@ -149,7 +151,10 @@ def _end(word: str) -> re.Match[str] | None:
 
 def _without_end(word: str) -> str:
     match = _end(word)
-    return word if match is None else f"{word[: match.end()]}{LEFT_OUT}"
+    if match is None:
+        return word
+    closing = BRACKETS.search(word, match.end())
+    return f"{word[: match.end()]}{LEFT_OUT}{closing[0] if closing else ''}"
 
 
 def _is_password(word: str) -> bool:

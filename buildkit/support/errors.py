@@ -36,8 +36,9 @@ class BuildkitError(Exception):
 
     def __init__(self, message: str, *, hint: str | None = None, details: str = "") -> None:
         super().__init__(message)
-        # Both quote values of users, which may be long, or contain passwords.
-        self.message = addresses.brief(addresses.without_user(_one_line(message)))
+        # Both quote values of users, which may be long, or contain passwords and tokens. A hint
+        # may end in an address of the manual.
+        self.message = addresses.brief(addresses.hidden(_one_line(message)))
         self.hint = None if hint is None else addresses.without_user(_one_line(hint))
         self.details = details
 

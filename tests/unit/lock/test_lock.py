@@ -234,6 +234,57 @@ def test_what_uv_says_is_shown_with_the_targets(project: Path, uv: Uv, capsys: C
     assert "hunter2" not in said
 
 
+FETCH = "error: Failed to fetch: http://h/simple/numpy/\n  cause: "
+
+
+@pytest.mark.parametrize(
+    ("cause", "message", "hint"),
+    [
+        (
+            f"{FETCH}error sending request for url (http://h/x.whl?sig=S3CRET)",
+            "uv could not read from a package index",
+            "HTTPS_PROXY",
+        ),
+        (
+            f"{FETCH}error sending request for url (http://u:S3CRET@h/?token=S3CRET)",
+            "uv could not read from a package index",
+            "HTTPS_PROXY",
+        ),
+        (
+            f"{FETCH}error sending request\n  cause: invalid peer certificate: UnknownIssuer",
+            "uv could not read from a package index",
+            "`--ca-bundle`",
+        ),
+        (
+            'error: Unsupported `Content-Type` "application/json" for `http://h/simple/numpy/`.',
+            "uv could not read from a package index",
+            "`indexes`",
+        ),
+        (
+            "could not be queried due to a lack of valid authentication credentials (401 …)",
+            "a package index refuses the login to it",
+            "`--pip-config`",
+        ),
+        (
+            "hint: An index (http://h/simple) returned a 403 Forbidden error.",
+            "a package index refuses the login to it",
+            "`--pip-config`",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_the_cause_that_uv_names_is_kept(
+    uv: Uv, capsys: Captured, cause: str, message: str, hint: str
+) -> None:
+    uv.said = cause
+    assert run("lock") == Exit.TOOL
+    said = capsys.readouterr().err
+    assert f"{ONE}: {message}" in said
+    assert hint in said.splitlines()[-1]
+    assert "S3CRET" not in said
+    assert "found no packages" not in said
+
+
 def test_check_lists_what_lock_would_change(project: Path, uv: Uv, capsys: Captured) -> None:
     assert run("lock", "--check") == Exit.TEMPLATE
     assert f"{ONE}: its packages are not locked" in capsys.readouterr().err

@@ -41,6 +41,7 @@ def test_passwords_with_quotes_are_hidden(text: str, shown: str, quote: str) -> 
     ("text", "shown"),
     [
         ("https://h/?token=P~W", "https://h/?…"),
+        ("for url (https://h/x.whl?sig=PW), now", "for url (https://h/x.whl?…), now"),
         ("~https://h/?token=P~W~, now", "~https://h/?…~, now"),
         ("(~https://h/x#token=PW~)", "(~https://h/x#…~)"),
         ("{~url~:~https://h/#PW~,~to~:~me~}", "{~url~:~https://h/#…~,~to~:~me~}"),
