@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+DOCKER_HUB = "registry-1.docker.io"
 SUFFIXES = (
     "amazonaws.com", "on.aws",
     "amazonaws.com.cn", "on.amazonwebservices.com.cn",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildkit.model import names
-from buildkit.model.hosts import has_registry
+from buildkit.model.hosts import DOCKER_HUB, has_registry
 from buildkit.registry import docker_config
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 NO_IMAGE = "scratch"
 """The base of an image that is built on none."""
-HUB, HUB_LOGIN = "registry-1.docker.io", "docker.io"
-"""Docker Hub's registry, and the name that docker keeps its login under."""
+HUB_LOGIN = "docker.io"
+"""The name that docker keeps its login to Docker Hub under."""
 
 
 def located(base: str) -> tuple[str, str, str]:
@@ -29,7 +29,7 @@ def located(base: str) -> tuple[str, str, str]:
     if has_registry(path):
         host, _, repository = path.partition("/")
         return host, repository, digest or tag
-    return HUB, path if "/" in path else f"library/{path}", digest or tag
+    return DOCKER_HUB, path if "/" in path else f"library/{path}", digest or tag
 
 
 def registry(host: str, logins: Mapping[str, Login], *, attempts: int | None = None) -> Registry:
@@ -38,6 +38,6 @@ def registry(host: str, logins: Mapping[str, Login], *, attempts: int | None = N
     from buildkit.registry.wire import Wire  # noqa: PLC0415 - need no registry
 
     def login() -> Login | None:
-        return logins.get(host) or docker_config.of(HUB_LOGIN if host == HUB else host)
+        return logins.get(host) or docker_config.of(HUB_LOGIN if host == DOCKER_HUB else host)
 
     return Registry(wire=Wire(host=host, login=login, attempts=attempts))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import os
-import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from buildkit.model.login import Login
+from buildkit.registry import credential_helpers
 from buildkit.support import decode
 from buildkit.support.errors import ToolError
 from buildkit.system import tempdirs
@@ -23,8 +23,6 @@ HUB, HUB_ADDRESS = "docker.io", "https://index.docker.io/v1/"
 """Docker Hub, and the address that docker and credential helpers know it by."""
 HUB_TOKENS = (f"{HUB_ADDRESS}access-token", f"{HUB_ADDRESS}refresh-token")
 """What `docker login` without a password stores beside the login to Docker Hub."""
-IDENTITY_TOKEN = "<token>"  # noqa: S105 - the name of a kind
-"""The user in the answer of a credential helper that has only an identity token."""
 BROKEN = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
@@ -63,10 +61,9 @@ def of(host: str) -> Login | None:
     """
     document = _read(_folder())
     address = HUB_ADDRESS if host == HUB else host
-    helpers = document.get("credHelpers", {})
-    helper = helpers.get(address, helpers.get(host, document.get("credsStore")))
     try:
-        found = _of_helper(helper, address) if helper else None
+        helper, named_by = _helper(document, host, address)
+        found = credential_helpers.login(helper, address, named_by) if helper else None
         return found or _of_file(document.get("auths", {}), host, address)
     except BROKEN as error:
         raise ToolError(
@@ -75,28 +72,28 @@ def of(host: str) -> Login | None:
         ) from error
 
 
-def _of_helper(helper: str, address: str) -> Login | None:
-    from docker import credentials  # noqa: PLC0415 - docker-py loads slowly, and few have a helper
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the error names a missing helper
-            store: Any = credentials.Store(helper)
-            found = store.get(address)
-    except credentials.CredentialsNotFound:
-        return None
-    except credentials.StoreError as error:
-        raise ValueError(str(error)) from error
-    user, password = _text(found, "Username"), _text(found, "Secret")
-    return None if user in ("", IDENTITY_TOKEN) else Login(user=user, password=password)
+def _helper(document: Mapping[str, Any], host: str, address: str) -> tuple[str, str]:
+    """The credential helper of a host, "" for none, and the key that names it."""
+    helpers = document.get("credHelpers", {})
+    key = next((key for key in (address, host) if key in helpers), None)
+    named_by = "credsStore" if key is None else "credHelpers"
+    helper = document.get("credsStore") if key is None else helpers[key]
+    if helper is not None and not isinstance(helper, str):
+        raise TypeError(f"its `{named_by}` is not text")
+    return helper or "", named_by
 
 
 def _of_file(entries: Mapping[str, Any], host: str, address: str) -> Login | None:
     """The login among the entries of `auths`: under its address, or another one of the host."""
     others = (key for key in entries if _host(key) == host and key not in HUB_TOKENS)
     entry: Any = next((entries[key] for key in (address, host, *others) if entries.get(key)), {})
-    if not entry.get("auth") or entry.get("identitytoken"):
+    if entry.get("identitytoken"):
         return None
+    if not entry.get("auth"):
+        user, password = entry.get("username"), entry.get("password")
+        if not user or not password:
+            return None
+        return Login(user=_text(entry, "username"), password=_text(entry, "password"))
     packed = "".join(_text(entry, "auth").splitlines())  # docker skips line ends, too
     text = base64.b64decode(packed, validate=True).decode()
     user, colon, password = text.partition(":")

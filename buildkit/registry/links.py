@@ -9,6 +9,8 @@ import re
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
+from buildkit.model.hosts import DOCKER_HUB
+
 LONGEST = 16384
 """Characters. Signed addresses of storage have some hundred."""
 WRITTEN = re.compile(r"[\x21-\x7e]+")
@@ -16,7 +18,7 @@ NETWORK = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 """Without a user, a password or escapes."""
 LETTER = re.compile("[A-Za-z0-9:]")
 PORTS = {"http": 80, "https": 443}
-TOKEN_SERVERS = {"registry-1.docker.io": "auth.docker.io"}
+TOKEN_SERVERS = {DOCKER_HUB: "auth.docker.io"}
 """Docker Hub's token server is neither its registry's host nor a domain above it."""
 
 

@@ -15,6 +15,7 @@ import tenacity
 from requests.adapters import HTTPAdapter
 
 from buildkit.model import names
+from buildkit.model.hosts import DOCKER_HUB, ECR_HOST
 from buildkit.registry import answers, challenges, exchange, links, shapes
 from buildkit.registry.answers import Answer
 from buildkit.registry.exchange import PASSING, PassingError, Request
@@ -36,6 +37,8 @@ GROWING = tenacity.wait_exponential(multiplier=0.25, max=20) + tenacity.wait_ran
 LONGEST_PAUSE_SECONDS = 60
 """The longest pause, even if a registry asks for more."""
 REFUSED = frozenset({401, 403})
+ECR_USER = "AWS"
+"""The user of all logins to ECR."""
 NETWORK = {
     407: "a proxy asks for a login: put its user and password into HTTPS_PROXY or HTTP_PROXY",
     511: "log in to the network: open any web page in a browser of this machine",
@@ -218,20 +221,29 @@ class Wire:
             )
         return realm
 
+    def _refusal(self, who: str, status: int, said: str) -> ToolError:
+        """The error for a login or a permission that is missing."""
+        with self._lock:
+            (login,) = self._logins or [None]
+        denied = "refuses the login" if status == requests.codes.unauthorized else "denies access"
+        log_in = "docker login" if self.host == DOCKER_HUB else f"docker login {self.host}"
+        if ECR_HOST.fullmatch(self.host) or (login is not None and login.user == ECR_USER):
+            page = manual.page("publish", "your-own-aws-account")
+            hint = f"log in again with `aws sso login`; permissions: {page}"
+        elif login is not None:
+            hint = f"log in again with `{log_in}`, as a user with this permission"
+        else:
+            denied = "asks for a login, and docker has none with a user and a password"
+            hint = f"run `{log_in}`; buildkit does not use identity tokens"
+        return ToolError(f"{who} {denied} ({status}){said}", hint=hint)
+
     def _error(self, answer: Answer) -> ToolError:
         said, status = answer.said, answer.status
         who = f"the registry {self.host}"
         if links.origin(answer.url) != links.origin(self.root):
             who = f"{links.shown(answer.url)}, where {who} redirects,"
         if status in REFUSED:
-            denied = (
-                "refuses the login" if status == requests.codes.unauthorized else "denies access"
-            )
-            return ToolError(
-                f"{who} {denied} ({status}){said}",
-                hint="log in again with `aws sso login`, or `docker login` for other registries; "
-                f"permissions: {manual.page('publish', 'your-own-aws-account')}",
-            )
+            return self._refusal(who, status, said)
         message = f"{who} answered {status}{said}"
         hint = NETWORK.get(status, "rerun the command; finished uploads are not repeated")
         if status in PASSING:

@@ -26,6 +26,16 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 30.0
 """Between SIGINT and SIGKILL, and after SIGKILL for the kernel to end the process."""
 
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What a short command has answered, each stream by itself."""
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+
 _running: set[subprocess.Popen[str]] = set()
 _lock = threading.Lock()
 
@@ -69,6 +79,26 @@ def run(
             _running.discard(process)
 
 
+def ask(*argv: str, given: bytes) -> Said:
+    """Run a short command with this input. It keeps the terminal, where it may ask for a password.
+
+    Raises ToolError if the command does not exist, OSError if it cannot start.
+    """
+    stopping.check()
+    try:
+        done = subprocess.run(argv, input=given, capture_output=True, check=False)
+    except FileNotFoundError as error:
+        raise _missing(argv[0]) from error
+    stopping.check()
+    return Said(code=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+
+def _missing(program: str) -> ToolError:
+    return ToolError(
+        f"`{program}` is not installed", hint=f"install `{program}`, or add it to PATH"
+    )
+
+
 def _start(argv: Sequence[str], env: Mapping[str, str], cwd: Path | None) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(
@@ -84,9 +114,7 @@ def _start(argv: Sequence[str], env: Mapping[str, str], cwd: Path | None) -> sub
             start_new_session=True,
         )
     except FileNotFoundError as error:
-        raise ToolError(
-            f"`{argv[0]}` is not installed", hint=f"install `{argv[0]}`, or add it to PATH"
-        ) from error
+        raise _missing(argv[0]) from error
 
 
 def end_all() -> None:

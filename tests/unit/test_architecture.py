@@ -34,8 +34,8 @@ LAYERS = (  # a package may import only from lower rows; names on one row never 
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 DOORS = {  # what reaches outside -> the only modules that may hold it
     "subprocess": {"system.shell"},
-    # docker_config: docker's own files; inputs: its rules of what a build sees
-    "docker": {"engine", "registry.docker_config", "render.inputs"},
+    # inputs: docker's rules of what a build sees
+    "docker": {"engine", "render.inputs"},
     # docker-py lets the exceptions of requests through
     "requests": {"registry", "engine"},
     "boto3": {"ecr.api"},

@@ -111,7 +111,8 @@ def test_an_engine_is_not_blamed_for_docker_s_configuration(
         pytest.param({"auths": {HOST: {"auth": 5}}}, id="a number"),
         pytest.param({"auths": {HOST: {"auth": "%%%"}}}, id="not base64"),
         pytest.param({"auths": {HOST: {"auth": "eA=="}}}, id="only a user"),
-        pytest.param({"credHelpers": {HOST: "nobody"}}, id="a helper that is missing"),
+        pytest.param({"credsStore": 5}, id="a helper that is a number"),
+        pytest.param({"auths": {HOST: {"username": 5, "password": "x"}}}, id="a user by number"),
     ],
 )
 def test_a_login_that_cannot_be_read_is_told(own: Path, document: object) -> None:
@@ -119,6 +120,20 @@ def test_a_login_that_cannot_be_read_is_told(own: Path, document: object) -> Non
     with pytest.raises(ToolError, match=f"docker's login to {HOST} cannot be read") as caught:
         docker_config.of(HOST)
     assert caught.value.hint == f"log in again: `docker login {HOST}`"
+
+
+@pytest.mark.parametrize(
+    ("document", "key"),
+    [({"credHelpers": {HOST: "nobody"}}, "credHelpers"), ({"credsStore": "nobody"}, "credsStore")],
+)
+def test_a_helper_that_is_missing_is_named_with_its_key(
+    own: Path, document: dict[str, Any], key: str
+) -> None:
+    write(own, **document)
+    with pytest.raises(ToolError, match="program `docker-credential-nobody`, which is") as caught:
+        docker_config.of(HOST)
+    assert f"`{key}` of docker's config.json" in caught.value.message
+    assert f"remove `{key}`" in (caught.value.hint or "")
 
 
 JANE, JOHN = "amFuZTpzZWNyZXQ=", "am9objpzZWNyZXQ="
@@ -158,6 +173,22 @@ JANE, JOHN = "amFuZTpzZWNyZXQ=", "am9objpzZWNyZXQ="
         pytest.param(HOST, {"b.example": {"auth": "%%%"}}, None, id="another host"),
         pytest.param(HOST, {HOST: {}}, None, id="in a credential helper"),
         pytest.param(
+            HOST, {HOST: {"username": "jane", "password": "secret"}}, "jane", id="in plain text"
+        ),
+        pytest.param(
+            HOST,
+            {HOST: {"username": "john", "password": "no", "auth": JANE}},
+            "jane",
+            id="auth before plain text",
+        ),
+        pytest.param(HOST, {HOST: {"username": "jane"}}, None, id="a user alone"),
+        pytest.param(
+            HOST,
+            {HOST: {"username": "jane", "password": "x", "identitytoken": "x"}},
+            None,
+            id="an identity token beside plain text",
+        ),
+        pytest.param(
             HOST, {HOST: {"auth": JANE, "identitytoken": "x"}}, None, id="an identity token"
         ),
     ],
@@ -177,6 +208,8 @@ case $server in
   token.example) echo '{"Username": "<token>", "Secret": "secret"}' ;;
   nameless.example) echo '{"Username": "", "Secret": "secret"}' ;;
   broken.example) echo '{}' ;;
+  fails.example) printf '\033[31m\n::error::x https://u:S3CRET@h/?t=S3CRET' >&2; exit 3 ;;
+  html.example) echo '<html>S3CRET' ;;
   number.example) echo '{"Username": 5, "Secret": "secret"}' ;;
   *) echo 'credentials not found in native keychain'; exit 1 ;;
 esac
@@ -217,13 +250,28 @@ def test_the_helper_of_docker_hub_has_docker_s_own_key(
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("host", ["broken.example", "number.example"])
+@pytest.mark.parametrize("host", ["broken.example", "number.example", "html.example"])
 def test_the_answer_of_a_credential_helper_that_is_no_login(
     own: Path, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     helpers(own, monkeypatch)
-    with pytest.raises(ToolError, match=f"docker's login to {host} cannot be read"):
+    with pytest.raises(ToolError, match="does not answer with a login") as caught:
         docker_config.of(host)
+    assert "`docker-credential-desktop`, which `credsStore` of" in caught.value.message
+    assert "S3CRET" not in caught.value.message
+
+
+@pytest.mark.process
+def test_what_a_credential_helper_says_reaches_no_terminal_as_it_is(
+    own: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    helpers(own, monkeypatch)
+    with pytest.raises(ToolError, match="failed with exit code 3: ") as caught:
+        docker_config.of("fails.example")
+    assert capfd.readouterr() == ("", "")
+    assert "https://…@h/?…" in caught.value.message
+    assert "S3CRET" not in caught.value.message
+    assert "\n" not in caught.value.message
 
 
 def helpers(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -200,6 +200,29 @@ def test_a_login_that_is_refused_twice_is_told(server: RegistryServer) -> None:
     assert "first" not in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("login", "said", "hint"),
+    [
+        (
+            None,
+            "asks for a login, and docker has none with a user and a password (401)",
+            "identity",
+        ),
+        (Login(user="jane", password="x"), "refuses the login (401)", "`docker login 127.0.0.1:"),
+        (Login(user="AWS", password="x"), "refuses the login (401)", "`aws sso login`"),
+    ],
+)
+def test_a_refusal_names_the_command_that_logs_in(
+    server: RegistryServer, login: Login | None, said: str, hint: str
+) -> None:
+    server.faults.append(Fault("GET", "", answers(401, "{no}"), 9))
+    with pytest.raises(ToolError) as caught:
+        client(server, login).check()
+    assert said in caught.value.message
+    assert hint in (caught.value.hint or "")
+    assert ("aws" in (caught.value.hint or "")) is (login is not None and login.user == "AWS")
+
+
 def test_a_token_is_got_where_the_registry_wants_one(server: RegistryServer) -> None:
     challenge = f'Bearer realm="http://{server.host}/token",service="s"'
     server.faults += [
