@@ -15,17 +15,22 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from buildkit.config.problems import Problem
 from buildkit.model import names
 from buildkit.model.hosts import ECR_HOST
 from buildkit.support.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from buildkit.config.schema import PlaceTable, RegistryTable
 
 PUBLIC = "public.ecr.aws"
 LIKE_ECR = re.compile(r"dkr.?ecr|\.amazonaws\.|public\.ecr\.aws", re.IGNORECASE)
+REGION = re.compile(
+    r"(?:us|eu|ap|sa|ca|me|af|il|mx|cn|us-gov|eusc-de|us-iso|us-isob|us-isof|eu-isoe)-[a-z]+-[0-9]+"
+)
+"""The names of regions in botocore's `partitions`, which takes long to load."""
 LOCAL_API = ("AWS_ENDPOINT_URL_ECR", "AWS_ENDPOINT_URL")
 IGNORED = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 """If true, boto3 ignores the endpoint variables."""
@@ -102,6 +107,34 @@ def domain_of(region: str, *, dual_stack: bool = False) -> str | None:
     return None
 
 
+def problems(registry: RegistryTable) -> Iterator[Problem]:
+    """Registries of images.toml in a region that does not exist, or almost with a host of ECR."""
+    copies = ((("copies", number), each) for number, each in enumerate(registry.copies))
+    for at, table in (((), registry), *copies):
+        if table.host is not None and (message := _why_not(table.host)):
+            yield Problem(path=("registry", *at, "host"), message=message)
+        if table.region is not None and not _is_region(table.region):
+            message = f"`{table.region}` is not an AWS region"
+            yield Problem(path=("registry", *at, "region"), message=message)
+
+
+def _why_not(host: str) -> str | None:
+    """Why a host that looks like one of ECR is none; None for all others."""
+    if host == PUBLIC or not LIKE_ECR.search(host):
+        return None
+    match = ECR_HOST.fullmatch(host.partition(":")[0])
+    if match is None:
+        return f"`{host}` looks like an ECR registry, but is not one"
+    if not _is_region(match["region"]):
+        return f"`{host}` is not an ECR registry: `{match['region']}` is not an AWS region"
+    return None
+
+
+def _is_region(name: str) -> bool:
+    """Whether AWS has the region, or may have it. botocore is asked if the name is unusual."""
+    return REGION.fullmatch(name) is not None or domain_of(name) is not None
+
+
 def _written(table: PlaceTable, registry: RegistryTable) -> Place:
     place = _named(table.host or _ecr_host(table, registry), registry)
     return replace(
@@ -149,7 +182,7 @@ def _named(host: str, registry: RegistryTable) -> Place:
         return Place(host=host, api=Api.ECR_PUBLIC, region="us-east-1", profile=registry.profile)
     if LIKE_ECR.search(host):
         raise UsageError(
-            f"`{host}` looks like an ECR registry, but is not one",
+            _why_not(host) or f"`{host}` looks like an ECR registry, but is not one",
             hint="write `<account>.dkr.ecr.<region>.amazonaws.com`, or the domain of your "
             "partition",
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.config.problems import Problem, fail
 from buildkit.config.values import OWNER
+from buildkit.ecr import places
 from buildkit.model import tag_filters
 from buildkit.model.families import aliases_of
 from buildkit.model.hosts import ECR_HOST
@@ -53,7 +54,8 @@ def repository(
 
 
 def problems(config: Config, targets: Sequence[Target]) -> Iterator[Problem]:
-    """What ECR could not keep as images.toml asks, if the file names a registry of ECR."""
+    """Registries that are not what they look like, and what ECR could not keep as asked."""
+    yield from places.problems(config.registry)
     named = (config.registry, *config.registry.copies)
     by_parts = config.registry.account and config.registry.region
     hosts = ((each.host or "").partition(":")[0] for each in named)

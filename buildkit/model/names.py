@@ -106,7 +106,23 @@ def repository(text: str) -> str:
         raise ValueError(
             f"a name of {len(text)} characters is too long for a repository, which has 2 to 256"
         )
+    _check_parts(text, text)
     return full(REPOSITORY, f"a repository name ({REPOSITORY_LETTERS})", text)
+
+
+def _check_parts(text: str, name: str) -> None:
+    """Raise ValueError if a name has the right letters, but one of its parts is malformed."""
+    for part in name.split("/"):
+        if not part:
+            raise ValueError(
+                f"{quoted(text)} has an empty part; write one `/` between two parts, and none at "
+                "the end"
+            )
+        if re.fullmatch(r"[a-z0-9._-]+", part) and not re.fullmatch(COMPONENT, part):
+            raise ValueError(
+                f"the part `{part}` of {quoted(text)} must begin and end with a letter or a digit, "
+                "with one `.`, one or two `_`, or any number of `-` between two of these"
+            )
 
 
 @cache
@@ -148,6 +164,8 @@ def _is_host(first: str) -> bool:
 def prefix(text: str) -> str:
     """The prefix of the names of repositories, such as `acme/`."""
     no_address(text, "/" if text.endswith("/") else "")
+    if text:
+        _check_parts(text, f"{text}x")
     if text and not REPOSITORY.fullmatch(f"{text}x"):
         raise ValueError(
             f"{quoted(text)} cannot begin a repository name ({REPOSITORY_LETTERS}); write it as "

@@ -37,6 +37,7 @@ FIRST_NEURON = (  # Neuron's release notes: the first SDK that supports the mach
     ("trn1", (2, 3)),
     ("inf2", (2, 8)),
 )
+ELASTIC = "eia"
 LOCAL = {"local": ("cpu",), "local_gpu": ("gpu",)}
 CHIPS = (  # AWS's own: the first Inferentia is another architecture than the later ones
     ("inf1", ("inf1", "inf", "neuron")),
@@ -58,6 +59,11 @@ def devices(instance_type: str) -> tuple[str, ...]:
     if instance_type in LOCAL:
         return LOCAL[instance_type]
     if not is_known(instance_type):
+        if _family(instance_type).startswith(ELASTIC):
+            raise UsageError(
+                f"`{instance_type}` is an accelerator of Elastic Inference, not an instance type",
+                hint=f"`--accelerator {instance_type}`",
+            )
         raise NothingSelectedError(
             f"unknown instance type `{instance_type}`: it may or may not have a GPU",
             hint="name the device, too: `--device cpu` or `--device gpu`",

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 APT = f"r{render.SUFFIX}"
 """The shipped template that installs `packages` with apt."""
-UP = ".."
 """The part of a path with which no template is found."""
 
 
@@ -99,7 +98,7 @@ def _no_template(target: Target, source: Templates, places: Places) -> Problem:
     bare = posixpath.basename(target.template).removesuffix(render.SUFFIX)
     similar = get_close_matches(bare, source.names, n=1)
     known = "" if similar else listed
-    if UP in target.template.split("/"):
+    if not render.is_a_name(target.template):
         message = f"`{name}` is not the name of a template: templates are files in {source.own}" + (
             f"; did you mean `{similar[0]}`?" if similar else ""
         )
@@ -114,7 +113,7 @@ def _no_template(target: Target, source: Templates, places: Places) -> Problem:
         message += (
             (" Or " if similar else " ")
             + ("" if written else 'set `template = "…"`, or ')
-            + f"create {source.own / name.lstrip('/')}{render.SUFFIX}"
+            + f"create {source.own / name}{render.SUFFIX}"
         )
     return Problem(path=at, message=message, known=known)
 

@@ -96,7 +96,7 @@ class Templates:
         return tuple(sorted(found))
 
     def has(self, name: str) -> bool:
-        return self.find(f"{name}{SUFFIX}") is not None
+        return is_a_name(name) and self.find(f"{name}{SUFFIX}") is not None
 
     def uses(self, name: str, other: str) -> bool:
         """Whether a template is, extends or includes the file `other`, also through others."""
@@ -132,6 +132,11 @@ def _find(template: str, folders: Sequence[Path]) -> Path | None:
         return None
     paths = (os.path.join(folder, *parts) for folder in folders)  # noqa: PTH118
     return next((Path(path) for path in paths if os.path.lexists(path)), None)
+
+
+def is_a_name(name: str) -> bool:
+    """Whether a template may have this name: Jinja also finds `basic` as `/basic`."""
+    return not {"", ".", ".."} & {*name.split("/")}
 
 
 def is_for_others(name: str) -> bool:

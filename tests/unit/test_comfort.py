@@ -209,6 +209,8 @@ def test_a_prefix_is_no_part_of_a_name_that_is_written() -> None:
     [
         ("prefix = 'acme/'\nrepository = 'x/{name}'", "remove one of the two"),
         ("prefix = 'ACME/'", "'ACME/' cannot begin a repository name"),
+        ("prefix = 'acme//'", "'acme//' has an empty part"),
+        ("prefix = 'acme/-'", "the part `-x` of 'acme/-' must begin"),
         ("prefix = '123456789012.dkr.ecr.eu-west-1.amazonaws.com/'", "begins with a registry's host"),
     ],
 )  # fmt: skip

@@ -194,6 +194,16 @@ def test_each_problem_is_one_line(text: str) -> None:
             "is not a repository name",
             id="illegal repository",
         ),
+        *(
+            pytest.param(f"{MINIMAL}repository = '{name}'", said, id=f"repository {name}")
+            for name, said in {
+                "ml/foo/": "'ml/foo/' has an empty part; write one `/`",
+                "ml//foo": "'ml//foo' has an empty part; write one `/`",
+                "ml/foo-": "the part `foo-` of 'ml/foo-' must begin and end with a letter",
+                "ml/_foo": "the part `_foo` of 'ml/_foo' must begin and end with a letter",
+                "ml/f..o": "the part `f..o` of 'ml/f..o' must begin and end with a letter",
+            }.items()
+        ),
         pytest.param(
             MINIMAL + "[registry]\ntag = '{verison}'", "unknown word {verison}", id="unknown word"
         ),

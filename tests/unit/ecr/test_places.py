@@ -4,7 +4,7 @@ import botocore.loaders
 import pytest
 
 from buildkit.config.schema import PlaceTable, RegistryTable
-from buildkit.ecr.places import Api, Place, domain_of, places, private
+from buildkit.ecr.places import Api, Place, domain_of, places, private, problems
 from buildkit.model.hosts import ECR_HOST, SUFFIXES
 from buildkit.support.errors import UsageError
 
@@ -87,6 +87,42 @@ def test_the_ends_of_ecr_s_hosts_are_those_of_aws_s_partitions() -> None:
         assert ECR_HOST.fullmatch(host)
         for foreign in (f"{host}.evil.com", f"{host}x", f"{host}.", f"x{host}"):
             assert ECR_HOST.fullmatch(foreign) is None
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        (
+            {"host": f"{ACCOUNT}.dkr.ecr.mars-9.amazonaws.com"},
+            ("registry.host", "`mars-9` is not an AWS region"),
+        ),
+        ({"host": f"{ACCOUNT}.dkr.ecr.us-east-1.evil.example"}, ("registry.host", "looks like an")),
+        ({"account": ACCOUNT, "region": "mars-9"}, ("registry.region", "`mars-9` is not an AWS")),
+        (
+            {"host": "a.example", "copies": [{"region": "us-east-1"}, {"region": "moon-1"}]},
+            ("registry.copies.1.region", "`moon-1` is not"),
+        ),
+        (
+            {"host": "a.example", "copies": [{"host": f"{ACCOUNT}.dkr.ecr.xx-y-1.amazonaws.com"}]},
+            ("registry.copies.0.host", "`xx-y-1` is not an AWS region"),
+        ),
+    ],
+)
+def test_a_registry_in_no_region_is_a_problem_of_the_file(
+    table: dict[str, object], problem: tuple[str, str]
+) -> None:
+    (found,) = problems(RegistryTable.model_validate(table))
+    assert (".".join(map(str, found.path))) == problem[0]
+    assert problem[1] in found.message
+
+
+def test_every_region_of_aws_is_one() -> None:
+    for partition in botocore.loaders.create_loader().load_data("partitions")["partitions"]:
+        for region in (each for each in partition["regions"] if not each.endswith("-global")):
+            table = RegistryTable(account=ACCOUNT, region=region)
+            assert [*problems(table)] == []
+    assert [*problems(RegistryTable(host="public.ecr.aws"))] == []
+    assert [*problems(RegistryTable(host="127.0.0.1:5000"))] == []
 
 
 def test_an_ecr_host_names_its_own_region_and_account() -> None:

@@ -219,6 +219,7 @@ PYTORCH: dict[str, Any] = {
           for end in ("", " ", "v1\n", "v1\nx", "@sha256:0", "a b", "ß", "x" * 122)),
         *(pytest.param({"accelerator": word, "purpose": None}, UsageError, "is not an accelerator", "ml.eia1.medium", id=f"no accelerator {word!r}")
           for word in ("ml.eia", "ml.eia1", "ml.eia9.medium", "ml.eia1.medium\n", "local_sagemaker_notebook2", "", " ")),
+        pytest.param({"device": None, "instance_type": "ml.eia1.medium"}, UsageError, "is an accelerator of Elastic Inference", "`--accelerator ml.eia1.medium`", id="an accelerator as a machine"),
         pytest.param({"accelerator": "ml.eia1.medium"}, UsageError, "cannot be used for `training`", "`inference`", id="an accelerator to train"),
         pytest.param({"accelerator": "eia"}, UsageError, "`eia`", "ml.eia1.medium", id="no accelerator"),
     ],
