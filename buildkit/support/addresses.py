@@ -20,10 +20,10 @@ WITH_QUOTES = re.compile(
     r"\S*?(?P<quote>['\"`])[\w+.-]*:?//[^\s'\"`]*(?P=quote)(?=[][{}(),:;]+(?P=quote))|\S+"
 )
 """It ends after an address in quotes if the next value in quotes follows."""
-AT = re.compile(r"(?<=\S)(?:@|%(?:25)*40)(?!sha(?:256|512):[0-9a-f])", re.IGNORECASE)
-"""Also percent-encoded. The text before a digest is the name of an image."""
+AT = re.compile(r"(?<=\S)(?:[@\uff20]|%(?:25)*40)(?!sha(?:256|512):[0-9a-f])", re.IGNORECASE)
+"""Also percent-encoded or in full width. The text before a digest is the name of an image."""
 SLASHES = re.compile(r"[/\\]{2,}")
-COLON = re.compile(r":|%(?:25)*3a", re.IGNORECASE)
+COLON = re.compile(r"[:\uff1a]|%(?:25)*3a", re.IGNORECASE)
 MARK = re.compile(rf"(?P<at>{AT.pattern})|(?P<colon>{COLON.pattern})|[/@]", re.IGNORECASE)
 ENDS = r"[?;#]|%(?:25)*(?:3f|3b|23)"
 END = re.compile(rf"(?:{ENDS})(?=\S)", re.IGNORECASE)
@@ -47,7 +47,7 @@ def give(what: str) -> str:
 
 def without_user(text: str) -> str:
     """A message without the users and passwords of its addresses, which may contain quotes."""
-    if "@" not in text and "%" not in text:
+    if not AT.search(text):
         return text
     whole = WITH_QUOTES.sub(lambda match: _without_quoted_user(match[0]), text)
     return WORD.sub(lambda match: _without_user(match[0]), whole)

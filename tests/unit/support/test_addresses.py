@@ -29,6 +29,8 @@ from buildkit.support import addresses
         ("{~url~:~https://u:P~W@h/x~,~to~:~me@h~}", "{~url~:~https://…@h~}"),
         ("{~url~:~https://u:PW@h/x~,~to~:~me@h~}", "{~url~:~https://…@h/x~,~to~:~me@h~}"),
         ("https://u:P~,~W@h/x", "https://…@h/x"),
+        ("https://u\uff1aPW\uff20h/x", "https://…@h/x"),
+        ("u\uff1aPW\uff20h/x", "…@h/x"),
         ("~https://u:P~,W@h/x~", "~https://…@h/x~"),
     ],
 )
