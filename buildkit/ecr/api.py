@@ -43,7 +43,7 @@ STALLS = 2
 LIMITS = Config(
     connect_timeout=CONNECT_SECONDS,
     read_timeout=READ_SECONDS,
-    retries={"mode": "standard", "max_attempts": ATTEMPTS},
+    retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
 )
 
 
@@ -75,7 +75,7 @@ def _login(token: str) -> Login:
 
 @cache
 def client(where: Place) -> ECRClient:
-    """A client that is safe in several threads. Sends no request yet. Raises ToolError.
+    """A client that is safe in several threads. ECR gets no request yet. Raises ToolError.
 
     Cached: boto3 takes a third of a second to load the definition of ECR's API.
     """
@@ -108,7 +108,7 @@ def _limit_stalls(
     endpoint: Any, attempts: int, caught_exception: Exception | None = None, **_: object
 ) -> None:
     """Say that a service does not answer, and raise the error of the last attempt."""
-    if not isinstance(caught_exception, STALLED):
+    if not isinstance(caught_exception, STALLED) or attempts >= ATTEMPTS:
         return
     if isinstance(caught_exception, ReadTimeoutError) and attempts >= STALLS:
         raise caught_exception

@@ -10,6 +10,8 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import (
+    BotoCoreError,
+    ConnectTimeoutError,
     EndpointConnectionError,
     HTTPClientError,
     ProxyConnectionError,
@@ -437,22 +439,34 @@ def test_credentials_that_aws_refuses(
     assert hint in (caught.value.hint or "")
 
 
-def test_an_answer_that_stops_in_the_middle_is_asked_for_twice_and_said(
-    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("error", "attempts"),
+    [
+        pytest.param(ReadTimeoutError, api.STALLS, id="in the middle"),
+        pytest.param(ConnectTimeoutError, api.ATTEMPTS, id="at the beginning"),
+    ],
+)
+def test_an_answer_that_stops_is_said_at_each_attempt(
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: type[BotoCoreError],
+    attempts: int,
 ) -> None:
     file.write_text(f"[default]\n{KEYS}")
     sent = []
 
     def send(_self: object, request: Any) -> AWSResponse:
         sent.append(request)
-        raise ReadTimeoutError(endpoint_url=request.url)
+        raise error(endpoint_url=request.url)
 
     monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", send)
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     with pytest.raises(UnavailableError):
         api.login(WHERE)
-    assert len(sent) == api.STALLS
-    assert capsys.readouterr().err == "127.0.0.1 does not answer: trying again\n"
+    assert len(sent) == attempts
+    said = "127.0.0.1 does not answer: trying again\n"
+    assert capsys.readouterr().err == said * (attempts - 1)
 
 
 @pytest.mark.parametrize("status", [500, 503])
