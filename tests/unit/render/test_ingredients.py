@@ -54,7 +54,6 @@ def problem(folder: Path, text: str, **templates: str) -> str:
         pytest.param(
             "template = 'x'\ncontext = '" + "y" * 5000 + "'", "template `x` not found", id="beside a long path"
         ),
-        pytest.param("template = '/x'", "/templates; templates: ", id="from the root"),
         pytest.param("template = 'templates/sklaern'", "did you mean `sklearn`?", id="with its folder"),
         pytest.param(
             "", "images.toml:2: image.demo.template: template `demo` not found (the default is the image's name)", id="by the name"
