@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 AT = ("samples",)
 PAIRS = {"channels": "channel", "hyperparameters": "hyperparameter", "environment": "environment"}
 """The keys of samples that are tables of names and values, and their options."""
+FOLDERS = ("model", "adapter")
+"""The keys of samples that are a folder, and their options."""
 TYPED = re.compile(r"(?P<file>.+?):\s*(?P<type>[\w.+-]+/[\w.+*-]+\s*(;.*)?)")
 """A file and its content type. A path may begin with a letter and a colon."""
 TYPES = {
@@ -57,6 +59,7 @@ class Given:
     environment: tuple[str, ...] = ()
     header: tuple[str, ...] = ()
     model: str | None = None
+    adapter: str | None = None
 
     def __bool__(self) -> bool:
         return self != Given()
@@ -80,6 +83,11 @@ OPTIONS = packed(
         "--model",
         metavar="FOLDER",
         help="Put these files into /opt/ml/model, for an image that only serves.",
+    ),
+    click.option(
+        "--adapter",
+        metavar="FOLDER",
+        help="Load this adapter by POST /adapters, for an image with the feature adapters.",
     ),
 )
 """All options of samples, which a command gets as one value."""
@@ -116,6 +124,7 @@ def on_top(given: Given, lent: Samples, folder: Path) -> Samples:
         channels=_over(lent.channels, new.channels),
         environment=_over(lent.environment, new.environment),
         model=new.model or lent.model,
+        adapter=new.adapter or lent.adapter,
         payloads=tuple(payloads),
     )
 
@@ -151,7 +160,7 @@ def _table(given: Given, headers: dict[str, str]) -> dict[str, object]:
     return {
         **{key: dict(_pairs(getattr(given, option))) for key, option in PAIRS.items()},
         "payload": [{**_payload(each), "headers": headers} for each in given.payload],
-        **({} if given.model is None else {"model": given.model}),
+        **{key: folder for key in FOLDERS if (folder := getattr(given, key)) is not None},
     }
 
 
@@ -230,7 +239,8 @@ def _where(given: Given, key: str | int = "", *rest: str | int) -> str:
             return f"--header {inside[1]!r}" if inside[1:] else "--header"
         return f"--payload {given.payload[int(number)]!r}"
     option = PAIRS.get(str(key), str(key))
-    texts = (given.model or "",) if option == "model" else getattr(given, option, ())
+    typed_here = getattr(given, option, ())
+    texts = (typed_here or "",) if option in FOLDERS else typed_here
     name = str(rest[0]) if rest else ""
     typed = next((each for each in texts if each.partition("=")[0] == name or not rest), name)
     return f"--{option} {shown(typed)!r}"

@@ -78,6 +78,7 @@ class SamplesTable(Model):
     channels: dict[values.Channel, values.Line] = {}
     code: values.Line | None = None
     model: values.Line | None = None
+    adapter: values.Line | None = None
     payload: tuple[PayloadTable, ...] = ()
     metrics: dict[Annotated[values.Line, Field(min_length=1)], values.Regex] = {}
     objective: values.Line | None = None

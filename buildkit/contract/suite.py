@@ -31,6 +31,8 @@ ORDER = (
     "jobs.processing",
     "scripts.script_mode",
     "scripts.sdk",
+    "scripts.remote",
+    "scripts.hyperpod",
     "endpoints.batch",
     "hosting.serving",
     "scripts.handlers",
@@ -48,6 +50,7 @@ ORDER = (
     "endpoints.streaming",
     "endpoints.bidirectional",
     "endpoints.sessions",
+    "endpoints.adapters",
     "endpoints.asynchronous",
 )
 """Modules in the order in which their scenarios are staged; any other module follows, by name.

@@ -99,7 +99,7 @@ def of_samples(at: Where, samples: object) -> Iterator[tuple[Where, str, Kind]]:
         for key, text in toml.items(payload):
             if key in ("body", "answer"):
                 found.append((("payload", number, key), text, Kind.FILE))
-    found += [((key,), table.get(key), Kind.FOLDER) for key in ("code", "model")]
+    found += [((key,), table.get(key), Kind.FOLDER) for key in ("code", "model", "adapter")]
     for below, text, kind in found:
         if _is_path(text):
             yield (*at, *below), text, kind

@@ -376,6 +376,7 @@ def samples_of(place: Place, table: schema.SamplesTable, at: Where, problems: Pr
         ),
         code=_whole(place, table.code),
         model=_whole(place, table.model),
+        adapter=_whole(place, table.adapter),
         payloads=tuple(
             Payload(
                 content_type=payload.content_type,

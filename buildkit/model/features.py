@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 class Feature(str, Enum):
     """What an image may promise beyond `train` and `serve`. Its clauses are judged only then."""
 
+    ADAPTERS = "adapters"
     ASYNC = "async"
     BATCH = "batch"
     BIDIRECTIONAL_STREAMING = "bidirectional-streaming"
@@ -20,6 +21,7 @@ class Feature(str, Enum):
     CUSTOM_ATTRIBUTES = "custom-attributes"
     EFA = "efa"
     GPU = "gpu"
+    HYPERPOD = "hyperpod"
     ISOLATION = "isolation"
     MARKETPLACE = "marketplace"
     MODEL_MONITOR = "model-monitor"
@@ -27,6 +29,7 @@ class Feature(str, Enum):
     MULTI_MODEL = "multi-model"
     PIPE_MODE = "pipe-mode"
     PROCESSING = "processing"
+    REMOTE_FUNCTION = "remote-function"
     SCRIPT_MODE = "script-mode"
     SDK_V3 = "sdk-v3"
     SERVERLESS = "serverless"
@@ -39,8 +42,10 @@ class Feature(str, Enum):
 OF_TRAINING = frozenset(
     [
         Feature.CHECKPOINTS,
+        Feature.HYPERPOD,
         Feature.MPI,
         Feature.PIPE_MODE,
+        Feature.REMOTE_FUNCTION,
         Feature.SDK_V3,
         Feature.TUNING,
         Feature.TWO_NODE,
@@ -48,6 +53,7 @@ OF_TRAINING = frozenset(
 )
 OF_INFERENCE = frozenset(
     [
+        Feature.ADAPTERS,
         Feature.ASYNC,
         Feature.BATCH,
         Feature.BIDIRECTIONAL_STREAMING,

@@ -69,17 +69,18 @@ class Samples:
     """What a smoke test feeds an image. Paths are absolute.
 
     `channels` become `/opt/ml/input/data/<name>`, `code` becomes `/opt/ml/code`, `model` is put
-    under `/opt/ml/model` of an image that only serves. `metrics` are names and regular
-    expressions, `objective` the name of one of them that tuning looks at. `startup_seconds` is
-    how long a server may take until it is healthy, None for SageMaker's own limit. `environment`
-    are variables of the job and of the model server. `default`: none are declared, and these are
-    the suite's own.
+    under `/opt/ml/model` of an image that only serves, `adapter` is what a running server loads.
+    `metrics` are names and regular expressions, `objective` the name of one of them that tuning
+    looks at. `startup_seconds` is how long a server may take until it is healthy, None for
+    SageMaker's own limit. `environment` are variables of the job and of the model server.
+    `default`: none are declared, and these are the suite's own.
     """
 
     hyperparameters: tuple[tuple[str, str], ...] = ()
     channels: tuple[tuple[str, str], ...] = ()
     code: str | None = None
     model: str | None = None
+    adapter: str | None = None
     payloads: tuple[Payload, ...] = ()
     metrics: tuple[tuple[str, str], ...] = ()
     objective: str | None = None

@@ -87,6 +87,7 @@ def _files(samples: Samples) -> Iterator[tuple[str, Path]]:
     roots = [(f"channel {name}", path) for name, path in samples.channels]
     roots += [("code", samples.code)] if samples.code else []
     roots += [("model", samples.model)] if samples.model else []
+    roots += [("adapter", samples.adapter)] if samples.adapter else []
     for number, payload in enumerate(samples.payloads):
         kind = f"payload {number} {payload.content_type} {payload.accept}"
         roots.append((kind, payload.body))

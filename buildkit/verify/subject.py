@@ -128,6 +128,10 @@ def _found(docker: Engine, image: str, features: Iterable[Feature], samples: Sam
 
 def _only_sampled(found: Purpose, samples: Samples) -> Purpose | None:
     """A purpose that a user gives samples for, and that was not found."""
-    if samples.declared and (samples.payloads or samples.model) and not found.serves:
+    if (
+        samples.declared
+        and (samples.payloads or samples.model or samples.adapter)
+        and not found.serves
+    ):
         return Purpose.INFERENCE
     return Purpose.TRAINING if samples.declared and samples.trainable and not found.trains else None

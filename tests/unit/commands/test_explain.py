@@ -23,7 +23,7 @@ def test_without_an_id_all_clauses_are_listed(capsys: Captured) -> None:
     assert [row.split(maxsplit=2) for row in rows] == [
         [each.id, each.level.value, each.title] for each in clauses.clauses().values()
     ]
-    assert len(rows) == 186
+    assert len(rows) == 191
 
 
 @pytest.mark.parametrize("id_", list(clauses.clauses()))

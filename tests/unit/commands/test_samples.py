@@ -188,11 +188,12 @@ def test_the_options_become_samples(folder: Path) -> None:
         environment=("MODEL_NAME=small",),
         header=("X-Custom: a: b",),
         model="data",
+        adapter="data",
     )
     assert samples.channels == (("training", str(folder / "data")),)
     assert samples.hyperparameters == (("epochs", "3"), ("empty", ""), ("both", "a=b"))
     assert samples.environment == (("MODEL_NAME", "small"),)
-    assert samples.model == str(folder / "data")
+    assert samples.model == samples.adapter == str(folder / "data")
     assert [each.content_type for each in samples.payloads] == [
         "text/csv", "text/plain; charset=utf-8",
     ]  # fmt: skip
@@ -207,6 +208,8 @@ def test_they_come_on_top_of_those_that_are_lent(folder: Path) -> None:
         environment=(("A", "1"),),
         payloads=(Payload(content_type="text/csv", body="/lent", headers=(("X-A", "1"),)),),
         metrics=(("loss", "loss=(.*)"),),
+        model="/lent",
+        adapter="/lent",
     )
     samples = on_top(
         folder,
@@ -224,7 +227,7 @@ def test_they_come_on_top_of_those_that_are_lent(folder: Path) -> None:
         {"X-A": "1", "X-B": "2"},
         {"X-B": "2"},
     ]
-    assert samples.metrics == lent.metrics
+    assert (samples.metrics, samples.model, samples.adapter) == (lent.metrics, "/lent", "/lent")
 
 
 @pytest.mark.parametrize(
@@ -257,6 +260,7 @@ def test_they_come_on_top_of_those_that_are_lent(folder: Path) -> None:
         ({"header": ("Accept: x",), "payload": ("request.csv",)}, "is a key of its own"),
         ({"header": ("X A: x",), "payload": ("request.csv",)}, "'X A' is not the name of a header"),
         ({"model": "serve"}, "--model 'serve': 'serve' is a file, not a folder"),
+        ({"adapter": "serve"}, "--adapter 'serve': 'serve' is a file, not a folder"),
     ],
 )
 def test_what_images_toml_would_not_take_is_refused(

@@ -34,6 +34,7 @@ PLACES = [
     pytest.param("requirements = {}", "requirements", False, id="requirements"),
     pytest.param("samples.code = {}", "samples.code", True, id="code"),
     pytest.param("samples.model = {}", "samples.model", True, id="model"),
+    pytest.param("samples.adapter = {}", "samples.adapter", True, id="adapter"),
     pytest.param("samples.channels.a = {}", "samples.channels.a", True, id="a channel"),
     pytest.param("samples.channels.a = {}", "samples.channels.a", False, id="a file as a channel"),
     pytest.param(BODY + "body = {}", "samples.payload.0.body", False, id="body"),

@@ -449,7 +449,7 @@ def test_a_module_has_the_checks_that_it_defines_and_not_those_that_it_imports()
 
 def test_every_clause_is_checked_or_says_why_not() -> None:
     checked = {each.clause for each in suite.checks()}
-    assert len(clauses()) == 186
+    assert len(clauses()) == 191
     assert {id_ for id_, each in clauses().items() if not each.unchecked} == checked
     assert len(checked) >= 110
 
@@ -660,9 +660,16 @@ def test_the_suite_s_fingerprint_follows_the_samples_but_not_their_place(tmp_pat
     for folder, text in (("one", "1"), ("two", "1"), ("three", "2")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.csv").write_text(text)
-        samples = Samples(channels=(("training", str(tmp_path / folder)),))
-        found.append(fingerprint(samples))
-    assert found[0] == found[1] != found[2]
+        path = str(tmp_path / folder)
+        kinds = (
+            Samples(channels=(("training", path),)),
+            Samples(code=path),
+            Samples(model=path),
+            Samples(adapter=path),
+        )
+        found.append([fingerprint(each) for each in kinds])
+    assert found[0] == found[1]
+    assert len({*found[0], *found[2]}) == 8
 
 
 def fingerprint(samples: Samples, **changes: Any) -> str:

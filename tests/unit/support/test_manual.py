@@ -23,6 +23,7 @@ TOOLS = (  # documented tools of others: what a page tells a reader to install, 
     "uv",  # docs: makes locks
     "sagemaker",  # docs/guide/sagemaker.md: the SDK that uses an image
     "pip",
+    "hyperpod-elastic-agent",  # HYPER-01: of AWS, inside images
     "gunicorn", "werkzeug", "our", "pandas", "scikit-learn",  # inside images, as pages show builds
 )  # fmt: skip
 """Any other name may be anybody's: `buildkit` on the public index is an old project of others, and no
