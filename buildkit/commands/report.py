@@ -109,17 +109,14 @@ def _document(run: Run, targets: Sequence[Target], *, clauses: bool) -> dict[str
 
 
 def show(found: Report, *, verbose: bool = False) -> None:
-    """Show a report on stderr: broken clauses with evidence and fix, and counts of the others.
+    """Show a report on stderr: causes with evidence, what follows and fix; counts of the others.
 
-    With `verbose` also each skipped and each passed clause.
+    With `verbose` also each knock-on failure, each skipped and each passed clause.
     """
     of = {status: [each for each in found.clauses if each.status is status] for status in Status}
-    for each in (*of[Status.FAIL], *of[Status.WARN]):
-        _show(each)
-        if each.hint:
-            console.say(f"      fix: {each.hint}", fg="cyan")
+    _show_causes(found)
     if verbose:
-        for each in (*of[Status.SKIP], *of[Status.PASS]):
+        for each in (*_knock_ons(found), *of[Status.SKIP], *of[Status.PASS]):
             _show(each)
     else:
         for each in filter(lambda passed: passed.message, of[Status.PASS]):
@@ -143,6 +140,20 @@ def show(found: Report, *, verbose: bool = False) -> None:
     )
 
 
+def _show_causes(found: Report) -> None:
+    for each in verdicts.causes(found):
+        _show(each)
+        if follows := verdicts.knock_on(found, each):
+            console.say(f"      knock-on: {follows}")
+        if each.hint:
+            console.say(f"      fix: {each.hint}", fg="cyan")
+
+
+def _knock_ons(found: Report) -> list[ClauseResult]:
+    """The broken clauses that another one explains."""
+    return [each for each in found.clauses if each.cause and each.status in verdicts.BROKEN]
+
+
 def _count(skipped: Sequence[ClauseResult], passed: Sequence[ClauseResult]) -> None:
     if skipped:
         console.say(f"skip  {len(skipped)}")
@@ -154,6 +165,8 @@ def _count(skipped: Sequence[ClauseResult], passed: Sequence[ClauseResult]) -> N
 
 def _show(each: ClauseResult) -> None:
     console.say(f"{each.status.value:<5} {each.id:<9} {each.title}", fg=COLOURS[each.status])
+    if each.cause and each.status is not Status.SKIP:
+        console.say(f"      knock-on of {each.cause}")
     if each.message:
         console.say("      " + each.message.replace("\n", "\n      "))
 
@@ -182,6 +195,14 @@ def verdict(found: Report) -> dict[str, object]:
         "platform": found.platform,
         "verdict": verdicts.of(found).value,
         "untried": verdicts.untried(found),
+        "causes": [
+            {
+                "id": each.id,
+                "follows": [other.id for other in verdicts.followers(found, each)],
+                "fix": each.hint,
+            }
+            for each in verdicts.causes(found)
+        ],
         "clauses": [asdict(each) for each in found.clauses],
     }
 

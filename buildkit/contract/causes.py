@@ -1,4 +1,8 @@
-"""One fault, one verdict: clauses that only show the fault of another clause are skipped."""
+"""One fault, one verdict: what a broken clause explains of the other clauses.
+
+Clauses that only show its fault are skipped, and so are those that cannot be judged because of it.
+A clause that is broken by itself, too, keeps its verdict, and names its cause.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Caused, judged
 from buildkit.contract.signs import Sign
-from buildkit.model.image import Status
+from buildkit.model.image import SkipKind, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,22 +48,81 @@ CAUSES = (
 )
 
 
+UNJUDGED = {
+    Sign.SAMPLES_FAIL: ("RUN-01", "OUT-01"),
+    Sign.UNHEALTHY: ("RUN-02", "SERVE-03"),
+}
+"""Why a clause cannot be judged, and the clauses of which the first broken one is the cause."""
+STATES = "OUT-01"
+"""The clause that only states that `train` fails on the samples; others say why."""
+
+
 def named(results: Iterable[Judged]) -> tuple[Judged, ...]:
-    """The results, with followers of a cause skipped: `not judged: see CLAUSE`."""
+    """The results, each with the broken clause that is its first cause, if there is one."""
     results = tuple(results)
     blamed = {each.clause: each for each in results if each.status in BLAMED}
-    return tuple(_followed(each, blamed) for each in results)
+    causes = {each.clause: cause for each in results if (cause := _cause(each, blamed))}
+    return tuple(_named(each, _first(each.clause, causes)) for each in results)
 
 
-def _followed(result: Judged, blamed: Mapping[str, Judged]) -> Judged:
-    for cause in CAUSES if result.clause in blamed else ():
+def _cause(result: Judged, blamed: Mapping[str, Judged]) -> str:
+    """The clause that explains a result, empty if none does."""
+    if result.status is Status.SKIP:
+        return _hindered_by(result, blamed)
+    if result.clause not in blamed:
+        return ""
+    return _same_fault(result, blamed) or _explained_by(result, blamed)
+
+
+def _same_fault(result: Judged, blamed: Mapping[str, Judged]) -> str:
+    for cause in CAUSES:
         first = blamed.get(cause.clause)
         if (
             first is not None
             and result.clause in cause.followers
             and cause.signs & first.signs
             and cause.signs & result.signs
-            and BLAMED.index(first.status) >= BLAMED.index(result.status)
+            and _as_bad(first, result)
         ):
-            return replace(judged(result.clause, Caused(cause.clause)), seconds=result.seconds)
-    return result
+            return cause.clause
+    return ""
+
+
+def _explained_by(result: Judged, blamed: Mapping[str, Judged]) -> str:
+    """The clause that says why `train` fails on the samples, which the result only states."""
+    if result.clause != STATES or Sign.SAMPLES_FAIL not in result.signs:
+        return ""
+    found = (
+        each.clause
+        for each in blamed.values()
+        if Sign.SAMPLES_EXPLAINED in each.signs and _as_bad(each, result)
+    )
+    return next(found, "")
+
+
+def _as_bad(cause: Judged, result: Judged) -> bool:
+    """A milder cause hides nothing worse."""
+    return BLAMED.index(cause.status) >= BLAMED.index(result.status)
+
+
+def _hindered_by(result: Judged, blamed: Mapping[str, Judged]) -> str:
+    if not result.skipped_for(SkipKind.UNSEEN):
+        return ""
+    candidates = (each for sign in UNJUDGED if sign in result.signs for each in UNJUDGED[sign])
+    return next((each for each in candidates if each in blamed), "")
+
+
+def _first(clause: str, causes: Mapping[str, str]) -> str:
+    """The cause of a clause, or the cause of that, and so on; empty if it has none."""
+    found = causes.get(clause, "")
+    while found in causes:
+        found = causes[found]
+    return found
+
+
+def _named(result: Judged, cause: str) -> Judged:
+    if not cause:
+        return result
+    if result.clause == STATES and result.status in BLAMED:
+        return replace(result, cause=cause)
+    return replace(judged(result.clause, Caused(cause)), cause=cause, seconds=result.seconds)

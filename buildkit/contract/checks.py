@@ -131,7 +131,10 @@ class Check(Generic[Observed]):
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """What one check of a clause came to, or all of them. `decides` and `gap` are the check's."""
+    """What one check of a clause came to, or all of them. `decides` and `gap` are the check's.
+
+    `cause` is the broken clause that explains it, empty if none does.
+    """
 
     clause: str
     status: Status
@@ -141,6 +144,7 @@ class Judged:
     skip: Skip | None = None
     decides: bool = False
     gap: str = ""
+    cause: str = ""
 
     def skipped_for(self, kind: SkipKind) -> bool:
         return self.skip is not None and self.skip.kind is kind
@@ -157,6 +161,7 @@ class Judged:
             hint=hints.cure(self.clause, self.message, self.signs) or known.hint,
             seconds=round(self.seconds, 3),
             skip=self.skip,
+            cause=self.cause,
         )
 
 

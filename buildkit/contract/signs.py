@@ -27,6 +27,7 @@ class Sign(Enum):
     SHARED_MEMORY = "shared memory is full"
     GAVE_REASON = "a failed run left a reason in /opt/ml/output/failure"
     SAMPLES_FAIL = "`train` fails on the samples"
+    SAMPLES_EXPLAINED = "`train` fails on the samples, and succeeds where the clause is not needed"
     REASON_LEFT = "a successful run left a failure file behind"
     REASON_NO_FILE = "/opt/ml/output/failure is not a regular file"
     REASON_ELSEWHERE = "a failed run left a reason in another file"
@@ -40,6 +41,7 @@ class Sign(Enum):
 
     # What a server does.
     NOT_RUNNING = "the engine cannot start `serve`, or it ended by itself"
+    UNHEALTHY = "the server never became healthy"
     PING = "GET /ping got no answer, or not 200, though the server had nothing else to do"
     NO_ANSWER = "a connection was accepted, and no answer came in time"
     NO_CONNECTION = "not even a connection was accepted in time"

@@ -17,6 +17,9 @@ WORK = {"OUT-01": "trained", "SERVE-03": "served", "PROC-02": "run"}
 STARTS = {"OUT-01": "RUN-01", "SERVE-03": "RUN-02"}
 """The clause that explains why the image did not even start."""
 ANSWERS = "SERVE-06"
+BROKEN = (Status.FAIL, Status.WARN)
+NAMED = 6
+"""Most clauses that a line names; one more is named instead of counted."""
 
 
 def of(report: Report) -> Verdict:
@@ -29,6 +32,37 @@ def of(report: Report) -> Verdict:
     work = [each for each in report.clauses if each.id in WORK]
     seen = any(each.status is not Status.SKIP for each in work or report.clauses)
     return Verdict.PASS if seen and not busy(report) else Verdict.UNJUDGED
+
+
+def causes(report: Report) -> tuple[ClauseResult, ...]:
+    """The broken clauses that no other clause explains: failures, then warnings.
+
+    Of these, the one from which most follows comes first.
+    """
+    found = [each for each in report.clauses if each.status in BROKEN and not each.cause]
+    most = {each.id: -len(followers(report, each)) for each in found}
+    return tuple(sorted(found, key=lambda each: (BROKEN.index(each.status), most[each.id])))
+
+
+def followers(report: Report, cause: ClauseResult) -> tuple[ClauseResult, ...]:
+    """The clauses that are broken, or cannot be judged, because of a broken one."""
+    return tuple(each for each in report.clauses if each.cause == cause.id)
+
+
+def knock_on(report: Report, cause: ClauseResult) -> str:
+    """What follows from a broken clause, in one line; empty if nothing does."""
+    found = followers(report, cause)
+    broken = [each.id for each in found if each.status in BROKEN]
+    skipped = [each.id for each in found if each.status not in BROKEN]
+    parts = ((broken, "fails", "fail"), (skipped, "is not judged", "are not judged"))
+    return "; ".join(
+        f"{_some(ids)} {one if len(ids) == 1 else many}" for ids, one, many in parts if ids
+    )
+
+
+def _some(ids: list[str]) -> str:
+    rest = len(ids) - NAMED
+    return ", ".join(ids) if rest <= 1 else f"{', '.join(ids[:NAMED])} and {rest} more"
 
 
 def busy(report: Report) -> tuple[str, ...]:

@@ -110,7 +110,8 @@ class Verdict(str, Enum):
 class ClauseResult:
     """The result of one clause of the SageMaker contract for one image.
 
-    `skip` is set where the clause was skipped, but not in records of older versions.
+    `skip` is set where the clause was skipped, but not in records of older versions. `cause` is the
+    broken clause that explains this result, empty if none does.
     """
 
     id: str
@@ -121,6 +122,7 @@ class ClauseResult:
     hint: str
     seconds: float
     skip: Skip | None = None
+    cause: str = ""
 
     def skipped_for(self, *kinds: SkipKind) -> bool:
         return self.skip is not None and self.skip.kind in kinds

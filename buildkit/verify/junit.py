@@ -61,18 +61,27 @@ def _suite(report: Report) -> ET.Element:
         _add(properties, "property", name=name, value=value)
     where = f"{report.image} {report.profile}"
     for clause in report.clauses:
-        _add_case(suite, clause, where)
+        _add_case(suite, clause, where, verdict.knock_on(report, clause))
     if reached is Verdict.UNJUDGED:
         case = _add(suite, "testcase", classname=where, name="the image was not judged")
         _add(case, "error", why(report), message=why(report))
     return suite
 
 
-def _add_case(suite: ET.Element, clause: ClauseResult, where: str) -> None:
-    """`where` separates images and profiles, for readers that merge cases by name."""
+def _add_case(suite: ET.Element, clause: ClauseResult, where: str, knock_on: str) -> None:
+    """`where` separates images and profiles, for readers that merge cases by name.
+
+    `knock_on` is what follows from the clause, if it is broken.
+    """
     name, time = f"{clause.id} {clause.title}", f"{clause.seconds:.3f}"
     case = _add(suite, "testcase", classname=where, name=name, time=time)
-    text = "\n".join(filter(None, (clause.message, clause.hint and f"fix: {clause.hint}")))
+    parts = (
+        clause.message,
+        clause.cause and f"knock-on of {clause.cause}",
+        knock_on and f"knock-on: {knock_on}",
+        clause.hint and f"fix: {clause.hint}",
+    )
+    text = "\n".join(filter(None, parts))
     if clause.status is Status.FAIL:
         _add(case, "failure", text, message=_first_line(clause.message))
     elif clause.status is Status.WARN:

@@ -40,6 +40,15 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cause:
+    """A broken clause that no other explains, and what follows from it: in words, as entries."""
+
+    entry: Entry
+    knock_on: str
+    followers: Sequence[Entry]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Section:
     """One image on the page."""
 
@@ -50,6 +59,8 @@ class Section:
     anchor: str
     entries: Mapping[str, Sequence[Entry]]
     """By the words of their status."""
+    causes: Mapping[str, Sequence[Cause]]
+    """By the words of their status: what failed first, and what only warned."""
 
     @property
     def counts(self) -> Sequence[tuple[str, int]]:
@@ -91,6 +102,8 @@ def _template() -> Template:
 def _section(report: Report, index: int, source: Mapping[str, str]) -> Section:
     anchor = f"image-{index}"
     found: dict[Status, list[Entry]] = defaultdict(list)
+    known: dict[str, Entry] = {}
+    causes: dict[str, list[Cause]] = defaultdict(list)
     for result in report.clauses:
         link = source.get(result.id, "")
         entry = Entry(
@@ -100,12 +113,22 @@ def _section(report: Report, index: int, source: Mapping[str, str]) -> Section:
             link=link if link.startswith(("https://", "http://")) else "",
         )
         found[result.status].append(entry)
+        known[result.id] = entry
+    for cause in verdict.causes(report):
+        causes[WORDS[cause.status]].append(
+            Cause(
+                entry=known[cause.id],
+                knock_on=verdict.knock_on(report, cause),
+                followers=[known[each.id] for each in verdict.followers(report, cause)],
+            )
+        )
     return Section(
         report=report,
         verdict=verdict.of(report),
         untried=verdict.untried(report),
         anchor=anchor,
         entries={word: found[status] for status, word in WORDS.items()},
+        causes=causes,
     )
 
 

@@ -128,12 +128,13 @@ def verify(
 
 
 def refusal(found: Report) -> ContractError:
-    """The error of a report with failed clauses, with the evidence and the fix for each."""
+    """The error of a report with failed clauses, with the evidence and the fix for each cause."""
     failed = [each for each in found.clauses if each.status is Status.FAIL]
+    causes = [each for each in verdict.causes(found) if each.status is Status.FAIL]
     return ContractError(
         f"the image breaks {len(failed)} of {count(len(found.clauses), 'clause')}: "
-        + ", ".join(each.id for each in failed),
-        details="\n".join(_evidence(failed)),
+        + ", ".join(dict.fromkeys(each.id for each in (*causes, *failed))),
+        details="\n".join(_evidence(found, causes)),
         hint="fix the image, then rerun the command",
     )
 
@@ -185,8 +186,10 @@ def why(found: Report) -> str:
     return verdict.untried(found) or "every clause was skipped"
 
 
-def _evidence(failed: Sequence[ClauseResult]) -> Iterator[str]:
-    for each in failed:
+def _evidence(found: Report, causes: Sequence[ClauseResult]) -> Iterator[str]:
+    for each in causes:
         yield f"  {each.id} {each.title}"
         yield "    " + each.message.replace("\n", "\n    ")
+        if follows := verdict.knock_on(found, each):
+            yield f"    knock-on: {follows}"
         yield f"    fix: {each.hint}"

@@ -96,7 +96,7 @@ class Serving:
 
     def need_health(self) -> None:
         if self.health.after is None:
-            raise Unseen("the server never became healthy")
+            raise Unseen("the server never became healthy", "", Sign.UNHEALTHY)
 
     def ping(self) -> Answer:
         """The answer of `/ping`. Raises Broken if it is too late twice in a row."""

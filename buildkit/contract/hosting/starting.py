@@ -16,6 +16,7 @@ from buildkit.contract.hosting.client import Health, HttpClient
 from buildkit.contract.hosting.server import Serving
 from buildkit.contract.jobs import endings, training_job, training_runs
 from buildkit.contract.scenario import Bench, Scenario, scenario
+from buildkit.contract.signs import Sign
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
@@ -175,7 +176,8 @@ def healthy(bench: Bench) -> float:
     """
     seconds = bench.once(_baseline).seconds
     if seconds is None:
-        raise Unseen("`serve` on the samples is not healthy, so there is nothing to compare with")
+        reason = "`serve` on the samples is not healthy, so there is nothing to compare with"
+        raise Unseen(reason, "", Sign.UNHEALTHY)
     return seconds
 
 

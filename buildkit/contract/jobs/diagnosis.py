@@ -51,12 +51,13 @@ class Diagnosis:
     ) -> None:
         """Raise Broken if the failed run succeeds with the variant."""
         if self.again(variant, then=then).good:
-            raise Broken(f"{evidence} {self.plain.evidence}", *signs, *self.plain.signs)
+            found = (Sign.SAMPLES_EXPLAINED, *signs, *self.plain.signs)
+            raise Broken(f"{evidence} {self.plain.evidence}", *found)
 
     def again(self, variant: Variant, *, then: Then | None = None) -> Run:
         """Repeat the failed run with something that SageMaker does not do. Raises Unseen."""
         if self.plain.refusal is not None or self.plain.exit_code is None:
-            raise Unseen("training failed without showing why")
+            raise Unseen("training failed without showing why", "", Sign.SAMPLES_FAIL)
         variant.need(self.work)
         return variations.train(self.bench, (variant,), then=then)
 
@@ -293,7 +294,7 @@ def log_is_not_held_back(diagnosis: Diagnosis) -> None:
     To confirm that, both runs are repeated side by side.
     """
     if not diagnosis.plain.good:
-        raise Unseen("training failed")
+        raise Unseen("training failed", "", Sign.SAMPLES_FAIL)
     at_once = _spread(diagnosis.plain)
     if at_once > HELD_BACK_SECONDS:
         return

@@ -14,6 +14,7 @@ from buildkit.contract.jobs.variants import lacks_channel
 from buildkit.contract.jobs.variations import Bundle, Variant, excuse_slow
 from buildkit.contract.logs import last_lines
 from buildkit.contract.scenario import Scenario, observation
+from buildkit.contract.signs import Sign
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def without_gpu(bench: Bench) -> Run:
 def does_without_gpu(run: Run) -> None:
     """`train` ends with 0, or fails within 60 s with a reason."""
     if run.refusal is not None:
-        raise Unseen("`train` did not start")
+        raise Unseen("`train` did not start", "", Sign.SAMPLES_FAIL)
     if run.good:
         return
     if run.starved:

@@ -252,12 +252,12 @@ def _is_reason(name: str) -> bool:
 
 def _need_start(run: Run) -> None:
     if not run.ran:
-        raise Unseen("`train` did not start")
+        raise Unseen("`train` did not start", "", Sign.SAMPLES_FAIL)
 
 
 def _need_success(run: Run) -> None:
     if not run.good:
-        raise Unseen("training failed")
+        raise Unseen("training failed", "", Sign.SAMPLES_FAIL)
 
 
 def _blames(run: Run, words: tuple[str, ...], verdict: str, *signs: Sign) -> None:
@@ -267,7 +267,7 @@ def _blames(run: Run, words: tuple[str, ...], verdict: str, *signs: Sign) -> Non
     for line in (*run.said, *run.log.splitlines()):
         if any(word in line.lower() for word in words):
             raise Broken(f"{verdict}: {line.strip()[:200]}", *signs)
-    raise Unseen("training failed for another reason")
+    raise Unseen("training failed for another reason", "", Sign.SAMPLES_FAIL)
 
 
 def _part(name: str, number: int) -> str:

@@ -249,7 +249,7 @@ def trained_model(bench: Bench) -> str:
     """The volume with the model of that run. Raises Unseen if the run failed."""
     volume = bench.once(on_samples)[1]
     if volume is None:
-        raise Unseen("training left no model to serve")
+        raise Unseen("training left no model to serve", "", Sign.SAMPLES_FAIL)
     return volume
 
 
@@ -281,7 +281,8 @@ def needs_good(bench: Bench) -> Run:
     """The run on the samples. Raises Unseen if it failed: then a variant of it proves nothing."""
     run = trained(bench)
     if not run.good:
-        raise Unseen("`train` on the samples failed, so there is nothing to compare with")
+        reason = "`train` on the samples failed, so there is nothing to compare with"
+        raise Unseen(reason, "", Sign.SAMPLES_FAIL)
     return run
 
 

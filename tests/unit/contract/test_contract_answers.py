@@ -586,6 +586,50 @@ def test_what_only_meets_the_cause_is_not_judged() -> None:
     assert causes.named([batch_too]) == (batch_too,)
 
 
+def hindered(clause: str, *signs: Sign) -> Judged:
+    return checks.judged(clause, Unseen("nothing to compare with", "", *signs))
+
+
+def test_what_cannot_be_judged_names_the_broken_clause_that_hinders_it() -> None:
+    trains, starts = failed("OUT-01", Sign.SAMPLES_FAIL), failed("RUN-01")
+    waits, other = hindered("CFG-07", Sign.SAMPLES_FAIL), hindered("CFG-06")
+    assert causes.named([waits, other]) == (waits, other)
+    assert causes.named([trains, waits, other]) == (trains, caused("CFG-07", "OUT-01"), other)
+    assert causes.named([starts, trains, waits])[2] == caused("CFG-07", "RUN-01")
+    serves = failed("SERVE-03")
+    assert causes.named([serves, hindered("SERVE-11", Sign.UNHEALTHY)]) == (
+        serves,
+        caused("SERVE-11", "SERVE-03"),
+    )
+    busy = checks.judged("CFG-07", checks.TooBusy("9 s"))
+    busy = replace(busy, signs=frozenset([Sign.SAMPLES_FAIL]))
+    assert causes.named([trains, busy]) == (trains, busy)
+
+
+def caused(clause: str, cause: str) -> Judged:
+    return replace(checks.judged(clause, checks.Caused(cause)), cause=cause)
+
+
+def test_a_clause_that_explains_why_training_fails_is_the_cause_of_all_that_follows() -> None:
+    states, says_why = failed("OUT-01", Sign.SAMPLES_FAIL), failed("CFG-02", Sign.SAMPLES_EXPLAINED)
+    waits = hindered("CFG-07", Sign.SAMPLES_FAIL)
+    assert causes.named([states, says_why, waits]) == (
+        replace(states, cause="CFG-02"),
+        says_why,
+        caused("CFG-07", "CFG-02"),
+    )
+    milder = replace(says_why, status=Status.WARN)
+    assert causes.named([states, milder])[0] == states
+    no_samples = failed("OUT-01")
+    assert causes.named([no_samples, says_why])[0] == no_samples
+
+
+def test_a_cause_with_a_cause_of_its_own_is_not_named() -> None:
+    blocked = [failed(each, Sign.BLOCKED, Sign.UNHEALTHY) for each in ("OUT-03", "RUN-02")]
+    found = causes.named([*blocked, hindered("SERVE-11", Sign.UNHEALTHY)])
+    assert [each.cause for each in found] == ["", "OUT-03", "OUT-03"]
+
+
 def test_a_milder_cause_hides_nothing_worse() -> None:
     mild = replace(failed("SERVE-02", Sign.PING), status=Status.WARN)
     worse = failed("SERVE-14", Sign.PING)

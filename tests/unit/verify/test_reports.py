@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from buildkit.commands import report
-from buildkit.contract.checks import NotPromised, Unsampled, Unseen
+from buildkit.contract.checks import Caused, NotPromised, Unsampled, Unseen
 from buildkit.model.features import Feature
 from buildkit.model.image import ClauseResult, Level, Report, Status
 from buildkit.support import decode, manual
 from buildkit.system import console
-from buildkit.verify import junit, page
+from buildkit.verify import junit, page, verify
 from tests.support import fakes
 
 if TYPE_CHECKING:
@@ -48,6 +48,21 @@ DOUBTFUL = fakes.clause(
 )
 LEFT_OUT = fakes.clause(Status.SKIP, id="MME-01", message="not promised: multi-model")
 MIXED = fakes.report(GOOD, BROKEN, DOUBTFUL, LEFT_OUT)
+QUOTES = fakes.clause(
+    Status.FAIL, id="CFG-02", title="values are JSON", message="without quotes", hint="use `json`"
+)
+OTHER = fakes.clause(Status.FAIL, id="RUN-08", title="ends in time", message="SIGKILL", hint="trap")
+CAUSED = fakes.report(
+    OTHER,
+    QUOTES,
+    replace(BROKEN, cause="CFG-02"),
+    *(
+        fakes.skipped(Caused("CFG-02"), id=f"X-{number}", title="more", cause="CFG-02")
+        for number in range(8)
+    ),
+)
+"""One fault breaks a clause, which breaks another and hinders eight; another fault is on its own."""
+KNOCK_ON = "OUT-01 fails; X-0, X-1, X-2, X-3, X-4, X-5 and 2 more are not judged"
 
 
 def hostile(text: str) -> Report:
@@ -107,6 +122,15 @@ def test_each_clause_is_a_case_that_tells_how_it_ended() -> None:
     assert left_out[0].tag == "skipped"
     assert left_out[0].attrib == {"message": "not promised: multi-model"}
     assert left_out[0].text == "not promised: multi-model"
+
+
+def test_a_case_names_its_cause_or_what_follows_from_it() -> None:
+    _, quotes, trained, *skips = parsed([CAUSED]).iter("testcase")
+    assert quotes[0].text == f"without quotes\nknock-on: {KNOCK_ON}\nfix: use `json`"
+    assert trained[0].text == (
+        "`train` ended with 1\nTraceback\nknock-on of CFG-02\nfix: end with `0`"
+    )
+    assert {each[0].text for each in skips} == {"not judged: see CFG-02"}
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -185,6 +209,30 @@ def test_the_page_says_all_there_is_to_say() -> None:
     assert [tag for tag in outline.tags if re.fullmatch("h[1-4]", tag)] == [
         "h1", "h2", "h3", "h4", "h3", "h4", "h3", "h4", "h3",
     ]  # fmt: skip
+
+
+def test_the_page_folds_what_follows_below_its_cause() -> None:
+    outline = Outline(page.document([CAUSED]))
+    text = re.sub(r"\s+", " ", outline.text)
+    places = [
+        text.index(wanted)
+        for wanted in (
+            "without quotes",
+            f"Knock-on {KNOCK_ON}",
+            "`train` ended with 1 Traceback",
+            "X-7 more",
+            "use json",
+            "RUN-08 ends in time",
+            "not judged: see CFG-02 8",
+        )
+    ]
+    assert places == sorted(places)
+    assert text.count("`train` ended with 1") == 1
+    ids = outline.values("id")
+    assert len(ids) == len({*ids})
+    assert {each.removeprefix("#") for each in outline.values("href") if each[0] == "#"} <= {*ids}
+    assert outline.tags.count("details") == 2
+    assert "3 failed" in text
 
 
 def test_the_page_loads_nothing_and_links_only_to_sources_and_itself() -> None:
@@ -272,6 +320,72 @@ def test_the_table_shows_what_is_broken_and_counts_the_rest(capsys: Captured) ->
         f"hint: add samples to check more clauses: {manual.page('contract', 'samples')}\n"
         "fail: 1 failed, 1 passed, 1 warning, 4 skipped in 1 s\n"
     )
+
+
+def test_a_cause_comes_first_with_what_follows_and_its_fix(capsys: Captured) -> None:
+    report.show(CAUSED)
+    assert capsys.readouterr().err == (
+        "fail  CFG-02    values are JSON\n"
+        "      without quotes\n"
+        f"      knock-on: {KNOCK_ON}\n"
+        "      fix: use `json`\n"
+        "fail  RUN-08    ends in time\n"
+        "      SIGKILL\n"
+        "      fix: trap\n"
+        "skip  8\n"
+        "      8 not judged: see CFG-02\n"
+        "fail: 3 failed, 0 passed, 8 skipped in 1 s\n"
+    )
+
+
+def test_verbose_unfolds_what_follows(capsys: Captured) -> None:
+    report.show(CAUSED, verbose=True)
+    said = capsys.readouterr().err
+    knock_on = (
+        "fail  OUT-01    the exit code distinguishes success from failure\n"
+        "      knock-on of CFG-02\n"
+        "      `train` ended with 1\n"
+    )
+    assert said.index("fail  RUN-08") < said.index(knock_on) < said.index("skip  X-0")
+    assert "skip  X-7       more\n      not judged: see CFG-02\n" in said
+
+
+def test_json_names_the_causes_and_what_follows() -> None:
+    found: Any = report.verdict(CAUSED)
+    assert found["causes"] == [
+        {
+            "id": "CFG-02",
+            "follows": ["OUT-01", *(f"X-{number}" for number in range(8))],
+            "fix": "use `json`",
+        },
+        {"id": "RUN-08", "follows": [], "fix": "trap"},
+    ]
+    assert [each["cause"] for each in found["clauses"]] == ["", "", *["CFG-02"] * 9]
+
+
+def test_the_error_of_a_build_begins_with_the_cause() -> None:
+    error = verify.refusal(CAUSED)
+    assert error.message == "the image breaks 3 of 11 clauses: CFG-02, RUN-08, OUT-01"
+    assert error.details == (
+        "  CFG-02 values are JSON\n"
+        "    without quotes\n"
+        f"    knock-on: {KNOCK_ON}\n"
+        "    fix: use `json`\n"
+        "  RUN-08 ends in time\n"
+        "    SIGKILL\n"
+        "    fix: trap"
+    )
+
+
+def test_warnings_come_after_failures_and_few_followers_are_all_named(capsys: Captured) -> None:
+    names = tuple(f"X-{number}" for number in range(7))
+    followers = (fakes.skipped(Caused("LOG-01"), id=name, cause="LOG-01") for name in names)
+    report.show(fakes.report(DOUBTFUL, *followers, OTHER))
+    said = capsys.readouterr().err
+    assert said.index("RUN-08") < said.index("LOG-01")
+    assert f"      knock-on: {', '.join(names)} are not judged\n" in said
+    report.show(fakes.report(OTHER, fakes.skipped(Caused("RUN-08"), id="X-1", cause="RUN-08")))
+    assert "      knock-on: X-1 is not judged\n" in capsys.readouterr().err
 
 
 def test_the_table_is_short_where_all_is_well(capsys: Captured) -> None:
