@@ -44,7 +44,7 @@ class Diagnosis:
     def settle(self, variant: Variant, evidence: str) -> NoReturn:
         """Raise Broken if the failed run succeeds with the variant, else Unseen."""
         self.blame(variant, evidence)
-        raise Unseen(OTHERWISE)
+        raise Unseen(OTHERWISE, "", Sign.SAMPLES_FAIL)
 
     def blame(
         self, variant: Variant, evidence: str, *signs: Sign, then: Then | None = None
@@ -227,7 +227,7 @@ def needs_no_addresses(diagnosis: Diagnosis) -> None:
     )
     if missed := WANTS_ADDRESS.search(diagnosis.log):
         raise Broken(f"`train` reads {missed[1]}, which does not exist: it {plain.evidence}")
-    raise Unseen(OTHERWISE)
+    raise Unseen(OTHERWISE, "", Sign.SAMPLES_FAIL)
 
 
 @check("DIST-10", diagnosed, decides=True)
@@ -241,7 +241,7 @@ def needs_no_large_memory(diagnosis: Diagnosis) -> None:
             "`train` needs more than 64 MB of /dev/shm: with 64 MB it",
             Sign.SHARED_MEMORY,
         )
-    raise Unseen(OTHERWISE)
+    raise Unseen(OTHERWISE, "", Sign.SAMPLES_FAIL)
 
 
 @check("RUN-07", diagnosed)
@@ -259,7 +259,7 @@ def needs_no_terminal(diagnosis: Diagnosis) -> None:
     )
     if WANTS_TERMINAL.search(diagnosis.log):
         raise Doubtful(f"`train` seems to need a terminal: it {plain.evidence}")
-    raise Unseen(OTHERWISE)
+    raise Unseen(OTHERWISE, "", Sign.SAMPLES_FAIL)
 
 
 @check("ENV-01", diagnosed)
@@ -275,7 +275,7 @@ def needs_no_more_variables(diagnosis: Diagnosis) -> None:
         raise Doubtful(
             f"`train` seems to need {missing}, which SageMaker does not set: it {plain.evidence}"
         )
-    raise Unseen(OTHERWISE)
+    raise Unseen(OTHERWISE, "", Sign.SAMPLES_FAIL)
 
 
 @check("DATA-07", diagnosed)
