@@ -58,6 +58,8 @@ class Adapters:
     def load(self, request: dict[str, str]) -> Answer:
         if self.fault == "no route" or (self.fault == "once" and request["name"] in self.known):
             return self.answer(404)
+        if request["name"] in self.loaded:
+            return self.answer(400)
         self.known.add(request["name"])
         self.loaded[request["name"]] = request["src"]
         return self.answer(201 if self.fault == "created" else 200)
@@ -113,7 +115,7 @@ def payload(tmp_path: Path) -> Payload:
         pytest.param("random", {}, id="answers that differ each time prove nothing"),
         pytest.param("no route", {"ADAPT-01": "fail", "ADAPT-02": "skip", "ADAPT-03": "skip"}, id="no route"),
         pytest.param("once", {"ADAPT-01": "fail", "ADAPT-02": "skip"}, id="is loaded once only"),
-        pytest.param("never unloads", {"ADAPT-01": "fail"}, id="is never unloaded"),
+        pytest.param("never unloads", {"ADAPT-01": "fail", "ADAPT-02": "skip"}, id="is never unloaded"),
         pytest.param("ping", {"ADAPT-01": "fail"}, id="not healthy with an adapter"),
         pytest.param("ignored", {"ADAPT-02": "warn"}, id="the header is ignored"),
         pytest.param("refuses", {"ADAPT-02": "fail"}, id="the adapter does not answer"),
