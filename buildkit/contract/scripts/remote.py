@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ missing() { echo "buildkit_remote: the image lacks $1"; exit 3; }
 command -v python > /dev/null || missing "a program with the name python"
 minor='import sys; print("%d.%d" % sys.version_info[:2])'
 version=$(python -c "$minor") || missing "a python that runs"
+version=${version##*$'\\n'}
 for folder in /opt/ml /opt/ml/cache /opt/ml/output; do
   mkdir -p "$folder" && : > "$folder/buildkit_remote" || missing "a writable $folder"
 done
@@ -34,7 +36,13 @@ python -m pip --version > /dev/null 2>&1 && pip=with
 mkdir -p /opt/ml/model
 echo "$version $pip" > /opt/ml/model/buildkit_remote
 """
-"""Does what the SDK's driver needs, then writes the version of Python to the file `LEFT`."""
+"""Does what the SDK's driver needs, then writes the version of Python to the file `LEFT`.
+
+A `python` that is a script may print other lines before the version.
+"""
+WRITTEN = re.compile(r"([0-9]+\.[0-9]+) (with|without)\n")
+SHOWN = 100
+"""Characters of another text that evidence shows."""
 
 
 @observation("/bin/bash on a driver of @remote", Purpose.TRAINING)
@@ -54,6 +62,10 @@ def function_finds_its_programs(run: Run) -> None:
     left = run.file(LEFT)
     if not run.good or left is None:
         raise Broken(f"the driver of @remote {run.evidence}")
-    version, pip = left.decode("utf-8", "replace").split()
+    text = left.decode("utf-8", "replace")
+    written = WRITTEN.fullmatch(text)
+    if written is None:
+        raise Broken(f"`python` does not print its version last: the driver wrote {text[:SHOWN]!r}")
+    version, pip = written.groups()
     installs = "" if pip == "with" else ", and pass no `dependencies`: the image has no pip"
     raise Noted(f"call @remote and @step from Python {version}, as in the image{installs}")

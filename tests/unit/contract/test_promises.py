@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -177,6 +179,8 @@ MISSING = Refusal("/bin/bash: no such file or directory")
         pytest.param({"tree": (file(remote.LEFT, b"3.11 with\n"),)}, ("pass", "call @remote and @step from Python 3.11, as in the image"), id="good"),
         pytest.param({"tree": (file(remote.LEFT, b"3.12 without\n"),)}, ("pass", "call @remote and @step from Python 3.12, as in the image, and pass no `dependencies`: the image has no pip"), id="no pip"),
         pytest.param({"tree": ()}, ("warn", "the driver of @remote ended with 0"), id="leaves nothing"),
+        pytest.param({"tree": (file(remote.LEFT, b""),)}, ("warn", "`python` does not print its version last: the driver wrote ''"), id="an empty file"),
+        pytest.param({"tree": (file(remote.LEFT, b"good bye with\n"),)}, ("warn", "`python` does not print its version last: the driver wrote 'good bye with\\n'"), id="another last line"),
         pytest.param({"exit_code": 3, "tree": ()}, ("warn", "the driver of @remote ended with 3"), id="a program is missing"),
         pytest.param({"refusal": MISSING, "exit_code": None}, ("warn", "the driver of @remote could not be started: /bin/bash"), id="no bash"),
     ],
@@ -187,6 +191,17 @@ def test_a_remote_function(changes: dict[str, Any], found: tuple[str, str]) -> N
     if found[0] == "pass":
         assert result.message == found[1]
     assert result.message.startswith(found[1])
+
+
+@pytest.mark.process
+def test_the_driver_takes_the_last_line_of_python(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/bash\necho activating env\necho 3.11\n")
+    python.chmod(0o755)
+    script = remote.SCRIPT.decode().replace("/opt/ml", str(tmp_path))
+    environment = {"PATH": f"{tmp_path}:{os.defpath}"}
+    subprocess.run(["bash", "-c", script], env=environment, check=True)
+    assert (tmp_path / remote.LEFT).read_bytes() == b"3.11 with\n"
 
 
 @pytest.mark.parametrize(
