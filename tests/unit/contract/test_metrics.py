@@ -151,6 +151,11 @@ def test_an_image_without_metrics_is_not_blamed(
     assert statuses(monkeypatch, {"/metrics": text(b"no", status)}) == ["pass", "pass", "skip"]
 
 
+def test_an_unknown_path_may_get_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As from nginx with `return 444`."""
+    assert statuses(monkeypatch, {"/nope": None}) == ["pass", "pass", "pass"]
+
+
 def test_metrics_that_hang_are_blamed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     idle, busy, readable = verdicts(monkeypatch, {"/metrics": None})
     assert idle == ("fail", "GET /metrics got no answer in 10 s, twice")
