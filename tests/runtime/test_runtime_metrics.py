@@ -115,6 +115,23 @@ def test_a_worker_is_forked_with_the_first_seat_that_is_free() -> None:
     assert (worker.seat, taken) == (1, [1])
 
 
+def test_a_worker_may_end_while_the_next_gets_its_seat() -> None:
+    """Gunicorn's handler of SIGCHLD then removes the one that ended."""
+
+    class Ends:
+        @property
+        def seat(self) -> int:
+            workers.pop(13, None)
+            return 0
+
+    workers: dict[int, Any] = {11: Ends(), 13: SimpleNamespace(seat=1)}
+    meter = SimpleNamespace(take=lambda _seat: None)
+    supervisor: Any = SimpleNamespace(WORKERS=workers, app=SimpleNamespace(meter=meter))
+    worker = SimpleNamespace(seat=None)
+    serving.gunicorn_settings({})["pre_fork"](supervisor, worker)
+    assert worker.seat == 2
+
+
 INFERENCE = """
 import time
 from pathlib import Path

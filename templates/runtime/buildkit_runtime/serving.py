@@ -80,7 +80,8 @@ class Supervisor(Arbiter):  # type: ignore[misc]
 
     def seat(self, worker: Any) -> None:
         """Called by gunicorn before it forks a worker: it gets the first seat that is free."""
-        taken = {each.seat for each in self.WORKERS.values()}
+        # A copy, as gunicorn makes: its handler of SIGCHLD removes workers at any moment.
+        taken = {each.seat for each in list(self.WORKERS.values())}
         worker.seat = next(each for each in itertools.count() if each not in taken)
         self.app.meter.take(worker.seat)
 
