@@ -54,6 +54,7 @@ SAID = (
     ("RUN-01", "python3: can't open file '/opt/x/strat.py': [Errno 2] No such file or directory", "ENTRYPOINT names"),
     ("RUN-02", "sh: 0: cannot open /opt/x/strat.sh: No such file", "ENTRYPOINT names"),
     ("OUT-02", "its last lines:\nsh: 0: cannot open /opt/x/strat.sh: No such file", "ENTRYPOINT names"),
+    ("OUT-01", "its last lines:\npython: can't open file '/app/x.py': [Errno 2] No such file or directory", "or that `train`"),
     ("OUT-01", "python: can't open file '/opt/ml/x.py': [Errno 2] No such file or directory", "mounts hide"),
     ("RUN-02", "bash: /opt/x/strat.sh: No such file or directory", "ENTRYPOINT names"),
     ("RUN-02", "sh: 0: cannot open /opt/ml/code/serve: No such file or directory", "mounts hide"),

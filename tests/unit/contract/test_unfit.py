@@ -213,7 +213,7 @@ def test_an_entrypoint_that_is_missing_is_named(
     refusal = machine.refused(bench, FakeContainer())  # type: ignore[arg-type]
     assert refusal == Refusal(f"{said}{more}", (Sign.NO_ENTRYPOINT,))
     hint = checks.judged("RUN-01", Broken(str(refusal), *refusal.signs)).result.hint
-    assert "ENTRYPOINT names does not exist" in hint
+    assert "the file that ENTRYPOINT names" in hint
     view = dataclasses.replace(view, entrypoint=("/bin/sh", program))
     refusal = machine.refused(bench, FakeContainer())  # type: ignore[arg-type]
     assert refusal is not None
