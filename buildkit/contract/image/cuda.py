@@ -86,7 +86,8 @@ def compat_suits_the_driver(image: StillImage) -> None:
         raise Unseen("the image has no cuda-compat")
     newest, _ = max(held)
     found = fit.fits(_needs(image, newest), ENDPOINT)
-    newer = [each for each in found if compat.driver and each.ami.driver > compat.driver]
+    starts = [each for each in found if each.state is not State.NOT]
+    newer = [each for each in starts if compat.driver and each.ami.driver > compat.driver]
     if compat.always and newer:
         worst = next((each for each in newer if each.state is State.FITS), newer[0])
         evidence = (

@@ -135,15 +135,16 @@ ONLY_OLD = {"NVIDIA_REQUIRE_CUDA": "brand=tesla,driver<551"}
     [
         pytest.param({}, {"CUDA_VERSION": "12.9.1"}, "skip", id="no cuda-compat"),
         pytest.param(compat("575.57.08"), {"CUDA_VERSION": "12.9.1"}, "pass", id="never on the path, needed only for PTX"),
-        pytest.param(compat("575.57.08"), {"CUDA_VERSION": "12.9.1", **ON_PATH}, "warn", id="always on the path, older than a driver"),
-        pytest.param({**compat("575.57.08"), **LOADER}, {"CUDA_VERSION": "12.9.1"}, "warn", id="always, by the loader's configuration"),
+        pytest.param(compat("575.57.08"), {"CUDA_VERSION": "12.9.1", **ON_PATH}, "pass", id="always, and the image does not start on the newer driver"),
+        pytest.param({**compat("535.104.05"), **LOADER}, {"CUDA_VERSION": "12.2.2"}, "fail", id="always, by the loader's configuration"),
+        pytest.param(compat("545.23.08"), {"CUDA_VERSION": "12.9.1", **ON_PATH}, "warn", id="always, and a newer driver needs cuda-compat"),
         pytest.param(compat("535.104.05"), {"CUDA_VERSION": "12.2.2", **ON_PATH}, "fail", id="always, and the host to ask for has a newer one"),
         pytest.param(compat("530.30.02"), {"CUDA_VERSION": "13.0.1", **ON_PATH}, "fail", id="always, and only the newest of all newer hosts fits"),
         pytest.param(compat("580.65.06"), {"CUDA_VERSION": "13.0.1", **ON_PATH}, "pass", id="always, and no driver is newer"),
         pytest.param(compat("580.65.06"), {"CUDA_VERSION": "13.0.1", **ONLY_OLD}, "fail", id="never, and all hosts need it"),
         pytest.param(compat("580.65.06"), {"CUDA_VERSION": "13.0.1", **ONLY_OLD, **ON_PATH}, "pass", id="always, and all hosts need it"),
         pytest.param({**compat("580.65.06"), **SWITCH}, {"CUDA_VERSION": "13.0.1", **ONLY_OLD}, "pass", id="switched by a program"),
-        pytest.param(compat("575.57.08", "/usr/local/cuda-12.9/compat"), {"CUDA_VERSION": "12.9.1", **ON_PATH}, "warn", id="in the folder of its version"),
+        pytest.param(compat("535.104.05", "/usr/local/cuda-12.2/compat"), {"CUDA_VERSION": "12.2.2", **ON_PATH}, "fail", id="in the folder of its version"),
     ],
 )  # fmt: skip
 def test_compat_libraries(tree: dict[str, str], environment: dict[str, str], found: str) -> None:
