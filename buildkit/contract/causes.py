@@ -108,8 +108,14 @@ def _as_bad(cause: Judged, result: Judged) -> bool:
 def _hindered_by(result: Judged, blamed: Mapping[str, Judged]) -> str:
     if not result.skipped_for(SkipKind.UNSEEN):
         return ""
-    candidates = (each for sign in UNJUDGED if sign in result.signs for each in UNJUDGED[sign])
-    return next((each for each in candidates if each in blamed), "")
+    signs = [sign for sign in UNJUDGED if sign in result.signs]
+    candidates = (
+        each
+        for sign in signs
+        for each in UNJUDGED[sign]
+        if each in blamed and (each != STATES or sign in blamed[each].signs)
+    )
+    return next(candidates, "")
 
 
 def _first(clause: str, causes: Mapping[str, str]) -> str:

@@ -246,10 +246,11 @@ def trained(bench: Bench) -> Run:
 
 
 def trained_model(bench: Bench) -> str:
-    """The volume with the model of that run. Raises Unseen if the run failed."""
-    volume = bench.once(on_samples)[1]
+    """The volume with the model of that run. Raises Unseen if it failed, or left no folder."""
+    run, volume = bench.once(on_samples)
     if volume is None:
-        raise Unseen("training left no model to serve", "", Sign.SAMPLES_FAIL)
+        signs = () if run.good else (Sign.SAMPLES_FAIL,)
+        raise Unseen("training left no model to serve", "", *signs)
     return volume
 
 

@@ -596,6 +596,8 @@ def test_what_cannot_be_judged_names_the_broken_clause_that_hinders_it() -> None
     assert causes.named([waits, other]) == (waits, other)
     assert causes.named([trains, waits, other]) == (trains, caused("CFG-07", "OUT-01"), other)
     assert causes.named([starts, trains, waits])[2] == caused("CFG-07", "RUN-01")
+    ends_well_without_channels = failed("OUT-01")
+    assert causes.named([ends_well_without_channels, waits])[1] == waits
     serves = failed("SERVE-03")
     assert causes.named([serves, hindered("SERVE-11", Sign.UNHEALTHY)]) == (
         serves,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,7 @@ from buildkit.contract.engine import Refusal
 from buildkit.contract.hosting import serving
 from buildkit.contract.hosting.client import Health
 from buildkit.contract.image import basics
-from buildkit.contract.jobs import stopped, training, variations
+from buildkit.contract.jobs import stopped, training, training_runs, variations
 from buildkit.contract.jobs.endings import Signalled
 from buildkit.contract.signs import Sign
 from buildkit.model.target import Payload
@@ -73,6 +74,16 @@ def test_a_variant_that_fails_shows_how_it_ended() -> None:
     with pytest.raises(checks.Broken) as caught:
         variations.blame(GOOD, dataclasses.replace(GOOD, exit_code=139), "x")
     assert caught.value.signs == (Sign.CRASHED,)
+
+
+@pytest.mark.parametrize(("run", "found"), [(GOOD, ()), (FAILED, (Sign.SAMPLES_FAIL,))])
+def test_a_run_without_a_model_folder_shows_that_it_failed_only_if_it_did(
+    run: Any, found: tuple[Sign, ...]
+) -> None:
+    bench: Any = SimpleNamespace(once=lambda _make: (run, None))
+    with pytest.raises(checks.Unseen) as caught:
+        training_runs.trained_model(bench)
+    assert tuple(caught.value.signs) == found
 
 
 def test_a_run_that_is_stopped_shows_why_it_did_not_end() -> None:
