@@ -89,8 +89,9 @@ def _same_fault(result: Judged, blamed: Mapping[str, Judged]) -> str:
 
 
 def _explained_by(result: Judged, blamed: Mapping[str, Judged]) -> str:
-    """The clause that says why `train` fails on the samples, which the result only states."""
-    if result.clause != STATES or Sign.SAMPLES_FAIL not in result.signs:
+    """The clause that says why `train` fails on the samples, if the result states no more."""
+    states = result.clause == STATES and Sign.SAMPLES_FAIL in result.signs
+    if not states or Sign.FAILURE_UNSEEN in result.signs:
         return ""
     found = (
         each.clause

@@ -28,6 +28,7 @@ class Sign(Enum):
     GAVE_REASON = "a failed run left a reason in /opt/ml/output/failure"
     SAMPLES_FAIL = "`train` fails on the samples"
     SAMPLES_EXPLAINED = "`train` fails on the samples, and succeeds where the clause is not needed"
+    FAILURE_UNSEEN = "`train` without its channels does not end with an error"
     REASON_LEFT = "a successful run left a failure file behind"
     REASON_NO_FILE = "/opt/ml/output/failure is not a regular file"
     REASON_ELSEWHERE = "a failed run left a reason in another file"

@@ -110,7 +110,9 @@ def failure_is_not_zero(run: Run) -> None:
     """The run without channels does not end with 0."""
     _need_start(run)
     if not run.exit_code:
-        raise Broken(f"`train` without its channels {run.evidence}", *run.signs)
+        raise Broken(
+            f"`train` without its channels {run.evidence}", Sign.FAILURE_UNSEEN, *run.signs
+        )
 
 
 @check("OUT-02", on_samples, smoke=True, gap="no successful run was seen")

@@ -624,6 +624,9 @@ def test_a_clause_that_explains_why_training_fails_is_the_cause_of_all_that_foll
     assert causes.named([states, milder])[0] == states
     no_samples = failed("OUT-01")
     assert causes.named([no_samples, says_why])[0] == no_samples
+    ends_well_without_channels = failed("OUT-01", Sign.FAILURE_UNSEEN)
+    both = checks.merged([states, ends_well_without_channels])
+    assert causes.named([both, says_why])[0] == both
 
 
 def test_a_cause_with_a_cause_of_its_own_is_not_named() -> None:

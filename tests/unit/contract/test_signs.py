@@ -42,6 +42,7 @@ def signs(check: Check[Any], observed: object) -> set[Sign]:
             {"exit_code": 137, "tree": (file("output/failure", b"no"),)},
             {Sign.SAMPLES_FAIL, Sign.OUT_OF_MEMORY, Sign.GAVE_REASON},
         ),
+        (training.failure_is_not_zero, {}, {Sign.FAILURE_UNSEEN}),
         (
             training.success_leaves_no_reason,
             {"tree": (file("output/failure"),)},
