@@ -143,7 +143,7 @@ def _need_run(serving: Serving) -> None:
 def _excuse(serving: Serving) -> None:
     """A server that does not run without a model does what SERVE-04 demands."""
     answered = serving.health.last is not None
-    if any(sign in serving.log for sign in BROKEN_PROGRAM) or gunicorn.killed(serving.container):
+    if any(sign in serving.log for sign in BROKEN_PROGRAM):
         return
     refused = serving.exit_code is not None and not never_ran(serving.exit_code, serving.log)
     if serving.modelless and (refused or answered):
