@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import http.client
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Broken, Doubtful, check
 from buildkit.contract.comparison import LINES, kind_of
-from buildkit.contract.hosting import starting
+from buildkit.contract.hosting import gunicorn, starting
 from buildkit.contract.hosting.client import OK, TOO_LARGE, hung_up_after, short
 from buildkit.contract.hosting.server import request_headers
 from buildkit.contract.logs import last_lines
@@ -57,6 +58,7 @@ def pinged(serving: Serving) -> Iterator[list[Broken]]:
 def takes_a_gigabyte(serving: Serving) -> None:
     """A body of 1 GB: any answer but 413, GET /ping within 2 s meanwhile, a good request after."""
     payload = next((each for each in serving.payloads if _kind(each) in LINES), serving.a_payload())
+    began = time.time()
     with pinged(serving) as missed:
         status, evidence = _send(serving, payload)
     ended = serving.container.ended_by()
@@ -65,7 +67,10 @@ def takes_a_gigabyte(serving: Serving) -> None:
             f"a body of 1 GB ended the server{ended and f' ({ended})'}{last_lines(serving.log)}"
         )
     if status is None:
-        raise Broken(f"a body of 1 GB got no answer: {evidence}{last_lines(serving.log)}")
+        cause, signs = gunicorn.killed(serving.container, began)
+        raise Broken(
+            f"{cause}a body of 1 GB got no answer: {evidence}{last_lines(serving.log)}", *signs
+        )
     if status == TOO_LARGE:
         raise Broken(f"a body of 1 GB was answered with {evidence}")
     if len(missed) > 1:

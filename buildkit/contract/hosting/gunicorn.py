@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from buildkit.contract.signs import Sign
+
 if TYPE_CHECKING:
     from buildkit.contract.engine import Container
 
@@ -15,13 +17,17 @@ ARGUMENTS = re.compile(r"(?:^|\0)GUNICORN_CMD_ARGS=([^\0]*)")
 """The variable whose options count where the command line has none."""
 
 
-def killed(container: Container) -> str:
-    """The beginning of evidence if gunicorn has killed a busy worker, empty if it has not."""
-    if not any(KILLED in line.text for line in container.lines()):
-        return ""
+def killed(container: Container, since: float = 0.0) -> tuple[str, tuple[Sign, ...]]:
+    """The beginning of evidence if gunicorn has killed a busy worker, empty if it has not.
+
+    `since` is a second of the Unix clock, such as when a request began.
+    """
+    if not any(KILLED in line.text and line.at >= since for line in container.lines()):
+        return "", ()
     seconds = _seconds(container)
     limit = "its time-out" if seconds is None else f"its time-out of {seconds} s"
-    return f"gunicorn killed a worker that was busy for longer than {limit} ({KILLED}): "
+    evidence = f"gunicorn killed a worker that was busy for longer than {limit} ({KILLED}): "
+    return evidence, (Sign.WORKER_KILLED,)
 
 
 def _seconds(container: Container) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Broken, Doubtful, TooBusy, Unseen, check
 from buildkit.contract.engine import End
-from buildkit.contract.hosting import parallel, starting
+from buildkit.contract.hosting import gunicorn, parallel, starting
 from buildkit.contract.hosting.client import INVOCATION_SECONDS, OK, Answer
 from buildkit.contract.hosting.server import outcome, request_headers
 from buildkit.contract.hosting.starting import STOP_SECONDS
@@ -73,13 +73,16 @@ def samples_are_quick(loaded: Loaded) -> None:
     loaded.need_life()
     loaded.serving.a_payload()
     content_type, body = loaded.sample
+    began = time.time()
     for _ in range(2):
         found = exchange(loaded.serving, body, content_type)
         if not found.timed_out:
             return
+    cause, signs = gunicorn.killed(loaded.serving.container, began)
     raise Broken(
-        f"the largest sample, {len(body)} bytes of {content_type}, got no answer in "
-        f"{INVOCATION_SECONDS} s, twice{last_lines(loaded.serving.log)}"
+        f"{cause}the largest sample, {len(body)} bytes of {content_type}, got no answer in "
+        f"{INVOCATION_SECONDS} s, twice{last_lines(loaded.serving.log)}",
+        *signs,
     )
 
 

@@ -122,12 +122,13 @@ class Serving:
 
     def post(self, body: bytes, like: Payload, more: Mapping[str, str] | None = None) -> Answer:
         """Send a body with the headers of a sample. Raises Broken, also if the server has ended."""
+        began = time.time()
         try:
             return self.send(body, request_headers(like, more))
         except Broken as error:
-            evidence, signs = self.gone()
-            cause = gunicorn.killed(self.container)
-            raise Broken(f"{cause}{error}{evidence}", *error.signs, *signs) from error
+            end, ended = self.gone()
+            cause, killed = gunicorn.killed(self.container, began)
+            raise Broken(f"{cause}{error}{end}", *killed, *error.signs, *ended) from error
 
     def send(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from buildkit.contract import listening
 from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check
 from buildkit.contract.engine import never_ran
 from buildkit.contract.hosting import gunicorn, starting
-from buildkit.contract.hosting.client import LARGEST_BODY, OK, short
+from buildkit.contract.hosting.client import LARGEST_BODY, NO_UPSTREAM, OK, short
 from buildkit.contract.hosting.content import confesses
 from buildkit.contract.hosting.server import Serving, fits
 from buildkit.contract.logs import last_lines, telling
@@ -67,9 +68,10 @@ def healthy_in_time(serving: Serving) -> None:
             )
         evidence = serving.evidence.removeprefix("GET /ping ")
         again = "; the last request " if evidence != serving.evidence else ": "
+        cause, signs = gunicorn.killed(serving.container)
         raise Broken(
-            f"{gunicorn.killed(serving.container)}GET /ping never answered 200 {waited}{again}"
-            f"{evidence}",
+            f"{cause}GET /ping never answered 200 {waited}{again}{evidence}",
+            *signs,
             *serving.signs,
         )
 
@@ -88,11 +90,14 @@ def invocations_answer(serving: Serving) -> None:
     serving.a_payload()
     for payload in serving.payloads:
         request = f"POST /invocations ({payload.content_type}, {Path(payload.body).name})"
+        began = time.time()
         answer = serving.invoke(payload)
         if answer.status != OK or not answer.body or not answer.content_type:
+            lost = answer.status in NO_UPSTREAM
+            cause, signs = gunicorn.killed(serving.container, began) if lost else ("", ())
             raise Broken(
-                f"{gunicorn.killed(serving.container)}{request} answered {answer.shown()}"
-                f"{last_lines(serving.log)}",
+                f"{cause}{request} answered {answer.shown()}{last_lines(serving.log)}",
+                *signs,
                 *answer.signs,
             )
         if len(answer.body) >= LARGEST_BODY:

@@ -13,7 +13,7 @@ import pytest
 
 from buildkit.contract import causes, checks, logs, machine
 from buildkit.contract.checks import Broken, Doubtful, Judged, Partly, TooBusy, Unseen
-from buildkit.contract.endpoints import batch
+from buildkit.contract.endpoints import asynchronous, batch
 from buildkit.contract.engine import Line, Process
 from buildkit.contract.hosting import (
     bodies,
@@ -484,7 +484,11 @@ ENVIRONMENT = "A=--timeout 7\0GUNICORN_CMD_ARGS=--log-level info --timeout 10\0B
     ],
 )
 def test_the_time_out_of_gunicorn_comes_first(
-    command: str, environment: str, limit: str, rows: Payload
+    command: str,
+    environment: str,
+    limit: str,
+    rows: Payload,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     facts: dict[str, Any] = {
         "/proc/1/environ": environment,
@@ -499,8 +503,9 @@ def test_the_time_out_of_gunicorn_comes_first(
     skipped = verdict(serving.healthy_in_time, modelless)
     assert skipped.startswith("Unsampled: no model is declared, and without one GET /ping answered")
     assert "it said '[CRITICAL] WORKER TIMEOUT (pid:8)'" in skipped
+    monkeypatch.setattr("time.time", lambda: 0.0)
     fails = checks.run(
-        serving.invocations_answer, server(lambda _: answer(b"", 500), rows, **facts)
+        serving.invocations_answer, server(lambda _: answer(b"", 502), rows, **facts)
     )
     assert fails.message.startswith(f"{cause}POST /invocations")
     assert "--worker-class gthread" in fails.result.hint
@@ -515,6 +520,44 @@ def test_the_time_out_of_gunicorn_comes_first(
         serving.healthy_in_time, server(sums, health=health, **{**facts, "lines": []})
     )
     assert "gunicorn" not in unharmed
+
+
+@pytest.mark.parametrize(
+    ("began", "status", "blamed"), [(0.0, 502, True), (0.0, 500, False), (9.0, 502, False)]
+)
+def test_gunicorn_is_blamed_only_for_the_request_in_which_it_killed_a_worker(
+    began: float, status: int, blamed: bool, rows: Payload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", lambda: began)
+    answers = server(lambda _: answer(b"KeyError: 'age'", status), rows, lines=[WORKER])
+    found = checks.run(serving.invocations_answer, answers)
+    assert found.message.startswith("gunicorn killed a worker") is blamed
+    assert ("--worker-class gthread" in found.result.hint) is blamed
+
+
+def test_gunicorn_is_not_blamed_for_a_lost_answer_after_it_killed_a_worker(rows: Payload) -> None:
+    def breaks(_body: bytes) -> Answer:
+        raise Broken("POST /invocations got no whole answer: reset")
+
+    with pytest.raises(Broken, match="^POST /invocations got no whole answer: reset$"):
+        server(breaks, rows, lines=[WORKER]).invoke(rows)
+
+
+def test_a_worker_that_is_killed_in_a_large_request_is_named_with_its_cure(
+    rows: Payload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    monkeypatch.setattr(load, "exchange", lambda *_: SimpleNamespace(timed_out=True))
+    monkeypatch.setattr(asynchronous, "_send", lambda *_: (None, "reset"))
+    monkeypatch.setattr(asynchronous, "pinged", lambda _serving: nullcontext([]))
+    killed = server(sums, rows, lines=[WORKER])
+    loaded = Loaded(serving=killed, first=answer(b"1"))
+    for found in (
+        checks.run(load.samples_are_quick, loaded),
+        checks.run(asynchronous.takes_a_gigabyte, killed),
+    ):
+        assert found.message.startswith("gunicorn killed a worker")
+        assert "--worker-class gthread" in found.result.hint
 
 
 UNIX = """Num       RefCount Protocol Flags    Type St Inode Path
