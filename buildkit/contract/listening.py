@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from buildkit.contract.engine import Container
+    from buildkit.contract.engine import Container, Line
 
 RESOLVER = "127.0.0.11"
 """Where Docker's own DNS server listens in a container."""
@@ -22,6 +23,9 @@ SETTLED_SECONDS = 60
 the right one. Some open a port for metrics first, and theirs only when the model is loaded."""
 BUSY = 0.05
 """The share of one processor above which a server counts as computing."""
+
+BOUND = re.compile(r"Listening at: (?:\S+,)?unix:([^\s,]+)|on unix socket (\S+)")
+"""What gunicorn and uvicorn say of the unix socket on which they serve."""
 
 Address = tuple[str, int]
 """An IP address and a port."""
@@ -38,6 +42,12 @@ def unix_sockets(container: Container) -> tuple[str, ...]:
     _, table = container.execute("cat", "/proc/net/unix")
     rows = [line.split(maxsplit=7) for line in table.splitlines()[1:]]
     return tuple(row[7] for row in rows if len(row) == 8 and int(row[3], 16) & ACCEPTS)  # noqa: PLR2004
+
+
+def bound(lines: Iterable[Line]) -> frozenset[str]:
+    """The paths of the unix sockets on which a server serves, according to its log."""
+    found = (BOUND.search(line.text) for line in lines)
+    return frozenset(each[1] or each[2] for each in found if each)
 
 
 def parsed(table: str) -> frozenset[Address]:

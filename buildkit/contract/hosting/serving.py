@@ -175,11 +175,13 @@ def _excuse_brief(serving: Serving) -> None:
 class Places:
     """Where a server listens. `addresses`: None if the image has no `cat` to list them with.
 
-    `sockets`: its unix sockets, if it listens on no address.
+    `sockets`: all unix sockets in its container, if it listens on no address. `bound`: the unix
+    sockets that its log names as its own; others may belong to other programs, such as supervisord.
     """
 
     addresses: frozenset[listening.Address] | None
     sockets: tuple[str, ...] = ()
+    bound: frozenset[str] = frozenset()
 
     @property
     def said(self) -> str:
@@ -187,14 +189,14 @@ class Places:
             return ""
         if self.sockets:
             shown = ", ".join(f"`{each[:SHOWN]}`" for each in self.sockets[:3])
-            return f"; the server listens on no port, only on a unix socket: {shown}"
+            return f"; nothing listens on a port, only on a unix socket: {shown}"
         places = ", ".join(f"{host}:{port}" for host, port in sorted(self.addresses))
         return f"; the server listens {f'on {places}' if places else 'nowhere'}"
 
     @property
     def signs(self) -> tuple[Sign, ...]:
         """What is wrong with these places."""
-        if self.sockets:
+        if self.bound.intersection(self.sockets):
             return (Sign.LISTENS_ON_SOCKET,)
         found = self.addresses
         if not found:
@@ -212,4 +214,5 @@ class Places:
 def _places(serving: Serving) -> Places:
     found = listening.addresses(serving.container)
     sockets = listening.unix_sockets(serving.container) if found == frozenset() else ()
-    return Places(addresses=found, sockets=sockets)
+    bound = listening.bound(serving.container.lines())
+    return Places(addresses=found, sockets=sockets, bound=bound)

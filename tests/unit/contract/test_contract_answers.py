@@ -568,14 +568,37 @@ UNIX = """Num       RefCount Protocol Flags    Type St Inode Path
 NOWHERE = "  sl  local_address rem_address st\n"
 
 
+@pytest.mark.parametrize(
+    ("line", "bound"),
+    [
+        ("[INFO] Listening at: unix:/tmp/g.sock (8)", True),
+        ("[INFO] Listening at: http://127.0.0.1:1,unix:/tmp/g.sock (8)", True),
+        ("Uvicorn running on unix socket /tmp/g.sock (Press CTRL+C to quit)", True),
+        ("[INFO] Listening at: unix:/tmp/other.sock (8)", False),
+        ("loading the model from /tmp/g.sock", False),
+    ],
+)
+def test_a_unix_socket_is_blamed_only_if_the_server_serves_on_it(line: str, bound: bool) -> None:
+    refused = Broken("GET /ping got no whole answer: refused", Sign.PING, Sign.NOT_WHOLE)
+    health = Health(after=None, last=None, error=refused, waited=240)
+    found = checks.run(
+        serving.answers_on_its_port,
+        server(sums, table=NOWHERE, health=health, lines=[line], **{"/proc/net/unix": UNIX}),
+    )
+    assert "only on a unix socket: `/tmp/g.sock`" in found.message
+    assert (Sign.LISTENS_ON_SOCKET in found.signs) is bound
+
+
 def test_a_server_on_a_unix_socket_is_told_to_bind_a_port() -> None:
     refused = Broken("GET /ping got no whole answer: refused", Sign.PING, Sign.NOT_WHOLE)
     health = Health(after=None, last=None, error=refused, waited=240)
-    facts: dict[str, Any] = {"table": NOWHERE, "health": health}
+    facts: dict[str, Any] = {
+        "table": NOWHERE, "health": health, "lines": ["[INFO] Listening at: unix:/tmp/g.sock (8)"],
+    }  # fmt: skip
     found = checks.run(
         serving.answers_on_its_port, server(sums, **facts, **{"/proc/net/unix": UNIX})
     )
-    said = "; the server listens on no port, only on a unix socket: `/tmp/g.sock`; GET /ping got"
+    said = "; nothing listens on a port, only on a unix socket: `/tmp/g.sock`; GET /ping got"
     assert said in found.message
     assert "gunicorn: `--bind 0.0.0.0:8080`" in found.result.hint
     nowhere = checks.run(serving.answers_on_its_port, server(sums, **facts))
@@ -583,7 +606,7 @@ def test_a_server_on_a_unix_socket_is_told_to_bind_a_port() -> None:
     assert "TLS" not in nowhere.result.hint
     table = TABLE.replace("1F90", "1388")
     port = server(sums, **{**facts, "table": table, "/proc/net/unix": UNIX})
-    assert "unix" not in checks.run(serving.answers_on_its_port, port).message
+    assert "unix socket" not in checks.run(serving.answers_on_its_port, port).message
     unknown = checks.run(serving.answers_on_its_port, server(sums, health=health, table=""))
     assert "TLS" in unknown.result.hint
 
