@@ -114,23 +114,30 @@ def fail(file: str, text: str, problems: Iterable[Problem]) -> None:
     if not causes:
         return
     lines = toml.lines_of(text)
-    found: dict[tuple[int, str, Where], tuple[str, str]] = {}  # the same message counts once
+    found: dict[tuple[int, str, Where], tuple[Problem, int]] = {}  # the same message counts once
     for problem, others in causes:
         line = toml.line_of(problem.path, lines)
-        where = ".".join(addresses.shown(str(key)) for key in problem.path)
-        also = f" (and {amounts.count(others, 'more target')})" if others else ""
-        message = addresses.brief(addresses.hidden(problem.message))
-        said = f"{file}:{line}: {addresses.cut(where)}: {addresses.cut(message, LONGEST)}{also}"
-        on_one_line = said.replace("\n", r"\n")  # keys and values of the file may have several
-        found.setdefault((line, problem.message, problem.path), (on_one_line, problem.known))
+        found.setdefault((line, problem.message, problem.path), (problem, others))
     ordered = sorted(found.items(), key=lambda item: _order(*item[0][:2]))
-    shown = _with_lists(pair for _, pair in ordered[:MOST])
+    shown = _with_lists(
+        (f"{file}:{line}: {_said(problem, others)}", problem.known)
+        for (line, _, _), (problem, others) in ordered[:MOST]
+    )
     more = [f"... and {len(found) - MOST} more"] if len(found) > MOST else []
     raise ConfigError(
         f"{amounts.count(len(found), 'problem')} in {file}",
         details="\n".join([*shown, *more]),
         hint=f"edit {file}, then `buildkit list`; each key: {manual.page('images-toml')}",
     )
+
+
+def _said(problem: Problem, others: int) -> str:
+    """The key and the message on one line: keys and values of the file may have several."""
+    where = ".".join(addresses.shown(str(key)) for key in problem.path)
+    also = f" (and {amounts.count(others, 'more target')})" if others else ""
+    message = addresses.brief(addresses.hidden(problem.message))
+    said = f"{addresses.cut(where)}: {addresses.cut(message, LONGEST)}{also}"
+    return said.replace("\n", r"\n")
 
 
 def _order(line: int, message: str) -> tuple[int, tuple[str, int], str]:

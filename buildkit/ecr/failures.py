@@ -74,8 +74,8 @@ SERVERS_FAULT = 500
 """The lowest HTTP status of an error on AWS's side."""
 WAY = "check the network, AWS_ENDPOINT_URL and HTTPS_PROXY"
 CERTIFICATES = "set AWS_CA_BUNDLE to the file of your network's certificates"
-ENDPOINT = "AWS_ENDPOINT_URL"
-"""Also the beginning of the variables for single services."""
+ENDPOINTS = ("", "_ECR", "_ECR_PUBLIC", "_SSO", "_SSO_OIDC", "_STS")
+"""How the names of the variables end whose addresses are called: for all services, and for some."""
 CONTAINER = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
 
 
@@ -168,14 +168,14 @@ def _explained(error: Exception, profile: str | None) -> tuple[str, str]:
             hint = "fix the value in images.toml"
         case botocore.exceptions.ClientError():
             hint = _hint(error)
+        case _ if isinstance(error, LOGGED_OUT):
+            what = f"{_used(profile)}: {error}"
+            hint = f"log in: `aws sso login{_option(profile)}`"
         case _ if bad := _bad_address():
             what = f"{bad} is not the address of an API"
             hint = f"fix {bad}: `https://HOST` or `http://HOST:PORT`"
         case _ if isinstance(error, (*AWAY, *NETWORK)):
             what, hint = _of_network(error)
-        case _ if isinstance(error, LOGGED_OUT):
-            what = f"{_used(profile)}: {error}"
-            hint = f"log in: `aws sso login{_option(profile)}`"
         case _:  # a failed MFA prompt has no text
             why = what or "an MFA code is required, and buildkit never prompts"
             what = f"{_used(profile)} cannot be used: {why}"
@@ -198,8 +198,8 @@ def _of_network(error: Exception) -> tuple[str, str]:
 
 def _bad_address() -> str | None:
     """The variable whose address boto3 cannot use, if there is one."""
-    for name, value in sorted(os.environ.items()):
-        if value and (name == ENDPOINT or name.startswith(f"{ENDPOINT}_")):
+    for name in (f"AWS_ENDPOINT_URL{end}" for end in ENDPOINTS):
+        if value := os.environ.get(name):
             try:
                 parts = urlsplit(value)
                 usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0

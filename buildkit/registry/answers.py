@@ -79,9 +79,20 @@ class Answer:
 
     @property
     def is_page(self) -> bool:
-        """Whether this is a web page, as a proxy or the login of a network sends it."""
+        """Whether this is a web page, as a proxy or the login of a network sends it.
+
+        JSON is none, whatever its type: Quay answers `true` to a login, as text/html.
+        """
         begins = self.content[:CHUNK].lstrip()[:1] == b"<"
-        return begins or (self.media_type == HTML and self.content != b"")
+        return begins or (self.media_type == HTML and self.content != b"" and not self._is_json)
+
+    @property
+    def _is_json(self) -> bool:
+        try:
+            shapes.parsed(self.content)
+        except ValueError:
+            return False
+        return True
 
     @property
     def problems(self) -> tuple[shapes.Problem, ...]:

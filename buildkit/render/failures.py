@@ -39,7 +39,7 @@ FOREIGN = {
         r"\$\{\{-?\s*(?:github|env|vars|secrets|inputs|matrix|steps|needs|runner|jobs?|strategy)\b"
     ),
     "a template of Go": re.compile(
-        rf"\{{\{{-?\s*(?:\.|(?:end|else|break|continue)\b|(?!{SEEN}\b)\w+\s+[.$\"(])"
+        rf"\{{\{{-?\s*(?:\.|(?:end|else|break|continue)\b|(?!{SEEN}\b)\w+\s+[.$\"])"
     ),
 }
 """Text in the delimiters of Jinja that is for other programs, by how an expression begins."""

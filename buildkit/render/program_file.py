@@ -13,7 +13,9 @@ from pathlib import Path
 from buildkit.support.suggest import shown
 
 INTERPRETERS = ("python", "bash", "Rscript")
-NO_TYPOS = frozenset({"ipython", "bpython", "jython", "cython", "pythonw", "rbash"})
+NO_TYPOS = frozenset(
+    {"ipython", "bpython", "cpython", "jython", "cython", "pythonw", "pyston", "ash", "rbash"}
+)
 ALIKE = 0.8
 """How similar to an interpreter (difflib) a misspelt one is."""
 SWAPPED = {"".join(sorted(each)): each for each in (*INTERPRETERS, "env")}

@@ -193,7 +193,7 @@ def _mount(value: str) -> dict[str, str]:
 def _step(instruction: Instruction, folder: str, fill: Callable[[str], str]) -> Copy | Instruction:
     """`folder`: that of the last WORKDIR."""
     if mounts(instruction) and (step := STEP_COPY.fullmatch(" ".join(instruction.rest.split()))):
-        into, source = step.groups()
+        into, source = posixpath.join(folder, step[1]), step[2]
         return Copy(
             instruction=instruction,
             sources=(source,),

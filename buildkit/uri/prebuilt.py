@@ -89,7 +89,7 @@ def _with_version(query: Query, *, latest: bool) -> Query:
     if query.region in facts.regions():
         known = choose.versions(query._replace(version=None))
     fits = [each for each in known if part is None or naming.begins(each, part)]
-    if not fits and known and part is not None:
+    if not fits and known and part is not None and not choose.has_version(query):
         error = choose.no_version(query, part)
         raise NothingSelectedError(error.message, hint=f"{error.hint}; {NEWEST}")
     if not fits:

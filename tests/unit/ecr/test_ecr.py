@@ -124,6 +124,17 @@ def test_an_address_that_is_none_is_named(
     assert "S3CRET" not in caught.value.message
 
 
+def test_an_address_of_another_service_hides_no_error(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text(f"[default]\n{KEYS}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "minio:9000")
+    monkeypatch.setattr(api, "LIMITS", Config(retries={"total_max_attempts": 1}))
+    with pytest.raises(ToolError, match="Could not connect") as caught:
+        api.login(WHERE)
+    assert "S3" not in caught.value.message
+
+
 def test_a_network_that_is_away_is_no_matter_of_configuration(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

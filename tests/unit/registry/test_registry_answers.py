@@ -178,6 +178,12 @@ def test_a_page_at_the_root_is_no_registry(server: Distribution, kind: str) -> N
     assert "that no proxy answers for it" in (caught.value.hint or "")
 
 
+def test_an_answer_in_json_is_a_registry_s_whatever_its_type(server: Distribution) -> None:
+    """Quay answers `true`, as text/html."""
+    server.faults.append(Fault("GET", "/v2/", says(b"true", Content_Type="text/html")))
+    client(server).check()
+
+
 def test_a_cut_manifest_has_a_hint(server: Distribution) -> None:
     server.faults.append(Fault("GET", "manifests", says(b'{"layers": ['), times=99))
     with pytest.raises(ToolError, match="broken manifest") as caught:

@@ -212,6 +212,10 @@ def test_a_link_to_a_program_counts_by_what_it_leads_to(tmp_path: Path) -> None:
         ("{% import 'macros/step.j2' as step %}{{ step.copy('.', '/usr/bin/') }}", True),
         ("{% import 'macros/step.j2' as step %}{{ step.copy('train', '/usr/bin/') }}", True),
         ("{% import 'macros/step.j2' as step %}{{ step.copy('train', '/opt/data/') }}", False),
+        (
+            "WORKDIR /usr\n{% import 'macros/step.j2' as step %}{{ step.copy('train', 'bin') }}",
+            True,
+        ),
         ("COPY train /usr/local/bin/train", True),
         ("COPY train serve /usr/bin/", True),
         ("WORKDIR /opt/a\nENV PATH=$PATH:/opt/a\nCOPY . ./", True),
@@ -436,6 +440,7 @@ def test_a_template_of_the_project_has_its_programs_where_it_likes(tmp_path: Pat
         ("#!/usr/bin/env nodejs\n", ""),
         ("#!/usr/bin/env -S ipython3\n", ""),
         ("#!/bin/dash\n", ""),
+        ("#!/bin/ash\n", ""),
         ("#!/opt/program/pythn\n", ""),
         ("#!/usr/bin/env bash", ""),
         ("#!", "the first line of program/train names no interpreter"),

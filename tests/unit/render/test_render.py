@@ -368,6 +368,7 @@ GO, WORKFLOW = "a template of Go", "workflow syntax of GitHub"
         ("RUN x=${{ target.nosuch }}", None, None),
         ("RUN x={{ nosuch }}", None, None),
         ("RUN x={{ target .nosuch }}", None, None),
+        ("RUN x={{ not (nosuch.x) }}", None, None),
     ],
 )
 def test_text_of_other_languages_is_recognized(

@@ -195,6 +195,12 @@ def test_no_version_is_the_newest_of_a_region_without_images(
     assert "has no `xgboost` 3.2-0 in eusc-de-east-1" in err
 
 
+def test_an_alias_of_a_version_is_one_with_latest_too(project: Path, capsys: Captured) -> None:
+    asked = "uri neo-mxnet --prebuilt --version 1.2.0 --latest --region us-west-2 --device cpu"
+    assert cli.run(asked.split()) == 0
+    assert capsys.readouterr().out.endswith("/sagemaker-inference-mxnet:1.2.0-cpu-py3\n")
+
+
 def test_an_inconsistent_record_gives_no_uri(project: Path, capsys: Captured) -> None:
     """The tester's repro: the location of one tag in the record of another."""
     book = project / "releases.jsonl"
