@@ -124,7 +124,7 @@ def test_any_image_can_be_tested(
     assert (found["RUN-01"], found["OUT-01"], found["OUT-02"]) == ("pass", "skip", "pass")
     assert (found["RUN-02"], found["SERVE-06"]) == ("skip", "skip")
     assert {
-        "image", "digest", "profile", "purpose", "platform", "verdict", "untried", "clauses",
+        "image", "digest", "profile", "purpose", "platform", "verdict", "untried", "causes", "clauses",
     } == abroad.json.keys()  # fmt: skip
 
 
