@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,6 +21,8 @@ MOST = 50
 """How many problems are shown, the first ones of the file: an author fixes no more at once."""
 LONGEST = 1000
 """How many characters of a problem are shown: some repeat a long value of the file."""
+EVERY = None
+"""Stands for all images, in place of the name of one."""
 OF_FILE = re.compile(r"(?P<file>[^:\s]+):(?P<line>[0-9]{1,9}): ")
 
 
@@ -49,9 +53,17 @@ class Problems:
     found: list[Problem] = field(default_factory=list)
     target: object = None
 
+    def __post_init__(self) -> None:
+        places = (place for other in self.read for place in (other.path, other.meant))
+        self._left_out: dict[str | None, set[str | int]] = defaultdict(set)
+        for image, key in filter(None, map(_left_out, places)):
+            self._left_out[image].add(key)
+
     def of(self, target: object) -> Problems:
         """The same collection, for the problems of one target."""
-        return Problems(read=self.read, found=self.found, target=target)
+        same = copy(self)
+        same.target = target
+        return same
 
     def add(self, path: Where, message: str, cause: str = "") -> None:
         problem = Problem(
@@ -66,8 +78,7 @@ class Problems:
 
         Then whatever is missing because of it is no problem of its own.
         """
-        places = (place for other in self.read for place in (other.path, other.meant))
-        return any(_left_out(place, image) in keys for place in places)
+        return any(key in self._left_out.get(name, ()) for name in (EVERY, image) for key in keys)
 
     def lacks_metrics(self) -> bool:
         """Whether samples may lack a metric since it was wrong: their own, or of named samples."""
@@ -90,19 +101,19 @@ class Problems:
             return text
 
 
-def _left_out(place: Where, image: str) -> str | int:
-    """The key that an image lacks because of a problem there: of its own, or for all images."""
+def _left_out(place: Where) -> tuple[str | None, str | int] | None:
+    """The key that an image lacks because of a problem there, and the image, or EVERY."""
     match place:
-        case ("image", name, "override", _, key, *_) if name == image and key != "when":
-            return key
-        case ("image", name, key, *_) if name == image:
-            return key
-        case ("image", *_):
-            return ""
+        case ("image", str(name), "override", _, key, *_) if key != "when":
+            return name, key
+        case ("image", str(name), key, *_):
+            return name, key
+        case () | ("image", *_):
+            return None
         case ("defaults" | "registry", key, *_):
-            return key
+            return EVERY, key
         case _:
-            return place[0] if place else ""
+            return EVERY, place[0]
 
 
 def fail(file: str, text: str, problems: Iterable[Problem]) -> None:
