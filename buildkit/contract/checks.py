@@ -111,6 +111,11 @@ class Caused(Unseen):
         super().__init__(f"not judged: see {clause}", kind=SkipKind.CAUSE, about=clause)
 
 
+def hindered(reason: str, sign: Sign) -> Unseen:
+    """The clause would be judged if another one held: `sign` says what that shows (causes.py)."""
+    return Unseen(reason, "", sign)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Check(Generic[Observed]):
     """One way to judge a clause. `judge` returns if the clause holds, or raises a Finding.

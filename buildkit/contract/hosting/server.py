@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Broken, Unsampled, Unseen
+from buildkit.contract.checks import Broken, Unsampled, hindered
 from buildkit.contract.comparison import same
 from buildkit.contract.engine import End
 from buildkit.contract.hosting import gunicorn
@@ -96,7 +96,7 @@ class Serving:
 
     def need_health(self) -> None:
         if self.health.after is None:
-            raise Unseen("the server never became healthy", "", Sign.UNHEALTHY)
+            raise hindered("the server never became healthy", Sign.UNHEALTHY)
 
     def ping(self) -> Answer:
         """The answer of `/ping`. Raises Broken if it is too late twice in a row."""

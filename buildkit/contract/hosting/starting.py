@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract import listening, machine
 from buildkit.contract.archive import Archive
-from buildkit.contract.checks import Unseen
+from buildkit.contract.checks import hindered
 from buildkit.contract.engine import Mount, Start
 from buildkit.contract.hosting.client import Health, HttpClient
 from buildkit.contract.hosting.server import Serving
@@ -177,7 +177,7 @@ def healthy(bench: Bench) -> float:
     seconds = bench.once(_baseline).seconds
     if seconds is None:
         reason = "`serve` on the samples is not healthy, so there is nothing to compare with"
-        raise Unseen(reason, "", Sign.UNHEALTHY)
+        raise hindered(reason, Sign.UNHEALTHY)
     return seconds
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
-from buildkit.contract.checks import Broken, Doubtful, Unseen, check
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check, hindered
 from buildkit.contract.jobs import endings, training_job, training_runs, variants, variations
 from buildkit.contract.jobs.variations import Variant
 from buildkit.contract.scenario import observation
@@ -44,7 +44,7 @@ class Diagnosis:
     def settle(self, variant: Variant, evidence: str) -> NoReturn:
         """Raise Broken if the failed run succeeds with the variant, else Unseen."""
         self.blame(variant, evidence)
-        raise Unseen(OTHERWISE, "", Sign.SAMPLES_FAIL)
+        raise hindered(OTHERWISE, Sign.SAMPLES_FAIL)
 
     def blame(
         self, variant: Variant, evidence: str, *signs: Sign, then: Then | None = None
@@ -57,7 +57,7 @@ class Diagnosis:
     def again(self, variant: Variant, *, then: Then | None = None) -> Run:
         """Repeat the failed run with something that SageMaker does not do. Raises Unseen."""
         if self.plain.refusal is not None or self.plain.exit_code is None:
-            raise Unseen("training failed without showing why", "", Sign.SAMPLES_FAIL)
+            raise hindered("training failed without showing why", Sign.SAMPLES_FAIL)
         variant.need(self.work)
         return variations.train(self.bench, (variant,), then=then)
 
@@ -227,7 +227,7 @@ def needs_no_addresses(diagnosis: Diagnosis) -> None:
     )
     if missed := WANTS_ADDRESS.search(diagnosis.log):
         raise Broken(f"`train` reads {missed[1]}, which does not exist: it {plain.evidence}")
-    raise Unseen(OTHERWISE, "", Sign.SAMPLES_FAIL)
+    raise hindered(OTHERWISE, Sign.SAMPLES_FAIL)
 
 
 @check("DIST-10", diagnosed, decides=True)
@@ -241,7 +241,7 @@ def needs_no_large_memory(diagnosis: Diagnosis) -> None:
             "`train` needs more than 64 MB of /dev/shm: with 64 MB it",
             Sign.SHARED_MEMORY,
         )
-    raise Unseen(OTHERWISE, "", Sign.SAMPLES_FAIL)
+    raise hindered(OTHERWISE, Sign.SAMPLES_FAIL)
 
 
 @check("RUN-07", diagnosed)
@@ -259,7 +259,7 @@ def needs_no_terminal(diagnosis: Diagnosis) -> None:
     )
     if WANTS_TERMINAL.search(diagnosis.log):
         raise Doubtful(f"`train` seems to need a terminal: it {plain.evidence}")
-    raise Unseen(OTHERWISE, "", Sign.SAMPLES_FAIL)
+    raise hindered(OTHERWISE, Sign.SAMPLES_FAIL)
 
 
 @check("ENV-01", diagnosed)
@@ -275,7 +275,7 @@ def needs_no_more_variables(diagnosis: Diagnosis) -> None:
         raise Doubtful(
             f"`train` seems to need {missing}, which SageMaker does not set: it {plain.evidence}"
         )
-    raise Unseen(OTHERWISE, "", Sign.SAMPLES_FAIL)
+    raise hindered(OTHERWISE, Sign.SAMPLES_FAIL)
 
 
 @check("DATA-07", diagnosed)
@@ -294,7 +294,7 @@ def log_is_not_held_back(diagnosis: Diagnosis) -> None:
     To confirm that, both runs are repeated side by side.
     """
     if not diagnosis.plain.good:
-        raise Unseen("training failed", "", Sign.SAMPLES_FAIL)
+        raise hindered("training failed", Sign.SAMPLES_FAIL)
     at_once = _spread(diagnosis.plain)
     if at_once > HELD_BACK_SECONDS:
         return

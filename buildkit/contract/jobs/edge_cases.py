@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildkit.contract.archive import Archive
-from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check
+from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check, hindered
 from buildkit.contract.engine import Mount, Start
 from buildkit.contract.jobs import endings, training_job, training_runs, variations
 from buildkit.contract.jobs.configuration import crashed, reason
@@ -166,7 +166,7 @@ def without_gpu(bench: Bench) -> Run:
 def does_without_gpu(run: Run) -> None:
     """`train` ends with 0, or fails within 60 s with a reason."""
     if run.refusal is not None:
-        raise Unseen("`train` did not start", "", Sign.SAMPLES_FAIL)
+        raise hindered("`train` did not start", Sign.SAMPLES_FAIL)
     if run.good:
         return
     if run.starved:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Broken, Doubtful, Partly, Unseen, check
+from buildkit.contract.checks import Broken, Doubtful, Partly, Unseen, check, hindered
 from buildkit.contract.jobs import endings, training_job, training_runs
 from buildkit.contract.jobs.endings import Moment
 from buildkit.contract.logs import last_lines
@@ -134,13 +134,13 @@ def stops_in_time(seen: Stopped) -> None:
     """SIGTERM ends the run within 120 s, without SIGKILL, and changes how the run ends."""
     run = seen.run
     if not run.ran:
-        raise Unseen("`train` did not start", "", Sign.SAMPLES_FAIL)
+        raise hindered("`train` did not start", Sign.SAMPLES_FAIL)
     if run.killed:
         shown, signs = (run.signalled.shown, run.signalled.signs) if run.signalled else ("", ())
         raise Broken(f"{run.killed}{shown}{last_lines(run.log)}", *signs)
     if not seen.whole.good and seen.whole.exit_code is not None:
         reason = "`train` fails by itself, so the effect of SIGTERM is unknown"
-        raise Unseen(reason, "", Sign.SAMPLES_FAIL)
+        raise hindered(reason, Sign.SAMPLES_FAIL)
     if has_effect(seen.whole, run):
         return
     if seen.reading is not None:

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from buildkit.contract import machine
-from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check
+from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check, hindered
 from buildkit.contract.jobs import endings, training_job, training_runs
 from buildkit.contract.jobs.endings import Ending
 from buildkit.contract.logs import last_lines
@@ -254,12 +254,12 @@ def _is_reason(name: str) -> bool:
 
 def _need_start(run: Run) -> None:
     if not run.ran:
-        raise Unseen("`train` did not start", "", Sign.SAMPLES_FAIL)
+        raise hindered("`train` did not start", Sign.SAMPLES_FAIL)
 
 
 def _need_success(run: Run) -> None:
     if not run.good:
-        raise Unseen("training failed", "", Sign.SAMPLES_FAIL)
+        raise hindered("training failed", Sign.SAMPLES_FAIL)
 
 
 def _blames(run: Run, words: tuple[str, ...], verdict: str, *signs: Sign) -> None:
@@ -269,7 +269,7 @@ def _blames(run: Run, words: tuple[str, ...], verdict: str, *signs: Sign) -> Non
     for line in (*run.said, *run.log.splitlines()):
         if any(word in line.lower() for word in words):
             raise Broken(f"{verdict}: {line.strip()[:200]}", *signs)
-    raise Unseen("training failed for another reason", "", Sign.SAMPLES_FAIL)
+    raise hindered("training failed for another reason", Sign.SAMPLES_FAIL)
 
 
 def _part(name: str, number: int) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from buildkit.contract import archive, machine
-from buildkit.contract.checks import REASON_IS, Unsampled, Unseen
+from buildkit.contract.checks import REASON_IS, Unsampled, Unseen, hindered
 from buildkit.contract.engine import End, Line, Mount, Refusal, Start, never_ran
 from buildkit.contract.jobs import endings, training_job
 from buildkit.contract.logs import last_words
@@ -283,7 +283,7 @@ def needs_good(bench: Bench) -> Run:
     run = trained(bench)
     if not run.good:
         reason = "`train` on the samples failed, so there is nothing to compare with"
-        raise Unseen(reason, "", Sign.SAMPLES_FAIL)
+        raise hindered(reason, Sign.SAMPLES_FAIL)
     return run
 
 
