@@ -124,10 +124,14 @@ def _why_not(host: str) -> str | None:
         return None
     match = ECR_HOST.fullmatch(host.partition(":")[0])
     if match is None:
-        return f"`{host}` looks like an ECR registry, but is not one"
+        return _almost(host)
     if not _is_region(match["region"]):
         return f"`{host}` is not an ECR registry: `{match['region']}` is not an AWS region"
     return None
+
+
+def _almost(host: str) -> str:
+    return f"`{host}` looks like an ECR registry, but is not one"
 
 
 def _is_region(name: str) -> bool:
@@ -182,7 +186,7 @@ def _named(host: str, registry: RegistryTable) -> Place:
         return Place(host=host, api=Api.ECR_PUBLIC, region="us-east-1", profile=registry.profile)
     if LIKE_ECR.search(host):
         raise UsageError(
-            _why_not(host) or f"`{host}` looks like an ECR registry, but is not one",
+            _why_not(host) or _almost(host),
             hint="write `<account>.dkr.ecr.<region>.amazonaws.com`, or the domain of your "
             "partition",
         )

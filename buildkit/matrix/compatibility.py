@@ -121,7 +121,7 @@ def cuda_of(target: Target) -> Cuda | None:
     versions = (pinned.variant or pinned.release.cuda for pinned in _pinned(target))
     found = [facts.version(each) for each in versions if each != "-"]
     base = facts.of_reference(target.base)
-    newest = max([*found, *([base] if base else [])], default=None)
+    newest = max(filter(None, (*found, base)), default=None)
     if newest is None:
         return None
     return Cuda(version=newest, needs=fit.Needs(newest) if target.purpose.serves else None)

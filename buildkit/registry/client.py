@@ -78,8 +78,8 @@ class Registry:
         answer = self.wire.again(
             lambda: self.wire.send("GET", self.wire.root, absent=ABSENT), attempts=CHECKS
         )
-        if answer is not None and answer.is_page:
-            raise answers.strange(self.host, answer.asked, f"a web page{answer.said}")
+        if answer is not None:
+            self._refuse_page(answer)
 
     def manifest(self, repository: str, reference: str) -> Manifest | None:
         """The manifest under a tag or digest, None if not found."""
@@ -328,6 +328,11 @@ class Registry:
             raise answers.strange(self.host, answer.asked, named)
         return url
 
+    def _refuse_page(self, answer: Answer) -> None:
+        """Raise ToolError for a web page of something between here and the registry."""
+        if answer.is_page:
+            raise answers.strange(self.host, answer.asked, f"a web page{answer.said}")
+
     def _check(self, repository: str, reference: str, found: Manifest, answer: Answer) -> None:
         """Raise PassingError if a manifest is cut off, or has another digest than asked for."""
         promised = reference if reference.startswith("sha256:") else None
@@ -336,8 +341,7 @@ class Registry:
         if promised and promised != found.digest:
             sent = f"{self.host} sent manifest {found.digest} of {repository}"
             raise PassingError(f"{sent} instead of {promised}", hint=NO_PROXY)
-        if answer.is_page:
-            raise answers.strange(self.host, answer.asked, f"a web page{answer.said}")
+        self._refuse_page(answer)
         with answers.usable(self.host, answer.asked):
             try:
                 document = found.document

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from buildkit.support.errors import UsageError
+from buildkit.support.errors import NothingSelectedError, UsageError
 from buildkit.support.suggest import shown
 
 OWN, PREBUILT, LIST, EXPLAIN = "an image of this project", "--prebuilt", "--list", "--explain"
@@ -28,7 +28,6 @@ INSTEAD = {  # hints, where they say more than to remove the option
     ("frameworks", PREBUILT): "`buildkit uri --list --prebuilt --frameworks`",
 }
 
-NEWEST = "`--latest` without `--version` takes the newest"
 TAGGED = r"(?P<name>[A-Za-z0-9][\w.+-]*)(?::|==?|@)v?(?P<tag>[\w.+-]+)"
 """What people write for a name and a version: `sklearn:1.7`, `sklearn==1.7`, `sklearn@1.7`."""
 VERSION = r"[0-9][0-9A-Za-z.+]*(?:-[0-9]+)?(?![^-])"
@@ -95,6 +94,12 @@ def check(asked: Asked) -> None:
             hint="`buildkit uri sklearn --version 1.7`; `buildkit uri pytorch --prebuilt "
             "--version 2.5.1 …` for AWS's; `buildkit uri --list` shows all images",
         )
+
+
+def or_the_newest(error: NothingSelectedError) -> NothingSelectedError:
+    """The error for an unknown version, whose hint also names `--latest`."""
+    hint = f"{error.hint}; `--latest` without `--version` takes the newest"
+    return NothingSelectedError(error.message, hint=hint)
 
 
 def _refuse_tag(asked: Asked) -> None:

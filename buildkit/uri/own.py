@@ -20,7 +20,7 @@ from buildkit.prebuilt import naming
 from buildkit.support.errors import NothingSelectedError, UsageError
 from buildkit.support.suggest import listed, no_version, nothing
 from buildkit.system import console
-from buildkit.uri.asked import NEWEST
+from buildkit.uri.asked import or_the_newest
 from buildkit.uri.published import places, purposes
 
 if TYPE_CHECKING:
@@ -123,8 +123,7 @@ def _unpublished(fits: Sequence[Place], asked: Asked, version: str) -> NothingSe
         fits = _by_rest(fits, asked)
     versions = naming.newest_first(each.image.version for each in fits)
     message = f"`{asked.target}` {version} is not published"
-    error = no_version(message, version, versions)
-    return NothingSelectedError(error.message, hint=f"{error.hint}; {NEWEST}")
+    return or_the_newest(no_version(message, version, versions))
 
 
 def _by_rest(fits: Sequence[Place], asked: Asked) -> Sequence[Place]:

@@ -11,11 +11,11 @@ import click
 from buildkit.prebuilt import choose, facts, instances, naming
 from buildkit.prebuilt.lookup import look_up
 from buildkit.prebuilt.question import Query
-from buildkit.support.errors import BuildkitError, NothingSelectedError, UsageError
+from buildkit.support.errors import BuildkitError, UsageError
 from buildkit.support.suggest import listed
 from buildkit.system import console
 from buildkit.uri import region
-from buildkit.uri.asked import NEWEST
+from buildkit.uri.asked import or_the_newest
 
 if TYPE_CHECKING:
     from buildkit.uri.asked import Asked
@@ -78,9 +78,10 @@ def _with_version(query: Query, *, latest: bool) -> Query:
     Raises UsageError if a part matches several versions, unless `--latest` is set.
     """
     part = query.version
-    if not latest and (part is None or choose.has_version(query)):
+    is_whole = part is not None and choose.has_version(query)
+    if not latest and (part is None or is_whole):
         return query
-    if part == "latest" and not choose.has_version(query):
+    if part == "latest" and not is_whole:
         raise UsageError(
             f"`latest` is not a version of `{query.framework}`", hint="`--latest` takes the newest"
         )
@@ -89,9 +90,8 @@ def _with_version(query: Query, *, latest: bool) -> Query:
     if query.region in facts.regions():
         known = choose.versions(query._replace(version=None))
     fits = [each for each in known if part is None or naming.begins(each, part)]
-    if not fits and known and part is not None and not choose.has_version(query):
-        error = choose.no_version(query, part)
-        raise NothingSelectedError(error.message, hint=f"{error.hint}; {NEWEST}")
+    if not fits and known and part is not None and not is_whole:
+        raise or_the_newest(choose.no_version(query, part))
     if not fits:
         return query
     if len(fits) > 1 and not latest:

@@ -106,31 +106,34 @@ def test_each_problem_is_one_line(text: str) -> None:
         *(
             pytest.param(
                 f"{MINIMAL}[{table}]\n{key} = {value}",
-                f"{table}.{key}: expected `true` or `false`, found {found}",
+                f"{table}.{key}: expected {wanted}, found {found}",
                 id=f"{key} {value}",
             )
-            for table, key in (
-                ("registry", "fips"),
-                ("registry", "dual-stack"),
-                ("registry", "build-cache"),
-                ("registry.repositories", "scan-on-push"),
-                ("registry.repositories", "pull-sagemaker"),
-                ("defaults", "network"),
+            for wanted, keys, values in (
+                (
+                    "`true` or `false`",
+                    (
+                        ("registry", "fips"),
+                        ("registry", "dual-stack"),
+                        ("registry", "build-cache"),
+                        ("registry.repositories", "scan-on-push"),
+                        ("registry.repositories", "pull-sagemaker"),
+                        ("defaults", "network"),
+                    ),
+                    (("1", "1"), ("1.0", "1.0"), ('"yes"', "'yes'")),
+                ),
+                (
+                    "a whole number",
+                    (
+                        ("registry.repositories", "untagged-days"),
+                        ("registry.repositories", "cache-days"),
+                        ("image.demo.samples", "startup-seconds"),
+                    ),
+                    (("true", "true"), ("90.0", "90.0")),
+                ),
             )
-            for value, found in (("1", "1"), ("1.0", "1.0"), ('"yes"', "'yes'"))
-        ),
-        *(
-            pytest.param(
-                f"{MINIMAL}[{table}]\n{key} = {value}",
-                f"{table}.{key}: expected a whole number, found {value}",
-                id=f"{key} {value}",
-            )
-            for table, key in (
-                ("registry.repositories", "untagged-days"),
-                ("registry.repositories", "cache-days"),
-                ("image.demo.samples", "startup-seconds"),
-            )
-            for value in ("true", "90.0")
+            for table, key in keys
+            for value, found in values
         ),
         pytest.param(
             'format = "1"\n' + MINIMAL, "format: '1' is not 1; remove the quotes", id="a text"

@@ -181,6 +181,13 @@ def program(folder: Path, name: str = "program/train", mode: int = 0o644) -> Non
     (folder / name).chmod(mode)
 
 
+def programs_with_a_bad_one(folder: Path) -> None:
+    """`train` is not executable, `serve` and another `train` are."""
+    program(folder)
+    for name in ("program/serve", "program/good/train"):
+        program(folder, name, 0o755)
+
+
 @pytest.mark.parametrize("template", ["basic", "r"])
 @pytest.mark.parametrize("name", ["train", "serve"])
 def test_a_program_without_its_run_bit_is_found(tmp_path: Path, template: str, name: str) -> None:
@@ -284,9 +291,7 @@ def test_a_program_is_one_where_the_image_looks_for_it(
 )
 def test_what_another_step_may_change_is_not_judged(tmp_path: Path, later: str) -> None:
     """Only a test of the built image can. Each step is fatal for the judgement alone."""
-    program(tmp_path)
-    for name in ("program/serve", "program/good/train"):
-        program(tmp_path, name, 0o755)
+    programs_with_a_bad_one(tmp_path)
     copy = f"{BASE}COPY train serve /opt/a/\nENV PATH=/opt/a:$PATH\n"
     text = "template = 'mine'\ncontext = 'program'"
     assert "could not start `train`" in problem(tmp_path, text, mine=copy)
@@ -303,9 +308,7 @@ def test_what_another_step_may_change_is_not_judged(tmp_path: Path, later: str) 
     ],
 )
 def test_an_earlier_step_may_have_made_a_program(tmp_path: Path, earlier: str) -> None:
-    program(tmp_path)
-    for name in ("program/serve", "program/good/train"):
-        program(tmp_path, name, 0o755)
+    programs_with_a_bad_one(tmp_path)
     text = "template = 'mine'\ncontext = 'program'"
     copy = "COPY train serve /opt/a/\nENV PATH=$PATH:/opt/a"
     assert expand(tmp_path, text, mine=f"{BASE}{earlier}\n{copy}")
