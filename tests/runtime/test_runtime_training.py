@@ -178,8 +178,10 @@ def handle(number, frame):
     {ending}
 signal.signal(signal.{signal}, handle)
 open(os.environ["SM_MODEL_DIR"] + "/started", "w").close()
-time.sleep(3600)
+while True:
+    time.sleep(0.1)
 """
+"""A signal just before a sleep does not end it, and Python runs the handler only afterwards."""
 
 
 @pytest.mark.parametrize(
