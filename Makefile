@@ -90,8 +90,9 @@ public-scripts: setup ## Run public example scripts, and AWS's tests of its serv
 package: setup ## Build wheel and sdist, and try both outside of this checkout
 	@scripts/dev/package packages
 
-docs: setup ## Regenerate docs/reference/clauses.md
+docs: setup ## Regenerate docs/reference/clauses.md and the JSON Schema of images.toml
 	@$(BIN)/python scripts/data/clauses.py
+	@$(BIN)/python scripts/data/schema.py
 
 bench: setup ## Benchmark buildkit against the alternatives
 	@$(BIN)/python scripts/bench/bench_scale.py

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 GROUPS = {  # as `--help` lists them, in the order in which one uses them
     "Pipeline": {
         "list": "List the targets of images.toml.",
+        "config": "Show the values of a target, or the JSON Schema of images.toml.",
         "lock": "Pin base images and packages in images.lock.",
         "outdated": "List newer base images, packages, frameworks and AWS images.",
         "render": "Write the Dockerfile of each target.",
@@ -69,7 +70,6 @@ OF_OTHERS = {  # names from other tools -> the commands to use here
     "clean": ("cache prune",),
     "compare": ("diff",),
     "compile": ("lock",),
-    "config": ("list",),
     "df": ("cache size",),
     "dockerfile": ("render",),
     "du": ("cache size",),

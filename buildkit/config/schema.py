@@ -179,7 +179,10 @@ Base = Annotated[
     Discriminator(_kind_of_base),
 ]
 KeyOfBase = Annotated[Device, BeforeValidator(_key_of_base)]
-Bases = Annotated[dict[KeyOfBase, Base], BeforeValidator(_every_device)]
+Bases = Annotated[
+    dict[KeyOfBase, Base],
+    BeforeValidator(_every_device, json_schema_input_type=Base | dict[Device, Base]),
+]
 
 
 def _file_or_false(value: object, pattern: ValidatorFunctionWrapHandler) -> object:
@@ -192,7 +195,10 @@ def _file_or_false(value: object, pattern: ValidatorFunctionWrapHandler) -> obje
     return pattern(value)
 
 
-Lock = Annotated[values.Pattern, WrapValidator(_file_or_false)]
+Lock = Annotated[
+    values.Pattern,
+    WrapValidator(_file_or_false, json_schema_input_type=values.Pattern | Literal[False]),
+]
 """A file with the packages, or False: no lock pins them."""
 
 
@@ -217,9 +223,11 @@ class Facts(Model):
     features: values.Distinct[Feature] = ()
     end_of_life: values.Month | None = None
     network: values.Flag = False
-    samples: Annotated[CellSamples, BeforeValidator(_named), AfterValidator(_completed)] = Field(
-        default={}, validate_default=True
-    )
+    samples: Annotated[
+        CellSamples,
+        BeforeValidator(_named, json_schema_input_type=values.Line | CellSamples),
+        AfterValidator(_completed),
+    ] = Field(default={}, validate_default=True)
 
 
 class Override(Facts):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core.core_schema import no_info_after_validator_function
 
 from buildkit.model import names
 from buildkit.support.addresses import cut, quoted
@@ -35,8 +37,22 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
-def _matching(pattern: re.Pattern[str], what: str) -> AfterValidator:
-    return AfterValidator(lambda text: names.full(pattern, what, text))
+@dataclass(frozen=True)
+class _Matching:
+    """An annotation of a string: the whole of it matches a pattern. JSON Schema has the pattern."""
+
+    pattern: re.Pattern[str]
+    what: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, found: Any, handler: GetJsonSchemaHandler) -> Any:
+        unnamed = re.sub(r"\(\?P<\w+>", "(?:", self.pattern.pattern)
+        return {**handler(found), "pattern": f"^(?:{unnamed})$"}
+
+    def _check(self, text: str) -> str:
+        return names.full(self.pattern, self.what, text)
 
 
 def _pattern(text: str, words: tuple[str, ...] = PATTERN_WORDS) -> str:
@@ -120,18 +136,18 @@ AliasPattern = Annotated[Line, AfterValidator(_alias_pattern)]
 Regex = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_regex)]
 
 Name = Annotated[
-    str, _matching(names.NAME, "a name (lower-case letters, digits, single `.`, `_`, `-` between)")
+    str, _Matching(names.NAME, "a name (lower-case letters, digits, single `.`, `_`, `-` between)")
 ]
 Version = Annotated[
-    str, _matching(names.VERSION, "a version (letters, digits, `.`, `+`, `-`, `_`)")
+    str, _Matching(names.VERSION, "a version (letters, digits, `.`, `+`, `-`, `_`)")
 ]
-Python = Annotated[str, _matching(names.PYTHON, "a Python version such as `3.11`")]
-Package = Annotated[str, _matching(names.PACKAGE, "the name of a package such as `pyspark`")]
-Platform = Annotated[str, _matching(names.PLATFORM, "linux/amd64 or linux/arm64")]
-Argument = Annotated[str, _matching(names.ARGUMENT, "an argument name (letters, digits, `_`)")]
-Label = Annotated[str, _matching(names.LABEL, "a label (letters, digits, `.`, `_`, `-`, `/`)")]
-Snapshot = Annotated[str, _matching(names.SNAPSHOT, "a time such as `20261101T000000Z`")]
-Month = Annotated[str, _matching(names.MONTH, "a month such as `2023-09`")]
+Python = Annotated[str, _Matching(names.PYTHON, "a Python version such as `3.11`")]
+Package = Annotated[str, _Matching(names.PACKAGE, "the name of a package such as `pyspark`")]
+Platform = Annotated[str, _Matching(names.PLATFORM, "linux/amd64 or linux/arm64")]
+Argument = Annotated[str, _Matching(names.ARGUMENT, "an argument name (letters, digits, `_`)")]
+Label = Annotated[str, _Matching(names.LABEL, "a label (letters, digits, `.`, `_`, `-`, `/`)")]
+Snapshot = Annotated[str, _Matching(names.SNAPSHOT, "a time such as `20261101T000000Z`")]
+Month = Annotated[str, _Matching(names.MONTH, "a month such as `2023-09`")]
 
 HeaderName = Annotated[Line, AfterValidator(names.header_name)]
 Header = Annotated[Line, AfterValidator(names.header)]
@@ -142,17 +158,17 @@ HyperparameterValue = Annotated[str, AfterValidator(names.hyperparameter_value)]
 Hyperparameters = Annotated[
     dict[Hyperparameter, HyperparameterValue], AfterValidator(_hyperparameters)
 ]
-Channel = Annotated[str, _matching(names.CHANNEL, "a channel (letters, digits, `.`, `_`, `-`; 64)")]
+Channel = Annotated[str, _Matching(names.CHANNEL, "a channel (letters, digits, `.`, `_`, `-`; 64)")]
 Variable = Annotated[
-    str, _matching(names.ARGUMENT, "the name of a variable (letters, digits, `_`)")
+    str, _Matching(names.ARGUMENT, "the name of a variable (letters, digits, `_`)")
 ]
 VariableValue = Annotated[str, AfterValidator(names.variable)]
 
-Account = Annotated[str, _matching(names.ACCOUNT, "an AWS account of 12 digits")]
-Region = Annotated[str, _matching(names.REGION, "a region such as `eu-west-1`")]
+Account = Annotated[str, _Matching(names.ACCOUNT, "an AWS account of 12 digits")]
+Region = Annotated[str, _Matching(names.REGION, "a region such as `eu-west-1`")]
 Host = Annotated[str, AfterValidator(names.host)]
 Prefix = Annotated[str, AfterValidator(names.prefix)]
-Role = Annotated[str, _matching(ROLE, "the ARN of a role (`arn:aws:iam::<account>:role/<name>`)")]
-KmsKey = Annotated[str, _matching(KMS_KEY, "a KMS key (`alias/<name>`, a key id or an ARN)")]
+Role = Annotated[str, _Matching(ROLE, "the ARN of a role (`arn:aws:iam::<account>:role/<name>`)")]
+KmsKey = Annotated[str, _Matching(KMS_KEY, "a KMS key (`alias/<name>`, a key id or an ARN)")]
 Days = Annotated[int, Field(strict=True, ge=0, le=3650)]
 Tags = Annotated[dict[Line, Line], AfterValidator(_tags)]

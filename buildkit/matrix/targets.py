@@ -122,7 +122,7 @@ def of_image(
             layers = (*overrides, (("image", name), image), (("defaults",), config.defaults))
             entry = Entry(layers=layers, config=config, problems=problems)
             entries[tuple(rules)] = entry
-        words = _words(cell)
+        words = words_of(cell)
         draft = Draft(
             id=_id(cell, words),
             entry=entry,
@@ -134,7 +134,8 @@ def of_image(
         yield _target(draft), entry
 
 
-def _words(cell: Cell) -> dict[str, str]:
+def words_of(cell: Cell | Target) -> dict[str, str]:
+    """The value of each `{word}` of a pattern."""
     return {
         **names.version_words(cell.version),
         "name": cell.name,

@@ -468,7 +468,7 @@ def test_every_command_that_reads_a_project_has_the_flag(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     reads = {*cli.COMMANDS} - {"explain", "completion"}
-    parts = {"repo": ("plan", "apply"), "cache": ("save", "load")}
+    parts = {"config": ("show",), "repo": ("plan", "apply"), "cache": ("save", "load")}
     for name in reads:
         for words in [[name, part] for part in parts.get(name, ())] or [[name]]:
             assert cli.run([*words, "--help"]) == Exit.DONE
