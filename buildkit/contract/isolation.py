@@ -8,8 +8,10 @@ with one.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from buildkit.contract import machine
 from buildkit.contract.checks import Broken, Unsampled, Unseen, check
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
@@ -37,18 +39,26 @@ Work = TypeVar("Work")
 
 @dataclass(frozen=True)
 class Isolated(Generic[Work]):
-    """A run or a server without a network, and one with a network, None if the first succeeded."""
+    """A run or a server without a network, and one with a network, None if the first succeeded.
+
+    `allowed` are the seconds of an idle machine that the first may take.
+    """
 
     alone: Work
     online: Work | None = None
+    allowed: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fared:
-    """How a server did: when it was healthy, the evidence, and what is wrong by payload."""
+    """How a server did: when it was healthy, the evidence, and what is wrong by payload.
+
+    `processor_seconds` is the time used until it was healthy, None if unknown.
+    """
 
     after: float | None
     evidence: str
+    processor_seconds: float | None = None
     wrong: tuple[tuple[str, Broken | None], ...] = ()
 
     @property
@@ -57,7 +67,10 @@ class Fared:
 
 
 def limit(seconds: float) -> float:
-    """How long a run may take without a network if it took `seconds` with one."""
+    """How long a run may take without a network if it took `seconds` with one, on an idle machine.
+
+    A busy machine would raise the limit for a run that takes long only because of it.
+    """
     return seconds + max(SLOWER_SECONDS, seconds)
 
 
@@ -83,12 +96,17 @@ def trained(bench: Bench) -> Isolated[Run]:
     run = _train(bench, limit(0))
     if run.good and run.below("model"):
         return Isolated(run)
-    online = training_runs.train(_open(bench), training_job.of(bench.subject.samples))
+    work = training_job.of(bench.subject.samples)
+    online, slowdown = machine.of(bench).measured(
+        partial(training_runs.train, _open(bench), work, then=endings.metered)
+    )
     if not online.good:
         raise Unseen("`train` on the samples also fails with a network")
+    used = online.processor_seconds or None
+    allowed = limit(machine.at_rest(online.seconds, used, slowdown))
     if run.exit_code is None and run.refusal is None:
-        run = _train(bench, limit(online.seconds))
-    return Isolated(run, online)
+        run = _train(bench, allowed)
+    return Isolated(run, online, allowed)
 
 
 def _train(bench: Bench, seconds: float) -> Run:
@@ -107,20 +125,27 @@ def served(bench: Bench) -> Isolated[Fared]:
     found = _serve(_closed(bench), limit(0))
     if found.good:
         return Isolated(found)
-    online = _serve(_open(bench), None)
+    online, slowdown = machine.of(bench).measured(partial(_serve, _open(bench), None))
     if online.after is None:
         raise Unseen("`serve` on the samples is not healthy with a network either")
+    allowed = limit(machine.at_rest(online.after, online.processor_seconds, slowdown))
     if found.after is None:
-        found = _serve(_closed(bench), limit(online.after))
-    return Isolated(found, online)
+        found = _serve(_closed(bench), allowed)
+    return Isolated(found, online, allowed)
 
 
 def _serve(bench: Bench, seconds: float | None) -> Fared:
     with starting.served(bench, seconds=seconds, plain=True) as serving:
         if serving.health.after is None:
             return Fared(after=None, evidence=serving.evidence)
+        used = serving.container.processor_seconds()
         wrong = tuple((each.content_type, _wrong(serving, each)) for each in serving.payloads)
-        return Fared(after=serving.health.after, evidence=serving.evidence, wrong=wrong)
+        return Fared(
+            after=serving.health.after,
+            evidence=serving.evidence,
+            processor_seconds=used,
+            wrong=wrong,
+        )
 
 
 def _wrong(serving: Serving, payload: Payload) -> Broken | None:
@@ -158,7 +183,7 @@ def serves_alone(found: Isolated[Fared]) -> None:
     served, online = found.alone, found.online
     if served.after is None and online is not None and online.after is not None:
         raise Broken(
-            f"without a network `serve` is not healthy within {limit(online.after):.0f} s instead "
+            f"without a network `serve` is not healthy within {found.allowed:.0f} s instead "
             f"of {online.after:.0f}: {served.evidence}"
         )
     for (content_type, problem), (_, before) in zip(

@@ -13,7 +13,7 @@ import hashlib
 import re
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from buildkit.contract.checks import TooBusy
 from buildkit.contract.engine import Refusal, Start
@@ -21,8 +21,12 @@ from buildkit.contract.image import files
 from buildkit.contract.signs import Sign
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from buildkit.contract.engine import Container, Engine, ImageView
     from buildkit.contract.scenario import Bench
+
+Value = TypeVar("Value")
 
 MOST = 10
 """No wait lasts longer than this many times its limit; then the clause is not judged."""
@@ -148,6 +152,12 @@ class Machine:
                 return code
         return container.wait(0)
 
+    def measured(self, work: Callable[[], Value]) -> tuple[Value, float]:
+        """What `work` returns, and the slowdown of the machine meanwhile, at least."""
+        before = self.slowdown()
+        done = work()
+        return done, min(before, self.slowdown())
+
     def slowdown(self) -> float:
         """The ratio of elapsed to processor time of a program right now; 1 on an idle machine."""
         with self.engine.container(self.image, REFERENCE) as container:
@@ -160,6 +170,17 @@ class Machine:
                     computed += float(f"{seconds}.{part}") + float(f"{more}.{more_part}")
                     return max((lines[-1].at - lines[0].at) / max(computed, 0.01), 1.0)
         return _here()
+
+
+def at_rest(seconds: float, processor_seconds: float | None, slowdown: float) -> float:
+    """How long a program that took `seconds` would have taken on an idle machine.
+
+    None: its processor time is unknown, and the machine is not taken into account.
+    """
+    if processor_seconds is None:
+        return seconds
+    delay = (slowdown - 1) * processor_seconds
+    return max(seconds - delay, seconds / slowdown, processor_seconds)
 
 
 PROGRAM = re.compile(

@@ -198,10 +198,10 @@ def laid_out(
 
 def finish(bench: Bench, container: Container, *, then: Then | None = None) -> Run:
     """Start a container that is laid out, and wait for its end."""
-    began = time.monotonic()
     refusal = machine.refused(bench, container)
     if refusal is not None:
         return Run(refusal=refusal, exit_code=None, seconds=0, log="")
+    began = time.monotonic()  # the engine may take its time to start a container
     brief = then is None and _is_brief(bench)
     wait = endings.unfed if brief else endings.to_its_end
     ending = (then or wait)(bench, container)

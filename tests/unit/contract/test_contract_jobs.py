@@ -12,13 +12,9 @@ import pytest
 from buildkit.contract import isolation
 from buildkit.contract.checks import Broken, Doubtful, Unseen
 from buildkit.contract.engine import Entry, Line
-from buildkit.contract.jobs import (
-    checkpoints,
-    monitor,
-    processing,
-    two_hosts,
-)
+from buildkit.contract.jobs import checkpoints, endings, monitor, processing, two_hosts
 from buildkit.contract.jobs.training_runs import Run
+from buildkit.contract.machine import Machine
 from buildkit.contract.scenario import Bench, Subject
 from buildkit.contract.scripts import script_mode, script_runs
 from buildkit.model.features import Feature
@@ -136,10 +132,25 @@ class FakeEngine:
 
 
 def isolated(
-    monkeypatch: pytest.MonkeyPatch, runs: list[Run], *, labelled: bool = False
+    monkeypatch: pytest.MonkeyPatch,
+    runs: list[Run],
+    *,
+    labelled: bool = False,
+    slowdown: float = 1.0,
+    limits: list[float] | None = None,
 ) -> tuple[str, list[bool]]:
-    """What ISO-01 says of these runs, and which of them had a network."""
+    """What ISO-01 says of these runs, and which of them had a network.
+
+    `limits` gets the seconds that the runs without one may take.
+    """
     there = FakeEngine()
+
+    def given(asked: dict[str, Any]) -> Run:
+        if limits is not None and asked["then"] is not endings.metered:
+            limits.append(asked["then"])
+        return runs.pop(0)
+
+    monkeypatch.setattr(endings, "within", lambda seconds: seconds)
     subject = Subject(
         image="demo",
         architecture=None,
@@ -148,7 +159,10 @@ def isolated(
         labelled=frozenset([Feature.ISOLATION] if labelled else []),
     )
     engine: Any = there
-    monkeypatch.setattr("buildkit.contract.jobs.training_runs.train", lambda *_, **__: runs.pop(0))
+    monkeypatch.setattr(
+        "buildkit.contract.jobs.training_runs.train", lambda *_, **asked: given(asked)
+    )
+    monkeypatch.setattr(Machine, "slowdown", lambda _self: slowdown)
     with ExitStack() as kept:
         bench = Bench(subject=subject, engine=engine, kept=kept)
         try:
@@ -174,6 +188,20 @@ def test_a_network_is_given_only_where_it_tells_something(monkeypatch: pytest.Mo
     assert "leaves no model" in said
     assert isolated(monkeypatch, [ended(), ended()])[0] == "pass"
     assert isolated(monkeypatch, [ended(1), ended(1)])[0].startswith("Unseen: `train` on the")
+
+
+@pytest.mark.parametrize(
+    ("slowdown", "used", "allowed"),
+    [(1.0, 2.0, 120.0), (30.0, 2.0, 32.0), (3.0, 20.0, 50.0), (30.0, 0.0, 120.0)],
+)
+def test_a_busy_machine_allows_no_wait_for_a_network(
+    monkeypatch: pytest.MonkeyPatch, slowdown: float, used: float, allowed: float
+) -> None:
+    """A run of 60 s with a network would otherwise excuse one that waits 50 s for it."""
+    online = replace(GOOD, seconds=60.0, processor_seconds=used)
+    limits: list[float] = []
+    isolated(monkeypatch, [ended(None), online, GOOD], slowdown=slowdown, limits=limits)
+    assert limits == [30.0, pytest.approx(allowed)]
 
 
 def test_an_image_gets_no_network_by_its_own_label(monkeypatch: pytest.MonkeyPatch) -> None:
