@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from buildkit.config.schema import PlaceTable, RegistryTable
+    from buildkit.config.toml import Where
 
 PUBLIC = "public.ecr.aws"
 LIKE_ECR = re.compile(r"dkr.?ecr|\.amazonaws\.|public\.ecr\.aws", re.IGNORECASE)
@@ -31,6 +32,7 @@ REGION = re.compile(
     r"(?:us|eu|ap|sa|ca|me|af|il|mx|cn|us-gov|eusc-de|us-iso|us-isob|us-isof|eu-isoe)-[a-z]+-[0-9]+"
 )
 """The names of regions in botocore's `partitions`, which takes long to load."""
+NO_REGISTRY = "no `{missing}`: a registry is named by `account` and `region`, or by `host`"
 LOCAL_API = ("AWS_ENDPOINT_URL_ECR", "AWS_ENDPOINT_URL")
 IGNORED = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 """If true, boto3 ignores the endpoint variables."""
@@ -108,14 +110,42 @@ def domain_of(region: str, *, dual_stack: bool = False) -> str | None:
 
 
 def problems(registry: RegistryTable) -> Iterator[Problem]:
-    """Registries of images.toml in a region that does not exist, or almost with a host of ECR."""
-    copies = ((("copies", number), each) for number, each in enumerate(registry.copies))
-    for at, table in (((), registry), *copies):
+    """Registries of images.toml in a region that does not exist, or almost with a host of ECR.
+
+    Without these, the tables that name no registry, or one that another table names.
+    """
+    wrong = []
+    for at, table in _tables(registry):
         if table.host is not None and (message := _why_not(table.host)):
-            yield Problem(path=("registry", *at, "host"), message=message)
+            wrong.append(Problem(path=(*at, "host"), message=message))
         if table.region is not None and not _is_region(table.region):
             message = f"`{table.region}` is not an AWS region"
-            yield Problem(path=("registry", *at, "region"), message=message)
+            wrong.append(Problem(path=(*at, "region"), message=message))
+    yield from wrong or _unfinished(registry)
+
+
+def _tables(registry: RegistryTable) -> Iterator[tuple[Where, PlaceTable]]:
+    yield ("registry",), registry
+    for number, copy in enumerate(registry.copies):
+        yield ("registry", "copies", number), copy
+
+
+def _unfinished(registry: RegistryTable) -> Iterator[Problem]:
+    """Tables without an account or a region, and registries that are named twice.
+
+    A region alone is that of prebuilt images.
+    """
+    seen = set()
+    for at, table in _tables(registry):
+        account, region = table.account or registry.account, table.region or registry.region
+        name = table.host or (account, region, table.fips, table.dual_stack)
+        if table.host is None and None in (account, region):
+            missing = "region" if account else "account"
+            if table is not registry or account or registry.copies:
+                yield Problem(path=at, message=NO_REGISTRY.format(missing=missing))
+        elif name in seen:
+            yield Problem(path=at, message="this registry is named twice; remove one of the two")
+        seen.add(name)
 
 
 def _why_not(host: str) -> str | None:

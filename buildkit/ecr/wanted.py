@@ -55,7 +55,8 @@ def repository(
 
 def problems(config: Config, targets: Sequence[Target]) -> Iterator[Problem]:
     """Registries that are not what they look like, and what ECR could not keep as asked."""
-    yield from places.problems(config.registry)
+    if all(found.path[:1] != ("registry",) for found in config.problems):
+        yield from places.problems(config.registry)
     named = (config.registry, *config.registry.copies)
     by_parts = config.registry.account and config.registry.region
     hosts = ((each.host or "").partition(":")[0] for each in named)

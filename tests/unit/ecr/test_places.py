@@ -99,7 +99,7 @@ def test_the_ends_of_ecr_s_hosts_are_those_of_aws_s_partitions() -> None:
         ({"host": f"{ACCOUNT}.dkr.ecr.us-east-1.evil.example"}, ("registry.host", "looks like an")),
         ({"account": ACCOUNT, "region": "mars-9"}, ("registry.region", "`mars-9` is not an AWS")),
         (
-            {"host": "a.example", "copies": [{"region": "us-east-1"}, {"region": "moon-1"}]},
+            {"account": ACCOUNT, "region": "us-east-1", "copies": [{}, {"region": "moon-1"}]},
             ("registry.copies.1.region", "`moon-1` is not"),
         ),
         (
@@ -114,6 +114,55 @@ def test_a_registry_in_no_region_is_a_problem_of_the_file(
     (found,) = problems(RegistryTable.model_validate(table))
     assert (".".join(map(str, found.path))) == problem[0]
     assert problem[1] in found.message
+
+
+@pytest.mark.parametrize(
+    ("table", "path", "message"),
+    [
+        ({"account": ACCOUNT}, "registry", "no `region`"),
+        ({"account": ACCOUNT, "copies": [{"region": "us-east-1"}]}, "registry", "no `region`"),
+        (
+            {"region": "us-east-1", "copies": [{"host": "a.example"}]},
+            "registry",
+            "no `account`",
+        ),
+        (
+            {"host": "a.example", "copies": [{"region": "us-east-1"}]},
+            "registry.copies.0",
+            "no `account`",
+        ),
+        ({"host": "a.example", "copies": [{"account": ACCOUNT}]}, "registry.copies.0", "no `reg"),
+        (
+            {"account": ACCOUNT, "region": "us-east-1", "copies": [{"profile": "other"}]},
+            "registry.copies.0",
+            "named twice",
+        ),
+        ({"host": "a.example", "copies": [{"host": "a.example"}]}, "registry.copies.0", "twice"),
+    ],
+)
+def test_a_table_without_a_registry_of_its_own_is_a_problem_of_the_file(
+    table: dict[str, object], path: str, message: str
+) -> None:
+    (found,) = problems(RegistryTable.model_validate(table))
+    assert ".".join(map(str, found.path)) == path
+    assert message in found.message
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {},
+        {"region": "us-east-1"},
+        {"host": "a.example", "region": "us-east-1"},
+        {"host": "a.example", "account": ACCOUNT, "copies": [{"region": "us-east-1"}]},
+        {"account": ACCOUNT, "region": "us-east-1", "copies": [{"fips": True}]},
+        {"account": ACCOUNT, "region": "us-east-1", "copies": [{"account": "210987654321"}]},
+    ],
+)
+def test_a_table_that_names_a_registry_or_only_a_region_is_no_problem(
+    table: dict[str, object],
+) -> None:
+    assert [*problems(RegistryTable.model_validate(table))] == []
 
 
 def test_every_region_of_aws_is_one() -> None:
