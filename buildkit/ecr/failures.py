@@ -76,6 +76,8 @@ WAY = "check the network, AWS_ENDPOINT_URL and HTTPS_PROXY"
 CERTIFICATES = "set AWS_CA_BUNDLE to the file of your network's certificates"
 ENDPOINTS = ("", "_ECR", "_ECR_PUBLIC", "_SSO", "_SSO_OIDC", "_STS")
 """How the names of the variables end whose addresses are called: for all services, and for some."""
+PICKS = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
+"""Variables that choose a profile or a file, so that a message with their value is about that."""
 CONTAINER = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
 
 
@@ -175,16 +177,36 @@ def _explained(error: Exception, profile: str | None) -> tuple[str, str]:
             what = f"{bad} is not the address of an API"
             hint = f"fix {bad}: `https://HOST` or `http://HOST:PORT`"
         case _ if isinstance(error, (*AWAY, *NETWORK)):
-            what, hint = _of_network(error)
-        case _:  # a failed MFA prompt has no text
-            why = what or "an MFA code is required, and buildkit never prompts"
-            what = f"{_used(profile)} cannot be used: {why}"
-            hint = _profile_hint(profile)
+            what, hint = _of_network(error, profile)
+        case _:
+            what, hint = _of_configuration(error, profile)
     return what, hint
 
 
-def _of_network(error: Exception) -> tuple[str, str]:
+def _of_configuration(error: Exception, profile: str | None) -> tuple[str, str]:
+    """A variable that cannot be used; without one, a profile."""
     match error:
+        case botocore.exceptions.PartialCredentialsError(kwargs={"provider": "env", **facts}):
+            missing = facts["cred_var"]
+            return (
+                f"AWS_ACCESS_KEY_ID is set, but {missing} is not",
+                f"set {missing}, or unset AWS_ACCESS_KEY_ID",
+            )
+        case _ if variable := _variable(str(error)):
+            return f"{variable} cannot be used: {error}", f"fix or unset {variable}"
+        case _:  # a failed MFA prompt has no text
+            why = str(error) or "an MFA code is required, and buildkit never prompts"
+            return f"{_used(profile)} cannot be used: {why}", _profile_hint(profile)
+
+
+def _of_network(error: Exception, profile: str | None) -> tuple[str, str]:
+    match error:
+        case botocore.exceptions.HTTPClientError(kwargs={"error": ValueError() as why}) if (
+            "header" in str(why)
+        ):
+            what = "the AWS credentials contain a line break, or another control character"
+            where = f"the profile that {_shown(profile)}"
+            return what, f"check AWS_ACCESS_KEY_ID and AWS_SESSION_TOKEN, or {where}"
         case botocore.exceptions.SSLError():
             return str(error), CERTIFICATES
         case botocore.exceptions.ProxyConnectionError(kwargs=facts):
@@ -210,6 +232,15 @@ def _bad_address() -> str | None:
     return None
 
 
+def _variable(message: str) -> str | None:
+    """The setting of AWS in the environment whose value a message is about, if there is one."""
+    for name, value in sorted(os.environ.items()):
+        about = value and re.search(rf"(?<![\w-]){re.escape(value)}(?![\w-])", message)
+        if about and name.startswith("AWS_") and name not in PICKS:
+            return name
+    return None
+
+
 def _profile(named: str | None) -> str | None:
     """The profile that boto3 uses."""
     return named or os.environ.get("AWS_DEFAULT_PROFILE") or os.environ.get("AWS_PROFILE")
@@ -226,7 +257,11 @@ def _used(named: str | None) -> str:
 
 
 def _profile_hint(named: str | None) -> str:
-    return f"fix the profile that `aws configure list{_option(named)}` shows, or set AWS_PROFILE"
+    return f"fix the profile that {_shown(named)}, or set AWS_PROFILE"
+
+
+def _shown(named: str | None) -> str:
+    return f"`aws configure list{_option(named)}` shows"
 
 
 def _hint(error: botocore.exceptions.ClientError) -> str:  # noqa: PLR0911 - one per kind

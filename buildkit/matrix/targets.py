@@ -34,8 +34,8 @@ NAME = "{name}"
 LONGEST_ID = 200
 LAYERS = ("override", "defaults")
 """What may give an image any other key."""
-OPTION = re.compile(r"(?<![\w-])--(?=[a-z])")
-"""The dashes before the name of an option."""
+OPTION = re.compile(r"(`buildkit [^`]*`)|(?<![\w-])--(?=[a-z])")
+"""The dashes before the name of an option, or a whole command."""
 EXAMPLE_BASES = {
     Device.CPU: "python:{python}-slim-bookworm",
     Device.GPU: "nvidia/cuda:12.6.3-runtime-ubuntu24.04",
@@ -255,7 +255,7 @@ def _prebuilt(draft: Draft, table: schema.PrebuiltTable, at: Where) -> str:
             f'{key.replace("_", "-")} = "{value}"' for key, value in asked.items() if value
         )
         why = f"{error.message}; {error.hint or ''}"
-        why = OPTION.sub("", why)  # the error names options; these are keys
+        why = OPTION.sub(r"\1", why)  # the error names options; these are keys
         return refused(f"{why}; `prebuilt` asked for {{ {given} }}")
 
 

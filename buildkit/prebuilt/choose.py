@@ -29,6 +29,8 @@ APART = (EIA, ARM)
 ACCELERATOR = r"ml\.eia[12]\.(medium|large|xlarge)|local_sagemaker_notebook"
 NEURON_SDK = r"-sdk([0-9]+)\.([0-9]+)"
 UNNAMED = (99, 0)
+ANY_DEVICE = ("cpu", "gpu")
+"""What an image runs on whose tag names no device."""
 NUMBERED = ("Python", "base framework")
 """Conditions on numbers: an error lists the newest first."""
 SHORTEST = 3
@@ -193,7 +195,7 @@ def _on_architecture(wanted: str | None, framework: str, instance_type: str) -> 
 
 
 def _by_device(found: Entries, query: Query) -> Entries:
-    has = lambda entry: (entry.device or "cpu",)  # noqa: E731
+    has = lambda entry: (entry.device,) if entry.device else ANY_DEVICE  # noqa: E731
     if query.device is not None:
         _refuse_contradiction(query.device, query.instance_type)
         name = query.device
@@ -244,7 +246,7 @@ def _neuron(entry: Entry) -> tuple[int, ...]:
 
 
 def _runs_on(entry: Entry, device: str) -> bool:
-    return device == entry.device or (entry.device is None and device in ("cpu", "gpu"))
+    return device == entry.device or (entry.device is None and device in ANY_DEVICE)
 
 
 def _by_python(found: Entries, query: Query) -> Entries:

@@ -93,6 +93,52 @@ def test_a_configuration_that_cannot_be_used_is_named(file: Path, text: str, sai
     assert "network" not in (caught.value.hint or "")
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("AWS_DEFAULTS_MODE", "x"),
+        ("AWS_STS_REGIONAL_ENDPOINTS", "foo"),
+        ("AWS_METADATA_SERVICE_TIMEOUT", "abc"),
+        ("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "1.5"),
+        ("AWS_REQUEST_CHECKSUM_CALCULATION", "always"),
+        ("AWS_ACCOUNT_ID_ENDPOINT_MODE", "no"),
+    ],
+)
+def test_a_variable_that_cannot_be_used_is_named_instead_of_the_profile(
+    file: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    file.write_text(f"[default]\n{KEYS}")
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ToolError) as caught:
+        api.login(WHERE)
+    assert f"{variable} cannot be used: " in caught.value.message
+    assert caught.value.hint == f"fix or unset {variable}"
+
+
+def test_half_of_the_credentials_in_the_environment(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text(f"[default]\n{KEYS}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
+    with pytest.raises(ToolError, match="is set, but AWS_SECRET_ACCESS_KEY is not") as caught:
+        api.login(WHERE)
+    assert caught.value.hint == "set AWS_SECRET_ACCESS_KEY, or unset AWS_ACCESS_KEY_ID"
+
+
+@pytest.mark.parametrize("variable", ["AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"])
+@pytest.mark.usefixtures("file")
+def test_a_line_break_in_credentials_is_named_without_them(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    monkeypatch.setenv(variable, "SECRET\n")
+    with pytest.raises(ToolError, match="credentials contain a line break") as caught:
+        api.login(WHERE)
+    assert "SECRET" not in caught.value.message
+    assert variable in (caught.value.hint or "")
+
+
 def test_who_has_to_log_in_again_is_told_how(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text(f"[profile w]\nsso_session = s\n{SSO}{SESSION}")
     monkeypatch.setenv("AWS_PROFILE", "w")

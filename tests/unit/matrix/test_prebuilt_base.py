@@ -72,6 +72,11 @@ def test_one_device_may_have_a_prebuilt_image_and_the_other_not() -> None:
             id="no such version",
         ),
         pytest.param(
+            project('framework = "pytorhc"'),
+            "`buildkit uri --list --frameworks` lists all",
+            id="no such framework",
+        ),
+        pytest.param(
             project(TORCH, 'pythons = ["3.9"]\npurposes = ["training"]'),
             "has no `pytorch` 2.5.1 for the Python `py39`; did you mean: `py311`",
             id="no such Python",

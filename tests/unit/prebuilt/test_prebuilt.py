@@ -159,6 +159,17 @@ def test_a_machine_of_a_new_family_needs_a_device_unless_the_image_runs_on_any(
     assert look_up(Query(**of_any, instance_type=machine)) == look_up(Query(**of_any))
 
 
+@pytest.mark.parametrize("framework", ["djl-lmi", "xgboost", "kmeans"])
+@pytest.mark.parametrize("asked", [{"device": "neuronx"}, {"instance_type": "ml.inf2.xlarge"}])
+def test_an_image_whose_tag_names_no_device_is_for_cpus_and_gpus(
+    framework: str, asked: dict[str, str]
+) -> None:
+    version = facts.entries(framework)[0].names[0]
+    with pytest.raises(NothingSelectedError) as caught:
+        look_up(Query(framework, "eu-west-1", version, purpose="inference", **asked))
+    assert caught.value.hint == "available: `cpu`, `gpu`"
+
+
 @pytest.mark.parametrize("machine", ["ml.zz9", "ml.m5xlarge", "ml.m99."])
 def test_what_may_be_a_family_alone_is_no_machine(machine: str) -> None:
     with pytest.raises(UsageError, match="is not an instance type"):
