@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from buildkit.config import boundary, schema, substitution, toml, validation, values
+from buildkit.config import boundary, elsewhere, schema, substitution, toml, validation, values
 from buildkit.config.problems import Problem
 from buildkit.support import manual
 from buildkit.support.errors import ConfigError
@@ -126,7 +126,7 @@ def parse(
         substitutes=tuple(substitutes.items()),
         images=images,
         unversioned=unversioned,
-        problems=tuple(problems),
+        problems=tuple(map(elsewhere.named, problems)),
     )
 
 

@@ -149,7 +149,7 @@ def debian(text: str) -> str:
     if CRAN.fullmatch(name.lower()) or name != name.lower():
         raise ValueError(
             f"{name!r} is not a Debian package, and apt installs packages here; R's packages have "
-            f"names such as `r-cran-{name.lower()}`"
+            f"names such as `r-cran-{name.lower().removeprefix('r-cran-')}`"
         )
     if not DEBIAN.fullmatch(text):
         raise ValueError(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 KEY = "[key]"
 """Ends pydantic's path of a key; without it, the path is that of the key's value."""
+UNKNOWN = "unknown key"
 RULES = frozenset({"exclude", "include", "when"})
 """Keys of rules about cells."""
 ABSENT = object()
@@ -154,10 +155,10 @@ def _keys_of(value: Any, loc: tuple[str | int, ...]) -> Iterator[str | int]:
 def unknown_key(path: Where, known: Sequence[str]) -> Problem:
     """The problem of an unknown key, with a similar one or else the list of known ones."""
     if near := _similar(str(path[-1]), known):
-        message = f"unknown key; did you mean `{near}`?"
+        message = f"{UNKNOWN}; did you mean `{near}`?"
         return Problem(path=path, message=message, meant=(*path[:-1], near))
     listed = ", ".join(f"`{name}`" for name in known)
-    return Problem(path=path, message="unknown key", known=f"known keys: {listed}")
+    return Problem(path=path, message=UNKNOWN, known=f"known keys: {listed}")
 
 
 def _similar(key: str, known: Sequence[str]) -> str:

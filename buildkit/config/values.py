@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -19,6 +20,7 @@ PATTERN_WORDS = (
 ALIAS_WORDS = (*PATTERN_WORDS, "major", "minor")
 OWNER = ("managed-by", "buildkit")
 """The tag of repositories that buildkit created or adopted."""
+A_TIME = "a time such as `20261101T000000Z`"
 MOST_TAGS = 50
 LONGEST_KEY, LONGEST_VALUE = 128, 256
 """ECR's limits for the tags of a repository ("Tagging a private repository" in its user guide)."""
@@ -53,6 +55,15 @@ class _Matching:
 
     def _check(self, text: str) -> str:
         return names.full(self.pattern, self.what, text)
+
+
+def _real_time(text: str) -> str:
+    """Raises ValueError for a day that no month has, and for an hour that no day has."""
+    try:
+        time.strptime(text, "%Y%m%dT%H%M%SZ")
+    except ValueError as error:
+        raise ValueError(f"{quoted(text)} is not {A_TIME}") from error
+    return text
 
 
 def _pattern(text: str, words: tuple[str, ...] = PATTERN_WORDS) -> str:
@@ -146,7 +157,7 @@ Package = Annotated[str, _Matching(names.PACKAGE, "the name of a package such as
 Platform = Annotated[str, _Matching(names.PLATFORM, "linux/amd64 or linux/arm64")]
 Argument = Annotated[str, _Matching(names.ARGUMENT, "an argument name (letters, digits, `_`)")]
 Label = Annotated[str, _Matching(names.LABEL, "a label (letters, digits, `.`, `_`, `-`, `/`)")]
-Snapshot = Annotated[str, _Matching(names.SNAPSHOT, "a time such as `20261101T000000Z`")]
+Snapshot = Annotated[str, _Matching(names.SNAPSHOT, A_TIME), AfterValidator(_real_time)]
 Month = Annotated[str, _Matching(names.MONTH, "a month such as `2023-09`")]
 
 HeaderName = Annotated[Line, AfterValidator(names.header_name)]

@@ -94,7 +94,10 @@ def _client(where: Place, service: str, config: Config) -> Any:
     doing = f"connecting to AWS for {where.host}"
     with failures.of_credentials(doing, where.profile):
         session: Any = boto3.session.Session(profile_name=where.profile, region_name=where.region)
-        session._session.set_default_client_config(LIMITS)  # noqa: SLF001 - boto3 has no other way
+        inner = session._session  # noqa: SLF001 - boto3 has no other way
+        inner.set_default_client_config(LIMITS)
+        roles = inner.get_component("credential_provider").get_provider("assume-role")
+        roles._prompter = _refuse  # noqa: SLF001 - as above
         session.events.register("before-send", lambda **_: stopping.check())
         session.events.register("before-parse", _check)
         session.events.register_first("needs-retry", _limit_stalls)
@@ -102,6 +105,11 @@ def _client(where: Place, service: str, config: Config) -> Any:
             found.get_frozen_credentials()
     with failures.translated(doing, where.profile):
         return session.client(service, config=config)
+
+
+def _refuse(_question: str) -> str:
+    """boto3 would ask for an MFA code, and wait on a terminal for as long as nobody types one."""
+    raise EOFError
 
 
 def _limit_stalls(

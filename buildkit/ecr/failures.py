@@ -192,11 +192,24 @@ def _of_configuration(error: Exception, profile: str | None) -> tuple[str, str]:
                 f"AWS_ACCESS_KEY_ID is set, but {missing} is not",
                 f"set {missing}, or unset AWS_ACCESS_KEY_ID",
             )
+        case botocore.exceptions.ConfigParseError(kwargs={"path": path, "error": why}):
+            said = f"the AWS configuration file {path} cannot be read{_line(why)}"
+            return said, f"fix {path}: UTF-8, `[…]`, then lines with `=`; no name twice"
         case _ if variable := _variable(str(error)):
             return f"{variable} cannot be used: {error}", f"fix or unset {variable}"
-        case _:  # a failed MFA prompt has no text
-            why = str(error) or "an MFA code is required, and buildkit never prompts"
-            return f"{_used(profile)} cannot be used: {why}", _profile_hint(profile)
+        case EOFError():
+            what = f"{_used(profile)} requires an MFA code, and buildkit never prompts"
+            command = f"aws configure export-credentials{_option(profile)} --format env"
+            return what, f'`eval "$({command})"` asks for the code; then rerun without a profile'
+        case _:
+            return f"{_used(profile)} cannot be used: {error}", _profile_hint(profile)
+
+
+def _line(error: object) -> str:
+    """The number of the line that configparser does not understand: its text may be a secret."""
+    wrong = getattr(error, "errors", ())
+    number = wrong[0][0] if wrong else getattr(error, "lineno", None)
+    return f": line {number}" if number else ""
 
 
 def _of_network(error: Exception, profile: str | None) -> tuple[str, str]:

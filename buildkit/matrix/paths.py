@@ -27,6 +27,10 @@ LARGEST_BODY = 100 << 20
 """The most bytes of a request or an answer: `MaxPayloadInMB` of batch transform is at most 100."""
 
 
+OPTIONAL = ("context", "code", "model", "adapter", "answer")
+"""Keys that an empty text takes out."""
+
+
 class Kind(str, Enum):
     FILE = "file"
     FOLDER = "folder"
@@ -57,6 +61,9 @@ class Place(Protocol):
 
 def fault(config: Place, text: str, kind: Kind, limit: int) -> Iterator[str]:
     """What is wrong with a path, if anything; `limit` is the largest size of a file in bytes."""
+    if not text:
+        yield "the path is empty"
+        return
     path = config.folder / text
     try:
         config.boundary.check(path, shown(text))
@@ -81,7 +88,7 @@ def fault(config: Place, text: str, kind: Kind, limit: int) -> Iterator[str]:
 def _written(document: dict[str, Any]) -> Iterator[tuple[Where, str, Kind]]:
     """Each path with its place in the file."""
     for at, table in toml.facts(document):
-        if _is_path(context := table.get("context")):
+        if _is_path(context := table.get("context"), "context"):
             yield (*at, "context"), context, Kind.FOLDER
         yield from of_samples((*at, "samples"), table.get("samples"))
     for name, samples in toml.items(document.get("samples")):
@@ -101,13 +108,13 @@ def of_samples(at: Where, samples: object) -> Iterator[tuple[Where, str, Kind]]:
                 found.append((("payload", number, key), text, Kind.FILE))
     found += [((key,), table.get(key), Kind.FOLDER) for key in ("code", "model", "adapter")]
     for below, text, kind in found:
-        if _is_path(text):
+        if _is_path(text, below[-1]):
             yield (*at, *below), text, kind
 
 
-def _is_path(text: object) -> TypeGuard[str]:
+def _is_path(text: object, key: object) -> TypeGuard[str]:
     """Other values are problems of the schema."""
-    return isinstance(text, str) and text.isprintable()
+    return isinstance(text, str) and text.isprintable() and (text != "" or key not in OPTIONAL)
 
 
 def _of_odd(config: Config, odd: boundary.Odd, at: Where) -> str:

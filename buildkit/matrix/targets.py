@@ -367,7 +367,7 @@ def _family(draft: Draft) -> families.Family | None:
 
 def samples_of(place: Place, table: schema.SamplesTable, at: Where, problems: Problems) -> Samples:
     """The samples of `table`, which is written `at` there. Relative paths start at `place`."""
-    wrong = table.objective is not None and table.objective not in table.metrics
+    wrong = table.objective and table.objective not in table.metrics
     if wrong and not problems.lacks_metrics():
         problems.add((*at, "objective"), f"{table.objective!r} is not one of the metrics")
     return Samples(
@@ -389,12 +389,12 @@ def samples_of(place: Place, table: schema.SamplesTable, at: Where, problems: Pr
             for payload in table.payload
         ),
         metrics=tuple(table.metrics.items()),
-        objective=table.objective,
+        objective=table.objective or None,
         startup_seconds=table.startup_seconds,
         environment=tuple(table.environment.items()),
     )
 
 
 def _whole(place: Place, text: str | None) -> str | None:
-    """The path that `text` means in a project; None if there is no text."""
-    return None if text is None else str(place.folder / text)
+    """The path that `text` means in a project; None without a text, which an empty one is."""
+    return str(place.folder / text) if text else None

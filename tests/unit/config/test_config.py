@@ -405,6 +405,16 @@ def test_each_problem_is_one_line(text: str) -> None:
             "'2026-11-01' is not a time such as `20261101T000000Z`",
             id="a snapshot that is no time",
         ),
+        pytest.param(
+            MINIMAL + "apt-snapshot = '20260231T000000Z'",
+            "'20260231T000000Z' is not a time such as `20261101T000000Z`",
+            id="a snapshot on a day that no month has",
+        ),
+        pytest.param(
+            MINIMAL + "[image.demo.samples]\nchannels = { training = '' }",
+            "image.demo.samples.channels.training: the path is empty",
+            id="an empty path",
+        ),
         pytest.param("[image]\ndemo = 3", "image.demo", id="an image that is no table"),
         pytest.param("image = 3", "no image", id="images that are no table"),
         pytest.param(
@@ -476,6 +486,31 @@ def test_each_problem_is_one_line(text: str) -> None:
             MINIMAL + "dockerfile = 'x'",
             "unknown key; known keys: `template`, `base`, `packages`, `requirements`, ",
             id="an unknown key that is like none",
+        ),
+        pytest.param(
+            MINIMAL + "channels = { training = 'data' }",
+            "image.demo.channels: unknown key; `channels` is a key of `samples`",
+            id="a key of samples",
+        ),
+        pytest.param(
+            "account = '123456789012'\n" + MINIMAL,
+            "account: unknown key; `account` is a key of `[registry]`",
+            id="a key of the registry",
+        ),
+        pytest.param(
+            MINIMAL + "[registry]\nscan-on-push = true",
+            "registry.scan-on-push: unknown key; `scan-on-push` is a key of `[registry.repositories]`",
+            id="a key of repositories",
+        ),
+        pytest.param(
+            MINIMAL + "[image.demo.samples]\nbody = 'x'",
+            "image.demo.samples.body: unknown key; `body` is a key of `[[….samples.payload]]`",
+            id="a key of a payload",
+        ),
+        pytest.param(
+            "[defaults]\nversions = ['1']\n" + MINIMAL,
+            "defaults.versions: unknown key; `versions` is a key of `[image.<name>]`",
+            id="a key of an image",
         ),
         pytest.param(MINIMAL + "extends = 'x'", "unknown key; known keys: ", id="like none, too"),
         pytest.param(

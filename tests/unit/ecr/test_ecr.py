@@ -64,7 +64,6 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             id="process",
             marks=pytest.mark.process,
         ),
-        pytest.param("x = 1\n[default\n", "Unable to parse config file", id="unparsable"),
         pytest.param(
             f"[default]\n{ROLE}source_profile = a\n[profile a]\n{ROLE}source_profile = default\n",
             "Infinite loop",
@@ -94,6 +93,25 @@ def test_a_configuration_that_cannot_be_used_is_named(file: Path, text: str, sai
 
 
 @pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (b"x = SECRET\n[default]\n", ": line 1"),
+        (b"[default]\nregion = x\n[default]\naws_secret_access_key = SECRET\n", ": line 3"),
+        (b"[default]\nregion = x\naws_secret_access_key SECRET\n", ": line 3"),
+        (b"[default]\nregion = \xe9\n", ""),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_named_with_the_line_and_without_its_text(
+    file: Path, text: bytes, line: str
+) -> None:
+    file.write_bytes(text)
+    with pytest.raises(ToolError) as caught:
+        api.login(WHERE)
+    assert caught.value.message.endswith(f"configuration file {file} cannot be read{line}")
+    assert f"fix {file}: " in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
     ("variable", "value"),
     [
         ("AWS_DEFAULTS_MODE", "x"),
@@ -113,6 +131,16 @@ def test_a_variable_that_cannot_be_used_is_named_instead_of_the_profile(
         api.login(WHERE)
     assert f"{variable} cannot be used: " in caught.value.message
     assert caught.value.hint == f"fix or unset {variable}"
+
+
+def test_nobody_is_asked_for_an_mfa_code(file: Path) -> None:
+    role = f"[default]\n{ROLE}source_profile = a\nmfa_serial = arn:aws:iam::123456789012:mfa/me\n"
+    file.write_text(f"{role}[profile a]\n{KEYS}")
+    with pytest.raises(
+        ToolError, match=f"profile `default` of {file} requires an MFA code"
+    ) as caught:
+        api.login(WHERE)
+    assert '`eval "$(aws configure export-credentials --format env)"`' in (caught.value.hint or "")
 
 
 def test_half_of_the_credentials_in_the_environment(

@@ -64,6 +64,20 @@ def test_a_key_of_the_image_replaces_that_of_the_named_samples_as_a_whole(
     assert samples(f"samples = {{ use = 'iris', {own} }}\n{IRIS}") == samples(f"{rest}{own}\n")
 
 
+def test_an_empty_text_takes_a_key_out(tmp_path: Path) -> None:
+    """An empty path is otherwise the whole project."""
+    (tmp_path / "data").mkdir()
+    named = "[samples.iris]\nmetrics = { a = '(.)' }\nobjective = 'a'\n"
+    named += "code = 'data'\nmodel = 'data'\nadapter = 'data'\n"
+    own = "code = '', model = '', adapter = '', objective = ''"
+    image = f"context = ''\nsamples = {{ use = 'iris', {own} }}\n"
+    text = f"{MINIMAL}{image}[defaults]\ncontext = 'data'\n{named}"
+    found = target(text, tmp_path)
+    assert found.context is None
+    assert (found.samples.code, found.samples.model, found.samples.adapter) == (None, None, None)
+    assert found.samples.objective is None
+
+
 def test_each_image_replaces_its_own_keys() -> None:
     text = "[defaults]\nbase = 'b'\nsamples = 'iris'\n" + IRIS
     text += "[image.one]\nversions = ['1']\n"

@@ -770,6 +770,7 @@ def test_instructions_are_those_of_docker() -> None:
         ("MASS", "'MASS' is not a Debian package, and apt installs packages here; R's packages have names such as `r-cran-mass`"),
         ("data.table>=1", "`r-cran-data.table`"),
         ("r-cran-mass>=7", "is not a package that apt accepts"),
+        ("r-cran-Rcpp", "have names such as `r-cran-rcpp`"),
     ],
 )  # fmt: skip
 def test_packages_of_r_are_debian_s(tmp_path: Path, package: str, said: str) -> None:
