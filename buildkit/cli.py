@@ -288,7 +288,10 @@ def _misused(error: click.ClickException, arguments: list[str]) -> Exit:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         console.say(message)
         return Exit.USAGE
-    path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else NAME
+    if isinstance(error, click.UsageError) and error.ctx:
+        path = error.ctx.command_path
+    else:  # an option without its value
+        path = " ".join([NAME, *(word for word in arguments[:1] if not word.startswith("-"))])
     words = " ".join(message.split()).rstrip(".")
     usage = UsageError(words[:1].lower() + words[1:], hint=f"`{path} --help`")
     return _failed(usage, arguments)

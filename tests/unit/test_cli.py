@@ -133,6 +133,7 @@ def test_every_help_text_is_an_imperative_sentence(name: str) -> None:
             Exit.USAGE,
             "Choose from: bash, zsh, fish\nhint: `buildkit completion --help`\n",
         ),
+        (["uri", "--explain"], Exit.USAGE, "\nhint: `buildkit uri --help`\n"),
         (["repo", "plan", "--bogus"], Exit.USAGE, "\nhint: `buildkit repo plan --help`\n"),
         (["repo"], Exit.USAGE, "\n  plan   Show the changes"),
         (["repo", "plan", "--registry", "x/y"], Exit.USAGE, "hint: pass `HOST` or `HOST:PORT`"),
