@@ -124,6 +124,8 @@ def of_credentials(doing: str, profile: str | None) -> Iterator[None]:
                 kwargs={"provider": "container-role", "error_msg": why}
             ):
                 raise _no_credentials(doing, profile, f": {why}") from error
+            case ValueError() if str(error).startswith("Unsupported host"):
+                raise _no_credentials(doing, profile, f": {error}") from error
             case _:
                 raise _error(doing, error, profile) from error
 
@@ -155,8 +157,9 @@ def _explained(error: Exception, profile: str | None) -> tuple[str, str]:
     what = str(error)
     match error:
         case botocore.exceptions.NoCredentialsError():
-            what = "no AWS credentials found"
-            hint = "run `aws sso login`, or set AWS_PROFILE"
+            of_profile = f"{_used(profile)} has no credentials"
+            what = of_profile if _profile(profile) else "no AWS credentials found"
+            hint = f"run `aws sso login{_option(profile)}`, or set AWS_PROFILE"
         case botocore.exceptions.ProfileNotFound():
             hint = (
                 "fix `profile` in images.toml, or AWS_PROFILE; `aws configure list-profiles` shows "

@@ -36,7 +36,7 @@ LONGEST_TAG = 128
 
 def look_up(query: Query) -> Answer:
     """The one image that matches. Raises NothingSelectedError or UsageError."""
-    _refuse_other_than_text(query)
+    refuse_other_than_text(dict(zip(WORDS, query, strict=False)))
     query = query.lowered()
     region = facts.regions().get(query.region)
     if region is None:
@@ -55,9 +55,12 @@ def look_up(query: Query) -> Answer:
     return answers[0]
 
 
-def _refuse_other_than_text(query: Query) -> None:
-    """Raise UsageError for values that Python accepts in spite of the types: `version=2.5`."""
-    for name, value in zip(WORDS, query, strict=False):
+def refuse_other_than_text(words: Mapping[str, object]) -> None:
+    """Raise UsageError for values that Python accepts in spite of the types: `version=2.5`.
+
+    `words` are the values by their names in the call.
+    """
+    for name, value in words.items():
         if not isinstance(value, str) and (value is not None or name in ("framework", "region")):
             raise UsageError(
                 f"`{name}` is {suggest.shown(repr(value))}, not text",

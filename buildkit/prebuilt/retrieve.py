@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkit.prebuilt.lookup import look_up
+from buildkit.prebuilt.lookup import look_up, refuse_other_than_text
 from buildkit.prebuilt.question import Query
 from buildkit.support.errors import UsageError
 
@@ -64,6 +64,12 @@ def image_uri(  # noqa: PLR0917 - in the SDK's order
     for name, value in given.items():
         if value:  # an empty text counts as None, as in the SDK
             raise UsageError(f"`{name}` is not supported", hint=INSTEAD[name])
+    refuse_other_than_text({
+        "framework": framework, "region": region, "version": version, "py_version": py_version,
+        "instance_type": instance_type, "accelerator_type": accelerator_type,
+        "image_scope": image_scope, "container_version": container_version,
+        "base_framework_version": base_framework_version,
+    })  # fmt: skip
     if training_compiler_config:
         framework = f"{framework}-training-compiler"
     elif inference_tool:

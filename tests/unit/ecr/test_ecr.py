@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -419,6 +420,21 @@ def test_a_page_from_500_on_is_a_service_that_is_away(
     answering(monkeypatch, "<h1>café</h1>".encode("latin-1"), 502)
     with pytest.raises(UnavailableError, match="502"):
         api.login(WHERE)
+
+
+@pytest.mark.usefixtures("file")
+def test_a_container_s_address_that_boto3_refuses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://elsewhere.example/x")
+    with pytest.raises(ToolError, match="address in AWS_CONTAINER_CREDENTIALS_FULL_URI") as caught:
+        api.login(WHERE)
+    assert "Unsupported host" in caught.value.message
+
+
+def test_a_profile_without_credentials_is_named(file: Path) -> None:
+    file.write_text("[profile p]\nregion = eu-west-1\n")
+    with pytest.raises(ToolError, match=f"profile `p` of {file} has no credentials") as caught:
+        api.login(replace(WHERE, profile="p"))
+    assert (caught.value.hint or "").startswith("run `aws sso login --profile p`")
 
 
 @pytest.mark.parametrize("text", ["<html>", "{}", "null", "[]", "café".encode("latin-1")])

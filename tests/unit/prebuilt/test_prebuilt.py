@@ -378,7 +378,7 @@ def test_what_the_sdk_takes_is_taken() -> None:
         ({"region": None}, "`region` is None, not text", 'region="eu-west-1"'),
         ({"framework": None}, "`framework` is None", "--list"),
         ({"version": 2.5}, "`version` is 2.5, not text", 'version="2.5"'),
-        ({"py_version": 311}, "`python` is 311, not text", '"311"'),
+        ({"py_version": 311}, "`py_version` is 311, not text", 'py_version="311"'),
         ({"instance_type": b"ml"}, "`instance_type` is b'ml'", "text"),
     ],
     ids=str,
