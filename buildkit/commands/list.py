@@ -8,6 +8,7 @@ import click
 
 from buildkit.amis import fit
 from buildkit.commands import options, output
+from buildkit.ecr import wanted
 from buildkit.matrix import compatibility, matrix
 from buildkit.render import ingredients, render
 from buildkit.support import tables
@@ -30,7 +31,8 @@ def command(*, scope: Scope, as_json: bool) -> None:
     """
     found = scope.config()
     templates = render.templates(found.folder, found.boundary)
-    targets = matrix.select(matrix.expand(found, templates), scope.select or ("*",))
+    targets = matrix.expand(found, templates, also=wanted.problems)
+    targets = matrix.select(targets, scope.select or ("*",))
     render.render_all(ingredients.one_of_each_kind(targets), templates)  # their templates work
     why = {name: templates.why_not_reproducible(name) for name in {t.template for t in targets}}
     rows = [(t.id, t.image, t.purpose.value, t.base, _note(t, why[t.template])) for t in targets]

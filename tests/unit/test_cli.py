@@ -251,6 +251,27 @@ def test_list_prints_a_table_or_json(project: Path, capsys: Captured) -> None:
     assert target["packages"] == []
 
 
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ("account = '123456789012'", ":1: registry: no `region`: "),
+        ("host = 'a.example'\n[[registry.copies]]\nhost = 'a.example'", ".0: this registry is nam"),
+        (
+            "account = '12'\n[[registry.copies]]\nregion = 'eu-west-1'",
+            ":2: registry.account: '12' ",
+        ),
+    ],
+)
+def test_list_checks_the_registries_and_names_each_cause_alone(
+    project: Path, capsys: Captured, table: str, problem: str
+) -> None:
+    (project / "images.toml").write_text(f"[registry]\n{table}\n{BASIC}")
+    assert cli.run(["list"]) == Exit.USAGE
+    said = capsys.readouterr().err
+    assert "error: 1 problem in images.toml" in said
+    assert problem in said
+
+
 def test_list_tells_of_a_framework_that_nobody_mends(project: Path, capsys: Captured) -> None:
     (project / "images.toml").write_text(BASIC + "end-of-life = '2023-09'\n")
     assert cli.run(["list"]) == Exit.DONE
