@@ -30,6 +30,10 @@ def check(source: str, replacement: str) -> None:
     """Raise ValueError if this is not a valid rule."""
     if source.endswith("*") is not replacement.endswith("*"):
         raise ValueError("either both sides end with `*`, or neither")
+    if source == "*":
+        raise ValueError(
+            "`*` alone matches every image; write how their names begin, such as `docker.io/*`"
+        )
     if ADDRESS in source or ADDRESS in replacement:
         for side in (source, replacement):
             names.index(side.removesuffix("*"))

@@ -26,6 +26,15 @@ def test_a_rule_fits_the_short_and_the_full_name(base: str, rule: str, wanted: s
     assert substitution.substitute(base, substitution.parse([rule])) == wanted
 
 
+def test_a_rule_for_all_images_is_refused_with_one_for_all_of_a_registry() -> None:
+    with pytest.raises(UsageError, match=r"`\*` alone matches every image; .* `docker.io/\*`"):
+        substitution.parse(["*=mirror.example/*"])
+    rules = substitution.parse(["docker.io/*=mirror.example/*"])
+    assert substitution.substitute("python:3.11", rules) == "mirror.example/library/python:3.11"
+    assert substitution.substitute("a/b", rules) == "mirror.example/a/b"
+    assert substitution.substitute("quay.io/a/b", rules) is None
+
+
 def test_the_first_rule_that_fits_wins() -> None:
     rules = substitution.parse(["python:3.11=one:1", "python:*=two:*"])
     assert substitution.substitute("python:3.11", rules) == "one:1"
