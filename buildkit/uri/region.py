@@ -60,6 +60,7 @@ def _unset(found: Mapping[str, Profiles | None], profile: str, config: str) -> U
     broken = [shown(file) for file, profiles in found.items() if profiles is None]
     if broken:
         lack = f"the AWS configuration file {broken[0]} cannot be read"
+        hint = f"{hint}, or fix that file: UTF-8, `[…]`, then lines with `=`; no name twice"
     elif profile != DEFAULT and not any(profile in (each or ()) for each in found.values()):
         lack = f"the profile `{shown(profile)}` does not exist in {shown(config)}"
         hint = f"`aws configure list-profiles` lists the profiles; {hint}"

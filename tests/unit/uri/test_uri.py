@@ -509,7 +509,7 @@ def test_credentials_without_a_region_leave_it_to_the_configuration(
         ("[profile work]\noutput = json\n", "work", "the profile `work` of {} names no region", "`aws configure set region eu-west-1`"),
         ("[profile work]\nregion = eu-west-1\n", "default", "the profile `default` of {} names no region", "`aws configure set region eu-west-1`"),
         (None, "default", "the profile `default` of {} names no region", "`aws configure set region eu-west-1`"),
-        ("[default\n", "work", "the AWS configuration file {} cannot be read", "`--region eu-west-1`"),
+        ("[default\n", "work", "the AWS configuration file {} cannot be read", "or fix that file: UTF-8"),
         ("\x00", "work", "the AWS configuration file {} cannot be read", "`--region eu-west-1`"),
     ],
 )  # fmt: skip
