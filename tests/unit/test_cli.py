@@ -188,7 +188,7 @@ def test_with_json_an_error_is_an_answer(
 def test_with_json_a_bug_is_an_answer(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    monkeypatch.setattr("buildkit.matrix.matrix.expand", lambda _config: 1 / 0)
+    monkeypatch.setattr("buildkit.matrix.matrix.expand", lambda *_, **__: 1 / 0)
     monkeypatch.delenv("BUILDKIT_TRACEBACK", raising=False)
     assert cli.run(["list", "--json"]) == Exit.BUG
     error = json.loads(capsys.readouterr().out)["error"]
@@ -224,7 +224,7 @@ def test_every_command_but_completion_answers_with_json() -> None:
 def test_an_error_of_the_operating_system_says_so(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("buildkit.matrix.matrix.expand", full)
@@ -327,14 +327,14 @@ def test_a_plan_is_printed_and_nothing_is_touched(project: Path, capsys: Capture
 def test_a_bug_is_called_one(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    monkeypatch.setattr("buildkit.matrix.matrix.expand", lambda _config, _templates: 1 / 0)
+    monkeypatch.setattr("buildkit.matrix.matrix.expand", lambda *_, **__: 1 / 0)
     monkeypatch.delenv("BUILDKIT_TRACEBACK", raising=False)
     assert cli.run(["list"]) == Exit.BUG
     assert "this is a bug in buildkit: ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_an_interrupt_has_its_code(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(_config: object, _templates: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise stopping.Interrupted
 
     monkeypatch.setattr("buildkit.matrix.matrix.expand", interrupted)
