@@ -162,7 +162,7 @@ def test_a_machine_of_a_new_family_needs_a_device_unless_the_image_runs_on_any(
 @pytest.mark.parametrize("framework", ["djl-lmi", "xgboost", "kmeans"])
 @pytest.mark.parametrize("asked", [{"device": "neuronx"}, {"instance_type": "ml.inf2.xlarge"}])
 def test_an_image_whose_tag_names_no_device_is_for_cpus_and_gpus(
-    framework: str, asked: dict[str, str]
+    framework: str, asked: dict[str, Any]
 ) -> None:
     version = facts.entries(framework)[0].names[0]
     with pytest.raises(NothingSelectedError) as caught:
