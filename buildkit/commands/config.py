@@ -11,6 +11,7 @@ import click
 
 from buildkit.commands import options, output
 from buildkit.config import toml
+from buildkit.ecr import wanted
 from buildkit.matrix import matrix, origins
 from buildkit.support import tables
 
@@ -50,7 +51,7 @@ def show(*, scope: Scope, as_json: bool) -> None:
     give is `default`.
     """
     found = scope.config()
-    chosen = matrix.select(matrix.expand(found), scope.patterns)
+    chosen = matrix.select(matrix.expand(found, also=wanted.problems), scope.patterns)
     name, lines = found.path.name, toml.lines_of(found.text)
     values = {target.id: origins.of_target(found, target) for target in chosen}
     document = [

@@ -25,4 +25,3 @@ def named(problem: Problem) -> Problem:
         if any(key == (field.alias or word) for word, field in table.model_fields.items()):
             return Problem(path=problem.path, message=f"{UNKNOWN}; `{key}` is a key of `{name}`")
     return problem
-    return problem

@@ -99,6 +99,12 @@ def test_people_get_lines(file: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "lock default -" in lines
 
 
+def test_registries_are_checked(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(IMAGES.replace("[registry]", '[registry]\nregion = "xx-east-1"'))
+    assert cli.run(["config", "show", "demo", "--file", str(file)]) == Exit.USAGE
+    assert "images.toml:2: registry.region" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [(["show"], Exit.USAGE), (["show", "nothing"], Exit.NOTHING_SELECTED), ([], Exit.USAGE)],
