@@ -236,6 +236,9 @@ class Container(Protocol):
     def address(self, port: int) -> tuple[str, int]:
         """Where one of its ports is reached from here; port 0 if it has ended."""
 
+    def now(self) -> float:
+        """The second that the engine's clock shows, which is also the clock of `lines`."""
+
     def ended_at(self) -> float | None:
         """The second (of the Unix clock, as in `lines`) when it ended, None if it still runs."""
 

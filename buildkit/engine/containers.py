@@ -240,6 +240,16 @@ class Container:
         published = self.docker.ports.get(f"{port}/tcp") or [{"HostPort": "0"}]
         return self.host, int(published[0]["HostPort"])
 
+    def now(self) -> float:
+        with translated("reading the engine's clock"):
+            shown = str(self._api.info()["SystemTime"])
+        found = _seconds(shown)
+        if found is None:
+            raise ToolError(
+                f"the engine's clock shows `{shown}`", hint="check the engine with `docker info`"
+            )
+        return found
+
     def ended_at(self) -> float | None:
         state = self._state()
         return None if state["Running"] else _seconds(state["FinishedAt"])
@@ -308,11 +318,11 @@ def _output(stream: IO[bytes]) -> bytes | None:
 
 
 def _seconds(stamp: str) -> float | None:
-    """The Unix time of an RFC 3339 stamp in UTC, None for anything else."""
+    """The Unix time of an RFC 3339 stamp, in UTC if it names no offset; None for anything else."""
     # Python 3.10 reads no other number of digits than six.
     stamp = FRACTION.sub(lambda match: f".{match[1]:0<6}", stamp)
     try:
         moment = datetime.fromisoformat(stamp.removesuffix("Z"))
     except ValueError:
         return None
-    return moment.replace(tzinfo=timezone.utc).timestamp()
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()

@@ -58,7 +58,7 @@ def pinged(serving: Serving) -> Iterator[list[Broken]]:
 def takes_a_gigabyte(serving: Serving) -> None:
     """A body of 1 GB: any answer but 413, GET /ping within 2 s meanwhile, a good request after."""
     payload = next((each for each in serving.payloads if _kind(each) in LINES), serving.a_payload())
-    began = time.time()
+    began = time.monotonic()
     with pinged(serving) as missed:
         status, evidence = _send(serving, payload)
     ended = serving.container.ended_by()
@@ -67,7 +67,7 @@ def takes_a_gigabyte(serving: Serving) -> None:
             f"a body of 1 GB ended the server{ended and f' ({ended})'}{last_lines(serving.log)}"
         )
     if status is None:
-        cause, signs = gunicorn.killed(serving.container, began)
+        cause, signs = gunicorn.killed(serving.container, time.monotonic() - began)
         raise Broken(
             f"{cause}a body of 1 GB got no answer: {evidence}{last_lines(serving.log)}", *signs
         )

@@ -71,7 +71,7 @@ def _opened(serving: Serving) -> tuple[str, Payload]:
         answer = serving.invoke(payload, {HEADER: NEW})
         name = next((each for each in OPENED if each in answer.headers), None)
         if name is not None and answer.status == OK:
-            return session_id(name, answer.headers[name]), payload
+            return session_id(name, answer.headers[name], serving.container.now()), payload
         evidence.append(answer.status)
     if OK not in evidence:
         raise Unseen("no sample is answered with 200")
@@ -80,8 +80,11 @@ def _opened(serving: Serving) -> tuple[str, Payload]:
     )
 
 
-def session_id(header: str, value: str) -> str:
-    """The id of an opened session. Raises Broken if the header has another form."""
+def session_id(header: str, value: str, now: float) -> str:
+    """The id of an opened session. Raises Broken if the header has another form.
+
+    `now` is the second of the engine's clock, which is also the server's.
+    """
     found = FORM.fullmatch(value.strip())
     if found is None or len(found[1]) > LONGEST:
         raise Broken(f"{header} is {value[:300]!r}, not <id>; Expires=yyyy-mm-ddThh:mm:ssZ")
@@ -89,6 +92,6 @@ def session_id(header: str, value: str) -> str:
         expires = datetime.strptime(found[2], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
     except ValueError as error:
         raise Broken(f"{header} expires at an invalid time: {found[2]}") from error
-    if expires < datetime.now(timezone.utc):
+    if expires.timestamp() < now:
         raise Doubtful(f"{header} expires in the past, at {found[2]}")
     return found[1]

@@ -17,11 +17,13 @@ ARGUMENTS = re.compile(r"(?:^|\0)GUNICORN_CMD_ARGS=([^\0]*)")
 """The variable whose options count where the command line has none."""
 
 
-def killed(container: Container, since: float = 0.0) -> tuple[str, tuple[Sign, ...]]:
+def killed(container: Container, within: float | None = None) -> tuple[str, tuple[Sign, ...]]:
     """The beginning of evidence if gunicorn has killed a busy worker, empty if it has not.
 
-    `since` is a second of the Unix clock, such as when a request began.
+    `within`: only the last seconds count, such as those since a request began. They are seconds of
+    the engine's clock, because that may differ from the clock of this machine.
     """
+    since = 0.0 if within is None else container.now() - within
     if not any(KILLED in line.text and line.at >= since for line in container.lines()):
         return "", ()
     seconds = _seconds(container)

@@ -73,12 +73,12 @@ def samples_are_quick(loaded: Loaded) -> None:
     loaded.need_life()
     loaded.serving.a_payload()
     content_type, body = loaded.sample
-    began = time.time()
+    began = time.monotonic()
     for _ in range(2):
         found = exchange(loaded.serving, body, content_type)
         if not found.timed_out:
             return
-    cause, signs = gunicorn.killed(loaded.serving.container, began)
+    cause, signs = gunicorn.killed(loaded.serving.container, time.monotonic() - began)
     raise Broken(
         f"{cause}the largest sample, {len(body)} bytes of {content_type}, got no answer in "
         f"{INVOCATION_SECONDS} s, twice{last_lines(loaded.serving.log)}",

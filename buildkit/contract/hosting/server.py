@@ -122,12 +122,12 @@ class Serving:
 
     def post(self, body: bytes, like: Payload, more: Mapping[str, str] | None = None) -> Answer:
         """Send a body with the headers of a sample. Raises Broken, also if the server has ended."""
-        began = time.time()
+        began = time.monotonic()
         try:
             return self.send(body, request_headers(like, more))
         except Broken as error:
             end, ended = self.gone()
-            cause, killed = gunicorn.killed(self.container, began)
+            cause, killed = gunicorn.killed(self.container, time.monotonic() - began)
             raise Broken(f"{cause}{error}{end}", *killed, *error.signs, *ended) from error
 
     def send(

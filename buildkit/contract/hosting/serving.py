@@ -90,11 +90,12 @@ def invocations_answer(serving: Serving) -> None:
     serving.a_payload()
     for payload in serving.payloads:
         request = f"POST /invocations ({payload.content_type}, {Path(payload.body).name})"
-        began = time.time()
+        began = time.monotonic()
         answer = serving.invoke(payload)
         if answer.status != OK or not answer.body or not answer.content_type:
             lost = answer.status in NO_UPSTREAM
-            cause, signs = gunicorn.killed(serving.container, began) if lost else ("", ())
+            waited = time.monotonic() - began
+            cause, signs = gunicorn.killed(serving.container, waited) if lost else ("", ())
             raise Broken(
                 f"{cause}{request} answered {answer.shown()}{last_lines(serving.log)}",
                 *signs,

@@ -102,6 +102,9 @@ class FakeContainer:
     def lines(self) -> tuple[Line, ...]:
         return ()
 
+    def now(self) -> float:
+        return 0.0
+
     def hears(self, name: str) -> bool:
         return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -144,10 +145,11 @@ def test_a_stream_comes_in_parts_that_are_apart() -> None:
 
 
 NEW_ID = "X-Amzn-SageMaker-New-Session-Id"
+NOW = datetime(2026, 11, 30, tzinfo=timezone.utc).timestamp()
 
 
 def test_the_form_of_a_new_session() -> None:
-    assert sessions.session_id(NEW_ID, "a-1; Expires=2999-01-31T00:00:00Z") == "a-1"
+    assert sessions.session_id(NEW_ID, "a-1; Expires=2999-01-31T00:00:00Z", now=NOW) == "a-1"
     for wrong in (
         "a-1",
         "-a; Expires=2999-01-31T00:00:00Z",
@@ -158,9 +160,11 @@ def test_the_form_of_a_new_session() -> None:
         f"{'-' * 5000}; Expires=2999-01-31T00:00:00Z",
     ):
         with pytest.raises(Broken):
-            sessions.session_id(NEW_ID, wrong)
+            sessions.session_id(NEW_ID, wrong, now=NOW)
     with pytest.raises(Doubtful):
-        sessions.session_id(NEW_ID, "a; Expires=2001-01-31T00:00:00Z")
+        sessions.session_id(NEW_ID, "a; Expires=2001-01-31T00:00:00Z", now=NOW)
+    long_ago = 0.0
+    assert sessions.session_id(NEW_ID, "a; Expires=2001-01-31T00:00:00Z", now=long_ago) == "a"
 
 
 @pytest.mark.parametrize(
@@ -179,7 +183,12 @@ def test_the_header_of_a_new_session(name: str, found: str) -> None:
         return Answer(status=200, content_type="text/plain", body=b"open", headers=headers)
 
     payload = Payload(content_type="text/plain", body="open.txt")
-    serving = SimpleNamespace(a_payload=lambda: payload, payloads=(payload,), invoke=invoke)
+    serving = SimpleNamespace(
+        a_payload=lambda: payload,
+        payloads=(payload,),
+        invoke=invoke,
+        container=SimpleNamespace(now=lambda: NOW),
+    )
     assert checks.run(sessions.opens, cast("Any", serving)).status.value == found
 
 

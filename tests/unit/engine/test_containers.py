@@ -15,6 +15,7 @@ import urllib3.exceptions
 
 from buildkit.engine import containers
 from buildkit.engine.containers import MOST_OUTPUT, UNFIT, Container
+from buildkit.support.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,3 +183,22 @@ def test_a_mute_program_is_not_waited_for() -> None:
     answer.raw = Mute()
     assert container(answer).execute("x") == (UNFIT, "it says nothing")
     assert answer.closed
+
+
+@pytest.mark.parametrize(
+    ("shown", "found"),
+    [
+        pytest.param("1970-01-01T00:00:09.123456789Z", 9.123456, id="UTC"),
+        pytest.param("1970-01-01T02:00:09.5+02:00", 9.5, id="the engine's own time zone"),
+        pytest.param("soon", None, id="no time"),
+    ],
+)
+def test_the_clock_of_an_engine_is_that_of_its_logs(shown: str, found: float | None) -> None:
+    held = container(FakeAnswer())
+    api: Any = held.docker.client.api  # type: ignore[union-attr]
+    api.info = lambda: {"SystemTime": shown}
+    if found is None:
+        with pytest.raises(ToolError, match="the engine's clock shows `soon`"):
+            held.now()
+    else:
+        assert held.now() == found
