@@ -19,16 +19,19 @@ ACCEPTS = 0x10000
 """The flag of a unix socket that listens (__SO_ACCEPTCON in linux/net.h)."""
 LOOK_SECONDS = 5
 SETTLED_SECONDS = 60
-"""A server that has listened on the same wrong ports for this time, without computing, never opens
-the right one. Some open a port for metrics first, and theirs only when the model is loaded."""
+"""A server that has listened in the same wrong places for this time, without computing, never opens
+the right port. Some open a port for metrics first, and theirs only when the model is loaded."""
 BUSY = 0.05
 """The share of one processor above which a server counts as computing."""
 
 BOUND = re.compile(r"Listening at: (?:\S+,)?unix:([^\s,]+)|on unix socket (\S+)")
 """What gunicorn and uvicorn say of the unix socket on which they serve."""
+BINDERS = re.compile(r"\b(gunicorn|uvicorn)\b")
+"""Command lines of servers that open all of their sockets together."""
 
 Address = tuple[str, int]
-"""An IP address and a port."""
+"""An IP address and a port, or the path of a unix socket and NO_PORT."""
+NO_PORT = 0
 
 
 def addresses(container: Container) -> frozenset[Address] | None:
@@ -73,21 +76,44 @@ def reaches(found: frozenset[Address], port: int) -> bool:
     return any(at == port and not ipaddress.ip_address(host).is_loopback for host, at in found)
 
 
+def places(container: Container) -> frozenset[Address] | None:
+    """Its addresses; if there are none, the unix sockets that its log names as the server's own."""
+    found = addresses(container)
+    if found != frozenset():
+        return found
+    sockets = bound(container.lines()).intersection(unix_sockets(container))
+    if not sockets:
+        return found
+    # The log names the sockets after all are open, so a port that still is not open never will be.
+    return addresses(container) or frozenset((path, NO_PORT) for path in sockets)
+
+
+def binds_at_once(container: Container) -> bool:
+    """Whether each program is a server that opens all of its sockets together."""
+    commands = [each.command for each in container.processes()]
+    return bool(commands) and all(map(BINDERS.search, commands))
+
+
 def settled_elsewhere(container: Container, port: int) -> Callable[[], bool]:
-    """A function that says whether the server has settled on other ports; call it repeatedly."""
+    """A function that says whether the server never opens its port; call it repeatedly.
+
+    It has settled in other places, or it is of those that open all of their sockets together.
+    """
     looked = since = time.monotonic()
     seen: frozenset[Address] | None = None
-    used = 0.0
+    used, final = 0.0, False
 
     def look() -> bool:
-        nonlocal looked, since, seen, used
+        nonlocal looked, since, seen, used, final
         now = time.monotonic()
         if now - looked >= LOOK_SECONDS:
-            found, total = addresses(container), container.processor_seconds() or 0.0
+            found, total = places(container), container.processor_seconds() or 0.0
             busy = total - used > BUSY * (now - looked)
             looked, used = now, total
             if busy or not found or found != seen or reaches(found, port):
                 since, seen = now, found
-        return bool(seen) and now - since >= SETTLED_SECONDS
+            on_sockets = all(at == NO_PORT for _, at in found or ())
+            final = bool(found) and on_sockets and binds_at_once(container)
+        return final or (bool(seen) and now - since >= SETTLED_SECONDS)
 
     return look

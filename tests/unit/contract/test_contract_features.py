@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from datetime import datetime, timezone
@@ -21,6 +22,7 @@ from buildkit.contract.endpoints import (
 )
 from buildkit.contract.endpoints.asynchronous import body
 from buildkit.contract.endpoints.bidirectional import Talk
+from buildkit.contract.engine import Line, Process
 from buildkit.contract.hosting import bodies
 from buildkit.contract.hosting.client import Answer
 from buildkit.contract.hosting.content import judge_type
@@ -290,3 +292,61 @@ def test_a_server_that_listens_elsewhere_is_not_waited_for(
         seen.append(look())
     assert any(seen) is settles
     assert not any(seen[:60])
+
+
+SOCKETS = """Num       RefCount Protocol Flags    Type St Inode Path
+0000000000000000: 00000002 00000000 00010000 0001 01 23232 /tmp/g.sock
+"""
+NO_PORT = "  sl  local_address rem_address st\n"
+GUNICORN = ("gunicorn -b unix:/tmp/g.sock app", "gunicorn: worker [app]")
+
+
+@dataclasses.dataclass
+class OnSocket:
+    """A server on a unix socket; `later` is its table of ports when it is read once more."""
+
+    commands: tuple[str, ...]
+    log: str = "Listening at: unix:/tmp/g.sock (1)"
+    used: float = 0.0
+    later: str = NO_PORT
+    read: int = 0
+
+    def execute(self, _cat: str, path: str, *_more: str) -> tuple[int, str]:
+        if path == "/proc/net/unix":
+            return 0, SOCKETS
+        self.read += 1
+        return 0, NO_PORT if self.read == 1 else self.later
+
+    def processes(self) -> list[Process]:
+        return [Process(pid=1, state="S", command=each) for each in self.commands]
+
+    def lines(self) -> list[Line]:
+        return [Line(at=0.0, text=self.log)]
+
+    def processor_seconds(self) -> float:
+        self.used *= 2
+        return self.used
+
+
+@pytest.mark.parametrize(
+    ("container", "seconds"),
+    [
+        pytest.param(OnSocket(GUNICORN, used=1.0), 5, id="only gunicorn, even if it computes"),
+        pytest.param(OnSocket(("/bin/sh start", *GUNICORN)), 65, id="a shell may start nginx"),
+        pytest.param(OnSocket(("/bin/sh start", *GUNICORN), used=1.0), None, id="it computes"),
+        pytest.param(OnSocket(GUNICORN, log="ready"), None, id="the socket may be another's"),
+        pytest.param(OnSocket(()), 65, id="its processes are unknown"),
+        pytest.param(OnSocket(GUNICORN, later=PROC), None, id="a port was opened with it"),
+    ],
+)
+def test_a_server_that_is_only_on_a_unix_socket_is_not_waited_for(
+    container: OnSocket, seconds: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("buildkit.contract.listening.time.monotonic", lambda: now[0])
+    look = listening.settled_elsewhere(cast("Any", container), 9001)
+    found = None
+    while found is None and now[0] < 200:
+        now[0] += 1
+        found = now[0] if look() else None
+    assert found == seconds
