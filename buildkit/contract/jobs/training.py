@@ -27,9 +27,8 @@ KNOWN_FOLDERS = frozenset(
     ["input", "model", "output", "code", "checkpoints", "errors", "sagemaker", "metadata", "shared"]
 )
 """Entries right below `/opt/ml` that SageMaker knows: others are lost (TREE-01)."""
-KNOWN_OUTPUTS = frozenset(
-    ["data", "failure", "message", "success", "intermediate", "tensors", "profiler", "metrics"]
-)
+KNOWN_FOLDERS_OF_OUTPUT = frozenset(["data", "intermediate", "tensors", "profiler", "metrics"])
+KNOWN_OUTPUTS = KNOWN_FOLDERS_OF_OUTPUT | {"failure", "message", "success"}
 OUTPUTS = ("output", "output/data", "checkpoints")
 """Folders of results that SageMaker keeps, besides the model."""
 INPUTS = ("input", "input/config", "input/data", "code")
@@ -121,6 +120,12 @@ def success_leaves_no_reason(run: Run) -> None:
     _need_success(run)
     if run.at(training_runs.FAILURE) is not None:
         raise Broken("a successful run left a failure file behind", Sign.REASON_LEFT)
+    if run.has_folder(training_runs.FAILURE):
+        raise Doubtful(
+            f"a successful run left a folder at /opt/ml/{training_runs.FAILURE}: a run that fails "
+            "cannot write its reason there",
+            Sign.REASON_NO_FILE,
+        )
 
 
 @check("OUT-02", without_channels, smoke=True, decides=True)
@@ -190,7 +195,7 @@ def nothing_is_lost(run: Run) -> None:
     _need_success(run)
     _need_folders(run, *OUTPUTS, loss="results in it are not kept")
     _need_no_way_out(run, "output/data")
-    lost = [each.name for each in run.below("output") if _part(each.name, 1) not in KNOWN_OUTPUTS]
+    lost = [each.name for each in run.below("output") if not _is_known(each.name)]
     if lost:
         raise Broken(
             f"SageMaker does not keep /opt/ml/{lost[0]}, only output/data and output/failure"
@@ -270,6 +275,11 @@ def _blames(run: Run, words: tuple[str, ...], verdict: str, *signs: Sign) -> Non
         if any(word in line.lower() for word in words):
             raise Broken(f"{verdict}: {line.strip()[:200]}", *signs)
     raise hindered("training failed for another reason", Sign.SAMPLES_FAIL)
+
+
+def _is_known(name: str) -> bool:
+    """Whether SageMaker or a toolkit knows this path below output; some of them are no folders."""
+    return _part(name, 1) in (KNOWN_FOLDERS_OF_OUTPUT if _part(name, 2) else KNOWN_OUTPUTS)
 
 
 def _part(name: str, number: int) -> str:

@@ -145,6 +145,21 @@ MUTANTS: dict[str, Mutant] = {
         new='    FAILURE.write_text("all is well")\n    say("done")\n',
         purposes=TRAINING,
     ),
+    "a-folder-for-failures": Mutant(
+        clause="OUT-02",
+        program="train",
+        old='    say("done")\n',
+        new='    FAILURE.mkdir(exist_ok=True)\n    say("done")\n',
+        purposes=TRAINING,
+    ),
+    "results-in-a-folder-for-failures": Mutant(
+        clause="OUT-05",
+        program="train",
+        old='    say("done")\n',
+        new='    FAILURE.mkdir(exist_ok=True)\n    (FAILURE / "rows.csv").touch()\n    say("done")\n',
+        purposes=TRAINING,
+        also=("OUT-02",),
+    ),
     "results-beside-output-data": Mutant(
         clause="OUT-05",
         program="train",
