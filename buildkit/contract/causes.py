@@ -34,8 +34,23 @@ class Cause:
 CAUSES = (
     Cause("OUT-03", frozenset([Sign.BLOCKED]), frozenset(["RUN-01", "RUN-02"])),
     Cause("IMG-06", frozenset([Sign.BLOCKED]), frozenset(["RUN-01", "RUN-02"])),
+    Cause("IMG-05", frozenset([Sign.NOT_ROOT]), frozenset(["OUT-01", "OUT-02", "TREE-05"])),
+    Cause("IMG-09", frozenset([Sign.DRIVER]), frozenset(["GPU-01"])),
+    Cause("MME-01", frozenset([Sign.NO_LABEL]), frozenset(["IMG-07"])),
+    Cause("PIPE-01", frozenset([Sign.NO_LABEL]), frozenset(["IMG-07"])),
+    Cause("STREAM-02", frozenset([Sign.NO_LABEL]), frozenset(["IMG-07"])),
+    Cause("CFG-01", frozenset([Sign.LONG_VALUE]), frozenset(["CFG-03"])),
+    Cause("LOG-02", frozenset([Sign.BUFFERED]), frozenset(["ENV-06"])),
+    Cause("ENV-05", frozenset([Sign.CACHED]), frozenset(["WARM-01"])),
+    Cause("PROC-04", frozenset([Sign.PROCESSING_FAILS]), frozenset(["PROC-02"])),
     Cause("RUN-01", frozenset([Sign.UNFIT, Sign.NO_USER]), frozenset(["RUN-02", "SERVE-03"])),
+    Cause(
+        "SERVE-17",
+        frozenset([Sign.NOT_RUNNING, Sign.UNREACHED]),
+        frozenset(["RUN-02", "SERVE-01", "SERVE-03"]),
+    ),
     Cause("RUN-02", frozenset([Sign.NOT_RUNNING]), frozenset(["SERVE-03"])),
+    Cause("SERVE-01", frozenset([Sign.UNREACHED]), frozenset(["SERVE-03"])),
     Cause(
         "SERVE-02",
         frozenset([Sign.PING]),
@@ -43,6 +58,11 @@ CAUSES = (
             ["SERVE-05", "SERVE-14", "STREAM-02", "PIPE-03", "PIPE-06", "ASYNC-01", "MME-07"]
         ),
     ),
+    Cause("SERVE-14", frozenset([Sign.ENDED]), frozenset(["SERVE-05"])),
+    Cause("SERVE-09", frozenset([Sign.TOO_LARGE]), frozenset(["ASYNC-01"])),
+    Cause("SLS-01", frozenset([Sign.UNHEALTHY]), frozenset(["SLS-04"])),
+    Cause("PIPE-02", frozenset([Sign.STILL_8080]), frozenset(["PIPE-03"])),
+    Cause("STREAM-02", frozenset([Sign.NO_WEBSOCKET]), frozenset(["STREAM-03", "STREAM-04"])),
     Cause("SERVE-06", frozenset([Sign.OF_ANOTHER]), frozenset(["SERVE-15"])),
     Cause("SERVE-06", frozenset([Sign.WRONG_ANSWER]), frozenset(["BATCH-01", "ISO-01"])),
 )
@@ -50,11 +70,13 @@ CAUSES = (
 
 UNJUDGED = {
     Sign.SAMPLES_FAIL: ("RUN-01", "OUT-01"),
-    Sign.UNHEALTHY: ("RUN-02", "SERVE-03"),
+    Sign.PROCESSING_FAILS: ("PROC-01", "PROC-02"),
+    Sign.UNHEALTHY: ("RUN-02", "SERVE-01", "SERVE-03"),
+    Sign.ENDED: ("SERVE-14", "SERVE-05"),
 }
 """Why a clause cannot be judged, and the clauses of which the first broken one is the cause."""
-STATES = "OUT-01"
-"""The clause that only states that `train` fails on the samples; others say why."""
+STATES = frozenset(["OUT-01", "PROC-02"])
+"""The clauses that only state that a program fails on the samples; others say why."""
 
 
 def named(results: Iterable[Judged]) -> tuple[Judged, ...]:
@@ -69,7 +91,7 @@ def _cause(result: Judged, blamed: Mapping[str, Judged]) -> str:
     """The clause that explains a result, empty if none does."""
     if result.status is Status.SKIP:
         return _hindered_by(result, blamed)
-    if result.clause not in blamed:
+    if result.clause not in blamed or Sign.FAILURE_UNSEEN in result.signs:
         return ""
     return _same_fault(result, blamed) or _explained_by(result, blamed)
 
@@ -90,8 +112,7 @@ def _same_fault(result: Judged, blamed: Mapping[str, Judged]) -> str:
 
 def _explained_by(result: Judged, blamed: Mapping[str, Judged]) -> str:
     """The clause that says why `train` fails on the samples, if the result states no more."""
-    states = result.clause == STATES and Sign.SAMPLES_FAIL in result.signs
-    if not states or Sign.FAILURE_UNSEEN in result.signs:
+    if result.clause not in STATES or Sign.SAMPLES_FAIL not in result.signs:
         return ""
     found = (
         each.clause
@@ -114,7 +135,7 @@ def _hindered_by(result: Judged, blamed: Mapping[str, Judged]) -> str:
         each
         for sign in signs
         for each in UNJUDGED[sign]
-        if each in blamed and (each != STATES or sign in blamed[each].signs)
+        if each in blamed and (each not in STATES or sign in blamed[each].signs)
     )
     return next(candidates, "")
 
@@ -130,6 +151,6 @@ def _first(clause: str, causes: Mapping[str, str]) -> str:
 def _named(result: Judged, cause: str) -> Judged:
     if not cause:
         return result
-    if result.clause == STATES and result.status in BLAMED:
+    if result.clause in STATES and result.status in BLAMED:
         return replace(result, cause=cause)
     return replace(judged(result.clause, Caused(cause)), cause=cause, seconds=result.seconds)

@@ -28,7 +28,12 @@ class Sign(Enum):
     GAVE_REASON = "a failed run left a reason in /opt/ml/output/failure"
     SAMPLES_FAIL = "`train` fails on the samples"
     SAMPLES_EXPLAINED = "`train` fails on the samples, and succeeds where the clause is not needed"
-    FAILURE_UNSEEN = "`train` without its channels does not end with an error"
+    PROCESSING_FAILS = "`docker run IMAGE` fails on the samples"
+    NOT_ROOT = "the program has no access to /opt/ml, which belongs to root"
+    LONG_VALUE = "`train` fails with more or longer hyperparameters, and succeeds with a short one"
+    CACHED = "`train` fails where a warm pool's cache is, and succeeds without one"
+    BUFFERED = "Python buffers its output"
+    FAILURE_UNSEEN = "a program without its inputs does not end with an error"
     REASON_LEFT = "a successful run left a failure file behind"
     REASON_NO_FILE = "/opt/ml/output/failure is not a regular file"
     REASON_ELSEWHERE = "a failed run left a reason in another file"
@@ -43,6 +48,8 @@ class Sign(Enum):
     # What a server does.
     NOT_RUNNING = "the engine cannot start `serve`, or it ended by itself"
     UNHEALTHY = "the server never became healthy"
+    UNREACHED = "nothing ever answered HTTP on the server's port"
+    ENDED = "requests ended the server"
     PING = "GET /ping got no answer, or not 200, though the server had nothing else to do"
     NO_ANSWER = "a connection was accepted, and no answer came in time"
     NO_CONNECTION = "not even a connection was accepted in time"
@@ -51,6 +58,9 @@ class Sign(Enum):
     LISTENS_LOCALLY = "the server only listens on addresses of its own container"
     LISTENS_ON_SOCKET = "the server only listens on a unix socket"
     LISTENS_ELSEWHERE = "the server only listens on other ports than its own"
+    LISTENS_NOWHERE = "the server opened no port in time"
+    STILL_8080 = "the server listens on port 8080 although it was given another port"
+    NO_WEBSOCKET = "the WebSocket does not open"
 
     # What an answer is.
     NOT_FOUND = "404"
@@ -63,5 +73,7 @@ class Sign(Enum):
     TAKES_GARBAGE = "garbage got an answer like a sample's"
 
     # What the image holds.
+    DRIVER = "the image holds a part of the NVIDIA driver"
+    NO_LABEL = "the label of a promised feature is missing, or not `true`"
     NO_FOLDER = "a link, a pipe or a file is where a container needs a folder"
     PLACE_TAKEN = "a link, a pipe or a device is where SageMaker puts inputs and results"

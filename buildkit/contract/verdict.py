@@ -8,14 +8,10 @@ from buildkit.model.image import Level, SkipKind, Status, Verdict
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from buildkit.model.image import ClauseResult, Report
 
 WORK = {"OUT-01": "trained", "SERVE-03": "served", "PROC-02": "run"}
 """The clauses that observe an image train, serve and process."""
-STARTS = {"OUT-01": "RUN-01", "SERVE-03": "RUN-02"}
-"""The clause that explains why the image did not even start."""
 ANSWERS = "SERVE-06"
 BROKEN = (Status.FAIL, Status.WARN)
 NAMED = 6
@@ -80,7 +76,7 @@ def untried(report: Report) -> str:
     Empty if the image was seen to do all that it is for, or if only some clauses were selected.
     """
     found = {each.id: each for each in report.clauses}
-    dead = {id_: why for id_ in STARTS if id_ in found and (why := _dead(id_, found))}
+    dead = {id_: why for id_ in WORK if (why := _explained(found.get(id_)))}
     left = [f"not {WORK[id_]}" for id_ in WORK if id_ not in dead and _open(found.get(id_))]
     never = [f"not {WORK[id_]}: see {cause}" for id_, cause in dead.items()]
     if report.purpose is Purpose.PROCESSING and "OUT-01" in found and "PROC-02" not in found:
@@ -99,14 +95,10 @@ def untried(report: Report) -> str:
     return "; ".join([f"{', '.join(left)}: {why}", *never])
 
 
-def _dead(id_: str, found: Mapping[str, ClauseResult]) -> str:
-    """The clause that explains why a program did not even start, empty if it did."""
-    start = found.get(STARTS[id_])
-    if start is None:
-        return ""
-    if start.status is Status.FAIL:
-        return start.id
-    return start.skip.about if start.skip and start.skipped_for(SkipKind.CAUSE) else ""
+def _explained(result: ClauseResult | None) -> str:
+    """The clause that explains why an image did not do something, empty if none does."""
+    skip = result.skip if result is not None else None
+    return skip.about if skip is not None and skip.kind is SkipKind.CAUSE else ""
 
 
 def _open(result: ClauseResult | None) -> bool:

@@ -15,6 +15,7 @@ from buildkit.contract.hosting import gunicorn, starting
 from buildkit.contract.hosting.client import OK, TOO_LARGE, hung_up_after, short
 from buildkit.contract.hosting.server import request_headers
 from buildkit.contract.logs import last_lines
+from buildkit.contract.signs import Sign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +73,7 @@ def takes_a_gigabyte(serving: Serving) -> None:
             f"{cause}a body of 1 GB got no answer: {evidence}{last_lines(serving.log)}", *signs
         )
     if status == TOO_LARGE:
-        raise Broken(f"a body of 1 GB was answered with {evidence}")
+        raise Broken(f"a body of 1 GB was answered with {evidence}", Sign.TOO_LARGE)
     if len(missed) > 1:
         raise Broken(f"during a body of 1 GB: {missed[0]}", *missed[0].signs)
     serving.still_good("a body of 1 GB")

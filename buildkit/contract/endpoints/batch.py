@@ -29,6 +29,10 @@ MOST_CONCURRENCY = 16
 RECORDS = 8
 """The number of records of a sample that are sent one by one."""
 TIMES = 3
+REPEATED = 8
+"""Requests after which the files that they left are counted."""
+QUICK_SECONDS = 1
+"""The longest request that is sent that often."""
 VARIABLES = {
     "SAGEMAKER_BATCH": "true",
     "SAGEMAKER_MAX_PAYLOAD_IN_MB": "6",
@@ -157,6 +161,30 @@ def answers_again(server: Serving) -> None:
                 raise Doubtful(
                     f"{evidence}; unless the model is random, a retry changes the result"
                 )
+
+
+@check("BATCH-08", BATCH)
+def leaves_nothing_behind(server: Serving) -> None:
+    """Eight requests do not leave eight new files in the container, twice in a row."""
+    payload = server.a_payload()
+    first = server.invoke(payload)
+    if first.status != OK:
+        raise Unseen("the first sample is not answered with 200")
+    if first.seconds > QUICK_SECONDS:
+        raise Unseen(f"a request takes {first.seconds:.0f} s, too long to send many")
+    if len(_left_by(server, payload)) < REPEATED:
+        return
+    left = _left_by(server, payload)  # the first requests may have filled a cache
+    if len(left) >= REPEATED:
+        raise Doubtful(f"{REPEATED} requests left {len(left)} new files behind, such as {left[-1]}")
+
+
+def _left_by(server: Serving, payload: Payload) -> list[str]:
+    """The new files in the container after some requests."""
+    before = set(server.container.changes())
+    for _ in range(REPEATED):
+        server.invoke(payload)
+    return sorted(set(server.container.changes()) - before)
 
 
 @check("BATCH-07", BATCH, decides=True)

@@ -14,6 +14,7 @@ from buildkit.contract.hosting.client import hung_up_after
 from buildkit.contract.image import basics
 from buildkit.contract.logs import last_lines
 from buildkit.contract.machine import Limit
+from buildkit.contract.signs import Sign
 from buildkit.model.features import Feature
 
 if TYPE_CHECKING:
@@ -155,7 +156,8 @@ def connected(serving: Serving) -> Iterator[ClientConnection]:
         raise Broken(f"{request} was closed: {error}{last_lines(serving.log)}") from error
     except (OSError, EOFError, WebSocketException) as error:
         reason = str(error) or type(error).__name__
-        raise Broken(f"{request} did not open: {reason}{last_lines(serving.log)}") from error
+        evidence = f"{request} did not open: {reason}{last_lines(serving.log)}"
+        raise Broken(evidence, Sign.NO_WEBSOCKET) from error
 
 
 def messages(serving: Serving) -> list[str | bytes]:

@@ -16,6 +16,7 @@ from buildkit.contract.hosting.content import judge_type
 from buildkit.contract.hosting.server import named
 from buildkit.contract.image import basics
 from buildkit.contract.scenario import scenario
+from buildkit.contract.signs import Sign
 from buildkit.model.features import Feature
 from buildkit.model.target import Purpose
 
@@ -132,7 +133,8 @@ def leaves_8080_alone(both: tuple[Serving, ...]) -> None:
         HttpClient(host=host, port=port)
     ):
         raise Broken(
-            f"with SAGEMAKER_BIND_TO_PORT={PORTS[0]} the server still listens on {starting.PORT}"
+            f"with SAGEMAKER_BIND_TO_PORT={PORTS[0]} the server still listens on {starting.PORT}",
+            Sign.STILL_8080,
         )
 
 
@@ -162,7 +164,7 @@ def keeps_to_its_ports(both: tuple[Serving, ...]) -> None:
         )
         if all(map(is_ephemeral, strange)):
             raise Doubtful(f"{evidence}; the kernel chose these ports, so they do not collide")
-        raise Broken(evidence)
+        raise Broken(evidence, *([Sign.STILL_8080] if ports == [starting.PORT] else []))
 
 
 @check("PIPE-04", apart)

@@ -248,8 +248,11 @@ class Health:
     @property
     def signs(self) -> tuple[Sign, ...]:
         """Of a server that is not healthy."""
+        if self.after is not None:
+            return ()
         seen = self.last or self.error
-        return () if self.after is not None or seen is None else (Sign.PING, *seen.signs)
+        ping = () if seen is None else (Sign.PING, *seen.signs)
+        return ping if self.last is not None else (*ping, Sign.UNREACHED)
 
 
 def _parts(response: http.client.HTTPResponse, began: float) -> Iterator[tuple[float, bytes]]:

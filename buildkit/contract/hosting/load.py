@@ -207,6 +207,7 @@ def stays_up(loaded: Loaded) -> None:
             f"under load and bad requests the server ended {end}"
             f"{last_lines(own_words(line.text for line in container.lines()))}",
             *end.signs,
+            Sign.ENDED,
         )
 
 

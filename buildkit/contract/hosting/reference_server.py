@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from buildkit.contract.hosting.client import Answer
     from buildkit.contract.hosting.server import Serving
     from buildkit.contract.scenario import Bench
+    from buildkit.contract.signs import Sign
     from buildkit.model.target import Payload
 
 AGAIN_SECONDS = 60
@@ -32,12 +33,14 @@ AGAIN_TIMES = 5
 class Plain:
     """A server on the samples, with the model read-only. `first`: the answer to the first sample.
 
-    `fault` is what is wrong with it, empty if it works.
+    `fault` is what is wrong with it, empty if it works; `signs` are those of a server that is not
+    healthy.
     """
 
     first: Answer | Broken | None
     fault: str
     log: str
+    signs: tuple[Sign, ...] = ()
 
 
 def plain(bench: Bench) -> Plain:
@@ -52,7 +55,12 @@ def _plain(bench: Bench) -> Plain:
     except Unseen:
         limit = 1.0  # waited long enough before
     with starting.served(bench, seconds=limit) as serving:
-        return Plain(first=first_answer(serving), fault=fault(serving), log=serving.log)
+        return Plain(
+            first=first_answer(serving),
+            fault=fault(serving),
+            log=serving.log,
+            signs=() if serving.health.after is not None else serving.signs,
+        )
 
 
 def first_answer(serving: Serving) -> Answer | Broken | None:

@@ -216,7 +216,8 @@ def _take(loaded: Loaded, body: bytes, content_type: str, *, expect: bool = Fals
         found = exchange(loaded.serving, body, content_type, expect=expect)
         sent = found.sent
         if found.status == TOO_LARGE or (expect and found.status == EXPECTATION_FAILED):
-            raise Broken(f"{asked} got {found.status}")
+            signs = (Sign.TOO_LARGE,) if found.status == TOO_LARGE else ()
+            raise Broken(f"{asked} got {found.status}", *signs)
         if found.status is not None or (found.timed_out and found.sent == len(body)):
             return
         if found.timed_out or found.seconds > SLOW_SECONDS:

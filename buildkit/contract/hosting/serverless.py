@@ -11,6 +11,7 @@ from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.reference_server import fault, tried
 from buildkit.contract.hosting.starting import SERVE
 from buildkit.contract.scenario import Scenario, observation, scenario
+from buildkit.contract.signs import Sign
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ def starts_in_time(small: Small) -> None:
         if small.serving.exit_code is not None:
             raise Unseen("the server ended by itself (SLS-01)")
         waited = START_SECONDS + LATE_SECONDS
-        raise Broken(f"the server is not healthy in {waited} s: {small.serving.evidence}")
+        evidence = f"the server is not healthy in {waited} s: {small.serving.evidence}"
+        raise Broken(evidence, Sign.UNHEALTHY)
     took = START_SECONDS + after
     evidence = f"the server is healthy after {took:.0f} s; the limit is {START_SECONDS} s"
     if small.plain_seconds > START_SECONDS:
@@ -136,4 +138,5 @@ def works_without_semaphores(fault: str) -> None:
 
 def _works(serving: Serving, condition: str) -> None:
     if found := fault(serving):
-        raise Broken(f"{condition}: {found}")
+        signs = (Sign.UNHEALTHY,) if serving.health.after is None else ()
+        raise Broken(f"{condition}: {found}", *signs)

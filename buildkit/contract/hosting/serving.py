@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildkit.contract import listening
-from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check
+from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check, hindered
 from buildkit.contract.engine import never_ran
 from buildkit.contract.hosting import gunicorn, starting
 from buildkit.contract.hosting.client import LARGEST_BODY, NO_UPSTREAM, OK, short
@@ -45,8 +45,8 @@ def answers_on_its_port(serving: Serving) -> None:
             )
         _excuse_brief(serving)
         raise Broken(
-            f"no HTTP answer from port {starting.PORT}{where.said}; "
-            f"{serving.health.error or ''}{serving.last_words}",
+            f"no HTTP answer from port {starting.PORT} in {serving.health.waited:.0f} s{where.said}"
+            f"; {serving.health.error or ''}{serving.last_words}",
             *(each for each in serving.signs if each is not where.excludes),
             *where.signs,
         )
@@ -143,7 +143,7 @@ def stops_in_time(serving: Serving) -> None:
 
 def _need_run(serving: Serving) -> None:
     if not serving.runs:
-        raise Unseen("the server does not run")
+        raise hindered("the server does not run", Sign.UNHEALTHY)
 
 
 def _excuse(serving: Serving) -> None:
@@ -201,7 +201,7 @@ class Places:
             return (Sign.LISTENS_ON_SOCKET,)
         found = self.addresses
         if not found:
-            return ()
+            return () if found is None or self.sockets else (Sign.LISTENS_NOWHERE,)
         if not any(listening.reaches(found, port) for _, port in found):
             return (Sign.LISTENS_LOCALLY,)
         return () if any(port == starting.PORT for _, port in found) else (Sign.LISTENS_ELSEWHERE,)

@@ -87,7 +87,8 @@ def read_only_is_enough(seen: Writable) -> None:
         if not seen.works_writable:
             raise Unseen("the server does not work with a writable model either")
         raise Broken(
-            f"the server works only with a writable /opt/ml/model; read-only, {seen.plain.fault}"
+            f"the server works only with a writable /opt/ml/model; read-only, {seen.plain.fault}",
+            *seen.plain.signs,
         )
     for line in seen.plain.log.splitlines():
         if READ_ONLY.search(line) and MODEL in line:

@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Broken, Unseen
+from buildkit.contract.checks import Broken, Unseen, hindered
 from buildkit.contract.engine import End
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import INVOCATION_SECONDS, OK, hung_up_after
 from buildkit.contract.hosting.reference_server import first_answer
 from buildkit.contract.logs import last_lines
 from buildkit.contract.scenario import scenario
+from buildkit.contract.signs import Sign
 from buildkit.model.target import Purpose
 
 if TYPE_CHECKING:
@@ -69,10 +70,10 @@ class Loaded:
         return [each for each in found if each.status == OK]
 
     def need_life(self) -> None:
-        """Raise Unseen if the server has ended: SERVE-05 reports that."""
+        """Raise Unseen if the server has ended."""
         self.serving.need_health()
         if (exit_code := self.serving.container.wait(0)) is not None:
-            raise Unseen(f"the server ended with {exit_code} (SERVE-05)")
+            raise hindered(f"the server ended with {exit_code}", Sign.ENDED)
 
     def need_sample(self) -> Payload:
         """The first sample, if it is answered with 200. Raises Unseen."""
@@ -86,13 +87,15 @@ class Loaded:
         """Check that the server runs and still answers like before. Raises Broken."""
         if (exit_code := self.serving.container.wait(0)) is not None:
             end = End(exit_code, self.serving.container.ended_by())
-            raise Broken(f"after {after} the server ended {end}{last_lines(self.serving.log)}")
+            evidence = f"after {after} the server ended {end}{last_lines(self.serving.log)}"
+            raise Broken(evidence, *end.signs, Sign.ENDED)
         try:
             serving = self.serving if self.works else replace(self.serving, payloads=())
             serving.still_good(after)
-        except Broken:
-            self.serving.container.wait(END_SECONDS)
-            raise
+        except Broken as error:
+            if self.serving.container.wait(END_SECONDS) is None:
+                raise
+            raise Broken(str(error), *error.signs, Sign.ENDED) from error
 
 
 @scenario("`serve` under load", Purpose.INFERENCE, alone=True)

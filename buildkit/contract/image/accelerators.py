@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Broken, Doubtful, check
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check
 from buildkit.contract.image import files
 from buildkit.contract.image.basics import StillImage, still
+from buildkit.contract.signs import Sign
+from buildkit.model.features import Feature
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LIBRARY_FOLDERS = (
     "/usr/lib/x86_64-linux-gnu",
@@ -18,6 +24,10 @@ LIBRARY_FOLDERS = (
 DRIVER_LIBRARIES = ("libcuda.so.1", "libcuda.so", "libnvidia-ml.so.1", "libnvidia-ml.so")
 DRIVER_PACKAGES = ("nvidia-driver", "nvidia-kernel", "nvidia-headless", "libnvidia-compute")
 DRIVER_PROGRAM = ("/usr/bin/nvidia-smi", "/usr/local/bin/nvidia-smi")
+TORCH = re.compile(rb"^__version__ = '([0-9]{1,3})\.([0-9]{1,3})", re.MULTILINE)
+WITH_TORCHRUN = (1, 10)
+LAUNCHED = {Feature.SCRIPT_MODE, Feature.SDK_V3}
+"""With these, the SDK or a toolkit calls torchrun by its name."""
 NO_DRIVER = re.compile(r"/(compat|stubs)/")
 
 
@@ -26,7 +36,7 @@ def no_driver(image: StillImage) -> None:
     """No package of the NVIDIA driver, and no nvidia-smi."""
     for name in files.packages(image.container):
         if name.startswith(DRIVER_PACKAGES):
-            raise Broken(f"the package {name} is installed")
+            raise Broken(f"the package {name} is installed", Sign.DRIVER)
     _no_driver_program(image)
 
 
@@ -37,7 +47,7 @@ def no_driver_library(image: StillImage) -> None:
         for name in DRIVER_LIBRARIES:
             path = files.real(image.container, f"{folder}/{name}")
             if path is not None and not NO_DRIVER.search(path):
-                raise Broken(f"the image holds {path} of the NVIDIA driver")
+                raise Broken(f"the image holds {path} of the NVIDIA driver", Sign.DRIVER)
     _no_driver_program(image)
 
 
@@ -69,6 +79,27 @@ def has_mpi(image: StillImage) -> None:
             raise Doubtful(f"{module} is not in the usual folders of Python")
 
 
+@check("DIST-07", still)
+def has_torchrun(image: StillImage) -> None:
+    """Where launchers come from outside (script-mode, sdk-v3), an image with torch has torchrun."""
+    if not image.trains or not LAUNCHED & image.features:
+        raise Unseen("the image does not promise script-mode or sdk-v3 for training")
+    torch = next(_torch(image), None)
+    if torch is None:
+        raise Unseen("no torch of 1.10 or later is in the usual folders of Python")
+    if files.on_path(image.container, image.view.environment, "torchrun") is None:
+        raise Broken(f"the image holds {torch}, but torchrun is not on PATH")
+
+
+def _torch(image: StillImage) -> Iterator[str]:
+    """Where torch is installed, in a version that installs torchrun."""
+    for folder in files.python_folders(image.container, image.view.environment):
+        path = files.real(image.container, f"{folder}/torch/version.py")
+        found = TORCH.search(files.head(image.container, path))
+        if found and (int(found[1]), int(found[2])) >= WITH_TORCHRUN:
+            yield f"{folder}/torch"
+
+
 @check("DIST-08", still)
 def has_efa(image: StillImage) -> None:
     """fi_info on PATH or in /opt/amazon/efa/bin, and libfabric."""
@@ -85,4 +116,4 @@ def has_efa(image: StillImage) -> None:
 def _no_driver_program(image: StillImage) -> None:
     for path in DRIVER_PROGRAM:
         if files.real(image.container, path):
-            raise Broken(f"the image holds {path} of the NVIDIA driver")
+            raise Broken(f"the image holds {path} of the NVIDIA driver", Sign.DRIVER)

@@ -62,7 +62,7 @@ class StillImage:
     def need_label(self, feature: Feature) -> None:
         label = CAPABILITIES[feature]
         if (value := self.view.labels.get(label, "missing")) != "true":
-            raise Broken(f"the label {label} is {value!r}")
+            raise Broken(f"the label {label} is {value!r}", Sign.NO_LABEL)
 
 
 @scenario("the image, not started")
@@ -111,7 +111,7 @@ def right_platform(image: StillImage) -> None:
 def runs_as_root(image: StillImage) -> None:
     """The user of the image is root."""
     if image.view.user.partition(":")[0] not in ("", "0", "root"):
-        raise Broken(f"the image runs as `{image.view.user}`, not as root")
+        raise Broken(f"the image runs as `{image.view.user}`, not as root", Sign.NOT_ROOT)
 
 
 @check("IMG-06", still, smoke=True, decides=True)

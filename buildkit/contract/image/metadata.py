@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from buildkit.contract.checks import Broken, Doubtful, Unseen, check
 from buildkit.contract.image import files
 from buildkit.contract.image.basics import StillImage, still
+from buildkit.contract.signs import Sign
 from buildkit.model.features import CAPABILITIES, FEATURES_LABEL, Feature
 
 if TYPE_CHECKING:
@@ -64,12 +65,17 @@ def reference_suits(image: StillImage) -> None:
 @check("IMG-07", still, smoke=True)
 def labels_are_true(image: StillImage) -> None:
     """A promised feature has its label, and each label of a capability has the value `true`."""
-    for feature, label in CAPABILITIES.items():
-        value = image.view.labels.get(label)
-        if value is None and feature in image.features:
-            raise Broken(f"the image promises {feature.value} but lacks the label {label}")
+    labels = {each: image.view.labels.get(label) for each, label in CAPABILITIES.items()}
+    for feature in sorted(labels, key=lambda each: each in image.features):
+        value, label = labels[feature], CAPABILITIES[feature]
+        promised = feature in image.features
+        signs = (Sign.NO_LABEL,) if promised else ()
+        if value is None and promised:
+            evidence = f"the image promises {feature.value} but lacks the label {label}"
+            raise Broken(evidence, *signs)
         if value not in (None, "true"):
-            raise Broken(f"the label {label} has the value {value!r} instead of 'true'")
+            evidence = f"the label {label} has the value {value!r} instead of 'true'"
+            raise Broken(evidence, *signs)
     words = image.view.labels.get(FEATURES_LABEL, "").split(",")
     unknown = {word.strip() for word in words} - {each.value for each in Feature} - {""}
     if unknown:
@@ -125,7 +131,7 @@ def python_is_not_buffered(image: StillImage) -> None:
         return
     first_lines = [names, *(head.partition(b"\n")[0] for head in programs)]
     if not any(map(UNBUFFERED.search, first_lines)):
-        raise Broken("PYTHONUNBUFFERED is not set, so Python buffers its output")
+        raise Broken("PYTHONUNBUFFERED is not set, so Python buffers its output", Sign.BUFFERED)
 
 
 def _texts(image: StillImage) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from buildkit.contract.checks import Broken, Doubtful, Unseen, check
 from buildkit.contract.jobs import variants, variations
 from buildkit.contract.jobs.variations import blame
+from buildkit.contract.signs import Sign
 
 if TYPE_CHECKING:
     from buildkit.contract.jobs.training_runs import Run
@@ -68,7 +69,8 @@ def _bears_size(seen: Bundle, variant: Variant) -> None:
     """Raises Broken if a run fails that succeeds with a short hyperparameter."""
     run = seen.run(variant)
     if not run.good and seen.alone(variants.unknown_short).good:
-        blame(seen.plain, run, f"{variant.title}, all of which is allowed,")
+        title = f"{variant.title}, all of which is allowed,"
+        blame(seen.plain, run, title, Sign.LONG_VALUE)
 
 
 @check("CFG-04", ODD, decides=True)
@@ -128,6 +130,13 @@ def bears_no_region(seen: Bundle) -> None:
     seen.good(variants.no_region)
 
 
+@check("ENV-05", ODD)
+def bears_an_empty_cache(seen: Bundle) -> None:
+    """The variable of a warm pool's cache is set, and names a folder that is still empty."""
+    run = seen.run(variants.cached)
+    blame(seen.plain, run, variants.cached.title, Sign.CACHED)
+
+
 @check("TREE-02", ODD)
 def makes_its_folders(seen: Bundle) -> None:
     """/opt/ml/output/data and other optional folders do not exist."""
@@ -143,6 +152,9 @@ def bears_real_modes(seen: Bundle) -> None:
 @check("IMG-05", ODD)
 def trains_as_root(seen: Bundle) -> None:
     """`train` can enter /opt/ml/input/config with mode 0644, as only root can."""
+    run = seen.run(variants.modes)
+    if not run.good and Sign.NOT_ROOT not in run.signs:
+        raise Unseen("with this mode `train` fails, but not for lack of access (TREE-05)")
     seen.good(variants.modes)
 
 

@@ -308,7 +308,8 @@ def log_is_not_held_back(diagnosis: Diagnosis) -> None:
         raise Unseen("the times of the lines vary between runs")
     raise Broken(
         f"all {len(diagnosis.plain.lines)} lines come within {plain:.1f} s; with "
-        f"PYTHONUNBUFFERED=1 they come over {unbuffered:.1f} s, as they are printed"
+        f"PYTHONUNBUFFERED=1 they come over {unbuffered:.1f} s, as they are printed",
+        Sign.BUFFERED,
     )
 
 

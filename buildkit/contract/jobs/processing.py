@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from buildkit.contract import machine
-from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check
+from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check, hindered
 from buildkit.contract.engine import Start
 from buildkit.contract.image.basics import still
 from buildkit.contract.jobs import endings, processing_job, training_job, training_runs
 from buildkit.contract.logs import last_lines
 from buildkit.contract.scenario import Scenario, observation
+from buildkit.contract.signs import Sign
 
 if TYPE_CHECKING:
     from buildkit.contract.engine import Container, Entry, ImageView
@@ -31,11 +33,6 @@ STOP_SECONDS = 60
 LOOK_SECONDS = 0.2
 INTERPRETER = re.compile(
     r"(python|pypy|Rscript|R|bash|sh|dash|perl|ruby|node|java|julia|spark-submit|env)[\d.]*"
-)
-DRIVERS = tuple(
-    f"{folder}/{name}"
-    for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64")
-    for name in ("libcuda.so.1", "libnvidia-ml.so.1")
 )
 
 
@@ -69,8 +66,32 @@ def needs_processed(bench: Bench) -> Run:
     if run.idle:
         raise Unseen(run.idle)
     if not run.good:
-        raise Unseen("`docker run IMAGE` fails on the samples, so there is nothing to compare with")
+        reason = "`docker run IMAGE` fails on the samples, so there is nothing to compare with"
+        raise hindered(reason, Sign.PROCESSING_FAILS)
     return run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Misled:
+    """The run on the samples; if it failed, also one with the configuration of a training job."""
+
+    plain: Run
+    again: Run | None
+
+
+@observation("`docker run IMAGE` on the samples; after a failure, again with training's files")
+def misled(bench: Bench) -> Misled:
+    plain, again = bench.once(_processed), None
+    if plain.exit_code and not (plain.idle or plain.bare):
+        samples = bench.subject.samples
+        configuration = training_job.of(samples).configuration()
+        files = [
+            (f"input/config/{name}.json", json.dumps(content).encode())
+            for name, content in configuration.items()
+        ]
+        work = processing_job.of(bench.subject.image, samples)
+        again = training_runs.train(bench, replace(work, files=tuple(files)), start=Start())
+    return Misled(plain=plain, again=again)
 
 
 @observation("`docker run IMAGE` without inputs")
@@ -142,18 +163,19 @@ def success_is_zero(run: Run) -> None:
             said=run.reason,
         )
     if not run.good:
-        raise Broken(f"on the samples `docker run IMAGE` {run.evidence}")
+        raise Broken(f"on the samples `docker run IMAGE` {run.evidence}", Sign.PROCESSING_FAILS)
 
 
 @check("PROC-02", without_inputs, gap="no failed run was seen")
 def failure_is_not_zero(run: Run) -> None:
     """The run without inputs does not end with 0."""
     if run.refusal is not None:
-        raise Unseen("the container did not start")
+        raise hindered("the container did not start", Sign.PROCESSING_FAILS)
+    evidence = f"without inputs `docker run IMAGE` {run.evidence}"
     if run.exit_code is None:
-        raise Broken(f"without inputs `docker run IMAGE` {run.evidence}")
+        raise Broken(evidence, Sign.FAILURE_UNSEEN)
     if run.exit_code == 0:
-        raise Doubtful(f"without inputs `docker run IMAGE` {run.evidence}")
+        raise Doubtful(evidence, Sign.FAILURE_UNSEEN)
 
 
 @check("PROC-03", PROCESSED)
@@ -161,7 +183,7 @@ def outputs_are_files(run: Run) -> None:
     """The run leaves a new file below /opt/ml/processing, and no link."""
     _need_work(run)
     if not run.good:
-        raise Unseen("`docker run IMAGE` failed on the samples")
+        raise hindered("`docker run IMAGE` failed on the samples", Sign.PROCESSING_FAILS)
     made = [each for each in run.below("processing") if not _below(each, processing_job.INPUT)]
     if (replaced := run.at("processing")) is not None:
         raise Broken(f"/opt/ml/processing is not a folder but {replaced.described}")
@@ -170,6 +192,21 @@ def outputs_are_files(run: Run) -> None:
             raise Broken(f"/opt/ml/{each.name} is a link to {each.target}")
     if not any(each.kind == "file" for each in made):
         raise Doubtful(f"/opt/ml/{processing_job.OUTPUT} holds no file{last_lines(run.log)}")
+
+
+@check("PROC-04", misled)
+def needs_no_training_files(seen: Misled) -> None:
+    """There is no /opt/ml/input/config. A run that fails must not pass with a training job's."""
+    _need_work(seen.plain)
+    if seen.plain.good:
+        return
+    if seen.again is None or not seen.again.good:
+        raise hindered("`docker run IMAGE` fails for another reason", Sign.PROCESSING_FAILS)
+    raise Broken(
+        "`docker run IMAGE` needs /opt/ml/input/config, which only training jobs have: without it "
+        f"the run {seen.plain.evidence}",
+        Sign.PROCESSING_FAILS,
+    )
 
 
 @check("PROC-05", without_inputs)
@@ -204,17 +241,11 @@ def ends_on_sigint(run: Run) -> None:
     _ends(run, "SIGINT")
 
 
-@check("PROC-06", still)
-def holds_no_driver(image: StillImage) -> None:
-    """No library of NVIDIA's driver is at the path of the host's."""
-    found = [path for path in DRIVERS if image.container.look(path) is not None]
-    if found:
-        raise Broken(f"the image holds {', '.join(found)}, which belongs to the driver of the host")
-
-
 def _need_work(run: Run) -> None:
-    if run.idle or run.refusal is not None:
-        raise Unseen(run.idle or "the container did not start")
+    if run.idle:
+        raise Unseen(run.idle)
+    if run.refusal is not None:
+        raise hindered("the container did not start", Sign.PROCESSING_FAILS)
 
 
 def _below(entry: Entry, folder: str) -> bool:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Unseen, check
 from buildkit.contract.jobs import training_job, training_runs
+from buildkit.contract.jobs.training_job import CACHE, WARM_POOL
 from buildkit.contract.jobs.variations import blame
 from buildkit.contract.scenario import observation
+from buildkit.contract.signs import Sign
 from buildkit.model.features import Feature
 from buildkit.model.target import Purpose
 
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
     from buildkit.contract.jobs.training_runs import Run
     from buildkit.contract.scenario import Bench
 
-CACHE = "sagemaker/warmpoolcache"
-WARM = {"SAGEMAKER_MANAGED_WARMPOOL_CACHE_DIRECTORY": f"{training_job.ROOT}/{CACHE}"}
 LEFT_OVERS = (
     (f"{CACHE}/left-over.bin", bytes(range(256))),
     (f"{CACHE}/left-over.lock", b"12345\n"),
@@ -61,7 +61,7 @@ def repeated(bench: Bench) -> Repeats:
         warm = cold = None
         if all(run.good for run in pair):
             cached = replace(named(work, 3), files=LEFT_OVERS)
-            warm = training_runs.train(bench, cached.with_variables(WARM), volume=first)
+            warm = training_runs.train(bench, cached.with_variables(WARM_POOL), volume=first)
             if not warm.good:
                 cold = training_runs.train(bench, named(work, 4), volume=second)
         return Repeats(plain=plain, pair=pair, warm=warm, cold=cold)
@@ -90,4 +90,4 @@ def runs_warm(repeats: Repeats) -> None:
         raise Unseen("`train` failed the first time")
     if repeats.cold is not None and not repeats.cold.good:
         raise Unseen("`train` also fails the second time without a warm pool")
-    blame(repeats.plain, repeats.warm, f"left-overs in /opt/ml/{CACHE}")
+    blame(repeats.plain, repeats.warm, f"left-overs in /opt/ml/{CACHE}", Sign.CACHED)

@@ -159,7 +159,8 @@ def _need_reason(run: Run) -> None:
         raise Broken(evidence, Sign.REASON_UNCLEAR) from error
     if not text:
         where, signs = _elsewhere(run)
-        raise Broken(f"the failed run wrote no reason{where}{last_lines(run.log)}", *signs)
+        evidence = f"the failed run wrote no reason{where}{last_lines(run.log)}"
+        raise Broken(evidence, *signs, *run.signs)
     if not any(letter.isalnum() for letter in text[:REASON_CHARACTERS]):
         raise Broken(f"the reason says nothing: {text[:80]!r}", Sign.REASON_UNCLEAR)
     if text.startswith(TRACEBACK):

@@ -22,6 +22,9 @@ ENVIRONMENT = {
     "AWS_REGION": "us-east-1",
 }
 FOLDERS = ("input/config", "input/data", "model", "output/data")
+CACHE = "sagemaker/warmpoolcache"
+WARM_POOL = {"SAGEMAKER_MANAGED_WARMPOOL_CACHE_DIRECTORY": f"{ROOT}/{CACHE}"}
+"""The cache folder of a warm pool, and the variable that names it (WARM-02)."""
 GROUP = "homogeneousCluster"
 INSTANCE = "ml.m5.xlarge"
 

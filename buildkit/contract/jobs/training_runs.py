@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 import time
 from contextlib import ExitStack, contextmanager
@@ -26,6 +27,10 @@ TRAIN = Start(command=("train",))
 FAILURE = "output/failure"
 """Where a failed run leaves its reason, below `/opt/ml`."""
 STARVED = "no samples are declared, and without them `train` does not end"
+DENIED = re.compile(
+    r"permission denied[^\n]*/opt/ml|/opt/ml\S*?['\"]?: permission denied", re.IGNORECASE
+)
+"""What a program says that has no access to /opt/ml."""
 REASON_SHOWN = 300
 """Characters of the reason that evidence shows."""
 
@@ -113,7 +118,9 @@ class Run:
         if self.refusal is not None:
             return self.refusal.signs
         end = () if self.exit_code is None else End(self.exit_code, self.ended_by).signs
-        return (*end, Sign.GAVE_REASON) if self.reason else end
+        denied = any(map(DENIED.search, self.said))
+        seen = {Sign.GAVE_REASON: self.reason, Sign.NOT_ROOT: not self.good and denied}
+        return (*end, *(sign for sign, shows in seen.items() if shows))
 
     @property
     def last_words(self) -> str:

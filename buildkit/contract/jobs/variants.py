@@ -191,6 +191,12 @@ def secretive(work: Job) -> Job:
     return work.with_variables(dict([SECRET_VARIABLE]))
 
 
+@Variant(title="the empty cache folder of a warm pool and the variable that names it")
+def cached(work: Job) -> Job:
+    folders = (*work.folders, training_job.CACHE)
+    return replace(work, folders=folders).with_variables(training_job.WARM_POOL)
+
+
 @Variant(title="no folder /opt/ml/output/data")
 def sparse(work: Job) -> Job:
     kept = ("output" if each == "output/data" else each for each in work.folders)
@@ -203,7 +209,8 @@ def modes(work: Job) -> Job:
 
 
 UNUSUAL_JOB = (
-    encoded, reserved, TUNED, unknown, many, renamed, junk, no_region, secretive, sparse, modes,
+    encoded, reserved, TUNED, unknown, many, renamed, junk, no_region, secretive, cached, sparse,
+    modes,
 )  # fmt: skip
 
 

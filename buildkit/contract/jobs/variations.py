@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from buildkit.contract.jobs.training_job import Job
     from buildkit.contract.jobs.training_runs import Run
     from buildkit.contract.scenario import Bench
+    from buildkit.contract.signs import Sign
     from buildkit.model.target import Samples
 
 SHORT_SECONDS = endings.TRAIN_SECONDS / 4
@@ -80,12 +81,12 @@ class Bundle:
             raise Doubtful(f"with {variant.title} `train` {run.evidence}")
 
 
-def blame(plain: Run, run: Run, title: str) -> None:
+def blame(plain: Run, run: Run, title: str, *signs: Sign) -> None:
     """Raise Broken if a run failed that differs from the good one by `title`."""
     if run.good:
         return
     excuse_slow(plain, run)
-    raise Broken(f"with {title} `train` {run.evidence}", *run.signs)
+    raise Broken(f"with {title} `train` {run.evidence}", *signs, *run.signs)
 
 
 def excuse_slow(plain: Run, run: Run) -> None:

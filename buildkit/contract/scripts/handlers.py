@@ -29,6 +29,8 @@ RAISED = "buildkit_inference: model_fn raises"
 LISTENING_SECONDS = 30
 """A server that has not called model_fn by then calls it on a request."""
 LOOK_SECONDS = 0.5
+DEFAULT_ACCEPT = "application/jsonlines"
+"""A type that a server would not choose by itself for a request in CSV."""
 MIXED_SECONDS = 60
 """Time limit for a server that should never be healthy."""
 START = replace(
@@ -37,6 +39,7 @@ START = replace(
         "SAGEMAKER_PROGRAM": "inference.py",
         "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
         "SAGEMAKER_REGION": "us-east-1",
+        "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": DEFAULT_ACCEPT,
     },
 )
 HEAD = f"""\
@@ -57,8 +60,10 @@ def input_fn(body, content_type):
 def predict_fn(data, model):
     return model + data + "p"
 def output_fn(prediction, accept):
-    return prediction + "o"
+    return prediction + "o " + str(accept)
 """
+STEPPED = b"73ipo"
+"""What these functions return for the model 7 and the request 3, before the type."""
 TRANSFORM = """\
 def transform_fn(model, body, content_type, accept):
     return model + text(body).strip() + "t"
@@ -132,10 +137,27 @@ def _demand(serving: Serving, wanted: bytes) -> None:
         )
 
 
+@check("ITK-02", IN_STEPS)
+def passes_the_default_type_on(serving: Serving) -> None:
+    """Without an Accept header, output_fn gets SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT."""
+    _need_import(serving)
+    if serving.health.after is None:
+        raise Unseen("with code/inference.py the server is never healthy (ITK-04)")
+    answer = serving.send(b"3", {"Content-Type": "text/csv"})
+    _, called, accept = answer.body.partition(STEPPED)
+    if answer.status != OK or not called:
+        raise Unseen("no answer shows that output_fn was called (ITK-04)")
+    if accept.split() != [DEFAULT_ACCEPT.encode()]:
+        raise Broken(
+            f"with SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT={DEFAULT_ACCEPT} and without an Accept "
+            f"header output_fn got {accept[:100].decode('utf-8', 'replace').strip()!r}"
+        )
+
+
 @check("ITK-04", IN_STEPS, gap="input_fn, predict_fn and output_fn were not seen to be called")
 def calls_the_steps(serving: Serving) -> None:
     """An answer shows that model_fn, input_fn, predict_fn and output_fn were called in order."""
-    _demand(serving, b"73ipo")
+    _demand(serving, STEPPED)
 
 
 @check("ITK-04", AT_ONCE, gap="transform_fn was not seen to be called")

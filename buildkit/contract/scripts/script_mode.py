@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from buildkit.contract.checks import Broken, Unseen, check
 from buildkit.contract.comparison import document
 from buildkit.contract.image.basics import still
 from buildkit.contract.jobs import training_job
+from buildkit.contract.jobs.configuration import reason
 from buildkit.contract.logs import last_lines
 from buildkit.contract.scripts import script_runs
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from buildkit.contract.image.basics import StillImage
     from buildkit.contract.jobs.training_job import Job
     from buildkit.contract.jobs.training_runs import Run
+
+EXITED = re.compile(rf"\b{script_runs.EXIT_CODE}\b")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +165,20 @@ def failure_is_reported_without_output(run: Run) -> None:
         )
     if run.exit_code is None:
         raise Unseen(f"`train` {run.outcome}", run.last_words)
+
+
+@check("TTK-10", script_runs.FAILING)
+def failure_names_the_exit_code(run: Run) -> None:
+    """After a script that exits with 9, the failure file names the 9, or `train` ends with it."""
+    if run.file(script_runs.BEGAN) is None:
+        raise Unseen("the script did not run")
+    if not run.exit_code:
+        raise Unseen("`train` does not end with an error (TTK-09)")
+    if run.exit_code != script_runs.EXIT_CODE and not EXITED.search(reason(run)):
+        raise Broken(
+            f"the script exited with {script_runs.EXIT_CODE}, and neither the failure file nor the "
+            f"exit code says so: `train` {run.evidence}"
+        )
 
 
 @check("TTK-13", script_runs.STOPPED)

@@ -42,12 +42,13 @@ DECOY = b"""\
 print("buildkit_decoy: this is not the script that was asked for")
 raise SystemExit(17)
 """
-FAILS = b"""\
+EXIT_CODE = 9
+FAILS = f"""\
 import sys
 open("/opt/ml/model/buildkit_began", "w").close()
 print("buildkit_probe: failing on purpose")
-sys.exit(9)
-"""
+sys.exit({EXIT_CODE})
+""".encode()
 BEGAN = "model/buildkit_began"
 STOPS = b"""\
 import signal, sys, time

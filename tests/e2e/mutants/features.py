@@ -128,6 +128,12 @@ MUTANTS = {
         f"            {INVOKED}",
         also=("BATCH-04", "BATCH-05"),
     ),
+    "keeps-each-body": _batch(
+        "BATCH-08",
+        INVOKED,
+        'pathlib.Path(f"/tmp/body-{time.time_ns()}").write_bytes(body.read())\n'
+        f"            body.seek(0)\n            {INVOKED}",
+    ),
     "takes-two-at-once": _batch(
         "BATCH-07",
         INVOKED,
@@ -140,7 +146,6 @@ MUTANTS = {
         clause="MME-01",
         dockerfile=f"{CAPABILITY}.multi-models=false",
         features=("multi-model",),
-        also=("IMG-07",),
     ),
     "unhealthy-without-models": _models(
         "MME-01", PING, f"{PINGED}return self.answer(200 if MODELS else 503)", samples=SOON
@@ -230,7 +235,6 @@ MUTANTS = {
         clause="PIPE-01",
         dockerfile=f"{CAPABILITY}.accept-bind-to-port=false",
         features=("bind-to-port",),
-        also=("IMG-07",),
     ),
     "always-8080": _ports(
         "PIPE-02",
@@ -244,7 +248,6 @@ MUTANTS = {
         f"{STARTED}    if PORT != 8080:\n"
         '        second = Server(("0.0.0.0", 8080), Handler)\n'
         "        threading.Thread(target=second.serve_forever, daemon=True).start()\n",
-        also=("PIPE-03",),
     ),
     "a-fixed-port": _ports(
         "PIPE-03",
@@ -296,19 +299,16 @@ MUTANTS = {
         clause="STREAM-02",
         dockerfile=f"{CAPABILITY}.bidirectional-streaming=false",
         features=("bidirectional-streaming",),
-        also=("IMG-07",),
     ),
     "socket-at-another-path": _socket(
         "STREAM-02",
         'path == "/invocations-bidirectional-stream"',
         'path == "/ws"',
-        also=("STREAM-03", "STREAM-04"),
     ),
     "socket-with-a-wrong-key": _socket(
         "STREAM-02",
         "(key + WEBSOCKET_GUID)",
         "(key + key)",
-        also=("STREAM-03", "STREAM-04"),
     ),
     "wants-no-fragments": _socket(
         "STREAM-03",

@@ -16,8 +16,6 @@ BACKLOG = (
     '    """One thread per connection."""\n\n'
     "    allow_reuse_address = True\n    daemon_threads = True\n    request_queue_size = 128\n"
 )
-DOWN = ("RUN-02", "SERVE-01", "SERVE-03")
-"""What a server that does not start breaks besides."""
 
 LOADED = {
     "metrics-behind-predictions": Mutant(
@@ -139,13 +137,11 @@ LOADED = {
         clause="SERVE-14",
         old="        except ConnectionError:\n            raise\n",
         new="        except ConnectionError:\n            os._exit(4)\n",
-        also=("SERVE-05",),
     ),
     "dies-of-a-megabyte": Mutant(
         clause="SERVE-14",
         old=COPY,
         new=COPY + "        if 500_000 < size < 2_000_000:\n            os._exit(5)\n",
-        also=("SERVE-05",),
     ),
     "error-with-200": Mutant(
         clause="SERVE-13",
@@ -236,7 +232,6 @@ CONDITIONS = {
         clause="SERVE-17",
         old=LOAD,
         new='            (MODEL / "cache").write_text("")\n' + LOAD,
-        also=DOWN,
     ),
     "counts-its-variables": Mutant(
         clause="SERVE-18",
@@ -292,7 +287,7 @@ STILL = {
         dockerfile="LABEL com.amazonaws.sagemaker.capabilities.multi-models=True",
     ),
     "label-left-out": Mutant(
-        clause="IMG-07",
+        clause="PIPE-01",
         dockerfile='LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=""',
         features=("bind-to-port",),
     ),
@@ -306,11 +301,7 @@ STILL = {
         dockerfile="RUN cd /usr/lib/x86_64-linux-gnu && cp libc.so.6 libcuda.so.535.1"
         " && ln -s libcuda.so.535.1 libcuda.so.1",
     ),
-    "driver-program": Mutant(
-        clause="GPU-01",
-        dockerfile="RUN cp /bin/true /usr/bin/nvidia-smi",
-        also=("IMG-09",),
-    ),
+    "driver-program": Mutant(clause="IMG-09", dockerfile="RUN cp /bin/true /usr/bin/nvidia-smi"),
     "key-in-a-variable": Mutant(
         clause="IMG-11",
         dockerfile="ENV SERVICE_ID=AKIAIOSFODNN7EXAMPLE",

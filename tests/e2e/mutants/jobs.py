@@ -11,6 +11,26 @@ WITH_CODE = """\
             import inference
 """
 DESCRIPTION = '        description = json.loads((folder / "model.json").read_bytes())\n'
+WITH_HANDLERS = """\
+if (MODEL / "code/inference.py").exists():
+    sys.path.insert(0, str(MODEL / "code"))
+    import inference
+
+    def load(self, folder):
+        self.folder, self.files = str(folder), []
+        self.user = inference.model_fn(str(folder))
+
+    def invoke(self, name, body):
+        data = inference.input_fn(body.read(), self.headers.get("Content-Type"))
+        accept = self.accept() or DEFAULT
+        found = inference.output_fn(inference.predict_fn(data, find_model(name).user), accept)
+        self.answer(200, found.encode(), accept)
+
+    Model.__init__, Handler.invoke = load, invoke
+
+code = main()
+"""
+"""A server of a user's inference.py: DEFAULT is the type of an answer without an Accept header."""
 SCRIPT = ("script-mode",)
 NODES = ("two-node",)
 PROCESSING = ("processing",)
@@ -207,12 +227,32 @@ MUTANTS: dict[str, Mutant] = {
         new='        sys.exit(f"{problem}" and 0)\n',
         features=SCRIPT,
     ),
+    "exit-codes-of-scripts-are-lost": Mutant(
+        clause="TTK-10",
+        program="script_mode",
+        old='f"ExitCode {code}"',
+        new='"ExitCode"',
+        features=SCRIPT,
+    ),
+    "torch-without-torchrun": Mutant(
+        clause="DIST-07",
+        dockerfile="RUN mkdir -p /usr/local/lib/python3.11/site-packages/torch && echo"
+        " \"__version__ = '2.9.1+cpu'\" > /usr/local/lib/python3.11/site-packages/torch/version.py",
+        features=("sdk-v3",),
+    ),
     "keeps-sigterm-to-itself": Mutant(
         clause="TTK-13",
         program="script_mode",
         old="        self.stopped = True\n        self.forward()\n",
         new="        self.stopped = True\n",
         features=SCRIPT,
+    ),
+    "always-answers-in-json": Mutant(
+        clause="ITK-02",
+        old="code = main()\n",
+        new=WITH_HANDLERS.replace("DEFAULT", '"application/json"'),
+        features=SCRIPT,
+        also=("ITK-04",),  # it calls no transform_fn
     ),
     "handlers-are-not-called": Mutant(
         clause="ITK-04",
@@ -250,17 +290,7 @@ MUTANTS: dict[str, Mutant] = {
         dockerfile="ENTRYPOINT process",
         features=PROCESSING,
         # Neither `train` nor `serve` can be said to such an image, and no signal gets through.
-        also=(
-            "RUN-01",
-            "RUN-02",
-            "RUN-03",
-            "RUN-04",
-            "RUN-10",
-            "OUT-01",
-            "OUT-02",
-            "SERVE-01",
-            "SERVE-03",
-        ),
+        also=("RUN-01", "RUN-02", "RUN-03", "RUN-04", "RUN-10", "OUT-01", "OUT-02"),
     ),
     "processing-never-succeeds": Mutant(
         clause="PROC-02",
@@ -291,18 +321,22 @@ MUTANTS: dict[str, Mutant] = {
         new="    print(count(list_files(INPUT)))\n",
         features=PROCESSING,
     ),
+    "processing-reads-the-files-of-training": Mutant(
+        clause="PROC-04",
+        program="process",
+        old="        time.sleep(read_seconds())\n",
+        new="        time.sleep(read_seconds())\n"
+        '        resources = pathlib.Path("/opt/ml/input/config/resourceconfig.json")\n'
+        '        say(json.loads(resources.read_text())["current_host"])\n',
+        features=PROCESSING,
+        also=("PROC-02",),
+    ),
     "message-is-not-utf-8": Mutant(
         clause="PROC-05",
         program="process",
         old='MESSAGE.write_text(reason[:1000], encoding="utf-8", errors="replace")',
         new='MESSAGE.write_bytes(reason.encode("utf-16"))',
         features=PROCESSING,
-    ),
-    "a-bundled-driver": Mutant(
-        clause="PROC-06",
-        dockerfile="RUN touch /usr/lib/x86_64-linux-gnu/libcuda.so.1",
-        features=PROCESSING,
-        also=("GPU-01", "IMG-09"),
     ),
     "processing-ignores-sigint": Mutant(
         slow=True,

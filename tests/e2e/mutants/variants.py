@@ -35,7 +35,7 @@ MUTANTS = {
         "CFG-01", EARLY, EARLY + '    read_config("hyperparameters.json")["epochs"]\n'
     ),
     "refuses-a-long-value": _checks(
-        "CFG-01", "any(len(text) > 2000 for text in hyperparameters.values())", also=("CFG-03",)
+        "CFG-01", "any(len(text) > 2000 for text in hyperparameters.values())"
     ),
     "wants-few-hyperparameters": _checks("CFG-01", "len(hyperparameters) > 64"),
     "wants-a-list": Mutant(
@@ -60,7 +60,7 @@ MUTANTS = {
         "CFG-03", "set(hyperparameters) - {'epochs', 'seconds', 'name', 'db_password'}"
     ),
     "crashes-on-a-long-value": _train(
-        "CFG-03",
+        "CFG-01",
         EARLY,
         EARLY + "    for text in read_config('hyperparameters.json').values():\n"
         "        assert len(text) < 2000\n",
@@ -151,13 +151,12 @@ MUTANTS = {
         "        with contextlib.suppress(OSError):\n"
         "            os.chown(folder, 65534, 65534)\n"
         "    os.setuid(65534)\n",
-        also=("TREE-05", "RUN-13"),
+        also=("RUN-13",),
     ),
     "cannot-enter-its-configuration": _train(
         "TREE-05",
         EARLY,
         EARLY + "    assert CONFIG.stat().st_mode & 0o100\n",
-        also=("IMG-05",),
     ),
     "overwrites-no-model": _train(
         "RUN-13", MODEL, "(MODEL / 'model.json').open('x').write(json.dumps({'mean': mean}))"
@@ -167,6 +166,12 @@ MUTANTS = {
         JOB,
         JOB + "    cache = os.environ.get('SAGEMAKER_MANAGED_WARMPOOL_CACHE_DIRECTORY', '/nowhere')\n"
         "    [json.loads(each.read_text()) for each in pathlib.Path(cache).glob('left*')]\n",
+    ),
+    "trusts-an-empty-cache": _train(
+        "ENV-05",
+        JOB,
+        JOB + "    cache = os.environ.get('SAGEMAKER_MANAGED_WARMPOOL_CACHE_DIRECTORY', '')\n"
+        "    say((pathlib.Path(cache) / 'index').read_text() if cache else 'no cache')\n",
     ),
     "prints-its-variables": _train("LOG-03", JOB, JOB + "    say(dict(os.environ))\n"),
     "prints-its-hyperparameters": _train("LOG-03", JOB, JOB + "    say(hyperparameters)\n"),

@@ -41,7 +41,7 @@ AFTER_PROGRAM = "{% endblock %}\n{% block program %}\n{{ super() }}"
 """What is wrong in the context is told before a build."""
 BROKEN = {
     "ping-500": Broken(clause="SERVE-03", old="200 if self.path", new="500 if self.path"),
-    "on-loopback": Broken(clause="SERVE-03", old='"0.0.0.0"', new='"127.0.0.1"'),
+    "on-loopback": Broken(clause="SERVE-01", old='"0.0.0.0"', new='"127.0.0.1"'),
     "wrong-answer": Broken(clause="SERVE-06", old="number + MEAN", new="number - MEAN"),
     "not-executable": Broken(
         clause="RUN-01", dockerfile=f"{AFTER_PROGRAM}RUN chmod 644 /opt/program/train"

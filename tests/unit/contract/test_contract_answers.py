@@ -32,6 +32,7 @@ from buildkit.contract.hosting.traffic import Loaded
 from buildkit.contract.jobs.endings import Ending
 from buildkit.contract.machine import Machine
 from buildkit.contract.scenario import Bench, Scenario
+from buildkit.contract.scripts import handlers
 from buildkit.contract.signs import Sign
 from buildkit.model.image import Status
 from buildkit.model.target import Payload
@@ -166,6 +167,65 @@ def refuses_gaps(body: bytes) -> Answer:
 )
 def test_no_record_is_lost(reply: Callable[[bytes], Answer], found: str, rows: Payload) -> None:
     assert verdict(batch.no_record_is_lost, server(reply, rows)).startswith(found)
+
+
+@pytest.mark.parametrize(
+    ("kept", "found"),
+    [
+        pytest.param(0, "pass", id="nothing"),
+        pytest.param(1, "Doubtful: 8 requests left 8 new files behind", id="each body"),
+        pytest.param(2, "Doubtful: 8 requests left 16 new files behind", id="two of each"),
+    ],
+)
+def test_files_that_requests_leave_behind(kept: int, found: str, rows: Payload) -> None:
+    there = ["/tmp"]
+
+    def keep(body: bytes) -> Answer:
+        there.extend([f"/tmp/{len(there) + number}" for number in range(kept)])
+        return sums(body)
+
+    keeps = server(keep, rows)
+    keeps.container.changes = lambda: tuple(there)  # type: ignore[method-assign]
+    assert verdict(batch.leaves_nothing_behind, keeps).startswith(found)
+
+
+def test_files_that_only_the_first_requests_leave_are_a_cache(rows: Payload) -> None:
+    compiled = tuple(f"/app/{number}.pyc" for number in range(20))
+    found = iter([(), compiled, compiled, compiled])
+    warms = server(sums, rows)
+    warms.container.changes = lambda: next(found)  # type: ignore[method-assign]
+    assert verdict(batch.leaves_nothing_behind, warms) == "pass"
+
+
+def test_a_slow_sample_is_not_sent_often(rows: Payload) -> None:
+    slow = server(lambda _body: answer(b"1", seconds=3), rows)
+    assert verdict(batch.leaves_nothing_behind, slow).startswith("Unseen: a request takes 3 s")
+    bad = server(lambda _body: answer(b"", 500), rows)
+    assert verdict(batch.leaves_nothing_behind, bad).startswith("Unseen: the first sample")
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        pytest.param(b"73ipo application/jsonlines\n", "pass", id="the variable"),
+        pytest.param(b"73ipo application/json", "Broken", id="a type of its own"),
+        pytest.param(b"73ipo None", "Broken", id="nothing"),
+        pytest.param(b"3", "Unseen", id="output_fn was not called: ITK-04 reports it"),
+    ],
+)
+def test_the_default_type_reaches_output_fn(body: bytes, found: str) -> None:
+    asked: list[object] = []
+
+    def reply(sent: bytes) -> Answer:
+        asked.append(sent)
+        return answer(body, kind="text/plain")
+
+    served = server(reply, lines=[handlers.IMPORTED])
+    assert verdict(handlers.passes_the_default_type_on, served).startswith(found)
+    assert asked == [b"3"]
+    unread = server(reply)
+    assert verdict(handlers.passes_the_default_type_on, unread).startswith("Unseen")
+    assert "73ipo" in handlers.STEPPED.decode()
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,25 @@ def verdict(check: Check[Any], observed: object) -> str:
     return checks.run(check, observed).status.value
 
 
+TORCH = "/usr/lib/python3.11/site-packages/torch/version.py"
+NEW_TORCH = "__version__ = '2.9.1+cpu'\n"
+
+
+@pytest.mark.parametrize(
+    ("tree", "promised", "found"),
+    [
+        pytest.param({TORCH: NEW_TORCH}, True, "warn", id="not on PATH"),
+        pytest.param({TORCH: NEW_TORCH, "/usr/bin/torchrun": "x"}, True, "pass", id="on PATH"),
+        pytest.param({TORCH: "__version__ = '1.9.0'"}, True, "skip", id="before there was one"),
+        pytest.param({"/usr/bin/torchrun": "x"}, True, "skip", id="no torch"),
+        pytest.param({TORCH: NEW_TORCH}, False, "skip", id="nobody calls it from outside"),
+    ],
+)
+def test_torchrun(tree: dict[str, str], promised: bool, found: str) -> None:
+    features = frozenset([Feature.SDK_V3] if promised else [])
+    assert verdict(accelerators.has_torchrun, still(tree, features)) == found
+
+
 @pytest.mark.parametrize(
     ("media_type", "found"),
     [

@@ -263,6 +263,31 @@ def test_a_value_that_a_shell_ran() -> None:
     assert verdict(script_mode.no_shell_runs_values, ran).startswith("Broken")
 
 
+BEGAN = file(script_runs.BEGAN)
+
+
+@pytest.mark.parametrize(
+    ("run", "found"),
+    [
+        pytest.param(ended(9, BEGAN), "pass", id="the exit code is its own"),
+        pytest.param(
+            ended(1, BEGAN, file("output/failure", b"ExecuteUserScriptError:\nExitCode 9")),
+            "pass",
+            id="AWS's toolkit",
+        ),
+        pytest.param(
+            ended(1, BEGAN, file("output/failure", b"line 19 of train.py")), "Broken", id="19"
+        ),
+        pytest.param(ended(1, BEGAN), "Broken", id="no failure file"),
+        pytest.param(ended(1), "Unseen", id="the script did not run"),
+        pytest.param(ended(0, BEGAN), "Unseen", id="TTK-09 reports it"),
+        pytest.param(ended(None, BEGAN), "Unseen", id="it hangs"),
+    ],
+)
+def test_a_failed_script_is_named_with_its_exit_code(run: Run, found: str) -> None:
+    assert verdict(script_mode.failure_names_the_exit_code, run).startswith(found)
+
+
 def environ() -> dict[str, str]:
     wanted = script_mode.wanted_variables(
         script_runs.PROBE_JOB, script_runs.PROGRAM, script_runs.ARGUMENTS
@@ -301,6 +326,57 @@ def test_outputs_of_processing() -> None:
     assert "processing is not a folder but a link to /tmp/a" in verdict(judge, ended(0, whole))
     assert verdict(judge, ended(0, file("processing/input/a"))).startswith("Doubtful")
     assert verdict(judge, ended(1)).startswith("Unseen")
+
+
+@pytest.mark.parametrize(
+    ("plain", "again", "found"),
+    [
+        pytest.param(ended(0), None, "pass", id="it works"),
+        pytest.param(ended(1), ended(0), "Broken", id="it works with training's files"),
+        pytest.param(ended(1), ended(1), "Unseen", id="it never works"),
+        pytest.param(ended(None), None, "Unseen", id="it hangs"),
+        pytest.param(replace(ended(0), idle="no script"), None, "Unseen", id="an interpreter"),
+    ],
+)
+def test_processing_that_needs_the_files_of_training(
+    plain: Run, again: Run | None, found: str
+) -> None:
+    seen = processing.Misled(plain=plain, again=again)
+    assert verdict(processing.needs_no_training_files, seen).startswith(found)
+
+
+@pytest.mark.parametrize(
+    ("plain", "runs"),
+    [
+        pytest.param(ended(0), 0, id="a good image costs nothing"),
+        pytest.param(ended(1), 1, id="a failed one is run again"),
+        pytest.param(ended(None), 0, id="one that hangs would hang again"),
+        pytest.param(replace(ended(1), bare=True), 0, id="without samples a failure may be right"),
+    ],
+)
+def test_the_files_of_training_are_tried_only_after_a_failure(
+    plain: Run, runs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Any] = []
+
+    def train(_bench: Bench, work: Any, **_: object) -> Run:
+        sent.append(work)
+        return ended(0)
+
+    monkeypatch.setattr("buildkit.contract.jobs.training_runs.train", train)
+    monkeypatch.setattr(processing, "_processed", lambda _bench: plain)
+    subject = Subject(image="demo", architecture=None, purpose=Purpose.TRAINING, samples=Samples())
+    engine: Any = None
+    with ExitStack() as kept:
+        bench = Bench(subject=subject, engine=engine, kept=kept)
+        seen = kept.enter_context(processing.misled.stage(bench))
+    assert (seen.again is not None, len(sent)) == (bool(runs), runs)
+    names = [name for work in sent for name, _ in work.files]
+    assert names == [
+        "input/config/hyperparameters.json",
+        "input/config/inputdataconfig.json",
+        "input/config/resourceconfig.json",
+    ] * runs  # fmt: skip
 
 
 def test_the_message_is_utf_8() -> None:

@@ -225,6 +225,14 @@ def test_a_reason_does_not_excuse_that_only_a_long_value_fails(
     assert verdict(configuration.bears_unknown_names, found).startswith(names)
 
 
+@pytest.mark.parametrize(("alone", "found"), [(run(), "pass"), (run(1), "Broken: with the empty")])
+def test_an_empty_cache_does_no_harm(alone: Run, found: str) -> None:
+    assert verdict(configuration.bears_an_empty_cache, bundle(cached=alone)).startswith(found)
+    work = variants.cached.change(Job(hyperparameters={}, channels=()))
+    folder = work.environment["SAGEMAKER_MANAGED_WARMPOOL_CACHE_DIRECTORY"]
+    assert folder.removeprefix("/opt/ml/") in work.folders
+
+
 @pytest.mark.parametrize(
     "check", [edge_cases.bears_no_hyperparameters, edge_cases.bears_empty_channels]
 )

@@ -81,6 +81,7 @@ SEEN = (
     ("SERVE-01", Sign.LISTENS_LOCALLY, "0.0.0.0"),
     ("SERVE-01", Sign.LISTENS_ON_SOCKET, "gunicorn: `--bind 0.0.0.0:8080`"),
     ("SERVE-01", Sign.LISTENS_ELSEWHERE, "8080"),
+    ("SERVE-01", Sign.LISTENS_NOWHERE, "startup-seconds"),
     ("SERVE-01", Sign.NOT_WHOLE, "TLS"),
     ("SERVE-03", Sign.NO_ANSWER, "another thread"),
     ("SERVE-03", Sign.NOT_FOUND, "route"),
@@ -162,7 +163,7 @@ def test_a_signal_has_the_signs_of_why_it_is_not_heard(
         ([("0.0.0.0", 5000)], Sign.LISTENS_ELSEWHERE),
         ([("0.0.0.0", 8080)], None),
         ([("127.0.0.1", 8080), ("0.0.0.0", 5000)], None),
-        ([], None),
+        ([], Sign.LISTENS_NOWHERE),
     ],
 )
 def test_a_late_server_on_the_right_port_is_not_told_of_ports(

@@ -85,6 +85,14 @@ ELSEWHERE = open_("PROC-02", NotPromised(Feature.PROCESSING))
             "fail", "not trained: no samples; not served: see RUN-02", id="no such program",
         ),
         pytest.param(
+            (good("OUT-01"), good("RUN-02"), open_("SERVE-03", Caused("SERVE-01"))),
+            "pass", "not served: see SERVE-01", id="no port",
+        ),
+        pytest.param(
+            (fakes.clause(Status.FAIL, id="PROC-01"), open_("PROC-02", Caused("PROC-01"))),
+            "fail", "not run: see PROC-01", id="no such command",
+        ),
+        pytest.param(
             (IDLE[1], fakes.clause(Status.FAIL, id="SERVE-03"), open_("SERVE-06", Unseen("unhealthy"))),
             "fail", "not trained: no samples", id="never healthy: no word of predictions",
         ),
