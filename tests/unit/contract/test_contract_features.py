@@ -170,18 +170,21 @@ def test_the_form_of_a_new_session() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "found"),
+    ("name", "year", "found"),
     [
-        pytest.param(NEW_ID, "pass", id="of the API model, and of AWS's hosting library"),
-        pytest.param("X-Amzn-SageMaker-Session-Id", "pass", id="of AWS's older guide"),
-        pytest.param("X-Amzn-SageMaker-NewSessionId", "fail", id="the name in the SDK's answer"),
+        pytest.param(NEW_ID, 2999, "pass", id="of the API model, and of AWS's hosting library"),
+        pytest.param("X-Amzn-SageMaker-Session-Id", 2999, "pass", id="of AWS's older guide"),
+        pytest.param(
+            "X-Amzn-SageMaker-NewSessionId", 2999, "fail", id="the name in the SDK's answer"
+        ),
+        pytest.param(NEW_ID, 2001, "warn", id="over, by the engine's clock"),
     ],
 )
-def test_the_header_of_a_new_session(name: str, found: str) -> None:
+def test_the_header_of_a_new_session(name: str, year: int, found: str) -> None:
     numbers = itertools.count()
 
     def invoke(_payload: Payload, _more: object) -> Answer:
-        headers = {name.lower(): f"id-{next(numbers)}; Expires=2999-01-31T00:00:00Z"}
+        headers = {name.lower(): f"id-{next(numbers)}; Expires={year}-01-31T00:00:00Z"}
         return Answer(status=200, content_type="text/plain", body=b"open", headers=headers)
 
     payload = Payload(content_type="text/plain", body="open.txt")
