@@ -62,6 +62,8 @@ TRACED = "Traceback (most recent call last)"
 HUNG_UP = ("ConnectionResetError", "BrokenPipeError", "ConnectionAbortedError")
 """Begins the last line of a traceback that a disconnected client caused."""
 LAST_LINES = 30
+MOST_SLOWDOWN = 4
+"""On a machine that is slower than this, a request may arrive much later than it is sent."""
 SLOW_SECONDS = 0.5
 """A sample that takes longer can be interrupted during its answer."""
 JVM_OPTION = "-XX:-UseContainerSupport"
@@ -264,6 +266,11 @@ def stops_while_answering(loaded: Loaded) -> None:
             *ending.signs,
         )
     if slow is not None and lost:
+        if (slowdown := loaded.serving.machine.slowdown()) > MOST_SLOWDOWN:
+            raise Unseen(
+                f"this machine is {slowdown:.0f} times slower than an idle one: SIGTERM may have "
+                "come before the request reached the server"
+            )
         raise Doubtful(
             f"SIGTERM came during the request {Path(slow[0].body).name}, which takes "
             f"{slow[1]:.1f} s, and the request was lost: {lost}"

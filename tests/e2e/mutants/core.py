@@ -248,6 +248,16 @@ MUTANTS: dict[str, Mutant] = {
         purposes=INFERENCE,
         samples='model = "samples/model"\nstartup-seconds = 60',
     ),
+    "only-on-a-unix-socket": Mutant(
+        clause="SERVE-01",
+        old='Server(("0.0.0.0", PORT), Handler)',
+        new='socketserver.ThreadingUnixStreamServer("/tmp/g.sock", Handler)\n'
+        '    say("Listening at: unix:/tmp/g.sock (1)")',
+        dockerfile="RUN cd /usr/local/bin && mv serve gunicorn"
+        " && printf '#!/bin/sh\\nexec gunicorn \"$@\"\\n' >serve && chmod 755 serve",
+        purposes=INFERENCE,
+        samples='model = "samples/model"',
+    ),
     "never-healthy": Mutant(
         slow=True,
         clause="SERVE-03",

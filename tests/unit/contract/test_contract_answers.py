@@ -466,11 +466,22 @@ def test_a_server_that_is_gone_is_said_to_be(rows: Payload) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "lost", "found"),
-    [(0.9, True, "Doubtful"), (0.9, False, "pass"), (0.1, True, "pass")],
+    ("seconds", "lost", "slowdown", "found"),
+    [
+        (0.9, True, 1.0, "Doubtful"),
+        (0.9, False, 1.0, "pass"),
+        (0.1, True, 1.0, "pass"),
+        (0.9, True, 20.0, "Unseen: this machine is 20 times slower than an idle one"),
+    ],
 )
 def test_a_request_in_flight_is_finished(
-    seconds: float, lost: bool, found: str, rows: Payload, monkeypatch: pytest.MonkeyPatch
+    seconds: float,
+    slowdown: float,
+    found: str,
+    rows: Payload,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    lost: bool,
 ) -> None:
     gone = threading.Event()
 
@@ -486,6 +497,7 @@ def test_a_request_in_flight_is_finished(
         return Ending(exit_code=0)
 
     monkeypatch.setattr(starting, "stopped", stop)
+    monkeypatch.setattr(Machine, "slowdown", lambda _machine: slowdown)
     monkeypatch.setattr(load, "traffic", lambda _loaded: nullcontext())
     loaded = Loaded(serving=server(reply, rows), first=answer(b"1"))
     assert verdict(load.stops_while_answering, loaded).startswith(found)
