@@ -104,7 +104,7 @@ def _for_toml(value: Any) -> Any:
 
 def _descriptions(page: str) -> Iterator[tuple[tuple[str, str], str]]:
     """What the page says of each key, by the title of its section and the key."""
-    title, head = "", []
+    title, head = "", list[str]()
     for line in page.splitlines():
         cells = [cell.strip() for cell in line[1:-1].split(" | ")]
         if not line:
