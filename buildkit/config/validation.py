@@ -68,9 +68,10 @@ def validated(
         for problem, kind in found.items()
         if not (kind == "missing" and problem.path in meant)
     )
-    if isinstance(value, dict):
-        return _rest(annotation, _without(value, _places(value, wrong)), named)
-    return None
+    if not isinstance(value, dict):
+        return None
+    left = _without(value, _places(value, wrong))
+    return None if left is ABSENT else _rest(annotation, left, named)
 
 
 def _rest(annotation: Any, value: dict[str, Any], named: Mapping[str, BaseModel]) -> Any:

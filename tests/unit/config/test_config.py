@@ -105,6 +105,12 @@ def test_each_problem_is_one_line(text: str) -> None:
         ),
         *(
             pytest.param(
+                f"format = {value}\n" + MINIMAL, "format: a table is not 1", id=f"format {value}"
+            )
+            for value in ("{}", "{ a = 1 }", "{ a = { b = [] } }")
+        ),
+        *(
+            pytest.param(
                 f"{MINIMAL}[{table}]\n{key} = {value}",
                 f"{table}.{key}: expected {wanted}, found {found}",
                 id=f"{key} {value}",
