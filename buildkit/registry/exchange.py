@@ -101,9 +101,12 @@ class Session(requests.Session):
 
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:
-    """A body in chunks. Raises TimeoutError if they take too long together."""
+    """A body in chunks, each as soon as some of it is there: `read` would wait for a full one.
+
+    Raises TimeoutError if they take too long together.
+    """
     end = time.monotonic() + WHOLE_SECONDS
-    while chunk := response.raw.read(answers.CHUNK, decode_content=False):
+    while chunk := response.raw.read1(answers.CHUNK, decode_content=False):
         if time.monotonic() > end:
             raise TimeoutError(f"the answer took more than {WHOLE_SECONDS} s")
         yield chunk

@@ -406,24 +406,26 @@ def test_many_small_parts_take_no_memory_here(server: Distribution) -> None:
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("head", ["Content-Length: 99", "Transfer-Encoding: chunked"])
 def test_an_answer_that_comes_byte_by_byte_is_not_waited_for_for_ever(
-    server: Distribution, monkeypatch: pytest.MonkeyPatch
+    server: Distribution, monkeypatch: pytest.MonkeyPatch, head: str
 ) -> None:
     monkeypatch.setattr("buildkit.registry.exchange.WHOLE_SECONDS", 0)
-    monkeypatch.setattr(reading, "CHUNK", 1 << 10)
+    given_up = threading.Event()
 
     def drips(handler: Handler) -> None:
-        handler.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
-        try:
-            while True:
-                handler.wfile.write(b" ")
-        except OSError:
-            handler.close_connection = True
-            handler.connection.detach()
+        byte = b" " if "Length" in head else b"1\r\n \r\n"
+        handler.wfile.write(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n".encode() + byte)
+        handler.wfile.flush()
+        given_up.wait(HANG)
+        handler.close_connection = True
 
     server.faults.append(Fault("GET", "manifests", drips, times=99))
-    with pytest.raises(ToolError, match="the answer took more than 0 s"):
-        client(server).manifest("demo", "1")
+    try:
+        with pytest.raises(ToolError, match="the answer took more than 0 s"):
+            client(server).manifest("demo", "1")
+    finally:
+        given_up.set()
 
 
 @pytest.fixture(scope="module")
