@@ -221,8 +221,8 @@ class Wire:
             )
         return realm
 
-    def _refusal(self, who: str, status: int, said: str) -> ToolError:
-        """The error for a login or a permission that is missing."""
+    def _refusal(self, status: int, said: str) -> ToolError:
+        """The error for a login or a permission that is missing in the registry itself."""
         with self._lock:
             (login,) = self._logins or [None]
         denied = "refuses the login" if status == requests.codes.unauthorized else "denies access"
@@ -235,15 +235,15 @@ class Wire:
         else:
             denied = "asks for a login, and docker has none with a user and a password"
             hint = f"run `{log_in}`; buildkit does not use identity tokens"
-        return ToolError(f"{who} {denied} ({status}){said}", hint=hint)
+        return ToolError(f"the registry {self.host} {denied} ({status}){said}", hint=hint)
 
     def _error(self, answer: Answer) -> ToolError:
         said, status = answer.said, answer.status
         who = f"the registry {self.host}"
         if links.origin(answer.url) != links.origin(self.root):
             who = f"{links.shown(answer.url)}, where {who} redirects,"
-        if status in REFUSED:
-            return self._refusal(who, status, said)
+        elif status in REFUSED:
+            return self._refusal(status, said)
         message = f"{who} answered {status}{said}"
         hint = NETWORK.get(status, "rerun the command; finished uploads are not repeated")
         if status in PASSING:
