@@ -221,7 +221,9 @@ def _named(host: str, registry: RegistryTable) -> Place:
             "partition",
         )
     if names.is_loopback(host) and _has_local_api():
-        return Place(host=host, api=Api.ECR, account=registry.account, region=registry.region)
+        # boto3 itself does not read AWS_REGION.
+        region = registry.region or os.environ.get("AWS_REGION") or None
+        return Place(host=host, api=Api.ECR, account=registry.account, region=region)
     return Place(host=host)
 
 

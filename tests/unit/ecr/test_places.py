@@ -17,6 +17,7 @@ def no_local_api(monkeypatch: pytest.MonkeyPatch) -> None:
         "AWS_ENDPOINT_URL",
         "AWS_ENDPOINT_URL_ECR",
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+        "AWS_REGION",
     ):
         monkeypatch.delenv(name, raising=False)
 
@@ -271,6 +272,16 @@ def test_an_api_on_this_machine_by_any_of_its_names(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://ecr.example")
     monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", address)
     assert the_place(RegistryTable(region="eu-west-1"), "localhost:5000").api is Api.ECR
+
+
+def test_an_api_on_this_machine_has_the_region_of_the_file_or_of_the_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    assert the_place(RegistryTable(), "localhost:5000").region is None
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    assert the_place(RegistryTable(), "localhost:5000").region == "eu-west-1"
+    assert the_place(RegistryTable(region="us-east-2"), "localhost:5000").region == "us-east-2"
 
 
 def test_ecr_public() -> None:
