@@ -29,6 +29,11 @@ BUILD = (
 """The hint for an image that was built and tested here."""
 
 
+def hint_without(image: str) -> str:
+    """The hint if the engine lacks an image. An id is that of an image that was built here."""
+    return BUILD if image.startswith("sha256:") else PULL
+
+
 @contextmanager
 def translated(doing: str, *, without_image: str = PULL) -> Iterator[None]:
     """Turn FAILURES into ToolError, with the hint `without_image` if the engine lacks an image.

@@ -15,7 +15,7 @@ import docker.utils
 import requests
 
 from buildkit.contract.engine import Blocked, Entry, Line, Process, Unfit
-from buildkit.engine.calls import BROKEN, discard, streamed, translated, url
+from buildkit.engine.calls import BROKEN, PULL, discard, streamed, translated, url
 from buildkit.support.errors import ToolError
 from buildkit.system import stopping
 
@@ -294,10 +294,12 @@ class Reader:
 
 
 @contextmanager
-def of_image(doing: str, unfit: type[Unfit] = Unfit) -> Iterator[None]:
+def of_image(
+    doing: str, unfit: type[Unfit] = Unfit, *, without_image: str = PULL
+) -> Iterator[None]:
     """Raises `unfit` if the image's files are the reason of the engine's error, else ToolError."""
     try:
-        with translated(doing):
+        with translated(doing, without_image=without_image):
             yield
     except ToolError as error:
         said = str(getattr(error.__cause__, "explanation", ""))

@@ -23,7 +23,15 @@ from docker.types import DeviceRequest
 
 from buildkit.contract.engine import ImageView
 from buildkit.engine import container_options, leftovers, limits
-from buildkit.engine.calls import API_SECONDS, BUILD, FAILURES, discard, streamed, translated
+from buildkit.engine.calls import (
+    API_SECONDS,
+    BUILD,
+    FAILURES,
+    discard,
+    hint_without,
+    streamed,
+    translated,
+)
 from buildkit.engine.containers import Container, Reader, of_image
 from buildkit.engine.networks import Kind, Networks
 from buildkit.model.hosts import has_registry
@@ -89,7 +97,7 @@ class Engine:
     outside: bool = False
 
     def view(self, image: str) -> ImageView:
-        with translated(f"inspecting `{image}`"):
+        with translated(f"inspecting `{image}`", without_image=hint_without(image)):
             found = self.client.images.get(image)
         attributes, history = found.attrs, []
         with suppress(*FAILURES):  # some engines have no history of other platforms' images
@@ -202,7 +210,8 @@ class Engine:
         """A container that is bounded in every way, without terminal and input (RUN-07)."""
         host = urlparse(self.endpoint).hostname or "127.0.0.1"
         memory = start.memory or self.memory
-        with of_image(f"creating a container of `{image}`"):
+        doing = f"creating a container of `{image}`"
+        with of_image(doing, without_image=hint_without(image)):
             created = self.client.containers.create(
                 image,
                 labels=self.labels(),

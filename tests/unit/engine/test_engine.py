@@ -79,10 +79,21 @@ def test_an_image_that_another_checkout_removed_has_a_hint_that_says_so() -> Non
     def get(*_: object, **__: object) -> None:
         raise docker.errors.ImageNotFound("no such image")
 
-    api = SimpleNamespace(base_url="http://x", api_version="1", timeout=1, get=get)
-    with pytest.raises(ToolError, match="`sha256:1`: image not found in the engine") as caught:
-        list(engine_of(SimpleNamespace(api=api)).export("sha256:1"))
-    assert "if another checkout builds the same tag" in str(caught.value.hint)
+    client = FakeClient()
+    client.images, client.containers = SimpleNamespace(get=get), SimpleNamespace(create=get)
+    vars(client.api).update(base_url="http://x", api_version="1", timeout=1, get=get)
+    there = engine_of(client)
+    for work in (
+        lambda name: list(there.export(name)),
+        there.view,
+        lambda name: there.container(name, Start()).__enter__(),
+    ):
+        with pytest.raises(ToolError, match="`sha256:1`: image not found in the engine") as caught:
+            work("sha256:1")
+        assert "if another checkout builds the same tag" in str(caught.value.hint)
+    with pytest.raises(ToolError, match="`demo`: image not found in the engine") as caught:
+        there.view("demo")
+    assert "`docker pull` the image" in str(caught.value.hint)
 
 
 def test_an_image_for_gpus_gets_all_that_the_engine_has() -> None:
