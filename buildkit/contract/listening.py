@@ -94,10 +94,13 @@ def binds_at_once(container: Container) -> bool:
     return bool(commands) and all(map(BINDERS.search, commands))
 
 
-def settled_elsewhere(container: Container, port: int) -> Callable[[], bool]:
+def settled_elsewhere(
+    container: Container, port: int, patience: float = SETTLED_SECONDS
+) -> Callable[[], bool]:
     """A function that says whether the server never opens its port; call it repeatedly.
 
-    It has settled in other places, or it is of those that open all of their sockets together.
+    It has been in other places for `patience` seconds, or it is of those that open all of their
+    sockets together.
     """
     looked = since = time.monotonic()
     seen: frozenset[Address] | None = None
@@ -114,6 +117,6 @@ def settled_elsewhere(container: Container, port: int) -> Callable[[], bool]:
                 since, seen = now, found
             on_sockets = all(at == NO_PORT for _, at in found or ())
             final = bool(found) and on_sockets and binds_at_once(container)
-        return final or (bool(seen) and now - since >= SETTLED_SECONDS)
+        return final or (bool(seen) and now - since >= patience)
 
     return look

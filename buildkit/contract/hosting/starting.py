@@ -143,13 +143,15 @@ def started(
 def _waited_for(bench: Bench, serving: Serving, port: int, seconds: float | None) -> Serving:
     """The same server once it is healthy, has ended, or its time is over."""
     container, brief = serving.container, serving.brief
-    elsewhere = listening.settled_elsewhere(container, port)
+    declared = bench.subject.samples.startup_seconds
+    patience = declared or listening.SETTLED_SECONDS
+    elsewhere = listening.settled_elsewhere(container, port, patience)
     wait = partial(
         serving.client.wait_for_health,
         still_runs=lambda: container.wait(0) is None and not elsewhere(),
         say=bench.note,
     )
-    limit = bench.subject.samples.startup_seconds or START_SECONDS
+    limit = declared or START_SECONDS
     if brief:
         health, brief = without_model(wait, limit)
     else:

@@ -270,15 +270,16 @@ def test_addresses_of_both_kinds_and_whether_others_reach_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("port", "busy", "settles"),
+    ("port", "busy", "patience", "settles"),
     [
-        pytest.param(9999, 0.0, True, id="elsewhere"),
-        pytest.param(9999, 0.5, False, id="elsewhere, and it computes: its model may be large"),
-        pytest.param(9001, 0.0, False, id="where it is asked"),
+        pytest.param(9999, 0.0, 60, True, id="elsewhere"),
+        pytest.param(9999, 0.5, 60, False, id="elsewhere, and it computes: its model may be large"),
+        pytest.param(9999, 0.0, 90, False, id="elsewhere, and the samples declare a long start"),
+        pytest.param(9001, 0.0, 60, False, id="where it is asked"),
     ],
 )
 def test_a_server_that_listens_elsewhere_is_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch, port: int, busy: float, *, settles: bool
+    monkeypatch: pytest.MonkeyPatch, port: int, busy: float, patience: float, *, settles: bool
 ) -> None:
     now = [0.0]
     monkeypatch.setattr("buildkit.contract.listening.time.monotonic", lambda: now[0])
@@ -288,7 +289,7 @@ def test_a_server_that_listens_elsewhere_is_not_waited_for(
             execute=lambda *_: (0, PROC), processor_seconds=lambda: 3.0 + busy * now[0]
         ),
     )
-    look = listening.settled_elsewhere(container, port)
+    look = listening.settled_elsewhere(container, port, patience)
     seen = []
     for _ in range(80):
         now[0] += 1
