@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from email.errors import MissingHeaderBodySeparatorDefect
 from typing import TYPE_CHECKING
 
 from buildkit.contract.checks import Broken
@@ -34,6 +36,9 @@ PAUSE = 0.05
 """Seconds between two requests for health."""
 PART = 64 * 1024
 REASON = 300
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""What no header may contain (RFC 9110, 5.5). Folded lines are obsolete, but many clients read
+them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,9 +179,9 @@ class HttpClient:
                 accepted = True
             with hung_up_after(limit, connection.sock):
                 connection.request(method, path, body=body, headers=dict(headers or {}))
-                response = connection.getresponse()
-                parts = tuple(_parts(response, began))
-                response.close()  # else the connection cannot be reused
+                with connection.getresponse() as response:  # open, it would block the connection
+                    _check_headers(response.headers)
+                    parts = tuple(_parts(response, began))
             if limit.passed:
                 raise TimeoutError("the response never ends")
             return Answer(
@@ -188,8 +193,7 @@ class HttpClient:
                 parts=tuple((at, len(content)) for at, content in parts),
             )
         except (OSError, http.client.HTTPException) as error:
-            reason = (str(error) or type(error).__name__)[:REASON]
-            what, sign = f"no whole answer: {reason}", Sign.NOT_WHOLE
+            what, sign = f"no whole answer: {_reason(error)[:REASON]}", Sign.NOT_WHOLE
             if limit.passed or time.monotonic() - began >= limit.most:
                 sign = Sign.NO_ANSWER if accepted else Sign.NO_CONNECTION
                 what = f"no {'answer' if accepted else 'connection'} in {seconds:.0f} s"
@@ -253,6 +257,27 @@ class Health:
         seen = self.last or self.error
         ping = () if seen is None else (Sign.PING, *seen.signs)
         return ping if self.last is not None else (*ping, Sign.UNREACHED)
+
+
+def _check_headers(headers: http.client.HTTPMessage) -> None:
+    """Raises HTTPException for headers that Python reads, but other clients and proxies refuse."""
+    if any(isinstance(each, MissingHeaderBodySeparatorDefect) for each in headers.defects):
+        raise http.client.HTTPException("one of its headers has no colon")
+    for name, value in headers.items():
+        if CONTROL.search(name + str(value)):
+            raise http.client.HTTPException(f"its header {name!r} has a control character")
+    lengths = dict.fromkeys(map(str.strip, headers.get_all("Content-Length", ())))
+    if len(lengths) > 1:
+        raise http.client.HTTPException(f"its Content-Length is both {' and '.join(lengths)}")
+    if any(not each.isdecimal() for each in lengths):
+        raise http.client.HTTPException(f"its Content-Length is {', '.join(map(repr, lengths))}")
+
+
+def _reason(error: Exception) -> str:
+    """Why there is no whole answer. A connection that is closed too early is an OSError, too."""
+    if isinstance(error, http.client.BadStatusLine) and not isinstance(error, OSError):
+        return f"it is not HTTP, but begins with {str(error).strip()!r}"
+    return str(error) or type(error).__name__
 
 
 def _parts(response: http.client.HTTPResponse, began: float) -> Iterator[tuple[float, bytes]]:

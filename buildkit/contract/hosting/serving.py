@@ -91,7 +91,10 @@ def invocations_answer(serving: Serving) -> None:
     for payload in serving.payloads:
         request = f"POST /invocations ({payload.content_type}, {Path(payload.body).name})"
         began = time.monotonic()
-        answer = serving.invoke(payload)
+        try:
+            answer = serving.invoke(payload)
+        except Broken as error:
+            raise Broken(f"{error}{last_lines(serving.log)}", *error.signs) from error
         if answer.status != OK or not answer.body or not answer.content_type:
             lost = answer.status in NO_UPSTREAM
             waited = time.monotonic() - began

@@ -6,6 +6,7 @@ import http.server
 import socket
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -94,3 +95,61 @@ def test_a_ping_that_is_always_late_is_an_answer_all_the_same(
         server.shutdown()
         thread.join()
     assert (health.after is not None) is healthy
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (b"Content-Length: 3\r\nContent-Length: 4\r\n\r\n", "its Content-Length is both 3 and 4"),
+        (b"Content-Length: 1e3\r\n\r\n", "its Content-Length is '1e3'"),
+        (b"Content-Length: -3\r\n\r\n", "its Content-Length is '-3'"),
+        (b"Content-Type: text/\x1b[31mcsv\r\n\r\n", "its header 'Content-Type' has a control"),
+        (b"Content-Type\r\nContent-Length: 3\r\n\r\n", "one of its headers has no colon"),
+    ],
+)
+def test_headers_that_other_clients_refuse_are_no_answer(sent: bytes, said: str) -> None:
+    with (
+        answering(b"HTTP/1.1 200 OK\r\n" + sent + b"abc") as there,
+        pytest.raises(Broken) as caught,
+    ):
+        there.ask("POST", "/invocations", seconds=HANG)
+    assert f"POST /invocations got no whole answer: {said}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"Content-Length: 3\r\nContent-Length: 3\r\n\r\n",
+        b"Content-Length:3 \r\nX-Empty:\r\nx-text: caf\xe9\tau lait\r\n\r\n",
+        b"Content-Type: multipart/mixed\r\n\r\n",
+        b"X-Folded: a\r\n b\r\n\r\n",
+    ],
+)
+def test_unusual_headers_are_an_answer(sent: bytes) -> None:
+    with answering(b"HTTP/1.1 200 OK\r\n" + sent + b"abc") as there:
+        assert there.ask("GET", "/ping", seconds=HANG).body == b"abc"
+
+
+def test_what_is_not_http_is_named_so() -> None:
+    with (
+        answering(b"1.0\n") as there,
+        pytest.raises(Broken, match="not HTTP, but begins with '1.0'"),
+    ):
+        there.ask("POST", "/invocations", seconds=HANG)
+
+
+@contextmanager
+def answering(sent: bytes) -> Iterator[HttpClient]:
+    """A server that gives one answer, and ends the connection."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(sent)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield HttpClient(host="127.0.0.1", port=server.getsockname()[1])
+        thread.join()

@@ -465,6 +465,15 @@ def test_a_server_that_is_gone_is_said_to_be(rows: Payload) -> None:
         server(breaks, rows, ended_by="the kernel ended it: out of memory").invoke(rows)
 
 
+def test_a_request_without_an_answer_shows_what_the_server_said(rows: Payload) -> None:
+    def breaks(_body: bytes) -> Answer:
+        raise Broken("POST /invocations got no whole answer: reset", Sign.NOT_WHOLE)
+
+    found = checks.run(serving.invocations_answer, server(breaks, rows, lines=["KeyError: 'age'"]))
+    assert found.message.endswith("; its last lines:\nKeyError: 'age'")
+    assert "fix the error that the last lines name" in found.result.hint
+
+
 @pytest.mark.parametrize(
     ("seconds", "lost", "slowdown", "found"),
     [

@@ -83,6 +83,7 @@ SEEN = (
     ("SERVE-01", Sign.LISTENS_ELSEWHERE, "8080"),
     ("SERVE-01", Sign.LISTENS_NOWHERE, "startup-seconds"),
     ("SERVE-01", Sign.NOT_WHOLE, "TLS"),
+    ("SERVE-06", Sign.NOT_WHOLE, "the last lines"),
     ("SERVE-03", Sign.NO_ANSWER, "another thread"),
     ("SERVE-03", Sign.NOT_FOUND, "route"),
     ("SERVE-03", Sign.PROXY, "proxy_pass"),
