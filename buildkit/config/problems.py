@@ -65,6 +65,12 @@ class Problems:
         same.target = target
         return same
 
+    def empty(self) -> Problems:
+        """A new collection, which knows what the file lacks."""
+        same = copy(self)
+        same.found = []
+        return same
+
     def add(self, path: Where, message: str, cause: str = "") -> None:
         problem = Problem(
             path=path, message=message, cause=cause, target=self.target if cause else None

@@ -93,7 +93,7 @@ def _follows(problem: Problem, problems: Problems) -> bool:
 def _of_any_version(config: Config, problems: Problems) -> Iterator[tuple[Target, Places]]:
     """Targets of images without usable `versions`, to find what does not depend on these."""
     for name, image in config.unversioned:
-        found = Problems(read=config.problems)
+        found = problems.empty()
         yield from of_image(name, image, config, found)
         for problem in found.found:
             if ANY_VERSION & {*problem.path} and "prebuilt" not in problem.path:
