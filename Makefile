@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: help setup quickstart build-all test lint unit e2e thorough test-uri prebuilt bench-uri frameworks drift lock contract-report public-scripts package docs engine-up engine-down bench bench-skip bench-serving bench-publish kills interrupts steady release-trials measure clean
+.PHONY: help setup quickstart build-all test lint unit runtime e2e thorough test-uri prebuilt bench-uri frameworks drift lock contract-report public-scripts package docs engine-up engine-down bench bench-skip bench-serving bench-publish kills interrupts steady release-trials measure clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -43,6 +43,9 @@ lint: setup ## Check format, lint, types, shell scripts and workflows
 
 unit: setup ## Run the tests that need no engine
 	@$(BIN)/pytest -m 'not engine' --ignore tests/e2e -n $(UNIT_WORKERS)
+
+runtime: setup ## Run the tests of the programs inside images with the Python of an image (RUNTIME_PYTHON=3.9)
+	@scripts/dev/runtime $${RUNTIME_PYTHON:-3.9} -n $(UNIT_WORKERS)
 
 e2e: setup ## Run the tests with a real engine, real images and a real registry
 	@scripts/dev/with-engine $(BIN)/pytest -m engine -n $(E2E_WORKERS) --dist loadgroup $(E2E_LESS) $(PYTEST)

@@ -225,7 +225,7 @@ def test_json_refuses_a_bytearray(accept: str, prediction: Any) -> None:
     [
         pytest.param(nested(5000), "nested so deeply", id="deep"),
         pytest.param(circle(), "Circular reference", id="a list in itself"),
-        pytest.param([10**5000], "4300 digits", id="a huge number"),
+        pytest.param([10**5000], "4300", id="a huge number"),
     ],
 )
 def test_what_python_cannot_write_is_named(accept: str, value: Any, message: str) -> None:

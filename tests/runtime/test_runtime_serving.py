@@ -129,7 +129,10 @@ def test_ping_is_quick_while_more_predictions_wait_than_there_are_threads(
     with ThreadPoolExecutor(50) as pool:
         slow = [pool.submit(server.invoke, "-1.5", "text/csv") for _ in range(50)]
         wait_until(mark.exists, server.log.read_text)
-        answers_ping_while_they_wait(server, slow)
+        with socket.create_connection(("127.0.0.1", server.port), timeout=HANG) as idle:
+            answers_ping_while_they_wait(server, slow)
+            idle.sendall(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert idle.recv(100).startswith(b"HTTP/1.1 200")
         end(mark)
         assert [reply.result().status for reply in slow] == [200] * 50
 
@@ -159,14 +162,21 @@ def test_requests_wait_and_ping_says_no_while_the_model_loads(tree: Tree, serve:
     assert running.ping() == 200
 
 
-def test_nothing_is_written_beside_the_model(tree: Tree, serve: Serve, mark: Path) -> None:
+def test_nothing_is_written_beside_the_model_or_into_the_home_folder(
+    tree: Tree, serve: Serve, mark: Path
+) -> None:
     before = sorted((tree.base / "model").rglob("*"))
-    running = serve(SAGEMAKER_MODEL_SERVER_WORKERS="2")
+    home = tree.base / "home"
+    home.mkdir()
+    running = serve(SAGEMAKER_MODEL_SERVER_WORKERS="2", HOME=str(home))
     running.wait_for_ping(200)
     end(mark)
     assert running.invoke("-1", "text/csv").status == 200
     assert mark.exists()
+    running.process.terminate()
+    assert running.process.wait(timeout=HANG) == 0
     assert sorted((tree.base / "model").rglob("*")) == before
+    assert [*home.iterdir()] == []
 
 
 @pytest.mark.parametrize("end", ["os._exit(0)", "os._exit(3)", "os.kill(os.getpid(), 9)"])

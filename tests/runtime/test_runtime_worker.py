@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import socket
+import sys
 from importlib.metadata import version
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from buildkit_runtime.worker import is_quick
+from buildkit_runtime.worker import Worker, has_arrived, is_quick
+from gunicorn.workers.gthread import ThreadWorker
 
 from tests.runtime.runtime_harness import RUNTIME
 
@@ -38,6 +42,71 @@ def test_a_quick_request_is_known_by_its_first_bytes_and_they_stay(
         assert ours.recv(100) == start
 
 
+def test_a_request_has_arrived_with_its_first_byte_and_at_the_end_of_the_connection() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert not has_arrived(ours)
+        theirs.sendall(b"G")
+        assert has_arrived(ours)
+        assert ours.recv(100) == b"G"
+        theirs.close()
+        assert has_arrived(ours)
+        ours.close()
+        assert has_arrived(ours)
+
+
+def test_a_new_connection_waits_for_its_request_without_a_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As gunicorn 27 calls the worker: version 23 has neither the list nor the method."""
+    submitted: list[Any] = []
+    waiting: dict[Any, Any] = {}
+    monkeypatch.setattr(
+        ThreadWorker, "enqueue_req", lambda _, connection: submitted.append(connection)
+    )
+    worker = Worker.__new__(Worker)
+    worker.keepalived_conns = []
+    worker.on_client_socket_readable = lambda connection, _: worker.enqueue_req(connection)
+    worker.poller = SimpleNamespace(register=lambda sock, _, ready: waiting.update({sock: ready}))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = SimpleNamespace(sock=ours, initialized=False, set_timeout=lambda: None)
+        worker.enqueue_req(connection)
+        assert (submitted, worker.keepalived_conns, [*waiting]) == ([], [connection], [ours])
+        theirs.sendall(b"GET /ping HTTP/1.1\r\n\r\n")
+        waiting[ours](ours)
+        assert submitted == [connection]
+
+
+@pytest.mark.parametrize(
+    ("result", "ends"),
+    [
+        pytest.param(False, True, id="to be closed"),
+        pytest.param(True, False, id="for another request"),
+        pytest.param((False, "connection"), False, id="gunicorn 23"),
+    ],
+)
+def test_the_thread_that_accepts_connections_never_waits_for_a_client_to_close(
+    monkeypatch: pytest.MonkeyPatch, result: object, *, ends: bool
+) -> None:
+    monkeypatch.setattr(ThreadWorker, "handle", lambda *_: result)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert Worker.__new__(Worker).handle(SimpleNamespace(sock=ours)) == result
+        if ends:
+            assert ours.recv(1, socket.MSG_DONTWAIT) == b""
+        else:
+            with pytest.raises(BlockingIOError):
+                ours.recv(1, socket.MSG_DONTWAIT)
+
+
 def test_the_tests_have_the_server_of_the_images() -> None:
-    wanted = (RUNTIME / "requirements.txt").read_text().splitlines()
-    assert {f"{name}=={version(name)}" for name in ("gunicorn", "werkzeug")} <= set(wanted)
+    """Of the Python that runs them."""
+    found = []
+    for line in (RUNTIME / "requirements.txt").read_text().splitlines():
+        requirement, _, marker = line.partition("; ")
+        old = marker in ("", 'python_version < "3.10"')
+        new = marker in ("", 'python_version >= "3.10"')
+        if new if sys.version_info >= (3, 10) else old:
+            found.append(requirement)
+    assert {f"{name}=={version(name)}" for name in ("gunicorn", "werkzeug")} <= {*found}

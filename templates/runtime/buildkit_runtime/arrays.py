@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from enum import Enum
 from typing import Any, Callable
 
 import numpy as np
@@ -159,7 +160,9 @@ def _as_written(value: Any) -> Any:
 
 def _is_changed(prediction: Any, array: Any, types: set[type]) -> bool:
     """Whether numpy changed values of a list: large integers, members of enums, bytes."""
-    if _changed_texts(types):
+    # Before Python 3.11, numpy writes members of enums of numbers by their names beside texts.
+    named = array.dtype.kind == "U" and any(issubclass(each, Enum) for each in types)
+    if named or _changed_texts(types):
         return True
     if not isinstance(prediction, (list, tuple)):
         return False

@@ -51,6 +51,8 @@ _THREADS = 32
 _GRACEFUL_SECONDS = 25
 # Longer than clients keep idle connections, so that the server never closes first (SERVE-15).
 _KEEP_ALIVE_SECONDS = 75
+# Since 25.1, gunicorn listens on a socket in the home folder, too, which nobody uses here.
+_CONTROL_OFF = "control_socket_disable"
 
 
 class Supervisor(Arbiter):  # type: ignore[misc]
@@ -110,6 +112,8 @@ class Server(BaseApplication):  # type: ignore[misc]
     def load_config(self) -> None:
         for name, value in self._settings.items():
             self.cfg.set(name, value)
+        if _CONTROL_OFF in self.cfg.settings:
+            self.cfg.set(_CONTROL_OFF, value=True)
 
     def load(self) -> Application:
         if is_multi_model(self._variables):

@@ -7,8 +7,11 @@ metrics (OBS-01) wait for predictions, however many of them run or wait for a th
 from __future__ import annotations
 
 import re
+import selectors
 import socket
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from typing import Any, Callable
 
 from gunicorn.workers.gthread import ThreadWorker
@@ -34,15 +37,54 @@ class Threads(ThreadPoolExecutor):
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
+    """Works with gunicorn 23, which is for Python 3.9, and with newer ones."""
+
     def get_thread_pool(self) -> Threads:
         return Threads(self.cfg.threads)
 
+    def enqueue_req(self, connection: Any) -> None:
+        """Called by gunicorn when a request arrives; by newer ones also for a new connection.
+
+        Which threads a request needs is in its first bytes. A new connection waits for them as it
+        later waits between two requests: without a thread.
+        """
+        if connection.initialized or has_arrived(connection.sock):
+            super().enqueue_req(connection)
+            return
+        connection.sock.settimeout(0)
+        connection.set_timeout()
+        self.keepalived_conns.append(connection)
+        ready = partial(self.on_client_socket_readable, connection)
+        self.poller.register(connection.sock, selectors.EVENT_READ, ready)
+
+    def handle(self, connection: Any) -> Any:
+        """Called in a thread. Newer ones return False for a connection that has to be closed.
+
+        They then wait up to two seconds until the client closes it, too, in the thread that accepts
+        connections: /ping would wait as well. If the socket is shut down, they do not wait.
+        """
+        result = super().handle(connection)
+        if result is False:
+            with suppress(OSError):  # the client has closed it already
+                connection.sock.shutdown(socket.SHUT_RDWR)
+        return result
+
 
 def is_quick(connection: socket.socket) -> bool:
-    """Whether a request is for /ping or /metrics; does not consume its bytes."""
+    """Whether a request is for /ping or /metrics."""
+    return _QUICK.match(_beginning(connection) or b"") is not None
+
+
+def has_arrived(connection: socket.socket) -> bool:
+    """Whether a request has begun, or the connection has ended."""
+    return _beginning(connection) is not None
+
+
+def _beginning(connection: socket.socket) -> bytes | None:
+    """The first bytes of a request, which remain to be read; None before they arrive."""
     try:
-        start = connection.recv(_LONGEST_START, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        return connection.recv(_LONGEST_START, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return None
     except OSError:
-        # The connection is closed: the thread that reads it handles that.
-        return False
-    return _QUICK.match(start) is not None
+        return b""  # the connection is closed: the thread that reads it handles that

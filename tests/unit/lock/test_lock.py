@@ -397,7 +397,8 @@ def test_the_requirements_of_the_runtime_count_where_the_template_installs_them(
     assert asked(tmp_path).requirements == ("numpy<3", "six")
     scripted = asked(tmp_path, TOML.replace("basic", "sklearn").replace('context = "program"', ""))
     assert scripted.requirements == (
-        "numpy<3", "six", "gunicorn==23.0.0", "werkzeug==3.1.9", "boto3>=1.40,<2"
+        "numpy<3", "six", 'gunicorn==23.0.0; python_version < "3.10"',
+        'gunicorn==27.0.1; python_version >= "3.10"', "werkzeug==3.1.9", "boto3>=1.40,<2",
     )  # fmt: skip
 
 
