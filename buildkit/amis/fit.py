@@ -1,8 +1,9 @@
 """Which hosts an image fits: a pure function of its CUDA and of the hosts in amis.txt.
 
 A driver runs programs of its own CUDA version and of older ones. Those of a newer one need the
-libraries of NVIDIA's package cuda-compat, which work on drivers that are not too old. Within one
-major version, programs run without them, too, but cannot compile code while they run (PTX).
+libraries of NVIDIA's package cuda-compat in the image, which work on drivers that are not too old.
+Within one major version, programs run without them, too, but cannot compile code while they run
+(PTX).
 """
 
 from __future__ import annotations
@@ -36,38 +37,44 @@ COMPARE = {
 class State(str, Enum):
     FITS = "fits"
     COMPAT = "fits with cuda-compat"
+    NO_PTX = "fits without PTX"
     NOT = "does not fit"
 
 
 class Needs(NamedTuple):
-    """What an image asks of its host. `requirement` is its NVIDIA_REQUIRE_CUDA."""
+    """What an image asks of its host. `requirement` is its NVIDIA_REQUIRE_CUDA.
+
+    `compat`: the image has cuda-compat.
+    """
 
     cuda: Version
     requirement: str = ""
+    compat: bool = False
 
 
 class Fit(NamedTuple):
-    """`limited`: without cuda-compat, the image runs, but cannot compile code while it runs."""
-
     ami: Ami
     state: State
     why: str = ""
-    limited: bool = False
 
 
 class Ask(NamedTuple):
-    """The AMI that the requests for a job should name. `ami` is None if the image fits none."""
+    """The AMI that the requests for a job should name, None if the image fits none.
+
+    `only_with_compat`: the image fits none as it is, but would with cuda-compat.
+    """
 
     job: str
     ami: Ami | None
-    compat: bool = False
-    limited: bool = False
+    state: State = State.NOT
+    only_with_compat: bool = False
 
     def __str__(self) -> str:
         if self.ami is None:
-            return f"{JOBS[self.job]}: no AMI fits"
-        compat = " with cuda-compat" if self.compat else ""
-        return f"{JOBS[self.job]}: {OPTIONS[self.job]} {self.ami.name}{compat}"
+            without = " without cuda-compat" if self.only_with_compat else ""
+            return f"{JOBS[self.job]}: no AMI fits{without}"
+        limits = self.state.value.removeprefix(State.FITS.value)
+        return f"{JOBS[self.job]}: {OPTIONS[self.job]} {self.ami.name}{limits}"
 
 
 def fits(needs: Needs, job: str) -> tuple[Fit, ...]:
@@ -76,16 +83,18 @@ def fits(needs: Needs, job: str) -> tuple[Fit, ...]:
 
 
 def ask(needs: Needs, job: str) -> Ask:
-    """The newest driver that fits, else the newest that fits with cuda-compat.
+    """The newest driver that fits, else the newest that fits with cuda-compat or without PTX.
 
     Of hosts with a name: nobody can ask for another one.
     """
     found = [each for each in fits(needs, job) if each.ami.name != facts.DEFAULT]
-    for state in (State.FITS, State.COMPAT):
+    for state in (State.FITS, State.COMPAT, State.NO_PTX):
         for each in reversed(found):
             if each.state is state:
-                return Ask(job, each.ami, state is State.COMPAT, each.limited)
-    return Ask(job, None)
+                return Ask(job, each.ami, state)
+    with_compat = needs if needs.compat else needs._replace(compat=True)
+    helps = with_compat != needs and ask(with_compat, job).ami is not None
+    return Ask(job, None, only_with_compat=helps)
 
 
 def of_family(family: str, job: str) -> Ami | None:
@@ -105,7 +114,7 @@ def document(needs: Needs | None) -> dict[str, object]:
     found = [each for job in OPTIONS for each in fits(needs, job)] if needs else []
     return {
         **{key: names.get(key) for key in KEYS.values()},
-        "cuda_compat_on": [each.ami.name for each in asked if each.ami and each.compat],
+        "cuda_compat_on": [e.ami.name for e in asked if e.ami and e.state is State.COMPAT],
         "hosts": {each.ami.name: each.state.value for each in found},
     }
 
@@ -123,8 +132,10 @@ def _fit(needs: Needs, ami: Ami) -> Fit:
         return Fit(ami, State.FITS)
     if driver is None or ami.driver < driver.compat:
         return Fit(ami, State.NOT, f"driver {ami.driver} is too old for CUDA {needs.cuda}")
-    why = f"driver {ami.driver} has CUDA {ami.cuda}"
-    return Fit(ami, State.COMPAT, why, limited=ami.driver >= driver.oldest)
+    if needs.compat or ami.driver >= driver.oldest:
+        state = State.COMPAT if needs.compat else State.NO_PTX
+        return Fit(ami, state, f"driver {ami.driver} has CUDA {ami.cuda}")
+    return Fit(ami, State.NOT, f"driver {ami.driver} needs cuda-compat for CUDA {needs.cuda}")
 
 
 def _allows(requirement: str, ami: Ami) -> bool:

@@ -66,13 +66,15 @@ class Inputs:
 class Plan:
     """The bake file, and the bake name of each target id (bake allows no dots in names).
 
-    `bases` are the references of the base images in use, by target id.
+    `bases` are the references of the base images in use, by target id, `libraries` those of the
+    images that cuda-compat comes from.
     """
 
     rendered: tuple[Rendered, ...]
     document: Mapping[str, Any]
     names: Mapping[str, str]
     bases: Mapping[str, str]
+    libraries: frozenset[str] = frozenset()
 
     def registry(self, target_id: str) -> str:
         """The registry that the base of a target comes from; some word, if it is Docker Hub."""
@@ -122,15 +124,33 @@ def make(rendered: Sequence[Rendered], inputs: Inputs) -> Plan:
         "group": {"default": {"targets": list(names.values())}},
         "target": {names[each.target.id]: _target(each, inputs) for each in rendered},
     }
-    bases = {each.target.id: _base(each.target, inputs) for each in rendered}
-    return Plan(rendered=tuple(rendered), document=_literal(document), names=names, bases=bases)
+    return Plan(
+        rendered=tuple(rendered),
+        document=_literal(document),
+        names=names,
+        bases={each.target.id: _base(each.target, inputs) for each in rendered},
+        libraries=frozenset(
+            image for each in rendered for image in _libraries(each.target, inputs).values()
+        ),
+    )
 
 
 def _base(target: Target, inputs: Inputs) -> str:
     """The image that a target is built on: its base or a substitute, by its digest if known."""
-    image = substitution.substitute(target.base, inputs.network.substitutes) or target.base
+    image = _substitute(target.base, inputs)
     digest = target.pins.base or inputs.bases.get(target.base)
     return f"{image}@{digest}" if digest and "@" not in image else image
+
+
+def _libraries(target: Target, inputs: Inputs) -> dict[str, str]:
+    """The image that cuda-compat comes from, or its substitute, by its name in images.toml."""
+    if target.cuda_compat is None or target.cuda_compat.image == target.base:
+        return {}
+    return {target.cuda_compat.image: _substitute(target.cuda_compat.image, inputs)}
+
+
+def _substitute(image: str, inputs: Inputs) -> str:
+    return substitution.substitute(image, inputs.network.substitutes) or image
 
 
 def _target(rendered: Rendered, inputs: Inputs) -> dict[str, Any]:
@@ -140,8 +160,8 @@ def _target(rendered: Rendered, inputs: Inputs) -> dict[str, Any]:
         contexts["wheels"] = str(inputs.network.wheels)
     if target.id in inputs.locks:
         contexts["lock"] = str(inputs.locks[target.id])
-    if (image := _base(target, inputs)) != target.base:
-        contexts[target.base] = f"docker-image://{image}"
+    images = {target.base: _base(target, inputs), **_libraries(target, inputs)}
+    contexts |= {name: f"docker-image://{used}" for name, used in images.items() if used != name}
     secrets = inputs.secrets
     if target.id in inputs.indexes:
         secrets = (*secrets, (INDEXES, inputs.indexes[target.id]))

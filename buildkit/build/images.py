@@ -81,13 +81,13 @@ def maker(
     identities: Mapping[str, str | None] = MappingProxyType({}),
     caches: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Maker]:
-    """Log in to the registries of ECR that bases come from and docker has no login for.
+    """Log in to the registries of ECR that images come from and docker has no login for.
 
     `identities` become labels, by target id; not of an image whose base was not found, so that its
     time is a guess. `caches` are tags that the steps of builds are read from and kept under; the
     classic store can do neither.
     """
-    hosts = {each.partition("/")[0] for each in caches.values()}
+    hosts = {each.partition("/")[0] for each in (*caches.values(), *plan.libraries)}
     logins, refused = base_logins((*map(plan.registry, plan.names), *hosts))
     with docker_config.beside(logins) as environment:
         epochs = _epochs(plan, engine, logins, refused)

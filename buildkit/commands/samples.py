@@ -15,7 +15,7 @@ from buildkit.config.problems import Problem, Problems
 from buildkit.config.schema import SamplesTable
 from buildkit.config.validation import validated
 from buildkit.matrix import paths
-from buildkit.matrix.targets import samples_of
+from buildkit.matrix.samples import of_table
 from buildkit.model.target import Samples
 from buildkit.support.amounts import count
 from buildkit.support.errors import UsageError
@@ -146,7 +146,7 @@ def _alone(given: Given, headers: dict[str, str], folder: Path) -> Samples:
     ]
     problems += places
     found = Problems(read=tuple(problems))
-    new = Samples() if typed is None else samples_of(here, typed, AT, found)
+    new = Samples() if typed is None else of_table(here, typed, AT, found)
     _refuse(given, [*problems, *found.found])
     return new
 

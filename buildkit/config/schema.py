@@ -213,6 +213,7 @@ class Facts(Model):
     lock: Lock | None = None
     source_builds: values.Distinct[values.Package] = ()
     apt_snapshot: values.Snapshot | None = None
+    cuda_compat: values.Pattern | None = None
     args: dict[values.Argument, values.Pattern] = {}
     labels: dict[values.Label, values.Pattern] = {}
     context: values.Line | None = None

@@ -20,6 +20,7 @@ from buildkit.amis import facts, fit
 from buildkit.amis.facts import ENDPOINT
 from buildkit.config import requirements
 from buildkit.model.target import Device
+from buildkit.prebuilt import reverse
 from buildkit.support import tables
 
 if TYPE_CHECKING:
@@ -124,7 +125,10 @@ def cuda_of(target: Target) -> Cuda | None:
     newest = max(filter(None, (*found, base)), default=None)
     if newest is None:
         return None
-    return Cuda(version=newest, needs=fit.Needs(newest) if target.purpose.serves else None)
+    # AWS's images have cuda-compat, too, and load it where they have to.
+    compat = target.cuda_compat is not None or reverse.is_of_aws(reverse.parse(target.base))
+    needs = fit.Needs(newest, compat=compat)
+    return Cuda(version=newest, needs=needs if target.purpose.serves else None)
 
 
 @cache
@@ -169,8 +173,16 @@ def _of_package(pinned: Pinned, target: Target) -> Iterator[str]:
 
 
 def _of_hosts(target: Target) -> Iterator[str]:
-    cuda = cuda_of(target)
-    if cuda is not None and any(each.job == ENDPOINT and each.ami is None for each in cuda.asks):
+    if (cuda := cuda_of(target)) is None:
+        return
+    if target.cuda_compat is not None:
+        held = facts.of_reference(target.cuda_compat.image)
+        if held is not None and held < cuda.version:
+            yield (
+                f"the packages or the base need CUDA {cuda.version}, and `cuda-compat` is of CUDA "
+                f"{held}; use an image of CUDA {cuda.version} there"
+            )
+    if any(each.job == ENDPOINT and each.ami is None for each in cuda.asks):
         yield (
             f"no host of SageMaker's endpoints has a driver for CUDA {cuda.version}; use packages "
             f'and a base of CUDA {max(facts.drivers())} or older, or `purposes = ["training"]`'

@@ -50,6 +50,11 @@ def problems(config: Config) -> Iterator[Problem]:
                     yield Problem(path=at, message=_of_odd(config, each, at))
 
 
+def whole(place: Place, text: str | None) -> str | None:
+    """The path that `text` means in a project; None without a text, which an empty one is."""
+    return str(place.folder / text) if text else None
+
+
 class Place(Protocol):
     """Where relative paths start, and how far they may lead."""
 

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from buildkit.amis import facts as hosts
 from buildkit.config import locks, requirements, schema
 from buildkit.config.schema import Places
-from buildkit.matrix import cells, paths
+from buildkit.matrix import cells, paths, samples
 from buildkit.model import families, names
 from buildkit.model.features import CAPABILITIES, FEATURES_LABEL, Feature
-from buildkit.model.target import Device, Payload, Purpose, Samples, Target
+from buildkit.model.target import CudaCompat, Device, Purpose, Target
 from buildkit.prebuilt import facts
 from buildkit.prebuilt.lookup import look_up
 from buildkit.prebuilt.question import Query
-from buildkit.support import suggest
+from buildkit.support import addresses, suggest
 from buildkit.support.errors import BuildkitError
 from buildkit.system import reading
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from buildkit.config.problems import Problems
     from buildkit.config.toml import Where
     from buildkit.matrix.cells import Cell
-    from buildkit.matrix.paths import Place
 
 NAME = "{name}"
 """The default repository."""
@@ -40,6 +40,7 @@ EXAMPLE_BASES = {
     Device.CPU: "python:{python}-slim-bookworm",
     Device.GPU: "nvidia/cuda:12.6.3-runtime-ubuntu24.04",
 }
+EXAMPLE_COMPAT = "nvidia/cuda:13.0.1-base-ubuntu24.04"
 AWS_PURPOSES = {  # the purpose and the platform of a target -> AWS's word
     (Purpose.TRAINING, "linux/amd64"): "training",
     (Purpose.INFERENCE, "linux/amd64"): "inference",
@@ -68,16 +69,16 @@ class Entry(Places):
     @cached_property
     def common(self) -> dict[str, Any]:
         """What all targets of the entry have in common, by the fields of `Target`."""
-        samples, at = self.given("samples"), self.at("samples")
+        table, at = self.given("samples"), self.at("samples")
         return {
             "platform": self.given("platform"),
             "lockable": self.given("lock") is not False,
             "source_builds": self.given("source_builds"),
             "apt_snapshot": self.given("apt_snapshot"),
-            "context": _whole(self.config, self.given("context")),
+            "context": paths.whole(self.config, self.given("context")),
             "end_of_life": self.given("end_of_life"),
             "network": self.given("network"),
-            "samples": samples_of(self.config, samples, at, self.problems),
+            "samples": samples.of_table(self.config, table, at, self.problems),
         }
 
 
@@ -164,6 +165,7 @@ def _target(draft: Draft) -> Target:
         python=cell.python,
         purpose=cell.purpose,
         base=_base(draft),
+        cuda_compat=_cuda_compat(draft),
         template=draft.entry.given("template") or cell.name,
         packages=_packages(draft),
         indexes=tuple(
@@ -225,6 +227,33 @@ def _base(draft: Draft) -> str:
             if not draft.lacks("base"):
                 draft.problems.add(at, _no_base(draft.cell.device, is_table=bool(bases)))
             return "scratch"
+
+
+def _cuda_compat(draft: Draft) -> CudaCompat | None:
+    """What `cuda-compat` names, for a target that runs on GPUs."""
+    pattern = draft.entry.given("cuda_compat")
+    if pattern is None or draft.cell.device is not Device.GPU:
+        return None
+    at, image = draft.entry.at("cuda_compat"), draft.filled(pattern)
+    draft.problems.check(at, _with_cuda, image, pattern)
+    driver = _driver(image)
+    return driver and CudaCompat(image=image, driver=driver.compat)
+
+
+def _with_cuda(image: str) -> str:
+    """The name of an image, if it shows a CUDA version. Raises ValueError."""
+    names.reference(image)
+    if _driver(image) is None:
+        raise ValueError(
+            f"{addresses.quoted(image)} shows no known CUDA version in its name, as "
+            f"`{EXAMPLE_COMPAT}` does"
+        )
+    return image
+
+
+def _driver(image: str) -> hosts.Driver | None:
+    cuda = hosts.of_reference(image)
+    return hosts.drivers().get(cuda.major) if cuda else None
 
 
 def _prebuilt(draft: Draft, table: schema.PrebuiltTable, at: Where) -> str:
@@ -363,38 +392,3 @@ def _family(draft: Draft) -> families.Family | None:
     if aliases is None:
         aliases = draft.config.registry.aliases
     return families.of(draft.tag, aliases, draft.words)
-
-
-def samples_of(place: Place, table: schema.SamplesTable, at: Where, problems: Problems) -> Samples:
-    """The samples of `table`, which is written `at` there. Relative paths start at `place`."""
-    wrong = table.objective and table.objective not in table.metrics
-    if wrong and not problems.lacks_metrics():
-        problems.add((*at, "objective"), f"{table.objective!r} is not one of the metrics")
-    return Samples(
-        hyperparameters=tuple(table.hyperparameters.items()),
-        channels=tuple(
-            (channel, str(place.folder / text)) for channel, text in table.channels.items()
-        ),
-        code=_whole(place, table.code),
-        model=_whole(place, table.model),
-        adapter=_whole(place, table.adapter),
-        payloads=tuple(
-            Payload(
-                content_type=payload.content_type,
-                accept=payload.accept,
-                body=str(place.folder / payload.body),
-                answer=_whole(place, payload.answer),
-                headers=tuple(payload.headers.items()),
-            )
-            for payload in table.payload
-        ),
-        metrics=tuple(table.metrics.items()),
-        objective=table.objective or None,
-        startup_seconds=table.startup_seconds,
-        environment=tuple(table.environment.items()),
-    )
-
-
-def _whole(place: Place, text: str | None) -> str | None:
-    """The path that `text` means in a project; None without a text, which an empty one is."""
-    return str(place.folder / text) if text else None

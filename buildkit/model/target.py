@@ -111,6 +111,17 @@ class Pins:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CudaCompat:
+    """NVIDIA's libraries for hosts with an older driver, and the image that they come from.
+
+    `driver` is the oldest branch of drivers that they support.
+    """
+
+    image: str
+    driver: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Target:
     """One cell of the matrix, with everything that its image is made from.
 
@@ -119,7 +130,8 @@ class Target:
     addresses of additional package indexes for pip. `lock` is a file of the user's own; if
     `lockable` is false, no lock pins the packages. `source_builds` are the packages that
     images.lock may have without wheels. `apt_snapshot` is the time of Debian's archive that apt
-    installs from. `family` is None if this target has no aliases.
+    installs from. `cuda_compat` is None for images without these libraries. `family` is None if
+    this target has no aliases.
     `network`: its tests may use the network.
     """
 
@@ -145,6 +157,7 @@ class Target:
     lockable: bool = True
     source_builds: tuple[str, ...] = ()
     apt_snapshot: str | None = None
+    cuda_compat: CudaCompat | None = None
     pins: Pins = Pins()
     end_of_life: str | None = None
     family: Family | None = None

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 SUFFIX = ".Dockerfile.j2"
 FROM_LOCK = "--mount=type=bind,from=lock,"
+COMPAT = "/usr/local/bin/cuda-compat"
+"""The program of templates/macros/cuda.j2."""
 NOT_REPRODUCIBLE = re.compile(r"\{#-?\s*not reproducible:\s*(.+?)\s*-?#\}", re.DOTALL)
 """The comment of a template whose images differ from build to build, with the reason."""
 
@@ -243,6 +245,12 @@ def _rendered(source: Templates, target: Target) -> Rendered:
             f"{target.id}: {name} installs no packages from `lock`",
             hint="call `pip.install(target.packages)` with the packages unchanged, or remove "
             "`lock` from images.toml",
+        )
+    if target.cuda_compat is not None and COMPAT not in text:
+        raise TemplateError(
+            f"{target.id}: {name} installs no cuda-compat",
+            hint="call `cuda.compat` of macros/cuda.j2 in the template, or remove `cuda-compat` "
+            "from images.toml",
         )
     _need_base(target, name, text)
     return Rendered(target=target, dockerfile=text)

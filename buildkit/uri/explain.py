@@ -60,7 +60,7 @@ def answer(asked: Asked) -> None:
         "tag": parts.tag,
         "digest": parts.digest,
         **found,
-        **_hosts(parts, found),
+        **_hosts(parts, found, compat=whose == AWS),
         "notes": notes,
     }
     if asked.as_json:
@@ -93,12 +93,15 @@ def _found(
     return AWS, found._asdict(), [*explain_notes.on_aws(parts, known, entries)]
 
 
-def _hosts(parts: Parts, found: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The hosts that an image for GPUs fits, if its tag or its base shows its CUDA version."""
+def _hosts(parts: Parts, found: Mapping[str, Any], *, compat: bool) -> Mapping[str, Any]:
+    """The hosts that an image for GPUs fits, if its tag or its base shows its CUDA version.
+
+    `compat`: it has cuda-compat, as AWS's images do; of others, nothing shows that.
+    """
     names = (parts.tag or "", found["base_framework"] or "")
     cuda = next(filter(None, map(of_reference, names)), None)
     serves = not found["purposes"] or "inference" in found["purposes"]
-    needs = fit.Needs(cuda) if cuda and serves else None
+    needs = fit.Needs(cuda, compat=compat) if cuda and serves else None
     return {"cuda": cuda and str(cuda), **fit.document(needs)}
 
 

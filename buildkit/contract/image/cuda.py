@@ -61,19 +61,19 @@ def fits_a_host(image: StillImage) -> None:
     """The newest CUDA of variables, torch, TensorFlow and NVIDIA's wheels fits a host's driver."""
     held = _held(image)
     newest, where = max(held)
-    endpoint, transform = fit.asks(_needs(image, newest))
+    needs = _needs(image, newest, compat=_compat(image, held) is not None)
+    endpoint, transform = fit.asks(needs)
     said = f"CUDA {newest} (by {where})"
-    if endpoint.ami is None:
-        raise Broken(f"{said} fits no host of endpoints: {_reasons(image, newest)}")
-    compat = _compat(image, held)
-    if endpoint.compat and not endpoint.limited and compat is None:
+    if endpoint.only_with_compat:
         raise Broken(
             f"{said} fits hosts of endpoints only with cuda-compat, which is not installed: "
-            f"{_reasons(image, newest)}"
+            f"{_reasons(needs)}"
         )
+    if endpoint.ami is None:
+        raise Broken(f"{said} fits no host of endpoints: {_reasons(needs)}")
     said += f"; {endpoint}; {transform}"
-    if endpoint.compat and compat is None:
-        said += "; without it, programs there cannot compile CUDA code while they run (PTX)"
+    if endpoint.state is State.NO_PTX:
+        said += "; programs there cannot compile CUDA code (PTX) while they run"
     raise Noted(said)
 
 
@@ -85,7 +85,7 @@ def compat_suits_the_driver(image: StillImage) -> None:
     if compat is None:
         raise Unseen("the image has no cuda-compat")
     newest, _ = max(held)
-    found = fit.fits(_needs(image, newest), ENDPOINT)
+    found = fit.fits(_needs(image, newest, compat=True), ENDPOINT)
     starts = [each for each in found if each.state is not State.NOT]
     newer = [each for each in starts if compat.driver and each.ami.driver > compat.driver]
     if compat.always and newer:
@@ -95,8 +95,8 @@ def compat_suits_the_driver(image: StillImage) -> None:
             f"host with driver {worst.ami.driver} ({worst.ami.name})"
         )
         raise Broken(evidence) if worst.state is State.FITS else Doubtful(evidence)
-    endpoint = fit.ask(_needs(image, newest), ENDPOINT)
-    if endpoint.compat and not (endpoint.limited or compat.always or compat.switched):
+    without = fit.ask(_needs(image, newest, compat=False), ENDPOINT)
+    if without.only_with_compat and not (compat.always or compat.switched):
         raise Broken(
             f"{compat.folder} is never on the loader path, and CUDA {newest} needs it on all "
             "hosts of endpoints"
@@ -112,10 +112,10 @@ def any_devices(image: StillImage) -> None:
             raise Broken(f"{name} is {value!r}: a host may have other GPUs, or parts of one")
 
 
-def _needs(image: StillImage, cuda: Version) -> Needs:
+def _needs(image: StillImage, cuda: Version, *, compat: bool) -> Needs:
     environment = image.view.environment
     disabled = environment.get("NVIDIA_DISABLE_REQUIRE", "").lower() in ("1", "true")
-    return Needs(cuda, "" if disabled else environment.get("NVIDIA_REQUIRE_CUDA", ""))
+    return Needs(cuda, "" if disabled else environment.get("NVIDIA_REQUIRE_CUDA", ""), compat)
 
 
 def _held(image: StillImage) -> tuple[tuple[Version, str], ...]:
@@ -185,6 +185,6 @@ def _is_switched(image: StillImage) -> bool:
     return any(b"compat" in files.head(image.container, path) for path in paths if path)
 
 
-def _reasons(image: StillImage, cuda: Version) -> str:
-    found = fit.fits(_needs(image, cuda), ENDPOINT)
+def _reasons(needs: Needs) -> str:
+    found = fit.fits(needs, ENDPOINT)
     return "; ".join(f"{each.ami.name}: {each.why}" for each in found if each.why)

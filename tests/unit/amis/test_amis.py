@@ -14,15 +14,15 @@ from buildkit.prebuilt import facts as prebuilt
 NEWEST = "al2023-ami-sagemaker-inference-gpu-4-1"
 SECOND = "al2-ami-sagemaker-inference-gpu-3-1"
 BATCH = "al2-ami-sagemaker-batch-gpu-535"
-NOT, COMPAT, FITS = State.NOT, State.COMPAT, State.FITS
+NOT, COMPAT, NO_PTX, FITS = State.NOT, State.COMPAT, State.NO_PTX, State.FITS
 
 
-def needs(cuda: str, requirement: str = "") -> Needs:
-    return Needs(facts.version(cuda), requirement)
+def needs(cuda: str, requirement: str = "", *, compat: bool = True) -> Needs:
+    return Needs(facts.version(cuda), requirement, compat)
 
 
-def states(cuda: str, job: str) -> list[State]:
-    return [each.state for each in fit.fits(needs(cuda), job)]
+def states(cuda: str, job: str, *, compat: bool = True) -> list[State]:
+    return [each.state for each in fit.fits(needs(cuda, compat=compat), job)]
 
 
 def test_every_row_has_sources_with_a_date_and_no_source_is_unused() -> None:
@@ -70,21 +70,49 @@ def test_what_each_host_says(cuda: str, endpoint: list[State], transform: list[S
 
 
 @pytest.mark.parametrize(
-    ("cuda", "asked"),
+    ("cuda", "endpoint", "transform"),
     [
-        ("11.8", f"endpoints: InferenceAmiVersion {SECOND}; batch transform: TransformAmiVersion {BATCH}"),
-        ("12.9", f"endpoints: InferenceAmiVersion {SECOND} with cuda-compat; batch transform: TransformAmiVersion {BATCH} with cuda-compat"),
-        ("13.0", f"endpoints: InferenceAmiVersion {NEWEST}; batch transform: TransformAmiVersion {BATCH} with cuda-compat"),
-        ("14.0", "endpoints: no AMI fits; batch transform: no AMI fits"),
+        ("11.8", [NO_PTX, FITS, FITS, FITS, NOT], [NO_PTX, FITS]),
+        ("12.9", [NOT, NO_PTX, NO_PTX, NO_PTX, NOT], [NOT, NO_PTX]),
+        ("13.0", [NOT, NOT, NOT, NOT, FITS], [NOT, NOT]),
+        ("13.3", [NOT, NOT, NOT, NOT, NO_PTX], [NOT, NOT]),
+        ("14.0", [NOT] * 5, [NOT] * 2),
+    ],
+)
+def test_no_host_counts_on_cuda_compat_that_the_image_does_not_have(
+    cuda: str, endpoint: list[State], transform: list[State]
+) -> None:
+    assert states(cuda, ENDPOINT, compat=False) == endpoint
+    assert states(cuda, TRANSFORM, compat=False) == transform
+
+
+@pytest.mark.parametrize(
+    ("cuda", "compat", "asked"),
+    [
+        ("11.8", False, f"endpoints: InferenceAmiVersion {SECOND}; batch transform: TransformAmiVersion {BATCH}"),
+        ("12.9", True, f"endpoints: InferenceAmiVersion {SECOND} with cuda-compat; batch transform: TransformAmiVersion {BATCH} with cuda-compat"),
+        ("12.9", False, f"endpoints: InferenceAmiVersion {SECOND} without PTX; batch transform: TransformAmiVersion {BATCH} without PTX"),
+        ("13.0", True, f"endpoints: InferenceAmiVersion {NEWEST}; batch transform: TransformAmiVersion {BATCH} with cuda-compat"),
+        ("13.0", False, f"endpoints: InferenceAmiVersion {NEWEST}; batch transform: no AMI fits without cuda-compat"),
+        ("14.0", True, "endpoints: no AMI fits; batch transform: no AMI fits"),
+        ("14.0", False, "endpoints: no AMI fits; batch transform: no AMI fits"),
     ],
 )  # fmt: skip
-def test_the_ami_to_ask_for(cuda: str, asked: str) -> None:
-    assert "; ".join(map(str, fit.asks(needs(cuda)))) == asked
+def test_the_ami_to_ask_for(cuda: str, asked: str, *, compat: bool) -> None:
+    assert "; ".join(map(str, fit.asks(needs(cuda, compat=compat)))) == asked
 
 
-def test_within_a_major_version_only_code_that_is_compiled_at_run_time_needs_cuda_compat() -> None:
-    found = {each.ami.driver: each.limited for each in fit.fits(needs("13.3"), ENDPOINT)}
-    assert (found[550], found[580]) == (False, True)
+def test_why_a_host_does_not_fit_names_cuda_compat_only_if_it_would_help() -> None:
+    why = {e.ami.driver: e.why for e in fit.fits(needs("13.0", compat=False), ENDPOINT)}
+    assert why[470] == "driver 470 is too old for CUDA 13.0"
+    assert why[550] == "driver 550 needs cuda-compat for CUDA 13.0"
+
+
+def test_the_json_names_the_hosts_on_which_the_image_loads_cuda_compat() -> None:
+    for compat, names in ((True, [SECOND, BATCH]), (False, [])):
+        shown = fit.document(needs("12.9", compat=compat))
+        assert (shown["inference_ami"], shown["transform_ami"]) == (SECOND, BATCH)
+        assert shown["cuda_compat_on"] == names
 
 
 REQUIREMENT = (
@@ -139,14 +167,16 @@ def test_public_incidents_are_seen_before_a_push(
 
 
 def test_no_image_of_aws_is_blamed() -> None:
+    """Those for training, too: somebody may serve with them."""
     cudas = set()
     for framework in prebuilt.frameworks():
         for entry in prebuilt.entries(framework):
             cuda = facts.of_reference(f"{entry.repository}:{entry.tag}")
-            if cuda is not None and entry.purpose == "inference":
+            if cuda is not None:
                 cudas.add(cuda)
+                assert all(each.ami for each in fit.asks(Needs(cuda, compat=True))), entry
                 assert fit.ask(Needs(cuda), ENDPOINT).ami is not None, entry
-    assert len(cudas) > 10
+    assert {Version(11, 0), Version(12, 8), Version(13, 0), Version(13, 3)} <= cudas
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,19 @@ def test_a_target_is_written_out_whole() -> None:
     }
 
 
+def test_the_image_of_cuda_compat_is_substituted_as_bases_are() -> None:
+    keys = 'devices = ["gpu"]\ncuda-compat = "nvidia/cuda:12.9.1-base"\n'
+    rendered = Rendered(target=target(MINIMAL + keys), dockerfile="FROM python:3.11-slim\n")
+    assert only(rendered)["contexts"] == {"runtime": "/runtime"}
+    rules = substitution.parse(["nvidia/*=m.example/nvidia/*"])
+    inputs = dataclasses.replace(INPUTS, network=Network(substitutes=rules))
+    assert only(rendered, inputs)["contexts"] == {
+        "runtime": "/runtime",
+        "nvidia/cuda:12.9.1-base": "docker-image://m.example/nvidia/cuda:12.9.1-base",
+    }
+    assert bake_plan.make([rendered], inputs).libraries == {"m.example/nvidia/cuda:12.9.1-base"}
+
+
 def test_a_secret_may_lie_in_a_folder_with_a_comma() -> None:
     rendered = Rendered(target=target(), dockerfile="FROM scratch\n")
     inputs = dataclasses.replace(INPUTS, secrets=(("ca-bundle", Path('/a,b "c"/ca.crt')),))

@@ -33,7 +33,8 @@ ENDPOINT = "endpoints: InferenceAmiVersion"
 NEWEST = f"{ENDPOINT} al2023-ami-sagemaker-inference-gpu-4-1"
 SECOND = f"{ENDPOINT} al2-ami-sagemaker-inference-gpu-3-1"
 BATCH = "batch transform: TransformAmiVersion al2-ami-sagemaker-batch-gpu-535"
-PTX = "without it, programs there cannot compile CUDA code while they run (PTX)"
+NO_BATCH = "batch transform: no AMI fits without cuda-compat"
+PTX = "programs there cannot compile CUDA code (PTX) while they run"
 
 
 def torch(version: str) -> dict[str, str]:
@@ -61,15 +62,15 @@ def judged(
     ("tree", "environment", "message"),
     [
         pytest.param({}, {"CUDA_VERSION": "12.2.2"}, f"CUDA 12.2 (by CUDA_VERSION); {SECOND}; {BATCH}", id="a variable"),
-        pytest.param(torch("13.0"), {}, f"CUDA 13.0 (by {SITE}/torch/version.py); {NEWEST}; {BATCH} with cuda-compat", id="torch"),
-        pytest.param(torch("12.8"), {}, f"CUDA 12.8 (by {SITE}/torch/version.py); {SECOND} with cuda-compat; {BATCH} with cuda-compat; {PTX}", id="torch, without cuda-compat"),
+        pytest.param(torch("13.0"), {}, f"CUDA 13.0 (by {SITE}/torch/version.py); {NEWEST}; {NO_BATCH}", id="torch"),
+        pytest.param(torch("12.8"), {}, f"CUDA 12.8 (by {SITE}/torch/version.py); {SECOND} without PTX; {BATCH} without PTX; {PTX}", id="torch, without cuda-compat"),
         pytest.param({**torch("12.8"), **compat("570.148.08")}, {}, f"CUDA 12.8 (by {SITE}/torch/version.py); {SECOND} with cuda-compat; {BATCH} with cuda-compat", id="torch, with cuda-compat"),
         pytest.param({f"{SITE}/tensorflow/python/platform/build_info.py": TENSORFLOW, **compat("575.57")}, {}, f"CUDA 12.5 (by {SITE}/tensorflow/python/platform/build_info.py); {SECOND} with cuda-compat; {BATCH} with cuda-compat", id="TensorFlow"),
-        pytest.param({f"{SITE}/nvidia/cu13/lib/libcudart.so.13": "ELF"}, {}, f"CUDA 13.0 (by {SITE}/nvidia/cu13/lib/libcudart.so.13); {NEWEST}; {BATCH} with cuda-compat", id="wheels for CUDA 13"),
+        pytest.param({f"{SITE}/nvidia/cu13/lib/libcudart.so.13": "ELF"}, {}, f"CUDA 13.0 (by {SITE}/nvidia/cu13/lib/libcudart.so.13); {NEWEST}; {NO_BATCH}", id="wheels for CUDA 13"),
         pytest.param({f"{SITE}/nvidia/cuda_runtime/lib/libcudart.so.12": "ELF"}, {}, f"CUDA 12.0 (by {SITE}/nvidia/cuda_runtime/lib/libcudart.so.12); {SECOND}; {BATCH}", id="wheels for CUDA 12"),
-        pytest.param({f"{SITE}/nvidia/cuda_runtime/lib/libcudart.so.12": "ELF", f"{SITE}/nvidia/cuda_runtime/include/cuda_runtime_api.h": HEADER}, {}, f"CUDA 12.8 (by {SITE}/nvidia/cuda_runtime/lib/libcudart.so.12); {SECOND} with cuda-compat; {BATCH} with cuda-compat; {PTX}", id="wheels for CUDA 12.8"),
-        pytest.param(torch("13.0"), {"CUDA_VERSION": "12.6.3"}, f"CUDA 13.0 (by {SITE}/torch/version.py); {NEWEST}; {BATCH} with cuda-compat", id="the newest of two"),
-        pytest.param({f"{VENV}/nvidia/cu13/lib/libcudart.so.13": "ELF"}, {"PATH": "/opt/venv/bin:/usr/bin"}, f"CUDA 13.0 (by {VENV}/nvidia/cu13/lib/libcudart.so.13); {NEWEST}; {BATCH} with cuda-compat", id="an environment on the PATH"),
+        pytest.param({f"{SITE}/nvidia/cuda_runtime/lib/libcudart.so.12": "ELF", f"{SITE}/nvidia/cuda_runtime/include/cuda_runtime_api.h": HEADER}, {}, f"CUDA 12.8 (by {SITE}/nvidia/cuda_runtime/lib/libcudart.so.12); {SECOND} without PTX; {BATCH} without PTX; {PTX}", id="wheels for CUDA 12.8"),
+        pytest.param(torch("13.0"), {"CUDA_VERSION": "12.6.3"}, f"CUDA 13.0 (by {SITE}/torch/version.py); {NEWEST}; {NO_BATCH}", id="the newest of two"),
+        pytest.param({f"{VENV}/nvidia/cu13/lib/libcudart.so.13": "ELF"}, {"PATH": "/opt/venv/bin:/usr/bin"}, f"CUDA 13.0 (by {VENV}/nvidia/cu13/lib/libcudart.so.13); {NEWEST}; {NO_BATCH}", id="an environment on the PATH"),
     ],
 )  # fmt: skip
 def test_an_image_that_fits_a_host_passes_and_says_what_to_ask_for(

@@ -176,22 +176,22 @@ def test_list_shows_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     file = tmp_path / "images.toml"
     file.write_text(image('"torch==2.13.0"', f"{GPU}\ntemplate = 'pytorch'"))
     assert cli.run(["list", "--file", str(file)]) == Exit.DONE
-    newest, batch = "al2023-ami-sagemaker-inference-gpu-4-1", "al2-ami-sagemaker-batch-gpu-535"
+    newest = "al2023-ami-sagemaker-inference-gpu-4-1"
     assert (
         capsys.readouterr()
         .out.splitlines()[1]
         .endswith(
             f"CUDA 13.0, driver 580 or newer; endpoints: InferenceAmiVersion {newest}; "
-            f"batch transform: TransformAmiVersion {batch} with cuda-compat"
+            "batch transform: no AMI fits without cuda-compat"
         )
     )
     assert cli.run(["list", "--file", str(file), "--json"]) == Exit.DONE
     (shown,) = json.loads(capsys.readouterr().out)
     assert (shown["cuda"], shown["driver"]) == ("13.0", "580")
-    assert (shown["inference_ami"], shown["transform_ami"]) == (newest, batch)
-    assert shown["cuda_compat_on"] == [batch]
+    assert (shown["inference_ami"], shown["transform_ami"]) == (newest, None)
+    assert shown["cuda_compat_on"] == []
     assert (shown["hosts"]["default"], shown["hosts"][newest]) == ("does not fit", "fits")
-    assert shown["hosts"][batch] == "fits with cuda-compat"
+    assert shown["hosts"]["al2-ami-sagemaker-batch-gpu-535"] == "does not fit"
 
 
 def test_every_line_of_the_data_is_well_formed() -> None:

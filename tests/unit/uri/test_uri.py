@@ -905,7 +905,9 @@ BATCH_AMI = "al2-ami-sagemaker-batch-gpu-535"
     [
         pytest.param("huggingface-vllm:0.28.0-transformers5.15.0-gpu-py312-cu130-ubuntu24.04", "13.0", (NEWEST_AMI, BATCH_AMI), [BATCH_AMI], id="CUDA 13"),
         pytest.param("pytorch-inference:2.3.0-gpu-py311-cu121-ubuntu20.04-sagemaker", "12.1", (SECOND_AMI, BATCH_AMI), [], id="CUDA 12"),
+        pytest.param("pytorch-inference:2.8.0-gpu-py312-cu129-ubuntu22.04-sagemaker", "12.9", (SECOND_AMI, BATCH_AMI), [SECOND_AMI, BATCH_AMI], id="AWS's images have cuda-compat"),
         pytest.param("pytorch-training:2.5.1-gpu-py311-cu124-ubuntu22.04-sagemaker", "12.4", (None, None), [], id="for training"),
+        pytest.param("pytorch:2.14-cu133-amzn2023-sagemaker", "13.3", (None, None), [], id="CUDA 13.3, for training"),
         pytest.param("pytorch-inference:2.3.0-cpu-py310-ubuntu20.04-sagemaker", None, (None, None), [], id="without CUDA"),
     ],
 )  # fmt: skip
