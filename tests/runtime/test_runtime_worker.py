@@ -76,6 +76,7 @@ def test_a_new_connection_waits_for_its_request_without_a_thread(
         theirs.sendall(b"GET /ping HTTP/1.1\r\n\r\n")
         waiting[ours](ours)
         assert submitted == [connection]
+        assert connection.data_ready
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,10 @@ def test_every_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert where.find(records.PUBLISHED, "x") == published
 
 
-def test_samples_and_labels_survive_the_round_trip(tmp_path: Path) -> None:
-    target = projects.target(projects.MINIMAL + 'labels = { a = "b" }')
+def test_samples_labels_and_libraries_survive_the_round_trip(tmp_path: Path) -> None:
+    keys = 'labels = { a = "b" }\ndevices = ["gpu"]\ncuda-compat = "x:1-cu130"\n'
+    target = projects.target(projects.MINIMAL + keys)
+    assert target.cuda_compat is not None
     samples = Samples(
         channels=(("training", "/d"),), payloads=(Payload(content_type="text/csv", body="/b"),)
     )

@@ -49,6 +49,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         later waits between two requests: without a thread.
         """
         if connection.initialized or has_arrived(connection.sock):
+            connection.data_ready = True  # its thread need not wait for them again
             super().enqueue_req(connection)
             return
         connection.sock.settimeout(0)

@@ -161,6 +161,8 @@ def test_public_incidents_are_seen_before_a_push(
     name = used if family is None else family.name
     (found,) = (each for each in fit.fits(needs(cuda), job) if each.ami.name == name)
     assert (found.state, bool(found.why)) == (state, True)
+    without = fit.fits(needs(cuda, compat=False), job)
+    assert next(each.state for each in without if each.ami.name == name) is not FITS
     ami = fit.ask(needs(cuda), job).ami
     assert ami is not None
     assert (ami.name, ami.name != name) == (asked, True)
