@@ -92,8 +92,7 @@ def ask(needs: Needs, job: str) -> Ask:
         for each in reversed(found):
             if each.state is state:
                 return Ask(job, each.ami, state)
-    with_compat = needs if needs.compat else needs._replace(compat=True)
-    helps = with_compat != needs and ask(with_compat, job).ami is not None
+    helps = not needs.compat and ask(needs._replace(compat=True), job).ami is not None
     return Ask(job, None, only_with_compat=helps)
 
 

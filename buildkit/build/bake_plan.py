@@ -74,7 +74,7 @@ class Plan:
     document: Mapping[str, Any]
     names: Mapping[str, str]
     bases: Mapping[str, str]
-    libraries: frozenset[str] = frozenset()
+    libraries: frozenset[str]
 
     def registry(self, target_id: str) -> str:
         """The registry that the base of a target comes from; some word, if it is Docker Hub."""

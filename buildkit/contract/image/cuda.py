@@ -55,13 +55,18 @@ class Compat:
     always: bool
     switched: bool
 
+    @property
+    def loads(self) -> bool:
+        return self.always or self.switched
+
 
 @check("GPU-03", still, smoke=True)
 def fits_a_host(image: StillImage) -> None:
     """The newest CUDA of variables, torch, TensorFlow and NVIDIA's wheels fits a host's driver."""
     held = _held(image)
     newest, where = max(held)
-    needs = _needs(image, newest, compat=_compat(image, held) is not None)
+    compat = _compat(image, held)
+    needs = _needs(image, newest, compat=compat is not None)
     endpoint, transform = fit.asks(needs)
     said = f"CUDA {newest} (by {where})"
     if endpoint.only_with_compat:
@@ -72,7 +77,9 @@ def fits_a_host(image: StillImage) -> None:
     if endpoint.ami is None:
         raise Broken(f"{said} fits no host of endpoints: {_reasons(needs)}")
     said += f"; {endpoint}; {transform}"
-    if endpoint.state is State.NO_PTX:
+    if endpoint.state is State.COMPAT and compat and not compat.loads:
+        said += "; but no start program loads it"
+    elif endpoint.state is State.NO_PTX:
         said += "; programs there cannot compile CUDA code (PTX) while they run"
     raise Noted(said)
 
@@ -96,7 +103,7 @@ def compat_suits_the_driver(image: StillImage) -> None:
         )
         raise Broken(evidence) if worst.state is State.FITS else Doubtful(evidence)
     without = fit.ask(_needs(image, newest, compat=False), ENDPOINT)
-    if without.only_with_compat and not (compat.always or compat.switched):
+    if without.only_with_compat and not compat.loads:
         raise Broken(
             f"{compat.folder} is never on the loader path, and CUDA {newest} needs it on all "
             "hosts of endpoints"

@@ -33,6 +33,9 @@ ENDPOINT = "endpoints: InferenceAmiVersion"
 NEWEST = f"{ENDPOINT} al2023-ami-sagemaker-inference-gpu-4-1"
 SECOND = f"{ENDPOINT} al2-ami-sagemaker-inference-gpu-3-1"
 BATCH = "batch transform: TransformAmiVersion al2-ami-sagemaker-batch-gpu-535"
+SWITCH = {
+    "/usr/local/bin/serve": "#!/bin/sh\nsource /usr/local/bin/start_cuda_compat.sh\nexec app\n"
+}
 NO_BATCH = "batch transform: no AMI fits without cuda-compat"
 PTX = "programs there cannot compile CUDA code (PTX) while they run"
 
@@ -64,8 +67,9 @@ def judged(
         pytest.param({}, {"CUDA_VERSION": "12.2.2"}, f"CUDA 12.2 (by CUDA_VERSION); {SECOND}; {BATCH}", id="a variable"),
         pytest.param(torch("13.0"), {}, f"CUDA 13.0 (by {SITE}/torch/version.py); {NEWEST}; {NO_BATCH}", id="torch"),
         pytest.param(torch("12.8"), {}, f"CUDA 12.8 (by {SITE}/torch/version.py); {SECOND} without PTX; {BATCH} without PTX; {PTX}", id="torch, without cuda-compat"),
-        pytest.param({**torch("12.8"), **compat("570.148.08")}, {}, f"CUDA 12.8 (by {SITE}/torch/version.py); {SECOND} with cuda-compat; {BATCH} with cuda-compat", id="torch, with cuda-compat"),
-        pytest.param({f"{SITE}/tensorflow/python/platform/build_info.py": TENSORFLOW, **compat("575.57")}, {}, f"CUDA 12.5 (by {SITE}/tensorflow/python/platform/build_info.py); {SECOND} with cuda-compat; {BATCH} with cuda-compat", id="TensorFlow"),
+        pytest.param({**torch("12.8"), **compat("570.148.08"), **SWITCH}, {}, f"CUDA 12.8 (by {SITE}/torch/version.py); {SECOND} with cuda-compat; {BATCH} with cuda-compat", id="torch, with cuda-compat"),
+        pytest.param({**torch("12.8"), **compat("570.148.08")}, {}, f"CUDA 12.8 (by {SITE}/torch/version.py); {SECOND} with cuda-compat; {BATCH} with cuda-compat; but no start program loads it", id="torch, with cuda-compat that nothing loads"),
+        pytest.param({f"{SITE}/tensorflow/python/platform/build_info.py": TENSORFLOW, **compat("575.57"), **SWITCH}, {}, f"CUDA 12.5 (by {SITE}/tensorflow/python/platform/build_info.py); {SECOND} with cuda-compat; {BATCH} with cuda-compat", id="TensorFlow"),
         pytest.param({f"{SITE}/nvidia/cu13/lib/libcudart.so.13": "ELF"}, {}, f"CUDA 13.0 (by {SITE}/nvidia/cu13/lib/libcudart.so.13); {NEWEST}; {NO_BATCH}", id="wheels for CUDA 13"),
         pytest.param({f"{SITE}/nvidia/cuda_runtime/lib/libcudart.so.12": "ELF"}, {}, f"CUDA 12.0 (by {SITE}/nvidia/cuda_runtime/lib/libcudart.so.12); {SECOND}; {BATCH}", id="wheels for CUDA 12"),
         pytest.param({f"{SITE}/nvidia/cuda_runtime/lib/libcudart.so.12": "ELF", f"{SITE}/nvidia/cuda_runtime/include/cuda_runtime_api.h": HEADER}, {}, f"CUDA 12.8 (by {SITE}/nvidia/cuda_runtime/lib/libcudart.so.12); {SECOND} without PTX; {BATCH} without PTX; {PTX}", id="wheels for CUDA 12.8"),
@@ -125,9 +129,6 @@ def test_an_image_for_training_only_is_not_judged() -> None:
 
 ON_PATH = {"LD_LIBRARY_PATH": "/usr/local/cuda/compat:/usr/local/nvidia/lib"}
 LOADER = {"/etc/ld.so.conf.d/000_cuda.conf": "/usr/local/cuda/compat\n"}
-SWITCH = {
-    "/usr/local/bin/serve": "#!/bin/sh\nsource /usr/local/bin/start_cuda_compat.sh\nexec app\n"
-}
 ONLY_OLD = {"NVIDIA_REQUIRE_CUDA": "brand=tesla,driver<551"}
 
 
