@@ -9,7 +9,7 @@ import pytest
 
 from buildkit.model.families import Family
 from buildkit.model.features import Feature
-from buildkit.model.target import Device, Payload, Pins, Purpose, Samples, Target
+from buildkit.model.target import CudaCompat, Device, Payload, Pins, Purpose, Samples, Target
 from buildkit.render import remembered, render
 from buildkit.support.errors import TemplateError
 from buildkit.system import cache
@@ -34,11 +34,15 @@ FROM {{ target.base }}
 {% if target.lock_file %}
 RUN --mount=type=bind,from=lock,source={{ target.lock_file }} true
 {% endif %}
+{% if target.cuda_compat %}
+ENTRYPOINT ["/usr/local/bin/cuda-compat"]
+{% endif %}
 """
 OTHER: dict[str, Any] = {
     "device": Device.GPU,
     "purpose": Purpose.TRAINING,
     "packages": ("six==2",),
+    "cuda_compat": CudaCompat(image="nvidia/cuda:13.0.1-base", driver=535),
     "args": (("a", "b"),),
     "labels": (("a", "b"),),
     "features": (Feature.GPU,),

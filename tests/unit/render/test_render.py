@@ -244,7 +244,7 @@ def test_each_file_is_read_once_for_all_targets(
     several = targets(MINIMAL.replace('"1.0"', '"1", "2"') + BASIC, tmp_path)
     render.render_all(several, source)
     source.texts("basic")
-    macros = ["bytecode.j2", "pip.j2", "step.j2"]
+    macros = ["bytecode.j2", "cuda-compat.sh", "cuda.j2", "pip.j2", "step.j2"]
     assert sorted(read) == ["_base.Dockerfile.j2", "basic.Dockerfile.j2", *macros]
 
 
