@@ -80,6 +80,7 @@ def _final(entry: Entry, target: Target) -> Mapping[str, Any]:
         "lock": _below(folder, target.lock) if target.lockable else False,
         "source_builds": target.source_builds,
         "apt_snapshot": target.apt_snapshot,
+        "cuda_compat": target.cuda_compat and target.cuda_compat.image,
         "args": dict(target.args),
         "labels": dict(target.labels),
         "context": _below(folder, target.context),
