@@ -90,7 +90,7 @@ def is_clear(message: str) -> bool:
 ODD: tuple[Any, ...] = (
     10**5000, 2**53 + 1, 1j, Decimal(1), object(), len, ValueError("x"), Point(), Colour.RED, Plain.A, Plain,
     {1}, range(3), memoryview(b"a"), bytearray(b"a"), np.longdouble("0.1"), np.void(b"ab"),
-    np.timedelta64(1, "D"), np.datetime64("NaT"), np.str_("a"), np.ma.masked, np.ma.array([1, 2], mask=[False, True]),
+    np.timedelta64(1, "D"), np.datetime64("NaT", "D"), np.str_("a"), np.ma.masked, np.ma.array([1, 2], mask=[False, True]),
     np.zeros(2, dtype=[("a", "i4"), ("b", "O")]), nested(50), nested(5000), circle(),
     np.array([1, "a", None], dtype=object), np.zeros((0, 2)),
 )  # fmt: skip
@@ -223,7 +223,7 @@ def test_json_refuses_a_bytearray(accept: str, prediction: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        pytest.param(nested(5000), "nested so deeply", id="deep"),
+        pytest.param(nested(50_000), "nested so deeply", id="deep"),
         pytest.param(circle(), "Circular reference", id="a list in itself"),
         pytest.param([10**5000], "4300", id="a huge number"),
     ],
