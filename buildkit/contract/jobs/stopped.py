@@ -4,11 +4,16 @@ A run that ends by itself does not show that it handles the signal. So it is com
 run; and if it ended too soon, another run gets the signal while it reads an endless file. What a
 run saves is known only if it was stopped during its work: a run that was not is repeated, and
 stopped after some of its lines, because times vary from run to run. The rest is reported as unseen.
+
+A run that is over at once has no middle in which a signal could arrive. It gets the signal after
+half of its lines, and the one that reads an endless file starts beside it.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -29,6 +34,8 @@ MIDDLE_SECONDS = 60
 """The signal comes in the middle of the whole run, and no later than this."""
 QUICK_SECONDS = 30
 """A run that takes longer gets the first signal in its middle."""
+AT_ONCE_SECONDS = 1
+"""A run that takes less is over at once."""
 NOT_SEEN = (
     "SIGTERM ends `train`; what it saves was not observed, as no signal came between its first "
     "line and its end: print a line when training starts, and use samples that train for seconds"
@@ -40,9 +47,9 @@ SHELLS = frozenset(["sh", "bash", "dash", "ash", "zsh", "ksh", "busybox"])
 class Stopped:
     """`whole`: the run without a signal. `run`: one that got SIGTERM in the middle.
 
-    `reading`: one that got SIGTERM while it read an endless file, if the signal had no effect on
-    `run`. `working`: the one that was stopped during its work, None if none was. `scripted`: a
-    user's script trains, not the image.
+    `reading`: one that got SIGTERM while it read an endless file; it counts if the signal had no
+    effect on `run`. `working`: the one that was stopped during its work, None if none was.
+    `scripted`: a user's script trains, not the image.
     """
 
     whole: Run
@@ -53,9 +60,14 @@ class Stopped:
 
 
 def middle(whole: Run) -> Moment:
-    """After half of the whole run's time, and the lines that it had printed by then."""
+    """After half of the whole run's time, and the lines that it had printed by then.
+
+    For a run that is over at once, after half of its lines.
+    """
     if not whole.good or whole.ended_at is None:
         return Moment()
+    if whole.seconds < AT_ONCE_SECONDS:
+        return Moment(lines=_half(whole))
     seconds = min(whole.seconds / 2, MIDDLE_SECONDS)
     until = whole.ended_at - whole.seconds + seconds
     return Moment(seconds=seconds, lines=sum(line.at <= until for line in whole.lines))
@@ -65,8 +77,15 @@ def lines_to_stop_at(whole: Run) -> tuple[int, ...]:
     """Numbers of lines after which a quick run is stopped again: half of all, then fewer."""
     if not whole.good or whole.seconds > QUICK_SECONDS:
         return ()
-    half = (len(whole.lines) + 1) // 2
-    return tuple(dict.fromkeys(lines for lines in (half, half // 2, 1) if lines))
+    half, first = _half(whole), middle(whole)
+    tried = first.lines if first.seconds == 0 else 0
+    numbers = dict.fromkeys((half, half // 2, 1))
+    return tuple(lines for lines in numbers if lines not in (0, tried))
+
+
+def _half(whole: Run) -> int:
+    """Half of its lines, rounded up."""
+    return (len(whole.lines) + 1) // 2
 
 
 def in_its_work(whole: Run, run: Run) -> bool:
@@ -100,19 +119,31 @@ def _said(run: Run) -> list[list[str]]:
 def stopped(bench: Bench) -> Stopped:
     training_runs.need_end(bench)
     whole, work = training_runs.trained(bench), training_job.of(bench.subject.samples)
-    run = training_runs.train(bench, work, then=endings.stop(middle(whole)))
+    stop = partial(training_runs.train, bench, work, then=endings.stop(middle(whole)))
+    read = partial(_reading, bench, work)
     reading = working = None
-    names = [(each.name, each.path) for each in work.channels if each.path is not None]
-    if names and run.ran and whole.good and not run.killed and not has_effect(whole, run):
-        fifos = tuple(
-            f"input/data/{name}/{training_job.endless_name(path)}" for name, path in names
-        )
-        reading = training_runs.train(bench, replace(work, fifos=fifos), then=endings.stop_reading)
+    if whole.good and whole.seconds < AT_ONCE_SECONDS:
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            promise = beside.submit(read)
+            run, reading = stop(), promise.result()
+    else:
+        run = stop()
+        if run.ran and whole.good and not run.killed and not has_effect(whole, run):
+            reading = read()
     if not work.code:
         working = _stopped_in_its_work(bench, work, whole, run)
     return Stopped(
         whole=whole, run=run, reading=reading, working=working, scripted=work.code is not None
     )
+
+
+def _reading(bench: Bench, work: Job) -> Run | None:
+    """A run that gets the signal while it reads an endless file; None without a file to read."""
+    names = [(each.name, each.path) for each in work.channels if each.path is not None]
+    fifos = tuple(f"input/data/{name}/{training_job.endless_name(path)}" for name, path in names)
+    if not fifos:
+        return None
+    return training_runs.train(bench, replace(work, fifos=fifos), then=endings.stop_reading)
 
 
 def _stopped_in_its_work(bench: Bench, work: Job, whole: Run, run: Run) -> Run | None:

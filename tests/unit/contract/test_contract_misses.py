@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from buildkit.contract.jobs.variations import Bundle
 from buildkit.contract.signs import Sign
 from buildkit.contract.suite import checks_of
 from buildkit.model.target import Samples
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from buildkit.contract.checks import Check
@@ -172,6 +174,44 @@ def test_a_stop_that_came_before_its_first_line_is_made_again(
     assert verdict(stopped.saves_what_it_has, found).startswith("Partly")
     slow = replace(whole, seconds=100.0)
     assert len(stops_at(monkeypatch, slow, silent)[1]) == 1
+
+
+def test_a_run_that_is_over_at_once_is_stopped_by_its_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its middle is shorter than the time between two looks at the container."""
+    lines = [f"epoch {number}" for number in range(8)]
+    whole = replace(run(0, *lines), seconds=stopped.AT_ONCE_SECONDS / 2, ended_at=1010.0)
+    ended, lost = run(0, *lines), run(0, "epoch 1", signalled=HEARD, tree=())
+    found, moments = stops_at(monkeypatch, whole, lost)
+    assert moments == [Moment(lines=4)]
+    assert verdict(stopped.saves_what_it_has, found).startswith("Doubtful")
+    found, moments = stops_at(monkeypatch, whole, ended, ended, lost)
+    assert moments == [Moment(lines=4), Moment(lines=2), Moment(lines=1)]
+    assert verdict(stopped.saves_what_it_has, found).startswith("Doubtful")
+    once = replace(whole, lines=whole.lines[:1])
+    assert stops_at(monkeypatch, once, run(0, "epoch 0"))[1] == [Moment(lines=1)]
+
+
+def test_such_a_run_reads_an_endless_file_beside_the_first_signal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = replace(run(0, "done"), seconds=stopped.AT_ONCE_SECONDS / 2, ended_at=1010.0)
+    heard, both = run(143, signalled=HEARD), threading.Barrier(2, timeout=HANG)
+
+    def train(_bench: object, work: Job, **_more: object) -> Run:
+        both.wait()
+        return heard if work.fifos else run(0, "done")
+
+    monkeypatch.setattr(training_runs, "trained", lambda _bench: whole)
+    monkeypatch.setattr(training_runs, "train", train)
+    samples = Samples(channels=(("training", __file__),))
+    bench: Any = SimpleNamespace(
+        subject=SimpleNamespace(samples=samples), once=lambda make: make(bench)
+    )
+    with stopped.stopped.stage(bench) as found:
+        assert found.reading is heard
+        assert verdict(stopped.stops_in_time, found) == "pass"
 
 
 def test_the_middle_is_half_of_the_time_and_what_was_said_by_then() -> None:
